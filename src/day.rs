@@ -1,0 +1,165 @@
+//! Days, windows and time scales: labels in a source's own scale, never converted.
+//!
+//! What it does not do: read a clock, or turn one scale into another to relabel data.
+
+use std::fmt;
+
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
+use serde::{Deserialize, Serialize};
+
+/// The time scale a source's time key is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Scale {
+    /// Coordinated Universal Time; labels are written with `Z`.
+    #[serde(rename = "UTC")]
+    Utc,
+    /// International Atomic Time; labels are written with `_TAI`.
+    #[serde(rename = "TAI")]
+    Tai,
+}
+
+impl Scale {
+    /// Writes a label of this scale, such as `2015-12-11T18:22:08.799999Z`.
+    ///
+    /// A fraction is written in as many of 3, 6 or 9 digits as it needs.
+    #[must_use]
+    pub fn label(self, at: NaiveDateTime) -> String {
+        let suffix = match self {
+            Scale::Utc => "Z",
+            Scale::Tai => "_TAI",
+        };
+        format!("{}{suffix}", at.format("%Y-%m-%dT%H:%M:%S%.f"))
+    }
+
+    /// How far this scale's clock is ahead of UTC today: what `settle` needs to know, nothing else.
+    #[must_use]
+    pub fn ahead_of_utc(self) -> TimeDelta {
+        match self {
+            Scale::Utc => TimeDelta::zero(),
+            // Constant since 2017-01-01; a settle time is days long, so a future leap second changes nothing.
+            Scale::Tai => TimeDelta::seconds(37),
+        }
+    }
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Scale::Utc => "UTC",
+            Scale::Tai => "TAI",
+        })
+    }
+}
+
+/// A half-open stretch of labels, `[start, end)`, in a source's own scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Window {
+    /// The first label inside.
+    pub start: NaiveDateTime,
+    /// The first label after it.
+    pub end: NaiveDateTime,
+}
+
+impl Window {
+    /// The whole calendar day.
+    #[must_use]
+    pub fn of_day(date: NaiveDate) -> Window {
+        let start = date.and_time(chrono::NaiveTime::MIN);
+        Window { start, end: start + TimeDelta::days(1) }
+    }
+
+    /// True when `at` lies in `[start, end)`.
+    #[must_use]
+    pub fn contains(&self, at: NaiveDateTime) -> bool {
+        self.start <= at && at < self.end
+    }
+
+    /// True when no label lies inside.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.start >= self.end
+    }
+
+    /// The part that both windows hold; it may be empty.
+    #[must_use]
+    pub fn intersect(&self, other: &Window) -> Window {
+        Window { start: self.start.max(other.start), end: self.end.min(other.end) }
+    }
+
+    /// The calendar days of this window in order, each clipped to it. Disjoint, and together the window.
+    pub fn days(self) -> impl Iterator<Item = Day> {
+        let last = if self.is_empty() { None } else { Some(self.end) };
+        let mut date = self.start.date();
+        std::iter::from_fn(move || {
+            let end = last?;
+            let whole = Window::of_day(date);
+            if whole.start >= end {
+                return None;
+            }
+            let day = Day { date, window: whole.intersect(&self) };
+            date = date.succ_opt()?;
+            Some(day)
+        })
+    }
+}
+
+/// One calendar day of one series: the chunk that everything is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Day {
+    /// The calendar date, in the source's scale.
+    pub date: NaiveDate,
+    /// What of that day the job asks for: all of it, but for a partial first or last day.
+    pub window: Window,
+}
+
+impl Day {
+    /// The whole of one date.
+    #[must_use]
+    pub fn whole(date: NaiveDate) -> Day {
+        Day { date, window: Window::of_day(date) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(text: &str) -> NaiveDateTime {
+        text.parse().expect("a label")
+    }
+
+    #[test]
+    fn a_leap_day_and_partial_ends_are_cut_right() {
+        let window = Window { start: at("2016-02-28T18:00:00"), end: at("2016-03-01T06:00:00") };
+        let days: Vec<_> = window.days().collect();
+        assert_eq!(days.len(), 3);
+        assert_eq!(days[0].window.start, at("2016-02-28T18:00:00"));
+        assert_eq!(days[1], Day::whole("2016-02-29".parse().expect("a date")));
+        assert_eq!(days[2].window.end, at("2016-03-01T06:00:00"));
+    }
+
+    #[test]
+    fn labels_name_their_scale() {
+        let time = at("2015-12-11T18:22:08.799999");
+        assert_eq!(Scale::Utc.label(time), "2015-12-11T18:22:08.799999Z");
+        assert_eq!(Scale::Tai.label(at("2015-12-11T18:24:00")), "2015-12-11T18:24:00_TAI");
+    }
+
+    proptest! {
+        #[test]
+        fn days_are_disjoint_and_cover_the_window(start in 0i64..2_000_000_000, length in 0i64..40_000_000) {
+            let epoch = at("1990-01-01T00:00:00");
+            let start = epoch + TimeDelta::seconds(start);
+            let window = Window { start, end: start + TimeDelta::seconds(length) };
+            let mut next = window.start;
+            for day in window.days() {
+                prop_assert_eq!(day.window.start, next);
+                prop_assert!(!day.window.is_empty());
+                prop_assert_eq!(day.window.start.date(), day.date);
+                next = day.window.end;
+            }
+            prop_assert_eq!(next, window.end);
+        }
+    }
+}

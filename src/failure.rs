@@ -1,0 +1,131 @@
+//! What can go wrong with a day or a file: one class each, and what the class means for trying again.
+//!
+//! The class names are part of the report's format. What it does not do: decide on an exit code; `cli` does.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Whether trying again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// A passing state of the network or the host: the same command later may do it.
+    Later,
+    /// The thing itself is wrong: trying again does not help by itself.
+    None,
+    /// This machine's storage.
+    Storage,
+}
+
+macro_rules! classes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, retry: $retry:literal, $remedy:ident;)+) => {
+        /// The class of a failure. The names are stable: reports and scripts match on them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+        pub enum Class { $($(#[doc = $doc])+ #[serde(rename = $name)] $variant,)+ }
+
+        impl Class {
+            /// Every class, in the order of their declaration.
+            pub const ALL: &'static [Class] = &[$(Class::$variant,)+];
+
+            /// The name in reports and logs.
+            #[must_use]
+            pub fn name(self) -> &'static str { match self { $(Class::$variant => $name,)+ } }
+
+            /// True when another attempt within the same run may succeed.
+            #[must_use]
+            pub fn is_retried(self) -> bool { match self { $(Class::$variant => $retry,)+ } }
+
+            /// What the user can do about it.
+            #[must_use]
+            pub fn remedy(self) -> Remedy { match self { $(Class::$variant => Remedy::$remedy,)+ } }
+        }
+    };
+}
+
+classes! {
+    /// Name not found, connection refused or reset, TLS or proxy failure.
+    Unreachable = "unreachable", retry: true, Later;
+    /// No answer, or no byte of it, within the time allowed.
+    Stalled = "stalled", retry: true, Later;
+    /// 429, or 503 with Retry-After.
+    Throttled = "throttled", retry: true, Later;
+    /// A 5xx answer.
+    ServerError = "server-error", retry: true, Later;
+    /// Twenty failures in a row: the host gets no more requests in this run.
+    HostGivenUp = "host-given-up", retry: false, Later;
+    /// 401, 403, 451 and the like.
+    Forbidden = "forbidden", retry: false, None;
+    /// 404 or 410.
+    NotFound = "not-found", retry: true, Later;
+    /// Any other status that makes no sense for the request.
+    UnexpectedStatus = "unexpected-status", retry: true, None;
+    /// A redirect that loops, leaves for a place it may not go to, or has no target.
+    Redirect = "redirect", retry: false, None;
+    /// The answer breaks HTTP, or its framing contradicts itself.
+    Protocol = "protocol", retry: true, None;
+    /// The body ended before its declared or known length.
+    Truncated = "truncated", retry: true, Later;
+    /// The body is longer than declared, known or allowed.
+    TooLong = "too-long", retry: true, None;
+    /// The bytes differ from the size that the listing gave.
+    Size = "size", retry: true, None;
+    /// A web page came where data was due.
+    Html = "html", retry: true, None;
+    /// The first bytes are not those of the file's type.
+    Magic = "magic", retry: true, None;
+    /// The file breaks the FITS structure: cut, junk at the end, no END card.
+    FitsStructure = "fits-structure", retry: true, None;
+    /// CHECKSUM or DATASUM of an HDU does not match its bytes.
+    FitsChecksum = "fits-checksum", retry: true, None;
+    /// The listing is no listing: HTML, cut or deep JSON, wrong shape.
+    ListingMalformed = "listing-malformed", retry: true, None;
+    /// The listing is larger than the cap.
+    ListingTooLarge = "listing-too-large", retry: false, None;
+    /// An empty listing was not confirmed by a second one.
+    ListingUnstable = "listing-unstable", retry: false, Later;
+    /// The source refuses the question, or cannot apply a filter.
+    SourceRefused = "source-refused", retry: false, None;
+    /// Two keys want one path.
+    Collision = "collision", retry: false, None;
+    /// The path is taken by other bytes that no record names.
+    Occupied = "occupied", retry: false, None;
+    /// A name or layout that gives no safe path.
+    UnsafePath = "unsafe-path", retry: false, None;
+    /// A day record or journal that cannot be read, or that another job owns.
+    Record = "record", retry: false, None;
+    /// Disk full, read-only, no permission, I/O error.
+    Storage = "storage", retry: false, Storage;
+    /// The run was told to stop.
+    Interrupted = "interrupted", retry: false, Later;
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One failed attempt, or the end of all attempts, at a file or a listing. An outcome, not a bug.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What kind of failure it is.
+    pub class: Class,
+    /// What failed, on which URL or file, why, and what to do; already safe to show.
+    pub message: String,
+    /// The HTTP status, when one was the reason.
+    pub status: Option<u16>,
+    /// How long the host asked to wait before the next try.
+    pub retry_after: Option<Duration>,
+    /// How many attempts were made.
+    pub attempts: u32,
+}
+
+impl Failure {
+    /// A failure of one attempt without a status. `message` must be safe to show (see `untrusted`).
+    #[must_use]
+    pub fn new(class: Class, message: impl Into<String>) -> Failure {
+        Failure { class, message: message.into(), status: None, retry_after: None, attempts: 1 }
+    }
+}

@@ -1,0 +1,12 @@
+//! sunhaul: manifests in git become verified, reproducible archives of solar data.
+//!
+//! (the map of the house comes here)
+
+pub mod day;
+pub mod digest;
+pub mod failure;
+pub mod manifest;
+pub mod net;
+pub mod run;
+pub mod source;
+pub mod untrusted;

@@ -1,0 +1,3 @@
+//! The program's start.
+
+fn main() {}

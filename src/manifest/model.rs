@@ -1,0 +1,301 @@
+//! The manifest as resolved: every default filled in, every value checked, nothing left to look up but `today`.
+//!
+//! What it does not do: know YAML. `form` holds the manifest as typed.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use url::Url;
+
+use super::Template;
+use crate::day::{Day, Scale, Window};
+use crate::digest::Digest;
+
+/// One job: one manifest, checked.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// Where it was read from, as given on the command line.
+    pub path: PathBuf,
+    /// The digest of the file's bytes.
+    pub sha256: Digest,
+    /// The job's name: a safe path component.
+    pub name: String,
+    /// Sent as `From` to source origins.
+    pub contact: Option<String>,
+    /// Where the files go.
+    pub archive: ArchiveSpec,
+    /// The job's own limits; the hosts' presets hold besides.
+    pub limits: Limits,
+    /// How often and how long a failed request is tried again.
+    pub retry: Retry,
+    /// How long a silent peer is waited for.
+    pub timeouts: Timeouts,
+    /// How old a day's end must be, when it is listed, to count as final.
+    pub settle: Duration,
+    /// Which checks a body must pass besides its length.
+    pub verify: Verify,
+    /// The series, in the manifest's order; ids are unique.
+    pub series: Vec<Series>,
+}
+
+/// Where the files go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveSpec {
+    /// The archive's root, absolute or relative to the current directory (the manifest's folder is joined already).
+    pub root: PathBuf,
+    /// How days are locked against other processes.
+    pub lock: LockMode,
+}
+
+/// How a day is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LockMode {
+    /// `flock` on the day's journal.
+    #[default]
+    Flock,
+    /// No lock: for filesystems that have none.
+    None,
+}
+
+/// A number of requests per second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rate {
+    /// No limit.
+    Unlimited,
+    /// Requests per second, above zero; may be a fraction.
+    PerSecond(f64),
+}
+
+/// A number of bytes per second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bandwidth {
+    /// No limit.
+    Unlimited,
+    /// Bytes per second, above zero.
+    BytesPerSecond(u64),
+}
+
+/// The manifest's limits; `None` leaves the host's preset.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Limits {
+    /// Requests per second to one host group.
+    pub requests: Option<Rate>,
+    /// Bytes per second from one host group.
+    pub bandwidth: Option<Bandwidth>,
+    /// Connections to one host group.
+    pub concurrency: Option<u32>,
+    /// Who agreed to more than the preset of a public host, and when.
+    pub agreed_with: Option<String>,
+}
+
+/// How a failed request is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Attempts in all, at least 1.
+    pub attempts: u32,
+    /// The longest single wait, Retry-After included.
+    pub max_wait: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Retry {
+        Retry { attempts: 6, max_wait: Duration::from_secs(120) }
+    }
+}
+
+/// How long a silent peer is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection, TLS included.
+    pub connect: Duration,
+    /// For the headers, and for each next piece of a body.
+    pub stall: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts { connect: Duration::from_secs(10), stall: Duration::from_secs(30) }
+    }
+}
+
+/// Which checks a body must pass besides its length, which is always checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verify {
+    /// FITS structure, CHECKSUM and DATASUM of `.fits .fts .fit`.
+    pub fits: bool,
+    /// The first bytes of types that have known ones.
+    pub magic: bool,
+}
+
+impl Default for Verify {
+    fn default() -> Verify {
+        Verify { fits: true, magic: true }
+    }
+}
+
+/// A series' id: a safe path component, unique in the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeriesId(pub String);
+
+impl fmt::Display for SeriesId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One series of the job.
+#[derive(Debug, Clone)]
+pub struct Series {
+    /// `as:`, else the name.
+    pub id: SeriesId,
+    /// The source's name for the series.
+    pub name: String,
+    /// Where it is.
+    pub source: Arc<SourceSpec>,
+    /// The dates asked for.
+    pub range: Range,
+    /// Where its files go below the root.
+    pub layout: Template,
+    /// Which of its records are asked for.
+    pub filters: Filters,
+}
+
+/// Which records and files of a day are asked for. A source applies each one or refuses it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filters {
+    /// Only these segments; in the manifest's order, without repeats.
+    pub segments: Option<Vec<String>>,
+    /// Only these active regions.
+    pub harpnum: Option<Vec<i64>>,
+    /// Only records of this quality.
+    pub quality: Option<Quality>,
+    /// Only records whose slot is a multiple of this, in whole seconds.
+    pub cadence: Option<Duration>,
+}
+
+/// A condition on QUALITY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quality {
+    /// No bit of this mask may be set.
+    pub none_of: u64,
+}
+
+/// A kind of source and how to reach it. One variant a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceSpec {
+    /// The HMI service (FLARECAST), or `sunhaul serve`.
+    Hmi(Hmi),
+    /// The built-in HMI service on a loopback port, with synthetic data.
+    Embedded(Embedded),
+}
+
+/// The HMI service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hmi {
+    /// The base: scheme, host, port and a path that ends in `/`; no query, no fragment, no userinfo.
+    pub url: Url,
+}
+
+/// The built-in HMI service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Embedded {
+    /// What the synthetic data are made from.
+    pub seed: u64,
+}
+
+impl SourceSpec {
+    /// The kind's name: the one key under `source:`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            SourceSpec::Hmi(_) => "hmi",
+            SourceSpec::Embedded(_) => "embedded",
+        }
+    }
+
+    /// The scale that the source's days are in.
+    #[must_use]
+    pub fn scale(&self) -> Scale {
+        match self {
+            SourceSpec::Hmi(_) | SourceSpec::Embedded(_) => Scale::Utc,
+        }
+    }
+
+    /// What enters the spec of a day: the base path and what shapes the data, never a host.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        match self {
+            SourceSpec::Hmi(hmi) => hmi.url.path().to_owned(),
+            SourceSpec::Embedded(embedded) => format!("/?seed={}", embedded.seed),
+        }
+    }
+}
+
+/// The dates asked for, half-open; either end may follow the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// The first label inside.
+    pub start: Bound,
+    /// The first label after it.
+    pub end: Bound,
+}
+
+/// One end of a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// A label in the source's scale.
+    At(NaiveDateTime),
+    /// The start of the current day in the source's scale, less these days.
+    Today {
+        /// Days before today.
+        minus_days: u32,
+    },
+}
+
+impl Bound {
+    fn resolve(self, now: DateTime<Utc>, scale: Scale) -> NaiveDateTime {
+        match self {
+            Bound::At(at) => at,
+            Bound::Today { minus_days } => {
+                let today = Window::of_day((now.naive_utc() + scale.ahead_of_utc()).date()).start;
+                today.checked_sub_signed(TimeDelta::days(i64::from(minus_days))).unwrap_or(NaiveDateTime::MIN)
+            }
+        }
+    }
+}
+
+impl Range {
+    /// The labels meant when the clock shows `now`; empty when the end is not after the start.
+    #[must_use]
+    pub fn resolve(&self, now: DateTime<Utc>, scale: Scale) -> Window {
+        Window { start: self.start.resolve(now, scale), end: self.end.resolve(now, scale) }
+    }
+}
+
+impl Series {
+    /// The digest of what one day of this series is asked for: a day record answers exactly this.
+    ///
+    /// Source kind and base path, series, filters, layout and window are in it; host, limits, retry, settle and
+    /// verify are not. Values are written as canonical JSON in a fixed order.
+    #[must_use]
+    pub fn spec(&self, day: &Day) -> Digest {
+        let scale = self.source.scale();
+        let asked = serde_json::json!([
+            "spec/1",
+            self.source.kind(),
+            self.source.identity(),
+            self.name,
+            self.filters.segments,
+            self.filters.harpnum,
+            self.filters.quality.map(|q| q.none_of),
+            self.filters.cadence.map(|c| c.as_secs()),
+            self.layout.text(),
+            scale.label(day.window.start),
+            scale.label(day.window.end),
+        ]);
+        Digest::of(asked.to_string().as_bytes())
+    }
+}
