@@ -2,6 +2,7 @@
 //!
 //! (the map of the house comes here)
 
+pub mod archive;
 pub mod day;
 pub mod digest;
 pub mod failure;
