@@ -5,6 +5,7 @@
 pub mod day;
 pub mod digest;
 pub mod failure;
+pub mod fits;
 pub mod manifest;
 pub mod net;
 pub mod run;
