@@ -97,6 +97,13 @@ impl Response {
         todo!()
     }
 
+    /// True when the framing itself says where the body ends: a length, chunks, or HTTP/2. False for a body that ends
+    /// with its connection.
+    #[must_use]
+    pub fn is_framed(&self) -> bool {
+        todo!()
+    }
+
     /// The next piece of the body, within the host's bandwidth; `None` at its proper end.
     ///
     /// # Errors
