@@ -29,6 +29,8 @@ pub struct Policy {
     pub limits: Limits,
     /// The manifest's timeouts.
     pub timeouts: Timeouts,
+    /// The manifest's retry: how long a host's own wait is honoured at most.
+    pub retry: crate::manifest::Retry,
     /// True when the source is the built-in service: its own preset.
     pub embedded: bool,
 }
@@ -69,6 +71,17 @@ impl Client {
     /// A [`Failure`] with class, URL and reason; `retry_after` where the host named a wait.
     pub async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response, Failure> {
         let _ = (url, headers);
+        todo!()
+    }
+
+    /// Where the source is.
+    #[must_use]
+    pub fn base(&self) -> &Url {
+        todo!()
+    }
+
+    /// Counts a request that was not the first try at its thing.
+    pub fn note_retry(&self) {
         todo!()
     }
 
