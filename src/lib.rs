@@ -7,6 +7,7 @@ pub mod digest;
 pub mod failure;
 pub mod manifest;
 pub mod net;
+pub mod report;
 pub mod run;
 pub mod source;
 pub mod untrusted;
