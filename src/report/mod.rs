@@ -6,6 +6,7 @@
 pub mod collector;
 pub mod human;
 pub mod model;
+pub mod terminal;
 
 pub use collector::{Collector, Ends};
 pub use model::Report;
