@@ -2,9 +2,11 @@
 //!
 //! (the map of the house comes here)
 
+pub mod archive;
 pub mod day;
 pub mod digest;
 pub mod failure;
+pub mod fits;
 pub mod manifest;
 pub mod net;
 pub mod report;
