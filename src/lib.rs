@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod fits;
 pub mod manifest;
 pub mod net;
+pub mod report;
 pub mod run;
 pub mod source;
 pub mod untrusted;
