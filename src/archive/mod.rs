@@ -13,6 +13,8 @@ mod name;
 mod part;
 mod quarantine;
 mod record;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::path::{Path, PathBuf};
