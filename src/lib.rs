@@ -6,6 +6,7 @@ pub mod archive;
 pub mod day;
 pub mod digest;
 pub mod failure;
+pub mod fetch;
 pub mod fits;
 pub mod manifest;
 pub mod net;

@@ -29,6 +29,8 @@ pub struct Policy {
     pub limits: Limits,
     /// The manifest's timeouts.
     pub timeouts: Timeouts,
+    /// The manifest's retry: how long a host's own wait is honoured at most.
+    pub retry: crate::manifest::Retry,
     /// True when the source is the built-in service: its own preset.
     pub embedded: bool,
 }
@@ -72,6 +74,17 @@ impl Client {
         todo!()
     }
 
+    /// Where the source is.
+    #[must_use]
+    pub fn base(&self) -> &Url {
+        todo!()
+    }
+
+    /// Counts a request that was not the first try at its thing.
+    pub fn note_retry(&self) {
+        todo!()
+    }
+
     /// How many requests may be under way at once to this client's host group.
     #[must_use]
     pub fn concurrency(&self) -> usize {
@@ -94,6 +107,13 @@ impl Response {
     /// The declared length of this body in bytes, `None` when there is none (chunked, or until close).
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
+        todo!()
+    }
+
+    /// True when the framing itself says where the body ends: a length, chunks, or HTTP/2. False for a body that ends
+    /// with its connection.
+    #[must_use]
+    pub fn is_framed(&self) -> bool {
         todo!()
     }
 
