@@ -10,5 +10,6 @@ pub mod fits;
 pub mod manifest;
 pub mod net;
 pub mod run;
+pub mod service;
 pub mod source;
 pub mod untrusted;
