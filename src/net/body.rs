@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, StatusCode};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, StatusCode, Version};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
@@ -28,6 +28,7 @@ pub struct Response {
     /// The URL that answered, after redirects.
     pub url: Url,
     length: Option<u64>,
+    is_framed: bool,
     received: u64,
     stall: Duration,
     host: Arc<Host>,
@@ -56,9 +57,12 @@ struct Stretch {
 impl Response {
     pub(super) fn new(mut answer: reqwest::Response, url: Url, slot: Slot, stall: Duration) -> Response {
         let headers = std::mem::take(answer.headers_mut());
+        let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let is_framed = length.is_some() || answer.version() >= Version::HTTP_2 || is_chunked(&headers);
         Response {
             status: answer.status(),
-            length: headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok()),
+            length,
+            is_framed,
             headers,
             url,
             received: 0,
@@ -73,6 +77,13 @@ impl Response {
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
         self.length
+    }
+
+    /// True when the framing itself says where the body ends: a length, chunks, or HTTP/2. False for a body that ends
+    /// with its connection.
+    #[must_use]
+    pub fn is_framed(&self) -> bool {
+        self.is_framed
     }
 
     /// The next piece of the body, within the host's bandwidth; `None` at its proper end.
@@ -129,6 +140,13 @@ impl Response {
         self.flow = Flow::Broken(failure.clone());
         failure
     }
+}
+
+/// True when chunks are the last coding: only then do they tell where the body ends.
+fn is_chunked(headers: &HeaderMap) -> bool {
+    let last = headers.get_all(TRANSFER_ENCODING).iter().next_back();
+    last.and_then(|coding| coding.to_str().ok()?.rsplit(',').next())
+        .is_some_and(|coding| coding.trim().eq_ignore_ascii_case("chunked"))
 }
 
 /// A time for messages.

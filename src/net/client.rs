@@ -32,6 +32,7 @@ pub struct Client {
     pub(super) identity: HeaderMap,
     pub(super) timeouts: Timeouts,
     pub(super) max_wait: Duration,
+    pub(super) base: Url,
 }
 
 impl Client {
@@ -59,6 +60,12 @@ impl Client {
             }
             return self.judge(answer, route.url, slot, has_range).await;
         }
+    }
+
+    /// Where the source is.
+    #[must_use]
+    pub fn base(&self) -> &Url {
+        &self.base
     }
 
     /// Tells the host's figures that the next request is not the first try at its thing.

@@ -1,0 +1,71 @@
+//! What has to be true before a record may call a file safe: its bytes and its name are on stable storage.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+use rustix::fs;
+
+use super::Error;
+use super::tree::Tree;
+
+/// Names this boot of this host: what was written under another one may not have reached the disk.
+pub(super) fn boot_id() -> &'static str {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    BOOT.get_or_init(|| match std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
+        Ok(id) => id.trim().to_owned(),
+        // Without it nothing unsealed is trusted across processes: right, and only slower.
+        Err(_) => format!("unknown-{}", std::process::id()),
+    })
+}
+
+/// Filesystems on which one `syncfs` puts data and names of all files in place.
+const WHOLE: [u64; 4] = [
+    0xEF53,      // ext2, ext3, ext4
+    0x5846_5342, // xfs
+    0x9123_683E, // btrfs
+    0x0102_1994, // tmpfs
+];
+
+/// Puts the files at `paths` and their directories on stable storage, and the directory `days` of the records.
+///
+/// A failure is final for these files: the kernel may have dropped their pages, and a second sync would answer yes.
+pub(super) fn settle<'a>(tree: &Tree, paths: impl Iterator<Item = &'a str>, days: &str) -> Result<(), Error> {
+    let failed = |path: &Path, e: rustix::io::Errno| Error::storage("put on stable storage", path, e.into());
+    let kind = fs::fstatfs(tree.root()).map_err(|e| failed(&tree.path(""), e))?.f_type;
+    // Sign and width of the type differ between platforms.
+    #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a magic number of 32 bits")]
+    let kind = u64::from(kind as u32);
+    if WHOLE.contains(&kind) {
+        return fs::syncfs(tree.root()).map_err(|e| failed(&tree.path(""), e));
+    }
+    let mut last: Option<(String, Arc<OwnedFd>)> = None;
+    for path in paths {
+        let (dir, name) = tree.place(path)?;
+        let flags = fs::OFlags::RDONLY | fs::OFlags::NOFOLLOW | fs::OFlags::CLOEXEC;
+        let file = fs::openat(&*dir, name, flags, fs::Mode::empty()).map_err(|e| failed(&tree.path(path), e))?;
+        fs::fsync(file.as_fd()).map_err(|e| failed(&tree.path(path), e))?;
+        let directory = path.rsplit_once('/').map_or("", |(d, _)| d);
+        if last.as_ref().is_none_or(|(d, _)| d != directory) {
+            settle_directories(tree, last.take().map(|(d, _)| d).as_deref())?;
+            last = Some((directory.to_owned(), dir));
+        }
+    }
+    settle_directories(tree, last.map(|(d, _)| d).as_deref())?;
+    settle_directories(tree, Some(days))
+}
+
+/// A new file is found again only when its directory, and each one above it, knows its entry.
+fn settle_directories(tree: &Tree, directory: Option<&str>) -> Result<(), Error> {
+    let Some(mut directory) = directory else { return Ok(()) };
+    loop {
+        let dir = tree.make(directory)?;
+        fs::fsync(dir.as_fd()).map_err(|e| Error::storage("put on stable storage", tree.path(directory), e.into()))?;
+        match directory.rsplit_once('/') {
+            Some((parent, _)) => directory = parent,
+            None if directory.is_empty() => return Ok(()),
+            None => directory = "",
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What can go wrong in the archive, always with the path.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Class, Failure};
+use crate::untrusted::escape;
+
+/// A failure of the archive itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system said no.
+    #[error("could not {action} `{}`: {source}{}", escape(&path.to_string_lossy()), hint(source))]
+    Storage {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The filesystem has no locks.
+    #[error(
+        "no file locks on the filesystem of `{}`: {source}; hint: write `archive: {{ lock: none }}` and let one \
+         process at a time work on this archive", escape(&path.to_string_lossy())
+    )]
+    NoLocks {
+        /// The journal that was to be locked.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A record or journal that does not say what it should.
+    #[error("`{}`, line {line}: {why}", escape(&path.to_string_lossy()))]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong and what to do.
+        why: String,
+    },
+    /// The path is taken by other bytes.
+    #[error(
+        "`{path}` is taken by a file that no record names and that holds other bytes; hint: move it away, or choose \
+         another layout or root"
+    )]
+    Occupied {
+        /// The path below the root.
+        path: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn storage(action: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Error {
+        Error::Storage { action, path: path.into(), source }
+    }
+
+    pub(crate) fn record(path: &Path, line: usize, why: impl Into<String>) -> Error {
+        Error::Record { path: path.to_owned(), line, why: why.into() }
+    }
+
+    /// The class that reports and exit codes go by.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Error::Storage { .. } | Error::NoLocks { .. } => Class::Storage,
+            Error::Record { .. } => Class::Record,
+            Error::Occupied { .. } => Class::Occupied,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::new(error.class(), error.to_string())
+    }
+}
+
+fn hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; hint: free some space and run the same command again"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "; hint: mount it writable, or choose another root with `--archive`",
+        io::ErrorKind::PermissionDenied => "; hint: check who owns it and its mode",
+        _ => "",
+    }
+}

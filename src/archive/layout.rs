@@ -1,0 +1,144 @@
+//! The layout filled in: the one place where names become paths.
+
+use std::fmt;
+
+use chrono::{NaiveDate, NaiveDateTime};
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::name::sanitise;
+use crate::failure::{Class, Failure};
+use crate::manifest::Template;
+use crate::manifest::template::{Part, Variable};
+use crate::untrusted::escape;
+
+/// A path below the root that is safe to write to: components joined by `/`, none empty, none that leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RelativePath(String);
+
+impl RelativePath {
+    /// As text, with `/` between components.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Takes a path from a record, after the same checks that a layout's result passes; `None` when it fails them.
+    #[must_use]
+    pub fn from_record(text: &str) -> Option<RelativePath> {
+        is_safe(text).then(|| RelativePath(text.to_owned()))
+    }
+}
+
+impl fmt::Display for RelativePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a layout's variables stand for, for one file.
+#[derive(Debug, Clone, Default)]
+pub struct Values<'a> {
+    /// The series' id.
+    pub series: &'a str,
+    /// The day.
+    pub date: NaiveDate,
+    /// The file's own time.
+    pub time: NaiveDateTime,
+    /// The file's name as the source or the server gave it.
+    pub file: &'a str,
+    /// The record's number.
+    pub recnum: Option<i64>,
+    /// The active region.
+    pub harpnum: Option<i64>,
+    /// The slot.
+    pub t_rec: Option<NaiveDateTime>,
+    /// The segment.
+    pub segment: Option<&'a str>,
+    /// The wavelength in Angstrom.
+    pub wavelength: Option<i64>,
+}
+
+/// The longest path below the root, in bytes: leaves room for a root of the same length within Linux's `PATH_MAX`.
+const LONGEST: usize = 2000;
+
+/// Fills in a layout.
+///
+/// # Errors
+/// `unsafe-path` when a variable has no value for this file, or the result is no safe path.
+pub fn render(layout: &Template, values: &Values<'_>) -> Result<RelativePath, Failure> {
+    let mut path = String::new();
+    for part in layout.parts() {
+        match part {
+            Part::Text(text) => path.push_str(text),
+            Part::Variable(variable) => path.push_str(&value(variable, values)?),
+        }
+    }
+    if is_safe(&path) {
+        return Ok(RelativePath(path));
+    }
+    Err(Failure::new(
+        Class::UnsafePath,
+        format!(
+            "the layout `{layout}` makes `{}` of the name `{}`, which is no safe path; choose another layout",
+            escape(&path),
+            escape(values.file)
+        ),
+    ))
+}
+
+fn value(variable: &Variable, values: &Values<'_>) -> Result<String, Failure> {
+    let missing = |name: &str| {
+        Failure::new(
+            Class::UnsafePath,
+            format!("`{}` has no value for `{{{name}}}` of the layout; choose another layout", escape(values.file)),
+        )
+    };
+    let component = |text: &str| {
+        sanitise(text)
+            .ok_or_else(|| Failure::new(Class::UnsafePath, format!("the name `{}` cannot name a file", escape(text))))
+    };
+    Ok(match variable {
+        Variable::Series => values.series.to_owned(),
+        Variable::Date(format) => values.date.format(format).to_string(),
+        Variable::Time(format) => values.time.format(format).to_string(),
+        Variable::File => component(values.file)?,
+        Variable::Recnum => values.recnum.ok_or_else(|| missing("recnum"))?.to_string(),
+        Variable::Harpnum => values.harpnum.ok_or_else(|| missing("harpnum"))?.to_string(),
+        Variable::TRec => values.t_rec.ok_or_else(|| missing("t_rec"))?.format("%Y%m%d_%H%M%S_TAI").to_string(),
+        Variable::Segment => component(values.segment.ok_or_else(|| missing("segment"))?)?,
+        Variable::Wavelength => values.wavelength.ok_or_else(|| missing("wavelength"))?.to_string(),
+    })
+}
+
+/// True for a relative path whose components are all safe as they stand.
+fn is_safe(path: &str) -> bool {
+    path.len() <= LONGEST && path.split('/').all(|component| sanitise(component).as_deref() == Some(component))
+}
+
+/// What two paths share when a filesystem may take them for one: case folded, in NFC.
+#[must_use]
+pub fn folded(path: &str) -> String {
+    if path.is_ascii() {
+        return path.to_ascii_lowercase();
+    }
+    path.nfc().flat_map(char::to_lowercase).nfc().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_equal_but_for_case_or_unicode_form_fold_to_one() {
+        assert_eq!(folded("A/e\u{301}.fits"), folded("a/\u{e9}.FITS"));
+        assert_ne!(folded("a.fits"), folded("b.fits"));
+    }
+
+    #[test]
+    fn only_safe_relative_paths_are_taken_from_records() {
+        assert!(RelativePath::from_record("sharp/2015/a.fits").is_some());
+        for path in ["", "/a", "a//b", "../a", "a/..", ".sunhaul/days/x", "a\\b", "a/-b", "a\nb"] {
+            assert_eq!(RelativePath::from_record(path), None, "{path:?}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The directory that holds the files, and `.sunhaul/` beside them. Nothing else writes under the root.
+//!
+//! `days` and `runs` are the archive; `work` is local, and removing it between runs loses unfinished work only.
+//! What it does not do: decide what is fetched, or talk to anyone.
+
+mod clean;
+mod day;
+mod durable;
+mod error;
+mod journal;
+mod layout;
+mod name;
+mod part;
+mod quarantine;
+mod record;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDate;
+
+pub use clean::Cleaned;
+pub use day::{DayWork, Opened, Published, SealAs, Staged};
+pub use error::Error;
+pub use layout::{RelativePath, Values, folded, render};
+pub use name::sanitise;
+pub use part::{Part, PartWriter, Validators};
+pub use record::{DayHeader, DayRecord, FileLine, Lasting, State, schema as day_schema};
+
+use crate::manifest::{LockMode, SeriesId};
+use tree::Tree;
+
+/// An archive on disk.
+#[derive(Debug)]
+pub struct Archive {
+    root: PathBuf,
+    lock: LockMode,
+    tree: Tree,
+}
+
+/// Where the archive keeps its own state, relative to the root.
+const STATE: &str = ".sunhaul";
+
+impl Archive {
+    /// Opens the archive at `root` for writing; makes the root and its state directories when they are missing.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when the root cannot be made, entered or written.
+    pub fn open(root: &Path, lock: LockMode) -> Result<Archive, Error> {
+        std::fs::create_dir_all(root).map_err(|e| Error::storage("make the archive's root", root, e))?;
+        let tree = Tree::open(root)?;
+        for kind in ["days", "runs", "work/journal", "work/partial", "work/quarantine", "work/retired"] {
+            tree.make(&format!("{STATE}/{kind}"))?;
+        }
+        Ok(Archive { root: root.to_owned(), lock, tree })
+    }
+
+    /// The root, as the manifest or the command line gave it.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the record of a day is, whether it exists or not.
+    #[must_use]
+    pub fn record_path(root: &Path, series: &SeriesId, date: NaiveDate) -> PathBuf {
+        root.join(STATE).join("days").join(&series.0).join(format!("{date}.jsonl"))
+    }
+
+    /// Where run reports are.
+    #[must_use]
+    pub fn runs_path(root: &Path) -> PathBuf {
+        root.join(STATE).join("runs")
+    }
+
+    /// Reads the header of a day's record: enough to plan by. `None` when there is no record.
+    ///
+    /// # Errors
+    /// [`Error::Record`] when it is cut, corrupt or of a newer version, [`Error::Storage`] when it cannot be read.
+    pub fn header(root: &Path, series: &SeriesId, date: NaiveDate) -> Result<Option<DayHeader>, Error> {
+        record::read_header(&Archive::record_path(root, series, date))
+    }
+
+    /// Reads and checks a day's whole record. `None` when there is no record.
+    ///
+    /// # Errors
+    /// As [`Archive::header`]; besides, lines that do not fit the header.
+    pub fn record(root: &Path, series: &SeriesId, date: NaiveDate) -> Result<Option<DayRecord>, Error> {
+        record::read(&Archive::record_path(root, series, date))
+    }
+
+    /// Writes a run's report in one atomic step and returns its path.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn write_run_report(&self, run: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
+        let name = format!("{run}.json");
+        self.tree.replace(&format!("{STATE}/runs"), &name, bytes, false)?;
+        Ok(Archive::runs_path(&self.root).join(name))
+    }
+
+    /// Free bytes on the archive's filesystem for this user.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn free_bytes(path: &Path) -> Result<u64, Error> {
+        let stat =
+            rustix::fs::statvfs(path).map_err(|e| Error::storage("ask for the free space of", path, e.into()))?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn work(kind: &str, series: &SeriesId) -> String {
+        format!("{STATE}/work/{kind}/{series}")
+    }
+}

@@ -1,0 +1,89 @@
+//! A file name that a server gave, made into a safe path component.
+
+/// The longest component that common filesystems take, in bytes.
+const LONGEST: usize = 255;
+
+/// Makes one safe path component of foreign text; `None` when nothing is left that could name a file.
+///
+/// Separators, controls, invisible and reserved characters become `_`, as do a leading dot or dash and a trailing dot
+/// or space; a Windows device name gets a `_` before it. Percent signs stay as they are: nothing is decoded.
+#[must_use]
+pub fn sanitise(name: &str) -> Option<String> {
+    let mut safe: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+    if safe.chars().all(|c| matches!(c, '.' | '_' | ' ')) || safe.len() > LONGEST {
+        return None;
+    }
+    if safe.starts_with(['.', '-', ' ']) {
+        safe.replace_range(..1, "_");
+    }
+    if safe.ends_with(['.', ' ']) {
+        safe.pop();
+        safe.push('_');
+    }
+    if is_device(&safe) {
+        safe.insert(0, '_');
+    }
+    (safe.len() <= LONGEST).then_some(safe)
+}
+
+fn is_plain(c: char) -> bool {
+    !matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '\u{fffd}')
+        && matches!(crate::untrusted::escape(c.encode_utf8(&mut [0; 4])), std::borrow::Cow::Borrowed(_))
+}
+
+/// Windows keeps these names for devices, whatever the extension.
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_uppercase();
+    match stem.as_str() {
+        "CON" | "PRN" | "AUX" | "NUL" => true,
+        other => {
+            (other.starts_with("COM") || other.starts_with("LPT"))
+                && other.len() == 4
+                && other.ends_with(|c: char| c.is_ascii_digit())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_names_stay_as_they_are() {
+        for name in ["sharp_720s_20151211_182208.fits", "5605571.magnetogram.fits", "Überblick.fits", "a b.fits"] {
+            assert_eq!(sanitise(name).as_deref(), Some(name));
+        }
+    }
+
+    #[test]
+    fn names_that_leave_hide_or_act_are_defused() {
+        assert_eq!(sanitise("../../etc/passwd").as_deref(), Some("_._.._etc_passwd"));
+        assert_eq!(sanitise("..\\x").as_deref(), Some("_._x"));
+        assert_eq!(sanitise("-rf").as_deref(), Some("_rf"));
+        assert_eq!(sanitise(".sunhaul").as_deref(), Some("_sunhaul"));
+        assert_eq!(sanitise("C:\\x").as_deref(), Some("C__x"));
+        assert_eq!(sanitise("%2e%2e%2fx").as_deref(), Some("%2e%2e%2fx"));
+        assert_eq!(sanitise("a\u{1b}[2J\u{202e}\n\0b").as_deref(), Some("a_[2J___b"));
+        assert_eq!(sanitise("con.fits").as_deref(), Some("_con.fits"));
+        assert_eq!(sanitise("x. ").as_deref(), Some("x._"));
+    }
+
+    #[test]
+    fn nothing_nameable_is_nothing() {
+        for name in ["", ".", "..", "/", "...", &"x".repeat(256)] {
+            assert_eq!(sanitise(name), None, "{name:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_out_is_one_safe_component(name in ".*") {
+            if let Some(safe) = sanitise(&name) {
+                proptest::prop_assert!(!safe.contains(['/', '\\', '\0', '\n', '\r']));
+                proptest::prop_assert!(!safe.starts_with(['.', '-']));
+                proptest::prop_assert!(safe.len() <= 255 && !safe.is_empty());
+                proptest::prop_assert_eq!(sanitise(&safe), Some(safe.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Bytes so far of one file, and the validators they were read under.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{self, AtFlags, Mode, OFlags};
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use super::durable::boot_id;
+use super::record::line;
+use super::tree::Tree;
+use crate::digest::Digest;
+
+/// What an answer said of the bytes it sent; what a resumed answer must agree with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validators {
+    /// The ETag as sent, weak or strong.
+    pub etag: Option<String>,
+    /// The Last-Modified as sent.
+    pub last_modified: Option<String>,
+    /// The Date as sent: says whether Last-Modified was old enough to be strong.
+    pub date: Option<String>,
+    /// The whole length in bytes.
+    pub total: Option<u64>,
+    /// The file name that the answer gave.
+    pub name: Option<String>,
+}
+
+/// The sidecar of a part.
+#[derive(Debug, Serialize, Deserialize)]
+struct Sidecar {
+    format: String,
+    boot_id: String,
+    key: String,
+    validators: Validators,
+}
+
+const FORMAT: &str = "part/1";
+
+/// A sidecar is far shorter; what is longer is none.
+const LONGEST_SIDECAR: u64 = 64 * 1024;
+
+/// Where the part of a key is.
+#[derive(Debug, Clone)]
+pub struct Part {
+    dir: Arc<OwnedFd>,
+    path: PathBuf,
+    stem: String,
+    key: String,
+}
+
+/// An open part: bytes are appended in order.
+#[derive(Debug)]
+pub struct PartWriter {
+    file: File,
+    part: Part,
+}
+
+impl Part {
+    pub(super) fn at(tree: &Tree, directory: &str, key: &str) -> Result<Part, Error> {
+        // Keys are foreign text of any length: their digest is a name.
+        let stem = Digest::of(key.as_bytes()).to_string()[..32].to_owned();
+        Ok(Part {
+            dir: tree.make(directory)?,
+            path: tree.path(directory).join(format!("{stem}.part")),
+            stem,
+            key: key.to_owned(),
+        })
+    }
+
+    fn name(&self) -> String {
+        format!("{}.part", self.stem)
+    }
+
+    fn sidecar(&self) -> String {
+        format!("{}.json", self.stem)
+    }
+
+    /// The part's path, for messages and for reading it again.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is there from before: its validators and its length in bytes. `None` when there is nothing to trust:
+    /// no part, a broken sidecar, or bytes written under another boot.
+    #[must_use]
+    pub fn left(&self) -> Option<(Validators, u64)> {
+        let length = std::fs::symlink_metadata(&self.path).ok().filter(std::fs::Metadata::is_file)?.len();
+        let sidecar = self.path.with_file_name(self.sidecar());
+        if length == 0 || std::fs::metadata(&sidecar).ok()?.len() > LONGEST_SIDECAR {
+            return None;
+        }
+        let told: Sidecar = serde_json::from_slice(&std::fs::read(sidecar).ok()?).ok()?;
+        let trusted = told.format == FORMAT && told.boot_id == boot_id() && told.key == self.key;
+        trusted.then_some((told.validators, length))
+    }
+
+    /// Begins anew under these validators.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn create(&self, validators: &Validators) -> Result<PartWriter, Error> {
+        self.discard()?;
+        // The sidecar first: a part without one is never trusted.
+        let sidecar = Sidecar {
+            format: FORMAT.to_owned(),
+            boot_id: boot_id().to_owned(),
+            key: self.key.clone(),
+            validators: validators.clone(),
+        };
+        let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let open = |name: String| fs::openat(&*self.dir, name, new, Mode::from_raw_mode(0o666)).map(File::from);
+        let failed = |e: std::io::Error| Error::storage("begin the part", &self.path, e);
+        open(self.sidecar()).map_err(|e| failed(e.into()))?.write_all(&line(&sidecar)).map_err(failed)?;
+        let file = open(self.name()).map_err(|e| failed(e.into()))?;
+        Ok(PartWriter { file, part: self.clone() })
+    }
+
+    /// Goes on after the last byte.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn append(&self) -> Result<PartWriter, Error> {
+        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = fs::openat(&*self.dir, self.name(), flags, Mode::empty())
+            .map_err(|e| Error::storage("go on with the part", &self.path, e.into()))?;
+        Ok(PartWriter { file: file.into(), part: self.clone() })
+    }
+
+    /// Removes part and sidecar.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn discard(&self) -> Result<(), Error> {
+        for name in [self.name(), self.sidecar()] {
+            match fs::unlinkat(&*self.dir, name, AtFlags::empty()) {
+                Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+                Err(e) => return Err(Error::storage("remove the part", &self.path, e.into())),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn forget_sidecar(&self) {
+        // Litter at worst: a sidecar without a part is never trusted, and the day's folder goes when it is sealed.
+        let _ = fs::unlinkat(&*self.dir, self.sidecar(), AtFlags::empty());
+    }
+
+    pub(super) fn directory(&self) -> &OwnedFd {
+        &self.dir
+    }
+
+    pub(super) fn file_name(&self) -> String {
+        self.name()
+    }
+}
+
+impl PartWriter {
+    /// Appends bytes.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write_all(bytes).map_err(|e| Error::storage("write", &self.part.path, e))
+    }
+
+    /// The part it writes.
+    #[must_use]
+    pub fn part(&self) -> &Part {
+        &self.part
+    }
+
+    /// The open file, positioned anywhere.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}

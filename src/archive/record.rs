@@ -1,0 +1,373 @@
+//! The day record, `day/1`: the sealed, sorted, canonical form of a finished day.
+//!
+//! One serializer, keys always in one order: the same day gives the same bytes. What it does not do: put it in place.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
+use std::path::Path;
+
+use chrono::NaiveDate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Error, RelativePath};
+use crate::day::Scale;
+use crate::digest::{self, Digest};
+
+/// The format this version writes and reads.
+const FORMAT: &str = "day/1";
+
+/// How final a day record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Final: the day is not asked for again.
+    Sealed,
+    /// Whole, but listed too early to be final.
+    Provisional,
+}
+
+/// The first line of a day record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DayHeader {
+    /// Always `day/1`.
+    pub format: String,
+    /// The job that made it.
+    pub job: String,
+    /// The series' id.
+    pub series: String,
+    /// The calendar date, in the source's scale.
+    pub date: NaiveDate,
+    /// The scale of the dates and times.
+    #[schemars(with = "String", regex(pattern = "^(UTC|TAI)$"))]
+    pub scale: Scale,
+    /// What of the day was asked for: first label, first label after.
+    pub window: [String; 2],
+    /// SHA-256 of what the day was asked for.
+    #[schemars(with = "String")]
+    pub spec: Digest,
+    /// How final it is.
+    pub state: State,
+    /// Files, without the absent ones.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that upstream does not have.
+    pub absent: u64,
+    /// `sha256:` and the SHA-256 of the lines `<sha256>  <path>\n`.
+    pub digest: String,
+    /// The byte length of the lines after this one.
+    pub body: u64,
+}
+
+/// One file of a day, one line of the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileLine {
+    /// The series' id.
+    pub series: String,
+    /// The path below the root.
+    pub path: String,
+    /// The length; none when absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bytes: Option<u64>,
+    /// The SHA-256 of its bytes; none when absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<String>")]
+    pub sha256: Option<Digest>,
+    /// Its time by the source's own key, in the record's scale.
+    pub time: String,
+    /// What identifies it at the source, within its day.
+    pub key: String,
+    /// Where it was, relative to the source's base.
+    pub url: String,
+    /// The record's number.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recnum: Option<i64>,
+    /// The active region.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub harpnum: Option<i64>,
+    /// The segment.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub segment: Option<String>,
+    /// What was proved of the bytes: `checksum`, `structure`, `magic` or `size`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub checked: Option<String>,
+    /// Why upstream does not have it, such as `404`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub absent: Option<String>,
+    /// The validator it came with; volatile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub etag: Option<String>,
+    /// The date it came with; volatile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_modified: Option<String>,
+}
+
+/// A whole day record, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayRecord {
+    /// The first line.
+    pub header: DayHeader,
+    /// The files, sorted by path, bytewise.
+    pub files: Vec<FileLine>,
+}
+
+/// What a new record says besides its files.
+#[derive(Debug, Clone)]
+pub struct Lasting {
+    /// The job.
+    pub job: String,
+    /// The series' id.
+    pub series: String,
+    /// The date.
+    pub date: NaiveDate,
+    /// The scale.
+    pub scale: Scale,
+    /// First label, first label after.
+    pub window: [String; 2],
+    /// What the day was asked for.
+    pub spec: Digest,
+    /// How final it is.
+    pub state: State,
+}
+
+#[derive(Serialize)]
+struct HeaderLine<'a> {
+    day: &'a DayHeader,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct OwnedHeaderLine {
+    /// The header of the day.
+    day: DayHeader,
+}
+
+impl DayRecord {
+    /// Sorts the files and works out counts and digest.
+    #[must_use]
+    pub fn new(lasting: Lasting, mut files: Vec<FileLine>) -> DayRecord {
+        files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()).then_with(|| a.key.cmp(&b.key)));
+        let Lasting { job, series, date, scale, window, spec, state } = lasting;
+        let body = lines(&files).len() as u64;
+        let header = DayHeader {
+            format: FORMAT.to_owned(),
+            job,
+            series,
+            date,
+            scale,
+            window,
+            spec,
+            state,
+            files: files.iter().filter(|f| f.sha256.is_some()).count() as u64,
+            bytes: files.iter().filter_map(|f| f.bytes).sum(),
+            absent: files.iter().filter(|f| f.absent.is_some()).count() as u64,
+            digest: format!("sha256:{}", digest_of(&files)),
+            body,
+        };
+        DayRecord { header, files }
+    }
+
+    /// The record's bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = line(&HeaderLine { day: &self.header });
+        bytes.extend(lines(&self.files));
+        bytes
+    }
+
+    /// Reads a record's bytes; `path` is for messages only.
+    ///
+    /// # Errors
+    /// [`Error::Record`] when it is cut, corrupt, edited by hand, or of a newer version.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<DayRecord, Error> {
+        let cut = bytes.iter().position(|b| *b == b'\n').ok_or_else(|| Error::record(path, 1, CUT))?;
+        let header = parse_header(path, &bytes[..cut])?;
+        let body = &bytes[cut + 1..];
+        if body.len() as u64 != header.body {
+            return Err(Error::record(
+                path,
+                1,
+                format!("the header says {} bytes follow, but {} do; {MEND}", header.body, body.len()),
+            ));
+        }
+        let mut files = Vec::new();
+        for (index, text) in body.split_inclusive(|b| *b == b'\n').enumerate() {
+            let file: FileLine = serde_json::from_slice(text)
+                .map_err(|e| Error::record(path, index + 2, format!("no file line: {e}; {MEND}")))?;
+            if RelativePath::from_record(&file.path).is_none() {
+                return Err(Error::record(path, index + 2, format!("a path that leaves the archive; {MEND}")));
+            }
+            if file.sha256.is_some() == file.absent.is_some() || file.sha256.is_some() != file.bytes.is_some() {
+                return Err(Error::record(path, index + 2, format!("neither a file nor an absent one; {MEND}")));
+            }
+            files.push(file);
+        }
+        if !files.is_sorted_by(|a, b| a.path.as_bytes() <= b.path.as_bytes()) {
+            return Err(Error::record(path, 2, format!("the lines are out of order; {MEND}")));
+        }
+        if format!("sha256:{}", digest_of(&files)) != header.digest {
+            return Err(Error::record(path, 1, format!("the digest does not match the lines; {MEND}")));
+        }
+        Ok(DayRecord { header, files })
+    }
+}
+
+const CUT: &str = "it is cut short; remove it and run the job again: what is there is kept";
+const MEND: &str = "remove the record and run the job again: what is there is kept";
+
+fn parse_header(path: &Path, text: &[u8]) -> Result<DayHeader, Error> {
+    // The format is looked at before the rest, so that a newer version is told as such.
+    let value: serde_json::Value =
+        serde_json::from_slice(text).map_err(|e| Error::record(path, 1, format!("no day header: {e}; {MEND}")))?;
+    match value.pointer("/day/format").and_then(serde_json::Value::as_str) {
+        Some(FORMAT) => {}
+        Some(other) => {
+            let other = crate::untrusted::escape(other).into_owned();
+            return Err(Error::record(
+                path,
+                1,
+                format!("written as `{other}`, which this version does not know; use a newer sunhaul"),
+            ));
+        }
+        None => return Err(Error::record(path, 1, format!("no day header; {MEND}"))),
+    }
+    let OwnedHeaderLine { day } =
+        serde_json::from_value(value).map_err(|e| Error::record(path, 1, format!("no day header: {e}; {MEND}")))?;
+    Ok(day)
+}
+
+fn digest_of(files: &[FileLine]) -> Digest {
+    digest::of_files(files.iter().filter_map(|f| Some((f.sha256.as_ref()?, f.path.as_str()))))
+}
+
+fn lines(files: &[FileLine]) -> Vec<u8> {
+    files.iter().flat_map(line).collect()
+}
+
+/// One value as one line of JSON: the form of every line this archive writes.
+pub(super) fn line<T: Serialize>(value: &T) -> Vec<u8> {
+    // Plain structs of texts and numbers: serde_json cannot fail on them.
+    let mut bytes = serde_json::to_vec(value).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+/// A header line is far shorter; what is longer is none.
+const LONGEST_HEADER: u64 = 64 * 1024;
+
+pub(super) fn read_header(path: &Path) -> Result<Option<DayHeader>, Error> {
+    let Some(file) = open(path)? else { return Ok(None) };
+    let length = file.metadata().map_err(|e| Error::storage("read", path, e))?.len();
+    let mut text = Vec::with_capacity(512);
+    BufReader::with_capacity(1024, file)
+        .take(LONGEST_HEADER)
+        .read_until(b'\n', &mut text)
+        .map_err(|e| Error::storage("read", path, e))?;
+    if text.last() != Some(&b'\n') {
+        return Err(Error::record(path, 1, CUT));
+    }
+    let header = parse_header(path, &text)?;
+    if length - text.len() as u64 != header.body {
+        return Err(Error::record(path, 1, CUT));
+    }
+    Ok(Some(header))
+}
+
+pub(super) fn read(path: &Path) -> Result<Option<DayRecord>, Error> {
+    let Some(mut file) = open(path)? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|e| Error::storage("read", path, e))?;
+    DayRecord::parse(path, &bytes).map(Some)
+}
+
+fn open(path: &Path) -> Result<Option<File>, Error> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::storage("read", path, e)),
+    }
+}
+
+/// The JSON Schema of a day record's lines: the first is a header, the others are files.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let mut generator = schemars::SchemaGenerator::default();
+    let header = generator.subschema_for::<OwnedHeaderLine>();
+    let file = generator.subschema_for::<FileLine>();
+    serde_json::json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A line of a sunhaul day record, day/1",
+        "description": "The first line is the header, each other line is one file, sorted by path.",
+        "oneOf": [header, file],
+        "$defs": generator.take_definitions(true),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str) -> FileLine {
+        FileLine {
+            series: "s".into(),
+            path: path.into(),
+            bytes: Some(3),
+            sha256: Some(Digest::of(path.as_bytes())),
+            time: "2015-12-11T18:22:08Z".into(),
+            key: format!("/HMI/s/{path}"),
+            url: format!("/HMI/s/{path}"),
+            recnum: None,
+            harpnum: None,
+            segment: None,
+            checked: Some("size".into()),
+            absent: None,
+            etag: None,
+            last_modified: None,
+        }
+    }
+
+    fn record(paths: &[&str]) -> DayRecord {
+        let lasting = Lasting {
+            job: "j".into(),
+            series: "s".into(),
+            date: "2015-12-11".parse().unwrap(),
+            scale: Scale::Utc,
+            window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
+            spec: Digest::of(b"spec"),
+            state: State::Sealed,
+        };
+        DayRecord::new(lasting, paths.iter().map(|p| file(p)).collect())
+    }
+
+    #[test]
+    fn a_record_reads_back_as_written_whatever_order_its_files_came_in() {
+        let bytes = record(&["s/b", "s/a", "s/B"]).to_bytes();
+        assert_eq!(bytes, record(&["s/B", "s/b", "s/a"]).to_bytes());
+        let read = DayRecord::parse(Path::new("r"), &bytes).unwrap();
+        assert_eq!(read.to_bytes(), bytes);
+        assert_eq!(read.files.iter().map(|f| f.path.as_str()).collect::<Vec<_>>(), ["s/B", "s/a", "s/b"]);
+        assert!(bytes.starts_with(br#"{"day":{"format":"day/1","job":"j","series":"s","date":"2015-12-11","#));
+    }
+
+    #[test]
+    fn a_record_cut_at_any_byte_is_told_from_a_whole_one() {
+        let bytes = record(&["s/a", "s/b"]).to_bytes();
+        for end in 0..bytes.len() {
+            let error = DayRecord::parse(Path::new("r"), &bytes[..end]).unwrap_err();
+            assert!(matches!(error, Error::Record { .. }), "{end}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_edited_line_a_leaving_path_and_a_newer_version_are_told() {
+        let text = String::from_utf8(record(&["s/a", "s/b"]).to_bytes()).unwrap();
+        let parse = |text: &str| DayRecord::parse(Path::new("r"), text.as_bytes()).unwrap_err().to_string();
+        let swapped = text.replace(&Digest::of(b"s/a").to_string(), &Digest::of(b"other").to_string());
+        assert!(parse(&swapped).contains("digest does not match"), "{}", parse(&swapped));
+        assert!(parse(&text.replace("\"path\":\"s/a\"", "\"path\":\"../\"")).contains("leaves the archive"));
+        assert!(parse(&text.replace("day/1", "day/9")).contains("newer sunhaul"));
+    }
+}

@@ -1,0 +1,132 @@
+//! Directories below the root, entered one component at a time and never through a symlink.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::Error;
+
+/// The root's directory tree.
+#[derive(Debug)]
+pub(super) struct Tree {
+    path: PathBuf,
+    root: Arc<OwnedFd>,
+    /// Directories already entered. Bounded: emptied when it has grown.
+    open: Mutex<HashMap<String, Arc<OwnedFd>>>,
+}
+
+/// How many directories are kept open at most.
+const OPEN: usize = 64;
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+impl Tree {
+    pub(super) fn open(path: &Path) -> Result<Tree, Error> {
+        let root = fs::open(path, DIRECTORY, Mode::empty())
+            .map_err(|e| Error::storage("enter the archive's root", path, e.into()))?;
+        Ok(Tree { path: path.to_owned(), root: Arc::new(root), open: Mutex::default() })
+    }
+
+    pub(super) fn path(&self, relative: &str) -> PathBuf {
+        self.path.join(relative)
+    }
+
+    pub(super) fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
+    /// Enters a directory below the root, making what is missing.
+    pub(super) fn make(&self, relative: &str) -> Result<Arc<OwnedFd>, Error> {
+        let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(relative).map(Arc::clone);
+        // A directory that somebody removed meanwhile has no links left, and takes no files.
+        if let Some(fd) = known.filter(|fd| fs::fstat(fd).is_ok_and(|stat| stat.st_nlink > 0)) {
+            return Ok(fd);
+        }
+        let mut current = Arc::clone(&self.root);
+        let mut walked = String::new();
+        for component in relative.split('/').filter(|c| !c.is_empty()) {
+            if !walked.is_empty() {
+                walked.push('/');
+            }
+            walked.push_str(component);
+            let next = match self.enter(&current, component) {
+                Err(Errno::NOENT) => {
+                    match fs::mkdirat(&*current, component, Mode::from_raw_mode(0o777)) {
+                        // Another process may have made it in between.
+                        Ok(()) | Err(Errno::EXIST) => {}
+                        Err(e) => return Err(Error::storage("make the directory", self.path(&walked), e.into())),
+                    }
+                    self.enter(&current, component)
+                }
+                other => other,
+            };
+            current = Arc::new(next.map_err(|e| {
+                let why = match e {
+                    Errno::LOOP | Errno::NOTDIR => std::io::Error::new(
+                        std::io::ErrorKind::NotADirectory,
+                        "it is a symlink or no directory, and files are not written through it",
+                    ),
+                    other => other.into(),
+                };
+                Error::storage("enter the directory", self.path(&walked), why)
+            })?);
+        }
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.len() >= OPEN {
+            open.clear();
+        }
+        open.insert(relative.to_owned(), Arc::clone(&current));
+        Ok(current)
+    }
+
+    #[expect(clippy::unused_self, reason = "reads as a step of the walk")]
+    fn enter(&self, parent: &OwnedFd, component: &str) -> Result<OwnedFd, Errno> {
+        fs::openat(parent, component, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())
+    }
+
+    /// Writes a small file of our own in one atomic step, replacing what has the name.
+    ///
+    /// With `durable`, its bytes and its name are on stable storage when this returns.
+    pub(super) fn replace(&self, directory: &str, name: &str, bytes: &[u8], durable: bool) -> Result<(), Error> {
+        let dir = self.make(directory)?;
+        let shown = || self.path(directory).join(name);
+        let staged = format!(".{name}.{}", rustix::process::getpid().as_raw_nonzero());
+        let write = || -> std::io::Result<()> {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let mut file = std::fs::File::from(fs::openat(&*dir, &staged, flags, Mode::from_raw_mode(0o666))?);
+            file.write_all(bytes)?;
+            if durable {
+                file.sync_all()?;
+            }
+            fs::renameat(&*dir, &staged, &*dir, name)?;
+            if durable {
+                fs::fsync(&*dir)?;
+            }
+            Ok(())
+        };
+        write().map_err(|e| {
+            // Ours alone, and useless now.
+            let _ = fs::unlinkat(&*dir, &staged, AtFlags::empty());
+            Error::storage("write", shown(), e)
+        })
+    }
+
+    /// Splits a path below the root into its directory, entered, and its name.
+    pub(super) fn place<'a>(&self, relative: &'a str) -> Result<(Arc<OwnedFd>, &'a str), Error> {
+        let (directory, name) = relative.rsplit_once('/').unwrap_or(("", relative));
+        Ok((self.make(directory)?, name))
+    }
+
+    /// The length of a regular file below the root; `None` when there is none of that name.
+    pub(super) fn length(&self, relative: &str) -> Option<u64> {
+        // No directory is made for a question.
+        let stat = fs::statat(&*self.root, relative, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let regular = fs::FileType::from_raw_mode(stat.st_mode) == fs::FileType::RegularFile;
+        regular.then(|| u64::try_from(stat.st_size).unwrap_or(0))
+    }
+}

@@ -1,0 +1,86 @@
+//! FITS files: what their bytes prove, and the few keywords that say what they are.
+//!
+//! [`Check`] reads a file once, while it streams by; [`Keywords`] reads headers alone. What it does not do: decode
+//! pixels, or repair anything.
+
+mod check;
+mod header;
+mod keywords;
+mod sum;
+#[cfg(test)]
+mod tests;
+
+pub use check::Check;
+pub use keywords::Keywords;
+
+use crate::failure::{Class, Failure};
+
+/// The length of a FITS block in bytes: headers and data fill whole ones.
+pub const BLOCK: usize = 2880;
+
+/// The length of a header card in bytes.
+const CARD: usize = 80;
+
+/// How many blocks a header may have (28.8 MB, 360,000 cards): a limit against a stream that never says END.
+const HEADER_BLOCKS: u64 = 10_000;
+
+/// What the bytes of a file proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Every HDU that has data stated CHECKSUM or DATASUM, at least one was stated, and all that were are right.
+    Checksum,
+    /// The structure holds to the last byte, but some data states no sum of itself.
+    Structure,
+}
+
+/// Why bytes are no sound FITS file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Fault {
+    /// `html`, `magic`, `fits-structure` or `fits-checksum`; `storage` when a file cannot be read.
+    pub class: Class,
+    /// What is wrong, in which HDU (the primary one is 0) and at which byte; safe to show.
+    pub message: String,
+}
+
+impl Fault {
+    fn structure(message: impl Into<String>) -> Fault {
+        Fault { class: Class::FitsStructure, message: message.into() }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Failure {
+        Failure::new(fault.class, fault.message)
+    }
+}
+
+/// Tells what a file that should be FITS begins with: `Ok` for FITS, else a web page or something else.
+///
+/// `start` is the first card, or all there is of a shorter file.
+fn magic(start: &[u8]) -> Result<(), Fault> {
+    const SIMPLE: &[u8] = b"SIMPLE  =";
+    if start.starts_with(SIMPLE) {
+        return Ok(());
+    }
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    if text.starts_with(b"<") {
+        let shown = String::from_utf8_lossy(text.get(..24).unwrap_or(text)).into_owned();
+        let message = format!("a web page came where a FITS file is due: it begins with `{}`", one_line(&shown));
+        return Err(Fault { class: Class::Html, message });
+    }
+    if start.is_empty() {
+        return Err(Fault::structure("the file is empty"));
+    }
+    if SIMPLE.starts_with(start) {
+        return Err(Fault::structure(format!("the file ends in its first header, at byte {}", start.len())));
+    }
+    let shown = String::from_utf8_lossy(start.get(..24).unwrap_or(start)).into_owned();
+    let message = format!("not a FITS file: it begins with `{}`, not with `SIMPLE  =`", one_line(&shown));
+    Err(Fault { class: Class::Magic, message })
+}
+
+/// Foreign text, safe to show.
+fn one_line(text: &str) -> String {
+    crate::untrusted::escape(text).into_owned()
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Installs what the tests need where it can, then runs all of them. `--help` explains.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+exec </dev/null
+
+# The programs that tests start, one a line: the check that proves it is there | its Debian package | the tests
+# that need it, as a name to skip. Only what a test really uses stands here.
+needs='
+python3 -c "import requests" | python3-requests | tutorial::
+'
+
+usage() {
+  cat <<'HELP'
+Runs all tests of sunhaul: unit tests, the integration binary, the ones that need other programs, documentation.
+
+usage: tests/run.sh [--install] [--help] [FILTER...]
+
+  FILTER      run only the tests whose name holds one of these words
+  --install   install the programs that tests start (Debian or Ubuntu, as root), run nothing
+  --help      show this
+
+As root on Debian or Ubuntu, missing programs are installed first. Where one stays missing, its tests are left out
+and named; with CI=true that is a failure. The last lines are cargo's own results.
+HELP
+}
+
+only_install=false
+filters=()
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --help | -h) usage; exit 0 ;;
+    --install) only_install=true ;;
+    -*) echo "tests/run.sh: unknown option: $1 (see --help)" >&2; exit 2 ;;
+    *) filters+=("$1") ;;
+  esac
+  shift
+done
+
+# Says what is missing: lines `package|tests`.
+missing() {
+  local check package tests
+  while IFS='|' read -r check package tests; do
+    [ -n "${check// /}" ] || continue
+    bash -c "$check" >/dev/null 2>&1 || printf '%s|%s\n' "${package// /}" "${tests// /}"
+  done <<<"$needs"
+}
+
+lacking="$(missing)"
+if [ -n "$lacking" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  mapfile -t packages < <(cut -d'|' -f1 <<<"$lacking")
+  echo "installing: ${packages[*]}" >&2
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq >&2 || true
+  apt-get install -qq --yes --no-install-recommends "${packages[@]}" >&2 || true
+  lacking="$(missing)"
+fi
+
+skips=()
+if [ -n "$lacking" ]; then
+  while IFS='|' read -r package tests; do
+    if [ "${CI:-}" = true ]; then
+      echo "tests/run.sh: $package is not installed, and with CI=true no test is left out" >&2
+      exit 1
+    fi
+    echo "tests/run.sh: $package is not installed: leaving out $tests" >&2
+    skips+=(--skip "$tests")
+  done <<<"$lacking"
+fi
+if [ "$only_install" = true ]; then
+  exit 0
+fi
+
+# One command for all: the tests marked `ignored` need a program of the list above, and it is there.
+exec cargo test --locked --no-fail-fast -- --include-ignored "${skips[@]}" "${filters[@]}"
