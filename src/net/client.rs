@@ -129,7 +129,7 @@ impl Client {
             self.host.throttled(wait, self.max_wait);
         }
         self.host.failed(&refused);
-        if refused.class == Class::SourceRefused {
+        if refused.class == Class::SourceRefused || refusal::is_told(answer.headers()) {
             let mut response = Response::new(answer, url, slot, self.timeouts.stall);
             if let Some(words) = refusal::words(&mut response).await {
                 refused.message += ": ";

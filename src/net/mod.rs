@@ -36,7 +36,8 @@ use crate::failure::{Class, Failure};
 use crate::manifest::{Limits, Retry, Timeouts};
 use clock::{Clock, RuntimeClock};
 use host::Host;
-use origin::{Origin, shown};
+use origin::Origin;
+pub(crate) use origin::shown;
 use transport::Settings;
 
 /// All hosts this process talks to: shared by every job, since limits belong to the operator's host group.
