@@ -12,11 +12,12 @@ use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 use super::args::ArchiveArg;
+use super::clock::now;
 use super::problem::{self, Problem};
 use super::selection::Selection;
 use super::signals::Signals;
 use super::sources::Sources;
-use super::{Exit, Result, Shell, job};
+use super::{Exit, Result, Shell, job, planning};
 use crate::manifest::Manifest;
 use crate::net::Net;
 use report_file::ReportFile;
@@ -56,8 +57,9 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
     let Some(jobs) = job::load_all(&args.jobs, archive, shell) else { return Ok(Exit::Usage) };
+    // A series or range that a job does not have must be told before another job has begun.
     for job in &jobs {
-        args.selection.ids(job)?;
+        planning::plan(job, &args.selection, now())?;
     }
     if args.report.is_some() && jobs.len() > 1 {
         return Err(Problem::new(Exit::Usage, "`--report` takes one job: each job has a report of its own")

@@ -26,7 +26,7 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
     let shell = shared.shell;
     let started = now();
     let id = run_id(started);
-    let planned = planning::plan(&job, &shared.args.selection, started, shared.args.check)?;
+    let planned = planning::work(&job, planning::plan(&job, &shared.args.selection, started)?, shared.args.check)?;
     let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?);
     let about = Job {
         name: job.name.clone(),
@@ -46,14 +46,14 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
     follower.save(follower.collector.snapshot(), Saved::Meanwhile).await?;
 
     // Only the sources of series with days to do are opened: a run with nothing to do talks to nobody.
-    let todo: BTreeSet<SeriesId> = planned.todo.iter().map(|day| day.series.clone()).collect();
+    let todo: BTreeSet<SeriesId> = planned.days.iter().map(|day| day.series.clone()).collect();
     let root = job.archive.root.clone();
     let result = match shared.sources.bases(&job, |id| todo.contains(id)).await {
         Err(error) => Err(error),
         Ok(bases) => {
             let order = Order {
                 manifest: Arc::new(job),
-                days: planned.todo,
+                days: planned.days,
                 already_sealed: planned.sealed,
                 archive,
                 net: shared.net.clone(),
@@ -71,7 +71,7 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
 
     let exit = match &result {
         Ok(outcome) => Exit::of_run(&undone(follower.collector.ends(), outcome), outcome.interrupted),
-        Err(error) => problem::explain(error).exit,
+        Err(error) => problem::explain(error).0,
     };
     let word = match exit {
         Exit::Complete => RunResult::Complete,
