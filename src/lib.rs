@@ -58,5 +58,6 @@ pub mod manifest;
 pub mod net;
 pub mod report;
 pub mod run;
+pub mod service;
 pub mod source;
 pub mod untrusted;
