@@ -133,7 +133,7 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
             contact: manifest.contact.clone(),
             limits: manifest.limits.clone(),
             timeouts: manifest.timeouts,
-            retry: manifest.retry,
+            max_wait: manifest.retry.max_wait,
             embedded: one.source.kind() == "embedded",
         };
         let client = net.client(base, policy)?;

@@ -10,7 +10,7 @@ mod screen;
 mod summary;
 
 pub use progress::Progress;
-pub use screen::{Paint, Screen};
+pub use screen::{Mode, Paint, Screen, TOLD};
 pub use summary::{Summary, summary};
 
 /// How much is told.

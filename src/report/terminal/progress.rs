@@ -262,7 +262,7 @@ mod tests {
     use super::*;
     use crate::failure::{Class, Failure};
     use crate::manifest::SeriesId;
-    use crate::report::terminal::Paint;
+    use crate::report::terminal::{Mode, Paint};
     use crate::run::event::DayDone;
 
     /// What was written to a screen.
@@ -286,7 +286,7 @@ mod tests {
 
     fn told(verbosity: Verbosity) -> String {
         let paper = Paper::default();
-        let screen = Arc::new(Screen::new(Box::new(paper.clone()), false, Paint(false)));
+        let screen = Arc::new(Screen::new(Box::new(paper.clone()), Mode::Lines, Paint(false)));
         let progress = Progress::new(screen, verbosity);
         let throttled = Failure { attempts: 2, ..Failure::new(Class::Throttled, "http://localhost:8001/a: 429") };
         let lost = Failure { attempts: 6, ..Failure::new(Class::Html, "http://localhost:8001/b: a web page\u{1b}[2J") };

@@ -8,6 +8,9 @@ use std::sync::{Mutex, PoisonError};
 
 use indicatif::MultiProgress;
 
+/// The log's target for what is told to the user.
+pub const TOLD: &str = "sunhaul::told";
+
 /// Colours, when they are wanted. Every text is understandable without them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Paint(
@@ -45,24 +48,48 @@ impl Paint {
     }
 }
 
+/// How a screen shows what it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Plain lines.
+    Lines,
+    /// Lines above bars that move: a terminal.
+    Bars,
+    /// Every line is a record of the log: a machine reads along.
+    Log,
+}
+
 /// Where lines go, and the bars that stand below them.
 pub struct Screen {
     out: Mutex<Box<dyn Write + Send>>,
     bars: Option<MultiProgress>,
+    mode: Mode,
     /// The colours of this screen.
     pub paint: Paint,
 }
 
 impl Screen {
-    /// Lines to `out`; with `bars`, a terminal that draws them on standard error.
+    /// What is told goes to `out`; bars, where the mode has them, to standard error.
     #[must_use]
-    pub fn new(out: Box<dyn Write + Send>, bars: bool, paint: Paint) -> Screen {
-        Screen { out: Mutex::new(out), bars: bars.then(MultiProgress::new), paint }
+    pub fn new(out: Box<dyn Write + Send>, mode: Mode, paint: Paint) -> Screen {
+        let bars = (mode == Mode::Bars).then(MultiProgress::new);
+        Screen { out: Mutex::new(out), bars, mode, paint }
     }
 
-    /// Writes one line above the bars. A closed standard error is nobody's failure.
+    /// Tells one text above the bars. A closed standard error is nobody's failure.
     pub fn line(&self, text: &str) {
-        self.write(format!("{text}\n").as_bytes());
+        match self.mode {
+            Mode::Log => tracing::info!(target: TOLD, "{text}"),
+            Mode::Lines | Mode::Bars => self.write(format!("{text}\n").as_bytes()),
+        }
+    }
+
+    /// Tells what made a command fail.
+    pub fn error(&self, text: &str) {
+        match self.mode {
+            Mode::Log => tracing::error!(target: TOLD, "{text}"),
+            Mode::Lines | Mode::Bars => self.write(format!("{} {text}\n", self.paint.bad("error:")).as_bytes()),
+        }
     }
 
     /// Writes whole lines above the bars.
@@ -85,6 +112,6 @@ impl Screen {
 
 impl std::fmt::Debug for Screen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Screen").field("bars", &self.bars.is_some()).field("paint", &self.paint).finish_non_exhaustive()
+        f.debug_struct("Screen").field("mode", &self.mode).field("paint", &self.paint).finish_non_exhaustive()
     }
 }
