@@ -56,6 +56,7 @@ pub mod fetch;
 pub mod fits;
 pub mod manifest;
 pub mod net;
+pub mod plan;
 pub mod report;
 pub mod run;
 pub mod service;

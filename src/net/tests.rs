@@ -109,7 +109,7 @@ fn policy() -> Policy {
         contact: Some("jane@example.org".into()),
         limits: Limits { requests: Some(Rate::Unlimited), ..Limits::default() },
         timeouts: Timeouts { connect: STALL, stall: STALL },
-        max_wait: Duration::from_millis(300),
+        retry: Retry { attempts: 2, max_wait: Duration::from_millis(300) },
         embedded: false,
     }
 }

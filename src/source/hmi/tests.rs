@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::manifest::{Bound, Filters, Limits, Quality, Range, SeriesId, SourceSpec, Template, Timeouts};
+use crate::manifest::{Bound, Filters, Limits, Quality, Range, Retry, SeriesId, SourceSpec, Template, Timeouts};
 use crate::net::{Net, Policy};
 use crate::source::{RemoteFile, open};
 
@@ -307,7 +307,7 @@ async fn list(answer: Vec<u8>, series: &Series) -> (Result<Listed, Failure>, Vec
         contact: None,
         limits: Limits::default(),
         timeouts: Timeouts { connect: Duration::from_secs(2), stall: Duration::from_secs(2) },
-        max_wait: Duration::from_secs(1),
+        retry: Retry { attempts: 2, max_wait: Duration::from_secs(1) },
         embedded: true,
     };
     let client = Net::new().client(&base, policy).unwrap();
