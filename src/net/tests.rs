@@ -338,10 +338,12 @@ async fn bandwidth_holds_over_real_sockets() {
 }
 
 #[test]
-fn limits_above_a_public_preset_and_other_schemes_are_refused() {
-    let refused = |url: &str| Net::new().client(&url.parse().unwrap(), policy()).unwrap_err();
-    assert!(refused("http://jsoc.stanford.edu/").message.contains("agreed_with"));
-    assert!(refused("ftp://h.example/").message.contains("http"));
+fn limits_above_a_public_preset_come_down_to_it_and_other_schemes_are_refused() {
+    let net = Net::new();
+    net.client(&"http://jsoc.stanford.edu/".parse().unwrap(), policy()).unwrap();
+    assert_eq!((net.hosts()[0].host.as_str(), net.hosts()[0].limit.as_str()), ("jsoc", "2/s, 1 connection"));
+    let refused = net.client(&"ftp://h.example/".parse().unwrap(), policy()).unwrap_err();
+    assert!(refused.message.contains("http"));
 }
 
 #[tokio::test]

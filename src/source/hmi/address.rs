@@ -162,9 +162,8 @@ mod tests {
 
     #[test]
     fn records_and_segments_are_read_from_both_forms() {
-        let named = |path: &str| {
-            Address::on(&"http://h/".parse().unwrap(), &format!("http://h{path}")).unwrap().named()
-        };
+        let named =
+            |path: &str| Address::on(&"http://h/".parse().unwrap(), &format!("http://h{path}")).unwrap().named();
         let is = |recnum, segment: &str, name: Option<&str>| {
             Some(Named { recnum, segment: segment.into(), name: name.map(str::to_owned) })
         };

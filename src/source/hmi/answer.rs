@@ -46,13 +46,10 @@ pub fn read_answer(answer: &[u8], base: &Url, series: &Series, day: &Day) -> Res
         listed: Listed::default(),
     };
     let mut json = serde_json::Deserializer::from_slice(answer);
-    listing
-        .deserialize(&mut json)
-        .and_then(|()| json.end())
-        .map_err(|error| {
-            let at = offset(answer, &error);
-            malformed(&format!("{} (byte {at}, near `{}`)", escape(&reason(&error)), excerpt(answer, at)))
-        })?;
+    listing.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| {
+        let at = offset(answer, &error);
+        malformed(&format!("{} (byte {at}, near `{}`)", escape(&reason(&error)), excerpt(answer, at)))
+    })?;
     listing.sieve.verdict()?;
     Ok(fold(listing.listed))
 }

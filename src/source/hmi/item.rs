@@ -121,11 +121,13 @@ mod tests {
     #[test]
     fn an_item_is_an_object_whose_known_fields_stand_once() {
         let item: Item<'_> =
-            serde_json::from_str(r#"{"urls":["a","\u0062"],"recnum":7.0,"harpnum":null,"meta":{"urls":[[1]]}}"#).unwrap();
+            serde_json::from_str(r#"{"urls":["a","\u0062"],"recnum":7.0,"harpnum":null,"meta":{"urls":[[1]]}}"#)
+                .unwrap();
         assert_eq!(item.recnum, Some(Whole(7)));
         assert_eq!(item.harpnum, None);
         assert_eq!(item.urls.unwrap().iter().map(|url| url.0.to_string()).collect::<Vec<_>>(), ["a", "b"]);
-        for wrong in ["[]", "1", "null", r#"{"url":1}"#, r#"{"url":"a","url":"b"}"#, r#"{"recnum":1.5}"#, r#"{"recnum":"1"}"#]
+        for wrong in
+            ["[]", "1", "null", r#"{"url":1}"#, r#"{"url":"a","url":"b"}"#, r#"{"recnum":1.5}"#, r#"{"recnum":"1"}"#]
         {
             assert!(serde_json::from_str::<Item<'_>>(wrong).is_err(), "{wrong}");
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::slot::{Grid, Slot};
 use crate::failure::{Class, Failure};
+use crate::manifest::nearest::nearest;
 use crate::manifest::{Filters, Series};
 use crate::untrusted::escape;
 
@@ -68,13 +69,14 @@ impl<'a> Sieve<'a> {
         let harpnum = filters.harpnum.as_ref();
         self.asks("segments", "which segment a file holds", segments, facts.segment, |wanted, segment| {
             wanted.iter().any(|one| one == segment)
-        }) && self.asks("harpnum", "a record's HARPNUM", harpnum, facts.harpnum, |wanted, harpnum| {
-            wanted.contains(&harpnum)
-        }) && self.asks("quality", "a record's QUALITY", filters.quality, facts.quality, |wanted, quality| {
-            bits(quality) & wanted.none_of == 0
-        }) && self.asks("cadence", "a record's slot", self.cadence, facts.slot, |cadence, slot| {
-            slot.is_multiple_of(cadence)
-        })
+        }) && self
+            .asks("harpnum", "a record's HARPNUM", harpnum, facts.harpnum, |wanted, harpnum| wanted.contains(&harpnum))
+            && self.asks("quality", "a record's QUALITY", filters.quality, facts.quality, |wanted, quality| {
+                bits(quality) & wanted.none_of == 0
+            })
+            && self.asks("cadence", "a record's slot", self.cadence, facts.slot, |cadence, slot| {
+                slot.is_multiple_of(cadence)
+            })
     }
 
     /// Puts one filter's question, when it is set; no answer is noted as a refusal.
@@ -113,13 +115,11 @@ impl<'a> Sieve<'a> {
             && let Some(missing) = wanted.into_iter().find(|wanted| !self.segments.contains(*wanted))
         {
             let there: Vec<&str> = self.segments.iter().map(String::as_str).collect();
-            let near = there.iter().find(|one| one.eq_ignore_ascii_case(missing));
-            let hint = near.map(|near| format!("; did you mean `{}`?", escape(near))).unwrap_or_default();
-            let why = format!(
-                "no file of segment `{}`: the day has {}{hint}",
-                escape(missing),
-                escape(&there.join(", "))
-            );
+            let hint = nearest(missing, there.iter().copied())
+                .map(|near| format!("; did you mean `{}`?", escape(near)))
+                .unwrap_or_default();
+            let why =
+                format!("no file of segment `{}`: the day has {}{hint}", escape(missing), escape(&there.join(", ")));
             return Err(Failure::new(Class::SourceRefused, why));
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Slots: the TAI grid that records of a series lie on, counted from 1993.01.01_TAI.
+//! Slots: the TAI grid that records of a series lie on, counted from `1993.01.01_TAI`.
 //!
 //! What it does not do: relabel data. A slot is a fact about a record, never its day.
 
@@ -35,7 +35,7 @@ pub(super) struct Grid {
     pub(super) step: i64,
 }
 
-/// One slot: whole seconds of TAI since 1993.01.01_TAI.
+/// One slot: whole seconds of TAI since `1993.01.01_TAI`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot(pub(super) i64);
 
