@@ -31,7 +31,7 @@ pub(super) struct SeriesName {
     pub(super) name: String,
     /// Its answers' shape.
     pub(super) shape: Shape,
-    /// Files, where they can be counted, and the first `date_obs`.
+    /// How many files it has, where they can be counted.
     pub(super) files: Option<usize>,
     /// A label that it has data at.
     pub(super) example: NaiveDateTime,

@@ -46,7 +46,10 @@ pub struct Service {
 
 impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Service").field("holdings", &self.holdings.about()).field("access", &self.access).finish()
+        f.debug_struct("Service")
+            .field("holdings", &self.holdings.about())
+            .field("access", &self.access)
+            .finish_non_exhaustive()
     }
 }
 
@@ -97,7 +100,6 @@ impl Service {
     }
 
     /// The routes alone, for a server of one's own; layers can be put around them.
-    #[must_use]
     pub fn router(&self) -> Router {
         routes::router(Arc::clone(&self.holdings), self.access.clone())
     }
