@@ -96,6 +96,8 @@ classes! {
     Record = "record", retry: false, None;
     /// Disk full, read-only, no permission, I/O error.
     Storage = "storage", retry: false, Storage;
+    /// Another process is working on the day.
+    Held = "held", retry: false, Later;
     /// The run was told to stop.
     Interrupted = "interrupted", retry: false, Later;
 }

@@ -1,3 +1,7 @@
 //! The program's start.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sunhaul::cli::main()
+}

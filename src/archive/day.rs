@@ -78,7 +78,8 @@ pub struct DayWork {
 }
 
 impl Archive {
-    /// Takes a day: locks it, reads the record again under the lock, and what an earlier go left.
+    /// Takes a day: locks it, reads the record again under the lock, and what an earlier go left. Without `trust`, a
+    /// sealed record counts only as far as its files are there.
     ///
     /// # Errors
     /// [`Error::Record`] when the record belongs to another job that asked for something else;
@@ -89,6 +90,7 @@ impl Archive {
         date: NaiveDate,
         spec: Digest,
         job: &str,
+        trust: bool,
     ) -> Result<Opened, Error> {
         let Some(journal) = Journal::open(&self.tree, series, date, self.lock)? else {
             return Ok(Opened::Held);
@@ -104,7 +106,7 @@ impl Archive {
         };
         match &before {
             Some(record) if record.header.spec == spec => {
-                if record.header.state == State::Sealed {
+                if record.header.state == State::Sealed && trust {
                     journal.remove()?;
                     return Ok(before.map_or(Opened::Held, |record| Opened::Done(Box::new(record))));
                 }

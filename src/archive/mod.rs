@@ -13,6 +13,8 @@ mod name;
 mod part;
 mod quarantine;
 mod record;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -87,6 +89,17 @@ impl Archive {
     /// As [`Archive::header`]; besides, lines that do not fit the header.
     pub fn record(root: &Path, series: &SeriesId, date: NaiveDate) -> Result<Option<DayRecord>, Error> {
         record::read(&Archive::record_path(root, series, date))
+    }
+
+    /// The paths of a record's files that are not there with their length: what `run --check` asks.
+    #[must_use]
+    pub fn missing(root: &Path, record: &DayRecord) -> Vec<String> {
+        let is_there = |file: &&FileLine| {
+            let meta = std::fs::symlink_metadata(root.join(&file.path)).ok().filter(std::fs::Metadata::is_file);
+            meta.map(|m| m.len()) == file.bytes
+        };
+        let files = record.files.iter().filter(|f| f.sha256.is_some());
+        files.filter(|f| !is_there(f)).map(|f| f.path.clone()).collect()
     }
 
     /// Writes a run's report in one atomic step and returns its path.

@@ -42,8 +42,10 @@ impl Tree {
 
     /// Enters a directory below the root, making what is missing.
     pub(super) fn make(&self, relative: &str) -> Result<Arc<OwnedFd>, Error> {
-        if let Some(fd) = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(relative) {
-            return Ok(Arc::clone(fd));
+        let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(relative).map(Arc::clone);
+        // A directory that somebody removed meanwhile has no links left, and takes no files.
+        if let Some(fd) = known.filter(|fd| fs::fstat(fd).is_ok_and(|stat| stat.st_nlink > 0)) {
+            return Ok(fd);
         }
         let mut current = Arc::clone(&self.root);
         let mut walked = String::new();

@@ -1,10 +1,25 @@
 //! What a job asks for: the manifest's model, its parser, its diagnostics, its schema.
 
+mod diagnostic;
+mod form;
+pub mod manners;
 pub mod model;
+pub(crate) mod nearest;
+mod node;
+mod parse;
+mod resolve;
+pub mod schema;
 pub mod template;
+#[cfg(test)]
+mod tests;
+mod typed;
+pub(crate) mod units;
+mod variable;
 
+pub use diagnostic::{Diagnostic, Diagnostics};
 pub use model::{
     ArchiveSpec, Bandwidth, Bound, Embedded, Filters, Hmi, Limits, LockMode, Manifest, Quality, Range, Rate, Retry,
     Series, SeriesId, SourceSpec, Timeouts, Verify,
 };
+pub use parse::{Environment, load, parse};
 pub use template::Template;

@@ -69,6 +69,15 @@ pub enum Rate {
     PerSecond(f64),
 }
 
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rate::Unlimited => f.write_str("unlimited"),
+            Rate::PerSecond(rate) => write!(f, "{rate}/s"),
+        }
+    }
+}
+
 /// A number of bytes per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bandwidth {
@@ -275,6 +284,25 @@ impl Range {
     }
 }
 
+impl Manifest {
+    /// What is allowed and yet probably not meant, each in one line.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        if self.series.len() < 2 {
+            return Vec::new();
+        }
+        let shared = self.series.iter().filter(|series| !series.layout.names_series());
+        shared
+            .map(|series| {
+                format!(
+                    "the layout of series `{}` has no `{{series}}`: when two series give a file the same path, both fail",
+                    series.id
+                )
+            })
+            .collect()
+    }
+}
+
 impl Series {
     /// The digest of what one day of this series is asked for: a day record answers exactly this.
     ///
@@ -283,12 +311,18 @@ impl Series {
     #[must_use]
     pub fn spec(&self, day: &Day) -> Digest {
         let scale = self.source.scale();
+        // Another order of the same segments asks for the same files.
+        let segments = self.filters.segments.as_ref().map(|segments| {
+            let mut sorted: Vec<&str> = segments.iter().map(String::as_str).collect();
+            sorted.sort_unstable();
+            sorted
+        });
         let asked = serde_json::json!([
             "spec/1",
             self.source.kind(),
             self.source.identity(),
             self.name,
-            self.filters.segments,
+            segments,
             self.filters.harpnum,
             self.filters.quality.map(|q| q.none_of),
             self.filters.cadence.map(|c| c.as_secs()),

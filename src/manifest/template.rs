@@ -3,6 +3,16 @@
 //! What it does not do: fill in values. `archive::layout` does.
 
 use std::fmt;
+use std::ops::Range;
+
+use chrono::NaiveDate;
+use chrono::format::{Item, StrftimeItems};
+
+use super::nearest::nearest;
+use crate::untrusted::escape;
+
+/// The layout when a manifest gives none.
+const DEFAULT: &str = "{series}/{date:%Y/%m/%d}/{file}";
 
 /// A parsed layout such as `{series}/{date:%Y/%m/%d}/{file}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +61,16 @@ pub struct Problem {
     /// What to write instead.
     pub hint: Option<String>,
     /// Where in the text.
-    pub at: std::ops::Range<usize>,
+    pub at: Range<usize>,
+}
+
+/// The names of the variables; those that take a strftime format end in `:`.
+const NAMES: &[&str] = &["series", "date:", "time:", "file", "recnum", "harpnum", "t_rec", "segment", "wavelength"];
+
+impl Problem {
+    fn new(at: Range<usize>, message: impl Into<String>, hint: impl Into<String>) -> Problem {
+        Problem { message: message.into(), hint: Some(hint.into()), at }
+    }
 }
 
 impl Template {
@@ -61,8 +80,64 @@ impl Template {
     /// # Errors
     /// The first [`Problem`] found.
     pub fn parse(text: &str) -> Result<Template, Problem> {
-        let _ = text;
-        Err(Problem { message: "not written yet".into(), hint: None, at: 0..0 })
+        let whole = 0..text.len();
+        if text.is_empty() || text.len() > 500 {
+            let example = format!("write for example `{DEFAULT}`");
+            return Err(Problem::new(whole, "a layout has 1 to 500 characters", example));
+        }
+        let mut parts = Vec::new();
+        let mut at = 0;
+        while at < text.len() {
+            if text[at..].starts_with('{') {
+                let Some(length) = text[at..].find('}') else {
+                    return Err(Problem::new(at..text.len(), "a `{` without its `}`", "close the variable with `}`"));
+                };
+                let inside = at + 1..at + length;
+                parts.push(Part::Variable(variable(text, inside)?));
+                at += length + 1;
+            } else {
+                let end = text[at..].find('{').map_or(text.len(), |length| at + length);
+                literal(text, at..end)?;
+                parts.push(Part::Text(text[at..end].to_owned()));
+                at = end;
+            }
+        }
+        components(text, &parts)?;
+        let template = Template { text: text.to_owned(), parts };
+        if !template.tells_files_apart() {
+            return Err(Problem::new(whole, "a layout that gives all files of a day one name", "add `{file}`"));
+        }
+        Ok(template)
+    }
+
+    /// The layout when a manifest gives none.
+    ///
+    /// Its files never collide: `{file}` holds the record's number where base names repeat.
+    #[must_use]
+    pub fn default_of_kind() -> Template {
+        // Kept in step with DEFAULT by a test.
+        let text = |text: &str| Part::Text(text.to_owned());
+        let parts = vec![
+            Part::Variable(Variable::Series),
+            text("/"),
+            Part::Variable(Variable::Date("%Y/%m/%d".to_owned())),
+            text("/"),
+            Part::Variable(Variable::File),
+        ];
+        Template { text: DEFAULT.to_owned(), parts }
+    }
+
+    /// True when the layout holds `{series}`.
+    #[must_use]
+    pub fn names_series(&self) -> bool {
+        self.parts.contains(&Part::Variable(Variable::Series))
+    }
+
+    fn tells_files_apart(&self) -> bool {
+        self.parts.iter().any(|part| match part {
+            Part::Variable(Variable::File | Variable::Recnum | Variable::TRec | Variable::Time(_)) => true,
+            Part::Variable(_) | Part::Text(_) => false,
+        })
     }
 
     /// The layout as typed.
@@ -81,5 +156,219 @@ impl Template {
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// Reads what stands between braces.
+fn variable(text: &str, inside: Range<usize>) -> Result<Variable, Problem> {
+    let content = &text[inside.clone()];
+    let (name, format) = match content.split_once(':') {
+        Some((name, format)) => (name, Some(format)),
+        None => (content, None),
+    };
+    let plain = match name {
+        "date" | "time" => {
+            let example = format!("write `{{{name}:%Y/%m/%d}}`");
+            let Some(format) = format else {
+                return Err(Problem::new(inside, format!("`{{{name}}}` needs a format"), example));
+            };
+            let start = inside.end - format.len();
+            strftime(text, start..inside.end, name == "date")?;
+            let format = format.to_owned();
+            return Ok(if name == "date" { Variable::Date(format) } else { Variable::Time(format) });
+        }
+        "series" => Variable::Series,
+        "file" => Variable::File,
+        "recnum" => Variable::Recnum,
+        "harpnum" => Variable::Harpnum,
+        "t_rec" => Variable::TRec,
+        "segment" => Variable::Segment,
+        "wavelength" => Variable::Wavelength,
+        other => {
+            let names = NAMES.iter().map(|name| name.trim_end_matches(':'));
+            let hint = match nearest(other, names.clone()) {
+                Some(near) => format!("did you mean `{{{near}}}`?"),
+                None => format!("known: {}", names.collect::<Vec<_>>().join(", ")),
+            };
+            return Err(Problem::new(inside, format!("unknown variable `{{{}}}`", escape(other)), hint));
+        }
+    };
+    match format {
+        None => Ok(plain),
+        Some(_) => Err(Problem::new(inside, format!("`{{{name}}}` takes no format"), format!("write `{{{name}}}`"))),
+    }
+}
+
+/// Checks a strftime format, and that what it gives is safe in a path.
+fn strftime(text: &str, at: Range<usize>, of_day: bool) -> Result<(), Problem> {
+    let format = &text[at.clone()];
+    let hint = "write for example `%Y/%m/%d`, or `%H%M%S` in `{time:...}`";
+    let items: Vec<Item<'_>> = StrftimeItems::new(format).collect();
+    if format.is_empty() || items.contains(&Item::Error) {
+        return Err(Problem::new(at, "a date format that strftime does not know", hint));
+    }
+    literal(text, at.clone())?;
+    // The format is tried on a date without an offset whose every number has one digit, so that padding shows.
+    let sample = NaiveDate::from_ymd_opt(2015, 2, 3).and_then(|date| date.and_hms_micro_opt(4, 5, 6, 789_000));
+    let mut filled = String::new();
+    let written = sample.is_some_and(|sample| {
+        fmt::Write::write_fmt(&mut filled, format_args!("{}", sample.format_with_items(items.iter()))).is_ok()
+    });
+    if !written {
+        return Err(Problem::new(at, "a date format with a time zone; labels have none", hint));
+    }
+    if filled.contains(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-'))) {
+        let message = format!("a date format that gives `{}`, which is awkward in a path", escape(&filled));
+        return Err(Problem::new(at, message, hint));
+    }
+    let time_of_day = ["%H", "%M", "%S", "%I", "%k", "%l", "%p", "%P", "%f", "%T", "%R", "%s", "%c", "%r", "%X"];
+    if of_day && time_of_day.iter().any(|code| format.contains(code)) {
+        let hint = "use `{time:...}` for the file's own time";
+        return Err(Problem::new(at, "`{date}` is the day; it has no time of day", hint));
+    }
+    Ok(())
+}
+
+/// Checks text that stands for itself.
+fn literal(text: &str, at: Range<usize>) -> Result<(), Problem> {
+    for (offset, c) in text[at.clone()].char_indices() {
+        let place = at.start + offset..at.start + offset + c.len_utf8();
+        if c == '}' {
+            return Err(Problem::new(place, "a `}` without its `{`", "write variables as `{name}`"));
+        }
+        if c == '\\' {
+            return Err(Problem::new(place, "a backslash in a layout", "folders are divided by `/`"));
+        }
+        if !(c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '=' | '+' | '%')) {
+            let message = format!("`{}` in a layout", escape(&c.to_string()));
+            return Err(Problem::new(place, message, "use letters, digits and `. _ - = +`"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the folders and the name that a layout gives. A variable stands for one character here: values are made safe
+/// when they are filled in.
+fn components(text: &str, parts: &[Part]) -> Result<(), Problem> {
+    let whole = 0..text.len();
+    let path: String = parts
+        .iter()
+        .map(|part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Variable(Variable::Date(format) | Variable::Time(format)) => shape(format),
+            Part::Variable(_) => "x".to_owned(),
+        })
+        .collect();
+    if path.starts_with('/') {
+        return Err(Problem::new(whole, "a layout that starts at the root of the disk", "take the first `/` away"));
+    }
+    for component in path.split('/') {
+        let (message, hint) = match component {
+            "" => ("a layout with an empty folder or file name", "take the `/` at its end, or one of two, away"),
+            ".." | "." => ("a layout that can leave the archive", "take the `.` or `..` out"),
+            other if other.starts_with(['.', '-']) => {
+                ("a layout with a name that begins with a dot or a dash", "begin it with a letter or a variable")
+            }
+            other if other.ends_with('.') => ("a layout with a name that ends with a dot", "take the dot away"),
+            _ => continue,
+        };
+        return Err(Problem::new(whole, message, hint));
+    }
+    Ok(())
+}
+
+/// A strftime format with each code replaced by one digit: only its dots, dashes and slashes matter.
+fn shape(format: &str) -> String {
+    StrftimeItems::new(format)
+        .map(|item| match item {
+            Item::Literal(text) | Item::Space(text) => text.to_owned(),
+            _ => "0".to_owned(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_default_layout_is_what_its_text_says() {
+        assert_eq!(Template::parse(DEFAULT), Ok(Template::default_of_kind()));
+        assert!(Template::default_of_kind().names_series());
+    }
+
+    #[test]
+    fn layouts_that_stay_inside_and_tell_files_apart_are_taken() {
+        for good in [
+            "{file}",
+            "{date:%Y}/{file}",
+            "{series}/{time:%Y-%m-%dT%H%M%S}.fits",
+            "{harpnum}/{t_rec}.{segment}.fits",
+            "all/{recnum}.{segment}.fits",
+            "{date:%Y.%m.%d}/H{time:%H}00/{file}",
+        ] {
+            assert!(Template::parse(good).is_ok(), "{good}: {:?}", Template::parse(good));
+        }
+    }
+
+    #[test]
+    fn layouts_that_could_leave_the_root_or_mean_nothing_are_refused() {
+        for bad in [
+            "",
+            "/{file}",
+            "../{file}",
+            "a/../{file}",
+            "a/./{file}",
+            "a//{file}",
+            "{file}/",
+            "a\\{file}",
+            ".a/{file}",
+            "-a/{file}",
+            "{date:.%Y}/{file}",
+            "{date:%Y/../%m}/{file}",
+            "{file",
+            "file}",
+            "{}",
+            "{fil}",
+            "{file:%Y}",
+            "{date}/{file}",
+            "{date:}/{file}",
+            "{date:%Q}/{file}",
+            "{date:%}/{file}",
+            "{date:%H}/{file}",
+            "{time:%z}/{file}",
+            "{series}",
+            "{date:%Y}",
+            "{segment}.fits",
+            "a\u{1b}/{file}",
+            "{file}\n",
+            "{a{file}}",
+            "a:{file}",
+            "é/{file}",
+            "{date:%n}/{file}",
+            "{time:%T}.fits",
+            "x./{file}",
+            "{date:/%Y}/{file}",
+        ] {
+            assert!(Template::parse(bad).is_err(), "{bad}");
+        }
+        assert!(Template::parse(&"a".repeat(600)).is_err());
+    }
+
+    #[test]
+    fn a_mistyped_variable_is_pointed_at_and_its_neighbour_named() {
+        let problem = Template::parse("{series}/{fiel}").unwrap_err();
+        assert_eq!(problem.at, 10..14);
+        assert_eq!(problem.hint.as_deref(), Some("did you mean `{file}`?"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "\\PC*|[{}a-z%:./-]*") {
+            if let Err(problem) = Template::parse(&text) {
+                prop_assert!(text.get(problem.at.clone()).is_some() || text.is_empty());
+            }
+        }
     }
 }

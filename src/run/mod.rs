@@ -1,3 +1,153 @@
 //! A run: days in flight, each listed, fetched, sealed. Emits events and knows no reporter.
+//!
+//! What it does not do: read the clock or the environment, print, or choose an exit code.
 
+mod claims;
+mod day;
 pub mod event;
+mod file;
+mod scheduler;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::archive::Archive;
+use crate::day::Day;
+use crate::digest::Digest;
+use crate::failure::{Class, Failure, Remedy};
+use crate::manifest::{Manifest, Series, SeriesId};
+use crate::net::{Client, Net, Policy};
+use crate::source::{self, Source};
+use event::{DayState, Event, Observer};
+
+/// One day to do.
+#[derive(Debug, Clone)]
+pub struct Todo {
+    /// Of which series.
+    pub series: SeriesId,
+    /// The day.
+    pub day: Day,
+    /// What it is asked for.
+    pub spec: Digest,
+    /// The record that stands is not to be trusted: files that it names are missing.
+    pub recheck: bool,
+}
+
+/// What to run, and what it runs with.
+pub struct Order {
+    /// The job.
+    pub manifest: Arc<Manifest>,
+    /// The days, in the order to begin them.
+    pub days: Vec<Todo>,
+    /// Days that a record seals already: told in the report.
+    pub already_sealed: u64,
+    /// Where the files go.
+    pub archive: Arc<Archive>,
+    /// The network.
+    pub net: Net,
+    /// Where the source of each series listens.
+    pub bases: BTreeMap<SeriesId, Url>,
+    /// The run's id.
+    pub run: String,
+    /// Who is told.
+    pub observer: Arc<dyn Observer>,
+    /// Ends the run when cancelled.
+    pub stop: CancellationToken,
+    /// The clock.
+    pub now: fn() -> DateTime<Utc>,
+    /// How long after an empty listing the second look is taken; 30 s for users.
+    pub second_look: Duration,
+}
+
+/// How a run ended, in what an exit code needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Days by how they ended.
+    pub days: BTreeMap<DayState, u64>,
+    /// The classes of what failed.
+    pub classes: BTreeSet<Class>,
+    /// The run was told to stop.
+    pub interrupted: bool,
+}
+
+impl Outcome {
+    /// True when every day to do is sealed or provisional.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        !self.interrupted
+            && self.classes.is_empty()
+            && !self.days.contains_key(&DayState::Failed)
+            && !self.days.contains_key(&DayState::Held)
+    }
+
+    /// What can be done about what is missing.
+    #[must_use]
+    pub fn remedies(&self) -> Vec<Remedy> {
+        self.classes.iter().map(|c| c.remedy()).collect()
+    }
+}
+
+/// One series, opened.
+struct Opened {
+    series: Series,
+    client: Client,
+    source: Box<dyn Source>,
+}
+
+/// What all tasks of a run share.
+struct Run {
+    manifest: Arc<Manifest>,
+    archive: Arc<Archive>,
+    series: BTreeMap<SeriesId, Opened>,
+    observer: Arc<dyn Observer>,
+    now: fn() -> DateTime<Utc>,
+    second_look: Duration,
+    /// Cancelled by the user's stop, and by a failure of this machine's storage.
+    halt: CancellationToken,
+}
+
+impl Run {
+    fn tell(&self, event: Event) {
+        self.observer.on(event);
+    }
+}
+
+/// Runs an order to its end.
+///
+/// # Errors
+/// A [`Failure`] when a source cannot be opened at all; nothing was asked for then.
+pub async fn execute(order: Order) -> Result<Outcome, Failure> {
+    let Order { manifest, days, already_sealed, archive, net, bases, run, observer, stop, now, second_look } = order;
+    let mut series = BTreeMap::new();
+    let mut widest = 1;
+    for one in &manifest.series {
+        let Some(base) = bases.get(&one.id) else { continue };
+        let policy = Policy {
+            job: manifest.name.clone(),
+            run: run.clone(),
+            contact: manifest.contact.clone(),
+            limits: manifest.limits.clone(),
+            timeouts: manifest.timeouts,
+            retry: manifest.retry,
+            embedded: one.source.kind() == "embedded",
+        };
+        let client = net.client(base, policy)?;
+        widest = widest.max(client.concurrency());
+        let source = source::open(&one.source, base, client.clone());
+        series.insert(one.id.clone(), Opened { series: one.clone(), client, source });
+    }
+    observer.on(Event::Planned { planned: days.len() as u64, already_sealed });
+    let halt = stop.child_token();
+    let shared = Arc::new(Run { manifest, archive, series, observer: Arc::clone(&observer), now, second_look, halt });
+    // Enough days that small ones keep every connection busy; few enough that memory stays small.
+    let in_flight = widest.clamp(4, 16);
+    let mut outcome = scheduler::run(&shared, days, in_flight, &net).await;
+    outcome.interrupted = stop.is_cancelled();
+    observer.on(Event::Hosts(net.hosts()));
+    Ok(outcome)
+}

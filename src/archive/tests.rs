@@ -1,0 +1,258 @@
+//! The archive through its own door: a day is taken, filled, sealed, taken again.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::*;
+use crate::day::Scale;
+use crate::digest::Digest;
+use crate::failure::{Class, Failure};
+
+struct Lab {
+    folder: tempfile::TempDir,
+    archive: Arc<Archive>,
+    series: SeriesId,
+    date: NaiveDate,
+}
+
+impl Lab {
+    fn new() -> Lab {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Arc::new(Archive::open(folder.path(), LockMode::Flock).unwrap());
+        Lab { folder, archive, series: SeriesId("s".into()), date: "2015-12-11".parse().unwrap() }
+    }
+
+    fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn open(&self, spec: &str) -> Opened {
+        self.archive.take(&self.series, self.date, Digest::of(spec.as_bytes()), "job", true).unwrap()
+    }
+
+    fn work(&self, spec: &str) -> DayWork {
+        match self.open(spec) {
+            Opened::Work(work) => *work,
+            other => panic!("expected a day to work on, found {other:?}"),
+        }
+    }
+
+    fn seal(&self, work: DayWork, spec: &str, state: State, keys: &[&str]) -> DayRecord {
+        let lasting = Lasting {
+            job: "job".into(),
+            series: "s".into(),
+            date: self.date,
+            scale: Scale::Utc,
+            window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
+            spec: Digest::of(spec.as_bytes()),
+            state,
+        };
+        let keys: HashSet<String> = keys.iter().map(|k| (*k).to_owned()).collect();
+        work.seal(SealAs { lasting, absent: Vec::new() }, &keys).unwrap()
+    }
+
+    fn text(&self, path: &str) -> String {
+        std::fs::read_to_string(self.root().join(path)).unwrap()
+    }
+}
+
+fn path(text: &str) -> RelativePath {
+    RelativePath::from_record(text).unwrap()
+}
+
+fn line(key: &str, at: &str, body: &str) -> FileLine {
+    FileLine {
+        series: "s".into(),
+        path: at.into(),
+        bytes: Some(body.len() as u64),
+        sha256: Some(Digest::of(body.as_bytes())),
+        time: "2015-12-11T00:00:00Z".into(),
+        key: key.into(),
+        url: format!("/{key}"),
+        recnum: None,
+        harpnum: None,
+        segment: None,
+        checked: Some("size".into()),
+        absent: None,
+        etag: None,
+        last_modified: None,
+    }
+}
+
+fn publish(work: &DayWork, key: &str, at: &str, body: &str) -> Result<Published, Error> {
+    work.publish(Staged::Held(body.into()), &path(at), line(key, at, body))
+}
+
+fn by_part(work: &DayWork, key: &str, at: &str, body: &str) -> Result<Published, Error> {
+    let mut writer = work.part(key).unwrap().create(&Validators::default()).unwrap();
+    writer.write(body.as_bytes()).unwrap();
+    work.publish(Staged::Part(writer.part().clone()), &path(at), line(key, at, body))
+}
+
+#[test]
+fn a_day_is_filled_sealed_and_then_done() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    assert_eq!(publish(&work, "k1", "s/2015/a.dat", "one").unwrap(), Published::New);
+    assert_eq!(by_part(&work, "k2", "s/2015/b.dat", "two").unwrap(), Published::New);
+    let record = lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
+    assert_eq!((record.header.files, record.header.bytes), (2, 6));
+    assert_eq!((lab.text("s/2015/a.dat"), lab.text("s/2015/b.dat")), ("one".into(), "two".into()));
+    assert_eq!(Archive::record(lab.root(), &lab.series, lab.date).unwrap(), Some(record.clone()));
+    assert_eq!(Archive::header(lab.root(), &lab.series, lab.date).unwrap(), Some(record.header));
+    assert!(matches!(lab.open("a"), Opened::Done(_)));
+    assert!(!lab.root().join(".sunhaul/work/journal/s/2015-12-11.jsonl").exists());
+}
+
+#[test]
+fn an_interrupted_day_has_what_it_journalled_and_nothing_else() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    publish(&work, "k1", "s/a", "one").unwrap();
+    publish(&work, "k2", "s/b", "two").unwrap();
+    drop(work);
+    std::fs::remove_file(lab.root().join("s/b")).unwrap();
+    let journal = lab.root().join(".sunhaul/work/journal/s/2015-12-11.jsonl");
+    let mut torn = std::fs::read(&journal).unwrap();
+    torn.extend_from_slice(br#"{"file":{"series":"s","path":"s/c","#);
+    std::fs::write(&journal, torn).unwrap();
+    let work = lab.work("a");
+    assert_eq!(work.have("k1"), Some(line("k1", "s/a", "one")));
+    assert_eq!(work.have("k2"), None, "a line without a file is fetched again");
+    assert_eq!(publish(&work, "k2", "s/b", "two").unwrap(), Published::New);
+    assert_eq!(lab.seal(work, "a", State::Sealed, &["k1", "k2"]).header.files, 2);
+}
+
+#[test]
+fn a_journal_of_another_boot_is_hashed_before_it_is_believed() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    publish(&work, "k1", "s/a", "one").unwrap();
+    publish(&work, "k2", "s/b", "two").unwrap();
+    drop(work);
+    let journal = lab.root().join(".sunhaul/work/journal/s/2015-12-11.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap().replace("\"boot_id\":\"", "\"boot_id\":\"another-");
+    std::fs::write(&journal, text).unwrap();
+    // What a power cut leaves: the length, not the bytes.
+    std::fs::write(lab.root().join("s/b"), "\0\0\0").unwrap();
+    let work = lab.work("a");
+    assert_eq!(work.prior("k1"), Some(&line("k1", "s/a", "one")));
+    assert_eq!((work.have("k2"), work.prior("k2")), (None, None));
+    assert_eq!(publish(&work, "k2", "s/b", "two").unwrap(), Published::Replaced);
+    assert_eq!(lab.text("s/b"), "two");
+    assert_eq!(lab.text(".sunhaul/work/retired/s/2015-12-11/b"), "\0\0\0");
+}
+
+#[test]
+fn an_occupied_path_is_kept_when_equal_and_never_replaced_when_not() {
+    let lab = Lab::new();
+    std::fs::create_dir(lab.root().join("s")).unwrap();
+    std::fs::write(lab.root().join("s/a"), "one").unwrap();
+    std::fs::write(lab.root().join("s/b"), "mine").unwrap();
+    let work = lab.work("a");
+    assert_eq!(publish(&work, "k1", "s/a", "one").unwrap(), Published::Kept);
+    for again in [publish(&work, "k2", "s/b", "two"), by_part(&work, "k2", "s/b", "two")] {
+        assert_eq!(again.unwrap_err().class(), Class::Occupied);
+    }
+    assert_eq!(lab.text("s/b"), "mine");
+    assert_eq!(work.have("k2"), None);
+    drop(work);
+    assert_eq!(lab.work("a").have("k2"), None, "the journal does not name the user's file");
+}
+
+#[test]
+fn symlinks_and_pipes_on_the_way_are_not_written_through() {
+    let lab = Lab::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), lab.root().join("s")).unwrap();
+    let work = lab.work("a");
+    assert_eq!(publish(&work, "k", "s/a", "one").unwrap_err().class(), Class::Storage);
+    std::fs::create_dir(lab.root().join("t")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path().join("x"), lab.root().join("t/a")).unwrap();
+    assert_eq!(publish(&work, "k", "t/a", "one").unwrap_err().class(), Class::Occupied);
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        lab.root().join("t/b"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    assert_eq!(publish(&work, "k", "t/b", "one").unwrap_err().class(), Class::Occupied);
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn another_spec_keeps_what_is_asked_again_and_retires_the_rest() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    publish(&work, "k1", "s/a", "one").unwrap();
+    publish(&work, "k2", "s/b", "two").unwrap();
+    lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
+    let work = lab.work("b");
+    let prior = work.prior("k1").cloned().unwrap();
+    assert_eq!(work.adopt(vec![prior]).unwrap(), HashSet::from(["k1".to_owned()]));
+    publish(&work, "k3", "s/c", "three").unwrap();
+    let record = lab.seal(work, "b", State::Sealed, &["k1", "k3"]);
+    assert_eq!(record.files.iter().map(|f| f.path.as_str()).collect::<Vec<_>>(), ["s/a", "s/c"]);
+    assert!(!lab.root().join("s/b").exists());
+    assert_eq!(lab.text(".sunhaul/work/retired/s/2015-12-11/b"), "two");
+}
+
+#[test]
+fn a_day_that_someone_else_holds_is_held_and_a_clean_waits_for_it() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    assert!(matches!(lab.open("a"), Opened::Held));
+    assert_eq!(lab.archive.clean().unwrap().held, [("s".to_owned(), lab.date)]);
+    drop(work);
+    let cleaned = lab.archive.clean().unwrap();
+    assert_eq!((cleaned.held.len(), cleaned.files), (0, 1));
+    assert!(matches!(lab.open("a"), Opened::Work(_)));
+}
+
+#[test]
+fn another_job_that_asked_for_something_else_is_an_error_with_a_way_out() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    lab.seal(work, "a", State::Sealed, &[]);
+    let take = |spec: &str| lab.archive.take(&lab.series, lab.date, Digest::of(spec.as_bytes()), "other", true);
+    let error = take("b").unwrap_err();
+    assert_eq!(error.class(), Class::Record);
+    assert!(error.to_string().contains("`as:`"), "{error}");
+    assert!(matches!(take("a").unwrap(), Opened::Done(_)), "the same spec is shared");
+}
+
+#[test]
+fn a_part_is_trusted_only_with_its_sidecar_its_key_and_its_boot() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    let part = work.part("k").unwrap();
+    assert_eq!(part.left(), None);
+    let validators = Validators { etag: Some("\"e\"".into()), total: Some(9), ..Validators::default() };
+    let mut writer = part.create(&validators).unwrap();
+    writer.write(b"four").unwrap();
+    assert_eq!(part.left(), Some((validators, 4)));
+    let sidecar = part.path().with_extension("json");
+    let text = std::fs::read_to_string(&sidecar).unwrap();
+    std::fs::write(&sidecar, text.replace("\"boot_id\":\"", "\"boot_id\":\"another-")).unwrap();
+    assert_eq!(part.left(), None);
+    std::fs::write(&sidecar, &text[..text.len() / 2]).unwrap();
+    assert_eq!(part.left(), None);
+}
+
+#[test]
+fn a_bad_body_lies_in_quarantine_with_its_reason() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    let why = Failure::new(Class::FitsChecksum, "the sum is wrong");
+    work.quarantine(Staged::Held(b"bad".to_vec()), "k", "/HMI/s/a.fits", &why).unwrap();
+    let mut names: Vec<_> = std::fs::read_dir(lab.root().join(".sunhaul/work/quarantine/s/2015-12-11"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    names.sort();
+    assert_eq!(std::fs::read(&names[0]).unwrap(), b"bad");
+    assert!(std::fs::read_to_string(&names[1]).unwrap().contains("fits-checksum"));
+}

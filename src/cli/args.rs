@@ -1,0 +1,125 @@
+//! The command line as typed.
+//!
+//! What it does not do: resolve anything. Each command does that for itself.
+
+use std::path::PathBuf;
+
+use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
+
+use super::{check, clean, completions, plan, run, schema, serve, status};
+
+/// Turns job manifests into verified archives of solar data.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sunhaul",
+    version,
+    long_about = "Turns job manifests into verified archives of solar data.\n\n\
+        A manifest is a YAML file, kept in git, that says which series over which dates. `sunhaul run` fetches what \
+        is missing, checks every file, and seals each finished day into a small record. Run it again at any time: it \
+        goes on where it stopped and fetches nothing twice.",
+    after_help = "Start here:\n  \
+        sunhaul check jobs/quickstart.yaml   is the manifest right?\n  \
+        sunhaul plan jobs/quickstart.yaml    what is there to do?\n  \
+        sunhaul run jobs/quickstart.yaml     do it\n  \
+        sunhaul status jobs/quickstart.yaml  what is there now?\n\n\
+        Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest,\n\
+        4 incomplete for a passing reason (run the same command again), 5 local storage, 130 interrupted.\n\n\
+        Data goes to standard output, everything else to standard error.",
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Tell errors and what is missing, nothing else.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Tell each retry too.
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+    /// When to colour standard error.
+    #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    pub(super) color: ColorChoice,
+    /// The form of what goes to standard error; `json` is one record a line. `SUNHAUL_LOG` sets what is logged.
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub(super) log_format: LogFormat,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON record a line.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Check(check::Args),
+    Plan(plan::Args),
+    Run(run::Args),
+    Status(status::Args),
+    Serve(serve::Args),
+    Clean(clean::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
+}
+
+/// Where the archive is, when not where the manifest says.
+#[derive(Debug, clap::Args)]
+pub(super) struct ArchiveArg {
+    /// Use this archive instead of the manifest's `archive.root`. Relative to the current directory.
+    #[arg(long = "archive", value_name = "DIR")]
+    pub(super) archive: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_every_command_teaches() {
+        let mut command = Cli::command().term_width(100);
+        command.build();
+        let mut text = command.render_long_help().to_string();
+        for sub in command.get_subcommands_mut() {
+            assert!(sub.get_about().is_some(), "{} has no line of its own", sub.get_name());
+            assert!(sub.get_after_help().is_some(), "{} shows no example", sub.get_name());
+            let name = sub.get_name().to_owned();
+            text.push_str(&format!("\n──────── {name} ────────\n{}", sub.render_long_help()));
+        }
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn options_of_later_days_are_refused() {
+        for line in ["run job.yaml --locked", "run job.yaml --frozen", "run job.yaml --new-only", "init", "verify job.yaml"] {
+            let words = std::iter::once("sunhaul").chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn quiet_and_verbose_exclude_each_other_and_stand_anywhere() {
+        assert!(Cli::try_parse_from(["sunhaul", "-q", "check", "-v", "a.yaml"]).is_err());
+        let cli = Cli::try_parse_from(["sunhaul", "check", "a.yaml", "-q", "--color", "never"]).unwrap();
+        assert!(cli.global.quiet && cli.global.color == ColorChoice::Never);
+    }
+}

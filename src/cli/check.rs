@@ -1,0 +1,48 @@
+//! `sunhaul check`: are these manifests right?
+//!
+//! What it does not do: open a socket, start a process, or look at an archive.
+
+use std::path::PathBuf;
+
+use super::{Exit, Result, Shell, job, stdout};
+use crate::report::human;
+use crate::report::terminal::Verbosity;
+use crate::untrusted::escape;
+
+/// Check manifests: show every error with its line and a hint.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Check manifests: show every error with its line and a hint.\n\n\
+        All errors of all files are shown at once. Nothing is fetched, no socket is opened, nothing is written. The \
+        exit code is 2 when a manifest is wrong.",
+    after_help = "Examples:\n  sunhaul check jobs/*.yaml\n  sunhaul check --json jobs/nightly.yaml"
+)]
+pub(super) struct Args {
+    /// Manifests.
+    #[arg(required = true, value_name = "JOB")]
+    jobs: Vec<PathBuf>,
+    /// Print the errors as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    let (jobs, wrong) = job::load_each(&args.jobs);
+    if args.json {
+        let errors: Vec<_> = wrong.iter().flat_map(|diagnostics| diagnostics.list()).collect();
+        stdout::print_json(&errors)?;
+    } else {
+        job::show(&wrong, shell);
+        if shell.verbosity > Verbosity::Quiet {
+            for job in &jobs {
+                let series = match job.series.len() {
+                    1 => "1 series".to_owned(),
+                    many => format!("{} series", human::number(many as u64)),
+                };
+                let path = job.path.to_string_lossy();
+                shell.screen.line(&format!("{}: {}, {series}", escape(&path), shell.screen.paint.good("good")));
+            }
+        }
+    }
+    Ok(if wrong.is_empty() { Exit::Complete } else { Exit::Usage })
+}

@@ -1,0 +1,64 @@
+//! `sunhaul clean`: empties the archive's work directory.
+
+use std::path::PathBuf;
+
+use super::args::ArchiveArg;
+use super::problem::Problem;
+use super::{Exit, Result, Shell, job};
+use crate::archive::Archive;
+use crate::report::human;
+use crate::report::terminal::Verbosity;
+use crate::untrusted::escape;
+
+/// Remove unfinished work: parts, quarantine, retired files.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Remove unfinished work: parts, quarantine, retired files.\n\n\
+        Empties `.sunhaul/work` of the job's archive. The files, the day records and the reports stay. What was \
+        fetched in part is fetched from its beginning by the next run. While a run works on a day of this archive, \
+        nothing is removed and the exit code is 4.",
+    after_help = "Examples:\n  sunhaul clean jobs/nightly.yaml\n  sunhaul clean jobs/nightly.yaml --archive /mnt/sun"
+)]
+pub(super) struct Args {
+    /// The manifest.
+    #[arg(value_name = "JOB")]
+    job: PathBuf,
+    #[command(flatten)]
+    archive: ArchiveArg,
+}
+
+pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    let Some(job) = job::load(&args.job, args.archive.archive.as_deref(), shell) else { return Ok(Exit::Usage) };
+    let root = &job.archive.root;
+    let shown = root.to_string_lossy();
+    let tell = |text: String| {
+        if shell.verbosity > Verbosity::Quiet {
+            shell.screen.line(&text);
+        }
+    };
+    // An archive that is not there is clean, and cleaning must not make one.
+    if !root.join(".sunhaul").is_dir() {
+        tell(format!("{}: nothing to clean, no archive is there", escape(&shown)));
+        return Ok(Exit::Complete);
+    }
+    let cleaned = Archive::open(root, job.archive.lock)?.clean()?;
+    if let Some((series, date)) = cleaned.held.first() {
+        let more = match cleaned.held.len() {
+            1 => String::new(),
+            many => format!(" and {} more", human::count(many as u64 - 1, "day")),
+        };
+        return Err(Problem::new(
+            Exit::Later,
+            format!("another process works on {} {date}{more} of `{}`", escape(series), escape(&shown)),
+        )
+        .hint("nothing was removed; wait until it has ended, or stop it")
+        .into());
+    }
+    tell(format!(
+        "{}: {} removed, {}",
+        escape(&shown),
+        human::count(cleaned.files, "file"),
+        human::bytes(cleaned.bytes)
+    ));
+    Ok(Exit::Complete)
+}

@@ -1,0 +1,56 @@
+//! What the environment says: colours, the log's filter, variables of manifests. No other room asks it.
+
+use std::io::IsTerminal as _;
+
+use clap::ColorChoice;
+
+/// A variable's value; `None` when it is unset, or is no UTF-8.
+#[expect(clippy::disallowed_methods, reason = "this is the place that the environment lives in")]
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// What standard error can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Terminal {
+    /// Someone looks at it, and its cursor can be moved.
+    pub(super) bars: bool,
+    /// It gets colours.
+    pub(super) colour: bool,
+}
+
+/// What standard error can show, by its kind, the environment and what was asked for.
+pub(super) fn terminal(choice: ColorChoice) -> Terminal {
+    let dumb = variable("TERM").is_none_or(|term| term == "dumb");
+    let plain = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    decide(choice, std::io::stderr().is_terminal(), dumb, plain)
+}
+
+fn decide(choice: ColorChoice, terminal: bool, dumb: bool, plain: bool) -> Terminal {
+    let bars = terminal && !dumb;
+    let colour = match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => bars && !plain,
+    };
+    Terminal { bars, colour }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_follow_the_terminal_unless_they_are_asked_for_or_refused() {
+        let decide = |choice, terminal, dumb, plain| {
+            let Terminal { bars, colour } = decide(choice, terminal, dumb, plain);
+            (bars, colour)
+        };
+        assert_eq!(decide(ColorChoice::Auto, true, false, false), (true, true));
+        assert_eq!(decide(ColorChoice::Auto, true, false, true), (true, false));
+        assert_eq!(decide(ColorChoice::Auto, true, true, false), (false, false));
+        assert_eq!(decide(ColorChoice::Auto, false, false, false), (false, false));
+        assert_eq!(decide(ColorChoice::Always, false, true, true), (false, true));
+        assert_eq!(decide(ColorChoice::Never, true, false, false), (true, false));
+    }
+}

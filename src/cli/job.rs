@@ -1,0 +1,57 @@
+//! Manifests as commands want them: read, checked, and with the command line's archive.
+
+use std::path::{Path, PathBuf};
+
+use super::problem::Problem;
+use super::{Exit, Result, Shell, environment};
+use crate::manifest::{self, Diagnostics, Manifest};
+
+/// Reads every manifest: those that are right, and what is wrong with the others.
+pub(super) fn load_each(paths: &[PathBuf]) -> (Vec<Manifest>, Vec<Diagnostics>) {
+    let (mut good, mut wrong) = (Vec::new(), Vec::new());
+    for path in paths {
+        match manifest::load(path, &environment::variable) {
+            Ok(job) => good.push(job),
+            Err(diagnostics) => wrong.push(diagnostics),
+        }
+    }
+    (good, wrong)
+}
+
+/// Shows what is wrong, underlined.
+pub(super) fn show(wrong: &[Diagnostics], shell: &Shell) {
+    for diagnostics in wrong {
+        shell.screen.line(diagnostics.render(shell.screen.paint.0).trim_end());
+    }
+}
+
+/// Reads every manifest, or shows what is wrong with any of them and gives nothing.
+///
+/// `archive` takes the place of the manifests' own root.
+pub(super) fn load_all(paths: &[PathBuf], archive: Option<&Path>, shell: &Shell) -> Option<Vec<Manifest>> {
+    let (mut jobs, wrong) = load_each(paths);
+    if !wrong.is_empty() {
+        show(&wrong, shell);
+        return None;
+    }
+    if let Some(root) = archive {
+        for job in &mut jobs {
+            root.clone_into(&mut job.archive.root);
+        }
+    }
+    Some(jobs)
+}
+
+/// As [`load_all`], for one manifest.
+pub(super) fn load(path: &Path, archive: Option<&Path>, shell: &Shell) -> Option<Manifest> {
+    load_all(&[path.to_owned()], archive, shell)?.pop()
+}
+
+/// A runtime for the commands that talk to someone.
+///
+/// # Errors
+/// When the system gives no threads.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Runtime::new()
+        .map_err(|error| Problem::new(Exit::Storage, format!("could not start threads: {error}")).into())
+}

@@ -1,0 +1,123 @@
+//! The command line: one file a command, and the clock, the environment, standard output and exit codes.
+//!
+//! What it does not do: the work. It opens doors, hands things in, and tells what came out.
+
+mod args;
+mod check;
+mod clean;
+mod clock;
+mod completions;
+mod environment;
+mod exit;
+mod job;
+mod log;
+mod plan;
+mod planning;
+mod problem;
+mod run;
+mod schema;
+mod selection;
+mod serve;
+mod signals;
+mod sources;
+mod status;
+mod stdout;
+mod table;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _};
+
+use crate::report::terminal::{Mode, Paint, Screen, Verbosity};
+use args::{Cli, Command, LogFormat};
+pub use exit::Exit;
+
+/// What every command gives: how it ended, or why it failed.
+type Result<T> = anyhow::Result<T>;
+
+/// What every command gets.
+struct Shell {
+    screen: Arc<Screen>,
+    verbosity: Verbosity,
+    /// The words of the command line, the program's name first.
+    words: Vec<OsString>,
+}
+
+/// Runs the program over the process' own command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let cli = match parse(&words) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output and ends well; a reader who went away is no failure.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Complete.into() };
+        }
+    };
+    let shell = shell(&cli, words);
+    match execute(cli.command, &shell) {
+        Ok(exit) => exit.into(),
+        Err(error) => problem::tell(&error, &shell).into(),
+    }
+}
+
+fn execute(command: Command, shell: &Shell) -> Result<Exit> {
+    match command {
+        Command::Check(args) => check::run(&args, shell),
+        Command::Plan(args) => plan::run(&args, shell),
+        Command::Run(args) => run::run(&args, shell),
+        Command::Status(args) => status::run(&args, shell),
+        Command::Serve(args) => serve::run(&args, shell),
+        Command::Clean(args) => clean::run(&args, shell),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+fn parse(words: &[OsString]) -> std::result::Result<Cli, clap::Error> {
+    let matches = Cli::command().color(colour_of(words)).try_get_matches_from(words)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// `--color` as far as it can be known before parsing: help and usage errors obey it too.
+fn colour_of(words: &[OsString]) -> ColorChoice {
+    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).take_while(|word| *word != "--").collect();
+    let apart = words.windows(2).filter(|pair| pair[0] == "--color").map(|pair| pair[1]);
+    let joined = words.iter().filter_map(|word| word.strip_prefix("--color="));
+    apart.chain(joined).find_map(|value| value.parse().ok()).unwrap_or(ColorChoice::Auto)
+}
+
+fn shell(cli: &Cli, words: Vec<OsString>) -> Shell {
+    let global = &cli.global;
+    let verbosity = match (global.quiet, global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    };
+    let terminal = environment::terminal(global.color);
+    let (mode, colour) = match global.log_format {
+        LogFormat::Json => (Mode::Log, false),
+        LogFormat::Text if terminal.bars => (Mode::Bars, terminal.colour),
+        LogFormat::Text => (Mode::Lines, terminal.colour),
+    };
+    let screen = Arc::new(Screen::new(Box::new(std::io::stderr()), mode, Paint(colour)));
+    log::start(&screen, global.log_format, colour, environment::variable("SUNHAUL_LOG").as_deref());
+    Shell { screen, verbosity, words }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_known_before_the_command_line_is_parsed() {
+        let of = |line: &str| colour_of(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(of("sunhaul --color never --help"), ColorChoice::Never);
+        assert_eq!(of("sunhaul run --color=always"), ColorChoice::Always);
+        assert_eq!(of("sunhaul run -- --color=always"), ColorChoice::Auto);
+        assert_eq!(of("sunhaul --color mauve"), ColorChoice::Auto);
+    }
+}

@@ -1,0 +1,86 @@
+//! What makes a command fail: a message, a hint, an exit code.
+//!
+//! What it does not do: decide what a run's failures mean; `exit` does.
+
+use super::{Exit, Shell};
+use crate::archive;
+use crate::failure::Failure;
+
+/// An error that knows its exit code.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct Problem {
+    /// How the process ends.
+    pub(super) exit: Exit,
+    /// What failed, on what, and why; safe to show.
+    pub(super) message: String,
+    /// What to do.
+    pub(super) hint: Option<String>,
+}
+
+impl Problem {
+    /// An error without a hint. `message` must be safe to show.
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Problem {
+        Problem { exit, message: message.into(), hint: None }
+    }
+
+    /// Adds what to do.
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Problem {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Tells an error on standard error, and gives the exit code that it makes.
+pub(super) fn tell(error: &anyhow::Error, shell: &Shell) -> Exit {
+    let (exit, message, hint) = explain(error);
+    let screen = &shell.screen;
+    screen.error(&message);
+    if let Some(hint) = hint {
+        screen.line(&format!("{} {hint}", screen.paint.strong("hint:")));
+    }
+    exit
+}
+
+/// The exit code, the message and the hint of any error.
+pub(super) fn explain(error: &anyhow::Error) -> (Exit, String, Option<String>) {
+    let message = format!("{error:#}");
+    for cause in error.chain() {
+        if let Some(problem) = cause.downcast_ref::<Problem>() {
+            return (problem.exit, message, problem.hint.clone());
+        }
+        let class = cause
+            .downcast_ref::<archive::Error>()
+            .map(archive::Error::class)
+            .or_else(|| cause.downcast_ref::<Failure>().map(|failure| failure.class));
+        if let Some(class) = class {
+            // Messages of the lower floors carry their hint at the end; here it gets its own line.
+            let mut parts = message.splitn(2, "; hint: ");
+            let what = parts.next().unwrap_or_default().to_owned();
+            return (Exit::of_class(class), what, parts.next().map(str::to_owned));
+        }
+    }
+    (Exit::Incomplete, message, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Class;
+
+    #[test]
+    fn an_error_of_any_floor_gets_its_code_and_its_hint() {
+        let problem = Problem::new(Exit::Usage, "no such series `x`").hint("see `sunhaul plan`");
+        let (exit, message, hint) = explain(&anyhow::Error::new(problem).context("job december"));
+        assert_eq!((exit, hint.as_deref()), (Exit::Usage, Some("see `sunhaul plan`")));
+        assert_eq!(message, "job december: no such series `x`");
+
+        let failure = Failure::new(Class::Unreachable, "http://localhost:1/: refused; hint: is it up?");
+        let (exit, message, hint) = explain(&failure.into());
+        assert_eq!((exit.code(), message.as_str()), (4, "http://localhost:1/: refused"));
+        assert_eq!(hint.as_deref(), Some("is it up?"));
+
+        let occupied = archive::Error::Occupied { path: "a".into() };
+        assert_eq!(explain(&occupied.into()).0, Exit::Incomplete);
+    }
+}

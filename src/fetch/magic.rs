@@ -1,0 +1,67 @@
+//! First bytes: what a file of a known type begins with, and what an error page begins with.
+
+/// Extensions and the bytes that such a file may begin with.
+const KNOWN: [(&str, &[&[u8]]); 12] = [
+    ("gz", &[b"\x1f\x8b"]),
+    ("bz2", &[b"BZh"]),
+    ("xz", &[b"\xfd7zXZ\0"]),
+    ("zst", &[b"\x28\xb5\x2f\xfd"]),
+    ("zip", &[b"PK\x03\x04", b"PK\x05\x06"]),
+    ("png", &[b"\x89PNG\r\n\x1a\n"]),
+    ("jpg", &[b"\xff\xd8\xff"]),
+    ("jpeg", &[b"\xff\xd8\xff"]),
+    ("jp2", &[b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"]),
+    ("nc", &[b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n"]),
+    ("h5", &[b"\x89HDF\r\n\x1a\n"]),
+    ("pdf", &[b"%PDF-"]),
+];
+
+/// How many first bytes are enough to say.
+pub(super) const ENOUGH: usize = 512;
+
+/// True for the names that FITS files have.
+pub(super) fn is_fits(name: &str) -> bool {
+    matches!(extension(name).as_str(), "fits" | "fts" | "fit")
+}
+
+/// `Some(true)` when the first bytes are those of the name's type, `Some(false)` when not, `None` for types without any.
+pub(super) fn agrees(name: &str, head: &[u8]) -> Option<bool> {
+    let extension = extension(name);
+    let (_, starts) = KNOWN.iter().find(|(known, _)| *known == extension)?;
+    Some(starts.iter().any(|start| head.starts_with(start)))
+}
+
+/// True for a web page where none is due.
+pub(super) fn is_page(name: &str, head: &[u8]) -> bool {
+    if matches!(extension(name).as_str(), "html" | "htm" | "xhtml" | "xml" | "svg") {
+        return false;
+    }
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    let start: Vec<u8> = text.iter().take(14).map(u8::to_ascii_lowercase).collect();
+    start.starts_with(b"<!doctype html") || start.starts_with(b"<html") || start.starts_with(b"<head")
+}
+
+fn extension(name: &str) -> String {
+    name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_page_is_told_from_data_unless_a_page_is_due() {
+        assert!(is_page("a.dat", b"\n <!DOCTYPE html><p>Service unavailable"));
+        assert!(is_page("sharp_720s_20151211_182208", b"<HTML>"));
+        assert!(!is_page("index.html", b"<html>"));
+        assert!(!is_page("a.dat", b"<1 2 3"));
+    }
+
+    #[test]
+    fn first_bytes_are_held_against_the_extension() {
+        assert_eq!(agrees("a.fits.gz", b"\x1f\x8b\x08"), Some(true));
+        assert_eq!(agrees("a.gz", b"SIMPLE"), Some(false));
+        assert_eq!(agrees("a.dat", b"x"), None);
+        assert!(is_fits("A.FITS") && is_fits("a.fts") && !is_fits("a.fits.gz"));
+    }
+}

@@ -1,0 +1,189 @@
+//! One remote file into one staged body: resume, receive, check. One call is one attempt.
+//!
+//! What it does not do: try again, choose a path, or give a file its name.
+
+pub mod disposition;
+mod magic;
+pub mod range;
+mod receive;
+mod resume;
+mod sink;
+
+use std::time::Duration;
+
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, DATE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::archive::{Part, Staged, Validators};
+use crate::digest::Digest;
+use crate::failure::{Class, Failure};
+use crate::manifest::Verify;
+use crate::net::{Client, Response};
+use crate::source::RemoteFile;
+use resume::Kept;
+
+/// Bodies of known length up to this many bytes may be held in memory until they are whole.
+pub const HELD: u64 = 1 << 20;
+
+/// How many bytes before a part's end are asked for again, to compare.
+pub const OVERLAP: u64 = 64 * 1024;
+
+/// A held body that is not whole after this long goes to disk, so that a kill loses little.
+const SPILL: Duration = Duration::from_millis(250);
+
+/// What to fetch and how.
+pub struct Ask<'a> {
+    /// The door.
+    pub client: &'a Client,
+    /// The file.
+    pub file: &'a RemoteFile,
+    /// Where its part is or would be.
+    pub part: &'a Part,
+    /// Which checks the body must pass.
+    pub verify: Verify,
+    /// Told of body bytes as they come.
+    pub received: &'a (dyn Fn(u64) + Send + Sync),
+}
+
+/// A body that is whole and passed every check.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The body.
+    pub staged: Staged,
+    /// Its digest.
+    pub sha256: Digest,
+    /// Its length.
+    pub bytes: u64,
+    /// What was proved: `checksum`, `structure`, `magic` or `size`.
+    pub checked: &'static str,
+    /// What the answer said of it.
+    pub validators: Validators,
+    /// Bytes that a part from before gave.
+    pub resumed_bytes: u64,
+    /// A part from before was contradicted and thrown away.
+    pub restarted: bool,
+}
+
+/// An attempt that failed.
+#[derive(Debug)]
+pub struct Failed {
+    /// Why.
+    pub failure: Failure,
+    /// The body that failed a check, for quarantine.
+    pub body: Option<Staged>,
+    /// A part from before was contradicted and thrown away.
+    pub restarted: bool,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Failed {
+        Failed { failure, body: None, restarted: false }
+    }
+}
+
+impl From<crate::archive::Error> for Failed {
+    fn from(error: crate::archive::Error) -> Failed {
+        Failure::from(error).into()
+    }
+}
+
+/// The name of a file: the listing's, else the answer's, else the URL's last part.
+#[must_use]
+pub fn name_of(file: &RemoteFile, answered: Option<&str>) -> String {
+    let last = || {
+        let part = file.url.path_segments().and_then(|mut s| s.next_back()).unwrap_or_default();
+        percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned()
+    };
+    file.name.clone().or_else(|| answered.map(str::to_owned)).unwrap_or_else(last)
+}
+
+/// Fetches a file once: resumes its part where that can be trusted, receives the rest, checks the whole.
+///
+/// # Errors
+/// [`Failed`]: what went wrong, and the body when a check refused it. A part is left for the next attempt where it may
+/// help.
+pub async fn attempt(ask: &Ask<'_>) -> Result<Fetched, Failed> {
+    let mut restarted = false;
+    if let Some(kept) = Kept::of(ask.part)? {
+        let response = ask.client.get(&ask.file.url, kept.headers()).await?;
+        match kept.answer(&response) {
+            range::Answer::Continues { total } => match kept.go_on(ask, response, total).await? {
+                resume::Went::Fetched(fetched) => return Ok(*fetched),
+                resume::Went::Contradicted(why) => tell_restart(ask, &why),
+            },
+            range::Answer::Whole => {
+                if let Some(fetched) = kept.is_whole(ask).await? {
+                    return Ok(fetched);
+                }
+                tell_restart(ask, "the service says that the part is all, but it fails the checks");
+            }
+            range::Answer::FromZero(why) => {
+                tell_restart(ask, why);
+                ask.part.discard()?;
+                return restart(receive::body(ask, response).await);
+            }
+            range::Answer::Contradicts(why) => tell_restart(ask, &why),
+        }
+        ask.part.discard()?;
+        restarted = true;
+    }
+    let response = ask.client.get(&ask.file.url, HeaderMap::new()).await?;
+    if response.status != StatusCode::OK {
+        let failure = Failure::new(
+            Class::Protocol,
+            format!("`{}` answered {} to a plain request", shown(&response), response.status),
+        );
+        return Err(Failed { failure, body: None, restarted });
+    }
+    let result = receive::body(ask, response).await;
+    if restarted { restart(result) } else { result }
+}
+
+fn restart(result: Result<Fetched, Failed>) -> Result<Fetched, Failed> {
+    match result {
+        Ok(fetched) => Ok(Fetched { restarted: true, ..fetched }),
+        Err(failed) => Err(Failed { restarted: true, ..failed }),
+    }
+}
+
+fn tell_restart(ask: &Ask<'_>, why: &str) {
+    tracing::info!(key = %crate::untrusted::escape(&ask.file.key), why, "restarted from zero");
+}
+
+fn shown(response: &Response) -> String {
+    crate::untrusted::escape(response.url.path()).into_owned()
+}
+
+/// What an answer says of its body.
+fn validators(response: &Response, total: Option<u64>) -> Validators {
+    let text = |name| response.headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok()).map(str::to_owned);
+    let name = response.headers.get(CONTENT_DISPOSITION).and_then(|v| disposition::file_name(v.as_bytes()));
+    Validators { etag: text(ETAG), last_modified: text(LAST_MODIFIED), date: text(DATE), total, name }
+}
+
+/// The validator that may go into `If-Range`: a strong ETag, or a Last-Modified at least 60 s older than the Date it
+/// came with (RFC 9110, 8.8.2.2 and 13.1.5).
+fn strong(validators: &Validators) -> Option<HeaderValue> {
+    if let Some(etag) = &validators.etag {
+        // With an ETag, even a weak one, the date says nothing more.
+        return (etag.starts_with('"') && etag.ends_with('"') && etag.len() > 2)
+            .then(|| HeaderValue::from_str(etag).ok())?;
+    }
+    let modified = httpdate::parse_http_date(validators.last_modified.as_deref()?).ok()?;
+    let date = httpdate::parse_http_date(validators.date.as_deref()?).ok()?;
+    let old_enough = date.duration_since(modified).is_ok_and(|age| age >= Duration::from_secs(60));
+    old_enough.then(|| HeaderValue::from_str(validators.last_modified.as_deref()?).ok())?
+}
+
+fn range_headers(from: u64, validator: HeaderValue) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(2);
+    if let Ok(range) = HeaderValue::from_str(&format!("bytes={from}-")) {
+        headers.insert(RANGE, range);
+        headers.insert(IF_RANGE, validator);
+    }
+    headers
+}
+
+fn is_multipart(response: &Response) -> bool {
+    response.headers.get(CONTENT_TYPE).is_some_and(|v| v.as_bytes().to_ascii_lowercase().starts_with(b"multipart/"))
+}

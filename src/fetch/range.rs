@@ -1,0 +1,101 @@
+//! Content-Range (RFC 9110, 14.4), and what an answer to a Range request means.
+
+/// A Content-Range of the unit `bytes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentRange {
+    /// `bytes START-END/TOTAL`, both ends included; the total may be unknown.
+    Bytes {
+        /// The first byte's place.
+        start: u64,
+        /// The last byte's place.
+        end: u64,
+        /// The whole length.
+        total: Option<u64>,
+    },
+    /// `bytes */TOTAL`: the range asked for lies outside.
+    Unsatisfied {
+        /// The whole length.
+        total: u64,
+    },
+}
+
+impl ContentRange {
+    /// Reads the header's value; `None` when it is none, or contradicts itself.
+    #[must_use]
+    pub fn parse(header: &str) -> Option<ContentRange> {
+        let (unit, rest) = header.trim().split_once(' ')?;
+        if !unit.eq_ignore_ascii_case("bytes") {
+            return None;
+        }
+        let (range, total) = rest.trim().split_once('/')?;
+        if range == "*" {
+            return Some(ContentRange::Unsatisfied { total: number(total)? });
+        }
+        let (start, end) = range.split_once('-')?;
+        let (start, end) = (number(start)?, number(end)?);
+        let total = if total == "*" { None } else { Some(number(total)?) };
+        (start <= end && total.is_none_or(|t| end < t)).then_some(ContentRange::Bytes { start, end, total })
+    }
+}
+
+/// Digits only: `parse` alone would take a sign.
+fn number(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok())?
+}
+
+/// What the answer to a resumed request means for the part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It goes on from where it was asked to; the whole has this length.
+    Continues {
+        /// The whole length in bytes.
+        total: u64,
+    },
+    /// There is nothing after the part.
+    Whole,
+    /// The whole file comes, from its first byte; why the part is of no use.
+    FromZero(&'static str),
+    /// The part and the answer cannot both be right; ask again from zero.
+    Contradicts(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_forms_of_the_standard() {
+        assert_eq!(
+            ContentRange::parse("bytes 10-19/100"),
+            Some(ContentRange::Bytes { start: 10, end: 19, total: Some(100) })
+        );
+        assert_eq!(ContentRange::parse("bytes 0-0/*"), Some(ContentRange::Bytes { start: 0, end: 0, total: None }));
+        assert_eq!(ContentRange::parse("bytes */100"), Some(ContentRange::Unsatisfied { total: 100 }));
+    }
+
+    #[test]
+    fn refuses_what_contradicts_itself() {
+        for text in [
+            "",
+            "bytes",
+            "bytes 5-4/10",
+            "bytes 0-10/10",
+            "bytes -1-2/10",
+            "bytes 0-1",
+            "items 0-1/2",
+            "bytes */*",
+            "bytes +0-1/2",
+            "bytes 0-99999999999999999999/100000000000000000000",
+        ] {
+            assert_eq!(ContentRange::parse(text), None, "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in ".*") {
+            let _ = ContentRange::parse(&text);
+        }
+    }
+}

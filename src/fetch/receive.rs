@@ -1,0 +1,134 @@
+//! A whole body, from its first byte: held in memory while it is small and quick, else written to a part.
+
+use std::time::Instant;
+
+use super::sink::{Checks, PartSink, Pipe};
+use super::{Ask, Failed, Fetched, HELD, OVERLAP, SPILL, name_of, shown, validators};
+use crate::archive::{Staged, Validators};
+use crate::failure::{Class, Failure};
+use crate::net::Response;
+
+/// A body without a declared length may have this many bytes at most.
+const ENDLESS: u64 = 64 << 30;
+
+/// Receives a whole body.
+pub(super) async fn body(ask: &Ask<'_>, mut response: Response) -> Result<Fetched, Failed> {
+    let declared = response.content_length();
+    let due = declared.or(ask.file.bytes);
+    if let (Some(declared), Some(listed)) = (declared, ask.file.bytes)
+        && declared != listed
+    {
+        return Err(Failure::new(
+            Class::Size,
+            format!("`{}` has {declared} bytes, but the listing says {listed}", shown(&response)),
+        )
+        .into());
+    }
+    let validators = validators(&response, declared);
+    let mut checks = Checks::new(name_of(ask.file, validators.name.as_deref()), ask.verify);
+    let Some(length) = declared.filter(|length| *length <= HELD) else {
+        let sink = PartSink::spill(ask.part, &validators, &[], checks)?;
+        return stream(ask, response, Pipe::new(sink), validators, due, 0).await;
+    };
+    // `length` is at most `HELD`.
+    let mut held = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    let begun = Instant::now();
+    loop {
+        match response.chunk().await {
+            Ok(Some(bytes)) => {
+                (ask.received)(bytes.len() as u64);
+                checks.push(&bytes);
+                held.extend_from_slice(&bytes);
+                if checks.is_bad() {
+                    break;
+                }
+                if begun.elapsed() >= SPILL && checks.length() < length {
+                    let sink = PartSink::spill(ask.part, &validators, &held, checks)?;
+                    return stream(ask, response, Pipe::new(sink), validators, due, 0).await;
+                }
+            }
+            Ok(None) => break,
+            Err(failure) => {
+                if checks.length() > OVERLAP {
+                    // The next attempt goes on from here.
+                    PartSink::spill(ask.part, &validators, &held, checks)?;
+                }
+                return Err(failure.into());
+            }
+        }
+    }
+    drop(response);
+    finish(checks, Staged::Held(held), due, true, validators, 0)
+}
+
+/// Receives the rest of a body into a part that holds `kept` bytes already.
+pub(super) async fn stream(
+    ask: &Ask<'_>,
+    mut response: Response,
+    mut pipe: Pipe,
+    validators: Validators,
+    due: Option<u64>,
+    kept: u64,
+) -> Result<Fetched, Failed> {
+    let most = due.unwrap_or(ENDLESS);
+    let framed = response.is_framed();
+    let mut came = kept;
+    loop {
+        match response.chunk().await {
+            Ok(Some(bytes)) => {
+                let length = bytes.len() as u64;
+                (ask.received)(length);
+                came += length;
+                if came > most {
+                    let _ = pipe.close().await?;
+                    ask.part.discard()?;
+                    let message = format!("`{}` sent more than the {most} bytes due", shown(&response));
+                    return Err(Failure::new(Class::TooLong, message).into());
+                }
+                let more = pipe.push(bytes).await?;
+                if !more {
+                    break;
+                }
+            }
+            Ok(None) => break,
+            Err(failure) => {
+                // What came is kept for the next attempt.
+                let _ = pipe.close().await?;
+                return Err(failure.into());
+            }
+        }
+    }
+    drop(response);
+    let sink = pipe.close().await?;
+    let PartSink { writer, checks } = sink;
+    finish(checks, Staged::Part(writer.part().clone()), due, framed, validators, kept)
+}
+
+/// Judges a body that has ended.
+pub(super) fn finish(
+    checks: Checks,
+    staged: Staged,
+    due: Option<u64>,
+    framed: bool,
+    validators: Validators,
+    resumed_bytes: u64,
+) -> Result<Fetched, Failed> {
+    let length = checks.length();
+    let bad = checks.is_bad();
+    if let Some(due) = due.filter(|due| !bad && *due != length) {
+        let class = if length < due { Class::Truncated } else { Class::TooLong };
+        let failure = Failure::new(class, format!("the body ended after {length} of {due} bytes"));
+        // A short part is for the next attempt to go on with; nothing is quarantined.
+        return Err(failure.into());
+    }
+    match checks.finish() {
+        Ok((_, _, "size" | "magic")) if due.is_none() && !framed => {
+            let message = "the answer had no length and no proper end, and nothing else proves that it is whole";
+            Err(Failed { failure: Failure::new(Class::Truncated, message), body: Some(staged), restarted: false })
+        }
+        Ok((sha256, bytes, checked)) => {
+            Ok(Fetched { staged, sha256, bytes, checked, validators, resumed_bytes, restarted: false })
+        }
+        Err(failure) => Err(Failed { failure, body: Some(staged), restarted: false }),
+    }
+}

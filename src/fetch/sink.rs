@@ -1,0 +1,171 @@
+//! Where body bytes go: hashed and checked in one pass, held in memory or written to a part.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::{SPILL, magic};
+use crate::archive::{Part, PartWriter, Validators};
+use crate::digest::{Digest, Hasher};
+use crate::failure::{Class, Failure};
+use crate::fits;
+use crate::manifest::Verify;
+
+/// The checks of one body, fed in order.
+pub(super) struct Checks {
+    hasher: Hasher,
+    fits: Option<fits::Check>,
+    head: Vec<u8>,
+    name: String,
+    verify: Verify,
+    length: u64,
+    fault: Option<Failure>,
+}
+
+impl Checks {
+    pub(super) fn new(name: String, verify: Verify) -> Checks {
+        let fits = (verify.fits && magic::is_fits(&name)).then(fits::Check::new);
+        Checks { hasher: Hasher::default(), fits, head: Vec::new(), name, verify, length: 0, fault: None }
+    }
+
+    /// Takes in the next bytes. A fault found early is kept for the end, since the bytes are worth quarantine.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+        if self.head.len() < magic::ENOUGH {
+            let more = bytes.len().min(magic::ENOUGH - self.head.len());
+            self.head.extend_from_slice(&bytes[..more]);
+        }
+        if self.fault.is_none()
+            && let Some(check) = &mut self.fits
+            && let Err(fault) = check.push(bytes)
+        {
+            self.fault = Some(self.failed(fault.class, &fault.message));
+        }
+    }
+
+    fn failed(&self, class: Class, why: &str) -> Failure {
+        Failure::new(class, format!("`{}`: {why}", crate::untrusted::escape(&self.name)))
+    }
+
+    /// True when the body is known to be bad and the rest need not come.
+    pub(super) fn is_bad(&self) -> bool {
+        self.fault.is_some()
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The digest and what was proved, once all bytes are in.
+    pub(super) fn finish(mut self) -> Result<(Digest, u64, &'static str), Failure> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        if magic::is_page(&self.name, &self.head) {
+            return Err(self.failed(Class::Html, "a web page came where data was due; the service may be down"));
+        }
+        let checked = match self.fits.take().map(fits::Check::finish) {
+            Some(Ok(fits::Proof::Checksum)) => "checksum",
+            Some(Ok(fits::Proof::Structure)) => "structure",
+            Some(Err(fault)) => return Err(self.failed(fault.class, &fault.message)),
+            None if self.verify.magic => match magic::agrees(&self.name, &self.head) {
+                Some(true) => "magic",
+                Some(false) => {
+                    return Err(self.failed(Class::Magic, "its first bytes are not those of its type"));
+                }
+                None => "size",
+            },
+            None => "size",
+        };
+        Ok((self.hasher.finish(), self.length, checked))
+    }
+}
+
+/// A part being written, with its checks.
+pub(super) struct PartSink {
+    pub(super) writer: PartWriter,
+    pub(super) checks: Checks,
+}
+
+impl PartSink {
+    /// Puts what was held in memory into a part: `checks` have seen it already.
+    pub(super) fn spill(
+        part: &Part,
+        validators: &Validators,
+        held: &[u8],
+        checks: Checks,
+    ) -> Result<PartSink, Failure> {
+        let mut writer = part.create(validators)?;
+        writer.write(held)?;
+        Ok(PartSink { writer, checks })
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.checks.push(bytes);
+        self.writer.write(bytes).map_err(Into::into)
+    }
+}
+
+/// A part sink that works on a blocking thread while the next bytes arrive.
+pub(super) struct Pipe {
+    state: State,
+    batch: Vec<Bytes>,
+    batched: usize,
+    flushed: Instant,
+}
+
+enum State {
+    Idle(Box<PartSink>),
+    Busy(tokio::task::JoinHandle<Result<Box<PartSink>, Failure>>),
+    Broken,
+}
+
+/// How many bytes go to the blocking thread at a time: enough that the hop costs nothing.
+const BATCH: usize = 512 * 1024;
+
+impl Pipe {
+    pub(super) fn new(sink: PartSink) -> Pipe {
+        Pipe { state: State::Idle(Box::new(sink)), batch: Vec::new(), batched: 0, flushed: Instant::now() }
+    }
+
+    /// Takes the next bytes; gives false when the body is known to be bad and the rest need not come.
+    pub(super) async fn push(&mut self, bytes: Bytes) -> Result<bool, Failure> {
+        self.batched += bytes.len();
+        self.batch.push(bytes);
+        // A slow body is put down piece by piece all the same, so that a kill loses little.
+        if self.batched < BATCH && self.flushed.elapsed() < SPILL { Ok(true) } else { self.flush().await }
+    }
+
+    /// Hands what is batched to the blocking thread, once that has done the last batch.
+    pub(super) async fn flush(&mut self) -> Result<bool, Failure> {
+        let mut sink = self.idle().await?;
+        let good = !sink.checks.is_bad();
+        let batch = std::mem::take(&mut self.batch);
+        self.batched = 0;
+        self.flushed = Instant::now();
+        self.state = State::Busy(tokio::task::spawn_blocking(move || {
+            for bytes in batch {
+                sink.push(&bytes)?;
+            }
+            Ok(sink)
+        }));
+        Ok(good)
+    }
+
+    async fn idle(&mut self) -> Result<Box<PartSink>, Failure> {
+        match std::mem::replace(&mut self.state, State::Broken) {
+            State::Idle(sink) => Ok(sink),
+            State::Busy(work) => work.await.map_err(|e| Failure::new(Class::Storage, format!("a writer died: {e}")))?,
+            State::Broken => Err(Failure::new(Class::Storage, "the writer of this file has failed already")),
+        }
+    }
+
+    /// Writes what is left and gives the sink back.
+    pub(super) async fn close(mut self) -> Result<PartSink, Failure> {
+        if !self.batch.is_empty() {
+            self.flush().await?;
+        }
+        self.idle().await.map(|sink| *sink)
+    }
+}

@@ -1,0 +1,393 @@
+//! The manifest as typed: its keys, what each may hold, and the schema that follows from it.
+//!
+//! These types are the one place that lists the keys: the reader and `schemas/job.schema.json` both come from them.
+//! What it does not do: fill in defaults, or check one key against another; `resolve` does.
+
+use std::time::Duration;
+
+use schemars::{JsonSchema, json_schema};
+use serde::Deserialize;
+use url::Url;
+
+use super::model;
+use super::node::Wrong;
+use super::typed::Typed;
+use super::units::{self, Instant};
+use crate::untrusted::escape;
+
+/// A sunhaul job: which series over which dates go into which archive.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "sunhaul job")]
+pub(super) struct Job {
+    /// The version of this form.
+    #[schemars(example = 1)]
+    pub(super) version: Typed<Version>,
+    /// The job's name: part of the User-Agent and of every record.
+    #[schemars(example = "sharp-december-2015")]
+    pub(super) name: Typed<Component>,
+    /// An e-mail address, sent as `From` to the sources. Needed for public archives. `${NAME}` is replaced.
+    #[schemars(example = "jane@example.org")]
+    #[serde(default)]
+    pub(super) contact: Typed<Text>,
+    /// Where the series are; a series may have its own.
+    #[schemars(example = serde_json::json!({ "hmi": { "url": "http://localhost:8001" } }))]
+    #[serde(default)]
+    pub(super) source: Typed<Source>,
+    /// The dates of all series; a series may have its own.
+    #[schemars(example = serde_json::json!({ "start": "2015-12-11", "end": "2015-12-14" }))]
+    #[serde(default)]
+    pub(super) range: Typed<Range>,
+    /// The series to fetch.
+    #[schemars(example = serde_json::json!([{ "name": "sharp_720s" }]), length(min = 1))]
+    pub(super) series: Typed<Vec<Typed<Series>>>,
+    /// Where the files go.
+    #[schemars(example = serde_json::json!({ "root": "../data/sharp" }))]
+    pub(super) archive: Typed<Archive>,
+    /// Limits of this job. They lower what a host's preset allows; on private hosts they may raise it.
+    #[schemars(example = serde_json::json!({ "requests": "4/s", "bandwidth": "20 MiB/s", "concurrency": 4 }))]
+    #[serde(default)]
+    pub(super) limits: Typed<Limits>,
+    /// How a failed request is tried again.
+    #[schemars(example = serde_json::json!({ "attempts": 6, "max_wait": "2m" }))]
+    #[serde(default)]
+    pub(super) retry: Typed<Retry>,
+    /// How long a silent peer is waited for.
+    #[schemars(example = serde_json::json!({ "connect": "10s", "stall": "30s" }))]
+    #[serde(default)]
+    pub(super) timeouts: Typed<Timeouts>,
+    /// How old a day's end must be to count as final; a younger day is fetched and stays provisional. Default: 3d.
+    #[schemars(example = "3d")]
+    #[serde(default)]
+    pub(super) settle: Typed<Span>,
+    /// Which checks a file must pass. Its length is always checked. Default: all of them.
+    #[schemars(example = ["size", "fits", "magic"])]
+    #[serde(default)]
+    pub(super) verify: Typed<Vec<Typed<Check>>>,
+}
+
+/// A kind of source, named by its one key.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum Source {
+    /// The HMI service (FLARECAST), or `sunhaul serve`.
+    Hmi(Hmi),
+    /// The built-in HMI service with synthetic data: no network.
+    Embedded(Embedded),
+}
+
+/// The HMI service.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct Hmi {
+    /// Where the service listens: `http` or `https`, a host, and a path where there is one.
+    #[schemars(example = "http://localhost:8001")]
+    pub(super) url: Typed<BaseUrl>,
+}
+
+/// The built-in HMI service.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct Embedded {
+    /// What the synthetic data are made from. Default: 0.
+    #[schemars(example = 7)]
+    #[serde(default)]
+    pub(super) seed: Typed<Seed>,
+}
+
+/// Dates, half-open: the start is inside, the end is not.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct Range {
+    /// The first instant: a date, an instant, `today` or `today-3d`.
+    #[schemars(example = "2015-12-11")]
+    pub(super) start: Typed<Date>,
+    /// The first instant after the range.
+    #[schemars(example = "2015-12-14", example = "today-3d")]
+    pub(super) end: Typed<Date>,
+}
+
+/// One series.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct Series {
+    /// The source's name for the series.
+    #[schemars(example = "hmi.sharp_cea_720s")]
+    pub(super) name: Typed<RemoteName>,
+    /// The id under which its files and records are kept, when the name is taken already. Default: the name.
+    #[schemars(example = &"cea")]
+    #[serde(rename = "as", default)]
+    pub(super) id: Typed<Component>,
+    /// Where this series is, when it is not where the others are.
+    #[schemars(example = serde_json::json!({ "embedded": {} }))]
+    #[serde(default)]
+    pub(super) source: Typed<Source>,
+    /// The dates of this series, when they are not those of the others.
+    #[schemars(example = serde_json::json!({ "start": "2015-12-11", "end": "today-3d" }))]
+    #[serde(default)]
+    pub(super) range: Typed<Range>,
+    /// Where the files of this series go, when not where `archive.layout` says.
+    #[schemars(example = "{series}/{date:%Y/%m}/{file}")]
+    #[serde(default)]
+    pub(super) layout: Typed<Text>,
+    /// Only these segments.
+    #[schemars(example = ["Br", "Bp", "Bt"], length(min = 1))]
+    #[serde(default)]
+    pub(super) segments: Typed<Vec<Typed<RemoteName>>>,
+    /// Only these active regions (HARP numbers).
+    #[schemars(example = [377], length(min = 1))]
+    #[serde(default)]
+    pub(super) harpnum: Typed<Vec<Typed<Harpnum>>>,
+    /// Only records of this quality.
+    #[schemars(example = serde_json::json!({ "none_of": 0x0001_0000 }))]
+    #[serde(default)]
+    pub(super) quality: Typed<Quality>,
+    /// Only records whose slot is a multiple of this; nothing is interpolated.
+    #[schemars(example = "1h")]
+    #[serde(default)]
+    pub(super) cadence: Typed<PositiveSpan>,
+}
+
+/// A condition on a record's QUALITY.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct Quality {
+    /// No bit of this mask may be set.
+    #[schemars(example = 0x0001_0000)]
+    pub(super) none_of: Typed<Mask>,
+}
+
+/// Where the files go.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct Archive {
+    /// The archive's folder. A relative path starts at the manifest's folder. `${NAME}` is replaced.
+    #[schemars(example = "../data/sharp")]
+    pub(super) root: Typed<Text>,
+    /// Where each file goes below the root. Default: `{series}/{date:%Y/%m/%d}/{file}`.
+    #[schemars(example = "{series}/{date:%Y/%m/%d}/{file}")]
+    #[serde(default)]
+    pub(super) layout: Typed<Text>,
+    /// How a day is locked against other processes: `none` for filesystems without locks. Default: flock.
+    #[schemars(example = &"flock")]
+    #[serde(default)]
+    pub(super) lock: Typed<Lock>,
+}
+
+/// How a day is locked against other processes.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum Lock {
+    /// A lock on the day's journal.
+    Flock,
+    /// No lock.
+    None,
+}
+
+/// Limits of this job.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct Limits {
+    /// Requests per time to one host: `4/s`, `200/min` or `unlimited`.
+    #[schemars(example = "4/s")]
+    #[serde(default)]
+    pub(super) requests: Typed<Rate>,
+    /// Bytes per second from one host: `20 MiB/s` or `unlimited`.
+    #[schemars(example = "20 MiB/s")]
+    #[serde(default)]
+    pub(super) bandwidth: Typed<Bandwidth>,
+    /// Connections to one host, 1 to 256.
+    #[schemars(example = 4)]
+    #[serde(default)]
+    pub(super) concurrency: Typed<Concurrency>,
+    /// Who of a public host agreed to more than its preset, and when; goes into the report.
+    #[schemars(example = "M. Example, 2026-01-08")]
+    #[serde(default)]
+    pub(super) agreed_with: Typed<Text>,
+}
+
+/// How a failed request is tried again.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct Retry {
+    /// Attempts in all, 1 to 100. Default: 6.
+    #[schemars(example = 6)]
+    #[serde(default)]
+    pub(super) attempts: Typed<Attempts>,
+    /// The longest single wait, even when the host asks for more. Default: 2m.
+    #[schemars(example = "2m")]
+    #[serde(default)]
+    pub(super) max_wait: Typed<PositiveSpan>,
+}
+
+/// How long a silent peer is waited for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct Timeouts {
+    /// For a connection. Default: 10s.
+    #[schemars(example = "10s")]
+    #[serde(default)]
+    pub(super) connect: Typed<PositiveSpan>,
+    /// For an answer to begin, and for each next piece of it. Default: 30s.
+    #[schemars(example = "30s")]
+    #[serde(default)]
+    pub(super) stall: Typed<PositiveSpan>,
+}
+
+/// A check that a file must pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum Check {
+    /// The exact length; always checked.
+    Size,
+    /// The structure and checksums of FITS files.
+    Fits,
+    /// The first bytes of types that have known ones.
+    Magic,
+}
+
+/// Declares a value with a grammar of its own: how the reader asks for it, how it is read, and its schema.
+macro_rules! scalar {
+    ($($(#[doc = $doc:literal])+ $name:ident($inner:ty) as $ask:ident($asked:ty) = $read:expr, $schema:tt;)+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, PartialEq)]
+        pub(super) struct $name(pub(super) $inner);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
+                let read: fn(&$asked) -> Result<$inner, Wrong> = $read;
+                let raw = $ask::deserialize(deserializer)?;
+                read(&raw.0).map($name).map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                json_schema!($schema)
+            }
+        }
+    )+};
+}
+
+scalar! {
+    /// The version of the form: 1.
+    Version(u64) as Whole(i128) = version, { "type": "integer", "const": 1 };
+    /// Text.
+    Text(String) as Strict(String) = |text| Ok(text.clone()), { "type": "string" };
+    /// A name that becomes a file or folder name.
+    Component(String) as Strict(String) = |text| units::component(text),
+        { "type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$" };
+    /// A source's own name for something.
+    RemoteName(String) as Strict(String) = |text| units::remote_name(text),
+        { "type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$" };
+    /// Where a service listens.
+    BaseUrl(Url) as Strict(String) = |text| units::base_url(text),
+        { "type": "string", "format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]" };
+    /// One end of a range.
+    Date(Instant) as Raw(String) = |text| units::instant(text), {
+        "type": "string",
+        "pattern": "^([0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}.*)?|today(-[0-9]+d)?)$",
+    };
+    /// A stretch of time.
+    Span(Duration) as Raw(String) = |text| units::duration(text),
+        { "type": "string", "pattern": "^[0-9]+ *[smhd]$" };
+    /// A stretch of time above zero.
+    PositiveSpan(Duration) as Raw(String) = |text| units::positive_duration(text),
+        { "type": "string", "pattern": "^[0-9]+ *[smhd]$" };
+    /// Requests per time.
+    Rate(model::Rate) as Raw(String) = |text| units::rate(text),
+        { "type": "string", "pattern": "^(unlimited|[0-9.]+ */ *(s|m|min|h))$" };
+    /// Bytes per second.
+    Bandwidth(model::Bandwidth) as Raw(String) = |text| units::bandwidth(text),
+        { "type": "string", "pattern": "^(unlimited|[0-9.]+ *(B|kB|MB|GB|KiB|MiB|GiB) */s)$" };
+    /// What synthetic data are made from.
+    Seed(u64) as Whole(i128) = |number| within(*number, 0, u64::MAX), { "type": "integer", "minimum": 0 };
+    /// The number of an active region.
+    Harpnum(i64) as Whole(i128) = |number| within(*number, 1, 9_999_999),
+        { "type": "integer", "minimum": 1, "maximum": 9_999_999 };
+    /// Bits of QUALITY.
+    Mask(u64) as Whole(i128) = |number| within(*number, 1, u64::from(u32::MAX)),
+        { "type": "integer", "minimum": 1, "maximum": u32::MAX };
+    /// A number of connections.
+    Concurrency(u32) as Whole(i128) = |number| within(*number, 1, 256),
+        { "type": "integer", "minimum": 1, "maximum": 256 };
+    /// A number of attempts.
+    Attempts(u32) as Whole(i128) = |number| within(*number, 1, 100),
+        { "type": "integer", "minimum": 1, "maximum": 100 };
+}
+
+fn version(number: &i128) -> Result<u64, Wrong> {
+    match number {
+        1 => Ok(1),
+        other => Err(Wrong::new(format!("version {other} of the form is not known")).hint("write `version: 1`")),
+    }
+}
+
+fn within<T: TryFrom<i128> + Copy + Into<i128>>(number: i128, least: T, most: T) -> Result<T, Wrong> {
+    let fits = (least.into()..=most.into()).contains(&number);
+    match T::try_from(number) {
+        Ok(value) if fits => Ok(value),
+        _ => Err(Wrong::new(format!("{number} is out of range: from {} to {}", least.into(), most.into()))),
+    }
+}
+
+/// Text that YAML reads as text.
+struct Strict(String);
+/// The text of any single value, as typed.
+struct Raw(String);
+/// A whole number.
+struct Whole(i128);
+
+macro_rules! asked {
+    ($name:ident, $method:ident, $visit:ident($given:ty) = $keep:expr) => {
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
+                struct Visitor;
+                impl serde::de::Visitor<'_> for Visitor {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("a single value")
+                    }
+
+                    fn $visit<E: serde::de::Error>(self, value: $given) -> Result<$name, E> {
+                        $keep(value)
+                    }
+                }
+                deserializer.$method(Visitor)
+            }
+        }
+    };
+}
+
+asked!(Strict, deserialize_string, visit_str(&str) = |text: &str| fair(text).map(Strict).map_err(E::custom));
+asked!(Raw, deserialize_str, visit_str(&str) = |text: &str| fair(text).map(Raw).map_err(E::custom));
+asked!(Whole, deserialize_i128, visit_i128(i128) = |number: i128| Ok(Whole(number)));
+
+/// Refuses control characters: no key of the form has use for one.
+fn fair(text: &str) -> Result<String, Wrong> {
+    match text.chars().find(|c| c.is_control()) {
+        Some(odd) => Err(Wrong::new(format!("a control character, `{}`", escape(&odd.to_string())))),
+        None => Ok(text.to_owned()),
+    }
+}

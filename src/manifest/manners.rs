@@ -1,0 +1,214 @@
+//! How politely a host is treated when nobody agreed to more: the presets, host groups, and what a manifest may change.
+//!
+//! Pure data. What it does not do: keep anyone waiting; `net` does.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::{Host, Url};
+
+use super::model::{Bandwidth, Limits, Rate};
+
+/// What a host is asked at most.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Preset {
+    /// `jsoc`, `noaa`, `public`, `private` or `embedded`.
+    pub name: &'static str,
+    /// Connections at once.
+    pub connections: u32,
+    /// Requests per time.
+    pub requests: Rate,
+}
+
+/// JSOC asked its users for one connection, and has blocked addresses that took more.
+const JSOC: Preset = Preset { name: "jsoc", connections: 1, requests: Rate::PerSecond(2.0) };
+const NOAA: Preset = Preset { name: "noaa", connections: 4, requests: Rate::PerSecond(4.0) };
+const PUBLIC: Preset = Preset { name: "public", connections: 2, requests: Rate::PerSecond(2.0) };
+const PRIVATE: Preset = Preset { name: "private", connections: 4, requests: Rate::PerSecond(8.0) };
+pub(super) const EMBEDDED: Preset = Preset { name: "embedded", connections: 8, requests: Rate::Unlimited };
+
+/// The preset of the host in `url`.
+#[must_use]
+pub fn preset_of(url: &Url, embedded: bool) -> Preset {
+    if embedded {
+        return EMBEDDED;
+    }
+    if !is_public(url) {
+        return PRIVATE;
+    }
+    match group_of(url).as_str() {
+        "jsoc" => JSOC,
+        "noaa" => NOAA,
+        _ => PUBLIC,
+    }
+}
+
+/// The operator's group that the host belongs to: limits hold for all of it together.
+///
+/// `jsoc`, `noaa`, `medoc`, else the host with its port.
+#[must_use]
+pub fn group_of(url: &Url) -> String {
+    let host = host_of(url);
+    let under = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    if under("stanford.edu") {
+        "jsoc".to_owned()
+    } else if under("noaa.gov") {
+        "noaa".to_owned()
+    } else if under("ias.u-psud.fr") || under("universite-paris-saclay.fr") || host.starts_with("idoc-medoc.") {
+        "medoc".to_owned()
+    } else {
+        match url.port_or_known_default() {
+            Some(port) => format!("{host}:{port}"),
+            None => host,
+        }
+    }
+}
+
+/// True when the host is on the open net: no loopback, private or link-local address, and no name of a local network.
+#[must_use]
+pub fn is_public(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => is_public_v4(address),
+        Some(Host::Ipv6(address)) => is_public_v6(address),
+        Some(Host::Domain(_)) => {
+            let host = host_of(url);
+            host.contains('.')
+                && ![".localhost", ".local", ".internal", ".lan"].iter().any(|suffix| host.ends_with(suffix))
+        }
+        None => false,
+    }
+}
+
+/// The host in lower case; a name may end in a dot, which means nothing here.
+fn host_of(url: &Url) -> String {
+    url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase()
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    !(address.is_loopback() || address.is_private() || address.is_link_local() || address.is_unspecified())
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    match IpAddr::V6(address).to_canonical() {
+        IpAddr::V4(mapped) => is_public_v4(mapped),
+        IpAddr::V6(address) => {
+            !(address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unique_local()
+                || address.is_unicast_link_local())
+        }
+    }
+}
+
+/// What holds for one host of one job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effective {
+    /// Requests per time.
+    pub requests: Rate,
+    /// Bytes per second.
+    pub bandwidth: Bandwidth,
+    /// Connections at once.
+    pub concurrency: u32,
+    /// The preset's name.
+    pub preset: &'static str,
+    /// Who agreed to more than the preset, when the manifest goes above it on a public host.
+    pub agreed_with: Option<String>,
+}
+
+/// Applies a manifest's limits to the host in `url`.
+///
+/// On a public host they lower the preset, and raise it only with `agreed_with`; elsewhere they replace it.
+#[must_use]
+pub fn effective(url: &Url, embedded: bool, limits: &Limits) -> Effective {
+    let preset = preset_of(url, embedded);
+    let raises = exceeds(&preset, limits);
+    let capped = !embedded && is_public(url) && limits.agreed_with.is_none();
+    let requests = limits.requests.unwrap_or(preset.requests);
+    let concurrency = limits.concurrency.unwrap_or(preset.connections);
+    Effective {
+        requests: if capped { lower(requests, preset.requests) } else { requests },
+        bandwidth: limits.bandwidth.unwrap_or(Bandwidth::Unlimited),
+        concurrency: if capped { concurrency.min(preset.connections) } else { concurrency },
+        preset: preset.name,
+        agreed_with: limits.agreed_with.clone().filter(|_| raises && !embedded && is_public(url)),
+    }
+}
+
+/// True when the limits ask for more than the preset gives.
+#[must_use]
+pub fn exceeds(preset: &Preset, limits: &Limits) -> bool {
+    limits.requests.is_some_and(|rate| is_above(rate, preset.requests))
+        || limits.concurrency.is_some_and(|count| count > preset.connections)
+}
+
+/// True when `rate` is more than `ceiling`.
+#[must_use]
+pub fn is_above(rate: Rate, ceiling: Rate) -> bool {
+    match (rate, ceiling) {
+        (_, Rate::Unlimited) => false,
+        (Rate::Unlimited, Rate::PerSecond(_)) => true,
+        (Rate::PerSecond(rate), Rate::PerSecond(ceiling)) => rate > ceiling,
+    }
+}
+
+fn lower(a: Rate, b: Rate) -> Rate {
+    if is_above(a, b) { b } else { a }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn hosts_fall_under_their_presets() {
+        for (host, name, group) in [
+            ("http://jsoc.stanford.edu/", "jsoc", "jsoc"),
+            ("http://JSOC1.Stanford.EDU./", "jsoc", "jsoc"),
+            ("https://data.ngdc.noaa.gov/", "noaa", "noaa"),
+            ("https://idoc-medoc.ias.u-psud.fr/", "public", "medoc"),
+            ("https://idoc-medoc-test.ias.universite-paris-saclay.fr/", "public", "medoc"),
+            ("https://notstanford.edu/", "public", "notstanford.edu:443"),
+            ("http://stanford.edu.example.org/", "public", "stanford.edu.example.org:80"),
+            ("http://8.8.8.8:81/", "public", "8.8.8.8:81"),
+            ("http://localhost:8001/", "private", "localhost:8001"),
+            ("http://cluster-r730-1:8001/", "private", "cluster-r730-1:8001"),
+            ("http://nas.local/", "private", "nas.local:80"),
+            ("http://127.1:9/", "private", "127.0.0.1:9"),
+            ("http://10.0.0.1/", "private", "10.0.0.1:80"),
+            ("http://169.254.1.1/", "private", "169.254.1.1:80"),
+            ("http://[::1]:8001/", "private", "[::1]:8001"),
+            ("http://[::ffff:10.0.0.1]/", "private", "[::ffff:a00:1]:80"),
+            ("http://[fd00::1]/", "private", "[fd00::1]:80"),
+            ("http://[2001:db8::1]/", "public", "[2001:db8::1]:80"),
+        ] {
+            assert_eq!(preset_of(&url(host), false).name, name, "{host}");
+            assert_eq!(group_of(&url(host)), group, "{host}");
+        }
+        assert_eq!(preset_of(&url("http://127.0.0.1:1/"), true), EMBEDDED);
+    }
+
+    #[test]
+    fn a_public_preset_is_lowered_freely_and_raised_only_by_agreement() {
+        let jsoc = url("http://jsoc.stanford.edu/");
+        let mut limits = Limits { requests: Some(Rate::PerSecond(1.0)), concurrency: Some(5), ..Limits::default() };
+        let held = effective(&jsoc, false, &limits);
+        assert_eq!((held.requests, held.concurrency, held.agreed_with), (Rate::PerSecond(1.0), 1, None));
+        limits.agreed_with = Some("JSOC, 2026-01-08".into());
+        let agreed = effective(&jsoc, false, &limits);
+        assert_eq!((agreed.requests, agreed.concurrency), (Rate::PerSecond(1.0), 5));
+        assert_eq!(agreed.agreed_with.as_deref(), Some("JSOC, 2026-01-08"));
+    }
+
+    #[test]
+    fn a_private_preset_is_replaced() {
+        let limits = Limits { requests: Some(Rate::Unlimited), concurrency: Some(64), ..Limits::default() };
+        let held = effective(&url("http://localhost:8001/"), false, &limits);
+        assert_eq!((held.requests, held.concurrency, held.preset), (Rate::Unlimited, 64, "private"));
+        let plain = effective(&url("http://localhost:8001/"), false, &Limits::default());
+        assert_eq!((plain.requests, plain.concurrency), (Rate::PerSecond(8.0), 4));
+        assert_eq!(plain.bandwidth, Bandwidth::Unlimited);
+    }
+}

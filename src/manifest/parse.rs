@@ -1,0 +1,320 @@
+//! The manifest's door: bytes in, a checked manifest or all that is wrong with it out.
+//!
+//! The one place that knows the YAML library. What it does not do: know the keys; `form` does.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde_saphyr::granit_parser::ErrorKind;
+use serde_saphyr::localizer::ExternalMessageSource;
+use serde_saphyr::{DuplicateKeyPolicy, Location, MergeKeyPolicy, NonFiniteFloatPolicy, Spanned};
+
+use super::diagnostic::{Diagnostics, Finding, Span};
+use super::form;
+use super::model::Manifest;
+use super::node::{Node, Reader, Value};
+use super::resolve::{Given, resolve};
+use super::typed::Typed;
+use crate::untrusted::escape;
+
+/// The largest manifest, in bytes.
+const LARGEST: usize = 1 << 20;
+/// The deepest nesting; the form needs six.
+const DEEPEST: usize = 64;
+/// How much aliases may unfold to, in YAML events.
+const UNFOLDED: usize = 10_000;
+
+/// Looks up a variable of the environment.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Reads and checks the manifest at `path`.
+///
+/// # Errors
+/// All that is wrong with it; a file that cannot be read, or is larger than 1 MiB, likewise.
+pub fn load(path: &Path, environment: Environment<'_>) -> Result<Manifest, Diagnostics> {
+    let fail = |finding: Finding| Diagnostics::new(path, "", vec![finding]);
+    let unreadable = |error: &std::io::Error| {
+        let finding = match error.kind() {
+            std::io::ErrorKind::NotFound => Finding::whole("there is no such file")
+                .hint("name a manifest, such as `jobs/quickstart.yaml`; `sunhaul init` writes one"),
+            std::io::ErrorKind::IsADirectory => folder(),
+            _ => Finding::whole(format!("cannot be read: {error}")),
+        };
+        fail(finding)
+    };
+    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(fail(folder()));
+    }
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a file that is too large, whatever its metadata say.
+    file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+    parse(path, &bytes, environment)
+}
+
+fn folder() -> Finding {
+    Finding::whole("a folder, not a manifest").hint("name the files in it, such as `jobs/*.yaml`")
+}
+
+/// Checks the bytes of a manifest. `path` is for messages, and its folder is where relative paths start.
+///
+/// # Errors
+/// All that is wrong with it, in the order of the places.
+pub fn parse(path: &Path, bytes: &[u8], environment: Environment<'_>) -> Result<Manifest, Diagnostics> {
+    if bytes.len() > LARGEST {
+        let finding = Finding::whole("larger than 1 MiB, which no manifest needs to be");
+        return Err(Diagnostics::new(path, "", vec![finding.hint("is it a manifest at all?")]));
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let at = Span { start: good.len(), end: good.len() };
+            let finding = Finding::new(at, "not UTF-8 text").hint("save the file as UTF-8");
+            return Err(Diagnostics::new(path, &good, vec![finding]));
+        }
+    };
+    let root = tree(text).map_err(|finding| Diagnostics::new(path, text, vec![finding]))?;
+
+    let findings = RefCell::new(Vec::new());
+    let job = Typed::<form::Job>::deserialize(Reader { node: &root, findings: &findings });
+    let mut findings = findings.into_inner();
+    let given = Given { path, text, root: &root, environment };
+    let job = job.ok();
+    let manifest = job.as_ref().and_then(Typed::value).and_then(|job| resolve(&given, job, &mut findings));
+    match manifest {
+        Some(manifest) => Ok(manifest),
+        None => Err(Diagnostics::new(path, text, findings)),
+    }
+}
+
+/// Reads YAML into a tree of nodes.
+fn tree(text: &str) -> Result<Node, Finding> {
+    let is_blank = |line: &str| line.is_empty() || line.starts_with('#') || line == "---" || line == "...";
+    if text.trim_start_matches('\u{feff}').lines().all(|line| is_blank(line.trim())) {
+        return Err(Finding::whole("an empty file").hint("`sunhaul init` writes a manifest to begin with"));
+    }
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: DEEPEST,
+            flow_nesting_limit: 2 * DEEPEST,
+            // The size of the document is the limit; these are high enough for any of 1 MiB.
+            max_nodes: 2 * LARGEST,
+            max_events: 4 * LARGEST,
+            max_documents: 1,
+        },
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        merge_keys: MergeKeyPolicy::Error,
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: UNFOLDED,
+            max_replay_stack_depth: 8,
+        },
+        strict_booleans: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::AsString,
+        reject_unsupported_tags: true,
+        with_snippet: false,
+    };
+    match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
+        Ok(raw) => Ok(node(raw, text)),
+        Err(error) => Err(broken(&error, text)),
+    }
+}
+
+/// Says in our words what the library found; its own words may repeat the file's text.
+fn broken(error: &serde_saphyr::Error, text: &str) -> Finding {
+    use serde_saphyr::Error as Yaml;
+    use serde_saphyr::budget::BudgetBreach;
+
+    let error = error.without_snippet();
+    let inner = match error {
+        Yaml::AliasError { error, .. } => error.without_snippet(),
+        other => other,
+    };
+    let (message, hint) = match inner {
+        Yaml::MultipleDocuments { .. } | Yaml::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
+            ("a second document in one file".to_owned(), "one file is one job: split it at the `---`")
+        }
+        Yaml::MergeKeyNotAllowed { .. } => (
+            "`<<` merges are not part of YAML 1.2".to_owned(),
+            "repeat the keys, or give the value an anchor of its own",
+        ),
+        Yaml::AliasReplayLimitExceeded { .. }
+        | Yaml::AliasExpansionLimitExceeded { .. }
+        | Yaml::AliasReplayStackDepthExceeded { .. }
+        | Yaml::AliasReplayCounterOverflow { .. }
+        | Yaml::Budget {
+            breach:
+                BudgetBreach::Aliases { .. }
+                | BudgetBreach::Anchors { .. }
+                | BudgetBreach::AliasAnchorRatio { .. }
+                | BudgetBreach::RecordedAnchorEvents { .. }
+                | BudgetBreach::RecordedAnchorBytes { .. },
+            ..
+        } => ("the aliases (`*name`) unfold to more than a manifest needs".to_owned(), "write the values out"),
+        Yaml::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            (format!("nested deeper than {DEEPEST} levels"), "is it a manifest at all?")
+        }
+        Yaml::UnknownAnchor { .. } => {
+            ("an alias to an anchor that is not there".to_owned(), "text that begins with `*` or `&` needs quotes")
+        }
+        Yaml::UnsupportedTag { .. } | Yaml::TaggedScalarCannotDeserializeIntoString { .. } => {
+            ("a YAML tag (`!name`), which has no meaning here".to_owned(), "text that begins with `!` needs quotes")
+        }
+        Yaml::ExternalMessage { source, msg, .. } => match source.as_ref() {
+            ExternalMessageSource::Parser(error) => broken_syntax(error.kind()),
+            _ => (format!("not YAML: {}", escape(msg)), QUOTES),
+        },
+        Yaml::Eof { .. } => ("the file ends in the middle of something".to_owned(), "close what is open"),
+        other => {
+            let told = other.render();
+            (format!("not YAML: {}", escape(told.lines().next().unwrap_or_default())), QUOTES)
+        }
+    };
+    let at = inner.location().or_else(|| error.location()).map(|location| span(&location, text));
+    Finding { at, message, hint: Some(hint.to_owned()), also: None }
+}
+
+const QUOTES: &str = "mind the indentation, and put text with `: `, `#`, `{` or `*` in quotes";
+
+/// What the parser below the library stumbled over, with a hint.
+fn broken_syntax(kind: &ErrorKind) -> (String, &'static str) {
+    match kind {
+        ErrorKind::RecursionLimitExceeded => {
+            (format!("nested deeper than {DEEPEST} levels"), "is it a manifest at all?")
+        }
+        ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => {
+            ("a tab where YAML wants spaces".to_owned(), "indent with spaces")
+        }
+        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => (
+            "a `:` or `-` where no key can stand".to_owned(),
+            "one `key: value` a line, list entries on lines of their own, and text with `: ` in quotes",
+        ),
+        other => (format!("not YAML: {}", escape(&other.to_string())), QUOTES),
+    }
+}
+
+/// The place in bytes. Where the library gives lines and columns only, it is found from those.
+fn span(location: &Location, text: &str) -> Span {
+    let span = location.span();
+    if let (Some(start), Some(length)) = (span.byte_offset(), span.byte_len()) {
+        let start = usize::try_from(start).unwrap_or(text.len()).min(text.len());
+        let length = usize::try_from(length).unwrap_or(0);
+        return Span { start, end: start.saturating_add(length).min(text.len()) };
+    }
+    let line = usize::try_from(location.line()).unwrap_or(0).saturating_sub(1);
+    let column = usize::try_from(location.column()).unwrap_or(0).saturating_sub(1);
+    let line_start = text.split_inclusive('\n').take(line).map(str::len).sum::<usize>();
+    let offset = text[line_start..].char_indices().nth(column).map_or(0, |(at, _)| at);
+    Span { start: line_start + offset, end: line_start + offset }
+}
+
+/// Puts the places of the file beside the values.
+fn node(raw: Spanned<Raw>, text: &str) -> Node {
+    // What an alias stands for is shown where it is written out: that is the place to correct.
+    let mut at = span(&raw.defined, text);
+    let typed = |at: Span| text.get(at.start..at.end).unwrap_or_default().trim().to_owned();
+    let value = match raw.value {
+        Raw::Null => Value::Null,
+        Raw::Bool => Value::Bool(typed(at)),
+        Raw::Int(number) => Value::Int(number, typed(at)),
+        Raw::Float => Value::Float(typed(at)),
+        Raw::Text(text) => Value::Text(text),
+        Raw::List(items) => Value::List(items.into_iter().map(|item| node(item, text)).collect()),
+        Raw::Map(entries) => {
+            Value::Map(entries.into_iter().map(|(key, value)| (node(key, text), node(value, text))).collect())
+        }
+    };
+    // A collection's own place is its first character; it reaches to the end of what it holds.
+    let last = match &value {
+        Value::List(items) => items.last(),
+        Value::Map(entries) => entries.last().map(|(_, value)| value),
+        _ => None,
+    };
+    at.end = last.map_or(at.end, |last| at.end.max(last.span.end));
+    if text.get(at.start..).is_some_and(|rest| rest.starts_with(['[', '{']))
+        && matches!(value, Value::List(_) | Value::Map(_))
+    {
+        let rest = text.get(at.end..).unwrap_or_default();
+        let closing = rest.trim_start_matches([' ', ',', '\n', '\r']);
+        if closing.starts_with([']', '}']) {
+            at.end += rest.len() - closing.len() + 1;
+        }
+    }
+    Node { span: at, value }
+}
+
+/// A YAML value as the library gives it.
+enum Raw {
+    Null,
+    Bool,
+    Int(i128),
+    Float,
+    Text(String),
+    List(Vec<Spanned<Raw>>),
+    Map(Vec<(Spanned<Raw>, Spanned<Raw>)>),
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Raw, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Raw, E> {
+        Ok(Raw::Bool)
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Raw, E> {
+        Ok(Raw::Int(number.into()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Raw, E> {
+        Ok(Raw::Int(number.into()))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Raw, E> {
+        Ok(Raw::Float)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Raw, E> {
+        Ok(Raw::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Raw::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = access.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Raw::Map(entries))
+    }
+}

@@ -1,0 +1,444 @@
+//! From the manifest as typed to the manifest as resolved: defaults filled in, keys checked against each other.
+//!
+//! What it does not do: read the environment or the clock. Variables come through a function, and the ends of a range
+//! that follow the clock are left to the planner.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::diagnostic::{Finding, Span};
+use super::form;
+use super::manners;
+use super::model::{
+    ArchiveSpec, Bound, Embedded, Filters, Hmi, Limits, LockMode, Manifest, Quality, Range, Retry, Series, SeriesId,
+    SourceSpec, Timeouts, Verify,
+};
+use super::node::{Node, Value};
+use super::template::Template;
+use super::typed::Typed;
+use super::units;
+use super::variable;
+use crate::digest::Digest;
+use crate::untrusted::escape;
+
+/// Three days: JSOC's definitive data follow the observation by about that.
+const SETTLE: Duration = Duration::from_secs(3 * 86_400);
+
+/// What the resolver needs to know besides the form.
+pub(super) struct Given<'a> {
+    /// The manifest's path.
+    pub(super) path: &'a Path,
+    /// Its text.
+    pub(super) text: &'a str,
+    /// The same as a tree.
+    pub(super) root: &'a Node,
+    /// Looks up a variable of the environment.
+    pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Turns a form into a manifest; what is wrong goes to `findings`, and then there is none.
+pub(super) fn resolve(given: &Given<'_>, job: &form::Job, findings: &mut Vec<Finding>) -> Option<Manifest> {
+    let mut resolver = Resolver { given, findings };
+    let manifest = resolver.job(job);
+    resolver.stray_variables(given.root, &mut Vec::new());
+    manifest.filter(|_| findings.is_empty())
+}
+
+struct Resolver<'a> {
+    given: &'a Given<'a>,
+    findings: &'a mut Vec<Finding>,
+}
+
+/// A source with the place of its address.
+struct Source {
+    spec: Arc<SourceSpec>,
+    at: Span,
+}
+
+impl Resolver<'_> {
+    fn note(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// A required key's value; its absence is noted at its parent.
+    fn required<'t, T>(&mut self, key: &'t Typed<T>, name: &str, parent: Span, hint: &str) -> Option<(Span, &'t T)> {
+        if key.is_missing() {
+            self.note(Finding::new(parent, format!("the key `{name}` is missing")).hint(hint));
+        }
+        key.given()
+    }
+
+    fn job(&mut self, job: &form::Job) -> Option<Manifest> {
+        let root = self.given.root.span;
+        self.required(&job.version, "version", root, "write `version: 1`");
+        let name = self.required(&job.name, "name", root, "give the job a name, such as `name: sharp-december-2015`");
+        let archive =
+            self.required(&job.archive, "archive", root, "write for example `archive: { root: ../data/sharp }`");
+        let series = self.required(&job.series, "series", root, "write for example `series: [{ name: sharp_720s }]`");
+
+        let source = job.source.given().and_then(|(at, source)| self.source(source, at));
+        let contact = self.contact(&job.contact);
+        let (archive, layout) = archive.map(|(at, archive)| self.archive(archive, at)).unwrap_or_default();
+        let mut sources: Vec<(Span, Arc<SourceSpec>)> = Vec::new();
+        let defaults = Defaults { job, source: source.as_ref(), layout: &layout };
+        let mut resolved = Vec::new();
+        if let Some((at, list)) = series {
+            if list.is_empty() {
+                self.note(Finding::new(at, "a job without a series").hint("name at least one series to fetch"));
+            }
+            for series in list {
+                let Some((at, series)) = series.given() else { continue };
+                resolved.extend(self.series(series, at, &defaults, &mut sources));
+            }
+            self.unique_ids(list);
+        }
+        if job.contact.is_missing()
+            && let Some((at, spec)) = sources.iter().find(|(_, spec)| is_public(spec))
+        {
+            let message = format!("`{}` is a public archive, and the job has no `contact`", host(spec));
+            self.note(Finding::new(*at, message).hint("write `contact: you@example.org`: it is sent as `From`"));
+        }
+        let limits = self.limits(job.limits.value(), &sources);
+        let retry = job.retry.value();
+        let timeouts = job.timeouts.value();
+        Some(Manifest {
+            path: self.given.path.to_owned(),
+            sha256: Digest::of(self.given.text.as_bytes()),
+            name: name?.1.0.clone(),
+            contact,
+            archive: archive?,
+            limits,
+            retry: Retry {
+                attempts: retry.and_then(|r| r.attempts.value()).map_or(Retry::default().attempts, |n| n.0),
+                max_wait: retry.and_then(|r| r.max_wait.value()).map_or(Retry::default().max_wait, |d| d.0),
+            },
+            timeouts: Timeouts {
+                connect: timeouts.and_then(|t| t.connect.value()).map_or(Timeouts::default().connect, |d| d.0),
+                stall: timeouts.and_then(|t| t.stall.value()).map_or(Timeouts::default().stall, |d| d.0),
+            },
+            settle: job.settle.value().map_or(SETTLE, |settle| settle.0),
+            verify: verify(job.verify.value()),
+            series: resolved,
+        })
+    }
+
+    fn source(&mut self, source: &form::Source, at: Span) -> Option<Source> {
+        match source {
+            form::Source::Hmi(hmi) => {
+                let (at, url) =
+                    self.required(&hmi.url, "url", at, "write `hmi: { url: \"http://localhost:8001\" }`")?;
+                Some(Source { spec: Arc::new(SourceSpec::Hmi(Hmi { url: url.0.clone() })), at })
+            }
+            form::Source::Embedded(embedded) => {
+                let seed = embedded.seed.value().map_or(0, |seed| seed.0);
+                Some(Source { spec: Arc::new(SourceSpec::Embedded(Embedded { seed })), at })
+            }
+        }
+    }
+
+    fn contact(&mut self, contact: &Typed<form::Text>) -> Option<String> {
+        let (at, text) = contact.given()?;
+        let contact = self.expanded(&text.0, at)?;
+        match units::contact(&contact) {
+            Ok(contact) => Some(contact),
+            Err(wrong) => {
+                self.note(wrong.at(at));
+                None
+            }
+        }
+    }
+
+    /// The archive, and the layout that it gives to every series.
+    fn archive(&mut self, archive: &form::Archive, at: Span) -> (Option<ArchiveSpec>, Option<Template>) {
+        let layout = self.layout(&archive.layout);
+        let lock = match archive.lock.value() {
+            Some(form::Lock::None) => LockMode::None,
+            Some(form::Lock::Flock) | None => LockMode::Flock,
+        };
+        let root = self.required(&archive.root, "root", at, "write for example `root: ../data/sharp`");
+        let root = root.and_then(|(at, text)| self.root(&text.0, at));
+        (root.map(|root| ArchiveSpec { root, lock }), layout)
+    }
+
+    fn root(&mut self, text: &str, at: Span) -> Option<PathBuf> {
+        let path = self.expanded(text, at)?;
+        if path.is_empty() || path.contains(char::is_control) {
+            self.note(Finding::new(at, "no folder: empty, or with control characters").hint("name a folder"));
+            return None;
+        }
+        if path.starts_with('~') {
+            self.note(Finding::new(at, "`~` is not replaced here").hint("write `${HOME}/...`"));
+            return None;
+        }
+        let folder = self.given.path.parent().unwrap_or(Path::new(""));
+        Some(folder.join(path))
+    }
+
+    /// Replaces `${NAME}`.
+    fn expanded(&mut self, text: &str, at: Span) -> Option<String> {
+        match variable::expand(text, self.given.environment) {
+            Ok(text) => Some(text),
+            Err(wrong) => {
+                self.note(wrong.at(at));
+                None
+            }
+        }
+    }
+
+    fn layout(&mut self, layout: &Typed<form::Text>) -> Option<Template> {
+        let (at, text) = layout.given()?;
+        match Template::parse(&text.0) {
+            Ok(template) => Some(template),
+            Err(problem) => {
+                // Inside quotes the text may be escaped; only where it is not do its bytes lie in the file as they are.
+                let inside = self.given.text.get(at.start..at.end).and_then(|typed| typed.find(text.0.as_str()));
+                let place = inside.map_or(at, |offset| Span {
+                    start: at.start + offset + problem.at.start,
+                    end: at.start + offset + problem.at.end,
+                });
+                self.note(Finding { at: Some(place), message: problem.message, hint: problem.hint, also: None });
+                None
+            }
+        }
+    }
+
+    fn series(
+        &mut self,
+        series: &form::Series,
+        at: Span,
+        defaults: &Defaults<'_>,
+        sources: &mut Vec<(Span, Arc<SourceSpec>)>,
+    ) -> Option<Series> {
+        let name =
+            self.required(&series.name, "name", at, "write `name: sharp_720s`, the source's name for the series");
+        let own = series.source.given().and_then(|(at, source)| self.source(source, at));
+        if series.source.is_missing() && defaults.job.source.is_missing() {
+            let finding = Finding::new(at, "a series without a source");
+            self.note(
+                finding.hint(
+                    "write `source:` at the top of the file or in the series, such as `source: { embedded: {} }`",
+                ),
+            );
+        }
+        let source = own.as_ref().or(if series.source.is_missing() { defaults.source } else { None });
+        if let Some(source) = source {
+            sources.push((source.at, Arc::clone(&source.spec)));
+        }
+        let dates = if series.range.is_missing() { &defaults.job.range } else { &series.range };
+        if dates.is_missing() {
+            let hint = "write `range: { start: 2015-12-11, end: 2015-12-14 }` at the top of the file or in the series";
+            self.note(Finding::new(at, "a series without a range").hint(hint));
+        }
+        let range = self.range(dates, source);
+        let own_layout = self.layout(&series.layout);
+        let filters = self.filters(series);
+        let name = name?.1.0.clone();
+        Some(Series {
+            id: SeriesId(series.id.value().map_or_else(|| name.clone(), |id| id.0.clone())),
+            name,
+            source: Arc::clone(&source?.spec),
+            range: range?,
+            layout: own_layout.or_else(|| defaults.layout.clone()).unwrap_or_else(Template::default_of_kind),
+            filters,
+        })
+    }
+
+    fn range(&mut self, range: &Typed<form::Range>, source: Option<&Source>) -> Option<Range> {
+        let (at, form) = range.given()?;
+        let start = self.required(&form.start, "start", at, "write for example `start: 2015-12-11`");
+        let end =
+            self.required(&form.end, "end", at, "write for example `end: 2015-12-14`; the end is not in the range");
+        let scale = source?.spec.scale();
+        let mut bound = |at: Span, date: &form::Date| match date.0.bound(scale) {
+            Ok(bound) => Some(bound),
+            Err(wrong) => {
+                self.note(wrong.at(at));
+                None
+            }
+        };
+        let (start_at, start) = start?;
+        let (end_at, end) = end?;
+        let range = Range { start: bound(start_at, start)?, end: bound(end_at, end)? };
+        let (empty, inverted) = match (range.start, range.end) {
+            (Bound::At(start), Bound::At(end)) => (start == end, start > end),
+            (Bound::Today { minus_days: start }, Bound::Today { minus_days: end }) => (start == end, start < end),
+            _ => (false, false),
+        };
+        if !empty && !inverted {
+            return Some(range);
+        }
+        let finding = if empty {
+            Finding::new(end_at, "an empty range: its end is its start")
+                .hint("the end is not in the range: for one day write the day after")
+        } else {
+            Finding::new(end_at, "the end is before the start").hint("exchange the two, or correct one")
+        };
+        self.note(finding.also(start_at, "the start"));
+        None
+    }
+
+    fn filters(&mut self, series: &form::Series) -> Filters {
+        Filters {
+            segments: self.listed(&series.segments, |segment| segment.0.clone()),
+            harpnum: self.listed(&series.harpnum, |number| number.0),
+            quality: series.quality.given().and_then(|(at, quality)| {
+                let (_, mask) = self.required(&quality.none_of, "none_of", at, "write `none_of: 0x10000`")?;
+                Some(Quality { none_of: mask.0 })
+            }),
+            cadence: series.cadence.value().map(|cadence| cadence.0),
+        }
+    }
+
+    /// The entries of a filter, without repeats. An empty list would ask for nothing at all.
+    fn listed<F, T: PartialEq>(&mut self, list: &Typed<Vec<Typed<F>>>, read: impl Fn(&F) -> T) -> Option<Vec<T>> {
+        let (at, list) = list.given()?;
+        if list.is_empty() {
+            self.note(
+                Finding::new(at, "an empty list: nothing would be fetched")
+                    .hint("name at least one, or remove the key to take all"),
+            );
+        }
+        let mut out = Vec::new();
+        for item in list.iter().filter_map(Typed::value).map(read) {
+            if !out.contains(&item) {
+                out.push(item);
+            }
+        }
+        Some(out)
+    }
+
+    /// Ids are folder names: unique, and on some disks the case of letters does not count.
+    fn unique_ids(&mut self, list: &[Typed<form::Series>]) {
+        let mut seen: HashMap<String, Span> = HashMap::new();
+        for (_, series) in list.iter().filter_map(Typed::given) {
+            let own = series.id.given().map(|(at, id)| (at, &id.0));
+            // A wrong `as:` is told already; the name does not stand in for it.
+            let name = series.name.given().filter(|_| series.id.is_missing()).map(|(at, name)| (at, &name.0));
+            let Some((at, id)) = own.or(name) else { continue };
+            if let Some(first) = seen.get(&id.to_lowercase()) {
+                let finding = Finding::new(at, format!("the series `{}` stands here a second time", escape(id)))
+                    .hint("give one of them an id of its own: `as: another-name`")
+                    .also(*first, "first here");
+                self.note(finding);
+                continue;
+            }
+            if name.is_some()
+                && let Err(wrong) = units::component(id)
+            {
+                self.note(wrong.at(at).hint("give it an id that can be a folder's name: `as: ...`"));
+            }
+            seen.insert(id.to_lowercase(), at);
+        }
+    }
+
+    fn limits(&mut self, form: Option<&form::Limits>, sources: &[(Span, Arc<SourceSpec>)]) -> Limits {
+        let Some(form) = form else { return Limits::default() };
+        let limits = Limits {
+            requests: form.requests.value().map(|rate| rate.0),
+            bandwidth: form.bandwidth.value().map(|bandwidth| bandwidth.0),
+            concurrency: form.concurrency.value().map(|count| count.0),
+            agreed_with: form.agreed_with.value().map(|text| text.0.clone()),
+        };
+        if let Some((at, text)) = form.agreed_with.given()
+            && text.0.trim().is_empty()
+        {
+            self.note(
+                Finding::new(at, "an empty agreement").hint("say with whom, and when: `agreed_with: \"name, date\"`"),
+            );
+        }
+        let presets: Vec<_> =
+            sources.iter().filter(|(_, spec)| is_public(spec)).map(|(_, spec)| (host(spec), preset(spec))).collect();
+        // A private host beside a public one may use the limit; the public one keeps its preset then.
+        if !form.agreed_with.is_missing() || presets.is_empty() || presets.len() < sources.len() {
+            return limits;
+        }
+        let allowed = |of: &dyn Fn(&manners::Preset) -> String| {
+            let mut lines: Vec<String> =
+                presets.iter().map(|(host, preset)| format!("`{host}` is asked {} at most", of(preset))).collect();
+            lines.dedup();
+            lines.join(", ")
+        };
+        let hint = "lower it, or ask the host's people first and write `agreed_with: \"name, date\"` beside it";
+        if let Some((at, rate)) = form.requests.given()
+            && presets.iter().all(|(_, preset)| manners::is_above(rate.0, preset.requests))
+        {
+            let ceiling = allowed(&|preset| format!("{} requests", preset.requests));
+            self.note(Finding::new(at, format!("above what is polite: {ceiling}")).hint(hint));
+        }
+        if let Some((at, count)) = form.concurrency.given()
+            && presets.iter().all(|(_, preset)| count.0 > preset.connections)
+        {
+            let ceiling = allowed(&|preset| match preset.connections {
+                1 => "over 1 connection".to_owned(),
+                more => format!("over {more} connections"),
+            });
+            self.note(Finding::new(at, format!("above what is polite: {ceiling}")).hint(hint));
+        }
+        limits
+    }
+
+    /// `${` works under two keys only; elsewhere it would be taken for text and surprise.
+    fn stray_variables(&mut self, node: &Node, path: &mut Vec<String>) {
+        match &node.value {
+            Value::Map(entries) => {
+                for (key, child) in entries {
+                    path.push(key.text().unwrap_or_default().to_owned());
+                    self.stray_variables(key, &mut Vec::new());
+                    self.stray_variables(child, path);
+                    path.pop();
+                }
+            }
+            Value::List(items) => {
+                path.push("[]".to_owned());
+                for item in items {
+                    self.stray_variables(item, path);
+                }
+                path.pop();
+            }
+            _ if node.text().is_some_and(|text| text.contains("${")) => {
+                let keys: Vec<&str> = path.iter().map(String::as_str).collect();
+                if !matches!(keys.as_slice(), ["contact"] | ["archive", "root"]) {
+                    let finding = Finding::new(node.span, "`${...}` is not replaced here");
+                    self.note(finding.hint("it works in `contact` and `archive.root` only"));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a series takes over from the top of the file.
+struct Defaults<'a> {
+    job: &'a form::Job,
+    source: Option<&'a Source>,
+    layout: &'a Option<Template>,
+}
+
+fn verify(checks: Option<&Vec<Typed<form::Check>>>) -> Verify {
+    let Some(checks) = checks else { return Verify::default() };
+    let has = |check| checks.iter().any(|given| given.value() == Some(&check));
+    Verify { fits: has(form::Check::Fits), magic: has(form::Check::Magic) }
+}
+
+fn is_public(spec: &SourceSpec) -> bool {
+    match spec {
+        SourceSpec::Hmi(hmi) => manners::is_public(&hmi.url),
+        SourceSpec::Embedded(_) => false,
+    }
+}
+
+fn preset(spec: &SourceSpec) -> manners::Preset {
+    match spec {
+        SourceSpec::Hmi(hmi) => manners::preset_of(&hmi.url, false),
+        SourceSpec::Embedded(_) => manners::EMBEDDED,
+    }
+}
+
+fn host(spec: &SourceSpec) -> String {
+    match spec {
+        SourceSpec::Hmi(hmi) => escape(hmi.url.host_str().unwrap_or_default()).into_owned(),
+        SourceSpec::Embedded(_) => "embedded".to_owned(),
+    }
+}

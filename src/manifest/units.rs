@@ -1,0 +1,454 @@
+//! Values with a unit or a grammar of their own: durations, rates, dates, names, URLs.
+//!
+//! Each function takes the text as typed and answers with the value, or with what is wrong and what to write. What it
+//! does not do: know which key the text stands under.
+
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use url::Url;
+
+use super::model::{Bandwidth, Bound, Rate};
+pub(crate) use super::node::Wrong;
+use crate::day::Scale;
+use crate::untrusted::escape;
+
+/// Ten years: whatever is longer is a slip of the finger.
+const LONGEST: u64 = 10 * 366 * 86_400;
+/// The years that dates may lie in; solar records on the net do not reach further.
+const YEARS: std::ops::RangeInclusive<i32> = 1900..=2199;
+/// How far back `today-Nd` may reach, in days.
+const FURTHEST: u32 = 36_600;
+
+/// Reads `30s`, `2m`, `1h` or `3d`.
+pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let seconds = match unit.trim_start() {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "" if digits > 0 => {
+            let hint = format!("say the unit: `{number}s`, `{number}m`, `{number}h` or `{number}d`");
+            return Err(Wrong::new("a duration without a unit").hint(hint));
+        }
+        _ => {
+            let wrong = Wrong::new(format!("`{}` is no duration", escape(text)));
+            return Err(wrong.hint("write a whole number and s, m, h or d, such as `30s`, `2m`, `1h`, `3d`"));
+        }
+    };
+    if digits == 0 {
+        return Err(Wrong::new(format!("`{}` is no duration", escape(text))).hint("write for example `30s`"));
+    }
+    match number.parse::<u64>().ok().and_then(|n| n.checked_mul(seconds)) {
+        Some(seconds) if seconds <= LONGEST => Ok(Duration::from_secs(seconds)),
+        _ => Err(Wrong::new(format!("`{}` is longer than ten years", escape(text)))),
+    }
+}
+
+/// Reads a duration above zero.
+pub(super) fn positive_duration(text: &str) -> Result<Duration, Wrong> {
+    match duration(text)? {
+        Duration::ZERO => Err(Wrong::new("must be longer than zero")),
+        more => Ok(more),
+    }
+}
+
+/// Reads a number of bytes such as `20 MiB`.
+fn size(text: &str) -> Option<f64> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, unit) = text.split_at(split);
+    let factor: f64 = match unit.trim_start() {
+        "B" => 1.0,
+        "kB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        "KiB" => 1024.0,
+        "MiB" => 1_048_576.0,
+        "GiB" => 1_073_741_824.0,
+        _ => return None,
+    };
+    Some(number.parse::<f64>().ok()? * factor)
+}
+
+/// Reads `20 MiB/s` or `unlimited`.
+pub(super) fn bandwidth(text: &str) -> Result<Bandwidth, Wrong> {
+    const HINT: &str = "write bytes per second, such as `20 MiB/s` or `500 kB/s`, or `unlimited`";
+    if text == "unlimited" {
+        return Ok(Bandwidth::Unlimited);
+    }
+    if text.starts_with('-') {
+        return Err(Wrong::new("a bandwidth must be above zero").hint(HINT));
+    }
+    let Some(bytes) = text.strip_suffix("/s").and_then(|size_text| size(size_text.trim_end())) else {
+        return Err(Wrong::new(format!("`{}` is no bandwidth", escape(text))).hint(HINT));
+    };
+    if bytes < 1.0 {
+        return Err(Wrong::new("a bandwidth must be above zero").hint(HINT));
+    }
+    if bytes > 1e12 {
+        return Err(Wrong::new("a bandwidth above 1 TB/s limits nothing").hint("write `unlimited`"));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 1e12, checked above")]
+    let bytes = bytes as u64;
+    Ok(Bandwidth::BytesPerSecond(bytes))
+}
+
+/// Reads `4/s`, `200/min`, `1000/h` or `unlimited`.
+pub(super) fn rate(text: &str) -> Result<Rate, Wrong> {
+    const HINT: &str = "write requests per time, such as `4/s`, `0.5/s` or `200/min`, or `unlimited`";
+    if text == "unlimited" {
+        return Ok(Rate::Unlimited);
+    }
+    let no_rate = || Wrong::new(format!("`{}` is no rate of requests", escape(text))).hint(HINT);
+    let (number, unit) = text.split_once('/').ok_or_else(no_rate)?;
+    let seconds = match unit.trim_start() {
+        "s" => 1.0,
+        "min" | "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(no_rate()),
+    };
+    let number = number.trim_end();
+    if !number.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-')) {
+        return Err(no_rate());
+    }
+    let number: f64 = number.parse().map_err(|_| no_rate())?;
+    let per_second = number / seconds;
+    if number <= 0.0 {
+        return Err(Wrong::new("a rate must be above zero").hint(HINT));
+    }
+    if per_second < 1.0 / 86_400.0 {
+        return Err(Wrong::new("less than one request a day is no use").hint(HINT));
+    }
+    if per_second > 10_000.0 {
+        return Err(Wrong::new("more than 10000 requests a second limit nothing").hint("write `unlimited`"));
+    }
+    Ok(Rate::PerSecond(per_second))
+}
+
+/// One end of a range as typed, before it is known in which scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Instant {
+    /// A date or an instant without an offset: a label in the source's scale.
+    Label(NaiveDateTime),
+    /// An instant with an offset, in UTC.
+    Utc(DateTime<Utc>),
+    /// The start of the current day less these days.
+    Today(u32),
+}
+
+impl Instant {
+    /// The end in a source's scale.
+    ///
+    /// # Errors
+    /// An instant with an offset in a scale that offsets do not belong to.
+    pub(crate) fn bound(self, scale: Scale) -> Result<Bound, Wrong> {
+        match (self, scale) {
+            (Instant::Label(at), _) => Ok(Bound::At(at)),
+            (Instant::Today(minus_days), _) => Ok(Bound::Today { minus_days }),
+            (Instant::Utc(at), Scale::Utc) => Ok(Bound::At(at.naive_utc())),
+            (Instant::Utc(_), Scale::Tai) => {
+                Err(Wrong::new("an instant with an offset, but the source's labels are in TAI")
+                    .hint("write the label as the source has it, without `Z` or an offset"))
+            }
+        }
+    }
+}
+
+const DATES: &str = "write a date such as 2015-12-11, an instant such as 2015-12-11T18:00:00Z, or `today-3d`";
+
+/// Reads a date, an instant, `today` or `today-3d`.
+pub(crate) fn instant(text: &str) -> Result<Instant, Wrong> {
+    if let Some(rest) = text.strip_prefix("today") {
+        return today(rest);
+    }
+    if text == "now" || text.starts_with("now-") || text.starts_with("now+") {
+        let why = "`now` would give every run another window, so that no day could ever be called done";
+        return Err(Wrong::new(why).hint("write `today` or `today-3d`: the start of the day"));
+    }
+    let no_date = || Wrong::new(format!("`{}` is no date", escape(text))).hint(DATES);
+    let (date_text, time_text) = match text.find(['T', ' ']) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    };
+    let date = date(date_text)?;
+    let Some(time_text) = time_text else { return Ok(Instant::Label(date.and_time(NaiveTime::MIN))) };
+    if time_text.ends_with("_TAI") {
+        return Err(Wrong::new("a label in TAI").hint("write it without `_TAI`: labels are in the source's own scale"));
+    }
+    let offset_at = time_text.find(['Z', '+', '-']);
+    let (clock, offset) = offset_at.map_or((time_text, None), |at| (&time_text[..at], Some(&time_text[at..])));
+    let time = ["%H:%M:%S%.f", "%H:%M"]
+        .iter()
+        .find_map(|format| NaiveTime::parse_from_str(clock, format).ok())
+        .ok_or_else(no_date)?;
+    // A leap second has no label of its own in any source.
+    if chrono::Timelike::nanosecond(&time) >= 1_000_000_000 {
+        return Err(no_date());
+    }
+    match offset {
+        None => Ok(Instant::Label(date.and_time(time))),
+        Some(offset) => {
+            let whole = format!("{date}T{}{offset}", time.format("%H:%M:%S%.f"));
+            let at = DateTime::parse_from_rfc3339(&whole).map_err(|_| no_date())?;
+            Ok(Instant::Utc(at.with_timezone(&Utc)))
+        }
+    }
+}
+
+fn date(text: &str) -> Result<NaiveDate, Wrong> {
+    let no_date = || Wrong::new(format!("`{}` is no date", escape(text))).hint(DATES);
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts.as_slice() else { return Err(no_date()) };
+    let digits = |part: &str, count: usize| part.len() == count && part.bytes().all(|b| b.is_ascii_digit());
+    if !(digits(year, 4) && digits(month, 2) && digits(day, 2)) {
+        return Err(no_date());
+    }
+    let (year, month, day): (i32, u32, u32) = match (year.parse(), month.parse(), day.parse()) {
+        (Ok(year), Ok(month), Ok(day)) => (year, month, day),
+        _ => return Err(no_date()),
+    };
+    if !YEARS.contains(&year) {
+        let hint = "for a range without an end, write `end: today`";
+        return Err(Wrong::new(format!("the year {year} is out of reach")).hint(hint));
+    }
+    NaiveDate::from_ymd_opt(year, month, day).ok_or_else(|| {
+        let last = (28..=31).rev().find(|day| NaiveDate::from_ymd_opt(year, month, *day).is_some());
+        let wrong = Wrong::new(format!("{year:04}-{month:02}-{day:02} is not in the calendar"));
+        match last {
+            Some(last) => wrong.hint(format!("the last day of that month is {year:04}-{month:02}-{last:02}")),
+            None => wrong.hint("months go from 01 to 12"),
+        }
+    })
+}
+
+fn today(rest: &str) -> Result<Instant, Wrong> {
+    if rest.is_empty() {
+        return Ok(Instant::Today(0));
+    }
+    if rest.starts_with('+') {
+        return Err(Wrong::new("a day after today").hint("`today` is the latest that can be asked for"));
+    }
+    let days = rest.strip_prefix('-').and_then(|rest| rest.strip_suffix('d'));
+    match days.filter(|days| !days.is_empty() && days.bytes().all(|b| b.is_ascii_digit())) {
+        Some(days) => match days.parse() {
+            Ok(days) if days <= FURTHEST => Ok(Instant::Today(days)),
+            _ => Err(Wrong::new(format!("more than {FURTHEST} days back")).hint(DATES)),
+        },
+        None => Err(Wrong::new(format!("`{}` is no day", escape(&format!("today{rest}"))))
+            .hint("write `today`, or whole days before it, such as `today-3d`, without spaces")),
+    }
+}
+
+/// Checks a name that becomes a file or folder name: a safe path component on every system.
+pub(super) fn component(text: &str) -> Result<String, Wrong> {
+    const HINT: &str = "use letters, digits, `.`, `_` and `-`, and begin with a letter, a digit or `_`";
+    let wrong = |why: &str| Err(Wrong::new(format!("`{}` {why}", escape(text))).hint(HINT));
+    if text.is_empty() {
+        return Err(Wrong::new("an empty name").hint(HINT));
+    }
+    if text.len() > 100 {
+        return Err(Wrong::new(format!("a name of {} characters; 100 is the most", text.len())));
+    }
+    if let Some(odd) = text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))) {
+        return wrong(&format!("holds `{}`, which a name cannot hold", escape(&odd.to_string())));
+    }
+    if text.starts_with(['.', '-']) || text.ends_with('.') {
+        return wrong("begins with a dot or a dash, or ends with a dot");
+    }
+    if is_device(text) {
+        return Err(Wrong::new(format!("`{text}` names a device on Windows")).hint("choose another name"));
+    }
+    Ok(text.to_owned())
+}
+
+/// True for a name that Windows takes for a device, whatever follows the first dot.
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).to_ascii_lowercase();
+    matches!(stem.as_str(), "con" | "prn" | "aux" | "nul" | "conin$" | "conout$")
+        || ["com", "lpt"].iter().any(|port| {
+            stem.strip_prefix(port).is_some_and(|rest| rest.len() == 1 && rest.bytes().all(|b| b.is_ascii_digit()))
+        })
+}
+
+/// Checks a source's name for a series, or a segment's name: it goes into URLs and messages.
+pub(super) fn remote_name(text: &str) -> Result<String, Wrong> {
+    let odd = |c: &char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+    if text.is_empty() || text.len() > 100 {
+        return Err(Wrong::new("a name has 1 to 100 characters"));
+    }
+    match text.chars().find(odd) {
+        Some(odd) => Err(Wrong::new(format!("`{}` cannot stand in a name", escape(&odd.to_string())))
+            .hint("names such as `hmi.sharp_cea_720s` hold letters, digits, `.`, `_` and `-`")),
+        None if text.starts_with(['.', '-']) => Err(Wrong::new("a name cannot begin with a dot or a dash")),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// Reads the base URL of a service. The answer's path ends in `/`. A login is never repeated in the message.
+pub(super) fn base_url(text: &str) -> Result<Url, Wrong> {
+    const HINT: &str = "write for example `http://localhost:8001`";
+    if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
+        return Err(Wrong::new("a URL holds no spaces, backslashes or control characters").hint(HINT));
+    }
+    let lower = text.to_ascii_lowercase();
+    let scheme = lower.split(':').next().unwrap_or_default();
+    if !matches!(scheme, "http" | "https") {
+        return Err(match lower.split_once("://") {
+            Some((scheme, _)) => {
+                Wrong::new(format!("`{}:` is not spoken here", escape(scheme))).hint("only http and https URLs work")
+            }
+            None => Wrong::new("a URL without `http://` or `https://`").hint(HINT),
+        });
+    }
+    let authority = text.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
+    if authority.is_empty() || authority.starts_with(':') {
+        return Err(Wrong::new("a URL without a host").hint(HINT));
+    }
+    if authority.contains('@') {
+        return Err(Wrong::new("a URL with a login in it")
+            .hint("take the part before `@` out, and treat the password as lost if the file was shared"));
+    }
+    let mut url = Url::parse(text).map_err(|error| Wrong::new(format!("no URL: {error}")).hint(HINT))?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(Wrong::new("a base URL has no `?` or `#` part").hint("the source adds its own questions"));
+    }
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    Ok(url)
+}
+
+/// Checks an e-mail address that is sent as `From`. The message never repeats it: it may come from a variable.
+pub(super) fn contact(text: &str) -> Result<String, Wrong> {
+    let fine = text.len() <= 200
+        && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b',' | b';' | b'"'))
+        && text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
+    if fine {
+        Ok(text.to_owned())
+    } else {
+        Err(Wrong::new("no e-mail address").hint("write a plain address such as `jane@example.org`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_number_and_a_unit() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("1h"), Ok(Duration::from_secs(3600)));
+        assert_eq!(duration("3 d"), Ok(Duration::from_secs(259_200)));
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        for bad in ["", "3", "s", "-3s", "1.5h", "3 days", "4000d", "99999999999999999999s", "3s4m", "٣s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert!(positive_duration("0s").is_err());
+    }
+
+    #[test]
+    fn rates_and_bandwidths_are_above_zero_and_in_their_units() {
+        assert_eq!(rate("4/s"), Ok(Rate::PerSecond(4.0)));
+        assert_eq!(rate("120/min"), Ok(Rate::PerSecond(2.0)));
+        assert_eq!(rate("0.5 / s"), Ok(Rate::PerSecond(0.5)));
+        assert_eq!(rate("unlimited"), Ok(Rate::Unlimited));
+        for bad in ["4", "-4/s", "0/s", "4/day", "20 MiB/s", "inf/s", "nan/s", "1e9/s", "99999/s", "/s", "0.0001/h"] {
+            assert!(rate(bad).is_err(), "{bad}");
+        }
+        assert_eq!(bandwidth("20 MiB/s"), Ok(Bandwidth::BytesPerSecond(20 << 20)));
+        assert_eq!(bandwidth("1.5MB/s"), Ok(Bandwidth::BytesPerSecond(1_500_000)));
+        assert_eq!(bandwidth("unlimited"), Ok(Bandwidth::Unlimited));
+        for bad in ["20 MiB", "20/s", "-1 B/s", "0 B/s", "1 mb/s", "1e3 B/s", "99999 GB/s", "/s", ".B/s", "é/s"] {
+            assert!(bandwidth(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn dates_instants_and_today_are_read() {
+        let label = |text: &str| Instant::Label(text.parse().unwrap());
+        assert_eq!(instant("2015-12-11"), Ok(label("2015-12-11T00:00:00")));
+        assert_eq!(instant("2015-12-11T18:30"), Ok(label("2015-12-11T18:30:00")));
+        assert_eq!(instant("2015-12-11 18:30:00.5"), Ok(label("2015-12-11T18:30:00.5")));
+        assert_eq!(instant("2015-12-11T18:30:00Z"), Ok(Instant::Utc("2015-12-11T18:30:00Z".parse().unwrap())));
+        assert_eq!(instant("2015-12-11T18:30:00+02:00"), Ok(Instant::Utc("2015-12-11T16:30:00Z".parse().unwrap())));
+        assert_eq!(instant("today"), Ok(Instant::Today(0)));
+        assert_eq!(instant("today-3d"), Ok(Instant::Today(3)));
+        for bad in [
+            "2015-02-30",
+            "2015-13-01",
+            "2015-1-1",
+            "11.12.2015",
+            "20151211",
+            "2015-12-11T25:00:00",
+            "now",
+            "now-3h",
+            "today-3",
+            "today - 3d",
+            "today+1d",
+            "todayish",
+            "today-99999d",
+            "2015-12-11T18:00:00_TAI",
+            "9999-01-01",
+            "2015-12-11T",
+            "2015-12-11T23:59:60",
+            "",
+            "²015-12-11",
+            "2015-12-11T18:00:00+99:00",
+            "é",
+        ] {
+            assert!(instant(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_instant_with_an_offset_is_an_error_for_a_source_in_tai() {
+        let at = instant("2015-12-11T18:00:00Z").unwrap();
+        assert!(at.bound(Scale::Utc).is_ok());
+        assert!(at.bound(Scale::Tai).is_err());
+        assert!(instant("2015-12-11T18:00:00").unwrap().bound(Scale::Tai).is_ok());
+    }
+
+    #[test]
+    fn component_names_are_safe_everywhere() {
+        for good in ["cea", "hmi.sharp_cea_720s", "_x", "A-1", "console", "com10"] {
+            assert!(component(good).is_ok(), "{good}");
+        }
+        for bad in
+            ["", ".", "..", ".x", "-x", "x.", "a/b", "a\\b", "a b", "é", "CON", "nul.txt", "com1", &"x".repeat(101)]
+        {
+            assert!(component(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn base_urls_are_plain_and_end_in_a_slash() {
+        assert_eq!(base_url("http://localhost:8001").map(String::from), Ok("http://localhost:8001/".into()));
+        assert_eq!(base_url("HTTPS://Example.org/hmi").map(String::from), Ok("https://example.org/hmi/".into()));
+        for bad in [
+            "",
+            "localhost:8001",
+            "ftp://host/",
+            "http://",
+            "http:///x",
+            "http://:80/",
+            "http://a b/",
+            "http://x/?q=1",
+            "http://x/#f",
+            "http://u:p@h/",
+            "http://u@h",
+            "http:\\\\x",
+            "http://x\n/",
+            "file:///etc/passwd",
+            "http:x",
+            "http://h:99999/",
+            "é",
+        ] {
+            assert!(base_url(bad).is_err(), "{bad}");
+        }
+        assert!(!base_url("http://jane:secret@h/").unwrap_err().to_string().contains("secret"));
+    }
+}

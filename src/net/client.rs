@@ -1,0 +1,153 @@
+//! The client of one source: one GET at a time through the host's pace, with every answer checked and classified.
+//!
+//! What it does not do: try again, or read what the body means.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, RANGE, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, StatusCode};
+use tokio::time::timeout;
+use url::Url;
+
+use super::body::{Response, seconds};
+use super::classify::{self, failure};
+use super::host::{Host, Slot};
+use super::origin::Origin;
+use super::redirect::{Route, is_redirect};
+use super::{refusal, retry_after};
+use crate::failure::{Class, Failure};
+use crate::manifest::Timeouts;
+
+/// Headers larger than this, names and values together, are taken for an attack.
+const HEADERS: usize = 256 * 1024;
+
+/// The door for one source of one job: talks to the source's origin and to nothing else.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub(super) http: reqwest::Client,
+    pub(super) host: Arc<Host>,
+    /// Where requests and redirects may go.
+    pub(super) origins: Arc<[Origin]>,
+    pub(super) identity: HeaderMap,
+    pub(super) timeouts: Timeouts,
+    pub(super) max_wait: Duration,
+    pub(super) base: Url,
+}
+
+impl Client {
+    /// One GET within the host's pace, redirects followed by hand. Only answers with status 200, 206 and 416 come
+    /// back as `Ok`; everything else is a classified failure. One attempt: retrying is the caller's.
+    ///
+    /// # Errors
+    /// A [`Failure`] with class, URL and reason; `retry_after` where the host named a wait.
+    pub async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response, Failure> {
+        if !self.origins.iter().any(|origin| origin.holds(url)) {
+            return Err(failure(Class::Redirect, url, "not on the source's own host, so it is not asked"));
+        }
+        let has_range = headers.contains_key(RANGE);
+        let mut route = Route::new(url.clone());
+        let mut slot = self.host.slot().await?;
+        let headers = self.with_identity(headers);
+        loop {
+            slot.turn().await?;
+            let answer = self.send(&route.url, headers.clone()).await.inspect_err(|why| self.host.failed(why))?;
+            let status = answer.status();
+            self.host.answered(status.as_u16());
+            if is_redirect(status) {
+                route.follow(status, answer.headers(), &self.origins).inspect_err(|why| self.host.failed(why))?;
+                continue;
+            }
+            return self.judge(answer, route.url, slot, has_range).await;
+        }
+    }
+
+    /// Where the source is.
+    #[must_use]
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Tells the host's figures that the next request is not the first try at its thing.
+    pub fn note_retry(&self) {
+        self.host.retried();
+    }
+
+    /// How many requests may be under way at once to this client's host group.
+    #[must_use]
+    pub fn concurrency(&self) -> usize {
+        self.host.concurrency()
+    }
+
+    fn with_identity(&self, own: HeaderMap) -> HeaderMap {
+        let mut headers = self.identity.clone();
+        headers.extend(own);
+        headers
+    }
+
+    async fn send(&self, url: &Url, headers: HeaderMap) -> Result<reqwest::Response, Failure> {
+        let mut request = reqwest::Request::new(Method::GET, url.clone());
+        *request.headers_mut() = headers;
+        // The connection has its own timer; whether one is made cannot be seen from here, so the time for it is added.
+        let limit = self.timeouts.connect + self.timeouts.stall;
+        match timeout(limit, self.http.execute(request)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(classify::before_headers(&error, url)),
+            Err(_) => Err(failure(Class::Stalled, url, &format!("no answer within {}", seconds(limit)))),
+        }
+    }
+
+    async fn judge(
+        &self,
+        answer: reqwest::Response,
+        url: Url,
+        slot: Slot,
+        has_range: bool,
+    ) -> Result<Response, Failure> {
+        let status = answer.status();
+        let objection = match status {
+            _ if objects(answer.headers()).is_some() => objects(answer.headers()),
+            StatusCode::PARTIAL_CONTENT if !has_range => Some("206 though no range was asked for"),
+            _ => None,
+        };
+        if let Some(why) = objection {
+            let failed = Failure { status: Some(status.as_u16()), ..failure(Class::Protocol, &url, why) };
+            self.host.failed(&failed);
+            return Err(failed);
+        }
+        let is_wanted = match status.as_u16() {
+            200 | 206 => true,
+            416 => has_range,
+            _ => false,
+        };
+        if is_wanted {
+            return Ok(Response::new(answer, url, slot, self.timeouts.stall));
+        }
+        let wait = retry_after::asked(answer.headers(), || self.host.wall());
+        let mut refused = classify::status(status, &url, wait);
+        if refused.class == Class::Throttled {
+            self.host.throttled(wait, self.max_wait);
+        }
+        self.host.failed(&refused);
+        if refused.class == Class::SourceRefused || refusal::is_told(answer.headers()) {
+            let mut response = Response::new(answer, url, slot, self.timeouts.stall);
+            if let Some(words) = refusal::words(&mut response).await {
+                refused.message += ": ";
+                refused.message += &words;
+            }
+        }
+        Err(refused)
+    }
+}
+
+/// What is wrong with the framing or the size of an answer's headers.
+fn objects(headers: &HeaderMap) -> Option<&'static str> {
+    if headers.get_all(CONTENT_ENCODING).iter().any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Some("the body came compressed, though it was asked for as it is");
+    }
+    if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
+        return Some("the answer gives a length and is chunked as well");
+    }
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    (size > HEADERS).then_some("the answer's headers are larger than 256 KiB")
+}

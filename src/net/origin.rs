@@ -1,0 +1,163 @@
+//! Origins: which places a client may talk to, and how a URL is shown without its secrets.
+//!
+//! What it does not do: resolve names.
+
+use std::fmt;
+
+use url::{Host, Url};
+
+use crate::untrusted::escape;
+
+/// Scheme, host and port: what a secret, a contact and a listing's URLs are bound to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    scheme: String,
+    host: Host<String>,
+    port: u16,
+}
+
+impl Origin {
+    /// The origin of an `http` or `https` URL; `None` for any other.
+    pub(super) fn of(url: &Url) -> Option<Origin> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return None;
+        }
+        Some(Origin {
+            scheme: url.scheme().to_owned(),
+            host: url.host()?.to_owned(),
+            port: url.port_or_known_default()?,
+        })
+    }
+
+    /// True when `url` lies on this origin; asked for every request, so it makes no copies.
+    pub(super) fn holds(&self, url: &Url) -> bool {
+        url.scheme() == self.scheme
+            && url.port_or_known_default() == Some(self.port)
+            && match (url.host(), &self.host) {
+                (Some(Host::Domain(a)), Host::Domain(b)) => a == b,
+                (Some(Host::Ipv4(a)), Host::Ipv4(b)) => a == *b,
+                (Some(Host::Ipv6(a)), Host::Ipv6(b)) => a == *b,
+                _ => false,
+            }
+    }
+
+    /// True when the host is this machine itself; a proxy is never asked for it.
+    pub(super) fn is_loopback(&self) -> bool {
+        match &self.host {
+            Host::Domain(name) => is_localhost(name),
+            Host::Ipv4(address) => address.is_loopback(),
+            Host::Ipv6(address) => {
+                address.is_loopback() || address.to_ipv4_mapped().is_some_and(|mapped| mapped.is_loopback())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}:{}", self.scheme, self.host, self.port)
+    }
+}
+
+fn is_localhost(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+/// True for addresses and names of local networks: loopback, private and link-local ranges, names without a dot.
+pub(super) fn is_private<S: AsRef<str>>(host: &Host<S>) -> bool {
+    match host {
+        Host::Domain(name) => {
+            let name = name.as_ref().trim_end_matches('.');
+            is_localhost(name)
+                || !name.contains('.')
+                || [".local", ".internal", ".lan", ".home.arpa"].iter().any(|local| name.ends_with(local))
+        }
+        Host::Ipv4(address) => is_private_v4(*address),
+        Host::Ipv6(address) => match address.to_ipv4_mapped() {
+            Some(mapped) => is_private_v4(mapped),
+            None => {
+                address.is_loopback()
+                    || address.is_unspecified()
+                    || address.is_unique_local()
+                    || address.is_unicast_link_local()
+            }
+        },
+    }
+}
+
+fn is_private_v4(address: std::net::Ipv4Addr) -> bool {
+    // 100.64.0.0/10 is the carriers' shared space: no public host is there either.
+    let shared = address.octets()[0] == 100 && (address.octets()[1] & 0xc0) == 0x40;
+    address.is_loopback() || address.is_private() || address.is_link_local() || address.is_unspecified() || shared
+}
+
+/// A URL for messages: no login, no fragment, and of the query only the values that are known to be harmless.
+pub(crate) fn shown(url: &Url) -> String {
+    let mut text = format!("{}://", url.scheme());
+    if let Some(host) = url.host() {
+        text.push_str(&host.to_string());
+    }
+    if let Some(port) = url.port() {
+        text.extend([":", &port.to_string()]);
+    }
+    text.push_str(url.path());
+    if let Some(query) = url.query() {
+        let mut separator = "?";
+        for pair in query.split('&') {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = if matches!(key, "start" | "end" | "meta") { value } else { "…" };
+            text.extend([separator, key, "=", value]);
+            separator = "&";
+        }
+    }
+    escape(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_origin_holds_its_own_urls_whatever_way_the_port_is_written() {
+        let origin = Origin::of(&url("http://h.example/HMI/")).unwrap();
+        assert!(origin.holds(&url("http://H.example:80/x?y")));
+        assert!(!origin.holds(&url("https://h.example/")));
+        assert!(!origin.holds(&url("http://h.example:8080/")));
+        assert!(!origin.holds(&url("http://h.example.org/")));
+        assert_eq!(Origin::of(&url("file:///etc/passwd")), None);
+    }
+
+    #[test]
+    fn private_places_are_known_in_every_spelling() {
+        for text in [
+            "http://localhost/",
+            "http://127.0.0.1/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://10.1.2.3/",
+            "http://[::1]/",
+            "http://[::ffff:10.0.0.1]/",
+            "http://169.254.169.254/",
+            "http://cluster-r730-1:8001/",
+            "http://[fd00::1]/",
+            "http://0.0.0.0/",
+            "http://nas.local/",
+        ] {
+            assert!(is_private(&url(text).host().unwrap()), "{text}");
+        }
+        for text in ["http://jsoc.stanford.edu/", "http://171.64.103.244/", "http://[2001:db8::1]/"] {
+            assert!(!is_private(&url(text).host().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_shown_url_has_no_login_and_no_unknown_values() {
+        let shown = shown(&url("http://me:pw@h.example:81/a?start=2015-12-11T00:00:00Z&token=secret&bare#frag"));
+        assert_eq!(shown, "http://h.example:81/a?start=2015-12-11T00:00:00Z&token=…&bare=…");
+    }
+}

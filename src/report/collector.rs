@@ -1,0 +1,404 @@
+//! Folds the events of a run into its report.
+//!
+//! Its memory follows the days that the run touched, not their files. What it does not do: read a clock or write.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+
+use super::model::{Day, Failure, Format, Host, Job, Report, RequestTotals, Run, RunResult, Totals};
+use crate::failure;
+use crate::failure::Class;
+use crate::net::HostStats;
+use crate::run::event::{DayDone, DayId, DayState, Event, FileEnd, Observer};
+
+/// How many failures a report lists.
+const LISTED_FAILURES: usize = 1000;
+
+/// Takes in the events of one run over one job and gives its report at any time.
+#[derive(Debug)]
+pub struct Collector {
+    run: Run,
+    job: Job,
+    before: BTreeMap<String, HostStats>,
+    facts: Mutex<Facts>,
+}
+
+/// What the events told so far.
+#[derive(Debug, Default)]
+struct Facts {
+    totals: Totals,
+    hosts: Vec<HostStats>,
+    days: BTreeMap<DayId, Day>,
+    failures: BTreeMap<(DayId, Option<String>), Failure>,
+    failures_omitted: u64,
+    classes: BTreeSet<Class>,
+}
+
+/// What is left undone at the end of a run: all that an exit code depends on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// The classes of everything that is missing.
+    pub classes: BTreeSet<Class>,
+    /// Days with something missing.
+    pub failed: u64,
+    /// Days that another process holds.
+    pub held: u64,
+    /// Days that were planned and never ended.
+    pub unfinished: u64,
+}
+
+impl Collector {
+    /// A report of nothing yet. `before` is what the hosts saw before this run: several jobs share one process, and
+    /// each report tells of its own requests.
+    #[must_use]
+    pub fn new(run_id: String, started: DateTime<Utc>, job: Job, before: &[HostStats]) -> Collector {
+        let run = Run {
+            id: run_id,
+            started,
+            finished: None,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            result: RunResult::Running,
+            exit_code: None,
+        };
+        let before = before.iter().map(|host| (host.host.clone(), host.clone())).collect();
+        Collector { run, job, before, facts: Mutex::default() }
+    }
+
+    /// Takes in one event.
+    pub fn fold(&self, event: &Event) {
+        self.facts().fold(event);
+    }
+
+    /// The report as it stands, still `running`.
+    #[must_use]
+    pub fn snapshot(&self) -> Report {
+        let facts = self.facts();
+        let hosts = facts.hosts.iter().filter_map(|host| since(host, self.before.get(&host.host))).collect::<Vec<_>>();
+        let requests = RequestTotals {
+            sent: hosts.iter().map(|(_, counts)| counts.sent).sum(),
+            retried: hosts.iter().map(|(_, counts)| counts.retried).sum(),
+            throttled: hosts.iter().map(|(_, counts)| counts.throttled).sum(),
+        };
+        Report {
+            sunhaul: Format::V1,
+            run: self.run.clone(),
+            job: self.job.clone(),
+            totals: Totals { requests, ..facts.totals.clone() },
+            hosts: hosts.into_iter().map(|(host, _)| host).collect(),
+            days: facts.days.values().cloned().collect(),
+            failures: facts.failures.values().cloned().collect(),
+            failures_omitted: facts.failures_omitted,
+        }
+    }
+
+    /// The report of a run that has ended.
+    #[must_use]
+    pub fn finish(&self, result: RunResult, exit_code: u8, at: DateTime<Utc>) -> Report {
+        let mut report = self.snapshot();
+        report.run.result = result;
+        report.run.exit_code = Some(exit_code);
+        report.run.finished = Some(at);
+        report
+    }
+
+    /// What is left undone.
+    #[must_use]
+    pub fn ends(&self) -> Ends {
+        let facts = self.facts();
+        let days = &facts.totals.days;
+        let ended = days.sealed + days.provisional + days.failed + days.held;
+        Ends {
+            classes: facts.classes.clone(),
+            failed: days.failed,
+            held: days.held,
+            unfinished: days.planned.saturating_sub(ended),
+        }
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        // Counters stay true whatever panicked beside them.
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Collector {
+    fn on(&self, event: Event) {
+        self.fold(&event);
+    }
+}
+
+impl Facts {
+    fn fold(&mut self, event: &Event) {
+        let Totals { days, files, bytes, .. } = &mut self.totals;
+        match event {
+            Event::Planned { planned, already_sealed } => {
+                days.planned += planned;
+                days.already_sealed += already_sealed;
+            }
+            Event::DayListed { files: listed, .. } => files.listed += listed,
+            Event::FileDone { day, key, path, end } => match end {
+                FileEnd::Fetched { bytes: length, resumed_bytes, restarted, replaced } => {
+                    files.fetched += 1;
+                    files.resumed += u64::from(*resumed_bytes > 0);
+                    files.restarted += u64::from(*restarted);
+                    files.replaced += u64::from(*replaced);
+                    bytes.resumed += resumed_bytes;
+                    bytes.fetched += length.saturating_sub(*resumed_bytes);
+                }
+                FileEnd::Kept { bytes: length } => {
+                    files.kept += 1;
+                    bytes.kept += length;
+                }
+                FileEnd::Have => files.have += 1,
+                FileEnd::Absent => files.absent += 1,
+                FileEnd::Failed(failure) => {
+                    files.failed += 1;
+                    self.missing(day, Some(key), path.as_deref(), failure);
+                }
+            },
+            Event::Quarantined { .. } => files.quarantined += 1,
+            Event::DayDone(done) => self.day(done),
+            Event::Hosts(hosts) => self.hosts.clone_from(hosts),
+            Event::DayBegun(_) | Event::Received { .. } | Event::Retrying { .. } | Event::Note(_) => {}
+        }
+    }
+
+    fn day(&mut self, done: &DayDone) {
+        let days = &mut self.totals.days;
+        *match done.state {
+            DayState::Sealed => &mut days.sealed,
+            DayState::Provisional => &mut days.provisional,
+            DayState::Failed => &mut days.failed,
+            DayState::Held => &mut days.held,
+        } += 1;
+        // A held day lacks nothing that anyone knows of: it is told, and is no failure.
+        if let (DayState::Failed, Some(failure)) = (done.state, &done.error) {
+            self.missing(&done.day, None, None, failure);
+        }
+        let day = Day {
+            series: done.day.series.to_string(),
+            date: done.day.date,
+            state: done.state,
+            files: done.files,
+            bytes: done.bytes,
+            digest: done.digest.map(|digest| format!("sha256:{digest}")),
+            outside_day: done.outside_day,
+            duplicates: done.duplicates,
+            error: done.error.as_ref().map(|failure| failure.message.clone()),
+        };
+        self.days.insert(done.day.clone(), day);
+    }
+
+    fn missing(&mut self, day: &DayId, key: Option<&String>, path: Option<&str>, failure: &failure::Failure) {
+        self.classes.insert(failure.class);
+        if self.failures.len() >= LISTED_FAILURES {
+            self.failures_omitted += 1;
+            return;
+        }
+        let entry = Failure {
+            series: day.series.to_string(),
+            date: day.date,
+            key: key.cloned(),
+            path: path.map(str::to_owned),
+            class: failure.class,
+            attempts: failure.attempts,
+            status: failure.status,
+            message: failure.message.clone(),
+        };
+        self.failures.insert((day.clone(), key.cloned()), entry);
+    }
+}
+
+/// What a host saw in this run alone; `None` when it was not asked. Peaks are those of the process: they cannot be
+/// taken apart.
+fn since(now: &HostStats, before: Option<&HostStats>) -> Option<(Host, RequestTotals)> {
+    let none = HostStats::default();
+    let before = before.unwrap_or(&none);
+    let requests = now.requests.saturating_sub(before.requests);
+    if requests == 0 {
+        return None;
+    }
+    let status_counts = now
+        .status_counts
+        .iter()
+        .map(|(status, count)| (status, count - before.status_counts.get(status).unwrap_or(&0).min(count)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(status, count)| (status.to_string(), count))
+        .collect();
+    let host = Host {
+        host: now.host.clone(),
+        preset: now.preset.clone(),
+        limit: now.limit.clone(),
+        agreed_with: now.agreed_with.clone(),
+        contact: now.contact.clone(),
+        peak_connections: now.peak_connections,
+        peak_requests_per_second: now.peak_requests_per_second,
+        requests,
+        bytes: now.bytes.saturating_sub(before.bytes),
+        status_counts,
+        paused_seconds: (now.paused_seconds - before.paused_seconds).max(0.0),
+    };
+    let counts = RequestTotals {
+        sent: requests,
+        retried: now.retried.saturating_sub(before.retried),
+        throttled: now.throttled.saturating_sub(before.throttled),
+    };
+    Some((host, counts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::manifest::SeriesId;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn day(date: &str) -> DayId {
+        DayId { series: SeriesId("sharp_720s".into()), date: date.parse().unwrap() }
+    }
+
+    fn job() -> Job {
+        Job {
+            name: "december".into(),
+            manifest: "jobs/december.yaml".into(),
+            manifest_sha256: Digest::of(b"december").to_string(),
+            lock_sha256: None,
+            lock_changed: false,
+        }
+    }
+
+    fn host(name: &str, requests: u64) -> HostStats {
+        HostStats {
+            host: name.into(),
+            preset: "private".into(),
+            limit: "8/s, 4 connections".into(),
+            contact: Some("jane@example.org".into()),
+            peak_connections: 4,
+            peak_requests_per_second: 8,
+            requests,
+            retried: requests / 10,
+            bytes: 1000 * requests,
+            status_counts: [(200, requests - 1), (503, 1)].into(),
+            paused_seconds: 2.5,
+            ..HostStats::default()
+        }
+    }
+
+    fn done(date: &str, state: DayState, error: Option<failure::Failure>) -> Event {
+        let sealed = matches!(state, DayState::Sealed | DayState::Provisional);
+        Event::DayDone(DayDone {
+            day: day(date),
+            state,
+            files: 2,
+            bytes: 900,
+            absent: 0,
+            digest: sealed.then(|| Digest::of(date.as_bytes())),
+            outside_day: 1,
+            duplicates: 0,
+            error,
+        })
+    }
+
+    fn file(date: &str, key: &str, end: FileEnd) -> Event {
+        Event::FileDone { day: day(date), key: key.into(), path: Some(format!("sharp_720s/{key}.fits")), end }
+    }
+
+    fn collector(before: &[HostStats]) -> Collector {
+        Collector::new("20151214T000000Z-00000000000000aa".into(), at("2015-12-14T00:00:00Z"), job(), before)
+    }
+
+    fn valid(report: &Report) -> serde_json::Value {
+        let value: serde_json::Value = serde_json::from_slice(&report.to_json().unwrap()).unwrap();
+        let schema = jsonschema::validator_for(&Report::schema()).unwrap();
+        let errors: Vec<String> = schema.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        value
+    }
+
+    #[test]
+    fn a_scripted_run_becomes_the_promised_report() {
+        let collector = collector(&[host("localhost:8001", 10), host("localhost:9", 3)]);
+        let checksum = failure::Failure {
+            attempts: 6,
+            ..failure::Failure::new(Class::FitsChecksum, "/HMI/c: DATASUM of HDU 1 does not match its bytes")
+        };
+        let refused = failure::Failure { status: Some(503), ..failure::Failure::new(Class::ServerError, "/HMI: 503") };
+        let events = [
+            Event::Planned { planned: 5, already_sealed: 7 },
+            Event::DayBegun(day("2015-12-11")),
+            Event::DayListed { day: day("2015-12-11"), files: 4, have: 1, bytes: None },
+            Event::Received { day: day("2015-12-11"), bytes: 500 },
+            file("2015-12-11", "a", FileEnd::Have),
+            file("2015-12-11", "b", FileEnd::Kept { bytes: 400 }),
+            Event::Retrying {
+                day: day("2015-12-11"),
+                key: Some("d".into()),
+                failure: failure::Failure::new(Class::Stalled, "silent"),
+                wait_seconds: 1.0,
+            },
+            file(
+                "2015-12-11",
+                "d",
+                FileEnd::Fetched { bytes: 500, resumed_bytes: 100, restarted: false, replaced: true },
+            ),
+            file("2015-12-11", "e", FileEnd::Absent),
+            done("2015-12-11", DayState::Sealed, None),
+            Event::Quarantined { day: day("2015-12-12"), key: "c".into(), class: Class::FitsChecksum },
+            file("2015-12-12", "c", FileEnd::Failed(checksum)),
+            file("2015-12-12", "f", FileEnd::Fetched { bytes: 70, resumed_bytes: 0, restarted: true, replaced: false }),
+            done("2015-12-12", DayState::Failed, None),
+            done("2015-12-13", DayState::Provisional, None),
+            done("2015-12-10", DayState::Failed, Some(refused)),
+            done(
+                "2015-12-09",
+                DayState::Held,
+                Some(failure::Failure::new(Class::Interrupted, "another process has it")),
+            ),
+            Event::Hosts(vec![host("localhost:8001", 24), host("localhost:9", 3)]),
+            Event::Note("one".into()),
+        ];
+        for event in events {
+            collector.on(event);
+        }
+        let ends = collector.ends();
+        assert_eq!(ends.classes, [Class::ServerError, Class::FitsChecksum].into());
+        assert_eq!((ends.failed, ends.held, ends.unfinished), (2, 1, 0));
+        valid(&collector.snapshot());
+        let report = collector.finish(RunResult::Incomplete, 1, at("2015-12-14T00:01:00.250Z"));
+        valid(&report);
+        insta::assert_snapshot!(String::from_utf8(report.to_json().unwrap()).unwrap());
+    }
+
+    #[test]
+    fn a_running_report_is_valid_and_lists_no_more_than_a_thousand_failures() {
+        let collector = collector(&[]);
+        collector.on(Event::Planned { planned: 2, already_sealed: 0 });
+        for number in 0..1002 {
+            let failure = failure::Failure::new(Class::NotFound, "404");
+            collector.on(file("2015-12-11", &format!("{number:04}"), FileEnd::Failed(failure)));
+        }
+        let value = valid(&collector.snapshot());
+        assert_eq!(value["run"]["result"], "running");
+        assert_eq!(value["run"]["exit_code"], serde_json::Value::Null);
+        assert_eq!(value["failures"].as_array().map(Vec::len), Some(1000));
+        assert_eq!(value["failures_omitted"], 2);
+        assert_eq!(value["totals"]["files"]["failed"], 1002);
+        assert_eq!(collector.ends().unfinished, 2);
+    }
+
+    #[test]
+    fn the_schema_refuses_a_report_with_a_field_too_many_or_too_few() {
+        let schema = jsonschema::validator_for(&Report::schema()).unwrap();
+        let mut value = valid(&collector(&[]).snapshot());
+        value["job"]["colour"] = "red".into();
+        assert!(!schema.is_valid(&value));
+        let mut value = valid(&collector(&[]).snapshot());
+        value["run"].as_object_mut().unwrap().remove("finished");
+        assert!(!schema.is_valid(&value));
+    }
+}

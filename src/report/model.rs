@@ -1,0 +1,315 @@
+//! The report of one run, `report/1`: exactly the fields and the order that the schema promises.
+//!
+//! What it does not do: count. `collector` does.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Class;
+use crate::run::event::DayState;
+
+/// The report of one sunhaul run over one job.
+///
+/// Numbers are raw: bytes, seconds, counts. The file is rewritten every few seconds while the run goes on; until the
+/// end its result is `running`. It holds only the days that this run touched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// The format of this report.
+    pub sunhaul: Format,
+    /// The run itself.
+    pub run: Run,
+    /// The job that was run.
+    pub job: Job,
+    /// Sums over the whole run.
+    pub totals: Totals,
+    /// The hosts that were asked, sorted by name.
+    pub hosts: Vec<Host>,
+    /// The days that this run ended, sorted by series and date.
+    pub days: Vec<Day>,
+    /// What is missing and why, sorted by series, date and key: at most 1,000 entries.
+    pub failures: Vec<Failure>,
+    /// How many failures are not in the list because it is full.
+    pub failures_omitted: u64,
+}
+
+/// The name and version of the report's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Format {
+    /// This format.
+    #[serde(rename = "report/1")]
+    V1,
+}
+
+/// The run itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// UTC time of the start and 64 random bits, such as `20151211T182208Z-0123456789abcdef`.
+    pub id: String,
+    /// When the run began.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub started: DateTime<Utc>,
+    /// When it ended; null while it runs.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub finished: Option<DateTime<Utc>>,
+    /// The version of sunhaul.
+    pub version: String,
+    /// How it ended, in a word.
+    pub result: RunResult,
+    /// The exit code of the process for this job: 0 complete, 1 incomplete and trying again will not help by itself,
+    /// 4 incomplete for a passing reason, 5 local storage, 130 interrupted. Null while it runs.
+    pub exit_code: Option<u8>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RunResult {
+    /// It goes on, or it died without a word.
+    Running,
+    /// Every day that was asked for is sealed or provisional.
+    Complete,
+    /// Something is missing; the exit code says whether trying again can help.
+    Incomplete,
+    /// It was told to stop; the same command goes on from there.
+    Interrupted,
+}
+
+/// The job that was run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// The job's name.
+    pub name: String,
+    /// The manifest's path, as given on the command line.
+    pub manifest: String,
+    /// SHA-256 of the manifest's bytes, in hex.
+    pub manifest_sha256: String,
+    /// SHA-256 of the lock's bytes, in hex; null without a lock.
+    pub lock_sha256: Option<String>,
+    /// True when this run changed the lock.
+    pub lock_changed: bool,
+}
+
+/// Sums over the whole run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Totals {
+    /// Days.
+    pub days: DayTotals,
+    /// Files.
+    pub files: FileTotals,
+    /// Bytes.
+    pub bytes: ByteTotals,
+    /// Requests, over all hosts.
+    pub requests: RequestTotals,
+}
+
+/// Days, counted by how they ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DayTotals {
+    /// Days that this run set out to do.
+    pub planned: u64,
+    /// Of these, days that are now whole, checked, durable and final.
+    pub sealed: u64,
+    /// Days that a record sealed before this run; not among the planned ones.
+    pub already_sealed: u64,
+    /// Days that are whole and checked, but too young to be final.
+    pub provisional: u64,
+    /// Days with something missing.
+    pub failed: u64,
+    /// Days that another process holds.
+    pub held: u64,
+}
+
+/// Files, counted by how they ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileTotals {
+    /// Files that the sources listed.
+    pub listed: u64,
+    /// Files that the archive had by its own records.
+    pub have: u64,
+    /// Files fetched and published in this run.
+    pub fetched: u64,
+    /// Of the fetched ones, those that a part from before began.
+    pub resumed: u64,
+    /// Of the fetched ones, those whose part from before was contradicted and thrown away.
+    pub restarted: u64,
+    /// Files that lay at their path already with the same bytes.
+    pub kept: u64,
+    /// Files that the source lists but does not have.
+    pub absent: u64,
+    /// Files given up.
+    pub failed: u64,
+    /// Bodies that failed a check and lie in quarantine.
+    pub quarantined: u64,
+    /// Of the fetched ones, those that displaced an older file.
+    pub replaced: u64,
+}
+
+/// Bytes of files, by where they came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ByteTotals {
+    /// Bytes of fetched files that were asked of a host in this run.
+    pub fetched: u64,
+    /// Bytes of fetched files that parts from before gave.
+    pub resumed: u64,
+    /// Bytes of kept files.
+    pub kept: u64,
+}
+
+/// Requests, over all hosts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestTotals {
+    /// Requests sent, redirects included.
+    pub sent: u64,
+    /// Of these, those that were not the first try at their thing.
+    pub retried: u64,
+    /// Answers that asked for less.
+    pub throttled: u64,
+}
+
+/// One host group and how it was treated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// The group's name, or the host with its port.
+    pub host: String,
+    /// The preset of manners that held.
+    pub preset: String,
+    /// The limits in force, in words.
+    pub limit: String,
+    /// Who agreed to more than the preset; null when nobody had to.
+    pub agreed_with: Option<String>,
+    /// The contact that was sent as `From`; null when none was.
+    pub contact: Option<String>,
+    /// The most requests under way at once, over the whole process.
+    pub peak_connections: u64,
+    /// The most requests begun within one second, over the whole process.
+    pub peak_requests_per_second: u64,
+    /// Requests sent for this run.
+    pub requests: u64,
+    /// Body bytes received for this run.
+    pub bytes: u64,
+    /// Answers to this run, by HTTP status.
+    pub status_counts: BTreeMap<String, u64>,
+    /// How long the host was left alone because it asked for it, in seconds.
+    pub paused_seconds: f64,
+}
+
+/// The end of one day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Day {
+    /// The series' id.
+    pub series: String,
+    /// The date, in the source's own scale.
+    #[schemars(with = "String", extend("format" = "date"))]
+    pub date: NaiveDate,
+    /// How it ended.
+    pub state: DayState,
+    /// Files in the day's record, without the absent ones.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The record's digest, `sha256:` and 64 hex digits; null when there is no record.
+    pub digest: Option<String>,
+    /// Items of the listing that lay outside the day and were dropped.
+    pub outside_day: u64,
+    /// Items of the listing that named a file again and were folded.
+    pub duplicates: u64,
+    /// Why the day failed or is held, when the reason is the day's and not a file's; else null.
+    pub error: Option<String>,
+}
+
+/// One thing that is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// The series' id.
+    pub series: String,
+    /// The date, in the source's own scale.
+    #[schemars(with = "String", extend("format" = "date"))]
+    pub date: NaiveDate,
+    /// The file's key within its day; null when the whole day failed.
+    pub key: Option<String>,
+    /// The file's path below the archive's root; null when it has none yet.
+    pub path: Option<String>,
+    /// What kind of failure it is.
+    pub class: Class,
+    /// How many attempts were made.
+    pub attempts: u32,
+    /// The HTTP status, when one was the reason; else null.
+    pub status: Option<u16>,
+    /// What failed, why, and what to do. Text from outside is escaped.
+    pub message: String,
+}
+
+impl Report {
+    /// The bytes of the report's file: indented JSON and a newline.
+    ///
+    /// # Errors
+    /// Never for a report that `collector` made; the signature is that of the serializer.
+    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// The JSON Schema of the report (draft 2020-12), as `schemas/report.schema.json` holds it.
+    #[must_use]
+    pub fn schema() -> serde_json::Value {
+        let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+        generator.into_root_schema_for::<Report>().to_value()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_schema_is_the_generated_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/report.schema.json");
+        crate::report::assert_schema(path, &Report::schema());
+    }
+
+    #[test]
+    fn every_field_of_the_schema_is_described_and_no_object_is_open() {
+        fn walk(value: &serde_json::Value, at: &str, problems: &mut Vec<String>) {
+            if let Some(properties) = value.get("properties").and_then(|p| p.as_object()) {
+                if value.get("additionalProperties") != Some(&serde_json::Value::Bool(false)) {
+                    problems.push(format!("{at} is open"));
+                }
+                let required = value.get("required").and_then(|r| r.as_array()).map_or(0, Vec::len);
+                if required != properties.len() {
+                    problems.push(format!("{at} requires {required} of {} fields", properties.len()));
+                }
+                for (name, property) in properties {
+                    if property.get("description").is_none() {
+                        problems.push(format!("{at}/{name} has no description"));
+                    }
+                }
+            }
+            match value {
+                serde_json::Value::Object(map) => {
+                    map.iter().for_each(|(key, inner)| walk(inner, &format!("{at}/{key}"), problems));
+                }
+                serde_json::Value::Array(items) => items.iter().for_each(|inner| walk(inner, at, problems)),
+                _ => {}
+            }
+        }
+        let mut problems = Vec::new();
+        walk(&Report::schema(), "", &mut problems);
+        assert!(problems.is_empty(), "{problems:#?}");
+    }
+}

@@ -1,0 +1,71 @@
+//! The sentences told while a run goes on: one function an event.
+//!
+//! What it does not do: decide which of them are told. `progress` does.
+
+use std::time::Duration;
+
+use crate::failure::{Class, Failure};
+use crate::report::human;
+use crate::report::terminal::Paint;
+use crate::run::event::{DayDone, DayId, DayState};
+use crate::untrusted::escape;
+
+/// A day as it is named everywhere: `sharp_720s 2015-12-11`.
+pub(super) fn day(day: &DayId) -> String {
+    format!("{} {}", escape(&day.series.0), day.date)
+}
+
+/// The end of a day: `sharp_720s 2015-12-11 sealed: 5 files, 2.7 MiB (3 of 6 days)`.
+pub(super) fn day_done(done: &DayDone, ended: u64, planned: u64, paint: Paint) -> String {
+    let state = match done.state {
+        DayState::Sealed => paint.good("sealed"),
+        DayState::Provisional => paint.care("provisional"),
+        DayState::Failed => paint.bad("failed"),
+        DayState::Held => paint.care("held"),
+    };
+    let mut facts = Vec::new();
+    match (&done.error, done.state) {
+        (Some(failure), DayState::Held) => facts.push(safe(&failure.message)),
+        (Some(failure), _) => facts.push(reason(failure)),
+        (None, DayState::Held) => facts.push("another process has it".to_owned()),
+        (None, _) => facts.push(format!("{}, {}", human::count(done.files, "file"), human::bytes(done.bytes))),
+    }
+    if done.absent > 0 {
+        facts.push(format!("{} absent upstream", human::number(done.absent)));
+    }
+    if done.outside_day > 0 {
+        facts.push(format!("{} listed outside the day", human::number(done.outside_day)));
+    }
+    if done.duplicates > 0 {
+        facts.push(format!("{} listed twice", human::number(done.duplicates)));
+    }
+    format!("{} {state}: {} ({ended} of {})", day(&done.day), facts.join(", "), human::count(planned, "day"))
+}
+
+/// An attempt that failed: `sharp_720s 2015-12-11 retry in 1.2 s: throttled: MESSAGE`.
+pub(super) fn retrying(id: &DayId, failure: &Failure, wait_seconds: f64) -> String {
+    let wait = Duration::try_from_secs_f64(wait_seconds).unwrap_or_default();
+    format!("{} retry in {}: {}", day(id), human::span(wait), reason(failure))
+}
+
+/// A file given up.
+pub(super) fn file_failed(id: &DayId, key: &str, failure: &Failure, paint: Paint) -> String {
+    format!("{} {} {}: {}", day(id), paint.bad("missing"), escape(key), reason(failure))
+}
+
+/// Class, attempts and message of a failure.
+fn reason(failure: &Failure) -> String {
+    why(failure.class, failure.attempts, &failure.message)
+}
+
+/// Class, attempts and message: `throttled after 6 attempts: MESSAGE`.
+pub(super) fn why(class: Class, attempts: u32, message: &str) -> String {
+    let attempts = if attempts > 1 { format!(" after {attempts} attempts") } else { String::new() };
+    format!("{class}{attempts}: {}", safe(message))
+}
+
+/// A message of our own. It was made safe where it was made; a second look costs little and holds if that was
+/// forgotten. Word by word, since `escape` cuts one foreign text short and a message may be longer.
+pub(super) fn safe(message: &str) -> String {
+    message.split(' ').map(escape).collect::<Vec<_>>().join(" ")
+}

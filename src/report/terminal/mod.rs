@@ -1,0 +1,25 @@
+//! A run as a person follows it: bars on a terminal, plain lines elsewhere, and a summary at the end.
+//!
+//! Everything goes to standard error. What it does not do: know a clock. Whoever drives it says how much time has
+//! passed.
+
+mod lines;
+mod meter;
+mod progress;
+mod screen;
+mod summary;
+
+pub use progress::Progress;
+pub use screen::{Mode, Paint, Screen, TOLD};
+pub use summary::{Summary, summary};
+
+/// How much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Errors, and what is missing at the end.
+    Quiet,
+    /// Each finished day, or bars in their place.
+    Normal,
+    /// Each retry too.
+    Verbose,
+}

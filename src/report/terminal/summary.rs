@@ -1,0 +1,265 @@
+//! The last words of a run: what was got, from whom and how, what is missing, and how to go on.
+//!
+//! What it does not do: count. It reads the report.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Paint, Verbosity, lines};
+use crate::report::human;
+use crate::report::model::{Host, Report, RunResult};
+use crate::untrusted::escape;
+
+/// How many failures are named; the report has the others.
+const NAMED: usize = 5;
+
+/// What the last words are made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Summary<'a> {
+    /// The finished report.
+    pub report: &'a Report,
+    /// The archive's root.
+    pub root: &'a Path,
+    /// The command that goes on from here.
+    pub again: &'a str,
+}
+
+/// The last words, ready to print; `None` when there is nothing that a quiet user wants to hear.
+#[must_use]
+pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option<String> {
+    let report = what.report;
+    let complete = report.run.result == RunResult::Complete;
+    if complete && verbosity == Verbosity::Quiet {
+        return None;
+    }
+    let mut out = headline(report, paint);
+    // Writing to a String cannot fail.
+    if report.totals.days.planned > 0 {
+        let _ = write!(out, "\n  {}", days(report));
+    }
+    let files = files(report);
+    if !files.is_empty() {
+        let _ = write!(out, "\n  {files}");
+    }
+    for host in &report.hosts {
+        let _ = write!(out, "\n  {}", asked(host));
+    }
+    let root = what.root.display().to_string();
+    let _ = write!(out, "\n  archive {}, report .sunhaul/runs/{}.json", lines::safe(&root), escape(&report.run.id));
+    let lost = report.failures.len();
+    if lost > 0 {
+        let _ = write!(out, "\n{}", paint.strong("missing:"));
+        for failure in report.failures.iter().take(NAMED) {
+            let what = failure.path.as_deref().or(failure.key.as_deref()).unwrap_or("the whole day");
+            let why = lines::why(failure.class, failure.attempts, &failure.message);
+            let _ = write!(out, "\n  {} {} {}: {why}", escape(&failure.series), failure.date, escape(what));
+        }
+        let more = lost.saturating_sub(NAMED) as u64 + report.failures_omitted;
+        if more > 0 {
+            let _ = write!(out, "\n  and {} more in the report", human::number(more));
+        }
+    }
+    if !complete {
+        let advice = match report.run.exit_code {
+            Some(4) => "the reason may pass; go on with",
+            Some(130) => "go on with",
+            Some(5) => "make room or set the permissions right, then",
+            _ => "trying again will not help by itself; when the cause is gone",
+        };
+        let _ = write!(out, "\n{} {}", paint.strong(&format!("{advice}:")), lines::safe(what.again));
+    }
+    Some(out)
+}
+
+/// `complete: 30 files, 16.5 MiB in 1.4 s`
+fn headline(report: &Report, paint: Paint) -> String {
+    let word = match report.run.result {
+        RunResult::Complete => paint.good("complete"),
+        RunResult::Interrupted => paint.care("interrupted"),
+        RunResult::Incomplete => paint.bad("incomplete"),
+        RunResult::Running => paint.care("running"),
+    };
+    let (days, totals) = (&report.totals.days, &report.totals);
+    if days.planned == 0 && report.run.result == RunResult::Complete {
+        return format!("{word}: nothing to do, {} sealed", all(days.already_sealed));
+    }
+    let took = report.run.finished.unwrap_or(report.run.started) - report.run.started;
+    format!(
+        "{word}: {} fetched, {} in {}",
+        human::count(totals.files.fetched, "file"),
+        human::bytes(totals.bytes.fetched),
+        human::span(took.to_std().unwrap_or_default()),
+    )
+}
+
+/// `the only day is`, `all 12 days are`.
+fn all(days: u64) -> String {
+    if days == 1 { "the only day is".to_owned() } else { format!("all {} are", human::count(days, "day")) }
+}
+
+/// `6 days planned: 4 sealed, 1 provisional, 1 failed; 12 were sealed before`
+fn days(report: &Report) -> String {
+    let days = &report.totals.days;
+    let ended = [
+        (days.sealed, "sealed"),
+        (days.provisional, "provisional"),
+        (days.failed, "failed"),
+        (days.held, "held by another process"),
+        (days.planned.saturating_sub(days.sealed + days.provisional + days.failed + days.held), "not finished"),
+    ];
+    let mut out = format!("{} planned", human::count(days.planned, "day"));
+    let parts: Vec<String> = listed(&ended);
+    if !parts.is_empty() {
+        out = format!("{out}: {}", parts.join(", "));
+    }
+    if days.already_sealed > 0 {
+        out = format!("{out}; {} sealed before", human::number(days.already_sealed));
+    }
+    out
+}
+
+/// `30 files listed: 24 fetched (2 resumed, 120 KiB), 6 there already, 1 absent upstream`
+fn files(report: &Report) -> String {
+    let files = &report.totals.files;
+    let parts = listed(&[
+        (files.fetched, "fetched"),
+        (files.resumed, "resumed"),
+        (files.restarted, "restarted"),
+        (files.have, "there already"),
+        (files.kept, "kept"),
+        (files.absent, "absent upstream"),
+        (files.failed, "missing"),
+        (files.quarantined, "bodies quarantined"),
+        (files.replaced, "replaced"),
+    ]);
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!("{} listed: {}", human::count(files.listed, "file"), parts.join(", "))
+}
+
+fn listed(counts: &[(u64, &str)]) -> Vec<String> {
+    counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{} {what}", human::number(*count)))
+        .collect()
+}
+
+/// `localhost:8001: 36 requests, at most 8 in a second and 4 at once (private: 8/s, 4 connections), paused 12 s`
+fn asked(host: &Host) -> String {
+    let mut out = format!(
+        "{}: {}, at most {} in a second and {} at once ({}: {})",
+        escape(&host.host),
+        human::count(host.requests, "request"),
+        human::number(host.peak_requests_per_second),
+        human::number(host.peak_connections),
+        host.preset,
+        host.limit,
+    );
+    if host.paused_seconds > 0.0 {
+        let pause = Duration::try_from_secs_f64(host.paused_seconds).unwrap_or_default();
+        let _ = write!(out, ", paused {}", human::span(pause));
+    }
+    if let Some(agreed) = &host.agreed_with {
+        let _ = write!(out, ", agreed with {}", escape(agreed));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::{Class, Failure};
+    use crate::manifest::SeriesId;
+    use crate::net::HostStats;
+    use crate::report::Collector;
+    use crate::report::model::Job;
+    use crate::run::event::{DayDone, DayId, DayState, Event, FileEnd};
+
+    fn collector(events: &[Event]) -> Collector {
+        let job = Job {
+            name: "december".into(),
+            manifest: "jobs/december.yaml".into(),
+            manifest_sha256: String::new(),
+            lock_sha256: None,
+            lock_changed: false,
+        };
+        let started = "2015-12-14T00:00:00Z".parse().unwrap();
+        let collector = Collector::new("20151214T000000Z-00000000000000aa".into(), started, job, &[]);
+        for event in events {
+            collector.fold(event);
+        }
+        collector
+    }
+
+    fn words(collector: &Collector, result: RunResult, code: u8, verbosity: Verbosity) -> Option<String> {
+        let report = collector.finish(result, code, "2015-12-14T00:01:05Z".parse().unwrap());
+        let root = Path::new("/data");
+        summary(&Summary { report: &report, root, again: "sunhaul run jobs/december.yaml" }, verbosity, Paint(false))
+    }
+
+    fn day() -> DayId {
+        DayId { series: SeriesId("sharp_720s".into()), date: "2015-12-11".parse().unwrap() }
+    }
+
+    #[test]
+    fn an_incomplete_run_says_what_is_missing_and_how_to_go_on() {
+        let mut events = vec![
+            Event::Planned { planned: 2, already_sealed: 4 },
+            Event::DayListed { day: day(), files: 9, have: 0, bytes: None },
+        ];
+        for number in 0..7 {
+            let failure = Failure { attempts: 6, ..Failure::new(Class::FitsChecksum, "HDU 1: DATASUM does not match") };
+            let path = (number > 0).then(|| format!("sharp_720s/2015/12/11/{number}.fits"));
+            events.push(Event::FileDone { day: day(), key: number.to_string(), path, end: FileEnd::Failed(failure) });
+        }
+        events.push(Event::FileDone {
+            day: day(),
+            key: "x".into(),
+            path: None,
+            end: FileEnd::Fetched { bytes: 2 << 20, resumed_bytes: 0, restarted: false, replaced: false },
+        });
+        events.push(Event::DayDone(DayDone {
+            day: day(),
+            state: DayState::Failed,
+            files: 1,
+            bytes: 2 << 20,
+            absent: 0,
+            digest: None,
+            outside_day: 0,
+            duplicates: 0,
+            error: None,
+        }));
+        events.push(Event::Hosts(vec![HostStats {
+            host: "localhost:8001".into(),
+            preset: "private".into(),
+            limit: "8/s, 4 connections".into(),
+            requests: 44,
+            peak_connections: 4,
+            peak_requests_per_second: 8,
+            paused_seconds: 12.0,
+            ..HostStats::default()
+        }]));
+        let collector = collector(&events);
+        let text = words(&collector, RunResult::Incomplete, 1, Verbosity::Quiet).unwrap();
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_rerun_of_a_whole_job_says_that_there_was_nothing_to_do() {
+        let collector = collector(&[Event::Planned { planned: 0, already_sealed: 6 }]);
+        let text = words(&collector, RunResult::Complete, 0, Verbosity::Normal).unwrap();
+        insta::assert_snapshot!(text);
+        assert_eq!(words(&collector, RunResult::Complete, 0, Verbosity::Quiet), None);
+    }
+
+    #[test]
+    fn an_interrupted_run_tells_the_command_that_goes_on() {
+        let collector = collector(&[Event::Planned { planned: 2, already_sealed: 0 }]);
+        let text = words(&collector, RunResult::Interrupted, 130, Verbosity::Normal).unwrap();
+        assert!(text.ends_with("go on with: sunhaul run jobs/december.yaml"), "{text}");
+        assert!(text.contains("2 days planned: 2 not finished"), "{text}");
+    }
+}

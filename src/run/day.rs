@@ -1,0 +1,372 @@
+//! The life of one day: taken, listed, fetched, sealed.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use tokio::task::JoinSet;
+
+use super::claims::{Claims, collision};
+use super::event::{DayDone, DayId, DayState, Event, FileEnd};
+use super::file::{self, Work};
+use super::{Opened, Run, Todo};
+use crate::archive::{self, DayRecord, DayWork, FileLine, Lasting, SealAs, State, Values, render};
+use crate::failure::{Class, Failure};
+use crate::net::Waits;
+use crate::source::{Listed, RemoteFile};
+
+/// How work at a day ended.
+pub(super) enum Ended {
+    /// For this run.
+    Done(DayDone, BTreeSet<Class>),
+    /// Its listing was empty: it is looked at again.
+    Again,
+}
+
+/// A file of the day that is not there yet, with its path where the listing tells it.
+struct Missing {
+    file: RemoteFile,
+    path: Option<archive::RelativePath>,
+}
+
+pub(super) async fn work(run: &Arc<Run>, todo: &Todo) -> Ended {
+    let id = DayId { series: todo.series.clone(), date: todo.day.date };
+    let mut done = DayDone {
+        day: id,
+        state: DayState::Failed,
+        files: 0,
+        bytes: 0,
+        absent: 0,
+        digest: None,
+        outside_day: 0,
+        duplicates: 0,
+        error: None,
+    };
+    let mut classes = BTreeSet::new();
+    match try_work(run, todo, &mut done, &mut classes).await {
+        Ok(true) => {}
+        Ok(false) => return Ended::Again,
+        Err(failure) => {
+            if failure.class == Class::Storage {
+                // Every other file would fail on it too.
+                run.halt.cancel();
+            }
+            classes.insert(failure.class);
+            done.error = Some(failure);
+        }
+    }
+    Ended::Done(done, classes)
+}
+
+/// False when the day is to be looked at again.
+async fn try_work(
+    run: &Arc<Run>,
+    todo: &Todo,
+    done: &mut DayDone,
+    classes: &mut BTreeSet<Class>,
+) -> Result<bool, Failure> {
+    let Some(opened) = run.series.get(&todo.series) else {
+        return Err(Failure::new(Class::SourceRefused, format!("no source is open for `{}`", todo.series)));
+    };
+    let day_work = match take(run, todo).await? {
+        archive::Opened::Work(work) => Arc::from(work),
+        archive::Opened::Held => {
+            done.state = DayState::Held;
+            return Err(Failure::new(Class::Held, "another process is working on this day; run again later"));
+        }
+        archive::Opened::Done(record) => {
+            tell_record(done, &record);
+            return Ok(true);
+        }
+    };
+    run.tell(Event::DayBegun(done.day.clone()));
+    let listed_at = (run.now)();
+    let listed = list(run, opened, todo, &done.day).await?;
+    done.outside_day = listed.outside_day;
+    done.duplicates = listed.duplicates;
+    let is_final = is_final(run, opened, todo, listed_at);
+    if listed.files.is_empty() && is_final && !seen_empty_before(run, &day_work, listed_at)? {
+        return Ok(false);
+    }
+    let total = listed.files.len() as u64;
+    let bytes = listed.files.iter().map(|f| f.bytes).sum();
+    let keys: HashSet<String> = listed.files.iter().map(|f| f.key.clone()).collect();
+    let claims = Arc::new(Mutex::new(Claims::default()));
+    let (missing, have, mut failed) = sort(opened, &day_work, listed, &claims, todo)?;
+    run.tell(Event::DayListed { day: done.day.clone(), files: total, have: have.len() as u64, bytes });
+    for line in have {
+        run.tell(Event::FileDone { day: done.day.clone(), key: line.key, path: Some(line.path), end: FileEnd::Have });
+    }
+    let absent = fetch(run, todo, &day_work, &claims, missing, (is_final, &done.day), &mut failed).await;
+    for (key, (path, failure)) in &failed {
+        classes.insert(failure.class);
+        run.tell(Event::FileDone {
+            day: done.day.clone(),
+            key: key.clone(),
+            path: path.clone(),
+            end: FileEnd::Failed(failure.clone()),
+        });
+    }
+    if run.halt.is_cancelled() && failed.is_empty() {
+        return Err(Failure::new(Class::Interrupted, "the run was stopped; the same command goes on from here"));
+    }
+    if !failed.is_empty() {
+        if failed.values().any(|(_, f)| f.class == Class::Storage) {
+            run.halt.cancel();
+        }
+        done.error = failed.values().find(|(_, f)| f.class == Class::HostGivenUp).map(|(_, f)| f.clone());
+        return Ok(true);
+    }
+    let state = if is_final { State::Sealed } else { State::Provisional };
+    let record = seal(run, opened, todo, day_work, SealedBy { keys, absent, state }).await?;
+    tell_record(done, &record);
+    Ok(true)
+}
+
+async fn take(run: &Arc<Run>, todo: &Todo) -> Result<archive::Opened, Failure> {
+    let (archive, job, todo) = (Arc::clone(&run.archive), run.manifest.name.clone(), todo.clone());
+    blocking(move || archive.take(&todo.series, todo.day.date, todo.spec, &job, !todo.recheck)).await
+}
+
+fn tell_record(done: &mut DayDone, record: &DayRecord) {
+    done.state = match record.header.state {
+        State::Sealed => DayState::Sealed,
+        State::Provisional => DayState::Provisional,
+    };
+    done.files = record.header.files;
+    done.bytes = record.header.bytes;
+    done.absent = record.header.absent;
+    done.digest = record.header.digest.strip_prefix("sha256:").and_then(|d| d.parse().ok());
+}
+
+/// True when the day's end lies far enough back for its listing to be final.
+fn is_final(run: &Run, opened: &Opened, todo: &Todo, listed_at: DateTime<Utc>) -> bool {
+    let end = (todo.day.window.end - opened.series.source.scale().ahead_of_utc()).and_utc();
+    let settle = chrono::TimeDelta::from_std(run.manifest.settle).unwrap_or(chrono::TimeDelta::MAX);
+    listed_at.signed_duration_since(end) >= settle
+}
+
+/// An empty day seals only when a second look, long enough after the first, finds it empty too.
+fn seen_empty_before(run: &Run, work: &DayWork, now: DateTime<Utc>) -> Result<bool, Failure> {
+    let second_look = chrono::TimeDelta::from_std(run.second_look).unwrap_or(chrono::TimeDelta::MAX);
+    match work.empty_at() {
+        Some(at) if now.signed_duration_since(at) >= second_look => Ok(true),
+        Some(_) => Ok(false),
+        None => {
+            work.note_empty(now)?;
+            Ok(false)
+        }
+    }
+}
+
+/// Lists the day, trying again as the manifest allows.
+async fn list(run: &Run, opened: &Opened, todo: &Todo, day: &DayId) -> Result<Listed, Failure> {
+    let mut waits = Waits::new(run.manifest.retry);
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let listing = opened.source.list(&opened.series, &todo.day);
+        let result = tokio::select! {
+            result = listing => result,
+            () = run.halt.cancelled() => Err(Failure::new(Class::Interrupted, "the run was stopped")),
+        };
+        let failure = match result {
+            Ok(listed) => return Ok(listed),
+            Err(failure) => Failure { attempts, ..failure },
+        };
+        let Some(wait) = waits.after(&failure) else { return Err(failure) };
+        run.tell(Event::Retrying {
+            day: day.clone(),
+            key: None,
+            failure: failure.clone(),
+            wait_seconds: wait.as_secs_f64(),
+        });
+        opened.client.note_retry();
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = run.halt.cancelled() => return Err(failure),
+        }
+    }
+}
+
+type Failures = BTreeMap<String, (Option<String>, Failure)>;
+
+/// Sorts a listing into what is there, what is to be fetched, and what can have no path.
+fn sort(
+    opened: &Opened,
+    work: &DayWork,
+    listed: Listed,
+    claims: &Mutex<Claims>,
+    todo: &Todo,
+) -> Result<(Vec<Missing>, Vec<FileLine>, Failures), Failure> {
+    let mut claims = claims.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut failed = Failures::new();
+    let mut have = Vec::new();
+    let mut missing = Vec::new();
+    let mut adopted = Vec::new();
+    for file in listed.files {
+        let there = work.have(&file.key);
+        let path = match (&there, known_name(&file, work.prior(&file.key))) {
+            (Some(line), _) => Ok(archive::RelativePath::from_record(&line.path)),
+            (None, Some(name)) => path_of(opened, todo, &file, &name).map(Some),
+            (None, None) => Ok(None),
+        };
+        let path = match path {
+            Ok(path) => path,
+            Err(failure) => {
+                failed.insert(file.key, (None, failure));
+                continue;
+            }
+        };
+        if let Some(path) = &path
+            && let Err(other) = claims.claim(path, &file.key)
+        {
+            let failure = collision(path, &file.key, &other);
+            failed.insert(other, (Some(path.to_string()), failure.clone()));
+            failed.insert(file.key, (Some(path.to_string()), failure));
+            continue;
+        }
+        if let Some(line) = there {
+            have.push(line);
+            continue;
+        }
+        if let (Some(path), Some(prior)) = (&path, work.prior(&file.key))
+            && prior.path == path.as_str()
+            && file.bytes.is_none_or(|bytes| Some(bytes) == prior.bytes)
+        {
+            adopted.push(prior.clone());
+        }
+        missing.push(Missing { file, path });
+    }
+    adopted.retain(|line| !failed.contains_key(&line.key));
+    let taken = work.adopt(adopted)?;
+    have.extend(taken.iter().filter_map(|key| work.have(key)));
+    have.retain(|line| !failed.contains_key(&line.key));
+    missing.retain(|m| !taken.contains(&m.file.key) && !failed.contains_key(&m.file.key));
+    Ok((missing, have, failed))
+}
+
+/// The file's name, as far as it can be known without asking for the file.
+///
+/// Where only the answer's header gives it, an earlier path of the same key tells it, if that ends in the URL's own
+/// last part: a layout cannot have made that up.
+fn known_name(file: &RemoteFile, prior: Option<&FileLine>) -> Option<String> {
+    if file.name.is_some() {
+        return file.name.clone();
+    }
+    let name = prior?.path.rsplit('/').next()?;
+    let last = file.url.path_segments()?.next_back()?;
+    let stem = |text: &str| text.rsplit_once('.').map_or(text, |(stem, _)| stem).to_owned();
+    (name == last || stem(name) == last || name == stem(last)).then(|| name.to_owned())
+}
+
+pub(super) fn path_of(
+    opened: &Opened,
+    todo: &Todo,
+    file: &RemoteFile,
+    name: &str,
+) -> Result<archive::RelativePath, Failure> {
+    let values = Values {
+        series: &opened.series.id.0,
+        date: todo.day.date,
+        time: file.time,
+        file: name,
+        recnum: file.recnum,
+        harpnum: file.harpnum,
+        t_rec: file.t_rec,
+        segment: file.segment.as_deref(),
+        wavelength: file.wavelength,
+    };
+    render(&opened.series.layout, &values)
+}
+
+/// Fetches what is missing, as many files at once as the host may be asked for. Gives the lines of absent files.
+async fn fetch(
+    run: &Arc<Run>,
+    todo: &Todo,
+    day_work: &Arc<DayWork>,
+    claims: &Arc<Mutex<Claims>>,
+    missing: Vec<Missing>,
+    (is_final, day): (bool, &DayId),
+    failed: &mut Failures,
+) -> Vec<FileLine> {
+    let width = run.series.get(&todo.series).map_or(1, |o| o.client.concurrency()).max(1);
+    let mut absent = Vec::new();
+    let mut waiting = missing.into_iter();
+    let mut flying: JoinSet<(String, file::Ended)> = JoinSet::new();
+    loop {
+        while flying.len() < width && !run.halt.is_cancelled() {
+            let Some(Missing { file, path }) = waiting.next() else { break };
+            let work = Work {
+                run: Arc::clone(run),
+                todo: todo.clone(),
+                day: Arc::clone(day_work),
+                id: day.clone(),
+                claims: Arc::clone(claims),
+                path,
+                is_final,
+            };
+            flying.spawn(async move {
+                let key = file.key.clone();
+                (key, work.fetch(file).await)
+            });
+        }
+        let next = tokio::select! {
+            next = flying.join_next() => next,
+            () = run.halt.cancelled() => {
+                // What is being published finishes on its own thread; everything else may be dropped at any point.
+                flying.shutdown().await;
+                break;
+            }
+        };
+        match next {
+            None => break,
+            Some(Ok((_, file::Ended::Done))) => {}
+            Some(Ok((_, file::Ended::Absent(line)))) => absent.push(*line),
+            Some(Ok((key, file::Ended::Failed { path, failure, with }))) => {
+                if let Some(with) = with {
+                    failed.insert(with, (path.clone(), failure.clone()));
+                }
+                failed.insert(key, (path, failure));
+            }
+            Some(Err(error)) => {
+                tracing::error!(%error, "a file's task died");
+                failed.insert("?".to_owned(), (None, Failure::new(Class::Record, "a task of this program died")));
+            }
+        }
+    }
+    absent
+}
+
+struct SealedBy {
+    keys: HashSet<String>,
+    absent: Vec<FileLine>,
+    state: State,
+}
+
+async fn seal(run: &Run, opened: &Opened, todo: &Todo, work: Arc<DayWork>, by: SealedBy) -> Result<DayRecord, Failure> {
+    let scale = opened.series.source.scale();
+    let lasting = Lasting {
+        job: run.manifest.name.clone(),
+        series: opened.series.id.0.clone(),
+        date: todo.day.date,
+        scale,
+        window: [scale.label(todo.day.window.start), scale.label(todo.day.window.end)],
+        spec: todo.spec,
+        state: by.state,
+    };
+    let Some(work) = Arc::into_inner(work) else {
+        return Err(Failure::new(Class::Record, "a file of this day is still being worked on; run again"));
+    };
+    blocking(move || work.seal(SealAs { lasting, absent: by.absent }, &by.keys)).await
+}
+
+/// Runs file work on a thread that may block.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, archive::Error> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(Into::into),
+        Err(error) => Err(Failure::new(Class::Storage, format!("a thread of this program died: {error}"))),
+    }
+}

@@ -1,0 +1,190 @@
+//! The life of one file: fetched in as many attempts as allowed, then published.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::claims::{Claims, collision};
+use super::day::{blocking, path_of};
+use super::event::{DayId, Event, FileEnd};
+use super::{Run, Todo};
+use crate::archive::{DayWork, FileLine, Published, RelativePath};
+use crate::failure::{Class, Failure};
+use crate::fetch::{self, Ask, Fetched};
+use crate::net::Waits;
+use crate::source::RemoteFile;
+
+/// What the work at one file needs.
+pub(super) struct Work {
+    pub(super) run: Arc<Run>,
+    pub(super) todo: Todo,
+    pub(super) day: Arc<DayWork>,
+    pub(super) id: DayId,
+    pub(super) claims: Arc<Mutex<Claims>>,
+    /// Its path, when the listing told it.
+    pub(super) path: Option<RelativePath>,
+    /// The day's listing is final: what is not there will not come.
+    pub(super) is_final: bool,
+}
+
+/// How work at a file ended.
+pub(super) enum Ended {
+    /// It is in the archive.
+    Done,
+    /// Upstream does not have it, for good.
+    Absent(Box<FileLine>),
+    /// Given up.
+    Failed {
+        /// Its path, when known.
+        path: Option<String>,
+        /// Why.
+        failure: Failure,
+        /// Another key that fails with it.
+        with: Option<String>,
+    },
+}
+
+impl Work {
+    /// Fetches and publishes the file, telling how it went.
+    pub(super) async fn fetch(self, file: RemoteFile) -> Ended {
+        let mut waits = Waits::new(self.run.manifest.retry);
+        let mut attempts = 0;
+        let mut restarted = false;
+        loop {
+            attempts += 1;
+            let failure = match self.attempt(&file, &mut restarted).await {
+                Ok(fetched) => return self.publish(&file, fetched, restarted).await,
+                Err(failure) => Failure { attempts, ..failure },
+            };
+            if let Some(wait) = waits.after(&failure) {
+                self.run.tell(Event::Retrying {
+                    day: self.id.clone(),
+                    key: Some(file.key.clone()),
+                    failure,
+                    wait_seconds: wait.as_secs_f64(),
+                });
+                if let Some(opened) = self.run.series.get(&self.id.series) {
+                    opened.client.note_retry();
+                }
+                tokio::time::sleep(wait).await;
+                continue;
+            }
+            // A file that an earlier record had does not become absent by a 404 of today.
+            let gone = failure.class == Class::NotFound && self.is_final && self.day.prior(&file.key).is_none();
+            if gone && let Some(line) = self.absent_line(&file, &failure) {
+                self.run.tell(Event::FileDone {
+                    day: self.id.clone(),
+                    key: file.key,
+                    path: Some(line.path.clone()),
+                    end: FileEnd::Absent,
+                });
+                return Ended::Absent(Box::new(line));
+            }
+            return Ended::Failed { path: self.path.as_ref().map(ToString::to_string), failure, with: None };
+        }
+    }
+
+    async fn attempt(&self, file: &RemoteFile, restarted: &mut bool) -> Result<Fetched, Failure> {
+        let Some(opened) = self.run.series.get(&self.id.series) else {
+            return Err(Failure::new(Class::SourceRefused, "its series is not open"));
+        };
+        let part = self.day.part(&file.key)?;
+        let received = |bytes| self.run.tell(Event::Received { day: self.id.clone(), bytes });
+        let ask =
+            Ask { client: &opened.client, file, part: &part, verify: self.run.manifest.verify, received: &received };
+        let failed = match fetch::attempt(&ask).await {
+            Ok(fetched) => {
+                *restarted |= fetched.restarted;
+                return Ok(fetched);
+            }
+            Err(failed) => failed,
+        };
+        *restarted |= failed.restarted;
+        if let Some(body) = failed.body {
+            let (day, key, url, why) =
+                (Arc::clone(&self.day), file.key.clone(), file.path.clone(), failed.failure.clone());
+            blocking(move || day.quarantine(body, &key, &url, &why)).await?;
+            self.run.tell(Event::Quarantined {
+                day: self.id.clone(),
+                key: file.key.clone(),
+                class: failed.failure.class,
+            });
+        }
+        Err(failed.failure)
+    }
+
+    async fn publish(self, file: &RemoteFile, fetched: Fetched, restarted: bool) -> Ended {
+        let given_up = |path: Option<String>, failure: Failure| Ended::Failed { path, failure, with: None };
+        let path = match self.path.clone().map_or_else(|| self.path_by_answer(file, &fetched), Ok) {
+            Ok(path) => path,
+            Err(failure) => return given_up(None, failure),
+        };
+        let claimed = self.claims.lock().unwrap_or_else(PoisonError::into_inner).claim(&path, &file.key);
+        if let Err(other) = claimed {
+            let failure = collision(&path, &file.key, &other);
+            return Ended::Failed { path: Some(path.to_string()), failure, with: Some(other) };
+        }
+        let line = self.line(file, &path, &fetched);
+        let (bytes, resumed_bytes) = (fetched.bytes, fetched.resumed_bytes);
+        let (day, at) = (Arc::clone(&self.day), path.clone());
+        let published = blocking(move || day.publish(fetched.staged, &at, line)).await;
+        let end = match published {
+            Ok(Published::Kept) => FileEnd::Kept { bytes },
+            Ok(how) => FileEnd::Fetched { bytes, resumed_bytes, restarted, replaced: how == Published::Replaced },
+            Err(failure) => return given_up(Some(path.to_string()), failure),
+        };
+        self.run.tell(Event::FileDone { day: self.id, key: file.key.clone(), path: Some(path.to_string()), end });
+        Ended::Done
+    }
+
+    fn path_by_answer(&self, file: &RemoteFile, fetched: &Fetched) -> Result<RelativePath, Failure> {
+        let name = fetch::name_of(file, fetched.validators.name.as_deref());
+        self.path_by(file, &name)
+    }
+
+    fn path_by(&self, file: &RemoteFile, name: &str) -> Result<RelativePath, Failure> {
+        match self.run.series.get(&self.id.series) {
+            Some(opened) => path_of(opened, &self.todo, file, name),
+            None => Err(Failure::new(Class::SourceRefused, "its series is not open")),
+        }
+    }
+
+    fn line(&self, file: &RemoteFile, path: &RelativePath, fetched: &Fetched) -> FileLine {
+        FileLine {
+            bytes: Some(fetched.bytes),
+            sha256: Some(fetched.sha256),
+            checked: Some(fetched.checked.to_owned()),
+            etag: fetched.validators.etag.clone(),
+            last_modified: fetched.validators.last_modified.clone(),
+            ..self.bare_line(file, path)
+        }
+    }
+
+    fn absent_line(&self, file: &RemoteFile, failure: &Failure) -> Option<FileLine> {
+        let path = match &self.path {
+            Some(path) => path.clone(),
+            None => self.path_by(file, &fetch::name_of(file, None)).ok()?,
+        };
+        let why = failure.status.map_or_else(|| "404".to_owned(), |status| status.to_string());
+        Some(FileLine { absent: Some(why), ..self.bare_line(file, &path) })
+    }
+
+    /// What a record says of a file whatever became of it.
+    fn bare_line(&self, file: &RemoteFile, path: &RelativePath) -> FileLine {
+        let scale = self.run.series.get(&self.id.series).map_or(crate::day::Scale::Utc, |o| o.series.source.scale());
+        FileLine {
+            series: self.id.series.0.clone(),
+            path: path.to_string(),
+            bytes: None,
+            sha256: None,
+            time: scale.label(file.time),
+            key: file.key.clone(),
+            url: file.path.clone(),
+            recnum: file.recnum,
+            harpnum: file.harpnum,
+            segment: file.segment.clone(),
+            checked: None,
+            absent: None,
+            etag: None,
+            last_modified: None,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Days in flight: begins them in order, a bounded number at a time, and takes second looks at empty ones.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use url::Origin;
+
+use super::day::{self, Ended};
+use super::event::{DayDone, DayId, DayState, Event};
+use super::{Outcome, Run, Todo};
+use crate::failure::{Class, Failure};
+use crate::net::Net;
+
+/// How often the hosts' figures are told.
+const TELL_HOSTS: Duration = Duration::from_secs(5);
+
+pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: &Net) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut waiting: VecDeque<Todo> = days.into();
+    // Days whose first listing was empty, by when they are looked at again.
+    let mut again: BTreeMap<(Instant, DayId), Todo> = BTreeMap::new();
+    let mut given_up: BTreeSet<String> = BTreeSet::new();
+    let mut flying: JoinSet<(Todo, Ended)> = JoinSet::new();
+    let mut tick = interval(TELL_HOSTS);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        while flying.len() < in_flight && !run.halt.is_cancelled() {
+            let due = again.first_key_value().is_some_and(|((at, _), _)| *at <= Instant::now());
+            let next = if due { again.pop_first().map(|(_, todo)| todo) } else { waiting.pop_front() };
+            let Some(todo) = next else { break };
+            if given_up.contains(&host(run, &todo)) {
+                let failure = Failure::new(
+                    Class::HostGivenUp,
+                    "not begun: its host failed twenty times in a row and gets no more requests in this run",
+                );
+                end(run, &mut outcome, failed(&todo, failure));
+                continue;
+            }
+            let run = Arc::clone(run);
+            flying.spawn(async move {
+                let ended = day::work(&run, &todo).await;
+                (todo, ended)
+            });
+        }
+        if flying.is_empty() && (run.halt.is_cancelled() || (waiting.is_empty() && again.is_empty())) {
+            break;
+        }
+        let next_look = again.first_key_value().map(|((at, _), _)| *at);
+        tokio::select! {
+            Some(done) = flying.join_next() => match done {
+                Ok((todo, Ended::Again)) => {
+                    let id = DayId { series: todo.series.clone(), date: todo.day.date };
+                    again.insert((Instant::now() + run.second_look, id), todo);
+                }
+                Ok((todo, Ended::Done(done, classes))) => {
+                    outcome.classes.extend(classes);
+                    if done.error.as_ref().is_some_and(|e| e.class == Class::HostGivenUp) {
+                        given_up.insert(host(run, &todo));
+                    }
+                    end(run, &mut outcome, done);
+                }
+                // A panic in a day is a bug of ours; the other days go on and the run is not called complete.
+                Err(error) => {
+                    tracing::error!(%error, "a day's task died");
+                    outcome.classes.insert(Class::Record);
+                }
+            },
+            () = run.halt.cancelled(), if !run.halt.is_cancelled() => {}
+            () = sleep_until(next_look.unwrap_or_else(Instant::now)), if next_look.is_some() && flying.len() < in_flight => {}
+            _ = tick.tick() => run.tell(Event::Hosts(net.hosts())),
+        }
+    }
+    for todo in again.into_values() {
+        end(run, &mut outcome, failed(&todo, Failure::new(Class::Interrupted, "stopped before the second listing")));
+    }
+    outcome
+}
+
+/// Days of one origin stop together when its host is given up.
+fn host(run: &Run, todo: &Todo) -> String {
+    let origin = run.series.get(&todo.series).map(|s| s.client.base().origin());
+    origin.as_ref().map(Origin::ascii_serialization).unwrap_or_default()
+}
+
+fn failed(todo: &Todo, failure: Failure) -> DayDone {
+    DayDone {
+        day: DayId { series: todo.series.clone(), date: todo.day.date },
+        state: DayState::Failed,
+        files: 0,
+        bytes: 0,
+        absent: 0,
+        digest: None,
+        outside_day: 0,
+        duplicates: 0,
+        error: Some(failure),
+    }
+}
+
+fn end(run: &Run, outcome: &mut Outcome, done: DayDone) {
+    *outcome.days.entry(done.state).or_default() += 1;
+    outcome.classes.extend(done.error.as_ref().map(|e| e.class));
+    run.tell(Event::DayDone(done));
+}
