@@ -92,6 +92,9 @@ pub(super) trait Holdings: Send + Sync + 'static {
     /// Every series, sorted by name.
     fn series(&self) -> Vec<SeriesName>;
 
+    /// The shape of a series' answers; `None` for an unknown one.
+    fn shape(&self, series: &str) -> Option<Shape>;
+
     /// The items whose `date_obs` lies in the window, sorted by it; `None` for an unknown series.
     fn list(&self, series: &str, window: Window) -> Option<Vec<Item>>;
 

@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use self::region::Sky;
 use self::series::{SERIES, SyntheticSeries};
-use super::holdings::{Content, Holdings, Item, SeriesName, Served};
+use super::holdings::{Content, Holdings, Item, SeriesName, Served, Shape};
 use super::slot::Slot;
 use crate::day::Window;
 use crate::digest::Digest;
@@ -74,6 +74,10 @@ impl Holdings for Synthetic {
             example: Slot(1_005_572).date_obs(),
         };
         SERIES.iter().map(name).collect()
+    }
+
+    fn shape(&self, series: &str) -> Option<Shape> {
+        known(series).map(|series| series.shape)
     }
 
     fn list(&self, series: &str, window: Window) -> Option<Vec<Item>> {
