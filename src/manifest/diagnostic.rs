@@ -106,6 +106,8 @@ impl Diagnostics {
     /// Puts findings beside the text they are about.
     pub(super) fn new(path: &Path, text: &str, mut findings: Vec<Finding>) -> Diagnostics {
         findings.sort_by_key(|finding| finding.at);
+        // One value may serve several series: what is wrong with it is told once.
+        findings.dedup();
         let omitted = findings.len().saturating_sub(KEPT);
         findings.truncate(KEPT);
         let list = findings

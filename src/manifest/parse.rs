@@ -10,6 +10,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde_saphyr::granit_parser::ErrorKind;
+use serde_saphyr::localizer::ExternalMessageSource;
 use serde_saphyr::{DuplicateKeyPolicy, Location, MergeKeyPolicy, NonFiniteFloatPolicy, Spanned};
 
 use super::diagnostic::{Diagnostics, Finding, Span};
@@ -163,17 +165,37 @@ fn broken(error: &serde_saphyr::Error, text: &str) -> Finding {
         Yaml::UnsupportedTag { .. } | Yaml::TaggedScalarCannotDeserializeIntoString { .. } => {
             ("a YAML tag (`!name`), which has no meaning here".to_owned(), "text that begins with `!` needs quotes")
         }
+        Yaml::ExternalMessage { source, msg, .. } => match source.as_ref() {
+            ExternalMessageSource::Parser(error) => broken_syntax(error.kind()),
+            _ => (format!("not YAML: {}", escape(msg)), QUOTES),
+        },
+        Yaml::Eof { .. } => ("the file ends in the middle of something".to_owned(), "close what is open"),
         other => {
             let told = other.render();
-            let told = told.lines().next().unwrap_or_default();
-            (
-                format!("not YAML: {}", escape(told)),
-                "mind the indentation, and put text with `: `, `#`, `{` or `*` in quotes",
-            )
+            (format!("not YAML: {}", escape(told.lines().next().unwrap_or_default())), QUOTES)
         }
     };
     let at = inner.location().or_else(|| error.location()).map(|location| span(&location, text));
     Finding { at, message, hint: Some(hint.to_owned()), also: None }
+}
+
+const QUOTES: &str = "mind the indentation, and put text with `: `, `#`, `{` or `*` in quotes";
+
+/// What the parser below the library stumbled over, with a hint.
+fn broken_syntax(kind: &ErrorKind) -> (String, &'static str) {
+    match kind {
+        ErrorKind::RecursionLimitExceeded => {
+            (format!("nested deeper than {DEEPEST} levels"), "is it a manifest at all?")
+        }
+        ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => {
+            ("a tab where YAML wants spaces".to_owned(), "indent with spaces")
+        }
+        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => (
+            "a `:` or `-` where no key can stand".to_owned(),
+            "one `key: value` a line, list entries on lines of their own, and text with `: ` in quotes",
+        ),
+        other => (format!("not YAML: {}", escape(&other.to_string())), QUOTES),
+    }
 }
 
 /// The place in bytes. Where the library gives lines and columns only, it is found from those.
@@ -214,6 +236,15 @@ fn node(raw: Spanned<Raw>, text: &str) -> Node {
         _ => None,
     };
     at.end = last.map_or(at.end, |last| at.end.max(last.span.end));
+    if text.get(at.start..).is_some_and(|rest| rest.starts_with(['[', '{']))
+        && matches!(value, Value::List(_) | Value::Map(_))
+    {
+        let rest = text.get(at.end..).unwrap_or_default();
+        let closing = rest.trim_start_matches([' ', ',', '\n', '\r']);
+        if closing.starts_with([']', '}']) {
+            at.end += rest.len() - closing.len() + 1;
+        }
+    }
     Node { span: at, value }
 }
 

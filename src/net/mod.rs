@@ -24,7 +24,6 @@ mod transport;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use url::Url;
 
@@ -34,10 +33,11 @@ pub use retry::Waits;
 pub use stats::HostStats;
 
 use crate::failure::{Class, Failure};
-use crate::manifest::{Limits, Timeouts};
+use crate::manifest::{Limits, Retry, Timeouts};
 use clock::{Clock, RuntimeClock};
 use host::Host;
-use origin::{Origin, shown};
+use origin::Origin;
+pub(crate) use origin::shown;
 use transport::Settings;
 
 /// All hosts this process talks to: shared by every job, since limits belong to the operator's host group.
@@ -66,8 +66,8 @@ pub struct Policy {
     pub limits: Limits,
     /// The manifest's timeouts.
     pub timeouts: Timeouts,
-    /// The longest pause that a host's `Retry-After` can bring about: the manifest's `retry.max_wait`.
-    pub max_wait: Duration,
+    /// The manifest's retry: how long a host's own wait is honoured at most.
+    pub retry: Retry,
     /// True when the source is the built-in service: its own preset.
     pub embedded: bool,
 }
@@ -102,12 +102,12 @@ impl Net {
         };
         Ok(Client {
             http: self.transport(settings)?,
-            base: base.clone(),
             host: self.host(preset::group_of(base), &limits, policy.contact),
             origins: Arc::new([origin]),
             identity,
             timeouts: policy.timeouts,
-            max_wait: policy.max_wait,
+            max_wait: policy.retry.max_wait,
+            base: base.clone(),
         })
     }
 

@@ -93,7 +93,7 @@ fn is_private_v4(address: std::net::Ipv4Addr) -> bool {
 }
 
 /// A URL for messages: no login, no fragment, and of the query only the values that are known to be harmless.
-pub(super) fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     let mut text = format!("{}://", url.scheme());
     if let Some(host) = url.host() {
         text.push_str(&host.to_string());
