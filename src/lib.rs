@@ -49,6 +49,7 @@
 //! 8. Memory follows the days in flight, not the job.
 
 pub mod archive;
+pub mod cli;
 pub mod day;
 pub mod digest;
 pub mod failure;

@@ -29,6 +29,9 @@ const DEEPEST: usize = 64;
 /// How much aliases may unfold to, in YAML events.
 const UNFOLDED: usize = 10_000;
 
+/// The stack that YAML is read on, in bytes; only what is used of it costs memory.
+const STACK: usize = 16 << 20;
+
 /// Looks up a variable of the environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -79,7 +82,7 @@ pub fn parse(path: &Path, bytes: &[u8], environment: Environment<'_>) -> Result<
             return Err(Diagnostics::new(path, &good, vec![finding]));
         }
     };
-    let root = tree(text).map_err(|finding| Diagnostics::new(path, text, vec![finding]))?;
+    let root = with_room(text).map_err(|finding| Diagnostics::new(path, text, vec![finding]))?;
 
     let findings = RefCell::new(Vec::new());
     let job = Typed::<form::Job>::deserialize(Reader { node: &root, findings: &findings });
@@ -123,6 +126,19 @@ fn tree(text: &str) -> Result<Node, Finding> {
         Ok(raw) => Ok(node(raw, text)),
         Err(error) => Err(broken(&error, text)),
     }
+}
+
+/// Reads YAML on a stack of its own: without optimisation the library takes 32 KiB of it for each level of nesting, and
+/// 64 levels would not fit into the 2 MiB of an ordinary thread.
+fn with_room(text: &str) -> Result<Node, Finding> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || tree(text));
+        match thread.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(read)) => read,
+            Ok(Err(_)) => Err(Finding::whole("the YAML library failed on this file")),
+            Err(error) => Err(Finding::whole(format!("no thread to read it with: {error}"))),
+        }
+    })
 }
 
 /// Says in our words what the library found; its own words may repeat the file's text.

@@ -57,15 +57,18 @@ fn a_record_is_trusted_until_check_looks_at_the_files() {
 }
 
 #[test]
-fn d_10_a_cut_record_is_found_and_nothing_is_lost() {
+fn d_10_a_cut_record_is_found_and_the_day_is_sealed_again_without_a_new_file() {
     let server = server();
     let lab = lab_for(&server);
     lab.report(0);
     let record = lab.read(RECORD);
     lab.write(RECORD, &record[..record.len() - 20]);
-    let report = lab.report(1);
-    assert_eq!(report["days"][0]["error"]["class"], "record", "{report:#}");
-    assert_eq!(lab.read(PLACE), body());
+    let placed = std::fs::metadata(lab.path(PLACE)).and_then(|file| file.modified()).expect("a time");
+    lab.run().stderr_has("2015-12-11.jsonl").done();
+    let report = lab.json("report.json");
+    assert_eq!(report["totals"]["files"]["kept"], 1, "{report:#}");
+    assert_eq!(lab.read(RECORD), record, "the record is what it was");
+    assert_eq!(std::fs::metadata(lab.path(PLACE)).and_then(|file| file.modified()).expect("a time"), placed);
 }
 
 #[test]
@@ -76,7 +79,7 @@ fn another_job_on_the_same_days_is_an_error_that_says_what_to_do() {
     let record = lab.read(RECORD);
     let other = Job::at(&server.url()).yaml().replace("name: lab", "name: other");
     lab.write("job.yaml", other.replace("archive: { root: data }", "archive: { root: data, layout: \"x/{file}\" }"));
-    lab.run().status(1).stderr_has("as:").done();
+    lab.run().status(2).stderr_has("as:").stderr_has("`lab`").done();
     assert_eq!(lab.read(RECORD), record);
 }
 

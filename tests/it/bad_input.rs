@@ -20,7 +20,7 @@ fn wrong() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("an unknown key", with("name: lab", "name: lab\ncolour: red"), "colour"),
         ("a duplicate key", with("name: lab", "name: lab\nname: other"), "name"),
         ("a wrong type", with("version: 1", "version: [1]"), "version"),
-        ("yes for a boolean", with("name: lab", "name: yes"), "job.yaml"),
+        ("yes for a value that is no text", with("version: 1", "version: yes"), "version"),
         ("a date that is none", with("2015-12-12", "2015-02-30"), "2015-02-30"),
         ("an end before the start", with("2015-12-12", "2015-12-01"), "end"),
         ("an empty range", with("2015-12-12", "2015-12-11"), "range"),

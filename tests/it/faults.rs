@@ -195,7 +195,7 @@ fn n_04_a_service_that_is_not_there_is_a_passing_failure() {
     let lab = Lab::new();
     lab.write("job.yaml", Job::at(&format!("http://127.0.0.1:{port}")).yaml());
     let report = lab.report(4);
-    assert_eq!(report["days"][0]["error"]["class"], "unreachable", "{report:#}");
+    assert_eq!(report["failures"][0]["class"], "unreachable", "{report:#}");
     assert!(lab.files("data").is_empty() && lab.days("data").is_empty());
 }
 
@@ -209,7 +209,7 @@ fn l_07_l_12_a_listing_that_is_none_fails_the_day() {
         server.script("/HMI/sharp_720s", [answer]);
         let lab = lab_for(&server);
         let report = lab.report(1);
-        assert_eq!(report["days"][0]["error"]["class"], "listing-malformed", "{report:#}");
+        assert_eq!(report["failures"][0]["class"], "listing-malformed", "{report:#}");
         assert!(lab.days("data").is_empty());
     }
 }

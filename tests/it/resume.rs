@@ -65,7 +65,7 @@ fn identity(lab: &Lab, path: &str) -> (u64, i64, i64) {
 /// Lets a run go until the first day is sealed and a part of the large file is on disk.
 fn wait_for_the_middle(lab: &Lab, server: &Server) {
     server.wait_for_pauses(1);
-    lab.until("the first day is sealed", |lab| !lab.days("data").is_empty());
+    lab.until("the first day is sealed", |lab| lab.path(FIRST_DAY).exists());
     lab.until("a part is on disk", |lab| {
         let parts = lab.tree("data/.sunhaul/work/partial");
         let length =
@@ -198,7 +198,7 @@ fn a_day_that_another_process_has_is_held() {
     wait_for_the_middle(&lab, &server);
     let report = lab.report(4);
     assert_eq!(report["totals"]["days"]["held"], 1, "{report:#}");
-    assert_eq!(report["days"][0]["state"], "held");
+    assert_eq!(report["days"][0]["state"], "held", "{report:#}");
     first.kill();
     lab.report(0);
     assert_eq!((lab.proved("data"), digests(&lab)), unbroken());
