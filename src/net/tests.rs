@@ -356,3 +356,27 @@ async fn kept_connections_are_used_again() {
     let connections = server.connections.load(Ordering::Relaxed);
     assert!(connections <= 2, "{connections} connections for requests one after the other");
 }
+
+#[tokio::test]
+async fn n_05_a_tls_handshake_that_fails_or_stalls_is_told_as_such() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let mut silent = Vec::new();
+        for nth in 0.. {
+            let Ok((mut socket, _)) = listener.accept().await else { return };
+            if nth == 0 {
+                let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            }
+            silent.push(socket);
+        }
+    });
+    let base: Url = format!("https://127.0.0.1:{port}/").parse().unwrap();
+    let client = Net::new().client(&base, policy()).unwrap();
+    let no_tls = read(&client, &base).await.unwrap_err();
+    assert_eq!(no_tls.class, Class::Unreachable);
+    assert!(no_tls.message.contains("corrupt message"), "{no_tls}");
+    let stalled = read(&client, &base).await.unwrap_err();
+    assert_eq!(stalled.class, Class::Unreachable);
+    assert!(stalled.message.contains("no connection within the time allowed"), "{stalled}");
+}
