@@ -24,7 +24,7 @@ impl Selection {
 }
 
 /// A range, or why it is none with the hint behind it: a usage error is one text.
-fn stretch(text: &str) -> std::result::Result<plan::Stretch, String> {
+fn stretch(text: &str) -> Result<plan::Stretch, String> {
     text.parse().map_err(|problem: plan::Problem| match problem.hint {
         Some(hint) => format!("{}; {hint}", problem.message),
         None => problem.message,

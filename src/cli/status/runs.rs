@@ -77,7 +77,7 @@ impl PastRun {
 /// The last runs of a job, the newest first. A report that cannot be read is no reason to fail: it is left out, and
 /// the log says so.
 pub(super) fn last(folder: &Path, job: &str, count: usize) -> Vec<PastRun> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(std::result::Result::ok);
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let mut paths: Vec<PathBuf> =
         entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
     // A run's id begins with its time, so that names sort by it.
