@@ -60,7 +60,7 @@ pub(super) fn policy(job: &Manifest, source: &SourceSpec, run: &str) -> Policy {
         contact: job.contact.clone(),
         limits: job.limits.clone(),
         timeouts: job.timeouts,
-        max_wait: job.retry.max_wait,
+        retry: job.retry,
         embedded: matches!(source, SourceSpec::Embedded(_)),
     }
 }

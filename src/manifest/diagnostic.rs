@@ -16,6 +16,9 @@ const KEPT: usize = 100;
 const SHOWN: usize = 110;
 const LEAD: usize = 40;
 
+/// How many bytes before and after a place are looked at.
+const NEAR: usize = 4096;
+
 /// A stretch of the manifest's text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Span {
@@ -106,12 +109,15 @@ impl Diagnostics {
     /// Puts findings beside the text they are about.
     pub(super) fn new(path: &Path, text: &str, mut findings: Vec<Finding>) -> Diagnostics {
         findings.sort_by_key(|finding| finding.at);
+        // One value may serve several series: what is wrong with it is told once.
+        findings.dedup();
         let omitted = findings.len().saturating_sub(KEPT);
         findings.truncate(KEPT);
+        let (mut places, mut others) = (Places::new(text), Places::new(text));
         let list = findings
             .into_iter()
             .map(|finding| {
-                let excerpt = finding.at.map(|span| Excerpt::new(text, span));
+                let excerpt = finding.at.map(|span| Excerpt::new(&mut places, span));
                 Diagnostic {
                     path: path.to_owned(),
                     line: excerpt.as_ref().map_or(0, |e| e.line),
@@ -119,7 +125,7 @@ impl Diagnostics {
                     message: finding.message,
                     hint: finding.hint,
                     excerpt,
-                    also: finding.also.map(|(span, label)| (Excerpt::new(text, span), label)),
+                    also: finding.also.map(|(span, label)| (Excerpt::new(&mut others, span), label)),
                 }
             })
             .collect();
@@ -211,46 +217,73 @@ impl Diagnostic {
     }
 }
 
+/// Counts lines and columns while going forward through the text, so that many places cost one pass.
+struct Places<'a> {
+    text: &'a str,
+    at: usize,
+    line: usize,
+    line_start: usize,
+    column: usize,
+}
+
+impl<'a> Places<'a> {
+    fn new(text: &'a str) -> Places<'a> {
+        Places { text, at: 0, line: 1, line_start: 0, column: 1 }
+    }
+
+    /// Goes to a place, from the beginning when it lies behind.
+    fn go(&mut self, to: usize) {
+        if to < self.at {
+            *self = Places::new(self.text);
+        }
+        let passed = &self.text[self.at..to];
+        if let Some(newline) = passed.rfind('\n') {
+            self.line += passed.matches('\n').count();
+            self.line_start = self.at + newline + 1;
+            self.column = 1;
+        }
+        self.column += self.text[self.at.max(self.line_start)..to].chars().count();
+        self.at = to;
+    }
+}
+
 impl Excerpt {
-    fn new(text: &str, span: Span) -> Excerpt {
+    fn new(places: &mut Places<'_>, span: Span) -> Excerpt {
+        let text = places.text;
         let start = floor(text, span.start);
         let end = floor(text, span.end.max(span.start));
-        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
-        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-        let line = text[..line_start].matches('\n').count() + 1;
-        let column = text[line_start..start].chars().count() + 1;
-        let whole = text[line_start..line_end].trim_end_matches('\r');
+        places.go(start);
+        let mut excerpt =
+            Excerpt { line: places.line, column: places.column, text: String::new(), before: 0, marked: 0 };
 
-        let mut secret = logins(whole);
-        let mark = start - line_start..end.min(line_end).max(start) - line_start;
-        // A long line is cut around the place; lines of a megabyte are possible.
-        let chars_before = column - 1;
-        let skip = if chars_before + 20 > SHOWN { chars_before.saturating_sub(LEAD) } else { 0 };
-        let mut excerpt = Excerpt { line, column, text: String::new(), before: 0, marked: 0 };
-        if skip > 0 {
+        // A line may be a megabyte long: it is cut around the place, and looked at only near it.
+        let near = floor(text, start.saturating_sub(NEAR)).max(places.line_start);
+        let far = floor(text, start.saturating_add(NEAR));
+        let line = text[near..far].split_at(start - near);
+        let rest = line.1.find('\n').map_or(line.1, |newline| &line.1[..newline]);
+        let line = text[near..start + rest.len()].trim_end_matches('\r');
+        let before = text[near..start].chars().count();
+        let skip = if before + 20 > SHOWN { before.saturating_sub(LEAD) } else { 0 };
+        if skip > 0 || near > places.line_start {
             excerpt.text.push('…');
             excerpt.before = 1;
         }
-        let mut room = SHOWN;
-        for (at, c) in whole.char_indices().skip(skip) {
-            if room == 0 {
+        let secret = logins(line);
+        for (shown, (at, c)) in line.char_indices().skip(skip).enumerate() {
+            if shown == SHOWN {
                 excerpt.text.push('…');
                 break;
             }
-            room -= 1;
-            while secret.first().is_some_and(|range| range.end <= at) {
-                secret.remove(0);
-            }
-            let hidden = secret.first().is_some_and(|range| range.contains(&at));
+            let hidden = secret.iter().any(|range| range.contains(&at));
             let mut buffer = [0; 4];
-            let shown = if hidden { "*".into() } else { escape(c.encode_utf8(&mut buffer)) };
-            let width = shown.chars().count();
-            if at < mark.start {
+            let written = if hidden { "*".into() } else { escape(c.encode_utf8(&mut buffer)) };
+            let width = written.chars().count();
+            if near + at < start {
                 excerpt.before += width;
-            } else if at < mark.end {
+            } else if near + at < end {
                 excerpt.marked += width;
             }
-            excerpt.text.push_str(&shown);
+            excerpt.text.push_str(&written);
         }
         excerpt.marked = excerpt.marked.max(1);
         excerpt

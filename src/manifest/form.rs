@@ -28,13 +28,16 @@ pub(super) struct Job {
     pub(super) name: Typed<Component>,
     /// An e-mail address, sent as `From` to the sources. Needed for public archives. `${NAME}` is replaced.
     #[schemars(example = "jane@example.org")]
-    pub(super) contact: Option<Typed<Text>>,
+    #[serde(default)]
+    pub(super) contact: Typed<Text>,
     /// Where the series are; a series may have its own.
     #[schemars(example = serde_json::json!({ "hmi": { "url": "http://localhost:8001" } }))]
-    pub(super) source: Option<Typed<Source>>,
+    #[serde(default)]
+    pub(super) source: Typed<Source>,
     /// The dates of all series; a series may have its own.
     #[schemars(example = serde_json::json!({ "start": "2015-12-11", "end": "2015-12-14" }))]
-    pub(super) range: Option<Typed<Range>>,
+    #[serde(default)]
+    pub(super) range: Typed<Range>,
     /// The series to fetch.
     #[schemars(example = serde_json::json!([{ "name": "sharp_720s" }]), length(min = 1))]
     pub(super) series: Typed<Vec<Typed<Series>>>,
@@ -43,19 +46,24 @@ pub(super) struct Job {
     pub(super) archive: Typed<Archive>,
     /// Limits of this job. They lower what a host's preset allows; on private hosts they may raise it.
     #[schemars(example = serde_json::json!({ "requests": "4/s", "bandwidth": "20 MiB/s", "concurrency": 4 }))]
-    pub(super) limits: Option<Typed<Limits>>,
+    #[serde(default)]
+    pub(super) limits: Typed<Limits>,
     /// How a failed request is tried again.
     #[schemars(example = serde_json::json!({ "attempts": 6, "max_wait": "2m" }))]
-    pub(super) retry: Option<Typed<Retry>>,
+    #[serde(default)]
+    pub(super) retry: Typed<Retry>,
     /// How long a silent peer is waited for.
     #[schemars(example = serde_json::json!({ "connect": "10s", "stall": "30s" }))]
-    pub(super) timeouts: Option<Typed<Timeouts>>,
+    #[serde(default)]
+    pub(super) timeouts: Typed<Timeouts>,
     /// How old a day's end must be to count as final; a younger day is fetched and stays provisional. Default: 3d.
     #[schemars(example = "3d")]
-    pub(super) settle: Option<Typed<Span>>,
+    #[serde(default)]
+    pub(super) settle: Typed<Span>,
     /// Which checks a file must pass. Its length is always checked. Default: all of them.
     #[schemars(example = ["size", "fits", "magic"])]
-    pub(super) verify: Option<Typed<Vec<Typed<Check>>>>,
+    #[serde(default)]
+    pub(super) verify: Typed<Vec<Typed<Check>>>,
 }
 
 /// A kind of source, named by its one key.
@@ -86,7 +94,8 @@ pub(super) struct Hmi {
 pub(super) struct Embedded {
     /// What the synthetic data are made from. Default: 0.
     #[schemars(example = 7)]
-    pub(super) seed: Option<Typed<Seed>>,
+    #[serde(default)]
+    pub(super) seed: Typed<Seed>,
 }
 
 /// Dates, half-open: the start is inside, the end is not.
@@ -111,30 +120,37 @@ pub(super) struct Series {
     #[schemars(example = "hmi.sharp_cea_720s")]
     pub(super) name: Typed<RemoteName>,
     /// The id under which its files and records are kept, when the name is taken already. Default: the name.
-    #[serde(rename = "as")]
     #[schemars(example = &"cea")]
-    pub(super) id: Option<Typed<Component>>,
+    #[serde(rename = "as", default)]
+    pub(super) id: Typed<Component>,
     /// Where this series is, when it is not where the others are.
     #[schemars(example = serde_json::json!({ "embedded": {} }))]
-    pub(super) source: Option<Typed<Source>>,
+    #[serde(default)]
+    pub(super) source: Typed<Source>,
     /// The dates of this series, when they are not those of the others.
     #[schemars(example = serde_json::json!({ "start": "2015-12-11", "end": "today-3d" }))]
-    pub(super) range: Option<Typed<Range>>,
+    #[serde(default)]
+    pub(super) range: Typed<Range>,
     /// Where the files of this series go, when not where `archive.layout` says.
     #[schemars(example = "{series}/{date:%Y/%m}/{file}")]
-    pub(super) layout: Option<Typed<Text>>,
+    #[serde(default)]
+    pub(super) layout: Typed<Text>,
     /// Only these segments.
     #[schemars(example = ["Br", "Bp", "Bt"], length(min = 1))]
-    pub(super) segments: Option<Typed<Vec<Typed<RemoteName>>>>,
+    #[serde(default)]
+    pub(super) segments: Typed<Vec<Typed<RemoteName>>>,
     /// Only these active regions (HARP numbers).
     #[schemars(example = [377], length(min = 1))]
-    pub(super) harpnum: Option<Typed<Vec<Typed<Harpnum>>>>,
+    #[serde(default)]
+    pub(super) harpnum: Typed<Vec<Typed<Harpnum>>>,
     /// Only records of this quality.
     #[schemars(example = serde_json::json!({ "none_of": 0x0001_0000 }))]
-    pub(super) quality: Option<Typed<Quality>>,
+    #[serde(default)]
+    pub(super) quality: Typed<Quality>,
     /// Only records whose slot is a multiple of this; nothing is interpolated.
     #[schemars(example = "1h")]
-    pub(super) cadence: Option<Typed<PositiveSpan>>,
+    #[serde(default)]
+    pub(super) cadence: Typed<PositiveSpan>,
 }
 
 /// A condition on a record's QUALITY.
@@ -157,10 +173,12 @@ pub(super) struct Archive {
     pub(super) root: Typed<Text>,
     /// Where each file goes below the root. Default: `{series}/{date:%Y/%m/%d}/{file}`.
     #[schemars(example = "{series}/{date:%Y/%m/%d}/{file}")]
-    pub(super) layout: Option<Typed<Text>>,
+    #[serde(default)]
+    pub(super) layout: Typed<Text>,
     /// How a day is locked against other processes: `none` for filesystems without locks. Default: flock.
     #[schemars(example = &"flock")]
-    pub(super) lock: Option<Typed<Lock>>,
+    #[serde(default)]
+    pub(super) lock: Typed<Lock>,
 }
 
 /// How a day is locked against other processes.
@@ -181,16 +199,20 @@ pub(super) enum Lock {
 pub(super) struct Limits {
     /// Requests per time to one host: `4/s`, `200/min` or `unlimited`.
     #[schemars(example = "4/s")]
-    pub(super) requests: Option<Typed<Rate>>,
+    #[serde(default)]
+    pub(super) requests: Typed<Rate>,
     /// Bytes per second from one host: `20 MiB/s` or `unlimited`.
     #[schemars(example = "20 MiB/s")]
-    pub(super) bandwidth: Option<Typed<Bandwidth>>,
+    #[serde(default)]
+    pub(super) bandwidth: Typed<Bandwidth>,
     /// Connections to one host, 1 to 256.
     #[schemars(example = 4)]
-    pub(super) concurrency: Option<Typed<Concurrency>>,
+    #[serde(default)]
+    pub(super) concurrency: Typed<Concurrency>,
     /// Who of a public host agreed to more than its preset, and when; goes into the report.
     #[schemars(example = "M. Example, 2026-01-08")]
-    pub(super) agreed_with: Option<Typed<Text>>,
+    #[serde(default)]
+    pub(super) agreed_with: Typed<Text>,
 }
 
 /// How a failed request is tried again.
@@ -200,10 +222,12 @@ pub(super) struct Limits {
 pub(super) struct Retry {
     /// Attempts in all, 1 to 100. Default: 6.
     #[schemars(example = 6)]
-    pub(super) attempts: Option<Typed<Attempts>>,
+    #[serde(default)]
+    pub(super) attempts: Typed<Attempts>,
     /// The longest single wait, even when the host asks for more. Default: 2m.
     #[schemars(example = "2m")]
-    pub(super) max_wait: Option<Typed<PositiveSpan>>,
+    #[serde(default)]
+    pub(super) max_wait: Typed<PositiveSpan>,
 }
 
 /// How long a silent peer is waited for.
@@ -213,10 +237,12 @@ pub(super) struct Retry {
 pub(super) struct Timeouts {
     /// For a connection. Default: 10s.
     #[schemars(example = "10s")]
-    pub(super) connect: Option<Typed<PositiveSpan>>,
+    #[serde(default)]
+    pub(super) connect: Typed<PositiveSpan>,
     /// For an answer to begin, and for each next piece of it. Default: 30s.
     #[schemars(example = "30s")]
-    pub(super) stall: Option<Typed<PositiveSpan>>,
+    #[serde(default)]
+    pub(super) stall: Typed<PositiveSpan>,
 }
 
 /// A check that a file must pass.

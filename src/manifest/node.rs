@@ -72,12 +72,14 @@ impl Node {
 pub(crate) struct Wrong {
     message: String,
     hint: Option<String>,
+    /// Where, when it is not the whole value.
+    at: Option<Span>,
 }
 
 impl Wrong {
     /// A reason; `message` must be safe to show.
     pub(super) fn new(message: impl Into<String>) -> Wrong {
-        Wrong { message: message.into(), hint: None }
+        Wrong { message: message.into(), hint: None, at: None }
     }
 
     /// Adds what to write instead.
@@ -90,9 +92,25 @@ impl Wrong {
         Wrong::new(format!("expected {what}, found {}", node.described()))
     }
 
+    /// Narrows it to a place inside the value, when it has none yet.
+    fn inside(mut self, span: Span) -> Wrong {
+        self.at = self.at.or(Some(span));
+        self
+    }
+
+    /// What is wrong.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to write instead.
+    pub(crate) fn to_do(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// The same at a place.
     pub(super) fn at(self, span: Span) -> Finding {
-        Finding { at: Some(span), message: self.message, hint: self.hint, also: None }
+        Finding { at: Some(self.at.unwrap_or(span)), message: self.message, hint: self.hint, also: None }
     }
 }
 
@@ -260,10 +278,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         match &self.node.value {
             Value::List(items) => visitor.visit_seq(Items { at: self, rest: items.iter() }),
-            _ => match self.node.text() {
-                Some(text) => Err(self.wrong("a list").hint(format!("one entry is written [{}]", escape(text)))),
-                None => Err(self.wrong("a list")),
-            },
+            _ => Err(self.wrong("a list").hint("a list is written `[a, b]`, or as lines that begin with `- `")),
         }
     }
 
@@ -296,7 +311,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         };
         let text = tag.text().unwrap_or_default();
         let Some(variant) = variants.iter().find(|variant| **variant == text) else {
-            let wrong = Wrong::new(format!("expected one of {}, found {}", listed(variants), tag.described()));
+            let wrong = Wrong::expected(&format!("one of {}", listed(variants)), tag).inside(tag.span);
             return Err(match nearest(text, variants.iter().copied()) {
                 Some(near) => wrong.hint(format!("did you mean `{near}`?")),
                 None => wrong,
@@ -414,9 +429,9 @@ impl<'de> VariantAccess<'de> for Choice<'de> {
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Wrong> {
         match self.content {
-            Some(node) => seed.deserialize(self.at.to(node)),
-            None => Err(Wrong::new(format!("`{}` needs its settings", self.variant))
-                .hint(format!("write `{{ {}: {{ ... }} }}`", self.variant))),
+            Some(node) => seed.deserialize(self.at.to(node)).map_err(|wrong: Wrong| wrong.inside(node.span)),
+            None => Err(Wrong::new(format!("`{}` needs its settings, even if there are none", self.variant))
+                .hint(format!("write `{{ {}: {{}} }}`, with the settings between the inner braces", self.variant))),
         }
     }
 

@@ -10,6 +10,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde_saphyr::granit_parser::ErrorKind;
+use serde_saphyr::localizer::ExternalMessageSource;
 use serde_saphyr::{DuplicateKeyPolicy, Location, MergeKeyPolicy, NonFiniteFloatPolicy, Spanned};
 
 use super::diagnostic::{Diagnostics, Finding, Span};
@@ -26,6 +28,9 @@ const LARGEST: usize = 1 << 20;
 const DEEPEST: usize = 64;
 /// How much aliases may unfold to, in YAML events.
 const UNFOLDED: usize = 10_000;
+
+/// The stack that YAML is read on, in bytes; only what is used of it costs memory.
+const STACK: usize = 16 << 20;
 
 /// Looks up a variable of the environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -77,7 +82,7 @@ pub fn parse(path: &Path, bytes: &[u8], environment: Environment<'_>) -> Result<
             return Err(Diagnostics::new(path, &good, vec![finding]));
         }
     };
-    let root = tree(text).map_err(|finding| Diagnostics::new(path, text, vec![finding]))?;
+    let root = with_room(text).map_err(|finding| Diagnostics::new(path, text, vec![finding]))?;
 
     let findings = RefCell::new(Vec::new());
     let job = Typed::<form::Job>::deserialize(Reader { node: &root, findings: &findings });
@@ -123,6 +128,19 @@ fn tree(text: &str) -> Result<Node, Finding> {
     }
 }
 
+/// Reads YAML on a stack of its own: without optimisation the library takes 32 KiB of it for each level of nesting, and
+/// 64 levels would not fit into the 2 MiB of an ordinary thread.
+fn with_room(text: &str) -> Result<Node, Finding> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || tree(text));
+        match thread.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(read)) => read,
+            Ok(Err(_)) => Err(Finding::whole("the YAML library failed on this file")),
+            Err(error) => Err(Finding::whole(format!("no thread to read it with: {error}"))),
+        }
+    })
+}
+
 /// Says in our words what the library found; its own words may repeat the file's text.
 fn broken(error: &serde_saphyr::Error, text: &str) -> Finding {
     use serde_saphyr::Error as Yaml;
@@ -163,17 +181,37 @@ fn broken(error: &serde_saphyr::Error, text: &str) -> Finding {
         Yaml::UnsupportedTag { .. } | Yaml::TaggedScalarCannotDeserializeIntoString { .. } => {
             ("a YAML tag (`!name`), which has no meaning here".to_owned(), "text that begins with `!` needs quotes")
         }
+        Yaml::ExternalMessage { source, msg, .. } => match source.as_ref() {
+            ExternalMessageSource::Parser(error) => broken_syntax(error.kind()),
+            _ => (format!("not YAML: {}", escape(msg)), QUOTES),
+        },
+        Yaml::Eof { .. } => ("the file ends in the middle of something".to_owned(), "close what is open"),
         other => {
             let told = other.render();
-            let told = told.lines().next().unwrap_or_default();
-            (
-                format!("not YAML: {}", escape(told)),
-                "mind the indentation, and put text with `: `, `#`, `{` or `*` in quotes",
-            )
+            (format!("not YAML: {}", escape(told.lines().next().unwrap_or_default())), QUOTES)
         }
     };
     let at = inner.location().or_else(|| error.location()).map(|location| span(&location, text));
     Finding { at, message, hint: Some(hint.to_owned()), also: None }
+}
+
+const QUOTES: &str = "mind the indentation, and put text with `: `, `#`, `{` or `*` in quotes";
+
+/// What the parser below the library stumbled over, with a hint.
+fn broken_syntax(kind: &ErrorKind) -> (String, &'static str) {
+    match kind {
+        ErrorKind::RecursionLimitExceeded => {
+            (format!("nested deeper than {DEEPEST} levels"), "is it a manifest at all?")
+        }
+        ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => {
+            ("a tab where YAML wants spaces".to_owned(), "indent with spaces")
+        }
+        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => (
+            "a `:` or `-` where no key can stand".to_owned(),
+            "one `key: value` a line, list entries on lines of their own, and text with `: ` in quotes",
+        ),
+        other => (format!("not YAML: {}", escape(&other.to_string())), QUOTES),
+    }
 }
 
 /// The place in bytes. Where the library gives lines and columns only, it is found from those.
@@ -214,6 +252,15 @@ fn node(raw: Spanned<Raw>, text: &str) -> Node {
         _ => None,
     };
     at.end = last.map_or(at.end, |last| at.end.max(last.span.end));
+    if text.get(at.start..).is_some_and(|rest| rest.starts_with(['[', '{']))
+        && matches!(value, Value::List(_) | Value::Map(_))
+    {
+        let rest = text.get(at.end..).unwrap_or_default();
+        let closing = rest.trim_start_matches([' ', ',', '\n', '\r']);
+        if closing.starts_with([']', '}']) {
+            at.end += rest.len() - closing.len() + 1;
+        }
+    }
     Node { span: at, value }
 }
 

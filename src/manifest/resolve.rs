@@ -51,16 +51,6 @@ struct Resolver<'a> {
     findings: &'a mut Vec<Finding>,
 }
 
-/// The value of an optional key, when it is there and right.
-fn value<T>(key: Option<&Typed<T>>) -> Option<&T> {
-    key.and_then(Typed::value)
-}
-
-/// The same with its place.
-fn placed<T>(key: Option<&Typed<T>>) -> Option<(Span, &T)> {
-    key.and_then(Typed::given)
-}
-
 /// A source with the place of its address.
 struct Source {
     spec: Arc<SourceSpec>,
@@ -74,7 +64,7 @@ impl Resolver<'_> {
 
     /// A required key's value; its absence is noted at its parent.
     fn required<'t, T>(&mut self, key: &'t Typed<T>, name: &str, parent: Span, hint: &str) -> Option<(Span, &'t T)> {
-        if matches!(key, Typed::Missing) {
+        if key.is_missing() {
             self.note(Finding::new(parent, format!("the key `{name}` is missing")).hint(hint));
         }
         key.given()
@@ -88,8 +78,8 @@ impl Resolver<'_> {
             self.required(&job.archive, "archive", root, "write for example `archive: { root: ../data/sharp }`");
         let series = self.required(&job.series, "series", root, "write for example `series: [{ name: sharp_720s }]`");
 
-        let source = placed(job.source.as_ref()).and_then(|(at, source)| self.source(source, at));
-        let contact = self.contact(job.contact.as_ref());
+        let source = job.source.given().and_then(|(at, source)| self.source(source, at));
+        let contact = self.contact(&job.contact);
         let (archive, layout) = archive.map(|(at, archive)| self.archive(archive, at)).unwrap_or_default();
         let mut sources: Vec<(Span, Arc<SourceSpec>)> = Vec::new();
         let defaults = Defaults { job, source: source.as_ref(), layout: &layout };
@@ -104,15 +94,15 @@ impl Resolver<'_> {
             }
             self.unique_ids(list);
         }
-        if job.contact.is_none()
+        if job.contact.is_missing()
             && let Some((at, spec)) = sources.iter().find(|(_, spec)| is_public(spec))
         {
             let message = format!("`{}` is a public archive, and the job has no `contact`", host(spec));
             self.note(Finding::new(*at, message).hint("write `contact: you@example.org`: it is sent as `From`"));
         }
-        let limits = self.limits(value(job.limits.as_ref()), &sources);
-        let retry = value(job.retry.as_ref());
-        let timeouts = value(job.timeouts.as_ref());
+        let limits = self.limits(job.limits.value(), &sources);
+        let retry = job.retry.value();
+        let timeouts = job.timeouts.value();
         Some(Manifest {
             path: self.given.path.to_owned(),
             sha256: Digest::of(self.given.text.as_bytes()),
@@ -121,15 +111,15 @@ impl Resolver<'_> {
             archive: archive?,
             limits,
             retry: Retry {
-                attempts: retry.and_then(|r| value(r.attempts.as_ref())).map_or(Retry::default().attempts, |n| n.0),
-                max_wait: retry.and_then(|r| value(r.max_wait.as_ref())).map_or(Retry::default().max_wait, |d| d.0),
+                attempts: retry.and_then(|r| r.attempts.value()).map_or(Retry::default().attempts, |n| n.0),
+                max_wait: retry.and_then(|r| r.max_wait.value()).map_or(Retry::default().max_wait, |d| d.0),
             },
             timeouts: Timeouts {
-                connect: timeouts.and_then(|t| value(t.connect.as_ref())).map_or(Timeouts::default().connect, |d| d.0),
-                stall: timeouts.and_then(|t| value(t.stall.as_ref())).map_or(Timeouts::default().stall, |d| d.0),
+                connect: timeouts.and_then(|t| t.connect.value()).map_or(Timeouts::default().connect, |d| d.0),
+                stall: timeouts.and_then(|t| t.stall.value()).map_or(Timeouts::default().stall, |d| d.0),
             },
-            settle: value(job.settle.as_ref()).map_or(SETTLE, |settle| settle.0),
-            verify: verify(value(job.verify.as_ref())),
+            settle: job.settle.value().map_or(SETTLE, |settle| settle.0),
+            verify: verify(job.verify.value()),
             series: resolved,
         })
     }
@@ -142,14 +132,14 @@ impl Resolver<'_> {
                 Some(Source { spec: Arc::new(SourceSpec::Hmi(Hmi { url: url.0.clone() })), at })
             }
             form::Source::Embedded(embedded) => {
-                let seed = value(embedded.seed.as_ref()).map_or(0, |seed| seed.0);
+                let seed = embedded.seed.value().map_or(0, |seed| seed.0);
                 Some(Source { spec: Arc::new(SourceSpec::Embedded(Embedded { seed })), at })
             }
         }
     }
 
-    fn contact(&mut self, contact: Option<&Typed<form::Text>>) -> Option<String> {
-        let (at, text) = placed(contact)?;
+    fn contact(&mut self, contact: &Typed<form::Text>) -> Option<String> {
+        let (at, text) = contact.given()?;
         let contact = self.expanded(&text.0, at)?;
         match units::contact(&contact) {
             Ok(contact) => Some(contact),
@@ -162,8 +152,8 @@ impl Resolver<'_> {
 
     /// The archive, and the layout that it gives to every series.
     fn archive(&mut self, archive: &form::Archive, at: Span) -> (Option<ArchiveSpec>, Option<Template>) {
-        let layout = self.layout(archive.layout.as_ref());
-        let lock = match value(archive.lock.as_ref()) {
+        let layout = self.layout(&archive.layout);
+        let lock = match archive.lock.value() {
             Some(form::Lock::None) => LockMode::None,
             Some(form::Lock::Flock) | None => LockMode::Flock,
         };
@@ -197,8 +187,8 @@ impl Resolver<'_> {
         }
     }
 
-    fn layout(&mut self, layout: Option<&Typed<form::Text>>) -> Option<Template> {
-        let (at, text) = placed(layout)?;
+    fn layout(&mut self, layout: &Typed<form::Text>) -> Option<Template> {
+        let (at, text) = layout.given()?;
         match Template::parse(&text.0) {
             Ok(template) => Some(template),
             Err(problem) => {
@@ -223,8 +213,8 @@ impl Resolver<'_> {
     ) -> Option<Series> {
         let name =
             self.required(&series.name, "name", at, "write `name: sharp_720s`, the source's name for the series");
-        let own = placed(series.source.as_ref()).and_then(|(at, source)| self.source(source, at));
-        if series.source.is_none() && defaults.job.source.is_none() {
+        let own = series.source.given().and_then(|(at, source)| self.source(source, at));
+        if series.source.is_missing() && defaults.job.source.is_missing() {
             let finding = Finding::new(at, "a series without a source");
             self.note(
                 finding.hint(
@@ -232,25 +222,21 @@ impl Resolver<'_> {
                 ),
             );
         }
-        let source = own.as_ref().or(if series.source.is_none() { defaults.source } else { None });
+        let source = own.as_ref().or(if series.source.is_missing() { defaults.source } else { None });
         if let Some(source) = source {
             sources.push((source.at, Arc::clone(&source.spec)));
         }
-        let range = match (&series.range, &defaults.job.range) {
-            (Some(own), _) => self.range(own, source),
-            (None, Some(common)) => self.range(common, source),
-            (None, None) => {
-                let hint =
-                    "write `range: { start: 2015-12-11, end: 2015-12-14 }` at the top of the file or in the series";
-                self.note(Finding::new(at, "a series without a range").hint(hint));
-                None
-            }
-        };
-        let own_layout = self.layout(series.layout.as_ref());
+        let dates = if series.range.is_missing() { &defaults.job.range } else { &series.range };
+        if dates.is_missing() {
+            let hint = "write `range: { start: 2015-12-11, end: 2015-12-14 }` at the top of the file or in the series";
+            self.note(Finding::new(at, "a series without a range").hint(hint));
+        }
+        let range = self.range(dates, source);
+        let own_layout = self.layout(&series.layout);
         let filters = self.filters(series);
         let name = name?.1.0.clone();
         Some(Series {
-            id: SeriesId(value(series.id.as_ref()).map_or_else(|| name.clone(), |id| id.0.clone())),
+            id: SeriesId(series.id.value().map_or_else(|| name.clone(), |id| id.0.clone())),
             name,
             source: Arc::clone(&source?.spec),
             range: range?,
@@ -268,7 +254,7 @@ impl Resolver<'_> {
         let mut bound = |at: Span, date: &form::Date| match date.0.bound(scale) {
             Ok(bound) => Some(bound),
             Err(wrong) => {
-                self.note_once(wrong.at(at));
+                self.note(wrong.at(at));
                 None
             }
         };
@@ -289,36 +275,25 @@ impl Resolver<'_> {
         } else {
             Finding::new(end_at, "the end is before the start").hint("exchange the two, or correct one")
         };
-        self.note_once(finding.also(start_at, "the start"));
+        self.note(finding.also(start_at, "the start"));
         None
-    }
-
-    /// Several series may share one range: its error is told once.
-    fn note_once(&mut self, finding: Finding) {
-        if !self.findings.contains(&finding) {
-            self.note(finding);
-        }
     }
 
     fn filters(&mut self, series: &form::Series) -> Filters {
         Filters {
-            segments: self.listed(series.segments.as_ref(), |segment| segment.0.clone()),
-            harpnum: self.listed(series.harpnum.as_ref(), |number| number.0),
-            quality: placed(series.quality.as_ref()).and_then(|(at, quality)| {
+            segments: self.listed(&series.segments, |segment| segment.0.clone()),
+            harpnum: self.listed(&series.harpnum, |number| number.0),
+            quality: series.quality.given().and_then(|(at, quality)| {
                 let (_, mask) = self.required(&quality.none_of, "none_of", at, "write `none_of: 0x10000`")?;
                 Some(Quality { none_of: mask.0 })
             }),
-            cadence: value(series.cadence.as_ref()).map(|cadence| cadence.0),
+            cadence: series.cadence.value().map(|cadence| cadence.0),
         }
     }
 
     /// The entries of a filter, without repeats. An empty list would ask for nothing at all.
-    fn listed<F, T: PartialEq>(
-        &mut self,
-        list: Option<&Typed<Vec<Typed<F>>>>,
-        read: impl Fn(&F) -> T,
-    ) -> Option<Vec<T>> {
-        let (at, list) = placed(list)?;
+    fn listed<F, T: PartialEq>(&mut self, list: &Typed<Vec<Typed<F>>>, read: impl Fn(&F) -> T) -> Option<Vec<T>> {
+        let (at, list) = list.given()?;
         if list.is_empty() {
             self.note(
                 Finding::new(at, "an empty list: nothing would be fetched")
@@ -338,9 +313,9 @@ impl Resolver<'_> {
     fn unique_ids(&mut self, list: &[Typed<form::Series>]) {
         let mut seen: HashMap<String, Span> = HashMap::new();
         for (_, series) in list.iter().filter_map(Typed::given) {
-            let own = placed(series.id.as_ref()).map(|(at, id)| (at, &id.0));
+            let own = series.id.given().map(|(at, id)| (at, &id.0));
             // A wrong `as:` is told already; the name does not stand in for it.
-            let name = series.name.given().filter(|_| series.id.is_none()).map(|(at, name)| (at, &name.0));
+            let name = series.name.given().filter(|_| series.id.is_missing()).map(|(at, name)| (at, &name.0));
             let Some((at, id)) = own.or(name) else { continue };
             if let Some(first) = seen.get(&id.to_lowercase()) {
                 let finding = Finding::new(at, format!("the series `{}` stands here a second time", escape(id)))
@@ -361,12 +336,12 @@ impl Resolver<'_> {
     fn limits(&mut self, form: Option<&form::Limits>, sources: &[(Span, Arc<SourceSpec>)]) -> Limits {
         let Some(form) = form else { return Limits::default() };
         let limits = Limits {
-            requests: value(form.requests.as_ref()).map(|rate| rate.0),
-            bandwidth: value(form.bandwidth.as_ref()).map(|bandwidth| bandwidth.0),
-            concurrency: value(form.concurrency.as_ref()).map(|count| count.0),
-            agreed_with: value(form.agreed_with.as_ref()).map(|text| text.0.clone()),
+            requests: form.requests.value().map(|rate| rate.0),
+            bandwidth: form.bandwidth.value().map(|bandwidth| bandwidth.0),
+            concurrency: form.concurrency.value().map(|count| count.0),
+            agreed_with: form.agreed_with.value().map(|text| text.0.clone()),
         };
-        if let Some((at, text)) = placed(form.agreed_with.as_ref())
+        if let Some((at, text)) = form.agreed_with.given()
             && text.0.trim().is_empty()
         {
             self.note(
@@ -376,7 +351,7 @@ impl Resolver<'_> {
         let presets: Vec<_> =
             sources.iter().filter(|(_, spec)| is_public(spec)).map(|(_, spec)| (host(spec), preset(spec))).collect();
         // A private host beside a public one may use the limit; the public one keeps its preset then.
-        if form.agreed_with.is_some() || presets.is_empty() || presets.len() < sources.len() {
+        if !form.agreed_with.is_missing() || presets.is_empty() || presets.len() < sources.len() {
             return limits;
         }
         let allowed = |of: &dyn Fn(&manners::Preset) -> String| {
@@ -386,13 +361,13 @@ impl Resolver<'_> {
             lines.join(", ")
         };
         let hint = "lower it, or ask the host's people first and write `agreed_with: \"name, date\"` beside it";
-        if let Some((at, rate)) = placed(form.requests.as_ref())
+        if let Some((at, rate)) = form.requests.given()
             && presets.iter().all(|(_, preset)| manners::is_above(rate.0, preset.requests))
         {
             let ceiling = allowed(&|preset| format!("{} requests", preset.requests));
             self.note(Finding::new(at, format!("above what is polite: {ceiling}")).hint(hint));
         }
-        if let Some((at, count)) = placed(form.concurrency.as_ref())
+        if let Some((at, count)) = form.concurrency.given()
             && presets.iter().all(|(_, preset)| count.0 > preset.connections)
         {
             let ceiling = allowed(&|preset| match preset.connections {

@@ -196,7 +196,12 @@ fn hostile_documents_are_refused_before_they_grow() {
         (bomb, "aliases"),
         (wide, "aliases"),
         (format!("x: {}1{}", "[".repeat(10_000), "]".repeat(10_000)), "deep"),
-        ((0..10_000).map(|level| format!("{}a:\n", " ".repeat(level % 1000))).collect(), ""),
+        ((0..1_400).map(|level| format!("{}a:\n", " ".repeat(level))).collect(), "deep"),
+        ((0..20_000).map(|_| "- ").collect(), "deep"),
+        ((0..20_000).map(|_| "? ").collect(), "deep"),
+        (format!("x: {}", "{a: ".repeat(20_000)), "deep"),
+        ("&a ".repeat(20_000), "not YAML"),
+        (format!("x: {}", "\"\\u0041".repeat(100_000)), ""),
         (format!("# {}\n{SMALL}", "x".repeat(2 << 20)), "1 MiB"),
         (format!("series: [{}]", "1,".repeat(500_000)), "100 are shown"),
         ((0..150_000).map(|n| format!("k{n}: 1\n")).collect::<String>()[..1 << 20].to_owned(), "100 are shown"),
@@ -205,6 +210,16 @@ fn hostile_documents_are_refused_before_they_grow() {
         assert!(shown.contains(said), "{shown}");
         assert!(shown.len() < 100_000, "{} characters", shown.len());
     }
+}
+
+#[test]
+fn sixty_four_levels_are_read_and_one_more_is_not() {
+    let nested = |levels: usize| {
+        let lines: String = (0..levels).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
+        bad(&lines)
+    };
+    assert!(nested(64).contains("unknown key `a`"));
+    assert!(nested(65).contains("nested deeper than 64 levels"));
 }
 
 #[test]

@@ -12,10 +12,11 @@ pub(super) const MARK: &str = "$typed";
 /// What it then asks for, in this order.
 pub(super) const FIELDS: &[&str] = &["start", "end", "value"];
 
-/// A value as typed. As a field it is a required key; an `Option` of it is an optional one.
-#[derive(Debug, Clone, PartialEq)]
+/// A value as typed. A field of this type is a required key; with `#[serde(default)]` it is an optional one.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) enum Typed<T> {
     /// The key is not there.
+    #[default]
     Missing,
     /// It is there, and what is wrong with it has been noted down.
     Invalid,
@@ -30,6 +31,11 @@ impl<T> Typed<T> {
             Typed::Given(_, value) => Some(value),
             Typed::Missing | Typed::Invalid => None,
         }
+    }
+
+    /// True when the key is not there.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Typed::Missing)
     }
 
     /// The value with its place.

@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use url::Url;
 
 use super::model::{Bandwidth, Bound, Rate};
-use super::node::Wrong;
+pub(crate) use super::node::Wrong;
 use crate::day::Scale;
 use crate::untrusted::escape;
 

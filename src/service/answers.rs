@@ -180,6 +180,6 @@ fn label(at: NaiveDateTime) -> String {
 /// The label of a v1 item. For its records the old service told the instant through a binary fraction, a microsecond
 /// short (`.799999`): a client must cope with it, so it is kept.
 fn v1_label(item: &Item) -> String {
-    let short = if item.record.is_some() { 1 } else { 0 };
+    let short = i64::from(item.record.is_some());
     label(item.date_obs - chrono::TimeDelta::microseconds(short))
 }

@@ -175,6 +175,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_that_shrinks_on_its_way_is_an_error_and_never_a_short_answer() {
+        let mut file = tempfile::tempfile().expect("a file");
+        io::Write::write_all(&mut file, &[7; 10]).expect("to write");
+        file.rewind().expect("to rewind");
+        assert!(read_piece(&file, 20).is_err());
+    }
+
+    #[test]
     fn names_are_safe_without_quotes() {
         assert_eq!(
             safe_name("hmi.sharp_cea_720s.377.20110215_020000_TAI.Br.fits"),

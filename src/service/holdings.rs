@@ -31,7 +31,7 @@ pub(super) struct SeriesName {
     pub(super) name: String,
     /// Its answers' shape.
     pub(super) shape: Shape,
-    /// Files, where they can be counted, and the first `date_obs`.
+    /// How many files it has, where they can be counted.
     pub(super) files: Option<usize>,
     /// A label that it has data at.
     pub(super) example: NaiveDateTime,
@@ -91,6 +91,9 @@ pub(super) enum Content {
 pub(super) trait Holdings: Send + Sync + 'static {
     /// Every series, sorted by name.
     fn series(&self) -> Vec<SeriesName>;
+
+    /// The shape of a series' answers; `None` for an unknown one.
+    fn shape(&self, series: &str) -> Option<Shape>;
 
     /// The items whose `date_obs` lies in the window, sorted by it; `None` for an unknown series.
     fn list(&self, series: &str, window: Window) -> Option<Vec<Item>>;

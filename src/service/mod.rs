@@ -36,6 +36,9 @@ use self::folder::Folder;
 use self::holdings::Holdings;
 use self::synthetic::Synthetic;
 
+/// How many series are told of, one a line, when a service starts.
+const TOLD: usize = 20;
+
 /// A service that is not listening yet: what it serves, and to whom.
 #[derive(Clone)]
 pub struct Service {
@@ -46,7 +49,10 @@ pub struct Service {
 
 impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Service").field("holdings", &self.holdings.about()).field("access", &self.access).finish()
+        f.debug_struct("Service")
+            .field("holdings", &self.holdings.about())
+            .field("access", &self.access)
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,19 +91,22 @@ impl Service {
     pub fn about(&self, base: &Url) -> Vec<String> {
         let base = base.as_str().trim_end_matches('/');
         let mut lines = vec![format!("serving {}", self.holdings.about())];
-        for series in self.holdings.series() {
+        let all = self.holdings.series();
+        for series in all.iter().take(TOLD) {
             let day = series.example.date();
             let next = day.succ_opt().unwrap_or(day);
             let count = series.files.map_or(String::new(), |files| format!(" ({files} files)"));
             let url = format!("{base}/HMI/{}?start={day}T00:00:00Z&end={next}T00:00:00Z", series.name);
             lines.push(format!("  {}{count}: curl '{url}'", series.name));
         }
+        if all.len() > TOLD {
+            lines.push(format!("  and {} more series", all.len() - TOLD));
+        }
         lines.push(format!("try it at {base}/ui/"));
         lines
     }
 
     /// The routes alone, for a server of one's own; layers can be put around them.
-    #[must_use]
     pub fn router(&self) -> Router {
         routes::router(Arc::clone(&self.holdings), self.access.clone())
     }

@@ -27,30 +27,26 @@ pub(super) fn wanted(header: &str, length: u64) -> Wanted {
     let Some((first, last)) = set.trim().split_once('-') else {
         return Wanted::Whole;
     };
-    match (number(first), number(last)) {
-        (Some(Some(first)), Some(last)) => {
-            let end = last.map_or(length, |last| last.saturating_add(1).min(length));
-            match last {
-                Some(last) if last < first => Wanted::Whole,
-                _ if first < length => Wanted::Part(first..end),
-                _ => Wanted::Beyond,
-            }
-        }
-        (Some(None), Some(Some(suffix))) if suffix > 0 && length > 0 => {
-            Wanted::Part(length.saturating_sub(suffix)..length)
-        }
-        (Some(None), Some(Some(_))) => Wanted::Beyond,
-        _ => Wanted::Whole,
+    if !first.bytes().chain(last.bytes()).all(|byte| byte.is_ascii_digit()) {
+        return Wanted::Whole;
+    }
+    match (first, last) {
+        ("", "") => Wanted::Whole,
+        ("", suffix) => match number(suffix).min(length) {
+            0 => Wanted::Beyond,
+            suffix => Wanted::Part(length - suffix..length),
+        },
+        (first, "") if number(first) < length => Wanted::Part(number(first)..length),
+        (_, "") => Wanted::Beyond,
+        (first, last) if number(last) < number(first) => Wanted::Whole,
+        (first, _) if number(first) >= length => Wanted::Beyond,
+        (first, last) => Wanted::Part(number(first)..number(last).saturating_add(1).min(length)),
     }
 }
 
-/// A number, `Some(None)` where there is nothing, `None` for what is neither. One beyond `u64` is as good as its end.
-fn number(digits: &str) -> Option<Option<u64>> {
-    match digits {
-        "" => Some(None),
-        _ if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(Some(digits.parse().unwrap_or(u64::MAX))),
-        _ => None,
-    }
+/// The number that digits say; one beyond `u64` is as good as its end.
+fn number(digits: &str) -> u64 {
+    digits.parse().unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

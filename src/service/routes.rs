@@ -24,6 +24,9 @@ use super::problem::Problem;
 use super::query;
 use crate::untrusted::escape;
 
+/// How many series an error names at most.
+const NAMED: usize = 50;
+
 /// How many records may be asked for at once.
 const RECORDS: usize = 1000;
 
@@ -127,8 +130,7 @@ async fn list(
     Path(series): Path<String>,
     RawQuery(raw): RawQuery,
 ) -> Result<Json<Answer>, Problem> {
-    let known = holdings.series();
-    let Some(shape) = known.iter().find(|known| known.name == series).map(|known| known.shape) else {
+    let Some(shape) = holdings.shape(&series) else {
         return Err(unknown_series(&*holdings, &series));
     };
     let query = query::read(raw.as_deref().unwrap_or_default())?;
@@ -216,7 +218,7 @@ async fn file(
     });
     match opened.await.map_err(|error| Problem::internal(&error))? {
         Ok(Some(delivery)) => Ok(delivery),
-        Ok(None) if holdings.series().iter().any(|known| known.name == shown.0) => {
+        Ok(None) if holdings.shape(&shown.0).is_some() => {
             Err(Problem::not_found(format!("`{}` has no file `{}`", escape(&shown.0), escape(&shown.1))))
         }
         Ok(None) => Err(unknown_series(&*holdings, &shown.0)),
@@ -225,7 +227,13 @@ async fn file(
 }
 
 fn unknown_series(holdings: &dyn Holdings, series: &str) -> Problem {
-    let known: Vec<String> = holdings.series().into_iter().map(|known| format!("`{}`", known.name)).collect();
-    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let all = holdings.series();
+    let mut known: Vec<String> = all.iter().take(NAMED).map(|known| format!("`{}`", known.name)).collect();
+    match all.len() {
+        0 => known.push("none".to_owned()),
+        count if count > NAMED => known.push(format!("and {} more", count - NAMED)),
+        _ => {}
+    }
+    let known = known.join(", ");
     Problem::not_found(format!("there is no series `{}` here; there are: {known}", escape(series)))
 }

@@ -54,6 +54,10 @@ impl Holdings for Folder {
         self.series.iter().filter_map(told).collect()
     }
 
+    fn shape(&self, series: &str) -> Option<Shape> {
+        self.series.contains_key(series).then_some(Shape::V1)
+    }
+
     fn list(&self, series: &str, window: Window) -> Option<Vec<Item>> {
         let files = self.series.get(series)?.values().filter(|entry| window.contains(entry.date_obs));
         let item = |entry: &Entry| Item { date_obs: entry.date_obs, paths: vec![entry.path.clone()], record: None };

@@ -54,6 +54,10 @@ pub(super) fn series(text: &str) -> Option<String> {
     (!safe.is_empty() && !safe.starts_with('.')).then_some(safe)
 }
 
+/// How instants are written, without their scale.
+const FORMS: [&str; 5] =
+    ["%Y-%m-%dT%H:%M:%S%.f", "%Y.%m.%d_%H:%M:%S%.f", "%Y-%m-%dT%H%M%S", "%Y%m%d_%H%M%S", "%Y-%m-%d %H:%M:%S%.f"];
+
 /// An instant as headers and names write it, as a UTC label: `2011-02-15T01:58:12.30`, `2011.02.15_02:00:00_TAI`,
 /// `20110215_020000_TAI`, `2011-02-15T000013Z`, or a bare `2011-02-15`. What names no scale is UTC.
 pub(super) fn instant(text: &str) -> Option<NaiveDateTime> {
@@ -62,8 +66,6 @@ pub(super) fn instant(text: &str) -> Option<NaiveDateTime> {
         Some(label) => (label, true),
         None => (text.strip_suffix("_UTC").or_else(|| text.strip_suffix('Z')).unwrap_or(text), false),
     };
-    const FORMS: [&str; 5] =
-        ["%Y-%m-%dT%H:%M:%S%.f", "%Y.%m.%d_%H:%M:%S%.f", "%Y-%m-%dT%H%M%S", "%Y%m%d_%H%M%S", "%Y-%m-%d %H:%M:%S%.f"];
     let time = FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(label, form).ok()).or_else(|| {
         let date = NaiveDate::parse_from_str(label, "%Y-%m-%d").ok()?;
         Some(date.and_time(NaiveTime::MIN))

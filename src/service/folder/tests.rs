@@ -42,10 +42,21 @@ fn files_are_found_by_header_name_and_place_and_the_rest_is_told() {
         .iter()
         .flat_map(|(series, files)| files.values().map(move |e| format!("{series} {} {}", e.date_obs, e.path)))
         .collect();
-    insta::assert_snapshot!(found.join("\n"), @"");
+    insta::assert_snapshot!(found.join("\n"), @r"
+    cea 2015-12-11 18:22:08.800 cea/2015/77.Br.fits
+    cea 2015-12-11 18:35:24 cea/2015/78.Br.fits
+    cea 2015-12-11 00:00:00 cea/again.fits
+    own_series 2015-12-11 00:00:00 plain
+    sharp_720s 2015-12-11 18:22:08 sharp_720s_20151211_182208.fits
+    ");
     let told: Vec<String> = skipped.iter().map(|skipped| format!("{}: {}", skipped.path, skipped.reason)).collect();
-    insta::assert_snapshot!(told.join("\n"), @"");
-    insta::assert_snapshot!(folder.about(), @"");
+    insta::assert_snapshot!(told.join("\n"), @r"
+    cea/out: a link that leads out of the folder
+    dangling.fits: no plain file
+    secret.fits: a link that leads out of the folder
+    timeless.fits: neither its header (DATE-OBS, T_REC) nor its name tells a time
+    ");
+    insta::assert_snapshot!(folder.about(), @"5 files of 3 series");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use self::region::Sky;
 use self::series::{SERIES, SyntheticSeries};
-use super::holdings::{Content, Holdings, Item, SeriesName, Served};
+use super::holdings::{Content, Holdings, Item, SeriesName, Served, Shape};
 use super::slot::Slot;
 use crate::day::Window;
 use crate::digest::Digest;
@@ -50,7 +50,7 @@ impl Synthetic {
         if let Some(found) = found {
             return Ok(found);
         }
-        let bytes = segment::write(&self.sky, series, file).map_err(io::Error::other)?;
+        let bytes = segment::write(self.sky, series, file).map_err(io::Error::other)?;
         let etag = format!("\"{}\"", &Digest::of(&bytes).to_string()[..32]);
         let bytes = Bytes::from(bytes);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,19 +76,23 @@ impl Holdings for Synthetic {
         SERIES.iter().map(name).collect()
     }
 
+    fn shape(&self, series: &str) -> Option<Shape> {
+        known(series).map(|series| series.shape)
+    }
+
     fn list(&self, series: &str, window: Window) -> Option<Vec<Item>> {
         let series = known(series)?;
         let slots = Slot::within(window);
-        Some(slots.flat_map(|slot| series.items(&self.sky, Slot(slot))).collect())
+        Some(slots.flat_map(|slot| series.items(self.sky, Slot(slot))).collect())
     }
 
     fn records(&self, series: &str, recnums: &[i64]) -> Option<Vec<Item>> {
         let series = known(series)?;
-        Some(recnums.iter().filter_map(|recnum| series.item(&self.sky, *recnum)).collect())
+        Some(recnums.iter().filter_map(|recnum| series.item(self.sky, *recnum)).collect())
     }
 
     fn open(&self, series: &str, path: &str) -> io::Result<Option<Served>> {
-        let Some((series, file)) = known(series).and_then(|series| Some((series, series.named(&self.sky, path)?)))
+        let Some((series, file)) = known(series).and_then(|series| Some((series, series.named(self.sky, path)?)))
         else {
             return Ok(None);
         };

@@ -18,8 +18,8 @@ use crate::fits::BLOCK;
 use crate::service::slot::Slot;
 
 /// The bytes of a file.
-pub(super) fn write(sky: &Sky, series: &SyntheticSeries, file: &Named) -> fitsio_pure::Result<Vec<u8>> {
-    let field = Field::new(*sky, file.slot, file.region);
+pub(super) fn write(sky: Sky, series: &SyntheticSeries, file: &Named) -> fitsio_pure::Result<Vec<u8>> {
+    let field = Field::new(sky, file.slot, file.region);
     let (width, height) = field.size;
     let what = [sky.seed, u64::from(series.cea), file.recnum.cast_unsigned()];
     let salt = chance(&what.into_iter().chain(file.segment.bytes().map(u64::from)).collect::<Vec<_>>());
@@ -76,11 +76,11 @@ fn pixel(segment: &str, field: Vector, luck: u64) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }
 
-fn keywords(sky: &Sky, series: &SyntheticSeries, file: &Named, size: (usize, usize)) -> fitsio_pure::Result<Vec<Card>> {
+fn keywords(sky: Sky, series: &SyntheticSeries, file: &Named, size: (usize, usize)) -> fitsio_pure::Result<Vec<Card>> {
     let text = |text: &str| Value::String(text.to_owned());
     let slot = |slot: Slot| Value::String(slot.t_rec().format("%Y.%m.%d_%H:%M:%S_TAI").to_string());
     // FITS counts pixels from 1; the middle of n pixels is at (n + 1) / 2.
-    let middle = |pixels: usize| Value::Float((f64::from(u16::try_from(pixels).unwrap_or(0)) + 1.0) / 2.0);
+    let middle = |pixels: usize| Value::Float(f64::midpoint(f64::from(u16::try_from(pixels).unwrap_or(0)), 1.0));
     let (scale, unit) = match file.segment {
         "continuum" => (1.0, "DN/s"),
         "Dopplergram" | "vlos_mag" => (1.0, "m/s"),

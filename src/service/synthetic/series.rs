@@ -59,7 +59,7 @@ pub(super) struct Named {
 
 impl SyntheticSeries {
     /// The regions that the series has records of: V1 names hold no region, so it has the oldest alone.
-    fn regions(&self, sky: &Sky, slot: Slot) -> Vec<Region> {
+    fn regions(&self, sky: Sky, slot: Slot) -> Vec<Region> {
         if slot < Slot::FIRST || sky.is_missing(slot) {
             return Vec::new();
         }
@@ -71,7 +71,7 @@ impl SyntheticSeries {
     }
 
     /// The items of a slot.
-    pub(super) fn items(&self, sky: &Sky, slot: Slot) -> Vec<Item> {
+    pub(super) fn items(&self, sky: Sky, slot: Slot) -> Vec<Item> {
         let regions = self.regions(sky, slot);
         let item = |region: Region| Item {
             date_obs: slot.date_obs(),
@@ -82,7 +82,7 @@ impl SyntheticSeries {
     }
 
     /// The item of one record.
-    pub(super) fn item(&self, sky: &Sky, recnum: i64) -> Option<Item> {
+    pub(super) fn item(&self, sky: Sky, recnum: i64) -> Option<Item> {
         let (slot, _) = sky.record(recnum)?;
         self.items(sky, slot).into_iter().find(|item| item.record.as_ref().is_some_and(|r| r.recnum == recnum))
     }
@@ -97,7 +97,7 @@ impl SyntheticSeries {
     }
 
     /// The file at a path; only the very path that a listing names is one.
-    pub(super) fn named(&self, sky: &Sky, path: &str) -> Option<Named> {
+    pub(super) fn named(&self, sky: Sky, path: &str) -> Option<Named> {
         let slot = if self.shape == Shape::V1 {
             let stamp = path.strip_prefix(self.name)?.strip_prefix('_')?;
             let at = chrono::NaiveDateTime::parse_from_str(stamp, "%Y%m%d_%H%M%S").ok()?;
@@ -118,7 +118,7 @@ impl SyntheticSeries {
     }
 }
 
-fn record(sky: &Sky, slot: Slot, region: Region) -> Record {
+fn record(sky: Sky, slot: Slot, region: Region) -> Record {
     Record {
         recnum: region.recnum(slot),
         harpnum: region.harpnum,
@@ -129,7 +129,7 @@ fn record(sky: &Sky, slot: Slot, region: Region) -> Record {
 }
 
 /// A few of the keywords that the real records have.
-fn keywords(sky: &Sky, slot: Slot, region: Region) -> BTreeMap<&'static str, Value> {
+fn keywords(sky: Sky, slot: Slot, region: Region) -> BTreeMap<&'static str, Value> {
     let age = region.age(slot);
     let grown = age * (1024 - age) / 256;
     let area = 200 + small(sky.chance(7, region.ordinal), 800) + grown;

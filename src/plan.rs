@@ -1,0 +1,410 @@
+//! The plan: from a manifest, what the records say and one instant to the days that are still to do.
+//!
+//! Pure: it reads no clock, no disk and no network. What it does not do: decide how a day is done.
+
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+
+use crate::day::{Day, Scale, Window};
+use crate::digest::Digest;
+use crate::manifest::{Manifest, Series, SeriesId, nearest};
+
+pub mod selection;
+
+pub use selection::{Selection, Stretch};
+
+/// What a day record says of its day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// What the day was asked for.
+    pub spec: Digest,
+    /// Whether it is final.
+    pub state: Recorded,
+    /// The job that wrote it.
+    pub job: String,
+    /// Files, without the absent ones.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that upstream does not have.
+    pub absent: u64,
+}
+
+/// How final a day record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// Final.
+    Sealed,
+    /// Whole, but too young to be final.
+    Provisional,
+}
+
+/// What is found where a day record would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// Nothing.
+    Missing,
+    /// A record.
+    Known(Known),
+    /// Something that is no record, and why; safe to show.
+    Unreadable(String),
+}
+
+/// The day records of an archive.
+pub trait Records {
+    /// What is known of one day. Called once for each day of a plan, so it must be cheap.
+    fn known(&self, series: &SeriesId, date: NaiveDate) -> Record;
+}
+
+/// Why a day is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// It has no record.
+    New,
+    /// Its record is not final.
+    Provisional,
+    /// Its record answers another question of this job.
+    Stale,
+    /// Its record cannot be read; why.
+    Damaged(String),
+}
+
+impl Reason {
+    /// The word in `--json` and tables.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match self {
+            Reason::New => "new",
+            Reason::Provisional => "provisional",
+            Reason::Stale => "stale",
+            Reason::Damaged(_) => "damaged",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::New => f.write_str("not fetched yet"),
+            Reason::Provisional => f.write_str("was too young to be final when it was listed"),
+            Reason::Stale => {
+                f.write_str("asked for something else before: the source, series, layout, filters or window changed")
+            }
+            Reason::Damaged(why) => write!(f, "its record cannot be read: {why}"),
+        }
+    }
+}
+
+/// A day to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedDay {
+    /// Which series, as an index into [`Manifest::series`].
+    pub series: usize,
+    /// The series' id.
+    pub id: SeriesId,
+    /// The day and its window.
+    pub day: Day,
+    /// What the day is asked for.
+    pub spec: Digest,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A day that its record answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoneDay {
+    /// Which series, as an index into [`Manifest::series`].
+    pub series: usize,
+    /// The series' id.
+    pub id: SeriesId,
+    /// The day and its window.
+    pub day: Day,
+    /// The job that sealed it; another one may share it.
+    pub job: String,
+}
+
+/// A day that this job may not do: it belongs to another job that asks for something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedDay {
+    /// Which series, as an index into [`Manifest::series`].
+    pub series: usize,
+    /// The series' id.
+    pub id: SeriesId,
+    /// The day and its window.
+    pub day: Day,
+    /// The other job.
+    pub job: String,
+}
+
+impl fmt::Display for RefusedDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {} belongs to the job `{}`, which asks for something else; give the series an id of its own (`as: ...`) \
+             or the job another `archive.root`",
+            self.id,
+            self.day.date,
+            crate::untrusted::escape(&self.job)
+        )
+    }
+}
+
+/// What a job has to do, by series in the manifest's order and by date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The job's name.
+    pub job: String,
+    /// Each selected series and its figures.
+    pub series: Vec<PlannedSeries>,
+    /// The days to do.
+    pub days: Vec<PlannedDay>,
+    /// The days that are done.
+    pub done: Vec<DoneDay>,
+    /// The days that may not be done.
+    pub refused: Vec<RefusedDay>,
+}
+
+/// One series of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedSeries {
+    /// Which, as an index into [`Manifest::series`].
+    pub series: usize,
+    /// Its id.
+    pub id: SeriesId,
+    /// The kind of its source.
+    pub source: &'static str,
+    /// The scale of its labels.
+    pub scale: Scale,
+    /// Its range, resolved; the selection does not change it.
+    pub range: Window,
+    /// How many days there are of each kind.
+    pub counts: Counts,
+}
+
+/// How many selected days there are of each kind. `planned` are the new, provisional, stale and damaged ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the plan's JSON")]
+pub struct Counts {
+    pub planned: u64,
+    pub done: u64,
+    pub new: u64,
+    pub provisional: u64,
+    pub stale: u64,
+    pub damaged: u64,
+    pub refused: u64,
+}
+
+/// Why there is no plan: a message, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Problem {
+        Problem { message: message.into(), hint: Some(hint.into()) }
+    }
+}
+
+/// Plans the selected days of a job at the instant `now`.
+///
+/// A day whose record is sealed and answers the same spec is done, whoever wrote it. A selection takes days whole: it
+/// never changes a day's window, so the spec of a day does not depend on it.
+///
+/// # Errors
+/// A series that the manifest does not have, a range that is empty now, or a selection without a day.
+pub fn plan(
+    manifest: &Manifest,
+    records: &dyn Records,
+    now: DateTime<Utc>,
+    selection: &Selection,
+) -> Result<Plan, Problem> {
+    known_series(manifest, selection)?;
+    let mut plan = Plan {
+        job: manifest.name.clone(),
+        series: Vec::new(),
+        days: Vec::new(),
+        done: Vec::new(),
+        refused: Vec::new(),
+    };
+    for (index, series) in manifest.series.iter().enumerate() {
+        if selection.series.is_empty() || selection.series.contains(&series.id.0) {
+            plan.add(index, series, records, now, selection)?;
+        }
+    }
+    let days = plan.days.len() + plan.done.len() + plan.refused.len();
+    if days == 0
+        && let Some(stretch) = &selection.range
+    {
+        let ranges: Vec<String> = plan
+            .series
+            .iter()
+            .map(|series| format!("{} has {}", series.id, shown(series.range, series.scale)))
+            .collect();
+        let message = format!("no day of the job lies in the range `{stretch}`");
+        return Err(Problem::new(message, ranges.join("; ")));
+    }
+    Ok(plan)
+}
+
+fn known_series(manifest: &Manifest, selection: &Selection) -> Result<(), Problem> {
+    let ids = || manifest.series.iter().map(|series| series.id.0.as_str());
+    for wanted in &selection.series {
+        if ids().any(|id| id == wanted) {
+            continue;
+        }
+        let message = format!("the job `{}` has no series `{}`", manifest.name, crate::untrusted::escape(wanted));
+        return Err(Problem::new(
+            message,
+            match nearest::nearest(wanted, ids()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("it has: {}", ids().collect::<Vec<_>>().join(", ")),
+            },
+        ));
+    }
+    Ok(())
+}
+
+fn shown(window: Window, scale: Scale) -> String {
+    format!("{} to {}", scale.label(window.start), scale.label(window.end))
+}
+
+impl Plan {
+    fn add(
+        &mut self,
+        index: usize,
+        series: &Series,
+        records: &dyn Records,
+        now: DateTime<Utc>,
+        selection: &Selection,
+    ) -> Result<(), Problem> {
+        let scale = series.source.scale();
+        let range = series.range.resolve(now, scale);
+        if range.is_empty() {
+            let message = format!("the range of series `{}` is empty now: {}", series.id, shown(range, scale));
+            return Err(Problem::new(
+                message,
+                "`today` moves with the clock; let the range begin earlier or end later",
+            ));
+        }
+        let selected = match &selection.range {
+            Some(stretch) => Some(stretch.window(now, scale)?),
+            None => None,
+        };
+        let mut counts = Counts::default();
+        for day in range.days() {
+            if selected.is_some_and(|selected| selected.intersect(&day.window).is_empty()) {
+                continue;
+            }
+            let spec = series.spec(&day);
+            let id = series.id.clone();
+            let reason = match records.known(&series.id, day.date) {
+                Record::Missing => Reason::New,
+                Record::Unreadable(why) => Reason::Damaged(why),
+                Record::Known(known) if known.spec != spec && known.job != self.job => {
+                    counts.refused += 1;
+                    self.refused.push(RefusedDay { series: index, id, day, job: known.job });
+                    continue;
+                }
+                Record::Known(known) if known.spec != spec => Reason::Stale,
+                Record::Known(known) => match known.state {
+                    Recorded::Provisional => Reason::Provisional,
+                    Recorded::Sealed => {
+                        counts.done += 1;
+                        self.done.push(DoneDay { series: index, id, day, job: known.job });
+                        continue;
+                    }
+                },
+            };
+            counts.planned += 1;
+            *match reason {
+                Reason::New => &mut counts.new,
+                Reason::Provisional => &mut counts.provisional,
+                Reason::Stale => &mut counts.stale,
+                Reason::Damaged(_) => &mut counts.damaged,
+            } += 1;
+            self.days.push(PlannedDay { series: index, id, day, spec, reason });
+        }
+        let id = series.id.clone();
+        self.series.push(PlannedSeries { series: index, id, source: series.source.kind(), scale, range, counts });
+        Ok(())
+    }
+
+    /// The figures of all series together.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.series.iter().fold(Counts::default(), |sum, series| {
+            let more = series.counts;
+            Counts {
+                planned: sum.planned + more.planned,
+                done: sum.done + more.done,
+                new: sum.new + more.new,
+                provisional: sum.provisional + more.provisional,
+                stale: sum.stale + more.stale,
+                damaged: sum.damaged + more.damaged,
+                refused: sum.refused + more.refused,
+            }
+        })
+    }
+
+    /// The plan as JSON (`plan/1`): the days to do and the refused ones; with `all`, the done ones too.
+    #[must_use]
+    pub fn to_json(&self, all: bool) -> serde_json::Value {
+        let label = |series: usize, window: Window| {
+            let planned = self.series.iter().find(|planned| planned.series == series);
+            let scale = planned.map_or(Scale::Utc, |planned| planned.scale);
+            [scale.label(window.start), scale.label(window.end)]
+        };
+        let line = |series: usize, id: &SeriesId, day: Day, state: &str, reason: String| {
+            let line = serde_json::json!({
+                "series": id.0,
+                "date": day.date,
+                "window": label(series, day.window),
+                "state": state,
+                "reason": reason,
+            });
+            ((series, day.date), line)
+        };
+        let mut days: Vec<_> = self
+            .days
+            .iter()
+            .map(|day| line(day.series, &day.id, day.day, day.reason.state(), day.reason.to_string()))
+            .collect();
+        days.extend(self.refused.iter().map(|day| line(day.series, &day.id, day.day, "refused", day.to_string())));
+        if all {
+            let sealed = |day: &DoneDay| {
+                let by = if day.job == self.job { String::new() } else { format!(" by the job `{}`", day.job) };
+                format!("sealed{by}")
+            };
+            days.extend(self.done.iter().map(|day| line(day.series, &day.id, day.day, "done", sealed(day))));
+        }
+        days.sort_by_key(|(place, _)| *place);
+        let series: Vec<_> = self
+            .series
+            .iter()
+            .map(|series| {
+                serde_json::json!({
+                    "id": series.id.0,
+                    "source": series.source,
+                    "range": { "start": series.scale.label(series.range.start), "end": series.scale.label(series.range.end) },
+                    "days": series.counts,
+                })
+            })
+            .collect();
+        serde_json::json!({
+            "sunhaul": "plan/1",
+            "job": self.job,
+            "series": series,
+            "days": days.into_iter().map(|(_, line)| line).collect::<Vec<_>>(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

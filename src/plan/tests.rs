@@ -1,0 +1,233 @@
+//! The planner's laws and its words.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::manifest;
+
+/// Day records as a table.
+#[derive(Default)]
+struct Table(HashMap<(String, NaiveDate), Record>);
+
+impl Records for Table {
+    fn known(&self, series: &SeriesId, date: NaiveDate) -> Record {
+        self.0.get(&(series.0.clone(), date)).cloned().unwrap_or(Record::Missing)
+    }
+}
+
+impl Table {
+    fn put(&mut self, day: &PlannedDay, state: Recorded, job: &str) {
+        let known = Known { spec: day.spec, state, job: job.into(), files: 1, bytes: 1, absent: 0 };
+        self.0.insert((day.id.0.clone(), day.day.date), Record::Known(known));
+    }
+}
+
+fn now() -> DateTime<Utc> {
+    "2016-01-10T12:00:00Z".parse().unwrap()
+}
+
+fn job(range: &str, series: &str) -> Manifest {
+    let text = format!(
+        "version: 1\nname: job\nsource: {{ embedded: {{}} }}\nrange: {range}\nseries: {series}\narchive: {{ root: data }}\n"
+    );
+    manifest::parse(Path::new("job.yaml"), text.as_bytes(), &|_| None).unwrap_or_else(|said| panic!("{said}"))
+}
+
+fn dates(start: &str, end: &str) -> String {
+    format!("{{ start: {start}, end: {end} }}")
+}
+
+fn three_days() -> Manifest {
+    job(&dates("2015-12-11", "2015-12-14"), "[{ name: a }, { name: b }]")
+}
+
+fn all(manifest: &Manifest, records: &Table) -> Plan {
+    plan(manifest, records, now(), &Selection::default()).unwrap()
+}
+
+fn date(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+#[test]
+fn an_empty_archive_has_everything_to_do_in_order() {
+    let plan = all(&three_days(), &Table::default());
+    let days: Vec<_> = plan.days.iter().map(|day| (day.id.0.as_str(), day.day.date.to_string())).collect();
+    assert_eq!(days.len(), 6);
+    assert_eq!(days[0], ("a", "2015-12-11".into()));
+    assert_eq!(days[5], ("b", "2015-12-13".into()));
+    assert_eq!(plan.counts(), Counts { planned: 6, new: 6, ..Counts::default() });
+}
+
+#[test]
+fn after_everything_is_sealed_nothing_is_to_do() {
+    let manifest = three_days();
+    let mut table = Table::default();
+    for day in all(&manifest, &table).days {
+        table.put(&day, Recorded::Sealed, "job");
+    }
+    let plan = all(&manifest, &table);
+    assert!(plan.days.is_empty() && plan.refused.is_empty());
+    assert_eq!(plan.counts(), Counts { done: 6, ..Counts::default() });
+}
+
+#[test]
+fn each_kind_of_record_has_its_consequence() {
+    let manifest = three_days();
+    let mut table = Table::default();
+    let days = all(&manifest, &table).days;
+    table.put(&days[0], Recorded::Provisional, "job");
+    // The same question from another job is shared.
+    table.put(&days[1], Recorded::Sealed, "other");
+    // Another question of this job is stale, of another job a conflict.
+    let mut changed = days[2].clone();
+    changed.spec = Digest::of(b"something else");
+    table.put(&changed, Recorded::Sealed, "job");
+    let mut foreign = days[3].clone();
+    foreign.spec = Digest::of(b"something else");
+    table.put(&foreign, Recorded::Provisional, "other");
+    table.0.insert(("b".into(), days[4].day.date), Record::Unreadable("cut short".into()));
+
+    let plan = all(&manifest, &table);
+    let reasons: Vec<_> = plan.days.iter().map(|day| day.reason.clone()).collect();
+    assert_eq!(reasons, [Reason::Provisional, Reason::Stale, Reason::Damaged("cut short".into()), Reason::New]);
+    assert_eq!(plan.done.iter().map(|day| day.job.as_str()).collect::<Vec<_>>(), ["other"]);
+    assert_eq!(plan.refused.len(), 1);
+    let said = plan.refused[0].to_string();
+    assert!(said.contains("b 2015-12-11 belongs to the job `other`") && said.contains("`as: ...`"), "{said}");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&plan.to_json(true)).unwrap());
+    assert_eq!(plan.to_json(false)["days"].as_array().map(Vec::len), Some(5));
+}
+
+#[test]
+fn a_changed_filter_makes_the_days_stale() {
+    let mut table = Table::default();
+    for day in all(&three_days(), &table).days {
+        table.put(&day, Recorded::Sealed, "job");
+    }
+    let changed = job(&dates("2015-12-11", "2015-12-14"), "[{ name: a, segments: [Br] }, { name: b }]");
+    let plan = all(&changed, &table);
+    assert_eq!(plan.counts(), Counts { planned: 3, stale: 3, done: 3, ..Counts::default() });
+    assert!(plan.days.iter().all(|day| day.id.0 == "a"));
+    // A longer range asks the old days the same question.
+    let longer = job(&dates("2015-12-10", "2015-12-15"), "[{ name: a }, { name: b }]");
+    assert_eq!(all(&longer, &table).counts(), Counts { planned: 4, new: 4, done: 6, ..Counts::default() });
+}
+
+#[test]
+fn a_selection_takes_days_whole_and_keeps_their_spec() {
+    let manifest = three_days();
+    let everything = all(&manifest, &Table::default());
+    let selection = Selection {
+        series: vec!["b".into()],
+        range: Some("2015-12-12T23:00:00..2015-12-13T01:00:00".parse().unwrap()),
+    };
+    let plan = plan(&manifest, &Table::default(), now(), &selection).unwrap();
+    assert_eq!(plan.days, everything.days[4..6]);
+    assert_eq!(plan.series.len(), 1);
+    assert_eq!(plan.series[0].range, everything.series[1].range);
+}
+
+#[test]
+fn selections_of_nothing_are_explained() {
+    let manifest = three_days();
+    let said = |series: &[&str], range: Option<&str>| {
+        let selection = Selection {
+            series: series.iter().map(|&id| id.to_owned()).collect(),
+            range: range.map(|text| text.parse().unwrap()),
+        };
+        let problem = plan(&manifest, &Table::default(), now(), &selection).unwrap_err();
+        format!("{problem} | {}", problem.hint.clone().unwrap_or_default())
+    };
+    assert_eq!(said(&["c"], None), "the job `job` has no series `c` | did you mean `a`?");
+    assert_eq!(said(&["magnetograms"], None), "the job `job` has no series `magnetograms` | it has: a, b");
+    assert!(said(&[], Some("2016-01-01..")).starts_with("no day of the job lies in the range `2016-01-01..` | a has"));
+}
+
+#[test]
+fn a_rolling_range_follows_the_clock_and_is_an_error_when_it_is_empty() {
+    let rolling = job(&dates("today-2d", "today"), "[{ name: a }]");
+    let plan_at = |now: &str| plan(&rolling, &Table::default(), now.parse().unwrap(), &Selection::default()).unwrap();
+    let days: Vec<_> = plan_at("2016-03-01T00:30:00Z").days.iter().map(|day| day.day).collect();
+    assert_eq!(days, [Day::whole(date("2016-02-28")), Day::whole(date("2016-02-29"))]);
+
+    let ahead = job(&dates("2016-01-08", "today-3d"), "[{ name: a }]");
+    let problem = plan(&ahead, &Table::default(), now(), &Selection::default()).unwrap_err();
+    assert_eq!(problem.message, "the range of series `a` is empty now: 2016-01-08T00:00:00Z to 2016-01-07T00:00:00Z");
+}
+
+#[test]
+fn many_years_are_planned_in_one_go() {
+    let manifest = job(&dates("2000-01-01", "2016-06-06"), "[{ name: a }]");
+    assert_eq!(all(&manifest, &Table::default()).days.len(), 6001);
+}
+
+proptest! {
+    #[test]
+    fn days_are_disjoint_and_cover_the_range(start in 0i64..800_000, minutes in 1i64..100_000) {
+        let first = date("2014-12-30").and_hms_opt(0, 0, 0).unwrap() + chrono::TimeDelta::minutes(start);
+        let last = first + chrono::TimeDelta::minutes(minutes);
+        let label = |at: chrono::NaiveDateTime| at.format("%Y-%m-%dT%H:%M:%S").to_string();
+        let manifest = job(&dates(&label(first), &label(last)), "[{ name: a }]");
+        let plan = all(&manifest, &Table::default());
+        let mut next = first;
+        for day in &plan.days {
+            prop_assert_eq!(day.day.window.start, next);
+            prop_assert_eq!(day.day.window.start.date(), day.day.date);
+            next = day.day.window.end;
+        }
+        prop_assert_eq!(next, last);
+    }
+
+    #[test]
+    fn every_day_is_counted_once_whatever_the_records_say(kinds in prop::collection::vec(0u8..6, 6)) {
+        let manifest = three_days();
+        let mut table = Table::default();
+        for (mut day, kind) in all(&manifest, &table).days.into_iter().zip(kinds) {
+            if kind > 3 {
+                day.spec = Digest::of(b"other");
+            }
+            match kind {
+                0 => {}
+                1 => table.put(&day, Recorded::Sealed, "job"),
+                2 => table.put(&day, Recorded::Provisional, "other"),
+                3 => { table.0.insert((day.id.0.clone(), day.day.date), Record::Unreadable(String::new())); }
+                4 => table.put(&day, Recorded::Sealed, "job"),
+                _ => table.put(&day, Recorded::Sealed, "other"),
+            }
+        }
+        let plan = all(&manifest, &table);
+        let counts = plan.counts();
+        prop_assert_eq!(plan.days.len() + plan.done.len() + plan.refused.len(), 6);
+        prop_assert_eq!(counts.planned, plan.days.len() as u64);
+        prop_assert_eq!(counts.new + counts.provisional + counts.stale + counts.damaged, counts.planned);
+    }
+}
+
+/// The jobs that come with the product are read, say what their schema allows, and have days to do.
+#[test]
+fn the_jobs_in_the_repository_plan() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("jobs");
+    let schema = jsonschema::validator_for(&manifest::schema::job()).unwrap();
+    let mut planned = HashMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let job = manifest::load(&path, &|_| None).unwrap_or_else(|said| panic!("{said}"));
+        assert!(text.starts_with("# yaml-language-server: $schema=../schemas/job.schema.json\n"), "{}", job.name);
+        assert!(job.warnings().is_empty(), "{}", job.name);
+        assert_eq!(path.file_stem().and_then(|stem| stem.to_str()), Some(job.name.as_str()));
+        let json: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+        assert!(schema.is_valid(&json), "{}", job.name);
+        planned.insert(job.name.clone(), all(&job, &Table::default()).days.len());
+    }
+    for (name, days) in [("quickstart", 6), ("sharp-france", 3), ("nightly", 10)] {
+        assert_eq!(planned.get(name), Some(&days), "{name}");
+    }
+}
