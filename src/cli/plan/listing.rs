@@ -203,7 +203,8 @@ impl Listing {
         let mut series: Vec<&str> = self.days.iter().map(|day| day.series.as_str()).collect();
         series.dedup();
         for id in series {
-            let days: Vec<&ListedDay> = self.days.iter().filter(|day| day.series == id && day.error.is_none()).collect();
+            let days: Vec<&ListedDay> =
+                self.days.iter().filter(|day| day.series == id && day.error.is_none()).collect();
             let sum = |of: fn(&ListedDay) -> u64| days.iter().map(|day| of(day)).sum::<u64>();
             let (files, sized, bytes) = (sum(|day| day.files), sum(|day| day.files_with_size), sum(|day| day.bytes));
             let size = match sized {
