@@ -49,6 +49,7 @@
 //! 8. Memory follows the days in flight, not the job.
 
 pub mod archive;
+pub mod cli;
 pub mod day;
 pub mod digest;
 pub mod failure;
@@ -59,5 +60,6 @@ pub mod net;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod service;
 pub mod source;
 pub mod untrusted;

@@ -102,7 +102,8 @@ mod tests {
         for sub in command.get_subcommands_mut() {
             assert!(sub.get_about().is_some(), "{} has no line of its own", sub.get_name());
             assert!(sub.get_after_help().is_some(), "{} shows no example", sub.get_name());
-            text.push_str(&format!("\n──────── {} ────────\n{}", sub.get_name(), sub.render_long_help()));
+            let name = sub.get_name().to_owned();
+            text.push_str(&format!("\n──────── {name} ────────\n{}", sub.render_long_help()));
         }
         insta::assert_snapshot!(text);
     }

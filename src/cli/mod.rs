@@ -12,12 +12,14 @@ mod exit;
 mod job;
 mod log;
 mod plan;
+mod planning;
 mod problem;
 mod run;
 mod schema;
 mod selection;
 mod serve;
 mod signals;
+mod sources;
 mod status;
 mod stdout;
 mod table;
@@ -58,14 +60,7 @@ pub fn main() -> ExitCode {
     let shell = shell(&cli, words);
     match execute(cli.command, &shell) {
         Ok(exit) => exit.into(),
-        Err(error) => {
-            let (exit, message, hint) = problem::explain(&error);
-            shell.screen.error(&message);
-            if let Some(hint) = hint {
-                shell.screen.line(&format!("{} {hint}", shell.screen.paint.strong("hint:")));
-            }
-            exit.into()
-        }
+        Err(error) => problem::tell(&error, &shell).into(),
     }
 }
 

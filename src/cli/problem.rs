@@ -1,8 +1,8 @@
 //! What makes a command fail: a message, a hint, an exit code.
 //!
-//! What it does not do: tell it. `main` of this room does.
+//! What it does not do: decide what a run's failures mean; `exit` does.
 
-use super::Exit;
+use super::{Exit, Shell};
 use crate::archive;
 use crate::failure::Failure;
 
@@ -29,6 +29,17 @@ impl Problem {
         self.hint = Some(hint.into());
         self
     }
+}
+
+/// Tells an error on standard error, and gives the exit code that it makes.
+pub(super) fn tell(error: &anyhow::Error, shell: &Shell) -> Exit {
+    let (exit, message, hint) = explain(error);
+    let screen = &shell.screen;
+    screen.error(&message);
+    if let Some(hint) = hint {
+        screen.line(&format!("{} {hint}", screen.paint.strong("hint:")));
+    }
+    exit
 }
 
 /// The exit code, the message and the hint of any error.

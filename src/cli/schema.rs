@@ -32,7 +32,7 @@ enum Format {
 
 pub(super) fn run(args: &Args) -> Result<Exit> {
     let schema = match args.format {
-        Format::Job => manifest::schema(),
+        Format::Job => manifest::schema::job(),
         Format::Report => Report::schema(),
         Format::Day => archive::day_schema(),
     };

@@ -27,8 +27,8 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The URL that answered, after redirects.
     pub url: Url,
-    is_http2: bool,
     length: Option<u64>,
+    is_framed: bool,
     received: u64,
     stall: Duration,
     host: Arc<Host>,
@@ -57,10 +57,12 @@ struct Stretch {
 impl Response {
     pub(super) fn new(mut answer: reqwest::Response, url: Url, slot: Slot, stall: Duration) -> Response {
         let headers = std::mem::take(answer.headers_mut());
+        let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let is_framed = length.is_some() || answer.version() >= Version::HTTP_2 || is_chunked(&headers);
         Response {
             status: answer.status(),
-            is_http2: answer.version() >= Version::HTTP_2,
-            length: headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok()),
+            length,
+            is_framed,
             headers,
             url,
             received: 0,
@@ -81,7 +83,7 @@ impl Response {
     /// with its connection.
     #[must_use]
     pub fn is_framed(&self) -> bool {
-        self.length.is_some() || self.is_http2 || self.headers.contains_key(TRANSFER_ENCODING)
+        self.is_framed
     }
 
     /// The next piece of the body, within the host's bandwidth; `None` at its proper end.
@@ -138,6 +140,13 @@ impl Response {
         self.flow = Flow::Broken(failure.clone());
         failure
     }
+}
+
+/// True when chunks are the last coding: only then do they tell where the body ends.
+fn is_chunked(headers: &HeaderMap) -> bool {
+    let last = headers.get_all(TRANSFER_ENCODING).iter().next_back();
+    last.and_then(|coding| coding.to_str().ok()?.rsplit(',').next())
+        .is_some_and(|coding| coding.trim().eq_ignore_ascii_case("chunked"))
 }
 
 /// A time for messages.

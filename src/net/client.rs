@@ -26,13 +26,13 @@ const HEADERS: usize = 256 * 1024;
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(super) http: reqwest::Client,
-    pub(super) base: Url,
     pub(super) host: Arc<Host>,
     /// Where requests and redirects may go.
     pub(super) origins: Arc<[Origin]>,
     pub(super) identity: HeaderMap,
     pub(super) timeouts: Timeouts,
     pub(super) max_wait: Duration,
+    pub(super) base: Url,
 }
 
 impl Client {
@@ -129,7 +129,7 @@ impl Client {
             self.host.throttled(wait, self.max_wait);
         }
         self.host.failed(&refused);
-        if refused.class == Class::SourceRefused {
+        if refused.class == Class::SourceRefused || refusal::is_told(answer.headers()) {
             let mut response = Response::new(answer, url, slot, self.timeouts.stall);
             if let Some(words) = refusal::words(&mut response).await {
                 refused.message += ": ";

@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
 use super::pace::Pace;
-use super::preset::Effective;
 use super::stats::{HostStats, Tally};
 use crate::failure::{Class, Failure};
+use crate::manifest::manners::Effective;
 use crate::manifest::{Bandwidth, Rate};
 
 /// After so many failures in a row the host gets no more requests.

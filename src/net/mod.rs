@@ -12,7 +12,6 @@ mod host;
 mod identity;
 mod origin;
 mod pace;
-mod preset;
 mod redirect;
 mod refusal;
 mod retry;
@@ -24,7 +23,6 @@ mod transport;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use url::Url;
 
@@ -34,10 +32,12 @@ pub use retry::Waits;
 pub use stats::HostStats;
 
 use crate::failure::{Class, Failure};
-use crate::manifest::{Limits, Timeouts};
+use crate::manifest::manners::{self, Effective};
+use crate::manifest::{Limits, Retry, Timeouts};
 use clock::{Clock, RuntimeClock};
 use host::Host;
-use origin::{Origin, shown};
+use origin::Origin;
+pub(crate) use origin::shown;
 use transport::Settings;
 
 /// All hosts this process talks to: shared by every job, since limits belong to the operator's host group.
@@ -66,8 +66,8 @@ pub struct Policy {
     pub limits: Limits,
     /// The manifest's timeouts.
     pub timeouts: Timeouts,
-    /// The longest pause that a host's `Retry-After` can bring about: the manifest's `retry.max_wait`.
-    pub max_wait: Duration,
+    /// The manifest's retry: how long a host's own wait is honoured at most.
+    pub retry: Retry,
     /// True when the source is the built-in service: its own preset.
     pub embedded: bool,
 }
@@ -84,16 +84,12 @@ impl Net {
     /// limits the stricter holds.
     ///
     /// # Errors
-    /// A [`Failure`] when the HTTP client cannot be built, or the limits would raise a public host's preset without
-    /// `agreed_with`.
+    /// A [`Failure`] when the HTTP client cannot be built, or `base` or the contact cannot be used.
     pub fn client(&self, base: &Url, policy: Policy) -> Result<Client, Failure> {
         let origin = Origin::of(base).ok_or_else(|| {
             Failure::new(Class::SourceRefused, format!("{}: a source needs an http or https URL", shown(base)))
         })?;
-        let limits = preset::effective(base, policy.embedded, &policy.limits).ok_or_else(|| {
-            let why = "the limits are above what this public host is asked for without leave; say `agreed_with`";
-            Failure::new(Class::SourceRefused, format!("{origin}: {why}"))
-        })?;
+        let limits = manners::effective(base, policy.embedded, &policy.limits);
         let identity = identity::headers(&policy.job, &policy.run, policy.contact.as_deref())?;
         let settings = Settings {
             connect: policy.timeouts.connect,
@@ -102,12 +98,12 @@ impl Net {
         };
         Ok(Client {
             http: self.transport(settings)?,
-            base: base.clone(),
-            host: self.host(preset::group_of(base), &limits, policy.contact),
+            host: self.host(manners::group_of(base), &limits, policy.contact),
             origins: Arc::new([origin]),
             identity,
             timeouts: policy.timeouts,
-            max_wait: policy.max_wait,
+            max_wait: policy.retry.max_wait,
+            base: base.clone(),
         })
     }
 
@@ -118,7 +114,7 @@ impl Net {
         hosts.values().map(|host| host.stats()).collect()
     }
 
-    fn host(&self, group: String, limits: &preset::Effective, contact: Option<String>) -> Arc<Host> {
+    fn host(&self, group: String, limits: &Effective, contact: Option<String>) -> Arc<Host> {
         let mut hosts = self.shared.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get(&group) {
             host.join(limits, contact);

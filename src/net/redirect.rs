@@ -6,8 +6,9 @@ use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-use super::origin::{Origin, is_private, shown};
+use super::origin::{Origin, shown};
 use crate::failure::{Class, Failure};
+use crate::manifest::manners::is_public;
 use crate::untrusted::escape;
 
 /// How many redirects one request follows at most.
@@ -96,9 +97,10 @@ fn objection(from: &Url, target: &Url, origins: &[Origin]) -> Option<&'static st
     if origins.iter().any(|origin| origin.holds(target)) {
         return None;
     }
-    match target.host() {
-        Some(host) if is_private(&host) => Some("a private address that is not the source's"),
-        _ => Some("which is not the source's own host; name that host as the source's `url` if it is right"),
+    if is_public(target) {
+        Some("which is not the source's own host; name that host as the source's `url` if it is right")
+    } else {
+        Some("a private address that is not the source's")
     }
 }
 
@@ -139,6 +141,8 @@ mod tests {
             ("http://127.0.0.1/x", "private address"),
             ("http://2130706433/", "private address"),
             ("http://169.254.169.254/latest", "private address"),
+            ("http://[::ffff:10.0.0.1]/", "private address"),
+            ("http://0x7f.1/", "private address"),
             ("http://h.example:8080/", "not the source's own host"),
             ("file:///etc/passwd", "neither http"),
             ("data:text/html,hi", "neither http"),

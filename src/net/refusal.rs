@@ -2,6 +2,8 @@
 //!
 //! What it does not do: trust them. They are cut and escaped.
 
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use serde_json::Value;
 
 use super::body::Response;
@@ -9,6 +11,11 @@ use crate::untrusted::escape;
 
 /// How much of a refusal is read.
 const READ: usize = 8 * 1024;
+
+/// True when an answer brings its reason in a form made for it.
+pub(super) fn is_told(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"))
+}
 
 /// The `detail` of a problem document or the like, else the start of the text; `None` when there is nothing to show.
 pub(super) async fn words(response: &mut Response) -> Option<String> {

@@ -109,7 +109,7 @@ fn policy() -> Policy {
         contact: Some("jane@example.org".into()),
         limits: Limits { requests: Some(Rate::Unlimited), ..Limits::default() },
         timeouts: Timeouts { connect: STALL, stall: STALL },
-        max_wait: Duration::from_millis(300),
+        retry: Retry { attempts: 2, max_wait: Duration::from_millis(300) },
         embedded: false,
     }
 }
@@ -204,6 +204,16 @@ async fn b_19_b_20_trailers_and_early_answers_do_no_harm() {
     assert_eq!(outcome(vec![send(trailers)]).await.unwrap(), b"sun");
     let until_close = vec![send("HTTP/1.1 200 OK\nConnection: close\n\nsun"), Act::Close];
     assert_eq!(outcome(until_close).await.unwrap(), b"sun");
+}
+
+#[tokio::test]
+async fn only_a_body_that_ends_with_its_connection_is_not_framed() {
+    for (headers, want) in [("Content-Length: 3\n", true), ("Transfer-Encoding: chunked\n", true), ("", false)] {
+        let server = Server::start(move |_, _| vec![send(&format!("HTTP/1.1 200 OK\n{headers}\n"))]).await;
+        let (_, client) = server.client();
+        let response = client.get(&server.url("x"), HeaderMap::new()).await.unwrap();
+        assert_eq!(response.is_framed(), want, "{headers}");
+    }
 }
 
 #[tokio::test]
@@ -328,10 +338,12 @@ async fn bandwidth_holds_over_real_sockets() {
 }
 
 #[test]
-fn limits_above_a_public_preset_and_other_schemes_are_refused() {
-    let refused = |url: &str| Net::new().client(&url.parse().unwrap(), policy()).unwrap_err();
-    assert!(refused("http://jsoc.stanford.edu/").message.contains("agreed_with"));
-    assert!(refused("ftp://h.example/").message.contains("http"));
+fn limits_above_a_public_preset_come_down_to_it_and_other_schemes_are_refused() {
+    let net = Net::new();
+    net.client(&"http://jsoc.stanford.edu/".parse().unwrap(), policy()).unwrap();
+    assert_eq!((net.hosts()[0].host.as_str(), net.hosts()[0].limit.as_str()), ("jsoc", "2/s, 1 connection"));
+    let refused = net.client(&"ftp://h.example/".parse().unwrap(), policy()).unwrap_err();
+    assert!(refused.message.contains("http"));
 }
 
 #[tokio::test]

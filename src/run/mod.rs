@@ -133,7 +133,7 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
             contact: manifest.contact.clone(),
             limits: manifest.limits.clone(),
             timeouts: manifest.timeouts,
-            max_wait: manifest.retry.max_wait,
+            retry: manifest.retry,
             embedded: one.source.kind() == "embedded",
         };
         let client = net.client(base, policy)?;

@@ -1,5 +1,7 @@
 //! Where files are: the trait, and one file per kind of source. Sources list, and never download.
 
+pub mod hmi;
+
 use std::future::Future;
 use std::pin::Pin;
 
@@ -36,6 +38,8 @@ pub struct Listed {
     pub outside_day: u64,
     /// Items that named a key again; folded.
     pub duplicates: u64,
+    /// Records of the day that the source has no file of.
+    pub without_file: u64,
 }
 
 /// One file that a source has.
@@ -69,6 +73,8 @@ pub struct RemoteFile {
 /// built-in one is known only once it runs.
 #[must_use]
 pub fn open(spec: &SourceSpec, base: &Url, client: Client) -> Box<dyn Source> {
-    let _ = (spec, base, client);
-    todo!()
+    match spec {
+        // The built-in service speaks as the HMI service does; only where it listens is another matter.
+        SourceSpec::Hmi(_) | SourceSpec::Embedded(_) => Box::new(hmi::Hmi::new(base.clone(), client)),
+    }
 }

@@ -19,7 +19,7 @@ use sunhaul::digest::Digest;
 pub(crate) use call::{Call, Running};
 pub(crate) use fits::fits;
 pub(crate) use job::Job;
-pub(crate) use server::{Answer, Item, Server};
+pub(crate) use server::{Answer, Ending, Item, Ranges, Server};
 
 /// How long anything in a lab may take before it counts as hung.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -66,6 +66,30 @@ impl Lab {
         Call::new(self, args)
     }
 
+    /// A call of another program in the same environment.
+    pub(crate) fn program<'a>(&'a self, program: &str, args: &[&str]) -> Call<'a> {
+        Call::of(self, program, args)
+    }
+
+    /// `run job.yaml` with its report in `report.json`.
+    pub(crate) fn run(&self) -> Call<'_> {
+        self.run_with(&[])
+    }
+
+    /// The same with further arguments.
+    pub(crate) fn run_with(&self, more: &[&str]) -> Call<'_> {
+        self.sunhaul(&[&["run", "job.yaml", "--report", "report.json"], more].concat()).chatty()
+    }
+
+    /// Runs `job.yaml`, expects an exit code and gives the report, which must say the same code.
+    #[track_caller]
+    pub(crate) fn report(&self, status: i32) -> Value {
+        self.run().status(status).done();
+        let report = self.json("report.json");
+        assert_eq!(report["run"]["exit_code"], status, "{report:#}");
+        report
+    }
+
     /// The program as a service on a free port; waits until it says where it listens.
     #[track_caller]
     pub(crate) fn serve(&self, args: &[&str]) -> Running {
@@ -108,6 +132,27 @@ impl Lab {
     #[track_caller]
     pub(crate) fn day(&self, archive: &str, series: &str, date: &str) -> DayRecord {
         DayRecord::read(&self.read(&format!("{archive}/.sunhaul/days/{series}/{date}.jsonl")))
+    }
+
+    /// The days that an archive has records of, as `series/date`.
+    pub(crate) fn days(&self, archive: &str) -> Vec<String> {
+        let records = self.tree(&format!("{archive}/.sunhaul/days"));
+        records.into_keys().map(|path| path.trim_end_matches(".jsonl").to_owned()).collect()
+    }
+
+    /// An archive's files, proved by its records alone: each is named by a record and has its hash, and none lacks.
+    #[track_caller]
+    pub(crate) fn proved(&self, archive: &str) -> BTreeMap<String, Digest> {
+        let mut named = BTreeMap::new();
+        for day in self.days(archive) {
+            let (series, date) = day.split_once('/').expect("series/date");
+            for file in self.day(archive, series, date).files.iter().filter(|file| file.get("absent").is_none()) {
+                let digest = file["sha256"].as_str().expect("a hash").parse().expect("a hash");
+                named.insert(file["path"].as_str().expect("a path").to_owned(), digest);
+            }
+        }
+        assert_eq!(named, self.files(archive), "the records and the files differ");
+        named
     }
 
     /// Waits until something is so.

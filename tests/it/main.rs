@@ -5,5 +5,12 @@ mod house; // every file's first line and length, the top level
 mod layers; // imports go one way
 
 // What the other tests stand on.
-#[expect(dead_code, unused_imports, reason = "the tests of jobs use all of it")]
 mod lab; // the program in a clean environment, a scripted service, and both tried on themselves
+
+// A job, through the public door.
+mod archive; // what lies in the archive already: own files, damaged records, other jobs, other specs
+mod bad_input; // wrong manifests and storage that cannot be used
+mod faults; // what a service does wrong
+mod main_job; // a manifest becomes a verified archive, and a second run has nothing to do
+mod resume; // broken off by signal, kill and network, and gone on with
+mod tutorial; // the old service's client against `sunhaul serve`

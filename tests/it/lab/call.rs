@@ -50,6 +50,7 @@ pub(crate) struct Call<'a> {
 #[derive(Debug, Clone, Default)]
 struct Expected {
     status: i32,
+    any_status: bool,
     stdout: Said,
     stderr: Said,
 }
@@ -118,6 +119,11 @@ impl<'a> Call<'a> {
     pub(crate) fn stderr_has(mut self, text: &str) -> Self {
         self.expected.stderr = self.expected.stderr.with(text);
         self
+    }
+
+    /// Whatever it tells on stderr is not what this test is about.
+    pub(crate) fn chatty(self) -> Self {
+        self.stderr_has("")
     }
 
     /// A variable of the environment.
@@ -212,6 +218,13 @@ impl Running {
         self.child.wait().expect("an end");
     }
 
+    /// Waits for the end, whatever the status: for a test where more than one end is right.
+    #[track_caller]
+    pub(crate) fn done_any(mut self) -> Spoken {
+        self.expected.any_status = true;
+        self.done()
+    }
+
     /// Waits for the end and checks what was expected of the call.
     #[track_caller]
     pub(crate) fn done(mut self) -> Spoken {
@@ -230,12 +243,13 @@ impl Running {
             std::thread::sleep(Duration::from_millis(2));
         };
         let spoken = Spoken { stdout: self.stdout.whole(), stderr: self.stderr.whole() };
-        let Expected { status: code, stdout, stderr } = &self.expected;
+        let Expected { status: code, any_status, stdout, stderr } = &self.expected;
+        let is_status = status.code() == Some(*code) || (*any_status && status.code().is_some());
         let is_clean = [&spoken.stdout, &spoken.stderr].iter().all(|text| {
             !text.contains("panicked at") && !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t')
         });
         assert!(
-            status.code() == Some(*code) && stdout.holds(&spoken.stdout) && stderr.holds(&spoken.stderr) && is_clean,
+            is_status && stdout.holds(&spoken.stdout) && stderr.holds(&spoken.stderr) && is_clean,
             "`{}` ended otherwise than expected\nexpected: status {code}\n  stdout {stdout:?}\n  stderr {stderr:?}\n\
              got: {status}\n--- stdout\n{}\n--- stderr\n{}",
             self.shown,

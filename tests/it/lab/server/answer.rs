@@ -109,6 +109,11 @@ impl Answer {
         Answer::new(status, "application/problem+json", format!("{{\"status\":{status}}}").into_bytes())
     }
 
+    /// The whole body.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        self.body.to_vec()
+    }
+
     /// A further header.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Answer {
         self.headers.push((name.to_owned(), value.to_owned()));

@@ -1,0 +1,279 @@
+//! `plan --list`: what the sources have for the days to do, and what fetching it takes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use serde::Serialize;
+use url::Url;
+
+use crate::archive::Archive;
+use crate::cli::clock::{now, run_id};
+use crate::cli::sources::{Sources, policy};
+use crate::cli::table::{Side, Table};
+use crate::cli::{Exit, Result, Shell};
+use crate::failure::{Class, Failure};
+use crate::manifest::manners::{self, Effective};
+use crate::manifest::{Bandwidth, Manifest, Rate, Series, SeriesId, SourceSpec};
+use crate::net::{Client, Net, Waits};
+use crate::plan::{Plan, PlannedDay};
+use crate::report::human;
+use crate::report::terminal::Verbosity;
+use crate::source::{self, Listed, Source};
+use crate::untrusted::escape;
+
+/// What the days to do hold.
+#[derive(Debug, Serialize)]
+pub(super) struct Listing {
+    days: Vec<ListedDay>,
+    hosts: Vec<Effort>,
+    /// Free bytes where the archive is or will be.
+    free_bytes: u64,
+    #[serde(skip)]
+    failed: BTreeSet<Class>,
+}
+
+/// One day, as its source lists it now.
+#[derive(Debug, Serialize)]
+struct ListedDay {
+    series: String,
+    date: NaiveDate,
+    files: u64,
+    /// Bytes of the files whose size the listing gives.
+    bytes: u64,
+    /// How many files these are.
+    files_with_size: u64,
+    outside_day: u64,
+    duplicates: u64,
+    /// Why it could not be listed.
+    error: Option<String>,
+}
+
+/// What a run asks of one host group.
+#[derive(Debug, Serialize)]
+struct Effort {
+    host: String,
+    /// Listings and files.
+    requests: u64,
+    bytes: u64,
+    /// The limits in force, in words.
+    limit: String,
+    /// The least time that the limits allow; null when they limit nothing.
+    seconds: Option<f64>,
+}
+
+/// Asks the sources of a plan's days.
+///
+/// # Errors
+/// When a source cannot be opened, or the disk cannot be asked. A day that cannot be listed is told, and is no error.
+pub(super) async fn ask(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Listing> {
+    let mut sources = Sources::default();
+    let wanted: BTreeSet<&SeriesId> = plan.days.iter().map(|day| &day.id).collect();
+    let bases = sources.bases(job, |id| wanted.contains(id)).await?;
+    let net = Net::new();
+    let run = run_id(now());
+    let mut listing =
+        Listing { days: Vec::new(), hosts: Vec::new(), free_bytes: free(&job.archive.root)?, failed: BTreeSet::new() };
+    let mut efforts: BTreeMap<String, (u64, u64, Effective)> = BTreeMap::new();
+    for series in &job.series {
+        let Some(base) = bases.get(&series.id) else { continue };
+        let client = net.client(base, policy(job, &series.source, &run))?;
+        let source = source::open(&series.source, base, client.clone());
+        let days: Vec<&PlannedDay> = plan.days.iter().filter(|day| day.id == series.id).collect();
+        let asked = days.iter().map(|day| one(job, series, &*source, &client, day, shell));
+        let answers: Vec<_> = stream::iter(asked).buffered(client.concurrency().max(1)).collect().await;
+        let (group, effort) = effort(&mut efforts, job, &series.source, base);
+        for (day, answer) in days.iter().zip(answers) {
+            let listed = match answer {
+                Ok(listed) => listed_day(day, &listed, None),
+                Err(failure) => {
+                    listing.failed.insert(failure.class);
+                    listed_day(day, &Listed::default(), Some(failure.message))
+                }
+            };
+            effort.0 += 1 + listed.files;
+            effort.1 += listed.bytes;
+            listing.days.push(listed);
+        }
+        tracing::debug!(host = group, series = %series.id, "listed");
+    }
+    listing.hosts = efforts.into_iter().map(|(host, effort)| Effort::new(host, effort)).collect();
+    Ok(listing)
+}
+
+fn effort<'a>(
+    efforts: &'a mut BTreeMap<String, (u64, u64, Effective)>,
+    job: &Manifest,
+    spec: &SourceSpec,
+    base: &Url,
+) -> (String, &'a mut (u64, u64, Effective)) {
+    let embedded = matches!(spec, SourceSpec::Embedded(_));
+    let group = if embedded { "embedded".to_owned() } else { manners::group_of(base) };
+    let effort =
+        efforts.entry(group.clone()).or_insert_with(|| (0, 0, manners::effective(base, embedded, &job.limits)));
+    (group, effort)
+}
+
+/// Lists one day, trying again as the manifest allows.
+async fn one(
+    job: &Manifest,
+    series: &Series,
+    source: &dyn Source,
+    client: &Client,
+    day: &PlannedDay,
+    shell: &Shell,
+) -> std::result::Result<Listed, Failure> {
+    let mut waits = Waits::new(job.retry);
+    loop {
+        let failure = match source.list(series, &day.day).await {
+            Ok(listed) => return Ok(listed),
+            Err(failure) => failure,
+        };
+        let Some(wait) = waits.after(&failure) else { return Err(failure) };
+        if shell.verbosity >= Verbosity::Verbose {
+            let id = escape(&day.id.0);
+            shell.screen.line(&format!("{id} {} retry in {}: {failure}", day.day.date, human::span(wait)));
+        }
+        client.note_retry();
+        tokio::time::sleep(wait).await;
+    }
+}
+
+fn listed_day(day: &PlannedDay, listed: &Listed, error: Option<String>) -> ListedDay {
+    ListedDay {
+        series: day.id.to_string(),
+        date: day.day.date,
+        files: listed.files.len() as u64,
+        bytes: listed.files.iter().filter_map(|file| file.bytes).sum(),
+        files_with_size: listed.files.iter().filter(|file| file.bytes.is_some()).count() as u64,
+        outside_day: listed.outside_day,
+        duplicates: listed.duplicates,
+        error,
+    }
+}
+
+/// Free bytes where the root is, or at the nearest folder above that exists: planning makes no folder.
+fn free(root: &Path) -> Result<u64> {
+    let here = PathBuf::from(".");
+    let above = root.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = above.map(Path::to_path_buf).find(|folder| folder.exists()).unwrap_or(here);
+    Ok(Archive::free_bytes(&folder)?)
+}
+
+impl Effort {
+    fn new(host: String, (requests, bytes, limits): (u64, u64, Effective)) -> Effort {
+        let by_requests = match limits.requests {
+            Rate::Unlimited => None,
+            #[expect(clippy::cast_precision_loss, reason = "an estimate of seconds")]
+            Rate::PerSecond(rate) => Some(requests as f64 / rate),
+        };
+        let by_bytes = match limits.bandwidth {
+            Bandwidth::Unlimited => None,
+            #[expect(clippy::cast_precision_loss, reason = "an estimate of seconds")]
+            Bandwidth::BytesPerSecond(rate) => Some(bytes as f64 / rate as f64),
+        };
+        let seconds = [by_requests, by_bytes].into_iter().flatten().reduce(f64::max);
+        let mut words = match limits.requests {
+            Rate::Unlimited => "any rate".to_owned(),
+            Rate::PerSecond(rate) => format!("{rate}/s"),
+        };
+        // Writing to a String cannot fail.
+        let _ = write!(words, ", {}", human::count(u64::from(limits.concurrency), "connection"));
+        if let Bandwidth::BytesPerSecond(rate) = limits.bandwidth {
+            let _ = write!(words, ", {}", human::rate(rate));
+        }
+        Effort { host, requests, bytes, limit: format!("{}: {words}", limits.preset), seconds }
+    }
+}
+
+impl Listing {
+    /// How the command ends: as the worst listing.
+    pub(super) fn exit(&self) -> Exit {
+        self.failed.iter().map(|class| Exit::of_class(*class)).max().unwrap_or(Exit::Complete)
+    }
+
+    /// What is listed, as text.
+    pub(super) fn render(&self) -> String {
+        let columns = [("days listed", Side::Right), ("files", Side::Right), ("size", Side::Right)];
+        let mut table = Table::new(&[&[("series", Side::Left)], columns.as_slice()].concat());
+        let mut series: Vec<&str> = self.days.iter().map(|day| day.series.as_str()).collect();
+        series.dedup();
+        for id in series {
+            let days: Vec<&ListedDay> = self.days.iter().filter(|day| day.series == id && day.error.is_none()).collect();
+            let sum = |of: fn(&ListedDay) -> u64| days.iter().map(|day| of(day)).sum::<u64>();
+            let (files, sized, bytes) = (sum(|day| day.files), sum(|day| day.files_with_size), sum(|day| day.bytes));
+            let size = match sized {
+                0 if files > 0 => "not told".to_owned(),
+                _ if sized < files => format!("over {}", human::bytes(bytes)),
+                _ => human::bytes(bytes),
+            };
+            table.row([escape(id).into_owned(), human::number(days.len() as u64), human::number(files), size]);
+        }
+        let mut out = format!("\n{}\n", table.render());
+        // Writing to a String cannot fail.
+        for host in &self.hosts {
+            let time = host.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            let time = time.map_or("as fast as it can".to_owned(), |time| format!("at least {}", human::span(time)));
+            let requests = human::count(host.requests, "request");
+            let _ = writeln!(out, "{}: about {requests}, {time} ({})", escape(&host.host), host.limit);
+        }
+        let _ = writeln!(out, "free where the archive is: {}", human::bytes(self.free_bytes));
+        for day in &self.days {
+            if let Some(error) = &day.error {
+                let _ = writeln!(out, "not listed: {} {}: {error}", escape(&day.series), day.date);
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(date: &str, files: u64, files_with_size: u64) -> ListedDay {
+        ListedDay {
+            series: "sharp_720s".into(),
+            date: date.parse().unwrap(),
+            files,
+            bytes: files_with_size * 576_000,
+            files_with_size,
+            outside_day: 0,
+            duplicates: 0,
+            error: None,
+        }
+    }
+
+    fn limits(requests: Rate, bandwidth: Bandwidth) -> Effective {
+        Effective { requests, bandwidth, concurrency: 4, preset: "private", agreed_with: None }
+    }
+
+    #[test]
+    fn the_slower_of_the_limits_gives_the_time() {
+        let seconds = |requests, bandwidth| {
+            Effort::new("h".into(), (80, 100 << 20, limits(requests, bandwidth))).seconds.map(f64::round)
+        };
+        assert_eq!(seconds(Rate::PerSecond(8.0), Bandwidth::Unlimited), Some(10.0));
+        assert_eq!(seconds(Rate::PerSecond(8.0), Bandwidth::BytesPerSecond(5 << 20)), Some(20.0));
+        assert_eq!(seconds(Rate::Unlimited, Bandwidth::Unlimited), None);
+    }
+
+    #[test]
+    fn sizes_that_are_not_told_are_not_made_up_and_a_day_that_failed_is_named() {
+        let mut failed = day("2015-12-13", 0, 0);
+        failed.error = Some("http://localhost:8001/HMI: refused".into());
+        let effort = (33, 9, limits(Rate::PerSecond(8.0), Bandwidth::BytesPerSecond(20 << 20)));
+        let listing = Listing {
+            days: vec![day("2015-12-11", 5, 5), day("2015-12-12", 27, 20), failed],
+            hosts: vec![Effort::new("localhost:8001".into(), effort)],
+            free_bytes: 5 << 30,
+            failed: [Class::Unreachable].into(),
+        };
+        insta::assert_snapshot!(listing.render());
+        assert_eq!(listing.exit(), Exit::Later);
+    }
+}

@@ -1,0 +1,186 @@
+//! `sunhaul plan`: what there is to do, and with `--list` what it will take.
+//!
+//! Without `--list` it opens no socket and starts no process.
+
+mod listing;
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::args::ArchiveArg;
+use super::clock::now;
+use super::selection::Selection;
+use super::table::{Side, Table};
+use super::{Exit, Result, Shell, job, planning, stdout};
+use crate::plan::Plan;
+use crate::report::human;
+use crate::untrusted::escape;
+
+/// Up to this many days to do are shown one by one.
+const FEW: usize = 20;
+
+/// Show what there is to do.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Show what there is to do.\n\n\
+        Reads the manifest and the archive's day records, and nothing else: no socket is opened. A day is `new` \
+        without a record, `provisional` when it was too young to be final, `stale` when the manifest asks for \
+        something else now, `damaged` when its record cannot be read, and `done` when it is sealed.\n\n\
+        With --list the sources are asked for the days to do, within the hosts' limits, and the files, bytes, \
+        requests, free disk and time are told.",
+    after_help = "Examples:\n  sunhaul plan jobs/quickstart.yaml\n  sunhaul plan jobs/december.yaml --list\n  \
+        sunhaul plan jobs/nightly.yaml --range today-7d.. --json | jq '.days[] | select(.state == \"stale\")'"
+)]
+pub(super) struct Args {
+    /// The manifest.
+    #[arg(value_name = "JOB")]
+    job: PathBuf,
+    /// Ask the sources what the days to do hold.
+    #[arg(long)]
+    list: bool,
+    /// Print the plan as JSON on standard output, the days that are done too.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    archive: ArchiveArg,
+}
+
+pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    let Some(job) = job::load(&args.job, args.archive.archive.as_deref(), shell) else { return Ok(Exit::Usage) };
+    let plan = planning::plan(&job, &args.selection, now())?;
+    let listing = match args.list {
+        true => Some(job::runtime()?.block_on(listing::ask(&job, &plan, shell))?),
+        false => None,
+    };
+    if args.json {
+        let mut json = plan.to_json(true);
+        if let Some(object) = json.as_object_mut() {
+            object.insert("archive".into(), job.archive.root.to_string_lossy().into());
+            object.insert("listing".into(), serde_json::to_value(&listing)?);
+        }
+        stdout::print_json(&json)?;
+    } else {
+        let mut text = render(&plan, &job.archive.root.to_string_lossy());
+        listing.iter().for_each(|listing| text.push_str(&listing.render()));
+        stdout::print(&text)?;
+    }
+    let listed = listing.map_or(Exit::Complete, |listing| listing.exit());
+    Ok(if plan.refused.is_empty() { listed } else { Exit::Usage })
+}
+
+fn render(plan: &Plan, root: &str) -> String {
+    let mut out = format!("{} in {}\n\n", escape(&plan.job), escape(root));
+    let names = ["days", "to do", "new", "provisional", "stale", "damaged", "done"];
+    let head: Vec<_> = [("series", Side::Left), ("from", Side::Left), ("to (not included)", Side::Left)]
+        .into_iter()
+        .chain(names.map(|name| (name, Side::Right)))
+        .collect();
+    let mut table = Table::new(&head);
+    for series in &plan.series {
+        let counts = series.counts;
+        let ends = [series.range.start, series.range.end].map(|end| label(series.scale, end));
+        let days = counts.planned + counts.done + counts.refused;
+        let numbers =
+            [days, counts.planned, counts.new, counts.provisional, counts.stale, counts.damaged, counts.done];
+        let cells = std::iter::once(escape(&series.id.0).into_owned()).chain(ends);
+        table.row(cells.chain(numbers.map(human::number)));
+    }
+    out.push_str(&table.render());
+    // Writing to a String cannot fail.
+    match plan.days.len() {
+        0 if plan.refused.is_empty() => out.push_str("\nnothing to do\n"),
+        0 => {}
+        1..=FEW => {
+            out.push_str("\nto do:\n");
+            for day in &plan.days {
+                let _ = writeln!(out, "  {} {}  {}: {}", escape(&day.id.0), day.day.date, day.reason.state(), day.reason);
+            }
+        }
+        many => {
+            let (first, last) = (&plan.days[0], &plan.days[many - 1]);
+            let _ = writeln!(
+                out,
+                "\nto do: {}, from {} {} to {} {}; --json lists them",
+                human::count(many as u64, "day"),
+                escape(&first.id.0),
+                first.day.date,
+                escape(&last.id.0),
+                last.day.date,
+            );
+        }
+    }
+    if !plan.refused.is_empty() {
+        out.push_str("\ncannot be done:\n");
+        for day in plan.refused.iter().take(FEW) {
+            let _ = writeln!(out, "  {day}");
+        }
+        if plan.refused.len() > FEW {
+            let _ = writeln!(out, "  and {} more", human::number((plan.refused.len() - FEW) as u64));
+        }
+    }
+    out
+}
+
+/// A label as short as it can be: a date alone for the start of a day.
+fn label(scale: crate::day::Scale, at: chrono::NaiveDateTime) -> String {
+    if at.time() == chrono::NaiveTime::MIN { format!("{} {scale}", at.date()) } else { scale.label(at) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use super::*;
+    use crate::digest::Digest;
+    use crate::manifest::{Manifest, SeriesId};
+    use crate::plan::{Known, Record, Recorded, Records, Selection};
+
+    /// Records by date.
+    struct Paper(BTreeMap<&'static str, Record>);
+
+    impl Records for Paper {
+        fn known(&self, _: &SeriesId, date: chrono::NaiveDate) -> Record {
+            self.0.get(date.to_string().as_str()).cloned().unwrap_or(Record::Missing)
+        }
+    }
+
+    fn job(end: &str) -> Manifest {
+        let text = format!(
+            "version: 1\nname: december\nsource: {{ embedded: {{}} }}\nrange: {{ start: 2015-12-11, end: {end} }}\n\
+             series:\n  - name: sharp_720s\narchive: {{ root: ../data }}\n"
+        );
+        crate::manifest::parse(Path::new("jobs/december.yaml"), text.as_bytes(), &|_| None).unwrap()
+    }
+
+    fn planned(end: &str, records: BTreeMap<&'static str, Record>) -> Plan {
+        let now = "2016-01-10T12:00:00Z".parse().unwrap();
+        crate::plan::plan(&job(end), &Paper(records), now, &Selection::default()).unwrap()
+    }
+
+    fn known(job: &str, spec: Digest) -> Record {
+        let state = Recorded::Sealed;
+        Record::Known(Known { spec, state, job: job.into(), files: 5, bytes: 9, absent: 0 })
+    }
+
+    #[test]
+    fn few_days_are_shown_each_with_its_reason() {
+        let series = &job("2015-12-16").series[0];
+        let spec = series.spec(&crate::day::Day::whole("2015-12-11".parse().unwrap()));
+        let records = BTreeMap::from([
+            ("2015-12-11", known("december", spec)),
+            ("2015-12-12", known("december", Digest::of(b"before"))),
+            ("2015-12-13", Record::Unreadable("days/sharp_720s/2015-12-13.jsonl: cut short".into())),
+            ("2015-12-14", known("other", Digest::of(b"before"))),
+        ]);
+        insta::assert_snapshot!(render(&planned("2015-12-15T06:00:00Z", records), "../data"));
+    }
+
+    #[test]
+    fn many_days_are_told_in_one_line() {
+        let text = render(&planned("2016-01-10", BTreeMap::new()), "../data");
+        assert!(text.contains("to do: 30 days, from sharp_720s 2015-12-11 to sharp_720s 2016-01-09; --json"), "{text}");
+    }
+}

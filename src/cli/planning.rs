@@ -1,0 +1,103 @@
+//! The plan of a job from the records of its archive: what `plan` shows and `run` does.
+
+use std::path::Path;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::problem::Problem;
+use super::selection::Selection;
+use super::{Exit, Result};
+use crate::archive::{Archive, State};
+use crate::failure::Class;
+use crate::manifest::{Manifest, SeriesId};
+use crate::plan::{self, Known, Plan, Record, Recorded, Records};
+use crate::run::Todo;
+
+/// The day records below a root.
+struct OnDisk<'a>(&'a Path);
+
+impl Records for OnDisk<'_> {
+    fn known(&self, series: &SeriesId, date: NaiveDate) -> Record {
+        match Archive::header(self.0, series, date) {
+            Ok(None) => Record::Missing,
+            Ok(Some(header)) => Record::Known(Known {
+                spec: header.spec,
+                state: match header.state {
+                    State::Sealed => Recorded::Sealed,
+                    State::Provisional => Recorded::Provisional,
+                },
+                job: header.job,
+                files: header.files,
+                bytes: header.bytes,
+                absent: header.absent,
+            }),
+            Err(error) => Record::Unreadable(error.to_string()),
+        }
+    }
+}
+
+/// The plan of a job as its archive stands.
+///
+/// # Errors
+/// As [`plan::plan`]; the exit code is 2.
+pub(super) fn plan(job: &Manifest, selection: &Selection, now: DateTime<Utc>) -> Result<Plan> {
+    plan::plan(job, &OnDisk(&job.archive.root), now, &selection.resolve()).map_err(|problem| {
+        let told = Problem::new(Exit::Usage, problem.message);
+        match problem.hint {
+            Some(hint) => told.hint(hint).into(),
+            None => told.into(),
+        }
+    })
+}
+
+/// The days that a run does.
+#[derive(Debug)]
+pub(super) struct Work {
+    /// The days to do, in order.
+    pub(super) days: Vec<Todo>,
+    /// Days that a record seals.
+    pub(super) sealed: u64,
+}
+
+/// Makes work of a plan. With `check`, a sealed day whose files are not all there with their sizes is done again.
+///
+/// # Errors
+/// When a day belongs to another job, or the disk cannot be read.
+pub(super) fn work(job: &Manifest, plan: Plan, check: bool) -> Result<Work> {
+    if let Some(refused) = plan.refused.first() {
+        let text = refused.to_string();
+        let (message, hint) = text.split_once("; ").unwrap_or((&text, ""));
+        let more = plan.refused.len() - 1;
+        let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+        return Err(Problem::new(Exit::Usage, format!("{message}{more}")).hint(hint).into());
+    }
+    let mut days: Vec<(usize, Todo)> = plan
+        .days
+        .into_iter()
+        .map(|day| (day.series, Todo { series: day.id, day: day.day, spec: day.spec, recheck: false }))
+        .collect();
+    let mut sealed = plan.done.len() as u64;
+    if check {
+        for done in plan.done {
+            if is_whole(&job.archive.root, &done.id, done.day.date)? {
+                continue;
+            }
+            let Some(series) = job.series.get(done.series) else { continue };
+            sealed -= 1;
+            let spec = series.spec(&done.day);
+            days.push((done.series, Todo { series: done.id, day: done.day, spec, recheck: true }));
+        }
+        days.sort_by_key(|(series, todo)| (*series, todo.day.date));
+    }
+    Ok(Work { days: days.into_iter().map(|(_, todo)| todo).collect(), sealed })
+}
+
+/// True when every file of the day's record lies there with its size.
+fn is_whole(root: &Path, series: &SeriesId, date: NaiveDate) -> Result<bool> {
+    match Archive::record(root, series, date) {
+        Ok(record) => Ok(record.is_some_and(|record| Archive::missing(root, &record).is_empty())),
+        // Its head was good and its lines are not: the run reads it again, and tells.
+        Err(error) if error.class() == Class::Record => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

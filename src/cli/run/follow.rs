@@ -1,0 +1,84 @@
+//! Follows a run: folds its events, keeps its report fresh on disk, draws the bars.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::report_file::ReportFile;
+use crate::archive::Archive;
+use crate::cli::Result;
+use crate::report::terminal::Progress;
+use crate::report::{Collector, Report};
+use crate::run::event::{Event, Observer};
+
+/// How often the report is written, at most.
+const SAVE: Duration = Duration::from_secs(5);
+/// How often the bars are drawn.
+const DRAW: Duration = Duration::from_millis(200);
+
+/// All that is told of one run.
+#[derive(Debug)]
+pub(super) struct Follower {
+    pub(super) collector: Collector,
+    pub(super) progress: Progress,
+    pub(super) archive: Arc<Archive>,
+    pub(super) run: String,
+    pub(super) report: Option<ReportFile>,
+}
+
+/// When a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Saved {
+    /// While the run goes on.
+    Meanwhile,
+    /// When it has ended.
+    AtTheEnd,
+}
+
+impl Observer for Follower {
+    fn on(&self, event: Event) {
+        self.collector.fold(&event);
+        self.progress.tell(&event);
+    }
+}
+
+impl Follower {
+    /// Draws and saves until the run has ended.
+    pub(super) async fn follow(self: Arc<Self>, ended: CancellationToken) {
+        let started = Instant::now();
+        let (mut save, mut draw) = (interval(SAVE), interval(DRAW));
+        save.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        draw.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first report is written before the run begins.
+        save.reset();
+        loop {
+            tokio::select! {
+                () = ended.cancelled() => return,
+                _ = draw.tick() => self.progress.tick(started.elapsed()),
+                _ = save.tick() => {
+                    let saved = self.save(self.collector.snapshot(), Saved::Meanwhile).await;
+                    // The end will tell, if it still cannot be written then.
+                    if let Err(error) = saved {
+                        tracing::warn!("the report could not be written: {error:#}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes the report into the archive, and where else it was asked for.
+    ///
+    /// # Errors
+    /// When either cannot be written.
+    pub(super) async fn save(self: &Arc<Self>, report: Report, when: Saved) -> Result<()> {
+        let this = self.clone();
+        let write = move || {
+            let bytes = report.to_json()?;
+            this.archive.write_run_report(&this.run, &bytes)?;
+            this.report.as_ref().map_or(Ok(()), |file| file.write(&bytes, when))
+        };
+        tokio::task::spawn_blocking(write).await?
+    }
+}

@@ -1,0 +1,97 @@
+//! `sunhaul run`: does what manifests ask, one job after another.
+//!
+//! What it does not do: the work itself; `run` does. This file checks all jobs first, starts them in turn, and lets
+//! the worst end count.
+
+mod follow;
+mod one;
+mod report_file;
+
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+
+use super::args::ArchiveArg;
+use super::clock::now;
+use super::problem::{self, Problem};
+use super::selection::Selection;
+use super::signals::Signals;
+use super::sources::Sources;
+use super::{Exit, Result, Shell, job, planning};
+use crate::manifest::Manifest;
+use crate::net::Net;
+use report_file::ReportFile;
+
+/// Fetch what jobs ask for and is not there yet.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Fetch what jobs ask for and is not there yet.\n\n\
+        Each day of each series is listed, fetched, checked and sealed into a small record. Sealed days are not \
+        asked for again; a run that was stopped, killed or cut off goes on where it was. Days that are younger than \
+        the manifest's `settle` stay provisional and are looked at again next time: that is no failure.\n\n\
+        All manifests are checked before the first job starts. The jobs run one after another and share the limits \
+        of the hosts. A report of each run is written to `.sunhaul/runs/` in the archive.",
+    after_help = "Examples:\n  sunhaul run jobs/quickstart.yaml\n  \
+        sunhaul run jobs/nightly.yaml --report report.json\n  \
+        sunhaul run jobs/december.yaml --series cea --range 2015-12-11..2015-12-14\n\n\
+        Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest,\n\
+        4 incomplete for a passing reason (run the same command again), 5 local storage,\n\
+        130 interrupted (the same command goes on from there; interrupt twice to stop at once)."
+)]
+pub(super) struct Args {
+    /// Manifests.
+    #[arg(required = true, value_name = "JOB")]
+    jobs: Vec<PathBuf>,
+    /// Look whether the files of sealed days are still there with their sizes; fetch again what is not.
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    archive: ArchiveArg,
+    /// Write the report to this file too, while the run goes on and at its end; `-` is standard output, at the end.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    let archive = args.archive.archive.as_deref();
+    let Some(jobs) = job::load_all(&args.jobs, archive, shell) else { return Ok(Exit::Usage) };
+    // A series or range that a job does not have must be told before another job has begun.
+    for job in &jobs {
+        planning::plan(job, &args.selection, now())?;
+    }
+    if args.report.is_some() && jobs.len() > 1 {
+        return Err(Problem::new(Exit::Usage, "`--report` takes one job: each job has a report of its own")
+            .hint("the reports of all jobs are in `.sunhaul/runs/` of their archives")
+            .into());
+    }
+    let report = args.report.as_deref().map(ReportFile::new);
+    job::runtime()?.block_on(each(jobs, args, report.as_ref(), shell))
+}
+
+/// What the jobs of one command share.
+struct Shared<'a> {
+    args: &'a Args,
+    report: Option<&'a ReportFile>,
+    shell: &'a Shell,
+    net: Net,
+    sources: Sources,
+    stop: CancellationToken,
+}
+
+async fn each(jobs: Vec<Manifest>, args: &Args, report: Option<&ReportFile>, shell: &Shell) -> Result<Exit> {
+    let stop = CancellationToken::new();
+    tokio::spawn(Signals::catch()?.cancel(stop.clone(), shell.screen.clone()));
+    let mut shared = Shared { args, report, shell, net: Net::new(), sources: Sources::default(), stop };
+    let mut worst = Exit::Complete;
+    for job in jobs {
+        if shared.stop.is_cancelled() {
+            worst = worst.max(Exit::Interrupted);
+            break;
+        }
+        let ended = one::run(job, &mut shared).await.unwrap_or_else(|error| problem::tell(&error, shell));
+        worst = worst.max(ended);
+    }
+    Ok(worst)
+}

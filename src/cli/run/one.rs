@@ -1,0 +1,143 @@
+//! One job of `sunhaul run`: planned, executed, reported.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::follow::{Follower, Saved};
+use crate::archive::Archive;
+use crate::cli::clock::{now, run_id};
+use crate::cli::{Exit, Result, planning, problem};
+use crate::manifest::{Manifest, SeriesId};
+use crate::report::model::{Job, RunResult};
+use crate::report::terminal::{Progress, Summary, summary};
+use crate::report::{Collector, Ends};
+use crate::run::{self, Order, Outcome};
+
+/// How long after an empty listing the second look is taken.
+const SECOND_LOOK: Duration = Duration::from_secs(30);
+
+pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> {
+    let shell = shared.shell;
+    let started = now();
+    let id = run_id(started);
+    let planned = planning::work(&job, planning::plan(&job, &shared.args.selection, started)?, shared.args.check)?;
+    let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?);
+    let about = Job {
+        name: job.name.clone(),
+        manifest: job.path.to_string_lossy().into_owned(),
+        manifest_sha256: job.sha256.to_string(),
+        lock_sha256: None,
+        lock_changed: false,
+    };
+    let follower = Arc::new(Follower {
+        collector: Collector::new(id.clone(), started, about, &shared.net.hosts()),
+        progress: Progress::new(shell.screen.clone(), shell.verbosity),
+        archive: archive.clone(),
+        run: id.clone(),
+        report: shared.report.cloned(),
+    });
+    // A report that cannot be written is told before anything is fetched.
+    follower.save(follower.collector.snapshot(), Saved::Meanwhile).await?;
+
+    // Only the sources of series with days to do are opened: a run with nothing to do talks to nobody.
+    let todo: BTreeSet<SeriesId> = planned.days.iter().map(|day| day.series.clone()).collect();
+    let root = job.archive.root.clone();
+    let result = match shared.sources.bases(&job, |id| todo.contains(id)).await {
+        Err(error) => Err(error),
+        Ok(bases) => {
+            let order = Order {
+                manifest: Arc::new(job),
+                days: planned.days,
+                already_sealed: planned.sealed,
+                archive,
+                net: shared.net.clone(),
+                bases,
+                run: id,
+                observer: follower.clone(),
+                stop: shared.stop.clone(),
+                now,
+                second_look: SECOND_LOOK,
+            };
+            execute(order, &follower).await
+        }
+    };
+    follower.progress.close();
+
+    let exit = match &result {
+        Ok(outcome) => Exit::of_run(&undone(follower.collector.ends(), outcome), outcome.interrupted),
+        Err(error) => problem::explain(error).0,
+    };
+    let word = match exit {
+        Exit::Complete => RunResult::Complete,
+        Exit::Interrupted => RunResult::Interrupted,
+        Exit::Incomplete | Exit::Later | Exit::Storage | Exit::Usage => RunResult::Incomplete,
+    };
+    let report = follower.collector.finish(word, exit.code(), now());
+    let again = again(&shell.words);
+    let words = summary(&Summary { report: &report, root: &root, again: &again }, shell.verbosity, shell.screen.paint);
+    let saved = follower.save(report, Saved::AtTheEnd).await;
+    if result.is_ok() {
+        words.iter().for_each(|words| shell.screen.line(words));
+    }
+    result?;
+    saved?;
+    Ok(exit)
+}
+
+/// Executes an order while the report is kept fresh and the bars are drawn.
+async fn execute(order: Order, follower: &Arc<Follower>) -> Result<Outcome> {
+    let ended = CancellationToken::new();
+    let following = tokio::spawn(follower.clone().follow(ended.clone()));
+    let outcome = run::execute(order).await;
+    ended.cancel();
+    // Waited for: a report of the middle must not be written over the one of the end.
+    following.await?;
+    Ok(outcome?)
+}
+
+/// What is left undone, by the events and by the run's own word.
+fn undone(mut ends: Ends, outcome: &Outcome) -> Ends {
+    ends.classes.extend(&outcome.classes);
+    ends
+}
+
+/// The command line, ready to paste into a shell.
+fn again(words: &[OsString]) -> String {
+    let mut words = words.iter();
+    let program = words.next().map_or("sunhaul".into(), |word| match Path::new(word).parent() {
+        // Found by the search path: its name is enough.
+        None => "sunhaul".into(),
+        Some(folder) if folder.as_os_str().is_empty() => "sunhaul".into(),
+        Some(_) => word.to_string_lossy(),
+    });
+    let words = words.map(|word| word.to_string_lossy());
+    std::iter::once(program).chain(words).map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_to_go_on_with_can_be_pasted() {
+        let of = |words: &[&str]| again(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(of(&["sunhaul", "run", "jobs/a b.yaml"]), "sunhaul run 'jobs/a b.yaml'");
+        assert_eq!(of(&["./target/sunhaul", "run", "it's.yaml", ""]), r"./target/sunhaul run 'it'\''s.yaml' ''");
+        assert_eq!(of(&["sunhaul", "run", "a.yaml", "--range", "2015-12-11..2015-12-14"]),
+            "sunhaul run a.yaml --range 2015-12-11..2015-12-14");
+    }
+}

@@ -1,0 +1,66 @@
+//! Where the sources of jobs listen; the built-in service is started where a series asks for it.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use url::Url;
+
+use super::problem::Problem;
+use super::{Exit, Result};
+use crate::manifest::{Manifest, SeriesId, SourceSpec};
+use crate::net::Policy;
+use crate::service::{self, Running};
+
+/// The built-in services of this process, by seed: jobs that ask for the same data share one.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    running: BTreeMap<u64, Running>,
+}
+
+impl Sources {
+    /// Where each of these series is asked.
+    ///
+    /// # Errors
+    /// When the built-in service cannot be started.
+    pub(super) async fn bases<'a>(
+        &mut self,
+        job: &Manifest,
+        wanted: impl Fn(&SeriesId) -> bool,
+    ) -> Result<BTreeMap<SeriesId, Url>> {
+        let mut bases = BTreeMap::new();
+        for series in job.series.iter().filter(|series| wanted(&series.id)) {
+            let base = match &*series.source {
+                SourceSpec::Hmi(hmi) => hmi.url.clone(),
+                SourceSpec::Embedded(embedded) => self.embedded(embedded.seed).await?,
+            };
+            bases.insert(series.id.clone(), base);
+        }
+        Ok(bases)
+    }
+
+    async fn embedded(&mut self, seed: u64) -> Result<Url> {
+        if let Some(running) = self.running.get(&seed) {
+            return Ok(running.base_url().clone());
+        }
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let running = service::embedded(seed, any_port)
+            .await
+            .map_err(|error| Problem::new(Exit::Later, format!("could not start the built-in service: {error}")))?;
+        let base = running.base_url().clone();
+        self.running.insert(seed, running);
+        Ok(base)
+    }
+}
+
+/// How a series' source is talked to.
+pub(super) fn policy(job: &Manifest, source: &SourceSpec, run: &str) -> Policy {
+    Policy {
+        job: job.name.clone(),
+        run: run.to_owned(),
+        contact: job.contact.clone(),
+        limits: job.limits.clone(),
+        timeouts: job.timeouts,
+        retry: job.retry,
+        embedded: matches!(source, SourceSpec::Embedded(_)),
+    }
+}

@@ -1,0 +1,175 @@
+//! `sunhaul status`: what of a job is there.
+//!
+//! It reads day records and reports, and no data file. What it does not do: ask a source, or write.
+
+mod coverage;
+mod runs;
+mod thin;
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::args::ArchiveArg;
+use super::clock::now;
+use super::table::{Side, Table};
+use super::{Exit, Result, Shell, job, stdout};
+use crate::archive::Archive;
+use crate::report::human;
+use crate::untrusted::escape;
+use coverage::SeriesStatus;
+use runs::PastRun;
+
+/// How many gaps, thin days and bad records are shown of each series; `--json` has them all.
+const SHOWN: usize = 10;
+/// How many of the last runs are shown.
+const RUNS: usize = 5;
+
+/// Show what is there: coverage, gaps, thin days, last runs.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Show what is there: coverage per series and month, gaps, thin days, last runs.\n\n\
+        A gap is a run of days without a record. A thin day has less than half as many files as the days around it \
+        (the median of a week on either side): often the source was not complete yet, or lost data. Days that have \
+        not begun yet are not counted. Nothing is asked of a source and nothing is written.",
+    after_help = "Examples:\n  sunhaul status jobs/nightly.yaml\n  \
+        sunhaul status jobs/nightly.yaml --json | jq '.series[].gaps'"
+)]
+pub(super) struct Args {
+    /// The manifest.
+    #[arg(value_name = "JOB")]
+    job: PathBuf,
+    /// Print it as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    archive: ArchiveArg,
+}
+
+/// All that is told.
+#[derive(Debug, Serialize)]
+struct Status {
+    job: String,
+    archive: String,
+    series: Vec<SeriesStatus>,
+    runs: Vec<PastRun>,
+}
+
+pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    let Some(job) = job::load(&args.job, args.archive.archive.as_deref(), shell) else { return Ok(Exit::Usage) };
+    let now = now();
+    let root = &job.archive.root;
+    let mut series = Vec::new();
+    for one in &job.series {
+        let scale = one.source.scale();
+        let reached = now.naive_utc() + scale.ahead_of_utc();
+        let days = one.range.resolve(now, scale).days().filter(|day| day.window.start < reached);
+        let mut facts = Vec::new();
+        for day in days {
+            facts.push(coverage::fact(&day, one.spec(&day), Archive::header(root, &one.id, day.date))?);
+        }
+        series.push(coverage::of_series(&one.id.0, &facts));
+    }
+    let status = Status {
+        job: job.name.clone(),
+        archive: root.to_string_lossy().into_owned(),
+        series,
+        runs: runs::last(&Archive::runs_path(root), &job.name, RUNS),
+    };
+    if args.json {
+        stdout::print_json(&status)?;
+    } else {
+        stdout::print(&render(&status))?;
+    }
+    Ok(Exit::Complete)
+}
+
+fn render(status: &Status) -> String {
+    let mut out = format!("{} in {}\n\n", escape(&status.job), escape(&status.archive));
+    let columns = ["days", "sealed", "provisional", "stale", "missing", "files", "size"];
+    let head: Vec<_> = [("series", Side::Left), ("month", Side::Left)]
+        .into_iter()
+        .chain(columns.map(|name| (name, Side::Right)))
+        .collect();
+    let mut table = Table::new(&head);
+    for series in &status.series {
+        for month in &series.months {
+            let counts = [month.days, month.sealed, month.provisional, month.stale, month.missing, month.files];
+            let cells = [escape(&series.series).into_owned(), month.month.clone()];
+            let counts = counts.map(human::number);
+            table.row(cells.into_iter().chain(counts).chain([human::bytes(month.bytes)]));
+        }
+    }
+    out.push_str(&table.render());
+    let mut list = |title: &str, lines: Vec<String>| {
+        if lines.is_empty() {
+            return;
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(out, "\n{title}\n");
+        for line in lines.iter().take(SHOWN) {
+            let _ = writeln!(out, "  {line}");
+        }
+        if lines.len() > SHOWN {
+            let _ = writeln!(out, "  and {} more: see --json", human::number((lines.len() - SHOWN) as u64));
+        }
+    };
+    for series in &status.series {
+        let id = escape(&series.series);
+        let gaps = series.gaps.iter().map(|gap| format!("{}..{}  {}", gap.start, gap.end, human::count(gap.days, "day")));
+        list(&format!("gaps of {id} (the end not included)"), gaps.collect());
+        let thin = series.thin.iter().map(|day| {
+            format!("{}  {}, its neighbours have about {}", day.date, human::count(day.files, "file"), human::number(day.median))
+        });
+        list(&format!("thin days of {id}"), thin.collect());
+        let unreadable = series.unreadable.iter().map(|bad| escape(bad).into_owned());
+        list(&format!("records of {id} that cannot be used"), unreadable.collect());
+    }
+    list("last runs", status.runs.iter().map(PastRun::line).collect());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::{Error, State};
+    use crate::day::Day;
+    use crate::digest::Digest;
+
+    #[test]
+    fn the_page_shows_months_gaps_thin_days_and_runs() {
+        let spec = Digest::of(b"spec");
+        let mut facts = Vec::new();
+        for date in ("2015-12-25".parse::<chrono::NaiveDate>().unwrap()).iter_days().take(12) {
+            let text = date.to_string();
+            let header = match text.as_str() {
+                "2015-12-27" | "2015-12-28" => Ok(None),
+                "2015-12-29" => Err(Error::record(std::path::Path::new("days/s/2015-12-29.jsonl"), 1, "it is cut")),
+                "2016-01-02" => Ok(Some(coverage::header(&text, State::Sealed, Digest::of(b"other"), 10))),
+                "2016-01-03" => Ok(Some(coverage::header(&text, State::Sealed, spec, 4))),
+                "2016-01-05" => Ok(Some(coverage::header(&text, State::Provisional, spec, 10))),
+                _ => Ok(Some(coverage::header(&text, State::Sealed, spec, 10))),
+            };
+            facts.push(coverage::fact(&Day::whole(date), spec, header).unwrap());
+        }
+        let status = Status {
+            job: "december".into(),
+            archive: "/data".into(),
+            series: vec![coverage::of_series("sharp_720s", &facts)],
+            runs: vec![PastRun {
+                id: "20160106T000000Z-00000000000000aa".into(),
+                started: "2016-01-06T00:00:00Z".parse().unwrap(),
+                seconds: Some(4.25),
+                result: crate::report::model::RunResult::Complete,
+                exit_code: Some(0),
+                sealed: 3,
+                provisional: 1,
+                failed: 0,
+                files: 40,
+                bytes: 23_040_000,
+            }],
+        };
+        insta::assert_snapshot!(render(&status));
+    }
+}

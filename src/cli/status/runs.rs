@@ -1,0 +1,129 @@
+//! The last runs, from their reports.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::report::human;
+use crate::report::model::{Report, RunResult};
+use crate::untrusted::escape;
+
+/// How many reports are looked at: another job's lie in the same folder.
+const LOOKED_AT: usize = 200;
+
+/// One run that has been.
+#[derive(Debug, Serialize)]
+pub(super) struct PastRun {
+    pub(super) id: String,
+    pub(super) started: DateTime<Utc>,
+    /// How long it took; null while it runs, or when it died.
+    pub(super) seconds: Option<f64>,
+    pub(super) result: RunResult,
+    pub(super) exit_code: Option<u8>,
+    /// Days sealed by it.
+    pub(super) sealed: u64,
+    /// Days that stay provisional.
+    pub(super) provisional: u64,
+    /// Days with something missing.
+    pub(super) failed: u64,
+    /// Files fetched.
+    pub(super) files: u64,
+    /// Bytes fetched.
+    pub(super) bytes: u64,
+}
+
+impl PastRun {
+    /// `2015-12-14 00:00:00Z  complete  3 days sealed, 30 files, 16.5 MiB in 4.2 s`
+    pub(super) fn line(&self) -> String {
+        let result = match self.result {
+            RunResult::Running => "running (or died)",
+            RunResult::Complete => "complete",
+            RunResult::Incomplete => "incomplete",
+            RunResult::Interrupted => "interrupted",
+        };
+        let code = self.exit_code.filter(|code| *code > 0).map(|code| format!(" (exit {code})")).unwrap_or_default();
+        let took = self.seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+        let took = took.map(|took| format!(" in {}", human::span(took))).unwrap_or_default();
+        let mut facts = vec![format!("{} sealed", human::count(self.sealed, "day"))];
+        for (count, what) in [(self.provisional, "provisional"), (self.failed, "failed")] {
+            if count > 0 {
+                facts.push(format!("{} {what}", human::number(count)));
+            }
+        }
+        facts.push(human::count(self.files, "file"));
+        facts.push(human::bytes(self.bytes));
+        format!("{}  {result}{code}  {}{took}  {}", self.started.format("%F %TZ"), facts.join(", "), escape(&self.id))
+    }
+
+    fn new(report: Report) -> PastRun {
+        let Report { run, totals, .. } = report;
+        let took = run.finished.and_then(|finished| (finished - run.started).to_std().ok());
+        PastRun {
+            id: run.id,
+            started: run.started,
+            seconds: took.map(|took| took.as_secs_f64()),
+            result: run.result,
+            exit_code: run.exit_code,
+            sealed: totals.days.sealed,
+            provisional: totals.days.provisional,
+            failed: totals.days.failed,
+            files: totals.files.fetched,
+            bytes: totals.bytes.fetched,
+        }
+    }
+}
+
+/// The last runs of a job, the newest first. A report that cannot be read is no reason to fail: it is left out, and
+/// the log says so.
+pub(super) fn last(folder: &Path, job: &str, count: usize) -> Vec<PastRun> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let mut paths: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
+    // A run's id begins with its time, so that names sort by it.
+    paths.sort_unstable_by(|a, b| b.cmp(a));
+    let mut runs = Vec::new();
+    for path in paths.iter().take(LOOKED_AT) {
+        let report = std::fs::read(path).map_err(anyhow::Error::from);
+        match report.and_then(|bytes| Ok(serde_json::from_slice::<Report>(&bytes)?)) {
+            Ok(report) if report.job.name == job => runs.push(PastRun::new(report)),
+            Ok(_) => {}
+            Err(error) => tracing::warn!("`{}` is no report: {error}", escape(&path.to_string_lossy())),
+        }
+        if runs.len() == count {
+            break;
+        }
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Collector;
+    use crate::report::model::Job;
+
+    #[test]
+    fn the_newest_runs_of_the_job_come_first_and_strange_files_are_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        for (hour, name) in [(1, "december"), (2, "other"), (3, "december"), (4, "december")] {
+            let job = Job {
+                name: name.into(),
+                manifest: format!("{name}.yaml"),
+                manifest_sha256: String::new(),
+                lock_sha256: None,
+                lock_changed: false,
+            };
+            let started = format!("2015-12-14T0{hour}:00:00Z").parse().unwrap();
+            let id = format!("20151214T0{hour}0000Z-00000000000000aa");
+            let report = Collector::new(id.clone(), started, job, &[]).snapshot();
+            std::fs::write(folder.path().join(format!("{id}.json")), report.to_json().unwrap()).unwrap();
+        }
+        std::fs::write(folder.path().join("20151214T050000Z-0.json"), "{").unwrap();
+        std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+        let ids: Vec<String> = last(folder.path(), "december", 2).into_iter().map(|run| run.id[9..11].into()).collect();
+        assert_eq!(ids, ["04", "03"]);
+        assert!(last(&folder.path().join("none"), "december", 2).is_empty());
+        assert!(last(folder.path(), "december", 2)[0].line().contains("running (or died)"));
+    }
+}

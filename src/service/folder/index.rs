@@ -1,0 +1,108 @@
+//! The index of a folder: which files are FITS, and their series and time from header, name or place.
+//!
+//! What it does not do: read data, or follow links out of the folder.
+
+use std::fs::File;
+use std::io::{self, BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDateTime;
+
+use super::Skipped;
+use super::name;
+use crate::failure::Class;
+use crate::fits::Keywords;
+use crate::untrusted::escape;
+
+/// One file to serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) series: String,
+    /// The start of exposure, in UTC.
+    pub(super) date_obs: NaiveDateTime,
+    /// Below the folder, with `/` between its parts.
+    pub(super) path: String,
+    /// The plain file on disk.
+    pub(super) file: PathBuf,
+}
+
+/// Finds every FITS file below `root`, sorted by path, and those that cannot be served.
+///
+/// # Errors
+/// When `root` itself is no readable folder.
+pub(super) fn scan(root: &Path) -> io::Result<(Vec<Entry>, Vec<Skipped>)> {
+    let root = root.canonicalize()?;
+    let mut entries = Vec::new();
+    let mut skipped = Vec::new();
+    let mut folders = vec![(root.clone(), String::new())];
+    while let Some((folder, below)) = folders.pop() {
+        let listed = match std::fs::read_dir(&folder) {
+            Ok(listed) => listed,
+            Err(error) if !below.is_empty() => {
+                skipped.push(skip(&below, format!("cannot list it: {error}")));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        for found in listed {
+            let found = found?;
+            let file_name = found.file_name();
+            let Some(file_name) = file_name.to_str() else {
+                skipped.push(skip(&format!("{below}{}", file_name.display()), "its name is no UTF-8".to_owned()));
+                continue;
+            };
+            // Hidden things are not data: `.sunhaul` and `.git` live in such folders.
+            if file_name.starts_with('.') {
+                continue;
+            }
+            let path = format!("{below}{file_name}");
+            if found.file_type()?.is_dir() {
+                folders.push((found.path(), format!("{path}/")));
+                continue;
+            }
+            match entry(&root, &found.path(), &path) {
+                Ok(entry) => entries.extend(entry),
+                Err(reason) => skipped.push(skip(&path, reason)),
+            }
+        }
+    }
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    skipped.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok((entries, skipped))
+}
+
+fn skip(path: &str, reason: String) -> Skipped {
+    Skipped { path: escape(path).into_owned(), reason }
+}
+
+/// The entry of a file; nothing for what is not meant to be FITS.
+fn entry(root: &Path, found: &Path, path: &str) -> Result<Option<Entry>, String> {
+    let named_fits = name::is_fits(path);
+    // A link may lead to another file of the folder, never out of it.
+    let file = match found.canonicalize() {
+        Ok(file) if !file.starts_with(root) => return Err("a link that leads out of the folder".to_owned()),
+        Ok(file) if file.is_file() => file,
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(format!("cannot read it: {error}")),
+        _ if named_fits => return Err("no plain file".to_owned()),
+        _ => return Ok(None),
+    };
+    let opened = File::open(&file).map_err(|error| format!("cannot read it: {error}"))?;
+    let keywords = match Keywords::read(BufReader::new(opened)) {
+        Ok(keywords) => keywords,
+        Err(fault) if fault.class == Class::Storage => return Err(fault.message),
+        // A damaged file with a telling name is served as it is: to find the damage is the reader's part.
+        Err(_) if named_fits => Keywords::default(),
+        Err(_) => return Ok(None),
+    };
+    let told = name::read(path);
+    let date_obs = keywords
+        .date_obs
+        .as_deref()
+        .and_then(name::instant)
+        .or_else(|| keywords.t_rec.as_deref().and_then(name::instant))
+        .or(told.time)
+        .ok_or("neither its header (DATE-OBS, T_REC) nor its name tells a time")?;
+    let series =
+        told.series.or_else(|| root.file_name()?.to_str().and_then(name::series)).unwrap_or("files".to_owned());
+    Ok(Some(Entry { series, date_obs, path: path.to_owned(), file }))
+}

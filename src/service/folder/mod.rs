@@ -1,0 +1,103 @@
+//! Any folder of FITS files as holdings: the files below it, by series and time.
+//!
+//! The folder is read once, at the start. Files that come later are not listed; files that change are served as they
+//! then are, under another entity tag. What it does not do: write, or serve what the index does not name.
+
+mod index;
+mod name;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use self::index::Entry;
+use super::holdings::{Content, Holdings, Item, SeriesName, Served, Shape};
+use crate::day::Window;
+
+/// A file that is not served, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its path below the folder, safe to show.
+    pub path: String,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// The files of a folder.
+#[derive(Debug)]
+pub(super) struct Folder {
+    /// By series, then by path below the folder.
+    series: BTreeMap<String, BTreeMap<String, Entry>>,
+}
+
+impl Folder {
+    /// Reads the headers of every FITS file below `root`.
+    pub(super) fn scan(root: &Path) -> io::Result<(Folder, Vec<Skipped>)> {
+        let (entries, skipped) = index::scan(root)?;
+        let mut series: BTreeMap<String, BTreeMap<String, Entry>> = BTreeMap::new();
+        for entry in entries {
+            series.entry(entry.series.clone()).or_default().insert(entry.path.clone(), entry);
+        }
+        Ok((Folder { series }, skipped))
+    }
+}
+
+impl Holdings for Folder {
+    fn series(&self) -> Vec<SeriesName> {
+        let told = |(name, files): (&String, &BTreeMap<String, Entry>)| {
+            let example = files.values().map(|entry| entry.date_obs).min()?;
+            Some(SeriesName { name: name.clone(), shape: Shape::V1, files: Some(files.len()), example })
+        };
+        self.series.iter().filter_map(told).collect()
+    }
+
+    fn shape(&self, series: &str) -> Option<Shape> {
+        self.series.contains_key(series).then_some(Shape::V1)
+    }
+
+    fn list(&self, series: &str, window: Window) -> Option<Vec<Item>> {
+        let files = self.series.get(series)?.values().filter(|entry| window.contains(entry.date_obs));
+        let item = |entry: &Entry| Item { date_obs: entry.date_obs, paths: vec![entry.path.clone()], record: None };
+        let mut items: Vec<Item> = files.map(item).collect();
+        items.sort_by_key(|item| item.date_obs);
+        Some(items)
+    }
+
+    fn records(&self, _: &str, _: &[i64]) -> Option<Vec<Item>> {
+        None
+    }
+
+    fn open(&self, series: &str, path: &str) -> io::Result<Option<Served>> {
+        let Some(entry) = self.series.get(series).and_then(|files| files.get(path)) else {
+            return Ok(None);
+        };
+        // The index names plain files; what has taken a file's place since then may be anything.
+        match std::fs::symlink_metadata(&entry.file) {
+            Ok(metadata) if metadata.is_file() => {}
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => return Ok(None),
+        }
+        let file = File::open(&entry.file)?;
+        let metadata = file.metadata()?;
+        let changed = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+        Ok(Some(Served {
+            name: path.rsplit('/').next().unwrap_or(path).to_owned(),
+            length: metadata.len(),
+            etag: format!("\"{:x}-{:x}-{:x}\"", metadata.ino(), changed, metadata.len()),
+            modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            content: Content::File(file),
+        }))
+    }
+
+    fn about(&self) -> String {
+        let files: usize = self.series.values().map(BTreeMap::len).sum();
+        let one = |count: usize| if count == 1 { "" } else { "s" };
+        format!("{files} file{} of {} series", one(files), self.series.len())
+    }
+}
+
+#[cfg(test)]
+mod tests;

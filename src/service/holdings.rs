@@ -1,0 +1,112 @@
+//! What a service has: series, the items of a window, and the bytes of one file. Two kinds exist: synthetic and folder.
+//!
+//! What it does not do: speak HTTP. Paths are decoded, and relative to `/HMI/<series>/`.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use chrono::NaiveDateTime;
+use serde_json::Value;
+
+use crate::day::Window;
+
+/// Which of the service's three historical answers a series gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// `url` and `date_obs`, one file an item.
+    V1,
+    /// A record with its keys and the URLs of its segments.
+    V2,
+    /// As V2, with the active region, and keywords on demand.
+    V3,
+}
+
+/// A series as told to people.
+#[derive(Debug, Clone)]
+pub(super) struct SeriesName {
+    /// Its name.
+    pub(super) name: String,
+    /// Its answers' shape.
+    pub(super) shape: Shape,
+    /// How many files it has, where they can be counted.
+    pub(super) files: Option<usize>,
+    /// A label that it has data at.
+    pub(super) example: NaiveDateTime,
+}
+
+/// One item of a listing: a file (V1) or a record with its files.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Item {
+    /// The start of exposure, in UTC.
+    pub(super) date_obs: NaiveDateTime,
+    /// Its files' paths below `/HMI/<series>/`, not percent-encoded.
+    pub(super) paths: Vec<String>,
+    /// What is known of the record; `None` for a mere file.
+    pub(super) record: Option<Record>,
+}
+
+/// The keys of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Record {
+    /// Its number, unique in the series.
+    pub(super) recnum: i64,
+    /// Its active region.
+    pub(super) harpnum: i64,
+    /// Its quality bits; 0 is good.
+    pub(super) quality: i64,
+    /// Its slot on the grid.
+    pub(super) t_rec_index: i64,
+    /// Further keywords, lower case.
+    pub(super) keywords: BTreeMap<&'static str, Value>,
+}
+
+/// One file, opened.
+#[derive(Debug)]
+pub(super) struct Served {
+    /// Its name for the reader's disk.
+    pub(super) name: String,
+    /// Its length in bytes.
+    pub(super) length: u64,
+    /// A strong entity tag, with its quotes.
+    pub(super) etag: String,
+    /// When it last changed.
+    pub(super) modified: SystemTime,
+    /// Where its bytes are.
+    pub(super) content: Content,
+}
+
+/// Where a file's bytes are.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// In memory.
+    Held(Bytes),
+    /// On disk.
+    File(File),
+}
+
+/// What a service serves. The methods may block: they run beside the reactor.
+pub(super) trait Holdings: Send + Sync + 'static {
+    /// Every series, sorted by name.
+    fn series(&self) -> Vec<SeriesName>;
+
+    /// The shape of a series' answers; `None` for an unknown one.
+    fn shape(&self, series: &str) -> Option<Shape>;
+
+    /// The items whose `date_obs` lies in the window, sorted by it; `None` for an unknown series.
+    fn list(&self, series: &str, window: Window) -> Option<Vec<Item>>;
+
+    /// The records with these numbers; `None` where a series has no records.
+    fn records(&self, series: &str, recnums: &[i64]) -> Option<Vec<Item>>;
+
+    /// Opens one file; `None` where there is none.
+    ///
+    /// # Errors
+    /// When a file that should be there cannot be read or made.
+    fn open(&self, series: &str, path: &str) -> io::Result<Option<Served>>;
+
+    /// What it is, in a few words.
+    fn about(&self) -> String;
+}

@@ -1,0 +1,239 @@
+//! The routes: listings, keywords, files, and the page from which a query can be tried.
+//!
+//! What it does not do: bind an address. The router is a value that more layers can be put around.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
+use utoipa::OpenApi;
+use utoipa_swagger_ui::SwaggerUi;
+
+use super::access::{Access, Base, guard};
+use super::answers::{self, Answer, FileItem, MetaItem, RecordItem};
+use super::delivery;
+use super::holdings::{Holdings, Shape};
+use super::problem::Problem;
+use super::query;
+use crate::untrusted::escape;
+
+/// How many series an error names at most.
+const NAMED: usize = 50;
+
+/// How many records may be asked for at once.
+const RECORDS: usize = 1000;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "HMI Service",
+        description = "Lists and serves solar image files by series and time. Start with `GET /HMI/{series}`.",
+    ),
+    paths(list, keywords, file),
+    components(schemas(FileItem, RecordItem, MetaItem, Problem)),
+    tags((name = "HMI", description = "Series of the Helioseismic and Magnetic Imager, or of the folder that is served")),
+)]
+struct Description;
+
+type Shared = State<Arc<dyn Holdings>>;
+
+/// The whole service over its holdings.
+pub(super) fn router(holdings: Arc<dyn Holdings>, access: Access) -> Router {
+    let ui = SwaggerUi::new("/ui").external_url_unchecked("/openapi.json", description(&*holdings));
+    Router::new()
+        .route("/", get(|| async { Redirect::temporary("/ui/") }))
+        .route("/HMI/{series}", get(list))
+        .route("/HMI/{series}/meta/{recnums}", get(keywords))
+        .route("/HMI/{series}/{*path}", get(file))
+        .with_state(holdings)
+        .merge(ui)
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(only_get)
+        .layer(middleware::from_fn_with_state(Arc::new(access), guard))
+        .layer(middleware::from_fn(log))
+}
+
+/// The description of the service, with examples that these very holdings answer.
+fn description(holdings: &dyn Holdings) -> Value {
+    let mut openapi = Description::openapi();
+    env!("CARGO_PKG_VERSION").clone_into(&mut openapi.info.version);
+    let mut description = json!(openapi);
+    let known = holdings.series();
+    let Some(example) = known.iter().find(|known| known.shape == Shape::V1).or(known.first()) else {
+        return description;
+    };
+    let day = example.example.date();
+    let next = day.succ_opt().unwrap_or(day);
+    let paths = description["paths"].as_object_mut().into_iter().flat_map(serde_json::Map::values_mut);
+    for parameter in paths.filter_map(|path| path["get"]["parameters"].as_array_mut()).flatten() {
+        let fitting = match parameter["name"].as_str() {
+            Some("series") => json!(example.name),
+            Some("start") => json!(format!("{day}T00:00:00Z")),
+            Some("end") => json!(format!("{next}T00:00:00Z")),
+            _ => continue,
+        };
+        parameter["example"] = fitting;
+    }
+    description
+}
+
+async fn nothing_here(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is no `{}` here; `/ui/` shows what there is", escape(uri.path())))
+}
+
+async fn only_get() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this service only answers GET and HEAD")
+}
+
+/// One line for each request, and the headers that every answer has.
+async fn log(request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    tracing::info!(
+        target: "sunhaul::service",
+        %method,
+        uri = %escape(&uri.to_string()),
+        status = response.status().as_u16(),
+        micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "request"
+    );
+    response
+}
+
+/// Lists the files of a series whose start of exposure lies in a window.
+#[utoipa::path(
+    get, path = "/HMI/{series}", tag = "HMI",
+    params(
+        ("series" = String, Path, description = "The series"),
+        ("start" = String, Query, description = "The first instant of the window, UTC"),
+        ("end" = String, Query, description = "The first instant after it; at most 31 days later"),
+        ("meta" = Option<bool>, Query, description = "True: with the records' keywords (series named `hmi.`)", example = false),
+    ),
+    responses(
+        (status = 200, description = "The files, sorted by time; their URLs begin with the host that was asked", body = Answer),
+        (status = 400, description = "No such date, or no such window", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such series", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+async fn list(
+    State(holdings): Shared,
+    Extension(Base(base)): Extension<Base>,
+    Path(series): Path<String>,
+    RawQuery(raw): RawQuery,
+) -> Result<Json<Answer>, Problem> {
+    let Some(shape) = holdings.shape(&series) else {
+        return Err(unknown_series(&*holdings, &series));
+    };
+    let query = query::read(raw.as_deref().unwrap_or_default())?;
+    let listed = spawn_blocking(move || {
+        let items = holdings.list(&series, query.window)?;
+        Some(answers::listing(&base, &series, shape, items, query.meta))
+    });
+    let answer = listed.await.map_err(|error| Problem::internal(&error))?;
+    answer.map(Json).ok_or_else(|| Problem::not_found("there is no such series"))
+}
+
+/// Gives keywords of records.
+#[utoipa::path(
+    get, path = "/HMI/{series}/meta/{recnums}", tag = "HMI",
+    params(
+        ("series" = String, Path, description = "A series with records"),
+        ("recnums" = String, Path, description = "Record numbers as a listing has them, with commas between"),
+        ("fields" = Option<String>, Query, description = "Keywords, with commas between them; without it, all", example = "area,cmask"),
+    ),
+    responses(
+        (status = 200, description = "The keywords, by record number", body = BTreeMap<String, MetaItem>),
+        (status = 400, description = "No such number", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such series, or none of these records", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+async fn keywords(
+    State(holdings): Shared,
+    Path((series, recnums)): Path<(String, String)>,
+    RawQuery(raw): RawQuery,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let numbers: Result<Vec<i64>, _> = recnums.split(',').map(|number| number.trim().parse()).collect();
+    let fields: Vec<String> = url::form_urlencoded::parse(raw.unwrap_or_default().as_bytes())
+        .filter(|(name, _)| name == "fields")
+        .flat_map(|(_, value)| value.split(',').map(|field| field.trim().to_ascii_lowercase()).collect::<Vec<_>>())
+        .filter(|field| !field.is_empty())
+        .collect();
+    let (asked, name) = (Arc::clone(&holdings), series.clone());
+    let asked_for = numbers.clone().unwrap_or_default();
+    let found = spawn_blocking(move || asked.records(&name, &asked_for)).await;
+    let Some(items) = found.map_err(|error| Problem::internal(&error))? else {
+        // A folder has no records, but may well have files below a folder `meta`.
+        let path = format!("meta/{recnums}");
+        return file(State(holdings), Path((series, path)), method, headers).await.map(IntoResponse::into_response);
+    };
+    match numbers {
+        Err(_) => Err(Problem::bad_request(format!("`{}` is no list of record numbers", escape(&recnums)))),
+        Ok(numbers) if numbers.len() > RECORDS => {
+            Err(Problem::bad_request(format!("more than {RECORDS} records: ask for them in parts")))
+        }
+        Ok(_) if items.is_empty() => {
+            Err(Problem::not_found(format!("`{}` has none of these records", escape(&series))))
+        }
+        Ok(_) => Ok(Json(answers::keywords(items, &fields)).into_response()),
+    }
+}
+
+/// Gives one file, whole or in part.
+#[utoipa::path(
+    get, path = "/HMI/{series}/{path}", tag = "HMI",
+    params(
+        ("series" = String, Path, description = "The series"),
+        ("path" = String, Path, description = "The file, as a listing names it"),
+        ("Range" = Option<String>, Header, description = "One range of bytes", example = "bytes=0-2879"),
+        ("If-Range" = Option<String>, Header, description = "The range is only wanted of a file with this ETag"),
+    ),
+    responses(
+        (status = 200, description = "The file", content_type = "application/fits"),
+        (status = 206, description = "The part asked for", content_type = "application/fits"),
+        (status = 404, description = "No such file", body = Problem, content_type = "application/problem+json"),
+        (status = 416, description = "The file is shorter than that", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+async fn file(
+    State(holdings): Shared,
+    Path((series, path)): Path<(String, String)>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<delivery::Delivery, Problem> {
+    let (asked, shown) = (Arc::clone(&holdings), (series.clone(), path.clone()));
+    let opened = spawn_blocking(move || {
+        let served = asked.open(&series, &path)?;
+        served.map(|served| delivery::prepare(served, &method, &headers)).transpose()
+    });
+    match opened.await.map_err(|error| Problem::internal(&error))? {
+        Ok(Some(delivery)) => Ok(delivery),
+        Ok(None) if holdings.shape(&shown.0).is_some() => {
+            Err(Problem::not_found(format!("`{}` has no file `{}`", escape(&shown.0), escape(&shown.1))))
+        }
+        Ok(None) => Err(unknown_series(&*holdings, &shown.0)),
+        Err(error) => Err(Problem::internal(&error)),
+    }
+}
+
+fn unknown_series(holdings: &dyn Holdings, series: &str) -> Problem {
+    let all = holdings.series();
+    let mut known: Vec<String> = all.iter().take(NAMED).map(|known| format!("`{}`", known.name)).collect();
+    match all.len() {
+        0 => known.push("none".to_owned()),
+        count if count > NAMED => known.push(format!("and {} more", count - NAMED)),
+        _ => {}
+    }
+    let known = known.join(", ");
+    Problem::not_found(format!("there is no series `{}` here; there are: {known}", escape(series)))
+}

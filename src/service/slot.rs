@@ -1,0 +1,119 @@
+//! The grid that HMI records stand on, and the two time scales it is told in.
+//!
+//! What it does not do: read a clock. Instants are `NaiveDateTime`s; each name says the scale.
+
+use std::ops::Range;
+
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+
+use crate::day::Window;
+
+/// How far TAI is ahead of UTC, in seconds, from each UTC date on; since the records' epoch.
+const TAI_AHEAD: [(NaiveDateTime, i64); 11] = [
+    (midnight(1993, 1, 1), 27),
+    (midnight(1993, 7, 1), 28),
+    (midnight(1994, 7, 1), 29),
+    (midnight(1996, 1, 1), 30),
+    (midnight(1997, 7, 1), 31),
+    (midnight(1999, 1, 1), 32),
+    (midnight(2006, 1, 1), 33),
+    (midnight(2009, 1, 1), 34),
+    (midnight(2012, 7, 1), 35),
+    (midnight(2015, 7, 1), 36),
+    (midnight(2017, 1, 1), 37),
+];
+
+const fn midnight(year: i32, month: u32, day: u32) -> NaiveDateTime {
+    match NaiveDate::from_ymd_opt(year, month, day) {
+        Some(date) => date.and_time(NaiveTime::MIN),
+        None => NaiveDateTime::MIN,
+    }
+}
+
+/// A TAI instant as a UTC label. Within a leap second it is the last label before it, once more.
+#[must_use]
+pub(super) fn utc(tai: NaiveDateTime) -> NaiveDateTime {
+    let ahead = TAI_AHEAD
+        .iter()
+        .rev()
+        .find(|(from, ahead)| tai - TimeDelta::seconds(*ahead) >= *from)
+        .map_or(TAI_AHEAD[0].1, |(_, ahead)| *ahead);
+    tai - TimeDelta::seconds(ahead)
+}
+
+/// The grid's step in seconds.
+const STEP: i64 = 720;
+
+/// How long before its slot an exposure begins, in milliseconds of TAI.
+const LEAD: i64 = 75_200;
+
+/// One place on the 720 s grid: the `t_rec_index`, counted from 1993-01-01 TAI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Slot(pub(super) i64);
+
+impl Slot {
+    /// The first slot of the mission's data, 2010-05-01 TAI.
+    pub(super) const FIRST: Slot = Slot(759_480);
+
+    /// `T_REC`: the slot in TAI.
+    pub(super) fn t_rec(self) -> NaiveDateTime {
+        TAI_AHEAD[0].0 + TimeDelta::seconds(self.0.saturating_mul(STEP))
+    }
+
+    /// `DATE-OBS`: when the exposure begins, in UTC.
+    pub(super) fn date_obs(self) -> NaiveDateTime {
+        utc(self.t_rec() - TimeDelta::milliseconds(LEAD))
+    }
+
+    /// The slots since [`Slot::FIRST`] whose `date_obs` lies in the window.
+    pub(super) fn within(window: Window) -> Range<i64> {
+        // The smallest and largest offsets there can be only bound the search; `date_obs` decides.
+        let near = |utc: NaiveDateTime| (utc - TAI_AHEAD[0].0).num_seconds().div_euclid(STEP);
+        let first = |utc: NaiveDateTime| {
+            let mut slot = (near(utc) - 1).max(Slot::FIRST.0);
+            while Slot(slot).date_obs() < utc {
+                slot += 1;
+            }
+            slot
+        };
+        first(window.start)..first(window.end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> NaiveDateTime {
+        text.parse().expect("a label")
+    }
+
+    #[test]
+    fn slots_are_where_the_archive_has_them() {
+        assert_eq!(Slot::FIRST.t_rec(), at("2010-05-01T00:00:00"));
+        assert_eq!(Slot(1_005_598).t_rec(), at("2015-12-11T23:36:00"));
+        assert_eq!(Slot(1_005_598).date_obs(), at("2015-12-11T23:34:08.800"));
+        assert_eq!(Slot(1_005_600).date_obs(), at("2015-12-11T23:58:08.800"));
+        let tutorial = Slot::within(Window { start: at("2015-12-11T18:20:00"), end: at("2015-12-11T18:24:00") });
+        assert_eq!(Slot(tutorial.start).t_rec(), at("2015-12-11T18:24:00"));
+        assert_eq!(Slot(tutorial.start).date_obs(), at("2015-12-11T18:22:08.800"));
+    }
+
+    #[test]
+    fn a_day_has_120_slots_also_where_a_leap_second_comes_in() {
+        for day in ["2010-06-01", "2012-06-30", "2012-07-01", "2015-12-11", "2016-12-31", "2017-01-01", "2026-02-28"] {
+            let slots = Slot::within(Window::of_day(day.parse().expect("a date")));
+            assert_eq!(slots.end - slots.start, 120, "{day}");
+            assert_eq!(Slot(slots.start).date_obs().date().to_string(), day);
+        }
+        let before_the_mission = Slot::within(Window::of_day("2009-01-01".parse().expect("a date")));
+        assert!(before_the_mission.is_empty());
+    }
+
+    #[test]
+    fn leap_seconds_shift_utc_from_their_date_on() {
+        assert_eq!(utc(at("2012-07-01T00:00:33")), at("2012-06-30T23:59:59"));
+        assert_eq!(utc(at("2012-07-01T00:00:35")), at("2012-07-01T00:00:00"));
+        assert_eq!(utc(at("2011-02-15T02:00:00")), at("2011-02-15T01:59:26"));
+    }
+}

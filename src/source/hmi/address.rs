@@ -1,0 +1,195 @@
+//! Listed URLs: checked, moved onto the source's own base, and read for what they name.
+//!
+//! What it does not do: trust the host in them. The service names itself as it knows itself, not as we reach it.
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+/// Longer URLs are no file's address.
+const LONGEST: usize = 2_000;
+
+/// Where the service's own paths begin.
+const ROOT: &str = "/HMI/";
+
+/// A listed URL on the source's base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Address {
+    /// What to ask.
+    pub(super) url: Url,
+    /// Path and query relative to the base, with a leading slash.
+    pub(super) path: String,
+}
+
+/// A record's file, as v2 and v3 name it in their URLs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    /// The record's number.
+    pub(super) recnum: i64,
+    /// The segment.
+    pub(super) segment: String,
+    /// The name to give the file, when the URL's own would not do.
+    pub(super) name: Option<String>,
+}
+
+impl Address {
+    /// Moves a listed URL onto `base`, whose path ends in `/`.
+    ///
+    /// # Errors
+    /// What is wrong with the URL, in a few words.
+    pub(super) fn on(base: &Url, listed: &str) -> Result<Address, &'static str> {
+        check(listed)?;
+        let parsed = Url::parse(listed).map_err(|_| "which is no URL")?;
+        let path = parsed.path();
+        let below = match path.strip_prefix(base.path()) {
+            Some(below) => below,
+            None if path.starts_with(ROOT) => &path[1..],
+            None => return Err("which is not below the service's path"),
+        };
+        let mut url = base.clone();
+        url.set_path(&format!("{}{below}", base.path()));
+        url.set_query(parsed.query());
+        let query = parsed.query().map(|query| format!("?{query}")).unwrap_or_default();
+        Ok(Address { path: format!("/{below}{query}"), url })
+    }
+
+    /// The path alone.
+    pub(super) fn bare_path(&self) -> &str {
+        self.path.split('?').next().unwrap_or_default()
+    }
+
+    /// The record and segment that the URL names; `None` when it names none.
+    ///
+    /// v3: `.../<recnum>/<segment>.fits`; v2: `.../<recnum>_<time>_<segment>.fits`, where a segment may hold `_`.
+    pub(super) fn named(&self) -> Option<Named> {
+        let mut parts = self.bare_path().rsplit('/');
+        let file = parts.next()?.strip_suffix(".fits")?;
+        if let Some(recnum) = parts.next().and_then(number) {
+            let segment = segment(file)?;
+            return Some(Named { recnum, name: Some(format!("{recnum}.{segment}.fits")), segment });
+        }
+        let mut words = file.splitn(3, '_');
+        let recnum = number(words.next()?)?;
+        number(words.next()?)?;
+        Some(Named { recnum, segment: segment(words.next()?)?, name: None })
+    }
+}
+
+fn number(text: &str) -> Option<i64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+fn segment(text: &str) -> Option<String> {
+    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.+".contains(&byte));
+    is_plain.then(|| text.to_owned())
+}
+
+/// Looks at the text as it was sent: a URL parser mends and resolves what must rather be refused.
+fn check(listed: &str) -> Result<(), &'static str> {
+    if listed.len() > LONGEST {
+        return Err("which is longer than 2,000 bytes");
+    }
+    if listed.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
+        return Err("which holds a space, a backslash or a control character");
+    }
+    let after = |scheme: &str| listed.get(..scheme.len()).filter(|s| s.eq_ignore_ascii_case(scheme)).map(str::len);
+    let scheme = after("http://").or_else(|| after("https://")).ok_or("which is neither http nor https")?;
+    let rest = &listed[scheme..];
+    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if host.contains('@') {
+        return Err("which holds a login");
+    }
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    for part in path.split('/') {
+        let decoded: Vec<u8> = percent_decode_str(part).collect();
+        if matches!(decoded.as_slice(), b".." | b".") {
+            return Err("which climbs out of its folder");
+        }
+        if decoded.iter().any(|byte| matches!(byte, b'/' | b'\\' | 0..=31 | 127)) {
+            return Err("which hides a slash, a backslash or a control character");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn on(base: &str, listed: &str) -> Result<(String, String), &'static str> {
+        Address::on(&base.parse().unwrap(), listed).map(|address| (address.url.into(), address.path))
+    }
+
+    #[test]
+    fn l_10_the_listed_host_gives_way_to_the_source_s_own() {
+        let v1 = "http://cluster-r730-1:8001/HMI/sharp_720s/sharp_720s_20151211_182208";
+        let path = "/HMI/sharp_720s/sharp_720s_20151211_182208";
+        assert_eq!(
+            on("http://localhost:8001/", v1).unwrap(),
+            (format!("http://localhost:8001{path}"), path.to_owned())
+        );
+        assert_eq!(on("https://h.example/p/", v1).unwrap(), (format!("https://h.example/p{path}"), path.to_owned()));
+        let prefixed = format!("http://x/p{path}?a=b#c");
+        assert_eq!(
+            on("https://h.example/p/", &prefixed).unwrap(),
+            (format!("https://h.example/p{path}?a=b"), format!("{path}?a=b"))
+        );
+        assert!(on("https://h.example/p/", "http://x/other/y").is_err());
+    }
+
+    #[test]
+    fn f_01_urls_that_could_lead_astray_are_refused() {
+        for listed in [
+            "file:///etc/passwd",
+            "/HMI/x",
+            "http:/HMI/x",
+            "http://u:p@h/HMI/x",
+            "http://h/HMI/../x",
+            "http://h/HMI/%2e%2E/x",
+            "http://h/HMI/.%2e/x",
+            "http://h/HMI/./x",
+            "http://h/HMI/a%2fb",
+            "http://h/HMI/a\\b",
+            "http://h/HMI/a%5cb",
+            "http://h/HMI/a\nb",
+            "http://h/HMI/a%00b",
+            "http://",
+        ] {
+            assert!(on("http://h/", listed).is_err(), "{listed:?}");
+        }
+        assert!(on("http://h/", &format!("http://h/HMI/{}", "x".repeat(2_000))).is_err());
+    }
+
+    #[test]
+    fn records_and_segments_are_read_from_both_forms() {
+        let named =
+            |path: &str| Address::on(&"http://h/".parse().unwrap(), &format!("http://h{path}")).unwrap().named();
+        let is = |recnum, segment: &str, name: Option<&str>| {
+            Some(Named { recnum, segment: segment.into(), name: name.map(str::to_owned) })
+        };
+        assert_eq!(
+            named("/HMI/hmi.sharp_720s/5605571/magnetogram.fits"),
+            is(5_605_571, "magnetogram", Some("5605571.magnetogram.fits"))
+        );
+        assert_eq!(named("/HMI/sharp_cea_720s_nrt/1958485_20160119011008_Br.fits"), is(1_958_485, "Br", None));
+        assert_eq!(named("/HMI/s/1_20160119011008_conf_disambig.fits"), is(1, "conf_disambig", None));
+        for path in ["/HMI/s/x.fits", "/HMI/s/1_2.fits", "/HMI/s/1/.fits", "/HMI/s/1/a%20b.fits", "/HMI/s/-1/a.fits"] {
+            assert_eq!(named(path), None, "{path}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_is_listed_stays_below_the_base(tail in "\\PC{0,40}", prefix in any::<bool>()) {
+            let base: Url = "http://h.example:81/p/".parse().unwrap();
+            let listed = format!("http://x{}{tail}", if prefix { "/HMI/" } else { "" });
+            if let Ok(address) = Address::on(&base, &listed) {
+                prop_assert_eq!(address.url.origin(), base.origin());
+                prop_assert!(address.url.path().starts_with("/p/"), "{}", address.url);
+                prop_assert!(address.url.username().is_empty());
+            }
+        }
+    }
+}

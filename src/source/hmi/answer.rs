@@ -1,0 +1,233 @@
+//! The service's answer read: three shapes of items in, one listing out.
+//!
+//! What it does not do: fetch. Everything here is a pure function of bytes.
+
+use std::fmt;
+
+use chrono::NaiveDateTime;
+use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
+use url::Url;
+
+use super::address::{Address, Named};
+use super::item::{Item, Text};
+use super::sieve::{Facts, Sieve};
+use super::slot::{Grid, Slot};
+use crate::day::Day;
+use crate::failure::{Class, Failure};
+use crate::manifest::Series;
+use crate::source::{Listed, RemoteFile};
+use crate::untrusted::escape;
+
+/// How many bytes of a malformed answer are shown on either side of the place.
+const AROUND: usize = 40;
+
+/// Reads the answer to a question for `series` on `day`, from the service at `base`.
+///
+/// Takes v1, v2 and v3 item by item, by their fields. Items outside the day's window are dropped and counted, keys that
+/// come again are folded, filters are applied, and what is left is sorted by key.
+///
+/// # Errors
+/// `listing-malformed` with the place and an excerpt; `source-refused` for a filter that cannot be applied.
+pub fn read_answer(answer: &[u8], base: &Url, series: &Series, day: &Day) -> Result<Listed, Failure> {
+    let start = answer.iter().position(|byte| !byte.is_ascii_whitespace());
+    match start.map(|start| answer[start]) {
+        None => return Err(malformed("the answer is empty, where at least `[]` is due")),
+        Some(b'<') => {
+            return Err(malformed(&format!("a web page came where JSON is due: `{}`", excerpt(answer, 0))));
+        }
+        Some(_) => {}
+    }
+    let mut listing = Reading {
+        base,
+        day,
+        grid: Grid::of(&series.name),
+        sieve: Sieve::of(series)?,
+        items: 0,
+        listed: Listed::default(),
+    };
+    let mut json = serde_json::Deserializer::from_slice(answer);
+    listing.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| {
+        let at = offset(answer, &error);
+        malformed(&format!("{} (byte {at}, near `{}`)", escape(&reason(&error)), excerpt(answer, at)))
+    })?;
+    listing.sieve.verdict()?;
+    Ok(fold(listing.listed))
+}
+
+fn malformed(why: &str) -> Failure {
+    Failure::new(Class::ListingMalformed, why)
+}
+
+/// Sorts by key and keeps one file of each: the first by path, so that the order of the answer does not matter.
+fn fold(mut listed: Listed) -> Listed {
+    listed.files.sort_unstable_by(|a, b| (&a.key, &a.path, a.time).cmp(&(&b.key, &b.path, b.time)));
+    let before = listed.files.len();
+    listed.files.dedup_by(|later, first| later.key == first.key);
+    listed.duplicates = (before - listed.files.len()) as u64;
+    listed
+}
+
+/// What the error says, without the place that serde adds: that is told in bytes.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
+}
+
+/// The byte that an error's line and column mean.
+fn offset(answer: &[u8], error: &serde_json::Error) -> usize {
+    let lines_before = error.line().saturating_sub(1);
+    let line = match lines_before.checked_sub(1) {
+        None => 0,
+        Some(nth) => {
+            let breaks = answer.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+            breaks.map(|(at, _)| at + 1).nth(nth).unwrap_or(answer.len())
+        }
+    };
+    (line + error.column().saturating_sub(1)).min(answer.len())
+}
+
+fn excerpt(answer: &[u8], at: usize) -> String {
+    let part = &answer[at.saturating_sub(AROUND)..(at + AROUND).min(answer.len())];
+    escape(&String::from_utf8_lossy(part)).into_owned()
+}
+
+/// A listing in the making, fed item by item, so that the answer's tree is never built.
+#[derive(Debug)]
+struct Reading<'a> {
+    base: &'a Url,
+    day: &'a Day,
+    grid: Grid,
+    sieve: Sieve<'a>,
+    items: u64,
+    listed: Listed,
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Reading<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Reading<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of records")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element::<Item<'de>>()? {
+            self.items += 1;
+            self.take(&item).map_err(|why| A::Error::custom(format_args!("record {}: {why}", self.items)))?;
+        }
+        Ok(())
+    }
+}
+
+impl Reading<'_> {
+    fn take(&mut self, item: &Item<'_>) -> Result<(), String> {
+        match (&item.url, &item.urls) {
+            (Some(url), None) => {
+                let time = time("date_obs", item.date_obs.as_ref())?;
+                if self.is_in_day(time) {
+                    self.first_form(&url.0, time)?;
+                }
+                Ok(())
+            }
+            (None, Some(urls)) => {
+                let time = time("date__obs", item.observed.as_ref())?;
+                if self.is_in_day(time) {
+                    self.later_form(item, urls, time)?;
+                }
+                Ok(())
+            }
+            (Some(_), Some(_)) => Err("has `url` and `urls`, where only one is due".into()),
+            (None, None) => Err("has neither `url` nor `urls`".into()),
+        }
+    }
+
+    fn is_in_day(&mut self, time: NaiveDateTime) -> bool {
+        let is_inside = self.day.window.contains(time);
+        self.listed.outside_day += u64::from(!is_inside);
+        is_inside
+    }
+
+    /// v1: one file a record, named by its path alone.
+    fn first_form(&mut self, url: &str, time: NaiveDateTime) -> Result<(), String> {
+        let address = self.address(url)?;
+        let slot = self.grid.around(time);
+        if self.sieve.keeps(Facts { segment: None, harpnum: None, quality: None, slot }) {
+            let key = address.bare_path().to_owned();
+            self.listed.files.push(RemoteFile {
+                key,
+                url: address.url,
+                path: address.path,
+                name: None,
+                time,
+                t_rec: slot.and_then(Slot::label),
+                recnum: None,
+                harpnum: None,
+                segment: None,
+                wavelength: None,
+                bytes: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// v2 and v3: a record with a file for each segment, or with none.
+    fn later_form(&mut self, item: &Item<'_>, urls: &[Text<'_>], time: NaiveDateTime) -> Result<(), String> {
+        let slot = match item.t_rec_index {
+            None => None,
+            Some(index) => {
+                Some(self.grid.nth(index.0).ok_or_else(|| format!("`t_rec_index` {} is beyond any date", index.0))?)
+            }
+        };
+        self.listed.without_file += u64::from(urls.is_empty());
+        for Text(url) in urls {
+            let address = self.address(url)?;
+            let Named { recnum, segment, name } =
+                address.named().ok_or_else(|| format!("url `{}` names no record and segment", escape(url)))?;
+            if let Some(told) = item.recnum.filter(|told| told.0 != recnum) {
+                return Err(format!("url `{}` is of another record than its `recnum` {}", escape(url), told.0));
+            }
+            let facts = Facts {
+                segment: Some(&segment),
+                harpnum: item.harpnum.map(|harpnum| harpnum.0),
+                quality: item.quality.map(|quality| quality.0),
+                slot,
+            };
+            if self.sieve.keeps(facts) {
+                self.listed.files.push(RemoteFile {
+                    key: format!("{recnum}/{segment}"),
+                    url: address.url,
+                    path: address.path,
+                    name,
+                    time,
+                    t_rec: slot.and_then(Slot::label),
+                    recnum: Some(recnum),
+                    harpnum: item.harpnum.map(|harpnum| harpnum.0),
+                    segment: Some(segment),
+                    wavelength: item.wavelnth.map(|wavelength| wavelength.0),
+                    bytes: None,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn address(&self, url: &str) -> Result<Address, String> {
+        Address::on(self.base, url).map_err(|why| format!("url `{}`, {why}", escape(url)))
+    }
+}
+
+/// A record's time: UTC, and it must say so.
+fn time(field: &str, text: Option<&Text<'_>>) -> Result<NaiveDateTime, String> {
+    let Text(text) = text.ok_or_else(|| format!("has no `{field}`"))?;
+    let label = text.strip_suffix('Z').filter(|label| label.len() <= 40);
+    label
+        .and_then(|label| NaiveDateTime::parse_from_str(label, "%Y-%m-%dT%H:%M:%S%.f").ok())
+        .ok_or_else(|| format!("`{field}` is `{}`, which is no time such as `2015-12-11T18:22:08.8Z`", escape(text)))
+}

@@ -1,0 +1,97 @@
+//! The HMI service (FLARECAST) and what speaks like it: one question a day, answered in any of three shapes.
+//!
+//! What it does not do: ask for the files. It lists them.
+
+mod address;
+mod answer;
+mod item;
+mod sieve;
+mod slot;
+#[cfg(test)]
+mod tests;
+
+use http::HeaderMap;
+use url::Url;
+
+pub use answer::read_answer;
+
+use super::{Listed, Listing, Source};
+use crate::day::{Day, Scale};
+use crate::failure::{Class, Failure};
+use crate::manifest::Series;
+use crate::net::{Client, Response, shown};
+use crate::untrusted::escape;
+
+/// The largest answer that is read.
+const CAP: u64 = 64 * 1024 * 1024;
+
+/// The service at one base.
+#[derive(Debug)]
+pub struct Hmi {
+    base: Url,
+    client: Client,
+}
+
+impl Hmi {
+    /// The service at `base`, whose path ends in `/`.
+    #[must_use]
+    pub fn new(base: Url, client: Client) -> Hmi {
+        Hmi { base, client }
+    }
+
+    async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
+        sieve::Sieve::of(series)?;
+        let question = question(&self.base, &series.name, day);
+        let response = self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
+        let answer = read(response).await?;
+        read_answer(&answer, &self.base, series, day)
+            .map_err(|failure| Failure { message: format!("{}: {}", shown(&question), failure.message), ..failure })
+    }
+}
+
+impl Source for Hmi {
+    fn list<'a>(&'a self, series: &'a Series, day: &'a Day) -> Listing<'a> {
+        Box::pin(self.ask(series, day))
+    }
+}
+
+/// `GET {base}HMI/{series}?start=..Z&end=..Z`, for the newer names also `meta=false`.
+fn question(base: &Url, series: &str, day: &Day) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(["HMI", series]);
+    }
+    let (start, end) = (Scale::Utc.label(day.window.start), Scale::Utc.label(day.window.end));
+    // The older services document no other parameter, and may refuse what they do not know.
+    let meta = if series.starts_with("hmi.") { "&meta=false" } else { "" };
+    url.set_query(Some(&format!("start={start}&end={end}{meta}")));
+    url
+}
+
+/// A listing that is not found is a series that is not known: asking again does not make it so.
+fn known(failure: Failure, series: &Series) -> Failure {
+    if failure.class != Class::NotFound {
+        return failure;
+    }
+    let message = format!("{}; does the service have the series `{}`?", failure.message, escape(&series.name));
+    Failure { class: Class::SourceRefused, message, ..failure }
+}
+
+/// Reads the whole answer, as far as the cap.
+async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
+    let too_large = |url: &Url| {
+        let why = format!("{}: the listing is larger than {} MiB; ask for a shorter range", shown(url), CAP >> 20);
+        Failure::new(Class::ListingTooLarge, why)
+    };
+    if response.content_length().is_some_and(|length| length > CAP) {
+        return Err(too_large(&response.url));
+    }
+    let mut answer = Vec::new();
+    while let Some(bytes) = response.chunk().await? {
+        if (answer.len() + bytes.len()) as u64 > CAP {
+            return Err(too_large(&response.url));
+        }
+        answer.extend_from_slice(&bytes);
+    }
+    Ok(answer)
+}

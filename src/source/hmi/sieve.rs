@@ -1,0 +1,132 @@
+//! A series' filters, each applied to every file or refused, never passed over.
+//!
+//! What it does not do: look at time windows. The day is no filter.
+
+use std::collections::BTreeSet;
+
+use super::slot::{Grid, Slot};
+use crate::failure::{Class, Failure};
+use crate::manifest::nearest::nearest;
+use crate::manifest::{Filters, Series};
+use crate::untrusted::escape;
+
+/// What the filters can ask of one file; `None` where the answer does not say.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts<'a> {
+    pub(super) segment: Option<&'a str>,
+    pub(super) harpnum: Option<i64>,
+    pub(super) quality: Option<i64>,
+    pub(super) slot: Option<Slot>,
+}
+
+/// Lets through the files that are asked for, and notes why it cannot tell.
+#[derive(Debug)]
+pub(super) struct Sieve<'a> {
+    filters: &'a Filters,
+    cadence: Option<i64>,
+    segments: BTreeSet<String>,
+    /// The first filter that a file gave no answer to, and why.
+    refusal: Option<(&'static str, &'static str)>,
+}
+
+impl<'a> Sieve<'a> {
+    /// The filters of `series`.
+    ///
+    /// # Errors
+    /// `source-refused` for a cadence that the series' grid does not hold.
+    pub(super) fn of(series: &'a Series) -> Result<Sieve<'a>, Failure> {
+        let step = Grid::of(&series.name).step;
+        let cadence = match series.filters.cadence {
+            None => None,
+            Some(asked) => {
+                let seconds = i64::try_from(asked.as_secs()).unwrap_or(0);
+                if seconds == 0 || asked.subsec_nanos() != 0 || seconds % step != 0 {
+                    let why = format!(
+                        "series `{}`: cadence {} s is no multiple of the series' own {step} s; \
+                         nothing is interpolated, so write a multiple",
+                        escape(&series.name),
+                        asked.as_secs_f64()
+                    );
+                    return Err(Failure::new(Class::SourceRefused, why));
+                }
+                Some(seconds)
+            }
+        };
+        Ok(Sieve { filters: &series.filters, cadence, segments: BTreeSet::new(), refusal: None })
+    }
+
+    /// True when the file is asked for.
+    pub(super) fn keeps(&mut self, facts: Facts<'_>) -> bool {
+        // Every segment counts as there, whatever the other filters say of its record.
+        if let Some(segment) = facts.segment
+            && self.filters.segments.is_some()
+            && !self.segments.contains(segment)
+        {
+            self.segments.insert(segment.to_owned());
+        }
+        let filters = self.filters;
+        let segments = filters.segments.as_ref();
+        let harpnum = filters.harpnum.as_ref();
+        self.asks("segments", "which segment a file holds", segments, facts.segment, |wanted, segment| {
+            wanted.iter().any(|one| one == segment)
+        }) && self
+            .asks("harpnum", "a record's HARPNUM", harpnum, facts.harpnum, |wanted, harpnum| wanted.contains(&harpnum))
+            && self.asks("quality", "a record's QUALITY", filters.quality, facts.quality, |wanted, quality| {
+                bits(quality) & wanted.none_of == 0
+            })
+            && self.asks("cadence", "a record's slot", self.cadence, facts.slot, |cadence, slot| {
+                slot.is_multiple_of(cadence)
+            })
+    }
+
+    /// Puts one filter's question, when it is set; no answer is noted as a refusal.
+    fn asks<F, T>(
+        &mut self,
+        filter: &'static str,
+        what: &'static str,
+        wanted: Option<F>,
+        told: Option<T>,
+        fits: impl FnOnce(F, T) -> bool,
+    ) -> bool {
+        match (wanted, told) {
+            (None, _) => true,
+            (Some(wanted), Some(told)) => fits(wanted, told),
+            (Some(_), None) => {
+                self.refusal.get_or_insert((filter, what));
+                false
+            }
+        }
+    }
+
+    /// How the filters fared, once every file was seen.
+    ///
+    /// # Errors
+    /// `source-refused` when one could not be applied, or when a segment is asked for that no file holds.
+    pub(super) fn verdict(&self) -> Result<(), Failure> {
+        if let Some((filter, what)) = self.refusal {
+            let why = format!(
+                "filter `{filter}` cannot be applied: the service's answer does not tell {what}; \
+                 leave the filter out, or ask for the series in the service's newer form (`hmi.NAME`)"
+            );
+            return Err(Failure::new(Class::SourceRefused, why));
+        }
+        let wanted = self.filters.segments.iter().flatten();
+        if !self.segments.is_empty()
+            && let Some(missing) = wanted.into_iter().find(|wanted| !self.segments.contains(*wanted))
+        {
+            let there: Vec<&str> = self.segments.iter().map(String::as_str).collect();
+            let hint = nearest(missing, there.iter().copied())
+                .map(|near| format!("; did you mean `{}`?", escape(near)))
+                .unwrap_or_default();
+            let why =
+                format!("no file of segment `{}`: the day has {}{hint}", escape(missing), escape(&there.join(", ")));
+            return Err(Failure::new(Class::SourceRefused, why));
+        }
+        Ok(())
+    }
+}
+
+/// QUALITY as the 32 bits it is, though a service may print it with a sign.
+fn bits(quality: i64) -> u64 {
+    u64::try_from(quality).unwrap_or_else(|_| u64::from_ne_bytes(quality.to_ne_bytes()) & 0xffff_ffff)
+}

@@ -1,0 +1,145 @@
+//! Slots: the TAI grid that records of a series lie on, counted from `1993.01.01_TAI`.
+//!
+//! What it does not do: relabel data. A slot is a fact about a record, never its day.
+
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
+
+/// The grid's step where a series' name does not say another, in seconds.
+const USUAL_STEP: i64 = 720;
+
+/// How long after its exposure's start a record of the usual step has its slot, in seconds of TAI.
+const LAG: i64 = 75;
+
+/// How far off that may be, in seconds.
+const TOLERANCE: i64 = 90;
+
+/// When TAI - UTC changed since 1993: the first UTC day of each value, and the value in seconds (IERS Bulletin C).
+const LEAPS: [(i32, u32, u32, i64); 11] = [
+    (2017, 1, 1, 37),
+    (2015, 7, 1, 36),
+    (2012, 7, 1, 35),
+    (2009, 1, 1, 34),
+    (2006, 1, 1, 33),
+    (1999, 1, 1, 32),
+    (1997, 7, 1, 31),
+    (1996, 1, 1, 30),
+    (1994, 7, 1, 29),
+    (1993, 7, 1, 28),
+    (1992, 7, 1, 27),
+];
+
+/// The grid of one series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Grid {
+    /// Seconds from one slot to the next.
+    pub(super) step: i64,
+}
+
+/// One slot: whole seconds of TAI since `1993.01.01_TAI`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slot(pub(super) i64);
+
+impl Grid {
+    /// The grid that a series' name tells: `hmi.sharp_cea_720s_nrt` has 720 s.
+    pub(super) fn of(series: &str) -> Grid {
+        let seconds = |word: &str| word.strip_suffix('s')?.parse().ok().filter(|step| (1..=86_400).contains(step));
+        Grid { step: series.split(['_', '.']).find_map(seconds).unwrap_or(USUAL_STEP) }
+    }
+
+    /// The slot with this number; `None` when it lies beyond any calendar.
+    pub(super) fn nth(self, index: i64) -> Option<Slot> {
+        let slot = Slot(index.checked_mul(self.step)?);
+        slot.label().map(|_| slot)
+    }
+
+    /// The slot that a record belongs to by its exposure's start in UTC; `None` where the two do not fit.
+    ///
+    /// Only the usual step is known to lag as it does, so no other grid is guessed at.
+    pub(super) fn around(self, start: NaiveDateTime) -> Option<Slot> {
+        if self.step != USUAL_STEP {
+            return None;
+        }
+        let due = tai_seconds(start)? + LAG;
+        let nearest = (due + self.step / 2).div_euclid(self.step) * self.step;
+        ((nearest - due).abs() <= TOLERANCE).then_some(Slot(nearest))
+    }
+}
+
+impl Slot {
+    /// Its label in TAI.
+    pub(super) fn label(self) -> Option<NaiveDateTime> {
+        epoch().checked_add_signed(TimeDelta::try_seconds(self.0)?)
+    }
+
+    /// True when it lies on a coarser grid of `cadence` seconds.
+    pub(super) fn is_multiple_of(self, cadence: i64) -> bool {
+        self.0.rem_euclid(cadence.max(1)) == 0
+    }
+}
+
+/// Seconds of TAI from the epoch to a UTC label, rounded to the nearest; `None` before the table begins.
+fn tai_seconds(utc: NaiveDateTime) -> Option<i64> {
+    let date = utc.date();
+    let starts = |(year, month, day, _): &&(i32, u32, u32, i64)| {
+        NaiveDate::from_ymd_opt(*year, *month, *day).is_some_and(|first| first <= date)
+    };
+    let offset = LEAPS.iter().find(starts)?.3;
+    // Within a leap second the nanoseconds run on above one thousand million, which is just what the sum needs.
+    let instant = utc.and_utc();
+    let seconds = instant.timestamp() + (i64::from(instant.timestamp_subsec_nanos()) + 500_000_000) / 1_000_000_000;
+    Some(seconds + offset - epoch().and_utc().timestamp())
+}
+
+fn epoch() -> NaiveDateTime {
+    NaiveDate::from_ymd_opt(1993, 1, 1).unwrap_or_default().and_time(chrono::NaiveTime::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> NaiveDateTime {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_documented_index_is_the_documented_slot() {
+        let slot = Grid::of("hmi.sharp_720s").nth(1_005_598).unwrap();
+        assert_eq!(slot.label(), Some(at("2015-12-11T23:36:00")));
+    }
+
+    #[test]
+    fn an_exposure_s_start_finds_its_slot() {
+        let grid = Grid::of("sharp_720s");
+        let slot = |text| grid.around(at(text)).and_then(Slot::label);
+        assert_eq!(slot("2015-12-11T23:58:08"), Some(at("2015-12-12T00:00:00")));
+        assert_eq!(slot("2015-12-11T18:22:08.799999"), Some(at("2015-12-11T18:24:00")));
+        assert_eq!(slot("2015-12-11T18:28:08"), None, "half way between two slots");
+        assert_eq!(slot("1990-01-01T00:00:00"), None, "before the table");
+        assert_eq!(Grid::of("hmi.m_45s").around(at("2015-12-11T23:58:08")), None);
+    }
+
+    #[test]
+    fn l_16_a_leap_second_is_one_second_long() {
+        let before = tai_seconds(at("2016-12-31T23:59:59")).unwrap();
+        assert_eq!(tai_seconds(at("2016-12-31T23:59:60")), Some(before + 1));
+        assert_eq!(tai_seconds(at("2017-01-01T00:00:00")), Some(before + 2));
+        assert_eq!(tai_seconds(at("1993-01-01T00:00:00")), Some(27));
+    }
+
+    #[test]
+    fn the_step_is_read_from_the_name() {
+        for (name, step) in [("hmi.sharp_cea_720s_nrt", 720), ("hmi.M_45s", 45), ("sharp", 720), ("x_0s", 720)] {
+            assert_eq!(Grid::of(name).step, step, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_hour_holds_every_fifth_slot() {
+        let grid = Grid::of("hmi.sharp_720s");
+        let hourly = (1_005_595..1_005_605).filter(|index| grid.nth(*index).unwrap().is_multiple_of(3600)).count();
+        assert_eq!(hourly, 2);
+        assert_eq!(grid.nth(i64::MAX), None);
+        assert_eq!(grid.nth(i64::MAX / 720), None);
+    }
+}

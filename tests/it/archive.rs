@@ -1,0 +1,128 @@
+//! What an archive holds besides what a run puts there: the user's own files, damaged ones, other jobs', other specs'.
+
+use crate::lab::{Item, Job, Lab, Server, fits};
+
+const NAME: &str = "sharp_720s_20151211_182208";
+const TIME: &str = "2015-12-11T18:22:08.799999Z";
+const PLACE: &str = "data/sharp_720s/2015/12/11/sharp_720s_20151211_182208.fits";
+const RECORD: &str = "data/.sunhaul/days/sharp_720s/2015-12-11.jsonl";
+
+fn body() -> Vec<u8> {
+    fits(1, 60, TIME)
+}
+
+fn server() -> Server {
+    let server = Server::start();
+    server.file("sharp_720s", Item::new(NAME, TIME), body());
+    server
+}
+
+fn lab_for(server: &Server) -> Lab {
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at(&server.url()).yaml());
+    lab
+}
+
+#[test]
+fn a_users_own_file_is_never_displaced() {
+    let server = server();
+    let lab = lab_for(&server);
+    lab.write(PLACE, "my own notes");
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "occupied", "{report:#}");
+    assert_eq!(lab.read(PLACE), b"my own notes");
+    assert!(lab.days("data").is_empty());
+}
+
+#[test]
+fn a_file_with_the_same_bytes_is_kept() {
+    let server = server();
+    let lab = lab_for(&server);
+    lab.write(PLACE, body());
+    let report = lab.report(0);
+    assert_eq!(report["totals"]["files"]["kept"], 1, "{report:#}");
+    assert_eq!(lab.proved("data").len(), 1);
+}
+
+#[test]
+fn a_record_is_trusted_until_check_looks_at_the_files() {
+    let server = server();
+    let lab = lab_for(&server);
+    lab.report(0);
+    std::fs::remove_file(lab.path(PLACE)).expect("a file");
+    assert_eq!(lab.report(0)["totals"]["files"]["fetched"], 0, "a run trusts the record");
+    lab.run_with(&["--check"]).done();
+    assert_eq!(lab.json("report.json")["totals"]["files"]["fetched"], 1);
+    assert_eq!(lab.proved("data").len(), 1);
+}
+
+#[test]
+fn d_10_a_cut_record_is_found_and_the_day_is_sealed_again_without_a_new_file() {
+    let server = server();
+    let lab = lab_for(&server);
+    lab.report(0);
+    let record = lab.read(RECORD);
+    lab.write(RECORD, &record[..record.len() - 20]);
+    let placed = std::fs::metadata(lab.path(PLACE)).and_then(|file| file.modified()).expect("a time");
+    lab.run().stderr_has("2015-12-11.jsonl").done();
+    let report = lab.json("report.json");
+    assert_eq!(report["totals"]["files"]["kept"], 1, "{report:#}");
+    assert_eq!(lab.read(RECORD), record, "the record is what it was");
+    assert_eq!(std::fs::metadata(lab.path(PLACE)).and_then(|file| file.modified()).expect("a time"), placed);
+}
+
+#[test]
+fn another_job_on_the_same_days_is_an_error_that_says_what_to_do() {
+    let server = server();
+    let lab = lab_for(&server);
+    lab.report(0);
+    let record = lab.read(RECORD);
+    let other = Job::at(&server.url()).yaml().replace("name: lab", "name: other");
+    lab.write("job.yaml", other.replace("archive: { root: data }", "archive: { root: data, layout: \"x/{file}\" }"));
+    lab.run().status(2).stderr_has("as:").stderr_has("`lab`").done();
+    assert_eq!(lab.read(RECORD), record);
+}
+
+#[test]
+fn another_job_that_asks_for_the_same_shares_the_days() {
+    let server = server();
+    let lab = lab_for(&server);
+    lab.report(0);
+    lab.write("job.yaml", Job::at(&server.url()).yaml().replace("name: lab", "name: other"));
+    assert_eq!(lab.report(0)["totals"]["days"]["already_sealed"], 1);
+}
+
+/// A job of the built-in service with these segments.
+fn segments(segments: &str) -> String {
+    Job::embedded().series(&[&format!("{{ name: hmi.sharp_cea_720s, segments: [{segments}], cadence: 6h }}")]).yaml()
+}
+
+#[test]
+fn other_segments_make_days_stale_and_only_what_is_missing_is_fetched() {
+    let lab = Lab::new();
+    lab.write("job.yaml", segments("Br, Bp"));
+    lab.report(0);
+    let before = lab.proved("data");
+    let of = |segment: &str| {
+        let files = before.keys().filter(|path| path.contains(segment));
+        files.cloned().collect::<Vec<String>>()
+    };
+    let (kept, dropped) = (of("Br"), of("Bp"));
+    assert!(!kept.is_empty() && kept.len() == dropped.len() && kept.len() * 2 == before.len(), "{before:?}");
+
+    lab.write("job.yaml", segments("Br, Bt"));
+    let plan = lab.sunhaul(&["plan", "job.yaml", "--json"]).stdout_has("stale").done();
+    assert!(plan.json().is_object() || plan.json().is_array());
+    let report = lab.report(0);
+    assert_eq!(report["totals"]["files"]["fetched"], dropped.len(), "{report:#}");
+    assert_eq!(report["totals"]["files"]["have"], kept.len());
+    let after = lab.proved("data");
+    assert!(kept.iter().all(|path| after.get(path) == before.get(path)));
+    assert!(!after.keys().any(|path| path.contains("Bp")) && after.keys().any(|path| path.contains("Bt")));
+    let retired: Vec<_> = lab.tree("data/.sunhaul/work/retired").into_values().collect();
+    assert!(dropped.iter().all(|path| retired.contains(&before[path])), "what is no longer asked for is retired");
+
+    lab.sunhaul(&["clean", "job.yaml"]).stdout_has("").chatty().done();
+    assert_eq!(lab.proved("data"), after, "clean leaves the archive alone");
+    assert!(lab.tree("data/.sunhaul/work").is_empty(), "and empties the work");
+}

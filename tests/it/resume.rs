@@ -1,0 +1,205 @@
+//! A run that was broken off goes on: by signal, by kill, by the network, with an upstream that changed meanwhile.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use sunhaul::digest::Digest;
+
+use crate::lab::{Answer, Ending, Item, Job, Lab, Ranges, Server, fits};
+
+const SMALL: (&str, &str) = ("sharp_720s_20151211_182208", "2015-12-11T18:22:08.799999Z");
+const LARGE: (&str, &str) = ("sharp_720s_20151212_182208", "2015-12-12T18:22:08.799999Z");
+/// Where the answer for the large file breaks off; more than is held in memory.
+const BREAK: usize = 1_500_000;
+
+/// The large file's path on the server.
+fn large() -> String {
+    format!("/HMI/sharp_720s/{}", LARGE.0)
+}
+
+/// About 2 MiB, so that it is no body to hold in memory.
+fn large_body() -> Vec<u8> {
+    fits(2, 1024, LARGE.1)
+}
+
+fn large_answer(body: Vec<u8>) -> Answer {
+    Answer::file(body).named(&format!("{}.fits", LARGE.0))
+}
+
+/// A service with a small file on the first day, and answers for a large one on the second.
+fn service(answers: impl IntoIterator<Item = Answer>) -> Server {
+    let server = Server::start();
+    server.file("sharp_720s", Item::new(SMALL.0, SMALL.1), fits(1, 60, SMALL.1));
+    server.script_file("sharp_720s", Item::new(LARGE.0, LARGE.1), answers);
+    server
+}
+
+/// A lab with a job over both days.
+fn lab_for(server: &Server) -> Lab {
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at(&server.url()).range("2015-12-11", "2015-12-13").yaml());
+    lab
+}
+
+/// What a run that nothing disturbs makes of the same upstream.
+fn unbroken() -> (BTreeMap<String, Digest>, Vec<Value>) {
+    let server = service([large_answer(large_body())]);
+    let lab = lab_for(&server);
+    lab.report(0);
+    (lab.proved("data"), digests(&lab))
+}
+
+fn digests(lab: &Lab) -> Vec<Value> {
+    ["2015-12-11", "2015-12-12"].map(|date| lab.day("data", "sharp_720s", date).header["digest"].clone()).to_vec()
+}
+
+/// What tells that a file was written again: its inode and its time.
+fn identity(lab: &Lab, path: &str) -> (u64, i64, i64) {
+    let data = fs::metadata(lab.path(path)).expect("a file");
+    (data.ino(), data.mtime(), data.mtime_nsec())
+}
+
+/// Lets a run go until the first day is sealed and a part of the large file is on disk.
+fn wait_for_the_middle(lab: &Lab, server: &Server) {
+    server.wait_for_pauses(1);
+    lab.until("the first day is sealed", |lab| lab.path(FIRST_DAY).exists());
+    lab.until("a part is on disk", |lab| {
+        let parts = lab.tree("data/.sunhaul/work/partial");
+        let length =
+            |name: &String| fs::metadata(lab.path("data/.sunhaul/work/partial").join(name)).map_or(0, |m| m.len());
+        parts.keys().map(length).sum::<u64>() >= 1 << 20
+    });
+}
+
+const FIRST_DAY: &str = "data/.sunhaul/days/sharp_720s/2015-12-11.jsonl";
+const FIRST_FILE: &str = "data/sharp_720s/2015/12/11/sharp_720s_20151211_182208.fits";
+
+#[test]
+fn an_interrupted_run_ends_with_130_and_the_same_command_goes_on() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let server = service([large_answer(large_body()).stall_at(BREAK), large_answer(large_body())]);
+        let lab = lab_for(&server);
+        let run = lab.run().status(130).start();
+        wait_for_the_middle(&lab, &server);
+        run.signal(signal);
+        run.done();
+        assert_eq!(lab.json("report.json")["run"]["exit_code"], 130);
+        assert_eq!(lab.files("data").len(), 1, "nothing half has a final name");
+        let sealed = (identity(&lab, FIRST_DAY), identity(&lab, FIRST_FILE));
+
+        let report = lab.report(0);
+        assert_eq!((lab.proved("data"), digests(&lab)), unbroken());
+        assert_eq!((identity(&lab, FIRST_DAY), identity(&lab, FIRST_FILE)), sealed, "sealed days are not touched");
+        assert_eq!(report["totals"]["files"]["resumed"], 1);
+        assert_eq!(report["totals"]["files"]["restarted"], 0);
+        let asked = server.requests_for(&large());
+        let range = asked.last().and_then(|request| request.header("range")).expect("a Range");
+        let from: usize = range.trim_start_matches("bytes=").trim_end_matches('-').parse().expect("a start");
+        assert!(((1 << 20) - (64 << 10)..BREAK).contains(&from), "{range}");
+    }
+}
+
+#[test]
+fn a_killed_run_is_gone_on_with_and_gives_the_same_digests() {
+    let server = service([large_answer(large_body()).stall_at(BREAK), large_answer(large_body())]);
+    let lab = lab_for(&server);
+    let run = lab.run().start();
+    wait_for_the_middle(&lab, &server);
+    run.kill();
+    assert_eq!(lab.files("data").len(), 1, "nothing half has a final name");
+    let sealed = (identity(&lab, FIRST_DAY), identity(&lab, FIRST_FILE));
+
+    let report = lab.report(0);
+    assert_eq!((lab.proved("data"), digests(&lab)), unbroken());
+    assert_eq!((identity(&lab, FIRST_DAY), identity(&lab, FIRST_FILE)), sealed, "sealed days are not touched");
+    assert_eq!(report["totals"]["files"]["resumed"], 1, "{report:#}");
+    assert!(report["totals"]["bytes"]["resumed"].as_u64().expect("bytes") >= 1 << 19, "{report:#}");
+    assert_eq!(report["totals"]["days"]["already_sealed"], 1);
+}
+
+#[test]
+fn a_dropped_connection_goes_on_within_the_run() {
+    for ending in [Ending::Cut(BREAK), Ending::Reset(BREAK)] {
+        let server = service([large_answer(large_body()).ending(ending), large_answer(large_body())]);
+        let lab = lab_for(&server);
+        let report = lab.report(0);
+        assert_eq!((lab.proved("data"), digests(&lab)), unbroken(), "{ending:?}");
+        assert_eq!(report["totals"]["requests"]["retried"], 1, "{ending:?}");
+        assert_eq!(report["totals"]["files"]["restarted"], 0, "{ending:?}");
+        assert_eq!(server.requests_for(&large()).len(), 2, "{ending:?}");
+    }
+}
+
+/// Breaks off, then gives `answer` to the request for the rest (and honest ones after); the report of the second try.
+#[track_caller]
+fn contradicted(answer: &Answer) -> Value {
+    let honest = large_answer(answer.body());
+    let server = service([large_answer(large_body()).ending(Ending::Cut(BREAK)), answer.clone(), honest]);
+    let lab = lab_for(&server);
+    let report = lab.report(0);
+    let last = lab.read("data/sharp_720s/2015/12/12/sharp_720s_20151212_182208.fits");
+    assert!(last == answer.body(), "the bytes are those of the upstream's last state");
+    lab.proved("data");
+    report
+}
+
+#[test]
+fn r_07_a_whole_answer_to_a_range_starts_over_and_is_no_error() {
+    let report = contradicted(&large_answer(large_body()).ranges(Ranges::Ignored));
+    assert_eq!(report["totals"]["files"]["restarted"], 1);
+}
+
+#[test]
+fn r_08_a_file_that_changed_meanwhile_is_fetched_whole() {
+    let report = contradicted(&large_answer(fits(3, 1024, LARGE.1)));
+    assert_eq!(report["totals"]["files"]["restarted"], 1);
+}
+
+#[test]
+fn r_11_the_same_etag_over_other_bytes_never_gives_a_mixed_file() {
+    // The overlap differs: half old, half new bytes would have the right size.
+    let lying = large_answer(fits(3, 1024, LARGE.1)).etag(Some(&format!("\"{}\"", Digest::of(&large_body()))));
+    contradicted(&lying);
+}
+
+#[test]
+fn r_01_r_02_r_04_r_06_an_answer_that_does_not_fit_the_part_is_thrown_away() {
+    let claims = [
+        Ranges::Shifted(4096),
+        Ranges::Shifted(-4096),
+        Ranges::Claimed(None),
+        Ranges::Claimed(Some("bytes 0-99/100".to_owned())),
+        Ranges::Refused(Some("bytes */100".to_owned())),
+        Ranges::Refused(None),
+    ];
+    for claim in claims {
+        contradicted(&large_answer(large_body()).ranges(claim));
+    }
+}
+
+#[test]
+fn r_09_a_weak_etag_alone_is_not_used_to_resume() {
+    let weak = || large_answer(large_body()).etag(Some("W/\"1\"")).last_modified(None);
+    let server = service([weak().ending(Ending::Cut(BREAK)), weak()]);
+    let lab = lab_for(&server);
+    lab.report(0);
+    assert_eq!((lab.proved("data"), digests(&lab)), unbroken());
+    assert!(server.requests_for(&large()).iter().all(|request| request.header("range").is_none()));
+}
+
+#[test]
+fn a_day_that_another_process_has_is_held() {
+    let server = service([large_answer(large_body()).stall_at(BREAK), large_answer(large_body())]);
+    let lab = lab_for(&server);
+    let first = lab.sunhaul(&["run", "job.yaml"]).chatty().start();
+    wait_for_the_middle(&lab, &server);
+    let report = lab.report(4);
+    assert_eq!(report["totals"]["days"]["held"], 1, "{report:#}");
+    assert_eq!(report["days"][0]["state"], "held", "{report:#}");
+    first.kill();
+    lab.report(0);
+    assert_eq!((lab.proved("data"), digests(&lab)), unbroken());
+}

@@ -1,0 +1,22 @@
+//! The old tutorial's client against `sunhaul serve`: what worked then works now.
+
+use std::process::Command;
+
+use crate::lab::{Lab, fits};
+
+#[test]
+#[ignore = "needs Python's requests: tests/run.sh installs it"]
+fn the_tutorials_client_gets_the_very_files_that_are_served() {
+    let lab = Lab::new();
+    for (seed, time) in [(1, "2015-12-11T18:22:08.799999Z"), (2, "2015-12-11T18:34:08.799999Z")] {
+        let stamp: String = time[11..19].chars().filter(char::is_ascii_digit).collect();
+        lab.write(&format!("upstream/sharp_720s_20151211_{stamp}.fits"), fits(seed, 60, time));
+    }
+    std::fs::create_dir(lab.path("got")).expect("a folder");
+    let service = lab.serve(&["upstream"]);
+    let client = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tutorial/client.py");
+    let said = Command::new("python3").arg(client).arg(service.url()).current_dir(lab.path("got")).output();
+    let said = said.expect("python3");
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    assert_eq!(lab.tree("got"), lab.tree("upstream"));
+}
