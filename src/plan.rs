@@ -11,8 +11,10 @@ use crate::day::{Day, Scale, Window};
 use crate::digest::Digest;
 use crate::manifest::{Manifest, Series, SeriesId, nearest};
 
-pub mod selection;
+mod json;
+mod selection;
 
+pub use json::PlanJson;
 pub use selection::{Selection, Stretch};
 
 /// What a day record says of its day.
@@ -350,58 +352,6 @@ impl Plan {
                 damaged: sum.damaged + more.damaged,
                 refused: sum.refused + more.refused,
             }
-        })
-    }
-
-    /// The plan as JSON (`plan/1`): the days to do and the refused ones; with `all`, the done ones too.
-    #[must_use]
-    pub fn to_json(&self, all: bool) -> serde_json::Value {
-        let label = |series: usize, window: Window| {
-            let planned = self.series.iter().find(|planned| planned.series == series);
-            let scale = planned.map_or(Scale::Utc, |planned| planned.scale);
-            [scale.label(window.start), scale.label(window.end)]
-        };
-        let line = |series: usize, id: &SeriesId, day: Day, state: &str, reason: String| {
-            let line = serde_json::json!({
-                "series": id.0,
-                "date": day.date,
-                "window": label(series, day.window),
-                "state": state,
-                "reason": reason,
-            });
-            ((series, day.date), line)
-        };
-        let mut days: Vec<_> = self
-            .days
-            .iter()
-            .map(|day| line(day.series, &day.id, day.day, day.reason.state(), day.reason.to_string()))
-            .collect();
-        days.extend(self.refused.iter().map(|day| line(day.series, &day.id, day.day, "refused", day.to_string())));
-        if all {
-            let sealed = |day: &DoneDay| {
-                let by = if day.job == self.job { String::new() } else { format!(" by the job `{}`", day.job) };
-                format!("sealed{by}")
-            };
-            days.extend(self.done.iter().map(|day| line(day.series, &day.id, day.day, "done", sealed(day))));
-        }
-        days.sort_by_key(|(place, _)| *place);
-        let series: Vec<_> = self
-            .series
-            .iter()
-            .map(|series| {
-                serde_json::json!({
-                    "id": series.id.0,
-                    "source": series.source,
-                    "range": { "start": series.scale.label(series.range.start), "end": series.scale.label(series.range.end) },
-                    "days": series.counts,
-                })
-            })
-            .collect();
-        serde_json::json!({
-            "sunhaul": "plan/1",
-            "job": self.job,
-            "series": series,
-            "days": days.into_iter().map(|(_, line)| line).collect::<Vec<_>>(),
         })
     }
 }

@@ -7,17 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::excerpt::{Excerpt, Paint, Places};
 use crate::untrusted::escape;
 
 /// How many errors of one file are kept; a hostile file could hold half a million.
 const KEPT: usize = 100;
-
-/// How many characters of a line are shown, and how many of them stand before the underlined part.
-const SHOWN: usize = 110;
-const LEAD: usize = 40;
-
-/// How many bytes before and after a place are looked at.
-const NEAR: usize = 4096;
 
 /// A stretch of the manifest's text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,17 +88,6 @@ pub struct Diagnostic {
     also: Option<(Excerpt, String)>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Excerpt {
-    line: usize,
-    column: usize,
-    text: String,
-    /// How many characters stand before the underline.
-    before: usize,
-    /// How many are underlined, at least one.
-    marked: usize,
-}
-
 impl Diagnostics {
     /// Puts findings beside the text they are about.
     pub(super) fn new(path: &Path, text: &str, mut findings: Vec<Finding>) -> Diagnostics {
@@ -147,17 +130,7 @@ impl Diagnostics {
     /// The text for a reader: each error with its line underlined, and a last line that counts them.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
-        let paint = Paint { colour };
-        let mut out = String::new();
-        for diagnostic in &self.list {
-            diagnostic.render(&mut out, paint);
-            out.push('\n');
-        }
-        let errors = if self.count() == 1 { "1 error".to_owned() } else { format!("{} errors", self.count()) };
-        let shown = if self.omitted == 0 { String::new() } else { format!(", of which the first {KEPT} are shown") };
-        out.push_str(&paint.red("error"));
-        out.push_str(&format!(": {}: {errors}{shown}\n", escape(&self.path.to_string_lossy())));
-        out
+        Rendered { diagnostics: self, paint: Paint { colour } }.to_string()
     }
 }
 
@@ -167,165 +140,55 @@ impl fmt::Display for Diagnostics {
     }
 }
 
+struct Rendered<'a> {
+    diagnostics: &'a Diagnostics,
+    paint: Paint,
+}
+
+impl fmt::Display for Rendered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for diagnostic in &self.diagnostics.list {
+            diagnostic.render(f, self.paint)?;
+            writeln!(f)?;
+        }
+        write!(f, "{}: {}: ", self.paint.red("error"), escape(&self.diagnostics.path.to_string_lossy()))?;
+        match self.diagnostics.count() {
+            1 => write!(f, "1 error")?,
+            more => write!(f, "{more} errors")?,
+        }
+        if self.diagnostics.omitted > 0 {
+            write!(f, ", of which the first {KEPT} are shown")?;
+        }
+        writeln!(f)
+    }
+}
+
 impl std::error::Error for Diagnostics {}
 
-#[derive(Clone, Copy)]
-struct Paint {
-    colour: bool,
-}
-
-impl Paint {
-    fn with(self, code: &str, text: &str) -> String {
-        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-
-    fn red(self, text: &str) -> String {
-        self.with("1;31", text)
-    }
-
-    fn blue(self, text: &str) -> String {
-        self.with("1;34", text)
-    }
-
-    fn bold(self, text: &str) -> String {
-        self.with("1", text)
-    }
-}
-
 impl Diagnostic {
-    fn render(&self, out: &mut String, paint: Paint) {
+    fn render(&self, f: &mut fmt::Formatter<'_>, paint: Paint) -> fmt::Result {
         let path = self.path.to_string_lossy();
         let path = escape(&path);
         let line = self.line.max(self.also.as_ref().map_or(0, |(excerpt, _)| excerpt.line));
         let margin = line.to_string().len();
         let gap = " ".repeat(margin);
-        out.push_str(&format!("{}{}\n", paint.red("error"), paint.bold(&format!(": {}", self.message))));
+        writeln!(f, "{}{}", paint.red("error"), paint.bold(&format!(": {}", self.message)))?;
         match &self.excerpt {
             Some(excerpt) => {
-                out.push_str(&format!("{gap}{} {path}:{}:{}\n", paint.blue("-->"), self.line, self.column));
-                excerpt.render(out, paint, margin, '^', "");
+                writeln!(f, "{gap}{} {path}:{}:{}", paint.blue("-->"), self.line, self.column)?;
+                excerpt.render(f, paint, margin, '^', "")?;
             }
-            None => out.push_str(&format!("{gap}{} {path}\n", paint.blue("-->"))),
+            None => writeln!(f, "{gap}{} {path}", paint.blue("-->"))?,
         }
         if let Some((excerpt, label)) = &self.also {
-            out.push_str(&format!("{gap}{} {path}:{}:{}\n", paint.blue(":::"), excerpt.line, excerpt.column));
-            excerpt.render(out, paint, margin, '-', label);
+            writeln!(f, "{gap}{} {path}:{}:{}", paint.blue(":::"), excerpt.line, excerpt.column)?;
+            excerpt.render(f, paint, margin, '-', label)?;
         }
-        if let Some(hint) = &self.hint {
-            out.push_str(&format!("{gap} {} {}\n", paint.blue("="), paint.bold("hint: ") + hint));
+        match &self.hint {
+            Some(hint) => writeln!(f, "{gap} {} {}{hint}", paint.blue("="), paint.bold("hint: ")),
+            None => Ok(()),
         }
     }
-}
-
-/// Counts lines and columns while going forward through the text, so that many places cost one pass.
-struct Places<'a> {
-    text: &'a str,
-    at: usize,
-    line: usize,
-    line_start: usize,
-    column: usize,
-}
-
-impl<'a> Places<'a> {
-    fn new(text: &'a str) -> Places<'a> {
-        Places { text, at: 0, line: 1, line_start: 0, column: 1 }
-    }
-
-    /// Goes to a place, from the beginning when it lies behind.
-    fn go(&mut self, to: usize) {
-        if to < self.at {
-            *self = Places::new(self.text);
-        }
-        let passed = &self.text[self.at..to];
-        if let Some(newline) = passed.rfind('\n') {
-            self.line += passed.matches('\n').count();
-            self.line_start = self.at + newline + 1;
-            self.column = 1;
-        }
-        self.column += self.text[self.at.max(self.line_start)..to].chars().count();
-        self.at = to;
-    }
-}
-
-impl Excerpt {
-    fn new(places: &mut Places<'_>, span: Span) -> Excerpt {
-        let text = places.text;
-        let start = floor(text, span.start);
-        let end = floor(text, span.end.max(span.start));
-        places.go(start);
-        let mut excerpt =
-            Excerpt { line: places.line, column: places.column, text: String::new(), before: 0, marked: 0 };
-
-        // A line may be a megabyte long: it is cut around the place, and looked at only near it.
-        let near = floor(text, start.saturating_sub(NEAR)).max(places.line_start);
-        let far = floor(text, start.saturating_add(NEAR));
-        let line = text[near..far].split_at(start - near);
-        let rest = line.1.find('\n').map_or(line.1, |newline| &line.1[..newline]);
-        let line = text[near..start + rest.len()].trim_end_matches('\r');
-        let before = text[near..start].chars().count();
-        let skip = if before + 20 > SHOWN { before.saturating_sub(LEAD) } else { 0 };
-        if skip > 0 || near > places.line_start {
-            excerpt.text.push('…');
-            excerpt.before = 1;
-        }
-        let secret = logins(line);
-        for (shown, (at, c)) in line.char_indices().skip(skip).enumerate() {
-            if shown == SHOWN {
-                excerpt.text.push('…');
-                break;
-            }
-            let hidden = secret.iter().any(|range| range.contains(&at));
-            let mut buffer = [0; 4];
-            let written = if hidden { "*".into() } else { escape(c.encode_utf8(&mut buffer)) };
-            let width = written.chars().count();
-            if near + at < start {
-                excerpt.before += width;
-            } else if near + at < end {
-                excerpt.marked += width;
-            }
-            excerpt.text.push_str(&written);
-        }
-        excerpt.marked = excerpt.marked.max(1);
-        excerpt
-    }
-
-    fn render(&self, out: &mut String, paint: Paint, margin: usize, mark: char, label: &str) {
-        let gap = " ".repeat(margin);
-        let bar = paint.blue("|");
-        let number = paint.blue(&format!("{:>margin$}", self.line));
-        let under: String = std::iter::repeat_n(mark, self.marked).collect();
-        let under = if mark == '^' { paint.red(&under) } else { paint.blue(&under) };
-        out.push_str(&format!("{gap} {bar}\n{number} {bar} {}\n", self.text));
-        let line = format!("{gap} {bar} {}{under} {label}", " ".repeat(self.before));
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
-}
-
-/// The nearest character boundary at or before `at`.
-fn floor(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
-
-/// Where a line holds the login part of a URL: what stands between `://` and `@`.
-fn logins(line: &str) -> Vec<std::ops::Range<usize>> {
-    let mut found = Vec::new();
-    let mut from = 0;
-    while let Some(at) = line[from..].find("://") {
-        let start = from + at + 3;
-        let rest = &line[start..];
-        let end = rest.find(['/', '?', '#', ' ', '"', '\'']).unwrap_or(rest.len());
-        // A password may hold an `@` itself: the last one ends the login.
-        if let Some(at) = rest[..end].rfind('@') {
-            found.push(start..start + at);
-        }
-        from = start;
-    }
-    found
 }
 
 #[cfg(test)]

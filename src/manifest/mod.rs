@@ -1,6 +1,7 @@
 //! What a job asks for: the manifest's model, its parser, its diagnostics, its schema.
 
 mod diagnostic;
+mod excerpt;
 mod form;
 pub mod manners;
 pub mod model;

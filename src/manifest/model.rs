@@ -111,7 +111,7 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Retry {
-        Retry { attempts: 6, max_wait: Duration::from_secs(120) }
+        Retry { attempts: 6, max_wait: Duration::from_mins(2) }
     }
 }
 

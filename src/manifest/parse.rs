@@ -26,6 +26,8 @@ use crate::untrusted::escape;
 const LARGEST: usize = 1 << 20;
 /// The deepest nesting; the form needs six.
 const DEEPEST: usize = 64;
+/// The most values and keys: above the library's own limit, room for a megabyte of HARP numbers.
+const MOST: usize = 300_000;
 /// How much aliases may unfold to, in YAML events.
 const UNFOLDED: usize = 10_000;
 
@@ -106,9 +108,8 @@ fn tree(text: &str) -> Result<Node, Finding> {
         budget: serde_saphyr::budget! {
             max_depth: DEEPEST,
             flow_nesting_limit: 2 * DEEPEST,
-            // The size of the document is the limit; these are high enough for any of 1 MiB.
-            max_nodes: 2 * LARGEST,
-            max_events: 4 * LARGEST,
+            max_nodes: MOST,
+            max_events: 4 * MOST,
             max_documents: 1,
         },
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
@@ -174,6 +175,9 @@ fn broken(error: &serde_saphyr::Error, text: &str) -> Finding {
         } => ("the aliases (`*name`) unfold to more than a manifest needs".to_owned(), "write the values out"),
         Yaml::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
             (format!("nested deeper than {DEEPEST} levels"), "is it a manifest at all?")
+        }
+        Yaml::Budget { breach: BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. }, .. } => {
+            (format!("more than {MOST} values"), "is it a manifest at all?")
         }
         Yaml::UnknownAnchor { .. } => {
             ("an alias to an anchor that is not there".to_owned(), "text that begins with `*` or `&` needs quotes")

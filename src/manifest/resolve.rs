@@ -24,7 +24,7 @@ use crate::digest::Digest;
 use crate::untrusted::escape;
 
 /// Three days: JSOC's definitive data follow the observation by about that.
-const SETTLE: Duration = Duration::from_secs(3 * 86_400);
+const SETTLE: Duration = Duration::from_hours(72);
 
 /// What the resolver needs to know besides the form.
 pub(super) struct Given<'a> {
@@ -357,6 +357,7 @@ impl Resolver<'_> {
         let allowed = |of: &dyn Fn(&manners::Preset) -> String| {
             let mut lines: Vec<String> =
                 presets.iter().map(|(host, preset)| format!("`{host}` is asked {} at most", of(preset))).collect();
+            lines.sort();
             lines.dedup();
             lines.join(", ")
         };

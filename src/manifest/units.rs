@@ -340,9 +340,9 @@ mod tests {
     #[test]
     fn durations_have_a_number_and_a_unit() {
         assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        assert_eq!(duration("1h"), Ok(Duration::from_secs(3600)));
-        assert_eq!(duration("3 d"), Ok(Duration::from_secs(259_200)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
+        assert_eq!(duration("1h"), Ok(Duration::from_hours(1)));
+        assert_eq!(duration("3 d"), Ok(Duration::from_hours(72)));
         assert_eq!(duration("0s"), Ok(Duration::ZERO));
         for bad in ["", "3", "s", "-3s", "1.5h", "3 days", "4000d", "99999999999999999999s", "3s4m", "٣s"] {
             assert!(duration(bad).is_err(), "{bad}");

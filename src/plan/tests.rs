@@ -99,7 +99,8 @@ fn each_kind_of_record_has_its_consequence() {
     let said = plan.refused[0].to_string();
     assert!(said.contains("b 2015-12-11 belongs to the job `other`") && said.contains("`as: ...`"), "{said}");
     insta::assert_snapshot!(serde_json::to_string_pretty(&plan.to_json(true)).unwrap());
-    assert_eq!(plan.to_json(false)["days"].as_array().map(Vec::len), Some(5));
+    let to_do = serde_json::to_value(plan.to_json(false)).unwrap();
+    assert_eq!(to_do["days"].as_array().map(Vec::len), Some(5));
 }
 
 #[test]
@@ -192,10 +193,9 @@ proptest! {
             }
             match kind {
                 0 => {}
-                1 => table.put(&day, Recorded::Sealed, "job"),
+                1 | 4 => table.put(&day, Recorded::Sealed, "job"),
                 2 => table.put(&day, Recorded::Provisional, "other"),
                 3 => { table.0.insert((day.id.0.clone(), day.day.date), Record::Unreadable(String::new())); }
-                4 => table.put(&day, Recorded::Sealed, "job"),
                 _ => table.put(&day, Recorded::Sealed, "other"),
             }
         }
