@@ -134,7 +134,7 @@ async fn one(
             Err(failure) => failure,
         };
         let Some(wait) = waits.after(&failure) else { return Err(failure) };
-        if shell.verbosity >= Verbosity::Verbose {
+        if shell.verbosity > Verbosity::Quiet {
             let id = escape(&day.id.0);
             shell.screen.line(&format!("{id} {} retry in {}: {failure}", day.day.date, human::span(wait)));
         }
@@ -178,7 +178,7 @@ impl Effort {
         };
         let seconds = [by_requests, by_bytes].into_iter().flatten().reduce(f64::max);
         let mut words = match limits.requests {
-            Rate::Unlimited => "any rate".to_owned(),
+            Rate::Unlimited => "unlimited".to_owned(),
             Rate::PerSecond(rate) => format!("{rate}/s"),
         };
         // Writing to a String cannot fail.
