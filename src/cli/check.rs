@@ -41,6 +41,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
                     many => format!("{} series", human::number(many as u64)),
                 };
                 let path = job.path.to_string_lossy();
+                job::warn(job, shell);
                 shell.screen.line(&format!("{}: {}, {series}", escape(&path), shell.screen.paint.good("good")));
             }
         }

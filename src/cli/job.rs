@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use super::problem::Problem;
 use super::{Exit, Result, Shell, environment};
 use crate::manifest::{self, Diagnostics, Manifest};
+use crate::report::terminal::Verbosity;
+use crate::untrusted::escape;
 
 /// Reads every manifest: those that are right, and what is wrong with the others.
 pub(super) fn load_each(paths: &[PathBuf]) -> (Vec<Manifest>, Vec<Diagnostics>) {
@@ -25,6 +27,17 @@ pub(super) fn show(wrong: &[Diagnostics], shell: &Shell) {
     }
 }
 
+/// Shows what is allowed in a manifest and yet probably not meant.
+pub(super) fn warn(job: &Manifest, shell: &Shell) {
+    if shell.verbosity > Verbosity::Quiet {
+        let path = job.path.to_string_lossy();
+        for warning in job.warnings() {
+            let word = shell.screen.paint.care("warning:");
+            shell.screen.line(&format!("{word} {}: {warning}", escape(&path)));
+        }
+    }
+}
+
 /// Reads every manifest, or shows what is wrong with any of them and gives nothing.
 ///
 /// `archive` takes the place of the manifests' own root.
@@ -34,8 +47,9 @@ pub(super) fn load_all(paths: &[PathBuf], archive: Option<&Path>, shell: &Shell)
         show(&wrong, shell);
         return None;
     }
-    if let Some(root) = archive {
-        for job in &mut jobs {
+    for job in &mut jobs {
+        warn(job, shell);
+        if let Some(root) = archive {
             root.clone_into(&mut job.archive.root);
         }
     }

@@ -34,6 +34,8 @@ struct Facts {
     failures: BTreeMap<(DayId, Option<String>), Failure>,
     failures_omitted: u64,
     classes: BTreeSet<Class>,
+    /// Keys with a body in quarantine, of the days in flight.
+    quarantined: BTreeMap<DayId, BTreeSet<String>>,
 }
 
 /// What is left undone at the end of a run: all that an exit code depends on.
@@ -158,7 +160,11 @@ impl Facts {
                     self.missing(day, Some(key), path.as_deref(), failure);
                 }
             },
-            Event::Quarantined { .. } => files.quarantined += 1,
+            Event::Quarantined { day, key, .. } => {
+                // One body a file is kept, however often it came damaged.
+                let keys = self.quarantined.entry(day.clone()).or_default();
+                files.quarantined += u64::from(keys.insert(key.clone()));
+            }
             Event::DayDone(done) => self.day(done),
             Event::Hosts(hosts) => self.hosts.clone_from(hosts),
             Event::DayBegun(_) | Event::Received { .. } | Event::Retrying { .. } | Event::Note(_) => {}
@@ -166,6 +172,7 @@ impl Facts {
     }
 
     fn day(&mut self, done: &DayDone) {
+        self.quarantined.remove(&done.day);
         let days = &mut self.totals.days;
         *match done.state {
             DayState::Sealed => &mut days.sealed,
@@ -348,6 +355,7 @@ mod tests {
             ),
             file("2015-12-11", "e", FileEnd::Absent),
             done("2015-12-11", DayState::Sealed, None),
+            Event::Quarantined { day: day("2015-12-12"), key: "c".into(), class: Class::FitsChecksum },
             Event::Quarantined { day: day("2015-12-12"), key: "c".into(), class: Class::FitsChecksum },
             file("2015-12-12", "c", FileEnd::Failed(checksum)),
             file("2015-12-12", "f", FileEnd::Fetched { bytes: 70, resumed_bytes: 0, restarted: true, replaced: false }),

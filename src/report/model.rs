@@ -148,7 +148,7 @@ pub struct FileTotals {
     pub absent: u64,
     /// Files given up.
     pub failed: u64,
-    /// Bodies that failed a check and lie in quarantine.
+    /// Files of which a body failed a check and lies in quarantine; a later attempt may have succeeded.
     pub quarantined: u64,
     /// Of the fetched ones, those that displaced an older file.
     pub replaced: u64,

@@ -137,7 +137,7 @@ fn files(report: &Report) -> String {
         (files.kept, "kept"),
         (files.absent, "absent upstream"),
         (files.failed, "missing"),
-        (files.quarantined, "bodies quarantined"),
+        (files.quarantined, "quarantined"),
         (files.replaced, "replaced"),
     ]);
     if parts.is_empty() {
