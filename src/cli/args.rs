@@ -2,9 +2,11 @@
 //!
 //! What it does not do: resolve anything. Each command does that for itself.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use super::{check, clean, completions, plan, run, schema, serve, status};
 
@@ -35,21 +37,53 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
+impl Cli {
+    /// Parses a command line, the program's name first.
+    ///
+    /// # Errors
+    /// A usage error, or the help that was asked for.
+    pub(super) fn parse_checked(
+        mut command: clap::Command,
+        words: impl IntoIterator<Item = OsString>,
+    ) -> Result<Cli, clap::Error> {
+        let cli = Cli::from_arg_matches(&command.try_get_matches_from_mut(words)?)?;
+        // Conflicts of options that stand before and after a command's name are not seen by the parser itself.
+        if cli.global.quiet && cli.global.verbose {
+            return Err(command.error(ErrorKind::ArgumentConflict, "`--quiet` and `--verbose` exclude each other"));
+        }
+        Ok(cli)
+    }
+}
+
 /// What every command takes.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct Global {
     /// Tell errors and what is missing, nothing else.
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true)]
     pub(super) quiet: bool,
     /// Tell each retry too.
     #[arg(short, long, global = true)]
     pub(super) verbose: bool,
-    /// When to colour standard error.
-    #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    /// When to colour standard error: `auto`, `always` or `never`.
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value_t = ColorChoice::Auto,
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     pub(super) color: ColorChoice,
-    /// The form of what goes to standard error; `json` is one record a line. `SUNHAUL_LOG` sets what is logged.
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    /// The form of standard error: `text`, or `json` with one record a line. `SUNHAUL_LOG` says what is logged beside.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     pub(super) log_format: LogFormat,
 }
 
@@ -103,14 +137,16 @@ mod tests {
             assert!(sub.get_about().is_some(), "{} has no line of its own", sub.get_name());
             assert!(sub.get_after_help().is_some(), "{} shows no example", sub.get_name());
             let name = sub.get_name().to_owned();
-            text.push_str(&format!("\n──────── {name} ────────\n{}", sub.render_long_help()));
+            text.extend([format!("\n──────── {name} ────────\n"), sub.render_long_help().to_string()]);
         }
         insta::assert_snapshot!(text);
     }
 
     #[test]
     fn options_of_later_days_are_refused() {
-        for line in ["run job.yaml --locked", "run job.yaml --frozen", "run job.yaml --new-only", "init", "verify job.yaml"] {
+        for line in
+            ["run job.yaml --locked", "run job.yaml --frozen", "run job.yaml --new-only", "init", "verify job.yaml"]
+        {
             let words = std::iter::once("sunhaul").chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_err(), "{line}");
         }
@@ -118,8 +154,9 @@ mod tests {
 
     #[test]
     fn quiet_and_verbose_exclude_each_other_and_stand_anywhere() {
-        assert!(Cli::try_parse_from(["sunhaul", "-q", "check", "-v", "a.yaml"]).is_err());
-        let cli = Cli::try_parse_from(["sunhaul", "check", "a.yaml", "-q", "--color", "never"]).unwrap();
+        let parse = |line: &str| Cli::parse_checked(Cli::command(), line.split(' ').map(OsString::from));
+        assert_eq!(parse("sunhaul -q check -v a.yaml").unwrap_err().kind(), ErrorKind::ArgumentConflict);
+        let cli = parse("sunhaul check a.yaml -q --color never").unwrap();
         assert!(cli.global.quiet && cli.global.color == ColorChoice::Never);
     }
 }

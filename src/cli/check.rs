@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use super::{Exit, Result, Shell, job, stdout};
+use crate::manifest::Diagnostics;
 use crate::report::human;
 use crate::report::terminal::Verbosity;
 use crate::untrusted::escape;
@@ -29,7 +30,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let (jobs, wrong) = job::load_each(&args.jobs);
     if args.json {
-        let errors: Vec<_> = wrong.iter().flat_map(|diagnostics| diagnostics.list()).collect();
+        let errors: Vec<_> = wrong.iter().flat_map(Diagnostics::list).collect();
         stdout::print_json(&errors)?;
     } else {
         job::show(&wrong, shell);

@@ -85,6 +85,7 @@ mod tests {
                 | Class::NotFound
                 | Class::Truncated
                 | Class::ListingUnstable
+                | Class::Held
                 | Class::Interrupted => 4,
                 _ => 1,
             };

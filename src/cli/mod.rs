@@ -28,7 +28,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _};
+use clap::{ColorChoice, CommandFactory as _};
 
 use crate::report::terminal::{Mode, Paint, Screen, Verbosity};
 use args::{Cli, Command, LogFormat};
@@ -49,7 +49,8 @@ struct Shell {
 #[must_use]
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let cli = match parse(&words) {
+    let command = Cli::command().color(colour_of(&words));
+    let cli = match Cli::parse_checked(command, words.iter().cloned()) {
         Ok(cli) => cli,
         Err(error) => {
             // Help goes to standard output and ends well; a reader who went away is no failure.
@@ -75,11 +76,6 @@ fn execute(command: Command, shell: &Shell) -> Result<Exit> {
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
-}
-
-fn parse(words: &[OsString]) -> std::result::Result<Cli, clap::Error> {
-    let matches = Cli::command().color(colour_of(words)).try_get_matches_from(words)?;
-    Cli::from_arg_matches(&matches)
 }
 
 /// `--color` as far as it can be known before parsing: help and usage errors obey it too.

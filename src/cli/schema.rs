@@ -31,11 +31,73 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit> {
-    let schema = match args.format {
+    stdout::print_json(&schema(args.format))?;
+    Ok(Exit::Complete)
+}
+
+fn schema(format: Format) -> serde_json::Value {
+    match format {
         Format::Job => manifest::schema::job(),
         Format::Report => Report::schema(),
         Format::Day => archive::day_schema(),
-    };
-    stdout::print_json(&schema)?;
-    Ok(Exit::Complete)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::environment::variable;
+
+    /// `SUNHAUL_UPDATE_SCHEMAS=1` writes the files instead.
+    #[test]
+    fn the_committed_schemas_are_what_the_types_say() {
+        for format in Format::value_variants() {
+            let name = format.to_possible_value().unwrap();
+            let path = format!("{}/schemas/{}.schema.json", env!("CARGO_MANIFEST_DIR"), name.get_name());
+            let made = format!("{}\n", serde_json::to_string_pretty(&schema(*format)).unwrap());
+            if variable("SUNHAUL_UPDATE_SCHEMAS").is_some_and(|value| value == "1") {
+                std::fs::write(&path, &made).unwrap();
+            }
+            let committed = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(committed == made, "{path} is out of date: run the tests with SUNHAUL_UPDATE_SCHEMAS=1");
+        }
+    }
+
+    #[test]
+    fn a_day_record_is_valid_line_by_line_and_a_strange_key_is_not() {
+        let schema = jsonschema::validator_for(&schema(Format::Day)).unwrap();
+        let lasting = archive::Lasting {
+            job: "december".into(),
+            series: "sharp_720s".into(),
+            date: "2015-12-11".parse().unwrap(),
+            scale: crate::day::Scale::Utc,
+            window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
+            spec: crate::digest::Digest::of(b"spec"),
+            state: archive::State::Sealed,
+        };
+        let file = |path: &str, absent: bool| archive::FileLine {
+            series: "sharp_720s".into(),
+            path: path.into(),
+            bytes: (!absent).then_some(2880),
+            sha256: (!absent).then(|| crate::digest::Digest::of(path.as_bytes())),
+            time: "2015-12-11T18:22:08.799999Z".into(),
+            key: format!("/HMI/{path}"),
+            url: format!("/HMI/{path}"),
+            recnum: Some(1),
+            harpnum: None,
+            segment: None,
+            checked: (!absent).then(|| "checksum".into()),
+            absent: absent.then(|| "404".into()),
+            etag: None,
+            last_modified: None,
+        };
+        let record = archive::DayRecord::new(lasting, vec![file("a.fits", false), file("b.fits", true)]);
+        for line in String::from_utf8(record.to_bytes()).unwrap().lines() {
+            let mut value: serde_json::Value = serde_json::from_str(line).unwrap();
+            let errors: Vec<String> = schema.iter_errors(&value).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{line}: {errors:?}");
+            value["colour"] = "red".into();
+            assert!(!schema.is_valid(&value), "{line}");
+        }
+    }
 }

@@ -25,6 +25,7 @@ const NAMED: usize = 5;
         /HMI/SERIES?start=..&end=.., the API's description at /openapi.json, and a page to try it from at /ui/. It \
         listens on this machine only, unless --host says otherwise, and runs until it is interrupted.",
     after_help = "Examples:\n  sunhaul serve --embedded\n  sunhaul serve ~/sharp --port 8002\n  \
+        sunhaul serve ~/sharp --host 0.0.0.0 --public-url https://data.example.org/sun/\n  \
         curl 'http://127.0.0.1:8001/HMI/sharp_720s?start=2015-12-11T00:00:00Z&end=2015-12-12T00:00:00Z'"
 )]
 pub(super) struct Args {

@@ -22,7 +22,7 @@ impl Sources {
     ///
     /// # Errors
     /// When the built-in service cannot be started.
-    pub(super) async fn bases<'a>(
+    pub(super) async fn bases(
         &mut self,
         job: &Manifest,
         wanted: impl Fn(&SeriesId) -> bool,

@@ -61,9 +61,6 @@ mod tests {
         let mut table = Table::new(&[("series", Side::Left), ("days", Side::Right), ("note", Side::Left)]);
         table.row(["é".into(), "1,000".into(), String::new()]);
         table.row(["sharp_720s".into(), "3".into(), "late".into()]);
-        assert_eq!(
-            table.render(),
-            "series       days  note\né           1,000\nsharp_720s      3  late\n"
-        );
+        assert_eq!(table.render(), "series       days  note\né           1,000\nsharp_720s      3  late\n");
     }
 }

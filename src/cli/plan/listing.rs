@@ -134,7 +134,7 @@ async fn one(
             Err(failure) => failure,
         };
         let Some(wait) = waits.after(&failure) else { return Err(failure) };
-        if shell.verbosity >= Verbosity::Verbose {
+        if shell.verbosity > Verbosity::Quiet {
             let id = escape(&day.id.0);
             shell.screen.line(&format!("{id} {} retry in {}: {failure}", day.day.date, human::span(wait)));
         }
@@ -178,7 +178,7 @@ impl Effort {
         };
         let seconds = [by_requests, by_bytes].into_iter().flatten().reduce(f64::max);
         let mut words = match limits.requests {
-            Rate::Unlimited => "any rate".to_owned(),
+            Rate::Unlimited => "unlimited".to_owned(),
             Rate::PerSecond(rate) => format!("{rate}/s"),
         };
         // Writing to a String cannot fail.
@@ -203,7 +203,8 @@ impl Listing {
         let mut series: Vec<&str> = self.days.iter().map(|day| day.series.as_str()).collect();
         series.dedup();
         for id in series {
-            let days: Vec<&ListedDay> = self.days.iter().filter(|day| day.series == id && day.error.is_none()).collect();
+            let days: Vec<&ListedDay> =
+                self.days.iter().filter(|day| day.series == id && day.error.is_none()).collect();
             let sum = |of: fn(&ListedDay) -> u64| days.iter().map(|day| of(day)).sum::<u64>();
             let (files, sized, bytes) = (sum(|day| day.files), sum(|day| day.files_with_size), sum(|day| day.bytes));
             let size = match sized {

@@ -29,7 +29,7 @@ const FEW: usize = 20;
         With --list the sources are asked for the days to do, within the hosts' limits, and the files, bytes, \
         requests, free disk and time are told.",
     after_help = "Examples:\n  sunhaul plan jobs/quickstart.yaml\n  sunhaul plan jobs/december.yaml --list\n  \
-        sunhaul plan jobs/nightly.yaml --range today-7d.. --json | jq '.days[] | select(.state == \"stale\")'"
+        sunhaul plan jobs/nightly.yaml --range today-7d.. --json | jq '.days[].state'"
 )]
 pub(super) struct Args {
     /// The manifest.
@@ -50,10 +50,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let Some(job) = job::load(&args.job, args.archive.archive.as_deref(), shell) else { return Ok(Exit::Usage) };
     let plan = planning::plan(&job, &args.selection, now())?;
-    let listing = match args.list {
-        true => Some(job::runtime()?.block_on(listing::ask(&job, &plan, shell))?),
-        false => None,
-    };
+    let listing = if args.list { Some(job::runtime()?.block_on(listing::ask(&job, &plan, shell))?) } else { None };
     if args.json {
         let mut json = plan.to_json(true);
         if let Some(object) = json.as_object_mut() {
@@ -63,7 +60,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         stdout::print_json(&json)?;
     } else {
         let mut text = render(&plan, &job.archive.root.to_string_lossy());
-        listing.iter().for_each(|listing| text.push_str(&listing.render()));
+        if let Some(listing) = &listing {
+            text.push_str(&listing.render());
+        }
         stdout::print(&text)?;
     }
     let listed = listing.map_or(Exit::Complete, |listing| listing.exit());
@@ -82,8 +81,7 @@ fn render(plan: &Plan, root: &str) -> String {
         let counts = series.counts;
         let ends = [series.range.start, series.range.end].map(|end| label(series.scale, end));
         let days = counts.planned + counts.done + counts.refused;
-        let numbers =
-            [days, counts.planned, counts.new, counts.provisional, counts.stale, counts.damaged, counts.done];
+        let numbers = [days, counts.planned, counts.new, counts.provisional, counts.stale, counts.damaged, counts.done];
         let cells = std::iter::once(escape(&series.id.0).into_owned()).chain(ends);
         table.row(cells.chain(numbers.map(human::number)));
     }
@@ -95,7 +93,8 @@ fn render(plan: &Plan, root: &str) -> String {
         1..=FEW => {
             out.push_str("\nto do:\n");
             for day in &plan.days {
-                let _ = writeln!(out, "  {} {}  {}: {}", escape(&day.id.0), day.day.date, day.reason.state(), day.reason);
+                let _ =
+                    writeln!(out, "  {} {}  {}: {}", escape(&day.id.0), day.day.date, day.reason.state(), day.reason);
             }
         }
         many => {

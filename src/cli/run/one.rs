@@ -82,8 +82,8 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
     let again = again(&shell.words);
     let words = summary(&Summary { report: &report, root: &root, again: &again }, shell.verbosity, shell.screen.paint);
     let saved = follower.save(report, Saved::AtTheEnd).await;
-    if result.is_ok() {
-        words.iter().for_each(|words| shell.screen.line(words));
+    if let (Ok(_), Some(words)) = (&result, words) {
+        shell.screen.line(&words);
     }
     result?;
     saved?;
@@ -137,7 +137,9 @@ mod tests {
         let of = |words: &[&str]| again(&words.iter().map(OsString::from).collect::<Vec<_>>());
         assert_eq!(of(&["sunhaul", "run", "jobs/a b.yaml"]), "sunhaul run 'jobs/a b.yaml'");
         assert_eq!(of(&["./target/sunhaul", "run", "it's.yaml", ""]), r"./target/sunhaul run 'it'\''s.yaml' ''");
-        assert_eq!(of(&["sunhaul", "run", "a.yaml", "--range", "2015-12-11..2015-12-14"]),
-            "sunhaul run a.yaml --range 2015-12-11..2015-12-14");
+        assert_eq!(
+            of(&["sunhaul", "run", "a.yaml", "--range", "2015-12-11..2015-12-14"]),
+            "sunhaul run a.yaml --range 2015-12-11..2015-12-14"
+        );
     }
 }

@@ -117,10 +117,16 @@ fn render(status: &Status) -> String {
     };
     for series in &status.series {
         let id = escape(&series.series);
-        let gaps = series.gaps.iter().map(|gap| format!("{}..{}  {}", gap.start, gap.end, human::count(gap.days, "day")));
+        let gaps =
+            series.gaps.iter().map(|gap| format!("{}..{}  {}", gap.start, gap.end, human::count(gap.days, "day")));
         list(&format!("gaps of {id} (the end not included)"), gaps.collect());
         let thin = series.thin.iter().map(|day| {
-            format!("{}  {}, its neighbours have about {}", day.date, human::count(day.files, "file"), human::number(day.median))
+            format!(
+                "{}  {}, its neighbours have about {}",
+                day.date,
+                human::count(day.files, "file"),
+                human::number(day.median)
+            )
         });
         list(&format!("thin days of {id}"), thin.collect());
         let unreadable = series.unreadable.iter().map(|bad| escape(bad).into_owned());

@@ -11,6 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::meter::{Meter, left};
 use super::{Screen, Verbosity, lines};
+use crate::failure::Class;
 use crate::net::HostStats;
 use crate::report::human;
 use crate::run::event::{DayId, DayState, Event, FileEnd, Observer};
@@ -46,6 +47,8 @@ struct State {
     paused: BTreeMap<String, f64>,
     meter: Meter,
     total: Option<ProgressBar>,
+    /// The longest name of a row so far, in characters.
+    widest: usize,
 }
 
 /// A day in flight.
@@ -175,8 +178,10 @@ impl State {
                     bar.finish_and_clear();
                 }
                 let amiss = matches!(done.state, DayState::Failed | DayState::Held);
-                // Bars show the days that go well.
-                let told = if progress.bars().is_some() && !amiss { Verbosity::Verbose } else { Verbosity::Normal };
+                // Bars show the days that go well, and the summary tells how many a stop left unfinished.
+                let stopped = done.error.as_ref().is_some_and(|failure| failure.class == Class::Interrupted);
+                let shown = progress.bars().is_some() && !amiss;
+                let told = if shown || stopped { Verbosity::Verbose } else { Verbosity::Normal };
                 return (verbosity >= told).then(|| lines::day_done(done, self.ended, self.planned, paint));
             }
             Event::Hosts(hosts) => {
@@ -207,17 +212,21 @@ impl State {
         if self.planned == 0 {
             return;
         }
-        let total = self.total.get_or_insert_with(|| {
-            bars.add(ProgressBar::new(WHOLE).with_style(style("{prefix} {bar:20} {wide_msg}")).with_prefix("total"))
-        });
+        let total = self
+            .total
+            .get_or_insert_with(|| bars.add(ProgressBar::new(WHOLE).with_style(style("{prefix} {bar:20} {wide_msg}"))));
         let mut shown = self.days.values().filter(|row| row.bar.is_some()).count();
+        self.widest = self.days.keys().map(|day| lines::day(day).chars().count()).fold(self.widest, usize::max);
+        let name = |name: &str| format!("{name:<width$}", width = self.widest);
+        total.set_prefix(name("total"));
         for (day, row) in &mut self.days {
             if row.bar.is_none() && shown < ROWS {
                 shown += 1;
                 let bar = ProgressBar::new(WHOLE).with_style(style("{prefix} {bar:20} {wide_msg}"));
-                row.bar = Some(bars.insert_before(total, bar.with_prefix(lines::day(day))));
+                row.bar = Some(bars.insert_before(total, bar));
             }
             if let Some(bar) = &row.bar {
+                bar.set_prefix(name(&lines::day(day)));
                 bar.set_position(thousandths(row.share()));
                 bar.set_message(row.text());
             }
@@ -260,7 +269,7 @@ fn thousandths(share: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::{Class, Failure};
+    use crate::failure::Failure;
     use crate::manifest::SeriesId;
     use crate::report::terminal::{Mode, Paint};
     use crate::run::event::DayDone;

@@ -7,8 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Paint, Verbosity, lines};
+use crate::failure::Class;
 use crate::report::human;
-use crate::report::model::{Host, Report, RunResult};
+use crate::report::model::{Failure, Host, Report, RunResult};
 use crate::untrusted::escape;
 
 /// How many failures are named; the report has the others.
@@ -47,15 +48,16 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     }
     let root = what.root.display().to_string();
     let _ = write!(out, "\n  archive {}, report .sunhaul/runs/{}.json", lines::safe(&root), escape(&report.run.id));
-    let lost = report.failures.len();
-    if lost > 0 {
+    // What a stop cut off is not lost: it is told in numbers above, and comes first next time.
+    let lost: Vec<_> = report.failures.iter().filter(|failure| failure.class != Class::Interrupted).collect();
+    if !lost.is_empty() {
         let _ = write!(out, "\n{}", paint.strong("missing:"));
-        for failure in report.failures.iter().take(NAMED) {
+        for failure in lost.iter().take(NAMED) {
             let what = failure.path.as_deref().or(failure.key.as_deref()).unwrap_or("the whole day");
             let why = lines::why(failure.class, failure.attempts, &failure.message);
             let _ = write!(out, "\n  {} {} {}: {why}", escape(&failure.series), failure.date, escape(what));
         }
-        let more = lost.saturating_sub(NAMED) as u64 + report.failures_omitted;
+        let more = lost.len().saturating_sub(NAMED) as u64 + report.failures_omitted;
         if more > 0 {
             let _ = write!(out, "\n  and {} more in the report", human::number(more));
         }
@@ -101,12 +103,17 @@ fn all(days: u64) -> String {
 /// `6 days planned: 4 sealed, 1 provisional, 1 failed; 12 were sealed before`
 fn days(report: &Report) -> String {
     let days = &report.totals.days;
+    let is_cut_off = |failure: &&Failure| failure.key.is_none() && failure.class == Class::Interrupted;
+    let cut_off = report.failures.iter().filter(is_cut_off).count() as u64;
     let ended = [
         (days.sealed, "sealed"),
         (days.provisional, "provisional"),
-        (days.failed, "failed"),
+        (days.failed.saturating_sub(cut_off), "failed"),
         (days.held, "held by another process"),
-        (days.planned.saturating_sub(days.sealed + days.provisional + days.failed + days.held), "not finished"),
+        (
+            (days.planned + cut_off).saturating_sub(days.sealed + days.provisional + days.failed + days.held),
+            "not finished",
+        ),
     ];
     let mut out = format!("{} planned", human::count(days.planned, "day"));
     let parts: Vec<String> = listed(&ended);
@@ -171,7 +178,7 @@ fn asked(host: &Host) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::{Class, Failure};
+    use crate::failure::{self, Class};
     use crate::manifest::SeriesId;
     use crate::net::HostStats;
     use crate::report::Collector;
@@ -211,7 +218,10 @@ mod tests {
             Event::DayListed { day: day(), files: 9, have: 0, bytes: None },
         ];
         for number in 0..7 {
-            let failure = Failure { attempts: 6, ..Failure::new(Class::FitsChecksum, "HDU 1: DATASUM does not match") };
+            let failure = failure::Failure {
+                attempts: 6,
+                ..failure::Failure::new(Class::FitsChecksum, "HDU 1: DATASUM does not match")
+            };
             let path = (number > 0).then(|| format!("sharp_720s/2015/12/11/{number}.fits"));
             events.push(Event::FileDone { day: day(), key: number.to_string(), path, end: FileEnd::Failed(failure) });
         }
@@ -257,9 +267,21 @@ mod tests {
 
     #[test]
     fn an_interrupted_run_tells_the_command_that_goes_on() {
-        let collector = collector(&[Event::Planned { planned: 2, already_sealed: 0 }]);
+        let stopped = DayDone {
+            day: day(),
+            state: DayState::Failed,
+            files: 0,
+            bytes: 0,
+            absent: 0,
+            digest: None,
+            outside_day: 0,
+            duplicates: 0,
+            error: Some(failure::Failure::new(Class::Interrupted, "the run was stopped")),
+        };
+        let collector = collector(&[Event::Planned { planned: 2, already_sealed: 0 }, Event::DayDone(stopped)]);
         let text = words(&collector, RunResult::Interrupted, 130, Verbosity::Normal).unwrap();
         assert!(text.ends_with("go on with: sunhaul run jobs/december.yaml"), "{text}");
         assert!(text.contains("2 days planned: 2 not finished"), "{text}");
+        assert!(!text.contains("missing"), "{text}");
     }
 }

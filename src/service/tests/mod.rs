@@ -1,5 +1,7 @@
 //! The service over real HTTP on loopback: listings, files and their parts, refusals.
 
+mod listed;
+
 use std::net::Ipv4Addr;
 
 use reqwest::header::{HeaderMap, HeaderName};
@@ -75,6 +77,12 @@ impl Lab {
     async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Got {
         self.send(reqwest::Method::GET, &self.url(path), headers).await
     }
+}
+
+/// The bytes of a FITS file that is a header alone.
+fn header_file() -> Vec<u8> {
+    let cards = fitsio_pure::primary::build_primary_header(8, &[]).expect("a header");
+    fitsio_pure::header::serialize_header(&cards).expect("a header")
 }
 
 /// The keys of an item, in their order on the wire.
