@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     if let Some((series, date)) = cleaned.held.first() {
         let more = match cleaned.held.len() {
             1 => String::new(),
-            many => format!(" and {} more", human::count(many as u64 - 1, "day")),
+            many => format!(" and on {} more", human::count(many as u64 - 1, "day")),
         };
         return Err(Problem::new(
             Exit::Later,

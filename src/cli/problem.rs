@@ -44,10 +44,12 @@ pub(super) fn tell(error: &anyhow::Error, shell: &Shell) -> Exit {
 
 /// The exit code, the message and the hint of any error.
 pub(super) fn explain(error: &anyhow::Error) -> (Exit, String, Option<String>) {
-    let message = format!("{error:#}");
+    let mut contexts = Vec::new();
     for cause in error.chain() {
+        // Our own errors name their cause in their message: what lies below is not said twice.
+        contexts.push(cause.to_string());
         if let Some(problem) = cause.downcast_ref::<Problem>() {
-            return (problem.exit, message, problem.hint.clone());
+            return (problem.exit, contexts.join(": "), problem.hint.clone());
         }
         let class = cause
             .downcast_ref::<archive::Error>()
@@ -55,12 +57,13 @@ pub(super) fn explain(error: &anyhow::Error) -> (Exit, String, Option<String>) {
             .or_else(|| cause.downcast_ref::<Failure>().map(|failure| failure.class));
         if let Some(class) = class {
             // Messages of the lower floors carry their hint at the end; here it gets its own line.
+            let message = contexts.join(": ");
             let mut parts = message.splitn(2, "; hint: ");
             let what = parts.next().unwrap_or_default().to_owned();
             return (Exit::of_class(class), what, parts.next().map(str::to_owned));
         }
     }
-    (Exit::Incomplete, message, None)
+    (Exit::Incomplete, contexts.join(": "), None)
 }
 
 #[cfg(test)]
@@ -79,6 +82,12 @@ mod tests {
         let (exit, message, hint) = explain(&failure.into());
         assert_eq!((exit.code(), message.as_str()), (4, "http://localhost:1/: refused"));
         assert_eq!(hint.as_deref(), Some("is it up?"));
+
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let full = archive::Error::storage("write", "a.fits", full);
+        let (exit, message, hint) = explain(&full.into());
+        assert_eq!((exit, message.as_str()), (Exit::Storage, "could not write `a.fits`: no storage space"));
+        assert_eq!(hint.as_deref(), Some("free some space and run the same command again"));
 
         let occupied = archive::Error::Occupied { path: "a".into() };
         assert_eq!(explain(&occupied.into()).0, Exit::Incomplete);

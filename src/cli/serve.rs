@@ -1,5 +1,6 @@
 //! `sunhaul serve`: the HMI service for anyone, over synthetic data or a folder of FITS files.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
@@ -19,6 +20,7 @@ const NAMED: usize = 5;
 /// Serve FITS files, or synthetic ones, through the HMI service's API.
 #[derive(Debug, clap::Args)]
 #[command(
+    override_usage = "sunhaul serve [OPTIONS] <DIR>\n       sunhaul serve [OPTIONS] --embedded",
     long_about = "Serve FITS files, or synthetic ones, through the HMI service's API.\n\n\
         With a folder it serves every FITS file below it: series and time come from the headers, else from the name. \
         With --embedded it makes small SHARP-like files up, always the same ones for the same seed. Lists are at \
@@ -61,7 +63,11 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         None => Service::synthetic(args.seed),
         Some(dir) => Service::folder(dir).map_err(|error| {
             let dir = dir.to_string_lossy();
-            Problem::new(Exit::Storage, format!("could not read the folder `{}`: {error}", escape(&dir)))
+            let exit = match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => Exit::Usage,
+                _ => Exit::Storage,
+            };
+            Problem::new(exit, format!("could not read the folder `{}`: {error}", escape(&dir)))
         })?,
     };
     tell_skipped(&service, shell);

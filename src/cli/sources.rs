@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use url::Url;
 
@@ -10,6 +11,9 @@ use super::{Exit, Result};
 use crate::manifest::{Manifest, SeriesId, SourceSpec};
 use crate::net::Policy;
 use crate::service::{self, Running};
+
+/// How long the built-in service may take for the answers under way.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// The built-in services of this process, by seed: jobs that ask for the same data share one.
 #[derive(Debug, Default)]
@@ -36,6 +40,17 @@ impl Sources {
             bases.insert(series.id.clone(), base);
         }
         Ok(bases)
+    }
+
+    /// Ends the built-in services, so that none is cut off in the middle of an answer.
+    pub(super) async fn close(self) {
+        for running in self.running.into_values() {
+            match tokio::time::timeout(LAST_ANSWERS, running.stop()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!("the built-in service failed: {error}"),
+                Err(_) => tracing::debug!("the built-in service had answers under way"),
+            }
+        }
     }
 
     async fn embedded(&mut self, seed: u64) -> Result<Url> {

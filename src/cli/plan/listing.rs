@@ -101,6 +101,7 @@ pub(super) async fn ask(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Li
         }
         tracing::debug!(host = group, series = %series.id, "listed");
     }
+    sources.close().await;
     listing.hosts = efforts.into_iter().map(|(host, effort)| Effort::new(host, effort)).collect();
     Ok(listing)
 }

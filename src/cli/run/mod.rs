@@ -93,5 +93,6 @@ async fn each(jobs: Vec<Manifest>, args: &Args, report: Option<&ReportFile>, she
         let ended = one::run(job, &mut shared).await.unwrap_or_else(|error| problem::tell(&error, shell));
         worst = worst.max(ended);
     }
+    shared.sources.close().await;
     Ok(worst)
 }

@@ -15,8 +15,8 @@ pub(super) fn day(day: &DayId) -> String {
     format!("{} {}", escape(&day.series.0), day.date)
 }
 
-/// The end of a day: `sharp_720s 2015-12-11 sealed: 5 files, 2.7 MiB (3 of 6 days)`.
-pub(super) fn day_done(done: &DayDone, ended: u64, planned: u64, paint: Paint) -> String {
+/// The end of a day: `sharp_720s 2015-12-11 sealed: 5 files, 2.7 MiB (3 of 6 days)`. `lost` files were given up.
+pub(super) fn day_done(done: &DayDone, lost: u64, (ended, planned): (u64, u64), paint: Paint) -> String {
     let state = match done.state {
         DayState::Sealed => paint.good("sealed"),
         DayState::Provisional => paint.care("provisional"),
@@ -28,6 +28,7 @@ pub(super) fn day_done(done: &DayDone, ended: u64, planned: u64, paint: Paint) -
         (Some(failure), DayState::Held) => facts.push(safe(&failure.message)),
         (Some(failure), _) => facts.push(reason(failure)),
         (None, DayState::Held) => facts.push("another process has it".to_owned()),
+        (None, DayState::Failed) => facts.push(format!("{} missing", human::count(lost, "file"))),
         (None, _) => facts.push(format!("{}, {}", human::count(done.files, "file"), human::bytes(done.bytes))),
     }
     if done.absent > 0 {

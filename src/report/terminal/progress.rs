@@ -58,6 +58,7 @@ struct Row {
     listed: Option<u64>,
     done: u64,
     bytes: u64,
+    lost: u64,
     waiting: Option<String>,
 }
 
@@ -145,9 +146,11 @@ impl State {
             }
             Event::Received { day, bytes } => {
                 self.bytes += bytes;
-                let row = self.days.entry(day.clone()).or_default();
-                row.bytes += bytes;
-                row.waiting = None;
+                // The most frequent event by far: no name is copied for it.
+                if let Some(row) = self.days.get_mut(day) {
+                    row.bytes += bytes;
+                    row.waiting = None;
+                }
             }
             Event::FileDone { day, key, end, .. } => {
                 self.files += 1;
@@ -156,6 +159,7 @@ impl State {
                 row.waiting = None;
                 if let FileEnd::Failed(failure) = end {
                     self.lost += 1;
+                    row.lost += 1;
                     return (self.lost <= NAMED && verbosity > Verbosity::Quiet)
                         .then(|| lines::file_failed(day, key, failure, paint));
                 }
@@ -174,15 +178,14 @@ impl State {
             }
             Event::DayDone(done) => {
                 self.ended += 1;
-                if let Some(bar) = self.days.remove(&done.day).and_then(|row| row.bar) {
-                    bar.finish_and_clear();
-                }
+                let row = self.days.remove(&done.day).unwrap_or_default();
+                row.bar.iter().for_each(ProgressBar::finish_and_clear);
                 let amiss = matches!(done.state, DayState::Failed | DayState::Held);
                 // Bars show the days that go well, and the summary tells how many a stop left unfinished.
                 let stopped = done.error.as_ref().is_some_and(|failure| failure.class == Class::Interrupted);
                 let shown = progress.bars().is_some() && !amiss;
                 let told = if shown || stopped { Verbosity::Verbose } else { Verbosity::Normal };
-                return (verbosity >= told).then(|| lines::day_done(done, self.ended, self.planned, paint));
+                return (verbosity >= told).then(|| lines::day_done(done, row.lost, (self.ended, self.planned), paint));
             }
             Event::Hosts(hosts) => {
                 let told = self.pauses(hosts);
@@ -241,12 +244,12 @@ impl State {
         };
         total.set_position(thousandths(share));
         total.set_message(format!(
-            "{}/{}  {}  {}  {}  {left}",
+            "{}/{}  {left}  {}  {}  {}",
             human::number(self.ended),
             human::count(self.planned, "day"),
-            human::count(self.files, "file"),
-            human::bytes(self.bytes),
             human::rate(rate),
+            human::bytes(self.bytes),
+            human::count(self.files, "file"),
         ));
     }
 }
