@@ -14,7 +14,6 @@ use crate::manifest::{Manifest, Series, SeriesId, nearest};
 mod json;
 mod selection;
 
-pub use json::PlanJson;
 pub use selection::{Selection, Stretch};
 
 /// What a day record says of its day.

@@ -7,9 +7,8 @@ use super::{Counts, Plan};
 use crate::day::{Day, Scale, Window};
 use crate::manifest::SeriesId;
 
-/// A plan in the form `plan/1`. Labels are in each series' own scale.
 #[derive(Debug, Serialize)]
-pub struct PlanJson<'a> {
+struct PlanJson<'a> {
     sunhaul: &'static str,
     job: &'a str,
     series: Vec<SeriesJson<'a>>,
@@ -42,9 +41,10 @@ struct DayJson<'a> {
 }
 
 impl Plan {
-    /// The plan as JSON: the days to do and the refused ones; with `all`, the done ones too.
+    /// The plan in the form `plan/1`: the days to do and the refused ones; with `all`, the done ones too. Labels are in
+    /// each series' own scale.
     #[must_use]
-    pub fn to_json(&self, all: bool) -> PlanJson<'_> {
+    pub fn to_json(&self, all: bool) -> serde_json::Value {
         let mut days: Vec<_> = self
             .days
             .iter()
@@ -72,7 +72,7 @@ impl Plan {
                 SeriesJson { id: &series.id.0, source: series.source, range, days: series.counts }
             })
             .collect();
-        PlanJson { sunhaul: "plan/1", job: &self.job, series, days }
+        serde_json::json!(PlanJson { sunhaul: "plan/1", job: &self.job, series, days })
     }
 
     fn line<'a>(&self, index: usize, id: &'a SeriesId, day: Day, state: &'static str, reason: String) -> DayJson<'a> {
