@@ -7,17 +7,14 @@ mod listing;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use serde::Serialize;
-
 use super::args::ArchiveArg;
 use super::clock::now;
 use super::selection::Selection;
 use super::table::{Side, Table};
 use super::{Exit, Result, Shell, job, planning, stdout};
-use crate::plan::{Plan, PlanJson};
+use crate::plan::Plan;
 use crate::report::human;
 use crate::untrusted::escape;
-use listing::Listing;
 
 /// Up to this many days to do are shown one by one.
 const FEW: usize = 20;
@@ -50,22 +47,17 @@ pub(super) struct Args {
     archive: ArchiveArg,
 }
 
-/// What `--json` prints: the plan, and what its sources list.
-#[derive(Serialize)]
-struct Printed<'a> {
-    #[serde(flatten)]
-    plan: PlanJson<'a>,
-    archive: &'a str,
-    listing: Option<&'a Listing>,
-}
-
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let Some(job) = job::load(&args.job, args.archive.archive.as_deref(), shell) else { return Ok(Exit::Usage) };
     let plan = planning::plan(&job, &args.selection, now())?;
     let listing = if args.list { Some(job::runtime()?.block_on(listing::ask(&job, &plan, shell))?) } else { None };
     if args.json {
-        let archive = job.archive.root.to_string_lossy();
-        stdout::print_json(&Printed { plan: plan.to_json(true), archive: &archive, listing: listing.as_ref() })?;
+        let mut json = plan.to_json(true);
+        if let Some(object) = json.as_object_mut() {
+            object.insert("archive".to_owned(), job.archive.root.to_string_lossy().into());
+            object.insert("listing".to_owned(), serde_json::to_value(&listing)?);
+        }
+        stdout::print_json(&json)?;
     } else {
         let mut text = render(&plan, &job.archive.root.to_string_lossy());
         if let Some(listing) = &listing {
