@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::durable::{boot_id, settle};
+use super::durable::{begin_writing_out, boot_id, settle};
 use super::journal::{Entry, Journal};
 use super::record::{DayRecord, FileLine, Lasting, State};
 use super::{Archive, Error, Part, RelativePath};
@@ -327,6 +327,7 @@ impl DayWork {
             Ok(file) => {
                 let mut file = File::from(file);
                 file.write_all(bytes)?;
+                begin_writing_out(&file, 0, bytes.len());
                 let open = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
                 fs::linkat(fs::CWD, open, dir, name, AtFlags::SYMLINK_FOLLOW)?;
                 Ok(())

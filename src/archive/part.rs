@@ -10,7 +10,7 @@ use rustix::fs::{self, AtFlags, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::durable::boot_id;
+use super::durable::{begin_writing_out, boot_id};
 use super::record::line;
 use super::tree::Tree;
 use crate::digest::Digest;
@@ -41,6 +41,9 @@ struct Sidecar {
 
 const FORMAT: &str = "part/1";
 
+/// After so many bytes the kernel is asked to begin writing them out.
+const WRITE_OUT: u64 = 4 << 20;
+
 /// A sidecar is far shorter; what is longer is none.
 const LONGEST_SIDECAR: u64 = 64 * 1024;
 
@@ -57,6 +60,9 @@ pub struct Part {
 #[derive(Debug)]
 pub struct PartWriter {
     file: File,
+    length: u64,
+    /// Up to here the kernel was asked to begin writing out.
+    begun: u64,
     part: Part,
 }
 
@@ -118,7 +124,7 @@ impl Part {
         let failed = |e: std::io::Error| Error::storage("begin the part", &self.path, e);
         open(self.sidecar()).map_err(|e| failed(e.into()))?.write_all(&line(&sidecar)).map_err(failed)?;
         let file = open(self.name()).map_err(|e| failed(e.into()))?;
-        Ok(PartWriter { file, part: self.clone() })
+        Ok(PartWriter { file, length: 0, begun: 0, part: self.clone() })
     }
 
     /// Goes on after the last byte.
@@ -129,7 +135,9 @@ impl Part {
         let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = fs::openat(&*self.dir, self.name(), flags, Mode::empty())
             .map_err(|e| Error::storage("go on with the part", &self.path, e.into()))?;
-        Ok(PartWriter { file: file.into(), part: self.clone() })
+        let file = File::from(file);
+        let length = file.metadata().map_err(|e| Error::storage("go on with the part", &self.path, e))?.len();
+        Ok(PartWriter { file, length, begun: length, part: self.clone() })
     }
 
     /// Removes part and sidecar.
@@ -166,7 +174,13 @@ impl PartWriter {
     /// # Errors
     /// [`Error::Storage`].
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.file.write_all(bytes).map_err(|e| Error::storage("write", &self.part.path, e))
+        self.file.write_all(bytes).map_err(|e| Error::storage("write", &self.part.path, e))?;
+        self.length += bytes.len() as u64;
+        if self.length - self.begun >= WRITE_OUT {
+            begin_writing_out(&self.file, self.begun, WRITE_OUT as usize);
+            self.begun += WRITE_OUT;
+        }
+        Ok(())
     }
 
     /// The part it writes.
