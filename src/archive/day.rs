@@ -105,13 +105,11 @@ impl Archive {
             Err(error) => return Err(error),
         };
         match &before {
-            Some(record) if record.header.spec == spec => {
-                if record.header.state == State::Sealed && trust {
-                    journal.remove()?;
-                    return Ok(before.map_or(Opened::Held, |record| Opened::Done(Box::new(record))));
-                }
+            Some(record) if record.header.spec == spec && record.header.state == State::Sealed && trust => {
+                journal.remove()?;
+                return Ok(Opened::Done(Box::new(record.clone())));
             }
-            Some(record) if record.header.job != job => {
+            Some(record) if record.header.spec != spec && record.header.job != job => {
                 return Err(Error::record(
                     &Archive::record_path(&self.root, series, date),
                     1,
@@ -274,7 +272,7 @@ impl DayWork {
     ///
     /// # Errors
     /// [`Error::Occupied`] when the path holds other bytes that are not ours; [`Error::Storage`].
-    pub fn publish(&self, staged: Staged, path: &RelativePath, line: FileLine) -> Result<Published, Error> {
+    pub fn publish(&self, staged: &Staged, path: &RelativePath, line: FileLine) -> Result<Published, Error> {
         let tree = &self.archive.tree;
         let (dir, name) = tree.place(path.as_str())?;
         let mut replaced = false;
@@ -282,7 +280,7 @@ impl DayWork {
         if fs::statat(&*dir, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
             if self.archive.hash(path.as_str())? == line.sha256 {
                 self.record(line)?;
-                discard(&staged)?;
+                discard(staged)?;
                 return Ok(Published::Kept);
             }
             if !self.ours.contains(path.as_str()) {
@@ -292,7 +290,7 @@ impl DayWork {
         }
         let key = line.key.clone();
         self.journal.append(&[Entry::File(Box::new(line.clone()))])?;
-        let linked = match &staged {
+        let linked = match staged {
             Staged::Held(bytes) => self.link_held(bytes, &dir, name),
             Staged::Part(part) => move_part(part, &dir, name),
         };
@@ -305,7 +303,7 @@ impl DayWork {
                     return Err(Error::Occupied { path: path.to_string() });
                 }
                 self.lock_have().insert(key, line);
-                discard(&staged)?;
+                discard(staged)?;
                 return Ok(Published::Kept);
             }
             Err(e) => {
@@ -313,7 +311,7 @@ impl DayWork {
                 return Err(Error::storage("publish", tree.path(path.as_str()), e));
             }
         }
-        if let Staged::Part(part) = &staged {
+        if let Staged::Part(part) = staged {
             part.forget_sidecar();
         }
         self.lock_have().insert(key, line);
@@ -398,7 +396,7 @@ impl DayWork {
         }
         files.extend(seal.absent);
         let record = DayRecord::new(seal.lasting, files);
-        self.archive.tree.replace(&days, &name, &record.to_bytes(), true)?;
+        self.archive.tree.replace_with(&days, &name, true, |out| record.write(out))?;
         self.forget_parts();
         self.journal.remove()?;
         Ok(record)

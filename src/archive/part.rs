@@ -18,7 +18,7 @@ use crate::digest::Digest;
 /// What an answer said of the bytes it sent; what a resumed answer must agree with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validators {
-    /// The ETag as sent, weak or strong.
+    /// The `ETag` as sent, weak or strong.
     pub etag: Option<String>,
     /// The Last-Modified as sent.
     pub last_modified: Option<String>,
@@ -42,7 +42,7 @@ struct Sidecar {
 const FORMAT: &str = "part/1";
 
 /// After so many bytes the kernel is asked to begin writing them out.
-const WRITE_OUT: u64 = 4 << 20;
+const WRITE_OUT: usize = 4 << 20;
 
 /// A sidecar is far shorter; what is longer is none.
 const LONGEST_SIDECAR: u64 = 64 * 1024;
@@ -176,9 +176,9 @@ impl PartWriter {
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.file.write_all(bytes).map_err(|e| Error::storage("write", &self.part.path, e))?;
         self.length += bytes.len() as u64;
-        if self.length - self.begun >= WRITE_OUT {
-            begin_writing_out(&self.file, self.begun, WRITE_OUT as usize);
-            self.begun += WRITE_OUT;
+        if self.length - self.begun >= WRITE_OUT as u64 {
+            begin_writing_out(&self.file, self.begun, WRITE_OUT);
+            self.begun += WRITE_OUT as u64;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! One serializer, keys always in one order: the same day gives the same bytes. What it does not do: put it in place.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write};
 use std::path::Path;
 
 use chrono::NaiveDate;
@@ -151,7 +151,7 @@ impl DayRecord {
     pub fn new(lasting: Lasting, mut files: Vec<FileLine>) -> DayRecord {
         files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()).then_with(|| a.key.cmp(&b.key)));
         let Lasting { job, series, date, scale, window, spec, state } = lasting;
-        let body = lines(&files).len() as u64;
+        let body = files.iter().map(|f| line(f).len() as u64).sum();
         let header = DayHeader {
             format: FORMAT.to_owned(),
             job,
@@ -170,11 +170,21 @@ impl DayRecord {
         DayRecord { header, files }
     }
 
+    /// Writes the record's bytes.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        out.write_all(&line(&HeaderLine { day: &self.header }))?;
+        self.files.iter().try_for_each(|file| out.write_all(&line(file)))
+    }
+
     /// The record's bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = line(&HeaderLine { day: &self.header });
-        bytes.extend(lines(&self.files));
+        let mut bytes = Vec::new();
+        // Memory takes everything.
+        let _ = self.write(&mut bytes);
         bytes
     }
 
@@ -241,10 +251,6 @@ fn parse_header(path: &Path, text: &[u8]) -> Result<DayHeader, Error> {
 
 fn digest_of(files: &[FileLine]) -> Digest {
     digest::of_files(files.iter().filter_map(|f| Some((f.sha256.as_ref()?, f.path.as_str()))))
-}
-
-fn lines(files: &[FileLine]) -> Vec<u8> {
-    files.iter().flat_map(line).collect()
 }
 
 /// One value as one line of JSON: the form of every line this archive writes.

@@ -81,13 +81,13 @@ fn line(key: &str, at: &str, body: &str) -> FileLine {
 }
 
 fn publish(work: &DayWork, key: &str, at: &str, body: &str) -> Result<Published, Error> {
-    work.publish(Staged::Held(body.into()), &path(at), line(key, at, body))
+    work.publish(&Staged::Held(body.into()), &path(at), line(key, at, body))
 }
 
 fn by_part(work: &DayWork, key: &str, at: &str, body: &str) -> Result<Published, Error> {
     let mut writer = work.part(key).unwrap().create(&Validators::default()).unwrap();
     writer.write(body.as_bytes()).unwrap();
-    work.publish(Staged::Part(writer.part().clone()), &path(at), line(key, at, body))
+    work.publish(&Staged::Part(writer.part().clone()), &path(at), line(key, at, body))
 }
 
 #[test]

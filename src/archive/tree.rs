@@ -1,7 +1,7 @@
 //! Directories below the root, entered one component at a time and never through a symlink.
 
 use std::collections::HashMap;
-use std::io::Write as _;
+use std::io::{BufWriter, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -93,13 +93,26 @@ impl Tree {
     ///
     /// With `durable`, its bytes and its name are on stable storage when this returns.
     pub(super) fn replace(&self, directory: &str, name: &str, bytes: &[u8], durable: bool) -> Result<(), Error> {
+        self.replace_with(directory, name, durable, |out| out.write_all(bytes))
+    }
+
+    /// The same for a file that is long enough to be written in pieces.
+    pub(super) fn replace_with(
+        &self,
+        directory: &str,
+        name: &str,
+        durable: bool,
+        content: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    ) -> Result<(), Error> {
         let dir = self.make(directory)?;
         let shown = || self.path(directory).join(name);
         let staged = format!(".{name}.{}", rustix::process::getpid().as_raw_nonzero());
         let write = || -> std::io::Result<()> {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let mut file = std::fs::File::from(fs::openat(&*dir, &staged, flags, Mode::from_raw_mode(0o666))?);
-            file.write_all(bytes)?;
+            let file = std::fs::File::from(fs::openat(&*dir, &staged, flags, Mode::from_raw_mode(0o666))?);
+            let mut out = BufWriter::with_capacity(64 * 1024, file);
+            content(&mut out)?;
+            let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
             if durable {
                 file.sync_all()?;
             }

@@ -161,7 +161,7 @@ fn validators(response: &Response, total: Option<u64>) -> Validators {
     Validators { etag: text(ETAG), last_modified: text(LAST_MODIFIED), date: text(DATE), total, name }
 }
 
-/// The validator that may go into `If-Range`: a strong ETag, or a Last-Modified at least 60 s older than the Date it
+/// The validator that may go into `If-Range`: a strong `ETag`, or a Last-Modified at least 60 s older than the Date it
 /// came with (RFC 9110, 8.8.2.2 and 13.1.5).
 fn strong(validators: &Validators) -> Option<HeaderValue> {
     if let Some(etag) = &validators.etag {
@@ -171,7 +171,7 @@ fn strong(validators: &Validators) -> Option<HeaderValue> {
     }
     let modified = httpdate::parse_http_date(validators.last_modified.as_deref()?).ok()?;
     let date = httpdate::parse_http_date(validators.date.as_deref()?).ok()?;
-    let old_enough = date.duration_since(modified).is_ok_and(|age| age >= Duration::from_secs(60));
+    let old_enough = date.duration_since(modified).is_ok_and(|age| age >= Duration::from_mins(1));
     old_enough.then(|| HeaderValue::from_str(validators.last_modified.as_deref()?).ok())?
 }
 

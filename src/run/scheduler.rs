@@ -29,8 +29,8 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
     loop {
         while flying.len() < in_flight && !run.halt.is_cancelled() {
             let due = again.first_key_value().is_some_and(|((at, _), _)| *at <= Instant::now());
-            let next = if due { again.pop_first().map(|(_, todo)| todo) } else { waiting.pop_front() };
-            let Some(todo) = next else { break };
+            let begun = if due { again.pop_first().map(|(_, todo)| todo) } else { waiting.pop_front() };
+            let Some(todo) = begun else { break };
             if given_up.contains(&host(run, &todo)) {
                 let failure = Failure::new(
                     Class::HostGivenUp,
