@@ -153,10 +153,18 @@ holds() {
   [ "$found" = "$2 $3" ] || fail "$1 holds (files, bytes) $found, not $2 $3"
 }
 
-# What earlier rounds made stays until the pair is done: ext4 is slow for seconds after many files were removed, and no
-# user removes an archive just before a run.
+# Empties the files of the round before and puts them aside, names and all, until the pair is done. ext4 is slow for
+# minutes after many files were removed, and no user removes an archive just before a run; and a virtual machine is
+# slow on memory it has not touched for a while, so the pages are given back rather than kept.
+put_aside() {
+  if [ -e "$1" ]; then
+    find "$1" -type f -exec truncate -s 0 {} +
+    mv "$1" "$work/old.$RANDOM$RANDOM"
+  fi
+}
+
 peer_once() {
-  if [ -e "$work/peer" ]; then mv "$work/peer" "$work/old.$RANDOM$RANDOM"; fi
+  put_aside "$work/peer"
   mkdir "$work/peer"
   case "$1" in
     curl) timed "$work/peer" curl -q --silent --show-error --fail --parallel --parallel-max 8 --config "$data/curl.conf" ;;
@@ -165,7 +173,7 @@ peer_once() {
 }
 
 sunhaul_once() {
-  if [ -e "$work/archive" ]; then mv "$work/archive" "$work/old.$RANDOM$RANDOM"; fi
+  put_aside "$work/archive"
   timed "$work" "$sunhaul" run job.yaml
 }
 
