@@ -72,8 +72,6 @@ pub struct DayWork {
     prior: BTreeMap<String, FileLine>,
     /// Paths that our own records name: they may be displaced.
     ours: HashSet<String>,
-    /// Paths that an interrupted seal was about to retire.
-    retire: Vec<String>,
     empty_at: Option<DateTime<Utc>>,
 }
 
@@ -154,7 +152,6 @@ impl Archive {
             have: Mutex::new(have),
             prior,
             ours,
-            retire: told.retire,
             empty_at: told.empty_at,
         })))
     }
@@ -233,6 +230,20 @@ impl DayWork {
     /// [`Error::Storage`].
     pub fn note_empty(&self, at: DateTime<Utc>) -> Result<(), Error> {
         self.journal.append(&[Entry::Empty { at }])
+    }
+
+    /// Notes that the listing holds files, so that an empty one before it confirms nothing.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn note_listed(&self) -> Result<(), Error> {
+        if self.empty_at.is_some() { self.journal.append(&[Entry::Listed {}]) } else { Ok(()) }
+    }
+
+    /// True when the record that stands names files.
+    #[must_use]
+    pub fn had_files(&self) -> bool {
+        self.before.as_ref().is_some_and(|record| record.header.files > 0)
     }
 
     /// Takes over files that an earlier record or spec had and that are asked for again at the same path: those whose
@@ -370,10 +381,8 @@ impl DayWork {
             return Err(error);
         }
         let wanted: HashSet<&str> = files.iter().map(|f| f.path.as_str()).collect();
-        let mut leaving: Vec<String> =
-            self.ours.iter().chain(&self.retire).filter(|p| !wanted.contains(p.as_str())).cloned().collect();
+        let mut leaving: Vec<String> = self.ours.iter().filter(|p| !wanted.contains(p.as_str())).cloned().collect();
         leaving.sort_unstable();
-        leaving.dedup();
         let days = days(&self.series);
         let name = format!("{}.jsonl", self.date);
         if !leaving.is_empty() {

@@ -256,3 +256,39 @@ fn a_bad_body_lies_in_quarantine_with_its_reason() {
     assert_eq!(std::fs::read(&names[0]).unwrap(), b"bad");
     assert!(std::fs::read_to_string(&names[1]).unwrap().contains("fits-checksum"));
 }
+
+#[test]
+fn a_journalled_file_that_another_spec_displaced_is_not_believed_again() {
+    let lab = Lab::new();
+    publish(&lab.work("a"), "k1", "s/a", "one").unwrap();
+    assert_eq!(publish(&lab.work("b"), "k2", "s/a", "two").unwrap(), Published::Replaced);
+    let work = lab.work("a");
+    assert_eq!(work.have("k1"), None, "the path holds other bytes of the same length");
+    assert_eq!(publish(&work, "k1", "s/a", "one").unwrap(), Published::Replaced);
+    lab.seal(work, "a", State::Sealed, &["k1"]);
+    assert_eq!(lab.text("s/a"), "one");
+}
+
+#[test]
+fn a_file_that_another_layout_left_behind_is_retired() {
+    let lab = Lab::new();
+    publish(&lab.work("a"), "k1", "s/old", "one").unwrap();
+    let work = lab.work("b");
+    publish(&work, "k1", "s/new", "one").unwrap();
+    drop(work);
+    lab.seal(lab.work("b"), "b", State::Sealed, &["k1"]);
+    assert!(lab.root().join("s/new").exists() && !lab.root().join("s/old").exists());
+}
+
+#[test]
+fn an_empty_listing_counts_for_its_own_spec_and_until_a_fuller_one() {
+    let lab = Lab::new();
+    let at = "2016-01-01T00:00:00Z".parse().unwrap();
+    lab.work("a").note_empty(at).unwrap();
+    assert_eq!(lab.work("a").empty_at(), Some(at));
+    assert_eq!(lab.work("b").empty_at(), None, "another question was asked");
+    assert_eq!(lab.work("b").empty_at(), None);
+    lab.work("b").note_empty(at).unwrap();
+    lab.work("b").note_listed().unwrap();
+    assert_eq!(lab.work("b").empty_at(), None, "it held files in between");
+}
