@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -12,7 +13,7 @@ use rustix::io::Errno;
 use super::durable::{begin_writing_out, boot_id, settle};
 use super::journal::{Entry, Journal};
 use super::record::{DayRecord, FileLine, Lasting, State};
-use super::{Archive, Error, Part, RelativePath};
+use super::{Archive, Error, Part, PartWriter, RelativePath, Validators};
 use crate::digest::{Digest, Hasher};
 use crate::failure::Failure;
 use crate::manifest::SeriesId;
@@ -33,8 +34,8 @@ pub enum Opened {
 pub enum Staged {
     /// In memory.
     Held(Vec<u8>),
-    /// On disk.
-    Part(Part),
+    /// On disk, and open: what is published is what was written, whoever has the name meanwhile.
+    Part(PartWriter),
 }
 
 /// How a file got its name.
@@ -302,11 +303,15 @@ impl DayWork {
         let key = line.key.clone();
         self.journal.append(&[Entry::File(Box::new(line.clone()))])?;
         let linked = match staged {
-            Staged::Held(bytes) => self.link_held(bytes, &dir, name),
-            Staged::Part(part) => move_part(part, &dir, name),
+            Staged::Held(bytes) => self.link_held(&key, bytes, &dir, name),
+            Staged::Part(writer) => writer.rename(&dir, name),
         };
         match linked {
-            Ok(()) => {}
+            Ok(true) => {}
+            Ok(false) => {
+                self.journal.append(&[Entry::Void { key }])?;
+                return Err(Error::Shared { path: path.to_string() });
+            }
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
                 // Somebody took the name just now.
                 if self.archive.hash(path.as_str())? != line.sha256 {
@@ -322,36 +327,30 @@ impl DayWork {
                 return Err(Error::storage("publish", tree.path(path.as_str()), e));
             }
         }
-        if let Staged::Part(part) = staged {
-            part.forget_sidecar();
-        }
         self.lock_have().insert(key, line);
         Ok(if replaced { Published::Replaced } else { Published::New })
     }
 
-    /// One directory operation: the file gets its name when all its bytes are there.
-    fn link_held(&self, bytes: &[u8], dir: &std::os::fd::OwnedFd, name: &str) -> std::io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
-        match fs::openat(dir, ".", flags, Mode::from_raw_mode(0o666)) {
-            Ok(file) => {
-                let mut file = File::from(file);
-                file.write_all(bytes)?;
-                begin_writing_out(&file, 0, bytes.len());
-                let open = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
-                fs::linkat(fs::CWD, open, dir, name, AtFlags::SYMLINK_FOLLOW)?;
-                Ok(())
-            }
+    /// Gives a body held in memory its name; false as [`PartWriter::rename`].
+    fn link_held(&self, key: &str, bytes: &[u8], dir: &OwnedFd, name: &str) -> std::io::Result<bool> {
+        match link_unnamed(bytes, dir, name) {
             // No O_TMPFILE here, or no /proc: stage it beside and rename.
-            Err(Errno::NOTSUP | Errno::ISDIR | Errno::NOENT) => {
-                let part = Part::at(&self.archive.tree, &self.parts(), name).map_err(std::io::Error::other)?;
-                let mut writer = part.create(&super::Validators::default()).map_err(std::io::Error::other)?;
-                writer.write(bytes).map_err(std::io::Error::other)?;
-                move_part(&part, dir, name)?;
-                part.forget_sidecar();
-                Ok(())
-            }
-            Err(e) => Err(e.into()),
+            Err(Errno::NOTSUP | Errno::ISDIR | Errno::NOENT) => self.stage(key, bytes)?.rename(dir, name),
+            other => Ok(other.map(|()| true)?),
         }
+    }
+
+    /// Writes a body to the part of its key: file names may repeat within a day, keys do not.
+    pub(super) fn stage(&self, key: &str, bytes: &[u8]) -> std::io::Result<PartWriter> {
+        let write = || {
+            let mut writer = self.part(key)?.create(&Validators::default())?;
+            writer.write(bytes)?;
+            Ok(writer)
+        };
+        write().map_err(|error| match error {
+            Error::Storage { source, .. } => source,
+            other => std::io::Error::other(other),
+        })
     }
 
     fn record(&self, line: FileLine) -> Result<(), Error> {
@@ -426,21 +425,19 @@ impl DayWork {
     }
 }
 
-fn move_part(part: &Part, dir: &std::os::fd::OwnedFd, name: &str) -> std::io::Result<()> {
-    match fs::renameat_with(part.directory(), part.file_name(), dir, name, RenameFlags::NOREPLACE) {
-        // A filesystem without NOREPLACE: a link never replaces either.
-        Err(Errno::INVAL | Errno::NOSYS) => {
-            fs::linkat(part.directory(), part.file_name(), dir, name, AtFlags::empty())?;
-            fs::unlinkat(part.directory(), part.file_name(), AtFlags::empty())?;
-            Ok(())
-        }
-        other => other.map_err(Into::into),
-    }
+/// One directory operation: the file gets its name when all its bytes are there.
+fn link_unnamed(bytes: &[u8], dir: &OwnedFd, name: &str) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+    let mut file = File::from(fs::openat(dir, ".", flags, Mode::from_raw_mode(0o666))?);
+    file.write_all(bytes).map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
+    begin_writing_out(&file, 0, bytes.len());
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    fs::linkat(fs::CWD, open, dir, name, AtFlags::SYMLINK_FOLLOW)
 }
 
 fn discard(staged: &Staged) -> Result<(), Error> {
     match staged {
         Staged::Held(_) => Ok(()),
-        Staged::Part(part) => part.discard(),
+        Staged::Part(writer) => writer.part().discard(),
     }
 }

@@ -87,7 +87,7 @@ fn publish(work: &DayWork, key: &str, at: &str, body: &str) -> Result<Published,
 fn by_part(work: &DayWork, key: &str, at: &str, body: &str) -> Result<Published, Error> {
     let mut writer = work.part(key).unwrap().create(&Validators::default()).unwrap();
     writer.write(body.as_bytes()).unwrap();
-    work.publish(&Staged::Part(writer.part().clone()), &path(at), line(key, at, body))
+    work.publish(&Staged::Part(writer), &path(at), line(key, at, body))
 }
 
 #[test]
@@ -291,4 +291,36 @@ fn an_empty_listing_counts_for_its_own_spec_and_until_a_fuller_one() {
     lab.work("b").note_empty(at).unwrap();
     lab.work("b").note_listed().unwrap();
     assert_eq!(lab.work("b").empty_at(), None, "it held files in between");
+}
+
+#[test]
+fn without_locks_a_day_done_twice_at_once_publishes_no_half_file() {
+    let mut lab = Lab::new();
+    lab.archive = Arc::new(Archive::open(lab.root(), LockMode::None).unwrap());
+    let (one, two) = (lab.work("a"), lab.work("a"));
+    let mut first = one.part("k").unwrap().create(&Validators::default()).unwrap();
+    first.write(b"whole").unwrap();
+    let mut second = two.part("k").unwrap().create(&Validators::default()).unwrap();
+    second.write(b"wh").unwrap();
+    let error = one.publish(&Staged::Part(first), &path("s/a"), line("k", "s/a", "whole")).unwrap_err();
+    assert_eq!(error.class(), Class::Held);
+    assert!(!lab.root().join("s/a").exists());
+    // Both go on with one part: each byte has one place.
+    let mut third = one.part("k").unwrap().append(2).unwrap();
+    third.write(b"ole").unwrap();
+    second.write(b"ole").unwrap();
+    two.publish(&Staged::Part(second), &path("s/a"), line("k", "s/a", "whole")).unwrap();
+    assert_eq!(lab.text("s/a"), "whole");
+}
+
+#[test]
+fn staged_bodies_of_one_name_do_not_share_a_part() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    let (one, two) = (work.stage("k1", b"one").unwrap(), work.stage("k2", b"two").unwrap());
+    for (staged, folder) in [(one, "s/1"), (two, "s/2")] {
+        let dir = lab.archive.tree.make(folder).unwrap();
+        assert!(staged.rename(&dir, "same.fits").unwrap());
+    }
+    assert_eq!((lab.text("s/1/same.fits"), lab.text("s/2/same.fits")), ("one".into(), "two".into()));
 }
