@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::durable::{begin_writing_out, boot_id, settle};
+use super::durable::{begin_writing_out, settle};
 use super::journal::{Entry, Journal};
 use super::record::{DayRecord, FileLine, Lasting, State};
 use super::{Archive, Error, Part, PartWriter, RelativePath, Validators};
@@ -65,8 +65,13 @@ pub struct DayWork {
     series: SeriesId,
     date: NaiveDate,
     journal: Journal,
-    /// The record that stands, if any: its spec is another one, or it is provisional.
+    spec: Digest,
+    /// Opened before anything is written, so that its sync tells each failure since, whoever else was told of it.
+    root: OwnedFd,
+    /// The record that stood, if any: its spec is another one, or it is provisional, or files of it are missing.
     before: Option<DayRecord>,
+    /// It was taken down.
+    withdrawn: Mutex<bool>,
     /// Files that are there under this spec, by key.
     have: Mutex<BTreeMap<String, FileLine>>,
     /// Files that a record or journal of another spec, or a provisional record, names: by key.
@@ -121,9 +126,10 @@ impl Archive {
             }
             _ => {}
         }
+        let root = self.tree.root_anew()?;
         // Made now, so that the day's one sync covers it.
         self.tree.make(&days(series))?;
-        let told = journal.begin(spec, boot_id())?;
+        let told = journal.begin(spec)?;
         let mut ours: HashSet<String> = told.ours.into_iter().collect();
         let mut have = BTreeMap::new();
         let mut prior = BTreeMap::new();
@@ -149,7 +155,10 @@ impl Archive {
             series: series.clone(),
             date,
             journal,
+            spec,
+            root,
             before,
+            withdrawn: Mutex::new(false),
             have: Mutex::new(have),
             prior,
             ours,
@@ -298,6 +307,7 @@ impl DayWork {
             if !self.ours.contains(path.as_str()) {
                 return Err(Error::Occupied { path: path.to_string() });
             }
+            self.withdraw()?;
             replaced = self.archive.retire(&self.series, self.date, path.as_str())?;
         }
         let key = line.key.clone();
@@ -375,8 +385,11 @@ impl DayWork {
     pub fn seal(self, seal: SealAs, keys: &HashSet<String>) -> Result<DayRecord, Error> {
         let have = std::mem::take(&mut *self.lock_have());
         let mut files: Vec<FileLine> = have.into_values().filter(|f| keys.contains(&f.key)).collect();
-        if let Err(error) = settle(&self.archive.tree, files.iter().map(|f| f.path.as_str()), &days(&self.series)) {
-            self.journal.append(&[Entry::Unsynced {}])?;
+        if let Err(error) =
+            settle(&self.archive.tree, &self.root, files.iter().map(|f| f.path.as_str()), &days(&self.series))
+        {
+            // On a disk that takes no more lines: no journal is as good, and only forgets whose the files are.
+            self.journal.append(&[Entry::Unsynced {}]).or_else(|_| self.journal.remove())?;
             return Err(error);
         }
         let wanted: HashSet<&str> = files.iter().map(|f| f.path.as_str()).collect();
@@ -385,19 +398,10 @@ impl DayWork {
         let days = days(&self.series);
         let name = format!("{}.jsonl", self.date);
         if !leaving.is_empty() {
-            // From here on an interrupted go is finished by the next one: the old record no longer vouches for what
-            // is about to move.
+            // From here on an interrupted go is finished by the next one.
             let entries: Vec<Entry> = leaving.iter().map(|path| Entry::Retire { path: path.clone() }).collect();
             self.journal.append(&entries)?;
-            if self.before.is_some() {
-                let dir = self.archive.tree.make(&days)?;
-                match fs::unlinkat(&*dir, &name, AtFlags::empty()) {
-                    Ok(()) | Err(Errno::NOENT) => {}
-                    Err(e) => {
-                        return Err(Error::storage("replace", self.archive.tree.path(&days).join(&name), e.into()));
-                    }
-                }
-            }
+            self.withdraw()?;
             for path in &leaving {
                 self.archive.retire(&self.series, self.date, path)?;
             }
@@ -408,6 +412,26 @@ impl DayWork {
         self.forget_parts();
         self.journal.remove()?;
         Ok(record)
+    }
+
+    /// Takes the old record down, once: it no longer vouches for what is about to move. What it knew goes to the
+    /// journal, under its own spec.
+    fn withdraw(&self) -> Result<(), Error> {
+        let mut withdrawn = self.withdrawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(record) = self.before.as_ref().filter(|_| !*withdrawn) else { return Ok(()) };
+        let files = record.files.iter().filter(|f| f.sha256.is_some());
+        let known = files.filter(|f| !self.lock_have().contains_key(&f.key));
+        let mut entries = vec![Entry::head(record.header.spec)];
+        entries.extend(known.map(|f| Entry::File(Box::new(f.clone()))));
+        entries.push(Entry::head(self.spec));
+        self.journal.append(&entries)?;
+        let (days, name) = (days(&self.series), format!("{}.jsonl", self.date));
+        match fs::unlinkat(&*self.archive.tree.make(&days)?, &name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(e) => return Err(Error::storage("replace", self.archive.tree.path(&days).join(&name), e.into())),
+        }
+        *withdrawn = true;
+        Ok(())
     }
 
     /// Parts of a sealed day are of no use to anyone.

@@ -14,6 +14,7 @@ use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::durable::boot_id;
 use super::record::line;
 use super::tree::Tree;
 use super::{Archive, Error, FileLine, RelativePath};
@@ -38,6 +39,13 @@ pub(super) enum Entry {
     Empty { at: DateTime<Utc> },
     /// The listing held files: that it was empty before says nothing any more.
     Listed {},
+}
+
+impl Entry {
+    /// Lines that follow answer `spec` and are written now.
+    pub(super) fn head(spec: Digest) -> Entry {
+        Entry::Journal { format: FORMAT.to_owned(), boot_id: boot_id().to_owned(), spec }
+    }
 }
 
 /// The format this version writes and reads.
@@ -105,7 +113,7 @@ impl Journal {
     }
 
     /// Reads what an earlier go left, cuts off a torn last line, and begins a go of its own.
-    pub(super) fn begin(&self, spec: Digest, boot_id: &str) -> Result<Told, Error> {
+    pub(super) fn begin(&self, spec: Digest) -> Result<Told, Error> {
         let mut text = Vec::new();
         {
             let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,8 +124,8 @@ impl Journal {
                 file.set_len(whole as u64).map_err(|e| Error::storage("mend the journal", &self.path, e))?;
             }
         }
-        let told = tell(&text, spec, boot_id, &self.path);
-        self.append(&[Entry::Journal { format: FORMAT.to_owned(), boot_id: boot_id.to_owned(), spec }])?;
+        let told = tell(&text, spec, boot_id(), &self.path);
+        self.append(&[Entry::head(spec)])?;
         Ok(told)
     }
 

@@ -324,3 +324,21 @@ fn staged_bodies_of_one_name_do_not_share_a_part() {
     }
     assert_eq!((lab.text("s/1/same.fits"), lab.text("s/2/same.fits")), ("one".into(), "two".into()));
 }
+
+#[test]
+fn a_record_is_taken_down_before_a_file_of_it_is_displaced() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    publish(&work, "k1", "s/a", "one").unwrap();
+    publish(&work, "k2", "s/b", "bee").unwrap();
+    lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
+    let work = lab.work("b");
+    assert_eq!(publish(&work, "other", "s/a", "two").unwrap(), Published::Replaced);
+    drop(work);
+    // Back to what the record answered: it would have vouched for `one`.
+    let work = lab.work("a");
+    assert_eq!((work.have("k1"), work.have("k2")), (None, Some(line("k2", "s/b", "bee"))));
+    assert_eq!(publish(&work, "k1", "s/a", "one").unwrap(), Published::Replaced);
+    lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
+    assert_eq!((lab.text("s/a"), lab.text("s/b")), ("one".into(), "bee".into()));
+}
