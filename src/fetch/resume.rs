@@ -116,6 +116,9 @@ impl Kept {
         let mut rest = Bytes::new();
         while compared < overlap.len() {
             let Some(mut bytes) = response.chunk().await? else {
+                if response.is_framed() {
+                    return Ok(Went::Contradicted("a part was asked for, and it ends before it begins".to_owned()));
+                }
                 let message = "the connection ended within the overlap";
                 return Err(Failure::new(Class::Truncated, message).into());
             };
