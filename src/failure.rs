@@ -70,8 +70,8 @@ classes! {
     TooLong = "too-long", retry: true, None;
     /// The bytes differ from the size that the listing gave.
     Size = "size", retry: true, None;
-    /// A web page came where data was due.
-    Html = "html", retry: true, None;
+    /// A web page came where data was due: the service is not well.
+    Html = "html", retry: true, Later;
     /// The first bytes are not those of the file's type.
     Magic = "magic", retry: true, None;
     /// The file breaks the FITS structure: cut, junk at the end, no END card.

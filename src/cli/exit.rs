@@ -84,6 +84,7 @@ mod tests {
                 | Class::HostGivenUp
                 | Class::NotFound
                 | Class::Truncated
+                | Class::Html
                 | Class::ListingUnstable
                 | Class::Held
                 | Class::Interrupted => 4,

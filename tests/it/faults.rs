@@ -129,7 +129,7 @@ fn s_01_a_redirect_on_the_same_host_is_followed_and_a_loop_is_ended() {
 #[test]
 fn b_12_a_web_page_is_never_a_file() {
     recovers([Answer::html(), honest()]);
-    fails(Answer::html(), 1, "html");
+    fails(Answer::html(), 4, "html");
 }
 
 #[test]

@@ -68,3 +68,14 @@ fn the_top_level_is_the_owners() {
         .collect();
     assert!(strange.is_empty(), "the owner fixed the top level; these are not in it: {strange:?}");
 }
+
+#[test]
+fn the_readme_explains_every_class_of_failure() {
+    let readme = std::fs::read_to_string(house().join("README.md")).expect("UTF-8");
+    let missing: Vec<&str> = sunhaul::failure::Class::ALL
+        .iter()
+        .map(|class| class.name())
+        .filter(|name| !readme.contains(&format!("| `{name}` | ")))
+        .collect();
+    assert!(missing.is_empty(), "classes that the README's table does not have: {missing:?}");
+}

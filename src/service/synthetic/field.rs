@@ -46,7 +46,7 @@ impl Vector {
 impl Field {
     pub(super) fn new(sky: Sky, slot: Slot, region: Region) -> Field {
         let luck = |what: u64, end: u64| small(sky.chance(what, region.ordinal), end);
-        let (width, height) = (192 + 32 * luck(20, 5), 128 + 24 * luck(21, 4));
+        let (width, height) = (256 + 32 * luck(20, 5), 176 + 24 * luck(21, 4));
         let age = region.age(slot);
         // A parabola over its life, from three tenths up to its full strength and back.
         let strength = 3 + 7 * (4 * age * (1024 - age)) / (1024 * 1024);

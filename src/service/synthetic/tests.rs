@@ -27,7 +27,7 @@ fn every_segment_of_every_series_proves_its_sums() {
             let mut check = Check::new();
             check.push(&file).expect("a sound file");
             assert_eq!(check.finish(), Ok(Proof::Checksum), "{} {path}", series.name);
-            assert!((9_000..80_000).contains(&file.len()), "{} {path}: {} bytes", series.name, file.len());
+            assert!((9_000..600_000).contains(&file.len()), "{} {path}: {} bytes", series.name, file.len());
             let keywords = Keywords::read(io::Cursor::new(&file)).expect("keywords");
             let record = item.record.as_ref().expect("a record");
             assert_eq!((keywords.recnum, keywords.harpnum), (Some(record.recnum), Some(record.harpnum)));
@@ -44,7 +44,7 @@ fn bytes_are_the_same_on_every_machine_and_follow_the_seed() {
     let one = Synthetic::new(1);
     let file = bytes(&one, "hmi.sharp_cea_720s", &path(&one));
     // The digest was taken once; another one means that archives made of this seed no longer match their locks.
-    insta::assert_snapshot!(Digest::of(&file), @"0c0d13b86a7b4606f8608d72ab237b5c17fde7a37c0747b735779dc85fd9b89b");
+    insta::assert_snapshot!(Digest::of(&file), @"7dbca984f03a30079d5154cda4f52d587255b803673348e8d2b1118f90c6cc3e");
     assert_eq!(file, bytes(&Synthetic::new(1), "hmi.sharp_cea_720s", &path(&one)));
     let two = Synthetic::new(2);
     assert_ne!(file, bytes(&two, "hmi.sharp_cea_720s", &path(&two)));
