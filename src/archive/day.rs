@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::durable::{begin_writing_out, boot_id, settle};
+use super::durable::{begin_writing_out, settle};
 use super::journal::{Entry, Journal};
 use super::record::{DayRecord, FileLine, Lasting, State};
-use super::{Archive, Error, Part, RelativePath};
+use super::{Archive, Error, Part, PartWriter, RelativePath, Validators};
 use crate::digest::{Digest, Hasher};
 use crate::failure::Failure;
 use crate::manifest::SeriesId;
@@ -33,8 +34,8 @@ pub enum Opened {
 pub enum Staged {
     /// In memory.
     Held(Vec<u8>),
-    /// On disk.
-    Part(Part),
+    /// On disk, and open: what is published is what was written, whoever has the name meanwhile.
+    Part(PartWriter),
 }
 
 /// How a file got its name.
@@ -64,16 +65,19 @@ pub struct DayWork {
     series: SeriesId,
     date: NaiveDate,
     journal: Journal,
-    /// The record that stands, if any: its spec is another one, or it is provisional.
+    spec: Digest,
+    /// Opened before anything is written, so that its sync tells each failure since, whoever else was told of it.
+    root: OwnedFd,
+    /// The record that stood, if any: its spec is another one, or it is provisional, or files of it are missing.
     before: Option<DayRecord>,
+    /// It was taken down.
+    withdrawn: Mutex<bool>,
     /// Files that are there under this spec, by key.
     have: Mutex<BTreeMap<String, FileLine>>,
     /// Files that a record or journal of another spec, or a provisional record, names: by key.
     prior: BTreeMap<String, FileLine>,
     /// Paths that our own records name: they may be displaced.
     ours: HashSet<String>,
-    /// Paths that an interrupted seal was about to retire.
-    retire: Vec<String>,
     empty_at: Option<DateTime<Utc>>,
 }
 
@@ -122,9 +126,10 @@ impl Archive {
             }
             _ => {}
         }
+        let root = self.tree.root_anew()?;
         // Made now, so that the day's one sync covers it.
         self.tree.make(&days(series))?;
-        let told = journal.begin(spec, boot_id())?;
+        let told = journal.begin(spec)?;
         let mut ours: HashSet<String> = told.ours.into_iter().collect();
         let mut have = BTreeMap::new();
         let mut prior = BTreeMap::new();
@@ -150,11 +155,13 @@ impl Archive {
             series: series.clone(),
             date,
             journal,
+            spec,
+            root,
             before,
+            withdrawn: Mutex::new(false),
             have: Mutex::new(have),
             prior,
             ours,
-            retire: told.retire,
             empty_at: told.empty_at,
         })))
     }
@@ -235,6 +242,20 @@ impl DayWork {
         self.journal.append(&[Entry::Empty { at }])
     }
 
+    /// Notes that the listing holds files, so that an empty one before it confirms nothing.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn note_listed(&self) -> Result<(), Error> {
+        if self.empty_at.is_some() { self.journal.append(&[Entry::Listed {}]) } else { Ok(()) }
+    }
+
+    /// True when the record that stands names files.
+    #[must_use]
+    pub fn had_files(&self) -> bool {
+        self.before.as_ref().is_some_and(|record| record.header.files > 0)
+    }
+
     /// Takes over files that an earlier record or spec had and that are asked for again at the same path: those whose
     /// file is there with its length. Gives the keys taken.
     ///
@@ -286,16 +307,21 @@ impl DayWork {
             if !self.ours.contains(path.as_str()) {
                 return Err(Error::Occupied { path: path.to_string() });
             }
+            self.withdraw()?;
             replaced = self.archive.retire(&self.series, self.date, path.as_str())?;
         }
         let key = line.key.clone();
         self.journal.append(&[Entry::File(Box::new(line.clone()))])?;
         let linked = match staged {
-            Staged::Held(bytes) => self.link_held(bytes, &dir, name),
-            Staged::Part(part) => move_part(part, &dir, name),
+            Staged::Held(bytes) => self.link_held(&key, bytes, &dir, name),
+            Staged::Part(writer) => writer.rename(&dir, name),
         };
         match linked {
-            Ok(()) => {}
+            Ok(true) => {}
+            Ok(false) => {
+                self.journal.append(&[Entry::Void { key }])?;
+                return Err(Error::Shared { path: path.to_string() });
+            }
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
                 // Somebody took the name just now.
                 if self.archive.hash(path.as_str())? != line.sha256 {
@@ -311,36 +337,30 @@ impl DayWork {
                 return Err(Error::storage("publish", tree.path(path.as_str()), e));
             }
         }
-        if let Staged::Part(part) = staged {
-            part.forget_sidecar();
-        }
         self.lock_have().insert(key, line);
         Ok(if replaced { Published::Replaced } else { Published::New })
     }
 
-    /// One directory operation: the file gets its name when all its bytes are there.
-    fn link_held(&self, bytes: &[u8], dir: &std::os::fd::OwnedFd, name: &str) -> std::io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
-        match fs::openat(dir, ".", flags, Mode::from_raw_mode(0o666)) {
-            Ok(file) => {
-                let mut file = File::from(file);
-                file.write_all(bytes)?;
-                begin_writing_out(&file, 0, bytes.len());
-                let open = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
-                fs::linkat(fs::CWD, open, dir, name, AtFlags::SYMLINK_FOLLOW)?;
-                Ok(())
-            }
+    /// Gives a body held in memory its name; false as [`PartWriter::rename`].
+    fn link_held(&self, key: &str, bytes: &[u8], dir: &OwnedFd, name: &str) -> std::io::Result<bool> {
+        match link_unnamed(bytes, dir, name) {
             // No O_TMPFILE here, or no /proc: stage it beside and rename.
-            Err(Errno::NOTSUP | Errno::ISDIR | Errno::NOENT) => {
-                let part = Part::at(&self.archive.tree, &self.parts(), name).map_err(std::io::Error::other)?;
-                let mut writer = part.create(&super::Validators::default()).map_err(std::io::Error::other)?;
-                writer.write(bytes).map_err(std::io::Error::other)?;
-                move_part(&part, dir, name)?;
-                part.forget_sidecar();
-                Ok(())
-            }
-            Err(e) => Err(e.into()),
+            Err(Errno::NOTSUP | Errno::ISDIR | Errno::NOENT) => self.stage(key, bytes)?.rename(dir, name),
+            other => Ok(other.map(|()| true)?),
         }
+    }
+
+    /// Writes a body to the part of its key: file names may repeat within a day, keys do not.
+    pub(super) fn stage(&self, key: &str, bytes: &[u8]) -> std::io::Result<PartWriter> {
+        let write = || {
+            let mut writer = self.part(key)?.create(&Validators::default())?;
+            writer.write(bytes)?;
+            Ok(writer)
+        };
+        write().map_err(|error| match error {
+            Error::Storage { source, .. } => source,
+            other => std::io::Error::other(other),
+        })
     }
 
     fn record(&self, line: FileLine) -> Result<(), Error> {
@@ -365,31 +385,23 @@ impl DayWork {
     pub fn seal(self, seal: SealAs, keys: &HashSet<String>) -> Result<DayRecord, Error> {
         let have = std::mem::take(&mut *self.lock_have());
         let mut files: Vec<FileLine> = have.into_values().filter(|f| keys.contains(&f.key)).collect();
-        if let Err(error) = settle(&self.archive.tree, files.iter().map(|f| f.path.as_str()), &days(&self.series)) {
-            self.journal.append(&[Entry::Unsynced {}])?;
+        if let Err(error) =
+            settle(&self.archive.tree, &self.root, files.iter().map(|f| f.path.as_str()), &days(&self.series))
+        {
+            // On a disk that takes no more lines: no journal is as good, and only forgets whose the files are.
+            self.journal.append(&[Entry::Unsynced {}]).or_else(|_| self.journal.remove())?;
             return Err(error);
         }
         let wanted: HashSet<&str> = files.iter().map(|f| f.path.as_str()).collect();
-        let mut leaving: Vec<String> =
-            self.ours.iter().chain(&self.retire).filter(|p| !wanted.contains(p.as_str())).cloned().collect();
+        let mut leaving: Vec<String> = self.ours.iter().filter(|p| !wanted.contains(p.as_str())).cloned().collect();
         leaving.sort_unstable();
-        leaving.dedup();
         let days = days(&self.series);
         let name = format!("{}.jsonl", self.date);
         if !leaving.is_empty() {
-            // From here on an interrupted go is finished by the next one: the old record no longer vouches for what
-            // is about to move.
+            // From here on an interrupted go is finished by the next one.
             let entries: Vec<Entry> = leaving.iter().map(|path| Entry::Retire { path: path.clone() }).collect();
             self.journal.append(&entries)?;
-            if self.before.is_some() {
-                let dir = self.archive.tree.make(&days)?;
-                match fs::unlinkat(&*dir, &name, AtFlags::empty()) {
-                    Ok(()) | Err(Errno::NOENT) => {}
-                    Err(e) => {
-                        return Err(Error::storage("replace", self.archive.tree.path(&days).join(&name), e.into()));
-                    }
-                }
-            }
+            self.withdraw()?;
             for path in &leaving {
                 self.archive.retire(&self.series, self.date, path)?;
             }
@@ -400,6 +412,26 @@ impl DayWork {
         self.forget_parts();
         self.journal.remove()?;
         Ok(record)
+    }
+
+    /// Takes the old record down, once: it no longer vouches for what is about to move. What it knew goes to the
+    /// journal, under its own spec.
+    fn withdraw(&self) -> Result<(), Error> {
+        let mut withdrawn = self.withdrawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(record) = self.before.as_ref().filter(|_| !*withdrawn) else { return Ok(()) };
+        let files = record.files.iter().filter(|f| f.sha256.is_some());
+        let known = files.filter(|f| !self.lock_have().contains_key(&f.key));
+        let mut entries = vec![Entry::head(record.header.spec)];
+        entries.extend(known.map(|f| Entry::File(Box::new(f.clone()))));
+        entries.push(Entry::head(self.spec));
+        self.journal.append(&entries)?;
+        let (days, name) = (days(&self.series), format!("{}.jsonl", self.date));
+        match fs::unlinkat(&*self.archive.tree.make(&days)?, &name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(e) => return Err(Error::storage("replace", self.archive.tree.path(&days).join(&name), e.into())),
+        }
+        *withdrawn = true;
+        Ok(())
     }
 
     /// Parts of a sealed day are of no use to anyone.
@@ -417,21 +449,19 @@ impl DayWork {
     }
 }
 
-fn move_part(part: &Part, dir: &std::os::fd::OwnedFd, name: &str) -> std::io::Result<()> {
-    match fs::renameat_with(part.directory(), part.file_name(), dir, name, RenameFlags::NOREPLACE) {
-        // A filesystem without NOREPLACE: a link never replaces either.
-        Err(Errno::INVAL | Errno::NOSYS) => {
-            fs::linkat(part.directory(), part.file_name(), dir, name, AtFlags::empty())?;
-            fs::unlinkat(part.directory(), part.file_name(), AtFlags::empty())?;
-            Ok(())
-        }
-        other => other.map_err(Into::into),
-    }
+/// One directory operation: the file gets its name when all its bytes are there.
+fn link_unnamed(bytes: &[u8], dir: &OwnedFd, name: &str) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+    let mut file = File::from(fs::openat(dir, ".", flags, Mode::from_raw_mode(0o666))?);
+    file.write_all(bytes).map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
+    begin_writing_out(&file, 0, bytes.len());
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    fs::linkat(fs::CWD, open, dir, name, AtFlags::SYMLINK_FOLLOW)
 }
 
 fn discard(staged: &Staged) -> Result<(), Error> {
     match staged {
         Staged::Held(_) => Ok(()),
-        Staged::Part(part) => part.discard(),
+        Staged::Part(writer) => writer.part().discard(),
     }
 }

@@ -45,14 +45,20 @@ const WHOLE: [u64; 4] = [
 /// Puts the files at `paths` and their directories on stable storage, and the directory `days` of the records.
 ///
 /// A failure is final for these files: the kernel may have dropped their pages, and a second sync would answer yes.
-pub(super) fn settle<'a>(tree: &Tree, paths: impl Iterator<Item = &'a str>, days: &str) -> Result<(), Error> {
+/// So `root` is a descriptor of the day's own: one shared with other days would tell only the first that asks.
+pub(super) fn settle<'a>(
+    tree: &Tree,
+    root: &OwnedFd,
+    paths: impl Iterator<Item = &'a str>,
+    days: &str,
+) -> Result<(), Error> {
     let failed = |path: &Path, e: rustix::io::Errno| Error::storage("put on stable storage", path, e.into());
-    let kind = fs::fstatfs(tree.root()).map_err(|e| failed(&tree.path(""), e))?.f_type;
+    let kind = fs::fstatfs(root).map_err(|e| failed(&tree.path(""), e))?.f_type;
     // Sign and width of the type differ between platforms.
     #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a magic number of 32 bits")]
     let kind = u64::from(kind as u32);
     if WHOLE.contains(&kind) {
-        return fs::syncfs(tree.root()).map_err(|e| failed(&tree.path(""), e));
+        return fs::syncfs(root).map_err(|e| failed(&tree.path(""), e));
     }
     let mut last: Option<(String, Arc<OwnedFd>)> = None;
     for path in paths {

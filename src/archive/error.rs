@@ -49,6 +49,15 @@ pub enum Error {
         /// The path below the root.
         path: String,
     },
+    /// Somebody else wrote to the same part.
+    #[error(
+        "another process fetches `{path}` as well; hint: with `lock: none`, let one process at a time work on an \
+         archive, and run this one again"
+    )]
+    Shared {
+        /// The path below the root.
+        path: String,
+    },
 }
 
 impl Error {
@@ -67,6 +76,7 @@ impl Error {
             Error::Storage { .. } | Error::NoLocks { .. } => Class::Storage,
             Error::Record { .. } => Class::Record,
             Error::Occupied { .. } => Class::Occupied,
+            Error::Shared { .. } => Class::Held,
         }
     }
 }

@@ -14,6 +14,7 @@ use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::durable::boot_id;
 use super::record::line;
 use super::tree::Tree;
 use super::{Archive, Error, FileLine, RelativePath};
@@ -36,6 +37,15 @@ pub(super) enum Entry {
     Unsynced {},
     /// The listing was empty at this instant, past settle.
     Empty { at: DateTime<Utc> },
+    /// The listing held files: that it was empty before says nothing any more.
+    Listed {},
+}
+
+impl Entry {
+    /// Lines that follow answer `spec` and are written now.
+    pub(super) fn head(spec: Digest) -> Entry {
+        Entry::Journal { format: FORMAT.to_owned(), boot_id: boot_id().to_owned(), spec }
+    }
 }
 
 /// The format this version writes and reads.
@@ -57,11 +67,9 @@ pub(super) struct Told {
     pub(super) trusted: Vec<FileLine>,
     /// File lines of another spec or boot: the files must be hashed before they count.
     pub(super) suspect: Vec<FileLine>,
-    /// Paths that are ours to displace, though nothing is known of their bytes.
+    /// Paths that are ours to displace, though nothing is known of their bytes. A day sealed without them retires them.
     pub(super) ours: Vec<String>,
-    /// Paths that go to `retired/` when the day is sealed without them.
-    pub(super) retire: Vec<String>,
-    /// When the listing was first found empty.
+    /// When the listing was last found empty, by a look for the same spec that no fuller one followed.
     pub(super) empty_at: Option<DateTime<Utc>>,
 }
 
@@ -105,7 +113,7 @@ impl Journal {
     }
 
     /// Reads what an earlier go left, cuts off a torn last line, and begins a go of its own.
-    pub(super) fn begin(&self, spec: Digest, boot_id: &str) -> Result<Told, Error> {
+    pub(super) fn begin(&self, spec: Digest) -> Result<Told, Error> {
         let mut text = Vec::new();
         {
             let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,8 +124,8 @@ impl Journal {
                 file.set_len(whole as u64).map_err(|e| Error::storage("mend the journal", &self.path, e))?;
             }
         }
-        let told = tell(&text, spec, boot_id, &self.path);
-        self.append(&[Entry::Journal { format: FORMAT.to_owned(), boot_id: boot_id.to_owned(), spec }])?;
+        let told = tell(&text, spec, boot_id(), &self.path);
+        self.append(&[Entry::head(spec)])?;
         Ok(told)
     }
 
@@ -144,7 +152,8 @@ impl Journal {
 fn tell(text: &[u8], spec: Digest, boot_id: &str, path: &std::path::Path) -> Told {
     let mut told = Told::default();
     let mut files: BTreeMap<String, (FileLine, bool)> = BTreeMap::new();
-    let mut trusted = false;
+    let mut holders: BTreeMap<String, String> = BTreeMap::new();
+    let (mut trusted, mut is_same) = (false, false);
     for (index, raw) in text.split_inclusive(|b| *b == b'\n').enumerate() {
         let entry = match serde_json::from_slice::<Entry>(raw) {
             Ok(entry) => entry,
@@ -160,22 +169,41 @@ fn tell(text: &[u8], spec: Digest, boot_id: &str, path: &std::path::Path) -> Tol
                     tracing::warn!(journal = %path.display(), line = index + 1, "a journal of another version");
                     break;
                 }
-                trusted = boot == boot_id && asked == spec;
+                is_same = asked == spec;
+                trusted = boot == boot_id && is_same;
+                if !is_same {
+                    told.empty_at = None;
+                }
             }
             Entry::File(file) if RelativePath::from_record(&file.path).is_some() => {
-                files.insert(file.key.clone(), (*file, trusted));
+                // A later line on the same path has displaced what an earlier one put there, under whatever key.
+                if let Some(other) = holders.insert(file.path.clone(), file.key.clone()).filter(|k| *k != file.key) {
+                    files.remove(&other);
+                }
+                if let Some((earlier, _)) = files.insert(file.key.clone(), ((*file).clone(), trusted))
+                    && earlier.path != file.path
+                {
+                    holders.remove(&earlier.path);
+                    told.ours.push(earlier.path);
+                }
             }
             Entry::File(_) => {}
             Entry::Void { key } => {
-                files.remove(&key);
+                if let Some((file, _)) = files.remove(&key) {
+                    holders.remove(&file.path);
+                }
             }
             Entry::Retire { path } => {
                 if RelativePath::from_record(&path).is_some() {
-                    told.retire.push(path);
+                    told.ours.push(path);
                 }
             }
-            Entry::Unsynced {} => told.ours.extend(std::mem::take(&mut files).into_values().map(|(f, _)| f.path)),
-            Entry::Empty { at } => told.empty_at = told.empty_at.or(Some(at)),
+            Entry::Unsynced {} => {
+                holders.clear();
+                told.ours.extend(std::mem::take(&mut files).into_values().map(|(f, _)| f.path));
+            }
+            Entry::Empty { at } => told.empty_at = is_same.then_some(at),
+            Entry::Listed {} => told.empty_at = None,
         }
     }
     for (file, trusted) in files.into_values() {

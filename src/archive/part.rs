@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
@@ -56,7 +58,8 @@ pub struct Part {
     key: String,
 }
 
-/// An open part: bytes are appended in order.
+/// An open part: bytes are added in order, each at its own place. Two processes that hold one part against the rules
+/// then write the same bytes to the same places.
 #[derive(Debug)]
 pub struct PartWriter {
     file: File,
@@ -127,17 +130,15 @@ impl Part {
         Ok(PartWriter { file, length: 0, begun: 0, part: self.clone() })
     }
 
-    /// Goes on after the last byte.
+    /// Goes on after the first `length` bytes.
     ///
     /// # Errors
     /// [`Error::Storage`].
-    pub fn append(&self) -> Result<PartWriter, Error> {
-        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    pub fn append(&self, length: u64) -> Result<PartWriter, Error> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = fs::openat(&*self.dir, self.name(), flags, Mode::empty())
             .map_err(|e| Error::storage("go on with the part", &self.path, e.into()))?;
-        let file = File::from(file);
-        let length = file.metadata().map_err(|e| Error::storage("go on with the part", &self.path, e))?.len();
-        Ok(PartWriter { file, length, begun: length, part: self.clone() })
+        Ok(PartWriter { file: File::from(file), length, begun: length, part: self.clone() })
     }
 
     /// Removes part and sidecar.
@@ -147,7 +148,7 @@ impl Part {
     pub fn discard(&self) -> Result<(), Error> {
         for name in [self.name(), self.sidecar()] {
             match fs::unlinkat(&*self.dir, name, AtFlags::empty()) {
-                Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+                Ok(()) | Err(Errno::NOENT) => {}
                 Err(e) => return Err(Error::storage("remove the part", &self.path, e.into())),
             }
         }
@@ -159,12 +160,12 @@ impl Part {
         let _ = fs::unlinkat(&*self.dir, self.sidecar(), AtFlags::empty());
     }
 
-    pub(super) fn directory(&self) -> &OwnedFd {
-        &self.dir
-    }
-
-    pub(super) fn file_name(&self) -> String {
-        self.name()
+    /// Moves the part to another name, replacing what has it.
+    pub(super) fn move_over(&self, dir: &OwnedFd, name: &str) -> Result<(), Error> {
+        fs::renameat(&*self.dir, self.name(), dir, name)
+            .map_err(|e| Error::storage("move the part", &self.path, e.into()))?;
+        self.forget_sidecar();
+        Ok(())
     }
 }
 
@@ -174,7 +175,7 @@ impl PartWriter {
     /// # Errors
     /// [`Error::Storage`].
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.file.write_all(bytes).map_err(|e| Error::storage("write", &self.part.path, e))?;
+        self.file.write_all_at(bytes, self.length).map_err(|e| Error::storage("write", &self.part.path, e))?;
         self.length += bytes.len() as u64;
         if self.length - self.begun >= WRITE_OUT as u64 {
             begin_writing_out(&self.file, self.begun, WRITE_OUT);
@@ -193,5 +194,39 @@ impl PartWriter {
     #[must_use]
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// Gives the part a name that nothing has. False when its own name has come to mean other bytes than were written
+    /// here: without locks, another process may work on the same key.
+    pub(super) fn rename(&self, dir: &OwnedFd, name: &str) -> std::io::Result<bool> {
+        if !self.is_at(&self.part.dir, &self.part.name())? {
+            return Ok(false);
+        }
+        match fs::renameat_with(&*self.part.dir, self.part.name(), dir, name, RenameFlags::NOREPLACE) {
+            // A filesystem without NOREPLACE: a link never replaces either.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                fs::linkat(&*self.part.dir, self.part.name(), dir, name, AtFlags::empty())?;
+                fs::unlinkat(&*self.part.dir, self.part.name(), AtFlags::empty())?;
+            }
+            other => other?,
+        }
+        if !self.is_at(dir, name)? {
+            // Exchanged in this very moment: no unproved bytes keep a final name.
+            fs::renameat(dir, name, &*self.part.dir, self.part.name())?;
+            return Ok(false);
+        }
+        self.part.forget_sidecar();
+        Ok(true)
+    }
+
+    /// True when the name stands for the file written here, with the bytes written here and no others.
+    fn is_at(&self, dir: &OwnedFd, name: &str) -> std::io::Result<bool> {
+        let own = fs::fstat(&self.file)?;
+        match fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(named) => Ok((named.st_dev, named.st_ino) == (own.st_dev, own.st_ino)
+                && u64::try_from(own.st_size).is_ok_and(|size| size == self.length)),
+            Err(Errno::NOENT) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::day::Staged;
 use super::name::sanitise;
 use super::record::line;
 use super::tree::Tree;
-use super::{Archive, Error, Part};
+use super::{Archive, Error};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::manifest::SeriesId;
@@ -46,11 +46,7 @@ pub(super) fn put(
                 tree.replace(&directory, &name, &bytes, false)?;
             }
         }
-        Staged::Part(part) => {
-            rustix::fs::renameat(part.directory(), part.file_name(), &*dir, &name)
-                .map_err(|e| Error::storage("put in quarantine", part.path(), e.into()))?;
-            Part::forget_sidecar(&part);
-        }
+        Staged::Part(writer) => writer.part().move_over(&dir, &name)?,
     }
     let reason = Reason { key, url, class: failure.class.name(), message: &failure.message };
     tree.replace(&directory, &format!("{name}.json"), &line(&reason), false)?;

@@ -87,7 +87,7 @@ fn publish(work: &DayWork, key: &str, at: &str, body: &str) -> Result<Published,
 fn by_part(work: &DayWork, key: &str, at: &str, body: &str) -> Result<Published, Error> {
     let mut writer = work.part(key).unwrap().create(&Validators::default()).unwrap();
     writer.write(body.as_bytes()).unwrap();
-    work.publish(&Staged::Part(writer.part().clone()), &path(at), line(key, at, body))
+    work.publish(&Staged::Part(writer), &path(at), line(key, at, body))
 }
 
 #[test]
@@ -255,4 +255,90 @@ fn a_bad_body_lies_in_quarantine_with_its_reason() {
     names.sort();
     assert_eq!(std::fs::read(&names[0]).unwrap(), b"bad");
     assert!(std::fs::read_to_string(&names[1]).unwrap().contains("fits-checksum"));
+}
+
+#[test]
+fn a_journalled_file_that_another_spec_displaced_is_not_believed_again() {
+    let lab = Lab::new();
+    publish(&lab.work("a"), "k1", "s/a", "one").unwrap();
+    assert_eq!(publish(&lab.work("b"), "k2", "s/a", "two").unwrap(), Published::Replaced);
+    let work = lab.work("a");
+    assert_eq!(work.have("k1"), None, "the path holds other bytes of the same length");
+    assert_eq!(publish(&work, "k1", "s/a", "one").unwrap(), Published::Replaced);
+    lab.seal(work, "a", State::Sealed, &["k1"]);
+    assert_eq!(lab.text("s/a"), "one");
+}
+
+#[test]
+fn a_file_that_another_layout_left_behind_is_retired() {
+    let lab = Lab::new();
+    publish(&lab.work("a"), "k1", "s/old", "one").unwrap();
+    let work = lab.work("b");
+    publish(&work, "k1", "s/new", "one").unwrap();
+    drop(work);
+    lab.seal(lab.work("b"), "b", State::Sealed, &["k1"]);
+    assert!(lab.root().join("s/new").exists() && !lab.root().join("s/old").exists());
+}
+
+#[test]
+fn an_empty_listing_counts_for_its_own_spec_and_until_a_fuller_one() {
+    let lab = Lab::new();
+    let at = "2016-01-01T00:00:00Z".parse().unwrap();
+    lab.work("a").note_empty(at).unwrap();
+    assert_eq!(lab.work("a").empty_at(), Some(at));
+    assert_eq!(lab.work("b").empty_at(), None, "another question was asked");
+    assert_eq!(lab.work("b").empty_at(), None);
+    lab.work("b").note_empty(at).unwrap();
+    lab.work("b").note_listed().unwrap();
+    assert_eq!(lab.work("b").empty_at(), None, "it held files in between");
+}
+
+#[test]
+fn without_locks_a_day_done_twice_at_once_publishes_no_half_file() {
+    let mut lab = Lab::new();
+    lab.archive = Arc::new(Archive::open(lab.root(), LockMode::None).unwrap());
+    let (one, two) = (lab.work("a"), lab.work("a"));
+    let mut first = one.part("k").unwrap().create(&Validators::default()).unwrap();
+    first.write(b"whole").unwrap();
+    let mut second = two.part("k").unwrap().create(&Validators::default()).unwrap();
+    second.write(b"wh").unwrap();
+    let error = one.publish(&Staged::Part(first), &path("s/a"), line("k", "s/a", "whole")).unwrap_err();
+    assert_eq!(error.class(), Class::Held);
+    assert!(!lab.root().join("s/a").exists());
+    // Both go on with one part: each byte has one place.
+    let mut third = one.part("k").unwrap().append(2).unwrap();
+    third.write(b"ole").unwrap();
+    second.write(b"ole").unwrap();
+    two.publish(&Staged::Part(second), &path("s/a"), line("k", "s/a", "whole")).unwrap();
+    assert_eq!(lab.text("s/a"), "whole");
+}
+
+#[test]
+fn staged_bodies_of_one_name_do_not_share_a_part() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    let (one, two) = (work.stage("k1", b"one").unwrap(), work.stage("k2", b"two").unwrap());
+    for (staged, folder) in [(one, "s/1"), (two, "s/2")] {
+        let dir = lab.archive.tree.make(folder).unwrap();
+        assert!(staged.rename(&dir, "same.fits").unwrap());
+    }
+    assert_eq!((lab.text("s/1/same.fits"), lab.text("s/2/same.fits")), ("one".into(), "two".into()));
+}
+
+#[test]
+fn a_record_is_taken_down_before_a_file_of_it_is_displaced() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    publish(&work, "k1", "s/a", "one").unwrap();
+    publish(&work, "k2", "s/b", "bee").unwrap();
+    lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
+    let work = lab.work("b");
+    assert_eq!(publish(&work, "other", "s/a", "two").unwrap(), Published::Replaced);
+    drop(work);
+    // Back to what the record answered: it would have vouched for `one`.
+    let work = lab.work("a");
+    assert_eq!((work.have("k1"), work.have("k2")), (None, Some(line("k2", "s/b", "bee"))));
+    assert_eq!(publish(&work, "k1", "s/a", "one").unwrap(), Published::Replaced);
+    lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
+    assert_eq!((lab.text("s/a"), lab.text("s/b")), ("one".into(), "bee".into()));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufWriter, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,8 +36,10 @@ impl Tree {
         self.path.join(relative)
     }
 
-    pub(super) fn root(&self) -> BorrowedFd<'_> {
-        self.root.as_fd()
+    /// The root, opened once more: a failed write-out is told once to each open descriptor.
+    pub(super) fn root_anew(&self) -> Result<OwnedFd, Error> {
+        fs::openat(&*self.root, ".", DIRECTORY, Mode::empty())
+            .map_err(|e| Error::storage("enter the archive's root", &self.path, e.into()))
     }
 
     /// Enters a directory below the root, making what is missing.

@@ -127,7 +127,8 @@ pub async fn attempt(ask: &Ask<'_>) -> Result<Fetched, Failed> {
         ask.part.discard()?;
         restarted = true;
     }
-    let response = ask.client.get(&ask.file.url, HeaderMap::new()).await?;
+    let asked = ask.client.get(&ask.file.url, HeaderMap::new()).await;
+    let response = asked.map_err(|failure| Failed { failure, body: None, restarted })?;
     if response.status != StatusCode::OK {
         let failure = Failure::new(
             Class::Protocol,

@@ -101,7 +101,7 @@ pub(super) async fn stream(
     drop(response);
     let sink = pipe.close().await?;
     let PartSink { writer, checks } = sink;
-    finish(checks, Staged::Part(writer.part().clone()), due, framed, validators, kept)
+    finish(checks, Staged::Part(writer), due, framed, validators, kept)
 }
 
 /// Judges a body that has ended.

@@ -86,7 +86,7 @@ impl Kept {
         let mut checks = Checks::new(name_of(ask.file, self.validators.name.as_deref()), ask.verify);
         let read = move || -> Result<(PartSink, Vec<u8>), Failure> {
             let failed = |e| Failure::from(Error::Storage { action: "read", path: part.path().to_owned(), source: e });
-            let writer = part.append()?;
+            let writer = part.append(length)?;
             let mut file = writer.file();
             file.rewind().map_err(failed)?;
             let mut buffer = vec![0; 256 * 1024];
@@ -116,6 +116,9 @@ impl Kept {
         let mut rest = Bytes::new();
         while compared < overlap.len() {
             let Some(mut bytes) = response.chunk().await? else {
+                if response.is_framed() {
+                    return Ok(Went::Contradicted("a part was asked for, and it ends before it begins".to_owned()));
+                }
                 let message = "the connection ended within the overlap";
                 return Err(Failure::new(Class::Truncated, message).into());
             };
@@ -140,7 +143,7 @@ impl Kept {
     pub(super) async fn is_whole(&self, ask: &Ask<'_>) -> Result<Option<Fetched>, Failed> {
         let (sink, _) = self.read_again(ask).await?;
         let PartSink { writer, checks } = sink;
-        let staged = Staged::Part(writer.part().clone());
+        let staged = Staged::Part(writer);
         // A length that only the 416 gave is no proof: size alone does not do here.
         let due = self.validators.total.or(ask.file.bytes);
         match finish(checks, staged, due, false, self.validators.clone(), self.length) {

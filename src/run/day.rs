@@ -68,7 +68,7 @@ async fn try_work(
     let Some(opened) = run.series.get(&todo.series) else {
         return Err(Failure::new(Class::SourceRefused, format!("no source is open for `{}`", todo.series)));
     };
-    let day_work = match take(run, todo).await? {
+    let day_work: Arc<DayWork> = match take(run, todo).await? {
         archive::Opened::Work(work) => Arc::from(work),
         archive::Opened::Held => {
             done.state = DayState::Held;
@@ -85,7 +85,10 @@ async fn try_work(
     done.outside_day = listed.outside_day;
     done.duplicates = listed.duplicates;
     let is_final = is_final(run, opened, todo, listed_at);
-    if listed.files.is_empty() && is_final && !seen_empty_before(run, &day_work, listed_at)? {
+    if !listed.files.is_empty() {
+        day_work.note_listed()?;
+    } else if (is_final || day_work.had_files()) && !seen_empty_before(run, &day_work, listed_at)? {
+        // Final, or about to retire what an earlier listing had: neither happens on the word of one answer.
         return Ok(false);
     }
     let total = listed.files.len() as u64;
@@ -151,8 +154,9 @@ fn seen_empty_before(run: &Run, work: &DayWork, now: DateTime<Utc>) -> Result<bo
     let second_look = chrono::TimeDelta::from_std(run.second_look).unwrap_or(chrono::TimeDelta::MAX);
     match work.empty_at() {
         Some(at) if now.signed_duration_since(at) >= second_look => Ok(true),
-        Some(_) => Ok(false),
-        None => {
+        Some(at) if at <= now => Ok(false),
+        // None yet, or one by a clock that went wrong: waiting for that hour could take for ever.
+        _ => {
             work.note_empty(now)?;
             Ok(false)
         }

@@ -69,7 +69,9 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
                 }
             },
             () = run.halt.cancelled(), if !run.halt.is_cancelled() => {}
-            () = sleep_until(next_look.unwrap_or_else(Instant::now)), if next_look.is_some() && flying.len() < in_flight => {}
+            () = sleep_until(next_look.unwrap_or_else(Instant::now)),
+                // A halted run begins nothing: an instant that has passed would be told for ever.
+                if next_look.is_some() && flying.len() < in_flight && !run.halt.is_cancelled() => {}
             _ = tick.tick() => run.tell(Event::Hosts(net.hosts())),
         }
     }

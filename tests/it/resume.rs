@@ -181,6 +181,37 @@ fn r_01_r_02_r_04_r_06_an_answer_that_does_not_fit_the_part_is_thrown_away() {
 }
 
 #[test]
+fn a_restart_counts_though_the_request_after_it_failed() {
+    let refused = large_answer(large_body()).ranges(Ranges::Refused(None));
+    let cut = large_answer(large_body()).ending(Ending::Cut(BREAK));
+    let server = service([cut, refused, Answer::status(500), large_answer(large_body())]);
+    let lab = lab_for(&server);
+    let report = lab.report(0);
+    assert_eq!((lab.proved("data"), digests(&lab)), unbroken());
+    assert_eq!(report["totals"]["files"]["restarted"], 1, "{report:#}");
+}
+
+#[test]
+fn a_service_that_gives_less_than_the_overlap_is_asked_for_the_whole() {
+    // It would do the same at each attempt of each run.
+    let report = contradicted(&large_answer(large_body()).ranges(Ranges::Short(1000)));
+    assert_eq!(report["totals"]["files"]["restarted"], 1, "{report:#}");
+}
+
+#[test]
+fn a_service_that_gives_the_rest_piece_by_piece_is_gone_on_with() {
+    let piece = large_answer(large_body()).ranges(Ranges::Short(400_000));
+    let server = service([large_answer(large_body()).ending(Ending::Cut(BREAK)), piece]);
+    let lab = lab_for(&server);
+    let report = lab.report(0);
+    assert_eq!((lab.proved("data"), digests(&lab)), unbroken());
+    assert_eq!(
+        (&report["totals"]["files"]["resumed"], &report["totals"]["files"]["restarted"]),
+        (&1.into(), &0.into())
+    );
+}
+
+#[test]
 fn r_09_a_weak_etag_alone_is_not_used_to_resume() {
     let weak = || large_answer(large_body()).etag(Some("W/\"1\"")).last_modified(None);
     let server = service([weak().ending(Ending::Cut(BREAK)), weak()]);

@@ -64,6 +64,8 @@ pub(crate) enum Ranges {
     Refused(Option<String>),
     /// As asked, whatever `If-Range` says.
     Unconditional,
+    /// With 206 and only so many of the bytes asked for, and a `Content-Range` that says so.
+    Short(usize),
 }
 
 impl Answer {

@@ -185,6 +185,10 @@ fn part(request: &Request, answer: &Answer) -> Part {
             let range = start..asked.end;
             Part { status: 206, content_range: Some(says(&range)), range }
         }
+        Ranges::Short(bytes) => {
+            let range = asked.start..asked.end.min(asked.start + bytes);
+            Part { status: 206, content_range: Some(says(&range)), range }
+        }
         Ranges::Honest | Ranges::Ignored | Ranges::Unconditional => {
             Part { status: 206, content_range: Some(says(&asked)), range: asked }
         }

@@ -1,0 +1,180 @@
+//! Days whose listing is empty, through the library's door: no program, a clock and a second look of the test's own.
+//!
+//! What it does not do: wait for half a minute, as the program does between two looks.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use sunhaul::archive::{Archive, Opened, State};
+use sunhaul::day::Day;
+use sunhaul::manifest::{self, Manifest};
+use sunhaul::net::Net;
+use sunhaul::run::event::{DayState, Event, Observer};
+use sunhaul::run::{Order, Outcome, Todo, execute};
+use tokio_util::sync::CancellationToken;
+
+use crate::lab::{Answer, Item, Job, Lab, PATIENCE, Server, fits};
+
+const LISTING: &str = "/HMI/sharp_720s";
+const NAME: &str = "sharp_720s_20151211_182208";
+const TIME: &str = "2015-12-11T18:22:08.799999Z";
+
+/// A clock that goes on by a second whenever it is asked, from 2016-01-01 on.
+fn now() -> DateTime<Utc> {
+    static ASKED: AtomicI64 = AtomicI64::new(1_451_606_400);
+    DateTime::from_timestamp(ASKED.fetch_add(1, Ordering::SeqCst), 0).expect("an instant")
+}
+
+/// Keeps what it is told.
+#[derive(Default)]
+struct Told(Mutex<Vec<Event>>);
+
+impl Observer for Told {
+    fn on(&self, event: Event) {
+        self.0.lock().expect("a lock").push(event);
+    }
+}
+
+fn manifest(lab: &Lab) -> Manifest {
+    manifest::load(&lab.path("job.yaml"), &|_| None).unwrap_or_else(|e| panic!("{}", e.render(false)))
+}
+
+fn todo(job: &Manifest) -> Todo {
+    let day = Day::whole("2015-12-11".parse().expect("a date"));
+    Todo { series: job.series[0].id.clone(), spec: job.series[0].spec(&day), day, recheck: false }
+}
+
+fn archive(job: &Manifest) -> Arc<Archive> {
+    Arc::new(Archive::open(&job.archive.root, job.archive.lock).expect("an archive"))
+}
+
+/// One run over the one day, which must end.
+fn run(lab: &Lab, server: &Server) -> (Outcome, Vec<Event>) {
+    run_until(lab, server, &CancellationToken::new(), Duration::from_millis(20))
+}
+
+fn run_until(lab: &Lab, server: &Server, stop: &CancellationToken, second_look: Duration) -> (Outcome, Vec<Event>) {
+    let job = manifest(lab);
+    let told = Arc::new(Told::default());
+    let order = Order {
+        days: vec![todo(&job)],
+        already_sealed: 0,
+        archive: archive(&job),
+        net: Net::new(),
+        bases: BTreeMap::from([(job.series[0].id.clone(), server.url().parse().expect("a URL"))]),
+        run: "20260101T000000Z-0000000000000001".to_owned(),
+        observer: told.clone(),
+        stop: stop.clone(),
+        now,
+        second_look,
+        manifest: Arc::new(job),
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let ended = runtime.block_on(async { tokio::time::timeout(PATIENCE, execute(order)).await });
+    let outcome = ended.expect("the run ends").expect("a source that opens");
+    let events = std::mem::take(&mut *told.0.lock().expect("a lock"));
+    (outcome, events)
+}
+
+fn lab_for(server: &Server, more: &str) -> Lab {
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at(&server.url()).more(more).yaml());
+    lab
+}
+
+fn empty() -> Answer {
+    Answer::json(&json!([]))
+}
+
+fn full() -> Answer {
+    Answer::json(&json!([{ "url": format!("http://cluster-r730-1:8001/HMI/sharp_720s/{NAME}"), "date_obs": TIME }]))
+}
+
+fn service(listings: impl IntoIterator<Item = Answer>) -> Server {
+    let server = Server::start();
+    server.file("sharp_720s", Item::new(NAME, TIME), fits(1, 60, TIME));
+    server.script(LISTING, listings);
+    server
+}
+
+#[test]
+fn an_empty_day_seals_by_its_second_look_and_no_sooner() {
+    let server = service([empty()]);
+    let lab = lab_for(&server, "");
+    let (outcome, events) = run(&lab, &server);
+    assert!(outcome.is_complete(), "{outcome:?}");
+    assert_eq!(server.requests_for(LISTING).len(), 2);
+    assert_eq!(lab.day("data", "sharp_720s", "2015-12-11").header["state"], "sealed");
+    let listed = events.iter().filter(|event| matches!(event, Event::DayListed { .. })).count();
+    assert_eq!(listed, 1, "it is counted once");
+}
+
+#[test]
+fn a_second_look_that_finds_files_fetches_them() {
+    let server = service([empty(), full()]);
+    let lab = lab_for(&server, "");
+    assert!(run(&lab, &server).0.is_complete());
+    assert_eq!(lab.proved("data").len(), 1);
+}
+
+#[test]
+fn an_empty_look_by_a_clock_far_ahead_is_no_reason_to_wait_for_that_hour() {
+    let server = service([empty()]);
+    let lab = lab_for(&server, "");
+    let job = manifest(&lab);
+    let todo = todo(&job);
+    match archive(&job).take(&todo.series, todo.day.date, todo.spec, &job.name, true).expect("a day") {
+        Opened::Work(work) => work.note_empty("2100-01-01T00:00:00Z".parse().expect("an instant")).expect("a note"),
+        other => panic!("{other:?}"),
+    }
+    assert!(run(&lab, &server).0.is_complete());
+    assert_eq!(server.requests_for(LISTING).len(), 2);
+}
+
+#[test]
+fn a_stop_between_two_looks_ends_the_run_and_seals_nothing() {
+    let server = service([empty()]);
+    let lab = lab_for(&server, "");
+    let stop = CancellationToken::new();
+    let (outcome, _) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            lab.until("the first look is taken", |_| !server.requests_for(LISTING).is_empty());
+            stop.cancel();
+        });
+        run_until(&lab, &server, &stop, Duration::from_hours(1))
+    });
+    assert!(outcome.interrupted && !outcome.is_complete(), "{outcome:?}");
+    assert_eq!((server.requests_for(LISTING).len(), lab.days("data").len()), (1, 0));
+}
+
+#[test]
+fn a_young_day_does_not_lose_its_files_to_one_empty_answer() {
+    let server = service([full(), empty(), full()]);
+    let lab = lab_for(&server, "settle: 300d");
+    let (outcome, _) = run(&lab, &server);
+    assert_eq!(outcome.days, BTreeMap::from([(DayState::Provisional, 1)]));
+    let before = lab.files("data");
+    assert_eq!(before.len(), 1);
+    assert!(run(&lab, &server).0.is_complete());
+    assert_eq!(lab.proved("data"), before);
+    let record =
+        Archive::record(&lab.path("data"), &manifest(&lab).series[0].id, "2015-12-11".parse().expect("a date"));
+    assert_eq!(record.expect("a record").expect("a day").header.state, State::Provisional);
+    assert_eq!(server.requests_for(&format!("{LISTING}/{NAME}")).len(), 1, "nothing is fetched twice");
+}
+
+#[test]
+fn a_provisional_day_is_listed_again_and_sealed_once_it_is_old() {
+    let server = service([full()]);
+    let lab = lab_for(&server, "settle: 300d");
+    run(&lab, &server);
+    lab.write("job.yaml", Job::at(&server.url()).yaml());
+    let (outcome, events) = run(&lab, &server);
+    assert_eq!(outcome.days, BTreeMap::from([(DayState::Sealed, 1)]));
+    assert!(events.iter().any(|event| matches!(event, Event::DayListed { have: 1, files: 1, .. })), "{events:?}");
+    assert_eq!(server.requests_for(&format!("{LISTING}/{NAME}")).len(), 1);
+}
