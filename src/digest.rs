@@ -17,6 +17,21 @@ impl Digest {
         Digest(Sha256::digest(bytes).into())
     }
 
+    /// A digest of two texts, half and half: the first 16 bytes tell the first text, the others the second.
+    #[must_use]
+    pub fn of_two(first: &[u8], second: &[u8]) -> Digest {
+        let (first, second) = (Digest::of(first), Digest::of(second));
+        let mut bytes = first.0;
+        bytes[16..].copy_from_slice(&second.0[..16]);
+        Digest(bytes)
+    }
+
+    /// True when the first texts of two digests made by [`Digest::of_two`] are the same.
+    #[must_use]
+    pub fn has_first_of(&self, other: &Digest) -> bool {
+        self.0[..16] == other.0[..16]
+    }
+
     /// The 32 bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8; 32] {

@@ -67,7 +67,10 @@ pub enum Reason {
     /// Its record is not final.
     Provisional,
     /// Its record answers another question of this job.
-    Stale,
+    Stale {
+        /// It was asked of another source or series: nothing of it can be kept.
+        elsewhere: bool,
+    },
     /// Its record cannot be read; why.
     Damaged(String),
 }
@@ -79,7 +82,7 @@ impl Reason {
         match self {
             Reason::New => "new",
             Reason::Provisional => "provisional",
-            Reason::Stale => "stale",
+            Reason::Stale { .. } => "stale",
             Reason::Damaged(_) => "damaged",
         }
     }
@@ -90,8 +93,11 @@ impl fmt::Display for Reason {
         match self {
             Reason::New => f.write_str("not fetched yet"),
             Reason::Provisional => f.write_str("was too young to be final when it was listed"),
-            Reason::Stale => {
-                f.write_str("asked for something else before: the source, series, layout, filters or window changed")
+            Reason::Stale { elsewhere: true } => {
+                f.write_str("asked of another source or series before: all of it is fetched again")
+            }
+            Reason::Stale { elsewhere: false } => {
+                f.write_str("asked for something else before: the segments, other filters, layout or window changed")
             }
             Reason::Damaged(why) => write!(f, "its record cannot be read: {why}"),
         }
@@ -313,7 +319,9 @@ impl Plan {
                     self.refused.push(RefusedDay { series: index, id, day, job: known.job });
                     continue;
                 }
-                Record::Known(known) if known.spec != spec => Reason::Stale,
+                Record::Known(known) if known.spec != spec => {
+                    Reason::Stale { elsewhere: !known.spec.has_first_of(&spec) }
+                }
                 Record::Known(known) => match known.state {
                     Recorded::Provisional => Reason::Provisional,
                     Recorded::Sealed => {
@@ -327,7 +335,7 @@ impl Plan {
             *match reason {
                 Reason::New => &mut counts.new,
                 Reason::Provisional => &mut counts.provisional,
-                Reason::Stale => &mut counts.stale,
+                Reason::Stale { .. } => &mut counts.stale,
                 Reason::Damaged(_) => &mut counts.damaged,
             } += 1;
             self.days.push(PlannedDay { series: index, id, day, spec, reason });

@@ -135,7 +135,10 @@ impl Archive {
         let mut prior = BTreeMap::new();
         for file in before.iter().flat_map(|r| &r.files).filter(|f| f.sha256.is_some()) {
             ours.insert(file.path.clone());
-            prior.insert(file.key.clone(), file.clone());
+            // Under the same key another source has another file.
+            if before.as_ref().is_some_and(|r| r.header.spec.has_first_of(&spec)) {
+                prior.insert(file.key.clone(), file.clone());
+            }
         }
         for file in told.trusted {
             ours.insert(file.path.clone());

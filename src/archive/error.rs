@@ -40,6 +40,15 @@ pub enum Error {
         /// What is wrong and what to do.
         why: String,
     },
+    /// A record that a newer version wrote.
+    #[error("`{}` is written as `{format}`, which this version does not know; use a newer sunhaul",
+        escape(&path.to_string_lossy()))]
+    Newer {
+        /// The record.
+        path: PathBuf,
+        /// What it calls itself; safe to show.
+        format: String,
+    },
     /// The path is taken by other bytes.
     #[error(
         "`{path}` is taken by a file that no record names and that holds other bytes; hint: move it away, or choose \
@@ -74,7 +83,7 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Error::Storage { .. } | Error::NoLocks { .. } => Class::Storage,
-            Error::Record { .. } => Class::Record,
+            Error::Record { .. } | Error::Newer { .. } => Class::Record,
             Error::Occupied { .. } => Class::Occupied,
             Error::Shared { .. } => Class::Held,
         }

@@ -153,7 +153,7 @@ fn tell(text: &[u8], spec: Digest, boot_id: &str, path: &std::path::Path) -> Tol
     let mut told = Told::default();
     let mut files: BTreeMap<String, (FileLine, bool)> = BTreeMap::new();
     let mut holders: BTreeMap<String, String> = BTreeMap::new();
-    let (mut trusted, mut is_same) = (false, false);
+    let (mut trusted, mut is_same, mut is_of_source) = (false, false, false);
     for (index, raw) in text.split_inclusive(|b| *b == b'\n').enumerate() {
         let entry = match serde_json::from_slice::<Entry>(raw) {
             Ok(entry) => entry,
@@ -170,10 +170,15 @@ fn tell(text: &[u8], spec: Digest, boot_id: &str, path: &std::path::Path) -> Tol
                     break;
                 }
                 is_same = asked == spec;
+                is_of_source = asked.has_first_of(&spec);
                 trusted = boot == boot_id && is_same;
                 if !is_same {
                     told.empty_at = None;
                 }
+            }
+            // Of another source: its path is ours, and that is all it tells.
+            Entry::File(file) if !is_of_source && RelativePath::from_record(&file.path).is_some() => {
+                told.ours.push(file.path.clone());
             }
             Entry::File(file) if RelativePath::from_record(&file.path).is_some() => {
                 // A later line on the same path has displaced what an earlier one put there, under whatever key.

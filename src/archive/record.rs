@@ -225,8 +225,8 @@ impl DayRecord {
     }
 }
 
-const CUT: &str = "it is cut short; remove it and run the job again: what is there is kept";
-const MEND: &str = "remove the record and run the job again: what is there is kept";
+const CUT: &str = "it is cut short; `sunhaul run` does the day again and keeps what is there";
+const MEND: &str = "`sunhaul run` does the day again and keeps what is there";
 
 fn parse_header(path: &Path, text: &[u8]) -> Result<DayHeader, Error> {
     // The format is looked at before the rest, so that a newer version is told as such.
@@ -235,12 +235,8 @@ fn parse_header(path: &Path, text: &[u8]) -> Result<DayHeader, Error> {
     match value.pointer("/day/format").and_then(serde_json::Value::as_str) {
         Some(FORMAT) => {}
         Some(other) => {
-            let other = crate::untrusted::escape(other).into_owned();
-            return Err(Error::record(
-                path,
-                1,
-                format!("written as `{other}`, which this version does not know; use a newer sunhaul"),
-            ));
+            let format = crate::untrusted::escape(other).into_owned();
+            return Err(Error::Newer { path: path.to_owned(), format });
         }
         None => return Err(Error::record(path, 1, format!("no day header; {MEND}"))),
     }

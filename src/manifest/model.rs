@@ -307,7 +307,8 @@ impl Series {
     /// The digest of what one day of this series is asked for: a day record answers exactly this.
     ///
     /// Source kind and base path, series, filters, layout and window are in it; host, limits, retry, settle and
-    /// verify are not. Values are written as canonical JSON in a fixed order.
+    /// verify are not. Values are written as canonical JSON in a fixed order. The first half stands for the source and
+    /// its series alone: where it differs, no file of an earlier record is the same file.
     #[must_use]
     pub fn spec(&self, day: &Day) -> Digest {
         let scale = self.source.scale();
@@ -317,11 +318,9 @@ impl Series {
             sorted.sort_unstable();
             sorted
         });
+        let source = serde_json::json!(["source/1", self.source.kind(), self.source.identity(), self.name]);
         let asked = serde_json::json!([
             "spec/1",
-            self.source.kind(),
-            self.source.identity(),
-            self.name,
             segments,
             self.filters.harpnum,
             self.filters.quality.map(|q| q.none_of),
@@ -330,6 +329,6 @@ impl Series {
             scale.label(day.window.start),
             scale.label(day.window.end),
         ]);
-        Digest::of(asked.to_string().as_bytes())
+        Digest::of_two(source.to_string().as_bytes(), asked.to_string().as_bytes())
     }
 }

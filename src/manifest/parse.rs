@@ -46,7 +46,7 @@ pub fn load(path: &Path, environment: Environment<'_>) -> Result<Manifest, Diagn
     let unreadable = |error: &std::io::Error| {
         let finding = match error.kind() {
             std::io::ErrorKind::NotFound => Finding::whole("there is no such file")
-                .hint("name a manifest, such as `jobs/quickstart.yaml`; `sunhaul init` writes one"),
+                .hint("name a manifest, such as `jobs/quickstart.yaml`"),
             std::io::ErrorKind::IsADirectory => folder(),
             _ => Finding::whole(format!("cannot be read: {error}")),
         };
@@ -102,7 +102,7 @@ pub fn parse(path: &Path, bytes: &[u8], environment: Environment<'_>) -> Result<
 fn tree(text: &str) -> Result<Node, Finding> {
     let is_blank = |line: &str| line.is_empty() || line.starts_with('#') || line == "---" || line == "...";
     if text.trim_start_matches('\u{feff}').lines().all(|line| is_blank(line.trim())) {
-        return Err(Finding::whole("an empty file").hint("`sunhaul init` writes a manifest to begin with"));
+        return Err(Finding::whole("an empty file").hint("take `jobs/quickstart.yaml` to begin with"));
     }
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {

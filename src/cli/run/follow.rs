@@ -76,8 +76,11 @@ impl Follower {
         let this = self.clone();
         let write = move || {
             let bytes = report.to_json()?;
-            this.archive.write_run_report(&this.run, &bytes)?;
-            this.report.as_ref().map_or(Ok(()), |file| file.write(&bytes, when))
+            let archived = this.archive.write_run_report(&this.run, &bytes);
+            // Each is written whatever became of the other: they may lie on different disks.
+            this.report.as_ref().map_or(Ok(()), |file| file.write(&bytes, when))?;
+            archived?;
+            Ok(())
         };
         tokio::task::spawn_blocking(write).await?
     }

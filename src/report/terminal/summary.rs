@@ -126,19 +126,22 @@ fn days(report: &Report) -> String {
     out
 }
 
-/// `30 files listed: 24 fetched (2 resumed, 120 KiB), 6 there already, 1 absent upstream`
+/// `30 files listed: 24 fetched (2 resumed), 6 there already, 1 absent upstream`
 fn files(report: &Report) -> String {
     let files = &report.totals.files;
-    let parts = listed(&[
-        (files.fetched, "fetched"),
+    let within = listed(&[
         (files.resumed, "resumed"),
         (files.restarted, "restarted"),
+        (files.replaced, "in place of others"),
+    ]);
+    let fetched = if within.is_empty() { "fetched".to_owned() } else { format!("fetched ({})", within.join(", ")) };
+    let parts = listed(&[
+        (files.fetched, fetched.as_str()),
         (files.have, "there already"),
         (files.kept, "kept"),
         (files.absent, "absent upstream"),
         (files.failed, "missing"),
         (files.quarantined, "quarantined"),
-        (files.replaced, "replaced"),
     ]);
     if parts.is_empty() {
         return String::new();
