@@ -1,5 +1,6 @@
 //! Emptying `work`: parts, quarantine, retired files, journals. Loses unfinished work only.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use chrono::NaiveDate;
@@ -15,41 +16,76 @@ pub struct Cleaned {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Days that another process is working on; when there are any, nothing was removed.
+    /// Days that another process is working on; when there were any at the beginning, nothing was removed.
     pub held: Vec<(String, NaiveDate)>,
 }
 
 impl Archive {
     /// Empties `.sunhaul/work`, unless a day of it is being worked on.
     ///
+    /// Each day is locked while it is emptied, one at a time: there may be more of them than a process may open files.
+    ///
     /// # Errors
     /// [`Error::Storage`].
     pub fn clean(&self) -> Result<Cleaned, Error> {
         let mut cleaned = Cleaned::default();
-        // Held until the end, so that nobody begins a day while its files go.
-        let mut locks = Vec::new();
-        let journals = self.tree.path(&format!("{STATE}/work/journal"));
-        for series in entries(&journals)? {
-            let Some(id) = series.file_name().and_then(|n| n.to_str()).map(|n| SeriesId(n.to_owned())) else {
-                continue;
-            };
-            for journal in entries(&series)? {
-                let date = journal.file_stem().and_then(|s| s.to_str()).and_then(|s| s.parse::<NaiveDate>().ok());
-                let Some(date) = date else { continue };
-                match Journal::open(&self.tree, &id, date, self.lock)? {
-                    Some(lock) => locks.push(lock),
-                    None => cleaned.held.push((id.0.clone(), date)),
-                }
+        let journals = self.days_in("journal")?;
+        for (series, date) in &journals {
+            if Journal::open(&self.tree, series, *date, self.lock)?.is_none() {
+                cleaned.held.push((series.0.clone(), *date));
             }
         }
-        if cleaned.held.is_empty() {
-            for kind in ["journal", "partial", "quarantine", "retired"] {
-                empty(&self.tree.path(&format!("{STATE}/work/{kind}")), &mut cleaned)?;
-            }
+        if !cleaned.held.is_empty() {
+            return Ok(cleaned);
+        }
+        let mut days = journals;
+        for kind in FOLDERS {
+            days.extend(self.days_in(kind)?);
+        }
+        for (series, date) in days {
+            self.clean_day(&series, date, &mut cleaned)?;
         }
         Ok(cleaned)
     }
+
+    fn clean_day(&self, series: &SeriesId, date: NaiveDate, cleaned: &mut Cleaned) -> Result<(), Error> {
+        let path = self.tree.path(&Archive::work("journal", series)).join(format!("{date}.jsonl"));
+        let length = path.symlink_metadata().ok().map(|meta| meta.len());
+        let Some(journal) = Journal::open(&self.tree, series, date, self.lock)? else {
+            // Begun by somebody just now.
+            cleaned.held.push((series.0.clone(), date));
+            return Ok(());
+        };
+        for kind in FOLDERS {
+            let folder = self.tree.path(&Archive::work(kind, series)).join(date.to_string());
+            if folder.is_dir() {
+                empty(&folder, cleaned)?;
+                std::fs::remove_dir(&folder).map_err(|e| Error::storage("remove", &folder, e))?;
+            }
+        }
+        cleaned.files += u64::from(length.is_some());
+        cleaned.bytes += length.unwrap_or_default();
+        journal.remove()
+    }
+
+    /// The days that have something of a kind in `work`.
+    fn days_in(&self, kind: &str) -> Result<BTreeSet<(SeriesId, NaiveDate)>, Error> {
+        let mut days = BTreeSet::new();
+        for series in entries(&self.tree.path(&format!("{STATE}/work/{kind}")))? {
+            let Some(id) = series.file_name().and_then(|n| n.to_str()).map(|n| SeriesId(n.to_owned())) else {
+                continue;
+            };
+            for day in entries(&series)? {
+                let name = day.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+                days.extend(name.trim_end_matches(".jsonl").parse().ok().map(|date| (id.clone(), date)));
+            }
+        }
+        Ok(days)
+    }
 }
+
+/// Where a day may have a folder of its own.
+const FOLDERS: [&str; 3] = ["partial", "quarantine", "retired"];
 
 fn entries(folder: &Path) -> Result<Vec<std::path::PathBuf>, Error> {
     let failed = |e| Error::storage("look into", folder, e);

@@ -126,3 +126,35 @@ fn other_segments_make_days_stale_and_only_what_is_missing_is_fetched() {
     assert_eq!(lab.proved("data"), after, "clean leaves the archive alone");
     assert!(lab.tree("data/.sunhaul/work").is_empty(), "and empties the work");
 }
+
+#[test]
+fn more_unfinished_days_than_files_may_be_open_are_cleaned() {
+    let lab = Lab::new();
+    lab.write("job.yaml", segments("Br"));
+    for day in 0..300 {
+        let date = chrono::NaiveDate::from_ymd_opt(2015, 1, 1).expect("a date") + chrono::Days::new(day);
+        lab.write(&format!("data/.sunhaul/work/journal/s/{date}.jsonl"), "");
+        lab.write(&format!("data/.sunhaul/work/partial/s/{date}/x.part"), "x");
+    }
+    let command = format!("ulimit -n 64 && exec '{}' clean job.yaml", env!("CARGO_BIN_EXE_sunhaul"));
+    lab.program("sh", &["-c", &command]).chatty().done();
+    assert!(lab.tree("data/.sunhaul/work").is_empty());
+}
+
+#[test]
+fn a_check_finds_files_that_are_gone_or_cut_and_fetches_these_alone() {
+    let lab = Lab::new();
+    lab.write("job.yaml", segments("Br, Bp"));
+    lab.report(0);
+    let (files, days) = (lab.proved("data"), lab.tree("data/.sunhaul/days"));
+    let mut paths = files.keys();
+    let (gone, cut) = (paths.next().expect("a file").clone(), paths.next().expect("another").clone());
+    std::fs::remove_file(lab.path("data").join(&gone)).expect("removed");
+    lab.write(&format!("data/{cut}"), "cut");
+    assert_eq!(lab.report(0)["totals"]["files"]["fetched"], 0, "records are trusted");
+    lab.run_with(&["--check"]).done();
+    let report = lab.json("report.json");
+    assert_eq!(report["totals"]["files"]["fetched"], 2, "{report:#}");
+    assert_eq!((lab.proved("data"), lab.tree("data/.sunhaul/days")), (files, days));
+    assert!(lab.tree("data/.sunhaul/work/retired").keys().any(|path| cut.ends_with(path.rsplit('/').next().unwrap())));
+}
