@@ -381,11 +381,11 @@ impl DayWork {
     }
 
     /// Ends the day: `keys` are its files; their data and names reach stable storage, then the record gets its name,
-    /// then the journal goes. What the day no longer asks for is retired.
+    /// then the journal goes. What the day no longer asks for is retired; the number of those files comes with the record.
     ///
     /// # Errors
     /// [`Error::Storage`]; then nothing of this go is trusted by the next one.
-    pub fn seal(self, seal: SealAs, keys: &HashSet<String>) -> Result<DayRecord, Error> {
+    pub fn seal(self, seal: SealAs, keys: &HashSet<String>) -> Result<(DayRecord, u64), Error> {
         let have = std::mem::take(&mut *self.lock_have());
         let mut files: Vec<FileLine> = have.into_values().filter(|f| keys.contains(&f.key)).collect();
         if let Err(error) =
@@ -400,13 +400,14 @@ impl DayWork {
         leaving.sort_unstable();
         let days = days(&self.series);
         let name = format!("{}.jsonl", self.date);
+        let mut retired = 0;
         if !leaving.is_empty() {
             // From here on an interrupted go is finished by the next one.
             let entries: Vec<Entry> = leaving.iter().map(|path| Entry::Retire { path: path.clone() }).collect();
             self.journal.append(&entries)?;
             self.withdraw()?;
             for path in &leaving {
-                self.archive.retire(&self.series, self.date, path)?;
+                retired += u64::from(self.archive.retire(&self.series, self.date, path)?);
             }
         }
         files.extend(seal.absent);
@@ -414,7 +415,7 @@ impl DayWork {
         self.archive.tree.replace_with(&days, &name, true, |out| record.write(out))?;
         self.forget_parts();
         self.journal.remove()?;
-        Ok(record)
+        Ok((record, retired))
     }
 
     /// Takes the old record down, once: it no longer vouches for what is about to move. What it knew goes to the

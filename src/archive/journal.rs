@@ -148,12 +148,23 @@ impl Journal {
     }
 }
 
+/// What a file line is worth to this go.
+#[derive(Debug, Clone, Copy)]
+enum Worth {
+    /// The same spec under the same boot: the file is there if its length is.
+    Trust,
+    /// Another spec of the same source, or another boot: its bytes must be hashed.
+    Look,
+    /// Another source: the path is ours to displace, and that is all.
+    Path,
+}
+
 /// Folds a journal's lines.
 fn tell(text: &[u8], spec: Digest, boot_id: &str, path: &std::path::Path) -> Told {
     let mut told = Told::default();
-    let mut files: BTreeMap<String, (FileLine, bool)> = BTreeMap::new();
+    let mut files: BTreeMap<String, (FileLine, Worth)> = BTreeMap::new();
     let mut holders: BTreeMap<String, String> = BTreeMap::new();
-    let (mut trusted, mut is_same, mut is_of_source) = (false, false, false);
+    let (mut worth, mut is_same) = (Worth::Path, false);
     for (index, raw) in text.split_inclusive(|b| *b == b'\n').enumerate() {
         let entry = match serde_json::from_slice::<Entry>(raw) {
             Ok(entry) => entry,
@@ -170,22 +181,22 @@ fn tell(text: &[u8], spec: Digest, boot_id: &str, path: &std::path::Path) -> Tol
                     break;
                 }
                 is_same = asked == spec;
-                is_of_source = asked.has_first_of(&spec);
-                trusted = boot == boot_id && is_same;
+                worth = match () {
+                    () if is_same && boot == boot_id => Worth::Trust,
+                    () if asked.has_first_of(&spec) => Worth::Look,
+                    // Under the same key another source has another file.
+                    () => Worth::Path,
+                };
                 if !is_same {
                     told.empty_at = None;
                 }
-            }
-            // Of another source: its path is ours, and that is all it tells.
-            Entry::File(file) if !is_of_source && RelativePath::from_record(&file.path).is_some() => {
-                told.ours.push(file.path.clone());
             }
             Entry::File(file) if RelativePath::from_record(&file.path).is_some() => {
                 // A later line on the same path has displaced what an earlier one put there, under whatever key.
                 if let Some(other) = holders.insert(file.path.clone(), file.key.clone()).filter(|k| *k != file.key) {
                     files.remove(&other);
                 }
-                if let Some((earlier, _)) = files.insert(file.key.clone(), ((*file).clone(), trusted))
+                if let Some((earlier, _)) = files.insert(file.key.clone(), ((*file).clone(), worth))
                     && earlier.path != file.path
                 {
                     holders.remove(&earlier.path);
@@ -211,8 +222,12 @@ fn tell(text: &[u8], spec: Digest, boot_id: &str, path: &std::path::Path) -> Tol
             Entry::Listed {} => told.empty_at = None,
         }
     }
-    for (file, trusted) in files.into_values() {
-        if trusted { &mut told.trusted } else { &mut told.suspect }.push(file);
+    for (file, worth) in files.into_values() {
+        match worth {
+            Worth::Trust => told.trusted.push(file),
+            Worth::Look => told.suspect.push(file),
+            Worth::Path => told.ours.push(file.path),
+        }
     }
     told
 }

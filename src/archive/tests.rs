@@ -28,7 +28,7 @@ impl Lab {
     }
 
     fn open(&self, spec: &str) -> Opened {
-        self.archive.take(&self.series, self.date, Digest::of(spec.as_bytes()), "job", true).unwrap()
+        self.archive.take(&self.series, self.date, spec_of(spec), "job", true).unwrap()
     }
 
     fn work(&self, spec: &str) -> DayWork {
@@ -45,16 +45,21 @@ impl Lab {
             date: self.date,
             scale: Scale::Utc,
             window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
-            spec: Digest::of(spec.as_bytes()),
+            spec: spec_of(spec),
             state,
         };
         let keys: HashSet<String> = keys.iter().map(|k| (*k).to_owned()).collect();
-        work.seal(SealAs { lasting, absent: Vec::new() }, &keys).unwrap()
+        work.seal(SealAs { lasting, absent: Vec::new() }, &keys).unwrap().0
     }
 
     fn text(&self, path: &str) -> String {
         std::fs::read_to_string(self.root().join(path)).unwrap()
     }
+}
+
+/// What one source is asked for.
+fn spec_of(asked: &str) -> Digest {
+    Digest::of_two(b"source", asked.as_bytes())
 }
 
 fn path(text: &str) -> RelativePath {
@@ -201,6 +206,40 @@ fn another_spec_keeps_what_is_asked_again_and_retires_the_rest() {
 }
 
 #[test]
+fn nothing_is_kept_of_another_source_though_its_keys_and_paths_are_the_same() {
+    let lab = Lab::new();
+    let spec = |source: &str| Digest::of_two(source.as_bytes(), b"asked");
+    let take = |source: &str| match lab.archive.take(&lab.series, lab.date, spec(source), "job", true).unwrap() {
+        Opened::Work(work) => *work,
+        other => panic!("expected a day to work on, found {other:?}"),
+    };
+    // One file journalled only, one in a record that another spec of the same source then asks for again.
+    let work = take("one");
+    publish(&work, "k1", "s/a", "one").unwrap();
+    drop(work);
+    let work = take("two");
+    assert_eq!((work.have("k1"), work.prior("k1")), (None, None));
+    assert_eq!(publish(&work, "k1", "s/a", "two").unwrap(), Published::Replaced);
+    assert_eq!(lab.text("s/a"), "two");
+    assert_eq!(lab.text(".sunhaul/work/retired/s/2015-12-11/a"), "one");
+    lab.seal(work, "irrelevant", State::Sealed, &["k1"]);
+    let work = take("three");
+    assert_eq!(work.prior("k1"), None);
+}
+
+#[test]
+fn a_record_of_a_newer_version_is_refused_and_left_alone() {
+    let lab = Lab::new();
+    lab.seal(lab.work("a"), "a", State::Sealed, &[]);
+    let at = Archive::record_path(lab.root(), &lab.series, lab.date);
+    let newer = std::fs::read_to_string(&at).unwrap().replace("day/1", "day/2");
+    std::fs::write(&at, &newer).unwrap();
+    let error = lab.archive.take(&lab.series, lab.date, spec_of("a"), "job", true).unwrap_err();
+    assert!(matches!(error, Error::Newer { .. }), "{error}");
+    assert_eq!(std::fs::read_to_string(&at).unwrap(), newer);
+}
+
+#[test]
 fn a_day_that_someone_else_holds_is_held_and_a_clean_waits_for_it() {
     let lab = Lab::new();
     let work = lab.work("a");
@@ -217,7 +256,7 @@ fn another_job_that_asked_for_something_else_is_an_error_with_a_way_out() {
     let lab = Lab::new();
     let work = lab.work("a");
     lab.seal(work, "a", State::Sealed, &[]);
-    let take = |spec: &str| lab.archive.take(&lab.series, lab.date, Digest::of(spec.as_bytes()), "other", true);
+    let take = |spec: &str| lab.archive.take(&lab.series, lab.date, spec_of(spec), "other", true);
     let error = take("b").unwrap_err();
     assert_eq!(error.class(), Class::Record);
     assert!(error.to_string().contains("`as:`"), "{error}");

@@ -45,8 +45,9 @@ pub fn load(path: &Path, environment: Environment<'_>) -> Result<Manifest, Diagn
     let fail = |finding: Finding| Diagnostics::new(path, "", vec![finding]);
     let unreadable = |error: &std::io::Error| {
         let finding = match error.kind() {
-            std::io::ErrorKind::NotFound => Finding::whole("there is no such file")
-                .hint("name a manifest, such as `jobs/quickstart.yaml`"),
+            std::io::ErrorKind::NotFound => {
+                Finding::whole("there is no such file").hint("name a manifest, such as `jobs/quickstart.yaml`")
+            }
             std::io::ErrorKind::IsADirectory => folder(),
             _ => Finding::whole(format!("cannot be read: {error}")),
         };

@@ -173,7 +173,7 @@ impl Resolver<'_> {
             return None;
         }
         let folder = self.given.path.parent().unwrap_or(Path::new(""));
-        Some(folder.join(path))
+        Some(tidied(folder, Path::new(&path)))
     }
 
     /// Replaces `${NAME}`.
@@ -442,4 +442,20 @@ fn host(spec: &SourceSpec) -> String {
         SourceSpec::Hmi(hmi) => escape(hmi.url.host_str().unwrap_or_default()).into_owned(),
         SourceSpec::Embedded(_) => "embedded".to_owned(),
     }
+}
+
+/// Joins a path to the manifest's folder and takes `folder/..` away, unless the folder is a link: then `..` leads
+/// elsewhere.
+fn tidied(folder: &Path, path: &Path) -> PathBuf {
+    let mut rest = path;
+    let mut base = folder.to_owned();
+    while let Ok(shorter) = rest.strip_prefix("..") {
+        let is_plain = matches!(base.components().next_back(), Some(std::path::Component::Normal(_)));
+        if !is_plain || base.symlink_metadata().is_ok_and(|meta| meta.is_symlink()) {
+            break;
+        }
+        base.pop();
+        rest = shorter;
+    }
+    base.join(rest)
 }

@@ -39,7 +39,7 @@ fn defaults_fill_in_what_a_small_manifest_leaves_out() {
     let manifest = good(SMALL);
     assert_eq!(manifest.name, "job");
     assert_eq!(manifest.contact, None);
-    assert_eq!(manifest.archive, ArchiveSpec { root: PathBuf::from("jobs/../data"), lock: LockMode::Flock });
+    assert_eq!(manifest.archive, ArchiveSpec { root: PathBuf::from("data"), lock: LockMode::Flock });
     assert_eq!(manifest.limits, Limits::default());
     assert_eq!(manifest.retry, Retry { attempts: 6, max_wait: Duration::from_mins(2) });
     assert_eq!(manifest.timeouts.connect, Duration::from_secs(10));
@@ -246,7 +246,7 @@ fn files_that_are_not_there_folders_and_huge_files_are_told_apart() {
     assert!(say(&huge).contains("larger than 1 MiB"));
     let fine = folder.path().join("fine.yaml");
     std::fs::write(&fine, SMALL).unwrap();
-    assert_eq!(load(&fine, &environment).unwrap().archive.root, folder.path().join("../data"));
+    assert_eq!(load(&fine, &environment).unwrap().archive.root, folder.path().with_file_name("data"));
 }
 
 /// What the schema and the reader say of one manifest must agree, as far as the schema can see.

@@ -93,7 +93,10 @@ fn each_kind_of_record_has_its_consequence() {
 
     let plan = all(&manifest, &table);
     let reasons: Vec<_> = plan.days.iter().map(|day| day.reason.clone()).collect();
-    assert_eq!(reasons, [Reason::Provisional, Reason::Stale { elsewhere: true }, Reason::Damaged("cut short".into()), Reason::New]);
+    assert_eq!(
+        reasons,
+        [Reason::Provisional, Reason::Stale { elsewhere: true }, Reason::Damaged("cut short".into()), Reason::New]
+    );
     assert_eq!(plan.done.iter().map(|day| day.job.as_str()).collect::<Vec<_>>(), ["other"]);
     assert_eq!(plan.refused.len(), 1);
     let said = plan.refused[0].to_string();

@@ -89,6 +89,12 @@ async fn try_work(
         day_work.note_listed()?;
     } else if (is_final || day_work.had_files()) && !seen_empty_before(run, &day_work, listed_at)? {
         // Final, or about to retire what an earlier listing had: neither happens on the word of one answer.
+        run.tell(Event::Note(format!(
+            "{} {}: the listing is empty; it is asked for again in {} s",
+            todo.series,
+            todo.day.date,
+            run.second_look.as_secs()
+        )));
         return Ok(false);
     }
     let total = listed.files.len() as u64;
@@ -362,7 +368,15 @@ async fn seal(run: &Run, opened: &Opened, todo: &Todo, work: Arc<DayWork>, by: S
     let Some(work) = Arc::into_inner(work) else {
         return Err(Failure::new(Class::Record, "a file of this day is still being worked on; run again"));
     };
-    blocking(move || work.seal(SealAs { lasting, absent: by.absent }, &by.keys)).await
+    let id = DayId { series: todo.series.clone(), date: todo.day.date };
+    let (record, retired) = blocking(move || work.seal(SealAs { lasting, absent: by.absent }, &by.keys)).await?;
+    if retired > 0 {
+        run.tell(Event::Note(format!(
+            "{} {}: {retired} files are no longer asked for; they went to `.sunhaul/work/retired` until `sunhaul clean`",
+            id.series, id.date
+        )));
+    }
+    Ok(record)
 }
 
 /// Runs file work on a thread that may block.

@@ -129,11 +129,8 @@ fn days(report: &Report) -> String {
 /// `30 files listed: 24 fetched (2 resumed), 6 there already, 1 absent upstream`
 fn files(report: &Report) -> String {
     let files = &report.totals.files;
-    let within = listed(&[
-        (files.resumed, "resumed"),
-        (files.restarted, "restarted"),
-        (files.replaced, "in place of others"),
-    ]);
+    let within =
+        listed(&[(files.resumed, "resumed"), (files.restarted, "restarted"), (files.replaced, "in place of others")]);
     let fetched = if within.is_empty() { "fetched".to_owned() } else { format!("fetched ({})", within.join(", ")) };
     let parts = listed(&[
         (files.fetched, fetched.as_str()),
