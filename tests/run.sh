@@ -15,7 +15,7 @@ unshare --mount mount -t tmpfs none /mnt | - | bad_input::d_01
 
 usage() {
   cat <<'HELP'
-Runs all tests of sunhaul: unit tests, the integration binary, the ones that need other programs, documentation.
+Runs all tests of sunhaul: unit tests, the integration binary, the ones that need other programs.
 
 usage: tests/run.sh [--install] [--help] [FILTER...]
 
