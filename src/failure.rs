@@ -82,8 +82,6 @@ classes! {
     ListingMalformed = "listing-malformed", retry: true, None;
     /// The listing is larger than the cap.
     ListingTooLarge = "listing-too-large", retry: false, None;
-    /// An empty listing was not confirmed by a second one.
-    ListingUnstable = "listing-unstable", retry: false, Later;
     /// The source refuses the question, or cannot apply a filter.
     SourceRefused = "source-refused", retry: false, None;
     /// Two keys want one path.

@@ -10,7 +10,7 @@ use super::day::Staged;
 use super::name::sanitise;
 use super::record::line;
 use super::tree::Tree;
-use super::{Archive, Error};
+use super::{Archive, Error, STATE};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::manifest::SeriesId;
@@ -50,7 +50,7 @@ pub(super) fn put(
     }
     let reason = Reason { key, url, class: failure.class.name(), message: &failure.message };
     tree.replace(&directory, &format!("{name}.json"), &line(&reason), false)?;
-    make_room(&tree.path(".sunhaul/work/quarantine"))
+    make_room(&tree.path(&format!("{STATE}/work/quarantine")))
 }
 
 /// Removes the oldest bodies until the rest fits.

@@ -85,7 +85,6 @@ mod tests {
                 | Class::NotFound
                 | Class::Truncated
                 | Class::Html
-                | Class::ListingUnstable
                 | Class::Held
                 | Class::Interrupted => 4,
                 _ => 1,

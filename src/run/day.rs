@@ -30,18 +30,7 @@ struct Missing {
 }
 
 pub(super) async fn work(run: &Arc<Run>, todo: &Todo) -> Ended {
-    let id = DayId { series: todo.series.clone(), date: todo.day.date };
-    let mut done = DayDone {
-        day: id,
-        state: DayState::Failed,
-        files: 0,
-        bytes: 0,
-        absent: 0,
-        digest: None,
-        outside_day: 0,
-        duplicates: 0,
-        error: None,
-    };
+    let mut done = DayDone::nothing(todo.id());
     let mut classes = BTreeSet::new();
     match try_work(run, todo, &mut done, &mut classes).await {
         Ok(true) => {}
@@ -368,7 +357,7 @@ async fn seal(run: &Run, opened: &Opened, todo: &Todo, work: Arc<DayWork>, by: S
     let Some(work) = Arc::into_inner(work) else {
         return Err(Failure::new(Class::Record, "a file of this day is still being worked on; run again"));
     };
-    let id = DayId { series: todo.series.clone(), date: todo.day.date };
+    let id = todo.id();
     let (record, retired) = blocking(move || work.seal(SealAs { lasting, absent: by.absent }, &by.keys)).await?;
     if retired > 0 {
         run.tell(Event::Note(format!(

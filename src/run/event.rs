@@ -156,3 +156,21 @@ pub struct DayDone {
     /// Why it failed or is held, when the reason is the day's and not a file's.
     pub error: Option<Failure>,
 }
+
+impl DayDone {
+    /// A failed day of which nothing is there yet: what every other end begins as.
+    #[must_use]
+    pub fn nothing(day: DayId) -> DayDone {
+        DayDone {
+            day,
+            state: DayState::Failed,
+            files: 0,
+            bytes: 0,
+            absent: 0,
+            digest: None,
+            outside_day: 0,
+            duplicates: 0,
+            error: None,
+        }
+    }
+}

@@ -23,7 +23,7 @@ use crate::failure::{Class, Failure, Remedy};
 use crate::manifest::{Manifest, Series, SeriesId};
 use crate::net::{Client, Net, Policy};
 use crate::source::{self, Source};
-use event::{DayState, Event, Observer};
+use event::{DayId, DayState, Event, Observer};
 
 /// One day to do.
 #[derive(Debug, Clone)]
@@ -36,6 +36,13 @@ pub struct Todo {
     pub spec: Digest,
     /// The record that stands is not to be trusted: files that it names are missing.
     pub recheck: bool,
+}
+
+impl Todo {
+    /// The day in events.
+    fn id(&self) -> DayId {
+        DayId { series: self.series.clone(), date: self.day.date }
+    }
 }
 
 /// What to run, and what it runs with.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use url::Origin;
 
 use super::day::{self, Ended};
-use super::event::{DayDone, DayId, DayState, Event};
+use super::event::{DayDone, DayId, Event};
 use super::{Outcome, Run, Todo};
 use crate::failure::{Class, Failure};
 use crate::net::Net;
@@ -52,8 +52,7 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
         tokio::select! {
             Some(done) = flying.join_next() => match done {
                 Ok((todo, Ended::Again)) => {
-                    let id = DayId { series: todo.series.clone(), date: todo.day.date };
-                    again.insert((Instant::now() + run.second_look, id), todo);
+                    again.insert((Instant::now() + run.second_look, todo.id()), todo);
                 }
                 Ok((todo, Ended::Done(done, classes))) => {
                     outcome.classes.extend(classes);
@@ -88,17 +87,7 @@ fn host(run: &Run, todo: &Todo) -> String {
 }
 
 fn failed(todo: &Todo, failure: Failure) -> DayDone {
-    DayDone {
-        day: DayId { series: todo.series.clone(), date: todo.day.date },
-        state: DayState::Failed,
-        files: 0,
-        bytes: 0,
-        absent: 0,
-        digest: None,
-        outside_day: 0,
-        duplicates: 0,
-        error: Some(failure),
-    }
+    DayDone { error: Some(failure), ..DayDone::nothing(todo.id()) }
 }
 
 fn end(run: &Run, outcome: &mut Outcome, done: DayDone) {
