@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::durable::{begin_writing_out, settle};
+use super::durable::settle;
 use super::journal::{Entry, Journal};
 use super::record::{DayRecord, FileLine, Lasting, State};
-use super::{Archive, Error, Part, PartWriter, RelativePath, Validators};
+use super::{Archive, Error, Part, RelativePath, Staged};
 use crate::digest::{Digest, Hasher};
 use crate::failure::Failure;
 use crate::manifest::SeriesId;
@@ -27,15 +27,6 @@ pub enum Opened {
     Held,
     /// Another process sealed it meanwhile, as it was asked for.
     Done(Box<DayRecord>),
-}
-
-/// A body that is whole and checked, but has no name yet.
-#[derive(Debug)]
-pub enum Staged {
-    /// In memory.
-    Held(Vec<u8>),
-    /// On disk, and open: what is published is what was written, whoever has the name meanwhile.
-    Part(PartWriter),
 }
 
 /// How a file got its name.
@@ -296,7 +287,7 @@ impl DayWork {
     ///
     /// # Errors
     /// [`Error::Occupied`] when the path holds other bytes that are not ours; [`Error::Storage`].
-    pub fn publish(&self, staged: &Staged, path: &RelativePath, line: FileLine) -> Result<Published, Error> {
+    pub fn publish(&self, mut staged: Staged, path: &RelativePath, line: FileLine) -> Result<Published, Error> {
         let tree = &self.archive.tree;
         let (dir, name) = tree.place(path.as_str())?;
         let mut replaced = false;
@@ -304,7 +295,7 @@ impl DayWork {
         if fs::statat(&*dir, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
             if self.archive.hash(path.as_str())? == line.sha256 {
                 self.record(line)?;
-                discard(staged)?;
+                staged.discard()?;
                 return Ok(Published::Kept);
             }
             if !self.ours.contains(path.as_str()) {
@@ -315,11 +306,7 @@ impl DayWork {
         }
         let key = line.key.clone();
         self.journal.append(&[Entry::File(Box::new(line.clone()))])?;
-        let linked = match staged {
-            Staged::Held(bytes) => self.link_held(&key, bytes, &dir, name),
-            Staged::Part(writer) => writer.rename(&dir, name),
-        };
-        match linked {
+        match staged.publish(&dir, name) {
             Ok(true) => {}
             Ok(false) => {
                 self.journal.append(&[Entry::Void { key }])?;
@@ -332,7 +319,7 @@ impl DayWork {
                     return Err(Error::Occupied { path: path.to_string() });
                 }
                 self.lock_have().insert(key, line);
-                discard(staged)?;
+                staged.discard()?;
                 return Ok(Published::Kept);
             }
             Err(e) => {
@@ -342,28 +329,6 @@ impl DayWork {
         }
         self.lock_have().insert(key, line);
         Ok(if replaced { Published::Replaced } else { Published::New })
-    }
-
-    /// Gives a body held in memory its name; false as [`PartWriter::rename`].
-    fn link_held(&self, key: &str, bytes: &[u8], dir: &OwnedFd, name: &str) -> std::io::Result<bool> {
-        match link_unnamed(bytes, dir, name) {
-            // No O_TMPFILE here, or no /proc: stage it beside and rename.
-            Err(Errno::NOTSUP | Errno::ISDIR | Errno::NOENT) => self.stage(key, bytes)?.rename(dir, name),
-            other => Ok(other.map(|()| true)?),
-        }
-    }
-
-    /// Writes a body to the part of its key: file names may repeat within a day, keys do not.
-    pub(super) fn stage(&self, key: &str, bytes: &[u8]) -> std::io::Result<PartWriter> {
-        let write = || {
-            let mut writer = self.part(key)?.create(&Validators::default())?;
-            writer.write(bytes)?;
-            Ok(writer)
-        };
-        write().map_err(|error| match error {
-            Error::Storage { source, .. } => source,
-            other => std::io::Error::other(other),
-        })
     }
 
     fn record(&self, line: FileLine) -> Result<(), Error> {
@@ -450,22 +415,5 @@ impl DayWork {
 
     fn lock_have(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, FileLine>> {
         self.have.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One directory operation: the file gets its name when all its bytes are there.
-fn link_unnamed(bytes: &[u8], dir: &OwnedFd, name: &str) -> Result<(), Errno> {
-    let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
-    let mut file = File::from(fs::openat(dir, ".", flags, Mode::from_raw_mode(0o666))?);
-    file.write_all(bytes).map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
-    begin_writing_out(&file, 0, bytes.len());
-    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
-    fs::linkat(fs::CWD, open, dir, name, AtFlags::SYMLINK_FOLLOW)
-}
-
-fn discard(staged: &Staged) -> Result<(), Error> {
-    match staged {
-        Staged::Held(_) => Ok(()),
-        Staged::Part(writer) => writer.part().discard(),
     }
 }

@@ -21,15 +21,15 @@ pub(super) fn boot_id() -> &'static str {
 }
 
 /// Bodies of at least this many bytes begin their way to the disk at once.
-const WORTH_IT: usize = 128 * 1024;
+const WORTH_IT: u64 = 128 * 1024;
 
 /// Asks the kernel to begin writing out bytes just written, without waiting: the sync that seals the day then finds
 /// little left to do.
 ///
 /// "Not needed" is what Linux takes as the word for it. A refusal changes nothing but the time.
-pub(super) fn begin_writing_out(file: &std::fs::File, from: u64, length: usize) {
+pub(super) fn begin_writing_out(file: &std::fs::File, from: u64, length: u64) {
     if length >= WORTH_IT {
-        let length = std::num::NonZeroU64::new(length as u64);
+        let length = std::num::NonZeroU64::new(length);
         let _ = fs::fadvise(file, from, length, fs::Advice::DontNeed);
     }
 }

@@ -13,6 +13,7 @@ mod name;
 mod part;
 mod quarantine;
 mod record;
+mod staged;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -22,12 +23,13 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 
 pub use clean::Cleaned;
-pub use day::{DayWork, Opened, Published, SealAs, Staged};
+pub use day::{DayWork, Opened, Published, SealAs};
 pub use error::Error;
 pub use layout::{RelativePath, Values, folded, render};
 pub use name::sanitise;
-pub use part::{Part, PartWriter, Validators};
+pub use part::{Part, Validators};
 pub use record::{DayHeader, DayRecord, FileLine, Lasting, State, schema as day_schema};
+pub use staged::Staged;
 
 use crate::manifest::{LockMode, SeriesId};
 use tree::Tree;

@@ -3,17 +3,17 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::durable::{begin_writing_out, boot_id};
+use super::durable::boot_id;
 use super::record::line;
+use super::staged::Staged;
 use super::tree::Tree;
 use crate::digest::Digest;
 
@@ -43,30 +43,16 @@ struct Sidecar {
 
 const FORMAT: &str = "part/1";
 
-/// After so many bytes the kernel is asked to begin writing them out.
-const WRITE_OUT: usize = 4 << 20;
-
 /// A sidecar is far shorter; what is longer is none.
 const LONGEST_SIDECAR: u64 = 64 * 1024;
 
 /// Where the part of a key is.
 #[derive(Debug, Clone)]
 pub struct Part {
-    dir: Arc<OwnedFd>,
+    pub(super) dir: Arc<OwnedFd>,
     path: PathBuf,
     stem: String,
     key: String,
-}
-
-/// An open part: bytes are added in order, each at its own place. Two processes that hold one part against the rules
-/// then write the same bytes to the same places.
-#[derive(Debug)]
-pub struct PartWriter {
-    file: File,
-    length: u64,
-    /// Up to here the kernel was asked to begin writing out.
-    begun: u64,
-    part: Part,
 }
 
 impl Part {
@@ -81,7 +67,7 @@ impl Part {
         })
     }
 
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         format!("{}.part", self.stem)
     }
 
@@ -113,32 +99,57 @@ impl Part {
     ///
     /// # Errors
     /// [`Error::Storage`].
-    pub fn create(&self, validators: &Validators) -> Result<PartWriter, Error> {
+    pub fn create(&self, validators: &Validators) -> Result<Staged, Error> {
+        self.prepare(validators)?;
+        let file = self.new_file(self.name())?;
+        Ok(Staged::at(self.clone(), file, 0, true))
+    }
+
+    /// Begins a body that has no name, and so leaves nothing behind when it is dropped. `None` where this filesystem
+    /// has no such files.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn unnamed(&self) -> Result<Option<Staged>, Error> {
+        if !can_name_open_files() {
+            return Ok(None);
+        }
+        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+        match fs::openat(&*self.dir, ".", flags, Mode::from_raw_mode(0o666)) {
+            Ok(file) => Ok(Some(Staged::at(self.clone(), File::from(file), 0, false))),
+            Err(Errno::NOTSUP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => Ok(None),
+            Err(e) => Err(Error::storage("begin a file", &self.path, e.into())),
+        }
+    }
+
+    /// Makes way for new bytes under these validators. The sidecar comes first: a part without one is never trusted.
+    pub(super) fn prepare(&self, validators: &Validators) -> Result<(), Error> {
         self.discard()?;
-        // The sidecar first: a part without one is never trusted.
         let sidecar = Sidecar {
             format: FORMAT.to_owned(),
             boot_id: boot_id().to_owned(),
             key: self.key.clone(),
             validators: validators.clone(),
         };
+        let written = self.new_file(self.sidecar())?.write_all(&line(&sidecar));
+        written.map_err(|e| Error::storage("begin the part", &self.path, e))
+    }
+
+    fn new_file(&self, name: String) -> Result<File, Error> {
         let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let open = |name: String| fs::openat(&*self.dir, name, new, Mode::from_raw_mode(0o666)).map(File::from);
-        let failed = |e: std::io::Error| Error::storage("begin the part", &self.path, e);
-        open(self.sidecar()).map_err(|e| failed(e.into()))?.write_all(&line(&sidecar)).map_err(failed)?;
-        let file = open(self.name()).map_err(|e| failed(e.into()))?;
-        Ok(PartWriter { file, length: 0, begun: 0, part: self.clone() })
+        let file = fs::openat(&*self.dir, name, new, Mode::from_raw_mode(0o666));
+        file.map(File::from).map_err(|e| Error::storage("begin the part", &self.path, e.into()))
     }
 
     /// Goes on after the first `length` bytes.
     ///
     /// # Errors
     /// [`Error::Storage`].
-    pub fn append(&self, length: u64) -> Result<PartWriter, Error> {
+    pub fn append(&self, length: u64) -> Result<Staged, Error> {
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = fs::openat(&*self.dir, self.name(), flags, Mode::empty())
             .map_err(|e| Error::storage("go on with the part", &self.path, e.into()))?;
-        Ok(PartWriter { file: File::from(file), length, begun: length, part: self.clone() })
+        Ok(Staged::at(self.clone(), File::from(file), length, true))
     }
 
     /// Removes part and sidecar.
@@ -169,64 +180,8 @@ impl Part {
     }
 }
 
-impl PartWriter {
-    /// Appends bytes.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.file.write_all_at(bytes, self.length).map_err(|e| Error::storage("write", &self.part.path, e))?;
-        self.length += bytes.len() as u64;
-        if self.length - self.begun >= WRITE_OUT as u64 {
-            begin_writing_out(&self.file, self.begun, WRITE_OUT);
-            self.begun += WRITE_OUT as u64;
-        }
-        Ok(())
-    }
-
-    /// The part it writes.
-    #[must_use]
-    pub fn part(&self) -> &Part {
-        &self.part
-    }
-
-    /// The open file, positioned anywhere.
-    #[must_use]
-    pub fn file(&self) -> &File {
-        &self.file
-    }
-
-    /// Gives the part a name that nothing has. False when its own name has come to mean other bytes than were written
-    /// here: without locks, another process may work on the same key.
-    pub(super) fn rename(&self, dir: &OwnedFd, name: &str) -> std::io::Result<bool> {
-        if !self.is_at(&self.part.dir, &self.part.name())? {
-            return Ok(false);
-        }
-        match fs::renameat_with(&*self.part.dir, self.part.name(), dir, name, RenameFlags::NOREPLACE) {
-            // A filesystem without NOREPLACE: a link never replaces either.
-            Err(Errno::INVAL | Errno::NOSYS) => {
-                fs::linkat(&*self.part.dir, self.part.name(), dir, name, AtFlags::empty())?;
-                fs::unlinkat(&*self.part.dir, self.part.name(), AtFlags::empty())?;
-            }
-            other => other?,
-        }
-        if !self.is_at(dir, name)? {
-            // Exchanged in this very moment: no unproved bytes keep a final name.
-            fs::renameat(dir, name, &*self.part.dir, self.part.name())?;
-            return Ok(false);
-        }
-        self.part.forget_sidecar();
-        Ok(true)
-    }
-
-    /// True when the name stands for the file written here, with the bytes written here and no others.
-    fn is_at(&self, dir: &OwnedFd, name: &str) -> std::io::Result<bool> {
-        let own = fs::fstat(&self.file)?;
-        match fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(named) => Ok((named.st_dev, named.st_ino) == (own.st_dev, own.st_ino)
-                && u64::try_from(own.st_size).is_ok_and(|size| size == self.length)),
-            Err(Errno::NOENT) => Ok(false),
-            Err(e) => Err(e.into()),
-        }
-    }
+/// An open file without a name gets one through `/proc`, which a bare chroot may lack.
+fn can_name_open_files() -> bool {
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| Path::new("/proc/self/fd").is_dir())
 }

@@ -6,11 +6,10 @@ use std::time::SystemTime;
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::day::Staged;
 use super::name::sanitise;
 use super::record::line;
 use super::tree::Tree;
-use super::{Archive, Error, STATE};
+use super::{Archive, Error, STATE, Staged};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::manifest::SeriesId;
@@ -40,14 +39,7 @@ pub(super) fn put(
     let tail = url.rsplit('/').next().and_then(sanitise).unwrap_or_default();
     let tail: String = tail.chars().take(100).collect();
     let name = format!("{}-{tail}", &Digest::of(key.as_bytes()).to_string()[..12]);
-    match staged {
-        Staged::Held(bytes) => {
-            if bytes.len() as u64 <= ROOM {
-                tree.replace(&directory, &name, &bytes, false)?;
-            }
-        }
-        Staged::Part(writer) => writer.part().move_over(&dir, &name)?,
-    }
+    staged.move_over(&dir, &name)?;
     let reason = Reason { key, url, class: failure.class.name(), message: &failure.message };
     tree.replace(&directory, &format!("{name}.json"), &line(&reason), false)?;
     make_room(&tree.path(&format!("{STATE}/work/quarantine")))

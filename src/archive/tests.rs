@@ -86,13 +86,19 @@ fn line(key: &str, at: &str, body: &str) -> FileLine {
 }
 
 fn publish(work: &DayWork, key: &str, at: &str, body: &str) -> Result<Published, Error> {
-    work.publish(&Staged::Held(body.into()), &path(at), line(key, at, body))
+    work.publish(unnamed(work, key, body), &path(at), line(key, at, body))
+}
+
+fn unnamed(work: &DayWork, key: &str, body: &str) -> Staged {
+    let mut staged = work.part(key).unwrap().unnamed().unwrap().unwrap();
+    staged.write(body.as_bytes()).unwrap();
+    staged
 }
 
 fn by_part(work: &DayWork, key: &str, at: &str, body: &str) -> Result<Published, Error> {
     let mut writer = work.part(key).unwrap().create(&Validators::default()).unwrap();
     writer.write(body.as_bytes()).unwrap();
-    work.publish(&Staged::Part(writer), &path(at), line(key, at, body))
+    work.publish(writer, &path(at), line(key, at, body))
 }
 
 #[test]
@@ -286,7 +292,7 @@ fn a_bad_body_lies_in_quarantine_with_its_reason() {
     let lab = Lab::new();
     let work = lab.work("a");
     let why = Failure::new(Class::FitsChecksum, "the sum is wrong");
-    work.quarantine(Staged::Held(b"bad".to_vec()), "k", "/HMI/s/a.fits", &why).unwrap();
+    work.quarantine(unnamed(&work, "k", "bad"), "k", "/HMI/s/a.fits", &why).unwrap();
     let mut names: Vec<_> = std::fs::read_dir(lab.root().join(".sunhaul/work/quarantine/s/2015-12-11"))
         .unwrap()
         .map(|e| e.unwrap().path())
@@ -341,27 +347,29 @@ fn without_locks_a_day_done_twice_at_once_publishes_no_half_file() {
     first.write(b"whole").unwrap();
     let mut second = two.part("k").unwrap().create(&Validators::default()).unwrap();
     second.write(b"wh").unwrap();
-    let error = one.publish(&Staged::Part(first), &path("s/a"), line("k", "s/a", "whole")).unwrap_err();
+    let error = one.publish(first, &path("s/a"), line("k", "s/a", "whole")).unwrap_err();
     assert_eq!(error.class(), Class::Held);
     assert!(!lab.root().join("s/a").exists());
     // Both go on with one part: each byte has one place.
     let mut third = one.part("k").unwrap().append(2).unwrap();
     third.write(b"ole").unwrap();
     second.write(b"ole").unwrap();
-    two.publish(&Staged::Part(second), &path("s/a"), line("k", "s/a", "whole")).unwrap();
+    two.publish(second, &path("s/a"), line("k", "s/a", "whole")).unwrap();
     assert_eq!(lab.text("s/a"), "whole");
 }
 
 #[test]
-fn staged_bodies_of_one_name_do_not_share_a_part() {
+fn a_small_body_leaves_nothing_unless_it_is_kept() {
     let lab = Lab::new();
     let work = lab.work("a");
-    let (one, two) = (work.stage("k1", b"one").unwrap(), work.stage("k2", b"two").unwrap());
-    for (staged, folder) in [(one, "s/1"), (two, "s/2")] {
-        let dir = lab.archive.tree.make(folder).unwrap();
-        assert!(staged.rename(&dir, "same.fits").unwrap());
-    }
-    assert_eq!((lab.text("s/1/same.fits"), lab.text("s/2/same.fits")), ("one".into(), "two".into()));
+    let part = work.part("k").unwrap();
+    drop(unnamed(&work, "k", "dropped"));
+    assert_eq!(part.left(), None);
+    let validators = Validators { etag: Some("\"1\"".into()), ..Validators::default() };
+    let mut staged = unnamed(&work, "k", "half");
+    staged.keep(&validators).unwrap();
+    drop(staged);
+    assert_eq!(part.left(), Some((validators, 4)));
 }
 
 #[test]

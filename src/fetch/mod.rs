@@ -22,14 +22,14 @@ use crate::net::{Client, Response};
 use crate::source::RemoteFile;
 use resume::Kept;
 
-/// Bodies of known length up to this many bytes may be held in memory until they are whole.
-pub const HELD: u64 = 1 << 20;
+/// Bodies of known length up to this many bytes are small: written where they are received, to a file without a name.
+pub const SMALL: u64 = 1 << 20;
 
 /// How many bytes before a part's end are asked for again, to compare.
 pub const OVERLAP: u64 = 64 * 1024;
 
-/// A held body that is not whole after this long goes to disk, so that a kill loses little.
-const SPILL: Duration = Duration::from_millis(250);
+/// A body that is not whole after this long is kept as a part, so that a kill loses little.
+const SLOW: Duration = Duration::from_millis(250);
 
 /// What to fetch and how.
 pub struct Ask<'a> {

@@ -1,10 +1,10 @@
-//! A whole body, from its first byte: held in memory while it is small and quick, else written to a part.
+//! A whole body, from its first byte: to a file without a name while it is small and quick, else to a part.
 
 use std::time::Instant;
 
-use super::sink::{Checks, PartSink, Pipe};
-use super::{Ask, Failed, Fetched, HELD, OVERLAP, SPILL, name_of, shown, validators};
-use crate::archive::{Staged, Validators};
+use super::sink::{Checks, Pipe, Sink};
+use super::{Ask, Failed, Fetched, OVERLAP, SLOW, SMALL, name_of, shown, validators};
+use crate::archive::Validators;
 use crate::failure::{Class, Failure};
 use crate::net::Response;
 
@@ -25,40 +25,41 @@ pub(super) async fn body(ask: &Ask<'_>, mut response: Response) -> Result<Fetche
         .into());
     }
     let validators = validators(&response, declared);
-    let mut checks = Checks::new(name_of(ask.file, validators.name.as_deref()), ask.verify);
-    let Some(length) = declared.filter(|length| *length <= HELD) else {
-        let sink = PartSink::spill(ask.part, &validators, &[], checks)?;
+    let checks = Checks::new(name_of(ask.file, validators.name.as_deref()), ask.verify);
+    let small = declared.filter(|length| *length <= SMALL);
+    let unnamed = if small.is_some() { ask.part.unnamed()? } else { None };
+    let (Some(length), Some(staged)) = (small, unnamed) else {
+        let sink = Sink { staged: ask.part.create(&validators)?, checks };
         return stream(ask, response, Pipe::new(sink), validators, due, 0).await;
     };
-    // `length` is at most `HELD`.
-    let mut held = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    let mut sink = Sink { staged, checks };
     let begun = Instant::now();
     loop {
         match response.chunk().await {
             Ok(Some(bytes)) => {
                 (ask.received)(bytes.len() as u64);
-                checks.push(&bytes);
-                held.extend_from_slice(&bytes);
-                if checks.is_bad() {
+                // A write this small is done before another thread is awake.
+                sink.push(&bytes)?;
+                if sink.checks.is_bad() {
                     break;
                 }
-                if begun.elapsed() >= SPILL && checks.length() < length {
-                    let sink = PartSink::spill(ask.part, &validators, &held, checks)?;
+                if begun.elapsed() >= SLOW && sink.checks.length() < length {
+                    sink.staged.keep(&validators)?;
                     return stream(ask, response, Pipe::new(sink), validators, due, 0).await;
                 }
             }
             Ok(None) => break,
             Err(failure) => {
-                if checks.length() > OVERLAP {
+                if sink.checks.length() > OVERLAP {
                     // The next attempt goes on from here.
-                    PartSink::spill(ask.part, &validators, &held, checks)?;
+                    sink.staged.keep(&validators)?;
                 }
                 return Err(failure.into());
             }
         }
     }
     drop(response);
-    finish(checks, Staged::Held(held), due, true, validators, 0)
+    finish(sink, due, true, validators, 0)
 }
 
 /// Receives the rest of a body into a part that holds `kept` bytes already.
@@ -99,15 +100,12 @@ pub(super) async fn stream(
         }
     }
     drop(response);
-    let sink = pipe.close().await?;
-    let PartSink { writer, checks } = sink;
-    finish(checks, Staged::Part(writer), due, framed, validators, kept)
+    finish(pipe.close().await?, due, framed, validators, kept)
 }
 
 /// Judges a body that has ended.
 pub(super) fn finish(
-    checks: Checks,
-    staged: Staged,
+    Sink { staged, checks }: Sink,
     due: Option<u64>,
     framed: bool,
     validators: Validators,

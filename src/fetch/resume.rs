@@ -8,9 +8,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::range::{Answer, ContentRange};
 use super::receive::{finish, stream};
-use super::sink::{Checks, PartSink, Pipe};
+use super::sink::{Checks, Pipe, Sink};
 use super::{Ask, Failed, Fetched, OVERLAP, is_multipart, name_of, range_headers, strong};
-use crate::archive::{Error, Staged, Validators};
+use crate::archive::{Error, Validators};
 use crate::failure::{Class, Failure};
 use crate::net::Response;
 
@@ -81,13 +81,13 @@ impl Kept {
     }
 
     /// Reads the kept bytes again: the checks fed with them, the open part, and the overlap at its end.
-    async fn read_again(&self, ask: &Ask<'_>) -> Result<(PartSink, Vec<u8>), Failed> {
+    async fn read_again(&self, ask: &Ask<'_>) -> Result<(Sink, Vec<u8>), Failed> {
         let (part, length, from) = (ask.part.clone(), self.length, self.from);
         let mut checks = Checks::new(name_of(ask.file, self.validators.name.as_deref()), ask.verify);
-        let read = move || -> Result<(PartSink, Vec<u8>), Failure> {
+        let read = move || -> Result<(Sink, Vec<u8>), Failure> {
             let failed = |e| Failure::from(Error::Storage { action: "read", path: part.path().to_owned(), source: e });
-            let writer = part.append(length)?;
-            let mut file = writer.file();
+            let staged = part.append(length)?;
+            let mut file = staged.file();
             file.rewind().map_err(failed)?;
             let mut buffer = vec![0; 256 * 1024];
             let mut left = from;
@@ -100,7 +100,7 @@ impl Kept {
             let mut overlap = vec![0; usize::try_from(length - from).unwrap_or_default()];
             file.read_exact(&mut overlap).map_err(failed)?;
             checks.push(&overlap);
-            Ok((PartSink { writer, checks }, overlap))
+            Ok((Sink { staged, checks }, overlap))
         };
         let done = tokio::task::spawn_blocking(read).await;
         Ok(done.map_err(|e| Failure::new(Class::Storage, format!("a reader died: {e}")))??)
@@ -142,11 +142,9 @@ impl Kept {
     /// The service says that the part is all there is: true only if the checks pass.
     pub(super) async fn is_whole(&self, ask: &Ask<'_>) -> Result<Option<Fetched>, Failed> {
         let (sink, _) = self.read_again(ask).await?;
-        let PartSink { writer, checks } = sink;
-        let staged = Staged::Part(writer);
         // A length that only the 416 gave is no proof: size alone does not do here.
         let due = self.validators.total.or(ask.file.bytes);
-        match finish(checks, staged, due, false, self.validators.clone(), self.length) {
+        match finish(sink, due, false, self.validators.clone(), self.length) {
             Ok(fetched) => Ok(Some(fetched)),
             Err(_) => Ok(None),
         }

@@ -1,11 +1,11 @@
-//! Where body bytes go: hashed and checked in one pass, held in memory or written to a part.
+//! Where body bytes go: hashed, checked and written in one pass.
 
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{SPILL, magic};
-use crate::archive::{Part, PartWriter, Validators};
+use super::{SLOW, magic};
+use crate::archive::Staged;
 use crate::digest::{Digest, Hasher};
 use crate::failure::{Class, Failure};
 use crate::fits;
@@ -82,32 +82,20 @@ impl Checks {
     }
 }
 
-/// A part being written, with its checks.
-pub(super) struct PartSink {
-    pub(super) writer: PartWriter,
+/// A body being written, with its checks.
+pub(super) struct Sink {
+    pub(super) staged: Staged,
     pub(super) checks: Checks,
 }
 
-impl PartSink {
-    /// Puts what was held in memory into a part: `checks` have seen it already.
-    pub(super) fn spill(
-        part: &Part,
-        validators: &Validators,
-        held: &[u8],
-        checks: Checks,
-    ) -> Result<PartSink, Failure> {
-        let mut writer = part.create(validators)?;
-        writer.write(held)?;
-        Ok(PartSink { writer, checks })
-    }
-
+impl Sink {
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.checks.push(bytes);
-        self.writer.write(bytes).map_err(Into::into)
+        self.staged.write(bytes).map_err(Into::into)
     }
 }
 
-/// A part sink that works on a blocking thread while the next bytes arrive.
+/// A sink that works on a blocking thread while the next bytes arrive.
 pub(super) struct Pipe {
     state: State,
     batch: Vec<Bytes>,
@@ -116,8 +104,8 @@ pub(super) struct Pipe {
 }
 
 enum State {
-    Idle(Box<PartSink>),
-    Busy(tokio::task::JoinHandle<Result<Box<PartSink>, Failure>>),
+    Idle(Box<Sink>),
+    Busy(tokio::task::JoinHandle<Result<Box<Sink>, Failure>>),
     Broken,
 }
 
@@ -125,7 +113,7 @@ enum State {
 const BATCH: usize = 512 * 1024;
 
 impl Pipe {
-    pub(super) fn new(sink: PartSink) -> Pipe {
+    pub(super) fn new(sink: Sink) -> Pipe {
         Pipe { state: State::Idle(Box::new(sink)), batch: Vec::new(), batched: 0, flushed: Instant::now() }
     }
 
@@ -134,7 +122,7 @@ impl Pipe {
         self.batched += bytes.len();
         self.batch.push(bytes);
         // A slow body is put down piece by piece all the same, so that a kill loses little.
-        if self.batched < BATCH && self.flushed.elapsed() < SPILL { Ok(true) } else { self.flush().await }
+        if self.batched < BATCH && self.flushed.elapsed() < SLOW { Ok(true) } else { self.flush().await }
     }
 
     /// Hands what is batched to the blocking thread, once that has done the last batch.
@@ -153,7 +141,7 @@ impl Pipe {
         Ok(good)
     }
 
-    async fn idle(&mut self) -> Result<Box<PartSink>, Failure> {
+    async fn idle(&mut self) -> Result<Box<Sink>, Failure> {
         match std::mem::replace(&mut self.state, State::Broken) {
             State::Idle(sink) => Ok(sink),
             State::Busy(work) => work.await.map_err(|e| Failure::new(Class::Storage, format!("a writer died: {e}")))?,
@@ -162,7 +150,7 @@ impl Pipe {
     }
 
     /// Writes what is left and gives the sink back.
-    pub(super) async fn close(mut self) -> Result<PartSink, Failure> {
+    pub(super) async fn close(mut self) -> Result<Sink, Failure> {
         if !self.batch.is_empty() {
             self.flush().await?;
         }

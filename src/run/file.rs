@@ -12,9 +12,6 @@ use crate::fetch::{self, Ask, Fetched};
 use crate::net::Waits;
 use crate::source::RemoteFile;
 
-/// Files up to this many bytes are published where they were received.
-const SMALL: u64 = 64 * 1024;
-
 /// What the work at one file needs.
 pub(super) struct Work {
     pub(super) run: Arc<Run>,
@@ -128,9 +125,9 @@ impl Work {
         let line = self.line(file, &path, &fetched);
         let (bytes, resumed_bytes) = (fetched.bytes, fetched.resumed_bytes);
         let (day, at) = (Arc::clone(&self.day), path.clone());
-        let publish = move || day.publish(&fetched.staged, &at, line);
+        let publish = move || day.publish(fetched.staged, &at, line);
         // Work this small is done before another thread is awake.
-        let published = if bytes <= SMALL { publish().map_err(Into::into) } else { blocking(publish).await };
+        let published = if bytes <= fetch::SMALL { publish().map_err(Into::into) } else { blocking(publish).await };
         let end = match published {
             Ok(Published::Kept) => FileEnd::Kept { bytes },
             Ok(how) => FileEnd::Fetched { bytes, resumed_bytes, restarted, replaced: how == Published::Replaced },

@@ -1,0 +1,128 @@
+//! A body on its way to its name: a file that has none yet while it is small and quick, else a part.
+
+use std::fs::File;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::FileExt as _;
+
+use rustix::fs::{self, AtFlags, RenameFlags};
+use rustix::io::Errno;
+
+use super::durable::begin_writing_out;
+use super::{Error, Part, Validators};
+
+/// After so many bytes the kernel is asked to begin writing them out.
+const WRITE_OUT: u64 = 4 << 20;
+
+/// An open body: bytes are added in order, each at its own place. What is published is what was written here, whoever
+/// has the part's name meanwhile; two processes that hold one part against the rules write the same bytes to the same
+/// places.
+#[derive(Debug)]
+pub struct Staged {
+    file: File,
+    length: u64,
+    /// Up to here the kernel was asked to begin writing out.
+    begun: u64,
+    part: Part,
+    /// It has the part's name; else it has none, and is gone when it is dropped.
+    is_named: bool,
+}
+
+impl Staged {
+    pub(super) fn at(part: Part, file: File, length: u64, is_named: bool) -> Staged {
+        Staged { file, length, begun: length, part, is_named }
+    }
+
+    /// Appends bytes.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write_all_at(bytes, self.length).map_err(|e| Error::storage("write", self.part.path(), e))?;
+        self.length += bytes.len() as u64;
+        if self.length - self.begun >= WRITE_OUT {
+            self.write_out();
+        }
+        Ok(())
+    }
+
+    fn write_out(&mut self) {
+        begin_writing_out(&self.file, self.begun, self.length - self.begun);
+        self.begun = self.length;
+    }
+
+    /// Gives a body without a name that of its part, so that a later attempt can go on from here.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn keep(&mut self, validators: &Validators) -> Result<(), Error> {
+        if !self.is_named {
+            self.part.prepare(validators)?;
+            self.link(&self.part.dir, &self.part.name())
+                .map_err(|e| Error::storage("keep the part", self.part.path(), e.into()))?;
+            self.is_named = true;
+        }
+        Ok(())
+    }
+
+    /// The open file, positioned anywhere.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Throws the bytes away.
+    pub(super) fn discard(&self) -> Result<(), Error> {
+        if self.is_named { self.part.discard() } else { Ok(()) }
+    }
+
+    /// Gives the body a name that nothing has. False when its part's name has come to mean other bytes than were written
+    /// here: without locks, another process may work on the same key.
+    pub(super) fn publish(&mut self, dir: &OwnedFd, name: &str) -> std::io::Result<bool> {
+        self.write_out();
+        if !self.is_named {
+            self.link(dir, name)?;
+            return Ok(true);
+        }
+        if !self.is_at(&self.part.dir, &self.part.name())? {
+            return Ok(false);
+        }
+        match fs::renameat_with(&*self.part.dir, self.part.name(), dir, name, RenameFlags::NOREPLACE) {
+            // A filesystem without NOREPLACE: a link never replaces either.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                fs::linkat(&*self.part.dir, self.part.name(), dir, name, AtFlags::empty())?;
+                fs::unlinkat(&*self.part.dir, self.part.name(), AtFlags::empty())?;
+            }
+            other => other?,
+        }
+        if !self.is_at(dir, name)? {
+            // Exchanged in this very moment: no unproved bytes keep a final name.
+            fs::renameat(dir, name, &*self.part.dir, self.part.name())?;
+            return Ok(false);
+        }
+        self.part.forget_sidecar();
+        Ok(true)
+    }
+
+    /// Gives the body a name, replacing what has it.
+    pub(super) fn move_over(mut self, dir: &OwnedFd, name: &str) -> Result<(), Error> {
+        self.keep(&Validators::default())?;
+        self.part.move_over(dir, name)
+    }
+
+    /// One directory operation: a link never replaces.
+    fn link(&self, dir: &OwnedFd, name: &str) -> Result<(), Errno> {
+        let open = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        fs::linkat(fs::CWD, open, dir, name, AtFlags::SYMLINK_FOLLOW)
+    }
+
+    /// True when the name stands for the file written here, with the bytes written here and no others.
+    fn is_at(&self, dir: &OwnedFd, name: &str) -> std::io::Result<bool> {
+        let own = fs::fstat(&self.file)?;
+        match fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(named) => Ok((named.st_dev, named.st_ino) == (own.st_dev, own.st_ino)
+                && u64::try_from(own.st_size).is_ok_and(|size| size == self.length)),
+            Err(Errno::NOENT) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
