@@ -11,7 +11,7 @@ use super::signals::Signals;
 use super::{Exit, Result, Shell, job};
 use crate::report::human;
 use crate::report::terminal::Verbosity;
-use crate::service::{Access, Service};
+use crate::service::{Access, Faults, Service};
 use crate::untrusted::escape;
 
 /// How many files that are not served are named; `-v` names all.
@@ -27,6 +27,7 @@ const NAMED: usize = 5;
         /HMI/SERIES?start=..&end=.., the API's description at /openapi.json, and a page to try it from at /ui/. It \
         listens on this machine only, unless --host says otherwise, and runs until it is interrupted.",
     after_help = "Examples:\n  sunhaul serve --embedded\n  sunhaul serve ~/sharp --port 8002\n  \
+        sunhaul serve --embedded --faults truncate=0.2,throttle=0.1 --seed 7\n  \
         sunhaul serve ~/sharp --host 0.0.0.0 --public-url https://data.example.org/sun/\n  \
         curl 'http://127.0.0.1:8001/HMI/sharp_720s?start=2015-12-11T00:00:00Z&end=2015-12-12T00:00:00Z'"
 )]
@@ -37,9 +38,15 @@ pub(super) struct Args {
     /// Serve synthetic files.
     #[arg(long)]
     embedded: bool,
-    /// What the synthetic files are made from.
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "embedded")]
+    /// What the synthetic files, and the faults, are made from.
+    #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Do wrong on purpose with answers that hold files: `truncate=0.2,stall=0.05`, each a probability.
+    #[arg(long, value_name = "SPEC", long_help = format!(
+        "Do wrong on purpose with answers that hold files, to rehearse a manifest: each FAULT=ODDS of the SPEC, with \
+         commas between, befalls an answer with that probability. Which ones follows from --seed.\n\n{}", Faults::kinds()
+    ))]
+    faults: Option<String>,
     /// The port; 0 takes any free one.
     #[arg(long, default_value_t = 8001)]
     port: u16,
@@ -69,6 +76,13 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
             };
             Problem::new(exit, format!("could not read the folder `{}`: {error}", escape(&dir)))
         })?,
+    };
+    let service = match &args.faults {
+        None => service,
+        Some(spec) => service.with_faults(Faults::parse(spec, args.seed).map_err(|why| {
+            let hint = format!("such as `truncate=0.2,stall=0.05`; there are:\n{}", Faults::kinds().trim_end());
+            Problem::new(Exit::Usage, format!("`--faults`: {why}")).hint(hint)
+        })?),
     };
     tell_skipped(&service, shell);
     let access = Access { host: Some(args.host.clone()), public_url: args.public_url.clone() };

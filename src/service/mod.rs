@@ -6,8 +6,10 @@
 mod access;
 mod answers;
 mod delivery;
+mod faults;
 mod folder;
 mod holdings;
+mod listener;
 mod problem;
 mod query;
 mod range;
@@ -23,17 +25,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use url::Url;
 
 pub use self::access::Access;
+pub use self::faults::Faults;
 pub use self::folder::Skipped;
 
 use self::folder::Folder;
 use self::holdings::Holdings;
+use self::listener::{Listening, Socket};
 use self::synthetic::Synthetic;
 
 /// How many series are told of, one a line, when a service starts.
@@ -45,6 +48,7 @@ pub struct Service {
     holdings: Arc<dyn Holdings>,
     access: Access,
     skipped: Arc<[Skipped]>,
+    faults: Option<Arc<Faults>>,
 }
 
 impl std::fmt::Debug for Service {
@@ -60,7 +64,7 @@ impl Service {
     /// The built-in service: synthetic records, each byte following from `seed`.
     #[must_use]
     pub fn synthetic(seed: u64) -> Service {
-        Service { holdings: Arc::new(Synthetic::new(seed)), access: Access::default(), skipped: Arc::new([]) }
+        Service::over(Synthetic::new(seed), Vec::new())
     }
 
     /// The FITS files below `dir`, by series and time from their headers, else from their names. Reads every header
@@ -70,7 +74,18 @@ impl Service {
     /// When `dir` is no readable folder.
     pub fn folder(dir: &Path) -> io::Result<Service> {
         let (folder, skipped) = Folder::scan(dir)?;
-        Ok(Service { holdings: Arc::new(folder), access: Access::default(), skipped: skipped.into() })
+        Ok(Service::over(folder, skipped))
+    }
+
+    fn over(holdings: impl Holdings + 'static, skipped: Vec<Skipped>) -> Service {
+        Service { holdings: Arc::new(holdings), access: Access::default(), skipped: skipped.into(), faults: None }
+    }
+
+    /// The same service, doing wrong on purpose.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Faults) -> Service {
+        self.faults = Some(Arc::new(faults));
+        self
     }
 
     /// The same service, answering under further names.
@@ -102,13 +117,14 @@ impl Service {
         if all.len() > TOLD {
             lines.push(format!("  and {} more series", all.len() - TOLD));
         }
+        lines.extend(self.faults.as_ref().map(ToString::to_string));
         lines.push(format!("try it at {base}/ui/"));
         lines
     }
 
     /// The routes alone, for a server of one's own; layers can be put around them.
     pub fn router(&self) -> Router {
-        routes::router(Arc::clone(&self.holdings), self.access.clone())
+        routes::router(Arc::clone(&self.holdings), self.access.clone(), self.faults.clone())
     }
 
     /// Listens at `addr` (port 0: any free one) and answers from then on.
@@ -119,14 +135,9 @@ impl Service {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
         let base_url = Url::parse(&format!("http://{addr}/")).map_err(io::Error::other)?;
-        // Small answers must not wait for the acknowledgement of the ones before them.
-        let listener = listener.tap_io(|connection| {
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(target: "sunhaul::service", %error, "cannot switch off delays");
-            }
-        });
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = axum::serve(listener, self.router()).with_graceful_shutdown(async {
+        let app = self.router().into_make_service_with_connect_info::<Socket>();
+        let server = axum::serve(Listening(listener), app).with_graceful_shutdown(async {
             // An error means that the sender is gone, which says the same.
             let _ = stopped.await;
         });

@@ -19,6 +19,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::access::{Access, Base, guard};
 use super::answers::{self, Answer, FileItem, MetaItem, RecordItem};
 use super::delivery;
+use super::faults::{Faults, rehearse};
 use super::holdings::{Holdings, Shape};
 use super::problem::Problem;
 use super::query;
@@ -45,13 +46,17 @@ struct Description;
 type Shared = State<Arc<dyn Holdings>>;
 
 /// The whole service over its holdings.
-pub(super) fn router(holdings: Arc<dyn Holdings>, access: Access) -> Router {
+pub(super) fn router(holdings: Arc<dyn Holdings>, access: Access, faults: Option<Arc<Faults>>) -> Router {
     let ui = SwaggerUi::new("/ui").external_url_unchecked("/openapi.json", description(&*holdings));
+    let mut files = get(file);
+    if let Some(faults) = faults {
+        files = files.layer(middleware::from_fn_with_state(faults, rehearse));
+    }
     Router::new()
         .route("/", get(|| async { Redirect::temporary("/ui/") }))
         .route("/HMI/{series}", get(list))
         .route("/HMI/{series}/meta/{recnums}", get(keywords))
-        .route("/HMI/{series}/{*path}", get(file))
+        .route("/HMI/{series}/{*path}", files)
         .with_state(holdings)
         .merge(ui)
         .fallback(nothing_here)
