@@ -41,7 +41,7 @@ pub fn read_answer(answer: &[u8], base: &Url, series: &Series, day: &Day) -> Res
         base,
         day,
         grid: Grid::of(&series.name),
-        sieve: Sieve::of(series)?,
+        sieve: Sieve::of(series),
         items: 0,
         listed: Listed::default(),
     };

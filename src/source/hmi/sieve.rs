@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::slot::{Grid, Slot};
+use super::slot::Slot;
 use crate::failure::{Class, Failure};
 use crate::manifest::nearest::nearest;
 use crate::manifest::{Filters, Series};
@@ -30,29 +30,10 @@ pub(super) struct Sieve<'a> {
 }
 
 impl<'a> Sieve<'a> {
-    /// The filters of `series`.
-    ///
-    /// # Errors
-    /// `source-refused` for a cadence that the series' grid does not hold.
-    pub(super) fn of(series: &'a Series) -> Result<Sieve<'a>, Failure> {
-        let step = Grid::of(&series.name).step;
-        let cadence = match series.filters.cadence {
-            None => None,
-            Some(asked) => {
-                let seconds = i64::try_from(asked.as_secs()).unwrap_or(0);
-                if seconds == 0 || asked.subsec_nanos() != 0 || seconds % step != 0 {
-                    let why = format!(
-                        "series `{}`: cadence {} s is no multiple of the series' own {step} s; \
-                         nothing is interpolated, so write a multiple",
-                        escape(&series.name),
-                        asked.as_secs_f64()
-                    );
-                    return Err(Failure::new(Class::SourceRefused, why));
-                }
-                Some(seconds)
-            }
-        };
-        Ok(Sieve { filters: &series.filters, cadence, segments: BTreeSet::new(), refusal: None })
+    /// The filters of `series`. That its cadence is a multiple of the grid's step, the manifest has made sure of.
+    pub(super) fn of(series: &'a Series) -> Sieve<'a> {
+        let cadence = series.filters.cadence.map(|asked| i64::try_from(asked.as_secs()).unwrap_or(i64::MAX));
+        Sieve { filters: &series.filters, cadence, segments: BTreeSet::new(), refusal: None }
     }
 
     /// True when the file is asked for.
