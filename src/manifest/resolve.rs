@@ -135,7 +135,7 @@ impl Resolver<'_> {
                 Some(Source { spec: Arc::new(SourceSpec::Hmi(Hmi { url: url.0.clone() })), at })
             }
             form::Source::Embedded(embedded) => {
-                let seed = embedded.seed.value().map_or(0, |seed| seed.0);
+                let seed = embedded.seed.value().map_or(Embedded::default().seed, |seed| seed.0);
                 Some(Source { spec: Arc::new(SourceSpec::Embedded(Embedded { seed })), at })
             }
         }
