@@ -80,7 +80,7 @@ fn what_cannot_be_served_is_usage_with_a_hint() {
         (&["--embedded", "--host", "192.0.2.1"], "does not have that address", "hint: `--host` takes"),
         (&["--embedded", "--public-url", "x"], "it is no web address", "hint: write for example"),
         (&["--embedded", "--public-url", "http://x/?y"], "it holds a `?` or `#` part", "hint: write for example"),
-        (&["tmp", "--seed", "3"], "--seed", "cannot be used with"),
+        (&["tmp", "--seed", "3"], "`--seed` means nothing for a folder", "hint: leave it out"),
     ] {
         let all = [&["serve", "--port", "0"], arguments].concat();
         lab.sunhaul(&all).status(2).stderr_has(why).stderr_has(hint).done();
