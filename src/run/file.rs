@@ -8,9 +8,10 @@ use super::event::{DayId, Event, FileEnd};
 use super::{Run, Todo};
 use crate::archive::{DayWork, FileLine, Published, RelativePath};
 use crate::failure::{Class, Failure};
-use crate::fetch::{self, Ask, Fetched};
+use crate::fetch::{self, Ask, Fetched, Got};
 use crate::net::Waits;
 use crate::source::RemoteFile;
+use crate::untrusted::escape;
 
 /// Files up to this many bytes are published where they were received.
 const SMALL: u64 = 64 * 1024;
@@ -22,8 +23,10 @@ pub(super) struct Work {
     pub(super) day: Arc<DayWork>,
     pub(super) id: DayId,
     pub(super) claims: Arc<Mutex<Claims>>,
-    /// Its path, when the listing told it.
+    /// Its path, when the listing or an earlier look told it.
     pub(super) path: Option<RelativePath>,
+    /// It is there from an earlier look, and asked for only in case that it changed.
+    pub(super) kept: Option<FileLine>,
     /// The day's listing is final: what is not there will not come.
     pub(super) is_final: bool,
 }
@@ -47,14 +50,20 @@ pub(super) enum Ended {
 
 impl Work {
     /// Fetches and publishes the file, telling how it went.
-    pub(super) async fn fetch(self, file: RemoteFile) -> Ended {
+    pub(super) async fn fetch(mut self, file: RemoteFile) -> Ended {
         let mut waits = Waits::new(self.run.manifest.retry);
         let mut attempts = 0;
         let mut restarted = false;
         loop {
             attempts += 1;
             let failure = match self.attempt(&file, &mut restarted).await {
-                Ok(fetched) => return self.publish(&file, fetched, restarted).await,
+                Ok(Got::File(fetched)) => return self.publish(&file, *fetched, restarted).await,
+                Ok(Got::Unchanged) => match self.keep() {
+                    Ok(true) => return Ended::Done,
+                    // Gone meanwhile: it is fetched after all.
+                    Ok(false) => continue,
+                    Err(failure) => failure,
+                },
                 Err(failure) => Failure { attempts, ..failure },
             };
             if let Some(wait) = waits.after(&failure) {
@@ -70,6 +79,15 @@ impl Work {
                 tokio::time::sleep(wait).await;
                 continue;
             }
+            if failure.class == Class::NotFound && self.kept.is_some() {
+                // Listed, and not to be had: nothing says that what is here is wrong.
+                tracing::warn!(key = %escape(&file.key), %failure, "the file of before is kept");
+                match self.keep() {
+                    Ok(true) => return Ended::Done,
+                    Ok(false) => {}
+                    Err(failure) => return self.given_up(failure),
+                }
+            }
             // A file that an earlier record had does not become absent by a 404 of today.
             let gone = failure.class == Class::NotFound && self.is_final && self.day.prior(&file.key).is_none();
             if gone && let Some(line) = self.absent_line(&file, &failure) {
@@ -81,22 +99,47 @@ impl Work {
                 });
                 return Ended::Absent(Box::new(line));
             }
-            return Ended::Failed { path: self.path.as_ref().map(ToString::to_string), failure, with: None };
+            return self.given_up(failure);
         }
     }
 
-    async fn attempt(&self, file: &RemoteFile, restarted: &mut bool) -> Result<Fetched, Failure> {
+    fn given_up(&self, failure: Failure) -> Ended {
+        Ended::Failed { path: self.path.as_ref().map(ToString::to_string), failure, with: None }
+    }
+
+    /// Keeps the file of before. False when it is not there any more.
+    fn keep(&mut self) -> Result<bool, Failure> {
+        let Some(line) = self.kept.take() else { return Ok(false) };
+        if self.day.adopt(vec![line.clone()])?.is_empty() {
+            return Ok(false);
+        }
+        self.run.tell(Event::FileDone {
+            day: self.id.clone(),
+            key: line.key,
+            path: Some(line.path),
+            end: FileEnd::Have,
+        });
+        Ok(true)
+    }
+
+    async fn attempt(&self, file: &RemoteFile, restarted: &mut bool) -> Result<Got, Failure> {
         let Some(opened) = self.run.series.get(&self.id.series) else {
             return Err(Failure::new(Class::SourceRefused, "its series is not open"));
         };
         let part = self.day.part(&file.key)?;
         let received = |bytes| self.run.tell(Event::Received { day: self.id.clone(), bytes });
-        let ask =
-            Ask { client: &opened.client, file, part: &part, verify: self.run.manifest.verify, received: &received };
+        let ask = Ask {
+            client: &opened.client,
+            file,
+            part: &part,
+            kept: self.kept.as_ref(),
+            verify: self.run.manifest.verify,
+            received: &received,
+        };
         let failed = match fetch::attempt(&ask).await {
-            Ok(fetched) => {
-                *restarted |= fetched.restarted;
-                return Ok(fetched);
+            Ok(got) => {
+                *restarted |= matches!(&got, Got::File(fetched) if fetched.restarted);
+                return Ok(got);
             }
             Err(failed) => failed,
         };
@@ -116,7 +159,9 @@ impl Work {
 
     async fn publish(self, file: &RemoteFile, fetched: Fetched, restarted: bool) -> Ended {
         let given_up = |path: Option<String>, failure: Failure| Ended::Failed { path, failure, with: None };
-        let path = match self.path.clone().map_or_else(|| self.path_by_answer(file, &fetched), Ok) {
+        // What an earlier look told is only a guess where the answer names the file.
+        let told = self.path.clone().filter(|_| file.name.is_some());
+        let path = match told.map_or_else(|| self.path_by_answer(file, &fetched), Ok) {
             Ok(path) => path,
             Err(failure) => return given_up(None, failure),
         };

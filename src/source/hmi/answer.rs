@@ -173,6 +173,8 @@ impl Reading<'_> {
                 wavelength: None,
                 bytes: None,
             });
+        } else {
+            self.listed.left_out += 1;
         }
         Ok(())
     }
@@ -213,6 +215,8 @@ impl Reading<'_> {
                     wavelength: item.wavelnth.map(|wavelength| wavelength.0),
                     bytes: None,
                 });
+            } else {
+                self.listed.left_out += 1;
             }
         }
         Ok(())
