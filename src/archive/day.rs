@@ -3,7 +3,7 @@
 mod seal;
 mod take;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -191,6 +191,19 @@ impl DayWork {
     #[must_use]
     pub fn had_files(&self) -> bool {
         !self.lock_ours().is_empty() || !self.lock_have().is_empty()
+    }
+
+    /// True when it has files that, by their time, are still asked for. One of which nothing is known counts.
+    #[must_use]
+    pub fn had_files_at(&self, is_asked_for: impl Fn(&str) -> bool) -> bool {
+        let have = self.lock_have();
+        let recorded = self.before.iter().flat_map(|record| &record.files);
+        let lines = recorded.chain(self.prior.values().map(|prior| &prior.line)).chain(have.values());
+        let times: HashMap<&str, &str> = lines.map(|line| (line.path.as_str(), line.time.as_str())).collect();
+        let ours = self.lock_ours();
+        let paths = ours.iter().map(String::as_str).chain(have.values().map(|line| line.path.as_str()));
+        let mut paths = paths.map(|path| times.get(path));
+        paths.any(|time| time.is_none_or(|time| is_asked_for(time)))
     }
 
     /// True when a record of the day stands.

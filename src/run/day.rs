@@ -94,7 +94,7 @@ async fn try_work(
             run.second_look.as_secs()
         )));
         return Ok(false);
-    } else if listed.left_out == 0 && day_work.had_files() {
+    } else if listed.left_out == 0 && lost_its_files(opened, todo, &day_work) {
         return Err(vanished(run, todo, &day_work));
     }
     let total = listed.files.len() as u64;
@@ -173,6 +173,12 @@ fn seen_empty_before(run: &Run, work: &DayWork, now: DateTime<Utc>) -> Result<bo
             Ok(false)
         }
     }
+}
+
+/// True when files of the day that are still asked for are missing from an empty listing.
+fn lost_its_files(opened: &Opened, todo: &Todo, work: &DayWork) -> bool {
+    let scale = opened.series.source.scale();
+    work.had_files_at(|time| scale.read(time).is_none_or(|time| todo.day.window.contains(time)))
 }
 
 /// What becomes of a day whose files a listing does not know any more: nothing.
