@@ -84,6 +84,7 @@ pub struct DayWork {
     date: NaiveDate,
     journal: Journal,
     spec: Digest,
+    job: String,
     /// The listing that is worked on is not final.
     young: AtomicBool,
     /// Opened before anything is written, so that its sync tells each failure since, whoever else was told of it.
@@ -162,7 +163,7 @@ impl DayWork {
     /// [`Error::Storage`].
     pub fn note_young(&self) -> Result<(), Error> {
         self.young.store(true, Ordering::Relaxed);
-        self.journal.append(&[Entry::head(self.spec, true)])
+        self.journal.append(&[Entry::head(self.spec, &self.job, true)])
     }
 
     /// When an earlier go found the listing empty, past settle.
@@ -190,7 +191,8 @@ impl DayWork {
     /// True when the day has files by its record or by an earlier go.
     #[must_use]
     pub fn had_files(&self) -> bool {
-        !self.lock_ours().is_empty() || !self.lock_have().is_empty()
+        let has_some = !self.lock_have().is_empty();
+        has_some || !self.lock_ours().is_empty()
     }
 
     /// True when it has files that, by their time, are still asked for. One of which nothing is known counts.
@@ -219,9 +221,8 @@ impl DayWork {
     /// [`Error::Storage`].
     pub fn adopt(&self, lines: Vec<FileLine>) -> Result<HashSet<String>, Error> {
         let there: Vec<FileLine> = lines.into_iter().filter(|line| self.is_there(line)).collect();
-        self.journal.append(&Entry::published(there.iter().cloned()))?;
         let taken = there.iter().map(|line| line.key.clone()).collect();
-        self.lock_have().extend(there.into_iter().map(|line| (line.key.clone(), line)));
+        self.keep(there)?;
         Ok(taken)
     }
 
@@ -251,7 +252,7 @@ impl DayWork {
             let ground = self.archive.ground()?;
             let found = self.archive.hash(path.as_str())?;
             if found == line.sha256 {
-                self.keep(line)?;
+                self.keep(vec![line])?;
                 discard(staged)?;
                 return Ok(Published::Kept);
             }
@@ -278,7 +279,7 @@ impl DayWork {
                     self.journal.append(&[Entry::Void { key }])?;
                     return Err(Error::Occupied { path: path.to_string() });
                 }
-                self.keep(line)?;
+                self.keep(vec![line])?;
                 discard(staged)?;
                 return Ok(Published::Kept);
             }
@@ -329,15 +330,16 @@ impl DayWork {
         })
     }
 
-    /// Takes over a file that was found at its path with its bytes.
-    fn keep(&self, line: FileLine) -> Result<(), Error> {
-        let is_ours = self.lock_ours().contains(&line.path);
-        if is_ours {
-            self.journal.append(&Entry::published([line.clone()]))?;
-        } else {
-            self.journal.append(&[Entry::Kept(Box::new(line.clone()))])?;
-        }
-        self.lock_have().insert(line.key.clone(), line);
+    /// Takes over files that were found at their paths with their bytes. Whose they are does not change.
+    fn keep(&self, lines: Vec<FileLine>) -> Result<(), Error> {
+        let (ours, found): (Vec<&FileLine>, Vec<&FileLine>) = {
+            let ours = self.lock_ours();
+            lines.iter().partition(|line| ours.contains(&line.path))
+        };
+        let mut entries = Entry::published(ours.into_iter().cloned());
+        entries.extend(found.into_iter().map(|line| Entry::Kept(Box::new(line.clone()))));
+        self.journal.append(&entries)?;
+        self.lock_have().extend(lines.into_iter().map(|line| (line.key.clone(), line)));
         Ok(())
     }
 

@@ -75,14 +75,20 @@ impl Archive {
             Err(Errno::NOENT) => return Ok(None),
             Err(e) => return Err(Error::storage("open", path(), e.into())),
         };
-        while self.lock == LockMode::Flock {
-            match fs::flock(&mark, FlockOperation::LockExclusive) {
-                Ok(()) => break,
-                Err(Errno::INTR) => {}
-                Err(e) => return Err(Error::NoLocks { path: path(), source: e.into() }),
-            }
+        if self.lock == LockMode::Flock {
+            lock(&mark).map_err(|e| Error::NoLocks { path: path(), source: e.into() })?;
         }
         Ok(Some(Ground { _mark: mark }))
+    }
+}
+
+/// Waits for the lock; the one who has it does not hold it for long.
+fn lock(mark: &File) -> Result<(), Errno> {
+    loop {
+        match fs::flock(mark, FlockOperation::LockExclusive) {
+            Err(Errno::INTR) => {}
+            other => return other,
+        }
     }
 }
 

@@ -33,6 +33,9 @@ pub(super) enum Entry {
         format: String,
         boot_id: String,
         spec: Digest,
+        /// Which job asked.
+        #[serde(default)]
+        job: String,
         /// They come from a listing that was not final yet: the files are asked about again by the next go.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         young: bool,
@@ -59,8 +62,9 @@ pub(super) enum Entry {
 
 impl Entry {
     /// Lines that follow answer `spec` and are written now.
-    pub(super) fn head(spec: Digest, young: bool) -> Entry {
-        Entry::Journal { format: FORMAT.to_owned(), boot_id: boot_id().to_owned(), spec, young }
+    pub(super) fn head(spec: Digest, job: &str, young: bool) -> Entry {
+        let (format, boot_id) = (FORMAT.to_owned(), boot_id().to_owned());
+        Entry::Journal { format, boot_id, spec, job: job.to_owned(), young }
     }
 
     /// These files have their names from us.
@@ -152,12 +156,15 @@ impl Journal {
     }
 
     /// Reads what an earlier go left, cuts off what cannot be read, and begins a go of its own.
-    pub(super) fn begin(&self, spec: Digest) -> Result<Told, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Record`] when another job has files here that it asked for otherwise.
+    pub(super) fn begin(&self, spec: Digest, job: &str) -> Result<Told, Error> {
         let mut text = Vec::new();
         let mut told = {
             let mut pen = self.pen();
             pen.file.read_to_end(&mut text).map_err(|e| Error::storage("read the journal", &self.path, e))?;
-            let told = told::tell(&text, spec, boot_id(), &self.path)?;
+            let told = told::tell(&text, (spec, job), boot_id(), &self.path)?;
             if told.whole < text.len() {
                 // Else the lines of this go would stand below what no later go reads past.
                 pen.file.set_len(told.whole as u64).map_err(|e| Error::storage("mend the journal", &self.path, e))?;
@@ -166,7 +173,7 @@ impl Journal {
         };
         // One that was begun and holds nothing has lost its lines.
         told.crashed |= !self.is_new && told.whole == 0;
-        self.append(&[Entry::head(spec, false)])?;
+        self.append(&[Entry::head(spec, job, false)])?;
         Ok(told)
     }
 

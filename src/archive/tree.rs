@@ -50,10 +50,9 @@ impl Tree {
             return Ok(fd);
         }
         let current = loop {
-            match self.walk(relative)? {
-                Some(current) => break current,
-                // A day that ended removed an empty folder on the way, just after it was entered.
-                None => continue,
+            // None: a day that ended removed an empty folder on the way, just after it was entered.
+            if let Some(current) = self.walk(relative)? {
+                break current;
             }
         };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

@@ -108,10 +108,12 @@ async fn try_work(
         run.tell(Event::FileDone { day: done.day.clone(), key: line.key, path: Some(line.path), end: FileEnd::Have });
     }
     let absent = fetch(run, todo, &day_work, &claims, missing, (is_final, &done.day), &mut failed).await;
-    if !run.halt.is_cancelled() {
-        // Only now: the first of two keys on one path may have been at it when the second was told.
-        let nobodys = failed.iter().filter(|(_, (_, failure))| failure.class == Class::Collision);
-        day_work.take_back(nobodys.map(|(key, _)| key.as_str()))?;
+    // Only now: the first of two keys on one path may have been at it when the second was told.
+    let crossed = failed.iter().filter(|(_, (_, failure))| failure.class == Class::Collision);
+    let crossed: Vec<String> = crossed.map(|(key, _)| key.clone()).collect();
+    if !crossed.is_empty() && !run.halt.is_cancelled() {
+        let work = Arc::clone(&day_work);
+        blocking(move || work.take_back(crossed.iter().map(String::as_str))).await?;
     }
     for (key, (path, failure)) in &failed {
         classes.insert(failure.class);

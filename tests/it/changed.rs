@@ -37,7 +37,7 @@ fn start(answers: impl IntoIterator<Item = Answer>) -> (Lab, Server) {
 /// A run while the day is young, which leaves it provisional.
 #[track_caller]
 fn look_while_young(lab: &Lab, server: &Server) -> Value {
-    lab.write("job.yaml", job(&server).more(YOUNG).yaml());
+    lab.write("job.yaml", job(server).more(YOUNG).yaml());
     let report = lab.report(0);
     assert_eq!(report["totals"]["days"]["provisional"], 1, "{report:#}");
     report
@@ -46,7 +46,7 @@ fn look_while_young(lab: &Lab, server: &Server) -> Value {
 /// A run when the day is old, which seals it.
 #[track_caller]
 fn look_when_old(lab: &Lab, server: &Server) -> Value {
-    lab.write("job.yaml", job(&server).yaml());
+    lab.write("job.yaml", job(server).yaml());
     let report = lab.report(0);
     assert_eq!(report["totals"]["days"]["sealed"], 1, "{report:#}");
     report

@@ -142,9 +142,9 @@ impl DayWork {
             // A line of now says more of its key and of its path.
             files.filter(|f| !have.contains_key(&f.key) && !paths.contains(f.path.as_str())).cloned().collect()
         };
-        let mut entries = vec![Entry::head(record.header.spec, record.header.state == State::Provisional)];
+        let mut entries = vec![Entry::head(record.header.spec, &self.job, record.header.state == State::Provisional)];
         entries.extend(Entry::published(known));
-        entries.push(Entry::head(self.spec, self.young.load(Ordering::Relaxed)));
+        entries.push(Entry::head(self.spec, &self.job, self.young.load(Ordering::Relaxed)));
         self.journal.append(&entries)?;
         // A power cut must not take both.
         self.journal.sync()?;

@@ -18,7 +18,7 @@ impl Archive {
     /// sealed record counts only as far as its files are there.
     ///
     /// # Errors
-    /// [`Error::Record`] when the record belongs to another job that asked for something else, [`Error::Newer`] when a
+    /// [`Error::Record`] when the day belongs to another job that asked for something else, [`Error::Newer`] when a
     /// newer version wrote it or the journal; [`Error::NoLocks`] and [`Error::Storage`].
     pub fn take(
         self: &Arc<Self>,
@@ -46,7 +46,7 @@ impl Archive {
                 self.sweep(series, date);
                 Ok(Opened::Done(Box::new(record)))
             }
-            before => Ok(Opened::Work(Box::new(self.begin(series, date, spec, journal, before)?))),
+            before => Ok(Opened::Work(Box::new(self.begin(series, date, (spec, job), journal, before)?))),
         }
     }
 
@@ -88,14 +88,14 @@ impl Archive {
         self: &Arc<Self>,
         series: &SeriesId,
         date: NaiveDate,
-        spec: Digest,
+        (spec, job): (Digest, &str),
         journal: Journal,
         before: Option<DayRecord>,
     ) -> Result<DayWork, Error> {
         let root = self.tree.root_anew()?;
         // Made now, so that the day's one sync covers it.
         self.tree.make(&days(series))?;
-        let told = journal.begin(spec)?;
+        let told = journal.begin(spec, job)?;
         let mut ours: HashSet<String> = told.ours.into_iter().collect();
         let mut have = BTreeMap::new();
         let mut prior = BTreeMap::new();
@@ -146,6 +146,7 @@ impl Archive {
             date,
             journal,
             spec,
+            job: job.to_owned(),
             young: AtomicBool::new(false),
             root,
             before,

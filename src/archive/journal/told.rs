@@ -71,10 +71,11 @@ struct Fold {
 }
 
 /// Folds a journal's lines.
-pub(super) fn tell(text: &[u8], spec: Digest, boot_id: &str, path: &Path) -> Result<Told, Error> {
+pub(super) fn tell(text: &[u8], (spec, own): (Digest, &str), boot_id: &str, path: &Path) -> Result<Told, Error> {
     let mut told = Told::default();
     let mut fold = Fold::default();
     let (mut worth, mut is_same, mut same_boot) = (Worth::Nothing, false, true);
+    let mut stranger = None;
     for (index, raw) in text.split_inclusive(|b| *b == b'\n').enumerate() {
         // The last write was cut: by a kill, which loses nothing else.
         if !raw.ends_with(b"\n") {
@@ -89,7 +90,7 @@ pub(super) fn tell(text: &[u8], spec: Digest, boot_id: &str, path: &Path) -> Res
             }
         };
         match entry {
-            Entry::Journal { format, boot_id: boot, spec: asked, young } => {
+            Entry::Journal { format, boot_id: boot, spec: asked, job, young } => {
                 if format != FORMAT {
                     let format = crate::untrusted::escape(&format).into_owned();
                     return Err(Error::Newer { path: path.to_owned(), format });
@@ -97,6 +98,7 @@ pub(super) fn tell(text: &[u8], spec: Digest, boot_id: &str, path: &Path) -> Res
                 same_boot = boot == boot_id;
                 told.crashed |= !same_boot;
                 is_same = asked == spec;
+                stranger = (!is_same && !job.is_empty() && job != own).then_some(job);
                 worth = match () {
                     () if is_same && young => Worth::Young,
                     () if is_same => Worth::This,
@@ -107,6 +109,14 @@ pub(super) fn tell(text: &[u8], spec: Digest, boot_id: &str, path: &Path) -> Res
                 if !is_same {
                     told.empty_at = None;
                 }
+            }
+            Entry::File(_) | Entry::Kept(_) if stranger.is_some() => {
+                let why = format!(
+                    "the job `{}` began this day and asked for something else under this id; give the series another id \
+                     with `as:`, or the job another root; or run that job to its end, or `sunhaul clean`",
+                    crate::untrusted::escape(stranger.as_deref().unwrap_or_default())
+                );
+                return Err(Error::record(path, index + 1, why));
             }
             Entry::File(line) => fold.name(Named { line: *line, worth, how: How::Meant, same_boot }),
             Entry::Kept(line) => fold.name(Named { line: *line, worth, how: How::Found, same_boot }),

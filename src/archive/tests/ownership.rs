@@ -185,6 +185,24 @@ fn a_day_that_may_not_be_taken_leaves_no_journal_behind() {
 }
 
 #[test]
+fn a_day_that_another_job_began_otherwise_is_that_jobs() {
+    let lab = Lab::new();
+    publish(&lab.work("a"), "k1", "s/a", "one").unwrap();
+    let journal = lab.text(JOURNAL);
+    let take = |spec: &str, job: &str| lab.archive.take(&lab.series, lab.date, spec_of(spec), job, true);
+    let error = take("b", "other").unwrap_err();
+    assert_eq!(error.class(), Class::Record);
+    assert!(error.to_string().contains("`job`") && error.to_string().contains("`as:`"), "{error}");
+    assert_eq!((lab.text(JOURNAL), lab.text("s/a")), (journal, "one".into()));
+    assert!(matches!(take("b", "job").unwrap(), Opened::Work(_)), "a job may ask otherwise");
+    assert!(matches!(take("a", "other").unwrap(), Opened::Work(_)), "the same question is shared");
+    // What holds no files keeps nobody out.
+    let lab = Lab::new();
+    drop(lab.work("a"));
+    assert!(matches!(lab.archive.take(&lab.series, lab.date, spec_of("b"), "other", true).unwrap(), Opened::Work(_)));
+}
+
+#[test]
 fn a_record_in_the_making_lies_in_the_days_own_work() {
     let lab = Lab::new();
     lab.put(".sunhaul/work/partial/s/2015-12-11/record.4711", "what a kill left");
