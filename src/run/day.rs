@@ -258,7 +258,17 @@ fn sort(
                 continue;
             }
         };
-        if let Some(path) = &path
+        let kept = work.prior(&file.key).filter(|prior| {
+            there.is_none()
+                && path.as_ref().is_some_and(|path| prior.line.path == path.as_str())
+                && file.bytes.is_none_or(|bytes| Some(bytes) == prior.line.bytes)
+                && work.is_there(&prior.line)
+        });
+        let is_sure = |prior: &&Prior| prior.standing == Standing::Final || !condition::can_be_asked(&prior.line);
+        let (sure, kept) = (kept.filter(is_sure), kept.filter(|prior| !is_sure(prior)));
+        // Where only the answer will name the file, its path is a guess that keeps nobody else out.
+        let is_known = there.is_some() || sure.is_some() || file.name.is_some();
+        if let Some(path) = path.as_ref().filter(|_| is_known)
             && let Err(other) = claims.claim(path, &file.key)
         {
             let failure = collision(path, &file.key, &other);
@@ -270,18 +280,8 @@ fn sort(
             have.push(line);
             continue;
         }
-        let mut kept = None;
-        if let (Some(path), Some(Prior { line, standing })) = (&path, work.prior(&file.key))
-            && line.path == path.as_str()
-            && file.bytes.is_none_or(|bytes| Some(bytes) == line.bytes)
-            && work.is_there(line)
-        {
-            if *standing == Standing::Final || !condition::can_be_asked(line) {
-                adopted.push(line.clone());
-            } else {
-                kept = Some(line.clone());
-            }
-        }
+        adopted.extend(sure.map(|prior| prior.line.clone()));
+        let kept = kept.map(|prior| prior.line.clone());
         missing.push(Missing { file, path, kept });
     }
     adopted.retain(|line| !failed.contains_key(&line.key));

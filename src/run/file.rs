@@ -59,10 +59,9 @@ impl Work {
             let failure = match self.attempt(&file, &mut restarted).await {
                 Ok(Got::File(fetched)) => return self.publish(&file, *fetched, restarted).await,
                 Ok(Got::Unchanged) => match self.keep() {
-                    Ok(true) => return Ended::Done,
+                    Some(ended) => return ended,
                     // Gone meanwhile: it is fetched after all.
-                    Ok(false) => continue,
-                    Err(failure) => failure,
+                    None => continue,
                 },
                 Err(failure) => Failure { attempts, ..failure },
             };
@@ -79,13 +78,13 @@ impl Work {
                 tokio::time::sleep(wait).await;
                 continue;
             }
-            if failure.class == Class::NotFound && self.kept.is_some() {
+            if failure.class == Class::NotFound
+                && let Some(line) = &self.kept
+            {
                 // Listed, and not to be had: nothing says that what is here is wrong.
-                tracing::warn!(key = %escape(&file.key), %failure, "the file of before is kept");
-                match self.keep() {
-                    Ok(true) => return Ended::Done,
-                    Ok(false) => {}
-                    Err(failure) => return self.given_up(failure),
+                tracing::warn!(key = %escape(&line.key), %failure, "the file of before is kept");
+                if let Some(ended) = self.keep() {
+                    return ended;
                 }
             }
             // A file that an earlier record had does not become absent by a 404 of today.
@@ -107,11 +106,17 @@ impl Work {
         Ended::Failed { path: self.path.as_ref().map(ToString::to_string), failure, with: None }
     }
 
-    /// Keeps the file of before. False when it is not there any more.
-    fn keep(&mut self) -> Result<bool, Failure> {
-        let Some(line) = self.kept.take() else { return Ok(false) };
-        if self.day.adopt(vec![line.clone()])?.is_empty() {
-            return Ok(false);
+    /// Keeps the file of before. `None` when it is not there any more.
+    fn keep(&mut self) -> Option<Ended> {
+        let line = self.kept.take()?;
+        let path = RelativePath::from_record(&line.path)?;
+        if let Some(crossed) = self.claim(&path, &line.key) {
+            return Some(crossed);
+        }
+        match self.day.adopt(vec![line.clone()]) {
+            Err(error) => return Some(self.given_up(error.into())),
+            Ok(taken) if taken.is_empty() => return None,
+            Ok(_) => {}
         }
         self.run.tell(Event::FileDone {
             day: self.id.clone(),
@@ -119,7 +124,14 @@ impl Work {
             path: Some(line.path),
             end: FileEnd::Have,
         });
-        Ok(true)
+        Some(Ended::Done)
+    }
+
+    /// Claims a path for a key; the end of both when another one has it.
+    fn claim(&self, path: &RelativePath, key: &str) -> Option<Ended> {
+        let claimed = self.claims.lock().unwrap_or_else(PoisonError::into_inner).claim(path, key);
+        let other = claimed.err()?;
+        Some(Ended::Failed { path: Some(path.to_string()), failure: collision(path, key, &other), with: Some(other) })
     }
 
     async fn attempt(&self, file: &RemoteFile, restarted: &mut bool) -> Result<Got, Failure> {
@@ -165,10 +177,8 @@ impl Work {
             Ok(path) => path,
             Err(failure) => return given_up(None, failure),
         };
-        let claimed = self.claims.lock().unwrap_or_else(PoisonError::into_inner).claim(&path, &file.key);
-        if let Err(other) = claimed {
-            let failure = collision(&path, &file.key, &other);
-            return Ended::Failed { path: Some(path.to_string()), failure, with: Some(other) };
+        if let Some(crossed) = self.claim(&path, &file.key) {
+            return crossed;
         }
         let line = self.line(file, &path, &fetched);
         let (bytes, resumed_bytes) = (fetched.bytes, fetched.resumed_bytes);

@@ -119,6 +119,18 @@ fn a_file_that_got_another_name_is_taken_under_it() {
 }
 
 #[test]
+fn two_files_that_exchange_their_names_are_both_taken() {
+    let named = |seed, name| Answer::file(fits(seed, 60, TIME)).named(name);
+    let (lab, server) = start([named(1, "a.fits"), named(3, "b.fits")]);
+    let late = ("late", "2026-01-11T23:58:08Z");
+    server.script_file("sharp_720s", Item::new(late.0, late.1), [named(2, "b.fits"), named(4, "a.fits")]);
+    look_while_young(&lab, &server);
+    look_when_old(&lab, &server);
+    let at = |name: &str| format!("sharp_720s/2026/01/11/{name}.fits");
+    assert_eq!(lab.proved("data"), BTreeMap::from([(at("a"), digest(4)), (at("b"), digest(3))]));
+}
+
+#[test]
 fn a_name_that_only_the_answer_tells_is_remembered() {
     let odd = || Answer::file(fits(1, 60, TIME)).named("odd.fits");
     let (lab, server) = start([odd()]);
