@@ -10,6 +10,7 @@ mod lab; // the program in a clean environment, a scripted service, and both tri
 // A job, through the public door.
 mod archive; // what lies in the archive already: own files, damaged records, other jobs, other specs
 mod bad_input; // wrong manifests and storage that cannot be used
+mod changed; // days looked at again whose files changed upstream, or did not
 mod faults; // what a service does wrong
 mod main_job; // a manifest becomes a verified archive, and a second run has nothing to do
 mod rehearsal; // a service that does wrong on purpose, for anyone
