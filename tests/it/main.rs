@@ -14,4 +14,5 @@ mod faults; // what a service does wrong
 mod main_job; // a manifest becomes a verified archive, and a second run has nothing to do
 mod resume; // broken off by signal, kill and network, and gone on with
 mod second_look; // days whose listing is empty, and young ones
+mod terminal; // bars: right at any width, and gone at the end
 mod tutorial; // the old service's client against `sunhaul serve`

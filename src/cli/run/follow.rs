@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::report_file::ReportFile;
 use crate::archive::Archive;
 use crate::cli::Result;
+use crate::net::Net;
 use crate::report::terminal::Progress;
 use crate::report::{Collector, Report};
 use crate::run::event::{Event, Observer};
@@ -24,6 +25,7 @@ pub(super) struct Follower {
     pub(super) collector: Collector,
     pub(super) progress: Progress,
     pub(super) archive: Arc<Archive>,
+    pub(super) net: Net,
     pub(super) run: String,
     pub(super) report: Option<ReportFile>,
 }
@@ -56,7 +58,7 @@ impl Follower {
         loop {
             tokio::select! {
                 () = ended.cancelled() => return,
-                _ = draw.tick() => self.progress.tick(started.elapsed()),
+                _ = draw.tick() => self.progress.tick(started.elapsed(), &self.net.hosts()),
                 _ = save.tick() => {
                     let saved = self.save(self.collector.snapshot(), Saved::Meanwhile).await;
                     // The end will tell, if it still cannot be written then.
