@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -58,6 +58,15 @@ pub(super) struct Journal {
     dir: Arc<OwnedFd>,
     name: String,
     file: Mutex<File>,
+}
+
+/// What is there of a day that was started and has no record yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Started {
+    /// Files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 /// What a journal told of an earlier go at the same day.
@@ -148,6 +157,25 @@ impl Journal {
     }
 }
 
+/// What the journal at `path` says is there; `None` when there is no journal. It is neither locked nor changed: whoever
+/// works on the day goes on.
+pub(super) fn started(path: &Path) -> Result<Option<Started>, Error> {
+    let mut text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::storage("read the journal", path, error)),
+    };
+    text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
+    let asked = |raw| match serde_json::from_slice(raw) {
+        Ok(Entry::Journal { spec, .. }) => Some(spec),
+        _ => None,
+    };
+    let Some(spec) = text.rsplit(|byte| *byte == b'\n').find_map(asked) else { return Ok(Some(Started::default())) };
+    let told = tell(&text, spec, boot_id(), path);
+    let lines = || told.trusted.iter().chain(&told.suspect);
+    Ok(Some(Started { files: lines().count() as u64, bytes: lines().filter_map(|line| line.bytes).sum() }))
+}
+
 /// What a file line is worth to this go.
 #[derive(Debug, Clone, Copy)]
 enum Worth {
@@ -160,7 +188,7 @@ enum Worth {
 }
 
 /// Folds a journal's lines.
-fn tell(text: &[u8], spec: Digest, boot_id: &str, path: &std::path::Path) -> Told {
+fn tell(text: &[u8], spec: Digest, boot_id: &str, path: &Path) -> Told {
     let mut told = Told::default();
     let mut files: BTreeMap<String, (FileLine, Worth)> = BTreeMap::new();
     let mut holders: BTreeMap<String, String> = BTreeMap::new();

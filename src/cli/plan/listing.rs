@@ -62,8 +62,11 @@ struct Effort {
     bytes: u64,
     /// The limits in force, in words.
     limit: String,
-    /// The least time that the limits allow; null when they limit nothing.
+    /// The least time that the limits allow; null when they limit nothing, or the sizes that they limit are not told.
     seconds: Option<f64>,
+    /// Only the bytes are limited, and no listing told any.
+    #[serde(skip)]
+    is_unknown: bool,
 }
 
 /// Asks the sources of a plan's days.
@@ -174,6 +177,7 @@ impl Effort {
         };
         let by_bytes = match limits.bandwidth {
             Bandwidth::Unlimited => None,
+            Bandwidth::BytesPerSecond(_) if bytes == 0 => None,
             #[expect(clippy::cast_precision_loss, reason = "an estimate of seconds")]
             Bandwidth::BytesPerSecond(rate) => Some(bytes as f64 / rate as f64),
         };
@@ -187,7 +191,10 @@ impl Effort {
         if let Bandwidth::BytesPerSecond(rate) = limits.bandwidth {
             let _ = write!(words, ", {}", human::rate(rate));
         }
-        Effort { host, requests, bytes, limit: format!("{}: {words}", limits.preset), seconds }
+        let is_unknown = seconds.is_none() && limits.bandwidth != Bandwidth::Unlimited;
+        // The built-in service is its own preset.
+        let preset = if limits.preset == host { String::new() } else { format!("{}: ", limits.preset) };
+        Effort { host, requests, bytes, limit: format!("{preset}{words}"), seconds, is_unknown }
     }
 }
 
@@ -219,11 +226,19 @@ impl Listing {
         // Writing to a String cannot fail.
         for host in &self.hosts {
             let time = host.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            let time = time.map_or("as fast as it can".to_owned(), |time| format!("at least {}", human::span(time)));
+            let time = match time {
+                Some(time) => format!("at least {}", human::span(time)),
+                None if host.is_unknown => "for a time that depends on sizes, which are not told".to_owned(),
+                None => "as fast as it can".to_owned(),
+            };
             let requests = human::count(host.requests, "request");
             let _ = writeln!(out, "{}: about {requests}, {time} ({})", escape(&host.host), host.limit);
         }
         let _ = writeln!(out, "free where the archive is: {}", human::bytes(self.free_bytes));
+        let needed: u64 = self.days.iter().map(|day| day.bytes).sum();
+        if needed > self.free_bytes {
+            let _ = writeln!(out, "not enough: {} more", human::bytes(needed - self.free_bytes));
+        }
         for day in &self.days {
             if let Some(error) = &day.error {
                 let _ = writeln!(out, "not listed: {} {}: {error}", escape(&day.series), day.date);
@@ -262,6 +277,8 @@ mod tests {
         assert_eq!(seconds(Rate::PerSecond(8.0), Bandwidth::Unlimited), Some(10.0));
         assert_eq!(seconds(Rate::PerSecond(8.0), Bandwidth::BytesPerSecond(5 << 20)), Some(20.0));
         assert_eq!(seconds(Rate::Unlimited, Bandwidth::Unlimited), None);
+        let untold = Effort::new("h".into(), (80, 0, limits(Rate::Unlimited, Bandwidth::BytesPerSecond(5 << 20))));
+        assert_eq!((untold.seconds, untold.is_unknown), (None, true));
     }
 
     #[test]

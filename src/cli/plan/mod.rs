@@ -23,9 +23,10 @@ const FEW: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Show what there is to do.\n\n\
-        Reads the manifest and the archive's day records, and nothing else: no socket is opened. A day is `new` \
-        without a record, `provisional` when it was too young to be final, `stale` when the manifest asks for \
-        something else now, `damaged` when its record cannot be read, and `done` when it is sealed.\n\n\
+        Reads the manifest and the archive's day records and journals, and nothing else: no socket is opened. A day is \
+        `new` without a record, `started` when a run began it and did not finish, `provisional` when it was too young \
+        to be final, `stale` when the manifest asks for something else now, `damaged` when its record cannot be read, \
+        `refused` when it belongs to another job that asks for something else, and `done` when it is sealed.\n\n\
         With --list the sources are asked for the days to do, within the hosts' limits, and the files, bytes, \
         requests, free disk and time are told.",
     after_help = "Examples:\n  sunhaul plan jobs/quickstart.yaml\n  sunhaul plan jobs/december.yaml --list\n  \
@@ -60,7 +61,8 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         stdout::print_json(&json)?;
     } else {
         let mut text = render(&plan, &job.archive.root.to_string_lossy());
-        if let Some(listing) = &listing {
+        // With nothing to do there is nothing to list, and the plan has said so.
+        if let Some(listing) = listing.as_ref().filter(|_| !plan.days.is_empty()) {
             text.push_str(&listing.render());
         }
         stdout::print(&text)?;
@@ -71,25 +73,28 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 
 fn render(plan: &Plan, root: &str) -> String {
     let mut out = format!("{} in {}\n\n", escape(&plan.job), escape(root));
-    let names = ["days", "to do", "new", "provisional", "stale", "damaged", "done"];
+    let names = ["days", "to do", "new", "started", "provisional", "stale", "damaged", "refused", "done"];
     let head: Vec<_> = [("series", Side::Left), ("from", Side::Left), ("to (not included)", Side::Left)]
         .into_iter()
         .chain(names.map(|name| (name, Side::Right)))
         .collect();
-    let mut table = Table::new(&head);
+    let mut table = Table::new(&head).without_zeros(&["new", "started", "provisional", "stale", "damaged", "refused"]);
     for series in &plan.series {
         let counts = series.counts;
         let ends = [series.range.start, series.range.end].map(|end| label(series.scale, end));
         let days = counts.planned + counts.done + counts.refused;
-        let numbers = [days, counts.planned, counts.new, counts.provisional, counts.stale, counts.damaged, counts.done];
+        let to_do = [counts.new, counts.started, counts.provisional, counts.stale, counts.damaged];
+        let numbers = [days, counts.planned].into_iter().chain(to_do).chain([counts.refused, counts.done]);
         let cells = std::iter::once(escape(&series.id.0).into_owned()).chain(ends);
         table.row(cells.chain(numbers.map(human::number)));
     }
     out.push_str(&table.render());
     // Writing to a String cannot fail.
     match plan.days.len() {
-        0 if plan.refused.is_empty() => out.push_str("\nnothing to do\n"),
-        0 => {}
+        0 if plan.refused.is_empty() => {
+            let _ = writeln!(out, "\nnothing to do: {} sealed", all(plan.done.len()));
+        }
+        0 => out.push_str("\nnothing to do\n"),
         1..=FEW => {
             out.push_str("\nto do:\n");
             for day in &plan.days {
@@ -120,6 +125,11 @@ fn render(plan: &Plan, root: &str) -> String {
         }
     }
     out
+}
+
+/// `the only day is`, `all 12 days are`.
+fn all(days: usize) -> String {
+    if days == 1 { "the only day is".to_owned() } else { format!("all {} are", human::count(days as u64, "day")) }
 }
 
 /// A label as short as it can be: a date alone for the start of a day.
@@ -175,6 +185,19 @@ mod tests {
             ("2015-12-14", known("other", Digest::of(b"before"))),
         ]);
         insta::assert_snapshot!(render(&planned("2015-12-15T06:00:00Z", records), "../data"));
+    }
+
+    #[test]
+    fn a_day_that_was_started_shows_how_much_of_it_is_there() {
+        let text = render(&planned("2015-12-12", BTreeMap::from([("2015-12-11", Record::Started { files: 7 })])), "d");
+        assert!(text.contains("sharp_720s 2015-12-11  started: not finished, 7 files are there\n"), "{text}");
+    }
+
+    #[test]
+    fn with_nothing_to_do_it_says_just_that() {
+        let spec = job("2015-12-12").series[0].spec(&crate::day::Day::whole("2015-12-11".parse().unwrap()));
+        let text = render(&planned("2015-12-12", BTreeMap::from([("2015-12-11", known("december", spec))])), "d");
+        assert!(text.ends_with("\nnothing to do: the only day is sealed\n"), "{text}");
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl PastRun {
         }
         facts.push(human::count(self.files, "file"));
         facts.push(human::bytes(self.bytes));
-        format!("{}  {result}{code}  {}{took}  {}", self.started.format("%F %TZ"), facts.join(", "), escape(&self.id))
+        format!("{}  {result}{code}  {}{took}", self.started.format("%F %TZ"), facts.join(", "))
     }
 
     fn new(report: Report) -> PastRun {
