@@ -95,7 +95,9 @@ impl Service {
         for series in all.iter().take(TOLD) {
             let day = series.example.date();
             let next = day.succ_opt().unwrap_or(day);
-            let count = series.files.map_or(String::new(), |files| format!(" ({files} files)"));
+            let count = series
+                .files
+                .map_or(String::new(), |files| format!(" ({files} file{})", if files == 1 { "" } else { "s" }));
             let url = format!("{base}/HMI/{}?start={day}T00:00:00Z&end={next}T00:00:00Z", series.name);
             lines.push(format!("  {}{count}: curl '{url}'", series.name));
         }

@@ -228,7 +228,7 @@ impl Listing {
             let time = host.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
             let time = match time {
                 Some(time) => format!("at least {}", human::span(time)),
-                None if host.is_unknown => "for a time that depends on sizes, which are not told".to_owned(),
+                None if host.is_unknown => "time unknown since no sizes are told".to_owned(),
                 None => "as fast as it can".to_owned(),
             };
             let requests = human::count(host.requests, "request");

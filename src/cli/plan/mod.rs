@@ -94,7 +94,7 @@ fn render(plan: &Plan, root: &str) -> String {
         0 if plan.refused.is_empty() => {
             let _ = writeln!(out, "\nnothing to do: {} sealed", all(plan.done.len()));
         }
-        0 => out.push_str("\nnothing to do\n"),
+        0 => {}
         1..=FEW => {
             out.push_str("\nto do:\n");
             for day in &plan.days {
@@ -117,11 +117,21 @@ fn render(plan: &Plan, root: &str) -> String {
     }
     if !plan.refused.is_empty() {
         out.push_str("\ncannot be done:\n");
+        // All have the same remedy: it is told once.
+        let mut remedy = None;
         for day in plan.refused.iter().take(FEW) {
-            let _ = writeln!(out, "  {day}");
+            let text = day.to_string();
+            let what = text.split_once("; ").map_or(text.as_str(), |(what, to_do)| {
+                remedy = Some(to_do.to_owned());
+                what
+            });
+            let _ = writeln!(out, "  {what}");
         }
         if plan.refused.len() > FEW {
             let _ = writeln!(out, "  and {} more", human::number((plan.refused.len() - FEW) as u64));
+        }
+        if let Some(remedy) = remedy {
+            let _ = writeln!(out, "hint: {remedy}");
         }
     }
     out

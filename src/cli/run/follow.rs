@@ -55,6 +55,7 @@ impl Follower {
         draw.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first report is written before the run begins.
         save.reset();
+        let mut was_saved = true;
         loop {
             tokio::select! {
                 () = ended.cancelled() => return,
@@ -62,9 +63,10 @@ impl Follower {
                 _ = save.tick() => {
                     let saved = self.save(self.collector.snapshot(), Saved::Meanwhile).await;
                     // The end will tell, if it still cannot be written then.
-                    if let Err(error) = saved {
-                        tracing::warn!("the report could not be written: {error:#}");
+                    if let Err(error) = &saved && was_saved {
+                        tracing::warn!("the report cannot be written for now: {error}");
                     }
+                    was_saved = saved.is_ok();
                 }
             }
         }

@@ -41,6 +41,8 @@ struct State {
     bytes: u64,
     resumed: u64,
     lost: u64,
+    /// A file was lost to this machine's storage.
+    is_full: bool,
     days: BTreeMap<DayId, Row>,
     work: Work,
     meter: Meter,
@@ -168,7 +170,9 @@ impl State {
                     FileEnd::Failed(failure) => {
                         self.lost += 1;
                         row.lost += 1;
-                        return (self.lost <= NAMED && verbosity > Verbosity::Quiet)
+                        // A full disk fails every file alike: one is enough.
+                        let is_news = failure.class != Class::Storage || !std::mem::replace(&mut self.is_full, true);
+                        return (is_news && self.lost <= NAMED && verbosity > Verbosity::Quiet)
                             .then(|| lines::file_failed(day, key, failure, paint));
                     }
                     _ => {}
@@ -291,6 +295,8 @@ mod tests {
             attempts: 6,
             ..Failure::new(Class::Html, "http://localhost:8001/b: a web page\u{1b}[2J; hint: is it up?")
         };
+        let full =
+            || FileEnd::Failed(Failure::new(Class::Storage, "could not write `c`: no storage space; hint: free some"));
         let resumed = FileEnd::Fetched { bytes: 9, resumed_bytes: 4, restarted: false, replaced: false };
         let done = |date: &str, state, error| {
             Event::DayDone(DayDone {
@@ -325,6 +331,8 @@ mod tests {
             Event::FileDone { day: day("2015-12-11"), key: "b\n".into(), path: None, end: FileEnd::Failed(lost) },
             done("2015-12-11", DayState::Failed, None),
             done("2015-12-12", DayState::Sealed, None),
+            Event::FileDone { day: day("2015-12-13"), key: "c".into(), path: None, end: full() },
+            Event::FileDone { day: day("2015-12-13"), key: "d".into(), path: None, end: full() },
             done("2015-12-13", DayState::Held, None),
             Event::FileDone { day: day("2015-12-14"), key: "c".into(), path: None, end: resumed },
             done("2015-12-14", DayState::Sealed, None),
