@@ -140,6 +140,19 @@ fn a_run_that_ends_by_itself_or_at_once_leaves_no_bar_behind() {
     assert_eq!(count(&terminal.paper.lines(), "total"), 0, "{:#?}", terminal.paper.lines());
 }
 
+#[test]
+fn a_plan_that_lists_shows_how_far_it_is_and_leaves_nothing_when_it_is_interrupted() {
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::embedded().range("2015-12-11", "2016-12-11").limits("{ requests: 1/s }").yaml());
+    let (mut terminal, theirs) = Terminal::open(80, 24);
+    let mut child = lab.sunhaul(&["plan", "job.yaml", "--list"]).on_terminal(theirs);
+    terminal.until(|lines| count(lines, "listed ") == 1 && count(lines, " of 366 days") == 1);
+    kill_process(Pid::from_child(&child), Signal::INT).expect("a process to interrupt");
+    assert_eq!(child.wait().expect("an end").code(), Some(130));
+    terminal.catch_up();
+    assert!(terminal.paper.lines().is_empty(), "{:#?}", terminal.paper.lines());
+}
+
 fn count(lines: &[String], part: &str) -> usize {
     lines.iter().filter(|line| line.contains(part)).count()
 }

@@ -88,7 +88,13 @@ pub(super) async fn ask(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Li
         let source = source::open(&series.source, base, client.clone());
         let days: Vec<&PlannedDay> = plan.days.iter().filter(|day| day.id == series.id).collect();
         let asked = days.iter().map(|day| one(job, series, &*source, &client, day, shell));
-        let answers: Vec<_> = stream::iter(asked).buffered(client.concurrency().max(1)).collect().await;
+        let mut answered = listing.days.len();
+        let tell = |_: &_| {
+            answered += 1;
+            show(answered, plan.days.len(), shell);
+        };
+        let answers = stream::iter(asked).buffered(client.concurrency().max(1)).inspect(tell);
+        let answers: Vec<_> = answers.collect().await;
         let (group, effort) = effort(&mut efforts, job, &series.source, base);
         for (day, answer) in days.iter().zip(answers) {
             let listed = match answer {
@@ -105,8 +111,17 @@ pub(super) async fn ask(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Li
         tracing::debug!(host = group, series = %series.id, "listed");
     }
     sources.close().await;
+    shell.screen.without_bars(|| ());
     listing.hosts = efforts.into_iter().map(|(host, effort)| Effort::new(host, effort)).collect();
     Ok(listing)
+}
+
+/// Shows how far the asking is, on a terminal.
+fn show(answered: usize, all: usize, shell: &Shell) {
+    if shell.verbosity > Verbosity::Quiet {
+        let text = format!("listed {answered} of {}", human::count(all as u64, "day"));
+        shell.screen.draw(|size| vec![text.chars().take(size.columns.saturating_sub(1)).collect()]);
+    }
 }
 
 fn effort<'a>(

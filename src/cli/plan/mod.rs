@@ -10,8 +10,10 @@ use std::path::PathBuf;
 use super::args::ArchiveArg;
 use super::clock::now;
 use super::selection::Selection;
+use super::signals::Signals;
 use super::table::{Side, Table};
 use super::{Exit, Result, Shell, job, planning, stdout};
+use crate::manifest::Manifest;
 use crate::plan::Plan;
 use crate::report::human;
 use crate::untrusted::escape;
@@ -51,7 +53,12 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let Some(job) = job::load(&args.job, args.archive.archive.as_deref(), shell) else { return Ok(Exit::Usage) };
     let plan = planning::plan(&job, &args.selection, now())?;
-    let listing = if args.list { Some(job::runtime()?.block_on(listing::ask(&job, &plan, shell))?) } else { None };
+    let listing = if args.list {
+        let Some(listing) = job::runtime()?.block_on(listed(&job, &plan, shell))? else { return Ok(Exit::Interrupted) };
+        Some(listing)
+    } else {
+        None
+    };
     if args.json {
         let mut json = plan.to_json(true);
         if let Some(object) = json.as_object_mut() {
@@ -69,6 +76,18 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     }
     let listed = listing.map_or(Exit::Complete, |listing| listing.exit());
     Ok(if plan.refused.is_empty() { listed } else { Exit::Usage })
+}
+
+/// What the sources have; none when a signal ends the asking.
+async fn listed(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Option<listing::Listing>> {
+    let mut signals = Signals::catch()?;
+    tokio::select! {
+        listing = listing::ask(job, plan, shell) => listing.map(Some),
+        () = signals.next() => {
+            shell.screen.without_bars(|| ());
+            Ok(None)
+        }
+    }
 }
 
 fn render(plan: &Plan, root: &str) -> String {
@@ -154,7 +173,7 @@ mod tests {
 
     use super::*;
     use crate::digest::Digest;
-    use crate::manifest::{Manifest, SeriesId};
+    use crate::manifest::SeriesId;
     use crate::plan::{Known, Record, Recorded, Records, Selection};
 
     /// Records by date.
