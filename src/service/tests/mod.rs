@@ -185,11 +185,47 @@ async fn a_file_comes_with_its_name_unquoted_and_its_validators() {
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_eq!(head.header("content-length"), got.body.len().to_string());
     assert_eq!(head.header("etag"), got.header("etag"));
-    let unchanged = lab.get_with(path, &[("if-none-match", got.header("etag"))]).await;
-    assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
     lab.get("HMI/sharp_720s/sharp_720s_20151211_182209").await.problem(404);
     let post = lab.send(reqwest::Method::POST, &lab.url(path), &[]).await;
     post.problem(405);
+}
+
+#[tokio::test]
+async fn a_file_that_the_reader_has_is_not_sent_again() {
+    let lab = Lab::embedded(0).await;
+    let path = "HMI/sharp_720s/sharp_720s_20151211_182208";
+    let whole = lab.get(path).await;
+    let (etag, modified) = (whole.header("etag").to_owned(), whole.header("last-modified").to_owned());
+    let (weak, among) = (format!("W/{etag}"), format!("\"x\", W/\"y\" ,{etag}"));
+    let (before, after) = ("Tue, 31 Dec 2019 23:59:59 GMT", "Wed, 01 Jan 2025 00:00:00 GMT");
+    for (status, headers) in [
+        (304, vec![("if-none-match", etag.as_str())]),
+        (304, vec![("if-none-match", &weak)]),
+        (304, vec![("if-none-match", &among)]),
+        (304, vec![("if-none-match", "\"x\""), ("if-none-match", &etag)]),
+        (304, vec![("if-none-match", "*")]),
+        (304, vec![("if-modified-since", &modified)]),
+        (304, vec![("if-modified-since", after)]),
+        (304, vec![("if-none-match", &etag), ("if-modified-since", before)]),
+        (304, vec![("if-none-match", &etag), ("range", "bytes=0-9")]),
+        (200, vec![("if-none-match", "\"x\"")]),
+        (200, vec![("if-none-match", "\"x\""), ("if-modified-since", &modified)]),
+        (200, vec![("if-modified-since", before)]),
+        (200, vec![("if-modified-since", "yesterday")]),
+        (206, vec![("if-none-match", "\"x\""), ("range", "bytes=0-9")]),
+    ] {
+        let got = lab.get_with(path, &headers).await;
+        assert_eq!(got.status, status, "{headers:?}");
+        assert_eq!(got.header("etag"), etag, "{headers:?}");
+        if status == 304 {
+            assert_eq!((got.body.len(), got.headers.get("content-length")), (0, None), "{headers:?}");
+            assert!(!got.header("date").is_empty(), "{headers:?}");
+        } else {
+            assert!(!got.body.is_empty(), "{headers:?}");
+        }
+    }
+    let head = lab.send(reqwest::Method::HEAD, &lab.url(path), &[("if-none-match", &etag)]).await;
+    assert_eq!(head.status, 304);
 }
 
 #[tokio::test]

@@ -185,6 +185,8 @@ impl Reading<'_> {
                 wavelength: None,
                 bytes: None,
             });
+        } else {
+            self.listed.left_out += 1;
         }
         Ok(())
     }
@@ -221,6 +223,8 @@ impl Reading<'_> {
                     wavelength: item.wavelnth.map(|wavelength| wavelength.0),
                     bytes: None,
                 });
+            } else {
+                self.listed.left_out += 1;
             }
         }
         Ok(())
