@@ -3,6 +3,8 @@
 //! First a run is only watched, and its calls are counted, thread by thread. Then the job runs again for each call that
 //! concerns the archive or a socket, which now fails with one of the errors that fit it. Whatever fails: no panic, no
 //! wrong bytes under a final name, a class that says what it was, and a next run that completes.
+//!
+//! `SUNHAUL_TORTURE=all` tries every error that fits each step, not one of them; that takes some minutes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
