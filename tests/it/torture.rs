@@ -173,6 +173,7 @@ fn torture(
     code
 }
 
+#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "how thorough is the caller's word, and is told")]
 fn every_step_fails_once(prepare: fn(&Lab, &Server)) {
     let right = {
         let (lab, server) = (Lab::new(), service());
