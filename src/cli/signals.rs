@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::problem::Problem;
-use super::{Exit, Result};
+use super::{Exit, Result, run};
 use crate::report::terminal::Screen;
 
 /// The two signals that ask a process to end.
@@ -48,5 +48,6 @@ impl Signals {
 /// Ends the process at once: what is on disk is whole at any instant.
 #[expect(clippy::exit, reason = "the second signal asks for just this")]
 fn leave() -> ! {
+    let _settled = run::settled();
     std::process::exit(i32::from(Exit::Interrupted.code()))
 }
