@@ -73,11 +73,13 @@ pub struct Failed {
     pub body: Option<Staged>,
     /// A part from before was contradicted and thrown away.
     pub restarted: bool,
+    /// The file's name, where an answer gave it.
+    pub name: Option<String>,
 }
 
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Failed {
-        Failed { failure, body: None, restarted: false }
+        Failed { failure, body: None, restarted: false, name: None }
     }
 }
 
@@ -103,8 +105,14 @@ pub fn name_of(file: &RemoteFile, answered: Option<&str>) -> String {
 /// [`Failed`]: what went wrong, and the body when a check refused it. A part is left for the next attempt where it may
 /// help.
 pub async fn attempt(ask: &Ask<'_>) -> Result<Fetched, Failed> {
+    let kept = Kept::of(ask.part)?;
+    let name = kept.as_ref().and_then(Kept::name);
+    go_on(ask, kept).await.map_err(|failed| Failed { name: failed.name.or(name), ..failed })
+}
+
+async fn go_on(ask: &Ask<'_>, kept: Option<Kept>) -> Result<Fetched, Failed> {
     let mut restarted = false;
-    if let Some(kept) = Kept::of(ask.part)? {
+    if let Some(kept) = kept {
         let response = ask.client.get(&ask.file.url, kept.headers()).await?;
         match kept.answer(&response) {
             range::Answer::Continues { total } => match kept.go_on(ask, response, total).await? {
@@ -128,13 +136,13 @@ pub async fn attempt(ask: &Ask<'_>) -> Result<Fetched, Failed> {
         restarted = true;
     }
     let asked = ask.client.get(&ask.file.url, HeaderMap::new()).await;
-    let response = asked.map_err(|failure| Failed { failure, body: None, restarted })?;
+    let response = asked.map_err(|failure| Failed { restarted, ..failure.into() })?;
     if response.status != StatusCode::OK {
         let failure = Failure::new(
             Class::Protocol,
             format!("`{}` answered {} to a plain request", shown(&response), response.status),
         );
-        return Err(Failed { failure, body: None, restarted });
+        return Err(Failed { restarted, ..failure.into() });
     }
     let result = receive::body(ask, response).await;
     if restarted { restart(result) } else { result }

@@ -31,6 +31,8 @@ pub(super) enum Ended {
     Done,
     /// Upstream does not have it, for good.
     Absent(Box<FileLine>),
+    /// The run was stopped before the file had an end.
+    Stopped,
     /// Given up.
     Failed {
         /// Its path, when known.
@@ -48,9 +50,15 @@ impl Work {
         let mut waits = Waits::new(self.run.manifest.retry);
         let mut attempts = 0;
         let mut restarted = false;
+        let mut path = self.path.as_ref().map(ToString::to_string);
         loop {
             attempts += 1;
-            let failure = match self.attempt(&file, &mut restarted).await {
+            let attempt = tokio::select! {
+                attempt = self.attempt(&file, &mut restarted, &mut path) => attempt,
+                // It may be dropped at any point; publishing may not.
+                () = self.run.halt.cancelled() => return Ended::Stopped,
+            };
+            let failure = match attempt {
                 Ok(fetched) => return self.publish(&file, fetched, restarted).await,
                 Err(failure) => Failure { attempts, ..failure },
             };
@@ -61,10 +69,13 @@ impl Work {
                     failure,
                     wait_seconds: wait.as_secs_f64(),
                 });
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = self.run.halt.cancelled() => return Ended::Stopped,
+                }
                 if let Some(opened) = self.run.series.get(&self.id.series) {
                     opened.client.note_retry();
                 }
-                tokio::time::sleep(wait).await;
                 continue;
             }
             // A file that an earlier record had does not become absent by a 404 of today.
@@ -78,11 +89,17 @@ impl Work {
                 });
                 return Ended::Absent(Box::new(line));
             }
-            return Ended::Failed { path: self.path.as_ref().map(ToString::to_string), failure, with: None };
+            return Ended::Failed { path, failure, with: None };
         }
     }
 
-    async fn attempt(&self, file: &RemoteFile, restarted: &mut bool) -> Result<Fetched, Failure> {
+    /// One attempt. `path` becomes the file's, where this attempt's answer tells it.
+    async fn attempt(
+        &self,
+        file: &RemoteFile,
+        restarted: &mut bool,
+        path: &mut Option<String>,
+    ) -> Result<Fetched, Failure> {
         let Some(opened) = self.run.series.get(&self.id.series) else {
             return Err(Failure::new(Class::SourceRefused, "its series is not open"));
         };
@@ -98,6 +115,9 @@ impl Work {
             Err(failed) => failed,
         };
         *restarted |= failed.restarted;
+        if let (None, Some(name)) = (&self.path, &failed.name) {
+            *path = self.path_by(file, name).ok().map(|path| path.to_string());
+        }
         if let Some(body) = failed.body {
             let (day, key, url, why) =
                 (Arc::clone(&self.day), file.key.clone(), file.path.clone(), failed.failure.clone());

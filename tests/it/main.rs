@@ -8,6 +8,7 @@ mod layers; // imports go one way
 mod lab; // the program in a clean environment, a scripted service, and both tried on themselves
 
 // A job, through the public door.
+mod accounting; // every expected day and file is in one count of the report
 mod archive; // what lies in the archive already: own files, damaged records, other jobs, other specs
 mod bad_input; // wrong manifests and storage that cannot be used
 mod faults; // what a service does wrong

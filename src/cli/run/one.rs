@@ -17,6 +17,7 @@ use crate::manifest::{Manifest, SeriesId};
 use crate::report::model::{Job, RunResult};
 use crate::report::terminal::{Progress, Summary, summary};
 use crate::report::{Collector, Ends};
+use crate::run::event::{Event, Observer as _};
 use crate::run::{self, Order, Outcome};
 
 /// How long after an empty listing the second look is taken.
@@ -24,6 +25,7 @@ const SECOND_LOOK: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> {
     let shell = shared.shell;
+    shared.net = shared.net.next_run();
     let started = now();
     let id = run_id(started);
     let planned = planning::work(&job, planning::plan(&job, &shared.args.selection, started)?, shared.args.check)?;
@@ -36,7 +38,7 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
         lock_changed: false,
     };
     let follower = Arc::new(Follower {
-        collector: Collector::new(id.clone(), started, about, &shared.net.hosts()),
+        collector: Collector::new(id.clone(), started, about),
         progress: Progress::new(shell.screen.clone(), shell.verbosity),
         archive: archive.clone(),
         run: id.clone(),
@@ -49,7 +51,10 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
     let todo: BTreeSet<SeriesId> = planned.days.iter().map(|day| day.series.clone()).collect();
     let root = job.archive.root.clone();
     let result = match shared.sources.bases(&job, |id| todo.contains(id)).await {
-        Err(error) => Err(error),
+        Err(error) => {
+            follower.on(Event::Planned { planned: planned.days.len() as u64, already_sealed: planned.sealed });
+            Err(error)
+        }
         Ok(bases) => {
             let order = Order {
                 manifest: Arc::new(job),

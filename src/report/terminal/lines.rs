@@ -54,6 +54,12 @@ pub(super) fn file_failed(id: &DayId, key: &str, failure: &Failure, paint: Paint
     format!("{} {} {}: {}", day(id), paint.bad("missing"), escape(key), reason(failure))
 }
 
+/// Days that fail whole for one reason have the same of this: their messages differ in the URL, which names the day.
+pub(super) fn sameness<'a>(series: &'a str, class: Class, message: &'a str) -> (&'a str, Class, &'a str) {
+    let told = if message.starts_with("http") { message.split_once(": ") } else { None };
+    (series, class, told.map_or(message, |(_, why)| why))
+}
+
 /// Class, attempts and message of a failure.
 fn reason(failure: &Failure) -> String {
     why(failure.class, failure.attempts, &failure.message)

@@ -3,18 +3,20 @@
 //! Events only change counters and, rarely, write a line, so that they return quickly. What it does not do: tell the
 //! end of the run; `summary` does.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::meter::{Meter, left};
 use super::{Screen, Verbosity, lines};
-use crate::failure::Class;
+use crate::failure::{Class, Failure};
 use crate::net::HostStats;
 use crate::report::human;
-use crate::run::event::{DayId, DayState, Event, FileEnd, Observer};
+use crate::run::event::{DayDone, DayId, DayState, Event, FileEnd, Observer};
 use crate::untrusted::escape;
 
 /// How many days have a line of their own; a screen is not higher.
@@ -47,6 +49,8 @@ struct State {
     paused: BTreeMap<String, f64>,
     meter: Meter,
     total: Option<ProgressBar>,
+    /// The first day of each reason for which days failed whole.
+    failed: HashMap<(String, Class, String), NaiveDate>,
     /// The longest name of a row so far, in characters.
     widest: usize,
 }
@@ -181,11 +185,12 @@ impl State {
                 let row = self.days.remove(&done.day).unwrap_or_default();
                 row.bar.iter().for_each(ProgressBar::finish_and_clear);
                 let amiss = matches!(done.state, DayState::Failed | DayState::Held);
-                // Bars show the days that go well, and the summary tells how many a stop left unfinished.
-                let stopped = done.error.as_ref().is_some_and(|failure| failure.class == Class::Interrupted);
+                // Bars show the days that go well.
                 let shown = progress.bars().is_some() && !amiss;
-                let told = if shown || stopped { Verbosity::Verbose } else { Verbosity::Normal };
-                return (verbosity >= told).then(|| lines::day_done(done, row.lost, (self.ended, self.planned), paint));
+                let told = if shown { Verbosity::Verbose } else { Verbosity::Normal };
+                let done = self.folded(done);
+                return (verbosity >= told)
+                    .then(|| lines::day_done(&done, row.lost, (self.ended, self.planned), paint));
             }
             Event::Hosts(hosts) => {
                 let told = self.pauses(hosts);
@@ -194,6 +199,18 @@ impl State {
             Event::Note(note) => return (verbosity > Verbosity::Quiet).then(|| format!("note: {}", lines::safe(note))),
         }
         None
+    }
+
+    /// The end of a day, its reason shortened where another day failed for the same one.
+    fn folded<'a>(&mut self, done: &'a DayDone) -> Cow<'a, DayDone> {
+        let (DayState::Failed, Some(failure)) = (done.state, &done.error) else { return Cow::Borrowed(done) };
+        let (series, class, why) = lines::sameness(&done.day.series.0, failure.class, &failure.message);
+        let first = *self.failed.entry((series.to_owned(), class, why.to_owned())).or_insert(done.day.date);
+        if first == done.day.date {
+            return Cow::Borrowed(done);
+        }
+        let failure = Failure { message: format!("as {first}"), ..failure.clone() };
+        Cow::Owned(DayDone { error: Some(failure), ..done.clone() })
     }
 
     /// The hosts that asked for (more of) a pause since this was told last.
@@ -272,10 +289,8 @@ fn thousandths(share: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Failure;
     use crate::manifest::SeriesId;
     use crate::report::terminal::{Mode, Paint};
-    use crate::run::event::DayDone;
 
     /// What was written to a screen.
     #[derive(Clone, Default)]

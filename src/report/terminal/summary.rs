@@ -2,12 +2,12 @@
 //!
 //! What it does not do: count. It reads the report.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use super::{Paint, Verbosity, lines};
-use crate::failure::Class;
 use crate::report::human;
 use crate::report::model::{Failure, Host, Report, RunResult};
 use crate::untrusted::escape;
@@ -48,16 +48,20 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     }
     let root = what.root.display().to_string();
     let _ = write!(out, "\n  archive {}, report .sunhaul/runs/{}.json", lines::safe(&root), escape(&report.run.id));
-    // What a stop cut off is not lost: it is told in numbers above, and comes first next time.
-    let lost: Vec<_> = report.failures.iter().filter(|failure| failure.class != Class::Interrupted).collect();
+    let lost = folded(&report.failures);
     if !lost.is_empty() {
         let _ = write!(out, "\n{}", paint.strong("missing:"));
-        for failure in lost.iter().take(NAMED) {
-            let what = failure.path.as_deref().or(failure.key.as_deref()).unwrap_or("the whole day");
+        for (failure, days) in lost.iter().take(NAMED) {
+            let what = failure.path.as_deref().or(failure.key.as_deref());
+            let what = match days {
+                1 => escape(what.unwrap_or("the whole day")),
+                2 => "and 1 more day".into(),
+                days => format!("and {} more days", human::number(days - 1)).into(),
+            };
             let why = lines::why(failure.class, failure.attempts, &failure.message);
-            let _ = write!(out, "\n  {} {} {}: {why}", escape(&failure.series), failure.date, escape(what));
+            let _ = write!(out, "\n  {} {} {what}: {why}", escape(&failure.series), failure.date);
         }
-        let more = lost.len().saturating_sub(NAMED) as u64 + report.failures_omitted;
+        let more = lost.iter().skip(NAMED).map(|(_, days)| days).sum::<u64>() + report.failures_omitted;
         if more > 0 {
             let _ = write!(out, "\n  and {} more in the report", human::number(more));
         }
@@ -72,6 +76,20 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
         let _ = write!(out, "\n{} {}", paint.strong(&format!("{advice}:")), lines::safe(what.again));
     }
     Some(out)
+}
+
+/// The failures, each with how many days it stands for: days that failed whole and for one reason are told once.
+fn folded(failures: &[Failure]) -> Vec<(&Failure, u64)> {
+    let mut folded: Vec<(&Failure, u64)> = Vec::new();
+    let mut told = HashMap::new();
+    for failure in failures {
+        let days = lines::sameness(&failure.series, failure.class, &failure.message);
+        match told.entry(days).or_insert(folded.len()) {
+            &mut at if failure.key.is_none() && at < folded.len() => folded[at].1 += 1,
+            _ => folded.push((failure, 1)),
+        }
+    }
+    folded
 }
 
 /// `complete: 30 files, 16.5 MiB in 1.4 s`
@@ -103,17 +121,12 @@ fn all(days: u64) -> String {
 /// `6 days planned: 4 sealed, 1 provisional, 1 failed; 12 were sealed before`
 fn days(report: &Report) -> String {
     let days = &report.totals.days;
-    let is_cut_off = |failure: &&Failure| failure.key.is_none() && failure.class == Class::Interrupted;
-    let cut_off = report.failures.iter().filter(is_cut_off).count() as u64;
     let ended = [
         (days.sealed, "sealed"),
         (days.provisional, "provisional"),
-        (days.failed.saturating_sub(cut_off), "failed"),
+        (days.failed, "failed"),
         (days.held, "held by another process"),
-        (
-            (days.planned + cut_off).saturating_sub(days.sealed + days.provisional + days.failed + days.held),
-            "not finished",
-        ),
+        (days.unfinished, "not finished"),
     ];
     let mut out = format!("{} planned", human::count(days.planned, "day"));
     let parts: Vec<String> = listed(&ended);
@@ -138,12 +151,17 @@ fn files(report: &Report) -> String {
         (files.kept, "kept"),
         (files.absent, "absent upstream"),
         (files.failed, "missing"),
-        (files.quarantined, "quarantined"),
+        (files.unfinished, "not finished"),
     ]);
     if parts.is_empty() {
         return String::new();
     }
-    format!("{} listed: {}", human::count(files.listed, "file"), parts.join(", "))
+    // A file that came damaged may have come well after that: it is none of the parts.
+    let damaged = match files.quarantined {
+        0 => String::new(),
+        damaged => format!("; {} came damaged and is in quarantine", human::number(damaged)),
+    };
+    format!("{} listed: {}{damaged}", human::count(files.listed, "file"), parts.join(", "))
 }
 
 fn listed(counts: &[(u64, &str)]) -> Vec<String> {
@@ -194,7 +212,7 @@ mod tests {
             lock_changed: false,
         };
         let started = "2015-12-14T00:00:00Z".parse().unwrap();
-        let collector = Collector::new("20151214T000000Z-00000000000000aa".into(), started, job, &[]);
+        let collector = Collector::new("20151214T000000Z-00000000000000aa".into(), started, job);
         for event in events {
             collector.fold(event);
         }
@@ -267,21 +285,15 @@ mod tests {
 
     #[test]
     fn an_interrupted_run_tells_the_command_that_goes_on() {
-        let stopped = DayDone {
-            day: day(),
-            state: DayState::Failed,
-            files: 0,
-            bytes: 0,
-            absent: 0,
-            digest: None,
-            outside_day: 0,
-            duplicates: 0,
-            error: Some(failure::Failure::new(Class::Interrupted, "the run was stopped")),
-        };
-        let collector = collector(&[Event::Planned { planned: 2, already_sealed: 0 }, Event::DayDone(stopped)]);
+        let collector = collector(&[
+            Event::Planned { planned: 2, already_sealed: 0 },
+            Event::DayListed { day: day(), files: 9, have: 1, bytes: None },
+            Event::FileDone { day: day(), key: "x".into(), path: None, end: FileEnd::Have },
+        ]);
         let text = words(&collector, RunResult::Interrupted, 130, Verbosity::Normal).unwrap();
         assert!(text.ends_with("go on with: sunhaul run jobs/december.yaml"), "{text}");
         assert!(text.contains("2 days planned: 2 not finished"), "{text}");
+        assert!(text.contains("9 files listed: 1 there already, 8 not finished"), "{text}");
         assert!(!text.contains("missing"), "{text}");
     }
 }
