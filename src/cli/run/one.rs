@@ -16,7 +16,7 @@ use crate::cli::{Exit, Result, planning, problem};
 use crate::manifest::{Manifest, SeriesId};
 use crate::report::model::{Job, RunResult};
 use crate::report::terminal::{Progress, Summary, summary};
-use crate::report::{Collector, Ends};
+use crate::report::{Collector, Ends, Log};
 use crate::run::event::{Event, Observer as _};
 use crate::run::{self, Order, Outcome};
 
@@ -40,6 +40,7 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
     let follower = Arc::new(Follower {
         collector: Collector::new(id.clone(), started, about),
         progress: Progress::new(shell.screen.clone(), shell.verbosity),
+        log: shell.screen.is_log().then(|| Log::new(&id, &job.name, shell.verbosity)),
         archive: archive.clone(),
         run: id.clone(),
         report: shared.report.cloned(),
@@ -85,9 +86,12 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
     };
     let report = follower.collector.finish(word, exit.code(), now());
     let again = again(&shell.words);
+    if let Some(log) = &follower.log {
+        log.ended(&report);
+    }
     let words = summary(&Summary { report: &report, root: &root, again: &again }, shell.verbosity, shell.screen.paint);
     let saved = follower.save(report, Saved::AtTheEnd).await;
-    if let (Ok(_), Some(words)) = (&result, words) {
+    if let (Ok(_), Some(words), None) = (&result, words, &follower.log) {
         shell.screen.line(&words);
     }
     result?;
