@@ -89,7 +89,7 @@ impl Group {
         let pause = match wait {
             Some(wait) => wait,
             // Many workers hear the same complaint: only one that comes after a pause makes the next one longer.
-            None if self.pace.is_paused() => return None,
+            None if !self.pace.pause_left().is_zero() => return None,
             None => {
                 let pause = terms.next_pause;
                 terms.next_pause = (pause * 2).min(cap);

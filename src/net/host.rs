@@ -158,6 +158,7 @@ impl Host {
             bytes: self.bytes.load(Ordering::Relaxed),
             status_counts: tally.statuses.clone(),
             paused_seconds: self.group.pace.paused().saturating_sub(self.paused_before).as_secs_f64(),
+            pause_left_seconds: self.group.pace.pause_left().as_secs_f64(),
         }
     }
 

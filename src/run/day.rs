@@ -442,8 +442,9 @@ async fn seal(run: &Run, opened: &Opened, todo: &Todo, work: Arc<DayWork>, by: S
     let id = todo.id();
     let (record, retired) = blocking(move || work.seal(SealAs { lasting, absent: by.absent }, &by.keys)).await?;
     if retired > 0 {
+        let (files, they) = if retired == 1 { ("file is", "it") } else { ("files are", "they") };
         run.tell(Event::Note(format!(
-            "{} {}: {retired} files are no longer asked for; they went to `.sunhaul/work/retired` until `sunhaul clean`",
+            "{} {}: {retired} {files} no longer asked for; {they} went to `.sunhaul/work/retired` until `sunhaul clean`",
             id.series, id.date
         )));
     }

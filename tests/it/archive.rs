@@ -81,6 +81,11 @@ fn another_job_on_the_same_days_is_an_error_that_says_what_to_do() {
     lab.write("job.yaml", other.replace("archive: { root: data }", "archive: { root: data, layout: \"x/{file}\" }"));
     lab.run().status(2).stderr_has("as:").stderr_has("`lab`").done();
     assert_eq!(lab.read(RECORD), record);
+    lab.sunhaul(&["plan", "job.yaml"]).status(2).stdout_has("refused").stdout_has("belongs to the job `lab`").done();
+    let status = lab.sunhaul(&["status", "job.yaml", "--json"]).stdout_has("").done().json();
+    let month = &status["series"][0]["months"][0];
+    assert_eq!((&month["refused"], &month["stale"], &month["files"]), (&1.into(), &0.into(), &0.into()), "{status:#}");
+    assert_eq!(status["series"][0]["refused"][0]["job"], "lab");
 }
 
 #[test]

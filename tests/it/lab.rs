@@ -8,6 +8,7 @@ mod fits;
 mod job;
 mod server;
 mod sums;
+pub(crate) mod terminal;
 mod trials;
 
 use std::collections::BTreeMap;

@@ -42,6 +42,7 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
         progress: Progress::new(shell.screen.clone(), shell.verbosity),
         log: shell.screen.is_log().then(|| Log::new(&id, &job.name, shell.verbosity)),
         archive: archive.clone(),
+        net: shared.net.clone(),
         run: id.clone(),
         report: shared.report.cloned(),
     });
@@ -89,7 +90,9 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
     if let Some(log) = &follower.log {
         log.ended(&report);
     }
-    let words = summary(&Summary { report: &report, root: &root, again: &again }, shell.verbosity, shell.screen.paint);
+    let path = Archive::runs_path(&root).join(format!("{}.json", report.run.id));
+    let told = Summary { report: &report, root: &root, saved: &path, again: &again };
+    let words = summary(&told, shell.verbosity, shell.screen.paint);
     let saved = follower.save(report, Saved::AtTheEnd).await;
     if let (Ok(_), Some(words), None) = (&result, words, &follower.log) {
         shell.screen.line(&words);

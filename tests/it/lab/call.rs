@@ -1,6 +1,7 @@
 //! One call of the program in a clean environment, and what it is expected to say.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -142,6 +143,13 @@ impl<'a> Call<'a> {
     #[track_caller]
     pub(crate) fn done(self) -> Spoken {
         self.start().done()
+    }
+
+    /// Calls it with a terminal for its stderr, and lets it run; the terminal shows what it says.
+    #[track_caller]
+    pub(crate) fn on_terminal(mut self, terminal: OwnedFd) -> Child {
+        self.command.env("TERM", "xterm").stdout(Stdio::null()).stderr(terminal);
+        self.command.spawn().unwrap_or_else(|e| panic!("{}: {e}", self.shown))
     }
 
     /// Calls and lets it run.
