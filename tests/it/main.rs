@@ -20,4 +20,5 @@ mod resume; // broken off by signal, kill and network, and gone on with
 mod second_look; // days whose listing is empty, and young ones
 mod serving; // what `sunhaul serve` tells of a folder's files, and what it does not start with
 mod terminal; // bars: right at any width, and gone at the end
+mod torture; // each step that touches files or sockets fails once
 mod tutorial; // the old service's client against `sunhaul serve`
