@@ -12,7 +12,13 @@ use crate::net::Response;
 const ENDLESS: u64 = 64 << 30;
 
 /// Receives a whole body.
-pub(super) async fn body(ask: &Ask<'_>, mut response: Response) -> Result<Fetched, Failed> {
+pub(super) async fn body(ask: &Ask<'_>, response: Response) -> Result<Fetched, Failed> {
+    let validators = validators(&response, response.content_length());
+    let name = validators.name.clone();
+    whole(ask, response, validators).await.map_err(|failed| Failed { name, ..failed })
+}
+
+async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) -> Result<Fetched, Failed> {
     let declared = response.content_length();
     let due = declared.or(ask.file.bytes);
     if let (Some(declared), Some(listed)) = (declared, ask.file.bytes)
@@ -24,7 +30,6 @@ pub(super) async fn body(ask: &Ask<'_>, mut response: Response) -> Result<Fetche
         )
         .into());
     }
-    let validators = validators(&response, declared);
     let checks = Checks::new(name_of(ask.file, validators.name.as_deref()), ask.verify);
     let small = declared.filter(|length| *length <= SMALL);
     let unnamed = if small.is_some() { ask.part.unnamed()? } else { None };
@@ -122,11 +127,11 @@ pub(super) fn finish(
     match checks.finish() {
         Ok((_, _, "size" | "magic")) if due.is_none() && !framed => {
             let message = "the answer had no length and no proper end, and nothing else proves that it is whole";
-            Err(Failed { failure: Failure::new(Class::Truncated, message), body: Some(staged), restarted: false })
+            Err(Failed { body: Some(staged), ..Failure::new(Class::Truncated, message).into() })
         }
         Ok((sha256, bytes, checked)) => {
             Ok(Fetched { staged, sha256, bytes, checked, validators, resumed_bytes, restarted: false })
         }
-        Err(failure) => Err(Failed { failure, body: Some(staged), restarted: false }),
+        Err(failure) => Err(Failed { body: Some(staged), ..failure.into() }),
     }
 }

@@ -96,6 +96,12 @@ impl Screen {
         }
     }
 
+    /// True where every line is a record of the log.
+    #[must_use]
+    pub fn is_log(&self) -> bool {
+        matches!(self.mode, Mode::Log)
+    }
+
     /// Writes whole lines above the bars.
     pub fn write(&self, bytes: &[u8]) {
         let size = self.size();
