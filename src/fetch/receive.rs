@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::sink::{Checks, Pipe, Sink};
 use super::{Ask, Failed, Fetched, OVERLAP, SLOW, SMALL, name_of, shown, validators};
-use crate::archive::Validators;
+use crate::archive::{Archive, Validators};
 use crate::failure::{Class, Failure};
 use crate::net::Response;
 
@@ -34,6 +34,9 @@ async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) ->
     let small = declared.filter(|length| *length <= SMALL);
     let unnamed = if small.is_some() { ask.part.unnamed()? } else { None };
     let (Some(length), Some(staged)) = (small, unnamed) else {
+        if let Some(declared) = declared {
+            has_room(ask, declared, &response)?;
+        }
         let sink = Sink { staged: ask.part.create(&validators)?, checks };
         return stream(ask, response, Pipe::new(sink), validators, due, 0).await;
     };
@@ -65,6 +68,19 @@ async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) ->
     }
     drop(response);
     finish(sink, due, true, validators, 0)
+}
+
+/// A body that cannot fit is not begun: filling the disk would harm others, and the file would not come.
+fn has_room(ask: &Ask<'_>, declared: u64, response: &Response) -> Result<(), Failure> {
+    let folder = ask.part.path().parent().unwrap_or(ask.part.path());
+    let free = Archive::free_bytes(folder)?;
+    if declared <= free {
+        return Ok(());
+    }
+    let (file, folder) = (shown(response), folder.to_string_lossy());
+    let folder = crate::untrusted::escape(&folder);
+    let message = format!("no space: `{file}` has {declared} bytes, but only {free} are free in `{folder}`");
+    Err(Failure::new(Class::Storage, message))
 }
 
 /// Receives the rest of a body into a part that holds `kept` bytes already.

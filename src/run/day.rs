@@ -122,6 +122,7 @@ async fn try_work(
     let keys: HashSet<String> = listed.files.iter().map(|f| f.key.clone()).collect();
     let claims = Arc::new(Mutex::new(Claims::default()));
     let (missing, have, mut failed) = sort(opened, &day_work, listed, &claims, todo)?;
+    warn_of_room(run, todo, &missing);
     let there = have.len() + missing.iter().filter(|m| m.kept.is_some()).count();
     run.tell(Event::DayListed { day: done.day.clone(), files: total, have: there as u64, bytes });
     for line in have {
@@ -156,6 +157,22 @@ async fn try_work(
     let record = seal(run, opened, todo, day_work, SealedBy { keys, absent, state }).await?;
     tell_record(done, &record);
     Ok(Went::Through)
+}
+
+/// Tells before anything is fetched that the sizes listed are more than the disk has room for.
+fn warn_of_room(run: &Run, todo: &Todo, missing: &[Missing]) {
+    let due: u64 = missing.iter().filter_map(|m| m.file.bytes).fold(0, u64::saturating_add);
+    let root = run.archive.root();
+    if let Ok(free) = Archive::free_bytes(root)
+        && due > free
+    {
+        run.tell(Event::Note(format!(
+            "{} {}: {due} bytes are listed to be fetched, but only {free} are free in `{}`",
+            todo.series,
+            todo.day.date,
+            escape(&root.to_string_lossy())
+        )));
+    }
 }
 
 async fn take(run: &Arc<Run>, todo: &Todo) -> Result<archive::Opened, Failure> {
