@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, RelativePath};
 use crate::day::Scale;
-use crate::digest::{self, Digest};
+use crate::digest::{self, Digest, Hasher};
 
 /// The format this version writes and reads.
 const FORMAT: &str = "day/1";
@@ -59,6 +59,10 @@ pub struct DayHeader {
     pub digest: String,
     /// The byte length of the lines after this one.
     pub body: u64,
+    /// Shows a change of any byte: the first half is that of the SHA-256 of this line up to this key, the second half
+    /// that of the SHA-256 of the lines after it.
+    #[schemars(with = "String")]
+    pub check: Digest,
 }
 
 /// One file of a day, one line of the record.
@@ -151,8 +155,14 @@ impl DayRecord {
     pub fn new(lasting: Lasting, mut files: Vec<FileLine>) -> DayRecord {
         files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()).then_with(|| a.key.cmp(&b.key)));
         let Lasting { job, series, date, scale, window, spec, state } = lasting;
-        let body = files.iter().map(|f| line(f).len() as u64).sum();
-        let header = DayHeader {
+        let (mut body, mut hasher) = (0, Hasher::default());
+        for file in &files {
+            let line = line(file);
+            body += line.len() as u64;
+            hasher.update(&line);
+        }
+        let lines = hasher.finish();
+        let mut header = DayHeader {
             format: FORMAT.to_owned(),
             job,
             series,
@@ -162,11 +172,14 @@ impl DayRecord {
             spec,
             state,
             files: files.iter().filter(|f| f.sha256.is_some()).count() as u64,
-            bytes: files.iter().filter_map(|f| f.bytes).sum(),
+            // A line that was edited by hand may say anything.
+            bytes: files.iter().filter_map(|f| f.bytes).fold(0, u64::saturating_add),
             absent: files.iter().filter(|f| f.absent.is_some()).count() as u64,
             digest: format!("sha256:{}", digest_of(&files)),
             body,
+            check: lines,
         };
+        header.check = Digest::of_halves(&Digest::of(vouched_for(&line(&HeaderLine { day: &header }))), &lines);
         DayRecord { header, files }
     }
 
@@ -203,15 +216,19 @@ impl DayRecord {
                 format!("the header says {} bytes follow, but {} do; {MEND}", header.body, body.len()),
             ));
         }
+        let edited = |line| Error::record(path, line, format!("it is not as sunhaul wrote it; {MEND}"));
         let mut files = Vec::new();
         for (index, text) in body.split_inclusive(|b| *b == b'\n').enumerate() {
             let file: FileLine = serde_json::from_slice(text)
-                .map_err(|e| Error::record(path, index + 2, format!("no file line: {e}; {MEND}")))?;
+                .map_err(|e| Error::record(path, index + 2, format!("no file line: {}; {MEND}", said(&e))))?;
             if RelativePath::from_record(&file.path).is_none() {
                 return Err(Error::record(path, index + 2, format!("a path that leaves the archive; {MEND}")));
             }
             if file.sha256.is_some() == file.absent.is_some() || file.sha256.is_some() != file.bytes.is_some() {
                 return Err(Error::record(path, index + 2, format!("neither a file nor an absent one; {MEND}")));
+            }
+            if line(&file) != text {
+                return Err(edited(index + 2));
             }
             files.push(file);
         }
@@ -221,7 +238,12 @@ impl DayRecord {
         if format!("sha256:{}", digest_of(&files)) != header.digest {
             return Err(Error::record(path, 1, format!("the digest does not match the lines; {MEND}")));
         }
-        Ok(DayRecord { header, files })
+        let DayHeader { job, series, date, scale, window, spec, state, .. } = header.clone();
+        let record = DayRecord::new(Lasting { job, series, date, scale, window, spec, state }, files);
+        if record.header != header || line(&HeaderLine { day: &header })[..cut] != bytes[..cut] {
+            return Err(edited(1));
+        }
+        Ok(record)
     }
 }
 
@@ -230,8 +252,8 @@ const MEND: &str = "`sunhaul run` does the day again and keeps what is there";
 
 fn parse_header(path: &Path, text: &[u8]) -> Result<DayHeader, Error> {
     // The format is looked at before the rest, so that a newer version is told as such.
-    let value: serde_json::Value =
-        serde_json::from_slice(text).map_err(|e| Error::record(path, 1, format!("no day header: {e}; {MEND}")))?;
+    let value: serde_json::Value = serde_json::from_slice(text)
+        .map_err(|e| Error::record(path, 1, format!("no day header: {}; {MEND}", said(&e))))?;
     match value.pointer("/day/format").and_then(serde_json::Value::as_str) {
         Some(FORMAT) => {}
         Some(other) => {
@@ -240,9 +262,22 @@ fn parse_header(path: &Path, text: &[u8]) -> Result<DayHeader, Error> {
         }
         None => return Err(Error::record(path, 1, format!("no day header; {MEND}"))),
     }
-    let OwnedHeaderLine { day } =
-        serde_json::from_value(value).map_err(|e| Error::record(path, 1, format!("no day header: {e}; {MEND}")))?;
+    let OwnedHeaderLine { day } = serde_json::from_value(value)
+        .map_err(|e| Error::record(path, 1, format!("no day header: {}; {MEND}", said(&e))))?;
     Ok(day)
+}
+
+/// What the JSON library says, which may repeat names out of the file.
+fn said(error: &serde_json::Error) -> String {
+    crate::untrusted::escape(&error.to_string()).into_owned()
+}
+
+/// What follows the part of a header line that the first half of `check` vouches for: the key, the value, the end.
+const CHECK: usize = r#","check":""}}"#.len() + 64;
+
+fn vouched_for(header: &[u8]) -> &[u8] {
+    let text = header.strip_suffix(b"\n").unwrap_or(header);
+    &text[..text.len().saturating_sub(CHECK)]
 }
 
 fn digest_of(files: &[FileLine]) -> Digest {
@@ -274,6 +309,9 @@ pub(super) fn read_header(path: &Path) -> Result<Option<DayHeader>, Error> {
     let header = parse_header(path, &text)?;
     if length - text.len() as u64 != header.body {
         return Err(Error::record(path, 1, CUT));
+    }
+    if !header.check.has_first_of(&Digest::of(vouched_for(&text))) {
+        return Err(Error::record(path, 1, format!("it is not as sunhaul wrote it; {MEND}")));
     }
     Ok(Some(header))
 }
@@ -360,6 +398,75 @@ mod tests {
         for end in 0..bytes.len() {
             let error = DayRecord::parse(Path::new("r"), &bytes[..end]).unwrap_err();
             assert!(matches!(error, Error::Record { .. }), "{end}: {error}");
+        }
+    }
+
+    #[test]
+    fn no_changed_bit_of_a_record_goes_unseen() {
+        let mut bytes = record(&["s/a", "s/b"]).to_bytes();
+        let end_of_header = bytes.iter().position(|b| *b == b'\n').unwrap();
+        // The second half of `check` is about the lines, which a reader of the header alone does not look at.
+        let of_lines = end_of_header - 35..end_of_header - 3;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("r");
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                bytes[at] ^= 1 << bit;
+                let read = DayRecord::parse(Path::new("r"), &bytes);
+                assert!(read.is_err(), "byte {at}, bit {bit}: {read:?}");
+                if at <= end_of_header && !of_lines.contains(&at) {
+                    std::fs::write(&file, &bytes).unwrap();
+                    assert!(read_header(&file).is_err(), "header byte {at}, bit {bit}");
+                }
+                bytes[at] ^= 1 << bit;
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_spelt_another_way_is_none_though_its_sums_are_right() {
+        let spell = |lines: &str, header: &dyn Fn(String) -> String| {
+            let text = String::from_utf8(record(&["s/a"]).to_bytes()).unwrap();
+            let header = header(text[..text.find(r#","body""#).unwrap()].to_owned());
+            let header = format!(r#"{header},"body":{}"#, lines.len());
+            let check = Digest::of_two(header.as_bytes(), lines.as_bytes());
+            DayRecord::parse(Path::new("r"), format!("{header},\"check\":\"{check}\"}}}}\n{lines}").as_bytes())
+        };
+        let lines = String::from_utf8(line(&file("s/a"))).unwrap();
+        assert!(spell(&lines, &|header| header).is_ok());
+        assert!(spell(&lines.replace(",\"time", ", \"time"), &|header| header).is_err());
+        assert!(spell(&lines, &|header| header.replace("\"job\":", "\"job\": ")).is_err());
+        assert!(spell(&lines, &|header| header.replace("\"files\":1", "\"files\":2")).is_err());
+        assert!(spell(&lines, &|header| header.replace("\"bytes\":3", "\"bytes\":4")).is_err());
+        let most = lines.replace("\"bytes\":3", "\"bytes\":18446744073709551615");
+        assert!(spell(&most.replace("s/a", "s/").repeat(2), &|header| header).is_err());
+    }
+
+    #[test]
+    fn what_a_record_says_cannot_act_on_a_terminal() {
+        for text in ["{\"day\":{\"format\":\"day/1\",\"\\u001b[2J\":1}}\n", "{\"\\u001b[2J\":1}\n"] {
+            let error = DayRecord::parse(Path::new("r"), text.as_bytes()).unwrap_err().to_string();
+            assert!(!error.contains('\u{1b}'), "{error:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_record_of_any_texts_reads_back_and_a_changed_byte_shows(
+            texts in proptest::collection::vec("(?s).{0,12}", 8), at in proptest::num::usize::ANY, to in 1u8..,
+        ) {
+            let texts: [String; 8] = texts.try_into().unwrap();
+            let [job, series, time, key, url, segment, etag, absent] = texts;
+            let mut files = vec![file("s/a"), file("s/b")];
+            files[0] = FileLine { time, key, url, segment: Some(segment), etag: Some(etag), ..files[0].clone() };
+            files[1] = FileLine { absent: Some(absent), sha256: None, bytes: None, ..files[1].clone() };
+            let DayHeader { date, scale, window, spec, state, .. } = record(&[]).header;
+            let written = DayRecord::new(Lasting { job, series, date, scale, window, spec, state }, files);
+            let mut bytes = written.to_bytes();
+            proptest::prop_assert_eq!(&DayRecord::parse(Path::new("r"), &bytes).unwrap(), &written);
+            let at = at % bytes.len();
+            bytes[at] ^= to;
+            proptest::prop_assert!(DayRecord::parse(Path::new("r"), &bytes).is_err(), "byte {}", at);
         }
     }
 

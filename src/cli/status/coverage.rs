@@ -147,5 +147,6 @@ pub(super) fn header(date: &str, state: State, spec: Digest, files: u64) -> DayH
         absent: 0,
         digest: String::new(),
         body: 0,
+        check: spec,
     }
 }
