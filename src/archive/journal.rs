@@ -51,6 +51,14 @@ impl Entry {
 /// The format this version writes and reads.
 const FORMAT: &str = "journal/1";
 
+/// The paths that a journal of these bytes gives to a go for `spec`: to trust, to hash, or to displace. All of them lie
+/// below the root. `path` is for messages only.
+#[must_use]
+pub fn paths(path: &std::path::Path, text: &[u8], spec: Digest) -> Vec<String> {
+    let told = tell(text, spec, boot_id(), path);
+    told.trusted.into_iter().chain(told.suspect).map(|file| file.path).chain(told.ours).collect()
+}
+
 /// An open, locked journal.
 #[derive(Debug)]
 pub(super) struct Journal {

@@ -25,6 +25,7 @@ use chrono::NaiveDate;
 pub use clean::Cleaned;
 pub use day::{DayWork, Opened, Published, SealAs};
 pub use error::Error;
+pub use journal::paths as journal_paths;
 pub use layout::{RelativePath, Values, folded, render};
 pub use name::sanitise;
 pub use part::{Part, Validators};
