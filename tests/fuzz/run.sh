@@ -6,14 +6,14 @@ exec </dev/null
 
 # target | longest input in bytes | runs
 targets='
-content_disposition 96 15000000
+content_disposition 96 12500000
 content_range 64 40000000
-day_record 600 3000000
+day_record 600 1200000
 fits_check 4096 1500000
-hmi_listing 1024 5000000
+hmi_listing 1024 8000000
 journal 256 5000000
-manifest 512 500000
-report 2048 20000000
+manifest 512 700000
+report 2048 22000000
 retry_after 96 10000000
 '
 
