@@ -8,7 +8,7 @@ use sunhaul::archive::journal_paths;
 use sunhaul::digest::Digest;
 use sunhaul_fuzz::assert_stays_below_the_root;
 
-// Lines go in as they are; `F`, `V`, `R`, `U`, `E`, `L` and `J` lines stand for whole entries, so that runs of them are
+// Lines go in as they are; lines that begin with one of `FKPVRDUELJ` stand for whole entries, so that runs of them are
 // soon found.
 fuzz_target!(|data: &[u8]| {
     let spec = Digest::of(b"spec");
@@ -40,6 +40,12 @@ fn entry(line: &[u8]) -> Option<String> {
             r#"{{"file":{{"series":"s","path":"s/{path}","bytes":3,"sha256":"{}","time":"t","key":"{key}","url":"/"}}}}"#,
             Digest::of(b"abc")
         ),
+        b'K' => format!(
+            r#"{{"kept":{{"series":"s","path":"s/{path}","bytes":3,"sha256":"{}","time":"t","key":"{key}","url":"/"}}}}"#,
+            Digest::of(b"abc")
+        ),
+        b'P' => format!(r#"{{"published":{{"keys":["{key}"]}}}}"#),
+        b'D' => format!(r#"{{"retired":{{"path":"s/{path}"}}}}"#),
         b'V' => format!(r#"{{"void":{{"key":"{key}"}}}}"#),
         b'R' => format!(r#"{{"retire":{{"path":"s/{path}"}}}}"#),
         b'U' => r#"{"unsynced":{}}"#.to_owned(),
