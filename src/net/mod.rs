@@ -16,7 +16,7 @@ mod pace;
 mod redirect;
 mod refusal;
 mod retry;
-mod retry_after;
+pub mod retry_after;
 mod stats;
 #[cfg(test)]
 mod tests;

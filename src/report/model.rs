@@ -286,6 +286,34 @@ impl Report {
 mod tests {
     use super::*;
 
+    /// A report in which a host was left alone for so many seconds.
+    fn paused(seconds: f64) -> Report {
+        let mut report: Report =
+            serde_json::from_str(include_str!("../../tests/fuzz/seeds/report/small")).expect("a report");
+        report.hosts[0].paused_seconds = seconds;
+        report
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_report_reads_back_as_written(seconds in proptest::num::f64::POSITIVE | proptest::num::f64::ZERO) {
+            let report = paused(seconds);
+            let read: Report = serde_json::from_slice(&report.to_json().unwrap()).unwrap();
+            proptest::prop_assert_eq!(read, report);
+        }
+
+        #[test]
+        fn no_change_to_a_report_panics(at in proptest::num::usize::ANY, byte in proptest::num::u8::ANY) {
+            let mut bytes = paused(0.5).to_json().unwrap();
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            if let Ok(read) = serde_json::from_slice::<Report>(&bytes) {
+                let again: Report = serde_json::from_slice(&read.to_json().unwrap()).unwrap();
+                proptest::prop_assert_eq!(again, read);
+            }
+        }
+    }
+
     #[test]
     fn every_field_of_the_schema_is_described_and_no_object_is_open() {
         fn walk(value: &serde_json::Value, at: &str, problems: &mut Vec<String>) {
