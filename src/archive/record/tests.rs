@@ -131,3 +131,18 @@ fn an_edited_line_a_leaving_path_and_a_newer_version_are_told() {
     assert!(parse(&text.replace("\"path\":\"s/a\"", "\"path\":\"../\"")).contains("leaves the archive"));
     assert!(parse(&text.replace("day/1", "day/9")).contains("newer sunhaul"));
 }
+
+#[test]
+fn a_record_of_another_program_has_no_check_and_its_counts_must_be_right() {
+    let text = String::from_utf8(record(&["s/a", "s/b"]).to_bytes()).unwrap();
+    let (header, lines) = text.split_once('\n').unwrap();
+    let bare = format!("{}}}}}\n{lines}", &header[..header.find(",\"check\"").unwrap()]);
+    let spelt = bare.replacen("{\"day\":{", "{ \"day\": { ", 1);
+    for text in [&bare, &spelt] {
+        let read = DayRecord::parse(Path::new("r"), text.as_bytes()).unwrap();
+        assert_eq!((read.files.len(), read.header.check), (2, None));
+    }
+    let wrong = bare.replace("\"bytes\":6,", "\"bytes\":7,");
+    assert_ne!(wrong, bare);
+    assert!(DayRecord::parse(Path::new("r"), wrong.as_bytes()).is_err());
+}
