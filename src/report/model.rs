@@ -128,6 +128,7 @@ pub struct DayTotals {
     pub held: u64,
     /// Days that have no end yet: the run goes on, or it was stopped, or this machine's storage failed. The next run goes
     /// on with them.
+    #[serde(default)]
     pub unfinished: u64,
 }
 
@@ -157,6 +158,7 @@ pub struct FileTotals {
     /// Of the fetched ones, those that displaced an older file.
     pub replaced: u64,
     /// Listed files that have no end yet, as with days.
+    #[serde(default)]
     pub unfinished: u64,
 }
 
