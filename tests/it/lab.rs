@@ -19,7 +19,7 @@ use sunhaul::digest::Digest;
 pub(crate) use call::{Call, Running};
 pub(crate) use fits::fits;
 pub(crate) use job::Job;
-pub(crate) use server::{Answer, Ending, Item, Ranges, Server};
+pub(crate) use server::{Answer, Ending, Item, Ranges, Request, Server};
 
 /// How long anything in a lab may take before it counts as hung.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

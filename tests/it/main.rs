@@ -10,7 +10,7 @@ mod lab; // the program in a clean environment, a scripted service, and both tri
 // A job, through the public door.
 mod archive; // what lies in the archive already: own files, damaged records, other jobs, other specs
 mod bad_input; // wrong manifests and storage that cannot be used
-mod faults; // what a service does wrong
+mod faults; // what can go wrong, with a name each: what a service, a network, a disk and an operator do
 mod main_job; // a manifest becomes a verified archive, and a second run has nothing to do
 mod resume; // broken off by signal, kill and network, and gone on with
 mod second_look; // days whose listing is empty, and young ones
