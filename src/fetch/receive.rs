@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::sink::{Checks, Pipe, Sink};
 use super::{Ask, Failed, Fetched, OVERLAP, SLOW, SMALL, name_of, shown, validators};
 use crate::archive::Validators;
@@ -30,7 +32,7 @@ pub(super) async fn body(ask: &Ask<'_>, mut response: Response) -> Result<Fetche
     let unnamed = if small.is_some() { ask.part.unnamed()? } else { None };
     let (Some(length), Some(staged)) = (small, unnamed) else {
         let sink = Sink { staged: ask.part.create(&validators)?, checks };
-        return stream(ask, response, Pipe::new(sink), validators, due, 0).await;
+        return stream(ask, response, Pipe::new(sink), validators, due, (0, Bytes::new())).await;
     };
     let mut sink = Sink { staged, checks };
     let begun = Instant::now();
@@ -45,7 +47,7 @@ pub(super) async fn body(ask: &Ask<'_>, mut response: Response) -> Result<Fetche
                 }
                 if begun.elapsed() >= SLOW && sink.checks.length() < length {
                     sink.staged.keep(&validators)?;
-                    return stream(ask, response, Pipe::new(sink), validators, due, 0).await;
+                    return stream(ask, response, Pipe::new(sink), validators, due, (0, Bytes::new())).await;
                 }
             }
             Ok(None) => break,
@@ -62,24 +64,31 @@ pub(super) async fn body(ask: &Ask<'_>, mut response: Response) -> Result<Fetche
     finish(sink, due, true, validators, 0)
 }
 
-/// Receives the rest of a body into a part that holds `kept` bytes already.
+/// Receives the rest of a body into a part that holds `kept` bytes already; `next` has come, and is told of.
 pub(super) async fn stream(
     ask: &Ask<'_>,
     mut response: Response,
     mut pipe: Pipe,
     validators: Validators,
     due: Option<u64>,
-    kept: u64,
+    (kept, next): (u64, Bytes),
 ) -> Result<Fetched, Failed> {
     let most = due.unwrap_or(ENDLESS);
     let framed = response.is_framed();
     let mut came = kept;
+    let mut next = Some(next).filter(|bytes| !bytes.is_empty());
     loop {
-        match response.chunk().await {
+        let piece = match next.take() {
+            Some(bytes) => Ok(Some(bytes)),
+            None => response.chunk().await.inspect(|piece| {
+                if let Some(bytes) = piece {
+                    (ask.received)(bytes.len() as u64);
+                }
+            }),
+        };
+        match piece {
             Ok(Some(bytes)) => {
-                let length = bytes.len() as u64;
-                (ask.received)(length);
-                came += length;
+                came += bytes.len() as u64;
                 if came > most {
                     let _ = pipe.close().await?;
                     ask.part.discard()?;
