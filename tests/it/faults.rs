@@ -7,6 +7,7 @@
 mod body;
 mod range;
 mod service;
+mod status;
 
 use std::collections::BTreeMap;
 

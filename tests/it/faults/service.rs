@@ -1,7 +1,6 @@
 //! Statuses, connections, listings and names that are wrong.
 
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -43,87 +42,6 @@ fn recovers(answers: impl IntoIterator<Item = Answer>) -> Value {
     assert_eq!(report["totals"]["requests"]["sent"], asked, "{report:#}");
     assert_eq!(report["totals"]["requests"]["retried"], asked - 2, "a listing, a file, and the retries");
     report
-}
-
-/// The answer never gets better: one failure of this class after all attempts, and nothing under a final name.
-#[track_caller]
-fn fails(answer: Answer, status: i32, class: &str) {
-    let (lab, report, server) = run_against([answer], status);
-    let failures = report["failures"].as_array().expect("failures");
-    assert_eq!(failures.len(), 1, "{report:#}");
-    assert_eq!(failures[0]["class"], class, "{report:#}");
-    assert_eq!(failures[0]["series"], "sharp_720s");
-    assert_eq!(failures[0]["date"], "2015-12-11");
-    assert_eq!(report["totals"]["days"]["failed"], 1);
-    assert!(lab.files("data").is_empty() && lab.days("data").is_empty(), "nothing has a final name");
-    let asked = server.requests_for(&format!("/HMI/sharp_720s/{NAME}")).len();
-    assert_eq!(failures[0]["attempts"], asked, "{report:#}");
-}
-
-#[test]
-fn s_15_a_server_error_is_tried_again() {
-    recovers([Answer::status(500), Answer::status(502), honest()]);
-    fails(Answer::status(500), 4, "server-error");
-}
-
-#[test]
-fn s_11_a_429_is_obeyed() {
-    let server = Server::start();
-    let busy = Answer::status(429).header("Retry-After", "1");
-    server.script_file("sharp_720s", Item::new(NAME, TIME), [busy, honest()]);
-    let lab = lab_for(&server);
-    let report = lab.report(0);
-    let asked = server.requests_for(&format!("/HMI/sharp_720s/{NAME}"));
-    assert_eq!(asked.len(), 2);
-    assert!(asked[1].at - asked[0].at >= Duration::from_secs(1), "it waited for less than was asked");
-    assert_eq!(report["totals"]["requests"]["throttled"], 1);
-}
-
-#[test]
-fn s_13_a_retry_after_of_ages_waits_no_longer_than_the_manifest_allows() {
-    let begun = Instant::now();
-    recovers([Answer::status(503).header("Retry-After", "1000000000"), honest()]);
-    assert!(begun.elapsed() < Duration::from_secs(20), "max_wait is 1s");
-}
-
-#[test]
-fn s_17_a_404_is_tried_again_and_seals_as_absent_when_it_stays() {
-    recovers([Answer::status(404), honest()]);
-    let (lab, report, _server) = run_against([Answer::status(404)], 0);
-    assert_eq!(report["totals"]["files"]["absent"], 1);
-    let day = lab.day("data", "sharp_720s", "2015-12-11");
-    assert_eq!(
-        (&day.header["state"], &day.header["absent"], &day.header["files"]),
-        (&"sealed".into(), &1.into(), &0.into())
-    );
-    assert_eq!(day.files[0]["absent"], "404");
-    assert!(day.files[0].get("sha256").is_none());
-}
-
-#[test]
-fn s_22_a_refusal_is_not_tried_again() {
-    fails(Answer::status(403), 1, "forbidden");
-}
-
-#[test]
-fn s_05_s_08_a_redirect_to_another_host_is_not_followed() {
-    let foreign = Server::start().expect_silence();
-    let away = Answer::status(302).header("Location", &format!("{}/stolen", foreign.url()));
-    fails(away, 1, "redirect");
-    assert!(foreign.requests().is_empty());
-    fails(Answer::status(302).header("Location", "file:///etc/passwd"), 1, "redirect");
-}
-
-#[test]
-fn s_01_a_redirect_on_the_same_host_is_followed_and_a_loop_is_ended() {
-    let server = Server::start();
-    let moved = Answer::status(307).header("Location", "/elsewhere");
-    server.script_file("sharp_720s", Item::new(NAME, TIME), [moved]);
-    server.script("/elsewhere", [honest()]);
-    let lab = lab_for(&server);
-    lab.report(0);
-    assert_eq!(lab.proved("data").len(), 1);
-    fails(Answer::status(302).header("Location", &format!("/HMI/sharp_720s/{NAME}")), 1, "redirect");
 }
 
 #[test]
