@@ -19,7 +19,7 @@ use sunhaul::digest::Digest;
 pub(crate) use call::{Call, Running};
 pub(crate) use fits::fits;
 pub(crate) use job::Job;
-pub(crate) use server::{Answer, Ending, Item, Ranges, Request, Server};
+pub(crate) use server::{Answer, Certificate, Ending, Item, Ranges, Request, Server, Speaks};
 
 /// How long anything in a lab may take before it counts as hung.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -47,6 +47,11 @@ impl Lab {
         let path = self.path(relative);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
         std::fs::write(path, contents).expect("a written file");
+    }
+
+    /// From here on the program trusts certificates of the lab's root, and no others.
+    pub(crate) fn trust_the_root(&self) {
+        self.write(call::TRUSTED, server::trusted());
     }
 
     /// A file's bytes.

@@ -127,31 +127,35 @@ fn send(shared: &Shared, request: &Request, answer: &Answer, mut stream: &TcpStr
 
 /// The status line and the headers.
 fn head(answer: &Answer, part: &Part) -> String {
-    let mut head = format!("HTTP/1.1 {} Scripted\r\nDate: {}\r\n", part.status, httpdate::fmt_http_date(now()));
-    let mut add = |name: &str, value: &str| head.extend([name, ": ", value, "\r\n"]);
-    for (name, value) in &answer.headers {
-        add(name, value);
-    }
-    for (name, value) in
-        [("ETag", &answer.etag), ("Last-Modified", &answer.last_modified), ("Content-Range", &part.content_range)]
-    {
-        if let Some(value) = value {
-            add(name, value);
-        }
-    }
-    let tells_ranges = answer.headers.iter().any(|(name, _)| name == "Accept-Ranges");
-    if answer.etag.is_some() && answer.ranges != Ranges::Ignored && !tells_ranges {
-        add("Accept-Ranges", "bytes");
-    }
-    match &answer.framing {
-        Framing::Length => add("Content-Length", &part.range.len().to_string()),
-        Framing::Declared(lines) => lines.iter().for_each(|(name, value)| add(name, value)),
-        Framing::UntilClose => add("Connection", "close"),
-        Framing::Chunked => add("Transfer-Encoding", "chunked"),
-        Framing::Raw => {}
+    let mut head = format!("HTTP/1.1 {} Scripted\r\n", part.status);
+    let framing = match &answer.framing {
+        Framing::Length => vec![("Content-Length".to_owned(), part.range.len().to_string())],
+        Framing::Declared(lines) => lines.clone(),
+        Framing::UntilClose => vec![("Connection".to_owned(), "close".to_owned())],
+        Framing::Chunked => vec![("Transfer-Encoding".to_owned(), "chunked".to_owned())],
+        Framing::Raw => Vec::new(),
+    };
+    for (name, value) in fields(answer, part).iter().chain(&framing) {
+        head.extend([name, ": ", value, "\r\n"]);
     }
     head.push_str("\r\n");
     head
+}
+
+/// The headers but for those that tell the length.
+pub(super) fn fields(answer: &Answer, part: &Part) -> Vec<(String, String)> {
+    let mut fields = vec![("Date".to_owned(), httpdate::fmt_http_date(now()))];
+    fields.extend(answer.headers.iter().cloned());
+    for (name, value) in
+        [("ETag", &answer.etag), ("Last-Modified", &answer.last_modified), ("Content-Range", &part.content_range)]
+    {
+        fields.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
+    }
+    let tells_ranges = answer.headers.iter().any(|(name, _)| name == "Accept-Ranges");
+    if answer.etag.is_some() && answer.ranges != Ranges::Ignored && !tells_ranges {
+        fields.push(("Accept-Ranges".to_owned(), "bytes".to_owned()));
+    }
+    fields
 }
 
 fn write_body(mut stream: &TcpStream, body: &[u8], chunked: bool) -> Result<()> {
@@ -179,13 +183,14 @@ fn client_is_gone(stream: &TcpStream) -> bool {
 }
 
 /// What of the body goes out.
-struct Part {
-    status: u16,
-    range: Range<usize>,
-    content_range: Option<String>,
+pub(super) struct Part {
+    pub(super) status: u16,
+    pub(super) range: Range<usize>,
+    pub(super) content_range: Option<String>,
 }
 
-fn part(request: &Request, answer: &Answer) -> Part {
+/// What of the body answers the request.
+pub(super) fn part(request: &Request, answer: &Answer) -> Part {
     let total = answer.body.len();
     let whole = Part { status: answer.status, range: 0..total, content_range: None };
     if answer.status != 200 || answer.ranges == Ranges::Ignored {
