@@ -6,6 +6,8 @@
 
 mod body;
 mod listing;
+mod local;
+mod mounted;
 mod names;
 mod network;
 mod range;

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use sunhaul::digest::Digest;
 
-pub(crate) use call::{Call, Running};
+pub(crate) use call::{Call, Running, Spoken};
 pub(crate) use fits::fits;
 pub(crate) use job::Job;
 pub(crate) use server::{Answer, Certificate, Ending, Item, Ranges, Request, Server, Speaks};

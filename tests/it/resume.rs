@@ -78,7 +78,7 @@ const FIRST_DAY: &str = "data/.sunhaul/days/sharp_720s/2015-12-11.jsonl";
 const FIRST_FILE: &str = "data/sharp_720s/2015/12/11/sharp_720s_20151211_182208.fits";
 
 #[test]
-fn an_interrupted_run_ends_with_130_and_the_same_command_goes_on() {
+fn d_08_an_interrupted_run_ends_with_130_and_the_same_command_goes_on() {
     for signal in [Signal::INT, Signal::TERM] {
         let server = service([large_answer(large_body()).stall_at(BREAK), large_answer(large_body())]);
         let lab = lab_for(&server);
@@ -103,7 +103,7 @@ fn an_interrupted_run_ends_with_130_and_the_same_command_goes_on() {
 }
 
 #[test]
-fn a_killed_run_is_gone_on_with_and_gives_the_same_digests() {
+fn d_07_a_killed_run_is_gone_on_with_and_gives_the_same_digests() {
     let server = service([large_answer(large_body()).stall_at(BREAK), large_answer(large_body())]);
     let lab = lab_for(&server);
     let run = lab.run().start();
@@ -158,7 +158,7 @@ fn a_service_that_gives_the_rest_piece_by_piece_is_gone_on_with() {
 }
 
 #[test]
-fn a_day_that_another_process_has_is_held() {
+fn d_06_a_day_that_another_process_has_is_held() {
     let server = service([large_answer(large_body()).stall_at(BREAK), large_answer(large_body())]);
     let lab = lab_for(&server);
     let first = lab.sunhaul(&["run", "job.yaml"]).chatty().start();
