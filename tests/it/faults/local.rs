@@ -199,21 +199,26 @@ fn d_10_a_record_that_was_cut_or_edited_is_told_and_made_again() {
 }
 
 #[test]
-fn d_10_a_record_of_a_newer_version_is_left_alone_and_told() {
-    let (files, _server, lab) = day_of(1);
+fn d_10_what_a_newer_version_wrote_is_left_alone_and_told() {
+    let is_left = |lab: &Lab, path: &str, from: &str, to: &str| {
+        let text = String::from_utf8(lab.read(path)).expect("text");
+        assert!(text.contains(from), "{text}");
+        lab.write(path, text.replace(from, to));
+        let files = lab.files("data");
+        lab.run().status(1).stderr_has("newer sunhaul").stderr_has(to).done();
+        assert_eq!(lab.read(path), text.replace(from, to).as_bytes());
+        assert_eq!(lab.files("data"), files);
+    };
+    let (_, _server, lab) = day_of(1);
     lab.report(0);
-    let newer = String::from_utf8(lab.read(RECORD)).expect("text").replacen("day/1", "day/9", 1);
-    lab.write(RECORD, &newer);
-    let spoken = lab.run().status(1).stderr_has("newer sunhaul").done();
-    assert!(spoken.stderr.contains("day/9"), "{}", spoken.stderr);
-    assert_eq!(lab.read(RECORD), newer.as_bytes());
-    assert_eq!(lab.files("data").len(), files.len());
+    is_left(&lab, RECORD, "day/1", "day/9");
+    let (_, _server, lab) = broken_off();
+    is_left(&lab, JOURNAL, "journal/1", "journal/9");
 }
 
 #[test]
 fn d_10_a_journal_that_was_cut_or_edited_loses_no_file() {
     let mut edits = EDITS.to_vec();
-    edits.push(("of a newer version", |text| text.replace("journal/1", "journal/9").into_bytes()));
     edits.push(("of another boot", |text| text.replace("\"boot_id\":\"", "\"boot_id\":\"0").into_bytes()));
     edits.push(("a path that leaves", |text| text.replace("sharp_720s/2015", "../harp_720s/2015").into_bytes()));
     for (what, edit) in edits {
@@ -314,16 +319,23 @@ fn d_11_a_done_file_that_is_gone_or_of_another_length_is_fetched_again() {
 }
 
 #[test]
-fn d_11_a_file_of_an_unfinished_day_that_is_gone_or_of_another_length_is_fetched_again() {
-    let edits: [fn(&Lab, &str); 2] =
-        [|lab, path| std::fs::remove_file(lab.path(path)).expect("removed"), |lab, path| lab.write(path, "cut")];
-    for edit in edits {
-        let (files, server, lab) = broken_off();
-        edit(&lab, &format!("data/{}", files[0].path()));
-        lab.report(0);
-        are_right(&lab, &files);
-        assert_eq!(server.requests_for(&files[0].url()).len(), 2);
-    }
+fn d_11_a_file_of_an_unfinished_day_that_is_gone_is_fetched_again_and_an_edited_one_left_alone() {
+    let (files, server, lab) = broken_off();
+    let path = format!("data/{}", files[0].path());
+    std::fs::remove_file(lab.path(&path)).expect("removed");
+    lab.report(0);
+    are_right(&lab, &files);
+    assert_eq!(server.requests_for(&files[0].url()).len(), 2);
+
+    let (files, _server, lab) = broken_off();
+    let path = format!("data/{}", files[0].path());
+    lab.write(&path, "notes of mine");
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "occupied", "{report:#}");
+    assert_eq!(lab.read(&path), b"notes of mine");
+    std::fs::remove_file(lab.path(&path)).expect("removed");
+    lab.report(0);
+    are_right(&lab, &files);
 }
 
 /// The program with a wall clock that a file in the lab sets, such as `+1d`; its timers go on as they are.
@@ -390,5 +402,6 @@ fn d_13_a_clock_that_runs_backwards_between_runs_undoes_nothing() {
     assert_eq!((year(&report), &report["totals"]["days"]["already_sealed"]), ("2015", &1.into()), "{report:#}");
     assert_eq!(lab.read(RECORD), record, "what is sealed stays sealed");
     are_right(&lab, &files);
-    assert_eq!(server.requests_for(&files[0].url()).len(), 1);
+    let asked = server.requests_for(&files[0].url());
+    assert!(asked[1..].iter().all(|request| request.header("if-none-match").is_some()), "only whether it changed");
 }

@@ -328,12 +328,12 @@ fn s_20_an_answer_without_content_is_no_file() {
         &[
             ("204", NONE),
             ("205", |_| Answer::raw("HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n")),
-            ("304", |_| Answer::raw("HTTP/1.1 304 Not Modified\r\n\r\n")),
             ("299", |_| Answer::status(299)),
         ],
         1,
         "unexpected-status",
     );
+    fails(&[("304, unasked", |_| Answer::raw("HTTP/1.1 304 Not Modified\r\n\r\n"))], 1, "protocol");
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn send(shared: &Shared, request: &Request, answer: &Answer, mut stream: &TcpStr
     if !matches!(answer.framing, Framing::Raw) {
         stream.write_all(head(answer, &part).as_bytes())?;
     }
-    if request.method == "HEAD" {
+    if request.method == "HEAD" || part.status == 304 {
         return Ok(Then::GoOn);
     }
     let chunked = matches!(answer.framing, Framing::Chunked);
@@ -129,6 +129,8 @@ fn send(shared: &Shared, request: &Request, answer: &Answer, mut stream: &TcpStr
 fn head(answer: &Answer, part: &Part) -> String {
     let mut head = format!("HTTP/1.1 {} Scripted\r\n", part.status);
     let framing = match &answer.framing {
+        // It has no body whatever it says; a length would be the file's.
+        _ if part.status == 304 => Vec::new(),
         Framing::Length => vec![("Content-Length".to_owned(), part.range.len().to_string())],
         Framing::Declared(lines) => lines.clone(),
         Framing::UntilClose => vec![("Connection".to_owned(), "close".to_owned())],
@@ -192,6 +194,9 @@ pub(super) struct Part {
 /// What of the body answers the request.
 pub(super) fn part(request: &Request, answer: &Answer) -> Part {
     let total = answer.body.len();
+    if answer.status == 200 && answer.is_conditional && is_known(request, answer) {
+        return Part { status: 304, range: 0..0, content_range: None };
+    }
     let whole = Part { status: answer.status, range: 0..total, content_range: None };
     if answer.status != 200 || answer.ranges == Ranges::Ignored {
         return whole;
@@ -223,6 +228,16 @@ pub(super) fn part(request: &Request, answer: &Answer) -> Part {
         Ranges::Honest | Ranges::Ignored | Ranges::Unconditional => {
             Part { status: 206, content_range: Some(says(&asked)), range: asked }
         }
+    }
+}
+
+/// True when the client's conditions tell that it has these bytes.
+fn is_known(request: &Request, answer: &Answer) -> bool {
+    let bare = |etag: &str| etag.trim_start_matches("W/").to_owned();
+    match (request.header("if-none-match"), request.header("if-modified-since")) {
+        (Some(tag), _) => answer.etag.as_deref().is_some_and(|etag| bare(etag) == bare(tag)),
+        (None, Some(date)) => answer.last_modified.as_deref() == Some(date),
+        (None, None) => false,
     }
 }
 
