@@ -48,7 +48,7 @@ classes! {
     Unreachable = "unreachable", retry: true, Later;
     /// No answer, or no byte of it, within the time allowed.
     Stalled = "stalled", retry: true, Later;
-    /// 429, or 503 with Retry-After.
+    /// 429, or 503 or 403 with Retry-After.
     Throttled = "throttled", retry: true, Later;
     /// A 5xx answer.
     ServerError = "server-error", retry: true, Later;

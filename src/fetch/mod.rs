@@ -129,24 +129,30 @@ async fn go_on(ask: &Ask<'_>, kept: Option<Kept>) -> Result<Got, Failed> {
     let mut restarted = false;
     // A part was begun when the file had changed already: it is gone on with, and nothing else is asked.
     if let Some(kept) = kept {
-        let response = ask.client.get(&ask.file.url, kept.headers()).await?;
-        match kept.answer(&response) {
-            range::Answer::Continues { total } => match kept.go_on(ask, response, total).await? {
-                resume::Went::Fetched(fetched) => return Ok(Got::File(fetched)),
-                resume::Went::Contradicted(why) => tell_restart(ask, &why),
-            },
-            range::Answer::Whole => {
-                if let Some(fetched) = kept.is_whole(ask).await? {
-                    return Ok(Got::File(Box::new(fetched)));
+        match ask.client.get(&ask.file.url, kept.headers()).await {
+            // A part that came compressed, or framed in two ways: asked for again, it would come so again.
+            Err(failure) if failure.class == Class::Protocol && failure.status == Some(206) => {
+                tell_restart(ask, &failure.message);
+            }
+            Err(failure) => return Err(failure.into()),
+            Ok(response) => match kept.answer(&response) {
+                range::Answer::Continues { total } => match kept.go_on(ask, response, total).await? {
+                    resume::Went::Fetched(fetched) => return Ok(Got::File(fetched)),
+                    resume::Went::Contradicted(why) => tell_restart(ask, &why),
+                },
+                range::Answer::Whole => {
+                    if let Some(fetched) = kept.is_whole(ask).await? {
+                        return Ok(Got::File(Box::new(fetched)));
+                    }
+                    tell_restart(ask, "the service says that the part is all, but it fails the checks");
                 }
-                tell_restart(ask, "the service says that the part is all, but it fails the checks");
-            }
-            range::Answer::FromZero(why) => {
-                tell_restart(ask, why);
-                ask.part.discard()?;
-                return restart(receive::body(ask, response).await);
-            }
-            range::Answer::Contradicts(why) => tell_restart(ask, &why),
+                range::Answer::FromZero(why) => {
+                    tell_restart(ask, why);
+                    ask.part.discard()?;
+                    return restart(receive::body(ask, response).await);
+                }
+                range::Answer::Contradicts(why) => tell_restart(ask, &why),
+            },
         }
         ask.part.discard()?;
         restarted = true;

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::sink::{Checks, Pipe, Sink};
 use super::{Ask, Failed, Fetched, OVERLAP, SLOW, SMALL, name_of, shown, validators};
 use crate::archive::{Archive, Validators};
@@ -34,11 +36,12 @@ async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) ->
     let small = declared.filter(|length| *length <= SMALL);
     let unnamed = if small.is_some() { ask.part.unnamed()? } else { None };
     let (Some(length), Some(staged)) = (small, unnamed) else {
-        if let Some(declared) = declared {
+        // A length beyond all reason is a lie about one file, and no reason to stop the run.
+        if let Some(declared) = declared.filter(|length| *length <= ENDLESS) {
             has_room(ask, declared, &response)?;
         }
         let sink = Sink { staged: ask.part.create(&validators)?, checks };
-        return stream(ask, response, Pipe::new(sink), validators, due, 0).await;
+        return stream(ask, response, Pipe::new(sink), validators, due, (0, Bytes::new())).await;
     };
     let mut sink = Sink { staged, checks };
     let begun = Instant::now();
@@ -53,7 +56,7 @@ async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) ->
                 }
                 if begun.elapsed() >= SLOW && sink.checks.length() < length {
                     sink.staged.keep(&validators)?;
-                    return stream(ask, response, Pipe::new(sink), validators, due, 0).await;
+                    return stream(ask, response, Pipe::new(sink), validators, due, (0, Bytes::new())).await;
                 }
             }
             Ok(None) => break,
@@ -83,24 +86,31 @@ fn has_room(ask: &Ask<'_>, declared: u64, response: &Response) -> Result<(), Fai
     Err(Failure::new(Class::Storage, message))
 }
 
-/// Receives the rest of a body into a part that holds `kept` bytes already.
+/// Receives the rest of a body into a part that holds `kept` bytes already; `next` has come, and is told of.
 pub(super) async fn stream(
     ask: &Ask<'_>,
     mut response: Response,
     mut pipe: Pipe,
     validators: Validators,
     due: Option<u64>,
-    kept: u64,
+    (kept, next): (u64, Bytes),
 ) -> Result<Fetched, Failed> {
     let most = due.unwrap_or(ENDLESS);
     let framed = response.is_framed();
     let mut came = kept;
+    let mut next = Some(next).filter(|bytes| !bytes.is_empty());
     loop {
-        match response.chunk().await {
+        let piece = match next.take() {
+            Some(bytes) => Ok(Some(bytes)),
+            None => response.chunk().await.inspect(|piece| {
+                if let Some(bytes) = piece {
+                    (ask.received)(bytes.len() as u64);
+                }
+            }),
+        };
+        match piece {
             Ok(Some(bytes)) => {
-                let length = bytes.len() as u64;
-                (ask.received)(length);
-                came += length;
+                came += bytes.len() as u64;
                 if came > most {
                     let _ = pipe.close().await?;
                     ask.part.discard()?;

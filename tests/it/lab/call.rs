@@ -12,6 +12,9 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::{Lab, PATIENCE};
 
+/// The certificates that the program trusts, where a lab has them.
+pub(super) const TRUSTED: &str = "tmp/trusted.pem";
+
 /// What a stream is expected to hold.
 #[derive(Debug, Clone, Default)]
 enum Said {
@@ -93,6 +96,9 @@ impl<'a> Call<'a> {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if lab.path(TRUSTED).exists() {
+            command.env("SSL_CERT_FILE", lab.path(TRUSTED));
+        }
         Call { lab, command, shown: format!("sunhaul {}", args.join(" ")), expected: Expected::default() }
     }
 
