@@ -1,5 +1,6 @@
 //! What a job asks for: the manifest's model, its parser, its diagnostics, its schema.
 
+mod credentials;
 mod diagnostic;
 mod excerpt;
 mod form;
@@ -16,11 +17,13 @@ mod tests;
 mod typed;
 pub(crate) mod units;
 mod variable;
+mod veil;
 
+pub use credentials::{Credentials, Login, Netrc, NoLogin};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use model::{
     ArchiveSpec, Bandwidth, Bound, Embedded, Filters, Hmi, Limits, LockMode, Manifest, Quality, Range, Rate, Retry,
     Series, SeriesId, SourceSpec, Timeouts, Verify,
 };
-pub use parse::{Environment, load, parse};
+pub use parse::{Environment, load, load_with_secrets, parse};
 pub use template::Template;

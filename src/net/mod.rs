@@ -10,6 +10,7 @@ mod client;
 mod clock;
 mod host;
 mod identity;
+mod keys;
 mod origin;
 mod pace;
 mod redirect;
@@ -36,6 +37,7 @@ use crate::manifest::manners::{self, Effective};
 use crate::manifest::{Limits, Retry, Timeouts};
 use clock::{Clock, RuntimeClock};
 use host::Host;
+use keys::Keys;
 use origin::Origin;
 pub(crate) use origin::shown;
 use transport::Settings;
@@ -99,6 +101,7 @@ impl Net {
         Ok(Client {
             http: self.transport(settings)?,
             host: self.host(manners::group_of(base), &limits, policy.contact),
+            keys: Arc::new(Keys::none(origin.clone())),
             origins: Arc::new([origin]),
             identity,
             timeouts: policy.timeouts,

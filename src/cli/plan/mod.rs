@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use super::args::ArchiveArg;
 use super::clock::now;
+use super::job::Secrets;
 use super::selection::Selection;
 use super::table::{Side, Table};
 use super::{Exit, Result, Shell, job, planning, stdout};
@@ -48,7 +49,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
-    let Some(job) = job::load(&args.job, args.archive.archive.as_deref(), shell) else { return Ok(Exit::Usage) };
+    let secrets = if args.list { Secrets::Needed } else { Secrets::NotNeeded };
+    let archive = args.archive.archive.as_deref();
+    let Some(job) = job::load(&args.job, secrets, archive, shell) else { return Ok(Exit::Usage) };
     let plan = planning::plan(&job, &args.selection, now())?;
     let listing = if args.list { Some(job::runtime()?.block_on(listing::ask(&job, &plan, shell))?) } else { None };
     if args.json {

@@ -8,7 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::manifest::{Bound, Filters, Limits, Quality, Range, Retry, SeriesId, SourceSpec, Template, Timeouts};
+use crate::manifest::{
+    Bound, Credentials, Filters, Limits, Quality, Range, Retry, SeriesId, SourceSpec, Template, Timeouts,
+};
 use crate::net::{Net, Policy};
 use crate::source::{RemoteFile, open};
 
@@ -38,7 +40,7 @@ fn series(name: &str, filters: Filters) -> Series {
     Series {
         id: SeriesId(name.to_owned()),
         name: name.to_owned(),
-        source: Arc::new(SourceSpec::Hmi(crate::manifest::Hmi { url: base() })),
+        source: Arc::new(SourceSpec::Hmi(crate::manifest::Hmi { url: base(), credentials: Credentials::default() })),
         range: Range { start: at("2015-12-11T00:00:00"), end: at("2015-12-12T00:00:00") },
         layout: Template::parse("{series}/{date:%Y/%m/%d}/{file}").unwrap(),
         filters,
