@@ -129,10 +129,7 @@ mod tests {
             assert!(of(&keys, other).is_empty(), "{other}");
         }
         let token = Credentials { headers: Vec::new(), login: Some(Login::Bearer(Secret::new("t0ken"))) };
-        assert_eq!(
-            of(&Keys::new(keys.origin, &token).unwrap(), "https://h.example/")["authorization"],
-            "Bearer t0ken"
-        );
+        assert_eq!(of(&Keys::new(keys.origin, &token).unwrap(), "https://h.example/")["authorization"], "Bearer t0ken");
     }
 
     #[test]

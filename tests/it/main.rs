@@ -15,4 +15,5 @@ mod main_job; // a manifest becomes a verified archive, and a second run has not
 mod rehearsal; // a service that does wrong on purpose, for anyone
 mod resume; // broken off by signal, kill and network, and gone on with
 mod second_look; // days whose listing is empty, and young ones
+mod secrets; // credentials: where they go, and where they are never seen
 mod tutorial; // the old service's client against `sunhaul serve`

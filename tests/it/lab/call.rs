@@ -207,6 +207,11 @@ impl Running {
         self.stderr.so_far()
     }
 
+    /// Its number among the processes of this machine.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("a process to signal");

@@ -116,6 +116,12 @@ impl Answer {
         self.body.to_vec()
     }
 
+    /// Another body under the same headers.
+    pub(crate) fn with_body(mut self, body: Vec<u8>) -> Answer {
+        self.body = Arc::new(body);
+        self
+    }
+
     /// A further header.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Answer {
         self.headers.push((name.to_owned(), value.to_owned()));
