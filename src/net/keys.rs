@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_go_to_their_own_origin_alone() {
+    fn s_05_s_06_keys_go_to_their_own_origin_alone() {
         let keys = keys(&basic());
         let sent = of(&keys, "https://h.example/x");
         assert_eq!(sent["x-api-key"], "Key abc123");

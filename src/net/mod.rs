@@ -39,7 +39,7 @@ use clock::{Clock, RuntimeClock};
 use host::Host;
 use keys::Keys;
 use origin::Origin;
-pub(crate) use origin::shown;
+pub(crate) use origin::{shown, without_secrets};
 use transport::Settings;
 
 /// All hosts this process talks to: shared by every job, since limits belong to the operator's host group.
