@@ -8,6 +8,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::args::LogFormat;
 use crate::report::terminal::{Screen, TOLD};
+use crate::untrusted;
 
 /// Starts the log. `filter` is what `SUNHAUL_LOG` says; without it only warnings are logged.
 pub(super) fn start(screen: &Arc<Screen>, format: LogFormat, colour: bool, filter: Option<&str>) {
@@ -20,7 +21,8 @@ pub(super) fn start(screen: &Arc<Screen>, format: LogFormat, colour: bool, filte
     if let Ok(told) = format!("{TOLD}=info").parse() {
         filter = filter.add_directive(told);
     }
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines(screen.clone()));
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines { screen: screen.clone(), format });
     // Setting it twice in one process is possible in tests alone, and harmless.
     let _ = match format {
         LogFormat::Text => builder.with_ansi(colour).try_init(),
@@ -32,11 +34,15 @@ pub(super) fn start(screen: &Arc<Screen>, format: LogFormat, colour: bool, filte
 }
 
 /// Gives a writer for each record of the log.
-struct Lines(Arc<Screen>);
+struct Lines {
+    screen: Arc<Screen>,
+    format: LogFormat,
+}
 
 /// Collects one record, and shows it whole when it is dropped.
 struct Line {
     screen: Arc<Screen>,
+    format: LogFormat,
     bytes: Vec<u8>,
 }
 
@@ -44,7 +50,7 @@ impl<'a> MakeWriter<'a> for Lines {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {
-        Line { screen: self.0.clone(), bytes: Vec::new() }
+        Line { screen: self.screen.clone(), format: self.format, bytes: Vec::new() }
     }
 }
 
@@ -61,6 +67,10 @@ impl Write for Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        self.screen.write(&self.bytes);
+        let record = String::from_utf8_lossy(&self.bytes);
+        match self.format {
+            LogFormat::Text => self.screen.write(untrusted::in_log(&record, self.screen.paint.0).as_bytes()),
+            LogFormat::Json => self.screen.write(untrusted::in_json(&record).as_bytes()),
+        }
     }
 }

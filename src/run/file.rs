@@ -95,7 +95,8 @@ impl Work {
                 *restarted |= fetched.restarted;
                 return Ok(fetched);
             }
-            Err(failed) => failed,
+            // A body that failed its checks may begin with what its server was sent.
+            Err(failed) => fetch::Failed { failure: opened.client.veiled(failed.failure), ..failed },
         };
         *restarted |= failed.restarted;
         if let Some(body) = failed.body {

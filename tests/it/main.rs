@@ -16,4 +16,5 @@ mod rehearsal; // a service that does wrong on purpose, for anyone
 mod resume; // broken off by signal, kill and network, and gone on with
 mod second_look; // days whose listing is empty, and young ones
 mod secrets; // credentials: where they go, and where they are never seen
+mod shown; // what a server says, and how little it does to whoever reads it
 mod tutorial; // the old service's client against `sunhaul serve`

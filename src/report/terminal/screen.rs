@@ -8,6 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use indicatif::MultiProgress;
 
+use crate::untrusted;
+
 /// The log's target for what is told to the user.
 pub const TOLD: &str = "sunhaul::told";
 
@@ -92,8 +94,11 @@ impl Screen {
         }
     }
 
-    /// Writes whole lines above the bars.
+    /// Writes whole lines above the bars. Whatever was not made safe before is made so here.
     pub fn write(&self, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        let text = untrusted::on_terminal(&text, self.paint.0);
+        let bytes = text.as_bytes();
         let write = || {
             let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
             let _ = out.write_all(bytes).and_then(|()| out.flush());

@@ -138,7 +138,11 @@ mod tests {
             (format!("https://h.example/p{path}?a=b"), format!("{path}?a=b"))
         );
         let signed = on("https://h.example/", &format!("http://x{path}?sig=abc")).unwrap();
-        assert_eq!(signed, (format!("https://h.example{path}?sig=abc"), path.to_owned()), "asked with it, kept without");
+        assert_eq!(
+            signed,
+            (format!("https://h.example{path}?sig=abc"), path.to_owned()),
+            "asked with it, kept without"
+        );
         assert!(on("https://h.example/p/", "http://x/other/y").is_err());
     }
 
