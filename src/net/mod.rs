@@ -13,6 +13,8 @@ mod identity;
 mod keys;
 mod origin;
 mod pace;
+#[cfg(test)]
+mod politeness;
 mod redirect;
 mod refusal;
 mod retry;
