@@ -12,6 +12,7 @@ mod archive; // what lies in the archive already: own files, damaged records, ot
 mod bad_input; // wrong manifests and storage that cannot be used
 mod faults; // what a service does wrong
 mod main_job; // a manifest becomes a verified archive, and a second run has nothing to do
+mod politeness; // the pace, as the server sees it
 mod rehearsal; // a service that does wrong on purpose, for anyone
 mod resume; // broken off by signal, kill and network, and gone on with
 mod second_look; // days whose listing is empty, and young ones
