@@ -1,5 +1,8 @@
 //! The archive through its own door: a day is taken, filled, sealed, taken again.
 
+mod ground;
+mod ownership;
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,21 +42,25 @@ impl Lab {
     }
 
     fn seal(&self, work: DayWork, spec: &str, state: State, keys: &[&str]) -> DayRecord {
-        let lasting = Lasting {
-            job: "job".into(),
-            series: "s".into(),
-            date: self.date,
-            scale: Scale::Utc,
-            window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
-            spec: spec_of(spec),
-            state,
-        };
+        let lasting = lasting(self, spec, state);
         let keys: HashSet<String> = keys.iter().map(|k| (*k).to_owned()).collect();
         work.seal(SealAs { lasting, absent: Vec::new() }, &keys).unwrap().0
     }
 
     fn text(&self, path: &str) -> String {
         std::fs::read_to_string(self.root().join(path)).unwrap()
+    }
+}
+
+fn lasting(lab: &Lab, spec: &str, state: State) -> Lasting {
+    Lasting {
+        job: "job".into(),
+        series: "s".into(),
+        date: lab.date,
+        scale: Scale::Utc,
+        window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
+        spec: spec_of(spec),
+        state,
     }
 }
 
@@ -99,6 +106,28 @@ fn by_part(work: &DayWork, key: &str, at: &str, body: &str) -> Result<Published,
     let mut writer = work.part(key).unwrap().create(&Validators::default()).unwrap();
     writer.write(body.as_bytes()).unwrap();
     work.publish(writer, &path(at), line(key, at, body))
+}
+
+#[test]
+fn a_day_that_was_started_tells_what_is_there_until_it_is_sealed() {
+    let lab = Lab::new();
+    let started = || Archive::started(lab.root(), &lab.series, lab.date).unwrap();
+    assert_eq!(started(), None);
+    let work = lab.work("a");
+    assert_eq!(started(), Some(Started::default()));
+    publish(&work, "k1", "s/2015/a.dat", "one").unwrap();
+    by_part(&work, "k2", "s/2015/b.dat", "three").unwrap();
+    assert_eq!(started(), Some(Started { files: 2, bytes: 8 }));
+    drop(work);
+    // Another go, and a line that a crash has cut.
+    let journal = lab.root().join(".sunhaul/work/journal/s/2015-12-11.jsonl");
+    let text = lab.text(".sunhaul/work/journal/s/2015-12-11.jsonl");
+    std::fs::write(&journal, format!("{text}{{\"file\":{{")).unwrap();
+    assert_eq!(started(), Some(Started { files: 2, bytes: 8 }));
+    let work = lab.work("a");
+    assert_eq!(started(), Some(Started { files: 2, bytes: 8 }));
+    lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
+    assert_eq!(started(), None);
 }
 
 #[test]
@@ -148,7 +177,7 @@ fn a_journal_of_another_boot_is_hashed_before_it_is_believed() {
     // What a power cut leaves: the length, not the bytes.
     std::fs::write(lab.root().join("s/b"), "\0\0\0").unwrap();
     let work = lab.work("a");
-    assert_eq!(work.prior("k1"), Some(&line("k1", "s/a", "one")));
+    assert_eq!(work.have("k1"), Some(line("k1", "s/a", "one")));
     assert_eq!((work.have("k2"), work.prior("k2")), (None, None));
     assert_eq!(publish(&work, "k2", "s/b", "two").unwrap(), Published::Replaced);
     assert_eq!(lab.text("s/b"), "two");
@@ -203,7 +232,7 @@ fn another_spec_keeps_what_is_asked_again_and_retires_the_rest() {
     lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
     let work = lab.work("b");
     let prior = work.prior("k1").cloned().unwrap();
-    assert_eq!(work.adopt(vec![prior]).unwrap(), HashSet::from(["k1".to_owned()]));
+    assert_eq!(work.adopt(vec![prior.line]).unwrap(), HashSet::from(["k1".to_owned()]));
     publish(&work, "k3", "s/c", "three").unwrap();
     let record = lab.seal(work, "b", State::Sealed, &["k1", "k3"]);
     assert_eq!(record.files.iter().map(|f| f.path.as_str()).collect::<Vec<_>>(), ["s/a", "s/c"]);

@@ -371,7 +371,7 @@ mod tests {
             ("headers: { X-K: \"${SUNHAUL_KEY}\", x-k: \"${SUNHAUL_KEY}\" }", "stands here a second time"),
             ("netrc: maybe", "neither `true` nor `false`"),
             ("tokn: abc123", "unknown key `tokn`"),
-            ("bearer: %abc123", "not YAML"),
+            ("bearer: %abc123", "`%` cannot begin a value"),
         ] {
             let shown = read(&text(credentials), Some(&netrc)).expect_err(credentials).to_string();
             assert!(shown.contains(said), "{credentials}: {shown}");

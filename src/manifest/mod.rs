@@ -1,7 +1,9 @@
 //! What a job asks for: the manifest's model, its parser, its diagnostics, its schema.
 
+pub mod cadence;
 mod credentials;
 mod diagnostic;
+mod example;
 mod excerpt;
 mod form;
 pub mod manners;

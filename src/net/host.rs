@@ -136,7 +136,7 @@ impl Host {
         let pause = match wait {
             Some(wait) => wait,
             // Many workers hear the same complaint: only one that comes after a pause makes the next one longer.
-            None if self.pace.is_paused() => return,
+            None if !self.pace.pause_left().is_zero() => return,
             None => {
                 let pause = terms.next_pause;
                 terms.next_pause = (pause * 2).min(cap);
@@ -191,6 +191,7 @@ impl Host {
             bytes: self.bytes.load(Ordering::Relaxed),
             status_counts: tally.statuses.clone(),
             paused_seconds: self.pace.paused().as_secs_f64(),
+            pause_left_seconds: self.pace.pause_left().as_secs_f64(),
         }
     }
 

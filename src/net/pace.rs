@@ -137,9 +137,9 @@ impl Pace {
         }
     }
 
-    /// True while a pause holds.
-    pub(super) fn is_paused(&self) -> bool {
-        self.state().paused_until > self.clock.now()
+    /// How long the present pause still holds.
+    pub(super) fn pause_left(&self) -> Duration {
+        self.state().paused_until.saturating_sub(self.clock.now())
     }
 
     /// How long pauses held up to now.
@@ -239,9 +239,11 @@ mod tests {
         pace.pause(Duration::from_secs(8));
         pace.pause(Duration::from_secs(2));
         assert_eq!(pace.paused(), Duration::ZERO, "nothing has passed yet");
+        assert_eq!(pace.pause_left(), Duration::from_secs(8));
         let at = clock.run(pace.turn());
         assert_eq!(at, Duration::from_secs(8));
         assert_eq!(pace.paused(), Duration::from_secs(8));
+        assert_eq!(pace.pause_left(), Duration::ZERO);
     }
 
     #[test]

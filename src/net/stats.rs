@@ -34,6 +34,8 @@ pub struct HostStats {
     pub status_counts: BTreeMap<u16, u64>,
     /// How long the group stood still because the host asked for it, in seconds.
     pub paused_seconds: f64,
+    /// How long it still stands still, in seconds.
+    pub pause_left_seconds: f64,
 }
 
 /// The counts that change with every request.

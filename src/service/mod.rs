@@ -20,7 +20,7 @@ mod synthetic;
 mod tests;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use url::Url;
+use url::{Host, Url};
 
 pub use self::access::Access;
 pub use self::faults::Faults;
@@ -104,13 +104,24 @@ impl Service {
     /// What it serves and how to ask for it at `base`, in lines for people. Safe to show.
     #[must_use]
     pub fn about(&self, base: &Url) -> Vec<String> {
+        let mut base = base.clone();
+        // An address that means all of this machine's is none to ask at.
+        let here: Option<IpAddr> = match base.host() {
+            Some(Host::Ipv4(Ipv4Addr::UNSPECIFIED)) => Some(Ipv4Addr::LOCALHOST.into()),
+            Some(Host::Ipv6(Ipv6Addr::UNSPECIFIED)) => Some(Ipv6Addr::LOCALHOST.into()),
+            _ => None,
+        };
+        if let Some(here) = here {
+            // It fails for URLs without a host alone, and this one has one.
+            let _ = base.set_ip_host(here);
+        }
         let base = base.as_str().trim_end_matches('/');
         let mut lines = vec![format!("serving {}", self.holdings.about())];
         let all = self.holdings.series();
         for series in all.iter().take(TOLD) {
             let day = series.example.date();
             let next = day.succ_opt().unwrap_or(day);
-            let count = series.files.map_or(String::new(), |files| format!(" ({files} files)"));
+            let count = series.files.map_or(String::new(), |files| format!(" ({})", holdings::count(files)));
             let url = format!("{base}/HMI/{}?start={day}T00:00:00Z&end={next}T00:00:00Z", series.name);
             lines.push(format!("  {}{count}: curl '{url}'", series.name));
         }
@@ -119,7 +130,16 @@ impl Service {
         }
         lines.extend(self.faults.as_ref().map(ToString::to_string));
         lines.push(format!("try it at {base}/ui/"));
+        if let Some(public) = &self.access.public_url {
+            lines.push(format!("clients that come by {public} get URLs that begin with it"));
+        }
         lines
+    }
+
+    /// True when there is nothing to list.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.holdings.series().is_empty()
     }
 
     /// The routes alone, for a server of one's own; layers can be put around them.

@@ -7,6 +7,7 @@ mod call;
 mod fits;
 mod job;
 mod server;
+pub(crate) mod terminal;
 mod trials;
 
 use std::collections::BTreeMap;

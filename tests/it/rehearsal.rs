@@ -21,8 +21,8 @@ fn rehearsed(faults: &str) -> Value {
     let healthy = lab.serve(&["--embedded", "--seed", "7"]);
     let (want, _) = digests("healthy.yaml", "healthy.json", healthy.url());
     let wrong = lab.serve(&["--embedded", "--seed", "7", "--faults", faults]);
-    assert!(wrong.stderr_so_far().contains("faults by seed 7: "), "{}", wrong.stderr_so_far());
     let (got, report) = digests("faulty.yaml", "faulty.json", wrong.url());
+    assert!(wrong.stderr_so_far().contains("faults by seed 7: "), "{}", wrong.stderr_so_far());
     assert_eq!(got, want, "{report:#}");
     assert!(report["days"][0]["files"].as_u64() >= Some(20), "{report:#}");
     report

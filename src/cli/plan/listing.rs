@@ -62,8 +62,11 @@ struct Effort {
     bytes: u64,
     /// The limits in force, in words.
     limit: String,
-    /// The least time that the limits allow; null when they limit nothing.
+    /// The least time that the limits allow; null when they limit nothing, or the sizes that they limit are not told.
     seconds: Option<f64>,
+    /// Only the bytes are limited, and no listing told any.
+    #[serde(skip)]
+    is_unknown: bool,
 }
 
 /// Asks the sources of a plan's days.
@@ -86,7 +89,13 @@ pub(super) async fn ask(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Li
         let source = source::open(&series.source, base, client.clone());
         let days: Vec<&PlannedDay> = plan.days.iter().filter(|day| day.id == series.id).collect();
         let asked = days.iter().map(|day| one(job, series, &*source, &client, day, shell));
-        let answers: Vec<_> = stream::iter(asked).buffered(client.concurrency().max(1)).collect().await;
+        let mut answered = listing.days.len();
+        let tell = |_: &_| {
+            answered += 1;
+            show(answered, plan.days.len(), shell);
+        };
+        let answers = stream::iter(asked).buffered(client.concurrency().max(1)).inspect(tell);
+        let answers: Vec<_> = answers.collect().await;
         let (group, effort) = effort(&mut efforts, job, &series.source, base);
         for (day, answer) in days.iter().zip(answers) {
             let listed = match answer {
@@ -103,8 +112,17 @@ pub(super) async fn ask(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Li
         tracing::debug!(host = group, series = %series.id, "listed");
     }
     sources.close().await;
+    shell.screen.without_bars(|| ());
     listing.hosts = efforts.into_iter().map(|(host, effort)| Effort::new(host, effort)).collect();
     Ok(listing)
+}
+
+/// Shows how far the asking is, on a terminal.
+fn show(answered: usize, all: usize, shell: &Shell) {
+    if shell.verbosity > Verbosity::Quiet {
+        let text = format!("listed {answered} of {}", human::count(all as u64, "day"));
+        shell.screen.draw(|size| vec![text.chars().take(size.columns.saturating_sub(1)).collect()]);
+    }
 }
 
 fn effort<'a>(
@@ -175,6 +193,7 @@ impl Effort {
         };
         let by_bytes = match limits.bandwidth {
             Bandwidth::Unlimited => None,
+            Bandwidth::BytesPerSecond(_) if bytes == 0 => None,
             #[expect(clippy::cast_precision_loss, reason = "an estimate of seconds")]
             Bandwidth::BytesPerSecond(rate) => Some(bytes as f64 / rate as f64),
         };
@@ -188,7 +207,10 @@ impl Effort {
         if let Bandwidth::BytesPerSecond(rate) = limits.bandwidth {
             let _ = write!(words, ", {}", human::rate(rate));
         }
-        Effort { host, requests, bytes, limit: format!("{}: {words}", limits.preset), seconds }
+        let is_unknown = seconds.is_none() && limits.bandwidth != Bandwidth::Unlimited;
+        // The built-in service is its own preset.
+        let preset = if limits.preset == host { String::new() } else { format!("{}: ", limits.preset) };
+        Effort { host, requests, bytes, limit: format!("{preset}{words}"), seconds, is_unknown }
     }
 }
 
@@ -220,11 +242,19 @@ impl Listing {
         // Writing to a String cannot fail.
         for host in &self.hosts {
             let time = host.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            let time = time.map_or("as fast as it can".to_owned(), |time| format!("at least {}", human::span(time)));
+            let time = match time {
+                Some(time) => format!("at least {}", human::span(time)),
+                None if host.is_unknown => "time unknown since no sizes are told".to_owned(),
+                None => "as fast as it can".to_owned(),
+            };
             let requests = human::count(host.requests, "request");
             let _ = writeln!(out, "{}: about {requests}, {time} ({})", escape(&host.host), host.limit);
         }
         let _ = writeln!(out, "free where the archive is: {}", human::bytes(self.free_bytes));
+        let needed: u64 = self.days.iter().map(|day| day.bytes).sum();
+        if needed > self.free_bytes {
+            let _ = writeln!(out, "not enough: {} more", human::bytes(needed - self.free_bytes));
+        }
         for day in &self.days {
             if let Some(error) = &day.error {
                 let _ = writeln!(out, "not listed: {} {}: {error}", escape(&day.series), day.date);
@@ -263,6 +293,8 @@ mod tests {
         assert_eq!(seconds(Rate::PerSecond(8.0), Bandwidth::Unlimited), Some(10.0));
         assert_eq!(seconds(Rate::PerSecond(8.0), Bandwidth::BytesPerSecond(5 << 20)), Some(20.0));
         assert_eq!(seconds(Rate::Unlimited, Bandwidth::Unlimited), None);
+        let untold = Effort::new("h".into(), (80, 0, limits(Rate::Unlimited, Bandwidth::BytesPerSecond(5 << 20))));
+        assert_eq!((untold.seconds, untold.is_unknown), (None, true));
     }
 
     #[test]

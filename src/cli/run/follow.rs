@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::report_file::ReportFile;
 use crate::archive::Archive;
 use crate::cli::Result;
+use crate::net::Net;
 use crate::report::terminal::Progress;
 use crate::report::{Collector, Report};
 use crate::run::event::{Event, Observer};
@@ -24,6 +25,7 @@ pub(super) struct Follower {
     pub(super) collector: Collector,
     pub(super) progress: Progress,
     pub(super) archive: Arc<Archive>,
+    pub(super) net: Net,
     pub(super) run: String,
     pub(super) report: Option<ReportFile>,
 }
@@ -53,16 +55,18 @@ impl Follower {
         draw.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first report is written before the run begins.
         save.reset();
+        let mut was_saved = true;
         loop {
             tokio::select! {
                 () = ended.cancelled() => return,
-                _ = draw.tick() => self.progress.tick(started.elapsed()),
+                _ = draw.tick() => self.progress.tick(started.elapsed(), &self.net.hosts()),
                 _ = save.tick() => {
                     let saved = self.save(self.collector.snapshot(), Saved::Meanwhile).await;
                     // The end will tell, if it still cannot be written then.
-                    if let Err(error) = saved {
-                        tracing::warn!("the report could not be written: {error:#}");
+                    if let Err(error) = &saved && was_saved {
+                        tracing::warn!("the report cannot be written for now: {error}");
                     }
+                    was_saved = saved.is_ok();
                 }
             }
         }

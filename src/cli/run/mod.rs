@@ -16,7 +16,7 @@ use super::clock::now;
 use super::job::Secrets;
 use super::problem::{self, Problem};
 use super::selection::Selection;
-use super::signals::Signals;
+use super::signals::{self, Signals};
 use super::sources::Sources;
 use super::{Exit, Result, Shell, job, planning};
 use crate::manifest::Manifest;
@@ -84,6 +84,7 @@ struct Shared<'a> {
 async fn each(jobs: Vec<Manifest>, args: &Args, report: Option<&ReportFile>, shell: &Shell) -> Result<Exit> {
     let stop = CancellationToken::new();
     tokio::spawn(Signals::catch()?.cancel(stop.clone(), shell.screen.clone()));
+    tokio::spawn(signals::let_go_of_bars(shell.screen.clone()));
     let mut shared = Shared { args, report, shell, net: Net::new(), sources: Sources::default(), stop };
     let mut worst = Exit::Complete;
     for job in jobs {

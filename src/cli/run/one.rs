@@ -39,6 +39,7 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
         collector: Collector::new(id.clone(), started, about, &shared.net.hosts()),
         progress: Progress::new(shell.screen.clone(), shell.verbosity),
         archive: archive.clone(),
+        net: shared.net.clone(),
         run: id.clone(),
         report: shared.report.cloned(),
     });
@@ -80,7 +81,9 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
     };
     let report = follower.collector.finish(word, exit.code(), now());
     let again = again(&shell.words);
-    let words = summary(&Summary { report: &report, root: &root, again: &again }, shell.verbosity, shell.screen.paint);
+    let path = Archive::runs_path(&root).join(format!("{}.json", report.run.id));
+    let told = Summary { report: &report, root: &root, saved: &path, again: &again };
+    let words = summary(&told, shell.verbosity, shell.screen.paint);
     let saved = follower.save(report, Saved::AtTheEnd).await;
     if let (Ok(_), Some(words)) = (&result, words) {
         shell.screen.line(&words);

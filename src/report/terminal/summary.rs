@@ -2,6 +2,7 @@
 //!
 //! What it does not do: count. It reads the report.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub struct Summary<'a> {
     pub report: &'a Report,
     /// The archive's root.
     pub root: &'a Path,
+    /// Where the report is.
+    pub saved: &'a Path,
     /// The command that goes on from here.
     pub again: &'a str,
 }
@@ -46,27 +49,37 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     for host in &report.hosts {
         let _ = write!(out, "\n  {}", asked(host));
     }
-    let root = what.root.display().to_string();
-    let _ = write!(out, "\n  archive {}, report .sunhaul/runs/{}.json", lines::safe(&root), escape(&report.run.id));
+    for (name, path) in [("archive", what.root), ("report", what.saved)] {
+        let _ = write!(out, "\n  {name}: {}", lines::safe(&path.to_string_lossy()));
+    }
     // What a stop cut off is not lost: it is told in numbers above, and comes first next time.
     let lost: Vec<_> = report.failures.iter().filter(|failure| failure.class != Class::Interrupted).collect();
+    // Failures of one kind share their hint: each is told once.
+    let mut hints = BTreeSet::new();
     if !lost.is_empty() {
         let _ = write!(out, "\n{}", paint.strong("missing:"));
-        for failure in lost.iter().take(NAMED) {
+        for (number, failure) in lost.iter().enumerate() {
             let what = failure.path.as_deref().or(failure.key.as_deref()).unwrap_or("the whole day");
-            let why = lines::why(failure.class, failure.attempts, &failure.message);
-            let _ = write!(out, "\n  {} {} {}: {why}", escape(&failure.series), failure.date, escape(what));
+            let (why, hint) = lines::why(failure.class, failure.attempts, &failure.message);
+            if number < NAMED {
+                let _ = write!(out, "\n  {} {} {}: {why}", escape(&failure.series), failure.date, escape(what));
+            }
+            hints.extend(hint);
         }
         let more = lost.len().saturating_sub(NAMED) as u64 + report.failures_omitted;
         if more > 0 {
             let _ = write!(out, "\n  and {} more in the report", human::number(more));
         }
     }
+    for hint in hints.iter().take(NAMED) {
+        let _ = write!(out, "\n{} {hint}", paint.strong("hint:"));
+    }
     if !complete {
         let advice = match report.run.exit_code {
             Some(4) => "the reason may pass; go on with",
             Some(130) => "go on with",
-            Some(5) => "make room or set the permissions right, then",
+            Some(5) if hints.is_empty() => "make room or set the permissions right, then",
+            Some(5) => "then go on with",
             _ => "trying again will not help by itself; when the cause is gone",
         };
         let _ = write!(out, "\n{} {}", paint.strong(&format!("{advice}:")), lines::safe(what.again));
@@ -74,7 +87,7 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     Some(out)
 }
 
-/// `complete: 30 files, 16.5 MiB in 1.4 s`
+/// `december complete: 30 files fetched, 16.5 MiB in 1.4 s`
 fn headline(report: &Report, paint: Paint) -> String {
     let word = match report.run.result {
         RunResult::Complete => paint.good("complete"),
@@ -82,13 +95,13 @@ fn headline(report: &Report, paint: Paint) -> String {
         RunResult::Incomplete => paint.bad("incomplete"),
         RunResult::Running => paint.care("running"),
     };
-    let (days, totals) = (&report.totals.days, &report.totals);
+    let (days, totals, job) = (&report.totals.days, &report.totals, escape(&report.job.name));
     if days.planned == 0 && report.run.result == RunResult::Complete {
-        return format!("{word}: nothing to do, {} sealed", all(days.already_sealed));
+        return format!("{job} {word}: nothing to do, {} sealed", all(days.already_sealed));
     }
     let took = report.run.finished.unwrap_or(report.run.started) - report.run.started;
     format!(
-        "{word}: {} fetched, {} in {}",
+        "{job} {word}: {} fetched, {} in {}",
         human::count(totals.files.fetched, "file"),
         human::bytes(totals.bytes.fetched),
         human::span(took.to_std().unwrap_or_default()),
@@ -154,15 +167,16 @@ fn listed(counts: &[(u64, &str)]) -> Vec<String> {
         .collect()
 }
 
-/// `localhost:8001: 36 requests, at most 8 in a second and 4 at once (private: 8/s, 4 connections), paused 12 s`
+/// `from localhost:8001: 36 requests, at most 8 in a second and 4 at once (private: 8/s, 4 connections), paused 12 s`
 fn asked(host: &Host) -> String {
+    // The built-in service is its own preset.
+    let preset = if host.preset == "embedded" { String::new() } else { format!("{}: ", host.preset) };
     let mut out = format!(
-        "{}: {}, at most {} in a second and {} at once ({}: {})",
-        escape(&host.host),
+        "from {}: {}, at most {} in a second and {} at once ({preset}{})",
+        lines::host(&host.host, &host.preset),
         human::count(host.requests, "request"),
         human::number(host.peak_requests_per_second),
         human::number(host.peak_connections),
-        host.preset,
         host.limit,
     );
     if host.paused_seconds > 0.0 {
@@ -203,8 +217,13 @@ mod tests {
 
     fn words(collector: &Collector, result: RunResult, code: u8, verbosity: Verbosity) -> Option<String> {
         let report = collector.finish(result, code, "2015-12-14T00:01:05Z".parse().unwrap());
-        let root = Path::new("/data");
-        summary(&Summary { report: &report, root, again: "sunhaul run jobs/december.yaml" }, verbosity, Paint(false))
+        let (root, saved) =
+            (Path::new("/data"), Path::new("/data/.sunhaul/runs/20151214T000000Z-00000000000000aa.json"));
+        summary(
+            &Summary { report: &report, root, saved, again: "sunhaul run jobs/december.yaml" },
+            verbosity,
+            Paint(false),
+        )
     }
 
     fn day() -> DayId {
@@ -255,6 +274,21 @@ mod tests {
         let collector = collector(&events);
         let text = words(&collector, RunResult::Incomplete, 1, Verbosity::Quiet).unwrap();
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_hint_that_many_failures_share_is_told_once_and_the_command_after_it() {
+        let lost = |number: usize| {
+            let full = format!("could not write `{number}.fits`: no storage space; hint: free some space");
+            let failure = failure::Failure::new(Class::Storage, full);
+            Event::FileDone { day: day(), key: number.to_string(), path: None, end: FileEnd::Failed(failure) }
+        };
+        let collector = collector(&(0..7).map(lost).collect::<Vec<_>>());
+        let text = words(&collector, RunResult::Incomplete, 5, Verbosity::Quiet).unwrap();
+        assert_eq!(text.matches("free some space").count(), 1, "{text}");
+        let end =
+            "\n  and 2 more in the report\nhint: free some space\nthen go on with: sunhaul run jobs/december.yaml";
+        assert!(text.ends_with(end), "{text}");
     }
 
     #[test]
