@@ -17,28 +17,36 @@ const SHOWN: usize = 300;
 
 /// Escapes C0 and C1 controls, newlines, bidirectional and invisible format characters, and cuts long text.
 ///
-/// CI services take `::` at the start of a line, and `##[` or `##vso[` anywhere, for commands: these are broken up.
+/// CI services take `::` at the start of a line, and `##[` or `##vso[` anywhere, for commands; what follows `; hint: ` in
+/// a message is shown as our own advice. A text from outside can do neither.
 #[must_use]
 pub fn escape(text: &str) -> Untrusted<'_> {
-    if text.len() <= SHOWN && !text.chars().any(acts) && !text.contains("##") && !text.starts_with("::") {
+    if text.len() <= SHOWN && !text.char_indices().any(|(at, c)| acts(c) || speaks(text, at)) {
         return Untrusted(Cow::Borrowed(text));
     }
     let mut out = String::new();
-    let mut before = None;
-    for (shown, c) in text.chars().enumerate() {
+    for (shown, (at, c)) in text.char_indices().enumerate() {
         if shown == SHOWN {
             out.push('…');
             break;
         }
-        let commands = (c == '#' && before == Some('#')) || (c == ':' && before.is_none() && text.starts_with("::"));
-        if acts(c) || commands {
+        if acts(c) || speaks(text, at) {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);
         }
-        before = Some(c);
     }
     Untrusted(Cow::Owned(out))
+}
+
+/// True where a command of a CI service, or advice in our name, begins.
+fn speaks(text: &str, at: usize) -> bool {
+    match text.as_bytes()[at] {
+        b'#' => text[..at].ends_with('#'),
+        b':' => at == 0 && text.starts_with("::"),
+        b';' => text[at..].starts_with("; hint: "),
+        _ => false,
+    }
 }
 
 /// True for a character that moves a cursor, hides, or reorders what stands around it.
@@ -158,11 +166,12 @@ mod tests {
     }
 
     #[test]
-    fn c_01_no_foreign_text_is_a_command_of_a_ci_service() {
+    fn c_01_no_foreign_text_is_a_command_of_a_ci_service_or_advice_in_our_name() {
         assert_eq!(&*escape("::set-env name=A::b"), "\\u{3a}:set-env name=A::b");
         assert_eq!(&*escape("\n::error::x"), "\\u{a}::error::x");
         assert_eq!(&*escape("a ##[error]b ###vso[x]"), "a #\\u{23}[error]b #\\u{23}\\u{23}vso[x]");
-        assert_eq!(&*escape("[::1]:80#x"), "[::1]:80#x");
+        assert_eq!(&*escape("[::1]:80#x;y"), "[::1]:80#x;y");
+        assert_eq!(&*escape("no; hint: run this"), "no\\u{3b} hint: run this");
     }
 
     #[test]

@@ -151,10 +151,6 @@ mod tests {
         login.map(|(user, password)| (user, password.reveal().unwrap().to_owned()))
     }
 
-    fn is(user: &str, password: &str) -> Option<(String, String)> {
-        Some((user.to_owned(), password.to_owned()))
-    }
-
     #[test]
     fn the_entry_of_the_host_is_found_in_every_form() {
         for text in [
@@ -168,11 +164,20 @@ mod tests {
             "machine data.example.org login nobody machine data.example.org login jane password hunter2",
             "machine other login x password y default login jane password hunter2",
         ] {
-            assert_eq!(found(text), is("jane", "hunter2"), "{text}");
+            assert_eq!(found(text), Some(("jane".to_owned(), "hunter2".to_owned())), "{text}");
         }
-        assert_eq!(found("machine data.example.org login a password #1\"2"), is("a", "#1\"2"));
-        assert_eq!(found("machine data.example.org login a password \"b c\\\"d\\\\\""), is("a", "b c\"d\\"));
-        assert_eq!(found("default login x password y machine data.example.org login a password b"), is("x", "y"));
+        assert_eq!(
+            found("machine data.example.org login a password #1\"2"),
+            Some(("a".to_owned(), "#1\"2".to_owned()))
+        );
+        assert_eq!(
+            found("machine data.example.org login a password \"b c\\\"d\\\\\""),
+            Some(("a".to_owned(), "b c\"d\\".to_owned()))
+        );
+        assert_eq!(
+            found("default login x password y machine data.example.org login a password b"),
+            Some(("x".to_owned(), "y".to_owned()))
+        );
     }
 
     #[test]

@@ -184,10 +184,10 @@ impl Reading<'_> {
     }
 
     fn bearer(&mut self, at: Span, token: &Secret) -> Option<Login> {
-        let one_word = |token: &str| match token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            true => Ok(()),
-            false => Err(Wrong::new("a token with a space or a letter beyond ASCII, which cannot be sent")
-                .hint("without the word `Bearer`, and without spaces around it")),
+        let one_word = |token: &str| {
+            let wrong = Wrong::new("a token with a space or a letter beyond ASCII, which cannot be sent");
+            let fits = token.bytes().all(|byte| byte.is_ascii_graphic());
+            if fits { Ok(()) } else { Err(wrong.hint("without the word `Bearer`, and without spaces around it")) }
         };
         self.secret(at, token, one_word).map(Login::Bearer)
     }
@@ -282,12 +282,11 @@ mod tests {
 
     fn environment(name: &str) -> Option<String> {
         let value = match name {
-            "SUNHAUL_KEY" => "abc123",
+            "SUNHAUL_KEY" | "SECRET" => "abc123",
             "SUNHAUL_EMPTY" => "",
             "SUNHAUL_LINE" => "abc123\r\nX-Evil: 1",
             "SUNHAUL_WIDE" => "abc123é",
             "SUNHAUL_SPACE" => "abc123 d",
-            "SECRET" => "abc123",
             _ => return None,
         };
         Some(value.to_owned())
@@ -314,8 +313,8 @@ mod tests {
         manifest.series[0].source.credentials().cloned().unwrap_or_default()
     }
 
-    fn basic(user: &str, password: &str) -> Option<Login> {
-        Some(Login::Basic { user: user.to_owned(), password: Secret::new(password) })
+    fn basic(user: &str, password: &str) -> Login {
+        Login::Basic { user: user.to_owned(), password: Secret::new(password) }
     }
 
     #[test]
@@ -323,13 +322,13 @@ mod tests {
         let read = given("headers: { X-Api-Key: \"${SUNHAUL_KEY}\", Cookie: \"a=${SUNHAUL_KEY}; b=c\" }");
         let header = |name: &'static str, value| (HeaderName::from_static(name), Secret::new(value));
         assert_eq!(read.headers, [header("x-api-key", "abc123"), header("cookie", "a=abc123; b=c")]);
-        assert_eq!(given("basic: { user: jane, password: \"${SUNHAUL_KEY}\" }").login, basic("jane", "abc123"));
+        assert_eq!(given("basic: { user: jane, password: \"${SUNHAUL_KEY}\" }").login, Some(basic("jane", "abc123")));
         assert_eq!(
             given("basic: { user: \"${SUNHAUL_KEY}\", password: \"${SUNHAUL_WIDE}\" }").login,
-            basic("abc123", "abc123é")
+            Some(basic("abc123", "abc123é"))
         );
         assert_eq!(given("bearer: \"${SUNHAUL_KEY}\"").login, Some(Login::Bearer(Secret::new("abc123"))));
-        assert_eq!(given("netrc: true").login, basic("jane", "abc123"));
+        assert_eq!(given("netrc: true").login, Some(basic("jane", "abc123")));
         assert!(given("netrc: false").is_empty());
         let v6 = text("netrc: true").replace("localhost", "[::1]");
         assert!(parse::check(Path::new("j"), v6.as_bytes(), &environment, Some(&netrc)).is_ok());

@@ -73,7 +73,7 @@ pub(super) struct Job {
 #[schemars(inline)]
 pub(super) enum Source {
     /// The HMI service (FLARECAST), or `sunhaul serve`.
-    Hmi(Hmi),
+    Hmi(Box<Hmi>),
     /// The built-in HMI service with synthetic data: no network.
     Embedded(Embedded),
 }
@@ -375,7 +375,7 @@ scalar! {
     Sensitive(Secret) as Raw(String) = |text| Ok(Secret::new(text)),
         { "type": "string", "pattern": "\\$\\{SUNHAUL_[A-Za-z0-9_]+\\}" };
     /// Yes or no.
-    Switch(bool) as Raw(String) = switch, { "type": "boolean" };
+    Switch(bool) as Raw(String) = |text| switch(text), { "type": "boolean" };
     /// A name that becomes a file or folder name.
     Component(String) as Strict(String) = |text| units::component(text),
         { "type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$" };
@@ -425,8 +425,8 @@ fn version(number: &i128) -> Result<u64, Wrong> {
     }
 }
 
-fn switch(text: &String) -> Result<bool, Wrong> {
-    match text.as_str() {
+fn switch(text: &str) -> Result<bool, Wrong> {
+    match text {
         "true" => Ok(true),
         "false" => Ok(false),
         _ => Err(Wrong::new("neither `true` nor `false`")),

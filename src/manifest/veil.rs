@@ -76,17 +76,12 @@ fn veiled(text: &str) -> String {
     while let Some(c) = rest.chars().next() {
         let name = rest.strip_prefix("${").and_then(|after| after.split_once('}')).map(|(name, _)| name);
         let is_name = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        let length = match name.filter(is_name) {
-            Some(name) => {
-                let length = name.len() + "${}".len();
-                out.push_str(&rest[..length]);
-                length
-            }
-            None => {
-                out.push(if c.is_ascii_whitespace() || matches!(c, '"' | '\'') { c } else { star(c.len_utf8()) });
-                c.len_utf8()
-            }
-        };
+        let length = name.filter(is_name).map_or(c.len_utf8(), |name| name.len() + "${}".len());
+        match c {
+            _ if length > c.len_utf8() => out.push_str(&rest[..length]),
+            c if c.is_ascii_whitespace() || matches!(c, '"' | '\'') => out.push(c),
+            c => out.push(star(c.len_utf8())),
+        }
         rest = &rest[length..];
     }
     out

@@ -160,6 +160,9 @@ impl Client {
                 refused.message += &words;
             }
         }
+        if status == StatusCode::UNAUTHORIZED {
+            refused.message += self.keys.advice();
+        }
         Err(refused)
     }
 }

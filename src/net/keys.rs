@@ -63,6 +63,15 @@ impl Keys {
         }
     }
 
+    /// What to do when the server wants a login.
+    pub(super) fn advice(&self) -> &'static str {
+        if self.headers.is_empty() {
+            "; hint: give the source `headers`, `basic`, `bearer` or `netrc`"
+        } else {
+            "; hint: are the source's credentials still right?"
+        }
+    }
+
     /// A text without the secrets: a server may repeat what it was sent.
     pub(super) fn veiled(&self, text: String) -> String {
         let known = self.words.iter().filter_map(Secret::reveal);

@@ -111,7 +111,7 @@ fn s_11_over_an_hour_of_pauses_no_worker_sends_within_one_and_the_rate_is_reache
     let (rate, workers) = (8.0, 4);
     let pace = paced(&clock, rate);
     let (mut seen, mut pauses) = (FullestSecond::default(), Vec::new());
-    let (mut next, mut paused) = (Duration::from_secs(20), Duration::ZERO);
+    let (mut next, mut closed) = (Duration::from_secs(20), Duration::ZERO);
     sends(
         &clock,
         &pace,
@@ -126,13 +126,13 @@ fn s_11_over_an_hour_of_pauses_no_worker_sends_within_one_and_the_rate_is_reache
                 let wait = Duration::from_secs(1) + some(seen.total, Duration::from_secs(20));
                 pace.pause(wait);
                 pauses.push((at, at + wait));
-                (next, paused) = (at + wait + Duration::from_secs(25), paused + wait);
+                (next, closed) = (at + wait + Duration::from_secs(25), closed + wait);
             }
         },
     );
     assert!(pauses.len() > 80, "{} pauses", pauses.len());
     assert!(seen.most <= 8, "{} in one second", seen.most);
-    let open = (HOUR.saturating_sub(paused)).as_secs_f64();
+    let open = HOUR.saturating_sub(closed).as_secs_f64();
     let reached = seen.total as f64 / open;
     assert!(reached >= rate * 0.98 && reached <= rate * 1.01, "{reached}/s of {rate}/s");
 }

@@ -34,7 +34,7 @@ fn with_secrets(call: Call<'_>) -> Call<'_> {
 /// Nothing that the lab holds or that was said shows a secret, but for bodies in quarantine, which lie there as sent.
 #[track_caller]
 fn shows_no_secret(lab: &Lab, said: &[&str]) {
-    let is_ours = |path: &String| !path.contains("/quarantine/") || path.ends_with(".json");
+    let is_ours = |path: &String| !path.contains("/quarantine/") || path.rsplit('.').next() == Some("json");
     let files = lab.tree("").into_keys().filter(is_ours).map(|path| (path.clone(), lab.read(&path)));
     let said = said.iter().enumerate().map(|(nth, text)| (format!("stream {nth}"), text.as_bytes().to_vec()));
     for (place, bytes) in files.chain(said) {
@@ -187,6 +187,18 @@ fn a_server_that_repeats_a_secret_does_not_make_us_tell_it() {
     let spoken = with_secrets(lab.run()).status(1).done();
     assert!(spoken.stderr.contains("***"), "{}", spoken.stderr);
     shows_no_secret(&lab, &[&spoken.stderr]);
+}
+
+#[test]
+fn s_22_a_login_that_is_wanted_or_not_taken_is_told_with_what_to_do() {
+    let server = Server::start();
+    let lab = lab_for(&server, [Answer::status(401)]);
+    let spoken = with_secrets(lab.run()).status(1).stderr_has("are the source's credentials still right?").done();
+    shows_no_secret(&lab, &[&spoken.stderr]);
+    lab.write("job.yaml", Job::at(&server.url()).yaml());
+    lab.run().status(1).stderr_has("give the source `headers`, `basic`, `bearer` or `netrc`").done();
+    let asked = server.requests_for(&format!("/HMI/sharp_720s/{NAME}"));
+    assert_eq!(asked.len(), 2, "a refusal is not tried again");
 }
 
 #[test]
