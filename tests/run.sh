@@ -10,8 +10,8 @@ exec </dev/null
 needs='
 git --version | git | house::
 python3 -c "import requests" | python3-requests | tutorial::
+unshare --mount mount -t tmpfs none /mnt | - | d_01_a_full_disk
 strace -V | strace | torture::
-unshare --mount mount -t tmpfs none /mnt | - | bad_input::d_01
 '
 
 usage() {

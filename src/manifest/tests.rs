@@ -294,6 +294,19 @@ proptest! {
         explained(read(&text));
     }
 
+    #[test]
+    fn no_manifest_acts_on_the_terminal_that_its_errors_are_shown_on(
+        value in "[\u{1}\u{7}\u{1b}\u{9b}\u{202e}\u{200b}\u{85}\u{feff}a: {}\"\\\\x1b-]{0,20}",
+        key in "(name|source|range|series|archive|limits|\u{1b}\u{202e}|\"\\\\e\"): ",
+    ) {
+        if let Err(diagnostics) = read(&format!("version: 1\n{key}{value}\n")) {
+            for line in diagnostics.to_string().lines() {
+                let acts = |c: char| c.is_control() || matches!(c, '\u{202e}' | '\u{200b}' | '\u{feff}');
+                prop_assert!(!line.contains(acts), "{line:?}");
+            }
+        }
+    }
+
     /// A good manifest with a piece cut out or exchanged is read or explained, never worse.
     #[test]
     fn no_damaged_manifest_makes_the_parser_panic(from in 0usize..1200, length in 0usize..40, piece in "\\PC{0,6}") {

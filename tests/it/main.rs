@@ -8,10 +8,12 @@ mod layers; // imports go one way
 mod lab; // the program in a clean environment, a scripted service, and both tried on themselves
 
 // A job, through the public door.
+mod accounting; // every expected day and file is in one count of the report
 mod archive; // what lies in the archive already: own files, damaged records, other jobs, other specs
 mod bad_input; // wrong manifests and storage that cannot be used
 mod changed; // days looked at again whose files changed upstream, or did not
 mod faults; // what a service does wrong
+mod log; // the records of `--log-format json`
 mod main_job; // a manifest becomes a verified archive, and a second run has nothing to do
 mod politeness; // the pace, as the server sees it
 mod rehearsal; // a service that does wrong on purpose, for anyone

@@ -22,6 +22,7 @@ use super::{Exit, Result, Shell, job, planning};
 use crate::manifest::Manifest;
 use crate::net::Net;
 use report_file::ReportFile;
+pub(super) use report_file::settled;
 
 /// Fetch what jobs ask for and is not there yet.
 #[derive(Debug, clap::Args)]
@@ -67,7 +68,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
             .hint("the reports of all jobs are in `.sunhaul/runs/` of their archives")
             .into());
     }
-    let report = args.report.as_deref().map(ReportFile::new);
+    let report = args.report.as_deref().map(ReportFile::new).transpose()?;
     job::runtime()?.block_on(each(jobs, args, report.as_ref(), shell))
 }
 

@@ -98,6 +98,12 @@ impl Screen {
         }
     }
 
+    /// True where every line is a record of the log.
+    #[must_use]
+    pub fn is_log(&self) -> bool {
+        matches!(self.mode, Mode::Log)
+    }
+
     /// Writes whole lines above the bars. Whatever was not made safe before is made so here.
     pub fn write(&self, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);

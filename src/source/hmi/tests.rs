@@ -280,6 +280,43 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_listed_is_sorted_in_its_day_and_on_the_source_s_own_host(
+        records in proptest::collection::vec(("[0-9]{1,3}", "(Br|a\\.b|_|-x|%2e%2e){1,2}", 0u32..48, any::<bool>()), 0..8),
+    ) {
+        let items: Vec<String> = records
+            .iter()
+            .map(|(recnum, segment, hour, is_first)| {
+                let time = format!("2015-12-1{}T{:02}:00:00Z", 1 + hour / 24, hour % 24);
+                if *is_first {
+                    format!(r#"{{"url":"http://other/HMI/s/{segment}","date_obs":"{time}"}}"#)
+                } else {
+                    format!(r#"{{"urls":["http://u/HMI/s/{recnum}/{segment}.fits"],"date__obs":"{time}"}}"#)
+                }
+            })
+            .collect();
+        let answer = format!("[{}]", items.join(","));
+        let listed = match read_as("s", &answer, "2015-12-11", Filters::default()) {
+            Ok(listed) => listed,
+            Err(failure) => {
+                prop_assert!(answer.contains("%2e"), "{failure}: {answer}");
+                return Ok(());
+            }
+        };
+        prop_assert!(listed.files.is_sorted_by(|a, b| a.key < b.key));
+        prop_assert_eq!(listed.files.len() as u64 + listed.duplicates + listed.outside_day, records.len() as u64);
+        for file in &listed.files {
+            prop_assert!(day("2015-12-11").window.contains(file.time));
+            prop_assert_eq!(file.url.origin(), base().origin());
+            let name = crate::archive::sanitise(file.name.as_ref().unwrap_or(&file.key));
+            prop_assert!(name.is_none_or(|name| crate::archive::RelativePath::from_record(&name).is_some()));
+        }
+    }
+}
+
 /// A service that gives every question the same answer and keeps the first line of each.
 async fn service(answer: Vec<u8>) -> (Url, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -114,6 +114,12 @@ impl Answer {
         Answer::new(status, "application/problem+json", format!("{{\"status\":{status}}}").into_bytes())
     }
 
+    /// Another body.
+    pub(crate) fn saying(mut self, body: &str) -> Answer {
+        self.body = Arc::new(body.as_bytes().to_vec());
+        self
+    }
+
     /// The whole body.
     pub(crate) fn body(&self) -> Vec<u8> {
         self.body.to_vec()
