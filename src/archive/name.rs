@@ -27,8 +27,7 @@ pub fn sanitise(name: &str) -> Option<String> {
 }
 
 fn is_plain(c: char) -> bool {
-    !matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '\u{fffd}')
-        && matches!(crate::untrusted::escape(c.encode_utf8(&mut [0; 4])), std::borrow::Cow::Borrowed(_))
+    !matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '\u{fffd}') && !crate::untrusted::acts(c)
 }
 
 /// Windows keeps these names for devices, whatever the extension.

@@ -248,7 +248,7 @@ impl DayRecord {
         if header.check.is_none() {
             // Made by another program, in its own spelling: what it counts must be right all the same.
             (record.header.check, record.header.body) = (None, header.body);
-        } else if line(&HeaderLine { day: &header })[..cut] != bytes[..cut] {
+        } else if line(&HeaderLine { day: &header }) != bytes[..=cut] {
             return Err(edited(1));
         }
         if record.header != header {

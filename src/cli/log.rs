@@ -9,6 +9,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::args::LogFormat;
 use crate::report::terminal::{Screen, TOLD};
+use crate::untrusted;
 
 /// What is logged unless the filter says otherwise: warnings, and what is told to the user; where a machine reads along,
 /// also which run, day and file each record is about.
@@ -18,7 +19,8 @@ const SPANS: &str = "sunhaul::run=info";
 /// Starts the log. `filter` is what `SUNHAUL_LOG` says, as in `RUST_LOG`.
 pub(super) fn start(screen: &Arc<Screen>, format: LogFormat, colour: bool, filter: Option<&str>) {
     let (filter, problem) = filter_of(format, filter.unwrap_or_default());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines(screen.clone()));
+    let lines = Lines { screen: screen.clone(), format };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
     // Setting it twice in one process is possible in tests alone, and harmless.
     let _ = match format {
         LogFormat::Text => builder.with_ansi(colour).try_init(),
@@ -50,11 +52,15 @@ fn filter_of(format: LogFormat, said: &str) -> (EnvFilter, Option<ParseError>) {
 }
 
 /// Gives a writer for each record of the log.
-struct Lines(Arc<Screen>);
+struct Lines {
+    screen: Arc<Screen>,
+    format: LogFormat,
+}
 
 /// Collects one record, and shows it whole when it is dropped.
 struct Line {
     screen: Arc<Screen>,
+    format: LogFormat,
     bytes: Vec<u8>,
 }
 
@@ -62,7 +68,7 @@ impl<'a> MakeWriter<'a> for Lines {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {
-        Line { screen: self.0.clone(), bytes: Vec::new() }
+        Line { screen: self.screen.clone(), format: self.format, bytes: Vec::new() }
     }
 }
 
@@ -79,6 +85,10 @@ impl Write for Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        self.screen.write(&self.bytes);
+        let record = String::from_utf8_lossy(&self.bytes);
+        match self.format {
+            LogFormat::Text => self.screen.write(untrusted::in_log(&record, self.screen.paint.0).as_bytes()),
+            LogFormat::Json => self.screen.write(untrusted::in_json(&record).as_bytes()),
+        }
     }
 }

@@ -70,6 +70,8 @@ fn every_key_of_the_form_arrives_in_the_model() {
     let [first, second] = manifest.series.as_slice() else { panic!("two series") };
     let SourceSpec::Hmi(hmi) = &*first.source else { panic!("hmi") };
     assert_eq!(hmi.url.as_str(), "http://localhost:8001/base/");
+    assert_eq!(hmi.credentials.headers[0].0, "x-api-key");
+    assert!(matches!(&hmi.credentials.login, Some(Login::Basic { user, .. }) if user == "jane"));
     assert_eq!(first.range.start, Bound::At(at("2015-12-11T00:00:00")));
     assert_eq!(first.range.end, Bound::At(at("2015-12-13T16:00:00")));
     assert_eq!(second.id.0, "cea");

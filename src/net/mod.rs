@@ -11,8 +11,11 @@ mod clock;
 mod group;
 mod host;
 mod identity;
+mod keys;
 mod origin;
 mod pace;
+#[cfg(test)]
+mod politeness;
 mod redirect;
 mod refusal;
 mod retry;
@@ -38,8 +41,9 @@ use crate::manifest::{Limits, Retry, Timeouts};
 use clock::{Clock, RuntimeClock};
 use group::Group;
 use host::Host;
+use keys::Keys;
 use origin::Origin;
-pub(crate) use origin::shown;
+pub(crate) use origin::{shown, without_secrets};
 use transport::Settings;
 
 /// All hosts this process talks to. Manners are shared by every job, since limits belong to the operator's host group;
@@ -105,6 +109,7 @@ impl Net {
         Ok(Client {
             http: self.transport(settings)?,
             host: self.host(manners::group_of(base), &limits, policy.contact),
+            keys: Arc::new(Keys::none(origin.clone())),
             origins: Arc::new([origin]),
             identity,
             timeouts: policy.timeouts,

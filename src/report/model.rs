@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Class;
 use crate::run::event::DayState;
+use crate::untrusted::in_json;
 
 /// The report of one sunhaul run over one job.
 ///
@@ -269,9 +270,9 @@ impl Report {
     /// # Errors
     /// Never for a report that `collector` made; the signature is that of the serializer.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = serde_json::to_vec_pretty(self)?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        let mut text = in_json(&serde_json::to_string_pretty(self)?).into_owned();
+        text.push('\n');
+        Ok(text.into_bytes())
     }
 
     /// The JSON Schema of the report (draft 2020-12), as `schemas/report.schema.json` holds it.

@@ -163,7 +163,8 @@ impl Work {
                 *restarted |= matches!(&got, Got::File(fetched) if fetched.restarted);
                 return Ok(got);
             }
-            Err(failed) => failed,
+            // A body that failed its checks may begin with what its server was sent.
+            Err(failed) => fetch::Failed { failure: opened.client.veiled(failed.failure), ..failed },
         };
         *restarted |= failed.restarted;
         if let (None, Some(name)) = (&file.name, &failed.name) {

@@ -150,7 +150,7 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
             retry: manifest.retry,
             embedded: one.source.kind() == "embedded",
         };
-        let client = net.client(base, policy)?;
+        let client = net.client(base, policy)?.with_credentials(one.source.credentials())?;
         widest = widest.max(client.concurrency());
         let source = source::open(&one.source, base, client.clone());
         series.insert(one.id.clone(), Opened { series: one.clone(), client, source });

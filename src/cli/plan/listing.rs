@@ -85,7 +85,8 @@ pub(super) async fn ask(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Li
     let mut efforts: BTreeMap<String, (u64, Option<u64>, Effective)> = BTreeMap::new();
     for series in &job.series {
         let Some(base) = bases.get(&series.id) else { continue };
-        let client = net.client(base, policy(job, &series.source, &run))?;
+        let policy = policy(job, &series.source, &run);
+        let client = net.client(base, policy)?.with_credentials(series.source.credentials())?;
         let source = source::open(&series.source, base, client.clone());
         let days: Vec<&PlannedDay> = plan.days.iter().filter(|day| day.id == series.id).collect();
         let asked = days.iter().map(|day| one(job, series, &*source, &client, day, shell));

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::ArchiveArg;
 use super::clock::now;
+use super::job::Secrets;
 use super::problem::{self, Problem};
 use super::selection::Selection;
 use super::signals::{self, Signals};
@@ -57,7 +58,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
-    let Some(jobs) = job::load_all(&args.jobs, archive, shell) else { return Ok(Exit::Usage) };
+    let Some(jobs) = job::load_all(&args.jobs, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
     // A series or range that a job does not have must be told before another job has begun.
     for job in &jobs {
         planning::plan(job, &args.selection, now())?;

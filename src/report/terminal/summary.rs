@@ -59,9 +59,9 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
         for (number, (failure, days)) in lost.iter().enumerate() {
             let what = failure.path.as_deref().or(failure.key.as_deref());
             let what = match days {
-                1 => escape(what.unwrap_or("the whole day")),
-                2 => "and 1 more day".into(),
-                days => format!("and {} more days", human::number(days - 1)).into(),
+                1 => escape(what.unwrap_or("the whole day")).into_owned(),
+                2 => "and 1 more day".to_owned(),
+                days => format!("and {} more days", human::number(days - 1)),
             };
             let (why, hint) = lines::why(failure.class, failure.attempts, &failure.message);
             if number < NAMED {
