@@ -5,6 +5,8 @@
 //! where a part lies on disk from an earlier run. What it does not do: kill, fill or crash; others do.
 
 mod body;
+mod ci;
+mod ids;
 mod listing;
 mod local;
 mod mounted;
