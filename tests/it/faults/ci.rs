@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::SERIES;
 use crate::lab::{Answer, Item, Job, Lab, Server, Spoken, fits};
 
-/// A run in which a name, and the words of a refusal, hold this text; what it said, and its report.
+/// A run in which names, one of a file that fails, and the words of a refusal hold this text; what it said, and its
+/// report.
 fn told(text: &str, more: &[&str]) -> (Spoken, Value) {
     let encoded: String = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
     let server = Server::start();
@@ -15,6 +16,9 @@ fn told(text: &str, more: &[&str]) -> (Spoken, Value) {
     let named = Answer::file(fits(1, 20, time))
         .header("Content-Disposition", &format!("attachment; filename*=UTF-8''{encoded}name.fits"));
     server.script_file(SERIES, Item::new("a", time), [named]);
+    let junk = Answer::file(vec![b'x'; 5760])
+        .header("Content-Disposition", &format!("attachment; filename*=UTF-8''{encoded}junk.fits"));
+    server.script_file(SERIES, Item::new("c", time), [junk]);
     let words = serde_json::json!({ "detail": format!("{text}words") }).to_string();
     let refusal = Answer::raw(format!(
         "HTTP/1.1 400 No\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n\r\n{words}",
@@ -26,8 +30,10 @@ fn told(text: &str, more: &[&str]) -> (Spoken, Value) {
     // The lab sees to it that no control character is said.
     let spoken = lab.run_with(more).env("GITHUB_ACTIONS", "true").env("CI", "true").status(1).done();
     let report = lab.json("report.json");
-    let message = report["failures"][0]["message"].as_str().expect("a message").to_owned();
-    assert!(message.contains("words"), "{message}");
+    for (nth, word) in [(0, "words"), (1, "junk")] {
+        let message = report["failures"][nth]["message"].as_str().expect("a message");
+        assert!(message.contains(word), "{message}");
+    }
     for (name, text) in [("the report", report.to_string()), ("stderr", spoken.stderr.clone())] {
         assert!(!text.contains("\\u00") && !text.contains('\u{202e}'), "{name}: {text}");
     }
