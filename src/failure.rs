@@ -98,8 +98,8 @@ classes! {
     Storage = "storage", retry: false, Storage;
     /// Another process is working on the day.
     Held = "held", retry: false, Later;
-    /// The run was told to stop.
-    Interrupted = "interrupted", retry: false, Later;
+    /// This program failed: a bug, which its makers want to hear of.
+    Internal = "internal", retry: false, None;
 }
 
 impl fmt::Display for Class {

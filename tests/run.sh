@@ -10,11 +10,11 @@ exec </dev/null
 needs='
 git --version | git | house::
 python3 -c "import requests" | python3-requests | tutorial::
+unshare --mount mount -t tmpfs none /mnt | - | d_01_a_full_disk
 strace -V | strace | torture::
 strace -V | strace | faults::local::d_05
 faketime -f +0s true | faketime | faults::local::d_13
 faketime -f +0s true | faketime | faults::local::n_10
-unshare --mount mount -t tmpfs none /mnt | - | bad_input::d_01
 unshare --mount mount -t tmpfs none /mnt | - | faults::mounted::
 '
 

@@ -85,6 +85,14 @@ impl Entry {
 /// The format this version writes and reads.
 const FORMAT: &str = "journal/1";
 
+/// The paths that a journal of these bytes gives to a go for `spec`: to trust, to hash, or to displace. All of them lie
+/// below the root. None where the journal is refused. `path` is for messages only.
+#[must_use]
+pub fn paths(path: &Path, text: &[u8], spec: Digest) -> Vec<String> {
+    let Ok(told) = told::tell(text, (spec, "job"), boot_id(), path) else { return Vec::new() };
+    told.files.into_iter().map(|named| named.line.path).chain(told.ours).collect()
+}
+
 /// An open, locked journal.
 #[derive(Debug)]
 pub(super) struct Journal {

@@ -418,3 +418,28 @@ fn a_record_is_taken_down_before_a_file_of_it_is_displaced() {
     lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
     assert_eq!((lab.text("s/a"), lab.text("s/b")), ("one".into(), "bee".into()));
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_journal_leads_out_of_the_archive(
+        lines in proptest::collection::vec("(?s).{0,30}|[fvrsjel]", 0..12), path in "[./a]{0,6}", cut in 0usize..20,
+    ) {
+        let spec = spec_of("a");
+        let file = serde_json::to_string(&line("k", &path, "x")).unwrap();
+        let journal: String = lines
+            .iter()
+            .map(|line| match line.as_str() {
+                "f" => format!("{{\"file\":{file}}}\n"),
+                "v" => "{\"void\":{\"key\":\"k\"}}\n".to_owned(),
+                "r" => format!("{{\"retire\":{{\"path\":\"{path}\"}}}}\n"),
+                "s" => "{\"unsynced\":{}}\n".to_owned(),
+                "j" => format!("{{\"journal\":{{\"format\":\"journal/1\",\"boot_id\":\"b\",\"spec\":\"{spec}\"}}}}\n"),
+                other => format!("{other}\n"),
+            })
+            .collect();
+        let left = &journal.as_bytes()[..journal.len().saturating_sub(cut)];
+        for path in journal_paths(Path::new("j"), left, spec) {
+            proptest::prop_assert!(RelativePath::from_record(&path).is_some(), "{path:?}");
+        }
+    }
+}

@@ -11,6 +11,7 @@ mod environment;
 mod exit;
 mod job;
 mod log;
+mod netrc;
 mod plan;
 mod planning;
 mod problem;

@@ -44,6 +44,11 @@ impl Kept {
         }
     }
 
+    /// The file's name by the answer that the part came with.
+    pub(super) fn name(&self) -> Option<String> {
+        self.validators.name.clone()
+    }
+
     pub(super) fn headers(&self) -> HeaderMap {
         range_headers(self.from, self.validator.clone())
     }

@@ -1,11 +1,11 @@
-//! What one host group saw in this process: counted as it happens, read for the report.
+//! What one host group saw of one run: counted as it happens, read for the report.
 //!
 //! What it does not do: change anything. No limit depends on a figure here.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// What one host group saw in this process, for the report.
+/// What one host group saw of one run, for the report.
 #[derive(Debug, Clone, Default)]
 pub struct HostStats {
     /// The group's name: `jsoc`, `noaa`, or the host with its port.

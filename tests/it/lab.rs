@@ -7,6 +7,7 @@ mod call;
 mod fits;
 mod job;
 mod server;
+mod sums;
 pub(crate) mod terminal;
 mod trials;
 
@@ -21,6 +22,7 @@ pub(crate) use call::{Call, Running, Spoken};
 pub(crate) use fits::fits;
 pub(crate) use job::Job;
 pub(crate) use server::{Answer, Certificate, Ending, Item, Ranges, Request, Server, Speaks};
+pub(crate) use sums::{add_up, agree_with_the_tree};
 
 /// How long anything in a lab may take before it counts as hung.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -93,6 +95,7 @@ impl Lab {
         self.run().status(status).done();
         let report = self.json("report.json");
         assert_eq!(report["run"]["exit_code"], status, "{report:#}");
+        add_up(&report);
         report
     }
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use super::args::ArchiveArg;
 use super::clock::now;
+use super::job::Secrets;
 use super::selection::Selection;
 use super::signals::Signals;
 use super::table::{Side, Table};
@@ -51,7 +52,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
-    let Some(job) = job::load(&args.job, args.archive.archive.as_deref(), shell) else { return Ok(Exit::Usage) };
+    let secrets = if args.list { Secrets::Needed } else { Secrets::NotNeeded };
+    let archive = args.archive.archive.as_deref();
+    let Some(job) = job::load(&args.job, secrets, archive, shell) else { return Ok(Exit::Usage) };
     let plan = planning::plan(&job, &args.selection, now())?;
     let listing = if args.list {
         let Some(listing) = job::runtime()?.block_on(listed(&job, &plan, shell))? else { return Ok(Exit::Interrupted) };

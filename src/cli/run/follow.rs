@@ -11,7 +11,7 @@ use crate::archive::Archive;
 use crate::cli::Result;
 use crate::net::Net;
 use crate::report::terminal::Progress;
-use crate::report::{Collector, Report};
+use crate::report::{Collector, Log, Report};
 use crate::run::event::{Event, Observer};
 
 /// How often the report is written, at most.
@@ -24,6 +24,8 @@ const DRAW: Duration = Duration::from_millis(200);
 pub(super) struct Follower {
     pub(super) collector: Collector,
     pub(super) progress: Progress,
+    /// In place of the progress, where a machine reads along.
+    pub(super) log: Option<Log>,
     pub(super) archive: Arc<Archive>,
     pub(super) net: Net,
     pub(super) run: String,
@@ -42,7 +44,10 @@ pub(super) enum Saved {
 impl Observer for Follower {
     fn on(&self, event: Event) {
         self.collector.fold(&event);
-        self.progress.tell(&event);
+        match &self.log {
+            Some(log) => log.on(event),
+            None => self.progress.tell(&event),
+        }
     }
 }
 

@@ -202,5 +202,6 @@ pub(super) fn header(date: &str, job: &str, state: State, spec: Digest, files: u
         absent: 0,
         digest: String::new(),
         body: 0,
+        check: None,
     }
 }

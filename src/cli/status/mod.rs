@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::args::ArchiveArg;
 use super::clock::now;
+use super::job::Secrets;
 use super::table::{Side, Table};
 use super::{Exit, Result, Shell, job, stdout};
 use crate::archive::Archive;
@@ -58,7 +59,8 @@ struct Status {
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
-    let Some(job) = job::load(&args.job, args.archive.archive.as_deref(), shell) else { return Ok(Exit::Usage) };
+    let archive = args.archive.archive.as_deref();
+    let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     let now = now();
     let root = &job.archive.root;
     let mut series = Vec::new();

@@ -118,7 +118,7 @@ mod tests {
             };
             let started = format!("2015-12-14T0{hour}:00:00Z").parse().unwrap();
             let id = format!("20151214T0{hour}0000Z-00000000000000aa");
-            let report = Collector::new(id.clone(), started, job, &[]).snapshot();
+            let report = Collector::new(id.clone(), started, job).snapshot();
             std::fs::write(folder.path().join(format!("{id}.json")), report.to_json().unwrap()).unwrap();
         }
         std::fs::write(folder.path().join("20151214T050000Z-0.json"), "{").unwrap();

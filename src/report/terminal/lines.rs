@@ -67,6 +67,12 @@ pub(super) fn file_failed(id: &DayId, key: &str, failure: &Failure, paint: Paint
     format!("{} {} {}: {}", day(id), paint.bad("missing"), escape(key), reason(failure))
 }
 
+/// Days that fail whole for one reason have the same of this: their messages differ in the URL, which names the day.
+pub(super) fn sameness<'a>(series: &'a str, class: Class, message: &'a str) -> (&'a str, Class, &'a str) {
+    let told = if message.starts_with("http") { message.split_once(": ") } else { None };
+    (series, class, told.map_or(message, |(_, why)| why))
+}
+
 /// A host as it is named everywhere: the built-in service has another port in each run.
 pub(super) fn host(name: &str, preset: &str) -> String {
     if preset == "embedded" { "embedded".to_owned() } else { escape(name).into_owned() }

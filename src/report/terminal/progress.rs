@@ -3,17 +3,20 @@
 //! Events only change counters and, rarely, write a line, so that they return quickly. What it does not do: tell the
 //! end of the run; `summary` does.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use chrono::NaiveDate;
 
 use super::bars::{Bars, DayBar, Total};
 use super::meter::{Meter, Work};
 use super::{Screen, Verbosity, lines};
-use crate::failure::Class;
+use crate::failure::{Class, Failure};
 use crate::net::HostStats;
 use crate::report::human;
-use crate::run::event::{DayId, DayState, Event, FileEnd, Observer};
+use crate::run::event::{DayDone, DayId, DayState, Event, FileEnd, Observer};
 use crate::untrusted::escape;
 
 /// How many lost files are named as they are lost; the report has the others.
@@ -50,6 +53,8 @@ struct State {
     elapsed: Duration,
     /// How long each host had been paused when its pause was told last.
     paused: BTreeMap<String, f64>,
+    /// The first day of each reason for which days failed whole.
+    failed: HashMap<(String, Class, String), NaiveDate>,
 }
 
 /// A day in flight.
@@ -197,18 +202,30 @@ impl State {
                     self.work.listed(0);
                 }
                 let amiss = matches!(done.state, DayState::Failed | DayState::Held);
-                // Bars show the days that go well, and the summary tells how many a stop left unfinished.
-                let stopped = done.error.as_ref().is_some_and(|failure| failure.class == Class::Interrupted);
+                // Bars show the days that go well.
                 let shown = progress.screen.has_bars() && !amiss;
-                let told = if shown || stopped { Verbosity::Verbose } else { Verbosity::Normal };
+                let told = if shown { Verbosity::Verbose } else { Verbosity::Normal };
                 let files = lines::DayFiles { lost: row.lost, resumed: row.resumed };
-                return (verbosity >= told).then(|| lines::day_done(done, files, (self.ended, self.planned), paint));
+                let done = self.folded(done);
+                return (verbosity >= told).then(|| lines::day_done(&done, files, (self.ended, self.planned), paint));
             }
             // Ticks bring fresher ones.
             Event::Hosts(_) => {}
             Event::Note(note) => return (verbosity > Verbosity::Quiet).then(|| format!("note: {}", lines::safe(note))),
         }
         None
+    }
+
+    /// The end of a day, its reason shortened where another day failed for the same one.
+    fn folded<'a>(&mut self, done: &'a DayDone) -> Cow<'a, DayDone> {
+        let (DayState::Failed, Some(failure)) = (done.state, &done.error) else { return Cow::Borrowed(done) };
+        let (series, class, why) = lines::sameness(&done.day.series.0, failure.class, &failure.message);
+        let first = *self.failed.entry((series.to_owned(), class, why.to_owned())).or_insert(done.day.date);
+        if first == done.day.date {
+            return Cow::Borrowed(done);
+        }
+        let failure = Failure { message: format!("as {first}"), ..failure.clone() };
+        Cow::Owned(DayDone { error: Some(failure), ..done.clone() })
     }
 
     /// The hosts that asked for (more of) a pause since this was told last.
@@ -262,10 +279,8 @@ fn ratio(part: u64, whole: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Failure;
     use crate::manifest::SeriesId;
     use crate::report::terminal::{Mode, Paint};
-    use crate::run::event::DayDone;
 
     /// What was written to a screen.
     #[derive(Clone, Default)]

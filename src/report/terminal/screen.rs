@@ -9,6 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::bars::Size;
 use super::standing::Standing;
 
+use crate::untrusted;
+
 /// The log's target for what is told to the user.
 pub const TOLD: &str = "sunhaul::told";
 
@@ -96,16 +98,28 @@ impl Screen {
         }
     }
 
-    /// Writes whole lines above the bars.
+    /// True where every line is a record of the log.
+    #[must_use]
+    pub fn is_log(&self) -> bool {
+        matches!(self.mode, Mode::Log)
+    }
+
+    /// Writes whole lines above the bars. Whatever was not made safe before is made so here.
     pub fn write(&self, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        let text = untrusted::on_terminal(&text, self.paint.0);
         let size = self.size();
-        self.out().put(|bars| bars.with_lines_above(bytes, size));
+        self.out().put(|bars| bars.with_lines_above(text.as_bytes(), size));
     }
 
     /// Draws bars, in place of those that stand there. `draw` is asked for lines that fit a size.
     pub fn draw(&self, draw: impl FnOnce(Size) -> Vec<String>) {
+        let safe = |line: String| untrusted::on_terminal(&line, self.paint.0).into_owned();
         match self.size() {
-            Some(size) => self.out().put(|bars| bars.replaced(draw(size), size)),
+            Some(size) => {
+                let lines = draw(size).into_iter().map(safe).collect();
+                self.out().put(|bars| bars.replaced(lines, size));
+            }
             None => self.let_go(),
         }
     }

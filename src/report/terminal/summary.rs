@@ -2,13 +2,12 @@
 //!
 //! What it does not do: count. It reads the report.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use super::{Paint, Verbosity, lines};
-use crate::failure::Class;
 use crate::report::human;
 use crate::report::model::{Failure, Host, Report, RunResult};
 use crate::untrusted::escape;
@@ -52,21 +51,25 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     for (name, path) in [("archive", what.root), ("report", what.saved)] {
         let _ = write!(out, "\n  {name}: {}", lines::safe(&path.to_string_lossy()));
     }
-    // What a stop cut off is not lost: it is told in numbers above, and comes first next time.
-    let lost: Vec<_> = report.failures.iter().filter(|failure| failure.class != Class::Interrupted).collect();
+    let lost = folded(&report.failures);
     // Failures of one kind share their hint: each is told once.
     let mut hints = BTreeSet::new();
     if !lost.is_empty() {
         let _ = write!(out, "\n{}", paint.strong("missing:"));
-        for (number, failure) in lost.iter().enumerate() {
-            let what = failure.path.as_deref().or(failure.key.as_deref()).unwrap_or("the whole day");
+        for (number, (failure, days)) in lost.iter().enumerate() {
+            let what = failure.path.as_deref().or(failure.key.as_deref());
+            let what = match days {
+                1 => escape(what.unwrap_or("the whole day")).into_owned(),
+                2 => "and 1 more day".to_owned(),
+                days => format!("and {} more days", human::number(days - 1)),
+            };
             let (why, hint) = lines::why(failure.class, failure.attempts, &failure.message);
             if number < NAMED {
-                let _ = write!(out, "\n  {} {} {}: {why}", escape(&failure.series), failure.date, escape(what));
+                let _ = write!(out, "\n  {} {} {what}: {why}", escape(&failure.series), failure.date);
             }
             hints.extend(hint);
         }
-        let more = lost.len().saturating_sub(NAMED) as u64 + report.failures_omitted;
+        let more = lost.iter().skip(NAMED).map(|(_, days)| days).sum::<u64>() + report.failures_omitted;
         if more > 0 {
             let _ = write!(out, "\n  and {} more in the report", human::number(more));
         }
@@ -85,6 +88,25 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
         let _ = write!(out, "\n{} {}", paint.strong(&format!("{advice}:")), lines::safe(what.again));
     }
     Some(out)
+}
+
+/// The failures, each with how many days it stands for: days that failed whole and for one reason are told once.
+fn folded(failures: &[Failure]) -> Vec<(&Failure, u64)> {
+    let mut folded: Vec<(&Failure, u64)> = Vec::new();
+    let mut told: HashMap<_, usize> = HashMap::new();
+    for failure in failures {
+        let why = lines::sameness(&failure.series, failure.class, &failure.message);
+        match told.get(&why) {
+            Some(&at) if failure.key.is_none() => folded[at].1 += 1,
+            _ => {
+                if failure.key.is_none() {
+                    told.insert(why, folded.len());
+                }
+                folded.push((failure, 1));
+            }
+        }
+    }
+    folded
 }
 
 /// `december complete: 30 files fetched, 16.5 MiB in 1.4 s`
@@ -116,17 +138,12 @@ fn all(days: u64) -> String {
 /// `6 days planned: 4 sealed, 1 provisional, 1 failed; 12 were sealed before`
 fn days(report: &Report) -> String {
     let days = &report.totals.days;
-    let is_cut_off = |failure: &&Failure| failure.key.is_none() && failure.class == Class::Interrupted;
-    let cut_off = report.failures.iter().filter(is_cut_off).count() as u64;
     let ended = [
         (days.sealed, "sealed"),
         (days.provisional, "provisional"),
-        (days.failed.saturating_sub(cut_off), "failed"),
+        (days.failed, "failed"),
         (days.held, "held by another process"),
-        (
-            (days.planned + cut_off).saturating_sub(days.sealed + days.provisional + days.failed + days.held),
-            "not finished",
-        ),
+        (days.unfinished, "not finished"),
     ];
     let mut out = format!("{} planned", human::count(days.planned, "day"));
     let parts: Vec<String> = listed(&ended);
@@ -151,12 +168,17 @@ fn files(report: &Report) -> String {
         (files.kept, "kept"),
         (files.absent, "absent upstream"),
         (files.failed, "missing"),
-        (files.quarantined, "quarantined"),
+        (files.unfinished, "not finished"),
     ]);
     if parts.is_empty() {
         return String::new();
     }
-    format!("{} listed: {}", human::count(files.listed, "file"), parts.join(", "))
+    // A file that came damaged may have come well after that: it is none of the parts.
+    let damaged = match files.quarantined {
+        0 => String::new(),
+        damaged => format!("; {} came damaged and is in quarantine", human::number(damaged)),
+    };
+    format!("{} listed: {}{damaged}", human::count(files.listed, "file"), parts.join(", "))
 }
 
 fn listed(counts: &[(u64, &str)]) -> Vec<String> {
@@ -208,7 +230,7 @@ mod tests {
             lock_changed: false,
         };
         let started = "2015-12-14T00:00:00Z".parse().unwrap();
-        let collector = Collector::new("20151214T000000Z-00000000000000aa".into(), started, job, &[]);
+        let collector = Collector::new("20151214T000000Z-00000000000000aa".into(), started, job);
         for event in events {
             collector.fold(event);
         }
@@ -301,21 +323,15 @@ mod tests {
 
     #[test]
     fn an_interrupted_run_tells_the_command_that_goes_on() {
-        let stopped = DayDone {
-            day: day(),
-            state: DayState::Failed,
-            files: 0,
-            bytes: 0,
-            absent: 0,
-            digest: None,
-            outside_day: 0,
-            duplicates: 0,
-            error: Some(failure::Failure::new(Class::Interrupted, "the run was stopped")),
-        };
-        let collector = collector(&[Event::Planned { planned: 2, already_sealed: 0 }, Event::DayDone(stopped)]);
+        let collector = collector(&[
+            Event::Planned { planned: 2, already_sealed: 0 },
+            Event::DayListed { day: day(), files: 9, have: 1, bytes: None },
+            Event::FileDone { day: day(), key: "x".into(), path: None, end: FileEnd::Have },
+        ]);
         let text = words(&collector, RunResult::Interrupted, 130, Verbosity::Normal).unwrap();
         assert!(text.ends_with("go on with: sunhaul run jobs/december.yaml"), "{text}");
         assert!(text.contains("2 days planned: 2 not finished"), "{text}");
+        assert!(text.contains("9 files listed: 1 there already, 8 not finished"), "{text}");
         assert!(!text.contains("missing"), "{text}");
     }
 }

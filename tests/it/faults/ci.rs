@@ -10,7 +10,7 @@ use crate::lab::{Answer, Item, Job, Lab, Server, Spoken, fits};
 /// A run in which names, one of a file that fails, and the words of a refusal hold this text; what it said, and its
 /// report.
 fn told(text: &str, more: &[&str]) -> (Spoken, Value) {
-    let encoded: String = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let encoded = percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC);
     let server = Server::start();
     let time = "2015-12-11T18:22:08.8Z";
     let named = Answer::file(fits(1, 20, time))

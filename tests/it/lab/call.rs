@@ -225,6 +225,11 @@ impl Running {
         self.stderr.so_far()
     }
 
+    /// Its number among the processes of this machine.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// True when it is over, however it ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("a child").is_some()

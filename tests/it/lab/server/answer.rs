@@ -127,6 +127,12 @@ impl Answer {
         Answer::new(status, "application/problem+json", format!("{{\"status\":{status}}}").into_bytes())
     }
 
+    /// Another body.
+    pub(crate) fn saying(mut self, body: &str) -> Answer {
+        self.body = Arc::new(body.as_bytes().to_vec());
+        self
+    }
+
     /// These very bytes, head and all.
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Answer {
         Answer { framing: Framing::Raw, ranges: Ranges::Ignored, ..Answer::new(200, "", bytes.into()) }
