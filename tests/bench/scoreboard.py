@@ -324,7 +324,8 @@ def main():
         print("| %s |" % " | ".join(head))
         print("|%s" % ("---|" * len(head)))
         for row in rows:
-            print("| %s |" % " | ".join(re.sub(r"(WRONG.*|wrong.*|hangs)", r"**\1**", cell) for cell in row))
+            marked = [re.sub(r"(WRONG.*|wrong.*|hangs)", r"**\1**", cell) for cell in row[1:]]
+            print("| %s |" % " | ".join([row[0], *marked]))
     else:
         wide = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
         for row in [head, *rows]:
