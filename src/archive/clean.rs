@@ -6,6 +6,7 @@ use std::path::Path;
 use chrono::NaiveDate;
 
 use super::journal::Journal;
+use super::tree::STAGING;
 use super::{Archive, Error, STATE};
 use crate::manifest::SeriesId;
 
@@ -44,6 +45,10 @@ impl Archive {
         }
         for (series, date) in days {
             self.clean_day(&series, date, &mut cleaned)?;
+        }
+        let staging = self.tree.path(STAGING);
+        if staging.is_dir() {
+            empty(&staging, &mut cleaned)?;
         }
         Ok(cleaned)
     }

@@ -1,9 +1,11 @@
 //! Directories below the root, entered one component at a time and never through a symlink.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{self, AtFlags, Mode, OFlags};
@@ -22,6 +24,9 @@ pub(super) struct Tree {
 
 /// How many directories are kept open at most.
 const OPEN: usize = 64;
+
+/// Where files of our own are written before they get their names.
+pub(super) const STAGING: &str = ".sunhaul/work/staging";
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -91,7 +96,8 @@ impl Tree {
         fs::openat(parent, component, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())
     }
 
-    /// Writes a small file of our own in one atomic step, replacing what has the name.
+    /// Writes a small file of our own in one atomic step, replacing what has the name. Until then it lies in `work`: a
+    /// kill leaves nothing beside records and reports.
     ///
     /// With `durable`, its bytes and its name are on stable storage when this returns.
     pub(super) fn replace(&self, directory: &str, name: &str, bytes: &[u8], durable: bool) -> Result<(), Error> {
@@ -106,19 +112,17 @@ impl Tree {
         durable: bool,
         content: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
     ) -> Result<(), Error> {
-        let dir = self.make(directory)?;
-        let shown = || self.path(directory).join(name);
-        let staged = format!(".{name}.{}", rustix::process::getpid().as_raw_nonzero());
+        let (dir, staging) = (self.make(directory)?, self.make(STAGING)?);
+        let failed = |e| Error::storage("write", self.path(directory).join(name), e);
+        let (file, staged) = begin(&staging).map_err(|e| failed(e.into()))?;
         let write = || -> std::io::Result<()> {
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let file = std::fs::File::from(fs::openat(&*dir, &staged, flags, Mode::from_raw_mode(0o666))?);
             let mut out = BufWriter::with_capacity(64 * 1024, file);
             content(&mut out)?;
             let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
             if durable {
                 file.sync_all()?;
             }
-            fs::renameat(&*dir, &staged, &*dir, name)?;
+            fs::renameat(&*staging, &staged, &*dir, name)?;
             if durable {
                 fs::fsync(&*dir)?;
             }
@@ -126,8 +130,8 @@ impl Tree {
         };
         write().map_err(|e| {
             // Ours alone, and useless now.
-            let _ = fs::unlinkat(&*dir, &staged, AtFlags::empty());
-            Error::storage("write", shown(), e)
+            let _ = fs::unlinkat(&*staging, &staged, AtFlags::empty());
+            failed(e)
         })
     }
 
@@ -143,5 +147,20 @@ impl Tree {
         let stat = fs::statat(&*self.root, relative, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         let regular = fs::FileType::from_raw_mode(stat.st_mode) == fs::FileType::RegularFile;
         regular.then(|| u64::try_from(stat.st_size).unwrap_or(0))
+    }
+}
+
+/// A new file under a name that nobody has: not the litter of a process that was killed, nor that of another host.
+fn begin(staging: &OwnedFd) -> Result<(File, String), Errno> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    loop {
+        let nth = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}.{nth}", rustix::process::getpid().as_raw_nonzero());
+        match fs::openat(staging, &name, flags, Mode::from_raw_mode(0o666)) {
+            Ok(file) => return Ok((file.into(), name)),
+            Err(Errno::EXIST) => {}
+            Err(e) => return Err(e),
+        }
     }
 }
