@@ -11,6 +11,7 @@ mod lab; // the program in a clean environment, a scripted service, and both tri
 mod archive; // what lies in the archive already: own files, damaged records, other jobs, other specs
 mod bad_input; // wrong manifests and storage that cannot be used
 mod faults; // what a service does wrong
+mod kills; // killed with no warning at any moment, again and again
 mod main_job; // a manifest becomes a verified archive, and a second run has nothing to do
 mod resume; // broken off by signal, kill and network, and gone on with
 mod second_look; // days whose listing is empty, and young ones
