@@ -10,6 +10,7 @@ exec </dev/null
 needs='
 git --version | git | house::
 python3 -c "import requests" | python3-requests | tutorial::
+strace -f true | strace | kills::steps
 unshare --mount mount -t tmpfs none /mnt | - | bad_input::d_01
 '
 

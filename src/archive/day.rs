@@ -388,10 +388,18 @@ impl DayWork {
     fn withdraw(&self) -> Result<(), Error> {
         let mut withdrawn = self.withdrawn.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(record) = self.before.as_ref().filter(|_| !*withdrawn) else { return Ok(()) };
-        let files = record.files.iter().filter(|f| f.sha256.is_some());
-        let known = files.filter(|f| !self.lock_have().contains_key(&f.key));
         let mut entries = vec![Entry::head(record.header.spec)];
-        entries.extend(known.map(|f| Entry::File(Box::new(f.clone()))));
+        {
+            let have = self.lock_have();
+            for file in record.files.iter().filter(|f| f.sha256.is_some()) {
+                match have.get(&file.key) {
+                    None => entries.push(Entry::File(Box::new(file.clone()))),
+                    // It is elsewhere now; what lies here is still ours.
+                    Some(now) if now.path != file.path => entries.push(Entry::Retire { path: file.path.clone() }),
+                    Some(_) => {}
+                }
+            }
+        }
         entries.push(Entry::head(self.spec));
         self.journal.append(&entries)?;
         let (days, name) = (days(&self.series), format!("{}.jsonl", self.date));

@@ -4,6 +4,7 @@
 //! `tests/run.sh --kills N` runs the long form.
 
 mod service;
+mod steps;
 mod trial;
 mod upstream;
 

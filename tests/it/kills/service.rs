@@ -198,16 +198,15 @@ impl Shared {
         let start = query.split('&').find_map(|pair| pair.strip_prefix("start=")).unwrap_or_default();
         let day = &start[..start.len().min(10)];
         let body = self.upstream.listing(series, day).to_string().into_bytes();
-        let head = "200 OK\r\nContent-Type: application/json".to_owned();
+        let head = "200 OK\r\nContent-Type: application/json";
         self.send(stream, (format!("?{series}/{day}"), false), head, &body, 0..body.len(), self.fault())
     }
 
     fn give(&self, stream: &TcpStream, path: &str, (range, if_range): &Range) -> Result<bool> {
-        let Some(held) = self.upstream.files.get(path) else {
-            let head = "404 Not Found".to_owned();
-            return self.send(stream, (path.to_owned(), false), head, &[], 0..0, Fault::None);
+        let Some(file) = self.upstream.files.get(path) else {
+            return self.send(stream, (path.to_owned(), false), "404 Not Found", &[], 0..0, Fault::None);
         };
-        let (body, is_old) = self.bytes_of(path, held);
+        let (body, is_old) = self.bytes_of(path, file);
         let mut fault = self.fault();
         if is_old && matches!(fault, Fault::None) {
             // Nobody gets all of what will be another file.
@@ -215,20 +214,20 @@ impl Shared {
         }
         let Body { bytes: body, etag } = body;
         let asked = range.as_ref().and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
-        let from = asked.filter(|_| held.is_resumable() && if_range.as_ref() == Some(etag));
+        let from = asked.filter(|_| file.is_resumable() && if_range.as_ref() == Some(etag));
         let head = match from {
             Some(from) if from >= body.len() => {
                 let head = format!("416 Range Not Satisfiable\r\nContent-Range: bytes */{}", body.len());
-                return self.send(stream, (path.to_owned(), is_old), head, body, 0..0, fault);
+                return self.send(stream, (path.to_owned(), is_old), &head, body, 0..0, fault);
             }
             Some(from) => {
                 format!("206 Partial Content\r\nContent-Range: bytes {from}-{}/{}", body.len() - 1, body.len())
             }
             None => "200 OK".to_owned(),
         };
-        let named = format!("{head}\r\nContent-Disposition: attachment; filename={}", held.file);
-        let head = if held.is_resumable() { format!("{named}\r\nETag: {etag}") } else { named };
-        self.send(stream, (path.to_owned(), is_old), head, body, from.unwrap_or(0)..body.len(), fault)
+        let named = format!("{head}\r\nContent-Disposition: attachment; filename={}", file.file);
+        let head = if file.is_resumable() { format!("{named}\r\nETag: {etag}") } else { named };
+        self.send(stream, (path.to_owned(), is_old), &head, body, from.unwrap_or(0)..body.len(), fault)
     }
 
     /// The bytes that a file has now.
@@ -250,7 +249,7 @@ impl Shared {
         &self,
         mut stream: &TcpStream,
         (what, is_old): (String, bool),
-        head: String,
+        head: &str,
         body: &[u8],
         range: std::ops::Range<usize>,
         fault: Fault,

@@ -168,7 +168,7 @@ impl<'a> Trial<'a> {
             }
         }
         for report in self.lab.tree("data/.sunhaul/runs").into_keys() {
-            assert!(report.ends_with(".json"), "{report} is nobody's report");
+            assert!(Path::new(&report).extension().is_some_and(|e| e == "json"), "{report} is nobody's report");
             self.lab.json(&format!("data/.sunhaul/runs/{report}"));
         }
         if is_done {
