@@ -21,7 +21,7 @@ pub(crate) use call::{Call, Running};
 pub(crate) use fits::fits;
 pub(crate) use job::Job;
 pub(crate) use server::{Answer, Ending, Item, Ranges, Server};
-pub(crate) use trace::Syscall;
+pub(crate) use trace::{Steps, Syscall};
 
 /// How long anything in a lab may take before it counts as hung.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

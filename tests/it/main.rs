@@ -13,6 +13,7 @@ mod bad_input; // wrong manifests and storage that cannot be used
 mod faults; // what a service does wrong
 mod kills; // killed with no warning at any moment, again and again
 mod main_job; // a manifest becomes a verified archive, and a second run has nothing to do
+mod power_cut; // what is on stable storage when the power goes, and what the next run makes of it
 mod resume; // broken off by signal, kill and network, and gone on with
 mod second_look; // days whose listing is empty, and young ones
 mod tutorial; // the old service's client against `sunhaul serve`

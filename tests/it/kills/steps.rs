@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use sunhaul::digest::Digest;
 
-use crate::lab::{DayRecord, Item, Job, Lab, Server, Syscall, fits};
+use crate::lab::{DayRecord, Item, Job, Lab, Server, Steps, fits};
 
 const DAY: &str = "2015-12-11";
 
@@ -37,20 +37,6 @@ impl Due {
     }
 }
 
-/// The steps of a run, told apart by what they do, where, and for which time.
-#[derive(Default)]
-struct Steps(BTreeMap<String, usize>);
-
-impl Steps {
-    fn next(&mut self, syscall: &Syscall) -> String {
-        let step = syscall.step();
-        let times = self.0.entry(step.clone()).or_default();
-        // Bodies come in any number of pieces.
-        *times = (*times + 1).min(if step.starts_with("pwrite") { 3 } else { usize::MAX });
-        format!("{step} #{times}")
-    }
-}
-
 /// Kills a run after each of its steps in turn, the run after it after a random one, and lets a third one end.
 fn sweep(prepare: impl Fn(&Lab), due: &Due, may_stand: &Standing) {
     let seed: u64 = rand::random();
@@ -62,7 +48,7 @@ fn sweep(prepare: impl Fn(&Lab), due: &Due, may_stand: &Standing) {
         prepare(&lab);
         let mut steps = Steps::default();
         let killed = lab.stepped(&["run", "job.yaml"], "data").kill_after(|call| killed_after.insert(steps.next(call)));
-        let Some(step) = killed else {
+        let Some(step) = killed.and_then(|mut changes| changes.pop()) else {
             assert_eq!(Due::of(&lab).files, due.files, "a run that only stops now and then");
             break;
         };
@@ -72,6 +58,7 @@ fn sweep(prepare: impl Fn(&Lab), due: &Due, may_stand: &Standing) {
             left = left.saturating_sub(1);
             left == 0
         });
+        let again = again.and_then(|mut changes| changes.pop());
         let told = format!("killed after {step:?}, and again after {again:?}");
         look(&lab, may_stand, &told);
         lab.run().done();

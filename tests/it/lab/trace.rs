@@ -3,7 +3,7 @@
 //! strace counts calls by thread, so its own `when=N` cannot say "the Nth of the program". Here every changing call
 //! stops the whole program, whichever thread made it, and the one who counts lets it go on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -43,12 +43,27 @@ impl Syscall {
     }
 
     /// What it did, in words that are the same in each run: its name, and where without the numbers.
-    pub(crate) fn step(&self) -> String {
+    fn step(&self) -> String {
         let places = self.arguments.split('<').skip(1).filter_map(|rest| Some(rest.split_once('>')?.0));
         let below = places.filter_map(|path| Some(path.split_once("/data")?.1));
         let plain = |name| if str::contains(name, |c: char| c.is_ascii_digit()) { "N" } else { name };
         let told = below.map(|path| path.split('/').map(plain).collect::<Vec<_>>().join("/"));
         format!("{} {}", self.name, told.collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// The steps of a run, told apart by what they do, where, and for which time.
+#[derive(Debug, Default)]
+pub(crate) struct Steps(BTreeMap<String, usize>);
+
+impl Steps {
+    /// What the next call of the run does.
+    pub(crate) fn next(&mut self, call: &Syscall) -> String {
+        let step = call.step();
+        let times = self.0.entry(step.clone()).or_default();
+        // Bodies come in any number of pieces.
+        *times = (*times + 1).min(if step.starts_with("pwrite") { 3 } else { usize::MAX });
+        format!("{step} #{times}")
     }
 }
 
@@ -126,23 +141,28 @@ impl Lab {
 
     /// Starts sunhaul so that it stops after each call that changes a file below this folder.
     pub(crate) fn stepped(&self, args: &[&str], below: &str) -> Stepped {
+        self.stepped_by(&[], args, below)
+    }
+
+    /// The same, where another program starts it: it gets the command as its last arguments.
+    pub(crate) fn stepped_by(&self, by: &[&str], args: &[&str], below: &str) -> Stepped {
         drop(std::fs::remove_file(self.path("strace.log")));
         let (traced, stopped) = (format!("trace=execve,{CHANGING}"), format!("inject={CHANGING}:signal=SIGSTOP"));
-        let words = strace("strace.log", &traced, &["-e", &stopped]);
-        let words = [&words[..], &[env!("CARGO_BIN_EXE_sunhaul")], args].concat();
-        let program = self.program("/usr/bin/strace", &words).chatty().start();
+        let strace = strace("strace.log", &traced, &["-e", &stopped]);
+        let words = [by, &["/usr/bin/strace"], &strace, &[env!("CARGO_BIN_EXE_sunhaul")], args].concat();
+        let program = self.program(words[0], &words[1..]).chatty().start();
         let below = self.path(below).to_string_lossy().into_owned();
         Stepped { program, log: self.path("strace.log"), below }
     }
 }
 
 impl Stepped {
-    /// Lets it go on, and kills it right after the change that `is_last` chooses. Gives that change; nothing when the
-    /// program ended before.
+    /// Lets it go on, and kills it right after the change that `is_last` chooses. Gives the changes so far, that one the
+    /// last; nothing when the program ended before.
     #[track_caller]
-    pub(crate) fn kill_after(mut self, mut is_last: impl FnMut(&Syscall) -> bool) -> Option<Syscall> {
+    pub(crate) fn kill_after(mut self, mut is_last: impl FnMut(&Syscall) -> bool) -> Option<Vec<Syscall>> {
         let begun = Instant::now();
-        let mut reading = Reading::default();
+        let (mut reading, mut changes) = (Reading::default(), Vec::new());
         let mut log = None;
         loop {
             assert!(begun.elapsed() < PATIENCE, "it hangs: {reading:?}");
@@ -153,11 +173,12 @@ impl Stepped {
                 log.read_to_string(&mut text).expect("a log in UTF-8");
             }
             for syscall in reading.take(&text).into_iter().filter(|call| call.changes(&self.below)) {
-                if is_last(&syscall) {
+                changes.push(syscall);
+                if changes.last().is_some_and(&mut is_last) {
                     // It stands still now.
                     kill_process(reading.main.expect("a process"), Signal::KILL).expect("a process to kill");
                     assert!(self.program.ends_before(begun + PATIENCE), "it cannot be killed");
-                    return Some(syscall);
+                    return Some(changes);
                 }
             }
             if self.program.ends_before(Instant::now() + Duration::from_micros(200)) {
