@@ -18,17 +18,29 @@ pub enum Scale {
     Tai,
 }
 
+/// Labels without their scale.
+const FORM: &str = "%Y-%m-%dT%H:%M:%S%.f";
+
 impl Scale {
     /// Writes a label of this scale, such as `2015-12-11T18:22:08.799999Z`.
     ///
     /// A fraction is written in as many of 3, 6 or 9 digits as it needs.
     #[must_use]
     pub fn label(self, at: NaiveDateTime) -> String {
-        let suffix = match self {
+        format!("{}{}", at.format(FORM), self.suffix())
+    }
+
+    /// Reads what [`Scale::label`] wrote; `None` for other text, and for a label of the other scale.
+    #[must_use]
+    pub fn read(self, label: &str) -> Option<NaiveDateTime> {
+        NaiveDateTime::parse_from_str(label.strip_suffix(self.suffix())?, FORM).ok()
+    }
+
+    fn suffix(self) -> &'static str {
+        match self {
             Scale::Utc => "Z",
             Scale::Tai => "_TAI",
-        };
-        format!("{}{suffix}", at.format("%Y-%m-%dT%H:%M:%S%.f"))
+        }
     }
 
     /// How far this scale's clock is ahead of UTC today: what `settle` needs to know, nothing else.
@@ -144,6 +156,10 @@ mod tests {
         let time = at("2015-12-11T18:22:08.799999");
         assert_eq!(Scale::Utc.label(time), "2015-12-11T18:22:08.799999Z");
         assert_eq!(Scale::Tai.label(at("2015-12-11T18:24:00")), "2015-12-11T18:24:00_TAI");
+        for scale in [Scale::Utc, Scale::Tai] {
+            assert_eq!(scale.read(&scale.label(time)), Some(time));
+        }
+        assert_eq!((Scale::Utc.read("2015-12-11T18:24:00_TAI"), Scale::Tai.read("")), (None, None));
     }
 
     proptest! {

@@ -82,6 +82,8 @@ classes! {
     ListingMalformed = "listing-malformed", retry: true, None;
     /// The listing is larger than the cap.
     ListingTooLarge = "listing-too-large", retry: false, None;
+    /// The listing is empty, and stays so, for a day that has files here: they are kept as they are.
+    Vanished = "vanished", retry: false, None;
     /// The source refuses the question, or cannot apply a filter.
     SourceRefused = "source-refused", retry: false, None;
     /// Two keys want one path.

@@ -6,8 +6,7 @@ use std::path::Path;
 use chrono::NaiveDate;
 
 use super::journal::Journal;
-use super::tree::STAGING;
-use super::{Archive, Error, STATE};
+use super::{Archive, Error, STAGING, STATE};
 use crate::manifest::SeriesId;
 
 /// What `clean` removed, or would not.
@@ -65,12 +64,13 @@ impl Archive {
             let folder = self.tree.path(&Archive::work(kind, series)).join(date.to_string());
             if folder.is_dir() {
                 empty(&folder, cleaned)?;
-                std::fs::remove_dir(&folder).map_err(|e| Error::storage("remove", &folder, e))?;
             }
         }
         cleaned.files += u64::from(length.is_some());
         cleaned.bytes += length.unwrap_or_default();
-        journal.remove()
+        journal.remove()?;
+        self.sweep(series, date);
+        Ok(())
     }
 
     /// The days that have something of a kind in `work`.

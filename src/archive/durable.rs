@@ -13,11 +13,14 @@ use super::tree::Tree;
 /// Names this boot of this host: what was written under another one may not have reached the disk.
 pub(super) fn boot_id() -> &'static str {
     static BOOT: OnceLock<String> = OnceLock::new();
-    BOOT.get_or_init(|| match std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
-        Ok(id) => id.trim().to_owned(),
-        // Without it nothing unsealed is trusted across processes: right, and only slower.
-        Err(_) => format!("unknown-{}", std::process::id()),
-    })
+    BOOT.get_or_init(|| told(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")))
+}
+
+/// Without one, a name that no other process has, not even one of the same number in another container: nothing
+/// unsealed is trusted across processes then, which is right, and only slower.
+fn told(boot_id: std::io::Result<String>) -> String {
+    let id = boot_id.ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
+    id.unwrap_or_else(|| format!("unknown-{:032x}", rand::random::<u128>()))
 }
 
 /// Bodies of at least this many bytes begin their way to the disk at once.
@@ -87,5 +90,19 @@ fn settle_directories(tree: &Tree, directory: Option<&str>) -> Result<(), Error>
             None if directory.is_empty() => return Ok(()),
             None => directory = "",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_told_no_boot_has_a_name_of_its_own() {
+        assert_eq!(told(Ok("0b0b\n".into())), "0b0b");
+        let nothing = || told(Err(std::io::ErrorKind::NotFound.into()));
+        assert_ne!(nothing(), nothing());
+        assert_ne!(told(Ok("\n".into())), told(Ok(String::new())));
+        assert!(nothing().starts_with("unknown-"));
     }
 }

@@ -58,6 +58,17 @@ pub enum Error {
         /// The path below the root.
         path: String,
     },
+    /// The path holds the file of another day.
+    #[error(
+        "`{path}` is the file of {by}, with other bytes; hint: choose a layout that holds `{{series}}` and the whole \
+         `{{date:...}}`, or another root"
+    )]
+    Claimed {
+        /// The path below the root.
+        path: String,
+        /// The other series and its day; safe to show.
+        by: String,
+    },
     /// Somebody else wrote to the same part.
     #[error(
         "another process fetches `{path}` as well; hint: with `lock: none`, let one process at a time work on an \
@@ -85,6 +96,7 @@ impl Error {
             Error::Storage { .. } | Error::NoLocks { .. } => Class::Storage,
             Error::Record { .. } | Error::Newer { .. } => Class::Record,
             Error::Occupied { .. } => Class::Occupied,
+            Error::Claimed { .. } => Class::Collision,
             Error::Shared { .. } => Class::Held,
         }
     }

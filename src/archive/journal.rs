@@ -2,22 +2,25 @@
 //!
 //! It is only ever appended to. A line cut by a crash ends the reading; what it named is fetched again.
 
-use std::collections::BTreeMap;
+mod told;
+
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+pub(super) use told::{How, Named, Told, Worth};
+
 use super::durable::boot_id;
 use super::record::line;
 use super::tree::Tree;
-use super::{Archive, Error, FileLine, RelativePath};
+use super::{Archive, Error, FileLine};
 use crate::digest::Digest;
 use crate::manifest::{LockMode, SeriesId};
 
@@ -25,14 +28,30 @@ use crate::manifest::{LockMode, SeriesId};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
-    /// Work begins: the lines that follow answer this spec and were written under this boot.
-    Journal { format: String, boot_id: String, spec: Digest },
-    /// This file is about to get its name, or was found to have it.
+    /// The lines that follow answer this spec and were written under this boot.
+    Journal {
+        format: String,
+        boot_id: String,
+        spec: Digest,
+        /// Which job asked.
+        #[serde(default)]
+        job: String,
+        /// They come from a listing that was not final yet: the files are asked about again by the next go.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        young: bool,
+    },
+    /// This file is about to get its name.
     File(Box<FileLine>),
-    /// The file of this key did not get its name.
+    /// The files of these keys got their names from us: their paths are ours. Written with the next line.
+    Published { keys: Vec<String> },
+    /// This file was found at its path, and nothing says that it is ours.
+    Kept(Box<FileLine>),
+    /// The file of this key did not get its name, or lost it.
     Void { key: String },
-    /// The record named this path and the next one will not: it goes to `retired/`.
+    /// This path is ours, and what it holds is about to go to `retired/`.
     Retire { path: String },
+    /// It is gone from there: what the path holds from now on is somebody else's, until a line says otherwise.
+    Retired { path: String },
     /// A sync failed: nothing above may be trusted, though all of it is ours.
     Unsynced {},
     /// The listing was empty at this instant, past settle.
@@ -43,8 +62,23 @@ pub(super) enum Entry {
 
 impl Entry {
     /// Lines that follow answer `spec` and are written now.
-    pub(super) fn head(spec: Digest) -> Entry {
-        Entry::Journal { format: FORMAT.to_owned(), boot_id: boot_id().to_owned(), spec }
+    pub(super) fn head(spec: Digest, job: &str, young: bool) -> Entry {
+        let (format, boot_id) = (FORMAT.to_owned(), boot_id().to_owned());
+        Entry::Journal { format, boot_id, spec, job: job.to_owned(), young }
+    }
+
+    /// These files have their names from us.
+    pub(super) fn published(files: impl IntoIterator<Item = FileLine>) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = files.into_iter().map(|file| Entry::File(Box::new(file))).collect();
+        let keys = entries.iter().filter_map(|entry| match entry {
+            Entry::File(file) => Some(file.key.clone()),
+            _ => None,
+        });
+        let keys: Vec<String> = keys.collect();
+        if !keys.is_empty() {
+            entries.push(Entry::Published { keys });
+        }
+        entries
     }
 }
 
@@ -57,20 +91,17 @@ pub(super) struct Journal {
     path: PathBuf,
     dir: Arc<OwnedFd>,
     name: String,
-    file: Mutex<File>,
+    /// It was not there before: nobody needs it when nothing comes of this go.
+    is_new: bool,
+    pen: Mutex<Pen>,
 }
 
-/// What a journal told of an earlier go at the same day.
-#[derive(Debug, Default)]
-pub(super) struct Told {
-    /// File lines of the same spec and boot.
-    pub(super) trusted: Vec<FileLine>,
-    /// File lines of another spec or boot: the files must be hashed before they count.
-    pub(super) suspect: Vec<FileLine>,
-    /// Paths that are ours to displace, though nothing is known of their bytes. A day sealed without them retires them.
-    pub(super) ours: Vec<String>,
-    /// When the listing was last found empty, by a look for the same spec that no fuller one followed.
-    pub(super) empty_at: Option<DateTime<Utc>>,
+#[derive(Debug)]
+struct Pen {
+    file: File,
+    /// Published since the last line: told with the next one, which costs no write of its own. What a kill forgets is
+    /// hashed by the next go.
+    published: Vec<String>,
 }
 
 impl Journal {
@@ -82,13 +113,24 @@ impl Journal {
         lock: LockMode,
     ) -> Result<Option<Journal>, Error> {
         let directory = Archive::work("journal", series);
-        let dir = tree.make(&directory)?;
         let name = format!("{date}.jsonl");
         let path = tree.path(&directory).join(&name);
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         loop {
             let failed = |e: Errno| Error::storage("open the journal", &path, e.into());
-            let file = File::from(fs::openat(&*dir, &name, flags, Mode::from_raw_mode(0o666)).map_err(failed)?);
+            // Each time anew: the last holder of another day may just have removed the empty folder.
+            let dir = tree.make(&directory)?;
+            let open = |more| fs::openat(&*dir, &name, flags | more, Mode::from_raw_mode(0o666)).map(File::from);
+            let (file, is_new) = match open(OFlags::CREATE | OFlags::EXCL) {
+                Ok(file) => (file, true),
+                Err(Errno::EXIST) => match open(OFlags::empty()) {
+                    Ok(file) => (file, false),
+                    Err(Errno::NOENT) => continue,
+                    Err(e) => return Err(failed(e)),
+                },
+                Err(Errno::NOENT) => continue,
+                Err(e) => return Err(failed(e)),
+            };
             if lock == LockMode::Flock {
                 match fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                     Ok(()) => {}
@@ -104,7 +146,8 @@ impl Journal {
             let ours = fs::fstat(&file).map_err(failed)?;
             match fs::statat(&*dir, &name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(named) if named.st_ino == ours.st_ino && named.st_dev == ours.st_dev => {
-                    return Ok(Some(Journal { path, dir, name, file: Mutex::new(file) }));
+                    let pen = Mutex::new(Pen { file, published: Vec::new() });
+                    return Ok(Some(Journal { path, dir, name, is_new, pen }));
                 }
                 Ok(_) | Err(Errno::NOENT) => {}
                 Err(e) => return Err(failed(e)),
@@ -112,31 +155,49 @@ impl Journal {
         }
     }
 
-    /// Reads what an earlier go left, cuts off a torn last line, and begins a go of its own.
-    pub(super) fn begin(&self, spec: Digest) -> Result<Told, Error> {
+    /// Reads what an earlier go left, cuts off what cannot be read, and begins a go of its own.
+    ///
+    /// # Errors
+    /// [`Error::Record`] when another job has files here that it asked for otherwise.
+    pub(super) fn begin(&self, spec: Digest, job: &str) -> Result<Told, Error> {
         let mut text = Vec::new();
-        {
-            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.read_to_end(&mut text).map_err(|e| Error::storage("read the journal", &self.path, e))?;
-            let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
-            if whole < text.len() {
-                text.truncate(whole);
-                file.set_len(whole as u64).map_err(|e| Error::storage("mend the journal", &self.path, e))?;
+        let mut told = {
+            let mut pen = self.pen();
+            pen.file.read_to_end(&mut text).map_err(|e| Error::storage("read the journal", &self.path, e))?;
+            let told = told::tell(&text, (spec, job), boot_id(), &self.path)?;
+            if told.whole < text.len() {
+                // Else the lines of this go would stand below what no later go reads past.
+                pen.file.set_len(told.whole as u64).map_err(|e| Error::storage("mend the journal", &self.path, e))?;
             }
-        }
-        let told = tell(&text, spec, boot_id(), &self.path);
-        self.append(&[Entry::head(spec)])?;
+            told
+        };
+        // One that was begun and holds nothing has lost its lines.
+        told.crashed |= !self.is_new && told.whole == 0;
+        self.append(&[Entry::head(spec, job, false)])?;
         Ok(told)
     }
 
-    /// Appends entries in one write.
+    /// Appends entries in one write, after the mark of what was published since the last ones.
     pub(super) fn append(&self, entries: &[Entry]) -> Result<(), Error> {
         if entries.is_empty() {
             return Ok(());
         }
-        let bytes: Vec<u8> = entries.iter().flat_map(line).collect();
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(&bytes).map_err(|e| Error::storage("write the journal", &self.path, e))
+        let mut pen = self.pen();
+        let keys = std::mem::take(&mut pen.published);
+        let mut bytes = if keys.is_empty() { Vec::new() } else { line(&Entry::Published { keys }) };
+        bytes.extend(entries.iter().flat_map(line));
+        pen.file.write_all(&bytes).map_err(|e| Error::storage("write the journal", &self.path, e))
+    }
+
+    /// Notes that the file of a key has got its name from us.
+    pub(super) fn published(&self, key: String) {
+        self.pen().published.push(key);
+    }
+
+    /// Waits until all lines are on stable storage.
+    pub(super) fn sync(&self) -> Result<(), Error> {
+        let synced = self.pen().file.sync_data();
+        synced.map_err(|e| Error::storage("put on stable storage", &self.path, e))
     }
 
     /// Removes the journal's name; the lock goes with the file when it is dropped.
@@ -146,88 +207,13 @@ impl Journal {
             Err(e) => Err(Error::storage("remove the journal", &self.path, e.into())),
         }
     }
-}
 
-/// What a file line is worth to this go.
-#[derive(Debug, Clone, Copy)]
-enum Worth {
-    /// The same spec under the same boot: the file is there if its length is.
-    Trust,
-    /// Another spec of the same source, or another boot: its bytes must be hashed.
-    Look,
-    /// Another source: the path is ours to displace, and that is all.
-    Path,
-}
+    /// Removes the journal when this go made it: nothing came of it.
+    pub(super) fn remove_if_new(&self) -> Result<(), Error> {
+        if self.is_new { self.remove() } else { Ok(()) }
+    }
 
-/// Folds a journal's lines.
-fn tell(text: &[u8], spec: Digest, boot_id: &str, path: &std::path::Path) -> Told {
-    let mut told = Told::default();
-    let mut files: BTreeMap<String, (FileLine, Worth)> = BTreeMap::new();
-    let mut holders: BTreeMap<String, String> = BTreeMap::new();
-    let (mut worth, mut is_same) = (Worth::Path, false);
-    for (index, raw) in text.split_inclusive(|b| *b == b'\n').enumerate() {
-        let entry = match serde_json::from_slice::<Entry>(raw) {
-            Ok(entry) => entry,
-            Err(error) => {
-                // What stands below was written by a program that knew more, or by nobody we know.
-                tracing::warn!(journal = %path.display(), line = index + 1, %error, "the journal is not read further");
-                break;
-            }
-        };
-        match entry {
-            Entry::Journal { format, boot_id: boot, spec: asked } => {
-                if format != FORMAT {
-                    tracing::warn!(journal = %path.display(), line = index + 1, "a journal of another version");
-                    break;
-                }
-                is_same = asked == spec;
-                worth = match () {
-                    () if is_same && boot == boot_id => Worth::Trust,
-                    () if asked.has_first_of(&spec) => Worth::Look,
-                    // Under the same key another source has another file.
-                    () => Worth::Path,
-                };
-                if !is_same {
-                    told.empty_at = None;
-                }
-            }
-            Entry::File(file) if RelativePath::from_record(&file.path).is_some() => {
-                // A later line on the same path has displaced what an earlier one put there, under whatever key.
-                if let Some(other) = holders.insert(file.path.clone(), file.key.clone()).filter(|k| *k != file.key) {
-                    files.remove(&other);
-                }
-                if let Some((earlier, _)) = files.insert(file.key.clone(), ((*file).clone(), worth))
-                    && earlier.path != file.path
-                {
-                    holders.remove(&earlier.path);
-                    told.ours.push(earlier.path);
-                }
-            }
-            Entry::File(_) => {}
-            Entry::Void { key } => {
-                if let Some((file, _)) = files.remove(&key) {
-                    holders.remove(&file.path);
-                }
-            }
-            Entry::Retire { path } => {
-                if RelativePath::from_record(&path).is_some() {
-                    told.ours.push(path);
-                }
-            }
-            Entry::Unsynced {} => {
-                holders.clear();
-                told.ours.extend(std::mem::take(&mut files).into_values().map(|(f, _)| f.path));
-            }
-            Entry::Empty { at } => told.empty_at = is_same.then_some(at),
-            Entry::Listed {} => told.empty_at = None,
-        }
+    fn pen(&self) -> MutexGuard<'_, Pen> {
+        self.pen.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    for (file, worth) in files.into_values() {
-        match worth {
-            Worth::Trust => told.trusted.push(file),
-            Worth::Look => told.suspect.push(file),
-            Worth::Path => told.ours.push(file.path),
-        }
-    }
-    told
 }

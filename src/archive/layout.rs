@@ -110,6 +110,19 @@ fn value(variable: &Variable, values: &Values<'_>) -> Result<String, Failure> {
     })
 }
 
+/// True when no two days can get one path of this layout: it begins with the series' own folder and holds the whole
+/// date.
+#[must_use]
+pub fn keeps_days_apart(layout: &Template) -> bool {
+    let [Part::Variable(Variable::Series), Part::Text(text), rest @ ..] = layout.parts() else { return false };
+    let is_whole = |format: &str| {
+        let has = |code: &str| format.contains(code);
+        has("%F") || (has("%Y") && (has("%j") || (has("%m") && has("%d"))))
+    };
+    text.starts_with('/')
+        && rest.iter().any(|part| matches!(part, Part::Variable(Variable::Date(format)) if is_whole(format)))
+}
+
 /// True for a relative path whose components are all safe as they stand.
 fn is_safe(path: &str) -> bool {
     path.len() <= LONGEST && path.split('/').all(|component| sanitise(component).as_deref() == Some(component))
@@ -132,6 +145,24 @@ mod tests {
     fn paths_equal_but_for_case_or_unicode_form_fold_to_one() {
         assert_eq!(folded("A/e\u{301}.fits"), folded("a/\u{e9}.FITS"));
         assert_ne!(folded("a.fits"), folded("b.fits"));
+    }
+
+    #[test]
+    fn a_layout_keeps_days_apart_by_series_and_whole_date() {
+        let apart = |layout: &str| keeps_days_apart(&Template::parse(layout).unwrap());
+        assert!(keeps_days_apart(&Template::default_of_kind()));
+        assert!(apart("{series}/{date:%F}/{file}") && apart("{series}/all/{date:%Y%j}_{file}"));
+        for shared in [
+            "{file}",
+            "{date:%Y/%m/%d}/{file}",
+            "{series}/{file}",
+            "{series}/{date:%Y/%m}/{file}",
+            "{series}{date:%F}/{file}",
+            "x/{series}/{date:%F}/{file}",
+            "{series}/{time:%F}/{file}",
+        ] {
+            assert!(!apart(shared), "{shared}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod clean;
 mod day;
 mod durable;
 mod error;
+mod ground;
 mod journal;
 mod layout;
 mod name;
@@ -23,9 +24,9 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 
 pub use clean::Cleaned;
-pub use day::{DayWork, Opened, Published, SealAs};
+pub use day::{DayWork, Opened, Prior, Published, SealAs, Standing};
 pub use error::Error;
-pub use layout::{RelativePath, Values, folded, render};
+pub use layout::{RelativePath, Values, folded, keeps_days_apart, render};
 pub use name::sanitise;
 pub use part::{Part, Validators};
 pub use record::{DayHeader, DayRecord, FileLine, Lasting, State, schema as day_schema};
@@ -44,6 +45,9 @@ pub struct Archive {
 
 /// Where the archive keeps its own state, relative to the root.
 const STATE: &str = ".sunhaul";
+
+/// Where reports are written before they get their names.
+const STAGING: &str = ".sunhaul/work/staging";
 
 impl Archive {
     /// Opens the archive at `root` for writing; makes the root and its state directories when they are missing.
@@ -110,7 +114,9 @@ impl Archive {
     /// [`Error::Storage`].
     pub fn write_run_report(&self, run: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
         let name = format!("{run}.json");
-        self.tree.replace(&format!("{STATE}/runs"), &name, bytes, false)?;
+        // What a kill leaves of it is no report, and does not lie among them.
+        self.tree
+            .replace_with((STAGING, &name), (&format!("{STATE}/runs"), &name), false, |out| out.write_all(bytes))?;
         Ok(Archive::runs_path(&self.root).join(name))
     }
 

@@ -64,6 +64,12 @@ impl Staged {
         Ok(())
     }
 
+    /// True when it lies under its part's name.
+    #[cfg(test)]
+    pub(crate) fn is_part(&self) -> bool {
+        self.is_named
+    }
+
     /// The open file, positioned anywhere.
     #[must_use]
     pub fn file(&self) -> &File {

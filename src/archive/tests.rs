@@ -1,5 +1,8 @@
 //! The archive through its own door: a day is taken, filled, sealed, taken again.
 
+mod ground;
+mod ownership;
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,21 +42,25 @@ impl Lab {
     }
 
     fn seal(&self, work: DayWork, spec: &str, state: State, keys: &[&str]) -> DayRecord {
-        let lasting = Lasting {
-            job: "job".into(),
-            series: "s".into(),
-            date: self.date,
-            scale: Scale::Utc,
-            window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
-            spec: spec_of(spec),
-            state,
-        };
+        let lasting = lasting(self, spec, state);
         let keys: HashSet<String> = keys.iter().map(|k| (*k).to_owned()).collect();
         work.seal(SealAs { lasting, absent: Vec::new() }, &keys).unwrap().0
     }
 
     fn text(&self, path: &str) -> String {
         std::fs::read_to_string(self.root().join(path)).unwrap()
+    }
+}
+
+fn lasting(lab: &Lab, spec: &str, state: State) -> Lasting {
+    Lasting {
+        job: "job".into(),
+        series: "s".into(),
+        date: lab.date,
+        scale: Scale::Utc,
+        window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
+        spec: spec_of(spec),
+        state,
     }
 }
 
@@ -148,7 +155,7 @@ fn a_journal_of_another_boot_is_hashed_before_it_is_believed() {
     // What a power cut leaves: the length, not the bytes.
     std::fs::write(lab.root().join("s/b"), "\0\0\0").unwrap();
     let work = lab.work("a");
-    assert_eq!(work.prior("k1"), Some(&line("k1", "s/a", "one")));
+    assert_eq!(work.have("k1"), Some(line("k1", "s/a", "one")));
     assert_eq!((work.have("k2"), work.prior("k2")), (None, None));
     assert_eq!(publish(&work, "k2", "s/b", "two").unwrap(), Published::Replaced);
     assert_eq!(lab.text("s/b"), "two");
@@ -203,7 +210,7 @@ fn another_spec_keeps_what_is_asked_again_and_retires_the_rest() {
     lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
     let work = lab.work("b");
     let prior = work.prior("k1").cloned().unwrap();
-    assert_eq!(work.adopt(vec![prior]).unwrap(), HashSet::from(["k1".to_owned()]));
+    assert_eq!(work.adopt(vec![prior.line]).unwrap(), HashSet::from(["k1".to_owned()]));
     publish(&work, "k3", "s/c", "three").unwrap();
     let record = lab.seal(work, "b", State::Sealed, &["k1", "k3"]);
     assert_eq!(record.files.iter().map(|f| f.path.as_str()).collect::<Vec<_>>(), ["s/a", "s/c"]);

@@ -1,11 +1,9 @@
 //! Directories below the root, entered one component at a time and never through a symlink.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{self, AtFlags, Mode, OFlags};
@@ -24,9 +22,6 @@ pub(super) struct Tree {
 
 /// How many directories are kept open at most.
 const OPEN: usize = 64;
-
-/// Where files of our own are written before they get their names.
-pub(super) const STAGING: &str = ".sunhaul/work/staging";
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -54,10 +49,27 @@ impl Tree {
         if let Some(fd) = known.filter(|fd| fs::fstat(fd).is_ok_and(|stat| stat.st_nlink > 0)) {
             return Ok(fd);
         }
+        let current = loop {
+            // None: a day that ended removed an empty folder on the way, just after it was entered.
+            if let Some(current) = self.walk(relative)? {
+                break current;
+            }
+        };
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.len() >= OPEN {
+            open.clear();
+        }
+        open.insert(relative.to_owned(), Arc::clone(&current));
+        Ok(current)
+    }
+
+    /// `None` when a directory on the way was removed meanwhile.
+    fn walk(&self, relative: &str) -> Result<Option<Arc<OwnedFd>>, Error> {
         let mut current = Arc::clone(&self.root);
         let mut walked = String::new();
         for component in relative.split('/').filter(|c| !c.is_empty()) {
-            if !walked.is_empty() {
+            let is_below = !walked.is_empty();
+            if is_below {
                 walked.push('/');
             }
             walked.push_str(component);
@@ -66,9 +78,13 @@ impl Tree {
                     match fs::mkdirat(&*current, component, Mode::from_raw_mode(0o777)) {
                         // Another process may have made it in between.
                         Ok(()) | Err(Errno::EXIST) => {}
+                        Err(Errno::NOENT) if is_below => return Ok(None),
                         Err(e) => return Err(Error::storage("make the directory", self.path(&walked), e.into())),
                     }
-                    self.enter(&current, component)
+                    match self.enter(&current, component) {
+                        Err(Errno::NOENT) => return Ok(None),
+                        other => other,
+                    }
                 }
                 other => other,
             };
@@ -83,12 +99,12 @@ impl Tree {
                 Error::storage("enter the directory", self.path(&walked), why)
             })?);
         }
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= OPEN {
-            open.clear();
-        }
-        open.insert(relative.to_owned(), Arc::clone(&current));
-        Ok(current)
+        Ok(Some(current))
+    }
+
+    /// Removes an empty directory below the root. One that is not empty, or not there, stays as it is.
+    pub(super) fn prune(&self, relative: &str) {
+        let _ = fs::unlinkat(&*self.root, relative, AtFlags::REMOVEDIR);
     }
 
     #[expect(clippy::unused_self, reason = "reads as a step of the walk")]
@@ -96,33 +112,35 @@ impl Tree {
         fs::openat(parent, component, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())
     }
 
-    /// Writes a small file of our own in one atomic step, replacing what has the name. Until then it lies in `work`: a
-    /// kill leaves nothing beside records and reports.
+    /// Writes a small file of our own in one atomic step, replacing what has the name.
     ///
     /// With `durable`, its bytes and its name are on stable storage when this returns.
     pub(super) fn replace(&self, directory: &str, name: &str, bytes: &[u8], durable: bool) -> Result<(), Error> {
-        self.replace_with(directory, name, durable, |out| out.write_all(bytes))
+        let staged = format!(".{name}.{}", rustix::process::getpid().as_raw_nonzero());
+        self.replace_with((directory, &staged), (directory, name), durable, |out| out.write_all(bytes))
     }
 
-    /// The same for a file that is long enough to be written in pieces.
+    /// The same for a file that is long enough to be written in pieces: at `staged` first, then moved to `place`, each a
+    /// directory and a name.
     pub(super) fn replace_with(
         &self,
-        directory: &str,
-        name: &str,
+        (staging, staged): (&str, &str),
+        (directory, name): (&str, &str),
         durable: bool,
         content: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
     ) -> Result<(), Error> {
-        let (dir, staging) = (self.make(directory)?, self.make(STAGING)?);
-        let failed = |e| Error::storage("write", self.path(directory).join(name), e);
-        let (file, staged) = begin(&staging).map_err(|e| failed(e.into()))?;
+        let (from, dir) = (self.make(staging)?, self.make(directory)?);
+        let shown = || self.path(directory).join(name);
         let write = || -> std::io::Result<()> {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let file = std::fs::File::from(fs::openat(&*from, staged, flags, Mode::from_raw_mode(0o666))?);
             let mut out = BufWriter::with_capacity(64 * 1024, file);
             content(&mut out)?;
             let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
             if durable {
                 file.sync_all()?;
             }
-            fs::renameat(&*staging, &staged, &*dir, name)?;
+            fs::renameat(&*from, staged, &*dir, name)?;
             if durable {
                 fs::fsync(&*dir)?;
             }
@@ -130,8 +148,8 @@ impl Tree {
         };
         write().map_err(|e| {
             // Ours alone, and useless now.
-            let _ = fs::unlinkat(&*staging, &staged, AtFlags::empty());
-            failed(e)
+            let _ = fs::unlinkat(&*from, staged, AtFlags::empty());
+            Error::storage("write", shown(), e)
         })
     }
 
@@ -147,20 +165,5 @@ impl Tree {
         let stat = fs::statat(&*self.root, relative, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         let regular = fs::FileType::from_raw_mode(stat.st_mode) == fs::FileType::RegularFile;
         regular.then(|| u64::try_from(stat.st_size).unwrap_or(0))
-    }
-}
-
-/// A new file under a name that nobody has: not the litter of a process that was killed, nor that of another host.
-fn begin(staging: &OwnedFd) -> Result<(File, String), Errno> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    loop {
-        let nth = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{}.{nth}", rustix::process::getpid().as_raw_nonzero());
-        match fs::openat(staging, &name, flags, Mode::from_raw_mode(0o666)) {
-            Ok(file) => return Ok((file.into(), name)),
-            Err(Errno::EXIST) => {}
-            Err(e) => return Err(e),
-        }
     }
 }

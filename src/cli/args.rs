@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
@@ -113,8 +114,13 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct ArchiveArg {
     /// Use this archive instead of the manifest's `archive.root`. Relative to the current directory.
-    #[arg(long = "archive", value_name = "DIR")]
+    #[arg(long = "archive", value_name = "DIR", value_parser = PathBufValueParser::new().try_map(folder))]
     pub(super) archive: Option<PathBuf>,
+}
+
+/// A folder, or what can become one.
+fn folder(path: PathBuf) -> Result<PathBuf, &'static str> {
+    if path.is_file() { Err("this is a file\nhint: name a folder, or one that can be made") } else { Ok(path) }
 }
 
 #[cfg(test)]

@@ -23,10 +23,10 @@ impl Selection {
     }
 }
 
-/// A range, or why it is none with the hint behind it: a usage error is one text.
+/// A range, or why it is none with the hint on a line of its own: a usage error is one text.
 fn stretch(text: &str) -> Result<plan::Stretch, String> {
     text.parse().map_err(|problem: plan::Problem| match problem.hint {
-        Some(hint) => format!("{}; {hint}", problem.message),
+        Some(hint) => format!("{}\nhint: {hint}", problem.message),
         None => problem.message,
     })
 }
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn what_is_no_range_is_told_with_what_to_write() {
         let error = stretch("2015-12-11").unwrap_err();
-        assert!(error.contains("is no range") && error.contains("2015-12-11..2015-12-14"), "{error}");
+        assert!(error.contains("is no range\nhint: write `2015-12-11..2015-12-14`"), "{error}");
         assert!(stretch("2015-12-11..2015-12-14").is_ok());
     }
 }

@@ -1,17 +1,18 @@
 //! `sunhaul serve`: the HMI service for anyone, over synthetic data or a folder of FITS files.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
 use super::problem::Problem;
 use super::signals::Signals;
 use super::{Exit, Result, Shell, job};
+use crate::manifest::Embedded;
 use crate::report::human;
 use crate::report::terminal::Verbosity;
-use crate::service::{Access, Service};
+use crate::service::{Access, Faults, Service};
 use crate::untrusted::escape;
 
 /// How many files that are not served are named; `-v` names all.
@@ -27,6 +28,7 @@ const NAMED: usize = 5;
         /HMI/SERIES?start=..&end=.., the API's description at /openapi.json, and a page to try it from at /ui/. It \
         listens on this machine only, unless --host says otherwise, and runs until it is interrupted.",
     after_help = "Examples:\n  sunhaul serve --embedded\n  sunhaul serve ~/sharp --port 8002\n  \
+        sunhaul serve --embedded --faults truncate=0.2,throttle=0.1 --seed 7\n  \
         sunhaul serve ~/sharp --host 0.0.0.0 --public-url https://data.example.org/sun/\n  \
         curl 'http://127.0.0.1:8001/HMI/sharp_720s?start=2015-12-11T00:00:00Z&end=2015-12-12T00:00:00Z'"
 )]
@@ -37,9 +39,15 @@ pub(super) struct Args {
     /// Serve synthetic files.
     #[arg(long)]
     embedded: bool,
-    /// What the synthetic files are made from.
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "embedded")]
-    seed: u64,
+    /// What the synthetic files, and the faults, are made from; as `seed` in a manifest. 0 by default.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Do wrong on purpose with answers that hold files: `truncate=0.2,stall=0.05`, each a probability.
+    #[arg(long, value_name = "SPEC", long_help = format!(
+        "Do wrong on purpose with answers that hold files, to rehearse a manifest: each FAULT=ODDS of the SPEC, with \
+         commas between, befalls an answer with that probability. Which ones follows from --seed.\n\n{}", Faults::kinds()
+    ))]
+    faults: Option<String>,
     /// The port; 0 takes any free one.
     #[arg(long, default_value_t = 8001)]
     port: u16,
@@ -48,43 +56,42 @@ pub(super) struct Args {
     host: String,
     /// Where clients see the service when a proxy stands before it.
     #[arg(long, value_name = "URL")]
-    public_url: Option<Url>,
+    public_url: Option<String>,
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let address = resolve(&args.host, args.port)?;
-    if let Some(url) = &args.public_url
-        && !(matches!(url.scheme(), "http" | "https") && url.has_host())
-    {
-        let message = format!("`--public-url {}` is no web address", escape(url.as_str()));
-        return Err(Problem::new(Exit::Usage, message).hint("such as `https://data.example.org/sun/`").into());
+    let public_url = args.public_url.as_deref().map(public_url).transpose()?;
+    let seed = args.seed.unwrap_or(Embedded::default().seed);
+    if args.dir.is_some() && args.seed.is_some() && args.faults.is_none() {
+        let problem = Problem::new(Exit::Usage, "`--seed` means nothing for a folder's files");
+        return Err(problem.hint("leave it out, or say what goes wrong with `--faults`").into());
     }
     let service = match &args.dir {
-        None => Service::synthetic(args.seed),
-        Some(dir) => Service::folder(dir).map_err(|error| {
-            let dir = dir.to_string_lossy();
-            let exit = match error.kind() {
-                ErrorKind::NotFound | ErrorKind::NotADirectory => Exit::Usage,
-                _ => Exit::Storage,
-            };
-            Problem::new(exit, format!("could not read the folder `{}`: {error}", escape(&dir)))
-        })?,
+        None => Service::synthetic(seed),
+        Some(dir) => folder(dir, shell)?,
     };
-    tell_skipped(&service, shell);
-    let access = Access { host: Some(args.host.clone()), public_url: args.public_url.clone() };
+    let service = match &args.faults {
+        None => service,
+        Some(spec) => service.with_faults(Faults::parse(spec, seed).map_err(|why| {
+            let hint = format!("such as `truncate=0.2,stall=0.05`; there are:\n{}", Faults::kinds().trim_end());
+            Problem::new(Exit::Usage, format!("`--faults`: {why}")).hint(hint)
+        })?),
+    };
+    let access = Access { host: Some(args.host.clone()), public_url };
     job::runtime()?.block_on(serve(service.with_access(access), address, shell))
 }
 
 async fn serve(service: Service, address: SocketAddr, shell: &Shell) -> Result<Exit> {
     // Caught before anyone is told that the service listens: a stop that comes at once is a stop as well.
     let mut signals = Signals::catch()?;
-    let running = service.start(address).await.map_err(|error| {
-        let message = format!("could not listen on {address}: {error}");
-        Problem::new(Exit::Later, message).hint("another program may have the port; try `--port 0`")
-    })?;
+    let running = service.start(address).await.map_err(|error| cannot_listen(address, &error))?;
     let base = running.base_url().as_str().trim_end_matches('/').to_owned();
     shell.screen.line(&format!("listening on {base}"));
     if shell.verbosity > Verbosity::Quiet {
+        if !address.ip().is_loopback() {
+            warn("others can reach this address, and there is no login", shell);
+        }
         running.about().iter().for_each(|line| shell.screen.line(line));
     }
     signals.next().await;
@@ -96,6 +103,67 @@ async fn serve(service: Service, address: SocketAddr, shell: &Shell) -> Result<E
         () = signals.next() => {}
     }
     Ok(Exit::Complete)
+}
+
+/// The files of a folder, with a word on those that are not served.
+fn folder(dir: &Path, shell: &Shell) -> Result<Service> {
+    let shown = dir.to_string_lossy();
+    let shown = escape(&shown);
+    let service = Service::folder(dir).map_err(|error| {
+        let (why, hint) = match error.kind() {
+            ErrorKind::NotFound => ("there is no such folder".to_owned(), "name a folder of FITS files"),
+            ErrorKind::NotADirectory => {
+                ("it is a file, or lies below one".to_owned(), "name the folder that the files are in")
+            }
+            ErrorKind::PermissionDenied => {
+                ("no permission".to_owned(), "give yourself the right to list it, such as by `chmod u+rx`")
+            }
+            _ => (error.to_string(), "name a folder of FITS files"),
+        };
+        let message = format!("could not read the folder `{shown}`: {why}");
+        Problem::new(Exit::Usage, message).hint(format!("{hint}; `--embedded` serves synthetic ones"))
+    })?;
+    tell_skipped(&service, shell);
+    if service.is_empty() && shell.verbosity > Verbosity::Quiet {
+        warn(&format!("no FITS file to serve below `{shown}`; files that come later are seen after a restart"), shell);
+    }
+    Ok(service)
+}
+
+fn warn(what: &str, shell: &Shell) {
+    shell.screen.line(&format!("{} {what}", shell.screen.paint.care("warning:")));
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> Problem {
+    let (exit, why, hint) = match error.kind() {
+        ErrorKind::AddrInUse => {
+            let hint = "take another `--port`; `--port 0` takes any free one";
+            (Exit::Later, "another program has the port".to_owned(), hint)
+        }
+        ErrorKind::AddrNotAvailable => {
+            let hint = "`--host` takes an address of this machine, such as `127.0.0.1` or `0.0.0.0`";
+            (Exit::Usage, "this machine does not have that address".to_owned(), hint)
+        }
+        ErrorKind::PermissionDenied => {
+            let hint = "ports below 1024 are the superuser's: take a higher `--port`";
+            (Exit::Usage, "no permission".to_owned(), hint)
+        }
+        _ => (Exit::Later, error.to_string(), "try another `--port` or `--host`"),
+    };
+    Problem::new(exit, format!("could not listen on {address}: {why}")).hint(hint)
+}
+
+/// A web address that paths can be put behind, or why it is none. A login in it is not repeated.
+fn public_url(text: &str) -> Result<Url> {
+    let why = match Url::parse(text) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") || !url.has_host() => "it is no web address",
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => "it holds a login",
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => "it holds a `?` or `#` part",
+        Ok(url) => return Ok(url),
+        Err(_) => "it is no web address",
+    };
+    let hint = "write for example `https://data.example.org/sun/`";
+    Err(Problem::new(Exit::Usage, format!("`--public-url` cannot be used: {why}")).hint(hint).into())
 }
 
 fn resolve(host: &str, port: u16) -> Result<SocketAddr> {
@@ -128,6 +196,17 @@ fn tell_skipped(service: &Service, shell: &Shell) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_public_url_is_a_plain_web_address() {
+        for good in ["https://sun.example.org", "http://localhost:8080/hmi/"] {
+            assert!(public_url(good).is_ok(), "{good}");
+        }
+        for bad in ["", "x", "sun.example.org", "ftp://x/", "https://jane:secret@x/", "https://x/?q", "https://x/#f"] {
+            let why = public_url(bad).unwrap_err().to_string();
+            assert!(why.contains("`--public-url`") && !why.contains("secret"), "{bad}: {why}");
+        }
+    }
 
     #[test]
     fn addresses_and_local_names_are_understood_and_others_are_told() {

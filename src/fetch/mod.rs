@@ -2,19 +2,22 @@
 //!
 //! What it does not do: try again, choose a path, or give a file its name.
 
+pub mod condition;
 pub mod disposition;
 mod magic;
 pub mod range;
 mod receive;
 mod resume;
 mod sink;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, DATE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::archive::{Part, Staged, Validators};
+use crate::archive::{FileLine, Part, Staged, Validators};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::manifest::Verify;
@@ -39,10 +42,21 @@ pub struct Ask<'a> {
     pub file: &'a RemoteFile,
     /// Where its part is or would be.
     pub part: &'a Part,
+    /// The file as it is here already: it is asked for only if it changed.
+    pub kept: Option<&'a FileLine>,
     /// Which checks the body must pass.
     pub verify: Verify,
     /// Told of body bytes as they come.
     pub received: &'a (dyn Fn(u64) + Send + Sync),
+}
+
+/// What an attempt brought.
+#[derive(Debug)]
+pub enum Got {
+    /// The file.
+    File(Box<Fetched>),
+    /// The word that the file here is still the right one.
+    Unchanged,
 }
 
 /// A body that is whole and passed every check.
@@ -97,23 +111,25 @@ pub fn name_of(file: &RemoteFile, answered: Option<&str>) -> String {
     file.name.clone().or_else(|| answered.map(str::to_owned)).unwrap_or_else(last)
 }
 
-/// Fetches a file once: resumes its part where that can be trusted, receives the rest, checks the whole.
+/// Fetches a file once: resumes its part where that can be trusted, receives the rest, checks the whole. A file that is
+/// here already comes only if it changed.
 ///
 /// # Errors
 /// [`Failed`]: what went wrong, and the body when a check refused it. A part is left for the next attempt where it may
 /// help.
-pub async fn attempt(ask: &Ask<'_>) -> Result<Fetched, Failed> {
+pub async fn attempt(ask: &Ask<'_>) -> Result<Got, Failed> {
     let mut restarted = false;
+    // A part was begun when the file had changed already: it is gone on with, and nothing else is asked.
     if let Some(kept) = Kept::of(ask.part)? {
         let response = ask.client.get(&ask.file.url, kept.headers()).await?;
         match kept.answer(&response) {
             range::Answer::Continues { total } => match kept.go_on(ask, response, total).await? {
-                resume::Went::Fetched(fetched) => return Ok(*fetched),
+                resume::Went::Fetched(fetched) => return Ok(Got::File(fetched)),
                 resume::Went::Contradicted(why) => tell_restart(ask, &why),
             },
             range::Answer::Whole => {
                 if let Some(fetched) = kept.is_whole(ask).await? {
-                    return Ok(fetched);
+                    return Ok(Got::File(Box::new(fetched)));
                 }
                 tell_restart(ask, "the service says that the part is all, but it fails the checks");
             }
@@ -127,8 +143,16 @@ pub async fn attempt(ask: &Ask<'_>) -> Result<Fetched, Failed> {
         ask.part.discard()?;
         restarted = true;
     }
-    let asked = ask.client.get(&ask.file.url, HeaderMap::new()).await;
-    let response = asked.map_err(|failure| Failed { failure, body: None, restarted })?;
+    let condition = ask.kept.map(condition::headers).unwrap_or_default();
+    let asked = ask.client.get(&ask.file.url, condition).await;
+    let mut response = asked.map_err(|failure| Failed { failure, body: None, restarted })?;
+    if ask.kept.is_some_and(|kept| condition::is_unchanged(kept, &response)) {
+        if response.status == StatusCode::NOT_MODIFIED {
+            // Read to its end, which is at once: the connection is free again.
+            response.chunk().await?;
+        }
+        return Ok(Got::Unchanged);
+    }
     if response.status != StatusCode::OK {
         let failure = Failure::new(
             Class::Protocol,
@@ -137,12 +161,12 @@ pub async fn attempt(ask: &Ask<'_>) -> Result<Fetched, Failed> {
         return Err(Failed { failure, body: None, restarted });
     }
     let result = receive::body(ask, response).await;
-    if restarted { restart(result) } else { result }
+    if restarted { restart(result) } else { result.map(|fetched| Got::File(Box::new(fetched))) }
 }
 
-fn restart(result: Result<Fetched, Failed>) -> Result<Fetched, Failed> {
+fn restart(result: Result<Fetched, Failed>) -> Result<Got, Failed> {
     match result {
-        Ok(fetched) => Ok(Fetched { restarted: true, ..fetched }),
+        Ok(fetched) => Ok(Got::File(Box::new(Fetched { restarted: true, ..fetched }))),
         Err(failed) => Err(Failed { restarted: true, ..failed }),
     }
 }

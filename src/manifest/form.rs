@@ -384,10 +384,16 @@ asked!(Strict, deserialize_string, visit_str(&str) = |text: &str| fair(text).map
 asked!(Raw, deserialize_str, visit_str(&str) = |text: &str| fair(text).map(Raw).map_err(E::custom));
 asked!(Whole, deserialize_i128, visit_i128(i128) = |number: i128| Ok(Whole(number)));
 
+/// What is said of a control character, wherever it stands.
+pub(super) fn control(odd: char) -> Wrong {
+    Wrong::new(format!("a control character, `{}`", escape(&odd.to_string())))
+        .hint("take it out: a manifest is plain text")
+}
+
 /// Refuses control characters: no key of the form has use for one.
 fn fair(text: &str) -> Result<String, Wrong> {
     match text.chars().find(|c| c.is_control()) {
-        Some(odd) => Err(Wrong::new(format!("a control character, `{}`", escape(&odd.to_string())))),
+        Some(odd) => Err(control(odd)),
         None => Ok(text.to_owned()),
     }
 }

@@ -1,6 +1,8 @@
 //! What a job asks for: the manifest's model, its parser, its diagnostics, its schema.
 
+pub mod cadence;
 mod diagnostic;
+mod example;
 mod excerpt;
 mod form;
 pub mod manners;

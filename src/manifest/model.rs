@@ -209,7 +209,7 @@ pub struct Hmi {
 }
 
 /// The built-in HMI service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Embedded {
     /// What the synthetic data are made from.
     pub seed: u64,

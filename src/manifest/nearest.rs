@@ -14,9 +14,16 @@ pub(crate) fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a 
         .into_iter()
         .filter(|candidate| candidate.len() <= LONGEST)
         .map(|candidate| (distance(&typed, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.chars().count() / 3).max(1))
+        .filter(|(distance, candidate)| {
+            *distance <= (candidate.chars().count() / 3).max(1) || begins_alike(&typed, &candidate.to_lowercase())
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// True when one is the beginning of the other, such as `seg` for `segments` or `harpnumber` for `harpnum`.
+fn begins_alike(a: &str, b: &str) -> bool {
+    a.len().min(b.len()) >= 3 && (a.starts_with(b) || b.starts_with(a))
 }
 
 /// How many single changes (insert, remove, replace, swap of neighbours) turn `a` into `b`.
@@ -50,6 +57,9 @@ mod tests {
         assert_eq!(nearest("segmets", keys), Some("segments"));
         assert_eq!(nearest("Sorce", keys), Some("source"));
         assert_eq!(nearest("esttle", keys), Some("settle"));
+        assert_eq!(nearest("seg", keys), Some("segments"));
+        assert_eq!(nearest("sources_of_data", keys), Some("source"));
+        assert_eq!(nearest("se", keys), None);
         assert_eq!(nearest("colour", keys), None);
         assert_eq!(nearest(&"s".repeat(100_000), keys), None);
     }

@@ -15,6 +15,7 @@ use serde_saphyr::localizer::ExternalMessageSource;
 use serde_saphyr::{DuplicateKeyPolicy, Location, MergeKeyPolicy, NonFiniteFloatPolicy, Spanned};
 
 use super::diagnostic::{Diagnostics, Finding, Span};
+use super::example;
 use super::form;
 use super::model::Manifest;
 use super::node::{Node, Reader, Value};
@@ -49,7 +50,12 @@ pub fn load(path: &Path, environment: Environment<'_>) -> Result<Manifest, Diagn
                 Finding::whole("there is no such file").hint("name a manifest, such as `jobs/quickstart.yaml`")
             }
             std::io::ErrorKind::IsADirectory => folder(),
-            _ => Finding::whole(format!("cannot be read: {error}")),
+            std::io::ErrorKind::PermissionDenied => Finding::whole("cannot be read: no permission")
+                .hint("give yourself the right to read it, such as by `chmod u+r`"),
+            std::io::ErrorKind::NotADirectory => {
+                Finding::whole("cannot be read: a part of the path is a file").hint("correct the path")
+            }
+            _ => Finding::whole(format!("cannot be read: {error}")).hint("can another program read it?"),
         };
         fail(finding)
     };
@@ -77,11 +83,14 @@ pub fn parse(path: &Path, bytes: &[u8], environment: Environment<'_>) -> Result<
         return Err(Diagnostics::new(path, "", vec![finding.hint("is it a manifest at all?")]));
     }
     let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
+        // Some editors put a mark before the first character, which means nothing.
+        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(error) => {
             let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
             let at = Span { start: good.len(), end: good.len() };
-            let finding = Finding::new(at, "not UTF-8 text").hint("save the file as UTF-8");
+            let is_utf_16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+            let what = if is_utf_16 { "UTF-16 text, not UTF-8" } else { "not UTF-8 text" };
+            let finding = Finding::new(at, what).hint("save the file as UTF-8");
             return Err(Diagnostics::new(path, &good, vec![finding]));
         }
     };
@@ -90,19 +99,19 @@ pub fn parse(path: &Path, bytes: &[u8], environment: Environment<'_>) -> Result<
     let findings = RefCell::new(Vec::new());
     let job = Typed::<form::Job>::deserialize(Reader { node: &root, findings: &findings });
     let mut findings = findings.into_inner();
-    let given = Given { path, text, root: &root, environment };
+    let given = Given { path, bytes, text, root: &root, environment };
     let job = job.ok();
     let manifest = job.as_ref().and_then(Typed::value).and_then(|job| resolve(&given, job, &mut findings));
-    match manifest {
-        Some(manifest) => Ok(manifest),
-        None => Err(Diagnostics::new(path, text, findings)),
-    }
+    manifest.ok_or_else(|| {
+        example::give(&mut findings, &root);
+        Diagnostics::new(path, text, findings)
+    })
 }
 
 /// Reads YAML into a tree of nodes.
 fn tree(text: &str) -> Result<Node, Finding> {
     let is_blank = |line: &str| line.is_empty() || line.starts_with('#') || line == "---" || line == "...";
-    if text.trim_start_matches('\u{feff}').lines().all(|line| is_blank(line.trim())) {
+    if text.lines().all(|line| is_blank(line.trim())) {
         return Err(Finding::whole("an empty file").hint("take `jobs/quickstart.yaml` to begin with"));
     }
     let options = serde_saphyr::options! {
@@ -137,8 +146,11 @@ fn with_room(text: &str) -> Result<Node, Finding> {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || tree(text));
         match thread.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(read)) => read,
-            Ok(Err(_)) => Err(Finding::whole("the YAML library failed on this file")),
-            Err(error) => Err(Finding::whole(format!("no thread to read it with: {error}"))),
+            Ok(Err(_)) => Err(Finding::whole("the YAML library failed on this file")
+                .hint("take lines out until it is read, and write the last of them in another way")),
+            Err(error) => {
+                Err(Finding::whole(format!("no thread to read it with: {error}")).hint("close other programs"))
+            }
         }
     })
 }
@@ -149,9 +161,10 @@ fn broken(error: &serde_saphyr::Error, text: &str) -> Finding {
     use serde_saphyr::budget::BudgetBreach;
 
     let error = error.without_snippet();
-    let inner = match error {
-        Yaml::AliasError { error, .. } => error.without_snippet(),
-        other => other,
+    // What is wrong shows where an anchor is unfolded: the alias is the place to correct.
+    let (inner, alias) = match error {
+        Yaml::AliasError { error, locations, .. } => (error.without_snippet(), Some(locations.reference_location)),
+        other => (other, None),
     };
     let (message, hint) = match inner {
         Yaml::MultipleDocuments { .. } | Yaml::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
@@ -174,6 +187,9 @@ fn broken(error: &serde_saphyr::Error, text: &str) -> Finding {
                 | BudgetBreach::RecordedAnchorBytes { .. },
             ..
         } => ("the aliases (`*name`) unfold to more than a manifest needs".to_owned(), "write the values out"),
+        Yaml::RecursiveReferencesRequireWeakTypes { .. } => {
+            ("an alias inside of its own anchor".to_owned(), "write the values out")
+        }
         Yaml::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
             (format!("nested deeper than {DEEPEST} levels"), "is it a manifest at all?")
         }
@@ -196,7 +212,7 @@ fn broken(error: &serde_saphyr::Error, text: &str) -> Finding {
             (format!("not YAML: {}", escape(told.lines().next().unwrap_or_default())), QUOTES)
         }
     };
-    let at = inner.location().or_else(|| error.location()).map(|location| span(&location, text));
+    let at = alias.or_else(|| inner.location()).or_else(|| error.location()).map(|location| span(&location, text));
     Finding { at, message, hint: Some(hint.to_owned()), also: None }
 }
 
@@ -215,6 +231,15 @@ fn broken_syntax(kind: &ErrorKind) -> (String, &'static str) {
             "a `:` or `-` where no key can stand".to_owned(),
             "one `key: value` a line, list entries on lines of their own, and text with `: ` in quotes",
         ),
+        ErrorKind::UnexpectedCharacter { character } if character.is_control() => {
+            let wrong = form::control(*character);
+            (wrong.message().to_owned(), "take it out: a manifest is plain text")
+        }
+        ErrorKind::UnexpectedCharacter { character } => {
+            let message = format!("`{}` cannot begin a value", escape(&character.to_string()));
+            (message, "put the text in quotes")
+        }
+        ErrorKind::UnclosedQuotedScalar => ("a quote that is not closed".to_owned(), "close it on the same line"),
         other => (format!("not YAML: {}", escape(&other.to_string())), QUOTES),
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cadence;
 use super::diagnostic::{Finding, Span};
 use super::form;
 use super::manners;
@@ -30,6 +31,8 @@ const SETTLE: Duration = Duration::from_hours(72);
 pub(super) struct Given<'a> {
     /// The manifest's path.
     pub(super) path: &'a Path,
+    /// The file's bytes.
+    pub(super) bytes: &'a [u8],
     /// Its text.
     pub(super) text: &'a str,
     /// The same as a tree.
@@ -105,7 +108,7 @@ impl Resolver<'_> {
         let timeouts = job.timeouts.value();
         Some(Manifest {
             path: self.given.path.to_owned(),
-            sha256: Digest::of(self.given.text.as_bytes()),
+            sha256: Digest::of(self.given.bytes),
             name: name?.1.0.clone(),
             contact,
             archive: archive?,
@@ -132,7 +135,7 @@ impl Resolver<'_> {
                 Some(Source { spec: Arc::new(SourceSpec::Hmi(Hmi { url: url.0.clone() })), at })
             }
             form::Source::Embedded(embedded) => {
-                let seed = embedded.seed.value().map_or(0, |seed| seed.0);
+                let seed = embedded.seed.value().map_or(Embedded::default().seed, |seed| seed.0);
                 Some(Source { spec: Arc::new(SourceSpec::Embedded(Embedded { seed })), at })
             }
         }
@@ -165,7 +168,7 @@ impl Resolver<'_> {
     fn root(&mut self, text: &str, at: Span) -> Option<PathBuf> {
         let path = self.expanded(text, at)?;
         if path.is_empty() || path.contains(char::is_control) {
-            self.note(Finding::new(at, "no folder: empty, or with control characters").hint("name a folder"));
+            self.note(Finding::new(at, "no folder: empty, or with control characters"));
             return None;
         }
         if path.starts_with('~') {
@@ -173,7 +176,14 @@ impl Resolver<'_> {
             return None;
         }
         let folder = self.given.path.parent().unwrap_or(Path::new(""));
-        Some(tidied(folder, Path::new(&path)))
+        let root = tidied(folder, Path::new(&path));
+        if let Some(file) = in_the_way(&root) {
+            // The path may hold the value of a variable, which is never shown.
+            let what = if file == root { "this is a file, not a folder" } else { "a part of this path is a file" };
+            self.note(Finding::new(at, what).hint("name a folder, or move the file away"));
+            return None;
+        }
+        Some(root)
     }
 
     /// Replaces `${NAME}`.
@@ -233,7 +243,7 @@ impl Resolver<'_> {
         }
         let range = self.range(dates, source);
         let own_layout = self.layout(&series.layout);
-        let filters = self.filters(series);
+        let filters = self.filters(series, name.map(|(_, name)| name.0.as_str()));
         let name = name?.1.0.clone();
         Some(Series {
             id: SeriesId(series.id.value().map_or_else(|| name.clone(), |id| id.0.clone())),
@@ -279,7 +289,12 @@ impl Resolver<'_> {
         None
     }
 
-    fn filters(&mut self, series: &form::Series) -> Filters {
+    fn filters(&mut self, series: &form::Series, name: Option<&str>) -> Filters {
+        if let (Some((at, asked)), Some(name)) = (series.cadence.given(), name)
+            && let Err(wrong) = cadence::check(asked.0, name)
+        {
+            self.note(wrong.at(at));
+        }
         Filters {
             segments: self.listed(&series.segments, |segment| segment.0.clone()),
             harpnum: self.listed(&series.harpnum, |number| number.0),
@@ -442,6 +457,12 @@ fn host(spec: &SourceSpec) -> String {
         SourceSpec::Hmi(hmi) => escape(hmi.url.host_str().unwrap_or_default()).into_owned(),
         SourceSpec::Embedded(_) => "embedded".to_owned(),
     }
+}
+
+/// The file that stands where a folder is due: at the path itself or above it.
+fn in_the_way(path: &Path) -> Option<&Path> {
+    let found = path.ancestors().find_map(|part| Some((part, part.metadata().ok()?)));
+    found.filter(|(_, metadata)| !metadata.is_dir()).map(|(part, _)| part)
 }
 
 /// Joins a path to the manifest's folder and takes `folder/..` away, unless the folder is a link: then `..` leads

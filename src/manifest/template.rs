@@ -104,8 +104,11 @@ impl Template {
         }
         components(text, &parts)?;
         let template = Template { text: text.to_owned(), parts };
-        if !template.tells_files_apart() {
-            return Err(Problem::new(whole, "a layout that gives all files of a day one name", "add `{file}`"));
+        if !template.tells_records_apart() {
+            let message =
+                "a layout that gives several records of a day one name: nothing in it tells their times apart";
+            let hint = "add `{file}`, `{recnum}`, `{t_rec}` or `{time:%H%M%S}`";
+            return Err(Problem::new(whole, message, hint));
         }
         Ok(template)
     }
@@ -133,9 +136,10 @@ impl Template {
         self.parts.contains(&Part::Variable(Variable::Series))
     }
 
-    fn tells_files_apart(&self) -> bool {
+    fn tells_records_apart(&self) -> bool {
         self.parts.iter().any(|part| match part {
-            Part::Variable(Variable::File | Variable::Recnum | Variable::TRec | Variable::Time(_)) => true,
+            Part::Variable(Variable::File | Variable::Recnum | Variable::TRec) => true,
+            Part::Variable(Variable::Time(format)) => changes_within_a_day(format),
             Part::Variable(_) | Part::Text(_) => false,
         })
     }
@@ -277,6 +281,15 @@ fn components(text: &str, parts: &[Part]) -> Result<(), Problem> {
     Ok(())
 }
 
+/// True when a strftime format gives two times of one day different texts.
+fn changes_within_a_day(format: &str) -> bool {
+    let at = |hour, minute, second| {
+        let time = NaiveDate::from_ymd_opt(2015, 2, 3).and_then(|date| date.and_hms_opt(hour, minute, second));
+        time.map(|time| time.format(format).to_string())
+    };
+    at(1, 2, 3) != at(14, 25, 36)
+}
+
 /// A strftime format with each code replaced by one digit: only its dots, dashes and slashes matter.
 fn shape(format: &str) -> String {
     StrftimeItems::new(format)
@@ -341,6 +354,8 @@ mod tests {
             "{series}",
             "{date:%Y}",
             "{segment}.fits",
+            "{series}/{date:%Y}/{segment}.fits",
+            "{time:%Y%m%d}.{segment}.fits",
             "a\u{1b}/{file}",
             "{file}\n",
             "{a{file}}",

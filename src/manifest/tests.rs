@@ -92,8 +92,10 @@ fn every_key_of_the_form_arrives_in_the_model() {
 fn yaml_readings_of_plain_values_do_no_harm() {
     let manifest = good(&SMALL.replace("2015-12-11", "\"2015-12-11\"").replace("name: job", "name: '2015'"));
     assert_eq!(manifest.name, "2015");
-    let manifest = good(&format!("\u{feff}%YAML 1.2\n---\n{}", SMALL.replace('\n', "\r\n")));
+    let text = format!("\u{feff}%YAML 1.2\n---\n{}", SMALL.replace('\n', "\r\n"));
+    let manifest = good(&text);
     assert_eq!(manifest.series.len(), 1);
+    assert_eq!(manifest.sha256, crate::digest::Digest::of(text.as_bytes()), "the digest is of the file as it is");
 }
 
 #[test]
@@ -176,6 +178,7 @@ fn each_bad_manifest_is_explained() {
             let name = name.to_str().unwrap();
             let bytes = std::fs::read(&path).unwrap();
             let Err(diagnostics) = parse(Path::new(name), &bytes, &environment) else { panic!("{name} was taken") };
+            explained(Err(diagnostics.clone()));
             let text = diagnostics.to_string();
             assert!(!text.contains("sunny") && !text.contains("topsecret"), "{name} shows a secret: {text}");
             assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{name} acts on the terminal");
@@ -186,6 +189,15 @@ fn each_bad_manifest_is_explained() {
 
 fn lines(lines: impl Iterator<Item = String>) -> String {
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Whatever is wrong can be shown, and a hint says what to write.
+fn explained(read: Result<Manifest, Diagnostics>) {
+    let Err(diagnostics) = read else { return };
+    for error in diagnostics.list() {
+        assert!(error.hint.is_some(), "no hint with `{}`", error.message);
+    }
+    let _ = diagnostics.to_string();
 }
 
 /// A document of so many mappings in each other.
@@ -244,6 +256,7 @@ fn files_that_are_not_there_folders_and_huge_files_are_told_apart() {
     let huge = folder.path().join("huge.yaml");
     std::fs::File::create(&huge).unwrap().set_len(1 << 40).unwrap();
     assert!(say(&huge).contains("larger than 1 MiB"));
+    assert!(say(&huge.join("job.yaml")).contains("a part of the path is a file"));
     let fine = folder.path().join("fine.yaml");
     std::fs::write(&fine, SMALL).unwrap();
     assert_eq!(load(&fine, &environment).unwrap().archive.root, folder.path().with_file_name("data"));
@@ -271,12 +284,12 @@ fn the_schema_takes_the_good_and_refuses_unknown_keys() {
 proptest! {
     #[test]
     fn no_bytes_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = parse(Path::new("j"), &bytes, &environment).map_err(|diagnostics| diagnostics.to_string());
+        explained(parse(Path::new("j"), &bytes, &environment));
     }
 
     #[test]
     fn no_yaml_like_text_makes_the_parser_panic(text in "([a-z]{1,8}|[:\\-\\[\\]{}&*!|>'\"#%@,?\\n ]|  |: |\\- |é|\\t|\u{85}|\u{feff}){0,60}") {
-        let _ = read(&text).map_err(|diagnostics| diagnostics.to_string());
+        explained(read(&text));
     }
 
     /// A good manifest with a piece cut out or exchanged is read or explained, never worse.
@@ -288,6 +301,6 @@ proptest! {
         let to = (from + length).min(text.len());
         text.splice(from..to, piece.chars());
         let text: String = text.into_iter().collect();
-        let _ = read(&text).map_err(|diagnostics| diagnostics.to_string());
+        explained(read(&text));
     }
 }

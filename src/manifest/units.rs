@@ -43,7 +43,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
     }
     match number.parse::<u64>().ok().and_then(|n| n.checked_mul(seconds)) {
         Some(seconds) if seconds <= LONGEST => Ok(Duration::from_secs(seconds)),
-        _ => Err(Wrong::new(format!("`{}` is longer than ten years", escape(text)))),
+        _ => Err(Wrong::new(format!("`{}` is longer than ten years", escape(text)))
+            .hint(format!("write `{}d` at most", LONGEST / 86_400))),
     }
 }
 
@@ -249,7 +250,7 @@ pub(super) fn component(text: &str) -> Result<String, Wrong> {
         return Err(Wrong::new("an empty name").hint(HINT));
     }
     if text.len() > 100 {
-        return Err(Wrong::new(format!("a name of {} characters; 100 is the most", text.len())));
+        return Err(Wrong::new(format!("a name of {} characters; 100 is the most", text.len())).hint("shorten it"));
     }
     if let Some(odd) = text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))) {
         return wrong(&format!("holds `{}`, which a name cannot hold", escape(&odd.to_string())));
@@ -274,14 +275,14 @@ fn is_device(name: &str) -> bool {
 
 /// Checks a source's name for a series, or a segment's name: it goes into URLs and messages.
 pub(super) fn remote_name(text: &str) -> Result<String, Wrong> {
+    const HINT: &str = "names such as `hmi.sharp_cea_720s` or `Br` hold letters, digits, `.`, `_` and `-`";
     let odd = |c: &char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
     if text.is_empty() || text.len() > 100 {
-        return Err(Wrong::new("a name has 1 to 100 characters"));
+        return Err(Wrong::new(format!("a name of {} characters; it has 1 to 100", text.len())).hint(HINT));
     }
     match text.chars().find(odd) {
-        Some(odd) => Err(Wrong::new(format!("`{}` cannot stand in a name", escape(&odd.to_string())))
-            .hint("names such as `hmi.sharp_cea_720s` hold letters, digits, `.`, `_` and `-`")),
-        None if text.starts_with(['.', '-']) => Err(Wrong::new("a name cannot begin with a dot or a dash")),
+        Some(odd) => Err(Wrong::new(format!("`{}` cannot stand in a name", escape(&odd.to_string()))).hint(HINT)),
+        None if text.starts_with(['.', '-']) => Err(Wrong::new("a name cannot begin with a dot or a dash").hint(HINT)),
         None => Ok(text.to_owned()),
     }
 }

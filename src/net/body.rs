@@ -21,7 +21,7 @@ const CRAWL: u64 = 1024;
 /// An answer whose body has not been read yet. Dropping it gives the connection's permit back.
 #[derive(Debug)]
 pub struct Response {
-    /// 200, 206 or 416.
+    /// 200, 206, 304 or 416.
     pub status: StatusCode,
     /// As sent.
     pub headers: HeaderMap,
@@ -57,7 +57,10 @@ struct Stretch {
 impl Response {
     pub(super) fn new(mut answer: reqwest::Response, url: Url, slot: Slot, stall: Duration) -> Response {
         let headers = std::mem::take(answer.headers_mut());
-        let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        // A 304 has no body: a length that it gives is that of the file.
+        let is_bare = answer.status() == StatusCode::NOT_MODIFIED;
+        let length = if is_bare { Some(0) } else { declared };
         let is_framed = length.is_some() || answer.version() >= Version::HTTP_2 || is_chunked(&headers);
         Response {
             status: answer.status(),

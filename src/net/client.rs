@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, RANGE, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode};
 use tokio::time::timeout;
 use url::Url;
@@ -36,8 +36,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// One GET within the host's pace, redirects followed by hand. Only answers with status 200, 206 and 416 come
-    /// back as `Ok`; everything else is a classified failure. One attempt: retrying is the caller's.
+    /// One GET within the host's pace, redirects followed by hand. Only answers with status 200 come back as `Ok`, to a
+    /// range also 206 and 416, to a condition also 304; everything else is a classified failure. One attempt: retrying
+    /// is the caller's.
     ///
     /// # Errors
     /// A [`Failure`] with class, URL and reason; `retry_after` where the host named a wait.
@@ -45,7 +46,10 @@ impl Client {
         if !self.origins.iter().any(|origin| origin.holds(url)) {
             return Err(failure(Class::Redirect, url, "not on the source's own host, so it is not asked"));
         }
-        let has_range = headers.contains_key(RANGE);
+        let asked = Asked {
+            a_range: headers.contains_key(RANGE),
+            a_condition: headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MODIFIED_SINCE),
+        };
         let mut route = Route::new(url.clone());
         let mut slot = self.host.slot().await?;
         let headers = self.with_identity(headers);
@@ -58,7 +62,7 @@ impl Client {
                 route.follow(status, answer.headers(), &self.origins).inspect_err(|why| self.host.failed(why))?;
                 continue;
             }
-            return self.judge(answer, route.url, slot, has_range).await;
+            return self.judge(answer, route.url, slot, asked).await;
         }
     }
 
@@ -97,17 +101,12 @@ impl Client {
         }
     }
 
-    async fn judge(
-        &self,
-        answer: reqwest::Response,
-        url: Url,
-        slot: Slot,
-        has_range: bool,
-    ) -> Result<Response, Failure> {
+    async fn judge(&self, answer: reqwest::Response, url: Url, slot: Slot, asked: Asked) -> Result<Response, Failure> {
         let status = answer.status();
         let objection = match status {
             _ if objects(answer.headers()).is_some() => objects(answer.headers()),
-            StatusCode::PARTIAL_CONTENT if !has_range => Some("206 though no range was asked for"),
+            StatusCode::PARTIAL_CONTENT if !asked.a_range => Some("206 though no range was asked for"),
+            StatusCode::NOT_MODIFIED if !asked.a_condition => Some("304 though no condition was asked"),
             _ => None,
         };
         if let Some(why) = objection {
@@ -116,8 +115,8 @@ impl Client {
             return Err(failed);
         }
         let is_wanted = match status.as_u16() {
-            200 | 206 => true,
-            416 => has_range,
+            200 | 206 | 304 => true,
+            416 => asked.a_range,
             _ => false,
         };
         if is_wanted {
@@ -138,6 +137,15 @@ impl Client {
         }
         Err(refused)
     }
+}
+
+/// Which answers besides 200 a request allows.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// 206 and 416.
+    a_range: bool,
+    /// 304.
+    a_condition: bool,
 }
 
 /// What is wrong with the framing or the size of an answer's headers.

@@ -193,6 +193,7 @@ async fn each_fault_of_framing_or_connection_has_its_class() {
         ("N-12 large", vec![send(&large)], Class::Protocol),
         ("no HTTP", vec![send("SSH-2.0-OpenSSH_9.6\n")], Class::Protocol),
         ("206 unasked", vec![send("HTTP/1.1 206 OK\nContent-Length: 0\n\n")], Class::Protocol),
+        ("304 unasked", vec![send("HTTP/1.1 304 Not Modified\n\n")], Class::Protocol),
         ("S-20", vec![send("HTTP/1.1 204 No Content\n\n")], Class::UnexpectedStatus),
         ("416 unasked", vec![send("HTTP/1.1 416 No\nContent-Length: 0\n\n")], Class::UnexpectedStatus),
     ] {
@@ -221,6 +222,25 @@ async fn only_a_body_that_ends_with_its_connection_is_not_framed() {
         let response = client.get(&server.url("x"), HeaderMap::new()).await.unwrap();
         assert_eq!(response.is_framed(), want, "{headers}");
     }
+}
+
+#[tokio::test]
+async fn a_condition_allows_a_304_whose_length_is_that_of_the_file_and_no_other_answer_more() {
+    let server = Server::start(|path, _| match path {
+        "/same" => vec![send("HTTP/1.1 304 Not Modified\nETag: \"a\"\nContent-Length: 9\n\n")],
+        _ => vec![send("HTTP/1.1 206 Part\nContent-Length: 3\n\nsun")],
+    })
+    .await;
+    let (net, client) = server.client();
+    for header in ["if-none-match", "if-modified-since"] {
+        let condition = || HeaderMap::from_iter([(header.parse().unwrap(), "\"a\"".parse().unwrap())]);
+        let mut response = client.get(&server.url("same"), condition()).await.unwrap();
+        assert_eq!((response.status.as_u16(), response.content_length()), (304, Some(0)));
+        assert_eq!(response.chunk().await.unwrap(), None);
+        let failure = client.get(&server.url("part"), condition()).await.unwrap_err();
+        assert_eq!(failure.class, Class::Protocol, "{failure}");
+    }
+    assert_eq!(net.hosts()[0].status_counts[&304], 2);
 }
 
 #[tokio::test]

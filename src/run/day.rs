@@ -10,10 +10,14 @@ use super::claims::{Claims, collision};
 use super::event::{DayDone, DayId, DayState, Event, FileEnd};
 use super::file::{self, Work};
 use super::{Opened, Run, Todo};
-use crate::archive::{self, DayRecord, DayWork, FileLine, Lasting, SealAs, State, Values, render};
+use crate::archive::{
+    self, Archive, DayRecord, DayWork, FileLine, Lasting, Prior, SealAs, Standing, State, Values, render,
+};
 use crate::failure::{Class, Failure};
+use crate::fetch::condition;
 use crate::net::Waits;
 use crate::source::{Listed, RemoteFile};
+use crate::untrusted::escape;
 
 /// How work at a day ended.
 pub(super) enum Ended {
@@ -23,10 +27,12 @@ pub(super) enum Ended {
     Again,
 }
 
-/// A file of the day that is not there yet, with its path where the listing tells it.
+/// A file of the day that is to be asked for, with its path where the listing or an earlier look tells it.
 struct Missing {
     file: RemoteFile,
     path: Option<archive::RelativePath>,
+    /// It is there from an earlier look, and asked for only in case that it changed.
+    kept: Option<FileLine>,
 }
 
 pub(super) async fn work(run: &Arc<Run>, todo: &Todo) -> Ended {
@@ -74,6 +80,9 @@ async fn try_work(
     done.outside_day = listed.outside_day;
     done.duplicates = listed.duplicates;
     let is_final = is_final(run, opened, todo, listed_at);
+    if !is_final {
+        day_work.note_young()?;
+    }
     if !listed.files.is_empty() {
         day_work.note_listed()?;
     } else if (is_final || day_work.had_files()) && !seen_empty_before(run, &day_work, listed_at)? {
@@ -85,17 +94,27 @@ async fn try_work(
             run.second_look.as_secs()
         )));
         return Ok(false);
+    } else if listed.left_out == 0 && lost_its_files(opened, todo, &day_work) {
+        return Err(vanished(run, todo, &day_work));
     }
     let total = listed.files.len() as u64;
     let bytes = listed.files.iter().map(|f| f.bytes).sum();
     let keys: HashSet<String> = listed.files.iter().map(|f| f.key.clone()).collect();
     let claims = Arc::new(Mutex::new(Claims::default()));
     let (missing, have, mut failed) = sort(opened, &day_work, listed, &claims, todo)?;
-    run.tell(Event::DayListed { day: done.day.clone(), files: total, have: have.len() as u64, bytes });
+    let there = have.len() + missing.iter().filter(|m| m.kept.is_some()).count();
+    run.tell(Event::DayListed { day: done.day.clone(), files: total, have: there as u64, bytes });
     for line in have {
         run.tell(Event::FileDone { day: done.day.clone(), key: line.key, path: Some(line.path), end: FileEnd::Have });
     }
     let absent = fetch(run, todo, &day_work, &claims, missing, (is_final, &done.day), &mut failed).await;
+    // Only now: the first of two keys on one path may have been at it when the second was told.
+    let crossed = failed.iter().filter(|(_, (_, failure))| failure.class == Class::Collision);
+    let crossed: Vec<String> = crossed.map(|(key, _)| key.clone()).collect();
+    if !crossed.is_empty() && !run.halt.is_cancelled() {
+        let work = Arc::clone(&day_work);
+        blocking(move || work.take_back(crossed.iter().map(String::as_str))).await?;
+    }
     for (key, (path, failure)) in &failed {
         classes.insert(failure.class);
         run.tell(Event::FileDone {
@@ -158,6 +177,29 @@ fn seen_empty_before(run: &Run, work: &DayWork, now: DateTime<Utc>) -> Result<bo
     }
 }
 
+/// True when files of the day that are still asked for are missing from an empty listing.
+fn lost_its_files(opened: &Opened, todo: &Todo, work: &DayWork) -> bool {
+    let scale = opened.series.source.scale();
+    work.had_files_at(|time| scale.read(time).is_none_or(|time| todo.day.window.contains(time)))
+}
+
+/// What becomes of a day whose files a listing does not know any more: nothing.
+fn vanished(run: &Run, todo: &Todo, work: &DayWork) -> Failure {
+    let forget = if work.has_record() {
+        let record = Archive::record_path(run.archive.root(), &todo.series, todo.day.date);
+        format!("remove `{}`", escape(&record.to_string_lossy()))
+    } else {
+        "run `sunhaul clean`".to_owned()
+    };
+    Failure::new(
+        Class::Vanished,
+        format!(
+            "the service lists nothing for this day, but the archive has files of it, which stay as they are; if that is \
+             right, {forget} and run again: the day is then sealed as empty, and its files are nobody's"
+        ),
+    )
+}
+
 /// Lists the day, trying again as the manifest allows.
 async fn list(run: &Run, opened: &Opened, todo: &Todo, day: &DayId) -> Result<Listed, Failure> {
     let mut waits = Waits::new(run.manifest.retry);
@@ -205,10 +247,9 @@ fn sort(
     let mut adopted = Vec::new();
     for file in listed.files {
         let there = work.have(&file.key);
-        let path = match (&there, known_name(&file, work.prior(&file.key))) {
-            (Some(line), _) => Ok(archive::RelativePath::from_record(&line.path)),
-            (None, Some(name)) => path_of(opened, todo, &file, &name).map(Some),
-            (None, None) => Ok(None),
+        let path = match &there {
+            Some(line) => Ok(archive::RelativePath::from_record(&line.path)),
+            None => known_path(opened, todo, &file, work.prior(&file.key)),
         };
         let path = match path {
             Ok(path) => path,
@@ -217,7 +258,17 @@ fn sort(
                 continue;
             }
         };
-        if let Some(path) = &path
+        let kept = work.prior(&file.key).filter(|prior| {
+            there.is_none()
+                && path.as_ref().is_some_and(|path| prior.line.path == path.as_str())
+                && file.bytes.is_none_or(|bytes| Some(bytes) == prior.line.bytes)
+                && work.is_there(&prior.line)
+        });
+        let is_sure = |prior: &&Prior| prior.standing == Standing::Final || !condition::can_be_asked(&prior.line);
+        let (sure, kept) = (kept.filter(is_sure), kept.filter(|prior| !is_sure(prior)));
+        // Where only the answer will name the file, its path is a guess that keeps nobody else out.
+        let is_known = there.is_some() || sure.is_some() || file.name.is_some();
+        if let Some(path) = path.as_ref().filter(|_| is_known)
             && let Err(other) = claims.claim(path, &file.key)
         {
             let failure = collision(path, &file.key, &other);
@@ -229,13 +280,9 @@ fn sort(
             have.push(line);
             continue;
         }
-        if let (Some(path), Some(prior)) = (&path, work.prior(&file.key))
-            && prior.path == path.as_str()
-            && file.bytes.is_none_or(|bytes| Some(bytes) == prior.bytes)
-        {
-            adopted.push(prior.clone());
-        }
-        missing.push(Missing { file, path });
+        adopted.extend(sure.map(|prior| prior.line.clone()));
+        let kept = kept.map(|prior| prior.line.clone());
+        missing.push(Missing { file, path, kept });
     }
     adopted.retain(|line| !failed.contains_key(&line.key));
     let taken = work.adopt(adopted)?;
@@ -243,6 +290,25 @@ fn sort(
     have.retain(|line| !failed.contains_key(&line.key));
     missing.retain(|m| !taken.contains(&m.file.key) && !failed.contains_key(&m.file.key));
     Ok((missing, have, failed))
+}
+
+/// The file's path, as far as it can be known without asking for the file.
+fn known_path(
+    opened: &Opened,
+    todo: &Todo,
+    file: &RemoteFile,
+    prior: Option<&Prior>,
+) -> Result<Option<archive::RelativePath>, Failure> {
+    match (&file.name, prior) {
+        // The same layout gave it.
+        (None, Some(Prior { line, standing: Standing::Final | Standing::Young })) => {
+            Ok(archive::RelativePath::from_record(&line.path))
+        }
+        (_, prior) => {
+            let name = known_name(file, prior.map(|prior| &prior.line));
+            name.map(|name| path_of(opened, todo, file, &name)).transpose()
+        }
+    }
 }
 
 /// The file's name, as far as it can be known without asking for the file.
@@ -295,7 +361,7 @@ async fn fetch(
     let mut flying: JoinSet<(String, file::Ended)> = JoinSet::new();
     loop {
         while flying.len() < width && !run.halt.is_cancelled() {
-            let Some(Missing { file, path }) = waiting.next() else { break };
+            let Some(Missing { file, path, kept }) = waiting.next() else { break };
             let work = Work {
                 run: Arc::clone(run),
                 todo: todo.clone(),
@@ -303,6 +369,7 @@ async fn fetch(
                 id: day.clone(),
                 claims: Arc::clone(claims),
                 path,
+                kept,
                 is_final,
             };
             flying.spawn(async move {

@@ -8,9 +8,10 @@ use super::event::{DayId, Event, FileEnd};
 use super::{Run, Todo};
 use crate::archive::{DayWork, FileLine, Published, RelativePath};
 use crate::failure::{Class, Failure};
-use crate::fetch::{self, Ask, Fetched};
+use crate::fetch::{self, Ask, Fetched, Got};
 use crate::net::Waits;
 use crate::source::RemoteFile;
+use crate::untrusted::escape;
 
 /// What the work at one file needs.
 pub(super) struct Work {
@@ -19,8 +20,10 @@ pub(super) struct Work {
     pub(super) day: Arc<DayWork>,
     pub(super) id: DayId,
     pub(super) claims: Arc<Mutex<Claims>>,
-    /// Its path, when the listing told it.
+    /// Its path, when the listing or an earlier look told it.
     pub(super) path: Option<RelativePath>,
+    /// It is there from an earlier look, and asked for only in case that it changed.
+    pub(super) kept: Option<FileLine>,
     /// The day's listing is final: what is not there will not come.
     pub(super) is_final: bool,
 }
@@ -44,14 +47,19 @@ pub(super) enum Ended {
 
 impl Work {
     /// Fetches and publishes the file, telling how it went.
-    pub(super) async fn fetch(self, file: RemoteFile) -> Ended {
+    pub(super) async fn fetch(mut self, file: RemoteFile) -> Ended {
         let mut waits = Waits::new(self.run.manifest.retry);
         let mut attempts = 0;
         let mut restarted = false;
         loop {
             attempts += 1;
             let failure = match self.attempt(&file, &mut restarted).await {
-                Ok(fetched) => return self.publish(&file, fetched, restarted).await,
+                Ok(Got::File(fetched)) => return self.publish(&file, *fetched, restarted).await,
+                Ok(Got::Unchanged) => match self.keep() {
+                    Some(ended) => return ended,
+                    // Gone meanwhile: it is fetched after all.
+                    None => continue,
+                },
                 Err(failure) => Failure { attempts, ..failure },
             };
             if let Some(wait) = waits.after(&failure) {
@@ -67,6 +75,15 @@ impl Work {
                 tokio::time::sleep(wait).await;
                 continue;
             }
+            if failure.class == Class::NotFound
+                && let Some(line) = &self.kept
+            {
+                // Listed, and not to be had: nothing says that what is here is wrong.
+                tracing::warn!(key = %escape(&line.key), %failure, "the file of before is kept");
+                if let Some(ended) = self.keep() {
+                    return ended;
+                }
+            }
             // A file that an earlier record had does not become absent by a 404 of today.
             let gone = failure.class == Class::NotFound && self.is_final && self.day.prior(&file.key).is_none();
             if gone && let Some(line) = self.absent_line(&file, &failure) {
@@ -78,22 +95,60 @@ impl Work {
                 });
                 return Ended::Absent(Box::new(line));
             }
-            return Ended::Failed { path: self.path.as_ref().map(ToString::to_string), failure, with: None };
+            return self.given_up(failure);
         }
     }
 
-    async fn attempt(&self, file: &RemoteFile, restarted: &mut bool) -> Result<Fetched, Failure> {
+    fn given_up(&self, failure: Failure) -> Ended {
+        Ended::Failed { path: self.path.as_ref().map(ToString::to_string), failure, with: None }
+    }
+
+    /// Keeps the file of before. `None` when it is not there any more.
+    fn keep(&mut self) -> Option<Ended> {
+        let line = self.kept.take()?;
+        let path = RelativePath::from_record(&line.path)?;
+        if let Some(crossed) = self.claim(&path, &line.key) {
+            return Some(crossed);
+        }
+        match self.day.adopt(vec![line.clone()]) {
+            Err(error) => return Some(self.given_up(error.into())),
+            Ok(taken) if taken.is_empty() => return None,
+            Ok(_) => {}
+        }
+        self.run.tell(Event::FileDone {
+            day: self.id.clone(),
+            key: line.key,
+            path: Some(line.path),
+            end: FileEnd::Have,
+        });
+        Some(Ended::Done)
+    }
+
+    /// Claims a path for a key; the end of both when another one has it.
+    fn claim(&self, path: &RelativePath, key: &str) -> Option<Ended> {
+        let claimed = self.claims.lock().unwrap_or_else(PoisonError::into_inner).claim(path, key);
+        let other = claimed.err()?;
+        Some(Ended::Failed { path: Some(path.to_string()), failure: collision(path, key, &other), with: Some(other) })
+    }
+
+    async fn attempt(&self, file: &RemoteFile, restarted: &mut bool) -> Result<Got, Failure> {
         let Some(opened) = self.run.series.get(&self.id.series) else {
             return Err(Failure::new(Class::SourceRefused, "its series is not open"));
         };
         let part = self.day.part(&file.key)?;
         let received = |bytes| self.run.tell(Event::Received { day: self.id.clone(), bytes });
-        let ask =
-            Ask { client: &opened.client, file, part: &part, verify: self.run.manifest.verify, received: &received };
+        let ask = Ask {
+            client: &opened.client,
+            file,
+            part: &part,
+            kept: self.kept.as_ref(),
+            verify: self.run.manifest.verify,
+            received: &received,
+        };
         let failed = match fetch::attempt(&ask).await {
-            Ok(fetched) => {
-                *restarted |= fetched.restarted;
-                return Ok(fetched);
+            Ok(got) => {
+                *restarted |= matches!(&got, Got::File(fetched) if fetched.restarted);
+                return Ok(got);
             }
             Err(failed) => failed,
         };
@@ -113,14 +168,14 @@ impl Work {
 
     async fn publish(self, file: &RemoteFile, fetched: Fetched, restarted: bool) -> Ended {
         let given_up = |path: Option<String>, failure: Failure| Ended::Failed { path, failure, with: None };
-        let path = match self.path.clone().map_or_else(|| self.path_by_answer(file, &fetched), Ok) {
+        // What an earlier look told is only a guess where the answer names the file.
+        let told = self.path.clone().filter(|_| file.name.is_some());
+        let path = match told.map_or_else(|| self.path_by_answer(file, &fetched), Ok) {
             Ok(path) => path,
             Err(failure) => return given_up(None, failure),
         };
-        let claimed = self.claims.lock().unwrap_or_else(PoisonError::into_inner).claim(&path, &file.key);
-        if let Err(other) = claimed {
-            let failure = collision(&path, &file.key, &other);
-            return Ended::Failed { path: Some(path.to_string()), failure, with: Some(other) };
+        if let Some(crossed) = self.claim(&path, &file.key) {
+            return crossed;
         }
         let line = self.line(file, &path, &fetched);
         let (bytes, resumed_bytes) = (fetched.bytes, fetched.resumed_bytes);

@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::archive::Archive;
+use crate::archive::{Archive, keeps_days_apart};
 use crate::day::Day;
 use crate::digest::Digest;
 use crate::failure::{Class, Failure, Remedy};
@@ -127,13 +127,16 @@ impl Run {
 /// Runs an order to its end.
 ///
 /// # Errors
-/// A [`Failure`] when a source cannot be opened at all; nothing was asked for then.
+/// A [`Failure`] when a source or the archive cannot be opened at all; nothing was asked for then.
 pub async fn execute(order: Order) -> Result<Outcome, Failure> {
     let Order { manifest, days, already_sealed, archive, net, bases, run, observer, stop, now, second_look } = order;
     let mut series = BTreeMap::new();
     let mut widest = 1;
     for one in &manifest.series {
         let Some(base) = bases.get(&one.id) else { continue };
+        if !keeps_days_apart(&one.layout) {
+            archive.share_ground()?;
+        }
         let policy = Policy {
             job: manifest.name.clone(),
             run: run.clone(),

@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::holdings::{Item, Record, Shape};
+use super::holdings::{Item, Known, Record, Shape};
 
 /// What is encoded in a path: all that a URL gives a meaning of its own, but for the slash.
 const IN_PATH: &AsciiSet = &CONTROLS
@@ -38,6 +38,21 @@ pub(super) struct FileItem {
     /// The start of exposure, in UTC.
     #[schema(example = "2015-12-11T18:22:08.799999Z")]
     date_obs: String,
+    /// Its record's number, where the file tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recnum: Option<i64>,
+    /// Its active region, where the file tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    harpnum: Option<i64>,
+    /// Its quality bits, where the file tells them; 0 is good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quality: Option<i64>,
+    /// Its slot in steps of its series since 1993-01-01 TAI, where the file tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    t_rec_index: Option<i64>,
+    /// Its segment, where the file tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segment: Option<String>,
 }
 
 /// One item of a v2 or v3 listing: a record with its files.
@@ -121,15 +136,20 @@ pub(super) fn listing(base: &str, series: &str, shape: Shape, items: Vec<Item>, 
     if shape == Shape::V1 {
         let files = items.into_iter().flat_map(|item| {
             let date_obs = v1_label(&item);
-            item.paths.into_iter().map(move |path| (path, date_obs.clone()))
+            item.paths.into_iter().map(move |path| (path, date_obs.clone(), item.known.clone()))
         });
-        return Answer::Files(files.map(|(path, date_obs)| FileItem { url: url(&path), date_obs }).collect());
+        return Answer::Files(files.map(|(path, date_obs, known)| file(url(&path), date_obs, known)).collect());
     }
     let records = items.into_iter().filter_map(|item| {
         let urls = item.paths.iter().map(|path| url(path)).collect();
         Some(record(series, shape, item.date_obs, item.record?, urls, meta))
     });
     Answer::Records(records.collect())
+}
+
+fn file(url: String, date_obs: String, known: Known) -> FileItem {
+    let Known { recnum, harpnum, quality, t_rec_index, segment } = known;
+    FileItem { url, date_obs, recnum, harpnum, quality, t_rec_index, segment }
 }
 
 fn record(series: &str, shape: Shape, at: NaiveDateTime, record: Record, urls: Vec<String>, meta: bool) -> RecordItem {

@@ -69,11 +69,8 @@ pub(super) fn prepare(served: Served, method: &Method, asked: &HeaderMap) -> io:
 fn part(served: &Served, modified: &str, method: &Method, asked: &HeaderMap) -> (StatusCode, Range<u64>) {
     let whole = 0..served.length;
     let text = |name: header::HeaderName| asked.get(name).and_then(|value| value.to_str().ok());
-    if let Some(known) = text(header::IF_NONE_MATCH) {
-        let mut tags = known.split(',').map(|tag| tag.trim().trim_start_matches("W/"));
-        if tags.any(|tag| tag == "*" || tag == served.etag) {
-            return (StatusCode::NOT_MODIFIED, 0..0);
-        }
+    if is_known(served, modified, asked) {
+        return (StatusCode::NOT_MODIFIED, 0..0);
     }
     let Some(range) = text(header::RANGE).filter(|_| method == Method::GET) else {
         return (StatusCode::OK, whole);
@@ -89,6 +86,20 @@ fn part(served: &Served, modified: &str, method: &Method, asked: &HeaderMap) -> 
         Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
         Wanted::Beyond => (StatusCode::RANGE_NOT_SATISFIABLE, 0..0),
     }
+}
+
+/// True when the reader has these very bytes, as far as its conditions tell (RFC 9110, 13.1.2, 13.1.3, 13.2.2).
+fn is_known(served: &Served, modified: &str, asked: &HeaderMap) -> bool {
+    if asked.contains_key(header::IF_NONE_MATCH) {
+        // Whether a tag is weak is of no matter here, and with tags the date says nothing more.
+        let lines = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+        let mut tags = lines.flat_map(|line| line.split(',')).map(str::trim);
+        return tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == served.etag);
+    }
+    let date = |text: &str| httpdate::parse_http_date(text).ok();
+    let since = asked.get(header::IF_MODIFIED_SINCE).and_then(|value| date(value.to_str().ok()?));
+    // Both in whole seconds, as the reader was told.
+    since.zip(date(modified)).is_some_and(|(since, modified)| modified <= since)
 }
 
 /// A name that stands in a header without quotes and is a plain file name on any disk.

@@ -37,6 +37,11 @@ pub(super) struct SeriesName {
     pub(super) example: NaiveDateTime,
 }
 
+/// A number of files in words.
+pub(super) fn count(files: usize) -> String {
+    format!("{files} file{}", if files == 1 { "" } else { "s" })
+}
+
 /// One item of a listing: a file (V1) or a record with its files.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Item {
@@ -46,6 +51,23 @@ pub(super) struct Item {
     pub(super) paths: Vec<String>,
     /// What is known of the record; `None` for a mere file.
     pub(super) record: Option<Record>,
+    /// What is known of a mere file; empty for a record.
+    pub(super) known: Known,
+}
+
+/// What a mere file's headers and name tell, as far as they do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    /// Its record's number.
+    pub(super) recnum: Option<i64>,
+    /// Its active region.
+    pub(super) harpnum: Option<i64>,
+    /// Its quality bits.
+    pub(super) quality: Option<i64>,
+    /// Its slot on the series' grid.
+    pub(super) t_rec_index: Option<i64>,
+    /// Its segment.
+    pub(super) segment: Option<String>,
 }
 
 /// The keys of a record.
@@ -98,8 +120,11 @@ pub(super) trait Holdings: Send + Sync + 'static {
     /// The items whose `date_obs` lies in the window, sorted by it; `None` for an unknown series.
     fn list(&self, series: &str, window: Window) -> Option<Vec<Item>>;
 
-    /// The records with these numbers; `None` where a series has no records.
-    fn records(&self, series: &str, recnums: &[i64]) -> Option<Vec<Item>>;
+    /// The keywords that a series' records may have; `None` where it has no records to ask for.
+    fn fields(&self, series: &str) -> Option<&'static [&'static str]>;
+
+    /// Those of the series' records that have these numbers.
+    fn records(&self, series: &str, recnums: &[i64]) -> Vec<Item>;
 
     /// Opens one file; `None` where there is none.
     ///

@@ -6,8 +6,10 @@
 mod access;
 mod answers;
 mod delivery;
+mod faults;
 mod folder;
 mod holdings;
+mod listener;
 mod problem;
 mod query;
 mod range;
@@ -18,22 +20,23 @@ mod synthetic;
 mod tests;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use url::Url;
+use url::{Host, Url};
 
 pub use self::access::Access;
+pub use self::faults::Faults;
 pub use self::folder::Skipped;
 
 use self::folder::Folder;
 use self::holdings::Holdings;
+use self::listener::{Listening, Socket};
 use self::synthetic::Synthetic;
 
 /// How many series are told of, one a line, when a service starts.
@@ -45,6 +48,7 @@ pub struct Service {
     holdings: Arc<dyn Holdings>,
     access: Access,
     skipped: Arc<[Skipped]>,
+    faults: Option<Arc<Faults>>,
 }
 
 impl std::fmt::Debug for Service {
@@ -60,7 +64,7 @@ impl Service {
     /// The built-in service: synthetic records, each byte following from `seed`.
     #[must_use]
     pub fn synthetic(seed: u64) -> Service {
-        Service { holdings: Arc::new(Synthetic::new(seed)), access: Access::default(), skipped: Arc::new([]) }
+        Service::over(Synthetic::new(seed), Vec::new())
     }
 
     /// The FITS files below `dir`, by series and time from their headers, else from their names. Reads every header
@@ -70,7 +74,18 @@ impl Service {
     /// When `dir` is no readable folder.
     pub fn folder(dir: &Path) -> io::Result<Service> {
         let (folder, skipped) = Folder::scan(dir)?;
-        Ok(Service { holdings: Arc::new(folder), access: Access::default(), skipped: skipped.into() })
+        Ok(Service::over(folder, skipped))
+    }
+
+    fn over(holdings: impl Holdings + 'static, skipped: Vec<Skipped>) -> Service {
+        Service { holdings: Arc::new(holdings), access: Access::default(), skipped: skipped.into(), faults: None }
+    }
+
+    /// The same service, doing wrong on purpose.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Faults) -> Service {
+        self.faults = Some(Arc::new(faults));
+        self
     }
 
     /// The same service, answering under further names.
@@ -89,26 +104,47 @@ impl Service {
     /// What it serves and how to ask for it at `base`, in lines for people. Safe to show.
     #[must_use]
     pub fn about(&self, base: &Url) -> Vec<String> {
+        let mut base = base.clone();
+        // An address that means all of this machine's is none to ask at.
+        let here: Option<IpAddr> = match base.host() {
+            Some(Host::Ipv4(Ipv4Addr::UNSPECIFIED)) => Some(Ipv4Addr::LOCALHOST.into()),
+            Some(Host::Ipv6(Ipv6Addr::UNSPECIFIED)) => Some(Ipv6Addr::LOCALHOST.into()),
+            _ => None,
+        };
+        if let Some(here) = here {
+            // It fails for URLs without a host alone, and this one has one.
+            let _ = base.set_ip_host(here);
+        }
         let base = base.as_str().trim_end_matches('/');
         let mut lines = vec![format!("serving {}", self.holdings.about())];
         let all = self.holdings.series();
         for series in all.iter().take(TOLD) {
             let day = series.example.date();
             let next = day.succ_opt().unwrap_or(day);
-            let count = series.files.map_or(String::new(), |files| format!(" ({files} files)"));
+            let count = series.files.map_or(String::new(), |files| format!(" ({})", holdings::count(files)));
             let url = format!("{base}/HMI/{}?start={day}T00:00:00Z&end={next}T00:00:00Z", series.name);
             lines.push(format!("  {}{count}: curl '{url}'", series.name));
         }
         if all.len() > TOLD {
             lines.push(format!("  and {} more series", all.len() - TOLD));
         }
+        lines.extend(self.faults.as_ref().map(ToString::to_string));
         lines.push(format!("try it at {base}/ui/"));
+        if let Some(public) = &self.access.public_url {
+            lines.push(format!("clients that come by {public} get URLs that begin with it"));
+        }
         lines
+    }
+
+    /// True when there is nothing to list.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.holdings.series().is_empty()
     }
 
     /// The routes alone, for a server of one's own; layers can be put around them.
     pub fn router(&self) -> Router {
-        routes::router(Arc::clone(&self.holdings), self.access.clone())
+        routes::router(Arc::clone(&self.holdings), self.access.clone(), self.faults.clone())
     }
 
     /// Listens at `addr` (port 0: any free one) and answers from then on.
@@ -119,14 +155,9 @@ impl Service {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
         let base_url = Url::parse(&format!("http://{addr}/")).map_err(io::Error::other)?;
-        // Small answers must not wait for the acknowledgement of the ones before them.
-        let listener = listener.tap_io(|connection| {
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(target: "sunhaul::service", %error, "cannot switch off delays");
-            }
-        });
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = axum::serve(listener, self.router()).with_graceful_shutdown(async {
+        let app = self.router().into_make_service_with_connect_info::<Socket>();
+        let server = axum::serve(Listening(listener), app).with_graceful_shutdown(async {
             // An error means that the sender is gone, which says the same.
             let _ = stopped.await;
         });

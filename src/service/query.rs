@@ -1,4 +1,4 @@
-//! The query of a listing: start, end and meta, read strictly.
+//! What is asked for: the window of a listing, the records and fields of a question for keywords; read strictly.
 //!
 //! What it does not do: guess. A parameter that is unknown, twice there or no date is an error that says so.
 
@@ -18,6 +18,46 @@ pub(super) struct Query {
     pub(super) window: Window,
     /// True when the records' keywords are wanted, too.
     pub(super) meta: bool,
+}
+
+/// How many records may be asked for at once.
+const RECORDS: usize = 1000;
+
+/// What a question for keywords asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// The records' numbers.
+    pub(super) recnums: Vec<i64>,
+    /// The fields, lower case; none of them means all.
+    pub(super) fields: Vec<String>,
+}
+
+/// Reads a question for keywords of a series whose records may have the `known` ones.
+///
+/// # Errors
+/// A 400 that names what is wrong.
+pub(super) fn keywords(recnums: &str, raw: &str, known: &[&str]) -> Result<Asked, Problem> {
+    let numbers: Result<Vec<i64>, _> = recnums.split(',').map(|number| number.trim().parse()).collect();
+    let Ok(numbers) = numbers else {
+        let detail = format!("`{}` is no list of record numbers, such as 5601499,5605571", escape(recnums));
+        return Err(Problem::bad_request(detail));
+    };
+    if numbers.len() > RECORDS {
+        return Err(Problem::bad_request(format!("more than {RECORDS} records: ask for them in parts")));
+    }
+    let mut fields = Vec::new();
+    for (name, value) in url::form_urlencoded::parse(raw.as_bytes()) {
+        if name != "fields" {
+            return Err(Problem::bad_request(format!("unknown parameter `{}`: there is `fields`", escape(&name))));
+        }
+        fields
+            .extend(value.split(',').map(|field| field.trim().to_ascii_lowercase()).filter(|field| !field.is_empty()));
+    }
+    if let Some(unknown) = fields.iter().find(|field| !known.contains(&field.as_str())) {
+        let detail = format!("unknown field `{}`: there are {}", escape(unknown), known.join(", "));
+        return Err(Problem::bad_request(detail));
+    }
+    Ok(Asked { recnums: numbers, fields })
 }
 
 /// Reads the query of a listing.
@@ -99,6 +139,25 @@ mod tests {
             assert_eq!(window(raw).as_deref(), Some("2015-12-11 00:00:00 2015-12-12 00:00:00"), "{raw}");
         }
         assert!(read("start=2015-12-11&end=2015-12-11&meta=true").is_ok_and(|query| query.meta));
+    }
+
+    #[test]
+    fn records_and_fields_are_read_or_refused() {
+        let read = |recnums: &str, raw: &str| keywords(recnums, raw, &["area", "cmask"]);
+        let asked = read("7, 8", "fields=area,CMASK,&fields=area").expect("a question");
+        assert_eq!((asked.recnums, asked.fields.join(" ")), (vec![7, 8], "area cmask area".to_owned()));
+        assert_eq!(read("7", "").expect("a question").fields, Vec::<String>::new());
+        for (recnums, raw, said) in [
+            ("7,x", "", "no list of record numbers"),
+            ("", "", "no list of record numbers"),
+            ("99999999999999999999", "", "no list of record numbers"),
+            ("7", "fields=area,colour", "unknown field `colour`: there are area, cmask"),
+            ("7", "field=area", "unknown parameter `field`"),
+            (&"7,".repeat(1001)[..2001], "", "more than 1000 records"),
+        ] {
+            let detail = serde_json::json!(read(recnums, raw).expect_err("a refusal"))["detail"].to_string();
+            assert!(detail.contains(said), "{recnums} {raw}: {detail}");
+        }
     }
 
     #[test]

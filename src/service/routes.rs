@@ -11,24 +11,25 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
+use chrono::TimeDelta;
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 use utoipa::OpenApi;
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::access::{Access, Base, guard};
 use super::answers::{self, Answer, FileItem, MetaItem, RecordItem};
 use super::delivery;
+use super::faults::{Faults, rehearse};
 use super::holdings::{Holdings, Shape};
 use super::problem::Problem;
-use super::query;
+use super::query::{self, Asked};
+use crate::day::Window;
 use crate::untrusted::escape;
 
 /// How many series an error names at most.
 const NAMED: usize = 50;
-
-/// How many records may be asked for at once.
-const RECORDS: usize = 1000;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -42,16 +43,29 @@ const RECORDS: usize = 1000;
 )]
 struct Description;
 
+/// The path at which keywords are asked for, as the description has it.
+const KEYWORDS: &str = "/HMI/{series}/meta/{recnums}";
+
 type Shared = State<Arc<dyn Holdings>>;
 
 /// The whole service over its holdings.
-pub(super) fn router(holdings: Arc<dyn Holdings>, access: Access) -> Router {
-    let ui = SwaggerUi::new("/ui").external_url_unchecked("/openapi.json", description(&*holdings));
+pub(super) fn router(holdings: Arc<dyn Holdings>, access: Access, faults: Option<Arc<Faults>>) -> Router {
+    // The page asks beside itself, so that it also works below a proxy's path.
+    let ui = SwaggerUi::new("/ui").config(Config::from("../openapi.json"));
+    let description = Arc::new(description(&*holdings));
+    let mut files = get(file);
+    if let Some(faults) = faults {
+        files = files.layer(middleware::from_fn_with_state(faults, rehearse));
+    }
     Router::new()
-        .route("/", get(|| async { Redirect::temporary("/ui/") }))
+        .route("/", get(|Extension(Base(base)): Extension<Base>| async move { Redirect::temporary(&(base + "/ui/")) }))
+        .route(
+            "/openapi.json",
+            get(|Extension(Base(base)): Extension<Base>| async move { described(&description, &base) }),
+        )
         .route("/HMI/{series}", get(list))
         .route("/HMI/{series}/meta/{recnums}", get(keywords))
-        .route("/HMI/{series}/{*path}", get(file))
+        .route("/HMI/{series}/{*path}", files)
         .with_state(holdings)
         .merge(ui)
         .fallback(nothing_here)
@@ -66,22 +80,42 @@ fn description(holdings: &dyn Holdings) -> Value {
     env!("CARGO_PKG_VERSION").clone_into(&mut openapi.info.version);
     let mut description = json!(openapi);
     let known = holdings.series();
-    let Some(example) = known.iter().find(|known| known.shape == Shape::V1).or(known.first()) else {
-        return description;
-    };
-    let day = example.example.date();
-    let next = day.succ_opt().unwrap_or(day);
-    let paths = description["paths"].as_object_mut().into_iter().flat_map(serde_json::Map::values_mut);
-    for parameter in paths.filter_map(|path| path["get"]["parameters"].as_array_mut()).flatten() {
-        let fitting = match parameter["name"].as_str() {
-            Some("series") => json!(example.name),
-            Some("start") => json!(format!("{day}T00:00:00Z")),
-            Some("end") => json!(format!("{next}T00:00:00Z")),
-            _ => continue,
-        };
-        parameter["example"] = fitting;
+    let with_fields = known.iter().find(|known| holdings.fields(&known.name).is_some());
+    if with_fields.is_none()
+        && let Some(paths) = description["paths"].as_object_mut()
+    {
+        paths.remove(KEYWORDS);
+    }
+    let plain = known.iter().find(|known| known.shape == Shape::V1).or(known.first());
+    let paths = description["paths"].as_object_mut().into_iter().flatten();
+    for (path, what) in paths {
+        let Some(example) = (if path == KEYWORDS { with_fields } else { plain }) else { continue };
+        let day = example.example.date();
+        let next = day.succ_opt().unwrap_or(day);
+        let at = Window { start: example.example, end: example.example + TimeDelta::seconds(1) };
+        let first = holdings.list(&example.name, at).unwrap_or_default().into_iter().next();
+        for parameter in what["get"]["parameters"].as_array_mut().into_iter().flatten() {
+            let fitting = match parameter["name"].as_str() {
+                Some("series") => json!(example.name),
+                Some("start") => json!(format!("{day}T00:00:00Z")),
+                Some("end") => json!(format!("{next}T00:00:00Z")),
+                Some("path") => json!(first.as_ref().and_then(|item| item.paths.first())),
+                Some("recnums") => {
+                    json!(first.as_ref().and_then(|item| item.record.as_ref()).map(|record| record.recnum.to_string()))
+                }
+                _ => continue,
+            };
+            parameter["example"] = fitting;
+        }
     }
     description
+}
+
+/// The description, for one who came by `base`.
+fn described(description: &Value, base: &str) -> Json<Value> {
+    let mut description = description.clone();
+    description["servers"] = json!([{ "url": base }]);
+    Json(description)
 }
 
 async fn nothing_here(uri: Uri) -> Problem {
@@ -96,7 +130,10 @@ async fn only_get() -> Problem {
 async fn log(request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let mut response = next.run(request).await;
+    let mut response = match percent_decode_str(uri.path()).decode_utf8() {
+        Ok(_) => next.run(request).await,
+        Err(_) => Problem::bad_request("the path is no UTF-8 text").into_response(),
+    };
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     tracing::info!(
         target: "sunhaul::service",
@@ -116,7 +153,7 @@ async fn log(request: Request, next: Next) -> Response {
         ("series" = String, Path, description = "The series"),
         ("start" = String, Query, description = "The first instant of the window, UTC"),
         ("end" = String, Query, description = "The first instant after it; at most 31 days later"),
-        ("meta" = Option<bool>, Query, description = "True: with the records' keywords (series named `hmi.`)", example = false),
+        ("meta" = Option<bool>, Query, description = "True: with the keywords, where the series has records that have any", example = false),
     ),
     responses(
         (status = 200, description = "The files, sorted by time; their URLs begin with the host that was asked", body = Answer),
@@ -152,8 +189,8 @@ async fn list(
     ),
     responses(
         (status = 200, description = "The keywords, by record number", body = BTreeMap<String, MetaItem>),
-        (status = 400, description = "No such number", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such series, or none of these records", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "No number, or a field that the series does not have", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such series, or no such record", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 async fn keywords(
@@ -163,29 +200,18 @@ async fn keywords(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let numbers: Result<Vec<i64>, _> = recnums.split(',').map(|number| number.trim().parse()).collect();
-    let fields: Vec<String> = url::form_urlencoded::parse(raw.unwrap_or_default().as_bytes())
-        .filter(|(name, _)| name == "fields")
-        .flat_map(|(_, value)| value.split(',').map(|field| field.trim().to_ascii_lowercase()).collect::<Vec<_>>())
-        .filter(|field| !field.is_empty())
-        .collect();
-    let (asked, name) = (Arc::clone(&holdings), series.clone());
-    let asked_for = numbers.clone().unwrap_or_default();
-    let found = spawn_blocking(move || asked.records(&name, &asked_for)).await;
-    let Some(items) = found.map_err(|error| Problem::internal(&error))? else {
+    let Some(known) = holdings.fields(&series) else {
         // A folder has no records, but may well have files below a folder `meta`.
         let path = format!("meta/{recnums}");
         return file(State(holdings), Path((series, path)), method, headers).await.map(IntoResponse::into_response);
     };
-    match numbers {
-        Err(_) => Err(Problem::bad_request(format!("`{}` is no list of record numbers", escape(&recnums)))),
-        Ok(numbers) if numbers.len() > RECORDS => {
-            Err(Problem::bad_request(format!("more than {RECORDS} records: ask for them in parts")))
-        }
-        Ok(_) if items.is_empty() => {
-            Err(Problem::not_found(format!("`{}` has none of these records", escape(&series))))
-        }
-        Ok(_) => Ok(Json(answers::keywords(items, &fields)).into_response()),
+    let Asked { recnums, fields } = query::keywords(&recnums, raw.as_deref().unwrap_or_default(), known)?;
+    let (name, asked) = (series.clone(), recnums.clone());
+    let found = spawn_blocking(move || holdings.records(&name, &asked)).await;
+    let answer = answers::keywords(found.map_err(|error| Problem::internal(&error))?, &fields);
+    match recnums.iter().find(|recnum| !answer.contains_key(&recnum.to_string())) {
+        Some(missing) => Err(Problem::not_found(format!("`{}` has no record {missing}", escape(&series)))),
+        None => Ok(Json(answer).into_response()),
     }
 }
 

@@ -41,6 +41,15 @@ pub(super) fn utc(tai: NaiveDateTime) -> NaiveDateTime {
     tai - TimeDelta::seconds(ahead)
 }
 
+/// The number of a slot in TAI on a grid of `step` seconds; `None` beside it.
+#[must_use]
+pub(super) fn index(t_rec: NaiveDateTime, step: u64) -> Option<i64> {
+    let since = t_rec - TAI_AHEAD[0].0;
+    let step = i64::try_from(step).ok().filter(|step| *step > 0)?;
+    let is_on_grid = since.subsec_nanos() == 0 && since.num_seconds() % step == 0;
+    is_on_grid.then_some(since.num_seconds() / step)
+}
+
 /// The grid's step in seconds.
 const STEP: i64 = 720;
 
@@ -55,6 +64,9 @@ impl Slot {
     /// The first slot of the mission's data, 2010-05-01 TAI.
     pub(super) const FIRST: Slot = Slot(759_480);
 
+    /// The first slot after the synthetic data, 2100-01-01 TAI: so there are numbers that no record has.
+    pub(super) const END: Slot = Slot(4_689_720);
+
     /// `T_REC`: the slot in TAI.
     pub(super) fn t_rec(self) -> NaiveDateTime {
         TAI_AHEAD[0].0 + TimeDelta::seconds(self.0.saturating_mul(STEP))
@@ -65,13 +77,13 @@ impl Slot {
         utc(self.t_rec() - TimeDelta::milliseconds(LEAD))
     }
 
-    /// The slots since [`Slot::FIRST`] whose `date_obs` lies in the window.
+    /// The slots from [`Slot::FIRST`] to [`Slot::END`] whose `date_obs` lies in the window.
     pub(super) fn within(window: Window) -> Range<i64> {
         // The smallest and largest offsets there can be only bound the search; `date_obs` decides.
         let near = |utc: NaiveDateTime| (utc - TAI_AHEAD[0].0).num_seconds().div_euclid(STEP);
         let first = |utc: NaiveDateTime| {
-            let mut slot = (near(utc) - 1).max(Slot::FIRST.0);
-            while Slot(slot).date_obs() < utc {
+            let mut slot = (near(utc) - 1).clamp(Slot::FIRST.0, Slot::END.0);
+            while slot < Slot::END.0 && Slot(slot).date_obs() < utc {
                 slot += 1;
             }
             slot
@@ -91,9 +103,15 @@ mod tests {
     #[test]
     fn slots_are_where_the_archive_has_them() {
         assert_eq!(Slot::FIRST.t_rec(), at("2010-05-01T00:00:00"));
+        assert_eq!(Slot::END.t_rec(), at("2100-01-01T00:00:00"));
         assert_eq!(Slot(1_005_598).t_rec(), at("2015-12-11T23:36:00"));
         assert_eq!(Slot(1_005_598).date_obs(), at("2015-12-11T23:34:08.800"));
         assert_eq!(Slot(1_005_600).date_obs(), at("2015-12-11T23:58:08.800"));
+        assert_eq!(index(at("2015-12-11T23:36:00"), 720), Some(1_005_598));
+        assert_eq!(index(at("1993-01-01T00:01:30"), 45), Some(2));
+        for beside in ["2015-12-11T23:36:01", "2015-12-11T23:36:00.5"] {
+            assert_eq!(index(at(beside), 720), None, "{beside}");
+        }
         let tutorial = Slot::within(Window { start: at("2015-12-11T18:20:00"), end: at("2015-12-11T18:24:00") });
         assert_eq!(Slot(tutorial.start).t_rec(), at("2015-12-11T18:24:00"));
         assert_eq!(Slot(tutorial.start).date_obs(), at("2015-12-11T18:22:08.800"));
@@ -108,6 +126,7 @@ mod tests {
         }
         let before_the_mission = Slot::within(Window::of_day("2009-01-01".parse().expect("a date")));
         assert!(before_the_mission.is_empty());
+        assert!(Slot::within(Window::of_day("2100-01-02".parse().expect("a date"))).is_empty());
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct Listed {
     pub duplicates: u64,
     /// Records of the day that the source has no file of.
     pub without_file: u64,
+    /// Files of the day that the series' filters leave out.
+    pub left_out: u64,
 }
 
 /// One file that a source has.

@@ -1,6 +1,6 @@
 //! What an archive holds besides what a run puts there: the user's own files, damaged ones, other jobs', other specs'.
 
-use crate::lab::{Item, Job, Lab, Server, fits};
+use crate::lab::{Answer, Item, Job, Lab, Server, fits};
 
 const NAME: &str = "sharp_720s_20151211_182208";
 const TIME: &str = "2015-12-11T18:22:08.799999Z";
@@ -157,4 +157,80 @@ fn a_check_finds_files_that_are_gone_or_cut_and_fetches_these_alone() {
     assert_eq!(report["totals"]["files"]["fetched"], 2, "{report:#}");
     assert_eq!((lab.proved("data"), lab.tree("data/.sunhaul/days")), (files, days));
     assert!(lab.tree("data/.sunhaul/work/retired").keys().any(|path| cut.ends_with(path.rsplit('/').next().unwrap())));
+}
+
+/// Two series that list the same file, over these ranges, under one path.
+fn on_shared_ground(server: &Server, ranges: [&str; 2]) -> String {
+    let one = |name: &str, range: &str| {
+        format!(
+            "{{ name: {name}, layout: \"{{date:%Y/%m/%d}}/{{file}}\", range: {{ start: {range}, end: 2015-12-12 }} }}"
+        )
+    };
+    Job::at(&server.url()).series(&[&one("one", ranges[0]), &one("two", ranges[1])]).yaml()
+}
+
+#[test]
+fn a_file_that_two_series_share_is_retired_with_the_last_of_them() {
+    let server = Server::start();
+    for series in ["one", "two"] {
+        server.file(series, Item::new(NAME, TIME), body());
+        server.file(series, Item::new("late", "2015-12-11T23:00:00Z"), fits(2, 60, TIME));
+    }
+    let lab = Lab::new();
+    lab.write("job.yaml", on_shared_ground(&server, ["2015-12-11", "2015-12-11"]));
+    lab.report(0);
+    assert_eq!(lab.proved("data").len(), 2, "both series name both files");
+    let path = format!("2015/12/11/{NAME}.fits");
+    lab.write("job.yaml", on_shared_ground(&server, ["2015-12-11T20:00:00", "2015-12-11"]));
+    lab.report(0);
+    assert!(lab.proved("data").contains_key(&path), "the other series still names it");
+    lab.write("job.yaml", on_shared_ground(&server, ["2015-12-11T20:00:00", "2015-12-11T20:00:00"]));
+    lab.report(0);
+    assert_eq!(lab.proved("data").into_keys().collect::<Vec<_>>(), ["2015/12/11/late.fits"]);
+}
+
+#[test]
+fn a_file_that_two_series_share_is_not_displaced_for_one_of_them() {
+    let server = Server::start();
+    let changed = Answer::file(fits(2, 60, TIME)).named(&format!("{NAME}.fits"));
+    server.script_file("one", Item::new(NAME, TIME), [Answer::file(body()).named(&format!("{NAME}.fits")), changed]);
+    server.file("two", Item::new(NAME, TIME), body());
+    let lab = Lab::new();
+    lab.write("job.yaml", on_shared_ground(&server, ["2015-12-11", "2015-12-11"]));
+    lab.report(0);
+    let files = lab.proved("data");
+    lab.write("job.yaml", on_shared_ground(&server, ["2015-12-11T12:00:00", "2015-12-11"]));
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "collision", "{report:#}");
+    assert!(report["failures"][0]["message"].as_str().expect("words").contains("two 2015-12-11"), "{report:#}");
+    assert_eq!(lab.proved("data"), files);
+}
+
+#[test]
+fn a_users_file_at_a_path_that_a_killed_run_only_meant_to_use_is_theirs() {
+    let server = server();
+    let late = ("late", "2015-12-11T23:00:00Z");
+    server.script_file("sharp_720s", Item::new(late.0, late.1), [Answer::status(403)]);
+    let lab = lab_for(&server);
+    lab.report(1);
+    // As if it had been killed just before the name was given.
+    lab.write(PLACE, vec![b'x'; body().len()]);
+    let report = lab.report(1);
+    let classes: Vec<_> = report["failures"].as_array().expect("failures").iter().map(|f| &f["class"]).collect();
+    assert!(classes.contains(&&"occupied".into()), "{report:#}");
+    assert_eq!(lab.read(PLACE), vec![b'x'; body().len()]);
+    lab.write(PLACE, body());
+    assert_eq!(lab.report(1)["totals"]["files"]["failed"], 1);
+}
+
+#[test]
+fn a_run_leaves_no_folders_in_the_work_and_no_litter_among_the_records() {
+    let server = server();
+    let lab = lab_for(&server);
+    lab.report(0);
+    for kind in std::fs::read_dir(lab.path("data/.sunhaul/work")).expect("the work") {
+        let kind = kind.expect("an entry").path();
+        assert_eq!(std::fs::read_dir(&kind).expect("a folder").count(), 0, "{}", kind.display());
+    }
+    assert_eq!(lab.tree("data/.sunhaul/days").into_keys().collect::<Vec<_>>(), ["sharp_720s/2015-12-11.jsonl"]);
 }

@@ -16,6 +16,7 @@ fn wrong() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     vec![
         ("an empty file", Vec::new(), "job.yaml"),
         ("no YAML", b"version: [1\nname: }{".to_vec(), "job.yaml"),
+        ("a cadence between the records", with("{ name: sharp_720s }", "{ name: sharp_720s, cadence: 7m }"), "`12m`"),
         ("no UTF-8", b"version: 1\nname: \xff\xfe\n".to_vec(), "job.yaml"),
         ("an unknown key", with("name: lab", "name: lab\ncolour: red"), "colour"),
         ("a duplicate key", with("name: lab", "name: lab\nname: other"), "name"),
@@ -91,6 +92,27 @@ fn no_file_and_an_unknown_word_are_usage() {
 }
 
 #[test]
+fn a_wrong_flag_is_told_with_what_it_can_be() {
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at("http://127.0.0.1:9").yaml());
+    for (flags, hint) in [
+        (["--series", "shrap_720s"], "hint: did you mean `sharp_720s`?"),
+        (["--series", ""], "hint: it has: sharp_720s"),
+        (["--range", "2015-12-11"], "hint: write `2015-12-11..2015-12-14`"),
+        (["--range", "2015-02-30.."], "hint: the last day of that month is 2015-02-28"),
+        (["--range", "2014-01-01..2014-01-02"], "hint: sharp_720s has 2015-12-11T00:00:00Z"),
+        (["--log-format", "xml"], "[possible values: text, json]"),
+        (["--color", "mauve"], "[possible values: auto, always, never]"),
+    ] {
+        for command in ["plan", "run"] {
+            lab.sunhaul(&[&[command, "job.yaml"][..], &flags].concat()).status(2).stderr_has(hint).done();
+        }
+    }
+    lab.sunhaul(&["check", "tmp"]).status(2).stderr_has("a folder, not a manifest").stderr_has("hint: ").done();
+    assert!(!lab.path("data").exists());
+}
+
+#[test]
 fn a_hostile_manifest_costs_little() {
     let begun = std::time::Instant::now();
     let lab = Lab::new();
@@ -102,13 +124,34 @@ fn a_hostile_manifest_costs_little() {
 }
 
 #[test]
+fn a_file_in_the_archives_place_is_told_with_what_to_do_and_stays() {
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::embedded().yaml());
+    lab.write("data", "in the way");
+    for command in ["check", "plan", "run", "status"] {
+        let call = lab.sunhaul(&[command, "job.yaml"]).status(2);
+        call.stderr_has("job.yaml:7:18").stderr_has("this is a file, not a folder").stderr_has("hint: ").done();
+    }
+    let call = lab.sunhaul(&["run", "job.yaml", "--archive", "job.yaml"]).status(2);
+    call.stderr_has("--archive").stderr_has("hint: name a folder").done();
+    assert_eq!(lab.read("data"), b"in the way");
+}
+
+#[test]
+fn marks_and_line_ends_of_other_editors_do_no_harm() {
+    let lab = Lab::new();
+    let text = format!("\u{feff}{}", Job::embedded().yaml().replace('\n', "\r\n"));
+    lab.write("job.yaml", text);
+    lab.sunhaul(&["check", "job.yaml"]).stderr_has("good").done();
+    lab.report(0);
+}
+
+#[test]
 fn a_root_that_cannot_be_written_to_is_a_storage_failure() {
     let lab = Lab::new();
     lab.write("job.yaml", Job::embedded().yaml());
-    // A file where the archive's folder should be: no permission that the superuser would have anyway.
-    lab.write("data", "in the way");
-    lab.sunhaul(&["run", "job.yaml"]).status(5).stderr_has("data").done();
-    assert_eq!(lab.read("data"), b"in the way");
+    // Nobody can make folders here, not even the superuser.
+    lab.sunhaul(&["run", "job.yaml", "--archive", "/proc/data"]).status(5).stderr_has("/proc/data").done();
 }
 
 #[test]

@@ -10,10 +10,13 @@ mod lab; // the program in a clean environment, a scripted service, and both tri
 // A job, through the public door.
 mod archive; // what lies in the archive already: own files, damaged records, other jobs, other specs
 mod bad_input; // wrong manifests and storage that cannot be used
+mod changed; // days looked at again whose files changed upstream, or did not
 mod faults; // what a service does wrong
 mod kills; // killed with no warning at any moment, again and again
 mod main_job; // a manifest becomes a verified archive, and a second run has nothing to do
 mod power_cut; // what is on stable storage when the power goes, and what the next run makes of it
+mod rehearsal; // a service that does wrong on purpose, for anyone
 mod resume; // broken off by signal, kill and network, and gone on with
 mod second_look; // days whose listing is empty, and young ones
+mod serving; // what `sunhaul serve` tells of a folder's files, and what it does not start with
 mod tutorial; // the old service's client against `sunhaul serve`

@@ -152,7 +152,7 @@ fn a_young_day_is_fetched_and_stays_provisional() {
     assert_eq!(lab.day("data", "sharp_720s", "2026-01-11").header["state"], "provisional");
     let asked = server.requests().len();
     assert_eq!(lab.report(0)["totals"]["files"]["fetched"], 0);
-    assert_eq!(server.requests().len(), asked + 1, "it is listed again, and its file is not fetched again");
+    assert_eq!(server.requests().len(), asked + 2, "it is listed again, and its file is asked about");
 }
 
 /// The real files of `data/README.md` beside the repository, or nothing.

@@ -2,7 +2,7 @@
 //!
 //! What it does not do: wait for half a minute, as the program does between two looks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sunhaul::archive::{Archive, Opened, State};
-use sunhaul::day::Day;
+use sunhaul::failure::Class;
 use sunhaul::manifest::{self, Manifest};
 use sunhaul::net::Net;
 use sunhaul::run::event::{DayState, Event, Observer};
@@ -44,7 +44,8 @@ fn manifest(lab: &Lab) -> Manifest {
 }
 
 fn todo(job: &Manifest) -> Todo {
-    let day = Day::whole("2015-12-11".parse().expect("a date"));
+    let series = &job.series[0];
+    let day = series.range.resolve(now(), series.source.scale()).days().next().expect("a day");
     Todo { series: job.series[0].id.clone(), spec: job.series[0].spec(&day), day, recheck: false }
 }
 
@@ -57,11 +58,26 @@ fn run(lab: &Lab, server: &Server) -> (Outcome, Vec<Event>) {
     run_until(lab, server, &CancellationToken::new(), Duration::from_millis(20))
 }
 
+/// The same for a day whose record is not to be trusted.
+fn check(lab: &Lab, server: &Server) -> (Outcome, Vec<Event>) {
+    run_with(lab, server, &CancellationToken::new(), Duration::from_millis(20), true)
+}
+
 fn run_until(lab: &Lab, server: &Server, stop: &CancellationToken, second_look: Duration) -> (Outcome, Vec<Event>) {
+    run_with(lab, server, stop, second_look, false)
+}
+
+fn run_with(
+    lab: &Lab,
+    server: &Server,
+    stop: &CancellationToken,
+    second_look: Duration,
+    recheck: bool,
+) -> (Outcome, Vec<Event>) {
     let job = manifest(lab);
     let told = Arc::new(Told::default());
     let order = Order {
-        days: vec![todo(&job)],
+        days: vec![Todo { recheck, ..todo(&job) }],
         already_sealed: 0,
         archive: archive(&job),
         net: Net::new(),
@@ -164,7 +180,8 @@ fn a_young_day_does_not_lose_its_files_to_one_empty_answer() {
     let record =
         Archive::record(&lab.path("data"), &manifest(&lab).series[0].id, "2015-12-11".parse().expect("a date"));
     assert_eq!(record.expect("a record").expect("a day").header.state, State::Provisional);
-    assert_eq!(server.requests_for(&format!("{LISTING}/{NAME}")).len(), 1, "nothing is fetched twice");
+    let asked = server.requests_for(&format!("{LISTING}/{NAME}"));
+    assert_eq!((asked.len(), asked[1].header("if-none-match").is_some()), (2, true), "nothing is fetched twice");
 }
 
 #[test]
@@ -176,5 +193,100 @@ fn a_provisional_day_is_listed_again_and_sealed_once_it_is_old() {
     let (outcome, events) = run(&lab, &server);
     assert_eq!(outcome.days, BTreeMap::from([(DayState::Sealed, 1)]));
     assert!(events.iter().any(|event| matches!(event, Event::DayListed { have: 1, files: 1, .. })), "{events:?}");
-    assert_eq!(server.requests_for(&format!("{LISTING}/{NAME}")).len(), 1);
+    assert_eq!(lab.proved("data").len(), 1);
+}
+
+/// What became of a day whose listing is empty though it has files: a failure that says what to do.
+#[track_caller]
+fn vanished((outcome, events): (Outcome, Vec<Event>), what_to_do: &str) {
+    assert_eq!(outcome.classes, BTreeSet::from([Class::Vanished]), "{events:?}");
+    let told = events.into_iter().find_map(|event| match event {
+        Event::DayDone(done) => done.error,
+        _ => None,
+    });
+    let told = told.expect("a reason");
+    assert!(told.message.contains(what_to_do), "{told}");
+}
+
+#[test]
+fn a_sealed_day_does_not_lose_its_files_to_an_upstream_that_lists_nothing_any_more() {
+    let server = service([full(), empty()]);
+    let lab = lab_for(&server, "");
+    run(&lab, &server);
+    let (files, days) = (lab.proved("data"), lab.tree("data/.sunhaul/days"));
+    vanished(check(&lab, &server), "2015-12-11.jsonl");
+    assert_eq!((lab.proved("data"), lab.tree("data/.sunhaul/days")), (files.clone(), days.clone()));
+    assert_eq!(server.requests_for(LISTING).len(), 3, "it was looked at twice");
+    // Asked for something else, it is the same.
+    let shorter = Job::at(&server.url()).range("2015-12-11T12:00:00", "2015-12-12").yaml();
+    lab.write("job.yaml", &shorter);
+    vanished(run(&lab, &server), "2015-12-11.jsonl");
+    assert_eq!((lab.proved("data"), lab.tree("data/.sunhaul/days")), (files, days));
+    assert!(lab.tree("data/.sunhaul/work/retired").is_empty());
+    // Unless it is no more asked for them.
+    lab.write("job.yaml", Job::at(&server.url()).range("2015-12-11", "2015-12-11T12:00:00").yaml());
+    assert!(run(&lab, &server).0.is_complete());
+    assert!(lab.proved("data").is_empty());
+}
+
+#[test]
+fn a_day_that_lost_its_files_upstream_is_sealed_as_empty_once_its_record_is_removed() {
+    let server = service([full(), empty()]);
+    let lab = lab_for(&server, "");
+    run(&lab, &server);
+    let files = lab.proved("data");
+    vanished(check(&lab, &server), "remove");
+    std::fs::remove_file(lab.path("data/.sunhaul/days/sharp_720s/2015-12-11.jsonl")).expect("a record");
+    assert!(run(&lab, &server).0.is_complete());
+    assert_eq!(lab.day("data", "sharp_720s", "2015-12-11").header["files"], 0);
+    assert_eq!(lab.files("data"), files, "the files stay");
+}
+
+#[test]
+fn a_young_day_does_not_lose_its_files_to_two_empty_answers_either() {
+    let server = service([full(), empty()]);
+    let lab = lab_for(&server, "settle: 300d");
+    run(&lab, &server);
+    let files = lab.proved("data");
+    vanished(run(&lab, &server), "remove");
+    lab.write("job.yaml", Job::at(&server.url()).yaml());
+    vanished(run(&lab, &server), "remove");
+    assert_eq!(lab.proved("data"), files);
+}
+
+#[test]
+fn an_unfinished_day_does_not_lose_its_files_to_empty_answers() {
+    let missing = "sharp_720s_20151211_190000";
+    let two = json!([
+        { "url": format!("http://cluster-r730-1:8001/HMI/sharp_720s/{NAME}"), "date_obs": TIME },
+        { "url": format!("http://cluster-r730-1:8001/HMI/sharp_720s/{missing}"), "date_obs": "2015-12-11T19:00:00Z" },
+    ]);
+    let server = service([Answer::json(&two), empty()]);
+    server.script(&format!("{LISTING}/{missing}"), [Answer::status(403)]);
+    let lab = lab_for(&server, "");
+    assert!(!run(&lab, &server).0.is_complete());
+    let files = lab.files("data");
+    assert_eq!(files.len(), 1);
+    vanished(run(&lab, &server), "sunhaul clean");
+    assert_eq!(lab.files("data"), files);
+}
+
+#[test]
+fn a_day_whose_files_the_filters_leave_out_is_empty_and_they_are_retired() {
+    let record = json!([{
+        "urls": ["http://cluster-r730-1:8001/HMI/hmi.sharp_720s/12/Br.fits"],
+        "date__obs": TIME, "recnum": 12, "harpnum": 377,
+    }]);
+    let server = Server::start();
+    server.script("/HMI/hmi.sharp_720s", [Answer::json(&record)]);
+    server.script("/HMI/hmi.sharp_720s/12/Br.fits", [Answer::file(fits(1, 60, TIME))]);
+    let lab = Lab::new();
+    let job = |more: &str| Job::at(&server.url()).series(&[&format!("{{ name: hmi.sharp_720s{more} }}")]).yaml();
+    lab.write("job.yaml", job(""));
+    assert!(run(&lab, &server).0.is_complete());
+    assert_eq!(lab.proved("data").len(), 1);
+    lab.write("job.yaml", job(", harpnum: [378]"));
+    assert!(run(&lab, &server).0.is_complete());
+    assert!(lab.proved("data").is_empty(), "the service still lists it: it is this job that does not ask for it");
+    assert_eq!(lab.tree("data/.sunhaul/work/retired").len(), 1);
 }

@@ -20,3 +20,15 @@ fn the_tutorials_client_gets_the_very_files_that_are_served() {
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     assert_eq!(lab.tree("got"), lab.tree("upstream"));
 }
+
+#[test]
+#[ignore = "needs Python's requests: tests/run.sh installs it"]
+fn the_client_says_how_it_is_used() {
+    let client = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tutorial/client.py");
+    for arguments in [&[][..], &["http://localhost:8001", "sharp_720s"]] {
+        let said = Command::new("python3").arg(client).args(arguments).output().expect("python3");
+        assert_eq!(said.status.code(), Some(2), "{arguments:?}");
+        let told = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(told.starts_with("usage: client.py BASE") && told.lines().count() == 1, "{told}");
+    }
+}

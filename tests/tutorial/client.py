@@ -13,6 +13,9 @@ import sys
 
 import requests
 
+if len(sys.argv) not in (2, 5):
+    print("usage: client.py BASE [SERIES START END], such as client.py http://localhost:8001", file=sys.stderr)
+    sys.exit(2)
 base = sys.argv[1].rstrip("/")
 series, start_date, end_date = sys.argv[2:5] or ("sharp_720s", "2015-12-11T00:00:00Z", "2015-12-12T00:00:00Z")
 

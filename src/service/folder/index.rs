@@ -12,6 +12,9 @@ use super::Skipped;
 use super::name;
 use crate::failure::Class;
 use crate::fits::Keywords;
+use crate::manifest::cadence;
+use crate::service::holdings::Known;
+use crate::service::slot;
 use crate::untrusted::escape;
 
 /// One file to serve.
@@ -20,6 +23,8 @@ pub(super) struct Entry {
     pub(super) series: String,
     /// The start of exposure, in UTC.
     pub(super) date_obs: NaiveDateTime,
+    /// What else its headers and its name tell.
+    pub(super) known: Known,
     /// Below the folder, with `/` between its parts.
     pub(super) path: String,
     /// The plain file on disk.
@@ -104,5 +109,20 @@ fn entry(root: &Path, found: &Path, path: &str) -> Result<Option<Entry>, String>
         .ok_or("neither its header (DATE-OBS, T_REC) nor its name tells a time")?;
     let series =
         told.series.or_else(|| root.file_name()?.to_str().and_then(name::series)).unwrap_or("files".to_owned());
-    Ok(Some(Entry { series, date_obs, path: path.to_owned(), file }))
+    let known = known(&keywords, told.known, told.t_rec, &series);
+    Ok(Some(Entry { series, date_obs, known, path: path.to_owned(), file }))
+}
+
+/// What is known of a file: of its record the headers are the better witness, of its segment the name is.
+fn known(keywords: &Keywords, named: Known, slot: Option<NaiveDateTime>, series: &str) -> Known {
+    let slot = keywords.t_rec.as_deref().and_then(name::tai).or(slot);
+    // A compressor calls whatever it has packed by this name.
+    let extname = keywords.extname.clone().filter(|name| name != "COMPRESSED_IMAGE");
+    Known {
+        recnum: keywords.recnum.or(named.recnum),
+        harpnum: keywords.harpnum.or(named.harpnum),
+        quality: keywords.quality,
+        t_rec_index: slot.and_then(|slot| slot::index(slot, cadence::step(series))),
+        segment: named.segment.or_else(|| extname.as_deref().and_then(name::segment)),
+    }
 }

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use self::index::Entry;
-use super::holdings::{Content, Holdings, Item, SeriesName, Served, Shape};
+use super::holdings::{Content, Holdings, Item, SeriesName, Served, Shape, count};
 use crate::day::Window;
 
 /// A file that is not served, and why.
@@ -60,14 +60,23 @@ impl Holdings for Folder {
 
     fn list(&self, series: &str, window: Window) -> Option<Vec<Item>> {
         let files = self.series.get(series)?.values().filter(|entry| window.contains(entry.date_obs));
-        let item = |entry: &Entry| Item { date_obs: entry.date_obs, paths: vec![entry.path.clone()], record: None };
+        let item = |entry: &Entry| Item {
+            date_obs: entry.date_obs,
+            paths: vec![entry.path.clone()],
+            record: None,
+            known: entry.known.clone(),
+        };
         let mut items: Vec<Item> = files.map(item).collect();
         items.sort_by_key(|item| item.date_obs);
         Some(items)
     }
 
-    fn records(&self, _: &str, _: &[i64]) -> Option<Vec<Item>> {
+    fn fields(&self, _: &str) -> Option<&'static [&'static str]> {
         None
+    }
+
+    fn records(&self, _: &str, _: &[i64]) -> Vec<Item> {
+        Vec::new()
     }
 
     fn open(&self, series: &str, path: &str) -> io::Result<Option<Served>> {
@@ -94,8 +103,7 @@ impl Holdings for Folder {
 
     fn about(&self) -> String {
         let files: usize = self.series.values().map(BTreeMap::len).sum();
-        let one = |count: usize| if count == 1 { "" } else { "s" };
-        format!("{files} file{} of {} series", one(files), self.series.len())
+        format!("{} of {} series", count(files), self.series.len())
     }
 }
 

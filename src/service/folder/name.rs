@@ -6,6 +6,7 @@
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
+use crate::service::holdings::Known;
 use crate::service::slot;
 
 /// What a path tells.
@@ -15,6 +16,10 @@ pub(super) struct Told {
     pub(super) series: Option<String>,
     /// The time in the name, in UTC.
     pub(super) time: Option<NaiveDateTime>,
+    /// The same in TAI, when the name says that it is: then it is the slot.
+    pub(super) t_rec: Option<NaiveDateTime>,
+    /// The record, the region and the segment.
+    pub(super) known: Known,
 }
 
 /// True for a name with an ending of FITS.
@@ -27,24 +32,67 @@ pub(super) fn is_fits(path: &str) -> bool {
 pub(super) fn read(path: &str) -> Told {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     let stem = if is_fits(file) { file.rsplit_once('.').map_or(file, |(stem, _)| stem) } else { file };
-    let (named, time) = dotted(stem).or_else(|| underscored(stem)).unzip();
+    let mut told = dotted(stem).or_else(|| underscored(stem)).unwrap_or_default();
     let first = folder.split('/').next().unwrap_or("");
-    Told { series: named.as_deref().and_then(series).or_else(|| series(first)), time }
+    told.series = told.series.as_deref().and_then(series).or_else(|| series(first));
+    if told.time.is_none() {
+        told.known = numbered(folder.rsplit('/').next().unwrap_or(""), stem).unwrap_or_default();
+    }
+    told
 }
 
 /// `SERIES.HARPNUM.TIME.SEGMENT`: the series is what stands before the time, without the numbers.
-fn dotted(stem: &str) -> Option<(String, NaiveDateTime)> {
+fn dotted(stem: &str) -> Option<Told> {
     let parts: Vec<&str> = stem.split('.').collect();
     let at = parts.iter().position(|part| instant(part).is_some())?;
-    let named = parts[..at].iter().rposition(|part| !part.bytes().all(|byte| byte.is_ascii_digit()))?;
-    Some((parts[..=named].join("."), instant(parts[at])?))
+    let named = parts[..at].iter().rposition(|part| number(part).is_none())?;
+    let series = parts[..=named].join(".");
+    // Of the many numbers that stand before a time in such names, only a series of patches has the region's.
+    let harpnum = parts[named + 1..at].last().and_then(|part| number(part)).filter(|_| series.contains("harp"));
+    let segment = parts[at + 1..].last().and_then(|part| segment(part));
+    Some(Told {
+        series: Some(series),
+        time: instant(parts[at]),
+        t_rec: tai(parts[at]),
+        known: Known { harpnum, segment, ..Known::default() },
+    })
 }
 
 /// `SERIES_YYYYMMDD_HHMMSS`.
-fn underscored(stem: &str) -> Option<(String, NaiveDateTime)> {
+fn underscored(stem: &str) -> Option<Told> {
     let at = stem.len().checked_sub("_YYYYMMDD_HHMMSS".len())?;
     let (named, stamp) = stem.split_at_checked(at)?;
-    Some((named.to_owned(), instant(stamp.strip_prefix('_')?)?))
+    let time = instant(stamp.strip_prefix('_')?)?;
+    Some(Told { series: Some(named.to_owned()), time: Some(time), ..Told::default() })
+}
+
+/// The names of the HMI service's records: `RECNUM.SEGMENT`, `RECNUM_TIME_SEGMENT`, and `SEGMENT` in a folder `RECNUM`.
+fn numbered(parent: &str, stem: &str) -> Option<Known> {
+    let of = |recnum, part| Some(Known { recnum: Some(recnum), segment: Some(segment(part)?), ..Known::default() });
+    let dotted = || {
+        let (recnum, part) = stem.split_once('.')?;
+        of(number(recnum)?, part)
+    };
+    let underscored = || {
+        let mut words = stem.splitn(3, '_');
+        let (recnum, time) = (number(words.next()?)?, words.next()?);
+        number(time)?;
+        of(recnum, words.next()?)
+    };
+    // Shorter numbers are days, months and years.
+    let in_folder = || of(number(parent).filter(|_| parent.len() > 4)?, stem);
+    dotted().or_else(underscored).or_else(in_folder)
+}
+
+/// A number without a sign.
+fn number(text: &str) -> Option<i64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+/// A segment's name, or nothing: it holds letters, and what may stand in a URL beside them.
+pub(super) fn segment(text: &str) -> Option<String> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    (is_plain && text.bytes().any(|byte| byte.is_ascii_alphabetic())).then(|| text.to_owned())
 }
 
 /// A series name that can stand in a URL, or nothing.
@@ -62,15 +110,20 @@ const FORMS: [&str; 5] =
 /// `20110215_020000_TAI`, `2011-02-15T000013Z`, or a bare `2011-02-15`. What names no scale is UTC.
 pub(super) fn instant(text: &str) -> Option<NaiveDateTime> {
     let text = text.trim();
-    let (label, is_tai) = match text.strip_suffix("_TAI") {
-        Some(label) => (label, true),
-        None => (text.strip_suffix("_UTC").or_else(|| text.strip_suffix('Z')).unwrap_or(text), false),
-    };
-    let time = FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(label, form).ok()).or_else(|| {
-        let date = NaiveDate::parse_from_str(label, "%Y-%m-%d").ok()?;
-        Some(date.and_time(NaiveTime::MIN))
-    })?;
-    Some(if is_tai { slot::utc(time) } else { time })
+    match tai(text) {
+        Some(time) => Some(slot::utc(time)),
+        None => label(text.strip_suffix("_UTC").or_else(|| text.strip_suffix('Z')).unwrap_or(text)),
+    }
+}
+
+/// An instant that says it is TAI, as a TAI label.
+pub(super) fn tai(text: &str) -> Option<NaiveDateTime> {
+    label(text.trim().strip_suffix("_TAI")?)
+}
+
+fn label(text: &str) -> Option<NaiveDateTime> {
+    let date = || Some(NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_time(NaiveTime::MIN));
+    FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok()).or_else(date)
 }
 
 #[cfg(test)]
@@ -94,8 +147,34 @@ mod tests {
     }
 
     #[test]
+    fn names_tell_record_region_and_segment() {
+        for (path, recnum, harpnum, segment) in [
+            ("hmi.sharp_cea_720s.377.20110215_020000_TAI.Br.fits", None, Some(377), Some("Br")),
+            ("hmi.sharp_cea_720s.377.20110215_020000_TAI.conf_disambig.fits", None, Some(377), Some("conf_disambig")),
+            ("hmi.m_720s.20110215_020000_TAI.1.magnetogram.fits", None, None, Some("magnetogram")),
+            ("aia.lev1_euv_12s.171.2011-02-15T000013Z.image_lev1.fits", None, None, Some("image_lev1")),
+            ("hmi.m_720s.20110215_020000_TAI.1.fits", None, None, None),
+            ("hmi.ic_45s.20110215_020000_TAI.fits", None, None, None),
+            ("sharp_720s/5605571.Br.fits", Some(5_605_571), None, Some("Br")),
+            ("1958485_20160119011008_Br_err.fits", Some(1_958_485), None, Some("Br_err")),
+            ("hmi.sharp_720s/5605571/magnetogram.fits", Some(5_605_571), None, Some("magnetogram")),
+            ("2015/12/11/magnetogram.fits", None, None, None),
+            ("sharp_720s_20151211_182208.fits", None, None, None),
+            ("5605571.fits", None, None, None),
+            ("99999999999999999999.Br.fits", None, None, None),
+        ] {
+            let known = Known { recnum, harpnum, segment: segment.map(str::to_owned), ..Known::default() };
+            assert_eq!(read(path).known, known, "{path}");
+        }
+        let slot = |path: &str| read(path).t_rec.map(|slot| slot.to_string());
+        assert_eq!(slot("hmi.m_45s.20110215_020000_TAI.fits").as_deref(), Some("2011-02-15 02:00:00"));
+        assert_eq!(slot("sharp_720s_20151211_182208.fits"), None);
+    }
+
+    #[test]
     fn other_names_leave_the_series_to_the_folder_and_the_time_to_the_header() {
-        assert_eq!(read("cea/2015/12/11/5605571.Br.fits"), Told { series: Some("cea".into()), time: None });
+        let told = read("cea/2015/12/11/5605571.Br.fits");
+        assert_eq!((told.series.as_deref(), told.time), (Some("cea"), None));
         assert_eq!(read("Br.fits"), Told::default());
         assert_eq!(read("_20151211_182208.fits").series, None);
         assert_eq!(read("é_20151211_182208é").time, None);

@@ -7,6 +7,7 @@ use fitsio_pure::primary::build_primary_header;
 use fitsio_pure::value::Value;
 
 use super::*;
+use crate::service::holdings::Known;
 
 /// A FITS file that is a header alone.
 fn header(keywords: &[(&str, &str)]) -> Vec<u8> {
@@ -57,6 +58,27 @@ fn files_are_found_by_header_name_and_place_and_the_rest_is_told() {
     timeless.fits: neither its header (DATE-OBS, T_REC) nor its name tells a time
     ");
     insta::assert_snapshot!(folder.about(), @"5 files of 3 series");
+}
+
+#[test]
+fn of_a_record_the_headers_are_the_better_witness_and_of_a_segment_the_name() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let put = |path: &str, bytes: &[u8]| std::fs::write(dir.path().join(path), bytes).expect("a file");
+    let slot = ("T_REC", "2015.12.11_18:24:00_TAI");
+    put("hmi.sharp_720s.377.20151211_182400_TAI.Br.fits", &header(&[slot, ("EXTNAME", "COMPRESSED_IMAGE")]));
+    put("hmi.m_45s.20151211_182415_TAI.fits", &header(&[("EXTNAME", "COMPRESSED_IMAGE")]));
+    put("sharp_720s_20151211_182208.fits", &header(&[slot, ("EXTNAME", "magnetogram")]));
+    let (folder, _) = Folder::scan(dir.path()).expect("a folder");
+    let known = |series: &str| folder.series[series].values().next().expect("a file").known.clone();
+    let of = |harpnum, t_rec_index, segment: Option<&str>| Known {
+        harpnum,
+        t_rec_index,
+        segment: segment.map(str::to_owned),
+        ..Known::default()
+    };
+    assert_eq!(known("hmi.sharp_720s"), of(Some(377), Some(1_005_572), Some("Br")));
+    assert_eq!(known("hmi.m_45s"), of(None, None, None), "18:24:15 is no slot of 45 s");
+    assert_eq!(known("sharp_720s"), of(None, Some(1_005_572), Some("magnetogram")));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 
 use self::region::Sky;
-use self::series::{SERIES, SyntheticSeries};
+use self::series::{FIELDS, SERIES, SyntheticSeries};
 use super::holdings::{Content, Holdings, Item, SeriesName, Served, Shape};
 use super::slot::Slot;
 use crate::day::Window;
@@ -86,9 +86,13 @@ impl Holdings for Synthetic {
         Some(slots.flat_map(|slot| series.items(self.sky, Slot(slot))).collect())
     }
 
-    fn records(&self, series: &str, recnums: &[i64]) -> Option<Vec<Item>> {
-        let series = known(series)?;
-        Some(recnums.iter().filter_map(|recnum| series.item(self.sky, *recnum)).collect())
+    fn fields(&self, series: &str) -> Option<&'static [&'static str]> {
+        known(series).filter(|series| series.shape == Shape::V3).map(|_| FIELDS)
+    }
+
+    fn records(&self, series: &str, recnums: &[i64]) -> Vec<Item> {
+        let item = |series: &SyntheticSeries, recnum: &i64| series.item(self.sky, *recnum);
+        known(series).map_or(Vec::new(), |series| recnums.iter().filter_map(|recnum| item(series, recnum)).collect())
     }
 
     fn open(&self, series: &str, path: &str) -> io::Result<Option<Served>> {
@@ -107,7 +111,7 @@ impl Holdings for Synthetic {
     }
 
     fn about(&self) -> String {
-        format!("synthetic records of seed {} in {} series, from 2010-05-01 on", self.sky.seed, SERIES.len())
+        format!("synthetic records of seed {} in {} series, from 2010-05-01 to 2099-12-31", self.sky.seed, SERIES.len())
     }
 }
 

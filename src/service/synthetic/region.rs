@@ -70,8 +70,11 @@ impl Sky {
 
     /// The slot and region of a record, when there is such a record.
     pub(super) fn record(self, recnum: i64) -> Option<(Slot, Region)> {
-        let offset = recnum.checked_sub(FIRST_RECNUM).filter(|offset| (0..1 << 40).contains(offset))?;
+        let offset = recnum.checked_sub(FIRST_RECNUM).filter(|offset| *offset >= 0)?;
         let slot = Slot(Slot::FIRST.0 + offset / 4);
+        if slot >= Slot::END {
+            return None;
+        }
         let region = self.regions(slot).into_iter().find(|region| region.recnum(slot) == recnum)?;
         (!self.is_missing(slot)).then_some((slot, region))
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::region::{Region, Sky, small};
-use crate::service::holdings::{Item, Record, Shape};
+use crate::service::holdings::{Item, Known, Record, Shape};
 use crate::service::slot::Slot;
 
 /// One series.
@@ -77,6 +77,7 @@ impl SyntheticSeries {
             date_obs: slot.date_obs(),
             paths: self.segments.iter().map(|segment| self.path(slot, region, segment)).collect(),
             record: Some(record(sky, slot, region)),
+            known: Known::default(),
         };
         regions.into_iter().map(item).collect()
     }
@@ -127,6 +128,10 @@ fn record(sky: Sky, slot: Slot, region: Region) -> Record {
         keywords: keywords(sky, slot, region),
     }
 }
+
+/// What can be asked for: the keywords of every record, and one that the archive knows and no record here has.
+pub(super) const FIELDS: &[&str] =
+    &["area", "cmask", "distcoef", "harpnum", "lat_fwt", "lon_fwt", "noaa_ar", "npix", "quality", "t_rec"];
 
 /// A few of the keywords that the real records have.
 fn keywords(sky: Sky, slot: Slot, region: Region) -> BTreeMap<&'static str, Value> {

@@ -60,7 +60,12 @@ fn records_are_unique_and_found_again() {
         assert_eq!(paths.len(), items.iter().map(|item| item.paths.len()).sum::<usize>(), "{}", series.name);
         for item in &items {
             let recnum = item.record.as_ref().expect("a record").recnum;
-            assert_eq!(synthetic.records(&series.name, &[recnum]), Some(vec![item.clone()]));
+            assert_eq!(synthetic.records(&series.name, &[recnum]), vec![item.clone()]);
+            let fields = item.record.iter().flat_map(|record| record.keywords.keys());
+            assert!(fields.into_iter().all(|field| FIELDS.contains(field)));
+        }
+        for recnum in [i64::MIN, -1, 0, 999_999, 16_720_960, i64::MAX] {
+            assert_eq!(synthetic.records(&series.name, &[recnum]), vec![], "{recnum}");
         }
         let path = &items[40].paths[0];
         assert!(synthetic.open(&series.name, path).expect("no failure").is_some());

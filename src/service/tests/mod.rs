@@ -2,8 +2,6 @@
 
 mod listed;
 
-use std::net::Ipv4Addr;
-
 use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 use crate::fits::{Check, Proof};
 
-const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// The tutorial's day.
 const DAY: &str = "start=2015-12-11T00%3A00%3A00Z&end=2015-12-12T00%3A00%3A00Z";
@@ -156,7 +154,14 @@ async fn v2_and_v3_list_records_with_their_segments() {
     assert_eq!(record["meta"]["harpnum"], v3[0]["harpnum"]);
     assert_eq!(record["meta"].as_object().expect("an object").len(), 2);
     lab.get("HMI/hmi.sharp_cea_720s/meta/1,x").await.problem(400);
-    lab.get("HMI/hmi.sharp_cea_720s/meta/1").await.problem(404);
+    let unknown = lab.get(&format!("HMI/hmi.sharp_cea_720s/meta/{recnum}?fields=area,colour")).await.problem(400);
+    assert!(unknown.starts_with("unknown field `colour`: there are area, cmask"), "{unknown}");
+    lab.get(&format!("HMI/hmi.sharp_cea_720s/meta/{recnum}?field=area")).await.problem(400);
+    for absent in ["1", "99999999", &format!("{recnum},99999999")] {
+        let missing = lab.get(&format!("HMI/hmi.sharp_cea_720s/meta/{absent}")).await.problem(404);
+        assert!(missing.starts_with("`hmi.sharp_cea_720s` has no record "), "{missing}");
+    }
+    lab.get(&format!("HMI/sharp_cea_720s_nrt/meta/{recnum}")).await.problem(404);
 }
 
 #[tokio::test]
@@ -180,11 +185,47 @@ async fn a_file_comes_with_its_name_unquoted_and_its_validators() {
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_eq!(head.header("content-length"), got.body.len().to_string());
     assert_eq!(head.header("etag"), got.header("etag"));
-    let unchanged = lab.get_with(path, &[("if-none-match", got.header("etag"))]).await;
-    assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
     lab.get("HMI/sharp_720s/sharp_720s_20151211_182209").await.problem(404);
     let post = lab.send(reqwest::Method::POST, &lab.url(path), &[]).await;
     post.problem(405);
+}
+
+#[tokio::test]
+async fn a_file_that_the_reader_has_is_not_sent_again() {
+    let lab = Lab::embedded(0).await;
+    let path = "HMI/sharp_720s/sharp_720s_20151211_182208";
+    let whole = lab.get(path).await;
+    let (etag, modified) = (whole.header("etag").to_owned(), whole.header("last-modified").to_owned());
+    let (weak, among) = (format!("W/{etag}"), format!("\"x\", W/\"y\" ,{etag}"));
+    let (before, after) = ("Tue, 31 Dec 2019 23:59:59 GMT", "Wed, 01 Jan 2025 00:00:00 GMT");
+    for (status, headers) in [
+        (304, vec![("if-none-match", etag.as_str())]),
+        (304, vec![("if-none-match", &weak)]),
+        (304, vec![("if-none-match", &among)]),
+        (304, vec![("if-none-match", "\"x\""), ("if-none-match", &etag)]),
+        (304, vec![("if-none-match", "*")]),
+        (304, vec![("if-modified-since", &modified)]),
+        (304, vec![("if-modified-since", after)]),
+        (304, vec![("if-none-match", &etag), ("if-modified-since", before)]),
+        (304, vec![("if-none-match", &etag), ("range", "bytes=0-9")]),
+        (200, vec![("if-none-match", "\"x\"")]),
+        (200, vec![("if-none-match", "\"x\""), ("if-modified-since", &modified)]),
+        (200, vec![("if-modified-since", before)]),
+        (200, vec![("if-modified-since", "yesterday")]),
+        (206, vec![("if-none-match", "\"x\""), ("range", "bytes=0-9")]),
+    ] {
+        let got = lab.get_with(path, &headers).await;
+        assert_eq!(got.status, status, "{headers:?}");
+        assert_eq!(got.header("etag"), etag, "{headers:?}");
+        if status == 304 {
+            assert_eq!((got.body.len(), got.headers.get("content-length")), (0, None), "{headers:?}");
+            assert!(!got.header("date").is_empty(), "{headers:?}");
+        } else {
+            assert!(!got.body.is_empty(), "{headers:?}");
+        }
+    }
+    let head = lab.send(reqwest::Method::HEAD, &lab.url(path), &[("if-none-match", &etag)]).await;
+    assert_eq!(head.status, 304);
 }
 
 #[tokio::test]
@@ -249,6 +290,9 @@ async fn bad_questions_are_answered_with_what_to_ask() {
     lab.get("nowhere").await.problem(404);
     let escaped = lab.get("HMI/%1b%5b2J?start=2015-12-11&end=2015-12-12").await.problem(404);
     assert!(escaped.contains("\\u{1b}[2J"), "{escaped}");
+    for path in ["HMI/%ff", "HMI/sharp_720s/%ff", "%ff"] {
+        lab.get(path).await.problem(400);
+    }
 }
 
 #[tokio::test]
@@ -267,6 +311,8 @@ async fn other_hosts_are_sent_away() {
     let listed = public.get_with(&path, &[("host", "sun.example.org")]).await.json();
     let url = listed[0]["url"].as_str().expect("a URL");
     assert!(url.starts_with("https://sun.example.org/hmi/HMI/sharp_720s/"), "{url}");
+    let description = public.get_with("openapi.json", &[("host", "sun.example.org")]).await.json();
+    assert_eq!(description["servers"], json!([{ "url": "https://sun.example.org/hmi" }]));
 
     for (hosts, status) in
         [("", "400"), ("Host: localhost\r\nHost: evil.example\r\n", "400"), ("Host: localhost\r\n", "404")]
@@ -297,6 +343,35 @@ async fn the_page_to_try_it_from_is_there() {
         examples,
         [&json!("sharp_720s"), &json!("2015-12-11T00:00:00Z"), &json!("2015-12-12T00:00:00Z"), &json!(false)]
     );
+    assert_eq!(description["servers"][0]["url"], json!(lab.url("").trim_end_matches('/')));
+}
+
+#[tokio::test]
+async fn every_example_of_the_description_is_answered() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("s_20151211_182208.fits"), header_file()).expect("a file");
+    let over_folder = folder(dir.path(), LOOPBACK, Access::default()).await.expect("a service");
+    for (lab, paths) in [(Lab::embedded(0).await, 3), (Lab::over(over_folder), 2)] {
+        let description = lab.get("openapi.json").await.json();
+        let asked = description["paths"].as_object().expect("paths");
+        assert_eq!(asked.len(), paths, "a folder has no keywords to ask for");
+        for (path, what) in asked {
+            let mut url = path.trim_start_matches('/').to_owned();
+            let mut query = Vec::new();
+            for parameter in what["get"]["parameters"].as_array().expect("parameters") {
+                let (name, example) = (parameter["name"].as_str().expect("a name"), &parameter["example"]);
+                let example = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
+                match parameter["in"].as_str() {
+                    Some("path") => url = url.replace(&format!("{{{name}}}"), &example),
+                    Some("query") => query.push(format!("{name}={example}")),
+                    _ => {}
+                }
+            }
+            let got = lab.get(&format!("{url}?{}", query.join("&"))).await;
+            assert_eq!(got.status, 200, "{url}: {}", String::from_utf8_lossy(&got.body));
+            assert!(got.body.len() > 100, "{url}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -360,6 +435,10 @@ async fn the_real_segments_are_all_served_where_they_are_at_hand() {
     assert_eq!(items.len(), 7);
     for item in items {
         assert_eq!(item["date_obs"], json!("2011-02-15T01:58:12.300000Z"));
+        let told = ["recnum", "harpnum", "quality", "t_rec_index"].map(|key| item[key].as_i64());
+        assert_eq!(told, [Some(3_464_220), Some(377), Some(0), Some(794_290)]);
+        let segment = format!(".{}.fits", item["segment"].as_str().expect("a segment"));
+        assert!(item["url"].as_str().is_some_and(|url| url.ends_with(&segment)), "{item}");
         let got = lab.get(item["url"].as_str().expect("a URL")).await;
         let name = got.header("content-disposition").strip_prefix("attachment; filename=").expect("a name");
         assert!(got.body == std::fs::read(dir.join(name)).expect("the file"), "{name}");

@@ -78,7 +78,8 @@ fn number(text: &str) -> Option<i64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
-fn segment(text: &str) -> Option<String> {
+/// A segment's name as it may stand in a path.
+pub(super) fn segment(text: &str) -> Option<String> {
     let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.+".contains(&byte));
     is_plain.then(|| text.to_owned())
 }

@@ -8,8 +8,8 @@ use chrono::NaiveDateTime;
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use url::Url;
 
-use super::address::{Address, Named};
-use super::item::{Item, Text};
+use super::address::{Address, Named, segment};
+use super::item::{Item, Text, Whole};
 use super::sieve::{Facts, Sieve};
 use super::slot::{Grid, Slot};
 use crate::day::Day;
@@ -41,7 +41,7 @@ pub fn read_answer(answer: &[u8], base: &Url, series: &Series, day: &Day) -> Res
         base,
         day,
         grid: Grid::of(&series.name),
-        sieve: Sieve::of(series)?,
+        sieve: Sieve::of(series),
         items: 0,
         listed: Listed::default(),
     };
@@ -132,7 +132,7 @@ impl Reading<'_> {
             (Some(url), None) => {
                 let time = time("date_obs", item.date_obs.as_ref())?;
                 if self.is_in_day(time) {
-                    self.first_form(&url.0, time)?;
+                    self.first_form(item, &url.0, time)?;
                 }
                 Ok(())
             }
@@ -154,12 +154,24 @@ impl Reading<'_> {
         is_inside
     }
 
-    /// v1: one file a record, named by its path alone.
-    fn first_form(&mut self, url: &str, time: NaiveDateTime) -> Result<(), String> {
+    /// v1: one file a record, named by its path alone; a folder that is served may tell more.
+    fn first_form(&mut self, item: &Item<'_>, url: &str, time: NaiveDateTime) -> Result<(), String> {
         let address = self.address(url)?;
-        let slot = self.grid.around(time);
-        if self.sieve.keeps(Facts { segment: None, harpnum: None, quality: None, slot }) {
-            let key = address.bare_path().to_owned();
+        let slot = self.slot(item)?.or_else(|| self.grid.around(time));
+        let named = |Text(name): &Text<'_>| {
+            segment(name).ok_or_else(|| format!("`segment` is `{}`, which names none", escape(name)))
+        };
+        let segment = item.segment.as_ref().map(named).transpose()?;
+        let harpnum = item.harpnum.map(|harpnum| harpnum.0);
+        let key = address.bare_path().to_owned();
+        let facts = Facts {
+            file: &key,
+            segment: segment.as_deref(),
+            harpnum,
+            quality: item.quality.map(|quality| quality.0),
+            slot,
+        };
+        if self.sieve.keeps(facts) {
             self.listed.files.push(RemoteFile {
                 key,
                 url: address.url,
@@ -167,24 +179,21 @@ impl Reading<'_> {
                 name: None,
                 time,
                 t_rec: slot.and_then(Slot::label),
-                recnum: None,
-                harpnum: None,
-                segment: None,
+                recnum: item.recnum.map(|recnum| recnum.0),
+                harpnum,
+                segment,
                 wavelength: None,
                 bytes: None,
             });
+        } else {
+            self.listed.left_out += 1;
         }
         Ok(())
     }
 
     /// v2 and v3: a record with a file for each segment, or with none.
     fn later_form(&mut self, item: &Item<'_>, urls: &[Text<'_>], time: NaiveDateTime) -> Result<(), String> {
-        let slot = match item.t_rec_index {
-            None => None,
-            Some(index) => {
-                Some(self.grid.nth(index.0).ok_or_else(|| format!("`t_rec_index` {} is beyond any date", index.0))?)
-            }
-        };
+        let slot = self.slot(item)?;
         self.listed.without_file += u64::from(urls.is_empty());
         for Text(url) in urls {
             let address = self.address(url)?;
@@ -194,6 +203,7 @@ impl Reading<'_> {
                 return Err(format!("url `{}` is of another record than its `recnum` {}", escape(url), told.0));
             }
             let facts = Facts {
+                file: address.bare_path(),
                 segment: Some(&segment),
                 harpnum: item.harpnum.map(|harpnum| harpnum.0),
                 quality: item.quality.map(|quality| quality.0),
@@ -213,9 +223,18 @@ impl Reading<'_> {
                     wavelength: item.wavelnth.map(|wavelength| wavelength.0),
                     bytes: None,
                 });
+            } else {
+                self.listed.left_out += 1;
             }
         }
         Ok(())
+    }
+
+    /// The slot that an item states.
+    fn slot(&self, item: &Item<'_>) -> Result<Option<Slot>, String> {
+        let slot =
+            |Whole(index)| self.grid.nth(index).ok_or_else(|| format!("`t_rec_index` {index} is beyond any date"));
+        item.t_rec_index.map(slot).transpose()
     }
 
     fn address(&self, url: &str) -> Result<Address, String> {

@@ -8,6 +8,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Unexpected, Visitor};
 
 /// An item of v1 (`url`, `date_obs`), or of v2 and v3 (`urls`, `date__obs` and more). Other fields are passed over.
+///
+/// `sunhaul serve` adds to v1 what the files of a folder tell: the fields of v3, and `segment`.
 #[derive(Debug, Default)]
 pub(super) struct Item<'a> {
     pub(super) url: Option<Text<'a>>,
@@ -19,6 +21,7 @@ pub(super) struct Item<'a> {
     pub(super) harpnum: Option<Whole>,
     pub(super) quality: Option<Whole>,
     pub(super) wavelnth: Option<Whole>,
+    pub(super) segment: Option<Text<'a>>,
 }
 
 /// A string, borrowed where the JSON allows it.
@@ -59,6 +62,7 @@ impl<'de> Visitor<'de> for Fields {
                 "harpnum" => once("harpnum", &mut item.harpnum, &mut map)?,
                 "quality" => once("quality", &mut item.quality, &mut map)?,
                 "wavelnth" => once("wavelnth", &mut item.wavelnth, &mut map)?,
+                "segment" => once("segment", &mut item.segment, &mut map)?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }

@@ -40,7 +40,6 @@ impl Hmi {
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
-        sieve::Sieve::of(series)?;
         let question = question(&self.base, &series.name, day);
         let response = self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
         let answer = read(response).await?;

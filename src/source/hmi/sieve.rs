@@ -4,15 +4,17 @@
 
 use std::collections::BTreeSet;
 
-use super::slot::{Grid, Slot};
+use super::slot::Slot;
 use crate::failure::{Class, Failure};
 use crate::manifest::nearest::nearest;
-use crate::manifest::{Filters, Series};
+use crate::manifest::{Filters, Quality, Series};
 use crate::untrusted::escape;
 
 /// What the filters can ask of one file; `None` where the answer does not say.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts<'a> {
+    /// Its path.
+    pub(super) file: &'a str,
     pub(super) segment: Option<&'a str>,
     pub(super) harpnum: Option<i64>,
     pub(super) quality: Option<i64>,
@@ -22,37 +24,19 @@ pub(super) struct Facts<'a> {
 /// Lets through the files that are asked for, and notes why it cannot tell.
 #[derive(Debug)]
 pub(super) struct Sieve<'a> {
+    series: &'a str,
     filters: &'a Filters,
     cadence: Option<i64>,
     segments: BTreeSet<String>,
-    /// The first filter that a file gave no answer to, and why.
-    refusal: Option<(&'static str, &'static str)>,
+    /// The first filter that a file gave no answer to, what it asked, and the file.
+    refusal: Option<(&'static str, &'static str, String)>,
 }
 
 impl<'a> Sieve<'a> {
-    /// The filters of `series`.
-    ///
-    /// # Errors
-    /// `source-refused` for a cadence that the series' grid does not hold.
-    pub(super) fn of(series: &'a Series) -> Result<Sieve<'a>, Failure> {
-        let step = Grid::of(&series.name).step;
-        let cadence = match series.filters.cadence {
-            None => None,
-            Some(asked) => {
-                let seconds = i64::try_from(asked.as_secs()).unwrap_or(0);
-                if seconds == 0 || asked.subsec_nanos() != 0 || seconds % step != 0 {
-                    let why = format!(
-                        "series `{}`: cadence {} s is no multiple of the series' own {step} s; \
-                         nothing is interpolated, so write a multiple",
-                        escape(&series.name),
-                        asked.as_secs_f64()
-                    );
-                    return Err(Failure::new(Class::SourceRefused, why));
-                }
-                Some(seconds)
-            }
-        };
-        Ok(Sieve { filters: &series.filters, cadence, segments: BTreeSet::new(), refusal: None })
+    /// The filters of `series`. That its cadence is a multiple of the grid's step, the manifest has made sure of.
+    pub(super) fn of(series: &'a Series) -> Sieve<'a> {
+        let cadence = series.filters.cadence.map(|asked| i64::try_from(asked.as_secs()).unwrap_or(i64::MAX));
+        Sieve { series: &series.name, filters: &series.filters, cadence, segments: BTreeSet::new(), refusal: None }
     }
 
     /// True when the file is asked for.
@@ -67,14 +51,13 @@ impl<'a> Sieve<'a> {
         let filters = self.filters;
         let segments = filters.segments.as_ref();
         let harpnum = filters.harpnum.as_ref();
-        self.asks("segments", "which segment a file holds", segments, facts.segment, |wanted, segment| {
-            wanted.iter().any(|one| one == segment)
-        }) && self
-            .asks("harpnum", "a record's HARPNUM", harpnum, facts.harpnum, |wanted, harpnum| wanted.contains(&harpnum))
-            && self.asks("quality", "a record's QUALITY", filters.quality, facts.quality, |wanted, quality| {
-                bits(quality) & wanted.none_of == 0
-            })
-            && self.asks("cadence", "a record's slot", self.cadence, facts.slot, |cadence, slot| {
+        let file = facts.file;
+        let is_segment = |wanted: &Vec<String>, segment: &str| wanted.iter().any(|one| one == segment);
+        let is_good = |wanted: Quality, quality| bits(quality) & wanted.none_of == 0;
+        self.asks("segments", "the segment", file, segments, facts.segment, is_segment)
+            && self.asks("harpnum", "the HARPNUM", file, harpnum, facts.harpnum, |wanted, one| wanted.contains(&one))
+            && self.asks("quality", "the QUALITY", file, filters.quality, facts.quality, is_good)
+            && self.asks("cadence", "the slot", file, self.cadence, facts.slot, |cadence, slot| {
                 slot.is_multiple_of(cadence)
             })
     }
@@ -84,6 +67,7 @@ impl<'a> Sieve<'a> {
         &mut self,
         filter: &'static str,
         what: &'static str,
+        file: &str,
         wanted: Option<F>,
         told: Option<T>,
         fits: impl FnOnce(F, T) -> bool,
@@ -92,7 +76,7 @@ impl<'a> Sieve<'a> {
             (None, _) => true,
             (Some(wanted), Some(told)) => fits(wanted, told),
             (Some(_), None) => {
-                self.refusal.get_or_insert((filter, what));
+                self.refusal.get_or_insert_with(|| (filter, what, file.to_owned()));
                 false
             }
         }
@@ -103,10 +87,17 @@ impl<'a> Sieve<'a> {
     /// # Errors
     /// `source-refused` when one could not be applied, or when a segment is asked for that no file holds.
     pub(super) fn verdict(&self) -> Result<(), Failure> {
-        if let Some((filter, what)) = self.refusal {
+        if let Some((filter, what, file)) = &self.refusal {
+            let newer = if self.series.starts_with("hmi.") {
+                String::new()
+            } else {
+                format!(", or ask for `hmi.{}` if the service has it", escape(self.series))
+            };
             let why = format!(
-                "filter `{filter}` cannot be applied: the service's answer does not tell {what}; \
-                 leave the filter out, or ask for the series in the service's newer form (`hmi.NAME`)"
+                "filter `{filter}` cannot be applied: the service's answer does not tell {what} of `{}`; \
+                 leave the filter out{newer}; `sunhaul serve` reads it from headers (HARPNUM, QUALITY, T_REC) and names \
+                 (`SERIES.HARPNUM.TIME.SEGMENT.fits`)",
+                escape(file)
             );
             return Err(Failure::new(Class::SourceRefused, why));
         }

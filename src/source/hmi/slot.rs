@@ -4,10 +4,12 @@
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
-/// The grid's step where a series' name does not say another, in seconds.
+use crate::manifest::cadence;
+
+/// The one step whose lag is known, in seconds.
 const USUAL_STEP: i64 = 720;
 
-/// How long after its exposure's start a record of the usual step has its slot, in seconds of TAI.
+/// How long after its exposure's start a record of that step has its slot, in seconds of TAI.
 const LAG: i64 = 75;
 
 /// How far off that may be, in seconds.
@@ -42,8 +44,7 @@ pub(super) struct Slot(pub(super) i64);
 impl Grid {
     /// The grid that a series' name tells: `hmi.sharp_cea_720s_nrt` has 720 s.
     pub(super) fn of(series: &str) -> Grid {
-        let seconds = |word: &str| word.strip_suffix('s')?.parse().ok().filter(|step| (1..=86_400).contains(step));
-        Grid { step: series.split(['_', '.']).find_map(seconds).unwrap_or(USUAL_STEP) }
+        Grid { step: i64::try_from(cadence::step(series)).unwrap_or(USUAL_STEP) }
     }
 
     /// The slot with this number; `None` when it lies beyond any calendar.
@@ -125,13 +126,6 @@ mod tests {
         assert_eq!(tai_seconds(at("2016-12-31T23:59:60")), Some(before + 1));
         assert_eq!(tai_seconds(at("2017-01-01T00:00:00")), Some(before + 2));
         assert_eq!(tai_seconds(at("1993-01-01T00:00:00")), Some(27));
-    }
-
-    #[test]
-    fn the_step_is_read_from_the_name() {
-        for (name, step) in [("hmi.sharp_cea_720s_nrt", 720), ("hmi.M_45s", 45), ("sharp", 720), ("x_0s", 720)] {
-            assert_eq!(Grid::of(name).step, step, "{name}");
-        }
     }
 
     #[test]

@@ -71,8 +71,17 @@ fn an_honest_file_comes_whole_and_in_parts() {
     assert!(stale.head.starts_with("HTTP/1.1 200 ") && stale.body == body());
     let beyond = ask(&server, "/HMI/sharp_720s/a", &["Range: bytes=800000-"]);
     assert!(beyond.head.starts_with("HTTP/1.1 416 ") && beyond.head.contains("bytes */800000"), "{}", beyond.head);
+    for (condition, status) in [
+        (format!("If-None-Match: W/{etag}"), "304"),
+        ("If-Modified-Since: Fri, 11 Dec 2015 20:00:00 GMT".to_owned(), "304"),
+        ("If-None-Match: \"other\"".to_owned(), "200"),
+    ] {
+        let got = ask(&server, "/HMI/sharp_720s/a", &[&condition]);
+        assert!(got.head.starts_with(&format!("HTTP/1.1 {status} ")), "{condition}: {}", got.head);
+        assert_eq!(got.body.is_empty(), status == "304", "{condition}");
+    }
     let requests = server.requests_for("/HMI/sharp_720s/a");
-    assert_eq!(requests.len(), 4);
+    assert_eq!(requests.len(), 7);
     assert_eq!(requests[1].header("range"), Some("bytes=100-"));
     assert!(requests[0].at <= requests[1].at && requests[0].method == "GET");
 }

@@ -13,6 +13,8 @@ pub(crate) struct Answer {
     pub(super) framing: Framing,
     pub(super) ending: Ending,
     pub(super) ranges: Ranges,
+    /// A client that has the file gets 304.
+    pub(super) is_conditional: bool,
     pub(super) etag: Option<String>,
     pub(super) last_modified: Option<String>,
 }
@@ -77,12 +79,13 @@ impl Answer {
             framing: Framing::Length,
             ending: Ending::Whole,
             ranges: Ranges::Honest,
+            is_conditional: true,
             etag: None,
             last_modified: None,
         }
     }
 
-    /// A file: 200, with a strong `ETag` of its bytes, `Last-Modified`, and parts on request.
+    /// A file: 200, with a strong `ETag` of its bytes, `Last-Modified`, and on request parts, or 304.
     pub(crate) fn file(body: Vec<u8>) -> Answer {
         let etag = format!("\"{}\"", Digest::of(&body));
         let mut answer = Answer::new(200, "application/fits", body);
@@ -142,6 +145,12 @@ impl Answer {
     /// Another answer to requests for a part.
     pub(crate) fn ranges(mut self, ranges: Ranges) -> Answer {
         self.ranges = ranges;
+        self
+    }
+
+    /// The whole file whatever conditions are asked.
+    pub(crate) fn unconditional(mut self) -> Answer {
+        self.is_conditional = false;
         self
     }
 

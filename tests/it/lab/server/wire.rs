@@ -91,6 +91,8 @@ fn send(shared: &Shared, request: &Request, answer: &Answer, mut stream: &TcpStr
         add("Accept-Ranges", "bytes");
     }
     match &answer.framing {
+        // It has no body whatever it says; a length would be the file's.
+        _ if status == 304 => {}
         Framing::Length => add("Content-Length", &body.len().to_string()),
         Framing::Declared(lines) => lines.iter().for_each(|(name, value)| add(name, value)),
         Framing::UntilClose => add("Connection", "close"),
@@ -98,7 +100,7 @@ fn send(shared: &Shared, request: &Request, answer: &Answer, mut stream: &TcpStr
     }
     head.push_str("\r\n");
     stream.write_all(head.as_bytes())?;
-    if request.method == "HEAD" {
+    if request.method == "HEAD" || status == 304 {
         return Ok(Then::GoOn);
     }
     let chunked = matches!(answer.framing, Framing::Chunked);
@@ -161,6 +163,9 @@ struct Part {
 
 fn part(request: &Request, answer: &Answer) -> Part {
     let total = answer.body.len();
+    if answer.status == 200 && answer.is_conditional && is_known(request, answer) {
+        return Part { status: 304, range: 0..0, content_range: None };
+    }
     let whole = Part { status: answer.status, range: 0..total, content_range: None };
     if answer.status != 200 || answer.ranges == Ranges::Ignored {
         return whole;
@@ -192,6 +197,16 @@ fn part(request: &Request, answer: &Answer) -> Part {
         Ranges::Honest | Ranges::Ignored | Ranges::Unconditional => {
             Part { status: 206, content_range: Some(says(&asked)), range: asked }
         }
+    }
+}
+
+/// True when the client's conditions tell that it has these bytes.
+fn is_known(request: &Request, answer: &Answer) -> bool {
+    let bare = |etag: &str| etag.trim_start_matches("W/").to_owned();
+    match (request.header("if-none-match"), request.header("if-modified-since")) {
+        (Some(tag), _) => answer.etag.as_deref().is_some_and(|etag| bare(etag) == bare(tag)),
+        (None, Some(date)) => answer.last_modified.as_deref() == Some(date),
+        (None, None) => false,
     }
 }
 

@@ -1,0 +1,174 @@
+//! Ending a day: its files durable, its record named, and what it no longer asks for out of the way.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use rustix::fs::{self, AtFlags, RenameFlags};
+use rustix::io::Errno;
+
+use super::{DayWork, days};
+use crate::archive::durable::settle;
+use crate::archive::ground::Ground;
+use crate::archive::journal::Entry;
+use crate::archive::record::{DayRecord, FileLine, Lasting, State};
+use crate::archive::{Archive, Error};
+
+/// How a day is sealed.
+#[derive(Debug, Clone)]
+pub struct SealAs {
+    /// The record, but for its files.
+    pub lasting: Lasting,
+    /// What is listed and not there: the lines with `absent`.
+    pub absent: Vec<FileLine>,
+}
+
+impl DayWork {
+    /// Ends the day: `keys` are its files; their data and names reach stable storage, then the record gets its name,
+    /// then the journal goes. What the day no longer asks for is retired, unless another day names it too; the number
+    /// of those files comes with the record.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]; then nothing of this go is trusted by the next one.
+    pub fn seal(self, seal: SealAs, keys: &HashSet<String>) -> Result<(DayRecord, u64), Error> {
+        let have = std::mem::take(&mut *self.lock_have());
+        let mut files: Vec<FileLine> = have.into_values().filter(|f| keys.contains(&f.key)).collect();
+        if let Err(error) =
+            settle(&self.archive.tree, &self.root, files.iter().map(|f| f.path.as_str()), &days(&self.series))
+        {
+            // On a disk that takes no more lines: no journal is as good, and only forgets whose the files are.
+            self.journal.append(&[Entry::Unsynced {}]).or_else(|_| self.journal.remove())?;
+            return Err(error);
+        }
+        let wanted: HashSet<&str> = files.iter().map(|f| f.path.as_str()).collect();
+        let mut leaving: Vec<String> =
+            self.lock_ours().iter().filter(|p| !wanted.contains(p.as_str())).cloned().collect();
+        leaving.sort_unstable();
+        let retired = self.let_go(&leaving)?;
+        files.extend(seal.absent);
+        let record = DayRecord::new(seal.lasting, files);
+        // Written beside the day's parts: what a kill leaves there goes with them.
+        let staged = format!("record.{}", rustix::process::getpid().as_raw_nonzero());
+        let (days, name) = (days(&self.series), format!("{}.jsonl", self.date));
+        self.archive.tree.replace_with((&self.parts(), &staged), (&days, &name), true, |out| record.write(out))?;
+        self.forget_parts();
+        self.journal.remove()?;
+        Ok((record, retired))
+    }
+
+    /// Takes back the files of keys that are nobody's: two keys want one path. What a record names stays.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn take_back<'a>(&self, keys: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
+        for key in keys {
+            let Some(line) = self.lock_have().remove(key) else { continue };
+            let is_standing = !*self.withdrawn.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_recorded = |record: &DayRecord| record.files.iter().any(|f| f.path == line.path);
+            if is_standing && self.before.as_ref().is_some_and(is_recorded) {
+                continue;
+            }
+            let mut entries = vec![Entry::Void { key: key.to_owned() }];
+            let is_ours = self.lock_ours().contains(&line.path);
+            if is_ours {
+                entries.insert(0, Entry::Retire { path: line.path.clone() });
+            }
+            let ground = self.archive.ground()?;
+            self.journal.append(&entries)?;
+            if is_ours {
+                self.retire_all(&[line.path], ground.as_ref())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn let_go(&self, leaving: &[String]) -> Result<u64, Error> {
+        if leaving.is_empty() {
+            return Ok(0);
+        }
+        let ground = self.archive.ground()?;
+        // From here on an interrupted go is finished by the next one.
+        let entries: Vec<Entry> = leaving.iter().map(|path| Entry::Retire { path: path.clone() }).collect();
+        self.journal.append(&entries)?;
+        self.withdraw()?;
+        self.retire_all(leaving, ground.as_ref())
+    }
+
+    /// Retires the files at these paths that no other day names.
+    fn retire_all(&self, paths: &[String], ground: Option<&Ground>) -> Result<u64, Error> {
+        let others = match ground {
+            Some(ground) => ground.owners(&self.archive, (&self.series, self.date), paths)?,
+            None => HashMap::new(),
+        };
+        let mut retired = 0;
+        for path in paths.iter().filter(|path| !others.contains_key(path.as_str())) {
+            retired += u64::from(self.retire(path)?);
+        }
+        Ok(retired)
+    }
+
+    /// Moves a file of ours out of the way, to `retired/`. Its absence is fine, and what is no plain file stays.
+    pub(super) fn retire(&self, path: &str) -> Result<bool, Error> {
+        let tree = &self.archive.tree;
+        let mut is_moved = false;
+        if tree.length(path).is_some() {
+            let (dir, name) = tree.place(path)?;
+            let to = tree.make(&format!("{}/{}", Archive::work("retired", &self.series), self.date))?;
+            for attempt in 0u32.. {
+                let target = if attempt == 0 { name.to_owned() } else { format!("{name}.{attempt}") };
+                match fs::renameat_with(&*dir, name, &*to, &target, RenameFlags::NOREPLACE) {
+                    Ok(()) => is_moved = true,
+                    Err(Errno::NOENT) => {}
+                    Err(Errno::EXIST) => continue,
+                    Err(e) => return Err(Error::storage("retire", tree.path(path), e.into())),
+                }
+                break;
+            }
+        }
+        self.lock_ours().remove(path);
+        self.journal.append(&[Entry::Retired { path: path.to_owned() }])?;
+        Ok(is_moved)
+    }
+
+    /// Takes the old record down, once: it no longer vouches for what is about to move. What it knew goes to the
+    /// journal, under its own spec. Where days share ground, it is held.
+    pub(super) fn withdraw(&self) -> Result<(), Error> {
+        let mut withdrawn = self.withdrawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(record) = self.before.as_ref().filter(|_| !*withdrawn) else { return Ok(()) };
+        let known: Vec<FileLine> = {
+            let have = self.lock_have();
+            let paths: HashSet<&str> = have.values().map(|line| line.path.as_str()).collect();
+            let files = record.files.iter().filter(|f| f.sha256.is_some());
+            // A line of now says more of its key and of its path.
+            files.filter(|f| !have.contains_key(&f.key) && !paths.contains(f.path.as_str())).cloned().collect()
+        };
+        let mut entries = vec![Entry::head(record.header.spec, &self.job, record.header.state == State::Provisional)];
+        entries.extend(Entry::published(known));
+        entries.push(Entry::head(self.spec, &self.job, self.young.load(Ordering::Relaxed)));
+        self.journal.append(&entries)?;
+        // A power cut must not take both.
+        self.journal.sync()?;
+        let (days, name) = (days(&self.series), format!("{}.jsonl", self.date));
+        match fs::unlinkat(&*self.archive.tree.make(&days)?, &name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(e) => return Err(Error::storage("replace", self.archive.tree.path(&days).join(&name), e.into())),
+        }
+        *withdrawn = true;
+        Ok(())
+    }
+
+    /// Parts of a sealed day are of no use to anyone.
+    fn forget_parts(&self) {
+        let folder = self.archive.tree.path(&self.parts());
+        let Ok(entries) = std::fs::read_dir(&folder) else { return };
+        for entry in entries.flatten() {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+impl Drop for DayWork {
+    fn drop(&mut self) {
+        self.archive.sweep(&self.series, self.date);
+    }
+}

@@ -1,0 +1,189 @@
+//! Taking a day: locked, its record read again under the lock, and what an earlier go left weighed.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use chrono::NaiveDate;
+
+use super::{DayWork, Opened, Prior, Standing, days};
+use crate::archive::journal::{Entry, How, Journal, Named, Worth};
+use crate::archive::record::{DayRecord, State};
+use crate::archive::{Archive, Error};
+use crate::digest::Digest;
+use crate::manifest::SeriesId;
+
+impl Archive {
+    /// Takes a day: locks it, reads the record again under the lock, and what an earlier go left. Without `trust`, a
+    /// sealed record counts only as far as its files are there.
+    ///
+    /// # Errors
+    /// [`Error::Record`] when the day belongs to another job that asked for something else, [`Error::Newer`] when a
+    /// newer version wrote it or the journal; [`Error::NoLocks`] and [`Error::Storage`].
+    pub fn take(
+        self: &Arc<Self>,
+        series: &SeriesId,
+        date: NaiveDate,
+        spec: Digest,
+        job: &str,
+        trust: bool,
+    ) -> Result<Opened, Error> {
+        let Some(journal) = Journal::open(&self.tree, series, date, self.lock)? else {
+            return Ok(Opened::Held);
+        };
+        let before = match self.record_for(series, date, spec, job) {
+            Ok(before) => before,
+            Err(error) => {
+                journal.remove_if_new()?;
+                self.sweep(series, date);
+                return Err(error);
+            }
+        };
+        let is_this = before.as_ref().is_some_and(|record| record.header.spec == spec);
+        match before {
+            Some(record) if is_this && record.header.state == State::Sealed && trust => {
+                journal.remove()?;
+                self.sweep(series, date);
+                Ok(Opened::Done(Box::new(record)))
+            }
+            before => Ok(Opened::Work(Box::new(self.begin(series, date, (spec, job), journal, before)?))),
+        }
+    }
+
+    /// The record that stands, if it is one that this job may go on from.
+    fn record_for(
+        &self,
+        series: &SeriesId,
+        date: NaiveDate,
+        spec: Digest,
+        job: &str,
+    ) -> Result<Option<DayRecord>, Error> {
+        let record = match Archive::record(&self.root, series, date) {
+            Ok(record) => record,
+            // A record that cannot be read proves nothing; the day is done again and the record replaced.
+            Err(error @ Error::Record { .. }) => {
+                tracing::warn!(%error, "the day is done again");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(record) = &record
+            && record.header.spec != spec
+            && record.header.job != job
+        {
+            return Err(Error::record(
+                &Archive::record_path(&self.root, series, date),
+                1,
+                format!(
+                    "the job `{}` asked for something else under this id; give the series another id with `as:`, \
+                     or the job another root",
+                    crate::untrusted::escape(&record.header.job)
+                ),
+            ));
+        }
+        Ok(record)
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        series: &SeriesId,
+        date: NaiveDate,
+        (spec, job): (Digest, &str),
+        journal: Journal,
+        before: Option<DayRecord>,
+    ) -> Result<DayWork, Error> {
+        let root = self.tree.root_anew()?;
+        // Made now, so that the day's one sync covers it.
+        self.tree.make(&days(series))?;
+        let told = journal.begin(spec, job)?;
+        let mut ours: HashSet<String> = told.ours.into_iter().collect();
+        let mut have = BTreeMap::new();
+        let mut prior = BTreeMap::new();
+        if let Some(record) = &before {
+            let standing = match record.header.state {
+                State::Sealed if record.header.spec == spec => Standing::Final,
+                State::Provisional if record.header.spec == spec => Standing::Young,
+                _ => Standing::OtherSpec,
+            };
+            for file in record.files.iter().filter(|f| f.sha256.is_some()) {
+                ours.insert(file.path.clone());
+                // Under the same key another source has another file.
+                if record.header.spec.has_first_of(&spec) {
+                    prior.insert(file.key.clone(), Prior { line: file.clone(), standing });
+                }
+            }
+        }
+        // What was looked at now is written down again, so that a next go need not look.
+        let (mut published, mut entries) = (Vec::new(), Vec::new());
+        for named in told.files {
+            let (is_there, is_ours) = self.weigh(&named)?;
+            if is_ours {
+                ours.insert(named.line.path.clone());
+            }
+            let Named { line, worth, how, same_boot } = named;
+            let standing = match worth {
+                _ if !is_there => continue,
+                Worth::Nothing => continue,
+                Worth::Young => Standing::Young,
+                Worth::Other => Standing::OtherSpec,
+                Worth::This => {
+                    match how {
+                        How::Published if same_boot => {}
+                        How::Published | How::Meant => published.push(line.clone()),
+                        How::Found => entries.push(Entry::Kept(Box::new(line.clone()))),
+                    }
+                    have.insert(line.key.clone(), line);
+                    continue;
+                }
+            };
+            prior.insert(line.key.clone(), Prior { line, standing });
+        }
+        entries.extend(Entry::published(published));
+        journal.append(&entries)?;
+        Ok(DayWork {
+            archive: Arc::clone(self),
+            series: series.clone(),
+            date,
+            journal,
+            spec,
+            job: job.to_owned(),
+            young: AtomicBool::new(false),
+            root,
+            before,
+            withdrawn: Mutex::new(false),
+            have: Mutex::new(have),
+            prior,
+            ours: Mutex::new(ours),
+            after_crash: told.crashed,
+            empty_at: told.empty_at,
+        })
+    }
+
+    /// Whether a file that a journal names is there with its bytes, and whether its path is ours to displace.
+    fn weigh(&self, named: &Named) -> Result<(bool, bool), Error> {
+        let path = &named.line.path;
+        let length = self.tree.length(path);
+        if named.how == How::Published && named.same_boot {
+            // Line and file: have. Line without file: fetched again.
+            return Ok((length == named.line.bytes, true));
+        }
+        let is_there = length == named.line.bytes && self.hash(path)? == named.line.sha256;
+        let is_ours = match named.how {
+            How::Published => true,
+            How::Found => false,
+            // Whoever put another file there, it was not us, unless the machine went down and lost what we wrote: that
+            // leaves nothing, or the right length.
+            How::Meant => is_there || (!named.same_boot && (length == Some(0) || length == named.line.bytes)),
+        };
+        Ok((is_there, is_ours))
+    }
+
+    /// Removes the folders of a day's work that are empty.
+    pub(in crate::archive) fn sweep(&self, series: &SeriesId, date: NaiveDate) {
+        for kind in ["journal", "partial", "retired", "quarantine"] {
+            let folder = Archive::work(kind, series);
+            self.tree.prune(&format!("{folder}/{date}"));
+            self.tree.prune(&folder);
+        }
+    }
+}

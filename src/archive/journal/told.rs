@@ -1,0 +1,186 @@
+//! What a journal tells of an earlier go at the same day: its lines folded.
+//!
+//! What it does not do: look at the files. Whether they are there is for `day::take` to see.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+
+use super::{Entry, FORMAT};
+use crate::archive::{Error, FileLine, RelativePath};
+use crate::digest::Digest;
+
+/// What is left of an earlier go.
+#[derive(Debug, Default)]
+pub(in crate::archive) struct Told {
+    /// Files that lines name and no later line took back.
+    pub(in crate::archive) files: Vec<Named>,
+    /// Further paths that are ours to displace, though nothing is known of their bytes.
+    pub(in crate::archive) ours: BTreeSet<String>,
+    /// When the listing was last found empty, by a look for the same spec that no fuller one followed.
+    pub(in crate::archive) empty_at: Option<DateTime<Utc>>,
+    /// The machine went down, or lines are lost: writes of that time may be lost too.
+    pub(in crate::archive) crashed: bool,
+    /// How many bytes of the journal can be read.
+    pub(super) whole: usize,
+}
+
+/// One file that a journal names.
+#[derive(Debug)]
+pub(in crate::archive) struct Named {
+    pub(in crate::archive) line: FileLine,
+    pub(in crate::archive) worth: Worth,
+    pub(in crate::archive) how: How,
+    /// Written under this boot of this host: what was written then reads back now.
+    pub(in crate::archive) same_boot: bool,
+}
+
+/// What a line is worth to this go, if its file is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::archive) enum Worth {
+    /// It answers this spec.
+    This,
+    /// It answers this spec, by a listing that was not final.
+    Young,
+    /// It answers another spec of the same source.
+    Other,
+    /// Nothing: another source has another file under the same key, or a sync failed. The path may be ours.
+    Nothing,
+}
+
+/// How a file came to stand in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::archive) enum How {
+    /// It was about to get its name; whether it did is not known.
+    Meant,
+    /// It got its name from us.
+    Published,
+    /// It had its name already.
+    Found,
+}
+
+/// The folding of lines.
+#[derive(Default)]
+struct Fold {
+    files: BTreeMap<String, Named>,
+    /// Which key a path was given to last.
+    holders: BTreeMap<String, String>,
+    /// What a key had before it moved on, or before a sync failed.
+    left: Vec<Named>,
+}
+
+/// Folds a journal's lines.
+pub(super) fn tell(text: &[u8], (spec, own): (Digest, &str), boot_id: &str, path: &Path) -> Result<Told, Error> {
+    let mut told = Told::default();
+    let mut fold = Fold::default();
+    let (mut worth, mut is_same, mut same_boot) = (Worth::Nothing, false, true);
+    let mut stranger = None;
+    for (index, raw) in text.split_inclusive(|b| *b == b'\n').enumerate() {
+        // The last write was cut: by a kill, which loses nothing else.
+        if !raw.ends_with(b"\n") {
+            break;
+        }
+        let entry = match serde_json::from_slice::<Entry>(raw) {
+            Ok(entry) => entry,
+            Err(error) => {
+                tracing::warn!(journal = %path.display(), line = index + 1, %error, "the journal is not read further");
+                told.crashed = true;
+                break;
+            }
+        };
+        match entry {
+            Entry::Journal { format, boot_id: boot, spec: asked, job, young } => {
+                if format != FORMAT {
+                    let format = crate::untrusted::escape(&format).into_owned();
+                    return Err(Error::Newer { path: path.to_owned(), format });
+                }
+                same_boot = boot == boot_id;
+                told.crashed |= !same_boot;
+                is_same = asked == spec;
+                stranger = (!is_same && !job.is_empty() && job != own).then_some(job);
+                worth = match () {
+                    () if is_same && young => Worth::Young,
+                    () if is_same => Worth::This,
+                    () if asked.has_first_of(&spec) => Worth::Other,
+                    // Under the same key another source has another file.
+                    () => Worth::Nothing,
+                };
+                if !is_same {
+                    told.empty_at = None;
+                }
+            }
+            Entry::File(_) | Entry::Kept(_) if stranger.is_some() => {
+                let why = format!(
+                    "the job `{}` began this day and asked for something else under this id; give the series another id \
+                     with `as:`, or the job another root; or run that job to its end, or `sunhaul clean`",
+                    crate::untrusted::escape(stranger.as_deref().unwrap_or_default())
+                );
+                return Err(Error::record(path, index + 1, why));
+            }
+            Entry::File(line) => fold.name(Named { line: *line, worth, how: How::Meant, same_boot }),
+            Entry::Kept(line) => fold.name(Named { line: *line, worth, how: How::Found, same_boot }),
+            Entry::Published { keys } => {
+                for key in keys {
+                    if let Some(named) = fold.files.get_mut(&key) {
+                        named.how = How::Published;
+                    }
+                }
+            }
+            Entry::Void { key } => {
+                if let Some(named) = fold.files.remove(&key) {
+                    fold.holders.remove(&named.line.path);
+                }
+            }
+            Entry::Retire { path } => {
+                if RelativePath::from_record(&path).is_some() {
+                    told.ours.insert(path);
+                }
+            }
+            Entry::Retired { path } => {
+                told.ours.remove(&path);
+                fold.leave(&path);
+            }
+            Entry::Unsynced {} => fold.distrust(),
+            Entry::Empty { at } => told.empty_at = is_same.then_some(at),
+            Entry::Listed {} => told.empty_at = None,
+        }
+        told.whole += raw.len();
+    }
+    told.files = fold.left;
+    told.files.extend(fold.files.into_values());
+    Ok(told)
+}
+
+impl Fold {
+    fn name(&mut self, named: Named) {
+        let (key, path) = (named.line.key.clone(), named.line.path.clone());
+        if RelativePath::from_record(&path).is_none() {
+            return;
+        }
+        // A later line on the same path has displaced what an earlier one put there, under whatever key.
+        if let Some(other) = self.holders.insert(path.clone(), key.clone()).filter(|other| *other != key) {
+            self.files.remove(&other);
+        }
+        if let Some(earlier) = self.files.insert(key, named)
+            && earlier.line.path != path
+        {
+            self.holders.remove(&earlier.line.path);
+            self.left.push(Named { worth: Worth::Nothing, ..earlier });
+        }
+    }
+
+    /// What stood at `path` stands there no more.
+    fn leave(&mut self, path: &str) {
+        if let Some(key) = self.holders.remove(path) {
+            self.files.remove(&key);
+        }
+        self.left.retain(|named| named.line.path != path);
+    }
+
+    fn distrust(&mut self) {
+        self.holders.clear();
+        let files = std::mem::take(&mut self.files).into_values();
+        self.left.extend(files.map(|named| Named { worth: Worth::Nothing, ..named }));
+    }
+}

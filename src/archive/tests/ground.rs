@@ -1,0 +1,100 @@
+//! Layouts that let days name one path: what another day names is neither retired nor displaced.
+
+use super::*;
+
+/// An archive whose days share ground, with a day of series `s` and one of another series.
+struct Shared {
+    lab: Lab,
+    other: SeriesId,
+}
+
+impl Shared {
+    fn new() -> Shared {
+        let lab = Lab::new();
+        lab.archive.share_ground().unwrap();
+        Shared { lab, other: SeriesId("other".into()) }
+    }
+
+    fn work(&self, series: &SeriesId, spec: &str) -> DayWork {
+        match self.lab.archive.take(series, self.lab.date, spec_of(spec), "job", true).unwrap() {
+            Opened::Work(work) => *work,
+            other => panic!("expected a day to work on, found {other:?}"),
+        }
+    }
+
+    /// A sealed day of the other series, with this file.
+    fn others(&self, body: &str) {
+        let work = self.work(&self.other, "a");
+        publish(&work, "k", "flat/a", body).unwrap();
+        self.seal_other(work, "a", &["k"]);
+    }
+
+    fn seal_other(&self, work: DayWork, spec: &str, keys: &[&str]) -> u64 {
+        let mut lasting = lasting(&self.lab, spec, State::Sealed);
+        lasting.series = self.other.0.clone();
+        let keys = keys.iter().map(|k| (*k).to_owned()).collect();
+        work.seal(SealAs { lasting, absent: Vec::new() }, &keys).unwrap().1
+    }
+}
+
+#[test]
+fn a_file_that_two_days_share_is_retired_by_neither_alone() {
+    let shared = Shared::new();
+    let Shared { lab, other } = &shared;
+    shared.others("one");
+    let work = lab.work("a");
+    assert_eq!(publish(&work, "k", "flat/a", "one").unwrap(), Published::Kept);
+    publish(&work, "k2", "flat/b", "two").unwrap();
+    lab.seal(work, "a", State::Sealed, &["k", "k2"]);
+    // It asks for neither any more.
+    lab.seal(lab.work("b"), "b", State::Sealed, &[]);
+    assert_eq!(lab.text("flat/a"), "one");
+    assert_eq!(lab.text(".sunhaul/work/retired/s/2015-12-11/b"), "two", "its own alone is retired");
+    // The last one that names it may let it go.
+    assert_eq!(shared.seal_other(shared.work(other, "b"), "b", &[]), 1);
+    assert!(!lab.root().join("flat/a").exists());
+}
+
+#[test]
+fn a_file_that_an_unfinished_day_names_stays_as_well() {
+    let shared = Shared::new();
+    let Shared { lab, other } = &shared;
+    let work = lab.work("a");
+    publish(&work, "k", "flat/a", "one").unwrap();
+    lab.seal(work, "a", State::Sealed, &["k"]);
+    let unfinished = shared.work(other, "a");
+    assert_eq!(publish(&unfinished, "k", "flat/a", "one").unwrap(), Published::Kept);
+    lab.seal(lab.work("b"), "b", State::Sealed, &[]);
+    assert_eq!(lab.text("flat/a"), "one");
+}
+
+#[test]
+fn a_file_that_another_day_names_is_not_displaced_by_other_bytes() {
+    let shared = Shared::new();
+    let lab = &shared.lab;
+    shared.others("one");
+    let work = lab.work("a");
+    publish(&work, "k", "flat/a", "one").unwrap();
+    lab.seal(work, "a", State::Provisional, &["k"]);
+    let work = lab.work("a");
+    for again in [publish(&work, "k", "flat/a", "two"), by_part(&work, "k", "flat/a", "two")] {
+        let error = again.unwrap_err();
+        assert_eq!(error.class(), Class::Collision);
+        assert!(error.to_string().contains("other 2015-12-11"), "{error}");
+    }
+    assert_eq!(lab.text("flat/a"), "one");
+    // Damaged, it is nobody's good file: the bytes that are due may take its place.
+    std::fs::write(lab.root().join("flat/a"), "bad").unwrap();
+    assert_eq!(publish(&work, "k", "flat/a", "one").unwrap(), Published::Replaced);
+    assert_eq!(lab.text("flat/a"), "one");
+}
+
+#[test]
+fn where_two_keys_of_a_day_collide_another_days_file_stays() {
+    let shared = Shared::new();
+    shared.others("one");
+    let work = shared.lab.work("a");
+    publish(&work, "k", "flat/a", "one").unwrap();
+    work.take_back(["k"]).unwrap();
+    assert_eq!(shared.lab.text("flat/a"), "one");
+}

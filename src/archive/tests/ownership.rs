@@ -1,0 +1,273 @@
+//! What is whose: files that were only meant to be published, found, taken back, or lost in a crash; and what a day
+//! leaves behind.
+
+use super::*;
+
+const JOURNAL: &str = ".sunhaul/work/journal/s/2015-12-11.jsonl";
+
+impl Lab {
+    fn put(&self, at: &str, bytes: &str) {
+        let at = self.root().join(at);
+        std::fs::create_dir_all(at.parent().unwrap()).unwrap();
+        std::fs::write(at, bytes).unwrap();
+    }
+
+    /// As if the machine had been started anew since the journal was written.
+    fn boot(&self) {
+        self.put(JOURNAL, &self.text(JOURNAL).replace("\"boot_id\":\"", "\"boot_id\":\"another-"));
+    }
+
+    fn exists(&self, at: &str) -> bool {
+        self.root().join(at).exists()
+    }
+}
+
+#[test]
+fn a_users_file_where_one_was_only_meant_to_be_is_never_taken_for_ours() {
+    // What a kill between the journal line and the name leaves: nothing says that the file got its name.
+    for (theirs, is_kept) in [("own", false), ("longer", false), ("", false), ("one", true)] {
+        let lab = Lab::new();
+        publish(&lab.work("a"), "k1", "s/a", "one").unwrap();
+        lab.put("s/a", theirs);
+        let work = lab.work("a");
+        assert_eq!(work.have("k1").is_some(), is_kept, "{theirs}");
+        let again = publish(&work, "k1", "s/a", "one");
+        assert_eq!(again.map_err(|e| e.class()).ok(), is_kept.then_some(Published::Kept), "{theirs}");
+        lab.seal(work, "a", State::Sealed, &[]);
+        assert_eq!(lab.exists("s/a"), !is_kept, "only what is ours is retired");
+        if !is_kept {
+            assert_eq!(lab.text("s/a"), theirs);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_known_to_be_ours_may_be_displaced_whatever_became_of_it() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    publish(&work, "k1", "s/a", "one").unwrap();
+    publish(&work, "k2", "s/b", "two").unwrap();
+    drop(work);
+    assert!(lab.text(JOURNAL).contains(r#"{"published":{"keys":["k1"]}}"#), "told with the line after it");
+    lab.put("s/a", "edited");
+    assert_eq!(publish(&lab.work("a"), "k1", "s/a", "one").unwrap(), Published::Replaced);
+}
+
+#[test]
+fn a_file_that_was_found_stays_the_users_until_a_record_names_it() {
+    let lab = Lab::new();
+    lab.put("s/a", "one");
+    assert_eq!(publish(&lab.work("a"), "k1", "s/a", "one").unwrap(), Published::Kept);
+    lab.put("s/a", "my notes");
+    let work = lab.work("a");
+    assert_eq!(work.have("k1"), None);
+    assert_eq!(publish(&work, "k1", "s/a", "one").unwrap_err().class(), Class::Occupied);
+    lab.put("s/a", "one");
+    assert_eq!(publish(&work, "k1", "s/a", "one").unwrap(), Published::Kept);
+    drop(work);
+    lab.seal(lab.work("b"), "b", State::Sealed, &[]);
+    assert_eq!(lab.text("s/a"), "one", "another question does not ask for it, and it is not ours to retire");
+}
+
+#[test]
+fn a_file_that_two_keys_want_is_taken_back_and_nobodys() {
+    let lab = Lab::new();
+    lab.put("s/own", "mine");
+    let work = lab.work("a");
+    publish(&work, "k1", "s/a", "one").unwrap();
+    publish(&work, "k2", "s/own", "mine").unwrap();
+    work.take_back(["k1", "k2", "k3"]).unwrap();
+    assert_eq!((work.have("k1"), work.have("k2")), (None, None));
+    drop(work);
+    assert!(!lab.exists("s/a"));
+    assert_eq!(lab.text(".sunhaul/work/retired/s/2015-12-11/a"), "one");
+    assert_eq!(lab.text("s/own"), "mine", "the user's own file stays");
+    // What somebody puts there from now on is theirs.
+    lab.put("s/a", "their");
+    let work = lab.work("a");
+    assert_eq!(publish(&work, "k1", "s/a", "one").unwrap_err().class(), Class::Occupied);
+    lab.seal(work, "a", State::Sealed, &[]);
+    assert_eq!((lab.text("s/a"), lab.text("s/own")), ("their".into(), "mine".into()));
+}
+
+#[test]
+fn what_a_standing_record_names_is_not_taken_back() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    publish(&work, "k1", "s/a", "one").unwrap();
+    lab.seal(work, "a", State::Provisional, &["k1"]);
+    let work = lab.work("a");
+    work.adopt(vec![line("k1", "s/a", "one")]).unwrap();
+    work.take_back(["k1"]).unwrap();
+    assert_eq!(lab.text("s/a"), "one");
+    let record = Archive::record(lab.root(), &lab.series, lab.date).unwrap().expect("it stands");
+    assert!(Archive::missing(lab.root(), &record).is_empty());
+}
+
+#[test]
+fn only_what_a_lost_write_can_leave_is_displaced_after_a_crash() {
+    let lab = Lab::new();
+    publish(&lab.work("a"), "k1", "s/a", "one").unwrap();
+    lab.boot();
+    lab.put("s/a", "\0\0\0");
+    lab.put("s/b", "");
+    lab.put("s/c", "my notes");
+    let work = lab.work("a");
+    assert_eq!(publish(&work, "k1", "s/a", "one").unwrap(), Published::Replaced);
+    assert_eq!(publish(&work, "k2", "s/b", "two").unwrap(), Published::Replaced, "its line was lost with it");
+    assert_eq!(publish(&work, "k3", "s/c", "three").unwrap_err().class(), Class::Occupied);
+    // Without a crash an empty file is as much the user's as any other.
+    let lab = Lab::new();
+    lab.put("s/b", "");
+    assert_eq!(publish(&lab.work("a"), "k2", "s/b", "two").unwrap_err().class(), Class::Occupied);
+    // A journal that lost all its lines tells of one too.
+    lab.put(JOURNAL, "");
+    assert_eq!(publish(&lab.work("a"), "k2", "s/b", "two").unwrap(), Published::Replaced);
+}
+
+#[test]
+fn d_10_a_journal_is_cut_where_it_cannot_be_read_so_that_later_lines_count() {
+    let lab = Lab::new();
+    publish(&lab.work("a"), "k1", "s/a", "one").unwrap();
+    lab.put(JOURNAL, &format!("{}\0\0\0\n{{\"void\":{{\"key\":\"k1\"}}}}\n", lab.text(JOURNAL)));
+    let work = lab.work("a");
+    assert!(work.have("k1").is_some());
+    publish(&work, "k2", "s/b", "two").unwrap();
+    drop(work);
+    let work = lab.work("a");
+    assert!(work.have("k1").is_some() && work.have("k2").is_some());
+}
+
+#[test]
+fn d_10_a_journal_of_a_newer_version_is_refused_and_left_alone() {
+    let lab = Lab::new();
+    publish(&lab.work("a"), "k1", "s/a", "one").unwrap();
+    let newer = lab.text(JOURNAL).replace("journal/1", "journal/2");
+    lab.put(JOURNAL, &newer);
+    let error = lab.archive.take(&lab.series, lab.date, spec_of("a"), "job", true).unwrap_err();
+    assert!(matches!(error, Error::Newer { .. }), "{error}");
+    assert_eq!(lab.text(JOURNAL), newer);
+}
+
+#[test]
+fn what_a_young_day_had_is_asked_about_again_and_what_an_old_one_had_is_not() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    work.note_young().unwrap();
+    publish(&work, "k1", "s/a", "one").unwrap();
+    drop(work);
+    let work = lab.work("a");
+    assert_eq!((work.have("k1"), work.prior("k1").unwrap().standing), (None, Standing::Young));
+    work.adopt(vec![line("k1", "s/a", "one")]).unwrap();
+    drop(work);
+    let work = lab.work("a");
+    assert_eq!(work.have("k1"), Some(line("k1", "s/a", "one")));
+    lab.seal(work, "a", State::Provisional, &["k1"]);
+    let work = lab.work("a");
+    assert_eq!(work.prior("k1").unwrap().standing, Standing::Young);
+    // The record is taken down for another file: what it knew is no surer for that.
+    publish(&work, "k2", "s/a", "two").unwrap();
+    drop(work);
+    let work = lab.work("a");
+    assert_eq!((work.have("k1"), work.have("k2").is_some()), (None, true));
+}
+
+#[test]
+fn a_day_that_may_not_be_taken_leaves_no_journal_behind() {
+    let lab = Lab::new();
+    lab.seal(lab.work("a"), "a", State::Sealed, &[]);
+    let take = || lab.archive.take(&lab.series, lab.date, spec_of("b"), "other", true);
+    take().unwrap_err();
+    assert!(!lab.exists(JOURNAL) && !lab.exists(".sunhaul/work/journal/s"));
+    lab.put(JOURNAL, "{\"listed\":{}}\n");
+    take().unwrap_err();
+    assert!(lab.exists(JOURNAL), "what was there before stays");
+}
+
+#[test]
+fn a_day_that_another_job_began_otherwise_is_that_jobs() {
+    let lab = Lab::new();
+    publish(&lab.work("a"), "k1", "s/a", "one").unwrap();
+    let journal = lab.text(JOURNAL);
+    let take = |spec: &str, job: &str| lab.archive.take(&lab.series, lab.date, spec_of(spec), job, true);
+    let error = take("b", "other").unwrap_err();
+    assert_eq!(error.class(), Class::Record);
+    assert!(error.to_string().contains("`job`") && error.to_string().contains("`as:`"), "{error}");
+    assert_eq!((lab.text(JOURNAL), lab.text("s/a")), (journal, "one".into()));
+    assert!(matches!(take("b", "job").unwrap(), Opened::Work(_)), "a job may ask otherwise");
+    assert!(matches!(take("a", "other").unwrap(), Opened::Work(_)), "the same question is shared");
+    // What holds no files keeps nobody out.
+    let lab = Lab::new();
+    drop(lab.work("a"));
+    assert!(matches!(lab.archive.take(&lab.series, lab.date, spec_of("b"), "other", true).unwrap(), Opened::Work(_)));
+}
+
+#[test]
+fn a_record_in_the_making_lies_in_the_days_own_work() {
+    let lab = Lab::new();
+    lab.put(".sunhaul/work/partial/s/2015-12-11/record.4711", "what a kill left");
+    let work = lab.work("a");
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(lab.root().join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    let days = ".sunhaul/days/s";
+    let staging = ".sunhaul/work/partial/s/2015-12-11";
+    let written = lab.archive.tree.replace_with((staging, "record.1"), (days, "x.jsonl"), true, |out| {
+        assert_eq!(names(days), Vec::<String>::new(), "nothing half is among the records");
+        out.write_all(b"x")
+    });
+    written.unwrap();
+    std::fs::remove_file(lab.root().join(days).join("x.jsonl")).unwrap();
+    lab.seal(work, "a", State::Sealed, &[]);
+    assert_eq!(names(days), ["2015-12-11.jsonl"]);
+    assert!(!lab.exists(".sunhaul/work/partial/s"));
+}
+
+#[test]
+fn a_day_leaves_no_empty_folder_in_the_work() {
+    let kinds = || ["journal", "partial", "quarantine", "retired"].map(|kind| format!(".sunhaul/work/{kind}/s"));
+    let lab = Lab::new();
+    let work = lab.work("a");
+    by_part(&work, "k1", "s/a", "one").unwrap();
+    lab.seal(work, "a", State::Sealed, &["k1"]);
+    assert!(!kinds().iter().any(|folder| lab.exists(folder)));
+    // Nothing was there to retire.
+    std::fs::remove_file(lab.root().join("s/a")).unwrap();
+    let work = lab.work("b");
+    work.part("k1").unwrap();
+    drop(work);
+    assert_eq!(kinds().map(|folder| lab.exists(&folder)), [true, false, false, false], "an unfinished day's journal");
+    lab.seal(lab.work("b"), "b", State::Sealed, &[]);
+    assert!(!kinds().iter().any(|folder| lab.exists(folder)));
+    // Cleaning takes the folders, too.
+    let work = lab.work("c");
+    drop(work.part("k").unwrap().create(&Validators::default()).unwrap());
+    drop(work);
+    lab.archive.clean().unwrap();
+    assert!(!kinds().iter().any(|folder| lab.exists(folder)));
+}
+
+#[test]
+fn a_folder_that_goes_while_another_day_enters_it_is_made_again() {
+    let lab = Lab::new();
+    std::thread::scope(|scope| {
+        for nth in 1..=4 {
+            let lab = &lab;
+            scope.spawn(move || {
+                let date = NaiveDate::from_ymd_opt(2016, 1, nth).unwrap();
+                for _ in 0..200 {
+                    match lab.archive.take(&lab.series, date, spec_of("a"), "job", true).unwrap() {
+                        Opened::Work(work) => {
+                            drop(work.part("k").unwrap().create(&Validators::default()).unwrap());
+                            work.part("k").unwrap().discard().unwrap();
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                    let path = lab.root().join(format!(".sunhaul/work/journal/s/{date}.jsonl"));
+                    std::fs::remove_file(path).unwrap();
+                }
+            });
+        }
+    });
+}

@@ -1,0 +1,358 @@
+//! One attempt at a time against a server that answers by script: what becomes of a part, and of a file that is here.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::archive::{Archive, DayWork, Opened};
+use crate::manifest::{Limits, LockMode, Rate, Retry, SeriesId, Timeouts};
+use crate::net::{Net, Policy};
+
+/// The validator of all that is served here.
+const TAG: &str = "\"one\"";
+
+/// Bytes that differ from place to place, with a name that no check knows.
+fn bytes(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at / 7).to_le_bytes()[0] ^ at.to_le_bytes()[1]).collect()
+}
+
+/// An answer's head and body.
+fn answer(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let mut answer = format!("HTTP/1.1 {status}\r\nDate: Sat, 12 Dec 2015 20:00:00 GMT\r\n").into_bytes();
+    for (name, value) in headers {
+        answer.extend(format!("{name}: {value}\r\n").bytes());
+    }
+    answer.extend(format!("Content-Length: {}\r\nConnection: close\r\n\r\n", body.len()).bytes());
+    answer.extend(body);
+    answer
+}
+
+fn whole(body: &[u8]) -> Vec<u8> {
+    answer("200 OK", &[("ETag", TAG)], body)
+}
+
+/// The rest from `from` on, said to be so, of `total` bytes.
+fn rest(body: &[u8], from: u64, total: usize) -> Vec<u8> {
+    let range = format!("bytes {from}-{}/{total}", body.len() - 1);
+    let body = &body[usize::try_from(from).unwrap()..];
+    answer("206 Partial Content", &[("ETag", TAG), ("Content-Range", &range)], body)
+}
+
+/// A file on a server, and the place of its part.
+struct Lab {
+    _folder: tempfile::TempDir,
+    client: Client,
+    file: RemoteFile,
+    work: Box<DayWork>,
+    /// The heads of the requests so far.
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Lab {
+    /// Each answer goes to one request, in turn.
+    fn new(answers: Vec<Vec<u8>>) -> Lab {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base: url::Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let head: Vec<String> = lines.map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+                seen.lock().unwrap().push(head.join("\n").to_lowercase());
+                // The client may have heard enough before the end.
+                let _ = stream.write_all(&answer);
+            }
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Arc::new(Archive::open(folder.path(), LockMode::Flock).unwrap());
+        let series = SeriesId("s".into());
+        let spec = Digest::of(b"asked");
+        let Opened::Work(work) = archive.take(&series, "2015-12-11".parse().unwrap(), spec, "job", true).unwrap()
+        else {
+            panic!("a new day is there to be taken");
+        };
+        let policy = Policy {
+            job: "job".into(),
+            run: "run".into(),
+            contact: None,
+            limits: Limits { requests: Some(Rate::Unlimited), ..Limits::default() },
+            timeouts: Timeouts { connect: Duration::from_secs(20), stall: Duration::from_secs(20) },
+            retry: Retry { attempts: 1, max_wait: Duration::ZERO },
+            embedded: false,
+        };
+        let file = RemoteFile {
+            key: "k".into(),
+            url: base.join("a.dat").unwrap(),
+            path: "/a.dat".into(),
+            name: None,
+            time: chrono::NaiveDateTime::default(),
+            t_rec: None,
+            recnum: None,
+            harpnum: None,
+            segment: None,
+            wavelength: None,
+            bytes: None,
+        };
+        Lab { _folder: folder, client: Net::new().client(&base, policy).unwrap(), file, work, asked }
+    }
+
+    fn part(&self) -> Part {
+        self.work.part(&self.file.key).unwrap()
+    }
+
+    /// Leaves a part of an attempt before this one.
+    fn left(&self, bytes: &[u8], etag: &str, total: Option<usize>) {
+        let total = total.map(|total| total as u64);
+        let validators = Validators { etag: Some(etag.to_owned()), total, ..Validators::default() };
+        self.part().create(&validators).unwrap().write(bytes).unwrap();
+    }
+
+    async fn attempt(&self) -> Result<Got, Failed> {
+        self.attempt_with(None).await
+    }
+
+    async fn attempt_with(&self, kept: Option<&FileLine>) -> Result<Got, Failed> {
+        let verify = Verify { fits: true, magic: true };
+        let part = self.part();
+        attempt(&Ask { client: &self.client, file: &self.file, part: &part, kept, verify, received: &|_| {} }).await
+    }
+
+    /// An attempt that brings these very bytes.
+    async fn brings(&self, body: &[u8]) -> Fetched {
+        match self.attempt().await {
+            Ok(Got::File(fetched)) => {
+                assert_eq!((fetched.bytes, fetched.sha256), (body.len() as u64, Digest::of(body)));
+                *fetched
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// How long a part is left, and from where the rest of it is asked for.
+const LEFT: usize = 100_000;
+const FROM: u64 = LEFT as u64 - OVERLAP;
+
+#[tokio::test]
+async fn a_part_is_gone_on_with_from_its_overlap() {
+    let body = bytes(300_000);
+    let lab = Lab::new(vec![rest(&body, FROM, body.len())]);
+    lab.left(&body[..LEFT], TAG, Some(body.len()));
+    let fetched = lab.brings(&body).await;
+    assert_eq!((fetched.resumed_bytes, fetched.restarted), (LEFT as u64, false));
+    assert!(fetched.staged.is_part(), "it stays where it was begun");
+    assert!(lab.asked()[0].contains(&format!("range: bytes={FROM}-")), "{:?}", lab.asked());
+    assert!(lab.asked()[0].contains("if-range: \"one\""));
+}
+
+#[tokio::test]
+async fn a_206_that_contradicts_the_part_means_the_whole_is_asked_for_anew() {
+    let body = bytes(300_000);
+    let range = |text: &str| answer("206 Partial Content", &[("ETag", TAG), ("Content-Range", text)], &body[..9]);
+    let other_tag = [("ETag", "\"two\""), ("Content-Range", &format!("bytes {FROM}-299999/300000"))];
+    let multipart = [("Content-Type", "multipart/byteranges; boundary=x"), ("ETag", TAG)];
+    let shorter = format!("bytes {FROM}-{}/{}", LEFT - 2, LEFT - 1);
+    for (what, contradiction) in [
+        ("another total", rest(&body, FROM, body.len() + 1)),
+        ("another start", rest(&body, FROM + 1, body.len())),
+        ("no total", range(&format!("bytes {FROM}-299999/*"))),
+        ("no range", answer("206 Partial Content", &[("ETag", TAG)], &body[..9])),
+        ("no proper range", range("bytes 5-4/10")),
+        ("another tag", answer("206 Partial Content", &other_tag, &body[usize::try_from(FROM).unwrap()..])),
+        ("several ranges", answer("206 Partial Content", &multipart, &body[..9])),
+        ("other bytes in the overlap", rest(&bytes(300_001)[1..], FROM, body.len())),
+        ("less than the overlap", range(&format!("bytes {FROM}-299999/300000"))),
+        ("a shorter file", range(&shorter)),
+    ] {
+        let lab = Lab::new(vec![contradiction, whole(&body)]);
+        lab.left(&body[..LEFT], TAG, (what != "a shorter file").then_some(body.len()));
+        let fetched = lab.brings(&body).await;
+        assert_eq!((fetched.resumed_bytes, fetched.restarted), (0, true), "{what}");
+        assert!(!lab.asked()[1].contains("range:"), "{what}");
+        assert!(!fetched.staged.is_part() && lab.part().left().is_none(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_200_to_a_range_is_taken_as_the_whole_at_once() {
+    let body = bytes(300_000);
+    for etag in [TAG, "\"two\""] {
+        let lab = Lab::new(vec![answer("200 OK", &[("ETag", etag)], &body)]);
+        lab.left(&bytes(LEFT), TAG, None);
+        assert!(lab.brings(&body).await.restarted);
+        assert_eq!(lab.asked().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_416_is_believed_only_when_the_part_is_whole_by_its_length_and_proved_so() {
+    let body = bytes(LEFT);
+    let refusal = |range: &[(&str, &str)]| answer("416 Range Not Satisfiable", range, b"");
+    let all = format!("bytes */{LEFT}");
+
+    // Its length was told when it was begun.
+    let lab = Lab::new(vec![refusal(&[("Content-Range", &all)])]);
+    lab.left(&body, TAG, Some(LEFT));
+    let fetched = lab.brings(&body).await;
+    assert_eq!((fetched.resumed_bytes, fetched.restarted), (LEFT as u64, false));
+
+    // Only the 416 tells it, and nothing else proves that it is whole.
+    let lab = Lab::new(vec![refusal(&[("Content-Range", &all)]), whole(&body)]);
+    lab.left(&body, TAG, None);
+    assert!(lab.brings(&body).await.restarted);
+
+    for range in [&[][..], &[("Content-Range", "bytes */99999")], &[("Content-Range", "bytes */*")]] {
+        let lab = Lab::new(vec![refusal(range), whole(&body)]);
+        lab.left(&body, TAG, Some(LEFT));
+        assert!(lab.brings(&body).await.restarted, "{range:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_cannot_be_trusted_is_removed_and_not_asked_about() {
+    let body = bytes(300_000);
+    let small = usize::try_from(OVERLAP).unwrap();
+    for (length, etag, total) in [
+        (LEFT, "W/\"one\"", None),
+        (LEFT, "one", None),
+        (LEFT, "\"", None),
+        (small, TAG, None),
+        (LEFT, TAG, Some(LEFT - 1)),
+    ] {
+        let lab = Lab::new(vec![whole(&body)]);
+        lab.left(&body[..length], etag, total);
+        let fetched = lab.brings(&body).await;
+        assert_eq!((fetched.resumed_bytes, fetched.restarted), (0, false), "{etag}");
+        assert!(!lab.asked()[0].contains("range:"), "{:?}", lab.asked());
+    }
+}
+
+#[tokio::test]
+async fn a_part_is_gone_on_with_when_the_rest_breaks_off_and_not_when_it_is_too_long() {
+    let body = bytes(300_000);
+    let mut broken = rest(&body, FROM, body.len());
+    broken.truncate(broken.len() - 1000);
+    let lab = Lab::new(vec![broken, rest(&body, 299_000 - OVERLAP, body.len())]);
+    lab.left(&body[..LEFT], TAG, Some(body.len()));
+    let failed = lab.attempt().await.unwrap_err();
+    assert_eq!((failed.failure.class, failed.restarted), (Class::Truncated, false));
+    assert_eq!(lab.part().left().unwrap().1, 299_000);
+    assert_eq!(lab.brings(&body).await.resumed_bytes, 299_000);
+
+    let longer = bytes(300_001);
+    let range = format!("bytes {FROM}-299999/300000");
+    let lying = answer("206 Partial Content", &[("ETag", TAG), ("Content-Range", &range)], &longer[LEFT - small()..]);
+    let lab = Lab::new(vec![lying, whole(&body)]);
+    lab.left(&longer[..LEFT], TAG, Some(300_000));
+    assert_eq!(lab.attempt().await.unwrap_err().failure.class, Class::TooLong);
+    assert_eq!(lab.brings(&body).await.resumed_bytes, 0);
+    assert!(!lab.asked()[1].contains("range:"));
+}
+
+fn small() -> usize {
+    usize::try_from(OVERLAP).unwrap()
+}
+
+#[tokio::test]
+async fn small_bodies_of_known_length_have_no_name_and_others_go_to_a_part() {
+    let most = usize::try_from(SMALL).unwrap();
+    for (length, is_unnamed) in [(0, true), (1, true), (most, true), (most + 1, false)] {
+        let body = bytes(length);
+        let lab = Lab::new(vec![whole(&body)]);
+        let fetched = lab.brings(&body).await;
+        assert_eq!(!fetched.staged.is_part(), is_unnamed, "{length}");
+        assert_eq!(lab.part().path().exists(), !is_unnamed, "{length}");
+        assert_eq!((fetched.checked, fetched.validators.total), ("size", Some(length as u64)));
+    }
+    // Without a length nobody knows how long it gets.
+    let body = bytes(1000);
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3e8\r\n";
+    let lab = Lab::new(vec![[chunked.as_bytes(), &body, b"\r\n0\r\n\r\n"].concat()]);
+    assert!(lab.brings(&body).await.staged.is_part());
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_kept_where_it_may_be_gone_on_with() {
+    let body = bytes(300_000);
+    for (came, is_left) in [(small() + 1, true), (small(), false)] {
+        let mut broken = whole(&body);
+        broken.truncate(broken.len() - body.len() + came);
+        let lab = Lab::new(vec![broken]);
+        assert_eq!(lab.attempt().await.unwrap_err().failure.class, Class::Truncated);
+        let left = lab.part().left();
+        assert_eq!(left.map(|(told, length)| (told.total, length)), is_left.then_some((Some(300_000), came as u64)));
+    }
+}
+
+/// The line of a file that is here, under these validators.
+fn line(body: &[u8], etag: Option<&str>, last_modified: Option<&str>) -> FileLine {
+    let line = serde_json::json!({
+        "series": "s", "path": "s/a.dat", "bytes": body.len(), "sha256": Digest::of(body), "time": "", "key": "k",
+        "url": "/a.dat", "etag": etag, "last_modified": last_modified,
+    });
+    serde_json::from_value(line).unwrap()
+}
+
+#[tokio::test]
+async fn a_file_that_is_here_comes_only_when_it_changed() {
+    const THEN: &str = "Fri, 11 Dec 2015 20:00:00 GMT";
+    const LATER: &str = "Fri, 11 Dec 2015 20:00:01 GMT";
+    let body = bytes(1000);
+    let not_modified = || b"HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\nConnection: close\r\n\r\n".to_vec();
+    let ok = |headers: &[(&str, &str)]| answer("200 OK", headers, &body);
+    let (tagged, dated) = (line(&body, Some(TAG), None), line(&body, None, Some(THEN)));
+    let both = line(&body, Some(TAG), Some(THEN));
+    let longer = line(&bytes(1001), Some(TAG), None);
+    for (nth, (line, answer, is_unchanged)) in [
+        (&tagged, not_modified(), true),
+        (&dated, not_modified(), true),
+        // A service that asks no conditions: its validators are as good a word.
+        (&tagged, ok(&[("ETag", TAG)]), true),
+        (&tagged, ok(&[("ETag", "W/\"one\"")]), true),
+        (&dated, ok(&[("Last-Modified", THEN)]), true),
+        (&both, ok(&[("ETag", TAG), ("Last-Modified", LATER)]), true),
+        (&tagged, ok(&[("ETag", "\"two\"")]), false),
+        (&both, ok(&[("ETag", "\"two\""), ("Last-Modified", THEN)]), false),
+        (&both, ok(&[("Last-Modified", THEN)]), false),
+        (&dated, ok(&[("Last-Modified", LATER)]), false),
+        (&dated, ok(&[]), false),
+        (&longer, ok(&[("ETag", TAG)]), false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let lab = Lab::new(vec![answer]);
+        let got = lab.attempt_with(Some(line)).await.unwrap();
+        assert_eq!(matches!(got, Got::Unchanged), is_unchanged, "{nth}: {line:?}");
+        let asked = &lab.asked()[0];
+        assert_eq!(asked.contains("\nif-none-match: \"one\""), line.etag.is_some(), "{asked}");
+        assert_eq!(asked.contains("\nif-modified-since: fri, 11 dec"), line.last_modified.is_some(), "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_the_changed_file_is_gone_on_with_and_no_condition_asked() {
+    let body = bytes(300_000);
+    let lab = Lab::new(vec![rest(&body, FROM, body.len())]);
+    lab.left(&body[..LEFT], TAG, Some(body.len()));
+    let got = lab.attempt_with(Some(&line(&bytes(10), Some("\"old\""), None))).await.unwrap();
+    assert!(matches!(got, Got::File(fetched) if fetched.resumed_bytes == LEFT as u64));
+    assert!(!lab.asked()[0].contains("if-none-match"));
+}
+
+#[test]
+fn only_what_is_a_validator_is_asked_by() {
+    let can = |etag, modified| condition::can_be_asked(&line(b"x", etag, modified));
+    assert!(can(Some("\"a\""), None) && can(Some("W/\"a\""), None) && can(Some("\"\""), None));
+    assert!(can(None, Some("Fri, 11 Dec 2015 20:00:00 GMT")));
+    for etag in ["*", "a", "\"", "", "W/", "\"a\", \"b\"", "\"a\u{1b}\""] {
+        assert!(!can(Some(etag), Some("yesterday")), "{etag}");
+    }
+}

@@ -1,0 +1,114 @@
+//! `sunhaul serve` over a folder: filters work by what files tell of themselves, and what cannot be served is told.
+
+use std::net::TcpListener;
+
+use crate::lab::{Job, Lab, fits};
+
+/// Files as JSOC names them: two regions, three segments, two slots.
+fn upstream(lab: &Lab) {
+    let slots = [("182400", "2015-12-11T18:22:08.80"), ("190000", "2015-12-11T18:58:08.80")];
+    for (seed, (slot, time)) in (1..).zip(slots) {
+        for harpnum in [377, 378] {
+            for segment in ["Br", "Bp", "bitmap"] {
+                let name = format!("hmi.sharp_cea_720s.{harpnum}.20151211_{slot}_TAI.{segment}.fits");
+                lab.write(&format!("upstream/{name}"), fits(seed, 10, time));
+            }
+        }
+    }
+}
+
+/// What a run over the folder fetches, for a series with these filters.
+fn fetched(lab: &Lab, url: &str, filters: &str) -> Vec<String> {
+    let series = format!("{{ name: hmi.sharp_cea_720s, as: cea, layout: \"{{file}}\", {filters} }}");
+    lab.write("job.yaml", Job::at(url).series(&[&series]).yaml());
+    lab.report(0);
+    lab.files("data").into_keys().map(|path| path["hmi.sharp_cea_720s.".len()..].to_owned()).collect()
+}
+
+#[test]
+fn a_folders_files_are_filtered_by_what_their_names_and_headers_tell() {
+    let lab = Lab::new();
+    upstream(&lab);
+    let service = lab.serve(&["upstream"]);
+    let whole = fetched(&lab, service.url(), "");
+    assert_eq!(whole.len(), 12, "{whole:?}");
+    for (filters, kept) in [
+        (
+            "segments: [bitmap], cadence: 1h",
+            vec!["377.20151211_190000_TAI.bitmap.fits", "378.20151211_190000_TAI.bitmap.fits"],
+        ),
+        (
+            "segments: [Br, Bp], harpnum: [377], cadence: 1h",
+            vec!["377.20151211_190000_TAI.Bp.fits", "377.20151211_190000_TAI.Br.fits"],
+        ),
+        (
+            "segments: [Br], harpnum: [378], quality: { none_of: 0x400 }",
+            vec!["378.20151211_182400_TAI.Br.fits", "378.20151211_190000_TAI.Br.fits"],
+        ),
+    ] {
+        assert_eq!(fetched(&lab, service.url(), filters), kept, "{filters}");
+    }
+    let record = lab.day("data", "cea", "2015-12-11");
+    assert_eq!((&record.files[0]["harpnum"], &record.files[0]["segment"]), (&378.into(), &"Br".into()));
+}
+
+#[test]
+fn a_filter_that_a_file_gives_no_answer_to_is_refused_with_its_name() {
+    let lab = Lab::new();
+    let name = "sharp_720s_20151211_182208.fits";
+    lab.write(&format!("upstream/{name}"), fits(1, 10, "2015-12-11T18:22:08.799999Z"));
+    let service = lab.serve(&["upstream"]);
+    for (filter, what) in [("segments: [Br]", "the segment"), ("harpnum: [377]", "the HARPNUM")] {
+        lab.write("job.yaml", Job::at(service.url()).series(&[&format!("{{ name: sharp_720s, {filter} }}")]).yaml());
+        let why = format!("does not tell {what} of `/HMI/sharp_720s/{name}`");
+        lab.run().status(1).stderr_has("source-refused").stderr_has(&why).stderr_has("`hmi.sharp_720s`").done();
+    }
+    // Its QUALITY is in the header.
+    lab.write("job.yaml", Job::at(service.url()).series(&["{ name: sharp_720s, quality: { none_of: 1 } }"]).yaml());
+    lab.report(0);
+}
+
+#[test]
+fn what_cannot_be_served_is_usage_with_a_hint() {
+    let lab = Lab::new();
+    lab.write("a.fits", fits(1, 10, "2015-12-11T18:22:08.799999Z"));
+    for (arguments, why, hint) in [
+        (&["nowhere"][..], "there is no such folder", "hint: name a folder of FITS files"),
+        (&["a.fits"], "it is a file", "hint: name the folder"),
+        (&["a.fits/x"], "it is a file, or lies below one", "hint: name the folder"),
+        (&["--embedded", "--host", "no such host"], "is no address of this machine", "hint: such as"),
+        (&["--embedded", "--host", "192.0.2.1"], "does not have that address", "hint: `--host` takes"),
+        (&["--embedded", "--public-url", "x"], "it is no web address", "hint: write for example"),
+        (&["--embedded", "--public-url", "http://x/?y"], "it holds a `?` or `#` part", "hint: write for example"),
+        (&["tmp", "--seed", "3"], "`--seed` means nothing for a folder", "hint: leave it out"),
+    ] {
+        let all = [&["serve", "--port", "0"], arguments].concat();
+        lab.sunhaul(&all).status(2).stderr_has(why).stderr_has(hint).done();
+    }
+    let call = lab.sunhaul(&["serve", "--embedded", "--public-url", "https://jane:secret@x/"]);
+    let spoken = call.status(2).stderr_has("it holds a login").done();
+    assert!(!spoken.stderr.contains("secret"), "{}", spoken.stderr);
+}
+
+#[test]
+fn a_port_in_use_is_told_and_may_be_free_later() {
+    let lab = Lab::new();
+    let other = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = other.local_addr().expect("an address").port().to_string();
+    let call = lab.sunhaul(&["serve", "--embedded", "--port", &port]).status(4);
+    call.stderr_has("another program has the port").stderr_has("hint: take another `--port`").done();
+}
+
+#[test]
+fn an_empty_folder_is_served_with_a_warning_and_one_file_is_one_file() {
+    let lab = Lab::new();
+    let service = lab.serve(&["tmp"]);
+    let said = service.stderr_so_far();
+    assert!(said.contains("warning: no FITS file to serve below `tmp`"), "{said}");
+    lab.write("one/sharp_720s_20151211_182208.fits", fits(1, 10, "2015-12-11T18:22:08.799999Z"));
+    let service = lab.serve(&["one"]);
+    lab.until("what is served is told", |_| service.stderr_so_far().contains("try it at"));
+    let said = service.stderr_so_far();
+    assert!(said.contains("serving 1 file of 1 series\n  sharp_720s (1 file): curl '"), "{said}");
+    assert!(!said.contains("warning"), "{said}");
+}
