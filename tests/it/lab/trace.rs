@@ -127,15 +127,19 @@ pub(crate) struct Stepped {
     program: Running,
     log: PathBuf,
     below: String,
+    /// Who started it has something left to do, and does not die with it.
+    goes_on: bool,
 }
 
 impl Lab {
-    /// Calls sunhaul under strace; it ends as it would alone. Gives its calls.
+    /// Calls sunhaul under strace, by way of a program that gets the command as its last arguments; an empty one is
+    /// none. It must end well. Gives its calls.
     #[track_caller]
-    pub(crate) fn traced(&self, args: &[&str]) -> Vec<Syscall> {
+    pub(crate) fn traced_by(&self, by: &[&str], args: &[&str]) -> Vec<Syscall> {
         let traced = format!("trace={CHANGING}");
-        let words = [&strace("strace.log", &traced, &[])[..], &[env!("CARGO_BIN_EXE_sunhaul")], args].concat();
-        self.program("/usr/bin/strace", &words).chatty().done();
+        let strace = strace("strace.log", &traced, &[]);
+        let words = [by, &["/usr/bin/strace"], &strace, &[env!("CARGO_BIN_EXE_sunhaul")], args].concat();
+        self.program(words[0], &words[1..]).chatty().done();
         syscalls(&String::from_utf8(self.read("strace.log")).expect("UTF-8"))
     }
 
@@ -144,15 +148,17 @@ impl Lab {
         self.stepped_by(&[], args, below)
     }
 
-    /// The same, where another program starts it: it gets the command as its last arguments.
+    /// The same, where another program starts it, goes on when it is dead, and ends well. It gets the command as its
+    /// last arguments.
     pub(crate) fn stepped_by(&self, by: &[&str], args: &[&str], below: &str) -> Stepped {
         drop(std::fs::remove_file(self.path("strace.log")));
         let (traced, stopped) = (format!("trace=execve,{CHANGING}"), format!("inject={CHANGING}:signal=SIGSTOP"));
         let strace = strace("strace.log", &traced, &["-e", &stopped]);
         let words = [by, &["/usr/bin/strace"], &strace, &[env!("CARGO_BIN_EXE_sunhaul")], args].concat();
-        let program = self.program(words[0], &words[1..]).chatty().start();
+        // A hundred certificates would be opened, each in a step of its own.
+        let program = self.program(words[0], &words[1..]).env("SSL_CERT_FILE", "/dev/null").chatty().start();
         let below = self.path(below).to_string_lossy().into_owned();
-        Stepped { program, log: self.path("strace.log"), below }
+        Stepped { program, log: self.path("strace.log"), below, goes_on: !by.is_empty() }
     }
 }
 
@@ -164,33 +170,58 @@ impl Stepped {
         let begun = Instant::now();
         let (mut reading, mut changes) = (Reading::default(), Vec::new());
         let mut log = None;
+        let mut stood = false;
         loop {
             assert!(begun.elapsed() < PATIENCE, "it hangs: {reading:?}");
+            if self.program.ends_before(Instant::now() + Duration::from_micros(200)) {
+                self.program.done();
+                return None;
+            }
+            // Seen twice: a thread is marked as stopped a moment before strace hears of it.
+            let stands = reading.main.is_none_or(stands_still);
+            if !(stands && std::mem::replace(&mut stood, stands)) {
+                continue;
+            }
             // strace makes the log; before that there is nothing to read.
             log = log.or_else(|| File::open(&self.log).ok());
             let mut text = String::new();
             if let Some(log) = &mut log {
                 log.read_to_string(&mut text).expect("a log in UTF-8");
             }
+            let main = reading.main;
             for syscall in reading.take(&text).into_iter().filter(|call| call.changes(&self.below)) {
                 changes.push(syscall);
                 if changes.last().is_some_and(&mut is_last) {
-                    // It stands still now.
-                    kill_process(reading.main.expect("a process"), Signal::KILL).expect("a process to kill");
+                    kill_process(main.expect("a process"), Signal::KILL).expect("a process to kill");
                     assert!(self.program.ends_before(begun + PATIENCE), "it cannot be killed");
+                    if self.goes_on {
+                        self.program.done();
+                    }
                     return Some(changes);
                 }
             }
-            if self.program.ends_before(Instant::now() + Duration::from_micros(200)) {
-                self.program.done();
-                return None;
-            }
-            // Where it does not stand still, this says nothing to it.
-            if let Some(main) = reading.main {
-                let _ = kill_process(main, Signal::CONT);
+            if let Some(main) = main {
+                kill_process(main, Signal::CONT).expect("a process that stands still");
+                stood = false;
             }
         }
     }
+}
+
+/// True when every thread stands still and strace has heard of it. To let one go on before makes strace fail.
+fn stands_still(main: Pid) -> bool {
+    let of = |path: String, field: &str| {
+        let status = std::fs::read_to_string(path).ok()?;
+        status.lines().find_map(|line| line.strip_prefix(field)).map(|value| value.trim().to_owned())
+    };
+    let process = format!("/proc/{}", main.as_raw_nonzero());
+    let Ok(threads) = std::fs::read_dir(format!("{process}/task")) else { return false };
+    let is_stopped = |thread: std::fs::DirEntry| {
+        of(format!("{}/status", thread.path().display()), "State:").is_some_and(|state| state.starts_with('t'))
+    };
+    let all_stopped = threads.flatten().all(is_stopped);
+    let tracer = of(format!("{process}/status"), "TracerPid:").unwrap_or_default();
+    all_stopped && of(format!("/proc/{tracer}/status"), "State:").is_some_and(|state| state.starts_with('S'))
 }
 
 #[cfg(test)]

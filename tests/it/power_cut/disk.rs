@@ -23,8 +23,8 @@ impl Kept {
     fn options(self) -> &'static str {
         // The kernel commits nothing by itself while a test runs.
         match self {
-            Kept::Zeros => "loop,commit=10000,nodelalloc,data=writeback",
-            _ => "loop,commit=10000",
+            Kept::Zeros => "commit=10000,nodelalloc,data=writeback",
+            _ => "commit=10000",
         }
     }
 
@@ -43,12 +43,23 @@ impl Kept {
     }
 }
 
-/// Makes a disk, empty but for what is in the lab's `data`. The archive of `job.yaml` is `disk/data`.
+/// Mounts an image: another test may just have taken the loop device that was free.
+const MOUNT: &str = "mount_loop() {
+    for attempt in 1 2 3 4 5 6 7 8 9; do mount -o loop,$1 $2 disk && return; sleep 0.2; done
+    mount -o loop,$1 $2 disk
+}";
+
+/// The job on the disk.
+const RUN: [&str; 4] = ["run", "job.yaml", "--archive", "disk/data"];
+
+/// Makes a disk, empty but for what is in the lab's `data`. The archive on it is `disk/data`.
 pub(super) fn make(lab: &Lab) {
-    let script = "set -e; truncate -s 64M disk.img; mkdir -p disk data
-                  /usr/sbin/mkfs.ext4 -q -b 4096 -E lazy_itable_init=1,nodiscard disk.img
-                  mount -o loop disk.img disk; cp -a data disk/data; umount disk";
-    lab.program("/usr/bin/unshare", &["--mount", "/bin/sh", "-c", script]).chatty().done();
+    let script = format!(
+        "{MOUNT}\nset -e; truncate -s 64M disk.img; mkdir -p disk data
+         /usr/sbin/mkfs.ext4 -q -b 4096 -E lazy_itable_init=1,nodiscard disk.img
+         mount_loop rw disk.img; cp -a data disk/data; umount disk"
+    );
+    lab.program("/usr/bin/unshare", &["--mount", "/bin/sh", "-c", &script]).chatty().done();
 }
 
 /// Runs the job on the disk until `is_last` chooses a step, and cuts the power right after it. Gives all steps so far;
@@ -56,24 +67,32 @@ pub(super) fn make(lab: &Lab) {
 #[track_caller]
 pub(super) fn cut(lab: &Lab, kept: Kept, is_last: impl FnMut(&Syscall) -> bool) -> Option<Vec<Syscall>> {
     let script = format!(
-        "set -e; mount -o {} disk.img disk; \"$@\" || [ $? = 137 ]; {}
+        "{MOUNT}\nset -e; mount_loop {} disk.img; \"$@\" || [ $? = 137 ]; {}
          cp --sparse=always disk.img cut.img; umount disk",
         kept.options(),
         kept.command()
     );
     let by = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", &script, "cut"];
-    lab.stepped_by(&by, &["run", "job.yaml"], "disk/data").kill_after(is_last)
+    lab.stepped_by(&by, &RUN, "disk/data").kill_after(is_last)
 }
 
-/// Starts the machine anew: what the cut left goes to the lab's `left`, then the job runs to its end under another
-/// boot's id, and what it made goes to `ended`.
+/// Starts the machine anew, under another boot's id: what the cut left goes to the lab's `left`; then a run is killed
+/// where `is_last` says, and another one ends; what it made goes to `ended`.
 #[track_caller]
-pub(super) fn start_again(lab: &Lab, told: &str) {
-    lab.write("boot_id", "00000000-0000-4000-8000-000000000000\n");
-    let script = "set -e; mount -o loop cut.img disk; mount --bind boot_id /proc/sys/kernel/random/boot_id
-                  rm -rf left ended; mkdir -p disk/data; cp -a disk/data left
-                  \"$0\" run job.yaml || { echo \"exit code $?\"; }; cp -a disk/data ended; umount disk";
-    let call = lab.program("/usr/bin/unshare", &["--mount", "/bin/sh", "-c", script, env!("CARGO_BIN_EXE_sunhaul")]);
-    let spoken = call.stdout_has("").chatty().done();
-    assert_eq!(spoken.stdout, "", "the run after the cut: {told}\n{}", spoken.stderr);
+pub(super) fn start_again(lab: &Lab, is_last: impl FnMut(&Syscall) -> bool) {
+    lab.write("boot_id", OTHER_BOOT);
+    let sunhaul = env!("CARGO_BIN_EXE_sunhaul");
+    let script = format!(
+        "{MOUNT}\nset -e; mount_loop rw cut.img; mount --bind boot_id /proc/sys/kernel/random/boot_id
+         mkdir -p disk/data; cp -a disk/data left; \"$@\" || [ $? = 137 ]
+         {sunhaul} {} || echo \"run: exit code $?\"
+         {sunhaul} status job.yaml --archive disk/data >/dev/null || echo \"status: exit code $?\"
+         cp -a disk/data ended; umount disk",
+        RUN.join(" ")
+    );
+    let by = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", &script, "start"];
+    lab.stepped_by(&by, &RUN, "disk/data").kill_after(is_last);
 }
+
+/// No machine's.
+pub(super) const OTHER_BOOT: &str = "00000000-0000-4000-8000-000000000000\n";
