@@ -11,6 +11,9 @@ needs='
 git --version | git | house::
 python3 -c "import requests" | python3-requests | tutorial::
 strace -f true | strace | kills::steps
+strace -f true | strace | power_cut::
+/usr/sbin/mkfs.ext4 -V | e2fsprogs | power_cut::
+f=$(mktemp) && truncate -s 4M $f && /usr/sbin/mkfs.ext4 -q $f && unshare --mount mount -o loop $f /mnt; s=$?; rm $f; exit $s | - | power_cut::
 unshare --mount mount -t tmpfs none /mnt | - | bad_input::d_01
 '
 

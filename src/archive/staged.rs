@@ -13,8 +13,8 @@ use super::{Error, Part, Validators};
 /// After so many bytes the kernel is asked to begin writing them out.
 const WRITE_OUT: u64 = 4 << 20;
 
-/// Disks write no less than this at a time.
-const BLOCK: usize = 512;
+/// How much is compared at a time.
+const PIECE: usize = 64 * 1024;
 
 /// An open body: bytes are added in order, each at its own place. What is published is what was written here, whoever
 /// has the part's name meanwhile; two processes that hold one part against the rules write the same bytes to the same
@@ -119,20 +119,19 @@ impl Staged {
     }
 
     /// True when a file holds what is left of these bytes when the machine goes down before they are on the disk: no more
-    /// than them, each block either right or never written.
+    /// than them, each of them right or never written.
     pub(super) fn may_have_left(&self, found: &File) -> std::io::Result<bool> {
         let length = found.metadata()?.len();
         if length > self.length {
             return Ok(false);
         }
-        let (mut left, mut due) = (vec![0; 64 * BLOCK], vec![0; 64 * BLOCK]);
+        let (mut left, mut due) = (vec![0; PIECE], vec![0; PIECE]);
         let mut at = 0;
         while at < length {
-            let piece = usize::try_from(length - at).unwrap_or(usize::MAX).min(left.len());
+            let piece = usize::try_from(length - at).unwrap_or(PIECE).min(PIECE);
             found.read_exact_at(&mut left[..piece], at)?;
             self.file.read_exact_at(&mut due[..piece], at)?;
-            let mut blocks = left[..piece].chunks(BLOCK).zip(due[..piece].chunks(BLOCK));
-            if !blocks.all(|(left, due)| left == due || left.iter().all(|byte| *byte == 0)) {
+            if left[..piece].iter().zip(&due[..piece]).any(|(left, due)| left != due && *left != 0) {
                 return Ok(false);
             }
             at += piece as u64;

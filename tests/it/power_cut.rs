@@ -61,7 +61,6 @@ fn sweep(prepare: impl Fn(&Lab)) {
         proved(&lab, "data")
     };
     let seed: u64 = rand::random();
-    println!("seed {seed}");
     let mut rng = StdRng::seed_from_u64(seed);
     let mut cut_after: BTreeSet<String> = BTreeSet::new();
     let mut torn = 0;
@@ -82,13 +81,12 @@ fn sweep(prepare: impl Fn(&Lab)) {
             left -= 1;
             left == 0
         });
-        let told = format!("cut after {:?}, {kept:?}", changes.last());
+        let told = format!("seed {seed}, cut after {:?}, {kept:?}", changes.last());
         look(&lab, &changes, &due, &told);
         assert_eq!(proved(&lab, "ended"), due, "{told}");
         torn += lab.files("left").values().filter(|digest| !due.files.values().any(|due| due == *digest)).count();
     }
-    println!("cut after each of {} steps, which left {torn} torn files", cut_after.len());
-    assert!(torn > 0, "nothing was lost: the test shows little");
+    assert!(torn > 0, "{} cuts lost nothing: the test shows little", cut_after.len());
 }
 
 /// What a power cut left: records tell the truth, and those that were there for good are still there.
@@ -151,7 +149,7 @@ fn d_09_what_was_under_way_at_another_boot_is_not_trusted() {
     server.wait_for_pauses(1);
     lab.until("two files are there", |lab| lab.files("data").len() == 2);
     lab.until("a part is there", |lab| {
-        lab.tree("data/.sunhaul/work/partial").keys().any(|name| name.ends_with(".part"))
+        lab.tree("data/.sunhaul/work/partial").keys().any(|name| name.contains(".part"))
     });
     run.kill();
     // A write that was lost, by its length unseen.
