@@ -20,7 +20,12 @@ impl Digest {
     /// A digest of two texts, half and half: the first 16 bytes tell the first text, the others the second.
     #[must_use]
     pub fn of_two(first: &[u8], second: &[u8]) -> Digest {
-        let (first, second) = (Digest::of(first), Digest::of(second));
+        Digest::of_halves(&Digest::of(first), &Digest::of(second))
+    }
+
+    /// The same of two texts whose digests are known.
+    #[must_use]
+    pub fn of_halves(first: &Digest, second: &Digest) -> Digest {
         let mut bytes = first.0;
         bytes[16..].copy_from_slice(&second.0[..16]);
         Digest(bytes)

@@ -48,7 +48,7 @@ classes! {
     Unreachable = "unreachable", retry: true, Later;
     /// No answer, or no byte of it, within the time allowed.
     Stalled = "stalled", retry: true, Later;
-    /// 429, or 503 with Retry-After.
+    /// 429, or 503 or 403 with Retry-After.
     Throttled = "throttled", retry: true, Later;
     /// A 5xx answer.
     ServerError = "server-error", retry: true, Later;
@@ -98,8 +98,8 @@ classes! {
     Storage = "storage", retry: false, Storage;
     /// Another process is working on the day.
     Held = "held", retry: false, Later;
-    /// The run was told to stop.
-    Interrupted = "interrupted", retry: false, Later;
+    /// This program failed: a bug, which its makers want to hear of.
+    Internal = "internal", retry: false, None;
 }
 
 impl fmt::Display for Class {

@@ -29,10 +29,10 @@
 //! | [`plan`] | manifest + records + instant -> days to do; pure |
 //! | [`fits`] | structure, checksums and keywords of a FITS file |
 //! | [`manifest`] | what a job asks for: form, model, diagnostics, schema |
-//! | [`day`], [`digest`], [`untrusted`], [`failure`] | the ground: time labels, hashes, foreign text, classes of failure |
+//! | [`day`], [`digest`], [`untrusted`], [`secret`], [`failure`] | the ground: time labels, hashes, foreign text, secrets, classes of failure |
 //!
 //! Imports go one way: cli -> report, service -> run -> source, fetch -> net, archive, plan, fits -> manifest -> day,
-//! digest, untrusted, failure. A test reads them and fails on an arrow that goes up. `run` emits events and knows no
+//! digest, untrusted, secret, failure. A test reads them and fails on an arrow that goes up. `run` emits events and knows no
 //! reporter.
 //!
 //! # Invariants
@@ -45,7 +45,7 @@
 //!    was interrupted and in whatever order.
 //! 5. Every expected day and file is accounted for.
 //! 6. What a server sends is data: no path until the layout has made it one, no text shown unescaped.
-//! 7. No request leaves without passing its host's pace.
+//! 7. No request leaves without passing its host's pace; no secret goes to an origin it was not given for.
 //! 8. Memory follows the days in flight, not the job.
 
 pub mod archive;
@@ -60,6 +60,7 @@ pub mod net;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod secret;
 pub mod service;
 pub mod source;
 pub mod untrusted;

@@ -47,6 +47,11 @@ pub enum Recorded {
 pub enum Record {
     /// Nothing.
     Missing,
+    /// Nothing yet, but the day was started.
+    Started {
+        /// How many files are there.
+        files: u64,
+    },
     /// A record.
     Known(Known),
     /// Something that is no record, and why; safe to show.
@@ -64,6 +69,11 @@ pub trait Records {
 pub enum Reason {
     /// It has no record.
     New,
+    /// It has no record, but was started.
+    Started {
+        /// How many files are there.
+        files: u64,
+    },
     /// Its record is not final.
     Provisional,
     /// Its record answers another question of this job.
@@ -81,6 +91,7 @@ impl Reason {
     pub fn state(&self) -> &'static str {
         match self {
             Reason::New => "new",
+            Reason::Started { .. } => "started",
             Reason::Provisional => "provisional",
             Reason::Stale { .. } => "stale",
             Reason::Damaged(_) => "damaged",
@@ -92,6 +103,9 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::New => f.write_str("not fetched yet"),
+            Reason::Started { files: 0 } => f.write_str("not finished, no file is whole yet"),
+            Reason::Started { files: 1 } => f.write_str("not finished, 1 file is there"),
+            Reason::Started { files } => write!(f, "not finished, {files} files are there"),
             Reason::Provisional => f.write_str("was too young to be final when it was listed"),
             Reason::Stale { elsewhere: true } => {
                 f.write_str("asked of another source or series before: all of it is fetched again")
@@ -190,13 +204,15 @@ pub struct PlannedSeries {
     pub counts: Counts,
 }
 
-/// How many selected days there are of each kind. `planned` are the new, provisional, stale and damaged ones.
+/// How many selected days there are of each kind. `planned` are the new, started, provisional, stale and damaged
+/// ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[expect(missing_docs, reason = "the names are those of the plan's JSON")]
 pub struct Counts {
     pub planned: u64,
     pub done: u64,
     pub new: u64,
+    pub started: u64,
     pub provisional: u64,
     pub stale: u64,
     pub damaged: u64,
@@ -313,6 +329,7 @@ impl Plan {
             let id = series.id.clone();
             let reason = match records.known(&series.id, day.date) {
                 Record::Missing => Reason::New,
+                Record::Started { files } => Reason::Started { files },
                 Record::Unreadable(why) => Reason::Damaged(why),
                 Record::Known(known) if known.spec != spec && known.job != self.job => {
                     counts.refused += 1;
@@ -334,6 +351,7 @@ impl Plan {
             counts.planned += 1;
             *match reason {
                 Reason::New => &mut counts.new,
+                Reason::Started { .. } => &mut counts.started,
                 Reason::Provisional => &mut counts.provisional,
                 Reason::Stale { .. } => &mut counts.stale,
                 Reason::Damaged(_) => &mut counts.damaged,
@@ -354,6 +372,7 @@ impl Plan {
                 planned: sum.planned + more.planned,
                 done: sum.done + more.done,
                 new: sum.new + more.new,
+                started: sum.started + more.started,
                 provisional: sum.provisional + more.provisional,
                 stale: sum.stale + more.stale,
                 damaged: sum.damaged + more.damaged,

@@ -14,7 +14,8 @@ strace -f true | strace | kills::steps
 strace -f true | strace | power_cut::
 /usr/sbin/mkfs.ext4 -V | e2fsprogs | power_cut::
 f=$(mktemp) && truncate -s 4M $f && /usr/sbin/mkfs.ext4 -q $f && unshare --mount mount -o loop $f /mnt; s=$?; rm $f; exit $s | - | power_cut::
-unshare --mount mount -t tmpfs none /mnt | - | bad_input::d_01
+unshare --mount mount -t tmpfs none /mnt | - | d_01_a_full_disk
+strace -V | strace | torture::
 '
 
 usage() {

@@ -144,6 +144,18 @@ impl DayWork {
         self.prior.get(key)
     }
 
+    /// How many files of the day are in the archive, and their bytes: those that this go has, and what else the record
+    /// that stands names.
+    #[must_use]
+    pub fn in_place(&self) -> (u64, u64) {
+        let have = self.lock_have();
+        let recorded = self.before.iter().flat_map(|record| &record.files);
+        let there = recorded.filter(|file| file.sha256.is_some() && self.archive.tree.length(&file.path) == file.bytes);
+        let files: BTreeMap<&str, u64> =
+            there.chain(have.values()).map(|file| (file.path.as_str(), file.bytes.unwrap_or_default())).collect();
+        (files.len() as u64, files.values().sum())
+    }
+
     /// True when the file of a line is there with its length.
     #[must_use]
     pub fn is_there(&self, line: &FileLine) -> bool {

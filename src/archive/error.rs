@@ -114,6 +114,9 @@ fn hint(source: &io::Error) -> &'static str {
             "; hint: free some space and run the same command again"
         }
         io::ErrorKind::ReadOnlyFilesystem => "; hint: mount it writable, or choose another root with `--archive`",
+        io::ErrorKind::CrossesDevices => {
+            "; hint: let the archive's files and its `.sunhaul` lie on one filesystem, with nothing mounted in between"
+        }
         io::ErrorKind::PermissionDenied => "; hint: check who owns it and its mode",
         _ => "",
     }

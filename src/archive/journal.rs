@@ -5,9 +5,9 @@
 mod told;
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -87,6 +87,14 @@ impl Entry {
 /// The format this version writes and reads.
 const FORMAT: &str = "journal/1";
 
+/// The paths that a journal of these bytes gives to a go for `spec`: to trust, to hash, or to displace. All of them lie
+/// below the root. None where the journal is refused. `path` is for messages only.
+#[must_use]
+pub fn paths(path: &Path, text: &[u8], spec: Digest) -> Vec<String> {
+    let Ok(told) = told::tell(text, (spec, "job"), boot_id(), path) else { return Vec::new() };
+    told.files.into_iter().map(|named| named.line.path).chain(told.ours).collect()
+}
+
 /// An open, locked journal.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -96,6 +104,15 @@ pub(super) struct Journal {
     /// It was not there before: nobody needs it when nothing comes of this go.
     is_new: bool,
     pen: Mutex<Pen>,
+}
+
+/// What is there of a day that was started and has no record yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Started {
+    /// Files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 #[derive(Debug)]
@@ -221,4 +238,25 @@ impl Journal {
     fn pen(&self) -> MutexGuard<'_, Pen> {
         self.pen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the journal at `path` says is there; `None` when there is no journal. It is neither locked nor changed: whoever
+/// works on the day goes on.
+pub(super) fn started(path: &Path) -> Result<Option<Started>, Error> {
+    let mut text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::storage("read the journal", path, error)),
+    };
+    text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
+    let asked = |raw| match serde_json::from_slice(raw) {
+        Ok(Entry::Journal { spec, job, .. }) => Some((spec, job)),
+        _ => None,
+    };
+    let Some((spec, job)) = text.rsplit(|byte| *byte == b'\n').find_map(asked) else {
+        return Ok(Some(Started::default()));
+    };
+    let told = told::tell(&text, (spec, &job), boot_id(), path)?;
+    let lines = || told.files.iter().filter(|file| file.worth != Worth::Nothing);
+    Ok(Some(Started { files: lines().count() as u64, bytes: lines().filter_map(|file| file.line.bytes).sum() }))
 }

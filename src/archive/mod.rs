@@ -26,6 +26,7 @@ use chrono::NaiveDate;
 pub use clean::Cleaned;
 pub use day::{DayWork, Opened, Prior, Published, SealAs, Standing};
 pub use error::Error;
+pub use journal::{Started, paths as journal_paths};
 pub use layout::{RelativePath, Values, folded, keeps_days_apart, render};
 pub use name::sanitise;
 pub use part::{Part, Validators};
@@ -95,6 +96,14 @@ impl Archive {
     /// As [`Archive::header`]; besides, lines that do not fit the header.
     pub fn record(root: &Path, series: &SeriesId, date: NaiveDate) -> Result<Option<DayRecord>, Error> {
         record::read(&Archive::record_path(root, series, date))
+    }
+
+    /// What is there of a day that was started and not sealed, by its journal alone. `None` when it was not started.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when the journal cannot be read.
+    pub fn started(root: &Path, series: &SeriesId, date: NaiveDate) -> Result<Option<Started>, Error> {
+        journal::started(&root.join(Archive::work("journal", series)).join(format!("{date}.jsonl")))
     }
 
     /// The paths of a record's files that are not there with their length: what `run --check` asks.

@@ -2,6 +2,9 @@
 //!
 //! One serializer, keys always in one order: the same day gives the same bytes. What it does not do: put it in place.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write};
 use std::path::Path;
@@ -12,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, RelativePath};
 use crate::day::Scale;
-use crate::digest::{self, Digest};
+use crate::digest::{self, Digest, Hasher};
 
 /// The format this version writes and reads.
 const FORMAT: &str = "day/1";
@@ -59,6 +62,11 @@ pub struct DayHeader {
     pub digest: String,
     /// The byte length of the lines after this one.
     pub body: u64,
+    /// Shows a change of any byte: the first half is that of the SHA-256 of this line up to this key, the second half
+    /// that of the SHA-256 of the lines after it. A record that another program made may lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub check: Option<Digest>,
 }
 
 /// One file of a day, one line of the record.
@@ -151,8 +159,14 @@ impl DayRecord {
     pub fn new(lasting: Lasting, mut files: Vec<FileLine>) -> DayRecord {
         files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()).then_with(|| a.key.cmp(&b.key)));
         let Lasting { job, series, date, scale, window, spec, state } = lasting;
-        let body = files.iter().map(|f| line(f).len() as u64).sum();
-        let header = DayHeader {
+        let (mut body, mut hasher) = (0, Hasher::default());
+        for file in &files {
+            let line = line(file);
+            body += line.len() as u64;
+            hasher.update(&line);
+        }
+        let lines = hasher.finish();
+        let mut header = DayHeader {
             format: FORMAT.to_owned(),
             job,
             series,
@@ -162,11 +176,15 @@ impl DayRecord {
             spec,
             state,
             files: files.iter().filter(|f| f.sha256.is_some()).count() as u64,
-            bytes: files.iter().filter_map(|f| f.bytes).sum(),
+            // A line that was edited by hand may say anything.
+            bytes: files.iter().filter_map(|f| f.bytes).fold(0, u64::saturating_add),
             absent: files.iter().filter(|f| f.absent.is_some()).count() as u64,
             digest: format!("sha256:{}", digest_of(&files)),
             body,
+            check: Some(lines),
         };
+        let own = Digest::of(vouched_for(&line(&HeaderLine { day: &header })));
+        header.check = Some(Digest::of_halves(&own, &lines));
         DayRecord { header, files }
     }
 
@@ -203,15 +221,19 @@ impl DayRecord {
                 format!("the header says {} bytes follow, but {} do; {MEND}", header.body, body.len()),
             ));
         }
+        let edited = |line| Error::record(path, line, format!("it is not as sunhaul wrote it; {MEND}"));
         let mut files = Vec::new();
         for (index, text) in body.split_inclusive(|b| *b == b'\n').enumerate() {
             let file: FileLine = serde_json::from_slice(text)
-                .map_err(|e| Error::record(path, index + 2, format!("no file line: {e}; {MEND}")))?;
+                .map_err(|e| Error::record(path, index + 2, format!("no file line: {}; {MEND}", said(&e))))?;
             if RelativePath::from_record(&file.path).is_none() {
                 return Err(Error::record(path, index + 2, format!("a path that leaves the archive; {MEND}")));
             }
             if file.sha256.is_some() == file.absent.is_some() || file.sha256.is_some() != file.bytes.is_some() {
                 return Err(Error::record(path, index + 2, format!("neither a file nor an absent one; {MEND}")));
+            }
+            if header.check.is_some() && line(&file) != text {
+                return Err(edited(index + 2));
             }
             files.push(file);
         }
@@ -221,7 +243,18 @@ impl DayRecord {
         if format!("sha256:{}", digest_of(&files)) != header.digest {
             return Err(Error::record(path, 1, format!("the digest does not match the lines; {MEND}")));
         }
-        Ok(DayRecord { header, files })
+        let DayHeader { job, series, date, scale, window, spec, state, .. } = header.clone();
+        let mut record = DayRecord::new(Lasting { job, series, date, scale, window, spec, state }, files);
+        if header.check.is_none() {
+            // Made by another program, in its own spelling: what it counts must be right all the same.
+            (record.header.check, record.header.body) = (None, header.body);
+        } else if line(&HeaderLine { day: &header }) != bytes[..=cut] {
+            return Err(edited(1));
+        }
+        if record.header != header {
+            return Err(edited(1));
+        }
+        Ok(record)
     }
 }
 
@@ -230,8 +263,8 @@ const MEND: &str = "`sunhaul run` does the day again and keeps what is there";
 
 fn parse_header(path: &Path, text: &[u8]) -> Result<DayHeader, Error> {
     // The format is looked at before the rest, so that a newer version is told as such.
-    let value: serde_json::Value =
-        serde_json::from_slice(text).map_err(|e| Error::record(path, 1, format!("no day header: {e}; {MEND}")))?;
+    let value: serde_json::Value = serde_json::from_slice(text)
+        .map_err(|e| Error::record(path, 1, format!("no day header: {}; {MEND}", said(&e))))?;
     match value.pointer("/day/format").and_then(serde_json::Value::as_str) {
         Some(FORMAT) => {}
         Some(other) => {
@@ -240,9 +273,22 @@ fn parse_header(path: &Path, text: &[u8]) -> Result<DayHeader, Error> {
         }
         None => return Err(Error::record(path, 1, format!("no day header; {MEND}"))),
     }
-    let OwnedHeaderLine { day } =
-        serde_json::from_value(value).map_err(|e| Error::record(path, 1, format!("no day header: {e}; {MEND}")))?;
+    let OwnedHeaderLine { day } = serde_json::from_value(value)
+        .map_err(|e| Error::record(path, 1, format!("no day header: {}; {MEND}", said(&e))))?;
     Ok(day)
+}
+
+/// What the JSON library says, which may repeat names out of the file.
+fn said(error: &serde_json::Error) -> String {
+    crate::untrusted::escape(&error.to_string()).into_owned()
+}
+
+/// What follows the part of a header line that the first half of `check` vouches for: the key, the value, the end.
+const CHECK: usize = r#","check":""}}"#.len() + 64;
+
+fn vouched_for(header: &[u8]) -> &[u8] {
+    let text = header.strip_suffix(b"\n").unwrap_or(header);
+    &text[..text.len().saturating_sub(CHECK)]
 }
 
 fn digest_of(files: &[FileLine]) -> Digest {
@@ -275,6 +321,9 @@ pub(super) fn read_header(path: &Path) -> Result<Option<DayHeader>, Error> {
     if length - text.len() as u64 != header.body {
         return Err(Error::record(path, 1, CUT));
     }
+    if header.check.is_some_and(|check| !check.has_first_of(&Digest::of(vouched_for(&text)))) {
+        return Err(Error::record(path, 1, format!("it is not as sunhaul wrote it; {MEND}")));
+    }
     Ok(Some(header))
 }
 
@@ -306,70 +355,4 @@ pub fn schema() -> serde_json::Value {
         "oneOf": [header, file],
         "$defs": generator.take_definitions(true),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(path: &str) -> FileLine {
-        FileLine {
-            series: "s".into(),
-            path: path.into(),
-            bytes: Some(3),
-            sha256: Some(Digest::of(path.as_bytes())),
-            time: "2015-12-11T18:22:08Z".into(),
-            key: format!("/HMI/s/{path}"),
-            url: format!("/HMI/s/{path}"),
-            recnum: None,
-            harpnum: None,
-            segment: None,
-            checked: Some("size".into()),
-            absent: None,
-            etag: None,
-            last_modified: None,
-        }
-    }
-
-    fn record(paths: &[&str]) -> DayRecord {
-        let lasting = Lasting {
-            job: "j".into(),
-            series: "s".into(),
-            date: "2015-12-11".parse().unwrap(),
-            scale: Scale::Utc,
-            window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
-            spec: Digest::of(b"spec"),
-            state: State::Sealed,
-        };
-        DayRecord::new(lasting, paths.iter().map(|p| file(p)).collect())
-    }
-
-    #[test]
-    fn a_record_reads_back_as_written_whatever_order_its_files_came_in() {
-        let bytes = record(&["s/b", "s/a", "s/B"]).to_bytes();
-        assert_eq!(bytes, record(&["s/B", "s/b", "s/a"]).to_bytes());
-        let read = DayRecord::parse(Path::new("r"), &bytes).unwrap();
-        assert_eq!(read.to_bytes(), bytes);
-        assert_eq!(read.files.iter().map(|f| f.path.as_str()).collect::<Vec<_>>(), ["s/B", "s/a", "s/b"]);
-        assert!(bytes.starts_with(br#"{"day":{"format":"day/1","job":"j","series":"s","date":"2015-12-11","#));
-    }
-
-    #[test]
-    fn a_record_cut_at_any_byte_is_told_from_a_whole_one() {
-        let bytes = record(&["s/a", "s/b"]).to_bytes();
-        for end in 0..bytes.len() {
-            let error = DayRecord::parse(Path::new("r"), &bytes[..end]).unwrap_err();
-            assert!(matches!(error, Error::Record { .. }), "{end}: {error}");
-        }
-    }
-
-    #[test]
-    fn an_edited_line_a_leaving_path_and_a_newer_version_are_told() {
-        let text = String::from_utf8(record(&["s/a", "s/b"]).to_bytes()).unwrap();
-        let parse = |text: &str| DayRecord::parse(Path::new("r"), text.as_bytes()).unwrap_err().to_string();
-        let swapped = text.replace(&Digest::of(b"s/a").to_string(), &Digest::of(b"other").to_string());
-        assert!(parse(&swapped).contains("digest does not match"), "{}", parse(&swapped));
-        assert!(parse(&text.replace("\"path\":\"s/a\"", "\"path\":\"../\"")).contains("leaves the archive"));
-        assert!(parse(&text.replace("day/1", "day/9")).contains("newer sunhaul"));
-    }
 }

@@ -109,6 +109,28 @@ fn by_part(work: &DayWork, key: &str, at: &str, body: &str) -> Result<Published,
 }
 
 #[test]
+fn a_day_that_was_started_tells_what_is_there_until_it_is_sealed() {
+    let lab = Lab::new();
+    let started = || Archive::started(lab.root(), &lab.series, lab.date).unwrap();
+    assert_eq!(started(), None);
+    let work = lab.work("a");
+    assert_eq!(started(), Some(Started::default()));
+    publish(&work, "k1", "s/2015/a.dat", "one").unwrap();
+    by_part(&work, "k2", "s/2015/b.dat", "three").unwrap();
+    assert_eq!(started(), Some(Started { files: 2, bytes: 8 }));
+    drop(work);
+    // Another go, and a line that a crash has cut.
+    let journal = lab.root().join(".sunhaul/work/journal/s/2015-12-11.jsonl");
+    let text = lab.text(".sunhaul/work/journal/s/2015-12-11.jsonl");
+    std::fs::write(&journal, format!("{text}{{\"file\":{{")).unwrap();
+    assert_eq!(started(), Some(Started { files: 2, bytes: 8 }));
+    let work = lab.work("a");
+    assert_eq!(started(), Some(Started { files: 2, bytes: 8 }));
+    lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
+    assert_eq!(started(), None);
+}
+
+#[test]
 fn a_day_is_filled_sealed_and_then_done() {
     let lab = Lab::new();
     let work = lab.work("a");
@@ -395,4 +417,29 @@ fn a_record_is_taken_down_before_a_file_of_it_is_displaced() {
     assert_eq!(publish(&work, "k1", "s/a", "one").unwrap(), Published::Replaced);
     lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
     assert_eq!((lab.text("s/a"), lab.text("s/b")), ("one".into(), "bee".into()));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_journal_leads_out_of_the_archive(
+        lines in proptest::collection::vec("(?s).{0,30}|[fvrsjel]", 0..12), path in "[./a]{0,6}", cut in 0usize..20,
+    ) {
+        let spec = spec_of("a");
+        let file = serde_json::to_string(&line("k", &path, "x")).unwrap();
+        let journal: String = lines
+            .iter()
+            .map(|line| match line.as_str() {
+                "f" => format!("{{\"file\":{file}}}\n"),
+                "v" => "{\"void\":{\"key\":\"k\"}}\n".to_owned(),
+                "r" => format!("{{\"retire\":{{\"path\":\"{path}\"}}}}\n"),
+                "s" => "{\"unsynced\":{}}\n".to_owned(),
+                "j" => format!("{{\"journal\":{{\"format\":\"journal/1\",\"boot_id\":\"b\",\"spec\":\"{spec}\"}}}}\n"),
+                other => format!("{other}\n"),
+            })
+            .collect();
+        let left = &journal.as_bytes()[..journal.len().saturating_sub(cut)];
+        for path in journal_paths(Path::new("j"), left, spec) {
+            proptest::prop_assert!(RelativePath::from_record(&path).is_some(), "{path:?}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use super::job::Secrets;
 use super::{Exit, Result, Shell, job, stdout};
 use crate::manifest::Diagnostics;
 use crate::report::human;
@@ -28,7 +29,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
-    let (jobs, wrong) = job::load_each(&args.jobs);
+    let (jobs, wrong) = job::load_each(&args.jobs, Secrets::NotNeeded);
     if args.json {
         let errors: Vec<_> = wrong.iter().flat_map(Diagnostics::list).collect();
         stdout::print_json(&errors)?;

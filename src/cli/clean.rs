@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::ArchiveArg;
+use super::job::Secrets;
 use super::problem::Problem;
 use super::{Exit, Result, Shell, job};
 use crate::archive::Archive;
@@ -28,7 +29,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
-    let Some(job) = job::load(&args.job, args.archive.archive.as_deref(), shell) else { return Ok(Exit::Usage) };
+    let archive = args.archive.archive.as_deref();
+    let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     let root = &job.archive.root;
     let shown = root.to_string_lossy();
     let tell = |text: String| {

@@ -3,6 +3,9 @@
 use std::io::IsTerminal as _;
 
 use clap::ColorChoice;
+use rustix::{process, termios};
+
+use crate::report::terminal::Size;
 
 /// A variable's value; `None` when it is unset, or is no UTF-8.
 #[expect(clippy::disallowed_methods, reason = "this is the place that the environment lives in")]
@@ -24,6 +27,26 @@ pub(super) fn terminal(choice: ColorChoice) -> Terminal {
     let dumb = variable("TERM").is_none_or(|term| term == "dumb");
     let plain = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
     decide(choice, std::io::stderr().is_terminal(), dumb, plain)
+}
+
+/// True when a shell can give the terminal to another program and back.
+pub(super) fn is_under_a_shell() -> bool {
+    termios::tcgetpgrp(std::io::stderr()).is_ok()
+}
+
+/// The size of the terminal that standard error is; `None` while another program has it: this one is in the background.
+pub(super) fn size() -> Option<Size> {
+    let terminal = std::io::stderr();
+    if termios::tcgetpgrp(&terminal).is_ok_and(|group| group != process::getpgrp()) {
+        return None;
+    }
+    // A terminal that does not know its size is taken to be as they all once were.
+    let known = |length: u16, usual: usize| if length == 0 { usual } else { usize::from(length) };
+    let size = termios::tcgetwinsize(&terminal).ok();
+    Some(Size {
+        columns: known(size.map_or(0, |size| size.ws_col), 80),
+        rows: known(size.map_or(0, |size| size.ws_row), 24),
+    })
 }
 
 fn decide(choice: ColorChoice, terminal: bool, dumb: bool, plain: bool) -> Terminal {

@@ -85,8 +85,7 @@ mod tests {
                 | Class::NotFound
                 | Class::Truncated
                 | Class::Html
-                | Class::Held
-                | Class::Interrupted => 4,
+                | Class::Held => 4,
                 _ => 1,
             };
             assert_eq!(Exit::of_run(&ends(&[*class]), false).code(), expected, "{class}");

@@ -3,16 +3,29 @@
 use std::path::{Path, PathBuf};
 
 use super::problem::Problem;
-use super::{Exit, Result, Shell, environment};
+use super::{Exit, Result, Shell, environment, netrc};
 use crate::manifest::{self, Diagnostics, Manifest};
 use crate::report::terminal::Verbosity;
 use crate::untrusted::escape;
 
+/// Whether a command talks to the sources. One that does not needs no secrets: CI checks manifests without them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secrets {
+    /// A secret that is not to be had is an error.
+    Needed,
+    /// Secrets are not looked up.
+    NotNeeded,
+}
+
 /// Reads every manifest: those that are right, and what is wrong with the others.
-pub(super) fn load_each(paths: &[PathBuf]) -> (Vec<Manifest>, Vec<Diagnostics>) {
+pub(super) fn load_each(paths: &[PathBuf], secrets: Secrets) -> (Vec<Manifest>, Vec<Diagnostics>) {
     let (mut good, mut wrong) = (Vec::new(), Vec::new());
     for path in paths {
-        match manifest::load(path, &environment::variable) {
+        let loaded = match secrets {
+            Secrets::Needed => manifest::load_with_secrets(path, &environment::variable, &netrc::login),
+            Secrets::NotNeeded => manifest::load(path, &environment::variable),
+        };
+        match loaded {
             Ok(job) => good.push(job),
             Err(diagnostics) => wrong.push(diagnostics),
         }
@@ -41,8 +54,13 @@ pub(super) fn warn(job: &Manifest, shell: &Shell) {
 /// Reads every manifest, or shows what is wrong with any of them and gives nothing.
 ///
 /// `archive` takes the place of the manifests' own root.
-pub(super) fn load_all(paths: &[PathBuf], archive: Option<&Path>, shell: &Shell) -> Option<Vec<Manifest>> {
-    let (mut jobs, wrong) = load_each(paths);
+pub(super) fn load_all(
+    paths: &[PathBuf],
+    secrets: Secrets,
+    archive: Option<&Path>,
+    shell: &Shell,
+) -> Option<Vec<Manifest>> {
+    let (mut jobs, wrong) = load_each(paths, secrets);
     if !wrong.is_empty() {
         show(&wrong, shell);
         return None;
@@ -57,8 +75,8 @@ pub(super) fn load_all(paths: &[PathBuf], archive: Option<&Path>, shell: &Shell)
 }
 
 /// As [`load_all`], for one manifest.
-pub(super) fn load(path: &Path, archive: Option<&Path>, shell: &Shell) -> Option<Manifest> {
-    load_all(&[path.to_owned()], archive, shell)?.pop()
+pub(super) fn load(path: &Path, secrets: Secrets, archive: Option<&Path>, shell: &Shell) -> Option<Manifest> {
+    load_all(&[path.to_owned()], secrets, archive, shell)?.pop()
 }
 
 /// A runtime for the commands that talk to someone.

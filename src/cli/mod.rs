@@ -11,6 +11,7 @@ mod environment;
 mod exit;
 mod job;
 mod log;
+mod netrc;
 mod plan;
 mod planning;
 mod problem;
@@ -96,7 +97,7 @@ fn shell(cli: &Cli, words: Vec<OsString>) -> Shell {
     let terminal = environment::terminal(global.color);
     let (mode, colour) = match global.log_format {
         LogFormat::Json => (Mode::Log, false),
-        LogFormat::Text if terminal.bars => (Mode::Bars, terminal.colour),
+        LogFormat::Text if terminal.bars => (Mode::Bars(Box::new(environment::size)), terminal.colour),
         LogFormat::Text => (Mode::Lines, terminal.colour),
     };
     let screen = Arc::new(Screen::new(Box::new(std::io::stderr()), mode, Paint(colour)));

@@ -19,7 +19,11 @@ struct OnDisk<'a>(&'a Path);
 impl Records for OnDisk<'_> {
     fn known(&self, series: &SeriesId, date: NaiveDate) -> Record {
         match Archive::header(self.0, series, date) {
-            Ok(None) => Record::Missing,
+            // A journal that cannot be read changes nothing of what there is to do; the run will tell.
+            Ok(None) => match Archive::started(self.0, series, date) {
+                Ok(Some(started)) => Record::Started { files: started.files },
+                Ok(None) | Err(_) => Record::Missing,
+            },
             Ok(Some(header)) => Record::Known(Known {
                 spec: header.spec,
                 state: match header.state {

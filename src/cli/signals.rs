@@ -1,12 +1,13 @@
 //! SIGINT and SIGTERM: the first asks for a clean end, the second ends at once.
 
+use std::io;
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::problem::Problem;
-use super::{Exit, Result};
+use super::{Exit, Result, environment, run};
 use crate::report::terminal::Screen;
 
 /// The two signals that ask a process to end.
@@ -41,12 +42,28 @@ impl Signals {
         screen.line("stopping; once more to stop at once");
         stop.cancel();
         self.next().await;
-        leave();
+        screen.without_bars(|| leave());
+    }
+}
+
+/// Lets go of the bars each time that the process goes on after a shell had stopped it (Ctrl-Z): the shell has written
+/// since to where they stand. Never returns.
+///
+/// # Errors
+/// When the system refuses.
+pub(super) async fn let_go_of_bars(screen: Arc<Screen>) -> io::Result<()> {
+    let mut resumed = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
+    loop {
+        resumed.recv().await;
+        if environment::is_under_a_shell() {
+            screen.let_go();
+        }
     }
 }
 
 /// Ends the process at once: what is on disk is whole at any instant.
 #[expect(clippy::exit, reason = "the second signal asks for just this")]
 fn leave() -> ! {
+    let _settled = run::settled();
     std::process::exit(i32::from(Exit::Interrupted.code()))
 }

@@ -4,12 +4,14 @@ use std::io::{ErrorKind, Write as _};
 
 use super::problem::Problem;
 use super::{Exit, Result};
+use crate::untrusted;
 
-/// Writes data to standard output.
+/// Writes data to standard output. Somebody may look at it: nothing in it acts on a terminal.
 ///
 /// # Errors
 /// When it cannot be written, unless the reader closed it: `sunhaul plan | head` is no failure.
 pub(super) fn print(text: &str) -> Result<()> {
+    let text = untrusted::on_terminal(text, false);
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
@@ -23,7 +25,6 @@ pub(super) fn print(text: &str) -> Result<()> {
 /// # Errors
 /// As [`print`].
 pub(super) fn print_json<T: serde::Serialize>(value: &T) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    print(&text)
+    let text = serde_json::to_string_pretty(value)?;
+    print(&format!("{}\n", untrusted::in_json(&text)))
 }

@@ -105,8 +105,25 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_header_makes_it_panic(header in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
-            let _ = file_name(&header);
+        fn no_header_makes_it_panic_or_grow(header in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            for header in [header.clone(), [&b"attachment; filename"[..], &header].concat()] {
+                if let Some(name) = file_name(&header) {
+                    proptest::prop_assert!(name.len() <= 2 * header.len());
+                    if let Some(safe) = crate::archive::sanitise(&name) {
+                        proptest::prop_assert!(crate::archive::RelativePath::from_record(&safe).is_some(), "{safe:?}");
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_name_that_is_quoted_or_encoded_reads_back(name in "(?s).{1,40}") {
+            let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
+            let header = format!("attachment; filename=\"{quoted}\"");
+            proptest::prop_assert_eq!(file_name(header.as_bytes()), Some(name.clone()));
+            let encoded = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
+            let header = format!("attachment; filename=x; filename*=UTF-8''{encoded}");
+            proptest::prop_assert_eq!(file_name(header.as_bytes()), Some(name));
         }
     }
 }

@@ -87,11 +87,13 @@ pub struct Failed {
     pub body: Option<Staged>,
     /// A part from before was contradicted and thrown away.
     pub restarted: bool,
+    /// The file's name, where an answer gave it.
+    pub name: Option<String>,
 }
 
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Failed {
-        Failed { failure, body: None, restarted: false }
+        Failed { failure, body: None, restarted: false, name: None }
     }
 }
 
@@ -118,34 +120,46 @@ pub fn name_of(file: &RemoteFile, answered: Option<&str>) -> String {
 /// [`Failed`]: what went wrong, and the body when a check refused it. A part is left for the next attempt where it may
 /// help.
 pub async fn attempt(ask: &Ask<'_>) -> Result<Got, Failed> {
+    let kept = Kept::of(ask.part)?;
+    let name = kept.as_ref().and_then(Kept::name);
+    go_on(ask, kept).await.map_err(|failed| Failed { name: failed.name.or(name), ..failed })
+}
+
+async fn go_on(ask: &Ask<'_>, kept: Option<Kept>) -> Result<Got, Failed> {
     let mut restarted = false;
     // A part was begun when the file had changed already: it is gone on with, and nothing else is asked.
-    if let Some(kept) = Kept::of(ask.part)? {
-        let response = ask.client.get(&ask.file.url, kept.headers()).await?;
-        match kept.answer(&response) {
-            range::Answer::Continues { total } => match kept.go_on(ask, response, total).await? {
-                resume::Went::Fetched(fetched) => return Ok(Got::File(fetched)),
-                resume::Went::Contradicted(why) => tell_restart(ask, &why),
-            },
-            range::Answer::Whole => {
-                if let Some(fetched) = kept.is_whole(ask).await? {
-                    return Ok(Got::File(Box::new(fetched)));
+    if let Some(kept) = kept {
+        match ask.client.get(&ask.file.url, kept.headers()).await {
+            // A part that came compressed, or framed in two ways: asked for again, it would come so again.
+            Err(failure) if failure.class == Class::Protocol && failure.status == Some(206) => {
+                tell_restart(ask, &failure.message);
+            }
+            Err(failure) => return Err(failure.into()),
+            Ok(response) => match kept.answer(&response) {
+                range::Answer::Continues { total } => match kept.go_on(ask, response, total).await? {
+                    resume::Went::Fetched(fetched) => return Ok(Got::File(fetched)),
+                    resume::Went::Contradicted(why) => tell_restart(ask, &why),
+                },
+                range::Answer::Whole => {
+                    if let Some(fetched) = kept.is_whole(ask).await? {
+                        return Ok(Got::File(Box::new(fetched)));
+                    }
+                    tell_restart(ask, "the service says that the part is all, but it fails the checks");
                 }
-                tell_restart(ask, "the service says that the part is all, but it fails the checks");
-            }
-            range::Answer::FromZero(why) => {
-                tell_restart(ask, why);
-                ask.part.discard()?;
-                return restart(receive::body(ask, response).await);
-            }
-            range::Answer::Contradicts(why) => tell_restart(ask, &why),
+                range::Answer::FromZero(why) => {
+                    tell_restart(ask, why);
+                    ask.part.discard()?;
+                    return restart(receive::body(ask, response).await);
+                }
+                range::Answer::Contradicts(why) => tell_restart(ask, &why),
+            },
         }
         ask.part.discard()?;
         restarted = true;
     }
     let condition = ask.kept.map(condition::headers).unwrap_or_default();
     let asked = ask.client.get(&ask.file.url, condition).await;
-    let mut response = asked.map_err(|failure| Failed { failure, body: None, restarted })?;
+    let mut response = asked.map_err(|failure| Failed { restarted, ..failure.into() })?;
     if ask.kept.is_some_and(|kept| condition::is_unchanged(kept, &response)) {
         if response.status == StatusCode::NOT_MODIFIED {
             // Read to its end, which is at once: the connection is free again.
@@ -158,7 +172,7 @@ pub async fn attempt(ask: &Ask<'_>) -> Result<Got, Failed> {
             Class::Protocol,
             format!("`{}` answered {} to a plain request", shown(&response), response.status),
         );
-        return Err(Failed { failure, body: None, restarted });
+        return Err(Failed { restarted, ..failure.into() });
     }
     let result = receive::body(ask, response).await;
     if restarted { restart(result) } else { result.map(|fetched| Got::File(Box::new(fetched))) }

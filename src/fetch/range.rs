@@ -94,8 +94,19 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in ".*") {
-            let _ = ContentRange::parse(&text);
+        fn whatever_is_read_is_in_order(text in ".*|(bytes|BYTES) +[0-9*]{1,21}[-/][0-9*]{0,21}/?[0-9*]{0,21}") {
+            if let Some(ContentRange::Bytes { start, end, total }) = ContentRange::parse(&text) {
+                proptest::prop_assert!(start <= end && total.is_none_or(|total| end < total), "{text:?}");
+            }
+        }
+
+        #[test]
+        fn what_is_written_in_order_reads_back(start in 0u64.., more in 0u64.., behind in proptest::option::of(0u64..)) {
+            let end = start.saturating_add(more);
+            let total = behind.map(|behind| end.saturating_add(behind).saturating_add(1)).filter(|total| *total > end);
+            let written = total.map_or_else(|| "*".to_owned(), |total| total.to_string());
+            let read = ContentRange::parse(&format!("bytes {start}-{end}/{written}"));
+            proptest::prop_assert_eq!(read, Some(ContentRange::Bytes { start, end, total }));
         }
     }
 }

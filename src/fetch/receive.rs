@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::sink::{Checks, Pipe, Sink};
 use super::{Ask, Failed, Fetched, OVERLAP, SLOW, SMALL, name_of, shown, validators};
-use crate::archive::Validators;
+use crate::archive::{Archive, Validators};
 use crate::failure::{Class, Failure};
 use crate::net::Response;
 
@@ -12,7 +14,13 @@ use crate::net::Response;
 const ENDLESS: u64 = 64 << 30;
 
 /// Receives a whole body.
-pub(super) async fn body(ask: &Ask<'_>, mut response: Response) -> Result<Fetched, Failed> {
+pub(super) async fn body(ask: &Ask<'_>, response: Response) -> Result<Fetched, Failed> {
+    let validators = validators(&response, response.content_length());
+    let name = validators.name.clone();
+    whole(ask, response, validators).await.map_err(|failed| Failed { name, ..failed })
+}
+
+async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) -> Result<Fetched, Failed> {
     let declared = response.content_length();
     let due = declared.or(ask.file.bytes);
     if let (Some(declared), Some(listed)) = (declared, ask.file.bytes)
@@ -24,13 +32,16 @@ pub(super) async fn body(ask: &Ask<'_>, mut response: Response) -> Result<Fetche
         )
         .into());
     }
-    let validators = validators(&response, declared);
     let checks = Checks::new(name_of(ask.file, validators.name.as_deref()), ask.verify);
     let small = declared.filter(|length| *length <= SMALL);
     let unnamed = if small.is_some() { ask.part.unnamed()? } else { None };
     let (Some(length), Some(staged)) = (small, unnamed) else {
+        // A length beyond all reason is a lie about one file, and no reason to stop the run.
+        if let Some(declared) = declared.filter(|length| *length <= ENDLESS) {
+            has_room(ask, declared, &response)?;
+        }
         let sink = Sink { staged: ask.part.create(&validators)?, checks };
-        return stream(ask, response, Pipe::new(sink), validators, due, 0).await;
+        return stream(ask, response, Pipe::new(sink), validators, due, (0, Bytes::new())).await;
     };
     let mut sink = Sink { staged, checks };
     let begun = Instant::now();
@@ -45,7 +56,7 @@ pub(super) async fn body(ask: &Ask<'_>, mut response: Response) -> Result<Fetche
                 }
                 if begun.elapsed() >= SLOW && sink.checks.length() < length {
                     sink.staged.keep(&validators)?;
-                    return stream(ask, response, Pipe::new(sink), validators, due, 0).await;
+                    return stream(ask, response, Pipe::new(sink), validators, due, (0, Bytes::new())).await;
                 }
             }
             Ok(None) => break,
@@ -62,24 +73,44 @@ pub(super) async fn body(ask: &Ask<'_>, mut response: Response) -> Result<Fetche
     finish(sink, due, true, validators, 0)
 }
 
-/// Receives the rest of a body into a part that holds `kept` bytes already.
+/// A body that cannot fit is not begun: filling the disk would harm others, and the file would not come.
+fn has_room(ask: &Ask<'_>, declared: u64, response: &Response) -> Result<(), Failure> {
+    let folder = ask.part.path().parent().unwrap_or(ask.part.path());
+    let free = Archive::free_bytes(folder)?;
+    if declared <= free {
+        return Ok(());
+    }
+    let (file, folder) = (shown(response), folder.to_string_lossy());
+    let folder = crate::untrusted::escape(&folder);
+    let message = format!("no space: `{file}` has {declared} bytes, but only {free} are free in `{folder}`");
+    Err(Failure::new(Class::Storage, message))
+}
+
+/// Receives the rest of a body into a part that holds `kept` bytes already; `next` has come, and is told of.
 pub(super) async fn stream(
     ask: &Ask<'_>,
     mut response: Response,
     mut pipe: Pipe,
     validators: Validators,
     due: Option<u64>,
-    kept: u64,
+    (kept, next): (u64, Bytes),
 ) -> Result<Fetched, Failed> {
     let most = due.unwrap_or(ENDLESS);
     let framed = response.is_framed();
     let mut came = kept;
+    let mut next = Some(next).filter(|bytes| !bytes.is_empty());
     loop {
-        match response.chunk().await {
+        let piece = match next.take() {
+            Some(bytes) => Ok(Some(bytes)),
+            None => response.chunk().await.inspect(|piece| {
+                if let Some(bytes) = piece {
+                    (ask.received)(bytes.len() as u64);
+                }
+            }),
+        };
+        match piece {
             Ok(Some(bytes)) => {
-                let length = bytes.len() as u64;
-                (ask.received)(length);
-                came += length;
+                came += bytes.len() as u64;
                 if came > most {
                     let _ = pipe.close().await?;
                     ask.part.discard()?;
@@ -122,11 +153,11 @@ pub(super) fn finish(
     match checks.finish() {
         Ok((_, _, "size" | "magic")) if due.is_none() && !framed => {
             let message = "the answer had no length and no proper end, and nothing else proves that it is whole";
-            Err(Failed { failure: Failure::new(Class::Truncated, message), body: Some(staged), restarted: false })
+            Err(Failed { body: Some(staged), ..Failure::new(Class::Truncated, message).into() })
         }
         Ok((sha256, bytes, checked)) => {
             Ok(Fetched { staged, sha256, bytes, checked, validators, resumed_bytes, restarted: false })
         }
-        Err(failure) => Err(Failed { failure, body: Some(staged), restarted: false }),
+        Err(failure) => Err(Failed { body: Some(staged), ..failure.into() }),
     }
 }

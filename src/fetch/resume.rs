@@ -44,6 +44,11 @@ impl Kept {
         }
     }
 
+    /// The file's name by the answer that the part came with.
+    pub(super) fn name(&self) -> Option<String> {
+        self.validators.name.clone()
+    }
+
     pub(super) fn headers(&self) -> HeaderMap {
         range_headers(self.from, self.validator.clone())
     }
@@ -130,13 +135,12 @@ impl Kept {
             compared += same;
             rest = bytes.split_off(same);
         }
-        let mut pipe = Pipe::new(sink);
-        if !rest.is_empty() {
-            pipe.push(rest).await?;
-        }
+        let pipe = Pipe::new(sink);
         let mut validators = self.validators;
         validators.total = Some(total);
-        stream(ask, response, pipe, validators, Some(total), self.length).await.map(|f| Went::Fetched(Box::new(f)))
+        stream(ask, response, pipe, validators, Some(total), (self.length, rest))
+            .await
+            .map(|f| Went::Fetched(Box::new(f)))
     }
 
     /// The service says that the part is all there is: true only if the checks pass.

@@ -7,6 +7,9 @@ use super::sum::{Sum, add, same};
 use super::{BLOCK, CARD, Fault, HEADER_BLOCKS, Proof, magic, one_line};
 use crate::failure::Class;
 
+/// How many bytes that begin no extension are shown.
+const SHOWN: usize = 16;
+
 /// A check under way: [`push`](Check::push) every byte in order, then [`finish`](Check::finish).
 #[derive(Debug, Default)]
 pub struct Check {
@@ -101,7 +104,8 @@ impl Check {
         self.block.extend_from_slice(&bytes[..take]);
         self.at += take as u64;
         if self.blocks == 0 {
-            if self.hdu > 0 && !begins_extension(&self.block) {
+            // Judged once all that is shown is there, so that the verdict reads the same however the bytes were cut.
+            if self.hdu > 0 && self.block.len() >= SHOWN && !begins_extension(&self.block) {
                 return Err(self.junk());
             }
             if self.hdu == 0 && self.block.len() >= CARD {
@@ -200,7 +204,7 @@ impl Check {
     }
 
     fn junk(&self) -> Fault {
-        let shown = self.block.get(..16).unwrap_or(&self.block);
+        let shown = self.block.get(..SHOWN).unwrap_or(&self.block);
         Fault::structure(format!(
             "bytes follow the last HDU, from byte {} on, that begin no extension: `{}`",
             self.start,

@@ -14,11 +14,14 @@ use super::*;
 
 /// The verdict on a file that comes in pieces of `piece` bytes.
 fn verdict(file: &[u8], piece: usize) -> Result<Proof, Class> {
+    spoken(file, piece).map_err(|fault| fault.class)
+}
+
+/// The same, with its words.
+fn spoken(file: &[u8], piece: usize) -> Result<Proof, Fault> {
     let mut check = Check::new();
-    for bytes in file.chunks(piece) {
-        check.push(bytes).map_err(|fault| fault.class)?;
-    }
-    check.finish().map_err(|fault| fault.class)
+    file.chunks(piece).try_for_each(|bytes| check.push(bytes))?;
+    check.finish()
 }
 
 fn card(keyword: &str, value: Value) -> Card {
@@ -93,6 +96,14 @@ fn assert_damage_is_caught(file: &[u8]) {
         assert_eq!(verdict(&[file, junk].concat(), 4096), Err(Class::FitsStructure), "junk at the end");
     }
     assert_eq!(verdict(&[file, file].concat(), 4096), Err(Class::FitsStructure), "the file twice");
+}
+
+#[test]
+fn junk_is_told_in_the_same_words_however_it_is_cut() {
+    let file = [segment(), b"\n\xf5 and more than is shown".to_vec()].concat();
+    let whole = spoken(&file, usize::MAX).expect_err("junk");
+    assert!(whole.message.ends_with("that begin no extension: `\\u{a}\u{fffd} and more than`"), "{}", whole.message);
+    assert_eq!(spoken(&file, 1), Err(whole));
 }
 
 #[test]
@@ -202,14 +213,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn any_cutting_gives_one_verdict(piece in 1usize..9000, damage in proptest::option::of(0usize..9000), cut in 0usize..5000) {
+    fn any_cutting_gives_one_verdict(piece in 1usize..9000, damage in proptest::option::of(0usize..9000), cut in 0usize..5000, junk in "[NOT\\n]{0,20}") {
         let mut file = segment();
         if let Some(at) = damage {
             let at = at % file.len();
             file[at] ^= 0x20;
         }
         file.truncate(file.len() - cut.saturating_sub(3000));
-        prop_assert_eq!(verdict(&file, piece), verdict(&file, usize::MAX));
+        file.extend(junk.bytes());
+        prop_assert_eq!(spoken(&file, piece), spoken(&file, usize::MAX));
+        prop_assert_eq!(spoken(&file, 1), spoken(&file, usize::MAX));
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Excerpt {
             }
             let hidden = secret.iter().any(|range| range.contains(&at));
             let mut buffer = [0; 4];
-            let written = if hidden { "*".into() } else { escape(c.encode_utf8(&mut buffer)) };
+            let written = escape(if hidden { "*" } else { c.encode_utf8(&mut buffer) });
             let width = written.chars().count();
             if near + at < start {
                 excerpt.before += width;

@@ -13,6 +13,7 @@ use super::model;
 use super::node::Wrong;
 use super::typed::Typed;
 use super::units::{self, Instant};
+use crate::secret::Secret;
 use crate::untrusted::escape;
 
 /// A sunhaul job: which series over which dates go into which archive.
@@ -72,7 +73,7 @@ pub(super) struct Job {
 #[schemars(inline)]
 pub(super) enum Source {
     /// The HMI service (FLARECAST), or `sunhaul serve`.
-    Hmi(Hmi),
+    Hmi(Box<Hmi>),
     /// The built-in HMI service with synthetic data: no network.
     Embedded(Embedded),
 }
@@ -85,6 +86,79 @@ pub(super) struct Hmi {
     /// Where the service listens: `http` or `https`, a host, and a path where there is one.
     #[schemars(example = "http://localhost:8001")]
     pub(super) url: Typed<BaseUrl>,
+    /// Headers that open the door, such as an API key. They go to this service alone. The secret in each is `${SUNHAUL_...}`.
+    #[schemars(example = serde_json::json!({ "X-Api-Key": "${SUNHAUL_KEY}" }))]
+    #[serde(default)]
+    pub(super) headers: Typed<Headers>,
+    /// A user and a password, as in `Authorization: Basic`. They go to this service alone.
+    #[schemars(example = serde_json::json!({ "user": "jane", "password": "${SUNHAUL_PASSWORD}" }))]
+    #[serde(default)]
+    pub(super) basic: Typed<Basic>,
+    /// A token, as in `Authorization: Bearer`. It goes to this service alone.
+    #[schemars(example = "${SUNHAUL_TOKEN}")]
+    #[serde(default)]
+    pub(super) bearer: Typed<Sensitive>,
+    /// True to take user and password from `$NETRC` or `~/.netrc`, by the host in `url`. Default: false.
+    #[schemars(example = true)]
+    #[serde(default)]
+    pub(super) netrc: Typed<Switch>,
+}
+
+/// A user and a password.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct Basic {
+    /// The user's name; `${SUNHAUL_...}` is replaced.
+    #[schemars(example = &"jane")]
+    pub(super) user: Typed<Text>,
+    /// The password: `${SUNHAUL_...}`, never the password itself.
+    #[schemars(example = "${SUNHAUL_PASSWORD}")]
+    pub(super) password: Typed<Sensitive>,
+}
+
+/// Headers by name, in the manifest's order.
+#[derive(Debug)]
+pub(super) struct Headers(pub(super) Vec<(Typed<HeaderName>, Typed<Sensitive>)>);
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Headers, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Headers;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("headers by name")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
+                let mut headers = Vec::new();
+                while let Some(header) = map.next_entry()? {
+                    headers.push(header);
+                }
+                Ok(Headers(headers))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+impl JsonSchema for Headers {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Headers".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        json_schema!({
+            "type": "object",
+            "propertyNames": HeaderName::json_schema(generator),
+            "additionalProperties": Sensitive::json_schema(generator),
+        })
+    }
 }
 
 /// The built-in HMI service.
@@ -294,6 +368,14 @@ scalar! {
     Version(u64) as Whole(i128) = version, { "type": "integer", "const": 1 };
     /// Text.
     Text(String) as Strict(String) = |text| Ok(text.clone()), { "type": "string" };
+    /// The name of an HTTP header.
+    HeaderName(String) as Raw(String) = |text| Ok(text.clone()),
+        { "type": "string", "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$" };
+    /// Text with a secret in it; read so that no error repeats it.
+    Sensitive(Secret) as Raw(String) = |text| Ok(Secret::new(text)),
+        { "type": "string", "pattern": "\\$\\{SUNHAUL_[A-Za-z0-9_]+\\}" };
+    /// Yes or no.
+    Switch(bool) as Raw(String) = |text| switch(text), { "type": "boolean" };
     /// A name that becomes a file or folder name.
     Component(String) as Strict(String) = |text| units::component(text),
         { "type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$" };
@@ -340,6 +422,14 @@ fn version(number: &i128) -> Result<u64, Wrong> {
     match number {
         1 => Ok(1),
         other => Err(Wrong::new(format!("version {other} of the form is not known")).hint("write `version: 1`")),
+    }
+}
+
+fn switch(text: &str) -> Result<bool, Wrong> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Wrong::new("neither `true` nor `false`")),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a job asks for: the manifest's model, its parser, its diagnostics, its schema.
 
 pub mod cadence;
+mod credentials;
 mod diagnostic;
 mod example;
 mod excerpt;
@@ -18,11 +19,13 @@ mod tests;
 mod typed;
 pub(crate) mod units;
 mod variable;
+mod veil;
 
+pub use credentials::{Credentials, Login, Netrc, NoLogin};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use model::{
     ArchiveSpec, Bandwidth, Bound, Embedded, Filters, Hmi, Limits, LockMode, Manifest, Quality, Range, Rate, Retry,
     Series, SeriesId, SourceSpec, Timeouts, Verify,
 };
-pub use parse::{Environment, load, parse};
+pub use parse::{Environment, load, load_with_secrets, parse};
 pub use template::Template;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use url::Url;
 
-use super::Template;
+use super::{Credentials, Template, credentials};
 use crate::day::{Day, Scale, Window};
 use crate::digest::Digest;
 
@@ -206,6 +206,8 @@ pub enum SourceSpec {
 pub struct Hmi {
     /// The base: scheme, host, port and a path that ends in `/`; no query, no fragment, no userinfo.
     pub url: Url,
+    /// What opens its door; never part of the spec.
+    pub credentials: Credentials,
 }
 
 /// The built-in HMI service.
@@ -222,6 +224,15 @@ impl SourceSpec {
         match self {
             SourceSpec::Hmi(_) => "hmi",
             SourceSpec::Embedded(_) => "embedded",
+        }
+    }
+
+    /// What opens the source's door; none for one that lets everybody in.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&Credentials> {
+        match self {
+            SourceSpec::Hmi(hmi) => Some(&hmi.credentials).filter(|credentials| !credentials.is_empty()),
+            SourceSpec::Embedded(_) => None,
         }
     }
 
@@ -288,10 +299,9 @@ impl Manifest {
     /// What is allowed and yet probably not meant, each in one line.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        if self.series.len() < 2 {
-            return Vec::new();
-        }
-        let shared = self.series.iter().filter(|series| !series.layout.names_series());
+        let is_alone = self.series.len() < 2;
+        let shared = self.series.iter().filter(|series| !is_alone && !series.layout.names_series());
+        let in_the_clear = credentials::in_the_clear(&self.series);
         shared
             .map(|series| {
                 format!(
@@ -299,6 +309,7 @@ impl Manifest {
                     series.id
                 )
             })
+            .chain(in_the_clear)
             .collect()
     }
 }

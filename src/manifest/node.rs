@@ -295,6 +295,14 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         visitor.visit_map(Entries { at: self, rest: entries.into_iter(), value: None })
     }
 
+    /// Gives every entry of a mapping whose keys no form knows beforehand.
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        match &self.node.value {
+            Value::Map(entries) => visitor.visit_map(Pairs { at: self, rest: entries.iter(), value: None }),
+            _ => Err(self.wrong("a mapping (`key: value` lines)")),
+        }
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -331,7 +339,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct newtype_struct tuple
-        tuple_struct map identifier ignored_any
+        tuple_struct identifier ignored_any
     }
 }
 
@@ -366,6 +374,30 @@ impl<'de> MapAccess<'de> for Entries<'de> {
         let Some((key, value)) = self.rest.next() else { return Ok(None) };
         self.value = Some(value);
         seed.deserialize(key.into_deserializer()).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
+        match self.value.take() {
+            Some(node) => seed.deserialize(self.at.to(node)),
+            None => Err(Wrong::new("a value was asked for before its key")),
+        }
+    }
+}
+
+/// All entries of a mapping, repeated keys included.
+struct Pairs<'a> {
+    at: Reader<'a>,
+    rest: std::slice::Iter<'a, (Node, Node)>,
+    value: Option<&'a Node>,
+}
+
+impl<'de> MapAccess<'de> for Pairs<'de> {
+    type Error = Wrong;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Wrong> {
+        let Some((key, value)) = self.rest.next().filter(|_| !self.at.has_enough()) else { return Ok(None) };
+        self.value = Some(value);
+        seed.deserialize(self.at.to(key)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {

@@ -14,6 +14,7 @@ use serde_saphyr::granit_parser::ErrorKind;
 use serde_saphyr::localizer::ExternalMessageSource;
 use serde_saphyr::{DuplicateKeyPolicy, Location, MergeKeyPolicy, NonFiniteFloatPolicy, Spanned};
 
+use super::credentials::Netrc;
 use super::diagnostic::{Diagnostics, Finding, Span};
 use super::example;
 use super::form;
@@ -21,6 +22,7 @@ use super::model::Manifest;
 use super::node::{Node, Reader, Value};
 use super::resolve::{Given, resolve};
 use super::typed::Typed;
+use super::veil;
 use crate::untrusted::escape;
 
 /// The largest manifest, in bytes.
@@ -38,11 +40,23 @@ const STACK: usize = 16 << 20;
 /// Looks up a variable of the environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Reads and checks the manifest at `path`.
+/// Reads and checks the manifest at `path`. Secrets are not looked up: only who talks to a source needs them.
 ///
 /// # Errors
 /// All that is wrong with it; a file that cannot be read, or is larger than 1 MiB, likewise.
 pub fn load(path: &Path, environment: Environment<'_>) -> Result<Manifest, Diagnostics> {
+    read(path, environment, None)
+}
+
+/// As [`load`], with the secrets of its sources.
+///
+/// # Errors
+/// As [`load`], and where a secret is not to be had.
+pub fn load_with_secrets(path: &Path, environment: Environment<'_>, netrc: Netrc<'_>) -> Result<Manifest, Diagnostics> {
+    read(path, environment, Some(netrc))
+}
+
+fn read(path: &Path, environment: Environment<'_>, secrets: Option<Netrc<'_>>) -> Result<Manifest, Diagnostics> {
     let fail = |finding: Finding| Diagnostics::new(path, "", vec![finding]);
     let unreadable = |error: &std::io::Error| {
         let finding = match error.kind() {
@@ -66,18 +80,29 @@ pub fn load(path: &Path, environment: Environment<'_>) -> Result<Manifest, Diagn
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too large, whatever its metadata say.
     file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
-    parse(path, &bytes, environment)
+    check(path, &bytes, environment, secrets)
 }
 
 fn folder() -> Finding {
     Finding::whole("a folder, not a manifest").hint("name the files in it, such as `jobs/*.yaml`")
 }
 
-/// Checks the bytes of a manifest. `path` is for messages, and its folder is where relative paths start.
+/// Checks the bytes of a manifest, without its secrets. `path` is for messages, and its folder is where relative paths
+/// start.
 ///
 /// # Errors
 /// All that is wrong with it, in the order of the places.
 pub fn parse(path: &Path, bytes: &[u8], environment: Environment<'_>) -> Result<Manifest, Diagnostics> {
+    check(path, bytes, environment, None)
+}
+
+/// `secrets` is where logins are looked up; without it no secret is, and only their names are checked.
+pub(super) fn check(
+    path: &Path,
+    bytes: &[u8],
+    environment: Environment<'_>,
+    secrets: Option<Netrc<'_>>,
+) -> Result<Manifest, Diagnostics> {
     if bytes.len() > LARGEST {
         let finding = Finding::whole("larger than 1 MiB, which no manifest needs to be");
         return Err(Diagnostics::new(path, "", vec![finding.hint("is it a manifest at all?")]));
@@ -94,17 +119,17 @@ pub fn parse(path: &Path, bytes: &[u8], environment: Environment<'_>) -> Result<
             return Err(Diagnostics::new(path, &good, vec![finding]));
         }
     };
-    let root = with_room(text).map_err(|finding| Diagnostics::new(path, text, vec![finding]))?;
+    let root = with_room(text).map_err(|finding| Diagnostics::new(path, &veil::over_lines(text), vec![finding]))?;
 
     let findings = RefCell::new(Vec::new());
     let job = Typed::<form::Job>::deserialize(Reader { node: &root, findings: &findings });
     let mut findings = findings.into_inner();
-    let given = Given { path, bytes, text, root: &root, environment };
+    let given = Given { path, bytes, text, root: &root, environment, secrets };
     let job = job.ok();
     let manifest = job.as_ref().and_then(Typed::value).and_then(|job| resolve(&given, job, &mut findings));
     manifest.ok_or_else(|| {
         example::give(&mut findings, &root);
-        Diagnostics::new(path, text, findings)
+        Diagnostics::new(path, &veil::over(text, &root, &mut findings), findings)
     })
 }
 

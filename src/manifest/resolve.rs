@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cadence;
+use super::credentials::{self, Netrc};
 use super::diagnostic::{Finding, Span};
 use super::form;
 use super::manners;
@@ -39,6 +40,8 @@ pub(super) struct Given<'a> {
     pub(super) root: &'a Node,
     /// Looks up a variable of the environment.
     pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
+    /// Looks up logins; none when no secret is wanted at all.
+    pub(super) secrets: Option<Netrc<'a>>,
 }
 
 /// Turns a form into a manifest; what is wrong goes to `findings`, and then there is none.
@@ -130,9 +133,10 @@ impl Resolver<'_> {
     fn source(&mut self, source: &form::Source, at: Span) -> Option<Source> {
         match source {
             form::Source::Hmi(hmi) => {
+                let credentials = credentials::read(self.given, hmi, self.findings);
                 let (at, url) =
                     self.required(&hmi.url, "url", at, "write `hmi: { url: \"http://localhost:8001\" }`")?;
-                Some(Source { spec: Arc::new(SourceSpec::Hmi(Hmi { url: url.0.clone() })), at })
+                Some(Source { spec: Arc::new(SourceSpec::Hmi(Hmi { url: url.0.clone(), credentials })), at })
             }
             form::Source::Embedded(embedded) => {
                 let seed = embedded.seed.value().map_or(Embedded::default().seed, |seed| seed.0);
@@ -395,7 +399,7 @@ impl Resolver<'_> {
         limits
     }
 
-    /// `${` works under two keys only; elsewhere it would be taken for text and surprise.
+    /// `${` works under few keys only; elsewhere it would be taken for text and surprise.
     fn stray_variables(&mut self, node: &Node, path: &mut Vec<String>) {
         match &node.value {
             Value::Map(entries) => {
@@ -415,9 +419,9 @@ impl Resolver<'_> {
             }
             _ if node.text().is_some_and(|text| text.contains("${")) => {
                 let keys: Vec<&str> = path.iter().map(String::as_str).collect();
-                if !matches!(keys.as_slice(), ["contact"] | ["archive", "root"]) {
+                if !matches!(keys.as_slice(), ["contact"] | ["archive", "root"]) && !credentials::is_one(&keys) {
                     let finding = Finding::new(node.span, "`${...}` is not replaced here");
-                    self.note(finding.hint("it works in `contact` and `archive.root` only"));
+                    self.note(finding.hint("it works in `contact`, `archive.root` and credentials only"));
                 }
             }
             _ => {}

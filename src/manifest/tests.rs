@@ -70,6 +70,8 @@ fn every_key_of_the_form_arrives_in_the_model() {
     let [first, second] = manifest.series.as_slice() else { panic!("two series") };
     let SourceSpec::Hmi(hmi) = &*first.source else { panic!("hmi") };
     assert_eq!(hmi.url.as_str(), "http://localhost:8001/base/");
+    assert_eq!(hmi.credentials.headers[0].0, "x-api-key");
+    assert!(matches!(&hmi.credentials.login, Some(Login::Basic { user, .. }) if user == "jane"));
     assert_eq!(first.range.start, Bound::At(at("2015-12-11T00:00:00")));
     assert_eq!(first.range.end, Bound::At(at("2015-12-13T16:00:00")));
     assert_eq!(second.id.0, "cea");
@@ -290,6 +292,19 @@ proptest! {
     #[test]
     fn no_yaml_like_text_makes_the_parser_panic(text in "([a-z]{1,8}|[:\\-\\[\\]{}&*!|>'\"#%@,?\\n ]|  |: |\\- |é|\\t|\u{85}|\u{feff}){0,60}") {
         explained(read(&text));
+    }
+
+    #[test]
+    fn no_manifest_acts_on_the_terminal_that_its_errors_are_shown_on(
+        value in "[\u{1}\u{7}\u{1b}\u{9b}\u{202e}\u{200b}\u{85}\u{feff}a: {}\"\\\\x1b-]{0,20}",
+        key in "(name|source|range|series|archive|limits|\u{1b}\u{202e}|\"\\\\e\"): ",
+    ) {
+        if let Err(diagnostics) = read(&format!("version: 1\n{key}{value}\n")) {
+            for line in diagnostics.to_string().lines() {
+                let acts = |c: char| c.is_control() || matches!(c, '\u{202e}' | '\u{200b}' | '\u{feff}');
+                prop_assert!(!line.contains(acts), "{line:?}");
+            }
+        }
     }
 
     /// A good manifest with a piece cut out or exchanged is read or explained, never worse.

@@ -3,8 +3,18 @@
 use super::node::Wrong;
 use crate::untrusted::escape;
 
-/// Replaces every `${NAME}` in `text`; what it is replaced with is not looked through again.
+/// Replaces every `${NAME}` in `text` by what the environment says.
 pub(super) fn expand(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<String, Wrong> {
+    replace(text, |name| environment(name).ok_or_else(|| unset(name)))
+}
+
+/// What is said of a variable that is not set.
+pub(super) fn unset(name: &str) -> Wrong {
+    Wrong::new(format!("the variable `{name}` is not set")).hint(format!("set it: `export {name}=...`"))
+}
+
+/// Replaces every `${NAME}` in `text` by its `value`, which is not looked through again.
+pub(super) fn replace(text: &str, value: impl Fn(&str) -> Result<String, Wrong>) -> Result<String, Wrong> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -20,12 +30,7 @@ pub(super) fn expand(text: &str, environment: &dyn Fn(&str) -> Option<String>) -
         if !is_name {
             return Err(Wrong::new(format!("`{}` is no variable's name", escape(name))).hint("write `${NAME}`"));
         }
-        let Some(value) = environment(name) else {
-            return Err(
-                Wrong::new(format!("the variable `{name}` is not set")).hint(format!("set it: `export {name}=...`"))
-            );
-        };
-        out.push_str(&value);
+        out.push_str(&value(name)?);
         rest = &after[end + 1..];
     }
     out.push_str(rest);

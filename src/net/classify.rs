@@ -22,7 +22,8 @@ pub(super) fn failure(class: Class, url: &Url, why: &str) -> Failure {
 pub(super) fn status(status: StatusCode, url: &Url, wait: Option<Duration>) -> Failure {
     let (class, why) = match status.as_u16() {
         429 => (Class::Throttled, "the host asks for fewer requests"),
-        503 if wait.is_some() => (Class::Throttled, "the host asks to come back later"),
+        // Some hosts refuse where they mean to slow down; only those say when to come back.
+        403 | 503 if wait.is_some() => (Class::Throttled, "the host asks to come back later"),
         500..=599 => (Class::ServerError, "the server failed"),
         401 => (Class::Forbidden, "the server wants a login"),
         407 => (Class::Forbidden, "the proxy wants a login"),
@@ -118,7 +119,8 @@ mod tests {
             (504, None, Class::ServerError),
             (521, None, Class::ServerError),
             (401, None, Class::Forbidden),
-            (403, soon, Class::Forbidden),
+            (403, None, Class::Forbidden),
+            (403, soon, Class::Throttled),
             (407, None, Class::Forbidden),
             (451, None, Class::Forbidden),
             (404, None, Class::NotFound),

@@ -13,11 +13,12 @@ use url::Url;
 use super::body::{Response, seconds};
 use super::classify::{self, failure};
 use super::host::{Host, Slot};
+use super::keys::Keys;
 use super::origin::Origin;
 use super::redirect::{Route, is_redirect};
 use super::{refusal, retry_after};
 use crate::failure::{Class, Failure};
-use crate::manifest::Timeouts;
+use crate::manifest::{Credentials, Timeouts};
 
 /// Headers larger than this, names and values together, are taken for an attack.
 const HEADERS: usize = 256 * 1024;
@@ -30,12 +31,25 @@ pub struct Client {
     /// Where requests and redirects may go.
     pub(super) origins: Arc<[Origin]>,
     pub(super) identity: HeaderMap,
+    /// What opens the source's door.
+    pub(super) keys: Arc<Keys>,
     pub(super) timeouts: Timeouts,
     pub(super) max_wait: Duration,
     pub(super) base: Url,
 }
 
 impl Client {
+    /// The same client with keys to its source. They go to the source's own origin, whatever a redirect says.
+    ///
+    /// # Errors
+    /// `source-refused` when a secret was not read, or cannot be sent.
+    pub fn with_credentials(self, credentials: Option<&Credentials>) -> Result<Client, Failure> {
+        match (Origin::of(&self.base), credentials) {
+            (Some(origin), Some(credentials)) => Ok(Client { keys: Arc::new(Keys::new(origin, credentials)?), ..self }),
+            _ => Ok(self),
+        }
+    }
+
     /// One GET within the host's pace, redirects followed by hand. Only answers with status 200 come back as `Ok`, to a
     /// range also 206 and 416, to a condition also 304; everything else is a classified failure. One attempt: retrying
     /// is the caller's.
@@ -43,6 +57,16 @@ impl Client {
     /// # Errors
     /// A [`Failure`] with class, URL and reason; `retry_after` where the host named a wait.
     pub async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response, Failure> {
+        self.ask(url, headers).await.map_err(|failure| self.veiled(failure))
+    }
+
+    /// The same failure without the source's secrets: a server may repeat what it was sent.
+    #[must_use]
+    pub fn veiled(&self, failure: Failure) -> Failure {
+        Failure { message: self.keys.veiled(failure.message), ..failure }
+    }
+
+    async fn ask(&self, url: &Url, headers: HeaderMap) -> Result<Response, Failure> {
         if !self.origins.iter().any(|origin| origin.holds(url)) {
             return Err(failure(Class::Redirect, url, "not on the source's own host, so it is not asked"));
         }
@@ -89,7 +113,8 @@ impl Client {
         headers
     }
 
-    async fn send(&self, url: &Url, headers: HeaderMap) -> Result<reqwest::Response, Failure> {
+    async fn send(&self, url: &Url, mut headers: HeaderMap) -> Result<reqwest::Response, Failure> {
+        self.keys.attach(url, &mut headers);
         let mut request = reqwest::Request::new(Method::GET, url.clone());
         *request.headers_mut() = headers;
         // The connection has its own timer; whether one is made cannot be seen from here, so the time for it is added.
@@ -134,6 +159,9 @@ impl Client {
                 refused.message += ": ";
                 refused.message += &words;
             }
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            refused.message += self.keys.advice();
         }
         Err(refused)
     }

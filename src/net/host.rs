@@ -1,100 +1,78 @@
-//! One host group: its pace, its connections, its pauses, and when it is given up.
+//! One host group as one run sees it: its requests, their figures, and when it is given up.
 //!
-//! What it does not do: speak HTTP.
+//! What it does not do: speak HTTP, or set the pace; `group` does, for all runs together.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use super::clock::Clock;
-use super::pace::Pace;
+use super::group::Group;
 use super::stats::{HostStats, Tally};
 use crate::failure::{Class, Failure};
 use crate::manifest::manners::Effective;
-use crate::manifest::{Bandwidth, Rate};
 
-/// After so many failures in a row the host gets no more requests.
+/// After so many failures in a row the host gets no more requests in this run.
 const LAST_STRAW: u32 = 20;
 
-/// The pause after a 429 that names no wait: doubled by each one that comes after the pause before.
-const UNNAMED_PAUSE: Duration = Duration::from_secs(1);
-
-/// A host group as all jobs of the process share it.
+/// A host group in one run. The next run begins with clean figures and tries the host anew, at the same pace.
 #[derive(Debug)]
 pub(super) struct Host {
     name: String,
-    clock: Arc<dyn Clock>,
-    pace: Pace,
-    slots: Arc<Semaphore>,
-    /// Slots that a stricter job took away while they were in use; swallowed as they come back.
-    surplus: AtomicUsize,
+    group: Arc<Group>,
+    /// How long the group had stood still when this run came to it.
+    paused_before: Duration,
     bytes: AtomicU64,
     tally: Mutex<Tally>,
     terms: Mutex<Terms>,
     given_up: CancellationToken,
 }
 
-/// What was agreed for the group, by all jobs together.
+/// What the run's series say of the group, together.
 #[derive(Debug)]
 struct Terms {
-    concurrency: usize,
     preset: &'static str,
     agreed_with: Option<String>,
     contact: Option<String>,
-    next_pause: Duration,
     why_given_up: String,
 }
 
 impl Host {
-    /// A host group under `limits`.
-    pub(super) fn new(name: String, clock: Arc<dyn Clock>, limits: &Effective, contact: Option<String>) -> Host {
-        let concurrency = (limits.concurrency as usize).clamp(1, Semaphore::MAX_PERMITS);
+    /// A host group that this run has not asked yet.
+    pub(super) fn new(name: String, group: Arc<Group>, limits: &Effective, contact: Option<String>) -> Host {
         Host {
             name,
-            pace: Pace::new(Arc::clone(&clock), limits.requests, limits.bandwidth),
-            clock,
-            slots: Arc::new(Semaphore::new(concurrency)),
-            surplus: AtomicUsize::new(0),
+            paused_before: group.pace.paused(),
+            group,
             bytes: AtomicU64::new(0),
             tally: Mutex::default(),
             terms: Mutex::new(Terms {
-                concurrency,
                 preset: limits.preset,
                 agreed_with: limits.agreed_with.clone(),
                 contact,
-                next_pause: UNNAMED_PAUSE,
                 why_given_up: String::new(),
             }),
             given_up: CancellationToken::new(),
         }
     }
 
-    /// Another job comes to the same group: of each limit the stricter holds.
+    /// Another series comes to the same group.
     pub(super) fn join(&self, limits: &Effective, contact: Option<String>) {
-        self.pace.tighten(limits.requests, limits.bandwidth);
         let mut terms = self.terms();
-        let concurrency = (limits.concurrency as usize).max(1);
-        if concurrency < terms.concurrency {
-            let excess = terms.concurrency - concurrency;
-            let idle = self.slots.forget_permits(excess);
-            self.surplus.fetch_add(excess - idle, Ordering::Relaxed);
-            terms.concurrency = concurrency;
-        }
         terms.agreed_with = terms.agreed_with.take().or_else(|| limits.agreed_with.clone());
         terms.contact = terms.contact.take().or(contact);
     }
 
     /// How many requests may be under way at once.
     pub(super) fn concurrency(&self) -> usize {
-        self.terms().concurrency
+        self.group.concurrency()
     }
 
     /// The calendar's time.
     pub(super) fn wall(&self) -> SystemTime {
-        self.clock.wall()
+        self.group.wall()
     }
 
     /// Waits for a connection's slot.
@@ -103,7 +81,7 @@ impl Host {
     /// `host-given-up`.
     pub(super) async fn slot(self: &Arc<Host>) -> Result<Slot, Failure> {
         self.check()?;
-        let permit = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| self.farewell())?;
+        let permit = self.group.slot().await.ok_or_else(|| self.farewell())?;
         self.check()?;
         Ok(Slot { host: Arc::clone(self), permit: Some(permit), is_begun: false })
     }
@@ -111,7 +89,7 @@ impl Host {
     /// Counts body bytes and waits until the bandwidth allows them.
     pub(super) async fn received(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.pace.bytes(bytes).await;
+        self.group.pace.bytes(bytes).await;
     }
 
     /// Counts an answer.
@@ -132,20 +110,9 @@ impl Host {
     /// The host asked for less: nothing is sent for `wait`, at most `cap`.
     pub(super) fn throttled(&self, wait: Option<Duration>, cap: Duration) {
         self.tally().throttled += 1;
-        let mut terms = self.terms();
-        let pause = match wait {
-            Some(wait) => wait,
-            // Many workers hear the same complaint: only one that comes after a pause makes the next one longer.
-            None if self.pace.is_paused() => return,
-            None => {
-                let pause = terms.next_pause;
-                terms.next_pause = (pause * 2).min(cap);
-                pause
-            }
-        };
-        let pause = pause.min(cap);
-        tracing::info!(host = %self.name, seconds = pause.as_secs_f64(), "the host asked for a pause");
-        self.pace.pause(pause);
+        if let Some(pause) = self.group.pause(wait, cap) {
+            tracing::info!(host = %self.name, seconds = pause.as_secs_f64(), "the host asked for a pause");
+        }
     }
 
     /// Counts a failed attempt; the twentieth in a row gives the host up.
@@ -180,7 +147,7 @@ impl Host {
         HostStats {
             host: self.name.clone(),
             preset: terms.preset.to_owned(),
-            limit: limit(self.pace.limits(), terms.concurrency),
+            limit: self.group.limit(),
             agreed_with: terms.agreed_with.clone(),
             contact: terms.contact.clone(),
             peak_connections: tally.peak_under_way,
@@ -190,7 +157,8 @@ impl Host {
             throttled: tally.throttled,
             bytes: self.bytes.load(Ordering::Relaxed),
             status_counts: tally.statuses.clone(),
-            paused_seconds: self.pace.paused().as_secs_f64(),
+            paused_seconds: self.group.pace.paused().saturating_sub(self.paused_before).as_secs_f64(),
+            pause_left_seconds: self.group.pace.pause_left().as_secs_f64(),
         }
     }
 
@@ -237,7 +205,7 @@ impl Slot {
     pub(super) async fn turn(&mut self) -> Result<(), Failure> {
         let at = tokio::select! {
             biased;
-            at = self.host.pace.turn() => at,
+            at = self.host.group.pace.turn() => at,
             () = self.host.given_up.cancelled() => return Err(self.host.farewell()),
         };
         self.host.check()?;
@@ -256,49 +224,35 @@ impl Drop for Slot {
         if self.is_begun {
             self.host.tally().under_way -= 1;
         }
-        let surplus = &self.host.surplus;
-        let took = surplus.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        if took.is_ok()
-            && let Some(permit) = self.permit.take()
-        {
-            permit.forget();
+        if let Some(permit) = self.permit.take() {
+            self.host.group.give_back(permit);
         }
     }
 }
 
-/// The limits as the report shows them: `2/s, 1 connection`.
-fn limit((requests, bandwidth): (Rate, Bandwidth), concurrency: usize) -> String {
-    let requests = match requests {
-        Rate::Unlimited => "unlimited".to_owned(),
-        Rate::PerSecond(rate) => format!("{rate}/s"),
-    };
-    let bandwidth = match bandwidth {
-        Bandwidth::Unlimited => String::new(),
-        Bandwidth::BytesPerSecond(rate) if rate % (1 << 20) == 0 => format!(", {} MiB/s", rate >> 20),
-        Bandwidth::BytesPerSecond(rate) if rate % (1 << 10) == 0 => format!(", {} KiB/s", rate >> 10),
-        Bandwidth::BytesPerSecond(rate) => format!(", {rate} B/s"),
-    };
-    let plural = if concurrency == 1 { "" } else { "s" };
-    format!("{requests}{bandwidth}, {concurrency} connection{plural}")
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::clock::Clock as _;
     use super::super::clock::fake::FakeClock;
     use super::*;
+    use crate::manifest::{Bandwidth, Rate};
 
     fn limits(concurrency: u32, requests: Rate) -> Effective {
         Effective { requests, bandwidth: Bandwidth::Unlimited, concurrency, preset: "private", agreed_with: None }
     }
 
-    fn host(clock: &FakeClock, concurrency: u32, requests: Rate) -> Arc<Host> {
-        Arc::new(Host::new("h:80".into(), Arc::new(clock.clone()), &limits(concurrency, requests), Some("me".into())))
+    fn group(clock: &FakeClock) -> Arc<Group> {
+        Arc::new(Group::new(Arc::new(clock.clone()), &limits(4, Rate::Unlimited)))
+    }
+
+    fn host(group: &Arc<Group>) -> Arc<Host> {
+        Arc::new(Host::new("h:80".into(), Arc::clone(group), &limits(4, Rate::Unlimited), Some("me".into())))
     }
 
     #[test]
     fn twenty_failures_in_a_row_give_the_host_up_and_a_success_begins_anew() {
         let clock = FakeClock::default();
-        let host = host(&clock, 4, Rate::Unlimited);
+        let host = host(&group(&clock));
         let failure = Failure::new(Class::Stalled, "GET x: silence");
         let missing = Failure { status: Some(404), ..Failure::new(Class::NotFound, "gone") };
         for _ in 0..19 {
@@ -322,7 +276,7 @@ mod tests {
     #[test]
     fn who_waits_out_a_pause_learns_at_once_that_the_host_is_given_up() {
         let clock = FakeClock::default();
-        let host = host(&clock, 4, Rate::Unlimited);
+        let host = host(&group(&clock));
         host.throttled(Some(Duration::from_secs(100)), Duration::from_mins(2));
         let failure = Failure::new(Class::Stalled, "x");
         let ended = clock.run(async {
@@ -338,32 +292,33 @@ mod tests {
     }
 
     #[test]
-    fn a_stricter_job_takes_slots_away_even_while_they_are_used() {
+    fn the_next_run_begins_with_clean_figures_and_asks_again() {
         let clock = FakeClock::default();
-        let host = host(&clock, 4, Rate::Unlimited);
-        let held: Vec<Slot> = (0..3).map(|_| clock.run(host.slot()).unwrap()).collect();
-        host.join(&limits(2, Rate::PerSecond(2.0)), None);
-        assert_eq!(host.slots.available_permits(), 0);
-        assert_eq!(host.concurrency(), 2);
-        drop(held);
-        assert_eq!(host.slots.available_permits(), 2);
-        assert_eq!(host.stats().limit, "2/s, 2 connections");
-        host.join(&limits(8, Rate::Unlimited), None);
-        assert_eq!(host.stats().limit, "2/s, 2 connections");
-    }
-
-    #[test]
-    fn an_unnamed_pause_grows_only_when_the_complaint_comes_after_it() {
-        let clock = FakeClock::default();
-        let host = host(&clock, 4, Rate::Unlimited);
-        let cap = Duration::from_secs(3);
-        let mut ends = Vec::new();
-        for _ in 0..4 {
-            (0..5).for_each(|_| host.throttled(None, cap));
-            clock.run(host.pace.turn());
-            ends.push(clock.now().as_secs());
+        let group = group(&clock);
+        let first = host(&group);
+        let slots: Vec<Slot> = (0..3).map(|_| clock.run(first.slot()).unwrap()).collect();
+        for mut slot in slots {
+            clock.run(slot.turn()).unwrap();
         }
-        assert_eq!(ends, [1, 3, 6, 9]);
-        assert_eq!(host.stats().throttled, 20);
+        first.answered(503);
+        first.retried();
+        first.throttled(Some(Duration::from_secs(9)), Duration::from_mins(2));
+        clock.run(async {
+            clock.sleep_until(Duration::from_secs(4)).await;
+            first.received(1000).await;
+        });
+        (0..20).for_each(|_| first.failed(&Failure::new(Class::Stalled, "x")));
+
+        let second = host(&group);
+        let stats = second.stats();
+        assert_eq!((stats.requests, stats.retried, stats.throttled, stats.bytes), (0, 0, 0, 0));
+        assert_eq!((stats.peak_connections, stats.peak_requests_per_second), (0, 0));
+        assert!(stats.status_counts.is_empty());
+        let mut slot = clock.run(second.slot()).unwrap();
+        clock.run(slot.turn()).unwrap();
+        assert_eq!(clock.now(), Duration::from_secs(9), "the pause holds for this run too");
+        let stats = second.stats();
+        assert_eq!((stats.requests, stats.peak_connections, stats.peak_requests_per_second), (1, 1, 1));
+        assert!((stats.paused_seconds - 5.0).abs() < 1e-9, "{}", stats.paused_seconds);
     }
 }

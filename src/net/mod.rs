@@ -8,14 +8,18 @@ mod bucket;
 mod classify;
 mod client;
 mod clock;
+mod group;
 mod host;
 mod identity;
+mod keys;
 mod origin;
 mod pace;
+#[cfg(test)]
+mod politeness;
 mod redirect;
 mod refusal;
 mod retry;
-mod retry_after;
+pub mod retry_after;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -35,21 +39,26 @@ use crate::failure::{Class, Failure};
 use crate::manifest::manners::{self, Effective};
 use crate::manifest::{Limits, Retry, Timeouts};
 use clock::{Clock, RuntimeClock};
+use group::Group;
 use host::Host;
+use keys::Keys;
 use origin::Origin;
-pub(crate) use origin::shown;
+pub(crate) use origin::{shown, without_secrets};
 use transport::Settings;
 
-/// All hosts this process talks to: shared by every job, since limits belong to the operator's host group.
+/// All hosts this process talks to. Manners are shared by every job, since limits belong to the operator's host group;
+/// figures are those of one run.
 #[derive(Debug, Clone)]
 pub struct Net {
     shared: Arc<Shared>,
+    /// As this run sees them, by group.
+    hosts: Arc<Mutex<BTreeMap<String, Arc<Host>>>>,
 }
 
 #[derive(Debug)]
 struct Shared {
     clock: Arc<dyn Clock>,
-    hosts: Mutex<BTreeMap<String, Arc<Host>>>,
+    groups: Mutex<BTreeMap<String, Arc<Group>>>,
     transports: Mutex<HashMap<Settings, reqwest::Client>>,
 }
 
@@ -77,7 +86,8 @@ impl Net {
     #[must_use]
     pub fn new() -> Net {
         let clock = Arc::new(RuntimeClock::start());
-        Net { shared: Arc::new(Shared { clock, hosts: Mutex::default(), transports: Mutex::default() }) }
+        let shared = Arc::new(Shared { clock, groups: Mutex::default(), transports: Mutex::default() });
+        Net { shared, hosts: Arc::default() }
     }
 
     /// A client for the source at `base`. Hosts with the same group share one pace, whatever job asks: of two jobs'
@@ -99,6 +109,7 @@ impl Net {
         Ok(Client {
             http: self.transport(settings)?,
             host: self.host(manners::group_of(base), &limits, policy.contact),
+            keys: Arc::new(Keys::none(origin.clone())),
             origins: Arc::new([origin]),
             identity,
             timeouts: policy.timeouts,
@@ -107,22 +118,40 @@ impl Net {
         })
     }
 
-    /// What each host group saw so far, sorted by name.
+    /// The same network for another run: the manners stay, the figures begin anew.
+    #[must_use]
+    pub fn next_run(&self) -> Net {
+        Net { shared: Arc::clone(&self.shared), hosts: Arc::default() }
+    }
+
+    /// What each host group saw of this run so far, sorted by name.
     #[must_use]
     pub fn hosts(&self) -> Vec<HostStats> {
-        let hosts = self.shared.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         hosts.values().map(|host| host.stats()).collect()
     }
 
-    fn host(&self, group: String, limits: &Effective, contact: Option<String>) -> Arc<Host> {
-        let mut hosts = self.shared.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(host) = hosts.get(&group) {
+    fn host(&self, name: String, limits: &Effective, contact: Option<String>) -> Arc<Host> {
+        let group = self.group(&name, limits);
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = hosts.get(&name) {
             host.join(limits, contact);
             return Arc::clone(host);
         }
-        let host = Arc::new(Host::new(group.clone(), Arc::clone(&self.shared.clock), limits, contact));
-        hosts.insert(group, Arc::clone(&host));
+        let host = Arc::new(Host::new(name.clone(), group, limits, contact));
+        hosts.insert(name, Arc::clone(&host));
         host
+    }
+
+    fn group(&self, name: &str, limits: &Effective) -> Arc<Group> {
+        let mut groups = self.shared.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(group) = groups.get(name) {
+            group.join(limits);
+            return Arc::clone(group);
+        }
+        let group = Arc::new(Group::new(Arc::clone(&self.shared.clock), limits));
+        groups.insert(name.to_owned(), Arc::clone(&group));
+        group
     }
 
     fn transport(&self, settings: Settings) -> Result<reqwest::Client, Failure> {

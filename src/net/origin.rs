@@ -86,6 +86,19 @@ pub(crate) fn shown(url: &Url) -> String {
     escape(&text).into_owned()
 }
 
+/// Parameters whose names hold one of these words, in any case, hold a secret; so do those named `key`, `sig` or `pwd`.
+const TELLING: &[&str] =
+    &["token", "secret", "passw", "signature", "credential", "session", "auth", "apikey", "api_key", "api-key"];
+
+/// A query without the parameters that hold secrets, for records: they outlive what they opened.
+pub(crate) fn without_secrets(query: &str) -> String {
+    let is_open = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default().to_ascii_lowercase();
+        !matches!(name.as_str(), "key" | "sig" | "pwd") && !TELLING.iter().any(|word| name.contains(word))
+    };
+    query.split('&').filter(is_open).collect::<Vec<_>>().join("&")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +115,12 @@ mod tests {
         assert!(!origin.holds(&url("http://h.example:8080/")));
         assert!(!origin.holds(&url("http://h.example.org/")));
         assert_eq!(Origin::of(&url("file:///etc/passwd")), None);
+    }
+
+    #[test]
+    fn a_recorded_query_has_no_secret_parameters() {
+        assert_eq!(without_secrets("a=1&Token=x&X-Amz-Signature=y&b&key=z&keyword=w"), "a=1&b&keyword=w");
+        assert_eq!(without_secrets("api_key=x"), "");
     }
 
     #[test]

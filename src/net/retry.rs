@@ -85,6 +85,18 @@ mod tests {
         assert!(waits(1, Duration::from_secs(5), &Failure::new(Class::Stalled, "x")).is_empty());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_wait_that_a_host_asks_for_breaks_the_cap(seconds in 0u64.., nanos in 0u32..1_000_000_000, cap in 0u64..9_000) {
+            let cap = Duration::from_millis(cap);
+            let mut failure = Failure::new(Class::Throttled, "x");
+            failure.retry_after = Some(Duration::new(seconds, nanos));
+            let got = waits(40, cap, &failure);
+            proptest::prop_assert!(got.iter().all(|wait| *wait <= cap));
+            proptest::prop_assert!(got.iter().sum::<Duration>() <= cap * SUM);
+        }
+    }
+
     #[test]
     fn the_sum_of_all_waits_is_capped() {
         let cap = Duration::from_millis(10);

@@ -9,7 +9,8 @@ use http::header::{DATE, RETRY_AFTER};
 
 /// The wait that the headers ask for: the longest one that can be read, zero for a date that is past, `None` when
 /// nothing can be read. A date counts from the answer's own `Date`, else from `now`.
-pub(super) fn asked(headers: &HeaderMap, now: impl Fn() -> SystemTime) -> Option<Duration> {
+#[must_use]
+pub fn asked(headers: &HeaderMap, now: impl Fn() -> SystemTime) -> Option<Duration> {
     let date = |text: &str| httpdate::parse_http_date(text).ok();
     let wait = |text: &str| {
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -60,6 +61,13 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_wait_reads_back_in_either_form(seconds in 0u64..4_000_000_000) {
+            prop_assert_eq!(read(&[&seconds.to_string()], None), Some(seconds));
+            let until = httpdate::parse_http_date(SUN).unwrap() + Duration::from_secs(seconds);
+            prop_assert_eq!(read(&[&httpdate::fmt_http_date(until)], None), Some(seconds));
+        }
 
         #[test]
         fn no_value_panics(value in "\\PC*") {

@@ -1,11 +1,11 @@
-//! What one host group saw in this process: counted as it happens, read for the report.
+//! What one host group saw of one run: counted as it happens, read for the report.
 //!
 //! What it does not do: change anything. No limit depends on a figure here.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// What one host group saw in this process, for the report.
+/// What one host group saw of one run, for the report.
 #[derive(Debug, Clone, Default)]
 pub struct HostStats {
     /// The group's name: `jsoc`, `noaa`, or the host with its port.
@@ -34,6 +34,8 @@ pub struct HostStats {
     pub status_counts: BTreeMap<u16, u64>,
     /// How long the group stood still because the host asked for it, in seconds.
     pub paused_seconds: f64,
+    /// How long it still stands still, in seconds.
+    pub pause_left_seconds: f64,
 }
 
 /// The counts that change with every request.

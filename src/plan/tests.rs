@@ -90,12 +90,18 @@ fn each_kind_of_record_has_its_consequence() {
     foreign.spec = Digest::of(b"something else");
     table.put(&foreign, Recorded::Provisional, "other");
     table.0.insert(("b".into(), days[4].day.date), Record::Unreadable("cut short".into()));
+    table.0.insert(("b".into(), days[5].day.date), Record::Started { files: 7 });
 
     let plan = all(&manifest, &table);
     let reasons: Vec<_> = plan.days.iter().map(|day| day.reason.clone()).collect();
     assert_eq!(
         reasons,
-        [Reason::Provisional, Reason::Stale { elsewhere: true }, Reason::Damaged("cut short".into()), Reason::New]
+        [
+            Reason::Provisional,
+            Reason::Stale { elsewhere: true },
+            Reason::Damaged("cut short".into()),
+            Reason::Started { files: 7 }
+        ]
     );
     assert_eq!(plan.done.iter().map(|day| day.job.as_str()).collect::<Vec<_>>(), ["other"]);
     assert_eq!(plan.refused.len(), 1);
@@ -187,7 +193,7 @@ proptest! {
     }
 
     #[test]
-    fn every_day_is_counted_once_whatever_the_records_say(kinds in prop::collection::vec(0u8..6, 6)) {
+    fn every_day_is_counted_once_whatever_the_records_say(kinds in prop::collection::vec(0u8..7, 6)) {
         let manifest = three_days();
         let mut table = Table::default();
         for (mut day, kind) in all(&manifest, &table).days.into_iter().zip(kinds) {
@@ -198,6 +204,7 @@ proptest! {
                 0 => {}
                 1 | 4 => table.put(&day, Recorded::Sealed, "job"),
                 2 => table.put(&day, Recorded::Provisional, "other"),
+                6 => { table.0.insert((day.id.0.clone(), day.day.date), Record::Started { files: 1 }); }
                 3 => { table.0.insert((day.id.0.clone(), day.day.date), Record::Unreadable(String::new())); }
                 _ => table.put(&day, Recorded::Sealed, "other"),
             }
@@ -206,7 +213,7 @@ proptest! {
         let counts = plan.counts();
         prop_assert_eq!(plan.days.len() + plan.done.len() + plan.refused.len(), 6);
         prop_assert_eq!(counts.planned, plan.days.len() as u64);
-        prop_assert_eq!(counts.new + counts.provisional + counts.stale + counts.damaged, counts.planned);
+        prop_assert_eq!(counts.new + counts.started + counts.provisional + counts.stale + counts.damaged, counts.planned);
     }
 }
 

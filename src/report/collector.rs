@@ -1,13 +1,16 @@
 //! Folds the events of a run into its report.
 //!
-//! Its memory follows the days that the run touched, not their files. What it does not do: read a clock or write.
+//! Its memory follows the days that the run touched, and the files of those in flight. What it does not do: read a
+//! clock or write.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::model::{Day, Failure, Format, Host, Job, Report, RequestTotals, Run, RunResult, Totals};
+use super::model::{
+    Day, DayTotals, Failure, FileTotals, Format, Host, Job, Report, RequestTotals, Run, RunResult, Totals,
+};
 use crate::failure;
 use crate::failure::Class;
 use crate::net::HostStats;
@@ -21,7 +24,6 @@ const LISTED_FAILURES: usize = 1000;
 pub struct Collector {
     run: Run,
     job: Job,
-    before: BTreeMap<String, HostStats>,
     facts: Mutex<Facts>,
 }
 
@@ -34,8 +36,16 @@ struct Facts {
     failures: BTreeMap<(DayId, Option<String>), Failure>,
     failures_omitted: u64,
     classes: BTreeSet<Class>,
-    /// Keys with a body in quarantine, of the days in flight.
-    quarantined: BTreeMap<DayId, BTreeSet<String>>,
+    open: HashMap<DayId, Open>,
+}
+
+/// The files of a day in flight.
+#[derive(Debug, Default)]
+struct Open {
+    /// How each ended. It is told anew when two keys turn out to want one path: each file has one end in the report.
+    ends: HashMap<String, FileEnd>,
+    /// Keys with a body in quarantine.
+    quarantined: BTreeSet<String>,
 }
 
 /// What is left undone at the end of a run: all that an exit code depends on.
@@ -52,10 +62,9 @@ pub struct Ends {
 }
 
 impl Collector {
-    /// A report of nothing yet. `before` is what the hosts saw before this run: several jobs share one process, and
-    /// each report tells of its own requests.
+    /// A report of nothing yet.
     #[must_use]
-    pub fn new(run_id: String, started: DateTime<Utc>, job: Job, before: &[HostStats]) -> Collector {
+    pub fn new(run_id: String, started: DateTime<Utc>, job: Job) -> Collector {
         let run = Run {
             id: run_id,
             started,
@@ -64,8 +73,7 @@ impl Collector {
             result: RunResult::Running,
             exit_code: None,
         };
-        let before = before.iter().map(|host| (host.host.clone(), host.clone())).collect();
-        Collector { run, job, before, facts: Mutex::default() }
+        Collector { run, job, facts: Mutex::default() }
     }
 
     /// Takes in one event.
@@ -77,18 +85,13 @@ impl Collector {
     #[must_use]
     pub fn snapshot(&self) -> Report {
         let facts = self.facts();
-        let hosts = facts.hosts.iter().filter_map(|host| since(host, self.before.get(&host.host))).collect::<Vec<_>>();
-        let requests = RequestTotals {
-            sent: hosts.iter().map(|(_, counts)| counts.sent).sum(),
-            retried: hosts.iter().map(|(_, counts)| counts.retried).sum(),
-            throttled: hosts.iter().map(|(_, counts)| counts.throttled).sum(),
-        };
+        let asked = facts.hosts.iter().filter(|host| host.requests > 0);
         Report {
             sunhaul: Format::V1,
             run: self.run.clone(),
             job: self.job.clone(),
-            totals: Totals { requests, ..facts.totals.clone() },
-            hosts: hosts.into_iter().map(|(host, _)| host).collect(),
+            totals: facts.totals(),
+            hosts: asked.map(host).collect(),
             days: facts.days.values().cloned().collect(),
             failures: facts.failures.values().cloned().collect(),
             failures_omitted: facts.failures_omitted,
@@ -109,14 +112,8 @@ impl Collector {
     #[must_use]
     pub fn ends(&self) -> Ends {
         let facts = self.facts();
-        let days = &facts.totals.days;
-        let ended = days.sealed + days.provisional + days.failed + days.held;
-        Ends {
-            classes: facts.classes.clone(),
-            failed: days.failed,
-            held: days.held,
-            unfinished: days.planned.saturating_sub(ended),
-        }
+        let DayTotals { failed, held, unfinished, .. } = facts.totals().days;
+        Ends { classes: facts.classes.clone(), failed, held, unfinished }
     }
 
     fn facts(&self) -> MutexGuard<'_, Facts> {
@@ -133,37 +130,25 @@ impl Observer for Collector {
 
 impl Facts {
     fn fold(&mut self, event: &Event) {
-        let Totals { days, files, bytes, .. } = &mut self.totals;
         match event {
             Event::Planned { planned, already_sealed } => {
-                days.planned += planned;
-                days.already_sealed += already_sealed;
+                self.totals.days.planned += planned;
+                self.totals.days.already_sealed += already_sealed;
             }
-            Event::DayListed { files: listed, .. } => files.listed += listed,
-            Event::FileDone { day, key, path, end } => match end {
-                FileEnd::Fetched { bytes: length, resumed_bytes, restarted, replaced } => {
-                    files.fetched += 1;
-                    files.resumed += u64::from(*resumed_bytes > 0);
-                    files.restarted += u64::from(*restarted);
-                    files.replaced += u64::from(*replaced);
-                    bytes.resumed += resumed_bytes;
-                    bytes.fetched += length.saturating_sub(*resumed_bytes);
+            Event::DayListed { files, .. } => self.totals.files.listed += files,
+            Event::FileDone { day, key, path, end } => {
+                if let Some(before) = self.open(day).ends.insert(key.clone(), end.clone()) {
+                    self.totals.count(&before, u64::saturating_sub);
                 }
-                FileEnd::Kept { bytes: length } => {
-                    files.kept += 1;
-                    bytes.kept += length;
-                }
-                FileEnd::Have => files.have += 1,
-                FileEnd::Absent => files.absent += 1,
-                FileEnd::Failed(failure) => {
-                    files.failed += 1;
+                self.totals.count(end, u64::saturating_add);
+                if let FileEnd::Failed(failure) = end {
                     self.missing(day, Some(key), path.as_deref(), failure);
                 }
-            },
+            }
             Event::Quarantined { day, key, .. } => {
                 // One body a file is kept, however often it came damaged.
-                let keys = self.quarantined.entry(day.clone()).or_default();
-                files.quarantined += u64::from(keys.insert(key.clone()));
+                let is_first = self.open(day).quarantined.insert(key.clone());
+                self.totals.files.quarantined += u64::from(is_first);
             }
             Event::DayDone(done) => self.day(done),
             Event::Hosts(hosts) => self.hosts.clone_from(hosts),
@@ -171,8 +156,31 @@ impl Facts {
         }
     }
 
+    fn open(&mut self, day: &DayId) -> &mut Open {
+        self.open.entry(day.clone()).or_default()
+    }
+
+    /// The sums, with what has no end yet.
+    fn totals(&self) -> Totals {
+        let Totals { days, files, bytes, .. } = self.totals.clone();
+        let sum = |of: fn(&HostStats) -> u64| self.hosts.iter().map(of).sum();
+        let requests = RequestTotals {
+            sent: sum(|host| host.requests),
+            retried: sum(|host| host.retried),
+            throttled: sum(|host| host.throttled),
+        };
+        let ended_days = days.sealed + days.provisional + days.failed + days.held;
+        let ended_files = files.have + files.fetched + files.kept + files.absent + files.failed;
+        Totals {
+            days: DayTotals { unfinished: days.planned.saturating_sub(ended_days), ..days },
+            files: FileTotals { unfinished: files.listed.saturating_sub(ended_files), ..files },
+            bytes,
+            requests,
+        }
+    }
+
     fn day(&mut self, done: &DayDone) {
-        self.quarantined.remove(&done.day);
+        self.open.remove(&done.day);
         let days = &mut self.totals.days;
         *match done.state {
             DayState::Sealed => &mut days.sealed,
@@ -218,41 +226,45 @@ impl Facts {
     }
 }
 
-/// What a host saw in this run alone; `None` when it was not asked. Peaks are those of the process: they cannot be
-/// taken apart.
-fn since(now: &HostStats, before: Option<&HostStats>) -> Option<(Host, RequestTotals)> {
-    let none = HostStats::default();
-    let before = before.unwrap_or(&none);
-    let requests = now.requests.saturating_sub(before.requests);
-    if requests == 0 {
-        return None;
+impl Totals {
+    /// Counts the end of a file; with subtraction, takes the count back.
+    fn count(&mut self, end: &FileEnd, add: fn(u64, u64) -> u64) {
+        let Totals { files, bytes, .. } = self;
+        let step = |sum: &mut u64, by| *sum = add(*sum, by);
+        match end {
+            FileEnd::Fetched { bytes: length, resumed_bytes, restarted, replaced } => {
+                step(&mut files.fetched, 1);
+                step(&mut files.resumed, u64::from(*resumed_bytes > 0));
+                step(&mut files.restarted, u64::from(*restarted));
+                step(&mut files.replaced, u64::from(*replaced));
+                step(&mut bytes.resumed, *resumed_bytes);
+                step(&mut bytes.fetched, length.saturating_sub(*resumed_bytes));
+            }
+            FileEnd::Kept { bytes: length } => {
+                step(&mut files.kept, 1);
+                step(&mut bytes.kept, *length);
+            }
+            FileEnd::Have => step(&mut files.have, 1),
+            FileEnd::Absent => step(&mut files.absent, 1),
+            FileEnd::Failed(_) => step(&mut files.failed, 1),
+        }
     }
-    let status_counts = now
-        .status_counts
-        .iter()
-        .map(|(status, count)| (status, count - before.status_counts.get(status).unwrap_or(&0).min(count)))
-        .filter(|(_, count)| *count > 0)
-        .map(|(status, count)| (status.to_string(), count))
-        .collect();
-    let host = Host {
-        host: now.host.clone(),
-        preset: now.preset.clone(),
-        limit: now.limit.clone(),
-        agreed_with: now.agreed_with.clone(),
-        contact: now.contact.clone(),
-        peak_connections: now.peak_connections,
-        peak_requests_per_second: now.peak_requests_per_second,
-        requests,
-        bytes: now.bytes.saturating_sub(before.bytes),
-        status_counts,
-        paused_seconds: (now.paused_seconds - before.paused_seconds).max(0.0),
-    };
-    let counts = RequestTotals {
-        sent: requests,
-        retried: now.retried.saturating_sub(before.retried),
-        throttled: now.throttled.saturating_sub(before.throttled),
-    };
-    Some((host, counts))
+}
+
+fn host(stats: &HostStats) -> Host {
+    Host {
+        host: stats.host.clone(),
+        preset: stats.preset.clone(),
+        limit: stats.limit.clone(),
+        agreed_with: stats.agreed_with.clone(),
+        contact: stats.contact.clone(),
+        peak_connections: stats.peak_connections,
+        peak_requests_per_second: stats.peak_requests_per_second,
+        requests: stats.requests,
+        bytes: stats.bytes,
+        status_counts: stats.status_counts.iter().map(|(status, count)| (status.to_string(), *count)).collect(),
+        paused_seconds: stats.paused_seconds,
+    }
 }
 
 #[cfg(test)]
@@ -279,7 +291,7 @@ mod tests {
         }
     }
 
-    fn host(name: &str, requests: u64) -> HostStats {
+    fn counted(name: &str, requests: u64) -> HostStats {
         HostStats {
             host: name.into(),
             preset: "private".into(),
@@ -290,7 +302,7 @@ mod tests {
             requests,
             retried: requests / 10,
             bytes: 1000 * requests,
-            status_counts: [(200, requests - 1), (503, 1)].into(),
+            status_counts: [(200, requests.saturating_sub(1)), (503, 1)].into(),
             paused_seconds: 2.5,
             ..HostStats::default()
         }
@@ -315,8 +327,8 @@ mod tests {
         Event::FileDone { day: day(date), key: key.into(), path: Some(format!("sharp_720s/{key}.fits")), end }
     }
 
-    fn collector(before: &[HostStats]) -> Collector {
-        Collector::new("20151214T000000Z-00000000000000aa".into(), at("2015-12-14T00:00:00Z"), job(), before)
+    fn collector() -> Collector {
+        Collector::new("20151214T000000Z-00000000000000aa".into(), at("2015-12-14T00:00:00Z"), job())
     }
 
     fn valid(report: &Report) -> serde_json::Value {
@@ -329,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_scripted_run_becomes_the_promised_report() {
-        let collector = collector(&[host("localhost:8001", 10), host("localhost:9", 3)]);
+        let collector = collector();
         let checksum = failure::Failure {
             attempts: 6,
             ..failure::Failure::new(Class::FitsChecksum, "/HMI/c: DATASUM of HDU 1 does not match its bytes")
@@ -355,6 +367,7 @@ mod tests {
             ),
             file("2015-12-11", "e", FileEnd::Absent),
             done("2015-12-11", DayState::Sealed, None),
+            Event::DayListed { day: day("2015-12-12"), files: 3, have: 0, bytes: None },
             Event::Quarantined { day: day("2015-12-12"), key: "c".into(), class: Class::FitsChecksum },
             Event::Quarantined { day: day("2015-12-12"), key: "c".into(), class: Class::FitsChecksum },
             file("2015-12-12", "c", FileEnd::Failed(checksum)),
@@ -362,12 +375,8 @@ mod tests {
             done("2015-12-12", DayState::Failed, None),
             done("2015-12-13", DayState::Provisional, None),
             done("2015-12-10", DayState::Failed, Some(refused)),
-            done(
-                "2015-12-09",
-                DayState::Held,
-                Some(failure::Failure::new(Class::Interrupted, "another process has it")),
-            ),
-            Event::Hosts(vec![host("localhost:8001", 24), host("localhost:9", 3)]),
+            done("2015-12-09", DayState::Held, Some(failure::Failure::new(Class::Held, "another process has it"))),
+            Event::Hosts(vec![counted("localhost:8001", 24), counted("localhost:9", 0)]),
             Event::Note("one".into()),
         ];
         for event in events {
@@ -383,8 +392,22 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_ends_twice_is_counted_by_its_last_end() {
+        let collector = collector();
+        let fetched = FileEnd::Fetched { bytes: 70, resumed_bytes: 9, restarted: true, replaced: true };
+        let failed = FileEnd::Failed(failure::Failure::new(Class::Collision, "both want it"));
+        collector.on(Event::DayListed { day: day("2015-12-11"), files: 2, have: 0, bytes: None });
+        for (key, end) in [("a", fetched), ("b", failed.clone()), ("a", failed)] {
+            collector.on(file("2015-12-11", key, end));
+        }
+        let totals = collector.snapshot().totals;
+        assert_eq!(totals.files, FileTotals { listed: 2, failed: 2, ..FileTotals::default() });
+        assert_eq!(totals.bytes, crate::report::model::ByteTotals::default());
+    }
+
+    #[test]
     fn a_running_report_is_valid_and_lists_no_more_than_a_thousand_failures() {
-        let collector = collector(&[]);
+        let collector = collector();
         collector.on(Event::Planned { planned: 2, already_sealed: 0 });
         for number in 0..1002 {
             let failure = failure::Failure::new(Class::NotFound, "404");
@@ -402,10 +425,10 @@ mod tests {
     #[test]
     fn the_schema_refuses_a_report_with_a_field_too_many_or_too_few() {
         let schema = jsonschema::validator_for(&Report::schema()).unwrap();
-        let mut value = valid(&collector(&[]).snapshot());
+        let mut value = valid(&collector().snapshot());
         value["job"]["colour"] = "red".into();
         assert!(!schema.is_valid(&value));
-        let mut value = valid(&collector(&[]).snapshot());
+        let mut value = valid(&collector().snapshot());
         value["run"].as_object_mut().unwrap().remove("finished");
         assert!(!schema.is_valid(&value));
     }

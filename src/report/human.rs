@@ -46,6 +46,15 @@ pub fn span(span: Duration) -> String {
     }
 }
 
+/// A wait that is counted down: as [`span`], in whole seconds that are not over yet.
+#[must_use]
+pub fn wait(wait: Duration) -> String {
+    match wait.as_secs_f64().ceil() {
+        seconds @ ..60.0 => format!("{seconds:.0} s"),
+        seconds => span(Duration::try_from_secs_f64(seconds).unwrap_or(wait)),
+    }
+}
+
 /// A count with its noun, in the plural where it is due, thousands set apart: `1 file`, `12,345 files`.
 #[must_use]
 pub fn count(count: u64, noun: &str) -> String {
@@ -98,6 +107,10 @@ mod tests {
             [(0.42, "0.4 s"), (59.9, "59 s"), (185.0, "3 min 05 s"), (7620.0, "2 h 07 min"), (273_600.0, "3 d 04 h")];
         for (seconds, text) in cases {
             assert_eq!(span(Duration::from_secs_f64(seconds)), text);
+        }
+        let waits = [(0.0, "0 s"), (0.1, "1 s"), (39.8, "40 s"), (59.2, "1 min 00 s")];
+        for (seconds, text) in waits {
+            assert_eq!(wait(Duration::from_secs_f64(seconds)), text);
         }
     }
 

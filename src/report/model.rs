@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Class;
 use crate::run::event::DayState;
+use crate::untrusted::in_json;
 
 /// The report of one sunhaul run over one job.
 ///
@@ -29,7 +30,7 @@ pub struct Report {
     pub totals: Totals,
     /// The hosts that were asked, sorted by name.
     pub hosts: Vec<Host>,
-    /// The days that this run ended, sorted by series and date.
+    /// The days that this run brought to an end, sorted by series and date; the unfinished ones are not among them.
     pub days: Vec<Day>,
     /// What is missing and why, sorted by series, date and key: at most 1,000 entries.
     pub failures: Vec<Failure>,
@@ -110,13 +111,13 @@ pub struct Totals {
     pub requests: RequestTotals,
 }
 
-/// Days, counted by how they ended.
+/// Days, counted by how they ended: `planned` is the sum of `sealed`, `provisional`, `failed`, `held` and `unfinished`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DayTotals {
     /// Days that this run set out to do.
     pub planned: u64,
-    /// Of these, days that are now whole, checked, durable and final.
+    /// Days that are now whole, checked, durable and final.
     pub sealed: u64,
     /// Days that a record sealed before this run; not among the planned ones.
     pub already_sealed: u64,
@@ -126,9 +127,14 @@ pub struct DayTotals {
     pub failed: u64,
     /// Days that another process holds.
     pub held: u64,
+    /// Days that have no end yet: the run goes on, or it was stopped, or this machine's storage failed. The next run goes
+    /// on with them.
+    #[serde(default)]
+    pub unfinished: u64,
 }
 
-/// Files, counted by how they ended.
+/// Files, counted by how they ended: `listed` is the sum of `have`, `fetched`, `kept`, `absent`, `failed` and
+/// `unfinished`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileTotals {
@@ -152,6 +158,9 @@ pub struct FileTotals {
     pub quarantined: u64,
     /// Of the fetched ones, those that displaced an older file.
     pub replaced: u64,
+    /// Listed files that have no end yet, as with days.
+    #[serde(default)]
+    pub unfinished: u64,
 }
 
 /// Bytes of files, by where they came from.
@@ -192,9 +201,9 @@ pub struct Host {
     pub agreed_with: Option<String>,
     /// The contact that was sent as `From`; null when none was.
     pub contact: Option<String>,
-    /// The most requests under way at once, over the whole process.
+    /// The most requests of this run under way at once.
     pub peak_connections: u64,
-    /// The most requests begun within one second, over the whole process.
+    /// The most requests of this run begun within one second.
     pub peak_requests_per_second: u64,
     /// Requests sent for this run.
     pub requests: u64,
@@ -217,11 +226,12 @@ pub struct Day {
     pub date: NaiveDate,
     /// How it ended.
     pub state: DayState,
-    /// Files in the day's record, without the absent ones.
+    /// Files of the day in the archive, without the absent ones: those of its record, or, when it failed, those that are
+    /// in place all the same. Zero for a held day, of which nothing is known.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// The record's digest, `sha256:` and 64 hex digits; null when there is no record.
+    /// The record's digest, `sha256:` and 64 hex digits; null for a day that failed or is held.
     pub digest: Option<String>,
     /// Items of the listing that lay outside the day and were dropped.
     pub outside_day: u64,
@@ -242,7 +252,7 @@ pub struct Failure {
     pub date: NaiveDate,
     /// The file's key within its day; null when the whole day failed.
     pub key: Option<String>,
-    /// The file's path below the archive's root; null when it has none yet.
+    /// The file's path below the archive's root; null when neither the listing nor an answer told its name.
     pub path: Option<String>,
     /// What kind of failure it is.
     pub class: Class,
@@ -260,9 +270,9 @@ impl Report {
     /// # Errors
     /// Never for a report that `collector` made; the signature is that of the serializer.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = serde_json::to_vec_pretty(self)?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        let mut text = in_json(&serde_json::to_string_pretty(self)?).into_owned();
+        text.push('\n');
+        Ok(text.into_bytes())
     }
 
     /// The JSON Schema of the report (draft 2020-12), as `schemas/report.schema.json` holds it.
@@ -278,6 +288,34 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A report in which a host was left alone for so many seconds.
+    fn paused(seconds: f64) -> Report {
+        let mut report: Report =
+            serde_json::from_str(include_str!("../../tests/fuzz/seeds/report/small")).expect("a report");
+        report.hosts[0].paused_seconds = seconds;
+        report
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_report_reads_back_as_written(seconds in proptest::num::f64::POSITIVE | proptest::num::f64::ZERO) {
+            let report = paused(seconds);
+            let read: Report = serde_json::from_slice(&report.to_json().unwrap()).unwrap();
+            proptest::prop_assert_eq!(read, report);
+        }
+
+        #[test]
+        fn no_change_to_a_report_panics(at in proptest::num::usize::ANY, byte in proptest::num::u8::ANY) {
+            let mut bytes = paused(0.5).to_json().unwrap();
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            if let Ok(read) = serde_json::from_slice::<Report>(&bytes) {
+                let again: Report = serde_json::from_slice(&read.to_json().unwrap()).unwrap();
+                proptest::prop_assert_eq!(again, read);
+            }
+        }
+    }
 
     #[test]
     fn every_field_of_the_schema_is_described_and_no_object_is_open() {

@@ -1,10 +1,13 @@
 //! The life of one day: taken, listed, fetched, sealed.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::claims::{Claims, collision};
 use super::event::{DayDone, DayId, DayState, Event, FileEnd};
@@ -25,6 +28,16 @@ pub(super) enum Ended {
     Done(DayDone, BTreeSet<Class>),
     /// Its listing was empty: it is looked at again.
     Again,
+    /// The run was stopped before the day had an end; the next run goes on from there.
+    Stopped,
+}
+
+/// How far work at a day went.
+enum Went {
+    /// To its end.
+    Through,
+    Again,
+    Stopped,
 }
 
 /// A file of the day that is to be asked for, with its path where the listing or an earlier look tells it.
@@ -38,9 +51,11 @@ struct Missing {
 pub(super) async fn work(run: &Arc<Run>, todo: &Todo) -> Ended {
     let mut done = DayDone::nothing(todo.id());
     let mut classes = BTreeSet::new();
-    match try_work(run, todo, &mut done, &mut classes).await {
-        Ok(true) => {}
-        Ok(false) => return Ended::Again,
+    let work = AssertUnwindSafe(try_work(run, todo, &mut done, &mut classes)).catch_unwind();
+    match work.await.unwrap_or_else(|_| Err(died())) {
+        Ok(Went::Through) => {}
+        Ok(Went::Again) => return Ended::Again,
+        Ok(Went::Stopped) => return Ended::Stopped,
         Err(failure) => {
             if failure.class == Class::Storage {
                 // Every other file would fail on it too.
@@ -53,13 +68,17 @@ pub(super) async fn work(run: &Arc<Run>, todo: &Todo) -> Ended {
     Ended::Done(done, classes)
 }
 
-/// False when the day is to be looked at again.
+/// A panic is a bug of ours: it ends one day or file, and the others go on.
+fn died() -> Failure {
+    Failure::new(Class::Internal, "a task of this program died; please tell its makers what standard error says of it")
+}
+
 async fn try_work(
     run: &Arc<Run>,
     todo: &Todo,
     done: &mut DayDone,
     classes: &mut BTreeSet<Class>,
-) -> Result<bool, Failure> {
+) -> Result<Went, Failure> {
     let Some(opened) = run.series.get(&todo.series) else {
         return Err(Failure::new(Class::SourceRefused, format!("no source is open for `{}`", todo.series)));
     };
@@ -71,12 +90,13 @@ async fn try_work(
         }
         archive::Opened::Done(record) => {
             tell_record(done, &record);
-            return Ok(true);
+            return Ok(Went::Through);
         }
     };
     run.tell(Event::DayBegun(done.day.clone()));
+    (done.files, done.bytes) = day_work.in_place();
     let listed_at = (run.now)();
-    let listed = list(run, opened, todo, &done.day).await?;
+    let Some(listed) = list(run, opened, todo, &done.day).await? else { return Ok(Went::Stopped) };
     done.outside_day = listed.outside_day;
     done.duplicates = listed.duplicates;
     let is_final = is_final(run, opened, todo, listed_at);
@@ -93,7 +113,7 @@ async fn try_work(
             todo.day.date,
             run.second_look.as_secs()
         )));
-        return Ok(false);
+        return Ok(Went::Again);
     } else if listed.left_out == 0 && lost_its_files(opened, todo, &day_work) {
         return Err(vanished(run, todo, &day_work));
     }
@@ -102,6 +122,7 @@ async fn try_work(
     let keys: HashSet<String> = listed.files.iter().map(|f| f.key.clone()).collect();
     let claims = Arc::new(Mutex::new(Claims::default()));
     let (missing, have, mut failed) = sort(opened, &day_work, listed, &claims, todo)?;
+    warn_of_room(run, todo, &missing);
     let there = have.len() + missing.iter().filter(|m| m.kept.is_some()).count();
     run.tell(Event::DayListed { day: done.day.clone(), files: total, have: there as u64, bytes });
     for line in have {
@@ -115,6 +136,7 @@ async fn try_work(
         let work = Arc::clone(&day_work);
         blocking(move || work.take_back(crossed.iter().map(String::as_str))).await?;
     }
+    (done.files, done.bytes) = day_work.in_place();
     for (key, (path, failure)) in &failed {
         classes.insert(failure.class);
         run.tell(Event::FileDone {
@@ -125,19 +147,32 @@ async fn try_work(
         });
     }
     if run.halt.is_cancelled() && failed.is_empty() {
-        return Err(Failure::new(Class::Interrupted, "the run was stopped; the same command goes on from here"));
+        return Ok(Went::Stopped);
     }
     if !failed.is_empty() {
-        if failed.values().any(|(_, f)| f.class == Class::Storage) {
-            run.halt.cancel();
-        }
         done.error = failed.values().find(|(_, f)| f.class == Class::HostGivenUp).map(|(_, f)| f.clone());
-        return Ok(true);
+        return Ok(Went::Through);
     }
     let state = if is_final { State::Sealed } else { State::Provisional };
     let record = seal(run, opened, todo, day_work, SealedBy { keys, absent, state }).await?;
     tell_record(done, &record);
-    Ok(true)
+    Ok(Went::Through)
+}
+
+/// Tells before anything is fetched that the sizes listed are more than the disk has room for.
+fn warn_of_room(run: &Run, todo: &Todo, missing: &[Missing]) {
+    let due: u64 = missing.iter().filter_map(|m| m.file.bytes).fold(0, u64::saturating_add);
+    let root = run.archive.root();
+    if let Ok(free) = Archive::free_bytes(root)
+        && due > free
+    {
+        run.tell(Event::Note(format!(
+            "{} {}: {due} bytes are listed to be fetched, but only {free} are free in `{}`",
+            todo.series,
+            todo.day.date,
+            escape(&root.to_string_lossy())
+        )));
+    }
 }
 
 async fn take(run: &Arc<Run>, todo: &Todo) -> Result<archive::Opened, Failure> {
@@ -200,8 +235,8 @@ fn vanished(run: &Run, todo: &Todo, work: &DayWork) -> Failure {
     )
 }
 
-/// Lists the day, trying again as the manifest allows.
-async fn list(run: &Run, opened: &Opened, todo: &Todo, day: &DayId) -> Result<Listed, Failure> {
+/// Lists the day, trying again as the manifest allows. `None` when the run was stopped before there was a listing.
+async fn list(run: &Run, opened: &Opened, todo: &Todo, day: &DayId) -> Result<Option<Listed>, Failure> {
     let mut waits = Waits::new(run.manifest.retry);
     let mut attempts = 0;
     loop {
@@ -209,10 +244,10 @@ async fn list(run: &Run, opened: &Opened, todo: &Todo, day: &DayId) -> Result<Li
         let listing = opened.source.list(&opened.series, &todo.day);
         let result = tokio::select! {
             result = listing => result,
-            () = run.halt.cancelled() => Err(Failure::new(Class::Interrupted, "the run was stopped")),
+            () = run.halt.cancelled() => return Ok(None),
         };
         let failure = match result {
-            Ok(listed) => return Ok(listed),
+            Ok(listed) => return Ok(Some(listed)),
             Err(failure) => Failure { attempts, ..failure },
         };
         let Some(wait) = waits.after(&failure) else { return Err(failure) };
@@ -222,10 +257,9 @@ async fn list(run: &Run, opened: &Opened, todo: &Todo, day: &DayId) -> Result<Li
             failure: failure.clone(),
             wait_seconds: wait.as_secs_f64(),
         });
-        opened.client.note_retry();
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = run.halt.cancelled() => return Err(failure),
+            () = tokio::time::sleep(wait) => opened.client.note_retry(),
+            () = run.halt.cancelled() => return Ok(None),
         }
     }
 }
@@ -372,33 +406,31 @@ async fn fetch(
                 kept,
                 is_final,
             };
-            flying.spawn(async move {
+            let span = tracing::info_span!("file", key = %escape(&file.key));
+            let fetched = async move {
                 let key = file.key.clone();
-                (key, work.fetch(file).await)
-            });
+                let ended = AssertUnwindSafe(work.fetch(file)).catch_unwind().await;
+                (key, ended.unwrap_or_else(|_| file::Ended::Failed { path: None, failure: died(), with: None }))
+            };
+            flying.spawn(fetched.instrument(span));
         }
-        let next = tokio::select! {
-            next = flying.join_next() => next,
-            () = run.halt.cancelled() => {
-                // What is being published finishes on its own thread; everything else may be dropped at any point.
-                flying.shutdown().await;
-                break;
-            }
-        };
-        match next {
+        // When the run is stopped, each of them ends by itself, and what it has published is told.
+        match flying.join_next().await {
             None => break,
-            Some(Ok((_, file::Ended::Done))) => {}
+            Some(Ok((_, file::Ended::Done | file::Ended::Stopped))) => {}
             Some(Ok((_, file::Ended::Absent(line)))) => absent.push(*line),
             Some(Ok((key, file::Ended::Failed { path, failure, with }))) => {
+                if failure.class == Class::Storage {
+                    // Every other file would fail on it too.
+                    run.halt.cancel();
+                }
                 if let Some(with) = with {
                     failed.insert(with, (path.clone(), failure.clone()));
                 }
                 failed.insert(key, (path, failure));
             }
-            Some(Err(error)) => {
-                tracing::error!(%error, "a file's task died");
-                failed.insert("?".to_owned(), (None, Failure::new(Class::Record, "a task of this program died")));
-            }
+            // Nothing cancels it, and a panic was caught: this is a runtime that goes down.
+            Some(Err(error)) => tracing::debug!(%error, "a file's task ended early"),
         }
     }
     absent
@@ -427,8 +459,9 @@ async fn seal(run: &Run, opened: &Opened, todo: &Todo, work: Arc<DayWork>, by: S
     let id = todo.id();
     let (record, retired) = blocking(move || work.seal(SealAs { lasting, absent: by.absent }, &by.keys)).await?;
     if retired > 0 {
+        let (files, they) = if retired == 1 { ("file is", "it") } else { ("files are", "they") };
         run.tell(Event::Note(format!(
-            "{} {}: {retired} files are no longer asked for; they went to `.sunhaul/work/retired` until `sunhaul clean`",
+            "{} {}: {retired} {files} no longer asked for; {they} went to `.sunhaul/work/retired` until `sunhaul clean`",
             id.series, id.date
         )));
     }
@@ -441,6 +474,6 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Failure> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(Into::into),
-        Err(error) => Err(Failure::new(Class::Storage, format!("a thread of this program died: {error}"))),
+        Err(error) => Err(Failure::new(Class::Internal, format!("a thread of this program died: {error}"))),
     }
 }

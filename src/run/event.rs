@@ -141,7 +141,8 @@ pub struct DayDone {
     pub day: DayId,
     /// How it ended.
     pub state: DayState,
-    /// Files in the record, without the absent.
+    /// Files of the day in the archive, without the absent: those of its record, or, when it failed, those in place all
+    /// the same.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,

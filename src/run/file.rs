@@ -34,6 +34,8 @@ pub(super) enum Ended {
     Done,
     /// Upstream does not have it, for good.
     Absent(Box<FileLine>),
+    /// The run was stopped before the file had an end.
+    Stopped,
     /// Given up.
     Failed {
         /// Its path, when known.
@@ -51,9 +53,15 @@ impl Work {
         let mut waits = Waits::new(self.run.manifest.retry);
         let mut attempts = 0;
         let mut restarted = false;
+        let mut path = self.path.as_ref().map(ToString::to_string);
         loop {
             attempts += 1;
-            let failure = match self.attempt(&file, &mut restarted).await {
+            let attempt = tokio::select! {
+                attempt = self.attempt(&file, &mut restarted, &mut path) => attempt,
+                // It may be dropped at any point; publishing may not.
+                () = self.run.halt.cancelled() => return Ended::Stopped,
+            };
+            let failure = match attempt {
                 Ok(Got::File(fetched)) => return self.publish(&file, *fetched, restarted).await,
                 Ok(Got::Unchanged) => match self.keep() {
                     Some(ended) => return ended,
@@ -69,10 +77,13 @@ impl Work {
                     failure,
                     wait_seconds: wait.as_secs_f64(),
                 });
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = self.run.halt.cancelled() => return Ended::Stopped,
+                }
                 if let Some(opened) = self.run.series.get(&self.id.series) {
                     opened.client.note_retry();
                 }
-                tokio::time::sleep(wait).await;
                 continue;
             }
             if failure.class == Class::NotFound
@@ -95,12 +106,8 @@ impl Work {
                 });
                 return Ended::Absent(Box::new(line));
             }
-            return self.given_up(failure);
+            return Ended::Failed { path, failure, with: None };
         }
-    }
-
-    fn given_up(&self, failure: Failure) -> Ended {
-        Ended::Failed { path: self.path.as_ref().map(ToString::to_string), failure, with: None }
     }
 
     /// Keeps the file of before. `None` when it is not there any more.
@@ -111,7 +118,7 @@ impl Work {
             return Some(crossed);
         }
         match self.day.adopt(vec![line.clone()]) {
-            Err(error) => return Some(self.given_up(error.into())),
+            Err(error) => return Some(Ended::Failed { path: Some(line.path), failure: error.into(), with: None }),
             Ok(taken) if taken.is_empty() => return None,
             Ok(_) => {}
         }
@@ -131,7 +138,13 @@ impl Work {
         Some(Ended::Failed { path: Some(path.to_string()), failure: collision(path, key, &other), with: Some(other) })
     }
 
-    async fn attempt(&self, file: &RemoteFile, restarted: &mut bool) -> Result<Got, Failure> {
+    /// One attempt. `path` becomes the file's, where this attempt's answer tells it.
+    async fn attempt(
+        &self,
+        file: &RemoteFile,
+        restarted: &mut bool,
+        path: &mut Option<String>,
+    ) -> Result<Got, Failure> {
         let Some(opened) = self.run.series.get(&self.id.series) else {
             return Err(Failure::new(Class::SourceRefused, "its series is not open"));
         };
@@ -150,9 +163,13 @@ impl Work {
                 *restarted |= matches!(&got, Got::File(fetched) if fetched.restarted);
                 return Ok(got);
             }
-            Err(failed) => failed,
+            // A body that failed its checks may begin with what its server was sent.
+            Err(failed) => fetch::Failed { failure: opened.client.veiled(failed.failure), ..failed },
         };
         *restarted |= failed.restarted;
+        if let (None, Some(name)) = (&file.name, &failed.name) {
+            *path = self.path_by(file, name).ok().map(|path| path.to_string());
+        }
         if let Some(body) = failed.body {
             let (day, key, url, why) =
                 (Arc::clone(&self.day), file.key.clone(), file.path.clone(), failed.failure.clone());

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use url::Url;
 
 use crate::archive::{Archive, keeps_days_apart};
@@ -23,6 +24,7 @@ use crate::failure::{Class, Failure, Remedy};
 use crate::manifest::{Manifest, Series, SeriesId};
 use crate::net::{Client, Net, Policy};
 use crate::source::{self, Source};
+use crate::untrusted::escape;
 use event::{DayId, DayState, Event, Observer};
 
 /// One day to do.
@@ -130,6 +132,8 @@ impl Run {
 /// A [`Failure`] when a source or the archive cannot be opened at all; nothing was asked for then.
 pub async fn execute(order: Order) -> Result<Outcome, Failure> {
     let Order { manifest, days, already_sealed, archive, net, bases, run, observer, stop, now, second_look } = order;
+    // Told first: whatever happens now, the days are counted.
+    observer.on(Event::Planned { planned: days.len() as u64, already_sealed });
     let mut series = BTreeMap::new();
     let mut widest = 1;
     for one in &manifest.series {
@@ -146,17 +150,17 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
             retry: manifest.retry,
             embedded: one.source.kind() == "embedded",
         };
-        let client = net.client(base, policy)?;
+        let client = net.client(base, policy)?.with_credentials(one.source.credentials())?;
         widest = widest.max(client.concurrency());
         let source = source::open(&one.source, base, client.clone());
         series.insert(one.id.clone(), Opened { series: one.clone(), client, source });
     }
-    observer.on(Event::Planned { planned: days.len() as u64, already_sealed });
     let halt = stop.child_token();
     let shared = Arc::new(Run { manifest, archive, series, observer: Arc::clone(&observer), now, second_look, halt });
     // Enough days that small ones keep every connection busy; few enough that memory stays small.
     let in_flight = widest.clamp(4, 16);
-    let mut outcome = scheduler::run(&shared, days, in_flight, &net).await;
+    let span = tracing::info_span!("run", run = %run, job = %escape(&shared.manifest.name));
+    let mut outcome = scheduler::run(&shared, days, in_flight, &net).instrument(span).await;
     outcome.interrupted = stop.is_cancelled();
     observer.on(Event::Hosts(net.hosts()));
     Ok(outcome)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tracing::Instrument as _;
 use url::Origin;
 
 use super::day::{self, Ended};
@@ -13,6 +14,7 @@ use super::event::{DayDone, DayId, Event};
 use super::{Outcome, Run, Todo};
 use crate::failure::{Class, Failure};
 use crate::net::Net;
+use crate::untrusted::escape;
 
 /// How often the hosts' figures are told.
 const TELL_HOSTS: Duration = Duration::from_secs(5);
@@ -39,11 +41,15 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
                 end(run, &mut outcome, failed(&todo, failure));
                 continue;
             }
+            let span = tracing::info_span!("day", series = %escape(&todo.series.0), date = %todo.day.date);
             let run = Arc::clone(run);
-            flying.spawn(async move {
-                let ended = day::work(&run, &todo).await;
-                (todo, ended)
-            });
+            flying.spawn(
+                async move {
+                    let ended = day::work(&run, &todo).await;
+                    (todo, ended)
+                }
+                .instrument(span),
+            );
         }
         if flying.is_empty() && (run.halt.is_cancelled() || (waiting.is_empty() && again.is_empty())) {
             break;
@@ -54,6 +60,8 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
                 Ok((todo, Ended::Again)) => {
                     again.insert((Instant::now() + run.second_look, todo.id()), todo);
                 }
+                // It comes again with the next run.
+                Ok((_, Ended::Stopped)) => {}
                 Ok((todo, Ended::Done(done, classes))) => {
                     outcome.classes.extend(classes);
                     if done.error.as_ref().is_some_and(|e| e.class == Class::HostGivenUp) {
@@ -61,11 +69,8 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
                     }
                     end(run, &mut outcome, done);
                 }
-                // A panic in a day is a bug of ours; the other days go on and the run is not called complete.
-                Err(error) => {
-                    tracing::error!(%error, "a day's task died");
-                    outcome.classes.insert(Class::Record);
-                }
+                // Nothing cancels it, and a panic was caught: this is a runtime that goes down.
+                Err(error) => tracing::debug!(%error, "a day's task ended early"),
             },
             () = run.halt.cancelled(), if !run.halt.is_cancelled() => {}
             () = sleep_until(next_look.unwrap_or_else(Instant::now)),
@@ -73,9 +78,6 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
                 if next_look.is_some() && flying.len() < in_flight && !run.halt.is_cancelled() => {}
             _ = tick.tick() => run.tell(Event::Hosts(net.hosts())),
         }
-    }
-    for todo in again.into_values() {
-        end(run, &mut outcome, failed(&todo, Failure::new(Class::Interrupted, "stopped before the second listing")));
     }
     outcome
 }

@@ -72,6 +72,26 @@ fn d_10_a_cut_record_is_found_and_the_day_is_sealed_again_without_a_new_file() {
 }
 
 #[test]
+fn d_10_a_record_edited_by_hand_is_found_and_the_day_is_sealed_again() {
+    let server = server();
+    let lab = lab_for(&server);
+    lab.report(0);
+    let record = lab.read(RECORD);
+    let text = String::from_utf8(record.clone()).expect("UTF-8");
+    // Each edit keeps every length; planning reads the header, and `--check` the lines too.
+    for (from, to, flags) in [
+        ("\"files\":1,", "\"files\":2,", &[][..]),
+        ("2015-12-12T00", "2015-12-12T01", &[][..]),
+        ("\"checked\":\"checksum\"", "\"checked\":\"verified\"", &["--check"][..]),
+    ] {
+        assert!(text.contains(from), "{from}: {text}");
+        lab.write(RECORD, text.replace(from, to));
+        lab.run_with(flags).stderr_has("2015-12-11.jsonl").done();
+        assert_eq!(lab.read(RECORD), record, "{from}: the record is what it was");
+    }
+}
+
+#[test]
 fn another_job_on_the_same_days_is_an_error_that_says_what_to_do() {
     let server = server();
     let lab = lab_for(&server);
@@ -81,6 +101,11 @@ fn another_job_on_the_same_days_is_an_error_that_says_what_to_do() {
     lab.write("job.yaml", other.replace("archive: { root: data }", "archive: { root: data, layout: \"x/{file}\" }"));
     lab.run().status(2).stderr_has("as:").stderr_has("`lab`").done();
     assert_eq!(lab.read(RECORD), record);
+    lab.sunhaul(&["plan", "job.yaml"]).status(2).stdout_has("refused").stdout_has("belongs to the job `lab`").done();
+    let status = lab.sunhaul(&["status", "job.yaml", "--json"]).stdout_has("").done().json();
+    let month = &status["series"][0]["months"][0];
+    assert_eq!((&month["refused"], &month["stale"], &month["files"]), (&1.into(), &0.into(), &0.into()), "{status:#}");
+    assert_eq!(status["series"][0]["refused"][0]["job"], "lab");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Bad input: a clear error, its exit code, and nothing written.
 
-use crate::lab::{Job, Lab};
+use crate::lab::{Item, Job, Lab, Server, fits};
 
 /// Each wrong manifest with what the error must speak of.
 fn wrong() -> Vec<(&'static str, Vec<u8>, &'static str)> {
@@ -166,4 +166,22 @@ fn d_01_a_full_disk_is_a_storage_failure_and_leaves_nothing_half() {
     let unshared = lab.program("/usr/bin/unshare", &["--mount", "/bin/sh", "-c", script, program]);
     let spoken = unshared.status(5).stdout_has("").stderr_has("space").done();
     assert!(!spoken.stdout.lines().any(|path| path.contains(".part")), "{}", spoken.stdout);
+}
+
+#[test]
+#[ignore = "needs a mount namespace: tests/run.sh says when it can be had"]
+fn d_01_a_full_disk_is_foreseen_for_a_file_that_cannot_fit() {
+    let server = Server::start();
+    let time = "2015-12-11T18:22:08.799999Z";
+    server.file("sharp_720s", Item::new("sharp_720s_20151211_182208", time), fits(1, 1500, time));
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at(&server.url()).yaml());
+    std::fs::create_dir(lab.path("data")).expect("a folder");
+    let script =
+        "mount -t tmpfs -o size=2m none data && \"$0\" run job.yaml; code=$?; df --output=used data; exit $code";
+    let program = env!("CARGO_BIN_EXE_sunhaul");
+    let unshared = lab.program("/usr/bin/unshare", &["--mount", "/bin/sh", "-c", script, program]);
+    let spoken = unshared.status(5).stdout_has("Used").stderr_has("bytes, but only").done();
+    let used: u64 = spoken.stdout.split_whitespace().last().expect("a figure").parse().expect("a number");
+    assert!(used < 200, "{used} KiB were written all the same");
 }

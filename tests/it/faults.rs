@@ -1,269 +1,255 @@
-//! What a service does wrong: the right bytes, a retry that ends in them, or a classified failure. Never a bad file.
+//! What can go wrong, with a name each (`faults/ids.txt`): the right bytes, a retry that ends in them, or a classified
+//! failure with nothing under a final name.
+//!
+//! Here is what the families share: a job whose files all meet one fault, each once from its first byte on and once
+//! where a part lies on disk from an earlier run. What it does not do: kill, fill or crash; others do.
 
-use std::net::TcpListener;
-use std::time::{Duration, Instant};
+mod body;
+mod listing;
+mod local;
+mod mounted;
+mod names;
+mod network;
+mod range;
+mod status;
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
+use sunhaul::digest::Digest;
 
-use crate::lab::{Answer, Ending, Item, Job, Lab, Server, fits};
+use crate::lab::{Answer, Ending, Item, Job, Lab, Request, Server, fits};
 
-const NAME: &str = "sharp_720s_20151211_182208";
-const TIME: &str = "2015-12-11T18:22:08.799999Z";
+/// What a service does to an honest answer.
+type Fault = fn(Answer) -> Answer;
 
-fn body() -> Vec<u8> {
-    fits(1, 200, TIME)
+const SERIES: &str = "sharp_720s";
+/// The day whose files have a part on disk already.
+const BEGUN: &str = "2015-12-11";
+/// The day whose files have not been asked for yet.
+const FRESH: &str = "2015-12-12";
+/// How many bytes of a begun file lie on disk.
+const KEPT: usize = 150_000;
+/// Where the rest of a begun file is asked from: 64 KiB earlier, to compare.
+const FROM: usize = KEPT - 64 * 1024;
+
+/// A file of the job.
+struct File {
+    /// Which fault it meets, for messages.
+    what: &'static str,
+    fault: Fault,
+    is_begun: bool,
+    /// The last part of its URL.
+    name: String,
+    /// What it holds in the end.
+    body: Vec<u8>,
+    /// The answer that breaks off: what a part is made of.
+    broken: Answer,
 }
 
-fn honest() -> Answer {
-    Answer::file(body()).named(&format!("{NAME}.fits"))
-}
-
-fn lab_for(server: &Server) -> Lab {
-    let lab = Lab::new();
-    lab.write("job.yaml", Job::at(&server.url()).timeouts("{ connect: 2s, stall: 1s }").yaml());
-    lab
-}
-
-/// A job of one file whose path gives these answers in turn, after one run.
-#[track_caller]
-fn run_against(answers: impl IntoIterator<Item = Answer>, status: i32) -> (Lab, Value, Server) {
-    let server = Server::start();
-    server.script_file("sharp_720s", Item::new(NAME, TIME), answers);
-    let lab = lab_for(&server);
-    let report = lab.report(status);
-    (lab, report, server)
-}
-
-/// The answers end in the right bytes, and the retries are counted.
-#[track_caller]
-fn recovers(answers: impl IntoIterator<Item = Answer>) -> Value {
-    let (lab, report, server) = run_against(answers, 0);
-    assert_eq!(lab.proved("data").into_values().collect::<Vec<_>>(), [sunhaul::digest::Digest::of(&body())]);
-    let asked = server.requests().len();
-    assert_eq!(report["totals"]["requests"]["sent"], asked, "{report:#}");
-    assert_eq!(report["totals"]["requests"]["retried"], asked - 2, "a listing, a file, and the retries");
-    report
-}
-
-/// The answer never gets better: one failure of this class after all attempts, and nothing under a final name.
-#[track_caller]
-fn fails(answer: Answer, status: i32, class: &str) {
-    let (lab, report, server) = run_against([answer], status);
-    let failures = report["failures"].as_array().expect("failures");
-    assert_eq!(failures.len(), 1, "{report:#}");
-    assert_eq!(failures[0]["class"], class, "{report:#}");
-    assert_eq!(failures[0]["series"], "sharp_720s");
-    assert_eq!(failures[0]["date"], "2015-12-11");
-    assert_eq!(report["totals"]["days"]["failed"], 1);
-    assert!(lab.files("data").is_empty() && lab.days("data").is_empty(), "nothing has a final name");
-    let asked = server.requests_for(&format!("/HMI/sharp_720s/{NAME}")).len();
-    assert_eq!(failures[0]["attempts"], asked, "{report:#}");
-}
-
-#[test]
-fn s_15_a_server_error_is_tried_again() {
-    recovers([Answer::status(500), Answer::status(502), honest()]);
-    fails(Answer::status(500), 4, "server-error");
-}
-
-#[test]
-fn s_11_a_429_is_obeyed() {
-    let server = Server::start();
-    let busy = Answer::status(429).header("Retry-After", "1");
-    server.script_file("sharp_720s", Item::new(NAME, TIME), [busy, honest()]);
-    let lab = lab_for(&server);
-    let report = lab.report(0);
-    let asked = server.requests_for(&format!("/HMI/sharp_720s/{NAME}"));
-    assert_eq!(asked.len(), 2);
-    assert!(asked[1].at - asked[0].at >= Duration::from_secs(1), "it waited for less than was asked");
-    assert_eq!(report["totals"]["requests"]["throttled"], 1);
-}
-
-#[test]
-fn s_13_a_retry_after_of_ages_waits_no_longer_than_the_manifest_allows() {
-    let begun = Instant::now();
-    recovers([Answer::status(503).header("Retry-After", "1000000000"), honest()]);
-    assert!(begun.elapsed() < Duration::from_secs(20), "max_wait is 1s");
-}
-
-#[test]
-fn s_17_a_404_is_tried_again_and_seals_as_absent_when_it_stays() {
-    recovers([Answer::status(404), honest()]);
-    let (lab, report, _server) = run_against([Answer::status(404)], 0);
-    assert_eq!(report["totals"]["files"]["absent"], 1);
-    let day = lab.day("data", "sharp_720s", "2015-12-11");
-    assert_eq!(
-        (&day.header["state"], &day.header["absent"], &day.header["files"]),
-        (&"sealed".into(), &1.into(), &0.into())
-    );
-    assert_eq!(day.files[0]["absent"], "404");
-    assert!(day.files[0].get("sha256").is_none());
-}
-
-#[test]
-fn s_22_a_refusal_is_not_tried_again() {
-    fails(Answer::status(403), 1, "forbidden");
-}
-
-#[test]
-fn s_05_s_08_a_redirect_to_another_host_is_not_followed() {
-    let foreign = Server::start().expect_silence();
-    let away = Answer::status(302).header("Location", &format!("{}/stolen", foreign.url()));
-    fails(away, 1, "redirect");
-    assert!(foreign.requests().is_empty());
-    fails(Answer::status(302).header("Location", "file:///etc/passwd"), 1, "redirect");
-}
-
-#[test]
-fn s_01_a_redirect_on_the_same_host_is_followed_and_a_loop_is_ended() {
-    let server = Server::start();
-    let moved = Answer::status(307).header("Location", "/elsewhere");
-    server.script_file("sharp_720s", Item::new(NAME, TIME), [moved]);
-    server.script("/elsewhere", [honest()]);
-    let lab = lab_for(&server);
-    lab.report(0);
-    assert_eq!(lab.proved("data").len(), 1);
-    fails(Answer::status(302).header("Location", &format!("/HMI/sharp_720s/{NAME}")), 1, "redirect");
-}
-
-#[test]
-fn b_12_a_web_page_is_never_a_file() {
-    recovers([Answer::html(), honest()]);
-    fails(Answer::html(), 4, "html");
-}
-
-#[test]
-fn b_01_a_body_shorter_than_declared_is_truncated() {
-    recovers([honest().ending(Ending::Cut(20_000)), honest()]);
-    recovers([honest().ending(Ending::Cut(0)), honest()]);
-}
-
-#[test]
-fn b_02_b_03_a_body_without_its_end_is_no_file() {
-    recovers([honest().chunked().ending(Ending::Cut(20_000)), honest()]);
-    recovers([honest().until_close().ending(Ending::Cut(63_360)), honest()]);
-    recovers([honest().chunked()]);
-    recovers([honest().until_close()]);
-}
-
-#[test]
-fn b_07_two_lengths_are_no_length() {
-    let length = body().len().to_string();
-    recovers([honest().framed_as(&[("Content-Length", &length), ("Content-Length", "2880")]), honest()]);
-}
-
-#[test]
-fn b_15_a_flipped_bit_is_found_by_the_files_own_checksum() {
-    let mut flipped = body();
-    let middle = flipped.len() / 2;
-    flipped[middle] ^= 1;
-    let flipped = Answer::file(flipped).named(&format!("{NAME}.fits"));
-    let report = recovers([flipped.clone(), honest()]);
-    assert_eq!(report["totals"]["files"]["quarantined"], 1);
-    fails(flipped, 1, "fits-checksum");
-}
-
-#[test]
-fn b_13_junk_in_fits_clothing_is_no_file() {
-    fails(Answer::file(vec![b'x'; 28_800]).named(&format!("{NAME}.fits")), 1, "magic");
-    let mut cut = body();
-    cut.truncate(cut.len() - 2880);
-    fails(Answer::file(cut).named(&format!("{NAME}.fits")), 1, "fits-structure");
-}
-
-#[test]
-fn b_18_a_stall_ends_within_the_time_allowed() {
-    let begun = Instant::now();
-    for byte in [0, 40_000, body().len() - 1] {
-        recovers([honest().stall_at(byte), honest()]);
+impl File {
+    fn honest(&self) -> Answer {
+        Answer::file(self.body.clone()).named(&format!("{}.fits", self.name))
     }
-    recovers([honest().ending(Ending::Silence), honest()]);
-    assert!(begun.elapsed() < Duration::from_secs(40), "a stall is 1s");
-    fails(honest().stall_at(40_000), 4, "stalled");
-}
 
-#[test]
-fn n_01_n_02_a_reset_or_an_early_end_is_tried_again() {
-    recovers([honest().ending(Ending::Reset(20_000)), honest()]);
-    recovers([honest().ending(Ending::NoHeaders), honest()]);
-}
+    fn url(&self) -> String {
+        format!("/HMI/{SERIES}/{}", self.name)
+    }
 
-#[test]
-fn n_04_a_service_that_is_not_there_is_a_passing_failure() {
-    // Bound and dropped: nobody listens there now.
-    let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a free port").port();
-    let lab = Lab::new();
-    lab.write("job.yaml", Job::at(&format!("http://127.0.0.1:{port}")).yaml());
-    let report = lab.report(4);
-    assert_eq!(report["failures"][0]["class"], "unreachable", "{report:#}");
-    assert!(lab.files("data").is_empty() && lab.days("data").is_empty());
-}
+    fn date(&self) -> &'static str {
+        if self.is_begun { BEGUN } else { FRESH }
+    }
 
-#[test]
-fn l_07_l_12_a_listing_that_is_none_fails_the_day() {
-    let cut = Answer::text("application/json", "[{\"url\": \"http://x/HMI/s/a\", \"date_o");
-    let deep = Answer::text("application/json", &"[".repeat(100_000));
-    let other = Answer::text("application/json", "{\"error\": \"no\"}");
-    for answer in [Answer::html(), cut, deep, other] {
-        let server = Server::start();
-        server.script("/HMI/sharp_720s", [answer]);
-        let lab = lab_for(&server);
-        let report = lab.report(1);
-        assert_eq!(report["failures"][0]["class"], "listing-malformed", "{report:#}");
-        assert!(lab.days("data").is_empty());
+    /// Its path below the root.
+    fn path(&self) -> String {
+        format!("{SERIES}/{}/{}.fits", self.date().replace('-', "/"), self.name)
     }
 }
 
-#[test]
-fn f_01_f_03_a_servers_name_is_data_and_never_a_path() {
-    let names = [
-        "../../../evil.fits",
-        "/etc/evil.fits",
-        "..\\evil.fits",
-        "%2e%2e%2fevil.fits",
-        "\u{1b}[2Jevil.fits",
-        ".evil.fits",
-        "-evil.fits",
-        "evil.fits; ../evil.fits",
-    ];
-    for name in names {
-        let server = Server::start();
-        server.script_file("sharp_720s", Item::new(NAME, TIME), [Answer::file(body()).named(name)]);
-        let lab = lab_for(&server);
-        // Either it is made safe or it is refused; both say so without an escape sequence.
-        let run = lab.run().start();
-        run.done_any();
-        for path in lab.tree("").keys().filter(|path| !path.starts_with("data/.sunhaul/")) {
-            let is_expected = ["job.yaml", "report.json"].contains(&path.as_str());
-            assert!(is_expected || path.starts_with("data/sharp_720s/2015/12/11/"), "{name:?} became {path:?}");
-            let last = path.rsplit('/').next().expect("a name");
-            assert!(!last.starts_with(['.', '-']) && !last.contains(['\\', '\u{1b}']), "{name:?} became {path:?}");
+/// A job whose files meet faults: for each fault a begun file and a fresh one.
+struct Trial {
+    lab: Lab,
+    server: Server,
+    files: Vec<File>,
+    /// A second is long enough to wait; else a busy machine has five.
+    is_hasty: bool,
+}
+
+/// A part of every begun file lies on disk, and nothing else.
+fn trial(faults: &[(&'static str, Fault)]) -> Trial {
+    trial_after(faults, |file| file.ending(Ending::Cut(KEPT)))
+}
+
+/// The same after another answer that broke off.
+fn trial_after(faults: &[(&'static str, Fault)], first: Fault) -> Trial {
+    trial_at(Server::start(), faults, first)
+}
+
+/// The same at another kind of server.
+fn trial_at(server: Server, faults: &[(&'static str, Fault)], first: Fault) -> Trial {
+    let lab = Lab::new();
+    lab.trust_the_root();
+    let mut files = Vec::new();
+    for (nth, (what, fault)) in (0..).zip(faults) {
+        for (is_begun, date) in [(true, BEGUN), (false, FRESH)] {
+            let time = format!("{date}T00:{nth:02}:08.799999Z");
+            let body = fits(nth * 2 + u32::from(is_begun) + 1, 300, &time);
+            let name = format!("f{nth:02}{}", if is_begun { "_begun" } else { "" });
+            let mut file = File { what, fault: *fault, is_begun, name, body, broken: Answer::status(500) };
+            file.broken = first(file.honest());
+            server.script_file(SERIES, Item::new(&file.name, &time), [file.broken.clone()]);
+            files.push(file);
         }
     }
+    let trial = Trial { lab, server, files, is_hasty: false };
+    trial.write_job(1);
+    trial.lab.run_with(&["--range", "2015-12-11..2015-12-12"]).status(4).done();
+    let parts = trial.lab.tree("data/.sunhaul/work/partial");
+    assert_eq!(parts.len(), 2 * faults.len(), "a part of each begun file, and what is known of it: {parts:?}");
+    trial.nothing_has_a_name();
+    trial
 }
 
-#[test]
-fn f_06_two_files_of_one_name_fail_both_and_the_day_does_not_seal() {
-    let server = Server::start();
-    for (name, seed) in [("a_20151211_182208", 1), ("b_20151211_182208", 2)] {
-        let answer = Answer::file(fits(seed, 60, TIME)).named("same.fits");
-        server.script_file("sharp_720s", Item::new(name, TIME), [answer]);
+impl Trial {
+    /// A job over both days with so many attempts.
+    fn write_job(&self, attempts: u32) {
+        let job = Job::at(&self.server.url())
+            .range(BEGUN, "2015-12-13")
+            .limits("{ requests: unlimited, concurrency: 32 }")
+            .retry(&format!("{{ attempts: {attempts}, max_wait: 1s }}"))
+            .timeouts(if self.is_hasty { "{ connect: 1s, stall: 1s }" } else { "{ connect: 5s, stall: 5s }" });
+        self.lab.write("job.yaml", job.yaml());
     }
-    let lab = lab_for(&server);
-    // Another run may try again, and says so again.
-    for _ in 0..2 {
-        let report = lab.report(1);
+
+    /// Scripts the answers for each file.
+    fn script(&self, answers: impl Fn(&File) -> Vec<Answer>) {
+        for file in &self.files {
+            self.server.script(&file.url(), answers(file));
+        }
+    }
+
+    /// Every file is there with its right bytes, by the disk and by the records.
+    #[track_caller]
+    fn is_right(&self) {
+        let expected: BTreeMap<String, Digest> =
+            self.files.iter().map(|file| (file.path(), Digest::of(&file.body))).collect();
+        assert_eq!(self.lab.proved("data"), expected);
+    }
+
+    /// Nothing has a final name, and no journal promises a file.
+    #[track_caller]
+    fn nothing_has_a_name(&self) {
+        assert!(self.lab.files("data").is_empty() && self.lab.days("data").is_empty(), "something has a final name");
+        for journal in self.lab.tree("data/.sunhaul/work/journal").keys() {
+            let text = self.lab.read(&format!("data/.sunhaul/work/journal/{journal}"));
+            let text = String::from_utf8_lossy(&text);
+            assert!(!text.contains("{\"file\":"), "a journal promises a file:\n{text}");
+        }
+    }
+
+    /// With every file met by its answers in turn, the run ends in the right bytes.
+    #[track_caller]
+    fn ends_well(self, answers: impl Fn(&File) -> Vec<Answer>) -> Ended {
+        self.script(answers);
+        self.write_job(4);
+        let before = self.server.requests().len();
+        let told = self.lab.run().env("SUNHAUL_LOG", "sunhaul=info").done().stderr;
+        let report = self.lab.json("report.json");
+        self.is_right();
+        assert_eq!(report["totals"]["files"]["fetched"], self.files.len(), "{report:#}");
+        assert_eq!(report["totals"]["days"]["sealed"], 2, "{report:#}");
+        assert_eq!(report["failures"], serde_json::json!([]));
+        let requests = self.server.requests().split_off(before);
+        Ended { report, told, requests, trial: self }
+    }
+
+    /// With one attempt each, every file fails as told; then the service is well, and the same command does the rest.
+    #[track_caller]
+    fn ends_badly(self, status: i32, class: impl Fn(&File) -> &'static str) -> Ended {
+        self.script(|file| vec![(file.fault)(file.honest())]);
+        self.write_job(1);
+        let before = self.server.requests().len();
+        let told = self.lab.run().status(status).done().stderr;
+        let report = self.lab.json("report.json");
+        let requests = self.server.requests().split_off(before);
         let failures = report["failures"].as_array().expect("failures");
-        assert_eq!(failures.iter().map(|f| &f["class"]).collect::<Vec<_>>(), ["collision", "collision"], "{report:#}");
-        for (failure, key) in failures.iter().zip(["a_20151211_182208", "b_20151211_182208"]) {
-            assert_eq!(failure["key"], format!("/HMI/sharp_720s/{key}"));
-            let message = failure["message"].as_str().expect("words");
-            assert!(message.contains("/a_20151211_182208") && message.contains("/b_20151211_182208"), "{message}");
+        assert_eq!(failures.len(), self.files.len(), "{report:#}");
+        for file in &self.files {
+            let failure = failures.iter().find(|failure| failure["key"] == file.url()).expect("a failure of each");
+            assert_eq!(failure["class"], class(file), "{}, begun: {}: {failure:#}", file.what, file.is_begun);
+            assert_eq!((&failure["series"], &failure["date"]), (&SERIES.into(), &file.date().into()), "{failure:#}");
+            assert_eq!(failure["attempts"], 1, "{failure:#}");
         }
-        assert!(lab.days("data").is_empty() && lab.files("data").is_empty(), "a name that two keys hold is nobody's");
+        assert_eq!(report["totals"]["days"]["failed"], 2, "{report:#}");
+        assert_eq!(report["totals"]["files"]["failed"], failures.len(), "{report:#}");
+        self.nothing_has_a_name();
+        self.script(|file| vec![file.honest()]);
+        self.lab.report(0);
+        self.is_right();
+        Ended { report, told, requests, trial: self }
     }
-    let mended = Answer::file(fits(2, 60, TIME)).named("other.fits");
-    server.script("/HMI/sharp_720s/b_20151211_182208", [mended]);
-    lab.report(0);
-    assert_eq!(lab.proved("data").len(), 2);
+}
+
+/// What came of a trial: all of the run that met the faults.
+struct Ended {
+    report: Value,
+    /// On stderr.
+    told: String,
+    requests: Vec<Request>,
+    trial: Trial,
+}
+
+impl Ended {
+    /// A figure of the report's totals, such as `files/restarted`.
+    #[track_caller]
+    fn total(&self, of: &str) -> u64 {
+        self.report.pointer(&format!("/totals/{of}")).and_then(Value::as_u64).expect("a figure")
+    }
+
+    /// What the report counts is what the server saw.
+    #[track_caller]
+    fn every_request_is_counted(self) -> Ended {
+        assert_eq!(self.total("requests/sent"), self.requests.len() as u64, "{:#}", self.report);
+        self
+    }
+
+    /// The requests for one file, in order.
+    fn requests_for(&self, file: &File) -> Vec<&Request> {
+        self.requests.iter().filter(|request| request.path == file.url()).collect()
+    }
+}
+
+/// Each fault once, then an honest answer: every file ends in its right bytes.
+#[track_caller]
+fn recovers(faults: &[(&'static str, Fault)]) -> Ended {
+    let ended = trial(faults).ends_well(|file| vec![(file.fault)(file.honest()), file.honest()]);
+    ended.every_request_is_counted()
+}
+
+/// The same for faults that keep one waiting.
+#[track_caller]
+fn recovers_in_time(faults: &[(&'static str, Fault)]) -> Ended {
+    let trial = Trial { is_hasty: true, ..trial(faults) };
+    trial.ends_well(|file| vec![(file.fault)(file.honest()), file.honest()]).every_request_is_counted()
+}
+
+/// A fault that does no harm at all: right bytes at once.
+#[track_caller]
+fn is_harmless(faults: &[(&'static str, Fault)]) -> Ended {
+    let ended = trial(faults).ends_well(|file| vec![(file.fault)(file.honest())]);
+    assert_eq!(ended.total("requests/retried"), 0, "{:#}", ended.report);
+    ended
+}
+
+/// Each fault for ever: every file fails with this class, the run with this exit code.
+#[track_caller]
+fn fails(faults: &[(&'static str, Fault)], status: i32, class: &'static str) -> Ended {
+    let trial = Trial { is_hasty: class == "stalled", ..trial(faults) };
+    trial.ends_badly(status, |_| class)
+}
+
+/// The same where a fresh file and a begun one fail in two ways.
+#[track_caller]
+fn fails_in_two_ways(faults: &[(&'static str, Fault)], status: i32, fresh: &'static str, begun: &'static str) -> Ended {
+    trial(faults).ends_badly(status, |file| if file.is_begun { begun } else { fresh })
 }

@@ -7,6 +7,8 @@ mod call;
 mod fits;
 mod job;
 mod server;
+mod sums;
+pub(crate) mod terminal;
 mod trace;
 mod trials;
 
@@ -17,10 +19,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use sunhaul::digest::Digest;
 
-pub(crate) use call::{Call, Running};
+pub(crate) use call::{Call, Running, Spoken};
 pub(crate) use fits::fits;
 pub(crate) use job::Job;
-pub(crate) use server::{Answer, Ending, Item, Ranges, Server};
+pub(crate) use server::{Answer, Certificate, Ending, Item, Ranges, Request, Server, Speaks};
+pub(crate) use sums::{add_up, agree_with_the_tree};
 pub(crate) use trace::{Steps, Syscall};
 
 /// How long anything in a lab may take before it counts as hung.
@@ -49,6 +52,11 @@ impl Lab {
         let path = self.path(relative);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
         std::fs::write(path, contents).expect("a written file");
+    }
+
+    /// From here on the program trusts certificates of the lab's root, and no others.
+    pub(crate) fn trust_the_root(&self) {
+        self.write(call::TRUSTED, server::trusted());
     }
 
     /// A file's bytes.
@@ -89,6 +97,7 @@ impl Lab {
         self.run().status(status).done();
         let report = self.json("report.json");
         assert_eq!(report["run"]["exit_code"], status, "{report:#}");
+        add_up(&report);
         report
     }
 

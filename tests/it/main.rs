@@ -8,15 +8,22 @@ mod layers; // imports go one way
 mod lab; // the program in a clean environment, a scripted service, and both tried on themselves
 
 // A job, through the public door.
+mod accounting; // every expected day and file is in one count of the report
 mod archive; // what lies in the archive already: own files, damaged records, other jobs, other specs
 mod bad_input; // wrong manifests and storage that cannot be used
 mod changed; // days looked at again whose files changed upstream, or did not
-mod faults; // what a service does wrong
+mod faults; // what can go wrong, with a name each: what a service, a network, a disk and an operator do
 mod kills; // killed with no warning at any moment, again and again
+mod log; // the records of `--log-format json`
 mod main_job; // a manifest becomes a verified archive, and a second run has nothing to do
+mod politeness; // the pace, as the server sees it
 mod power_cut; // what is on stable storage when the power goes, and what the next run makes of it
 mod rehearsal; // a service that does wrong on purpose, for anyone
 mod resume; // broken off by signal, kill and network, and gone on with
 mod second_look; // days whose listing is empty, and young ones
+mod secrets; // credentials: where they go, and where they are never seen
 mod serving; // what `sunhaul serve` tells of a folder's files, and what it does not start with
+mod shown; // what a server says, and how little it does to whoever reads it
+mod terminal; // bars: right at any width, and gone at the end
+mod torture; // each step that touches files or sockets fails once
 mod tutorial; // the old service's client against `sunhaul serve`

@@ -43,8 +43,8 @@ struct ListedDay {
     series: String,
     date: NaiveDate,
     files: u64,
-    /// Bytes of the files whose size the listing gives.
-    bytes: u64,
+    /// Bytes of the files whose size the listing gives; null when it gives none.
+    bytes: Option<u64>,
     /// How many files these are.
     files_with_size: u64,
     outside_day: u64,
@@ -59,11 +59,15 @@ struct Effort {
     host: String,
     /// Listings and files.
     requests: u64,
-    bytes: u64,
+    /// Null when no listing gives a size.
+    bytes: Option<u64>,
     /// The limits in force, in words.
     limit: String,
-    /// The least time that the limits allow; null when they limit nothing.
+    /// The least time that the limits allow; null when they limit nothing, or the sizes that they limit are not told.
     seconds: Option<f64>,
+    /// Only the bytes are limited, and no listing told any.
+    #[serde(skip)]
+    is_unknown: bool,
 }
 
 /// Asks the sources of a plan's days.
@@ -78,14 +82,21 @@ pub(super) async fn ask(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Li
     let run = run_id(now());
     let mut listing =
         Listing { days: Vec::new(), hosts: Vec::new(), free_bytes: free(&job.archive.root)?, failed: BTreeSet::new() };
-    let mut efforts: BTreeMap<String, (u64, u64, Effective)> = BTreeMap::new();
+    let mut efforts: BTreeMap<String, (u64, Option<u64>, Effective)> = BTreeMap::new();
     for series in &job.series {
         let Some(base) = bases.get(&series.id) else { continue };
-        let client = net.client(base, policy(job, &series.source, &run))?;
+        let policy = policy(job, &series.source, &run);
+        let client = net.client(base, policy)?.with_credentials(series.source.credentials())?;
         let source = source::open(&series.source, base, client.clone());
         let days: Vec<&PlannedDay> = plan.days.iter().filter(|day| day.id == series.id).collect();
         let asked = days.iter().map(|day| one(job, series, &*source, &client, day, shell));
-        let answers: Vec<_> = stream::iter(asked).buffered(client.concurrency().max(1)).collect().await;
+        let mut answered = listing.days.len();
+        let tell = |_: &_| {
+            answered += 1;
+            show(answered, plan.days.len(), shell);
+        };
+        let answers = stream::iter(asked).buffered(client.concurrency().max(1)).inspect(tell);
+        let answers: Vec<_> = answers.collect().await;
         let (group, effort) = effort(&mut efforts, job, &series.source, base);
         for (day, answer) in days.iter().zip(answers) {
             let listed = match answer {
@@ -96,26 +107,35 @@ pub(super) async fn ask(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Li
                 }
             };
             effort.0 += 1 + listed.files;
-            effort.1 += listed.bytes;
+            effort.1 = [effort.1, listed.bytes].into_iter().flatten().reduce(|a, b| a + b);
             listing.days.push(listed);
         }
         tracing::debug!(host = group, series = %series.id, "listed");
     }
     sources.close().await;
+    shell.screen.without_bars(|| ());
     listing.hosts = efforts.into_iter().map(|(host, effort)| Effort::new(host, effort)).collect();
     Ok(listing)
 }
 
+/// Shows how far the asking is, on a terminal.
+fn show(answered: usize, all: usize, shell: &Shell) {
+    if shell.verbosity > Verbosity::Quiet {
+        let text = format!("listed {answered} of {}", human::count(all as u64, "day"));
+        shell.screen.draw(|size| vec![text.chars().take(size.columns.saturating_sub(1)).collect()]);
+    }
+}
+
 fn effort<'a>(
-    efforts: &'a mut BTreeMap<String, (u64, u64, Effective)>,
+    efforts: &'a mut BTreeMap<String, (u64, Option<u64>, Effective)>,
     job: &Manifest,
     spec: &SourceSpec,
     base: &Url,
-) -> (String, &'a mut (u64, u64, Effective)) {
+) -> (String, &'a mut (u64, Option<u64>, Effective)) {
     let embedded = matches!(spec, SourceSpec::Embedded(_));
     let group = if embedded { "embedded".to_owned() } else { manners::group_of(base) };
     let effort =
-        efforts.entry(group.clone()).or_insert_with(|| (0, 0, manners::effective(base, embedded, &job.limits)));
+        efforts.entry(group.clone()).or_insert_with(|| (0, None, manners::effective(base, embedded, &job.limits)));
     (group, effort)
 }
 
@@ -145,12 +165,15 @@ async fn one(
 }
 
 fn listed_day(day: &PlannedDay, listed: &Listed, error: Option<String>) -> ListedDay {
+    let sizes: Vec<u64> = listed.files.iter().filter_map(|file| file.bytes).collect();
+    // An empty day has no bytes, and that is known.
+    let is_told = !sizes.is_empty() || (listed.files.is_empty() && error.is_none());
     ListedDay {
         series: day.id.to_string(),
         date: day.day.date,
         files: listed.files.len() as u64,
-        bytes: listed.files.iter().filter_map(|file| file.bytes).sum(),
-        files_with_size: listed.files.iter().filter(|file| file.bytes.is_some()).count() as u64,
+        bytes: is_told.then(|| sizes.iter().sum()),
+        files_with_size: sizes.len() as u64,
         outside_day: listed.outside_day,
         duplicates: listed.duplicates,
         error,
@@ -166,7 +189,7 @@ fn free(root: &Path) -> Result<u64> {
 }
 
 impl Effort {
-    fn new(host: String, (requests, bytes, limits): (u64, u64, Effective)) -> Effort {
+    fn new(host: String, (requests, bytes, limits): (u64, Option<u64>, Effective)) -> Effort {
         let by_requests = match limits.requests {
             Rate::Unlimited => None,
             #[expect(clippy::cast_precision_loss, reason = "an estimate of seconds")]
@@ -175,7 +198,7 @@ impl Effort {
         let by_bytes = match limits.bandwidth {
             Bandwidth::Unlimited => None,
             #[expect(clippy::cast_precision_loss, reason = "an estimate of seconds")]
-            Bandwidth::BytesPerSecond(rate) => Some(bytes as f64 / rate as f64),
+            Bandwidth::BytesPerSecond(rate) => bytes.map(|bytes| bytes as f64 / rate as f64),
         };
         let seconds = [by_requests, by_bytes].into_iter().flatten().reduce(f64::max);
         let mut words = match limits.requests {
@@ -187,7 +210,10 @@ impl Effort {
         if let Bandwidth::BytesPerSecond(rate) = limits.bandwidth {
             let _ = write!(words, ", {}", human::rate(rate));
         }
-        Effort { host, requests, bytes, limit: format!("{}: {words}", limits.preset), seconds }
+        let is_unknown = seconds.is_none() && limits.bandwidth != Bandwidth::Unlimited;
+        // The built-in service is its own preset.
+        let preset = if limits.preset == host { String::new() } else { format!("{}: ", limits.preset) };
+        Effort { host, requests, bytes, limit: format!("{preset}{words}"), seconds, is_unknown }
     }
 }
 
@@ -207,7 +233,8 @@ impl Listing {
             let days: Vec<&ListedDay> =
                 self.days.iter().filter(|day| day.series == id && day.error.is_none()).collect();
             let sum = |of: fn(&ListedDay) -> u64| days.iter().map(|day| of(day)).sum::<u64>();
-            let (files, sized, bytes) = (sum(|day| day.files), sum(|day| day.files_with_size), sum(|day| day.bytes));
+            let (files, sized, bytes) =
+                (sum(|day| day.files), sum(|day| day.files_with_size), sum(|day| day.bytes.unwrap_or_default()));
             let size = match sized {
                 0 if files > 0 => "not told".to_owned(),
                 _ if sized < files => format!("over {}", human::bytes(bytes)),
@@ -219,11 +246,19 @@ impl Listing {
         // Writing to a String cannot fail.
         for host in &self.hosts {
             let time = host.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            let time = time.map_or("as fast as it can".to_owned(), |time| format!("at least {}", human::span(time)));
+            let time = match time {
+                Some(time) => format!("at least {}", human::span(time)),
+                None if host.is_unknown => "time unknown since no sizes are told".to_owned(),
+                None => "as fast as it can".to_owned(),
+            };
             let requests = human::count(host.requests, "request");
             let _ = writeln!(out, "{}: about {requests}, {time} ({})", escape(&host.host), host.limit);
         }
         let _ = writeln!(out, "free where the archive is: {}", human::bytes(self.free_bytes));
+        let needed: u64 = self.days.iter().filter_map(|day| day.bytes).sum();
+        if needed > self.free_bytes {
+            let _ = writeln!(out, "not enough: {} more", human::bytes(needed - self.free_bytes));
+        }
         for day in &self.days {
             if let Some(error) = &day.error {
                 let _ = writeln!(out, "not listed: {} {}: {error}", escape(&day.series), day.date);
@@ -242,7 +277,7 @@ mod tests {
             series: "sharp_720s".into(),
             date: date.parse().unwrap(),
             files,
-            bytes: files_with_size * 576_000,
+            bytes: (files_with_size > 0).then_some(files_with_size * 576_000),
             files_with_size,
             outside_day: 0,
             duplicates: 0,
@@ -257,18 +292,20 @@ mod tests {
     #[test]
     fn the_slower_of_the_limits_gives_the_time() {
         let seconds = |requests, bandwidth| {
-            Effort::new("h".into(), (80, 100 << 20, limits(requests, bandwidth))).seconds.map(f64::round)
+            Effort::new("h".into(), (80, Some(100 << 20), limits(requests, bandwidth))).seconds.map(f64::round)
         };
         assert_eq!(seconds(Rate::PerSecond(8.0), Bandwidth::Unlimited), Some(10.0));
         assert_eq!(seconds(Rate::PerSecond(8.0), Bandwidth::BytesPerSecond(5 << 20)), Some(20.0));
         assert_eq!(seconds(Rate::Unlimited, Bandwidth::Unlimited), None);
+        let untold = Effort::new("h".into(), (80, None, limits(Rate::Unlimited, Bandwidth::BytesPerSecond(5 << 20))));
+        assert_eq!((untold.seconds, untold.is_unknown), (None, true));
     }
 
     #[test]
     fn sizes_that_are_not_told_are_not_made_up_and_a_day_that_failed_is_named() {
         let mut failed = day("2015-12-13", 0, 0);
         failed.error = Some("http://localhost:8001/HMI: refused".into());
-        let effort = (33, 9, limits(Rate::PerSecond(8.0), Bandwidth::BytesPerSecond(20 << 20)));
+        let effort = (33, Some(9), limits(Rate::PerSecond(8.0), Bandwidth::BytesPerSecond(20 << 20)));
         let listing = Listing {
             days: vec![day("2015-12-11", 5, 5), day("2015-12-12", 27, 20), failed],
             hosts: vec![Effort::new("localhost:8001".into(), effort)],

@@ -9,9 +9,12 @@ use std::path::PathBuf;
 
 use super::args::ArchiveArg;
 use super::clock::now;
+use super::job::Secrets;
 use super::selection::Selection;
+use super::signals::Signals;
 use super::table::{Side, Table};
 use super::{Exit, Result, Shell, job, planning, stdout};
+use crate::manifest::Manifest;
 use crate::plan::Plan;
 use crate::report::human;
 use crate::untrusted::escape;
@@ -23,9 +26,10 @@ const FEW: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Show what there is to do.\n\n\
-        Reads the manifest and the archive's day records, and nothing else: no socket is opened. A day is `new` \
-        without a record, `provisional` when it was too young to be final, `stale` when the manifest asks for \
-        something else now, `damaged` when its record cannot be read, and `done` when it is sealed.\n\n\
+        Reads the manifest and the archive's day records and journals, and nothing else: no socket is opened. A day is \
+        `new` without a record, `started` when a run began it and did not finish, `provisional` when it was too young \
+        to be final, `stale` when the manifest asks for something else now, `damaged` when its record cannot be read, \
+        `refused` when it belongs to another job that asks for something else, and `done` when it is sealed.\n\n\
         With --list the sources are asked for the days to do, within the hosts' limits, and the files, bytes, \
         requests, free disk and time are told.",
     after_help = "Examples:\n  sunhaul plan jobs/quickstart.yaml\n  sunhaul plan jobs/december.yaml --list\n  \
@@ -48,9 +52,16 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
-    let Some(job) = job::load(&args.job, args.archive.archive.as_deref(), shell) else { return Ok(Exit::Usage) };
+    let secrets = if args.list { Secrets::Needed } else { Secrets::NotNeeded };
+    let archive = args.archive.archive.as_deref();
+    let Some(job) = job::load(&args.job, secrets, archive, shell) else { return Ok(Exit::Usage) };
     let plan = planning::plan(&job, &args.selection, now())?;
-    let listing = if args.list { Some(job::runtime()?.block_on(listing::ask(&job, &plan, shell))?) } else { None };
+    let listing = if args.list {
+        let Some(listing) = job::runtime()?.block_on(listed(&job, &plan, shell))? else { return Ok(Exit::Interrupted) };
+        Some(listing)
+    } else {
+        None
+    };
     if args.json {
         let mut json = plan.to_json(true);
         if let Some(object) = json.as_object_mut() {
@@ -60,7 +71,8 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         stdout::print_json(&json)?;
     } else {
         let mut text = render(&plan, &job.archive.root.to_string_lossy());
-        if let Some(listing) = &listing {
+        // With nothing to do there is nothing to list, and the plan has said so.
+        if let Some(listing) = listing.as_ref().filter(|_| !plan.days.is_empty()) {
             text.push_str(&listing.render());
         }
         stdout::print(&text)?;
@@ -69,26 +81,41 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     Ok(if plan.refused.is_empty() { listed } else { Exit::Usage })
 }
 
+/// What the sources have; none when a signal ends the asking.
+async fn listed(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Option<listing::Listing>> {
+    let mut signals = Signals::catch()?;
+    tokio::select! {
+        listing = listing::ask(job, plan, shell) => listing.map(Some),
+        () = signals.next() => {
+            shell.screen.without_bars(|| ());
+            Ok(None)
+        }
+    }
+}
+
 fn render(plan: &Plan, root: &str) -> String {
     let mut out = format!("{} in {}\n\n", escape(&plan.job), escape(root));
-    let names = ["days", "to do", "new", "provisional", "stale", "damaged", "done"];
+    let names = ["days", "to do", "new", "started", "provisional", "stale", "damaged", "refused", "done"];
     let head: Vec<_> = [("series", Side::Left), ("from", Side::Left), ("to (not included)", Side::Left)]
         .into_iter()
         .chain(names.map(|name| (name, Side::Right)))
         .collect();
-    let mut table = Table::new(&head);
+    let mut table = Table::new(&head).without_zeros(&["new", "started", "provisional", "stale", "damaged", "refused"]);
     for series in &plan.series {
         let counts = series.counts;
         let ends = [series.range.start, series.range.end].map(|end| label(series.scale, end));
         let days = counts.planned + counts.done + counts.refused;
-        let numbers = [days, counts.planned, counts.new, counts.provisional, counts.stale, counts.damaged, counts.done];
+        let to_do = [counts.new, counts.started, counts.provisional, counts.stale, counts.damaged];
+        let numbers = [days, counts.planned].into_iter().chain(to_do).chain([counts.refused, counts.done]);
         let cells = std::iter::once(escape(&series.id.0).into_owned()).chain(ends);
         table.row(cells.chain(numbers.map(human::number)));
     }
     out.push_str(&table.render());
     // Writing to a String cannot fail.
     match plan.days.len() {
-        0 if plan.refused.is_empty() => out.push_str("\nnothing to do\n"),
+        0 if plan.refused.is_empty() => {
+            let _ = writeln!(out, "\nnothing to do: {} sealed", all(plan.done.len()));
+        }
         0 => {}
         1..=FEW => {
             out.push_str("\nto do:\n");
@@ -112,14 +139,29 @@ fn render(plan: &Plan, root: &str) -> String {
     }
     if !plan.refused.is_empty() {
         out.push_str("\ncannot be done:\n");
+        // All have the same remedy: it is told once.
+        let mut remedy = None;
         for day in plan.refused.iter().take(FEW) {
-            let _ = writeln!(out, "  {day}");
+            let text = day.to_string();
+            let what = text.split_once("; ").map_or(text.as_str(), |(what, to_do)| {
+                remedy = Some(to_do.to_owned());
+                what
+            });
+            let _ = writeln!(out, "  {what}");
         }
         if plan.refused.len() > FEW {
             let _ = writeln!(out, "  and {} more", human::number((plan.refused.len() - FEW) as u64));
         }
+        if let Some(remedy) = remedy {
+            let _ = writeln!(out, "hint: {remedy}");
+        }
     }
     out
+}
+
+/// `the only day is`, `all 12 days are`.
+fn all(days: usize) -> String {
+    if days == 1 { "the only day is".to_owned() } else { format!("all {} are", human::count(days as u64, "day")) }
 }
 
 /// A label as short as it can be: a date alone for the start of a day.
@@ -134,7 +176,7 @@ mod tests {
 
     use super::*;
     use crate::digest::Digest;
-    use crate::manifest::{Manifest, SeriesId};
+    use crate::manifest::SeriesId;
     use crate::plan::{Known, Record, Recorded, Records, Selection};
 
     /// Records by date.
@@ -175,6 +217,19 @@ mod tests {
             ("2015-12-14", known("other", Digest::of(b"before"))),
         ]);
         insta::assert_snapshot!(render(&planned("2015-12-15T06:00:00Z", records), "../data"));
+    }
+
+    #[test]
+    fn a_day_that_was_started_shows_how_much_of_it_is_there() {
+        let text = render(&planned("2015-12-12", BTreeMap::from([("2015-12-11", Record::Started { files: 7 })])), "d");
+        assert!(text.contains("sharp_720s 2015-12-11  started: not finished, 7 files are there\n"), "{text}");
+    }
+
+    #[test]
+    fn with_nothing_to_do_it_says_just_that() {
+        let spec = job("2015-12-12").series[0].spec(&crate::day::Day::whole("2015-12-11".parse().unwrap()));
+        let text = render(&planned("2015-12-12", BTreeMap::from([("2015-12-11", known("december", spec))])), "d");
+        assert!(text.ends_with("\nnothing to do: the only day is sealed\n"), "{text}");
     }
 
     #[test]

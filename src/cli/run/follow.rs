@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::report_file::ReportFile;
 use crate::archive::Archive;
 use crate::cli::Result;
+use crate::net::Net;
 use crate::report::terminal::Progress;
-use crate::report::{Collector, Report};
+use crate::report::{Collector, Log, Report};
 use crate::run::event::{Event, Observer};
 
 /// How often the report is written, at most.
@@ -23,7 +24,10 @@ const DRAW: Duration = Duration::from_millis(200);
 pub(super) struct Follower {
     pub(super) collector: Collector,
     pub(super) progress: Progress,
+    /// In place of the progress, where a machine reads along.
+    pub(super) log: Option<Log>,
     pub(super) archive: Arc<Archive>,
+    pub(super) net: Net,
     pub(super) run: String,
     pub(super) report: Option<ReportFile>,
 }
@@ -40,7 +44,10 @@ pub(super) enum Saved {
 impl Observer for Follower {
     fn on(&self, event: Event) {
         self.collector.fold(&event);
-        self.progress.tell(&event);
+        match &self.log {
+            Some(log) => log.on(event),
+            None => self.progress.tell(&event),
+        }
     }
 }
 
@@ -53,16 +60,18 @@ impl Follower {
         draw.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first report is written before the run begins.
         save.reset();
+        let mut was_saved = true;
         loop {
             tokio::select! {
                 () = ended.cancelled() => return,
-                _ = draw.tick() => self.progress.tick(started.elapsed()),
+                _ = draw.tick() => self.progress.tick(started.elapsed(), &self.net.hosts()),
                 _ = save.tick() => {
                     let saved = self.save(self.collector.snapshot(), Saved::Meanwhile).await;
                     // The end will tell, if it still cannot be written then.
-                    if let Err(error) = saved {
-                        tracing::warn!("the report could not be written: {error:#}");
+                    if let Err(error) = &saved && was_saved {
+                        tracing::warn!("the report cannot be written for now: {error}");
                     }
+                    was_saved = saved.is_ok();
                 }
             }
         }

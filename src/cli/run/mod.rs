@@ -13,14 +13,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::ArchiveArg;
 use super::clock::now;
+use super::job::Secrets;
 use super::problem::{self, Problem};
 use super::selection::Selection;
-use super::signals::Signals;
+use super::signals::{self, Signals};
 use super::sources::Sources;
 use super::{Exit, Result, Shell, job, planning};
 use crate::manifest::Manifest;
 use crate::net::Net;
 use report_file::ReportFile;
+pub(super) use report_file::settled;
 
 /// Fetch what jobs ask for and is not there yet.
 #[derive(Debug, clap::Args)]
@@ -56,7 +58,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
-    let Some(jobs) = job::load_all(&args.jobs, archive, shell) else { return Ok(Exit::Usage) };
+    let Some(jobs) = job::load_all(&args.jobs, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
     // A series or range that a job does not have must be told before another job has begun.
     for job in &jobs {
         planning::plan(job, &args.selection, now())?;
@@ -66,7 +68,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
             .hint("the reports of all jobs are in `.sunhaul/runs/` of their archives")
             .into());
     }
-    let report = args.report.as_deref().map(ReportFile::new);
+    let report = args.report.as_deref().map(ReportFile::new).transpose()?;
     job::runtime()?.block_on(each(jobs, args, report.as_ref(), shell))
 }
 
@@ -83,6 +85,7 @@ struct Shared<'a> {
 async fn each(jobs: Vec<Manifest>, args: &Args, report: Option<&ReportFile>, shell: &Shell) -> Result<Exit> {
     let stop = CancellationToken::new();
     tokio::spawn(Signals::catch()?.cancel(stop.clone(), shell.screen.clone()));
+    tokio::spawn(signals::let_go_of_bars(shell.screen.clone()));
     let mut shared = Shared { args, report, shell, net: Net::new(), sources: Sources::default(), stop };
     let mut worst = Exit::Complete;
     for job in jobs {

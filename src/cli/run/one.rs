@@ -16,7 +16,8 @@ use crate::cli::{Exit, Result, planning, problem};
 use crate::manifest::{Manifest, SeriesId};
 use crate::report::model::{Job, RunResult};
 use crate::report::terminal::{Progress, Summary, summary};
-use crate::report::{Collector, Ends};
+use crate::report::{Collector, Ends, Log};
+use crate::run::event::{Event, Observer as _};
 use crate::run::{self, Order, Outcome};
 
 /// How long after an empty listing the second look is taken.
@@ -24,6 +25,7 @@ const SECOND_LOOK: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> {
     let shell = shared.shell;
+    shared.net = shared.net.next_run();
     let started = now();
     let id = run_id(started);
     let planned = planning::work(&job, planning::plan(&job, &shared.args.selection, started)?, shared.args.check)?;
@@ -36,9 +38,11 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
         lock_changed: false,
     };
     let follower = Arc::new(Follower {
-        collector: Collector::new(id.clone(), started, about, &shared.net.hosts()),
+        collector: Collector::new(id.clone(), started, about),
         progress: Progress::new(shell.screen.clone(), shell.verbosity),
+        log: shell.screen.is_log().then(|| Log::new(&id, &job.name, shell.verbosity)),
         archive: archive.clone(),
+        net: shared.net.clone(),
         run: id.clone(),
         report: shared.report.cloned(),
     });
@@ -49,7 +53,10 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
     let todo: BTreeSet<SeriesId> = planned.days.iter().map(|day| day.series.clone()).collect();
     let root = job.archive.root.clone();
     let result = match shared.sources.bases(&job, |id| todo.contains(id)).await {
-        Err(error) => Err(error),
+        Err(error) => {
+            follower.on(Event::Planned { planned: planned.days.len() as u64, already_sealed: planned.sealed });
+            Err(error)
+        }
         Ok(bases) => {
             let order = Order {
                 manifest: Arc::new(job),
@@ -80,9 +87,14 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
     };
     let report = follower.collector.finish(word, exit.code(), now());
     let again = again(&shell.words);
-    let words = summary(&Summary { report: &report, root: &root, again: &again }, shell.verbosity, shell.screen.paint);
+    if let Some(log) = &follower.log {
+        log.ended(&report);
+    }
+    let path = Archive::runs_path(&root).join(format!("{}.json", report.run.id));
+    let told = Summary { report: &report, root: &root, saved: &path, again: &again };
+    let words = summary(&told, shell.verbosity, shell.screen.paint);
     let saved = follower.save(report, Saved::AtTheEnd).await;
-    if let (Ok(_), Some(words)) = (&result, words) {
+    if let (Ok(_), Some(words), None) = (&result, words, &follower.log) {
         shell.screen.line(&words);
     }
     result?;

@@ -4,6 +4,11 @@ use std::fs::Permissions;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
+
+use rustix::fs::{Access, access};
+use tempfile::NamedTempFile;
 
 use super::follow::Saved;
 use crate::cli::problem::Problem;
@@ -22,16 +27,28 @@ pub(super) enum ReportFile {
 }
 
 impl ReportFile {
-    /// What the path on the command line means.
-    pub(super) fn new(path: &Path) -> ReportFile {
-        let stream = || path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+    /// What the path on the command line means. Whether it can be written is found out now, before any work.
+    ///
+    /// # Errors
+    /// A usage error when the path names no file; a storage error when this user or disk cannot have one there.
+    pub(super) fn new(path: &Path) -> Result<ReportFile> {
         if path == Path::new("-") {
-            ReportFile::Stdout
-        } else if stream() {
-            ReportFile::Stream(path.to_owned())
-        } else {
-            ReportFile::File(path.to_owned())
+            return Ok(ReportFile::Stdout);
         }
+        let metadata = path.metadata();
+        if path.file_name().is_none() || metadata.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
+            return Err(told(path, Exit::Usage, "it is a folder").into());
+        }
+        if metadata.is_ok_and(|metadata| !metadata.is_file()) {
+            // A pipe would wait for its reader if it were opened.
+            access(path, Access::WRITE_OK).map_err(|error| told(path, Exit::Storage, io::Error::from(error)))?;
+            return Ok(ReportFile::Stream(path.to_owned()));
+        }
+        if !folder(path).is_dir() {
+            return Err(told(path, Exit::Usage, "its folder does not exist").into());
+        }
+        beside(path).map_err(|error| told(path, Exit::Storage, error))?;
+        Ok(ReportFile::File(path.to_owned()))
     }
 
     /// Writes the report, if this is the time for it.
@@ -39,31 +56,54 @@ impl ReportFile {
     /// # Errors
     /// When it cannot be written.
     pub(super) fn write(&self, bytes: &[u8], when: Saved) -> Result<()> {
-        let told = |path: &Path, error: io::Error| {
-            let path = path.to_string_lossy();
-            Problem::new(Exit::Storage, format!("could not write the report `{}`: {error}", escape(&path)))
-                .hint("name another file with `--report`")
-        };
         match (self, when) {
             (ReportFile::Stdout, Saved::AtTheEnd) => stdout::print(&String::from_utf8_lossy(bytes)),
             (ReportFile::Stream(path), Saved::AtTheEnd) => {
                 let file = std::fs::OpenOptions::new().write(true).open(path);
-                Ok(file.and_then(|mut file| file.write_all(bytes)).map_err(|error| told(path, error))?)
+                Ok(file.and_then(|mut file| file.write_all(bytes)).map_err(|error| told(path, Exit::Storage, error))?)
             }
             (ReportFile::Stdout | ReportFile::Stream(_), Saved::Meanwhile) => Ok(()),
-            (ReportFile::File(path), _) => Ok(replace(path, bytes).map_err(|error| told(path, error))?),
+            (ReportFile::File(path), _) => Ok(replace(path, bytes).map_err(|error| told(path, Exit::Storage, error))?),
         }
     }
 }
 
+fn told(path: &Path, exit: Exit, why: impl std::fmt::Display) -> Problem {
+    let path = path.to_string_lossy();
+    Problem::new(exit, format!("could not write the report `{}`: {why}", escape(&path)))
+        .hint("name another file with `--report`")
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Held while a temporary file stands beside the report.
+static WRITING: Mutex<()> = Mutex::new(());
+
+/// Waits until no temporary file stands beside the report, and lets none come: for a process that leaves at once. A disk
+/// that does not answer is not waited for.
+pub(in crate::cli) fn settled() -> Option<MutexGuard<'static, ()>> {
+    for _ in 0..200 {
+        match WRITING.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(guard)) => return Some(guard.into_inner()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+    None
+}
+
+/// A temporary file in the report's folder, gone when dropped. It is private by default; a report is as readable as any
+/// file (the umask holds).
+fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder(path))
+}
+
 /// Puts a whole file in the place of the old one: a reader never sees half of it.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "its folder does not exist"));
-    }
-    // A temporary file is private by default; a report is as readable as any file (the umask holds).
-    let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)?;
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut file = beside(path)?;
     file.write_all(bytes)?;
     file.persist(path)?;
     Ok(())
@@ -71,26 +111,46 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     #[test]
     fn a_file_is_replaced_whole_and_a_missing_folder_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.json");
-        let file = ReportFile::new(&path);
+        let file = ReportFile::new(&path).unwrap();
         file.write(b"one, and longer", Saved::Meanwhile).unwrap();
         file.write(b"two", Saved::AtTheEnd).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        let error = ReportFile::new(&folder.path().join("no/report.json")).write(b"", Saved::AtTheEnd).unwrap_err();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        let error = file.write(b"three", Saved::AtTheEnd).unwrap_err();
         assert!(error.to_string().contains("could not write the report `"), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left of the attempt");
+    }
+
+    #[test]
+    fn who_leaves_at_once_waits_for_the_report_under_way() {
+        static IS_WRITTEN: AtomicBool = AtomicBool::new(false);
+        let writing = WRITING.lock().unwrap();
+        let leaving = std::thread::spawn(|| {
+            let _settled = settled();
+            IS_WRITTEN.load(Ordering::SeqCst)
+        });
+        // Long enough for a process that does not wait to be gone.
+        std::thread::sleep(Duration::from_millis(50));
+        IS_WRITTEN.store(true, Ordering::SeqCst);
+        drop(writing);
+        assert!(leaving.join().unwrap());
     }
 
     #[test]
     fn a_device_is_written_to_and_never_replaced() {
-        let file = ReportFile::new(Path::new("/dev/null"));
+        let file = ReportFile::new(Path::new("/dev/null")).unwrap();
         assert_eq!(file, ReportFile::Stream("/dev/null".into()));
         file.write(b"x", Saved::AtTheEnd).unwrap();
-        assert_eq!(ReportFile::new(Path::new("-")), ReportFile::Stdout);
+        assert_eq!(ReportFile::new(Path::new("-")).unwrap(), ReportFile::Stdout);
     }
 }

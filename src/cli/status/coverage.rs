@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::thin::{ThinDay, thin_days};
-use crate::archive::{DayHeader, Error, State};
+use crate::archive::{DayHeader, Error, Started, State};
 use crate::cli::Result;
 use crate::day::Day;
 use crate::digest::Digest;
@@ -17,7 +17,7 @@ use crate::failure::Class;
 pub(super) struct Fact {
     pub(super) date: NaiveDate,
     pub(super) state: DayFact,
-    /// Files in the record, without the absent; none without a record.
+    /// Files that the day's record or journal names, without the absent; none of another job's.
     pub(super) files: u64,
     pub(super) bytes: u64,
     /// The job asks for the whole day.
@@ -31,8 +31,12 @@ pub(super) enum DayFact {
     Sealed,
     /// Whole when it was listed, too young to be final.
     Provisional,
-    /// There is a record, but of another question.
+    /// There is a record of this job, but of another question.
     Stale,
+    /// There is a record of another job, which asks another question.
+    Refused(String),
+    /// There is no record yet, but the day was started.
+    Started,
     /// There is no record.
     Missing,
     /// There is a record that cannot be used, and why.
@@ -44,8 +48,12 @@ pub(super) enum DayFact {
 pub(super) struct SeriesStatus {
     pub(super) series: String,
     pub(super) months: Vec<Month>,
-    /// Runs of days without a usable record.
+    /// Days in a row without a usable record, which were not started either.
     pub(super) gaps: Vec<Gap>,
+    /// Days that were started and are not finished.
+    pub(super) started: Vec<StartedDay>,
+    /// Days in a row that belong to another job, which asks for something else.
+    pub(super) refused: Vec<Refused>,
     pub(super) thin: Vec<ThinDay>,
     /// Records that cannot be used, and why.
     pub(super) unreadable: Vec<String>,
@@ -60,6 +68,8 @@ pub(super) struct Month {
     pub(super) sealed: u64,
     pub(super) provisional: u64,
     pub(super) stale: u64,
+    pub(super) started: u64,
+    pub(super) refused: u64,
     pub(super) missing: u64,
     pub(super) files: u64,
     pub(super) bytes: u64,
@@ -73,14 +83,50 @@ pub(super) struct Gap {
     pub(super) days: u64,
 }
 
-/// What the header of a day's record says of the day.
+impl Gap {
+    fn of(date: NaiveDate) -> Gap {
+        Gap { start: date, end: date.succ_opt().unwrap_or(date), days: 1 }
+    }
+
+    fn grow(&mut self) {
+        self.end = self.end.succ_opt().unwrap_or(self.end);
+        self.days += 1;
+    }
+}
+
+/// A day that was started and is not finished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct StartedDay {
+    pub(super) date: NaiveDate,
+    /// What is there of it.
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+/// Days in a row of another job, half-open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Refused {
+    #[serde(flatten)]
+    pub(super) days: Gap,
+    pub(super) job: String,
+}
+
+/// What the header of a day's record says of the day to `job`, or its journal where there is no record.
 ///
 /// # Errors
 /// When the disk fails; a record that cannot be used is a fact.
-pub(super) fn fact(day: &Day, spec: Digest, header: std::result::Result<Option<DayHeader>, Error>) -> Result<Fact> {
+pub(super) fn fact(
+    (job, day, spec): (&str, &Day, Digest),
+    header: std::result::Result<Option<DayHeader>, Error>,
+    started: impl FnOnce() -> std::result::Result<Option<Started>, Error>,
+) -> Result<Fact> {
     let whole = *day == Day::whole(day.date);
     let (state, files, bytes) = match header {
-        Ok(None) => (DayFact::Missing, 0, 0),
+        Ok(None) => match started()? {
+            None => (DayFact::Missing, 0, 0),
+            Some(Started { files, bytes }) => (DayFact::Started, files, bytes),
+        },
+        Ok(Some(header)) if header.spec != spec && header.job != job => (DayFact::Refused(header.job), 0, 0),
         Ok(Some(header)) => {
             let state = match header.state {
                 _ if header.spec != spec => DayFact::Stale,
@@ -99,6 +145,7 @@ pub(super) fn fact(day: &Day, spec: Digest, header: std::result::Result<Option<D
 pub(super) fn of_series(series: &str, facts: &[Fact]) -> SeriesStatus {
     let mut months: BTreeMap<String, Month> = BTreeMap::new();
     let mut gaps: Vec<Gap> = Vec::new();
+    let (mut started, mut refused): (Vec<StartedDay>, Vec<Refused>) = Default::default();
     let mut unreadable = Vec::new();
     for fact in facts {
         let name = fact.date.format("%Y-%m").to_string();
@@ -110,15 +157,22 @@ pub(super) fn of_series(series: &str, facts: &[Fact]) -> SeriesStatus {
             DayFact::Sealed => month.sealed += 1,
             DayFact::Provisional => month.provisional += 1,
             DayFact::Stale => month.stale += 1,
+            DayFact::Started => {
+                month.started += 1;
+                started.push(StartedDay { date: fact.date, files: fact.files, bytes: fact.bytes });
+            }
+            DayFact::Refused(job) => {
+                month.refused += 1;
+                match refused.last_mut() {
+                    Some(last) if last.days.end == fact.date && last.job == *job => last.days.grow(),
+                    _ => refused.push(Refused { days: Gap::of(fact.date), job: job.clone() }),
+                }
+            }
             DayFact::Missing | DayFact::Unreadable(_) => {
                 month.missing += 1;
-                let end = fact.date.succ_opt().unwrap_or(fact.date);
                 match gaps.last_mut() {
-                    Some(gap) if gap.end == fact.date => {
-                        gap.end = end;
-                        gap.days += 1;
-                    }
-                    _ => gaps.push(Gap { start: fact.date, end, days: 1 }),
+                    Some(gap) if gap.end == fact.date => gap.grow(),
+                    _ => gaps.push(Gap::of(fact.date)),
                 }
             }
         }
@@ -127,15 +181,16 @@ pub(super) fn of_series(series: &str, facts: &[Fact]) -> SeriesStatus {
         }
     }
     let thin = thin_days(facts);
-    SeriesStatus { series: series.to_owned(), months: months.into_values().collect(), gaps, thin, unreadable }
+    let months = months.into_values().collect();
+    SeriesStatus { series: series.to_owned(), months, gaps, started, refused, thin, unreadable }
 }
 
 /// A header for tests.
 #[cfg(test)]
-pub(super) fn header(date: &str, state: State, spec: Digest, files: u64) -> DayHeader {
+pub(super) fn header(date: &str, job: &str, state: State, spec: Digest, files: u64) -> DayHeader {
     DayHeader {
         format: "day/1".into(),
-        job: "december".into(),
+        job: job.into(),
         series: "sharp_720s".into(),
         date: date.parse().unwrap(),
         scale: crate::day::Scale::Utc,
@@ -147,5 +202,6 @@ pub(super) fn header(date: &str, state: State, spec: Digest, files: u64) -> DayH
         absent: 0,
         digest: String::new(),
         body: 0,
+        check: None,
     }
 }

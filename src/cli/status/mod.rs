@@ -13,12 +13,13 @@ use serde::Serialize;
 
 use super::args::ArchiveArg;
 use super::clock::now;
+use super::job::Secrets;
 use super::table::{Side, Table};
 use super::{Exit, Result, Shell, job, stdout};
 use crate::archive::Archive;
 use crate::report::human;
 use crate::untrusted::escape;
-use coverage::SeriesStatus;
+use coverage::{Month, SeriesStatus};
 use runs::PastRun;
 
 /// How many gaps, thin days and bad records are shown of each series; `--json` has them all.
@@ -30,7 +31,8 @@ const RUNS: usize = 5;
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Show what is there: coverage per series and month, gaps, thin days, last runs.\n\n\
-        A gap is a run of days without a record. A thin day has less than half as many files as the days around it \
+        A gap is a run of days without a record. A started day was begun by a run that did not finish it, or that is \
+        still at it. A refused day belongs to another job, which asks for something else. A thin day has less than half as many files as the days around it \
         (the median of a week on either side): often the source was not complete yet, or lost data. Days that have \
         not begun yet are not counted. Nothing is asked of a source and nothing is written.",
     after_help = "Examples:\n  sunhaul status jobs/nightly.yaml\n  \
@@ -57,7 +59,8 @@ struct Status {
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
-    let Some(job) = job::load(&args.job, args.archive.archive.as_deref(), shell) else { return Ok(Exit::Usage) };
+    let archive = args.archive.archive.as_deref();
+    let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     let now = now();
     let root = &job.archive.root;
     let mut series = Vec::new();
@@ -67,7 +70,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         let days = one.range.resolve(now, scale).days().filter(|day| day.window.start < reached);
         let mut facts = Vec::new();
         for day in days {
-            facts.push(coverage::fact(&day, one.spec(&day), Archive::header(root, &one.id, day.date))?);
+            let header = Archive::header(root, &one.id, day.date);
+            let started = || Archive::started(root, &one.id, day.date);
+            facts.push(coverage::fact((&job.name, &day, one.spec(&day)), header, started)?);
         }
         series.push(coverage::of_series(&one.id.0, &facts));
     }
@@ -87,17 +92,17 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 
 fn render(status: &Status) -> String {
     let mut out = format!("{} in {}\n\n", escape(&status.job), escape(&status.archive));
-    let columns = ["days", "sealed", "provisional", "stale", "missing", "files", "size"];
+    let columns = ["days", "sealed", "provisional", "stale", "started", "refused", "missing", "files", "size"];
     let head: Vec<_> = [("series", Side::Left), ("month", Side::Left)]
         .into_iter()
         .chain(columns.map(|name| (name, Side::Right)))
         .collect();
-    let mut table = Table::new(&head);
+    let mut table = Table::new(&head).without_zeros(&["provisional", "stale", "started", "refused"]);
     for series in &status.series {
         for month in &series.months {
-            let counts = [month.days, month.sealed, month.provisional, month.stale, month.missing, month.files];
+            let Month { days, sealed, provisional, stale, started, refused, missing, files, .. } = *month;
+            let counts = [days, sealed, provisional, stale, started, refused, missing, files].map(human::number);
             let cells = [escape(&series.series).into_owned(), month.month.clone()];
-            let counts = counts.map(human::number);
             table.row(cells.into_iter().chain(counts).chain([human::bytes(month.bytes)]));
         }
     }
@@ -120,6 +125,24 @@ fn render(status: &Status) -> String {
         let gaps =
             series.gaps.iter().map(|gap| format!("{}..{}  {}", gap.start, gap.end, human::count(gap.days, "day")));
         list(&format!("gaps of {id} (the end not included)"), gaps.collect());
+        let started = series.started.iter().map(|day| {
+            format!("{}  {} so far, {}", day.date, human::count(day.files, "file"), human::bytes(day.bytes))
+        });
+        list(&format!("days of {id} that were started and are not finished"), started.collect());
+        let refused = series.refused.iter().map(|refused| {
+            let days = &refused.days;
+            let count = human::count(days.days, "day");
+            format!(
+                "{}..{}  {count} of `{}`, which asks for something else",
+                days.start,
+                days.end,
+                escape(&refused.job)
+            )
+        });
+        let title = format!(
+            "days of {id} that belong to another job (the end not included); `as: ...` or another root keeps them apart"
+        );
+        list(&title, refused.collect());
         let thin = series.thin.iter().map(|day| {
             format!(
                 "{}  {}, its neighbours have about {}",
@@ -132,32 +155,34 @@ fn render(status: &Status) -> String {
         let unreadable = series.unreadable.iter().map(|bad| escape(bad).into_owned());
         list(&format!("records of {id} that cannot be used"), unreadable.collect());
     }
-    list("last runs", status.runs.iter().map(PastRun::line).collect());
+    list("last runs; --json has their ids", status.runs.iter().map(PastRun::line).collect());
     out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::{Error, State};
+    use crate::archive::{Error, Started, State};
     use crate::day::Day;
     use crate::digest::Digest;
 
     #[test]
     fn the_page_shows_months_gaps_thin_days_and_runs() {
-        let spec = Digest::of(b"spec");
+        let (spec, other) = (Digest::of(b"spec"), Digest::of(b"other"));
         let mut facts = Vec::new();
         for date in ("2015-12-25".parse::<chrono::NaiveDate>().unwrap()).iter_days().take(12) {
             let text = date.to_string();
             let header = match text.as_str() {
-                "2015-12-27" | "2015-12-28" => Ok(None),
+                "2015-12-27" | "2015-12-28" | "2015-12-31" => Ok(None),
+                "2015-12-25" | "2015-12-26" => Ok(Some(coverage::header(&text, "other", State::Sealed, other, 10))),
                 "2015-12-29" => Err(Error::record(std::path::Path::new("days/s/2015-12-29.jsonl"), 1, "it is cut")),
-                "2016-01-02" => Ok(Some(coverage::header(&text, State::Sealed, Digest::of(b"other"), 10))),
-                "2016-01-03" => Ok(Some(coverage::header(&text, State::Sealed, spec, 4))),
-                "2016-01-05" => Ok(Some(coverage::header(&text, State::Provisional, spec, 10))),
-                _ => Ok(Some(coverage::header(&text, State::Sealed, spec, 10))),
+                "2016-01-02" => Ok(Some(coverage::header(&text, "december", State::Sealed, other, 10))),
+                "2016-01-03" => Ok(Some(coverage::header(&text, "december", State::Sealed, spec, 4))),
+                "2016-01-05" => Ok(Some(coverage::header(&text, "december", State::Provisional, spec, 10))),
+                _ => Ok(Some(coverage::header(&text, "december", State::Sealed, spec, 10))),
             };
-            facts.push(coverage::fact(&Day::whole(date), spec, header).unwrap());
+            let started = || Ok((text == "2015-12-31").then_some(Started { files: 3, bytes: 1_728_000 }));
+            facts.push(coverage::fact(("december", &Day::whole(date), spec), header, started).unwrap());
         }
         let status = Status {
             job: "december".into(),

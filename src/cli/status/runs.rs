@@ -45,15 +45,17 @@ impl PastRun {
         let code = self.exit_code.filter(|code| *code > 0).map(|code| format!(" (exit {code})")).unwrap_or_default();
         let took = self.seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
         let took = took.map(|took| format!(" in {}", human::span(took))).unwrap_or_default();
-        let mut facts = vec![format!("{} sealed", human::count(self.sealed, "day"))];
-        for (count, what) in [(self.provisional, "provisional"), (self.failed, "failed")] {
-            if count > 0 {
-                facts.push(format!("{} {what}", human::number(count)));
-            }
+        let days = [(self.sealed, "sealed"), (self.provisional, "provisional"), (self.failed, "failed")];
+        let days = days.into_iter().filter(|(count, _)| *count > 0);
+        let mut facts: Vec<String> =
+            days.map(|(count, what)| format!("{} {what}", human::count(count, "day"))).collect();
+        if self.files > 0 {
+            facts.extend([human::count(self.files, "file"), human::bytes(self.bytes)]);
         }
-        facts.push(human::count(self.files, "file"));
-        facts.push(human::bytes(self.bytes));
-        format!("{}  {result}{code}  {}{took}  {}", self.started.format("%F %TZ"), facts.join(", "), escape(&self.id))
+        if facts.is_empty() {
+            facts.push("nothing fetched".to_owned());
+        }
+        format!("{}  {result}{code}  {}{took}", self.started.format("%F %TZ"), facts.join(", "))
     }
 
     fn new(report: Report) -> PastRun {
@@ -116,7 +118,7 @@ mod tests {
             };
             let started = format!("2015-12-14T0{hour}:00:00Z").parse().unwrap();
             let id = format!("20151214T0{hour}0000Z-00000000000000aa");
-            let report = Collector::new(id.clone(), started, job, &[]).snapshot();
+            let report = Collector::new(id.clone(), started, job).snapshot();
             std::fs::write(folder.path().join(format!("{id}.json")), report.to_json().unwrap()).unwrap();
         }
         std::fs::write(folder.path().join("20151214T050000Z-0.json"), "{").unwrap();

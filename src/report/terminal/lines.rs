@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::failure::{Class, Failure};
+use crate::net::HostStats;
 use crate::report::human;
 use crate::report::terminal::Paint;
 use crate::run::event::{DayDone, DayId, DayState};
@@ -15,8 +16,17 @@ pub(super) fn day(day: &DayId) -> String {
     format!("{} {}", escape(&day.series.0), day.date)
 }
 
-/// The end of a day: `sharp_720s 2015-12-11 sealed: 5 files, 2.7 MiB (3 of 6 days)`. `lost` files were given up.
-pub(super) fn day_done(done: &DayDone, lost: u64, (ended, planned): (u64, u64), paint: Paint) -> String {
+/// What became of a day's files, beside what its record says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DayFiles {
+    /// Given up.
+    pub(super) lost: u64,
+    /// Fetched from where an earlier try had stopped.
+    pub(super) resumed: u64,
+}
+
+/// The end of a day: `sharp_720s 2015-12-11 sealed: 5 files, 2.7 MiB (3 of 6 days)`.
+pub(super) fn day_done(done: &DayDone, files: DayFiles, (ended, planned): (u64, u64), paint: Paint) -> String {
     let state = match done.state {
         DayState::Sealed => paint.good("sealed"),
         DayState::Provisional => paint.care("provisional"),
@@ -28,8 +38,11 @@ pub(super) fn day_done(done: &DayDone, lost: u64, (ended, planned): (u64, u64), 
         (Some(failure), DayState::Held) => facts.push(safe(&failure.message)),
         (Some(failure), _) => facts.push(reason(failure)),
         (None, DayState::Held) => facts.push("another process has it".to_owned()),
-        (None, DayState::Failed) => facts.push(format!("{} missing", human::count(lost, "file"))),
+        (None, DayState::Failed) => facts.push(format!("{} missing", human::count(files.lost, "file"))),
         (None, _) => facts.push(format!("{}, {}", human::count(done.files, "file"), human::bytes(done.bytes))),
+    }
+    if files.resumed > 0 {
+        facts.push(format!("{} resumed", human::number(files.resumed)));
     }
     if done.absent > 0 {
         facts.push(format!("{} absent upstream", human::number(done.absent)));
@@ -54,15 +67,43 @@ pub(super) fn file_failed(id: &DayId, key: &str, failure: &Failure, paint: Paint
     format!("{} {} {}: {}", day(id), paint.bad("missing"), escape(key), reason(failure))
 }
 
-/// Class, attempts and message of a failure.
-fn reason(failure: &Failure) -> String {
-    why(failure.class, failure.attempts, &failure.message)
+/// Days that fail whole for one reason have the same of this: their messages differ in the URL, which names the day.
+pub(super) fn sameness<'a>(series: &'a str, class: Class, message: &'a str) -> (&'a str, Class, &'a str) {
+    let told = if message.starts_with("http") { message.split_once(": ") } else { None };
+    (series, class, told.map_or(message, |(_, why)| why))
 }
 
-/// Class, attempts and message: `throttled after 6 attempts: MESSAGE`.
-pub(super) fn why(class: Class, attempts: u32, message: &str) -> String {
+/// A host as it is named everywhere: the built-in service has another port in each run.
+pub(super) fn host(name: &str, preset: &str) -> String {
+    if preset == "embedded" { "embedded".to_owned() } else { escape(name).into_owned() }
+}
+
+/// How long a host's pause still lasts.
+pub(super) fn pause_left(host: &HostStats) -> Duration {
+    Duration::try_from_secs_f64(host.pause_left_seconds).unwrap_or_default()
+}
+
+/// A host that asked for a pause: `localhost:8001 asked to wait 40 s`.
+pub(super) fn pause(stats: &HostStats) -> String {
+    let so_far = Duration::try_from_secs_f64(stats.paused_seconds.floor()).unwrap_or_default();
+    let so_far = if so_far.is_zero() { String::new() } else { format!(" ({} waited before)", human::wait(so_far)) };
+    format!("{} asked to wait {}{so_far}", host(&stats.host, &stats.preset), human::wait(pause_left(stats)))
+}
+
+/// Class, attempts and message of a failure, without its hint.
+fn reason(failure: &Failure) -> String {
+    why(failure.class, failure.attempts, &failure.message).0
+}
+
+/// Class, attempts and message: `throttled after 6 attempts: MESSAGE`; and apart from it the hint, which many failures
+/// share.
+pub(super) fn why(class: Class, attempts: u32, message: &str) -> (String, Option<String>) {
     let attempts = if attempts > 1 { format!(" after {attempts} attempts") } else { String::new() };
-    format!("{class}{attempts}: {}", safe(message))
+    let (message, hint) = match message.split_once("; hint: ") {
+        Some((message, hint)) => (message, Some(safe(hint))),
+        None => (message, None),
+    };
+    (format!("{class}{attempts}: {}", safe(message)), hint)
 }
 
 /// A message of our own. It was made safe where it was made; a second look costs little and holds if that was

@@ -32,12 +32,36 @@ impl Meter {
     }
 }
 
-/// The time left when `done` of 1.0 took `elapsed`; `None` while it would be a guess.
-pub(super) fn left(elapsed: Duration, done: f64) -> Option<Duration> {
-    if elapsed < SETTLED || done < 0.005 {
-        return None;
+/// The files to fetch, as far as days are listed, and those fetched: for the time left.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    days: u64,
+    files: u64,
+    done: u64,
+}
+
+impl Work {
+    /// One more day is known, with files to fetch.
+    pub(super) fn listed(&mut self, files: u64) {
+        self.days += 1;
+        self.files += files;
     }
-    Duration::try_from_secs_f64(elapsed.as_secs_f64() * (1.0 - done.min(1.0)) / done).ok()
+
+    /// A file has ended; what was there before took no time.
+    pub(super) fn done(&mut self, took_time: bool) {
+        self.done += u64::from(took_time);
+    }
+
+    /// The time left, at the pace held so far under whatever limits; `None` while it would be a guess. Days that are
+    /// not listed yet count as the mean of the others.
+    pub(super) fn left(&self, elapsed: Duration, planned: u64) -> Option<Duration> {
+        if elapsed < SETTLED || self.done == 0 || self.days == 0 {
+            return None;
+        }
+        let all = u128::from(self.files) * u128::from(planned.max(self.days)) / u128::from(self.days);
+        let to_do = all.saturating_sub(u128::from(self.done));
+        u64::try_from(elapsed.as_millis() * to_do / u128::from(self.done)).ok().map(Duration::from_millis)
+    }
 }
 
 #[cfg(test)]
@@ -59,10 +83,21 @@ mod tests {
     }
 
     #[test]
-    fn the_time_left_follows_what_is_done() {
-        assert_eq!(left(Duration::from_secs(1), 0.5), None);
-        assert_eq!(left(Duration::from_secs(50), 0.0), None);
-        assert_eq!(left(Duration::from_secs(50), 0.25), Some(Duration::from_secs(150)));
-        assert_eq!(left(Duration::from_secs(50), 1.0), Some(Duration::ZERO));
+    fn the_time_left_follows_what_is_done_and_not_what_was_there() {
+        let mut work = Work::default();
+        let at = Duration::from_secs;
+        assert_eq!(work.left(at(50), 4), None);
+        // Of 30 files 10 are there.
+        work.listed(20);
+        (0..10).for_each(|_| work.done(false));
+        assert_eq!(work.left(at(50), 4), None);
+        (0..5).for_each(|_| work.done(true));
+        assert_eq!(work.left(at(1), 1), None);
+        assert_eq!(work.left(at(50), 1), Some(at(150)));
+        // Three more days like this one.
+        assert_eq!(work.left(at(50), 4), Some(at(750)));
+        work.listed(0);
+        (0..15).for_each(|_| work.done(true));
+        assert_eq!(work.left(at(200), 2), Some(Duration::ZERO));
     }
 }

@@ -3,12 +3,16 @@
 //! Everything goes to standard error. What it does not do: know a clock. Whoever drives it says how much time has
 //! passed.
 
+mod bars;
 mod lines;
 mod meter;
 mod progress;
 mod screen;
+mod standing;
 mod summary;
+mod width;
 
+pub use bars::Size;
 pub use progress::Progress;
 pub use screen::{Mode, Paint, Screen, TOLD};
 pub use summary::{Summary, summary};

@@ -3,30 +3,30 @@
 //! Events only change counters and, rarely, write a line, so that they return quickly. What it does not do: tell the
 //! end of the run; `summary` does.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use chrono::NaiveDate;
 
-use super::meter::{Meter, left};
+use super::bars::{Bars, DayBar, Total};
+use super::meter::{Meter, Work};
 use super::{Screen, Verbosity, lines};
-use crate::failure::Class;
+use crate::failure::{Class, Failure};
 use crate::net::HostStats;
 use crate::report::human;
-use crate::run::event::{DayId, DayState, Event, FileEnd, Observer};
+use crate::run::event::{DayDone, DayId, DayState, Event, FileEnd, Observer};
 use crate::untrusted::escape;
 
-/// How many days have a line of their own; a screen is not higher.
-const ROWS: usize = 12;
 /// How many lost files are named as they are lost; the report has the others.
 const NAMED: u64 = 20;
 /// A wait of at least this is shown, in seconds.
 const LONG_WAIT: f64 = 2.0;
+/// A tick that comes this long after the one before draws nothing.
+const LATE: Duration = Duration::from_secs(1);
 /// A paused host is told again after this much more pause, in seconds.
 const PAUSE_STEP: f64 = 30.0;
-/// What the bar of the whole run counts: thousandths.
-const WHOLE: u64 = 1000;
 
 /// What a person sees of a run that goes on.
 #[derive(Debug)]
@@ -42,24 +42,30 @@ struct State {
     ended: u64,
     files: u64,
     bytes: u64,
+    resumed: u64,
     lost: u64,
+    /// A file was lost to this machine's storage.
+    is_full: bool,
     days: BTreeMap<DayId, Row>,
-    paused: BTreeMap<String, f64>,
+    work: Work,
     meter: Meter,
-    total: Option<ProgressBar>,
-    /// The longest name of a row so far, in characters.
-    widest: usize,
+    /// Since the run's start, as the last tick told it.
+    elapsed: Duration,
+    /// How long each host had been paused when its pause was told last.
+    paused: BTreeMap<String, f64>,
+    /// The first day of each reason for which days failed whole.
+    failed: HashMap<(String, Class, String), NaiveDate>,
 }
 
 /// A day in flight.
 #[derive(Debug, Default)]
 struct Row {
-    bar: Option<ProgressBar>,
     listed: Option<u64>,
     done: u64,
-    bytes: u64,
+    resumed: u64,
     lost: u64,
-    waiting: Option<String>,
+    /// Until when the last attempt that failed is waited out, and why.
+    waiting: Option<(Duration, Class)>,
 }
 
 impl Row {
@@ -71,13 +77,13 @@ impl Row {
         }
     }
 
-    fn text(&self) -> String {
-        let files = match self.listed {
-            Some(listed) => format!("{}/{} files", human::number(self.done), human::number(listed)),
-            None => "listing".to_owned(),
-        };
-        let waiting = self.waiting.as_ref().map(|wait| format!("  {wait}")).unwrap_or_default();
-        format!("{files}  {}{waiting}", human::bytes(self.bytes))
+    fn remark(&self, elapsed: Duration) -> String {
+        let waiting = self.waiting.filter(|(until, _)| *until > elapsed);
+        let waiting =
+            waiting.map(|(until, why)| format!("retry in {} ({why})", human::wait(until.saturating_sub(elapsed))));
+        let told = |count: u64, what: &str| (count > 0).then(|| format!("{} {what}", human::number(count)));
+        let parts = [waiting, told(self.lost, "missing"), told(self.resumed, "resumed")];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -95,27 +101,30 @@ impl Progress {
         }
     }
 
-    /// Redraws the bars, `elapsed` after the run's start. Does nothing where there are none.
-    pub fn tick(&self, elapsed: Duration) {
-        let Some(bars) = self.bars() else { return };
-        self.state().draw(bars, elapsed);
+    /// Redraws the bars, `elapsed` after the run's start, or tells which of the hosts asked for a pause where there are
+    /// none.
+    pub fn tick(&self, elapsed: Duration, hosts: &[HostStats]) {
+        let mut state = self.state();
+        // After a while without ticks the process may just have been stopped and resumed. The screen learns of that
+        // by a signal, which may be later than this tick.
+        let is_late = elapsed.saturating_sub(state.elapsed) > LATE;
+        state.elapsed = elapsed;
+        if self.verbosity == Verbosity::Quiet || (is_late && self.screen.has_bars()) {
+            return;
+        }
+        if !self.screen.has_bars() {
+            if let Some(told) = state.pauses(hosts) {
+                self.screen.line(&told);
+            }
+        } else if state.planned > 0 {
+            let bars = state.bars(hosts);
+            self.screen.draw(|size| bars.lines(size));
+        }
     }
 
     /// Takes the bars away.
     pub fn close(&self) {
-        let mut state = self.state();
-        for row in std::mem::take(&mut state.days).into_values() {
-            row.bar.iter().for_each(ProgressBar::finish_and_clear);
-        }
-        state.total.iter().for_each(ProgressBar::finish_and_clear);
-        if let Some(bars) = self.bars() {
-            let _ = bars.clear();
-        }
-    }
-
-    /// The bars, where they are wanted.
-    fn bars(&self) -> Option<&MultiProgress> {
-        self.screen.bars().filter(|_| self.verbosity > Verbosity::Quiet)
+        self.screen.without_bars(|| ());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -139,7 +148,8 @@ impl State {
             Event::DayBegun(day) => {
                 self.days.entry(day.clone()).or_default();
             }
-            Event::DayListed { day, files, .. } => {
+            Event::DayListed { day, files, have, .. } => {
+                self.work.listed(files.saturating_sub(*have));
                 let row = self.days.entry(day.clone()).or_default();
                 row.listed = Some(*files);
                 row.waiting = None;
@@ -148,27 +158,36 @@ impl State {
                 self.bytes += bytes;
                 // The most frequent event by far: no name is copied for it.
                 if let Some(row) = self.days.get_mut(day) {
-                    row.bytes += bytes;
                     row.waiting = None;
                 }
             }
             Event::FileDone { day, key, end, .. } => {
                 self.files += 1;
+                self.work.done(!matches!(end, FileEnd::Have));
                 let row = self.days.entry(day.clone()).or_default();
                 row.done += 1;
                 row.waiting = None;
-                if let FileEnd::Failed(failure) = end {
-                    self.lost += 1;
-                    row.lost += 1;
-                    return (self.lost <= NAMED && verbosity > Verbosity::Quiet)
-                        .then(|| lines::file_failed(day, key, failure, paint));
+                match end {
+                    FileEnd::Fetched { resumed_bytes: 1.., .. } => {
+                        self.resumed += 1;
+                        row.resumed += 1;
+                    }
+                    FileEnd::Failed(failure) => {
+                        self.lost += 1;
+                        row.lost += 1;
+                        // A full disk fails every file alike: one is enough.
+                        let is_news = failure.class != Class::Storage || !std::mem::replace(&mut self.is_full, true);
+                        return (is_news && self.lost <= NAMED && verbosity > Verbosity::Quiet)
+                            .then(|| lines::file_failed(day, key, failure, paint));
+                    }
+                    _ => {}
                 }
             }
             Event::Retrying { day, failure, wait_seconds, .. } => {
                 if *wait_seconds >= LONG_WAIT {
                     let wait = Duration::try_from_secs_f64(*wait_seconds).unwrap_or_default();
-                    self.days.entry(day.clone()).or_default().waiting =
-                        Some(format!("waiting {}: {}", human::span(wait), failure.class));
+                    let row = self.days.entry(day.clone()).or_default();
+                    row.waiting = Some((self.elapsed.saturating_add(wait), failure.class));
                 }
                 return (verbosity >= Verbosity::Verbose).then(|| lines::retrying(day, failure, *wait_seconds));
             }
@@ -179,103 +198,89 @@ impl State {
             Event::DayDone(done) => {
                 self.ended += 1;
                 let row = self.days.remove(&done.day).unwrap_or_default();
-                row.bar.iter().for_each(ProgressBar::finish_and_clear);
+                if row.listed.is_none() {
+                    self.work.listed(0);
+                }
                 let amiss = matches!(done.state, DayState::Failed | DayState::Held);
-                // Bars show the days that go well, and the summary tells how many a stop left unfinished.
-                let stopped = done.error.as_ref().is_some_and(|failure| failure.class == Class::Interrupted);
-                let shown = progress.bars().is_some() && !amiss;
-                let told = if shown || stopped { Verbosity::Verbose } else { Verbosity::Normal };
-                return (verbosity >= told).then(|| lines::day_done(done, row.lost, (self.ended, self.planned), paint));
+                // Bars show the days that go well.
+                let shown = progress.screen.has_bars() && !amiss;
+                let told = if shown { Verbosity::Verbose } else { Verbosity::Normal };
+                let files = lines::DayFiles { lost: row.lost, resumed: row.resumed };
+                let done = self.folded(done);
+                return (verbosity >= told).then(|| lines::day_done(&done, files, (self.ended, self.planned), paint));
             }
-            Event::Hosts(hosts) => {
-                let told = self.pauses(hosts);
-                return told.filter(|_| verbosity > Verbosity::Quiet);
-            }
+            // Ticks bring fresher ones.
+            Event::Hosts(_) => {}
             Event::Note(note) => return (verbosity > Verbosity::Quiet).then(|| format!("note: {}", lines::safe(note))),
         }
         None
     }
 
+    /// The end of a day, its reason shortened where another day failed for the same one.
+    fn folded<'a>(&mut self, done: &'a DayDone) -> Cow<'a, DayDone> {
+        let (DayState::Failed, Some(failure)) = (done.state, &done.error) else { return Cow::Borrowed(done) };
+        let (series, class, why) = lines::sameness(&done.day.series.0, failure.class, &failure.message);
+        let first = *self.failed.entry((series.to_owned(), class, why.to_owned())).or_insert(done.day.date);
+        if first == done.day.date {
+            return Cow::Borrowed(done);
+        }
+        let failure = Failure { message: format!("as {first}"), ..failure.clone() };
+        Cow::Owned(DayDone { error: Some(failure), ..done.clone() })
+    }
+
     /// The hosts that asked for (more of) a pause since this was told last.
     fn pauses(&mut self, hosts: &[HostStats]) -> Option<String> {
         let mut told = Vec::new();
-        for host in hosts {
-            let before = self.paused.entry(host.host.clone()).or_default();
-            let due = if *before > 0.0 { *before + PAUSE_STEP } else { LONG_WAIT };
-            if host.paused_seconds >= due {
-                *before = host.paused_seconds;
-                let pause = Duration::try_from_secs_f64(host.paused_seconds).unwrap_or_default();
-                told.push(format!("{} asked for a pause: {} so far", escape(&host.host), human::span(pause)));
+        for host in hosts.iter().filter(|host| host.pause_left_seconds >= LONG_WAIT) {
+            let before = self.paused.get(&host.host);
+            if before.is_none_or(|before| host.paused_seconds >= before + PAUSE_STEP) {
+                self.paused.insert(host.host.clone(), host.paused_seconds);
+                told.push(lines::pause(host));
             }
         }
         (!told.is_empty()).then(|| told.join("\n"))
     }
 
-    fn draw(&mut self, bars: &MultiProgress, elapsed: Duration) {
-        if self.planned == 0 {
-            return;
-        }
-        let total = self
-            .total
-            .get_or_insert_with(|| bars.add(ProgressBar::new(WHOLE).with_style(style("{prefix} {bar:20} {wide_msg}"))));
-        let mut shown = self.days.values().filter(|row| row.bar.is_some()).count();
-        self.widest = self.days.keys().map(|day| lines::day(day).chars().count()).fold(self.widest, usize::max);
-        let name = |name: &str| format!("{name:<width$}", width = self.widest);
-        total.set_prefix(name("total"));
-        for (day, row) in &mut self.days {
-            if row.bar.is_none() && shown < ROWS {
-                shown += 1;
-                let bar = ProgressBar::new(WHOLE).with_style(style("{prefix} {bar:20} {wide_msg}"));
-                row.bar = Some(bars.insert_before(total, bar));
-            }
-            if let Some(bar) = &row.bar {
-                bar.set_prefix(name(&lines::day(day)));
-                bar.set_position(thousandths(row.share()));
-                bar.set_message(row.text());
-            }
-        }
-        let share = (ratio(self.ended, self.planned)
-            + self.days.values().map(Row::share).sum::<f64>() / ratio(self.planned, 1))
-        .min(1.0);
-        let rate = self.meter.rate(elapsed, self.bytes);
-        let left = match left(elapsed, share) {
-            Some(left) => format!("{} left", human::span(left)),
-            None => human::span(elapsed),
+    fn bars(&mut self, hosts: &[HostStats]) -> Bars {
+        let share =
+            ratio(self.ended, self.planned) + self.days.values().map(Row::share).sum::<f64>() / ratio(self.planned, 1);
+        let total = Total {
+            days: self.ended,
+            of_days: self.planned,
+            share: share.min(1.0),
+            files: self.files,
+            bytes: self.bytes,
+            resumed: self.resumed,
+            lost: self.lost,
+            rate: self.meter.rate(self.elapsed, self.bytes),
+            elapsed: self.elapsed,
+            left: self.work.left(self.elapsed, self.planned),
         };
-        total.set_position(thousandths(share));
-        total.set_message(format!(
-            "{}/{}  {left}  {}  {}  {}",
-            human::number(self.ended),
-            human::count(self.planned, "day"),
-            human::rate(rate),
-            human::bytes(self.bytes),
-            human::count(self.files, "file"),
-        ));
+        let days = self.days.iter().map(|(day, row)| DayBar {
+            series: escape(&day.series.0).into_owned(),
+            date: day.date.to_string(),
+            listed: row.listed,
+            done: row.done,
+            remark: row.remark(self.elapsed),
+        });
+        let pauses = hosts.iter().filter(|host| host.pause_left_seconds >= LONG_WAIT);
+        Bars {
+            days: days.collect(),
+            pauses: pauses.map(|host| (lines::host(&host.host, &host.preset), lines::pause_left(host))).collect(),
+            total,
+        }
     }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    style.progress_chars("=> ")
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share of a bar needs no more than 52 bits")]
 fn ratio(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share lies between 0 and 1")]
-fn thousandths(share: f64) -> u64 {
-    (share.clamp(0.0, 1.0) * 1000.0) as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Failure;
     use crate::manifest::SeriesId;
     use crate::report::terminal::{Mode, Paint};
-    use crate::run::event::DayDone;
 
     /// What was written to a screen.
     #[derive(Clone, Default)]
@@ -301,7 +306,13 @@ mod tests {
         let screen = Arc::new(Screen::new(Box::new(paper.clone()), Mode::Lines, Paint(false)));
         let progress = Progress::new(screen, verbosity);
         let throttled = Failure { attempts: 2, ..Failure::new(Class::Throttled, "http://localhost:8001/a: 429") };
-        let lost = Failure { attempts: 6, ..Failure::new(Class::Html, "http://localhost:8001/b: a web page\u{1b}[2J") };
+        let lost = Failure {
+            attempts: 6,
+            ..Failure::new(Class::Html, "http://localhost:8001/b: a web page\u{1b}[2J; hint: is it up?")
+        };
+        let full =
+            || FileEnd::Failed(Failure::new(Class::Storage, "could not write `c`: no storage space; hint: free some"));
+        let resumed = FileEnd::Fetched { bytes: 9, resumed_bytes: 4, restarted: false, replaced: false };
         let done = |date: &str, state, error| {
             Event::DayDone(DayDone {
                 day: day(date),
@@ -315,25 +326,35 @@ mod tests {
                 error,
             })
         };
-        let host = |paused_seconds| HostStats { host: "localhost:8001".into(), paused_seconds, ..HostStats::default() };
+        let pause = |seconds, paused_seconds, pause_left_seconds| {
+            let host = "localhost:8001".to_owned();
+            let host = HostStats { host, paused_seconds, pause_left_seconds, ..HostStats::default() };
+            progress.tick(Duration::from_secs(seconds), &[host]);
+        };
+        pause(1, 0.0, 39.8);
+        // The same pause, and another one so soon that it is not worth a line.
+        pause(2, 1.0, 38.8);
+        pause(31, 28.0, 12.0);
+        pause(60, 40.0, 20.0);
         for event in [
             Event::Planned { planned: 3, already_sealed: 1 },
             Event::DayBegun(day("2015-12-11")),
             Event::DayListed { day: day("2015-12-11"), files: 6, have: 0, bytes: None },
             Event::Retrying { day: day("2015-12-11"), key: None, failure: throttled, wait_seconds: 12.0 },
-            Event::Hosts(vec![host(3.0)]),
-            Event::Hosts(vec![host(12.0)]),
             Event::Received { day: day("2015-12-11"), bytes: 10 },
             Event::Quarantined { day: day("2015-12-11"), key: "b\n".into(), class: Class::Html },
             Event::FileDone { day: day("2015-12-11"), key: "b\n".into(), path: None, end: FileEnd::Failed(lost) },
             done("2015-12-11", DayState::Failed, None),
             done("2015-12-12", DayState::Sealed, None),
+            Event::FileDone { day: day("2015-12-13"), key: "c".into(), path: None, end: full() },
+            Event::FileDone { day: day("2015-12-13"), key: "d".into(), path: None, end: full() },
             done("2015-12-13", DayState::Held, None),
+            Event::FileDone { day: day("2015-12-14"), key: "c".into(), path: None, end: resumed },
+            done("2015-12-14", DayState::Sealed, None),
             Event::Note("two days are young".into()),
         ] {
             progress.on(event);
         }
-        progress.tick(Duration::from_secs(3));
         progress.close();
         let bytes = paper.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()

@@ -2,12 +2,12 @@
 //!
 //! What it does not do: count. It reads the report.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use super::{Paint, Verbosity, lines};
-use crate::failure::Class;
 use crate::report::human;
 use crate::report::model::{Failure, Host, Report, RunResult};
 use crate::untrusted::escape;
@@ -22,6 +22,8 @@ pub struct Summary<'a> {
     pub report: &'a Report,
     /// The archive's root.
     pub root: &'a Path,
+    /// Where the report is.
+    pub saved: &'a Path,
     /// The command that goes on from here.
     pub again: &'a str,
 }
@@ -46,27 +48,41 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     for host in &report.hosts {
         let _ = write!(out, "\n  {}", asked(host));
     }
-    let root = what.root.display().to_string();
-    let _ = write!(out, "\n  archive {}, report .sunhaul/runs/{}.json", lines::safe(&root), escape(&report.run.id));
-    // What a stop cut off is not lost: it is told in numbers above, and comes first next time.
-    let lost: Vec<_> = report.failures.iter().filter(|failure| failure.class != Class::Interrupted).collect();
+    for (name, path) in [("archive", what.root), ("report", what.saved)] {
+        let _ = write!(out, "\n  {name}: {}", lines::safe(&path.to_string_lossy()));
+    }
+    let lost = folded(&report.failures);
+    // Failures of one kind share their hint: each is told once.
+    let mut hints = BTreeSet::new();
     if !lost.is_empty() {
         let _ = write!(out, "\n{}", paint.strong("missing:"));
-        for failure in lost.iter().take(NAMED) {
-            let what = failure.path.as_deref().or(failure.key.as_deref()).unwrap_or("the whole day");
-            let why = lines::why(failure.class, failure.attempts, &failure.message);
-            let _ = write!(out, "\n  {} {} {}: {why}", escape(&failure.series), failure.date, escape(what));
+        for (number, (failure, days)) in lost.iter().enumerate() {
+            let what = failure.path.as_deref().or(failure.key.as_deref());
+            let what = match days {
+                1 => escape(what.unwrap_or("the whole day")).into_owned(),
+                2 => "and 1 more day".to_owned(),
+                days => format!("and {} more days", human::number(days - 1)),
+            };
+            let (why, hint) = lines::why(failure.class, failure.attempts, &failure.message);
+            if number < NAMED {
+                let _ = write!(out, "\n  {} {} {what}: {why}", escape(&failure.series), failure.date);
+            }
+            hints.extend(hint);
         }
-        let more = lost.len().saturating_sub(NAMED) as u64 + report.failures_omitted;
+        let more = lost.iter().skip(NAMED).map(|(_, days)| days).sum::<u64>() + report.failures_omitted;
         if more > 0 {
             let _ = write!(out, "\n  and {} more in the report", human::number(more));
         }
+    }
+    for hint in hints.iter().take(NAMED) {
+        let _ = write!(out, "\n{} {hint}", paint.strong("hint:"));
     }
     if !complete {
         let advice = match report.run.exit_code {
             Some(4) => "the reason may pass; go on with",
             Some(130) => "go on with",
-            Some(5) => "make room or set the permissions right, then",
+            Some(5) if hints.is_empty() => "make room or set the permissions right, then",
+            Some(5) => "then go on with",
             _ => "trying again will not help by itself; when the cause is gone",
         };
         let _ = write!(out, "\n{} {}", paint.strong(&format!("{advice}:")), lines::safe(what.again));
@@ -74,7 +90,26 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     Some(out)
 }
 
-/// `complete: 30 files, 16.5 MiB in 1.4 s`
+/// The failures, each with how many days it stands for: days that failed whole and for one reason are told once.
+fn folded(failures: &[Failure]) -> Vec<(&Failure, u64)> {
+    let mut folded: Vec<(&Failure, u64)> = Vec::new();
+    let mut told: HashMap<_, usize> = HashMap::new();
+    for failure in failures {
+        let why = lines::sameness(&failure.series, failure.class, &failure.message);
+        match told.get(&why) {
+            Some(&at) if failure.key.is_none() => folded[at].1 += 1,
+            _ => {
+                if failure.key.is_none() {
+                    told.insert(why, folded.len());
+                }
+                folded.push((failure, 1));
+            }
+        }
+    }
+    folded
+}
+
+/// `december complete: 30 files fetched, 16.5 MiB in 1.4 s`
 fn headline(report: &Report, paint: Paint) -> String {
     let word = match report.run.result {
         RunResult::Complete => paint.good("complete"),
@@ -82,13 +117,13 @@ fn headline(report: &Report, paint: Paint) -> String {
         RunResult::Incomplete => paint.bad("incomplete"),
         RunResult::Running => paint.care("running"),
     };
-    let (days, totals) = (&report.totals.days, &report.totals);
+    let (days, totals, job) = (&report.totals.days, &report.totals, escape(&report.job.name));
     if days.planned == 0 && report.run.result == RunResult::Complete {
-        return format!("{word}: nothing to do, {} sealed", all(days.already_sealed));
+        return format!("{job} {word}: nothing to do, {} sealed", all(days.already_sealed));
     }
     let took = report.run.finished.unwrap_or(report.run.started) - report.run.started;
     format!(
-        "{word}: {} fetched, {} in {}",
+        "{job} {word}: {} fetched, {} in {}",
         human::count(totals.files.fetched, "file"),
         human::bytes(totals.bytes.fetched),
         human::span(took.to_std().unwrap_or_default()),
@@ -103,17 +138,12 @@ fn all(days: u64) -> String {
 /// `6 days planned: 4 sealed, 1 provisional, 1 failed; 12 were sealed before`
 fn days(report: &Report) -> String {
     let days = &report.totals.days;
-    let is_cut_off = |failure: &&Failure| failure.key.is_none() && failure.class == Class::Interrupted;
-    let cut_off = report.failures.iter().filter(is_cut_off).count() as u64;
     let ended = [
         (days.sealed, "sealed"),
         (days.provisional, "provisional"),
-        (days.failed.saturating_sub(cut_off), "failed"),
+        (days.failed, "failed"),
         (days.held, "held by another process"),
-        (
-            (days.planned + cut_off).saturating_sub(days.sealed + days.provisional + days.failed + days.held),
-            "not finished",
-        ),
+        (days.unfinished, "not finished"),
     ];
     let mut out = format!("{} planned", human::count(days.planned, "day"));
     let parts: Vec<String> = listed(&ended);
@@ -138,12 +168,17 @@ fn files(report: &Report) -> String {
         (files.kept, "kept"),
         (files.absent, "absent upstream"),
         (files.failed, "missing"),
-        (files.quarantined, "quarantined"),
+        (files.unfinished, "not finished"),
     ]);
     if parts.is_empty() {
         return String::new();
     }
-    format!("{} listed: {}", human::count(files.listed, "file"), parts.join(", "))
+    // A file that came damaged may have come well after that: it is none of the parts.
+    let damaged = match files.quarantined {
+        0 => String::new(),
+        damaged => format!("; {} came damaged and is in quarantine", human::number(damaged)),
+    };
+    format!("{} listed: {}{damaged}", human::count(files.listed, "file"), parts.join(", "))
 }
 
 fn listed(counts: &[(u64, &str)]) -> Vec<String> {
@@ -154,15 +189,16 @@ fn listed(counts: &[(u64, &str)]) -> Vec<String> {
         .collect()
 }
 
-/// `localhost:8001: 36 requests, at most 8 in a second and 4 at once (private: 8/s, 4 connections), paused 12 s`
+/// `from localhost:8001: 36 requests, at most 8 in a second and 4 at once (private: 8/s, 4 connections), paused 12 s`
 fn asked(host: &Host) -> String {
+    // The built-in service is its own preset.
+    let preset = if host.preset == "embedded" { String::new() } else { format!("{}: ", host.preset) };
     let mut out = format!(
-        "{}: {}, at most {} in a second and {} at once ({}: {})",
-        escape(&host.host),
+        "from {}: {}, at most {} in a second and {} at once ({preset}{})",
+        lines::host(&host.host, &host.preset),
         human::count(host.requests, "request"),
         human::number(host.peak_requests_per_second),
         human::number(host.peak_connections),
-        host.preset,
         host.limit,
     );
     if host.paused_seconds > 0.0 {
@@ -194,7 +230,7 @@ mod tests {
             lock_changed: false,
         };
         let started = "2015-12-14T00:00:00Z".parse().unwrap();
-        let collector = Collector::new("20151214T000000Z-00000000000000aa".into(), started, job, &[]);
+        let collector = Collector::new("20151214T000000Z-00000000000000aa".into(), started, job);
         for event in events {
             collector.fold(event);
         }
@@ -203,8 +239,13 @@ mod tests {
 
     fn words(collector: &Collector, result: RunResult, code: u8, verbosity: Verbosity) -> Option<String> {
         let report = collector.finish(result, code, "2015-12-14T00:01:05Z".parse().unwrap());
-        let root = Path::new("/data");
-        summary(&Summary { report: &report, root, again: "sunhaul run jobs/december.yaml" }, verbosity, Paint(false))
+        let (root, saved) =
+            (Path::new("/data"), Path::new("/data/.sunhaul/runs/20151214T000000Z-00000000000000aa.json"));
+        summary(
+            &Summary { report: &report, root, saved, again: "sunhaul run jobs/december.yaml" },
+            verbosity,
+            Paint(false),
+        )
     }
 
     fn day() -> DayId {
@@ -258,6 +299,21 @@ mod tests {
     }
 
     #[test]
+    fn a_hint_that_many_failures_share_is_told_once_and_the_command_after_it() {
+        let lost = |number: usize| {
+            let full = format!("could not write `{number}.fits`: no storage space; hint: free some space");
+            let failure = failure::Failure::new(Class::Storage, full);
+            Event::FileDone { day: day(), key: number.to_string(), path: None, end: FileEnd::Failed(failure) }
+        };
+        let collector = collector(&(0..7).map(lost).collect::<Vec<_>>());
+        let text = words(&collector, RunResult::Incomplete, 5, Verbosity::Quiet).unwrap();
+        assert_eq!(text.matches("free some space").count(), 1, "{text}");
+        let end =
+            "\n  and 2 more in the report\nhint: free some space\nthen go on with: sunhaul run jobs/december.yaml";
+        assert!(text.ends_with(end), "{text}");
+    }
+
+    #[test]
     fn a_rerun_of_a_whole_job_says_that_there_was_nothing_to_do() {
         let collector = collector(&[Event::Planned { planned: 0, already_sealed: 6 }]);
         let text = words(&collector, RunResult::Complete, 0, Verbosity::Normal).unwrap();
@@ -267,21 +323,15 @@ mod tests {
 
     #[test]
     fn an_interrupted_run_tells_the_command_that_goes_on() {
-        let stopped = DayDone {
-            day: day(),
-            state: DayState::Failed,
-            files: 0,
-            bytes: 0,
-            absent: 0,
-            digest: None,
-            outside_day: 0,
-            duplicates: 0,
-            error: Some(failure::Failure::new(Class::Interrupted, "the run was stopped")),
-        };
-        let collector = collector(&[Event::Planned { planned: 2, already_sealed: 0 }, Event::DayDone(stopped)]);
+        let collector = collector(&[
+            Event::Planned { planned: 2, already_sealed: 0 },
+            Event::DayListed { day: day(), files: 9, have: 1, bytes: None },
+            Event::FileDone { day: day(), key: "x".into(), path: None, end: FileEnd::Have },
+        ]);
         let text = words(&collector, RunResult::Interrupted, 130, Verbosity::Normal).unwrap();
         assert!(text.ends_with("go on with: sunhaul run jobs/december.yaml"), "{text}");
         assert!(text.contains("2 days planned: 2 not finished"), "{text}");
+        assert!(text.contains("9 files listed: 1 there already, 8 not finished"), "{text}");
         assert!(!text.contains("missing"), "{text}");
     }
 }

@@ -5,6 +5,8 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use crate::net::without_secrets;
+
 /// Longer URLs are no file's address.
 const LONGEST: usize = 2_000;
 
@@ -16,7 +18,7 @@ const ROOT: &str = "/HMI/";
 pub(super) struct Address {
     /// What to ask.
     pub(super) url: Url,
-    /// Path and query relative to the base, with a leading slash.
+    /// Path and query relative to the base, with a leading slash and without secrets: what a record keeps.
     pub(super) path: String,
 }
 
@@ -48,7 +50,8 @@ impl Address {
         let mut url = base.clone();
         url.set_path(&format!("{}{below}", base.path()));
         url.set_query(parsed.query());
-        let query = parsed.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let query = without_secrets(parsed.query().unwrap_or_default());
+        let query = if query.is_empty() { query } else { format!("?{query}") };
         Ok(Address { path: format!("/{below}{query}"), url })
     }
 
@@ -134,6 +137,12 @@ mod tests {
         assert_eq!(
             on("https://h.example/p/", &prefixed).unwrap(),
             (format!("https://h.example/p{path}?a=b"), format!("{path}?a=b"))
+        );
+        let signed = on("https://h.example/", &format!("http://x{path}?sig=abc")).unwrap();
+        assert_eq!(
+            signed,
+            (format!("https://h.example{path}?sig=abc"), path.to_owned()),
+            "asked with it, kept without"
         );
         assert!(on("https://h.example/p/", "http://x/other/y").is_err());
     }

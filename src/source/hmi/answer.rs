@@ -58,9 +58,9 @@ fn malformed(why: &str) -> Failure {
     Failure::new(Class::ListingMalformed, why)
 }
 
-/// Sorts by key and keeps one file of each: the first by path, so that the order of the answer does not matter.
+/// Sorts by key and keeps one file of each: the first by URL, so that the order of the answer does not matter.
 fn fold(mut listed: Listed) -> Listed {
-    listed.files.sort_unstable_by(|a, b| (&a.key, &a.path, a.time).cmp(&(&b.key, &b.path, b.time)));
+    listed.files.sort_unstable_by(|a, b| (&a.key, &a.url, a.time).cmp(&(&b.key, &b.url, b.time)));
     let before = listed.files.len();
     listed.files.dedup_by(|later, first| later.key == first.key);
     listed.duplicates = (before - listed.files.len()) as u64;

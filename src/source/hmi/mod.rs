@@ -43,8 +43,10 @@ impl Hmi {
         let question = question(&self.base, &series.name, day);
         let response = self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
         let answer = read(response).await?;
-        read_answer(&answer, &self.base, series, day)
-            .map_err(|failure| Failure { message: format!("{}: {}", shown(&question), failure.message), ..failure })
+        read_answer(&answer, &self.base, series, day).map_err(|failure| {
+            let message = format!("{}: {}", shown(&question), failure.message);
+            self.client.veiled(Failure { message, ..failure })
+        })
     }
 }
 

@@ -8,7 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::manifest::{Bound, Filters, Limits, Quality, Range, Retry, SeriesId, SourceSpec, Template, Timeouts};
+use crate::manifest::{
+    Bound, Credentials, Filters, Limits, Quality, Range, Retry, SeriesId, SourceSpec, Template, Timeouts,
+};
 use crate::net::{Net, Policy};
 use crate::source::{RemoteFile, open};
 
@@ -38,7 +40,7 @@ fn series(name: &str, filters: Filters) -> Series {
     Series {
         id: SeriesId(name.to_owned()),
         name: name.to_owned(),
-        source: Arc::new(SourceSpec::Hmi(crate::manifest::Hmi { url: base() })),
+        source: Arc::new(SourceSpec::Hmi(crate::manifest::Hmi { url: base(), credentials: Credentials::default() })),
         range: Range { start: at("2015-12-11T00:00:00"), end: at("2015-12-12T00:00:00") },
         layout: Template::parse("{series}/{date:%Y/%m/%d}/{file}").unwrap(),
         filters,
@@ -142,7 +144,8 @@ fn l_01_l_02_l_03_l_11_order_repeats_and_other_days_change_nothing() {
     assert_eq!(forth, back);
     assert_eq!((forth.outside_day, forth.duplicates), (2, 1));
     let paths: Vec<_> = forth.files.iter().map(|file| file.path.as_str()).collect();
-    assert_eq!(paths, ["/HMI/s/x?token=1", "/HMI/s/y"]);
+    assert_eq!(paths, ["/HMI/s/x", "/HMI/s/y"]);
+    assert_eq!(forth.files[0].url.query(), Some("token=1"), "the first of two URLs, whatever their order");
     assert_eq!(forth.files[0].key, "/HMI/s/x");
 }
 
@@ -274,6 +277,43 @@ proptest! {
             r#"[{{"urls":["http://a/HMI/s/1/Br.fits"],"date__obs":"2015-12-11T00:00:00Z"}},{{"date__obs":"2015-12-11T00:00:00Z","{field}":{value}}}]"#
         );
         let _ = read_answer(answer.as_bytes(), &base(), &series("s", Filters::default()), &day("2015-12-11"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_listed_is_sorted_in_its_day_and_on_the_source_s_own_host(
+        records in proptest::collection::vec(("[0-9]{1,3}", "(Br|a\\.b|_|-x|%2e%2e){1,2}", 0u32..48, any::<bool>()), 0..8),
+    ) {
+        let items: Vec<String> = records
+            .iter()
+            .map(|(recnum, segment, hour, is_first)| {
+                let time = format!("2015-12-1{}T{:02}:00:00Z", 1 + hour / 24, hour % 24);
+                if *is_first {
+                    format!(r#"{{"url":"http://other/HMI/s/{segment}","date_obs":"{time}"}}"#)
+                } else {
+                    format!(r#"{{"urls":["http://u/HMI/s/{recnum}/{segment}.fits"],"date__obs":"{time}"}}"#)
+                }
+            })
+            .collect();
+        let answer = format!("[{}]", items.join(","));
+        let listed = match read_as("s", &answer, "2015-12-11", Filters::default()) {
+            Ok(listed) => listed,
+            Err(failure) => {
+                prop_assert!(answer.contains("%2e"), "{failure}: {answer}");
+                return Ok(());
+            }
+        };
+        prop_assert!(listed.files.is_sorted_by(|a, b| a.key < b.key));
+        prop_assert_eq!(listed.files.len() as u64 + listed.duplicates + listed.outside_day, records.len() as u64);
+        for file in &listed.files {
+            prop_assert!(day("2015-12-11").window.contains(file.time));
+            prop_assert_eq!(file.url.origin(), base().origin());
+            let name = crate::archive::sanitise(file.name.as_ref().unwrap_or(&file.key));
+            prop_assert!(name.is_none_or(|name| crate::archive::RelativePath::from_record(&name).is_some()));
+        }
     }
 }
 

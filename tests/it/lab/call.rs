@@ -1,14 +1,19 @@
 //! One call of the program in a clean environment, and what it is expected to say.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::{Lab, PATIENCE};
+
+/// The certificates that the program trusts, where a lab has them.
+pub(super) const TRUSTED: &str = "tmp/trusted.pem";
 
 /// What a stream is expected to hold.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +63,7 @@ struct Expected {
 /// What a call said.
 #[derive(Debug, Clone)]
 pub(crate) struct Spoken {
+    pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
@@ -85,9 +91,14 @@ impl<'a> Call<'a> {
             .env("TMPDIR", lab.path("tmp"))
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .current_dir(lab.path(""))
+            // What it starts dies with it, see `Running::kill`.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if lab.path(TRUSTED).exists() {
+            command.env("SSL_CERT_FILE", lab.path(TRUSTED));
+        }
         Call { lab, command, shown: format!("sunhaul {}", args.join(" ")), expected: Expected::default() }
     }
 
@@ -142,6 +153,13 @@ impl<'a> Call<'a> {
     #[track_caller]
     pub(crate) fn done(self) -> Spoken {
         self.start().done()
+    }
+
+    /// Calls it with a terminal for its stderr, and lets it run; the terminal shows what it says.
+    #[track_caller]
+    pub(crate) fn on_terminal(mut self, terminal: OwnedFd) -> Child {
+        self.command.env("TERM", "xterm").stdout(Stdio::null()).stderr(terminal);
+        self.command.spawn().unwrap_or_else(|e| panic!("{}: {e}", self.shown))
     }
 
     /// Calls and lets it run.
@@ -207,6 +225,16 @@ impl Running {
         self.stderr.so_far()
     }
 
+    /// Its number among the processes of this machine.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// True when it is over, however it ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("a process to signal");
@@ -226,8 +254,13 @@ impl Running {
 
     /// Kills it with no warning.
     pub(crate) fn kill(mut self) {
-        self.child.kill().expect("a process to kill");
+        self.kill_all();
         self.child.wait().expect("an end");
+    }
+
+    /// It and all that it started. They may have ended by themselves; then there is nothing to do.
+    fn kill_all(&mut self) {
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
     }
 
     /// Waits for the end, whatever the status: for a test where more than one end is right.
@@ -254,7 +287,8 @@ impl Running {
             );
             std::thread::sleep(Duration::from_millis(2));
         };
-        let spoken = Spoken { stdout: self.stdout.whole(), stderr: self.stderr.whole() };
+        let spoken =
+            Spoken { code: status.code().unwrap_or(-1), stdout: self.stdout.whole(), stderr: self.stderr.whole() };
         let Expected { status: code, any_status, stdout, stderr } = &self.expected;
         let is_status = status.code() == Some(*code) || (*any_status && status.code().is_some());
         let is_clean = [&spoken.stdout, &spoken.stderr].iter().all(|text| {
@@ -296,8 +330,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to do.
-        drop(self.child.kill());
+        if !self.has_ended() {
+            self.kill_all();
+        }
         drop(self.child.wait());
     }
 }

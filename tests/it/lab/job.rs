@@ -36,6 +36,13 @@ impl Job {
         }
     }
 
+    /// Further keys of the service, as YAML in flow style: what opens its door.
+    pub(crate) fn credentials(mut self, keys: &str) -> Job {
+        let open = self.source.strip_suffix(" } }").expect("a service").to_owned();
+        self.source = format!("{open}, {keys} }} }}");
+        self
+    }
+
     /// Another range, half-open.
     pub(crate) fn range(mut self, start: &str, end: &str) -> Job {
         self.range = (start.to_owned(), end.to_owned());

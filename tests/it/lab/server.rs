@@ -5,6 +5,7 @@
 //! break it on purpose.
 
 mod answer;
+mod secure;
 mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -17,6 +18,7 @@ use std::time::Instant;
 use serde_json::json;
 
 pub(crate) use answer::{Answer, Ending, Ranges};
+pub(crate) use secure::{Certificate, Speaks, trusted};
 
 use super::PATIENCE;
 
@@ -67,6 +69,7 @@ pub(crate) struct Server {
     shared: Arc<Shared>,
     port: u16,
     listener: Option<JoinHandle<()>>,
+    front: Option<secure::Front>,
     may_be_silent: bool,
 }
 
@@ -101,11 +104,26 @@ impl Server {
                 std::thread::spawn(move || wire::converse(&shared, &stream));
             }
         });
-        Server { shared, port, listener: Some(listener), may_be_silent: false }
+        Server { shared, port, listener: Some(listener), front: None, may_be_silent: false }
     }
 
-    /// Where it listens, such as `http://127.0.0.1:40123`.
+    /// The same behind TLS.
+    pub(crate) fn secure(certificate: Certificate, speaks: Speaks) -> Server {
+        let mut server = Server::start();
+        server.front = Some(secure::Front::before(&server.shared, server.port, certificate, speaks));
+        server
+    }
+
+    /// Where it listens, such as `http://127.0.0.1:40123`, or `https://localhost:40124`.
     pub(crate) fn url(&self) -> String {
+        match &self.front {
+            Some(front) => format!("https://localhost:{}", front.port),
+            None => self.plain_url(),
+        }
+    }
+
+    /// Where it listens without TLS.
+    pub(crate) fn plain_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 

@@ -30,7 +30,7 @@ fn ask(server: &Server, target: &str, headers: &[&str]) -> Got {
     let address = server.url().replace("http://", "");
     let mut stream = TcpStream::connect(address).expect("a connection");
     // An honest answer leaves the connection open: its silence is the end then.
-    stream.set_read_timeout(Some(Duration::from_millis(150))).expect("a socket");
+    stream.set_read_timeout(Some(Duration::from_millis(700))).expect("a socket");
     let headers: String = headers.iter().flat_map(|header| [header, "\r\n"]).collect();
     write!(stream, "GET {target} HTTP/1.1\r\nHost: lab\r\n{headers}\r\n").expect("a sent request");
     let mut bytes = Vec::new();

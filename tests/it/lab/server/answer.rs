@@ -1,6 +1,7 @@
 //! What a scripted server answers, and how it breaks its word.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sunhaul::digest::Digest;
 
@@ -11,6 +12,10 @@ pub(crate) struct Answer {
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Arc<Vec<u8>>,
     pub(super) framing: Framing,
+    /// Goes out before the head.
+    pub(super) lead: Vec<u8>,
+    /// Goes out after what is sent of the body; in chunks, as trailers.
+    pub(super) tail: Vec<u8>,
     pub(super) ending: Ending,
     pub(super) ranges: Ranges,
     /// A client that has the file gets 304.
@@ -30,6 +35,8 @@ pub(super) enum Framing {
     UntilClose,
     /// In chunks.
     Chunked,
+    /// The body is all that is sent: head, body and whatever else, as it stands.
+    Raw,
 }
 
 /// How an answer ends. Offsets count the body bytes of this one answer.
@@ -37,12 +44,16 @@ pub(super) enum Framing {
 pub(crate) enum Ending {
     /// All is sent.
     Whole,
+    /// All is sent, and the connection is closed though nothing said that it would be.
+    Closed,
     /// The connection is closed before this byte.
     Cut(usize),
     /// The connection is reset before this byte.
     Reset(usize),
-    /// Nothing more comes from this byte on, and the connection stays open.
+    /// Nothing more comes from this byte on, or from the last one, and the connection stays open.
     Stall(usize),
+    /// From this byte on, or the last, a single one comes every so often.
+    Drip(usize, Duration),
     /// Closed before the headers.
     NoHeaders,
     /// Open, and not even headers come.
@@ -77,6 +88,8 @@ impl Answer {
             headers: vec![("Content-Type".to_owned(), content_type.to_owned())],
             body: Arc::new(body),
             framing: Framing::Length,
+            lead: Vec::new(),
+            tail: Vec::new(),
             ending: Ending::Whole,
             ranges: Ranges::Honest,
             is_conditional: true,
@@ -114,9 +127,38 @@ impl Answer {
         Answer::new(status, "application/problem+json", format!("{{\"status\":{status}}}").into_bytes())
     }
 
+    /// Another body.
+    pub(crate) fn saying(mut self, body: &str) -> Answer {
+        self.body = Arc::new(body.as_bytes().to_vec());
+        self
+    }
+
+    /// These very bytes, head and all.
+    pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Answer {
+        Answer { framing: Framing::Raw, ranges: Ranges::Ignored, ..Answer::new(200, "", bytes.into()) }
+    }
+
     /// The whole body.
     pub(crate) fn body(&self) -> Vec<u8> {
         self.body.to_vec()
+    }
+
+    /// Another body under the same headers.
+    pub(crate) fn with_body(mut self, body: Vec<u8>) -> Answer {
+        self.body = Arc::new(body);
+        self
+    }
+
+    /// Bytes before the head, such as an early answer.
+    pub(crate) fn lead(mut self, bytes: &str) -> Answer {
+        self.lead = bytes.as_bytes().to_vec();
+        self
+    }
+
+    /// Bytes after what is sent of the body; in chunks, lines of trailers.
+    pub(crate) fn tail(mut self, bytes: &str) -> Answer {
+        self.tail = bytes.as_bytes().to_vec();
+        self
     }
 
     /// A further header.

@@ -37,6 +37,8 @@ fn read_request(reader: &mut impl BufRead) -> Result<Option<Request>> {
     let (Some(method), Some(target)) = (words.next(), words.next()) else {
         return Err(ErrorKind::InvalidData.into());
     };
+    // A proxy is told the whole URL; its host is of no interest here.
+    let target = target.strip_prefix("http://").map_or(target, |rest| &rest[rest.find('/').unwrap_or(rest.len())..]);
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut headers = Vec::new();
     let mut length = 0;
@@ -65,6 +67,7 @@ enum Then {
 
 fn send(shared: &Shared, request: &Request, answer: &Answer, mut stream: &TcpStream) -> Result<Then> {
     let is_gone = || client_is_gone(stream);
+    stream.write_all(&answer.lead)?;
     match answer.ending {
         Ending::NoHeaders => return Ok(Then::Close),
         Ending::Silence => {
@@ -73,46 +76,31 @@ fn send(shared: &Shared, request: &Request, answer: &Answer, mut stream: &TcpStr
         }
         _ => {}
     }
-    let Part { status, range, content_range } = part(request, answer);
-    let body = &answer.body[range];
-    let mut head = format!("HTTP/1.1 {status} Scripted\r\nDate: {}\r\n", httpdate::fmt_http_date(now()));
-    let mut add = |name: &str, value: &str| head.extend([name, ": ", value, "\r\n"]);
-    for (name, value) in &answer.headers {
-        add(name, value);
+    let part = part(request, answer);
+    let body = &answer.body[part.range.clone()];
+    if !matches!(answer.framing, Framing::Raw) {
+        stream.write_all(head(answer, &part).as_bytes())?;
     }
-    for (name, value) in
-        [("ETag", &answer.etag), ("Last-Modified", &answer.last_modified), ("Content-Range", &content_range)]
-    {
-        if let Some(value) = value {
-            add(name, value);
-        }
-    }
-    if answer.etag.is_some() && answer.ranges != Ranges::Ignored {
-        add("Accept-Ranges", "bytes");
-    }
-    match &answer.framing {
-        // It has no body whatever it says; a length would be the file's.
-        _ if status == 304 => {}
-        Framing::Length => add("Content-Length", &body.len().to_string()),
-        Framing::Declared(lines) => lines.iter().for_each(|(name, value)| add(name, value)),
-        Framing::UntilClose => add("Connection", "close"),
-        Framing::Chunked => add("Transfer-Encoding", "chunked"),
-    }
-    head.push_str("\r\n");
-    stream.write_all(head.as_bytes())?;
-    if request.method == "HEAD" || status == 304 {
+    if request.method == "HEAD" || part.status == 304 {
         return Ok(Then::GoOn);
     }
     let chunked = matches!(answer.framing, Framing::Chunked);
     let sent = match answer.ending {
-        Ending::Cut(at) | Ending::Reset(at) | Ending::Stall(at) => &body[..at.min(body.len())],
+        Ending::Cut(at) | Ending::Reset(at) => &body[..at.min(body.len())],
+        // Whoever had all of it would not wait.
+        Ending::Stall(at) | Ending::Drip(at, _) => &body[..at.min(body.len().saturating_sub(1))],
         _ => body,
     };
     write_body(stream, sent, chunked)?;
     match answer.ending {
-        Ending::Whole if chunked => stream.write_all(b"0\r\n\r\n")?,
+        Ending::Whole | Ending::Closed if chunked => {
+            stream.write_all(&[b"0\r\n", answer.tail.as_slice(), b"\r\n"].concat())?;
+        }
+        _ => stream.write_all(&answer.tail)?,
+    }
+    match answer.ending {
         Ending::Whole | Ending::NoHeaders | Ending::Silence => {}
-        Ending::Cut(_) => return Ok(Then::Close),
+        Ending::Closed | Ending::Cut(_) => return Ok(Then::Close),
         Ending::Reset(_) => {
             // With no time to linger, closing resets.
             rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO))?;
@@ -122,12 +110,54 @@ fn send(shared: &Shared, request: &Request, answer: &Answer, mut stream: &TcpStr
             shared.pause(&request.path, is_gone);
             return Ok(Then::Close);
         }
+        Ending::Drip(_, every) => {
+            for byte in &body[sent.len()..] {
+                write_body(stream, &[*byte], chunked)?;
+                std::thread::sleep(every);
+            }
+            return Ok(Then::Close);
+        }
         Ending::Endless => loop {
             write_body(stream, body, chunked)?;
         },
     }
-    let is_kept = matches!(answer.framing, Framing::Length | Framing::Chunked);
+    let is_kept = matches!(answer.framing, Framing::Length | Framing::Chunked | Framing::Raw);
     Ok(if is_kept { Then::GoOn } else { Then::Close })
+}
+
+/// The status line and the headers.
+fn head(answer: &Answer, part: &Part) -> String {
+    let mut head = format!("HTTP/1.1 {} Scripted\r\n", part.status);
+    let framing = match &answer.framing {
+        // It has no body whatever it says; a length would be the file's.
+        _ if part.status == 304 => Vec::new(),
+        Framing::Length => vec![("Content-Length".to_owned(), part.range.len().to_string())],
+        Framing::Declared(lines) => lines.clone(),
+        Framing::UntilClose => vec![("Connection".to_owned(), "close".to_owned())],
+        Framing::Chunked => vec![("Transfer-Encoding".to_owned(), "chunked".to_owned())],
+        Framing::Raw => Vec::new(),
+    };
+    for (name, value) in fields(answer, part).iter().chain(&framing) {
+        head.extend([name, ": ", value, "\r\n"]);
+    }
+    head.push_str("\r\n");
+    head
+}
+
+/// The headers but for those that tell the length.
+pub(super) fn fields(answer: &Answer, part: &Part) -> Vec<(String, String)> {
+    let mut fields = vec![("Date".to_owned(), httpdate::fmt_http_date(now()))];
+    fields.extend(answer.headers.iter().cloned());
+    for (name, value) in
+        [("ETag", &answer.etag), ("Last-Modified", &answer.last_modified), ("Content-Range", &part.content_range)]
+    {
+        fields.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
+    }
+    let tells_ranges = answer.headers.iter().any(|(name, _)| name == "Accept-Ranges");
+    if answer.etag.is_some() && answer.ranges != Ranges::Ignored && !tells_ranges {
+        fields.push(("Accept-Ranges".to_owned(), "bytes".to_owned()));
+    }
+    fields
 }
 
 fn write_body(mut stream: &TcpStream, body: &[u8], chunked: bool) -> Result<()> {
@@ -155,13 +185,14 @@ fn client_is_gone(stream: &TcpStream) -> bool {
 }
 
 /// What of the body goes out.
-struct Part {
-    status: u16,
-    range: Range<usize>,
-    content_range: Option<String>,
+pub(super) struct Part {
+    pub(super) status: u16,
+    pub(super) range: Range<usize>,
+    pub(super) content_range: Option<String>,
 }
 
-fn part(request: &Request, answer: &Answer) -> Part {
+/// What of the body answers the request.
+pub(super) fn part(request: &Request, answer: &Answer) -> Part {
     let total = answer.body.len();
     if answer.status == 200 && answer.is_conditional && is_known(request, answer) {
         return Part { status: 304, range: 0..0, content_range: None };

@@ -1,0 +1,162 @@
+//! The keys of one origin: put on requests to it, on no others, and taken out of whatever comes back.
+//!
+//! What it does not do: know where they came from.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
+use url::Url;
+
+use super::origin::Origin;
+use crate::failure::{Class, Failure};
+use crate::manifest::{Credentials, Login};
+use crate::secret::{Secret, VEIL};
+
+/// Shorter secrets, and shorter pieces of them, are not looked for in messages: they would be found everywhere.
+const TELLING: usize = 4;
+const TELLING_PIECE: usize = 6;
+
+/// Headers bound to the one origin they may be sent to.
+#[derive(Debug)]
+pub(super) struct Keys {
+    origin: Origin,
+    headers: HeaderMap,
+    /// The secrets in all their forms.
+    words: Vec<Secret>,
+}
+
+impl Keys {
+    /// No key at all.
+    pub(super) fn none(origin: Origin) -> Keys {
+        Keys { origin, headers: HeaderMap::new(), words: Vec::new() }
+    }
+
+    /// The keys that `credentials` make.
+    ///
+    /// # Errors
+    /// `source-refused` when a secret was not read, or cannot be sent.
+    pub(super) fn new(origin: Origin, credentials: &Credentials) -> Result<Keys, Failure> {
+        let mut keys = Keys::none(origin);
+        for (name, secret) in &credentials.headers {
+            let value = keys.known(secret)?;
+            keys.headers.insert(name, sensitive(value)?);
+        }
+        let authorization = match &credentials.login {
+            None => return Ok(keys),
+            Some(Login::Basic { user, password }) => {
+                let pair = STANDARD.encode(format!("{user}:{}", keys.known(password)?));
+                keys.known(&Secret::new(&pair))?;
+                format!("Basic {pair}")
+            }
+            Some(Login::Bearer(token)) => format!("Bearer {}", keys.known(token)?),
+            Some(Login::Netrc) => return Err(refused("the login in the netrc file was not read")),
+        };
+        keys.headers.insert(AUTHORIZATION, sensitive(&authorization)?);
+        Ok(keys)
+    }
+
+    /// Puts the keys among the headers of a request to `url`, when that is the place they are for.
+    pub(super) fn attach(&self, url: &Url, headers: &mut HeaderMap) {
+        if self.origin.holds(url) {
+            headers.extend(self.headers.clone());
+        }
+    }
+
+    /// What to do when the server wants a login.
+    pub(super) fn advice(&self) -> &'static str {
+        if self.headers.is_empty() {
+            "; hint: give the source `headers`, `basic`, `bearer` or `netrc`"
+        } else {
+            "; hint: are the source's credentials still right?"
+        }
+    }
+
+    /// A text without the secrets: a server may repeat what it was sent.
+    pub(super) fn veiled(&self, text: String) -> String {
+        let known = self.words.iter().filter_map(Secret::reveal);
+        known.fold(text, |text, word| if text.contains(word) { text.replace(word, VEIL) } else { text })
+    }
+
+    /// A secret's value, remembered to be veiled.
+    fn known<'a>(&mut self, secret: &'a Secret) -> Result<&'a str, Failure> {
+        let value = secret.reveal().ok_or_else(|| refused("a secret was not read"))?;
+        // In a header such as `Token abc` the secret is one of the words; each may be repeated alone.
+        let pieces = value.split([' ', '=', ';']).filter(|piece| piece.len() >= TELLING_PIECE);
+        let words = std::iter::once(value).filter(|word| word.len() >= TELLING).chain(pieces);
+        self.words.extend(words.map(Secret::new));
+        self.words.sort_by_key(|word| std::cmp::Reverse(word.reveal().map_or(0, str::len)));
+        Ok(value)
+    }
+}
+
+fn sensitive(value: &str) -> Result<HeaderValue, Failure> {
+    let mut value = HeaderValue::try_from(value).map_err(|_| refused("a secret cannot stand in an HTTP header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn refused(why: &str) -> Failure {
+    Failure::new(Class::SourceRefused, format!("the credentials of the source cannot be used: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    fn keys(credentials: &Credentials) -> Keys {
+        Keys::new(Origin::of(&url("https://h.example/p/")).unwrap(), credentials).unwrap()
+    }
+
+    fn of(keys: &Keys, to: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        keys.attach(&url(to), &mut headers);
+        headers
+    }
+
+    fn basic() -> Credentials {
+        Credentials {
+            headers: vec![("x-api-key".parse().unwrap(), Secret::new("Key abc123"))],
+            login: Some(Login::Basic { user: "jane".into(), password: Secret::new("hunter2") }),
+        }
+    }
+
+    #[test]
+    fn s_05_s_06_keys_go_to_their_own_origin_alone() {
+        let keys = keys(&basic());
+        let sent = of(&keys, "https://h.example/x");
+        assert_eq!(sent["x-api-key"], "Key abc123");
+        assert_eq!(sent["authorization"], "Basic amFuZTpodW50ZXIy");
+        assert!(sent.values().all(HeaderValue::is_sensitive));
+        assert_eq!(of(&keys, "https://H.example:443/x").len(), 2);
+        for other in ["http://h.example/", "https://h.example:8443/", "https://a.h.example/", "https://h.example.org/"]
+        {
+            assert!(of(&keys, other).is_empty(), "{other}");
+        }
+        let token = Credentials { headers: Vec::new(), login: Some(Login::Bearer(Secret::new("t0ken"))) };
+        assert_eq!(of(&Keys::new(keys.origin, &token).unwrap(), "https://h.example/")["authorization"], "Bearer t0ken");
+    }
+
+    #[test]
+    fn what_a_server_repeats_of_a_secret_is_veiled() {
+        let keys = keys(&basic());
+        let said = "no key abc123 or `Key abc123`, no jane with hunter2, no amFuZTpodW50ZXIy".to_owned();
+        assert_eq!(keys.veiled(said), "no key *** or `***`, no jane with ***, no ***");
+        assert!(!format!("{keys:?}").contains("hunter2") && !format!("{keys:?}").contains("abc123"));
+    }
+
+    #[test]
+    fn secrets_that_nobody_read_are_not_sent_as_nothing() {
+        let unread = Credentials { headers: vec![("x".parse().unwrap(), Secret::unread())], login: None };
+        let netrc = Credentials { headers: Vec::new(), login: Some(Login::Netrc) };
+        for credentials in [unread, netrc] {
+            let origin = Origin::of(&url("https://h.example/")).unwrap();
+            let failure = Keys::new(origin, &credentials).unwrap_err();
+            assert_eq!(failure.class, Class::SourceRefused, "{failure}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Filesystems that do not do what a file needs, each mounted in a namespace of the test's own.
+
+use super::SERIES;
+use crate::lab::{Item, Job, Lab, Server, Spoken, fits};
+
+/// A service with a small file and one that is too large to be small, and a job for them.
+fn lab() -> (Server, Lab) {
+    let server = Server::start().expect_silence();
+    for (name, side) in [("small", 60), ("large", 1024)] {
+        let time = "2015-12-11T18:22:08.8Z";
+        server.file(SERIES, Item::new(name, time), fits(1, side, time));
+    }
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at(&server.url()).retry("{ attempts: 1 }").yaml());
+    (server, lab)
+}
+
+/// A run behind these mounts, which ends with 5; without them it goes on to its end.
+#[track_caller]
+fn run_behind(lab: &Lab, mounts: &str, report: &str, hint: &str) -> Spoken {
+    let script = format!("{mounts} && exec \"$0\" run job.yaml --report {report}");
+    let program = env!("CARGO_BIN_EXE_sunhaul");
+    let unshared = lab.program("/usr/bin/unshare", &["--mount", "/bin/sh", "-c", &script, program]);
+    unshared.status(5).stdout_has("").stderr_has(hint).done()
+}
+
+#[test]
+#[ignore = "needs a mount namespace: tests/run.sh says when it can be had"]
+fn d_04_a_rename_across_devices_is_told_with_what_to_do() {
+    // The work on another disk than the files, and the other way round.
+    for place in ["data/.sunhaul/work", "data/sharp_720s"] {
+        let (_server, lab) = lab();
+        let mounts = format!("mkdir -p {place} && mount -t tmpfs none {place}");
+        run_behind(&lab, &mounts, "report.json", "one filesystem");
+        let report = lab.json("report.json");
+        let failures = report["failures"].as_array().expect("failures");
+        assert!(!failures.is_empty() && failures.iter().all(|f| f["class"] == "storage"), "{report:#}");
+        assert!(lab.files("data").is_empty() && lab.days("data").is_empty());
+        lab.report(0);
+        assert_eq!(lab.proved("data").len(), 2);
+    }
+}
+
+#[test]
+#[ignore = "needs a mount namespace: tests/run.sh says when it can be had"]
+fn d_12_a_read_only_root_is_told_before_anything_is_asked() {
+    let (server, lab) = lab();
+    std::fs::create_dir(lab.path("data")).expect("a folder");
+    let mounts = "mount --bind data data && mount -o remount,ro,bind data";
+    run_behind(&lab, mounts, "report.json", "mount it writable");
+    assert!(server.requests().is_empty(), "nothing is fetched that cannot be kept");
+    lab.report(0);
+    assert_eq!(lab.proved("data").len(), 2);
+    // All of it is there: only the report of the run has no place.
+    run_behind(&lab, mounts, "report.json", "mount it writable");
+    assert_eq!(lab.proved("data").len(), 2);
+}

@@ -1,0 +1,363 @@
+//! Statuses and redirects: which are tried again, which are obeyed, and where nothing is ever sent.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+
+use super::{Ended, Fault, SERIES, fails, is_harmless, recovers, trial};
+use crate::lab::{Answer, Item, Job, Lab, Request, Server, fits};
+
+/// A redirect.
+fn to(status: u16, location: &str) -> Answer {
+    Answer::status(status).header("Location", location)
+}
+
+/// A service with one file on each of these days, each with its answers in turn.
+fn service<const N: usize>(files: [Vec<Answer>; N]) -> Server {
+    let server = Server::start();
+    for (day, answers) in (11..).zip(files) {
+        let item = Item::new(&name(day), &format!("2015-12-{day}T18:22:08.8Z"));
+        server.script_file(SERIES, item, answers);
+    }
+    server
+}
+
+fn name(day: u32) -> String {
+    format!("on_{day}")
+}
+
+fn url(day: u32) -> String {
+    format!("/HMI/{SERIES}/{}", name(day))
+}
+
+/// A whole file of that day.
+fn honest(day: u32) -> Answer {
+    Answer::file(fits(day, 60, &format!("2015-12-{day}T18:22:08.8Z"))).named(&format!("{}.fits", name(day)))
+}
+
+/// A job over the days of such a service, by one connection.
+fn lab_for(server: &Server, days: u32, retry: &str) -> Lab {
+    let lab = Lab::new();
+    let job = Job::at(&server.url()).range("2015-12-11", &format!("2015-12-{}", 11 + days));
+    let job = job.limits("{ requests: unlimited, concurrency: 1 }").retry(retry).more("contact: jane@example.org");
+    lab.write("job.yaml", job.yaml());
+    lab
+}
+
+/// The failure of the only file of a run that ended with 1.
+#[track_caller]
+fn refused(answers: Vec<Answer>) -> Value {
+    let server = service([answers]);
+    let lab = lab_for(&server, 1, "{ attempts: 3, max_wait: 1s }");
+    let report = lab.report(1);
+    assert!(lab.files("data").is_empty() && lab.days("data").is_empty());
+    assert_eq!(report["failures"].as_array().expect("failures").len(), 1, "{report:#}");
+    report["failures"][0].clone()
+}
+
+#[test]
+fn s_01_redirects_on_the_same_host_are_followed_in_one_attempt() {
+    let ended = trial(&[
+        ("301", |_| to(301, "?moved")),
+        ("302", |_| to(302, "?found")),
+        ("303", |_| to(303, "?other")),
+        ("307", |_| to(307, "?moved")),
+        ("308", |_| to(308, "?moved")),
+    ])
+    .ends_well(|file| vec![(file.fault)(file.honest()), file.honest()]);
+    assert_eq!(ended.total("requests/retried"), 0, "{:#}", ended.report);
+    for file in &ended.trial.files {
+        let asked = ended.requests_for(file);
+        assert_eq!(asked.len(), 2, "{}: {asked:#?}", file.what);
+        assert_eq!(asked[1].header("range").is_some(), file.is_begun, "the same is asked of the new place");
+        assert_eq!(asked[1].method, "GET");
+    }
+}
+
+#[test]
+fn s_02_a_redirect_to_itself_or_in_a_ring_is_ended() {
+    let ended = fails(&[("to itself", |_| to(302, "?")), ("in a ring", |_| to(302, "?a"))], 1, "redirect");
+    assert!(ended.requests.len() <= 2 + 3 * 4, "{:#?}", ended.requests);
+    // Not tried again, though the job allows it.
+    assert_eq!(refused(vec![to(302, "?a")])["attempts"], 1);
+}
+
+#[test]
+fn s_03_a_ping_pong_with_a_changing_query_is_ended() {
+    let server = service([(0..40).map(|n| to(302, &format!("?n={n}"))).collect()]);
+    let lab = lab_for(&server, 1, "{ attempts: 3, max_wait: 1s }");
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "redirect", "{report:#}");
+    assert_eq!(server.requests_for(&url(11)).len(), 11, "the first place and ten more");
+}
+
+#[test]
+fn s_04_ten_hops_are_followed_and_no_more() {
+    for (hops, status) in [(10, 0), (11, 1)] {
+        let server = service([vec![to(302, "/hop/1")]]);
+        for hop in 1..=hops {
+            let next = if hop == hops { honest(11) } else { to(302, &format!("/hop/{}", hop + 1)) };
+            server.script(&format!("/hop/{hop}"), [next]);
+        }
+        let lab = lab_for(&server, 1, "{ attempts: 1 }");
+        let report = lab.report(status);
+        let message = report["failures"][0]["message"].as_str().unwrap_or_default();
+        assert_eq!(message.contains("more than 10 times"), status == 1, "{report:#}");
+        assert_eq!(report["totals"]["requests"]["sent"], 12, "a listing, the file, and ten hops");
+    }
+}
+
+/// A redirect there is refused, and whoever listens there hears nothing.
+#[track_caller]
+fn goes_nowhere(location: &str, why: &str) {
+    let failure = refused(vec![to(302, location)]);
+    assert_eq!((&failure["class"], &failure["attempts"]), (&"redirect".into(), &1.into()), "{failure:#}");
+    let message = failure["message"].as_str().expect("a message");
+    assert!(message.contains(why) && !message.contains("s3cret"), "{message}");
+}
+
+#[test]
+fn s_05_a_redirect_to_another_host_is_not_followed_and_takes_nothing_along() {
+    let foreign = Server::start().expect_silence();
+    // Another port is another host.
+    goes_nowhere(&format!("{}/stolen?key=s3cret", foreign.url()), "is not the source's");
+    assert!(foreign.requests().is_empty());
+    goes_nowhere("http://elsewhere.example/stolen?key=s3cret", "not the source's own host");
+    goes_nowhere("//elsewhere.example/stolen", "not the source's own host");
+    goes_nowhere("http://me:s3cret@elsewhere.example/", "login");
+}
+
+#[test]
+fn s_07_a_redirect_to_another_scheme_is_not_followed() {
+    let lab = Lab::new();
+    lab.write("secret", "s3cret");
+    for location in
+        [&format!("file://{}", lab.path("secret").display()), "ftp://127.0.0.1/x", "data:text/plain,x", "gopher://x/1"]
+    {
+        goes_nowhere(location, "neither http nor https");
+    }
+}
+
+#[test]
+fn s_08_a_redirect_to_an_address_that_the_manifest_does_not_name_is_not_followed() {
+    for location in [
+        "http://127.0.0.2/",
+        "http://localhost/",
+        "http://[::1]/",
+        "http://2130706434/",
+        "http://0x7f.2/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://10.0.0.1/",
+        "http://192.168.0.1/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://[fe80::1]/",
+        "http://0.0.0.0/",
+    ] {
+        goes_nowhere(location, "private address");
+    }
+}
+
+#[test]
+fn s_09_a_redirect_to_a_login_page_is_no_file() {
+    let server = service([vec![to(302, "/login?next=x")]]);
+    server.script("/login", [Answer::html()]);
+    let lab = lab_for(&server, 1, "{ attempts: 1 }");
+    let report = lab.report(4);
+    assert_eq!(report["failures"][0]["class"], "html", "{report:#}");
+    assert!(lab.files("data").is_empty());
+    server.script(&url(11), [honest(11)]);
+    lab.report(0);
+    assert_eq!(lab.proved("data").len(), 1);
+}
+
+#[test]
+fn s_10_a_location_is_relative_or_whole_and_nothing_else() {
+    for (location, place) in
+        [("./../x/../../elsewhere", "/elsewhere"), ("?a=b#c", "/HMI/sharp_720s/on_11"), ("x", "/HMI/sharp_720s/x")]
+    {
+        let server = service([vec![to(302, location), honest(11)]]);
+        if place != url(11) {
+            server.script(place, [honest(11)]);
+        }
+        let lab = lab_for(&server, 1, "{ attempts: 1 }");
+        lab.report(0);
+        assert_eq!(server.requests().last().expect("a request").path, place, "{location}");
+    }
+    for location in ["", " ", "/caf\u{e9}", "/a b", "/a\\b", "http://", "http://[", "/a\tb", "/a\u{1}b"] {
+        let failure = refused(vec![to(302, location)]);
+        let class = failure["class"].as_str().expect("a class");
+        assert!(["redirect", "protocol"].contains(&class), "{location:?}: {failure:#}");
+    }
+    assert_eq!(refused(vec![Answer::status(302)])["class"], "redirect");
+    assert_eq!(refused(vec![to(302, "/a").header("Location", "/b")])["class"], "redirect");
+    // What would break a header apart stays encoded, and so is one odd path.
+    let server = service([vec![to(302, "/x%0d%0aX-Evil:%20y")]]);
+    server.script("/x%0d%0aX-Evil:%20y", [honest(11)]);
+    let lab = lab_for(&server, 1, "{ attempts: 1 }");
+    lab.report(0);
+    assert!(server.requests().iter().all(|request| request.header("x-evil").is_none()));
+}
+
+/// Nothing at all was asked within `pause` of the first request for the first day's file.
+#[track_caller]
+fn paused_for(server: &Server, pause: Duration) {
+    let requests = server.requests();
+    let is_first = |request: &Request| request.path == url(11);
+    let first = requests.iter().position(is_first).expect("a request");
+    let next = requests.get(first + 1).expect("a request after the pause");
+    let waited = next.at - requests[first].at;
+    assert!(waited >= pause, "{} was asked for after {waited:?}", next.path);
+}
+
+/// The first day's file is throttled once; four days are worked on at once, and none goes on within the pause.
+#[track_caller]
+fn holds_everyone(answer: Answer, pause: Duration) -> Value {
+    let server = service([vec![answer, honest(11)], vec![honest(12)], vec![honest(13)], vec![honest(14)]]);
+    let lab = lab_for(&server, 4, "{ attempts: 2, max_wait: 3s }");
+    let report = lab.report(0);
+    assert_eq!(lab.proved("data").len(), 4);
+    paused_for(&server, pause);
+    assert_eq!(report["totals"]["requests"]["throttled"], 1, "{report:#}");
+    assert!(report["hosts"][0]["paused_seconds"].as_f64().is_some_and(|told| told > 0.0), "{report:#}");
+    report
+}
+
+#[test]
+fn s_11_a_429_with_seconds_is_obeyed_by_every_worker_of_the_host() {
+    holds_everyone(Answer::status(429).header("Retry-After", "1"), Duration::from_secs(1));
+    fails(&[("429", |_| Answer::status(429).header("Retry-After", "1"))], 4, "throttled");
+}
+
+#[test]
+fn s_12_a_429_with_a_date_is_obeyed() {
+    let date = |later: u64| httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(later));
+    // The wait is between the two dates, whatever this machine's own clock says.
+    let answer = Answer::raw(format!(
+        "HTTP/1.1 429 Slow Down\r\nDate: {}\r\nRetry-After: {}\r\nContent-Length: 0\r\n\r\n",
+        date(1000),
+        date(1001)
+    ));
+    holds_everyone(answer, Duration::from_secs(1));
+}
+
+#[test]
+fn s_13_odd_values_of_retry_after_wait_no_longer_than_the_manifest_allows() {
+    const BUSY: fn(&str) -> Answer = |value| Answer::status(503).header("Retry-After", value);
+    let begun = Instant::now();
+    recovers(&[
+        ("past", |_| BUSY("Sun, 06 Nov 1994 08:49:37 GMT")),
+        ("none", |_| BUSY("0")),
+        ("thirty years", |_| BUSY("1000000000")),
+        ("beyond 64 bits", |_| BUSY("99999999999999999999999")),
+        ("no number", |_| BUSY("abc")),
+        ("negative", |_| BUSY("-5")),
+        ("twice", |_| BUSY("1").header("Retry-After", "1000000000")),
+    ]);
+    assert!(begun.elapsed() < Duration::from_secs(30), "max_wait is 1s");
+}
+
+#[test]
+fn s_14_a_503_holds_everyone_when_it_says_how_long() {
+    holds_everyone(Answer::status(503).header("Retry-After", "1"), Duration::from_secs(1));
+    fails(&[("with", |_| Answer::status(503).header("Retry-After", "1"))], 4, "throttled");
+    fails(&[("without", |_| Answer::status(503))], 4, "server-error");
+}
+
+#[test]
+fn s_15_a_server_error_is_tried_again() {
+    recovers(&[
+        ("500", |_| Answer::status(500)),
+        ("502", |_| Answer::status(502)),
+        ("504", |_| Answer::status(504)),
+        ("520", |_| Answer::status(520)),
+        ("522", |_| Answer::status(522)),
+    ]);
+    fails(&[("500", |_| Answer::status(500)), ("529", |_| Answer::status(529))], 4, "server-error");
+    // As often as the job allows, and each time in a new request.
+    let server = service([vec![Answer::status(500)]]);
+    let lab = lab_for(&server, 1, "{ attempts: 3, max_wait: 1s }");
+    let report = lab.report(4);
+    assert_eq!(report["failures"][0]["attempts"], 3, "{report:#}");
+    assert_eq!(server.requests_for(&url(11)).len(), 3);
+    assert_eq!(report["totals"]["requests"]["retried"], 2, "{report:#}");
+}
+
+#[test]
+fn s_16_a_403_that_says_when_to_come_back_is_a_limit_and_any_other_a_refusal() {
+    holds_everyone(Answer::status(403).header("Retry-After", "1"), Duration::from_secs(1));
+    fails(&[("bare", |_| Answer::status(403))], 1, "forbidden");
+    assert_eq!(refused(vec![Answer::status(403)])["attempts"], 1, "a refusal is not tried again");
+}
+
+/// A file that upstream never has is in the record as absent, with the status; one that it has later is fetched.
+#[track_caller]
+fn is_absent(status: u16) {
+    let server = service([vec![Answer::status(status)], vec![Answer::status(status), honest(12)]]);
+    let lab = lab_for(&server, 2, "{ attempts: 2, max_wait: 1s }");
+    let report = lab.report(0);
+    assert_eq!(report["totals"]["files"]["absent"], 1, "{report:#}");
+    assert_eq!(server.requests_for(&url(11)).len(), 2, "tried again before it is believed");
+    assert_eq!(lab.proved("data").len(), 1);
+    let day = lab.day("data", SERIES, "2015-12-11");
+    assert_eq!((&day.header["state"], &day.header["absent"]), (&"sealed".into(), &1.into()));
+    assert_eq!(day.files[0]["absent"], status.to_string());
+    assert!(day.files[0].get("sha256").is_none());
+}
+
+#[test]
+fn s_17_a_404_is_tried_again_and_sealed_as_absent_when_it_stays() {
+    is_absent(404);
+}
+
+#[test]
+fn s_18_a_410_is_treated_like_a_404() {
+    is_absent(410);
+}
+
+#[test]
+fn s_19_a_451_is_a_refusal() {
+    fails(&[("451", |_| Answer::status(451))], 1, "forbidden");
+    assert_eq!(refused(vec![Answer::status(451)])["attempts"], 1);
+}
+
+#[test]
+fn s_20_an_answer_without_content_is_no_file() {
+    const NONE: Fault = |_| Answer::raw("HTTP/1.1 204 No Content\r\n\r\n");
+    recovers(&[("204", NONE)]);
+    fails(
+        &[
+            ("204", NONE),
+            ("205", |_| Answer::raw("HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n")),
+            ("299", |_| Answer::status(299)),
+        ],
+        1,
+        "unexpected-status",
+    );
+    fails(&[("304, unasked", |_| Answer::raw("HTTP/1.1 304 Not Modified\r\n\r\n"))], 1, "protocol");
+}
+
+#[test]
+fn s_22_a_401_in_mid_run_ends_its_file_and_no_other() {
+    let server = service([vec![honest(11)], vec![Answer::status(401)], vec![honest(13)]]);
+    let lab = lab_for(&server, 3, "{ attempts: 3, max_wait: 1s }");
+    let report = lab.report(1);
+    assert_eq!(report["failures"].as_array().expect("failures").len(), 1, "{report:#}");
+    let failure = &report["failures"][0];
+    assert_eq!((&failure["class"], &failure["status"]), (&"forbidden".into(), &401.into()), "{failure:#}");
+    assert_eq!(failure["attempts"], 1, "a refusal is not tried again");
+    assert_eq!(lab.proved("data").len(), 2, "the other days are whole");
+    server.script(&url(12), [honest(12)]);
+    assert_eq!(lab.report(0)["totals"]["files"]["fetched"], 1);
+    assert_eq!(lab.proved("data").len(), 3);
+}
+
+#[test]
+fn s_23_headers_about_rates_change_nothing() {
+    let ended: Ended = is_harmless(&[
+        ("used up", |file| file.header("RateLimit-Limit", "1").header("RateLimit-Remaining", "0")),
+        ("for ages", |file| file.header("RateLimit-Reset", "1000000000").header("X-RateLimit-Remaining", "0")),
+        ("as drafted", |file| file.header("RateLimit", "\"default\";r=0;t=99999999999999999999")),
+        ("nonsense", |file| file.header("RateLimit", "\u{1f4a9};;;=").header("RateLimit-Policy", "-1")),
+    ]);
+    assert_eq!(ended.total("requests/throttled"), 0, "{:#}", ended.report);
+}

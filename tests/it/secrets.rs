@@ -1,0 +1,273 @@
+//! Credentials: they reach the origin they are for, no other one, and no log, report, record or error.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::lab::{Answer, Call, Item, Job, Lab, Server, fits};
+
+const NAME: &str = "sharp_720s_20151211_182208";
+const TIME: &str = "2015-12-11T18:22:08.799999Z";
+
+/// What must never be seen, in every form it is sent in.
+const SECRETS: &[&str] = &["hunter2-of-jane", "amFuZTpodW50ZXIyLW9mLWphbmU=", "c00kie-of-jane", "k3y-of-jane"];
+
+/// All ways in at once.
+const WAYS: &str = "basic: { user: jane, password: \"${SUNHAUL_PASSWORD}\" }, \
+                    headers: { Cookie: \"session=${SUNHAUL_COOKIE}\", X-Api-Key: \"${SUNHAUL_KEY}\" }";
+
+fn honest() -> Answer {
+    Answer::file(fits(1, 200, TIME)).named(&format!("{NAME}.fits"))
+}
+
+/// A lab whose job has credentials for `server`, which answers for its one file in turn.
+fn lab_for(server: &Server, answers: impl IntoIterator<Item = Answer>) -> Lab {
+    server.script_file("sharp_720s", Item::new(NAME, TIME), answers);
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at(&server.url()).credentials(WAYS).yaml());
+    lab
+}
+
+/// The call knows the secrets.
+fn with_secrets(call: Call<'_>) -> Call<'_> {
+    call.env("SUNHAUL_PASSWORD", SECRETS[0]).env("SUNHAUL_COOKIE", SECRETS[2]).env("SUNHAUL_KEY", SECRETS[3])
+}
+
+/// Nothing that the lab holds or that was said shows a secret, but for bodies in quarantine, which lie there as sent.
+#[track_caller]
+fn shows_no_secret(lab: &Lab, said: &[&str]) {
+    let is_ours = |path: &String| !path.contains("/quarantine/") || path.rsplit('.').next() == Some("json");
+    let files = lab.tree("").into_keys().filter(is_ours).map(|path| (path.clone(), lab.read(&path)));
+    let said = said.iter().enumerate().map(|(nth, text)| (format!("stream {nth}"), text.as_bytes().to_vec()));
+    for (place, bytes) in files.chain(said) {
+        let text = String::from_utf8_lossy(&bytes);
+        for secret in SECRETS {
+            assert!(!text.contains(secret) && !place.contains(secret), "{place} shows {secret}:\n{text}");
+        }
+    }
+}
+
+/// The redirect is refused, and says why.
+#[track_caller]
+fn refuses(to: &str, why: &str) {
+    let server = Server::start();
+    let lab = lab_for(&server, [Answer::status(302).header("Location", to)]);
+    with_secrets(lab.run()).status(1).done();
+    let failure = &lab.json("report.json")["failures"][0];
+    assert_eq!(failure["class"], "redirect", "{to}: {failure:#}");
+    assert!(failure["message"].as_str().is_some_and(|message| message.contains(why)), "{to}: {failure:#}");
+    assert!(lab.files("data").is_empty());
+}
+
+#[test]
+fn s_05_every_credential_comes_to_its_own_origin_with_every_request() {
+    let server = Server::start();
+    let moved = Answer::status(307).header("Location", "/elsewhere");
+    let lab = lab_for(&server, [moved]);
+    server.script("/elsewhere", [honest()]);
+    with_secrets(lab.run()).done();
+    assert_eq!(lab.proved("data").len(), 1);
+    let requests = server.requests();
+    assert_eq!(requests.len(), 3, "a listing, a file, and where it was moved to");
+    for request in requests {
+        assert_eq!(request.header("authorization"), Some("Basic amFuZTpodW50ZXIyLW9mLWphbmU="), "{request:?}");
+        assert_eq!(request.header("cookie"), Some("session=c00kie-of-jane"), "{request:?}");
+        assert_eq!(request.header("x-api-key"), Some("k3y-of-jane"), "{request:?}");
+    }
+}
+
+#[test]
+fn s_05_no_credential_goes_along_to_another_origin() {
+    let foreign = Server::start().expect_silence();
+    foreign.script("/stolen", [honest()]);
+    for status in [301, 302, 303, 307, 308] {
+        let server = Server::start();
+        let away = Answer::status(status).header("Location", &format!("{}/stolen", foreign.url()));
+        let lab = lab_for(&server, [away]);
+        with_secrets(lab.run()).status(1).done();
+        assert_eq!(lab.json("report.json")["failures"][0]["class"], "redirect");
+    }
+    assert!(foreign.requests().is_empty(), "{:?}", foreign.requests());
+}
+
+#[test]
+fn s_05_a_job_of_two_services_shows_each_its_own_key_alone() {
+    let (one, two, open) = (Server::start(), Server::start(), Server::start());
+    for server in [&one, &two, &open] {
+        server.script_file("sharp_720s", Item::new(NAME, TIME), [honest()]);
+    }
+    let lab = Lab::new();
+    let own = |name: &str, server: &Server, keys: &str| {
+        format!("{{ name: sharp_720s, as: {name}, source: {{ hmi: {{ url: \"{}\"{keys} }} }} }}", server.url())
+    };
+    let series = [
+        own("one", &one, ", bearer: \"${SUNHAUL_PASSWORD}\""),
+        own("two", &two, ", headers: { X-Api-Key: \"${SUNHAUL_KEY}\" }"),
+        own("open", &open, ""),
+    ];
+    let series: Vec<&str> = series.iter().map(String::as_str).collect();
+    lab.write("job.yaml", Job::at("http://127.0.0.1:9").series(&series).yaml());
+    with_secrets(lab.run()).done();
+    for (server, authorization, key) in
+        [(&one, Some("Bearer hunter2-of-jane"), None), (&two, None, Some("k3y-of-jane")), (&open, None, None)]
+    {
+        assert_eq!(server.requests().len(), 2);
+        for request in server.requests() {
+            assert_eq!((request.header("authorization"), request.header("x-api-key")), (authorization, key));
+        }
+    }
+}
+
+#[test]
+fn s_07_a_redirect_to_what_is_no_web_address_is_refused() {
+    for to in ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:text/plain,x", "javascript:alert(1)"] {
+        refuses(to, "neither http nor https");
+    }
+}
+
+#[test]
+fn s_08_a_redirect_into_the_local_network_is_refused_however_it_is_written() {
+    let inside = Server::start().expect_silence();
+    let port = inside.url().rsplit(':').next().expect("a port").to_owned();
+    for host in ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "[::1]", "[::ffff:7f00:1]"] {
+        refuses(&format!("http://{host}:{port}/x"), "a private address");
+    }
+    for to in ["http://169.254.169.254/latest/meta-data", "http://10.0.0.1/", "http://[fe80::1]/", "//intranet/x"] {
+        refuses(to, "a private address");
+    }
+    refuses("http://u:pw@data.example.org/", "with a login in it");
+    assert!(inside.requests().is_empty(), "{:?}", inside.requests());
+}
+
+#[test]
+fn no_log_report_record_error_or_process_list_shows_a_secret() {
+    for format in ["text", "json"] {
+        let server = Server::start();
+        let lab = lab_for(&server, [honest().stall_at(20_000), honest()]);
+        let call = with_secrets(lab.run_with(&["-v", "--log-format", format]));
+        let running = call.env("SUNHAUL_LOG", "trace").env("RUST_LOG", "trace").start();
+        server.wait_for_pauses(1);
+        let command = std::fs::read_to_string(format!("/proc/{}/cmdline", running.pid())).expect("a process");
+        assert!(command.contains("job.yaml"), "{command:?}");
+        let spoken = running.done();
+        assert!(spoken.stderr.to_lowercase().contains("trace"), "the log tells all it can:\n{}", spoken.stderr);
+        shows_no_secret(&lab, &[&spoken.stdout, &spoken.stderr, &command]);
+    }
+}
+
+#[test]
+fn a_server_that_repeats_a_secret_does_not_make_us_tell_it() {
+    let echo = SECRETS.join(" and ");
+    let refusal = |status: u16, text: &str| {
+        let body = serde_json::json!({ "detail": text }).to_string();
+        Answer::status(status).with_body(body.into_bytes())
+    };
+    let answers = [
+        refusal(403, &echo),
+        refusal(400, &echo),
+        refusal(500, &echo),
+        Answer::status(302).header("Location", &format!("/{}?{}", SECRETS[0], SECRETS[3])),
+        Answer::status(302).header("Location", &format!("http://{}.example.org/{}", SECRETS[0], SECRETS[3])),
+        Answer::html().header("X-Echo", &echo),
+        Answer::text("text/html", &format!("<html>{echo}</html>")).named(&format!("{NAME}.fits")),
+        Answer::text("application/fits", &echo).named(&format!("{NAME}.fits")),
+    ];
+    for answer in answers {
+        for is_listing in [false, true] {
+            let server = Server::start();
+            let lab = lab_for(&server, [answer.clone()]);
+            if is_listing {
+                server.script("/HMI/sharp_720s", [answer.clone()]);
+            }
+            let spoken = with_secrets(lab.run_with(&["-v"])).env("SUNHAUL_LOG", "trace").start().done_any();
+            shows_no_secret(&lab, &[&spoken.stdout, &spoken.stderr]);
+        }
+    }
+    let server = Server::start();
+    let lab = lab_for(&server, [honest()]);
+    server.script("/HMI/sharp_720s", [Answer::text("application/json", &format!("[\"{echo}\"]"))]);
+    let spoken = with_secrets(lab.run()).status(1).done();
+    assert!(spoken.stderr.contains("***"), "{}", spoken.stderr);
+    shows_no_secret(&lab, &[&spoken.stderr]);
+}
+
+#[test]
+fn s_22_a_login_that_is_wanted_or_not_taken_is_told_with_what_to_do() {
+    let server = Server::start();
+    let lab = lab_for(&server, [Answer::status(401)]);
+    let spoken = with_secrets(lab.run()).status(1).stderr_has("are the source's credentials still right?").done();
+    shows_no_secret(&lab, &[&spoken.stderr]);
+    lab.write("job.yaml", Job::at(&server.url()).yaml());
+    lab.run().status(1).stderr_has("give the source `headers`, `basic`, `bearer` or `netrc`").done();
+    let asked = server.requests_for(&format!("/HMI/sharp_720s/{NAME}"));
+    assert_eq!(asked.len(), 2, "a refusal is not tried again");
+}
+
+#[test]
+fn a_secret_that_is_not_there_is_told_by_those_who_ask_the_service_and_by_nobody_else() {
+    let server = Server::start().expect_silence();
+    let lab = lab_for(&server, [honest()]);
+    lab.sunhaul(&["check", "job.yaml"]).chatty().done();
+    for quiet in [&["plan", "job.yaml"][..], &["status", "job.yaml"]] {
+        lab.sunhaul(quiet).stdout_has("sharp_720s").chatty().done();
+    }
+    for asking in [&["plan", "--list", "job.yaml"][..], &["run", "job.yaml"]] {
+        let call = lab.sunhaul(asking).env("SUNHAUL_PASSWORD", SECRETS[0]).env("SUNHAUL_COOKIE", "").status(2);
+        let spoken = call.stderr_has("job.yaml:3:").stderr_has("the variable `SUNHAUL_KEY` is not set").done();
+        assert!(spoken.stderr.contains("export SUNHAUL_KEY="), "{}", spoken.stderr);
+        assert!(spoken.stderr.contains("the variable `SUNHAUL_COOKIE` is empty"), "{}", spoken.stderr);
+        shows_no_secret(&lab, &[&spoken.stderr]);
+    }
+    assert!(!lab.path("data").exists());
+}
+
+#[test]
+fn a_secret_in_the_manifest_itself_is_an_error_that_does_not_show_it() {
+    let lab = Lab::new();
+    for keys in ["bearer: hunter2-of-jane", "headers: { X-Api-Key: k3y-of-jane }", "basic: \"jane:hunter2-of-jane\""] {
+        let job = Job::at("http://127.0.0.1:9").credentials(keys).yaml();
+        lab.write("job.yaml", job);
+        for args in [&["check", "job.yaml"][..], &["check", "--json", "job.yaml"], &["run", "job.yaml"]] {
+            let spoken = lab.sunhaul(args).status(2).stdout_has("").chatty().done();
+            let all = spoken.stdout + &spoken.stderr;
+            assert!(SECRETS.iter().all(|secret| !all.contains(secret)), "{all}");
+        }
+    }
+}
+
+/// Writes a netrc file with these rights.
+fn netrc(lab: &Lab, path: &str, text: &str, mode: u32) {
+    lab.write(path, text);
+    std::fs::set_permissions(lab.path(path), std::fs::Permissions::from_mode(mode)).expect("rights");
+}
+
+#[test]
+fn a_login_comes_from_the_netrc_file_when_that_is_private() {
+    let server = Server::start();
+    server.script_file("sharp_720s", Item::new(NAME, TIME), [honest()]);
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at(&server.url()).credentials("netrc: true").yaml());
+    lab.run().status(2).stderr_has("home/.netrc` cannot be read").done();
+    let entry = "machine elsewhere login x password y\nmachine 127.0.0.1 login jane password hunter2-of-jane\n";
+    for mode in [0o644, 0o640, 0o604, 0o620] {
+        netrc(&lab, "home/.netrc", entry, mode);
+        lab.run().status(2).stderr_has("by others").stderr_has("chmod 600").stderr_has("job.yaml:3:").done();
+    }
+    netrc(&lab, "home/.netrc", "machine elsewhere login x password y\n", 0o600);
+    lab.run().status(2).stderr_has("has no login for `127.0.0.1`").done();
+    assert!(server.requests().is_empty());
+
+    netrc(&lab, "home/.netrc", entry, 0o600);
+    lab.run().done();
+    netrc(&lab, "own", "default login jane password hunter2-of-jane", 0o400);
+    lab.sunhaul(&["plan", "--list", "job.yaml", "--archive", "other"])
+        .env("NETRC", "own")
+        .stdout_has("sharp_720s")
+        .chatty()
+        .done();
+    assert_eq!(server.requests().len(), 3);
+    for request in server.requests() {
+        assert_eq!(request.header("authorization"), Some("Basic amFuZTpodW50ZXIyLW9mLWphbmU="));
+    }
+    for secret in SECRETS {
+        assert!(!String::from_utf8_lossy(&lab.read("report.json")).contains(secret));
+    }
+}
