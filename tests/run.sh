@@ -16,6 +16,10 @@ strace -f true | strace | power_cut::
 f=$(mktemp) && truncate -s 4M $f && /usr/sbin/mkfs.ext4 -q $f && unshare --mount mount -o loop $f /mnt; s=$?; rm $f; exit $s | - | power_cut::
 unshare --mount mount -t tmpfs none /mnt | - | d_01_a_full_disk
 strace -V | strace | torture::
+strace -V | strace | faults::local::d_05
+faketime -f +0s true | faketime | faults::local::d_13
+faketime -f +0s true | faketime | faults::local::n_10
+unshare --mount mount -t tmpfs none /mnt | - | faults::mounted::
 '
 
 usage() {
@@ -31,7 +35,9 @@ usage: tests/run.sh [--install] [--kills N] [--help] [FILTER...]
   --help      show this
 
 As root on Debian or Ubuntu, missing programs are installed first. Where one stays missing, its tests are left out
-and named; with CI=true that is a failure. A test that mounts is left out, and named, where the user may not. The last lines are cargo's own results.
+and named; with CI=true that is a failure. A test that mounts is left out, and named, where the user may not.
+Before cargo's results of the integration tests stands what became of each fault of tests/it/faults/ids.txt. The last
+lines are cargo's own results.
 HELP
 }
 
@@ -73,7 +79,7 @@ missing() {
 
 lacking="$(missing)"
 if [ -n "$lacking" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-  mapfile -t packages < <(cut -d'|' -f1 <<<"$lacking" | grep -vx -e -)
+  mapfile -t packages < <(cut -d'|' -f1 <<<"$lacking" | grep -vx -e - | sort -u)
   if [ ${#packages[@]} -gt 0 ]; then
     echo "installing: ${packages[*]}" >&2
     export DEBIAN_FRONTEND=noninteractive
@@ -103,5 +109,38 @@ if [ "$only_install" = true ]; then
   exit 0
 fi
 
+# What became of each fault that has a name, told before the results of the binary that has its tests.
+outcomes() {
+  awk -v all="$1" '
+    BEGIN {
+      while ((getline line <"tests/it/faults/ids.txt") > 0) {
+        id = substr(line, 1, 4); ids[++count] = id; what[id] = substr(line, 6)
+        key = tolower(id); sub(/-/, "_", key); pattern[id] = "(^|[:_])" key "(_|$)"
+      }
+      while ((getline line <"README.md") > 0) {
+        if (line ~ /^## /) within = line ~ /^## Limits/
+        if (within) for (i = 1; i <= count; i++) if (index(line, ids[i])) limit[ids[i]] = 1
+      }
+    }
+    /^test .* \.\.\. / {
+      for (i = 1; i <= count; i++) if ($2 ~ pattern[ids[i]]) {
+        id = ids[i]
+        if (/ \.\.\. ok$/) { ok[id]++; seen = 1 } else if (/ \.\.\. FAILED$/) { failed[id]++; seen = 1 }
+      }
+    }
+    /^test result:/ && integration && seen {
+      for (i = 1; i <= count; i++) {
+        id = ids[i]
+        told = failed[id] ? "FAILED" : ok[id] ? "ok, " ok[id] (ok[id] > 1 ? " tests" : " test") : limit[id] ? "see the README'"'"'s limits" : "left out"
+        if (all || ok[id] || failed[id]) printf "%s %s: %s\n", id, what[id], told
+      }
+      print ""
+    }
+    /^test (faults|house)::/ { integration = 1 }
+    { print; fflush() }'
+}
+
 # One command for all: the tests marked `ignored` need a program of the list above, and it is there.
-exec cargo test --locked --no-fail-fast -- --include-ignored "${skips[@]}" "${filters[@]}"
+# Most tests wait more than they work, so twice as many run at once as there are processors.
+cargo test --locked --no-fail-fast -- --include-ignored --test-threads "$((2 * $(nproc)))" "${skips[@]}" "${filters[@]}" |
+  outcomes "$([ ${#filters[@]} -gt 0 ] || echo all)"

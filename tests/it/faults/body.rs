@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::{
-    BEGUN, FROM, KEPT, SERIES, fails, fails_in_two_ways, is_harmless, recovers, recovers_in_time, trial, trial_after,
+    BEGUN, FROM, KEPT, SERIES, fails, fails_in_two_ways, is_harmless, is_seen_through, recovers, recovers_in_time,
+    trial, trial_after,
 };
 use crate::lab::{Answer, Ending, Item, Job, Lab, Server};
 
@@ -60,7 +61,7 @@ fn b_03_where_nothing_proves_it_a_body_without_length_is_no_file() {
 
 #[test]
 fn b_04_what_comes_after_the_length_is_not_taken_for_the_file() {
-    is_harmless(&[
+    is_seen_through(&[
         ("text after the length", |file| file.tail("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyou")),
         ("chunks after the last", |file| file.chunked().ending(Ending::Closed).tail("X: y\r\n\r\n5\r\nagain\r\n")),
     ]);
@@ -263,7 +264,7 @@ fn b_15_a_flipped_bit_is_found_by_the_files_own_checksum() {
 #[test]
 fn b_16_an_endless_body_ends() {
     const CHUNKS: super::Fault = |file| file.chunked().ending(Ending::Endless);
-    is_harmless(&[("beyond its length", |file| file.ending(Ending::Endless))]);
+    is_seen_through(&[("beyond its length", |file| file.ending(Ending::Endless))]);
     recovers(&[("in chunks", CHUNKS), ("until close", |file| file.until_close().ending(Ending::Endless))]);
     fails_in_two_ways(&[("in chunks", CHUNKS)], 1, "fits-structure", "too-long");
 }

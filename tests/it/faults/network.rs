@@ -68,7 +68,7 @@ fn n_01_a_reset_at_any_byte_is_gone_on_with() {
         ("at byte 1", |file| file.ending(Ending::Reset(1))),
         ("at byte 12,345", |file| file.ending(Ending::Reset(12_345))),
         ("at byte 65,537", |file| file.ending(Ending::Reset(65_537))),
-        ("at byte 99,998", |file| file.ending(Ending::Reset(99_998))),
+        ("at byte 99,000", |file| file.ending(Ending::Reset(99_000))),
     ]);
     fails_in_two_ways(&[("at byte 12,345", |file| file.ending(Ending::Reset(12_345)))], 4, "truncated", "truncated");
     fails(&[("in the status line", |_| Answer::raw("HTTP/1.1 2").ending(Ending::Reset(10)))], 4, "unreachable");

@@ -62,7 +62,7 @@ fn claimed(file: Answer, total: &str) -> Answer {
 }
 
 #[test]
-fn r_00_an_honest_answer_is_gone_on_with() {
+fn an_honest_answer_is_gone_on_with() {
     let ended = is_resumed(goes_on(trial(&[("none", |file| file)])));
     for file in &ended.trial.files {
         let asked = ended.requests_for(file);
