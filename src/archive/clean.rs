@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::NaiveDate;
 
 use super::journal::Journal;
-use super::{Archive, Error, STATE};
+use super::{Archive, Error, STAGING, STATE};
 use crate::manifest::SeriesId;
 
 /// What `clean` removed, or would not.
@@ -44,6 +44,10 @@ impl Archive {
         }
         for (series, date) in days {
             self.clean_day(&series, date, &mut cleaned)?;
+        }
+        let staging = self.tree.path(STAGING);
+        if staging.is_dir() {
+            empty(&staging, &mut cleaned)?;
         }
         Ok(cleaned)
     }

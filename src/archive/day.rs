@@ -97,6 +97,12 @@ pub struct DayWork {
 impl Archive {
     /// The digest of a regular file below the root; `None` when there is none.
     fn hash(&self, path: &str) -> Result<Option<Digest>, Error> {
+        let digest = self.open_plain(path)?.map(digest_of).transpose();
+        digest.map_err(|e| Error::storage("read", self.tree.path(path), e))
+    }
+
+    /// A regular file below the root; `None` when there is none.
+    fn open_plain(&self, path: &str) -> Result<Option<File>, Error> {
         let (dir, name) = self.tree.place(path)?;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match fs::openat(&*dir, name, flags, Mode::empty()) {
@@ -104,11 +110,8 @@ impl Archive {
             Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => return Ok(None),
             Err(e) => return Err(Error::storage("read", self.tree.path(path), e.into())),
         };
-        let failed = |e| Error::storage("read", self.tree.path(path), e);
-        if !file.metadata().map_err(failed)?.is_file() {
-            return Ok(None);
-        }
-        digest_of(file).map(Some).map_err(failed)
+        let meta = file.metadata().map_err(|e| Error::storage("read", self.tree.path(path), e))?;
+        Ok(meta.is_file().then_some(file))
     }
 }
 
@@ -258,7 +261,7 @@ impl DayWork {
                 staged.discard()?;
                 return Ok(Published::Kept);
             }
-            self.must_be_ours(path, found, ground.as_ref())?;
+            self.must_be_ours(path, found, ground.as_ref(), &staged)?;
             self.withdraw()?;
             replaced = self.retire(path.as_str())?;
         }
@@ -293,17 +296,30 @@ impl DayWork {
     }
 
     /// Refuses to displace what is not this day's own, and what another day names with the bytes that are there.
-    fn must_be_ours(&self, path: &RelativePath, found: Option<Digest>, ground: Option<&Ground>) -> Result<(), Error> {
+    fn must_be_ours(
+        &self,
+        path: &RelativePath,
+        found: Option<Digest>,
+        ground: Option<&Ground>,
+        staged: &Staged,
+    ) -> Result<(), Error> {
         if let Some(ground) = ground {
             let others = ground.owners(&self.archive, (&self.series, self.date), &[path.to_string()])?;
             if let Some(other) = others.into_values().find(|other| other.sha256 == found) {
                 return Err(Error::Claimed { path: path.to_string(), by: other.day });
             }
         }
-        let is_lost_write = || self.after_crash && self.archive.tree.length(path.as_str()) == Some(0);
         // What is no plain file was never ours.
-        let is_ours = found.is_some() && (self.lock_ours().contains(path.as_str()) || is_lost_write());
+        let is_ours = found.is_some()
+            && (self.lock_ours().contains(path.as_str()) || (self.after_crash && self.is_lost_write(path, staged)?));
         if is_ours { Ok(()) } else { Err(Error::Occupied { path: path.to_string() }) }
+    }
+
+    /// True when a path holds what may be left of these very bytes when the machine goes down.
+    fn is_lost_write(&self, path: &RelativePath, staged: &Staged) -> Result<bool, Error> {
+        let found = self.archive.open_plain(path.as_str())?;
+        let is_left = found.map_or(Ok(false), |found| staged.may_have_left(&found));
+        is_left.map_err(|e| Error::storage("read", self.archive.tree.path(path.as_str()), e))
     }
 
     /// Takes over files that were found at their paths with their bytes. Whose they are does not change.

@@ -52,6 +52,8 @@ pub(super) enum Entry {
     Retire { path: String },
     /// It is gone from there: what the path holds from now on is somebody else's, until a line says otherwise.
     Retired { path: String },
+    /// The machine went down since an earlier go, and the lines that would tell may be lost with what they named.
+    Crashed {},
     /// A sync failed: nothing above may be trusted, though all of it is ours.
     Unsynced {},
     /// The listing was empty at this instant, past settle.
@@ -190,7 +192,10 @@ impl Journal {
         };
         // One that was begun and holds nothing has lost its lines.
         told.crashed |= !self.is_new && told.whole == 0;
-        self.append(&[Entry::head(spec, job, false)])?;
+        let mut entries = vec![Entry::head(spec, job, false)];
+        // A later go must know it too, though it finds lines of this boot alone.
+        entries.extend(told.crashed.then_some(Entry::Crashed {}));
+        self.append(&entries)?;
         Ok(told)
     }
 

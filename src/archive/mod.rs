@@ -47,6 +47,9 @@ pub struct Archive {
 /// Where the archive keeps its own state, relative to the root.
 const STATE: &str = ".sunhaul";
 
+/// Where reports are written before they get their names.
+const STAGING: &str = ".sunhaul/work/staging";
+
 impl Archive {
     /// Opens the archive at `root` for writing; makes the root and its state directories when they are missing.
     ///
@@ -120,7 +123,9 @@ impl Archive {
     /// [`Error::Storage`].
     pub fn write_run_report(&self, run: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
         let name = format!("{run}.json");
-        self.tree.replace(&format!("{STATE}/runs"), &name, bytes, false)?;
+        // What a kill leaves of it is no report, and does not lie among them.
+        self.tree
+            .replace_with((STAGING, &name), (&format!("{STATE}/runs"), &name), false, |out| out.write_all(bytes))?;
         Ok(Archive::runs_path(&self.root).join(name))
     }
 

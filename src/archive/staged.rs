@@ -13,6 +13,9 @@ use super::{Error, Part, Validators};
 /// After so many bytes the kernel is asked to begin writing them out.
 const WRITE_OUT: u64 = 4 << 20;
 
+/// How much is compared at a time.
+const PIECE: usize = 64 * 1024;
+
 /// An open body: bytes are added in order, each at its own place. What is published is what was written here, whoever
 /// has the part's name meanwhile; two processes that hold one part against the rules write the same bytes to the same
 /// places.
@@ -113,6 +116,27 @@ impl Staged {
     pub(super) fn move_over(mut self, dir: &OwnedFd, name: &str) -> Result<(), Error> {
         self.keep(&Validators::default())?;
         self.part.move_over(dir, name)
+    }
+
+    /// True when a file holds what is left of these bytes when the machine goes down before they are on the disk: no more
+    /// than them, each of them right or never written.
+    pub(super) fn may_have_left(&self, found: &File) -> std::io::Result<bool> {
+        let length = found.metadata()?.len();
+        if length > self.length {
+            return Ok(false);
+        }
+        let (mut left, mut due) = (vec![0; PIECE], vec![0; PIECE]);
+        let mut at = 0;
+        while at < length {
+            let piece = usize::try_from(length - at).unwrap_or(PIECE).min(PIECE);
+            found.read_exact_at(&mut left[..piece], at)?;
+            self.file.read_exact_at(&mut due[..piece], at)?;
+            if left[..piece].iter().zip(&due[..piece]).any(|(left, due)| left != due && *left != 0) {
+                return Ok(false);
+            }
+            at += piece as u64;
+        }
+        Ok(true)
     }
 
     /// One directory operation: a link never replaces.

@@ -109,8 +109,9 @@ enum State {
     Broken,
 }
 
-/// How many bytes go to the blocking thread at a time: enough that the hop costs nothing.
-const BATCH: usize = 512 * 1024;
+/// How many bytes go to the blocking thread at a time: enough that the hop costs nothing. One batch is being written
+/// while the next one comes: a kill loses both, and little more than half a MiB.
+const BATCH: usize = 256 * 1024;
 
 impl Pipe {
     pub(super) fn new(sink: Sink) -> Pipe {

@@ -9,6 +9,7 @@ mod job;
 mod server;
 mod sums;
 pub(crate) mod terminal;
+mod trace;
 mod trials;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub(crate) use fits::fits;
 pub(crate) use job::Job;
 pub(crate) use server::{Answer, Certificate, Ending, Item, Ranges, Request, Server, Speaks};
 pub(crate) use sums::{add_up, agree_with_the_tree};
+pub(crate) use trace::{Steps, Syscall};
 
 /// How long anything in a lab may take before it counts as hung.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

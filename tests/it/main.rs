@@ -13,9 +13,11 @@ mod archive; // what lies in the archive already: own files, damaged records, ot
 mod bad_input; // wrong manifests and storage that cannot be used
 mod changed; // days looked at again whose files changed upstream, or did not
 mod faults; // what can go wrong, with a name each: what a service, a network, a disk and an operator do
+mod kills; // killed with no warning at any moment, again and again
 mod log; // the records of `--log-format json`
 mod main_job; // a manifest becomes a verified archive, and a second run has nothing to do
 mod politeness; // the pace, as the server sees it
+mod power_cut; // what is on stable storage when the power goes, and what the next run makes of it
 mod rehearsal; // a service that does wrong on purpose, for anyone
 mod resume; // broken off by signal, kill and network, and gone on with
 mod second_look; // days whose listing is empty, and young ones

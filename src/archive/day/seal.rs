@@ -137,16 +137,18 @@ impl DayWork {
     pub(super) fn withdraw(&self) -> Result<(), Error> {
         let mut withdrawn = self.withdrawn.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(record) = self.before.as_ref().filter(|_| !*withdrawn) else { return Ok(()) };
-        let known: Vec<FileLine> = {
+        let (known, elsewhere): (Vec<FileLine>, Vec<FileLine>) = {
             let have = self.lock_have();
             let paths: HashSet<&str> = have.values().map(|line| line.path.as_str()).collect();
-            let files = record.files.iter().filter(|f| f.sha256.is_some());
-            // A line of now says more of its key and of its path.
-            files.filter(|f| !have.contains_key(&f.key) && !paths.contains(f.path.as_str())).cloned().collect()
+            // A line of now says more of its path.
+            let files = record.files.iter().filter(|f| f.sha256.is_some() && !paths.contains(f.path.as_str()));
+            files.cloned().partition(|f| !have.contains_key(&f.key))
         };
         let mut entries = vec![Entry::head(record.header.spec, &self.job, record.header.state == State::Provisional)];
         entries.extend(Entry::published(known));
         entries.push(Entry::head(self.spec, &self.job, self.young.load(Ordering::Relaxed)));
+        // A line of now says more of its key; what lies where the record had it is still ours.
+        entries.extend(elsewhere.into_iter().map(|file| Entry::Retire { path: file.path }));
         self.journal.append(&entries)?;
         // A power cut must not take both.
         self.journal.sync()?;

@@ -141,6 +141,7 @@ pub(super) fn tell(text: &[u8], (spec, own): (Digest, &str), boot_id: &str, path
                 told.ours.remove(&path);
                 fold.leave(&path);
             }
+            Entry::Crashed {} => told.crashed = true,
             Entry::Unsynced {} => fold.distrust(),
             Entry::Empty { at } => told.empty_at = is_same.then_some(at),
             Entry::Listed {} => told.empty_at = None,

@@ -120,9 +120,28 @@ fn only_what_a_lost_write_can_leave_is_displaced_after_a_crash() {
     let lab = Lab::new();
     lab.put("s/b", "");
     assert_eq!(publish(&lab.work("a"), "k2", "s/b", "two").unwrap_err().class(), Class::Occupied);
-    // A journal that lost all its lines tells of one too.
+    // A journal that lost all its lines tells of one too, and later goes know it.
     lab.put(JOURNAL, "");
+    drop(lab.work("a"));
     assert_eq!(publish(&lab.work("a"), "k2", "s/b", "two").unwrap(), Published::Replaced);
+}
+
+#[test]
+fn d_09_a_lost_write_leaves_no_more_bytes_than_were_written_each_right_or_zero() {
+    let lab = Lab::new();
+    lab.put(JOURNAL, "");
+    let work = lab.work("a");
+    for (nth, left) in ["", "t", "tw", "t\0o", "\0\0o", "\0"].into_iter().enumerate() {
+        let path = format!("s/{nth}");
+        lab.put(&path, left);
+        assert_eq!(publish(&work, &path, &path, "two").unwrap(), Published::Replaced, "{left:?}");
+    }
+    for (nth, other) in ["two ", "to", "\0\0\0\0", "TWO"].into_iter().enumerate() {
+        let path = format!("s/other{nth}");
+        lab.put(&path, other);
+        assert_eq!(publish(&work, &path, &path, "two").unwrap_err().class(), Class::Occupied, "{other:?}");
+        assert_eq!(lab.text(&path), other);
+    }
 }
 
 #[test]

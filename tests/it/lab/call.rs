@@ -240,7 +240,19 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).expect("a process to signal");
     }
 
-    /// Kills it with no warning, as a power cut would.
+    /// Waits until it ends by itself, or until this moment; true when it has ended.
+    pub(crate) fn ends_before(&mut self, moment: Instant) -> bool {
+        loop {
+            let ended = self.child.try_wait().expect("a child").is_some();
+            let left = moment.saturating_duration_since(Instant::now());
+            if ended || left.is_zero() {
+                return ended;
+            }
+            std::thread::sleep(left.min(Duration::from_millis(1)));
+        }
+    }
+
+    /// Kills it with no warning.
     pub(crate) fn kill(mut self) {
         self.kill_all();
         self.child.wait().expect("an end");

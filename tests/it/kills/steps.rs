@@ -1,0 +1,122 @@
+//! The program killed right after each single step that changes the file system, for a job of two files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use sunhaul::digest::Digest;
+
+use crate::lab::{DayRecord, Item, Job, Lab, Server, Steps, fits};
+
+const DAY: &str = "2015-12-11";
+
+/// A file that is held without a name until it is whole, and one that is a part meanwhile.
+fn service() -> Server {
+    let server = Server::start();
+    for (name, side, date_obs) in [
+        ("sharp_720s_20151211_182208", 60, "2015-12-11T18:22:08.799999Z"),
+        ("sharp_720s_20151211_191808", 800, "2015-12-11T19:18:08.799999Z"),
+    ] {
+        server.file("sharp_720s", Item::new(name, date_obs), fits(7, side, date_obs));
+    }
+    server
+}
+
+/// Paths that may hold these bytes on the way.
+type Standing = BTreeSet<(String, Digest)>;
+
+/// What the archive must hold in the end.
+struct Due {
+    files: BTreeMap<String, Digest>,
+    record: DayRecord,
+}
+
+impl Due {
+    fn of(lab: &Lab) -> Due {
+        Due { files: lab.proved("data"), record: lab.day("data", "sharp_720s", DAY) }
+    }
+}
+
+/// Kills a run after each of its steps in turn, the run after it after a random one, and lets a third one end.
+fn sweep(prepare: impl Fn(&Lab), due: &Due, may_stand: &Standing) {
+    let seed: u64 = rand::random();
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut killed_after: BTreeSet<String> = BTreeSet::new();
+    loop {
+        let lab = Lab::new();
+        prepare(&lab);
+        let mut steps = Steps::default();
+        let killed = lab.stepped(&["run", "job.yaml"], "data").kill_after(|call| killed_after.insert(steps.next(call)));
+        let Some(step) = killed.and_then(|mut changes| changes.pop()) else {
+            assert_eq!(Due::of(&lab).files, due.files, "a run that only stops now and then");
+            break;
+        };
+        look(&lab, may_stand, &format!("killed after {step:?}"));
+        let mut left = rng.random_range(1..=killed_after.len());
+        let again = lab.stepped(&["run", "job.yaml"], "data").kill_after(|_| {
+            left = left.saturating_sub(1);
+            left == 0
+        });
+        let again = again.and_then(|mut changes| changes.pop());
+        let told = format!("seed {seed}, killed after {step:?}, and again after {again:?}");
+        look(&lab, may_stand, &told);
+        lab.run().done();
+        let Due { files, record } = Due::of(&lab);
+        assert_eq!((&files, &record), (&due.files, &due.record), "{told}");
+    }
+    for kind in ["openat", "write", "pwrite64", "linkat", "renameat", "renameat2", "unlinkat", "fsync"] {
+        assert!(killed_after.iter().any(|step| step.starts_with(kind)), "no kill after `{kind}`: {killed_after:?}");
+    }
+}
+
+/// Whatever has a final name is right, and a record that stands tells the truth.
+#[track_caller]
+fn look(lab: &Lab, may_stand: &Standing, told: &str) {
+    let files = lab.files("data");
+    for (path, digest) in &files {
+        assert!(may_stand.contains(&(path.clone(), *digest)), "{path} holds wrong bytes: {told}");
+    }
+    for day in lab.days("data") {
+        assert_eq!(day, format!("sharp_720s/{DAY}"), "{told}");
+        for file in lab.day("data", "sharp_720s", DAY).files {
+            let there = files.get(file["path"].as_str().expect("a path")).map(ToString::to_string);
+            assert_eq!(there.as_deref(), file["sha256"].as_str(), "the record names {file}: {told}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn d_07_a_kill_after_any_step_of_a_fresh_day_is_mended_by_the_next_run() {
+    let server = service();
+    let prepare = |lab: &Lab| lab.write("job.yaml", Job::at(&server.url()).yaml());
+    let lab = Lab::new();
+    prepare(&lab);
+    lab.run().done();
+    let due = Due::of(&lab);
+    sweep(prepare, &due, &due.files.clone().into_iter().collect());
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn d_07_a_kill_after_any_step_of_a_day_that_is_done_anew_is_mended_by_the_next_run() {
+    let server = service();
+    let manifest = |name| {
+        Job::at(&server.url()).yaml().replace("root: data", &format!("root: data, layout: \"{{series}}/{name}.fits\""))
+    };
+    // One file's hour is the other's minute: what is asked for now belongs where the other file lies.
+    let (before, after) = (manifest("{time:%H}"), manifest("{time:%M}"));
+    let prepare = |lab: &Lab| {
+        lab.write("job.yaml", &before);
+        lab.run().done();
+        lab.write("job.yaml", &after);
+    };
+    let lab = Lab::new();
+    prepare(&lab);
+    let mut may_stand: Standing = lab.files("data").into_iter().collect();
+    lab.run().done();
+    let due = Due::of(&lab);
+    assert!(lab.tree("data/.sunhaul/work/retired").len() == 2, "one file is displaced, another is no longer asked for");
+    may_stand.extend(due.files.clone());
+    sweep(prepare, &due, &may_stand);
+}
