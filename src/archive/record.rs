@@ -157,7 +157,7 @@ impl DayRecord {
     /// Sorts the files and works out counts and digest.
     #[must_use]
     pub fn new(lasting: Lasting, mut files: Vec<FileLine>) -> DayRecord {
-        files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()).then_with(|| a.key.cmp(&b.key)));
+        files.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()).then_with(|| a.key.cmp(&b.key)));
         let Lasting { job, series, date, scale, window, spec, state } = lasting;
         let (mut body, mut hasher) = (0, Hasher::default());
         for file in &files {

@@ -135,7 +135,10 @@ impl Facts {
                 self.totals.days.planned += planned;
                 self.totals.days.already_sealed += already_sealed;
             }
-            Event::DayListed { files, .. } => self.totals.files.listed += files,
+            Event::DayListed { day, files, .. } => {
+                self.totals.files.listed += files;
+                self.open(day).ends.reserve(usize::try_from(*files).unwrap_or_default());
+            }
             Event::FileDone { day, key, path, end } => {
                 if let Some(before) = self.open(day).ends.insert(key.clone(), end.clone()) {
                     self.totals.count(&before, u64::saturating_sub);
@@ -370,7 +373,7 @@ mod tests {
             Event::DayListed { day: day("2015-12-12"), files: 3, have: 0, bytes: None },
             Event::Quarantined { day: day("2015-12-12"), key: "c".into(), class: Class::FitsChecksum },
             Event::Quarantined { day: day("2015-12-12"), key: "c".into(), class: Class::FitsChecksum },
-            file("2015-12-12", "c", FileEnd::Failed(checksum)),
+            file("2015-12-12", "c", FileEnd::Failed(Box::new(checksum))),
             file("2015-12-12", "f", FileEnd::Fetched { bytes: 70, resumed_bytes: 0, restarted: true, replaced: false }),
             done("2015-12-12", DayState::Failed, None),
             done("2015-12-13", DayState::Provisional, None),
@@ -395,7 +398,7 @@ mod tests {
     fn a_file_that_ends_twice_is_counted_by_its_last_end() {
         let collector = collector();
         let fetched = FileEnd::Fetched { bytes: 70, resumed_bytes: 9, restarted: true, replaced: true };
-        let failed = FileEnd::Failed(failure::Failure::new(Class::Collision, "both want it"));
+        let failed = FileEnd::Failed(Box::new(failure::Failure::new(Class::Collision, "both want it")));
         collector.on(Event::DayListed { day: day("2015-12-11"), files: 2, have: 0, bytes: None });
         for (key, end) in [("a", fetched), ("b", failed.clone()), ("a", failed)] {
             collector.on(file("2015-12-11", key, end));
@@ -411,7 +414,7 @@ mod tests {
         collector.on(Event::Planned { planned: 2, already_sealed: 0 });
         for number in 0..1002 {
             let failure = failure::Failure::new(Class::NotFound, "404");
-            collector.on(file("2015-12-11", &format!("{number:04}"), FileEnd::Failed(failure)));
+            collector.on(file("2015-12-11", &format!("{number:04}"), FileEnd::Failed(Box::new(failure))));
         }
         let value = valid(&collector.snapshot());
         assert_eq!(value["run"]["result"], "running");

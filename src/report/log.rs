@@ -84,7 +84,7 @@ impl Log {
         match end {
             FileEnd::Failed(failure) => {
                 self.lost().entry(day.clone()).or_default().insert(failure.class);
-                let Failure { class, attempts, status, message, .. } = failure;
+                let Failure { class, attempts, status, message, .. } = &**failure;
                 file!(warn, class = %class, attempts, status, "{message}");
             }
             FileEnd::Absent if !self.is_quiet => file!(info, "the file is absent upstream"),

@@ -45,7 +45,7 @@ struct Missing {
     file: RemoteFile,
     path: Option<archive::RelativePath>,
     /// It is there from an earlier look, and asked for only in case that it changed.
-    kept: Option<FileLine>,
+    kept: Option<Box<FileLine>>,
 }
 
 pub(super) async fn work(run: &Arc<Run>, todo: &Todo) -> Ended {
@@ -143,7 +143,7 @@ async fn try_work(
             day: done.day.clone(),
             key: key.clone(),
             path: path.clone(),
-            end: FileEnd::Failed(failure.clone()),
+            end: FileEnd::Failed(Box::new(failure.clone())),
         });
     }
     if run.halt.is_cancelled() && failed.is_empty() {
@@ -153,6 +153,8 @@ async fn try_work(
         done.error = failed.values().find(|(_, f)| f.class == Class::HostGivenUp).map(|(_, f)| f.clone());
         return Ok(Went::Through);
     }
+    // Sealing needs the memory.
+    drop(claims);
     let state = if is_final { State::Sealed } else { State::Provisional };
     let record = seal(run, opened, todo, day_work, SealedBy { keys, absent, state }).await?;
     tell_record(done, &record);
@@ -277,7 +279,8 @@ fn sort(
     let mut claims = claims.lock().unwrap_or_else(PoisonError::into_inner);
     let mut failed = Failures::new();
     let mut have = Vec::new();
-    let mut missing = Vec::new();
+    // As long as the listing: grown step by step it would hold twice as much.
+    let mut missing = Vec::with_capacity(listed.files.len());
     let mut adopted = Vec::new();
     for file in listed.files {
         let there = work.have(&file.key);
@@ -315,7 +318,7 @@ fn sort(
             continue;
         }
         adopted.extend(sure.map(|prior| prior.line.clone()));
-        let kept = kept.map(|prior| prior.line.clone());
+        let kept = kept.map(|prior| Box::new(prior.line.clone()));
         missing.push(Missing { file, path, kept });
     }
     adopted.retain(|line| !failed.contains_key(&line.key));

@@ -115,7 +115,7 @@ pub enum FileEnd {
     /// Upstream does not have it, for good.
     Absent,
     /// Given up.
-    Failed(Failure),
+    Failed(Box<Failure>),
 }
 
 /// How a day ended.

@@ -23,7 +23,7 @@ pub(super) struct Work {
     /// Its path, when the listing or an earlier look told it.
     pub(super) path: Option<RelativePath>,
     /// It is there from an earlier look, and asked for only in case that it changed.
-    pub(super) kept: Option<FileLine>,
+    pub(super) kept: Option<Box<FileLine>>,
     /// The day's listing is final: what is not there will not come.
     pub(super) is_final: bool,
 }
@@ -112,7 +112,7 @@ impl Work {
 
     /// Keeps the file of before. `None` when it is not there any more.
     fn keep(&mut self) -> Option<Ended> {
-        let line = self.kept.take()?;
+        let line = *self.kept.take()?;
         let path = RelativePath::from_record(&line.path)?;
         if let Some(crossed) = self.claim(&path, &line.key) {
             return Some(crossed);
@@ -154,7 +154,7 @@ impl Work {
             client: &opened.client,
             file,
             part: &part,
-            kept: self.kept.as_ref(),
+            kept: self.kept.as_deref(),
             verify: self.run.manifest.verify,
             received: &received,
         };

@@ -310,8 +310,12 @@ mod tests {
             attempts: 6,
             ..Failure::new(Class::Html, "http://localhost:8001/b: a web page\u{1b}[2J; hint: is it up?")
         };
-        let full =
-            || FileEnd::Failed(Failure::new(Class::Storage, "could not write `c`: no storage space; hint: free some"));
+        let full = || {
+            FileEnd::Failed(Box::new(Failure::new(
+                Class::Storage,
+                "could not write `c`: no storage space; hint: free some",
+            )))
+        };
         let resumed = FileEnd::Fetched { bytes: 9, resumed_bytes: 4, restarted: false, replaced: false };
         let done = |date: &str, state, error| {
             Event::DayDone(DayDone {
@@ -343,7 +347,12 @@ mod tests {
             Event::Retrying { day: day("2015-12-11"), key: None, failure: throttled, wait_seconds: 12.0 },
             Event::Received { day: day("2015-12-11"), bytes: 10 },
             Event::Quarantined { day: day("2015-12-11"), key: "b\n".into(), class: Class::Html },
-            Event::FileDone { day: day("2015-12-11"), key: "b\n".into(), path: None, end: FileEnd::Failed(lost) },
+            Event::FileDone {
+                day: day("2015-12-11"),
+                key: "b\n".into(),
+                path: None,
+                end: FileEnd::Failed(Box::new(lost)),
+            },
             done("2015-12-11", DayState::Failed, None),
             done("2015-12-12", DayState::Sealed, None),
             Event::FileDone { day: day("2015-12-13"), key: "c".into(), path: None, end: full() },

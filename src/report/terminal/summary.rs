@@ -264,7 +264,12 @@ mod tests {
                 ..failure::Failure::new(Class::FitsChecksum, "HDU 1: DATASUM does not match")
             };
             let path = (number > 0).then(|| format!("sharp_720s/2015/12/11/{number}.fits"));
-            events.push(Event::FileDone { day: day(), key: number.to_string(), path, end: FileEnd::Failed(failure) });
+            events.push(Event::FileDone {
+                day: day(),
+                key: number.to_string(),
+                path,
+                end: FileEnd::Failed(Box::new(failure)),
+            });
         }
         events.push(Event::FileDone {
             day: day(),
@@ -303,7 +308,7 @@ mod tests {
         let lost = |number: usize| {
             let full = format!("could not write `{number}.fits`: no storage space; hint: free some space");
             let failure = failure::Failure::new(Class::Storage, full);
-            Event::FileDone { day: day(), key: number.to_string(), path: None, end: FileEnd::Failed(failure) }
+            Event::FileDone { day: day(), key: number.to_string(), path: None, end: FileEnd::Failed(Box::new(failure)) }
         };
         let collector = collector(&(0..7).map(lost).collect::<Vec<_>>());
         let text = words(&collector, RunResult::Incomplete, 5, Verbosity::Quiet).unwrap();
