@@ -31,7 +31,7 @@ usage: tests/run.sh [--install] [--kills N] [--help] [FILTER...]
   FILTER      run only the tests whose name holds one of these words
   --install   install the programs that tests start (Debian or Ubuntu, as root), run nothing
   --kills N   kill runs N times with no warning and look at what they leave, run nothing else; progress goes to
-              standard error. 10000 take half an hour on two cores. SUNHAUL_KILLS_SEED=S gives the same odds again
+              standard error. 10000 take some 15 minutes on two idle cores. SUNHAUL_KILLS_SEED=S draws the same odds
   --help      show this
 
 As root on Debian or Ubuntu, missing programs are installed first. Where one stays missing, its tests are left out
