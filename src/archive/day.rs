@@ -89,7 +89,7 @@ pub struct DayWork {
     prior: BTreeMap<String, Prior>,
     /// Paths that the day's own record names, or that got their file from us: they may be displaced.
     ours: Mutex<HashSet<String>>,
-    /// The machine went down since an earlier go: an empty file may be a write that was lost.
+    /// The machine went down since an earlier go: a file of right or zero bytes may be a write that was lost.
     after_crash: bool,
     empty_at: Option<DateTime<Utc>>,
 }
