@@ -86,9 +86,9 @@ fn yaml(schema: &Json, value: &Json) -> String {
             format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
         Json::Array(items) => {
-            format!("[{}]", items.iter().map(|item| yaml(&Json::Null, item)).collect::<Vec<_>>().join(", "))
+            format!("[{}]", items.iter().map(|item| yaml(&schema["items"], item)).collect::<Vec<_>>().join(", "))
         }
-        Json::String(text) if text.contains([':', '{', ',', '#']) => format!("\"{text}\""),
+        Json::String(text) if text.contains([':', '{', ',', '#', '*']) => format!("\"{text}\""),
         Json::String(text) => text.clone(),
         // Numbers so large are bits.
         Json::Number(number) => match number.as_u64() {

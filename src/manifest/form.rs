@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use schemars::{JsonSchema, json_schema};
 use serde::Deserialize;
 use url::Url;
 
+use super::glob::Glob;
 use super::model;
 use super::node::Wrong;
 use super::typed::Typed;
@@ -65,6 +67,20 @@ pub(super) struct Job {
     #[schemars(example = ["size", "fits", "magic"])]
     #[serde(default)]
     pub(super) verify: Typed<Vec<Typed<Check>>>,
+    /// How much of the archive the job's lock names.
+    #[schemars(example = serde_json::json!({ "detail": "files" }))]
+    #[serde(default)]
+    pub(super) lock: Typed<JobLock>,
+    /// When two versions of a file count as the same one. Default: bytes.
+    #[schemars(example = &"fits-data")]
+    #[serde(default)]
+    pub(super) identity: Typed<Identity>,
+    /// Files that are bad at their source: where one fails for good, its day is sealed without it.
+    #[schemars(example = serde_json::json!([
+        { "series": "cea", "day": "2015-12-12", "file": "*.Bt.fits", "reason": "truncated at the source" }
+    ]))]
+    #[serde(default)]
+    pub(super) accept: Typed<Vec<Typed<Accept>>>,
 }
 
 /// A kind of source, named by its one key.
@@ -332,6 +348,60 @@ pub(super) enum Check {
     Magic,
 }
 
+/// The job's lock.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct JobLock {
+    /// What it names: every file, days alone, or files up to 50,000 of them and then days. Default: auto.
+    #[schemars(example = &"day")]
+    #[serde(default)]
+    pub(super) detail: Typed<Detail>,
+}
+
+/// What a lock names.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum Detail {
+    /// Files up to 50,000 of them, then days alone.
+    Auto,
+    /// Every file.
+    Files,
+    /// Days alone.
+    Day,
+}
+
+/// When two versions of a file count as the same one.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub(super) enum Identity {
+    /// When every byte is the same.
+    Bytes,
+    /// When they are the same record and the data of each HDU are the same; header cards may differ.
+    FitsData,
+}
+
+/// Files of one day that may be missing.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct Accept {
+    /// The id of their series.
+    #[schemars(example = &"cea")]
+    pub(super) series: Typed<Component>,
+    /// Their day.
+    #[schemars(example = &"2015-12-12")]
+    pub(super) day: Typed<Day>,
+    /// Their name, with `*` and `?`; with a `/` in it, their path below the archive's root.
+    #[schemars(example = "*.Bt.fits")]
+    pub(super) file: Typed<Pattern>,
+    /// Why they may be missing; goes into the record and the lock.
+    #[schemars(example = "truncated at the source, told 2026-01-08")]
+    pub(super) reason: Typed<Reason>,
+}
+
 /// Declares a value with a grammar of its own: how the reader asks for it, how it is read, and its schema.
 macro_rules! scalar {
     ($($(#[doc = $doc:literal])+ $name:ident($inner:ty) as $ask:ident($asked:ty) = $read:expr, $schema:tt;)+) => {$(
@@ -390,6 +460,15 @@ scalar! {
         "type": "string",
         "pattern": "^([0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}.*)?|today(-[0-9]+d)?)$",
     };
+    /// A day of the calendar.
+    Day(NaiveDate) as Raw(String) = |text| units::day(text),
+        { "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" };
+    /// A pattern for the names or paths of files.
+    Pattern(Glob) as Strict(String) = |text| Glob::parse(text),
+        { "type": "string", "minLength": 1, "maxLength": 500, "pattern": "^[^/\\[\\]{}\\\\]+(/[^/\\[\\]{}\\\\]+)*$" };
+    /// Why something is as it is, in one line.
+    Reason(String) as Strict(String) = |text| units::reason(text),
+        { "type": "string", "minLength": 1, "maxLength": 500, "pattern": "[^ ]" };
     /// A stretch of time.
     Span(Duration) as Raw(String) = |text| units::duration(text),
         { "type": "string", "pattern": "^[0-9]+ *[smhd]$" };

@@ -1,11 +1,13 @@
 //! What a job asks for: the manifest's model, its parser, its diagnostics, its schema.
 
+mod accept;
 pub mod cadence;
 mod credentials;
 mod diagnostic;
 mod example;
 mod excerpt;
 mod form;
+mod glob;
 pub mod manners;
 pub mod model;
 pub(crate) mod nearest;
@@ -21,11 +23,13 @@ pub(crate) mod units;
 mod variable;
 mod veil;
 
+pub use accept::Accept;
 pub use credentials::{Credentials, Login, Netrc, NoLogin};
 pub use diagnostic::{Diagnostic, Diagnostics};
+pub use glob::Glob;
 pub use model::{
-    ArchiveSpec, Bandwidth, Bound, Embedded, Filters, Hmi, Limits, LockMode, Manifest, Quality, Range, Rate, Retry,
-    Series, SeriesId, SourceSpec, Timeouts, Verify,
+    ArchiveSpec, Bandwidth, Bound, Embedded, Filters, Hmi, Identity, Limits, LockDetail, LockMode, LockSpec, Manifest,
+    Quality, Range, Rate, Retry, Series, SeriesId, SourceSpec, Timeouts, Verify,
 };
 pub use parse::{Environment, load, load_with_secrets, parse};
 pub use template::Template;

@@ -10,9 +10,10 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use url::Url;
 
-use super::{Credentials, Template, credentials};
+use super::{Accept, Credentials, Template, credentials};
 use crate::day::{Day, Scale, Window};
 use crate::digest::Digest;
+use crate::untrusted::escape;
 
 /// One job: one manifest, checked.
 #[derive(Debug, Clone)]
@@ -37,6 +38,12 @@ pub struct Manifest {
     pub settle: Duration,
     /// Which checks a body must pass besides its length.
     pub verify: Verify,
+    /// The job's lock.
+    pub lock: LockSpec,
+    /// When two versions of a file count as the same one.
+    pub identity: Identity,
+    /// The files that are bad at their source.
+    pub accept: Vec<Accept>,
     /// The series, in the manifest's order; ids are unique.
     pub series: Vec<Series>,
 }
@@ -143,6 +150,35 @@ impl Default for Verify {
     fn default() -> Verify {
         Verify { fits: true, magic: true }
     }
+}
+
+/// The job's lock: the file beside the manifest that says what every file must be. It is no lock against processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LockSpec {
+    /// What it names.
+    pub detail: LockDetail,
+}
+
+/// What a lock names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LockDetail {
+    /// Files up to 50,000 of them, then days alone.
+    #[default]
+    Auto,
+    /// Every file.
+    Files,
+    /// Days alone.
+    Day,
+}
+
+/// When two versions of a file count as the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Identity {
+    /// When every byte is the same.
+    #[default]
+    Bytes,
+    /// When they are the same record and the data of each HDU are the same.
+    FitsData,
 }
 
 /// A series' id: a safe path component, unique in the manifest.
@@ -302,6 +338,9 @@ impl Manifest {
         let is_alone = self.series.len() < 2;
         let shared = self.series.iter().filter(|series| !is_alone && !series.layout.names_series());
         let in_the_clear = credentials::in_the_clear(&self.series);
+        let beside = self.accept.iter().filter(|accept| {
+            self.series.iter().any(|series| series.id == accept.series && accept.is_beside(&series.range))
+        });
         shared
             .map(|series| {
                 format!(
@@ -310,6 +349,10 @@ impl Manifest {
                 )
             })
             .chain(in_the_clear)
+            .chain(beside.map(|accept| {
+                let Accept { series, day, file, .. } = accept;
+                format!("`accept` names `{}` of {series} {day}, a day that the job does not ask for", escape(&file.to_string()))
+            }))
             .collect()
     }
 }

@@ -142,14 +142,11 @@ impl de::Error for Wrong {
 }
 
 /// Keys that the design knows and this version does not: form, key, what to do instead.
-const NOT_YET: &[(&str, &str, &str)] = &[
-    (
-        "Hmi",
-        "tunnel",
-        "open the port mapping by hand (`ssh -N -L 8001:cluster:8001 gateway`) and write `url: \"http://localhost:8001\"`",
-    ),
-    ("Job", "accept", "remove it; a day with a file that is bad at the source stays failed until then"),
-];
+const NOT_YET: &[(&str, &str, &str)] = &[(
+    "Hmi",
+    "tunnel",
+    "open the port mapping by hand (`ssh -N -L 8001:cluster:8001 gateway`) and write `url: \"http://localhost:8001\"`",
+)];
 
 /// Kinds of sources that the design knows and this version does not.
 const KINDS_NOT_YET: &[&str] = &["jsoc", "medoc", "index", "template", "hapi"];
@@ -193,6 +190,9 @@ impl<'a> Reader<'a> {
             let wrong = Wrong::expected("a mapping (`key: value` lines)", self.node);
             return Err(match self.node.value {
                 Value::Null => wrong.hint("an empty mapping is written `{}`"),
+                Value::Text(ref text) if form == "JobLock" && matches!(text.as_str(), "none" | "flock") => {
+                    wrong.hint(format!("how days are locked against other processes is `archive: {{ lock: {text} }}`"))
+                }
                 _ => wrong,
             });
         };

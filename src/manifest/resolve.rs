@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::accept;
 use super::cadence;
 use super::credentials::{self, Netrc};
 use super::diagnostic::{Finding, Span};
 use super::form;
 use super::manners;
 use super::model::{
-    ArchiveSpec, Bound, Embedded, Filters, Hmi, Limits, LockMode, Manifest, Quality, Range, Retry, Series, SeriesId,
-    SourceSpec, Timeouts, Verify,
+    ArchiveSpec, Bound, Embedded, Filters, Hmi, Identity, Limits, LockDetail, LockMode, LockSpec, Manifest, Quality,
+    Range, Retry, Series, SeriesId, SourceSpec, Timeouts, Verify,
 };
 use super::node::{Node, Value};
 use super::template::Template;
@@ -107,6 +108,7 @@ impl Resolver<'_> {
             self.note(Finding::new(*at, message).hint("write `contact: you@example.org`: it is sent as `From`"));
         }
         let limits = self.limits(job.limits.value(), &sources);
+        let accept = accept::read(job, self.findings);
         let retry = job.retry.value();
         let timeouts = job.timeouts.value();
         Some(Manifest {
@@ -126,6 +128,12 @@ impl Resolver<'_> {
             },
             settle: job.settle.value().map_or(SETTLE, |settle| settle.0),
             verify: verify(job.verify.value()),
+            lock: LockSpec { detail: detail(job.lock.value().and_then(|lock| lock.detail.value())) },
+            identity: match job.identity.value() {
+                Some(form::Identity::FitsData) => Identity::FitsData,
+                Some(form::Identity::Bytes) | None => Identity::Bytes,
+            },
+            accept,
             series: resolved,
         })
     }
@@ -440,6 +448,14 @@ fn verify(checks: Option<&Vec<Typed<form::Check>>>) -> Verify {
     let Some(checks) = checks else { return Verify::default() };
     let has = |check| checks.iter().any(|given| given.value() == Some(&check));
     Verify { fits: has(form::Check::Fits), magic: has(form::Check::Magic) }
+}
+
+fn detail(detail: Option<&form::Detail>) -> LockDetail {
+    match detail {
+        Some(form::Detail::Files) => LockDetail::Files,
+        Some(form::Detail::Day) => LockDetail::Day,
+        Some(form::Detail::Auto) | None => LockDetail::Auto,
+    }
 }
 
 fn is_public(spec: &SourceSpec) -> bool {

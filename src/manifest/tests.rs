@@ -46,6 +46,9 @@ fn defaults_fill_in_what_a_small_manifest_leaves_out() {
     assert_eq!(manifest.timeouts.stall, Duration::from_secs(30));
     assert_eq!(manifest.settle, Duration::from_hours(72));
     assert_eq!(manifest.verify, Verify { fits: true, magic: true });
+    assert_eq!(manifest.lock, LockSpec { detail: LockDetail::Auto });
+    assert_eq!(manifest.identity, Identity::Bytes);
+    assert!(manifest.accept.is_empty());
     let [series] = manifest.series.as_slice() else { panic!("one series") };
     assert_eq!((series.id.0.as_str(), series.name.as_str()), ("sharp_720s", "sharp_720s"));
     assert_eq!(*series.source, SourceSpec::Embedded(Embedded { seed: 0 }));
@@ -67,6 +70,12 @@ fn every_key_of_the_form_arrives_in_the_model() {
     assert_eq!(manifest.timeouts.stall, Duration::from_secs(40));
     assert_eq!(manifest.settle, Duration::from_hours(24));
     assert_eq!(manifest.verify, Verify { fits: true, magic: false });
+    assert_eq!(manifest.lock, LockSpec { detail: LockDetail::Day });
+    assert_eq!(manifest.identity, Identity::FitsData);
+    let [accept] = manifest.accept.as_slice() else { panic!("one entry") };
+    assert_eq!((accept.series.0.as_str(), accept.day.to_string().as_str()), ("cea", "2015-12-12"));
+    assert_eq!(accept.reason, "truncated at the source, told 2026-01-08");
+    assert!(accept.file.matches("cea/377/20151212_000000_TAI.Bt.fits"));
     let [first, second] = manifest.series.as_slice() else { panic!("two series") };
     let SourceSpec::Hmi(hmi) = &*first.source else { panic!("hmi") };
     assert_eq!(hmi.url.as_str(), "http://localhost:8001/base/");
@@ -118,6 +127,22 @@ fn a_layout_without_series_is_a_warning_when_there_are_several() {
 }
 
 #[test]
+fn accepting_a_file_of_a_day_that_is_never_asked_for_is_a_warning() {
+    let warnings = |day: &str, range: &str| {
+        let accept =
+            format!("accept: [{{ series: sharp_720s, day: {day}, file: \"*.fits\", reason: \"truncated\" }}]\n");
+        good(&(SMALL.replace("{ start: 2015-12-11, end: 2015-12-14 }", range) + &accept)).warnings()
+    };
+    let fixed = "{ start: 2015-12-11T18:00, end: 2015-12-14 }";
+    assert!(warnings("2015-12-11", fixed).is_empty() && warnings("2015-12-13", fixed).is_empty());
+    let told = warnings("2015-12-10", fixed);
+    assert_eq!(told, ["`accept` names `*.fits` of sharp_720s 2015-12-10, a day that the job does not ask for"]);
+    assert_eq!(warnings("2015-12-14", fixed).len(), 1);
+    // Nobody knows what `today` will be.
+    assert!(warnings("2031-01-01", "{ start: 2015-12-11, end: today }").is_empty());
+}
+
+#[test]
 fn a_limit_above_a_public_ceiling_is_fine_beside_a_private_host_or_with_an_agreement() {
     let public = "source: { hmi: { url: \"http://jsoc.stanford.edu\" } }\ncontact: a@b";
     let text = SMALL.replace("source: { embedded: {} }", public) + "limits: { concurrency: 4 }\n";
@@ -146,6 +171,8 @@ fn the_spec_follows_what_is_asked_for_and_nothing_else() {
     let hmi = SMALL.replace("embedded: {}", "hmi: { url: \"http://localhost:8001/a\" }");
     let first = spec(&hmi);
     assert_eq!(first, spec(&(hmi.replace("localhost:8001", "10.0.0.1") + "settle: 9d\nlimits: { concurrency: 1 }\n")));
+    let accept = "accept: [{ series: sharp_720s, day: 2015-12-11, file: \"*\", reason: \"bad\" }]\n";
+    assert_eq!(first, spec(&(hmi.clone() + "lock: { detail: day }\nidentity: fits-data\n" + accept)));
     assert_eq!(first, spec(&hmi.replace("2015-12-14", "2015-12-20")));
     let with_segments =
         |list: &str| spec(&hmi.replace("{ name: sharp_720s }", &format!("{{ name: sharp_720s, segments: {list} }}")));

@@ -198,6 +198,26 @@ pub(crate) fn instant(text: &str) -> Result<Instant, Wrong> {
     }
 }
 
+/// Reads a day of the calendar, such as 2015-12-11.
+pub(super) fn day(text: &str) -> Result<NaiveDate, Wrong> {
+    match date(text) {
+        Err(wrong) if wrong.to_do() == Some(DATES) => Err(wrong.hint("write a day such as 2015-12-11")),
+        other => other,
+    }
+}
+
+/// Reads the reason for something: one line that says something.
+pub(super) fn reason(text: &str) -> Result<String, Wrong> {
+    const MOST: usize = 500;
+    match text.trim() {
+        "" => Err(Wrong::new("an empty reason").hint("say what is wrong with the file, and who says so")),
+        long if long.chars().count() > MOST => {
+            Err(Wrong::new("a reason longer than 500 characters").hint("shorten it, and say where to read more"))
+        }
+        reason => Ok(reason.to_owned()),
+    }
+}
+
 fn date(text: &str) -> Result<NaiveDate, Wrong> {
     let no_date = || Wrong::new(format!("`{}` is no date", escape(text))).hint(DATES);
     let parts: Vec<&str> = text.split('-').collect();
