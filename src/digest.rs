@@ -74,9 +74,14 @@ impl fmt::Debug for Hasher {
 pub fn of_files<'a>(files: impl Iterator<Item = (&'a Digest, &'a str)>) -> Digest {
     let mut hasher = Hasher::default();
     for (sha256, path) in files {
-        hasher.update(format!("{sha256}  {path}\n").as_bytes());
+        add_file(&mut hasher, sha256, path);
     }
     hasher.finish()
+}
+
+/// Takes the next file into the digest of a set, see [`of_files`].
+pub fn add_file(hasher: &mut Hasher, sha256: &Digest, path: &str) {
+    hasher.update(format!("{sha256}  {path}\n").as_bytes());
 }
 
 impl fmt::Display for Digest {

@@ -14,6 +14,8 @@ pub enum Remedy {
     Later,
     /// The thing itself is wrong: trying again does not help by itself.
     None,
+    /// The job's lock: it is moved, or upstream is put right.
+    Lock,
     /// This machine's storage.
     Storage,
 }
@@ -86,6 +88,8 @@ classes! {
     Vanished = "vanished", retry: false, None;
     /// The source refuses the question, or cannot apply a filter.
     SourceRefused = "source-refused", retry: false, None;
+    /// The file, or the day, is not what the lock says.
+    LockMismatch = "lock-mismatch", retry: false, Lock;
     /// Two keys want one path.
     Collision = "collision", retry: false, None;
     /// The path is taken by other bytes that no record names.

@@ -23,6 +23,7 @@
 //! | [`service`] | the HMI API served: over a folder of FITS files, or synthetic data |
 //! | [`run`] | the scheduler, the life of a day and of a file, events |
 //! | [`source`] | where files are: the trait, and one file per kind. Sources list, and never download |
+//! | [`lock`] | what every file of a job must be: read, proved, moved on |
 //! | [`fetch`] | one remote file into one staged body: resume, receive, check |
 //! | [`net`] | the one door to the network: client, pace, redirects, retries |
 //! | [`archive`] | layout, parts, publishing, journal and day record. Nothing else writes under the root |
@@ -31,7 +32,7 @@
 //! | [`manifest`] | what a job asks for: form, model, diagnostics, schema |
 //! | [`day`], [`digest`], [`untrusted`], [`secret`], [`failure`] | the ground: time labels, hashes, foreign text, secrets, classes of failure |
 //!
-//! Imports go one way: cli -> report, service -> run -> source, fetch -> net, archive, plan, fits -> manifest -> day,
+//! Imports go one way: cli -> report, service -> run -> source, fetch, lock -> net, archive, plan, fits -> manifest -> day,
 //! digest, untrusted, secret, failure. A test reads them and fails on an arrow that goes up. `run` emits events and knows no
 //! reporter.
 //!
@@ -55,6 +56,7 @@ pub mod digest;
 pub mod failure;
 pub mod fetch;
 pub mod fits;
+pub mod lock;
 pub mod manifest;
 pub mod net;
 pub mod plan;

@@ -12,8 +12,10 @@ use crate::digest::Digest;
 use crate::manifest::{Manifest, Series, SeriesId, nearest};
 
 mod json;
+mod pins;
 mod selection;
 
+pub use pins::{Bond, Pin, Pins, Unpinned, Why};
 pub use selection::{Selection, Stretch};
 
 /// What a day record says of its day.
@@ -31,6 +33,8 @@ pub struct Known {
     pub bytes: u64,
     /// Files that upstream does not have.
     pub absent: u64,
+    /// `sha256:` and the digest of its files.
+    pub digest: String,
 }
 
 /// How final a day record is.
@@ -83,6 +87,8 @@ pub enum Reason {
     },
     /// Its record cannot be read; why.
     Damaged(String),
+    /// Its files are not those of the lock.
+    Differs,
 }
 
 impl Reason {
@@ -95,6 +101,7 @@ impl Reason {
             Reason::Provisional => "provisional",
             Reason::Stale { .. } => "stale",
             Reason::Damaged(_) => "damaged",
+            Reason::Differs => "differs",
         }
     }
 }
@@ -114,6 +121,7 @@ impl fmt::Display for Reason {
                 f.write_str("asked for something else before: the segments, other filters, layout or window changed")
             }
             Reason::Damaged(why) => write!(f, "its record cannot be read: {why}"),
+            Reason::Differs => f.write_str("its files are not those of the lock"),
         }
     }
 }
@@ -144,6 +152,8 @@ pub struct DoneDay {
     pub day: Day,
     /// The job that sealed it; another one may share it.
     pub job: String,
+    /// The lock says that it was done, and the archive has no record of it.
+    pub elsewhere: bool,
 }
 
 /// A day that this job may not do: it belongs to another job that asks for something else.
@@ -185,6 +195,8 @@ pub struct Plan {
     pub done: Vec<DoneDay>,
     /// The days that may not be done.
     pub refused: Vec<RefusedDay>,
+    /// Where the lock may not be moved: the days for which it would have to be.
+    pub unpinned: Vec<Unpinned>,
 }
 
 /// One series of a plan.
@@ -204,8 +216,8 @@ pub struct PlannedSeries {
     pub counts: Counts,
 }
 
-/// How many selected days there are of each kind. `planned` are the new, started, provisional, stale and damaged
-/// ones.
+/// How many selected days there are of each kind. `planned` are the new, started, provisional, stale, damaged
+/// and differing ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[expect(missing_docs, reason = "the names are those of the plan's JSON")]
 pub struct Counts {
@@ -216,6 +228,7 @@ pub struct Counts {
     pub provisional: u64,
     pub stale: u64,
     pub damaged: u64,
+    pub differs: u64,
     pub refused: u64,
 }
 
@@ -238,7 +251,7 @@ impl Problem {
 /// Plans the selected days of a job at the instant `now`.
 ///
 /// A day whose record is sealed and answers the same spec is done, whoever wrote it. A selection takes days whole: it
-/// never changes a day's window, so the spec of a day does not depend on it.
+/// never changes a day's window, so the spec of a day does not depend on it. A `bond` holds the days to the job's lock.
 ///
 /// # Errors
 /// A series that the manifest does not have, a range that is empty now, or a selection without a day.
@@ -247,6 +260,7 @@ pub fn plan(
     records: &dyn Records,
     now: DateTime<Utc>,
     selection: &Selection,
+    bond: Option<Bond<'_>>,
 ) -> Result<Plan, Problem> {
     known_series(manifest, selection)?;
     let mut plan = Plan {
@@ -255,11 +269,15 @@ pub fn plan(
         days: Vec::new(),
         done: Vec::new(),
         refused: Vec::new(),
+        unpinned: Vec::new(),
     };
     for (index, series) in manifest.series.iter().enumerate() {
-        if selection.series.is_empty() || selection.series.contains(&series.id.0) {
-            plan.add(index, series, records, now, selection)?;
+        if selection.takes(&series.id) {
+            plan.add(index, series, records, now, selection, bond)?;
         }
+    }
+    if let Some(bond) = bond {
+        plan.unpinned.extend(bond.not_asked_for(manifest, now, selection)?);
     }
     let days = plan.days.len() + plan.done.len() + plan.refused.len();
     if days == 0
@@ -276,7 +294,11 @@ pub fn plan(
     Ok(plan)
 }
 
-fn known_series(manifest: &Manifest, selection: &Selection) -> Result<(), Problem> {
+/// Refuses a selection that names a series which the manifest does not have.
+///
+/// # Errors
+/// A [`Problem`] with the nearest one.
+pub fn known_series(manifest: &Manifest, selection: &Selection) -> Result<(), Problem> {
     let ids = || manifest.series.iter().map(|series| series.id.0.as_str());
     for wanted in &selection.series {
         if ids().any(|id| id == wanted) {
@@ -306,6 +328,7 @@ impl Plan {
         records: &dyn Records,
         now: DateTime<Utc>,
         selection: &Selection,
+        bond: Option<Bond<'_>>,
     ) -> Result<(), Problem> {
         let scale = series.source.scale();
         let range = series.range.resolve(now, scale);
@@ -316,18 +339,24 @@ impl Plan {
                 "`today` moves with the clock; let the range begin earlier or end later",
             ));
         }
-        let selected = match &selection.range {
-            Some(stretch) => Some(stretch.window(now, scale)?),
-            None => None,
-        };
         let mut counts = Counts::default();
         for day in range.days() {
-            if selected.is_some_and(|selected| selected.intersect(&day.window).is_empty()) {
+            if !selection.touches(&day.window, now, scale)? {
                 continue;
             }
             let spec = series.spec(&day);
             let id = series.id.clone();
-            let reason = match records.known(&series.id, day.date) {
+            let tie = bond.map_or_else(pins::Tie::none, |bond| bond.tie(&series.id, day.date, spec));
+            if let Some(why) = tie.unpinned {
+                self.unpinned.push(Unpinned { id: id.clone(), date: day.date, why });
+            }
+            let record = records.known(&series.id, day.date);
+            if tie.is_elsewhere && !matches!(&record, Record::Known(known) if known.spec == spec) {
+                counts.done += 1;
+                self.done.push(DoneDay { series: index, id, day, job: self.job.clone(), elsewhere: true });
+                continue;
+            }
+            let reason = match record {
                 Record::Missing => Reason::New,
                 Record::Started { files } => Reason::Started { files },
                 Record::Unreadable(why) => Reason::Damaged(why),
@@ -339,14 +368,14 @@ impl Plan {
                 Record::Known(known) if known.spec != spec => {
                     Reason::Stale { elsewhere: !known.spec.has_first_of(&spec) }
                 }
-                Record::Known(known) => match known.state {
-                    Recorded::Provisional => Reason::Provisional,
-                    Recorded::Sealed => {
+                Record::Known(known) => {
+                    let Some(reason) = tie.judge(&series.id, day.date, &known) else {
                         counts.done += 1;
-                        self.done.push(DoneDay { series: index, id, day, job: known.job });
+                        self.done.push(DoneDay { series: index, id, day, job: known.job, elsewhere: false });
                         continue;
-                    }
-                },
+                    };
+                    reason
+                }
             };
             counts.planned += 1;
             *match reason {
@@ -355,6 +384,7 @@ impl Plan {
                 Reason::Provisional => &mut counts.provisional,
                 Reason::Stale { .. } => &mut counts.stale,
                 Reason::Damaged(_) => &mut counts.damaged,
+                Reason::Differs => &mut counts.differs,
             } += 1;
             self.days.push(PlannedDay { series: index, id, day, spec, reason });
         }
@@ -376,6 +406,7 @@ impl Plan {
                 provisional: sum.provisional + more.provisional,
                 stale: sum.stale + more.stale,
                 damaged: sum.damaged + more.damaged,
+                differs: sum.differs + more.differs,
                 refused: sum.refused + more.refused,
             }
         })

@@ -156,6 +156,19 @@ impl DayWork {
         (files.len() as u64, files.values().sum())
     }
 
+    /// The digest that a record of these keys' files would have.
+    #[must_use]
+    pub fn digest(&self, keys: &HashSet<String>) -> String {
+        let have = self.lock_have();
+        let mut files: Vec<(&str, &Digest)> = have
+            .values()
+            .filter(|line| keys.contains(&line.key))
+            .filter_map(|line| Some((line.path.as_str(), line.sha256.as_ref()?)))
+            .collect();
+        files.sort_unstable();
+        format!("sha256:{}", crate::digest::of_files(files.into_iter().map(|(path, sha256)| (sha256, path))))
+    }
+
     /// True when the file of a line is there with its length.
     #[must_use]
     pub fn is_there(&self, line: &FileLine) -> bool {

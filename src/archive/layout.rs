@@ -25,7 +25,13 @@ impl RelativePath {
     /// Takes a path from a record, after the same checks that a layout's result passes; `None` when it fails them.
     #[must_use]
     pub fn from_record(text: &str) -> Option<RelativePath> {
-        is_safe(text).then(|| RelativePath(text.to_owned()))
+        RelativePath::is_one(text).then(|| RelativePath(text.to_owned()))
+    }
+
+    /// True for a text that passes those checks.
+    #[must_use]
+    pub fn is_one(text: &str) -> bool {
+        is_safe(text)
     }
 }
 

@@ -30,6 +30,7 @@ pub use journal::{Started, paths as journal_paths};
 pub use layout::{RelativePath, Values, folded, keeps_days_apart, render};
 pub use name::sanitise;
 pub use part::{Part, Validators};
+pub(crate) use record::line;
 pub use record::{DayHeader, DayRecord, FileLine, Lasting, State, schema as day_schema};
 pub use staged::Staged;
 
@@ -95,7 +96,7 @@ impl Archive {
     /// # Errors
     /// As [`Archive::header`]; besides, lines that do not fit the header.
     pub fn record(root: &Path, series: &SeriesId, date: NaiveDate) -> Result<Option<DayRecord>, Error> {
-        record::read(&Archive::record_path(root, series, date))
+        DayRecord::read(&Archive::record_path(root, series, date))
     }
 
     /// What is there of a day that was started and not sealed, by its journal alone. `None` when it was not started.

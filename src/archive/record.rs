@@ -105,6 +105,13 @@ pub struct FileLine {
     /// Why upstream does not have it, such as `404`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub absent: Option<String>,
+    /// Why the manifest accepts it as absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+    /// The SHA-256 of the data unit of each HDU, with `identity: fits-data`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub data: Option<Vec<Digest>>,
     /// The validator it came with; volatile.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub etag: Option<String>,
@@ -206,6 +213,17 @@ impl DayRecord {
         bytes
     }
 
+    /// Reads and checks the whole record at `path`. `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]; those of [`DayRecord::parse`].
+    pub fn read(path: &Path) -> Result<Option<DayRecord>, Error> {
+        let Some(mut file) = open(path)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|e| Error::storage("read", path, e))?;
+        DayRecord::parse(path, &bytes).map(Some)
+    }
+
     /// Reads a record's bytes; `path` is for messages only.
     ///
     /// # Errors
@@ -295,8 +313,8 @@ fn digest_of(files: &[FileLine]) -> Digest {
     digest::of_files(files.iter().filter_map(|f| Some((f.sha256.as_ref()?, f.path.as_str()))))
 }
 
-/// One value as one line of JSON: the form of every line this archive writes.
-pub(super) fn line<T: Serialize>(value: &T) -> Vec<u8> {
+/// One value as one line of JSON: the form of every line of records, journals and locks.
+pub(crate) fn line<T: Serialize>(value: &T) -> Vec<u8> {
     // Plain structs of texts and numbers: serde_json cannot fail on them.
     let mut bytes = serde_json::to_vec(value).unwrap_or_default();
     bytes.push(b'\n');
@@ -325,13 +343,6 @@ pub(super) fn read_header(path: &Path) -> Result<Option<DayHeader>, Error> {
         return Err(Error::record(path, 1, format!("it is not as sunhaul wrote it; {MEND}")));
     }
     Ok(Some(header))
-}
-
-pub(super) fn read(path: &Path) -> Result<Option<DayRecord>, Error> {
-    let Some(mut file) = open(path)? else { return Ok(None) };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(|e| Error::storage("read", path, e))?;
-    DayRecord::parse(path, &bytes).map(Some)
 }
 
 fn open(path: &Path) -> Result<Option<File>, Error> {

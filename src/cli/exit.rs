@@ -14,6 +14,8 @@ pub enum Exit {
     Later,
     /// Something is missing, and trying again will not help by itself.
     Incomplete,
+    /// The lock does not match: its days or files are others than those asked for, or those upstream.
+    Lock,
     /// This machine's storage: full, read-only, no permission, no locks.
     Storage,
     /// The command line or a manifest is wrong.
@@ -30,6 +32,7 @@ impl Exit {
             Exit::Complete => 0,
             Exit::Incomplete => 1,
             Exit::Usage => 2,
+            Exit::Lock => 3,
             Exit::Later => 4,
             Exit::Storage => 5,
             Exit::Interrupted => 130,
@@ -41,12 +44,13 @@ impl Exit {
     pub fn of_class(class: Class) -> Exit {
         match class.remedy() {
             Remedy::Storage => Exit::Storage,
+            Remedy::Lock => Exit::Lock,
             Remedy::None => Exit::Incomplete,
             Remedy::Later => Exit::Later,
         }
     }
 
-    /// How a run ended by what it left undone. Storage wins, then what lasts, then what passes.
+    /// How a run ended by what it left undone. Storage wins, then the lock, then what lasts, then what passes.
     #[must_use]
     pub fn of_run(ends: &Ends, interrupted: bool) -> Exit {
         let undone = ends.failed + ends.held + ends.unfinished > 0 || !ends.classes.is_empty();
@@ -77,6 +81,7 @@ mod tests {
         for class in Class::ALL {
             let expected = match class {
                 Class::Storage => 5,
+                Class::LockMismatch => 3,
                 Class::Unreachable
                 | Class::Stalled
                 | Class::Throttled
@@ -97,6 +102,7 @@ mod tests {
         let code = |classes: &[Class]| Exit::of_run(&ends(classes), false).code();
         assert_eq!(code(&[]), 0);
         assert_eq!(code(&[Class::Throttled, Class::FitsChecksum]), 1);
+        assert_eq!(code(&[Class::Throttled, Class::LockMismatch, Class::FitsChecksum]), 3);
         assert_eq!(code(&[Class::Throttled, Class::FitsChecksum, Class::Storage]), 5);
     }
 

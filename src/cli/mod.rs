@@ -3,6 +3,7 @@
 //! What it does not do: the work. It opens doors, hands things in, and tells what came out.
 
 mod args;
+mod asking;
 mod check;
 mod clean;
 mod clock;
@@ -10,6 +11,8 @@ mod completions;
 mod environment;
 mod exit;
 mod job;
+mod lock;
+mod locking;
 mod log;
 mod netrc;
 mod plan;
@@ -24,6 +27,7 @@ mod sources;
 mod status;
 mod stdout;
 mod table;
+mod update;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -72,6 +76,8 @@ fn execute(command: Command, shell: &Shell) -> Result<Exit> {
         Command::Plan(args) => plan::run(&args, shell),
         Command::Run(args) => run::run(&args, shell),
         Command::Status(args) => status::run(&args, shell),
+        Command::Update(args) => update::run(&args, shell),
+        Command::Lock(args) => lock::run(&args, shell),
         Command::Serve(args) => serve::run(&args, shell),
         Command::Clean(args) => clean::run(&args, shell),
         Command::Schema(args) => schema::run(&args),

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use super::locking::Locking;
 use super::problem::Problem;
 use super::selection::Selection;
 use super::{Exit, Result};
 use crate::archive::{Archive, State};
 use crate::failure::Class;
 use crate::manifest::{Manifest, SeriesId};
-use crate::plan::{self, Known, Plan, Record, Recorded, Records};
+use crate::plan::{self, Known, Plan, Reason, Record, Recorded, Records};
 use crate::run::Todo;
 
 /// The day records below a root.
@@ -34,18 +35,20 @@ impl Records for OnDisk<'_> {
                 files: header.files,
                 bytes: header.bytes,
                 absent: header.absent,
+                digest: header.digest,
             }),
             Err(error) => Record::Unreadable(error.to_string()),
         }
     }
 }
 
-/// The plan of a job as its archive stands.
+/// The plan of a job as its archive and its lock stand.
 ///
 /// # Errors
 /// As [`plan::plan`]; the exit code is 2.
-pub(super) fn plan(job: &Manifest, selection: &Selection, now: DateTime<Utc>) -> Result<Plan> {
-    plan::plan(job, &OnDisk(&job.archive.root), now, &selection.resolve()).map_err(|problem| {
+pub(super) fn plan(job: &Manifest, selection: &Selection, locking: &Locking, now: DateTime<Utc>) -> Result<Plan> {
+    let records = OnDisk(&job.archive.root);
+    plan::plan(job, &records, locking.instant(now), &selection.resolve(), locking.bond()).map_err(|problem| {
         let told = Problem::new(Exit::Usage, problem.message);
         match problem.hint {
             Some(hint) => told.hint(hint).into(),
@@ -78,18 +81,22 @@ pub(super) fn work(job: &Manifest, plan: Plan, check: bool) -> Result<Work> {
     let mut days: Vec<(usize, Todo)> = plan
         .days
         .into_iter()
-        .map(|day| (day.series, Todo { series: day.id, day: day.day, spec: day.spec, recheck: false }))
+        .map(|day| {
+            // A record whose files are not the lock's is no answer.
+            let recheck = day.reason == Reason::Differs;
+            (day.series, Todo { series: day.id, day: day.day, spec: day.spec, recheck, afresh: false })
+        })
         .collect();
     let mut sealed = plan.done.len() as u64;
     if check {
-        for done in plan.done {
+        for done in plan.done.into_iter().filter(|done| !done.elsewhere) {
             if is_whole(&job.archive.root, &done.id, done.day.date)? {
                 continue;
             }
             let Some(series) = job.series.get(done.series) else { continue };
             sealed -= 1;
             let spec = series.spec(&done.day);
-            days.push((done.series, Todo { series: done.id, day: done.day, spec, recheck: true }));
+            days.push((done.series, Todo { series: done.id, day: done.day, spec, recheck: true, afresh: false }));
         }
         days.sort_by_key(|(series, todo)| (*series, todo.day.date));
     }

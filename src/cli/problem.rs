@@ -5,6 +5,7 @@
 use super::{Exit, Shell};
 use crate::archive;
 use crate::failure::Failure;
+use crate::lock;
 
 /// An error that knows its exit code.
 #[derive(Debug, thiserror::Error)]
@@ -51,19 +52,33 @@ pub(super) fn explain(error: &anyhow::Error) -> (Exit, String, Option<String>) {
         if let Some(problem) = cause.downcast_ref::<Problem>() {
             return (problem.exit, contexts.join(": "), problem.hint.clone());
         }
+        if let Some(error) = cause.downcast_ref::<lock::Error>() {
+            let (what, hint) = parted(&contexts.join(": "));
+            let exit = match error {
+                lock::Error::Line { .. } => Exit::Usage,
+                lock::Error::Record(error) => Exit::of_class(error.class()),
+                lock::Error::Storage { .. } | lock::Error::NoLocks { .. } => Exit::Storage,
+            };
+            return (exit, what, hint);
+        }
         let class = cause
             .downcast_ref::<archive::Error>()
             .map(archive::Error::class)
             .or_else(|| cause.downcast_ref::<Failure>().map(|failure| failure.class));
         if let Some(class) = class {
-            // Messages of the lower floors carry their hint at the end; here it gets its own line.
-            let message = contexts.join(": ");
-            let mut parts = message.splitn(2, "; hint: ");
-            let what = parts.next().unwrap_or_default().to_owned();
-            return (Exit::of_class(class), what, parts.next().map(str::to_owned));
+            let (what, hint) = parted(&contexts.join(": "));
+            return (Exit::of_class(class), what, hint);
         }
     }
     (Exit::Incomplete, contexts.join(": "), None)
+}
+
+/// Messages of the lower floors carry their hint at the end; here it gets its own line.
+fn parted(message: &str) -> (String, Option<String>) {
+    match message.split_once("; hint: ") {
+        Some((what, hint)) => (what.to_owned(), Some(hint.to_owned())),
+        None => (message.to_owned(), None),
+    }
 }
 
 #[cfg(test)]

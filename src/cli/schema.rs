@@ -4,14 +4,14 @@ use clap::ValueEnum;
 
 use super::{Exit, Result, stdout};
 use crate::report::Report;
-use crate::{archive, manifest};
+use crate::{archive, lock, manifest};
 
 /// Print the JSON Schema of a format.
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Print the JSON Schema of a format (draft 2020-12).\n\n\
         `job` is the manifest: editors complete and check with it. `report` is the file that each run writes to \
-        `.sunhaul/runs/`. `day` is one line of a day record in `.sunhaul/days/`.",
+        `.sunhaul/runs/`. `day` is one line of a day record in `.sunhaul/days/`. `lock` is one line of a job's lock.",
     after_help = "Examples:\n  sunhaul schema job > job.schema.json\n  sunhaul schema report | jq .properties.totals"
 )]
 pub(super) struct Args {
@@ -28,6 +28,8 @@ enum Format {
     Report,
     /// A line of a day record.
     Day,
+    /// A line of a lock.
+    Lock,
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit> {
@@ -40,6 +42,7 @@ fn schema(format: Format) -> serde_json::Value {
         Format::Job => manifest::schema::job(),
         Format::Report => Report::schema(),
         Format::Day => archive::day_schema(),
+        Format::Lock => lock::schema(),
     }
 }
 
@@ -88,6 +91,8 @@ mod tests {
             segment: None,
             checked: (!absent).then(|| "checksum".into()),
             absent: absent.then(|| "404".into()),
+            reason: None,
+            data: None,
             etag: None,
             last_modified: None,
         };

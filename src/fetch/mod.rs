@@ -8,6 +8,7 @@ mod magic;
 pub mod range;
 mod receive;
 mod resume;
+pub mod sample;
 mod sink;
 #[cfg(test)]
 mod tests;

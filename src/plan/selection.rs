@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use super::Problem;
 use crate::day::{Scale, Window};
 use crate::manifest::units::{self, Instant};
-use crate::manifest::{Bound, Range};
+use crate::manifest::{Bound, Range, SeriesId};
 use crate::untrusted::escape;
 
 /// A part of a job; the default is all of it.
@@ -20,6 +20,23 @@ pub struct Selection {
     pub series: Vec<String>,
     /// Only days that this stretch touches.
     pub range: Option<Stretch>,
+}
+
+impl Selection {
+    /// True when a series is in it.
+    #[must_use]
+    pub fn takes(&self, series: &SeriesId) -> bool {
+        self.series.is_empty() || self.series.contains(&series.0)
+    }
+
+    /// True when its range touches a stretch of labels.
+    ///
+    /// # Errors
+    /// As [`Stretch::window`].
+    pub fn touches(&self, window: &Window, now: DateTime<Utc>, scale: Scale) -> Result<bool, Problem> {
+        let Some(stretch) = &self.range else { return Ok(true) };
+        Ok(!stretch.window(now, scale)?.intersect(window).is_empty())
+    }
 }
 
 /// A stretch of time as typed on the command line: `A..B`, half-open; either end may be left out.

@@ -20,7 +20,8 @@ impl Records for Table {
 
 impl Table {
     fn put(&mut self, day: &PlannedDay, state: Recorded, job: &str) {
-        let known = Known { spec: day.spec, state, job: job.into(), files: 1, bytes: 1, absent: 0 };
+        let known =
+            Known { spec: day.spec, state, job: job.into(), files: 1, bytes: 1, absent: 0, digest: String::new() };
         self.0.insert((day.id.0.clone(), day.day.date), Record::Known(known));
     }
 }
@@ -45,7 +46,7 @@ fn three_days() -> Manifest {
 }
 
 fn all(manifest: &Manifest, records: &Table) -> Plan {
-    plan(manifest, records, now(), &Selection::default()).unwrap()
+    plan(manifest, records, now(), &Selection::default(), None).unwrap()
 }
 
 fn date(text: &str) -> NaiveDate {
@@ -135,7 +136,7 @@ fn a_selection_takes_days_whole_and_keeps_their_spec() {
         series: vec!["b".into()],
         range: Some("2015-12-12T23:00:00..2015-12-13T01:00:00".parse().unwrap()),
     };
-    let plan = plan(&manifest, &Table::default(), now(), &selection).unwrap();
+    let plan = plan(&manifest, &Table::default(), now(), &selection, None).unwrap();
     assert_eq!(plan.days, everything.days[4..6]);
     assert_eq!(plan.series.len(), 1);
     assert_eq!(plan.series[0].range, everything.series[1].range);
@@ -149,7 +150,7 @@ fn selections_of_nothing_are_explained() {
             series: series.iter().map(|&id| id.to_owned()).collect(),
             range: range.map(|text| text.parse().unwrap()),
         };
-        let problem = plan(&manifest, &Table::default(), now(), &selection).unwrap_err();
+        let problem = plan(&manifest, &Table::default(), now(), &selection, None).unwrap_err();
         format!("{problem} | {}", problem.hint.clone().unwrap_or_default())
     };
     assert_eq!(said(&["c"], None), "the job `job` has no series `c` | did you mean `a`?");
@@ -160,12 +161,13 @@ fn selections_of_nothing_are_explained() {
 #[test]
 fn a_rolling_range_follows_the_clock_and_is_an_error_when_it_is_empty() {
     let rolling = job(&dates("today-2d", "today"), "[{ name: a }]");
-    let plan_at = |now: &str| plan(&rolling, &Table::default(), now.parse().unwrap(), &Selection::default()).unwrap();
+    let plan_at =
+        |now: &str| plan(&rolling, &Table::default(), now.parse().unwrap(), &Selection::default(), None).unwrap();
     let days: Vec<_> = plan_at("2016-03-01T00:30:00Z").days.iter().map(|day| day.day).collect();
     assert_eq!(days, [Day::whole(date("2016-02-28")), Day::whole(date("2016-02-29"))]);
 
     let ahead = job(&dates("2016-01-08", "today-3d"), "[{ name: a }]");
-    let problem = plan(&ahead, &Table::default(), now(), &Selection::default()).unwrap_err();
+    let problem = plan(&ahead, &Table::default(), now(), &Selection::default(), None).unwrap_err();
     assert_eq!(problem.message, "the range of series `a` is empty now: 2016-01-08T00:00:00Z to 2016-01-07T00:00:00Z");
 }
 

@@ -235,11 +235,12 @@ impl Totals {
         let Totals { files, bytes, .. } = self;
         let step = |sum: &mut u64, by| *sum = add(*sum, by);
         match end {
-            FileEnd::Fetched { bytes: length, resumed_bytes, restarted, replaced } => {
+            FileEnd::Fetched { bytes: length, resumed_bytes, restarted, replaced, restamped } => {
                 step(&mut files.fetched, 1);
                 step(&mut files.resumed, u64::from(*resumed_bytes > 0));
                 step(&mut files.restarted, u64::from(*restarted));
                 step(&mut files.replaced, u64::from(*replaced));
+                step(&mut files.restamped, u64::from(*restamped));
                 step(&mut bytes.resumed, *resumed_bytes);
                 step(&mut bytes.fetched, length.saturating_sub(*resumed_bytes));
             }
@@ -366,7 +367,7 @@ mod tests {
             file(
                 "2015-12-11",
                 "d",
-                FileEnd::Fetched { bytes: 500, resumed_bytes: 100, restarted: false, replaced: true },
+                FileEnd::Fetched { bytes: 500, resumed_bytes: 100, restarted: false, replaced: true, restamped: false },
             ),
             file("2015-12-11", "e", FileEnd::Absent),
             done("2015-12-11", DayState::Sealed, None),
@@ -374,7 +375,11 @@ mod tests {
             Event::Quarantined { day: day("2015-12-12"), key: "c".into(), class: Class::FitsChecksum },
             Event::Quarantined { day: day("2015-12-12"), key: "c".into(), class: Class::FitsChecksum },
             file("2015-12-12", "c", FileEnd::Failed(Box::new(checksum))),
-            file("2015-12-12", "f", FileEnd::Fetched { bytes: 70, resumed_bytes: 0, restarted: true, replaced: false }),
+            file(
+                "2015-12-12",
+                "f",
+                FileEnd::Fetched { bytes: 70, resumed_bytes: 0, restarted: true, replaced: false, restamped: false },
+            ),
             done("2015-12-12", DayState::Failed, None),
             done("2015-12-13", DayState::Provisional, None),
             done("2015-12-10", DayState::Failed, Some(refused)),
@@ -397,7 +402,8 @@ mod tests {
     #[test]
     fn a_file_that_ends_twice_is_counted_by_its_last_end() {
         let collector = collector();
-        let fetched = FileEnd::Fetched { bytes: 70, resumed_bytes: 9, restarted: true, replaced: true };
+        let fetched =
+            FileEnd::Fetched { bytes: 70, resumed_bytes: 9, restarted: true, replaced: true, restamped: false };
         let failed = FileEnd::Failed(Box::new(failure::Failure::new(Class::Collision, "both want it")));
         collector.on(Event::DayListed { day: day("2015-12-11"), files: 2, have: 0, bytes: None });
         for (key, end) in [("a", fetched), ("b", failed.clone()), ("a", failed)] {

@@ -158,6 +158,9 @@ pub struct FileTotals {
     pub quarantined: u64,
     /// Of the fetched ones, those that displaced an older file.
     pub replaced: u64,
+    /// Fetched files whose bytes are not the lock's, but whose data are: with `identity: fits-data`.
+    #[serde(default)]
+    pub restamped: u64,
     /// Listed files that have no end yet, as with days.
     #[serde(default)]
     pub unfinished: u64,

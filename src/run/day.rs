@@ -1,17 +1,16 @@
 //! The life of one day: taken, listed, fetched, sealed.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
-use tokio::task::JoinSet;
-use tracing::Instrument as _;
 
 use super::claims::{Claims, collision};
 use super::event::{DayDone, DayId, DayState, Event, FileEnd};
-use super::file::{self, Work};
+use super::flight::{Failures, Flight, Missing, died};
+use super::locked::{Expected, Settled};
 use super::{Opened, Run, Todo};
 use crate::archive::{
     self, Archive, DayRecord, DayWork, FileLine, Lasting, Prior, SealAs, Standing, State, Values, render,
@@ -40,14 +39,6 @@ enum Went {
     Stopped,
 }
 
-/// A file of the day that is to be asked for, with its path where the listing or an earlier look tells it.
-struct Missing {
-    file: RemoteFile,
-    path: Option<archive::RelativePath>,
-    /// It is there from an earlier look, and asked for only in case that it changed.
-    kept: Option<Box<FileLine>>,
-}
-
 pub(super) async fn work(run: &Arc<Run>, todo: &Todo) -> Ended {
     let mut done = DayDone::nothing(todo.id());
     let mut classes = BTreeSet::new();
@@ -66,11 +57,6 @@ pub(super) async fn work(run: &Arc<Run>, todo: &Todo) -> Ended {
         }
     }
     Ended::Done(done, classes)
-}
-
-/// A panic is a bug of ours: it ends one day or file, and the others go on.
-fn died() -> Failure {
-    Failure::new(Class::Internal, "a task of this program died; please tell its makers what standard error says of it")
 }
 
 async fn try_work(
@@ -95,15 +81,25 @@ async fn try_work(
     };
     run.tell(Event::DayBegun(done.day.clone()));
     (done.files, done.bytes) = day_work.in_place();
+    let expected = Arc::new(Expected::of(run.locked.as_ref(), todo)?);
     let listed_at = (run.now)();
-    let Some(listed) = list(run, opened, todo, &done.day).await? else { return Ok(Went::Stopped) };
+    let frozen = expected.listing(opened.client.base(), opened.series.source.scale())?;
+    let is_frozen = frozen.is_some();
+    let (mut listed, is_final) = match frozen {
+        Some(frozen) => frozen,
+        None => match list(run, opened, todo, &done.day).await? {
+            Some(listed) => (listed, is_final(run, opened, todo, listed_at)),
+            None => return Ok(Went::Stopped),
+        },
+    };
     done.outside_day = listed.outside_day;
     done.duplicates = listed.duplicates;
-    let is_final = is_final(run, opened, todo, listed_at);
     if !is_final {
         day_work.note_young()?;
     }
-    if !listed.files.is_empty() {
+    if is_frozen {
+        // The lock is no answer of a service that may be wrong today.
+    } else if !listed.files.is_empty() {
         day_work.note_listed()?;
     } else if (is_final || day_work.had_files()) && !seen_empty_before(run, &day_work, listed_at)? {
         // Final, or about to retire what an earlier listing had: neither happens on the word of one answer.
@@ -117,18 +113,25 @@ async fn try_work(
     } else if listed.left_out == 0 && lost_its_files(opened, todo, &day_work) {
         return Err(vanished(run, todo, &day_work));
     }
-    let total = listed.files.len() as u64;
     let bytes = listed.files.iter().map(|f| f.bytes).sum();
     let keys: HashSet<String> = listed.files.iter().map(|f| f.key.clone()).collect();
+    let Settled { absent: mut settled, failed: refused } = expected.settle(&mut listed, &todo.series.0);
+    let total = (listed.files.len() + settled.len() + refused.len()) as u64;
     let claims = Arc::new(Mutex::new(Claims::default()));
-    let (missing, have, mut failed) = sort(opened, &day_work, listed, &claims, todo)?;
+    let (missing, have, mut failed) = sort(opened, &day_work, listed, &claims, (todo, &expected))?;
+    failed.extend(refused.into_iter().map(|(key, path, failure)| (key, (path, failure))));
     warn_of_room(run, todo, &missing);
     let there = have.len() + missing.iter().filter(|m| m.kept.is_some()).count();
     run.tell(Event::DayListed { day: done.day.clone(), files: total, have: there as u64, bytes });
     for line in have {
         run.tell(Event::FileDone { day: done.day.clone(), key: line.key, path: Some(line.path), end: FileEnd::Have });
     }
-    let absent = fetch(run, todo, &day_work, &claims, missing, (is_final, &done.day), &mut failed).await;
+    for line in &settled {
+        let (key, path) = (line.key.clone(), Some(line.path.clone()));
+        run.tell(Event::FileDone { day: done.day.clone(), key, path, end: FileEnd::Absent });
+    }
+    let flight = Flight { day: &day_work, claims: &claims, expected: &expected, id: &done.day, is_final };
+    settled.extend(flight.fetch(run, todo, missing, &mut failed).await);
     // Only now: the first of two keys on one path may have been at it when the second was told.
     let crossed = failed.iter().filter(|(_, (_, failure))| failure.class == Class::Collision);
     let crossed: Vec<String> = crossed.map(|(key, _)| key.clone()).collect();
@@ -153,10 +156,13 @@ async fn try_work(
         done.error = failed.values().find(|(_, f)| f.class == Class::HostGivenUp).map(|(_, f)| f.clone());
         return Ok(Went::Through);
     }
+    if let Some(failure) = expected.objects_to(|| day_work.digest(&keys)) {
+        return Err(failure);
+    }
     // Sealing needs the memory.
-    drop(claims);
+    drop((claims, expected));
     let state = if is_final { State::Sealed } else { State::Provisional };
-    let record = seal(run, opened, todo, day_work, SealedBy { keys, absent, state }).await?;
+    let record = seal(run, opened, todo, day_work, SealedBy { keys, absent: settled, state }).await?;
     tell_record(done, &record);
     Ok(Went::Through)
 }
@@ -179,7 +185,7 @@ fn warn_of_room(run: &Run, todo: &Todo, missing: &[Missing]) {
 
 async fn take(run: &Arc<Run>, todo: &Todo) -> Result<archive::Opened, Failure> {
     let (archive, job, todo) = (Arc::clone(&run.archive), run.manifest.name.clone(), todo.clone());
-    blocking(move || archive.take(&todo.series, todo.day.date, todo.spec, &job, !todo.recheck)).await
+    blocking(move || archive.take(&todo.series, todo.day.date, todo.spec, &job, !todo.recheck && !todo.afresh)).await
 }
 
 fn tell_record(done: &mut DayDone, record: &DayRecord) {
@@ -266,15 +272,13 @@ async fn list(run: &Run, opened: &Opened, todo: &Todo, day: &DayId) -> Result<Op
     }
 }
 
-type Failures = BTreeMap<String, (Option<String>, Failure)>;
-
 /// Sorts a listing into what is there, what is to be fetched, and what can have no path.
 fn sort(
     opened: &Opened,
     work: &DayWork,
     listed: Listed,
     claims: &Mutex<Claims>,
-    todo: &Todo,
+    (todo, expected): (&Todo, &Expected),
 ) -> Result<(Vec<Missing>, Vec<FileLine>, Failures), Failure> {
     let mut claims = claims.lock().unwrap_or_else(PoisonError::into_inner);
     let mut failed = Failures::new();
@@ -283,9 +287,12 @@ fn sort(
     let mut missing = Vec::with_capacity(listed.files.len());
     let mut adopted = Vec::new();
     for file in listed.files {
-        let there = work.have(&file.key);
+        let there = work.have(&file.key).filter(|line| expected.allows(line));
+        let pinned = expected.path(&file.key);
+        let is_pinned = pinned.is_some();
         let path = match &there {
             Some(line) => Ok(archive::RelativePath::from_record(&line.path)),
+            None if is_pinned => Ok(pinned),
             None => known_path(opened, todo, &file, work.prior(&file.key)),
         };
         let path = match path {
@@ -299,12 +306,15 @@ fn sort(
             there.is_none()
                 && path.as_ref().is_some_and(|path| prior.line.path == path.as_str())
                 && file.bytes.is_none_or(|bytes| Some(bytes) == prior.line.bytes)
+                && expected.allows(&prior.line)
                 && work.is_there(&prior.line)
         });
-        let is_sure = |prior: &&Prior| prior.standing == Standing::Final || !condition::can_be_asked(&prior.line);
+        let is_sure = |prior: &&Prior| {
+            !todo.afresh && (prior.standing == Standing::Final || !condition::can_be_asked(&prior.line))
+        };
         let (sure, kept) = (kept.filter(is_sure), kept.filter(|prior| !is_sure(prior)));
         // Where only the answer will name the file, its path is a guess that keeps nobody else out.
-        let is_known = there.is_some() || sure.is_some() || file.name.is_some();
+        let is_known = there.is_some() || sure.is_some() || is_pinned || file.name.is_some();
         if let Some(path) = path.as_ref().filter(|_| is_known)
             && let Err(other) = claims.claim(path, &file.key)
         {
@@ -380,63 +390,6 @@ pub(super) fn path_of(
         wavelength: file.wavelength,
     };
     render(&opened.series.layout, &values)
-}
-
-/// Fetches what is missing, as many files at once as the host may be asked for. Gives the lines of absent files.
-async fn fetch(
-    run: &Arc<Run>,
-    todo: &Todo,
-    day_work: &Arc<DayWork>,
-    claims: &Arc<Mutex<Claims>>,
-    missing: Vec<Missing>,
-    (is_final, day): (bool, &DayId),
-    failed: &mut Failures,
-) -> Vec<FileLine> {
-    let width = run.series.get(&todo.series).map_or(1, |o| o.client.concurrency()).max(1);
-    let mut absent = Vec::new();
-    let mut waiting = missing.into_iter();
-    let mut flying: JoinSet<(String, file::Ended)> = JoinSet::new();
-    loop {
-        while flying.len() < width && !run.halt.is_cancelled() {
-            let Some(Missing { file, path, kept }) = waiting.next() else { break };
-            let work = Work {
-                run: Arc::clone(run),
-                todo: todo.clone(),
-                day: Arc::clone(day_work),
-                id: day.clone(),
-                claims: Arc::clone(claims),
-                path,
-                kept,
-                is_final,
-            };
-            let span = tracing::info_span!("file", key = %escape(&file.key));
-            let fetched = async move {
-                let key = file.key.clone();
-                let ended = AssertUnwindSafe(work.fetch(file)).catch_unwind().await;
-                (key, ended.unwrap_or_else(|_| file::Ended::Failed { path: None, failure: died(), with: None }))
-            };
-            flying.spawn(fetched.instrument(span));
-        }
-        // When the run is stopped, each of them ends by itself, and what it has published is told.
-        match flying.join_next().await {
-            None => break,
-            Some(Ok((_, file::Ended::Done | file::Ended::Stopped))) => {}
-            Some(Ok((_, file::Ended::Absent(line)))) => absent.push(*line),
-            Some(Ok((key, file::Ended::Failed { path, failure, with }))) => {
-                if failure.class == Class::Storage {
-                    // Every other file would fail on it too.
-                    run.halt.cancel();
-                }
-                if let Some(with) = with {
-                    failed.insert(with, (path.clone(), failure.clone()));
-                }
-                failed.insert(key, (path, failure));
-            }
-            // Nothing cancels it, and a panic was caught: this is a runtime that goes down.
-            Some(Err(error)) => tracing::debug!(%error, "a file's task ended early"),
-        }
-    }
-    absent
 }
 
 struct SealedBy {

@@ -104,6 +104,8 @@ pub enum FileEnd {
         restarted: bool,
         /// Another file was displaced to `retired/`.
         replaced: bool,
+        /// Its bytes are not the lock's, but its data are.
+        restamped: bool,
     },
     /// The path held these very bytes already.
     Kept {

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::claims::{Claims, collision};
 use super::day::{blocking, path_of};
 use super::event::{DayId, Event, FileEnd};
+use super::locked::Expected;
 use super::{Run, Todo};
-use crate::archive::{DayWork, FileLine, Published, RelativePath};
+use crate::archive::{DayWork, FileLine, Published, RelativePath, Staged};
 use crate::failure::{Class, Failure};
 use crate::fetch::{self, Ask, Fetched, Got};
 use crate::net::Waits;
@@ -20,6 +21,8 @@ pub(super) struct Work {
     pub(super) day: Arc<DayWork>,
     pub(super) id: DayId,
     pub(super) claims: Arc<Mutex<Claims>>,
+    /// What the lock says of the day's files.
+    pub(super) expected: Arc<Expected>,
     /// Its path, when the listing or an earlier look told it.
     pub(super) path: Option<RelativePath>,
     /// It is there from an earlier look, and asked for only in case that it changed.
@@ -171,23 +174,26 @@ impl Work {
             *path = self.path_by(file, name).ok().map(|path| path.to_string());
         }
         if let Some(body) = failed.body {
-            let (day, key, url, why) =
-                (Arc::clone(&self.day), file.key.clone(), file.path.clone(), failed.failure.clone());
-            blocking(move || day.quarantine(body, &key, &url, &why)).await?;
-            self.run.tell(Event::Quarantined {
-                day: self.id.clone(),
-                key: file.key.clone(),
-                class: failed.failure.class,
-            });
+            self.set_aside(body, file, &failed.failure).await?;
         }
         Err(failed.failure)
+    }
+
+    /// Puts a body that may not have its name into quarantine.
+    async fn set_aside(&self, body: Staged, file: &RemoteFile, why: &Failure) -> Result<(), Failure> {
+        let class = why.class;
+        let (day, key, url, why) = (Arc::clone(&self.day), file.key.clone(), file.path.clone(), why.clone());
+        blocking(move || day.quarantine(body, &key, &url, &why)).await?;
+        self.run.tell(Event::Quarantined { day: self.id.clone(), key: file.key.clone(), class });
+        Ok(())
     }
 
     async fn publish(self, file: &RemoteFile, fetched: Fetched, restarted: bool) -> Ended {
         let given_up = |path: Option<String>, failure: Failure| Ended::Failed { path, failure, with: None };
         // What an earlier look told is only a guess where the answer names the file.
         let told = self.path.clone().filter(|_| file.name.is_some());
-        let path = match told.map_or_else(|| self.path_by_answer(file, &fetched), Ok) {
+        let path = match self.expected.path(&file.key).or(told).map_or_else(|| self.path_by_answer(file, &fetched), Ok)
+        {
             Ok(path) => path,
             Err(failure) => return given_up(None, failure),
         };
@@ -195,6 +201,14 @@ impl Work {
             return crossed;
         }
         let line = self.line(file, &path, &fetched);
+        if !self.expected.allows(&line) {
+            let failure = self.expected.refusal(&line);
+            return match self.set_aside(fetched.staged, file, &failure).await {
+                Ok(()) => given_up(Some(line.path), failure),
+                Err(failure) => given_up(Some(line.path), failure),
+            };
+        }
+        let restamped = self.expected.is_restamped(&line);
         let (bytes, resumed_bytes) = (fetched.bytes, fetched.resumed_bytes);
         let (day, at) = (Arc::clone(&self.day), path.clone());
         let publish = move || day.publish(fetched.staged, &at, line);
@@ -202,7 +216,9 @@ impl Work {
         let published = if bytes <= fetch::SMALL { publish().map_err(Into::into) } else { blocking(publish).await };
         let end = match published {
             Ok(Published::Kept) => FileEnd::Kept { bytes },
-            Ok(how) => FileEnd::Fetched { bytes, resumed_bytes, restarted, replaced: how == Published::Replaced },
+            Ok(how) => {
+                FileEnd::Fetched { bytes, resumed_bytes, restarted, replaced: how == Published::Replaced, restamped }
+            }
             Err(failure) => return given_up(Some(path.to_string()), failure),
         };
         self.run.tell(Event::FileDone { day: self.id, key: file.key.clone(), path: Some(path.to_string()), end });
@@ -257,6 +273,8 @@ impl Work {
             segment: file.segment.clone(),
             checked: None,
             absent: None,
+            reason: None,
+            data: None,
             etag: None,
             last_modified: None,
         }

@@ -6,6 +6,8 @@ mod claims;
 mod day;
 pub mod event;
 mod file;
+mod flight;
+mod locked;
 mod scheduler;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +28,7 @@ use crate::net::{Client, Net, Policy};
 use crate::source::{self, Source};
 use crate::untrusted::escape;
 use event::{DayId, DayState, Event, Observer};
+pub use locked::{Grip, Locked};
 
 /// One day to do.
 #[derive(Debug, Clone)]
@@ -38,6 +41,9 @@ pub struct Todo {
     pub spec: Digest,
     /// The record that stands is not to be trusted: files that it names are missing.
     pub recheck: bool,
+    /// The record that stands is not to be trusted to be of today: each file is asked for again, if only whether it
+    /// changed.
+    pub afresh: bool,
 }
 
 impl Todo {
@@ -57,6 +63,8 @@ pub struct Order {
     pub already_sealed: u64,
     /// Where the files go.
     pub archive: Arc<Archive>,
+    /// The lock that the files are held to.
+    pub locked: Option<Locked>,
     /// The network.
     pub net: Net,
     /// Where the source of each series listens.
@@ -112,6 +120,7 @@ struct Opened {
 struct Run {
     manifest: Arc<Manifest>,
     archive: Arc<Archive>,
+    locked: Option<Locked>,
     series: BTreeMap<SeriesId, Opened>,
     observer: Arc<dyn Observer>,
     now: fn() -> DateTime<Utc>,
@@ -131,7 +140,8 @@ impl Run {
 /// # Errors
 /// A [`Failure`] when a source or the archive cannot be opened at all; nothing was asked for then.
 pub async fn execute(order: Order) -> Result<Outcome, Failure> {
-    let Order { manifest, days, already_sealed, archive, net, bases, run, observer, stop, now, second_look } = order;
+    let Order { manifest, days, already_sealed, archive, locked, net, bases, run, observer, stop, now, second_look } =
+        order;
     // Told first: whatever happens now, the days are counted.
     observer.on(Event::Planned { planned: days.len() as u64, already_sealed });
     let mut series = BTreeMap::new();
@@ -156,7 +166,8 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
         series.insert(one.id.clone(), Opened { series: one.clone(), client, source });
     }
     let halt = stop.child_token();
-    let shared = Arc::new(Run { manifest, archive, series, observer: Arc::clone(&observer), now, second_look, halt });
+    let shared =
+        Arc::new(Run { manifest, archive, locked, series, observer: Arc::clone(&observer), now, second_look, halt });
     // Enough days that small ones keep every connection busy; few enough that memory stays small.
     let in_flight = widest.clamp(4, 16);
     let span = tracing::info_span!("run", run = %run, job = %escape(&shared.manifest.name));

@@ -156,7 +156,7 @@ fn what_a_stop_leaves_is_unfinished_and_no_failure() {
     let mut beside: Vec<_> =
         std::fs::read_dir(lab.path("")).expect("a folder").map(|e| e.expect("an entry").file_name()).collect();
     beside.sort_unstable();
-    assert_eq!(beside, ["data", "job.yaml", "report.json", "tmp"], "no temporary file is left");
+    assert_eq!(beside, ["data", "job.lock", "job.yaml", "report.json", "tmp"], "no temporary file is left");
 
     let before = lab.files("data").len();
     let report = lab.report(0);
@@ -358,6 +358,7 @@ fn a_bug_ends_one_day_or_file_and_is_counted() {
         spec: series.spec(&date),
         day: date,
         recheck: false,
+        afresh: false,
     };
     let about = About {
         name: "lab".into(),
@@ -374,6 +375,7 @@ fn a_bug_ends_one_day_or_file_and_is_counted() {
         days: job.series.iter().map(todo).collect(),
         already_sealed: 0,
         archive: Arc::new(Archive::open(&job.archive.root, job.archive.lock).expect("an archive")),
+        locked: None,
         net: Net::new(),
         bases: job.series.iter().map(|series| (series.id.clone(), url.clone())).collect::<BTreeMap<_, _>>(),
         run,

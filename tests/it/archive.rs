@@ -98,6 +98,7 @@ fn another_job_on_the_same_days_is_an_error_that_says_what_to_do() {
     lab.report(0);
     let record = lab.read(RECORD);
     let other = Job::at(&server.url()).yaml().replace("name: lab", "name: other");
+    lab.forget_the_lock();
     lab.write("job.yaml", other.replace("archive: { root: data }", "archive: { root: data, layout: \"x/{file}\" }"));
     lab.run().status(2).stderr_has("as:").stderr_has("`lab`").done();
     assert_eq!(lab.read(RECORD), record);
@@ -113,6 +114,7 @@ fn another_job_that_asks_for_the_same_shares_the_days() {
     let server = server();
     let lab = lab_for(&server);
     lab.report(0);
+    lab.forget_the_lock();
     lab.write("job.yaml", Job::at(&server.url()).yaml().replace("name: lab", "name: other"));
     assert_eq!(lab.report(0)["totals"]["days"]["already_sealed"], 1);
 }
@@ -225,6 +227,7 @@ fn a_file_that_two_series_share_is_not_displaced_for_one_of_them() {
     lab.report(0);
     let files = lab.proved("data");
     lab.write("job.yaml", on_shared_ground(&server, ["2015-12-11T12:00:00", "2015-12-11"]));
+    lab.forget_the_lock();
     let report = lab.report(1);
     assert_eq!(report["failures"][0]["class"], "collision", "{report:#}");
     assert!(report["failures"][0]["message"].as_str().expect("words").contains("two 2015-12-11"), "{report:#}");

@@ -219,6 +219,9 @@ fn a_stale_day_is_asked_about_as_well() {
     let (lab, server) = start([answer(1), answer(2)]);
     look_when_old(&lab, &server);
     lab.write("job.yaml", job(&server).range("2026-01-11T12:00:00", "2026-01-12").yaml());
+    // The locked file is still asked for, and binds.
+    assert_eq!(lab.report(3)["failures"][0]["class"], "lock-mismatch");
+    lab.forget_the_lock();
     assert_eq!(ends(&lab.report(0)), only(&["fetched", "replaced"]));
     assert_eq!(lab.proved("data")[PLACE], digest(2));
 }

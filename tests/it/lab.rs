@@ -101,6 +101,11 @@ impl Lab {
         report
     }
 
+    /// Removes the lock of `job.yaml`: nothing binds the next run.
+    pub(crate) fn forget_the_lock(&self) {
+        std::fs::remove_file(self.path("job.lock")).expect("a lock");
+    }
+
     /// The program as a service on a free port; waits until it says where it listens.
     #[track_caller]
     pub(crate) fn serve(&self, args: &[&str]) -> Running {

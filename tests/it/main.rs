@@ -14,6 +14,7 @@ mod bad_input; // wrong manifests and storage that cannot be used
 mod changed; // days looked at again whose files changed upstream, or did not
 mod faults; // what can go wrong, with a name each: what a service, a network, a disk and an operator do
 mod kills; // killed with no warning at any moment, again and again
+mod lock; // what every file must be: honoured, added to, held to the letter
 mod log; // the records of `--log-format json`
 mod main_job; // a manifest becomes a verified archive, and a second run has nothing to do
 mod politeness; // the pace, as the server sees it
@@ -27,3 +28,4 @@ mod shown; // what a server says, and how little it does to whoever reads it
 mod terminal; // bars: right at any width, and gone at the end
 mod torture; // each step that touches files or sockets fails once
 mod tutorial; // the old service's client against `sunhaul serve`
+mod update; // the lock moved on purpose, and the check whether upstream has drifted

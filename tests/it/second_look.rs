@@ -46,7 +46,7 @@ fn manifest(lab: &Lab) -> Manifest {
 fn todo(job: &Manifest) -> Todo {
     let series = &job.series[0];
     let day = series.range.resolve(now(), series.source.scale()).days().next().expect("a day");
-    Todo { series: job.series[0].id.clone(), spec: job.series[0].spec(&day), day, recheck: false }
+    Todo { series: job.series[0].id.clone(), spec: job.series[0].spec(&day), day, recheck: false, afresh: false }
 }
 
 fn archive(job: &Manifest) -> Arc<Archive> {
@@ -80,6 +80,7 @@ fn run_with(
         days: vec![Todo { recheck, ..todo(&job) }],
         already_sealed: 0,
         archive: archive(&job),
+        locked: None,
         net: Net::new(),
         bases: BTreeMap::from([(job.series[0].id.clone(), server.url().parse().expect("a URL"))]),
         run: "20260101T000000Z-0000000000000001".to_owned(),

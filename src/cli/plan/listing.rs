@@ -12,18 +12,19 @@ use serde::Serialize;
 use url::Url;
 
 use crate::archive::Archive;
+use crate::cli::asking;
 use crate::cli::clock::{now, run_id};
 use crate::cli::sources::{Sources, policy};
 use crate::cli::table::{Side, Table};
 use crate::cli::{Exit, Result, Shell};
-use crate::failure::{Class, Failure};
+use crate::failure::Class;
 use crate::manifest::manners::{self, Effective};
-use crate::manifest::{Bandwidth, Manifest, Rate, Series, SeriesId, SourceSpec};
-use crate::net::{Client, Net, Waits};
+use crate::manifest::{Bandwidth, Manifest, Rate, SeriesId, SourceSpec};
+use crate::net::Net;
 use crate::plan::{Plan, PlannedDay};
 use crate::report::human;
 use crate::report::terminal::Verbosity;
-use crate::source::{self, Listed, Source};
+use crate::source::{self, Listed};
 use crate::untrusted::escape;
 
 /// What the days to do hold.
@@ -89,7 +90,7 @@ pub(super) async fn ask(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Li
         let client = net.client(base, policy)?.with_credentials(series.source.credentials())?;
         let source = source::open(&series.source, base, client.clone());
         let days: Vec<&PlannedDay> = plan.days.iter().filter(|day| day.id == series.id).collect();
-        let asked = days.iter().map(|day| one(job, series, &*source, &client, day, shell));
+        let asked = days.iter().map(|day| asking::list(job, series, &*source, &client, &day.day, shell));
         let mut answered = listing.days.len();
         let tell = |_: &_| {
             answered += 1;
@@ -137,31 +138,6 @@ fn effort<'a>(
     let effort =
         efforts.entry(group.clone()).or_insert_with(|| (0, None, manners::effective(base, embedded, &job.limits)));
     (group, effort)
-}
-
-/// Lists one day, trying again as the manifest allows.
-async fn one(
-    job: &Manifest,
-    series: &Series,
-    source: &dyn Source,
-    client: &Client,
-    day: &PlannedDay,
-    shell: &Shell,
-) -> std::result::Result<Listed, Failure> {
-    let mut waits = Waits::new(job.retry);
-    loop {
-        let failure = match source.list(series, &day.day).await {
-            Ok(listed) => return Ok(listed),
-            Err(failure) => failure,
-        };
-        let Some(wait) = waits.after(&failure) else { return Err(failure) };
-        if shell.verbosity > Verbosity::Quiet {
-            let id = escape(&day.id.0);
-            shell.screen.line(&format!("{id} {} retry in {}: {failure}", day.day.date, human::span(wait)));
-        }
-        client.note_retry();
-        tokio::time::sleep(wait).await;
-    }
 }
 
 fn listed_day(day: &PlannedDay, listed: &Listed, error: Option<String>) -> ListedDay {

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use super::args::ArchiveArg;
 use super::clock::now;
 use super::job::Secrets;
+use super::locking::Locking;
 use super::selection::Selection;
 use super::signals::Signals;
 use super::table::{Side, Table};
@@ -18,6 +19,9 @@ use crate::manifest::Manifest;
 use crate::plan::Plan;
 use crate::report::human;
 use crate::untrusted::escape;
+
+/// Columns that are left out where no series has such a day.
+const RARE: [&str; 7] = ["new", "started", "provisional", "stale", "damaged", "differs", "refused"];
 
 /// Up to this many days to do are shown one by one.
 const FEW: usize = 20;
@@ -29,7 +33,7 @@ const FEW: usize = 20;
         Reads the manifest and the archive's day records and journals, and nothing else: no socket is opened. A day is \
         `new` without a record, `started` when a run began it and did not finish, `provisional` when it was too young \
         to be final, `stale` when the manifest asks for something else now, `damaged` when its record cannot be read, \
-        `refused` when it belongs to another job that asks for something else, and `done` when it is sealed.\n\n\
+        `differs` when its files are not those of the lock, `refused` when it belongs to another job that asks for something else, and `done` when it is sealed.\n\n\
         With --list the sources are asked for the days to do, within the hosts' limits, and the files, bytes, \
         requests, free disk and time are told.",
     after_help = "Examples:\n  sunhaul plan jobs/quickstart.yaml\n  sunhaul plan jobs/december.yaml --list\n  \
@@ -55,7 +59,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let secrets = if args.list { Secrets::Needed } else { Secrets::NotNeeded };
     let archive = args.archive.archive.as_deref();
     let Some(job) = job::load(&args.job, secrets, archive, shell) else { return Ok(Exit::Usage) };
-    let plan = planning::plan(&job, &args.selection, now())?;
+    let plan = planning::plan(&job, &args.selection, &Locking::looked_at(&job)?, now())?;
     let listing = if args.list {
         let Some(listing) = job::runtime()?.block_on(listed(&job, &plan, shell))? else { return Ok(Exit::Interrupted) };
         Some(listing)
@@ -95,17 +99,17 @@ async fn listed(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Option<lis
 
 fn render(plan: &Plan, root: &str) -> String {
     let mut out = format!("{} in {}\n\n", escape(&plan.job), escape(root));
-    let names = ["days", "to do", "new", "started", "provisional", "stale", "damaged", "refused", "done"];
+    let names = ["days", "to do", "new", "started", "provisional", "stale", "damaged", "differs", "refused", "done"];
     let head: Vec<_> = [("series", Side::Left), ("from", Side::Left), ("to (not included)", Side::Left)]
         .into_iter()
         .chain(names.map(|name| (name, Side::Right)))
         .collect();
-    let mut table = Table::new(&head).without_zeros(&["new", "started", "provisional", "stale", "damaged", "refused"]);
+    let mut table = Table::new(&head).without_zeros(&RARE);
     for series in &plan.series {
         let counts = series.counts;
         let ends = [series.range.start, series.range.end].map(|end| label(series.scale, end));
         let days = counts.planned + counts.done + counts.refused;
-        let to_do = [counts.new, counts.started, counts.provisional, counts.stale, counts.damaged];
+        let to_do = [counts.new, counts.started, counts.provisional, counts.stale, counts.damaged, counts.differs];
         let numbers = [days, counts.planned].into_iter().chain(to_do).chain([counts.refused, counts.done]);
         let cells = std::iter::once(escape(&series.id.0).into_owned()).chain(ends);
         table.row(cells.chain(numbers.map(human::number)));
@@ -198,12 +202,12 @@ mod tests {
 
     fn planned(end: &str, records: BTreeMap<&'static str, Record>) -> Plan {
         let now = "2016-01-10T12:00:00Z".parse().unwrap();
-        crate::plan::plan(&job(end), &Paper(records), now, &Selection::default()).unwrap()
+        crate::plan::plan(&job(end), &Paper(records), now, &Selection::default(), None).unwrap()
     }
 
     fn known(job: &str, spec: Digest) -> Record {
         let state = Recorded::Sealed;
-        Record::Known(Known { spec, state, job: job.into(), files: 5, bytes: 9, absent: 0 })
+        Record::Known(Known { spec, state, job: job.into(), files: 5, bytes: 9, absent: 0, digest: String::new() })
     }
 
     #[test]

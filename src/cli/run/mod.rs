@@ -4,16 +4,18 @@
 //! the worst end count.
 
 mod follow;
-mod one;
 mod report_file;
+mod task;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::args::ArchiveArg;
 use super::clock::now;
 use super::job::Secrets;
+use super::locking::LockArgs;
 use super::problem::{self, Problem};
 use super::selection::Selection;
 use super::signals::{self, Signals};
@@ -23,6 +25,7 @@ use crate::manifest::Manifest;
 use crate::net::Net;
 use report_file::ReportFile;
 pub(super) use report_file::settled;
+pub(super) use task::{Task, Then, execute};
 
 /// Fetch what jobs ask for and is not there yet.
 #[derive(Debug, clap::Args)]
@@ -31,19 +34,26 @@ pub(super) use report_file::settled;
         Each day of each series is listed, fetched, checked and sealed into a small record. Sealed days are not \
         asked for again; a run that was stopped, killed or cut off goes on where it was. Days that are younger than \
         the manifest's `settle` stay provisional and are looked at again next time: that is no failure.\n\n\
+        The lock, `x.lock` beside `x.yaml`, says what every file must be: keep it in git with the manifest. A run adds \
+        the days that it does not have yet. A file that comes with other bytes than the lock says goes to quarantine, \
+        and its day fails; `sunhaul update` moves the lock to what upstream has now.\n\n\
         All manifests are checked before the first job starts. The jobs run one after another and share the limits \
         of the hosts. A report of each run is written to `.sunhaul/runs/` in the archive.",
     after_help = "Examples:\n  sunhaul run jobs/quickstart.yaml\n  \
         sunhaul run jobs/nightly.yaml --report report.json\n  \
-        sunhaul run jobs/december.yaml --series cea --range 2015-12-11..2015-12-14\n\n\
+        sunhaul run jobs/december.yaml --series cea --range 2015-12-11..2015-12-14\n  \
+        sunhaul run jobs/december.yaml --frozen       the very files of the lock, or exit 3\n  \
+        sunhaul run jobs/nightly.yaml --new-only      only what the lock does not have yet\n\n\
         Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest,\n\
-        4 incomplete for a passing reason (run the same command again), 5 local storage,\n\
-        130 interrupted (the same command goes on from there; interrupt twice to stop at once)."
+        3 the lock does not match, 4 incomplete for a passing reason (run the same command again),\n\
+        5 local storage, 130 interrupted (the same command goes on from there; interrupt twice to stop at once)."
 )]
 pub(super) struct Args {
     /// Manifests.
     #[arg(required = true, value_name = "JOB")]
     jobs: Vec<PathBuf>,
+    #[command(flatten)]
+    lock: LockArgs,
     /// Look whether the files of sealed days are still there with their sizes; fetch again what is not.
     #[arg(long)]
     check: bool,
@@ -61,7 +71,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let Some(jobs) = job::load_all(&args.jobs, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
     // A series or range that a job does not have must be told before another job has begun.
     for job in &jobs {
-        planning::plan(job, &args.selection, now())?;
+        let locking = args.lock.read(job)?;
+        locking.must_fit(&planning::plan(job, &args.selection, &locking, now())?)?;
+        locking.must_be_writable(job)?;
     }
     if args.report.is_some() && jobs.len() > 1 {
         return Err(Problem::new(Exit::Usage, "`--report` takes one job: each job has a report of its own")
@@ -73,8 +85,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 }
 
 /// What the jobs of one command share.
-struct Shared<'a> {
-    args: &'a Args,
+pub(super) struct Shared<'a> {
     report: Option<&'a ReportFile>,
     shell: &'a Shell,
     net: Net,
@@ -82,20 +93,47 @@ struct Shared<'a> {
     stop: CancellationToken,
 }
 
+impl<'a> Shared<'a> {
+    /// Begins to share: from here on signals end the work in good order.
+    ///
+    /// # Errors
+    /// When signals cannot be caught.
+    pub(super) fn new(report: Option<&'a ReportFile>, shell: &'a Shell) -> Result<Shared<'a>> {
+        let stop = CancellationToken::new();
+        tokio::spawn(Signals::catch()?.cancel(stop.clone(), shell.screen.clone()));
+        tokio::spawn(signals::let_go_of_bars(shell.screen.clone()));
+        Ok(Shared { report, shell, net: Net::new(), sources: Sources::default(), stop })
+    }
+
+    /// Ends what was started for the jobs.
+    pub(super) async fn close(self) {
+        self.sources.close().await;
+    }
+}
+
 async fn each(jobs: Vec<Manifest>, args: &Args, report: Option<&ReportFile>, shell: &Shell) -> Result<Exit> {
-    let stop = CancellationToken::new();
-    tokio::spawn(Signals::catch()?.cancel(stop.clone(), shell.screen.clone()));
-    tokio::spawn(signals::let_go_of_bars(shell.screen.clone()));
-    let mut shared = Shared { args, report, shell, net: Net::new(), sources: Sources::default(), stop };
+    let mut shared = Shared::new(report, shell)?;
     let mut worst = Exit::Complete;
     for job in jobs {
         if shared.stop.is_cancelled() {
             worst = worst.max(Exit::Interrupted);
             break;
         }
-        let ended = one::run(job, &mut shared).await.unwrap_or_else(|error| problem::tell(&error, shell));
+        let ended = one(job, args, &mut shared).await.unwrap_or_else(|error| problem::tell(&error, shell));
         worst = worst.max(ended);
     }
-    shared.sources.close().await;
+    shared.close().await;
     Ok(worst)
+}
+
+/// One job, by its plan.
+async fn one(job: Manifest, args: &Args, shared: &mut Shared<'_>) -> Result<Exit> {
+    let started = now();
+    let locking = args.lock.read(&job)?;
+    let plan = planning::plan(&job, &args.selection, &locking, started)?;
+    locking.must_fit(&plan)?;
+    let work = planning::work(&job, plan, args.check)?;
+    let then = if locking.may_move() { Then::Add } else { Then::Leave };
+    let (exit, _) = execute(Task { job: Arc::new(job), work, locking, then, started }, shared).await?;
+    Ok(exit)
 }

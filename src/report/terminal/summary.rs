@@ -22,6 +22,8 @@ pub struct Summary<'a> {
     pub report: &'a Report,
     /// The archive's root.
     pub root: &'a Path,
+    /// What became of the lock, in a line; safe to show.
+    pub lock: Option<&'a str>,
     /// Where the report is.
     pub saved: &'a Path,
     /// The command that goes on from here.
@@ -47,6 +49,9 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     }
     for host in &report.hosts {
         let _ = write!(out, "\n  {}", asked(host));
+    }
+    if let Some(lock) = what.lock {
+        let _ = write!(out, "\n  lock: {lock}");
     }
     for (name, path) in [("archive", what.root), ("report", what.saved)] {
         let _ = write!(out, "\n  {name}: {}", lines::safe(&path.to_string_lossy()));
@@ -79,6 +84,7 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     }
     if !complete {
         let advice = match report.run.exit_code {
+            Some(3) => "the lock stays as it is; `sunhaul update` moves it, or when upstream is right again",
             Some(4) => "the reason may pass; go on with",
             Some(130) => "go on with",
             Some(5) if hints.is_empty() => "make room or set the permissions right, then",
@@ -159,8 +165,12 @@ fn days(report: &Report) -> String {
 /// `30 files listed: 24 fetched (2 resumed), 6 there already, 1 absent upstream`
 fn files(report: &Report) -> String {
     let files = &report.totals.files;
-    let within =
-        listed(&[(files.resumed, "resumed"), (files.restarted, "restarted"), (files.replaced, "in place of others")]);
+    let within = listed(&[
+        (files.resumed, "resumed"),
+        (files.restarted, "restarted"),
+        (files.replaced, "in place of others"),
+        (files.restamped, "restamped"),
+    ]);
     let fetched = if within.is_empty() { "fetched".to_owned() } else { format!("fetched ({})", within.join(", ")) };
     let parts = listed(&[
         (files.fetched, fetched.as_str()),
@@ -242,7 +252,7 @@ mod tests {
         let (root, saved) =
             (Path::new("/data"), Path::new("/data/.sunhaul/runs/20151214T000000Z-00000000000000aa.json"));
         summary(
-            &Summary { report: &report, root, saved, again: "sunhaul run jobs/december.yaml" },
+            &Summary { report: &report, root, lock: None, saved, again: "sunhaul run jobs/december.yaml" },
             verbosity,
             Paint(false),
         )
@@ -275,7 +285,13 @@ mod tests {
             day: day(),
             key: "x".into(),
             path: None,
-            end: FileEnd::Fetched { bytes: 2 << 20, resumed_bytes: 0, restarted: false, replaced: false },
+            end: FileEnd::Fetched {
+                bytes: 2 << 20,
+                resumed_bytes: 0,
+                restarted: false,
+                replaced: false,
+                restamped: false,
+            },
         });
         events.push(Event::DayDone(DayDone {
             day: day(),

@@ -35,7 +35,7 @@ fn delivered(dispositions: &[&str], layout: Option<&str>) -> (Lab, Server, Value
 #[track_caller]
 fn is_tame(lab: &Lab, report: &Value) {
     for path in lab.tree("").keys().filter(|path| !path.starts_with("data/.sunhaul/")) {
-        let is_ours = ["job.yaml", "report.json"].contains(&path.as_str());
+        let is_ours = ["job.lock", "job.yaml", "report.json"].contains(&path.as_str());
         assert!(is_ours || path.starts_with("data/"), "{path:?} lies outside the archive");
         for part in path.split('/') {
             assert!(!part.starts_with(['.', '-', ' ']) && !part.ends_with(['.', ' ']) && part.len() <= 255, "{path:?}");

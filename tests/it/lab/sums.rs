@@ -26,7 +26,7 @@ pub(crate) fn add_up(report: &Value) {
 
     let files = sum(&totals["files"], &["have", "fetched", "kept", "absent", "failed", "unfinished"]);
     assert_eq!(number(&totals["files"]["listed"]), files, "listed files\n{report:#}");
-    for part in ["resumed", "restarted", "replaced"] {
+    for part in ["resumed", "restarted", "replaced", "restamped"] {
         assert!(number(&totals["files"][part]) <= number(&totals["files"]["fetched"]), "{part}\n{report:#}");
     }
 

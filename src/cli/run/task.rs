@@ -1,4 +1,6 @@
-//! One job of `sunhaul run`: planned, executed, reported.
+//! Days of one job done: executed, reported, and the lock moved on.
+//!
+//! What it does not do: choose the days. `run` takes them from the plan, `update` from the lock.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -6,35 +8,67 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, NaiveDate, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::follow::{Follower, Saved};
 use crate::archive::Archive;
 use crate::cli::clock::{now, run_id};
-use crate::cli::{Exit, Result, planning, problem};
+use crate::cli::locking::{self, Locking};
+use crate::cli::planning::Work;
+use crate::cli::{Exit, Result, problem};
+use crate::lock::{Moved, Takes};
 use crate::manifest::{Manifest, SeriesId};
 use crate::report::model::{Job, RunResult};
 use crate::report::terminal::{Progress, Summary, summary};
-use crate::report::{Collector, Ends, Log};
-use crate::run::event::{Event, Observer as _};
+use crate::report::{Collector, Ends, Log, Report};
+use crate::run::event::{DayState, Event, Observer as _};
 use crate::run::{self, Order, Outcome};
 
 /// How long after an empty listing the second look is taken.
 const SECOND_LOOK: Duration = Duration::from_secs(30);
 
-pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> {
+/// What is to be done, and what becomes of the lock then.
+pub(in crate::cli) struct Task {
+    /// The job.
+    pub(in crate::cli) job: Arc<Manifest>,
+    /// Its days.
+    pub(in crate::cli) work: Work,
+    /// The lock that the files are held to.
+    pub(in crate::cli) locking: Locking,
+    /// What becomes of the lock.
+    pub(in crate::cli) then: Then,
+    /// When the command began.
+    pub(in crate::cli) started: DateTime<Utc>,
+}
+
+/// What becomes of the lock when the days are done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Then {
+    /// It stays as it is.
+    Leave,
+    /// It gets the days that it does not have.
+    Add,
+    /// The days that were done replace what it has of them.
+    Replace,
+}
+
+/// Does the days of a task. The report comes with the exit code.
+///
+/// # Errors
+/// When nothing could be begun, or the report or the lock cannot be written.
+pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Result<(Exit, Report)> {
     let shell = shared.shell;
     shared.net = shared.net.next_run();
-    let started = now();
+    let Task { job, work: planned, locking, then, started } = task;
     let id = run_id(started);
-    let planned = planning::work(&job, planning::plan(&job, &shared.args.selection, started)?, shared.args.check)?;
     let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?);
     let about = Job {
         name: job.name.clone(),
         manifest: job.path.to_string_lossy().into_owned(),
         manifest_sha256: job.sha256.to_string(),
-        lock_sha256: None,
+        lock_sha256: locking.lock().map(|lock| lock.sha256().to_string()),
         lock_changed: false,
     };
     let follower = Arc::new(Follower {
@@ -51,7 +85,6 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
 
     // Only the sources of series with days to do are opened: a run with nothing to do talks to nobody.
     let todo: BTreeSet<SeriesId> = planned.days.iter().map(|day| day.series.clone()).collect();
-    let root = job.archive.root.clone();
     let result = match shared.sources.bases(&job, |id| todo.contains(id)).await {
         Err(error) => {
             follower.on(Event::Planned { planned: planned.days.len() as u64, already_sealed: planned.sealed });
@@ -59,10 +92,11 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
         }
         Ok(bases) => {
             let order = Order {
-                manifest: Arc::new(job),
+                manifest: job.clone(),
                 days: planned.days,
                 already_sealed: planned.sealed,
                 archive,
+                locked: locking.locked().filter(|_| then != Then::Replace),
                 net: shared.net.clone(),
                 bases,
                 run: id,
@@ -71,7 +105,7 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
                 now,
                 second_look: SECOND_LOOK,
             };
-            execute(order, &follower).await
+            run_and_follow(order, &follower).await
         }
     };
     follower.progress.close();
@@ -80,30 +114,53 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
         Ok(outcome) => Exit::of_run(&undone(follower.collector.ends(), outcome), outcome.interrupted),
         Err(error) => problem::explain(error).0,
     };
+    let moved = match then {
+        Then::Leave => None,
+        then => Some(move_lock(&job, then, started, &follower.collector.snapshot())),
+    };
+    let exit = moved.as_ref().and_then(|moved| moved.as_ref().err()).map_or(exit, |e| exit.max(problem::explain(e).0));
     let word = match exit {
         Exit::Complete => RunResult::Complete,
         Exit::Interrupted => RunResult::Interrupted,
-        Exit::Incomplete | Exit::Later | Exit::Storage | Exit::Usage => RunResult::Incomplete,
+        Exit::Incomplete | Exit::Later | Exit::Lock | Exit::Storage | Exit::Usage => RunResult::Incomplete,
     };
-    let report = follower.collector.finish(word, exit.code(), now());
+    let mut report = follower.collector.finish(word, exit.code(), now());
+    if let Some(Ok(moved)) = &moved {
+        report.job.lock_sha256 = Some(moved.sha256.to_string());
+        report.job.lock_changed = moved.changed;
+    }
     let again = again(&shell.words);
     if let Some(log) = &follower.log {
         log.ended(&report);
     }
-    let path = Archive::runs_path(&root).join(format!("{}.json", report.run.id));
-    let told = Summary { report: &report, root: &root, saved: &path, again: &again };
+    let root = &job.archive.root;
+    let path = Archive::runs_path(root).join(format!("{}.json", report.run.id));
+    let lock = moved.as_ref().and_then(|moved| moved.as_ref().ok()).map(|moved| locking::told(&job, moved));
+    let told = Summary { report: &report, root, lock: lock.as_deref(), saved: &path, again: &again };
     let words = summary(&told, shell.verbosity, shell.screen.paint);
-    let saved = follower.save(report, Saved::AtTheEnd).await;
+    let saved = follower.save(report.clone(), Saved::AtTheEnd).await;
     if let (Ok(_), Some(words), None) = (&result, words, &follower.log) {
         shell.screen.line(&words);
     }
     result?;
     saved?;
-    Ok(exit)
+    moved.transpose()?;
+    Ok((exit, report))
+}
+
+/// Moves the lock on by what the report says was done.
+fn move_lock(job: &Manifest, then: Then, started: DateTime<Utc>, report: &Report) -> Result<Moved> {
+    if then == Then::Add {
+        return locking::move_on(job, started, &Takes::Missing);
+    }
+    let is_done = |state| matches!(state, DayState::Sealed | DayState::Provisional);
+    let done: BTreeSet<(&str, NaiveDate)> =
+        report.days.iter().filter(|day| is_done(day.state)).map(|day| (day.series.as_str(), day.date)).collect();
+    locking::move_on(job, started, &Takes::Chosen(&|series, date| done.contains(&(series.0.as_str(), date))))
 }
 
 /// Executes an order while the report is kept fresh and the bars are drawn.
-async fn execute(order: Order, follower: &Arc<Follower>) -> Result<Outcome> {
+async fn run_and_follow(order: Order, follower: &Arc<Follower>) -> Result<Outcome> {
     let ended = CancellationToken::new();
     let following = tokio::spawn(follower.clone().follow(ended.clone()));
     let outcome = run::execute(order).await;

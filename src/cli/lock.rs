@@ -1,0 +1,44 @@
+//! `sunhaul lock`: writes the lock from the archive's records.
+
+use std::path::PathBuf;
+
+use super::args::ArchiveArg;
+use super::clock::now;
+use super::job::Secrets;
+use super::locking::{self, Locking};
+use super::selection::Selection;
+use super::{Exit, Result, Shell, job, planning, stdout};
+use crate::lock::Takes;
+use crate::report::human;
+use crate::report::terminal::Verbosity;
+
+/// Write the lock from the archive's records.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Write the lock from the archive's records.\n\n\
+        The lock, `x.lock` beside `x.yaml`, gets what the day records of this archive say, whatever it said before: use it \
+        when the archive is right and the lock is not there, or wrong. Days without a record stay as the lock has them. \
+        Nothing is fetched, and no file is read; `sunhaul verify` compares files with records.",
+    after_help = "Examples:\n  sunhaul lock jobs/december.yaml\n  git diff jobs/december.lock"
+)]
+pub(super) struct Args {
+    /// The manifest.
+    #[arg(value_name = "JOB")]
+    job: PathBuf,
+    #[command(flatten)]
+    archive: ArchiveArg,
+}
+
+pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    let archive = args.archive.archive.as_deref();
+    let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
+    let now = now();
+    let moved = locking::move_on(&job, now, &Takes::Chosen(&|_, _| true))?;
+    stdout::print(&format!("{}\n", locking::told(&job, &moved)))?;
+    let plan = planning::plan(&job, &Selection::default(), &Locking::looked_at(&job)?, now)?;
+    if !plan.days.is_empty() && shell.verbosity > Verbosity::Quiet {
+        let days = human::count(plan.days.len() as u64, "day");
+        shell.screen.line(&format!("{days} of the job are still to do: `sunhaul plan` shows them"));
+    }
+    Ok(Exit::Complete)
+}

@@ -1,0 +1,197 @@
+//! The job's lock as commands want it: read, held against the archive, moved on.
+//!
+//! What it does not do: hold files against it; `run` does.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::problem::Problem;
+use super::{Exit, Result};
+use crate::lock::{self, Detail, Held, Lock, Moved, Takes};
+use crate::manifest::Manifest;
+use crate::plan::{Bond, Plan};
+use crate::report::human;
+use crate::run::{Grip, Locked};
+use crate::untrusted::escape;
+
+/// How many days are named in one message.
+const NAMED: usize = 20;
+
+/// How a run goes about the lock, as typed.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct LockArgs {
+    /// Change nothing in the lock: where a day or a file would have to be added or changed, end with exit 3. `today` is
+    /// the day of the lock.
+    #[arg(long, conflicts_with = "new_only")]
+    locked: bool,
+    /// As `--locked`, and ask for no listing: the files are those of the lock.
+    #[arg(long, conflicts_with_all = ["locked", "new_only"])]
+    frozen: bool,
+    /// With `--frozen`: where the day records are that name the files of a lock of days alone.
+    #[arg(long, value_name = "DIR", requires = "frozen")]
+    records: Option<PathBuf>,
+    /// Leave out days that the lock holds as sealed, though their files are not here.
+    #[arg(long)]
+    new_only: bool,
+}
+
+impl LockArgs {
+    /// The lock of a job, as the command line goes about it.
+    ///
+    /// # Errors
+    /// As [`Locking::read`].
+    pub(super) fn read(&self, job: &Manifest) -> Result<Locking> {
+        let grip = match (self.locked, self.frozen) {
+            (_, true) => Grip::Frozen,
+            (true, false) => Grip::Exact,
+            (false, false) => Grip::Honoured,
+        };
+        Locking::read(job, grip, self.new_only, self.records.clone())
+    }
+}
+
+/// How a command goes about the lock.
+#[derive(Debug)]
+pub(super) struct Locking {
+    held: Option<Arc<Held>>,
+    grip: Grip,
+    only_new: bool,
+}
+
+impl Locking {
+    /// Reads the lock of a job, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not there though nothing may be added to it.
+    pub(super) fn read(job: &Manifest, grip: Grip, only_new: bool, records: Option<PathBuf>) -> Result<Locking> {
+        let path = lock::path_of(&job.path);
+        let lock = Lock::read(&path, &job.name)?;
+        if lock.is_none() && grip != Grip::Honoured {
+            let message =
+                format!("there is no lock `{}`, and nothing may be added to it", escape(&path.to_string_lossy()));
+            return Err(Problem::new(Exit::Lock, message).hint("run once without `--locked` or `--frozen`").into());
+        }
+        let held = lock.map(|lock| Arc::new(Held::new(lock, job, records)));
+        Ok(Locking { held, grip, only_new })
+    }
+
+    /// The same, of a command that only looks.
+    ///
+    /// # Errors
+    /// When the lock cannot be read.
+    pub(super) fn looked_at(job: &Manifest) -> Result<Locking> {
+        Locking::read(job, Grip::Honoured, false, None)
+    }
+
+    /// What a plan is bound to.
+    pub(super) fn bond(&self) -> Option<Bond<'_>> {
+        let held = self.held.as_deref()?;
+        Some(Bond { pins: held, is_exact: !self.may_move(), only_new: self.only_new })
+    }
+
+    /// What a run is held to.
+    pub(super) fn locked(&self) -> Option<Locked> {
+        Some(Locked { held: self.held.clone()?, grip: self.grip })
+    }
+
+    /// True when the lock may be added to.
+    pub(super) fn may_move(&self) -> bool {
+        self.grip == Grip::Honoured
+    }
+
+    /// The lock and the archive that it is held against.
+    pub(super) fn held(&self) -> Option<&Held> {
+        self.held.as_deref()
+    }
+
+    /// The lock.
+    pub(super) fn lock(&self) -> Option<&Lock> {
+        self.held.as_deref().map(Held::lock)
+    }
+
+    /// The instant at which ranges that follow the clock are resolved.
+    pub(super) fn instant(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self.lock() {
+            Some(lock) if !self.may_move() => lock.as_of(),
+            _ => now,
+        }
+    }
+
+    /// Refuses a plan for which the lock would have to be moved though it may not be, or of whose files it says nothing.
+    ///
+    /// # Errors
+    /// A [`Problem`] that names the days.
+    pub(super) fn must_fit(&self, plan: &Plan) -> Result<()> {
+        if !plan.unpinned.is_empty() {
+            let days = plan.unpinned.iter().map(|day| format!("{} {} {}", escape(&day.id.0), day.date, day.why));
+            let message = format!("the lock does not match the manifest:{}", named(days));
+            return Err(Problem::new(Exit::Lock, message)
+                .hint("`sunhaul run` without `--locked` and `--frozen` moves the lock")
+                .into());
+        }
+        let Some(held) = self.held.as_deref().filter(|_| self.grip == Grip::Frozen) else { return Ok(()) };
+        let mut unknown = Vec::new();
+        for day in &plan.days {
+            if !held.knows(&day.id, day.day.date)? {
+                unknown.push(format!("{} {}", escape(&day.id.0), day.day.date));
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let message = format!("the lock holds days alone, and no record at hand names the files of:{}", named(unknown));
+        Err(Problem::new(Exit::Usage, message)
+            .hint(
+                "give a folder of day records with `--records DIR` (an archive's `.sunhaul/days`), lock with `lock: { \
+                 detail: files }`, or run with `--locked`",
+            )
+            .into())
+    }
+
+    /// Refuses to begin when the lock could not be written at the end.
+    ///
+    /// # Errors
+    /// A [`Problem`] with exit code 5.
+    pub(super) fn must_be_writable(&self, job: &Manifest) -> Result<()> {
+        if !self.may_move() {
+            return Ok(());
+        }
+        let path = lock::path_of(&job.path);
+        lock::may_write(&path).map_err(|error| {
+            let hint = "the lock lies beside the manifest: put both into a folder that can be written";
+            Problem::new(Exit::Storage, format!("{error}")).hint(hint).into()
+        })
+    }
+}
+
+/// Days in lines of their own.
+fn named(days: impl IntoIterator<Item = String>) -> String {
+    let mut days = days.into_iter();
+    let mut lines: Vec<String> = std::iter::once(String::new()).chain(days.by_ref().take(NAMED)).collect();
+    let more = days.count() as u64;
+    lines.extend((more > 0).then(|| format!("and {} more", human::number(more))));
+    lines.join("\n  ")
+}
+
+/// Moves the lock of a job to the records of its archive.
+///
+/// # Errors
+/// When either cannot be read, or the lock cannot be written.
+pub(super) fn move_on(job: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>) -> Result<Moved> {
+    Ok(lock::write(job, now, takes)?)
+}
+
+/// What became of the lock, in one line.
+pub(super) fn told(job: &Manifest, moved: &Moved) -> String {
+    let path = lock::path_of(&job.path);
+    let counts = format!("{}, {}", human::count(moved.days, "day"), human::count(moved.files, "file"));
+    let how = match (moved.detail, moved.lacks_files) {
+        (Detail::Files, _) => "",
+        (Detail::Day, false) => ", days alone",
+        (Detail::Day, true) => ", days alone: the files of some are not known here",
+    };
+    let state = if moved.changed { "changed" } else { "as before" };
+    format!("{}, {counts}{how} ({state})", escape(&path.to_string_lossy()))
+}

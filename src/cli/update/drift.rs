@@ -1,0 +1,211 @@
+//! The drift check: locked days are listed again and compared; nothing is moved, and no archive is touched.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt as _, stream};
+
+use super::told::{Failed, Told};
+use crate::cli::clock::{now, run_id};
+use crate::cli::locking::Locking;
+use crate::cli::problem::Problem;
+use crate::cli::signals::Signals;
+use crate::cli::sources::{Sources, policy};
+use crate::cli::{Exit, Result, Shell, asking};
+use crate::digest::Digest;
+use crate::failure::{Class, Failure};
+use crate::fetch::sample;
+use crate::lock::{DayChange, Held, LockedFile, Named, Replaced};
+use crate::manifest::{Manifest, Series, SeriesId};
+use crate::net::{Client, Net};
+use crate::run::Todo;
+use crate::source::{self, RemoteFile, Source};
+
+/// Which files are fetched and hashed besides.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sample {
+    /// The share of all files, up to 1.
+    pub(super) share: f64,
+    /// The same seed takes the same files.
+    pub(super) seed: u64,
+}
+
+impl Sample {
+    /// True for the files that are taken: by their key alone, so that a day more or less changes nothing.
+    fn takes(self, series: &SeriesId, key: &str) -> bool {
+        let digest = Digest::of(format!("{}\n{series}\n{key}", self.seed).as_bytes());
+        let drawn = digest.bytes().iter().take(4).fold(0u32, |sum, byte| (sum << 8) | u32::from(*byte));
+        f64::from(drawn) < self.share * 4_294_967_296.0
+    }
+}
+
+/// What every day of one series is asked with.
+struct Asked<'a> {
+    job: &'a Manifest,
+    series: &'a Series,
+    source: Box<dyn Source>,
+    client: Client,
+    held: &'a Held,
+    sample: Option<Sample>,
+    shell: &'a Shell,
+}
+
+/// What came of one day.
+struct Compared {
+    change: Option<DayChange>,
+    sampled: u64,
+    failed: Vec<(Option<String>, Failure)>,
+}
+
+/// Compares days with the lock; exit 3 when upstream has drifted.
+///
+/// # Errors
+/// When a source cannot be opened, or the lock does not say which files a day has.
+pub(super) async fn run(
+    job: &Manifest,
+    locking: &Locking,
+    days: &[Todo],
+    sample: Option<Sample>,
+    as_json: bool,
+    shell: &Shell,
+) -> Result<Exit> {
+    let Some(held) = locking.held() else { return Ok(Exit::Usage) };
+    for todo in days {
+        if !held.knows(&todo.series, todo.day.date)? {
+            let message = format!(
+                "the lock holds days alone, and no record names the files of {} {}",
+                todo.series, todo.day.date
+            );
+            let hint = "compare where the archive is, or lock with `lock: { detail: files }`";
+            return Err(Problem::new(Exit::Usage, message).hint(hint).into());
+        }
+    }
+    let mut signals = Signals::catch()?;
+    let mut told = Told::of(job, true);
+    tokio::select! {
+        classes = compare(job, held, days, sample, shell, &mut told) => {
+            let classes = classes?;
+            told.print(as_json)?;
+            let drifted = if told.has_drifted() { Exit::Lock } else { Exit::Complete };
+            Ok(classes.into_iter().map(Exit::of_class).fold(drifted, Exit::max))
+        }
+        () = signals.next() => Ok(Exit::Interrupted),
+    }
+}
+
+async fn compare(
+    job: &Manifest,
+    held: &Held,
+    days: &[Todo],
+    sample: Option<Sample>,
+    shell: &Shell,
+    told: &mut Told,
+) -> Result<BTreeSet<Class>> {
+    let mut sources = Sources::default();
+    let wanted: BTreeSet<&SeriesId> = days.iter().map(|todo| &todo.series).collect();
+    let bases = sources.bases(job, |id| wanted.contains(id)).await?;
+    let (net, run) = (Net::new(), run_id(now()));
+    let mut classes = BTreeSet::new();
+    for series in &job.series {
+        let Some(base) = bases.get(&series.id) else { continue };
+        let client =
+            net.client(base, policy(job, &series.source, &run))?.with_credentials(series.source.credentials())?;
+        let source = source::open(&series.source, base, client.clone());
+        let width = client.concurrency().max(1);
+        let asked = Asked { job, series, source, client, held, sample, shell };
+        let days: Vec<&Todo> = days.iter().filter(|todo| todo.series == series.id).collect();
+        let mut answers = stream::iter(days.iter().map(|todo| asked.day(todo))).buffered(width);
+        let mut index = 0;
+        while let Some(compared) = answers.next().await {
+            let date = days.get(index).map(|todo| todo.day.date).unwrap_or_default();
+            index += 1;
+            let Compared { change, sampled, failed } = compared;
+            told.sampled(sampled);
+            if let Some(change) = change {
+                told.add(change);
+            }
+            for (path, failure) in failed {
+                classes.insert(failure.class);
+                let class = failure.class.name();
+                let series = series.id.0.clone();
+                told.failed(Failed { series, date, path, class, message: failure.message });
+            }
+        }
+    }
+    sources.close().await;
+    Ok(classes)
+}
+
+impl Asked<'_> {
+    async fn day(&self, todo: &Todo) -> Compared {
+        let mut compared = Compared { change: None, sampled: 0, failed: Vec::new() };
+        match self.compare(todo, &mut compared).await {
+            Ok(change) => compared.change = Some(change),
+            Err(failure) => compared.failed.push((None, failure)),
+        }
+        compared
+    }
+
+    async fn compare(&self, todo: &Todo, compared: &mut Compared) -> std::result::Result<DayChange, Failure> {
+        let Asked { job, series, client, .. } = self;
+        let listed = asking::list(job, series, &*self.source, client, &todo.day, self.shell).await?;
+        let locked = self.held.files(&series.id, todo.day.date);
+        let locked = locked.map_err(|error| Failure::new(Class::Storage, error.to_string()))?.unwrap_or_default();
+        let mut locked: BTreeMap<String, LockedFile> =
+            locked.into_iter().map(|file| (file.key.clone(), file)).collect();
+        let mut change = DayChange::of(&series.id, todo.day.date);
+        for file in &listed.files {
+            match locked.remove(&file.key) {
+                None => {
+                    let path = file.name.clone().unwrap_or_default();
+                    change.added.push(Named { path, key: file.key.clone(), sha256: None });
+                }
+                // What upstream lists and does not have is for a run to find out.
+                Some(before) if before.absent.is_some() => {}
+                Some(before) => match self.file(&before, file, compared).await {
+                    Ok(None) => {}
+                    Ok(Some(replaced)) => change.changed.push(replaced),
+                    Err(failure) => compared.failed.push((Some(before.path), failure)),
+                },
+            }
+        }
+        change.removed.extend(locked.into_values().filter(|file| file.absent.is_none()).map(Named::from));
+        Ok(change)
+    }
+
+    /// How a file differs from the locked one, as far as it is looked at.
+    async fn file(
+        &self,
+        before: &LockedFile,
+        file: &RemoteFile,
+        compared: &mut Compared,
+    ) -> std::result::Result<Option<Replaced>, Failure> {
+        let (path, key, old) = (before.path.clone(), before.key.clone(), before.sha256);
+        if self.sample.is_some_and(|sample| sample.takes(&self.series.id, &file.key)) {
+            let verify = self.job.verify;
+            let look = || sample::look(&self.client, file, verify);
+            let seen = asking::patiently(self.job, &self.client, self.shell, &path, look).await?;
+            compared.sampled += 1;
+            return Ok((Some(seen.sha256) != old).then_some(Replaced { path, key, old, new: Some(seen.sha256) }));
+        }
+        let other_size = file.bytes.is_some_and(|bytes| Some(bytes) != before.bytes);
+        Ok(other_size.then_some(Replaced { path, key, old, new: None }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_its_seed_s_and_about_its_share() {
+        let series = SeriesId("sharp".into());
+        let of = |share, seed| {
+            let sample = Sample { share, seed };
+            (0..10_000).filter(|n| sample.takes(&series, &format!("/HMI/{n}"))).collect::<Vec<_>>()
+        };
+        assert_eq!(of(0.05, 7), of(0.05, 7));
+        assert_ne!(of(0.05, 7), of(0.05, 8));
+        assert!((350..650).contains(&of(0.05, 7).len()), "{}", of(0.05, 7).len());
+        assert_eq!(of(1.0, 7).len(), 10_000);
+    }
+}

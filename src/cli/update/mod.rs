@@ -1,0 +1,139 @@
+//! `sunhaul update`: lists locked days again and moves the lock, or with `--dry-run` only says what has drifted.
+
+mod drift;
+mod told;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::args::ArchiveArg;
+use super::clock::now;
+use super::job::Secrets;
+use super::locking::Locking;
+use super::planning::Work;
+use super::problem::Problem;
+use super::run::{Shared, Task, Then, execute};
+use super::selection::Selection;
+use super::{Exit, Result, Shell, job};
+use crate::lock::{self, DayChange, Lock};
+use crate::manifest::Manifest;
+use crate::run::{Grip, Todo};
+use told::Told;
+
+/// List locked days again and move the lock to what upstream has now.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "List locked days again and move the lock to what upstream has now.\n\n\
+        Each locked day is listed anew. Files that are here are asked for again, if only whether they changed; what \
+        changed is fetched, what is new is added, and what is displaced or gone goes to `.sunhaul/work/retired/`. Then \
+        the lock is moved, and what moved is printed with old and new hashes. Days that the lock does not have are none \
+        of its business: `sunhaul run` adds them.\n\n\
+        With --dry-run nothing is moved and no archive is touched: the days are listed and compared with the lock. That \
+        shows files that came or went, and sizes where the listing tells them. --sample fetches some files too, compares \
+        their hashes and throws them away. Exit 3 means that upstream has drifted.",
+    after_help = "Examples:\n  sunhaul update jobs/december.yaml --dry-run --sample 5%\n  \
+        sunhaul update jobs/december.yaml --range 2015-12-12..2015-12-13\n  git diff jobs/december.lock\n\n\
+        Exit codes: 0 done, or no drift, 1 incomplete and trying again will not help by itself, 2 usage or manifest,\n\
+        3 drift (with --dry-run), 4 incomplete for a passing reason, 5 local storage, 130 interrupted."
+)]
+pub(super) struct Args {
+    /// The manifest.
+    #[arg(value_name = "JOB")]
+    job: PathBuf,
+    /// Only compare listings with the lock; exit 3 on drift.
+    #[arg(long)]
+    dry_run: bool,
+    /// With --dry-run: fetch this share of the files too and compare their hashes, such as `5%`.
+    #[arg(long, value_name = "P%", requires = "dry_run", value_parser = share)]
+    sample: Option<f64>,
+    /// Which files --sample takes: the same seed takes the same ones.
+    #[arg(long, value_name = "N", requires = "sample", default_value_t = 0)]
+    seed: u64,
+    /// Print what moved, or drifted, as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    archive: ArchiveArg,
+}
+
+/// `5%`, as a share of one.
+fn share(text: &str) -> std::result::Result<f64, &'static str> {
+    let wrong = "this is no share\nhint: write a percentage above 0 and up to 100, such as `5%`";
+    let percent: f64 = text.strip_suffix('%').unwrap_or(text).trim().parse().map_err(|_| wrong)?;
+    if percent > 0.0 && percent <= 100.0 { Ok(percent / 100.0) } else { Err(wrong) }
+}
+
+pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    let archive = args.archive.archive.as_deref();
+    let Some(job) = job::load(&args.job, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
+    let path = lock::path_of(&job.path);
+    let Some(lock) = Lock::read(&path, &job.name)? else {
+        let message = format!("there is no lock `{}` to update", crate::untrusted::escape(&path.to_string_lossy()));
+        return Err(Problem::new(Exit::Usage, message).hint("`sunhaul run` makes one").into());
+    };
+    let days = locked_days(&job, &lock, &args.selection)?;
+    let locking = Locking::read(&job, Grip::Honoured, false, None)?;
+    let runtime = job::runtime()?;
+    if args.dry_run {
+        let sample = args.sample.map(|share| drift::Sample { share, seed: args.seed });
+        return runtime.block_on(drift::run(&job, &locking, &days, sample, args.json, shell));
+    }
+    locking.must_be_writable(&job)?;
+    runtime.block_on(moved(job, lock, locking, days, args, shell))
+}
+
+/// The selected days that the lock has and the manifest still asks for.
+fn locked_days(job: &Manifest, lock: &Lock, selection: &Selection) -> Result<Vec<Todo>> {
+    let selection = selection.resolve();
+    let problem = |problem: crate::plan::Problem| {
+        let told = Problem::new(Exit::Usage, problem.message);
+        problem.hint.into_iter().fold(told, Problem::hint)
+    };
+    crate::plan::known_series(job, &selection).map_err(problem)?;
+    let mut days = Vec::new();
+    for series in job.series.iter().filter(|series| selection.takes(&series.id)) {
+        let scale = series.source.scale();
+        for day in series.range.resolve(lock.as_of(), scale).days() {
+            let is_selected = selection.touches(&day.window, lock.as_of(), scale).map_err(problem)?;
+            if is_selected && lock.day(&series.id, day.date).is_some() {
+                let spec = series.spec(&day);
+                days.push(Todo { series: series.id.clone(), day, spec, recheck: false, afresh: true });
+            }
+        }
+    }
+    if days.is_empty() {
+        return Err(Problem::new(Exit::Usage, "the lock has none of these days")
+            .hint("`sunhaul run` adds days; `sunhaul status` shows which there are")
+            .into());
+    }
+    Ok(days)
+}
+
+/// Does the days again, moves the lock, and tells what moved.
+async fn moved(
+    job: Manifest,
+    old: Lock,
+    locking: Locking,
+    days: Vec<Todo>,
+    args: &Args,
+    shell: &Shell,
+) -> Result<Exit> {
+    let ids: Vec<_> = days.iter().map(|todo| (todo.series.clone(), todo.day.date)).collect();
+    let job = Arc::new(job);
+    let mut shared = Shared::new(None, shell)?;
+    let work = Work { days, sealed: 0 };
+    let task = Task { job: job.clone(), work, locking, then: Then::Replace, started: now() };
+    let done = execute(task, &mut shared).await;
+    shared.close().await;
+    let (exit, _) = done?;
+    let mut told = Told::of(&job, false);
+    if let Some(new) = Lock::read(old.path(), &job.name)? {
+        for (series, date) in ids {
+            told.add(DayChange::between(Some(&old), &new, &series, date)?);
+        }
+    }
+    told.print(args.json)?;
+    Ok(exit)
+}

@@ -1,0 +1,147 @@
+//! What moved, or drifted, in words and in JSON.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::cli::{Result, stdout};
+use crate::digest::Digest;
+use crate::lock::{self, DayChange};
+use crate::manifest::Manifest;
+use crate::report::human;
+use crate::untrusted::escape;
+
+/// Everything that is different, by day.
+#[derive(Debug, Serialize)]
+pub(super) struct Told {
+    sunhaul: &'static str,
+    job: String,
+    lock: String,
+    dry_run: bool,
+    /// Days that were compared.
+    compared: u64,
+    /// Files whose hashes were compared, where a sample was fetched.
+    sampled: u64,
+    added: u64,
+    removed: u64,
+    changed: u64,
+    /// Days that could not be compared, and why.
+    failed: Vec<Failed>,
+    /// Days with something different.
+    days: Vec<DayChange>,
+}
+
+/// A day that could not be compared.
+#[derive(Debug, Serialize)]
+pub(super) struct Failed {
+    pub(super) series: String,
+    pub(super) date: chrono::NaiveDate,
+    /// The file, when it was the sample that failed.
+    pub(super) path: Option<String>,
+    pub(super) class: &'static str,
+    pub(super) message: String,
+}
+
+impl Told {
+    pub(super) fn of(job: &Manifest, dry_run: bool) -> Told {
+        Told {
+            sunhaul: "update/1",
+            job: job.name.clone(),
+            lock: lock::path_of(&job.path).to_string_lossy().into_owned(),
+            dry_run,
+            compared: 0,
+            sampled: 0,
+            added: 0,
+            removed: 0,
+            changed: 0,
+            failed: Vec::new(),
+            days: Vec::new(),
+        }
+    }
+
+    /// Takes in one day that was compared.
+    pub(super) fn add(&mut self, change: DayChange) {
+        self.compared += 1;
+        self.added += change.added.len() as u64;
+        self.removed += change.removed.len() as u64;
+        self.changed += change.changed.len() as u64;
+        if !change.is_empty() {
+            self.days.push(change);
+        }
+    }
+
+    /// Takes in files whose hashes were compared.
+    pub(super) fn sampled(&mut self, files: u64) {
+        self.sampled += files;
+    }
+
+    /// Takes in what could not be compared.
+    pub(super) fn failed(&mut self, failed: Failed) {
+        self.failed.push(failed);
+    }
+
+    /// True when something is different.
+    pub(super) fn has_drifted(&self) -> bool {
+        !self.days.is_empty()
+    }
+
+    /// Prints it on standard output.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub(super) fn print(&self, as_json: bool) -> Result<()> {
+        if as_json { stdout::print_json(self) } else { stdout::print(&self.text()) }
+    }
+
+    fn text(&self) -> String {
+        let mut out = String::new();
+        // Writing to a String cannot fail.
+        for day in &self.days {
+            let _ = writeln!(out, "{} {}", escape(&day.series), day.date);
+            for file in &day.added {
+                let _ = writeln!(out, "  added    {}{}", escape(name(&file.path, &file.key)), hash(file.sha256));
+            }
+            for file in &day.removed {
+                let _ = writeln!(out, "  removed  {}{}", escape(name(&file.path, &file.key)), hash(file.sha256));
+            }
+            for file in &day.changed {
+                let _ = writeln!(out, "  changed  {}", escape(&file.path));
+                let shown = |digest: Option<Digest>, none: &str| digest.map_or(none.to_owned(), |d| d.to_string());
+                let _ = writeln!(out, "           old {}", shown(file.old, "absent"));
+                let none = if self.dry_run { "not fetched: its size differs" } else { "absent" };
+                let _ = writeln!(out, "           new {}", shown(file.new, none));
+            }
+            if let Some([old, new]) = &day.digest {
+                let _ = writeln!(out, "  digest   old {old}\n           new {new}");
+            }
+        }
+        for failed in &self.failed {
+            let what = failed.path.as_deref().unwrap_or("the whole day");
+            let _ = writeln!(out, "{} {} {}: {}", escape(&failed.series), failed.date, escape(what), failed.message);
+        }
+        let days = human::count(self.compared, "day");
+        let verb = if self.dry_run { "compared" } else { "updated" };
+        let _ = write!(out, "{days} {verb}: ");
+        let _ = match (self.has_drifted(), self.dry_run) {
+            (false, _) => write!(out, "nothing changed"),
+            (true, _) => write!(out, "{} added, {} removed, {} changed", self.added, self.removed, self.changed),
+        };
+        if self.sampled > 0 {
+            let _ = write!(out, "; {} fetched and hashed", human::count(self.sampled, "file"));
+        }
+        if !self.failed.is_empty() {
+            let _ = write!(out, "; {} could not be compared", self.failed.len());
+        }
+        out.push('\n');
+        out
+    }
+}
+
+/// What to call a file: a listing alone may give no path.
+fn name<'a>(path: &'a str, key: &'a str) -> &'a str {
+    if path.is_empty() { key } else { path }
+}
+
+fn hash(sha256: Option<Digest>) -> String {
+    sha256.map(|sha256| format!("\n           {sha256}")).unwrap_or_default()
+}

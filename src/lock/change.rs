@@ -1,0 +1,116 @@
+//! What moved between two locks, day by day and file by file.
+
+use std::cmp::Ordering;
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use super::form::{Detail, LockedFile};
+use super::{Error, Lock};
+use crate::digest::Digest;
+use crate::manifest::SeriesId;
+
+/// What is different about one day.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct DayChange {
+    /// The series' id.
+    pub series: String,
+    /// The day.
+    pub date: NaiveDate,
+    /// Files that were not there before.
+    pub added: Vec<Named>,
+    /// Files that are not there any more.
+    pub removed: Vec<Named>,
+    /// Files whose bytes are others now.
+    pub changed: Vec<Replaced>,
+    /// The day's digests, where the files of either side are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<[String; 2]>,
+}
+
+/// A file that came or went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Named {
+    /// The path below the root; where only a listing was asked, what it gives.
+    pub path: String,
+    /// What identifies it at the source.
+    pub key: String,
+    /// The SHA-256 of its bytes, when known; none for an absent one.
+    pub sha256: Option<Digest>,
+}
+
+/// A file whose bytes are others now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Replaced {
+    /// The path below the root.
+    pub path: String,
+    /// What identifies it at the source.
+    pub key: String,
+    /// The SHA-256 before; none when it was absent.
+    pub old: Option<Digest>,
+    /// The SHA-256 now; none when it is absent, or when only its size is known to differ.
+    pub new: Option<Digest>,
+}
+
+impl From<LockedFile> for Named {
+    fn from(file: LockedFile) -> Named {
+        Named { path: file.path, key: file.key, sha256: file.sha256 }
+    }
+}
+
+impl DayChange {
+    /// Nothing yet, of one day.
+    #[must_use]
+    pub fn of(series: &SeriesId, date: NaiveDate) -> DayChange {
+        DayChange { series: series.0.clone(), date, ..DayChange::default() }
+    }
+
+    /// True when nothing is different.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty() && self.digest.is_none()
+    }
+
+    /// What is different about a day in `new`.
+    ///
+    /// # Errors
+    /// As [`Lock::files`].
+    pub fn between(old: Option<&Lock>, new: &Lock, series: &SeriesId, date: NaiveDate) -> Result<DayChange, Error> {
+        let mut change = DayChange::of(series, date);
+        let digest = |lock: &Lock| lock.day(series, date).map(|row| row.digest.clone());
+        let (before, after) = (old.and_then(digest), digest(new));
+        let days_alone = |lock: &Lock| lock.detail() == Detail::Day;
+        if old.is_some_and(days_alone) || days_alone(new) {
+            if before != after {
+                change.digest = Some([before, after].map(Option::unwrap_or_default));
+            }
+            return Ok(change);
+        }
+        let files = |lock: &Lock| lock.files(series, date).map(Option::unwrap_or_default);
+        change.compare(old.map_or(Ok(Vec::new()), files)?, files(new)?);
+        Ok(change)
+    }
+
+    /// Takes in both sides' files, each sorted by path.
+    pub fn compare(&mut self, old: Vec<LockedFile>, new: Vec<LockedFile>) {
+        let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
+        loop {
+            let order = match (old.peek(), new.peek()) {
+                (None, None) => return,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(old), Some(new)) => old.path.as_bytes().cmp(new.path.as_bytes()),
+            };
+            match order {
+                Ordering::Less => self.removed.extend(old.next().map(Named::from)),
+                Ordering::Greater => self.added.extend(new.next().map(Named::from)),
+                Ordering::Equal => {
+                    let (Some(old), Some(new)) = (old.next(), new.next()) else { return };
+                    if old.sha256 != new.sha256 {
+                        self.changed.push(Replaced { path: new.path, key: new.key, old: old.sha256, new: new.sha256 });
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The lines of a lock: one serializer, keys always in one order, so that equal locks are equal bytes.
+
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::archive::{DayHeader, FileLine, State};
+use crate::day::Scale;
+use crate::digest::Digest;
+
+/// The format this version writes and reads.
+pub(super) const FORMAT: &str = "lock/1";
+
+/// How much a lock holds of a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Detail {
+    /// A line for the day and one for each of its files.
+    Files,
+    /// A line for the day alone: its digest stands for the files.
+    Day,
+}
+
+impl Detail {
+    /// How to read a lock of this detail, in its own words.
+    pub(super) fn about(self) -> &'static str {
+        match self {
+            Detail::Files => {
+                "what every file of this job must be, written by sunhaul: a line a day, then a line for each of its \
+                 files; a day's digest is the SHA-256 of the lines `<sha256>  <path>` of its files, by path"
+            }
+            Detail::Day => {
+                "what every day of this job must be, written by sunhaul: a day's digest is the SHA-256 of the lines \
+                 `<sha256>  <path>` of its files, by path; the files themselves stand in the archive's day records"
+            }
+        }
+    }
+}
+
+/// The first line of a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Always `lock/1`.
+    pub format: String,
+    /// The job.
+    pub job: String,
+    /// The instant that ranges which follow the clock (`today`) were resolved at.
+    #[serde(serialize_with = "in_seconds")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub as_of: DateTime<Utc>,
+    /// Whether the files of the days follow.
+    pub detail: Detail,
+    /// How to read it, for people.
+    pub about: String,
+}
+
+/// One day of a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DayRow {
+    /// The series' id.
+    pub series: String,
+    /// The calendar date, in the source's scale.
+    pub date: NaiveDate,
+    /// The scale of the dates and times.
+    #[schemars(with = "String", regex(pattern = "^(UTC|TAI)$"))]
+    pub scale: Scale,
+    /// What of the day was asked for: first label, first label after.
+    pub window: [String; 2],
+    /// SHA-256 of what the day was asked for.
+    #[schemars(with = "String")]
+    pub spec: Digest,
+    /// How final it is: only a sealed day binds later runs.
+    pub state: State,
+    /// Files, without the absent ones.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that upstream does not have.
+    pub absent: u64,
+    /// `sha256:` and the SHA-256 of the lines `<sha256>  <path>\n`.
+    pub digest: String,
+}
+
+/// One file of a day of a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LockedFile {
+    /// The path below the archive's root.
+    pub path: String,
+    /// The length; none when absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bytes: Option<u64>,
+    /// The SHA-256 of its bytes; none when absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<String>")]
+    pub sha256: Option<Digest>,
+    /// Its time by the source's own key, in the day's scale.
+    pub time: String,
+    /// What identifies it at the source, within its day.
+    pub key: String,
+    /// Where it is, relative to the source's base.
+    pub url: String,
+    /// The record's number.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recnum: Option<i64>,
+    /// The active region.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub harpnum: Option<i64>,
+    /// The segment.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub segment: Option<String>,
+    /// Why upstream does not have it, such as `404`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub absent: Option<String>,
+    /// Why it is accepted as absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+    /// The SHA-256 of each HDU's data unit, with `identity: fits-data`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub data: Option<Vec<Digest>>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HeaderLine {
+    /// The header of the lock.
+    pub(super) lock: Header,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DayLine {
+    /// A day.
+    pub(super) day: DayRow,
+}
+
+fn in_seconds<S: serde::Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
+impl DayRow {
+    /// What a lock says of a day by its record's header.
+    #[must_use]
+    pub fn of(header: &DayHeader) -> DayRow {
+        DayRow {
+            series: header.series.clone(),
+            date: header.date,
+            scale: header.scale,
+            window: header.window.clone(),
+            spec: header.spec,
+            state: header.state,
+            files: header.files,
+            bytes: header.bytes,
+            absent: header.absent,
+            digest: header.digest.clone(),
+        }
+    }
+}
+
+impl LockedFile {
+    /// What a lock says of a file by its line in the day's record.
+    #[must_use]
+    pub fn of(line: FileLine) -> LockedFile {
+        LockedFile {
+            path: line.path,
+            bytes: line.bytes,
+            sha256: line.sha256,
+            time: line.time,
+            key: line.key,
+            url: line.url,
+            recnum: line.recnum,
+            harpnum: line.harpnum,
+            segment: line.segment,
+            absent: line.absent,
+            reason: line.reason,
+            data: line.data,
+        }
+    }
+
+    /// The line of a day record that says the same of it, as far as a lock knows.
+    #[must_use]
+    pub fn into_line(self, series: &str) -> FileLine {
+        FileLine {
+            series: series.to_owned(),
+            path: self.path,
+            bytes: self.bytes,
+            sha256: self.sha256,
+            time: self.time,
+            key: self.key,
+            url: self.url,
+            recnum: self.recnum,
+            harpnum: self.harpnum,
+            segment: self.segment,
+            checked: None,
+            absent: self.absent,
+            reason: self.reason,
+            data: self.data,
+            etag: None,
+            last_modified: None,
+        }
+    }
+}
+
+/// The JSON Schema of a lock's lines: the first is a header, the others are days and files.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let mut generator = schemars::SchemaGenerator::default();
+    let header = generator.subschema_for::<HeaderLine>();
+    let day = generator.subschema_for::<DayLine>();
+    let file = generator.subschema_for::<LockedFile>();
+    serde_json::json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A line of a sunhaul lock, lock/1",
+        "description": "The first line is the header; then each day is one line, followed by a line for each of its \
+            files where `detail` is `files`. Sorted by series, date and path.",
+        "oneOf": [header, day, file],
+        "$defs": generator.take_definitions(true),
+    })
+}

@@ -1,0 +1,123 @@
+//! A lock held against an archive: what the planner asks of it, and the files that a run is bound to.
+
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDate;
+
+use super::form::{DayRow, LockedFile};
+use super::{Error, Lock};
+use crate::archive::{Archive, DayRecord, FileLine, State};
+use crate::manifest::{Identity, Manifest, SeriesId};
+use crate::plan::{Known, Pin, Pins, Recorded};
+
+/// A lock, the archive beside it, and what counts as the same file.
+#[derive(Debug)]
+pub struct Held {
+    lock: Lock,
+    root: PathBuf,
+    identity: Identity,
+    records: Option<PathBuf>,
+}
+
+impl Held {
+    /// Holds a lock against the archive of its job. `records` is a further folder of day records, as the archive's own
+    /// `.sunhaul/days`, for a lock that holds days alone.
+    #[must_use]
+    pub fn new(lock: Lock, manifest: &Manifest, records: Option<PathBuf>) -> Held {
+        Held { lock, root: manifest.archive.root.clone(), identity: manifest.identity, records }
+    }
+
+    /// The lock.
+    #[must_use]
+    pub fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
+    /// What counts as the same file.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The files of a day: those of the lock, or where it holds days alone, those of a day record with its digest.
+    /// `None` when there is no such record either.
+    ///
+    /// # Errors
+    /// As [`Lock::files`]. A record that cannot be read is as good as none.
+    pub fn files(&self, series: &SeriesId, date: NaiveDate) -> Result<Option<Vec<LockedFile>>, Error> {
+        if let Some(files) = self.lock.files(series, date)? {
+            return Ok(Some(files));
+        }
+        let Some(row) = self.lock.day(series, date) else { return Ok(None) };
+        if row.files + row.absent == 0 {
+            return Ok(Some(Vec::new()));
+        }
+        let own = || Archive::record(&self.root, series, date).ok().flatten();
+        let other = || DayRecord::read(&place(self.records.as_deref()?, series, date)).ok().flatten();
+        let is_locked = |record: &DayRecord| record.header.digest == row.digest && record.header.spec == row.spec;
+        let record = own().filter(is_locked).or_else(|| other().filter(is_locked));
+        Ok(record.map(|record| record.files.into_iter().map(LockedFile::of).collect()))
+    }
+
+    /// True when the files of a day can be known from the lock and the records at hand.
+    ///
+    /// # Errors
+    /// As [`Held::files`].
+    pub fn knows(&self, series: &SeriesId, date: NaiveDate) -> Result<bool, Error> {
+        if self.lock.detail() == super::Detail::Files {
+            return Ok(self.lock.day(series, date).is_some());
+        }
+        self.files(series, date).map(|files| files.is_some())
+    }
+
+    /// True when a record's files are those of the lock's day, where their bytes differ and only their data count.
+    fn agrees_by_data(&self, series: &SeriesId, date: NaiveDate) -> bool {
+        let Ok(Some(locked)) = self.lock.files(series, date) else { return false };
+        let Ok(Some(record)) = Archive::record(&self.root, series, date) else { return false };
+        locked.len() == record.files.len()
+            && locked.iter().zip(&record.files).all(|(locked, line)| {
+                locked.path == line.path && locked.key == line.key && locked.is(line, self.identity)
+            })
+    }
+}
+
+fn place(days: &Path, series: &SeriesId, date: NaiveDate) -> PathBuf {
+    days.join(&series.0).join(format!("{date}.jsonl"))
+}
+
+impl LockedFile {
+    /// True when a file is the locked one: by its bytes, or by the data of the same record.
+    #[must_use]
+    pub fn is(&self, line: &FileLine, identity: Identity) -> bool {
+        self.sha256 == line.sha256 || (identity == Identity::FitsData && self.has_data_of(line))
+    }
+
+    /// True when a file holds the same record's data, whatever else its bytes say.
+    fn has_data_of(&self, line: &FileLine) -> bool {
+        self.recnum == line.recnum && self.data.is_some() && self.data == line.data
+    }
+}
+
+impl DayRow {
+    fn recorded(&self) -> Recorded {
+        match self.state {
+            State::Sealed => Recorded::Sealed,
+            State::Provisional => Recorded::Provisional,
+        }
+    }
+}
+
+impl Pins for Held {
+    fn pinned(&self, series: &SeriesId, date: NaiveDate) -> Option<Pin> {
+        self.lock.day(series, date).map(|row| Pin { spec: row.spec, state: row.recorded() })
+    }
+
+    fn agrees(&self, series: &SeriesId, date: NaiveDate, known: &Known) -> bool {
+        let Some(row) = self.lock.day(series, date) else { return false };
+        row.digest == known.digest || (self.identity == Identity::FitsData && self.agrees_by_data(series, date))
+    }
+
+    fn days(&self) -> Vec<(SeriesId, NaiveDate)> {
+        self.lock.days().map(|row| (SeriesId(row.series.clone()), row.date)).collect()
+    }
+}

@@ -1,0 +1,36 @@
+//! The job's lock, `lock/1`: what every file of the job must be, in git beside the manifest.
+//!
+//! A header, then a line a day, each followed by a line for each of its files: sorted, so that a new day is only added
+//! lines and branches merge. It is a pure function of the old lock, the manifest, the day records and an instant. What
+//! it does not do: fetch, or judge what a run fetched; `run` holds files against it.
+
+mod change;
+mod error;
+mod form;
+mod held;
+mod moved;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+pub use change::{DayChange, Named, Replaced};
+pub use error::Error;
+pub use form::{DayRow, Detail, Header, LockedFile, schema};
+pub use held::Held;
+pub use moved::{Moved, Takes, may_write, write};
+pub use read::Lock;
+
+/// Where the lock of a manifest is: its path with `.lock` for `.yaml`.
+#[must_use]
+pub fn path_of(manifest: &Path) -> PathBuf {
+    let is_yaml = manifest.extension().is_some_and(|end| end == "yaml" || end == "yml");
+    if is_yaml { manifest.with_extension("lock") } else { append(manifest, ".lock") }
+}
+
+fn append(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}

@@ -1,0 +1,280 @@
+//! The lock moved on: from the old one, the manifest, the day records and an instant, in one atomic step.
+//!
+//! What it does not do: decide whether a run may move it; `cli` does.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use chrono::{DateTime, NaiveDate, SubsecRound as _, Utc};
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use super::form::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedFile};
+use super::{Error, Lock, path_of};
+use crate::archive::{self, Archive, DayHeader, State, line};
+use crate::digest::{Digest, Hasher};
+use crate::manifest::{LockDetail, LockMode, Manifest, SeriesId};
+
+/// With `detail: auto`, a lock of more files than this holds days alone.
+const MANY: u64 = 50_000;
+
+/// Which day records a lock is moved to.
+pub enum Takes<'a> {
+    /// Those of days that it does not hold as sealed under the same question: what a run adds.
+    Missing,
+    /// Those of all these days: what the user asked to be moved.
+    Chosen(&'a dyn Fn(&SeriesId, NaiveDate) -> bool),
+}
+
+/// What became of a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// Its bytes are others now.
+    pub changed: bool,
+    /// The SHA-256 of its bytes.
+    pub sha256: Digest,
+    /// Days in it.
+    pub days: u64,
+    /// Files in those days, the absent ones too.
+    pub files: u64,
+    /// Whether the files stand in it.
+    pub detail: Detail,
+    /// The manifest asks for the files, but those of some days are not known here.
+    pub lacks_files: bool,
+}
+
+/// One day of the lock to be.
+enum Row {
+    /// As it stands in the old lock.
+    Kept(DayRow),
+    /// As its record says.
+    Recorded(DayRow),
+}
+
+impl Row {
+    fn row(&self) -> &DayRow {
+        let (Row::Kept(row) | Row::Recorded(row)) = self;
+        row
+    }
+}
+
+/// Moves the lock of a job on. Days that the manifest asks for no more leave it; a day without a record of its own stays
+/// as it was. Nothing is written when nothing is different. Processes that write one lock take turns.
+///
+/// # Errors
+/// Those of [`Lock::read`]; [`Error::NoLocks`], [`Error::Storage`], and [`Error::Record`] for a record that is to be
+/// taken and cannot be read.
+pub fn write(manifest: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>) -> Result<Moved, Error> {
+    let path = path_of(&manifest.path);
+    let _turn = turn(&manifest.path, manifest.archive.lock)?;
+    let old = Lock::read(&path, &manifest.name)?;
+    let as_of = as_of(manifest, old.as_ref(), now);
+    let mut rows = decide(manifest, old.as_ref(), as_of, takes)?;
+    let files = rows.iter().map(|row| row.row().files + row.row().absent).sum();
+    let (detail, lacks_files) = detail(manifest, old.as_ref(), &mut rows, files)?;
+    let header = Header {
+        format: FORMAT.to_owned(),
+        job: manifest.name.clone(),
+        as_of,
+        detail,
+        about: detail.about().to_owned(),
+    };
+    let moved = |changed, sha256| Moved { changed, sha256, days: rows.len() as u64, files, detail, lacks_files };
+    if let Some(old) = &old
+        && old.is_headed(&header)
+        && old.days().count() == rows.len()
+        && rows.iter().all(|row| matches!(row, Row::Kept(_)))
+    {
+        return Ok(moved(false, old.sha256()));
+    }
+    let staged = path.with_file_name(format!(".{}.{}", name(&path), std::process::id()));
+    let written = (|| {
+        let mut out = Out::to(&staged)?;
+        out.put(&line(&HeaderLine { lock: header }));
+        for row in &rows {
+            out.row(manifest, old.as_ref(), row, detail)?;
+        }
+        let sha256 = out.finish()?;
+        if old.as_ref().is_some_and(|old| old.sha256() == sha256) {
+            return Ok(moved(false, sha256));
+        }
+        let named = std::fs::rename(&staged, &path).and_then(|()| sync_folder(&path));
+        named.map_err(|e| Error::storage("write the lock", &path, e))?;
+        Ok(moved(true, sha256))
+    })();
+    if !matches!(&written, Ok(moved) if moved.changed) {
+        // Ours alone, and of no use.
+        let _ = std::fs::remove_file(&staged);
+    }
+    written
+}
+
+/// Whether a lock could be written at `path`, before anything depends on it.
+///
+/// # Errors
+/// [`Error::Storage`].
+pub fn may_write(path: &Path) -> Result<(), Error> {
+    let folder = folder(path);
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+        .map_err(|e| Error::storage("write the lock", path, e.into()))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Waits for the turn to write: a lock on the manifest, which no writer replaces.
+fn turn(manifest: &Path, mode: LockMode) -> Result<Option<File>, Error> {
+    if mode == LockMode::None {
+        return Ok(None);
+    }
+    let file = File::open(manifest).map_err(|e| Error::storage("open the manifest", manifest, e))?;
+    loop {
+        match rustix::fs::flock(&file, FlockOperation::LockExclusive) {
+            Ok(()) => return Ok(Some(file)),
+            Err(Errno::INTR) => {}
+            Err(e @ (Errno::NOTSUP | Errno::NOLCK | Errno::NOSYS | Errno::INVAL | Errno::BADF)) => {
+                return Err(Error::NoLocks { path: manifest.to_owned(), source: e.into() });
+            }
+            Err(e) => return Err(Error::storage("lock", manifest, e.into())),
+        }
+    }
+}
+
+/// The instant that ranges are resolved at: the old lock's, unless the ranges have moved since. It never goes back.
+fn as_of(manifest: &Manifest, old: Option<&Lock>, now: DateTime<Utc>) -> DateTime<Utc> {
+    let now = now.trunc_subsecs(0);
+    let Some(before) = old.map(Lock::as_of) else { return now };
+    let is_still = |series: &crate::manifest::Series| {
+        let scale = series.source.scale();
+        series.range.resolve(before, scale) == series.range.resolve(now, scale)
+    };
+    if manifest.series.iter().all(is_still) { before } else { before.max(now) }
+}
+
+/// Which days the lock is to hold, and whence each comes, sorted by series and date.
+fn decide(manifest: &Manifest, old: Option<&Lock>, as_of: DateTime<Utc>, takes: &Takes<'_>) -> Result<Vec<Row>, Error> {
+    let mut rows = Vec::new();
+    let mut series: Vec<_> = manifest.series.iter().collect();
+    series.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    for series in series {
+        for day in series.range.resolve(as_of, series.source.scale()).days() {
+            let before = old.and_then(|old| old.day(&series.id, day.date));
+            let spec = series.spec(&day);
+            let is_bound = before.is_some_and(|row| row.spec == spec && row.state == State::Sealed);
+            let is_wanted = match takes {
+                Takes::Missing => !is_bound,
+                Takes::Chosen(is_chosen) => is_chosen(&series.id, day.date),
+            };
+            let recorded = if is_wanted { header(manifest, &series.id, day.date, takes)? } else { None };
+            let recorded = recorded.filter(|header| header.spec == spec).map(|header| DayRow::of(&header));
+            match (recorded, before) {
+                (Some(row), Some(before)) if row == *before => rows.push(Row::Kept(row)),
+                (Some(row), _) => rows.push(Row::Recorded(row)),
+                (None, Some(before)) => rows.push(Row::Kept(before.clone())),
+                (None, None) => {}
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// The header of a day's record. Where a run adds what it did, a record that cannot be read adds nothing.
+fn header(
+    manifest: &Manifest,
+    series: &SeriesId,
+    date: NaiveDate,
+    takes: &Takes<'_>,
+) -> Result<Option<DayHeader>, Error> {
+    match (Archive::header(&manifest.archive.root, series, date), takes) {
+        (Err(archive::Error::Record { .. } | archive::Error::Newer { .. }), Takes::Missing) => Ok(None),
+        (result, _) => Ok(result?),
+    }
+}
+
+/// How much the lock is to hold. Where it held days alone before and the files are wanted now, they come from the
+/// records; where those are not at hand, it holds days alone as before.
+fn detail(manifest: &Manifest, old: Option<&Lock>, rows: &mut [Row], files: u64) -> Result<(Detail, bool), Error> {
+    let wanted = match manifest.lock.detail {
+        LockDetail::Day => Detail::Day,
+        LockDetail::Auto if files > MANY => Detail::Day,
+        LockDetail::Auto | LockDetail::Files => Detail::Files,
+    };
+    if wanted == Detail::Day || old.is_none_or(|old| old.detail() == Detail::Files) {
+        return Ok((wanted, false));
+    }
+    for one in rows {
+        let Row::Kept(row) = one else { continue };
+        if row.files + row.absent == 0 {
+            continue;
+        }
+        let id = SeriesId(row.series.clone());
+        let recorded = header(manifest, &id, row.date, &Takes::Missing)?.map(|header| DayRow::of(&header));
+        match recorded.filter(|recorded| recorded.digest == row.digest && recorded.spec == row.spec) {
+            Some(recorded) => *one = Row::Recorded(recorded),
+            None => return Ok((Detail::Day, true)),
+        }
+    }
+    Ok((Detail::Files, false))
+}
+
+/// A lock on its way to its name.
+struct Out<'a> {
+    path: &'a Path,
+    file: BufWriter<File>,
+    hasher: Hasher,
+    failed: Option<std::io::Error>,
+}
+
+impl<'a> Out<'a> {
+    fn to(path: &'a Path) -> Result<Out<'a>, Error> {
+        let file = File::create(path).map_err(|e| Error::storage("write the lock", path, e))?;
+        Ok(Out { path, file: BufWriter::with_capacity(256 * 1024, file), hasher: Hasher::default(), failed: None })
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        if self.failed.is_none() {
+            self.failed = self.file.write_all(bytes).err();
+        }
+    }
+
+    fn row(&mut self, manifest: &Manifest, old: Option<&Lock>, row: &Row, detail: Detail) -> Result<(), Error> {
+        let (row, lines) = match row {
+            Row::Kept(row) if detail == Detail::Files => {
+                let lines = old.map_or(Ok(Vec::new()), |old| old.lines(&row.series, row.date))?;
+                (row.clone(), lines)
+            }
+            Row::Recorded(row) if detail == Detail::Files => {
+                let id = SeriesId(row.series.clone());
+                // Sealed anew meanwhile, it is the newer record that counts.
+                let Some(record) = Archive::record(&manifest.archive.root, &id, row.date)? else { return Ok(()) };
+                let files = record.files.into_iter().map(LockedFile::of);
+                (DayRow::of(&record.header), files.flat_map(|file| line(&file)).collect())
+            }
+            Row::Kept(row) | Row::Recorded(row) => (row.clone(), Vec::new()),
+        };
+        self.put(&line(&DayLine { day: row }));
+        self.put(&lines);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Digest, Error> {
+        let failed = |e| Error::storage("write the lock", self.path, e);
+        if let Some(e) = self.failed {
+            return Err(failed(e));
+        }
+        let file = self.file.into_inner().map_err(|e| failed(e.into_error()))?;
+        file.sync_all().map_err(failed)?;
+        Ok(self.hasher.finish())
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    File::open(folder(path))?.sync_all()
+}

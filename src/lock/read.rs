@@ -1,0 +1,316 @@
+//! A lock read and proved: its order, its counts, its digests. Days are held; files are read again when asked for.
+//!
+//! What it does not do: keep a million files in memory.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, ErrorKind};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Deserialize;
+
+use super::Error;
+use super::error::MERGE;
+use super::form::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedFile};
+use crate::archive::RelativePath;
+use crate::digest::{Digest, Hasher};
+use crate::manifest::SeriesId;
+use crate::untrusted::escape;
+
+/// A lock as it stood when it was read: a later one in its place changes nothing here.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    file: File,
+    header: Header,
+    sha256: Digest,
+    days: Vec<Day>,
+}
+
+/// One day and where its file lines are.
+#[derive(Debug)]
+struct Day {
+    row: DayRow,
+    at: u64,
+    length: u64,
+    line: usize,
+}
+
+/// A file line as far as the proof needs it; its other fields must be of their types.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seen<'a> {
+    #[serde(borrow)]
+    path: Cow<'a, str>,
+    #[serde(default)]
+    bytes: Option<u64>,
+    #[serde(default)]
+    sha256: Option<Digest>,
+    #[serde(borrow, rename = "time")]
+    _time: Cow<'a, str>,
+    #[serde(borrow, rename = "key")]
+    _key: Cow<'a, str>,
+    #[serde(borrow, rename = "url")]
+    _url: Cow<'a, str>,
+    #[serde(default, rename = "recnum")]
+    _recnum: Option<i64>,
+    #[serde(default, rename = "harpnum")]
+    _harpnum: Option<i64>,
+    #[serde(borrow, default, rename = "segment")]
+    _segment: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    absent: Option<Cow<'a, str>>,
+    #[serde(borrow, default, rename = "reason")]
+    _reason: Option<Cow<'a, str>>,
+    #[serde(default, rename = "data")]
+    _data: Option<Vec<Digest>>,
+}
+
+impl Lock {
+    /// Reads and proves the lock of a job. `None` when there is no file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Line`] for what is cut, out of order, of another job or of a newer version, holds a merge conflict, a
+    /// path that leaves the root, or a digest that does not match; [`Error::Storage`].
+    pub fn read(path: &Path, job: &str) -> Result<Option<Lock>, Error> {
+        let failed = |e| Error::storage("read the lock", path, e);
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(failed(e)),
+        };
+        let mut lines = BufReader::with_capacity(256 * 1024, &file);
+        let (mut raw, mut whole) = (Vec::new(), Hasher::default());
+        let mut reading: Option<Reading<'_>> = None;
+        let mut number = 0;
+        loop {
+            raw.clear();
+            let length = lines.read_until(b'\n', &mut raw).map_err(failed)?;
+            if length == 0 {
+                break;
+            }
+            number += 1;
+            whole.update(&raw);
+            if is_conflict(&raw) {
+                let why = "a merge conflict stands here".to_owned();
+                return Err(Error::Line { path: path.to_owned(), line: number, why, hint: MERGE });
+            }
+            let Some(text) = raw.strip_suffix(b"\n") else {
+                return Err(Error::line(path, number, "the lock is cut short in this line"));
+            };
+            match &mut reading {
+                None => reading = Some(Reading::of(path, text, job)?),
+                Some(reading) => reading.take(text, number, length as u64)?,
+            }
+        }
+        let Some(mut reading) = reading else { return Err(Error::line(path, 1, "the lock is empty")) };
+        reading.close()?;
+        let Reading { header, days, .. } = reading;
+        Ok(Some(Lock { path: path.to_owned(), file, header, sha256: whole.finish(), days }))
+    }
+
+    /// Where it was read from.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The instant that relative ranges were resolved at.
+    #[must_use]
+    pub fn as_of(&self) -> DateTime<Utc> {
+        self.header.as_of
+    }
+
+    /// Whether the files of its days follow them.
+    #[must_use]
+    pub fn detail(&self) -> Detail {
+        self.header.detail
+    }
+
+    /// True when it begins with this header.
+    pub(super) fn is_headed(&self, header: &Header) -> bool {
+        self.header == *header
+    }
+
+    /// The SHA-256 of its bytes.
+    #[must_use]
+    pub fn sha256(&self) -> Digest {
+        self.sha256
+    }
+
+    /// Its days, sorted by series and date.
+    pub fn days(&self) -> impl Iterator<Item = &DayRow> {
+        self.days.iter().map(|day| &day.row)
+    }
+
+    /// What it says of one day.
+    #[must_use]
+    pub fn day(&self, series: &SeriesId, date: NaiveDate) -> Option<&DayRow> {
+        self.find(&series.0, date).map(|day| &day.row)
+    }
+
+    fn find(&self, series: &str, date: NaiveDate) -> Option<&Day> {
+        let at = self.days.binary_search_by(|day| (day.row.series.as_str(), day.row.date).cmp(&(series, date)));
+        at.ok().and_then(|at| self.days.get(at))
+    }
+
+    /// The files of one day, sorted by path. `None` when the lock has no such day, or holds days alone.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]; [`Error::Line`] when the file was changed in place since it was read.
+    pub fn files(&self, series: &SeriesId, date: NaiveDate) -> Result<Option<Vec<LockedFile>>, Error> {
+        let Some(day) = self.find(&series.0, date) else { return Ok(None) };
+        if self.header.detail == Detail::Day {
+            return Ok(None);
+        }
+        let mut files = Vec::new();
+        for (index, text) in self.lines_of(day)?.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            files.push(serde_json::from_slice(text).map_err(|_| {
+                Error::line(&self.path, day.line + 1 + index, "the lock was changed while it was in use; run again")
+            })?);
+        }
+        Ok(Some(files))
+    }
+
+    /// The bytes of a day's file lines as they stand in the lock.
+    pub(super) fn lines(&self, series: &str, date: NaiveDate) -> Result<Vec<u8>, Error> {
+        self.find(series, date).map_or(Ok(Vec::new()), |day| self.lines_of(day))
+    }
+
+    fn lines_of(&self, day: &Day) -> Result<Vec<u8>, Error> {
+        let length = usize::try_from(day.length).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; length];
+        let read = self.file.read_exact_at(&mut bytes, day.at);
+        read.map_err(|e| Error::storage("read the lock", &self.path, e))?;
+        Ok(bytes)
+    }
+}
+
+/// A lock while it is read, line by line.
+struct Reading<'p> {
+    path: &'p Path,
+    header: Header,
+    days: Vec<Day>,
+    open: Option<Open>,
+    /// Where the next line begins.
+    at: u64,
+}
+
+/// The day whose files are being read.
+#[derive(Default)]
+struct Open {
+    files: u64,
+    bytes: u64,
+    absent: u64,
+    last: String,
+    hasher: Hasher,
+}
+
+impl<'p> Reading<'p> {
+    fn of(path: &'p Path, text: &[u8], job: &str) -> Result<Reading<'p>, Error> {
+        let value: serde_json::Value =
+            serde_json::from_slice(text).map_err(|e| Error::line(path, 1, format!("no header: {}", said(&e))))?;
+        // The format is looked at before the rest, so that a newer version is told as such.
+        match value.pointer("/lock/format").and_then(serde_json::Value::as_str) {
+            Some(FORMAT) => {}
+            Some(other) => {
+                let why = format!("it is written as `{}`, which this version does not know", escape(other));
+                return Err(Error::Line { path: path.to_owned(), line: 1, why, hint: "use a newer sunhaul" });
+            }
+            None => return Err(Error::line(path, 1, "no header of a lock")),
+        }
+        let HeaderLine { lock: header } =
+            serde_json::from_value(value).map_err(|e| Error::line(path, 1, format!("no header: {}", said(&e))))?;
+        if header.job != job {
+            let why = format!("it is the lock of the job `{}`, not of `{}`", escape(&header.job), escape(job));
+            return Err(Error::line(path, 1, why));
+        }
+        Ok(Reading { path, header, days: Vec::new(), open: None, at: text.len() as u64 + 1 })
+    }
+
+    fn take(&mut self, text: &[u8], number: usize, length: u64) -> Result<(), Error> {
+        let begins = self.at;
+        self.at += length;
+        if !text.starts_with(b"{\"day\":") {
+            return self.take_file(text, number);
+        }
+        self.close()?;
+        let wrong = |why: String| Error::line(self.path, number, why);
+        let DayLine { day: row } = serde_json::from_slice(text).map_err(|e| wrong(format!("no day: {}", said(&e))))?;
+        let place = (row.series.as_str(), row.date);
+        if let Some(Day { row: before, .. }) = self.days.last()
+            && (before.series.as_str(), before.date) >= place
+        {
+            let why = if (before.series.as_str(), before.date) == place { "stands twice" } else { "is out of order" };
+            return Err(wrong(format!("{} {} {why}", escape(&row.series), row.date)));
+        }
+        self.days.push(Day { row, at: begins + length, length: 0, line: number });
+        self.open = Some(Open::default());
+        Ok(())
+    }
+
+    fn take_file(&mut self, text: &[u8], number: usize) -> Result<(), Error> {
+        let wrong = |why: String| Error::line(self.path, number, why);
+        let (Some(day), Some(open)) = (self.days.last_mut(), &mut self.open) else {
+            return Err(wrong("a file without its day".to_owned()));
+        };
+        if self.header.detail == Detail::Day {
+            return Err(wrong("a file, in a lock of days alone".to_owned()));
+        }
+        let file: Seen<'_> = serde_json::from_slice(text).map_err(|e| wrong(format!("no file: {}", said(&e))))?;
+        if !RelativePath::is_one(&file.path) {
+            return Err(wrong(format!("the path `{}` leaves the archive or is not safe", escape(&file.path))));
+        }
+        if open.last.as_bytes() > file.path.as_bytes() {
+            return Err(wrong(format!("`{}` is out of order", escape(&file.path))));
+        }
+        match (file.sha256, file.bytes, &file.absent) {
+            (Some(sha256), Some(bytes), None) => {
+                open.files += 1;
+                open.bytes = open.bytes.saturating_add(bytes);
+                crate::digest::add_file(&mut open.hasher, &sha256, &file.path);
+            }
+            (None, None, Some(_)) => open.absent += 1,
+            _ => return Err(wrong("neither a file nor an absent one".to_owned())),
+        }
+        open.last.clear();
+        open.last.push_str(&file.path);
+        day.length += text.len() as u64 + 1;
+        Ok(())
+    }
+
+    /// Proves the day whose last line was read.
+    fn close(&mut self) -> Result<(), Error> {
+        let (Some(Day { row, line, .. }), Some(open)) = (self.days.last(), self.open.take()) else { return Ok(()) };
+        if self.header.detail == Detail::Day {
+            return Ok(());
+        }
+        let here = |why: String| Error::line(self.path, *line, format!("{} {}: {why}", escape(&row.series), row.date));
+        let (due, found) = ((row.files, row.absent), (open.files, open.absent));
+        if due != found {
+            let [told, follow] = [due, found].map(|(files, absent)| format!("{files} files and {absent} absent ones"));
+            return Err(here(format!("{told} are told, but {follow} follow")));
+        }
+        if row.bytes != open.bytes {
+            return Err(here(format!("{} bytes are told, but its files have {}", row.bytes, open.bytes)));
+        }
+        if row.digest != format!("sha256:{}", open.hasher.finish()) {
+            return Err(here("its digest does not match its files".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// True for the lines that an unfinished merge leaves.
+fn is_conflict(line: &[u8]) -> bool {
+    [&b"<<<<<<<"[..], b"=======", b">>>>>>>", b"|||||||"].iter().any(|mark| line.starts_with(mark))
+}
+
+/// What the JSON library says, which may repeat names out of the file.
+fn said(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
+    escape(reason).into_owned()
+}

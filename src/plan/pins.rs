@@ -1,0 +1,151 @@
+//! What a lock asks of a plan: which days it pins, and how firmly a command is bound to it.
+//!
+//! What it does not do: read a lock. It is asked through a trait, so that a plan stays a pure function.
+
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::{Known, Problem, Reason, Recorded, Selection};
+use crate::digest::Digest;
+use crate::manifest::{Manifest, SeriesId};
+
+/// What a lock says of a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pin {
+    /// What the day was asked for.
+    pub spec: Digest,
+    /// Whether it was final.
+    pub state: Recorded,
+}
+
+/// The days of a lock.
+pub trait Pins {
+    /// What is said of one day.
+    fn pinned(&self, series: &SeriesId, date: NaiveDate) -> Option<Pin>;
+
+    /// True when a record that answers the pinned question has the files of the lock.
+    fn agrees(&self, series: &SeriesId, date: NaiveDate, known: &Known) -> bool;
+
+    /// All its days.
+    fn days(&self) -> Vec<(SeriesId, NaiveDate)>;
+}
+
+/// How firmly a command is bound to a lock.
+#[derive(Clone, Copy)]
+pub struct Bond<'a> {
+    /// The lock.
+    pub pins: &'a dyn Pins,
+    /// It may not be moved: each day must be in it, as it is asked for.
+    pub is_exact: bool,
+    /// Its sealed days count as done, wherever their files are.
+    pub only_new: bool,
+}
+
+/// A day for which a lock would have to be moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpinned {
+    /// The series' id.
+    pub id: SeriesId,
+    /// The day.
+    pub date: NaiveDate,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a lock does not fit the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It does not have the day.
+    Missing,
+    /// The manifest asks for something else of the day.
+    OtherSpec,
+    /// The manifest does not ask for the day.
+    NotAskedFor,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Why::Missing => "is not in the lock",
+            Why::OtherSpec => "is asked for otherwise than when it was locked",
+            Why::NotAskedFor => "is in the lock, and the manifest does not ask for it any more",
+        })
+    }
+}
+
+/// What a lock asks of one day.
+pub(super) struct Tie<'a> {
+    /// The lock would have to be moved for it.
+    pub(super) unpinned: Option<Why>,
+    /// It was done, wherever its files are.
+    pub(super) is_elsewhere: bool,
+    /// The lock, where a record must have the files that it names.
+    pins: Option<&'a dyn Pins>,
+    /// A provisional day is done too when it has them.
+    is_exact: bool,
+}
+
+impl<'a> Tie<'a> {
+    pub(super) fn none() -> Tie<'a> {
+        Tie { unpinned: None, is_elsewhere: false, pins: None, is_exact: false }
+    }
+
+    /// Why a day whose record answers the question is still to be done; none when it is done.
+    pub(super) fn judge(&self, series: &SeriesId, date: NaiveDate, known: &Known) -> Option<Reason> {
+        let agrees = self.pins.map(|pins| pins.agrees(series, date, known));
+        match (known.state, agrees) {
+            (Recorded::Sealed, Some(false)) => Some(Reason::Differs),
+            (Recorded::Provisional, Some(true)) if self.is_exact => None,
+            (Recorded::Provisional, _) => Some(Reason::Provisional),
+            (Recorded::Sealed, _) => None,
+        }
+    }
+}
+
+impl<'a> Bond<'a> {
+    pub(super) fn tie(self, series: &SeriesId, date: NaiveDate, spec: Digest) -> Tie<'a> {
+        let unpinned = |why| Tie { unpinned: self.is_exact.then_some(why), ..Tie::none() };
+        let Some(pin) = self.pins.pinned(series, date) else { return unpinned(Why::Missing) };
+        if pin.spec != spec {
+            return unpinned(Why::OtherSpec);
+        }
+        let is_final = pin.state == Recorded::Sealed;
+        Tie {
+            unpinned: None,
+            is_elsewhere: self.only_new && is_final,
+            // A day that was too young when it was locked binds only where nothing may move.
+            pins: (is_final || self.is_exact).then_some(self.pins),
+            is_exact: self.is_exact,
+        }
+    }
+
+    /// The selected days of a lock that may not be moved which the manifest does not ask for.
+    pub(super) fn not_asked_for(
+        self,
+        manifest: &Manifest,
+        now: DateTime<Utc>,
+        selection: &Selection,
+    ) -> Result<Vec<Unpinned>, Problem> {
+        let mut found = Vec::new();
+        if !self.is_exact {
+            return Ok(found);
+        }
+        for (id, date) in self.pins.days() {
+            let series = manifest.series.iter().find(|series| series.id == id);
+            let day = crate::day::Window::of_day(date);
+            let (is_asked, is_selected) = match series {
+                None => (false, selection.series.is_empty() && selection.range.is_none()),
+                Some(series) => {
+                    let scale = series.source.scale();
+                    let is_asked = !series.range.resolve(now, scale).intersect(&day).is_empty();
+                    (is_asked, selection.takes(&id) && selection.touches(&day, now, scale)?)
+                }
+            };
+            if is_selected && !is_asked {
+                found.push(Unpinned { id, date, why: Why::NotAskedFor });
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,104 @@
+//! The files of one day on their way, as many at once as the host may be asked for.
+//!
+//! What it does not do: choose them, or seal the day.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt as _;
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
+
+use super::claims::Claims;
+use super::event::DayId;
+use super::file::{self, Work};
+use super::locked::Expected;
+use super::{Run, Todo};
+use crate::archive::{DayWork, FileLine, RelativePath};
+use crate::failure::{Class, Failure};
+use crate::source::RemoteFile;
+use crate::untrusted::escape;
+
+/// What failed, by key, with the path where it is known.
+pub(super) type Failures = BTreeMap<String, (Option<String>, Failure)>;
+
+/// A file of the day that is to be asked for, with its path where the listing or an earlier look tells it.
+pub(super) struct Missing {
+    pub(super) file: RemoteFile,
+    pub(super) path: Option<RelativePath>,
+    /// It is there from an earlier look, and asked for only in case that it changed.
+    pub(super) kept: Option<Box<FileLine>>,
+}
+
+/// What the files of a day in flight share.
+pub(super) struct Flight<'a> {
+    pub(super) day: &'a Arc<DayWork>,
+    pub(super) claims: &'a Arc<Mutex<Claims>>,
+    pub(super) expected: &'a Arc<Expected>,
+    pub(super) id: &'a DayId,
+    pub(super) is_final: bool,
+}
+
+impl Flight<'_> {
+    /// Fetches what is missing, as many files at once as the host may be asked for. Gives the lines of absent files.
+    pub(super) async fn fetch(
+        &self,
+        run: &Arc<Run>,
+        todo: &Todo,
+        missing: Vec<Missing>,
+        failed: &mut Failures,
+    ) -> Vec<FileLine> {
+        let width = run.series.get(&todo.series).map_or(1, |o| o.client.concurrency()).max(1);
+        let mut absent = Vec::new();
+        let mut waiting = missing.into_iter();
+        let mut flying: JoinSet<(String, file::Ended)> = JoinSet::new();
+        loop {
+            while flying.len() < width && !run.halt.is_cancelled() {
+                let Some(Missing { file, path, kept }) = waiting.next() else { break };
+                let work = Work {
+                    run: Arc::clone(run),
+                    todo: todo.clone(),
+                    day: Arc::clone(self.day),
+                    id: self.id.clone(),
+                    claims: Arc::clone(self.claims),
+                    expected: Arc::clone(self.expected),
+                    path,
+                    kept,
+                    is_final: self.is_final,
+                };
+                let span = tracing::info_span!("file", key = %escape(&file.key));
+                let fetched = async move {
+                    let key = file.key.clone();
+                    let ended = AssertUnwindSafe(work.fetch(file)).catch_unwind().await;
+                    (key, ended.unwrap_or_else(|_| file::Ended::Failed { path: None, failure: died(), with: None }))
+                };
+                flying.spawn(fetched.instrument(span));
+            }
+            // When the run is stopped, each of them ends by itself, and what it has published is told.
+            match flying.join_next().await {
+                None => break,
+                Some(Ok((_, file::Ended::Done | file::Ended::Stopped))) => {}
+                Some(Ok((_, file::Ended::Absent(line)))) => absent.push(*line),
+                Some(Ok((key, file::Ended::Failed { path, failure, with }))) => {
+                    if failure.class == Class::Storage {
+                        // Every other file would fail on it too.
+                        run.halt.cancel();
+                    }
+                    if let Some(with) = with {
+                        failed.insert(with, (path.clone(), failure.clone()));
+                    }
+                    failed.insert(key, (path, failure));
+                }
+                // Nothing cancels it, and a panic was caught: this is a runtime that goes down.
+                Some(Err(error)) => tracing::debug!(%error, "a file's task ended early"),
+            }
+        }
+        absent
+    }
+}
+
+/// A panic is a bug of ours: it ends one day or file, and the others go on.
+pub(super) fn died() -> Failure {
+    Failure::new(Class::Internal, "a task of this program died; please tell its makers what standard error says of it")
+}

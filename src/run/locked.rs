@@ -1,0 +1,218 @@
+//! What the lock says of the files of one day, as the work at that day needs it.
+//!
+//! What it does not do: read the lock, or move it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use url::Url;
+
+use super::Todo;
+use crate::archive::{FileLine, RelativePath, State};
+use crate::day::Scale;
+use crate::failure::{Class, Failure};
+use crate::lock::{Held, LockedFile};
+use crate::manifest::Identity;
+use crate::source::{Listed, RemoteFile};
+use crate::untrusted::escape;
+
+/// How firmly a run is held to a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grip {
+    /// Its sealed days bind; what it does not have yet is added afterwards.
+    Honoured,
+    /// Each of its days binds, and nothing is added.
+    Exact,
+    /// Nobody is asked for a listing either: the files are those of the lock.
+    Frozen,
+}
+
+/// A lock that a run is held to.
+#[derive(Debug, Clone)]
+pub struct Locked {
+    /// The lock, and the archive that it is held against.
+    pub held: Arc<Held>,
+    /// How firmly.
+    pub grip: Grip,
+}
+
+/// The files that a day must have.
+#[derive(Debug, Default)]
+pub(super) struct Expected {
+    /// By key.
+    files: HashMap<String, LockedFile>,
+    /// They are all that the day may have, at these very paths.
+    is_whole: bool,
+    /// The lock holds no files, only what they must come to.
+    digest: Option<String>,
+    /// What counts as the same file.
+    identity: Identity,
+    /// They stand in for the listing.
+    is_frozen: bool,
+    /// How final the day was.
+    is_final: bool,
+}
+
+/// Files that end without being asked for.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// The lock says that upstream does not have them.
+    pub(super) absent: Vec<FileLine>,
+    /// They are not what the lock says: by key, with the path.
+    pub(super) failed: Vec<(String, Option<String>, Failure)>,
+}
+
+impl Expected {
+    /// What a lock says of a day; nothing binds where it says nothing.
+    pub(super) fn of(locked: Option<&Locked>, todo: &Todo) -> Result<Expected, Failure> {
+        let unbound = Expected::default();
+        let Some(Locked { held, grip }) = locked else { return Ok(unbound) };
+        let Some(row) = held.lock().day(&todo.series, todo.day.date) else { return Ok(unbound) };
+        let is_final = row.state == State::Sealed;
+        let is_whole = row.spec == todo.spec;
+        // Of another question to the same source, the files that are still asked for are the same files.
+        let binds = (is_final || *grip != Grip::Honoured) && row.spec.has_first_of(&todo.spec);
+        if !binds {
+            return Ok(unbound);
+        }
+        let files = held.files(&todo.series, todo.day.date).map_err(|e| Failure::new(Class::Storage, e.to_string()))?;
+        let is_frozen = *grip == Grip::Frozen;
+        let digest = (is_whole && files.is_none()).then(|| row.digest.clone());
+        if is_frozen && (files.is_none() || !is_whole) {
+            let why = "the lock does not say which files this day has; run without `--frozen`, or with `--records DIR`";
+            return Err(Failure::new(Class::LockMismatch, why));
+        }
+        let files = files.unwrap_or_default().into_iter().map(|file| (file.key.clone(), file)).collect();
+        let identity = held.identity();
+        Ok(Expected { files, is_whole: is_whole && digest.is_none(), digest, identity, is_frozen, is_final })
+    }
+
+    /// The listing that the lock stands for, where nobody is asked; and whether the day is final.
+    pub(super) fn listing(&self, base: &Url, scale: Scale) -> Result<Option<(Listed, bool)>, Failure> {
+        if !self.is_frozen {
+            return Ok(None);
+        }
+        let mut files = Vec::with_capacity(self.files.len());
+        for file in self.files.values() {
+            let wrong = |what: &str| {
+                let message =
+                    format!("the lock's {what} of `{}` is none; take the lock back from git", escape(&file.path));
+                Failure::new(Class::LockMismatch, message)
+            };
+            files.push(RemoteFile {
+                key: file.key.clone(),
+                url: address(base, &file.url).ok_or_else(|| wrong("url"))?,
+                path: file.url.clone(),
+                name: None,
+                time: scale.read(&file.time).ok_or_else(|| wrong("time"))?,
+                t_rec: None,
+                recnum: file.recnum,
+                harpnum: file.harpnum,
+                segment: file.segment.clone(),
+                wavelength: None,
+                bytes: None,
+            });
+        }
+        files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Ok(Some((Listed { files, ..Listed::default() }, self.is_final)))
+    }
+
+    /// Holds a listing against the lock: what the lock settles leaves the listing.
+    pub(super) fn settle(&self, listed: &mut Listed, series: &str) -> Settled {
+        let mut settled = Settled::default();
+        if !self.is_whole {
+            return settled;
+        }
+        let keys: HashSet<&str> = listed.files.iter().map(|file| file.key.as_str()).collect();
+        for file in self.files.values().filter(|file| !keys.contains(file.key.as_str())) {
+            let why =
+                "the lock has this file, but the source does not list it any more; `sunhaul update` moves the lock";
+            settled.failed.push((file.key.clone(), Some(file.path.clone()), mismatch(why)));
+        }
+        listed.files.retain(|file| match self.files.get(&file.key) {
+            None => {
+                let why = "the source lists this file, but the lock does not have it; `sunhaul update` moves the lock";
+                settled.failed.push((file.key.clone(), None, mismatch(why)));
+                false
+            }
+            Some(locked) if locked.absent.is_some() => {
+                settled.absent.push(locked.clone().into_line(series));
+                false
+            }
+            Some(_) => true,
+        });
+        settled
+    }
+
+    /// The path that the lock gives a key.
+    pub(super) fn path(&self, key: &str) -> Option<RelativePath> {
+        let file = self.files.get(key).filter(|_| self.is_whole)?;
+        RelativePath::from_record(&file.path)
+    }
+
+    /// True unless the lock has other bytes, or data, under the line's key.
+    pub(super) fn allows(&self, line: &FileLine) -> bool {
+        self.files.get(&line.key).is_none_or(|file| file.sha256.is_none() || file.is(line, self.identity))
+    }
+
+    /// True when the lock has other bytes under the line's key, which count as the same file.
+    pub(super) fn is_restamped(&self, line: &FileLine) -> bool {
+        let locked = self.files.get(&line.key).and_then(|file| file.sha256);
+        locked.is_some_and(|locked| Some(locked) != line.sha256)
+    }
+
+    /// What a file that the lock does not allow is told.
+    pub(super) fn refusal(&self, line: &FileLine) -> Failure {
+        let shown = |sha256: Option<crate::digest::Digest>, bytes: Option<u64>| match (sha256, bytes) {
+            (Some(sha256), Some(bytes)) => format!("{bytes} bytes with SHA-256 {sha256}"),
+            _ => "no file".to_owned(),
+        };
+        let locked = self.files.get(&line.key);
+        let due = locked.map_or_else(|| shown(None, None), |file| shown(file.sha256, file.bytes));
+        mismatch(&format!(
+            "`{}` came as {}, but the lock says {due}; `sunhaul update` moves the lock if upstream is right",
+            escape(&line.path),
+            shown(line.sha256, line.bytes),
+        ))
+    }
+
+    /// What is wrong with a day that comes to another digest than the lock's.
+    pub(super) fn objects_to(&self, digest: impl FnOnce() -> String) -> Option<Failure> {
+        let (due, digest) = (self.digest.as_ref()?, digest());
+        let why = format!(
+            "the files of the day come to the digest {digest}, but the lock says {due}; `sunhaul update` moves the lock \
+             if upstream is right"
+        );
+        (*due != digest).then(|| mismatch(&why))
+    }
+}
+
+fn mismatch(why: &str) -> Failure {
+    Failure::new(Class::LockMismatch, why)
+}
+
+/// Where a file is, by its address relative to the source's base; none when that leads elsewhere.
+fn address(base: &Url, relative: &str) -> Option<Url> {
+    let (path, query) = relative.split_once('?').map_or((relative, None), |(path, query)| (path, Some(query)));
+    let below = path.strip_prefix('/')?;
+    let mut url = base.clone();
+    url.set_path(&format!("{}{below}", base.path()));
+    url.set_query(query);
+    (url.path().starts_with(base.path()) && url.origin() == base.origin()).then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_the_lock_stays_on_the_source_s_own_base() {
+        let base: Url = "http://localhost:8001/store/".parse().unwrap();
+        let of = |relative: &str| address(&base, relative).map(String::from);
+        assert_eq!(of("/HMI/a/b.fits?x=1").as_deref(), Some("http://localhost:8001/store/HMI/a/b.fits?x=1"));
+        assert_eq!(of("//evil.example/x").as_deref(), Some("http://localhost:8001/store//evil.example/x"));
+        for leaving in ["http://evil.example/x", "/../x", "/%2e%2e/x", "x", ""] {
+            assert_eq!(of(leaving), None, "{leaving}");
+        }
+    }
+}

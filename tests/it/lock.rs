@@ -1,0 +1,335 @@
+//! The job's lock: what every file must be, honoured, added to, and held to the letter.
+
+use serde_json::Value;
+
+use crate::lab::{Answer, Item, Job, Lab, Server, fits};
+
+const LOCK: &str = "job.lock";
+
+/// One file of the old service: its name and its time.
+const FILES: [(&str, &str); 3] = [
+    ("sharp_720s_20151211_182208", "2015-12-11T18:22:08.799999Z"),
+    ("sharp_720s_20151212_001008", "2015-12-12T00:10:08.799999Z"),
+    ("sharp_720s_20151212_002208", "2015-12-12T00:22:08.799999Z"),
+];
+
+/// The old service with these files, each from its seed.
+fn service(seeds: [u32; 3]) -> Server {
+    let server = Server::start();
+    for ((name, time), seed) in FILES.into_iter().zip(seeds) {
+        server.file("sharp_720s", Item::new(name, time), fits(seed, 60, time));
+    }
+    server
+}
+
+/// Two days of the service, whose lock is written by a first run.
+fn locked_lab(server: &Server) -> Lab {
+    let lab = Lab::new();
+    lab.write("job.yaml", job(server).yaml());
+    lab.report(0);
+    lab
+}
+
+fn job(server: &Server) -> Job {
+    Job::at(&server.url()).range("2015-12-11", "2015-12-13")
+}
+
+fn lines(lab: &Lab) -> Vec<Value> {
+    let text = String::from_utf8(lab.read(LOCK)).expect("text");
+    text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+}
+
+#[test]
+fn a_run_writes_the_lock_that_its_schema_describes_and_a_second_one_leaves_it_as_it_is() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let report = lab.json("report.json");
+    assert_eq!(report["job"]["lock_changed"], true);
+    let lock = lab.read(LOCK);
+    assert_eq!(report["job"]["lock_sha256"], sunhaul::digest::Digest::of(&lock).to_string());
+
+    let lines = lines(&lab);
+    let schema: Value = lab.sunhaul(&["schema", "lock"]).stdout_has("{").done().json();
+    let schema = jsonschema::validator_for(&schema).expect("a schema");
+    for line in &lines {
+        assert!(schema.is_valid(line), "{line}");
+    }
+    assert_eq!(lines.len(), 1 + 2 + 3, "a header, two days, three files");
+    assert_eq!((&lines[0]["lock"]["format"], &lines[0]["lock"]["job"]), (&"lock/1".into(), &"lab".into()));
+    let day = lab.day("data", "sharp_720s", "2015-12-11");
+    for key in ["series", "date", "window", "spec", "state", "files", "bytes", "digest"] {
+        assert_eq!(lines[1]["day"][key], day.header[key], "{key}");
+    }
+    assert_eq!(lines[2]["sha256"], day.files[0]["sha256"]);
+    assert_eq!(lines[2]["url"], "/HMI/sharp_720s/sharp_720s_20151211_182208");
+    let text = String::from_utf8(lock.clone()).expect("text");
+    assert!(!text.contains("etag") && !text.contains("127.0.0.1"), "nothing that passes, and no host");
+
+    assert_eq!(lab.report(0)["job"]["lock_changed"], false);
+    assert_eq!(lab.read(LOCK), lock);
+}
+
+#[test]
+fn a_new_day_is_only_added_lines() {
+    let server = service([1, 2, 3]);
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&server).range("2015-12-11", "2015-12-12").yaml());
+    lab.report(0);
+    let before = lab.read(LOCK);
+    lab.write("job.yaml", job(&server).yaml());
+    lab.report(0);
+    assert!(lab.read(LOCK).starts_with(&before), "the older lines are as they were");
+    assert_eq!(lines(&lab).len(), 6);
+}
+
+#[test]
+fn a_frozen_run_makes_the_same_archive_without_a_listing() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let (files, lock) = (lab.proved("data"), lab.read(LOCK));
+    let record = lab.day("data", "sharp_720s", "2015-12-12");
+    std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    let before = server.requests().len();
+    lab.run_with(&["--frozen"]).done();
+    let asked = server.requests().split_off(before);
+    assert_eq!(asked.len(), 3, "each file once, and no listing: {asked:?}");
+    assert!(asked.iter().all(|request| request.path != "/HMI/sharp_720s"));
+    assert_eq!(lab.proved("data"), files);
+    assert_eq!(lab.day("data", "sharp_720s", "2015-12-12"), record);
+    assert_eq!(lab.read(LOCK), lock);
+}
+
+#[test]
+fn a_file_that_is_not_the_lock_s_goes_to_quarantine_and_its_day_fails_with_exit_3() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let lock = lab.read(LOCK);
+    std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    let other = service([1, 2, 4]);
+    lab.write("job.yaml", job(&other).yaml());
+    for flags in [&[][..], &["--locked"], &["--frozen"]] {
+        lab.run_with(flags).status(3).stderr_has("sharp_720s_20151212_002208.fits").stderr_has("sunhaul update").done();
+        let report = lab.json("report.json");
+        assert_eq!(report["failures"][0]["class"], "lock-mismatch");
+        assert_eq!((&report["totals"]["days"]["failed"], &report["totals"]["files"]["failed"]), (&1.into(), &1.into()));
+        assert_eq!(report["totals"]["files"]["quarantined"], 1);
+        assert_eq!(report["job"]["lock_changed"], false);
+        assert_eq!(lab.read(LOCK), lock, "the lock stays");
+        assert_eq!(lab.days("data"), ["sharp_720s/2015-12-11"], "the other day is sealed");
+        assert!(lab.tree("data").keys().any(|path| path.contains("work/quarantine") && path.contains("002208")));
+        assert!(!lab.path("data/sharp_720s/2015/12/12/sharp_720s_20151212_002208.fits").exists());
+    }
+}
+
+#[test]
+fn files_that_came_or_went_upstream_fail_the_day_by_name() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    let other = Server::start();
+    let (name, time) = FILES[1];
+    other.file("sharp_720s", Item::new(name, time), fits(2, 60, time));
+    let new = "2015-12-12T00:34:08.799999Z";
+    other.file("sharp_720s", Item::new("sharp_720s_20151212_003408", new), fits(5, 60, new));
+    let (name, time) = FILES[0];
+    other.file("sharp_720s", Item::new(name, time), fits(1, 60, time));
+    lab.write("job.yaml", job(&other).yaml());
+    lab.run_with(&["--locked"])
+        .status(3)
+        .stderr_has("the lock has this file, but the source does not list it any more")
+        .stderr_has("the source lists this file, but the lock does not have it")
+        .done();
+    let report = lab.json("report.json");
+    crate::lab::add_up(&report);
+    assert_eq!(report["totals"]["files"]["failed"], 2);
+    assert!(other.requests_for("/HMI/sharp_720s/sharp_720s_20151212_003408").is_empty(), "it is not even fetched");
+}
+
+#[test]
+fn locked_and_frozen_refuse_days_that_the_lock_does_not_fit_before_anything_is_asked() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let (lock, asked) = (lab.read(LOCK), server.requests().len());
+    let cases = [
+        (job(&server).range("2015-12-11", "2015-12-14"), "sharp_720s 2015-12-13 is not in the lock"),
+        (
+            job(&server).range("2015-12-11", "2015-12-12"),
+            "sharp_720s 2015-12-12 is in the lock, and the manifest does not",
+        ),
+        (
+            job(&server).series(&["{ name: sharp_720s, layout: \"{series}/{date:%Y%m%d}/{file}\" }"]),
+            "sharp_720s 2015-12-11 is asked for otherwise than when it was locked",
+        ),
+    ];
+    for (job, why) in cases {
+        lab.write("job.yaml", job.yaml());
+        for flag in ["--locked", "--frozen"] {
+            lab.run_with(&[flag]).status(3).stderr_has(why).stderr_has("hint:").done();
+        }
+        assert_eq!((lab.read(LOCK), server.requests().len()), (lock.clone(), asked));
+    }
+    lab.write("job.yaml", job(&server).yaml());
+    std::fs::remove_file(lab.path(LOCK)).expect("the lock goes");
+    lab.run_with(&["--locked"]).status(3).stderr_has("there is no lock `job.lock`").done();
+    assert_eq!(server.requests().len(), asked);
+}
+
+#[test]
+fn a_locked_run_with_everything_there_asks_nobody() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let asked = server.requests().len();
+    lab.run_with(&["--locked"]).done();
+    assert_eq!(server.requests().len(), asked);
+    assert_eq!(lab.json("report.json")["totals"]["days"]["already_sealed"], 2);
+}
+
+#[test]
+fn an_archive_that_differs_from_the_lock_is_brought_back_to_it() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let (lock, files) = (lab.read(LOCK), lab.proved("data"));
+    // Another archive of the same job, made when upstream was otherwise.
+    let other = service([1, 2, 4]);
+    lab.write("other/job.yaml", job(&other).yaml());
+    lab.run().within("other").done();
+    std::fs::rename(lab.path("data"), lab.path("aside")).expect("away");
+    std::fs::rename(lab.path("other/data"), lab.path("data")).expect("in its place");
+    lab.sunhaul(&["plan", "job.yaml"]).stdout_has("differs: its files are not those of the lock").done();
+    let report = lab.report(0);
+    assert_eq!((&report["totals"]["files"]["fetched"], &report["totals"]["files"]["replaced"]), (&1.into(), &1.into()));
+    assert_eq!((lab.read(LOCK), lab.proved("data")), (lock, files));
+    assert!(lab.tree("data").keys().any(|path| path.contains("work/retired")), "what was displaced is kept");
+}
+
+#[test]
+fn new_only_leaves_out_what_the_lock_holds_and_adds_the_rest() {
+    let server = service([1, 2, 3]);
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&server).range("2015-12-11", "2015-12-12").yaml());
+    lab.report(0);
+    let before = lab.read(LOCK);
+    std::fs::remove_dir_all(lab.path("data")).expect("an empty disk");
+    lab.write("job.yaml", job(&server).yaml());
+    lab.run_with(&["--new-only"]).done();
+    let report = lab.json("report.json");
+    assert_eq!(report["totals"]["files"]["fetched"], 2, "only the new day's");
+    assert_eq!(report["totals"]["days"]["already_sealed"], 1);
+    assert_eq!(report["job"]["lock_changed"], true);
+    assert_eq!(lab.days("data"), ["sharp_720s/2015-12-12"]);
+    assert!(lab.read(LOCK).starts_with(&before));
+    lab.run_with(&["--new-only"]).done();
+    assert_eq!(lab.json("report.json")["job"]["lock_changed"], false);
+}
+
+#[test]
+fn today_is_the_day_of_the_lock_where_nothing_may_move() {
+    let server = service([1, 2, 3]);
+    let lab = Lab::new();
+    let text =
+        job(&server).yaml().replace("end: 2015-12-13", "end: today").replace("start: 2015-12-11", "start: 2015-12-12");
+    lab.write("job.yaml", text.replace("end: today", "end: 2015-12-13"));
+    lab.report(0);
+    // As if it had been locked on that day.
+    let lock = String::from_utf8(lab.read(LOCK)).expect("text");
+    let as_of = lines(&lab)[0]["lock"]["as_of"].as_str().expect("an instant").to_owned();
+    lab.write(LOCK, lock.replace(&as_of, "2015-12-13T06:00:00Z"));
+    lab.write("job.yaml", text);
+    lab.run_with(&["--locked"]).done();
+    assert_eq!(lab.json("report.json")["totals"]["days"]["already_sealed"], 1);
+}
+
+#[test]
+fn a_lock_that_cannot_be_believed_ends_the_command_with_2_and_nothing_is_written() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let good = String::from_utf8(lab.read(LOCK)).expect("text");
+    let asked = server.requests().len();
+    let rows: Vec<&str> = good.lines().collect();
+    let cases = [
+        (good[..good.len() - 9].to_owned(), "line 6: the lock is cut short in this line"),
+        (
+            [rows[0], rows[3], rows[4], rows[5], rows[1], rows[2], ""].join("\n"),
+            "line 5: sharp_720s 2015-12-11 is out of order",
+        ),
+        (
+            good.replace("\"job\":\"lab\"", "\"job\":\"other\""),
+            "line 1: it is the lock of the job `other`, not of `lab`",
+        ),
+        (good.replace("lock/1", "lock/9"), "line 1: it is written as `lock/9`"),
+        (good.replacen("{\"day\"", "<<<<<<< HEAD\n{\"day\"", 1), "line 2: a merge conflict stands here"),
+        (good.replace("\"path\":\"sharp", "\"path\":\"../sharp"), "line 3: the path `../sharp"),
+        (
+            good.replacen("\"digest\":\"sha256:", "\"digest\":\"sha256:0", 1),
+            "line 2: sharp_720s 2015-12-11: its digest does not match",
+        ),
+    ];
+    for (bad, why) in cases {
+        lab.write(LOCK, &bad);
+        for command in [
+            &["run", "job.yaml"][..],
+            &["run", "job.yaml", "--frozen"],
+            &["update", "job.yaml"],
+            &["plan", "job.yaml"],
+            &["lock", "job.yaml"],
+        ] {
+            lab.sunhaul(command).status(2).stderr_has(why).stderr_has("hint:").done();
+        }
+        assert_eq!(lab.read(LOCK), bad.as_bytes(), "{why}");
+    }
+    assert_eq!(server.requests().len(), asked, "nobody was asked");
+}
+
+#[test]
+fn detail_day_keeps_days_alone_and_a_frozen_run_needs_records() {
+    let server = service([1, 2, 3]);
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&server).more("lock: { detail: day }").yaml());
+    lab.run().stderr_has("days alone").done();
+    assert_eq!(lines(&lab).len(), 3);
+    assert_eq!(lines(&lab)[0]["lock"]["detail"], "day");
+    let files = lab.proved("data");
+    std::fs::rename(lab.path("data"), lab.path("old")).expect("away");
+    lab.run_with(&["--frozen"])
+        .status(2)
+        .stderr_has("no record at hand names the files of")
+        .stderr_has("--records DIR")
+        .done();
+    lab.run_with(&["--frozen", "--records", "old/.sunhaul/days"]).done();
+    assert_eq!(lab.proved("data"), files);
+
+    std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    let other = service([1, 2, 4]);
+    lab.write("job.yaml", job(&other).more("lock: { detail: day }").yaml());
+    lab.run_with(&["--locked"]).status(3).stderr_has("come to the digest").done();
+    assert_eq!(lab.days("data"), ["sharp_720s/2015-12-11"]);
+}
+
+#[test]
+fn the_lock_command_writes_what_the_records_say() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let lock = lab.read(LOCK);
+    std::fs::remove_file(lab.path(LOCK)).expect("the lock goes");
+    lab.sunhaul(&["lock", "job.yaml"]).stdout("job.lock, 2 days, 3 files (changed)\n").done();
+    let (old, new) = (String::from_utf8(lock).expect("text"), String::from_utf8(lab.read(LOCK)).expect("text"));
+    let rest = |text: &str| text.split_once('\n').expect("lines").1.to_owned();
+    assert_eq!(rest(&old), rest(&new), "only the instant differs");
+    lab.sunhaul(&["lock", "job.yaml"]).stdout("job.lock, 2 days, 3 files (as before)\n").done();
+}
+
+#[test]
+fn a_run_that_fails_in_part_locks_what_it_sealed() {
+    let server = Server::start();
+    let (name, time) = FILES[0];
+    server.file("sharp_720s", Item::new(name, time), fits(1, 60, time));
+    let (name, time) = FILES[1];
+    server.script_file("sharp_720s", Item::new(name, time), [Answer::status(500)]);
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&server).yaml());
+    let report = lab.report(4);
+    assert_eq!(report["job"]["lock_changed"], true);
+    let days: Vec<Value> = lines(&lab).into_iter().filter(|line| line["day"].is_object()).collect();
+    assert_eq!(days.len(), 1);
+    assert_eq!(days[0]["day"]["date"], "2015-12-11");
+}

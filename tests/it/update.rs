@@ -1,0 +1,161 @@
+//! The lock moved on purpose, and the check whether upstream has drifted from it.
+
+use serde_json::Value;
+
+use crate::lab::{Item, Job, Lab, Server, fits};
+
+const LOCK: &str = "job.lock";
+
+/// A service with one file a day for three days, each from its seed; a seed of 0 leaves the file out.
+fn service(seeds: [u32; 3]) -> Server {
+    let server = Server::start();
+    for (day, seed) in (11..).zip(seeds).filter(|(_, seed)| *seed > 0) {
+        add(&server, day, "182208", seed);
+    }
+    server
+}
+
+fn add(server: &Server, day: u32, time: &str, seed: u32) {
+    let [hour, minute, second] = [0, 2, 4].map(|at| &time[at..at + 2]);
+    let date_obs = format!("2015-12-{day}T{hour}:{minute}:{second}.799999Z");
+    server.file("sharp_720s", Item::new(&name(day, time), &date_obs), fits(seed, 60, &date_obs));
+}
+
+fn name(day: u32, time: &str) -> String {
+    format!("sharp_720s_201512{day}_{time}")
+}
+
+fn job(server: &Server) -> String {
+    Job::at(&server.url()).range("2015-12-11", "2015-12-14").yaml()
+}
+
+fn locked_lab(server: &Server) -> Lab {
+    let lab = Lab::new();
+    lab.write("job.yaml", job(server));
+    lab.report(0);
+    lab
+}
+
+fn lock(lab: &Lab) -> Vec<String> {
+    String::from_utf8(lab.read(LOCK)).expect("text").lines().map(str::to_owned).collect()
+}
+
+fn update(lab: &Lab, args: &[&str], status: i32) -> Value {
+    let all = [&["update", "job.yaml", "--json"], args].concat();
+    lab.sunhaul(&all).status(status).chatty().stdout_has("{").done().json()
+}
+
+#[test]
+fn an_update_moves_only_the_days_asked_for_and_names_old_and_new_hashes() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let (before, files) = (lock(&lab), lab.proved("data"));
+    let other = service([5, 6, 7]);
+    lab.write("job.yaml", job(&other));
+    let told = update(&lab, &["--range", "2015-12-12..2015-12-13"], 0);
+    let path = "sharp_720s/2015/12/12/sharp_720s_20151212_182208.fits";
+    let now = lab.proved("data");
+    let expected = serde_json::json!([{
+        "series": "sharp_720s", "date": "2015-12-12", "added": [], "removed": [],
+        "changed": [{
+            "path": path, "key": "/HMI/sharp_720s/sharp_720s_20151212_182208",
+            "old": files[path].to_string(), "new": now[path].to_string(),
+        }],
+    }]);
+    assert_eq!(told["days"], expected);
+    let after = lock(&lab);
+    let moved: Vec<usize> = (0..before.len()).filter(|at| before[*at] != after[*at]).collect();
+    assert_eq!(moved, [3, 4], "that day's lines, and no others");
+    assert!(lab.tree("data").keys().any(|path| path.contains("work/retired") && path.contains("20151212_182208")));
+    assert_eq!(other.requests_for("/HMI/sharp_720s").len(), 1, "one listing");
+    lab.run_with(&["--locked"]).done();
+}
+
+#[test]
+fn files_that_came_and_went_are_named() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let other = service([1, 2, 0]);
+    add(&other, 13, "200000", 9);
+    add(&other, 12, "200000", 8);
+    lab.write("job.yaml", job(&other));
+    let told = update(&lab, &[], 0);
+    assert_eq!((&told["added"], &told["removed"], &told["changed"]), (&2.into(), &1.into(), &0.into()));
+    assert_eq!(told["days"][1]["removed"][0]["path"], "sharp_720s/2015/12/13/sharp_720s_20151213_182208.fits");
+    lab.sunhaul(&["update", "job.yaml"]).chatty().stdout("3 days updated: nothing changed\n").done();
+}
+
+#[test]
+fn a_file_without_validators_is_fetched_again_to_know_it() {
+    let bare = |seed: u32| {
+        let server = Server::start();
+        let time = "2015-12-11T18:22:08.799999Z";
+        let answer = crate::lab::Answer::file(fits(seed, 60, time)).etag(None).last_modified(None);
+        server.script_file("sharp_720s", Item::new(&name(11, "182208"), time), [answer]);
+        server
+    };
+    let lab = Lab::new();
+    let one_day = |server: &Server| Job::at(&server.url()).yaml();
+    let server = bare(1);
+    lab.write("job.yaml", one_day(&server));
+    lab.report(0);
+    let server = bare(2);
+    lab.write("job.yaml", one_day(&server));
+    assert_eq!(update(&lab, &[], 0)["changed"], 1);
+    assert_eq!(server.requests().len(), 2, "a listing and the file");
+}
+
+#[test]
+fn a_dry_run_tells_drift_and_touches_nothing() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let (before, tree) = (lab.read(LOCK), lab.tree("data"));
+    let same = update(&lab, &["--dry-run"], 0);
+    assert_eq!((&same["compared"], &same["days"]), (&3.into(), &serde_json::json!([])));
+
+    let other = service([1, 0, 7]);
+    add(&other, 11, "200000", 9);
+    lab.write("job.yaml", job(&other));
+    let told = update(&lab, &["--dry-run"], 3);
+    assert_eq!((&told["added"], &told["removed"], &told["changed"]), (&1.into(), &1.into(), &0.into()));
+    assert_eq!(told["days"][0]["added"][0]["key"], "/HMI/sharp_720s/sharp_720s_20151211_200000");
+    assert_eq!(told["days"][1]["removed"][0]["path"], "sharp_720s/2015/12/12/sharp_720s_20151212_182208.fits");
+    assert_eq!(other.requests().len(), 3, "three listings and no body");
+
+    let told = update(&lab, &["--dry-run", "--sample", "100%"], 3);
+    assert_eq!((&told["changed"], &told["sampled"]), (&1.into(), &2.into()));
+    assert!(told["days"][2]["changed"][0]["new"].is_string());
+    lab.sunhaul(&["update", "job.yaml", "--dry-run"]).status(3).stdout_has("removed  sharp_720s/2015/12/12").done();
+    assert_eq!((lab.read(LOCK), lab.tree("data")), (before, tree));
+}
+
+#[test]
+fn a_service_that_does_not_answer_is_no_drift() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let before = lab.read(LOCK);
+    drop(server);
+    let told = update(&lab, &["--dry-run"], 4);
+    assert_eq!((&told["compared"], told["failed"].as_array().expect("days").len()), (&0.into(), 3));
+    assert_eq!(told["failed"][0]["class"], "unreachable");
+    lab.sunhaul(&["update", "job.yaml"]).status(4).chatty().stdout_has("nothing changed").done();
+    assert_eq!(lab.read(LOCK), before);
+}
+
+#[test]
+fn what_cannot_be_updated_is_told() {
+    let server = service([1, 2, 3]);
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&server));
+    lab.sunhaul(&["update", "job.yaml"]).status(2).stderr_has("there is no lock `job.lock`").done();
+    lab.report(0);
+    for (args, why) in [
+        (&["--range", "2016-01-01..2016-01-02"][..], "the lock has none of these days"),
+        (&["--series", "sharp_72s"], "did you mean `sharp_720s`?"),
+        (&["--sample", "5%"], "--dry-run"),
+        (&["--dry-run", "--sample", "0%"], "this is no share"),
+        (&["--dry-run", "--sample", "lots"], "this is no share"),
+    ] {
+        lab.sunhaul(&[&["update", "job.yaml"], args].concat()).status(2).stderr_has(why).done();
+    }
+}
