@@ -30,7 +30,7 @@ pub use journal::{Started, paths as journal_paths};
 pub use layout::{RelativePath, Values, folded, keeps_days_apart, render};
 pub use name::sanitise;
 pub use part::{Part, Validators};
-pub use record::{DayHeader, DayRecord, FileLine, Lasting, State, schema as day_schema};
+pub use record::{ACCEPTED, DayHeader, DayRecord, FileLine, Lasting, State, schema as day_schema};
 pub use staged::Staged;
 
 use crate::manifest::{LockMode, SeriesId};

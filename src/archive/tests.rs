@@ -87,6 +87,8 @@ fn line(key: &str, at: &str, body: &str) -> FileLine {
         segment: None,
         checked: Some("size".into()),
         absent: None,
+        reason: None,
+        data: None,
         etag: None,
         last_modified: None,
     }

@@ -88,6 +88,8 @@ mod tests {
             segment: None,
             checked: (!absent).then(|| "checksum".into()),
             absent: absent.then(|| "404".into()),
+            reason: None,
+            data: None,
             etag: None,
             last_modified: None,
         };

@@ -109,6 +109,8 @@ impl Resolver<'_> {
         }
         let limits = self.limits(job.limits.value(), &sources);
         let accept = accept::read(job, self.findings);
+        let verify = verify(job.verify.value());
+        let identity = self.identity(job, verify);
         let retry = job.retry.value();
         let timeouts = job.timeouts.value();
         Some(Manifest {
@@ -127,15 +129,24 @@ impl Resolver<'_> {
                 stall: timeouts.and_then(|t| t.stall.value()).map_or(Timeouts::default().stall, |d| d.0),
             },
             settle: job.settle.value().map_or(SETTLE, |settle| settle.0),
-            verify: verify(job.verify.value()),
+            verify,
             lock: LockSpec { detail: detail(job.lock.value().and_then(|lock| lock.detail.value())) },
-            identity: match job.identity.value() {
-                Some(form::Identity::FitsData) => Identity::FitsData,
-                Some(form::Identity::Bytes) | None => Identity::Bytes,
-            },
+            identity,
             accept,
             series: resolved,
         })
+    }
+
+    /// What is not read as FITS has no data to compare.
+    fn identity(&mut self, job: &form::Job, verify: Verify) -> Identity {
+        let Some((at, form::Identity::FitsData)) = job.identity.given() else { return Identity::Bytes };
+        if let Some((checks, _)) = job.verify.given().filter(|_| !verify.fits) {
+            let finding = Finding::new(at, "the data of FITS files that are not read as such")
+                .hint("add `fits` to `verify`, or write `identity: bytes`")
+                .also(checks, "without `fits`");
+            self.note(finding);
+        }
+        Identity::FitsData
     }
 
     fn source(&mut self, source: &form::Source, at: Span) -> Option<Source> {

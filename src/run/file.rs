@@ -156,6 +156,7 @@ impl Work {
             part: &part,
             kept: self.kept.as_deref(),
             verify: self.run.manifest.verify,
+            identity: self.run.manifest.identity,
             received: &received,
         };
         let failed = match fetch::attempt(&ask).await {
@@ -226,6 +227,7 @@ impl Work {
             bytes: Some(fetched.bytes),
             sha256: Some(fetched.sha256),
             checked: Some(fetched.checked.to_owned()),
+            data: fetched.data.clone(),
             etag: fetched.validators.etag.clone(),
             last_modified: fetched.validators.last_modified.clone(),
             ..self.bare_line(file, path)
@@ -257,6 +259,8 @@ impl Work {
             segment: file.segment.clone(),
             checked: None,
             absent: None,
+            reason: None,
+            data: None,
             etag: None,
             last_modified: None,
         }

@@ -16,6 +16,8 @@ fn file(path: &str) -> FileLine {
         segment: None,
         checked: Some("size".into()),
         absent: None,
+        reason: None,
+        data: None,
         etag: None,
         last_modified: None,
     }
