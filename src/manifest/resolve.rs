@@ -19,6 +19,7 @@ use super::model::{
     Range, Retry, Series, SeriesId, SourceSpec, Timeouts, Verify,
 };
 use super::node::{Node, Value};
+use super::root::{in_the_way, tidied};
 use super::template::Template;
 use super::typed::Typed;
 use super::units;
@@ -488,26 +489,4 @@ fn host(spec: &SourceSpec) -> String {
         SourceSpec::Hmi(hmi) => escape(hmi.url.host_str().unwrap_or_default()).into_owned(),
         SourceSpec::Embedded(_) => "embedded".to_owned(),
     }
-}
-
-/// The file that stands where a folder is due: at the path itself or above it.
-fn in_the_way(path: &Path) -> Option<&Path> {
-    let found = path.ancestors().find_map(|part| Some((part, part.metadata().ok()?)));
-    found.filter(|(_, metadata)| !metadata.is_dir()).map(|(part, _)| part)
-}
-
-/// Joins a path to the manifest's folder and takes `folder/..` away, unless the folder is a link: then `..` leads
-/// elsewhere.
-fn tidied(folder: &Path, path: &Path) -> PathBuf {
-    let mut rest = path;
-    let mut base = folder.to_owned();
-    while let Ok(shorter) = rest.strip_prefix("..") {
-        let is_plain = matches!(base.components().next_back(), Some(std::path::Component::Normal(_)));
-        if !is_plain || base.symlink_metadata().is_ok_and(|meta| meta.is_symlink()) {
-            break;
-        }
-        base.pop();
-        rest = shorter;
-    }
-    base.join(rest)
 }
