@@ -31,7 +31,7 @@ pub use layout::{RelativePath, Values, folded, keeps_days_apart, render};
 pub use name::sanitise;
 pub use part::{Part, Validators};
 pub(crate) use record::line;
-pub use record::{DayHeader, DayRecord, FileLine, Lasting, State, schema as day_schema};
+pub use record::{ACCEPTED, DayHeader, DayRecord, FileLine, Lasting, State, schema as day_schema};
 pub use staged::Staged;
 
 use crate::manifest::{LockMode, SeriesId};

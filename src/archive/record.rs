@@ -20,6 +20,9 @@ use crate::digest::{self, Digest, Hasher};
 /// The format this version writes and reads.
 const FORMAT: &str = "day/1";
 
+/// What `absent` says of a file that the job takes for bad at its source; then the line has a `reason`.
+pub const ACCEPTED: &str = "accepted";
+
 /// How final a day record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -102,13 +105,14 @@ pub struct FileLine {
     /// What was proved of the bytes: `checksum`, `structure`, `magic` or `size`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub checked: Option<String>,
-    /// Why upstream does not have it, such as `404`.
+    /// Why upstream does not have it, such as `404`; `accepted` when the job takes it for bad at its source.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub absent: Option<String>,
-    /// Why the manifest accepts it as absent.
+    /// Why the job accepts that it is absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
-    /// The SHA-256 of the data unit of each HDU, with `identity: fits-data`.
+    /// The SHA-256 of each HDU's data unit with its fill, by the HDU's number; that of an HDU without data is the digest
+    /// of nothing. Only of FITS files that were fetched with `identity: fits-data`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<Vec<String>>")]
     pub data: Option<Vec<Digest>>,
@@ -249,6 +253,12 @@ impl DayRecord {
             }
             if file.sha256.is_some() == file.absent.is_some() || file.sha256.is_some() != file.bytes.is_some() {
                 return Err(Error::record(path, index + 2, format!("neither a file nor an absent one; {MEND}")));
+            }
+            if file.reason.is_some() != (file.absent.as_deref() == Some(ACCEPTED)) {
+                return Err(Error::record(path, index + 2, format!("accepted, and no reason, or the reverse; {MEND}")));
+            }
+            if file.data.is_some() && file.sha256.is_none() {
+                return Err(Error::record(path, index + 2, format!("the data of an absent file; {MEND}")));
             }
             if header.check.is_some() && line(&file) != text {
                 return Err(edited(index + 2));

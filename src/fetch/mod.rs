@@ -21,7 +21,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::archive::{FileLine, Part, Staged, Validators};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
-use crate::manifest::Verify;
+use crate::manifest::{Identity, Verify};
 use crate::net::{Client, Response};
 use crate::source::RemoteFile;
 use resume::Kept;
@@ -47,6 +47,8 @@ pub struct Ask<'a> {
     pub kept: Option<&'a FileLine>,
     /// Which checks the body must pass.
     pub verify: Verify,
+    /// Whether its data units are hashed too.
+    pub identity: Identity,
     /// Told of body bytes as they come.
     pub received: &'a (dyn Fn(u64) + Send + Sync),
 }
@@ -71,6 +73,8 @@ pub struct Fetched {
     pub bytes: u64,
     /// What was proved: `checksum`, `structure`, `magic` or `size`.
     pub checked: &'static str,
+    /// The SHA-256 of the data unit of each HDU: of a FITS file whose identity is its data.
+    pub data: Option<Vec<Digest>>,
     /// What the answer said of it.
     pub validators: Validators,
     /// Bytes that a part from before gave.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::sink::{Checks, Pipe, Sink};
+use super::sink::{Checks, Pipe, Proved, Sink};
 use super::{Ask, Failed, Fetched, OVERLAP, SLOW, SMALL, name_of, shown, validators};
 use crate::archive::{Archive, Validators};
 use crate::failure::{Class, Failure};
@@ -32,7 +32,7 @@ async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) ->
         )
         .into());
     }
-    let checks = Checks::new(name_of(ask.file, validators.name.as_deref()), ask.verify);
+    let checks = Checks::new(name_of(ask.file, validators.name.as_deref()), ask.verify, ask.identity);
     let small = declared.filter(|length| *length <= SMALL);
     let unnamed = if small.is_some() { ask.part.unnamed()? } else { None };
     let (Some(length), Some(staged)) = (small, unnamed) else {
@@ -151,12 +151,12 @@ pub(super) fn finish(
         return Err(failure.into());
     }
     match checks.finish() {
-        Ok((_, _, "size" | "magic")) if due.is_none() && !framed => {
+        Ok(Proved { checked: "size" | "magic", .. }) if due.is_none() && !framed => {
             let message = "the answer had no length and no proper end, and nothing else proves that it is whole";
             Err(Failed { body: Some(staged), ..Failure::new(Class::Truncated, message).into() })
         }
-        Ok((sha256, bytes, checked)) => {
-            Ok(Fetched { staged, sha256, bytes, checked, validators, resumed_bytes, restarted: false })
+        Ok(Proved { sha256, bytes, checked, data }) => {
+            Ok(Fetched { staged, sha256, bytes, checked, data, validators, resumed_bytes, restarted: false })
         }
         Err(failure) => Err(Failed { body: Some(staged), ..failure.into() }),
     }

@@ -88,7 +88,7 @@ impl Kept {
     /// Reads the kept bytes again: the checks fed with them, the open part, and the overlap at its end.
     async fn read_again(&self, ask: &Ask<'_>) -> Result<(Sink, Vec<u8>), Failed> {
         let (part, length, from) = (ask.part.clone(), self.length, self.from);
-        let mut checks = Checks::new(name_of(ask.file, self.validators.name.as_deref()), ask.verify);
+        let mut checks = Checks::new(name_of(ask.file, self.validators.name.as_deref()), ask.verify, ask.identity);
         let read = move || -> Result<(Sink, Vec<u8>), Failure> {
             let failed = |e| Failure::from(Error::Storage { action: "read", path: part.path().to_owned(), source: e });
             let staged = part.append(length)?;

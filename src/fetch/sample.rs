@@ -4,7 +4,7 @@ use super::sink::Checks;
 use super::{name_of, shown, validators};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
-use crate::manifest::Verify;
+use crate::manifest::{Identity, Verify};
 use crate::net::Client;
 use crate::source::RemoteFile;
 
@@ -13,15 +13,15 @@ use crate::source::RemoteFile;
 pub struct Seen {
     /// The SHA-256 of its bytes.
     pub sha256: Digest,
-    /// Its length.
-    pub bytes: u64,
+    /// The SHA-256 of each HDU's data unit, with `identity: fits-data`.
+    pub data: Option<Vec<Digest>>,
 }
 
 /// Fetches a file once and tells what it is. One call is one attempt.
 ///
 /// # Errors
 /// As [`super::attempt`]: a body that is cut, too long or fails its checks is none.
-pub async fn look(client: &Client, file: &RemoteFile, verify: Verify) -> Result<Seen, Failure> {
+pub async fn look(client: &Client, file: &RemoteFile, verify: Verify, identity: Identity) -> Result<Seen, Failure> {
     let mut response = client.get(&file.url, http::HeaderMap::new()).await?;
     if response.status != http::StatusCode::OK {
         let message = format!("`{}` answered {} to a plain request", shown(&response), response.status);
@@ -29,7 +29,7 @@ pub async fn look(client: &Client, file: &RemoteFile, verify: Verify) -> Result<
     }
     let declared = response.content_length();
     let answered = validators(&response, declared);
-    let mut checks = Checks::new(name_of(file, answered.name.as_deref()), verify);
+    let mut checks = Checks::new(name_of(file, answered.name.as_deref()), verify, identity);
     while let Some(bytes) = response.chunk().await? {
         checks.push(&bytes);
         if declared.is_some_and(|declared| checks.length() > declared) {
@@ -43,6 +43,6 @@ pub async fn look(client: &Client, file: &RemoteFile, verify: Verify) -> Result<
         let message = format!("`{}`: the body ended after {} of {due} bytes", shown(&response), checks.length());
         return Err(Failure::new(Class::Truncated, message));
     }
-    let (sha256, bytes, _) = checks.finish()?;
-    Ok(Seen { sha256, bytes })
+    let proved = checks.finish()?;
+    Ok(Seen { sha256: proved.sha256, data: proved.data })
 }

@@ -9,7 +9,7 @@ use crate::archive::Staged;
 use crate::digest::{Digest, Hasher};
 use crate::failure::{Class, Failure};
 use crate::fits;
-use crate::manifest::Verify;
+use crate::manifest::{Identity, Verify};
 
 /// The checks of one body, fed in order.
 pub(super) struct Checks {
@@ -23,8 +23,11 @@ pub(super) struct Checks {
 }
 
 impl Checks {
-    pub(super) fn new(name: String, verify: Verify) -> Checks {
-        let fits = (verify.fits && magic::is_fits(&name)).then(fits::Check::new);
+    pub(super) fn new(name: String, verify: Verify, identity: Identity) -> Checks {
+        let fits = (verify.fits && magic::is_fits(&name)).then(|| match identity {
+            Identity::Bytes => fits::Check::new(),
+            Identity::FitsData => fits::Check::with_data(),
+        });
         Checks { hasher: Hasher::default(), fits, head: Vec::new(), name, verify, length: 0, fault: None }
     }
 
@@ -57,17 +60,23 @@ impl Checks {
         self.length
     }
 
-    /// The digest and what was proved, once all bytes are in.
-    pub(super) fn finish(mut self) -> Result<(Digest, u64, &'static str), Failure> {
+    /// What was proved, once all bytes are in.
+    pub(super) fn finish(mut self) -> Result<Proved, Failure> {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
         if magic::is_page(&self.name, &self.head) {
             return Err(self.failed(Class::Html, "a web page came where data was due; the service may be down"));
         }
-        let checked = match self.fits.take().map(fits::Check::finish) {
-            Some(Ok(fits::Proof::Checksum)) => "checksum",
-            Some(Ok(fits::Proof::Structure)) => "structure",
+        let mut data = None;
+        let checked = match self.fits.take().map(fits::Check::finish_with_data) {
+            Some(Ok((proof, units))) => {
+                data = units;
+                match proof {
+                    fits::Proof::Checksum => "checksum",
+                    fits::Proof::Structure => "structure",
+                }
+            }
             Some(Err(fault)) => return Err(self.failed(fault.class, &fault.message)),
             None if self.verify.magic => match magic::agrees(&self.name, &self.head) {
                 Some(true) => "magic",
@@ -78,8 +87,17 @@ impl Checks {
             },
             None => "size",
         };
-        Ok((self.hasher.finish(), self.length, checked))
+        Ok(Proved { sha256: self.hasher.finish(), bytes: self.length, checked, data })
     }
+}
+
+/// What the checks say of a body that passed them.
+pub(super) struct Proved {
+    pub(super) sha256: Digest,
+    pub(super) bytes: u64,
+    pub(super) checked: &'static str,
+    /// The digests of its data units, where they count.
+    pub(super) data: Option<Vec<Digest>>,
 }
 
 /// A body being written, with its checks.

@@ -117,7 +117,9 @@ impl Lab {
     async fn attempt_with(&self, kept: Option<&FileLine>) -> Result<Got, Failed> {
         let verify = Verify { fits: true, magic: true };
         let part = self.part();
-        attempt(&Ask { client: &self.client, file: &self.file, part: &part, kept, verify, received: &|_| {} }).await
+        let identity = Identity::FitsData;
+        attempt(&Ask { client: &self.client, file: &self.file, part: &part, kept, verify, identity, received: &|_| {} })
+            .await
     }
 
     /// An attempt that brings these very bytes.

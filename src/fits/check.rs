@@ -1,10 +1,13 @@
 //! The check of a file in one pass, while its bytes stream by on their way to the disk.
 //!
-//! What it does not do: hold the data. It keeps one header block and two sums, whatever the file's size.
+//! What it does not do: hold the data. It keeps one header block, two sums and, where they are asked for, digests, whatever
+//! the file's size.
 
 use super::header::{Header, Stated};
 use super::sum::{Sum, add, same};
+use super::units::Units;
 use super::{BLOCK, CARD, Fault, HEADER_BLOCKS, Proof, magic, one_line};
+use crate::digest::Digest;
 use crate::failure::Class;
 
 /// How many bytes that begin no extension are shown.
@@ -26,6 +29,8 @@ pub struct Check {
     header: Header,
     header_sum: Sum,
     data_sum: Sum,
+    /// The digests of the data units, where they are asked for.
+    units: Option<Units>,
     /// HDUs whose stated sums were right.
     proved: usize,
     /// HDUs with data that state none.
@@ -49,6 +54,12 @@ impl Check {
         Check::default()
     }
 
+    /// The same, which hashes the data units besides.
+    #[must_use]
+    pub fn with_data() -> Check {
+        Check { units: Some(Units::default()), ..Check::default() }
+    }
+
     /// Takes in the next bytes, in pieces of any length.
     ///
     /// # Errors
@@ -65,6 +76,15 @@ impl Check {
     /// # Errors
     /// The [`Fault`] found before, or the one that the end shows: a file that is cut, or has bytes behind its last HDU.
     pub fn finish(self) -> Result<Proof, Fault> {
+        self.finish_with_data().map(|(proof, _)| proof)
+    }
+
+    /// The same, with the SHA-256 of each HDU's data unit: its bytes with their fill, by the HDU's number. That of an
+    /// HDU without data is the digest of nothing. `None` where they were not asked for, or are more than anyone needs.
+    ///
+    /// # Errors
+    /// As [`finish`](Check::finish).
+    pub fn finish_with_data(self) -> Result<(Proof, Option<Vec<Digest>>), Fault> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
@@ -80,7 +100,8 @@ impl Check {
             }
             Reading::Header if self.blocks == 0 && self.block.is_empty() => {
                 let all = self.proved > 0 && self.unproved == 0;
-                Ok(if all { Proof::Checksum } else { Proof::Structure })
+                let proof = if all { Proof::Checksum } else { Proof::Structure };
+                Ok((proof, self.units.and_then(Units::finish)))
             }
             Reading::Header if self.blocks == 0 && !begins_extension(&self.block) => Err(self.junk()),
             Reading::Header => Err(self.cut_header()),
@@ -149,6 +170,9 @@ impl Check {
         if self.header.checksum || self.header.datasum.is_some() {
             self.data_sum.push(&bytes[..take]);
         }
+        if let Some(units) = &mut self.units {
+            units.push(&bytes[..take]);
+        }
         self.at += take as u64;
         let left = left - take as u64;
         self.reading = Reading::Data { left };
@@ -176,6 +200,9 @@ impl Check {
             self.proved += 1;
         } else if has_data {
             self.unproved += 1;
+        }
+        if let Some(units) = &mut self.units {
+            units.close();
         }
         self.hdu += 1;
         self.start = self.at;

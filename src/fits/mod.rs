@@ -9,6 +9,7 @@ mod keywords;
 mod sum;
 #[cfg(test)]
 mod tests;
+mod units;
 
 pub use check::Check;
 pub use keywords::Keywords;

@@ -11,10 +11,18 @@ use fitsio_pure::value::Value;
 use proptest::prelude::*;
 
 use super::*;
+use crate::digest::Digest;
 
 /// The verdict on a file that comes in pieces of `piece` bytes.
 fn verdict(file: &[u8], piece: usize) -> Result<Proof, Class> {
     spoken(file, piece).map_err(|fault| fault.class)
+}
+
+/// The digests of the data units of a sound file.
+fn data(file: &[u8], piece: usize) -> Vec<Digest> {
+    let mut check = Check::with_data();
+    file.chunks(piece).try_for_each(|bytes| check.push(bytes)).expect("sound");
+    check.finish_with_data().expect("sound").1.expect("not too many")
 }
 
 /// The same, with its words.
@@ -96,6 +104,58 @@ fn assert_damage_is_caught(file: &[u8]) {
         assert_eq!(verdict(&[file, junk].concat(), 4096), Err(Class::FitsStructure), "junk at the end");
     }
     assert_eq!(verdict(&[file, file].concat(), 4096), Err(Class::FitsStructure), "the file twice");
+}
+
+#[test]
+fn the_data_of_each_hdu_has_a_digest_of_its_own() {
+    let one: Vec<u8> = (0..2 * BLOCK).map(|at| at.to_le_bytes()[0]).collect();
+    let image = hdu(&build_primary_header(8, &[2 * BLOCK - 5]).expect("a header"), &one[..2 * BLOCK - 5]);
+    let filled = [&one[..2 * BLOCK - 5], &[0; 5]].concat();
+    let extension = compressed(true);
+    let begin = fitsio_pure::header::header_byte_len(&extension).expect("a header");
+    let file = [image, extension.clone()].concat();
+    assert_eq!(data(&file, 1000), [Digest::of(&filled), Digest::of(&extension[begin..])], "with its fill");
+    assert_eq!(data(&[empty_primary(), extension.clone()].concat(), 1000)[0], Digest::of(b""), "an HDU without data");
+    let mut check = Check::new();
+    check.push(&file).expect("sound");
+    assert_eq!(check.finish_with_data(), Ok((Proof::Structure, None)), "only where it is asked for");
+}
+
+#[test]
+fn another_header_over_the_same_data_is_the_same_data() {
+    let file = plain();
+    let begin = fitsio_pure::header::header_byte_len(&file).expect("a header");
+    let mut cards = build_primary_header(16, &[50, 60]).expect("a header");
+    cards.push(card("ORIGIN", Value::String("exported again".into())));
+    let again = hdu(&stamp_checksum(&cards, &file[begin..begin + 6000]), &file[begin..]);
+    assert_ne!(again, file);
+    assert_eq!(verdict(&again, 4096), Ok(Proof::Checksum));
+    assert_eq!(data(&again, 4096), data(&file, 4096));
+    let mut other = again.clone();
+    let last = other.len() - BLOCK;
+    other[last] ^= 1;
+    assert!(verdict(&other, 4096).is_err());
+}
+
+#[test]
+fn a_file_of_countless_hdus_has_no_digests() {
+    let extension = hdu(
+        &[
+            card("XTENSION", Value::String("IMAGE   ".into())),
+            card("BITPIX", Value::Integer(8)),
+            card("NAXIS", Value::Integer(0)),
+            card("PCOUNT", Value::Integer(0)),
+            card("GCOUNT", Value::Integer(1)),
+        ],
+        &[],
+    );
+    let units = |extensions: usize| {
+        let mut check = Check::with_data();
+        check.push(&empty_primary()).expect("sound");
+        (0..extensions).for_each(|_| check.push(&extension).expect("sound"));
+        check.finish_with_data().expect("sound").1.map(|units| units.len())
+    };
+    assert_eq!((units(999), units(1000), units(5000)), (Some(1000), None, None));
 }
 
 #[test]
@@ -223,6 +283,20 @@ proptest! {
         file.extend(junk.bytes());
         prop_assert_eq!(spoken(&file, piece), spoken(&file, usize::MAX));
         prop_assert_eq!(spoken(&file, 1), spoken(&file, usize::MAX));
+    }
+
+    #[test]
+    fn any_cutting_gives_the_same_data(pieces in proptest::collection::vec(1usize..9000, 1..40)) {
+        let file = [plain(), compressed(true), compressed(false)].concat();
+        let mut check = Check::with_data();
+        let (mut rest, mut pieces) = (&file[..], pieces.into_iter().cycle());
+        while !rest.is_empty() {
+            let (piece, behind) = rest.split_at(pieces.next().unwrap_or(1).min(rest.len()));
+            check.push(piece).expect("sound");
+            rest = behind;
+        }
+        let found = check.finish_with_data().expect("sound").1;
+        prop_assert_eq!(found, Some(data(&file, usize::MAX)));
     }
 
     #[test]

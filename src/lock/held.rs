@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use super::form::{DayRow, LockedFile};
 use super::{Error, Lock};
 use crate::archive::{Archive, DayRecord, FileLine, State};
+use crate::digest::Digest;
 use crate::manifest::{Identity, Manifest, SeriesId};
 use crate::plan::{Known, Pin, Pins, Recorded};
 
@@ -89,12 +90,14 @@ impl LockedFile {
     /// True when a file is the locked one: by its bytes, or by the data of the same record.
     #[must_use]
     pub fn is(&self, line: &FileLine, identity: Identity) -> bool {
-        self.sha256 == line.sha256 || (identity == Identity::FitsData && self.has_data_of(line))
+        let has_data = || self.has_data(line.recnum, line.data.as_deref());
+        self.sha256 == line.sha256 || (identity == Identity::FitsData && has_data())
     }
 
-    /// True when a file holds the same record's data, whatever else its bytes say.
-    fn has_data_of(&self, line: &FileLine) -> bool {
-        self.recnum == line.recnum && self.data.is_some() && self.data == line.data
+    /// True when these are the data of the same record, whatever else the bytes of either file say.
+    #[must_use]
+    pub fn has_data(&self, recnum: Option<i64>, data: Option<&[Digest]>) -> bool {
+        self.recnum == recnum && self.data.is_some() && self.data.as_deref() == data
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod nearest;
 mod node;
 mod parse;
 mod resolve;
+mod root;
 pub mod schema;
 pub mod template;
 #[cfg(test)]

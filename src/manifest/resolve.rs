@@ -19,6 +19,7 @@ use super::model::{
     Range, Retry, Series, SeriesId, SourceSpec, Timeouts, Verify,
 };
 use super::node::{Node, Value};
+use super::root::{in_the_way, tidied};
 use super::template::Template;
 use super::typed::Typed;
 use super::units;
@@ -109,6 +110,8 @@ impl Resolver<'_> {
         }
         let limits = self.limits(job.limits.value(), &sources);
         let accept = accept::read(job, self.findings);
+        let verify = verify(job.verify.value());
+        let identity = self.identity(job, verify);
         let retry = job.retry.value();
         let timeouts = job.timeouts.value();
         Some(Manifest {
@@ -127,15 +130,24 @@ impl Resolver<'_> {
                 stall: timeouts.and_then(|t| t.stall.value()).map_or(Timeouts::default().stall, |d| d.0),
             },
             settle: job.settle.value().map_or(SETTLE, |settle| settle.0),
-            verify: verify(job.verify.value()),
+            verify,
             lock: LockSpec { detail: detail(job.lock.value().and_then(|lock| lock.detail.value())) },
-            identity: match job.identity.value() {
-                Some(form::Identity::FitsData) => Identity::FitsData,
-                Some(form::Identity::Bytes) | None => Identity::Bytes,
-            },
+            identity,
             accept,
             series: resolved,
         })
+    }
+
+    /// What is not read as FITS has no data to compare.
+    fn identity(&mut self, job: &form::Job, verify: Verify) -> Identity {
+        let Some((at, form::Identity::FitsData)) = job.identity.given() else { return Identity::Bytes };
+        if let Some((checks, _)) = job.verify.given().filter(|_| !verify.fits) {
+            let finding = Finding::new(at, "the data of FITS files that are not read as such")
+                .hint("add `fits` to `verify`, or write `identity: bytes`")
+                .also(checks, "without `fits`");
+            self.note(finding);
+        }
+        Identity::FitsData
     }
 
     fn source(&mut self, source: &form::Source, at: Span) -> Option<Source> {
@@ -477,26 +489,4 @@ fn host(spec: &SourceSpec) -> String {
         SourceSpec::Hmi(hmi) => escape(hmi.url.host_str().unwrap_or_default()).into_owned(),
         SourceSpec::Embedded(_) => "embedded".to_owned(),
     }
-}
-
-/// The file that stands where a folder is due: at the path itself or above it.
-fn in_the_way(path: &Path) -> Option<&Path> {
-    let found = path.ancestors().find_map(|part| Some((part, part.metadata().ok()?)));
-    found.filter(|(_, metadata)| !metadata.is_dir()).map(|(part, _)| part)
-}
-
-/// Joins a path to the manifest's folder and takes `folder/..` away, unless the folder is a link: then `..` leads
-/// elsewhere.
-fn tidied(folder: &Path, path: &Path) -> PathBuf {
-    let mut rest = path;
-    let mut base = folder.to_owned();
-    while let Ok(shorter) = rest.strip_prefix("..") {
-        let is_plain = matches!(base.components().next_back(), Some(std::path::Component::Normal(_)));
-        if !is_plain || base.symlink_metadata().is_ok_and(|meta| meta.is_symlink()) {
-            break;
-        }
-        base.pop();
-        rest = shorter;
-    }
-    base.join(rest)
 }

@@ -159,6 +159,7 @@ impl Work {
             part: &part,
             kept: self.kept.as_deref(),
             verify: self.run.manifest.verify,
+            identity: self.run.manifest.identity,
             received: &received,
         };
         let failed = match fetch::attempt(&ask).await {
@@ -242,6 +243,7 @@ impl Work {
             bytes: Some(fetched.bytes),
             sha256: Some(fetched.sha256),
             checked: Some(fetched.checked.to_owned()),
+            data: fetched.data.clone(),
             etag: fetched.validators.etag.clone(),
             last_modified: fetched.validators.last_modified.clone(),
             ..self.bare_line(file, path)

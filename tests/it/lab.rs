@@ -20,7 +20,7 @@ use serde_json::Value;
 use sunhaul::digest::Digest;
 
 pub(crate) use call::{Call, Running, Spoken};
-pub(crate) use fits::fits;
+pub(crate) use fits::{fits, restamped};
 pub(crate) use job::Job;
 pub(crate) use server::{Answer, Certificate, Ending, Item, Ranges, Request, Server, Speaks};
 pub(crate) use sums::{add_up, agree_with_the_tree};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::lab::{Answer, Item, Job, Lab, Server, fits};
+use crate::lab::{Answer, Item, Job, Lab, Server, fits, restamped};
 
 const LOCK: &str = "job.lock";
 
@@ -332,4 +332,50 @@ fn a_run_that_fails_in_part_locks_what_it_sealed() {
     let days: Vec<Value> = lines(&lab).into_iter().filter(|line| line["day"].is_object()).collect();
     assert_eq!(days.len(), 1);
     assert_eq!(days[0]["day"]["date"], "2015-12-11");
+}
+
+#[test]
+fn with_identity_fits_data_other_bytes_of_the_same_data_are_the_same_file() {
+    let (name, time) = FILES[0];
+    let original = fits(1, 60, time);
+    let of = |body: Vec<u8>| {
+        let server = Server::start();
+        server.file("sharp_720s", Item::new(name, time), body);
+        server
+    };
+    let yaml = |server: &Server| Job::at(&server.url()).more("identity: fits-data").yaml();
+    let lab = Lab::new();
+    let server = of(original.clone());
+    lab.write("job.yaml", yaml(&server));
+    lab.report(0);
+    let lock = lab.read(LOCK);
+    assert_eq!(lines(&lab)[2]["data"].as_array().expect("a digest of each HDU").len(), 1);
+
+    // Exported again: another comment in the header, another hash, the same image.
+    std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    let exported = restamped(&original, "exported again");
+    assert_ne!(exported, original);
+    let again = of(exported.clone());
+    lab.write("job.yaml", yaml(&again));
+    for flags in [&["--locked"][..], &["--frozen"], &[]] {
+        lab.run_with(flags).done();
+        let report = lab.json("report.json");
+        assert_eq!(
+            (&report["totals"]["files"]["restamped"], &report["job"]["lock_changed"]),
+            (&1.into(), &false.into())
+        );
+        assert_eq!(lab.read(LOCK), lock, "the row stays");
+        assert_eq!(lab.proved("data").into_values().collect::<Vec<_>>(), [sunhaul::digest::Digest::of(&exported)]);
+        lab.run_with(flags).done();
+        assert_eq!(lab.json("report.json")["totals"]["days"]["already_sealed"], 1, "and it is not fetched again");
+        std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    }
+    lab.sunhaul(&["update", "job.yaml", "--dry-run", "--sample", "100%"]).stdout_has("nothing changed").done();
+
+    let other = of(fits(9, 60, time));
+    lab.write("job.yaml", yaml(&other));
+    lab.run().status(3).done();
+    // By bytes, the export is another file.
+    lab.write("job.yaml", Job::at(&again.url()).yaml());
+    lab.run().status(3).done();
 }

@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fetch::sample;
 use crate::lock::{DayChange, Held, LockedFile, Named, Replaced};
-use crate::manifest::{Manifest, Series, SeriesId};
+use crate::manifest::{Identity, Manifest, Series, SeriesId};
 use crate::net::{Client, Net};
 use crate::run::Todo;
 use crate::source::{self, RemoteFile, Source};
@@ -181,11 +181,13 @@ impl Asked<'_> {
     ) -> std::result::Result<Option<Replaced>, Failure> {
         let (path, key, old) = (before.path.clone(), before.key.clone(), before.sha256);
         if self.sample.is_some_and(|sample| sample.takes(&self.series.id, &file.key)) {
-            let verify = self.job.verify;
-            let look = || sample::look(&self.client, file, verify);
+            let (verify, identity) = (self.job.verify, self.job.identity);
+            let look = || sample::look(&self.client, file, verify, identity);
             let seen = asking::patiently(self.job, &self.client, self.shell, &path, look).await?;
             compared.sampled += 1;
-            return Ok((Some(seen.sha256) != old).then_some(Replaced { path, key, old, new: Some(seen.sha256) }));
+            let is_same = before.sha256 == Some(seen.sha256)
+                || (identity == Identity::FitsData && before.has_data(file.recnum, seen.data.as_deref()));
+            return Ok((!is_same).then_some(Replaced { path, key, old, new: Some(seen.sha256) }));
         }
         let other_size = file.bytes.is_some_and(|bytes| Some(bytes) != before.bytes);
         Ok(other_size.then_some(Replaced { path, key, old, new: None }))

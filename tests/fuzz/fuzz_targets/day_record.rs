@@ -5,7 +5,7 @@ use std::path::Path;
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use sunhaul::archive::{DayRecord, FileLine, Lasting, State};
+use sunhaul::archive::{ACCEPTED, DayRecord, FileLine, Lasting, State};
 use sunhaul::day::Scale;
 use sunhaul::digest::Digest;
 use sunhaul_fuzz::{assert_safe_to_show, assert_stays_below_the_root};
@@ -79,7 +79,7 @@ fn made(from: &mut Unstructured<'_>) -> Result<DayRecord> {
     };
     let mut files = Vec::new();
     for nth in 0..from.int_in_range(0..=3)? {
-        let has = from.arbitrary()?;
+        let (has, accepted) = (from.arbitrary()?, from.arbitrary()?);
         files.push(FileLine {
             series: from.arbitrary()?,
             path: format!("s/{}{nth}", char::from(from.int_in_range(b'a'..=b'e')?)),
@@ -93,7 +93,9 @@ fn made(from: &mut Unstructured<'_>) -> Result<DayRecord> {
             harpnum: from.arbitrary()?,
             segment: from.arbitrary()?,
             checked: from.arbitrary()?,
-            absent: if has { None } else { Some(from.arbitrary()?) },
+            absent: if has { None } else { Some(if accepted { ACCEPTED.to_owned() } else { format!("4{}", from.arbitrary::<String>()?) }) },
+            reason: if !has && accepted { Some(from.arbitrary()?) } else { None },
+            data: if has { Some(vec![Digest::of(&[nth]); from.int_in_range(0..=2)?]) } else { None },
             etag: from.arbitrary()?,
             last_modified: from.arbitrary()?,
         });

@@ -8,6 +8,7 @@ use fitsio_pure::header::{Card, serialize_header};
 use fitsio_pure::value::Value;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
+use sunhaul::digest::Digest;
 use sunhaul::fits::{BLOCK, Check, Fault, Keywords, Proof};
 use sunhaul_fuzz::assert_safe_to_show;
 
@@ -62,7 +63,7 @@ fn check(mut from: Unstructured<'_>) -> Result<()> {
 
 /// The verdict on a file, which must be the same in one piece, byte by byte, and in pieces of any length.
 fn one_verdict(file: &[u8], seed: u64) -> std::result::Result<Proof, Fault> {
-    let whole = verdict(std::iter::once(file));
+    let found = verdict(std::iter::once(file));
     let (mut rest, mut state) = (file, seed | 1);
     let pieces = std::iter::from_fn(|| {
         // Pieces of 1 to 2^k bytes, so that short and long ones mix; xorshift is random enough.
@@ -74,7 +75,8 @@ fn one_verdict(file: &[u8], seed: u64) -> std::result::Result<Proof, Fault> {
         rest = behind;
         (!piece.is_empty()).then_some(piece)
     });
-    assert_eq!(verdict(pieces), whole, "another cut, another verdict");
+    assert_eq!(verdict(pieces), found, "another cut, another verdict");
+    let whole = found.map(|(proof, _)| proof);
     if let Err(fault) = &whole {
         assert_safe_to_show(&fault.message);
         assert!(fault.message.len() < 2048, "{}", fault.message);
@@ -86,16 +88,19 @@ fn one_verdict(file: &[u8], seed: u64) -> std::result::Result<Proof, Fault> {
     whole
 }
 
-fn verdict<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> std::result::Result<Proof, Fault> {
-    let mut check = Check::new();
+/// What is proved of a file in pieces, and the digests of its data units.
+type Found = std::result::Result<(Proof, Option<Vec<Digest>>), Fault>;
+
+fn verdict<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Found {
+    let mut check = Check::with_data();
     for piece in pieces {
         if let Err(fault) = check.push(piece) {
             assert_eq!(check.push(b"more"), Err(fault.clone()), "a fault stays");
-            assert_eq!(check.finish(), Err(fault.clone()));
+            assert_eq!(check.finish_with_data(), Err(fault.clone()));
             return Err(fault);
         }
     }
-    check.finish()
+    check.finish_with_data()
 }
 
 /// Begins as an HDU does; its cards and its data are anything.

@@ -1,7 +1,8 @@
 //! Small FITS files with right checksums, made here.
 
 use fitsio_pure::checksum::stamp_checksum;
-use fitsio_pure::header::{Card, serialize_header};
+use fitsio_pure::hdu::parse_fits;
+use fitsio_pure::header::{Card, header_byte_len, parse_header_blocks, serialize_header};
 use fitsio_pure::image::serialize_image_i16;
 use fitsio_pure::primary::build_primary_header;
 use fitsio_pure::value::Value;
@@ -32,12 +33,36 @@ pub(crate) fn fits(seed: u32, side: usize, date_obs: &str) -> Vec<u8> {
     file
 }
 
+/// The same data under another header: one COMMENT more in the first HDU, and its CHECKSUM right again.
+pub(crate) fn restamped(file: &[u8], comment: &str) -> Vec<u8> {
+    let mut cards = parse_header_blocks(file).expect("a header");
+    let begin = header_byte_len(file).expect("a header");
+    let data = parse_fits(file).expect("a FITS file").primary().data_len;
+    cards.retain(|card| !card.is_end() && !card.is_blank());
+    cards.push(Card { keyword: *b"COMMENT ", value: None, comment: Some(comment.to_owned()) });
+    let mut again = serialize_header(&stamp_checksum(&cards, &file[begin..begin + data])).expect("a header");
+    again.extend_from_slice(&file[begin..]);
+    again
+}
+
 #[cfg(test)]
 mod tests {
     use fitsio_pure::checksum::{verify_checksum, verify_datasum};
     use fitsio_pure::hdu::parse_fits;
 
-    use super::fits;
+    use super::{fits, restamped};
+
+    #[test]
+    fn a_restamped_file_holds_the_same_data_in_other_bytes() {
+        let file = fits(7, 100, "2015-12-11T18:22:08.799999Z");
+        let again = restamped(&file, "exported again");
+        assert_ne!(again, file);
+        let (one, two) = (parse_fits(&file).expect("a FITS file"), parse_fits(&again).expect("a FITS file"));
+        let (one, two) = (one.primary(), two.primary());
+        assert_eq!(&again[two.data_start..], &file[one.data_start..]);
+        assert!(verify_checksum(&again, two) && verify_datasum(&again, two));
+        assert!(String::from_utf8_lossy(&again[..two.data_start]).contains("COMMENT exported again"));
+    }
 
     #[test]
     fn the_labs_fits_files_are_whole_and_their_checksums_are_right() {
