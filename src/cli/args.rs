@@ -9,7 +9,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use super::{check, clean, completions, plan, run, schema, serve, status};
+use super::{check, clean, completions, export, plan, run, schema, serve, status};
 
 /// Turns job manifests into verified archives of solar data.
 #[derive(Debug, Parser)]
@@ -104,6 +104,7 @@ pub(super) enum Command {
     Plan(plan::Args),
     Run(run::Args),
     Status(status::Args),
+    Export(export::Args),
     Serve(serve::Args),
     Clean(clean::Args),
     Schema(schema::Args),

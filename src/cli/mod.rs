@@ -9,6 +9,7 @@ mod clock;
 mod completions;
 mod environment;
 mod exit;
+mod export;
 mod job;
 mod log;
 mod netrc;
@@ -72,6 +73,7 @@ fn execute(command: Command, shell: &Shell) -> Result<Exit> {
         Command::Plan(args) => plan::run(&args, shell),
         Command::Run(args) => run::run(&args, shell),
         Command::Status(args) => status::run(&args, shell),
+        Command::Export(args) => export::run(&args, shell),
         Command::Serve(args) => serve::run(&args, shell),
         Command::Clean(args) => clean::run(&args, shell),
         Command::Schema(args) => schema::run(&args),

@@ -23,7 +23,9 @@ impl FromStr for Keyword {
         let is_plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
         if !(1..=8).contains(&text.len()) || !text.bytes().all(is_plain) {
             let shown = crate::untrusted::escape(text);
-            return Err(format!("`{shown}` is no FITS keyword\nhint: 1 to 8 of A-Z, 0-9, `_` and `-`, such as NOAA_AR"));
+            return Err(format!(
+                "`{shown}` is no FITS keyword\nhint: 1 to 8 of A-Z, 0-9, `_` and `-`, such as NOAA_AR"
+            ));
         }
         let mut name = [b' '; 8];
         name[..text.len()].copy_from_slice(text.as_bytes());
