@@ -20,6 +20,7 @@
 //! |---|---|
 //! | [`cli`] | one file a command; the clock, the environment, standard output, exit codes |
 //! | [`report`] | the report of a run, and the same facts on a terminal |
+//! | [`export`] | sha256sums, BagIt, RO-Crate and CSV from the day records: proof and catalogue without sunhaul |
 //! | [`service`] | the HMI API served: over a folder of FITS files, or synthetic data |
 //! | [`run`] | the scheduler, the life of a day and of a file, events |
 //! | [`source`] | where files are: the trait, and one file per kind. Sources list, and never download |
@@ -32,9 +33,9 @@
 //! | [`manifest`] | what a job asks for: form, model, diagnostics, schema |
 //! | [`day`], [`digest`], [`untrusted`], [`secret`], [`failure`] | the ground: time labels, hashes, foreign text, secrets, classes of failure |
 //!
-//! Imports go one way: cli -> report, service -> run -> source, fetch, lock -> net, archive, plan, fits -> manifest -> day,
-//! digest, untrusted, secret, failure. A test reads them and fails on an arrow that goes up. `run` emits events and knows no
-//! reporter.
+//! Imports go one way: cli -> report, export, service -> run -> source, fetch, lock -> net, archive, plan, fits ->
+//! manifest -> day, digest, untrusted, secret, failure. A test reads them and fails on an arrow that goes up. `run` emits
+//! events and knows no reporter.
 //!
 //! # Invariants
 //!
@@ -53,6 +54,7 @@ pub mod archive;
 pub mod cli;
 pub mod day;
 pub mod digest;
+pub mod export;
 pub mod failure;
 pub mod fetch;
 pub mod fits;

@@ -9,7 +9,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use super::{check, clean, completions, lock, plan, run, schema, serve, status, update};
+use super::{check, clean, completions, export, lock, plan, run, schema, serve, status, update};
 
 /// Turns job manifests into verified archives of solar data.
 #[derive(Debug, Parser)]
@@ -106,6 +106,7 @@ pub(super) enum Command {
     Status(status::Args),
     Update(update::Args),
     Lock(lock::Args),
+    Export(export::Args),
     Serve(serve::Args),
     Clean(clean::Args),
     Schema(schema::Args),

@@ -6,9 +6,10 @@ use crate::failure::{Class, Remedy};
 use crate::report::Ends;
 
 /// How a command ended. Ordered from best to worst: of several jobs the worst counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Exit {
     /// Everything asked for is there.
+    #[default]
     Complete,
     /// Something is missing for a passing reason: run the same command again.
     Later,

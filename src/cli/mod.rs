@@ -10,6 +10,7 @@ mod clock;
 mod completions;
 mod environment;
 mod exit;
+mod export;
 mod job;
 mod lock;
 mod locking;
@@ -78,6 +79,7 @@ fn execute(command: Command, shell: &Shell) -> Result<Exit> {
         Command::Status(args) => status::run(&args, shell),
         Command::Update(args) => update::run(&args, shell),
         Command::Lock(args) => lock::run(&args, shell),
+        Command::Export(args) => export::run(&args, shell),
         Command::Serve(args) => serve::run(&args, shell),
         Command::Clean(args) => clean::run(&args, shell),
         Command::Schema(args) => schema::run(&args),

@@ -1,11 +1,13 @@
 //! FITS files: what their bytes prove, and the few keywords that say what they are.
 //!
-//! [`Check`] reads a file once, while it streams by; [`Keywords`] reads headers alone. What it does not do: decode
+//! [`Check`] reads a file once, while it streams by; [`Keywords`] and [`values`] read headers alone. What it does not do: decode
 //! pixels, or repair anything.
 
 mod check;
 mod header;
+mod headers;
 mod keywords;
+mod named;
 mod sum;
 #[cfg(test)]
 mod tests;
@@ -13,6 +15,7 @@ mod units;
 
 pub use check::Check;
 pub use keywords::Keywords;
+pub use named::{Keyword, Value, values};
 
 use crate::failure::{Class, Failure};
 

@@ -1,0 +1,303 @@
+//! `sunhaul export`: proof and catalogue that need no sunhaul.
+//!
+//! It reads day records, for a bag and for keywords also the files. What it does not do: ask a source.
+
+mod place;
+mod provenance;
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use super::args::ArchiveArg;
+use super::clock::now;
+use super::job::Secrets;
+use super::problem::Problem;
+use super::selection::Selection;
+use super::{Exit, Result, Shell, job, planning};
+use crate::export::bagit::{self, Payload};
+use crate::export::csv::Catalogued;
+use crate::export::{Dataset, Error, csv, ro_crate, sha256sums};
+use crate::fits::Keyword;
+use crate::manifest::{Manifest, SourceSpec};
+use crate::plan::{Plan, Reason};
+use crate::report::human;
+use crate::report::terminal::Verbosity;
+use crate::untrusted::escape;
+use place::Place;
+
+/// How many missing days are named.
+const SHOWN: usize = 5;
+
+/// Write proof and a catalogue that need no sunhaul.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Write proof and a catalogue that need no sunhaul.\n\n\
+        It tells what the day records of the job say, sealed and provisional; no source is asked.\n\n  \
+        sha256sums  what `sha256sum -c` reads in the archive's root\n  \
+        bagit       a BagIt 1.0 bag, into a new folder: files as hard links, hashes, manifest, lock and day records\n  \
+        ro-crate    RO-Crate 1.1 metadata of the archive: save it there as `ro-crate-metadata.json`\n  \
+        csv         a table of all files, with keywords of their FITS headers where they are asked for\n\n\
+        A day without a record that answers the manifest is left out and told; the exit code is then 1, and what there \
+        is was written. Days that have not begun yet are not counted. A damaged record, or an output that exists \
+        already, and nothing is written.\n\n\
+        In the table a number stays a number. A text that a spreadsheet would take for a formula has a `'` before it, \
+        a path `./`. Lines end in LF. A file of the bag is the one of the archive: use --copy to change one and not \
+        the other.",
+    after_help = "Examples:\n  \
+        sunhaul export jobs/december.yaml --format sha256sums | (cd data && sha256sum -c --quiet)\n  \
+        sunhaul export jobs/december.yaml --format bagit --output december-bag\n  \
+        sunhaul export jobs/december.yaml --format ro-crate --output data/ro-crate-metadata.json\n  \
+        sunhaul export jobs/december.yaml --format csv --keywords NOAA_AR,QUALITY --by HARPNUM --output regions"
+)]
+pub(super) struct Args {
+    /// The manifest.
+    #[arg(value_name = "JOB")]
+    job: PathBuf,
+    /// What to write.
+    #[arg(long, value_name = "FORMAT")]
+    format: Format,
+    /// Where to write it: a file or, for a bag and with --by, a folder; neither may exist yet. Without it, and with `-`,
+    /// standard output.
+    #[arg(long, value_name = "PATH")]
+    output: Option<PathBuf>,
+    /// csv: a column for each of these FITS keywords, separated by commas: the first value that any header of the file
+    /// states.
+    #[arg(long, value_name = "KEYWORDS", value_delimiter = ',')]
+    keywords: Vec<Keyword>,
+    /// csv: one table for each value of this keyword, and one for the files without a value.
+    #[arg(long, value_name = "KEYWORD")]
+    by: Option<Keyword>,
+    /// bagit: copy the files. Links need no space, but must stay on one filesystem.
+    #[arg(long, conflicts_with = "no_data")]
+    copy: bool,
+    /// bagit: put no file into the bag; its `fetch.txt` names them all.
+    #[arg(long)]
+    no_data: bool,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    archive: ArchiveArg,
+}
+
+/// The formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Lines of `sha256sum`.
+    Sha256sums,
+    /// A bag.
+    Bagit,
+    /// Metadata of a crate.
+    RoCrate,
+    /// A table.
+    Csv,
+}
+
+pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    fits_together(args)?;
+    let archive = args.archive.archive.as_deref();
+    let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
+    let place = Place::new(args.output.as_deref(), &job.archive.root)?;
+    let plan = planning::plan(&job, &args.selection, now())?;
+    if let Some(why) =
+        plan.days.iter().find_map(|day| if let Reason::Damaged(why) = &day.reason { Some(why) } else { None })
+    {
+        return Err(Problem::new(Exit::Incomplete, why).hint("nothing was written").into());
+    }
+    let dataset = Dataset::of(&job, &plan);
+    let missing = Missing::of(&job, &plan);
+    if dataset.days.is_empty() {
+        let message = format!("no day of `{}` has a record that answers the manifest", job.name);
+        return Err(Problem::new(Exit::Incomplete, message).hint(missing.hint(args)).into());
+    }
+    let told = write(args, &dataset, place).map_err(explained)?;
+    for note in told.notes {
+        shell.screen.line(&note);
+    }
+    if let Some(done) = told.done.filter(|_| shell.verbosity > Verbosity::Quiet) {
+        shell.screen.line(&done);
+    }
+    let provisional = plan.counts().provisional;
+    if provisional > 0 && shell.verbosity > Verbosity::Quiet {
+        shell.screen.line(&format!("{} of it may still change: provisional", human::count(provisional, "day")));
+    }
+    if missing.days.is_empty() {
+        return Ok(told.exit);
+    }
+    shell.screen.line(&missing.line(dataset.days.len()));
+    shell.screen.line(&format!("{} {}", shell.screen.paint.strong("hint:"), missing.hint(args)));
+    Ok(Exit::Incomplete)
+}
+
+/// Which options go with which format.
+fn fits_together(args: &Args) -> Result<()> {
+    let wrong = |message: &str, hint: &str| Err(Problem::new(Exit::Usage, message).hint(hint).into());
+    let is_stdout = args.output.as_deref().is_none_or(|path| path == Path::new("-"));
+    if args.format != Format::Csv && (!args.keywords.is_empty() || args.by.is_some()) {
+        return wrong("`--keywords` and `--by` are columns of a table", "use them with `--format csv`");
+    }
+    if args.format != Format::Bagit && (args.copy || args.no_data) {
+        return wrong("`--copy` and `--no-data` say how files come into a bag", "use them with `--format bagit`");
+    }
+    if args.format == Format::Bagit && is_stdout {
+        return wrong("a bag is a folder", "name a new one with `--output DIR`");
+    }
+    if args.by.is_some() && is_stdout {
+        return wrong("`--by` writes many tables", "name a new folder for them with `--output DIR`");
+    }
+    Ok(())
+}
+
+/// What an export said of itself.
+#[derive(Debug, Default)]
+struct Told {
+    /// What somebody must know.
+    notes: Vec<String>,
+    /// What was written.
+    done: Option<String>,
+    exit: Exit,
+}
+
+fn write(args: &Args, dataset: &Dataset<'_>, place: Place) -> Result<Told> {
+    let job = dataset.job;
+    let lock = Some(job.path.with_extension("lock")).filter(|path| path.is_file());
+    let date = now().date_naive();
+    let days = human::count(dataset.days.len() as u64, "day");
+    let shown = args.output.as_ref().filter(|path| **path != Path::new("-")).map(|path| path.to_string_lossy());
+    let done = |what: &str| shown.as_ref().map(|path| format!("{}: {what}", escape(path)));
+    Ok(match args.format {
+        Format::Sha256sums => {
+            place.file(|out| sha256sums::write(dataset, out))?;
+            Told { done: done(&days), ..Told::default() }
+        }
+        Format::Bagit => {
+            let payload = match (args.copy, args.no_data) {
+                (_, true) => Payload::Named,
+                (true, _) => Payload::Copied,
+                _ => Payload::Linked,
+            };
+            let order = bagit::Order { payload, lock: lock.as_deref(), date };
+            let bagged = place.folder(|folder| bagit::write(dataset, order, folder))?;
+            let what = format!("{}, {} of {days}", human::count(bagged.files, "file"), human::bytes(bagged.bytes));
+            let mut notes = Vec::new();
+            if bagged.to_fetch > 0 {
+                let only_here = if job.series.iter().any(|series| is_loopback(&series.source)) {
+                    ", at an address that only this machine reaches"
+                } else {
+                    ""
+                };
+                let count = human::count(bagged.to_fetch, "file");
+                notes.push(format!("{count} of the bag to be fetched as `fetch.txt` says{only_here}"));
+            }
+            Told { notes, done: done(&what), exit: Exit::Complete }
+        }
+        Format::RoCrate => {
+            let runs = provenance::runs(dataset);
+            let origin = ro_crate::Origin { runs: &runs, lock: lock.as_deref(), date };
+            let by_day = place.file(|out| ro_crate::write(dataset, origin, out))?;
+            let notes = by_day.then(|| "so many files: the crate names the day records, which name them".to_owned());
+            Told { notes: notes.into_iter().collect(), done: done(&days), exit: Exit::Complete }
+        }
+        Format::Csv => {
+            let mut keywords: Vec<Keyword> = Vec::new();
+            for keyword in args.by.iter().chain(&args.keywords) {
+                if !keywords.contains(keyword) {
+                    keywords.push(*keyword);
+                }
+            }
+            let catalogued = match args.by {
+                Some(by) => place.folder(|folder| csv::write_by(dataset, &keywords, by, folder))?,
+                None => place.file(|out| csv::write(dataset, &keywords, out))?,
+            };
+            let tables = match catalogued.tables {
+                0 => String::new(),
+                tables => format!(" in {}", human::count(tables, "table")),
+            };
+            let done = done(&format!("{} of {days}{tables}", human::count(catalogued.files, "file")));
+            Told { done, ..unread(&catalogued) }
+        }
+    })
+}
+
+/// Files whose keywords could not be read.
+fn unread(catalogued: &Catalogued) -> Told {
+    let Some(first) = &catalogued.first_unread else { return Told::default() };
+    let count = human::count(catalogued.unread, "file");
+    let note = format!("{count} without keywords, since the headers could not be read, such as {first}");
+    Told { notes: vec![note], done: None, exit: Exit::Incomplete }
+}
+
+fn is_loopback(source: &SourceSpec) -> bool {
+    let SourceSpec::Hmi(hmi) = source else { return false };
+    match hmi.url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Days that the job asks for and that are in no export.
+#[derive(Debug)]
+struct Missing {
+    /// Each with the reason, safe to show.
+    days: Vec<String>,
+    /// One of them at least is for a run to do.
+    can_be_done: bool,
+}
+
+impl Missing {
+    fn of(job: &Manifest, plan: &Plan) -> Missing {
+        let now = now();
+        let has_begun = |series: usize, day: &crate::day::Day| {
+            let scale = job.series.get(series).map(|series| series.source.scale());
+            scale.is_some_and(|scale| day.window.start < now.naive_utc() + scale.ahead_of_utc())
+        };
+        let to_do: Vec<String> = plan
+            .days
+            .iter()
+            .filter(|day| day.reason != Reason::Provisional && has_begun(day.series, &day.day))
+            .map(|day| format!("{} {} ({})", escape(&day.id.0), day.day.date, day.reason.state()))
+            .collect();
+        let refused = plan.refused.iter().map(|day| format!("{} {} (refused)", escape(&day.id.0), day.day.date));
+        let can_be_done = !to_do.is_empty();
+        Missing { days: to_do.into_iter().chain(refused).collect(), can_be_done }
+    }
+
+    fn line(&self, there: usize) -> String {
+        let missing = self.days.len();
+        let named: Vec<&str> = self.days.iter().take(SHOWN).map(String::as_str).collect();
+        let more = missing.saturating_sub(SHOWN);
+        let more = if more > 0 { format!(" and {} more", human::number(more as u64)) } else { String::new() };
+        let all = human::count((missing + there) as u64, "day");
+        format!("incomplete: {} of {all} not in it: {}{more}", human::number(missing as u64), named.join(", "))
+    }
+
+    fn hint(&self, args: &Args) -> String {
+        let job = args.job.to_string_lossy();
+        let command = if self.can_be_done { "run" } else { "plan" };
+        let what = if self.can_be_done { "does the days that are missing" } else { "says why" };
+        format!("`sunhaul {command} {}` {what}", escape(&job))
+    }
+}
+
+/// Gives an error of the export its exit code and what to do.
+fn explained(error: anyhow::Error) -> anyhow::Error {
+    let error = match error.downcast::<Error>() {
+        Ok(Error::Archive(error)) => return error.into(),
+        Ok(error) => error,
+        Err(other) => return other,
+    };
+    let (exit, hint) = match &error {
+        Error::Archive(_) => return error.into(),
+        Error::Differs { .. } => (Exit::Incomplete, "`sunhaul verify JOB` tells all that differs; nothing was written"),
+        Error::NoLink { .. } => {
+            (Exit::Storage, "`--copy` copies the files; or name an output on the archive's own filesystem")
+        }
+        Error::NoAddress { .. } => (Exit::Incomplete, "`sunhaul run JOB --check` fetches what is missing"),
+        Error::Astray { .. } => (Exit::Incomplete, "does the manifest name the source that the day was fetched from?"),
+        Error::TooManyTables { .. } => (Exit::Usage, "choose a keyword that many files share, such as HARPNUM"),
+        Error::Changed { .. } => (Exit::Later, "run the same command again"),
+    };
+    Problem::new(exit, error.to_string()).hint(hint).into()
+}

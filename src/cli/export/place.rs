@@ -1,0 +1,123 @@
+//! Where an export goes: all of it or nothing.
+//!
+//! It is made under another name beside its place, or, for standard output, in a temporary file. What it does not do:
+//! replace anything.
+
+use std::fs::Permissions;
+use std::io::{self, BufWriter, ErrorKind, Seek as _, Write};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use crate::cli::problem::Problem;
+use crate::cli::{Exit, Result};
+use crate::export::Error;
+use crate::untrusted::escape;
+
+/// A place that nothing has taken yet.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// Standard output.
+    Stdout,
+    /// A path.
+    Path(PathBuf),
+}
+
+impl Place {
+    /// What the path on the command line means.
+    ///
+    /// # Errors
+    /// A path that is taken, that has no folder, or that lies in what is the archive's own.
+    pub(super) fn new(output: Option<&Path>, root: &Path) -> Result<Place> {
+        let Some(path) = output.filter(|path| *path != Path::new("-")) else { return Ok(Place::Stdout) };
+        let shown = path.to_string_lossy();
+        let refused = |why: &str, hint: &str| {
+            Err(Problem::new(Exit::Usage, format!("`{}` {why}", escape(&shown))).hint(hint).into())
+        };
+        if path.symlink_metadata().is_ok() || path.file_name().is_none() {
+            return refused("exists already", "name another place with `--output`, or move it away");
+        }
+        let Ok(folder) = folder(path).canonicalize() else {
+            return refused("lies in a folder that does not exist", "make the folder first");
+        };
+        if root.canonicalize().is_ok_and(|root| folder.starts_with(root.join(".sunhaul"))) {
+            return refused("lies in the archive's own folder", "name a place outside of `.sunhaul`");
+        }
+        Ok(Place::Path(path.to_owned()))
+    }
+
+    /// Makes a file.
+    ///
+    /// # Errors
+    /// What `fill` says, or a place that cannot be written.
+    pub(super) fn file<T>(self, fill: impl FnOnce(&mut dyn Write) -> std::result::Result<T, Error>) -> Result<T> {
+        let path = match self {
+            Place::Stdout => return to_stdout(fill),
+            Place::Path(path) => path,
+        };
+        let failed = |error: io::Error| storage(&path.to_string_lossy(), &error);
+        let mut builder = tempfile::Builder::new();
+        // Private by default; an export is as readable as any file (the umask holds).
+        builder.permissions(Permissions::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder(&path)).map_err(failed)?;
+        let told = filled(&mut file, fill, failed)?;
+        file.persist_noclobber(&path).map_err(|error| failed(error.error))?;
+        Ok(told)
+    }
+
+    /// Makes a folder and lets it be filled.
+    ///
+    /// # Errors
+    /// As [`Place::file`].
+    pub(super) fn folder<T>(self, fill: impl FnOnce(&Path) -> std::result::Result<T, Error>) -> Result<T> {
+        let Place::Path(path) = self else {
+            return Err(Problem::new(Exit::Usage, "standard output is no folder").into());
+        };
+        let failed = |error: io::Error| storage(&path.to_string_lossy(), &error);
+        let mut builder = tempfile::Builder::new();
+        builder.permissions(Permissions::from_mode(0o777));
+        let made = builder.tempdir_in(folder(&path)).map_err(failed)?;
+        let told = fill(made.path())?;
+        let renamed = match renameat_with(CWD, made.path(), CWD, &path, RenameFlags::NOREPLACE) {
+            // Not known to this filesystem: at worst an empty folder that came meanwhile is replaced.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => std::fs::rename(made.path(), &path),
+            renamed => renamed.map_err(io::Error::from),
+        };
+        renamed.map_err(failed)?;
+        // It has another name now, and is not to be removed.
+        let _ = made.keep();
+        Ok(told)
+    }
+}
+
+fn to_stdout<T>(fill: impl FnOnce(&mut dyn Write) -> std::result::Result<T, Error>) -> Result<T> {
+    let mut file = tempfile::tempfile().map_err(|error| storage("a temporary file", &error))?;
+    let told = filled(&mut file, fill, |error| storage("a temporary file", &error))?;
+    file.rewind().map_err(|error| storage("a temporary file", &error))?;
+    let mut out = io::stdout().lock();
+    match io::copy(&mut file, &mut out).and_then(|_| out.flush()) {
+        // A reader who went away is no failure.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(storage("standard output", &error).into()),
+        _ => Ok(told),
+    }
+}
+
+fn filled<T>(
+    file: &mut dyn Write,
+    fill: impl FnOnce(&mut dyn Write) -> std::result::Result<T, Error>,
+    failed: impl FnOnce(io::Error) -> Problem,
+) -> Result<T> {
+    let mut out = BufWriter::with_capacity(64 * 1024, file);
+    let told = fill(&mut out)?;
+    out.flush().map_err(failed)?;
+    Ok(told)
+}
+
+fn storage(what: &str, error: &io::Error) -> Problem {
+    Problem::new(Exit::Storage, format!("could not write {}: {error}", escape(what)))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

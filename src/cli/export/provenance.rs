@@ -1,0 +1,61 @@
+//! The runs that made the exported days, from the archive's reports.
+//!
+//! What it does not do: trust that all reports are there. Days whose run is not found are in the export all the same.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDate;
+
+use crate::archive::Archive;
+use crate::export::Dataset;
+use crate::export::ro_crate::Run;
+use crate::report::model::{Report, RunResult};
+use crate::run::event::DayState;
+use crate::untrusted::escape;
+
+/// Every run that sealed one of the days, or made it provisional, in order.
+pub(super) fn runs(dataset: &Dataset<'_>) -> Vec<Run> {
+    let days: HashSet<(&str, NaiveDate)> =
+        dataset.days.iter().map(|chosen| (chosen.series.id.0.as_str(), chosen.day.date)).collect();
+    let entries = std::fs::read_dir(Archive::runs_path(dataset.root())).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    // A run's id begins with its time, so that names sort by it.
+    paths.sort_unstable();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.iter().filter_map(|path| report(path)).filter(|report| made_any(report, &days)).filter_map(run).collect()
+}
+
+/// A report that cannot be read is no reason to fail: it is left out, and the log says so.
+fn report(path: &Path) -> Option<Report> {
+    let report = std::fs::read(path).map_err(anyhow::Error::from);
+    report
+        .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
+        .inspect_err(|error| tracing::warn!("`{}` is no report: {error}", escape(&path.to_string_lossy())))
+        .ok()
+}
+
+fn made_any(report: &Report, days: &HashSet<(&str, NaiveDate)>) -> bool {
+    let made = report.days.iter().filter(|day| matches!(day.state, DayState::Sealed | DayState::Provisional));
+    made.map(|day| (day.series.as_str(), day.date)).any(|day| days.contains(&day))
+}
+
+fn run(report: Report) -> Option<Run> {
+    let Report { run, job, .. } = report;
+    let result = match run.result {
+        RunResult::Running => "running (or died)",
+        RunResult::Complete => "complete",
+        RunResult::Incomplete => "incomplete",
+        RunResult::Interrupted => "interrupted",
+    };
+    Some(Run {
+        id: run.id,
+        started: run.started,
+        finished: run.finished,
+        result: result.to_owned(),
+        version: run.version,
+        manifest: Path::new(&job.manifest).file_name()?.to_string_lossy().into_owned(),
+        manifest_sha256: job.manifest_sha256.parse().ok()?,
+        lock_sha256: job.lock_sha256.and_then(|sha256| sha256.parse().ok()),
+    })
+}

@@ -1,0 +1,54 @@
+//! Where a file can be had again: the source's base and the record's own part of the URL.
+//!
+//! What it does not do: ask, or know a secret. Neither the base nor a record holds one.
+
+use url::Url;
+
+use super::{Error, Read};
+use crate::archive::FileLine;
+use crate::manifest::SourceSpec;
+use crate::untrusted::escape;
+
+/// The base of a source; none for one that is gone when sunhaul ends.
+pub(super) fn base(source: &SourceSpec) -> Option<&Url> {
+    match source {
+        SourceSpec::Hmi(hmi) => Some(&hmi.url),
+        SourceSpec::Embedded(_) => None,
+    }
+}
+
+/// The URL of one file, without blanks, userinfo or credentials.
+///
+/// # Errors
+/// A source without an address that lasts, or a record whose URL leads elsewhere.
+pub(super) fn of_file(read: &Read<'_>, file: &FileLine) -> Result<Url, Error> {
+    let base = base(&read.series.source).ok_or_else(|| Error::NoAddress { path: file.path.clone() })?;
+    on(base, &file.url).ok_or_else(|| Error::Astray {
+        series: escape(&read.series.id.0).into_owned(),
+        date: read.record.header.date,
+        url: escape(&file.url).into_owned(),
+    })
+}
+
+/// Joins a record's URL to a base whose path ends in `/`; `None` when it would leave it.
+fn on(base: &Url, below: &str) -> Option<Url> {
+    let url: Url = format!("{base}{}", below.strip_prefix('/')?).parse().ok()?;
+    let is_below = url.origin() == base.origin() && url.path().starts_with(base.path());
+    (is_below && url.username().is_empty() && url.password().is_none()).then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_records_url_stays_below_the_base() {
+        let base: Url = "https://h.example/p/".parse().unwrap();
+        let on = |below: &str| on(&base, below).map(String::from);
+        assert_eq!(on("/HMI/s/a%20b?x=1").as_deref(), Some("https://h.example/p/HMI/s/a%20b?x=1"));
+        assert_eq!(on("/HMI/a b\n2").as_deref(), Some("https://h.example/p/HMI/a%20b2"), "no blank, no line break");
+        for astray in ["", "HMI/x", "/../x", "/%2e%2e/x"] {
+            assert_eq!(on(astray), None, "{astray}");
+        }
+    }
+}

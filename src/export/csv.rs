@@ -1,0 +1,251 @@
+//! A catalogue of every file as CSV (RFC 4180, but lines end in LF): what the day records say, and keywords of the files'
+//! own headers.
+//!
+//! A number stays a number. A text that a spreadsheet would take for a formula gets a `'` before it, a path `./`, and no
+//! cell holds a line break, so that each line is one file. What it does not do: read the files' data.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use super::tables::Tables;
+use super::{Dataset, Error};
+use crate::archive::FileLine;
+use crate::fits::{self, Keyword, Value};
+use crate::untrusted::escape;
+
+/// The columns that records fill.
+const COLUMNS: [&str; 11] =
+    ["series", "date", "time", "path", "bytes", "sha256", "recnum", "harpnum", "segment", "checked", "absent"];
+
+/// What a catalogue told while it was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Catalogued {
+    /// Its rows: one a file, those absent upstream too.
+    pub files: u64,
+    /// Tables written, where there is one for each value.
+    pub tables: u64,
+    /// Files whose keywords could not be read: their cells are empty.
+    pub unread: u64,
+    /// The first of them, and why; safe to show.
+    pub first_unread: Option<String>,
+}
+
+/// Writes one table.
+///
+/// # Errors
+/// A damaged record, or an output that cannot be written.
+pub fn write(dataset: &Dataset<'_>, keywords: &[Keyword], out: &mut dyn Write) -> Result<Catalogued, Error> {
+    let columns = Columns::new(keywords);
+    out.write_all(columns.head().as_bytes()).map_err(|e| Error::storage("write", "the export", e))?;
+    rows(dataset, &columns, |row, _| {
+        out.write_all(row.as_bytes()).map_err(|e| Error::storage("write", "the export", e))
+    })
+}
+
+/// Fills an empty folder with one table for each value of the keyword `by`, which must be one of `keywords`, and one
+/// named `without-KEYWORD.csv` for the files without a value.
+///
+/// # Errors
+/// As [`write()`]; besides, too many values.
+pub fn write_by(dataset: &Dataset<'_>, keywords: &[Keyword], by: Keyword, folder: &Path) -> Result<Catalogued, Error> {
+    let columns = Columns::new(keywords);
+    let at = keywords.iter().position(|keyword| *keyword == by);
+    let mut tables = Tables::new(folder, by, columns.head());
+    let mut told = rows(dataset, &columns, |row, values| {
+        let value = at.and_then(|at| values.get(at)).map_or("", String::as_str);
+        tables.add(value, row)
+    })?;
+    told.tables = tables.end()?;
+    Ok(told)
+}
+
+/// Makes the row of each file and hands it over, with the texts of its keywords as they are.
+fn rows(
+    dataset: &Dataset<'_>,
+    columns: &Columns<'_>,
+    mut take: impl FnMut(&str, &[String]) -> Result<(), Error>,
+) -> Result<Catalogued, Error> {
+    let mut told = Catalogued::default();
+    for read in dataset.read() {
+        let read = read?;
+        let date = read.record.header.date.to_string();
+        for file in &read.record.files {
+            let values = match columns.values(dataset.root(), file) {
+                Ok(values) => values,
+                Err(why) => {
+                    told.unread += 1;
+                    told.first_unread.get_or_insert_with(|| format!("`{}`: {why}", file.path));
+                    columns.of_record(file)
+                }
+            };
+            told.files += 1;
+            let texts: Vec<String> = values.iter().map(|value| value.as_ref().map_or_else(String::new, text)).collect();
+            take(&columns.row(&date, file, &values), &texts)?;
+        }
+    }
+    Ok(told)
+}
+
+/// The columns of a catalogue.
+struct Columns<'a> {
+    keywords: &'a [Keyword],
+    /// The record's own columns: one that is asked for as a keyword stands there, and is not told twice.
+    own: Vec<&'static str>,
+}
+
+impl<'a> Columns<'a> {
+    fn new(keywords: &'a [Keyword]) -> Columns<'a> {
+        let is_asked = |name: &str| keywords.iter().any(|keyword| keyword.to_string() == name.to_ascii_uppercase());
+        let own =
+            COLUMNS.into_iter().filter(|name| !(matches!(*name, "recnum" | "harpnum" | "segment") && is_asked(name)));
+        Columns { keywords, own: own.collect() }
+    }
+
+    fn head(&self) -> String {
+        let names = self.own.iter().map(|name| (*name).to_owned());
+        line(names.chain(self.keywords.iter().map(Keyword::to_string)))
+    }
+
+    /// The values of the keywords: the file's own, else the record's.
+    fn values(&self, root: &Path, file: &FileLine) -> Result<Vec<Option<Value>>, String> {
+        let of_record = self.of_record(file);
+        if self.keywords.is_empty() || file.sha256.is_none() || !is_fits(&file.path) {
+            return Ok(of_record);
+        }
+        let open = File::open(root.join(&file.path)).map_err(|error| error.to_string())?;
+        let own = fits::values(open, self.keywords).map_err(|fault| fault.message)?;
+        Ok(own.into_iter().zip(of_record).map(|(own, of_record)| own.or(of_record)).collect())
+    }
+
+    /// What the record alone knows of the keywords.
+    fn of_record(&self, file: &FileLine) -> Vec<Option<Value>> {
+        let known = |keyword: &Keyword| match keyword.to_string().as_str() {
+            "RECNUM" => file.recnum.map(Value::Integer),
+            "HARPNUM" => file.harpnum.map(Value::Integer),
+            "SEGMENT" => file.segment.clone().map(Value::Text),
+            _ => None,
+        };
+        self.keywords.iter().map(known).collect()
+    }
+
+    fn row(&self, date: &str, file: &FileLine, values: &[Option<Value>]) -> String {
+        let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
+        let own = self.own.iter().map(|name| match *name {
+            "series" => shown(&file.series),
+            "date" => date.to_owned(),
+            "time" => shown(&file.time),
+            "path" => path(&file.path),
+            "bytes" => file.bytes.map(|bytes| bytes.to_string()).unwrap_or_default(),
+            "sha256" => file.sha256.map(|digest| digest.to_string()).unwrap_or_default(),
+            "recnum" => number(file.recnum),
+            "harpnum" => number(file.harpnum),
+            "segment" => shown(file.segment.as_deref().unwrap_or_default()),
+            "checked" => shown(file.checked.as_deref().unwrap_or_default()),
+            _ => shown(file.absent.as_deref().unwrap_or_default()),
+        });
+        let values = values.iter().map(|value| match value {
+            Some(Value::Text(text)) => shown(text),
+            Some(value) => text(value),
+            None => String::new(),
+        });
+        line(own.chain(values))
+    }
+}
+
+fn is_fits(path: &str) -> bool {
+    let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
+    ["fits", "fts", "fit"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// A value as it is.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Logical(value) => value.to_string(),
+        Value::Integer(value) => value.to_string(),
+        Value::Float(value) => format!("{value:?}"),
+        Value::Text(text) => text.clone(),
+    }
+}
+
+/// Text from outside: on one line, and no formula.
+fn shown(text: &str) -> String {
+    let text = escape(text).into_owned();
+    if is_formula(&text) { format!("'{text}") } else { text }
+}
+
+/// A path that is no formula, and still leads to the file.
+fn path(path: &str) -> String {
+    if is_formula(path) { format!("./{path}") } else { path.to_owned() }
+}
+
+/// True where a spreadsheet would compute instead of show.
+fn is_formula(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@'])
+}
+
+/// One line of cells, quoted where they must be.
+fn line(cells: impl Iterator<Item = String>) -> String {
+    let quoted = cells.map(|cell| {
+        if cell.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+    });
+    format!("{}\n", quoted.collect::<Vec<_>>().join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str) -> FileLine {
+        FileLine {
+            series: "cea".into(),
+            path: path.into(),
+            bytes: Some(2880),
+            sha256: Some(crate::digest::Digest::of(b"")),
+            time: "2015-12-11T18:22:08.799999Z".into(),
+            key: "k".into(),
+            url: "/HMI/k".into(),
+            recnum: Some(-7),
+            harpnum: Some(377),
+            segment: Some("Br".into()),
+            checked: Some("checksum".into()),
+            absent: None,
+            etag: None,
+            last_modified: None,
+        }
+    }
+
+    fn keywords(names: &[&str]) -> Vec<Keyword> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn numbers_stay_numbers_and_texts_are_neither_formulas_nor_more_than_one_cell() {
+        let keywords = keywords(&["A", "B", "C", "D", "E"]);
+        let text = |text: &str| Some(Value::Text(text.to_owned()));
+        let values = [
+            text("=HYPERLINK(\"x\",1)"),
+            Some(Value::Float(-1e300)),
+            text("-"),
+            text("a\r\n,\"b"),
+            Some(Value::Logical(true)),
+        ];
+        let row = Columns::new(&keywords).row("2015-12-11", &file("=1+1.fits"), &values);
+        let sha256 = crate::digest::Digest::of(b"");
+        assert_eq!(
+            row,
+            format!(
+                "cea,2015-12-11,2015-12-11T18:22:08.799999Z,./=1+1.fits,2880,{sha256},-7,377,Br,checksum,,\
+                 \"'=HYPERLINK(\"\"x\"\",1)\",-1e300,'-,\"a\\u{{d}}\\u{{a}},\"\"b\",true\n"
+            )
+        );
+    }
+
+    #[test]
+    fn what_the_record_knows_fills_the_column_of_the_keyword() {
+        let keywords = keywords(&["HARPNUM", "NOAA_AR"]);
+        let columns = Columns::new(&keywords);
+        assert!(columns.head().ends_with(",recnum,segment,checked,absent,HARPNUM,NOAA_AR\n"), "{}", columns.head());
+        assert_eq!(columns.of_record(&file("a.fits")), [Some(Value::Integer(377)), None]);
+    }
+}

@@ -1,0 +1,147 @@
+//! Keywords that a user names, read from a file's headers alone.
+//!
+//! What it does not do: put strings together that go on in CONTINUE cards. The first card's part is given.
+
+use std::fmt;
+use std::io::{Read, Seek};
+use std::str::FromStr;
+
+use fitsio_pure::value::Value as Parsed;
+
+use super::Fault;
+use super::header::value_of;
+use super::headers::cards;
+
+/// The name of a keyword: 1 to 8 of `A-Z`, `0-9`, `_` and `-`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Keyword([u8; 8]);
+
+impl FromStr for Keyword {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Keyword, String> {
+        let is_plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+        if !(1..=8).contains(&text.len()) || !text.bytes().all(is_plain) {
+            let shown = crate::untrusted::escape(text);
+            return Err(format!(
+                "`{shown}` is no FITS keyword\nhint: 1 to 8 of A-Z, 0-9, `_` and `-`, such as NOAA_AR"
+            ));
+        }
+        let mut name = [b' '; 8];
+        name[..text.len()].copy_from_slice(text.as_bytes());
+        Ok(Keyword(name))
+    }
+}
+
+impl fmt::Display for Keyword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(String::from_utf8_lossy(&self.0).trim_end())
+    }
+}
+
+/// What a card states.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `T` or `F`.
+    Logical(bool),
+    /// A whole number.
+    Integer(i64),
+    /// Any other number.
+    Float(f64),
+    /// Text without the blanks around it; whatever bytes the card holds, each as one character. Complex numbers are text
+    /// too.
+    Text(String),
+}
+
+/// The values of the named keywords, in their order: of each the first that any HDU states.
+///
+/// A compressed image keeps its keywords in the header of an extension. An undefined or blank value counts as none.
+///
+/// # Errors
+/// A [`Fault`] when the file does not begin as FITS, its first header has no END, or it cannot be read (`storage`).
+pub fn values(file: impl Read + Seek, names: &[Keyword]) -> Result<Vec<Option<Value>>, Fault> {
+    let mut found = vec![None; names.len()];
+    cards(file, |card| {
+        for (name, found) in names.iter().zip(&mut found) {
+            if found.is_none() && card.starts_with(&name.0) {
+                *found = value_of(card).and_then(value);
+            }
+        }
+    })?;
+    Ok(found)
+}
+
+fn value(parsed: Parsed) -> Option<Value> {
+    Some(match parsed {
+        Parsed::Logical(value) => Value::Logical(value),
+        Parsed::Integer(value) => Value::Integer(value),
+        Parsed::Float(value) => Value::Float(value),
+        Parsed::String(text) if text.trim().is_empty() => return None,
+        Parsed::String(text) => Value::Text(text.trim().to_owned()),
+        Parsed::ComplexInt(re, im) => Value::Text(format!("({re}, {im})")),
+        Parsed::ComplexFloat(re, im) => Value::Text(format!("({re:?}, {im:?})")),
+        Parsed::Undefined => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::fits::BLOCK;
+
+    /// A header with these cards.
+    fn header(cards: &[&str]) -> Vec<u8> {
+        let mut bytes: Vec<u8> = cards.iter().flat_map(|card| format!("{card:<80}").into_bytes()).collect();
+        bytes.extend_from_slice(format!("{:<80}", "END").as_bytes());
+        bytes.resize(bytes.len().next_multiple_of(BLOCK), b' ');
+        bytes
+    }
+
+    fn names(names: &[&str]) -> Vec<Keyword> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn each_value_is_the_first_that_any_header_states() {
+        let mut file = header(&["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0", "NOAA_AR =", "A       = 'one '"]);
+        file.extend(header(&[
+            "XTENSION= 'IMAGE   '",
+            "BITPIX  = 8",
+            "NAXIS   = 1",
+            "NAXIS1  = 5",
+            "PCOUNT  = 0",
+            "GCOUNT  = 1",
+            "NOAA_AR = 11158",
+            "A       = 'two'",
+            "CDELT1  = 3.0D-02 / degree",
+            "FLAG    = F",
+            "NOAA_ARS= '11158,11159'",
+        ]));
+        // Data that is not read: it would be no header.
+        file.extend([0; BLOCK]);
+        file.extend(header(&["XTENSION= 'IMAGE   '", "BITPIX  = 8", "NAXIS   = 0", "LATE    = -7"]));
+        let asked = names(&["NOAA_AR", "A", "CDELT1", "FLAG", "LATE", "NOAA", "NOAA_ARS"]);
+        let text = |text: &str| Some(Value::Text(text.to_owned()));
+        let expected = [
+            Some(Value::Integer(11158)),
+            text("one"),
+            Some(Value::Float(0.03)),
+            Some(Value::Logical(false)),
+            Some(Value::Integer(-7)),
+            None,
+            text("11158,11159"),
+        ];
+        assert_eq!(values(Cursor::new(&file), &asked).unwrap(), expected);
+        assert!(values(Cursor::new(b"<html>"), &asked).is_err());
+    }
+
+    #[test]
+    fn a_name_that_no_card_can_have_is_refused() {
+        for bad in ["", "harpnum", "NINELONGX", "A B", "A=", "É"] {
+            assert!(bad.parse::<Keyword>().unwrap_err().contains("hint: "), "{bad}");
+        }
+        assert_eq!("T_REC".parse::<Keyword>().unwrap().to_string(), "T_REC");
+    }
+}
