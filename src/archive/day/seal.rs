@@ -8,7 +8,7 @@ use rustix::fs::{self, AtFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::{DayWork, days};
-use crate::archive::durable::settle;
+use crate::archive::durable::{settle, settle_moves};
 use crate::archive::ground::Ground;
 use crate::archive::journal::Entry;
 use crate::archive::record::{DayRecord, FileLine, Lasting, State};
@@ -84,6 +84,7 @@ impl DayWork {
         Ok(())
     }
 
+    /// Retires the files at these paths. The record that stands is taken down before.
     fn let_go(&self, leaving: &[String]) -> Result<u64, Error> {
         if leaving.is_empty() {
             return Ok(0);
@@ -93,7 +94,17 @@ impl DayWork {
         let entries: Vec<Entry> = leaving.iter().map(|path| Entry::Retire { path: path.clone() }).collect();
         self.journal.append(&entries)?;
         self.withdraw()?;
-        self.retire_all(leaving, ground.as_ref())
+        let retired = self.retire_all(leaving, ground.as_ref())?;
+        if retired > 0 {
+            // Else a power cut could bring them back beside a record that does not name them.
+            settle_moves(&self.archive.tree, &self.root, leaving.iter().map(String::as_str), &self.retired())?;
+        }
+        Ok(retired)
+    }
+
+    /// Where what was displaced lies.
+    fn retired(&self) -> String {
+        format!("{}/{}", Archive::work("retired", &self.series), self.date)
     }
 
     /// Retires the files at these paths that no other day names.
@@ -115,7 +126,7 @@ impl DayWork {
         let mut is_moved = false;
         if tree.length(path).is_some() {
             let (dir, name) = tree.place(path)?;
-            let to = tree.make(&format!("{}/{}", Archive::work("retired", &self.series), self.date))?;
+            let to = tree.make(&self.retired())?;
             for attempt in 0u32.. {
                 let target = if attempt == 0 { name.to_owned() } else { format!("{name}.{attempt}") };
                 match fs::renameat_with(&*dir, name, &*to, &target, RenameFlags::NOREPLACE) {
