@@ -246,6 +246,11 @@ impl Journal {
         }
     }
 
+    /// True when this go made it.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
     /// Removes the journal when this go made it: nothing came of it.
     pub(super) fn remove_if_new(&self) -> Result<(), Error> {
         if self.is_new { self.remove() } else { Ok(()) }

@@ -145,6 +145,38 @@ fn d_09_a_lost_write_leaves_no_more_bytes_than_were_written_each_right_or_zero()
 }
 
 #[test]
+fn what_a_kill_left_of_a_day_that_its_record_answers_is_put_away() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    publish(&work, "k1", "s/a", "one").unwrap();
+    let record = lab.seal(work, "a", State::Sealed, &["k1"]);
+    let is_done = || {
+        let Opened::Done(done) = lab.open("a") else { panic!("it is sealed") };
+        assert_eq!((&*done, lab.text("s/a")), (&record, "one".into()));
+        assert!(!lab.exists(".sunhaul/work/journal/s") && !lab.exists(".sunhaul/work/partial/s"));
+    };
+    // The kill came after the record had its name.
+    let (journal, part) = ([&b"{\"listed\":{}}"[..]], ".sunhaul/work/partial/s/2015-12-11/record.1");
+    lab.put(JOURNAL, &String::from_utf8(journal_of(journal)).unwrap());
+    lab.put(part, "half");
+    is_done();
+    // Two kills while the day was asked for otherwise, and then as before.
+    for (key, path) in [("k2", "s/b"), ("k3", "s/c")] {
+        let work = lab.work("b");
+        publish(&work, key, path, "two").unwrap();
+        if key == "k3" {
+            publish(&work, "k1", "s/a", "one").unwrap();
+        }
+    }
+    lab.put("s/e", "found");
+    publish(&lab.work("b"), "k5", "s/e", "found").unwrap();
+    is_done();
+    assert_eq!([lab.exists("s/b"), lab.exists("s/c")], [false, false]);
+    assert_eq!(lab.text(".sunhaul/work/retired/s/2015-12-11/b"), "two");
+    assert_eq!((lab.text("s/e"), lab.exists(".sunhaul/work/retired/s/2015-12-11/e")), ("found".into(), false));
+}
+
+#[test]
 fn d_10_a_journal_is_cut_where_it_cannot_be_read_so_that_later_lines_count() {
     let lab = Lab::new();
     publish(&lab.work("a"), "k1", "s/a", "one").unwrap();

@@ -13,12 +13,13 @@ use super::follow::{Follower, Saved};
 use crate::archive::Archive;
 use crate::cli::clock::{now, run_id};
 use crate::cli::{Exit, Result, planning, problem};
+use crate::failure::Class;
 use crate::manifest::{Manifest, SeriesId};
 use crate::report::model::{Job, RunResult};
 use crate::report::terminal::{Progress, Summary, summary};
 use crate::report::{Collector, Ends, Log};
 use crate::run::event::{Event, Observer as _};
-use crate::run::{self, Order, Outcome};
+use crate::run::{self, Order, Outcome, Todo};
 
 /// How long after an empty listing the second look is taken.
 const SECOND_LOOK: Duration = Duration::from_secs(30);
@@ -49,6 +50,9 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
     // A report that cannot be written is told before anything is fetched.
     follower.save(follower.collector.snapshot(), Saved::Meanwhile).await?;
 
+    for todo in planned.left {
+        put_away(&archive, &todo, &job.name)?;
+    }
     // Only the sources of series with days to do are opened: a run with nothing to do talks to nobody.
     let todo: BTreeSet<SeriesId> = planned.days.iter().map(|day| day.series.clone()).collect();
     let root = job.archive.root.clone();
@@ -100,6 +104,18 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
     result?;
     saved?;
     Ok(exit)
+}
+
+/// Puts away what a kill left of a sealed day. What cannot be read, and what another process works on, stays.
+fn put_away(archive: &Arc<Archive>, todo: &Todo, job: &str) -> Result<()> {
+    match archive.take(&todo.series, todo.day.date, todo.spec, job, true) {
+        Ok(_) => Ok(()),
+        Err(error) if error.class() == Class::Record => {
+            tracing::warn!(%error, "it stays as it is");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Executes an order while the report is kept fresh and the bars are drawn.
