@@ -27,13 +27,15 @@ const AROUND: usize = 40;
 /// come again are folded, filters are applied, and what is left is sorted by key.
 ///
 /// # Errors
-/// `listing-malformed` with the place and an excerpt; `source-refused` for a filter that cannot be applied.
+/// `html` for a web page, `listing-malformed` with the place for what else is none, both with an excerpt;
+/// `source-refused` for a filter that cannot be applied.
 pub fn read_answer(answer: &[u8], base: &Url, series: &Series, day: &Day) -> Result<Listed, Failure> {
     let start = answer.iter().position(|byte| !byte.is_ascii_whitespace());
     match start.map(|start| answer[start]) {
         None => return Err(malformed("the answer is empty, where at least `[]` is due")),
         Some(b'<') => {
-            return Err(malformed(&format!("a web page came where JSON is due: `{}`", excerpt(answer, 0))));
+            let page = format!("a web page came where JSON is due: `{}`", excerpt(answer, 0));
+            return Err(Failure::new(Class::Html, page));
         }
         Some(_) => {}
     }

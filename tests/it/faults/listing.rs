@@ -135,9 +135,9 @@ fn l_06_an_empty_day_is_not_sealed_by_one_look() {
 
 #[test]
 fn l_07_a_web_page_is_no_listing() {
-    let message = fails(&Answer::html(), 1, "listing-malformed", 2);
+    let message = fails(&Answer::html(), 4, "html", 2);
     assert!(message.contains("web page"), "{message}");
-    fails(&Answer::html().header("Content-Type", "application/json"), 1, "listing-malformed", 2);
+    fails(&Answer::html().header("Content-Type", "application/json"), 4, "html", 2);
 }
 
 #[test]
