@@ -12,9 +12,11 @@ use sunhaul_fuzz::assert_stays_below_the_root;
 // whole entries, so that runs of them are soon found; what follows a NUL goes in as it is, behind all others.
 fuzz_target!(|data: &[u8]| {
     let spec = Digest::of(b"spec");
-    let (data, raw) = data.iter().position(|byte| *byte == 0).map_or((data, &data[..0]), |at| (&data[..at], &data[at + 1..]));
+    let (data, raw) =
+        data.iter().position(|byte| *byte == 0).map_or((data, &data[..0]), |at| (&data[..at], &data[at + 1..]));
     let lines = data.split(|byte| *byte == b'\n');
-    let objects: Vec<Vec<u8>> = lines.map(|line| entry(line).map_or_else(|| line.to_vec(), String::into_bytes)).collect();
+    let objects: Vec<Vec<u8>> =
+        lines.map(|line| entry(line).map_or_else(|| line.to_vec(), String::into_bytes)).collect();
     let mut journal = journal_of(objects.iter().map(Vec::as_slice));
     let believed = journal_paths(Path::new("j"), &journal, spec);
     if let Some(first) = journal.first_mut() {
