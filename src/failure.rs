@@ -80,7 +80,7 @@ classes! {
     FitsStructure = "fits-structure", retry: true, None;
     /// CHECKSUM or DATASUM of an HDU does not match its bytes.
     FitsChecksum = "fits-checksum", retry: true, None;
-    /// The listing is no listing: HTML, cut or deep JSON, wrong shape.
+    /// The listing is no listing: cut or deep JSON, wrong shape.
     ListingMalformed = "listing-malformed", retry: true, None;
     /// The listing is larger than the cap.
     ListingTooLarge = "listing-too-large", retry: false, None;

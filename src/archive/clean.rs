@@ -29,7 +29,7 @@ impl Archive {
     /// [`Error::Storage`].
     pub fn clean(&self) -> Result<Cleaned, Error> {
         let mut cleaned = Cleaned::default();
-        let journals = self.days_in("journal")?;
+        let journals = days_in(&self.root, "journal")?;
         for (series, date) in &journals {
             if Journal::open(&self.tree, series, *date, self.lock)?.is_none() {
                 cleaned.held.push((series.0.clone(), *date));
@@ -40,7 +40,7 @@ impl Archive {
         }
         let mut days = journals;
         for kind in FOLDERS {
-            days.extend(self.days_in(kind)?);
+            days.extend(days_in(&self.root, kind)?);
         }
         for (series, date) in days {
             self.clean_day(&series, date, &mut cleaned)?;
@@ -73,20 +73,28 @@ impl Archive {
         Ok(())
     }
 
-    /// The days that have something of a kind in `work`.
-    fn days_in(&self, kind: &str) -> Result<BTreeSet<(SeriesId, NaiveDate)>, Error> {
-        let mut days = BTreeSet::new();
-        for series in entries(&self.tree.path(&format!("{STATE}/work/{kind}")))? {
-            let Some(id) = series.file_name().and_then(|n| n.to_str()).map(|n| SeriesId(n.to_owned())) else {
-                continue;
-            };
-            for day in entries(&series)? {
-                let name = day.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-                days.extend(name.trim_end_matches(".jsonl").parse().ok().map(|date| (id.clone(), date)));
-            }
-        }
-        Ok(days)
+    /// The days that have a journal, wherever it comes from: those that are worked on, and those that a kill left.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn journalled(root: &Path) -> Result<BTreeSet<(SeriesId, NaiveDate)>, Error> {
+        days_in(root, "journal")
     }
+}
+
+/// The days that have something of a kind in `work`.
+fn days_in(root: &Path, kind: &str) -> Result<BTreeSet<(SeriesId, NaiveDate)>, Error> {
+    let mut days = BTreeSet::new();
+    for series in entries(&root.join(format!("{STATE}/work/{kind}")))? {
+        let Some(id) = series.file_name().and_then(|n| n.to_str()).map(|n| SeriesId(n.to_owned())) else {
+            continue;
+        };
+        for day in entries(&series)? {
+            let name = day.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            days.extend(name.trim_end_matches(".jsonl").parse().ok().map(|date| (id.clone(), date)));
+        }
+    }
+    Ok(days)
 }
 
 /// Where a day may have a folder of its own.

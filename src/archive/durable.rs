@@ -1,5 +1,6 @@
 //! What has to be true before a record may call a file safe: its bytes and its name are on stable storage.
 
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -55,13 +56,8 @@ pub(super) fn settle<'a>(
     paths: impl Iterator<Item = &'a str>,
     days: &str,
 ) -> Result<(), Error> {
-    let failed = |path: &Path, e: rustix::io::Errno| Error::storage("put on stable storage", path, e.into());
-    let kind = fs::fstatfs(root).map_err(|e| failed(&tree.path(""), e))?.f_type;
-    // Sign and width of the type differ between platforms.
-    #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a magic number of 32 bits")]
-    let kind = u64::from(kind as u32);
-    if WHOLE.contains(&kind) {
-        return fs::syncfs(root).map_err(|e| failed(&tree.path(""), e));
+    if settle_whole(tree, root)? {
+        return Ok(());
     }
     let mut last: Option<(String, Arc<OwnedFd>)> = None;
     for path in paths {
@@ -79,12 +75,45 @@ pub(super) fn settle<'a>(
     settle_directories(tree, Some(days))
 }
 
+/// Puts on stable storage that the files at `paths` moved to the directory `to`.
+pub(super) fn settle_moves<'a>(
+    tree: &Tree,
+    root: &OwnedFd,
+    paths: impl Iterator<Item = &'a str>,
+    to: &str,
+) -> Result<(), Error> {
+    if settle_whole(tree, root)? {
+        return Ok(());
+    }
+    // First where they are, so that at no time they are nowhere.
+    settle_directories(tree, Some(to))?;
+    let from: BTreeSet<&str> = paths.map(|path| path.rsplit_once('/').map_or("", |(d, _)| d)).collect();
+    from.into_iter().try_for_each(|directory| settle_directories(tree, Some(directory)))
+}
+
+/// Puts the whole filesystem on stable storage where one call does; false where it does not.
+fn settle_whole(tree: &Tree, root: &OwnedFd) -> Result<bool, Error> {
+    let kind = fs::fstatfs(root).map_err(|e| failed(&tree.path(""), e))?.f_type;
+    // Sign and width of the type differ between platforms.
+    #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a magic number of 32 bits")]
+    let kind = u64::from(kind as u32);
+    if !WHOLE.contains(&kind) {
+        return Ok(false);
+    }
+    fs::syncfs(root).map_err(|e| failed(&tree.path(""), e))?;
+    Ok(true)
+}
+
+fn failed(path: &Path, e: rustix::io::Errno) -> Error {
+    Error::storage("put on stable storage", path, e.into())
+}
+
 /// A new file is found again only when its directory, and each one above it, knows its entry.
 fn settle_directories(tree: &Tree, directory: Option<&str>) -> Result<(), Error> {
     let Some(mut directory) = directory else { return Ok(()) };
     loop {
         let dir = tree.make(directory)?;
-        fs::fsync(dir.as_fd()).map_err(|e| Error::storage("put on stable storage", tree.path(directory), e.into()))?;
+        fs::fsync(dir.as_fd()).map_err(|e| failed(&tree.path(directory), e))?;
         match directory.rsplit_once('/') {
             Some((parent, _)) => directory = parent,
             None if directory.is_empty() => return Ok(()),

@@ -1,7 +1,9 @@
 //! The write-ahead journal of a day in progress; the lock on it is the day's lock.
 //!
-//! It is only ever appended to. A line cut by a crash ends the reading; what it named is fetched again.
+//! It is only ever appended to. Each line has a check. A line that a crash has cut, or that was edited, ends the reading;
+//! what it named, and what those after it did, is fetched again.
 
+mod chain;
 mod told;
 
 use std::fs::File;
@@ -15,10 +17,10 @@ use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use chain::Chain;
 pub(super) use told::{How, Named, Told, Worth};
 
 use super::durable::boot_id;
-use super::record::line;
 use super::tree::Tree;
 use super::{Archive, Error, FileLine};
 use crate::digest::Digest;
@@ -95,6 +97,14 @@ pub fn paths(path: &Path, text: &[u8], spec: Digest) -> Vec<String> {
     told.files.into_iter().map(|named| named.line.path).chain(told.ours).collect()
 }
 
+/// The journal of these lines, each an object of JSON without its check: for tests, which write what this version would
+/// not.
+#[must_use]
+pub fn of<'a>(objects: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut chain = Chain::default();
+    objects.into_iter().flat_map(|object| chain.line(object)).collect()
+}
+
 /// An open, locked journal.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -118,6 +128,11 @@ pub struct Started {
 #[derive(Debug)]
 struct Pen {
     file: File,
+    /// Of the lines that are there, and how long they are.
+    chain: Chain,
+    length: u64,
+    /// Half a line may stand at the end: nobody would read past it.
+    is_torn: bool,
     /// Published since the last line: told with the next one, which costs no write of its own. What a kill forgets is
     /// hashed by the next go.
     published: Vec<String>,
@@ -165,7 +180,7 @@ impl Journal {
             let ours = fs::fstat(&file).map_err(failed)?;
             match fs::statat(&*dir, &name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(named) if named.st_ino == ours.st_ino && named.st_dev == ours.st_dev => {
-                    let pen = Mutex::new(Pen { file, published: Vec::new() });
+                    let pen = Mutex::new(Pen::of(file));
                     return Ok(Some(Journal { path, dir, name, is_new, pen }));
                 }
                 Ok(_) | Err(Errno::NOENT) => {}
@@ -188,6 +203,8 @@ impl Journal {
                 // Else the lines of this go would stand below what no later go reads past.
                 pen.file.set_len(told.whole as u64).map_err(|e| Error::storage("mend the journal", &self.path, e))?;
             }
+            pen.chain = told.chain.clone();
+            pen.length = told.whole as u64;
             told
         };
         // One that was begun and holds nothing has lost its lines.
@@ -206,9 +223,8 @@ impl Journal {
         }
         let mut pen = self.pen();
         let keys = std::mem::take(&mut pen.published);
-        let mut bytes = if keys.is_empty() { Vec::new() } else { line(&Entry::Published { keys }) };
-        bytes.extend(entries.iter().flat_map(line));
-        pen.file.write_all(&bytes).map_err(|e| Error::storage("write the journal", &self.path, e))
+        let published = (!keys.is_empty()).then_some(Entry::Published { keys });
+        pen.write(published.iter().chain(entries)).map_err(|e| Error::storage("write the journal", &self.path, e))
     }
 
     /// Notes that the file of a key has got its name from us.
@@ -230,6 +246,11 @@ impl Journal {
         }
     }
 
+    /// True when this go made it.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
     /// Removes the journal when this go made it: nothing came of it.
     pub(super) fn remove_if_new(&self) -> Result<(), Error> {
         if self.is_new { self.remove() } else { Ok(()) }
@@ -237,6 +258,30 @@ impl Journal {
 
     fn pen(&self) -> MutexGuard<'_, Pen> {
         self.pen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pen {
+    fn of(file: File) -> Pen {
+        Pen { file, chain: Chain::default(), length: 0, is_torn: false, published: Vec::new() }
+    }
+
+    /// Appends these entries in one write. What a failed one leaves is taken back.
+    fn write<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> std::io::Result<()> {
+        if self.is_torn {
+            return Err(std::io::Error::other("half a line of an earlier write stands at its end"));
+        }
+        let mut chain = self.chain.clone();
+        // Plain structs of texts and numbers: serde_json cannot fail on them.
+        let object = |entry| serde_json::to_vec(entry).unwrap_or_default();
+        let bytes: Vec<u8> = entries.flat_map(|entry| chain.line(&object(entry))).collect();
+        if let Err(error) = self.file.write_all(&bytes) {
+            self.is_torn = self.file.set_len(self.length).is_err();
+            return Err(error);
+        }
+        self.chain = chain;
+        self.length += bytes.len() as u64;
+        Ok(())
     }
 }
 
@@ -249,11 +294,7 @@ pub(super) fn started(path: &Path) -> Result<Option<Started>, Error> {
         Err(error) => return Err(Error::storage("read the journal", path, error)),
     };
     text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
-    let asked = |raw| match serde_json::from_slice(raw) {
-        Ok(Entry::Journal { spec, job, .. }) => Some((spec, job)),
-        _ => None,
-    };
-    let Some((spec, job)) = text.rsplit(|byte| *byte == b'\n').find_map(asked) else {
+    let Some((spec, job)) = told::asked_last(&text) else {
         return Ok(Some(Started::default()));
     };
     let told = told::tell(&text, (spec, &job), boot_id(), path)?;

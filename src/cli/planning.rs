@@ -64,6 +64,8 @@ pub(super) struct Work {
     pub(super) days: Vec<Todo>,
     /// Days that a record seals.
     pub(super) sealed: u64,
+    /// Those of them that have a journal all the same: what a kill left is put away.
+    pub(super) left: Vec<Todo>,
 }
 
 /// Makes work of a plan. With `check`, a sealed day whose files are not all there with their sizes is done again.
@@ -88,19 +90,23 @@ pub(super) fn work(job: &Manifest, plan: Plan, check: bool) -> Result<Work> {
         })
         .collect();
     let mut sealed = plan.done.len() as u64;
-    if check {
-        for done in plan.done.into_iter().filter(|done| !done.elsewhere) {
-            if is_whole(&job.archive.root, &done.id, done.day.date)? {
-                continue;
-            }
-            let Some(series) = job.series.get(done.series) else { continue };
+    let journalled = Archive::journalled(&job.archive.root)?;
+    let mut left = Vec::new();
+    for done in plan.done.into_iter().filter(|done| !done.elsewhere) {
+        let is_left = !journalled.is_empty() && journalled.contains(&(done.id.clone(), done.day.date));
+        let recheck = check && !is_whole(&job.archive.root, &done.id, done.day.date)?;
+        let Some(series) = job.series.get(done.series).filter(|_| is_left || recheck) else { continue };
+        let spec = series.spec(&done.day);
+        let todo = Todo { series: done.id, day: done.day, spec, recheck, afresh: false };
+        if recheck {
             sealed -= 1;
-            let spec = series.spec(&done.day);
-            days.push((done.series, Todo { series: done.id, day: done.day, spec, recheck: true, afresh: false }));
+            days.push((done.series, todo));
+        } else {
+            left.push(todo);
         }
-        days.sort_by_key(|(series, todo)| (*series, todo.day.date));
     }
-    Ok(Work { days: days.into_iter().map(|(_, todo)| todo).collect(), sealed })
+    days.sort_by_key(|(series, todo)| (*series, todo.day.date));
+    Ok(Work { days: days.into_iter().map(|(_, todo)| todo).collect(), sealed, left })
 }
 
 /// True when every file of the day's record lies there with its size.

@@ -210,6 +210,8 @@ mod tests {
             segment: Some("Br".into()),
             checked: Some("checksum".into()),
             absent: None,
+            reason: None,
+            data: None,
             etag: None,
             last_modified: None,
         }

@@ -53,6 +53,9 @@ pub(super) struct FileItem {
     /// Its segment, where the file tells it.
     #[serde(skip_serializing_if = "Option::is_none")]
     segment: Option<String>,
+    /// Its length in bytes, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
 }
 
 /// One item of a v2 or v3 listing: a record with its files.
@@ -148,8 +151,8 @@ pub(super) fn listing(base: &str, series: &str, shape: Shape, items: Vec<Item>, 
 }
 
 fn file(url: String, date_obs: String, known: Known) -> FileItem {
-    let Known { recnum, harpnum, quality, t_rec_index, segment } = known;
-    FileItem { url, date_obs, recnum, harpnum, quality, t_rec_index, segment }
+    let Known { recnum, harpnum, quality, t_rec_index, segment, size } = known;
+    FileItem { url, date_obs, recnum, harpnum, quality, t_rec_index, segment, size }
 }
 
 fn record(series: &str, shape: Shape, at: NaiveDateTime, record: Record, urls: Vec<String>, meta: bool) -> RecordItem {

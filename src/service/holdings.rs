@@ -55,7 +55,7 @@ pub(super) struct Item {
     pub(super) known: Known,
 }
 
-/// What a mere file's headers and name tell, as far as they do.
+/// What a mere file's headers, its name and the disk tell, as far as they do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Known {
     /// Its record's number.
@@ -68,6 +68,8 @@ pub(super) struct Known {
     pub(super) t_rec_index: Option<i64>,
     /// Its segment.
     pub(super) segment: Option<String>,
+    /// Its length in bytes, as it is now.
+    pub(super) size: Option<u64>,
 }
 
 /// The keys of a record.

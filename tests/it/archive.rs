@@ -186,6 +186,40 @@ fn a_check_finds_files_that_are_gone_or_cut_and_fetches_these_alone() {
     assert!(lab.tree("data/.sunhaul/work/retired").keys().any(|path| cut.ends_with(path.rsplit('/').next().unwrap())));
 }
 
+#[test]
+fn what_a_killed_run_fetched_for_another_question_goes_when_the_manifest_is_put_back() {
+    let server = server();
+    let large = ("sharp_720s_20151211_191808", "2015-12-11T19:18:08.799999Z");
+    let answer = || Answer::file(fits(2, 800, large.1)).named("large.fits");
+    server.script_file("sharp_720s", Item::new(large.0, large.1), [answer()]);
+    let lab = lab_for(&server);
+    lab.report(0);
+    let (files, days) = (lab.proved("data"), lab.tree("data/.sunhaul/days"));
+    let manifest = String::from_utf8(lab.read("job.yaml")).expect("text");
+
+    lab.write("job.yaml", manifest.replace("root: data", "root: data, layout: \"{series}/other/{file}\""));
+    for kills in 1..=2 {
+        let changed = Answer::file(fits(3, 800, large.1)).named("large.fits").etag(Some("\"3\""));
+        server.script(&format!("/HMI/sharp_720s/{}", large.0), [changed.stall_at(1_500_000)]);
+        let run = lab.run().start();
+        server.wait_for_pauses(kills);
+        lab.until("a file is there", |lab| lab.files("data").keys().any(|path| path.contains("/other/")));
+        run.kill();
+    }
+    assert_eq!(lab.tree("data/.sunhaul/days"), days, "the record stands");
+    assert_eq!(lab.files("data").len(), 3);
+
+    lab.write("job.yaml", &manifest);
+    let asked = server.requests().len();
+    lab.run().stderr_has("nothing to do").stderr_has("went to `work/retired`").done();
+    assert_eq!(server.requests().len(), asked);
+    assert_eq!((lab.proved("data"), lab.tree("data/.sunhaul/days")), (files, days));
+    let work: Vec<String> =
+        lab.tree("data/.sunhaul/work").into_keys().filter(|path| !path.starts_with("staging/")).collect();
+    assert_eq!(work, ["retired/sharp_720s/2015-12-11/sharp_720s_20151211_182208.fits"]);
+    lab.run().stderr_has("nothing to do").done();
+}
+
 /// Two series that list the same file, over these ranges, under one path.
 fn on_shared_ground(server: &Server, ranges: [&str; 2]) -> String {
     let one = |name: &str, range: &str| {

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::lab::{Answer, Call, Item, Job, Lab, Server, fits};
+use crate::lab::{Answer, Call, Certificate, Item, Job, Lab, Request, Server, Speaks, fits};
 
 const NAME: &str = "sharp_720s_20151211_182208";
 const TIME: &str = "2015-12-11T18:22:08.799999Z";
@@ -22,8 +22,17 @@ fn honest() -> Answer {
 fn lab_for(server: &Server, answers: impl IntoIterator<Item = Answer>) -> Lab {
     server.script_file("sharp_720s", Item::new(NAME, TIME), answers);
     let lab = Lab::new();
+    lab.trust_the_root();
     lab.write("job.yaml", Job::at(&server.url()).credentials(WAYS).yaml());
     lab
+}
+
+/// A request as it must come to its own origin.
+#[track_caller]
+fn has_every_credential(request: &Request) {
+    assert_eq!(request.header("authorization"), Some("Basic amFuZTpodW50ZXIyLW9mLWphbmU="), "{request:?}");
+    assert_eq!(request.header("cookie"), Some("session=c00kie-of-jane"), "{request:?}");
+    assert_eq!(request.header("x-api-key"), Some("k3y-of-jane"), "{request:?}");
 }
 
 /// The call knows the secrets.
@@ -67,11 +76,7 @@ fn s_05_every_credential_comes_to_its_own_origin_with_every_request() {
     assert_eq!(lab.proved("data").len(), 1);
     let requests = server.requests();
     assert_eq!(requests.len(), 3, "a listing, a file, and where it was moved to");
-    for request in requests {
-        assert_eq!(request.header("authorization"), Some("Basic amFuZTpodW50ZXIyLW9mLWphbmU="), "{request:?}");
-        assert_eq!(request.header("cookie"), Some("session=c00kie-of-jane"), "{request:?}");
-        assert_eq!(request.header("x-api-key"), Some("k3y-of-jane"), "{request:?}");
-    }
+    requests.iter().for_each(has_every_credential);
 }
 
 #[test]
@@ -117,6 +122,29 @@ fn s_05_a_job_of_two_services_shows_each_its_own_key_alone() {
 }
 
 #[test]
+fn s_06_no_credential_goes_from_https_to_plain_http_not_even_of_the_same_host() {
+    let plain = Server::start().expect_silence();
+    plain.script("/stolen", [honest()]);
+    let port = plain.url().rsplit(':').next().expect("a port").to_owned();
+    for speaks in [Speaks::Http1, Speaks::Http2] {
+        for status in [301, 302, 303, 307, 308] {
+            let server = Server::secure(Certificate::Good, speaks);
+            let away = Answer::status(status).header("Location", &format!("http://localhost:{port}/stolen"));
+            let lab = lab_for(&server, [away]);
+            let spoken = with_secrets(lab.run_with(&["-v"])).env("SUNHAUL_LOG", "trace").status(1).start().done();
+            let failure = &lab.json("report.json")["failures"][0];
+            assert_eq!((&failure["class"], &failure["status"]), (&"redirect".into(), &status.into()), "{failure:#}");
+            assert!(failure["message"].as_str().is_some_and(|said| said.contains("from https to plain http")));
+            assert!(lab.files("data").is_empty());
+            shows_no_secret(&lab, &[&spoken.stdout, &spoken.stderr]);
+            assert_eq!(server.requests().len(), 2, "a listing and a file, each asked for once");
+            server.requests().iter().for_each(has_every_credential);
+        }
+    }
+    assert!(plain.requests().is_empty(), "{:?}", plain.requests());
+}
+
+#[test]
 fn s_07_a_redirect_to_what_is_no_web_address_is_refused() {
     for to in ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:text/plain,x", "javascript:alert(1)"] {
         refuses(to, "neither http nor https");
@@ -150,6 +178,24 @@ fn no_log_report_record_error_or_process_list_shows_a_secret() {
         let spoken = running.done();
         assert!(spoken.stderr.to_lowercase().contains("trace"), "the log tells all it can:\n{}", spoken.stderr);
         shows_no_secret(&lab, &[&spoken.stdout, &spoken.stderr, &command]);
+    }
+}
+
+#[test]
+fn a_log_that_tells_all_of_a_run_over_http_2_shows_no_secret() {
+    let echo = SECRETS.join(" and ");
+    for format in ["text", "json"] {
+        let server = Server::secure(Certificate::Good, Speaks::Http2);
+        let refused = Answer::status(503).header("X-Echo", &echo).header("Set-Cookie", &echo).saying(&echo);
+        let lab = lab_for(&server, [refused, honest().header("X-Echo", &echo)]);
+        let call = with_secrets(lab.run_with(&["-v", "--log-format", format]));
+        let spoken = call.env("SUNHAUL_LOG", "trace").done();
+        for foreign in ["h2::", "hyper_util::", "reqwest::"] {
+            assert!(spoken.stderr.contains(foreign), "{foreign} has its say:\n{}", spoken.stderr);
+        }
+        shows_no_secret(&lab, &[&spoken.stdout, &spoken.stderr]);
+        assert_eq!(server.requests().len(), 3);
+        server.requests().iter().for_each(has_every_credential);
     }
 }
 

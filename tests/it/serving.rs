@@ -53,6 +53,25 @@ fn a_folders_files_are_filtered_by_what_their_names_and_headers_tell() {
 }
 
 #[test]
+fn a_folders_files_are_listed_with_their_sizes_as_they_are_now() {
+    let lab = Lab::new();
+    upstream(&lab);
+    let service = lab.serve(&["upstream"]);
+    lab.write("job.yaml", Job::at(service.url()).series(&["{ name: hmi.sharp_cea_720s, as: cea }"]).yaml());
+    let listed = || {
+        let plan = lab.sunhaul(&["plan", "--list", "--json", "job.yaml"]).stdout_has("bytes").chatty().done().json();
+        plan["listing"]["days"][0]["bytes"].as_u64().unwrap_or_else(|| panic!("{plan:#}"))
+    };
+    let one = fits(1, 10, "2015-12-11T18:22:08.80").len() as u64;
+    assert_eq!(listed(), 12 * one);
+    let longer = fits(1, 90, "2015-12-11T18:22:08.80");
+    lab.write("upstream/hmi.sharp_cea_720s.377.20151211_182400_TAI.Br.fits", &longer);
+    assert_eq!(listed(), 11 * one + longer.len() as u64);
+    lab.report(0);
+    assert_eq!(lab.day("data", "cea", "2015-12-11").header["bytes"], 11 * one + longer.len() as u64);
+}
+
+#[test]
 fn a_filter_that_a_file_gives_no_answer_to_is_refused_with_its_name() {
     let lab = Lab::new();
     let name = "sharp_720s_20151211_182208.fits";

@@ -8,7 +8,7 @@ use rustix::fs::{self, AtFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::{DayWork, days};
-use crate::archive::durable::settle;
+use crate::archive::durable::{settle, settle_moves};
 use crate::archive::ground::Ground;
 use crate::archive::journal::Entry;
 use crate::archive::record::{DayRecord, FileLine, Lasting, State};
@@ -46,7 +46,7 @@ impl DayWork {
         let mut leaving: Vec<String> =
             self.lock_ours().iter().filter(|p| !wanted.contains(p.as_str())).cloned().collect();
         leaving.sort_unstable();
-        let retired = self.let_go(&leaving)?;
+        let retired = self.let_go(&leaving, false)?;
         files.extend(seal.absent);
         let record = DayRecord::new(seal.lasting, files);
         // Written beside the day's parts: what a kill leaves there goes with them.
@@ -84,7 +84,27 @@ impl DayWork {
         Ok(())
     }
 
-    fn let_go(&self, leaving: &[String]) -> Result<u64, Error> {
+    /// Ends a day that its record answers already: a kill came before the journal went, or the day was asked for otherwise
+    /// in between. What the journal alone names is retired.
+    pub(super) fn put_away(self, record: DayRecord) -> Result<DayRecord, Error> {
+        let named: HashSet<&str> = record.files.iter().map(|file| file.path.as_str()).collect();
+        let ours = self.lock_ours().clone();
+        let mut leaving: Vec<String> = ours.into_iter().filter(|path| !named.contains(path.as_str())).collect();
+        leaving.sort_unstable();
+        let retired = self.let_go(&leaving, true)?;
+        if retired > 0 {
+            tracing::warn!(
+                series = %self.series, date = %self.date, retired,
+                "files that an unfinished run left, and that the day's record does not name, went to `work/retired`"
+            );
+        }
+        self.forget_parts();
+        self.journal.remove()?;
+        Ok(record)
+    }
+
+    /// Retires the files at these paths. The record that stands is taken down before, unless it names none of them.
+    fn let_go(&self, leaving: &[String], names_none: bool) -> Result<u64, Error> {
         if leaving.is_empty() {
             return Ok(0);
         }
@@ -92,8 +112,20 @@ impl DayWork {
         // From here on an interrupted go is finished by the next one.
         let entries: Vec<Entry> = leaving.iter().map(|path| Entry::Retire { path: path.clone() }).collect();
         self.journal.append(&entries)?;
-        self.withdraw()?;
-        self.retire_all(leaving, ground.as_ref())
+        if !names_none {
+            self.withdraw()?;
+        }
+        let retired = self.retire_all(leaving, ground.as_ref())?;
+        if retired > 0 {
+            // Else a power cut could bring them back beside a record that does not name them.
+            settle_moves(&self.archive.tree, &self.root, leaving.iter().map(String::as_str), &self.retired())?;
+        }
+        Ok(retired)
+    }
+
+    /// Where what was displaced lies.
+    fn retired(&self) -> String {
+        format!("{}/{}", Archive::work("retired", &self.series), self.date)
     }
 
     /// Retires the files at these paths that no other day names.
@@ -115,7 +147,7 @@ impl DayWork {
         let mut is_moved = false;
         if tree.length(path).is_some() {
             let (dir, name) = tree.place(path)?;
-            let to = tree.make(&format!("{}/{}", Archive::work("retired", &self.series), self.date))?;
+            let to = tree.make(&self.retired())?;
             for attempt in 0u32.. {
                 let target = if attempt == 0 { name.to_owned() } else { format!("{name}.{attempt}") };
                 match fs::renameat_with(&*dir, name, &*to, &target, RenameFlags::NOREPLACE) {

@@ -42,9 +42,13 @@ impl Archive {
         let is_this = before.as_ref().is_some_and(|record| record.header.spec == spec);
         match before {
             Some(record) if is_this && record.header.state == State::Sealed && trust => {
-                journal.remove()?;
-                self.sweep(series, date);
-                Ok(Opened::Done(Box::new(record)))
+                if journal.is_new() {
+                    journal.remove()?;
+                    self.sweep(series, date);
+                    return Ok(Opened::Done(Box::new(record)));
+                }
+                let work = self.begin(series, date, (spec, job), journal, Some(record.clone()))?;
+                Ok(Opened::Done(Box::new(work.put_away(record)?)))
             }
             before => Ok(Opened::Work(Box::new(self.begin(series, date, (spec, job), journal, before)?))),
         }

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 
+use super::chain::Chain;
 use super::{Entry, FORMAT};
 use crate::archive::{Error, FileLine, RelativePath};
 use crate::digest::Digest;
@@ -22,8 +24,9 @@ pub(in crate::archive) struct Told {
     pub(in crate::archive) empty_at: Option<DateTime<Utc>>,
     /// The machine went down, or lines are lost: writes of that time may be lost too.
     pub(in crate::archive) crashed: bool,
-    /// How many bytes of the journal can be read.
+    /// How many bytes of the journal can be read, and the checks of their lines.
     pub(super) whole: usize,
+    pub(super) chain: Chain,
 }
 
 /// One file that a journal names.
@@ -81,10 +84,16 @@ pub(super) fn tell(text: &[u8], (spec, own): (Digest, &str), boot_id: &str, path
         if !raw.ends_with(b"\n") {
             break;
         }
-        let entry = match serde_json::from_slice::<Entry>(raw) {
+        let entry = match read(&mut told.chain, raw) {
             Ok(entry) => entry,
-            Err(error) => {
-                tracing::warn!(journal = %path.display(), line = index + 1, %error, "the journal is not read further");
+            Err(why) => {
+                if let Some(format) = newer(raw) {
+                    return Err(Error::Newer { path: path.to_owned(), format });
+                }
+                tracing::warn!(
+                    journal = %path.display(), line = index + 1,
+                    "{why}: what this line and those after it tell is not believed; their files are fetched again"
+                );
                 told.crashed = true;
                 break;
             }
@@ -151,6 +160,41 @@ pub(super) fn tell(text: &[u8], (spec, own): (Digest, &str), boot_id: &str, path
     told.files = fold.left;
     told.files.extend(fold.files.into_values());
     Ok(told)
+}
+
+/// The entry of the next line, or why there is none.
+fn read(chain: &mut Chain, line: &[u8]) -> Result<Entry, &'static str> {
+    let before = chain.clone();
+    let object = chain.object(line).ok_or("the journal was damaged or edited")?;
+    serde_json::from_slice(&object).map_err(|_| {
+        *chain = before;
+        "the journal has a line that this version does not know"
+    })
+}
+
+/// What a head calls its format, when that is not ours: another version may check its lines otherwise.
+fn newer(line: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Line {
+        journal: Head,
+    }
+    #[derive(Deserialize)]
+    struct Head {
+        format: String,
+    }
+    let Line { journal: Head { format } } = serde_json::from_slice(line).ok()?;
+    (format != FORMAT).then(|| crate::untrusted::escape(&format).into_owned())
+}
+
+/// The spec and the job of the last go.
+pub(super) fn asked_last(text: &[u8]) -> Option<(Digest, String)> {
+    let mut chain = Chain::default();
+    let entries = text.split_inclusive(|byte| *byte == b'\n').map_while(|line| read(&mut chain, line).ok());
+    let asked = entries.filter_map(|entry| match entry {
+        Entry::Journal { spec, job, .. } => Some((spec, job)),
+        _ => None,
+    });
+    asked.last()
 }
 
 impl Fold {

@@ -14,7 +14,7 @@ impl Lab {
 
     /// As if the machine had been started anew since the journal was written.
     fn boot(&self) {
-        self.put(JOURNAL, &self.text(JOURNAL).replace("\"boot_id\":\"", "\"boot_id\":\"another-"));
+        self.put(JOURNAL, &written_otherwise(&self.text(JOURNAL), "\"boot_id\":\"", "\"boot_id\":\"another-"));
     }
 
     fn exists(&self, at: &str) -> bool {
@@ -48,7 +48,7 @@ fn a_file_that_is_known_to_be_ours_may_be_displaced_whatever_became_of_it() {
     publish(&work, "k1", "s/a", "one").unwrap();
     publish(&work, "k2", "s/b", "two").unwrap();
     drop(work);
-    assert!(lab.text(JOURNAL).contains(r#"{"published":{"keys":["k1"]}}"#), "told with the line after it");
+    assert!(lab.text(JOURNAL).contains(r#"{"published":{"keys":["k1"]}"#), "told with the line after it");
     lab.put("s/a", "edited");
     assert_eq!(publish(&lab.work("a"), "k1", "s/a", "one").unwrap(), Published::Replaced);
 }
@@ -145,6 +145,38 @@ fn d_09_a_lost_write_leaves_no_more_bytes_than_were_written_each_right_or_zero()
 }
 
 #[test]
+fn what_a_kill_left_of_a_day_that_its_record_answers_is_put_away() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    publish(&work, "k1", "s/a", "one").unwrap();
+    let record = lab.seal(work, "a", State::Sealed, &["k1"]);
+    let is_done = || {
+        let Opened::Done(done) = lab.open("a") else { panic!("it is sealed") };
+        assert_eq!((&*done, lab.text("s/a")), (&record, "one".into()));
+        assert!(!lab.exists(".sunhaul/work/journal/s") && !lab.exists(".sunhaul/work/partial/s"));
+    };
+    // The kill came after the record had its name.
+    let (journal, part) = ([&b"{\"listed\":{}}"[..]], ".sunhaul/work/partial/s/2015-12-11/record.1");
+    lab.put(JOURNAL, &String::from_utf8(journal_of(journal)).unwrap());
+    lab.put(part, "half");
+    is_done();
+    // Two kills while the day was asked for otherwise, and then as before.
+    for (key, path) in [("k2", "s/b"), ("k3", "s/c")] {
+        let work = lab.work("b");
+        publish(&work, key, path, "two").unwrap();
+        if key == "k3" {
+            publish(&work, "k1", "s/a", "one").unwrap();
+        }
+    }
+    lab.put("s/e", "found");
+    publish(&lab.work("b"), "k5", "s/e", "found").unwrap();
+    is_done();
+    assert_eq!([lab.exists("s/b"), lab.exists("s/c")], [false, false]);
+    assert_eq!(lab.text(".sunhaul/work/retired/s/2015-12-11/b"), "two");
+    assert_eq!((lab.text("s/e"), lab.exists(".sunhaul/work/retired/s/2015-12-11/e")), ("found".into(), false));
+}
+
+#[test]
 fn d_10_a_journal_is_cut_where_it_cannot_be_read_so_that_later_lines_count() {
     let lab = Lab::new();
     publish(&lab.work("a"), "k1", "s/a", "one").unwrap();
@@ -161,11 +193,47 @@ fn d_10_a_journal_is_cut_where_it_cannot_be_read_so_that_later_lines_count() {
 fn d_10_a_journal_of_a_newer_version_is_refused_and_left_alone() {
     let lab = Lab::new();
     publish(&lab.work("a"), "k1", "s/a", "one").unwrap();
-    let newer = lab.text(JOURNAL).replace("journal/1", "journal/2");
-    lab.put(JOURNAL, &newer);
-    let error = lab.archive.take(&lab.series, lab.date, spec_of("a"), "job", true).unwrap_err();
-    assert!(matches!(error, Error::Newer { .. }), "{error}");
-    assert_eq!(lab.text(JOURNAL), newer);
+    let text = lab.text(JOURNAL);
+    // Another version may check its lines otherwise, or as this one does.
+    for newer in [text.replace("journal/1", "journal/2"), written_otherwise(&text, "journal/1", "journal/2")] {
+        lab.put(JOURNAL, &newer);
+        let error = lab.archive.take(&lab.series, lab.date, spec_of("a"), "job", true).unwrap_err();
+        assert!(matches!(error, Error::Newer { .. }), "{error}");
+        assert_eq!(lab.text(JOURNAL), newer);
+    }
+}
+
+#[test]
+fn d_10_a_journal_whose_lines_were_edited_or_moved_is_believed_up_to_there() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    for (key, path) in [("k1", "s/a"), ("k2", "s/b"), ("k3", "s/c")] {
+        publish(&work, key, path, "one").unwrap();
+    }
+    drop(work);
+    let whole = lab.text(JOURNAL);
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    let second = lines.iter().position(|line| line.contains("\"k2\"")).unwrap();
+    let hash = Digest::of(b"one").to_string();
+    let without_check = lines[second].split(",\"check\":").next().unwrap().to_owned() + "}\n";
+    let edits = [
+        lines[second].replace(&hash, &Digest::of(b"two").to_string()),
+        lines[second].replace("s/b", "s/x"),
+        without_check,
+        String::new(),
+        lines[0].to_owned(),
+    ];
+    for edited in edits {
+        lab.put(JOURNAL, &(lines[..second].concat() + &edited + &lines[second + 1..].concat()));
+        let work = lab.work("a");
+        assert_eq!(work.have("k1"), Some(line("k1", "s/a", "one")), "{edited}");
+        assert_eq!((work.have("k2"), work.have("k3")), (None, None), "{edited}");
+        // What is there all the same is found, and whose it is is not known any more.
+        assert_eq!(publish(&work, "k2", "s/b", "one").unwrap(), Published::Kept);
+        assert_eq!(publish(&work, "k3", "s/c", "two").unwrap_err().class(), Class::Occupied);
+        drop(work);
+        assert!(lab.work("a").have("k2").is_some(), "the lines after count again");
+    }
 }
 
 #[test]

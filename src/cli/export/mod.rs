@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use super::args::ArchiveArg;
 use super::clock::now;
 use super::job::Secrets;
+use super::locking::Locking;
 use super::problem::Problem;
 use super::selection::Selection;
 use super::{Exit, Result, Shell, job, planning};
@@ -98,7 +99,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
     let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     let place = Place::new(args.output.as_deref(), &job.archive.root)?;
-    let plan = planning::plan(&job, &args.selection, now())?;
+    let plan = planning::plan(&job, &args.selection, &Locking::looked_at(&job)?, now())?;
     if let Some(why) =
         plan.days.iter().find_map(|day| if let Reason::Damaged(why) = &day.reason { Some(why) } else { None })
     {

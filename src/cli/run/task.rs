@@ -18,13 +18,14 @@ use crate::cli::clock::{now, run_id};
 use crate::cli::locking::{self, Locking};
 use crate::cli::planning::Work;
 use crate::cli::{Exit, Result, problem};
+use crate::failure::Class;
 use crate::lock::{Moved, Takes};
 use crate::manifest::{Manifest, SeriesId};
 use crate::report::model::{Job, RunResult};
 use crate::report::terminal::{Progress, Summary, summary};
 use crate::report::{Collector, Ends, Log, Report};
 use crate::run::event::{DayState, Event, Observer as _};
-use crate::run::{self, Order, Outcome};
+use crate::run::{self, Order, Outcome, Todo};
 
 /// How long after an empty listing the second look is taken.
 const SECOND_LOOK: Duration = Duration::from_secs(30);
@@ -83,6 +84,9 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
     // A report that cannot be written is told before anything is fetched.
     follower.save(follower.collector.snapshot(), Saved::Meanwhile).await?;
 
+    for todo in planned.left {
+        put_away(&archive, &todo, &job.name)?;
+    }
     // Only the sources of series with days to do are opened: a run with nothing to do talks to nobody.
     let todo: BTreeSet<SeriesId> = planned.days.iter().map(|day| day.series.clone()).collect();
     let result = match shared.sources.bases(&job, |id| todo.contains(id)).await {
@@ -157,6 +161,18 @@ fn move_lock(job: &Manifest, then: Then, started: DateTime<Utc>, report: &Report
     let done: BTreeSet<(&str, NaiveDate)> =
         report.days.iter().filter(|day| is_done(day.state)).map(|day| (day.series.as_str(), day.date)).collect();
     locking::move_on(job, started, &Takes::Chosen(&|series, date| done.contains(&(series.0.as_str(), date))))
+}
+
+/// Puts away what a kill left of a sealed day. What cannot be read, and what another process works on, stays.
+fn put_away(archive: &Arc<Archive>, todo: &Todo, job: &str) -> Result<()> {
+    match archive.take(&todo.series, todo.day.date, todo.spec, job, true) {
+        Ok(_) => Ok(()),
+        Err(error) if error.class() == Class::Record => {
+            tracing::warn!(%error, "it stays as it is");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Executes an order while the report is kept fresh and the bars are drawn.

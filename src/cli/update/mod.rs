@@ -123,7 +123,7 @@ async fn moved(
     let ids: Vec<_> = days.iter().map(|todo| (todo.series.clone(), todo.day.date)).collect();
     let job = Arc::new(job);
     let mut shared = Shared::new(None, shell)?;
-    let work = Work { days, sealed: 0 };
+    let work = Work { days, sealed: 0, left: Vec::new() };
     let task = Task { job: job.clone(), work, locking, then: Then::Replace, started: now() };
     let done = execute(task, &mut shared).await;
     shared.close().await;

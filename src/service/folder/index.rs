@@ -124,5 +124,7 @@ fn known(keywords: &Keywords, named: Known, slot: Option<NaiveDateTime>, series:
         quality: keywords.quality,
         t_rec_index: slot.and_then(|slot| slot::index(slot, cadence::step(series))),
         segment: named.segment.or_else(|| extname.as_deref().and_then(name::segment)),
+        // It is asked for with each listing: files change.
+        size: None,
     }
 }

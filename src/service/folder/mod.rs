@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use self::index::Entry;
-use super::holdings::{Content, Holdings, Item, SeriesName, Served, Shape, count};
+use super::holdings::{Content, Holdings, Item, Known, SeriesName, Served, Shape, count};
 use crate::day::Window;
 
 /// A file that is not served, and why.
@@ -64,7 +64,7 @@ impl Holdings for Folder {
             date_obs: entry.date_obs,
             paths: vec![entry.path.clone()],
             record: None,
-            known: entry.known.clone(),
+            known: Known { size: size(&entry.file), ..entry.known.clone() },
         };
         let mut items: Vec<Item> = files.map(item).collect();
         items.sort_by_key(|item| item.date_obs);
@@ -105,6 +105,12 @@ impl Holdings for Folder {
         let files: usize = self.series.values().map(BTreeMap::len).sum();
         format!("{} of {} series", count(files), self.series.len())
     }
+}
+
+/// The length of a plain file.
+fn size(file: &Path) -> Option<u64> {
+    let metadata = std::fs::symlink_metadata(file).ok()?;
+    metadata.is_file().then_some(metadata.len())
 }
 
 #[cfg(test)]

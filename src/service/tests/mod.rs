@@ -398,7 +398,8 @@ async fn a_folder_is_served_under_names_that_need_encoding() {
     let mut bodies = Vec::new();
     for series in lab.running.service.holdings.series() {
         let listed = lab.get(&format!("HMI/{}?{DAY}", series.name)).await.json();
-        assert_eq!(keys(&listed[0]), ["date_obs", "url"]);
+        assert_eq!(keys(&listed[0]), ["date_obs", "size", "url"]);
+        assert_eq!(listed[0]["size"], 3);
         bodies.push(lab.get(listed[0]["url"].as_str().expect("a URL")).await);
     }
     assert_eq!(bodies.iter().map(|got| got.body.as_slice()).collect::<Vec<_>>(), [b"one", b"two"]);

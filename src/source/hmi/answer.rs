@@ -27,13 +27,15 @@ const AROUND: usize = 40;
 /// come again are folded, filters are applied, and what is left is sorted by key.
 ///
 /// # Errors
-/// `listing-malformed` with the place and an excerpt; `source-refused` for a filter that cannot be applied.
+/// `html` for a web page, `listing-malformed` with the place for what else is none, both with an excerpt;
+/// `source-refused` for a filter that cannot be applied.
 pub fn read_answer(answer: &[u8], base: &Url, series: &Series, day: &Day) -> Result<Listed, Failure> {
     let start = answer.iter().position(|byte| !byte.is_ascii_whitespace());
     match start.map(|start| answer[start]) {
         None => return Err(malformed("the answer is empty, where at least `[]` is due")),
         Some(b'<') => {
-            return Err(malformed(&format!("a web page came where JSON is due: `{}`", excerpt(answer, 0))));
+            let page = format!("a web page came where JSON is due: `{}`", excerpt(answer, 0));
+            return Err(Failure::new(Class::Html, page));
         }
         Some(_) => {}
     }
@@ -60,7 +62,7 @@ fn malformed(why: &str) -> Failure {
 
 /// Sorts by key and keeps one file of each: the first by URL, so that the order of the answer does not matter.
 fn fold(mut listed: Listed) -> Listed {
-    listed.files.sort_unstable_by(|a, b| (&a.key, &a.url, a.time).cmp(&(&b.key, &b.url, b.time)));
+    listed.files.sort_unstable_by(|a, b| (&a.key, &a.url, a.time, a.bytes).cmp(&(&b.key, &b.url, b.time, b.bytes)));
     let before = listed.files.len();
     listed.files.dedup_by(|later, first| later.key == first.key);
     listed.duplicates = (before - listed.files.len()) as u64;
@@ -163,6 +165,8 @@ impl Reading<'_> {
         };
         let segment = item.segment.as_ref().map(named).transpose()?;
         let harpnum = item.harpnum.map(|harpnum| harpnum.0);
+        let length = |Whole(size)| u64::try_from(size).map_err(|_| format!("`size` is {size}, which is no length"));
+        let bytes = item.size.map(length).transpose()?;
         let key = address.bare_path().to_owned();
         let facts = Facts {
             file: &key,
@@ -183,7 +187,7 @@ impl Reading<'_> {
                 harpnum,
                 segment,
                 wavelength: None,
-                bytes: None,
+                bytes,
             });
         } else {
             self.listed.left_out += 1;

@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Unexpec
 
 /// An item of v1 (`url`, `date_obs`), or of v2 and v3 (`urls`, `date__obs` and more). Other fields are passed over.
 ///
-/// `sunhaul serve` adds to v1 what the files of a folder tell: the fields of v3, and `segment`.
+/// `sunhaul serve` adds to v1 what the files of a folder tell: the fields of v3, `segment`, and `size` in bytes.
 #[derive(Debug, Default)]
 pub(super) struct Item<'a> {
     pub(super) url: Option<Text<'a>>,
@@ -22,6 +22,7 @@ pub(super) struct Item<'a> {
     pub(super) quality: Option<Whole>,
     pub(super) wavelnth: Option<Whole>,
     pub(super) segment: Option<Text<'a>>,
+    pub(super) size: Option<Whole>,
 }
 
 /// A string, borrowed where the JSON allows it.
@@ -63,6 +64,7 @@ impl<'de> Visitor<'de> for Fields {
                 "quality" => once("quality", &mut item.quality, &mut map)?,
                 "wavelnth" => once("wavelnth", &mut item.wavelnth, &mut map)?,
                 "segment" => once("segment", &mut item.segment, &mut map)?,
+                "size" => once("size", &mut item.size, &mut map)?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }

@@ -150,6 +150,24 @@ fn l_01_l_02_l_03_l_11_order_repeats_and_other_days_change_nothing() {
 }
 
 #[test]
+fn l_09_a_size_is_taken_where_a_file_alone_has_one_and_must_be_a_length() {
+    let one = |size: &str| {
+        let item = format!(r#"[{{"url":"http://a/HMI/s/x","date_obs":"2015-12-11T01:00:00Z","size":{size}}}]"#);
+        read_as("s", &item, "2015-12-11", Filters::default()).map(|listed| listed.files[0].bytes)
+    };
+    for (size, bytes) in [("0", Some(0)), ("576000", Some(576_000)), ("2880.0", Some(2880)), ("null", None)] {
+        assert_eq!(one(size).unwrap(), bytes, "{size}");
+    }
+    for wrong in ["-1", "1.5", "\"576000\"", "[1]", "18446744073709551615"] {
+        assert_eq!(one(wrong).unwrap_err().class, Class::ListingMalformed, "{wrong}");
+    }
+    let record = r#"[{"urls":["http://a/HMI/hmi.s/1/Br.fits","http://a/HMI/hmi.s/1/Bp.fits"],
+                      "date__obs":"2015-12-11T01:00:00Z","size":576000}]"#;
+    let listed = read_as("hmi.s", record, "2015-12-11", Filters::default()).unwrap();
+    assert!(listed.files.len() == 2 && listed.files.iter().all(|file| file.bytes.is_none()), "a record's is no file's");
+}
+
+#[test]
 fn a_partial_day_s_window_cuts_half_open() {
     let at = |text: &str| text.parse().unwrap();
     let window = crate::day::Window { start: at("2015-12-11T18:22:08.799999"), end: at("2015-12-11T18:46:08.799999") };
@@ -220,7 +238,8 @@ fn cadence_keeps_whole_multiples_and_is_refused_where_no_slot_is_known() {
 
 #[test]
 fn l_07_l_12_l_13_what_is_no_listing_says_where_it_goes_wrong() {
-    assert!(malformed("<!DOCTYPE html><title>Log in</title>").contains("a web page"));
+    let page = read_as("s", " <!DOCTYPE html><title>Log in</title>", "2015-12-11", Filters::default()).unwrap_err();
+    assert_eq!(page.class, Class::Html, "{page}");
     assert!(malformed("").contains("empty"));
     let cut = malformed(&V3[..200]);
     assert!(cut.contains("(byte 199, near `"), "{cut}");

@@ -4,22 +4,31 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use sunhaul::archive::journal_paths;
+use sunhaul::archive::{journal_of, journal_paths};
 use sunhaul::digest::Digest;
 use sunhaul_fuzz::assert_stays_below_the_root;
 
-// Lines go in as they are; lines that begin with one of `FKPVRDUELJ` stand for whole entries, so that runs of them are
-// soon found.
+// Lines get their checks, without which nothing would be read of them. Those that begin with one of `FKPVRDUELJ` stand for
+// whole entries, so that runs of them are soon found; what follows a NUL goes in as it is, behind all others.
 fuzz_target!(|data: &[u8]| {
     let spec = Digest::of(b"spec");
-    let mut journal = Vec::new();
-    for line in data.split_inclusive(|byte| *byte == b'\n') {
-        match entry(line) {
-            Some(entry) => journal.extend(entry.into_bytes()),
-            None => journal.extend(line),
-        }
+    let (data, raw) =
+        data.iter().position(|byte| *byte == 0).map_or((data, &data[..0]), |at| (&data[..at], &data[at + 1..]));
+    let lines = data.split(|byte| *byte == b'\n');
+    let objects: Vec<Vec<u8>> =
+        lines.map(|line| entry(line).map_or_else(|| line.to_vec(), String::into_bytes)).collect();
+    let mut journal = journal_of(objects.iter().map(Vec::as_slice));
+    let believed = journal_paths(Path::new("j"), &journal, spec);
+    if let Some(first) = journal.first_mut() {
+        // Nothing holds when the first line was edited.
+        *first ^= 1;
+        assert!(journal_paths(Path::new("j"), &journal, spec).is_empty());
+        journal[0] ^= 1;
     }
+    journal.extend(raw);
+    // The head of a newer version is told apart whatever its check is, and refuses all.
     let paths = journal_paths(Path::new("j"), &journal, spec);
+    assert!(paths == believed || paths.is_empty(), "a line without a check tells something");
     for path in &paths {
         assert_stays_below_the_root(path);
     }
@@ -57,5 +66,5 @@ fn entry(line: &[u8]) -> Option<String> {
         }
         _ => return None,
     };
-    Some(entry + "\n")
+    Some(entry)
 }

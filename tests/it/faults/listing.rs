@@ -70,6 +70,13 @@ fn fails(answer: &Answer, status: i32, class: &str, asked: usize) -> String {
     failures[0]["message"].as_str().expect("a message").to_owned()
 }
 
+/// The same item, and how long the file is said to be.
+fn sized(name: &str, time: &str, size: impl Into<Value>) -> Value {
+    let mut item = item(name, time);
+    item["size"] = size.into();
+    item
+}
+
 #[test]
 fn l_01_items_listed_twice_are_fetched_once_and_counted() {
     let a = item("a", "2015-12-11T18:22:08.8Z");
@@ -128,9 +135,9 @@ fn l_06_an_empty_day_is_not_sealed_by_one_look() {
 
 #[test]
 fn l_07_a_web_page_is_no_listing() {
-    let message = fails(&Answer::html(), 1, "listing-malformed", 2);
+    let message = fails(&Answer::html(), 4, "html", 2);
     assert!(message.contains("web page"), "{message}");
-    fails(&Answer::html().header("Content-Type", "application/json"), 1, "listing-malformed", 2);
+    fails(&Answer::html().header("Content-Type", "application/json"), 4, "html", 2);
 }
 
 #[test]
@@ -140,6 +147,50 @@ fn l_08_a_listing_over_the_cap_is_not_read_to_its_end() {
     fails(&told.ending(Ending::Stall(1)), 1, "listing-too-large", 1);
     let endless = Answer::text("application/json", &item).chunked().ending(Ending::Endless);
     fails(&endless, 1, "listing-too-large", 1);
+}
+
+#[test]
+fn l_09_a_file_of_another_size_than_the_listing_says_gets_no_name() {
+    let time = "2015-12-11T18:22:08.8Z";
+    let body = fits(1, 20, time);
+    let right = body.len();
+    let whole = || Answer::file(body.clone()).named("a.fits");
+    for answer in [whole(), whole().chunked(), whole().until_close()] {
+        for wrong in [right - 2880, right + 2880, 0, 1 << 50] {
+            let server = Server::start();
+            server.script(&format!("/HMI/{SERIES}/a"), [answer.clone()]);
+            server.script(LISTING, [Answer::json(&json!([sized("a", time, wrong)]))]);
+            let lab = lab_for(&server, 1, "");
+            let (code, report) = (lab.run().start().done_any().code, lab.json("report.json"));
+            let class = report["failures"][0]["class"].as_str().expect("a class");
+            // Without a length of its own, a body is cut or too long by the listing's word.
+            let is_told = ["size", "truncated", "too-long"].contains(&class);
+            assert!(is_told && (code == 1 || class == "truncated"), "{wrong}, exit {code}: {report:#}");
+            assert!(lab.files("data").is_empty() && lab.days("data").is_empty(), "{wrong}");
+            server.script(LISTING, [Answer::json(&json!([sized("a", time, right)]))]);
+            lab.report(0);
+            assert_eq!(lab.proved("data").len(), 1);
+        }
+    }
+    let server = service(&["a"]);
+    server.script(LISTING, [Answer::json(&json!([sized("a", time, right - 1)]))]);
+    let failure = &lab_for(&server, 2, "").report(1)["failures"][0];
+    assert_eq!((&failure["class"], &failure["attempts"]), (&"size".into(), &2.into()), "{failure:#}");
+    for no_size in [json!(-1), json!("576000"), json!(1.5)] {
+        fails(&Answer::json(&json!([sized("a", time, no_size)])), 1, "listing-malformed", 2);
+    }
+}
+
+#[test]
+fn l_09_d_01_sizes_beyond_what_is_free_are_told_before_anything_is_fetched() {
+    let time = "2015-12-11T18:22:08.8Z";
+    let server = service(&["a"]);
+    server.script(LISTING, [Answer::json(&json!([sized("a", time, 1_u64 << 60)]))]);
+    let lab = lab_for(&server, 1, "");
+    let told = lab.run().status(1).stderr_has("2015-12-11: 1152921504606846976 bytes are listed").done();
+    assert!(told.stderr.contains("free in `data`"), "{}", told.stderr);
+    let plan = lab.sunhaul(&["plan", "--list", "job.yaml"]).stdout_has("1.0 EiB").stdout_has("not enough").chatty();
+    plan.done();
 }
 
 #[test]

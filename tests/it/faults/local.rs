@@ -219,8 +219,17 @@ fn d_10_what_a_newer_version_wrote_is_left_alone_and_told() {
 #[test]
 fn d_10_a_journal_that_was_cut_or_edited_loses_no_file() {
     let mut edits = EDITS.to_vec();
-    edits.push(("of another boot", |text| text.replace("\"boot_id\":\"", "\"boot_id\":\"0").into_bytes()));
+    edits.push(("another boot's name", |text| text.replace("\"boot_id\":\"", "\"boot_id\":\"0").into_bytes()));
     edits.push(("a path that leaves", |text| text.replace("sharp_720s/2015", "../harp_720s/2015").into_bytes()));
+    edits.push(("another hash", |text| {
+        let at = text.find("\"sha256\":\"").expect("a hash") + 10;
+        let other = if &text[at..=at] == "0" { "1" } else { "0" };
+        [&text[..at], other, &text[at + 1..]].concat().into_bytes()
+    }));
+    edits.push(("without its checks", |text| {
+        let plain = |line: &str| line.split(",\"check\":").next().expect("a line").to_owned() + "}\n";
+        text.lines().map(plain).collect::<String>().into_bytes()
+    }));
     for (what, edit) in edits {
         let (files, server, lab) = broken_off();
         let text = String::from_utf8(lab.read(JOURNAL)).expect("text");
@@ -228,9 +237,11 @@ fn d_10_a_journal_that_was_cut_or_edited_loses_no_file() {
         lab.write(JOURNAL, edit(&text));
         let told = lab.run().done().stderr;
         let report = lab.json("report.json");
-        // A line that a crash cut is nothing to speak of.
-        let is_odd = ["junk in between", "JSON of something else"].contains(&what);
-        assert!(!is_odd || told.contains("2015-12-11.jsonl"), "{what}: {told}");
+        // What a crash may leave is nothing to speak of.
+        let is_plain =
+            what == "empty" || what.starts_with("cut in") || ["without its last line", "junk"].contains(&what);
+        assert!(is_plain || told.contains("damaged or edited"), "{what}: {told}");
+        assert!(is_plain || told.contains("2015-12-11.jsonl"), "{what}: {told}");
         are_right(&lab, &files);
         // The file is known by the journal, or fetched again and found to be there.
         let totals = &report["totals"]["files"];

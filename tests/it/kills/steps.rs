@@ -6,20 +6,34 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use sunhaul::digest::Digest;
 
-use crate::lab::{DayRecord, Item, Job, Lab, Server, Steps, fits};
-
-const DAY: &str = "2015-12-11";
+use crate::lab::{Answer, DayRecord, Item, Job, Lab, Server, Steps, fits};
 
 /// A file that is held without a name until it is whole, and one that is a part meanwhile.
+const FILES: [(&str, usize, &str); 2] = [
+    ("sharp_720s_20260111_182208", 60, "2026-01-11T18:22:08.799999Z"),
+    ("sharp_720s_20260111_191808", 800, "2026-01-11T19:18:08.799999Z"),
+];
+
+const DAY: &str = "2026-01-11";
+
+fn job(server: &Server) -> Job {
+    Job::at(&server.url()).range(DAY, "2026-01-12")
+}
+
 fn service() -> Server {
     let server = Server::start();
-    for (name, side, date_obs) in [
-        ("sharp_720s_20151211_182208", 60, "2015-12-11T18:22:08.799999Z"),
-        ("sharp_720s_20151211_191808", 800, "2015-12-11T19:18:08.799999Z"),
-    ] {
+    for (name, side, date_obs) in FILES {
         server.file("sharp_720s", Item::new(name, date_obs), fits(7, side, date_obs));
     }
     server
+}
+
+/// From here on the service gives each file in these forms in turn.
+fn give(server: &Server, forms: impl Fn(usize, &str) -> Vec<Vec<u8>>) {
+    for (name, side, date_obs) in FILES {
+        let answers = forms(side, date_obs).into_iter().map(|body| Answer::file(body).named(&format!("{name}.fits")));
+        server.script(&format!("/HMI/sharp_720s/{name}"), answers);
+    }
 }
 
 /// Paths that may hold these bytes on the way.
@@ -63,6 +77,10 @@ fn sweep(prepare: impl Fn(&Lab), due: &Due, may_stand: &Standing) {
         lab.run().done();
         let Due { files, record } = Due::of(&lab);
         assert_eq!((&files, &record), (&due.files, &due.record), "{told}");
+        for kind in ["journal", "partial"] {
+            let left = lab.tree(&format!("data/.sunhaul/work/{kind}"));
+            assert!(left.is_empty(), "{kind} holds {:?}: {told}", left.keys());
+        }
     }
     for kind in ["openat", "write", "pwrite64", "linkat", "renameat", "renameat2", "unlinkat", "fsync"] {
         assert!(killed_after.iter().any(|step| step.starts_with(kind)), "no kill after `{kind}`: {killed_after:?}");
@@ -89,7 +107,7 @@ fn look(lab: &Lab, may_stand: &Standing, told: &str) {
 #[ignore = "needs strace"]
 fn d_07_a_kill_after_any_step_of_a_fresh_day_is_mended_by_the_next_run() {
     let server = service();
-    let prepare = |lab: &Lab| lab.write("job.yaml", Job::at(&server.url()).yaml());
+    let prepare = |lab: &Lab| lab.write("job.yaml", job(&server).yaml());
     let lab = Lab::new();
     prepare(&lab);
     lab.run().done();
@@ -101,9 +119,8 @@ fn d_07_a_kill_after_any_step_of_a_fresh_day_is_mended_by_the_next_run() {
 #[ignore = "needs strace"]
 fn d_07_a_kill_after_any_step_of_a_day_that_is_done_anew_is_mended_by_the_next_run() {
     let server = service();
-    let manifest = |name| {
-        Job::at(&server.url()).yaml().replace("root: data", &format!("root: data, layout: \"{{series}}/{name}.fits\""))
-    };
+    let manifest =
+        |name| job(&server).yaml().replace("root: data", &format!("root: data, layout: \"{{series}}/{name}.fits\""));
     // One file's hour is the other's minute: what is asked for now belongs where the other file lies.
     let (before, after) = (manifest("{time:%H}"), manifest("{time:%M}"));
     let prepare = |lab: &Lab| {
@@ -117,6 +134,49 @@ fn d_07_a_kill_after_any_step_of_a_day_that_is_done_anew_is_mended_by_the_next_r
     lab.run().done();
     let due = Due::of(&lab);
     assert!(lab.tree("data/.sunhaul/work/retired").len() == 2, "one file is displaced, another is no longer asked for");
+    may_stand.extend(due.files.clone());
+    sweep(prepare, &due, &may_stand);
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn d_07_a_kill_after_any_step_of_a_day_whose_bodies_go_to_quarantine_first_is_mended_by_the_next_run() {
+    let server = service();
+    let prepare = |lab: &Lab| {
+        give(&server, |side, date_obs| {
+            let good = fits(7, side, date_obs);
+            let mut bad = good.clone();
+            let last = bad.len() - 2880;
+            bad[last] ^= 1;
+            vec![bad, good]
+        });
+        lab.write("job.yaml", job(&server).yaml());
+    };
+    let lab = Lab::new();
+    prepare(&lab);
+    lab.run().done();
+    assert_eq!(lab.tree("data/.sunhaul/work/quarantine").len(), 4, "two bodies, and the reasons");
+    let due = Due::of(&lab);
+    sweep(prepare, &due, &due.files.clone().into_iter().collect());
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn d_07_a_kill_after_any_step_of_a_provisional_day_that_changed_upstream_is_mended_by_the_next_run() {
+    let server = service();
+    let prepare = |lab: &Lab| {
+        give(&server, |side, date_obs| vec![fits(7, side, date_obs)]);
+        lab.write("job.yaml", job(&server).more("settle: 3650d").yaml());
+        lab.run().done();
+        give(&server, |side, date_obs| vec![fits(8, side, date_obs)]);
+    };
+    let lab = Lab::new();
+    prepare(&lab);
+    let mut may_stand: Standing = lab.files("data").into_iter().collect();
+    lab.run().done();
+    let due = Due::of(&lab);
+    assert_eq!(due.record.header["state"], "provisional");
+    assert_eq!(lab.tree("data/.sunhaul/work/retired").len(), 2, "both files are displaced");
     may_stand.extend(due.files.clone());
     sweep(prepare, &due, &may_stand);
 }

@@ -75,13 +75,40 @@ fn d_09_a_record_gets_its_name_when_all_that_it_names_is_on_stable_storage() {
 #[test]
 #[ignore = "needs strace and the right to mount"]
 fn d_09_where_one_call_does_not_sync_all_each_file_and_directory_is_synced() {
-    let script = "mkdir over data && mount -t tmpfs none over && mkdir over/lower over/upper over/work &&
-                  mount -t overlay -o lowerdir=over/lower,upperdir=over/upper,workdir=over/work none data && \"$@\"";
-    let calls = run_traced(&["/usr/bin/unshare", "--mount", "/bin/sh", "-c", script, "mount"]);
+    let script = format!("{OVERLAY} && \"$@\"");
+    let calls = run_traced(&["/usr/bin/unshare", "--mount", "/bin/sh", "-c", &script, "mount"]);
     assert!(all(&calls, "syncfs", "").is_empty(), "an overlay is synced file by file");
     for day in DAYS {
         let named = the_record_is_durable(&calls, day);
         assert!(each_is_synced(&calls, day, named));
+    }
+}
+
+/// Mounts an overlay as `data`, which is synced file by file.
+const OVERLAY: &str = "mkdir over data && mount -t tmpfs none over && mkdir over/lower over/upper over/work &&
+    mount -t overlay -o lowerdir=over/lower,upperdir=over/upper,workdir=over/work none data";
+
+#[test]
+#[ignore = "needs strace and the right to mount"]
+fn d_09_what_a_day_no_longer_asks_for_has_moved_for_good_when_its_record_gets_its_name() {
+    let server = service();
+    for mount in ["true", OVERLAY] {
+        let lab = Lab::new();
+        lab.write("before.yaml", job(&server).replace("root: data", "root: data, layout: \"{series}/old/{file}\""));
+        lab.write("job.yaml", job(&server));
+        let script = format!("{mount} && {} run before.yaml && \"$@\"", env!("CARGO_BIN_EXE_sunhaul"));
+        let by = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", &script, "mount"];
+        let calls = lab.traced_by(&by, &["run", "job.yaml"]);
+        for day in DAYS {
+            let named = the_record_is_durable(&calls, day);
+            let moved = all(&calls, "renameat2", &format!("/retired/{SERIES}/{day}>"));
+            assert!(!moved.is_empty(), "{day}: nothing is retired");
+            let last = moved.last().expect("a move");
+            let is_synced = |name, path: &str| is_between(&calls, name, path, last, named);
+            let each = [format!("/retired/{SERIES}/{day}>"), format!("/data/{SERIES}/old>")];
+            assert!(is_synced("syncfs", "/data>") || each.iter().all(|folder| is_synced("fsync", folder)), "{day}");
+            assert_eq!(all(&calls, "syncfs", "").is_empty(), mount == OVERLAY);
+        }
     }
 }
 
