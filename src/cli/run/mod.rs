@@ -21,6 +21,7 @@ use super::sources::Sources;
 use super::{Exit, Result, Shell, job, planning};
 use crate::manifest::Manifest;
 use crate::net::Net;
+pub(super) use one::{Errand, run as one};
 use report_file::ReportFile;
 pub(super) use report_file::settled;
 
@@ -69,33 +70,53 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
             .into());
     }
     let report = args.report.as_deref().map(ReportFile::new).transpose()?;
-    job::runtime()?.block_on(each(jobs, args, report.as_ref(), shell))
+    job::runtime()?.block_on(each(jobs, args, report, shell))
 }
 
 /// What the jobs of one command share.
-struct Shared<'a> {
-    args: &'a Args,
-    report: Option<&'a ReportFile>,
+pub(super) struct Shared<'a> {
+    report: Option<ReportFile>,
     shell: &'a Shell,
     net: Net,
     sources: Sources,
     stop: CancellationToken,
 }
 
-async fn each(jobs: Vec<Manifest>, args: &Args, report: Option<&ReportFile>, shell: &Shell) -> Result<Exit> {
-    let stop = CancellationToken::new();
-    tokio::spawn(Signals::catch()?.cancel(stop.clone(), shell.screen.clone()));
-    tokio::spawn(signals::let_go_of_bars(shell.screen.clone()));
-    let mut shared = Shared { args, report, shell, net: Net::new(), sources: Sources::default(), stop };
+impl Shared<'_> {
+    /// Opened; from here on a signal stops the work.
+    ///
+    /// # Errors
+    /// When the system lets no signal be caught.
+    pub(super) fn open(shell: &Shell, report: Option<ReportFile>) -> Result<Shared<'_>> {
+        let stop = CancellationToken::new();
+        tokio::spawn(Signals::catch()?.cancel(stop.clone(), shell.screen.clone()));
+        tokio::spawn(signals::let_go_of_bars(shell.screen.clone()));
+        Ok(Shared { report, shell, net: Net::new(), sources: Sources::default(), stop })
+    }
+
+    /// Ends what was started for the jobs.
+    pub(super) async fn close(self) {
+        self.sources.close().await;
+    }
+}
+
+async fn each(jobs: Vec<Manifest>, args: &Args, report: Option<ReportFile>, shell: &Shell) -> Result<Exit> {
+    let mut shared = Shared::open(shell, report)?;
     let mut worst = Exit::Complete;
     for job in jobs {
         if shared.stop.is_cancelled() {
             worst = worst.max(Exit::Interrupted);
             break;
         }
-        let ended = one::run(job, &mut shared).await.unwrap_or_else(|error| problem::tell(&error, shell));
+        let ended = one_job(job, args, &mut shared).await.unwrap_or_else(|error| problem::tell(&error, shell));
         worst = worst.max(ended);
     }
-    shared.sources.close().await;
+    shared.close().await;
     Ok(worst)
+}
+
+async fn one_job(job: Manifest, args: &Args, shared: &mut Shared<'_>) -> Result<Exit> {
+    let started = now();
+    let work = planning::work(&job, planning::plan(&job, &args.selection, started)?, args.check)?;
+    Ok(one::run(job, Errand { started, work }, shared).await?.exit)
 }

@@ -1,34 +1,61 @@
-//! One job of `sunhaul run`: planned, executed, reported.
+//! One run of a job: executed, followed, reported. Every command that fetches goes through here.
+//!
+//! What it does not do: choose the days.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::follow::{Follower, Saved};
 use crate::archive::Archive;
 use crate::cli::clock::{now, run_id};
-use crate::cli::{Exit, Result, planning, problem};
+use crate::cli::planning::Work;
+use crate::cli::{Exit, Result, problem};
 use crate::manifest::{Manifest, SeriesId};
 use crate::report::model::{Job, RunResult};
 use crate::report::terminal::{Progress, Summary, summary};
-use crate::report::{Collector, Ends, Log};
+use crate::report::{Collector, Ends, Log, Report};
 use crate::run::event::{Event, Observer as _};
 use crate::run::{self, Order, Outcome};
 
 /// How long after an empty listing the second look is taken.
 const SECOND_LOOK: Duration = Duration::from_secs(30);
 
-pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> {
+/// What a run is to do.
+#[derive(Debug)]
+pub(in crate::cli) struct Errand {
+    /// When it was planned.
+    pub(in crate::cli) started: DateTime<Utc>,
+    /// The days.
+    pub(in crate::cli) work: Work,
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub(in crate::cli) struct Ran {
+    /// How.
+    pub(in crate::cli) exit: Exit,
+    /// Its report.
+    pub(in crate::cli) report: Report,
+    /// Where that lies.
+    pub(in crate::cli) saved: PathBuf,
+}
+
+/// Does what an errand asks of a job.
+///
+/// # Errors
+/// When nothing could be begun, or the report cannot be written.
+pub(in crate::cli) async fn run(job: Manifest, errand: Errand, shared: &mut Shared<'_>) -> Result<Ran> {
+    let Errand { started, work: planned } = errand;
     let shell = shared.shell;
     shared.net = shared.net.next_run();
-    let started = now();
     let id = run_id(started);
-    let planned = planning::work(&job, planning::plan(&job, &shared.args.selection, started)?, shared.args.check)?;
     let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?);
     let about = Job {
         name: job.name.clone(),
@@ -44,7 +71,7 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
         archive: archive.clone(),
         net: shared.net.clone(),
         run: id.clone(),
-        report: shared.report.cloned(),
+        report: shared.report.clone(),
     });
     // A report that cannot be written is told before anything is fetched.
     follower.save(follower.collector.snapshot(), Saved::Meanwhile).await?;
@@ -90,16 +117,16 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
     if let Some(log) = &follower.log {
         log.ended(&report);
     }
-    let path = Archive::runs_path(&root).join(format!("{}.json", report.run.id));
-    let told = Summary { report: &report, root: &root, saved: &path, again: &again };
+    let saved = Archive::runs_path(&root).join(format!("{}.json", report.run.id));
+    let told = Summary { report: &report, root: &root, saved: &saved, again: &again };
     let words = summary(&told, shell.verbosity, shell.screen.paint);
-    let saved = follower.save(report, Saved::AtTheEnd).await;
+    let written = follower.save(report.clone(), Saved::AtTheEnd).await;
     if let (Ok(_), Some(words), None) = (&result, words, &follower.log) {
         shell.screen.line(&words);
     }
     result?;
-    saved?;
-    Ok(exit)
+    written?;
+    Ok(Ran { exit, report, saved })
 }
 
 /// Executes an order while the report is kept fresh and the bars are drawn.

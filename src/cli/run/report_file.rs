@@ -17,7 +17,7 @@ use crate::untrusted::escape;
 
 /// Where a report goes besides the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ReportFile {
+pub(in crate::cli) enum ReportFile {
     /// Standard output, once, at the end.
     Stdout,
     /// A pipe or a device: once, at the end.
