@@ -9,7 +9,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use super::{check, clean, completions, plan, run, schema, serve, status};
+use super::{check, clean, completions, plan, run, schema, serve, status, verify};
 
 /// Turns job manifests into verified archives of solar data.
 #[derive(Debug, Parser)]
@@ -104,6 +104,7 @@ pub(super) enum Command {
     Plan(plan::Args),
     Run(run::Args),
     Status(status::Args),
+    Verify(verify::Args),
     Serve(serve::Args),
     Clean(clean::Args),
     Schema(schema::Args),
@@ -151,7 +152,7 @@ mod tests {
     #[test]
     fn options_of_later_days_are_refused() {
         for line in
-            ["run job.yaml --locked", "run job.yaml --frozen", "run job.yaml --new-only", "init", "verify job.yaml"]
+            ["run job.yaml --locked", "run job.yaml --frozen", "run job.yaml --new-only", "init", "lock job.yaml"]
         {
             let words = std::iter::once("sunhaul").chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

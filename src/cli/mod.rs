@@ -24,6 +24,7 @@ mod sources;
 mod status;
 mod stdout;
 mod table;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -36,7 +37,7 @@ use args::{Cli, Command, LogFormat};
 pub use exit::Exit;
 
 /// What every command gives: how it ended, or why it failed.
-type Result<T> = anyhow::Result<T>;
+type Result<T, E = anyhow::Error> = anyhow::Result<T, E>;
 
 /// What every command gets.
 struct Shell {
@@ -72,6 +73,7 @@ fn execute(command: Command, shell: &Shell) -> Result<Exit> {
         Command::Plan(args) => plan::run(&args, shell),
         Command::Run(args) => run::run(&args, shell),
         Command::Status(args) => status::run(&args, shell),
+        Command::Verify(args) => verify::run(&args, shell),
         Command::Serve(args) => serve::run(&args, shell),
         Command::Clean(args) => clean::run(&args, shell),
         Command::Schema(args) => schema::run(&args),

@@ -27,3 +27,4 @@ mod shown; // what a server says, and how little it does to whoever reads it
 mod terminal; // bars: right at any width, and gone at the end
 mod torture; // each step that touches files or sockets fails once
 mod tutorial; // the old service's client against `sunhaul serve`
+mod verify; // an archive held against its records, and repaired
