@@ -1,16 +1,19 @@
-//! FITS files: what their bytes prove, and the few keywords that say what they are.
+//! FITS files: what their bytes prove, and the few keywords and names that say what they are.
 //!
-//! [`Check`] reads a file once, while it streams by; [`Keywords`] reads headers alone. What it does not do: decode
-//! pixels, or repair anything.
+//! [`Check`] reads a file once, while it streams by; [`Keywords`] reads headers alone, and [`Identity`] adds what the
+//! name tells. What it does not do: decode pixels, or repair anything.
 
 mod check;
 mod header;
+mod identity;
 mod keywords;
+pub mod name;
 mod sum;
 #[cfg(test)]
 mod tests;
 
 pub use check::Check;
+pub use identity::Identity;
 pub use keywords::Keywords;
 
 use crate::failure::{Class, Failure};
