@@ -2,6 +2,8 @@
 //!
 //! What it does not do: read a clock, or turn one scale into another to relabel data.
 
+pub mod tai;
+
 use std::fmt;
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};

@@ -96,8 +96,8 @@ pub struct DayWork {
 
 impl Archive {
     /// The digest of a regular file below the root; `None` when there is none.
-    fn hash(&self, path: &str) -> Result<Option<Digest>, Error> {
-        let digest = self.open_plain(path)?.map(digest_of).transpose();
+    pub(super) fn hash(&self, path: &str) -> Result<Option<Digest>, Error> {
+        let digest = self.open_plain(path)?.map(|file| digest_of(file, &mut vec![0; 256 * 1024])).transpose();
         digest.map_err(|e| Error::storage("read", self.tree.path(path), e))
     }
 
@@ -120,13 +120,15 @@ fn days(series: &SeriesId) -> String {
     format!("{}/days/{series}", super::STATE)
 }
 
-fn digest_of(mut file: File) -> std::io::Result<Digest> {
+/// The digest of a file from where it stands, read in pieces as long as the buffer.
+pub(super) fn digest_of(mut file: File, buffer: &mut [u8]) -> std::io::Result<Digest> {
     let mut hasher = Hasher::default();
-    let mut buffer = vec![0; 256 * 1024];
     loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hasher.finish()),
-            n => hasher.update(&buffer[..n]),
+        match file.read(buffer) {
+            Ok(0) => return Ok(hasher.finish()),
+            Ok(n) => hasher.update(&buffer[..n]),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
         }
     }
 }

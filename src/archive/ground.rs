@@ -49,6 +49,8 @@ struct Line<'a> {
     file: Option<Box<Line<'a>>>,
     #[serde(borrow)]
     kept: Option<Box<Line<'a>>>,
+    #[serde(borrow)]
+    retire: Option<Box<Line<'a>>>,
 }
 
 impl Archive {
@@ -128,34 +130,51 @@ fn look_into(
     asked: &HashMap<String, &String>,
     owners: &mut HashMap<String, Owner>,
 ) -> Result<(), Error> {
+    names(path, |named, sha256| {
+        // A line without a hash claims no bytes.
+        if sha256.is_some()
+            && let Some(path) = asked.get(&folded(named))
+        {
+            owners.insert((*path).clone(), Owner { day: day.to_owned(), sha256 });
+        }
+    })?;
+    Ok(())
+}
+
+/// Every path that a line of a record or journal names, with the bytes that it says are there. What cannot be read names
+/// nothing, and neither does a file that is gone: a journal whose day was sealed meanwhile. True when every line could be
+/// read.
+pub(super) fn names(path: &Path, mut told: impl FnMut(&str, Option<Digest>)) -> Result<bool, Error> {
     let failed = |e| Error::storage("read", path, e);
     let mut lines = match File::open(path) {
         Ok(file) => BufReader::with_capacity(64 * 1024, file),
-        // Sealed meanwhile: its record is read next.
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(true),
         Err(e) => return Err(failed(e)),
     };
+    let mut is_whole = true;
     let mut raw = Vec::new();
     loop {
         raw.clear();
         if lines.read_until(b'\n', &mut raw).map_err(failed)? == 0 {
-            return Ok(());
+            return Ok(is_whole);
         }
-        // What cannot be read names nothing.
-        let Ok(line) = serde_json::from_slice::<Line<'_>>(&raw) else { continue };
-        let Line { path: Some(named), sha256: Some(sha256), .. } = (match line {
-            Line { file: Some(inner), .. } | Line { kept: Some(inner), .. } => *inner,
-            own => own,
-        }) else {
+        let Ok(line) = serde_json::from_slice::<Line<'_>>(&raw) else {
+            is_whole = false;
             continue;
         };
-        if let Some(path) = asked.get(&folded(&named)) {
-            owners.insert((*path).clone(), Owner { day: day.to_owned(), sha256: Some(sha256) });
+        let line = match line {
+            Line { file: Some(inner), .. } | Line { kept: Some(inner), .. } | Line { retire: Some(inner), .. } => {
+                *inner
+            }
+            own => own,
+        };
+        if let Some(named) = line.path {
+            told(&named, line.sha256);
         }
     }
 }
 
-fn entries(folder: &Path) -> Result<Vec<std::path::PathBuf>, Error> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<std::path::PathBuf>, Error> {
     let failed = |e| Error::storage("look into", folder, e);
     match std::fs::read_dir(folder) {
         Ok(entries) => entries.map(|entry| entry.map(|e| e.path()).map_err(failed)).collect(),

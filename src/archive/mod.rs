@@ -3,6 +3,7 @@
 //! `days` and `runs` are the archive; `work` is local, and removing it between runs loses unfinished work only.
 //! What it does not do: decide what is fetched, or talk to anyone.
 
+mod audit;
 mod clean;
 mod day;
 mod durable;
@@ -14,7 +15,9 @@ mod name;
 mod part;
 mod quarantine;
 mod record;
+mod repair;
 mod staged;
+mod stray;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -23,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 
+pub use audit::{Depth, Expected, Fault, Finding, Found};
 pub use clean::Cleaned;
 pub use day::{DayWork, Opened, Prior, Published, SealAs, Standing};
 pub use error::Error;
@@ -33,6 +37,7 @@ pub use part::{Part, Validators};
 pub(crate) use record::line;
 pub use record::{ACCEPTED, DayHeader, DayRecord, FileLine, Lasting, State, schema as day_schema};
 pub use staged::Staged;
+pub use stray::Stray;
 
 use crate::manifest::{LockMode, SeriesId};
 use tree::Tree;

@@ -102,6 +102,19 @@ impl Tree {
         Ok(Some(current))
     }
 
+    /// Enters a directory below the root, making nothing; `None` where none is, or a symlink stands on the way.
+    pub(super) fn find(&self, relative: &str) -> Result<Option<OwnedFd>, Error> {
+        let mut current = self.root_anew()?;
+        for component in relative.split('/').filter(|c| !c.is_empty()) {
+            current = match self.enter(&current, component) {
+                Ok(next) => next,
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+                Err(e) => return Err(Error::storage("enter the directory", self.path(relative), e.into())),
+            };
+        }
+        Ok(Some(current))
+    }
+
     /// Removes an empty directory below the root. One that is not empty, or not there, stays as it is.
     pub(super) fn prune(&self, relative: &str) {
         let _ = fs::unlinkat(&*self.root, relative, AtFlags::REMOVEDIR);

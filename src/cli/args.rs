@@ -9,7 +9,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use super::{check, clean, completions, export, lock, plan, run, schema, serve, status, update};
+use super::{check, clean, completions, export, lock, plan, run, schema, serve, status, update, verify};
 
 /// Turns job manifests into verified archives of solar data.
 #[derive(Debug, Parser)]
@@ -107,6 +107,7 @@ pub(super) enum Command {
     Update(update::Args),
     Lock(lock::Args),
     Export(export::Args),
+    Verify(verify::Args),
     Serve(serve::Args),
     Clean(clean::Args),
     Schema(schema::Args),
@@ -153,7 +154,7 @@ mod tests {
 
     #[test]
     fn options_of_later_days_are_refused() {
-        for line in ["init", "verify job.yaml"] {
+        for line in ["init", "mirror job.yaml"] {
             let words = std::iter::once("sunhaul").chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_err(), "{line}");
         }

@@ -29,6 +29,7 @@ mod status;
 mod stdout;
 mod table;
 mod update;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -41,7 +42,7 @@ use args::{Cli, Command, LogFormat};
 pub use exit::Exit;
 
 /// What every command gives: how it ended, or why it failed.
-type Result<T> = anyhow::Result<T>;
+type Result<T, E = anyhow::Error> = anyhow::Result<T, E>;
 
 /// What every command gets.
 struct Shell {
@@ -80,6 +81,7 @@ fn execute(command: Command, shell: &Shell) -> Result<Exit> {
         Command::Update(args) => update::run(&args, shell),
         Command::Lock(args) => lock::run(&args, shell),
         Command::Export(args) => export::run(&args, shell),
+        Command::Verify(args) => verify::run(&args, shell),
         Command::Serve(args) => serve::run(&args, shell),
         Command::Clean(args) => clean::run(&args, shell),
         Command::Schema(args) => schema::run(&args),

@@ -17,6 +17,11 @@ pub(super) struct Selection {
 }
 
 impl Selection {
+    /// True when nothing of the job is left out.
+    pub(super) fn is_everything(&self) -> bool {
+        self.series.is_empty() && self.range.is_none()
+    }
+
     /// The same, for the planner.
     pub(super) fn resolve(&self) -> plan::Selection {
         plan::Selection { series: self.series.clone(), range: self.range.clone() }

@@ -1,12 +1,14 @@
-//! FITS files: what their bytes prove, and the few keywords that say what they are.
+//! FITS files: what their bytes prove, and the few keywords and names that say what they are.
 //!
-//! [`Check`] reads a file once, while it streams by; [`Keywords`] and [`values`] read headers alone. What it does not do: decode
-//! pixels, or repair anything.
+//! [`Check`] reads a file once, while it streams by; [`Keywords`] and [`values`] read headers alone, and [`Identity`] adds
+//! what the name tells. What it does not do: decode pixels, or repair anything.
 
 mod check;
 mod header;
 mod headers;
+mod identity;
 mod keywords;
+pub mod name;
 mod named;
 mod sum;
 #[cfg(test)]
@@ -14,6 +16,7 @@ mod tests;
 mod units;
 
 pub use check::Check;
+pub use identity::Identity;
 pub use keywords::Keywords;
 pub use named::{Keyword, Value, values};
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::form::{Detail, LockedFile};
 use super::{Error, Lock};
+use crate::archive::DayRecord;
 use crate::digest::Digest;
 use crate::manifest::SeriesId;
 
@@ -88,6 +89,22 @@ impl DayChange {
         }
         let files = |lock: &Lock| lock.files(series, date).map(Option::unwrap_or_default);
         change.compare(old.map_or(Ok(Vec::new()), files)?, files(new)?);
+        Ok(change)
+    }
+
+    /// What a day's record says otherwise than the lock.
+    ///
+    /// # Errors
+    /// As [`Lock::files`].
+    pub fn of_record(lock: &Lock, record: DayRecord, series: &SeriesId, date: NaiveDate) -> Result<DayChange, Error> {
+        let mut change = DayChange::of(series, date);
+        match lock.files(series, date)? {
+            Some(locked) => change.compare(locked, record.files.into_iter().map(LockedFile::of).collect()),
+            None => {
+                let due = lock.day(series, date).map(|row| row.digest.clone()).unwrap_or_default();
+                change.digest = Some([due, record.header.digest]);
+            }
+        }
         Ok(change)
     }
 

@@ -7,44 +7,18 @@ use std::ops::Range;
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
 use crate::day::Window;
+use crate::day::tai::utc;
 
-/// How far TAI is ahead of UTC, in seconds, from each UTC date on; since the records' epoch.
-const TAI_AHEAD: [(NaiveDateTime, i64); 11] = [
-    (midnight(1993, 1, 1), 27),
-    (midnight(1993, 7, 1), 28),
-    (midnight(1994, 7, 1), 29),
-    (midnight(1996, 1, 1), 30),
-    (midnight(1997, 7, 1), 31),
-    (midnight(1999, 1, 1), 32),
-    (midnight(2006, 1, 1), 33),
-    (midnight(2009, 1, 1), 34),
-    (midnight(2012, 7, 1), 35),
-    (midnight(2015, 7, 1), 36),
-    (midnight(2017, 1, 1), 37),
-];
-
-const fn midnight(year: i32, month: u32, day: u32) -> NaiveDateTime {
-    match NaiveDate::from_ymd_opt(year, month, day) {
-        Some(date) => date.and_time(NaiveTime::MIN),
-        None => NaiveDateTime::MIN,
-    }
-}
-
-/// A TAI instant as a UTC label. Within a leap second it is the last label before it, once more.
-#[must_use]
-pub(super) fn utc(tai: NaiveDateTime) -> NaiveDateTime {
-    let ahead = TAI_AHEAD
-        .iter()
-        .rev()
-        .find(|(from, ahead)| tai - TimeDelta::seconds(*ahead) >= *from)
-        .map_or(TAI_AHEAD[0].1, |(_, ahead)| *ahead);
-    tai - TimeDelta::seconds(ahead)
-}
+/// Where slots are counted from, in TAI.
+const EPOCH: NaiveDateTime = match NaiveDate::from_ymd_opt(1993, 1, 1) {
+    Some(date) => date.and_time(NaiveTime::MIN),
+    None => NaiveDateTime::MIN,
+};
 
 /// The number of a slot in TAI on a grid of `step` seconds; `None` beside it.
 #[must_use]
 pub(super) fn index(t_rec: NaiveDateTime, step: u64) -> Option<i64> {
-    let since = t_rec - TAI_AHEAD[0].0;
+    let since = t_rec - EPOCH;
     let step = i64::try_from(step).ok().filter(|step| *step > 0)?;
     let is_on_grid = since.subsec_nanos() == 0 && since.num_seconds() % step == 0;
     is_on_grid.then_some(since.num_seconds() / step)
@@ -69,7 +43,7 @@ impl Slot {
 
     /// `T_REC`: the slot in TAI.
     pub(super) fn t_rec(self) -> NaiveDateTime {
-        TAI_AHEAD[0].0 + TimeDelta::seconds(self.0.saturating_mul(STEP))
+        EPOCH + TimeDelta::seconds(self.0.saturating_mul(STEP))
     }
 
     /// `DATE-OBS`: when the exposure begins, in UTC.
@@ -80,7 +54,7 @@ impl Slot {
     /// The slots from [`Slot::FIRST`] to [`Slot::END`] whose `date_obs` lies in the window.
     pub(super) fn within(window: Window) -> Range<i64> {
         // The smallest and largest offsets there can be only bound the search; `date_obs` decides.
-        let near = |utc: NaiveDateTime| (utc - TAI_AHEAD[0].0).num_seconds().div_euclid(STEP);
+        let near = |utc: NaiveDateTime| (utc - EPOCH).num_seconds().div_euclid(STEP);
         let first = |utc: NaiveDateTime| {
             let mut slot = (near(utc) - 1).clamp(Slot::FIRST.0, Slot::END.0);
             while slot < Slot::END.0 && Slot(slot).date_obs() < utc {
@@ -127,12 +101,5 @@ mod tests {
         let before_the_mission = Slot::within(Window::of_day("2009-01-01".parse().expect("a date")));
         assert!(before_the_mission.is_empty());
         assert!(Slot::within(Window::of_day("2100-01-02".parse().expect("a date"))).is_empty());
-    }
-
-    #[test]
-    fn leap_seconds_shift_utc_from_their_date_on() {
-        assert_eq!(utc(at("2012-07-01T00:00:33")), at("2012-06-30T23:59:59"));
-        assert_eq!(utc(at("2012-07-01T00:00:35")), at("2012-07-01T00:00:00"));
-        assert_eq!(utc(at("2011-02-15T02:00:00")), at("2011-02-15T01:59:26"));
     }
 }

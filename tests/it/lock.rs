@@ -196,6 +196,11 @@ fn an_archive_that_differs_from_the_lock_is_brought_back_to_it() {
     std::fs::rename(lab.path("data"), lab.path("aside")).expect("away");
     std::fs::rename(lab.path("other/data"), lab.path("data")).expect("in its place");
     lab.sunhaul(&["plan", "job.yaml"]).stdout_has("differs: its files are not those of the lock").done();
+    lab.sunhaul(&["verify", "job.yaml"])
+        .status(1)
+        .chatty()
+        .stdout_has("differs    sharp_720s/2015/12/12/sharp_720s_20151212_002208.fits: the lock says sha256")
+        .done();
     let report = lab.report(0);
     assert_eq!((&report["totals"]["files"]["fetched"], &report["totals"]["files"]["replaced"]), (&1.into(), &1.into()));
     assert_eq!((lab.read(LOCK), lab.proved("data")), (lock, files));

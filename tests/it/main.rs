@@ -29,3 +29,4 @@ mod terminal; // bars: right at any width, and gone at the end
 mod torture; // each step that touches files or sockets fails once
 mod tutorial; // the old service's client against `sunhaul serve`
 mod update; // the lock moved on purpose, and the check whether upstream has drifted
+mod verify; // an archive held against its records, and repaired

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::{self, AtFlags, RenameFlags};
+use rustix::fs::{self, AtFlags};
 use rustix::io::Errno;
 
 use super::{DayWork, days};
@@ -143,22 +143,8 @@ impl DayWork {
 
     /// Moves a file of ours out of the way, to `retired/`. Its absence is fine, and what is no plain file stays.
     pub(super) fn retire(&self, path: &str) -> Result<bool, Error> {
-        let tree = &self.archive.tree;
-        let mut is_moved = false;
-        if tree.length(path).is_some() {
-            let (dir, name) = tree.place(path)?;
-            let to = tree.make(&self.retired())?;
-            for attempt in 0u32.. {
-                let target = if attempt == 0 { name.to_owned() } else { format!("{name}.{attempt}") };
-                match fs::renameat_with(&*dir, name, &*to, &target, RenameFlags::NOREPLACE) {
-                    Ok(()) => is_moved = true,
-                    Err(Errno::NOENT) => {}
-                    Err(Errno::EXIST) => continue,
-                    Err(e) => return Err(Error::storage("retire", tree.path(path), e.into())),
-                }
-                break;
-            }
-        }
+        let is_plain = self.archive.tree.length(path).is_some();
+        let is_moved = is_plain && self.archive.set_aside(&self.series, self.date, path)?;
         self.lock_ours().remove(path);
         self.journal.append(&[Entry::Retired { path: path.to_owned() }])?;
         Ok(is_moved)

@@ -81,12 +81,12 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
             .into());
     }
     let report = args.report.as_deref().map(ReportFile::new).transpose()?;
-    job::runtime()?.block_on(each(jobs, args, report.as_ref(), shell))
+    job::runtime()?.block_on(each(jobs, args, report, shell))
 }
 
 /// What the jobs of one command share.
 pub(super) struct Shared<'a> {
-    report: Option<&'a ReportFile>,
+    report: Option<ReportFile>,
     shell: &'a Shell,
     net: Net,
     sources: Sources,
@@ -98,7 +98,7 @@ impl<'a> Shared<'a> {
     ///
     /// # Errors
     /// When signals cannot be caught.
-    pub(super) fn new(report: Option<&'a ReportFile>, shell: &'a Shell) -> Result<Shared<'a>> {
+    pub(super) fn new(report: Option<ReportFile>, shell: &'a Shell) -> Result<Shared<'a>> {
         let stop = CancellationToken::new();
         tokio::spawn(Signals::catch()?.cancel(stop.clone(), shell.screen.clone()));
         tokio::spawn(signals::let_go_of_bars(shell.screen.clone()));
@@ -111,7 +111,7 @@ impl<'a> Shared<'a> {
     }
 }
 
-async fn each(jobs: Vec<Manifest>, args: &Args, report: Option<&ReportFile>, shell: &Shell) -> Result<Exit> {
+async fn each(jobs: Vec<Manifest>, args: &Args, report: Option<ReportFile>, shell: &Shell) -> Result<Exit> {
     let mut shared = Shared::new(report, shell)?;
     let mut worst = Exit::Complete;
     for job in jobs {
@@ -134,6 +134,5 @@ async fn one(job: Manifest, args: &Args, shared: &mut Shared<'_>) -> Result<Exit
     locking.must_fit(&plan)?;
     let work = planning::work(&job, plan, args.check)?;
     let then = if locking.may_move() { Then::Add } else { Then::Leave };
-    let (exit, _) = execute(Task { job: Arc::new(job), work, locking, then, started }, shared).await?;
-    Ok(exit)
+    Ok(execute(Task { job: Arc::new(job), work, locking, then, started }, shared).await?.exit)
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,11 +55,22 @@ pub(in crate::cli) enum Then {
     Replace,
 }
 
-/// Does the days of a task. The report comes with the exit code.
+/// A task that has ended.
+#[derive(Debug)]
+pub(in crate::cli) struct Ran {
+    /// How.
+    pub(in crate::cli) exit: Exit,
+    /// Its report.
+    pub(in crate::cli) report: Report,
+    /// Where that lies.
+    pub(in crate::cli) saved: PathBuf,
+}
+
+/// Does the days of a task.
 ///
 /// # Errors
 /// When nothing could be begun, or the report or the lock cannot be written.
-pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Result<(Exit, Report)> {
+pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Result<Ran> {
     let shell = shared.shell;
     shared.net = shared.net.next_run();
     let Task { job, work: planned, locking, then, started } = task;
@@ -79,7 +90,7 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
         archive: archive.clone(),
         net: shared.net.clone(),
         run: id.clone(),
-        report: shared.report.cloned(),
+        report: shared.report.clone(),
     });
     // A report that cannot be written is told before anything is fetched.
     follower.save(follower.collector.snapshot(), Saved::Meanwhile).await?;
@@ -149,7 +160,7 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
     result?;
     saved?;
     moved.transpose()?;
-    Ok((exit, report))
+    Ok(Ran { exit, report, saved: path })
 }
 
 /// Moves the lock on by what the report says was done.

@@ -127,7 +127,7 @@ async fn moved(
     let task = Task { job: job.clone(), work, locking, then: Then::Replace, started: now() };
     let done = execute(task, &mut shared).await;
     shared.close().await;
-    let (exit, _) = done?;
+    let exit = done?.exit;
     let mut told = Told::of(&job, false);
     if let Some(new) = Lock::read(old.path(), &job.name)? {
         for (series, date) in ids {

@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDateTime;
 
 use super::Skipped;
-use super::name;
 use crate::failure::Class;
-use crate::fits::Keywords;
+use crate::fits::{Identity, Keywords, name};
 use crate::manifest::cadence;
 use crate::service::holdings::Known;
 use crate::service::slot;
@@ -99,32 +98,18 @@ fn entry(root: &Path, found: &Path, path: &str) -> Result<Option<Entry>, String>
         Err(_) if named_fits => Keywords::default(),
         Err(_) => return Ok(None),
     };
-    let told = name::read(path);
-    let date_obs = keywords
-        .date_obs
-        .as_deref()
-        .and_then(name::instant)
-        .or_else(|| keywords.t_rec.as_deref().and_then(name::instant))
-        .or(told.time)
-        .ok_or("neither its header (DATE-OBS, T_REC) nor its name tells a time")?;
+    let told = Identity::of(path, &keywords);
+    let date_obs = told.time.ok_or("neither its header (DATE-OBS, T_REC) nor its name tells a time")?;
     let series =
         told.series.or_else(|| root.file_name()?.to_str().and_then(name::series)).unwrap_or("files".to_owned());
-    let known = known(&keywords, told.known, told.t_rec, &series);
-    Ok(Some(Entry { series, date_obs, known, path: path.to_owned(), file }))
-}
-
-/// What is known of a file: of its record the headers are the better witness, of its segment the name is.
-fn known(keywords: &Keywords, named: Known, slot: Option<NaiveDateTime>, series: &str) -> Known {
-    let slot = keywords.t_rec.as_deref().and_then(name::tai).or(slot);
-    // A compressor calls whatever it has packed by this name.
-    let extname = keywords.extname.clone().filter(|name| name != "COMPRESSED_IMAGE");
-    Known {
-        recnum: keywords.recnum.or(named.recnum),
-        harpnum: keywords.harpnum.or(named.harpnum),
-        quality: keywords.quality,
-        t_rec_index: slot.and_then(|slot| slot::index(slot, cadence::step(series))),
-        segment: named.segment.or_else(|| extname.as_deref().and_then(name::segment)),
+    let known = Known {
+        recnum: told.recnum,
+        harpnum: told.harpnum,
+        quality: told.quality,
+        t_rec_index: told.t_rec.and_then(|slot| slot::index(slot, cadence::step(&series))),
+        segment: told.segment,
         // It is asked for with each listing: files change.
         size: None,
-    }
+    };
+    Ok(Some(Entry { series, date_obs, known, path: path.to_owned(), file }))
 }

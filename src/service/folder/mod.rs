@@ -4,7 +4,6 @@
 //! then are, under another entity tag. What it does not do: write, or serve what the index does not name.
 
 mod index;
-mod name;
 
 use std::collections::BTreeMap;
 use std::fs::File;

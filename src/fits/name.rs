@@ -6,43 +6,33 @@
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
-use crate::service::holdings::Known;
-use crate::service::slot;
-
-/// What a path tells.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Told {
-    /// The series: from the name, else from the first folder.
-    pub(super) series: Option<String>,
-    /// The time in the name, in UTC.
-    pub(super) time: Option<NaiveDateTime>,
-    /// The same in TAI, when the name says that it is: then it is the slot.
-    pub(super) t_rec: Option<NaiveDateTime>,
-    /// The record, the region and the segment.
-    pub(super) known: Known,
-}
+use super::Identity;
+use crate::day::tai::utc;
 
 /// True for a name with an ending of FITS.
-pub(super) fn is_fits(path: &str) -> bool {
+#[must_use]
+pub fn is_fits(path: &str) -> bool {
     let ending = path.rsplit('.').next().unwrap_or("");
     ["fits", "fts", "fit"].iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
-/// Reads a path below the folder.
-pub(super) fn read(path: &str) -> Told {
+/// What a path below a folder tells of its file; the series is that of the name, else the first folder.
+#[must_use]
+pub fn read(path: &str) -> Identity {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     let stem = if is_fits(file) { file.rsplit_once('.').map_or(file, |(stem, _)| stem) } else { file };
     let mut told = dotted(stem).or_else(|| underscored(stem)).unwrap_or_default();
     let first = folder.split('/').next().unwrap_or("");
     told.series = told.series.as_deref().and_then(series).or_else(|| series(first));
     if told.time.is_none() {
-        told.known = numbered(folder.rsplit('/').next().unwrap_or(""), stem).unwrap_or_default();
+        let numbered = numbered(folder.rsplit('/').next().unwrap_or(""), stem).unwrap_or_default();
+        told = Identity { series: told.series, ..numbered };
     }
     told
 }
 
 /// `SERIES.HARPNUM.TIME.SEGMENT`: the series is what stands before the time, without the numbers.
-fn dotted(stem: &str) -> Option<Told> {
+fn dotted(stem: &str) -> Option<Identity> {
     let parts: Vec<&str> = stem.split('.').collect();
     let at = parts.iter().position(|part| instant(part).is_some())?;
     let named = parts[..at].iter().rposition(|part| number(part).is_none())?;
@@ -50,25 +40,28 @@ fn dotted(stem: &str) -> Option<Told> {
     // Of the many numbers that stand before a time in such names, only a series of patches has the region's.
     let harpnum = parts[named + 1..at].last().and_then(|part| number(part)).filter(|_| series.contains("harp"));
     let segment = parts[at + 1..].last().and_then(|part| segment(part));
-    Some(Told {
+    Some(Identity {
         series: Some(series),
         time: instant(parts[at]),
         t_rec: tai(parts[at]),
-        known: Known { harpnum, segment, ..Known::default() },
+        harpnum,
+        segment,
+        ..Identity::default()
     })
 }
 
 /// `SERIES_YYYYMMDD_HHMMSS`.
-fn underscored(stem: &str) -> Option<Told> {
+fn underscored(stem: &str) -> Option<Identity> {
     let at = stem.len().checked_sub("_YYYYMMDD_HHMMSS".len())?;
     let (named, stamp) = stem.split_at_checked(at)?;
     let time = instant(stamp.strip_prefix('_')?)?;
-    Some(Told { series: Some(named.to_owned()), time: Some(time), ..Told::default() })
+    Some(Identity { series: Some(named.to_owned()), time: Some(time), ..Identity::default() })
 }
 
 /// The names of the HMI service's records: `RECNUM.SEGMENT`, `RECNUM_TIME_SEGMENT`, and `SEGMENT` in a folder `RECNUM`.
-fn numbered(parent: &str, stem: &str) -> Option<Known> {
-    let of = |recnum, part| Some(Known { recnum: Some(recnum), segment: Some(segment(part)?), ..Known::default() });
+fn numbered(parent: &str, stem: &str) -> Option<Identity> {
+    let of =
+        |recnum, part| Some(Identity { recnum: Some(recnum), segment: Some(segment(part)?), ..Identity::default() });
     let dotted = || {
         let (recnum, part) = stem.split_once('.')?;
         of(number(recnum)?, part)
@@ -90,13 +83,15 @@ fn number(text: &str) -> Option<i64> {
 }
 
 /// A segment's name, or nothing: it holds letters, and what may stand in a URL beside them.
-pub(super) fn segment(text: &str) -> Option<String> {
+#[must_use]
+pub fn segment(text: &str) -> Option<String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     (is_plain && text.bytes().any(|byte| byte.is_ascii_alphabetic())).then(|| text.to_owned())
 }
 
 /// A series name that can stand in a URL, or nothing.
-pub(super) fn series(text: &str) -> Option<String> {
+#[must_use]
+pub fn series(text: &str) -> Option<String> {
     let safe: String =
         text.chars().map(|c| if c.is_ascii_alphanumeric() || "._-+".contains(c) { c } else { '_' }).collect();
     (!safe.is_empty() && !safe.starts_with('.')).then_some(safe)
@@ -108,16 +103,18 @@ const FORMS: [&str; 5] =
 
 /// An instant as headers and names write it, as a UTC label: `2011-02-15T01:58:12.30`, `2011.02.15_02:00:00_TAI`,
 /// `20110215_020000_TAI`, `2011-02-15T000013Z`, or a bare `2011-02-15`. What names no scale is UTC.
-pub(super) fn instant(text: &str) -> Option<NaiveDateTime> {
+#[must_use]
+pub fn instant(text: &str) -> Option<NaiveDateTime> {
     let text = text.trim();
     match tai(text) {
-        Some(time) => Some(slot::utc(time)),
+        Some(time) => Some(utc(time)),
         None => label(text.strip_suffix("_UTC").or_else(|| text.strip_suffix('Z')).unwrap_or(text)),
     }
 }
 
 /// An instant that says it is TAI, as a TAI label.
-pub(super) fn tai(text: &str) -> Option<NaiveDateTime> {
+#[must_use]
+pub fn tai(text: &str) -> Option<NaiveDateTime> {
     label(text.trim().strip_suffix("_TAI")?)
 }
 
@@ -163,8 +160,8 @@ mod tests {
             ("5605571.fits", None, None, None),
             ("99999999999999999999.Br.fits", None, None, None),
         ] {
-            let known = Known { recnum, harpnum, segment: segment.map(str::to_owned), ..Known::default() };
-            assert_eq!(read(path).known, known, "{path}");
+            let told = read(path);
+            assert_eq!((told.recnum, told.harpnum, told.segment.as_deref()), (recnum, harpnum, segment), "{path}");
         }
         let slot = |path: &str| read(path).t_rec.map(|slot| slot.to_string());
         assert_eq!(slot("hmi.m_45s.20110215_020000_TAI.fits").as_deref(), Some("2011-02-15 02:00:00"));
@@ -175,7 +172,7 @@ mod tests {
     fn other_names_leave_the_series_to_the_folder_and_the_time_to_the_header() {
         let told = read("cea/2015/12/11/5605571.Br.fits");
         assert_eq!((told.series.as_deref(), told.time), (Some("cea"), None));
-        assert_eq!(read("Br.fits"), Told::default());
+        assert_eq!(read("Br.fits"), Identity::default());
         assert_eq!(read("_20151211_182208.fits").series, None);
         assert_eq!(read("é_20151211_182208é").time, None);
     }

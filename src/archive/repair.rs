@@ -1,0 +1,75 @@
+//! Making way for a file that is not what its day's record says: it goes to `retired/`, and a run fetches the right one.
+//!
+//! What it does not do: fetch, or delete anything.
+
+use chrono::NaiveDate;
+use rustix::fs::{self, AtFlags, FileType, RenameFlags};
+use rustix::io::Errno;
+
+use super::journal::Journal;
+use super::{Archive, Error};
+use crate::manifest::SeriesId;
+
+impl Archive {
+    /// Retires those of these paths that the day's record names and that do not hold its bytes, under the day's lock.
+    /// Gives the paths that were moved; `None` when another process holds the day. The record stays: a run that checks it
+    /// fetches what it names and finds gone.
+    ///
+    /// A folder in a file's place stays: it may hold what is the user's. A record that cannot be read names nothing.
+    ///
+    /// # Errors
+    /// [`Error::NoLocks`] and [`Error::Storage`].
+    pub fn retire_changed(
+        &self,
+        series: &SeriesId,
+        date: NaiveDate,
+        paths: &[&str],
+    ) -> Result<Option<Vec<String>>, Error> {
+        let Some(journal) = Journal::open(&self.tree, series, date, self.lock)? else { return Ok(None) };
+        let moved = self.make_way(series, date, paths);
+        journal.remove_if_new()?;
+        self.sweep(series, date);
+        moved.map(Some)
+    }
+
+    fn make_way(&self, series: &SeriesId, date: NaiveDate, paths: &[&str]) -> Result<Vec<String>, Error> {
+        let record = match Archive::record(&self.root, series, date) {
+            Ok(Some(record)) => record,
+            Ok(None) | Err(Error::Record { .. }) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let _ground = self.ground()?;
+        let mut moved = Vec::new();
+        for line in record.files.iter().filter(|line| line.sha256.is_some() && paths.contains(&line.path.as_str())) {
+            let (dir, name) = self.tree.place(&line.path)?;
+            let kind = match fs::statat(&*dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+                Err(Errno::NOENT) => continue,
+                Err(e) => return Err(Error::storage("look at", self.tree.path(&line.path), e.into())),
+            };
+            // Looked at again under the lock: somebody may have mended it.
+            let is_right = kind == FileType::RegularFile && self.hash(&line.path)? == line.sha256;
+            if kind != FileType::Directory && !is_right && self.set_aside(series, date, &line.path)? {
+                moved.push(line.path.clone());
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Moves what has a path to the day's folder of `retired/`, under a name that nothing has there. False when there is
+    /// nothing to move.
+    pub(super) fn set_aside(&self, series: &SeriesId, date: NaiveDate, path: &str) -> Result<bool, Error> {
+        let (dir, name) = self.tree.place(path)?;
+        let to = self.tree.make(&format!("{}/{date}", Archive::work("retired", series)))?;
+        let mut target = name.to_owned();
+        for attempt in 1u32.. {
+            match fs::renameat_with(&*dir, name, &*to, &target, RenameFlags::NOREPLACE) {
+                Ok(()) => return Ok(true),
+                Err(Errno::NOENT) => return Ok(false),
+                Err(Errno::EXIST) => target = format!("{name}.{attempt}"),
+                Err(e) => return Err(Error::storage("retire", self.tree.path(path), e.into())),
+            }
+        }
+        Ok(false)
+    }
+}

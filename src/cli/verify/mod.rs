@@ -1,0 +1,136 @@
+//! `sunhaul verify`: is the archive what its records say?
+//!
+//! Without `--repair` it reads alone: no socket is opened, and nothing is written.
+
+mod repair;
+mod verdict;
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+
+use super::args::ArchiveArg;
+use super::clock::now;
+use super::job::Secrets;
+use super::locking::Locking;
+use super::problem::Problem;
+use super::selection::Selection;
+use super::{Exit, Result, Shell, job, planning, stdout};
+use crate::archive::{Archive, Depth, Finding};
+use crate::lock::DayChange;
+use crate::manifest::{Manifest, SeriesId};
+use crate::plan::{Plan, Reason};
+use crate::report::terminal::Verbosity;
+use crate::untrusted::escape;
+use verdict::Verdict;
+
+/// Hash the archive and compare it with its records.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Hash the archive and compare it with its records.\n\n\
+        Every file that the day records of the job name is hashed, on all cores. Told are, a line each: `missing` files; \
+        `changed` ones, which hold other bytes or are no plain file any more; `extra` ones, which no record of any day of \
+        the archive names (only without --series and --range); `damaged` records; `unreadable` files; and where a record `differs` from \
+        the lock. Days that are \
+        not fetched yet are counted, and are nothing wrong; those of another job are counted and not looked at. Nothing \
+        is asked of a source, and nothing is written.\n\n\
+        With --quick sizes are compared, and a file is hashed only when it changed after its day's record was written: \
+        damage by the disk itself goes unseen.\n\n\
+        With --repair the changed files are moved to `.sunhaul/work/retired` and the days with something missing, changed \
+        or damaged are done again: only what is not there is asked for. A day that is right is not asked about, extra \
+        files stay where they are, and nothing is deleted until `sunhaul clean`.",
+    after_help = "Examples:\n  sunhaul verify jobs/nightly.yaml\n  sunhaul verify jobs/nightly.yaml --repair\n  \
+        sunhaul verify jobs/nightly.yaml --range today-30d.. --quick\n  \
+        sunhaul verify jobs/nightly.yaml --json | jq -r '.findings[].path'\n\n\
+        Exit codes: 0 all is right, 1 something is not, 2 usage or manifest, 5 local storage;\n\
+        with --repair also 4 when something could not be fetched for a passing reason, and 130 interrupted."
+)]
+pub(super) struct Args {
+    /// The manifest.
+    #[arg(value_name = "JOB")]
+    job: PathBuf,
+    /// Retire what is wrong, fetch it again, and seal the days again.
+    #[arg(long)]
+    repair: bool,
+    /// Compare sizes; hash only what changed after it was recorded.
+    #[arg(long)]
+    quick: bool,
+    /// Print what was found as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    archive: ArchiveArg,
+}
+
+pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    let secrets = if args.repair { Secrets::Needed } else { Secrets::NotNeeded };
+    let archive = args.archive.archive.as_deref();
+    let Some(job) = job::load(&args.job, secrets, archive, shell) else { return Ok(Exit::Usage) };
+    let locking = Locking::looked_at(&job)?;
+    let plan = planning::plan(&job, &args.selection, &locking, now())?;
+    let root = &job.archive.root;
+    if !root.join(".sunhaul").is_dir() {
+        let shown = root.to_string_lossy();
+        return Err(Problem::new(Exit::Incomplete, format!("no archive is there: `{}`", escape(&shown)))
+            .hint("`sunhaul run` makes it; `--archive` names another one; a disk may have to be mounted first")
+            .into());
+    }
+    let mut verdict = Verdict::new(&job, &plan, args.quick);
+    let findings = against_records(&job, &plan, args, &mut verdict)?;
+    verdict.tell(&findings);
+    let differing = against_lock(&job, &plan, &locking, &mut verdict)?;
+    if args.selection.is_everything() {
+        verdict.tell_extra(Archive::strays(root)?);
+    }
+    if !args.json {
+        stdout::print(&verdict.render())?;
+    }
+    let mut bad = repair::bad_days(&findings);
+    for (series, date) in &differing {
+        bad.entry((series, *date)).or_default();
+    }
+    if args.repair && !bad.is_empty() {
+        verdict.repair = Some(job::runtime()?.block_on(repair::repair(job, locking, &plan, &bad, shell))?);
+        if !args.json {
+            stdout::print(&verdict.render_repair())?;
+        }
+    }
+    if args.json {
+        stdout::print_json(&verdict.to_json()?)?;
+    } else if shell.verbosity > Verbosity::Quiet {
+        for hint in verdict.hints() {
+            shell.screen.line(&format!("{} {hint}", shell.screen.paint.strong("hint:")));
+        }
+    }
+    Ok(verdict.exit())
+}
+
+/// Holds the files of the days that have a record against it.
+fn against_records(job: &Manifest, plan: &Plan, args: &Args, verdict: &mut Verdict) -> Result<Vec<Finding>> {
+    let recorded = plan.days.iter().filter(|day| !matches!(day.reason, Reason::New | Reason::Started { .. }));
+    let days = recorded.map(|day| (&day.id, day.day)).chain(plan.done.iter().map(|day| (&day.id, day.day)));
+    let days = days.map(|(series, day)| (series.clone(), day.date));
+    let depth = if args.quick { Depth::Quick } else { Depth::Whole };
+    Ok(Archive::audit(&job.archive.root, days, depth, |record| verdict.count(record))?)
+}
+
+/// Holds the records of the days against the lock; gives the days that differ.
+fn against_lock(
+    job: &Manifest,
+    plan: &Plan,
+    locking: &Locking,
+    verdict: &mut Verdict,
+) -> Result<Vec<(SeriesId, NaiveDate)>> {
+    let mut differing = Vec::new();
+    let Some(lock) = locking.lock() else { return Ok(differing) };
+    for day in plan.days.iter().filter(|day| day.reason == Reason::Differs) {
+        let (series, date) = (&day.id, day.day.date);
+        // A damaged one is told already.
+        let Ok(Some(record)) = Archive::record(&job.archive.root, series, date) else { continue };
+        verdict.tell_differing(&DayChange::of_record(lock, record, series, date)?);
+        differing.push((series.clone(), date));
+    }
+    Ok(differing)
+}

@@ -1,0 +1,97 @@
+//! `verify --repair`: what is wrong goes to `retired/`, and its days are done again as `sunhaul run` does them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use serde::{Serialize, Serializer};
+
+use crate::archive::{Archive, Fault, Finding};
+use crate::cli::clock::now;
+use crate::cli::locking::Locking;
+use crate::cli::planning::Work;
+use crate::cli::run::{Shared, Task, Then, execute};
+use crate::cli::{Exit, Result, Shell};
+use crate::manifest::{Manifest, SeriesId};
+use crate::plan::Plan;
+use crate::run::Todo;
+
+/// The days that are to be done again, each with its changed files.
+pub(super) type BadDays<'a> = BTreeMap<(&'a SeriesId, NaiveDate), Vec<&'a str>>;
+
+/// What was done.
+#[derive(Debug, Serialize)]
+pub(super) struct Repair {
+    /// The paths of the files that went to `retired/`.
+    pub(super) retired: Vec<String>,
+    /// Files fetched.
+    pub(super) fetched: u64,
+    /// Days that were to be done again.
+    pub(super) days: u64,
+    /// Where the run's report lies.
+    pub(super) report: String,
+    /// How the run ended.
+    #[serde(rename = "exit_code", serialize_with = "code")]
+    pub(super) exit: Exit,
+}
+
+fn code<S: Serializer>(exit: &Exit, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u8(exit.code())
+}
+
+/// The days with something that fetching can mend.
+pub(super) fn bad_days(findings: &[Finding]) -> BadDays<'_> {
+    let mut bad = BadDays::new();
+    for Finding { series, date, path, fault } in findings {
+        let changed = match fault {
+            Fault::Changed(..) => Some(path.as_str()),
+            Fault::Missing(_) | Fault::Damaged(_) => None,
+            Fault::Unreadable(_) => continue,
+        };
+        bad.entry((series, *date)).or_default().extend(changed);
+    }
+    bad
+}
+
+/// Makes way for what is changed, and does the days again. A day that another process holds is left to the run, which
+/// tells.
+///
+/// # Errors
+/// When the archive cannot be written, or the run could not begin.
+pub(super) async fn repair(
+    job: Manifest,
+    locking: Locking,
+    plan: &Plan,
+    bad: &BadDays<'_>,
+    shell: &Shell,
+) -> Result<Repair> {
+    let planned = plan.days.iter().map(|day| (day.series, &day.id, day.day));
+    let all = planned.chain(plan.done.iter().map(|day| (day.series, &day.id, day.day)));
+    let mut again: Vec<_> = all.filter(|(_, id, day)| bad.contains_key(&(*id, day.date))).collect();
+    again.sort_unstable_by_key(|(series, _, day)| (*series, day.date));
+    let archive = Archive::open(&job.archive.root, job.archive.lock)?;
+    let mut retired = Vec::new();
+    let mut days = Vec::new();
+    for (index, id, day) in again {
+        let Some(series) = job.series.get(index) else { continue };
+        let changed = bad.get(&(id, day.date)).map(Vec::as_slice).unwrap_or_default();
+        if !changed.is_empty() {
+            retired.extend(archive.retire_changed(id, day.date, changed)?.unwrap_or_default());
+        }
+        days.push(Todo { series: id.clone(), day, spec: series.spec(&day), recheck: true, afresh: false });
+    }
+    let sealed = plan.done.iter().filter(|day| !bad.contains_key(&(&day.id, day.day.date))).count();
+    let work = Work { days, sealed: sealed as u64, left: Vec::new() };
+    let mut shared = Shared::new(None, shell)?;
+    let task = Task { job: Arc::new(job), work, locking, then: Then::Add, started: now() };
+    let ran = execute(task, &mut shared).await;
+    shared.close().await;
+    let ran = ran?;
+    Ok(Repair {
+        retired,
+        fetched: ran.report.totals.files.fetched,
+        days: ran.report.totals.days.planned,
+        report: ran.saved.to_string_lossy().into_owned(),
+        exit: ran.exit,
+    })
+}

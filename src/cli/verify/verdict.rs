@@ -1,0 +1,347 @@
+//! What `verify` found, in figures, in words and as JSON.
+//!
+//! What it does not do: look at the archive.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::repair::Repair;
+use crate::archive::{DayRecord, Expected, Fault, Finding, Found, Stray};
+use crate::cli::{Exit, Result};
+use crate::digest::Digest;
+use crate::lock::DayChange;
+use crate::manifest::Manifest;
+use crate::plan::Plan;
+use crate::report::human;
+use crate::untrusted::escape;
+
+/// All that is told.
+#[derive(Debug, Serialize)]
+pub(super) struct Verdict {
+    job: String,
+    archive: String,
+    /// Sizes were compared, and not everything was hashed.
+    quick: bool,
+    days: Days,
+    files: Files,
+    findings: Vec<Told>,
+    /// What was done about it, where that was asked for and something was to do.
+    pub(super) repair: Option<Repair>,
+}
+
+/// Days, by what was done with them.
+#[derive(Debug, Serialize)]
+struct Days {
+    /// Their files were held against their records.
+    checked: u64,
+    /// Their record cannot be read.
+    damaged: u64,
+    /// Without a record.
+    not_fetched: u64,
+    /// Of another job, which asks for something else: not looked at.
+    refused: u64,
+    /// Their record names other files than the lock.
+    differ: u64,
+}
+
+/// Files, by what they are.
+#[derive(Debug, Default, Serialize)]
+struct Files {
+    /// Named by a record that was read.
+    checked: u64,
+    /// Their bytes by the records.
+    bytes: u64,
+    missing: u64,
+    changed: u64,
+    unreadable: u64,
+    /// Named by no record; null where they were not looked for, or a damaged record hides what it names.
+    extra: Option<u64>,
+}
+
+/// One thing that is not right.
+#[derive(Debug, Serialize)]
+struct Told {
+    what: What,
+    series: Option<String>,
+    date: Option<chrono::NaiveDate>,
+    path: String,
+    expected: Option<Bytes>,
+    found: Option<Bytes>,
+    /// Why it could not be read.
+    why: Option<String>,
+}
+
+/// What is not right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum What {
+    Missing,
+    Changed,
+    Extra,
+    Damaged,
+    Unreadable,
+    Differs,
+}
+
+/// A file in figures, as far as they are known.
+#[derive(Debug, Default, Serialize)]
+struct Bytes {
+    bytes: Option<u64>,
+    sha256: Option<String>,
+    /// What it is when it is no plain file.
+    kind: Option<&'static str>,
+}
+
+impl Verdict {
+    /// Of nothing yet.
+    pub(super) fn new(job: &Manifest, plan: &Plan, quick: bool) -> Verdict {
+        let counts = plan.counts();
+        Verdict {
+            job: job.name.clone(),
+            archive: job.archive.root.to_string_lossy().into_owned(),
+            quick,
+            days: Days {
+                checked: 0,
+                damaged: 0,
+                not_fetched: counts.new + counts.started,
+                refused: counts.refused,
+                differ: 0,
+            },
+            files: Files::default(),
+            findings: Vec::new(),
+            repair: None,
+        }
+    }
+
+    /// Takes in a record whose files are looked at.
+    pub(super) fn count(&mut self, record: &DayRecord) {
+        self.days.checked += 1;
+        self.files.checked += record.header.files;
+        self.files.bytes += record.header.bytes;
+    }
+
+    /// Takes in what is not as the records say.
+    pub(super) fn tell(&mut self, findings: &[Finding]) {
+        for finding in findings {
+            let (what, expected, found, why) = match &finding.fault {
+                Fault::Missing(expected) => (What::Missing, Some(expected), None, None),
+                Fault::Changed(expected, found) => (What::Changed, Some(expected), Some(of_found(*found)), None),
+                Fault::Unreadable(why) => (What::Unreadable, None, None, Some(why.clone())),
+                Fault::Damaged(why) => (What::Damaged, None, None, Some(why.clone())),
+            };
+            match what {
+                What::Missing => self.files.missing += 1,
+                What::Changed => self.files.changed += 1,
+                What::Unreadable => self.files.unreadable += 1,
+                What::Damaged => self.days.damaged += 1,
+                What::Extra | What::Differs => {}
+            }
+            self.findings.push(Told {
+                what,
+                series: Some(finding.series.0.clone()),
+                date: Some(finding.date),
+                path: finding.path.clone(),
+                expected: expected.map(of_expected),
+                found,
+                why,
+            });
+        }
+    }
+
+    /// Takes in what a day's record says otherwise than the lock.
+    pub(super) fn tell_differing(&mut self, change: &DayChange) {
+        self.days.differ += 1;
+        let date = Some(change.date);
+        let told = |path: &str, locked: Option<Digest>, recorded: Option<Digest>| {
+            let of = |sha256: Option<Digest>| Bytes { sha256: sha256.map(|d| d.to_string()), ..Bytes::default() };
+            Told {
+                what: What::Differs,
+                series: Some(change.series.clone()),
+                date,
+                path: path.to_owned(),
+                expected: Some(of(locked)),
+                found: Some(of(recorded)),
+                why: None,
+            }
+        };
+        self.findings.extend(change.removed.iter().map(|file| told(&file.path, file.sha256, None)));
+        self.findings.extend(change.added.iter().map(|file| told(&file.path, None, file.sha256)));
+        self.findings.extend(change.changed.iter().map(|file| told(&file.path, file.old, file.new)));
+        if change.digest.is_some() {
+            self.findings.push(told("the whole day", None, None));
+        }
+    }
+
+    /// Takes in the files that no record names.
+    pub(super) fn tell_extra(&mut self, strays: Option<Vec<Stray>>) {
+        self.files.extra = strays.as_ref().map(|strays| strays.len() as u64);
+        let strays = strays.unwrap_or_default();
+        self.findings.extend(strays.into_iter().map(|stray| Told {
+            what: What::Extra,
+            series: None,
+            date: None,
+            path: stray.path,
+            expected: None,
+            found: Some(Bytes { bytes: stray.bytes, ..Bytes::default() }),
+            why: None,
+        }));
+    }
+
+    /// How the command ends.
+    pub(super) fn exit(&self) -> Exit {
+        let left = |what: What| self.findings.iter().any(|told| told.what == what);
+        let wrong = |is_wrong: bool, exit: Exit| if is_wrong { exit } else { Exit::Complete };
+        let mended = match &self.repair {
+            Some(repair) => repair.exit,
+            None => {
+                let mendable = [What::Missing, What::Changed, What::Damaged, What::Differs];
+                wrong(mendable.into_iter().any(left), Exit::Incomplete)
+            }
+        };
+        mended.max(wrong(left(What::Extra), Exit::Incomplete)).max(wrong(left(What::Unreadable), Exit::Storage))
+    }
+
+    /// As JSON, with the exit code.
+    pub(super) fn to_json(&self) -> Result<serde_json::Value> {
+        let mut json = serde_json::to_value(self)?;
+        if let Some(object) = json.as_object_mut() {
+            object.insert("exit_code".to_owned(), self.exit().code().into());
+        }
+        Ok(json)
+    }
+
+    /// A line for each thing that is not right, and the sum.
+    pub(super) fn render(&self) -> String {
+        let mut out = String::new();
+        for told in &self.findings {
+            out.push_str(&told.line());
+            out.push('\n');
+        }
+        let Files { checked, bytes, missing, changed, unreadable, extra } = &self.files;
+        let counts = [
+            (*missing, "missing"),
+            (*changed, "changed"),
+            (*unreadable, "unreadable"),
+            (extra.unwrap_or_default(), "extra"),
+            (self.days.differ, if self.days.differ == 1 { "day not as locked" } else { "days not as locked" }),
+            (self.days.damaged, if self.days.damaged == 1 { "damaged record" } else { "damaged records" }),
+        ];
+        let wrong: Vec<String> = counts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{} {what}", human::number(*count)))
+            .collect();
+        let looked = if self.quick { "compared by size and time" } else { "hashed" };
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            out,
+            "{}: {} of {}, {} {looked}: {}",
+            escape(&self.job),
+            human::count(*checked, "file"),
+            human::count(self.days.checked, "day"),
+            human::bytes(*bytes),
+            if wrong.is_empty() { "all is right".to_owned() } else { wrong.join(", ") }
+        );
+        for (count, why) in [(self.days.not_fetched, "not fetched yet"), (self.days.refused, "of another job")] {
+            if count > 0 {
+                let _ = writeln!(out, "  {} {why}, and not looked at", human::count(count, "day"));
+            }
+        }
+        out
+    }
+
+    /// What was done about it.
+    pub(super) fn render_repair(&self) -> String {
+        let Some(repair) = &self.repair else { return String::new() };
+        let Repair { retired, fetched, days, report, exit } = repair;
+        let end = if *exit == Exit::Complete { "whole again" } else { "not whole yet" };
+        let mut out = String::new();
+        for path in retired {
+            let _ = writeln!(out, "retired    {}", escape(path));
+        }
+        let _ = writeln!(
+            out,
+            "{}: {} retired, {} fetched, {}: {end}\n  report: {}",
+            escape(&self.job),
+            human::count(retired.len() as u64, "file"),
+            human::number(*fetched),
+            human::count(*days, "day"),
+            escape(report)
+        );
+        out
+    }
+
+    /// What to do about it.
+    pub(super) fn hints(&self) -> Vec<&'static str> {
+        let Files { missing, changed, unreadable, extra, .. } = &self.files;
+        let mut hints = Vec::new();
+        if self.repair.is_none() && missing + changed + self.days.damaged + self.days.differ > 0 {
+            hints.push("`--repair` moves changed files to `.sunhaul/work/retired` and fetches what is not there");
+        }
+        if self.days.damaged > 0 && extra.is_none() {
+            hints.push("extra files are not looked for where a damaged record hides what it names");
+        }
+        if extra.unwrap_or_default() > 0 {
+            hints
+                .push("extra files are nobody's: they are left as they are; move them away if they do not belong here");
+        }
+        if *unreadable > 0 {
+            hints.push(
+                "what cannot be read is left as it is; look at its owner and mode, and at the disk's own messages",
+            );
+        }
+        hints
+    }
+}
+
+impl Told {
+    /// `changed    PATH: expected 576000 bytes, found 575999`
+    fn line(&self) -> String {
+        let path = escape(&self.path);
+        let day = || match (&self.series, self.date) {
+            (Some(series), Some(date)) => format!("{} {date}", escape(series)),
+            _ => String::new(),
+        };
+        let bytes = |of: &Option<Bytes>| of.as_ref().and_then(|of| of.bytes).unwrap_or_default();
+        match self.what {
+            What::Missing => format!("missing    {path}: {} of {}", human::bytes(bytes(&self.expected)), day()),
+            What::Changed => {
+                let of = |of: &Option<Bytes>, other: &Option<Bytes>| {
+                    let (Some(of), Some(other)) = (of, other) else { return String::new() };
+                    match (of.kind, &of.sha256, other.sha256.is_some()) {
+                        (Some(kind), ..) => kind.to_owned(),
+                        (None, Some(sha256), true) => format!("sha256 {sha256}"),
+                        _ if other.kind.is_some() => format!("a file of {} bytes", of.bytes.unwrap_or_default()),
+                        _ => format!("{} bytes", of.bytes.unwrap_or_default()),
+                    }
+                };
+                let (expected, found) = (of(&self.expected, &self.found), of(&self.found, &self.expected));
+                format!("changed    {path}: expected {expected}, found {found}")
+            }
+            What::Extra => format!("extra      {path}: no record names it"),
+            What::Differs => {
+                let of = |of: &Option<Bytes>| {
+                    let sha256 = of.as_ref().and_then(|of| of.sha256.as_deref());
+                    sha256.map_or_else(|| "no file".to_owned(), |sha256| format!("sha256 {sha256}"))
+                };
+                let (locked, recorded) = (of(&self.expected), of(&self.found));
+                format!("differs    {path}: the lock says {locked}, the record of {} {recorded}", day())
+            }
+            What::Damaged => format!("damaged    {path}: {}", self.why.as_deref().unwrap_or_default()),
+            What::Unreadable => format!("unreadable {path}: {}", self.why.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
+fn of_expected(expected: &Expected) -> Bytes {
+    Bytes { bytes: Some(expected.bytes), sha256: Some(expected.sha256.to_string()), kind: None }
+}
+
+fn of_found(found: Found) -> Bytes {
+    match found {
+        Found::Length(bytes) => Bytes { bytes: Some(bytes), ..Bytes::default() },
+        Found::Bytes(sha256) => Bytes { sha256: Some(sha256.to_string()), ..Bytes::default() },
+        Found::Other(kind) => Bytes { kind: Some(kind), ..Bytes::default() },
+    }
+}

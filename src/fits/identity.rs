@@ -1,0 +1,49 @@
+//! Which record and segment a file holds, by its headers and its name together.
+//!
+//! What it does not do: open files.
+
+use chrono::NaiveDateTime;
+
+use super::{Keywords, name};
+
+/// What is known of a file, as far as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The series: from the name, else from the first folder of its path.
+    pub series: Option<String>,
+    /// The start of exposure, else the slot, in UTC.
+    pub time: Option<NaiveDateTime>,
+    /// The slot, in TAI.
+    pub t_rec: Option<NaiveDateTime>,
+    /// The record's number.
+    pub recnum: Option<i64>,
+    /// The active region.
+    pub harpnum: Option<i64>,
+    /// The record's quality bits.
+    pub quality: Option<i64>,
+    /// The segment.
+    pub segment: Option<String>,
+}
+
+impl Identity {
+    /// Of a file by its path below a folder and its headers. Of its record the headers are the better witness, of its
+    /// segment the name is.
+    #[must_use]
+    pub fn of(path: &str, keywords: &Keywords) -> Identity {
+        let named = name::read(path);
+        let text = |text: &Option<String>, read: fn(&str) -> Option<NaiveDateTime>| text.as_deref().and_then(read);
+        // A compressor calls whatever it has packed by this name.
+        let extname = keywords.extname.as_deref().filter(|name| *name != "COMPRESSED_IMAGE");
+        Identity {
+            series: named.series,
+            time: text(&keywords.date_obs, name::instant)
+                .or_else(|| text(&keywords.t_rec, name::instant))
+                .or(named.time),
+            t_rec: text(&keywords.t_rec, name::tai).or(named.t_rec),
+            recnum: keywords.recnum.or(named.recnum),
+            harpnum: keywords.harpnum.or(named.harpnum),
+            quality: keywords.quality,
+            segment: named.segment.or_else(|| extname.and_then(name::segment)),
+        }
+    }
+}
