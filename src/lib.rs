@@ -20,7 +20,7 @@
 //! |---|---|
 //! | [`cli`] | one file a command; the clock, the environment, standard output, exit codes |
 //! | [`report`] | the report of a run, and the same facts on a terminal |
-//! | [`export`] | sha256sums, BagIt, RO-Crate and CSV from the day records: proof and catalogue without sunhaul |
+//! | [`export`] | proof and catalogue without sunhaul, from the day records: sums, a bag, a crate, a table |
 //! | [`service`] | the HMI API served: over a folder of FITS files, or synthetic data |
 //! | [`run`] | the scheduler, the life of a day and of a file, events |
 //! | [`source`] | where files are: the trait, and one file per kind. Sources list, and never download |

@@ -1,4 +1,4 @@
-//! A bag, BagIt 1.0 (RFC 8493): files under `data/`, their hashes beside them, and under `sunhaul/` what they were made
+//! A bag as RFC 8493 (1.0) has it: files under `data/`, their hashes beside them, and under `sunhaul/` what they were made
 //! from: the manifest, the lock and the day records.
 //!
 //! A file of a record that is not in the archive is named in `fetch.txt`. What it does not do: hash the files. Their
@@ -152,7 +152,7 @@ impl Files<'_> {
                 std::fs::hard_link(&from, &to).map_err(|source| match source.kind() {
                     ErrorKind::StorageFull | ErrorKind::ReadOnlyFilesystem => Error::storage("link", &to, source),
                     _ => Error::NoLink { path: file.path.clone(), source },
-                })?
+                })?;
             }
         }
         Ok(true)

@@ -67,7 +67,7 @@ pub fn write(dataset: &Dataset<'_>, origin: Origin<'_>, out: &mut dyn Write) -> 
     let mut about = About::default();
     let manifest = about.paper(&job.sha256, &file_name(&job.path), "application/yaml");
     let lock = origin.lock.map(|path| about.lock(path)).transpose()?;
-    let sources: Vec<Value> = job.series.iter().map(|series| about.source(&series.source)).collect();
+    let sources: Vec<Value> = dataset.days.iter().map(|chosen| about.source(&chosen.series.source)).collect();
     let runs: Vec<Value> = origin.runs.iter().map(|run| about.run(run)).collect();
     let About { papers, others } = about;
     parts.extend(papers.into_values());
@@ -335,6 +335,64 @@ fn encoding_format(path: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::{DayRecord, FileLine, Lasting, State};
+    use crate::day::Day;
+    use crate::export::Chosen;
+
+    #[test]
+    fn with_very_many_files_the_crate_names_the_day_records() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "version: 1\nname: december\nsource: { embedded: {} }\n\
+                    range: { start: 2015-12-11, end: 2015-12-12 }\nseries: [{ name: sharp_720s }]\n\
+                    archive: { root: data }\n";
+        let path = folder.path().join("job.yaml");
+        let job = crate::manifest::parse(&path, text.as_bytes(), &|_| None).unwrap();
+        let series = &job.series[0];
+        let day = Day::whole("2015-12-11".parse().unwrap());
+        let file = |number: u64| FileLine {
+            series: "sharp_720s".into(),
+            path: format!("{number}.fits"),
+            bytes: Some(1),
+            sha256: Some(Digest::of(&number.to_be_bytes())),
+            time: String::new(),
+            key: number.to_string(),
+            url: String::new(),
+            recnum: None,
+            harpnum: None,
+            segment: None,
+            checked: None,
+            absent: None,
+            etag: None,
+            last_modified: None,
+        };
+        let lasting = || Lasting {
+            job: "december".into(),
+            series: "sharp_720s".into(),
+            date: day.date,
+            scale: Scale::Utc,
+            window: [String::new(), String::new()],
+            spec: series.spec(&day),
+            state: State::Sealed,
+        };
+        let record = Archive::record_path(&job.archive.root, &series.id, day.date);
+        std::fs::create_dir_all(record.parent().unwrap()).unwrap();
+        for (files, by_day) in [(MOST, false), (MOST + 1, true)] {
+            let bytes = DayRecord::new(lasting(), (0..files).map(file).collect()).to_bytes();
+            std::fs::write(&record, &bytes).unwrap();
+            let dataset = Dataset { job: &job, days: vec![Chosen { series, day }], shares_paths: false };
+            let mut out = Vec::new();
+            let origin = Origin { runs: &[], lock: None, date: day.date };
+            assert_eq!(write(&dataset, origin, &mut out).unwrap(), by_day);
+            let metadata: Value = serde_json::from_slice(&out).unwrap();
+            let graph = metadata["@graph"].as_array().unwrap();
+            let of_record = graph.iter().find(|entity| entity["@id"] == ".sunhaul/days/sharp_720s/2015-12-11.jsonl");
+            assert_eq!(
+                of_record.map(|entity| entity["sha256"] == Digest::of(&bytes).to_string()),
+                by_day.then_some(true)
+            );
+            assert_eq!(graph.len() > 10_000, !by_day);
+        }
+    }
 
     #[test]
     fn a_path_is_an_address_and_a_hash_is_a_name() {

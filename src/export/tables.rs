@@ -22,8 +22,8 @@ pub(super) struct Tables {
     folder: PathBuf,
     by: Keyword,
     head: String,
-    /// By value: the file's name, and the rows that it does not have yet.
-    tables: HashMap<String, (String, String)>,
+    /// The file's name, and the rows that it does not have yet.
+    by_value: HashMap<String, (String, String)>,
     /// Names that are taken, folded: some filesystems take two cases for one name.
     taken: HashSet<String>,
     held: usize,
@@ -33,19 +33,19 @@ impl Tables {
     pub(super) fn new(folder: &Path, by: Keyword, head: String) -> Tables {
         let without = format!("without-{by}.csv");
         let taken = HashSet::from([folded(&without)]);
-        Tables { folder: folder.to_owned(), by, head, tables: HashMap::new(), taken, held: 0 }
+        Tables { folder: folder.to_owned(), by, head, by_value: HashMap::new(), taken, held: 0 }
     }
 
     /// Adds a row to the table of a value; an empty one is none.
     pub(super) fn add(&mut self, value: &str, row: &str) -> Result<(), Error> {
-        if !self.tables.contains_key(value) {
-            if self.tables.len() == MOST {
+        if !self.by_value.contains_key(value) {
+            if self.by_value.len() == MOST {
                 return Err(Error::TooManyTables { keyword: self.by.to_string(), most: MOST });
             }
             let name = self.name(value);
-            self.tables.insert(value.to_owned(), (name, self.head.clone()));
+            self.by_value.insert(value.to_owned(), (name, self.head.clone()));
         }
-        if let Some((_, rows)) = self.tables.get_mut(value) {
+        if let Some((_, rows)) = self.by_value.get_mut(value) {
             rows.push_str(row);
             self.held += row.len();
         }
@@ -55,11 +55,11 @@ impl Tables {
     /// Writes what is left; gives the number of tables.
     pub(super) fn end(mut self) -> Result<u64, Error> {
         self.append()?;
-        Ok(self.tables.len() as u64)
+        Ok(self.by_value.len() as u64)
     }
 
     fn append(&mut self) -> Result<(), Error> {
-        for (name, rows) in self.tables.values_mut().filter(|(_, rows)| !rows.is_empty()) {
+        for (name, rows) in self.by_value.values_mut().filter(|(_, rows)| !rows.is_empty()) {
             let path = self.folder.join(&*name);
             let file = OpenOptions::new().create(true).append(true).open(&path);
             file.and_then(|mut file| file.write_all(rows.as_bytes())).map_err(|e| Error::storage("write", path, e))?;

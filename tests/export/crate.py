@@ -4,6 +4,7 @@ Prints each rule that it breaks, then what its actions name. Nothing is fetched:
 the metadata name, and no other address is answered.
 """
 
+import logging
 import sys
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def answer(_, url, **_more):
     return response
 
 
+# Its log repeats the rules, in colours.
+logging.disable(logging.CRITICAL)
 HttpRequester.get = answer
 HttpRequester.head = answer
 

@@ -12,6 +12,7 @@ mod accounting; // every expected day and file is in one count of the report
 mod archive; // what lies in the archive already: own files, damaged records, other jobs, other specs
 mod bad_input; // wrong manifests and storage that cannot be used
 mod changed; // days looked at again whose files changed upstream, or did not
+mod export; // proof and catalogue in other programs' forms, and those programs' word on them
 mod faults; // what can go wrong, with a name each: what a service, a network, a disk and an operator do
 mod kills; // killed with no warning at any moment, again and again
 mod lock; // what every file must be: honoured, added to, held to the letter

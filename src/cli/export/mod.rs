@@ -36,12 +36,12 @@ const SHOWN: usize = 5;
     long_about = "Write proof and a catalogue that need no sunhaul.\n\n\
         It tells what the day records of the job say, sealed and provisional; no source is asked.\n\n  \
         sha256sums  what `sha256sum -c` reads in the archive's root\n  \
-        bagit       a BagIt 1.0 bag, into a new folder: files as hard links, hashes, manifest, lock and day records\n  \
+        bagit       a BagIt 1.0 bag: files as hard links, their hashes, manifest, lock and day records\n  \
         ro-crate    RO-Crate 1.1 metadata of the archive: save it there as `ro-crate-metadata.json`\n  \
         csv         a table of all files, with keywords of their FITS headers where they are asked for\n\n\
         A day without a record that answers the manifest is left out and told; the exit code is then 1, and what there \
-        is was written. Days that have not begun yet are not counted. A damaged record, or an output that exists \
-        already, and nothing is written.\n\n\
+        is was written. Days that have not begun yet are not counted. Where a record is damaged or the output exists already, \
+        nothing is written.\n\n\
         In the table a number stays a number. A text that a spreadsheet would take for a formula has a `'` before it, \
         a path `./`. Lines end in LF. A file of the bag is the one of the archive: use --copy to change one and not \
         the other.",
@@ -49,7 +49,7 @@ const SHOWN: usize = 5;
         sunhaul export jobs/december.yaml --format sha256sums | (cd data && sha256sum -c --quiet)\n  \
         sunhaul export jobs/december.yaml --format bagit --output december-bag\n  \
         sunhaul export jobs/december.yaml --format ro-crate --output data/ro-crate-metadata.json\n  \
-        sunhaul export jobs/december.yaml --format csv --keywords NOAA_AR,QUALITY --by HARPNUM --output regions"
+        sunhaul export jobs/december.yaml --format csv --by HARPNUM --output regions"
 )]
 pub(super) struct Args {
     /// The manifest.

@@ -50,10 +50,10 @@ impl Place {
     /// Makes a file.
     ///
     /// # Errors
-    /// What `fill` says, or a place that cannot be written.
-    pub(super) fn file<T>(self, fill: impl FnOnce(&mut dyn Write) -> std::result::Result<T, Error>) -> Result<T> {
+    /// What `content` says, or a place that cannot be written.
+    pub(super) fn file<T>(self, content: impl FnOnce(&mut dyn Write) -> std::result::Result<T, Error>) -> Result<T> {
         let path = match self {
-            Place::Stdout => return to_stdout(fill),
+            Place::Stdout => return to_stdout(content),
             Place::Path(path) => path,
         };
         let failed = |error: io::Error| storage(&path.to_string_lossy(), &error);
@@ -61,7 +61,7 @@ impl Place {
         // Private by default; an export is as readable as any file (the umask holds).
         builder.permissions(Permissions::from_mode(0o666));
         let mut file = builder.tempfile_in(folder(&path)).map_err(failed)?;
-        let told = filled(&mut file, fill, failed)?;
+        let told = filled(&mut file, content, failed)?;
         file.persist_noclobber(&path).map_err(|error| failed(error.error))?;
         Ok(told)
     }
@@ -70,7 +70,7 @@ impl Place {
     ///
     /// # Errors
     /// As [`Place::file`].
-    pub(super) fn folder<T>(self, fill: impl FnOnce(&Path) -> std::result::Result<T, Error>) -> Result<T> {
+    pub(super) fn folder<T>(self, content: impl FnOnce(&Path) -> std::result::Result<T, Error>) -> Result<T> {
         let Place::Path(path) = self else {
             return Err(Problem::new(Exit::Usage, "standard output is no folder").into());
         };
@@ -78,7 +78,7 @@ impl Place {
         let mut builder = tempfile::Builder::new();
         builder.permissions(Permissions::from_mode(0o777));
         let made = builder.tempdir_in(folder(&path)).map_err(failed)?;
-        let told = fill(made.path())?;
+        let told = content(made.path())?;
         let renamed = match renameat_with(CWD, made.path(), CWD, &path, RenameFlags::NOREPLACE) {
             // Not known to this filesystem: at worst an empty folder that came meanwhile is replaced.
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => std::fs::rename(made.path(), &path),
@@ -91,9 +91,9 @@ impl Place {
     }
 }
 
-fn to_stdout<T>(fill: impl FnOnce(&mut dyn Write) -> std::result::Result<T, Error>) -> Result<T> {
+fn to_stdout<T>(content: impl FnOnce(&mut dyn Write) -> std::result::Result<T, Error>) -> Result<T> {
     let mut file = tempfile::tempfile().map_err(|error| storage("a temporary file", &error))?;
-    let told = filled(&mut file, fill, |error| storage("a temporary file", &error))?;
+    let told = filled(&mut file, content, |error| storage("a temporary file", &error))?;
     file.rewind().map_err(|error| storage("a temporary file", &error))?;
     let mut out = io::stdout().lock();
     match io::copy(&mut file, &mut out).and_then(|_| out.flush()) {
@@ -105,11 +105,11 @@ fn to_stdout<T>(fill: impl FnOnce(&mut dyn Write) -> std::result::Result<T, Erro
 
 fn filled<T>(
     file: &mut dyn Write,
-    fill: impl FnOnce(&mut dyn Write) -> std::result::Result<T, Error>,
+    content: impl FnOnce(&mut dyn Write) -> std::result::Result<T, Error>,
     failed: impl FnOnce(io::Error) -> Problem,
 ) -> Result<T> {
     let mut out = BufWriter::with_capacity(64 * 1024, file);
-    let told = fill(&mut out)?;
+    let told = content(&mut out)?;
     out.flush().map_err(failed)?;
     Ok(told)
 }
