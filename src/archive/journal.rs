@@ -2,6 +2,7 @@
 //!
 //! It is only ever appended to. A line cut by a crash ends the reading; what it named is fetched again.
 
+mod spoilt;
 mod told;
 
 use std::fs::File;
@@ -15,6 +16,7 @@ use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+pub use spoilt::Spoilt;
 pub(super) use told::{How, Named, Told, Worth};
 
 use super::durable::boot_id;
@@ -58,6 +60,8 @@ pub(super) enum Entry {
     Unsynced {},
     /// The listing was empty at this instant, past settle.
     Empty { at: DateTime<Utc> },
+    /// The bytes of this file came wrong, and only its source can mend that.
+    Spoilt(Box<Spoilt>),
     /// The listing held files: that it was empty before says nothing any more.
     Listed {},
 }

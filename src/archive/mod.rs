@@ -26,7 +26,7 @@ use chrono::NaiveDate;
 pub use clean::Cleaned;
 pub use day::{DayWork, Opened, Prior, Published, SealAs, Standing};
 pub use error::Error;
-pub use journal::{Started, paths as journal_paths};
+pub use journal::{Spoilt, Started, paths as journal_paths};
 pub use layout::{RelativePath, Values, folded, keeps_days_apart, render};
 pub use name::sanitise;
 pub use part::{Part, Validators};

@@ -9,6 +9,8 @@ use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
+use super::accept::Accepted;
+use super::asked_again;
 use super::claims::{Claims, collision};
 use super::event::{DayDone, DayId, DayState, Event, FileEnd};
 use super::file::{self, Work};
@@ -41,9 +43,9 @@ enum Went {
 }
 
 /// A file of the day that is to be asked for, with its path where the listing or an earlier look tells it.
-struct Missing {
-    file: RemoteFile,
-    path: Option<archive::RelativePath>,
+pub(super) struct Missing {
+    pub(super) file: RemoteFile,
+    pub(super) path: Option<archive::RelativePath>,
     /// It is there from an earlier look, and asked for only in case that it changed.
     kept: Option<Box<FileLine>>,
 }
@@ -121,14 +123,16 @@ async fn try_work(
     let bytes = listed.files.iter().map(|f| f.bytes).sum();
     let keys: HashSet<String> = listed.files.iter().map(|f| f.key.clone()).collect();
     let claims = Arc::new(Mutex::new(Claims::default()));
-    let (missing, have, mut failed) = sort(opened, &day_work, listed, &claims, todo)?;
+    let (mut missing, have, mut failed) = sort(opened, &day_work, listed, &claims, todo)?;
+    let accepted = Arc::new(Accepted::of(&run.manifest, &done.day));
+    failed.extend(asked_again::put_off(run, todo, &day_work, &accepted, &mut missing));
     warn_of_room(run, todo, &missing);
     let there = have.len() + missing.iter().filter(|m| m.kept.is_some()).count();
     run.tell(Event::DayListed { day: done.day.clone(), files: total, have: there as u64, bytes });
     for line in have {
         run.tell(Event::FileDone { day: done.day.clone(), key: line.key, path: Some(line.path), end: FileEnd::Have });
     }
-    let absent = fetch(run, todo, &day_work, &claims, missing, (is_final, &done.day), &mut failed).await;
+    let absent = fetch(run, todo, &day_work, &claims, missing, (is_final, &done.day, &accepted), &mut failed).await;
     // Only now: the first of two keys on one path may have been at it when the second was told.
     let crossed = failed.iter().filter(|(_, (_, failure))| failure.class == Class::Collision);
     let crossed: Vec<String> = crossed.map(|(key, _)| key.clone()).collect();
@@ -148,6 +152,9 @@ async fn try_work(
     }
     if run.halt.is_cancelled() && failed.is_empty() {
         return Ok(Went::Stopped);
+    }
+    if !run.halt.is_cancelled() {
+        accepted.tell_idle(run, &day_work, &keys, !failed.is_empty());
     }
     if !failed.is_empty() {
         done.error = failed.values().find(|(_, f)| f.class == Class::HostGivenUp).map(|(_, f)| f.clone());
@@ -190,6 +197,7 @@ fn tell_record(done: &mut DayDone, record: &DayRecord) {
     done.files = record.header.files;
     done.bytes = record.header.bytes;
     done.absent = record.header.absent;
+    done.accepted = record.files.iter().filter(|file| file.reason.is_some()).count() as u64;
     done.digest = record.header.digest.strip_prefix("sha256:").and_then(|d| d.parse().ok());
 }
 
@@ -266,7 +274,7 @@ async fn list(run: &Run, opened: &Opened, todo: &Todo, day: &DayId) -> Result<Op
     }
 }
 
-type Failures = BTreeMap<String, (Option<String>, Failure)>;
+pub(super) type Failures = BTreeMap<String, (Option<String>, Failure)>;
 
 /// Sorts a listing into what is there, what is to be fetched, and what can have no path.
 fn sort(
@@ -389,7 +397,7 @@ async fn fetch(
     day_work: &Arc<DayWork>,
     claims: &Arc<Mutex<Claims>>,
     missing: Vec<Missing>,
-    (is_final, day): (bool, &DayId),
+    (is_final, day, accepted): (bool, &DayId, &Arc<Accepted>),
     failed: &mut Failures,
 ) -> Vec<FileLine> {
     let width = run.series.get(&todo.series).map_or(1, |o| o.client.concurrency()).max(1);
@@ -407,6 +415,7 @@ async fn fetch(
                 claims: Arc::clone(claims),
                 path,
                 kept,
+                accepted: Arc::clone(accepted),
                 is_final,
             };
             let span = tracing::info_span!("file", key = %escape(&file.key));

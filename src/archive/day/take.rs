@@ -156,6 +156,7 @@ impl Archive {
             ours: Mutex::new(ours),
             after_crash: told.crashed,
             empty_at: told.empty_at,
+            spoilt: told.spoilt,
         })
     }
 

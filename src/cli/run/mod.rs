@@ -47,6 +47,9 @@ pub(super) struct Args {
     /// Look whether the files of sealed days are still there with their sizes; fetch again what is not.
     #[arg(long)]
     check: bool,
+    /// Ask now for files that came wrong in earlier runs. Else they are asked for after 1, 2, 4, 8, 16 and 30 days.
+    #[arg(long)]
+    retry_failed: bool,
     #[command(flatten)]
     selection: Selection,
     #[command(flatten)]

@@ -70,6 +70,7 @@ pub(super) async fn run(job: Manifest, shared: &mut Shared<'_>) -> Result<Exit> 
                 stop: shared.stop.clone(),
                 now,
                 second_look: SECOND_LOOK,
+                retry_failed: shared.args.retry_failed,
             };
             execute(order, &follower).await
         }
