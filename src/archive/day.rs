@@ -1,6 +1,7 @@
 //! One day being worked on: locked, journalled, published file by file, and sealed.
 
 mod seal;
+mod spoilt;
 mod take;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -17,7 +18,7 @@ use rustix::io::Errno;
 pub use seal::SealAs;
 
 use super::ground::Ground;
-use super::journal::{Entry, Journal};
+use super::journal::{Entry, Journal, Spoilt};
 use super::record::{DayRecord, FileLine};
 use super::{Archive, Error, Part, RelativePath, Staged};
 use crate::digest::{Digest, Hasher};
@@ -92,6 +93,8 @@ pub struct DayWork {
     /// The machine went down since an earlier go: a file of right or zero bytes may be a write that was lost.
     after_crash: bool,
     empty_at: Option<DateTime<Utc>>,
+    /// Files that came wrong in earlier goes under this spec, by key.
+    spoilt: BTreeMap<String, Spoilt>,
 }
 
 impl Archive {

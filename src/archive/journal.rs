@@ -4,6 +4,7 @@
 //! what it named, and what those after it did, is fetched again.
 
 mod chain;
+mod spoilt;
 mod told;
 
 use std::fs::File;
@@ -18,6 +19,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use chain::Chain;
+pub use spoilt::Spoilt;
 pub(super) use told::{How, Named, Told, Worth};
 
 use super::durable::boot_id;
@@ -60,6 +62,8 @@ pub(super) enum Entry {
     Unsynced {},
     /// The listing was empty at this instant, past settle.
     Empty { at: DateTime<Utc> },
+    /// The bytes of this file came wrong, and only its source can mend that.
+    Spoilt(Box<Spoilt>),
     /// The listing held files: that it was empty before says nothing any more.
     Listed {},
 }

@@ -30,7 +30,7 @@ pub use audit::{Depth, Expected, Fault, Finding, Found};
 pub use clean::Cleaned;
 pub use day::{DayWork, Opened, Prior, Published, SealAs, Standing};
 pub use error::Error;
-pub use journal::{Started, of as journal_of, paths as journal_paths};
+pub use journal::{Spoilt, Started, of as journal_of, paths as journal_paths};
 pub use layout::{RelativePath, Values, folded, keeps_days_apart, render};
 pub use name::sanitise;
 pub use part::{Part, Validators};

@@ -15,8 +15,9 @@ use crate::fits::{self, Keyword, Value};
 use crate::untrusted::escape;
 
 /// The columns that records fill.
-const COLUMNS: [&str; 11] =
-    ["series", "date", "time", "path", "bytes", "sha256", "recnum", "harpnum", "segment", "checked", "absent"];
+const COLUMNS: [&str; 12] = [
+    "series", "date", "time", "path", "bytes", "sha256", "recnum", "harpnum", "segment", "checked", "absent", "reason",
+];
 
 /// What a catalogue told while it was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -142,7 +143,8 @@ impl<'a> Columns<'a> {
             "harpnum" => number(file.harpnum),
             "segment" => shown(file.segment.as_deref().unwrap_or_default()),
             "checked" => shown(file.checked.as_deref().unwrap_or_default()),
-            _ => shown(file.absent.as_deref().unwrap_or_default()),
+            "absent" => shown(file.absent.as_deref().unwrap_or_default()),
+            _ => shown(file.reason.as_deref().unwrap_or_default()),
         });
         let values = values.iter().map(|value| match value {
             Some(Value::Text(text)) => shown(text),

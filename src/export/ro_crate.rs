@@ -243,7 +243,7 @@ impl About {
         );
         let mut object = vec![self.paper(&run.manifest_sha256, &run.manifest, "application/yaml")];
         object.extend(run.lock_sha256.map(|sha256| {
-            let name = Path::new(&run.manifest).with_extension("lock");
+            let name = crate::lock::path_of(Path::new(&run.manifest));
             self.paper(&sha256, &name.to_string_lossy(), "application/x-ndjson")
         }));
         let status = if run.result == "complete" { "CompletedActionStatus" } else { "FailedActionStatus" };
@@ -362,6 +362,8 @@ mod tests {
             segment: None,
             checked: None,
             absent: None,
+            reason: None,
+            data: None,
             etag: None,
             last_modified: None,
         };

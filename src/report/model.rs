@@ -234,6 +234,12 @@ pub struct Day {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Files of the day that upstream does not have; zero for a day that failed or is held.
+    #[serde(default)]
+    pub absent: u64,
+    /// Of the absent ones, those that the job accepts as such: the day's record says which, and why.
+    #[serde(default)]
+    pub accepted: u64,
     /// The record's digest, `sha256:` and 64 hex digits; null for a day that failed or is held.
     pub digest: Option<String>,
     /// Items of the listing that lay outside the day and were dropped.

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 
+use super::accept::Accepted;
+use super::asked_again;
 use super::claims::{Claims, collision};
 use super::event::{DayDone, DayId, DayState, Event, FileEnd};
 use super::flight::{Failures, Flight, Missing, died};
@@ -118,8 +120,10 @@ async fn try_work(
     let Settled { absent: mut settled, failed: refused } = expected.settle(&mut listed, &todo.series.0);
     let total = (listed.files.len() + settled.len() + refused.len()) as u64;
     let claims = Arc::new(Mutex::new(Claims::default()));
-    let (missing, have, mut failed) = sort(opened, &day_work, listed, &claims, (todo, &expected))?;
+    let (mut missing, have, mut failed) = sort(opened, &day_work, listed, &claims, (todo, &expected))?;
     failed.extend(refused.into_iter().map(|(key, path, failure)| (key, (path, failure))));
+    let accepted = Arc::new(Accepted::of(&run.manifest, &done.day));
+    failed.extend(asked_again::put_off(run, todo, &day_work, &accepted, &mut missing));
     warn_of_room(run, todo, &missing);
     let there = have.len() + missing.iter().filter(|m| m.kept.is_some()).count();
     run.tell(Event::DayListed { day: done.day.clone(), files: total, have: there as u64, bytes });
@@ -130,7 +134,8 @@ async fn try_work(
         let (key, path) = (line.key.clone(), Some(line.path.clone()));
         run.tell(Event::FileDone { day: done.day.clone(), key, path, end: FileEnd::Absent });
     }
-    let flight = Flight { day: &day_work, claims: &claims, expected: &expected, id: &done.day, is_final };
+    let id = &done.day;
+    let flight = Flight { day: &day_work, claims: &claims, expected: &expected, accepted: &accepted, id, is_final };
     settled.extend(flight.fetch(run, todo, missing, &mut failed).await);
     // Only now: the first of two keys on one path may have been at it when the second was told.
     let crossed = failed.iter().filter(|(_, (_, failure))| failure.class == Class::Collision);
@@ -151,6 +156,9 @@ async fn try_work(
     }
     if run.halt.is_cancelled() && failed.is_empty() {
         return Ok(Went::Stopped);
+    }
+    if !run.halt.is_cancelled() {
+        accepted.tell_idle(run, &day_work, &keys, !failed.is_empty());
     }
     if !failed.is_empty() {
         done.error = failed.values().find(|(_, f)| f.class == Class::HostGivenUp).map(|(_, f)| f.clone());
@@ -196,6 +204,7 @@ fn tell_record(done: &mut DayDone, record: &DayRecord) {
     done.files = record.header.files;
     done.bytes = record.header.bytes;
     done.absent = record.header.absent;
+    done.accepted = record.files.iter().filter(|file| file.reason.is_some()).count() as u64;
     done.digest = record.header.digest.strip_prefix("sha256:").and_then(|d| d.parse().ok());
 }
 

@@ -150,6 +150,8 @@ pub struct DayDone {
     pub bytes: u64,
     /// Files that upstream does not have.
     pub absent: u64,
+    /// Of the absent ones, those that the job accepts as such.
+    pub accepted: u64,
     /// The record's digest; none when there is no record.
     pub digest: Option<Digest>,
     /// Items of the listing outside the day.
@@ -170,6 +172,7 @@ impl DayDone {
             files: 0,
             bytes: 0,
             absent: 0,
+            accepted: 0,
             digest: None,
             outside_day: 0,
             duplicates: 0,

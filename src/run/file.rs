@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::accept::Accepted;
+use super::asked_again;
 use super::claims::{Claims, collision};
 use super::day::{blocking, path_of};
 use super::event::{DayId, Event, FileEnd};
@@ -27,6 +29,8 @@ pub(super) struct Work {
     pub(super) path: Option<RelativePath>,
     /// It is there from an earlier look, and asked for only in case that it changed.
     pub(super) kept: Option<Box<FileLine>>,
+    /// The files of the day that the job takes for bad at their source.
+    pub(super) accepted: Arc<Accepted>,
     /// The day's listing is final: what is not there will not come.
     pub(super) is_final: bool,
 }
@@ -73,7 +77,8 @@ impl Work {
                 },
                 Err(failure) => Failure { attempts, ..failure },
             };
-            if let Some(wait) = waits.after(&failure) {
+            let is_hopeless = self.is_hopeless(&file, path.as_deref(), failure.class);
+            if let Some(wait) = waits.after(&failure).filter(|_| !is_hopeless) {
                 self.run.tell(Event::Retrying {
                     day: self.id.clone(),
                     key: Some(file.key.clone()),
@@ -88,6 +93,9 @@ impl Work {
                     opened.client.note_retry();
                 }
                 continue;
+            }
+            if let Some(ended) = self.excused(&file, path.as_deref(), &failure) {
+                return ended;
             }
             if failure.class == Class::NotFound
                 && let Some(line) = &self.kept
@@ -109,12 +117,13 @@ impl Work {
                 });
                 return Ended::Absent(Box::new(line));
             }
-            return Ended::Failed { path, failure, with: None };
+            let noted = asked_again::note(&self.run, &self.day, (&file.key, path.as_deref()), failure);
+            return Ended::Failed { path, failure: noted.unwrap_or_else(Failure::from), with: None };
         }
     }
 
     /// Keeps the file of before. `None` when it is not there any more.
-    fn keep(&mut self) -> Option<Ended> {
+    pub(super) fn keep(&mut self) -> Option<Ended> {
         let line = *self.kept.take()?;
         let path = RelativePath::from_record(&line.path)?;
         if let Some(crossed) = self.claim(&path, &line.key) {
@@ -231,7 +240,7 @@ impl Work {
         self.path_by(file, &name)
     }
 
-    fn path_by(&self, file: &RemoteFile, name: &str) -> Result<RelativePath, Failure> {
+    pub(super) fn path_by(&self, file: &RemoteFile, name: &str) -> Result<RelativePath, Failure> {
         match self.run.series.get(&self.id.series) {
             Some(opened) => path_of(opened, &self.todo, file, name),
             None => Err(Failure::new(Class::SourceRefused, "its series is not open")),
@@ -260,7 +269,7 @@ impl Work {
     }
 
     /// What a record says of a file whatever became of it.
-    fn bare_line(&self, file: &RemoteFile, path: &RelativePath) -> FileLine {
+    pub(super) fn bare_line(&self, file: &RemoteFile, path: &RelativePath) -> FileLine {
         let scale = self.run.series.get(&self.id.series).map_or(crate::day::Scale::Utc, |o| o.series.source.scale());
         FileLine {
             series: self.id.series.0.clone(),

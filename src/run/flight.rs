@@ -10,6 +10,7 @@ use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
+use super::accept::Accepted;
 use super::claims::Claims;
 use super::event::DayId;
 use super::file::{self, Work};
@@ -36,6 +37,7 @@ pub(super) struct Flight<'a> {
     pub(super) day: &'a Arc<DayWork>,
     pub(super) claims: &'a Arc<Mutex<Claims>>,
     pub(super) expected: &'a Arc<Expected>,
+    pub(super) accepted: &'a Arc<Accepted>,
     pub(super) id: &'a DayId,
     pub(super) is_final: bool,
 }
@@ -63,6 +65,7 @@ impl Flight<'_> {
                     id: self.id.clone(),
                     claims: Arc::clone(self.claims),
                     expected: Arc::clone(self.expected),
+                    accepted: Arc::clone(self.accepted),
                     path,
                     kept,
                     is_final: self.is_final,

@@ -2,6 +2,8 @@
 //!
 //! What it does not do: read the clock or the environment, print, or choose an exit code.
 
+mod accept;
+mod asked_again;
 mod claims;
 mod day;
 pub mod event;
@@ -79,6 +81,8 @@ pub struct Order {
     pub now: fn() -> DateTime<Utc>,
     /// How long after an empty listing the second look is taken; 30 s for users.
     pub second_look: Duration,
+    /// Ask now for files that came wrong in earlier runs, though their time has not come.
+    pub retry_failed: bool,
 }
 
 /// How a run ended, in what an exit code needs.
@@ -125,6 +129,7 @@ struct Run {
     observer: Arc<dyn Observer>,
     now: fn() -> DateTime<Utc>,
     second_look: Duration,
+    retry_failed: bool,
     /// Cancelled by the user's stop, and by a failure of this machine's storage.
     halt: CancellationToken,
 }
@@ -140,8 +145,8 @@ impl Run {
 /// # Errors
 /// A [`Failure`] when a source or the archive cannot be opened at all; nothing was asked for then.
 pub async fn execute(order: Order) -> Result<Outcome, Failure> {
-    let Order { manifest, days, already_sealed, archive, locked, net, bases, run, observer, stop, now, second_look } =
-        order;
+    let Order { manifest, days, already_sealed, archive, locked, net, bases, run, observer, stop, .. } = order;
+    let Order { now, second_look, retry_failed, .. } = order;
     // Told first: whatever happens now, the days are counted.
     observer.on(Event::Planned { planned: days.len() as u64, already_sealed });
     let mut series = BTreeMap::new();
@@ -166,8 +171,10 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
         series.insert(one.id.clone(), Opened { series: one.clone(), client, source });
     }
     let halt = stop.child_token();
+    let observer_of_all = Arc::clone(&observer);
     let shared =
-        Arc::new(Run { manifest, archive, locked, series, observer: Arc::clone(&observer), now, second_look, halt });
+        Run { manifest, archive, locked, series, observer: observer_of_all, now, second_look, retry_failed, halt };
+    let shared = Arc::new(shared);
     // Enough days that small ones keep every connection busy; few enough that memory stays small.
     let in_flight = widest.clamp(4, 16);
     let span = tracing::info_span!("run", run = %run, job = %escape(&shared.manifest.name));

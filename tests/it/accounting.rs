@@ -90,7 +90,7 @@ fn a_mixed_run_and_its_rerun_add_up_and_agree_with_the_tree() {
     assert_eq!(failure["class"], "fits-checksum", "{report:#}");
     assert_eq!(failure["path"], "broken/2015/12/11/broken_20151211_020000.fits", "the answer told the name");
 
-    let report = lab.report(1);
+    let report = lab.report_with(&["--retry-failed"], 1);
     agree_with_the_tree(&report, &lab, "data");
     let files = &report["totals"]["files"];
     assert_eq!((&files["listed"], &files["have"], &files["fetched"]), (&json!(3), &json!(2), &json!(1)));
@@ -383,6 +383,7 @@ fn a_bug_ends_one_day_or_file_and_is_counted() {
         stop: CancellationToken::new(),
         now,
         second_look: Duration::from_secs(1),
+        retry_failed: false,
         manifest: Arc::new(job),
     };
     let outcome = tokio::runtime::Runtime::new().expect("a runtime").block_on(execute(order)).expect("sources");

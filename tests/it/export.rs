@@ -165,7 +165,6 @@ fn what_is_there_is_not_replaced_and_wrong_options_are_usage() {
 #[test]
 fn a_bag_holds_links_or_copies_and_what_they_were_made_from() {
     let (lab, _server) = fetched();
-    lab.write("job.lock", "the lock\n");
     to_bag(&lab, &[]).stderr_has("bag: 2 files, ").done();
     let inode = |path: &str| std::fs::metadata(lab.path(path)).expect("a file").ino();
     assert_eq!(inode(&format!("bag/data/{FIRST}")), inode(&format!("data/{FIRST}")));
@@ -277,7 +276,6 @@ fn there_is_one_table_for_each_value_and_one_for_the_rest() {
 #[test]
 fn a_crate_names_files_runs_manifest_lock_source_and_dates() {
     let (lab, server) = fetched();
-    lab.write("job.lock", "the lock\n");
     let crate_ = exported(&lab, &["ro-crate"]);
     let metadata: serde_json::Value = serde_json::from_str(&crate_).expect("JSON");
     let graph = metadata["@graph"].as_array().expect("a list");

@@ -6,6 +6,7 @@
 mod call;
 mod fits;
 mod job;
+mod order;
 mod server;
 mod sums;
 pub(crate) mod terminal;
@@ -22,6 +23,7 @@ use sunhaul::digest::Digest;
 pub(crate) use call::{Call, Running, Spoken};
 pub(crate) use fits::{fits, restamped};
 pub(crate) use job::Job;
+pub(crate) use order::carry_out;
 pub(crate) use server::{Answer, Certificate, Ending, Item, Ranges, Request, Server, Speaks};
 pub(crate) use sums::{add_up, agree_with_the_tree};
 pub(crate) use trace::{Steps, Syscall};
@@ -94,7 +96,13 @@ impl Lab {
     /// Runs `job.yaml`, expects an exit code and gives the report, which must say the same code.
     #[track_caller]
     pub(crate) fn report(&self, status: i32) -> Value {
-        self.run().status(status).done();
+        self.report_with(&[], status)
+    }
+
+    /// The same with further arguments.
+    #[track_caller]
+    pub(crate) fn report_with(&self, more: &[&str], status: i32) -> Value {
+        self.run_with(more).status(status).done();
         let report = self.json("report.json");
         assert_eq!(report["run"]["exit_code"], status, "{report:#}");
         add_up(&report);

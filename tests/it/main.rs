@@ -8,12 +8,15 @@ mod layers; // imports go one way
 mod lab; // the program in a clean environment, a scripted service, and both tried on themselves
 
 // A job, through the public door.
+mod accept; // files that the job takes for bad at their source
 mod accounting; // every expected day and file is in one count of the report
 mod archive; // what lies in the archive already: own files, damaged records, other jobs, other specs
+mod asked_again; // files that came wrong, and the runs that do not ask for them
 mod bad_input; // wrong manifests and storage that cannot be used
 mod changed; // days looked at again whose files changed upstream, or did not
 mod export; // proof and catalogue in other programs' forms, and those programs' word on them
 mod faults; // what can go wrong, with a name each: what a service, a network, a disk and an operator do
+mod identity; // what two versions of a file have in common when their headers differ
 mod kills; // killed with no warning at any moment, again and again
 mod lock; // what every file must be: honoured, added to, held to the letter
 mod log; // the records of `--log-format json`

@@ -3,8 +3,8 @@
 //! What it does not do: wait for half a minute, as the program does between two looks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,12 +12,11 @@ use serde_json::json;
 use sunhaul::archive::{Archive, Opened, State};
 use sunhaul::failure::Class;
 use sunhaul::manifest::{self, Manifest};
-use sunhaul::net::Net;
-use sunhaul::run::event::{DayState, Event, Observer};
-use sunhaul::run::{Order, Outcome, Todo, execute};
+use sunhaul::run::event::{DayState, Event};
+use sunhaul::run::{Order, Outcome, Todo};
 use tokio_util::sync::CancellationToken;
 
-use crate::lab::{Answer, Item, Job, Lab, PATIENCE, Server, fits};
+use crate::lab::{Answer, Item, Job, Lab, Server, carry_out, fits};
 
 const LISTING: &str = "/HMI/sharp_720s";
 const NAME: &str = "sharp_720s_20151211_182208";
@@ -27,16 +26,6 @@ const TIME: &str = "2015-12-11T18:22:08.799999Z";
 fn now() -> DateTime<Utc> {
     static ASKED: AtomicI64 = AtomicI64::new(1_451_606_400);
     DateTime::from_timestamp(ASKED.fetch_add(1, Ordering::SeqCst), 0).expect("an instant")
-}
-
-/// Keeps what it is told.
-#[derive(Default)]
-struct Told(Mutex<Vec<Event>>);
-
-impl Observer for Told {
-    fn on(&self, event: Event) {
-        self.0.lock().expect("a lock").push(event);
-    }
 }
 
 fn manifest(lab: &Lab) -> Manifest {
@@ -74,27 +63,9 @@ fn run_with(
     second_look: Duration,
     recheck: bool,
 ) -> (Outcome, Vec<Event>) {
-    let job = manifest(lab);
-    let told = Arc::new(Told::default());
-    let order = Order {
-        days: vec![Todo { recheck, ..todo(&job) }],
-        already_sealed: 0,
-        archive: archive(&job),
-        locked: None,
-        net: Net::new(),
-        bases: BTreeMap::from([(job.series[0].id.clone(), server.url().parse().expect("a URL"))]),
-        run: "20260101T000000Z-0000000000000001".to_owned(),
-        observer: told.clone(),
-        stop: stop.clone(),
-        now,
-        second_look,
-        manifest: Arc::new(job),
-    };
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let ended = runtime.block_on(async { tokio::time::timeout(PATIENCE, execute(order)).await });
-    let outcome = ended.expect("the run ends").expect("a source that opens");
-    let events = std::mem::take(&mut *told.0.lock().expect("a lock"));
-    (outcome, events)
+    let (order, told) = lab.order(server, now);
+    let days = order.days.into_iter().map(|todo| Todo { recheck, ..todo }).collect();
+    (carry_out(Order { days, stop: stop.clone(), second_look, ..order }), told.events())
 }
 
 fn lab_for(server: &Server, more: &str) -> Lab {

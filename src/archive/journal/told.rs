@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::chain::Chain;
-use super::{Entry, FORMAT};
+use super::{Entry, FORMAT, Spoilt};
 use crate::archive::{Error, FileLine, RelativePath};
 use crate::digest::Digest;
 
@@ -22,6 +22,8 @@ pub(in crate::archive) struct Told {
     pub(in crate::archive) ours: BTreeSet<String>,
     /// When the listing was last found empty, by a look for the same spec that no fuller one followed.
     pub(in crate::archive) empty_at: Option<DateTime<Utc>>,
+    /// Files that came wrong when they were last asked for as they are now, by key.
+    pub(in crate::archive) spoilt: BTreeMap<String, Spoilt>,
     /// The machine went down, or lines are lost: writes of that time may be lost too.
     pub(in crate::archive) crashed: bool,
     /// How many bytes of the journal can be read, and the checks of their lines.
@@ -127,8 +129,18 @@ pub(super) fn tell(text: &[u8], (spec, own): (Digest, &str), boot_id: &str, path
                 );
                 return Err(Error::record(path, index + 1, why));
             }
-            Entry::File(line) => fold.name(Named { line: *line, worth, how: How::Meant, same_boot }),
-            Entry::Kept(line) => fold.name(Named { line: *line, worth, how: How::Found, same_boot }),
+            Entry::File(line) => {
+                told.spoilt.remove(&line.key);
+                fold.name(Named { line: *line, worth, how: How::Meant, same_boot });
+            }
+            Entry::Kept(line) => {
+                told.spoilt.remove(&line.key);
+                fold.name(Named { line: *line, worth, how: How::Found, same_boot });
+            }
+            Entry::Spoilt(spoilt) if is_same => {
+                told.spoilt.insert(spoilt.key.clone(), *spoilt);
+            }
+            Entry::Spoilt(_) => {}
             Entry::Published { keys } => {
                 for key in keys {
                     if let Some(named) = fold.files.get_mut(&key) {

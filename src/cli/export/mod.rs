@@ -161,7 +161,7 @@ struct Told {
 
 fn write(args: &Args, dataset: &Dataset<'_>, place: Place) -> Result<Told> {
     let job = dataset.job;
-    let lock = Some(job.path.with_extension("lock")).filter(|path| path.is_file());
+    let lock = Some(crate::lock::path_of(&job.path)).filter(|path| path.is_file());
     let date = now().date_naive();
     let days = human::count(dataset.days.len() as u64, "day");
     let shown = args.output.as_ref().filter(|path| **path != Path::new("-")).map(|path| path.to_string_lossy());

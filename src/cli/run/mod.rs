@@ -57,6 +57,9 @@ pub(super) struct Args {
     /// Look whether the files of sealed days are still there with their sizes; fetch again what is not.
     #[arg(long)]
     check: bool,
+    /// Ask now for files that came wrong in earlier runs. Else they are asked for after 1, 2, 4, 8, 16 and 30 days.
+    #[arg(long)]
+    retry_failed: bool,
     #[command(flatten)]
     selection: Selection,
     #[command(flatten)]
@@ -134,5 +137,6 @@ async fn one(job: Manifest, args: &Args, shared: &mut Shared<'_>) -> Result<Exit
     locking.must_fit(&plan)?;
     let work = planning::work(&job, plan, args.check)?;
     let then = if locking.may_move() { Then::Add } else { Then::Leave };
-    Ok(execute(Task { job: Arc::new(job), work, locking, then, started }, shared).await?.exit)
+    let task = Task { job: Arc::new(job), work, locking, then, retry_failed: args.retry_failed, started };
+    Ok(execute(task, shared).await?.exit)
 }

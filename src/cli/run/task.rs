@@ -40,6 +40,8 @@ pub(in crate::cli) struct Task {
     pub(in crate::cli) locking: Locking,
     /// What becomes of the lock.
     pub(in crate::cli) then: Then,
+    /// Files that came wrong are asked for now, and not after days.
+    pub(in crate::cli) retry_failed: bool,
     /// When the command began.
     pub(in crate::cli) started: DateTime<Utc>,
 }
@@ -73,7 +75,7 @@ pub(in crate::cli) struct Ran {
 pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Result<Ran> {
     let shell = shared.shell;
     shared.net = shared.net.next_run();
-    let Task { job, work: planned, locking, then, started } = task;
+    let Task { job, work: planned, locking, then, retry_failed, started } = task;
     let id = run_id(started);
     let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?);
     let about = Job {
@@ -119,6 +121,7 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
                 stop: shared.stop.clone(),
                 now,
                 second_look: SECOND_LOOK,
+                retry_failed,
             };
             run_and_follow(order, &follower).await
         }

@@ -83,7 +83,8 @@ pub(super) async fn repair(
     let sealed = plan.done.iter().filter(|day| !bad.contains_key(&(&day.id, day.day.date))).count();
     let work = Work { days, sealed: sealed as u64, left: Vec::new() };
     let mut shared = Shared::new(None, shell)?;
-    let task = Task { job: Arc::new(job), work, locking, then: Then::Add, started: now() };
+    let (then, started) = (Then::Add, now());
+    let task = Task { job: Arc::new(job), work, locking, then, retry_failed: true, started };
     let ran = execute(task, &mut shared).await;
     shared.close().await;
     let ran = ran?;

@@ -325,6 +325,7 @@ mod tests {
                 files: 5,
                 bytes: 2_880_000,
                 absent: 1,
+                accepted: 0,
                 digest: None,
                 outside_day: 2,
                 duplicates: 0,

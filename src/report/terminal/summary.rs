@@ -299,6 +299,7 @@ mod tests {
             files: 1,
             bytes: 2 << 20,
             absent: 0,
+            accepted: 0,
             digest: None,
             outside_day: 0,
             duplicates: 0,

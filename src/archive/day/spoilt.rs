@@ -1,0 +1,21 @@
+//! Which files of a day came wrong in earlier goes: noted in the journal, so that a kill forgets nothing and `clean` does.
+
+use super::DayWork;
+use crate::archive::Error;
+use crate::archive::journal::{Entry, Spoilt};
+
+impl DayWork {
+    /// How a file failed in the last go that asked for it as this one does.
+    #[must_use]
+    pub fn spoilt(&self, key: &str) -> Option<&Spoilt> {
+        self.spoilt.get(key)
+    }
+
+    /// Notes how a file failed, for the next go.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn note_spoilt(&self, spoilt: Spoilt) -> Result<(), Error> {
+        self.journal.append(&[Entry::Spoilt(Box::new(spoilt))])
+    }
+}

@@ -1,0 +1,155 @@
+//! When a file that came wrong is asked for again: after 1, 2, 4, 8, 16, 30, 30 ... days, and not in every run.
+//!
+//! What it does not do: judge what can be mended here (a login, a path, a disk) or passes by itself. Those are asked for
+//! in each run.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::accept::Accepted;
+use super::day::path_of;
+use super::flight::{Failures, Missing};
+use super::{Run, Todo};
+use crate::archive::{self, DayWork, Spoilt};
+use crate::failure::{Class, Failure};
+use crate::fetch;
+use crate::manifest::Verify;
+use crate::untrusted::escape;
+
+/// The longest wait, in days.
+const LONGEST: i64 = 30;
+
+/// True for what only the file's source can mend: its bytes are not what they must be.
+fn is_spoilt(class: Class) -> bool {
+    matches!(class, Class::FitsStructure | Class::FitsChecksum | Class::Magic | Class::Size | Class::TooLong)
+}
+
+/// Takes the files out of `missing` that are not asked for yet, and gives how they fail. A file that the job accepts is
+/// asked for: its day may seal without it.
+pub(super) fn put_off(
+    run: &Run,
+    todo: &Todo,
+    work: &DayWork,
+    accepted: &Accepted,
+    missing: &mut Vec<Missing>,
+) -> Failures {
+    let mut failed = Failures::new();
+    let Some(opened) = run.series.get(&todo.series).filter(|_| !run.retry_failed) else { return failed };
+    let now = (run.now)();
+    missing.retain(|missing| {
+        let Some(spoilt) = work.spoilt(&missing.file.key) else { return true };
+        let by_url = path_of(opened, todo, &missing.file, &fetch::name_of(&missing.file, None)).ok();
+        let paths = missing.path.iter().map(ToString::to_string).chain(spoilt.path.clone());
+        let paths: Vec<String> = paths.chain(by_url.map(|path| path.to_string())).collect();
+        let due = due(spoilt);
+        // Other checks may let it pass; and by a clock that went wrong, the hour might never come.
+        if spoilt.checks != checks(run.manifest.verify) || now >= due || now < spoilt.at || accepted.means(&paths) {
+            return true;
+        }
+        failed.insert(missing.file.key.clone(), (spoilt.path.clone(), told_again(spoilt, due)));
+        false
+    });
+    failed
+}
+
+/// Notes how a file failed, where only its source can mend it, and adds to its message when it is asked for again.
+pub(super) fn note(
+    run: &Run,
+    work: &DayWork,
+    (key, path): (&str, Option<&str>),
+    failure: Failure,
+) -> Result<Failure, archive::Error> {
+    if !is_spoilt(failure.class) {
+        return Ok(failure);
+    }
+    let (at, checks) = ((run.now)(), checks(run.manifest.verify));
+    let before = work.spoilt(key).filter(|before| before.checks == checks && before.since <= at);
+    let spoilt = Spoilt {
+        key: key.to_owned(),
+        path: path.map(str::to_owned),
+        class: failure.class,
+        status: failure.status,
+        message: failure.message.clone(),
+        checks,
+        since: before.map_or(at, |before| before.since),
+        at,
+        times: before.map_or(1, |before| before.times.saturating_add(1)),
+    };
+    let message = format!("{}; {}", failure.message, put_off_until(due(&spoilt)));
+    work.note_spoilt(spoilt)?;
+    Ok(Failure { message, ..failure })
+}
+
+/// When it is asked for again.
+fn due(spoilt: &Spoilt) -> DateTime<Utc> {
+    let doubled = spoilt.times.saturating_sub(1).min(30);
+    let days = (1i64 << doubled).min(LONGEST);
+    spoilt.at.checked_add_signed(TimeDelta::days(days)).unwrap_or(spoilt.at)
+}
+
+/// The same failure, without an attempt.
+fn told_again(spoilt: &Spoilt, due: DateTime<Utc>) -> Failure {
+    let so_far = match spoilt.times {
+        0 | 1 => format!("so it was on {}", shown(spoilt.at)),
+        times => format!("so it was {times} times from {} to {}", shown(spoilt.since), shown(spoilt.at)),
+    };
+    let message = format!("{}; {so_far}; {}", escape(&spoilt.message), put_off_until(due));
+    Failure { status: spoilt.status, attempts: 0, ..Failure::new(spoilt.class, message) }
+}
+
+fn put_off_until(due: DateTime<Utc>) -> String {
+    format!("it is asked for again from {} on; hint: `--retry-failed` asks now", shown(due))
+}
+
+fn shown(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// Which checks a file must pass, in one word.
+fn checks(verify: Verify) -> String {
+    let named = [(true, "size"), (verify.fits, "fits"), (verify.magic, "magic")];
+    named.iter().filter(|(is_made, _)| *is_made).map(|(_, name)| *name).collect::<Vec<_>>().join("+")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(times: u32) -> Spoilt {
+        let at = "2026-01-01T12:00:00Z".parse().unwrap();
+        Spoilt {
+            key: "k".into(),
+            path: None,
+            class: Class::FitsChecksum,
+            status: None,
+            message: "HDU 0: CHECKSUM is wrong".into(),
+            checks: "size+fits".into(),
+            since: at - TimeDelta::days(i64::from(times.min(1000))),
+            at,
+            times,
+        }
+    }
+
+    #[test]
+    fn the_wait_doubles_up_to_a_month() {
+        let days = |times| (due(&failed(times)) - failed(times).at).num_days();
+        assert_eq!(
+            [1, 2, 3, 4, 5, 6, 7, 8, 63, 64, 65, u32::MAX].map(days),
+            [1, 2, 4, 8, 16, 30, 30, 30, 30, 30, 30, 30]
+        );
+        // A journal that was edited by hand.
+        assert_eq!(days(0), 1);
+        let late = Spoilt { at: DateTime::<Utc>::MAX_UTC, ..failed(9) };
+        assert_eq!(due(&late), late.at);
+    }
+
+    #[test]
+    fn it_is_told_since_when_how_often_and_when_it_is_asked_for_again() {
+        let told = told_again(&failed(3), due(&failed(3)));
+        assert_eq!((told.class, told.attempts), (Class::FitsChecksum, 0));
+        assert_eq!(
+            told.message,
+            "HDU 0: CHECKSUM is wrong; so it was 3 times from 2025-12-29 12:00 UTC to 2026-01-01 12:00 UTC; it is asked \
+             for again from 2026-01-05 12:00 UTC on; hint: `--retry-failed` asks now"
+        );
+    }
+}
