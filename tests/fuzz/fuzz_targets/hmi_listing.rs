@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use sunhaul::archive::{Values, render};
 use sunhaul::day::Day;
 use sunhaul::fetch::name_of;
-use sunhaul::manifest::{Bound, Filters, Hmi, Quality, Range, Series, SeriesId, SourceSpec, Template};
+use sunhaul::manifest::{Bound, Credentials, Filters, Hmi, Quality, Range, Series, SeriesId, SourceSpec, Template};
 use sunhaul::source::hmi::read_answer;
 use sunhaul_fuzz::{assert_safe_to_show, assert_stays_below_the_root};
 use url::Url;
@@ -32,7 +32,7 @@ fn series(name: &str, filters: Filters) -> Series {
     Series {
         id: SeriesId(name.to_owned()),
         name: name.to_owned(),
-        source: Arc::new(SourceSpec::Hmi(Hmi { url: BASE.clone() })),
+        source: Arc::new(SourceSpec::Hmi(Hmi { url: BASE.clone(), credentials: Credentials::default() })),
         range: Range { start: at("2015-12-11T00:00:00"), end: at("2015-12-12T00:00:00") },
         layout: Template::default_of_kind(),
         filters,

@@ -7,7 +7,7 @@ pub fn assert_safe_to_show(text: &str) {
     for line in text.lines() {
         let shown = sunhaul::untrusted::escape(line);
         let is_cut_only = line.len() > 300 && line.starts_with(shown.trim_end_matches('…'));
-        assert!(shown == line || is_cut_only, "acts on a terminal: {line:?}");
+        assert!(&*shown == line || is_cut_only, "acts on a terminal: {line:?}");
     }
 }
 
