@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(
             row,
             format!(
-                "cea,2015-12-11,2015-12-11T18:22:08.799999Z,./=1+1.fits,2880,{sha256},-7,377,Br,checksum,,\
+                "cea,2015-12-11,2015-12-11T18:22:08.799999Z,./=1+1.fits,2880,{sha256},-7,377,Br,checksum,,,\
                  \"'=HYPERLINK(\"\"x\"\",1)\",-1e300,'-,\"a\\u{{d}}\\u{{a}},\"\"b\",true\n"
             )
         );
@@ -249,7 +249,11 @@ mod tests {
     fn what_the_record_knows_fills_the_column_of_the_keyword() {
         let keywords = keywords(&["HARPNUM", "NOAA_AR"]);
         let columns = Columns::new(&keywords);
-        assert!(columns.head().ends_with(",recnum,segment,checked,absent,HARPNUM,NOAA_AR\n"), "{}", columns.head());
+        assert!(
+            columns.head().ends_with(",recnum,segment,checked,absent,reason,HARPNUM,NOAA_AR\n"),
+            "{}",
+            columns.head()
+        );
         assert_eq!(columns.of_record(&file("a.fits")), [Some(Value::Integer(377)), None]);
     }
 }

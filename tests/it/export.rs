@@ -252,10 +252,13 @@ fn a_table_has_every_file_and_hostile_headers_make_neither_cells_nor_formulas() 
     let table = exported(&lab, &["csv", "--keywords", "OBJECT,BITPIX,NONE,OBJECT"]);
     let lines: Vec<&str> = table.split('\n').collect();
     let [head, row, absent, ""] = lines[..] else { panic!("{table}") };
-    assert_eq!(head, "series,date,time,path,bytes,sha256,recnum,harpnum,segment,checked,absent,OBJECT,BITPIX,NONE");
+    assert_eq!(
+        head,
+        "series,date,time,path,bytes,sha256,recnum,harpnum,segment,checked,absent,reason,OBJECT,BITPIX,NONE"
+    );
     assert!(row.starts_with(&format!("sharp_720s,2015-12-11,{time},{FIRST},")), "{row}");
     assert!(row.ends_with(",\"'=1+1,\"\"\\u{7}\",16,"), "{row}");
-    assert!(absent.ends_with(",,,,,,,404,,,"), "{absent}");
+    assert!(absent.ends_with(",,,,,,,404,,,,"), "{absent}");
     std::fs::remove_file(lab.path(&format!("data/{FIRST}"))).expect("a file");
     let call = lab.sunhaul(&["export", "job.yaml", "--format", "csv", "--keywords", "OBJECT"]);
     call.status(1).stdout_has(FIRST).stderr_has("1 file without keywords").stderr_has(FIRST).done();
@@ -290,7 +293,8 @@ fn a_crate_names_files_runs_manifest_lock_source_and_dates() {
     let report = lab.json("report.json");
     let run = entity(&format!("#run-{}", report["run"]["id"].as_str().expect("an id")));
     assert_eq!((&run["@type"], &run["result"]["@id"]), (&"CreateAction".into(), &"./".into()));
-    let manifest = entity(run["object"]["@id"].as_str().expect("an id"));
+    let [manifest, lock] = [0, 1].map(|at| entity(run["object"][at]["@id"].as_str().expect("an id")));
     assert_eq!((&manifest["sha256"], &manifest["name"]), (&report["job"]["manifest_sha256"], &"job.yaml".into()));
+    assert_eq!((&lock["sha256"], &lock["name"]), (&report["job"]["lock_sha256"], &"job.lock".into()));
     assert_eq!(entity(run["instrument"]["@id"].as_str().expect("an id"))["softwareVersion"], report["run"]["version"]);
 }

@@ -90,7 +90,7 @@ fn begun(lab: &Lab, server: &Server) {
     let other = job(server).retry("{ attempts: 1, max_wait: 1s }").yaml();
     lab.write("job.yaml", other.replace("{ root: data }", "{ root: data, layout: \"old/{date:%d}/{file}\" }"));
     lab.run().start().done_any();
-    lab.run().status(4).done();
+    lab.run_with(&["--retry-failed"]).status(4).done();
     fresh(lab, server);
 }
 
