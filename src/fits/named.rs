@@ -137,6 +137,34 @@ mod tests {
         assert!(values(Cursor::new(b"<html>"), &asked).is_err());
     }
 
+    /// Counts the bytes that are read.
+    struct Counted(Cursor<Vec<u8>>, usize);
+
+    impl Read for Counted {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            let read = self.0.read(into)?;
+            self.1 += read;
+            Ok(read)
+        }
+    }
+
+    impl Seek for Counted {
+        fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+            self.0.seek(to)
+        }
+    }
+
+    #[test]
+    fn no_data_is_read() {
+        let axis = format!("NAXIS1  = {}", 100 * BLOCK);
+        let mut file = header(&["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 1", &axis]);
+        file.extend(vec![0; 100 * BLOCK]);
+        file.extend(header(&["XTENSION= 'IMAGE   '", "BITPIX  = 8", "NAXIS   = 0", "LATE    = 1"]));
+        let mut file = Counted(Cursor::new(file), 0);
+        assert_eq!(values(&mut file, &names(&["LATE"])).unwrap(), [Some(Value::Integer(1))]);
+        assert_eq!(file.1, 2 * BLOCK);
+    }
+
     #[test]
     fn a_name_that_no_card_can_have_is_refused() {
         for bad in ["", "harpnum", "NINELONGX", "A B", "A=", "É"] {
