@@ -9,7 +9,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use super::{check, clean, completions, plan, run, schema, serve, status, verify};
+use super::{adopt, check, clean, completions, plan, run, schema, serve, status, verify};
 
 /// Turns job manifests into verified archives of solar data.
 #[derive(Debug, Parser)]
@@ -105,6 +105,7 @@ pub(super) enum Command {
     Run(run::Args),
     Status(status::Args),
     Verify(verify::Args),
+    Adopt(adopt::Args),
     Serve(serve::Args),
     Clean(clean::Args),
     Schema(schema::Args),

@@ -122,13 +122,15 @@ async fn try_work(
     let keys: HashSet<String> = listed.files.iter().map(|f| f.key.clone()).collect();
     let claims = Arc::new(Mutex::new(Claims::default()));
     let (missing, have, mut failed) = sort(opened, &day_work, listed, &claims, todo)?;
-    warn_of_room(run, todo, &missing);
+    if run.shelf.is_none() {
+        warn_of_room(run, todo, &missing);
+    }
     let there = have.len() + missing.iter().filter(|m| m.kept.is_some()).count();
     run.tell(Event::DayListed { day: done.day.clone(), files: total, have: there as u64, bytes });
     for line in have {
         run.tell(Event::FileDone { day: done.day.clone(), key: line.key, path: Some(line.path), end: FileEnd::Have });
     }
-    let absent = fetch(run, todo, &day_work, &claims, missing, (is_final, &done.day), &mut failed).await;
+    let (absent, left) = fetch(run, todo, &day_work, &claims, missing, (is_final, &done.day), &mut failed).await;
     // Only now: the first of two keys on one path may have been at it when the second was told.
     let crossed = failed.iter().filter(|(_, (_, failure))| failure.class == Class::Collision);
     let crossed: Vec<String> = crossed.map(|(key, _)| key.clone()).collect();
@@ -147,6 +149,10 @@ async fn try_work(
         });
     }
     if run.halt.is_cancelled() && failed.is_empty() {
+        return Ok(Went::Stopped);
+    }
+    if left > 0 && failed.is_empty() {
+        run.tell(Event::DayLeft { day: done.day.clone(), files: done.files, left });
         return Ok(Went::Stopped);
     }
     if !failed.is_empty() {
@@ -382,7 +388,8 @@ pub(super) fn path_of(
     render(&opened.series.layout, &values)
 }
 
-/// Fetches what is missing, as many files at once as the host may be asked for. Gives the lines of absent files.
+/// Fetches what is missing, as many files at once as the host may be asked for. Gives the lines of absent files, and how
+/// many are left for another run.
 async fn fetch(
     run: &Arc<Run>,
     todo: &Todo,
@@ -391,9 +398,9 @@ async fn fetch(
     missing: Vec<Missing>,
     (is_final, day): (bool, &DayId),
     failed: &mut Failures,
-) -> Vec<FileLine> {
+) -> (Vec<FileLine>, u64) {
     let width = run.series.get(&todo.series).map_or(1, |o| o.client.concurrency()).max(1);
-    let mut absent = Vec::new();
+    let (mut absent, mut left) = (Vec::new(), 0);
     let mut waiting = missing.into_iter();
     let mut flying: JoinSet<(String, file::Ended)> = JoinSet::new();
     loop {
@@ -421,6 +428,7 @@ async fn fetch(
         match flying.join_next().await {
             None => break,
             Some(Ok((_, file::Ended::Done | file::Ended::Stopped))) => {}
+            Some(Ok((_, file::Ended::Left))) => left += 1,
             Some(Ok((_, file::Ended::Absent(line)))) => absent.push(*line),
             Some(Ok((key, file::Ended::Failed { path, failure, with }))) => {
                 if failure.class == Class::Storage {
@@ -436,7 +444,7 @@ async fn fetch(
             Some(Err(error)) => tracing::debug!(%error, "a file's task ended early"),
         }
     }
-    absent
+    (absent, left)
 }
 
 struct SealedBy {

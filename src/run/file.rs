@@ -36,6 +36,8 @@ pub(super) enum Ended {
     Absent(Box<FileLine>),
     /// The run was stopped before the file had an end.
     Stopped,
+    /// It is not on the shelf, and left for a run to fetch.
+    Left,
     /// Given up.
     Failed {
         /// Its path, when known.
@@ -50,6 +52,9 @@ pub(super) enum Ended {
 impl Work {
     /// Fetches and publishes the file, telling how it went.
     pub(super) async fn fetch(mut self, file: RemoteFile) -> Ended {
+        if let Some(shelf) = self.run.shelf.clone() {
+            return self.take_from(shelf, &file).await;
+        }
         let mut waits = Waits::new(self.run.manifest.retry);
         let mut attempts = 0;
         let mut restarted = false;
@@ -183,10 +188,10 @@ impl Work {
         Err(failed.failure)
     }
 
-    async fn publish(self, file: &RemoteFile, fetched: Fetched, restarted: bool) -> Ended {
+    pub(super) async fn publish(self, file: &RemoteFile, fetched: Fetched, restarted: bool) -> Ended {
         let given_up = |path: Option<String>, failure: Failure| Ended::Failed { path, failure, with: None };
         // What an earlier look told is only a guess where the answer names the file.
-        let told = self.path.clone().filter(|_| file.name.is_some());
+        let told = self.path.clone().filter(|_| file.name.is_some() || self.run.shelf.is_some());
         let path = match told.map_or_else(|| self.path_by_answer(file, &fetched), Ok) {
             Ok(path) => path,
             Err(failure) => return given_up(None, failure),
@@ -202,6 +207,7 @@ impl Work {
         let published = if bytes <= fetch::SMALL { publish().map_err(Into::into) } else { blocking(publish).await };
         let end = match published {
             Ok(Published::Kept) => FileEnd::Kept { bytes },
+            Ok(_) if self.run.shelf.is_some() => FileEnd::Adopted { bytes },
             Ok(how) => FileEnd::Fetched { bytes, resumed_bytes, restarted, replaced: how == Published::Replaced },
             Err(failure) => return given_up(Some(path.to_string()), failure),
         };
@@ -214,7 +220,7 @@ impl Work {
         self.path_by(file, &name)
     }
 
-    fn path_by(&self, file: &RemoteFile, name: &str) -> Result<RelativePath, Failure> {
+    pub(super) fn path_by(&self, file: &RemoteFile, name: &str) -> Result<RelativePath, Failure> {
         match self.run.series.get(&self.id.series) {
             Some(opened) => path_of(opened, &self.todo, file, name),
             None => Err(Failure::new(Class::SourceRefused, "its series is not open")),

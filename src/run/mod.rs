@@ -2,11 +2,13 @@
 //!
 //! What it does not do: read the clock or the environment, print, or choose an exit code.
 
+mod adopt;
 mod claims;
 mod day;
 pub mod event;
 mod file;
 mod scheduler;
+mod shelf;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,6 +28,8 @@ use crate::net::{Client, Net, Policy};
 use crate::source::{self, Source};
 use crate::untrusted::escape;
 use event::{DayId, DayState, Event, Observer};
+
+pub use shelf::Shelf;
 
 /// One day to do.
 #[derive(Debug, Clone)]
@@ -71,6 +75,8 @@ pub struct Order {
     pub now: fn() -> DateTime<Utc>,
     /// How long after an empty listing the second look is taken; 30 s for users.
     pub second_look: Duration,
+    /// Files are taken from here, and none is fetched.
+    pub shelf: Option<Arc<Shelf>>,
 }
 
 /// How a run ended, in what an exit code needs.
@@ -116,6 +122,7 @@ struct Run {
     observer: Arc<dyn Observer>,
     now: fn() -> DateTime<Utc>,
     second_look: Duration,
+    shelf: Option<Arc<Shelf>>,
     /// Cancelled by the user's stop, and by a failure of this machine's storage.
     halt: CancellationToken,
 }
@@ -131,7 +138,8 @@ impl Run {
 /// # Errors
 /// A [`Failure`] when a source or the archive cannot be opened at all; nothing was asked for then.
 pub async fn execute(order: Order) -> Result<Outcome, Failure> {
-    let Order { manifest, days, already_sealed, archive, net, bases, run, observer, stop, now, second_look } = order;
+    let Order { manifest, days, already_sealed, archive, net, bases, run, observer, stop, now, second_look, shelf } =
+        order;
     // Told first: whatever happens now, the days are counted.
     observer.on(Event::Planned { planned: days.len() as u64, already_sealed });
     let mut series = BTreeMap::new();
@@ -156,7 +164,8 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
         series.insert(one.id.clone(), Opened { series: one.clone(), client, source });
     }
     let halt = stop.child_token();
-    let shared = Arc::new(Run { manifest, archive, series, observer: Arc::clone(&observer), now, second_look, halt });
+    let shared =
+        Arc::new(Run { manifest, archive, series, observer: Arc::clone(&observer), now, second_look, shelf, halt });
     // Enough days that small ones keep every connection busy; few enough that memory stays small.
     let in_flight = widest.clamp(4, 16);
     let span = tracing::info_span!("run", run = %run, job = %escape(&shared.manifest.name));

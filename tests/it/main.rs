@@ -9,6 +9,7 @@ mod lab; // the program in a clean environment, a scripted service, and both tri
 
 // A job, through the public door.
 mod accounting; // every expected day and file is in one count of the report
+mod adopt; // files that somebody holds already, taken in
 mod archive; // what lies in the archive already: own files, damaged records, other jobs, other specs
 mod bad_input; // wrong manifests and storage that cannot be used
 mod changed; // days looked at again whose files changed upstream, or did not

@@ -87,6 +87,7 @@ fn run_with(
         stop: stop.clone(),
         now,
         second_look,
+        shelf: None,
         manifest: Arc::new(job),
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

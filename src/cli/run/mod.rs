@@ -118,5 +118,6 @@ async fn each(jobs: Vec<Manifest>, args: &Args, report: Option<ReportFile>, shel
 async fn one_job(job: Manifest, args: &Args, shared: &mut Shared<'_>) -> Result<Exit> {
     let started = now();
     let work = planning::work(&job, planning::plan(&job, &args.selection, started)?, args.check)?;
-    Ok(one::run(job, Errand { started, work }, shared).await?.exit)
+    let errand = Errand { started, work, shelf: None, again: shared.shell.words.clone() };
+    Ok(one::run(job, errand, shared).await?.exit)
 }

@@ -22,7 +22,7 @@ use crate::report::model::{Job, RunResult};
 use crate::report::terminal::{Progress, Summary, summary};
 use crate::report::{Collector, Ends, Log, Report};
 use crate::run::event::{Event, Observer as _};
-use crate::run::{self, Order, Outcome};
+use crate::run::{self, Order, Outcome, Shelf};
 
 /// How long after an empty listing the second look is taken.
 const SECOND_LOOK: Duration = Duration::from_secs(30);
@@ -34,6 +34,10 @@ pub(in crate::cli) struct Errand {
     pub(in crate::cli) started: DateTime<Utc>,
     /// The days.
     pub(in crate::cli) work: Work,
+    /// Files are taken from here, and none is fetched.
+    pub(in crate::cli) shelf: Option<Arc<Shelf>>,
+    /// The command that goes on from where it ends, the program's name first.
+    pub(in crate::cli) again: Vec<OsString>,
 }
 
 /// A run that has ended.
@@ -52,7 +56,8 @@ pub(in crate::cli) struct Ran {
 /// # Errors
 /// When nothing could be begun, or the report cannot be written.
 pub(in crate::cli) async fn run(job: Manifest, errand: Errand, shared: &mut Shared<'_>) -> Result<Ran> {
-    let Errand { started, work: planned } = errand;
+    let Errand { started, work: planned, shelf, again: words } = errand;
+    let is_adoption = shelf.is_some();
     let shell = shared.shell;
     shared.net = shared.net.next_run();
     let id = run_id(started);
@@ -97,23 +102,31 @@ pub(in crate::cli) async fn run(job: Manifest, errand: Errand, shared: &mut Shar
                 stop: shared.stop.clone(),
                 now,
                 second_look: SECOND_LOOK,
+                shelf,
             };
             execute(order, &follower).await
         }
     };
     follower.progress.close();
 
+    let ends = follower.collector.ends();
+    // What the shelf does not have is for a run to fetch: taking in the rest was all that was asked.
+    let is_left = is_adoption && ends.unfinished > 0;
     let exit = match &result {
-        Ok(outcome) => Exit::of_run(&undone(follower.collector.ends(), outcome), outcome.interrupted),
+        Ok(outcome) if is_left && !outcome.interrupted => {
+            Exit::of_run(&undone(Ends { unfinished: 0, ..ends }, outcome), false)
+        }
+        Ok(outcome) => Exit::of_run(&undone(ends, outcome), outcome.interrupted),
         Err(error) => problem::explain(error).0,
     };
     let word = match exit {
+        Exit::Complete if is_left => RunResult::Incomplete,
         Exit::Complete => RunResult::Complete,
         Exit::Interrupted => RunResult::Interrupted,
         Exit::Incomplete | Exit::Later | Exit::Storage | Exit::Usage => RunResult::Incomplete,
     };
     let report = follower.collector.finish(word, exit.code(), now());
-    let again = again(&shell.words);
+    let again = again(&words);
     if let Some(log) = &follower.log {
         log.ended(&report);
     }

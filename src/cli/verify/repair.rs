@@ -75,7 +75,8 @@ pub(super) async fn repair(job: Manifest, plan: &Plan, bad: &BadDays<'_>, shell:
     let sealed = plan.done.iter().filter(|day| !bad.contains_key(&(&day.id, day.day.date))).count();
     let work = Work { days, sealed: sealed as u64 };
     let mut shared = Shared::open(shell, None)?;
-    let ran = one(job, Errand { started: now(), work }, &mut shared).await;
+    let errand = Errand { started: now(), work, shelf: None, again: shell.words.clone() };
+    let ran = one(job, errand, &mut shared).await;
     shared.close().await;
     let ran = ran?;
     Ok(Repair {
