@@ -84,26 +84,26 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
     let Some(job) = job::load(&args.job, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
     let started = now();
-    let work = planning::work(&job, planning::plan(&job, &args.selection, started)?, false)?;
+    let planned = planning::work(&job, planning::plan(&job, &args.selection, started)?, false)?;
     fits_beside(&args.folder, &job.archive.root, args.link)?;
-    let shelf = Arc::new(shelf(args, &job, &work)?);
-    let errand = Errand { started, work, shelf: Some(shelf.clone()), again: words_of_run(args, shell) };
-    let root = job.archive.root.to_string_lossy().into_owned();
+    let held = Arc::new(shelf(args, &job, &planned)?);
+    let errand = Errand { started, work: planned, shelf: Some(held.clone()), again: words_of_run(args, shell) };
+    let archive_root = job.archive.root.to_string_lossy().into_owned();
     let ran = job::runtime()?.block_on(async {
         let mut shared = Shared::open(shell, None)?;
         let ran = one(job, errand, &mut shared).await;
         shared.close().await;
         ran
     })?;
-    tell_unmatched(&shelf, &ran.report, shell);
+    tell_unmatched(&held, &ran.report, shell);
     if args.json {
         stdout::print_json(&Adopted {
             job: &ran.report.job.name,
-            archive: root,
+            archive: archive_root,
             folder: args.folder.to_string_lossy().into_owned(),
-            looked_at: shelf.len() as u64,
+            looked_at: held.len() as u64,
             files: &ran.report.totals.files,
-            unmatched: shelf.unmatched().collect(),
+            unmatched: held.unmatched().collect(),
             report: ran.saved.to_string_lossy().into_owned(),
             exit_code: ran.exit.code(),
         })?;
@@ -158,12 +158,12 @@ fn words_of_run(args: &Args, shell: &Shell) -> Vec<OsString> {
     [program, "run".into(), args.job.clone().into_os_string()].into_iter().chain(archive).collect()
 }
 
-fn tell_unmatched(shelf: &Shelf, report: &Report, shell: &Shell) {
-    let unmatched = shelf.unmatched().count() as u64;
+fn tell_unmatched(held: &Shelf, report: &Report, shell: &Shell) {
+    let unmatched = held.unmatched().count() as u64;
     if unmatched == 0 || shell.verbosity == Verbosity::Quiet {
         return;
     }
-    let of = human::count(shelf.len() as u64, "file");
+    let of = human::count(held.len() as u64, "file");
     let name_all = shell.verbosity == Verbosity::Verbose;
     let more = if name_all { ":" } else { " (-v names them)" };
     let fit = if unmatched == 1 { "fits" } else { "fit" };
@@ -174,7 +174,7 @@ fn tell_unmatched(shelf: &Shelf, report: &Report, shell: &Shell) {
         String::new()
     };
     shell.screen.line(&format!("{} of {of} {fit} nothing that is listed{why}{more}", human::number(unmatched)));
-    for path in shelf.unmatched().filter(|_| name_all) {
+    for path in held.unmatched().filter(|_| name_all) {
         shell.screen.line(&format!("  {}", escape(path)));
     }
 }

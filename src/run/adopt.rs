@@ -12,7 +12,7 @@ use crate::untrusted::escape;
 
 impl Work {
     /// Takes the file from the shelf, if it is there.
-    pub(super) async fn take_from(self, shelf: Arc<Shelf>, file: &RemoteFile) -> Ended {
+    pub(super) async fn take_from(self, held: Arc<Shelf>, file: &RemoteFile) -> Ended {
         // What is here from an earlier look is asked about by a run, and displaced by nobody's copy.
         if self.kept.is_some() {
             return Ended::Left;
@@ -26,13 +26,13 @@ impl Work {
         let verify = self.run.manifest.verify;
         let (day, wanted, at) = (Arc::clone(&self.day), file.clone(), path.to_string());
         let take = move || -> Result<Option<Fetched>, Failure> {
-            match shelf.find(&wanted, &series, &at) {
+            match held.find(&wanted, &series, &at) {
                 Err(error) => Err(Failure::new(Class::Storage, format!("cannot compare files of the folder: {error}"))),
                 Ok(Match::Nothing) => Ok(None),
                 Ok(Match::Several(paths)) => Err(several(&paths)),
                 Ok(Match::One { path, place }) => {
                     let part = day.part(&wanted.key)?;
-                    local::take(&place, shelf.taking, &part, &name, verify).map(Some).map_err(|why| told(&path, why))
+                    local::take(&place, held.taking, &part, &name, verify).map(Some).map_err(|why| told(&path, &why))
                 }
             }
         };
@@ -69,12 +69,14 @@ fn several(paths: &[String]) -> Failure {
 }
 
 /// Why a file of the folder is not taken.
-fn told(path: &str, why: Failure) -> Failure {
-    // A page in a file's place says nothing of how its service is now.
-    let class = if why.class == Class::Html { Class::Magic } else { why.class };
+fn told(path: &str, why: &Failure) -> Failure {
     let message = format!("`{}` of the folder is left alone: {}", escape(path), why.message);
-    if class == Class::Storage {
-        return Failure { class, message, ..why };
+    match why.class {
+        Class::Storage => Failure::new(Class::Storage, message),
+        class => {
+            // A page in a file's place says nothing of how its service is now.
+            let class = if class == Class::Html { Class::Magic } else { class };
+            Failure::new(class, format!("{message}; hint: `sunhaul run` fetches it from its source"))
+        }
     }
-    Failure { class, message: format!("{message}; hint: `sunhaul run` fetches it from its source"), ..why }
 }

@@ -176,13 +176,13 @@ impl Shelf {
             let fitting: Vec<&Held> =
                 witness.iter().map(|at| &self.files[*at]).filter(|held| held.may_be(file, series)).collect();
             if let [first, others @ ..] = fitting.as_slice() {
-                return Ok(match differing(first, others)? {
-                    false => {
-                        fitting.iter().for_each(|held| held.is_matched.store(true, Ordering::Relaxed));
-                        Match::One { path: first.path.clone(), place: first.place.clone() }
-                    }
-                    true => Match::Several(fitting.iter().map(|held| held.path.clone()).collect()),
-                });
+                if differing(first, others)? {
+                    return Ok(Match::Several(fitting.iter().map(|held| held.path.clone()).collect()));
+                }
+                for held in &fitting {
+                    held.is_matched.store(true, Ordering::Relaxed);
+                }
+                return Ok(Match::One { path: first.path.clone(), place: first.place.clone() });
             }
         }
         Ok(Match::Nothing)
