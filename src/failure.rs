@@ -94,6 +94,8 @@ classes! {
     Collision = "collision", retry: false, None;
     /// The path is taken by other bytes that no record names.
     Occupied = "occupied", retry: false, None;
+    /// Several files of the folder fit a listed one, and differ.
+    Ambiguous = "ambiguous", retry: false, None;
     /// A name or layout that gives no safe path.
     UnsafePath = "unsafe-path", retry: false, None;
     /// A day record or journal that cannot be read, or that another job owns.

@@ -27,9 +27,9 @@
 //! | [`lock`] | what every file of a job must be: read, proved, moved on |
 //! | [`fetch`] | one remote file into one staged body: resume, receive, check |
 //! | [`net`] | the one door to the network: client, pace, redirects, retries |
-//! | [`archive`] | layout, parts, publishing, journal and day record. Nothing else writes under the root |
+//! | [`archive`] | layout, parts, publishing, journal and day record, their audit. Nothing else writes under the root |
 //! | [`plan`] | manifest + records + instant -> days to do; pure |
-//! | [`fits`] | structure, checksums and keywords of a FITS file |
+//! | [`fits`] | structure, checksums, keywords and telling names of a FITS file |
 //! | [`manifest`] | what a job asks for: form, model, diagnostics, schema |
 //! | [`day`], [`digest`], [`untrusted`], [`secret`], [`failure`] | the ground: time labels, hashes, foreign text, secrets, classes of failure |
 //!

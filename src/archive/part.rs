@@ -122,6 +122,18 @@ impl Part {
         }
     }
 
+    /// A whole body that lies elsewhere, under a name of its own, and is not written to: it gets one more name.
+    #[must_use]
+    pub fn other(&self, file: File, length: u64) -> Staged {
+        Staged::at(self.clone(), file, length, false)
+    }
+
+    /// True when it lies on this device, and an open file there can be given a name.
+    #[must_use]
+    pub fn is_on(&self, device: u64) -> bool {
+        can_name_open_files() && fs::fstat(&*self.dir).is_ok_and(|stat| stat.st_dev == device)
+    }
+
     /// Makes way for new bytes under these validators. The sidecar comes first: a part without one is never trusted.
     pub(super) fn prepare(&self, validators: &Validators) -> Result<(), Error> {
         self.discard()?;

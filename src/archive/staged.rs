@@ -48,6 +48,15 @@ impl Staged {
         Ok(())
     }
 
+    /// Takes the bytes of another file by sharing its blocks. False where the filesystem cannot: then nothing is changed.
+    pub fn share_blocks(&mut self, other: &File) -> bool {
+        let is_shared = fs::ioctl_ficlone(&self.file, other).is_ok();
+        if is_shared {
+            self.length = self.file.metadata().map_or(0, |meta| meta.len());
+        }
+        is_shared
+    }
+
     fn write_out(&mut self) {
         begin_writing_out(&self.file, self.begun, self.length - self.begun);
         self.begun = self.length;

@@ -92,7 +92,7 @@ fn walk(root: &Path, is_known: impl Fn(&str) -> bool) -> Result<Vec<Stray>, Erro
             if meta.is_dir() {
                 folders.push((found, format!("{path}/")));
             } else if !is_known(&path) {
-                strays.push(Stray { path, bytes: meta.is_file().then(|| meta.len()) });
+                strays.push(Stray { path, bytes: meta.is_file().then_some(meta.len()) });
             }
         }
     }

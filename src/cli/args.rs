@@ -9,7 +9,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use super::{check, clean, completions, export, lock, plan, run, schema, serve, status, update, verify};
+use super::{adopt, check, clean, completions, export, lock, plan, run, schema, serve, status, update, verify};
 
 /// Turns job manifests into verified archives of solar data.
 #[derive(Debug, Parser)]
@@ -108,6 +108,7 @@ pub(super) enum Command {
     Lock(lock::Args),
     Export(export::Args),
     Verify(verify::Args),
+    Adopt(adopt::Args),
     Serve(serve::Args),
     Clean(clean::Args),
     Schema(schema::Args),

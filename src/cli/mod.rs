@@ -2,6 +2,7 @@
 //!
 //! What it does not do: the work. It opens doors, hands things in, and tells what came out.
 
+mod adopt;
 mod args;
 mod asking;
 mod check;
@@ -82,6 +83,7 @@ fn execute(command: Command, shell: &Shell) -> Result<Exit> {
         Command::Lock(args) => lock::run(&args, shell),
         Command::Export(args) => export::run(&args, shell),
         Command::Verify(args) => verify::run(&args, shell),
+        Command::Adopt(args) => adopt::run(&args, shell),
         Command::Serve(args) => serve::run(&args, shell),
         Command::Clean(args) => clean::run(&args, shell),
         Command::Schema(args) => schema::run(&args),

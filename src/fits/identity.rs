@@ -23,6 +23,11 @@ pub struct Identity {
     pub quality: Option<i64>,
     /// The segment.
     pub segment: Option<String>,
+    /// What its extension calls itself, which is mostly the segment.
+    pub extension: Option<String>,
+    /// Whether its first axis is in the cylindrical equal-area projection: by this alone a patch of `hmi.sharp_cea_720s`
+    /// differs from one of `hmi.sharp_720s`.
+    pub is_cea: Option<bool>,
 }
 
 impl Identity {
@@ -34,6 +39,7 @@ impl Identity {
         let text = |text: &Option<String>, read: fn(&str) -> Option<NaiveDateTime>| text.as_deref().and_then(read);
         // A compressor calls whatever it has packed by this name.
         let extname = keywords.extname.as_deref().filter(|name| *name != "COMPRESSED_IMAGE");
+        let extension = extname.and_then(name::segment);
         Identity {
             series: named.series,
             time: text(&keywords.date_obs, name::instant)
@@ -43,7 +49,9 @@ impl Identity {
             recnum: keywords.recnum.or(named.recnum),
             harpnum: keywords.harpnum.or(named.harpnum),
             quality: keywords.quality,
-            segment: named.segment.or_else(|| extname.and_then(name::segment)),
+            segment: named.segment.or_else(|| extension.clone()),
+            extension,
+            is_cea: keywords.ctype1.as_deref().map(|projection| projection.ends_with("-CEA")),
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Keywords {
     pub quality: Option<i64>,
     /// EXTNAME, which may name the segment.
     pub extname: Option<String>,
+    /// CTYPE1, the projection of the first axis, such as `CRLN-CEA`.
+    pub ctype1: Option<String>,
 }
 
 impl Keywords {
@@ -43,6 +45,7 @@ impl Keywords {
             b"DATE-OBS" | b"DATE_OBS" => text(card, &mut self.date_obs),
             b"T_REC   " => text(card, &mut self.t_rec),
             b"EXTNAME " => text(card, &mut self.extname),
+            b"CTYPE1  " => text(card, &mut self.ctype1),
             b"HARPNUM " => integer(card, &mut self.harpnum),
             b"RECNUM  " => integer(card, &mut self.recnum),
             b"QUALITY " => integer(card, &mut self.quality),

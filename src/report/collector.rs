@@ -154,6 +154,9 @@ impl Facts {
                 self.totals.files.quarantined += u64::from(is_first);
             }
             Event::DayDone(done) => self.day(done),
+            Event::DayLeft { day, .. } => {
+                self.open.remove(day);
+            }
             Event::Hosts(hosts) => self.hosts.clone_from(hosts),
             Event::DayBegun(_) | Event::Received { .. } | Event::Retrying { .. } | Event::Note(_) => {}
         }
@@ -173,7 +176,7 @@ impl Facts {
             throttled: sum(|host| host.throttled),
         };
         let ended_days = days.sealed + days.provisional + days.failed + days.held;
-        let ended_files = files.have + files.fetched + files.kept + files.absent + files.failed;
+        let ended_files = files.have + files.fetched + files.adopted + files.kept + files.absent + files.failed;
         Totals {
             days: DayTotals { unfinished: days.planned.saturating_sub(ended_days), ..days },
             files: FileTotals { unfinished: files.listed.saturating_sub(ended_files), ..files },
@@ -249,6 +252,10 @@ impl Totals {
             FileEnd::Kept { bytes: length } => {
                 step(&mut files.kept, 1);
                 step(&mut bytes.kept, *length);
+            }
+            FileEnd::Adopted { bytes: length } => {
+                step(&mut files.adopted, 1);
+                step(&mut bytes.adopted, *length);
             }
             FileEnd::Have => step(&mut files.have, 1),
             FileEnd::Absent => step(&mut files.absent, 1),

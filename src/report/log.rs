@@ -91,6 +91,7 @@ impl Log {
             FileEnd::Absent => {}
             FileEnd::Fetched { bytes, resumed_bytes, .. } => file!(debug, bytes, resumed_bytes, "the file is fetched"),
             FileEnd::Kept { bytes } => file!(debug, bytes, "the file was at its path already"),
+            FileEnd::Adopted { bytes } => file!(debug, bytes, "the file is adopted"),
             FileEnd::Have => file!(debug, "the file is there already"),
         }
     }
@@ -177,8 +178,16 @@ impl Observer for Log {
                 tell!(warn, self, series = %series, date = %day.date, key = %key, class = %class, "put into quarantine");
             }
             Event::DayDone(done) => self.day(done),
+            Event::DayLeft { day, files, left } if !self.is_quiet => {
+                let series = escape(&day.series.0);
+                tell!(info, self, series = %series, date = %day.date, files, left, "the rest of the day is to be fetched");
+            }
             Event::Note(note) if !self.is_quiet => tell!(info, self, "{note}"),
-            Event::Planned { .. } | Event::Note(_) | Event::Received { .. } | Event::Hosts(_) => {}
+            Event::Planned { .. }
+            | Event::DayLeft { .. }
+            | Event::Note(_)
+            | Event::Received { .. }
+            | Event::Hosts(_) => {}
         }
     }
 }

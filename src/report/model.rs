@@ -63,7 +63,8 @@ pub struct Run {
     /// How it ended, in a word.
     pub result: RunResult,
     /// The exit code of the process for this job: 0 complete, 1 incomplete and trying again will not help by itself,
-    /// 4 incomplete for a passing reason, 5 local storage, 130 interrupted. Null while it runs.
+    /// 4 incomplete for a passing reason, 5 local storage, 130 interrupted. Null while it runs. `adopt` ends with 0 when it
+    /// took in what there was, whatever is left to fetch.
     pub exit_code: Option<u8>,
 }
 
@@ -133,7 +134,7 @@ pub struct DayTotals {
     pub unfinished: u64,
 }
 
-/// Files, counted by how they ended: `listed` is the sum of `have`, `fetched`, `kept`, `absent`, `failed` and
+/// Files, counted by how they ended: `listed` is the sum of `have`, `fetched`, `adopted`, `kept`, `absent`, `failed` and
 /// `unfinished`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -148,6 +149,9 @@ pub struct FileTotals {
     pub resumed: u64,
     /// Of the fetched ones, those whose part from before was contradicted and thrown away.
     pub restarted: u64,
+    /// Files that `adopt` took from a folder.
+    #[serde(default)]
+    pub adopted: u64,
     /// Files that lay at their path already with the same bytes.
     pub kept: u64,
     /// Files that the source lists but does not have.
@@ -174,6 +178,9 @@ pub struct ByteTotals {
     pub fetched: u64,
     /// Bytes of fetched files that parts from before gave.
     pub resumed: u64,
+    /// Bytes of adopted files.
+    #[serde(default)]
+    pub adopted: u64,
     /// Bytes of kept files.
     pub kept: u64,
 }

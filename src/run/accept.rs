@@ -102,6 +102,7 @@ fn is_about_the_file(class: Class) -> bool {
         | Class::LockMismatch
         | Class::Collision
         | Class::Occupied
+        | Class::Ambiguous
         | Class::UnsafePath
         | Class::Record
         | Class::Storage

@@ -124,7 +124,9 @@ async fn try_work(
     failed.extend(refused.into_iter().map(|(key, path, failure)| (key, (path, failure))));
     let accepted = Arc::new(Accepted::of(&run.manifest, &done.day));
     failed.extend(asked_again::put_off(run, todo, &day_work, &accepted, &mut missing));
-    warn_of_room(run, todo, &missing);
+    if run.shelf.is_none() {
+        warn_of_room(run, todo, &missing);
+    }
     let there = have.len() + missing.iter().filter(|m| m.kept.is_some()).count();
     run.tell(Event::DayListed { day: done.day.clone(), files: total, have: there as u64, bytes });
     for line in have {
@@ -136,7 +138,8 @@ async fn try_work(
     }
     let id = &done.day;
     let flight = Flight { day: &day_work, claims: &claims, expected: &expected, accepted: &accepted, id, is_final };
-    settled.extend(flight.fetch(run, todo, missing, &mut failed).await);
+    let (absent, left) = flight.fetch(run, todo, missing, &mut failed).await;
+    settled.extend(absent);
     // Only now: the first of two keys on one path may have been at it when the second was told.
     let crossed = failed.iter().filter(|(_, (_, failure))| failure.class == Class::Collision);
     let crossed: Vec<String> = crossed.map(|(key, _)| key.clone()).collect();
@@ -157,7 +160,11 @@ async fn try_work(
     if run.halt.is_cancelled() && failed.is_empty() {
         return Ok(Went::Stopped);
     }
-    if !run.halt.is_cancelled() {
+    if left > 0 && failed.is_empty() {
+        run.tell(Event::DayLeft { day: done.day.clone(), files: done.files, left });
+        return Ok(Went::Stopped);
+    }
+    if !run.halt.is_cancelled() && run.shelf.is_none() {
         accepted.tell_idle(run, &day_work, &keys, !failed.is_empty());
     }
     if !failed.is_empty() {

@@ -85,6 +85,15 @@ pub enum Event {
     },
     /// A day ended.
     DayDone(DayDone),
+    /// A day is left as it is: the shelf does not have all of it, and a run is to fetch the rest.
+    DayLeft {
+        /// Which.
+        day: DayId,
+        /// Files of it in the archive.
+        files: u64,
+        /// Files to fetch.
+        left: u64,
+    },
     /// What the hosts saw so far; sent every few seconds and at the end.
     Hosts(Vec<HostStats>),
     /// Something the user should know that is no failure.
@@ -109,6 +118,11 @@ pub enum FileEnd {
     },
     /// The path held these very bytes already.
     Kept {
+        /// Its length.
+        bytes: u64,
+    },
+    /// Taken from the shelf and published.
+    Adopted {
         /// Its length.
         bytes: u64,
     },

@@ -43,6 +43,8 @@ pub(super) enum Ended {
     Absent(Box<FileLine>),
     /// The run was stopped before the file had an end.
     Stopped,
+    /// It is not on the shelf, and left for a run to fetch.
+    Left,
     /// Given up.
     Failed {
         /// Its path, when known.
@@ -57,6 +59,9 @@ pub(super) enum Ended {
 impl Work {
     /// Fetches and publishes the file, telling how it went.
     pub(super) async fn fetch(mut self, file: RemoteFile) -> Ended {
+        if let Some(shelf) = self.run.shelf.clone() {
+            return self.take_from(shelf, &file).await;
+        }
         let mut waits = Waits::new(self.run.manifest.retry);
         let mut attempts = 0;
         let mut restarted = false;
@@ -198,10 +203,10 @@ impl Work {
         Ok(())
     }
 
-    async fn publish(self, file: &RemoteFile, fetched: Fetched, restarted: bool) -> Ended {
+    pub(super) async fn publish(self, file: &RemoteFile, fetched: Fetched, restarted: bool) -> Ended {
         let given_up = |path: Option<String>, failure: Failure| Ended::Failed { path, failure, with: None };
         // What an earlier look told is only a guess where the answer names the file.
-        let told = self.path.clone().filter(|_| file.name.is_some());
+        let told = self.path.clone().filter(|_| file.name.is_some() || self.run.shelf.is_some());
         let path = match self.expected.path(&file.key).or(told).map_or_else(|| self.path_by_answer(file, &fetched), Ok)
         {
             Ok(path) => path,
@@ -226,6 +231,7 @@ impl Work {
         let published = if bytes <= fetch::SMALL { publish().map_err(Into::into) } else { blocking(publish).await };
         let end = match published {
             Ok(Published::Kept) => FileEnd::Kept { bytes },
+            Ok(_) if self.run.shelf.is_some() => FileEnd::Adopted { bytes },
             Ok(how) => {
                 FileEnd::Fetched { bytes, resumed_bytes, restarted, replaced: how == Published::Replaced, restamped }
             }

@@ -43,16 +43,17 @@ pub(super) struct Flight<'a> {
 }
 
 impl Flight<'_> {
-    /// Fetches what is missing, as many files at once as the host may be asked for. Gives the lines of absent files.
+    /// Fetches what is missing, as many files at once as the host may be asked for. Gives the lines of absent files, and how
+    /// many are left for another run.
     pub(super) async fn fetch(
         &self,
         run: &Arc<Run>,
         todo: &Todo,
         missing: Vec<Missing>,
         failed: &mut Failures,
-    ) -> Vec<FileLine> {
+    ) -> (Vec<FileLine>, u64) {
         let width = run.series.get(&todo.series).map_or(1, |o| o.client.concurrency()).max(1);
-        let mut absent = Vec::new();
+        let (mut absent, mut left) = (Vec::new(), 0);
         let mut waiting = missing.into_iter();
         let mut flying: JoinSet<(String, file::Ended)> = JoinSet::new();
         loop {
@@ -82,6 +83,7 @@ impl Flight<'_> {
             match flying.join_next().await {
                 None => break,
                 Some(Ok((_, file::Ended::Done | file::Ended::Stopped))) => {}
+                Some(Ok((_, file::Ended::Left))) => left += 1,
                 Some(Ok((_, file::Ended::Absent(line)))) => absent.push(*line),
                 Some(Ok((key, file::Ended::Failed { path, failure, with }))) => {
                     if failure.class == Class::Storage {
@@ -97,7 +99,7 @@ impl Flight<'_> {
                 Some(Err(error)) => tracing::debug!(%error, "a file's task ended early"),
             }
         }
-        absent
+        (absent, left)
     }
 }
 

@@ -3,6 +3,7 @@
 //! What it does not do: read the clock or the environment, print, or choose an exit code.
 
 mod accept;
+mod adopt;
 mod asked_again;
 mod claims;
 mod day;
@@ -11,6 +12,7 @@ mod file;
 mod flight;
 mod locked;
 mod scheduler;
+mod shelf;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,6 +33,8 @@ use crate::source::{self, Source};
 use crate::untrusted::escape;
 use event::{DayId, DayState, Event, Observer};
 pub use locked::{Grip, Locked};
+
+pub use shelf::Shelf;
 
 /// One day to do.
 #[derive(Debug, Clone)]
@@ -83,6 +87,8 @@ pub struct Order {
     pub second_look: Duration,
     /// Ask now for files that came wrong in earlier runs, though their time has not come.
     pub retry_failed: bool,
+    /// Files are taken from here, and none is fetched.
+    pub shelf: Option<Arc<Shelf>>,
 }
 
 /// How a run ended, in what an exit code needs.
@@ -130,6 +136,7 @@ struct Run {
     now: fn() -> DateTime<Utc>,
     second_look: Duration,
     retry_failed: bool,
+    shelf: Option<Arc<Shelf>>,
     /// Cancelled by the user's stop, and by a failure of this machine's storage.
     halt: CancellationToken,
 }
@@ -146,7 +153,7 @@ impl Run {
 /// A [`Failure`] when a source or the archive cannot be opened at all; nothing was asked for then.
 pub async fn execute(order: Order) -> Result<Outcome, Failure> {
     let Order { manifest, days, already_sealed, archive, locked, net, bases, run, observer, stop, .. } = order;
-    let Order { now, second_look, retry_failed, .. } = order;
+    let Order { now, second_look, retry_failed, shelf, .. } = order;
     // Told first: whatever happens now, the days are counted.
     observer.on(Event::Planned { planned: days.len() as u64, already_sealed });
     let mut series = BTreeMap::new();
@@ -172,8 +179,18 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
     }
     let halt = stop.child_token();
     let observer_of_all = Arc::clone(&observer);
-    let shared =
-        Run { manifest, archive, locked, series, observer: observer_of_all, now, second_look, retry_failed, halt };
+    let shared = Run {
+        manifest,
+        archive,
+        locked,
+        series,
+        observer: observer_of_all,
+        now,
+        second_look,
+        retry_failed,
+        shelf,
+        halt,
+    };
     let shared = Arc::new(shared);
     // Enough days that small ones keep every connection busy; few enough that memory stays small.
     let in_flight = widest.clamp(4, 16);

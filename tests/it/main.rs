@@ -10,6 +10,7 @@ mod lab; // the program in a clean environment, a scripted service, and both tri
 // A job, through the public door.
 mod accept; // files that the job takes for bad at their source
 mod accounting; // every expected day and file is in one count of the report
+mod adopt; // files that somebody holds already, taken in
 mod archive; // what lies in the archive already: own files, damaged records, other jobs, other specs
 mod asked_again; // files that came wrong, and the runs that do not ask for them
 mod bad_input; // wrong manifests and storage that cannot be used

@@ -61,7 +61,9 @@ fn findings(lab: &Lab, more: &[&str], status: i32) -> Vec<String> {
     let said = lab.sunhaul(&[&["verify", "job.yaml", "--json"], more].concat()).status(status).stdout_has("").chatty();
     let json = said.done().json();
     assert_eq!(json["exit_code"], status, "{json:#}");
-    let told = |finding: &Value| format!("{} {}", finding["what"].as_str().unwrap(), finding["path"].as_str().unwrap());
+    let told = |finding: &Value| {
+        format!("{} {}", finding["what"].as_str().expect("a word"), finding["path"].as_str().expect("a path"))
+    };
     json["findings"].as_array().expect("findings").iter().map(told).collect()
 }
 
@@ -229,7 +231,7 @@ fn quick_looks_at_sizes_and_hashes_what_changed_since() {
     File::options()
         .write(true)
         .open(lab.path(&place(0)))
-        .and_then(|file| file.set_modified(SystemTime::now() + Duration::from_secs(60)))
+        .and_then(|file| file.set_modified(SystemTime::now() + Duration::from_mins(1)))
         .expect("a time");
     assert_eq!(findings(&lab, &["--quick"], 1), [format!("changed {}", path(0))]);
     let file = lab.read(&place(1));

@@ -137,6 +137,7 @@ async fn one(job: Manifest, args: &Args, shared: &mut Shared<'_>) -> Result<Exit
     locking.must_fit(&plan)?;
     let work = planning::work(&job, plan, args.check)?;
     let then = if locking.may_move() { Then::Add } else { Then::Leave };
-    let task = Task { job: Arc::new(job), work, locking, then, retry_failed: args.retry_failed, started };
+    let (retry_failed, again) = (args.retry_failed, shared.shell.words.clone());
+    let task = Task { job: Arc::new(job), work, shelf: None, locking, then, retry_failed, started, again };
     Ok(execute(task, shared).await?.exit)
 }

@@ -25,7 +25,7 @@ use crate::report::model::{Job, RunResult};
 use crate::report::terminal::{Progress, Summary, summary};
 use crate::report::{Collector, Ends, Log, Report};
 use crate::run::event::{DayState, Event, Observer as _};
-use crate::run::{self, Order, Outcome, Todo};
+use crate::run::{self, Order, Outcome, Shelf, Todo};
 
 /// How long after an empty listing the second look is taken.
 const SECOND_LOOK: Duration = Duration::from_secs(30);
@@ -44,6 +44,10 @@ pub(in crate::cli) struct Task {
     pub(in crate::cli) retry_failed: bool,
     /// When the command began.
     pub(in crate::cli) started: DateTime<Utc>,
+    /// Files are taken from here, and none is fetched.
+    pub(in crate::cli) shelf: Option<Arc<Shelf>>,
+    /// The command that goes on from where it ends, the program's name first.
+    pub(in crate::cli) again: Vec<OsString>,
 }
 
 /// What becomes of the lock when the days are done.
@@ -75,7 +79,8 @@ pub(in crate::cli) struct Ran {
 pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Result<Ran> {
     let shell = shared.shell;
     shared.net = shared.net.next_run();
-    let Task { job, work: planned, locking, then, retry_failed, started } = task;
+    let Task { job, work: planned, shelf, locking, then, retry_failed, started, again: words } = task;
+    let is_adoption = shelf.is_some();
     let id = run_id(started);
     let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?);
     let about = Job {
@@ -122,14 +127,21 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
                 now,
                 second_look: SECOND_LOOK,
                 retry_failed,
+                shelf,
             };
             run_and_follow(order, &follower).await
         }
     };
     follower.progress.close();
 
+    let ends = follower.collector.ends();
+    // What the shelf does not have is for a run to fetch: taking in the rest was all that was asked.
+    let is_left = is_adoption && ends.unfinished > 0;
     let exit = match &result {
-        Ok(outcome) => Exit::of_run(&undone(follower.collector.ends(), outcome), outcome.interrupted),
+        Ok(outcome) if is_left && !outcome.interrupted => {
+            Exit::of_run(&undone(Ends { unfinished: 0, ..ends }, outcome), false)
+        }
+        Ok(outcome) => Exit::of_run(&undone(ends, outcome), outcome.interrupted),
         Err(error) => problem::explain(error).0,
     };
     let moved = match then {
@@ -138,6 +150,7 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
     };
     let exit = moved.as_ref().and_then(|moved| moved.as_ref().err()).map_or(exit, |e| exit.max(problem::explain(e).0));
     let word = match exit {
+        Exit::Complete if is_left => RunResult::Incomplete,
         Exit::Complete => RunResult::Complete,
         Exit::Interrupted => RunResult::Interrupted,
         Exit::Incomplete | Exit::Later | Exit::Lock | Exit::Storage | Exit::Usage => RunResult::Incomplete,
@@ -147,7 +160,7 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
         report.job.lock_sha256 = Some(moved.sha256.to_string());
         report.job.lock_changed = moved.changed;
     }
-    let again = again(&shell.words);
+    let again = again(&words);
     if let Some(log) = &follower.log {
         log.ended(&report);
     }

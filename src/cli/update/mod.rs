@@ -124,8 +124,8 @@ async fn moved(
     let job = Arc::new(job);
     let mut shared = Shared::new(None, shell)?;
     let work = Work { days, sealed: 0, left: Vec::new() };
-    let (then, started) = (Then::Replace, now());
-    let task = Task { job: job.clone(), work, locking, then, retry_failed: true, started };
+    let (then, started, again) = (Then::Replace, now(), shell.words.clone());
+    let task = Task { job: job.clone(), work, shelf: None, locking, then, retry_failed: true, started, again };
     let done = execute(task, &mut shared).await;
     shared.close().await;
     let exit = done?.exit;

@@ -35,6 +35,7 @@ pub(super) struct Repair {
     pub(super) exit: Exit,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn code<S: Serializer>(exit: &Exit, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u8(exit.code())
 }
@@ -83,8 +84,8 @@ pub(super) async fn repair(
     let sealed = plan.done.iter().filter(|day| !bad.contains_key(&(&day.id, day.day.date))).count();
     let work = Work { days, sealed: sealed as u64, left: Vec::new() };
     let mut shared = Shared::new(None, shell)?;
-    let (then, started) = (Then::Add, now());
-    let task = Task { job: Arc::new(job), work, locking, then, retry_failed: true, started };
+    let (then, started, again) = (Then::Add, now(), shell.words.clone());
+    let task = Task { job: Arc::new(job), work, shelf: None, locking, then, retry_failed: true, started, again };
     let ran = execute(task, &mut shared).await;
     shared.close().await;
     let ran = ran?;

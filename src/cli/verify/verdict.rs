@@ -66,8 +66,8 @@ struct Told {
     series: Option<String>,
     date: Option<chrono::NaiveDate>,
     path: String,
-    expected: Option<Bytes>,
-    found: Option<Bytes>,
+    expected: Option<Figures>,
+    found: Option<Figures>,
     /// Why it could not be read.
     why: Option<String>,
 }
@@ -86,7 +86,7 @@ enum What {
 
 /// A file in figures, as far as they are known.
 #[derive(Debug, Default, Serialize)]
-struct Bytes {
+struct Figures {
     bytes: Option<u64>,
     sha256: Option<String>,
     /// What it is when it is no plain file.
@@ -154,7 +154,7 @@ impl Verdict {
         self.days.differ += 1;
         let date = Some(change.date);
         let told = |path: &str, locked: Option<Digest>, recorded: Option<Digest>| {
-            let of = |sha256: Option<Digest>| Bytes { sha256: sha256.map(|d| d.to_string()), ..Bytes::default() };
+            let of = |sha256: Option<Digest>| Figures { sha256: sha256.map(|d| d.to_string()), ..Figures::default() };
             Told {
                 what: What::Differs,
                 series: Some(change.series.clone()),
@@ -183,7 +183,7 @@ impl Verdict {
             date: None,
             path: stray.path,
             expected: None,
-            found: Some(Bytes { bytes: stray.bytes, ..Bytes::default() }),
+            found: Some(Figures { bytes: stray.bytes, ..Figures::default() }),
             why: None,
         }));
     }
@@ -303,11 +303,11 @@ impl Told {
             (Some(series), Some(date)) => format!("{} {date}", escape(series)),
             _ => String::new(),
         };
-        let bytes = |of: &Option<Bytes>| of.as_ref().and_then(|of| of.bytes).unwrap_or_default();
+        let bytes = |of: &Option<Figures>| of.as_ref().and_then(|of| of.bytes).unwrap_or_default();
         match self.what {
             What::Missing => format!("missing    {path}: {} of {}", human::bytes(bytes(&self.expected)), day()),
             What::Changed => {
-                let of = |of: &Option<Bytes>, other: &Option<Bytes>| {
+                let of = |of: &Option<Figures>, other: &Option<Figures>| {
                     let (Some(of), Some(other)) = (of, other) else { return String::new() };
                     match (of.kind, &of.sha256, other.sha256.is_some()) {
                         (Some(kind), ..) => kind.to_owned(),
@@ -321,7 +321,7 @@ impl Told {
             }
             What::Extra => format!("extra      {path}: no record names it"),
             What::Differs => {
-                let of = |of: &Option<Bytes>| {
+                let of = |of: &Option<Figures>| {
                     let sha256 = of.as_ref().and_then(|of| of.sha256.as_deref());
                     sha256.map_or_else(|| "no file".to_owned(), |sha256| format!("sha256 {sha256}"))
                 };
@@ -334,14 +334,14 @@ impl Told {
     }
 }
 
-fn of_expected(expected: &Expected) -> Bytes {
-    Bytes { bytes: Some(expected.bytes), sha256: Some(expected.sha256.to_string()), kind: None }
+fn of_expected(expected: &Expected) -> Figures {
+    Figures { bytes: Some(expected.bytes), sha256: Some(expected.sha256.to_string()), kind: None }
 }
 
-fn of_found(found: Found) -> Bytes {
+fn of_found(found: Found) -> Figures {
     match found {
-        Found::Length(bytes) => Bytes { bytes: Some(bytes), ..Bytes::default() },
-        Found::Bytes(sha256) => Bytes { sha256: Some(sha256.to_string()), ..Bytes::default() },
-        Found::Other(kind) => Bytes { kind: Some(kind), ..Bytes::default() },
+        Found::Length(bytes) => Figures { bytes: Some(bytes), ..Figures::default() },
+        Found::Bytes(sha256) => Figures { sha256: Some(sha256.to_string()), ..Figures::default() },
+        Found::Other(kind) => Figures { kind: Some(kind), ..Figures::default() },
     }
 }

@@ -56,6 +56,18 @@ pub(super) fn day_done(done: &DayDone, files: DayFiles, (ended, planned): (u64, 
     format!("{} {state}: {} ({ended} of {})", day(&done.day), facts.join(", "), human::count(planned, "day"))
 }
 
+/// A day that the shelf does not have all of: `sharp_720s 2015-12-11 begun: 3 files are there, 21 are to be fetched`.
+pub(super) fn day_left(id: &DayId, files: u64, left: u64, paint: Paint) -> String {
+    let (are, to_be) = (if files == 1 { "is" } else { "are" }, if left == 1 { "is" } else { "are" });
+    format!(
+        "{} {}: {} {are} there, {} {to_be} to be fetched",
+        day(id),
+        paint.care("begun"),
+        human::count(files, "file"),
+        human::number(left)
+    )
+}
+
 /// An attempt that failed: `sharp_720s 2015-12-11 retry in 1.2 s: throttled: MESSAGE`.
 pub(super) fn retrying(id: &DayId, failure: &Failure, wait_seconds: f64) -> String {
     let wait = Duration::try_from_secs_f64(wait_seconds).unwrap_or_default();

@@ -209,6 +209,10 @@ impl State {
                 let done = self.folded(done);
                 return (verbosity >= told).then(|| lines::day_done(&done, files, (self.ended, self.planned), paint));
             }
+            Event::DayLeft { day, files, left } => {
+                self.days.remove(day);
+                return (verbosity > Verbosity::Quiet).then(|| lines::day_left(day, *files, *left, paint));
+            }
             // Ticks bring fresher ones.
             Event::Hosts(_) => {}
             Event::Note(note) => return (verbosity > Verbosity::Quiet).then(|| format!("note: {}", lines::safe(note))),

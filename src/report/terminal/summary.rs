@@ -85,6 +85,7 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     if !complete {
         let advice = match report.run.exit_code {
             Some(3) => "the lock stays as it is; `sunhaul update` moves it, or when upstream is right again",
+            Some(0) => "fetch the rest with",
             Some(4) => "the reason may pass; go on with",
             Some(130) => "go on with",
             Some(5) if hints.is_empty() => "make room or set the permissions right, then",
@@ -127,11 +128,16 @@ fn headline(report: &Report, paint: Paint) -> String {
     if days.planned == 0 && report.run.result == RunResult::Complete {
         return format!("{job} {word}: nothing to do, {} sealed", all(days.already_sealed));
     }
+    let (count, bytes, how) = if totals.files.adopted > 0 {
+        (totals.files.adopted, totals.bytes.adopted, "adopted")
+    } else {
+        (totals.files.fetched, totals.bytes.fetched, "fetched")
+    };
     let took = report.run.finished.unwrap_or(report.run.started) - report.run.started;
     format!(
-        "{job} {word}: {} fetched, {} in {}",
-        human::count(totals.files.fetched, "file"),
-        human::bytes(totals.bytes.fetched),
+        "{job} {word}: {} {how}, {} in {}",
+        human::count(count, "file"),
+        human::bytes(bytes),
         human::span(took.to_std().unwrap_or_default()),
     )
 }
@@ -174,6 +180,7 @@ fn files(report: &Report) -> String {
     let fetched = if within.is_empty() { "fetched".to_owned() } else { format!("fetched ({})", within.join(", ")) };
     let parts = listed(&[
         (files.fetched, fetched.as_str()),
+        (files.adopted, "adopted"),
         (files.have, "there already"),
         (files.kept, "kept"),
         (files.absent, "absent upstream"),

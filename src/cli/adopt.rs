@@ -1,0 +1,186 @@
+//! `sunhaul adopt`: takes in files that somebody holds already, so that a run fetches only the rest.
+//!
+//! What it does not do: fetch a file, or touch one of the folder.
+
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::args::ArchiveArg;
+use super::clock::now;
+use super::job::Secrets;
+use super::locking::Locking;
+use super::planning::Work;
+use super::problem::Problem;
+use super::run::{Shared, Task, Then, execute};
+use super::selection::Selection;
+use super::{Exit, Result, Shell, job, planning, stdout};
+use crate::fetch::local::Taking;
+use crate::manifest::Manifest;
+use crate::report::human;
+use crate::report::model::{FileTotals, Report};
+use crate::report::terminal::Verbosity;
+use crate::run::Shelf;
+use crate::untrusted::escape;
+
+/// Take in files that you hold already.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Take in files that you hold already.\n\n\
+        Each day of the job that is not sealed is listed by its source, within the limits of its host, and the listed \
+        files are looked for in the folder and below it, whatever its tree: by the path that the archive would give them, \
+        by their names, and by what their headers and names tell of record and segment. What fits is checked as a fetched \
+        file is and gets its place in the archive. A day of which every listed file is there is sealed; `sunhaul run` \
+        fetches the rest. No file is asked of a source.\n\n\
+        Nothing in the folder is moved or changed. Files are copied; with --link they get a further name instead: no \
+        room is taken, but whoever edits one edits both. A file that fails its check, and files that fit alike and differ, \
+        are told and left alone. Hidden files and links are passed over.",
+    after_help = "Examples:\n  sunhaul adopt jobs/december.yaml ~/sharp\n  \
+        sunhaul adopt jobs/december.yaml /data/old --link\n  sunhaul adopt jobs/december.yaml ~/sharp -v && sunhaul run jobs/december.yaml\n\n\
+        Exit codes: 0 all that fits is taken in, whatever is left to fetch; 1 something that fits could not be taken,\n\
+        2 usage or manifest, 4 a source could not be asked for a passing reason, 5 local storage, 130 interrupted."
+)]
+pub(super) struct Args {
+    /// The manifest.
+    #[arg(value_name = "JOB")]
+    job: PathBuf,
+    /// The folder with the files.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Give the files a further name, and take no room. The folder must lie on the archive's filesystem.
+    #[arg(long, conflicts_with = "copy")]
+    link: bool,
+    /// Copy the files. This is what is done without a word.
+    #[arg(long)]
+    copy: bool,
+    /// Print what was done as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    archive: ArchiveArg,
+}
+
+/// What was done, for a machine.
+#[derive(Debug, Serialize)]
+struct Adopted<'a> {
+    job: &'a str,
+    archive: String,
+    folder: String,
+    /// Files of the folder that were looked at.
+    looked_at: u64,
+    /// Listed files, by how they ended; as in the report.
+    files: &'a FileTotals,
+    /// Files of the folder that no listed file was found to be, below the folder.
+    unmatched: Vec<&'a str>,
+    report: String,
+    exit_code: u8,
+}
+
+pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    let archive = args.archive.archive.as_deref();
+    let Some(job) = job::load(&args.job, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
+    let started = now();
+    let locking = Locking::looked_at(&job)?;
+    let work = planning::work(&job, planning::plan(&job, &args.selection, &locking, started)?, false)?;
+    locking.must_be_writable(&job)?;
+    fits_beside(&args.folder, &job.archive.root, args.link)?;
+    let held = Arc::new(shelf(args, &job, &work)?);
+    let archive_root = job.archive.root.to_string_lossy().into_owned();
+    let ran = job::runtime()?.block_on(async {
+        let mut shared = Shared::new(None, shell)?;
+        let (shelf, again) = (Some(held.clone()), words_of_run(args, shell));
+        // A file that came wrong from upstream may be right on the shelf.
+        let (then, retry_failed) = (Then::Add, true);
+        let task = Task { job: Arc::new(job), work, shelf, locking, then, retry_failed, started, again };
+        let ran = execute(task, &mut shared).await;
+        shared.close().await;
+        ran
+    })?;
+    tell_unmatched(&held, &ran.report, shell);
+    if args.json {
+        stdout::print_json(&Adopted {
+            job: &ran.report.job.name,
+            archive: archive_root,
+            folder: args.folder.to_string_lossy().into_owned(),
+            looked_at: held.len() as u64,
+            files: &ran.report.totals.files,
+            unmatched: held.unmatched().collect(),
+            report: ran.saved.to_string_lossy().into_owned(),
+            exit_code: ran.exit.code(),
+        })?;
+    }
+    Ok(ran.exit)
+}
+
+/// Refuses a folder that is none, that is part of the archive, or whose files cannot be linked there.
+fn fits_beside(folder: &Path, root: &Path, link: bool) -> Result<()> {
+    let wrong = |why: &str, hint: &str| {
+        Err(Problem::new(Exit::Usage, format!("`{}` {why}", escape(&folder.to_string_lossy()))).hint(hint).into())
+    };
+    let Ok(own) = folder.canonicalize() else {
+        return wrong("is no folder that can be read", "name the folder that holds the files");
+    };
+    if !own.is_dir() {
+        return wrong("is no folder", "name the folder that holds the files");
+    }
+    if root.canonicalize().is_ok_and(|root| own.starts_with(root)) {
+        return wrong(
+            "is part of the archive",
+            "files that lie at their places in the archive are kept by `sunhaul run`; move others out of it first",
+        );
+    }
+    let device = |path: &Path| path.metadata().map(|meta| meta.dev()).ok();
+    // The archive may not be there yet: it will lie where the first folder above it is.
+    let lies = root.ancestors().find_map(device).or_else(|| device(Path::new(".")));
+    if link && lies.is_some() && device(&own) != lies {
+        return wrong("lies on another filesystem than the archive, where no link leads", "let the files be copied");
+    }
+    Ok(())
+}
+
+/// The folder's files; with nothing to do there is no need to look at them.
+fn shelf(args: &Args, job: &Manifest, work: &Work) -> Result<Shelf> {
+    let taking = if args.link { Taking::Link } else { Taking::Copy };
+    if work.days.is_empty() {
+        return Ok(Shelf::empty(taking));
+    }
+    Shelf::scan(&args.folder, &job.archive.root, taking).map_err(|error| {
+        let folder = args.folder.to_string_lossy();
+        Problem::new(Exit::Storage, format!("could not look through `{}`: {error}", escape(&folder)))
+            .hint("check who owns it and its mode")
+            .into()
+    })
+}
+
+/// The command that fetches the rest.
+fn words_of_run(args: &Args, shell: &Shell) -> Vec<OsString> {
+    let program = shell.words.first().cloned().unwrap_or_else(|| "sunhaul".into());
+    let archive = args.archive.archive.iter().flat_map(|root| ["--archive".into(), root.clone().into_os_string()]);
+    [program, "run".into(), args.job.clone().into_os_string()].into_iter().chain(archive).collect()
+}
+
+fn tell_unmatched(held: &Shelf, report: &Report, shell: &Shell) {
+    let unmatched = held.unmatched().count() as u64;
+    if unmatched == 0 || shell.verbosity == Verbosity::Quiet {
+        return;
+    }
+    let of = human::count(held.len() as u64, "file");
+    let name_all = shell.verbosity == Verbosity::Verbose;
+    let more = if name_all { ":" } else { " (-v names them)" };
+    let fit = if unmatched == 1 { "fits" } else { "fit" };
+    let sealed = report.totals.days.already_sealed;
+    let why = if sealed > 0 {
+        format!(", which does not ask for the {} sealed before", human::count(sealed, "day"))
+    } else {
+        String::new()
+    };
+    shell.screen.line(&format!("{} of {of} {fit} nothing that is listed{why}{more}", human::number(unmatched)));
+    for path in held.unmatched().filter(|_| name_all) {
+        shell.screen.line(&format!("  {}", escape(path)));
+    }
+}

@@ -1,0 +1,82 @@
+//! A listed file taken from the shelf in place of its source: found, checked, published as a fetched one is.
+
+use std::sync::Arc;
+
+use super::file::{Ended, Work};
+use super::shelf::{Match, Names, Shelf, name_due};
+use crate::failure::{Class, Failure};
+use crate::fetch::Fetched;
+use crate::fetch::local;
+use crate::source::RemoteFile;
+use crate::untrusted::escape;
+
+impl Work {
+    /// Takes the file from the shelf, if it is there.
+    pub(super) async fn take_from(self, held: Arc<Shelf>, file: &RemoteFile) -> Ended {
+        // What is here from an earlier look is asked about by a run, and displaced by nobody's copy.
+        if self.kept.is_some() {
+            return Ended::Left;
+        }
+        let name = name_due(file);
+        let path = match self.path.clone().map_or_else(|| self.path_by(file, &name), Ok) {
+            Ok(path) => path,
+            Err(failure) => return Ended::Failed { path: None, failure, with: None },
+        };
+        let series = self.names();
+        let checks = (self.run.manifest.verify, self.run.manifest.identity);
+        let (day, wanted, at) = (Arc::clone(&self.day), file.clone(), path.to_string());
+        let take = move || -> Result<Option<Fetched>, Failure> {
+            match held.find(&wanted, &series, &at) {
+                Err(error) => Err(Failure::new(Class::Storage, format!("cannot compare files of the folder: {error}"))),
+                Ok(Match::Nothing) => Ok(None),
+                Ok(Match::Several(paths)) => Err(several(&paths)),
+                Ok(Match::One { path, place }) => {
+                    let part = day.part(&wanted.key)?;
+                    local::take(&place, held.taking, &part, &name, checks).map(Some).map_err(|why| told(&path, &why))
+                }
+            }
+        };
+        let taken = tokio::task::spawn_blocking(take).await;
+        match taken
+            .unwrap_or_else(|e| Err(Failure::new(Class::Internal, format!("a thread of this program died: {e}"))))
+        {
+            Ok(Some(fetched)) => self.publish(file, fetched, false).await,
+            Ok(None) => Ended::Left,
+            Err(failure) => Ended::Failed { path: Some(path.to_string()), failure, with: None },
+        }
+    }
+
+    fn names(&self) -> Names {
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        for series in &self.run.manifest.series {
+            let names = if series.id == self.id.series { &mut own } else { &mut others };
+            names.extend([series.name.clone(), series.id.0.clone()]);
+        }
+        Names { own, others }
+    }
+}
+
+/// What becomes of files that fit alike and differ.
+fn several(paths: &[String]) -> Failure {
+    let shown: Vec<String> = paths.iter().take(3).map(|path| format!("`{}`", escape(path))).collect();
+    let more = if paths.len() > shown.len() { " and others" } else { "" };
+    let message = format!(
+        "{}{more} of the folder fit it alike and differ, so none is taken; hint: move away all but one, or let \
+         `sunhaul run` fetch it",
+        shown.join(", ")
+    );
+    Failure::new(Class::Ambiguous, message)
+}
+
+/// Why a file of the folder is not taken.
+fn told(path: &str, why: &Failure) -> Failure {
+    let message = format!("`{}` of the folder is left alone: {}", escape(path), why.message);
+    match why.class {
+        Class::Storage => Failure::new(Class::Storage, message),
+        class => {
+            // A page in a file's place says nothing of how its service is now.
+            let class = if class == Class::Html { Class::Magic } else { class };
+            Failure::new(class, format!("{message}; hint: `sunhaul run` fetches it from its source"))
+        }
+    }
+}
