@@ -93,10 +93,18 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive_root = job.archive.root.to_string_lossy().into_owned();
     let ran = job::runtime()?.block_on(async {
         let mut shared = Shared::new(None, shell)?;
-        let (shelf, again) = (Some(held.clone()), words_of_run(args, shell));
         // A file that came wrong from upstream may be right on the shelf.
         let (then, retry_failed) = (Then::Add, true);
-        let task = Task { job: Arc::new(job), work, shelf, locking, then, retry_failed, started, again };
+        let task = Task {
+            job: Arc::new(job),
+            work,
+            shelf: Some(held.clone()),
+            locking,
+            then,
+            retry_failed,
+            started,
+            again: words_of_run(args, shell),
+        };
         let ran = execute(task, &mut shared).await;
         shared.close().await;
         ran
