@@ -384,3 +384,52 @@ fn with_identity_fits_data_other_bytes_of_the_same_data_are_the_same_file() {
     lab.write("job.yaml", Job::at(&again.url()).yaml());
     lab.run().status(3).done();
 }
+
+#[test]
+fn a_lock_of_more_than_50_000_files_holds_days_alone_and_says_so() {
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at("http://localhost:1").yaml());
+    let job = sunhaul::manifest::load(&lab.path("job.yaml"), &|_| None).expect("a job");
+    let day = sunhaul::day::Day::whole("2015-12-11".parse().expect("a date"));
+    let lasting = |spec| sunhaul::archive::Lasting {
+        job: job.name.clone(),
+        series: job.series[0].id.0.clone(),
+        date: day.date,
+        scale: sunhaul::day::Scale::Utc,
+        window: ["2015-12-11T00:00:00Z".to_owned(), "2015-12-12T00:00:00Z".to_owned()],
+        spec,
+        state: sunhaul::archive::State::Sealed,
+    };
+    let file = |number: u64| sunhaul::archive::FileLine {
+        series: job.series[0].id.0.clone(),
+        path: format!("sharp_720s/{number:06}.fits"),
+        bytes: Some(number),
+        sha256: Some(sunhaul::digest::Digest::of(&number.to_be_bytes())),
+        time: "2015-12-11T18:22:08Z".to_owned(),
+        key: number.to_string(),
+        url: format!("/HMI/{number}"),
+        recnum: None,
+        harpnum: None,
+        segment: None,
+        checked: Some("checksum".to_owned()),
+        absent: None,
+        reason: None,
+        data: None,
+        etag: None,
+        last_modified: None,
+    };
+    let record = |files: u64| {
+        let record =
+            sunhaul::archive::DayRecord::new(lasting(job.series[0].spec(&day)), (0..files).map(file).collect());
+        lab.write("data/.sunhaul/days/sharp_720s/2015-12-11.jsonl", record.to_bytes());
+    };
+    record(50_000);
+    lab.sunhaul(&["lock", "job.yaml"]).stdout("job.lock, 1 day, 50,000 files (changed)\n").done();
+    assert_eq!(lines(&lab).len(), 2 + 50_000);
+    record(50_001);
+    lab.sunhaul(&["lock", "job.yaml"]).stdout("job.lock, 1 day, 50,001 files, days alone (changed)\n").done();
+    assert_eq!(lines(&lab).len(), 2);
+    lab.write("job.yaml", Job::at("http://localhost:1").more("lock: { detail: files }").yaml());
+    lab.sunhaul(&["lock", "job.yaml"]).stdout("job.lock, 1 day, 50,001 files (changed)\n").done();
+    assert_eq!(lines(&lab).len(), 2 + 50_001);
+}
