@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::Error;
 use super::error::MERGE;
 use super::form::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedFile};
-use crate::archive::RelativePath;
+use crate::archive::{ACCEPTED, RelativePath};
 use crate::digest::{Digest, Hasher};
 use crate::manifest::SeriesId;
 use crate::untrusted::escape;
@@ -62,10 +62,10 @@ struct Seen<'a> {
     _segment: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     absent: Option<Cow<'a, str>>,
-    #[serde(borrow, default, rename = "reason")]
-    _reason: Option<Cow<'a, str>>,
-    #[serde(default, rename = "data")]
-    _data: Option<Vec<Digest>>,
+    #[serde(borrow, default)]
+    reason: Option<Cow<'a, str>>,
+    #[serde(default)]
+    data: Option<Vec<Digest>>,
 }
 
 impl Lock {
@@ -274,6 +274,12 @@ impl<'p> Reading<'p> {
             }
             (None, None, Some(_)) => open.absent += 1,
             _ => return Err(wrong("neither a file nor an absent one".to_owned())),
+        }
+        if file.reason.is_some() != (file.absent.as_deref() == Some(ACCEPTED)) {
+            return Err(wrong("accepted, and no reason, or the reverse".to_owned()));
+        }
+        if file.data.is_some() && file.sha256.is_none() {
+            return Err(wrong("the data of an absent file".to_owned()));
         }
         open.last.clear();
         open.last.push_str(&file.path);

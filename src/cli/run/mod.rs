@@ -25,7 +25,7 @@ use crate::manifest::Manifest;
 use crate::net::Net;
 use report_file::ReportFile;
 pub(super) use report_file::settled;
-pub(super) use task::{Task, Then, execute};
+pub(super) use task::{Ran, Task, Then, execute};
 
 /// Fetch what jobs ask for and is not there yet.
 #[derive(Debug, clap::Args)]
