@@ -41,4 +41,5 @@ for issue in services.validate(settings).get_issues():
     print(issue.severity.name, issue.message)
 for action in ROCrate(folder).get_by_type("CreateAction"):
     made_by = action["instrument"]
-    print(action["name"], "by", made_by["name"], made_by["softwareVersion"], "of", action["object"]["name"])
+    went_by = " and ".join(paper["name"] for paper in action["object"])
+    print(action["name"], "by", made_by["name"], made_by["softwareVersion"], "of", went_by)

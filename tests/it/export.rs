@@ -116,15 +116,15 @@ fn nothing_is_written_of_a_job_without_records_or_with_a_damaged_one() {
     let (lab, _server) = fetched();
     let whole = text(&lab, RECORD);
     let before = lab.tree("");
-    for damaged in [
+    for (damaged, hint) in [
         // Found by its head, and only by its lines.
-        whole[..whole.len() - 5].to_owned(),
-        whole.replacen("\"checked\":\"checksum\"", "\"checked\":\"checksun\"", 1),
+        (whole[..whole.len() - 5].to_owned(), "`sunhaul run`"),
+        (whole.replacen("\"checked\":\"checksum\"", "\"checked\":\"checksun\"", 1), "`sunhaul run --check`"),
     ] {
         lab.write(RECORD, damaged);
         for format in FORMATS {
             let call = lab.sunhaul(&["export", "job.yaml", "--format", format, "--output", "out"]);
-            call.status(1).stderr_has("2015-12-11.jsonl").stderr_has("`sunhaul run`").done();
+            call.status(1).stderr_has("2015-12-11.jsonl").stderr_has(hint).done();
         }
         lab.sunhaul(&["export", "job.yaml", "--format", "csv"]).status(1).stderr_has("2015-12-11.jsonl").done();
     }

@@ -58,7 +58,10 @@ fn roc_validator_finds_a_crate_to_break_no_rule_but_those_that_only_its_author_c
     let (lab, _server) = fetched();
     lab.write("data/ro-crate-metadata.json", exported(&lab, &["ro-crate"]));
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/export/crate.py");
-    let said = tool(&lab, "python", &[script, "data"]).stdout_has("by sunhaul ").stdout_has(" of job.yaml\n").done();
+    let said = tool(&lab, "python", &[script, "data"])
+        .stdout_has("by sunhaul ")
+        .stdout_has(" of job.yaml and job.lock\n")
+        .done();
     let broken = said.stdout.lines().filter(|line| line.starts_with("REQUIRED") || line.starts_with("RECOMMENDED"));
     // Nobody named an author or a publisher, and a hash leads nowhere.
     let is_known = |line: &&str| ["`author`", "`publisher`", "ni:///sha-256;"].iter().any(|known| line.contains(known));
