@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{NaiveDate, NaiveDateTime};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::name::sanitise;
+use super::name::{self, sanitise};
 use crate::failure::{Class, Failure};
 use crate::manifest::Template;
 use crate::manifest::template::{Part, Variable};
@@ -131,7 +131,7 @@ pub fn keeps_days_apart(layout: &Template) -> bool {
 
 /// True for a relative path whose components are all safe as they stand.
 fn is_safe(path: &str) -> bool {
-    path.len() <= LONGEST && path.split('/').all(|component| sanitise(component).as_deref() == Some(component))
+    path.len() <= LONGEST && path.split('/').all(name::is_safe)
 }
 
 /// What two paths share when a filesystem may take them for one: case folded, in NFC.

@@ -26,6 +26,20 @@ pub fn sanitise(name: &str) -> Option<String> {
     (safe.len() <= LONGEST).then_some(safe)
 }
 
+/// True for a name that [`sanitise`] leaves as it is. Most names are plain at a glance: a lock has a million of them.
+pub(super) fn is_safe(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let is_simple = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    let stem = bytes.iter().position(|byte| *byte == b'.').unwrap_or(bytes.len());
+    // The names of devices have letters first, and four characters at most.
+    let is_no_device = |first: u8| first.is_ascii_digit() || (first.is_ascii_alphabetic() && stem > 4);
+    let at_a_glance = bytes.len() <= LONGEST
+        && bytes.first().copied().is_some_and(is_no_device)
+        && bytes.last() != Some(&b'.')
+        && bytes.iter().all(is_simple);
+    at_a_glance || sanitise(name).as_deref() == Some(name)
+}
+
 fn is_plain(c: char) -> bool {
     !matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '\u{fffd}') && !crate::untrusted::acts(c)
 }
@@ -83,6 +97,11 @@ mod tests {
                 proptest::prop_assert!(safe.len() <= 255 && !safe.is_empty());
                 proptest::prop_assert_eq!(sanitise(&safe), Some(safe.clone()));
             }
+        }
+
+        #[test]
+        fn what_is_safe_at_a_glance_is_safe_by_the_rules(name in "[a-zA-Z0-9_.\\-]{0,6}|(con|COM1|aux|lpt9)[.0-9a-z]{0,3}|.*") {
+            proptest::prop_assert_eq!(is_safe(&name), sanitise(&name).as_deref() == Some(&*name));
         }
     }
 }

@@ -7,9 +7,11 @@ mod tests;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use chrono::NaiveDate;
+use rustix::fs::OFlags;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -287,7 +289,7 @@ impl DayRecord {
 }
 
 const CUT: &str = "it is cut short; `sunhaul run` does the day again and keeps what is there";
-const MEND: &str = "`sunhaul run` does the day again and keeps what is there";
+const MEND: &str = "`sunhaul run --check` does the day again and keeps what is there";
 
 fn parse_header(path: &Path, text: &[u8]) -> Result<DayHeader, Error> {
     // The format is looked at before the rest, so that a newer version is told as such.
@@ -356,8 +358,12 @@ pub(super) fn read_header(path: &Path) -> Result<Option<DayHeader>, Error> {
 }
 
 fn open(path: &Path) -> Result<Option<File>, Error> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
+    // What is no file is not waited for: a folder of records may be anybody's.
+    #[expect(clippy::cast_possible_wrap, reason = "flags are bits")]
+    let flags = OFlags::NONBLOCK.bits() as i32;
+    match File::options().read(true).custom_flags(flags).open(path) {
+        Ok(file) if file.metadata().is_ok_and(|meta| meta.is_file()) => Ok(Some(file)),
+        Ok(_) => Err(Error::record(path, 1, "it is no file")),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Error::storage("read", path, e)),
     }

@@ -41,7 +41,8 @@ use crate::untrusted::escape;
     after_help = "Examples:\n  sunhaul adopt jobs/december.yaml ~/sharp\n  \
         sunhaul adopt jobs/december.yaml /data/old --link\n  sunhaul adopt jobs/december.yaml ~/sharp -v && sunhaul run jobs/december.yaml\n\n\
         Exit codes: 0 all that fits is taken in, whatever is left to fetch; 1 something that fits could not be taken,\n\
-        2 usage or manifest, 4 a source could not be asked for a passing reason, 5 local storage, 130 interrupted."
+        2 usage or manifest, 3 something that fits is not what the lock says, 4 a source could not be asked for a passing\n\
+        reason, 5 local storage, 130 interrupted."
 )]
 pub(super) struct Args {
     /// The manifest.
@@ -93,10 +94,18 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive_root = job.archive.root.to_string_lossy().into_owned();
     let ran = job::runtime()?.block_on(async {
         let mut shared = Shared::new(None, shell)?;
-        let (shelf, again) = (Some(held.clone()), words_of_run(args, shell));
         // A file that came wrong from upstream may be right on the shelf.
         let (then, retry_failed) = (Then::Add, true);
-        let task = Task { job: Arc::new(job), work, shelf, locking, then, retry_failed, started, again };
+        let task = Task {
+            job: Arc::new(job),
+            work,
+            shelf: Some(held.clone()),
+            locking,
+            then,
+            retry_failed,
+            started,
+            again: words_of_run(args, shell),
+        };
         let ran = execute(task, &mut shared).await;
         shared.close().await;
         ran

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use url::Url;
 
@@ -79,6 +80,12 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         })?),
     };
     let access = Access { host: Some(args.host.clone()), public_url };
+    let service = if shell.verbosity > Verbosity::Quiet {
+        let screen = shell.screen.clone();
+        service.with_log(Arc::new(move |line| screen.line(line)))
+    } else {
+        service
+    };
     job::runtime()?.block_on(serve(service.with_access(access), address, shell))
 }
 

@@ -127,9 +127,10 @@ enum State {
     Broken,
 }
 
-/// How many bytes go to the blocking thread at a time: enough that the hop costs nothing. One batch is being written
-/// while the next one comes: a kill loses both, and little more than half a MiB.
-const BATCH: usize = 256 * 1024;
+/// How many bytes go to the blocking thread at a time, at most: enough that the hop costs little. One batch is being
+/// written while the next one comes. A kill loses both, besides what the HTTP library has read ahead: on a busy machine
+/// that is three pieces of up to 408 KiB, so that a batch must not be as large as a piece may be.
+const BATCH: usize = 128 * 1024;
 
 impl Pipe {
     pub(super) fn new(sink: Sink) -> Pipe {
@@ -137,11 +138,22 @@ impl Pipe {
     }
 
     /// Takes the next bytes; gives false when the body is known to be bad and the rest need not come.
-    pub(super) async fn push(&mut self, bytes: Bytes) -> Result<bool, Failure> {
-        self.batched += bytes.len();
-        self.batch.push(bytes);
-        // A slow body is put down piece by piece all the same, so that a kill loses little.
-        if self.batched < BATCH && self.flushed.elapsed() < SLOW { Ok(true) } else { self.flush().await }
+    pub(super) async fn push(&mut self, mut bytes: Bytes) -> Result<bool, Failure> {
+        loop {
+            let piece = bytes.split_to(bytes.len().min(BATCH - self.batched));
+            self.batched += piece.len();
+            self.batch.push(piece);
+            // A slow body is put down piece by piece all the same, so that a kill loses little.
+            if self.batched < BATCH && self.flushed.elapsed() < SLOW {
+                return Ok(true);
+            }
+            if !self.flush().await? {
+                return Ok(false);
+            }
+            if bytes.is_empty() {
+                return Ok(true);
+            }
+        }
     }
 
     /// Hands what is batched to the blocking thread, once that has done the last batch.

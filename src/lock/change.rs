@@ -98,12 +98,11 @@ impl DayChange {
     /// As [`Lock::files`].
     pub fn of_record(lock: &Lock, record: DayRecord, series: &SeriesId, date: NaiveDate) -> Result<DayChange, Error> {
         let mut change = DayChange::of(series, date);
-        match lock.files(series, date)? {
-            Some(locked) => change.compare(locked, record.files.into_iter().map(LockedFile::of).collect()),
-            None => {
-                let due = lock.day(series, date).map(|row| row.digest.clone()).unwrap_or_default();
-                change.digest = Some([due, record.header.digest]);
-            }
+        if let Some(locked) = lock.files(series, date)? {
+            change.compare(locked, record.files.into_iter().map(LockedFile::of).collect());
+        } else {
+            let due = lock.day(series, date).map(|row| row.digest.clone()).unwrap_or_default();
+            change.digest = Some([due, record.header.digest]);
         }
         Ok(change)
     }

@@ -67,8 +67,13 @@ impl Row {
 /// taken and cannot be read.
 pub fn write(manifest: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>) -> Result<Moved, Error> {
     let path = path_of(&manifest.path);
-    let _turn = turn(&manifest.path, manifest.archive.lock)?;
+    let turn = turn(&manifest.path, manifest.archive.lock)?;
     let old = Lock::read(&path, &manifest.name)?;
+    // A link is the user's: what it leads to is written.
+    let path = if path.is_symlink() { path.canonicalize().unwrap_or(path) } else { path };
+    let staged = path.with_file_name(staged(&path, turn.is_some()));
+    // What a kill left: nobody else has the turn.
+    let _ = turn.as_ref().map(|_| std::fs::remove_file(&staged));
     let as_of = as_of(manifest, old.as_ref(), now);
     let mut rows = decide(manifest, old.as_ref(), as_of, takes)?;
     let files = rows.iter().map(|row| row.row().files + row.row().absent).sum();
@@ -88,7 +93,6 @@ pub fn write(manifest: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>) -> Resu
     {
         return Ok(moved(false, old.sha256()));
     }
-    let staged = path.with_file_name(format!(".{}.{}", name(&path), std::process::id()));
     let written = (|| {
         let mut out = Out::to(&staged)?;
         out.put(&line(&HeaderLine { lock: header }));
@@ -129,11 +133,18 @@ fn turn(manifest: &Path, mode: LockMode) -> Result<Option<File>, Error> {
     if mode == LockMode::None {
         return Ok(None);
     }
-    let file = File::open(manifest).map_err(|e| Error::storage("open the manifest", manifest, e))?;
+    let failed = |e| Error::storage("open the manifest", manifest, e);
+    let mut file = File::open(manifest).map_err(failed)?;
+    let mut is_writable = false;
     loop {
         match rustix::fs::flock(&file, FlockOperation::LockExclusive) {
             Ok(()) => return Ok(Some(file)),
             Err(Errno::INTR) => {}
+            Err(Errno::BADF) if !is_writable => {
+                // NFS locks only what is open for writing.
+                file = File::options().read(true).write(true).open(manifest).map_err(failed)?;
+                is_writable = true;
+            }
             Err(e @ (Errno::NOTSUP | Errno::NOLCK | Errno::NOSYS | Errno::INVAL | Errno::BADF)) => {
                 return Err(Error::NoLocks { path: manifest.to_owned(), source: e.into() });
             }
@@ -271,8 +282,10 @@ impl<'a> Out<'a> {
     }
 }
 
-fn name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+/// What a lock is called until it is whole. Where nobody has the turn, each process has a name of its own.
+fn staged(path: &Path, has_turn: bool) -> String {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if has_turn { format!(".{name}.new") } else { format!(".{name}.{}", std::process::id()) }
 }
 
 fn sync_folder(path: &Path) -> std::io::Result<()> {

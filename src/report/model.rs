@@ -291,6 +291,12 @@ impl Report {
         Ok(text.into_bytes())
     }
 
+    /// The days that were brought to a good end, by series and date.
+    pub fn done(&self) -> impl Iterator<Item = (&str, NaiveDate)> {
+        let done = self.days.iter().filter(|day| matches!(day.state, DayState::Sealed | DayState::Provisional));
+        done.map(|day| (day.series.as_str(), day.date))
+    }
+
     /// The JSON Schema of the report (draft 2020-12), as `schemas/report.schema.json` holds it.
     #[must_use]
     pub fn schema() -> serde_json::Value {

@@ -23,7 +23,7 @@ pub(super) struct Accepted(Vec<Entry>);
 #[derive(Debug)]
 struct Entry {
     accept: Accept,
-    /// A file that it means failed in this run, for whatever reason.
+    /// A file that it means failed in this run, for whatever reason, or is absent by the lock.
     is_needed: AtomicBool,
 }
 
@@ -37,6 +37,15 @@ impl Accepted {
     /// True when an entry means one of these paths.
     pub(super) fn means(&self, paths: &[String]) -> bool {
         self.0.iter().any(|entry| entry.means(paths))
+    }
+
+    /// Notes the entries that mean files which the lock has as absent: those are not even asked for.
+    pub(super) fn need(&self, absent: &[FileLine]) {
+        for line in absent {
+            let paths = [line.path.clone()];
+            let meant = self.0.iter().filter(|entry| entry.means(&paths));
+            meant.for_each(|entry| entry.is_needed.store(true, Ordering::Relaxed));
+        }
     }
 
     /// Why the file at one of these paths, which failed, may be missing.
@@ -117,7 +126,8 @@ impl Work {
         class.remedy() == Remedy::None && is_about_the_file(class) && self.accepted.means(&self.paths(file, named))
     }
 
-    /// The end of a file that failed for good, as the job accepts. One that is here from an earlier look is kept.
+    /// The end of a file that failed for good, as the job accepts. One that is here from an earlier look is kept, and one
+    /// that the lock has is none to do without.
     pub(super) fn excused(&mut self, file: &RemoteFile, named: Option<&str>, failure: &Failure) -> Option<Ended> {
         let paths = self.paths(file, named);
         let reason = self.accepted.excuse(&paths, failure.class)?.to_owned();
@@ -126,6 +136,9 @@ impl Work {
             return Some(ended);
         }
         let path = RelativePath::from_record(paths.first()?)?;
+        if let Some(failure) = self.expected.misses(&file.key, failure) {
+            return Some(Ended::Failed { path: Some(path.to_string()), failure, with: None });
+        }
         let absent = Some(ACCEPTED.to_owned());
         let line = FileLine { absent, reason: Some(reason), ..self.bare_line(file, &path) };
         self.run.tell(Event::FileDone {

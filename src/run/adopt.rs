@@ -25,14 +25,17 @@ impl Work {
         let series = self.names();
         let checks = (self.run.manifest.verify, self.run.manifest.identity);
         let (day, wanted, at) = (Arc::clone(&self.day), file.clone(), path.to_string());
-        let take = move || -> Result<Option<Fetched>, Failure> {
+        let take = move || -> Result<Option<(String, Fetched)>, Failure> {
             match held.find(&wanted, &series, &at) {
                 Err(error) => Err(Failure::new(Class::Storage, format!("cannot compare files of the folder: {error}"))),
                 Ok(Match::Nothing) => Ok(None),
                 Ok(Match::Several(paths)) => Err(several(&paths)),
                 Ok(Match::One { path, place }) => {
                     let part = day.part(&wanted.key)?;
-                    local::take(&place, held.taking, &part, &name, checks).map(Some).map_err(|why| told(&path, &why))
+                    match local::take(&place, held.taking, &part, &name, checks) {
+                        Ok(fetched) => Ok(Some((path, fetched))),
+                        Err(why) => Err(told(&path, &why)),
+                    }
                 }
             }
         };
@@ -40,7 +43,16 @@ impl Work {
         match taken
             .unwrap_or_else(|e| Err(Failure::new(Class::Internal, format!("a thread of this program died: {e}"))))
         {
-            Ok(Some(fetched)) => self.publish(file, fetched, false).await,
+            Ok(Some((found, fetched))) => {
+                let line = self.line(file, &path, &fetched);
+                if self.expected.allows(&line) {
+                    return self.publish(file, fetched, false).await;
+                }
+                // No body of a server, and no evidence: it stays where it is.
+                let let_go = self.day.part(&file.key).and_then(|part| part.discard());
+                let failure = let_go.map_or_else(Failure::from, |()| told(&found, &self.expected.refusal(&line)));
+                Ended::Failed { path: Some(path.to_string()), failure, with: None }
+            }
             Ok(None) => Ended::Left,
             Err(failure) => Ended::Failed { path: Some(path.to_string()), failure, with: None },
         }

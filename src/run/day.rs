@@ -113,7 +113,7 @@ async fn try_work(
         )));
         return Ok(Went::Again);
     } else if listed.left_out == 0 && lost_its_files(opened, todo, &day_work) {
-        return Err(vanished(run, todo, &day_work));
+        return Err(vanished(run, todo, &day_work, expected.binds()));
     }
     let bytes = listed.files.iter().map(|f| f.bytes).sum();
     let keys: HashSet<String> = listed.files.iter().map(|f| f.key.clone()).collect();
@@ -123,6 +123,7 @@ async fn try_work(
     let (mut missing, have, mut failed) = sort(opened, &day_work, listed, &claims, (todo, &expected))?;
     failed.extend(refused.into_iter().map(|(key, path, failure)| (key, (path, failure))));
     let accepted = Arc::new(Accepted::of(&run.manifest, &done.day));
+    accepted.need(&settled);
     failed.extend(asked_again::put_off(run, todo, &day_work, &accepted, &mut missing));
     if run.shelf.is_none() {
         warn_of_room(run, todo, &missing);
@@ -243,18 +244,20 @@ fn lost_its_files(opened: &Opened, todo: &Todo, work: &DayWork) -> bool {
 }
 
 /// What becomes of a day whose files a listing does not know any more: nothing.
-fn vanished(run: &Run, todo: &Todo, work: &DayWork) -> Failure {
+fn vanished(run: &Run, todo: &Todo, work: &DayWork, is_locked: bool) -> Failure {
     let forget = if work.has_record() {
         let record = Archive::record_path(run.archive.root(), &todo.series, todo.day.date);
         format!("remove `{}`", escape(&record.to_string_lossy()))
     } else {
         "run `sunhaul clean`".to_owned()
     };
+    // The lock would not let another run seal it as empty.
+    let again = if is_locked { "let `sunhaul update` do the day" } else { "give the same command again" };
     Failure::new(
         Class::Vanished,
         format!(
             "the service lists nothing for this day, but the archive has files of it, which stay as they are; if that is \
-             right, {forget} and run again: the day is then sealed as empty, and its files are nobody's"
+             right, {forget} and {again}: the day is then sealed as empty, and its files are nobody's"
         ),
     )
 }
@@ -303,8 +306,9 @@ fn sort(
     let mut missing = Vec::with_capacity(listed.files.len());
     let mut adopted = Vec::new();
     for file in listed.files {
-        let there = work.have(&file.key).filter(|line| expected.allows(line));
         let pinned = expected.path(&file.key);
+        let is_due = |path: &str| pinned.as_ref().is_none_or(|pinned| pinned.as_str() == path);
+        let there = work.have(&file.key).filter(|line| expected.allows(line) && is_due(&line.path));
         let is_pinned = pinned.is_some();
         let path = match &there {
             Some(line) => Ok(archive::RelativePath::from_record(&line.path)),

@@ -113,6 +113,9 @@ impl Work {
             }
             // A file that an earlier record had does not become absent by a 404 of today.
             let gone = failure.class == Class::NotFound && self.is_final && self.day.prior(&file.key).is_none();
+            if gone && let Some(failure) = self.expected.misses(&file.key, &failure) {
+                return Ended::Failed { path, failure, with: None };
+            }
             if gone && let Some(line) = self.absent_line(&file, &failure) {
                 self.run.tell(Event::FileDone {
                     day: self.id.clone(),
@@ -217,7 +220,13 @@ impl Work {
         }
         let line = self.line(file, &path, &fetched);
         if !self.expected.allows(&line) {
-            let failure = self.expected.refusal(&line);
+            let refusal = self.expected.refusal(&line);
+            let message = format!(
+                "`{}` came as {}; `sunhaul update` moves the lock if upstream is right",
+                escape(&line.path),
+                refusal.message
+            );
+            let failure = Failure { message, ..refusal };
             return match self.set_aside(fetched.staged, file, &failure).await {
                 Ok(()) => given_up(Some(line.path), failure),
                 Err(failure) => given_up(Some(line.path), failure),
@@ -253,7 +262,7 @@ impl Work {
         }
     }
 
-    fn line(&self, file: &RemoteFile, path: &RelativePath, fetched: &Fetched) -> FileLine {
+    pub(super) fn line(&self, file: &RemoteFile, path: &RelativePath, fetched: &Fetched) -> FileLine {
         FileLine {
             bytes: Some(fetched.bytes),
             sha256: Some(fetched.sha256),

@@ -43,7 +43,7 @@ pub(super) struct Expected {
     files: HashMap<String, LockedFile>,
     /// They are all that the day may have, at these very paths.
     is_whole: bool,
-    /// The lock holds no files, only what they must come to.
+    /// What they must come to; none where other bytes may count as the same file.
     digest: Option<String>,
     /// What counts as the same file.
     identity: Identity,
@@ -77,14 +77,19 @@ impl Expected {
         }
         let files = held.files(&todo.series, todo.day.date).map_err(|e| Failure::new(Class::Storage, e.to_string()))?;
         let is_frozen = *grip == Grip::Frozen;
-        let digest = (is_whole && files.is_none()).then(|| row.digest.clone());
+        let (identity, is_known) = (held.identity(), files.is_some());
+        let digest = (is_whole && (!is_known || identity == Identity::Bytes)).then(|| row.digest.clone());
         if is_frozen && (files.is_none() || !is_whole) {
             let why = "the lock does not say which files this day has; run without `--frozen`, or with `--records DIR`";
             return Err(Failure::new(Class::LockMismatch, why));
         }
-        let files = files.unwrap_or_default().into_iter().map(|file| (file.key.clone(), file)).collect();
-        let identity = held.identity();
-        Ok(Expected { files, is_whole: is_whole && digest.is_none(), digest, identity, is_frozen, is_final })
+        let listed = files.unwrap_or_default();
+        let count = listed.len();
+        let files: HashMap<_, _> = listed.into_iter().map(|file| (file.key.clone(), file)).collect();
+        if files.len() != count {
+            return Err(mismatch("the lock has two files of this day under one key; take the lock back from git"));
+        }
+        Ok(Expected { files, is_whole: is_whole && is_known, digest, identity, is_frozen, is_final })
     }
 
     /// The listing that the lock stands for, where nobody is asked; and whether the day is final.
@@ -144,10 +149,28 @@ impl Expected {
         settled
     }
 
+    /// True when the lock says which files the day has.
+    pub(super) fn binds(&self) -> bool {
+        self.is_whole || self.digest.is_some()
+    }
+
     /// The path that the lock gives a key.
     pub(super) fn path(&self, key: &str) -> Option<RelativePath> {
         let file = self.files.get(key).filter(|_| self.is_whole)?;
         RelativePath::from_record(&file.path)
+    }
+
+    /// What a file is told that cannot be had for good, though the lock has it; none where it may be absent.
+    pub(super) fn misses(&self, key: &str, why: &Failure) -> Option<Failure> {
+        let locked = self.files.get(key)?;
+        let due = locked.sha256?;
+        let message = format!(
+            "the lock has `{}` with SHA-256 {due}, but it cannot be had: {}; `sunhaul update` moves the lock if that is \
+             right",
+            escape(&locked.path),
+            why.message,
+        );
+        Some(Failure { status: why.status, attempts: why.attempts, ..mismatch(&message) })
     }
 
     /// True unless the lock has other bytes, or data, under the line's key.
@@ -161,7 +184,7 @@ impl Expected {
         locked.is_some_and(|locked| Some(locked) != line.sha256)
     }
 
-    /// What a file that the lock does not allow is told.
+    /// What a file that the lock does not allow is told: its bytes, and those of the lock.
     pub(super) fn refusal(&self, line: &FileLine) -> Failure {
         let shown = |sha256: Option<crate::digest::Digest>, bytes: Option<u64>| match (sha256, bytes) {
             (Some(sha256), Some(bytes)) => format!("{bytes} bytes with SHA-256 {sha256}"),
@@ -169,11 +192,7 @@ impl Expected {
         };
         let locked = self.files.get(&line.key);
         let due = locked.map_or_else(|| shown(None, None), |file| shown(file.sha256, file.bytes));
-        mismatch(&format!(
-            "`{}` came as {}, but the lock says {due}; `sunhaul update` moves the lock if upstream is right",
-            escape(&line.path),
-            shown(line.sha256, line.bytes),
-        ))
+        mismatch(&format!("{}, but the lock says {due}", shown(line.sha256, line.bytes)))
     }
 
     /// What is wrong with a day that comes to another digest than the lock's.

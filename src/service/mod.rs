@@ -10,6 +10,7 @@ mod faults;
 mod folder;
 mod holdings;
 mod listener;
+mod log;
 mod problem;
 mod query;
 mod range;
@@ -33,6 +34,7 @@ use url::{Host, Url};
 pub use self::access::Access;
 pub use self::faults::Faults;
 pub use self::folder::Skipped;
+pub use self::log::Log;
 
 use self::folder::Folder;
 use self::holdings::Holdings;
@@ -49,6 +51,7 @@ pub struct Service {
     access: Access,
     skipped: Arc<[Skipped]>,
     faults: Option<Arc<Faults>>,
+    log: Option<Log>,
 }
 
 impl std::fmt::Debug for Service {
@@ -78,13 +81,26 @@ impl Service {
     }
 
     fn over(holdings: impl Holdings + 'static, skipped: Vec<Skipped>) -> Service {
-        Service { holdings: Arc::new(holdings), access: Access::default(), skipped: skipped.into(), faults: None }
+        Service {
+            holdings: Arc::new(holdings),
+            access: Access::default(),
+            skipped: skipped.into(),
+            faults: None,
+            log: None,
+        }
     }
 
     /// The same service, doing wrong on purpose.
     #[must_use]
     pub fn with_faults(mut self, faults: Faults) -> Service {
         self.faults = Some(Arc::new(faults));
+        self
+    }
+
+    /// The same service, telling each request.
+    #[must_use]
+    pub fn with_log(mut self, log: Log) -> Service {
+        self.log = Some(log);
         self
     }
 
@@ -144,7 +160,11 @@ impl Service {
 
     /// The routes alone, for a server of one's own; layers can be put around them.
     pub fn router(&self) -> Router {
-        routes::router(Arc::clone(&self.holdings), self.access.clone(), self.faults.clone())
+        let router = routes::router(Arc::clone(&self.holdings), self.access.clone(), self.faults.clone());
+        match &self.log {
+            Some(log) => log::told(router, Arc::clone(log)),
+            None => router,
+        }
     }
 
     /// Listens at `addr` (port 0: any free one) and answers from then on.

@@ -256,3 +256,36 @@ fn an_archive_within_the_folder_is_passed_over() {
     let said = lab.sunhaul(&["adopt", "job.yaml", ".", "-v"]).stderr_has("1 file adopted").done();
     assert!(!said.stderr.contains("notes.txt"), "{}", said.stderr);
 }
+
+#[test]
+fn a_file_that_is_not_the_one_of_the_lock_is_left_alone() {
+    let (lab, _server) = start();
+    lab.report(0);
+    let (lock, files) = (lab.read("job.lock"), lab.proved("data"));
+    fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    let other = fits(77, 60, FILES[0].1);
+    lab.write(&format!("mine/{}.fits", FILES[0].0), &other);
+    lab.write(&format!("mine/{}.fits", FILES[1].0), body(1));
+    for how in ["--link", "--copy"] {
+        let (json, report) = adopt(&lab, &[how], 3);
+        assert_eq!((&json["files"]["adopted"], &json["files"]["failed"]), (&1.into(), &1.into()));
+        let failure = &report["failures"][0];
+        let message = failure["message"].as_str().expect("a message");
+        assert_eq!(failure["class"], "lock-mismatch");
+        assert!(
+            message.contains("of the folder is left alone") && message.contains("`sunhaul run` fetches"),
+            "{message}"
+        );
+        let held = lab.path(&format!("mine/{}.fits", FILES[0].0));
+        assert_eq!(
+            (fs::read(&held).expect("a file"), fs::metadata(&held).expect("a file").nlink()),
+            (other.clone(), 1)
+        );
+        let tree = lab.tree("data/.sunhaul/work");
+        assert!(tree.keys().all(|path| path.starts_with("journal/")), "nothing of it is kept: {tree:?}");
+        assert_eq!(lab.read("job.lock"), lock);
+        lab.report(0);
+        assert_eq!(lab.proved("data"), files);
+        fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    }
+}

@@ -1,10 +1,15 @@
 //! The job's lock: what every file must be, honoured, added to, and held to the letter.
 
+mod written;
+
 use serde_json::Value;
 
 use crate::lab::{Answer, Item, Job, Lab, Server, fits, restamped};
 
 const LOCK: &str = "job.lock";
+
+/// The line of an accepted file that does not say why.
+const ABSENT: &str = r#"{"path":"x/y.fits","time":"2015-12-11T20:00:00Z","key":"y","url":"/y","absent":"accepted"}"#;
 
 /// One file of the old service: its name and its time.
 const FILES: [(&str, &str); 3] = [
@@ -265,6 +270,14 @@ fn a_lock_that_cannot_be_believed_ends_the_command_with_2_and_nothing_is_written
         (good.replacen("{\"day\"", "<<<<<<< HEAD\n{\"day\"", 1), "line 2: a merge conflict stands here"),
         (good.replace("\"path\":\"sharp", "\"path\":\"../sharp"), "line 3: the path `../sharp"),
         (
+            good.replacen("\"absent\":0", "\"absent\":1", 1).replacen(
+                "\n{\"day\":{\"series\":\"sharp_720s\",\"date\":\"2015-12-12\"",
+                &format!("\n{ABSENT}\n{{\"day\":{{\"series\":\"sharp_720s\",\"date\":\"2015-12-12\""),
+                1,
+            ),
+            "line 4: accepted, and no reason, or the reverse",
+        ),
+        (
             good.replacen("\"digest\":\"sha256:", "\"digest\":\"sha256:0", 1),
             "line 2: sharp_720s 2015-12-11: its digest does not match",
         ),
@@ -308,19 +321,6 @@ fn detail_day_keeps_days_alone_and_a_frozen_run_needs_records() {
     lab.write("job.yaml", job(&other).more("lock: { detail: day }").yaml());
     lab.run_with(&["--locked"]).status(3).stderr_has("come to the digest").done();
     assert_eq!(lab.days("data"), ["sharp_720s/2015-12-11"]);
-}
-
-#[test]
-fn the_lock_command_writes_what_the_records_say() {
-    let server = service([1, 2, 3]);
-    let lab = locked_lab(&server);
-    let lock = lab.read(LOCK);
-    std::fs::remove_file(lab.path(LOCK)).expect("the lock goes");
-    lab.sunhaul(&["lock", "job.yaml"]).stdout("job.lock, 2 days, 3 files (changed)\n").done();
-    let (old, new) = (String::from_utf8(lock).expect("text"), String::from_utf8(lab.read(LOCK)).expect("text"));
-    let rest = |text: &str| text.split_once('\n').expect("lines").1.to_owned();
-    assert_eq!(rest(&old), rest(&new), "only the instant differs");
-    lab.sunhaul(&["lock", "job.yaml"]).stdout("job.lock, 2 days, 3 files (as before)\n").done();
 }
 
 #[test]
@@ -383,4 +383,105 @@ fn with_identity_fits_data_other_bytes_of_the_same_data_are_the_same_file() {
     // By bytes, the export is another file.
     lab.write("job.yaml", Job::at(&again.url()).yaml());
     lab.run().status(3).done();
+}
+
+/// The service with these answers for the last file.
+fn service_with(answers: &[Answer]) -> Server {
+    let server = Server::start();
+    for ((name, time), seed) in FILES.into_iter().zip([1, 2]) {
+        server.file("sharp_720s", Item::new(name, time), fits(seed, 60, time));
+    }
+    let (name, time) = FILES[2];
+    server.script_file("sharp_720s", Item::new(name, time), answers.iter().cloned());
+    server
+}
+
+/// The last file as it is, and with its last block cut off.
+fn whole_and_cut() -> [Answer; 2] {
+    let (name, time) = FILES[2];
+    let whole = fits(3, 60, time);
+    let cut = whole[..whole.len() - 2880].to_vec();
+    [whole, cut].map(|body| Answer::file(body).named(&format!("{name}.fits")))
+}
+
+const ACCEPT: &str = "accept: [{ series: sharp_720s, day: 2015-12-12, file: \"*_002208.fits\", reason: cut }]";
+
+#[test]
+fn a_locked_file_is_not_done_without_when_upstream_has_it_no_more() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let lock = lab.read(LOCK);
+    let [_, cut] = whole_and_cut();
+    for (answer, more) in [(Answer::status(404), ""), (cut, ACCEPT)] {
+        let other = service_with(&[answer]);
+        lab.write("job.yaml", job(&other).more(more).yaml());
+        for flags in [&[][..], &["--locked"], &["--frozen"]] {
+            std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+            let report = lab.report_with(flags, 3);
+            assert_eq!(report["failures"][0]["class"], "lock-mismatch", "{report:#}");
+            assert_eq!(report["totals"]["days"]["failed"], 1);
+            assert_eq!((lab.read(LOCK), lab.days("data")), (lock.clone(), vec!["sharp_720s/2015-12-11".to_owned()]));
+        }
+    }
+    // It is what the update is for.
+    let other = service_with(&whole_and_cut()[1..]);
+    lab.write("job.yaml", job(&other).more(ACCEPT).yaml());
+    lab.sunhaul(&["update", "job.yaml"]).chatty().stdout_has("new absent").done();
+    lab.run_with(&["--locked"]).done();
+    assert_eq!(lab.json("report.json")["totals"]["days"]["already_sealed"], 2);
+}
+
+#[test]
+fn a_file_that_the_lock_has_as_accepted_is_not_asked_for_whatever_the_manifest_accepts() {
+    let [whole, cut] = whole_and_cut();
+    let server = service_with(&[cut]);
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&server).more(ACCEPT).yaml());
+    lab.report(0);
+    let (lock, record) = (lab.read(LOCK), lab.day("data", "sharp_720s", "2015-12-12"));
+    let other = service_with(&[whole]);
+    for more in [ACCEPT, ""] {
+        lab.write("job.yaml", job(&other).more(more).yaml());
+        for flags in [&[][..], &["--locked"], &["--frozen"]] {
+            std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+            let told = lab.run_with(flags).done().stderr;
+            assert!(!told.contains("`accept`"), "the entry is in use: {told}");
+            assert_eq!(lab.day("data", "sharp_720s", "2015-12-12"), record);
+            assert_eq!(lab.read(LOCK), lock);
+        }
+    }
+    assert!(other.requests_for(&format!("/HMI/sharp_720s/{}", FILES[2].0)).is_empty());
+    lab.sunhaul(&["update", "job.yaml"]).chatty().stdout_has("old absent").done();
+    assert_eq!(lab.proved("data").len(), 3);
+}
+
+#[test]
+fn a_file_of_an_unfinished_day_goes_to_the_path_of_a_lock_that_came_in_between() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let (lock, files) = (lab.read(LOCK), lab.proved("data"));
+    std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    lab.forget_the_lock();
+    // The service calls a file otherwise, and the day is not finished.
+    let (name, time) = FILES[1];
+    let other = service_with(&[Answer::status(500)]);
+    other.script(&format!("/HMI/sharp_720s/{name}"), [Answer::file(fits(2, 60, time)).named("other.fits")]);
+    lab.write("job.yaml", job(&other).yaml());
+    lab.report(4);
+    lab.write(LOCK, &lock);
+    lab.write("job.yaml", job(&server).yaml());
+    lab.report(0);
+    assert_eq!((lab.proved("data"), lab.read(LOCK)), (files, lock));
+}
+
+#[test]
+fn two_files_under_one_key_are_no_day_of_a_lock() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    let lock = String::from_utf8(lab.read(LOCK)).expect("text");
+    let key = |name: &str| format!("\"key\":\"/HMI/sharp_720s/{name}\"");
+    lab.write(LOCK, lock.replace(&key(FILES[2].0), &key(FILES[1].0)));
+    lab.run_with(&["--frozen"]).status(3).stderr_has("two files of this day under one key").done();
+    assert_eq!(lab.days("data"), ["sharp_720s/2015-12-11"]);
 }

@@ -26,6 +26,7 @@ mod politeness; // the pace, as the server sees it
 mod power_cut; // what is on stable storage when the power goes, and what the next run makes of it
 mod rehearsal; // a service that does wrong on purpose, for anyone
 mod resume; // broken off by signal, kill and network, and gone on with
+mod same_bytes; // four ways to one archive: the same files, records and lock
 mod second_look; // days whose listing is empty, and young ones
 mod secrets; // credentials: where they go, and where they are never seen
 mod serving; // what `sunhaul serve` tells of a folder's files, and what it does not start with

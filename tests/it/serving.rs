@@ -131,3 +131,22 @@ fn an_empty_folder_is_served_with_a_warning_and_one_file_is_one_file() {
     assert!(said.contains("serving 1 file of 1 series\n  sharp_720s (1 file): curl '"), "{said}");
     assert!(!said.contains("warning"), "{said}");
 }
+
+#[test]
+fn a_service_tells_each_request_and_a_quiet_one_none() {
+    let lab = Lab::new();
+    lab.write("fits/sharp_720s_20151211_182208.fits", fits(1, 20, "2015-12-11T18:22:08.799999Z"));
+    for (flags, due) in [(&[][..], true), (&["-q"], false)] {
+        let service = lab.serve(&[&["fits"], flags].concat());
+        lab.write("job.yaml", Job::at(service.url()).yaml());
+        let _ = std::fs::remove_dir_all(lab.path("data"));
+        lab.run().done();
+        let told = service.stderr_so_far();
+        assert_eq!(
+            told.contains("GET /HMI/sharp_720s?start=2015-12-11T00:00:00Z&end=2015-12-12T00:00:00Z: 200\n"),
+            due,
+            "{told}"
+        );
+        assert_eq!(told.contains("GET /HMI/sharp_720s/sharp_720s_20151211_182208.fits: 200\n"), due, "{told}");
+    }
+}

@@ -138,7 +138,8 @@ fn a_service_that_does_not_answer_is_no_drift() {
     let told = update(&lab, &["--dry-run"], 4);
     assert_eq!((&told["compared"], told["failed"].as_array().expect("days").len()), (&0.into(), 3));
     assert_eq!(told["failed"][0]["class"], "unreachable");
-    lab.sunhaul(&["update", "job.yaml"]).status(4).chatty().stdout_has("nothing changed").done();
+    let told = "0 days updated: nothing changed; 3 days not updated, which stay as locked\n";
+    lab.sunhaul(&["update", "job.yaml"]).status(4).chatty().stdout(told).done();
     assert_eq!(lab.read(LOCK), before);
 }
 
@@ -158,4 +159,30 @@ fn what_cannot_be_updated_is_told() {
     ] {
         lab.sunhaul(&[&["update", "job.yaml"], args].concat()).status(2).stderr_has(why).done();
     }
+}
+
+#[test]
+fn days_that_could_not_be_updated_are_not_counted_as_updated() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let before = lock(&lab);
+    let other = service([5, 0, 7]);
+    let time = "2015-12-12T18:22:08.799999Z";
+    other.script_file("sharp_720s", Item::new(&name(12, "182208"), time), [crate::lab::Answer::status(500)]);
+    lab.write("job.yaml", job(&other));
+    let told = update(&lab, &[], 4);
+    assert_eq!((&told["compared"], &told["not_updated"], &told["changed"]), (&2.into(), &1.into(), &2.into()));
+    assert_eq!(lock(&lab)[3..5], before[3..5], "the lock keeps what it has of the day");
+}
+
+#[test]
+fn an_update_of_a_lock_of_days_alone_tells_the_digests() {
+    let server = service([1, 2, 3]);
+    let lab = Lab::new();
+    let days_alone = |server: &Server| format!("{}lock: {{ detail: day }}\n", job(server));
+    lab.write("job.yaml", days_alone(&server));
+    lab.report(0);
+    let other = service([1, 5, 3]);
+    lab.write("job.yaml", days_alone(&other));
+    lab.sunhaul(&["update", "job.yaml"]).chatty().stdout_has("3 days updated: 1 digest changed\n").done();
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::ArchiveArg;
 use super::clock::now;
 use super::job::Secrets;
-use super::locking::LockArgs;
+use super::locking::{LockArgs, Locking};
 use super::problem::{self, Problem};
 use super::selection::Selection;
 use super::signals::{self, Signals};
@@ -25,7 +25,7 @@ use crate::manifest::Manifest;
 use crate::net::Net;
 use report_file::ReportFile;
 pub(super) use report_file::settled;
-pub(super) use task::{Task, Then, execute};
+pub(super) use task::{Ran, Task, Then, execute};
 
 /// Fetch what jobs ask for and is not there yet.
 #[derive(Debug, clap::Args)]
@@ -73,18 +73,20 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
     let Some(jobs) = job::load_all(&args.jobs, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
     // A series or range that a job does not have must be told before another job has begun.
-    for job in &jobs {
-        let locking = args.lock.read(job)?;
-        locking.must_fit(&planning::plan(job, &args.selection, &locking, now())?)?;
-        locking.must_be_writable(job)?;
+    let mut held = Vec::new();
+    for job in jobs {
+        let locking = args.lock.read(&job)?;
+        locking.must_fit(&planning::plan(&job, &args.selection, &locking, now())?)?;
+        locking.must_be_writable(&job)?;
+        held.push((job, locking));
     }
-    if args.report.is_some() && jobs.len() > 1 {
+    if args.report.is_some() && held.len() > 1 {
         return Err(Problem::new(Exit::Usage, "`--report` takes one job: each job has a report of its own")
             .hint("the reports of all jobs are in `.sunhaul/runs/` of their archives")
             .into());
     }
     let report = args.report.as_deref().map(ReportFile::new).transpose()?;
-    job::runtime()?.block_on(each(jobs, args, report, shell))
+    job::runtime()?.block_on(each(held, args, report, shell))
 }
 
 /// What the jobs of one command share.
@@ -114,15 +116,15 @@ impl<'a> Shared<'a> {
     }
 }
 
-async fn each(jobs: Vec<Manifest>, args: &Args, report: Option<ReportFile>, shell: &Shell) -> Result<Exit> {
+async fn each(jobs: Vec<(Manifest, Locking)>, args: &Args, report: Option<ReportFile>, shell: &Shell) -> Result<Exit> {
     let mut shared = Shared::new(report, shell)?;
     let mut worst = Exit::Complete;
-    for job in jobs {
+    for (job, locking) in jobs {
         if shared.stop.is_cancelled() {
             worst = worst.max(Exit::Interrupted);
             break;
         }
-        let ended = one(job, args, &mut shared).await.unwrap_or_else(|error| problem::tell(&error, shell));
+        let ended = one(job, locking, args, &mut shared).await.unwrap_or_else(|error| problem::tell(&error, shell));
         worst = worst.max(ended);
     }
     shared.close().await;
@@ -130,9 +132,8 @@ async fn each(jobs: Vec<Manifest>, args: &Args, report: Option<ReportFile>, shel
 }
 
 /// One job, by its plan.
-async fn one(job: Manifest, args: &Args, shared: &mut Shared<'_>) -> Result<Exit> {
+async fn one(job: Manifest, locking: Locking, args: &Args, shared: &mut Shared<'_>) -> Result<Exit> {
     let started = now();
-    let locking = args.lock.read(&job)?;
     let plan = planning::plan(&job, &args.selection, &locking, started)?;
     locking.must_fit(&plan)?;
     let work = planning::work(&job, plan, args.check)?;

@@ -24,7 +24,7 @@ use crate::manifest::{Manifest, SeriesId};
 use crate::report::model::{Job, RunResult};
 use crate::report::terminal::{Progress, Summary, summary};
 use crate::report::{Collector, Ends, Log, Report};
-use crate::run::event::{DayState, Event, Observer as _};
+use crate::run::event::{Event, Observer as _};
 use crate::run::{self, Order, Outcome, Shelf, Todo};
 
 /// How long after an empty listing the second look is taken.
@@ -184,9 +184,7 @@ fn move_lock(job: &Manifest, then: Then, started: DateTime<Utc>, report: &Report
     if then == Then::Add {
         return locking::move_on(job, started, &Takes::Missing);
     }
-    let is_done = |state| matches!(state, DayState::Sealed | DayState::Provisional);
-    let done: BTreeSet<(&str, NaiveDate)> =
-        report.days.iter().filter(|day| is_done(day.state)).map(|day| (day.series.as_str(), day.date)).collect();
+    let done: BTreeSet<(&str, NaiveDate)> = report.done().collect();
     locking::move_on(job, started, &Takes::Chosen(&|series, date| done.contains(&(series.0.as_str(), date))))
 }
 

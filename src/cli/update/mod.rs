@@ -12,11 +12,11 @@ use super::job::Secrets;
 use super::locking::Locking;
 use super::planning::Work;
 use super::problem::Problem;
-use super::run::{Shared, Task, Then, execute};
+use super::run::{Ran, Shared, Task, Then, execute};
 use super::selection::Selection;
 use super::{Exit, Result, Shell, job};
 use crate::lock::{self, DayChange, Lock};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, SeriesId};
 use crate::run::{Grip, Todo};
 use told::Told;
 
@@ -120,7 +120,7 @@ async fn moved(
     args: &Args,
     shell: &Shell,
 ) -> Result<Exit> {
-    let ids: Vec<_> = days.iter().map(|todo| (todo.series.clone(), todo.day.date)).collect();
+    let asked = days.len() as u64;
     let job = Arc::new(job);
     let mut shared = Shared::new(None, shell)?;
     let work = Work { days, sealed: 0, left: Vec::new() };
@@ -128,13 +128,15 @@ async fn moved(
     let task = Task { job: job.clone(), work, shelf: None, locking, then, retry_failed: true, started, again };
     let done = execute(task, &mut shared).await;
     shared.close().await;
-    let exit = done?.exit;
+    let Ran { exit, report, .. } = done?;
     let mut told = Told::of(&job, false);
     if let Some(new) = Lock::read(old.path(), &job.name)? {
-        for (series, date) in ids {
+        for (series, date) in report.done() {
+            let series = SeriesId(series.to_owned());
             told.add(DayChange::between(Some(&old), &new, &series, date)?);
         }
     }
+    told.of_days(asked);
     told.print(args.json)?;
     Ok(exit)
 }

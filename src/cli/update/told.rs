@@ -20,6 +20,8 @@ pub(super) struct Told {
     dry_run: bool,
     /// Days that were compared.
     compared: u64,
+    /// Days that could not be brought up to date: the lock keeps what it has of them.
+    not_updated: u64,
     /// Files whose hashes were compared, where a sample was fetched.
     sampled: u64,
     added: u64,
@@ -50,6 +52,7 @@ impl Told {
             lock: lock::path_of(&job.path).to_string_lossy().into_owned(),
             dry_run,
             compared: 0,
+            not_updated: 0,
             sampled: 0,
             added: 0,
             removed: 0,
@@ -68,6 +71,11 @@ impl Told {
         if !change.is_empty() {
             self.days.push(change);
         }
+    }
+
+    /// Counts what is left of so many days when those that were done are taken in.
+    pub(super) fn of_days(&mut self, asked: u64) {
+        self.not_updated = asked.saturating_sub(self.compared);
     }
 
     /// Takes in files whose hashes were compared.
@@ -122,12 +130,17 @@ impl Told {
         let days = human::count(self.compared, "day");
         let verb = if self.dry_run { "compared" } else { "updated" };
         let _ = write!(out, "{days} {verb}: ");
-        let _ = match (self.has_drifted(), self.dry_run) {
+        let alone = self.days.iter().filter(|day| day.digest.is_some()).count() as u64;
+        let _ = match (self.has_drifted(), alone) {
             (false, _) => write!(out, "nothing changed"),
-            (true, _) => write!(out, "{} added, {} removed, {} changed", self.added, self.removed, self.changed),
+            (true, 0) => write!(out, "{} added, {} removed, {} changed", self.added, self.removed, self.changed),
+            (true, _) => write!(out, "{} changed", human::count(alone, "digest")),
         };
         if self.sampled > 0 {
             let _ = write!(out, "; {} fetched and hashed", human::count(self.sampled, "file"));
+        }
+        if self.not_updated > 0 {
+            let _ = write!(out, "; {} not updated, which stay as locked", human::count(self.not_updated, "day"));
         }
         if !self.failed.is_empty() {
             let _ = write!(out, "; {} could not be compared", self.failed.len());

@@ -43,7 +43,8 @@ use verdict::Verdict;
         sunhaul verify jobs/nightly.yaml --range today-30d.. --quick\n  \
         sunhaul verify jobs/nightly.yaml --json | jq -r '.findings[].path'\n\n\
         Exit codes: 0 all is right, 1 something is not, 2 usage or manifest, 5 local storage;\n\
-        with --repair also 4 when something could not be fetched for a passing reason, and 130 interrupted."
+        with --repair also 3 when something came otherwise than the lock says, 4 when it could not be fetched for a passing\n\
+        reason, and 130 interrupted."
 )]
 pub(super) struct Args {
     /// The manifest.

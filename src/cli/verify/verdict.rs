@@ -192,13 +192,9 @@ impl Verdict {
     pub(super) fn exit(&self) -> Exit {
         let left = |what: What| self.findings.iter().any(|told| told.what == what);
         let wrong = |is_wrong: bool, exit: Exit| if is_wrong { exit } else { Exit::Complete };
-        let mended = match &self.repair {
-            Some(repair) => repair.exit,
-            None => {
-                let mendable = [What::Missing, What::Changed, What::Damaged, What::Differs];
-                wrong(mendable.into_iter().any(left), Exit::Incomplete)
-            }
-        };
+        let mendable = [What::Missing, What::Changed, What::Damaged, What::Differs];
+        let unmended = || wrong(mendable.into_iter().any(left), Exit::Incomplete);
+        let mended = self.repair.as_ref().map_or_else(unmended, |repair| repair.exit);
         mended.max(wrong(left(What::Extra), Exit::Incomplete)).max(wrong(left(What::Unreadable), Exit::Storage))
     }
 

@@ -84,7 +84,9 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     }
     if !complete {
         let advice = match report.run.exit_code {
-            Some(3) => "the lock stays as it is; `sunhaul update` moves it, or when upstream is right again",
+            Some(3) => {
+                "the lock stays as it is: `sunhaul update` moves it to what upstream has now; when upstream is as it was"
+            }
             Some(0) => "fetch the rest with",
             Some(4) => "the reason may pass; go on with",
             Some(130) => "go on with",
@@ -190,12 +192,13 @@ fn files(report: &Report) -> String {
     if parts.is_empty() {
         return String::new();
     }
-    // A file that came damaged may have come well after that: it is none of the parts.
-    let damaged = match files.quarantined {
+    // A file that came wrong may have come well after that: it is none of the parts.
+    let wrong = match files.quarantined {
         0 => String::new(),
-        damaged => format!("; {} came damaged and is in quarantine", human::number(damaged)),
+        1 => "; 1 came wrong and is in quarantine".to_owned(),
+        wrong => format!("; {} came wrong and are in quarantine", human::number(wrong)),
     };
-    format!("{} listed: {}{damaged}", human::count(files.listed, "file"), parts.join(", "))
+    format!("{} listed: {}{wrong}", human::count(files.listed, "file"), parts.join(", "))
 }
 
 fn listed(counts: &[(u64, &str)]) -> Vec<String> {

@@ -56,7 +56,6 @@ fn a_bag_without_data_is_valid_once_its_fetch_txt_was_followed() {
 #[ignore = "needs the Python tools that tests/run.sh installs"]
 fn roc_validator_finds_a_crate_to_break_no_rule_but_those_that_only_its_author_can_keep() {
     let (lab, _server) = fetched();
-    lab.write("job.lock", "the lock\n");
     lab.write("data/ro-crate-metadata.json", exported(&lab, &["ro-crate"]));
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/export/crate.py");
     let said = tool(&lab, "python", &[script, "data"]).stdout_has("by sunhaul ").stdout_has(" of job.yaml\n").done();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use rustix::process::Signal;
 
 use super::service::{Sent, Service};
 use super::upstream::{DAYS, END, SERIES, Upstream};
@@ -114,6 +115,8 @@ impl<'a> Trial<'a> {
                 program.done();
             } else {
                 let said = program.stderr_so_far();
+                program.signal(Signal::STOP);
+                self.service.take_back_unread();
                 program.kill();
                 assert!(!said.contains("panicked"), "{said}");
                 tally.kills += 1;

@@ -1,0 +1,116 @@
+//! The lock as it is written: from records, in how much detail, and where.
+
+use super::{LOCK, job, lines, locked_lab, service};
+use crate::lab::{Job, Lab};
+
+#[test]
+fn the_lock_command_writes_what_the_records_say() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let lock = lab.read(LOCK);
+    std::fs::remove_file(lab.path(LOCK)).expect("the lock goes");
+    lab.sunhaul(&["lock", "job.yaml"]).stdout("job.lock, 2 days, 3 files (changed)\n").done();
+    let (old, new) = (String::from_utf8(lock).expect("text"), String::from_utf8(lab.read(LOCK)).expect("text"));
+    let rest = |text: &str| text.split_once('\n').expect("lines").1.to_owned();
+    assert_eq!(rest(&old), rest(&new), "only the instant differs");
+    lab.sunhaul(&["lock", "job.yaml"]).stdout("job.lock, 2 days, 3 files (as before)\n").done();
+}
+
+#[test]
+fn a_lock_of_more_than_50_000_files_holds_days_alone_and_says_so() {
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at("http://localhost:1").yaml());
+    let job = sunhaul::manifest::load(&lab.path("job.yaml"), &|_| None).expect("a job");
+    let day = sunhaul::day::Day::whole("2015-12-11".parse().expect("a date"));
+    let lasting = |spec| sunhaul::archive::Lasting {
+        job: job.name.clone(),
+        series: job.series[0].id.0.clone(),
+        date: day.date,
+        scale: sunhaul::day::Scale::Utc,
+        window: ["2015-12-11T00:00:00Z".to_owned(), "2015-12-12T00:00:00Z".to_owned()],
+        spec,
+        state: sunhaul::archive::State::Sealed,
+    };
+    let file = |number: u64| sunhaul::archive::FileLine {
+        series: job.series[0].id.0.clone(),
+        path: format!("sharp_720s/{number:06}.fits"),
+        bytes: Some(number),
+        sha256: Some(sunhaul::digest::Digest::of(&number.to_be_bytes())),
+        time: "2015-12-11T18:22:08Z".to_owned(),
+        key: number.to_string(),
+        url: format!("/HMI/{number}"),
+        recnum: None,
+        harpnum: None,
+        segment: None,
+        checked: Some("checksum".to_owned()),
+        absent: None,
+        reason: None,
+        data: None,
+        etag: None,
+        last_modified: None,
+    };
+    let record = |files: u64| {
+        let record =
+            sunhaul::archive::DayRecord::new(lasting(job.series[0].spec(&day)), (0..files).map(file).collect());
+        lab.write("data/.sunhaul/days/sharp_720s/2015-12-11.jsonl", record.to_bytes());
+    };
+    record(50_000);
+    lab.sunhaul(&["lock", "job.yaml"]).stdout("job.lock, 1 day, 50,000 files (changed)\n").done();
+    assert_eq!(lines(&lab).len(), 2 + 50_000);
+    record(50_001);
+    lab.sunhaul(&["lock", "job.yaml"]).stdout("job.lock, 1 day, 50,001 files, days alone (changed)\n").done();
+    assert_eq!(lines(&lab).len(), 2);
+    lab.write("job.yaml", Job::at("http://localhost:1").more("lock: { detail: files }").yaml());
+    lab.sunhaul(&["lock", "job.yaml"]).stdout("job.lock, 1 day, 50,001 files (changed)\n").done();
+    assert_eq!(lines(&lab).len(), 2 + 50_001);
+}
+
+#[test]
+fn a_lock_behind_a_link_is_written_where_it_is_and_what_a_kill_left_beside_it_goes() {
+    let server = service([1, 2, 3]);
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&server).range("2015-12-11", "2015-12-12").yaml());
+    lab.report(0);
+    std::fs::create_dir(lab.path("locks")).expect("a folder");
+    std::fs::rename(lab.path(LOCK), lab.path("locks/real.lock")).expect("elsewhere");
+    std::os::unix::fs::symlink("locks/real.lock", lab.path(LOCK)).expect("a link");
+    lab.write("locks/.real.lock.new", "half");
+    lab.write("job.yaml", job(&server).yaml());
+    assert_eq!(lab.report(0)["job"]["lock_changed"], true);
+    assert!(lab.path(LOCK).is_symlink());
+    assert_eq!(lab.tree("locks").into_keys().collect::<Vec<_>>(), ["real.lock"]);
+    lab.write("locks/.real.lock.new", "half");
+    assert_eq!(lab.report(0)["job"]["lock_changed"], false);
+    assert_eq!(lab.tree("locks").len(), 1);
+}
+
+#[test]
+fn records_that_are_pipes_are_not_waited_for() {
+    let server = service([1, 2, 3]);
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&server).more("lock: { detail: day }").yaml());
+    lab.report(0);
+    std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    std::fs::create_dir_all(lab.path("days/sharp_720s")).expect("folders");
+    let pipe = lab.path("days/sharp_720s/2015-12-11.jsonl");
+    rustix::fs::mknodat(rustix::fs::CWD, pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).expect("a pipe");
+    lab.run_with(&["--frozen", "--records", "days"]).status(2).stderr_has("no record at hand names the files").done();
+}
+
+#[test]
+fn a_record_that_is_damaged_in_its_lines_is_not_locked_until_it_is_done_again() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let lock = lab.read(LOCK);
+    lab.forget_the_lock();
+    let record = "data/.sunhaul/days/sharp_720s/2015-12-12.jsonl";
+    let text = String::from_utf8(lab.read(record)).expect("text");
+    lab.write(record, text.replacen("\"checked\"", "\"chicked\"", 1));
+    for command in [&["run", "job.yaml"][..], &["lock", "job.yaml"]] {
+        lab.sunhaul(command).status(1).stderr_has("`sunhaul run --check` does the day again").done();
+        assert!(!lab.path(LOCK).exists());
+    }
+    lab.run_with(&["--check"]).done();
+    let rest = |lock: &[u8]| lock.splitn(2, |byte| *byte == b'\n').nth(1).map(<[u8]>::to_vec);
+    assert_eq!(rest(&lab.read(LOCK)), rest(&lock));
+}
