@@ -137,7 +137,11 @@ fn what_is_wrong_is_told_with_its_line() {
         (with(1, &lines[1].replace("\"2015-12-11\"", "\"+262142-12-31\"")), 2, "the year of +262142-12-31"),
         (with(4, &lines[4].replace("\"absent\":0", "\"absent\":18446744073709551615")), 5, "than can be counted"),
         (with(3, &lines[3].replace('}', ",\"reason\":\"gone\"}")), 4, "accepted, and no reason, or the reverse"),
-        (with(3, "{\"path\":\"a/2\",\"time\":\"t\",\"key\":\"k\",\"url\":\"/\",\"absent\":\"404\",\"data\":[]}"), 4, "the data of an absent file"),
+        (
+            with(3, "{\"path\":\"a/2\",\"time\":\"t\",\"key\":\"k\",\"url\":\"/\",\"absent\":\"404\",\"data\":[]}"),
+            4,
+            "the data of an absent file",
+        ),
         (swapped(2, 3), 4, "`a/1` is out of order"),
         ([&lines[..1], &lines[4..], &lines[1..4]].concat().join("\n") + "\n", 4, "a 2015-12-11 is out of order"),
         ([&lines[..4], &lines[1..]].concat().join("\n") + "\n", 5, "a 2015-12-11 stands twice"),
