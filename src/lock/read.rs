@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde::Deserialize;
 
 use super::Error;
@@ -194,6 +194,8 @@ struct Reading<'p> {
     header: Header,
     days: Vec<Day>,
     open: Option<Open>,
+    /// Files of all days, the absent ones too, as told.
+    files: u64,
     /// Where the next line begins.
     at: u64,
 }
@@ -227,7 +229,10 @@ impl<'p> Reading<'p> {
             let why = format!("it is the lock of the job `{}`, not of `{}`", escape(&header.job), escape(job));
             return Err(Error::line(path, 1, why));
         }
-        Ok(Reading { path, header, days: Vec::new(), open: None, at: text.len() as u64 + 1 })
+        if !has_four_digits(header.as_of.year()) {
+            return Err(Error::line(path, 1, "the year of its `as_of` has no four digits"));
+        }
+        Ok(Reading { path, header, days: Vec::new(), open: None, files: 0, at: text.len() as u64 + 1 })
     }
 
     fn take(&mut self, text: &[u8], number: usize, length: u64) -> Result<(), Error> {
@@ -239,6 +244,14 @@ impl<'p> Reading<'p> {
         self.close()?;
         let wrong = |why: String| Error::line(self.path, number, why);
         let DayLine { day: row } = serde_json::from_slice(text).map_err(|e| wrong(format!("no day: {}", said(&e))))?;
+        if !has_four_digits(row.date.year()) {
+            return Err(wrong(format!("the year of {} has no four digits", row.date)));
+        }
+        if row.digest.strip_prefix("sha256:").is_none_or(|digest| digest.parse::<Digest>().is_err()) {
+            return Err(wrong(format!("`{}` is no digest", escape(&row.digest))));
+        }
+        let files = self.files.checked_add(row.files).and_then(|files| files.checked_add(row.absent));
+        self.files = files.ok_or_else(|| wrong("more files are told than can be counted".to_owned()))?;
         let place = (row.series.as_str(), row.date);
         if let Some(Day { row: before, .. }) = self.days.last()
             && (before.series.as_str(), before.date) >= place
@@ -275,6 +288,7 @@ impl<'p> Reading<'p> {
             (None, None, Some(_)) => open.absent += 1,
             _ => return Err(wrong("neither a file nor an absent one".to_owned())),
         }
+        // As in day records, which are made from these lines.
         if file.reason.is_some() != (file.absent.as_deref() == Some(ACCEPTED)) {
             return Err(wrong("accepted, and no reason, or the reverse".to_owned()));
         }
@@ -307,6 +321,11 @@ impl<'p> Reading<'p> {
         }
         Ok(())
     }
+}
+
+/// True for the years that labels and names of files are made for; those beyond may have no day after them.
+fn has_four_digits(year: i32) -> bool {
+    (0..=9999).contains(&year)
 }
 
 /// True for the lines that an unfinished merge leaves.

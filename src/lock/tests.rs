@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
-use crate::archive::{State, line};
+use crate::archive::{RelativePath, State, line};
 use crate::day::Scale;
 use crate::digest::{Digest, of_files};
+use crate::manifest::SeriesId;
 use form::{DayLine, FORMAT, HeaderLine};
 
 fn header(detail: Detail) -> Vec<u8> {
@@ -87,7 +88,7 @@ fn the_lock_lies_beside_the_manifest() {
 fn a_lock_gives_its_days_and_their_files() {
     let lock = read(&whole()).unwrap().unwrap();
     assert_eq!(lock.days().map(|row| row.series.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-    let (a, date) = (crate::manifest::SeriesId("a".into()), "2015-12-11".parse().unwrap());
+    let (a, date) = (SeriesId("a".into()), "2015-12-11".parse().unwrap());
     assert_eq!(lock.files(&a, date).unwrap().unwrap(), [file("a/1"), file("a/2")]);
     assert_eq!(lock.files(&a, "2015-12-12".parse().unwrap()).unwrap(), None);
     assert_eq!(lock.sha256(), Digest::of(&whole()));
@@ -129,7 +130,18 @@ fn what_is_wrong_is_told_with_its_line() {
         (with(2, &lines[2].replace("\"a/1", "\"../1")), 3, "leaves the archive"),
         (with(2, &lines[2].replace("\"bytes\":9", "\"bytes\":8")), 2, "18 bytes are told, but its files have 17"),
         (with(2, &lines[2].replace("\"bytes\"", "\"byte\"")), 3, "no file: unknown field `byte`"),
-        (with(1, &lines[1].replace("sha256:", "sha256:0")), 2, "its digest does not match its files"),
+        (with(1, &lines[1].replace("sha256:", "sha256:0")), 2, "` is no digest"),
+        (with(1, &lines[1].replace("\"sha256:", "\"::error::")), 2, "`\\u{3a}:error::"),
+        (with(3, &lines[3].replace("a/2\",\"bytes", "a/3\",\"bytes")), 2, "its digest does not match its files"),
+        (with(0, &lines[0].replace("\"2026", "\"+262142")), 1, "the year of its `as_of` has no four digits"),
+        (with(1, &lines[1].replace("\"2015-12-11\"", "\"+262142-12-31\"")), 2, "the year of +262142-12-31"),
+        (with(4, &lines[4].replace("\"absent\":0", "\"absent\":18446744073709551615")), 5, "than can be counted"),
+        (with(3, &lines[3].replace('}', ",\"reason\":\"gone\"}")), 4, "accepted, and no reason, or the reverse"),
+        (
+            with(3, "{\"path\":\"a/2\",\"time\":\"t\",\"key\":\"k\",\"url\":\"/\",\"absent\":\"404\",\"data\":[]}"),
+            4,
+            "the data of an absent file",
+        ),
         (swapped(2, 3), 4, "`a/1` is out of order"),
         ([&lines[..1], &lines[4..], &lines[1..4]].concat().join("\n") + "\n", 4, "a 2015-12-11 is out of order"),
         ([&lines[..4], &lines[1..]].concat().join("\n") + "\n", 5, "a 2015-12-11 stands twice"),
@@ -141,24 +153,48 @@ fn what_is_wrong_is_told_with_its_line() {
     }
 }
 
+/// What holds of every lock that is believed.
+fn holds(lock: &Lock, bytes: &[u8]) {
+    assert_eq!(lock.sha256(), Digest::of(bytes));
+    assert!(lock.days().is_sorted_by(|a, b| (&a.series, a.date) < (&b.series, b.date)));
+    let (as_of, detail, about) = (lock.as_of(), lock.detail(), String::new());
+    let (format, job) = (FORMAT.to_owned(), "december".to_owned());
+    let mut written = line(&HeaderLine { lock: Header { format, job, as_of, detail, about } });
+    let files_of = |lock: &Lock, row: &DayRow| lock.files(&SeriesId(row.series.clone()), row.date).unwrap();
+    for row in lock.days() {
+        let files = files_of(lock, row).unwrap_or_default();
+        if detail == Detail::Files {
+            let lines = files.iter().filter_map(|file| Some((file.sha256.as_ref()?, file.path.as_str())));
+            assert_eq!(row.digest, format!("sha256:{}", of_files(lines)));
+        }
+        assert!(files.iter().all(|file| RelativePath::is_one(&file.path)));
+        written.extend(line(&DayLine { day: row.clone() }));
+        written.extend(files.iter().flat_map(line));
+    }
+    let again = read(&written).unwrap().unwrap();
+    assert!(again.days().eq(lock.days()));
+    assert!(lock.days().all(|row| files_of(&again, row) == files_of(lock, row)));
+}
+
+/// What holds of every refusal.
+fn is_told(error: &Error, bytes: &[u8]) {
+    let Error::Line { line, why, .. } = error else { panic!("{error}") };
+    assert!((1..=bytes.split_inclusive(|byte| *byte == b'\n').count() + 1).contains(line), "line {line}");
+    assert!(!why.chars().any(crate::untrusted::acts), "{why:?}");
+}
+
 proptest! {
     #[test]
-    fn no_bytes_make_the_reader_panic_and_no_changed_hash_or_path_is_believed(
+    fn no_bytes_make_the_reader_panic_and_what_is_believed_holds(
         at in 0usize..4000, byte: u8, noise in proptest::collection::vec(any::<u8>(), 0..200),
     ) {
-        let _ = read(&noise);
         let mut bytes = whole();
         let at = at % bytes.len();
         bytes[at] = byte;
-        let before = read(&whole()).unwrap().unwrap();
-        if let Ok(Some(lock)) = read(&bytes) {
-            for (old, new) in before.days().zip(lock.days()) {
-                if old.digest == new.digest && (&old.series, old.date) == (&new.series, new.date) {
-                    let id = crate::manifest::SeriesId(new.series.clone());
-                    for (old, new) in before.files(&id, old.date).unwrap().unwrap().iter().zip(lock.files(&id, new.date).unwrap().unwrap()) {
-                        prop_assert_eq!((&old.path, old.sha256), (&new.path, new.sha256));
-                    }
-                }
+        for bytes in [noise, bytes] {
+            match read(&bytes) {
+                Ok(lock) => holds(&lock.unwrap(), &bytes),
+                Err(error) => is_told(&error, &bytes),
             }
         }
     }
