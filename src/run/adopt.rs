@@ -46,7 +46,7 @@ impl Work {
             Ok(Some((found, fetched))) => {
                 let line = self.line(file, &path, &fetched);
                 if self.expected.allows(&line) {
-                    return self.publish(file, fetched, false).await;
+                    return self.publish(file, fetched, false, None).await;
                 }
                 // No body of a server, and no evidence: it stays where it is.
                 let let_go = self.day.part(&file.key).and_then(|part| part.discard());

@@ -301,6 +301,7 @@ mod tests {
                 restarted: false,
                 replaced: false,
                 restamped: false,
+                from: None,
             },
         });
         events.push(Event::DayDone(DayDone {
