@@ -1,6 +1,7 @@
 //! Where files are: the trait, and one file per kind of source. Sources list, and never download.
 
 pub mod hmi;
+mod keywords;
 mod replicas;
 
 use std::future::Future;
