@@ -3,8 +3,11 @@
 
 mod contract;
 mod hmi;
+mod jsoc;
 
 use contract::{lists, times};
 
 times!(hmi_times, hmi::Fake);
 lists!(hmi_lists, hmi::Fake);
+times!(jsoc_times, jsoc::Fake);
+lists!(jsoc_lists, jsoc::Fake);
