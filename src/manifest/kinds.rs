@@ -348,7 +348,7 @@ pub(super) fn refuse(spec: &SourceSpec, series: &form::Series, name: &str, findi
     needs(series.noaa.given().map(|(at, _)| at), "noaa", jsoc, "name the regions by `harpnum`, or ask `jsoc`");
     needs(series.conditions.given().map(|(at, _)| at), "where", jsoc, "ask `jsoc`, or leave it out");
     needs(series.cadence.given().map(|(at, _)| at), "cadence", !matches!(spec, S::Hapi(_)), take_out);
-    let keywords = jsoc || matches!(spec, S::Hmi(_));
+    let keywords = jsoc || matches!(spec, S::Hmi(_) | S::Embedded(_));
     let wants = series.fetch.given().filter(|(_, fetch)| **fetch != form::Fetch::Files).map(|(at, _)| at);
     needs(wants, "fetch", keywords, "keywords come from `jsoc`, and from `hmi` of the newest kind");
     needs(series.keywords.given().map(|(at, _)| at), "keywords", keywords, "leave it out");
@@ -364,6 +364,10 @@ pub(super) fn refuse(spec: &SourceSpec, series: &form::Series, name: &str, findi
         && let Err(wrong) = units::remote_name(name)
     {
         findings.push(wrong.at(at));
+    }
+    if let (Some(at), true) = (wants, keywords && !jsoc && series.keywords.is_missing()) {
+        let finding = Finding::new(at, "keywords of the HMI service, and none is named");
+        findings.push(finding.hint("name them: `keywords: [area, cmask]`"));
     }
     if let (Some((at, _)), Some(form::Fetch::Files)) = (series.keywords.given(), series.fetch.value()) {
         let finding = Finding::new(at, "keywords, where only files are fetched");
