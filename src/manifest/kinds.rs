@@ -14,12 +14,12 @@ use super::form;
 use super::model::{
     Embedded, Export, Fetch, Hapi, Hmi, Index, Jsoc, Medoc, Method, Protocol, Reach, SourceSpec, Timetable, Tunnel,
 };
+use super::names;
 use super::node::Wrong;
 use super::resolve::Given;
 use super::root::tidied;
 use super::timed::Timed;
 use super::typed::Typed;
-use super::units;
 use crate::untrusted::escape;
 
 /// Where JSOC is.
@@ -170,7 +170,7 @@ impl Reading<'_> {
         let ssh = self.required(&tunnel.ssh, "ssh", at, "write for example `ssh: jane@gateway.example.org`");
         let mut destination = |given: Option<(Span, &form::Text)>, takes_list: bool| {
             let (at, text) = given?;
-            match units::destination(&text.0, takes_list) {
+            match names::destination(&text.0, takes_list) {
                 Ok(text) => Some(text),
                 Err(wrong) => {
                     self.findings.push(wrong.at(at));
@@ -359,9 +359,9 @@ pub(super) fn refuse(spec: &SourceSpec, series: &form::Series, name: &str, findi
     }
     // A name that can be no id either is told there.
     if !matches!(spec, S::Hapi(_))
-        && (series.id.value().is_some() || units::component(name).is_ok())
+        && (series.id.value().is_some() || names::component(name).is_ok())
         && let Some((at, _)) = series.name.given()
-        && let Err(wrong) = units::remote_name(name)
+        && let Err(wrong) = names::remote_name(name)
     {
         findings.push(wrong.at(at));
     }
