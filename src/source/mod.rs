@@ -2,6 +2,7 @@
 
 pub mod hmi;
 mod keywords;
+mod read;
 mod replicas;
 
 use std::future::Future;
@@ -63,6 +64,18 @@ pub struct Listed {
     pub without_file: u64,
     /// Files of the day that the series' filters leave out.
     pub left_out: u64,
+}
+
+impl Listed {
+    /// Sorts by key and keeps one file of each: the first by URL, so that the order of the answer does not matter.
+    #[must_use]
+    fn folded(mut self) -> Listed {
+        self.files.sort_unstable_by(|a, b| (&a.key, &a.url, a.time, a.bytes).cmp(&(&b.key, &b.url, b.time, b.bytes)));
+        let before = self.files.len();
+        self.files.dedup_by(|later, first| later.key == first.key);
+        self.duplicates += (before - self.files.len()) as u64;
+        self
+    }
 }
 
 /// One file that a source has.
