@@ -2,6 +2,8 @@
 
 pub mod hmi;
 mod keywords;
+pub mod medoc;
+mod place;
 mod read;
 mod replicas;
 
@@ -138,7 +140,7 @@ pub fn open(spec: &SourceSpec, base: &Url, client: Client) -> Box<dyn Source> {
         // The built-in service speaks as the HMI service does; only where it listens is another matter.
         SourceSpec::Hmi(_) | SourceSpec::Embedded(_) => Box::new(hmi::Hmi::new(base.clone(), client)),
         SourceSpec::Jsoc(_) => Box::new(NotYet("jsoc")),
-        SourceSpec::Medoc(_) => Box::new(NotYet("medoc")),
+        SourceSpec::Medoc(spec) => Box::new(medoc::Medoc::new(spec, base.clone(), client)),
         SourceSpec::Index(_) => Box::new(NotYet("index")),
         SourceSpec::Template(_) => Box::new(NotYet("template")),
         SourceSpec::Hapi(_) => Box::new(NotYet("hapi")),

@@ -2,11 +2,11 @@
 //!
 //! What it does not do: ask for the files. It lists them.
 
-mod address;
+pub(in crate::source) mod address;
 mod answer;
 mod item;
 mod sieve;
-mod slot;
+pub(in crate::source) mod slot;
 #[cfg(test)]
 mod tests;
 
