@@ -4,8 +4,12 @@
 mod contract;
 mod hmi;
 mod mirrors;
+mod medoc;
 
 use contract::{lists, times};
 
 times!(hmi_times, hmi::Fake);
 lists!(hmi_lists, hmi::Fake);
+
+times!(medoc_times, medoc::Fake);
+lists!(medoc_lists, medoc::Fake);
