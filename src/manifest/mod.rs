@@ -9,8 +9,10 @@ mod excerpt;
 mod form;
 mod glob;
 mod kinds;
+mod limits;
 pub mod manners;
 pub mod model;
+mod names;
 pub(crate) mod nearest;
 mod node;
 mod parse;
@@ -30,6 +32,7 @@ pub use accept::Accept;
 pub use credentials::{Credentials, Login, Netrc, NoLogin};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use glob::Glob;
+pub(crate) use kinds::MEDOC_CADENCES;
 pub use model::{
     ArchiveSpec, Bandwidth, Bound, Condition, Embedded, Export, Fetch, Filters, Hapi, Hmi, Identity, Index, Jsoc,
     Limits, LockDetail, LockMode, LockSpec, Manifest, Medoc, Method, Protocol, Quality, Range, Rate, Reach, Retry,

@@ -57,7 +57,17 @@ impl Client {
     /// # Errors
     /// A [`Failure`] with class, URL and reason; `retry_after` where the host named a wait.
     pub async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response, Failure> {
-        self.ask(url, headers).await.map_err(|failure| self.veiled(failure))
+        self.ask(url, headers, None).await.map_err(|failure| self.veiled(failure))
+    }
+
+    /// The same for a protocol that says in a refusal's body what its status does not.
+    ///
+    /// # Errors
+    /// [`Refused`]: the same failure, and the start of that body.
+    pub async fn get_told(&self, url: &Url, headers: HeaderMap) -> Result<Response, Refused> {
+        let mut body = Vec::new();
+        let answer = self.ask(url, headers, Some(&mut body)).await;
+        answer.map_err(|failure| Refused { failure: self.veiled(failure), body })
     }
 
     /// The same failure without the source's secrets: a server may repeat what it was sent.
@@ -66,7 +76,8 @@ impl Client {
         Failure { message: self.keys.veiled(failure.message), ..failure }
     }
 
-    async fn ask(&self, url: &Url, headers: HeaderMap) -> Result<Response, Failure> {
+    /// `told` takes what a refusal's body says.
+    async fn ask(&self, url: &Url, headers: HeaderMap, told: Option<&mut Vec<u8>>) -> Result<Response, Failure> {
         if !self.origins.iter().any(|origin| origin.holds(url)) {
             return Err(failure(Class::Redirect, url, "not on the source's own host, so it is not asked"));
         }
@@ -86,7 +97,7 @@ impl Client {
                 route.follow(status, answer.headers(), &self.origins).inspect_err(|why| self.host.failed(why))?;
                 continue;
             }
-            return self.judge(answer, route.url, slot, asked).await;
+            return self.judge(answer, route.url, slot, asked, told).await;
         }
     }
 
@@ -135,7 +146,14 @@ impl Client {
         }
     }
 
-    async fn judge(&self, answer: reqwest::Response, url: Url, slot: Slot, asked: Asked) -> Result<Response, Failure> {
+    async fn judge(
+        &self,
+        answer: reqwest::Response,
+        url: Url,
+        slot: Slot,
+        asked: Asked,
+        told: Option<&mut Vec<u8>>,
+    ) -> Result<Response, Failure> {
         let status = answer.status();
         let objection = match status {
             _ if objects(answer.headers()).is_some() => objects(answer.headers()),
@@ -162,11 +180,15 @@ impl Client {
             self.host.throttled(wait, self.max_wait);
         }
         self.host.failed(&refused);
-        if refused.class == Class::SourceRefused || refusal::is_told(answer.headers()) {
+        if told.is_some() || refused.class == Class::SourceRefused || refusal::is_told(answer.headers()) {
             let mut response = Response::new(answer, url, slot, self.timeouts.stall);
-            if let Some(words) = refusal::words(&mut response).await {
+            let body = refusal::body(&mut response).await;
+            if let Some(words) = refusal::words(&body) {
                 refused.message += ": ";
                 refused.message += &words;
+            }
+            if let Some(told) = told {
+                *told = body;
             }
         }
         if status == StatusCode::UNAUTHORIZED {
@@ -174,6 +196,15 @@ impl Client {
         }
         Err(refused)
     }
+}
+
+/// A request that was refused.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// Why.
+    pub failure: Failure,
+    /// The first 8 KiB of the answer's body, as sent; empty when there was no answer.
+    pub body: Vec<u8>,
 }
 
 /// Which answers besides 200 a request allows.

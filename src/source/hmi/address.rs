@@ -2,13 +2,10 @@
 //!
 //! What it does not do: trust the host in them. The service names itself as it knows itself, not as we reach it.
 
-use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::net::without_secrets;
-
-/// Longer URLs are no file's address.
-const LONGEST: usize = 2_000;
+use crate::source::place::check;
 
 /// Where the service's own paths begin.
 const ROOT: &str = "/HMI/";
@@ -82,37 +79,9 @@ fn number(text: &str) -> Option<i64> {
 }
 
 /// A segment's name as it may stand in a path.
-pub(super) fn segment(text: &str) -> Option<String> {
+pub(in crate::source) fn segment(text: &str) -> Option<String> {
     let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.+".contains(&byte));
     is_plain.then(|| text.to_owned())
-}
-
-/// Looks at the text as it was sent: a URL parser mends and resolves what must rather be refused.
-fn check(listed: &str) -> Result<(), &'static str> {
-    if listed.len() > LONGEST {
-        return Err("which is longer than 2,000 bytes");
-    }
-    if listed.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
-        return Err("which holds a space, a backslash or a control character");
-    }
-    let after = |scheme: &str| listed.get(..scheme.len()).filter(|s| s.eq_ignore_ascii_case(scheme)).map(str::len);
-    let scheme = after("http://").or_else(|| after("https://")).ok_or("which is neither http nor https")?;
-    let rest = &listed[scheme..];
-    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    if host.contains('@') {
-        return Err("which holds a login");
-    }
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    for part in path.split('/') {
-        let decoded: Vec<u8> = percent_decode_str(part).collect();
-        if matches!(decoded.as_slice(), b".." | b".") {
-            return Err("which climbs out of its folder");
-        }
-        if decoded.iter().any(|byte| matches!(byte, b'/' | b'\\' | 0..=31 | 127)) {
-            return Err("which hides a slash, a backslash or a control character");
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

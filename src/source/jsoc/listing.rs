@@ -12,9 +12,9 @@ use super::answer::{Answer, Column};
 use super::question::{HARPNUM, Question, WAVELNTH};
 use super::sieve::{Facts, Sieve};
 use super::slot;
-use super::text::malformed;
 use crate::day::Window;
 use crate::failure::{Class, Failure};
+use crate::source::read::malformed;
 use crate::source::{Body, Listed, RemoteFile};
 use crate::untrusted::escape;
 

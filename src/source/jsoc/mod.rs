@@ -20,18 +20,15 @@ use http::HeaderMap;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::{Listed, Listing, Memory, Source};
+use super::{Listed, Listing, Memory, Source, read};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Export, Protocol, Series, SourceSpec};
-use crate::net::{Client, Response, shown};
+use crate::net::{Client, shown};
 use crate::untrusted::escape;
 use answer::Answer;
 use question::{INFO, Question, below};
 use structure::Structure;
-
-/// The largest answer that is read: about a million values. A day of patches with all keywords is 4 MB.
-const CAP: u64 = 64 * 1024 * 1024;
 
 /// JSOC at one base, for one series.
 #[derive(Debug)]
@@ -87,7 +84,8 @@ impl Jsoc {
 
     async fn get(&self, url: &Url) -> Result<Vec<u8>, Failure> {
         let response = self.client.get(url, HeaderMap::new()).await.map_err(known)?;
-        read(response).await
+        // A day of patches with all their keywords is 4 MB.
+        read::whole(response, read::CAP).await
     }
 }
 
@@ -173,27 +171,4 @@ fn known(failure: Failure) -> Failure {
     }
     let message = format!("{}; is this where JSOC is?", failure.message);
     Failure { class: Class::SourceRefused, message, ..failure }
-}
-
-/// Reads the whole answer, as far as the cap.
-async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
-    let too_large = |url: &Url| {
-        let why = format!(
-            "{}: the answer is larger than {} MiB; name the `keywords` that are needed, or write a `cadence`",
-            shown(url),
-            CAP >> 20
-        );
-        Failure::new(Class::ListingTooLarge, why)
-    };
-    if response.content_length().is_some_and(|length| length > CAP) {
-        return Err(too_large(&response.url));
-    }
-    let mut answer = Vec::new();
-    while let Some(bytes) = response.chunk().await? {
-        if (answer.len() + bytes.len()) as u64 > CAP {
-            return Err(too_large(&response.url));
-        }
-        answer.extend_from_slice(&bytes);
-    }
-    Ok(answer)
 }
