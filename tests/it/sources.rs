@@ -3,8 +3,9 @@
 
 mod contract;
 mod hmi;
-mod mirrors;
+mod jsoc;
 mod medoc;
+mod mirrors;
 
 use contract::{lists, times};
 
@@ -13,3 +14,5 @@ lists!(hmi_lists, hmi::Fake);
 
 times!(medoc_times, medoc::Fake);
 lists!(medoc_lists, medoc::Fake);
+times!(jsoc_times, jsoc::Fake);
+lists!(jsoc_lists, jsoc::Fake);
