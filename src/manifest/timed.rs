@@ -2,12 +2,15 @@
 //!
 //! Parsed once, when the manifest is checked, so that what follows cannot fail. What it does not do: ask for anything.
 
+mod told;
+
 use std::fmt;
 
 use chrono::NaiveDateTime;
 
 use super::node::Wrong;
 use crate::untrusted::escape;
+pub use told::Told;
 
 /// A text such as `%Y/%m/%d/H%H00/AIA%Y%m%d_%H%M_{wavelength:04}.fits`.
 #[derive(Debug, Clone, PartialEq, Eq)]
