@@ -17,11 +17,12 @@ use url::Url;
 
 pub use answer::read_answer;
 
+use super::whole::whole;
 use super::{Listed, Listing, Memory, Source};
 use crate::day::{Day, Scale};
 use crate::failure::{Class, Failure};
 use crate::manifest::Series;
-use crate::net::{Client, Response, shown};
+use crate::net::{Client, shown};
 use crate::untrusted::escape;
 
 /// The largest answer that is read.
@@ -43,8 +44,8 @@ impl Hmi {
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
         let question = question(&self.base, &series.name, day);
-        let response = self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
-        let answer = read(response).await?;
+        let mut response = self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
+        let answer = whole(&mut response, CAP).await?;
         read_answer(&answer, &self.base, series, day).map_err(|failure| {
             let message = format!("{}: {}", shown(&question), failure.message);
             self.client.veiled(Failure { message, ..failure })
@@ -78,23 +79,4 @@ fn known(failure: Failure, series: &Series) -> Failure {
     }
     let message = format!("{}; does the service have the series `{}`?", failure.message, escape(&series.name));
     Failure { class: Class::SourceRefused, message, ..failure }
-}
-
-/// Reads the whole answer, as far as the cap.
-async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
-    let too_large = |url: &Url| {
-        let why = format!("{}: the listing is larger than {} MiB; ask for a shorter range", shown(url), CAP >> 20);
-        Failure::new(Class::ListingTooLarge, why)
-    };
-    if response.content_length().is_some_and(|length| length > CAP) {
-        return Err(too_large(&response.url));
-    }
-    let mut answer = Vec::new();
-    while let Some(bytes) = response.chunk().await? {
-        if (answer.len() + bytes.len()) as u64 > CAP {
-            return Err(too_large(&response.url));
-        }
-        answer.extend_from_slice(&bytes);
-    }
-    Ok(answer)
 }
