@@ -1,7 +1,11 @@
 //! Where files are: the trait, and one file per kind of source. Sources list, and never download.
 
 pub mod hmi;
+pub mod index;
 mod replicas;
+mod robots;
+pub mod template;
+mod whole;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -125,8 +129,8 @@ pub fn open(spec: &SourceSpec, base: &Url, client: Client) -> Box<dyn Source> {
         SourceSpec::Hmi(_) | SourceSpec::Embedded(_) => Box::new(hmi::Hmi::new(base.clone(), client)),
         SourceSpec::Jsoc(_) => Box::new(NotYet("jsoc")),
         SourceSpec::Medoc(_) => Box::new(NotYet("medoc")),
-        SourceSpec::Index(_) => Box::new(NotYet("index")),
-        SourceSpec::Template(_) => Box::new(NotYet("template")),
+        SourceSpec::Index(spec) => Box::new(index::Index::new(spec.clone(), base.clone(), client)),
+        SourceSpec::Template(spec) => Box::new(template::Template::new(spec.clone(), base.clone(), client)),
         SourceSpec::Hapi(_) => Box::new(NotYet("hapi")),
     }
 }
