@@ -15,12 +15,12 @@ use super::form;
 use super::model::{
     Embedded, Export, Fetch, Hapi, Hmi, Index, Jsoc, Medoc, Method, Protocol, Reach, SourceSpec, Timetable, Tunnel,
 };
+use super::names;
 use super::node::Wrong;
 use super::resolve::Given;
 use super::root::tidied;
 use super::timed::{Field, Timed};
 use super::typed::Typed;
-use super::units;
 use crate::untrusted::escape;
 
 /// Where JSOC is.
@@ -174,7 +174,7 @@ impl Reading<'_> {
         let ssh = self.required(&tunnel.ssh, "ssh", at, "write for example `ssh: jane@gateway.example.org`");
         let mut destination = |given: Option<(Span, &form::Text)>, takes_list: bool| {
             let (at, text) = given?;
-            match units::destination(&text.0, takes_list) {
+            match names::destination(&text.0, takes_list) {
                 Ok(text) => Some(text),
                 Err(wrong) => {
                     self.findings.push(wrong.at(at));
@@ -275,9 +275,8 @@ impl Reading<'_> {
             .collect();
         let ((path_at, path), (cadence_at, cadence)) = (path?, cadence?);
         let cadence = cadence.0;
-        if !86_400u64.is_multiple_of(cadence.as_secs().max(1)) {
-            let finding = Finding::new(cadence_at, "a day is no multiple of it: the times would move from day to day");
-            self.note(finding.hint("such as `2m`, `12m`, `1h` or `1d`"));
+        if let Err(wrong) = divides_a_day(cadence.as_secs()) {
+            self.note(wrong.at(cadence_at));
             return None;
         }
         if path.0.text().ends_with('/') {
@@ -353,7 +352,7 @@ pub(super) fn refuse(spec: &SourceSpec, series: &form::Series, name: &str, findi
     needs(series.noaa.given().map(|(at, _)| at), "noaa", jsoc, "name the regions by `harpnum`, or ask `jsoc`");
     needs(series.conditions.given().map(|(at, _)| at), "where", jsoc, "ask `jsoc`, or leave it out");
     needs(series.cadence.given().map(|(at, _)| at), "cadence", !matches!(spec, S::Hapi(_)), take_out);
-    let keywords = jsoc || matches!(spec, S::Hmi(_));
+    let keywords = jsoc || matches!(spec, S::Hmi(_) | S::Embedded(_));
     let wants = series.fetch.given().filter(|(_, fetch)| **fetch != form::Fetch::Files).map(|(at, _)| at);
     needs(wants, "fetch", keywords, "keywords come from `jsoc`, and from `hmi` of the newest kind");
     needs(series.keywords.given().map(|(at, _)| at), "keywords", keywords, "leave it out");
@@ -364,11 +363,15 @@ pub(super) fn refuse(spec: &SourceSpec, series: &form::Series, name: &str, findi
     }
     // A name that can be no id either is told there.
     if !matches!(spec, S::Hapi(_))
-        && (series.id.value().is_some() || units::component(name).is_ok())
+        && (series.id.value().is_some() || names::component(name).is_ok())
         && let Some((at, _)) = series.name.given()
-        && let Err(wrong) = units::remote_name(name)
+        && let Err(wrong) = names::remote_name(name)
     {
         findings.push(wrong.at(at));
+    }
+    if let (Some(at), true) = (wants, keywords && !jsoc && series.keywords.is_missing()) {
+        let finding = Finding::new(at, "keywords of the HMI service, and none is named");
+        findings.push(finding.hint("name them: `keywords: [area, cmask]`"));
     }
     if let (Some((at, _)), Some(form::Fetch::Files)) = (series.keywords.given(), series.fetch.value()) {
         let finding = Finding::new(at, "keywords, where only files are fetched");
@@ -388,11 +391,13 @@ fn cadence_of(spec: &SourceSpec, asked: Duration, series: &str) -> Result<(), Wr
         SourceSpec::Template(template) => {
             let own = template.cadence.as_secs();
             if asked.as_secs().is_multiple_of(own) {
-                return Ok(());
+                return divides_a_day(asked.as_secs());
             }
             let wrong = Wrong::new(format!("no multiple of the template's own cadence, {own} s"));
             Err(wrong.hint("nothing is interpolated: write a multiple of it"))
         }
+        // JSOC has series of every kind, and says by itself what it does not have.
+        SourceSpec::Jsoc(_) if cadence::named(series).is_none() => Ok(()),
         SourceSpec::Index(index) => index_cadence(index, asked.as_secs().max(1)),
         SourceSpec::Hapi(_) => Ok(()),
         SourceSpec::Hmi(_) | SourceSpec::Embedded(_) | SourceSpec::Jsoc(_) => cadence::check(asked, series),
@@ -401,10 +406,7 @@ fn cadence_of(spec: &SourceSpec, asked: Duration, series: &str) -> Result<(), Wr
 
 /// Checks that an index' names tell the times that a cadence chooses among. Which there are shows only there.
 fn index_cadence(index: &Index, asked: u64) -> Result<(), Wrong> {
-    if !86_400u64.is_multiple_of(asked) {
-        let wrong = Wrong::new("a day is no multiple of it: the times would move from day to day");
-        return Err(wrong.hint("such as `2m`, `12m`, `1h` or `1d`"));
-    }
+    divides_a_day(asked)?;
     for (field, letter) in apart::needed(Duration::from_secs(asked)) {
         if !index.files.has(field) && !index.path.as_ref().is_some_and(|path| path.has(field)) {
             let wrong = Wrong::new(format!("the names do not tell it: `{letter}` stands neither in `path` nor in `files`"));
@@ -412,6 +414,15 @@ fn index_cadence(index: &Index, asked: u64) -> Result<(), Wrong> {
         }
     }
     Ok(())
+}
+
+/// Checks that times so many seconds apart are the same on every day.
+fn divides_a_day(seconds: u64) -> Result<(), Wrong> {
+    if 86_400u64.is_multiple_of(seconds.max(1)) {
+        return Ok(());
+    }
+    let wrong = Wrong::new("a day is no multiple of it: the times would move from day to day");
+    Err(wrong.hint("such as `2m`, `12m`, `1h` or `1d`"))
 }
 
 /// True when patterns together tell the whole date.

@@ -2,6 +2,7 @@
 
 pub mod hmi;
 pub mod index;
+mod keywords;
 mod replicas;
 mod robots;
 pub mod template;
