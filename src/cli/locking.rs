@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::problem::Problem;
 use super::{Exit, Result};
@@ -18,6 +18,9 @@ use crate::untrusted::escape;
 
 /// How many days are named in one message.
 const NAMED: usize = 20;
+
+/// So far ahead of this clock a lock's instant is a mistake of another clock.
+const AHEAD: TimeDelta = TimeDelta::days(1);
 
 /// How a run goes about the lock, as typed.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -183,8 +186,8 @@ pub(super) fn move_on(job: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>) -> 
     Ok(lock::write(job, now, takes)?)
 }
 
-/// What became of the lock, in one line.
-pub(super) fn told(job: &Manifest, moved: &Moved) -> String {
+/// What became of the lock, in one line; and what to do about one that a clock ahead has written.
+pub(super) fn told(job: &Manifest, moved: &Moved, now: DateTime<Utc>) -> String {
     let path = lock::path_of(&job.path);
     let counts = format!("{}, {}", human::count(moved.days, "day"), human::count(moved.files, "file"));
     let how = match (moved.detail, moved.lacks_files) {
@@ -193,5 +196,10 @@ pub(super) fn told(job: &Manifest, moved: &Moved) -> String {
         (Detail::Day, true) => ", days alone: the files of some are not known here",
     };
     let state = if moved.changed { "changed" } else { "as before" };
-    format!("{}, {counts}{how} ({state})", escape(&path.to_string_lossy()))
+    let ahead = if moved.as_of.signed_duration_since(now) > AHEAD {
+        format!("; it is of {}, which is still to come: `sunhaul lock` makes it anew", moved.as_of.format("%Y-%m-%d"))
+    } else {
+        String::new()
+    };
+    format!("{}, {counts}{how} ({state}){ahead}", escape(&path.to_string_lossy()))
 }

@@ -25,6 +25,8 @@ pub enum Takes<'a> {
     Missing,
     /// Those of all these days: what the user asked to be moved.
     Chosen(&'a dyn Fn(&SeriesId, NaiveDate) -> bool),
+    /// Those of all days, as of now: what mends a lock that was written by a clock that was ahead.
+    All,
 }
 
 /// What became of a lock.
@@ -34,6 +36,8 @@ pub struct Moved {
     pub changed: bool,
     /// The SHA-256 of its bytes.
     pub sha256: Digest,
+    /// The instant that its ranges are resolved at.
+    pub as_of: DateTime<Utc>,
     /// Days in it.
     pub days: u64,
     /// Files in those days, the absent ones too.
@@ -74,7 +78,7 @@ pub fn write(manifest: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>) -> Resu
     let staged = path.with_file_name(staged(&path, turn.is_some()));
     // What a kill left: nobody else has the turn.
     let _ = turn.as_ref().map(|_| std::fs::remove_file(&staged));
-    let as_of = as_of(manifest, old.as_ref(), now);
+    let as_of = as_of(manifest, old.as_ref(), now, takes);
     let mut rows = decide(manifest, old.as_ref(), as_of, takes)?;
     let files = rows.iter().map(|row| row.row().files + row.row().absent).sum();
     let (detail, lacks_files) = detail(manifest, old.as_ref(), &mut rows, files)?;
@@ -85,7 +89,7 @@ pub fn write(manifest: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>) -> Resu
         detail,
         about: detail.about().to_owned(),
     };
-    let moved = |changed, sha256| Moved { changed, sha256, days: rows.len() as u64, files, detail, lacks_files };
+    let moved = |changed, sha256| Moved { changed, sha256, as_of, days: rows.len() as u64, files, detail, lacks_files };
     if let Some(old) = &old
         && old.is_headed(&header)
         && old.days().count() == rows.len()
@@ -153,10 +157,12 @@ fn turn(manifest: &Path, mode: LockMode) -> Result<Option<File>, Error> {
     }
 }
 
-/// The instant that ranges are resolved at: the old lock's, unless the ranges have moved since. It never goes back.
-fn as_of(manifest: &Manifest, old: Option<&Lock>, now: DateTime<Utc>) -> DateTime<Utc> {
+/// The instant that ranges are resolved at: the old lock's, unless the ranges have moved since. It goes back only where
+/// all is taken anew: two clocks that differ a little must not move a lock to and fro.
+fn as_of(manifest: &Manifest, old: Option<&Lock>, now: DateTime<Utc>, takes: &Takes<'_>) -> DateTime<Utc> {
     let now = now.trunc_subsecs(0);
     let Some(before) = old.map(Lock::as_of) else { return now };
+    let before = if matches!(takes, Takes::All) { before.min(now) } else { before };
     let is_still = |series: &crate::manifest::Series| {
         let scale = series.source.scale();
         series.range.resolve(before, scale) == series.range.resolve(now, scale)
@@ -177,6 +183,7 @@ fn decide(manifest: &Manifest, old: Option<&Lock>, as_of: DateTime<Utc>, takes: 
             let is_wanted = match takes {
                 Takes::Missing => !is_bound,
                 Takes::Chosen(is_chosen) => is_chosen(&series.id, day.date),
+                Takes::All => true,
             };
             let recorded = if is_wanted { header(manifest, &series.id, day.date, takes)? } else { None };
             let recorded = recorded.filter(|header| header.spec == spec).map(|header| DayRow::of(&header));

@@ -166,7 +166,7 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
     }
     let root = &job.archive.root;
     let path = Archive::runs_path(root).join(format!("{}.json", report.run.id));
-    let lock = moved.as_ref().and_then(|moved| moved.as_ref().ok()).map(|moved| locking::told(&job, moved));
+    let lock = moved.as_ref().and_then(|moved| moved.as_ref().ok()).map(|moved| locking::told(&job, moved, started));
     let told = Summary { report: &report, root, lock: lock.as_deref(), saved: &path, again: &again };
     let words = summary(&told, shell.verbosity, shell.screen.paint);
     let saved = follower.save(report.clone(), Saved::AtTheEnd).await;
