@@ -195,7 +195,11 @@ pub(super) fn told(job: &Manifest, moved: &Moved, now: DateTime<Utc>) -> String 
         (Detail::Day, false) => ", days alone",
         (Detail::Day, true) => ", days alone: the files of some are not known here",
     };
-    let state = if moved.changed { "changed" } else { "as before" };
+    let state = match (moved.sha256, moved.changed) {
+        (None, _) => "not written: no day has a record",
+        (Some(_), true) => "changed",
+        (Some(_), false) => "as before",
+    };
     let ahead = if moved.as_of.signed_duration_since(now) > AHEAD {
         format!("; it is of {}, which is still to come: `sunhaul lock` makes it anew", moved.as_of.format("%Y-%m-%d"))
     } else {

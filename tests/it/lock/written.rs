@@ -1,22 +1,7 @@
 //! The lock as it is written: from records, in how much detail, and where.
 
-use chrono::{Days, NaiveDate, Utc};
-
-use super::{LOCK, job, lines, locked_lab, service};
+use super::{LOCK, job, lines, locked_lab, rest, service};
 use crate::lab::{Job, Lab};
-
-/// A lock's lines without its header, which holds the instant.
-fn rest(lock: &[u8]) -> String {
-    let text = String::from_utf8(lock.to_vec()).expect("text");
-    text.split_once('\n').expect("lines").1.to_owned()
-}
-
-/// So many days after `date`, by the calendar of now: as a range that rolls.
-#[expect(clippy::disallowed_methods, reason = "the program's own clock is meant")]
-fn rolling(date: &str, later: u64) -> String {
-    let date: NaiveDate = date.parse().expect("a date");
-    format!("today-{}d", (Utc::now().date_naive() - (date + Days::new(later))).num_days())
-}
 
 #[test]
 fn the_lock_command_writes_what_the_records_say() {
@@ -27,28 +12,6 @@ fn the_lock_command_writes_what_the_records_say() {
     lab.sunhaul(&["lock", "job.yaml"]).stdout("job.lock, 2 days, 3 files (changed)\n").done();
     assert_eq!(rest(&lock), rest(&lab.read(LOCK)), "only the instant differs");
     lab.sunhaul(&["lock", "job.yaml"]).stdout("job.lock, 2 days, 3 files (as before)\n").done();
-}
-
-#[test]
-fn a_lock_that_a_clock_ahead_has_emptied_is_mended_by_the_lock_command() {
-    let server = service([1, 2, 3]);
-    let lab = locked_lab(&server);
-    let locked = rest(&lab.read(LOCK));
-    // A day more at its end, for a test that runs over midnight.
-    lab.write("job.yaml", job(&server).range(&rolling("2015-12-10", 0), &rolling("2015-12-13", 1)).yaml());
-    let as_of = lines(&lab)[0]["lock"]["as_of"].as_str().expect("an instant").to_owned();
-    let text = String::from_utf8(lab.read(LOCK)).expect("text").replace(&as_of, "2999-01-01T00:00:00Z");
-    lab.write(LOCK, text.split_inclusive('\n').next().expect("a header"));
-    lab.run_with(&["--series", "sharp_720s", "--range", "2015-12-11..2015-12-12"])
-        .stderr_has("0 files (as before); it is of 2999-01-01, which is still to come: `sunhaul lock`")
-        .done();
-    let told = "job.lock, 2 days, 3 files (changed)\n";
-    lab.sunhaul(&["lock", "job.yaml"]).stdout(told).stderr_has("still to do").done();
-    assert_eq!(rest(&lab.read(LOCK)), locked);
-    let told = "job.lock, 2 days, 3 files (as before)\n";
-    lab.sunhaul(&["lock", "job.yaml"]).stdout(told).stderr_has("still to do").done();
-    // It is of the present again: what may not move is held to it.
-    lab.run_with(&["--locked"]).status(3).stderr_has("2015-12-13 is not in the lock").done();
 }
 
 #[test]
