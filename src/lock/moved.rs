@@ -164,12 +164,16 @@ fn turn(manifest: &Path, mode: LockMode) -> Result<Option<File>, Error> {
     }
 }
 
-/// The instant that ranges are resolved at: the old lock's, unless the ranges have moved since. It goes back only where
-/// all is taken anew: two clocks that differ a little must not move a lock to and fro.
+/// The instant that ranges are resolved at: the old lock's, unless the ranges have moved since and days are added. It goes
+/// back only where all is taken anew: two clocks that differ a little must not move a lock to and fro.
 fn as_of(manifest: &Manifest, old: Option<&Lock>, now: DateTime<Utc>, takes: &Takes<'_>) -> DateTime<Utc> {
     let now = now.trunc_subsecs(0);
     let Some(before) = old.map(Lock::as_of) else { return now };
-    let before = if matches!(takes, Takes::All) { before.min(now) } else { before };
+    let before = match takes {
+        Takes::Chosen(_) => return before,
+        Takes::All => before.min(now),
+        Takes::Missing => before,
+    };
     let is_still = |series: &crate::manifest::Series| {
         let scale = series.source.scale();
         series.range.resolve(before, scale) == series.range.resolve(now, scale)

@@ -99,3 +99,17 @@ fn a_lock_stays_of_its_day_until_a_day_of_today_has_come() {
     assert_eq!(lines(&lab).len(), 1 + 2 + 2, "two days of a file each");
     assert!(!rest(&lab.read(LOCK)).contains("2015-12-11"));
 }
+
+#[test]
+fn an_update_moves_days_and_not_the_instant() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let before = as_of(&lab) - TimeDelta::days(1);
+    set_as_of(&lab, before);
+    let range = ["2015-12-11", "2015-12-13"].map(|date| rolling(date, before));
+    let other = service([1, 2, 4]);
+    lab.write("job.yaml", job(&other).range(&range[0], &range[1]).yaml());
+    lab.sunhaul(&["update", "job.yaml"]).chatty().stdout_has("0 added, 0 removed, 1 changed").done();
+    assert_eq!((as_of(&lab), lines(&lab).len()), (before, 1 + 2 + 3), "what was updated does not leave the lock");
+    lab.run_with(&["--locked"]).done();
+}
