@@ -88,7 +88,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let started = now();
     let locking = Locking::looked_at(&job)?;
     let work = planning::work(&job, planning::plan(&job, &args.selection, &locking, started)?, false)?;
-    locking.must_be_writable(&job)?;
+    locking.must_be_writable(&job, work.days.len())?;
     fits_beside(&args.folder, &job.archive.root, args.link)?;
     let held = Arc::new(shelf(args, &job, &work)?);
     let archive_root = job.archive.root.to_string_lossy().into_owned();

@@ -153,12 +153,13 @@ impl Locking {
             .into())
     }
 
-    /// Refuses to begin when the lock could not be written at the end.
+    /// Refuses to begin so many days when the lock could not be written at the end. With nothing to do, it will hardly
+    /// have to be.
     ///
     /// # Errors
     /// A [`Problem`] with exit code 5.
-    pub(super) fn must_be_writable(&self, job: &Manifest) -> Result<()> {
-        if !self.may_move() {
+    pub(super) fn must_be_writable(&self, job: &Manifest, days: usize) -> Result<()> {
+        if !self.may_move() || days == 0 {
             return Ok(());
         }
         let path = lock::path_of(&job.path);

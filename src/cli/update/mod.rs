@@ -80,7 +80,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         let sample = args.sample.map(|share| drift::Sample { share, seed: args.seed });
         return runtime.block_on(drift::run(&job, &locking, &days, sample, args.json, shell));
     }
-    locking.must_be_writable(&job)?;
+    locking.must_be_writable(&job, days.len())?;
     runtime.block_on(moved(job, lock, locking, days, args, shell))
 }
 
