@@ -74,7 +74,12 @@ pub(super) fn note(
         at,
         times: before.map_or(1, |before| before.times.saturating_add(1)),
     };
-    let message = format!("{}; {}", failure.message, put_off_until(due(&spoilt)));
+    // An update or a repair asks whenever it is called; a plain run may take the day for done as it was.
+    let again = match run.retry_failed {
+        true => "the same command asks for it again".to_owned(),
+        false => put_off_until(due(&spoilt)),
+    };
+    let message = format!("{}; {again}", failure.message);
     work.note_spoilt(spoilt)?;
     Ok(Failure { message, ..failure })
 }
@@ -97,7 +102,7 @@ fn told_again(spoilt: &Spoilt, due: DateTime<Utc>) -> Failure {
 }
 
 fn put_off_until(due: DateTime<Utc>) -> String {
-    format!("it is asked for again from {} on; hint: `--retry-failed` asks now", shown(due))
+    format!("it is asked for again from {} on; hint: `sunhaul run --retry-failed` asks now", shown(due))
 }
 
 fn shown(at: DateTime<Utc>) -> String {
@@ -149,7 +154,7 @@ mod tests {
         assert_eq!(
             told.message,
             "HDU 0: CHECKSUM is wrong; so it was 3 times from 2025-12-29 12:00 UTC to 2026-01-01 12:00 UTC; it is asked \
-             for again from 2026-01-05 12:00 UTC on; hint: `--retry-failed` asks now"
+             for again from 2026-01-05 12:00 UTC on; hint: `sunhaul run --retry-failed` asks now"
         );
     }
 }
