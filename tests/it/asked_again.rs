@@ -179,6 +179,29 @@ fn a_change_of_the_manifest_asks_at_once() {
 }
 
 #[test]
+fn another_size_in_the_listing_asks_at_once() {
+    let (lab, server) = start([damaged()]);
+    let right = damaged().body().len();
+    let list = |size: usize| {
+        let item = json!({ "url": format!("http://cluster-r730-1:8001{BAD}"), "date_obs": TIME, "size": size });
+        server.script("/HMI/sharp_720s", [Answer::json(&json!([item]))]);
+    };
+    // The class may be another one then; the waits begin anew.
+    for (size, class, times) in [(right - 1, "size", 1), (right, "fits-checksum", 2), (right + 1, "size", 3)] {
+        list(size);
+        for attempts in [1, 0] {
+            let report = lab.report(1);
+            assert_eq!(report["failures"][0]["class"], class, "{report:#}");
+            assert_eq!((&report["failures"][0]["attempts"], asked(&server)), (&json!(attempts), times), "{size}");
+        }
+    }
+    server.script(BAD, [honest()]);
+    lab.report(1);
+    list(honest().body().len());
+    lab.report(0);
+}
+
+#[test]
 fn clean_forgets_it() {
     let (lab, server) = start([damaged(), honest()]);
     report(&lab);
