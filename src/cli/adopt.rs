@@ -40,9 +40,9 @@ use crate::untrusted::escape;
         are told and left alone. Hidden files and links are passed over.",
     after_help = "Examples:\n  sunhaul adopt jobs/december.yaml ~/sharp\n  \
         sunhaul adopt jobs/december.yaml /data/old --link\n  sunhaul adopt jobs/december.yaml ~/sharp -v && sunhaul run jobs/december.yaml\n\n\
-        Exit codes: 0 all that fits is taken in, whatever is left to fetch; 1 something that fits could not be taken,\n\
-        2 usage or manifest, 3 something that fits is not what the lock says, 4 a source could not be asked for a passing\n\
-        reason, 5 local storage, 130 interrupted."
+        Exit codes: 0 all that fits is taken in, whatever is left to fetch; 1 something that fits could not be \
+        taken, 2 usage or manifest, 3 something that fits is not what the lock says, 4 a source could not be asked \
+        for a passing reason, 5 local storage, 130 interrupted."
 )]
 pub(super) struct Args {
     /// The manifest.

@@ -44,9 +44,9 @@ pub(super) use task::{Ran, Task, Then, execute};
         sunhaul run jobs/december.yaml --series cea --range 2015-12-11..2015-12-14\n  \
         sunhaul run jobs/december.yaml --frozen       the very files of the lock, or exit 3\n  \
         sunhaul run jobs/nightly.yaml --new-only      only what the lock does not have yet\n\n\
-        Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest,\n\
-        3 the lock does not match, 4 incomplete for a passing reason (run the same command again),\n\
-        5 local storage, 130 interrupted (the same command goes on from there; interrupt twice to stop at once)."
+        Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest, 3 the \
+        lock does not match, 4 incomplete for a passing reason (run the same command again), 5 local storage, 130 \
+        interrupted (the same command goes on from there; interrupt twice to stop at once)."
 )]
 pub(super) struct Args {
     /// Manifests.
