@@ -51,7 +51,8 @@ pub(super) struct Args {
     /// The folder with the files.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Give the files a further name, and take no room. The folder must lie on the archive's filesystem.
+    /// Give the files a further name, and take no room. The folder must lie on the archive's filesystem; a file that can
+    /// have no further name there, such as one of somebody else, is copied.
     #[arg(long, conflicts_with = "copy")]
     link: bool,
     /// Copy the files. This is what is done without a word.
@@ -110,6 +111,10 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         shared.close().await;
         ran
     })?;
+    let copied = held.copied_instead();
+    if copied > 0 && shell.verbosity > Verbosity::Quiet {
+        shell.screen.line(&format!("{} could not be linked, and got a copy", human::count(copied, "file")));
+    }
     tell_unmatched(&held, &ran.report, shell);
     if args.json {
         stdout::print_json(&Adopted {
