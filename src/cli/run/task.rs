@@ -168,7 +168,8 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
     let path = Archive::runs_path(root).join(format!("{}.json", report.run.id));
     let lock = moved.as_ref().and_then(|moved| moved.as_ref().ok()).filter(|moved| moved.sha256.is_some());
     let lock = lock.map(|moved| locking::told(&job, moved, started));
-    let told = Summary { report: &report, root, lock: lock.as_deref(), saved: &path, again: &again };
+    let is_held = !locking.may_move();
+    let told = Summary { report: &report, root, lock: lock.as_deref(), is_held, saved: &path, again: &again };
     let words = summary(&told, shell.verbosity, shell.screen.paint);
     let saved = follower.save(report.clone(), Saved::AtTheEnd).await;
     if let (Ok(_), Some(words), None) = (&result, words, &follower.log) {

@@ -113,3 +113,18 @@ fn an_update_moves_days_and_not_the_instant() {
     assert_eq!((as_of(&lab), lines(&lab).len()), (before, 1 + 2 + 3), "what was updated does not leave the lock");
     lab.run_with(&["--locked"]).done();
 }
+
+#[test]
+fn a_provisional_day_that_is_as_the_lock_says_is_not_called_sealed() {
+    let lab = Lab::new();
+    let series = "{ name: hmi.sharp_720s, segments: [bitmap], cadence: 6h }";
+    let young = Job::embedded().range("today-2d", "today").series(&[series]).more("settle: 10d");
+    lab.write("job.yaml", young.yaml());
+    assert_eq!(lab.report(0)["totals"]["days"]["provisional"], 2);
+    for flag in ["--locked", "--frozen"] {
+        let told = lab.run_with(&[flag]).stderr_has("nothing to do, all 2 days are as the lock says").done().stderr;
+        assert!(!told.contains("sealed"), "{told}");
+    }
+    std::fs::remove_file(lab.path(&format!("data/.sunhaul/days/{}.jsonl", lab.days("data")[1]))).expect("a record");
+    lab.run_with(&["--locked"]).stderr_has("1 day planned: 1 provisional; 1 as the lock says").done();
+}
