@@ -93,6 +93,8 @@ pub struct DayWork {
     /// The machine went down since an earlier go: a file of right or zero bytes may be a write that was lost.
     after_crash: bool,
     empty_at: Option<DateTime<Utc>>,
+    /// What the source keeps.
+    remembered: Mutex<Option<String>>,
     /// Files that came wrong in earlier goes under this spec, by key.
     spoilt: BTreeMap<String, Spoilt>,
 }
@@ -209,6 +211,23 @@ impl DayWork {
     /// [`Error::Storage`].
     pub fn note_listed(&self) -> Result<(), Error> {
         if self.empty_at.is_some() { self.journal.append(&[Entry::Listed {}]) } else { Ok(()) }
+    }
+
+    /// What the source kept of this day last, for the same question.
+    #[must_use]
+    pub fn remembered(&self) -> Option<String> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps a text of the source's; an empty one forgets the last.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn remember(&self, text: &str) -> Result<(), Error> {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        self.journal.append(&[Entry::Remembered { text: text.to_owned() }])?;
+        *remembered = Some(text.to_owned()).filter(|text| !text.is_empty());
+        Ok(())
     }
 
     /// True when the day has files by its record or by an earlier go.

@@ -66,6 +66,8 @@ pub(super) enum Entry {
     Spoilt(Box<Spoilt>),
     /// The listing held files: that it was empty before says nothing any more.
     Listed {},
+    /// What the source keeps of this day, for the same question: the last one counts.
+    Remembered { text: String },
 }
 
 impl Entry {

@@ -2,16 +2,14 @@
 //!
 //! What it does not do: fetch a body into an archive.
 
-use std::future::Future;
-
 use super::Shell;
 use crate::day::Day;
 use crate::failure::Failure;
 use crate::manifest::{Manifest, Series};
-use crate::net::{Client, Waits};
+use crate::net::Waits;
 use crate::report::human;
 use crate::report::terminal::Verbosity;
-use crate::source::{Listed, Source};
+use crate::source::{Listed, Replica, Replicas};
 use crate::untrusted::escape;
 
 /// Lists one day.
@@ -21,37 +19,44 @@ use crate::untrusted::escape;
 pub(super) async fn list(
     job: &Manifest,
     series: &Series,
-    source: &dyn Source,
-    client: &Client,
+    source: &Replicas,
     day: &Day,
     shell: &Shell,
 ) -> Result<Listed, Failure> {
     let what = format!("{} {}", escape(&series.id.0), day.date);
-    patiently(job, client, shell, &what, || source.list(series, day)).await
+    // Only looked at: a run remembers, and orders what must be ordered.
+    patiently(job, source, shell, &what, async |replica: &Replica| replica.list(series, day, None).await).await
 }
 
-/// Asks until there is an answer or the attempts are used up.
+/// Asks until there is an answer or the attempts are used up, at each replica in turn.
 ///
 /// # Errors
 /// The last failure.
-pub(super) async fn patiently<T, F: Future<Output = Result<T, Failure>>>(
+pub(super) async fn patiently<T>(
     job: &Manifest,
-    client: &Client,
+    source: &Replicas,
     shell: &Shell,
     what: &str,
-    ask: impl Fn() -> F,
+    ask: impl AsyncFn(&Replica) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let mut waits = Waits::new(job.retry);
     loop {
-        let failure = match ask().await {
+        let replica = source.current();
+        let failure = match ask(replica).await {
             Ok(answer) => return Ok(answer),
             Err(failure) => failure,
         };
-        let Some(wait) = waits.after(&failure) else { return Err(failure) };
+        let Some(wait) = waits.after(&failure) else {
+            if source.leave(replica, &failure) {
+                waits = Waits::new(job.retry);
+                continue;
+            }
+            return Err(failure);
+        };
         if shell.verbosity > Verbosity::Quiet {
             shell.screen.line(&format!("{what} retry in {}: {failure}", human::span(wait)));
         }
-        client.note_retry();
+        replica.client().note_retry();
         tokio::time::sleep(wait).await;
     }
 }

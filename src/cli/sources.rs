@@ -9,7 +9,6 @@ use url::Url;
 use super::problem::Problem;
 use super::{Exit, Result};
 use crate::manifest::{Manifest, SeriesId, SourceSpec};
-use crate::net::Policy;
 use crate::service::{self, Running};
 
 /// How long the built-in service may take for the answers under way.
@@ -22,7 +21,7 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Where each of these series is asked.
+    /// Where each of these series is asked: its source's replicas.
     ///
     /// # Errors
     /// When the built-in service cannot be started.
@@ -30,14 +29,15 @@ impl Sources {
         &mut self,
         job: &Manifest,
         wanted: impl Fn(&SeriesId) -> bool,
-    ) -> Result<BTreeMap<SeriesId, Url>> {
+    ) -> Result<BTreeMap<SeriesId, Vec<Url>>> {
         let mut bases = BTreeMap::new();
         for series in job.series.iter().filter(|series| wanted(&series.id)) {
-            let base = match &*series.source {
-                SourceSpec::Hmi(hmi) => hmi.url.clone(),
-                SourceSpec::Embedded(embedded) => self.embedded(embedded.seed).await?,
+            let replicas = match (&*series.source, series.source.reach()) {
+                (_, Some(reach)) => reach.urls.clone(),
+                (SourceSpec::Embedded(embedded), None) => vec![self.embedded(embedded.seed).await?],
+                (_, None) => Vec::new(),
             };
-            bases.insert(series.id.clone(), base);
+            bases.insert(series.id.clone(), replicas);
         }
         Ok(bases)
     }
@@ -64,18 +64,5 @@ impl Sources {
         let base = running.base_url().clone();
         self.running.insert(seed, running);
         Ok(base)
-    }
-}
-
-/// How a series' source is talked to.
-pub(super) fn policy(job: &Manifest, source: &SourceSpec, run: &str) -> Policy {
-    Policy {
-        job: job.name.clone(),
-        run: run.to_owned(),
-        contact: job.contact.clone(),
-        limits: job.limits.clone(),
-        timeouts: job.timeouts,
-        retry: job.retry,
-        embedded: matches!(source, SourceSpec::Embedded(_)),
     }
 }

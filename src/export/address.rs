@@ -6,15 +6,12 @@ use url::Url;
 
 use super::{Error, Read};
 use crate::archive::FileLine;
-use crate::manifest::SourceSpec;
+use crate::manifest::{Reach, SourceSpec};
 use crate::untrusted::escape;
 
 /// The base of a source; none for one that is gone when sunhaul ends.
 pub(super) fn base(source: &SourceSpec) -> Option<&Url> {
-    match source {
-        SourceSpec::Hmi(hmi) => Some(&hmi.url),
-        SourceSpec::Embedded(_) => None,
-    }
+    source.reach().map(Reach::first)
 }
 
 /// The URL of one file, without blanks, userinfo or credentials.

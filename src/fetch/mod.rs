@@ -5,6 +5,7 @@
 pub mod condition;
 pub mod disposition;
 pub mod local;
+mod made;
 mod magic;
 pub mod range;
 mod receive;
@@ -129,6 +130,9 @@ pub fn last_part(file: &RemoteFile) -> String {
 /// [`Failed`]: what went wrong, and the body when a check refused it. A part is left for the next attempt where it may
 /// help.
 pub async fn attempt(ask: &Ask<'_>) -> Result<Got, Failed> {
+    if let Some(bytes) = ask.file.made() {
+        return made::body(ask, bytes).map(|fetched| Got::File(Box::new(fetched)));
+    }
     let kept = Kept::of(ask.part)?;
     let name = kept.as_ref().and_then(Kept::name);
     go_on(ask, kept).await.map_err(|failed| Failed { name: failed.name.or(name), ..failed })

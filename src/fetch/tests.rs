@@ -81,7 +81,7 @@ impl Lab {
             limits: Limits { requests: Some(Rate::Unlimited), ..Limits::default() },
             timeouts: Timeouts { connect: Duration::from_secs(20), stall: Duration::from_secs(20) },
             retry: Retry { attempts: 1, max_wait: Duration::ZERO },
-            embedded: false,
+            way: crate::manifest::Way::Direct,
         };
         let file = RemoteFile {
             key: "k".into(),
@@ -95,6 +95,7 @@ impl Lab {
             segment: None,
             wavelength: None,
             bytes: None,
+            body: crate::source::Body::Remote,
         };
         Lab { _folder: folder, client: Net::new().client(&base, policy).unwrap(), file, work, asked }
     }

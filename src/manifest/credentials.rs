@@ -13,7 +13,7 @@ use super::node::Wrong;
 use super::parse::Environment;
 use super::resolve::Given;
 use super::typed::Typed;
-use super::{SourceSpec, manners, variable};
+use super::{manners, variable};
 use crate::secret::Secret;
 use crate::untrusted::escape;
 
@@ -91,17 +91,18 @@ const NOT_YOURS: &[&str] = &[
 
 /// True for a key whose value may hold `${SUNHAUL_...}`; `path` is the way to it from the top of the file.
 pub(super) fn is_one(path: &[&str]) -> bool {
-    matches!(path, [.., "hmi", "headers" | "basic", _] | [.., "hmi", "bearer"])
+    matches!(path, [.., "source", _, "headers" | "basic", _] | [.., "source", _, "bearer"])
 }
 
 /// Reads the credentials of a source. What is wrong goes to `findings`, and what is right is still given.
-pub(super) fn read(given: &Given<'_>, hmi: &form::Hmi, findings: &mut Vec<Finding>) -> Credentials {
+pub(super) fn read(given: &Given<'_>, reach: &form::Reach<'_>, findings: &mut Vec<Finding>) -> Credentials {
     let mut reading = Reading { environment: given.secrets.map(|_| given.environment), findings };
-    let headers = reading.headers(&hmi.headers);
-    let basic = hmi.basic.given().map(|(at, basic)| (at, reading.basic(at, basic)));
-    let bearer = hmi.bearer.given().map(|(at, token)| (at, reading.bearer(at, &token.0)));
-    let netrc = hmi.netrc.given().filter(|(_, on)| on.0).map(|(at, _)| {
-        let host = hmi.url.value().and_then(|url| url.0.host_str()).unwrap_or_default();
+    let headers = reading.headers(reach.headers);
+    let basic = reach.basic.given().map(|(at, basic)| (at, reading.basic(at, basic)));
+    let bearer = reach.bearer.given().map(|(at, token)| (at, reading.bearer(at, &token.0)));
+    let netrc = reach.netrc.given().filter(|(_, on)| on.0).map(|(at, _)| {
+        let first = reach.url.value().and_then(|urls| urls.0.first()).and_then(Typed::value);
+        let host = first.and_then(|url| url.0.host_str()).unwrap_or_default();
         (at, reading.netrc(at, host, given.secrets))
     });
     let authorization = headers.iter().find(|(_, name, _)| *name == http::header::AUTHORIZATION);
@@ -123,10 +124,9 @@ pub(super) fn read(given: &Given<'_>, hmi: &form::Hmi, findings: &mut Vec<Findin
 pub(super) fn in_the_clear(series: &[Series]) -> Vec<String> {
     let mut hosts: Vec<&str> = series
         .iter()
-        .filter_map(|series| match &*series.source {
-            SourceSpec::Hmi(hmi) if !hmi.credentials.is_empty() => Some(&hmi.url),
-            _ => None,
-        })
+        .filter_map(|series| series.source.reach())
+        .filter(|reach| !reach.credentials.is_empty() && reach.tunnel.is_none())
+        .flat_map(|reach| &reach.urls)
         .filter(|url| url.scheme() == "http" && manners::is_public(url))
         .filter_map(Url::host_str)
         .collect();

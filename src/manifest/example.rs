@@ -88,7 +88,9 @@ fn yaml(schema: &Json, value: &Json) -> String {
         Json::Array(items) => {
             format!("[{}]", items.iter().map(|item| yaml(&schema["items"], item)).collect::<Vec<_>>().join(", "))
         }
-        Json::String(text) if text.contains([':', '{', ',', '#', '*']) => format!("\"{text}\""),
+        Json::String(text) if text.contains([':', '{', ',', '#', '*']) || text.starts_with('%') => {
+            format!("\"{text}\"")
+        }
         Json::String(text) => text.clone(),
         // Numbers so large are bits.
         Json::Number(number) => match number.as_u64() {

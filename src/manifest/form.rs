@@ -3,16 +3,21 @@
 //! These types are the one place that lists the keys: the reader and `schemas/job.schema.json` both come from them.
 //! What it does not do: fill in defaults, or check one key against another; `resolve` does.
 
+mod conditions;
 mod scalar;
+mod source;
 
-use schemars::{JsonSchema, json_schema};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::typed::Typed;
+pub(super) use conditions::{Condition, Conditions};
 pub(super) use scalar::{
-    Attempts, Bandwidth, BaseUrl, Component, Concurrency, Date, Day, Harpnum, HeaderName, Mask, Pattern, PositiveSpan,
-    Rate, Reason, RemoteName, Seed, Sensitive, Span, Switch, Text, Version, control,
+    Attempts, Bandwidth, BaseUrl, Component, Concurrency, Date, Day, Email, Harpnum, HeaderName, Host, Keyword, Mask,
+    Noaa, Parameter, Pattern, Port, PositiveSpan, Rate, Reason, RemoteName, Seed, Sensitive, SeriesName, Span, Switch,
+    Text, TimedName, TimedPath, TimedTemplate, Version, Wavelength, control,
 };
+pub(super) use source::{Basic, Export, Headers, Index, Method, Pick, Protocol, Reach, Source, Template, Tunnel};
 
 /// A sunhaul job: which series over which dates go into which archive.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -79,111 +84,6 @@ pub(super) struct Job {
     pub(super) accept: Typed<Vec<Typed<Accept>>>,
 }
 
-/// A kind of source, named by its one key.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub(super) enum Source {
-    /// The HMI service (FLARECAST), or `sunhaul serve`.
-    Hmi(Box<Hmi>),
-    /// The built-in HMI service with synthetic data: no network.
-    Embedded(Embedded),
-}
-
-/// The HMI service.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(super) struct Hmi {
-    /// Where the service listens: `http` or `https`, a host, and a path where there is one.
-    #[schemars(example = "http://localhost:8001")]
-    pub(super) url: Typed<BaseUrl>,
-    /// Headers that open the door, such as an API key. They go to this service alone. The secret in each is `${SUNHAUL_...}`.
-    #[schemars(example = serde_json::json!({ "X-Api-Key": "${SUNHAUL_KEY}" }))]
-    #[serde(default)]
-    pub(super) headers: Typed<Headers>,
-    /// A user and a password, as in `Authorization: Basic`. They go to this service alone.
-    #[schemars(example = serde_json::json!({ "user": "jane", "password": "${SUNHAUL_PASSWORD}" }))]
-    #[serde(default)]
-    pub(super) basic: Typed<Basic>,
-    /// A token, as in `Authorization: Bearer`. It goes to this service alone.
-    #[schemars(example = "${SUNHAUL_TOKEN}")]
-    #[serde(default)]
-    pub(super) bearer: Typed<Sensitive>,
-    /// True to take user and password from `$NETRC` or `~/.netrc`, by the host in `url`. Default: false.
-    #[schemars(example = true)]
-    #[serde(default)]
-    pub(super) netrc: Typed<Switch>,
-}
-
-/// A user and a password.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(super) struct Basic {
-    /// The user's name; `${SUNHAUL_...}` is replaced.
-    #[schemars(example = &"jane")]
-    pub(super) user: Typed<Text>,
-    /// The password: `${SUNHAUL_...}`, never the password itself.
-    #[schemars(example = "${SUNHAUL_PASSWORD}")]
-    pub(super) password: Typed<Sensitive>,
-}
-
-/// Headers by name, in the manifest's order.
-#[derive(Debug)]
-pub(super) struct Headers(pub(super) Vec<(Typed<HeaderName>, Typed<Sensitive>)>);
-
-impl<'de> Deserialize<'de> for Headers {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Headers, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Headers;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("headers by name")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
-                let mut headers = Vec::new();
-                while let Some(header) = map.next_entry()? {
-                    headers.push(header);
-                }
-                Ok(Headers(headers))
-            }
-        }
-        deserializer.deserialize_map(Visitor)
-    }
-}
-
-impl JsonSchema for Headers {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Headers".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        json_schema!({
-            "type": "object",
-            "propertyNames": HeaderName::json_schema(generator),
-            "additionalProperties": Sensitive::json_schema(generator),
-        })
-    }
-}
-
-/// The built-in HMI service.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(super) struct Embedded {
-    /// What the synthetic data are made from. Default: 0.
-    #[schemars(example = 7)]
-    #[serde(default)]
-    pub(super) seed: Typed<Seed>,
-}
-
 /// Dates, half-open: the start is inside, the end is not.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -204,7 +104,7 @@ pub(super) struct Range {
 pub(super) struct Series {
     /// The source's name for the series.
     #[schemars(example = "hmi.sharp_cea_720s")]
-    pub(super) name: Typed<RemoteName>,
+    pub(super) name: Typed<SeriesName>,
     /// The id under which its files and records are kept, when the name is taken already. Default: the name.
     #[schemars(example = &"cea")]
     #[serde(rename = "as", default)]
@@ -229,6 +129,14 @@ pub(super) struct Series {
     #[schemars(example = [377], length(min = 1))]
     #[serde(default)]
     pub(super) harpnum: Typed<Vec<Typed<Harpnum>>>,
+    /// Only these active regions (NOAA numbers). JSOC alone.
+    #[schemars(example = [11158], length(min = 1))]
+    #[serde(default)]
+    pub(super) noaa: Typed<Vec<Typed<Noaa>>>,
+    /// Only these wavelengths, in Angstrom.
+    #[schemars(example = [171, 193], length(min = 1))]
+    #[serde(default)]
+    pub(super) wavelength: Typed<Vec<Typed<Wavelength>>>,
     /// Only records of this quality.
     #[schemars(example = serde_json::json!({ "none_of": 0x0001_0000 }))]
     #[serde(default)]
@@ -237,6 +145,33 @@ pub(super) struct Series {
     #[schemars(example = "1h")]
     #[serde(default)]
     pub(super) cadence: Typed<PositiveSpan>,
+    /// Only records whose keywords are so: a value, a range `a..b` with both ends, or `none_of` with a mask of bits; or one
+    /// text, `[? ... ?]`, in JSOC's own words. JSOC alone.
+    #[schemars(example = serde_json::json!({ "QUALITY": { "none_of": 0x0001_0000 }, "LON_FWT": "-70..70" }))]
+    #[serde(rename = "where", default)]
+    pub(super) conditions: Typed<Conditions>,
+    /// What is kept of each record: its files, a table of its keywords a day, or both. Default: files; of JSOC both, since
+    /// its files hold hardly any keywords.
+    #[schemars(example = &"both")]
+    #[serde(default)]
+    pub(super) fetch: Typed<Fetch>,
+    /// The keywords of that table. Default: all that the source tells.
+    #[schemars(example = ["USFLUX", "TOTUSJH", "AREA_ACR"], length(min = 1))]
+    #[serde(default)]
+    pub(super) keywords: Typed<Vec<Typed<Keyword>>>,
+}
+
+/// What is kept of each record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum Fetch {
+    /// Its files.
+    Files,
+    /// Its keywords.
+    Keywords,
+    /// Both.
+    Both,
 }
 
 /// A condition on a record's QUALITY.

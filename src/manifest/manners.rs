@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use super::model::{Bandwidth, Limits, Rate};
+use super::model::{Bandwidth, Limits, Rate, Way};
 
 /// What a host is asked at most.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,14 +26,14 @@ const PUBLIC: Preset = Preset { name: "public", connections: 2, requests: Rate::
 const PRIVATE: Preset = Preset { name: "private", connections: 4, requests: Rate::PerSecond(8.0) };
 pub(super) const EMBEDDED: Preset = Preset { name: "embedded", connections: 8, requests: Rate::Unlimited };
 
-/// The preset of the host in `url`.
+/// The preset of the host in `url`, by the way to it.
 #[must_use]
-pub fn preset_of(url: &Url, embedded: bool) -> Preset {
-    if embedded {
-        return EMBEDDED;
-    }
-    if !is_public(url) {
-        return PRIVATE;
+pub fn preset_of(url: &Url, way: Way) -> Preset {
+    match way {
+        Way::Embedded => return EMBEDDED,
+        Way::Tunnel => return PRIVATE,
+        Way::Direct if !is_public(url) => return PRIVATE,
+        Way::Direct => {}
     }
     match group_of(url).as_str() {
         "jsoc" => JSOC,
@@ -118,10 +118,11 @@ pub struct Effective {
 ///
 /// On a public host they lower the preset, and raise it only with `agreed_with`; elsewhere they replace it.
 #[must_use]
-pub fn effective(url: &Url, embedded: bool, limits: &Limits) -> Effective {
-    let preset = preset_of(url, embedded);
+pub fn effective(url: &Url, way: Way, limits: &Limits) -> Effective {
+    let preset = preset_of(url, way);
     let raises = exceeds(&preset, limits);
-    let capped = !embedded && is_public(url) && limits.agreed_with.is_none();
+    let is_public = way == Way::Direct && is_public(url);
+    let capped = is_public && limits.agreed_with.is_none();
     let requests = limits.requests.unwrap_or(preset.requests);
     let concurrency = limits.concurrency.unwrap_or(preset.connections);
     Effective {
@@ -129,7 +130,7 @@ pub fn effective(url: &Url, embedded: bool, limits: &Limits) -> Effective {
         bandwidth: limits.bandwidth.unwrap_or(Bandwidth::Unlimited),
         concurrency: if capped { concurrency.min(preset.connections) } else { concurrency },
         preset: preset.name,
-        agreed_with: limits.agreed_with.clone().filter(|_| raises && !embedded && is_public(url)),
+        agreed_with: limits.agreed_with.clone().filter(|_| raises && is_public),
     }
 }
 
@@ -184,20 +185,20 @@ mod tests {
             ("http://[fd00::1]/", "private", "[fd00::1]:80"),
             ("http://[2001:db8::1]/", "public", "[2001:db8::1]:80"),
         ] {
-            assert_eq!(preset_of(&url(host), false).name, name, "{host}");
+            assert_eq!(preset_of(&url(host), Way::Direct).name, name, "{host}");
             assert_eq!(group_of(&url(host)), group, "{host}");
         }
-        assert_eq!(preset_of(&url("http://127.0.0.1:1/"), true), EMBEDDED);
+        assert_eq!(preset_of(&url("http://127.0.0.1:1/"), Way::Embedded), EMBEDDED);
     }
 
     #[test]
     fn a_public_preset_is_lowered_freely_and_raised_only_by_agreement() {
         let jsoc = url("http://jsoc.stanford.edu/");
         let mut limits = Limits { requests: Some(Rate::PerSecond(1.0)), concurrency: Some(5), ..Limits::default() };
-        let held = effective(&jsoc, false, &limits);
+        let held = effective(&jsoc, Way::Direct, &limits);
         assert_eq!((held.requests, held.concurrency, held.agreed_with), (Rate::PerSecond(1.0), 1, None));
         limits.agreed_with = Some("JSOC, 2026-01-08".into());
-        let agreed = effective(&jsoc, false, &limits);
+        let agreed = effective(&jsoc, Way::Direct, &limits);
         assert_eq!((agreed.requests, agreed.concurrency), (Rate::PerSecond(1.0), 5));
         assert_eq!(agreed.agreed_with.as_deref(), Some("JSOC, 2026-01-08"));
     }
@@ -205,9 +206,9 @@ mod tests {
     #[test]
     fn a_private_preset_is_replaced() {
         let limits = Limits { requests: Some(Rate::Unlimited), concurrency: Some(64), ..Limits::default() };
-        let held = effective(&url("http://localhost:8001/"), false, &limits);
+        let held = effective(&url("http://localhost:8001/"), Way::Direct, &limits);
         assert_eq!((held.requests, held.concurrency, held.preset), (Rate::Unlimited, 64, "private"));
-        let plain = effective(&url("http://localhost:8001/"), false, &Limits::default());
+        let plain = effective(&url("http://localhost:8001/"), Way::Direct, &Limits::default());
         assert_eq!((plain.requests, plain.concurrency), (Rate::PerSecond(8.0), 4));
         assert_eq!(plain.bandwidth, Bandwidth::Unlimited);
     }

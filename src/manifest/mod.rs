@@ -8,6 +8,7 @@ mod example;
 mod excerpt;
 mod form;
 mod glob;
+mod kinds;
 pub mod manners;
 pub mod model;
 pub(crate) mod nearest;
@@ -19,6 +20,7 @@ pub mod schema;
 pub mod template;
 #[cfg(test)]
 mod tests;
+pub mod timed;
 mod typed;
 pub(crate) mod units;
 mod variable;
@@ -29,8 +31,10 @@ pub use credentials::{Credentials, Login, Netrc, NoLogin};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use glob::Glob;
 pub use model::{
-    ArchiveSpec, Bandwidth, Bound, Embedded, Filters, Hmi, Identity, Limits, LockDetail, LockMode, LockSpec, Manifest,
-    Quality, Range, Rate, Retry, Series, SeriesId, SourceSpec, Timeouts, Verify,
+    ArchiveSpec, Bandwidth, Bound, Condition, Embedded, Export, Fetch, Filters, Hapi, Hmi, Identity, Index, Jsoc,
+    Limits, LockDetail, LockMode, LockSpec, Manifest, Medoc, Method, Protocol, Quality, Range, Rate, Reach, Retry,
+    Series, SeriesId, SourceSpec, Timeouts, Timetable, Tunnel, Verify, Way,
 };
 pub use parse::{Environment, load, load_with_secrets, parse};
 pub use template::Template;
+pub use timed::Timed;

@@ -8,9 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
-use url::Url;
+use serde_json::{Value, json};
+mod source;
 
-use super::{Accept, Credentials, Template, credentials};
+pub use source::{
+    Embedded, Export, Hapi, Hmi, Index, Jsoc, Medoc, Method, Protocol, Reach, SourceSpec, Timetable, Tunnel, Way,
+};
+
+use super::{Accept, Template, credentials};
 use crate::day::{Day, Scale, Window};
 use crate::digest::Digest;
 use crate::untrusted::escape;
@@ -34,8 +39,6 @@ pub struct Manifest {
     pub retry: Retry,
     /// How long a silent peer is waited for.
     pub timeouts: Timeouts,
-    /// How old a day's end must be, when it is listed, to count as final.
-    pub settle: Duration,
     /// Which checks a body must pass besides its length.
     pub verify: Verify,
     /// The job's lock.
@@ -206,6 +209,38 @@ pub struct Series {
     pub layout: Template,
     /// Which of its records are asked for.
     pub filters: Filters,
+    /// What is kept of each record.
+    pub fetch: Fetch,
+    /// The keywords that a table of them has, in the manifest's order; all that the source tells when there is none.
+    pub keywords: Option<Vec<String>>,
+    /// How old a day's end must be, when it is listed, to count as final.
+    pub settle: Duration,
+}
+
+/// What is kept of each record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fetch {
+    /// Its files.
+    #[default]
+    Files,
+    /// A row of its keywords in a table of the day.
+    Keywords,
+    /// Both.
+    Both,
+}
+
+impl Fetch {
+    /// True when the files are kept.
+    #[must_use]
+    pub fn has_files(self) -> bool {
+        self != Fetch::Keywords
+    }
+
+    /// True when the keywords are kept.
+    #[must_use]
+    pub fn has_keywords(self) -> bool {
+        self != Fetch::Files
+    }
 }
 
 /// Which records and files of a day are asked for. A source applies each one or refuses it.
@@ -213,12 +248,31 @@ pub struct Series {
 pub struct Filters {
     /// Only these segments; in the manifest's order, without repeats.
     pub segments: Option<Vec<String>>,
-    /// Only these active regions.
+    /// Only these active regions, by HARP number.
     pub harpnum: Option<Vec<i64>>,
+    /// Only these active regions, by NOAA number.
+    pub noaa: Option<Vec<i64>>,
+    /// Only these wavelengths, in Angstrom.
+    pub wavelength: Option<Vec<i64>>,
     /// Only records of this quality.
     pub quality: Option<Quality>,
     /// Only records whose slot is a multiple of this, in whole seconds.
     pub cadence: Option<Duration>,
+    /// Only records whose keywords are so; each must hold.
+    pub conditions: Vec<(String, Condition)>,
+    /// Only records that this says, in the source's own words.
+    pub raw: Option<String>,
+}
+
+/// What a keyword must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// This value: letters, digits, spaces and `_.:+-/`.
+    Is(String),
+    /// A number from the first to the second, both included; as typed.
+    Within(String, String),
+    /// No bit of this mask is set.
+    NoneOf(u64),
 }
 
 /// A condition on QUALITY.
@@ -226,68 +280,6 @@ pub struct Filters {
 pub struct Quality {
     /// No bit of this mask may be set.
     pub none_of: u64,
-}
-
-/// A kind of source and how to reach it. One variant a kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceSpec {
-    /// The HMI service (FLARECAST), or `sunhaul serve`.
-    Hmi(Hmi),
-    /// The built-in HMI service on a loopback port, with synthetic data.
-    Embedded(Embedded),
-}
-
-/// The HMI service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hmi {
-    /// The base: scheme, host, port and a path that ends in `/`; no query, no fragment, no userinfo.
-    pub url: Url,
-    /// What opens its door; never part of the spec.
-    pub credentials: Credentials,
-}
-
-/// The built-in HMI service.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Embedded {
-    /// What the synthetic data are made from.
-    pub seed: u64,
-}
-
-impl SourceSpec {
-    /// The kind's name: the one key under `source:`.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            SourceSpec::Hmi(_) => "hmi",
-            SourceSpec::Embedded(_) => "embedded",
-        }
-    }
-
-    /// What opens the source's door; none for one that lets everybody in.
-    #[must_use]
-    pub fn credentials(&self) -> Option<&Credentials> {
-        match self {
-            SourceSpec::Hmi(hmi) => Some(&hmi.credentials).filter(|credentials| !credentials.is_empty()),
-            SourceSpec::Embedded(_) => None,
-        }
-    }
-
-    /// The scale that the source's days are in.
-    #[must_use]
-    pub fn scale(&self) -> Scale {
-        match self {
-            SourceSpec::Hmi(_) | SourceSpec::Embedded(_) => Scale::Utc,
-        }
-    }
-
-    /// What enters the spec of a day: the base path and what shapes the data, never a host.
-    #[must_use]
-    pub fn identity(&self) -> String {
-        match self {
-            SourceSpec::Hmi(hmi) => hmi.url.path().to_owned(),
-            SourceSpec::Embedded(embedded) => format!("/?seed={}", embedded.seed),
-        }
-    }
 }
 
 /// The dates asked for, half-open; either end may follow the clock.
@@ -372,17 +364,45 @@ impl Series {
             sorted.sort_unstable();
             sorted
         });
-        let source = serde_json::json!(["source/1", self.source.kind(), self.source.identity(), self.name]);
-        let asked = serde_json::json!([
-            "spec/1",
-            segments,
-            self.filters.harpnum,
-            self.filters.quality.map(|q| q.none_of),
-            self.filters.cadence.map(|c| c.as_secs()),
-            self.layout.text(),
-            scale.label(day.window.start),
-            scale.label(day.window.end),
-        ]);
+        let source = json!(["source/1", self.source.kind(), self.source.identity(), self.name]);
+        let mut asked = vec![
+            json!("spec/1"),
+            json!(segments),
+            json!(self.filters.harpnum),
+            json!(self.filters.quality.map(|q| q.none_of)),
+            json!(self.filters.cadence.map(|c| c.as_secs())),
+            json!(self.layout.text()),
+            json!(scale.label(day.window.start)),
+            json!(scale.label(day.window.end)),
+        ];
+        // What is not asked is not written, so that a new key leaves the records of before as they are.
+        asked.extend(self.asked_besides());
+        let asked = json!(asked);
         Digest::of_two(source.to_string().as_bytes(), asked.to_string().as_bytes())
+    }
+    /// What else is asked of the source, by the names of the keys.
+    fn asked_besides(&self) -> Option<Value> {
+        let Filters { noaa, wavelength, conditions, raw, .. } = &self.filters;
+        let conditions = conditions.iter().map(|(keyword, condition)| match condition {
+            Condition::Is(value) => json!([keyword, value]),
+            Condition::Within(least, most) => json!([keyword, least, most]),
+            Condition::NoneOf(mask) => json!([keyword, mask]),
+        });
+        let conditions: Vec<Value> = conditions.collect();
+        let fetch = match self.fetch {
+            Fetch::Files => None,
+            Fetch::Keywords => Some("keywords"),
+            Fetch::Both => Some("both"),
+        };
+        let all = [
+            ("noaa", json!(noaa)),
+            ("wavelength", json!(wavelength)),
+            ("where", if conditions.is_empty() { json!(raw) } else { json!(conditions) }),
+            ("fetch", json!(fetch)),
+            ("keywords", json!(self.keywords.as_ref().filter(|_| fetch.is_some()))),
+        ];
+        let given: serde_json::Map<String, Value> =
+            all.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.to_owned(), value)).collect();
+        (!given.is_empty()).then_some(Value::Object(given))
     }
 }

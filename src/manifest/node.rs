@@ -141,16 +141,6 @@ impl de::Error for Wrong {
     }
 }
 
-/// Keys that the design knows and this version does not: form, key, what to do instead.
-const NOT_YET: &[(&str, &str, &str)] = &[(
-    "Hmi",
-    "tunnel",
-    "open the port mapping by hand (`ssh -N -L 8001:cluster:8001 gateway`) and write `url: \"http://localhost:8001\"`",
-)];
-
-/// Kinds of sources that the design knows and this version does not.
-const KINDS_NOT_YET: &[&str] = &["jsoc", "medoc", "index", "template", "hapi"];
-
 /// When so many errors are noted, reading stops: a hostile file could hold half a million.
 const ENOUGH: usize = 1000;
 
@@ -203,7 +193,7 @@ impl<'a> Reader<'a> {
             }
             let text = key.text().unwrap_or_default();
             let Some(field) = fields.iter().find(|field| **field == text) else {
-                self.note(unknown_key(form, key, fields));
+                self.note(unknown_key(key, fields));
                 continue;
             };
             if let Some((_, first, _)) = known.iter().find(|(known, ..)| known == field) {
@@ -219,14 +209,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn unknown_key(form: &str, key: &Node, fields: &[&str]) -> Finding {
+fn unknown_key(key: &Node, fields: &[&str]) -> Finding {
     let known = || format!("known here: {}", listed(fields));
     let Some(text) = key.text() else {
         return Finding::new(key.span, format!("expected a key, found {}", key.described())).hint(known());
     };
-    if let Some((.., hint)) = NOT_YET.iter().find(|(of, key, _)| *of == form && *key == text) {
-        return Finding::new(key.span, format!("`{text}` is not supported in this version yet")).hint(*hint);
-    }
     let finding = Finding::new(key.span, format!("unknown key `{}`", escape(text)));
     match nearest(text, fields.iter().copied()) {
         Some(near) => finding.hint(format!("did you mean `{near}`?")),
@@ -305,7 +292,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        name: &'static str,
+        _name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Wrong> {
@@ -318,10 +305,6 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
             _ => return Err(self.wrong(&format!("one of {}", listed(variants)))),
         };
         let text = tag.text().unwrap_or_default();
-        if name == "Source" && KINDS_NOT_YET.contains(&text) {
-            let wrong = Wrong::new(format!("the kind `{text}` is not supported in this version yet")).inside(tag.span);
-            return Err(wrong.hint(format!("there are {}", listed(variants))));
-        }
         let Some(variant) = variants.iter().find(|variant| **variant == text) else {
             let wrong = Wrong::expected(&format!("one of {}", listed(variants)), tag).inside(tag.span);
             return Err(match nearest(text, variants.iter().copied()) {
@@ -332,14 +315,26 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         visitor.visit_enum(Choice { at: self, variant, content })
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Wrong> {
-        // Only a form type that asks for no kind of value comes here, which is a mistake of the form.
-        Err(Wrong::new("this key cannot be read"))
+    /// Gives a list as it is; anything else is the one entry of it.
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Wrong> {
+        match &self.node.value {
+            Value::List(items) => visitor.visit_seq(Items { at: self, rest: items.iter() }),
+            _ => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    /// Gives a mapping as its entries, and any single value as the text that was typed: for keys that take both.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        match (&self.node.value, self.node.text()) {
+            (Value::Map(entries), _) => visitor.visit_map(Pairs { at: self, rest: entries.iter(), value: None }),
+            (_, Some(text)) => visitor.visit_str(text),
+            (_, None) => Err(self.wrong("a single value, or a mapping")),
+        }
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct newtype_struct tuple
-        tuple_struct identifier ignored_any
+        bool i8 i16 i32 i64 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct
+        identifier ignored_any
     }
 }
 

@@ -6,17 +6,18 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+
+use url::Url;
 
 use super::accept;
-use super::cadence;
 use super::credentials::{self, Netrc};
 use super::diagnostic::{Finding, Span};
 use super::form;
+use super::kinds::{self, Source};
 use super::manners;
 use super::model::{
-    ArchiveSpec, Bound, Embedded, Filters, Hmi, Identity, Limits, LockDetail, LockMode, LockSpec, Manifest, Quality,
-    Range, Retry, Series, SeriesId, SourceSpec, Timeouts, Verify,
+    ArchiveSpec, Bound, Condition, Fetch, Filters, Identity, Limits, LockDetail, LockMode, LockSpec, Manifest, Quality,
+    Range, Retry, Series, SeriesId, SourceSpec, Timeouts, Verify, Way,
 };
 use super::node::{Node, Value};
 use super::root::{in_the_way, tidied};
@@ -26,9 +27,6 @@ use super::units;
 use super::variable;
 use crate::digest::Digest;
 use crate::untrusted::escape;
-
-/// Three days: JSOC's definitive data follow the observation by about that.
-const SETTLE: Duration = Duration::from_hours(72);
 
 /// What the resolver needs to know besides the form.
 pub(super) struct Given<'a> {
@@ -59,12 +57,6 @@ struct Resolver<'a> {
     findings: &'a mut Vec<Finding>,
 }
 
-/// A source with the place of its address.
-struct Source {
-    spec: Arc<SourceSpec>,
-    at: Span,
-}
-
 impl Resolver<'_> {
     fn note(&mut self, finding: Finding) {
         self.findings.push(finding);
@@ -86,7 +78,7 @@ impl Resolver<'_> {
             self.required(&job.archive, "archive", root, "write for example `archive: { root: ../data/sharp }`");
         let series = self.required(&job.series, "series", root, "write for example `series: [{ name: sharp_720s }]`");
 
-        let source = job.source.given().and_then(|(at, source)| self.source(source, at));
+        let source = job.source.given().and_then(|(at, source)| kinds::read(self.given, source, at, self.findings));
         let contact = self.contact(&job.contact);
         let (archive, layout) = archive.map(|(at, archive)| self.archive(archive, at)).unwrap_or_default();
         let mut sources: Vec<(Span, Arc<SourceSpec>)> = Vec::new();
@@ -103,9 +95,11 @@ impl Resolver<'_> {
             self.unique_ids(list);
         }
         if job.contact.is_missing()
-            && let Some((at, spec)) = sources.iter().find(|(_, spec)| is_public(spec))
+            && let Some((at, host)) = sources
+                .iter()
+                .find_map(|(at, spec)| Some((at, places(spec).into_iter().find(|place| place.is_public)?.host)))
         {
-            let message = format!("`{}` is a public archive, and the job has no `contact`", host(spec));
+            let message = format!("`{host}` is a public archive, and the job has no `contact`");
             self.note(Finding::new(*at, message).hint("write `contact: you@example.org`: it is sent as `From`"));
         }
         let limits = self.limits(job.limits.value(), &sources);
@@ -129,7 +123,6 @@ impl Resolver<'_> {
                 connect: timeouts.and_then(|t| t.connect.value()).map_or(Timeouts::default().connect, |d| d.0),
                 stall: timeouts.and_then(|t| t.stall.value()).map_or(Timeouts::default().stall, |d| d.0),
             },
-            settle: job.settle.value().map_or(SETTLE, |settle| settle.0),
             verify,
             lock: LockSpec { detail: detail(job.lock.value().and_then(|lock| lock.detail.value())) },
             identity,
@@ -148,21 +141,6 @@ impl Resolver<'_> {
             self.note(finding);
         }
         Identity::FitsData
-    }
-
-    fn source(&mut self, source: &form::Source, at: Span) -> Option<Source> {
-        match source {
-            form::Source::Hmi(hmi) => {
-                let credentials = credentials::read(self.given, hmi, self.findings);
-                let (at, url) =
-                    self.required(&hmi.url, "url", at, "write `hmi: { url: \"http://localhost:8001\" }`")?;
-                Some(Source { spec: Arc::new(SourceSpec::Hmi(Hmi { url: url.0.clone(), credentials })), at })
-            }
-            form::Source::Embedded(embedded) => {
-                let seed = embedded.seed.value().map_or(Embedded::default().seed, |seed| seed.0);
-                Some(Source { spec: Arc::new(SourceSpec::Embedded(Embedded { seed })), at })
-            }
-        }
     }
 
     fn contact(&mut self, contact: &Typed<form::Text>) -> Option<String> {
@@ -247,7 +225,7 @@ impl Resolver<'_> {
     ) -> Option<Series> {
         let name =
             self.required(&series.name, "name", at, "write `name: sharp_720s`, the source's name for the series");
-        let own = series.source.given().and_then(|(at, source)| self.source(source, at));
+        let own = series.source.given().and_then(|(at, source)| kinds::read(self.given, source, at, self.findings));
         if series.source.is_missing() && defaults.job.source.is_missing() {
             let finding = Finding::new(at, "a series without a source");
             self.note(
@@ -267,15 +245,29 @@ impl Resolver<'_> {
         }
         let range = self.range(dates, source);
         let own_layout = self.layout(&series.layout);
-        let filters = self.filters(series, name.map(|(_, name)| name.0.as_str()));
+        let filters = self.filters(series);
         let name = name?.1.0.clone();
+        if let Some(source) = source {
+            kinds::refuse(&source.spec, series, &name, self.findings);
+        }
+        let spec = Arc::clone(&source?.spec);
+        let settle = defaults.job.settle.value().map_or_else(|| kinds::settle(&spec, &name), |settle| settle.0);
+        let fetch = match series.fetch.value() {
+            None => kinds::fetch(&spec),
+            Some(form::Fetch::Files) => Fetch::Files,
+            Some(form::Fetch::Keywords) => Fetch::Keywords,
+            Some(form::Fetch::Both) => Fetch::Both,
+        };
         Some(Series {
             id: SeriesId(series.id.value().map_or_else(|| name.clone(), |id| id.0.clone())),
             name,
-            source: Arc::clone(&source?.spec),
+            source: spec,
             range: range?,
             layout: own_layout.or_else(|| defaults.layout.clone()).unwrap_or_else(Template::default_of_kind),
             filters,
+            fetch,
+            keywords: self.listed(&series.keywords, |keyword| keyword.0.clone()),
+            settle,
         })
     }
 
@@ -313,20 +305,38 @@ impl Resolver<'_> {
         None
     }
 
-    fn filters(&mut self, series: &form::Series, name: Option<&str>) -> Filters {
-        if let (Some((at, asked)), Some(name)) = (series.cadence.given(), name)
-            && let Err(wrong) = cadence::check(asked.0, name)
-        {
-            self.note(wrong.at(at));
+    fn filters(&mut self, series: &form::Series) -> Filters {
+        let mut conditions = Vec::new();
+        let mut raw = None;
+        match series.conditions.given() {
+            Some((_, form::Conditions::Raw(text))) => raw = Some(text.clone()),
+            Some((at, form::Conditions::ByKeyword(list))) => {
+                if list.is_empty() {
+                    self.note(Finding::new(at, "no condition at all").hint("name a keyword, or remove the key"));
+                }
+                for (keyword, condition) in list {
+                    let (Some((at, keyword)), Some(condition)) = (keyword.given(), condition.value()) else { continue };
+                    if conditions.iter().any(|(known, _)| *known == keyword.0) {
+                        let finding = Finding::new(at, format!("the keyword `{}` stands here twice", keyword.0));
+                        self.note(finding.hint("keep one of them, or write both as one text `[? ... ?]`"));
+                    }
+                    conditions.push((keyword.0.clone(), by_keyword(condition)));
+                }
+            }
+            None => {}
         }
         Filters {
             segments: self.listed(&series.segments, |segment| segment.0.clone()),
             harpnum: self.listed(&series.harpnum, |number| number.0),
+            noaa: self.listed(&series.noaa, |number| number.0),
+            wavelength: self.listed(&series.wavelength, |number| number.0),
             quality: series.quality.given().and_then(|(at, quality)| {
                 let (_, mask) = self.required(&quality.none_of, "none_of", at, "write `none_of: 0x10000`")?;
                 Some(Quality { none_of: mask.0 })
             }),
             cadence: series.cadence.value().map(|cadence| cadence.0),
+            conditions,
+            raw,
         }
     }
 
@@ -387,10 +397,11 @@ impl Resolver<'_> {
                 Finding::new(at, "an empty agreement").hint("say with whom, and when: `agreed_with: \"name, date\"`"),
             );
         }
+        let all: Vec<Place> = sources.iter().flat_map(|(_, spec)| places(spec)).collect();
         let presets: Vec<_> =
-            sources.iter().filter(|(_, spec)| is_public(spec)).map(|(_, spec)| (host(spec), preset(spec))).collect();
+            all.iter().filter(|place| place.is_public).map(|place| (place.host.as_str(), place.preset)).collect();
         // A private host beside a public one may use the limit; the public one keeps its preset then.
-        if !form.agreed_with.is_missing() || presets.is_empty() || presets.len() < sources.len() {
+        if !form.agreed_with.is_missing() || presets.is_empty() || presets.len() < all.len() {
             return limits;
         }
         let allowed = |of: &dyn Fn(&manners::Preset) -> String| {
@@ -456,6 +467,14 @@ struct Defaults<'a> {
     layout: &'a Option<Template>,
 }
 
+fn by_keyword(condition: &form::Condition) -> Condition {
+    match condition {
+        form::Condition::Is(value) => Condition::Is(value.clone()),
+        form::Condition::Within(least, most) => Condition::Within(least.clone(), most.clone()),
+        form::Condition::NoneOf(mask) => Condition::NoneOf(*mask),
+    }
+}
+
 fn verify(checks: Option<&Vec<Typed<form::Check>>>) -> Verify {
     let Some(checks) = checks else { return Verify::default() };
     let has = |check| checks.iter().any(|given| given.value() == Some(&check));
@@ -470,23 +489,23 @@ fn detail(detail: Option<&form::Detail>) -> LockDetail {
     }
 }
 
-fn is_public(spec: &SourceSpec) -> bool {
-    match spec {
-        SourceSpec::Hmi(hmi) => manners::is_public(&hmi.url),
-        SourceSpec::Embedded(_) => false,
-    }
+/// A host of a source, as manners know it.
+struct Place {
+    host: String,
+    is_public: bool,
+    preset: manners::Preset,
 }
 
-fn preset(spec: &SourceSpec) -> manners::Preset {
-    match spec {
-        SourceSpec::Hmi(hmi) => manners::preset_of(&hmi.url, false),
-        SourceSpec::Embedded(_) => manners::EMBEDDED,
-    }
-}
-
-fn host(spec: &SourceSpec) -> String {
-    match spec {
-        SourceSpec::Hmi(hmi) => escape(hmi.url.host_str().unwrap_or_default()).into_owned(),
-        SourceSpec::Embedded(_) => "embedded".to_owned(),
-    }
+fn places(spec: &SourceSpec) -> Vec<Place> {
+    let place = |(host, url): (String, Option<Url>)| match url {
+        None => Place { host, is_public: false, preset: manners::EMBEDDED },
+        Some(url) => {
+            // The gateway reaches the source's own host; others are reached over the net.
+            let own = spec.reach().is_some_and(|reach| reach.urls.contains(&url));
+            let way = if own { spec.way() } else { Way::Direct };
+            let is_public = way == Way::Direct && manners::is_public(&url);
+            Place { host, is_public, preset: manners::preset_of(&url, way) }
+        }
+    };
+    kinds::hosts(spec).into_iter().map(place).collect()
 }

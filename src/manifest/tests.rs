@@ -44,7 +44,7 @@ fn defaults_fill_in_what_a_small_manifest_leaves_out() {
     assert_eq!(manifest.retry, Retry { attempts: 6, max_wait: Duration::from_mins(2) });
     assert_eq!(manifest.timeouts.connect, Duration::from_secs(10));
     assert_eq!(manifest.timeouts.stall, Duration::from_secs(30));
-    assert_eq!(manifest.settle, Duration::from_hours(72));
+    assert_eq!(manifest.series[0].settle, Duration::from_hours(72));
     assert_eq!(manifest.verify, Verify { fits: true, magic: true });
     assert_eq!(manifest.lock, LockSpec { detail: LockDetail::Auto });
     assert_eq!(manifest.identity, Identity::Bytes);
@@ -68,7 +68,7 @@ fn every_key_of_the_form_arrives_in_the_model() {
     assert_eq!(manifest.limits.agreed_with.as_deref(), Some("M. Example, 2026-01-08"));
     assert_eq!(manifest.retry, Retry { attempts: 3, max_wait: Duration::from_mins(1) });
     assert_eq!(manifest.timeouts.stall, Duration::from_secs(40));
-    assert_eq!(manifest.settle, Duration::from_hours(24));
+    assert_eq!(manifest.series[0].settle, Duration::from_hours(24));
     assert_eq!(manifest.verify, Verify { fits: true, magic: false });
     assert_eq!(manifest.lock, LockSpec { detail: LockDetail::Day });
     assert_eq!(manifest.identity, Identity::FitsData);
@@ -78,9 +78,9 @@ fn every_key_of_the_form_arrives_in_the_model() {
     assert!(accept.file.matches("cea/377/20151212_000000_TAI.Bt.fits"));
     let [first, second] = manifest.series.as_slice() else { panic!("two series") };
     let SourceSpec::Hmi(hmi) = &*first.source else { panic!("hmi") };
-    assert_eq!(hmi.url.as_str(), "http://localhost:8001/base/");
-    assert_eq!(hmi.credentials.headers[0].0, "x-api-key");
-    assert!(matches!(&hmi.credentials.login, Some(Login::Basic { user, .. }) if user == "jane"));
+    assert_eq!(hmi.reach.first().as_str(), "http://localhost:8001/base/");
+    assert_eq!(hmi.reach.credentials.headers[0].0, "x-api-key");
+    assert!(matches!(&hmi.reach.credentials.login, Some(Login::Basic { user, .. }) if user == "jane"));
     assert_eq!(first.range.start, Bound::At(at("2015-12-11T00:00:00")));
     assert_eq!(first.range.end, Bound::At(at("2015-12-13T16:00:00")));
     assert_eq!(second.id.0, "cea");
@@ -94,6 +94,7 @@ fn every_key_of_the_form_arrives_in_the_model() {
             harpnum: Some(vec![377, 378]),
             quality: Some(Quality { none_of: 0x10000 }),
             cadence: Some(Duration::from_hours(1)),
+            ..Filters::default()
         }
     );
     assert_eq!(manifest.warnings().len(), 0);

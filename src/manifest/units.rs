@@ -307,6 +307,75 @@ pub(super) fn remote_name(text: &str) -> Result<String, Wrong> {
     }
 }
 
+/// Checks a source's name for a series or a parameter where it may hold more: HAPI's `AC_H2_MFI@0`.
+pub(super) fn series_name(text: &str) -> Result<String, Wrong> {
+    let plain: String = text.chars().filter(|c| !matches!(c, '/' | '@' | ':' | '+')).collect();
+    if text.starts_with(['/', '@', ':', '+']) {
+        return Err(Wrong::new("a name begins with a letter, a digit or `_`").hint("such as `hmi.sharp_cea_720s`"));
+    }
+    // What is wrong with the rest is told as for any name.
+    remote_name(&plain).map(|_| text.to_owned())
+}
+
+/// Checks the name of a keyword.
+pub(super) fn keyword(text: &str) -> Result<String, Wrong> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if (1..=40).contains(&text.len()) && text.chars().all(fits) && !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return Ok(text.to_owned());
+    }
+    let wrong = Wrong::new(format!("`{}` names no keyword", escape(text)));
+    Err(wrong.hint("a keyword such as `USFLUX` has 1 to 40 letters, digits and `_`"))
+}
+
+/// Checks where `ssh` is to go: `host` or `user@host`, with `takes_list` also several with ports, as `ssh -J` takes them.
+pub(super) fn destination(text: &str, takes_list: bool) -> Result<String, Wrong> {
+    const HINT: &str =
+        "write `host` or `user@host`; a host's name that `ssh` knows from its own configuration works too";
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c) || (takes_list && ",:[]".contains(c));
+    if text.is_empty() || text.len() > 255 || !text.chars().all(is_plain) {
+        return Err(Wrong::new("no host for `ssh`").hint(HINT));
+    }
+    for hop in text.split(',') {
+        let host = hop.rsplit('@').next().unwrap_or(hop);
+        // `ssh` would take it for an option.
+        if host.is_empty() || hop.starts_with(['-', '@']) || host.starts_with('-') || hop.matches('@').count() > 1 {
+            return Err(Wrong::new("no host for `ssh`: it is missing, or begins with a dash").hint(HINT));
+        }
+    }
+    Ok(text.to_owned())
+}
+
+/// Checks a condition in JSOC's own words: one `[? ... ?]` or `[! ... !]`.
+pub(super) fn raw_where(text: &str) -> Result<String, Wrong> {
+    const HINT: &str = "write for example `\"[? QUALITY >= 0 AND LON_FWT > -70 ?]\"`";
+    let inside = |open: &str, close: &str| text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+    let Some(inside) = inside("[?", "?]").or_else(|| inside("[!", "!]")) else {
+        return Err(Wrong::new("expected conditions by keyword, or one text `[? ... ?]`").hint(HINT));
+    };
+    // Whatever ended it would let the rest ask for something else.
+    if text.len() > 1000 || inside.contains(['[', ']', '{', '}', ';']) || inside.chars().any(char::is_control) {
+        return Err(
+            Wrong::new("no single condition: longer than 1,000 bytes, or with `[`, `]`, `{`, `}` or `;`").hint(HINT)
+        );
+    }
+    Ok(text.to_owned())
+}
+
+/// Checks a host with an optional port, such as `data.example.org:8080`. The answer is in lower case.
+pub(super) fn host(text: &str) -> Result<String, Wrong> {
+    const HINT: &str = "write a host alone, such as `data.example.org` or `data.example.org:8080`";
+    let wrong = || Wrong::new(format!("`{}` is no host", escape(text))).hint(HINT);
+    let url = Url::parse(&format!("http://{text}/")).map_err(|_| wrong())?;
+    let told = match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => return Err(wrong()),
+    };
+    // Whatever the parser of URLs mended or cut off was no host.
+    let is_same = text.eq_ignore_ascii_case(&told) || text.eq_ignore_ascii_case(&format!("{told}:80"));
+    if is_same { Ok(text.to_ascii_lowercase()) } else { Err(wrong()) }
+}
+
 /// Reads the base URL of a service. The answer's path ends in `/`. A login is never repeated in the message.
 pub(super) fn base_url(text: &str) -> Result<Url, Wrong> {
     const HINT: &str = "write for example `http://localhost:8001`";

@@ -96,6 +96,15 @@ impl Client {
         &self.base
     }
 
+    /// The source's host with its port, as a report names it.
+    #[must_use]
+    pub fn host_name(&self) -> String {
+        match (self.base.host_str(), self.base.port_or_known_default()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            (host, _) => host.unwrap_or_default().to_owned(),
+        }
+    }
+
     /// Tells the host's figures that the next request is not the first try at its thing.
     pub fn note_retry(&self) {
         self.host.retried();

@@ -37,7 +37,7 @@ pub use stats::HostStats;
 
 use crate::failure::{Class, Failure};
 use crate::manifest::manners::{self, Effective};
-use crate::manifest::{Limits, Retry, Timeouts};
+use crate::manifest::{Limits, Manifest, Retry, SourceSpec, Timeouts, Way};
 use clock::{Clock, RuntimeClock};
 use group::Group;
 use host::Host;
@@ -77,8 +77,24 @@ pub struct Policy {
     pub timeouts: Timeouts,
     /// The manifest's retry: how long a host's own wait is honoured at most.
     pub retry: Retry,
-    /// True when the source is the built-in service: its own preset.
-    pub embedded: bool,
+    /// The way to the source, which decides on its preset.
+    pub way: Way,
+}
+
+impl Policy {
+    /// How a job's run talks to one of its sources.
+    #[must_use]
+    pub fn of(job: &Manifest, source: &SourceSpec, run: &str) -> Policy {
+        Policy {
+            job: job.name.clone(),
+            run: run.to_owned(),
+            contact: job.contact.clone(),
+            limits: job.limits.clone(),
+            timeouts: job.timeouts,
+            retry: job.retry,
+            way: source.way(),
+        }
+    }
 }
 
 impl Net {
@@ -99,7 +115,7 @@ impl Net {
         let origin = Origin::of(base).ok_or_else(|| {
             Failure::new(Class::SourceRefused, format!("{}: a source needs an http or https URL", shown(base)))
         })?;
-        let limits = manners::effective(base, policy.embedded, &policy.limits);
+        let limits = manners::effective(base, policy.way, &policy.limits);
         let identity = identity::headers(&policy.job, &policy.run, policy.contact.as_deref())?;
         let settings = Settings {
             connect: policy.timeouts.connect,

@@ -4,7 +4,7 @@
 //! clock or write.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
@@ -46,6 +46,8 @@ struct Open {
     ends: HashMap<String, FileEnd>,
     /// Keys with a body in quarantine.
     quarantined: BTreeSet<String>,
+    /// Files by the host that served them.
+    served: BTreeMap<Arc<str>, u64>,
 }
 
 /// What is left undone at the end of a run: all that an exit code depends on.
@@ -144,6 +146,9 @@ impl Facts {
                     self.totals.count(&before, u64::saturating_sub);
                 }
                 self.totals.count(end, u64::saturating_add);
+                if let FileEnd::Fetched { from: Some(host), .. } = end {
+                    *self.open(day).served.entry(Arc::clone(host)).or_default() += 1;
+                }
                 if let FileEnd::Failed(failure) = end {
                     self.missing(day, Some(key), path.as_deref(), failure);
                 }
@@ -186,7 +191,7 @@ impl Facts {
     }
 
     fn day(&mut self, done: &DayDone) {
-        self.open.remove(&done.day);
+        let Open { served, .. } = self.open.remove(&done.day).unwrap_or_default();
         let days = &mut self.totals.days;
         *match done.state {
             DayState::Sealed => &mut days.sealed,
@@ -210,6 +215,7 @@ impl Facts {
             outside_day: done.outside_day,
             duplicates: done.duplicates,
             error: done.error.as_ref().map(|failure| failure.message.clone()),
+            served: served.into_iter().map(|(host, files)| (host.to_string(), files)).collect(),
         };
         self.days.insert(done.day.clone(), day);
     }
@@ -240,7 +246,7 @@ impl Totals {
         let Totals { files, bytes, .. } = self;
         let step = |sum: &mut u64, by| *sum = add(*sum, by);
         match end {
-            FileEnd::Fetched { bytes: length, resumed_bytes, restarted, replaced, restamped } => {
+            FileEnd::Fetched { bytes: length, resumed_bytes, restarted, replaced, restamped, from: _ } => {
                 step(&mut files.fetched, 1);
                 step(&mut files.resumed, u64::from(*resumed_bytes > 0));
                 step(&mut files.restarted, u64::from(*restarted));
@@ -377,7 +383,14 @@ mod tests {
             file(
                 "2015-12-11",
                 "d",
-                FileEnd::Fetched { bytes: 500, resumed_bytes: 100, restarted: false, replaced: true, restamped: false },
+                FileEnd::Fetched {
+                    bytes: 500,
+                    resumed_bytes: 100,
+                    restarted: false,
+                    replaced: true,
+                    restamped: false,
+                    from: None,
+                },
             ),
             file("2015-12-11", "e", FileEnd::Absent),
             done("2015-12-11", DayState::Sealed, None),
@@ -388,7 +401,14 @@ mod tests {
             file(
                 "2015-12-12",
                 "f",
-                FileEnd::Fetched { bytes: 70, resumed_bytes: 0, restarted: true, replaced: false, restamped: false },
+                FileEnd::Fetched {
+                    bytes: 70,
+                    resumed_bytes: 0,
+                    restarted: true,
+                    replaced: false,
+                    restamped: false,
+                    from: None,
+                },
             ),
             done("2015-12-12", DayState::Failed, None),
             done("2015-12-13", DayState::Provisional, None),
@@ -412,8 +432,14 @@ mod tests {
     #[test]
     fn a_file_that_ends_twice_is_counted_by_its_last_end() {
         let collector = collector();
-        let fetched =
-            FileEnd::Fetched { bytes: 70, resumed_bytes: 9, restarted: true, replaced: true, restamped: false };
+        let fetched = FileEnd::Fetched {
+            bytes: 70,
+            resumed_bytes: 9,
+            restarted: true,
+            replaced: true,
+            restamped: false,
+            from: None,
+        };
         let failed = FileEnd::Failed(Box::new(failure::Failure::new(Class::Collision, "both want it")));
         collector.on(Event::DayListed { day: day("2015-12-11"), files: 2, have: 0, bytes: None });
         for (key, end) in [("a", fetched), ("b", failed.clone()), ("a", failed)] {

@@ -256,6 +256,9 @@ pub struct Day {
     pub duplicates: u64,
     /// Why the day failed or is held, when the reason is the day's and not a file's; else null.
     pub error: Option<String>,
+    /// Files that this run fetched for the day, by the host that served them.
+    #[serde(default)]
+    pub served: BTreeMap<String, u64>,
 }
 
 /// One thing that is missing.

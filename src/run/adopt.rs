@@ -25,7 +25,7 @@ impl Work {
         let series = self.names();
         let checks = (self.run.manifest.verify, self.run.manifest.identity);
         let (day, wanted, at) = (Arc::clone(&self.day), file.clone(), path.to_string());
-        let shelf = Arc::clone(&held);
+        let folder = Arc::clone(&held);
         let take = move || -> Result<Option<(String, Fetched, Taking)>, Failure> {
             match held.find(&wanted, &series, &at) {
                 Err(error) => Err(Failure::new(Class::Storage, format!("cannot compare files of the folder: {error}"))),
@@ -47,8 +47,8 @@ impl Work {
             Ok(Some((found, fetched, how))) => {
                 let line = self.line(file, &path, &fetched);
                 if self.expected.allows(&line) {
-                    shelf.note_taken(how);
-                    return self.publish(file, fetched, false).await;
+                    folder.note_taken(how);
+                    return self.publish(file, fetched, false, None).await;
                 }
                 // No body of a server, and no evidence: it stays where it is.
                 let let_go = self.day.part(&file.key).and_then(|part| part.discard());

@@ -79,10 +79,8 @@ pub(super) fn note(
         times: before.map_or(1, |before| before.times.saturating_add(1)),
     };
     // An update or a repair asks whenever it is called; a plain run may take the day for done as it was.
-    let again = match run.retry_failed {
-        true => "the same command asks for it again".to_owned(),
-        false => put_off_until(due(&spoilt)),
-    };
+    let again = put_off_until(due(&spoilt));
+    let again = if run.retry_failed { "the same command asks for it again" } else { &again };
     let message = format!("{}; {again}", failure.message);
     work.note_spoilt(spoilt)?;
     Ok(Failure { message, ..failure })

@@ -4,23 +4,25 @@ use std::collections::{BTreeSet, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 
 use super::accept::Accepted;
 use super::asked_again;
 use super::claims::{Claims, collision};
-use super::event::{DayDone, DayId, DayState, Event, FileEnd};
+use super::event::{DayDone, DayState, Event, FileEnd};
+use super::file::line_of;
 use super::flight::{Failures, Flight, Missing, died};
+use super::listing::{is_final, list, lost_its_files, seen_empty_before, vanished};
 use super::locked::{Expected, Settled};
 use super::{Opened, Run, Todo};
 use crate::archive::{
     self, Archive, DayRecord, DayWork, FileLine, Lasting, Prior, SealAs, Standing, State, Values, render,
 };
+use crate::digest::Digest;
 use crate::failure::{Class, Failure};
-use crate::fetch::condition;
-use crate::net::Waits;
-use crate::source::{Listed, RemoteFile};
+use crate::fetch::{self, condition};
+use crate::manifest::Template;
+use crate::source::{Body, Listed, RemoteFile};
 use crate::untrusted::escape;
 
 /// How work at a day ended.
@@ -85,12 +87,12 @@ async fn try_work(
     (done.files, done.bytes) = day_work.in_place();
     let expected = Arc::new(Expected::of(run.locked.as_ref(), todo)?);
     let listed_at = (run.now)();
-    let frozen = expected.listing(opened.client.base(), opened.series.source.scale())?;
+    let frozen = expected.listing(opened.source.current().client().base(), &opened.series.source)?;
     let is_frozen = frozen.is_some();
     let (mut listed, is_final) = match frozen {
         Some(frozen) => frozen,
-        None => match list(run, opened, todo, &done.day).await? {
-            Some(listed) => (listed, is_final(run, opened, todo, listed_at)),
+        None => match list(run, opened, todo, &day_work, &done.day).await? {
+            Some(listed) => (listed, is_final(opened, todo, listed_at)),
             None => return Ok(Went::Stopped),
         },
     };
@@ -119,6 +121,7 @@ async fn try_work(
     let keys: HashSet<String> = listed.files.iter().map(|f| f.key.clone()).collect();
     let Settled { absent: mut settled, failed: refused } = expected.settle(&mut listed, &todo.series.0);
     let total = (listed.files.len() + settled.len() + refused.len()) as u64;
+    settled.extend(without_file(opened, todo, &expected, &mut listed)?);
     let claims = Arc::new(Mutex::new(Claims::default()));
     let (mut missing, have, mut failed) = sort(opened, &day_work, listed, &claims, (todo, &expected))?;
     failed.extend(refused.into_iter().map(|(key, path, failure)| (key, (path, failure))));
@@ -183,6 +186,26 @@ async fn try_work(
     Ok(Went::Through)
 }
 
+/// Takes the records out of a listing that the source has no file of: each gets its line.
+fn without_file(
+    opened: &Opened,
+    todo: &Todo,
+    expected: &Expected,
+    listed: &mut Listed,
+) -> Result<Vec<FileLine>, Failure> {
+    let scale = opened.series.source.scale();
+    let mut lines = Vec::new();
+    for file in listed.files.extract_if(.., |file| file.body == Body::None) {
+        let gone = Failure::new(Class::NotFound, "the source has no file of this record any more");
+        if let Some(failure) = expected.misses(&file.key, &gone) {
+            return Err(failure);
+        }
+        let path = path_of(opened, todo, &file, &fetch::name_of(&file, None))?;
+        lines.push(FileLine { absent: Some("no-file".to_owned()), ..line_of(&todo.series, scale, &file, &path) });
+    }
+    Ok(lines)
+}
+
 /// Tells before anything is fetched that the sizes listed are more than the disk has room for.
 fn warn_of_room(run: &Run, todo: &Todo, missing: &[Missing]) {
     let due: u64 = missing.iter().filter_map(|m| m.file.bytes).fold(0, u64::saturating_add);
@@ -216,81 +239,6 @@ fn tell_record(done: &mut DayDone, record: &DayRecord) {
     done.digest = record.header.digest.strip_prefix("sha256:").and_then(|d| d.parse().ok());
 }
 
-/// True when the day's end lies far enough back for its listing to be final.
-fn is_final(run: &Run, opened: &Opened, todo: &Todo, listed_at: DateTime<Utc>) -> bool {
-    let end = (todo.day.window.end - opened.series.source.scale().ahead_of_utc()).and_utc();
-    let settle = chrono::TimeDelta::from_std(run.manifest.settle).unwrap_or(chrono::TimeDelta::MAX);
-    listed_at.signed_duration_since(end) >= settle
-}
-
-/// An empty day seals only when a second look, long enough after the first, finds it empty too.
-fn seen_empty_before(run: &Run, work: &DayWork, now: DateTime<Utc>) -> Result<bool, Failure> {
-    let second_look = chrono::TimeDelta::from_std(run.second_look).unwrap_or(chrono::TimeDelta::MAX);
-    match work.empty_at() {
-        Some(at) if now.signed_duration_since(at) >= second_look => Ok(true),
-        Some(at) if at <= now => Ok(false),
-        // None yet, or one by a clock that went wrong: waiting for that hour could take for ever.
-        _ => {
-            work.note_empty(now)?;
-            Ok(false)
-        }
-    }
-}
-
-/// True when files of the day that are still asked for are missing from an empty listing.
-fn lost_its_files(opened: &Opened, todo: &Todo, work: &DayWork) -> bool {
-    let scale = opened.series.source.scale();
-    work.had_files_at(|time| scale.read(time).is_none_or(|time| todo.day.window.contains(time)))
-}
-
-/// What becomes of a day whose files a listing does not know any more: nothing.
-fn vanished(run: &Run, todo: &Todo, work: &DayWork, is_locked: bool) -> Failure {
-    let forget = if work.has_record() {
-        let record = Archive::record_path(run.archive.root(), &todo.series, todo.day.date);
-        format!("remove `{}`", escape(&record.to_string_lossy()))
-    } else {
-        "run `sunhaul clean`".to_owned()
-    };
-    // The lock would not let another run seal it as empty.
-    let again = if is_locked { "let `sunhaul update` do the day" } else { "give the same command again" };
-    Failure::new(
-        Class::Vanished,
-        format!(
-            "the service lists nothing for this day, but the archive has files of it, which stay as they are; if that is \
-             right, {forget} and {again}: the day is then sealed as empty, and its files are nobody's"
-        ),
-    )
-}
-
-/// Lists the day, trying again as the manifest allows. `None` when the run was stopped before there was a listing.
-async fn list(run: &Run, opened: &Opened, todo: &Todo, day: &DayId) -> Result<Option<Listed>, Failure> {
-    let mut waits = Waits::new(run.manifest.retry);
-    let mut attempts = 0;
-    loop {
-        attempts += 1;
-        let listing = opened.source.list(&opened.series, &todo.day);
-        let result = tokio::select! {
-            result = listing => result,
-            () = run.halt.cancelled() => return Ok(None),
-        };
-        let failure = match result {
-            Ok(listed) => return Ok(Some(listed)),
-            Err(failure) => Failure { attempts, ..failure },
-        };
-        let Some(wait) = waits.after(&failure) else { return Err(failure) };
-        run.tell(Event::Retrying {
-            day: day.clone(),
-            key: None,
-            failure: failure.clone(),
-            wait_seconds: wait.as_secs_f64(),
-        });
-        tokio::select! {
-            () = tokio::time::sleep(wait) => opened.client.note_retry(),
-            () = run.halt.cancelled() => return Ok(None),
-        }
-    }
-}
-
 /// Sorts a listing into what is there, what is to be fetched, and what can have no path.
 fn sort(
     opened: &Opened,
@@ -308,7 +256,9 @@ fn sort(
     for file in listed.files {
         let pinned = expected.path(&file.key);
         let is_due = |path: &str| pinned.as_ref().is_none_or(|pinned| pinned.as_str() == path);
-        let there = work.have(&file.key).filter(|line| expected.allows(line) && is_due(&line.path));
+        let made = file.made().map(|bytes| Digest::of(bytes));
+        let is_made = |line: &FileLine| made.is_none() || line.sha256 == made;
+        let there = work.have(&file.key).filter(|line| expected.allows(line) && is_due(&line.path) && is_made(line));
         let is_pinned = pinned.is_some();
         let path = match &there {
             Some(line) => Ok(archive::RelativePath::from_record(&line.path)),
@@ -327,6 +277,7 @@ fn sort(
                 && path.as_ref().is_some_and(|path| prior.line.path == path.as_str())
                 && file.bytes.is_none_or(|bytes| Some(bytes) == prior.line.bytes)
                 && expected.allows(&prior.line)
+                && is_made(&prior.line)
                 && work.is_there(&prior.line)
         });
         let is_sure = |prior: &&Prior| {
@@ -409,7 +360,11 @@ pub(super) fn path_of(
         segment: file.segment.as_deref(),
         wavelength: file.wavelength,
     };
-    render(&opened.series.layout, &values)
+    match render(&opened.series.layout, &values) {
+        // What is of all records of a day has no value of any one of them.
+        Err(failure) if file.made().is_some() => render(&Template::default_of_kind(), &values).map_err(|_| failure),
+        path => path,
+    }
 }
 
 struct SealedBy {

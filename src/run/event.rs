@@ -1,5 +1,7 @@
 //! What happens in a run, told as it happens. Reports, progress bars and logs are all folded from these.
 
+use std::sync::Arc;
+
 use chrono::NaiveDate;
 
 use crate::digest::Digest;
@@ -115,6 +117,8 @@ pub enum FileEnd {
         replaced: bool,
         /// Its bytes are not the lock's, but its data are.
         restamped: bool,
+        /// The host that served it, with its port; none for one that was made of a listing's answers.
+        from: Option<Arc<str>>,
     },
     /// The path held these very bytes already.
     Kept {

@@ -10,10 +10,12 @@ use super::event::{DayId, Event, FileEnd};
 use super::locked::Expected;
 use super::{Run, Todo};
 use crate::archive::{DayWork, FileLine, Published, RelativePath, Staged};
+use crate::day::Scale;
 use crate::failure::{Class, Failure};
 use crate::fetch::{self, Ask, Fetched, Got};
+use crate::manifest::SeriesId;
 use crate::net::Waits;
-use crate::source::RemoteFile;
+use crate::source::{RemoteFile, Replica};
 use crate::untrusted::escape;
 
 /// What the work at one file needs.
@@ -59,22 +61,31 @@ pub(super) enum Ended {
 impl Work {
     /// Fetches and publishes the file, telling how it went.
     pub(super) async fn fetch(mut self, file: RemoteFile) -> Ended {
-        if let Some(shelf) = self.run.shelf.clone() {
+        // What the listing's answers made is on no shelf.
+        if let Some(shelf) = self.run.shelf.clone().filter(|_| file.made().is_none()) {
             return self.take_from(shelf, &file).await;
         }
+        let run = Arc::clone(&self.run);
+        let Some(opened) = run.series.get(&self.id.series) else {
+            let failure = Failure::new(Class::SourceRefused, "its series is not open");
+            return Ended::Failed { path: None, failure, with: None };
+        };
         let mut waits = Waits::new(self.run.manifest.retry);
         let mut attempts = 0;
         let mut restarted = false;
         let mut path = self.path.as_ref().map(ToString::to_string);
         loop {
             attempts += 1;
+            let replica = opened.source.current();
             let attempt = tokio::select! {
-                attempt = self.attempt(&file, &mut restarted, &mut path) => attempt,
+                attempt = self.attempt(replica, &file, &mut restarted, &mut path) => attempt,
                 // It may be dropped at any point; publishing may not.
                 () = self.run.halt.cancelled() => return Ended::Stopped,
             };
             let failure = match attempt {
-                Ok(Got::File(fetched)) => return self.publish(&file, *fetched, restarted).await,
+                Ok(Got::File(fetched)) => {
+                    return self.publish(&file, *fetched, restarted, server(replica, &file)).await;
+                }
                 Ok(Got::Unchanged) => match self.keep() {
                     Some(ended) => return ended,
                     // Gone meanwhile: it is fetched after all.
@@ -94,9 +105,11 @@ impl Work {
                     () = tokio::time::sleep(wait) => {}
                     () = self.run.halt.cancelled() => return Ended::Stopped,
                 }
-                if let Some(opened) = self.run.series.get(&self.id.series) {
-                    opened.client.note_retry();
-                }
+                replica.client().note_retry();
+                continue;
+            }
+            if opened.source.leave(replica, &failure) {
+                (waits, attempts) = (Waits::new(self.run.manifest.retry), 0);
                 continue;
             }
             if let Some(ended) = self.excused(&file, path.as_deref(), &failure) {
@@ -161,6 +174,7 @@ impl Work {
     /// One attempt. `path` becomes the file's, where this attempt's answer tells it.
     async fn attempt(
         &self,
+        replica: &Replica,
         file: &RemoteFile,
         restarted: &mut bool,
         path: &mut Option<String>,
@@ -168,10 +182,11 @@ impl Work {
         let Some(opened) = self.run.series.get(&self.id.series) else {
             return Err(Failure::new(Class::SourceRefused, "its series is not open"));
         };
+        let file = &*opened.source.on(replica, file);
         let part = self.day.part(&file.key)?;
         let received = |bytes| self.run.tell(Event::Received { day: self.id.clone(), bytes });
         let ask = Ask {
-            client: &opened.client,
+            client: replica.client(),
             file,
             part: &part,
             kept: self.kept.as_deref(),
@@ -185,7 +200,7 @@ impl Work {
                 return Ok(got);
             }
             // A body that failed its checks may begin with what its server was sent.
-            Err(failed) => fetch::Failed { failure: opened.client.veiled(failed.failure), ..failed },
+            Err(failed) => fetch::Failed { failure: replica.client().veiled(failed.failure), ..failed },
         };
         *restarted |= failed.restarted;
         if let (None, Some(name)) = (&file.name, &failed.name) {
@@ -206,7 +221,13 @@ impl Work {
         Ok(())
     }
 
-    pub(super) async fn publish(self, file: &RemoteFile, fetched: Fetched, restarted: bool) -> Ended {
+    pub(super) async fn publish(
+        self,
+        file: &RemoteFile,
+        fetched: Fetched,
+        restarted: bool,
+        from: Option<Arc<str>>,
+    ) -> Ended {
         let given_up = |path: Option<String>, failure: Failure| Ended::Failed { path, failure, with: None };
         // What an earlier look told is only a guess where the answer names the file.
         let told = self.path.clone().filter(|_| file.name.is_some() || self.run.shelf.is_some());
@@ -242,7 +263,8 @@ impl Work {
             Ok(Published::Kept) => FileEnd::Kept { bytes },
             Ok(_) if self.run.shelf.is_some() => FileEnd::Adopted { bytes },
             Ok(how) => {
-                FileEnd::Fetched { bytes, resumed_bytes, restarted, replaced: how == Published::Replaced, restamped }
+                let replaced = how == Published::Replaced;
+                FileEnd::Fetched { bytes, resumed_bytes, restarted, replaced, restamped, from }
             }
             Err(failure) => return given_up(Some(path.to_string()), failure),
         };
@@ -285,24 +307,34 @@ impl Work {
 
     /// What a record says of a file whatever became of it.
     pub(super) fn bare_line(&self, file: &RemoteFile, path: &RelativePath) -> FileLine {
-        let scale = self.run.series.get(&self.id.series).map_or(crate::day::Scale::Utc, |o| o.series.source.scale());
-        FileLine {
-            series: self.id.series.0.clone(),
-            path: path.to_string(),
-            bytes: None,
-            sha256: None,
-            time: scale.label(file.time),
-            key: file.key.clone(),
-            url: file.path.clone(),
-            recnum: file.recnum,
-            harpnum: file.harpnum,
-            segment: file.segment.clone(),
-            checked: None,
-            absent: None,
-            reason: None,
-            data: None,
-            etag: None,
-            last_modified: None,
-        }
+        let scale = self.run.series.get(&self.id.series).map_or(Scale::Utc, |o| o.series.source.scale());
+        line_of(&self.id.series, scale, file, path)
+    }
+}
+
+/// Who served a file; none for one that was made of a listing.
+fn server(replica: &Replica, file: &RemoteFile) -> Option<Arc<str>> {
+    file.made().is_none().then(|| Arc::clone(replica.name()))
+}
+
+/// What a record says of a file whatever became of it.
+pub(super) fn line_of(series: &SeriesId, scale: Scale, file: &RemoteFile, path: &RelativePath) -> FileLine {
+    FileLine {
+        series: series.0.clone(),
+        path: path.to_string(),
+        bytes: None,
+        sha256: None,
+        time: scale.label(file.time),
+        key: file.key.clone(),
+        url: file.path.clone(),
+        recnum: file.recnum,
+        harpnum: file.harpnum,
+        segment: file.segment.clone(),
+        checked: None,
+        absent: None,
+        reason: None,
+        data: None,
+        etag: None,
+        last_modified: None,
     }
 }

@@ -15,7 +15,7 @@ use super::claims::Claims;
 use super::event::DayId;
 use super::file::{self, Work};
 use super::locked::Expected;
-use super::{Run, Todo};
+use super::{Opened, Run, Todo};
 use crate::archive::{DayWork, FileLine, RelativePath};
 use crate::failure::{Class, Failure};
 use crate::source::RemoteFile;
@@ -52,7 +52,7 @@ impl Flight<'_> {
         missing: Vec<Missing>,
         failed: &mut Failures,
     ) -> (Vec<FileLine>, u64) {
-        let width = run.series.get(&todo.series).map_or(1, |o| o.client.concurrency()).max(1);
+        let width = run.series.get(&todo.series).map_or(1, Opened::width);
         let (mut absent, mut left) = (Vec::new(), 0);
         let mut waiting = missing.into_iter();
         let mut flying: JoinSet<(String, file::Ended)> = JoinSet::new();

@@ -9,11 +9,10 @@ use url::Url;
 
 use super::Todo;
 use crate::archive::{FileLine, RelativePath, State};
-use crate::day::Scale;
 use crate::failure::{Class, Failure};
 use crate::lock::{Held, LockedFile};
-use crate::manifest::Identity;
-use crate::source::{Listed, RemoteFile};
+use crate::manifest::{Identity, SourceSpec};
+use crate::source::{Body, Listed, MADE, RemoteFile};
 use crate::untrusted::escape;
 
 /// How firmly a run is held to a lock.
@@ -92,11 +91,14 @@ impl Expected {
         Ok(Expected { files, is_whole: is_whole && is_known, digest, identity, is_frozen, is_final })
     }
 
-    /// The listing that the lock stands for, where nobody is asked; and whether the day is final.
-    pub(super) fn listing(&self, base: &Url, scale: Scale) -> Result<Option<(Listed, bool)>, Failure> {
-        if !self.is_frozen {
+    /// The listing that the lock stands for, where nobody is asked; and whether the day is final. None where the lock has
+    /// no address of a file that could be asked for: then the source is, and the lock holds all the same.
+    pub(super) fn listing(&self, base: &Url, source: &SourceSpec) -> Result<Option<(Listed, bool)>, Failure> {
+        let has_made = || self.files.keys().any(|key| key.starts_with(MADE));
+        if !self.is_frozen || !source.has_lasting_addresses() || has_made() {
             return Ok(None);
         }
+        let scale = source.scale();
         let mut files = Vec::with_capacity(self.files.len());
         for file in self.files.values() {
             let wrong = |what: &str| {
@@ -116,6 +118,7 @@ impl Expected {
                 segment: file.segment.clone(),
                 wavelength: None,
                 bytes: None,
+                body: Body::Remote,
             });
         }
         files.sort_unstable_by(|a, b| a.key.cmp(&b.key));

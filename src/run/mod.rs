@@ -10,6 +10,7 @@ mod day;
 pub mod event;
 mod file;
 mod flight;
+mod listing;
 mod locked;
 mod scheduler;
 mod shelf;
@@ -28,8 +29,8 @@ use crate::day::Day;
 use crate::digest::Digest;
 use crate::failure::{Class, Failure, Remedy};
 use crate::manifest::{Manifest, Series, SeriesId};
-use crate::net::{Client, Net, Policy};
-use crate::source::{self, Source};
+use crate::net::Net;
+use crate::source::Replicas;
 use crate::untrusted::escape;
 use event::{DayId, DayState, Event, Observer};
 pub use locked::{Grip, Locked};
@@ -73,8 +74,8 @@ pub struct Order {
     pub locked: Option<Locked>,
     /// The network.
     pub net: Net,
-    /// Where the source of each series listens.
-    pub bases: BTreeMap<SeriesId, Url>,
+    /// Where the source of each series listens: its replicas.
+    pub bases: BTreeMap<SeriesId, Vec<Url>>,
     /// The run's id.
     pub run: String,
     /// Who is told.
@@ -122,8 +123,14 @@ impl Outcome {
 /// One series, opened.
 struct Opened {
     series: Series,
-    client: Client,
-    source: Box<dyn Source>,
+    source: Replicas,
+}
+
+impl Opened {
+    /// How many requests may be under way at once.
+    fn width(&self) -> usize {
+        self.source.current().client().concurrency().max(1)
+    }
 }
 
 /// What all tasks of a run share.
@@ -159,23 +166,13 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
     let mut series = BTreeMap::new();
     let mut widest = 1;
     for one in &manifest.series {
-        let Some(base) = bases.get(&one.id) else { continue };
+        let Some(bases) = bases.get(&one.id) else { continue };
         if !keeps_days_apart(&one.layout) {
             archive.share_ground()?;
         }
-        let policy = Policy {
-            job: manifest.name.clone(),
-            run: run.clone(),
-            contact: manifest.contact.clone(),
-            limits: manifest.limits.clone(),
-            timeouts: manifest.timeouts,
-            retry: manifest.retry,
-            embedded: one.source.kind() == "embedded",
-        };
-        let client = net.client(base, policy)?.with_credentials(one.source.credentials())?;
-        widest = widest.max(client.concurrency());
-        let source = source::open(&one.source, base, client.clone());
-        series.insert(one.id.clone(), Opened { series: one.clone(), client, source });
+        let opened = Opened { series: one.clone(), source: Replicas::open(&net, &manifest, one, bases, &run)? };
+        widest = widest.max(opened.width());
+        series.insert(one.id.clone(), opened);
     }
     let halt = stop.child_token();
     let observer_of_all = Arc::clone(&observer);

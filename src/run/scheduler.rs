@@ -84,7 +84,7 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
 
 /// Days of one origin stop together when its host is given up.
 fn host(run: &Run, todo: &Todo) -> String {
-    let origin = run.series.get(&todo.series).map(|s| s.client.base().origin());
+    let origin = run.series.get(&todo.series).map(|s| s.source.current().client().base().origin());
     origin.as_ref().map(Origin::ascii_serialization).unwrap_or_default()
 }
 

@@ -1,9 +1,14 @@
 //! Where files are: the trait, and one file per kind of source. Sources list, and never download.
 
 pub mod hmi;
+mod keywords;
+mod replicas;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
 
 use chrono::NaiveDateTime;
 use url::Url;
@@ -12,6 +17,10 @@ use crate::day::Day;
 use crate::failure::Failure;
 use crate::manifest::{Series, SourceSpec};
 use crate::net::Client;
+pub use replicas::{Replica, Replicas};
+
+/// What the keys of files begin with that a source made of its answers, such as a table of keywords. No other key does.
+pub const MADE: &str = "made:";
 
 /// A service that lists the files of a series for a day.
 ///
@@ -22,8 +31,20 @@ use crate::net::Client;
 ///   `source-refused`.
 /// - One call is one attempt: an error says by its class whether another may help.
 pub trait Source: Send + Sync {
-    /// The files of one day.
-    fn list<'a>(&'a self, series: &'a Series, day: &'a Day) -> Listing<'a>;
+    /// The files of one day. Without a `memory` it is only looked at: nothing is ordered for it.
+    fn list<'a>(&'a self, series: &'a Series, day: &'a Day, memory: Option<&'a Arc<dyn Memory>>) -> Listing<'a>;
+}
+
+/// What a source keeps of a day between two runs: one short text, such as the number of an order.
+pub trait Memory: Send + Sync {
+    /// What was kept last, for the same question to the same source.
+    fn recall(&self) -> Option<String>;
+
+    /// Keeps a text in place of the last one, durably before it returns; an empty one forgets it.
+    ///
+    /// # Errors
+    /// `storage`.
+    fn keep(&self, text: &str) -> Result<(), Failure>;
 }
 
 /// A listing on its way.
@@ -69,6 +90,31 @@ pub struct RemoteFile {
     pub wavelength: Option<i64>,
     /// Its size in bytes, when the listing gives one.
     pub bytes: Option<u64>,
+    /// What is fetched for it.
+    pub body: Body,
+}
+
+/// What is fetched for a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Body {
+    /// What its URL answers.
+    #[default]
+    Remote,
+    /// Nothing: these bytes were made of the listing's answers. Its key begins with [`MADE`], and its URL is what was asked.
+    Made(Bytes),
+    /// Nothing: the source has the record, and says that there is no file of it.
+    None,
+}
+
+impl RemoteFile {
+    /// The bytes of a file that the source made itself.
+    #[must_use]
+    pub fn made(&self) -> Option<&Bytes> {
+        match &self.body {
+            Body::Made(bytes) => Some(bytes),
+            Body::Remote | Body::None => None,
+        }
+    }
 }
 
 /// Opens the source of a kind: the one place that knows them all. `base` is where the service listens, which for the
@@ -78,5 +124,20 @@ pub fn open(spec: &SourceSpec, base: &Url, client: Client) -> Box<dyn Source> {
     match spec {
         // The built-in service speaks as the HMI service does; only where it listens is another matter.
         SourceSpec::Hmi(_) | SourceSpec::Embedded(_) => Box::new(hmi::Hmi::new(base.clone(), client)),
+        SourceSpec::Jsoc(_) => Box::new(NotYet("jsoc")),
+        SourceSpec::Medoc(_) => Box::new(NotYet("medoc")),
+        SourceSpec::Index(_) => Box::new(NotYet("index")),
+        SourceSpec::Template(_) => Box::new(NotYet("template")),
+        SourceSpec::Hapi(_) => Box::new(NotYet("hapi")),
+    }
+}
+
+/// A kind that a manifest can name before this version lists it.
+struct NotYet(&'static str);
+
+impl Source for NotYet {
+    fn list<'a>(&'a self, _: &'a Series, _: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
+        let why = format!("the kind `{}` is not supported in this version yet", self.0);
+        Box::pin(async move { Err(Failure::new(crate::failure::Class::SourceRefused, why)) })
     }
 }

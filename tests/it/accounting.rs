@@ -377,7 +377,7 @@ fn a_bug_ends_one_day_or_file_and_is_counted() {
         archive: Arc::new(Archive::open(&job.archive.root, job.archive.lock).expect("an archive")),
         locked: None,
         net: Net::new(),
-        bases: job.series.iter().map(|series| (series.id.clone(), url.clone())).collect::<BTreeMap<_, _>>(),
+        bases: job.series.iter().map(|series| (series.id.clone(), vec![url.clone()])).collect::<BTreeMap<_, _>>(),
         run,
         observer: observer.clone(),
         stop: CancellationToken::new(),

@@ -31,6 +31,7 @@ mod second_look; // days whose listing is empty, and young ones
 mod secrets; // credentials: where they go, and where they are never seen
 mod serving; // what `sunhaul serve` tells of a folder's files, and what it does not start with
 mod shown; // what a server says, and how little it does to whoever reads it
+mod sources; // one contract for every kind of source, and what each has of its own
 mod terminal; // bars: right at any width, and gone at the end
 mod torture; // each step that touches files or sockets fails once
 mod tutorial; // the old service's client against `sunhaul serve`

@@ -24,6 +24,8 @@ pub(in crate::archive) struct Told {
     pub(in crate::archive) empty_at: Option<DateTime<Utc>>,
     /// Files that came wrong when they were last asked for as they are now, by key.
     pub(in crate::archive) spoilt: BTreeMap<String, Spoilt>,
+    /// What the source kept, for the same spec.
+    pub(in crate::archive) remembered: Option<String>,
     /// The machine went down, or lines are lost: writes of that time may be lost too.
     pub(in crate::archive) crashed: bool,
     /// How many bytes of the journal can be read, and the checks of their lines.
@@ -119,6 +121,7 @@ pub(super) fn tell(text: &[u8], (spec, own): (Digest, &str), boot_id: &str, path
                 };
                 if !is_same {
                     told.empty_at = None;
+                    told.remembered = None;
                 }
             }
             Entry::File(_) | Entry::Kept(_) if stranger.is_some() => {
@@ -166,6 +169,7 @@ pub(super) fn tell(text: &[u8], (spec, own): (Digest, &str), boot_id: &str, path
             Entry::Unsynced {} => fold.distrust(),
             Entry::Empty { at } => told.empty_at = is_same.then_some(at),
             Entry::Listed {} => told.empty_at = None,
+            Entry::Remembered { text } => told.remembered = Some(text).filter(|text| is_same && !text.is_empty()),
         }
         told.whole += raw.len();
     }

@@ -229,8 +229,8 @@ fn unread(catalogued: &Catalogued) -> Told {
 }
 
 fn is_loopback(source: &SourceSpec) -> bool {
-    let SourceSpec::Hmi(hmi) = source else { return false };
-    match hmi.url.host() {
+    let Some(reach) = source.reach() else { return false };
+    match reach.first().host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),

@@ -14,17 +14,17 @@ use url::Url;
 use crate::archive::Archive;
 use crate::cli::asking;
 use crate::cli::clock::{now, run_id};
-use crate::cli::sources::{Sources, policy};
+use crate::cli::sources::Sources;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Exit, Result, Shell};
 use crate::failure::Class;
 use crate::manifest::manners::{self, Effective};
-use crate::manifest::{Bandwidth, Manifest, Rate, SeriesId, SourceSpec};
+use crate::manifest::{Bandwidth, Manifest, Rate, SeriesId, SourceSpec, Way};
 use crate::net::Net;
 use crate::plan::{Plan, PlannedDay};
 use crate::report::human;
 use crate::report::terminal::Verbosity;
-use crate::source::{self, Listed};
+use crate::source::{Body, Listed, Replicas};
 use crate::untrusted::escape;
 
 /// What the days to do hold.
@@ -85,20 +85,18 @@ pub(super) async fn ask(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Li
         Listing { days: Vec::new(), hosts: Vec::new(), free_bytes: free(&job.archive.root)?, failed: BTreeSet::new() };
     let mut efforts: BTreeMap<String, (u64, Option<u64>, Effective)> = BTreeMap::new();
     for series in &job.series {
-        let Some(base) = bases.get(&series.id) else { continue };
-        let policy = policy(job, &series.source, &run);
-        let client = net.client(base, policy)?.with_credentials(series.source.credentials())?;
-        let source = source::open(&series.source, base, client.clone());
+        let Some(bases) = bases.get(&series.id) else { continue };
+        let source = Replicas::open(&net, job, series, bases, &run)?;
         let days: Vec<&PlannedDay> = plan.days.iter().filter(|day| day.id == series.id).collect();
-        let asked = days.iter().map(|day| asking::list(job, series, &*source, &client, &day.day, shell));
+        let asked = days.iter().map(|day| asking::list(job, series, &source, &day.day, shell));
         let mut answered = listing.days.len();
         let tell = |_: &_| {
             answered += 1;
             show(answered, plan.days.len(), shell);
         };
-        let answers = stream::iter(asked).buffered(client.concurrency().max(1)).inspect(tell);
+        let answers = stream::iter(asked).buffered(source.current().client().concurrency().max(1)).inspect(tell);
         let answers: Vec<_> = answers.collect().await;
-        let (group, effort) = effort(&mut efforts, job, &series.source, base);
+        let (group, effort) = effort(&mut efforts, job, &series.source, source.current().client().base());
         for (day, answer) in days.iter().zip(answers) {
             let listed = match answer {
                 Ok(listed) => listed_day(day, &listed, None),
@@ -133,21 +131,21 @@ fn effort<'a>(
     spec: &SourceSpec,
     base: &Url,
 ) -> (String, &'a mut (u64, Option<u64>, Effective)) {
-    let embedded = matches!(spec, SourceSpec::Embedded(_));
-    let group = if embedded { "embedded".to_owned() } else { manners::group_of(base) };
-    let effort =
-        efforts.entry(group.clone()).or_insert_with(|| (0, None, manners::effective(base, embedded, &job.limits)));
+    let way = spec.way();
+    let group = if way == Way::Embedded { "embedded".to_owned() } else { manners::group_of(base) };
+    let effort = efforts.entry(group.clone()).or_insert_with(|| (0, None, manners::effective(base, way, &job.limits)));
     (group, effort)
 }
 
 fn listed_day(day: &PlannedDay, listed: &Listed, error: Option<String>) -> ListedDay {
-    let sizes: Vec<u64> = listed.files.iter().filter_map(|file| file.bytes).collect();
+    let files = listed.files.iter().filter(|file| file.body != Body::None);
+    let sizes: Vec<u64> = files.clone().filter_map(|file| file.bytes).collect();
     // An empty day has no bytes, and that is known.
     let is_told = !sizes.is_empty() || (listed.files.is_empty() && error.is_none());
     ListedDay {
         series: day.id.to_string(),
         date: day.day.date,
-        files: listed.files.len() as u64,
+        files: files.count() as u64,
         bytes: is_told.then(|| sizes.iter().sum()),
         files_with_size: sizes.len() as u64,
         outside_day: listed.outside_day,

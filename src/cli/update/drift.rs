@@ -9,16 +9,16 @@ use crate::cli::clock::{now, run_id};
 use crate::cli::locking::Locking;
 use crate::cli::problem::Problem;
 use crate::cli::signals::Signals;
-use crate::cli::sources::{Sources, policy};
+use crate::cli::sources::Sources;
 use crate::cli::{Exit, Result, Shell, asking};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fetch::sample;
 use crate::lock::{DayChange, Held, LockedFile, Named, Replaced};
 use crate::manifest::{Identity, Manifest, Series, SeriesId};
-use crate::net::{Client, Net};
+use crate::net::Net;
 use crate::run::Todo;
-use crate::source::{self, RemoteFile, Source};
+use crate::source::{RemoteFile, Replica, Replicas};
 
 /// Which files are fetched and hashed besides.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +42,7 @@ impl Sample {
 struct Asked<'a> {
     job: &'a Manifest,
     series: &'a Series,
-    source: Box<dyn Source>,
-    client: Client,
+    source: Replicas,
     held: &'a Held,
     sample: Option<Sample>,
     shell: &'a Shell,
@@ -106,12 +105,10 @@ async fn compare(
     let (net, run) = (Net::new(), run_id(now()));
     let mut classes = BTreeSet::new();
     for series in &job.series {
-        let Some(base) = bases.get(&series.id) else { continue };
-        let client =
-            net.client(base, policy(job, &series.source, &run))?.with_credentials(series.source.credentials())?;
-        let source = source::open(&series.source, base, client.clone());
-        let width = client.concurrency().max(1);
-        let asked = Asked { job, series, source, client, held, sample, shell };
+        let Some(bases) = bases.get(&series.id) else { continue };
+        let source = Replicas::open(&net, job, series, bases, &run)?;
+        let width = source.current().client().concurrency().max(1);
+        let asked = Asked { job, series, source, held, sample, shell };
         let days: Vec<&Todo> = days.iter().filter(|todo| todo.series == series.id).collect();
         let mut answers = stream::iter(days.iter().map(|todo| asked.day(todo))).buffered(width);
         let mut index = 0;
@@ -146,8 +143,8 @@ impl Asked<'_> {
     }
 
     async fn compare(&self, todo: &Todo, compared: &mut Compared) -> std::result::Result<DayChange, Failure> {
-        let Asked { job, series, client, .. } = self;
-        let listed = asking::list(job, series, &*self.source, client, &todo.day, self.shell).await?;
+        let Asked { job, series, .. } = self;
+        let listed = asking::list(job, series, &self.source, &todo.day, self.shell).await?;
         let locked = self.held.files(&series.id, todo.day.date);
         let locked = locked.map_err(|error| Failure::new(Class::Storage, error.to_string()))?.unwrap_or_default();
         let mut locked: BTreeMap<String, LockedFile> =
@@ -180,11 +177,15 @@ impl Asked<'_> {
         compared: &mut Compared,
     ) -> std::result::Result<Option<Replaced>, Failure> {
         let (path, key, old) = (before.path.clone(), before.key.clone(), before.sha256);
-        if self.sample.is_some_and(|sample| sample.takes(&self.series.id, &file.key)) {
+        // What a source makes of its answers is there already, and costs nothing to look at.
+        let is_sampled = self.sample.is_some_and(|sample| sample.takes(&self.series.id, &file.key));
+        if is_sampled || file.made().is_some() {
             let (verify, identity) = (self.job.verify, self.job.identity);
-            let look = || sample::look(&self.client, file, verify, identity);
-            let seen = asking::patiently(self.job, &self.client, self.shell, &path, look).await?;
-            compared.sampled += 1;
+            let look = async |replica: &Replica| {
+                sample::look(replica.client(), &self.source.on(replica, file), verify, identity).await
+            };
+            let seen = asking::patiently(self.job, &self.source, self.shell, &path, look).await?;
+            compared.sampled += u64::from(is_sampled);
             let is_same = before.sha256 == Some(seen.sha256)
                 || (identity == Identity::FitsData && before.has_data(file.recnum, seen.data.as_deref()));
             return Ok((!is_same).then_some(Replaced { path, key, old, new: Some(seen.sha256) }));

@@ -12,6 +12,7 @@ use url::Url;
 use crate::manifest::glob::Glob;
 use crate::manifest::model;
 use crate::manifest::node::Wrong;
+use crate::manifest::timed::Timed;
 use crate::manifest::units::{self, Instant};
 use crate::secret::Secret;
 use crate::untrusted::escape;
@@ -66,6 +67,27 @@ scalar! {
     /// A source's own name for something.
     RemoteName(String) as Strict(String) = |text| units::remote_name(text),
         { "type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$" };
+    /// A source's own name for a series.
+    SeriesName(String) as Strict(String) = |text| units::series_name(text),
+        { "type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._/@:+-]{0,99}$" };
+    /// A source's own name for something that may hold more than letters.
+    Parameter(String) as Strict(String) = |text| units::series_name(text),
+        { "type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._/@:+-]{0,99}$" };
+    /// The name of a keyword.
+    Keyword(String) as Strict(String) = |text| units::keyword(text),
+        { "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,39}$" };
+    /// An e-mail address.
+    Email(String) as Strict(String) = |text| units::contact(text), { "type": "string", "pattern": "^[^@ ]+@[^@ ]+$" };
+    /// A host, with its port where that is not the usual one.
+    Host(String) as Strict(String) = |text| units::host(text),
+        { "type": "string", "pattern": "^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9_.-]+)(:[0-9]+)?$" };
+    /// A path with times in it.
+    TimedPath(Timed) as Strict(String) = |text| Timed::path(text), { "type": "string", "minLength": 1, "maxLength": 500 };
+    /// The name of a file with times in it.
+    TimedName(Timed) as Strict(String) = |text| Timed::name(text), { "type": "string", "minLength": 1, "maxLength": 500 };
+    /// A path with times and other values in it.
+    TimedTemplate(Timed) as Strict(String) = |text| Timed::template(text),
+        { "type": "string", "minLength": 1, "maxLength": 500 };
     /// Where a service listens.
     BaseUrl(Url) as Strict(String) = |text| units::base_url(text),
         { "type": "string", "format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]" };
@@ -100,6 +122,15 @@ scalar! {
     /// The number of an active region.
     Harpnum(i64) as Whole(i128) = |number| within(*number, 1, 9_999_999),
         { "type": "integer", "minimum": 1, "maximum": 9_999_999 };
+    /// The NOAA number of an active region.
+    Noaa(i64) as Whole(i128) = |number| within(*number, 1, 99_999),
+        { "type": "integer", "minimum": 1, "maximum": 99_999 };
+    /// A wavelength in Angstrom.
+    Wavelength(i64) as Whole(i128) = |number| within(*number, 1, 99_999),
+        { "type": "integer", "minimum": 1, "maximum": 99_999 };
+    /// A TCP port.
+    Port(u16) as Whole(i128) = |number| within(*number, 1, u16::MAX),
+        { "type": "integer", "minimum": 1, "maximum": u16::MAX };
     /// Bits of QUALITY.
     Mask(u64) as Whole(i128) = |number| within(*number, 1, u64::from(u32::MAX)),
         { "type": "integer", "minimum": 1, "maximum": u32::MAX };

@@ -320,8 +320,14 @@ mod tests {
                 "could not write `c`: no storage space; hint: free some",
             )))
         };
-        let resumed =
-            FileEnd::Fetched { bytes: 9, resumed_bytes: 4, restarted: false, replaced: false, restamped: false };
+        let resumed = FileEnd::Fetched {
+            bytes: 9,
+            resumed_bytes: 4,
+            restarted: false,
+            replaced: false,
+            restamped: false,
+            from: None,
+        };
         let done = |date: &str, state, error| {
             Event::DayDone(DayDone {
                 day: day(date),

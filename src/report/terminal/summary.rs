@@ -312,6 +312,7 @@ mod tests {
                 restarted: false,
                 replaced: false,
                 restamped: false,
+                from: None,
             },
         });
         events.push(Event::DayDone(DayDone {

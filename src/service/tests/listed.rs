@@ -26,12 +26,12 @@ async fn list(lab: &Lab, series: &str, date: &str) -> Listed {
         limits: manifest.limits.clone(),
         timeouts: manifest.timeouts,
         retry: manifest.retry,
-        embedded: true,
+        way: crate::manifest::Way::Embedded,
     };
     let client = Net::new().client(lab.running.base_url(), policy).expect("a client");
     let spec = &manifest.series[0];
     let source = source::open(&spec.source, lab.running.base_url(), client);
-    source.list(spec, &Day::whole(date.parse().expect("a date"))).await.expect("a listing")
+    source.list(spec, &Day::whole(date.parse().expect("a date")), None).await.expect("a listing")
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use super::slot::{Grid, Slot};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::Series;
-use crate::source::{Listed, RemoteFile};
+use crate::source::{Body, Listed, RemoteFile};
 use crate::untrusted::escape;
 
 /// How many bytes of a malformed answer are shown on either side of the place.
@@ -188,6 +188,7 @@ impl Reading<'_> {
                 segment,
                 wavelength: None,
                 bytes,
+                body: Body::Remote,
             });
         } else {
             self.listed.left_out += 1;
@@ -226,6 +227,7 @@ impl Reading<'_> {
                     segment: Some(segment),
                     wavelength: item.wavelnth.map(|wavelength| wavelength.0),
                     bytes: None,
+                    body: Body::Remote,
                 });
             } else {
                 self.listed.left_out += 1;

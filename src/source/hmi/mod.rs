@@ -10,12 +10,14 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use url::Url;
 
 pub use answer::read_answer;
 
-use super::{Listed, Listing, Source};
+use super::{Listed, Listing, Memory, Source};
 use crate::day::{Day, Scale};
 use crate::failure::{Class, Failure};
 use crate::manifest::Series;
@@ -51,7 +53,7 @@ impl Hmi {
 }
 
 impl Source for Hmi {
-    fn list<'a>(&'a self, series: &'a Series, day: &'a Day) -> Listing<'a> {
+    fn list<'a>(&'a self, series: &'a Series, day: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
         Box::pin(self.ask(series, day))
     }
 }

@@ -9,9 +9,11 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::manifest::{
-    Bound, Credentials, Filters, Limits, Quality, Range, Retry, SeriesId, SourceSpec, Template, Timeouts,
+    Bound, Credentials, Fetch, Filters, Limits, Quality, Range, Reach, Retry, SeriesId, SourceSpec, Template, Timeouts,
+    Way,
 };
 use crate::net::{Net, Policy};
+use crate::source::Body;
 use crate::source::{RemoteFile, open};
 
 /// The first form, as the service's own tutorial shows it.
@@ -40,10 +42,15 @@ fn series(name: &str, filters: Filters) -> Series {
     Series {
         id: SeriesId(name.to_owned()),
         name: name.to_owned(),
-        source: Arc::new(SourceSpec::Hmi(crate::manifest::Hmi { url: base(), credentials: Credentials::default() })),
+        source: Arc::new(SourceSpec::Hmi(crate::manifest::Hmi {
+            reach: Reach { urls: vec![base()], hosts: Vec::new(), tunnel: None, credentials: Credentials::default() },
+        })),
         range: Range { start: at("2015-12-11T00:00:00"), end: at("2015-12-12T00:00:00") },
         layout: Template::parse("{series}/{date:%Y/%m/%d}/{file}").unwrap(),
         filters,
+        fetch: Fetch::Files,
+        keywords: None,
+        settle: Duration::from_hours(72),
     }
 }
 
@@ -101,6 +108,7 @@ fn the_first_form_is_keyed_by_path_and_named_by_the_answer() {
             segment: None,
             wavelength: None,
             bytes: None,
+            body: Body::Remote,
         }
     );
 }
@@ -365,10 +373,10 @@ async fn list(answer: Vec<u8>, series: &Series) -> (Result<Listed, Failure>, Vec
         limits: Limits::default(),
         timeouts: Timeouts { connect: Duration::from_secs(2), stall: Duration::from_secs(2) },
         retry: Retry { attempts: 2, max_wait: Duration::from_secs(1) },
-        embedded: true,
+        way: Way::Embedded,
     };
     let client = Net::new().client(&base, policy).unwrap();
-    let listed = open(&series.source, &base, client).list(series, &day("2015-12-11")).await;
+    let listed = open(&series.source, &base, client).list(series, &day("2015-12-11"), None).await;
     let asked = asked.lock().unwrap().clone();
     (listed, asked)
 }

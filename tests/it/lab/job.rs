@@ -24,7 +24,8 @@ impl Job {
         Job::from_source("{ embedded: {} }")
     }
 
-    fn from_source(source: &str) -> Job {
+    /// A job of any source, as YAML in flow style.
+    pub(crate) fn from_source(source: &str) -> Job {
         Job {
             source: source.to_owned(),
             range: ("2015-12-11".to_owned(), "2015-12-12".to_owned()),

@@ -47,7 +47,7 @@ impl Lab {
             locked: None,
             shelf: None,
             net: Net::new(),
-            bases: BTreeMap::from([(series.id.clone(), server.url().parse().expect("a URL"))]),
+            bases: BTreeMap::from([(series.id.clone(), vec![server.url().parse().expect("a URL")])]),
             run: "20260101T000000Z-0000000000000001".to_owned(),
             observer: told.clone(),
             stop: CancellationToken::new(),

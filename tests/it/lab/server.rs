@@ -11,7 +11,7 @@ mod wire;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -44,7 +44,7 @@ impl Request {
     }
 
     /// A parameter of the query, decoded.
-    fn parameter(&self, name: &str) -> Option<String> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         url::form_urlencoded::parse(self.query.as_bytes()).find(|(n, _)| n == name).map(|(_, value)| value.into_owned())
     }
 }
@@ -70,11 +70,15 @@ pub(crate) struct Server {
     port: u16,
     listener: Option<JoinHandle<()>>,
     front: Option<secure::Front>,
-    may_be_silent: bool,
+    may_be_silent: AtomicBool,
 }
+
+/// What a server says by itself.
+type Speech = Box<dyn Fn(&Request) -> Option<Answer> + Send + Sync>;
 
 #[derive(Default)]
 struct Shared {
+    speech: OnceLock<Speech>,
     scripts: Mutex<BTreeMap<String, VecDeque<Answer>>>,
     items: Mutex<BTreeMap<String, Vec<Item>>>,
     requests: Mutex<Vec<Request>>,
@@ -104,7 +108,14 @@ impl Server {
                 std::thread::spawn(move || wire::converse(&shared, &stream));
             }
         });
-        Server { shared, port, listener: Some(listener), front: None, may_be_silent: false }
+        Server { shared, port, listener: Some(listener), front: None, may_be_silent: AtomicBool::new(false) }
+    }
+
+    /// A service of another protocol: what no script answers, `speech` does, or else it is 404.
+    pub(crate) fn speaking(speech: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static) -> Server {
+        let server = Server::start();
+        assert!(server.shared.speech.set(Box::new(speech)).is_ok(), "a server speaks one protocol");
+        server
     }
 
     /// The same behind TLS.
@@ -167,9 +178,14 @@ impl Server {
     }
 
     /// For a test that shows that nothing is asked.
-    pub(crate) fn expect_silence(mut self) -> Server {
-        self.may_be_silent = true;
+    pub(crate) fn expect_silence(self) -> Server {
+        self.may_be_silent();
         self
+    }
+
+    /// The same, said of one that is used already.
+    pub(crate) fn may_be_silent(&self) {
+        self.may_be_silent.store(true, Ordering::SeqCst);
     }
 }
 
@@ -185,14 +201,14 @@ impl Drop for Server {
         if let Some(listener) = self.listener.take() {
             drop(listener.join());
         }
-        if !std::thread::panicking() && !self.may_be_silent {
+        if !std::thread::panicking() && !self.may_be_silent.load(Ordering::SeqCst) {
             assert!(!self.requests().is_empty(), "the server was never called: the test shows nothing");
         }
     }
 }
 
 impl Shared {
-    /// What to answer: the script's next, else the listing, else 404.
+    /// What to answer: the script's next, else what it says by itself, else the listing, else 404.
     fn answer(&self, request: &Request) -> Answer {
         if let Some(script) = self.scripts.lock().expect("a lock").get_mut(&request.path) {
             let next = script.front().expect("an answer").clone();
@@ -200,6 +216,9 @@ impl Shared {
                 script.pop_front();
             }
             return next;
+        }
+        if let Some(answer) = self.speech.get().and_then(|speech| speech(request)) {
+            return answer;
         }
         let items = self.items.lock().expect("a lock");
         match request.path.strip_prefix("/HMI/").and_then(|series| Some((series, items.get(series)?))) {

@@ -1,0 +1,408 @@
+//! Each kind of source: its keys resolved, and what can be asked of it.
+//!
+//! What it does not do: talk to any of them. That a filter cannot be applied is said here, before anything is asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use super::cadence;
+use super::credentials;
+use super::diagnostic::{Finding, Span};
+use super::form;
+use super::model::{
+    Embedded, Export, Fetch, Hapi, Hmi, Index, Jsoc, Medoc, Method, Protocol, Reach, SourceSpec, Timetable, Tunnel,
+};
+use super::node::Wrong;
+use super::resolve::Given;
+use super::root::tidied;
+use super::timed::Timed;
+use super::typed::Typed;
+use super::units;
+use crate::untrusted::escape;
+
+/// Where JSOC is.
+const JSOC: &str = "http://jsoc.stanford.edu/";
+/// Where MEDOC is.
+const MEDOC: &str = "https://idoc-medoc.ias.u-psud.fr/";
+/// The cadences that MEDOC keeps, in seconds.
+pub(super) const MEDOC_CADENCES: [(u64, &str); 6] =
+    [(720, "12 min"), (3600, "1 h"), (7200, "2 h"), (21_600, "6 h"), (43_200, "12 h"), (86_400, "1 day")];
+
+/// Three days: what the services of the day before yesterday have, they keep.
+const SETTLE: Duration = Duration::from_hours(72);
+/// JSOC's definitive series are made again for about this long.
+const DEFINITIVE: Duration = Duration::from_hours(45 * 24);
+
+/// A source with the place of its kind.
+pub(super) struct Source {
+    pub(super) spec: Arc<SourceSpec>,
+    pub(super) at: Span,
+}
+
+/// Resolves a source; what is wrong goes to `findings`.
+pub(super) fn read(given: &Given<'_>, source: &form::Source, at: Span, findings: &mut Vec<Finding>) -> Option<Source> {
+    let mut reading = Reading { given, findings };
+    let spec = match source {
+        form::Source::Hmi(hmi) => {
+            let reach = reading.reach(&hmi.reach(), at, None, "write `hmi: { url: \"http://localhost:8001\" }`")?;
+            SourceSpec::Hmi(Hmi { reach: reach.0 })
+        }
+        form::Source::Jsoc(jsoc) => {
+            let reach = reading.reach(&jsoc.reach(), at, Some(JSOC), "");
+            let export = jsoc.export.given().map(|(at, export)| reading.export(export, at));
+            if matches!(export, Some(None)) {
+                return None;
+            }
+            SourceSpec::Jsoc(Jsoc { reach: reach?.0, export: export.flatten() })
+        }
+        form::Source::Medoc(medoc) => {
+            let reach = reading.reach(&medoc.reach(), at, Some(MEDOC), "")?;
+            let dataset = medoc.dataset.value().map(|name| name.0.clone());
+            SourceSpec::Medoc(Medoc { reach: reach.0, dataset })
+        }
+        form::Source::Index(index) => SourceSpec::Index(reading.index(index, at)?),
+        form::Source::Template(template) => SourceSpec::Template(reading.template(template, at)?),
+        form::Source::Hapi(hapi) => {
+            let hint = "write `hapi: { url: \"https://cdaweb.gsfc.nasa.gov/hapi\" }`";
+            let reach = reading.reach(&hapi.reach(), at, None, hint)?;
+            let parameters = hapi.parameters.given().map(|(at, list)| {
+                reading.not_empty(at, list.is_empty());
+                list.iter().filter_map(Typed::value).map(|name| name.0.clone()).collect()
+            });
+            SourceSpec::Hapi(Hapi { reach: reach.0, parameters })
+        }
+        form::Source::Embedded(embedded) => {
+            let seed = embedded.seed.value().map_or(Embedded::default().seed, |seed| seed.0);
+            return Some(Source { spec: Arc::new(SourceSpec::Embedded(Embedded { seed })), at });
+        }
+    };
+    let at = reach_of(source).and_then(|reach| reach.url.given()).map_or(at, |(at, _)| at);
+    Some(Source { spec: Arc::new(spec), at })
+}
+
+fn reach_of(source: &form::Source) -> Option<form::Reach<'_>> {
+    match source {
+        form::Source::Hmi(hmi) => Some(hmi.reach()),
+        form::Source::Jsoc(jsoc) => Some(jsoc.reach()),
+        form::Source::Medoc(medoc) => Some(medoc.reach()),
+        form::Source::Index(index) => Some(index.reach()),
+        form::Source::Template(template) => Some(template.reach()),
+        form::Source::Hapi(hapi) => Some(hapi.reach()),
+        form::Source::Embedded(_) => None,
+    }
+}
+
+struct Reading<'a> {
+    given: &'a Given<'a>,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Reading<'_> {
+    fn note(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    fn required<'t, T>(&mut self, key: &'t Typed<T>, name: &str, parent: Span, hint: &str) -> Option<(Span, &'t T)> {
+        if key.is_missing() {
+            self.note(Finding::new(parent, format!("the key `{name}` is missing")).hint(hint));
+        }
+        key.given()
+    }
+
+    fn not_empty(&mut self, at: Span, is_empty: bool) {
+        if is_empty {
+            self.note(
+                Finding::new(at, "an empty list: nothing would be fetched")
+                    .hint("name at least one, or remove the key to take all"),
+            );
+        }
+    }
+
+    /// How a source is reached, and the place of its address.
+    fn reach(&mut self, reach: &form::Reach<'_>, at: Span, default: Option<&str>, hint: &str) -> Option<(Reach, Span)> {
+        let credentials = credentials::read(self.given, reach, self.findings);
+        let tunnel = reach.tunnel.given().and_then(|(at, tunnel)| self.tunnel(tunnel, at));
+        let hosts = reach.hosts.value().into_iter().flatten().filter_map(Typed::value).map(|host| host.0.clone());
+        let hosts: Vec<String> = hosts.collect();
+        if let Some((at, list)) = reach.hosts.given() {
+            self.not_empty(at, list.is_empty());
+        }
+        let urls = match (reach.url.given(), default) {
+            (None, Some(default)) if reach.url.is_missing() => (at, vec![Url::parse(default).ok()?]),
+            (None, None) if reach.url.is_missing() => {
+                self.note(Finding::new(at, "the key `url` is missing").hint(hint));
+                return None;
+            }
+            (None, _) => return None,
+            (Some((at, urls)), _) => {
+                if urls.0.is_empty() {
+                    self.note(Finding::new(at, "an empty list: there is nobody to ask").hint("name at least one URL"));
+                    return None;
+                }
+                if urls.0.len() > 16 {
+                    self.note(Finding::new(at, "more than 16 replicas").hint("name those that are near"));
+                }
+                let all: Option<Vec<Url>> = urls.0.iter().map(|url| url.value().map(|url| url.0.clone())).collect();
+                (at, self.distinct(all?, at))
+            }
+        };
+        if !reach.tunnel.is_missing() && tunnel.is_none() {
+            return None;
+        }
+        Some((Reach { urls: urls.1, hosts, tunnel, credentials }, urls.0))
+    }
+
+    fn distinct(&mut self, urls: Vec<Url>, at: Span) -> Vec<Url> {
+        let mut seen: Vec<Url> = Vec::with_capacity(urls.len());
+        for url in urls {
+            if seen.contains(&url) {
+                self.note(Finding::new(at, format!("`{url}` stands here twice")).hint("keep one of them"));
+            } else {
+                seen.push(url);
+            }
+        }
+        seen
+    }
+
+    fn tunnel(&mut self, tunnel: &form::Tunnel, at: Span) -> Option<Tunnel> {
+        let ssh = self.required(&tunnel.ssh, "ssh", at, "write for example `ssh: jane@gateway.example.org`");
+        let mut destination = |given: Option<(Span, &form::Text)>, takes_list: bool| {
+            let (at, text) = given?;
+            match units::destination(&text.0, takes_list) {
+                Ok(text) => Some(text),
+                Err(wrong) => {
+                    self.findings.push(wrong.at(at));
+                    None
+                }
+            }
+        };
+        let ssh = destination(ssh, false);
+        let jump = destination(tunnel.jump.given(), true);
+        if jump.is_none() && !tunnel.jump.is_missing() {
+            return None;
+        }
+        let folder = self.given.path.parent().unwrap_or(std::path::Path::new(""));
+        let identity = match tunnel.identity.given() {
+            None if tunnel.identity.is_missing() => None,
+            None => return None,
+            Some((at, text)) if text.0.is_empty() || text.0.starts_with('-') => {
+                self.note(
+                    Finding::new(at, "no file: empty, or it begins with a dash").hint("name the private key's file"),
+                );
+                return None;
+            }
+            // `ssh` itself knows where home is.
+            Some((_, text)) if text.0.starts_with("~/") => Some(text.0.clone().into()),
+            Some((_, text)) => Some(tidied(folder, std::path::Path::new(&text.0))),
+        };
+        Some(Tunnel { ssh: ssh?, port: tunnel.port.value().map(|port| port.0), jump, identity })
+    }
+
+    fn export(&mut self, export: &form::Export, at: Span) -> Option<Export> {
+        let hint = "write `email: you@example.org`, an address that is registered with JSOC";
+        let email = self.required(&export.email, "email", at, hint);
+        let process = match export.process.given() {
+            Some((at, text)) if text.0.is_empty() || text.0.len() > 1000 || !text.0.is_ascii() => {
+                let finding = Finding::new(at, "no order to the export system: 1 to 1,000 characters of ASCII");
+                self.note(finding.hint("such as `n=0`, or leave the key out"));
+                return None;
+            }
+            Some((_, text)) => Some(text.0.clone()),
+            None => None,
+        };
+        let protocol = match export.protocol.value() {
+            Some(form::Protocol::AsIs) => Protocol::AsIs,
+            Some(form::Protocol::Fits) | None => Protocol::Fits,
+        };
+        let method = match export.method.value() {
+            Some(form::Method::UrlQuick) => Method::UrlQuick,
+            Some(form::Method::Url) | None => Method::Url,
+        };
+        Some(Export { email: email?.1.0.clone(), protocol, method, process })
+    }
+
+    fn index(&mut self, index: &form::Index, at: Span) -> Option<Index> {
+        let hint = "write for example `url: https://jsoc1.stanford.edu/data/aia/synoptic/`";
+        let reach = self.reach(&index.reach(), at, None, hint);
+        let files = self.required(&index.files, "files", at, "write for example `files: \"AIA%Y%m%d_%H%M_0171.fits\"`");
+        if index.path.value().is_none() && !index.path.is_missing() {
+            return None;
+        }
+        let (files_at, files) = files?;
+        let path = index.path.value().map(|path| path.0.clone());
+        if !files.0.tells_date() && !path.as_ref().is_some_and(Timed::tells_date) {
+            let finding = Finding::new(files_at, "neither `path` nor `files` tells a file's date");
+            self.note(finding.hint("put it where it stands: `%Y`, `%m` and `%d`, or `%Y` and `%j`"));
+            return None;
+        }
+        let newest = matches!(index.pick.value(), Some(form::Pick::Newest));
+        Some(Index { reach: reach?.0, path, files: files.0.clone(), newest })
+    }
+
+    fn template(&mut self, template: &form::Template, at: Span) -> Option<Timetable> {
+        let hint = "write for example `url: https://jsoc1.stanford.edu/data/aia/synoptic/`";
+        let reach = self.reach(&template.reach(), at, None, hint);
+        let hint = "write for example `path: \"%Y/%m/%d/H%H00/AIA%Y%m%d_%H%M_0171.fits\"`";
+        let path = self.required(&template.path, "path", at, hint);
+        let cadence = self.required(&template.cadence, "cadence", at, "write for example `cadence: 2m`");
+        let each = template.each.value();
+        let wavelength: Vec<i64> = each
+            .and_then(|each| each.wavelength.value())
+            .into_iter()
+            .flatten()
+            .filter_map(Typed::value)
+            .map(|w| w.0)
+            .collect();
+        let segment: Vec<String> = each
+            .and_then(|each| each.segment.value())
+            .into_iter()
+            .flatten()
+            .filter_map(Typed::value)
+            .map(|name| name.0.clone())
+            .collect();
+        let ((path_at, path), (cadence_at, cadence)) = (path?, cadence?);
+        let cadence = cadence.0;
+        if !86_400u64.is_multiple_of(cadence.as_secs().max(1)) {
+            let finding = Finding::new(cadence_at, "a day is no multiple of it: the times would move from day to day");
+            self.note(finding.hint("such as `2m`, `12m`, `1h` or `1d`"));
+            return None;
+        }
+        if let Err(wrong) = tells_apart(&path.0, cadence) {
+            self.note(wrong.at(path_at));
+            return None;
+        }
+        for (name, is_given) in [("wavelength", !wavelength.is_empty()), ("segment", !segment.is_empty())] {
+            let stands = path.0.values().any(|value| value == name);
+            if stands != is_given {
+                let (what, hint) = if stands {
+                    (format!("`{{{name}}}` has no values"), format!("write `each: {{ {name}: [...] }}`"))
+                } else {
+                    (format!("`each` varies `{name}`, which does not stand in the path"), format!("write `{{{name}}}`"))
+                };
+                self.note(Finding::new(path_at, what).hint(hint));
+                return None;
+            }
+        }
+        Some(Timetable { reach: reach?.0, path: path.0.clone(), cadence, wavelength, segment })
+    }
+}
+
+/// Checks that two times of a template never make one path.
+fn tells_apart(path: &Timed, cadence: Duration) -> Result<(), Wrong> {
+    use super::timed::Field;
+    if !path.tells_date() {
+        return Err(Wrong::new("the path does not tell the date").hint("put in `%Y`, `%m` and `%d`, or `%Y` and `%j`"));
+    }
+    let seconds = cadence.as_secs();
+    for (step, field, letter) in [(86_400, Field::Hour, "%H"), (3600, Field::Minute, "%M"), (60, Field::Second, "%S")] {
+        if !seconds.is_multiple_of(step) && !path.has(field) {
+            let message = format!("several times of this cadence make one path: `{letter}` does not stand in it");
+            return Err(Wrong::new(message).hint("add it, or write a longer `cadence`"));
+        }
+    }
+    Ok(())
+}
+
+/// How old a day's end must be by default to count as final.
+pub(super) fn settle(spec: &SourceSpec, series: &str) -> Duration {
+    match spec {
+        SourceSpec::Jsoc(_) if !series.ends_with("_nrt") => DEFINITIVE,
+        _ => SETTLE,
+    }
+}
+
+/// What is kept of each record by default.
+pub(super) fn fetch(spec: &SourceSpec) -> Fetch {
+    match spec {
+        SourceSpec::Jsoc(_) => Fetch::Both,
+        _ => Fetch::Files,
+    }
+}
+
+/// Notes each key of a series that its source's kind has no answer to.
+pub(super) fn refuse(spec: &SourceSpec, series: &form::Series, name: &str, findings: &mut Vec<Finding>) {
+    use SourceSpec as S;
+    let kind = spec.kind();
+    let mut needs = |at: Option<Span>, key: &str, is_known: bool, hint: &str| {
+        if let Some(at) = at.filter(|_| !is_known) {
+            let finding = Finding::new(at, format!("`{key}` cannot be asked of `{kind}`"));
+            findings.push(finding.hint(hint));
+        }
+    };
+    let records = matches!(spec, S::Hmi(_) | S::Embedded(_) | S::Jsoc(_) | S::Medoc(_));
+    let take_out = "leave it out";
+    let by_name = match spec {
+        S::Index(_) => "say it in `files`, by the files' names",
+        S::Template(_) => "say it in the template: `each` varies it",
+        S::Hapi(_) => "`parameters` says which are asked for",
+        _ => take_out,
+    };
+    needs(series.segments.given().map(|(at, _)| at), "segments", records, by_name);
+    needs(series.harpnum.given().map(|(at, _)| at), "harpnum", records, by_name);
+    needs(series.wavelength.given().map(|(at, _)| at), "wavelength", records, by_name);
+    let quality = matches!(spec, S::Hmi(_) | S::Embedded(_) | S::Jsoc(_));
+    needs(series.quality.given().map(|(at, _)| at), "quality", quality, take_out);
+    let jsoc = matches!(spec, S::Jsoc(_));
+    needs(series.noaa.given().map(|(at, _)| at), "noaa", jsoc, "name the regions by `harpnum`, or ask `jsoc`");
+    needs(series.conditions.given().map(|(at, _)| at), "where", jsoc, "ask `jsoc`, or leave it out");
+    needs(series.cadence.given().map(|(at, _)| at), "cadence", !matches!(spec, S::Hapi(_)), take_out);
+    let keywords = jsoc || matches!(spec, S::Hmi(_));
+    let wants = series.fetch.given().filter(|(_, fetch)| **fetch != form::Fetch::Files).map(|(at, _)| at);
+    needs(wants, "fetch", keywords, "keywords come from `jsoc`, and from `hmi` of the newest kind");
+    needs(series.keywords.given().map(|(at, _)| at), "keywords", keywords, "leave it out");
+    if let Some((at, asked)) = series.cadence.given()
+        && let Err(wrong) = cadence_of(spec, asked.0, name)
+    {
+        findings.push(wrong.at(at));
+    }
+    // A name that can be no id either is told there.
+    if !matches!(spec, S::Hapi(_))
+        && (series.id.value().is_some() || units::component(name).is_ok())
+        && let Some((at, _)) = series.name.given()
+        && let Err(wrong) = units::remote_name(name)
+    {
+        findings.push(wrong.at(at));
+    }
+    if let (Some((at, _)), Some(form::Fetch::Files)) = (series.keywords.given(), series.fetch.value()) {
+        let finding = Finding::new(at, "keywords, where only files are fetched");
+        findings.push(finding.hint("write `fetch: both`, or leave the list out"));
+    }
+}
+
+/// Checks that records can be had as far apart as asked.
+fn cadence_of(spec: &SourceSpec, asked: Duration, series: &str) -> Result<(), Wrong> {
+    match spec {
+        SourceSpec::Medoc(_) => {
+            if MEDOC_CADENCES.iter().any(|(seconds, _)| *seconds == asked.as_secs()) {
+                return Ok(());
+            }
+            Err(Wrong::new("MEDOC keeps no records of this cadence").hint("it keeps 12m, 1h, 2h, 6h, 12h and 1d"))
+        }
+        SourceSpec::Template(template) => {
+            let own = template.cadence.as_secs();
+            if asked.as_secs().is_multiple_of(own) {
+                return Ok(());
+            }
+            let wrong = Wrong::new(format!("no multiple of the template's own cadence, {own} s"));
+            Err(wrong.hint("nothing is interpolated: write a multiple of it"))
+        }
+        // Its times stand in its names; which there are shows only there.
+        SourceSpec::Index(_) | SourceSpec::Hapi(_) => Ok(()),
+        SourceSpec::Hmi(_) | SourceSpec::Embedded(_) | SourceSpec::Jsoc(_) => cadence::check(asked, series),
+    }
+}
+
+/// The hosts of a source as manners know them, for messages.
+pub(super) fn hosts(spec: &SourceSpec) -> Vec<(String, Option<Url>)> {
+    match spec.reach() {
+        None => vec![("embedded".to_owned(), None)],
+        Some(reach) => {
+            let own = reach.urls.iter().cloned();
+            let others = reach.hosts.iter().filter_map(|host| Url::parse(&format!("https://{host}/")).ok());
+            let named = |url: Url| (escape(url.host_str().unwrap_or_default()).into_owned(), Some(url));
+            own.chain(others).map(named).collect()
+        }
+    }
+}

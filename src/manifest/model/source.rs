@@ -1,0 +1,293 @@
+//! The kinds of sources as resolved, and what each kind says of itself.
+//!
+//! What it does not do: list anything; `source` does.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::super::credentials::Credentials;
+use super::super::timed::Timed;
+use crate::day::Scale;
+
+/// A kind of source and how to reach it. One variant a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceSpec {
+    /// The HMI service (FLARECAST), or `sunhaul serve`.
+    Hmi(Hmi),
+    /// JSOC at Stanford.
+    Jsoc(Jsoc),
+    /// MEDOC at IAS.
+    Medoc(Medoc),
+    /// Directory listings under dated paths.
+    Index(Index),
+    /// URLs that follow from the time.
+    Template(Timetable),
+    /// A HAPI 3 server.
+    Hapi(Hapi),
+    /// The built-in HMI service on a loopback port, with synthetic data.
+    Embedded(Embedded),
+}
+
+/// How a source on a network is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// Replicas of one thing, at least one. Each has a scheme, host, port and a path that ends in `/`; no query, no
+    /// fragment, no userinfo.
+    pub urls: Vec<Url>,
+    /// Further hosts that links and redirects may lead to, each with its port where that is not the usual one.
+    pub hosts: Vec<String>,
+    /// The gateway to go through.
+    pub tunnel: Option<Tunnel>,
+    /// What opens its door; never part of the spec.
+    pub credentials: Credentials,
+}
+
+impl Reach {
+    /// The first replica.
+    ///
+    /// # Panics
+    /// Never: a manifest without one is refused.
+    #[must_use]
+    pub fn first(&self) -> &Url {
+        &self.urls[0]
+    }
+
+    /// The way to it.
+    #[must_use]
+    pub fn way(&self) -> Way {
+        if self.tunnel.is_some() { Way::Tunnel } else { Way::Direct }
+    }
+}
+
+/// The way to a host, as far as manners ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// Over the net.
+    Direct,
+    /// Through a gateway of the user's own.
+    Tunnel,
+    /// Into this very process.
+    Embedded,
+}
+
+/// An SSH gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tunnel {
+    /// `host` or `user@host`; neither begins with a dash.
+    pub ssh: String,
+    /// Its port.
+    pub port: Option<u16>,
+    /// A host to jump over, as `ssh -J` takes it.
+    pub jump: Option<String>,
+    /// The file of the private key.
+    pub identity: Option<PathBuf>,
+}
+
+/// The HMI service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hmi {
+    /// Where it is.
+    pub reach: Reach,
+}
+
+/// JSOC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jsoc {
+    /// Where it is.
+    pub reach: Reach,
+    /// Files are ordered from the export system.
+    pub export: Option<Export>,
+}
+
+/// An order to JSOC's export system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// The registered address.
+    pub email: String,
+    /// The files' form.
+    pub protocol: Protocol,
+    /// How they are made ready.
+    pub method: Method,
+    /// What is to be done with the data, in JSOC's words.
+    pub process: Option<String>,
+}
+
+/// The form of exported files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Self-contained FITS files.
+    Fits,
+    /// Those on disk.
+    AsIs,
+}
+
+impl Protocol {
+    /// JSOC's word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Protocol::Fits => "fits",
+            Protocol::AsIs => "as-is",
+        }
+    }
+}
+
+/// How exported files are made ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// By the queue.
+    Url,
+    /// At once, where that is possible.
+    UrlQuick,
+}
+
+impl Method {
+    /// JSOC's word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Method::Url => "url",
+            Method::UrlQuick => "url_quick",
+        }
+    }
+}
+
+/// MEDOC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Medoc {
+    /// Where it is.
+    pub reach: Reach,
+    /// The `SITools2` dataset; by the series' name when there is none.
+    pub dataset: Option<String>,
+}
+
+/// Directory listings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// The folder that the paths are below.
+    pub reach: Reach,
+    /// The folders of a day; the folder itself when there is none.
+    pub path: Option<Timed>,
+    /// The files' names. Together with `path` they tell the date.
+    pub files: Timed,
+    /// Of names that differ by wildcards alone, the newest only.
+    pub newest: bool,
+}
+
+/// URLs that follow from the time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timetable {
+    /// The folder that the paths are below.
+    pub reach: Reach,
+    /// The path of a file. It tells the date, and each value of `each` stands in it.
+    pub path: Timed,
+    /// How far apart the times are, from 00:00 of each day; in whole seconds, and a day is a multiple of it.
+    pub cadence: Duration,
+    /// Wavelengths that multiply the files; none when `{wavelength}` does not stand in the path.
+    pub wavelength: Vec<i64>,
+    /// Segments that multiply the files.
+    pub segment: Vec<String>,
+}
+
+/// A HAPI 3 server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hapi {
+    /// Its HAPI folder.
+    pub reach: Reach,
+    /// Only these parameters.
+    pub parameters: Option<Vec<String>>,
+}
+
+/// The built-in HMI service.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Embedded {
+    /// What the synthetic data are made from.
+    pub seed: u64,
+}
+
+impl SourceSpec {
+    /// The kind's name: the one key under `source:`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            SourceSpec::Hmi(_) => "hmi",
+            SourceSpec::Jsoc(_) => "jsoc",
+            SourceSpec::Medoc(_) => "medoc",
+            SourceSpec::Index(_) => "index",
+            SourceSpec::Template(_) => "template",
+            SourceSpec::Hapi(_) => "hapi",
+            SourceSpec::Embedded(_) => "embedded",
+        }
+    }
+
+    /// How it is reached; none for the built-in one.
+    #[must_use]
+    pub fn reach(&self) -> Option<&Reach> {
+        match self {
+            SourceSpec::Hmi(Hmi { reach })
+            | SourceSpec::Jsoc(Jsoc { reach, .. })
+            | SourceSpec::Medoc(Medoc { reach, .. })
+            | SourceSpec::Index(Index { reach, .. })
+            | SourceSpec::Template(Timetable { reach, .. })
+            | SourceSpec::Hapi(Hapi { reach, .. }) => Some(reach),
+            SourceSpec::Embedded(_) => None,
+        }
+    }
+
+    /// The way to it, as far as manners ask.
+    #[must_use]
+    pub fn way(&self) -> Way {
+        self.reach().map_or(Way::Embedded, Reach::way)
+    }
+
+    /// What opens the source's door; none for one that lets everybody in.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.reach().map(|reach| &reach.credentials).filter(|credentials| !credentials.is_empty())
+    }
+
+    /// The scale that the source's days are in.
+    #[must_use]
+    pub fn scale(&self) -> Scale {
+        match self {
+            SourceSpec::Jsoc(_) => Scale::Tai,
+            _ => Scale::Utc,
+        }
+    }
+
+    /// True when the address of a file today is the address of it next year: what a lock says of it is enough to fetch it.
+    #[must_use]
+    pub fn has_lasting_addresses(&self) -> bool {
+        !matches!(self, SourceSpec::Jsoc(Jsoc { export: Some(_), .. }))
+    }
+
+    /// What enters the spec of a day: the base path and what shapes the data, never a host. Of replicas the first one's
+    /// path stands for all.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let path = self.reach().map_or("/", |reach| reach.first().path());
+        match self {
+            SourceSpec::Hmi(_) => path.to_owned(),
+            SourceSpec::Jsoc(Jsoc { export, .. }) => match export {
+                None => path.to_owned(),
+                Some(Export { protocol, process, .. }) => {
+                    format!("{path}?{}&{}", protocol.word(), process.as_deref().unwrap_or_default())
+                }
+            },
+            SourceSpec::Medoc(Medoc { dataset, .. }) => format!("{path}?{}", dataset.as_deref().unwrap_or_default()),
+            SourceSpec::Index(Index { path: folder, files, newest, .. }) => {
+                let folder = folder.as_ref().map_or("", Timed::text);
+                format!("{path}{folder}?{files}{}", if *newest { "&newest" } else { "" })
+            }
+            SourceSpec::Template(Timetable { path: file, cadence, wavelength, segment, .. }) => {
+                format!("{path}{file}?{}&{wavelength:?}&{segment:?}", cadence.as_secs())
+            }
+            SourceSpec::Hapi(Hapi { parameters, .. }) => {
+                format!("{path}?{}", parameters.as_deref().unwrap_or_default().join(","))
+            }
+            SourceSpec::Embedded(embedded) => format!("/?seed={}", embedded.seed),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The listing of a day: asked for, and believed or looked at once more.
+//!
+//! What it does not do: fetch what it lists.
+
+use std::sync::{Arc, Weak};
+
+use chrono::{DateTime, Utc};
+
+use super::event::{DayId, Event};
+use super::{Opened, Run, Todo};
+use crate::archive::{Archive, DayWork};
+use crate::failure::{Class, Failure};
+use crate::net::Waits;
+use crate::source::{Listed, Memory};
+use crate::untrusted::escape;
+
+/// True when the day's end lies far enough back for its listing to be final.
+pub(super) fn is_final(opened: &Opened, todo: &Todo, listed_at: DateTime<Utc>) -> bool {
+    let end = (todo.day.window.end - opened.series.source.scale().ahead_of_utc()).and_utc();
+    let settle = chrono::TimeDelta::from_std(opened.series.settle).unwrap_or(chrono::TimeDelta::MAX);
+    listed_at.signed_duration_since(end) >= settle
+}
+
+/// An empty day seals only when a second look, long enough after the first, finds it empty too.
+pub(super) fn seen_empty_before(run: &Run, work: &DayWork, now: DateTime<Utc>) -> Result<bool, Failure> {
+    let second_look = chrono::TimeDelta::from_std(run.second_look).unwrap_or(chrono::TimeDelta::MAX);
+    match work.empty_at() {
+        Some(at) if now.signed_duration_since(at) >= second_look => Ok(true),
+        Some(at) if at <= now => Ok(false),
+        // None yet, or one by a clock that went wrong: waiting for that hour could take for ever.
+        _ => {
+            work.note_empty(now)?;
+            Ok(false)
+        }
+    }
+}
+
+/// True when files of the day that are still asked for are missing from an empty listing.
+pub(super) fn lost_its_files(opened: &Opened, todo: &Todo, work: &DayWork) -> bool {
+    let scale = opened.series.source.scale();
+    work.had_files_at(|time| scale.read(time).is_none_or(|time| todo.day.window.contains(time)))
+}
+
+/// What becomes of a day whose files a listing does not know any more: nothing.
+pub(super) fn vanished(run: &Run, todo: &Todo, work: &DayWork, is_locked: bool) -> Failure {
+    let forget = if work.has_record() {
+        let record = Archive::record_path(run.archive.root(), &todo.series, todo.day.date);
+        format!("remove `{}`", escape(&record.to_string_lossy()))
+    } else {
+        "run `sunhaul clean`".to_owned()
+    };
+    // The lock would not let another run seal it as empty.
+    let again = if is_locked { "let `sunhaul update` do the day" } else { "give the same command again" };
+    Failure::new(
+        Class::Vanished,
+        format!(
+            "the service lists nothing for this day, but the archive has files of it, which stay as they are; if that is \
+             right, {forget} and {again}: the day is then sealed as empty, and its files are nobody's"
+        ),
+    )
+}
+
+/// Lists the day, trying again as the manifest allows. `None` when the run was stopped before there was a listing.
+pub(super) async fn list(
+    run: &Run,
+    opened: &Opened,
+    todo: &Todo,
+    work: &Arc<DayWork>,
+    day: &DayId,
+) -> Result<Option<Listed>, Failure> {
+    let memory: Arc<dyn Memory> = Arc::new(Remembered(Arc::downgrade(work)));
+    let mut waits = Waits::new(run.manifest.retry);
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let replica = opened.source.current();
+        let listing = replica.list(&opened.series, &todo.day, Some(&memory));
+        let result = tokio::select! {
+            result = listing => result,
+            () = run.halt.cancelled() => return Ok(None),
+        };
+        let failure = match result {
+            Ok(listed) => return Ok(Some(listed)),
+            Err(failure) => Failure { attempts, ..failure },
+        };
+        let Some(wait) = waits.after(&failure) else {
+            if opened.source.leave(replica, &failure) {
+                (waits, attempts) = (Waits::new(run.manifest.retry), 0);
+                continue;
+            }
+            return Err(failure);
+        };
+        run.tell(Event::Retrying {
+            day: day.clone(),
+            key: None,
+            failure: failure.clone(),
+            wait_seconds: wait.as_secs_f64(),
+        });
+        tokio::select! {
+            () = tokio::time::sleep(wait) => replica.client().note_retry(),
+            () = run.halt.cancelled() => return Ok(None),
+        }
+    }
+}
+
+/// What a source keeps of a day, in the day's journal.
+struct Remembered(Weak<DayWork>);
+
+impl Memory for Remembered {
+    fn recall(&self) -> Option<String> {
+        self.0.upgrade()?.remembered()
+    }
+
+    fn keep(&self, text: &str) -> Result<(), Failure> {
+        // Work that is over keeps nothing.
+        self.0.upgrade().map_or(Ok(()), |work| work.remember(text).map_err(Into::into))
+    }
+}

@@ -1,0 +1,111 @@
+//! A source with its replicas: one is asked, and the next when it cannot be reached through all attempts.
+//!
+//! Keys, names and digests are the same from each. What it does not do: try again; whoever asks does.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use url::Url;
+
+use super::{Listing, Memory, RemoteFile, Source, open};
+use crate::day::Day;
+use crate::failure::{Class, Failure};
+use crate::manifest::{Manifest, Series};
+use crate::net::{Client, Net, Policy, shown};
+
+/// One series' source, opened at every place that has it.
+pub struct Replicas {
+    all: Vec<Replica>,
+    /// The one that is asked now. It only ever moves on: who could not be reached is not asked again in this run.
+    current: AtomicUsize,
+}
+
+/// The source at one place.
+pub struct Replica {
+    name: Arc<str>,
+    client: Client,
+    source: Box<dyn Source>,
+}
+
+impl Replicas {
+    /// Opens the source of `series` at each of `bases`.
+    ///
+    /// # Errors
+    /// `source-refused` when there is no place to ask, or one cannot be talked to as the manifest says.
+    pub fn open(net: &Net, job: &Manifest, series: &Series, bases: &[Url], run: &str) -> Result<Replicas, Failure> {
+        let replica = |base: &Url| {
+            let policy = Policy::of(job, &series.source, run);
+            let client = net.client(base, policy)?.with_credentials(series.source.credentials())?;
+            Ok(Replica { name: client.host_name().into(), source: open(&series.source, base, client.clone()), client })
+        };
+        let all: Vec<Replica> = bases.iter().map(replica).collect::<Result<_, Failure>>()?;
+        if all.is_empty() {
+            return Err(Failure::new(Class::SourceRefused, format!("no place to ask for `{}` is known", series.id)));
+        }
+        Ok(Replicas { all, current: AtomicUsize::new(0) })
+    }
+
+    /// The replica that is asked now.
+    #[must_use]
+    pub fn current(&self) -> &Replica {
+        let current = self.current.load(Ordering::Relaxed).min(self.all.len() - 1);
+        &self.all[current]
+    }
+
+    /// Moves on from a replica that cannot be had. True when there is another to ask, which may be so because somebody
+    /// else moved on already.
+    #[must_use]
+    pub fn leave(&self, replica: &Replica, failure: &Failure) -> bool {
+        let is_gone =
+            matches!(failure.class, Class::Unreachable | Class::Stalled | Class::ServerError | Class::HostGivenUp);
+        let Some(index) = self.all.iter().position(|one| std::ptr::eq(one, replica)) else { return false };
+        if !is_gone || index + 1 >= self.all.len() {
+            return false;
+        }
+        let moved = self.current.compare_exchange(index, index + 1, Ordering::Relaxed, Ordering::Relaxed);
+        if moved.is_ok() {
+            let (from, to) = (shown(replica.client.base()), shown(self.all[index + 1].client.base()));
+            tracing::warn!("{from} cannot be had; {to} is asked from now on");
+        }
+        true
+    }
+
+    /// A file as `replica` has it, whichever listed it.
+    #[must_use]
+    pub fn on<'f>(&self, replica: &Replica, file: &'f RemoteFile) -> Cow<'f, RemoteFile> {
+        let own = replica.client.base();
+        let is_below = |base: &Url| file.url.origin() == base.origin() && file.url.path().starts_with(base.path());
+        if self.all.len() == 1 || is_below(own) {
+            return Cow::Borrowed(file);
+        }
+        // One that lies on a further host has the same address from everywhere.
+        let Some(listed) = self.all.iter().map(|one| one.client.base()).find(|base| is_below(base)) else {
+            return Cow::Borrowed(file);
+        };
+        let mut url = own.clone();
+        url.set_path(&format!("{}{}", own.path(), &file.url.path()[listed.path().len()..]));
+        url.set_query(file.url.query());
+        Cow::Owned(RemoteFile { url, ..file.clone() })
+    }
+}
+
+impl Replica {
+    /// Lists a day.
+    #[must_use]
+    pub fn list<'a>(&'a self, series: &'a Series, day: &'a Day, memory: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
+        self.source.list(series, day, memory)
+    }
+
+    /// Its host and port, as a report names them.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Its client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}
