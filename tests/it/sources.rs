@@ -3,6 +3,7 @@
 
 mod contract;
 mod hmi;
+mod mirrors;
 
 use contract::{lists, times};
 

@@ -5,6 +5,7 @@
 mod address;
 mod answer;
 mod item;
+mod meta;
 mod sieve;
 mod slot;
 #[cfg(test)]
@@ -16,7 +17,9 @@ use http::HeaderMap;
 use url::Url;
 
 pub use answer::read_answer;
+use answer::{Record, read_records};
 
+use super::keywords::Table;
 use super::{Listed, Listing, Memory, Source};
 use crate::day::{Day, Scale};
 use crate::failure::{Class, Failure};
@@ -45,10 +48,37 @@ impl Hmi {
         let question = question(&self.base, &series.name, day);
         let response = self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
         let answer = read(response).await?;
-        read_answer(&answer, &self.base, series, day).map_err(|failure| {
+        let told = |failure: Failure| {
             let message = format!("{}: {}", shown(&question), failure.message);
             self.client.veiled(Failure { message, ..failure })
-        })
+        };
+        let (mut listed, records) = read_records(&answer, &self.base, series, day).map_err(told)?;
+        drop(answer);
+        if series.fetch.has_keywords() {
+            let table = self.keywords(series, &records).await?;
+            if !series.fetch.has_files() {
+                listed.files.clear();
+            }
+            let asked = meta::question(&self.base, series, &[]);
+            listed.files.extend(table.files(series, day, &asked, &below(&self.base, &asked)));
+            listed.files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        }
+        Ok(listed)
+    }
+
+    /// The keywords of these records, some of them a request.
+    async fn keywords(&self, series: &Series, records: &[Record]) -> Result<Table, Failure> {
+        let mut told = meta::Told::default();
+        for some in records.chunks(meta::AT_ONCE) {
+            let question = meta::question(&self.base, series, some);
+            let response = self.client.get(&question, HeaderMap::new()).await?;
+            let answer = read(response).await?;
+            told.read(&answer, some).map_err(|failure| {
+                let message = format!("{}: {}", shown(&question), failure.message);
+                self.client.veiled(Failure { message, ..failure })
+            })?;
+        }
+        told.table(series, records)
     }
 }
 
@@ -78,6 +108,13 @@ fn known(failure: Failure, series: &Series) -> Failure {
     }
     let message = format!("{}; does the service have the series `{}`?", failure.message, escape(&series.name));
     Failure { class: Class::SourceRefused, message, ..failure }
+}
+
+/// What a record keeps of a question: its path and query below the base.
+fn below(base: &Url, asked: &Url) -> String {
+    let path = asked.path().strip_prefix(base.path()).unwrap_or_default();
+    let query = asked.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("/{path}{query}")
 }
 
 /// Reads the whole answer, as far as the cap.
