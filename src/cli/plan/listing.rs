@@ -75,18 +75,17 @@ struct Effort {
 ///
 /// # Errors
 /// When a source cannot be opened, or the disk cannot be asked. A day that cannot be listed is told, and is no error.
-pub(super) async fn ask(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Listing> {
+pub(super) async fn ask(job: &Manifest, plan: &Plan, net: &Net, shell: &Shell) -> Result<Listing> {
     let mut sources = Sources::default();
     let wanted: BTreeSet<&SeriesId> = plan.days.iter().map(|day| &day.id).collect();
     let bases = sources.bases(job, |id| wanted.contains(id)).await?;
-    let net = Net::new();
     let run = run_id(now());
     let mut listing =
         Listing { days: Vec::new(), hosts: Vec::new(), free_bytes: free(&job.archive.root)?, failed: BTreeSet::new() };
     let mut efforts = Efforts { job, by_group: BTreeMap::new() };
     for series in &job.series {
         let Some(bases) = bases.get(&series.id) else { continue };
-        let source = Replicas::open(&net, job, series, bases, &run)?;
+        let source = Replicas::open(net, job, series, bases, &run)?;
         let days: Vec<&PlannedDay> = plan.days.iter().filter(|day| day.id == series.id).collect();
         let asked = days.iter().map(|day| asking::list(job, series, &source, &day.day, shell));
         let mut answered = listing.days.len();
