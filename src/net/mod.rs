@@ -149,13 +149,7 @@ impl Net {
         self.to(base, policy, None, &[])
     }
 
-    fn to(
-        &self,
-        base: &Url,
-        policy: Policy,
-        tunnel: Option<&Gateway>,
-        hosts: &[String],
-    ) -> Result<Client, Failure> {
+    fn to(&self, base: &Url, policy: Policy, tunnel: Option<&Gateway>, hosts: &[String]) -> Result<Client, Failure> {
         let own = self.door(base, &policy, policy.way, tunnel, policy.contact.clone())?;
         let places = hosts.iter().flat_map(|host| ["http", "https"].map(|scheme| format!("{scheme}://{host}/")));
         let places = places.filter_map(|place| Url::parse(&place).ok());

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::process::Child;
+use tokio::process::{Child, ChildStdin};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use url::Url;
@@ -88,6 +88,8 @@ struct State {
 #[derive(Debug)]
 struct Up {
     keeper: Child,
+    /// Closed with this program, or by us: then the keeper ends `ssh`.
+    lifeline: Option<ChildStdin>,
     socket: PathBuf,
     since: Instant,
     words: Words,
@@ -189,7 +191,7 @@ impl Tunnel {
     /// Ends `ssh`, and waits until it is gone.
     pub(super) async fn close(&self) {
         let Some(mut up) = self.state.lock().await.up.take() else { return };
-        drop(up.keeper.stdin.take());
+        drop(up.lifeline.take());
         if timeout(FAREWELL, up.keeper.wait()).await.is_err() {
             tracing::debug!(gateway = %self.gateway.gateway(), "the tunnel takes long to end");
         }
@@ -210,6 +212,8 @@ impl Tunnel {
             .map_err(|error| self.trouble(&format!("this program cannot start itself: {error}")))?;
         // From here on the keeper takes it away.
         let _ = folder.keep();
+        // Whoever waits for a child closes what it holds of this.
+        let lifeline = keeper.stdin.take();
         let said = Words::default();
         let hearing = keeper.stderr.take().map(|stderr| tokio::spawn(said.clone().hear(stderr)));
         let allowed = connect + LOGIN;
@@ -228,7 +232,8 @@ impl Tunnel {
         });
         let why = match ended.await {
             Ok(None) => {
-                return Ok(Up { keeper, socket, since: Instant::now(), words: said, clients: HashMap::new() });
+                let (since, clients) = (Instant::now(), HashMap::new());
+                return Ok(Up { keeper, lifeline, socket, since, words: said, clients });
             }
             Ok(Some(ended)) => {
                 if let Some(hearing) = hearing {

@@ -64,7 +64,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let Some(job) = job::load(&args.job, secrets, archive, shell) else { return Ok(Exit::Usage) };
     let plan = planning::plan(&job, &args.selection, &Locking::looked_at(&job)?, now())?;
     let listing = if args.list {
-        let Some(listing) = job::runtime()?.block_on(listed(&job, &plan, &args.ssh.net(), shell))? else { return Ok(Exit::Interrupted) };
+        let Some(listing) = job::runtime()?.block_on(listed(&job, &plan, &args.ssh.net(), shell))? else {
+            return Ok(Exit::Interrupted);
+        };
         Some(listing)
     } else {
         None

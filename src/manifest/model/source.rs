@@ -380,7 +380,8 @@ mod tests {
         let reach = reach(&["data.example.org"]);
         let of = |recorded: &str| reach.elsewhere(recorded).map(String::from);
         assert_eq!(of("https://data.example.org/a?b").as_deref(), Some("https://data.example.org/a?b"));
-        for other in ["/a", "a", "", "//data.example.org/a", "https://u:p@data.example.org/a", "http://other.example/a"] {
+        for other in ["/a", "a", "", "//data.example.org/a", "https://u:p@data.example.org/a", "http://other.example/a"]
+        {
             assert_eq!(of(other), None, "{other}");
         }
     }

@@ -107,4 +107,3 @@ async fn end(child: &mut Child) -> io::Result<std::process::ExitStatus> {
     child.kill().await?;
     child.wait().await
 }
-
