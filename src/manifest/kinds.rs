@@ -14,20 +14,20 @@ use super::form;
 use super::model::{
     Embedded, Export, Fetch, Hapi, Hmi, Index, Jsoc, Medoc, Method, Protocol, Reach, SourceSpec, Timetable, Tunnel,
 };
+use super::names;
 use super::node::Wrong;
 use super::resolve::Given;
 use super::root::tidied;
 use super::timed::Timed;
 use super::typed::Typed;
-use super::units;
 use crate::untrusted::escape;
 
 /// Where JSOC is.
 const JSOC: &str = "http://jsoc.stanford.edu/";
 /// Where MEDOC is.
 const MEDOC: &str = "https://idoc-medoc.ias.u-psud.fr/";
-/// The cadences that MEDOC keeps, in seconds.
-pub(super) const MEDOC_CADENCES: [(u64, &str); 6] =
+/// The cadences that MEDOC keeps, in seconds, with its word for each.
+pub(crate) const MEDOC_CADENCES: [(u64, &str); 6] =
     [(720, "12 min"), (3600, "1 h"), (7200, "2 h"), (21_600, "6 h"), (43_200, "12 h"), (86_400, "1 day")];
 
 /// Three days: what the services of the day before yesterday have, they keep.
@@ -170,7 +170,7 @@ impl Reading<'_> {
         let ssh = self.required(&tunnel.ssh, "ssh", at, "write for example `ssh: jane@gateway.example.org`");
         let mut destination = |given: Option<(Span, &form::Text)>, takes_list: bool| {
             let (at, text) = given?;
-            match units::destination(&text.0, takes_list) {
+            match names::destination(&text.0, takes_list) {
                 Ok(text) => Some(text),
                 Err(wrong) => {
                     self.findings.push(wrong.at(at));
@@ -348,7 +348,7 @@ pub(super) fn refuse(spec: &SourceSpec, series: &form::Series, name: &str, findi
     needs(series.noaa.given().map(|(at, _)| at), "noaa", jsoc, "name the regions by `harpnum`, or ask `jsoc`");
     needs(series.conditions.given().map(|(at, _)| at), "where", jsoc, "ask `jsoc`, or leave it out");
     needs(series.cadence.given().map(|(at, _)| at), "cadence", !matches!(spec, S::Hapi(_)), take_out);
-    let keywords = jsoc || matches!(spec, S::Hmi(_));
+    let keywords = jsoc || matches!(spec, S::Hmi(_) | S::Embedded(_));
     let wants = series.fetch.given().filter(|(_, fetch)| **fetch != form::Fetch::Files).map(|(at, _)| at);
     needs(wants, "fetch", keywords, "keywords come from `jsoc`, and from `hmi` of the newest kind");
     needs(series.keywords.given().map(|(at, _)| at), "keywords", keywords, "leave it out");
@@ -359,11 +359,15 @@ pub(super) fn refuse(spec: &SourceSpec, series: &form::Series, name: &str, findi
     }
     // A name that can be no id either is told there.
     if !matches!(spec, S::Hapi(_))
-        && (series.id.value().is_some() || units::component(name).is_ok())
+        && (series.id.value().is_some() || names::component(name).is_ok())
         && let Some((at, _)) = series.name.given()
-        && let Err(wrong) = units::remote_name(name)
+        && let Err(wrong) = names::remote_name(name)
     {
         findings.push(wrong.at(at));
+    }
+    if let (Some(at), true) = (wants, keywords && !jsoc && series.keywords.is_missing()) {
+        let finding = Finding::new(at, "keywords of the HMI service, and none is named");
+        findings.push(finding.hint("name them: `keywords: [area, cmask]`"));
     }
     if let (Some((at, _)), Some(form::Fetch::Files)) = (series.keywords.given(), series.fetch.value()) {
         let finding = Finding::new(at, "keywords, where only files are fetched");
@@ -388,6 +392,8 @@ fn cadence_of(spec: &SourceSpec, asked: Duration, series: &str) -> Result<(), Wr
             let wrong = Wrong::new(format!("no multiple of the template's own cadence, {own} s"));
             Err(wrong.hint("nothing is interpolated: write a multiple of it"))
         }
+        // JSOC has series of every kind, and says by itself what it does not have.
+        SourceSpec::Jsoc(_) if cadence::named(series).is_none() => Ok(()),
         // Its times stand in its names; which there are shows only there.
         SourceSpec::Index(_) | SourceSpec::Hapi(_) => Ok(()),
         SourceSpec::Hmi(_) | SourceSpec::Embedded(_) | SourceSpec::Jsoc(_) => cadence::check(asked, series),

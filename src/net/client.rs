@@ -60,7 +60,17 @@ impl Client {
     /// # Errors
     /// A [`Failure`] with class, URL and reason; `retry_after` where the host named a wait.
     pub async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response, Failure> {
-        self.ask(url, headers).await.map_err(|failure| self.veiled(failure))
+        self.ask(url, headers, None).await.map_err(|failure| self.veiled(failure))
+    }
+
+    /// The same for a protocol that says in a refusal's body what its status does not.
+    ///
+    /// # Errors
+    /// [`Refused`]: the same failure, and the start of that body.
+    pub async fn get_told(&self, url: &Url, headers: HeaderMap) -> Result<Response, Refused> {
+        let mut body = Vec::new();
+        let answer = self.ask(url, headers, Some(&mut body)).await;
+        answer.map_err(|failure| Refused { failure: self.veiled(failure), body })
     }
 
     /// The same failure without the source's secrets: a server may repeat what it was sent.
@@ -69,7 +79,8 @@ impl Client {
         Failure { message: self.keys.veiled(failure.message), ..failure }
     }
 
-    async fn ask(&self, url: &Url, headers: HeaderMap) -> Result<Response, Failure> {
+    /// `told` takes what a refusal's body says.
+    async fn ask(&self, url: &Url, headers: HeaderMap, told: Option<&mut Vec<u8>>) -> Result<Response, Failure> {
         let mut door = self.door(url).ok_or_else(|| {
             let why = "not on the source's own host, nor on one of its `hosts`, so it is not asked";
             failure(Class::Redirect, url, why)
@@ -89,7 +100,7 @@ impl Client {
             let status = answer.status();
             door.host.answered(status.as_u16());
             if !is_redirect(status) {
-                return self.judge(answer, route.url, slot, asked).await;
+                return self.judge(answer, route.url, slot, asked, told).await;
             }
             let next = route.follow(status, answer.headers(), |url| self.door(url));
             let next = next.inspect_err(|why| door.host.failed(why))?;
@@ -145,7 +156,14 @@ impl Client {
         headers
     }
 
-    async fn judge(&self, answer: reqwest::Response, url: Url, slot: Slot, asked: Asked) -> Result<Response, Failure> {
+    async fn judge(
+        &self,
+        answer: reqwest::Response,
+        url: Url,
+        slot: Slot,
+        asked: Asked,
+        told: Option<&mut Vec<u8>>,
+    ) -> Result<Response, Failure> {
         let status = answer.status();
         let objection = match status {
             _ if objects(answer.headers()).is_some() => objects(answer.headers()),
@@ -172,11 +190,15 @@ impl Client {
             slot.host().throttled(wait, self.max_wait);
         }
         slot.host().failed(&refused);
-        if refused.class == Class::SourceRefused || refusal::is_told(answer.headers()) {
+        if told.is_some() || refused.class == Class::SourceRefused || refusal::is_told(answer.headers()) {
             let mut response = Response::new(answer, url, slot, self.timeouts.stall);
-            if let Some(words) = refusal::words(&mut response).await {
+            let body = refusal::body(&mut response).await;
+            if let Some(words) = refusal::words(&body) {
                 refused.message += ": ";
                 refused.message += &words;
+            }
+            if let Some(told) = told {
+                *told = body;
             }
         }
         if status == StatusCode::UNAUTHORIZED {
@@ -184,6 +206,15 @@ impl Client {
         }
         Err(refused)
     }
+}
+
+/// A request that was refused.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// Why.
+    pub failure: Failure,
+    /// The first 8 KiB of the answer's body, as sent; empty when there was no answer.
+    pub body: Vec<u8>,
 }
 
 /// Which answers besides 200 a request allows.

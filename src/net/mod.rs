@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use url::Url;
 
 pub use body::Response;
-pub use client::Client;
+pub use client::{Client, Refused};
 pub use retry::Waits;
 pub use stats::HostStats;
 

@@ -60,28 +60,35 @@ impl Reach {
         if self.tunnel.is_some() { Way::Tunnel } else { Way::Direct }
     }
 
-    /// True when `url` lies on one of the further hosts: at the port that is named there, else at the usual one of its
-    /// scheme.
+    /// True when `url` lies on one of the further hosts.
     #[must_use]
     pub fn leads_to(&self, url: &Url) -> bool {
-        let is_on = |named: &String| {
-            let (host, port) = match named.rsplit_once(':') {
-                Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
-                _ => (named.as_str(), None),
-            };
-            let is_there = if port.is_some() { url.port_or_known_default() == port } else { url.port().is_none() };
-            is_there && url.host_str() == Some(host)
-        };
-        matches!(url.scheme(), "http" | "https") && self.hosts.iter().any(is_on)
+        is_on_one_of(&self.hosts, url)
     }
 
-    /// Where a file is on one of the further hosts, as a record keeps it; none for what a record keeps relative to the
-    /// base, and for what leads anywhere else.
+    /// Where a file is that does not lie below the base, as a record keeps it: on one of the further hosts, or elsewhere on
+    /// the source's own. None for what a record keeps relative to the base, and for what leads anywhere else.
     #[must_use]
     pub fn elsewhere(&self, recorded: &str) -> Option<Url> {
         let url = Url::parse(recorded).ok()?;
-        (self.leads_to(&url) && url.username().is_empty() && url.password().is_none()).then_some(url)
+        let is_ours = self.leads_to(&url) || self.urls.iter().any(|own| own.origin() == url.origin());
+        (is_ours && url.username().is_empty() && url.password().is_none()).then_some(url)
     }
+}
+
+/// True when `url` lies on one of these hosts: at the port that is named there, else at the usual one of its scheme,
+/// `http` or `https`.
+#[must_use]
+pub fn is_on_one_of(hosts: &[String], url: &Url) -> bool {
+    let is_on = |named: &String| {
+        let (host, port) = match named.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
+            _ => (named.as_str(), None),
+        };
+        let is_there = if port.is_some() { url.port_or_known_default() == port } else { url.port().is_none() };
+        is_there && url.host_str() == Some(host)
+    };
+    matches!(url.scheme(), "http" | "https") && hosts.iter().any(is_on)
 }
 
 /// The way to a host, as far as manners ask.
@@ -376,12 +383,21 @@ mod tests {
     }
 
     #[test]
-    fn a_record_s_address_elsewhere_is_one_on_a_named_host() {
+    fn a_record_s_address_elsewhere_is_one_on_a_named_host_or_beside_the_base() {
         let reach = reach(&["data.example.org"]);
         let of = |recorded: &str| reach.elsewhere(recorded).map(String::from);
-        assert_eq!(of("https://data.example.org/a?b").as_deref(), Some("https://data.example.org/a?b"));
-        for other in ["/a", "a", "", "//data.example.org/a", "https://u:p@data.example.org/a", "http://other.example/a"]
-        {
+        for ours in ["https://data.example.org/a?b", "https://h.example/beside/p"] {
+            assert_eq!(of(ours).as_deref(), Some(ours));
+        }
+        for other in [
+            "/a",
+            "a",
+            "",
+            "//data.example.org/a",
+            "https://u:p@data.example.org/a",
+            "http://other.example/a",
+            "http://h.example/p/a",
+        ] {
             assert_eq!(of(other), None, "{other}");
         }
     }

@@ -3,14 +3,11 @@
 //! What it does not do: trust the host in them. The service names itself as it knows itself, not as we reach it; a host
 //! that the manifest names beside it is another matter.
 
-use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
 use crate::manifest::Reach;
 use crate::net::without_secrets;
-
-/// Longer URLs are no file's address.
-const LONGEST: usize = 2_000;
+use crate::source::place::check;
 
 /// Where the service's own paths begin.
 const ROOT: &str = "/HMI/";
@@ -48,6 +45,9 @@ impl Address {
         let mut parsed = Url::parse(listed).map_err(|_| "which is no URL")?;
         let open = without_secrets(parsed.query().unwrap_or_default());
         if parsed.origin() != base.origin() && reach.is_some_and(|reach| reach.leads_to(&parsed)) {
+            if base.scheme() == "https" && parsed.scheme() == "http" {
+                return Err("which leaves https for plain http");
+            }
             parsed.set_fragment(None);
             let mut kept = parsed.clone();
             kept.set_query(Some(open.as_str()).filter(|query| !query.is_empty()));
@@ -94,37 +94,9 @@ fn number(text: &str) -> Option<i64> {
 }
 
 /// A segment's name as it may stand in a path.
-pub(super) fn segment(text: &str) -> Option<String> {
+pub(in crate::source) fn segment(text: &str) -> Option<String> {
     let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.+".contains(&byte));
     is_plain.then(|| text.to_owned())
-}
-
-/// Looks at the text as it was sent: a URL parser mends and resolves what must rather be refused.
-fn check(listed: &str) -> Result<(), &'static str> {
-    if listed.len() > LONGEST {
-        return Err("which is longer than 2,000 bytes");
-    }
-    if listed.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
-        return Err("which holds a space, a backslash or a control character");
-    }
-    let after = |scheme: &str| listed.get(..scheme.len()).filter(|s| s.eq_ignore_ascii_case(scheme)).map(str::len);
-    let scheme = after("http://").or_else(|| after("https://")).ok_or("which is neither http nor https")?;
-    let rest = &listed[scheme..];
-    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    if host.contains('@') {
-        return Err("which holds a login");
-    }
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    for part in path.split('/') {
-        let decoded: Vec<u8> = percent_decode_str(part).collect();
-        if matches!(decoded.as_slice(), b".." | b".") {
-            return Err("which climbs out of its folder");
-        }
-        if decoded.iter().any(|byte| matches!(byte, b'/' | b'\\' | 0..=31 | 127)) {
-            return Err("which hides a slash, a backslash or a control character");
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -177,6 +149,8 @@ mod tests {
         assert_eq!(on("http://localhost:8001/HMI/a").path, "/HMI/a", "the source's own host stays its base");
         assert_eq!(on("http://cluster-r730-1:8001/HMI/a").url.as_str(), "http://localhost:8001/HMI/a");
         assert!(Address::on(&base, Some(&reach), "https://u:p@data.example.org/a").is_err());
+        let secure: Url = "https://api.example.org/".parse().unwrap();
+        assert!(Address::on(&secure, Some(&reach), "http://data.example.org/a").is_err());
     }
 
     #[test]

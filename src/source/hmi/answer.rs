@@ -2,6 +2,7 @@
 //!
 //! What it does not do: fetch. Everything here is a pure function of bytes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::NaiveDateTime;
@@ -15,11 +16,8 @@ use super::slot::{Grid, Slot};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Reach, Series};
-use crate::source::{Body, Listed, RemoteFile};
+use crate::source::{Body, Listed, RemoteFile, read};
 use crate::untrusted::escape;
-
-/// How many bytes of a malformed answer are shown on either side of the place.
-const AROUND: usize = 40;
 
 /// Reads the answer to a question for `series` on `day`, from the service at `base`.
 ///
@@ -30,15 +28,17 @@ const AROUND: usize = 40;
 /// `html` for a web page, `listing-malformed` with the place for what else is none, both with an excerpt;
 /// `source-refused` for a filter that cannot be applied.
 pub fn read_answer(answer: &[u8], base: &Url, series: &Series, day: &Day) -> Result<Listed, Failure> {
-    let start = answer.iter().position(|byte| !byte.is_ascii_whitespace());
-    match start.map(|start| answer[start]) {
-        None => return Err(malformed("the answer is empty, where at least `[]` is due")),
-        Some(b'<') => {
-            let page = format!("a web page came where JSON is due: `{}`", excerpt(answer, 0));
-            return Err(Failure::new(Class::Html, page));
-        }
-        Some(_) => {}
-    }
+    read_records(answer, base, series, day).map(|(listed, _)| listed)
+}
+
+/// The same, with the records that pass the filters: none of them when only files are asked for.
+pub(super) fn read_records(
+    answer: &[u8],
+    base: &Url,
+    series: &Series,
+    day: &Day,
+) -> Result<(Listed, Vec<Record>), Failure> {
+    read::expect_json(answer, "[]")?;
     let mut listing = Reading {
         base,
         reach: series.source.reach(),
@@ -47,51 +47,25 @@ pub fn read_answer(answer: &[u8], base: &Url, series: &Series, day: &Day) -> Res
         sieve: Sieve::of(series),
         items: 0,
         listed: Listed::default(),
+        records: series.fetch.has_keywords().then(BTreeMap::new),
+        is_oldest: false,
     };
     let mut json = serde_json::Deserializer::from_slice(answer);
-    listing.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| {
-        let at = offset(answer, &error);
-        malformed(&format!("{} (byte {at}, near `{}`)", escape(&reason(&error)), excerpt(answer, at)))
-    })?;
+    listing.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| read::no_json(answer, &error))?;
     listing.sieve.verdict()?;
-    Ok(fold(listing.listed))
+    if listing.is_oldest && listing.records.is_some() {
+        let why = "a service of the oldest kind, which has no route for keywords; ask for `fetch: files`";
+        return Err(Failure::new(Class::SourceRefused, why));
+    }
+    Ok((listing.listed.folded(), listing.records.into_iter().flatten().map(|(_, record)| record).collect()))
 }
 
-fn malformed(why: &str) -> Failure {
-    Failure::new(Class::ListingMalformed, why)
-}
-
-/// Sorts by key and keeps one file of each: the first by URL, so that the order of the answer does not matter.
-fn fold(mut listed: Listed) -> Listed {
-    listed.files.sort_unstable_by(|a, b| (&a.key, &a.url, a.time, a.bytes).cmp(&(&b.key, &b.url, b.time, b.bytes)));
-    let before = listed.files.len();
-    listed.files.dedup_by(|later, first| later.key == first.key);
-    listed.duplicates = (before - listed.files.len()) as u64;
-    listed
-}
-
-/// What the error says, without the place that serde adds: that is told in bytes.
-fn reason(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
-}
-
-/// The byte that an error's line and column mean.
-fn offset(answer: &[u8], error: &serde_json::Error) -> usize {
-    let lines_before = error.line().saturating_sub(1);
-    let line = match lines_before.checked_sub(1) {
-        None => 0,
-        Some(nth) => {
-            let breaks = answer.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-            breaks.map(|(at, _)| at + 1).nth(nth).unwrap_or(answer.len())
-        }
-    };
-    (line + error.column().saturating_sub(1)).min(answer.len())
-}
-
-fn excerpt(answer: &[u8], at: usize) -> String {
-    let part = &answer[at.saturating_sub(AROUND)..(at + AROUND).min(answer.len())];
-    escape(&String::from_utf8_lossy(part)).into_owned()
+/// A record of the day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) recnum: i64,
+    pub(super) time: NaiveDateTime,
+    pub(super) harpnum: Option<i64>,
 }
 
 /// A listing in the making, fed item by item, so that the answer's tree is never built.
@@ -104,6 +78,10 @@ struct Reading<'a> {
     sieve: Sieve<'a>,
     items: u64,
     listed: Listed,
+    /// By their numbers, when they are wanted.
+    records: Option<BTreeMap<i64, Record>>,
+    /// An item was of the first form.
+    is_oldest: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for &mut Reading<'_> {
@@ -176,7 +154,9 @@ impl Reading<'_> {
             harpnum,
             quality: item.quality.map(|quality| quality.0),
             slot,
+            wavelength: item.wavelnth.map(|wavelength| wavelength.0),
         };
+        self.is_oldest = true;
         if self.sieve.keeps(facts) {
             self.listed.files.push(RemoteFile {
                 key,
@@ -202,6 +182,20 @@ impl Reading<'_> {
     fn later_form(&mut self, item: &Item<'_>, urls: &[Text<'_>], time: NaiveDateTime) -> Result<(), String> {
         let slot = self.slot(item)?;
         self.listed.without_file += u64::from(urls.is_empty());
+        let of_record = Facts {
+            file: "the record",
+            segment: None,
+            harpnum: item.harpnum.map(|harpnum| harpnum.0),
+            quality: item.quality.map(|quality| quality.0),
+            slot,
+            wavelength: item.wavelnth.map(|wavelength| wavelength.0),
+        };
+        if let Some(records) = &mut self.records
+            && self.sieve.keeps_record(of_record)
+        {
+            let Some(Whole(recnum)) = item.recnum else { return Err("has no `recnum`".to_owned()) };
+            records.insert(recnum, Record { recnum, time, harpnum: of_record.harpnum });
+        }
         for Text(url) in urls {
             let address = self.address(url)?;
             let Named { recnum, segment, name } =
@@ -209,13 +203,7 @@ impl Reading<'_> {
             if let Some(told) = item.recnum.filter(|told| told.0 != recnum) {
                 return Err(format!("url `{}` is of another record than its `recnum` {}", escape(url), told.0));
             }
-            let facts = Facts {
-                file: address.bare_path(),
-                segment: Some(&segment),
-                harpnum: item.harpnum.map(|harpnum| harpnum.0),
-                quality: item.quality.map(|quality| quality.0),
-                slot,
-            };
+            let facts = Facts { file: address.bare_path(), segment: Some(&segment), ..of_record };
             if self.sieve.keeps(facts) {
                 self.listed.files.push(RemoteFile {
                     key: format!("{recnum}/{segment}"),
