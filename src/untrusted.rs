@@ -44,6 +44,16 @@ pub fn escape_at(text: &str, at: usize) -> Untrusted<'_> {
     Untrusted(if is_safe { Cow::Borrowed(&text[at..at + c.len_utf8()]) } else { c.escape_unicode().to_string().into() })
 }
 
+/// A word as it stands in a command line to be pasted into a shell.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// True where a command of a CI service, or advice in our name, begins.
 fn speaks(text: &str, at: usize) -> bool {
     match text.as_bytes()[at] {

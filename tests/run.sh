@@ -22,6 +22,9 @@ strace -V | strace | faults::local::d_05
 faketime -f +0s true | faketime | faults::local::d_13
 faketime -f +0s true | faketime | faults::local::n_10
 unshare --mount mount -t tmpfs none /mnt | - | faults::mounted::
+test -x /usr/sbin/sshd | openssh-server | tunnel::through_a_gateway::
+ssh -V && command -v ssh-keygen | openssh-client | tunnel::through_a_gateway::
+unshare --mount mount -t tmpfs none /run | - | tunnel::through_a_gateway::
 '
 
 usage() {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::args::ArchiveArg;
+use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::Locking;
@@ -65,6 +65,8 @@ pub(super) struct Args {
     selection: Selection,
     #[command(flatten)]
     archive: ArchiveArg,
+    #[command(flatten)]
+    ssh: SshArg,
 }
 
 /// What was done, for a machine.
@@ -94,7 +96,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let held = Arc::new(shelf(args, &job, &work)?);
     let archive_root = job.archive.root.to_string_lossy().into_owned();
     let ran = job::runtime()?.block_on(async {
-        let mut shared = Shared::new(None, shell)?;
+        let mut shared = Shared::new(None, args.ssh.net(), shell)?;
         // A file that came wrong from upstream may be right on the shelf.
         let (then, retry_failed) = (Then::Add, true);
         let task = Task {

@@ -9,7 +9,11 @@ use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use super::{adopt, check, clean, completions, export, lock, plan, run, schema, serve, status, update, verify};
+use super::{
+    adopt, check, clean, completions, environment, export, lock, plan, run, schema, serve, status, update, verify,
+};
+use crate::net::Net;
+use crate::net::tunnel::Ssh;
 
 /// Turns job manifests into verified archives of solar data.
 #[derive(Debug, Parser)]
@@ -122,6 +126,30 @@ pub(super) struct ArchiveArg {
     /// Use this archive instead of the manifest's `archive.root`. Relative to the current directory.
     #[arg(long = "archive", value_name = "DIR", value_parser = PathBufValueParser::new().try_map(folder))]
     pub(super) archive: Option<PathBuf>,
+}
+
+/// How an SSH gateway is reached, where a manifest names one.
+#[derive(Debug, clap::Args)]
+pub(super) struct SshArg {
+    /// Let `ssh` read this file in place of `~/.ssh/config` where a source has a `tunnel`. A manifest cannot name one, since
+    /// such a file can start any program.
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(file))]
+    ssh_config: Option<PathBuf>,
+}
+
+impl SshArg {
+    /// A network with its way through gateways; nothing is started.
+    pub(super) fn net(&self) -> Net {
+        Net::with_ssh(Ssh { program: environment::own_program(), config: self.ssh_config.clone() })
+    }
+}
+
+/// A file that is there, by a path that no word of `ssh` can be mixed up with.
+fn file(path: PathBuf) -> Result<PathBuf, String> {
+    if !path.is_file() {
+        return Err("no such file\nhint: name a file in the form of `~/.ssh/config`".to_owned());
+    }
+    std::path::absolute(path).map_err(|error| error.to_string())
 }
 
 /// A folder, or what can become one.

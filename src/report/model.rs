@@ -224,6 +224,9 @@ pub struct Host {
     pub status_counts: BTreeMap<String, u64>,
     /// How long the host was left alone because it asked for it, in seconds.
     pub paused_seconds: f64,
+    /// How often the SSH tunnel to it ended by itself and was started again.
+    #[serde(default)]
+    pub tunnel_restarts: u64,
 }
 
 /// The end of one day.

@@ -1,8 +1,15 @@
 //! Where files are: the trait, and one file per kind of source. Sources list, and never download.
 
 pub mod hmi;
+pub mod index;
+pub mod jsoc;
 mod keywords;
+pub mod medoc;
+mod place;
+mod read;
 mod replicas;
+mod robots;
+pub mod template;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -65,14 +72,26 @@ pub struct Listed {
     pub left_out: u64,
 }
 
+impl Listed {
+    /// Sorts by key and keeps one file of each: the first by URL, so that the order of the answer does not matter.
+    #[must_use]
+    fn folded(mut self) -> Listed {
+        self.files.sort_unstable_by(|a, b| (&a.key, &a.url, a.time, a.bytes).cmp(&(&b.key, &b.url, b.time, b.bytes)));
+        let before = self.files.len();
+        self.files.dedup_by(|later, first| later.key == first.key);
+        self.duplicates += (before - self.files.len()) as u64;
+        self
+    }
+}
+
 /// One file that a source has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteFile {
     /// What identifies it within its day: stable, free of hosts.
     pub key: String,
-    /// Where it is now, on the source's own base.
+    /// Where it is now, on the source's own base or one of its further hosts.
     pub url: Url,
-    /// The same, relative to the source's base; what a record keeps.
+    /// The same without secrets, relative to the source's base; the whole URL on a further host. What a record keeps.
     pub path: String,
     /// Its file name when the listing gives one; else the answer's header or the URL says.
     pub name: Option<String>,
@@ -124,10 +143,10 @@ pub fn open(spec: &SourceSpec, base: &Url, client: Client) -> Box<dyn Source> {
     match spec {
         // The built-in service speaks as the HMI service does; only where it listens is another matter.
         SourceSpec::Hmi(_) | SourceSpec::Embedded(_) => Box::new(hmi::Hmi::new(base.clone(), client)),
-        SourceSpec::Jsoc(_) => Box::new(NotYet("jsoc")),
-        SourceSpec::Medoc(_) => Box::new(NotYet("medoc")),
-        SourceSpec::Index(_) => Box::new(NotYet("index")),
-        SourceSpec::Template(_) => Box::new(NotYet("template")),
+        SourceSpec::Jsoc(_) => Box::new(jsoc::Jsoc::new(base.clone(), client)),
+        SourceSpec::Medoc(spec) => Box::new(medoc::Medoc::new(spec, base.clone(), client)),
+        SourceSpec::Index(spec) => Box::new(index::Index::new(spec.clone(), base.clone(), client)),
+        SourceSpec::Template(spec) => Box::new(template::Template::new(spec.clone(), base.clone(), client)),
         SourceSpec::Hapi(_) => Box::new(NotYet("hapi")),
     }
 }

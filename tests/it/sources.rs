@@ -3,9 +3,16 @@
 
 mod contract;
 mod hmi;
+mod jsoc;
+mod medoc;
 mod mirrors;
 
 use contract::{lists, times};
 
 times!(hmi_times, hmi::Fake);
 lists!(hmi_lists, hmi::Fake);
+
+times!(medoc_times, medoc::Fake);
+lists!(medoc_lists, medoc::Fake);
+times!(jsoc_times, jsoc::Fake);
+lists!(jsoc_lists, jsoc::Fake);

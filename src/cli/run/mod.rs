@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::args::ArchiveArg;
+use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::{LockArgs, Locking};
@@ -64,6 +64,8 @@ pub(super) struct Args {
     selection: Selection,
     #[command(flatten)]
     archive: ArchiveArg,
+    #[command(flatten)]
+    ssh: SshArg,
     /// Write the report to this file too, while the run goes on and at its end; `-` is standard output, at the end.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -104,21 +106,22 @@ impl<'a> Shared<'a> {
     ///
     /// # Errors
     /// When signals cannot be caught.
-    pub(super) fn new(report: Option<ReportFile>, shell: &'a Shell) -> Result<Shared<'a>> {
+    pub(super) fn new(report: Option<ReportFile>, net: Net, shell: &'a Shell) -> Result<Shared<'a>> {
         let stop = CancellationToken::new();
         tokio::spawn(Signals::catch()?.cancel(stop.clone(), shell.screen.clone()));
         tokio::spawn(signals::let_go_of_bars(shell.screen.clone()));
-        Ok(Shared { report, shell, net: Net::new(), sources: Sources::default(), stop })
+        Ok(Shared { report, shell, net, sources: Sources::default(), stop })
     }
 
     /// Ends what was started for the jobs.
     pub(super) async fn close(self) {
+        self.net.close().await;
         self.sources.close().await;
     }
 }
 
 async fn each(jobs: Vec<(Manifest, Locking)>, args: &Args, report: Option<ReportFile>, shell: &Shell) -> Result<Exit> {
-    let mut shared = Shared::new(report, shell)?;
+    let mut shared = Shared::new(report, args.ssh.net(), shell)?;
     let mut worst = Exit::Complete;
     for (job, locking) in jobs {
         if shared.stop.is_cancelled() {

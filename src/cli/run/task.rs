@@ -26,6 +26,7 @@ use crate::report::terminal::{Progress, Summary, summary};
 use crate::report::{Collector, Ends, Log, Report};
 use crate::run::event::{Event, Observer as _};
 use crate::run::{self, Order, Outcome, Shelf, Todo};
+use crate::untrusted::quoted;
 
 /// How long after an empty listing the second look is taken.
 const SECOND_LOOK: Duration = Duration::from_secs(30);
@@ -230,14 +231,6 @@ fn again(words: &[OsString]) -> String {
     });
     let words = words.map(|word| word.to_string_lossy());
     std::iter::once(program).chain(words).map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use chrono::NaiveDate;
 
-use super::args::ArchiveArg;
+use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::Locking;
@@ -63,6 +63,8 @@ pub(super) struct Args {
     selection: Selection,
     #[command(flatten)]
     archive: ArchiveArg,
+    #[command(flatten)]
+    ssh: SshArg,
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
@@ -93,7 +95,8 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         bad.entry((series, *date)).or_default();
     }
     if args.repair && !bad.is_empty() {
-        verdict.repair = Some(job::runtime()?.block_on(repair::repair(job, locking, &plan, &bad, shell))?);
+        verdict.repair =
+            Some(job::runtime()?.block_on(repair::repair(job, locking, args.ssh.net(), (&plan, &bad), shell))?);
         if !args.json {
             stdout::print(&verdict.render_repair())?;
         }

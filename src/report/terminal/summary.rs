@@ -229,6 +229,9 @@ fn asked(host: &Host) -> String {
         let pause = Duration::try_from_secs_f64(host.paused_seconds).unwrap_or_default();
         let _ = write!(out, ", paused {}", human::span(pause));
     }
+    if host.tunnel_restarts > 0 {
+        let _ = write!(out, ", tunnel started again {}", human::count(host.tunnel_restarts, "time"));
+    }
     if let Some(agreed) = &host.agreed_with {
         let _ = write!(out, ", agreed with {}", escape(agreed));
     }
@@ -335,6 +338,7 @@ mod tests {
             peak_connections: 4,
             peak_requests_per_second: 8,
             paused_seconds: 12.0,
+            tunnel_restarts: 2,
             ..HostStats::default()
         }]));
         let collector = collector(&events);

@@ -2,12 +2,12 @@
 //!
 //! What it does not do: ask for the files. It lists them.
 
-mod address;
+pub(in crate::source) mod address;
 mod answer;
 mod item;
 mod meta;
 mod sieve;
-mod slot;
+pub(in crate::source) mod slot;
 #[cfg(test)]
 mod tests;
 
@@ -20,15 +20,12 @@ pub use answer::read_answer;
 use answer::{Record, read_records};
 
 use super::keywords::Table;
-use super::{Listed, Listing, Memory, Source};
+use super::{Listed, Listing, Memory, Source, read};
 use crate::day::{Day, Scale};
 use crate::failure::{Class, Failure};
 use crate::manifest::Series;
-use crate::net::{Client, Response, shown};
+use crate::net::{Client, shown};
 use crate::untrusted::escape;
-
-/// The largest answer that is read.
-const CAP: u64 = 64 * 1024 * 1024;
 
 /// The service at one base.
 #[derive(Debug)]
@@ -46,8 +43,9 @@ impl Hmi {
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
         let question = question(&self.base, &series.name, day);
-        let response = self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
-        let answer = read(response).await?;
+        let mut response =
+            self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
+        let answer = read::whole(&mut response, read::CAP).await?;
         let told = |failure: Failure| {
             let message = format!("{}: {}", shown(&question), failure.message);
             self.client.veiled(Failure { message, ..failure })
@@ -71,8 +69,8 @@ impl Hmi {
         let mut told = meta::Told::default();
         for some in records.chunks(meta::AT_ONCE) {
             let question = meta::question(&self.base, series, some);
-            let response = self.client.get(&question, HeaderMap::new()).await?;
-            let answer = read(response).await?;
+            let mut response = self.client.get(&question, HeaderMap::new()).await?;
+            let answer = read::whole(&mut response, read::CAP).await?;
             told.read(&answer, some).map_err(|failure| {
                 let message = format!("{}: {}", shown(&question), failure.message);
                 self.client.veiled(Failure { message, ..failure })
@@ -115,23 +113,4 @@ fn below(base: &Url, asked: &Url) -> String {
     let path = asked.path().strip_prefix(base.path()).unwrap_or_default();
     let query = asked.query().map(|query| format!("?{query}")).unwrap_or_default();
     format!("/{path}{query}")
-}
-
-/// Reads the whole answer, as far as the cap.
-async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
-    let too_large = |url: &Url| {
-        let why = format!("{}: the listing is larger than {} MiB; ask for a shorter range", shown(url), CAP >> 20);
-        Failure::new(Class::ListingTooLarge, why)
-    };
-    if response.content_length().is_some_and(|length| length > CAP) {
-        return Err(too_large(&response.url));
-    }
-    let mut answer = Vec::new();
-    while let Some(bytes) = response.chunk().await? {
-        if (answer.len() + bytes.len()) as u64 > CAP {
-            return Err(too_large(&response.url));
-        }
-        answer.extend_from_slice(&bytes);
-    }
-    Ok(answer)
 }
