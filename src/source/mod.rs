@@ -1,5 +1,6 @@
 //! Where files are: the trait, and one file per kind of source. Sources list, and never download.
 
+pub mod hapi;
 pub mod hmi;
 mod keywords;
 pub mod medoc;
@@ -143,7 +144,7 @@ pub fn open(spec: &SourceSpec, base: &Url, client: Client) -> Box<dyn Source> {
         SourceSpec::Medoc(spec) => Box::new(medoc::Medoc::new(spec, base.clone(), client)),
         SourceSpec::Index(_) => Box::new(NotYet("index")),
         SourceSpec::Template(_) => Box::new(NotYet("template")),
-        SourceSpec::Hapi(_) => Box::new(NotYet("hapi")),
+        SourceSpec::Hapi(spec) => Box::new(hapi::Hapi::new(spec, base.clone(), client)),
     }
 }
 

@@ -2,6 +2,7 @@
 //! each kind has of its own.
 
 mod contract;
+mod hapi;
 mod hmi;
 mod medoc;
 
@@ -12,3 +13,6 @@ lists!(hmi_lists, hmi::Fake);
 
 times!(medoc_times, medoc::Fake);
 lists!(medoc_lists, medoc::Fake);
+
+times!(hapi_times, hapi::Fake);
+lists!(hapi_lists, hapi::Fake);
