@@ -1,6 +1,7 @@
 //! What a job asks for: the manifest's model, its parser, its diagnostics, its schema.
 
 mod accept;
+mod apart;
 pub mod cadence;
 mod credentials;
 mod diagnostic;
@@ -9,8 +10,10 @@ mod excerpt;
 mod form;
 mod glob;
 mod kinds;
+mod limits;
 pub mod manners;
 pub mod model;
+mod names;
 pub(crate) mod nearest;
 mod node;
 mod parse;

@@ -7,23 +7,22 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use url::Url;
-
 use super::accept;
+use super::apart;
 use super::credentials::{self, Netrc};
 use super::diagnostic::{Finding, Span};
 use super::form;
 use super::kinds::{self, Source};
-use super::manners;
+use super::limits;
 use super::model::{
-    ArchiveSpec, Bound, Condition, Fetch, Filters, Identity, Limits, LockDetail, LockMode, LockSpec, Manifest, Quality,
-    Range, Retry, Series, SeriesId, SourceSpec, Timeouts, Verify, Way,
+    ArchiveSpec, Bound, Condition, Fetch, Filters, Identity, LockDetail, LockMode, LockSpec, Manifest, Quality, Range,
+    Retry, Series, SeriesId, SourceSpec, Timeouts, Verify,
 };
+use super::names;
 use super::node::{Node, Value};
 use super::root::{in_the_way, tidied};
 use super::template::Template;
 use super::typed::Typed;
-use super::units;
 use super::variable;
 use crate::digest::Digest;
 use crate::untrusted::escape;
@@ -97,12 +96,12 @@ impl Resolver<'_> {
         if job.contact.is_missing()
             && let Some((at, host)) = sources
                 .iter()
-                .find_map(|(at, spec)| Some((at, places(spec).into_iter().find(|place| place.is_public)?.host)))
+                .find_map(|(at, spec)| Some((at, limits::places(spec).into_iter().find(|place| place.is_public)?.host)))
         {
             let message = format!("`{host}` is a public archive, and the job has no `contact`");
             self.note(Finding::new(*at, message).hint("write `contact: you@example.org`: it is sent as `From`"));
         }
-        let limits = self.limits(job.limits.value(), &sources);
+        let limits = limits::read(job.limits.value(), &sources, self.findings);
         let accept = accept::read(job, self.findings);
         let verify = verify(job.verify.value());
         let identity = self.identity(job, verify);
@@ -146,7 +145,7 @@ impl Resolver<'_> {
     fn contact(&mut self, contact: &Typed<form::Text>) -> Option<String> {
         let (at, text) = contact.given()?;
         let contact = self.expanded(&text.0, at)?;
-        match units::contact(&contact) {
+        match names::contact(&contact) {
             Ok(contact) => Some(contact),
             Err(wrong) => {
                 self.note(wrong.at(at));
@@ -251,6 +250,10 @@ impl Resolver<'_> {
             kinds::refuse(&source.spec, series, &name, self.findings);
         }
         let spec = Arc::clone(&source?.spec);
+        let layout = own_layout.or_else(|| defaults.layout.clone()).unwrap_or_else(Template::default_of_kind);
+        if let Err(wrong) = apart::names(&spec, &layout) {
+            self.note(wrong.at(series.layout.given().map_or(at, |(at, _)| at)));
+        }
         let settle = defaults.job.settle.value().map_or_else(|| kinds::settle(&spec, &name), |settle| settle.0);
         let fetch = match series.fetch.value() {
             None => kinds::fetch(&spec),
@@ -263,7 +266,7 @@ impl Resolver<'_> {
             name,
             source: spec,
             range: range?,
-            layout: own_layout.or_else(|| defaults.layout.clone()).unwrap_or_else(Template::default_of_kind),
+            layout,
             filters,
             fetch,
             keywords: self.listed(&series.keywords, |keyword| keyword.0.clone()),
@@ -374,60 +377,12 @@ impl Resolver<'_> {
                 continue;
             }
             if name.is_some()
-                && let Err(wrong) = units::component(id)
+                && let Err(wrong) = names::component(id)
             {
                 self.note(wrong.at(at).hint("give it an id that can be a folder's name: `as: ...`"));
             }
             seen.insert(id.to_lowercase(), at);
         }
-    }
-
-    fn limits(&mut self, form: Option<&form::Limits>, sources: &[(Span, Arc<SourceSpec>)]) -> Limits {
-        let Some(form) = form else { return Limits::default() };
-        let limits = Limits {
-            requests: form.requests.value().map(|rate| rate.0),
-            bandwidth: form.bandwidth.value().map(|bandwidth| bandwidth.0),
-            concurrency: form.concurrency.value().map(|count| count.0),
-            agreed_with: form.agreed_with.value().map(|text| text.0.clone()),
-        };
-        if let Some((at, text)) = form.agreed_with.given()
-            && text.0.trim().is_empty()
-        {
-            self.note(
-                Finding::new(at, "an empty agreement").hint("say with whom, and when: `agreed_with: \"name, date\"`"),
-            );
-        }
-        let all: Vec<Place> = sources.iter().flat_map(|(_, spec)| places(spec)).collect();
-        let presets: Vec<_> =
-            all.iter().filter(|place| place.is_public).map(|place| (place.host.as_str(), place.preset)).collect();
-        // A private host beside a public one may use the limit; the public one keeps its preset then.
-        if !form.agreed_with.is_missing() || presets.is_empty() || presets.len() < all.len() {
-            return limits;
-        }
-        let allowed = |of: &dyn Fn(&manners::Preset) -> String| {
-            let mut lines: Vec<String> =
-                presets.iter().map(|(host, preset)| format!("`{host}` is asked {} at most", of(preset))).collect();
-            lines.sort();
-            lines.dedup();
-            lines.join(", ")
-        };
-        let hint = "lower it, or ask the host's people first and write `agreed_with: \"name, date\"` beside it";
-        if let Some((at, rate)) = form.requests.given()
-            && presets.iter().all(|(_, preset)| manners::is_above(rate.0, preset.requests))
-        {
-            let ceiling = allowed(&|preset| format!("{} requests", preset.requests));
-            self.note(Finding::new(at, format!("above what is polite: {ceiling}")).hint(hint));
-        }
-        if let Some((at, count)) = form.concurrency.given()
-            && presets.iter().all(|(_, preset)| count.0 > preset.connections)
-        {
-            let ceiling = allowed(&|preset| match preset.connections {
-                1 => "over 1 connection".to_owned(),
-                more => format!("over {more} connections"),
-            });
-            self.note(Finding::new(at, format!("above what is polite: {ceiling}")).hint(hint));
-        }
-        limits
     }
 
     /// `${` works under few keys only; elsewhere it would be taken for text and surprise.
@@ -487,25 +442,4 @@ fn detail(detail: Option<&form::Detail>) -> LockDetail {
         Some(form::Detail::Day) => LockDetail::Day,
         Some(form::Detail::Auto) | None => LockDetail::Auto,
     }
-}
-
-/// A host of a source, as manners know it.
-struct Place {
-    host: String,
-    is_public: bool,
-    preset: manners::Preset,
-}
-
-fn places(spec: &SourceSpec) -> Vec<Place> {
-    let place = |(host, url): (String, Option<Url>)| match url {
-        None => Place { host, is_public: false, preset: manners::EMBEDDED },
-        Some(url) => {
-            // The gateway reaches the source's own host; others are reached over the net.
-            let own = spec.reach().is_some_and(|reach| reach.urls.contains(&url));
-            let way = if own { spec.way() } else { Way::Direct };
-            let is_public = way == Way::Direct && manners::is_public(&url);
-            Place { host, is_public, preset: manners::preset_of(&url, way) }
-        }
-    };
-    kinds::hosts(spec).into_iter().map(place).collect()
 }

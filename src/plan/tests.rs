@@ -239,7 +239,16 @@ fn the_jobs_in_the_repository_plan() {
         assert!(schema.is_valid(&json), "{}", job.name);
         planned.insert(job.name.clone(), all(&job, &Table::default()).days.len());
     }
-    for (name, days) in [("quickstart", 6), ("sharp-france", 3), ("nightly", 10)] {
+    for (name, days) in [
+        ("quickstart", 6),
+        ("sharp-france", 3),
+        ("nightly", 10),
+        ("sharp-cea-jsoc", 7),
+        ("flare-features-jsoc", 365),
+        ("sharp-medoc", 7),
+        ("aia-and-goes", 6),
+        ("hapi", 3),
+    ] {
         assert_eq!(planned.get(name), Some(&days), "{name}");
     }
 }

@@ -2,11 +2,15 @@
 
 pub mod hapi;
 pub mod hmi;
+pub mod index;
+pub mod jsoc;
 mod keywords;
 pub mod medoc;
 mod place;
 mod read;
 mod replicas;
+mod robots;
+pub mod template;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -140,20 +144,10 @@ pub fn open(spec: &SourceSpec, base: &Url, client: Client) -> Box<dyn Source> {
     match spec {
         // The built-in service speaks as the HMI service does; only where it listens is another matter.
         SourceSpec::Hmi(_) | SourceSpec::Embedded(_) => Box::new(hmi::Hmi::new(base.clone(), client)),
-        SourceSpec::Jsoc(_) => Box::new(NotYet("jsoc")),
+        SourceSpec::Jsoc(_) => Box::new(jsoc::Jsoc::new(base.clone(), client)),
         SourceSpec::Medoc(spec) => Box::new(medoc::Medoc::new(spec, base.clone(), client)),
-        SourceSpec::Index(_) => Box::new(NotYet("index")),
-        SourceSpec::Template(_) => Box::new(NotYet("template")),
+        SourceSpec::Index(spec) => Box::new(index::Index::new(spec.clone(), base.clone(), client)),
+        SourceSpec::Template(spec) => Box::new(template::Template::new(spec.clone(), base.clone(), client)),
         SourceSpec::Hapi(spec) => Box::new(hapi::Hapi::new(spec, base.clone(), client)),
-    }
-}
-
-/// A kind that a manifest can name before this version lists it.
-struct NotYet(&'static str);
-
-impl Source for NotYet {
-    fn list<'a>(&'a self, _: &'a Series, _: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
-        let why = format!("the kind `{}` is not supported in this version yet", self.0);
-        Box::pin(async move { Err(Failure::new(crate::failure::Class::SourceRefused, why)) })
     }
 }

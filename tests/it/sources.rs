@@ -4,7 +4,9 @@
 mod contract;
 mod hapi;
 mod hmi;
+mod jsoc;
 mod medoc;
+mod mirrors;
 
 use contract::{lists, times};
 
@@ -13,6 +15,9 @@ lists!(hmi_lists, hmi::Fake);
 
 times!(medoc_times, medoc::Fake);
 lists!(medoc_lists, medoc::Fake);
+
+times!(jsoc_times, jsoc::Fake);
+lists!(jsoc_lists, jsoc::Fake);
 
 times!(hapi_times, hapi::Fake);
 lists!(hapi_lists, hapi::Fake);

@@ -9,9 +9,9 @@ use serde::de::{self, Error as _, MapAccess};
 use serde::{Deserialize, Deserializer};
 
 use super::{Keyword, Mask};
+use crate::manifest::names;
 use crate::manifest::node::Wrong;
 use crate::manifest::typed::Typed;
-use crate::manifest::units;
 
 /// Which records are asked for by their keywords.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl<'de> Deserialize<'de> for Conditions {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Conditions, E> {
-                units::raw_where(text).map(Conditions::Raw).map_err(E::custom)
+                names::raw_where(text).map(Conditions::Raw).map_err(E::custom)
             }
         }
         deserializer.deserialize_any(Visitor)

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::manifest::glob::Glob;
 use crate::manifest::model;
+use crate::manifest::names;
 use crate::manifest::node::Wrong;
 use crate::manifest::timed::Timed;
 use crate::manifest::units::{self, Instant};
@@ -62,24 +63,24 @@ scalar! {
     /// Yes or no.
     Switch(bool) as Raw(String) = |text| switch(text), { "type": "boolean" };
     /// A name that becomes a file or folder name.
-    Component(String) as Strict(String) = |text| units::component(text),
+    Component(String) as Strict(String) = |text| names::component(text),
         { "type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$" };
     /// A source's own name for something.
-    RemoteName(String) as Strict(String) = |text| units::remote_name(text),
+    RemoteName(String) as Strict(String) = |text| names::remote_name(text),
         { "type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$" };
     /// A source's own name for a series.
-    SeriesName(String) as Strict(String) = |text| units::series_name(text),
+    SeriesName(String) as Strict(String) = |text| names::series_name(text),
         { "type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._/@:+-]{0,99}$" };
     /// A source's own name for something that may hold more than letters.
-    Parameter(String) as Strict(String) = |text| units::series_name(text),
+    Parameter(String) as Strict(String) = |text| names::series_name(text),
         { "type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._/@:+-]{0,99}$" };
     /// The name of a keyword.
-    Keyword(String) as Strict(String) = |text| units::keyword(text),
+    Keyword(String) as Strict(String) = |text| names::keyword(text),
         { "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,39}$" };
     /// An e-mail address.
-    Email(String) as Strict(String) = |text| units::contact(text), { "type": "string", "pattern": "^[^@ ]+@[^@ ]+$" };
+    Email(String) as Strict(String) = |text| names::contact(text), { "type": "string", "pattern": "^[^@ ]+@[^@ ]+$" };
     /// A host, with its port where that is not the usual one.
-    Host(String) as Strict(String) = |text| units::host(text),
+    Host(String) as Strict(String) = |text| names::host(text),
         { "type": "string", "pattern": "^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9_.-]+)(:[0-9]+)?$" };
     /// A path with times in it.
     TimedPath(Timed) as Strict(String) = |text| Timed::path(text), { "type": "string", "minLength": 1, "maxLength": 500 };
@@ -89,7 +90,7 @@ scalar! {
     TimedTemplate(Timed) as Strict(String) = |text| Timed::template(text),
         { "type": "string", "minLength": 1, "maxLength": 500 };
     /// Where a service listens.
-    BaseUrl(Url) as Strict(String) = |text| units::base_url(text),
+    BaseUrl(Url) as Strict(String) = |text| names::base_url(text),
         { "type": "string", "format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]" };
     /// One end of a range.
     Date(Instant) as Raw(String) = |text| units::instant(text), {

@@ -141,7 +141,7 @@ impl Hapi {
     /// The answer of an endpoint that always speaks JSON.
     async fn small(&self, url: &Url) -> Result<Vec<u8>, Failure> {
         let answer = match self.client.get_told(url, HeaderMap::new()).await {
-            Ok(response) => read::whole(response, SMALL).await?,
+            Ok(mut response) => read::whole(&mut response, SMALL).await?,
             Err(refused) => return Err(self.known(url, refused).1),
         };
         read::expect_json(&answer, "{}").map_err(|failure| self.about(url, failure))?;
@@ -159,7 +159,7 @@ impl Hapi {
 
     /// Data, or the word that there are none, or too many at once.
     async fn data(&self, url: &Url, cap: u64) -> Result<Brought, Failure> {
-        let response = match self.client.get_told(url, HeaderMap::new()).await {
+        let mut response = match self.client.get_told(url, HeaderMap::new()).await {
             Ok(response) => response,
             Err(refused) => {
                 return match self.known(url, refused) {
@@ -171,7 +171,7 @@ impl Hapi {
             }
         };
         let end = end_of(&response);
-        let answer = read::whole(response, cap).await?;
+        let answer = read::whole(&mut response, cap).await?;
         match read::first_byte(&answer) {
             Some(b'<') => Err(self.about(url, read::page(&answer, "CSV"))),
             Some(b'{') => {

@@ -2,6 +2,7 @@
 //!
 //! What it does not do: fetch. Everything here is a pure function of bytes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::NaiveDateTime;
@@ -13,7 +14,7 @@ use super::item::{Item, Text, Whole};
 use super::sieve::{Facts, Sieve};
 use super::slot::{Grid, Slot};
 use crate::day::Day;
-use crate::failure::Failure;
+use crate::failure::{Class, Failure};
 use crate::manifest::Series;
 use crate::source::{Body, Listed, RemoteFile, read};
 use crate::untrusted::escape;
@@ -27,6 +28,16 @@ use crate::untrusted::escape;
 /// `html` for a web page, `listing-malformed` with the place for what else is none, both with an excerpt;
 /// `source-refused` for a filter that cannot be applied.
 pub fn read_answer(answer: &[u8], base: &Url, series: &Series, day: &Day) -> Result<Listed, Failure> {
+    read_records(answer, base, series, day).map(|(listed, _)| listed)
+}
+
+/// The same, with the records that pass the filters: none of them when only files are asked for.
+pub(super) fn read_records(
+    answer: &[u8],
+    base: &Url,
+    series: &Series,
+    day: &Day,
+) -> Result<(Listed, Vec<Record>), Failure> {
     read::expect_json(answer, "[]")?;
     let mut listing = Reading {
         base,
@@ -35,11 +46,25 @@ pub fn read_answer(answer: &[u8], base: &Url, series: &Series, day: &Day) -> Res
         sieve: Sieve::of(series),
         items: 0,
         listed: Listed::default(),
+        records: series.fetch.has_keywords().then(BTreeMap::new),
+        is_oldest: false,
     };
     let mut json = serde_json::Deserializer::from_slice(answer);
     listing.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| read::no_json(answer, &error))?;
     listing.sieve.verdict()?;
-    Ok(listing.listed.folded())
+    if listing.is_oldest && listing.records.is_some() {
+        let why = "a service of the oldest kind, which has no route for keywords; ask for `fetch: files`";
+        return Err(Failure::new(Class::SourceRefused, why));
+    }
+    Ok((listing.listed.folded(), listing.records.into_iter().flatten().map(|(_, record)| record).collect()))
+}
+
+/// A record of the day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) recnum: i64,
+    pub(super) time: NaiveDateTime,
+    pub(super) harpnum: Option<i64>,
 }
 
 /// A listing in the making, fed item by item, so that the answer's tree is never built.
@@ -51,6 +76,10 @@ struct Reading<'a> {
     sieve: Sieve<'a>,
     items: u64,
     listed: Listed,
+    /// By their numbers, when they are wanted.
+    records: Option<BTreeMap<i64, Record>>,
+    /// An item was of the first form.
+    is_oldest: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for &mut Reading<'_> {
@@ -123,7 +152,9 @@ impl Reading<'_> {
             harpnum,
             quality: item.quality.map(|quality| quality.0),
             slot,
+            wavelength: item.wavelnth.map(|wavelength| wavelength.0),
         };
+        self.is_oldest = true;
         if self.sieve.keeps(facts) {
             self.listed.files.push(RemoteFile {
                 key,
@@ -149,6 +180,20 @@ impl Reading<'_> {
     fn later_form(&mut self, item: &Item<'_>, urls: &[Text<'_>], time: NaiveDateTime) -> Result<(), String> {
         let slot = self.slot(item)?;
         self.listed.without_file += u64::from(urls.is_empty());
+        let of_record = Facts {
+            file: "the record",
+            segment: None,
+            harpnum: item.harpnum.map(|harpnum| harpnum.0),
+            quality: item.quality.map(|quality| quality.0),
+            slot,
+            wavelength: item.wavelnth.map(|wavelength| wavelength.0),
+        };
+        if let Some(records) = &mut self.records
+            && self.sieve.keeps_record(of_record)
+        {
+            let Some(Whole(recnum)) = item.recnum else { return Err("has no `recnum`".to_owned()) };
+            records.insert(recnum, Record { recnum, time, harpnum: of_record.harpnum });
+        }
         for Text(url) in urls {
             let address = self.address(url)?;
             let Named { recnum, segment, name } =
@@ -156,13 +201,7 @@ impl Reading<'_> {
             if let Some(told) = item.recnum.filter(|told| told.0 != recnum) {
                 return Err(format!("url `{}` is of another record than its `recnum` {}", escape(url), told.0));
             }
-            let facts = Facts {
-                file: address.bare_path(),
-                segment: Some(&segment),
-                harpnum: item.harpnum.map(|harpnum| harpnum.0),
-                quality: item.quality.map(|quality| quality.0),
-                slot,
-            };
+            let facts = Facts { file: address.bare_path(), segment: Some(&segment), ..of_record };
             if self.sieve.keeps(facts) {
                 self.listed.files.push(RemoteFile {
                     key: format!("{recnum}/{segment}"),

@@ -5,6 +5,7 @@
 pub(in crate::source) mod address;
 mod answer;
 mod item;
+mod meta;
 mod sieve;
 pub(in crate::source) mod slot;
 #[cfg(test)]
@@ -16,7 +17,9 @@ use http::HeaderMap;
 use url::Url;
 
 pub use answer::read_answer;
+use answer::{Record, read_records};
 
+use super::keywords::Table;
 use super::{Listed, Listing, Memory, Source, read};
 use crate::day::{Day, Scale};
 use crate::failure::{Class, Failure};
@@ -40,12 +43,40 @@ impl Hmi {
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
         let question = question(&self.base, &series.name, day);
-        let response = self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
-        let answer = read::whole(response, read::CAP).await?;
-        read_answer(&answer, &self.base, series, day).map_err(|failure| {
+        let mut response =
+            self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
+        let answer = read::whole(&mut response, read::CAP).await?;
+        let told = |failure: Failure| {
             let message = format!("{}: {}", shown(&question), failure.message);
             self.client.veiled(Failure { message, ..failure })
-        })
+        };
+        let (mut listed, records) = read_records(&answer, &self.base, series, day).map_err(told)?;
+        drop(answer);
+        if series.fetch.has_keywords() {
+            let table = self.keywords(series, &records).await?;
+            if !series.fetch.has_files() {
+                listed.files.clear();
+            }
+            let asked = meta::question(&self.base, series, &[]);
+            listed.files.extend(table.files(series, day, &asked, &below(&self.base, &asked)));
+            listed.files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        }
+        Ok(listed)
+    }
+
+    /// The keywords of these records, some of them a request.
+    async fn keywords(&self, series: &Series, records: &[Record]) -> Result<Table, Failure> {
+        let mut told = meta::Told::default();
+        for some in records.chunks(meta::AT_ONCE) {
+            let question = meta::question(&self.base, series, some);
+            let mut response = self.client.get(&question, HeaderMap::new()).await?;
+            let answer = read::whole(&mut response, read::CAP).await?;
+            told.read(&answer, some).map_err(|failure| {
+                let message = format!("{}: {}", shown(&question), failure.message);
+                self.client.veiled(Failure { message, ..failure })
+            })?;
+        }
+        told.table(series, records)
     }
 }
 
@@ -75,4 +106,11 @@ fn known(failure: Failure, series: &Series) -> Failure {
     }
     let message = format!("{}; does the service have the series `{}`?", failure.message, escape(&series.name));
     Failure { class: Class::SourceRefused, message, ..failure }
+}
+
+/// What a record keeps of a question: its path and query below the base.
+fn below(base: &Url, asked: &Url) -> String {
+    let path = asked.path().strip_prefix(base.path()).unwrap_or_default();
+    let query = asked.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("/{path}{query}")
 }

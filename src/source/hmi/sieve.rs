@@ -19,6 +19,7 @@ pub(super) struct Facts<'a> {
     pub(super) harpnum: Option<i64>,
     pub(super) quality: Option<i64>,
     pub(super) slot: Option<Slot>,
+    pub(super) wavelength: Option<i64>,
 }
 
 /// Lets through the files that are asked for, and notes why it cannot tell.
@@ -50,12 +51,20 @@ impl<'a> Sieve<'a> {
         }
         let filters = self.filters;
         let segments = filters.segments.as_ref();
-        let harpnum = filters.harpnum.as_ref();
         let file = facts.file;
         let is_segment = |wanted: &Vec<String>, segment: &str| wanted.iter().any(|one| one == segment);
+        self.asks("segments", "the segment", file, segments, facts.segment, is_segment) && self.keeps_record(facts)
+    }
+
+    /// True when the file's record is asked for, whatever its segments.
+    pub(super) fn keeps_record(&mut self, facts: Facts<'_>) -> bool {
+        let Facts { file, .. } = facts;
+        let filters = self.filters;
+        let (harpnum, wavelength) = (filters.harpnum.as_ref(), filters.wavelength.as_ref());
         let is_good = |wanted: Quality, quality| bits(quality) & wanted.none_of == 0;
-        self.asks("segments", "the segment", file, segments, facts.segment, is_segment)
-            && self.asks("harpnum", "the HARPNUM", file, harpnum, facts.harpnum, |wanted, one| wanted.contains(&one))
+        let is_one = |wanted: &Vec<i64>, one: i64| wanted.contains(&one);
+        self.asks("harpnum", "the HARPNUM", file, harpnum, facts.harpnum, is_one)
+            && self.asks("wavelength", "the WAVELNTH", file, wavelength, facts.wavelength, is_one)
             && self.asks("quality", "the QUALITY", file, filters.quality, facts.quality, is_good)
             && self.asks("cadence", "the slot", file, self.cadence, facts.slot, |cadence, slot| {
                 slot.is_multiple_of(cadence)

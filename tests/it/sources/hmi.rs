@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::contract::{self, How};
-use crate::lab::{Answer, Request, Server, fits};
+use crate::lab::{Answer, Item, Job, Lab, Request, Server, fits};
 
 /// The service.
 pub(super) struct Fake {
@@ -23,6 +23,9 @@ impl contract::Fake for Fake {
         let server = Server::speaking(move |request| {
             if request.path == LISTING {
                 return Some(listing(request, &records, &now.lock().expect("a lock")));
+            }
+            if let Some(recnums) = request.path.strip_prefix("/HMI/hmi.sharp_720s/meta/") {
+                return Some(meta(recnums, &records));
             }
             let recnum = request.path.strip_prefix(LISTING)?.strip_prefix('/')?.strip_suffix("/magnetogram.fits")?;
             let nth: u32 = recnum.parse().ok()?;
@@ -80,4 +83,129 @@ fn listing(request: &Request, records: &[String], how: &How) -> Answer {
         })),
     }
     Answer::json(&items.into())
+}
+
+/// The route for keywords, as documented: an object by record number.
+fn meta(recnums: &str, records: &[String]) -> Answer {
+    let entry = |recnum: &str| {
+        let nth: usize = recnum.parse().expect("a number");
+        let time = &records[nth];
+        let area = if nth == 2 { Value::Null } else { json!(3507.3125) };
+        let meta = json!({ "area": area, "cmask": 6423 + nth, "noaa_ars": "11158,11162" });
+        let entry =
+            json!({ "date__obs": time, "harpnum": 6167, "meta": meta, "quality": 0, "t_rec_index": 1, "urls": [] });
+        (recnum.to_owned(), entry)
+    };
+    Answer::json(&Value::Object(recnums.split(',').map(entry).collect()))
+}
+
+const TIMES: [&str; 4] = ["2015-12-11T00:00:00", "2015-12-11T00:12:00", "2015-12-11T12:00:00", "2015-12-12T00:00:00"];
+
+fn lab(service: &Fake, series: &str) -> Lab {
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::from_source(&contract::Fake::source(service)).series(&[series]).yaml());
+    lab
+}
+
+#[test]
+fn keywords_come_as_a_table_a_day_with_a_sidecar() {
+    let service: Fake = contract::Fake::with(&TIMES);
+    let lab = lab(&service, "{ name: hmi.sharp_720s, as: one, fetch: keywords, keywords: [area, cmask, noaa_ars] }");
+    lab.report(0);
+    let files = lab.proved("data");
+    let folder = "one/2015/12/11/hmi.sharp_720s.20151211.keywords";
+    assert_eq!(files.into_keys().collect::<Vec<_>>(), [format!("{folder}.csv"), format!("{folder}.json")]);
+    let csv = String::from_utf8(lab.read(&format!("data/{folder}.csv"))).expect("text");
+    assert_eq!(
+        csv,
+        "time,recnum,harpnum,area,cmask,noaa_ars\n\
+         2015-12-11T00:00:00Z,0,377,3507.3125,6423,\"11158,11162\"\n\
+         2015-12-11T00:12:00Z,1,377,3507.3125,6424,\"11158,11162\"\n\
+         2015-12-11T12:00:00Z,2,377,,6425,\"11158,11162\"\n"
+    );
+    let sidecar = lab.json(&format!("data/{folder}.json"));
+    let columns: Vec<_> = sidecar["columns"].as_array().expect("columns").iter().collect();
+    let told: Vec<_> = columns.iter().map(|c| format!("{}:{}", c["name"], c["type"]).replace('"', "")).collect();
+    assert_eq!(
+        told,
+        ["time:time", "recnum:longlong", "harpnum:int", "area:double", "cmask:longlong", "noaa_ars:string"]
+    );
+    let asked = service.server.requests();
+    assert_eq!(asked.len(), 2, "several records a request: {asked:?}");
+    assert_eq!(asked[1].parameter("fields").as_deref(), Some("area,cmask,noaa_ars"));
+    lab.run().done();
+    assert_eq!(service.server.requests().len(), 2, "a sealed day is not asked for again");
+    lab.run_with(&["--locked"]).done();
+    lab.sunhaul(&["verify", "job.yaml"]).stdout_has("").chatty().done();
+}
+
+#[test]
+fn both_gives_the_files_and_the_table() {
+    let service: Fake = contract::Fake::with(&TIMES);
+    let lab = lab(&service, "{ name: hmi.sharp_720s, as: one, fetch: both, keywords: [cmask] }");
+    let report = lab.report(0);
+    assert_eq!(lab.proved("data").len(), 5);
+    assert_eq!(report["totals"]["files"]["fetched"], 5);
+    assert_eq!(report["days"][0]["served"].as_object().expect("hosts").values().next(), Some(&json!(3)));
+}
+
+#[test]
+fn a_table_is_made_again_from_the_lock_alone_and_held_to_it() {
+    let service: Fake = contract::Fake::with(&TIMES);
+    let lab = lab(&service, "{ name: hmi.sharp_720s, as: one, fetch: both, keywords: [cmask] }");
+    lab.report(0);
+    let before = lab.proved("data");
+    std::fs::remove_dir_all(lab.path("data")).expect("an archive");
+    lab.run_with(&["--frozen"]).done();
+    assert_eq!(lab.proved("data"), before);
+}
+
+#[test]
+fn a_table_that_changed_upstream_is_drift() {
+    let service: Fake = contract::Fake::with(&TIMES);
+    let lab = lab(&service, "{ name: hmi.sharp_720s, as: one, fetch: keywords, keywords: [cmask] }");
+    lab.report(0);
+    let other =
+        json!({ "0": { "meta": { "cmask": 1 } }, "1": { "meta": { "cmask": 2 } }, "2": { "meta": { "cmask": 3 } } });
+    service.server.script("/HMI/hmi.sharp_720s/meta/0,1,2", [Answer::json(&other)]);
+    let drift = lab.sunhaul(&["update", "job.yaml", "--dry-run"]).status(3).stdout_has("keywords.csv").chatty().done();
+    assert!(!drift.stdout.contains("keywords.json"), "its meaning is the same: {}", drift.stdout);
+    lab.sunhaul(&["update", "job.yaml"]).stdout_has("keywords.csv").chatty().done();
+    let csv = lab.read("data/one/2015/12/11/hmi.sharp_720s.20151211.keywords.csv");
+    assert!(String::from_utf8_lossy(&csv).ends_with("2015-12-11T12:00:00Z,2,377,3\n"));
+}
+
+#[test]
+fn a_keyword_that_no_record_has_is_refused_with_its_neighbour() {
+    let service: Fake = contract::Fake::with(&TIMES);
+    let lab = lab(&service, "{ name: hmi.sharp_720s, as: one, fetch: keywords, keywords: [cmsk] }");
+    let report = lab.report(1);
+    let message = report["failures"][0]["message"].as_str().expect("a message");
+    assert!(message.contains("has the keyword `cmsk`"), "{message}");
+    assert!(message.contains("did you mean `cmask`?"), "{message}");
+    assert_eq!(service.server.requests().len(), 2, "no retry storm");
+}
+
+#[test]
+fn the_oldest_service_has_no_keywords_and_says_so() {
+    let server = Server::start();
+    server.file("sharp_720s", Item::new("sharp_720s_20151211_182208", "2015-12-11T18:22:08.799999Z"), fits(1, 20, "x"));
+    let lab = Lab::new();
+    let series = ["{ name: sharp_720s, fetch: keywords, keywords: [cmask] }"];
+    lab.write("job.yaml", Job::at(&server.url()).series(&series).yaml());
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn an_answer_that_leaves_a_record_out_makes_no_table() {
+    let service: Fake = contract::Fake::with(&TIMES);
+    service
+        .server
+        .script("/HMI/hmi.sharp_720s/meta/0,1,2", [Answer::json(&json!({ "0": { "meta": { "cmask": 1 } } }))]);
+    let lab = lab(&service, "{ name: hmi.sharp_720s, as: one, fetch: keywords, keywords: [cmask] }");
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "listing-malformed", "{report:#}");
+    assert!(lab.files("data").is_empty());
 }

@@ -1,0 +1,86 @@
+//! The limits of a job: within what is polite to each host of its sources, unless somebody there agreed to more.
+//!
+//! What it does not do: hold anybody to them; `net` does.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use super::diagnostic::{Finding, Span};
+use super::model::{Limits, SourceSpec, Way};
+use super::{form, kinds, manners};
+
+/// Resolves the limits; one above what every host of the job's sources allows goes to `findings`.
+pub(super) fn read(
+    form: Option<&form::Limits>,
+    sources: &[(Span, Arc<SourceSpec>)],
+    findings: &mut Vec<Finding>,
+) -> Limits {
+    let Some(form) = form else { return Limits::default() };
+    let limits = Limits {
+        requests: form.requests.value().map(|rate| rate.0),
+        bandwidth: form.bandwidth.value().map(|bandwidth| bandwidth.0),
+        concurrency: form.concurrency.value().map(|count| count.0),
+        agreed_with: form.agreed_with.value().map(|text| text.0.clone()),
+    };
+    if let Some((at, text)) = form.agreed_with.given()
+        && text.0.trim().is_empty()
+    {
+        findings.push(
+            Finding::new(at, "an empty agreement").hint("say with whom, and when: `agreed_with: \"name, date\"`"),
+        );
+    }
+    let all: Vec<Place> = sources.iter().flat_map(|(_, spec)| places(spec)).collect();
+    let presets: Vec<_> =
+        all.iter().filter(|place| place.is_public).map(|place| (place.host.as_str(), place.preset)).collect();
+    // A private host beside a public one may use the limit; the public one keeps its preset then.
+    if !form.agreed_with.is_missing() || presets.is_empty() || presets.len() < all.len() {
+        return limits;
+    }
+    let allowed = |of: &dyn Fn(&manners::Preset) -> String| {
+        let mut lines: Vec<String> =
+            presets.iter().map(|(host, preset)| format!("`{host}` is asked {} at most", of(preset))).collect();
+        lines.sort();
+        lines.dedup();
+        lines.join(", ")
+    };
+    let hint = "lower it, or ask the host's people first and write `agreed_with: \"name, date\"` beside it";
+    if let Some((at, rate)) = form.requests.given()
+        && presets.iter().all(|(_, preset)| manners::is_above(rate.0, preset.requests))
+    {
+        let ceiling = allowed(&|preset| format!("{} requests", preset.requests));
+        findings.push(Finding::new(at, format!("above what is polite: {ceiling}")).hint(hint));
+    }
+    if let Some((at, count)) = form.concurrency.given()
+        && presets.iter().all(|(_, preset)| count.0 > preset.connections)
+    {
+        let ceiling = allowed(&|preset| match preset.connections {
+            1 => "over 1 connection".to_owned(),
+            more => format!("over {more} connections"),
+        });
+        findings.push(Finding::new(at, format!("above what is polite: {ceiling}")).hint(hint));
+    }
+    limits
+}
+
+/// A host of a source, as manners know it.
+pub(super) struct Place {
+    pub(super) host: String,
+    pub(super) is_public: bool,
+    preset: manners::Preset,
+}
+
+/// Every host of a source.
+pub(super) fn places(spec: &SourceSpec) -> Vec<Place> {
+    let place = |(host, url): (String, Option<Url>)| match url {
+        None => Place { host, is_public: false, preset: manners::EMBEDDED },
+        Some(url) => {
+            // The gateway reaches the source's own host; others are reached over the net.
+            let own = spec.reach().is_some_and(|reach| reach.urls.contains(&url));
+            let way = if own { spec.way() } else { Way::Direct };
+            let is_public = way == Way::Direct && manners::is_public(&url);
+            Place { host, is_public, preset: manners::preset_of(&url, way) }
+        }
+    };
+    kinds::hosts(spec).into_iter().map(place).collect()
+}

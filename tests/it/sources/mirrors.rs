@@ -1,0 +1,117 @@
+//! Replicas of one service: the next is asked when one cannot be had through all attempts.
+
+use serde_json::{Value, json};
+
+use crate::lab::{Answer, Item, Job, Lab, Server, fits};
+
+const SERIES: &str = "sharp_720s";
+const NAMES: [(&str, &str); 3] = [
+    ("sharp_720s_20151211_182208", "2015-12-11T18:22:08.799999Z"),
+    ("sharp_720s_20151211_183408", "2015-12-11T18:34:08.799999Z"),
+    ("sharp_720s_20151211_184608", "2015-12-11T18:46:08.799999Z"),
+];
+
+fn service() -> Server {
+    let server = Server::start();
+    for (nth, (name, time)) in (0..).zip(NAMES) {
+        server.file(SERIES, Item::new(name, time), fits(nth, 20, time));
+    }
+    server
+}
+
+/// A job of replicas, with one attempt more than a first one.
+fn lab(urls: &[&str]) -> Lab {
+    let urls: Vec<String> = urls.iter().map(|url| format!("\"{url}\"")).collect();
+    let job = Job::from_source(&format!("{{ hmi: {{ url: [{}] }} }}", urls.join(", ")));
+    let lab = Lab::new();
+    lab.write("job.yaml", job.retry("{ attempts: 2, max_wait: 1s }").yaml());
+    lab
+}
+
+/// Where nobody listens: a port that was free a moment ago.
+fn nobody() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    format!("http://{}", listener.local_addr().expect("an address"))
+}
+
+fn served(report: &Value) -> &Value {
+    &report["days"][0]["served"]
+}
+
+fn host(server: &Server) -> String {
+    server.plain_url().trim_start_matches("http://").to_owned()
+}
+
+#[test]
+fn the_first_replica_serves_all_while_it_can() {
+    let (first, second) = (service(), service().expect_silence());
+    let report = lab(&[&first.url(), &second.url()]).report(0);
+    assert_eq!(served(&report), &json!({ host(&first): 3 }));
+    assert!(second.requests().is_empty());
+}
+
+#[test]
+fn one_that_cannot_be_reached_gives_way_and_the_archive_is_the_same() {
+    let alone = service();
+    let plain = Lab::new();
+    plain.write("job.yaml", Job::at(&alone.url()).yaml());
+    let before = plain.report(0);
+
+    let second = service();
+    let lab = lab(&[&nobody(), &second.url()]);
+    let report = lab.report(0);
+    assert_eq!(served(&report), &json!({ host(&second): 3 }));
+    assert_eq!(report["days"][0]["digest"], before["days"][0]["digest"], "who served it is no part of it");
+    assert_eq!(lab.files("data"), plain.files("data"));
+    let spec = |lab: &Lab| lab.day("data", SERIES, "2015-12-11").header["spec"].clone();
+    assert_eq!(spec(&lab), spec(&plain), "nor of what was asked");
+}
+
+#[test]
+fn one_that_lists_and_then_fails_gives_way_in_mid_day() {
+    let (first, second) = (service(), service());
+    first.script(&format!("/HMI/{SERIES}/{}", NAMES[1].0), [Answer::status(503)]);
+    let lab = lab(&[&first.url(), &second.url()]);
+    let report = lab.report(0);
+    let by_second = served(&report)[host(&second)].as_u64().expect("files of the second");
+    assert!(by_second >= 1, "{report:#}");
+    assert_eq!(lab.proved("data").len(), 3);
+    assert!(first.requests_for(&format!("/HMI/{SERIES}/{}", NAMES[1].0)).len() == 2, "all attempts come first");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_no_reason_to_ask_another() {
+    let (first, second) = (service(), service().expect_silence());
+    first.script(&format!("/HMI/{SERIES}/{}", NAMES[1].0), [Answer::status(404)]);
+    let report = lab(&[&first.url(), &second.url()]).report(0);
+    assert_eq!(report["totals"]["files"]["absent"], 1);
+    assert!(second.requests().is_empty());
+}
+
+#[test]
+fn when_none_can_be_had_the_last_one_s_failure_is_told() {
+    let second = service();
+    second.script(&format!("/HMI/{SERIES}"), [Answer::status(502)]);
+    let report = lab(&[&nobody(), &second.url()]).report(4);
+    assert_eq!(report["failures"][0]["class"], "server-error", "{report:#}");
+    assert!(report["failures"][0]["message"].as_str().expect("a message").contains(&host(&second)));
+}
+
+#[test]
+fn replicas_may_lie_under_other_paths_and_the_first_one_stands_for_all() {
+    let second = service();
+    for (nth, (name, time)) in (0..).zip(NAMES) {
+        let answer = Answer::file(fits(nth, 20, time)).named(&format!("{name}.fits"));
+        second.script(&format!("/copy/HMI/{SERIES}/{name}"), [answer]);
+    }
+    let items: Vec<Value> = NAMES
+        .iter()
+        .map(|(name, time)| json!({ "url": format!("http://old:8001/HMI/{SERIES}/{name}"), "date_obs": time }))
+        .collect();
+    second.script(&format!("/copy/HMI/{SERIES}"), [Answer::json(&items.into())]);
+    let lab = lab(&[&nobody(), &format!("{}/copy", second.url())]);
+    lab.report(0);
+    assert_eq!(lab.proved("data").len(), 3);
+    let record = lab.day("data", SERIES, "2015-12-11");
+    assert_eq!(record.files[0]["url"], format!("/HMI/{SERIES}/{}", NAMES[0].0));
+}
