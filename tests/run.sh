@@ -17,10 +17,14 @@ strace -f true | strace | power_cut::
 f=$(mktemp) && truncate -s 4M $f && /usr/sbin/mkfs.ext4 -q $f && unshare --mount mount -o loop $f /mnt; s=$?; rm $f; exit $s | - | power_cut::
 unshare --mount mount -t tmpfs none /mnt | - | d_01_a_full_disk
 strace -V | strace | torture::
+strace -V | strace | adopt::a_file_that_can_have_no_further_name
 strace -V | strace | faults::local::d_05
 faketime -f +0s true | faketime | faults::local::d_13
 faketime -f +0s true | faketime | faults::local::n_10
 unshare --mount mount -t tmpfs none /mnt | - | faults::mounted::
+test -x /usr/sbin/sshd | openssh-server | tunnel::through_a_gateway::
+ssh -V && command -v ssh-keygen | openssh-client | tunnel::through_a_gateway::
+unshare --mount mount -t tmpfs none /run | - | tunnel::through_a_gateway::
 '
 
 usage() {

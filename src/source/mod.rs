@@ -90,9 +90,9 @@ impl Listed {
 pub struct RemoteFile {
     /// What identifies it within its day: stable, free of hosts.
     pub key: String,
-    /// Where it is now, on the source's own base.
+    /// Where it is now, on the source's own base or one of its further hosts.
     pub url: Url,
-    /// The same, relative to the source's base; what a record keeps.
+    /// The same without secrets, relative to the source's base; the whole URL on a further host. What a record keeps.
     pub path: String,
     /// Its file name when the listing gives one; else the answer's header or the URL says.
     pub name: Option<String>,

@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::failure::{Class, Failure};
+use crate::manifest::is_on_one_of;
 use crate::net::without_secrets;
 use crate::untrusted::escape;
 
@@ -48,7 +49,7 @@ impl Places<'_> {
         }
         if !self.hold(&url) {
             let host = escape(&host_of(&url)).into_owned();
-            let why = if host_of(&url) == host_of(self.base) || self.hosts.contains(&host_of(&url)) {
+            let why = if host_of(&url) == host_of(self.base) || is_on_one_of(self.hosts, &url) {
                 "which leaves https for plain http".to_owned()
             } else {
                 format!(
@@ -74,7 +75,7 @@ impl Places<'_> {
             return true;
         }
         let is_web = matches!((self.base.scheme(), url.scheme()), (_, "https") | ("http", "http"));
-        is_web && self.hosts.contains(&host_of(url))
+        is_web && is_on_one_of(self.hosts, url)
     }
 }
 

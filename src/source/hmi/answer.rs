@@ -15,7 +15,7 @@ use super::sieve::{Facts, Sieve};
 use super::slot::{Grid, Slot};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
-use crate::manifest::Series;
+use crate::manifest::{Reach, Series};
 use crate::source::{Body, Listed, RemoteFile, read};
 use crate::untrusted::escape;
 
@@ -41,6 +41,7 @@ pub(super) fn read_records(
     read::expect_json(answer, "[]")?;
     let mut listing = Reading {
         base,
+        reach: series.source.reach(),
         day,
         grid: Grid::of(&series.name),
         sieve: Sieve::of(series),
@@ -71,6 +72,7 @@ pub(super) struct Record {
 #[derive(Debug)]
 struct Reading<'a> {
     base: &'a Url,
+    reach: Option<&'a Reach>,
     day: &'a Day,
     grid: Grid,
     sieve: Sieve<'a>,
@@ -232,7 +234,7 @@ impl Reading<'_> {
     }
 
     fn address(&self, url: &str) -> Result<Address, String> {
-        Address::on(self.base, url).map_err(|why| format!("url `{}`, {why}", escape(url)))
+        Address::on(self.base, self.reach, url).map_err(|why| format!("url `{}`, {why}", escape(url)))
     }
 }
 
