@@ -100,7 +100,7 @@ impl Info {
             Some(at) => Ok((text, at)),
             None => Err(read::malformed(&format!("`{field}` is `{}`, which is no time", escape(&text)))),
         };
-        let parameters = told.parameters.into_iter().map(Parameter::of).collect::<Result<Vec<_>, Failure>>()?;
+        let parameters = told.parameters.iter().map(Parameter::of).collect::<Result<Vec<_>, Failure>>()?;
         let columns =
             parameters.iter().try_fold(0, |all: u64, one| Some(all + one.width()?).filter(|all| *all <= COLUMNS));
         if columns.is_none() {
@@ -158,7 +158,7 @@ impl Info {
 }
 
 impl Parameter {
-    fn of(told: ToldParameter) -> Result<Parameter, Failure> {
+    fn of(told: &ToldParameter) -> Result<Parameter, Failure> {
         let wrong = |why: &str| read::malformed(&format!("parameter `{}`: {why}", escape(&told.name)));
         if told.name.is_empty() || told.name.contains(|c: char| c == ',' || c.is_control()) {
             return Err(wrong("a name that cannot be asked for"));

@@ -208,9 +208,9 @@ impl Hapi {
         }
     }
 
-    fn about(&self, url: &Url, failure: Failure) -> Failure {
-        let message = format!("{}: {}", shown(url), failure.message);
-        self.client.veiled(Failure { message, ..failure })
+    fn about(&self, url: &Url, mut failure: Failure) -> Failure {
+        failure.message = format!("{}: {}", shown(url), failure.message);
+        self.client.veiled(failure)
     }
 }
 

@@ -31,8 +31,8 @@ pub(super) fn capabilities(base: &Url) -> Url {
 
 /// Parameters by name, as one value. The time comes always, and is named where it is all that is asked for.
 pub(super) fn list(chosen: &[Parameter]) -> String {
-    let named = if chosen.len() > 1 { &chosen[1..] } else { chosen };
-    let names: Vec<String> = named.iter().map(|one| encoded(&one.name)).collect();
+    let said = if chosen.len() > 1 { &chosen[1..] } else { chosen };
+    let names: Vec<String> = said.iter().map(|one| encoded(&one.name)).collect();
     names.join(",")
 }
 

@@ -27,6 +27,8 @@ struct State {
     says: Option<(u16, i64)>,
     /// How an answer with rows ends.
     last: Last,
+    /// Where the images are, when not here.
+    at: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +51,7 @@ impl Fake {
             dates: ("2010-01-01Z", "2030-01-01T00:00:00Z"),
             says: None,
             last: Last::Whole,
+            at: None,
         };
         let state = Arc::new(Mutex::new(state));
         let now = Arc::clone(&state);
@@ -178,15 +181,15 @@ fn data(request: &Request, state: &State, is_images: bool, own: &dyn Fn(&str, &s
     let asked = request.parameter("parameters");
     let has = |name: &str| asked.as_deref().is_none_or(|list| list.split(',').any(|one| one == name));
     let row = |(nth, time): (usize, &String)| {
-        let mut row = format!("{time}Z");
-        if is_images {
-            row += &if has("image") { format!(",image{nth}.fits") } else { String::new() };
-            row += if has("cadence") { ",45" } else { "" };
-        } else {
-            row += &if has("Bx") { format!(",{nth}.5") } else { String::new() };
-            row += if has("B") { ",1,2,3" } else { "" };
-        }
-        (time.clone(), row)
+        let cells = match (is_images, &state.at) {
+            (true, None) => [("image", format!("image{nth}.fits")), ("cadence", "45".to_owned())],
+            (true, Some(host)) => {
+                [("image", format!("http://{host}/pub/image{nth}.fits")), ("cadence", "45".to_owned())]
+            }
+            (false, _) => [("Bx", format!("{nth}.5")), ("B", "1,2,3".to_owned())],
+        };
+        let cells = cells.into_iter().filter(|(name, _)| has(name)).map(|(_, cell)| cell);
+        (time.clone(), [format!("{time}Z")].into_iter().chain(cells).collect::<Vec<_>>().join(","))
     };
     let rows = state.times.iter().enumerate().map(row);
     let mut rows: Vec<String> =
@@ -280,6 +283,33 @@ fn lists_of_addresses_become_files_by_their_names() {
 }
 
 #[test]
+fn files_beside_the_hapi_folder_are_fetched_by_the_lock_alone() {
+    let fake = Fake::new(&["2015-12-11T00:00:00"]);
+    let lab = fake.lab("images", "");
+    lab.report(0);
+    let asked = fake.server.requests().len();
+    lab.sunhaul(&["run", "job.yaml", "--frozen", "--archive", "again"]).chatty().done();
+    assert_eq!(lab.proved("again"), lab.proved("data"));
+    assert_eq!(fake.server.requests().len(), asked + 1, "no list is asked for");
+}
+
+#[test]
+fn files_on_a_further_host_are_fetched_where_the_manifest_names_it_and_refused_where_not() {
+    let files = Server::start();
+    files.script("/pub/image0.fits", [Answer::file(fits(0, 20, "an image"))]);
+    let host = files.plain_url().trim_start_matches("http://").to_owned();
+    let fake = Fake::new(&["2015-12-11T00:00:00"]);
+    fake.change(|state| state.at = Some(host.clone()));
+    let report = fake.lab("images", "").report(1);
+    assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
+    assert!(message(&report).contains(&format!("write `hosts: [\"{host}\"]`")), "{report:#}");
+    assert!(files.requests().is_empty());
+    let lab = fake.lab("images", &format!(", hosts: [\"{host}\"]"));
+    lab.report(0);
+    assert_eq!((lab.proved("data").len(), files.requests().len()), (1, 1));
+}
+
+#[test]
 fn no_data_in_a_day_is_an_empty_day() {
     for says in [(200, 1201), (204, 1201)] {
         let fake = Fake::new(&[]);
@@ -298,16 +328,13 @@ fn too_much_at_once_is_asked_for_in_pieces_and_comes_to_the_same_bytes() {
     lab.report(0);
     let (once, proved) = (table(&lab), lab.proved("data"));
     assert_eq!(once.lines().count(), 1441);
-    // One of these does not divide the day.
-    for most in [43_200, 10_000, 977] {
+    for (most, pieces, refused) in [(43_200, 2, 1), (10_000, 16, 4), (977, 128, 7)] {
         let fake = Fake::minutely();
         fake.change(|state| state.most = most);
         let lab = fake.lab(TABLE, "");
         lab.report(0);
         assert_eq!((table(&lab), lab.proved("data")), (once.clone(), proved.clone()), "{most}");
-        let pieces = 2_usize.pow((86_400.0 / f64::from(i32::try_from(most).expect("small"))).log2().ceil() as u32);
-        let refused = pieces.ilog2() as usize;
-        assert_eq!(fake.asked("data").len(), pieces + refused, "each size is refused once");
+        assert_eq!(fake.asked("data").len(), pieces + refused, "each length is refused once");
     }
 }
 
