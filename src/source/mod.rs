@@ -127,6 +127,14 @@ pub enum Body {
 }
 
 impl RemoteFile {
+    /// A file of which no more is known: what its URL answers, under the name that the answer or the URL gives it.
+    #[must_use]
+    pub fn new(key: String, url: Url, path: String, time: NaiveDateTime) -> RemoteFile {
+        let (recnum, harpnum, segment, wavelength, bytes) = (None, None, None, None, None);
+        let (name, t_rec, body) = (None, None, Body::Remote);
+        RemoteFile { key, url, path, name, time, t_rec, recnum, harpnum, segment, wavelength, bytes, body }
+    }
+
     /// The bytes of a file that the source made itself.
     #[must_use]
     pub fn made(&self) -> Option<&Bytes> {
