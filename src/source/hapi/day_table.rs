@@ -97,20 +97,7 @@ impl<'a> DayTable<'a> {
                 continue;
             }
             let Place { url, path, on_host } = self.places.resolve(&absolute(address, uri.base.as_deref()))?;
-            self.listed.files.push(RemoteFile {
-                key: on_host,
-                url,
-                path,
-                name: None,
-                time: row.time,
-                t_rec: None,
-                recnum: None,
-                harpnum: None,
-                segment: None,
-                wavelength: None,
-                bytes: None,
-                body: Body::Remote,
-            });
+            self.listed.files.push(RemoteFile::new(on_host, url, path, row.time));
         }
         Ok(())
     }
@@ -130,19 +117,15 @@ impl<'a> DayTable<'a> {
         let stem = format!("{}.{}", series.name.replace('/', "_"), self.day.date.format("%Y%m%d"));
         let below = asked.path().strip_prefix(self.places.base.path()).unwrap_or_default();
         let query = asked.query().map(|query| format!("?{query}")).unwrap_or_default();
-        let file = |what: &str, end: &str, bytes: Vec<u8>| RemoteFile {
-            key: format!("{MADE}{what}.{end}"),
-            url: asked.clone(),
-            path: format!("/{below}{query}"),
-            name: Some(format!("{stem}.{end}")),
-            time: self.day.window.start,
-            t_rec: None,
-            recnum: None,
-            harpnum: None,
-            segment: None,
-            wavelength: None,
-            bytes: Some(bytes.len() as u64),
-            body: Body::Made(Bytes::from(bytes)),
+        let path = format!("/{below}{query}");
+        let file = |what: &str, end: &str, bytes: Vec<u8>| {
+            let key = format!("{MADE}{what}.{end}");
+            RemoteFile {
+                name: Some(format!("{stem}.{end}")),
+                bytes: Some(bytes.len() as u64),
+                body: Body::Made(Bytes::from(bytes)),
+                ..RemoteFile::new(key, asked.clone(), path.clone(), self.day.window.start)
+            }
         };
         let sidecar = info.sidecar(&series.name, self.chosen);
         self.listed.files = vec![file("data", "csv", table.into_bytes()), file("info", "json", sidecar)];
