@@ -2,6 +2,7 @@
 //! each kind has of its own.
 
 mod contract;
+mod hapi;
 mod hmi;
 mod jsoc;
 mod medoc;
@@ -16,5 +17,9 @@ lists!(hmi_lists, hmi::Fake);
 
 times!(medoc_times, medoc::Fake);
 lists!(medoc_lists, medoc::Fake);
+
 times!(jsoc_times, jsoc::Fake);
 lists!(jsoc_lists, jsoc::Fake);
+
+times!(hapi_times, hapi::Fake);
+lists!(hapi_lists, hapi::Fake);
