@@ -11,12 +11,14 @@ needs='
 git --version | git | house::
 python3 -c "import requests" | python3-requests | tutorial::
 python3 -c "import ensurepip, venv" | python3-venv | export::tools::
+python3 -c "import ensurepip, venv" | python3-venv | sources::sunpy::
 strace -f true | strace | kills::steps
 strace -f true | strace | power_cut::
 /usr/sbin/mkfs.ext4 -V | e2fsprogs | power_cut::
 f=$(mktemp) && truncate -s 4M $f && /usr/sbin/mkfs.ext4 -q $f && unshare --mount mount -o loop $f /mnt; s=$?; rm $f; exit $s | - | power_cut::
 unshare --mount mount -t tmpfs none /mnt | - | d_01_a_full_disk
 strace -V | strace | torture::
+strace -V | strace | adopt::a_file_that_can_have_no_further_name
 strace -V | strace | faults::local::d_05
 faketime -f +0s true | faketime | faults::local::d_13
 faketime -f +0s true | faketime | faults::local::n_10
@@ -38,8 +40,9 @@ usage: tests/run.sh [--install] [--kills N] [--help] [FILTER...]
               standard error. 10000 take some 15 minutes on two idle cores. SUNHAUL_KILLS_SEED=S draws the same odds
   --help      show this
 
-As root on Debian or Ubuntu, missing programs are installed first. The Python tools of tests/export/requirements.txt
-are put into a virtual environment below ${XDG_CACHE_HOME:-~/.cache}/sunhaul-tests, once: 50 s, 420 MB. Where something
+As root on Debian or Ubuntu, missing programs are installed first. The Python tools of tests/export/requirements.txt and
+tests/sunpy/requirements.txt are put into virtual environments below ${XDG_CACHE_HOME:-~/.cache}/sunhaul-tests, once:
+2 minutes, 1 GB. Where something
 stays missing, its tests are left out and named; with CI=true that is a failure. A test that mounts is left out, and named, where the user may not.
 Before cargo's results of the integration tests stands what became of each fault of tests/it/faults/ids.txt. The last
 lines are cargo's own results.
@@ -114,9 +117,9 @@ if [ "$only_install" = true ]; then
   exit 0
 fi
 
-# Makes the environment of Python tools where it is not there yet, and says where its programs are.
+# Makes the environment of a list of Python tools where it is not there yet, and says where its programs are.
 python_tools() {
-  local list=tests/export/requirements.txt folder
+  local list=$1 folder
   folder="${XDG_CACHE_HOME:-$HOME/.cache}/sunhaul-tests/$(cat "$list" <(python3 --version) | sha256sum | cut -c1-16)"
   mkdir -p "$folder" && exec 9>"$folder/lock" && flock 9 || return
   if [ ! -e "$folder/complete" ]; then
@@ -128,17 +131,23 @@ python_tools() {
   echo "$folder/venv/bin"
 }
 
-if [[ " ${skips[*]} " != *" export::tools:: "* ]]; then
-  if SUNHAUL_TEST_TOOLS="$(python_tools)"; then
-    export SUNHAUL_TEST_TOOLS
+# Puts the programs of a list where the tests of one name look for them: $1 list, $2 variable, $3 tests.
+with_python() {
+  local folder
+  [[ " ${skips[*]} " == *" $3 "* ]] && return
+  if folder="$(python_tools "$1")"; then
+    export "$2=$folder"
   elif [ "${CI:-}" = true ]; then
-    echo "tests/run.sh: the Python tools are not installed, and with CI=true no test is left out" >&2
+    echo "tests/run.sh: the Python tools of $1 are not installed, and with CI=true no test is left out" >&2
     exit 1
   else
-    echo "tests/run.sh: the Python tools are not installed: leaving out export::tools::" >&2
-    skips+=(--skip export::tools::)
+    echo "tests/run.sh: the Python tools of $1 are not installed: leaving out $3" >&2
+    skips+=(--skip "$3")
   fi
-fi
+}
+
+with_python tests/export/requirements.txt SUNHAUL_TEST_TOOLS export::tools::
+with_python tests/sunpy/requirements.txt SUNHAUL_TEST_SUNPY sources::sunpy::
 
 # What became of each fault that has a name, told before the results of the binary that has its tests.
 outcomes() {

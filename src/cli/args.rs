@@ -29,8 +29,9 @@ use crate::net::tunnel::Ssh;
         sunhaul plan jobs/quickstart.yaml    what is there to do?\n  \
         sunhaul run jobs/quickstart.yaml     do it\n  \
         sunhaul status jobs/quickstart.yaml  what is there now?\n\n\
-        Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest,\n\
-        3 the lock does not match, 4 incomplete for a passing reason (run the same command again), 5 local storage, 130 interrupted.\n\n\
+        Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest, 3 the \
+        lock does not match, 4 incomplete for a passing reason (run the same command again), 5 local storage, 130 \
+        interrupted.\n\n\
         Data goes to standard output, everything else to standard error.",
     max_term_width = 100,
     disable_help_subcommand = true
@@ -179,6 +180,21 @@ mod tests {
             text.extend([format!("\n──────── {name} ────────\n"), sub.render_long_help().to_string()]);
         }
         insta::assert_snapshot!(text);
+    }
+
+    /// A line that ends by itself, and is longer than the terminal, breaks in the middle of a thought.
+    #[test]
+    fn exit_codes_are_one_paragraph_which_folds_at_any_width() {
+        let command = Cli::command();
+        let mut told = 0;
+        for help in std::iter::once(&command).chain(command.get_subcommands()).filter_map(clap::Command::get_after_help)
+        {
+            for paragraph in help.to_string().split("\n\n").filter(|text| text.starts_with("Exit codes: ")) {
+                told += 1;
+                assert!(!paragraph.contains('\n'), "{paragraph}");
+            }
+        }
+        assert!(told >= 5, "{told} commands tell their exit codes");
     }
 
     #[test]

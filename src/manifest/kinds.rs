@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::apart;
 use super::cadence;
 use super::credentials;
 use super::diagnostic::{Finding, Span};
@@ -18,7 +19,7 @@ use super::names;
 use super::node::Wrong;
 use super::resolve::Given;
 use super::root::tidied;
-use super::timed::Timed;
+use super::timed::{Field, Timed};
 use super::typed::Typed;
 use crate::untrusted::escape;
 
@@ -29,6 +30,9 @@ const MEDOC: &str = "https://idoc-medoc.ias.u-psud.fr/";
 /// The cadences that MEDOC keeps, in seconds, with its word for each.
 pub(crate) const MEDOC_CADENCES: [(u64, &str); 6] =
     [(720, "12 min"), (3600, "1 h"), (7200, "2 h"), (21_600, "6 h"), (43_200, "12 h"), (86_400, "1 day")];
+
+/// How many files of a day a template may tell.
+const MOST: u64 = 1_000_000;
 
 /// Three days: what the services of the day before yesterday have, they keep.
 const SETTLE: Duration = Duration::from_hours(72);
@@ -232,9 +236,16 @@ impl Reading<'_> {
         }
         let (files_at, files) = files?;
         let path = index.path.value().map(|path| path.0.clone());
-        if !files.0.tells_date() && !path.as_ref().is_some_and(Timed::tells_date) {
-            let finding = Finding::new(files_at, "neither `path` nor `files` tells a file's date");
+        if !tell_date(&[Some(&files.0), path.as_ref()]) {
+            let finding = Finding::new(files_at, "`path` and `files` do not tell a file's date");
             self.note(finding.hint("put it where it stands: `%Y`, `%m` and `%d`, or `%Y` and `%j`"));
+            return None;
+        }
+        if let Some((at, path)) = index.path.given()
+            && (path.0.has(Field::Second) || path.0.has(Field::Fraction))
+        {
+            let finding = Finding::new(at, "a folder for each second: a day would take 86,400 listings");
+            self.note(finding.hint("a path changes by the minute at most; write seconds into `files`"));
             return None;
         }
         let newest = matches!(index.pick.value(), Some(form::Pick::Newest));
@@ -264,12 +275,21 @@ impl Reading<'_> {
             .collect();
         let ((path_at, path), (cadence_at, cadence)) = (path?, cadence?);
         let cadence = cadence.0;
-        if !86_400u64.is_multiple_of(cadence.as_secs().max(1)) {
-            let finding = Finding::new(cadence_at, "a day is no multiple of it: the times would move from day to day");
-            self.note(finding.hint("such as `2m`, `12m`, `1h` or `1d`"));
+        if let Err(wrong) = divides_a_day(cadence.as_secs()) {
+            self.note(wrong.at(cadence_at));
             return None;
         }
-        if let Err(wrong) = tells_apart(&path.0, cadence) {
+        if path.0.text().ends_with('/') {
+            self.note(Finding::new(path_at, "a folder, where a file's path is due").hint("add the file's name"));
+            return None;
+        }
+        let files = (86_400 / cadence.as_secs().max(1)) * (wavelength.len().max(1) * segment.len().max(1)) as u64;
+        if files > MOST {
+            let finding = Finding::new(cadence_at, format!("{files} files a day; there can be {MOST}"));
+            self.note(finding.hint("write a longer cadence, or several series"));
+            return None;
+        }
+        if let Err(wrong) = apart::times(&path.0, cadence) {
             self.note(wrong.at(path_at));
             return None;
         }
@@ -287,22 +307,6 @@ impl Reading<'_> {
         }
         Some(Timetable { reach: reach?.0, path: path.0.clone(), cadence, wavelength, segment })
     }
-}
-
-/// Checks that two times of a template never make one path.
-fn tells_apart(path: &Timed, cadence: Duration) -> Result<(), Wrong> {
-    use super::timed::Field;
-    if !path.tells_date() {
-        return Err(Wrong::new("the path does not tell the date").hint("put in `%Y`, `%m` and `%d`, or `%Y` and `%j`"));
-    }
-    let seconds = cadence.as_secs();
-    for (step, field, letter) in [(86_400, Field::Hour, "%H"), (3600, Field::Minute, "%M"), (60, Field::Second, "%S")] {
-        if !seconds.is_multiple_of(step) && !path.has(field) {
-            let message = format!("several times of this cadence make one path: `{letter}` does not stand in it");
-            return Err(Wrong::new(message).hint("add it, or write a longer `cadence`"));
-        }
-    }
-    Ok(())
 }
 
 /// How old a day's end must be by default to count as final.
@@ -387,17 +391,46 @@ fn cadence_of(spec: &SourceSpec, asked: Duration, series: &str) -> Result<(), Wr
         SourceSpec::Template(template) => {
             let own = template.cadence.as_secs();
             if asked.as_secs().is_multiple_of(own) {
-                return Ok(());
+                return divides_a_day(asked.as_secs());
             }
             let wrong = Wrong::new(format!("no multiple of the template's own cadence, {own} s"));
             Err(wrong.hint("nothing is interpolated: write a multiple of it"))
         }
         // JSOC has series of every kind, and says by itself what it does not have.
         SourceSpec::Jsoc(_) if cadence::named(series).is_none() => Ok(()),
-        // Its times stand in its names; which there are shows only there.
-        SourceSpec::Index(_) | SourceSpec::Hapi(_) => Ok(()),
+        SourceSpec::Index(index) => index_cadence(index, asked.as_secs().max(1)),
+        SourceSpec::Hapi(_) => Ok(()),
         SourceSpec::Hmi(_) | SourceSpec::Embedded(_) | SourceSpec::Jsoc(_) => cadence::check(asked, series),
     }
+}
+
+/// Checks that an index' names tell the times that a cadence chooses among. Which there are shows only there.
+fn index_cadence(index: &Index, asked: u64) -> Result<(), Wrong> {
+    divides_a_day(asked)?;
+    for (field, letter) in apart::needed(Duration::from_secs(asked)) {
+        if !index.files.has(field) && !index.path.as_ref().is_some_and(|path| path.has(field)) {
+            let wrong =
+                Wrong::new(format!("the names do not tell it: `{letter}` stands neither in `path` nor in `files`"));
+            return Err(wrong.hint("add it where it stands in them, or leave the key out"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that times so many seconds apart are the same on every day.
+fn divides_a_day(seconds: u64) -> Result<(), Wrong> {
+    if 86_400u64.is_multiple_of(seconds.max(1)) {
+        return Ok(());
+    }
+    let wrong = Wrong::new("a day is no multiple of it: the times would move from day to day");
+    Err(wrong.hint("such as `2m`, `12m`, `1h` or `1d`"))
+}
+
+/// True when patterns together tell the whole date.
+fn tell_date(patterns: &[Option<&Timed>]) -> bool {
+    let has = |field: Field| patterns.iter().flatten().any(|pattern| pattern.has(field));
+    let has_month = has(Field::Month) || has(Field::MonthName);
+    (has(Field::Year) || has(Field::YearOfCentury)) && (has(Field::DayOfYear) || (has_month && has(Field::Day)))
 }
 
 /// The hosts of a source as manners know them, for messages.

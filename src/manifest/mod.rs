@@ -1,6 +1,7 @@
 //! What a job asks for: the manifest's model, its parser, its diagnostics, its schema.
 
 mod accept;
+mod apart;
 pub mod cadence;
 mod credentials;
 mod diagnostic;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::accept;
+use super::apart;
 use super::credentials::{self, Netrc};
 use super::diagnostic::{Finding, Span};
 use super::form;
@@ -249,6 +250,10 @@ impl Resolver<'_> {
             kinds::refuse(&source.spec, series, &name, self.findings);
         }
         let spec = Arc::clone(&source?.spec);
+        let layout = own_layout.or_else(|| defaults.layout.clone()).unwrap_or_else(Template::default_of_kind);
+        if let Err(wrong) = apart::names(&spec, &layout) {
+            self.note(wrong.at(series.layout.given().map_or(at, |(at, _)| at)));
+        }
         let settle = defaults.job.settle.value().map_or_else(|| kinds::settle(&spec, &name), |settle| settle.0);
         let fetch = match series.fetch.value() {
             None => kinds::fetch(&spec),
@@ -261,7 +266,7 @@ impl Resolver<'_> {
             name,
             source: spec,
             range: range?,
-            layout: own_layout.or_else(|| defaults.layout.clone()).unwrap_or_else(Template::default_of_kind),
+            layout,
             filters,
             fetch,
             keywords: self.listed(&series.keywords, |keyword| keyword.0.clone()),

@@ -2,12 +2,15 @@
 //!
 //! Parsed once, when the manifest is checked, so that what follows cannot fail. What it does not do: ask for anything.
 
+mod told;
+
 use std::fmt;
 
 use chrono::NaiveDateTime;
 
 use super::node::Wrong;
 use crate::untrusted::escape;
+pub use told::Told;
 
 /// A text such as `%Y/%m/%d/H%H00/AIA%Y%m%d_%H%M_{wavelength:04}.fits`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,12 +91,12 @@ enum Holds {
 
 impl Timed {
     /// Reads the folders of a day.
-    pub(super) fn path(text: &str) -> Result<Timed, Wrong> {
+    pub(crate) fn path(text: &str) -> Result<Timed, Wrong> {
         Timed::parse(text, Holds::Nothing)
     }
 
     /// Reads the name of a file.
-    pub(super) fn name(text: &str) -> Result<Timed, Wrong> {
+    pub(crate) fn name(text: &str) -> Result<Timed, Wrong> {
         if text.contains('/') {
             return Err(Wrong::new("a name with a `/`").hint("folders go into `path`"));
         }
@@ -101,7 +104,7 @@ impl Timed {
     }
 
     /// Reads the path of a template's file.
-    pub(super) fn template(text: &str) -> Result<Timed, Wrong> {
+    pub(crate) fn template(text: &str) -> Result<Timed, Wrong> {
         Timed::parse(text, Holds::Values)
     }
 

@@ -120,7 +120,8 @@ pub struct DayTotals {
     pub planned: u64,
     /// Days that are now whole, checked, durable and final.
     pub sealed: u64,
-    /// Days that a record sealed before this run; not among the planned ones.
+    /// Days that a record sealed before this run, and with `--locked` and `--frozen` also provisional ones that are as the
+    /// lock says; not among the planned ones.
     pub already_sealed: u64,
     /// Days that are whole and checked, but too young to be final.
     pub provisional: u64,

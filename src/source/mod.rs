@@ -1,12 +1,15 @@
 //! Where files are: the trait, and one file per kind of source. Sources list, and never download.
 
 pub mod hmi;
+pub mod index;
 pub mod jsoc;
 mod keywords;
 pub mod medoc;
 mod place;
 mod read;
 mod replicas;
+mod robots;
+pub mod template;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -123,6 +126,14 @@ pub enum Body {
 }
 
 impl RemoteFile {
+    /// A file of which no more is known: what its URL answers, under the name that the answer or the URL gives it.
+    #[must_use]
+    pub fn new(key: String, url: Url, path: String, time: NaiveDateTime) -> RemoteFile {
+        let (recnum, harpnum, segment, wavelength, bytes) = (None, None, None, None, None);
+        let (name, t_rec, body) = (None, None, Body::Remote);
+        RemoteFile { key, url, path, name, time, t_rec, recnum, harpnum, segment, wavelength, bytes, body }
+    }
+
     /// The bytes of a file that the source made itself.
     #[must_use]
     pub fn made(&self) -> Option<&Bytes> {
@@ -142,8 +153,8 @@ pub fn open(spec: &SourceSpec, base: &Url, client: Client) -> Box<dyn Source> {
         SourceSpec::Hmi(_) | SourceSpec::Embedded(_) => Box::new(hmi::Hmi::new(base.clone(), client)),
         SourceSpec::Jsoc(_) => Box::new(jsoc::Jsoc::new(base.clone(), client)),
         SourceSpec::Medoc(spec) => Box::new(medoc::Medoc::new(spec, base.clone(), client)),
-        SourceSpec::Index(_) => Box::new(NotYet("index")),
-        SourceSpec::Template(_) => Box::new(NotYet("template")),
+        SourceSpec::Index(spec) => Box::new(index::Index::new(spec.clone(), base.clone(), client)),
+        SourceSpec::Template(spec) => Box::new(template::Template::new(spec.clone(), base.clone(), client)),
         SourceSpec::Hapi(_) => Box::new(NotYet("hapi")),
     }
 }

@@ -18,7 +18,7 @@ const AROUND: usize = 40;
 ///
 /// # Errors
 /// `listing-too-large`, and what the connection fails with.
-pub(super) async fn whole(mut response: Response, cap: u64) -> Result<Vec<u8>, Failure> {
+pub(super) async fn whole(response: &mut Response, cap: u64) -> Result<Vec<u8>, Failure> {
     let too_large = |url: &Url| {
         let cap = if cap < 1 << 20 { format!("{cap} bytes") } else { format!("{} MiB", cap >> 20) };
         let why = format!("{}: the listing is larger than {cap}; ask for a shorter range", shown(url));
@@ -33,6 +33,20 @@ pub(super) async fn whole(mut response: Response, cap: u64) -> Result<Vec<u8>, F
             return Err(too_large(&response.url));
         }
         answer.extend_from_slice(&bytes);
+    }
+    Ok(answer)
+}
+
+/// Reads the start of an answer, `cap` bytes of it, and lets the rest go.
+///
+/// # Errors
+/// What breaks the answer off.
+pub(super) async fn start(response: &mut Response, cap: usize) -> Result<Vec<u8>, Failure> {
+    let mut answer = Vec::new();
+    while answer.len() < cap
+        && let Some(bytes) = response.chunk().await?
+    {
+        answer.extend_from_slice(&bytes[..bytes.len().min(cap - answer.len())]);
     }
     Ok(answer)
 }

@@ -224,3 +224,12 @@ impl DayRecord {
         DayRecord { header, files }
     }
 }
+
+/// A block of the README, by its language and a word in it.
+pub(crate) fn recipe(language: &str, word: &str) -> String {
+    let readme = include_str!("../../README.md");
+    let blocks = readme.split("\n```").skip(1).step_by(2);
+    let mut found = blocks.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'));
+    let found = found.find(|block| block.contains(word));
+    found.unwrap_or_else(|| panic!("the README has no {language} block with {word}")).to_owned()
+}

@@ -6,6 +6,8 @@ mod hmi;
 mod jsoc;
 mod medoc;
 mod mirrors;
+mod own;
+mod sunpy;
 
 use contract::{lists, times};
 

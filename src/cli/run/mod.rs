@@ -44,9 +44,9 @@ pub(super) use task::{Ran, Task, Then, execute};
         sunhaul run jobs/december.yaml --series cea --range 2015-12-11..2015-12-14\n  \
         sunhaul run jobs/december.yaml --frozen       the very files of the lock, or exit 3\n  \
         sunhaul run jobs/nightly.yaml --new-only      only what the lock does not have yet\n\n\
-        Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest,\n\
-        3 the lock does not match, 4 incomplete for a passing reason (run the same command again),\n\
-        5 local storage, 130 interrupted (the same command goes on from there; interrupt twice to stop at once)."
+        Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest, 3 the \
+        lock does not match, 4 incomplete for a passing reason (run the same command again), 5 local storage, 130 \
+        interrupted (the same command goes on from there; interrupt twice to stop at once)."
 )]
 pub(super) struct Args {
     /// Manifests.
@@ -78,8 +78,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let mut held = Vec::new();
     for job in jobs {
         let locking = args.lock.read(&job)?;
-        locking.must_fit(&planning::plan(&job, &args.selection, &locking, now())?)?;
-        locking.must_be_writable(&job)?;
+        let plan = planning::plan(&job, &args.selection, &locking, now())?;
+        locking.must_fit(&plan)?;
+        locking.must_be_writable(&job, plan.days.len())?;
         held.push((job, locking));
     }
     if args.report.is_some() && held.len() > 1 {
@@ -140,6 +141,7 @@ async fn one(job: Manifest, locking: Locking, args: &Args, shared: &mut Shared<'
     let plan = planning::plan(&job, &args.selection, &locking, started)?;
     locking.must_fit(&plan)?;
     let work = planning::work(&job, plan, args.check)?;
+    locking.must_be_writable(&job, work.days.len())?;
     let then = if locking.may_move() { Then::Add } else { Then::Leave };
     let (retry_failed, again) = (args.retry_failed, shared.shell.words.clone());
     let task = Task { job: Arc::new(job), work, shelf: None, locking, then, retry_failed, started, again };

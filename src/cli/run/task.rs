@@ -158,7 +158,7 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
     };
     let mut report = follower.collector.finish(word, exit.code(), now());
     if let Some(Ok(moved)) = &moved {
-        report.job.lock_sha256 = Some(moved.sha256.to_string());
+        report.job.lock_sha256 = moved.sha256.map(|sha256| sha256.to_string());
         report.job.lock_changed = moved.changed;
     }
     let again = again(&words);
@@ -167,8 +167,10 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
     }
     let root = &job.archive.root;
     let path = Archive::runs_path(root).join(format!("{}.json", report.run.id));
-    let lock = moved.as_ref().and_then(|moved| moved.as_ref().ok()).map(|moved| locking::told(&job, moved));
-    let told = Summary { report: &report, root, lock: lock.as_deref(), saved: &path, again: &again };
+    let lock = moved.as_ref().and_then(|moved| moved.as_ref().ok()).filter(|moved| moved.sha256.is_some());
+    let lock = lock.map(|moved| locking::told(&job, moved, started));
+    let is_held = !locking.may_move();
+    let told = Summary { report: &report, root, lock: lock.as_deref(), is_held, saved: &path, again: &again };
     let words = summary(&told, shell.verbosity, shell.screen.paint);
     let saved = follower.save(report.clone(), Saved::AtTheEnd).await;
     if let (Ok(_), Some(words), None) = (&result, words, &follower.log) {

@@ -33,7 +33,7 @@ use told::Told;
         their hashes and throws them away. Exit 3 means that upstream has drifted.",
     after_help = "Examples:\n  sunhaul update jobs/december.yaml --dry-run --sample 5%\n  \
         sunhaul update jobs/december.yaml --range 2015-12-12..2015-12-13\n  git diff jobs/december.lock\n\n\
-        Exit codes: 0 done, or no drift, 1 incomplete and trying again will not help by itself, 2 usage or manifest,\n\
+        Exit codes: 0 done, or no drift, 1 incomplete and trying again will not help by itself, 2 usage or manifest, \
         3 drift (with --dry-run), 4 incomplete for a passing reason, 5 local storage, 130 interrupted."
 )]
 pub(super) struct Args {
@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         let sample = args.sample.map(|share| drift::Sample { share, seed: args.seed });
         return runtime.block_on(drift::run(&job, &locking, &days, sample, (args.ssh.net(), args.json), shell));
     }
-    locking.must_be_writable(&job)?;
+    locking.must_be_writable(&job, days.len())?;
     runtime.block_on(moved(job, lock, locking, days, args, shell))
 }
 

@@ -42,9 +42,9 @@ use verdict::Verdict;
     after_help = "Examples:\n  sunhaul verify jobs/nightly.yaml\n  sunhaul verify jobs/nightly.yaml --repair\n  \
         sunhaul verify jobs/nightly.yaml --range today-30d.. --quick\n  \
         sunhaul verify jobs/nightly.yaml --json | jq -r '.findings[].path'\n\n\
-        Exit codes: 0 all is right, 1 something is not, 2 usage or manifest, 5 local storage;\n\
-        with --repair also 3 when something came otherwise than the lock says, 4 when it could not be fetched for a passing\n\
-        reason, and 130 interrupted."
+        Exit codes: 0 all is right, 1 something is not, 2 usage or manifest, 5 local storage; with --repair also 3 \
+        when something came otherwise than the lock says, 4 when it could not be fetched for a passing reason, and \
+        130 interrupted."
 )]
 pub(super) struct Args {
     /// The manifest.

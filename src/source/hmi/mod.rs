@@ -43,8 +43,9 @@ impl Hmi {
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
         let question = question(&self.base, &series.name, day);
-        let response = self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
-        let answer = read::whole(response, read::CAP).await?;
+        let mut response =
+            self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
+        let answer = read::whole(&mut response, read::CAP).await?;
         let told = |failure: Failure| {
             let message = format!("{}: {}", shown(&question), failure.message);
             self.client.veiled(Failure { message, ..failure })
@@ -68,8 +69,8 @@ impl Hmi {
         let mut told = meta::Told::default();
         for some in records.chunks(meta::AT_ONCE) {
             let question = meta::question(&self.base, series, some);
-            let response = self.client.get(&question, HeaderMap::new()).await?;
-            let answer = read::whole(response, read::CAP).await?;
+            let mut response = self.client.get(&question, HeaderMap::new()).await?;
+            let answer = read::whole(&mut response, read::CAP).await?;
             told.read(&answer, some).map_err(|failure| {
                 let message = format!("{}: {}", shown(&question), failure.message);
                 self.client.veiled(Failure { message, ..failure })

@@ -94,8 +94,9 @@ impl Medoc {
         question: &Question,
         read_as: impl FnOnce(&[u8]) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let response = self.client.get_told(url, HeaderMap::new()).await.map_err(|refused| known(refused, question))?;
-        let answer = read::whole(response, read::CAP).await?;
+        let mut response =
+            self.client.get_told(url, HeaderMap::new()).await.map_err(|refused| known(refused, question))?;
+        let answer = read::whole(&mut response, read::CAP).await?;
         read_as(&answer).map_err(|failure| self.about(url, failure))
     }
 

@@ -1,0 +1,179 @@
+//! The files of a day among the links of its folders.
+//!
+//! What it does not do: ask for anything. Everything here is a pure function of pages.
+
+use url::Url;
+
+use super::link::{Place, place, target};
+use super::newest::natural;
+use super::page::{Link, Page};
+use crate::day::Day;
+use crate::failure::{Class, Failure};
+use crate::manifest::timed::Told;
+use crate::manifest::{Index as Spec, Series};
+use crate::net::shown;
+use crate::source::{Body, Listed, RemoteFile};
+use crate::untrusted::escape;
+
+/// A day's files in the making, fed page by page.
+#[derive(Debug)]
+pub(super) struct Found<'a> {
+    spec: &'a Spec,
+    base: &'a Url,
+    day: &'a Day,
+    /// In seconds.
+    cadence: Option<u32>,
+    files: Vec<Candidate>,
+    outside_day: u64,
+    left_out: u64,
+    /// Files on hosts that nobody named: how many, and the first one's.
+    foreign: Option<(u64, String)>,
+}
+
+/// A file that may be the newest of its kind, or not.
+#[derive(Debug)]
+struct Candidate {
+    file: RemoteFile,
+    name: String,
+    /// What names that differ by wildcards alone have in common.
+    told: Told,
+}
+
+impl<'a> Found<'a> {
+    /// Nothing yet of `day`, below `base`.
+    pub(super) fn new(spec: &'a Spec, base: &'a Url, series: &'a Series, day: &'a Day) -> Found<'a> {
+        let cadence = series.filters.cadence.map(|asked| u32::try_from(asked.as_secs()).unwrap_or(u32::MAX));
+        Found { spec, base, day, cadence, files: Vec::new(), outside_day: 0, left_out: 0, foreign: None }
+    }
+
+    /// Takes the files of a page, which came from `url` and is that of a folder whose name tells `folder`.
+    ///
+    /// # Errors
+    /// `html` for a web page that is no listing, `listing-malformed` for what is no page, `truncated` for one that breaks
+    /// off, `listing-too-large`.
+    pub(super) fn take(&mut self, url: &Url, page: &Page, folder: Told) -> Result<(), Failure> {
+        let before = self.seen();
+        for link in &page.links {
+            self.consider(url, link, folder);
+        }
+        let fails = |class, why: String| Err(Failure::new(class, format!("{}: {why}", shown(url))));
+        if !page.is_html {
+            return fails(Class::ListingMalformed, "no web page, where a directory listing is due".to_owned());
+        }
+        if !page.says_listing && self.seen() == before {
+            let title = escape(&page.title);
+            let why = format!("a web page that lists no folder, titled `{title}`: does the server list this one?");
+            return fails(Class::Html, why);
+        }
+        if !page.is_whole {
+            return fails(Class::Truncated, "the directory listing breaks off".to_owned());
+        }
+        if page.is_too_long {
+            return fails(Class::ListingTooLarge, "the directory listing has more than a million links".to_owned());
+        }
+        Ok(())
+    }
+
+    /// How many links had a name that is asked for.
+    fn seen(&self) -> u64 {
+        self.files.len() as u64
+            + self.outside_day
+            + self.left_out
+            + self.foreign.as_ref().map_or(0, |(count, _)| *count)
+    }
+
+    fn consider(&mut self, page: &Url, link: &Link, folder: Told) {
+        let Some(target) = target(page, &link.href) else { return };
+        let Some(named) = self.spec.files.read(&target.name) else { return };
+        let Some(Place { key, path }) = place(self.base, &self.spec.reach.hosts, &target.url) else {
+            let host = || target.url.host_str().unwrap_or_default().to_owned();
+            self.foreign.get_or_insert_with(|| (0, host())).0 += 1;
+            return;
+        };
+        // A name that contradicts its folder is of another time than the folder.
+        let told = folder.and(named).and_then(|told| Some((told, told.time()?)));
+        let Some((told, time)) = told.filter(|(_, time)| self.day.window.contains(*time)) else {
+            self.outside_day += 1;
+            return;
+        };
+        let seconds = chrono::Timelike::num_seconds_from_midnight(&time);
+        if self.cadence.is_some_and(|cadence| !seconds.is_multiple_of(cadence)) {
+            self.left_out += 1;
+            return;
+        }
+        let file = RemoteFile {
+            key,
+            url: target.url,
+            path,
+            name: Some(target.name.clone()),
+            time,
+            t_rec: None,
+            recnum: None,
+            harpnum: None,
+            segment: None,
+            wavelength: None,
+            bytes: link.bytes,
+            body: Body::Remote,
+        };
+        self.files.push(Candidate { file, name: target.name, told });
+    }
+
+    /// The listing: sorted by key, each once, and of versions the newest where that is asked.
+    ///
+    /// # Errors
+    /// `source-refused` when all files lie where the source may not go.
+    pub(super) fn listed(self) -> Result<Listed, Failure> {
+        let Found { mut files, outside_day, mut left_out, foreign, .. } = self;
+        if let Some((count, host)) = foreign {
+            let base = shown(self.base);
+            if files.is_empty() {
+                let message = format!(
+                    "{base}: all files of this listing ({count}) lie elsewhere, such as on `{}`; if that is right, name it in \
+                     `hosts`, or a `url` above it",
+                    escape(&host)
+                );
+                return Err(Failure::new(Class::SourceRefused, message));
+            }
+            tracing::warn!("{base}: {count} links to files elsewhere are left out, such as on `{}`", escape(&host));
+        }
+        files.sort_unstable_by(|a, b| {
+            (&a.file.key, &a.file.url, a.file.bytes).cmp(&(&b.file.key, &b.file.url, b.file.bytes))
+        });
+        let before = files.len();
+        files.dedup_by(|later, first| later.file.key == first.file.key);
+        let duplicates = (before - files.len()) as u64;
+        if self.spec.newest {
+            left_out += keep_newest(&mut files);
+        }
+        let files = files.into_iter().map(|candidate| candidate.file).collect();
+        Ok(Listed { files, outside_day, duplicates, without_file: 0, left_out })
+    }
+}
+
+/// Keeps the newest of the files that differ by wildcards alone, sorted by key; gives how many were older.
+fn keep_newest(files: &mut Vec<Candidate>) -> u64 {
+    let before = files.len();
+    files.sort_unstable_by(|a, b| {
+        let order = a.told.cmp(&b.told).then_with(|| natural(&b.name, &a.name));
+        order.then_with(|| a.file.key.cmp(&b.file.key))
+    });
+    files.dedup_by(|older, newest| older.told == newest.told);
+    files.sort_unstable_by(|a, b| a.file.key.cmp(&b.file.key));
+    (before - files.len()) as u64
+}
+
+/// A URL on each origin that files lie on.
+pub(super) fn origins(listed: &Listed) -> Vec<&Url> {
+    let mut origins: Vec<&Url> = Vec::new();
+    for file in &listed.files {
+        if !origins.iter().any(|known| is_beside(known, &file.url)) {
+            origins.push(&file.url);
+        }
+    }
+    origins
+}
+
+/// True for two URLs on one origin; makes no copies, since it is asked of every file.
+pub(super) fn is_beside(one: &Url, other: &Url) -> bool {
+    one.scheme() == other.scheme() && one.host_str() == other.host_str() && one.port() == other.port()
+}

@@ -1,0 +1,102 @@
+//! The folders that a day's files lie in.
+//!
+//! What it does not do: look whether they exist.
+
+use chrono::{NaiveDateTime, TimeDelta, Timelike};
+
+use crate::day::Day;
+use crate::manifest::Timed;
+use crate::manifest::timed::{Field, Piece, Told};
+
+/// A folder, and what its name tells of the time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Folder {
+    /// Relative to the source's base; empty, or with a `/` at its end.
+    pub(super) path: String,
+    /// What its name tells.
+    pub(super) told: Told,
+}
+
+/// The folders of a day in order, each once: one for each hour or minute where the path holds it.
+pub(super) fn of_day(path: Option<&Timed>, day: &Day) -> Vec<Folder> {
+    let Some(path) = path else { return vec![Folder { path: String::new(), told: Told::default() }] };
+    let step = step(path);
+    let mut folders: Vec<Folder> = Vec::new();
+    let mut at = floor(day.window.start, step);
+    while at < day.window.end {
+        let mut name = path.fill(at, |_| String::new());
+        if !name.ends_with('/') {
+            name.push('/');
+        }
+        if !folders.iter().any(|folder| folder.path == name) {
+            folders.push(Folder { path: name, told: path.told(at) });
+        }
+        at += step;
+    }
+    folders
+}
+
+/// The part of the path that is the same on every day: a folder that lies above all of them.
+pub(super) fn above_all(path: Option<&Timed>) -> &str {
+    match path.and_then(|path| path.parts().first()) {
+        Some(Piece::Text(text)) => text.rfind('/').map_or("", |end| &text[..=end]),
+        _ => "",
+    }
+}
+
+/// True when one folder holds the files of several days.
+pub(super) fn is_shared(path: Option<&Timed>) -> bool {
+    path.is_none_or(|path| !path.tells_date() && !path.has(Field::Hour) && !path.has(Field::Minute))
+}
+
+/// How long one folder's files last. That no path changes by the second, the manifest has made sure of.
+fn step(path: &Timed) -> TimeDelta {
+    if path.has(Field::Minute) {
+        TimeDelta::minutes(1)
+    } else if path.has(Field::Hour) {
+        TimeDelta::hours(1)
+    } else {
+        TimeDelta::days(1)
+    }
+}
+
+fn floor(at: NaiveDateTime, step: TimeDelta) -> NaiveDateTime {
+    let since = i64::from(at.num_seconds_from_midnight()) % step.num_seconds();
+    at - TimeDelta::seconds(since) - TimeDelta::nanoseconds(i64::from(at.nanosecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(path: &str, start: &str, end: &str) -> Vec<String> {
+        let (start, end): (NaiveDateTime, NaiveDateTime) = (start.parse().unwrap(), end.parse().unwrap());
+        let day = Day { date: start.date(), window: crate::day::Window { start, end } };
+        of_day(Some(&Timed::path(path).unwrap()), &day).into_iter().map(|folder| folder.path).collect()
+    }
+
+    #[test]
+    fn a_day_has_a_folder_for_each_hour_that_it_asks_for() {
+        let (start, end) = ("2015-12-11T00:00:00", "2015-12-12T00:00:00");
+        assert_eq!(paths("%Y/%m/%d", start, end), ["2015/12/11/"]);
+        assert_eq!(paths("%Y/%b/", start, end), ["2015/Dec/"]);
+        let hours = paths("%Y/%m/%d/H%H00/", start, end);
+        assert_eq!((hours.len(), &*hours[0], &*hours[23]), (24, "2015/12/11/H0000/", "2015/12/11/H2300/"));
+        assert_eq!(
+            paths("%j/%H%M", "2015-12-11T05:58:30.5", "2015-12-11T06:01:00"),
+            ["345/0558/", "345/0559/", "345/0600/"]
+        );
+        assert_eq!(paths("%H/", "2015-12-11T22:30:00", end), ["22/", "23/"]);
+        assert_eq!(paths("%Y/%M/", start, end).len(), 60, "each once");
+    }
+
+    #[test]
+    fn what_lies_above_all_days_is_the_path_before_the_first_time() {
+        for (path, above) in [("a/b/%Y/x", "a/b/"), ("a/b_%Y", "a/"), ("%Y/a/", ""), ("all/", "all/"), ("all", "")] {
+            assert_eq!(above_all(Some(&Timed::path(path).unwrap())), above);
+        }
+        assert_eq!(above_all(None), "");
+        let is_shared = |path: &str| is_shared(Some(&Timed::path(path).unwrap()));
+        assert!(super::is_shared(None) && is_shared("%Y/%m/") && !is_shared("%Y/%j/") && !is_shared("%H/"));
+    }
+}

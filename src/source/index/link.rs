@@ -1,0 +1,178 @@
+//! A link of a listing: whether it leads to a file of the source, and under which name and key.
+//!
+//! What it does not do: know which names are asked for.
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::net::without_secrets;
+
+/// Longer URLs are no file's address.
+const LONGEST: usize = 2_000;
+
+/// A link to something that is no folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    /// What to ask.
+    pub(super) url: Url,
+    /// Its last part, decoded.
+    pub(super) name: String,
+}
+
+/// A file's place, as a record keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Its path, without a query: relative to the base, or from the root of a further host.
+    pub(super) key: String,
+    /// Relative to the base with a leading slash, or the whole address on a further host; without secrets.
+    pub(super) path: String,
+}
+
+/// Where a link leads to from the page at `page`; `None` for a folder (the one above, and the links that sort the page),
+/// an anchor, and whatever no file can be fetched from.
+pub(super) fn target(page: &Url, href: &str) -> Option<Target> {
+    let href = href.trim();
+    if href.len() > LONGEST || href.starts_with(['#', '?']) {
+        return None;
+    }
+    let mut url = page.join(href).ok()?;
+    url.set_fragment(None);
+    let is_open = url.username().is_empty() && url.password().is_none();
+    if !matches!(url.scheme(), "http" | "https") || !is_open || url.as_str().len() > LONGEST {
+        return None;
+    }
+    let name = last_part(&url)?;
+    Some(Target { url, name })
+}
+
+/// The last part of a URL's path, decoded; `None` where it is empty or no text.
+pub(in crate::source) fn last_part(url: &Url) -> Option<String> {
+    let last = url.path_segments()?.next_back().filter(|last| !last.is_empty())?;
+    percent_decode_str(last).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}
+
+/// Where a file lies for a source at `base` with these further hosts; `None` where the source may not go.
+pub(super) fn place(base: &Url, hosts: &[String], url: &Url) -> Option<Place> {
+    let query = url.query().map(without_secrets).filter(|query| !query.is_empty());
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    if url.origin() == base.origin() {
+        let key = below(base, url)?.to_owned();
+        return Some(Place { path: format!("/{key}{query}"), key });
+    }
+    // What is asked for over TLS is not fetched in the clear.
+    let is_named = hosts.iter().any(|host| is_host(host, url));
+    if !is_named || (base.scheme() == "https" && url.scheme() == "http") {
+        return None;
+    }
+    let path = format!("{}{}{query}", url.origin().ascii_serialization(), url.path());
+    Some(Place { key: url.path().to_owned(), path })
+}
+
+/// The path of a URL on the base's own origin, relative to the base.
+pub(in crate::source) fn below<'u>(base: &Url, url: &'u Url) -> Option<&'u str> {
+    url.path().strip_prefix(base.path())
+}
+
+/// True when a URL lies on a host as the manifest names it: with its port where that is not the usual one.
+fn is_host(named: &str, url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    match url.port() {
+        None => named.eq_ignore_ascii_case(host),
+        Some(port) => {
+            let own = named.rsplit_once(':').filter(|(own, _)| own.eq_ignore_ascii_case(host));
+            own.is_some_and(|(_, own)| own.parse() == Ok(port))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BASE: &str = "http://h.example:81/data/";
+
+    fn base() -> Url {
+        BASE.parse().unwrap()
+    }
+
+    fn of(href: &str) -> Option<(String, String)> {
+        let target = target(&base().join("2015/").unwrap(), href)?;
+        let place = place(&base(), &["cdn.example".into(), "o.example:82".into()], &target.url)?;
+        Some((place.key, target.name))
+    }
+
+    #[test]
+    fn files_are_found_however_a_link_is_written() {
+        for (href, key, name) in [
+            ("a.fits", "2015/a.fits", "a.fits"),
+            ("./a;b+c:d.fits", "2015/a;b+c:d.fits", "a;b+c:d.fits"),
+            ("/data/2015/a%20b.fits", "2015/a%20b.fits", "a b.fits"),
+            ("http://h.example:81/data/2015/%c3%bc.fits", "2015/%c3%bc.fits", "ü.fits"),
+            ("a%2520b.fits?x=1&token=t#frag", "2015/a%2520b.fits", "a%20b.fits"),
+            ("a'q%22uo%3ct%3ee.fits", "2015/a'q%22uo%3ct%3ee.fits", "a'q\"uo<t>e.fits"),
+            ("..%2f..%2fetc.fits", "2015/..%2f..%2fetc.fits", "../../etc.fits"),
+            ("//cdn.example/a.fits", "/a.fits", "a.fits"),
+            ("http://O.example:82/a.fits", "/a.fits", "a.fits"),
+        ] {
+            assert_eq!(of(href), Some((key.to_owned(), name.to_owned())), "{href}");
+        }
+    }
+
+    #[test]
+    fn l_10_what_is_no_file_of_the_source_is_none() {
+        for href in [
+            "",
+            "?C=N;O=D",
+            "?C=N&amp;O=D",
+            "#top",
+            "../",
+            "sub/",
+            "/",
+            "/data/",
+            "mailto:a@b.example",
+            "javascript:x()",
+            "data:text/html,a.fits",
+            "ftp://h.example/data/a.fits",
+            "file:///data/a.fits",
+            "/other/a.fits",
+            "../../a.fits",
+            "http://u:p@h.example:81/data/a.fits",
+            "http://h.example/data/a.fits",
+            "https://h.example:81/data/a.fits",
+            "http://evil.example/data/a.fits",
+            "//cdn.example:81/a.fits",
+            "http://o.example/a.fits",
+            "%2e%2e/%2e%2e/a.fits",
+            "%ff.fits",
+            "http://",
+        ] {
+            assert_eq!(of(href), None, "{href}");
+        }
+        assert_eq!(of(&"x".repeat(2_001)), None);
+    }
+
+    #[test]
+    fn a_record_keeps_no_secret_and_a_further_host_is_named() {
+        let at = |url: &str| place(&base(), &["cdn.example".into()], &url.parse().unwrap()).map(|place| place.path);
+        assert_eq!(at("http://h.example:81/data/a.fits?v=2&token=t").as_deref(), Some("/a.fits?v=2"));
+        assert_eq!(at("https://cdn.example/x/a.fits").as_deref(), Some("https://cdn.example/x/a.fits"));
+        let secure = "https://h.example/".parse().unwrap();
+        let plain = "http://cdn.example/a.fits".parse().unwrap();
+        assert_eq!(place(&secure, &["cdn.example".into()], &plain), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_a_link_says_it_stays_below_the_base(href in "\\PC{0,30}|[./%2eh:a\\\\]{0,30}") {
+            if let Some(target) = target(&base(), &href)
+                && place(&base(), &[], &target.url).is_some()
+            {
+                prop_assert!(target.url.as_str().starts_with(BASE), "{}", target.url);
+            }
+        }
+    }
+}

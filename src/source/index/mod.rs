@@ -1,0 +1,176 @@
+//! Directory listings of a web server: the folders of a day are asked for, and their links read.
+//!
+//! What it does not do: ask for the files, or follow links to further folders. The path says which folders there are.
+
+mod find;
+mod folders;
+pub(super) mod link;
+mod newest;
+mod page;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use chrono::NaiveDate;
+use http::HeaderMap;
+use tokio::sync::Mutex;
+use url::Url;
+
+use self::find::Found;
+use self::folders::Folder;
+use self::page::Page;
+use super::read::whole;
+use super::robots::{Robots, permit};
+use super::{Listed, Listing, Memory, Source};
+use crate::day::Day;
+use crate::failure::{Class, Failure};
+use crate::manifest::{Index as Spec, Series};
+use crate::net::{Client, shown};
+use crate::untrusted::escape;
+
+/// The largest page that is read.
+const CAP: u64 = 64 * 1024 * 1024;
+
+/// How long a page may stand for the folder, for another day of the same folder.
+const FRESH: Duration = Duration::from_mins(1);
+
+/// Dated folders below one base.
+#[derive(Debug)]
+pub struct Index {
+    spec: Spec,
+    base: Url,
+    client: Client,
+    robots: Robots,
+    /// Something of it was there.
+    is_there: AtomicBool,
+    /// The last page of a folder that holds several days.
+    recent: Mutex<Option<Recent>>,
+}
+
+/// A page, and where it answered from.
+#[derive(Debug)]
+struct Answer {
+    url: Url,
+    page: Page,
+}
+
+#[derive(Debug)]
+struct Recent {
+    folder: String,
+    /// None for a folder that is not there.
+    answer: Option<Arc<Answer>>,
+    at: Instant,
+    /// The days that it served. One that asks again, to be sure or after a failure, gets a page of its own.
+    days: HashSet<NaiveDate>,
+}
+
+impl Index {
+    /// The folders that `spec` names below `base`, whose path ends in `/`.
+    #[must_use]
+    pub fn new(spec: Spec, base: Url, client: Client) -> Index {
+        let robots = Robots::new(client.clone());
+        Index { spec, base, client, robots, is_there: AtomicBool::new(false), recent: Mutex::new(None) }
+    }
+
+    async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
+        let mut found = Found::new(&self.spec, &self.base, series, day);
+        let mut is_nothing_there = true;
+        for folder in folders::of_day(self.spec.path.as_ref(), day) {
+            let Some(answer) = self.page(&folder, day).await? else {
+                tracing::debug!(folder = %escape(&folder.path), "is not there");
+                continue;
+            };
+            is_nothing_there = false;
+            self.is_there.store(true, Ordering::Relaxed);
+            found.take(&answer.url, &answer.page, folder.told)?;
+        }
+        if is_nothing_there && !self.is_there.load(Ordering::Relaxed) {
+            self.look_above().await?;
+        }
+        let listed = found.listed()?;
+        for origin in find::origins(&listed) {
+            let rules = self.robots.of(origin).await?;
+            permit(&rules, listed.files.iter().map(|file| &file.url).filter(|url| find::is_beside(origin, url)))?;
+        }
+        Ok(listed)
+    }
+
+    /// The page of a folder; `None` when it is not there.
+    async fn page(&self, folder: &Folder, day: &Day) -> Result<Option<Arc<Answer>>, Failure> {
+        if !folders::is_shared(self.spec.path.as_ref()) {
+            return self.fetch(folder).await;
+        }
+        let mut recent = self.recent.lock().await;
+        if let Some(recent) = recent.as_mut()
+            && recent.folder == folder.path
+            && recent.at.elapsed() < FRESH
+            && recent.days.insert(day.date)
+        {
+            return Ok(recent.answer.clone());
+        }
+        let at = Instant::now();
+        let answer = self.fetch(folder).await?;
+        let days = HashSet::from([day.date]);
+        *recent = Some(Recent { folder: folder.path.clone(), answer: answer.clone(), at, days });
+        Ok(answer)
+    }
+
+    async fn fetch(&self, folder: &Folder) -> Result<Option<Arc<Answer>>, Failure> {
+        let url = self.below(&folder.path)?;
+        permit(&*self.robots.of(&url).await?, [&url])?;
+        let mut response = match self.client.get(&url, HeaderMap::new()).await {
+            Ok(response) => response,
+            Err(failure) if failure.class == Class::NotFound => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        let html = whole(&mut response, CAP).await?;
+        let page = page::read(&html);
+        Ok(Some(Arc::new(Answer { url: response.url.clone(), page })))
+    }
+
+    /// Nothing of the day is there: is that so of the folder above all days too? Then the address is wrong, and its days
+    /// are not empty.
+    async fn look_above(&self) -> Result<(), Failure> {
+        let url = self.below(folders::above_all(self.spec.path.as_ref()))?;
+        if permit(&*self.robots.of(&url).await?, [&url]).is_err() {
+            // It may not be asked for, and the folders of the day may.
+            return Ok(());
+        }
+        match self.client.get(&url, HeaderMap::new()).await {
+            Err(failure) if failure.class == Class::NotFound => {
+                let message = format!(
+                    "{}; nor does it have a folder of this day below it: is the address right, and `path`?",
+                    failure.message
+                );
+                Err(Failure { class: Class::SourceRefused, message, ..failure })
+            }
+            // An answer that is of no use here still comes from something that is there.
+            Err(failure) if failure.status.is_none_or(|status| status >= 500) => Err(failure),
+            Err(failure) if failure.class == Class::Throttled => Err(failure),
+            _ => {
+                self.is_there.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+        }
+    }
+
+    /// A folder's URL.
+    fn below(&self, path: &str) -> Result<Url, Failure> {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path()));
+        if link::below(&self.base, &url).is_none() {
+            let message = format!("`path` leads out of {}: to {}", shown(&self.base), shown(&url));
+            return Err(Failure::new(Class::SourceRefused, message));
+        }
+        Ok(url)
+    }
+}
+
+impl Source for Index {
+    fn list<'a>(&'a self, series: &'a Series, day: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
+        // A page may repeat what its server was sent.
+        Box::pin(async move { self.ask(series, day).await.map_err(|failure| self.client.veiled(failure)) })
+    }
+}

@@ -1,0 +1,120 @@
+//! URLs that follow from the time: nothing is listed, and what is not there answers 404 when it is fetched.
+//!
+//! What it does not do: ask whether a file exists.
+
+use std::sync::Arc;
+
+use chrono::{NaiveDateTime, TimeDelta};
+use url::Url;
+
+use super::index::link::{below, last_part};
+use super::robots::{Robots, permit};
+use super::{Body, Listed, Listing, Memory, RemoteFile, Source};
+use crate::day::Day;
+use crate::failure::{Class, Failure};
+use crate::manifest::{Series, Timetable};
+use crate::net::{Client, shown};
+
+/// A timetable of files below one base.
+#[derive(Debug)]
+pub struct Template {
+    spec: Timetable,
+    base: Url,
+    client: Client,
+    robots: Robots,
+}
+
+impl Template {
+    /// The files that `spec` tells below `base`, whose path ends in `/`.
+    #[must_use]
+    pub fn new(spec: Timetable, base: Url, client: Client) -> Template {
+        let robots = Robots::new(client.clone());
+        Template { spec, base, client, robots }
+    }
+
+    async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
+        let listed = self.listed(series, day)?;
+        if let Some(first) = listed.files.first() {
+            let rules = self.robots.of(&first.url).await?;
+            permit(&rules, listed.files.iter().map(|file| &file.url))?;
+        }
+        Ok(listed)
+    }
+
+    /// The day's files: each time of the timetable, for each wavelength and each segment.
+    fn listed(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
+        let Timetable { wavelength, segment, .. } = &self.spec;
+        let wavelengths: Vec<Option<i64>> = or_none(wavelength.iter().copied());
+        let segments: Vec<Option<&str>> = or_none(segment.iter().map(String::as_str));
+        let mut files = Vec::new();
+        let mut left_out = 0;
+        for (time, is_kept) in self.times(series, day) {
+            if !is_kept {
+                left_out += (wavelengths.len() * segments.len()) as u64;
+                continue;
+            }
+            for wavelength in &wavelengths {
+                for segment in &segments {
+                    files.push(self.file(time, *wavelength, *segment)?);
+                }
+            }
+        }
+        files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        let before = files.len();
+        files.dedup_by(|later, first| later.key == first.key);
+        let duplicates = (before - files.len()) as u64;
+        Ok(Listed { files, outside_day: 0, duplicates, without_file: 0, left_out })
+    }
+
+    /// The times within the day's window, and whether the series' own cadence keeps each.
+    fn times(&self, series: &Series, day: &Day) -> impl Iterator<Item = (NaiveDateTime, bool)> {
+        let asked = series.filters.cadence.map(|asked| asked.as_secs());
+        let midnight = day.date.and_time(chrono::NaiveTime::MIN);
+        let window = day.window;
+        let step = usize::try_from(self.spec.cadence.as_secs()).unwrap_or(usize::MAX).max(1);
+        (0..86_400u32).step_by(step).filter_map(move |seconds| {
+            let time = midnight + TimeDelta::seconds(i64::from(seconds));
+            let is_kept = asked.is_none_or(|asked| u64::from(seconds).is_multiple_of(asked));
+            window.contains(time).then_some((time, is_kept))
+        })
+    }
+
+    fn file(&self, time: NaiveDateTime, wavelength: Option<i64>, segment: Option<&str>) -> Result<RemoteFile, Failure> {
+        let path = self.spec.path.fill(time, |value| match value {
+            "wavelength" => wavelength.map(|wavelength| wavelength.to_string()).unwrap_or_default(),
+            _ => segment.unwrap_or_default().to_owned(),
+        });
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path()));
+        let refused =
+            |why: &str| Failure::new(Class::SourceRefused, format!("`path` of the template {why}: {}", shown(&url)));
+        let key = below(&self.base, &url).ok_or_else(|| refused("leads out of the source"))?.to_owned();
+        let name = last_part(&url).ok_or_else(|| refused("names no file"))?;
+        Ok(RemoteFile {
+            path: format!("/{key}"),
+            key,
+            url,
+            name: Some(name),
+            time,
+            t_rec: None,
+            recnum: None,
+            harpnum: None,
+            segment: segment.map(str::to_owned),
+            wavelength,
+            bytes: None,
+            body: Body::Remote,
+        })
+    }
+}
+
+/// The values, or once none.
+fn or_none<T>(values: impl Iterator<Item = T>) -> Vec<Option<T>> {
+    let values: Vec<Option<T>> = values.map(Some).collect();
+    if values.is_empty() { vec![None] } else { values }
+}
+
+impl Source for Template {
+    fn list<'a>(&'a self, series: &'a Series, day: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
+        Box::pin(async move { self.ask(series, day).await.map_err(|failure| self.client.veiled(failure)) })
+    }
+}
