@@ -152,7 +152,7 @@ pub fn open(spec: &SourceSpec, base: &Url, client: Client) -> Box<dyn Source> {
     match spec {
         // The built-in service speaks as the HMI service does; only where it listens is another matter.
         SourceSpec::Hmi(_) | SourceSpec::Embedded(_) => Box::new(hmi::Hmi::new(base.clone(), client)),
-        SourceSpec::Jsoc(_) => Box::new(jsoc::Jsoc::new(base.clone(), client)),
+        SourceSpec::Jsoc(spec) => Box::new(jsoc::Jsoc::new(spec, base.clone(), client)),
         SourceSpec::Medoc(spec) => Box::new(medoc::Medoc::new(spec, base.clone(), client)),
         SourceSpec::Index(spec) => Box::new(index::Index::new(spec.clone(), base.clone(), client)),
         SourceSpec::Template(spec) => Box::new(template::Template::new(spec.clone(), base.clone(), client)),
