@@ -11,6 +11,9 @@ needs='
 git --version | git | house::
 python3 -c "import requests" | python3-requests | tutorial::
 python3 -c "import ensurepip, venv" | python3-venv | export::tools::
+/usr/sbin/nginx -v | nginx | sources::real::nginx
+/usr/sbin/apache2 -v | apache2 | sources::real::apache
+/usr/sbin/lighttpd -v | lighttpd | sources::real::lighttpd
 strace -f true | strace | kills::steps
 strace -f true | strace | power_cut::
 /usr/sbin/mkfs.ext4 -V | e2fsprogs | power_cut::

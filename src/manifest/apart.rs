@@ -54,7 +54,8 @@ pub(super) fn names(spec: &SourceSpec, layout: &Template) -> Result<(), Wrong> {
         if !stands(&|piece| *piece == Piece::Time(field)) && !layout_has(layout, seconds) {
             let place = if folders.contains(&Piece::Time(field)) { "in the folders alone" } else { "in no name" };
             let message = format!("several files of a day get one path: `{letter}` stands {place}");
-            return Err(Wrong::new(message).hint("write for example `layout: \"{series}/{date:%Y/%m/%d}/{time:%H%M%S}_{file}\"`"));
+            return Err(Wrong::new(message)
+                .hint("write for example `layout: \"{series}/{date:%Y/%m/%d}/{time:%H%M%S}_{file}\"`"));
         }
     }
     for value in values {
@@ -104,7 +105,9 @@ fn layout_has(layout: &Template, seconds: u64) -> bool {
         midnight + chrono::TimeDelta::seconds(i64::try_from(seconds).unwrap_or_default())
     };
     layout.parts().iter().any(|part| match part {
-        Part::Variable(Variable::Time(format)) => at(0).format(format).to_string() != at(seconds).format(format).to_string(),
+        Part::Variable(Variable::Time(format)) => {
+            at(0).format(format).to_string() != at(seconds).format(format).to_string()
+        }
         _ => false,
     })
 }

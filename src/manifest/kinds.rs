@@ -409,7 +409,8 @@ fn index_cadence(index: &Index, asked: u64) -> Result<(), Wrong> {
     divides_a_day(asked)?;
     for (field, letter) in apart::needed(Duration::from_secs(asked)) {
         if !index.files.has(field) && !index.path.as_ref().is_some_and(|path| path.has(field)) {
-            let wrong = Wrong::new(format!("the names do not tell it: `{letter}` stands neither in `path` nor in `files`"));
+            let wrong =
+                Wrong::new(format!("the names do not tell it: `{letter}` stands neither in `path` nor in `files`"));
             return Err(wrong.hint("add it where it stands in them, or leave the key out"));
         }
     }

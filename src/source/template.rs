@@ -86,9 +86,8 @@ impl Template {
         });
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path()));
-        let refused = |why: &str| {
-            Failure::new(Class::SourceRefused, format!("`path` of the template {why}: {}", shown(&url)))
-        };
+        let refused =
+            |why: &str| Failure::new(Class::SourceRefused, format!("`path` of the template {why}: {}", shown(&url)));
         let key = below(&self.base, &url).ok_or_else(|| refused("leads out of the source"))?.to_owned();
         let name = last_part(&url).ok_or_else(|| refused("names no file"))?;
         Ok(RemoteFile {

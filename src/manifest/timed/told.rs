@@ -86,12 +86,8 @@ impl Told {
         let (second, fraction) = (second.unwrap_or_default(), fraction.unwrap_or_default());
         // A leap second is the one before it, gone on with.
         let (second, fraction) = if second == 60 { (59, fraction + SECOND) } else { (second, fraction) };
-        let time = NaiveTime::from_hms_nano_opt(
-            hour.unwrap_or_default(),
-            minute.unwrap_or_default(),
-            second,
-            fraction,
-        )?;
+        let time =
+            NaiveTime::from_hms_nano_opt(hour.unwrap_or_default(), minute.unwrap_or_default(), second, fraction)?;
         Some(date.and_time(time))
     }
 

@@ -47,7 +47,8 @@ impl Hmi {
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
         let question = question(&self.base, &series.name, day);
-        let mut response = self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
+        let mut response =
+            self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
         let answer = whole(&mut response, CAP).await?;
         let told = |failure: Failure| {
             let message = format!("{}: {}", shown(&question), failure.message);

@@ -68,7 +68,6 @@ fn floor(at: NaiveDateTime, step: TimeDelta) -> NaiveDateTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    
 
     fn paths(path: &str, start: &str, end: &str) -> Vec<String> {
         let (start, end): (NaiveDateTime, NaiveDateTime) = (start.parse().unwrap(), end.parse().unwrap());
@@ -83,7 +82,10 @@ mod tests {
         assert_eq!(paths("%Y/%b/", start, end), ["2015/Dec/"]);
         let hours = paths("%Y/%m/%d/H%H00/", start, end);
         assert_eq!((hours.len(), &*hours[0], &*hours[23]), (24, "2015/12/11/H0000/", "2015/12/11/H2300/"));
-        assert_eq!(paths("%j/%H%M", "2015-12-11T05:58:30.5", "2015-12-11T06:01:00"), ["345/0558/", "345/0559/", "345/0600/"]);
+        assert_eq!(
+            paths("%j/%H%M", "2015-12-11T05:58:30.5", "2015-12-11T06:01:00"),
+            ["345/0558/", "345/0559/", "345/0600/"]
+        );
         assert_eq!(paths("%H/", "2015-12-11T22:30:00", end), ["22/", "23/"]);
         assert_eq!(paths("%Y/%M/", start, end).len(), 60, "each once");
     }

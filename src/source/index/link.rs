@@ -123,11 +123,30 @@ mod tests {
     #[test]
     fn l_10_what_is_no_file_of_the_source_is_none() {
         for href in [
-            "", "?C=N;O=D", "?C=N&amp;O=D", "#top", "../", "sub/", "/", "/data/", "mailto:a@b.example", "javascript:x()",
-            "data:text/html,a.fits", "ftp://h.example/data/a.fits", "file:///data/a.fits", "/other/a.fits", "../../a.fits",
-            "http://u:p@h.example:81/data/a.fits", "http://h.example/data/a.fits", "https://h.example:81/data/a.fits",
-            "http://evil.example/data/a.fits", "//cdn.example:81/a.fits", "http://o.example/a.fits", "%2e%2e/%2e%2e/a.fits",
-            "%ff.fits", "http://",
+            "",
+            "?C=N;O=D",
+            "?C=N&amp;O=D",
+            "#top",
+            "../",
+            "sub/",
+            "/",
+            "/data/",
+            "mailto:a@b.example",
+            "javascript:x()",
+            "data:text/html,a.fits",
+            "ftp://h.example/data/a.fits",
+            "file:///data/a.fits",
+            "/other/a.fits",
+            "../../a.fits",
+            "http://u:p@h.example:81/data/a.fits",
+            "http://h.example/data/a.fits",
+            "https://h.example:81/data/a.fits",
+            "http://evil.example/data/a.fits",
+            "//cdn.example:81/a.fits",
+            "http://o.example/a.fits",
+            "%2e%2e/%2e%2e/a.fits",
+            "%ff.fits",
+            "http://",
         ] {
             assert_eq!(of(href), None, "{href}");
         }

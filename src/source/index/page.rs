@@ -254,9 +254,14 @@ mod tests {
     fn only_sizes_told_to_the_byte_are_taken() {
         let bytes = |after: &str| read(format!("<pre><a href=a>a</a>{after}\n</pre>").as_bytes()).links[0].bytes;
         assert_eq!(bytes("   27-Nov-2026 01:39            28800000"), Some(28_800_000));
-        for after in
-            ["  27-Nov-2026 01:39  27M", "  2026-11-27 01:39  0", "  27-Nov-2026 01:39  -", " 7", "", "  27-Nov-2026 01:39 1 2"]
-        {
+        for after in [
+            "  27-Nov-2026 01:39  27M",
+            "  2026-11-27 01:39  0",
+            "  27-Nov-2026 01:39  -",
+            " 7",
+            "",
+            "  27-Nov-2026 01:39 1 2",
+        ] {
             assert_eq!(bytes(after), None, "{after}");
         }
     }

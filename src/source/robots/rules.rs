@@ -231,7 +231,10 @@ mod tests {
         assert!(allows(text, "/a") && !allows(text, "/all/x"));
         assert!(allows("User-agent: sunhaul\n\nUser-agent: *\nDisallow: /\n", "/robots.txt"));
         assert!(allows("", "/x") && allows("<html>Disallow: /</html>", "/x"));
-        assert!(allows("User-agent: sunhaul\nDisallow:\n\nUser-agent: *\nDisallow: /\n", "/x"), "an empty rule forbids nothing");
+        assert!(
+            allows("User-agent: sunhaul\nDisallow:\n\nUser-agent: *\nDisallow: /\n", "/x"),
+            "an empty rule forbids nothing"
+        );
     }
 
     #[test]
