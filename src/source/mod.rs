@@ -1,5 +1,6 @@
 //! Where files are: the trait, and one file per kind of source. Sources list, and never download.
 
+pub mod hapi;
 pub mod hmi;
 pub mod index;
 pub mod jsoc;
@@ -155,16 +156,6 @@ pub fn open(spec: &SourceSpec, base: &Url, client: Client) -> Box<dyn Source> {
         SourceSpec::Medoc(spec) => Box::new(medoc::Medoc::new(spec, base.clone(), client)),
         SourceSpec::Index(spec) => Box::new(index::Index::new(spec.clone(), base.clone(), client)),
         SourceSpec::Template(spec) => Box::new(template::Template::new(spec.clone(), base.clone(), client)),
-        SourceSpec::Hapi(_) => Box::new(NotYet("hapi")),
-    }
-}
-
-/// A kind that a manifest can name before this version lists it.
-struct NotYet(&'static str);
-
-impl Source for NotYet {
-    fn list<'a>(&'a self, _: &'a Series, _: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
-        let why = format!("the kind `{}` is not supported in this version yet", self.0);
-        Box::pin(async move { Err(Failure::new(crate::failure::Class::SourceRefused, why)) })
+        SourceSpec::Hapi(spec) => Box::new(hapi::Hapi::new(spec, base.clone(), client)),
     }
 }

@@ -100,9 +100,9 @@ impl Medoc {
         read_as(&answer).map_err(|failure| self.about(url, failure))
     }
 
-    fn about(&self, url: &Url, failure: Failure) -> Failure {
-        let message = format!("{}: {}", shown(url), failure.message);
-        self.client.veiled(Failure { message, ..failure })
+    fn about(&self, url: &Url, mut failure: Failure) -> Failure {
+        failure.message = format!("{}: {}", shown(url), failure.message);
+        self.client.veiled(failure)
     }
 }
 

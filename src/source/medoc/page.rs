@@ -96,7 +96,7 @@ impl Page {
     pub fn must_follow(&self, start: u64, total: u64, before: &mut HashSet<i64>) -> Result<(), Failure> {
         let rows = self.data.as_deref().ok_or_else(|| read::malformed("the answer has no `data`"))?;
         let due = PAGE.min(total - start.min(total));
-        let said = self.total.as_ref().map(|total| total.whole());
+        let said = self.total.as_ref().map(Scalar::whole);
         if let Some(said) = said.filter(|said| said.and_then(|said| u64::try_from(said).ok()) != Some(total)) {
             let said = said.map_or("something else".to_owned(), |said| said.to_string());
             let why = format!("the page from row {start} says that there are {said} records, but {total} were counted");

@@ -253,18 +253,14 @@ impl<'a> Records<'a> {
         let below = asked.path().strip_prefix(self.places.base.path()).unwrap_or_default();
         let slot = record.t_rec_index.and_then(|index| self.grid?.nth(index));
         RemoteFile {
-            key,
-            url: asked.clone(),
-            path: format!("/{below}"),
             name: Some(format!("{}.{stem}.fits", self.series.name)),
-            time: record.time,
             t_rec: slot.and_then(Slot::label),
             recnum: Some(recnum),
             harpnum: record.harpnum,
             segment,
             wavelength: record.wavelength,
-            bytes: None,
             body: Body::None,
+            ..RemoteFile::new(key, asked.clone(), format!("/{below}"), record.time)
         }
     }
 
