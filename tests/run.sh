@@ -12,6 +12,7 @@ git --version | git | house::
 python3 -c "import requests" | python3-requests | tutorial::
 python3 -c "import ensurepip, venv" | python3-venv | export::tools::
 python3 -c "import ensurepip, venv" | python3-venv | sources::sunpy::
+python3 -c "import ensurepip, venv" | python3-venv | reports::junit::junitparser
 strace -f true | strace | kills::steps
 strace -f true | strace | power_cut::
 /usr/sbin/mkfs.ext4 -V | e2fsprogs | power_cut::
@@ -40,8 +41,8 @@ usage: tests/run.sh [--install] [--kills N] [--help] [FILTER...]
               standard error. 10000 take some 15 minutes on two idle cores. SUNHAUL_KILLS_SEED=S draws the same odds
   --help      show this
 
-As root on Debian or Ubuntu, missing programs are installed first. The Python tools of tests/export/requirements.txt and
-tests/sunpy/requirements.txt are put into virtual environments below ${XDG_CACHE_HOME:-~/.cache}/sunhaul-tests, once:
+As root on Debian or Ubuntu, missing programs are installed first. The Python tools of tests/export/requirements.txt,
+tests/sunpy/requirements.txt and tests/junit/requirements.txt are put into virtual environments below ${XDG_CACHE_HOME:-~/.cache}/sunhaul-tests, once:
 2 minutes, 1 GB. Where something
 stays missing, its tests are left out and named; with CI=true that is a failure. A test that mounts is left out, and named, where the user may not.
 Before cargo's results of the integration tests stands what became of each fault of tests/it/faults/ids.txt. The last
@@ -148,6 +149,7 @@ with_python() {
 
 with_python tests/export/requirements.txt SUNHAUL_TEST_TOOLS export::tools::
 with_python tests/sunpy/requirements.txt SUNHAUL_TEST_SUNPY sources::sunpy::
+with_python tests/junit/requirements.txt SUNHAUL_TEST_JUNIT reports::junit::junitparser
 
 # What became of each fault that has a name, told before the results of the binary that has its tests.
 outcomes() {

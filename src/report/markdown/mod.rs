@@ -54,15 +54,17 @@ pub fn section(report: &Report) -> String {
 /// The same in a line, where there is no room for more.
 #[must_use]
 pub fn headline(report: &Report) -> String {
+    let drifts = |drift: &Drift| !drift.days.is_empty();
     let word = match report.run.result {
+        _ if report.drift.as_ref().is_some_and(drifts) => "has drifted from its lock",
+        RunResult::Complete if report.drift.is_some() => "is as locked",
         RunResult::Complete => "complete",
         RunResult::Incomplete => "incomplete",
         RunResult::Interrupted => "interrupted",
         RunResult::Running => "running",
     };
     let code = report.run.exit_code.filter(|code| *code > 0).map(|code| format!(" (exit {code})")).unwrap_or_default();
-    let what = if report.drift.is_some() { "drift of" } else { "sunhaul:" };
-    format!("## {what} {} {word}{code}\n", name(&report.job.name))
+    format!("## sunhaul: {} {word}{code}\n", name(&report.job.name))
 }
 
 /// What is wrong with manifests: there is no run to tell of.
@@ -117,12 +119,17 @@ fn totals(out: &mut String, report: &Report) {
         facts.push(format!("{} fetched", human::bytes(bytes.fetched)));
     }
     if files.quarantined > 0 {
-        facts.push(format!("{} came wrong and lie in quarantine", human::count(files.quarantined, "file")));
+        facts.push(format!("{} came wrong (see the quarantine)", human::count(files.quarantined, "file")));
     }
     if let Some(took) = report.run.finished.and_then(|end| (end - report.run.started).to_std().ok()) {
         facts.push(format!("took {}", human::span(took)));
     }
-    facts.push(if report.job.lock_changed { "the lock changed".to_owned() } else { "the lock is as before".to_owned() });
+    let lock = match (report.job.lock_changed, &report.job.lock_sha256) {
+        (true, _) => "the lock changed",
+        (false, Some(_)) => "the lock is as before",
+        (false, None) => "there is no lock",
+    };
+    facts.push(lock.to_owned());
     let (run, manifest) = (name(&report.run.id), name(&report.job.manifest));
     let _ = write!(out, "\n{}. Run {run} of {manifest}.\n", sentence(&facts.join(", ")));
 }
