@@ -44,7 +44,7 @@ pub(super) struct Args {
     job: Option<PathBuf>,
     #[command(flatten)]
     archive: ArchiveArg,
-    /// The form.
+    /// The form: `json`, `junit` or `markdown`.
     #[arg(long, value_name = "FORMAT", default_value = "markdown", hide_possible_values = true)]
     format: Format,
     /// Tell what was asked of each host, as plain text.
@@ -55,7 +55,7 @@ pub(super) struct Args {
     output: PathBuf,
 }
 
-/// The forms: `json`, `junit` or `markdown`.
+/// The forms of a report.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Format {
     Json,
