@@ -46,7 +46,7 @@ macro_rules! classes {
 }
 
 classes! {
-    /// Name not found, connection refused or reset, TLS or proxy failure.
+    /// Name not found, connection refused or reset, TLS or proxy failure, no SSH tunnel.
     Unreachable = "unreachable", retry: true, Later;
     /// No answer, or no byte of it, within the time allowed.
     Stalled = "stalled", retry: true, Later;
@@ -56,7 +56,7 @@ classes! {
     ServerError = "server-error", retry: true, Later;
     /// Twenty failures in a row: the host gets no more requests in this run.
     HostGivenUp = "host-given-up", retry: false, Later;
-    /// 401, 403, 451 and the like.
+    /// 401, 403, 451 and the like; an SSH gateway that lets nobody in, or is not the known one.
     Forbidden = "forbidden", retry: false, None;
     /// 404 or 410.
     NotFound = "not-found", retry: true, Later;

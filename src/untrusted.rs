@@ -25,18 +25,33 @@ pub fn escape(text: &str) -> Untrusted<'_> {
         return Untrusted(Cow::Borrowed(text));
     }
     let mut out = String::new();
-    for (shown, (at, c)) in text.char_indices().enumerate() {
+    for (shown, (at, _)) in text.char_indices().enumerate() {
         if shown == SHOWN {
             out.push('…');
             break;
         }
-        if acts(c) || speaks(text, at) {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
+        out.push_str(&escape_at(text, at));
     }
     Untrusted(Cow::Owned(out))
+}
+
+/// The character that begins at `at`, as [`escape`] shows it in its text: what stands around it counts. Nothing where
+/// none begins.
+#[must_use]
+pub fn escape_at(text: &str, at: usize) -> Untrusted<'_> {
+    let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { return escape("") };
+    let is_safe = !acts(c) && !speaks(text, at);
+    Untrusted(if is_safe { Cow::Borrowed(&text[at..at + c.len_utf8()]) } else { c.escape_unicode().to_string().into() })
+}
+
+/// A word as it stands in a command line to be pasted into a shell.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// True where a command of a CI service, or advice in our name, begins.
@@ -189,8 +204,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_acts_gets_through(text in ".{0,60}|[\u{1b}\\[0-9;m\u{80}-\u{9f}\n\u{202e}a]{0,30}") {
+        fn nothing_that_acts_gets_through(text in ".{0,60}|[\u{1b}\\[0-9;m\u{80}-\u{9f}\n\u{202e}a#:]{0,30}") {
             prop_assert!(!escape(&text).chars().any(acts));
+            let one_by_one: String = text.char_indices().map(|(at, _)| escape_at(&text, at).into_owned()).collect();
+            prop_assert_eq!(&one_by_one, &*escape(&text));
             prop_assert!(!on_terminal(&text, false).chars().any(|c| acts(c) && c != '\n' && c != '\t'));
             let coloured = on_terminal(&text, true);
             for (at, _) in coloured.match_indices('\u{1b}') {

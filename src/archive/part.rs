@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::durable::boot_id;
 use super::record::line;
-use super::staged::Staged;
+use super::staged::{Staged, link};
 use super::tree::Tree;
 use crate::digest::Digest;
 
@@ -128,10 +128,18 @@ impl Part {
         Staged::at(self.clone(), file, length, false)
     }
 
-    /// True when it lies on this device, and an open file there can be given a name.
-    #[must_use]
-    pub fn is_on(&self, device: u64) -> bool {
-        can_name_open_files() && fs::fstat(&*self.dir).is_ok_and(|stat| stat.st_dev == device)
+    /// True when an open file can get one more name beside this part. It is tried: a file of another filesystem or mount,
+    /// one of somebody else, or one with as many names as it can have, gets none.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn can_link(&self, file: &File) -> Result<bool, Error> {
+        self.discard()?;
+        let is_linked = can_name_open_files() && link(file, &self.dir, &self.name()).is_ok();
+        if is_linked {
+            self.discard()?;
+        }
+        Ok(is_linked)
     }
 
     /// Makes way for new bytes under these validators. The sidecar comes first: a part without one is never trusted.

@@ -69,7 +69,7 @@ impl Staged {
     pub fn keep(&mut self, validators: &Validators) -> Result<(), Error> {
         if !self.is_named {
             self.part.prepare(validators)?;
-            self.link(&self.part.dir, &self.part.name())
+            link(&self.file, &self.part.dir, &self.part.name())
                 .map_err(|e| Error::storage("keep the part", self.part.path(), e.into()))?;
             self.is_named = true;
         }
@@ -98,7 +98,7 @@ impl Staged {
     pub(super) fn publish(&mut self, dir: &OwnedFd, name: &str) -> std::io::Result<bool> {
         self.write_out();
         if !self.is_named {
-            self.link(dir, name)?;
+            link(&self.file, dir, name)?;
             return Ok(true);
         }
         if !self.is_at(&self.part.dir, &self.part.name())? {
@@ -148,12 +148,6 @@ impl Staged {
         Ok(true)
     }
 
-    /// One directory operation: a link never replaces.
-    fn link(&self, dir: &OwnedFd, name: &str) -> Result<(), Errno> {
-        let open = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-        fs::linkat(fs::CWD, open, dir, name, AtFlags::SYMLINK_FOLLOW)
-    }
-
     /// True when the name stands for the file written here, with the bytes written here and no others.
     fn is_at(&self, dir: &OwnedFd, name: &str) -> std::io::Result<bool> {
         let own = fs::fstat(&self.file)?;
@@ -164,4 +158,10 @@ impl Staged {
             Err(e) => Err(e.into()),
         }
     }
+}
+
+/// Gives an open file one more name, in one directory operation: a link never replaces.
+pub(super) fn link(file: &File, dir: &OwnedFd, name: &str) -> Result<(), Errno> {
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    fs::linkat(fs::CWD, open, dir, name, AtFlags::SYMLINK_FOLLOW)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::args::ArchiveArg;
+use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::Locking;
@@ -40,9 +40,9 @@ use crate::untrusted::escape;
         are told and left alone. Hidden files and links are passed over.",
     after_help = "Examples:\n  sunhaul adopt jobs/december.yaml ~/sharp\n  \
         sunhaul adopt jobs/december.yaml /data/old --link\n  sunhaul adopt jobs/december.yaml ~/sharp -v && sunhaul run jobs/december.yaml\n\n\
-        Exit codes: 0 all that fits is taken in, whatever is left to fetch; 1 something that fits could not be taken,\n\
-        2 usage or manifest, 3 something that fits is not what the lock says, 4 a source could not be asked for a passing\n\
-        reason, 5 local storage, 130 interrupted."
+        Exit codes: 0 all that fits is taken in, whatever is left to fetch; 1 something that fits could not be \
+        taken, 2 usage or manifest, 3 something that fits is not what the lock says, 4 a source could not be asked \
+        for a passing reason, 5 local storage, 130 interrupted."
 )]
 pub(super) struct Args {
     /// The manifest.
@@ -51,7 +51,8 @@ pub(super) struct Args {
     /// The folder with the files.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Give the files a further name, and take no room. The folder must lie on the archive's filesystem.
+    /// Give the files a further name, and take no room. The folder must lie on the archive's filesystem; a file that can
+    /// have no further name there, such as one of somebody else, is copied.
     #[arg(long, conflicts_with = "copy")]
     link: bool,
     /// Copy the files. This is what is done without a word.
@@ -64,6 +65,8 @@ pub(super) struct Args {
     selection: Selection,
     #[command(flatten)]
     archive: ArchiveArg,
+    #[command(flatten)]
+    ssh: SshArg,
 }
 
 /// What was done, for a machine.
@@ -88,12 +91,12 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let started = now();
     let locking = Locking::looked_at(&job)?;
     let work = planning::work(&job, planning::plan(&job, &args.selection, &locking, started)?, false)?;
-    locking.must_be_writable(&job)?;
+    locking.must_be_writable(&job, work.days.len())?;
     fits_beside(&args.folder, &job.archive.root, args.link)?;
     let held = Arc::new(shelf(args, &job, &work)?);
     let archive_root = job.archive.root.to_string_lossy().into_owned();
     let ran = job::runtime()?.block_on(async {
-        let mut shared = Shared::new(None, shell)?;
+        let mut shared = Shared::new(None, args.ssh.net(), shell)?;
         // A file that came wrong from upstream may be right on the shelf.
         let (then, retry_failed) = (Then::Add, true);
         let task = Task {
@@ -110,6 +113,10 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         shared.close().await;
         ran
     })?;
+    let copied = held.copied_instead();
+    if copied > 0 && shell.verbosity > Verbosity::Quiet {
+        shell.screen.line(&format!("{} could not be linked, and got a copy", human::count(copied, "file")));
+    }
     tell_unmatched(&held, &ran.report, shell);
     if args.json {
         stdout::print_json(&Adopted {

@@ -9,7 +9,11 @@ use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use super::{adopt, check, clean, completions, export, lock, plan, run, schema, serve, status, update, verify};
+use super::{
+    adopt, check, clean, completions, environment, export, lock, plan, run, schema, serve, status, update, verify,
+};
+use crate::net::Net;
+use crate::net::tunnel::Ssh;
 
 /// Turns job manifests into verified archives of solar data.
 #[derive(Debug, Parser)]
@@ -25,8 +29,9 @@ use super::{adopt, check, clean, completions, export, lock, plan, run, schema, s
         sunhaul plan jobs/quickstart.yaml    what is there to do?\n  \
         sunhaul run jobs/quickstart.yaml     do it\n  \
         sunhaul status jobs/quickstart.yaml  what is there now?\n\n\
-        Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest,\n\
-        3 the lock does not match, 4 incomplete for a passing reason (run the same command again), 5 local storage, 130 interrupted.\n\n\
+        Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest, 3 the \
+        lock does not match, 4 incomplete for a passing reason (run the same command again), 5 local storage, 130 \
+        interrupted.\n\n\
         Data goes to standard output, everything else to standard error.",
     max_term_width = 100,
     disable_help_subcommand = true
@@ -123,6 +128,30 @@ pub(super) struct ArchiveArg {
     pub(super) archive: Option<PathBuf>,
 }
 
+/// How an SSH gateway is reached, where a manifest names one.
+#[derive(Debug, clap::Args)]
+pub(super) struct SshArg {
+    /// Let `ssh` read this file in place of `~/.ssh/config` where a source has a `tunnel`. A manifest cannot name one, since
+    /// such a file can start any program.
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(file))]
+    ssh_config: Option<PathBuf>,
+}
+
+impl SshArg {
+    /// A network with its way through gateways; nothing is started.
+    pub(super) fn net(&self) -> Net {
+        Net::with_ssh(Ssh { program: environment::own_program(), config: self.ssh_config.clone() })
+    }
+}
+
+/// A file that is there, by a path that no word of `ssh` can be mixed up with.
+fn file(path: PathBuf) -> Result<PathBuf, String> {
+    if !path.is_file() {
+        return Err("no such file\nhint: name a file in the form of `~/.ssh/config`".to_owned());
+    }
+    std::path::absolute(path).map_err(|error| error.to_string())
+}
+
 /// A folder, or what can become one.
 fn folder(path: PathBuf) -> Result<PathBuf, &'static str> {
     if path.is_file() { Err("this is a file\nhint: name a folder, or one that can be made") } else { Ok(path) }
@@ -151,6 +180,21 @@ mod tests {
             text.extend([format!("\n──────── {name} ────────\n"), sub.render_long_help().to_string()]);
         }
         insta::assert_snapshot!(text);
+    }
+
+    /// A line that ends by itself, and is longer than the terminal, breaks in the middle of a thought.
+    #[test]
+    fn exit_codes_are_one_paragraph_which_folds_at_any_width() {
+        let command = Cli::command();
+        let mut told = 0;
+        for help in std::iter::once(&command).chain(command.get_subcommands()).filter_map(clap::Command::get_after_help)
+        {
+            for paragraph in help.to_string().split("\n\n").filter(|text| text.starts_with("Exit codes: ")) {
+                told += 1;
+                assert!(!paragraph.contains('\n'), "{paragraph}");
+            }
+        }
+        assert!(told >= 5, "{told} commands tell their exit codes");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the environment says: colours, the log's filter, variables of manifests. No other room asks it.
 
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 
 use clap::ColorChoice;
 use rustix::{process, termios};
@@ -11,6 +12,12 @@ use crate::report::terminal::Size;
 #[expect(clippy::disallowed_methods, reason = "this is the place that the environment lives in")]
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// This program, to be started again: the very one, also when its file has been replaced meanwhile.
+pub(super) fn own_program() -> PathBuf {
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() { running } else { std::env::current_exe().unwrap_or(running) }
 }
 
 /// What standard error can show.

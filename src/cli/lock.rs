@@ -17,7 +17,8 @@ use crate::report::terminal::Verbosity;
 #[command(
     long_about = "Write the lock from the archive's records.\n\n\
         The lock, `x.lock` beside `x.yaml`, gets what the day records of this archive say, whatever it said before: use it \
-        when the archive is right and the lock is not there, or wrong. Days without a record stay as the lock has them. \
+        when the archive is right and the lock is not there, or wrong, as after a run whose clock was ahead: `today` is the \
+        day of now. Days without a record stay as the lock has them. \
         Nothing is fetched, and no file is read; `sunhaul verify` compares files with records.",
     after_help = "Examples:\n  sunhaul lock jobs/december.yaml\n  git diff jobs/december.lock"
 )]
@@ -33,8 +34,8 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
     let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     let now = now();
-    let moved = locking::move_on(&job, now, &Takes::Chosen(&|_, _| true))?;
-    stdout::print(&format!("{}\n", locking::told(&job, &moved)))?;
+    let moved = locking::move_on(&job, now, &Takes::All)?;
+    stdout::print(&format!("{}\n", locking::told(&job, &moved, now)))?;
     let plan = planning::plan(&job, &Selection::default(), &Locking::looked_at(&job)?, now)?;
     if !plan.days.is_empty() && shell.verbosity > Verbosity::Quiet {
         let days = human::count(plan.days.len() as u64, "day");

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::problem::Problem;
 use super::{Exit, Result};
@@ -18,6 +18,9 @@ use crate::untrusted::escape;
 
 /// How many days are named in one message.
 const NAMED: usize = 20;
+
+/// So far ahead of this clock a lock's instant is a mistake of another clock.
+const AHEAD: TimeDelta = TimeDelta::days(1);
 
 /// How a run goes about the lock, as typed.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -150,12 +153,13 @@ impl Locking {
             .into())
     }
 
-    /// Refuses to begin when the lock could not be written at the end.
+    /// Refuses to begin so many days when the lock could not be written at the end. With nothing to do, it will hardly
+    /// have to be.
     ///
     /// # Errors
     /// A [`Problem`] with exit code 5.
-    pub(super) fn must_be_writable(&self, job: &Manifest) -> Result<()> {
-        if !self.may_move() {
+    pub(super) fn must_be_writable(&self, job: &Manifest, days: usize) -> Result<()> {
+        if !self.may_move() || days == 0 {
             return Ok(());
         }
         let path = lock::path_of(&job.path);
@@ -183,8 +187,8 @@ pub(super) fn move_on(job: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>) -> 
     Ok(lock::write(job, now, takes)?)
 }
 
-/// What became of the lock, in one line.
-pub(super) fn told(job: &Manifest, moved: &Moved) -> String {
+/// What became of the lock, in one line; and what to do about one that a clock ahead has written.
+pub(super) fn told(job: &Manifest, moved: &Moved, now: DateTime<Utc>) -> String {
     let path = lock::path_of(&job.path);
     let counts = format!("{}, {}", human::count(moved.days, "day"), human::count(moved.files, "file"));
     let how = match (moved.detail, moved.lacks_files) {
@@ -192,6 +196,15 @@ pub(super) fn told(job: &Manifest, moved: &Moved) -> String {
         (Detail::Day, false) => ", days alone",
         (Detail::Day, true) => ", days alone: the files of some are not known here",
     };
-    let state = if moved.changed { "changed" } else { "as before" };
-    format!("{}, {counts}{how} ({state})", escape(&path.to_string_lossy()))
+    let state = match (moved.sha256, moved.changed) {
+        (None, _) => "not written: no day has a record",
+        (Some(_), true) => "changed",
+        (Some(_), false) => "as before",
+    };
+    let ahead = if moved.as_of.signed_duration_since(now) > AHEAD {
+        format!("; it is of {}, which is still to come: `sunhaul lock` makes it anew", moved.as_of.format("%Y-%m-%d"))
+    } else {
+        String::new()
+    };
+    format!("{}, {counts}{how} ({state}){ahead}", escape(&path.to_string_lossy()))
 }

@@ -38,6 +38,7 @@ use std::sync::Arc;
 
 use clap::{ColorChoice, CommandFactory as _};
 
+use crate::net::tunnel;
 use crate::report::terminal::{Mode, Paint, Screen, Verbosity};
 use args::{Cli, Command, LogFormat};
 pub use exit::Exit;
@@ -57,6 +58,12 @@ struct Shell {
 #[must_use]
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
+    // No command for people: the program starts itself so, to look after an `ssh`.
+    if words.get(1).is_some_and(|word| word == tunnel::KEEP)
+        && let Some(code) = tunnel::keep(&words[2..])
+    {
+        return code;
+    }
     let command = Cli::command().color(colour_of(&words));
     let cli = match Cli::parse_checked(command, words.iter().cloned()) {
         Ok(cli) => cli,

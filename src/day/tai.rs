@@ -1,4 +1,4 @@
-//! TAI labels of the past as UTC labels: what names and headers write in one scale and listings in the other.
+//! TAI labels of the past as UTC labels, and back: what names and headers write in one scale and listings in the other.
 //!
 //! What it does not do: relabel data. A day keeps the scale of its source.
 
@@ -37,6 +37,13 @@ pub fn utc(tai: NaiveDateTime) -> NaiveDateTime {
     tai - TimeDelta::seconds(ahead)
 }
 
+/// A UTC label as a TAI instant.
+#[must_use]
+pub fn of(utc: NaiveDateTime) -> NaiveDateTime {
+    let ahead = AHEAD.iter().rev().find(|(from, _)| utc >= *from).map_or(AHEAD[0].1, |(_, ahead)| *ahead);
+    utc + TimeDelta::seconds(ahead)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,5 +57,7 @@ mod tests {
         assert_eq!(utc(at("2012-07-01T00:00:33")), at("2012-06-30T23:59:59"));
         assert_eq!(utc(at("2012-07-01T00:00:35")), at("2012-07-01T00:00:00"));
         assert_eq!(utc(at("2011-02-15T02:00:00")), at("2011-02-15T01:59:26"));
+        assert_eq!(of(at("2011-02-15T01:59:26")), at("2011-02-15T02:00:00"));
+        assert_eq!(of(at("2012-07-01T00:00:00")), at("2012-07-01T00:00:35"));
     }
 }

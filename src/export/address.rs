@@ -19,8 +19,8 @@ pub(super) fn base(source: &SourceSpec) -> Option<&Url> {
 /// # Errors
 /// A source without an address that lasts, or a record whose URL leads elsewhere.
 pub(super) fn of_file(read: &Read<'_>, file: &FileLine) -> Result<Url, Error> {
-    let base = base(&read.series.source).ok_or_else(|| Error::NoAddress { path: file.path.clone() })?;
-    on(base, &file.url).ok_or_else(|| Error::Astray {
+    let reach = read.series.source.reach().ok_or_else(|| Error::NoAddress { path: file.path.clone() })?;
+    reach.elsewhere(&file.url).or_else(|| on(reach.first(), &file.url)).ok_or_else(|| Error::Astray {
         series: escape(&read.series.id.0).into_owned(),
         date: read.record.header.date,
         url: escape(&file.url).into_owned(),

@@ -27,7 +27,7 @@ pub enum Taking {
 /// How much is read at a time.
 const PIECE: usize = 256 * 1024;
 
-/// Takes a file, to be called `name`, as a body for the key of `part`.
+/// Takes a file, to be called `name`, as a body for the key of `part`; gives how it was taken, too.
 ///
 /// # Errors
 /// A [`Failure`]: a check that it did not pass, or `storage`.
@@ -37,7 +37,7 @@ pub fn take(
     part: &Part,
     name: &str,
     (verify, identity): (Verify, Identity),
-) -> Result<Fetched, Failure> {
+) -> Result<(Fetched, Taking), Failure> {
     let checks = Checks::new(name.to_owned(), verify, identity);
     let taken = try_take(place, taking, part, name, checks);
     if taken.is_err() {
@@ -47,16 +47,22 @@ pub fn take(
     taken
 }
 
-fn try_take(place: &Path, taking: Taking, part: &Part, name: &str, mut checks: Checks) -> Result<Fetched, Failure> {
+fn try_take(
+    place: &Path,
+    taking: Taking,
+    part: &Part,
+    name: &str,
+    mut checks: Checks,
+) -> Result<(Fetched, Taking), Failure> {
     let failed = |source| Error::Storage { action: "read", path: place.to_owned(), source };
     let mut file = open(place).map_err(failed)?;
     let before = file.metadata().map_err(failed)?;
     let mut source = file.try_clone().map_err(failed)?;
-    let staged = if taking == Taking::Link && part.is_on(before.dev()) {
+    let (staged, taken) = if taking == Taking::Link && part.can_link(&file)? {
         read(&mut source, &mut checks, |_| Ok(())).map_err(|e| e.or(failed))?;
-        part.other(file, before.len())
+        (part.other(file, before.len()), Taking::Link)
     } else {
-        copy(&mut file, part, &mut checks).map_err(|e| e.or(failed))?
+        (copy(&mut file, part, &mut checks).map_err(|e| e.or(failed))?, Taking::Copy)
     };
     let after = source.metadata().map_err(failed)?;
     let state = |meta: &std::fs::Metadata| (meta.len(), meta.mtime(), meta.mtime_nsec());
@@ -65,7 +71,7 @@ fn try_take(place: &Path, taking: Taking, part: &Part, name: &str, mut checks: C
     }
     let Proved { sha256, bytes, checked, data } = checks.finish()?;
     let validators = Validators { name: Some(name.to_owned()), ..Validators::default() };
-    Ok(Fetched { staged, sha256, bytes, checked, data, validators, resumed_bytes: 0, restarted: false })
+    Ok((Fetched { staged, sha256, bytes, checked, data, validators, resumed_bytes: 0, restarted: false }, taken))
 }
 
 /// Opens a plain file, following no link and waiting for nothing.

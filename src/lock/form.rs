@@ -100,7 +100,7 @@ pub struct LockedFile {
     pub time: String,
     /// What identifies it at the source, within its day.
     pub key: String,
-    /// Where it is, relative to the source's base.
+    /// Where it is, relative to the source's base; the whole URL on one of its further hosts.
     pub url: String,
     /// The record's number.
     #[serde(skip_serializing_if = "Option::is_none", default)]

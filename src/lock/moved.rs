@@ -25,6 +25,8 @@ pub enum Takes<'a> {
     Missing,
     /// Those of all these days: what the user asked to be moved.
     Chosen(&'a dyn Fn(&SeriesId, NaiveDate) -> bool),
+    /// Those of all days, as of now: what mends a lock that was written by a clock that was ahead.
+    All,
 }
 
 /// What became of a lock.
@@ -32,8 +34,10 @@ pub enum Takes<'a> {
 pub struct Moved {
     /// Its bytes are others now.
     pub changed: bool,
-    /// The SHA-256 of its bytes.
-    pub sha256: Digest,
+    /// The SHA-256 of its bytes; none where there is no lock.
+    pub sha256: Option<Digest>,
+    /// The instant that its ranges are resolved at.
+    pub as_of: DateTime<Utc>,
     /// Days in it.
     pub days: u64,
     /// Files in those days, the absent ones too.
@@ -57,10 +61,15 @@ impl Row {
         let (Row::Kept(row) | Row::Recorded(row)) = self;
         row
     }
+
+    fn is_kept(&self) -> bool {
+        matches!(self, Row::Kept(_))
+    }
 }
 
 /// Moves the lock of a job on. Days that the manifest asks for no more leave it; a day without a record of its own stays
-/// as it was. Nothing is written when nothing is different. Processes that write one lock take turns.
+/// as it was. Nothing is written when nothing is different, and no lock is begun without a day. Processes that write one
+/// lock take turns.
 ///
 /// # Errors
 /// Those of [`Lock::read`]; [`Error::NoLocks`], [`Error::Storage`], and [`Error::Record`] for a record that is to be
@@ -74,8 +83,7 @@ pub fn write(manifest: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>) -> Resu
     let staged = path.with_file_name(staged(&path, turn.is_some()));
     // What a kill left: nobody else has the turn.
     let _ = turn.as_ref().map(|_| std::fs::remove_file(&staged));
-    let as_of = as_of(manifest, old.as_ref(), now);
-    let mut rows = decide(manifest, old.as_ref(), as_of, takes)?;
+    let (as_of, mut rows) = decide(manifest, old.as_ref(), now, takes)?;
     let files = rows.iter().map(|row| row.row().files + row.row().absent).sum();
     let (detail, lacks_files) = detail(manifest, old.as_ref(), &mut rows, files)?;
     let header = Header {
@@ -85,13 +93,16 @@ pub fn write(manifest: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>) -> Resu
         detail,
         about: detail.about().to_owned(),
     };
-    let moved = |changed, sha256| Moved { changed, sha256, days: rows.len() as u64, files, detail, lacks_files };
+    let moved = |changed, sha256| Moved { changed, sha256, as_of, days: rows.len() as u64, files, detail, lacks_files };
     if let Some(old) = &old
         && old.is_headed(&header)
         && old.days().count() == rows.len()
-        && rows.iter().all(|row| matches!(row, Row::Kept(_)))
+        && rows.iter().all(Row::is_kept)
     {
-        return Ok(moved(false, old.sha256()));
+        return Ok(moved(false, Some(old.sha256())));
+    }
+    if old.is_none() && rows.is_empty() {
+        return Ok(moved(false, None));
     }
     let written = (|| {
         let mut out = Out::to(&staged)?;
@@ -101,11 +112,11 @@ pub fn write(manifest: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>) -> Resu
         }
         let sha256 = out.finish()?;
         if old.as_ref().is_some_and(|old| old.sha256() == sha256) {
-            return Ok(moved(false, sha256));
+            return Ok(moved(false, Some(sha256)));
         }
         let named = std::fs::rename(&staged, &path).and_then(|()| sync_folder(&path));
         named.map_err(|e| Error::storage("write the lock", &path, e))?;
-        Ok(moved(true, sha256))
+        Ok(moved(true, Some(sha256)))
     })();
     if !matches!(&written, Ok(moved) if moved.changed) {
         // Ours alone, and of no use.
@@ -153,10 +164,16 @@ fn turn(manifest: &Path, mode: LockMode) -> Result<Option<File>, Error> {
     }
 }
 
-/// The instant that ranges are resolved at: the old lock's, unless the ranges have moved since. It never goes back.
-fn as_of(manifest: &Manifest, old: Option<&Lock>, now: DateTime<Utc>) -> DateTime<Utc> {
+/// The instant that ranges are resolved at: the old lock's, unless the ranges have moved since and days are added. It goes
+/// back only where all is taken anew: two clocks that differ a little must not move a lock to and fro.
+fn as_of(manifest: &Manifest, old: Option<&Lock>, now: DateTime<Utc>, takes: &Takes<'_>) -> DateTime<Utc> {
     let now = now.trunc_subsecs(0);
     let Some(before) = old.map(Lock::as_of) else { return now };
+    let before = match takes {
+        Takes::Chosen(_) => return before,
+        Takes::All => before.min(now),
+        Takes::Missing => before,
+    };
     let is_still = |series: &crate::manifest::Series| {
         let scale = series.source.scale();
         series.range.resolve(before, scale) == series.range.resolve(now, scale)
@@ -164,8 +181,31 @@ fn as_of(manifest: &Manifest, old: Option<&Lock>, now: DateTime<Utc>) -> DateTim
     if manifest.series.iter().all(is_still) { before } else { before.max(now) }
 }
 
-/// Which days the lock is to hold, and whence each comes, sorted by series and date.
-fn decide(manifest: &Manifest, old: Option<&Lock>, as_of: DateTime<Utc>, takes: &Takes<'_>) -> Result<Vec<Row>, Error> {
+/// The instant that ranges are resolved at, and the days of the lock. When the clock has moved a range, and none of the
+/// days that it added has come, the old instant stays: else the lock would lack days that nobody could fetch yet.
+fn decide(
+    manifest: &Manifest,
+    old: Option<&Lock>,
+    now: DateTime<Utc>,
+    takes: &Takes<'_>,
+) -> Result<(DateTime<Utc>, Vec<Row>), Error> {
+    let as_of = as_of(manifest, old, now, takes);
+    let rows = rows(manifest, old, as_of, takes)?;
+    let before = old.map_or(as_of, Lock::as_of);
+    let is_moved = before != as_of && !matches!(takes, Takes::All);
+    if is_moved && rows.iter().all(Row::is_kept) && rows.len() < days(manifest, as_of) {
+        return Ok((before, self::rows(manifest, old, before, takes)?));
+    }
+    Ok((as_of, rows))
+}
+
+/// How many days the manifest asks for at an instant.
+fn days(manifest: &Manifest, as_of: DateTime<Utc>) -> usize {
+    manifest.series.iter().map(|series| series.range.resolve(as_of, series.source.scale()).days().count()).sum()
+}
+
+/// Which days the lock is to hold at an instant, and whence each comes, sorted by series and date.
+fn rows(manifest: &Manifest, old: Option<&Lock>, as_of: DateTime<Utc>, takes: &Takes<'_>) -> Result<Vec<Row>, Error> {
     let mut rows = Vec::new();
     let mut series: Vec<_> = manifest.series.iter().collect();
     series.sort_unstable_by(|a, b| a.id.cmp(&b.id));
@@ -177,6 +217,7 @@ fn decide(manifest: &Manifest, old: Option<&Lock>, as_of: DateTime<Utc>, takes: 
             let is_wanted = match takes {
                 Takes::Missing => !is_bound,
                 Takes::Chosen(is_chosen) => is_chosen(&series.id, day.date),
+                Takes::All => true,
             };
             let recorded = if is_wanted { header(manifest, &series.id, day.date, takes)? } else { None };
             let recorded = recorded.filter(|header| header.spec == spec).map(|header| DayRow::of(&header));

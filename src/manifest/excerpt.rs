@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::diagnostic::Span;
-use crate::untrusted::escape;
+use crate::untrusted::{escape, escape_at};
 
 /// How many characters of a line are shown, and how many of them stand before the underlined part.
 const SHOWN: usize = 110;
@@ -78,14 +78,13 @@ impl Excerpt {
             excerpt.before = 1;
         }
         let secret = logins(line);
-        for (shown, (at, c)) in line.char_indices().skip(skip).enumerate() {
+        for (shown, (at, _)) in line.char_indices().skip(skip).enumerate() {
             if shown == SHOWN {
                 excerpt.text.push('…');
                 break;
             }
             let hidden = secret.iter().any(|range| range.contains(&at));
-            let mut buffer = [0; 4];
-            let written = escape(if hidden { "*" } else { c.encode_utf8(&mut buffer) });
+            let written = if hidden { escape("*") } else { escape_at(line, at) };
             let width = written.chars().count();
             if near + at < start {
                 excerpt.before += width;

@@ -27,8 +27,8 @@ use crate::untrusted::escape;
 const JSOC: &str = "http://jsoc.stanford.edu/";
 /// Where MEDOC is.
 const MEDOC: &str = "https://idoc-medoc.ias.u-psud.fr/";
-/// The cadences that MEDOC keeps, in seconds.
-pub(super) const MEDOC_CADENCES: [(u64, &str); 6] =
+/// The cadences that MEDOC keeps, in seconds, with its word for each.
+pub(crate) const MEDOC_CADENCES: [(u64, &str); 6] =
     [(720, "12 min"), (3600, "1 h"), (7200, "2 h"), (21_600, "6 h"), (43_200, "12 h"), (86_400, "1 day")];
 
 /// How many files of a day a template may tell.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use super::model::{Bandwidth, Limits, Rate, Way};
+use super::model::{Bandwidth, Limits, Rate, Tunnel, Way};
 
 /// What a host is asked at most.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,7 +35,7 @@ pub fn preset_of(url: &Url, way: Way) -> Preset {
         Way::Direct if !is_public(url) => return PRIVATE,
         Way::Direct => {}
     }
-    match group_of(url).as_str() {
+    match operator_of(url).as_str() {
         "jsoc" => JSOC,
         "noaa" => NOAA,
         _ => PUBLIC,
@@ -44,9 +44,18 @@ pub fn preset_of(url: &Url, way: Way) -> Preset {
 
 /// The operator's group that the host belongs to: limits hold for all of it together.
 ///
-/// `jsoc`, `noaa`, `medoc`, else the host with its port.
+/// `jsoc`, `noaa`, `medoc`, else the host with its port. Behind a gateway a name may be another machine's than here, or
+/// than behind another gateway: the group names the gateway, too.
 #[must_use]
-pub fn group_of(url: &Url) -> String {
+pub fn group_of(url: &Url, tunnel: Option<&Tunnel>) -> String {
+    let group = operator_of(url);
+    match tunnel {
+        Some(tunnel) => format!("{group} via {}", tunnel.gateway()),
+        None => group,
+    }
+}
+
+fn operator_of(url: &Url) -> String {
     let host = host_of(url);
     let under = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     if under("stanford.edu") {
@@ -186,9 +195,21 @@ mod tests {
             ("http://[2001:db8::1]/", "public", "[2001:db8::1]:80"),
         ] {
             assert_eq!(preset_of(&url(host), Way::Direct).name, name, "{host}");
-            assert_eq!(group_of(&url(host)), group, "{host}");
+            assert_eq!(group_of(&url(host), None), group, "{host}");
         }
         assert_eq!(preset_of(&url("http://127.0.0.1:1/"), Way::Embedded), EMBEDDED);
+    }
+
+    #[test]
+    fn a_name_behind_a_gateway_is_a_group_of_its_own_whoever_logs_in() {
+        let of = |ssh: &str, port, jump: Option<&str>| {
+            let tunnel = Tunnel { ssh: ssh.into(), port, jump: jump.map(str::to_owned), identity: None };
+            group_of(&url("http://cluster-r730-1:8001/"), Some(&tunnel))
+        };
+        assert_eq!(of("gateway.example.org", None, None), "cluster-r730-1:8001 via gateway.example.org");
+        assert_eq!(of("jane@gateway.example.org", None, None), of("john@gateway.example.org", None, None));
+        assert_eq!(of("gw", Some(2222), None), "cluster-r730-1:8001 via gw:2222");
+        assert_eq!(of("gw", None, Some("jane@a,b:22")), "cluster-r730-1:8001 via a,b:22,gw");
     }
 
     #[test]

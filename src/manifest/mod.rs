@@ -33,10 +33,11 @@ pub use accept::Accept;
 pub use credentials::{Credentials, Login, Netrc, NoLogin};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use glob::Glob;
+pub(crate) use kinds::MEDOC_CADENCES;
 pub use model::{
     ArchiveSpec, Bandwidth, Bound, Condition, Embedded, Export, Fetch, Filters, Hapi, Hmi, Identity, Index, Jsoc,
     Limits, LockDetail, LockMode, LockSpec, Manifest, Medoc, Method, Protocol, Quality, Range, Rate, Reach, Retry,
-    Series, SeriesId, SourceSpec, Timeouts, Timetable, Tunnel, Verify, Way,
+    Series, SeriesId, SourceSpec, Timeouts, Timetable, Tunnel, Verify, Way, is_on_one_of,
 };
 pub use parse::{Environment, load, load_with_secrets, parse};
 pub use template::Template;

@@ -13,6 +13,7 @@ mod source;
 
 pub use source::{
     Embedded, Export, Hapi, Hmi, Index, Jsoc, Medoc, Method, Protocol, Reach, SourceSpec, Timetable, Tunnel, Way,
+    is_on_one_of,
 };
 
 use super::{Accept, Template, credentials};

@@ -5,14 +5,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, StatusCode};
-use tokio::time::timeout;
+use http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, FROM, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, TRANSFER_ENCODING,
+};
+use http::{HeaderMap, StatusCode};
 use url::Url;
 
-use super::body::{Response, seconds};
+use super::body::Response;
 use super::classify::{self, failure};
-use super::host::{Host, Slot};
+use super::door::Door;
+use super::host::Slot;
 use super::keys::Keys;
 use super::origin::Origin;
 use super::redirect::{Route, is_redirect};
@@ -23,13 +25,14 @@ use crate::manifest::{Credentials, Timeouts};
 /// Headers larger than this, names and values together, are taken for an attack.
 const HEADERS: usize = 256 * 1024;
 
-/// The door for one source of one job: talks to the source's origin and to nothing else.
+/// What talks for one source of one job: to the source's origin, to the further hosts that its manifest names, and to
+/// nothing else.
 #[derive(Debug, Clone)]
 pub struct Client {
-    pub(super) http: reqwest::Client,
-    pub(super) host: Arc<Host>,
-    /// Where requests and redirects may go.
-    pub(super) origins: Arc<[Origin]>,
+    /// The source's own origin.
+    pub(super) own: Arc<Door>,
+    /// Where else its links and redirects may lead. No key, no contact and no tunnel is for these.
+    pub(super) others: Arc<[Door]>,
     pub(super) identity: HeaderMap,
     /// What opens the source's door.
     pub(super) keys: Arc<Keys>,
@@ -57,7 +60,17 @@ impl Client {
     /// # Errors
     /// A [`Failure`] with class, URL and reason; `retry_after` where the host named a wait.
     pub async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response, Failure> {
-        self.ask(url, headers).await.map_err(|failure| self.veiled(failure))
+        self.ask(url, headers, None).await.map_err(|failure| self.veiled(failure))
+    }
+
+    /// The same for a protocol that says in a refusal's body what its status does not.
+    ///
+    /// # Errors
+    /// [`Refused`]: the same failure, and the start of that body.
+    pub async fn get_told(&self, url: &Url, headers: HeaderMap) -> Result<Response, Refused> {
+        let mut body = Vec::new();
+        let answer = self.ask(url, headers, Some(&mut body)).await;
+        answer.map_err(|failure| Refused { failure: self.veiled(failure), body })
     }
 
     /// The same failure without the source's secrets: a server may repeat what it was sent.
@@ -66,28 +79,44 @@ impl Client {
         Failure { message: self.keys.veiled(failure.message), ..failure }
     }
 
-    async fn ask(&self, url: &Url, headers: HeaderMap) -> Result<Response, Failure> {
-        if !self.origins.iter().any(|origin| origin.holds(url)) {
-            return Err(failure(Class::Redirect, url, "not on the source's own host, so it is not asked"));
-        }
+    /// `told` takes what a refusal's body says.
+    async fn ask(&self, url: &Url, headers: HeaderMap, told: Option<&mut Vec<u8>>) -> Result<Response, Failure> {
+        let mut door = self.door(url).ok_or_else(|| {
+            let why = "not on the source's own host, nor on one of its `hosts`, so it is not asked";
+            failure(Class::Redirect, url, why)
+        })?;
         let asked = Asked {
             a_range: headers.contains_key(RANGE),
             a_condition: headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MODIFIED_SINCE),
         };
         let mut route = Route::new(url.clone());
-        let mut slot = self.host.slot().await?;
-        let headers = self.with_identity(headers);
+        let mut slot = door.host.slot().await?;
         loop {
+            let open = door.open(&route.url).await.inspect_err(|why| door.host.failed(why))?;
             slot.turn().await?;
-            let answer = self.send(&route.url, headers.clone()).await.inspect_err(|why| self.host.failed(why))?;
+            let headers = self.with_identity(&route.url, headers.clone());
+            let answer = open.get(&route.url, headers, self.timeouts).await;
+            let answer = answer.inspect_err(|why| door.host.failed(why))?;
             let status = answer.status();
-            self.host.answered(status.as_u16());
-            if is_redirect(status) {
-                route.follow(status, answer.headers(), &self.origins).inspect_err(|why| self.host.failed(why))?;
-                continue;
+            door.host.answered(status.as_u16());
+            if !is_redirect(status) {
+                return self.judge(answer, route.url, slot, asked, told).await;
             }
-            return self.judge(answer, route.url, slot, asked).await;
+            let next = route.follow(status, answer.headers(), |url| self.door(url));
+            let next = next.inspect_err(|why| door.host.failed(why))?;
+            if !Arc::ptr_eq(&door.host, &next.host) {
+                // It did what it should, and another host's slot is not waited for with this one in hand.
+                door.host.succeeded();
+                drop((answer, slot));
+                slot = next.host.slot().await?;
+            }
+            door = next;
         }
+    }
+
+    /// The door to a URL, where there is one.
+    fn door(&self, url: &Url) -> Option<&Door> {
+        [&*self.own].into_iter().chain(self.others.iter()).find(|door| door.origin.holds(url))
     }
 
     /// Where the source is.
@@ -107,35 +136,34 @@ impl Client {
 
     /// Tells the host's figures that the next request is not the first try at its thing.
     pub fn note_retry(&self) {
-        self.host.retried();
+        self.own.host.retried();
     }
 
     /// How many requests may be under way at once to this client's host group.
     #[must_use]
     pub fn concurrency(&self) -> usize {
-        self.host.concurrency()
+        self.own.host.concurrency()
     }
 
-    fn with_identity(&self, own: HeaderMap) -> HeaderMap {
+    /// What a request to `url` says of who asks, and what opens the door there, before what is its own.
+    fn with_identity(&self, url: &Url, own: HeaderMap) -> HeaderMap {
         let mut headers = self.identity.clone();
+        if !self.own.origin.holds(url) {
+            headers.remove(FROM);
+        }
         headers.extend(own);
+        self.keys.attach(url, &mut headers);
         headers
     }
 
-    async fn send(&self, url: &Url, mut headers: HeaderMap) -> Result<reqwest::Response, Failure> {
-        self.keys.attach(url, &mut headers);
-        let mut request = reqwest::Request::new(Method::GET, url.clone());
-        *request.headers_mut() = headers;
-        // The connection has its own timer; whether one is made cannot be seen from here, so the time for it is added.
-        let limit = self.timeouts.connect + self.timeouts.stall;
-        match timeout(limit, self.http.execute(request)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(classify::before_headers(&error, url)),
-            Err(_) => Err(failure(Class::Stalled, url, &format!("no answer within {}", seconds(limit)))),
-        }
-    }
-
-    async fn judge(&self, answer: reqwest::Response, url: Url, slot: Slot, asked: Asked) -> Result<Response, Failure> {
+    async fn judge(
+        &self,
+        answer: reqwest::Response,
+        url: Url,
+        slot: Slot,
+        asked: Asked,
+        told: Option<&mut Vec<u8>>,
+    ) -> Result<Response, Failure> {
         let status = answer.status();
         let objection = match status {
             _ if objects(answer.headers()).is_some() => objects(answer.headers()),
@@ -145,7 +173,7 @@ impl Client {
         };
         if let Some(why) = objection {
             let failed = Failure { status: Some(status.as_u16()), ..failure(Class::Protocol, &url, why) };
-            self.host.failed(&failed);
+            slot.host().failed(&failed);
             return Err(failed);
         }
         let is_wanted = match status.as_u16() {
@@ -156,17 +184,21 @@ impl Client {
         if is_wanted {
             return Ok(Response::new(answer, url, slot, self.timeouts.stall));
         }
-        let wait = retry_after::asked(answer.headers(), || self.host.wall());
+        let wait = retry_after::asked(answer.headers(), || slot.host().wall());
         let mut refused = classify::status(status, &url, wait);
         if refused.class == Class::Throttled {
-            self.host.throttled(wait, self.max_wait);
+            slot.host().throttled(wait, self.max_wait);
         }
-        self.host.failed(&refused);
-        if refused.class == Class::SourceRefused || refusal::is_told(answer.headers()) {
+        slot.host().failed(&refused);
+        if told.is_some() || refused.class == Class::SourceRefused || refusal::is_told(answer.headers()) {
             let mut response = Response::new(answer, url, slot, self.timeouts.stall);
-            if let Some(words) = refusal::words(&mut response).await {
+            let body = refusal::body(&mut response).await;
+            if let Some(words) = refusal::words(&body) {
                 refused.message += ": ";
                 refused.message += &words;
+            }
+            if let Some(told) = told {
+                *told = body;
             }
         }
         if status == StatusCode::UNAUTHORIZED {
@@ -174,6 +206,15 @@ impl Client {
         }
         Err(refused)
     }
+}
+
+/// A request that was refused.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// Why.
+    pub failure: Failure,
+    /// The first 8 KiB of the answer's body, as sent; empty when there was no answer.
+    pub body: Vec<u8>,
 }
 
 /// Which answers besides 200 a request allows.

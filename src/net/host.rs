@@ -102,6 +102,11 @@ impl Host {
         self.tally().retried += 1;
     }
 
+    /// Counts a tunnel that had ended and was started again.
+    pub(super) fn tunnel_restarted(&self) {
+        self.tally().tunnel_restarts += 1;
+    }
+
     /// The host did what it should: the row of failures ends.
     pub(super) fn succeeded(&self) {
         self.tally().failures_in_a_row = 0;
@@ -159,6 +164,7 @@ impl Host {
             status_counts: tally.statuses.clone(),
             paused_seconds: self.group.pace.paused().saturating_sub(self.paused_before).as_secs_f64(),
             pause_left_seconds: self.group.pace.pause_left().as_secs_f64(),
+            tunnel_restarts: tally.tunnel_restarts,
         }
     }
 

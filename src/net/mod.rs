@@ -1,4 +1,4 @@
-//! The one door to the network: origins, manners, redirects, retries.
+//! The one door to the network: origins, manners, redirects, retries, tunnels.
 //!
 //! No request leaves any other way, so none leaves without its host's pace. What it does not do: know what a
 //! listing or a file is.
@@ -8,6 +8,7 @@ mod bucket;
 mod classify;
 mod client;
 mod clock;
+mod door;
 mod group;
 mod host;
 mod identity;
@@ -24,6 +25,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod transport;
+pub mod tunnel;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,20 +33,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use url::Url;
 
 pub use body::Response;
-pub use client::Client;
+pub use client::{Client, Refused};
 pub use retry::Waits;
 pub use stats::HostStats;
 
 use crate::failure::{Class, Failure};
 use crate::manifest::manners::{self, Effective};
-use crate::manifest::{Limits, Manifest, Retry, SourceSpec, Timeouts, Way};
+use crate::manifest::{Limits, Manifest, Retry, SourceSpec, Timeouts, Tunnel as Gateway, Way};
 use clock::{Clock, RuntimeClock};
+use door::Door;
 use group::Group;
 use host::Host;
 use keys::Keys;
 use origin::Origin;
 pub(crate) use origin::{shown, without_secrets};
 use transport::Settings;
+use tunnel::{Ssh, Tunnel};
 
 /// All hosts this process talks to. Manners are shared by every job, since limits belong to the operator's host group;
 /// figures are those of one run.
@@ -60,6 +64,10 @@ struct Shared {
     clock: Arc<dyn Clock>,
     groups: Mutex<BTreeMap<String, Arc<Group>>>,
     transports: Mutex<HashMap<Settings, reqwest::Client>>,
+    /// How tunnels are made; none where there are none.
+    ssh: Option<Ssh>,
+    /// By the gateway and the host behind it.
+    tunnels: Mutex<BTreeMap<(Gateway, String), Arc<Tunnel>>>,
 }
 
 /// What a client needs to know of its job.
@@ -83,8 +91,7 @@ pub struct Policy {
 
 impl Policy {
     /// How a job's run talks to one of its sources.
-    #[must_use]
-    pub fn of(job: &Manifest, source: &SourceSpec, run: &str) -> Policy {
+    fn of(job: &Manifest, source: &SourceSpec, run: &str) -> Policy {
         Policy {
             job: job.name.clone(),
             run: run.to_owned(),
@@ -98,40 +105,88 @@ impl Policy {
 }
 
 impl Net {
-    /// No host known yet.
+    /// No host known yet, and no way through a gateway.
     #[must_use]
     pub fn new() -> Net {
-        let clock = Arc::new(RuntimeClock::start());
-        let shared = Arc::new(Shared { clock, groups: Mutex::default(), transports: Mutex::default() });
-        Net { shared, hosts: Arc::default() }
+        Net::with(None)
     }
 
-    /// A client for the source at `base`. Hosts with the same group share one pace, whatever job asks: of two jobs'
-    /// limits the stricter holds.
+    /// No host known yet; tunnels are made by this `ssh`.
+    #[must_use]
+    pub fn with_ssh(ssh: Ssh) -> Net {
+        Net::with(Some(ssh))
+    }
+
+    fn with(ssh: Option<Ssh>) -> Net {
+        let shared = Shared {
+            clock: Arc::new(RuntimeClock::start()),
+            groups: Mutex::default(),
+            transports: Mutex::default(),
+            ssh,
+            tunnels: Mutex::default(),
+        };
+        Net { shared: Arc::new(shared), hosts: Arc::default() }
+    }
+
+    /// A client for a job's source at `base`, one of its replicas: with its keys, its gateway, and doors to the further
+    /// hosts that it may lead to.
+    ///
+    /// # Errors
+    /// A [`Failure`] when the HTTP client cannot be built, or the manifest's contact, secrets or tunnel cannot be used.
+    pub fn open(&self, job: &Manifest, source: &SourceSpec, base: &Url, run: &str) -> Result<Client, Failure> {
+        let policy = Policy::of(job, source, run);
+        let tunnel = source.reach().and_then(|reach| reach.tunnel.as_ref());
+        let hosts = source.reach().map_or(&[][..], |reach| &reach.hosts);
+        self.to(base, policy, tunnel, hosts)?.with_credentials(source.credentials())
+    }
+
+    /// A client for the source at `base` and nothing else. Hosts with the same group share one pace, whatever job asks: of
+    /// two jobs' limits the stricter holds.
     ///
     /// # Errors
     /// A [`Failure`] when the HTTP client cannot be built, or `base` or the contact cannot be used.
     pub fn client(&self, base: &Url, policy: Policy) -> Result<Client, Failure> {
-        let origin = Origin::of(base).ok_or_else(|| {
-            Failure::new(Class::SourceRefused, format!("{}: a source needs an http or https URL", shown(base)))
-        })?;
-        let limits = manners::effective(base, policy.way, &policy.limits);
-        let identity = identity::headers(&policy.job, &policy.run, policy.contact.as_deref())?;
-        let settings = Settings {
-            connect: policy.timeouts.connect,
-            is_direct: origin.is_loopback(),
-            idle: limits.concurrency as usize,
+        self.to(base, policy, None, &[])
+    }
+
+    fn to(&self, base: &Url, policy: Policy, tunnel: Option<&Gateway>, hosts: &[String]) -> Result<Client, Failure> {
+        let Policy { job, run, contact, limits, timeouts, retry, way } = policy;
+        let identity = identity::headers(&job, &run, contact.as_deref())?;
+        let door = |url: &Url, way: Way, tunnel: Option<&Gateway>, contact: Option<String>| {
+            let origin = Origin::of(url).ok_or_else(|| {
+                Failure::new(Class::SourceRefused, format!("{}: a source needs an http or https URL", shown(url)))
+            })?;
+            let limits = manners::effective(url, way, &limits);
+            let settings = Settings {
+                connect: timeouts.connect,
+                is_direct: origin.is_loopback() || tunnel.is_some(),
+                idle: limits.concurrency as usize,
+            };
+            let way = match tunnel {
+                Some(gateway) => door::Way::Gateway(self.tunnel(gateway, url)?, settings),
+                None => door::Way::Net(self.transport(settings)?),
+            };
+            Ok(Door { origin, host: self.host(manners::group_of(url, tunnel), &limits, contact), way })
         };
+        let own = door(base, way, tunnel, contact)?;
+        let places = hosts.iter().flat_map(|host| ["http", "https"].map(|scheme| format!("{scheme}://{host}/")));
+        let places = places.filter_map(|place| Url::parse(&place).ok());
+        let others = places.map(|place| door(&place, Way::Direct, None, None)).collect::<Result<_, Failure>>()?;
         Ok(Client {
-            http: self.transport(settings)?,
-            host: self.host(manners::group_of(base), &limits, policy.contact),
-            keys: Arc::new(Keys::none(origin.clone())),
-            origins: Arc::new([origin]),
+            keys: Arc::new(Keys::none(own.origin.clone())),
+            own: Arc::new(own),
+            others,
             identity,
-            timeouts: policy.timeouts,
-            max_wait: policy.retry.max_wait,
+            timeouts,
+            max_wait: retry.max_wait,
             base: base.clone(),
         })
+    }
+
+    /// Ends what was started to reach hosts, and waits until it is gone.
+    pub async fn close(&self) {
+        let tunnels = std::mem::take(&mut *self.shared.tunnels.lock().unwrap_or_else(PoisonError::into_inner));
+        futures_util::future::join_all(tunnels.values().map(|tunnel| tunnel.close())).await;
     }
 
     /// The same network for another run: the manners stay, the figures begin anew.
@@ -175,9 +230,19 @@ impl Net {
         if let Some(transport) = transports.get(&settings) {
             return Ok(transport.clone());
         }
-        let transport = transport::build(settings)?;
+        let transport = transport::build(settings, None)?;
         transports.insert(settings, transport.clone());
         Ok(transport)
+    }
+
+    /// The tunnel through a gateway to the host of `url`: one for all who go there.
+    fn tunnel(&self, gateway: &Gateway, url: &Url) -> Result<Arc<Tunnel>, Failure> {
+        let refused = |why: &str| Failure::new(Class::SourceRefused, format!("{}: {why}", shown(url)));
+        let ssh = self.shared.ssh.as_ref().ok_or_else(|| refused("there is no way through a gateway here"))?;
+        let new = Tunnel::new(gateway.clone(), url, ssh.clone()).map_err(|trouble| refused(&trouble.why))?;
+        let mut tunnels = self.shared.tunnels.lock().unwrap_or_else(PoisonError::into_inner);
+        let tunnel = tunnels.entry((gateway.clone(), new.target().to_owned())).or_insert_with(|| Arc::new(new));
+        Ok(Arc::clone(tunnel))
     }
 }
 

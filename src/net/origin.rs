@@ -64,6 +64,10 @@ fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
+/// Parameters of the services' own questions: their values are the manifest's, or ours.
+const HARMLESS: &[&str] =
+    &["start", "end", "stop", "time.min", "time.max", "meta", "limit", "media", "dataset", "parameters"];
+
 /// A URL for messages: no login, no fragment, and of the query only the values that are known to be harmless.
 pub(crate) fn shown(url: &Url) -> String {
     let mut text = format!("{}://", url.scheme());
@@ -78,7 +82,7 @@ pub(crate) fn shown(url: &Url) -> String {
         let mut separator = "?";
         for pair in query.split('&') {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let value = if matches!(key, "start" | "end" | "meta") { value } else { "…" };
+            let value = if HARMLESS.contains(&key) { value } else { "…" };
             text.extend([separator, key, "=", value]);
             separator = "&";
         }

@@ -6,7 +6,7 @@ use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-use super::origin::{Origin, shown};
+use super::origin::shown;
 use crate::failure::{Class, Failure};
 use crate::manifest::manners::is_public;
 use crate::untrusted::escape;
@@ -33,16 +33,16 @@ impl Route {
         Route { visited: Vec::new(), url }
     }
 
-    /// Goes on to the place that `headers` name, when it is allowed and not seen before.
+    /// Goes on to the place that `headers` name, when there is a door to it and it was not seen before; gives the door.
     ///
     /// # Errors
     /// Class `redirect`, with the target and the reason.
-    pub(super) fn follow(
+    pub(super) fn follow<D>(
         &mut self,
         status: StatusCode,
         headers: &HeaderMap,
-        origins: &[Origin],
-    ) -> Result<(), Failure> {
+        door: impl Fn(&Url) -> Option<D>,
+    ) -> Result<D, Failure> {
         let refuse = |why: String| Failure {
             status: Some(status.as_u16()),
             ..Failure::new(Class::Redirect, format!("{}: redirected ({}) {why}", shown(&self.url), status.as_u16()))
@@ -51,14 +51,12 @@ impl Route {
             return Err(refuse(format!("more than {HOPS} times")));
         }
         let target = target(&self.url, headers).map_err(refuse)?;
-        if let Some(why) = objection(&self.url, &target, origins) {
-            return Err(refuse(format!("to {}, {why}", shown(&target))));
-        }
+        let door = leads(&self.url, &target, door).map_err(|why| refuse(format!("to {}, {why}", shown(&target))))?;
         if target == self.url || self.visited.contains(&target) {
             return Err(refuse(format!("to {}, where it came from: a loop", shown(&target))));
         }
         self.visited.push(std::mem::replace(&mut self.url, target));
-        Ok(())
+        Ok(door)
     }
 }
 
@@ -83,38 +81,42 @@ fn target(from: &Url, headers: &HeaderMap) -> Result<Url, String> {
     Ok(target)
 }
 
-/// Why this hop is refused, if it is.
-fn objection(from: &Url, target: &Url, origins: &[Origin]) -> Option<&'static str> {
+/// The door that this hop leads to, or why it is refused.
+fn leads<D>(from: &Url, target: &Url, door: impl Fn(&Url) -> Option<D>) -> Result<D, &'static str> {
     if !matches!(target.scheme(), "http" | "https") {
-        return Some("which is neither http nor https");
+        return Err("which is neither http nor https");
     }
     if from.scheme() == "https" && target.scheme() == "http" {
-        return Some("from https to plain http");
+        return Err("from https to plain http");
     }
     if !target.username().is_empty() || target.password().is_some() {
-        return Some("with a login in it");
+        return Err("with a login in it");
     }
-    if origins.iter().any(|origin| origin.holds(target)) {
-        return None;
-    }
-    if is_public(target) {
-        Some("which is not the source's own host; name that host as the source's `url` if it is right")
+    door(target).ok_or(if is_public(target) {
+        "which is not the source's own host; name that host in the source's `hosts` if it is right"
     } else {
-        Some("a private address that is not the source's")
-    }
+        "a private address that is not the source's"
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::origin::Origin;
     use super::*;
+
+    /// A door to the origin of `url` alone.
+    fn only(url: &Url) -> impl Fn(&Url) -> Option<()> + use<> {
+        let origin = Origin::of(url).unwrap();
+        move |url| origin.holds(url).then_some(())
+    }
 
     fn follow(from: &str, location: &[u8]) -> Result<String, String> {
         let from: Url = from.parse().unwrap();
-        let origins = [Origin::of(&from).unwrap()];
+        let door = only(&from);
         let mut headers = HeaderMap::new();
         headers.insert(LOCATION, http::HeaderValue::from_bytes(location).unwrap());
         let mut route = Route::new(from);
-        match route.follow(StatusCode::FOUND, &headers, &origins) {
+        match route.follow(StatusCode::FOUND, &headers, door) {
             Ok(()) => Ok(route.url.to_string()),
             Err(failure) => {
                 assert_eq!(failure.class, Class::Redirect);
@@ -159,12 +161,12 @@ mod tests {
     #[test]
     fn s_02_s_03_s_04_loops_and_endless_chains_end() {
         let start: Url = "http://h.example/0".parse().unwrap();
-        let origins = [Origin::of(&start).unwrap()];
+        let door = only(&start);
         let mut route = Route::new(start);
         let hop = |route: &mut Route, to: String| {
             let mut headers = HeaderMap::new();
             headers.insert(LOCATION, to.parse().unwrap());
-            route.follow(StatusCode::FOUND, &headers, &origins)
+            route.follow(StatusCode::FOUND, &headers, &door)
         };
         for nth in 1..=HOPS {
             hop(&mut route, format!("/?{nth}")).unwrap();

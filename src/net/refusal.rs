@@ -17,8 +17,8 @@ pub(super) fn is_told(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"))
 }
 
-/// The `detail` of a problem document or the like, else the start of the text; `None` when there is nothing to show.
-pub(super) async fn words(response: &mut Response) -> Option<String> {
+/// The start of a refusal's body.
+pub(super) async fn body(response: &mut Response) -> Vec<u8> {
     let mut body = Vec::new();
     // What could be read before an error still tells more than nothing.
     while body.len() < READ
@@ -26,10 +26,11 @@ pub(super) async fn words(response: &mut Response) -> Option<String> {
     {
         body.extend_from_slice(&bytes[..bytes.len().min(READ - body.len())]);
     }
-    excerpt(&body)
+    body
 }
 
-fn excerpt(body: &[u8]) -> Option<String> {
+/// The `detail` of a problem document or the like, else the start of the text; `None` when there is nothing to show.
+pub(super) fn words(body: &[u8]) -> Option<String> {
     let told = serde_json::from_slice::<Value>(body).ok().and_then(|problem| {
         ["detail", "message", "error", "title"].iter().find_map(|key| Some(problem.get(key)?.as_str()?.to_owned()))
     });
@@ -46,9 +47,9 @@ mod tests {
     fn a_problem_s_detail_is_taken_before_its_text() {
         let problem =
             br#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"Wrong type, expected 'date'"}"#;
-        assert_eq!(excerpt(problem).unwrap(), "Wrong type, expected 'date'");
-        assert_eq!(excerpt(b"<html>\n  \x1b[2Jno</html>").unwrap(), "<html> \\u{1b}[2Jno</html>");
-        assert_eq!(excerpt(b"  \n"), None);
-        assert!(excerpt(&[b'x'; 5000]).unwrap().len() < 310);
+        assert_eq!(words(problem).unwrap(), "Wrong type, expected 'date'");
+        assert_eq!(words(b"<html>\n  \x1b[2Jno</html>").unwrap(), "<html> \\u{1b}[2Jno</html>");
+        assert_eq!(words(b"  \n"), None);
+        assert!(words(&[b'x'; 5000]).unwrap().len() < 310);
     }
 }

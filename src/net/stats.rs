@@ -36,6 +36,8 @@ pub struct HostStats {
     pub paused_seconds: f64,
     /// How long it still stands still, in seconds.
     pub pause_left_seconds: f64,
+    /// How often the SSH tunnel to it ended and was started again.
+    pub tunnel_restarts: u64,
 }
 
 /// The counts that change with every request.
@@ -47,6 +49,8 @@ pub(super) struct Tally {
     pub(super) retried: u64,
     /// Answers that asked for less.
     pub(super) throttled: u64,
+    /// Tunnels started again.
+    pub(super) tunnel_restarts: u64,
     /// Answers by status.
     pub(super) statuses: BTreeMap<u16, u64>,
     /// Requests under way now, and the most at once.

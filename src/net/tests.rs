@@ -288,6 +288,23 @@ async fn redirects_are_followed_within_the_origin_each_by_its_own_turn() {
 }
 
 #[tokio::test]
+async fn a_hop_to_a_further_host_of_the_same_group_waits_for_no_second_slot() {
+    // Both schemes of one port are one group, which has one slot here; nobody speaks TLS at it.
+    let server = Server::start(|path, _| {
+        vec![send(&format!("HTTP/1.1 302 Found\nLocation: https:/{path}\nContent-Length: 0\n\n"))]
+    })
+    .await;
+    let address = server.base.authority().to_owned();
+    let mut policy = Policy { timeouts: Timeouts { connect: Duration::from_secs(1), stall: PATIENCE }, ..policy() };
+    policy.limits.concurrency = Some(1);
+    let client = Net::new().to(&server.base, policy, None, std::slice::from_ref(&address)).unwrap();
+    let asked = tokio::time::timeout(PATIENCE, read(&client, &server.url(&address))).await;
+    let failure = asked.expect("it waits for itself").unwrap_err();
+    assert_eq!(failure.class, Class::Unreachable);
+    assert!(failure.message.starts_with(&format!("https://{address}/: cannot connect")), "{failure}");
+}
+
+#[tokio::test]
 async fn a_refusal_brings_the_server_s_own_words() {
     let body = r#"{"title":"Bad Request","detail":"no such date"}"#;
     let answer = format!("HTTP/1.1 400 Bad Request\nContent-Length: {}\n\n{body}", body.len());

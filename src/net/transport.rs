@@ -2,6 +2,7 @@
 //!
 //! What it does not do: redirects, retries, decompression. Those are decided above, or not wanted.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::failure::{Class, Failure};
@@ -17,11 +18,12 @@ pub(super) struct Settings {
     pub(super) idle: usize,
 }
 
-/// Builds a client.
+/// Builds a client. With a `socket` all its connections are made there, whatever host a URL names; TLS still asks for
+/// that host.
 ///
 /// # Errors
 /// `unreachable` with the reason when the TLS library cannot be set up.
-pub(super) fn build(settings: Settings) -> Result<reqwest::Client, Failure> {
+pub(super) fn build(settings: Settings, socket: Option<&Path>) -> Result<reqwest::Client, Failure> {
     let builder = || {
         let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -34,7 +36,8 @@ pub(super) fn build(settings: Settings) -> Result<reqwest::Client, Failure> {
             .tcp_nodelay(true)
             .connect_timeout(settings.connect)
             .pool_max_idle_per_host(settings.idle);
-        if settings.is_direct { builder.no_proxy() } else { builder }
+        let builder = if settings.is_direct { builder.no_proxy() } else { builder };
+        if let Some(socket) = socket { builder.unix_socket(socket) } else { builder }
     };
     // A machine without a CA bundle can still speak plain http: without roots every https fails by itself, in words.
     builder()

@@ -283,6 +283,7 @@ fn host(stats: &HostStats) -> Host {
         bytes: stats.bytes,
         status_counts: stats.status_counts.iter().map(|(status, count)| (status.to_string(), *count)).collect(),
         paused_seconds: stats.paused_seconds,
+        tunnel_restarts: stats.tunnel_restarts,
     }
 }
 

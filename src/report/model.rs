@@ -120,7 +120,8 @@ pub struct DayTotals {
     pub planned: u64,
     /// Days that are now whole, checked, durable and final.
     pub sealed: u64,
-    /// Days that a record sealed before this run; not among the planned ones.
+    /// Days that a record sealed before this run, and with `--locked` and `--frozen` also provisional ones that are as the
+    /// lock says; not among the planned ones.
     pub already_sealed: u64,
     /// Days that are whole and checked, but too young to be final.
     pub provisional: u64,
@@ -223,6 +224,9 @@ pub struct Host {
     pub status_counts: BTreeMap<String, u64>,
     /// How long the host was left alone because it asked for it, in seconds.
     pub paused_seconds: f64,
+    /// How often the SSH tunnel to it ended by itself and was started again.
+    #[serde(default)]
+    pub tunnel_restarts: u64,
 }
 
 /// The end of one day.

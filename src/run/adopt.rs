@@ -6,7 +6,7 @@ use super::file::{Ended, Work};
 use super::shelf::{Match, Names, Shelf, name_due};
 use crate::failure::{Class, Failure};
 use crate::fetch::Fetched;
-use crate::fetch::local;
+use crate::fetch::local::{self, Taking};
 use crate::source::RemoteFile;
 use crate::untrusted::escape;
 
@@ -25,7 +25,8 @@ impl Work {
         let series = self.names();
         let checks = (self.run.manifest.verify, self.run.manifest.identity);
         let (day, wanted, at) = (Arc::clone(&self.day), file.clone(), path.to_string());
-        let take = move || -> Result<Option<(String, Fetched)>, Failure> {
+        let folder = Arc::clone(&held);
+        let take = move || -> Result<Option<(String, Fetched, Taking)>, Failure> {
             match held.find(&wanted, &series, &at) {
                 Err(error) => Err(Failure::new(Class::Storage, format!("cannot compare files of the folder: {error}"))),
                 Ok(Match::Nothing) => Ok(None),
@@ -33,7 +34,7 @@ impl Work {
                 Ok(Match::One { path, place }) => {
                     let part = day.part(&wanted.key)?;
                     match local::take(&place, held.taking, &part, &name, checks) {
-                        Ok(fetched) => Ok(Some((path, fetched))),
+                        Ok((fetched, how)) => Ok(Some((path, fetched, how))),
                         Err(why) => Err(told(&path, &why)),
                     }
                 }
@@ -43,9 +44,10 @@ impl Work {
         match taken
             .unwrap_or_else(|e| Err(Failure::new(Class::Internal, format!("a thread of this program died: {e}"))))
         {
-            Ok(Some((found, fetched))) => {
+            Ok(Some((found, fetched, how))) => {
                 let line = self.line(file, &path, &fetched);
                 if self.expected.allows(&line) {
+                    folder.note_taken(how);
                     return self.publish(file, fetched, false, None).await;
                 }
                 // No body of a server, and no evidence: it stays where it is.

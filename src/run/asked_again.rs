@@ -13,6 +13,7 @@ use crate::archive::{self, DayWork, Spoilt};
 use crate::failure::{Class, Failure};
 use crate::fetch;
 use crate::manifest::Verify;
+use crate::source::RemoteFile;
 use crate::untrusted::escape;
 
 /// The longest wait, in days.
@@ -41,8 +42,9 @@ pub(super) fn put_off(
         let paths = missing.path.iter().map(ToString::to_string).chain(spoilt.path.clone());
         let paths: Vec<String> = paths.chain(by_url.map(|path| path.to_string())).collect();
         let due = due(spoilt);
-        // Other checks may let it pass; and by a clock that went wrong, the hour might never come.
-        if spoilt.checks != checks(run.manifest.verify) || now >= due || now < spoilt.at || accepted.means(&paths) {
+        // Other checks may let it pass, and so may another size; by a clock that went wrong, the hour might never come.
+        let is_another = spoilt.checks != checks(run.manifest.verify) || has_other_size(spoilt, &missing.file);
+        if is_another || now >= due || now < spoilt.at || accepted.means(&paths) {
             return true;
         }
         failed.insert(missing.file.key.clone(), (spoilt.path.clone(), told_again(spoilt, due)));
@@ -55,28 +57,38 @@ pub(super) fn put_off(
 pub(super) fn note(
     run: &Run,
     work: &DayWork,
-    (key, path): (&str, Option<&str>),
+    (file, path): (&RemoteFile, Option<&str>),
     failure: Failure,
 ) -> Result<Failure, archive::Error> {
     if !is_spoilt(failure.class) {
         return Ok(failure);
     }
     let (at, checks) = ((run.now)(), checks(run.manifest.verify));
-    let before = work.spoilt(key).filter(|before| before.checks == checks && before.since <= at);
+    let is_same = |before: &&Spoilt| before.checks == checks && before.since <= at && !has_other_size(before, file);
+    let before = work.spoilt(&file.key).filter(is_same);
     let spoilt = Spoilt {
-        key: key.to_owned(),
+        key: file.key.clone(),
         path: path.map(str::to_owned),
         class: failure.class,
         status: failure.status,
         message: failure.message.clone(),
         checks,
+        listed: file.bytes,
         since: before.map_or(at, |before| before.since),
         at,
         times: before.map_or(1, |before| before.times.saturating_add(1)),
     };
-    let message = format!("{}; {}", failure.message, put_off_until(due(&spoilt)));
+    // An update or a repair asks whenever it is called; a plain run may take the day for done as it was.
+    let again = put_off_until(due(&spoilt));
+    let again = if run.retry_failed { "the same command asks for it again" } else { &again };
+    let message = format!("{}; {again}", failure.message);
     work.note_spoilt(spoilt)?;
     Ok(Failure { message, ..failure })
+}
+
+/// True when the listing tells another size than it did then: the source has another file.
+fn has_other_size(spoilt: &Spoilt, file: &RemoteFile) -> bool {
+    spoilt.listed.zip(file.bytes).is_some_and(|(then, now)| then != now)
 }
 
 /// When it is asked for again.
@@ -97,7 +109,7 @@ fn told_again(spoilt: &Spoilt, due: DateTime<Utc>) -> Failure {
 }
 
 fn put_off_until(due: DateTime<Utc>) -> String {
-    format!("it is asked for again from {} on; hint: `--retry-failed` asks now", shown(due))
+    format!("it is asked for again from {} on; hint: `sunhaul run --retry-failed` asks now", shown(due))
 }
 
 fn shown(at: DateTime<Utc>) -> String {
@@ -123,6 +135,7 @@ mod tests {
             status: None,
             message: "HDU 0: CHECKSUM is wrong".into(),
             checks: "size+fits".into(),
+            listed: None,
             since: at - TimeDelta::days(i64::from(times.min(1000))),
             at,
             times,
@@ -149,7 +162,7 @@ mod tests {
         assert_eq!(
             told.message,
             "HDU 0: CHECKSUM is wrong; so it was 3 times from 2025-12-29 12:00 UTC to 2026-01-01 12:00 UTC; it is asked \
-             for again from 2026-01-05 12:00 UTC on; hint: `--retry-failed` asks now"
+             for again from 2026-01-05 12:00 UTC on; hint: `sunhaul run --retry-failed` asks now"
         );
     }
 }

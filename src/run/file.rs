@@ -138,7 +138,7 @@ impl Work {
                 });
                 return Ended::Absent(Box::new(line));
             }
-            let noted = asked_again::note(&self.run, &self.day, (&file.key, path.as_deref()), failure);
+            let noted = asked_again::note(&self.run, &self.day, (&file, path.as_deref()), failure);
             return Ended::Failed { path, failure: noted.unwrap_or_else(Failure::from), with: None };
         }
     }

@@ -102,13 +102,20 @@ impl Expected {
         let mut files = Vec::with_capacity(self.files.len());
         for file in self.files.values() {
             let wrong = |what: &str| {
-                let message =
-                    format!("the lock's {what} of `{}` is none; take the lock back from git", escape(&file.path));
+                let path = escape(&file.path);
+                let abroad = Url::parse(&file.url).ok().filter(|_| what == "url");
+                let message = match abroad.as_ref().and_then(Url::host_str) {
+                    None => format!("the lock's {what} of `{path}` is none; take the lock back from git"),
+                    Some(host) => {
+                        let host = escape(host);
+                        format!("the lock has `{path}` on `{host}`, which the source's `hosts` do not name")
+                    }
+                };
                 Failure::new(Class::LockMismatch, message)
             };
             files.push(RemoteFile {
                 key: file.key.clone(),
-                url: address(base, &file.url).ok_or_else(|| wrong("url"))?,
+                url: address(base, source, &file.url).ok_or_else(|| wrong("url"))?,
                 path: file.url.clone(),
                 name: None,
                 time: scale.read(&file.time).ok_or_else(|| wrong("time"))?,
@@ -213,8 +220,12 @@ fn mismatch(why: &str) -> Failure {
     Failure::new(Class::LockMismatch, why)
 }
 
-/// Where a file is, by its address relative to the source's base; none when that leads elsewhere.
-fn address(base: &Url, relative: &str) -> Option<Url> {
+/// Where a file is, by its address relative to the source's base, or its whole one on a further host that the source
+/// names; none when that leads elsewhere.
+fn address(base: &Url, source: &SourceSpec, relative: &str) -> Option<Url> {
+    if let Some(elsewhere) = source.reach().and_then(|reach| reach.elsewhere(relative)) {
+        return Some(elsewhere);
+    }
     let (path, query) = relative.split_once('?').map_or((relative, None), |(path, query)| (path, Some(query)));
     let below = path.strip_prefix('/')?;
     let mut url = base.clone();
@@ -226,14 +237,23 @@ fn address(base: &Url, relative: &str) -> Option<Url> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::{Credentials, Hmi, Reach};
 
     #[test]
     fn an_address_of_the_lock_stays_on_the_source_s_own_base() {
         let base: Url = "http://localhost:8001/store/".parse().unwrap();
-        let of = |relative: &str| address(&base, relative).map(String::from);
+        let reach = Reach {
+            urls: vec![base.clone()],
+            hosts: vec!["data.example.org".into()],
+            tunnel: None,
+            credentials: Credentials::default(),
+        };
+        let source = SourceSpec::Hmi(Hmi { reach });
+        let of = |relative: &str| address(&base, &source, relative).map(String::from);
         assert_eq!(of("/HMI/a/b.fits?x=1").as_deref(), Some("http://localhost:8001/store/HMI/a/b.fits?x=1"));
         assert_eq!(of("//evil.example/x").as_deref(), Some("http://localhost:8001/store//evil.example/x"));
-        for leaving in ["http://evil.example/x", "/../x", "/%2e%2e/x", "x", ""] {
+        assert_eq!(of("https://data.example.org/a").as_deref(), Some("https://data.example.org/a"));
+        for leaving in ["http://evil.example/x", "https://data.example.org:81/a", "/../x", "/%2e%2e/x", "x", ""] {
             assert_eq!(of(leaving), None, "{leaving}");
         }
     }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use chrono::{NaiveDateTime, TimeDelta};
 
@@ -24,6 +24,8 @@ const NEAR: TimeDelta = TimeDelta::minutes(2);
 pub struct Shelf {
     /// How they are taken.
     pub taking: Taking,
+    /// How many were taken otherwise.
+    otherwise: AtomicU64,
     files: Vec<Held>,
     named: HashMap<String, Vec<usize>>,
     records: HashMap<(i64, String), Vec<usize>>,
@@ -81,7 +83,14 @@ impl Shelf {
     /// With no files on it.
     #[must_use]
     pub fn empty(taking: Taking) -> Shelf {
-        Shelf { taking, files: Vec::new(), named: HashMap::new(), records: HashMap::new(), slots: HashMap::new() }
+        Shelf {
+            taking,
+            otherwise: AtomicU64::new(0),
+            files: Vec::new(),
+            named: HashMap::new(),
+            records: HashMap::new(),
+            slots: HashMap::new(),
+        }
     }
 
     /// Looks through a folder and all below it, but for what is hidden and for `archive`. No link is followed.
@@ -142,6 +151,17 @@ impl Shelf {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
+    }
+
+    /// Notes how one of them was taken.
+    pub(super) fn note_taken(&self, how: Taking) {
+        self.otherwise.fetch_add(u64::from(how != self.taking), Ordering::Relaxed);
+    }
+
+    /// How many were copied though links were asked for: they could have no further name.
+    #[must_use]
+    pub fn copied_instead(&self) -> u64 {
+        self.otherwise.load(Ordering::Relaxed)
     }
 
     /// The paths below the folder that no listed file was found to be, sorted.

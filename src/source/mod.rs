@@ -1,12 +1,16 @@
 //! Where files are: the trait, and one file per kind of source. Sources list, and never download.
 
+pub mod hapi;
 pub mod hmi;
 pub mod index;
+pub mod jsoc;
 mod keywords;
+pub mod medoc;
+mod place;
+mod read;
 mod replicas;
 mod robots;
 pub mod template;
-mod whole;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -69,14 +73,26 @@ pub struct Listed {
     pub left_out: u64,
 }
 
+impl Listed {
+    /// Sorts by key and keeps one file of each: the first by URL, so that the order of the answer does not matter.
+    #[must_use]
+    fn folded(mut self) -> Listed {
+        self.files.sort_unstable_by(|a, b| (&a.key, &a.url, a.time, a.bytes).cmp(&(&b.key, &b.url, b.time, b.bytes)));
+        let before = self.files.len();
+        self.files.dedup_by(|later, first| later.key == first.key);
+        self.duplicates += (before - self.files.len()) as u64;
+        self
+    }
+}
+
 /// One file that a source has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteFile {
     /// What identifies it within its day: stable, free of hosts.
     pub key: String,
-    /// Where it is now, on the source's own base.
+    /// Where it is now, on the source's own base or one of its further hosts.
     pub url: Url,
-    /// The same, relative to the source's base; what a record keeps.
+    /// The same without secrets, relative to the source's base; the whole URL on a further host. What a record keeps.
     pub path: String,
     /// Its file name when the listing gives one; else the answer's header or the URL says.
     pub name: Option<String>,
@@ -111,6 +127,14 @@ pub enum Body {
 }
 
 impl RemoteFile {
+    /// A file of which no more is known: what its URL answers, under the name that the answer or the URL gives it.
+    #[must_use]
+    pub fn new(key: String, url: Url, path: String, time: NaiveDateTime) -> RemoteFile {
+        let (recnum, harpnum, segment, wavelength, bytes) = (None, None, None, None, None);
+        let (name, t_rec, body) = (None, None, Body::Remote);
+        RemoteFile { key, url, path, name, time, t_rec, recnum, harpnum, segment, wavelength, bytes, body }
+    }
+
     /// The bytes of a file that the source made itself.
     #[must_use]
     pub fn made(&self) -> Option<&Bytes> {
@@ -128,20 +152,10 @@ pub fn open(spec: &SourceSpec, base: &Url, client: Client) -> Box<dyn Source> {
     match spec {
         // The built-in service speaks as the HMI service does; only where it listens is another matter.
         SourceSpec::Hmi(_) | SourceSpec::Embedded(_) => Box::new(hmi::Hmi::new(base.clone(), client)),
-        SourceSpec::Jsoc(_) => Box::new(NotYet("jsoc")),
-        SourceSpec::Medoc(_) => Box::new(NotYet("medoc")),
+        SourceSpec::Jsoc(_) => Box::new(jsoc::Jsoc::new(base.clone(), client)),
+        SourceSpec::Medoc(spec) => Box::new(medoc::Medoc::new(spec, base.clone(), client)),
         SourceSpec::Index(spec) => Box::new(index::Index::new(spec.clone(), base.clone(), client)),
         SourceSpec::Template(spec) => Box::new(template::Template::new(spec.clone(), base.clone(), client)),
-        SourceSpec::Hapi(_) => Box::new(NotYet("hapi")),
-    }
-}
-
-/// A kind that a manifest can name before this version lists it.
-struct NotYet(&'static str);
-
-impl Source for NotYet {
-    fn list<'a>(&'a self, _: &'a Series, _: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
-        let why = format!("the kind `{}` is not supported in this version yet", self.0);
-        Box::pin(async move { Err(Failure::new(crate::failure::Class::SourceRefused, why)) })
+        SourceSpec::Hapi(spec) => Box::new(hapi::Hapi::new(spec, base.clone(), client)),
     }
 }

@@ -12,7 +12,7 @@ use super::{Listing, Memory, RemoteFile, Source, open};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Manifest, Series};
-use crate::net::{Client, Net, Policy, shown};
+use crate::net::{Client, Net, shown};
 
 /// One series' source, opened at every place that has it.
 pub struct Replicas {
@@ -35,8 +35,7 @@ impl Replicas {
     /// `source-refused` when there is no place to ask, or one cannot be talked to as the manifest says.
     pub fn open(net: &Net, job: &Manifest, series: &Series, bases: &[Url], run: &str) -> Result<Replicas, Failure> {
         let replica = |base: &Url| {
-            let policy = Policy::of(job, &series.source, run);
-            let client = net.client(base, policy)?.with_credentials(series.source.credentials())?;
+            let client = net.open(job, &series.source, base, run)?;
             Ok(Replica { name: client.host_name().into(), source: open(&series.source, base, client.clone()), client })
         };
         let all: Vec<Replica> = bases.iter().map(replica).collect::<Result<_, Failure>>()?;

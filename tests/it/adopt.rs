@@ -153,6 +153,33 @@ fn a_link_takes_no_room_and_a_copy_stands_alone() {
         let meta = |path: &str| fs::metadata(lab.path(path)).expect("a file");
         let (held, taken) = (meta(&mine), meta(&format!("data/{}", place(0))));
         assert_eq!((held.ino() == taken.ino(), held.nlink()), (how == "--link", names), "{how}");
+        let left = lab.tree("data/.sunhaul/work");
+        assert!(left.keys().all(|path| path.starts_with("journal/")), "{left:?}");
+        lab.report(0);
+        assert_eq!(lab.proved("data").len(), 4);
+    }
+}
+
+#[test]
+#[ignore = "needs strace: tests/run.sh installs it"]
+fn a_file_that_can_have_no_further_name_is_copied() {
+    // Somebody else's file, one of another mount, one with as many names as it can have: links to the part's folder fail.
+    for error in ["EPERM", "EXDEV", "EMLINK"] {
+        let (lab, _server) = start();
+        let mine = format!("mine/{}.fits", FILES[0].0);
+        lab.write(&mine, body(0));
+        let folder = lab.path("data/.sunhaul/work/partial/sharp_720s/2015-12-11");
+        fs::create_dir_all(&folder).expect("a folder");
+        let inject = format!("inject=linkat:error={error}");
+        let strace = ["-f", "-qq", "-o", "/dev/null", "-P", folder.to_str().expect("a path"), "-e", &inject];
+        let words = [&strace[..], &[env!("CARGO_BIN_EXE_sunhaul"), "adopt", "job.yaml", "mine", "--link"]].concat();
+        lab.program("/usr/bin/strace", &words)
+            .stderr_has("1 file adopted")
+            .stderr_has("1 file could not be linked, and got a copy")
+            .done();
+        let meta = |path: &str| fs::metadata(lab.path(path)).expect("a file");
+        let (held, taken) = (meta(&mine), meta(&format!("data/{}", place(0))));
+        assert!(held.ino() != taken.ino() && held.nlink() == 1, "{error}");
         lab.report(0);
         assert_eq!(lab.proved("data").len(), 4);
     }

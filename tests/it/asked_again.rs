@@ -76,7 +76,7 @@ fn it_is_asked_for_again_after_1_2_4_8_16_30_30_days() {
             CLOCK.store(early, Ordering::SeqCst);
             let failure = fails(&lab, &server, now);
             assert_eq!(failure.attempts, 0);
-            assert!(failure.message.contains("`--retry-failed` asks now"), "{}", failure.message);
+            assert!(failure.message.contains("`sunhaul run --retry-failed` asks now"), "{}", failure.message);
             assert_eq!(asked(&server), times + 1, "too early, {days} days");
         }
         last += days * DAY;
@@ -176,6 +176,29 @@ fn a_change_of_the_manifest_asks_at_once() {
     );
     report(&lab);
     assert_eq!(asked(&server), 1);
+}
+
+#[test]
+fn another_size_in_the_listing_asks_at_once() {
+    let (lab, server) = start([damaged()]);
+    let right = damaged().body().len();
+    let list = |size: usize| {
+        let item = json!({ "url": format!("http://cluster-r730-1:8001{BAD}"), "date_obs": TIME, "size": size });
+        server.script("/HMI/sharp_720s", [Answer::json(&json!([item]))]);
+    };
+    // The class may be another one then; the waits begin anew.
+    for (size, class, times) in [(right - 1, "size", 1), (right, "fits-checksum", 2), (right + 1, "size", 3)] {
+        list(size);
+        for attempts in [1, 0] {
+            let report = lab.report(1);
+            assert_eq!(report["failures"][0]["class"], class, "{report:#}");
+            assert_eq!((&report["failures"][0]["attempts"], asked(&server)), (&json!(attempts), times), "{size}");
+        }
+    }
+    server.script(BAD, [honest()]);
+    lab.report(1);
+    list(honest().body().len());
+    lab.report(0);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod call;
 mod fits;
+mod gateway;
 mod job;
 mod order;
 mod server;
@@ -22,6 +23,7 @@ use sunhaul::digest::Digest;
 
 pub(crate) use call::{Call, Running, Spoken};
 pub(crate) use fits::{fits, restamped};
+pub(crate) use gateway::{FAR_NAME, Gateway, SSH_CONFIG, descendants, is_alive};
 pub(crate) use job::Job;
 pub(crate) use order::carry_out;
 pub(crate) use server::{Answer, Certificate, Ending, Item, Ranges, Request, Server, Speaks};
@@ -221,4 +223,13 @@ impl DayRecord {
         assert_eq!(header["digest"], format!("sha256:{}", Digest::of(lines.as_bytes())), "the digest");
         DayRecord { header, files }
     }
+}
+
+/// A block of the README, by its language and a word in it.
+pub(crate) fn recipe(language: &str, word: &str) -> String {
+    let readme = include_str!("../../README.md");
+    let blocks = readme.split("\n```").skip(1).step_by(2);
+    let mut found = blocks.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'));
+    let found = found.find(|block| block.contains(word));
+    found.unwrap_or_else(|| panic!("the README has no {language} block with {word}")).to_owned()
 }

@@ -15,9 +15,12 @@ mod archive; // what lies in the archive already: own files, damaged records, ot
 mod asked_again; // files that came wrong, and the runs that do not ask for them
 mod bad_input; // wrong manifests and storage that cannot be used
 mod changed; // days looked at again whose files changed upstream, or did not
+mod ci_files; // workflows and images under `jobs/ci`
+mod editor; // the schema of manifests, as editors use it
 mod examples; // the manifests under `jobs/`
 mod export; // proof and catalogue in other programs' forms, and those programs' word on them
 mod faults; // what can go wrong, with a name each: what a service, a network, a disk and an operator do
+mod hosts; // further hosts that links and redirects lead to
 mod identity; // what two versions of a file have in common when their headers differ
 mod kills; // killed with no warning at any moment, again and again
 mod lock; // what every file must be: honoured, added to, held to the letter
@@ -35,6 +38,7 @@ mod shown; // what a server says, and how little it does to whoever reads it
 mod sources; // one contract for every kind of source, and what each has of its own
 mod terminal; // bars: right at any width, and gone at the end
 mod torture; // each step that touches files or sockets fails once
+mod tunnel; // an SSH gateway on the way: with a real one, and with an `ssh` of our own
 mod tutorial; // the old service's client against `sunhaul serve`
 mod update; // the lock moved on purpose, and the check whether upstream has drifted
 mod verify; // an archive held against its records, and repaired

@@ -3,10 +3,15 @@
 
 mod autoindex;
 mod contract;
+mod hapi;
 mod hmi;
 mod index;
+mod jsoc;
+mod medoc;
 mod mirrors;
+mod own;
 mod real;
+mod sunpy;
 mod template;
 
 use contract::{lists, times};
@@ -22,3 +27,12 @@ times!(lighttpd_times, index::Fake<index::Lighttpd>);
 lists!(lighttpd_lists, index::Fake<index::Lighttpd>);
 
 times!(template_times, template::Fake);
+
+times!(medoc_times, medoc::Fake);
+lists!(medoc_lists, medoc::Fake);
+
+times!(jsoc_times, jsoc::Fake);
+lists!(jsoc_lists, jsoc::Fake);
+
+times!(hapi_times, hapi::Fake);
+lists!(hapi_lists, hapi::Fake);

@@ -176,6 +176,27 @@ fn days_that_could_not_be_updated_are_not_counted_as_updated() {
 }
 
 #[test]
+fn a_file_that_comes_wrong_is_asked_for_by_each_update_and_by_no_run() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let other = service([1, 0, 3]);
+    let time = "2015-12-12T18:22:08.799999Z";
+    let mut body = fits(5, 60, time);
+    body[4000] ^= 1;
+    other.file("sharp_720s", Item::new(&name(12, "182208"), time), body);
+    lab.write("job.yaml", job(&other));
+    for times in 1..3 {
+        let spoken = lab.sunhaul(&["update", "job.yaml"]).status(1).chatty().stdout_has("1 day not updated").done();
+        assert!(spoken.stderr.contains("; the same command asks for it again"), "{}", spoken.stderr);
+        assert!(!spoken.stderr.contains("--retry-failed"), "{}", spoken.stderr);
+        assert_eq!(other.requests_for("/HMI/sharp_720s/sharp_720s_20151212_182208").len(), 3 * times, "its attempts");
+    }
+    // The day is as the lock says: for a run there is nothing to do.
+    lab.report(0);
+    assert_eq!(other.requests_for("/HMI/sharp_720s/sharp_720s_20151212_182208").len(), 6);
+}
+
+#[test]
 fn an_update_of_a_lock_of_days_alone_tells_the_digests() {
     let server = service([1, 2, 3]);
     let lab = Lab::new();

@@ -24,6 +24,9 @@ pub struct Spoilt {
     pub message: String,
     /// Which checks it had to pass.
     pub checks: String,
+    /// The size that its listing told, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<u64>,
     /// When it failed first.
     pub since: DateTime<Utc>,
     /// When it failed last.

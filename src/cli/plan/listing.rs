@@ -75,18 +75,17 @@ struct Effort {
 ///
 /// # Errors
 /// When a source cannot be opened, or the disk cannot be asked. A day that cannot be listed is told, and is no error.
-pub(super) async fn ask(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Listing> {
+pub(super) async fn ask(job: &Manifest, plan: &Plan, net: &Net, shell: &Shell) -> Result<Listing> {
     let mut sources = Sources::default();
     let wanted: BTreeSet<&SeriesId> = plan.days.iter().map(|day| &day.id).collect();
     let bases = sources.bases(job, |id| wanted.contains(id)).await?;
-    let net = Net::new();
     let run = run_id(now());
     let mut listing =
         Listing { days: Vec::new(), hosts: Vec::new(), free_bytes: free(&job.archive.root)?, failed: BTreeSet::new() };
-    let mut efforts: BTreeMap<String, (u64, Option<u64>, Effective)> = BTreeMap::new();
+    let mut efforts = Efforts { job, by_group: BTreeMap::new() };
     for series in &job.series {
         let Some(bases) = bases.get(&series.id) else { continue };
-        let source = Replicas::open(&net, job, series, bases, &run)?;
+        let source = Replicas::open(net, job, series, bases, &run)?;
         let days: Vec<&PlannedDay> = plan.days.iter().filter(|day| day.id == series.id).collect();
         let asked = days.iter().map(|day| asking::list(job, series, &source, &day.day, shell));
         let mut answered = listing.days.len();
@@ -96,24 +95,29 @@ pub(super) async fn ask(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Li
         };
         let answers = stream::iter(asked).buffered(source.current().client().concurrency().max(1)).inspect(tell);
         let answers: Vec<_> = answers.collect().await;
-        let (group, effort) = effort(&mut efforts, job, &series.source, source.current().client().base());
+        let base = source.current().client().base();
         for (day, answer) in days.iter().zip(answers) {
+            // An empty day has no bytes, and that is known.
+            let none = answer.as_ref().is_ok_and(|listed| listed.files.is_empty()).then_some(0);
+            efforts.add(&series.source, base, base, none);
             let listed = match answer {
-                Ok(listed) => listed_day(day, &listed, None),
+                Ok(listed) => {
+                    for file in listed.files.iter().filter(|file| file.body == Body::Remote) {
+                        efforts.add(&series.source, base, &file.url, file.bytes);
+                    }
+                    listed_day(day, &listed, None)
+                }
                 Err(failure) => {
                     listing.failed.insert(failure.class);
                     listed_day(day, &Listed::default(), Some(failure.message))
                 }
             };
-            effort.0 += 1 + listed.files;
-            effort.1 = [effort.1, listed.bytes].into_iter().flatten().reduce(|a, b| a + b);
             listing.days.push(listed);
         }
-        tracing::debug!(host = group, series = %series.id, "listed");
     }
     sources.close().await;
     shell.screen.without_bars(|| ());
-    listing.hosts = efforts.into_iter().map(|(host, effort)| Effort::new(host, effort)).collect();
+    listing.hosts = efforts.by_group.into_iter().map(|(host, effort)| Effort::new(host, effort)).collect();
     Ok(listing)
 }
 
@@ -125,16 +129,25 @@ fn show(answered: usize, all: usize, shell: &Shell) {
     }
 }
 
-fn effort<'a>(
-    efforts: &'a mut BTreeMap<String, (u64, Option<u64>, Effective)>,
-    job: &Manifest,
-    spec: &SourceSpec,
-    base: &Url,
-) -> (String, &'a mut (u64, Option<u64>, Effective)) {
-    let way = spec.way();
-    let group = if way == Way::Embedded { "embedded".to_owned() } else { manners::group_of(base) };
-    let effort = efforts.entry(group.clone()).or_insert_with(|| (0, None, manners::effective(base, way, &job.limits)));
-    (group, effort)
+/// What a run asks of each host group: requests, bytes where they are told, and the limits.
+struct Efforts<'a> {
+    job: &'a Manifest,
+    by_group: BTreeMap<String, (u64, Option<u64>, Effective)>,
+}
+
+impl Efforts<'_> {
+    /// One more request to `url`, which a source at `base` has led to.
+    fn add(&mut self, source: &SourceSpec, base: &Url, url: &Url, bytes: Option<u64>) {
+        let reach = source.reach();
+        let is_elsewhere = url.origin() != base.origin() && reach.is_some_and(|reach| reach.leads_to(url));
+        let (url, way) = if is_elsewhere { (url, Way::Direct) } else { (base, source.way()) };
+        let tunnel = reach.and_then(|reach| reach.tunnel.as_ref()).filter(|_| !is_elsewhere);
+        let group = if way == Way::Embedded { "embedded".to_owned() } else { manners::group_of(url, tunnel) };
+        let new = || (0, None, manners::effective(url, way, &self.job.limits));
+        let (requests, known, _) = self.by_group.entry(group).or_insert_with(new);
+        *requests += 1;
+        *known = [*known, bytes].into_iter().flatten().reduce(u64::saturating_add);
+    }
 }
 
 fn listed_day(day: &PlannedDay, listed: &Listed, error: Option<String>) -> ListedDay {

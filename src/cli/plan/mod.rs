@@ -7,7 +7,7 @@ mod listing;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::args::ArchiveArg;
+use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::Locking;
@@ -16,6 +16,7 @@ use super::signals::Signals;
 use super::table::{Side, Table};
 use super::{Exit, Result, Shell, job, planning, stdout};
 use crate::manifest::Manifest;
+use crate::net::Net;
 use crate::plan::Plan;
 use crate::report::human;
 use crate::untrusted::escape;
@@ -53,6 +54,8 @@ pub(super) struct Args {
     selection: Selection,
     #[command(flatten)]
     archive: ArchiveArg,
+    #[command(flatten)]
+    ssh: SshArg,
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
@@ -61,7 +64,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let Some(job) = job::load(&args.job, secrets, archive, shell) else { return Ok(Exit::Usage) };
     let plan = planning::plan(&job, &args.selection, &Locking::looked_at(&job)?, now())?;
     let listing = if args.list {
-        let Some(listing) = job::runtime()?.block_on(listed(&job, &plan, shell))? else { return Ok(Exit::Interrupted) };
+        let Some(listing) = job::runtime()?.block_on(listed(&job, &plan, &args.ssh.net(), shell))? else {
+            return Ok(Exit::Interrupted);
+        };
         Some(listing)
     } else {
         None
@@ -86,15 +91,17 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 }
 
 /// What the sources have; none when a signal ends the asking.
-async fn listed(job: &Manifest, plan: &Plan, shell: &Shell) -> Result<Option<listing::Listing>> {
+async fn listed(job: &Manifest, plan: &Plan, net: &Net, shell: &Shell) -> Result<Option<listing::Listing>> {
     let mut signals = Signals::catch()?;
-    tokio::select! {
-        listing = listing::ask(job, plan, shell) => listing.map(Some),
+    let listing = tokio::select! {
+        listing = listing::ask(job, plan, net, shell) => listing.map(Some),
         () = signals.next() => {
             shell.screen.without_bars(|| ());
             Ok(None)
         }
-    }
+    };
+    net.close().await;
+    listing
 }
 
 fn render(plan: &Plan, root: &str) -> String {

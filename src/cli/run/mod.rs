@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::args::ArchiveArg;
+use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::{LockArgs, Locking};
@@ -44,9 +44,9 @@ pub(super) use task::{Ran, Task, Then, execute};
         sunhaul run jobs/december.yaml --series cea --range 2015-12-11..2015-12-14\n  \
         sunhaul run jobs/december.yaml --frozen       the very files of the lock, or exit 3\n  \
         sunhaul run jobs/nightly.yaml --new-only      only what the lock does not have yet\n\n\
-        Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest,\n\
-        3 the lock does not match, 4 incomplete for a passing reason (run the same command again),\n\
-        5 local storage, 130 interrupted (the same command goes on from there; interrupt twice to stop at once)."
+        Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest, 3 the \
+        lock does not match, 4 incomplete for a passing reason (run the same command again), 5 local storage, 130 \
+        interrupted (the same command goes on from there; interrupt twice to stop at once)."
 )]
 pub(super) struct Args {
     /// Manifests.
@@ -64,6 +64,8 @@ pub(super) struct Args {
     selection: Selection,
     #[command(flatten)]
     archive: ArchiveArg,
+    #[command(flatten)]
+    ssh: SshArg,
     /// Write the report to this file too, while the run goes on and at its end; `-` is standard output, at the end.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -76,8 +78,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let mut held = Vec::new();
     for job in jobs {
         let locking = args.lock.read(&job)?;
-        locking.must_fit(&planning::plan(&job, &args.selection, &locking, now())?)?;
-        locking.must_be_writable(&job)?;
+        let plan = planning::plan(&job, &args.selection, &locking, now())?;
+        locking.must_fit(&plan)?;
+        locking.must_be_writable(&job, plan.days.len())?;
         held.push((job, locking));
     }
     if args.report.is_some() && held.len() > 1 {
@@ -103,21 +106,22 @@ impl<'a> Shared<'a> {
     ///
     /// # Errors
     /// When signals cannot be caught.
-    pub(super) fn new(report: Option<ReportFile>, shell: &'a Shell) -> Result<Shared<'a>> {
+    pub(super) fn new(report: Option<ReportFile>, net: Net, shell: &'a Shell) -> Result<Shared<'a>> {
         let stop = CancellationToken::new();
         tokio::spawn(Signals::catch()?.cancel(stop.clone(), shell.screen.clone()));
         tokio::spawn(signals::let_go_of_bars(shell.screen.clone()));
-        Ok(Shared { report, shell, net: Net::new(), sources: Sources::default(), stop })
+        Ok(Shared { report, shell, net, sources: Sources::default(), stop })
     }
 
     /// Ends what was started for the jobs.
     pub(super) async fn close(self) {
+        self.net.close().await;
         self.sources.close().await;
     }
 }
 
 async fn each(jobs: Vec<(Manifest, Locking)>, args: &Args, report: Option<ReportFile>, shell: &Shell) -> Result<Exit> {
-    let mut shared = Shared::new(report, shell)?;
+    let mut shared = Shared::new(report, args.ssh.net(), shell)?;
     let mut worst = Exit::Complete;
     for (job, locking) in jobs {
         if shared.stop.is_cancelled() {
@@ -137,6 +141,7 @@ async fn one(job: Manifest, locking: Locking, args: &Args, shared: &mut Shared<'
     let plan = planning::plan(&job, &args.selection, &locking, started)?;
     locking.must_fit(&plan)?;
     let work = planning::work(&job, plan, args.check)?;
+    locking.must_be_writable(&job, work.days.len())?;
     let then = if locking.may_move() { Then::Add } else { Then::Leave };
     let (retry_failed, again) = (args.retry_failed, shared.shell.words.clone());
     let task = Task { job: Arc::new(job), work, shelf: None, locking, then, retry_failed, started, again };

@@ -26,6 +26,7 @@ use crate::report::terminal::{Progress, Summary, summary};
 use crate::report::{Collector, Ends, Log, Report};
 use crate::run::event::{Event, Observer as _};
 use crate::run::{self, Order, Outcome, Shelf, Todo};
+use crate::untrusted::quoted;
 
 /// How long after an empty listing the second look is taken.
 const SECOND_LOOK: Duration = Duration::from_secs(30);
@@ -157,7 +158,7 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
     };
     let mut report = follower.collector.finish(word, exit.code(), now());
     if let Some(Ok(moved)) = &moved {
-        report.job.lock_sha256 = Some(moved.sha256.to_string());
+        report.job.lock_sha256 = moved.sha256.map(|sha256| sha256.to_string());
         report.job.lock_changed = moved.changed;
     }
     let again = again(&words);
@@ -166,8 +167,10 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
     }
     let root = &job.archive.root;
     let path = Archive::runs_path(root).join(format!("{}.json", report.run.id));
-    let lock = moved.as_ref().and_then(|moved| moved.as_ref().ok()).map(|moved| locking::told(&job, moved));
-    let told = Summary { report: &report, root, lock: lock.as_deref(), saved: &path, again: &again };
+    let lock = moved.as_ref().and_then(|moved| moved.as_ref().ok()).filter(|moved| moved.sha256.is_some());
+    let lock = lock.map(|moved| locking::told(&job, moved, started));
+    let is_held = !locking.may_move();
+    let told = Summary { report: &report, root, lock: lock.as_deref(), is_held, saved: &path, again: &again };
     let words = summary(&told, shell.verbosity, shell.screen.paint);
     let saved = follower.save(report.clone(), Saved::AtTheEnd).await;
     if let (Ok(_), Some(words), None) = (&result, words, &follower.log) {
@@ -228,14 +231,6 @@ fn again(words: &[OsString]) -> String {
     });
     let words = words.map(|word| word.to_string_lossy());
     std::iter::once(program).chain(words).map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ pub(super) async fn run(
     locking: &Locking,
     days: &[Todo],
     sample: Option<Sample>,
-    as_json: bool,
+    (net, as_json): (Net, bool),
     shell: &Shell,
 ) -> Result<Exit> {
     let Some(held) = locking.held() else { return Ok(Exit::Usage) };
@@ -80,19 +80,20 @@ pub(super) async fn run(
     }
     let mut signals = Signals::catch()?;
     let mut told = Told::of(job, true);
-    tokio::select! {
-        classes = compare(job, held, days, sample, shell, &mut told) => {
-            let classes = classes?;
-            told.print(as_json)?;
-            let drifted = if told.has_drifted() { Exit::Lock } else { Exit::Complete };
-            Ok(classes.into_iter().map(Exit::of_class).fold(drifted, Exit::max))
-        }
-        () = signals.next() => Ok(Exit::Interrupted),
-    }
+    let compared = tokio::select! {
+        classes = compare((job, &net), held, days, sample, shell, &mut told) => Some(classes),
+        () = signals.next() => None,
+    };
+    net.close().await;
+    let Some(classes) = compared else { return Ok(Exit::Interrupted) };
+    let classes = classes?;
+    told.print(as_json)?;
+    let drifted = if told.has_drifted() { Exit::Lock } else { Exit::Complete };
+    Ok(classes.into_iter().map(Exit::of_class).fold(drifted, Exit::max))
 }
 
 async fn compare(
-    job: &Manifest,
+    (job, net): (&Manifest, &Net),
     held: &Held,
     days: &[Todo],
     sample: Option<Sample>,
@@ -102,11 +103,11 @@ async fn compare(
     let mut sources = Sources::default();
     let wanted: BTreeSet<&SeriesId> = days.iter().map(|todo| &todo.series).collect();
     let bases = sources.bases(job, |id| wanted.contains(id)).await?;
-    let (net, run) = (Net::new(), run_id(now()));
+    let run = run_id(now());
     let mut classes = BTreeSet::new();
     for series in &job.series {
         let Some(bases) = bases.get(&series.id) else { continue };
-        let source = Replicas::open(&net, job, series, bases, &run)?;
+        let source = Replicas::open(net, job, series, bases, &run)?;
         let width = source.current().client().concurrency().max(1);
         let asked = Asked { job, series, source, held, sample, shell };
         let days: Vec<&Todo> = days.iter().filter(|todo| todo.series == series.id).collect();

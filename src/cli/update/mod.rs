@@ -6,7 +6,7 @@ mod told;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::args::ArchiveArg;
+use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::Locking;
@@ -33,7 +33,7 @@ use told::Told;
         their hashes and throws them away. Exit 3 means that upstream has drifted.",
     after_help = "Examples:\n  sunhaul update jobs/december.yaml --dry-run --sample 5%\n  \
         sunhaul update jobs/december.yaml --range 2015-12-12..2015-12-13\n  git diff jobs/december.lock\n\n\
-        Exit codes: 0 done, or no drift, 1 incomplete and trying again will not help by itself, 2 usage or manifest,\n\
+        Exit codes: 0 done, or no drift, 1 incomplete and trying again will not help by itself, 2 usage or manifest, \
         3 drift (with --dry-run), 4 incomplete for a passing reason, 5 local storage, 130 interrupted."
 )]
 pub(super) struct Args {
@@ -56,6 +56,8 @@ pub(super) struct Args {
     selection: Selection,
     #[command(flatten)]
     archive: ArchiveArg,
+    #[command(flatten)]
+    ssh: SshArg,
 }
 
 /// `5%`, as a share of one.
@@ -78,9 +80,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let runtime = job::runtime()?;
     if args.dry_run {
         let sample = args.sample.map(|share| drift::Sample { share, seed: args.seed });
-        return runtime.block_on(drift::run(&job, &locking, &days, sample, args.json, shell));
+        return runtime.block_on(drift::run(&job, &locking, &days, sample, (args.ssh.net(), args.json), shell));
     }
-    locking.must_be_writable(&job)?;
+    locking.must_be_writable(&job, days.len())?;
     runtime.block_on(moved(job, lock, locking, days, args, shell))
 }
 
@@ -122,7 +124,7 @@ async fn moved(
 ) -> Result<Exit> {
     let asked = days.len() as u64;
     let job = Arc::new(job);
-    let mut shared = Shared::new(None, shell)?;
+    let mut shared = Shared::new(None, args.ssh.net(), shell)?;
     let work = Work { days, sealed: 0, left: Vec::new() };
     let (then, started, again) = (Then::Replace, now(), shell.words.clone());
     let task = Task { job: job.clone(), work, shelf: None, locking, then, retry_failed: true, started, again };

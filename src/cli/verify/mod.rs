@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use chrono::NaiveDate;
 
-use super::args::ArchiveArg;
+use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::Locking;
@@ -42,9 +42,9 @@ use verdict::Verdict;
     after_help = "Examples:\n  sunhaul verify jobs/nightly.yaml\n  sunhaul verify jobs/nightly.yaml --repair\n  \
         sunhaul verify jobs/nightly.yaml --range today-30d.. --quick\n  \
         sunhaul verify jobs/nightly.yaml --json | jq -r '.findings[].path'\n\n\
-        Exit codes: 0 all is right, 1 something is not, 2 usage or manifest, 5 local storage;\n\
-        with --repair also 3 when something came otherwise than the lock says, 4 when it could not be fetched for a passing\n\
-        reason, and 130 interrupted."
+        Exit codes: 0 all is right, 1 something is not, 2 usage or manifest, 5 local storage; with --repair also 3 \
+        when something came otherwise than the lock says, 4 when it could not be fetched for a passing reason, and \
+        130 interrupted."
 )]
 pub(super) struct Args {
     /// The manifest.
@@ -63,6 +63,8 @@ pub(super) struct Args {
     selection: Selection,
     #[command(flatten)]
     archive: ArchiveArg,
+    #[command(flatten)]
+    ssh: SshArg,
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
@@ -93,7 +95,8 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         bad.entry((series, *date)).or_default();
     }
     if args.repair && !bad.is_empty() {
-        verdict.repair = Some(job::runtime()?.block_on(repair::repair(job, locking, &plan, &bad, shell))?);
+        verdict.repair =
+            Some(job::runtime()?.block_on(repair::repair(job, locking, args.ssh.net(), (&plan, &bad), shell))?);
         if !args.json {
             stdout::print(&verdict.render_repair())?;
         }

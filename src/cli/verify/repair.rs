@@ -13,6 +13,7 @@ use crate::cli::planning::Work;
 use crate::cli::run::{Shared, Task, Then, execute};
 use crate::cli::{Exit, Result, Shell};
 use crate::manifest::{Manifest, SeriesId};
+use crate::net::Net;
 use crate::plan::Plan;
 use crate::run::Todo;
 
@@ -62,8 +63,8 @@ pub(super) fn bad_days(findings: &[Finding]) -> BadDays<'_> {
 pub(super) async fn repair(
     job: Manifest,
     locking: Locking,
-    plan: &Plan,
-    bad: &BadDays<'_>,
+    net: Net,
+    (plan, bad): (&Plan, &BadDays<'_>),
     shell: &Shell,
 ) -> Result<Repair> {
     let planned = plan.days.iter().map(|day| (day.series, &day.id, day.day));
@@ -83,7 +84,7 @@ pub(super) async fn repair(
     }
     let sealed = plan.done.iter().filter(|day| !bad.contains_key(&(&day.id, day.day.date))).count();
     let work = Work { days, sealed: sealed as u64, left: Vec::new() };
-    let mut shared = Shared::new(None, shell)?;
+    let mut shared = Shared::new(None, net, shell)?;
     let (then, started, again) = (Then::Add, now(), shell.words.clone());
     let task = Task { job: Arc::new(job), work, shelf: None, locking, then, retry_failed: true, started, again };
     let ran = execute(task, &mut shared).await;

@@ -59,6 +59,36 @@ impl Reach {
     pub fn way(&self) -> Way {
         if self.tunnel.is_some() { Way::Tunnel } else { Way::Direct }
     }
+
+    /// True when `url` lies on one of the further hosts.
+    #[must_use]
+    pub fn leads_to(&self, url: &Url) -> bool {
+        is_on_one_of(&self.hosts, url)
+    }
+
+    /// Where a file is that does not lie below the base, as a record keeps it: on one of the further hosts, or elsewhere on
+    /// the source's own. None for what a record keeps relative to the base, and for what leads anywhere else.
+    #[must_use]
+    pub fn elsewhere(&self, recorded: &str) -> Option<Url> {
+        let url = Url::parse(recorded).ok()?;
+        let is_ours = self.leads_to(&url) || self.urls.iter().any(|own| own.origin() == url.origin());
+        (is_ours && url.username().is_empty() && url.password().is_none()).then_some(url)
+    }
+}
+
+/// True when `url` lies on one of these hosts: at the port that is named there, else at the usual one of its scheme,
+/// `http` or `https`.
+#[must_use]
+pub fn is_on_one_of(hosts: &[String], url: &Url) -> bool {
+    let is_on = |named: &String| {
+        let (host, port) = match named.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
+            _ => (named.as_str(), None),
+        };
+        let is_there = if port.is_some() { url.port_or_known_default() == port } else { url.port().is_none() };
+        is_there && url.host_str() == Some(host)
+    };
+    matches!(url.scheme(), "http" | "https") && hosts.iter().any(is_on)
 }
 
 /// The way to a host, as far as manners ask.
@@ -83,6 +113,18 @@ pub struct Tunnel {
     pub jump: Option<String>,
     /// The file of the private key.
     pub identity: Option<PathBuf>,
+}
+
+impl Tunnel {
+    /// The hosts on the way, without the users that log in there: `bastion,gateway.example.org:2222`.
+    #[must_use]
+    pub fn gateway(&self) -> String {
+        let without_user = |hop: &str| hop.rsplit('@').next().unwrap_or(hop).to_owned();
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let last = format!("{}{port}", without_user(&self.ssh));
+        let jumps = self.jump.iter().flat_map(|jump| jump.split(',')).map(without_user);
+        jumps.chain([last]).collect::<Vec<_>>().join(",")
+    }
 }
 
 /// The HMI service.
@@ -288,6 +330,75 @@ impl SourceSpec {
                 format!("{path}?{}", parameters.as_deref().unwrap_or_default().join(","))
             }
             SourceSpec::Embedded(embedded) => format!("/?seed={}", embedded.seed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    fn reach(hosts: &[&str]) -> Reach {
+        Reach {
+            urls: vec![url("https://h.example/p/")],
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            tunnel: None,
+            credentials: Credentials::default(),
+        }
+    }
+
+    #[test]
+    fn a_further_host_is_met_at_its_port_under_both_schemes_and_nowhere_else() {
+        let reach = reach(&["data.example.org", "odd.example.org:8080", "plain.example.org:80", "[::1]", "[::2]:81"]);
+        for allowed in [
+            "http://data.example.org/x",
+            "https://DATA.example.org:443/x",
+            "http://odd.example.org:8080/",
+            "https://odd.example.org:8080/",
+            "http://plain.example.org/",
+            "https://plain.example.org:80/",
+            "http://[::1]/",
+            "https://[0:0::2]:81/",
+        ] {
+            assert!(reach.leads_to(&url(allowed)), "{allowed}");
+        }
+        for refused in [
+            "https://h.example/p/",
+            "http://data.example.org:8080/",
+            "https://data.example.org:80/",
+            "http://a.data.example.org/",
+            "http://data.example.org.evil.example/",
+            "http://odd.example.org/",
+            "https://plain.example.org/",
+            "ftp://data.example.org/",
+            "http://[::2]/",
+            "http://[::1]:81/",
+        ] {
+            assert!(!reach.leads_to(&url(refused)), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_record_s_address_elsewhere_is_one_on_a_named_host_or_beside_the_base() {
+        let reach = reach(&["data.example.org"]);
+        let of = |recorded: &str| reach.elsewhere(recorded).map(String::from);
+        for ours in ["https://data.example.org/a?b", "https://h.example/beside/p"] {
+            assert_eq!(of(ours).as_deref(), Some(ours));
+        }
+        for other in [
+            "/a",
+            "a",
+            "",
+            "//data.example.org/a",
+            "https://u:p@data.example.org/a",
+            "http://other.example/a",
+            "http://h.example/p/a",
+        ] {
+            assert_eq!(of(other), None, "{other}");
         }
     }
 }

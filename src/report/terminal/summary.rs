@@ -24,6 +24,8 @@ pub struct Summary<'a> {
     pub root: &'a Path,
     /// What became of the lock, in a line; safe to show.
     pub lock: Option<&'a str>,
+    /// The lock may not be moved: a provisional day that is as it says is left out like a sealed one.
+    pub is_held: bool,
     /// Where the report is.
     pub saved: &'a Path,
     /// The command that goes on from here.
@@ -38,10 +40,10 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     if complete && verbosity == Verbosity::Quiet {
         return None;
     }
-    let mut out = headline(report, paint);
+    let mut out = headline(report, what.is_held, paint);
     // Writing to a String cannot fail.
     if report.totals.days.planned > 0 {
-        let _ = write!(out, "\n  {}", days(report));
+        let _ = write!(out, "\n  {}", days(report, what.is_held));
     }
     let files = files(report);
     if !files.is_empty() {
@@ -119,7 +121,7 @@ fn folded(failures: &[Failure]) -> Vec<(&Failure, u64)> {
 }
 
 /// `december complete: 30 files fetched, 16.5 MiB in 1.4 s`
-fn headline(report: &Report, paint: Paint) -> String {
+fn headline(report: &Report, is_held: bool, paint: Paint) -> String {
     let word = match report.run.result {
         RunResult::Complete => paint.good("complete"),
         RunResult::Interrupted => paint.care("interrupted"),
@@ -128,7 +130,8 @@ fn headline(report: &Report, paint: Paint) -> String {
     };
     let (days, totals, job) = (&report.totals.days, &report.totals, escape(&report.job.name));
     if days.planned == 0 && report.run.result == RunResult::Complete {
-        return format!("{job} {word}: nothing to do, {} sealed", all(days.already_sealed));
+        let how = if is_held { "as the lock says" } else { "sealed" };
+        return format!("{job} {word}: nothing to do, {} {how}", all(days.already_sealed));
     }
     let (count, bytes, how) = if totals.files.adopted > 0 {
         (totals.files.adopted, totals.bytes.adopted, "adopted")
@@ -150,7 +153,7 @@ fn all(days: u64) -> String {
 }
 
 /// `6 days planned: 4 sealed, 1 provisional, 1 failed; 12 were sealed before`
-fn days(report: &Report) -> String {
+fn days(report: &Report, is_held: bool) -> String {
     let days = &report.totals.days;
     let ended = [
         (days.sealed, "sealed"),
@@ -165,7 +168,8 @@ fn days(report: &Report) -> String {
         out = format!("{out}: {}", parts.join(", "));
     }
     if days.already_sealed > 0 {
-        out = format!("{out}; {} sealed before", human::number(days.already_sealed));
+        let how = if is_held { "as the lock says" } else { "sealed before" };
+        out = format!("{out}; {} {how}", human::number(days.already_sealed));
     }
     out
 }
@@ -225,6 +229,9 @@ fn asked(host: &Host) -> String {
         let pause = Duration::try_from_secs_f64(host.paused_seconds).unwrap_or_default();
         let _ = write!(out, ", paused {}", human::span(pause));
     }
+    if host.tunnel_restarts > 0 {
+        let _ = write!(out, ", tunnel started again {}", human::count(host.tunnel_restarts, "time"));
+    }
     if let Some(agreed) = &host.agreed_with {
         let _ = write!(out, ", agreed with {}", escape(agreed));
     }
@@ -262,7 +269,14 @@ mod tests {
         let (root, saved) =
             (Path::new("/data"), Path::new("/data/.sunhaul/runs/20151214T000000Z-00000000000000aa.json"));
         summary(
-            &Summary { report: &report, root, lock: None, saved, again: "sunhaul run jobs/december.yaml" },
+            &Summary {
+                report: &report,
+                root,
+                lock: None,
+                is_held: false,
+                saved,
+                again: "sunhaul run jobs/december.yaml",
+            },
             verbosity,
             Paint(false),
         )
@@ -324,6 +338,7 @@ mod tests {
             peak_connections: 4,
             peak_requests_per_second: 8,
             paused_seconds: 12.0,
+            tunnel_restarts: 2,
             ..HostStats::default()
         }]));
         let collector = collector(&events);

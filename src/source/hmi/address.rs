@@ -1,25 +1,27 @@
 //! Listed URLs: checked, moved onto the source's own base, and read for what they name.
 //!
-//! What it does not do: trust the host in them. The service names itself as it knows itself, not as we reach it.
+//! What it does not do: trust the host in them. The service names itself as it knows itself, not as we reach it; a host
+//! that the manifest names beside it is another matter.
 
-use percent_encoding::percent_decode_str;
-use url::Url;
+use url::{Position, Url};
 
+use crate::manifest::Reach;
 use crate::net::without_secrets;
-
-/// Longer URLs are no file's address.
-const LONGEST: usize = 2_000;
+use crate::source::place::check;
 
 /// Where the service's own paths begin.
 const ROOT: &str = "/HMI/";
 
-/// A listed URL on the source's base.
+/// A listed URL on the source's base, or on one of its further hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
     /// What to ask.
     pub(super) url: Url,
-    /// Path and query relative to the base, with a leading slash and without secrets: what a record keeps.
+    /// What a record keeps, without secrets: path and query relative to the base, with a leading slash; the whole URL
+    /// where that is on a further host.
     pub(super) path: String,
+    /// Where the path begins in `path`.
+    start: usize,
 }
 
 /// A record's file, as v2 and v3 name it in their URLs.
@@ -34,13 +36,24 @@ pub(super) struct Named {
 }
 
 impl Address {
-    /// Moves a listed URL onto `base`, whose path ends in `/`.
+    /// Moves a listed URL onto `base`, whose path ends in `/`, unless it lies on a further host that `reach` names.
     ///
     /// # Errors
     /// What is wrong with the URL, in a few words.
-    pub(super) fn on(base: &Url, listed: &str) -> Result<Address, &'static str> {
+    pub(super) fn on(base: &Url, reach: Option<&Reach>, listed: &str) -> Result<Address, &'static str> {
         check(listed)?;
-        let parsed = Url::parse(listed).map_err(|_| "which is no URL")?;
+        let mut parsed = Url::parse(listed).map_err(|_| "which is no URL")?;
+        let open = without_secrets(parsed.query().unwrap_or_default());
+        if parsed.origin() != base.origin() && reach.is_some_and(|reach| reach.leads_to(&parsed)) {
+            if base.scheme() == "https" && parsed.scheme() == "http" {
+                return Err("which leaves https for plain http");
+            }
+            parsed.set_fragment(None);
+            let mut kept = parsed.clone();
+            kept.set_query(Some(open.as_str()).filter(|query| !query.is_empty()));
+            let start = kept[..Position::BeforePath].len();
+            return Ok(Address { path: kept.into(), url: parsed, start });
+        }
         let path = parsed.path();
         let below = match path.strip_prefix(base.path()) {
             Some(below) => below,
@@ -50,14 +63,13 @@ impl Address {
         let mut url = base.clone();
         url.set_path(&format!("{}{below}", base.path()));
         url.set_query(parsed.query());
-        let query = without_secrets(parsed.query().unwrap_or_default());
-        let query = if query.is_empty() { query } else { format!("?{query}") };
-        Ok(Address { path: format!("/{below}{query}"), url })
+        let query = if open.is_empty() { open } else { format!("?{open}") };
+        Ok(Address { path: format!("/{below}{query}"), url, start: 0 })
     }
 
     /// The path alone.
     pub(super) fn bare_path(&self) -> &str {
-        self.path.split('?').next().unwrap_or_default()
+        self.path[self.start..].split('?').next().unwrap_or_default()
     }
 
     /// The record and segment that the URL names; `None` when it names none.
@@ -82,37 +94,9 @@ fn number(text: &str) -> Option<i64> {
 }
 
 /// A segment's name as it may stand in a path.
-pub(super) fn segment(text: &str) -> Option<String> {
+pub(in crate::source) fn segment(text: &str) -> Option<String> {
     let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.+".contains(&byte));
     is_plain.then(|| text.to_owned())
-}
-
-/// Looks at the text as it was sent: a URL parser mends and resolves what must rather be refused.
-fn check(listed: &str) -> Result<(), &'static str> {
-    if listed.len() > LONGEST {
-        return Err("which is longer than 2,000 bytes");
-    }
-    if listed.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
-        return Err("which holds a space, a backslash or a control character");
-    }
-    let after = |scheme: &str| listed.get(..scheme.len()).filter(|s| s.eq_ignore_ascii_case(scheme)).map(str::len);
-    let scheme = after("http://").or_else(|| after("https://")).ok_or("which is neither http nor https")?;
-    let rest = &listed[scheme..];
-    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    if host.contains('@') {
-        return Err("which holds a login");
-    }
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    for part in path.split('/') {
-        let decoded: Vec<u8> = percent_decode_str(part).collect();
-        if matches!(decoded.as_slice(), b".." | b".") {
-            return Err("which climbs out of its folder");
-        }
-        if decoded.iter().any(|byte| matches!(byte, b'/' | b'\\' | 0..=31 | 127)) {
-            return Err("which hides a slash, a backslash or a control character");
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -121,7 +105,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn on(base: &str, listed: &str) -> Result<(String, String), &'static str> {
-        Address::on(&base.parse().unwrap(), listed).map(|address| (address.url.into(), address.path))
+        Address::on(&base.parse().unwrap(), None, listed).map(|address| (address.url.into(), address.path))
     }
 
     #[test]
@@ -145,6 +129,28 @@ mod tests {
             "asked with it, kept without"
         );
         assert!(on("https://h.example/p/", "http://x/other/y").is_err());
+    }
+
+    #[test]
+    fn a_listed_url_on_a_further_host_stays_there_and_is_kept_whole_without_its_secrets() {
+        let base: Url = "http://localhost:8001/".parse().unwrap();
+        let reach = Reach {
+            urls: vec![base.clone()],
+            hosts: vec!["data.example.org".into(), "localhost:8001".into()],
+            tunnel: None,
+            credentials: crate::manifest::Credentials::default(),
+        };
+        let on = |listed: &str| Address::on(&base, Some(&reach), listed).unwrap();
+        let there = on("https://data.example.org/store/7/Br.fits?sig=abc&v=2#top");
+        assert_eq!(there.url.as_str(), "https://data.example.org/store/7/Br.fits?sig=abc&v=2");
+        assert_eq!(there.path, "https://data.example.org/store/7/Br.fits?v=2");
+        assert_eq!((there.bare_path(), there.named().unwrap().recnum), ("/store/7/Br.fits", 7));
+        assert_eq!(on("https://data.example.org/a?sig=abc").path, "https://data.example.org/a");
+        assert_eq!(on("http://localhost:8001/HMI/a").path, "/HMI/a", "the source's own host stays its base");
+        assert_eq!(on("http://cluster-r730-1:8001/HMI/a").url.as_str(), "http://localhost:8001/HMI/a");
+        assert!(Address::on(&base, Some(&reach), "https://u:p@data.example.org/a").is_err());
+        let secure: Url = "https://api.example.org/".parse().unwrap();
+        assert!(Address::on(&secure, Some(&reach), "http://data.example.org/a").is_err());
     }
 
     #[test]
@@ -173,7 +179,7 @@ mod tests {
     #[test]
     fn records_and_segments_are_read_from_both_forms() {
         let named =
-            |path: &str| Address::on(&"http://h/".parse().unwrap(), &format!("http://h{path}")).unwrap().named();
+            |path: &str| Address::on(&"http://h/".parse().unwrap(), None, &format!("http://h{path}")).unwrap().named();
         let is = |recnum, segment: &str, name: Option<&str>| {
             Some(Named { recnum, segment: segment.into(), name: name.map(str::to_owned) })
         };
@@ -195,7 +201,7 @@ mod tests {
         fn whatever_is_listed_stays_below_the_base(tail in "\\PC{0,40}", prefix in any::<bool>()) {
             let base: Url = "http://h.example:81/p/".parse().unwrap();
             let listed = format!("http://x{}{tail}", if prefix { "/HMI/" } else { "" });
-            if let Ok(address) = Address::on(&base, &listed) {
+            if let Ok(address) = Address::on(&base, None, &listed) {
                 prop_assert_eq!(address.url.origin(), base.origin());
                 prop_assert!(address.url.path().starts_with("/p/"), "{}", address.url);
                 prop_assert!(address.url.username().is_empty());

@@ -15,12 +15,9 @@ use super::sieve::{Facts, Sieve};
 use super::slot::{Grid, Slot};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
-use crate::manifest::Series;
-use crate::source::{Body, Listed, RemoteFile};
+use crate::manifest::{Reach, Series};
+use crate::source::{Body, Listed, RemoteFile, read};
 use crate::untrusted::escape;
-
-/// How many bytes of a malformed answer are shown on either side of the place.
-const AROUND: usize = 40;
 
 /// Reads the answer to a question for `series` on `day`, from the service at `base`.
 ///
@@ -41,17 +38,10 @@ pub(super) fn read_records(
     series: &Series,
     day: &Day,
 ) -> Result<(Listed, Vec<Record>), Failure> {
-    let start = answer.iter().position(|byte| !byte.is_ascii_whitespace());
-    match start.map(|start| answer[start]) {
-        None => return Err(malformed("the answer is empty, where at least `[]` is due")),
-        Some(b'<') => {
-            let page = format!("a web page came where JSON is due: `{}`", excerpt(answer, 0));
-            return Err(Failure::new(Class::Html, page));
-        }
-        Some(_) => {}
-    }
+    read::expect_json(answer, "[]")?;
     let mut listing = Reading {
         base,
+        reach: series.source.reach(),
         day,
         grid: Grid::of(&series.name),
         sieve: Sieve::of(series),
@@ -61,16 +51,13 @@ pub(super) fn read_records(
         is_oldest: false,
     };
     let mut json = serde_json::Deserializer::from_slice(answer);
-    listing.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| {
-        let at = offset(answer, &error);
-        malformed(&format!("{} (byte {at}, near `{}`)", escape(&reason(&error)), excerpt(answer, at)))
-    })?;
+    listing.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| read::no_json(answer, &error))?;
     listing.sieve.verdict()?;
     if listing.is_oldest && listing.records.is_some() {
         let why = "a service of the oldest kind, which has no route for keywords; ask for `fetch: files`";
         return Err(Failure::new(Class::SourceRefused, why));
     }
-    Ok((fold(listing.listed), listing.records.into_iter().flatten().map(|(_, record)| record).collect()))
+    Ok((listing.listed.folded(), listing.records.into_iter().flatten().map(|(_, record)| record).collect()))
 }
 
 /// A record of the day.
@@ -81,47 +68,11 @@ pub(super) struct Record {
     pub(super) harpnum: Option<i64>,
 }
 
-pub(super) fn malformed(why: &str) -> Failure {
-    Failure::new(Class::ListingMalformed, why)
-}
-
-/// Sorts by key and keeps one file of each: the first by URL, so that the order of the answer does not matter.
-fn fold(mut listed: Listed) -> Listed {
-    listed.files.sort_unstable_by(|a, b| (&a.key, &a.url, a.time, a.bytes).cmp(&(&b.key, &b.url, b.time, b.bytes)));
-    let before = listed.files.len();
-    listed.files.dedup_by(|later, first| later.key == first.key);
-    listed.duplicates = (before - listed.files.len()) as u64;
-    listed
-}
-
-/// What the error says, without the place that serde adds: that is told in bytes.
-fn reason(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
-}
-
-/// The byte that an error's line and column mean.
-fn offset(answer: &[u8], error: &serde_json::Error) -> usize {
-    let lines_before = error.line().saturating_sub(1);
-    let line = match lines_before.checked_sub(1) {
-        None => 0,
-        Some(nth) => {
-            let breaks = answer.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-            breaks.map(|(at, _)| at + 1).nth(nth).unwrap_or(answer.len())
-        }
-    };
-    (line + error.column().saturating_sub(1)).min(answer.len())
-}
-
-pub(super) fn excerpt(answer: &[u8], at: usize) -> String {
-    let part = &answer[at.saturating_sub(AROUND)..(at + AROUND).min(answer.len())];
-    escape(&String::from_utf8_lossy(part)).into_owned()
-}
-
 /// A listing in the making, fed item by item, so that the answer's tree is never built.
 #[derive(Debug)]
 struct Reading<'a> {
     base: &'a Url,
+    reach: Option<&'a Reach>,
     day: &'a Day,
     grid: Grid,
     sieve: Sieve<'a>,
@@ -283,7 +234,7 @@ impl Reading<'_> {
     }
 
     fn address(&self, url: &str) -> Result<Address, String> {
-        Address::on(self.base, url).map_err(|why| format!("url `{}`, {why}", escape(url)))
+        Address::on(self.base, self.reach, url).map_err(|why| format!("url `{}`, {why}", escape(url)))
     }
 }
 

@@ -9,11 +9,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::answer::{Record, excerpt, malformed};
+use super::answer::Record;
 use crate::failure::{Class, Failure};
 use crate::manifest::Series;
 use crate::manifest::nearest::nearest;
 use crate::source::keywords::{Column, Row, Table};
+use crate::source::read::{self, malformed};
 use crate::untrusted::escape;
 
 /// Records a request: their numbers stand in the URL, which stays below 1,000 bytes.
@@ -52,12 +53,9 @@ impl Told {
     /// # Errors
     /// `html` for a web page, `listing-malformed` for what else is no answer.
     pub(super) fn read(&mut self, answer: &[u8], asked: &[Record]) -> Result<(), Failure> {
-        if answer.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<') {
-            let page = format!("a web page came where JSON is due: `{}`", excerpt(answer, 0));
-            return Err(Failure::new(Class::Html, page));
-        }
-        let mut told: BTreeMap<String, Entry> = serde_json::from_slice(answer)
-            .map_err(|error| malformed(&format!("{} (near `{}`)", escape(&error.to_string()), excerpt(answer, 0))))?;
+        read::expect_json(answer, "{}")?;
+        let mut told: BTreeMap<String, Entry> =
+            serde_json::from_slice(answer).map_err(|error| read::no_json(answer, &error))?;
         for Record { recnum, .. } in asked {
             let Some(entry) = told.remove(&recnum.to_string()) else {
                 return Err(malformed(&format!("the answer leaves out record {recnum}, which was asked for")));

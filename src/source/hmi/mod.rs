@@ -2,12 +2,12 @@
 //!
 //! What it does not do: ask for the files. It lists them.
 
-mod address;
+pub(in crate::source) mod address;
 mod answer;
 mod item;
 mod meta;
 mod sieve;
-mod slot;
+pub(in crate::source) mod slot;
 #[cfg(test)]
 mod tests;
 
@@ -20,16 +20,12 @@ pub use answer::read_answer;
 use answer::{Record, read_records};
 
 use super::keywords::Table;
-use super::whole::whole;
-use super::{Listed, Listing, Memory, Source};
+use super::{Listed, Listing, Memory, Source, read};
 use crate::day::{Day, Scale};
 use crate::failure::{Class, Failure};
 use crate::manifest::Series;
 use crate::net::{Client, shown};
 use crate::untrusted::escape;
-
-/// The largest answer that is read.
-const CAP: u64 = 64 * 1024 * 1024;
 
 /// The service at one base.
 #[derive(Debug)]
@@ -49,7 +45,7 @@ impl Hmi {
         let question = question(&self.base, &series.name, day);
         let mut response =
             self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
-        let answer = whole(&mut response, CAP).await?;
+        let answer = read::whole(&mut response, read::CAP).await?;
         let told = |failure: Failure| {
             let message = format!("{}: {}", shown(&question), failure.message);
             self.client.veiled(Failure { message, ..failure })
@@ -74,7 +70,7 @@ impl Hmi {
         for some in records.chunks(meta::AT_ONCE) {
             let question = meta::question(&self.base, series, some);
             let mut response = self.client.get(&question, HeaderMap::new()).await?;
-            let answer = whole(&mut response, CAP).await?;
+            let answer = read::whole(&mut response, read::CAP).await?;
             told.read(&answer, some).map_err(|failure| {
                 let message = format!("{}: {}", shown(&question), failure.message);
                 self.client.veiled(Failure { message, ..failure })

@@ -32,23 +32,23 @@ const LEAPS: [(i32, u32, u32, i64); 11] = [
 
 /// The grid of one series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Grid {
+pub(in crate::source) struct Grid {
     /// Seconds from one slot to the next.
     pub(super) step: i64,
 }
 
 /// One slot: whole seconds of TAI since `1993.01.01_TAI`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slot(pub(super) i64);
+pub(in crate::source) struct Slot(pub(super) i64);
 
 impl Grid {
     /// The grid that a series' name tells: `hmi.sharp_cea_720s_nrt` has 720 s.
-    pub(super) fn of(series: &str) -> Grid {
+    pub(in crate::source) fn of(series: &str) -> Grid {
         Grid { step: i64::try_from(cadence::step(series)).unwrap_or(USUAL_STEP) }
     }
 
     /// The slot with this number; `None` when it lies beyond any calendar.
-    pub(super) fn nth(self, index: i64) -> Option<Slot> {
+    pub(in crate::source) fn nth(self, index: i64) -> Option<Slot> {
         let slot = Slot(index.checked_mul(self.step)?);
         slot.label().map(|_| slot)
     }
@@ -68,7 +68,7 @@ impl Grid {
 
 impl Slot {
     /// Its label in TAI.
-    pub(super) fn label(self) -> Option<NaiveDateTime> {
+    pub(in crate::source) fn label(self) -> Option<NaiveDateTime> {
         epoch().checked_add_signed(TimeDelta::try_seconds(self.0)?)
     }
 

@@ -13,8 +13,8 @@ use crate::manifest::{
     Way,
 };
 use crate::net::{Net, Policy};
-use crate::source::Body;
-use crate::source::{RemoteFile, open};
+use crate::source::read::CAP;
+use crate::source::{Body, RemoteFile, open};
 
 /// The first form, as the service's own tutorial shows it.
 const V1: &str = r#"[ { "url": "http://cluster-r730-1:8001/HMI/sharp_720s/sharp_720s_20151211_182208", "date_obs": "2015-12-11T18:22:08.799999Z" }, { "url": "http://cluster-r730-1:8001/HMI/sharp_720s/sharp_720s_20151211_183408", "date_obs": "2015-12-11T18:34:08.799999Z" }, { "url": "http://cluster-r730-1:8001/HMI/sharp_720s/sharp_720s_20151211_184608", "date_obs": "2015-12-11T18:46:08.799999Z" }, { "url": "http://cluster-r730-1:8001/HMI/sharp_720s/sharp_720s_20151211_185808", "date_obs": "2015-12-11T18:58:08.799999Z" }, { "url": "http://cluster-r730-1:8001/HMI/sharp_720s/sharp_720s_20151211_191008", "date_obs": "2015-12-11T19:10:08.799999Z" } ]"#;

@@ -13,7 +13,7 @@ use url::Url;
 
 pub(super) use rules::{Budget, Rules};
 
-use super::whole::start;
+use super::read::start;
 use crate::failure::{Class, Failure};
 use crate::net::{Client, shown};
 use crate::untrusted::escape;

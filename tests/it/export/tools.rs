@@ -2,7 +2,7 @@
 //!
 //! `tests/run.sh` puts the tools into a virtual environment and says where in `SUNHAUL_TEST_TOOLS`.
 
-use crate::lab::{Call, Job, Lab};
+use crate::lab::{Call, Job, Lab, recipe};
 
 use super::{exported, fetched, to_bag};
 
@@ -70,15 +70,6 @@ fn roc_validator_finds_a_crate_to_break_no_rule_but_those_that_only_its_author_c
     // A file that is named and not there is found: the validator looks.
     std::fs::remove_file(lab.path(&format!("data/{}", super::FIRST))).expect("a file");
     tool(&lab, "python", &[script, "data"]).stdout_has("REQUIRED The RO-Crate does not include").done();
-}
-
-/// A block of the README, by its language and a word in it.
-fn recipe(language: &str, word: &str) -> String {
-    let readme = include_str!("../../../README.md");
-    let blocks = readme.split("\n```").skip(1).step_by(2);
-    let mut found = blocks.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'));
-    let found = found.find(|block| block.contains(word));
-    found.unwrap_or_else(|| panic!("the README has no {language} block with {word}")).to_owned()
 }
 
 /// The archive that the recipes are about, smaller: `jobs/quickstart.yaml` and `data/quickstart`.

@@ -56,3 +56,30 @@ fn d_12_a_read_only_root_is_told_before_anything_is_asked() {
     run_behind(&lab, mounts, "report.json", "mount it writable");
     assert_eq!(lab.proved("data").len(), 2);
 }
+
+#[test]
+#[ignore = "needs a mount namespace: tests/run.sh says when it can be had"]
+fn d_12_beside_a_manifest_that_is_read_only_only_a_lock_that_changes_is_missed() {
+    let (server, lab) = lab();
+    let job = Job::at(&server.url()).retry("{ attempts: 1 }");
+    let write = |job: &Job| lab.write("jobs/job.yaml", job.yaml().replace("root: data", "root: ../data"));
+    let run = |flags: &str| {
+        let mounts = "mount --bind jobs jobs && mount -o remount,ro,bind jobs";
+        let script = format!("{mounts} && exec \"$0\" run jobs/job.yaml {flags}");
+        let program = env!("CARGO_BIN_EXE_sunhaul");
+        lab.program("/usr/bin/unshare", &["--mount", "/bin/sh", "-c", &script, program])
+    };
+    write(&job);
+    run("").status(5).stderr_has("put both into a folder that can be written").done();
+    assert!(server.requests().is_empty() && lab.tree("data").is_empty(), "it is told before anything is asked");
+    lab.sunhaul(&["run", "jobs/job.yaml"]).chatty().done();
+    for flags in ["", "--check", "--locked"] {
+        run(flags).stderr_has("nothing to do").done();
+    }
+    // A file that is gone is a day to do; so is a day more.
+    std::fs::remove_file(lab.path("data/sharp_720s/2015/12/11/small.fits")).expect("a file");
+    run("--check").status(5).stderr_has("put both into a folder that can be written").done();
+    write(&job.range("2015-12-11", "2015-12-13"));
+    run("").status(5).stderr_has("put both into a folder that can be written").done();
+    assert_eq!(lab.days("data").len(), 1);
+}

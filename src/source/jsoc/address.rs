@@ -1,0 +1,101 @@
+//! Where files are: on the source's own base, and by an address that still means the same next year.
+//!
+//! What it does not do: follow a path to another host.
+
+use url::Url;
+
+use super::question::{INFO, below};
+use crate::manifest::{Export, Series, SourceSpec};
+
+/// Where orders go, below the source's base.
+pub(super) const FETCH: &str = "cgi-bin/ajax/jsoc_fetch";
+
+/// Longer paths are no file's.
+const LONGEST: usize = 500;
+
+/// A question that is an address: path and query, below the base.
+pub(super) struct Lasting {
+    path: &'static str,
+    pairs: Vec<(&'static str, String)>,
+}
+
+impl Lasting {
+    /// The address on a base, and relative to it.
+    pub(super) fn on(&self, base: &Url) -> (Url, String) {
+        let mut url = below(base, self.path);
+        url.query_pairs_mut().extend_pairs(&self.pairs);
+        let relative = format!("/{}?{}", self.path, url.query().unwrap_or_default());
+        (url, relative)
+    }
+}
+
+/// What to order to get a file: never where an order lies, which is gone in a week.
+pub(super) fn lasting(series: &Series, named: &str) -> Lasting {
+    let mut pairs = vec![("ds", named.to_owned())];
+    if let SourceSpec::Jsoc(jsoc) = &*series.source
+        && let Some(Export { protocol, process, .. }) = &jsoc.export
+    {
+        pairs.push(("protocol", protocol.word().to_owned()));
+        pairs.extend(process.iter().map(|process| ("process", process.clone())));
+    }
+    Lasting { path: FETCH, pairs }
+}
+
+/// How to see that there is no file.
+pub(super) fn unordered(series: &Series, recnum: i64, segment: &str) -> Lasting {
+    let record = format!("{}[:#{recnum}]", series.name);
+    let pairs = vec![("op", "rs_list".to_owned()), ("ds", record), ("seg", segment.to_owned())];
+    Lasting { path: INFO, pairs }
+}
+
+/// Moves a path such as `/SUM58/D803708321/S00008/Br.fits` onto the base. Gives it relative to the base as well.
+///
+/// # Errors
+/// What is wrong with the path, in a few words.
+pub(super) fn on_base(base: &Url, path: &str) -> Result<(Url, String), &'static str> {
+    let below_root = path.strip_prefix('/').ok_or("which is no path")?;
+    if path.len() > LONGEST {
+        return Err("which is longer than 500 bytes");
+    }
+    let is_odd = |c: char| c.is_control() || c.is_whitespace() || "\\?#%".contains(c);
+    if path.contains(is_odd) || path.split('/').skip(1).any(|part| matches!(part, "" | "." | "..")) {
+        return Err("which holds what no path of JSOC's does");
+    }
+    let url = below(base, below_root);
+    if !url.path().starts_with(base.path()) || url.origin() != base.origin() {
+        return Err("which leads elsewhere");
+    }
+    let relative = format!("/{}", &url.path()[base.path().len()..]);
+    Ok((url, relative))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l_10_f_02_a_path_stays_below_the_base() {
+        let base: Url = "http://h.example:81/jsoc/".parse().unwrap();
+        let (url, path) = on_base(&base, "/SUM58/D1/S00008/Br.fits").unwrap();
+        assert_eq!(url.as_str(), "http://h.example:81/jsoc/SUM58/D1/S00008/Br.fits");
+        assert_eq!(path, "/SUM58/D1/S00008/Br.fits");
+        for bad in [
+            "//evil.example/x",
+            "/../x",
+            "/a/../../x",
+            "/a/./x",
+            "/a//x",
+            "/a?x",
+            "/a#x",
+            "/a/%2e%2e/%2e%2e/x",
+            "/a\\..\\x",
+            "/a b",
+            "/a\nb",
+            "x",
+            "",
+        ] {
+            assert!(on_base(&base, bad).is_err(), "{bad:?}");
+        }
+        assert!(on_base(&base, &format!("/{}", "x".repeat(500))).is_err());
+    }
+}

@@ -1,0 +1,284 @@
+//! The records of an answer as files: those of the day, once each, with the filters looked at again.
+//!
+//! What it does not do: ask. Everything here is a pure function of answers.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDateTime;
+use url::Url;
+
+use super::address::{lasting, on_base, unordered};
+use super::answer::{Answer, Column};
+use super::question::{HARPNUM, Question, WAVELNTH};
+use super::sieve::{Facts, Sieve};
+use super::slot;
+use super::text::malformed;
+use crate::day::Window;
+use crate::failure::{Class, Failure};
+use crate::source::{Body, Listed, RemoteFile};
+use crate::untrusted::escape;
+
+/// What stands where a value is not known.
+pub(super) const MISSING: &str = "MISSING";
+/// What stands where a linked keyword leads nowhere, or where there is no such keyword.
+pub(super) const NO_KEYWORD: &str = "Invalid KeyLink";
+
+/// What a day's records are.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    /// Their files.
+    pub(super) listed: Listed,
+    /// How the export system names each file, by its key: `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI]{Br}`.
+    pub(super) names: BTreeMap<String, String>,
+    /// The places in the answer of those that are asked for, with their times and numbers.
+    pub(super) kept: Vec<Kept>,
+    /// Files on tape alone: how many, and one of them.
+    pub(super) offline: Option<(u64, String)>,
+}
+
+/// A record that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// Its place in the answer.
+    pub(super) at: usize,
+    pub(super) time: NaiveDateTime,
+    pub(super) recnum: i64,
+    pub(super) harpnum: Option<i64>,
+}
+
+/// Reads the files of the records in an answer.
+///
+/// Records outside of `window` are dropped and counted, and so are those that a filter leaves out; of files that come again
+/// the first by address is kept. With `is_ordered` the files lie nowhere yet: their addresses say what to order.
+///
+/// # Errors
+/// `source-refused` with JSOC's own words, and for keywords or segments that it does not know; `listing-malformed` for an
+/// answer that contradicts itself.
+pub(super) fn read(
+    answer: &Answer,
+    question: &Question<'_>,
+    base: &Url,
+    window: Window,
+    is_ordered: bool,
+) -> Result<Records, Failure> {
+    let count = answer.records()?;
+    let mut records = Records::default();
+    if count == 0 {
+        return Ok(records);
+    }
+    let columns = Columns::of(answer, question)?;
+    let sieve = Sieve::of(question, answer)?;
+    for at in 0..count {
+        let of = |what: &str, value: &str| malformed(&format!("record {at}: {what} is `{}`", escape(value)));
+        let recnum = columns.recnum.value(at);
+        let recnum: i64 = recnum.trim().parse().map_err(|_| of("`*recnum*`", recnum))?;
+        let text = columns.time.value(at);
+        let time = slot::time(text).ok_or_else(|| of(&format!("`{}`", question.structure.time), text))?;
+        if !window.contains(time) {
+            records.listed.outside_day += 1;
+            continue;
+        }
+        let number = |column: Option<&Column>| column.and_then(|column| whole(column.value(at)));
+        let (harpnum, wavelength) = (number(columns.harpnum), number(columns.wavelength));
+        if !sieve.keeps(Facts { at, time, harpnum, wavelength }) {
+            records.listed.left_out += question.segments.len().max(1) as u64;
+            continue;
+        }
+        records.kept.push(Kept { at, time, recnum, harpnum });
+        if question.series.fetch.has_files() && columns.segments.is_empty() {
+            records.listed.without_file += 1;
+        }
+        let query = answer.query(at).map_or_else(|| columns.query(question, at), str::to_owned);
+        for (segment, paths) in &columns.segments {
+            let path = paths.value(at);
+            let named = format!("{query}{{{segment}}}");
+            let key = format!("{recnum}/{segment}");
+            let online = columns.online.map_or("", |online| online.value(at));
+            let found = found(path, online).map_err(|why| of(&format!("the path of `{segment}`, {why},"), path))?;
+            let set = match found {
+                Found::Nothing => unordered(question.series, recnum, segment),
+                _ => lasting(question.series, &named),
+            };
+            let ((url, path), ending) = match found {
+                Found::File(path) if !is_ordered => {
+                    let address =
+                        on_base(base, path).map_err(|why| of(&format!("the path of `{segment}`, {why},"), path))?;
+                    (address, ending(path))
+                }
+                Found::File(path) if !question.is_made_anew() => (set.on(base), ending(path)),
+                _ => (set.on(base), "fits"),
+            };
+            if matches!(found, Found::Offline) {
+                records.offline.get_or_insert_with(|| (0, named.clone())).0 += 1;
+            }
+            records.listed.files.push(RemoteFile {
+                name: Some(format!("{}.{segment}.{ending}", columns.stem(question, at))),
+                url,
+                path,
+                time,
+                t_rec: Some(time),
+                recnum: Some(recnum),
+                harpnum,
+                segment: Some((*segment).to_owned()),
+                wavelength,
+                // What JSOC tells is the size of all files of a record, or of all that lies beside them.
+                bytes: None,
+                body: if matches!(found, Found::Nothing) { Body::None } else { Body::Remote },
+                key: key.clone(),
+            });
+            records.names.insert(key, named);
+        }
+    }
+    fold(&mut records);
+    Ok(records)
+}
+
+/// Sorts by key and keeps one file of each: the first by address, so that the order of the answer does not matter.
+fn fold(records: &mut Records) {
+    let files = &mut records.listed.files;
+    let is_none = |file: &RemoteFile| file.body == Body::None;
+    files.sort_by(|a, b| (&a.key, is_none(a), &a.url, a.time).cmp(&(&b.key, is_none(b), &b.url, b.time)));
+    let before = files.len();
+    files.dedup_by(|later, first| later.key == first.key);
+    records.listed.duplicates = (before - files.len()) as u64;
+}
+
+/// The columns that files are made of.
+struct Columns<'a> {
+    recnum: &'a Column,
+    time: &'a Column,
+    harpnum: Option<&'a Column>,
+    wavelength: Option<&'a Column>,
+    online: Option<&'a Column>,
+    prime: Vec<&'a Column>,
+    segments: Vec<(&'a str, &'a Column)>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(answer: &'a Answer, question: &Question<'a>) -> Result<Columns<'a>, Failure> {
+        let structure = question.structure;
+        let prime: Vec<&Column> = structure.prime.iter().map(|key| answer.keyword(key)).collect::<Result<_, _>>()?;
+        let segments: Vec<(&str, &Column)> = question
+            .segments
+            .iter()
+            .map(|segment| Ok((*segment, answer.segment(segment)?)))
+            .collect::<Result<_, Failure>>()?;
+        let unknown = |what: &str, name: &str, word: &str| {
+            let why =
+                format!("JSOC says `{word}` of the {what} `{}` of `{}`", escape(name), escape(&question.series.name));
+            Failure::new(Class::SourceRefused, why)
+        };
+        if let Some((key, _)) = structure.prime.iter().zip(&prime).find(|(_, column)| column.value(0) == NO_KEYWORD) {
+            return Err(unknown("keyword", key, NO_KEYWORD));
+        }
+        if let Some((name, column)) = segments.iter().find(|(_, column)| column.value(0) == NO_SEGMENT) {
+            return Err(unknown("segment", name, column.value(0)));
+        }
+        Ok(Columns {
+            recnum: answer.keyword("*recnum*")?,
+            time: answer.keyword(&structure.time)?,
+            harpnum: answer.known(HARPNUM),
+            wavelength: answer.known(WAVELNTH),
+            online: answer.known("*online*"),
+            prime,
+            segments,
+        })
+    }
+
+    /// The record as it is asked for alone, where JSOC does not tell it.
+    fn query(&self, question: &Question<'_>, at: usize) -> String {
+        let keys: String = self.prime.iter().flat_map(|column| ["[", column.value(at), "]"]).collect();
+        format!("{}{keys}", question.series.name)
+    }
+
+    /// JSOC's own name of a record's files, without the segment: `hmi.sharp_cea_720s.377.20110215_020000_TAI`.
+    fn stem(&self, question: &Question<'_>, at: usize) -> String {
+        let mut stem = question.series.name.clone();
+        for (key, column) in question.structure.prime.iter().zip(&self.prime) {
+            let value = column.value(at);
+            let kind = question.structure.keyword(key).map_or("", |known| known.kind.as_str());
+            let is_time = kind == "time" || *key == question.structure.time;
+            stem.push('.');
+            stem.push_str(&if is_time { slot::stamp(value) } else { value.to_owned() });
+        }
+        stem.chars().map(|c| if c.is_ascii_alphanumeric() || "._+-".contains(c) { c } else { '_' }).collect()
+    }
+}
+
+/// What stands for a segment that the series does not have.
+const NO_SEGMENT: &str = "InvalidSegName";
+
+/// What a path says of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found<'a> {
+    /// It lies here.
+    File(&'a str),
+    /// It lies on tape alone.
+    Offline,
+    /// There is none.
+    Nothing,
+}
+
+/// `online` is `Y` or `N` by the storage that the record's files are in, and `NA` when it has none.
+fn found<'a>(path: &'a str, online: &str) -> Result<Found<'a>, &'static str> {
+    match path {
+        // The folder alone: the record names no file of the segment.
+        _ if path.starts_with('/') && path.ends_with('/') => Ok(Found::Nothing),
+        _ if path.starts_with('/') => Ok(Found::File(path)),
+        "NoDataFile" | "BadSegLink" | MISSING => Ok(Found::Nothing),
+        "NoDataDirectory" | "" if online == "N" => Ok(Found::Offline),
+        "NoDataDirectory" | "" => Ok(Found::Nothing),
+        NO_SEGMENT => Err("which no such series has"),
+        _ => Err("which is no path"),
+    }
+}
+
+/// The ending of a path's last part; that of FITS where it has none that looks like one.
+fn ending(path: &str) -> &str {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let ending = last.rsplit_once('.').map(|(_, ending)| ending);
+    let is_plain = |ending: &&str| (1..=5).contains(&ending.len()) && ending.bytes().all(|b| b.is_ascii_alphanumeric());
+    ending.filter(is_plain).unwrap_or("fits")
+}
+
+/// A number that a keyword tells: `377`, or `6173.0`.
+pub(super) fn whole(text: &str) -> Option<i64> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| {
+        let number: f64 = text.parse().ok()?;
+        let is_whole = number.fract() == 0.0 && number.abs() <= 1e9;
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and within 1e9")]
+        is_whole.then_some(number as i64)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l_15_a_path_says_whether_there_is_a_file_and_where() {
+        let path = "/SUM58/D803708321/S00008/Br.fits";
+        assert_eq!(found(path, "Y"), Ok(Found::File(path)));
+        for (path, online, what) in [
+            ("NoDataFile", "Y", Found::Nothing),
+            ("NoDataDirectory", "N", Found::Offline),
+            ("", "N", Found::Offline),
+            ("NoDataDirectory", "NA", Found::Nothing),
+            ("BadSegLink", "Y", Found::Nothing),
+            ("/SUM58/D803708321/S00008/", "Y", Found::Nothing),
+        ] {
+            assert_eq!(found(path, online), Ok(what), "{path} {online}");
+        }
+        for path in ["InvalidSegName", "http://evil.example/SUM1/x", "SUM58/x", "../x"] {
+            assert!(found(path, "Y").is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn endings_and_numbers_are_read_as_they_are_written() {
+        let endings = ["/SUM1/D1/S00000/Br.fits", "/a/x.jpg", "/a.b/x", "/a/x.verylong"].map(ending);
+        assert_eq!(endings, ["fits", "jpg", "fits", "fits"]);
+        assert_eq!(["377", "6173.0", "MISSING", "nan", "1e300"].map(whole), [Some(377), Some(6173), None, None, None]);
+    }
+}

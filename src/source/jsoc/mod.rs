@@ -1,0 +1,199 @@
+//! JSOC at Stanford: one listing a day by `rs_list`, with the keywords that its files do not hold.
+//!
+//! What it does not do: ask for the files. It lists them, and orders those that the export system is to make.
+
+mod address;
+mod answer;
+mod listing;
+mod question;
+mod sieve;
+mod slot;
+mod structure;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::{Listed, Listing, Memory, Source};
+use crate::day::Day;
+use crate::failure::{Class, Failure};
+use crate::manifest::{Export, Protocol, Series, SourceSpec};
+use crate::net::{Client, Response, shown};
+use crate::untrusted::escape;
+use answer::Answer;
+use question::{INFO, Question, below};
+use structure::Structure;
+
+/// The largest answer that is read: about a million values. A day of patches with all keywords is 4 MB.
+const CAP: u64 = 64 * 1024 * 1024;
+
+/// JSOC at one base, for one series.
+#[derive(Debug)]
+pub struct Jsoc {
+    base: Url,
+    client: Client,
+    /// What the series consists of, or why JSOC does not say: asked once, whatever the answer.
+    structure: OnceCell<Result<Structure, Failure>>,
+}
+
+impl Jsoc {
+    /// JSOC at `base`, whose path ends in `/`.
+    #[must_use]
+    pub fn new(base: Url, client: Client) -> Jsoc {
+        Jsoc { base, client, structure: OnceCell::new() }
+    }
+
+    async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
+        let structure = self.structure(series).await?;
+        let question = Question::of(series, structure)?;
+        // No slot of the cadence lies in this part of a day: there is nothing to ask for.
+        let Some(record_set) = question.record_set(day.window) else { return Ok(Listed::default()) };
+        let url = question.url(&self.base, &record_set);
+        let answer = self.get(&url).await?;
+        let told = |failure: Failure| {
+            let message = format!("{}, asked for `{}`: {}", shown(&url), escape(&record_set), failure.message);
+            self.client.veiled(Failure { message, ..failure })
+        };
+        read_listing(&answer, &question, &self.base, day, &url).map_err(told)
+    }
+
+    /// What the series consists of. A refusal stays; after any other failure JSOC is asked again.
+    async fn structure(&self, series: &Series) -> Result<&Structure, Failure> {
+        let known = self.structure.get_or_try_init(|| async {
+            match self.ask_structure(series).await {
+                Ok(structure) => Ok(Ok(structure)),
+                Err(failure) if failure.class == Class::SourceRefused => Ok(Err(failure)),
+                Err(failure) => Err(failure),
+            }
+        });
+        known.await?.as_ref().map_err(Clone::clone)
+    }
+
+    async fn ask_structure(&self, series: &Series) -> Result<Structure, Failure> {
+        let mut url = below(&self.base, INFO);
+        url.query_pairs_mut().append_pair("op", "series_struct").append_pair("ds", &series.name);
+        let answer = self.get(&url).await?;
+        Structure::read(&answer).map_err(|failure| {
+            let message = format!("{}, asked for `{}`: {}", shown(&url), escape(&series.name), failure.message);
+            self.client.veiled(Failure { message, ..failure })
+        })
+    }
+
+    async fn get(&self, url: &Url) -> Result<Vec<u8>, Failure> {
+        let response = self.client.get(url, HeaderMap::new()).await.map_err(known)?;
+        read(response).await
+    }
+}
+
+impl Source for Jsoc {
+    fn list<'a>(&'a self, series: &'a Series, day: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
+        Box::pin(self.ask(series, day))
+    }
+}
+
+/// Reads the answers to `series_struct` and to `rs_list` for `series` on `day`, from JSOC at `base`.
+///
+/// # Errors
+/// `source-refused` for what JSOC refuses or does not have, `html` and `listing-malformed` for what is no answer.
+pub fn read_answers(
+    structure: &[u8],
+    answer: &[u8],
+    base: &Url,
+    series: &Series,
+    day: &Day,
+) -> Result<Listed, Failure> {
+    let structure = Structure::read(structure)?;
+    let question = Question::of(series, &structure)?;
+    let Some(record_set) = question.record_set(day.window) else { return Ok(Listed::default()) };
+    read_listing(answer, &question, base, day, &question.url(base, &record_set))
+}
+
+fn read_listing(answer: &[u8], question: &Question<'_>, base: &Url, day: &Day, url: &Url) -> Result<Listed, Failure> {
+    let answer: Answer = text::parse(answer)?;
+    let is_ordered = question.export().is_some();
+    let records = listing::read(&answer, question, base, day.window, is_ordered)?;
+    if answer.records()? == 0 {
+        begun(question, day)?;
+    }
+    if let (Some((count, one)), false) = (&records.offline, is_ordered) {
+        let why = format!(
+            "{count} files of the day lie on tape alone, such as `{}`; the export system brings them back: write \
+             `jsoc: {{ export: {{ email: YOU@EXAMPLE.ORG, protocol: as-is }} }}`",
+            escape(one)
+        );
+        return Err(Failure::new(Class::SourceRefused, why));
+    }
+    let mut listed = records.listed;
+    if question.series.fetch.has_keywords() {
+        let path = format!("/{INFO}?{}", url.query().unwrap_or_default());
+        listed.files.extend(table::of(&answer, question, &records.kept)?.files(question.series, day, url, &path));
+        listed.files.sort_by(|a, b| a.key.cmp(&b.key));
+    }
+    Ok(listed)
+}
+
+/// Refuses a day without records that lies before the first record of its series.
+fn begun(question: &Question<'_>, day: &Day) -> Result<(), Failure> {
+    let (Some(begins), Some(first)) = (question.structure.begins(), question.structure.first.as_deref()) else {
+        return Ok(());
+    };
+    if day.window.end > begins {
+        return Ok(());
+    }
+    let why =
+        format!("JSOC has nothing of this day: the series begins with `{}`; begin the range there", escape(first));
+    Err(Failure::new(Class::SourceRefused, why))
+}
+
+impl Question<'_> {
+    /// The order that its files are to be made by.
+    fn export(&self) -> Option<&Export> {
+        match &*self.series.source {
+            SourceSpec::Jsoc(spec) => spec.export.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// True when the files are made anew, as FITS.
+    fn is_made_anew(&self) -> bool {
+        self.export().is_some_and(|export| export.protocol == Protocol::Fits)
+    }
+}
+
+/// Where nobody answers for JSOC's programs, there is no JSOC.
+fn known(failure: Failure) -> Failure {
+    if failure.class != Class::NotFound {
+        return failure;
+    }
+    let message = format!("{}; is this where JSOC is?", failure.message);
+    Failure { class: Class::SourceRefused, message, ..failure }
+}
+
+/// Reads the whole answer, as far as the cap.
+async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
+    let too_large = |url: &Url| {
+        let why = format!(
+            "{}: the answer is larger than {} MiB; name the `keywords` that are needed, or write a `cadence`",
+            shown(url),
+            CAP >> 20
+        );
+        Failure::new(Class::ListingTooLarge, why)
+    };
+    if response.content_length().is_some_and(|length| length > CAP) {
+        return Err(too_large(&response.url));
+    }
+    let mut answer = Vec::new();
+    while let Some(bytes) = response.chunk().await? {
+        if (answer.len() + bytes.len()) as u64 > CAP {
+            return Err(too_large(&response.url));
+        }
+        answer.extend_from_slice(&bytes);
+    }
+    Ok(answer)
+}

@@ -1,0 +1,418 @@
+//! What JSOC is asked for a stretch of time: a record set, and which keywords and segments of its records.
+//!
+//! Source: `RecordSetHelp` of JSOC. What it does not do: ask, or trust that all was applied; the listing looks again at
+//! what it can.
+
+use chrono::{NaiveDateTime, TimeDelta};
+use url::Url;
+
+use super::slot::{first_multiple, label, span};
+use super::structure::Structure;
+use crate::day::Window;
+use crate::failure::{Class, Failure};
+use crate::manifest::{Condition, Series, cadence};
+use crate::untrusted::escape;
+
+/// Where listings are asked for, below the source's base.
+pub(super) const INFO: &str = "cgi-bin/ajax/jsoc_info";
+/// The keyword of an active region's number.
+pub(super) const HARPNUM: &str = "HARPNUM";
+/// The keyword of a wavelength.
+pub(super) const WAVELNTH: &str = "WAVELNTH";
+/// The keyword of the numbers that NOAA gave to a patch, with commas between them; and of the first of them.
+pub(super) const NOAA: [&str; 2] = ["NOAA_ARS", "NOAA_AR"];
+/// The keyword of a record's quality.
+pub(super) const QUALITY: &str = "QUALITY";
+
+/// What is asked of one series, whatever the time.
+#[derive(Debug)]
+pub(super) struct Question<'a> {
+    pub(super) series: &'a Series,
+    pub(super) structure: &'a Structure,
+    /// The segments whose files are wanted; none where no files are.
+    pub(super) segments: Vec<&'a str>,
+    /// The keyword that tells the NOAA numbers, where they are asked for.
+    pub(super) noaa: Option<&'static str>,
+    /// What follows the prime keys: nothing, or one `[? ... ?]` or `[! ... !]`.
+    conditions: String,
+}
+
+impl<'a> Question<'a> {
+    /// Puts the filters of a series into JSOC's words.
+    ///
+    /// # Errors
+    /// `source-refused` for a keyword, segment or cadence that the series does not have.
+    pub(super) fn of(series: &'a Series, structure: &'a Structure) -> Result<Question<'a>, Failure> {
+        let filters = &series.filters;
+        let name = &series.name;
+        let mut segments: Vec<&str> = structure.segments.iter().map(String::as_str).collect();
+        if let Some(wanted) = &filters.segments {
+            wanted.iter().try_for_each(|segment| structure.require_segment(name, segment))?;
+            segments.retain(|segment| wanted.iter().any(|wanted| wanted == segment));
+        }
+        if !series.fetch.has_files() {
+            segments.clear();
+        }
+        for keyword in series.keywords.iter().flatten() {
+            structure.require(name, keyword)?;
+        }
+        if let Some(asked) = filters.cadence {
+            let own = structure.step.and_then(|step| u64::try_from(step).ok()).unwrap_or_else(|| cadence::step(name));
+            if !asked.as_secs().is_multiple_of(own) {
+                let why = format!(
+                    "by JSOC's `series_struct`, `{}` has a record every {own} s, and the cadence of {} s is no multiple of \
+                     that; nothing is interpolated",
+                    escape(name),
+                    asked.as_secs()
+                );
+                return Err(Failure::new(Class::SourceRefused, why));
+            }
+        }
+        let noaa = match filters.noaa {
+            None => None,
+            Some(_) => Some(match NOAA.iter().find(|keyword| structure.has(keyword)) {
+                Some(keyword) => *keyword,
+                None => return Err(no_keyword(name, "noaa", NOAA[0])),
+            }),
+        };
+        let mut question = Question { series, structure, segments, noaa, conditions: String::new() };
+        question.conditions = question.conditions()?;
+        Ok(question)
+    }
+
+    fn conditions(&self) -> Result<String, Failure> {
+        let (filters, name) = (&self.series.filters, &self.series.name);
+        let mut all = Vec::new();
+        for (filter, keyword, numbers) in
+            [("harpnum", HARPNUM, &filters.harpnum), ("wavelength", WAVELNTH, &filters.wavelength)]
+        {
+            let Some(numbers) = numbers else { continue };
+            // A prime key has its own place in the record set.
+            if self.structure.prime.iter().any(|key| key == keyword) {
+                continue;
+            }
+            if !self.structure.has(keyword) {
+                return Err(no_keyword(name, filter, keyword));
+            }
+            all.push(either(numbers.iter().map(|number| format!("{keyword} = {number}"))));
+        }
+        if let (Some(keyword), Some(numbers)) = (self.noaa, &filters.noaa) {
+            let of = |number: &i64| match keyword {
+                // A text of several numbers: which of them it is, the listing looks at.
+                "NOAA_ARS" => format!("{keyword} ~ '{number}'"),
+                _ => format!("{keyword} = {number}"),
+            };
+            all.push(either(numbers.iter().map(of)));
+        }
+        if let Some(quality) = filters.quality {
+            if !self.structure.has(QUALITY) {
+                return Err(no_keyword(name, "quality", QUALITY));
+            }
+            // It has 32 bits; what a mask has beyond them, nothing can be.
+            all.push(format!("({QUALITY} & {}) = 0", quality.none_of & 0xffff_ffff));
+        }
+        for (keyword, condition) in &filters.conditions {
+            let kind = self.structure.require(name, keyword)?.kind.as_str();
+            all.push(said(name, keyword, kind, condition)?);
+        }
+        let raw = filters.raw.as_deref().unwrap_or_default();
+        // `[! ... !]` asks for every version of a record, `[? ... ?]` for the newest.
+        let (open, close) = if raw.starts_with("[!") { ("[! ", " !]") } else { ("[? ", " ?]") };
+        if let Some(inside) = raw.get(2..raw.len().saturating_sub(2)) {
+            all.push(inside.trim().to_owned());
+        }
+        Ok(match all.as_slice() {
+            [] => String::new(),
+            [one] => format!("{open}{one}{close}"),
+            many => format!("{open}({}){close}", many.join(") AND (")),
+        })
+    }
+
+    /// The records of a stretch of time, such as `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI/1d@1h]`; none when no
+    /// multiple of the cadence lies inside.
+    pub(super) fn record_set(&self, window: Window) -> Option<String> {
+        let time = self.stretch(window)?;
+        let mut keys: Vec<String> = self.structure.prime.iter().map(|key| self.value(key, &time)).collect();
+        while keys.last().is_some_and(String::is_empty) {
+            keys.pop();
+        }
+        let keys: String = keys.iter().flat_map(|key| ["[", key.as_str(), "]"]).collect();
+        Some(format!("{}{keys}{}", self.series.name, self.conditions))
+    }
+
+    fn value(&self, key: &str, time: &str) -> String {
+        let filters = &self.series.filters;
+        let list = |numbers: Option<&Vec<i64>>| {
+            let numbers: Vec<String> = numbers.into_iter().flatten().map(i64::to_string).collect();
+            numbers.join(",")
+        };
+        match key {
+            _ if key == self.structure.time => time.to_owned(),
+            HARPNUM => list(filters.harpnum.as_ref()),
+            WAVELNTH => list(filters.wavelength.as_ref()),
+            _ => String::new(),
+        }
+    }
+
+    /// `[a/span]` is half-open, where `[a-b]` would have both ends.
+    fn stretch(&self, window: Window) -> Option<String> {
+        let cadence = self.series.filters.cadence.map(|cadence| i64::try_from(cadence.as_secs()).unwrap_or(i64::MAX));
+        let start = match cadence {
+            Some(cadence) => first_multiple(window.start, cadence),
+            None => window.start,
+        };
+        if start >= window.end {
+            return None;
+        }
+        let step = cadence.map(|cadence| format!("@{}", span(cadence))).unwrap_or_default();
+        Some(format!("{}/{}{step}", label(start), span(seconds_until(start, window.end))))
+    }
+
+    /// The keywords that are asked for.
+    fn keys(&self) -> Vec<&str> {
+        let mut keys = vec!["*recnum*"];
+        if !self.segments.is_empty() {
+            keys.push("*online*");
+        }
+        if self.is_whole() {
+            keys.push("**ALL**");
+            return keys;
+        }
+        keys.extend(self.structure.prime.iter().map(String::as_str));
+        keys.extend([HARPNUM, WAVELNTH].into_iter().filter(|key| self.structure.has(key)));
+        keys.extend(self.noaa);
+        keys.extend(self.series.filters.quality.map(|_| QUALITY));
+        keys.extend(self.table().flatten().map(String::as_str));
+        let mut seen = Vec::with_capacity(keys.len());
+        keys.retain(|key| {
+            let is_new = !seen.contains(key);
+            seen.push(*key);
+            is_new
+        });
+        keys
+    }
+
+    /// True when every keyword of the series goes into a table.
+    fn is_whole(&self) -> bool {
+        self.series.fetch.has_keywords() && self.series.keywords.is_none()
+    }
+
+    fn table(&self) -> impl Iterator<Item = &Vec<String>> {
+        self.series.keywords.iter().filter(|_| self.series.fetch.has_keywords())
+    }
+
+    /// Where to ask for the records of a record set.
+    pub(super) fn url(&self, base: &Url, record_set: &str) -> Url {
+        let mut url = below(base, INFO);
+        let segments = if self.segments.is_empty() { "**NONE**".to_owned() } else { self.segments.join(",") };
+        url.query_pairs_mut()
+            .append_pair("op", "rs_list")
+            .append_pair("ds", record_set)
+            .append_pair("key", &self.keys().join(","))
+            .append_pair("seg", &segments)
+            .append_pair("R", "1");
+        url
+    }
+}
+
+/// A path below the source's base.
+pub(super) fn below(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path()));
+    url
+}
+
+/// Whole seconds to the end; a part of one counts.
+fn seconds_until(start: NaiveDateTime, end: NaiveDateTime) -> i64 {
+    let span = end - start;
+    span.num_seconds() + i64::from(span > TimeDelta::seconds(span.num_seconds()))
+}
+
+fn either(all: impl Iterator<Item = String>) -> String {
+    all.collect::<Vec<_>>().join(" OR ")
+}
+
+/// A condition in the words of the database behind.
+fn said(series: &str, keyword: &str, kind: &str, condition: &Condition) -> Result<String, Failure> {
+    let is_number = matches!(kind, "char" | "short" | "int" | "longlong" | "float" | "double");
+    let refused = |what: &str| {
+        let why = format!(
+            "`where` asks {what} of `{}`, which by JSOC's `series_struct` is a {} of `{}`; the way out is one text, \
+             `where: \"[? ... ?]\"`",
+            escape(keyword),
+            escape(kind),
+            escape(series)
+        );
+        Err(Failure::new(Class::SourceRefused, why))
+    };
+    match condition {
+        Condition::Is(value) if kind == "time" => Ok(format!("{keyword} = $({value})")),
+        Condition::Is(value) if kind == "string" => Ok(format!("{keyword} = '{value}'")),
+        Condition::Is(value) if value.trim().parse::<f64>().is_ok_and(f64::is_finite) && is_number => {
+            Ok(format!("{keyword} = {}", value.trim()))
+        }
+        Condition::Is(_) => refused("a text"),
+        Condition::Within(least, most) if is_number => Ok(format!("{keyword} >= {least} AND {keyword} <= {most}")),
+        Condition::Within(..) => refused("a range of numbers"),
+        Condition::NoneOf(mask) if is_number => Ok(format!("({keyword} & {mask}) = 0")),
+        Condition::NoneOf(_) => refused("bits"),
+    }
+}
+
+fn no_keyword(series: &str, filter: &str, keyword: &str) -> Failure {
+    let why = format!(
+        "filter `{filter}` cannot be applied: by JSOC's `series_struct`, `{}` has no `{keyword}`; leave the filter out, or \
+         use `where`",
+        escape(series)
+    );
+    Failure::new(Class::SourceRefused, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::structure::tests::{DISKS, SHARP};
+    use super::super::tests::series;
+    use super::*;
+    use crate::day::Day;
+    use crate::manifest::{Fetch, Filters, Quality};
+
+    fn sharp() -> Structure {
+        Structure::read(SHARP.as_bytes()).unwrap()
+    }
+
+    fn day() -> Window {
+        Day::whole("2011-02-15".parse().unwrap()).window
+    }
+
+    fn asked(filters: Filters) -> String {
+        let structure = sharp();
+        let series = series("hmi.sharp_cea_720s", filters);
+        let question = Question::of(&series, &structure).unwrap();
+        question.record_set(day()).unwrap()
+    }
+
+    fn refused(filters: Filters) -> String {
+        let structure = sharp();
+        let series = series("hmi.sharp_cea_720s", filters);
+        let failure = Question::of(&series, &structure).unwrap_err();
+        assert_eq!(failure.class, Class::SourceRefused);
+        failure.message
+    }
+
+    fn conditions(all: &[(&str, Condition)]) -> Filters {
+        let conditions = all.iter().map(|(keyword, condition)| ((*keyword).to_owned(), condition.clone())).collect();
+        Filters { conditions, ..Filters::default() }
+    }
+
+    #[test]
+    fn the_documented_record_set_is_asked_for() {
+        let all = Filters::default();
+        assert_eq!(asked(all), "hmi.sharp_cea_720s[][2011.02.15_00:00:00_TAI/1d]");
+        let one = Filters { harpnum: Some(vec![377, 378]), ..Filters::default() };
+        assert_eq!(asked(one), "hmi.sharp_cea_720s[377,378][2011.02.15_00:00:00_TAI/1d]");
+        let hourly = Filters { cadence: Some(Duration::from_hours(1)), ..Filters::default() };
+        assert_eq!(asked(hourly), "hmi.sharp_cea_720s[][2011.02.15_00:00:00_TAI/1d@1h]");
+    }
+
+    #[test]
+    fn the_order_of_the_prime_keys_is_the_series_own() {
+        let structure = Structure::read(DISKS.as_bytes()).unwrap();
+        let set = |filters| {
+            let series = series("aia.lev1_euv_12s", filters);
+            Question::of(&series, &structure).unwrap().record_set(day()).unwrap()
+        };
+        assert_eq!(set(Filters::default()), "aia.lev1_euv_12s[2011.02.15_00:00:00_TAI/1d]");
+        let wavelength = Filters { wavelength: Some(vec![171]), ..Filters::default() };
+        assert_eq!(set(wavelength), "aia.lev1_euv_12s[2011.02.15_00:00:00_TAI/1d][171]");
+        let series = series("aia.lev1_euv_12s", Filters { harpnum: Some(vec![1]), ..Filters::default() });
+        let message = Question::of(&series, &structure).unwrap_err().message;
+        assert!(message.contains("filter `harpnum` cannot be applied"), "{message}");
+    }
+
+    #[test]
+    fn a_part_of_a_day_is_asked_for_in_the_largest_whole_unit() {
+        let structure = sharp();
+        let set = |start: &str, end: &str, hours: Option<u64>| {
+            let filters = Filters { cadence: hours.map(Duration::from_hours), ..Filters::default() };
+            let series = series("hmi.sharp_cea_720s", filters);
+            let window = Window { start: start.parse().unwrap(), end: end.parse().unwrap() };
+            let set = Question::of(&series, &structure).unwrap().record_set(window);
+            set.map(|set| set.trim_start_matches("hmi.sharp_cea_720s[]").to_owned())
+        };
+        let of = |start, end| set(start, end, None).unwrap();
+        assert_eq!(of("2011-02-15T18:00:00", "2011-02-16T00:00:00"), "[2011.02.15_18:00:00_TAI/6h]");
+        assert_eq!(of("2011-02-15T00:00:01", "2011-02-15T00:00:30.5"), "[2011.02.15_00:00:01_TAI/30s]");
+        let hourly = set("2011-02-15T00:12:00", "2011-02-15T02:12:00", Some(1)).unwrap();
+        assert_eq!(hourly, "[2011.02.15_01:00:00_TAI/72m@1h]");
+        assert_eq!(set("2011-02-15T00:12:00", "2011-02-15T00:36:00", Some(1)), None);
+    }
+
+    #[test]
+    fn filters_are_one_condition() {
+        let noaa = Filters { noaa: Some(vec![11158, 11159]), ..Filters::default() };
+        let tail = |filters| asked(filters).split_once("/1d]").unwrap().1.to_owned();
+        assert_eq!(tail(noaa), "[? NOAA_ARS ~ '11158' OR NOAA_ARS ~ '11159' ?]");
+        let both = Filters {
+            noaa: Some(vec![11158]),
+            quality: Some(Quality { none_of: 0xf_0001_0000 }),
+            ..conditions(&[("LON_FWT", Condition::Within("-70".into(), "70".into()))])
+        };
+        assert_eq!(
+            tail(both),
+            "[? (NOAA_ARS ~ '11158') AND ((QUALITY & 65536) = 0) AND (LON_FWT >= -70 AND LON_FWT <= 70) ?]"
+        );
+        let is = |keyword, value: &str| tail(conditions(&[(keyword, Condition::Is(value.into()))]));
+        assert_eq!(is("USFLUX", "1e22"), "[? USFLUX = 1e22 ?]");
+        assert_eq!(is("CAMERA", "front 2"), "[? CAMERA = 'front 2' ?]");
+        assert_eq!(is("T_OBS", "2011.02.15_TAI"), "[? T_OBS = $(2011.02.15_TAI) ?]");
+        assert_eq!(tail(conditions(&[("QUALITY", Condition::NoneOf(65536))])), "[? (QUALITY & 65536) = 0 ?]");
+    }
+
+    #[test]
+    fn raw_words_go_along() {
+        let raw = |raw: &str, noaa| {
+            let noaa: Option<i64> = noaa;
+            asked(Filters { raw: Some(raw.into()), noaa: noaa.map(|noaa| vec![noaa]), ..Filters::default() })
+        };
+        assert!(raw("[? USFLUX > 1e22 ?]", None).ends_with("/1d][? USFLUX > 1e22 ?]"));
+        assert!(raw("[! USFLUX > 1e22 !]", None).ends_with("/1d][! USFLUX > 1e22 !]"));
+        assert!(raw("[? A OR B ?]", Some(1)).ends_with("[? (NOAA_ARS ~ '1') AND (A OR B) ?]"));
+    }
+
+    #[test]
+    fn what_a_series_does_not_have_is_not_asked_for() {
+        assert!(refused(conditions(&[("LON_FWD", Condition::Is("1".into()))])).contains("did you mean `LON_FWT`?"));
+        assert!(refused(conditions(&[("USFLUX", Condition::Is("much".into()))])).contains("asks a text of `USFLUX`"));
+        let within = Condition::Within("1".into(), "2".into());
+        assert!(refused(conditions(&[("CAMERA", within)])).contains("asks a range of numbers of `CAMERA`"));
+        assert!(refused(conditions(&[("NOAA_ARS", Condition::NoneOf(1))])).contains("asks bits of `NOAA_ARS`"));
+        assert!(
+            refused(Filters { segments: Some(vec!["Bz".into()]), ..Filters::default() }).contains("no segment `Bz`")
+        );
+        let odd = Filters { cadence: Some(Duration::from_secs(1000)), ..Filters::default() };
+        assert!(refused(odd).contains("a record every 720 s"));
+    }
+
+    #[test]
+    fn only_what_is_needed_is_asked_for() {
+        let base: Url = "http://jsoc.stanford.edu/".parse().unwrap();
+        let structure = sharp();
+        let asked = |fetch, keywords: Option<&[&str]>| {
+            let keywords = keywords.map(|all| all.iter().map(|one| (*one).to_owned()).collect());
+            let segments = Some(vec!["Br".to_owned(), "Bp".to_owned()]);
+            let own = series("hmi.sharp_cea_720s", Filters { segments, ..Filters::default() });
+            let series = Series { fetch, keywords, ..own };
+            let url = Question::of(&series, &structure).unwrap().url(&base, "s[]");
+            let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+            assert_eq!(url.path(), "/cgi-bin/ajax/jsoc_info");
+            assert_eq!((pairs[0].1.as_str(), pairs[1].1.as_str(), pairs[4].1.as_str()), ("rs_list", "s[]", "1"));
+            format!("{} {}", pairs[2].1, pairs[3].1)
+        };
+        assert_eq!(asked(Fetch::Files, None), "*recnum*,*online*,HARPNUM,T_REC Bp,Br");
+        assert_eq!(asked(Fetch::Both, None), "*recnum*,*online*,**ALL** Bp,Br");
+        assert_eq!(asked(Fetch::Keywords, None), "*recnum*,**ALL** **NONE**");
+        assert_eq!(asked(Fetch::Keywords, Some(&["USFLUX", "T_REC"])), "*recnum*,HARPNUM,T_REC,USFLUX **NONE**");
+    }
+}

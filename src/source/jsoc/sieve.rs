@@ -1,0 +1,98 @@
+//! The filters that an answer can be held against once more: regions, wavelengths, quality, cadence.
+//!
+//! JSOC applies all of them, and those by keyword it alone can. What it does not do: look at time windows.
+
+use chrono::NaiveDateTime;
+
+use super::answer::{Answer, Column};
+use super::listing::{NO_KEYWORD, whole};
+use super::question::{QUALITY, Question};
+use super::slot::is_nearest;
+use super::text::malformed;
+use crate::failure::Failure;
+use crate::manifest::{Filters, cadence};
+use crate::untrusted::escape;
+
+/// What the filters can ask of one record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts {
+    /// Its place in the answer.
+    pub(super) at: usize,
+    pub(super) time: NaiveDateTime,
+    pub(super) harpnum: Option<i64>,
+    pub(super) wavelength: Option<i64>,
+}
+
+/// Lets through the records that are asked for.
+#[derive(Debug)]
+pub(super) struct Sieve<'a> {
+    filters: &'a Filters,
+    noaa: Option<&'a Column>,
+    quality: Option<&'a Column>,
+    cadence: Option<i64>,
+    step: i64,
+}
+
+impl<'a> Sieve<'a> {
+    /// The filters of a question, with the keywords that the answer tells for them.
+    ///
+    /// # Errors
+    /// `listing-malformed` when the answer lacks one of those.
+    pub(super) fn of(question: &'a Question<'_>, answer: &'a Answer) -> Result<Sieve<'a>, Failure> {
+        let (series, filters) = (question.series, &question.series.filters);
+        let told = |keyword: Option<&str>| keyword.map(|keyword| answer.keyword(keyword)).transpose();
+        let own = i64::try_from(cadence::step(&series.name)).unwrap_or(i64::MAX);
+        let sieve = Sieve {
+            filters,
+            noaa: told(question.noaa)?,
+            quality: told(filters.quality.map(|_| QUALITY))?,
+            cadence: filters.cadence.map(|asked| i64::try_from(asked.as_secs()).unwrap_or(i64::MAX)),
+            step: question.structure.step.unwrap_or(own),
+        };
+        for (column, name) in [(sieve.noaa, "NOAA_ARS"), (sieve.quality, QUALITY)] {
+            if column.is_some_and(|column| column.value(0) == NO_KEYWORD) {
+                return Err(malformed(&format!("`{name}`, which a filter needs, is `{}`", escape(NO_KEYWORD))));
+            }
+        }
+        Ok(sieve)
+    }
+
+    /// True when the record is asked for.
+    pub(super) fn keeps(&self, facts: Facts) -> bool {
+        let Filters { harpnum, wavelength, noaa, quality, .. } = self.filters;
+        let is_one = |wanted: &Option<Vec<i64>>, told: Option<i64>| {
+            wanted.as_ref().is_none_or(|wanted| told.is_some_and(|told| wanted.contains(&told)))
+        };
+        let value = |column: Option<&'a Column>| column.map_or("", |column| column.value(facts.at));
+        let is_noaa = noaa
+            .as_ref()
+            .is_none_or(|wanted| value(self.noaa).split(',').filter_map(whole).any(|told| wanted.contains(&told)));
+        let is_good = quality
+            .is_none_or(|quality| bits(value(self.quality)).is_some_and(|told| u64::from(told) & quality.none_of == 0));
+        is_one(harpnum, facts.harpnum)
+            && is_one(wavelength, facts.wavelength)
+            && is_noaa
+            && is_good
+            && self.cadence.is_none_or(|cadence| is_nearest(facts.time, cadence, self.step))
+    }
+}
+
+/// QUALITY as the 32 bits that it is, however it is printed: `0x80000000`, `-2147483648`, `0`.
+fn bits(quality: &str) -> Option<u32> {
+    let quality = quality.trim();
+    match quality.strip_prefix("0x").or_else(|| quality.strip_prefix("0X")) {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None => quality.parse::<u32>().ok().or_else(|| quality.parse::<i32>().ok().map(i32::cast_unsigned)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quality_is_32_bits_however_it_is_printed() {
+        let told = ["0x00000000", "0x80000000", "-2147483648", "65536", "MISSING", ""].map(bits);
+        assert_eq!(told, [Some(0), Some(0x8000_0000), Some(0x8000_0000), Some(65536), None, None]);
+    }
+}

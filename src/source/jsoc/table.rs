@@ -1,0 +1,71 @@
+//! The day's table of keywords: what JSOC's files themselves do not hold.
+
+use std::collections::BTreeSet;
+
+use super::answer::{Answer, Column as Told};
+use super::listing::{Kept, MISSING, NO_KEYWORD};
+use super::question::{QUALITY, Question};
+use super::text::malformed;
+use crate::failure::{Class, Failure};
+use crate::source::keywords::{Column, Row, Table};
+use crate::untrusted::escape;
+
+/// The keywords of the records that are asked for, as an answer tells them.
+///
+/// # Errors
+/// `source-refused` for a keyword that JSOC does not know.
+pub(super) fn of(answer: &Answer, question: &Question<'_>, kept: &[Kept]) -> Result<Table, Failure> {
+    if kept.is_empty() {
+        return Ok(Table::default());
+    }
+    let columns = columns(answer, question)?;
+    let row = |kept: &Kept| Row {
+        // Of one length, so that they sort as numbers.
+        record: format!("{:020}", kept.recnum),
+        time: kept.time,
+        recnum: Some(kept.recnum),
+        harpnum: kept.harpnum,
+        values: columns.iter().map(|column| value(column, kept.at)).collect(),
+    };
+    let rows = kept.iter().map(row).collect();
+    Ok(Table { columns: columns.iter().map(|column| meaning(column, question)).collect(), rows })
+}
+
+/// The columns of the table: those asked for in their order, else all in the series' own.
+fn columns<'a>(answer: &'a Answer, question: &Question<'_>) -> Result<Vec<&'a Told>, Failure> {
+    if let Some(keywords) = &question.series.keywords {
+        return keywords.iter().map(|keyword| answer.keyword(keyword)).collect();
+    }
+    let mut seen = BTreeSet::new();
+    let own = answer.keywords().iter().filter(|column| !column.name.0.starts_with('*'));
+    let mut columns: Vec<&Told> = own.filter(|column| seen.insert(column.name.0.as_str())).collect();
+    if columns.is_empty() {
+        return Err(malformed("records without a keyword"));
+    }
+    columns.sort_by_key(|column| (question.structure.place(&column.name.0), &column.name.0));
+    let strange = columns.iter().find(|column| !question.structure.has(&column.name.0));
+    if let Some(strange) = strange.filter(|column| column.value(0) == NO_KEYWORD) {
+        let why = format!("JSOC says `{NO_KEYWORD}` of the keyword `{}`", escape(&strange.name.0));
+        return Err(Failure::new(Class::SourceRefused, why));
+    }
+    Ok(columns)
+}
+
+/// A value as JSOC wrote it; none where the record that a keyword is linked to is not there.
+fn value(column: &Told, at: usize) -> Option<String> {
+    Some(column.value(at)).filter(|value| *value != NO_KEYWORD).map(str::to_owned)
+}
+
+fn meaning(column: &Told, question: &Question<'_>) -> Column {
+    let name = column.name.0.clone();
+    let known = question.structure.keyword(&name).cloned().unwrap_or_default();
+    let told = |text: String| Some(text).filter(|text| !text.trim().is_empty());
+    Column {
+        // Of this one JSOC writes every bit as it is.
+        missing: (name != QUALITY).then(|| MISSING.to_owned()),
+        kind: told(known.kind),
+        unit: told(known.unit),
+        note: told(known.note),
+        name,
+    }
+}

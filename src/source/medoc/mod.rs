@@ -1,0 +1,134 @@
+//! MEDOC at IAS: records of `SITools2` datasets, counted first and then read page by page.
+//!
+//! The protocol is that of `SITools2` (`DataSetExplorerResource`, `DBRecordSetRepresentation`) and of MEDOC's own Python
+//! client, pySitools2. A service whose database fails within a page ends the page as if it were whole, so no page is
+//! believed: rows must be as many as were counted, and no record may come again. What it does not do: ask for the files.
+
+mod page;
+mod question;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use http::HeaderMap;
+use url::Url;
+
+pub use page::{Page, read_items, read_page};
+pub use record::{Record, Records};
+
+use super::place::Places;
+use super::{Listed, Listing, Memory, Source, read};
+use crate::day::Day;
+use crate::failure::{Class, Failure};
+use crate::manifest::{self, Series};
+use crate::net::{Client, Refused, shown};
+use crate::untrusted::escape;
+use question::Question;
+
+/// Rows of a page: what the service's own clients ask for.
+pub const PAGE: u64 = 300;
+
+/// The most records of a day that are read; the service's own clients have the same limit.
+const RECORDS: u64 = 350_000;
+
+/// Item listings that are under way at once, as far as the host's manners allow.
+const AT_ONCE: usize = 8;
+
+/// The service at one base.
+#[derive(Debug)]
+pub struct Medoc {
+    base: Url,
+    hosts: Vec<String>,
+    dataset: Option<String>,
+    client: Client,
+}
+
+impl Medoc {
+    /// The service at `base`, whose path ends in `/`.
+    #[must_use]
+    pub fn new(spec: &manifest::Medoc, base: Url, client: Client) -> Medoc {
+        Medoc { base, hosts: spec.reach.hosts.clone(), dataset: spec.dataset.clone(), client }
+    }
+
+    async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
+        let question = Question::of(&self.base, self.dataset.as_deref(), series, day);
+        let places = Places { base: &self.base, hosts: &self.hosts };
+        let total = self.count(&question).await?;
+        let mut records = Records::of(series, day, places);
+        let mut before = HashSet::new();
+        for start in (0..total).step_by(usize::try_from(PAGE).unwrap_or(usize::MAX)) {
+            let url = question.page(start);
+            let page = self.get(&url, &question, read_page).await?;
+            page.must_follow(start, total, &mut before).map_err(|failure| self.about(&url, failure))?;
+            page.records(&mut records).map_err(|failure| self.about(&url, failure))?;
+        }
+        let unlisted = records.without_items()?;
+        let items = stream::iter(unlisted).map(|(recnum, url)| {
+            let question = &question;
+            async move { Ok::<_, Failure>((recnum, self.get(&url, question, read_items).await?)) }
+        });
+        let items: Vec<(i64, Vec<String>)> =
+            items.buffered(self.client.concurrency().clamp(1, AT_ONCE)).try_collect().await?;
+        records.into_listed(items, &question.page(0)).map_err(|failure| self.client.veiled(failure))
+    }
+
+    /// How many records the day has.
+    async fn count(&self, question: &Question) -> Result<u64, Failure> {
+        let url = question.count();
+        let total = self.get(&url, question, page::read_count).await?;
+        if total > RECORDS {
+            let why = format!("{}: {total} records, and at most {RECORDS} are read", shown(&url));
+            let hint = "; ask for fewer of them: `cadence`, `wavelength`, or a shorter range";
+            return Err(Failure::new(Class::ListingTooLarge, format!("{why}{hint}")));
+        }
+        Ok(total)
+    }
+
+    async fn get<T>(
+        &self,
+        url: &Url,
+        question: &Question,
+        read_as: impl FnOnce(&[u8]) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let mut response =
+            self.client.get_told(url, HeaderMap::new()).await.map_err(|refused| known(refused, question))?;
+        let answer = read::whole(&mut response, read::CAP).await?;
+        read_as(&answer).map_err(|failure| self.about(url, failure))
+    }
+
+    fn about(&self, url: &Url, mut failure: Failure) -> Failure {
+        failure.message = format!("{}: {}", shown(url), failure.message);
+        self.client.veiled(failure)
+    }
+}
+
+impl Source for Medoc {
+    fn list<'a>(&'a self, series: &'a Series, day: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
+        Box::pin(self.ask(series, day))
+    }
+}
+
+/// What a refusal means: a dataset that is not found is not known, and one whose database is off says so in a page.
+fn known(Refused { failure, body }: Refused, question: &Question) -> Failure {
+    let dataset = escape(question.dataset());
+    match failure.class {
+        Class::NotFound => {
+            let message = format!("{}; does the service have the dataset `{dataset}`?", failure.message);
+            Failure { class: Class::SourceRefused, message, ..failure }
+        }
+        Class::ServerError if is_off(&body) => {
+            let why = "the service says `Datasource not activated`: its database is off for now; run again later";
+            let message = format!("{}; {why}, or write to medoc-contact@ias.u-psud.fr", failure.message);
+            Failure { message, ..failure }
+        }
+        _ => failure,
+    }
+}
+
+fn is_off(body: &[u8]) -> bool {
+    String::from_utf8_lossy(body).contains("Datasource not activated")
+}

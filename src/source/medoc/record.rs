@@ -1,0 +1,293 @@
+//! Records of a day: which are asked for, and the files of each.
+//!
+//! What it does not do: ask for anything. It says which item listings are needed, and is given them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::NaiveDateTime;
+use url::Url;
+
+use super::page::{Row, Scalar};
+use super::question::is_aia;
+use crate::day::Day;
+use crate::failure::{Class, Failure};
+use crate::manifest::Series;
+use crate::manifest::nearest::nearest;
+use crate::source::hmi::address::segment;
+use crate::source::hmi::slot::{Grid, Slot};
+use crate::source::place::{Place, Places};
+use crate::source::{Body, Listed, RemoteFile, read};
+use crate::untrusted::escape;
+
+/// The segments of an AIA record; the first is what its address alone gives.
+const AIA_SEGMENTS: [&str; 2] = ["image_lev1", "spikes"];
+
+/// A record, read from its row.
+#[derive(Debug, Clone)]
+pub struct Record {
+    recnum: i64,
+    time: NaiveDateTime,
+    series: Option<String>,
+    t_rec_index: Option<i64>,
+    harpnum: Option<i64>,
+    wavelength: Option<i64>,
+    /// Where its files are had.
+    get: Option<String>,
+    /// Where its files are listed.
+    folder: Option<String>,
+    /// The service has its files.
+    is_held: bool,
+}
+
+impl Record {
+    /// Reads a row.
+    ///
+    /// # Errors
+    /// `listing-malformed`; `source-refused` for rows that do not tell where files are.
+    pub(super) fn of(row: &Row) -> Result<Record, Failure> {
+        let recnum = row.recnum.as_ref().and_then(Scalar::whole);
+        let recnum = recnum.ok_or_else(|| read::malformed("a row has no `recnum` that is a number"))?;
+        let wrong = |why: &str| read::malformed(&format!("record {recnum}: {why}"));
+        let number = |field: &str, value: &Option<Scalar>| match value {
+            None => Ok(None),
+            Some(value) => value
+                .whole()
+                .map(Some)
+                .ok_or_else(|| wrong(&format!("`{field}` is `{}`, no whole number", escape(&value.0)))),
+        };
+        let text = |value: &Option<Scalar>| value.as_ref().map(|text| text.0.clone()).filter(|text| !text.is_empty());
+        let observed = row.observed.as_ref().ok_or_else(|| wrong("has no `date__obs`"))?;
+        let time = time(&observed.0).ok_or_else(|| {
+            wrong(&format!(
+                "`date__obs` is `{}`, which is no time such as `2015-12-11T18:22:08.800`",
+                escape(&observed.0)
+            ))
+        })?;
+        if row.get.is_none() && row.ias_path.is_none() && row.ias_location.is_none() {
+            let why = format!(
+                "record {recnum}: its row does not tell where files are (`get`, `ias_path`, `ias_location`); name a dataset \
+                 that does with `dataset`, such as `webs_IAS_SDO_AIA_dataset` or `webs_IAS_SDO_HMI_dataset`"
+            );
+            return Err(Failure::new(Class::SourceRefused, why));
+        }
+        let folder = text(&row.ias_path);
+        Ok(Record {
+            recnum,
+            time,
+            series: text(&row.series_name),
+            t_rec_index: number("t_rec_index", &row.t_rec_index)?,
+            harpnum: number("harpnum", &row.harpnum)?,
+            wavelength: number("wavelnth", &row.wavelnth)?,
+            get: text(&row.get).or_else(|| folder.clone()),
+            folder,
+            is_held: text(&row.ias_location).is_some(),
+        })
+    }
+}
+
+/// A time as the service writes it: UTC, which it may say.
+fn time(text: &str) -> Option<NaiveDateTime> {
+    let label = text.strip_suffix('Z').unwrap_or(text);
+    NaiveDateTime::parse_from_str(label, "%Y-%m-%dT%H:%M:%S%.f").ok().filter(|_| label.len() <= 40)
+}
+
+/// The records of a day, in the making of its listing.
+#[derive(Debug)]
+pub struct Records<'a> {
+    series: &'a Series,
+    day: &'a Day,
+    places: Places<'a>,
+    grid: Option<Grid>,
+    /// By number, so that the order of the pages does not matter.
+    kept: BTreeMap<i64, Record>,
+    listed: Listed,
+}
+
+impl<'a> Records<'a> {
+    pub(super) fn of(series: &'a Series, day: &'a Day, places: Places<'a>) -> Records<'a> {
+        // Of the others it is not known how far apart their slots are.
+        let grid = series.name.starts_with("hmi.").then(|| Grid::of(&series.name));
+        Records { series, day, places, grid, kept: BTreeMap::new(), listed: Listed::default() }
+    }
+
+    /// Takes a record where it is asked for.
+    ///
+    /// # Errors
+    /// `listing-malformed` for one that nobody asked for, `source-refused` when a filter cannot be applied.
+    pub fn take(&mut self, record: Record) -> Result<(), Failure> {
+        if let Some(series) = record.series.as_deref().filter(|series| !series.eq_ignore_ascii_case(&self.series.name))
+        {
+            let why = format!("record {} is of `{}`, which was not asked for", record.recnum, escape(series));
+            return Err(read::malformed(&why));
+        }
+        if !self.day.window.contains(record.time) {
+            self.listed.outside_day += 1;
+            return Ok(());
+        }
+        let filters = &self.series.filters;
+        let asks = |filter: &str, wanted: &Option<Vec<i64>>, told: Option<i64>| match (wanted, told) {
+            (None, _) => Ok(true),
+            (Some(wanted), Some(told)) => Ok(wanted.contains(&told)),
+            (Some(_), None) => {
+                let why = format!(
+                    "filter `{filter}` cannot be applied: the service does not tell it of record {}; leave the filter out",
+                    record.recnum
+                );
+                Err(Failure::new(Class::SourceRefused, why))
+            }
+        };
+        if !asks("harpnum", &filters.harpnum, record.harpnum)?
+            || !asks("wavelength", &filters.wavelength, record.wavelength)?
+        {
+            self.listed.left_out += 1;
+        } else if let Some(first) = self.kept.get(&record.recnum) {
+            self.listed.duplicates += 1;
+            if (first.time, &first.get) > (record.time, &record.get) {
+                self.kept.insert(record.recnum, record);
+            }
+        } else {
+            self.kept.insert(record.recnum, record);
+        }
+        Ok(())
+    }
+
+    /// The item listings that are needed: those of all records where no segments are asked for, else that of one, to see
+    /// that there are such segments at all. None of AIA, whose segments are known.
+    ///
+    /// # Errors
+    /// `listing-malformed`, or `source-refused` for a foreign host.
+    pub(super) fn without_items(&self) -> Result<Vec<(i64, Url)>, Failure> {
+        if is_aia(&self.series.name) {
+            return Ok(Vec::new());
+        }
+        let held = self.kept.values().filter(|record| record.is_held);
+        let needed = if self.series.filters.segments.is_some() { 1 } else { usize::MAX };
+        let listing = |record: &Record| {
+            let folder = record.folder.as_deref().or(record.get.as_deref()).unwrap_or_default();
+            let url = self.resolve(record, &format!("{}/?media=json", folder.trim_end_matches('/')))?.url;
+            Ok((record.recnum, url))
+        };
+        held.take(needed).map(listing).collect()
+    }
+
+    /// The listing, given the names of the items of the records that needed them. `asked` stands for the address of a record
+    /// that has none.
+    ///
+    /// # Errors
+    /// `listing-malformed`, `source-refused` for a foreign host or a segment that the records do not have.
+    pub(super) fn into_listed(mut self, items: Vec<(i64, Vec<String>)>, asked: &Url) -> Result<Listed, Failure> {
+        let mut segments = HashMap::with_capacity(items.len());
+        for (recnum, names) in items {
+            segments.insert(recnum, segments_of(recnum, &names)?);
+        }
+        let wanted = self.wanted(segments.values().next())?;
+        for record in std::mem::take(&mut self.kept).into_values() {
+            let own = segments.remove(&record.recnum);
+            let segments = wanted.clone().or(own).unwrap_or_default();
+            if record.is_held && !segments.is_empty() {
+                for segment in segments {
+                    let file = self.file(&record, &segment)?;
+                    self.listed.files.push(file);
+                }
+            } else {
+                self.listed.without_file += 1;
+                let mut absent = |segment: Option<String>| {
+                    let file = self.absent(&record, segment, asked);
+                    self.listed.files.push(file);
+                };
+                match wanted.clone() {
+                    Some(segments) => segments.into_iter().for_each(|segment| absent(Some(segment))),
+                    None => absent(None),
+                }
+            }
+        }
+        Ok(self.listed.folded())
+    }
+
+    /// The segments that each record has or should have; `None` where only its item listing knows.
+    fn wanted(&self, there: Option<&Vec<String>>) -> Result<Option<Vec<String>>, Failure> {
+        let known: Vec<&str> = match there {
+            _ if is_aia(&self.series.name) => AIA_SEGMENTS.to_vec(),
+            there => there.into_iter().flatten().map(String::as_str).collect(),
+        };
+        let Some(asked) = &self.series.filters.segments else {
+            return Ok(is_aia(&self.series.name).then(|| vec![AIA_SEGMENTS[0].to_owned()]));
+        };
+        if !known.is_empty()
+            && let Some(missing) = asked.iter().find(|asked| !known.contains(&asked.as_str()))
+        {
+            let near = nearest(missing, known.iter().copied());
+            let hint = near.map(|near| format!("; did you mean `{}`?", escape(near))).unwrap_or_default();
+            let why =
+                format!("no file of segment `{}`: a record has {}{hint}", escape(missing), escape(&known.join(", ")));
+            return Err(Failure::new(Class::SourceRefused, why));
+        }
+        Ok(Some(asked.clone()))
+    }
+
+    fn file(&self, record: &Record, segment: &str) -> Result<RemoteFile, Failure> {
+        let get = record.get.as_deref().ok_or_else(|| {
+            read::malformed(&format!("record {}: held, but its row has neither `get` nor `ias_path`", record.recnum))
+        })?;
+        let get = get.trim_end_matches('/');
+        let address = match (is_aia(&self.series.name), &self.series.filters.segments) {
+            (true, None) => get.to_owned(),
+            (true, Some(_)) => format!("{get};segment={segment}"),
+            (false, _) => format!("{get}/{segment}.fits"),
+        };
+        let Place { url, path, .. } = self.resolve(record, &address)?;
+        Ok(RemoteFile {
+            url,
+            path,
+            body: Body::Remote,
+            ..self.absent(record, Some(segment.to_owned()), self.places.base)
+        })
+    }
+
+    fn absent(&self, record: &Record, segment: Option<String>, asked: &Url) -> RemoteFile {
+        let recnum = record.recnum;
+        let (key, stem) = match &segment {
+            Some(segment) => (format!("{recnum}/{segment}"), format!("{recnum}.{segment}")),
+            None => (recnum.to_string(), recnum.to_string()),
+        };
+        let below = asked.path().strip_prefix(self.places.base.path()).unwrap_or_default();
+        let slot = record.t_rec_index.and_then(|index| self.grid?.nth(index));
+        RemoteFile {
+            name: Some(format!("{}.{stem}.fits", self.series.name)),
+            t_rec: slot.and_then(Slot::label),
+            recnum: Some(recnum),
+            harpnum: record.harpnum,
+            segment,
+            wavelength: record.wavelength,
+            body: Body::None,
+            ..RemoteFile::new(key, asked.clone(), format!("/{below}"), record.time)
+        }
+    }
+
+    /// An address of a record; the service leaves out the scheme of some.
+    fn resolve(&self, record: &Record, address: &str) -> Result<Place, Failure> {
+        let address = match address.split_once("://") {
+            Some(_) => address.to_owned(),
+            None => format!("{}://{}", self.places.base.scheme(), address.trim_start_matches('/')),
+        };
+        self.places.resolve(&address).map_err(|failure| {
+            let message = format!("record {}: {}", record.recnum, failure.message);
+            Failure { message, ..failure }
+        })
+    }
+}
+
+/// The segments that a record's items are; what is no FITS file is none.
+fn segments_of(recnum: i64, names: &[String]) -> Result<Vec<String>, Failure> {
+    let stems = names.iter().filter_map(|name| name.strip_suffix(".fits"));
+    let mut segments = stems
+        .map(|stem| {
+            segment(stem).ok_or_else(|| {
+                read::malformed(&format!("record {recnum}: item `{}.fits` names no segment", escape(stem)))
+            })
+        })
+        .collect::<Result<Vec<String>, Failure>>()?;
+    segments.sort_unstable();
+    segments.dedup();
+    Ok(segments)
+}

@@ -1,0 +1,110 @@
+//! A service's answer, read as far as a cap, and the words for one that is no listing.
+//!
+//! What it does not do: know what a listing holds; each kind does.
+
+use url::Url;
+
+use crate::failure::{Class, Failure};
+use crate::net::{Response, shown};
+use crate::untrusted::escape;
+
+/// The largest answer that is read, in bytes.
+pub(super) const CAP: u64 = 64 * 1024 * 1024;
+
+/// How many bytes of a malformed answer are shown on either side of the place.
+const AROUND: usize = 40;
+
+/// Reads a whole answer of at most `cap` bytes.
+///
+/// # Errors
+/// `listing-too-large`, and what the connection fails with.
+pub(super) async fn whole(response: &mut Response, cap: u64) -> Result<Vec<u8>, Failure> {
+    let too_large = |url: &Url| {
+        let cap = if cap < 1 << 20 { format!("{cap} bytes") } else { format!("{} MiB", cap >> 20) };
+        let why = format!("{}: the listing is larger than {cap}; ask for a shorter range", shown(url));
+        Failure::new(Class::ListingTooLarge, why)
+    };
+    if response.content_length().is_some_and(|length| length > cap) {
+        return Err(too_large(&response.url));
+    }
+    let mut answer = Vec::new();
+    while let Some(bytes) = response.chunk().await? {
+        if (answer.len() + bytes.len()) as u64 > cap {
+            return Err(too_large(&response.url));
+        }
+        answer.extend_from_slice(&bytes);
+    }
+    Ok(answer)
+}
+
+/// Reads the start of an answer, `cap` bytes of it, and lets the rest go.
+///
+/// # Errors
+/// What breaks the answer off.
+pub(super) async fn start(response: &mut Response, cap: usize) -> Result<Vec<u8>, Failure> {
+    let mut answer = Vec::new();
+    while answer.len() < cap
+        && let Some(bytes) = response.chunk().await?
+    {
+        answer.extend_from_slice(&bytes[..bytes.len().min(cap - answer.len())]);
+    }
+    Ok(answer)
+}
+
+/// Looks at an answer that should be JSON. `due` is what an empty one would look like.
+///
+/// # Errors
+/// `html` for a web page, `listing-malformed` where there is nothing at all.
+pub(super) fn expect_json(answer: &[u8], due: &str) -> Result<(), Failure> {
+    match first_byte(answer) {
+        None => Err(malformed(&format!("the answer is empty, where at least `{due}` is due"))),
+        Some(b'<') => Err(page(answer, "JSON")),
+        Some(_) => Ok(()),
+    }
+}
+
+/// The first byte that is no white space.
+pub(super) fn first_byte(answer: &[u8]) -> Option<u8> {
+    answer.iter().copied().find(|byte| !byte.is_ascii_whitespace())
+}
+
+/// What is said of a web page where something else is due.
+pub(super) fn page(answer: &[u8], due: &str) -> Failure {
+    Failure::new(Class::Html, format!("a web page came where {due} is due: `{}`", excerpt(answer, 0)))
+}
+
+/// What is said of an answer that is no listing.
+pub(super) fn malformed(why: &str) -> Failure {
+    Failure::new(Class::ListingMalformed, why)
+}
+
+/// What is said of an answer that is no JSON, or JSON of another shape: the reason, and the place in bytes.
+pub(super) fn no_json(answer: &[u8], error: &serde_json::Error) -> Failure {
+    let at = offset(answer, error);
+    malformed(&format!("{} (byte {at}, near `{}`)", escape(&reason(error)), excerpt(answer, at)))
+}
+
+/// What the error says, without the place that serde adds: that is told in bytes.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
+}
+
+/// The byte that an error's line and column mean.
+fn offset(answer: &[u8], error: &serde_json::Error) -> usize {
+    let lines_before = error.line().saturating_sub(1);
+    let line = match lines_before.checked_sub(1) {
+        None => 0,
+        Some(nth) => {
+            let breaks = answer.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+            breaks.map(|(at, _)| at + 1).nth(nth).unwrap_or(answer.len())
+        }
+    };
+    (line + error.column().saturating_sub(1)).min(answer.len())
+}
+
+/// What stands around a place of an answer, safe to show.
+pub(super) fn excerpt(answer: &[u8], at: usize) -> String {
+    let part = &answer[at.saturating_sub(AROUND)..(at + AROUND).min(answer.len())];
+    escape(&String::from_utf8_lossy(part)).into_owned()
+}

@@ -1,0 +1,198 @@
+//! The fake's `jsoc_info`: `series_struct` and `rs_list`.
+
+use chrono::{NaiveDateTime, TimeDelta};
+use serde_json::{Value, json};
+
+use super::super::contract::How;
+use super::{SERIES, State, said};
+use crate::lab::{Answer, Ending, Request};
+
+/// One record of one patch.
+#[derive(Debug, Clone)]
+pub(in crate::sources) struct Record {
+    pub(super) recnum: i64,
+    pub(super) harpnum: i64,
+    /// Its slot, as `2015-12-11T18:24:00` in TAI.
+    pub(super) time: &'static str,
+    pub(super) noaa: &'static str,
+    pub(super) quality: u32,
+    /// What stands for its files, when not their paths.
+    pub(super) instead: Option<&'static str>,
+}
+
+impl Record {
+    pub(super) fn new(recnum: i64, time: &str) -> Record {
+        let time: &'static str = Box::leak(time.to_owned().into_boxed_str());
+        Record { recnum, harpnum: 377, time, noaa: "11158", quality: 0, instead: None }
+    }
+
+    pub(super) fn folder(&self) -> String {
+        format!("/SUM58/D{}/S00008/", self.recnum)
+    }
+
+    /// As it is asked for alone.
+    pub(super) fn query(&self) -> String {
+        format!("{SERIES}[{}][{}]", self.harpnum, self.slot())
+    }
+
+    fn slot(&self) -> String {
+        self.at().format("%Y.%m.%d_%H:%M:%S_TAI").to_string()
+    }
+
+    fn at(&self) -> NaiveDateTime {
+        self.time.parse().expect("a label")
+    }
+
+    fn online(&self) -> &'static str {
+        if self.instead == Some("NoDataDirectory") { "N" } else { "Y" }
+    }
+
+    fn value(&self, key: &str) -> String {
+        match key {
+            "*recnum*" => self.recnum.to_string(),
+            "*size*" => "1".to_owned(),
+            "*online*" => self.online().to_owned(),
+            "HARPNUM" => self.harpnum.to_string(),
+            "T_REC" => self.slot(),
+            "NOAA_ARS" => self.noaa.to_owned(),
+            "QUALITY" => format!("{:#010x}", self.quality),
+            "USFLUX" => format!("{}.5e+21", self.recnum),
+            "CRVAL1" if self.recnum % 2 == 0 => "MISSING".to_owned(),
+            "CRVAL1" => "-12.25".to_owned(),
+            _ => "Invalid KeyLink".to_owned(),
+        }
+    }
+
+    pub(super) fn path(&self, segment: &str) -> String {
+        match (self.instead, segment) {
+            (_, segment) if !SEGMENTS.contains(&segment) => "InvalidSegName".to_owned(),
+            (Some(instead), _) => instead.to_owned(),
+            (None, segment) => format!("{}{segment}.fits", self.folder()),
+        }
+    }
+}
+
+/// Keywords with their types and units.
+const KEYWORDS: [(&str, &str, &str); 6] = [
+    ("HARPNUM", "int", "none"),
+    ("T_REC", "time", "TAI"),
+    ("NOAA_ARS", "string", "none"),
+    ("QUALITY", "int", "none"),
+    ("USFLUX", "double", "Mx"),
+    ("CRVAL1", "double", "degree"),
+];
+
+pub(super) const SEGMENTS: [&str; 2] = ["Br", "Bp"];
+
+pub(super) fn structure(request: &Request, state: &State) -> Answer {
+    if request.parameter("ds").as_deref() != Some(SERIES) {
+        return said(&json!({ "status": 1, "error": "series not found" }));
+    }
+    let keyword = |(name, kind, unit): &(&str, &str, &str)| {
+        let note = if *name == "USFLUX" { "THE NOTE" } else { "" };
+        json!({ "name": name, "type": kind, "recscope": "variable", "defval": "", "units": unit, "note": note })
+    };
+    let segment = |name: &&str| json!({ "name": name, "type": "int", "units": "Gauss", "protocol": "fits", "dims": "VARxVAR", "note": "" });
+    let answer = said(&json!({
+        "note": "SHARP", "primekeys": ["HARPNUM", "T_REC"],
+        "primekeysinfo": [{ "name": "HARPNUM", "slotted": 0 }, { "name": "T_REC", "slotted": 1, "step": "720.0" }],
+        "keywords": KEYWORDS.iter().map(keyword).collect::<Vec<_>>(),
+        "segments": SEGMENTS.iter().map(segment).collect::<Vec<_>>(), "links": [],
+        "Interval": { "FirstRecord": format!("{SERIES}[1][2010.05.01_00:12:00_TAI]") }, "status": 0,
+    }));
+    let body = String::from_utf8(answer.body()).expect("UTF-8");
+    let (before, after) = body.split_once("THE NOTE").expect("a note");
+    let body = [before.as_bytes(), state.note, after.as_bytes()].concat();
+    answer.with_body(body)
+}
+
+pub(super) fn list(request: &Request, state: &State) -> Answer {
+    let set = request.parameter("ds").expect("a record set");
+    let mut records = match select(&set, &state.records) {
+        Ok(records) => records,
+        Err(error) => return said(&json!({ "status": 1, "error": error })),
+    };
+    match &state.how {
+        How::Honest | How::Cut | How::Abroad(_) => {}
+        How::Backwards => records.reverse(),
+        How::Twice => records.extend(records.clone()),
+        How::Failing => return Answer::status(500),
+        How::Page => return Answer::html(),
+    }
+    if let How::Abroad(host) = &state.how {
+        let path: &'static str = Box::leak(format!("http://{host}/SUM1/D999/S00000/Br.fits").into_boxed_str());
+        records.push(Record { instead: Some(path), ..Record::new(999, "2015-12-11T06:00:00") });
+    }
+    if records.is_empty() {
+        return said(&json!({ "count": 0, "runtime": 0.01, "status": 0 }));
+    }
+    let asked = |name: &str| request.parameter(name).unwrap_or_default();
+    let all = KEYWORDS.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(",");
+    let keys = asked("key").replace("**ALL**", &all);
+    let column = |key: &str| {
+        let values: Vec<Value> = records.iter().map(|record| record.value(key).into()).collect();
+        json!({ "name": key, "values": values })
+    };
+    let segment = |name: &str| {
+        let values: Vec<String> = records.iter().map(|record| record.path(name)).collect();
+        json!({ "name": name, "values": values, "dims": [], "cparms": [], "bzeros": [], "bscales": [] })
+    };
+    let segments = asked("seg");
+    let segments: Vec<Value> = segments.split(',').filter(|name| *name != "**NONE**").map(segment).collect();
+    let mut answer = json!({
+        "keywords": keys.split(',').map(column).collect::<Vec<_>>(), "segments": segments, "links": [],
+        "count": records.len(), "runtime": 0.029, "status": 0,
+    });
+    if asked("R") == "1" {
+        answer["recinfo"] = records.iter().map(|record| json!({ "name": record.query(), "online": 1 })).collect();
+    }
+    let answer = said(&answer);
+    if state.how == How::Cut {
+        let half = answer.body().len() / 2;
+        return answer.ending(Ending::Cut(half));
+    }
+    answer
+}
+
+/// The records of a record set `series[harps][start/span@cadence][? ... ?]`, or why there are none.
+pub(super) fn select(set: &str, records: &[Record]) -> Result<Vec<Record>, String> {
+    let (series, rest) = set.split_once('[').ok_or("no record set")?;
+    if series != SERIES {
+        return Err(" jsoc_info: series not found.".to_owned());
+    }
+    let parts: Vec<&str> = rest.trim_end_matches(']').split("][").collect();
+    let harps: Vec<i64> = parts[0].split(',').filter_map(|harp| harp.parse().ok()).collect();
+    let (start, span) = parts[1].split_once('/').ok_or("no stretch of time")?;
+    let (span, cadence) = span.split_once('@').unwrap_or((span, "1s"));
+    let start = NaiveDateTime::parse_from_str(start, "%Y.%m.%d_%H:%M:%S_TAI").map_err(|error| error.to_string())?;
+    let end = start + TimeDelta::seconds(seconds(span));
+    let condition = parts.get(2).copied().unwrap_or_default();
+    if condition.contains("NOSUCH") {
+        return Err("ERROR:  column \"nosuch\" does not exist".to_owned());
+    }
+    let number = |after: &'static str| {
+        condition.split(after).skip(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>())
+    };
+    let noaa: Vec<String> = number("NOAA_ARS ~ '").collect();
+    let mask: u32 = number("QUALITY & ").next().and_then(|mask| mask.parse().ok()).unwrap_or_default();
+    let is_asked = |record: &&Record| {
+        let at = record.at();
+        (harps.is_empty() || harps.contains(&record.harpnum))
+            && (start..end).contains(&at)
+            && (at - start).num_seconds() % seconds(cadence) == 0
+            && (noaa.is_empty() || noaa.iter().any(|number| record.noaa.contains(number)))
+            && record.quality & mask == 0
+    };
+    Ok(records.iter().filter(is_asked).cloned().collect())
+}
+
+fn seconds(span: &str) -> i64 {
+    let (number, unit) = span.split_at(span.len() - 1);
+    let unit = match unit {
+        "d" => 86_400,
+        "h" => 3600,
+        "m" => 60,
+        _ => 1,
+    };
+    number.parse::<i64>().expect("a number") * unit
+}

@@ -1,0 +1,184 @@
+//! Direct listings: what is asked for, the table of keywords, what JSOC refuses.
+
+use serde_json::{Value, json};
+
+use super::super::contract::Fake as _;
+use super::{Fake, INFO, Record};
+use crate::lab::{Job, Lab};
+
+fn two() -> Fake {
+    Fake::of(vec![Record::new(8, "2015-12-11T00:00:00"), Record::new(9, "2015-12-11T12:12:00")])
+}
+
+fn run(job: &Job, status: i32) -> (Lab, Value) {
+    let lab = Lab::new();
+    lab.write("job.yaml", job.yaml());
+    let report = lab.report(status);
+    (lab, report)
+}
+
+fn refused(job: &Job) -> String {
+    let (lab, report) = run(job, 1);
+    assert!(lab.files("data").is_empty() && lab.days("data").is_empty());
+    assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
+    report["failures"][0]["message"].as_str().expect("a message").to_owned()
+}
+
+#[test]
+fn by_default_a_day_has_its_files_and_a_table_of_their_keywords() {
+    let fake = two();
+    let (lab, report) = run(&fake.job(""), 0);
+    let folder = "one/2015/12/11";
+    let stem = format!("{folder}/hmi.sharp_cea_720s");
+    let files: Vec<String> = lab.proved("data").into_keys().collect();
+    assert_eq!(
+        files,
+        [
+            format!("{stem}.20151211.keywords.csv"),
+            format!("{stem}.20151211.keywords.json"),
+            format!("{stem}.377.20151211_000000_TAI.Bp.fits"),
+            format!("{stem}.377.20151211_000000_TAI.Br.fits"),
+            format!("{stem}.377.20151211_121200_TAI.Bp.fits"),
+            format!("{stem}.377.20151211_121200_TAI.Br.fits"),
+        ]
+    );
+    let table = String::from_utf8(lab.read(&format!("data/{stem}.20151211.keywords.csv"))).expect("UTF-8");
+    assert_eq!(
+        table,
+        "time,recnum,harpnum,HARPNUM,T_REC,NOAA_ARS,QUALITY,USFLUX,CRVAL1\n\
+         2015-12-11T00:00:00_TAI,8,377,377,2015.12.11_00:00:00_TAI,11158,0x00000000,8.5e+21,MISSING\n\
+         2015-12-11T12:12:00_TAI,9,377,377,2015.12.11_12:12:00_TAI,11158,0x00000000,9.5e+21,-12.25\n"
+    );
+    let sidecar = lab.json(&format!("data/{stem}.20151211.keywords.json"));
+    assert_eq!((&sidecar["sunhaul"], &sidecar["scale"]), (&json!("keywords/1"), &json!("TAI")));
+    let flux = json!({ "name": "USFLUX", "type": "double", "unit": "Mx", "missing": "MISSING", "note": "Total unsigned flux" });
+    assert!(sidecar["columns"].as_array().expect("columns").contains(&flux), "{sidecar:#}");
+    let record = lab.day("data", "one", "2015-12-11");
+    let line = record.files.iter().find(|file| file["key"] == "9/Br").expect("a line");
+    assert_eq!(
+        (&line["url"], &line["time"], &line["recnum"], &line["harpnum"], &line["segment"], &line["checked"]),
+        (
+            &json!("/SUM58/D9/S00008/Br.fits"),
+            &json!("2015-12-11T12:12:00_TAI"),
+            &json!(9),
+            &json!(377),
+            &json!("Br"),
+            &json!("checksum")
+        )
+    );
+    assert_eq!(report["totals"]["files"]["fetched"], 6);
+    // One question for the series, one for the day, one for each file.
+    assert_eq!(fake.server().requests().len(), 2 + 4);
+    lab.sunhaul(&["verify", "job.yaml"]).stdout_has("").chatty().done();
+}
+
+#[test]
+fn keywords_alone_ask_for_no_file() {
+    let fake = two();
+    let (lab, _) = run(&fake.job("fetch: keywords, keywords: [CRVAL1]"), 0);
+    let files: Vec<String> = lab.proved("data").into_keys().collect();
+    assert_eq!(files.len(), 2, "{files:?}");
+    let table = String::from_utf8(lab.read(&format!("data/{}", files[0]))).expect("UTF-8");
+    assert!(table.starts_with("time,recnum,harpnum,CRVAL1\n") && table.lines().count() == 3, "{table}");
+    assert_eq!(fake.asked(INFO, "rs_list", "seg"), ["**NONE**"]);
+    assert_eq!(fake.asked(INFO, "rs_list", "key"), ["*recnum*,HARPNUM,T_REC,CRVAL1"]);
+}
+
+#[test]
+fn filters_go_into_the_record_set_and_are_looked_at_again() {
+    let record = |recnum, harpnum, time, noaa, quality| Record { harpnum, noaa, quality, ..Record::new(recnum, time) };
+    let fake = Fake::of(vec![
+        record(1, 377, "2015-12-11T00:00:00", "11158,11162", 0),
+        record(2, 377, "2015-12-11T00:12:00", "11158", 0),
+        record(3, 377, "2015-12-11T01:00:00", "11158", 0x0001_0000),
+        record(4, 378, "2015-12-11T02:00:00", "111580", 0),
+    ]);
+    let keys = "fetch: files, segments: [Br], noaa: [11158], cadence: 1h, where: { QUALITY: { none_of: 0x10000 }, USFLUX: \"0..1e23\" }";
+    let (lab, _) = run(&fake.job(keys), 0);
+    let set = "hmi.sharp_cea_720s[][2015.12.11_00:00:00_TAI/1d@1h]\
+               [? (NOAA_ARS ~ '11158') AND ((QUALITY & 65536) = 0) AND (USFLUX >= 0 AND USFLUX <= 1e23) ?]";
+    assert_eq!(fake.listed(), [set]);
+    let day = lab.day("data", "one", "2015-12-11");
+    let keys: Vec<&str> = day.files.iter().map(|file| file["key"].as_str().expect("a key")).collect();
+    assert_eq!(keys, ["1/Br"], "of 111580 only the digits fit");
+    let (_, _) = run(&fake.job("fetch: files, harpnum: [378, 377], where: \"[? USFLUX > 0 ?]\""), 0);
+    assert_eq!(fake.listed()[1], "hmi.sharp_cea_720s[378,377][2015.12.11_00:00:00_TAI/1d][? USFLUX > 0 ?]");
+}
+
+#[test]
+fn a_range_that_ends_within_a_day_is_asked_for_in_part() {
+    let fake = two();
+    let (lab, report) = run(&fake.job("segments: [Br], fetch: files").range("2015-12-11", "2015-12-11T12:12:00"), 0);
+    assert_eq!(fake.listed(), ["hmi.sharp_cea_720s[][2015.12.11_00:00:00_TAI/732m]"]);
+    assert_eq!((lab.proved("data").len(), &report["days"][0]["outside_day"]), (1, &json!(0)));
+}
+
+#[test]
+fn l_15_a_record_without_a_file_is_absent() {
+    let gone = Record { instead: Some("NoDataFile"), ..Record::new(9, "2015-12-11T12:12:00") };
+    let fake = Fake::of(vec![Record::new(8, "2015-12-11T00:00:00"), gone]);
+    let (lab, report) = run(&fake.job("segments: [Br]"), 0);
+    assert_eq!((&report["totals"]["files"]["absent"], &report["days"][0]["state"]), (&json!(1), &json!("sealed")));
+    let day = lab.day("data", "one", "2015-12-11");
+    let line = day.files.iter().find(|file| file["key"] == "9/Br").expect("a line");
+    assert_eq!(line["absent"], "no-file");
+    let table = String::from_utf8(lab.read("data/one/2015/12/11/hmi.sharp_cea_720s.20151211.keywords.csv"));
+    assert_eq!(table.expect("UTF-8").lines().count(), 3, "its keywords are there all the same");
+}
+
+#[test]
+fn files_on_tape_alone_are_told_with_the_way_out() {
+    let tape = Record { instead: Some("NoDataDirectory"), ..Record::new(9, "2015-12-11T12:12:00") };
+    let fake = Fake::of(vec![Record::new(8, "2015-12-11T00:00:00"), tape]);
+    let message = refused(&fake.job("segments: [Br]"));
+    assert!(
+        message.contains(
+            "1 files of the day lie on tape alone, such as `hmi.sharp_cea_720s[377][2015.12.11_12:12:00_TAI]{Br}`"
+        ),
+        "{message}"
+    );
+    assert!(message.contains("protocol: as-is"), "{message}");
+}
+
+#[test]
+fn what_jsoc_does_not_have_is_refused_in_its_own_words_and_asked_once() {
+    let fake = two();
+    let asked = || fake.server().requests().len();
+    let message = refused(&fake.job("segments: [Bz]").range("2015-12-11", "2015-12-14"));
+    assert!(message.contains("has no segment `Bz`") && message.contains("Br"), "{message}");
+    assert_eq!(asked(), 1, "three days, one question");
+    let message = refused(&fake.job("keywords: [USFLX]"));
+    assert!(message.contains("has no keyword `USFLX`; did you mean `USFLUX`?"), "{message}");
+    let message = refused(&fake.job("where: { CRVAL2: \"0..1\" }"));
+    assert!(message.contains("has no keyword `CRVAL2`; did you mean `CRVAL1`?"), "{message}");
+    let unknown = Job::from_source(&fake.source()).series(&["{ name: hmi.sharp_cea_720, as: one }"]);
+    let before = asked();
+    let message = refused(&unknown.range("2015-12-11", "2015-12-14"));
+    assert!(message.contains("asked for `hmi.sharp_cea_720`: JSOC says: series not found"), "{message}");
+    assert_eq!(asked() - before, 1);
+    let before = asked();
+    let message = refused(&fake.job("where: \"[? NOSUCH > 1 ?]\""));
+    assert!(message.contains("JSOC says: ERROR: column \"nosuch\" does not exist"), "{message}");
+    assert_eq!(asked() - before, 2);
+    let message = refused(&fake.job("").range("2009-12-11", "2009-12-12"));
+    assert!(message.contains("the series begins with `hmi.sharp_cea_720s[1][2010.05.01_00:12:00_TAI]`"), "{message}");
+}
+
+#[test]
+fn latin_1_and_raw_control_characters_do_no_harm() {
+    let fake = two();
+    fake.state().note = b"flux in \xb5Mx,\n \x1b[2Jraw";
+    let (lab, _) = run(&fake.job("fetch: keywords, keywords: [USFLUX]"), 0);
+    let sidecar = lab.json("data/one/2015/12/11/hmi.sharp_cea_720s.20151211.keywords.json");
+    assert_eq!(sidecar["columns"][3]["note"], "flux in \u{b5}Mx,\n \u{1b}[2Jraw");
+}
+
+#[test]
+fn plan_counts_what_a_day_has() {
+    let fake = two();
+    let lab = Lab::new();
+    lab.write("job.yaml", fake.job("").yaml());
+    let plan = lab.sunhaul(&["plan", "job.yaml", "--list", "--json"]).stdout_has("").chatty().done().json();
+    let day = &plan["listing"]["days"][0];
+    assert_eq!((&day["files"], &day["error"]), (&json!(6), &Value::Null), "{plan:#}");
+}
