@@ -16,6 +16,9 @@ python3 -c "import ensurepip, venv" | python3-venv | editor::
 python3 -c "import ensurepip, venv" | python3-venv | ci_files::workflows_actions
 node --version | nodejs | ci_files::workflows_and
 npm --version | npm | ci_files::workflows_and
+/usr/sbin/nginx -v | nginx | sources::real::nginx
+/usr/sbin/apache2 -v | apache2 | sources::real::apache
+/usr/sbin/lighttpd -v | lighttpd | sources::real::lighttpd
 strace -f true | strace | kills::steps
 strace -f true | strace | power_cut::
 /usr/sbin/mkfs.ext4 -V | e2fsprogs | power_cut::

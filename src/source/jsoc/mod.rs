@@ -101,9 +101,9 @@ impl Jsoc {
     }
 
     async fn get(&self, url: &Url) -> Result<Vec<u8>, Failure> {
-        let response = self.client.get(url, HeaderMap::new()).await.map_err(known)?;
+        let mut response = self.client.get(url, HeaderMap::new()).await.map_err(known)?;
         // A day of patches with all their keywords is 4 MB.
-        read::whole(response, read::CAP).await
+        read::whole(&mut response, read::CAP).await
     }
 }
 

@@ -168,8 +168,8 @@ impl Counter {
     }
 
     async fn ask(&self, url: &Url) -> Result<Reply, Failure> {
-        let response = self.client.get(url, HeaderMap::new()).await?;
-        let answer = read::whole(response, read::CAP).await?;
+        let mut response = self.client.get(url, HeaderMap::new()).await?;
+        let answer = read::whole(&mut response, read::CAP).await?;
         Reply::read(&answer).map_err(|failure| {
             let message = format!("{}: {}", shown(url), failure.message);
             self.client.veiled(Failure { message, ..failure })
