@@ -15,6 +15,8 @@ mod width;
 pub use bars::Size;
 pub use progress::Progress;
 pub use screen::{Mode, Paint, Screen, TOLD};
+pub(super) use lines::{host, safe, why};
+pub(super) use summary::folded;
 pub use summary::{Summary, summary};
 
 /// How much is told.
