@@ -8,8 +8,8 @@ use super::job::Secrets;
 use super::run::{ReportFile, Saved};
 use super::{Exit, Result, Shell, job, stdout};
 use crate::manifest::Diagnostics;
-use crate::report::{code_quality, human};
 use crate::report::terminal::Verbosity;
+use crate::report::{code_quality, human};
 use crate::untrusted::{escape, in_json};
 
 /// Check manifests: show every error with its line and a hint.

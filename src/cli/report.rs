@@ -116,9 +116,8 @@ fn below(folder: &Path, wanted: &str, job: Option<&str>) -> Result<PathBuf> {
         Err(Problem::new(Exit::Usage, format!("{what} in `{}`", escape(&shown))).hint(hint).into())
     };
     if wanted == "latest" {
-        let is_meant = |name: &&String| {
-            job.is_none_or(|job| read(&folder.join(name)).is_ok_and(|report| report.job.name == job))
-        };
+        let is_meant =
+            |name: &&String| job.is_none_or(|job| read(&folder.join(name)).is_ok_and(|report| report.job.name == job));
         return match names.iter().take(LOOKED_AT).find(is_meant) {
             Some(name) => Ok(folder.join(name)),
             None => missing("there is no report of a run", "`sunhaul run` writes one"),
@@ -137,7 +136,8 @@ fn below(folder: &Path, wanted: &str, job: Option<&str>) -> Result<PathBuf> {
 
 fn read(path: &Path) -> Result<Report> {
     let shown = path.to_string_lossy();
-    let problem = |exit, why: String| Problem::new(exit, format!("could not read the report `{}`: {why}", escape(&shown)));
+    let problem =
+        |exit, why: String| Problem::new(exit, format!("could not read the report `{}`: {why}", escape(&shown)));
     let mut bytes = Vec::new();
     let read = if path == Path::new("-") {
         std::io::stdin().lock().take(LARGEST).read_to_end(&mut bytes)

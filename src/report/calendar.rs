@@ -242,7 +242,8 @@ pub(super) mod tests {
         ];
         report.hosts[0].host = format!("localhost:8001{foreign}");
         report.hosts[0].preset = "private".into();
-        report.totals.days = DayTotals { planned: 7, sealed: 2, already_sealed: 12, provisional: 1, failed: 2, held: 1, unfinished: 1 };
+        report.totals.days =
+            DayTotals { planned: 7, sealed: 2, already_sealed: 12, provisional: 1, failed: 2, held: 1, unfinished: 1 };
         report
     }
 
@@ -269,11 +270,8 @@ pub(super) mod tests {
             day("b", "2016-02-29", DayState::Held, 0),
         ];
         let blanks = |count: usize| " ".repeat(count);
-        let expected = [
-            format!("a 2015-12 {}ss", blanks(29)),
-            "a 2016-01 sSoF?".to_owned(),
-            format!("b 2016-02 {}h", blanks(28)),
-        ];
+        let expected =
+            [format!("a 2015-12 {}ss", blanks(29)), "a 2016-01 sSoF?".to_owned(), format!("b 2016-02 {}h", blanks(28))];
         assert_eq!(drawn(&report), expected);
     }
 

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 
 use super::model::{
-    Day, DayTotals, Failure, FileTotals, Format, Host, Job, Report, RequestTotals, Rest, Run, RunResult, Stretch, Totals,
-    stretches,
+    Day, DayTotals, Failure, FileTotals, Format, Host, Job, Report, RequestTotals, Rest, Run, RunResult, Stretch,
+    Totals, stretches,
 };
 use crate::failure;
 use crate::failure::Class;

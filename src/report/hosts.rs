@@ -15,7 +15,8 @@ use crate::untrusted::escape;
 pub fn table(report: &Report) -> String {
     let run = &report.run;
     let ended = run.finished.map_or("still running".to_owned(), |at| at.format("%F %T").to_string());
-    let agent = if run.user_agent.is_empty() { "not told by this report".into() } else { escape(&run.user_agent) .into_owned() };
+    let agent =
+        if run.user_agent.is_empty() { "not told by this report".into() } else { escape(&run.user_agent).into_owned() };
     let mut out = String::new();
     let head = [
         ("job", escape(&report.job.name).into_owned()),
@@ -36,7 +37,8 @@ pub fn table(report: &Report) -> String {
 }
 
 fn facts(one: &Host) -> Vec<(&'static str, String)> {
-    let statuses = one.status_counts.iter().map(|(status, count)| format!("{}: {}", escape(status), human::number(*count)));
+    let statuses =
+        one.status_counts.iter().map(|(status, count)| format!("{}: {}", escape(status), human::number(*count)));
     let statuses: Vec<String> = statuses.collect();
     let paused = Duration::try_from_secs_f64(one.paused_seconds).unwrap_or_default();
     let none = || "-".to_owned();

@@ -102,7 +102,8 @@ pub(super) async fn run(check: &Check<'_>, locking: &Locking, net: Net, shell: &
 
     let collector = Collector::new(run, started, about(check.job, Some(held.lock().sha256().to_string())));
     let report = told.report(&collector, check.days, lost, hosts, exit);
-    let report = Report { run: Run { again: (exit != Exit::Complete).then(|| again(&shell.words)), ..report.run }, ..report };
+    let report =
+        Report { run: Run { again: (exit != Exit::Complete).then(|| again(&shell.words)), ..report.run }, ..report };
     shell.ci.ran(&report, None, &shell.screen);
     check.files.write(&report, &report.to_json()?, Saved::AtTheEnd)?;
     Ok(exit)

@@ -107,8 +107,13 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         bad.entry((series, *date)).or_default();
     }
     if args.repair && !bad.is_empty() {
-        verdict.repair =
-            Some(job::runtime()?.block_on(repair::repair(job, locking, (args.ssh.net(), files), (&plan, &bad), shell))?);
+        verdict.repair = Some(job::runtime()?.block_on(repair::repair(
+            job,
+            locking,
+            (args.ssh.net(), files),
+            (&plan, &bad),
+            shell,
+        ))?);
         if !args.json {
             stdout::print(&verdict.render_repair())?;
         }

@@ -145,14 +145,8 @@ fn a_scripted_run_becomes_the_promised_report() {
 #[test]
 fn a_file_that_ends_twice_is_counted_by_its_last_end() {
     let collector = collector();
-    let fetched = FileEnd::Fetched {
-        bytes: 70,
-        resumed_bytes: 9,
-        restarted: true,
-        replaced: true,
-        restamped: false,
-        from: None,
-    };
+    let fetched =
+        FileEnd::Fetched { bytes: 70, resumed_bytes: 9, restarted: true, replaced: true, restamped: false, from: None };
     let failed = FileEnd::Failed(Box::new(failure::Failure::new(Class::Collision, "both want it")));
     collector.on(Event::DayListed { day: day("2015-12-11"), files: 2, have: 0, bytes: None });
     for (key, end) in [("a", fetched), ("b", failed.clone()), ("a", failed)] {

@@ -104,9 +104,11 @@ fn failed(facts: &Facts<'_>) -> End {
         return End::Failed { class: "failed".to_owned(), message: safe(why), all: safe(why) };
     };
     let tell = |failure: &&Failure| {
-        let what = failure.path.as_deref().or(failure.key.as_deref()).map_or_else(String::new, |what| {
-            format!("{} ", escape(what))
-        });
+        let what = failure
+            .path
+            .as_deref()
+            .or(failure.key.as_deref())
+            .map_or_else(String::new, |what| format!("{} ", escape(what)));
         let (told, hint) = why(failure.class, failure.attempts, &failure.message);
         let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
         format!("{what}{told}{hint}")

@@ -122,7 +122,11 @@ fn totals(out: &mut String, report: &Report) {
     if let Some(took) = report.run.finished.and_then(|end| (end - report.run.started).to_std().ok()) {
         facts.push(format!("took {}", human::span(took)));
     }
-    facts.push(if report.job.lock_changed { "the lock changed".to_owned() } else { "the lock is as before".to_owned() });
+    facts.push(if report.job.lock_changed {
+        "the lock changed".to_owned()
+    } else {
+        "the lock is as before".to_owned()
+    });
     let (run, manifest) = (name(&report.run.id), name(&report.job.manifest));
     let _ = write!(out, "\n{}. Run {run} of {manifest}.\n", sentence(&facts.join(", ")));
 }
