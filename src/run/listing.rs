@@ -69,12 +69,14 @@ pub(super) async fn list(
     day: &DayId,
 ) -> Result<Option<Listed>, Failure> {
     let memory: Arc<dyn Memory> = Arc::new(Remembered(Arc::downgrade(work)));
+    // Nothing is ordered where the files are taken from a folder.
+    let memory = Some(&memory).filter(|_| run.shelf.is_none());
     let mut waits = Waits::new(run.manifest.retry);
     let mut attempts = 0;
     loop {
         attempts += 1;
         let replica = opened.source.current();
-        let listing = replica.list(&opened.series, &todo.day, Some(&memory));
+        let listing = replica.list(&opened.series, &todo.day, memory);
         let result = tokio::select! {
             result = listing => result,
             () = run.halt.cancelled() => return Ok(None),

@@ -13,7 +13,7 @@ fits_check 4096 1500000
 hmi_listing 1024 8000000
 journal 256 5000000
 lock 2048 3000000
-manifest 512 700000
+manifest 1024 700000
 report 2048 22000000
 retry_after 96 10000000
 '

@@ -15,6 +15,8 @@ mod archive; // what lies in the archive already: own files, damaged records, ot
 mod asked_again; // files that came wrong, and the runs that do not ask for them
 mod bad_input; // wrong manifests and storage that cannot be used
 mod changed; // days looked at again whose files changed upstream, or did not
+mod ci_files; // workflows and images under `jobs/ci`
+mod editor; // the schema of manifests, as editors use it
 mod examples; // the manifests under `jobs/`
 mod export; // proof and catalogue in other programs' forms, and those programs' word on them
 mod faults; // what can go wrong, with a name each: what a service, a network, a disk and an operator do

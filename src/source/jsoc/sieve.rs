@@ -8,9 +8,9 @@ use super::answer::{Answer, Column};
 use super::listing::{NO_KEYWORD, whole};
 use super::question::{QUALITY, Question};
 use super::slot::is_nearest;
-use super::text::malformed;
 use crate::failure::Failure;
 use crate::manifest::{Filters, cadence};
+use crate::source::read::malformed;
 use crate::untrusted::escape;
 
 /// What the filters can ask of one record.
