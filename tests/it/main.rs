@@ -29,6 +29,7 @@ mod main_job; // a manifest becomes a verified archive, and a second run has not
 mod politeness; // the pace, as the server sees it
 mod power_cut; // what is on stable storage when the power goes, and what the next run makes of it
 mod rehearsal; // a service that does wrong on purpose, for anyone
+mod reports; // a run in the forms that CI services and people read, then and later
 mod resume; // broken off by signal, kill and network, and gone on with
 mod same_bytes; // four ways to one archive: the same files, records and lock
 mod second_look; // days whose listing is empty, and young ones
