@@ -4,6 +4,7 @@
 //! message, and `:` and `,` too in a property. What it does not do: print. `cli` does, where GitHub reads along.
 
 use std::fmt;
+use std::fmt::Write as _;
 
 use super::human;
 use super::model::{Day, Report};
@@ -159,7 +160,8 @@ fn escaped(text: &str, is_special: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if is_special(c) {
-            out.push_str(&format!("%{:02X}", u32::from(c)));
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{:02X}", u32::from(c));
         } else if acts(c) || (c == '#' && out.ends_with('#')) {
             out.extend(c.escape_unicode());
         } else {
