@@ -94,21 +94,20 @@ fn find(args: &Args, shell: &Shell) -> Result<Option<PathBuf>> {
         let Some(job) = job::load(manifest, Secrets::NotNeeded, root, shell) else { return Ok(None) };
         return below(&Archive::runs_path(&job.archive.root), wanted, Some(&job.name)).map(Some);
     }
-    match root {
-        Some(root) => below(&Archive::runs_path(root), wanted, None).map(Some),
-        None => {
-            let message = format!("there is no file `{}`, and no archive to look for a run of that id", escape(wanted));
-            let hint = "name a report's file or a manifest, or say where with `--job JOB` or `--archive DIR`";
-            Err(Problem::new(Exit::Usage, message).hint(hint).into())
-        }
+    if let Some(root) = root {
+        return below(&Archive::runs_path(root), wanted, None).map(Some);
     }
+    let message = format!("there is no file `{}`, and no archive to look for a run of that id", escape(wanted));
+    let hint = "name a report's file or a manifest, or say where with `--job JOB` or `--archive DIR`";
+    Err(Problem::new(Exit::Usage, message).hint(hint).into())
 }
 
 /// The report of a run, by its id or the beginning of it, or the last one of a job.
 fn below(folder: &Path, wanted: &str, job: Option<&str>) -> Result<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut names: Vec<String> = names.filter(|name| name.ends_with(".json")).collect();
+    let paths = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "json"));
+    let mut names: Vec<String> =
+        paths.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
     // A run's id begins with its time, so that names sort by it.
     names.sort_unstable_by(|a, b| b.cmp(a));
     let shown = folder.to_string_lossy();

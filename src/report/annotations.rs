@@ -3,11 +3,15 @@
 //! Source: the documented workflow commands, and their escapes as GitHub's own toolkit writes them: `%`, CR and LF in a
 //! message, and `:` and `,` too in a property. What it does not do: print. `cli` does, where GitHub reads along.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::fmt::Write as _;
+
+use chrono::NaiveDate;
 
 use super::human;
-use super::model::{Day, Report};
-use super::terminal::{safe, why};
+use super::model::{Day, Failure, Report};
+use super::terminal::{folded, safe, why};
 use crate::manifest::Diagnostics;
 use crate::run::event::DayState;
 use crate::untrusted::{acts, escape};
@@ -89,10 +93,14 @@ pub fn of_manifests(wrong: &[Diagnostics], named: impl Fn(&std::path::Path) -> S
 /// below the repository's root.
 #[must_use]
 pub fn of_run(report: &Report, manifest: &str) -> Vec<Annotation> {
-    let (failed, held) = (report.totals.days.failed, report.totals.days.held);
     let state = |wanted: DayState| report.days.iter().filter(move |day| day.state == wanted);
-    let failures = state(DayState::Failed).map(|day| of_day(report, day).about(manifest));
-    let mut all = bounded(failures, usize::try_from(failed).unwrap_or(usize::MAX));
+    let told = told_days(&report.failures);
+    let failures: Vec<Annotation> = state(DayState::Failed)
+        .filter_map(|day| of_day(day, told.get(&(day.series.as_str(), day.date))))
+        .map(|annotation| annotation.about(manifest))
+        .collect();
+    let count = failures.len();
+    let mut all = bounded(failures.into_iter(), count);
     if let Some(drift) = report.drift.as_ref().filter(|drift| !drift.days.is_empty()) {
         let drifted = drift.days.iter().map(|day| {
             let message = format!("{} added, {} removed, {} changed", day.added, day.removed, day.changed);
@@ -107,26 +115,47 @@ pub fn of_run(report: &Report, manifest: &str) -> Vec<Annotation> {
         let why = day.error.as_deref().map_or_else(|| "another process has it".to_owned(), safe);
         Annotation::new(Level::Warning, format!("{} {} is held", escape(&day.series), day.date), why).about(manifest)
     });
-    all.extend(bounded(held_days, usize::try_from(held).unwrap_or(usize::MAX)));
+    all.extend(bounded(held_days, state(DayState::Held).count()));
     all
 }
 
-fn of_day(report: &Report, day: &Day) -> Annotation {
-    let failures: Vec<_> =
-        report.failures.iter().filter(|failure| failure.series == day.series && failure.date == day.date).collect();
-    let title = |class: &str| format!("{} {}: {class}", escape(&day.series), day.date);
-    let Some(first) = failures.first() else {
+/// What is told of one day that failed: its first failure, how many it has, and for how many days that one stands; none
+/// for a day that failed whole for the reason of an earlier one.
+type Told<'a> = (&'a Failure, usize, u64);
+
+fn told_days(failures: &[Failure]) -> HashMap<(&str, NaiveDate), Told<'_>> {
+    let mut all: HashMap<(&str, NaiveDate), Told<'_>> = HashMap::new();
+    for failure in failures {
+        all.entry((failure.series.as_str(), failure.date)).or_insert((failure, 0, 0)).1 += 1;
+    }
+    for (failure, days) in folded(failures) {
+        if let Some(told) = all.get_mut(&(failure.series.as_str(), failure.date)) {
+            told.2 = told.2.max(days);
+        }
+    }
+    all
+}
+
+fn of_day(day: &Day, told: Option<&Told<'_>>) -> Option<Annotation> {
+    let series = escape(&day.series);
+    let Some((first, failures, days)) = told else {
         let why = day.error.as_deref().map_or_else(|| "files of it are missing".to_owned(), safe);
-        return Annotation::new(Level::Error, title("failed"), why);
+        return Some(Annotation::new(Level::Error, format!("{series} {}: failed", day.date), why));
+    };
+    let others = match days {
+        0 => return None,
+        1 => String::new(),
+        days => format!(" and {}", human::count(days - 1, "further day")),
     };
     let what = first.path.as_deref().or(first.key.as_deref()).map(|what| format!("{} ", escape(what)));
     let (told, hint) = why(first.class, first.attempts, &first.message);
-    let more = match failures.len() - 1 {
+    let more = match failures - 1 {
         0 => String::new(),
         more => format!("\nand {}", human::count(more as u64, "further failure")),
     };
     let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-    Annotation::new(Level::Error, title(first.class.name()), format!("{}{told}{more}{hint}", what.unwrap_or_default()))
+    let title = format!("{series} {}{others}: {}", day.date, first.class);
+    Some(Annotation::new(Level::Error, title, format!("{}{told}{more}{hint}", what.unwrap_or_default())))
 }
 
 /// As many as GitHub shows; the last of them says how many there are besides.
@@ -159,7 +188,8 @@ fn escaped(text: &str, is_special: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if is_special(c) {
-            out.push_str(&format!("%{:02X}", u32::from(c)));
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{:02X}", u32::from(c));
         } else if acts(c) || (c == '#' && out.ends_with('#')) {
             out.extend(c.escape_unicode());
         } else {
@@ -227,6 +257,28 @@ mod tests {
         assert_eq!(all.len(), 11);
         assert_eq!((all[8].title.as_str(), all[9].title.as_str()), ("s 2015-12-09: failed", "and 6 more"));
         assert_eq!((all[10].level, all[10].file.as_deref()), (Level::Warning, Some("jobs/s.yaml")));
+    }
+
+    #[test]
+    fn days_that_failed_whole_for_one_reason_are_told_once() {
+        let mut report = bare();
+        let dates: Vec<String> = (1..=30).map(|n| format!("2015-11-{n:02}")).collect();
+        report.days = dates.iter().map(|date| day("s", date, DayState::Failed, 0)).collect();
+        let failure = |date: &String| Failure {
+            series: "s".into(),
+            date: date.parse().unwrap(),
+            key: None,
+            path: None,
+            class: crate::failure::Class::Unreachable,
+            attempts: 1,
+            status: None,
+            message: format!("http://localhost:1/?day={date}: refused; hint: is it up?"),
+        };
+        report.failures = dates.iter().map(failure).collect();
+        let told: Vec<String> = of_run(&report, "s.yaml").iter().map(ToString::to_string).collect();
+        let expected = "::error file=s.yaml,title=s 2015-11-01 and 29 further days%3A unreachable\
+                        ::unreachable: http://localhost:1/?day=2015-11-01: refused%0Ahint: is it up?";
+        assert_eq!(told, [expected]);
     }
 
     proptest! {

@@ -28,7 +28,7 @@ use crate::untrusted::escape;
 /// How work at a day ended.
 pub(super) enum Ended {
     /// For this run.
-    Done(DayDone, BTreeSet<Class>),
+    Done(Box<DayDone>, BTreeSet<Class>),
     /// Its listing was empty: it is looked at again.
     Again,
     /// The run was stopped before the day had an end; the next run goes on from there.
@@ -60,7 +60,7 @@ pub(super) async fn work(run: &Arc<Run>, todo: &Todo) -> Ended {
             done.error = Some(failure);
         }
     }
-    Ended::Done(done, classes)
+    Ended::Done(Box::new(done), classes)
 }
 
 async fn try_work(

@@ -71,7 +71,7 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
                     if done.error.as_ref().is_some_and(|e| e.class == Class::HostGivenUp) {
                         given_up.insert(host(run, &todo));
                     }
-                    end(run, &mut outcome, done);
+                    end(run, &mut outcome, *done);
                 }
                 // Nothing cancels it, and a panic was caught: this is a runtime that goes down.
                 Err(error) => tracing::debug!(%error, "a day's task ended early"),

@@ -40,7 +40,7 @@ impl ReportFile {
     /// # Errors
     /// A usage error when the path names no file; a storage error when this user or disk cannot have one there.
     pub(in crate::cli) fn new(path: &Path, option: &'static str) -> Result<ReportFile> {
-        Ok(ReportFile { place: Place::of(path).map_err(|(exit, why)| told(path, option, exit, why))?, option })
+        Ok(ReportFile { place: Place::of(path).map_err(|(exit, why)| told(path, option, exit, &why))?, option })
     }
 
     /// Writes the report, if this is the time for it.
@@ -48,7 +48,7 @@ impl ReportFile {
     /// # Errors
     /// When it cannot be written.
     pub(in crate::cli) fn write(&self, bytes: &[u8], when: Saved) -> Result<()> {
-        let storage = |path: &Path, error: io::Error| told(path, self.option, Exit::Storage, error.to_string());
+        let storage = |path: &Path, error: io::Error| told(path, self.option, Exit::Storage, &error.to_string());
         match (&self.place, when) {
             (Place::Stdout, Saved::AtTheEnd) => stdout::print(&String::from_utf8_lossy(bytes)),
             (Place::Stream(path), Saved::AtTheEnd) => {
@@ -83,7 +83,7 @@ impl Place {
     }
 }
 
-fn told(path: &Path, option: &str, exit: Exit, why: String) -> Problem {
+fn told(path: &Path, option: &str, exit: Exit, why: &str) -> Problem {
     let path = path.to_string_lossy();
     Problem::new(exit, format!("could not write the report `{}`: {why}", escape(&path)))
         .hint(format!("name another file with `{option}`"))

@@ -22,7 +22,7 @@ pub(in crate::cli) struct ReportArgs {
     /// The same as JUnit XML: a case a day.
     #[arg(long, value_name = "FILE")]
     report_junit: Option<PathBuf>,
-    /// Write a summary in Markdown to this file, when the run has ended. Where GITHUB_STEP_SUMMARY is set, it is added to
+    /// Write a summary in Markdown to this file, when the run has ended. Where `GITHUB_STEP_SUMMARY` is set, it is added to
     /// the file that this names.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,

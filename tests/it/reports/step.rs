@@ -173,8 +173,8 @@ fn drift_is_told_and_no_report_of_it_lies_in_the_archive() {
 fn wrong_manifests_are_annotated_at_their_lines_and_summed_up() {
     let lab = Lab::new();
     lab.write("jobs/one.yaml", Job::embedded().more("segmets: [Br]").yaml());
-    let many: String = (0..30).map(|n| format!("key{n}: 1\n")).collect();
-    lab.write("jobs/two.yaml", Job::embedded().more(&many).yaml());
+    let many: Vec<String> = (0..30).map(|n| format!("key{n}: 1\n")).collect();
+    lab.write("jobs/two.yaml", Job::embedded().more(&many.concat()).yaml());
     let said = step(&lab, &["check", "jobs/one.yaml"]).status(2).done();
     let line = Job::embedded().yaml().lines().count() + 1;
     let told = annotations(&said.stderr);
