@@ -5,6 +5,7 @@
 mod adopt;
 mod args;
 mod asking;
+mod budget;
 mod check;
 mod clean;
 mod clock;

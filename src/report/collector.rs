@@ -74,6 +74,7 @@ impl Collector {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             result: RunResult::Running,
             exit_code: None,
+            ended_by: None,
         };
         Collector { run, job, facts: Mutex::default() }
     }

@@ -14,6 +14,7 @@ mod adopt; // files that somebody holds already, taken in
 mod archive; // what lies in the archive already: own files, damaged records, other jobs, other specs
 mod asked_again; // files that came wrong, and the runs that do not ask for them
 mod bad_input; // wrong manifests and storage that cannot be used
+mod budgets; // time, bytes and files that a run may use up, and runs that go on after it
 mod changed; // days looked at again whose files changed upstream, or did not
 mod examples; // the manifests under `jobs/`
 mod export; // proof and catalogue in other programs' forms, and those programs' word on them

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{ArchiveArg, SshArg};
+use super::budget::BudgetArgs;
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::{LockArgs, Locking};
@@ -23,6 +24,7 @@ use super::sources::Sources;
 use super::{Exit, Result, Shell, job, planning};
 use crate::manifest::Manifest;
 use crate::net::Net;
+use crate::run::budget::Budget;
 use report_file::ReportFile;
 pub(super) use report_file::settled;
 pub(super) use task::{Ran, Task, Then, execute};
@@ -43,7 +45,8 @@ pub(super) use task::{Ran, Task, Then, execute};
         sunhaul run jobs/nightly.yaml --report report.json\n  \
         sunhaul run jobs/december.yaml --series cea --range 2015-12-11..2015-12-14\n  \
         sunhaul run jobs/december.yaml --frozen       the very files of the lock, or exit 3\n  \
-        sunhaul run jobs/nightly.yaml --new-only      only what the lock does not have yet\n\n\
+        sunhaul run jobs/nightly.yaml --new-only      only what the lock does not have yet\n  \
+        sunhaul run jobs/nightly.yaml --max-time 50m  end before CI ends it; the next run goes on\n\n\
         Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest, 3 the \
         lock does not match, 4 incomplete for a passing reason (run the same command again), 5 local storage, 130 \
         interrupted (the same command goes on from there; interrupt twice to stop at once)."
@@ -69,9 +72,13 @@ pub(super) struct Args {
     /// Write the report to this file too, while the run goes on and at its end; `-` is standard output, at the end.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    // Last: its heading would stand over what follows.
+    #[command(flatten)]
+    budget: BudgetArgs,
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    let budget = args.budget.begin();
     let archive = args.archive.archive.as_deref();
     let Some(jobs) = job::load_all(&args.jobs, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
     // A series or range that a job does not have must be told before another job has begun.
@@ -89,7 +96,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
             .into());
     }
     let report = args.report.as_deref().map(ReportFile::new).transpose()?;
-    job::runtime()?.block_on(each(held, args, report, shell))
+    job::runtime()?.block_on(each(held, args, (report, budget), shell))
 }
 
 /// What the jobs of one command share.
@@ -98,6 +105,7 @@ pub(super) struct Shared<'a> {
     shell: &'a Shell,
     net: Net,
     sources: Sources,
+    budget: Arc<Budget>,
     stop: CancellationToken,
 }
 
@@ -110,7 +118,8 @@ impl<'a> Shared<'a> {
         let stop = CancellationToken::new();
         tokio::spawn(Signals::catch()?.cancel(stop.clone(), shell.screen.clone()));
         tokio::spawn(signals::let_go_of_bars(shell.screen.clone()));
-        Ok(Shared { report, shell, net, sources: Sources::default(), stop })
+        let budget = BudgetArgs::default().begin();
+        Ok(Shared { report, shell, net, sources: Sources::default(), budget, stop })
     }
 
     /// Ends what was started for the jobs.
@@ -120,8 +129,13 @@ impl<'a> Shared<'a> {
     }
 }
 
-async fn each(jobs: Vec<(Manifest, Locking)>, args: &Args, report: Option<ReportFile>, shell: &Shell) -> Result<Exit> {
-    let mut shared = Shared::new(report, args.ssh.net(), shell)?;
+async fn each(
+    jobs: Vec<(Manifest, Locking)>,
+    args: &Args,
+    (report, budget): (Option<ReportFile>, Arc<Budget>),
+    shell: &Shell,
+) -> Result<Exit> {
+    let mut shared = Shared { budget, ..Shared::new(report, args.ssh.net(), shell)? };
     let mut worst = Exit::Complete;
     for (job, locking) in jobs {
         if shared.stop.is_cancelled() {

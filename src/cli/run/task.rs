@@ -125,6 +125,7 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
                 run: id,
                 observer: follower.clone(),
                 stop: shared.stop.clone(),
+                budget: shared.budget.clone(),
                 now,
                 second_look: SECOND_LOOK,
                 retry_failed,
@@ -157,6 +158,9 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
         Exit::Incomplete | Exit::Later | Exit::Lock | Exit::Storage | Exit::Usage => RunResult::Incomplete,
     };
     let mut report = follower.collector.finish(word, exit.code(), now());
+    if let (Ok(outcome), RunResult::Incomplete) = (&result, word) {
+        report.run.ended_by = outcome.spent;
+    }
     if let Some(Ok(moved)) = &moved {
         report.job.lock_sha256 = moved.sha256.map(|sha256| sha256.to_string());
         report.job.lock_changed = moved.changed;

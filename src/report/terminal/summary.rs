@@ -85,7 +85,9 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
         let _ = write!(out, "\n{} {hint}", paint.strong("hint:"));
     }
     if !complete {
+        let spent = report.run.ended_by.map(|spent| format!("{} is spent; go on with", spent.option()));
         let advice = match report.run.exit_code {
+            Some(4) if spent.is_some() => spent.as_deref().unwrap_or_default(),
             Some(3) => {
                 "the lock stays as it is: `sunhaul update` moves it to what upstream has now; when upstream is as it was"
             }
