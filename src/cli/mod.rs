@@ -13,10 +13,12 @@ mod completions;
 mod environment;
 mod exit;
 mod export;
+mod init;
 mod job;
 mod lock;
 mod locking;
 mod log;
+mod man;
 mod netrc;
 mod plan;
 mod planning;
@@ -50,6 +52,8 @@ type Result<T, E = anyhow::Error> = anyhow::Result<T, E>;
 /// What every command gets.
 struct Shell {
     screen: Arc<Screen>,
+    /// Standard output, for what people read there.
+    page: environment::Page,
     verbosity: Verbosity,
     /// The words of the command line, the program's name first.
     words: Vec<OsString>,
@@ -83,6 +87,7 @@ pub fn main() -> ExitCode {
 
 fn execute(command: Command, shell: &Shell) -> Result<Exit> {
     match command {
+        Command::Init(args) => init::run(&args, shell),
         Command::Check(args) => check::run(&args, shell),
         Command::Plan(args) => plan::run(&args, shell),
         Command::Run(args) => run::run(&args, shell),
@@ -96,6 +101,7 @@ fn execute(command: Command, shell: &Shell) -> Result<Exit> {
         Command::Clean(args) => clean::run(&args, shell),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 
@@ -122,7 +128,7 @@ fn shell(cli: &Cli, words: Vec<OsString>) -> Shell {
     };
     let screen = Arc::new(Screen::new(Box::new(std::io::stderr()), mode, Paint(colour)));
     log::start(&screen, global.log_format, colour, environment::variable("SUNHAUL_LOG").as_deref());
-    Shell { screen, verbosity, words }
+    Shell { screen, page: environment::page(global.color), verbosity, words }
 }
 
 #[cfg(test)]
