@@ -10,7 +10,8 @@ use clap::error::ErrorKind;
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use super::{
-    adopt, check, clean, completions, environment, export, init, lock, man, plan, run, schema, serve, status, update,
+    adopt, check, clean, completions, environment, export, init, lock, man, plan, report, run, schema, serve, status,
+    update,
     verify,
 };
 use crate::net::Net;
@@ -112,6 +113,7 @@ pub(super) enum Command {
     Plan(plan::Args),
     Run(run::Args),
     Status(status::Args),
+    Report(report::Args),
     Update(update::Args),
     Lock(lock::Args),
     Export(export::Args),
