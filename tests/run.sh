@@ -34,6 +34,10 @@ unshare --mount mount -t tmpfs none /mnt | - | faults::mounted::
 test -x /usr/sbin/sshd | openssh-server | tunnel::through_a_gateway::
 ssh -V && command -v ssh-keygen | openssh-client | tunnel::through_a_gateway::
 unshare --mount mount -t tmpfs none /run | - | tunnel::through_a_gateway::
+man --version | man-db | man::man_shows_every_page
+groff --version | groff-base | man::man_shows_every_page
+zsh --version | zsh | man::zsh_and_fish
+fish --version | fish | man::zsh_and_fish
 '
 
 usage() {

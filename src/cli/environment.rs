@@ -48,6 +48,35 @@ pub(super) fn terminal(choice: ColorChoice) -> Terminal {
     decide(choice, std::io::stderr().is_terminal(), dumb, plain)
 }
 
+/// How data for people are shown on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Page {
+    /// How wide it is.
+    pub(super) columns: usize,
+    /// It gets colours.
+    pub(super) colour: bool,
+}
+
+/// The page that standard output is: as wide as `COLUMNS` says, else as its terminal, else 80 columns.
+pub(super) fn page(choice: ColorChoice) -> Page {
+    let out = std::io::stdout();
+    let dumb = variable("TERM").is_none_or(|term| term == "dumb");
+    let plain = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let Terminal { colour, .. } = decide(choice, out.is_terminal(), dumb, plain);
+    let told = variable("COLUMNS").and_then(|columns| columns.parse().ok());
+    let seen = || termios::tcgetwinsize(&out).ok().map(|size| usize::from(size.ws_col));
+    let columns = told.filter(|columns| *columns > 0).or_else(|| seen().filter(|columns| *columns > 0)).unwrap_or(80);
+    Page { columns: columns.max(NARROWEST), colour }
+}
+
+/// True when somebody can be asked: they see the question, and the answer comes from them.
+pub(super) fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// No page is made for less.
+const NARROWEST: usize = 20;
+
 /// True when a shell can give the terminal to another program and back.
 pub(super) fn is_under_a_shell() -> bool {
     termios::tcgetpgrp(std::io::stderr()).is_ok()

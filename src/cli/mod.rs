@@ -5,6 +5,7 @@
 mod adopt;
 mod args;
 mod asking;
+mod budget;
 mod check;
 mod ci;
 mod clean;
@@ -13,10 +14,12 @@ mod completions;
 mod environment;
 mod exit;
 mod export;
+mod init;
 mod job;
 mod lock;
 mod locking;
 mod log;
+mod man;
 mod netrc;
 mod plan;
 mod planning;
@@ -52,6 +55,8 @@ type Result<T, E = anyhow::Error> = anyhow::Result<T, E>;
 /// What every command gets.
 struct Shell {
     screen: Arc<Screen>,
+    /// Standard output, for what people read there.
+    page: environment::Page,
     verbosity: Verbosity,
     /// Who reads along, where that is a CI service.
     ci: Ci,
@@ -86,6 +91,7 @@ pub fn main() -> ExitCode {
 
 fn execute(command: Command, shell: &Shell) -> Result<Exit> {
     match command {
+        Command::Init(args) => init::run(&args, shell),
         Command::Check(args) => check::run(&args, shell),
         Command::Plan(args) => plan::run(&args, shell),
         Command::Run(args) => run::run(&args, shell),
@@ -100,6 +106,7 @@ fn execute(command: Command, shell: &Shell) -> Result<Exit> {
         Command::Clean(args) => clean::run(&args, shell),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 
@@ -127,7 +134,7 @@ fn shell(cli: &Cli, words: Vec<OsString>) -> Shell {
     let screen = Arc::new(Screen::new(Box::new(std::io::stderr()), mode, Paint(colour)));
     log::start(&screen, global.log_format, colour, environment::variable("SUNHAUL_LOG").as_deref());
     let ci = Ci::new(environment::ci(screen.is_log()));
-    Shell { screen, verbosity, ci, words }
+    Shell { screen, page: environment::page(global.color), verbosity, ci, words }
 }
 
 #[cfg(test)]

@@ -81,6 +81,7 @@ impl Collector {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             result: RunResult::Running,
             exit_code: None,
+            ended_by: None,
             error: None,
             again: None,
             user_agent: user_agent(&job.name, &run_id),

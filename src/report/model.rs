@@ -13,6 +13,7 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Class;
+use crate::run::budget::Spent;
 use crate::run::event::DayState;
 use crate::untrusted::in_json;
 pub use drift::{Drift, DriftedDay};
@@ -78,6 +79,10 @@ pub struct Run {
     /// 4 incomplete for a passing reason, 5 local storage, 130 interrupted. Null while it runs. `adopt` ends with 0 when it
     /// took in what there was, whatever is left to fetch.
     pub exit_code: Option<u8>,
+    /// What of the command's budget was spent when there was more to do: the same command goes on from there. Null where
+    /// something else ended the run, or nothing was left.
+    #[serde(default)]
+    pub ended_by: Option<Spent>,
     /// Why the run could not begin or ended early, when the reason is no day's; else null. Text from outside is escaped.
     #[serde(default)]
     pub error: Option<String>,

@@ -62,7 +62,8 @@ pub(super) fn vanished(run: &Run, todo: &Todo, work: &DayWork, is_locked: bool) 
     )
 }
 
-/// Lists the day, trying again as the manifest allows. `None` when the run was stopped before there was a listing.
+/// Lists the day, trying again as the manifest allows. `None` when the run was stopped, or its time was up, before there
+/// was a listing.
 pub(super) async fn list(
     run: &Arc<Run>,
     opened: &Opened,
@@ -99,6 +100,10 @@ pub(super) async fn list(
             }
             return Err(failure);
         };
+        if let Some(spent) = run.budget.too_late(wait) {
+            run.refuse(spent);
+            return Ok(None);
+        }
         run.tell(Event::Retrying {
             day: day.clone(),
             key: None,

@@ -15,6 +15,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{ArchiveArg, SshArg};
+use super::budget::BudgetArgs;
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::{LockArgs, Locking};
@@ -26,6 +27,7 @@ use super::sources::Sources;
 use super::{Exit, Result, Shell, job, planning};
 use crate::manifest::Manifest;
 use crate::net::Net;
+use crate::run::budget::Budget;
 pub(super) use follow::Saved;
 pub(super) use report_file::{ReportFile, settled};
 pub(super) use reports::{Files, ReportArgs, about};
@@ -47,7 +49,8 @@ pub(super) use task::{Ran, Task, Then, again, execute};
         sunhaul run jobs/nightly.yaml --report report.json\n  \
         sunhaul run jobs/december.yaml --series cea --range 2015-12-11..2015-12-14\n  \
         sunhaul run jobs/december.yaml --frozen       the very files of the lock, or exit 3\n  \
-        sunhaul run jobs/nightly.yaml --new-only      only what the lock does not have yet\n\n\
+        sunhaul run jobs/nightly.yaml --new-only      only what the lock does not have yet\n  \
+        sunhaul run jobs/nightly.yaml --max-time 50m  end before CI ends it; the next run goes on\n\n\
         Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest, 3 the \
         lock does not match, 4 incomplete for a passing reason (run the same command again), 5 local storage, 130 \
         interrupted (the same command goes on from there; interrupt twice to stop at once)."
@@ -72,9 +75,13 @@ pub(super) struct Args {
     ssh: SshArg,
     #[command(flatten)]
     reports: ReportArgs,
+    // Last: its heading would stand over what follows.
+    #[command(flatten)]
+    budget: BudgetArgs,
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    let budget = args.budget.begin();
     args.reports.begin(shell);
     let archive = args.archive.archive.as_deref();
     let Some(jobs) = job::load_all(&args.jobs, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
@@ -85,7 +92,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         let locking = bound(&job, args).inspect_err(|error| files.refused(&job, error, shell))?;
         held.push((job, locking));
     }
-    job::runtime()?.block_on(each(held, args, files, shell))
+    job::runtime()?.block_on(each(held, args, (files, budget), shell))
 }
 
 /// The lock of a job that could begin.
@@ -103,6 +110,7 @@ pub(super) struct Shared<'a> {
     shell: &'a Shell,
     net: Net,
     sources: Sources,
+    budget: Arc<Budget>,
     stop: CancellationToken,
 }
 
@@ -115,7 +123,8 @@ impl<'a> Shared<'a> {
         let stop = CancellationToken::new();
         tokio::spawn(Signals::catch()?.cancel(stop.clone(), shell.screen.clone()));
         tokio::spawn(signals::let_go_of_bars(shell.screen.clone()));
-        Ok(Shared { files, shell, net, sources: Sources::default(), stop })
+        let budget = BudgetArgs::default().begin();
+        Ok(Shared { files, shell, net, sources: Sources::default(), budget, stop })
     }
 
     /// Ends what was started for the jobs.
@@ -125,8 +134,13 @@ impl<'a> Shared<'a> {
     }
 }
 
-async fn each(jobs: Vec<(Manifest, Locking)>, args: &Args, files: Files, shell: &Shell) -> Result<Exit> {
-    let mut shared = Shared::new(files, args.ssh.net(), shell)?;
+async fn each(
+    jobs: Vec<(Manifest, Locking)>,
+    args: &Args,
+    (files, budget): (Files, Arc<Budget>),
+    shell: &Shell,
+) -> Result<Exit> {
+    let mut shared = Shared { budget, ..Shared::new(files, args.ssh.net(), shell)? };
     let mut worst = Exit::Complete;
     for (job, locking) in jobs {
         if shared.stop.is_cancelled() {

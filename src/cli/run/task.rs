@@ -136,6 +136,7 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
                 run: id,
                 observer: follower.clone(),
                 stop: shared.stop.clone(),
+                budget: shared.budget.clone(),
                 now,
                 second_look: SECOND_LOOK,
                 retry_failed,
@@ -168,6 +169,9 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
         Exit::Incomplete | Exit::Later | Exit::Lock | Exit::Storage | Exit::Usage => RunResult::Incomplete,
     };
     let mut report = follower.collector.finish(word, exit.code(), now());
+    if let (Ok(outcome), RunResult::Incomplete) = (&result, word) {
+        report.run.ended_by = outcome.spent;
+    }
     if let Some(Ok(moved)) = &moved {
         report.job.lock_sha256 = moved.sha256.map(|sha256| sha256.to_string());
         report.job.lock_changed = moved.changed;

@@ -86,7 +86,7 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
         let _ = write!(out, "\n{} {hint}", paint.strong("hint:"));
     }
     if !complete {
-        let advice = advice(report.run.exit_code, !hints.is_empty());
+        let advice = advice(&report.run, !hints.is_empty());
         let _ = write!(out, "\n{} {}", paint.strong(&format!("{advice}:")), lines::safe(what.again));
     }
     Some(out)
