@@ -36,7 +36,7 @@ const COLUMNS: u64 = 1_000_000;
 
 /// A dataset.
 #[derive(Debug, Clone)]
-pub struct Info {
+pub(super) struct Info {
     /// The first one is the time.
     parameters: Vec<Parameter>,
     /// The first time that it has, as told and as read; and the last.
@@ -92,7 +92,7 @@ impl Info {
     ///
     /// # Errors
     /// `listing-malformed`.
-    pub fn read(answer: &[u8]) -> Result<Info, Failure> {
+    pub(super) fn read(answer: &[u8]) -> Result<Info, Failure> {
         read::expect_json(answer, r#"{"parameters":[]}"#)?;
         let all: Map<String, Value> = serde_json::from_slice(answer).map_err(|error| read::no_json(answer, &error))?;
         let told: Told = serde_json::from_slice(answer).map_err(|error| read::no_json(answer, &error))?;

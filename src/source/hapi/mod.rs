@@ -19,9 +19,6 @@ use http::HeaderMap;
 use tokio::sync::OnceCell;
 use url::Url;
 
-pub use info::Info;
-pub use rows::{End, Row, read_rows};
-
 use super::place::Places;
 use super::{Listed, Listing, Memory, Source, read};
 use crate::day::{Day, Scale, Window};
@@ -30,8 +27,9 @@ use crate::manifest::{self, Series};
 use crate::net::{Client, Refused, Response, shown};
 use crate::untrusted::escape;
 use day_table::DayTable;
-use info::Parameter;
+use info::{Info, Parameter};
 use question::Names;
+use rows::End;
 use status::Meaning;
 
 /// The largest `capabilities` or `info` that is read.
@@ -212,6 +210,20 @@ impl Hapi {
         failure.message = format!("{}: {}", shown(url), failure.message);
         self.client.veiled(failure)
     }
+}
+
+/// Reads a day of one answer of `data`, whose length was told, to a question for all parameters that `info` has.
+///
+/// # Errors
+/// `html` and `listing-malformed` for what is no `info` or no table of its columns; `source-refused` for a foreign host.
+pub fn read_answer(info: &[u8], data: &[u8], base: &Url, series: &Series, day: &Day) -> Result<Listed, Failure> {
+    let hosts = series.source.reach().map_or(&[][..], |reach| &reach.hosts);
+    let info = Info::read(info)?;
+    let chosen = info.choose(None)?;
+    let mut table = DayTable::of(&chosen, day, Places { base, hosts });
+    table.take(data, day.window, End::Length)?;
+    let asked = Names::of(br#"{"HAPI":"3.0"}"#)?.data(base, &series.name, &day.window, None);
+    Ok(table.into_listed(series, &info, &asked))
 }
 
 impl Source for Hapi {

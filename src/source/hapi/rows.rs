@@ -15,18 +15,18 @@ use crate::untrusted::escape;
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row<'a> {
+pub(super) struct Row<'a> {
     /// As it came, without its line break.
-    pub text: &'a str,
+    pub(super) text: &'a str,
     /// Its first cell.
-    pub time: NaiveDateTime,
+    pub(super) time: NaiveDateTime,
     /// All its cells, without quotes.
-    pub cells: Vec<Cow<'a, str>>,
+    pub(super) cells: Vec<Cow<'a, str>>,
 }
 
 /// How an answer's end is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     /// Its length was told first.
     Length,
     /// It came in chunks, or by HTTP/2: a server that fails can end it as if it were whole.
@@ -41,7 +41,7 @@ pub enum End {
 /// # Errors
 /// `listing-malformed` with the row for what is no table of that width, `truncated` for one that may have been cut, and
 /// what `take` says.
-pub fn read_rows<'a>(
+pub(super) fn read_rows<'a>(
     answer: &'a [u8],
     columns: usize,
     asked: Window,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::rows::read_rows;
 use super::*;
 use crate::manifest::{Bound, Credentials, Fetch, Filters, Range, Reach, SeriesId, SourceSpec, Template};
 use crate::source::Body;
