@@ -19,7 +19,7 @@
 //! | room | holds |
 //! |---|---|
 //! | [`cli`] | one file a command; the clock, the environment, standard output, exit codes |
-//! | [`report`] | the report of a run, and the same facts on a terminal |
+//! | [`report`] | the report of a run, and the same facts on a terminal, for CI services and for a mail |
 //! | [`export`] | proof and catalogue without sunhaul, from the day records: sums, a bag, a crate, a table |
 //! | [`service`] | the HMI API served: over a folder of FITS files, or synthetic data |
 //! | [`run`] | the scheduler, the life of a day and of a file, events |

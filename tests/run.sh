@@ -12,6 +12,7 @@ git --version | git | house::
 python3 -c "import requests" | python3-requests | tutorial::
 python3 -c "import ensurepip, venv" | python3-venv | export::tools::
 python3 -c "import ensurepip, venv" | python3-venv | sources::sunpy::
+python3 -c "import ensurepip, venv" | python3-venv | reports::junit::junitparser
 python3 -c "import ensurepip, venv" | python3-venv | editor::
 python3 -c "import ensurepip, venv" | python3-venv | ci_files::workflows_actions
 node --version | nodejs | ci_files::workflows_and
@@ -33,6 +34,10 @@ unshare --mount mount -t tmpfs none /mnt | - | faults::mounted::
 test -x /usr/sbin/sshd | openssh-server | tunnel::through_a_gateway::
 ssh -V && command -v ssh-keygen | openssh-client | tunnel::through_a_gateway::
 unshare --mount mount -t tmpfs none /run | - | tunnel::through_a_gateway::
+man --version | man-db | man::man_shows_every_page
+groff --version | groff-base | man::man_shows_every_page
+zsh --version | zsh | man::zsh_and_fish
+fish --version | fish | man::zsh_and_fish
 '
 
 usage() {
@@ -48,7 +53,7 @@ usage: tests/run.sh [--install] [--kills N] [--help] [FILTER...]
   --help      show this
 
 As root on Debian or Ubuntu, missing programs are installed first. The Python tools of tests/export/requirements.txt and
-tests/sunpy and tests/ci are put into virtual environments, and those of tests/ci/package.json beside them, below ${XDG_CACHE_HOME:-~/.cache}/sunhaul-tests, once:
+tests/sunpy, tests/junit and tests/ci are put into virtual environments, and those of tests/ci/package.json beside them, below ${XDG_CACHE_HOME:-~/.cache}/sunhaul-tests, once:
 2 minutes, 1 GB. Where something
 stays missing, its tests are left out and named; with CI=true that is a failure. A test that mounts is left out, and named, where the user may not.
 Before cargo's results of the integration tests stands what became of each fault of tests/it/faults/ids.txt. The last
@@ -158,6 +163,7 @@ with_python() {
 
 with_python tests/export/requirements.txt SUNHAUL_TEST_TOOLS export::tools::
 with_python tests/sunpy/requirements.txt SUNHAUL_TEST_SUNPY sources::sunpy::
+with_python tests/junit/requirements.txt SUNHAUL_TEST_JUNIT reports::junit::junitparser
 with_python tests/ci/requirements.txt SUNHAUL_TEST_SCHEMAS editor:: ci_files::workflows_actions
 
 # The linters that npm has, where they are not there yet.

@@ -4,6 +4,7 @@
 //! What it does not do: decide what is fetched, or talk to anyone.
 
 mod audit;
+mod checked;
 mod clean;
 mod day;
 mod durable;

@@ -10,7 +10,9 @@ use clap::error::ErrorKind;
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use super::{
-    adopt, check, clean, completions, environment, export, lock, plan, run, schema, serve, status, update, verify,
+    adopt, check, clean, completions, environment, export, init, lock, man, plan, report, run, schema, serve, status,
+    update,
+    verify,
 };
 use crate::net::Net;
 use crate::net::tunnel::Ssh;
@@ -25,6 +27,7 @@ use crate::net::tunnel::Ssh;
         is missing, checks every file, and seals each finished day into a small record. Run it again at any time: it \
         goes on where it stopped and fetches nothing twice.",
     after_help = "Start here:\n  \
+        sunhaul init                         a manifest of your own\n  \
         sunhaul check jobs/quickstart.yaml   is the manifest right?\n  \
         sunhaul plan jobs/quickstart.yaml    what is there to do?\n  \
         sunhaul run jobs/quickstart.yaml     do it\n  \
@@ -105,10 +108,12 @@ pub(super) enum LogFormat {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    Init(init::Args),
     Check(check::Args),
     Plan(plan::Args),
     Run(run::Args),
     Status(status::Args),
+    Report(report::Args),
     Update(update::Args),
     Lock(lock::Args),
     Export(export::Args),
@@ -118,6 +123,7 @@ pub(super) enum Command {
     Clean(clean::Args),
     Schema(schema::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Where the archive is, when not where the manifest says.
@@ -199,7 +205,7 @@ mod tests {
 
     #[test]
     fn options_of_later_days_are_refused() {
-        for line in ["init", "mirror job.yaml"] {
+        for line in ["mirror job.yaml", "fetch job.yaml"] {
             let words = std::iter::once("sunhaul").chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_err(), "{line}");
         }

@@ -1,4 +1,4 @@
-//! What the environment says: colours, the log's filter, variables of manifests. No other room asks it.
+//! What the environment says: colours, the log's filter, variables of manifests, the CI service. No other room asks it.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -6,12 +6,24 @@ use std::path::PathBuf;
 use clap::ColorChoice;
 use rustix::{process, termios};
 
+use super::ci::Around;
 use crate::report::terminal::Size;
 
 /// A variable's value; `None` when it is unset, or is no UTF-8.
 #[expect(clippy::disallowed_methods, reason = "this is the place that the environment lives in")]
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// The CI service around this process. GitHub reads along on standard error, unless each line there is a record of the log.
+pub(super) fn ci(is_log: bool) -> Around {
+    let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    Around {
+        annotates: !is_log && variable("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+        workspace: path("GITHUB_WORKSPACE").or_else(|| path("CI_PROJECT_DIR")),
+        output: path("GITHUB_OUTPUT"),
+        summary: path("GITHUB_STEP_SUMMARY"),
+    }
 }
 
 /// This program, to be started again: the very one, also when its file has been replaced meanwhile.
@@ -35,6 +47,35 @@ pub(super) fn terminal(choice: ColorChoice) -> Terminal {
     let plain = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
     decide(choice, std::io::stderr().is_terminal(), dumb, plain)
 }
+
+/// How data for people are shown on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Page {
+    /// How wide it is.
+    pub(super) columns: usize,
+    /// It gets colours.
+    pub(super) colour: bool,
+}
+
+/// The page that standard output is: as wide as `COLUMNS` says, else as its terminal, else 80 columns.
+pub(super) fn page(choice: ColorChoice) -> Page {
+    let out = std::io::stdout();
+    let dumb = variable("TERM").is_none_or(|term| term == "dumb");
+    let plain = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let Terminal { colour, .. } = decide(choice, out.is_terminal(), dumb, plain);
+    let told = variable("COLUMNS").and_then(|columns| columns.parse().ok());
+    let seen = || termios::tcgetwinsize(&out).ok().map(|size| usize::from(size.ws_col));
+    let columns = told.filter(|columns| *columns > 0).or_else(|| seen().filter(|columns| *columns > 0)).unwrap_or(80);
+    Page { columns: columns.max(NARROWEST), colour }
+}
+
+/// True when somebody can be asked: they see the question, and the answer comes from them.
+pub(super) fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// No page is made for less.
+const NARROWEST: usize = 20;
 
 /// True when a shell can give the terminal to another program and back.
 pub(super) fn is_under_a_shell() -> bool {

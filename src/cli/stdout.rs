@@ -11,7 +11,15 @@ use crate::untrusted;
 /// # Errors
 /// When it cannot be written, unless the reader closed it: `sunhaul plan | head` is no failure.
 pub(super) fn print(text: &str) -> Result<()> {
-    let text = untrusted::on_terminal(text, false);
+    print_painted(text, false)
+}
+
+/// The same; with `colour`, codes for it may be in the text.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_painted(text: &str, colour: bool) -> Result<()> {
+    let text = untrusted::on_terminal(text, colour);
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),

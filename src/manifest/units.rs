@@ -48,7 +48,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
 }
 
 /// Reads a duration above zero.
-pub(super) fn positive_duration(text: &str) -> Result<Duration, Wrong> {
+pub(crate) fn positive_duration(text: &str) -> Result<Duration, Wrong> {
     match duration(text)? {
         Duration::ZERO => Err(Wrong::new("must be longer than zero")),
         more => Ok(more),
@@ -64,12 +64,30 @@ fn size(text: &str) -> Option<f64> {
         "kB" => 1e3,
         "MB" => 1e6,
         "GB" => 1e9,
+        "TB" => 1e12,
         "KiB" => 1024.0,
         "MiB" => 1_048_576.0,
         "GiB" => 1_073_741_824.0,
+        "TiB" => 1_099_511_627_776.0,
         _ => return None,
     };
     Some(number.parse::<f64>().ok()? * factor)
+}
+
+/// Reads a number of whole bytes, at least one.
+pub(crate) fn bytes(text: &str) -> Result<u64, Wrong> {
+    const HINT: &str = "write a number and B, kB, MB, GB, TB, KiB, MiB, GiB or TiB, such as `20GiB`";
+    match size(text) {
+        None => Err(Wrong::new(format!("`{}` is no number of bytes", escape(text))).hint(HINT)),
+        Some(bytes) if bytes < 1.0 => Err(Wrong::new("must be at least one byte").hint(HINT)),
+        Some(bytes) if bytes > 1e18 => Err(Wrong::new("more than an exabyte limits nothing").hint(HINT)),
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 1 and 1e18, checked above"
+        )]
+        Some(bytes) => Ok(bytes as u64),
+    }
 }
 
 /// Reads `20 MiB/s` or `unlimited`.

@@ -34,6 +34,7 @@ use url::Url;
 
 pub use body::Response;
 pub use client::{Client, Refused};
+pub use identity::user_agent;
 pub use retry::Waits;
 pub use stats::HostStats;
 

@@ -11,6 +11,7 @@ use tracing::field::display;
 use super::model::{Report, RunResult};
 use super::terminal::{TOLD, Verbosity};
 use crate::failure::{Class, Failure};
+use crate::run::budget::Spent;
 use crate::run::event::{DayDone, DayId, DayState, Event, FileEnd, Observer};
 use crate::untrusted::escape;
 
@@ -49,6 +50,7 @@ impl Log {
                     self,
                     result = $result,
                     exit_code = report.run.exit_code,
+                    ended_by = report.run.ended_by.map(Spent::name),
                     days_planned = days.planned,
                     days_sealed = days.sealed,
                     days_provisional = days.provisional,

@@ -2,6 +2,9 @@
 //!
 //! What it does not do: count. `collector` does.
 
+mod drift;
+mod stretch;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -10,8 +13,11 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Class;
+use crate::run::budget::Spent;
 use crate::run::event::DayState;
 use crate::untrusted::in_json;
+pub use drift::{Drift, DriftedDay};
+pub use stretch::{Rest, Stretch, stretches};
 
 /// The report of one sunhaul run over one job.
 ///
@@ -32,6 +38,13 @@ pub struct Report {
     pub hosts: Vec<Host>,
     /// The days that this run brought to an end, sorted by series and date; the unfinished ones are not among them.
     pub days: Vec<Day>,
+    /// The other days of the job that this run looked at, in stretches, sorted by series and date: sealed before it, or not
+    /// brought to an end.
+    #[serde(default)]
+    pub other_days: Vec<Stretch>,
+    /// What `update --dry-run` found; null for every other run.
+    #[serde(default)]
+    pub drift: Option<Drift>,
     /// What is missing and why, sorted by series, date and key: at most 1,000 entries.
     pub failures: Vec<Failure>,
     /// How many failures are not in the list because it is full.
@@ -66,6 +79,19 @@ pub struct Run {
     /// 4 incomplete for a passing reason, 5 local storage, 130 interrupted. Null while it runs. `adopt` ends with 0 when it
     /// took in what there was, whatever is left to fetch.
     pub exit_code: Option<u8>,
+    /// What of the command's budget was spent when there was more to do: the same command goes on from there. Null where
+    /// something else ended the run, or nothing was left.
+    #[serde(default)]
+    pub ended_by: Option<Spent>,
+    /// Why the run could not begin or ended early, when the reason is no day's; else null. Text from outside is escaped.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// The command that goes on from where this run ended, ready for a shell; null while it runs and when it is complete.
+    #[serde(default)]
+    pub again: Option<String>,
+    /// The `User-Agent` of its requests.
+    #[serde(default)]
+    pub user_agent: String,
 }
 
 /// How a run ended.
@@ -230,7 +256,7 @@ pub struct Host {
 }
 
 /// The end of one day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Day {
     /// The series' id.
@@ -262,6 +288,9 @@ pub struct Day {
     /// Files that this run fetched for the day, by the host that served them.
     #[serde(default)]
     pub served: BTreeMap<String, u64>,
+    /// How long the run was at the day, in seconds; null in reports of before.
+    #[serde(default)]
+    pub seconds: Option<f64>,
 }
 
 /// One thing that is missing.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::accept::Accepted;
 use super::asked_again;
+use super::budget::{Spent, Ticket};
 use super::claims::{Claims, collision};
 use super::day::{blocking, path_of};
 use super::event::{DayId, Event, FileEnd};
@@ -35,6 +36,8 @@ pub(super) struct Work {
     pub(super) accepted: Arc<Accepted>,
     /// The day's listing is final: what is not there will not come.
     pub(super) is_final: bool,
+    /// What it may use of the budget, while it is asked for.
+    pub(super) ticket: Option<Ticket>,
 }
 
 /// How work at a file ended.
@@ -43,7 +46,7 @@ pub(super) enum Ended {
     Done,
     /// Upstream does not have it, for good.
     Absent(Box<FileLine>),
-    /// The run was stopped before the file had an end.
+    /// The run was stopped, or its budget spent, before the file had an end.
     Stopped,
     /// It is not on the shelf, and left for a run to fetch.
     Left,
@@ -70,6 +73,17 @@ impl Work {
             let failure = Failure::new(Class::SourceRefused, "its series is not open");
             return Ended::Failed { path: None, failure, with: None };
         };
+        // What is made of the listing is asked of nobody.
+        if file.made().is_none() {
+            let size = file.bytes.or(self.kept.as_ref().and_then(|line| line.bytes));
+            self.ticket = tokio::select! {
+                ticket = run.budget.ticket(size) => match ticket {
+                    Ok(ticket) => Some(ticket),
+                    Err(spent) => return self.refused(spent),
+                },
+                () = run.halt.cancelled() => return Ended::Stopped,
+            };
+        }
         let mut waits = Waits::new(self.run.manifest.retry);
         let mut attempts = 0;
         let mut restarted = false;
@@ -95,6 +109,9 @@ impl Work {
             };
             let is_hopeless = self.is_hopeless(&file, path.as_deref(), failure.class);
             if let Some(wait) = waits.after(&failure).filter(|_| !is_hopeless) {
+                if let Some(spent) = run.budget.too_late(wait) {
+                    return self.refused(spent);
+                }
                 self.run.tell(Event::Retrying {
                     day: self.id.clone(),
                     key: Some(file.key.clone()),
@@ -145,6 +162,12 @@ impl Work {
         }
     }
 
+    /// Leaves the file to another run, since the budget is spent.
+    fn refused(&self, spent: Spent) -> Ended {
+        self.run.refuse(spent);
+        Ended::Stopped
+    }
+
     /// Keeps the file of before. `None` when it is not there any more.
     pub(super) fn keep(&mut self) -> Option<Ended> {
         let line = *self.kept.take()?;
@@ -186,7 +209,12 @@ impl Work {
         };
         let file = &*opened.source.on(replica, file);
         let part = self.day.part(&file.key)?;
-        let received = |bytes| self.run.tell(Event::Received { day: self.id.clone(), bytes });
+        let received = |bytes| {
+            if let Some(ticket) = &self.ticket {
+                ticket.received(bytes);
+            }
+            self.run.tell(Event::Received { day: self.id.clone(), bytes });
+        };
         let ask = Ask {
             client: replica.client(),
             file,
@@ -224,7 +252,7 @@ impl Work {
     }
 
     pub(super) async fn publish(
-        self,
+        mut self,
         file: &RemoteFile,
         fetched: Fetched,
         restarted: bool,
@@ -270,6 +298,9 @@ impl Work {
             }
             Err(failure) => return given_up(Some(path.to_string()), failure),
         };
+        if let Some(ticket) = &mut self.ticket {
+            ticket.fetched();
+        }
         self.run.tell(Event::FileDone { day: self.id, key: file.key.clone(), path: Some(path.to_string()), end });
         Ended::Done
     }

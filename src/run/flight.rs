@@ -57,7 +57,7 @@ impl Flight<'_> {
         let mut waiting = missing.into_iter();
         let mut flying: JoinSet<(String, file::Ended)> = JoinSet::new();
         loop {
-            while flying.len() < width && !run.halt.is_cancelled() {
+            while flying.len() < width && !run.halt.is_cancelled() && !run.is_spent() {
                 let Some(Missing { file, path, kept }) = waiting.next() else { break };
                 let work = Work {
                     run: Arc::clone(run),
@@ -70,6 +70,7 @@ impl Flight<'_> {
                     path,
                     kept,
                     is_final: self.is_final,
+                    ticket: None,
                 };
                 let span = tracing::info_span!("file", key = %escape(&file.key));
                 let fetched = async move {
@@ -82,8 +83,8 @@ impl Flight<'_> {
             // When the run is stopped, each of them ends by itself, and what it has published is told.
             match flying.join_next().await {
                 None => break,
-                Some(Ok((_, file::Ended::Done | file::Ended::Stopped))) => {}
-                Some(Ok((_, file::Ended::Left))) => left += 1,
+                Some(Ok((_, file::Ended::Done))) => {}
+                Some(Ok((_, file::Ended::Left | file::Ended::Stopped))) => left += 1,
                 Some(Ok((_, file::Ended::Absent(line)))) => absent.push(*line),
                 Some(Ok((key, file::Ended::Failed { path, failure, with }))) => {
                     if failure.class == Class::Storage {
@@ -99,7 +100,7 @@ impl Flight<'_> {
                 Some(Err(error)) => tracing::debug!(%error, "a file's task ended early"),
             }
         }
-        (absent, left)
+        (absent, left + waiting.len() as u64)
     }
 }
 

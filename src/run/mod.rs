@@ -5,6 +5,7 @@
 mod accept;
 mod adopt;
 mod asked_again;
+pub mod budget;
 mod claims;
 mod day;
 pub mod event;
@@ -16,7 +17,7 @@ mod scheduler;
 mod shelf;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -32,6 +33,7 @@ use crate::manifest::{Manifest, Series, SeriesId};
 use crate::net::Net;
 use crate::source::Replicas;
 use crate::untrusted::escape;
+use budget::{Budget, Spent};
 use event::{DayId, DayState, Event, Observer};
 pub use locked::{Grip, Locked};
 
@@ -55,7 +57,8 @@ pub struct Todo {
 
 impl Todo {
     /// The day in events.
-    fn id(&self) -> DayId {
+    #[must_use]
+    pub fn id(&self) -> DayId {
         DayId { series: self.series.clone(), date: self.day.date }
     }
 }
@@ -82,6 +85,8 @@ pub struct Order {
     pub observer: Arc<dyn Observer>,
     /// Ends the run when cancelled.
     pub stop: CancellationToken,
+    /// What the run and those before it may use up together.
+    pub budget: Arc<Budget>,
     /// The clock.
     pub now: fn() -> DateTime<Utc>,
     /// How long after an empty listing the second look is taken; 30 s for users.
@@ -101,6 +106,8 @@ pub struct Outcome {
     pub classes: BTreeSet<Class>,
     /// The run was told to stop.
     pub interrupted: bool,
+    /// What was spent when there was more to do.
+    pub spent: Option<Spent>,
 }
 
 impl Outcome {
@@ -108,6 +115,7 @@ impl Outcome {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         !self.interrupted
+            && self.spent.is_none()
             && self.classes.is_empty()
             && !self.days.contains_key(&DayState::Failed)
             && !self.days.contains_key(&DayState::Held)
@@ -144,13 +152,29 @@ struct Run {
     second_look: Duration,
     retry_failed: bool,
     shelf: Option<Arc<Shelf>>,
-    /// Cancelled by the user's stop, and by a failure of this machine's storage.
+    budget: Arc<Budget>,
+    /// What of the budget was spent when there was more to do: nothing more is begun.
+    spent: OnceLock<Spent>,
+    /// Cancelled by the user's stop, by a failure of this machine's storage, and when the time is up.
     halt: CancellationToken,
 }
 
 impl Run {
     fn tell(&self, event: Event) {
         self.observer.on(event);
+    }
+
+    /// Something is not begun, since the budget is spent. Told once.
+    fn refuse(&self, spent: Spent) {
+        if self.spent.set(spent).is_ok() {
+            let option = spent.option();
+            self.tell(Event::Note(format!("{option}: nothing more is begun, and what is under way comes to its end")));
+        }
+    }
+
+    /// The budget is spent, as something that was to be begun has shown.
+    fn is_spent(&self) -> bool {
+        self.spent.get().is_some()
     }
 }
 
@@ -160,7 +184,7 @@ impl Run {
 /// A [`Failure`] when a source or the archive cannot be opened at all; nothing was asked for then.
 pub async fn execute(order: Order) -> Result<Outcome, Failure> {
     let Order { manifest, days, already_sealed, archive, locked, net, bases, run, observer, stop, .. } = order;
-    let Order { now, second_look, retry_failed, shelf, .. } = order;
+    let Order { now, second_look, retry_failed, shelf, budget, .. } = order;
     // Told first: whatever happens now, the days are counted.
     observer.on(Event::Planned { planned: days.len() as u64, already_sealed });
     let mut series = BTreeMap::new();
@@ -186,6 +210,8 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
         second_look,
         retry_failed,
         shelf,
+        budget,
+        spent: OnceLock::new(),
         halt,
     };
     let shared = Arc::new(shared);
@@ -194,6 +220,7 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
     let span = tracing::info_span!("run", run = %run, job = %escape(&shared.manifest.name));
     let mut outcome = scheduler::run(&shared, days, in_flight, &net).instrument(span).await;
     outcome.interrupted = stop.is_cancelled();
+    outcome.spent = shared.spent.get().copied();
     observer.on(Event::Hosts(net.hosts()));
     Ok(outcome)
 }

@@ -1,4 +1,5 @@
-//! Days in flight: begins them in order, a bounded number at a time, and takes second looks at empty ones.
+//! Days in flight: begins them in order, a bounded number at a time, and takes second looks at empty ones. Begins none
+//! when the budget is spent, and halts the run when its time is up.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::Instrument as _;
 use url::Origin;
 
+use super::budget::Spent;
 use super::day::{self, Ended};
 use super::event::{DayDone, DayId, Event};
 use super::{Outcome, Run, Todo};
@@ -30,7 +32,14 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         while flying.len() < in_flight && !run.halt.is_cancelled() {
-            let due = again.first_key_value().is_some_and(|((at, _), _)| *at <= Instant::now());
+            let now = Instant::now();
+            // A second look that would come too late is not waited for.
+            let next = if waiting.is_empty() { again.first_key_value().map(|((at, _), _)| *at) } else { Some(now) };
+            if let Some(spent) = next.and_then(|next| run.budget.objection(next.max(now))) {
+                run.refuse(spent);
+                break;
+            }
+            let due = again.first_key_value().is_some_and(|((at, _), _)| *at <= now);
             let begun = if due { again.pop_first().map(|(_, todo)| todo) } else { waiting.pop_front() };
             let Some(todo) = begun else { break };
             if given_up.contains(&host(run, &todo)) {
@@ -45,16 +54,22 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
             let run = Arc::clone(run);
             flying.spawn(
                 async move {
-                    let ended = day::work(&run, &todo).await;
+                    let begun = Instant::now();
+                    let mut ended = day::work(&run, &todo).await;
+                    if let Ended::Done(done, _) = &mut ended {
+                        done.took = begun.elapsed();
+                    }
                     (todo, ended)
                 }
                 .instrument(span),
             );
         }
-        if flying.is_empty() && (run.halt.is_cancelled() || (waiting.is_empty() && again.is_empty())) {
+        let is_over = run.halt.is_cancelled() || run.is_spent();
+        if flying.is_empty() && (is_over || (waiting.is_empty() && again.is_empty())) {
             break;
         }
         let next_look = again.first_key_value().map(|((at, _), _)| *at);
+        let time_up = run.budget.end();
         tokio::select! {
             Some(done) = flying.join_next() => match done {
                 Ok((todo, Ended::Again)) => {
@@ -67,15 +82,19 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
                     if done.error.as_ref().is_some_and(|e| e.class == Class::HostGivenUp) {
                         given_up.insert(host(run, &todo));
                     }
-                    end(run, &mut outcome, done);
+                    end(run, &mut outcome, *done);
                 }
                 // Nothing cancels it, and a panic was caught: this is a runtime that goes down.
                 Err(error) => tracing::debug!(%error, "a day's task ended early"),
             },
             () = run.halt.cancelled(), if !run.halt.is_cancelled() => {}
             () = sleep_until(next_look.unwrap_or_else(Instant::now)),
-                // A halted run begins nothing: an instant that has passed would be told for ever.
-                if next_look.is_some() && flying.len() < in_flight && !run.halt.is_cancelled() => {}
+                // A run that is over begins nothing: an instant that has passed would be told for ever.
+                if next_look.is_some() && flying.len() < in_flight && !is_over => {}
+            () = sleep_until(time_up.unwrap_or_else(Instant::now)), if time_up.is_some() && !run.halt.is_cancelled() => {
+                run.refuse(Spent::Time);
+                run.halt.cancel();
+            }
             _ = tick.tick() => run.tell(Event::Hosts(net.hosts())),
         }
     }

@@ -53,6 +53,9 @@ pub trait Memory: Send + Sync {
     /// # Errors
     /// `storage`.
     fn keep(&self, text: &str) -> Result<(), Failure>;
+
+    /// True when the file is here, and nothing will be asked about it: it need not be ordered.
+    fn has(&self, file: &RemoteFile) -> bool;
 }
 
 /// A listing on its way.

@@ -16,6 +16,7 @@ use sunhaul::manifest;
 use sunhaul::net::Net;
 use sunhaul::report::Collector;
 use sunhaul::report::model::{Job as About, RunResult};
+use sunhaul::run::budget::Budget;
 use sunhaul::run::event::{Event, Observer};
 use sunhaul::run::{Order, Todo, execute};
 use tokio_util::sync::CancellationToken;
@@ -381,6 +382,7 @@ fn a_bug_ends_one_day_or_file_and_is_counted() {
         run,
         observer: observer.clone(),
         stop: CancellationToken::new(),
+        budget: Arc::new(Budget::unlimited()),
         now,
         second_look: Duration::from_secs(1),
         retry_failed: false,

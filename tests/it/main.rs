@@ -14,6 +14,7 @@ mod adopt; // files that somebody holds already, taken in
 mod archive; // what lies in the archive already: own files, damaged records, other jobs, other specs
 mod asked_again; // files that came wrong, and the runs that do not ask for them
 mod bad_input; // wrong manifests and storage that cannot be used
+mod budgets; // time, bytes and files that a run may use up, and runs that go on after it
 mod changed; // days looked at again whose files changed upstream, or did not
 mod ci_files; // workflows and images under `jobs/ci`
 mod editor; // the schema of manifests, as editors use it
@@ -22,13 +23,16 @@ mod export; // proof and catalogue in other programs' forms, and those programs'
 mod faults; // what can go wrong, with a name each: what a service, a network, a disk and an operator do
 mod hosts; // further hosts that links and redirects lead to
 mod identity; // what two versions of a file have in common when their headers differ
+mod init; // a new manifest from options, or from a dialogue at a terminal
 mod kills; // killed with no warning at any moment, again and again
 mod lock; // what every file must be: honoured, added to, held to the letter
 mod log; // the records of `--log-format json`
 mod main_job; // a manifest becomes a verified archive, and a second run has nothing to do
+mod man; // pages of the manual and completion scripts, held against the programs that read them
 mod politeness; // the pace, as the server sees it
 mod power_cut; // what is on stable storage when the power goes, and what the next run makes of it
 mod rehearsal; // a service that does wrong on purpose, for anyone
+mod reports; // a run in the forms that CI services and people read, then and later
 mod resume; // broken off by signal, kill and network, and gone on with
 mod same_bytes; // four ways to one archive: the same files, records and lock
 mod second_look; // days whose listing is empty, and young ones
@@ -36,6 +40,7 @@ mod secrets; // credentials: where they go, and where they are never seen
 mod serving; // what `sunhaul serve` tells of a folder's files, and what it does not start with
 mod shown; // what a server says, and how little it does to whoever reads it
 mod sources; // one contract for every kind of source, and what each has of its own
+mod status; // the calendar of what is there
 mod terminal; // bars: right at any width, and gone at the end
 mod torture; // each step that touches files or sockets fails once
 mod tunnel; // an SSH gateway on the way: with a real one, and with an `ssh` of our own

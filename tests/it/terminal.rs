@@ -156,3 +156,60 @@ fn a_plan_that_lists_shows_how_far_it_is_and_leaves_nothing_when_it_is_interrupt
 fn count(lines: &[String], part: &str) -> usize {
     lines.iter().filter(|line| line.contains(part)).count()
 }
+
+#[test]
+fn a_dumb_terminal_gets_plain_lines_and_nothing_that_acts() {
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::embedded().range("2015-12-11", "2015-12-13").yaml());
+    let (terminal, theirs) = Terminal::open(20, 5);
+    let mut child = lab.sunhaul(&["run", "job.yaml"]).on_dumb_terminal(theirs);
+    let said = terminal.all();
+    assert_eq!(child.wait().expect("an end").code(), Some(0), "{said}");
+    assert!(said.contains("sharp_720s 2015-12-11 sealed: ") && said.contains("lab complete: "), "{said}");
+    assert!(!said.chars().any(|c| c.is_control() && c != '\n'), "{said:?}");
+}
+
+#[test]
+fn closed_streams_are_nobody_s_failure() {
+    let sunhaul = env!("CARGO_BIN_EXE_sunhaul");
+    for (closed, code) in [("2>&-", "0"), ("<&- 2>&-", "0"), ("2>&1 | head -0; true", "0")] {
+        let lab = Lab::new();
+        lab.write("job.yaml", Job::embedded().yaml());
+        let line = format!("{sunhaul} run job.yaml {closed}");
+        let line = if closed.contains('|') { format!("set -o pipefail; {line}") } else { line };
+        lab.program("/bin/bash", &["-c", &format!("({line}); echo $?")]).stdout(&format!("{code}\n")).done();
+        lab.sunhaul(&["run", "job.yaml"]).stderr_has("nothing to do").done();
+    }
+}
+
+#[test]
+fn what_is_printed_for_people_ends_well_when_the_reader_goes_away() {
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::embedded().range("1990-01-01", "2016-01-01").yaml());
+    let sunhaul = env!("CARGO_BIN_EXE_sunhaul");
+    for command in [
+        "status job.yaml --by day",
+        "status job.yaml --json",
+        "plan job.yaml --json",
+        "schema job",
+        "completions zsh",
+        "man run",
+        "--help",
+        "run --help",
+    ] {
+        let line = format!("{sunhaul} {command} | head -1 >/dev/null; echo ${{PIPESTATUS[0]}}");
+        lab.program("/bin/bash", &["-c", &line]).stdout("0\n").done();
+    }
+}
+
+#[test]
+fn help_and_errors_fit_twenty_columns_in_words() {
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::embedded().yaml().replace("name: lab", "nmae: lab"));
+    for args in [&["run", "--help"][..], &["status", "--help"], &["--help"]] {
+        let said = lab.sunhaul(args).env("COLUMNS", "20").stdout_has("Options:").done().stdout;
+        assert!(said.lines().count() > 40, "{said}");
+    }
+    let said = lab.sunhaul(&["check", "job.yaml"]).env("COLUMNS", "20").status(2).stderr_has("nmae: lab").done().stderr;
+    assert!(said.contains("did you mean `name`?"), "{said}");
+}

@@ -5,27 +5,33 @@
 
 mod follow;
 mod report_file;
+mod reports;
 mod task;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{ArchiveArg, SshArg};
+use super::budget::BudgetArgs;
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::{LockArgs, Locking};
-use super::problem::{self, Problem};
+use super::planning::Work;
+use super::problem;
 use super::selection::Selection;
 use super::signals::{self, Signals};
 use super::sources::Sources;
 use super::{Exit, Result, Shell, job, planning};
 use crate::manifest::Manifest;
 use crate::net::Net;
-use report_file::ReportFile;
-pub(super) use report_file::settled;
-pub(super) use task::{Ran, Task, Then, execute};
+use crate::run::budget::Budget;
+pub(super) use follow::Saved;
+pub(super) use report_file::{ReportFile, settled};
+pub(super) use reports::{Files, ReportArgs, about};
+pub(super) use task::{Ran, Task, Then, again, execute};
 
 /// Fetch what jobs ask for and is not there yet.
 #[derive(Debug, clap::Args)]
@@ -43,7 +49,8 @@ pub(super) use task::{Ran, Task, Then, execute};
         sunhaul run jobs/nightly.yaml --report report.json\n  \
         sunhaul run jobs/december.yaml --series cea --range 2015-12-11..2015-12-14\n  \
         sunhaul run jobs/december.yaml --frozen       the very files of the lock, or exit 3\n  \
-        sunhaul run jobs/nightly.yaml --new-only      only what the lock does not have yet\n\n\
+        sunhaul run jobs/nightly.yaml --new-only      only what the lock does not have yet\n  \
+        sunhaul run jobs/nightly.yaml --max-time 50m  end before CI ends it; the next run goes on\n\n\
         Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest, 3 the \
         lock does not match, 4 incomplete for a passing reason (run the same command again), 5 local storage, 130 \
         interrupted (the same command goes on from there; interrupt twice to stop at once)."
@@ -66,38 +73,44 @@ pub(super) struct Args {
     archive: ArchiveArg,
     #[command(flatten)]
     ssh: SshArg,
-    /// Write the report to this file too, while the run goes on and at its end; `-` is standard output, at the end.
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
+    #[command(flatten)]
+    reports: ReportArgs,
+    // Last: its heading would stand over what follows.
+    #[command(flatten)]
+    budget: BudgetArgs,
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    let budget = args.budget.begin();
+    args.reports.begin(shell);
     let archive = args.archive.archive.as_deref();
     let Some(jobs) = job::load_all(&args.jobs, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
+    let files = args.reports.open(jobs.len())?;
     // A series or range that a job does not have must be told before another job has begun.
     let mut held = Vec::new();
     for job in jobs {
-        let locking = args.lock.read(&job)?;
-        let plan = planning::plan(&job, &args.selection, &locking, now())?;
-        locking.must_fit(&plan)?;
-        locking.must_be_writable(&job, plan.days.len())?;
+        let locking = bound(&job, args).inspect_err(|error| files.refused(&job, error, shell))?;
         held.push((job, locking));
     }
-    if args.report.is_some() && held.len() > 1 {
-        return Err(Problem::new(Exit::Usage, "`--report` takes one job: each job has a report of its own")
-            .hint("the reports of all jobs are in `.sunhaul/runs/` of their archives")
-            .into());
-    }
-    let report = args.report.as_deref().map(ReportFile::new).transpose()?;
-    job::runtime()?.block_on(each(held, args, report, shell))
+    job::runtime()?.block_on(each(held, args, (files, budget), shell))
+}
+
+/// The lock of a job that could begin.
+fn bound(job: &Manifest, args: &Args) -> Result<Locking> {
+    let locking = args.lock.read(job)?;
+    let plan = planning::plan(job, &args.selection, &locking, now())?;
+    locking.must_fit(&plan)?;
+    locking.must_be_writable(job, plan.days.len())?;
+    Ok(locking)
 }
 
 /// What the jobs of one command share.
 pub(super) struct Shared<'a> {
-    report: Option<ReportFile>,
+    files: Files,
     shell: &'a Shell,
     net: Net,
     sources: Sources,
+    budget: Arc<Budget>,
     stop: CancellationToken,
 }
 
@@ -106,11 +119,12 @@ impl<'a> Shared<'a> {
     ///
     /// # Errors
     /// When signals cannot be caught.
-    pub(super) fn new(report: Option<ReportFile>, net: Net, shell: &'a Shell) -> Result<Shared<'a>> {
+    pub(super) fn new(files: Files, net: Net, shell: &'a Shell) -> Result<Shared<'a>> {
         let stop = CancellationToken::new();
         tokio::spawn(Signals::catch()?.cancel(stop.clone(), shell.screen.clone()));
         tokio::spawn(signals::let_go_of_bars(shell.screen.clone()));
-        Ok(Shared { report, shell, net, sources: Sources::default(), stop })
+        let budget = BudgetArgs::default().begin();
+        Ok(Shared { files, shell, net, sources: Sources::default(), budget, stop })
     }
 
     /// Ends what was started for the jobs.
@@ -120,8 +134,13 @@ impl<'a> Shared<'a> {
     }
 }
 
-async fn each(jobs: Vec<(Manifest, Locking)>, args: &Args, report: Option<ReportFile>, shell: &Shell) -> Result<Exit> {
-    let mut shared = Shared::new(report, args.ssh.net(), shell)?;
+async fn each(
+    jobs: Vec<(Manifest, Locking)>,
+    args: &Args,
+    (files, budget): (Files, Arc<Budget>),
+    shell: &Shell,
+) -> Result<Exit> {
+    let mut shared = Shared { budget, ..Shared::new(files, args.ssh.net(), shell)? };
     let mut worst = Exit::Complete;
     for (job, locking) in jobs {
         if shared.stop.is_cancelled() {
@@ -138,12 +157,20 @@ async fn each(jobs: Vec<(Manifest, Locking)>, args: &Args, report: Option<Report
 /// One job, by its plan.
 async fn one(job: Manifest, locking: Locking, args: &Args, shared: &mut Shared<'_>) -> Result<Exit> {
     let started = now();
-    let plan = planning::plan(&job, &args.selection, &locking, started)?;
-    locking.must_fit(&plan)?;
-    let work = planning::work(&job, plan, args.check)?;
-    locking.must_be_writable(&job, work.days.len())?;
+    let work = work(&job, &locking, args, started).inspect_err(|error| {
+        shared.files.refused(&job, error, shared.shell);
+    })?;
     let then = if locking.may_move() { Then::Add } else { Then::Leave };
     let (retry_failed, again) = (args.retry_failed, shared.shell.words.clone());
     let task = Task { job: Arc::new(job), work, shelf: None, locking, then, retry_failed, started, again };
     Ok(execute(task, shared).await?.exit)
+}
+
+/// What a job has to do.
+fn work(job: &Manifest, locking: &Locking, args: &Args, started: DateTime<Utc>) -> Result<Work> {
+    let plan = planning::plan(job, &args.selection, locking, started)?;
+    locking.must_fit(&plan)?;
+    let work = planning::work(job, plan, args.check)?;
+    locking.must_be_writable(job, work.days.len())?;
+    Ok(work)
 }

@@ -1,14 +1,16 @@
 //! Days of one series folded into months and gaps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
-use serde::Serialize;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 
+use super::failed::FailedDay;
 use super::thin::{ThinDay, thin_days};
 use crate::archive::{DayHeader, Error, Started, State};
 use crate::cli::Result;
-use crate::day::Day;
+use crate::day;
 use crate::digest::Digest;
 use crate::failure::Class;
 
@@ -20,6 +22,10 @@ pub(super) struct Fact {
     /// Files that the day's record or journal names, without the absent; none of another job's.
     pub(super) files: u64,
     pub(super) bytes: u64,
+    /// Files that upstream does not have, by the day's record.
+    pub(super) absent: u64,
+    /// The length of the record's lines.
+    pub(super) body: u64,
     /// The job asks for the whole day.
     pub(super) whole: bool,
 }
@@ -43,10 +49,55 @@ pub(super) enum DayFact {
     Unreadable(String),
 }
 
+impl DayFact {
+    /// The word in `--json`.
+    fn name(&self) -> &'static str {
+        match self {
+            DayFact::Sealed => "sealed",
+            DayFact::Provisional => "provisional",
+            DayFact::Stale => "stale",
+            DayFact::Refused(_) => "refused",
+            DayFact::Started => "started",
+            DayFact::Missing => "missing",
+            DayFact::Unreadable(_) => "unreadable",
+        }
+    }
+}
+
+/// One day, and how it looks among the others.
+#[derive(Debug)]
+pub(super) struct Day {
+    pub(super) fact: Fact,
+    pub(super) is_thin: bool,
+    /// It has no record of the present question, and failed when it was tried last.
+    pub(super) is_failed: bool,
+}
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Fact { date, state, files, bytes, absent, .. } = &self.fact;
+        let mut day = serializer.serialize_struct("Day", 6)?;
+        day.serialize_field("date", date)?;
+        day.serialize_field("state", if self.is_failed { "failed" } else { state.name() })?;
+        day.serialize_field("files", files)?;
+        day.serialize_field("bytes", bytes)?;
+        day.serialize_field("absent", absent)?;
+        day.serialize_field("thin", &self.is_thin)?;
+        day.end()
+    }
+}
+
 /// One series.
 #[derive(Debug, Serialize)]
 pub(super) struct SeriesStatus {
     pub(super) series: String,
+    /// Files, without the absent.
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    /// Files that upstream does not have.
+    pub(super) absent: u64,
+    /// How many files were proved in which way; null where the records were not read.
+    pub(super) checked: Option<BTreeMap<String, u64>>,
     pub(super) months: Vec<Month>,
     /// Days in a row without a usable record, which were not started either.
     pub(super) gaps: Vec<Gap>,
@@ -55,8 +106,12 @@ pub(super) struct SeriesStatus {
     /// Days in a row that belong to another job, which asks for something else.
     pub(super) refused: Vec<Refused>,
     pub(super) thin: Vec<ThinDay>,
+    /// Days without a record of the present question that failed when they were tried last.
+    pub(super) failed: Vec<FailedDay>,
     /// Records that cannot be used, and why.
     pub(super) unreadable: Vec<String>,
+    /// Each day.
+    pub(super) days: Vec<Day>,
 }
 
 /// One month of one series, as far as it lies in the job's range.
@@ -71,8 +126,12 @@ pub(super) struct Month {
     pub(super) started: u64,
     pub(super) refused: u64,
     pub(super) missing: u64,
+    /// Of the stale, started and missing ones, those that failed when they were tried last.
+    pub(super) failed: u64,
     pub(super) files: u64,
     pub(super) bytes: u64,
+    /// Files that upstream does not have.
+    pub(super) absent: u64,
 }
 
 /// Days in a row without a record, half-open.
@@ -116,43 +175,54 @@ pub(super) struct Refused {
 /// # Errors
 /// When the disk fails; a record that cannot be used is a fact.
 pub(super) fn fact(
-    (job, day, spec): (&str, &Day, Digest),
+    (job, day, spec): (&str, &day::Day, Digest),
     header: std::result::Result<Option<DayHeader>, Error>,
     started: impl FnOnce() -> std::result::Result<Option<Started>, Error>,
 ) -> Result<Fact> {
-    let whole = *day == Day::whole(day.date);
-    let (state, files, bytes) = match header {
+    let whole = *day == day::Day::whole(day.date);
+    let nothing = Fact { date: day.date, state: DayFact::Missing, files: 0, bytes: 0, absent: 0, body: 0, whole };
+    Ok(match header {
         Ok(None) => match started()? {
-            None => (DayFact::Missing, 0, 0),
-            Some(Started { files, bytes }) => (DayFact::Started, files, bytes),
+            None => nothing,
+            Some(Started { files, bytes }) => Fact { state: DayFact::Started, files, bytes, ..nothing },
         },
-        Ok(Some(header)) if header.spec != spec && header.job != job => (DayFact::Refused(header.job), 0, 0),
+        Ok(Some(header)) if header.spec != spec && header.job != job => {
+            Fact { state: DayFact::Refused(header.job), ..nothing }
+        }
         Ok(Some(header)) => {
             let state = match header.state {
                 _ if header.spec != spec => DayFact::Stale,
                 State::Sealed => DayFact::Sealed,
                 State::Provisional => DayFact::Provisional,
             };
-            (state, header.files, header.bytes)
+            let DayHeader { files, bytes, absent, body, .. } = header;
+            Fact { state, files, bytes, absent, body, ..nothing }
         }
-        Err(error) if error.class() == Class::Record => (DayFact::Unreadable(error.to_string()), 0, 0),
+        Err(error) if error.class() == Class::Record => {
+            Fact { state: DayFact::Unreadable(error.to_string()), ..nothing }
+        }
         Err(error) => return Err(error.into()),
-    };
-    Ok(Fact { date: day.date, state, files, bytes, whole })
+    })
 }
 
-/// Folds the days of one series, which are in order.
-pub(super) fn of_series(series: &str, facts: &[Fact]) -> SeriesStatus {
+/// Folds the days of one series, which are in order. `failed` are those that failed when they were tried last.
+pub(super) fn of_series(series: &str, facts: Vec<Fact>, mut failed: BTreeMap<NaiveDate, FailedDay>) -> SeriesStatus {
+    let thin = thin_days(&facts);
+    let may_fail = |fact: &Fact| matches!(fact.state, DayFact::Missing | DayFact::Started | DayFact::Stale);
+    let undone: BTreeSet<NaiveDate> = facts.iter().filter(|fact| may_fail(fact)).map(|fact| fact.date).collect();
+    failed.retain(|date, _| undone.contains(date));
     let mut months: BTreeMap<String, Month> = BTreeMap::new();
     let mut gaps: Vec<Gap> = Vec::new();
     let (mut started, mut refused): (Vec<StartedDay>, Vec<Refused>) = Default::default();
     let mut unreadable = Vec::new();
-    for fact in facts {
+    for fact in &facts {
         let name = fact.date.format("%Y-%m").to_string();
         let month = months.entry(name.clone()).or_insert_with(|| Month { month: name, ..Month::default() });
         month.days += 1;
         month.files += fact.files;
         month.bytes += fact.bytes;
+        month.absent += fact.absent;
+        month.failed += u64::from(failed.contains_key(&fact.date));
         match &fact.state {
             DayFact::Sealed => month.sealed += 1,
             DayFact::Provisional => month.provisional += 1,
@@ -180,9 +250,27 @@ pub(super) fn of_series(series: &str, facts: &[Fact]) -> SeriesStatus {
             unreadable.push(why.clone());
         }
     }
-    let thin = thin_days(facts);
-    let months = months.into_values().collect();
-    SeriesStatus { series: series.to_owned(), months, gaps, started, refused, thin, unreadable }
+    let sum = |of: fn(&Fact) -> u64| facts.iter().map(of).fold(0, u64::saturating_add);
+    let (files, bytes, absent) = (sum(|fact| fact.files), sum(|fact| fact.bytes), sum(|fact| fact.absent));
+    let thin_dates: BTreeSet<NaiveDate> = thin.iter().map(|day| day.date).collect();
+    let day =
+        |fact: Fact| Day { is_thin: thin_dates.contains(&fact.date), is_failed: failed.contains_key(&fact.date), fact };
+    let days = facts.into_iter().map(day).collect();
+    SeriesStatus {
+        series: series.to_owned(),
+        files,
+        bytes,
+        absent,
+        checked: None,
+        months: months.into_values().collect(),
+        gaps,
+        started,
+        refused,
+        thin,
+        failed: failed.into_values().collect(),
+        unreadable,
+        days,
+    }
 }
 
 /// A header for tests.
@@ -193,7 +281,7 @@ pub(super) fn header(date: &str, job: &str, state: State, spec: Digest, files: u
         job: job.into(),
         series: "sharp_720s".into(),
         date: date.parse().unwrap(),
-        scale: crate::day::Scale::Utc,
+        scale: day::Scale::Utc,
         window: [String::new(), String::new()],
         spec,
         state,

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::report::human;
 use crate::report::model::{Report, RunResult};
+use crate::run::budget::Spent;
 use crate::untrusted::escape;
 
 /// How many reports are looked at: another job's lie in the same folder.
@@ -21,6 +22,8 @@ pub(super) struct PastRun {
     pub(super) seconds: Option<f64>,
     pub(super) result: RunResult,
     pub(super) exit_code: Option<u8>,
+    /// What of its budget was spent.
+    pub(super) ended_by: Option<Spent>,
     /// Days sealed by it.
     pub(super) sealed: u64,
     /// Days that stay provisional.
@@ -42,7 +45,10 @@ impl PastRun {
             RunResult::Incomplete => "incomplete",
             RunResult::Interrupted => "interrupted",
         };
-        let code = self.exit_code.filter(|code| *code > 0).map(|code| format!(" (exit {code})")).unwrap_or_default();
+        let code = self.exit_code.filter(|code| *code > 0).map(|code| format!("exit {code}"));
+        let spent = self.ended_by.map(|spent| format!("{} spent", spent.option()));
+        let why: Vec<String> = code.into_iter().chain(spent).collect();
+        let code = if why.is_empty() { String::new() } else { format!(" ({})", why.join(", ")) };
         let took = self.seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
         let took = took.map(|took| format!(" in {}", human::span(took))).unwrap_or_default();
         let days = [(self.sealed, "sealed"), (self.provisional, "provisional"), (self.failed, "failed")];
@@ -58,15 +64,17 @@ impl PastRun {
         format!("{}  {result}{code}  {}{took}", self.started.format("%F %TZ"), facts.join(", "))
     }
 
-    fn new(report: Report) -> PastRun {
+    /// What is told of a run.
+    pub(super) fn new(report: &Report) -> PastRun {
         let Report { run, totals, .. } = report;
         let took = run.finished.and_then(|finished| (finished - run.started).to_std().ok());
         PastRun {
-            id: run.id,
+            id: run.id.clone(),
             started: run.started,
             seconds: took.map(|took| took.as_secs_f64()),
             result: run.result,
             exit_code: run.exit_code,
+            ended_by: run.ended_by,
             sealed: totals.days.sealed,
             provisional: totals.days.provisional,
             failed: totals.days.failed,
@@ -76,9 +84,9 @@ impl PastRun {
     }
 }
 
-/// The last runs of a job, the newest first. A report that cannot be read is no reason to fail: it is left out, and
+/// The reports of the last runs of a job, the newest first. A report that cannot be read is no reason to fail: it is left out, and
 /// the log says so.
-pub(super) fn last(folder: &Path, job: &str, count: usize) -> Vec<PastRun> {
+pub(super) fn last(folder: &Path, job: &str, count: usize) -> Vec<Report> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let mut paths: Vec<PathBuf> =
         entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
@@ -88,7 +96,7 @@ pub(super) fn last(folder: &Path, job: &str, count: usize) -> Vec<PastRun> {
     for path in paths.iter().take(LOOKED_AT) {
         let report = std::fs::read(path).map_err(anyhow::Error::from);
         match report.and_then(|bytes| Ok(serde_json::from_slice::<Report>(&bytes)?)) {
-            Ok(report) if report.job.name == job => runs.push(PastRun::new(report)),
+            Ok(report) if report.job.name == job => runs.push(report),
             Ok(_) => {}
             Err(error) => tracing::warn!("`{}` is no report: {error}", escape(&path.to_string_lossy())),
         }
@@ -96,6 +104,8 @@ pub(super) fn last(folder: &Path, job: &str, count: usize) -> Vec<PastRun> {
             break;
         }
     }
+    // Of two that began in the same second the names do not tell.
+    runs.sort_by_key(|report| std::cmp::Reverse(report.run.started));
     runs
 }
 
@@ -123,9 +133,10 @@ mod tests {
         }
         std::fs::write(folder.path().join("20151214T050000Z-0.json"), "{").unwrap();
         std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
-        let ids: Vec<String> = last(folder.path(), "december", 2).into_iter().map(|run| run.id[9..11].into()).collect();
+        let ids: Vec<String> =
+            last(folder.path(), "december", 2).into_iter().map(|report| report.run.id[9..11].into()).collect();
         assert_eq!(ids, ["04", "03"]);
         assert!(last(&folder.path().join("none"), "december", 2).is_empty());
-        assert!(last(folder.path(), "december", 2)[0].line().contains("running (or died)"));
+        assert!(PastRun::new(&last(folder.path(), "december", 2)[0]).line().contains("running (or died)"));
     }
 }

@@ -64,6 +64,8 @@ mod tests {
             state: if files.is_some() { DayFact::Sealed } else { DayFact::Missing },
             files: files.unwrap_or(0),
             bytes: 0,
+            absent: 0,
+            body: 0,
             whole: true,
         };
         start.iter_days().zip(files).map(fact).collect()

@@ -306,6 +306,13 @@ impl SourceSpec {
         !matches!(self, SourceSpec::Jsoc(_))
     }
 
+    /// True when a key stands for one file for good, since what is made anew has another one. JSOC never changes a record:
+    /// it adds another, with a number of its own.
+    #[must_use]
+    pub fn has_fixed_keys(&self) -> bool {
+        matches!(self, SourceSpec::Jsoc(_))
+    }
+
     /// True when files are made to order, and are gone again after a while.
     #[must_use]
     pub fn is_made_to_order(&self) -> bool {

@@ -168,6 +168,12 @@ impl<'a> Question<'a> {
         Some(format!("{}/{}{step}", label(start), span(seconds_until(start, window.end))))
     }
 
+    /// How far apart records are.
+    pub(super) fn step(&self) -> TimeDelta {
+        let own = || i64::try_from(cadence::step(&self.series.name)).unwrap_or(1);
+        TimeDelta::seconds(self.structure.step.unwrap_or_else(own))
+    }
+
     /// The keywords that are asked for.
     fn keys(&self) -> Vec<&str> {
         let mut keys = vec!["*recnum*"];

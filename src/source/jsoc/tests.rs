@@ -301,3 +301,36 @@ fn conditions_that_jsoc_refuses_are_told_in_its_own_words() {
     assert_eq!(failure.class, Class::SourceRefused);
     assert_eq!(failure.message, "JSOC says: ERROR: operator does not exist: text & integer LINE 1");
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn whatever_is_answered_is_sorted_in_its_day_and_on_the_base_or_told(
+        cuts in proptest::collection::vec((0usize..900, 0usize..20, "[\"\\[\\]{},:/.0-9A-Za-z_\u{1}]{0,8}"), 0..4),
+        is_ordered in proptest::bool::ANY,
+    ) {
+        let rows: [(&[&str], &str); 3] = [
+            (&["7", "Y", "377", "2011.02.15_02:00:00_TAI"], "/SUM58/D1/S00008/Br.fits"),
+            (&["8", "N", "378", "2011.02.15_02:12:00_TAI"], "NoDataFile"),
+            (&["9", "Y", "378", "2011.02.16_02:12:00_TAI"], "/SUM58/D1/S00009/Br.fits"),
+        ];
+        let mut bytes = answer(&NAMES, &rows).to_string().into_bytes();
+        for (at, length, with) in cuts {
+            let at = at.min(bytes.len());
+            bytes.splice(at..(at + length).min(bytes.len()), with.into_bytes());
+        }
+        let own = if is_ordered { ordered("hmi.sharp_cea_720s", Protocol::Fits) } else { series("hmi.sharp_cea_720s", only_br()) };
+        let series = Series { filters: only_br(), fetch: Fetch::Both, ..own };
+        match read_answers(SHARP.as_bytes(), &bytes, &base(), &series, &day()) {
+            Err(failure) => proptest::prop_assert!(!failure.message.chars().any(crate::untrusted::acts), "{failure}"),
+            Ok(listed) => {
+                proptest::prop_assert!(listed.files.is_sorted_by(|a, b| a.key < b.key));
+                for file in &listed.files {
+                    proptest::prop_assert!(day().window.contains(file.time));
+                    proptest::prop_assert!(file.url.origin() == base().origin() && file.path.starts_with('/'));
+                }
+            }
+        }
+    }
+}

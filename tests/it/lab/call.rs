@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use super::terminal::Terminal;
 use super::{Lab, PATIENCE};
 
 /// The certificates that the program trusts, where a lab has them.
@@ -160,6 +161,34 @@ impl<'a> Call<'a> {
     pub(crate) fn on_terminal(mut self, terminal: OwnedFd) -> Child {
         self.command.env("TERM", "xterm").stdout(Stdio::null()).stderr(terminal);
         self.command.spawn().unwrap_or_else(|e| panic!("{}: {e}", self.shown))
+    }
+
+    /// The same with one that can do nothing but show lines.
+    #[track_caller]
+    pub(crate) fn on_dumb_terminal(mut self, terminal: OwnedFd) -> Child {
+        self.command.env("TERM", "dumb").stdout(Stdio::null()).stderr(terminal);
+        self.command.spawn().unwrap_or_else(|e| panic!("{}: {e}", self.shown))
+    }
+
+    /// Calls it with a terminal for its stdin and stderr, and lets it run: somebody sits there.
+    #[track_caller]
+    pub(crate) fn at_terminal(mut self, terminal: OwnedFd) -> Child {
+        let answers = terminal.try_clone().expect("another hand");
+        self.command.env("TERM", "xterm").stdin(answers).stdout(Stdio::null()).stderr(terminal);
+        self.command.spawn().unwrap_or_else(|e| panic!("{}: {e}", self.shown))
+    }
+
+    /// Calls it with a terminal of so many columns for its stdout, and gives all that it wrote there, codes and all. It must
+    /// end well and say nothing else.
+    #[track_caller]
+    pub(crate) fn page(mut self, columns: u16) -> String {
+        let (terminal, theirs) = Terminal::open(columns, 24);
+        let mut child = self.command.stdout(theirs).stderr(Stdio::inherit()).spawn().expect("a program");
+        // Its hands on the terminal: while one is open there is no end.
+        drop(self);
+        let page = terminal.all();
+        assert!(child.wait().expect("an end").success(), "{page}");
+        page
     }
 
     /// Calls and lets it run.

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use sunhaul::archive::Archive;
 use sunhaul::manifest;
 use sunhaul::net::Net;
+use sunhaul::run::budget::Budget;
 use sunhaul::run::event::{Event, Observer};
 use sunhaul::run::{Order, Outcome, Todo, execute};
 use tokio_util::sync::CancellationToken;
@@ -51,6 +52,7 @@ impl Lab {
             run: "20260101T000000Z-0000000000000001".to_owned(),
             observer: told.clone(),
             stop: CancellationToken::new(),
+            budget: Arc::new(Budget::unlimited()),
             now,
             second_look: Duration::from_millis(20),
             retry_failed: false,

@@ -4,7 +4,7 @@
 //! it refuses.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Child;
@@ -185,6 +185,22 @@ impl Terminal {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&self.ours, size).expect("a size");
         self.paper.resize(usize::from(columns));
+    }
+
+    /// Types a line.
+    pub(crate) fn answer(&mut self, line: &str) {
+        self.ours.write_all(format!("{line}\n").as_bytes()).expect("a terminal to type at");
+    }
+
+    /// All that a program writes until it ends, codes and all.
+    pub(crate) fn all(mut self) -> String {
+        let mut bytes = Vec::new();
+        let mut piece = [0; 4096];
+        // Linux says by an error that the other side is closed.
+        while let Ok(read @ 1..) = self.ours.read(&mut piece) {
+            bytes.extend(&piece[..read]);
+        }
+        String::from_utf8(bytes).expect("UTF-8").replace("\r\n", "\n")
     }
 
     /// Shows what came, until there is no more for the moment.

@@ -327,6 +327,32 @@ fn l_10_files_that_all_lie_elsewhere_are_told_and_not_asked_for() {
 }
 
 #[test]
+fn files_on_a_host_that_is_named_are_fetched_under_its_own_rules() {
+    let other = Server::start();
+    other.script("/store/a.fits", [Answer::file(fits(1, 20, "2015-12-11T00:00:00"))]);
+    let server = Server::start();
+    let entries = [Entry::new(&format!("{}/store/a.fits", other.url()), 5760)];
+    server.script("/data/2015/12/11/", [Answer::text("text/html", &page(Form::Nginx, "/data/2015/12/11/", &entries))]);
+    let host = other.url().replace("http://", "");
+    let keys = format!("path: \"%Y/%m/%d/\", files: \"?.fits\", hosts: [\"{host}\"]");
+    let lab = lab(&job(&server, &keys));
+    lab.report(0);
+    assert_eq!(names(&lab), ["a.fits"]);
+    let paths = |server: &Server| server.requests().into_iter().map(|request| request.path).collect::<Vec<_>>();
+    assert_eq!(paths(&other), ["/robots.txt", "/store/a.fits"]);
+    let record = lab.day("data", "x", "2015-12-11");
+    assert_eq!(record.files[0]["url"], format!("{}/store/a.fits", other.url()));
+
+    std::fs::remove_dir_all(lab.path("data")).expect("an archive");
+    lab.report_with(&["--frozen"], 0);
+    lab.forget_the_lock();
+    std::fs::remove_dir_all(lab.path("data")).expect("an archive");
+    other.script("/robots.txt", [Answer::text("text/plain", "User-agent: *\nDisallow: /store/\n")]);
+    let report = lab.report(1);
+    assert!(failure(&report).1.contains("says `Disallow: /store/`"), "{report:#}");
+}
+
+#[test]
 fn sizes_are_known_where_the_server_tells_them_to_the_byte() {
     for (form, bytes) in
         [(Form::Nginx, Value::from(2 * 5760)), (Form::Apache, Value::Null), (Form::Lighttpd, Value::Null)]

@@ -6,12 +6,13 @@ use url::Url;
 
 use super::super::address::on_base;
 use super::reply::{Row, plain};
+use crate::day::Window;
 use crate::failure::{Class, Failure};
 use crate::source::read::malformed;
 use crate::source::{Body, RemoteFile};
 use crate::untrusted::escape;
 
-/// Says of each file where the order has put it. `names` are what the export system calls the files, by key.
+/// Says of each file of a stretch of time where the order has put it. `names` are what the export system calls the files, by key.
 ///
 /// What the order has no file of is absent; what it does not speak of at all is missing.
 ///
@@ -19,13 +20,15 @@ use crate::untrusted::escape;
 /// `source-refused` when files are missing, `listing-malformed` for a path that is none.
 pub(super) fn join(
     files: &mut [RemoteFile],
+    window: Window,
     names: &BTreeMap<String, String>,
     rows: &[Row],
     base: &Url,
 ) -> Result<(), Failure> {
     let rows: HashMap<&str, &Row> = rows.iter().map(|row| (row.named.as_str(), row)).collect();
     let (mut missing, mut one) = (0u64, None);
-    for file in files.iter_mut().filter(|file| file.body == Body::Remote) {
+    let is_due = |file: &&mut RemoteFile| file.body == Body::Remote && window.contains(file.time);
+    for file in files.iter_mut().filter(is_due) {
         let Some(name) = names.get(&file.key) else { continue };
         match rows.get(plain(name).as_str()) {
             None => {

@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::sync::{Mutex as Turn, RwLock, RwLockReadGuard, oneshot};
 use url::Url;
 
@@ -101,9 +102,7 @@ impl Desk {
         coming: Coming<'_>,
     ) -> Result<(), Failure> {
         let Wanted { window, files, names, size, memory } = wanted;
-        if !files.iter().any(|file| file.body == Body::Remote) {
-            return Ok(());
-        }
+        let Some(window) = lacking(window, files, question.step(), |file| memory.has(file)) else { return Ok(()) };
         let names = Arc::new(names);
         let mut coming = Some(coming);
         let rows = loop {
@@ -135,7 +134,7 @@ impl Desk {
                 break rows?;
             }
         };
-        join::join(files, &names, &rows, &self.counter.base).inspect_err(|_| {
+        join::join(files, window, &names, &rows, &self.counter.base).inspect_err(|_| {
             // What was left out is ordered anew, and not asked after for ever.
             if let Err(failure) = memory.keep("") {
                 tracing::warn!(%failure, "an order's number is not forgotten");
@@ -254,6 +253,24 @@ impl Desk {
     }
 }
 
+/// What of a day must be ordered: all of it, or, when it is looked at again, the time of what is not here. None when
+/// everything is.
+fn lacking(
+    day: Window,
+    files: &[RemoteFile],
+    step: TimeDelta,
+    is_here: impl Fn(&RemoteFile) -> bool,
+) -> Option<Window> {
+    let of = |file: &&RemoteFile| file.body == Body::Remote;
+    let (here, lacking): (Vec<&RemoteFile>, Vec<&RemoteFile>) = files.iter().filter(of).partition(|file| is_here(file));
+    let times = || lacking.iter().map(|file| file.time);
+    let (first, last) = (times().min()?, times().max()?);
+    if here.is_empty() {
+        return Some(day);
+    }
+    Some(Window { start: first, end: last.checked_add_signed(step).unwrap_or(day.end) }.intersect(&day))
+}
+
 /// Keeps an order with each day that it is for, durably before anything else is asked.
 fn keep(stretch: &Stretch, batch: &[Waiting]) -> Result<(), Failure> {
     for waiting in of(stretch.window, batch) {
@@ -286,4 +303,32 @@ fn turn(base: &Url, email: &str) -> Arc<Turn<()>> {
         turns.insert(of, Arc::downgrade(&turn));
         turn
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::day::Day;
+
+    #[test]
+    fn of_a_day_that_is_looked_at_again_only_the_time_of_what_is_new_is_ordered() {
+        let day = Day::whole("2011-02-15".parse().unwrap()).window;
+        let file = |key: &str, time: &str| {
+            let url = Url::parse("http://h.example/x").unwrap();
+            RemoteFile::new(key.to_owned(), url, "/x".to_owned(), format!("2011-02-15T{time}").parse().unwrap())
+        };
+        let mut files =
+            vec![file("1", "00:00:00"), file("2", "12:00:00"), file("3", "12:12:00"), file("4", "23:48:00")];
+        let asked = |files: &[RemoteFile], here: &[&str]| {
+            let window = lacking(day, files, TimeDelta::seconds(720), |file| here.contains(&file.key.as_str()))?;
+            Some(format!("{} {}", window.start.format("%H:%M"), window.end.format("%d %H:%M")))
+        };
+        assert_eq!(asked(&files, &[]).as_deref(), Some("00:00 16 00:00"));
+        assert_eq!(asked(&files, &["1", "4"]).as_deref(), Some("12:00 15 12:24"));
+        assert_eq!(asked(&files, &["1", "2", "3"]).as_deref(), Some("23:48 16 00:00"));
+        assert_eq!(asked(&files, &["1", "2", "3", "4"]), None);
+        files[3].body = Body::None;
+        assert_eq!(asked(&files, &["1", "2", "3"]), None, "there is no file to order");
+        assert_eq!(asked(&[], &[]), None);
+    }
 }

@@ -223,6 +223,22 @@ fn looking_orders_nothing() {
 }
 
 #[test]
+fn a_young_day_is_looked_at_again_and_orders_only_what_is_new() {
+    let fake = Fake::of(vec![Record::new(1, "2025-12-11T00:00:00")]);
+    let lab = lab(&one(&fake).range("2025-12-11", "2025-12-12").more("settle: 3650d"));
+    let report = lab.report(0);
+    assert_eq!(report["days"][0]["state"], "provisional", "{report:#}");
+    let files = |fake: &Fake| fake.server.requests().iter().filter(|request| request.path.starts_with("/SUM9")).count();
+    lab.report(0);
+    assert_eq!((fake.listed().len(), fake.given(), files(&fake)), (2, 1, 1), "listed again, and nothing else");
+    fake.state().records.push(Record::new(4, "2025-12-11T18:00:00"));
+    lab.report(0);
+    assert_eq!((fake.given(), lab.proved("data").len()), (2, 2));
+    assert_eq!(files(&fake), 2, "the file that is there is not fetched again");
+    assert_eq!(fake.orders()[1], "hmi.sharp_cea_720s[][2025.12.11_18:00:00_TAI/12m]{Br}");
+}
+
+#[test]
 fn files_that_are_adopted_are_not_ordered() {
     let fake = three();
     let lab = lab(&one(&fake));

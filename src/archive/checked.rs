@@ -1,0 +1,72 @@
+//! How the files of day records were checked, counted without reading the lines for anything else.
+//!
+//! What it does not do: prove the records; whoever reads their lines does.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::path::Path;
+
+use chrono::NaiveDate;
+
+use super::Archive;
+use crate::manifest::SeriesId;
+
+/// What stands before the word in a line. Within a string of JSON it would have backslashes.
+const BEFORE: &str = ",\"checked\":\"";
+
+impl Archive {
+    /// How many files of these days were proved by `checksum`, `structure`, `magic` and `size`, by their records' lines. A
+    /// record that cannot be read counts nothing.
+    #[must_use]
+    pub fn checked(root: &Path, series: &SeriesId, days: &[NaiveDate]) -> BTreeMap<String, u64> {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let count = |days: &[NaiveDate]| {
+            let mut counts = BTreeMap::new();
+            for day in days {
+                let record = std::fs::read(Archive::record_path(root, series, *day)).unwrap_or_default();
+                add(&mut counts, &String::from_utf8_lossy(&record));
+            }
+            counts
+        };
+        let shares = days.chunks(days.len().div_ceil(cores).max(1));
+        std::thread::scope(|scope| {
+            let counters: Vec<_> = shares.map(|share| scope.spawn(|| count(share))).collect();
+            let mut counts = BTreeMap::new();
+            for share in counters.into_iter().filter_map(|counter| counter.join().ok()) {
+                share.into_iter().for_each(|(how, files)| *counts.entry(how).or_default() += files);
+            }
+            counts
+        })
+    }
+}
+
+fn add(counts: &mut BTreeMap<String, u64>, record: &str) {
+    for rest in record.split(BEFORE).skip(1) {
+        let how = rest.split('"').next().unwrap_or_default();
+        match counts.get_mut(how) {
+            Some(files) => *files += 1,
+            None => {
+                counts.insert(how.to_owned(), 1);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_counted_and_none_that_a_text_holds() {
+        let record = concat!(
+            "{\"day\":{}}\n",
+            "{\"path\":\"a\",\"checked\":\"checksum\"}\n",
+            "{\"path\":\"b\",\"checked\":\"size\",\"etag\":\"x\"}\n",
+            "{\"path\":\"c\",\"absent\":\"404\"}\n",
+            "{\"path\":\"d\",\"reason\":\"no ,\\\"checked\\\":\\\"magic\\\"\",\"checked\":\"checksum\"}\n",
+        );
+        let mut counts = BTreeMap::new();
+        add(&mut counts, record);
+        assert_eq!(counts, [("checksum".to_owned(), 2), ("size".to_owned(), 1)].into());
+    }
+}

@@ -1,0 +1,217 @@
+//! The text of a new manifest: what is asked for, and beside it what might be, as comments.
+//!
+//! A comment that is a sentence begins with `# `; a line that only needs its mark taken away, with `#`. What it does not
+//! do: check the answers; the parser does.
+
+use super::draft::{Draft, Kind};
+
+/// The manifest's text. `schema` is where editors find its schema.
+pub(super) fn of(draft: &Draft, schema: Option<&str>) -> String {
+    let kind = draft.kind.unwrap_or(Kind::Embedded);
+    let value = |value: &Option<String>| scalar(value.as_deref().unwrap_or_default());
+    let schema = match schema {
+        Some(schema) => format!("# yaml-language-server: $schema={schema}\n"),
+        None => String::new(),
+    };
+    let contact = match &draft.contact {
+        Some(contact) => format!("contact: {}\n", scalar(contact)),
+        None => "#contact: you@example.org\n".to_owned(),
+    };
+    let series: Vec<String> =
+        draft.series.iter().map(|name| format!("  - name: {}\n{}", scalar(name), filters(kind))).collect();
+    format!(
+        "{schema}version: 1\n\
+         # The job: part of every record, and of what the service is told of who asks.\n\
+         name: {name}\n\
+         # Sent as `From`, so that the service's operator can write to you. Public archives want it.\n\
+         {contact}\n\
+         {source}\n\
+         # {days}\n\
+         # The end is not in the range. `today` is the start of the current day, `today-3d` is also understood.\n\
+         range: {{ start: {start}, end: {end} }}\n\n\
+         series:\n{series}\n\
+         archive:\n  \
+           # Relative to the folder of this file.\n  \
+           root: {root}\n  \
+           # Where each file goes below it.\n  \
+           #layout: \"{{series}}/{{date:%Y/%m/%d}}/{{file}}\"\n\n\
+         # Less than what is polite anyway: by default a host's preset holds.\n\
+         {limits}\n\
+         # A day whose end is younger than this is fetched and stays provisional: each run looks at it again.\n\
+         #settle: 3d\n\
+         # How often, and how long, a request is tried again.\n\
+         #retry: {{ attempts: 6, max_wait: 2m }}\n\
+         # How long a silent service is waited for.\n\
+         #timeouts: {{ connect: 10s, stall: 30s }}\n",
+        name = value(&draft.name),
+        source = source(kind, draft.url.as_deref()),
+        days = days(kind),
+        start = value(&draft.start),
+        end = value(&draft.end),
+        series = series.join("\n"),
+        root = value(&draft.root),
+        limits = match kind {
+            Kind::Jsoc => "#limits: { requests: 1/s }",
+            _ => "#limits: { requests: 1/s, bandwidth: 20 MiB/s, concurrency: 1 }",
+        },
+    )
+}
+
+/// What a day is, in the scale of the source.
+fn days(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Jsoc => "Days of T_REC in TAI, as JSOC labels its records.",
+        Kind::Hmi | Kind::Medoc | Kind::Embedded => "Days of DATE-OBS in UTC.",
+        Kind::Index | Kind::Template | Kind::Hapi => "Days in UTC, by the times in names or data.",
+    }
+}
+
+fn source(kind: Kind, url: Option<&str>) -> String {
+    let url = url.map(scalar).unwrap_or_default();
+    let given = |kind: &str| match url.as_str() {
+        "" => format!("  {kind}: {{}}\n"),
+        url => format!("  {kind}:\n    url: {url}\n"),
+    };
+    let networked = "    # An SSH gateway to go through; the host in `url` is looked up on its far side.\n    \
+                     #tunnel: { ssh: gateway.example.org }\n    \
+                     # What opens its door. The secret itself never stands here.\n    \
+                     #bearer: \"${SUNHAUL_TOKEN}\"\n";
+    let source = match kind {
+        Kind::Embedded => "  # The service that is built into sunhaul, with synthetic data: no network.\n  \
+                           embedded: {}\n"
+            .to_owned(),
+        Kind::Hmi => format!(
+            "  hmi:\n    \
+               # As you reach it: the service itself, or a port mapping. A list names replicas.\n    \
+               url: {url}\n{networked}"
+        ),
+        Kind::Jsoc => format!(
+            "  # Files as they are on JSOC's disks, with a table of their keywords a day. To order files that hold their\n  \
+             # keywords: `jsoc: {{ export: {{ email: you@example.org }} }}`, with an address that is registered there.\n{}",
+            given("jsoc")
+        ),
+        Kind::Medoc => given("medoc"),
+        Kind::Index => format!(
+            "  index:\n    \
+               # The folder that all dated paths lie under.\n    \
+               url: {url}\n    \
+               # EDIT: the folders of a day below it, and the names of its files. `%Y%m%d` and the like stand for the\n    \
+               # time, `*` and `?` for anything.\n    \
+               path: \"%Y/%m/%d/\"\n    \
+               files: \"*.fits\"\n    \
+               # Of names that differ by `*` and `?` alone, the newest version.\n    \
+               #pick: newest\n{networked}"
+        ),
+        Kind::Template => format!(
+            "  template:\n    \
+               # The folder that all dated paths lie under.\n    \
+               url: {url}\n    \
+               # EDIT: the path of a file below it, and how far apart the files are.\n    \
+               path: \"%Y/%m/%d/%Y%m%d_%H%M.fits\"\n    \
+               cadence: 1h\n    \
+               # Values that multiply the files of each time; then `path` holds `{{wavelength:04}}`.\n    \
+               # each: {{ wavelength: [171, 193] }}\n{networked}"
+        ),
+        Kind::Hapi => format!(
+            "  hapi:\n    \
+               # The server's HAPI folder; the name of a series is a dataset's id.\n    \
+               url: {url}\n    \
+               # Only these parameters; the time comes always.\n    \
+               #parameters: [Magnitude]\n{networked}"
+        ),
+    };
+    format!("source:\n{source}")
+}
+
+/// What of a series may be left out.
+fn filters(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Hmi | Kind::Embedded => {
+            "    # Only these segments, and only records whose slot is a multiple of this.\n    \
+             #segments: [Br, Bp, Bt]\n    \
+             #cadence: 1h\n"
+        }
+        Kind::Jsoc => {
+            "    # Only these segments, and only records whose slot is a multiple of this.\n    \
+             #segments: [Br, Bp, Bt]\n    \
+             #cadence: 1h\n    \
+             # Only these active regions, by HARP number.\n    \
+             #harpnum: [377]\n    \
+             # Only records whose keywords are so.\n    \
+             #where: { QUALITY: { none_of: 0x10000 }, LON_FWT: \"-70..70\" }\n"
+        }
+        Kind::Medoc => {
+            "    # Only these segments, and records of one of MEDOC's cadences: 12m, 1h, 2h, 6h, 12h or 1d.\n    \
+             #segments: [Br, Bp, Bt]\n    \
+             #cadence: 6h\n"
+        }
+        Kind::Template => "    # Of the source's times only the multiples of this.\n    #cadence: 2h\n",
+        Kind::Index | Kind::Hapi => "",
+    }
+}
+
+/// A text as YAML: as it is where that is plain, else in quotes.
+fn scalar(text: &str) -> String {
+    let is_plain = text.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/'))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._/@-".contains(c))
+        // `yes`, `null`, `0x1` or `1e3` would be no texts.
+        && text.contains(|c: char| "./@-_".contains(c))
+        && text.parse::<f64>().is_err();
+    if is_plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(kind: Kind) -> Draft {
+        Draft {
+            kind: Some(kind),
+            name: Some("sharp-december".into()),
+            url: kind.needs_url().then(|| "http://localhost:8001/data/".into()),
+            series: vec![kind.usual_series().unwrap_or("AC_H0_MFI").into()],
+            start: Some("2015-12-11".into()),
+            end: Some("2015-12-14".into()),
+            contact: matches!(kind, Kind::Jsoc | Kind::Medoc).then(|| "jane@example.org".into()),
+            root: Some("../data/sharp".into()),
+            path: None,
+        }
+    }
+
+    fn check(text: &str) {
+        let parsed = crate::manifest::parse("job.yaml".as_ref(), text.as_bytes(), &|_| None);
+        assert!(parsed.is_ok(), "{}\n{text}", parsed.unwrap_err());
+    }
+
+    #[test]
+    fn each_kind_is_written_so_that_it_passes_the_check() {
+        let texts = Kind::ALL.map(|(kind, _)| of(&draft(kind), None));
+        texts.iter().for_each(|text| check(text));
+        insta::assert_snapshot!(texts.join("\n────────\n\n"));
+    }
+
+    #[test]
+    fn what_stands_there_as_a_comment_passes_the_check_too_when_its_mark_is_taken_away() {
+        for (kind, _) in Kind::ALL {
+            let text = of(&draft(kind), None);
+            let is_off = |line: &str| line.trim_start().starts_with('#') && !line.trim_start().starts_with("# ");
+            let uncommented: Vec<String> = text
+                .lines()
+                .filter(|line| !(line.starts_with("#contact") && draft(kind).contact.is_some()))
+                .map(|line| if is_off(line) { line.replacen('#', "", 1) } else { line.to_owned() })
+                .collect();
+            assert!(text.lines().filter(|line| is_off(line)).count() >= 4, "{text}");
+            check(&uncommented.join("\n"));
+        }
+    }
+
+    #[test]
+    fn texts_that_yaml_would_take_for_something_else_are_quoted() {
+        for text in ["yes", "null", "1", "1e3", "0x10", "a: b", "#x", "- a", "", "${ROOT}/data", "a\nb", "2015"] {
+            assert!(scalar(text).starts_with('"'), "{text}");
+        }
+        for text in ["2015-12-11", "today-3d", "../data/x", "jane@example.org", "hmi.sharp_cea_720s"] {
+            assert_eq!(scalar(text), text);
+        }
+    }
+}

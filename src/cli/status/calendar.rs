@@ -1,0 +1,379 @@
+//! Days as a calendar that fits its terminal: a cell a day, a week or a month, and the figures of each row beside it.
+//!
+//! Each kind of cell has a sign of its own: colours say nothing that is not there without them. What it does not do: know
+//! how a day came to be as it is.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Datelike as _, NaiveDate};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::coverage::{Day, DayFact};
+use crate::report::human;
+use crate::report::terminal::Paint;
+
+/// As many rows of a month are looked at with pleasure; more days than these are shown by the week.
+const ROWS: usize = 24;
+
+/// What a cell stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum By {
+    /// A day.
+    Day,
+    /// A week.
+    Week,
+    /// A month.
+    Month,
+}
+
+/// How a day stands, or several. The later ones need an eye the more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cell {
+    Sealed,
+    /// Sealed, and the source has nothing of the day.
+    Absent,
+    Provisional,
+    Thin,
+    Stale,
+    /// Of several days: some are there and some are not.
+    Partly,
+    Missing,
+    Started,
+    Refused,
+    Unreadable,
+    Failed,
+}
+
+impl Cell {
+    const ALL: [Cell; 11] = [
+        Cell::Sealed,
+        Cell::Absent,
+        Cell::Provisional,
+        Cell::Thin,
+        Cell::Stale,
+        Cell::Partly,
+        Cell::Missing,
+        Cell::Started,
+        Cell::Refused,
+        Cell::Unreadable,
+        Cell::Failed,
+    ];
+
+    fn of(day: &Day) -> Cell {
+        match &day.fact.state {
+            _ if day.is_failed => Cell::Failed,
+            DayFact::Sealed if day.fact.files == 0 => Cell::Absent,
+            DayFact::Sealed | DayFact::Provisional if day.is_thin => Cell::Thin,
+            DayFact::Sealed => Cell::Sealed,
+            DayFact::Provisional => Cell::Provisional,
+            DayFact::Stale => Cell::Stale,
+            DayFact::Started => Cell::Started,
+            DayFact::Refused(_) => Cell::Refused,
+            DayFact::Unreadable(_) => Cell::Unreadable,
+            DayFact::Missing => Cell::Missing,
+        }
+    }
+
+    /// Several days in one cell.
+    fn with(self, other: Cell) -> Cell {
+        let (less, more) = if self <= other { (self, other) } else { (other, self) };
+        match more {
+            _ if less == more => more,
+            Cell::Started if less == Cell::Missing => Cell::Started,
+            Cell::Missing | Cell::Started => Cell::Partly,
+            more => more,
+        }
+    }
+
+    fn sign(self) -> char {
+        match self {
+            Cell::Sealed => '=',
+            Cell::Absent => '0',
+            Cell::Provisional => '~',
+            Cell::Thin => '-',
+            Cell::Stale => '%',
+            Cell::Partly => '+',
+            Cell::Missing => '.',
+            Cell::Started => '/',
+            Cell::Refused => '@',
+            Cell::Unreadable => '?',
+            Cell::Failed => 'x',
+        }
+    }
+
+    fn meaning(self) -> &'static str {
+        match self {
+            Cell::Sealed => "sealed",
+            Cell::Absent => "absent upstream",
+            Cell::Provisional => "provisional",
+            Cell::Thin => "thin",
+            Cell::Stale => "stale",
+            Cell::Partly => "partly there",
+            Cell::Missing => "missing",
+            Cell::Started => "started",
+            Cell::Refused => "of another job",
+            Cell::Unreadable => "record unusable",
+            Cell::Failed => "failed",
+        }
+    }
+
+    fn painted(self, text: &str, paint: Paint) -> Cow<'_, str> {
+        match self {
+            Cell::Sealed => paint.good(text),
+            Cell::Provisional | Cell::Thin | Cell::Stale | Cell::Partly | Cell::Started => paint.care(text),
+            Cell::Refused | Cell::Unreadable | Cell::Failed => paint.bad(text),
+            Cell::Absent | Cell::Missing => Cow::Borrowed(text),
+        }
+    }
+}
+
+/// What a row holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// The days of a month.
+    Month,
+    /// The days of a week, for narrow terminals.
+    Week,
+    /// The weeks of a year, counted from its first day.
+    WeeksOfYear,
+    /// The months of a year.
+    MonthsOfYear,
+}
+
+impl Shape {
+    /// The finest that fits, unless another one is asked for.
+    fn of(days: &[Day], by: Option<By>, columns: usize) -> Shape {
+        let months = match (days.first(), days.last()) {
+            (Some(first), Some(last)) => month_number(last.fact.date) - month_number(first.fact.date) + 1,
+            _ => 1,
+        };
+        let fits = |shape: Shape| shape.label_width() + 2 + shape.width() <= columns;
+        match by {
+            Some(By::Day) if fits(Shape::Month) => Shape::Month,
+            Some(By::Day) => Shape::Week,
+            None if fits(Shape::Month) && months <= ROWS as i64 => Shape::Month,
+            None if !fits(Shape::Month) && days.len() <= 7 * ROWS => Shape::Week,
+            Some(By::Week) | None if fits(Shape::WeeksOfYear) => Shape::WeeksOfYear,
+            Some(By::Week | By::Month) | None => Shape::MonthsOfYear,
+        }
+    }
+
+    /// How many cells a row has.
+    fn width(self) -> usize {
+        match self {
+            Shape::Month => 31,
+            Shape::Week => 7,
+            Shape::WeeksOfYear => 53,
+            Shape::MonthsOfYear => 12,
+        }
+    }
+
+    fn label_width(self) -> usize {
+        match self {
+            Shape::Month => "2015-12".len(),
+            Shape::Week => "2015-12-07".len(),
+            Shape::WeeksOfYear | Shape::MonthsOfYear => "2015".len(),
+        }
+    }
+
+    /// What stands over the cells.
+    fn ruler(self) -> &'static str {
+        match self {
+            Shape::Month => "1   5    10   15   20   25   30",
+            Shape::Week => "MTWTFSS",
+            Shape::WeeksOfYear => "Jan Feb Mar Apr  May Jun Jul  Aug Sep  Oct Nov Dec",
+            Shape::MonthsOfYear => "JFMAMJJASOND",
+        }
+    }
+
+    /// The label of the row that a date belongs to, and its cell there.
+    fn place(self, date: NaiveDate) -> (String, usize) {
+        let since_monday = u64::from(date.weekday().num_days_from_monday());
+        match self {
+            Shape::Month => (date.format("%Y-%m").to_string(), date.day0() as usize),
+            Shape::Week => {
+                let monday = date.checked_sub_days(chrono::Days::new(since_monday)).unwrap_or(date);
+                (monday.to_string(), date.weekday().num_days_from_monday() as usize)
+            }
+            Shape::WeeksOfYear => (date.format("%Y").to_string(), date.ordinal0() as usize / 7),
+            Shape::MonthsOfYear => (date.format("%Y").to_string(), date.month0() as usize),
+        }
+    }
+}
+
+fn month_number(date: NaiveDate) -> i64 {
+    i64::from(date.year()) * 12 + i64::from(date.month0())
+}
+
+/// A row of the calendar.
+#[derive(Debug)]
+struct Row {
+    cells: Vec<Option<Cell>>,
+    days: u64,
+    done: u64,
+    files: u64,
+    bytes: u64,
+}
+
+/// The calendar of a series, and the kinds of cells that are in it.
+pub(super) fn render(days: &[Day], by: Option<By>, columns: usize, paint: Paint) -> (String, BTreeSet<Cell>) {
+    let shape = Shape::of(days, by, columns);
+    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+    for day in days {
+        let (label, at) = shape.place(day.fact.date);
+        let new = || Row { cells: vec![None; shape.width()], days: 0, done: 0, files: 0, bytes: 0 };
+        let row = rows.entry(label).or_insert_with(new);
+        let cell = Cell::of(day);
+        row.cells[at] = Some(row.cells[at].map_or(cell, |there| there.with(cell)));
+        row.days += 1;
+        row.done += u64::from(matches!(day.fact.state, DayFact::Sealed | DayFact::Provisional));
+        row.files += day.fact.files;
+        row.bytes += day.fact.bytes;
+    }
+    let seen = rows.values().flat_map(|row| row.cells.iter().copied().flatten()).collect();
+    let figures = figures(rows.values(), columns.saturating_sub(shape.label_width() + 2 + shape.width()));
+    let mut out = String::new();
+    let head = (String::new(), format!("{:1$}", shape.ruler(), shape.width()));
+    let body = rows.into_iter().map(|(label, row)| (label, shown(&row.cells, paint)));
+    for ((label, cells), figures) in std::iter::once(head).chain(body).zip(figures) {
+        let line = format!("{label:0$}  {cells}{figures}", shape.label_width());
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    (out, seen)
+}
+
+/// The cells of a row, those of one kind side by side in one colour.
+fn shown(cells: &[Option<Cell>], paint: Paint) -> String {
+    let same = cells.chunk_by(|one, next| one == next);
+    same.map(|some| match some.first() {
+        Some(Some(cell)) => cell.painted(&cell.sign().to_string().repeat(some.len()), paint).into_owned(),
+        _ => " ".repeat(some.len()),
+    })
+    .collect()
+}
+
+/// As many of the rows' figures as there is room for, the head first.
+fn figures<'r>(rows: impl Iterator<Item = &'r Row>, room: usize) -> Vec<String> {
+    let head = ["days", "files", "size"].map(str::to_owned);
+    let figures =
+        rows.map(|row| [format!("{}/{}", row.done, row.days), human::number(row.files), human::bytes(row.bytes)]);
+    let all: Vec<[String; 3]> = std::iter::once(head).chain(figures).collect();
+    let widths = [0, 1, 2].map(|column| all.iter().map(|row| row[column].width()).max().unwrap_or_default() + 2);
+    let fitting = (0..=3).rev().find(|count| widths[..*count].iter().sum::<usize>() <= room).unwrap_or_default();
+    let line = |row: [String; 3]| {
+        row.iter().zip(widths).take(fitting).map(|(cell, width)| format!("{cell:>width$}")).collect()
+    };
+    all.into_iter().map(line).collect()
+}
+
+/// What the signs mean, in lines that fit.
+pub(super) fn legend(seen: &BTreeSet<Cell>, columns: usize, paint: Paint) -> String {
+    let mut lines = vec![(String::new(), 0)];
+    for cell in Cell::ALL.into_iter().filter(|cell| seen.contains(cell)) {
+        let entry = format!("{} {}", cell.sign(), cell.meaning());
+        let width = entry.width() + 2;
+        if let Some((line, used)) = lines.last_mut() {
+            if *used + width <= columns || *used == 0 {
+                let gap = if *used == 0 { "" } else { "  " };
+                line.extend([gap, &cell.painted(&entry, paint)]);
+                *used += width;
+                continue;
+            }
+        }
+        lines.push((cell.painted(&entry, paint).into_owned(), width));
+    }
+    lines.into_iter().map(|(line, _)| line + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::status::coverage::Fact;
+
+    /// Days from a date on, by their signs.
+    fn days(start: &str, signs: &str) -> Vec<Day> {
+        let start: NaiveDate = start.parse().unwrap();
+        let day = |(date, sign)| {
+            let state = match sign {
+                '=' | '0' | '-' => DayFact::Sealed,
+                '~' => DayFact::Provisional,
+                '%' => DayFact::Stale,
+                '/' => DayFact::Started,
+                '@' => DayFact::Refused("other".into()),
+                '?' => DayFact::Unreadable("cut".into()),
+                _ => DayFact::Missing,
+            };
+            let files = if "=~-".contains(sign) { 24 } else { 0 };
+            let fact = Fact { date, state, files, bytes: files * 576_000, absent: 0, body: 0, whole: true };
+            Day { fact, is_thin: sign == '-', is_failed: sign == 'x' }
+        };
+        start.iter_days().zip(signs.chars()).map(day).collect()
+    }
+
+    fn page(days: &[Day], by: Option<By>, columns: usize) -> String {
+        let (calendar, seen) = render(days, by, columns, Paint(false));
+        format!("{calendar}{}", legend(&seen, columns, Paint(false)))
+    }
+
+    #[test]
+    fn a_month_is_a_row_of_days_with_its_figures() {
+        let days = days("2015-11-25", "======~~0-%/@?x.........==================");
+        insta::assert_snapshot!(page(&days, None, 80));
+    }
+
+    #[test]
+    fn many_months_are_shown_by_the_week_and_in_a_narrow_terminal_by_the_month() {
+        let days = days("2010-05-01", &("=".repeat(900) + &".".repeat(40) + "=x" + &"=".repeat(300)));
+        insta::assert_snapshot!([80, 60, 20].map(|columns| page(&days, None, columns)).join("\n"));
+    }
+
+    #[test]
+    fn twenty_columns_hold_a_week_a_row() {
+        insta::assert_snapshot!(page(&days("2015-12-11", "===~..x"), None, 20));
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal_and_every_day_is_in_a_row() {
+        let all = days("2014-01-01", &"=".repeat(1500));
+        for columns in 20..140 {
+            for by in [None, Some(By::Day), Some(By::Week), Some(By::Month)] {
+                let page = page(&all, by, columns);
+                assert!(page.lines().all(|line| line.width() <= columns), "{columns} {by:?}\n{page}");
+                let rows = page.lines().filter(|line| line.starts_with("201")).count();
+                assert!(rows >= 5, "{columns} {by:?}\n{page}");
+            }
+        }
+    }
+
+    #[test]
+    fn several_days_in_a_cell_are_as_the_one_that_needs_an_eye() {
+        let cell = |signs: &str| days("2015-12-11", signs).iter().map(Cell::of).reduce(Cell::with).unwrap().sign();
+        for (signs, one) in [
+            ("=======", '='),
+            (".......", '.'),
+            ("======.", '+'),
+            ("=/.....", '+'),
+            ("/......", '/'),
+            ("======~", '~'),
+            ("=0=====", '0'),
+            ("==-~===", '-'),
+            ("=.x====", 'x'),
+            ("...@...", '@'),
+        ] {
+            assert_eq!(cell(signs), one, "{signs}");
+        }
+    }
+
+    #[test]
+    fn colours_change_no_sign() {
+        let days = days("2015-11-25", "======~~0-%/@?x....");
+        let (plain, painted) = (render(&days, None, 80, Paint(false)).0, render(&days, None, 80, Paint(true)).0);
+        let mut bare = painted.clone();
+        for code in ["\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[0m"] {
+            bare = bare.replace(code, "");
+        }
+        assert!(painted != plain && bare == plain);
+    }
+}
