@@ -155,6 +155,7 @@ impl Host {
             limit: self.group.limit(),
             agreed_with: terms.agreed_with.clone(),
             contact: terms.contact.clone(),
+            under_way: tally.under_way,
             peak_connections: tally.peak_under_way,
             peak_requests_per_second: tally.peak_per_second,
             requests: tally.requests,

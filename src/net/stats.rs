@@ -18,6 +18,8 @@ pub struct HostStats {
     pub agreed_with: Option<String>,
     /// The `From` that was sent.
     pub contact: Option<String>,
+    /// Requests under way now.
+    pub under_way: u64,
     /// The most requests under way at once.
     pub peak_connections: u64,
     /// The most requests begun within any one second.

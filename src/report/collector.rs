@@ -5,12 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::model::{
     Day, DayTotals, Failure, FileTotals, Format, Host, Job, Report, RequestTotals, Run, RunResult, Totals,
 };
+use super::timeline::{Sizes, Timeline, Waits};
 use crate::failure;
 use crate::failure::Class;
 use crate::net::HostStats;
@@ -37,6 +39,9 @@ struct Facts {
     failures_omitted: u64,
     classes: BTreeSet<Class>,
     open: HashMap<DayId, Open>,
+    timeline: Timeline,
+    sizes: Sizes,
+    waits: Waits,
 }
 
 /// The files of a day in flight.
@@ -83,6 +88,13 @@ impl Collector {
         self.facts().fold(event);
     }
 
+    /// Takes in how the hosts stand, `at` after the first day was begun; the `last` look is kept in any case.
+    pub fn look(&self, at: Duration, hosts: &[HostStats], last: bool) {
+        let facts = &mut *self.facts();
+        let FileTotals { fetched, adopted, kept, .. } = facts.totals.files;
+        facts.timeline.look(at, hosts, fetched + adopted + kept, last);
+    }
+
     /// The report as it stands, still `running`.
     #[must_use]
     pub fn snapshot(&self) -> Report {
@@ -93,10 +105,13 @@ impl Collector {
             run: self.run.clone(),
             job: self.job.clone(),
             totals: facts.totals(),
-            hosts: asked.map(host).collect(),
+            hosts: asked.map(Host::from).collect(),
             days: facts.days.values().cloned().collect(),
             failures: facts.failures.values().cloned().collect(),
             failures_omitted: facts.failures_omitted,
+            timeline: facts.timeline.samples().to_vec(),
+            sizes: facts.sizes.counts(),
+            waits: facts.waits.sums(),
         }
     }
 
@@ -143,9 +158,9 @@ impl Facts {
             }
             Event::FileDone { day, key, path, end } => {
                 if let Some(before) = self.open(day).ends.insert(key.clone(), end.clone()) {
-                    self.totals.count(&before, u64::saturating_sub);
+                    self.count(&before, u64::saturating_sub);
                 }
-                self.totals.count(end, u64::saturating_add);
+                self.count(end, u64::saturating_add);
                 if let FileEnd::Fetched { from: Some(host), .. } = end {
                     *self.open(day).served.entry(Arc::clone(host)).or_default() += 1;
                 }
@@ -163,7 +178,16 @@ impl Facts {
                 self.open.remove(day);
             }
             Event::Hosts(hosts) => self.hosts.clone_from(hosts),
-            Event::DayBegun(_) | Event::Received { .. } | Event::Retrying { .. } | Event::Note(_) => {}
+            Event::Retrying { failure, wait_seconds, .. } => self.waits.count(failure.class, *wait_seconds),
+            Event::DayBegun(_) | Event::Received { .. } | Event::Note(_) => {}
+        }
+    }
+
+    /// Counts the end of a file; with subtraction, takes the count back.
+    fn count(&mut self, end: &FileEnd, add: fn(u64, u64) -> u64) {
+        self.totals.count(end, add);
+        if let FileEnd::Fetched { bytes, .. } | FileEnd::Kept { bytes } | FileEnd::Adopted { bytes } = end {
+            self.sizes.count(*bytes, add);
         }
     }
 
@@ -241,7 +265,6 @@ impl Facts {
 }
 
 impl Totals {
-    /// Counts the end of a file; with subtraction, takes the count back.
     fn count(&mut self, end: &FileEnd, add: fn(u64, u64) -> u64) {
         let Totals { files, bytes, .. } = self;
         let step = |sum: &mut u64, by| *sum = add(*sum, by);
@@ -267,23 +290,6 @@ impl Totals {
             FileEnd::Absent => step(&mut files.absent, 1),
             FileEnd::Failed(_) => step(&mut files.failed, 1),
         }
-    }
-}
-
-fn host(stats: &HostStats) -> Host {
-    Host {
-        host: stats.host.clone(),
-        preset: stats.preset.clone(),
-        limit: stats.limit.clone(),
-        agreed_with: stats.agreed_with.clone(),
-        contact: stats.contact.clone(),
-        peak_connections: stats.peak_connections,
-        peak_requests_per_second: stats.peak_requests_per_second,
-        requests: stats.requests,
-        bytes: stats.bytes,
-        status_counts: stats.status_counts.iter().map(|(status, count)| (status.to_string(), *count)).collect(),
-        paused_seconds: stats.paused_seconds,
-        tunnel_restarts: stats.tunnel_restarts,
     }
 }
 

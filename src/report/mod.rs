@@ -8,6 +8,7 @@ pub mod human;
 mod log;
 pub mod model;
 pub mod terminal;
+mod timeline;
 
 pub use collector::{Collector, Ends};
 pub use log::Log;

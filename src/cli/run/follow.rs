@@ -16,7 +16,7 @@ use crate::run::event::{Event, Observer};
 
 /// How often the report is written, at most.
 const SAVE: Duration = Duration::from_secs(5);
-/// How often the bars are drawn.
+/// How often the bars are drawn, and the hosts are looked at for the report.
 const DRAW: Duration = Duration::from_millis(200);
 
 /// All that is told of one run.
@@ -63,8 +63,12 @@ impl Follower {
         let mut was_saved = true;
         loop {
             tokio::select! {
-                () = ended.cancelled() => return,
-                _ = draw.tick() => self.progress.tick(started.elapsed(), &self.net.hosts()),
+                () = ended.cancelled() => return self.collector.look(started.elapsed(), &self.net.hosts(), true),
+                _ = draw.tick() => {
+                    let (elapsed, hosts) = (started.elapsed(), self.net.hosts());
+                    self.collector.look(elapsed, &hosts, false);
+                    self.progress.tick(elapsed, &hosts);
+                }
                 _ = save.tick() => {
                     let saved = self.save(self.collector.snapshot(), Saved::Meanwhile).await;
                     // The end will tell, if it still cannot be written then.
