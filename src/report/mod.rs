@@ -4,6 +4,7 @@
 //! `archive` and `cli` do.
 
 pub mod collector;
+pub mod html;
 pub mod human;
 mod log;
 pub mod model;

@@ -4,6 +4,7 @@
 //! the worst end count.
 
 mod follow;
+mod page;
 mod report_file;
 mod task;
 
@@ -23,6 +24,7 @@ use super::sources::Sources;
 use super::{Exit, Result, Shell, job, planning};
 use crate::manifest::Manifest;
 use crate::net::Net;
+use page::Page;
 use report_file::ReportFile;
 pub(super) use report_file::settled;
 pub(super) use task::{Ran, Task, Then, execute};
@@ -41,6 +43,7 @@ pub(super) use task::{Ran, Task, Then, execute};
         of the hosts. A report of each run is written to `.sunhaul/runs/` in the archive.",
     after_help = "Examples:\n  sunhaul run jobs/quickstart.yaml\n  \
         sunhaul run jobs/nightly.yaml --report report.json\n  \
+        sunhaul run jobs/december.yaml --report-html report.html --quicklook\n  \
         sunhaul run jobs/december.yaml --series cea --range 2015-12-11..2015-12-14\n  \
         sunhaul run jobs/december.yaml --frozen       the very files of the lock, or exit 3\n  \
         sunhaul run jobs/nightly.yaml --new-only      only what the lock does not have yet\n\n\
@@ -69,6 +72,12 @@ pub(super) struct Args {
     /// Write the report to this file too, while the run goes on and at its end; `-` is standard output, at the end.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Write the report as a web page too, at the end: one file, to look at or to mail; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    report_html: Option<PathBuf>,
+    /// Put a small picture of one FITS image of each day and series into the web page.
+    #[arg(long, requires = "report_html")]
+    quicklook: bool,
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
@@ -83,18 +92,28 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         locking.must_be_writable(&job, plan.days.len())?;
         held.push((job, locking));
     }
-    if args.report.is_some() && held.len() > 1 {
-        return Err(Problem::new(Exit::Usage, "`--report` takes one job: each job has a report of its own")
-            .hint("the reports of all jobs are in `.sunhaul/runs/` of their archives")
+    for (flag, file) in [("--report", &args.report), ("--report-html", &args.report_html)] {
+        if file.is_some() && held.len() > 1 {
+            return Err(Problem::new(Exit::Usage, format!("`{flag}` takes one job: each job has a report of its own"))
+                .hint("the reports of all jobs are in `.sunhaul/runs/` of their archives")
+                .into());
+        }
+    }
+    if args.report.is_some() && args.report == args.report_html {
+        return Err(Problem::new(Exit::Usage, "`--report` and `--report-html` name the same file")
+            .hint("name another file with one of them")
             .into());
     }
     let report = args.report.as_deref().map(ReportFile::new).transpose()?;
-    job::runtime()?.block_on(each(held, args, report, shell))
+    let page = args.report_html.as_deref().map(ReportFile::new).transpose()?;
+    let page = page.map(|file| Page { file, quicklook: args.quicklook });
+    job::runtime()?.block_on(each(held, args, report, page, shell))
 }
 
 /// What the jobs of one command share.
 pub(super) struct Shared<'a> {
     report: Option<ReportFile>,
+    page: Option<Page>,
     shell: &'a Shell,
     net: Net,
     sources: Sources,
@@ -110,7 +129,7 @@ impl<'a> Shared<'a> {
         let stop = CancellationToken::new();
         tokio::spawn(Signals::catch()?.cancel(stop.clone(), shell.screen.clone()));
         tokio::spawn(signals::let_go_of_bars(shell.screen.clone()));
-        Ok(Shared { report, shell, net, sources: Sources::default(), stop })
+        Ok(Shared { report, page: None, shell, net, sources: Sources::default(), stop })
     }
 
     /// Ends what was started for the jobs.
@@ -120,8 +139,14 @@ impl<'a> Shared<'a> {
     }
 }
 
-async fn each(jobs: Vec<(Manifest, Locking)>, args: &Args, report: Option<ReportFile>, shell: &Shell) -> Result<Exit> {
-    let mut shared = Shared::new(report, args.ssh.net(), shell)?;
+async fn each(
+    jobs: Vec<(Manifest, Locking)>,
+    args: &Args,
+    report: Option<ReportFile>,
+    page: Option<Page>,
+    shell: &Shell,
+) -> Result<Exit> {
+    let mut shared = Shared { page, ..Shared::new(report, args.ssh.net(), shell)? };
     let mut worst = Exit::Complete;
     for (job, locking) in jobs {
         if shared.stop.is_cancelled() {

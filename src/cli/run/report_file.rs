@@ -70,8 +70,7 @@ impl ReportFile {
 
 fn told(path: &Path, exit: Exit, why: impl std::fmt::Display) -> Problem {
     let path = path.to_string_lossy();
-    Problem::new(exit, format!("could not write the report `{}`: {why}", escape(&path)))
-        .hint("name another file with `--report`")
+    Problem::new(exit, format!("could not write the report `{}`: {why}", escape(&path))).hint("name another file")
 }
 
 fn folder(path: &Path) -> &Path {

@@ -176,8 +176,14 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
     if let (Ok(_), Some(words), None) = (&result, words, &follower.log) {
         shell.screen.line(&words);
     }
+    // Quick looks take their time, and the summary does not wait for them.
+    let paged = match &shared.page {
+        Some(page) => page.write(&report, root, &shared.stop).await,
+        None => Ok(()),
+    };
     result?;
     saved?;
+    paged?;
     moved.transpose()?;
     Ok(Ran { exit, report, saved: path })
 }
