@@ -26,6 +26,8 @@ unshare --mount mount -t tmpfs none /mnt | - | faults::mounted::
 test -x /usr/sbin/sshd | openssh-server | tunnel::through_a_gateway::
 ssh -V && command -v ssh-keygen | openssh-client | tunnel::through_a_gateway::
 unshare --mount mount -t tmpfs none /run | - | tunnel::through_a_gateway::
+chromium --version | chromium | page::in_a_browser::
+chromedriver --version | chromium-driver | page::in_a_browser::
 '
 
 usage() {

@@ -145,6 +145,11 @@ impl Host {
         }
     }
 
+    /// The most requests of this run under way at once since this was last asked.
+    pub(super) fn take_peak(&self) -> u64 {
+        self.tally().take_peak()
+    }
+
     /// What the group saw so far.
     pub(super) fn stats(&self) -> HostStats {
         let terms = self.terms();
@@ -155,7 +160,6 @@ impl Host {
             limit: self.group.limit(),
             agreed_with: terms.agreed_with.clone(),
             contact: terms.contact.clone(),
-            under_way: tally.under_way,
             peak_connections: tally.peak_under_way,
             peak_requests_per_second: tally.peak_per_second,
             requests: tally.requests,

@@ -88,11 +88,12 @@ impl Collector {
         self.facts().fold(event);
     }
 
-    /// Takes in how the hosts stand, `at` after the first day was begun; the `last` look is kept in any case.
-    pub fn look(&self, at: Duration, hosts: &[HostStats], last: bool) {
+    /// Takes in how the hosts stand `at` after the first day was begun, with at most so many requests `under_way` at once
+    /// since the look before; the `last` look is kept in any case.
+    pub fn look(&self, at: Duration, hosts: &[HostStats], under_way: u64, last: bool) {
         let facts = &mut *self.facts();
         let FileTotals { fetched, adopted, kept, .. } = facts.totals.files;
-        facts.timeline.look(at, hosts, fetched + adopted + kept, last);
+        facts.timeline.look(at, hosts, under_way, fetched + adopted + kept, last);
     }
 
     /// The report as it stands, still `running`.

@@ -309,9 +309,9 @@ pub struct Sample {
     pub bytes: u64,
     /// Files that had come by then: fetched, adopted or kept.
     pub files: u64,
-    /// The most requests that were under way at once, over all hosts, at the moments looked at since the sample before.
+    /// The most requests under way at once since the sample before, each host's own summed up.
     pub under_way: u64,
-    /// The most hosts that were left alone at once because they asked for it, likewise.
+    /// The most hosts that were left alone at once, because they asked for it, since the sample before.
     pub paused: u64,
 }
 

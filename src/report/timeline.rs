@@ -31,9 +31,9 @@ impl Default for Timeline {
 }
 
 impl Timeline {
-    /// Takes in a look at the hosts, `at` after the begin, when so many `files` had come; the `last` one is always kept.
-    pub(super) fn look(&mut self, at: Duration, hosts: &[HostStats], files: u64, last: bool) {
-        let under_way = hosts.iter().map(|host| host.under_way).sum();
+    /// Takes in a look at the hosts, `at` after the begin, with the most requests `under_way` since the look before, when
+    /// so many `files` had come; the `last` look is always kept.
+    pub(super) fn look(&mut self, at: Duration, hosts: &[HostStats], under_way: u64, files: u64, last: bool) {
         let paused = hosts.iter().filter(|host| host.pause_left_seconds > 0.0).count() as u64;
         self.since = (self.since.0.max(under_way), self.since.1.max(paused));
         let due = self.samples.last().map(|before| Duration::from_secs_f64(before.seconds) + self.step);
@@ -109,8 +109,8 @@ impl Waits {
 mod tests {
     use super::*;
 
-    fn host(bytes: u64, under_way: u64, pause_left_seconds: f64) -> HostStats {
-        HostStats { bytes, under_way, pause_left_seconds, ..HostStats::default() }
+    fn host(bytes: u64, pause_left_seconds: f64) -> HostStats {
+        HostStats { bytes, pause_left_seconds, ..HostStats::default() }
     }
 
     #[test]
@@ -118,17 +118,17 @@ mod tests {
         let mut timeline = Timeline::default();
         for tenth in 0..100_000u64 {
             let peak = if tenth == 77_777 { 9 } else { 2 };
-            let hosts = [host(tenth, peak, 0.0), host(tenth, 1, if tenth == 55_555 { 3.0 } else { 0.0 })];
-            timeline.look(Duration::from_millis(100 * tenth), &hosts, tenth / 7, false);
+            let hosts = [host(tenth, 0.0), host(tenth, if tenth == 55_555 { 3.0 } else { 0.0 })];
+            timeline.look(Duration::from_millis(100 * tenth), &hosts, peak, tenth / 7, false);
         }
-        timeline.look(Duration::from_millis(10_000_050), &[host(200_001, 0, 0.0)], 14_300, true);
+        timeline.look(Duration::from_millis(10_000_050), &[host(200_001, 0.0)], 0, 14_300, true);
         let samples = timeline.samples();
         assert!((SAMPLES / 2..=SAMPLES).contains(&samples.len()), "{}", samples.len());
         assert!(samples.is_sorted_by(|a, b| a.seconds < b.seconds && a.bytes <= b.bytes && a.files <= b.files));
         assert_eq!((samples[0].seconds, samples[0].bytes), (0.0, 0));
         let last = samples[samples.len() - 1];
         assert_eq!((last.seconds, last.bytes, last.files), (10_000.05, 200_001, 14_300));
-        assert_eq!(samples.iter().map(|sample| sample.under_way).max(), Some(10));
+        assert_eq!(samples.iter().map(|sample| sample.under_way).max(), Some(9));
         assert_eq!(samples.iter().map(|sample| sample.paused).max(), Some(1));
         assert_eq!(samples.iter().filter(|sample| sample.paused > 0).count(), 1);
     }
@@ -136,9 +136,9 @@ mod tests {
     #[test]
     fn a_run_that_ends_at_once_has_its_begin_and_its_end() {
         let mut timeline = Timeline::default();
-        timeline.look(Duration::ZERO, &[], 0, false);
-        timeline.look(Duration::from_millis(200), &[host(5, 3, 0.0)], 0, false);
-        timeline.look(Duration::from_micros(400_300), &[host(10, 0, 0.0)], 2, true);
+        timeline.look(Duration::ZERO, &[], 0, 0, false);
+        timeline.look(Duration::from_millis(200), &[host(5, 0.0)], 3, 0, false);
+        timeline.look(Duration::from_micros(400_300), &[host(10, 0.0)], 0, 2, true);
         let end = Sample { seconds: 0.4, bytes: 10, files: 2, under_way: 3, paused: 0 };
         assert_eq!(timeline.samples()[1..], [end]);
     }

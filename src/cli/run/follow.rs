@@ -63,11 +63,10 @@ impl Follower {
         let mut was_saved = true;
         loop {
             tokio::select! {
-                () = ended.cancelled() => return self.collector.look(started.elapsed(), &self.net.hosts(), true),
+                () = ended.cancelled() => return self.look(started.elapsed(), true),
                 _ = draw.tick() => {
-                    let (elapsed, hosts) = (started.elapsed(), self.net.hosts());
-                    self.collector.look(elapsed, &hosts, false);
-                    self.progress.tick(elapsed, &hosts);
+                    self.look(started.elapsed(), false);
+                    self.progress.tick(started.elapsed(), &self.net.hosts());
                 }
                 _ = save.tick() => {
                     let saved = self.save(self.collector.snapshot(), Saved::Meanwhile).await;
@@ -79,6 +78,10 @@ impl Follower {
                 }
             }
         }
+    }
+
+    fn look(&self, at: Duration, last: bool) {
+        self.collector.look(at, &self.net.hosts(), self.net.take_peak(), last);
     }
 
     /// Writes the report into the archive, and where else it was asked for.

@@ -68,7 +68,7 @@ async fn looks(report: &Report, root: &Path, stop: &CancellationToken) -> (Vec<L
 
 async fn look(day: &Day, root: &Path) -> Look {
     let (id, date, root) = (SeriesId(day.series.clone()), day.date, root.to_owned());
-    // One at a time: a decoded image takes up to 200 MB. A decoder that panics takes no more than the picture with it.
+    // One at a time: an image takes up to 300 MB, and its file up to 160 MB. A decoder that panics takes no more than the picture with it.
     let seen = tokio::task::spawn_blocking(move || first(&id, date, &root)).await;
     let (path, seen) = seen.unwrap_or_else(|_| (String::new(), Err("the decoder failed".to_owned())));
     Look { series: day.series.clone(), date, path, seen }

@@ -83,6 +83,8 @@ pub(super) struct Card {
     pub(super) first: Count,
     /// The others.
     pub(super) rest: Vec<Count>,
+    /// Those that are zero.
+    pub(super) zero: Vec<Count>,
 }
 
 impl Card {
@@ -91,7 +93,8 @@ impl Card {
             let at = format!("/totals/{of}/{}", name.replace(' ', "_"));
             Count { name, at, value, shown: show(value) }
         };
-        Card { title, first: count(&counts[0]), rest: counts[1..].iter().map(count).collect() }
+        let (zero, rest) = counts[1..].iter().map(count).partition(|count| count.value == 0);
+        Card { title, first: count(&counts[0]), rest, zero }
     }
 }
 

@@ -199,12 +199,13 @@ pub(super) fn looks(looks: &[Look]) -> Vec<Looked> {
 
 /// About four figures, as values of pixels are told.
 fn figure(value: f64) -> String {
-    match value.abs() {
+    let text = match value.abs() {
         0.0 => "0".to_owned(),
         size if (100.0..1e6).contains(&size) => format!("{value:.0}"),
         size if (0.01..100.0).contains(&size) => format!("{value:.2}"),
         _ => format!("{value:.2e}"),
-    }
+    };
+    text.replace('-', "−")
 }
 
 fn share(part: u64, of: u64) -> u64 {

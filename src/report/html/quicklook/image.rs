@@ -18,7 +18,7 @@ use crate::untrusted::escape;
 /// The longest file that is read, in bytes.
 const LONGEST: u64 = 160 << 20;
 
-/// The most pixels of an image: that of 4096 by 4096 and half as many again. Decoding takes eight bytes each.
+/// The most pixels of an image: that of 4096 by 4096 and half as many again. Decoding takes up to twelve bytes each.
 const PIXELS: usize = 24 << 20;
 
 /// The longest GZIP tile that is opened, in bytes, and the most of all tiles of an image. Deflate makes a thousand bytes of
