@@ -12,6 +12,14 @@ git --version | git | house::
 python3 -c "import requests" | python3-requests | tutorial::
 python3 -c "import ensurepip, venv" | python3-venv | export::tools::
 python3 -c "import ensurepip, venv" | python3-venv | sources::sunpy::
+python3 -c "import ensurepip, venv" | python3-venv | reports::junit::junitparser
+python3 -c "import ensurepip, venv" | python3-venv | editor::
+python3 -c "import ensurepip, venv" | python3-venv | ci_files::workflows_actions
+node --version | nodejs | ci_files::workflows_and
+npm --version | npm | ci_files::workflows_and
+/usr/sbin/nginx -v | nginx | sources::real::nginx
+/usr/sbin/apache2 -v | apache2 | sources::real::apache
+/usr/sbin/lighttpd -v | lighttpd | sources::real::lighttpd
 strace -f true | strace | kills::steps
 strace -f true | strace | power_cut::
 /usr/sbin/mkfs.ext4 -V | e2fsprogs | power_cut::
@@ -43,7 +51,7 @@ usage: tests/run.sh [--install] [--kills N] [--help] [FILTER...]
   --help      show this
 
 As root on Debian or Ubuntu, missing programs are installed first. The Python tools of tests/export/requirements.txt and
-tests/sunpy/requirements.txt are put into virtual environments below ${XDG_CACHE_HOME:-~/.cache}/sunhaul-tests, once:
+tests/sunpy, tests/junit and tests/ci are put into virtual environments, and those of tests/ci/package.json beside them, below ${XDG_CACHE_HOME:-~/.cache}/sunhaul-tests, once:
 2 minutes, 1 GB. Where something
 stays missing, its tests are left out and named; with CI=true that is a failure. A test that mounts is left out, and named, where the user may not.
 Before cargo's results of the integration tests stands what became of each fault of tests/it/faults/ids.txt. The last
@@ -133,23 +141,54 @@ python_tools() {
   echo "$folder/venv/bin"
 }
 
-# Puts the programs of a list where the tests of one name look for them: $1 list, $2 variable, $3 tests.
+# Puts the programs of a list where tests look for them: $1 list, $2 variable, then the tests.
 with_python() {
-  local folder
-  [[ " ${skips[*]} " == *" $3 "* ]] && return
-  if folder="$(python_tools "$1")"; then
-    export "$2=$folder"
+  local folder list=$1 variable=$2 name
+  shift 2
+  [[ " ${skips[*]} " == *" $1 "* ]] && return
+  if folder="$(python_tools "$list")"; then
+    export "$variable=$folder"
   elif [ "${CI:-}" = true ]; then
-    echo "tests/run.sh: the Python tools of $1 are not installed, and with CI=true no test is left out" >&2
+    echo "tests/run.sh: the Python tools of $list are not installed, and with CI=true no test is left out" >&2
     exit 1
   else
-    echo "tests/run.sh: the Python tools of $1 are not installed: leaving out $3" >&2
-    skips+=(--skip "$3")
+    echo "tests/run.sh: the Python tools of $list are not installed: leaving out $*" >&2
+    for name in "$@"; do
+      skips+=(--skip "$name")
+    done
   fi
 }
 
 with_python tests/export/requirements.txt SUNHAUL_TEST_TOOLS export::tools::
 with_python tests/sunpy/requirements.txt SUNHAUL_TEST_SUNPY sources::sunpy::
+with_python tests/junit/requirements.txt SUNHAUL_TEST_JUNIT reports::junit::junitparser
+with_python tests/ci/requirements.txt SUNHAUL_TEST_SCHEMAS editor:: ci_files::workflows_actions
+
+# The linters that npm has, where they are not there yet.
+linters() {
+  local folder
+  folder="${XDG_CACHE_HOME:-$HOME/.cache}/sunhaul-tests/$(cat tests/ci/package.json <(node --version) | sha256sum | cut -c1-16)"
+  mkdir -p "$folder" && exec 9>"$folder/lock" && flock 9 || return
+  if [ ! -e "$folder/complete" ]; then
+    echo "installing the linters of tests/ci/package.json into $folder" >&2
+    cp tests/ci/package.json "$folder" &&
+      npm install --prefix "$folder" --silent --no-audit --no-fund --no-package-lock --ignore-scripts >&2 &&
+      touch "$folder/complete" || return
+  fi
+  cp tests/ci/lint.cjs "$folder" && echo "$folder"
+}
+
+if [[ " ${skips[*]} " != *" ci_files::workflows_and "* ]]; then
+  if SUNHAUL_TEST_LINTERS="$(linters)"; then
+    export SUNHAUL_TEST_LINTERS
+  elif [ "${CI:-}" = true ]; then
+    echo "tests/run.sh: the linters of tests/ci/package.json are not installed, and with CI=true no test is left out" >&2
+    exit 1
+  else
+    echo "tests/run.sh: the linters of tests/ci/package.json are not installed: leaving out ci_files::workflows_and" >&2
+    skips+=(--skip ci_files::workflows_and)
+  fi
+fi
 
 # What became of each fault that has a name, told before the results of the binary that has its tests.
 outcomes() {

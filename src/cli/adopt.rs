@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::args::{ArchiveArg, SshArg};
@@ -15,7 +16,7 @@ use super::job::Secrets;
 use super::locking::Locking;
 use super::planning::Work;
 use super::problem::Problem;
-use super::run::{Shared, Task, Then, execute};
+use super::run::{ReportArgs, Shared, Task, Then, execute};
 use super::selection::Selection;
 use super::{Exit, Result, Shell, job, planning, stdout};
 use crate::fetch::local::Taking;
@@ -67,6 +68,8 @@ pub(super) struct Args {
     archive: ArchiveArg,
     #[command(flatten)]
     ssh: SshArg,
+    #[command(flatten)]
+    reports: ReportArgs,
 }
 
 /// What was done, for a machine.
@@ -86,17 +89,16 @@ struct Adopted<'a> {
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    args.reports.begin(shell);
     let archive = args.archive.archive.as_deref();
     let Some(job) = job::load(&args.job, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
     let started = now();
-    let locking = Locking::looked_at(&job)?;
-    let work = planning::work(&job, planning::plan(&job, &args.selection, &locking, started)?, false)?;
-    locking.must_be_writable(&job, work.days.len())?;
-    fits_beside(&args.folder, &job.archive.root, args.link)?;
-    let held = Arc::new(shelf(args, &job, &work)?);
+    let files = args.reports.open(1)?;
+    let begun = begin(args, &job, started).inspect_err(|error| files.refused(&job, error, shell));
+    let (locking, work, held) = begun?;
     let archive_root = job.archive.root.to_string_lossy().into_owned();
     let ran = job::runtime()?.block_on(async {
-        let mut shared = Shared::new(None, args.ssh.net(), shell)?;
+        let mut shared = Shared::new(files, args.ssh.net(), shell)?;
         // A file that came wrong from upstream may be right on the shelf.
         let (then, retry_failed) = (Then::Add, true);
         let task = Task {
@@ -131,6 +133,16 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         })?;
     }
     Ok(ran.exit)
+}
+
+/// What there is to do, and the folder's files.
+fn begin(args: &Args, job: &Manifest, started: DateTime<Utc>) -> Result<(Locking, Work, Arc<Shelf>)> {
+    let locking = Locking::looked_at(job)?;
+    let work = planning::work(job, planning::plan(job, &args.selection, &locking, started)?, false)?;
+    locking.must_be_writable(job, work.days.len())?;
+    fits_beside(&args.folder, &job.archive.root, args.link)?;
+    let held = Arc::new(shelf(args, job, &work)?);
+    Ok((locking, work, held))
 }
 
 /// Refuses a folder that is none, that is part of the archive, or whose files cannot be linked there.

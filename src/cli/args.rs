@@ -10,7 +10,8 @@ use clap::error::ErrorKind;
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use super::{
-    adopt, check, clean, completions, environment, export, lock, plan, run, schema, serve, status, update, verify,
+    adopt, check, clean, completions, environment, export, lock, plan, report, run, schema, serve, status, update,
+    verify,
 };
 use crate::net::Net;
 use crate::net::tunnel::Ssh;
@@ -109,6 +110,7 @@ pub(super) enum Command {
     Plan(plan::Args),
     Run(run::Args),
     Status(status::Args),
+    Report(report::Args),
     Update(update::Args),
     Lock(lock::Args),
     Export(export::Args),

@@ -5,11 +5,12 @@
 use std::path::PathBuf;
 
 use super::job::Secrets;
+use super::run::{ReportFile, Saved};
 use super::{Exit, Result, Shell, job, stdout};
 use crate::manifest::Diagnostics;
-use crate::report::human;
 use crate::report::terminal::Verbosity;
-use crate::untrusted::escape;
+use crate::report::{code_quality, human};
+use crate::untrusted::{escape, in_json};
 
 /// Check manifests: show every error with its line and a hint.
 #[derive(Debug, clap::Args)]
@@ -17,7 +18,8 @@ use crate::untrusted::escape;
     long_about = "Check manifests: show every error with its line and a hint.\n\n\
         All errors of all files are shown at once. Nothing is fetched, no socket is opened, nothing is written. The \
         exit code is 2 when a manifest is wrong.",
-    after_help = "Examples:\n  sunhaul check jobs/*.yaml\n  sunhaul check --json jobs/nightly.yaml"
+    after_help = "Examples:\n  sunhaul check jobs/*.yaml\n  sunhaul check --json jobs/nightly.yaml\n  \
+        sunhaul check --report-codequality codequality.json jobs/*.yaml    for GitLab's merge requests"
 )]
 pub(super) struct Args {
     /// Manifests.
@@ -26,9 +28,15 @@ pub(super) struct Args {
     /// Print the errors as JSON on standard output.
     #[arg(long)]
     json: bool,
+    /// Write the errors and warnings to this file too, in the form of a code quality report, which GitLab shows on a merge
+    /// request.
+    #[arg(long, value_name = "FILE")]
+    report_codequality: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    let quality = args.report_codequality.as_deref().map(|path| ReportFile::new(path, "--report-codequality"));
+    let quality = quality.transpose()?;
     let (jobs, wrong) = job::load_each(&args.jobs, Secrets::NotNeeded);
     if args.json {
         let errors: Vec<_> = wrong.iter().flat_map(Diagnostics::list).collect();
@@ -46,6 +54,12 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
                 shell.screen.line(&format!("{}: {}, {series}", escape(&path), shell.screen.paint.good("good")));
             }
         }
+    }
+    shell.ci.manifests(&wrong, &shell.screen);
+    if let Some(file) = quality {
+        let issues = code_quality::issues(&wrong, &jobs, |path| shell.ci.named(path));
+        let text = serde_json::to_string_pretty(&issues)?;
+        file.write(format!("{}\n", in_json(&text)).as_bytes(), Saved::AtTheEnd)?;
     }
     Ok(if wrong.is_empty() { Exit::Complete } else { Exit::Usage })
 }

@@ -13,6 +13,11 @@ pub(super) fn run_id(started: DateTime<Utc>) -> String {
     format!("{}-{:016x}", started.format("%Y%m%dT%H%M%SZ"), rand::random::<u64>())
 }
 
+/// What stands before and after a value that somebody else may have chosen: nobody can guess it.
+pub(super) fn delimiter() -> String {
+    format!("sunhaul-{:032x}", rand::random::<u128>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

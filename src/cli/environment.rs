@@ -1,4 +1,4 @@
-//! What the environment says: colours, the log's filter, variables of manifests. No other room asks it.
+//! What the environment says: colours, the log's filter, variables of manifests, the CI service. No other room asks it.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -6,12 +6,24 @@ use std::path::PathBuf;
 use clap::ColorChoice;
 use rustix::{process, termios};
 
+use super::ci::Around;
 use crate::report::terminal::Size;
 
 /// A variable's value; `None` when it is unset, or is no UTF-8.
 #[expect(clippy::disallowed_methods, reason = "this is the place that the environment lives in")]
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// The CI service around this process. GitHub reads along on standard error, unless each line there is a record of the log.
+pub(super) fn ci(is_log: bool) -> Around {
+    let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    Around {
+        annotates: !is_log && variable("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+        workspace: path("GITHUB_WORKSPACE").or_else(|| path("CI_PROJECT_DIR")),
+        output: path("GITHUB_OUTPUT"),
+        summary: path("GITHUB_STEP_SUMMARY"),
+    }
 }
 
 /// This program, to be started again: the very one, also when its file has been replaced meanwhile.

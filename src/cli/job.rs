@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::problem::Problem;
 use super::{Exit, Result, Shell, environment, netrc};
 use crate::manifest::{self, Diagnostics, Manifest};
+use crate::report::annotations::{Annotation, Level};
 use crate::report::terminal::Verbosity;
 use crate::untrusted::escape;
 
@@ -49,6 +50,8 @@ pub(super) fn warn(job: &Manifest, shell: &Shell) {
             shell.screen.line(&format!("{word} {}: {warning}", escape(&path)));
         }
     }
+    let remarks = job.warnings().into_iter().map(|warning| Annotation::new(Level::Warning, "manifest", warning));
+    shell.ci.annotate(remarks.map(|remark| remark.about(&shell.ci.named(&job.path))), &shell.screen);
 }
 
 /// Reads every manifest, or shows what is wrong with any of them and gives nothing.
@@ -63,6 +66,7 @@ pub(super) fn load_all(
     let (mut jobs, wrong) = load_each(paths, secrets);
     if !wrong.is_empty() {
         show(&wrong, shell);
+        shell.ci.manifests(&wrong, &shell.screen);
         return None;
     }
     for job in &mut jobs {

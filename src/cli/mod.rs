@@ -6,6 +6,7 @@ mod adopt;
 mod args;
 mod asking;
 mod check;
+mod ci;
 mod clean;
 mod clock;
 mod completions;
@@ -20,6 +21,7 @@ mod netrc;
 mod plan;
 mod planning;
 mod problem;
+mod report;
 mod run;
 mod schema;
 mod selection;
@@ -41,6 +43,7 @@ use clap::{ColorChoice, CommandFactory as _};
 use crate::net::tunnel;
 use crate::report::terminal::{Mode, Paint, Screen, Verbosity};
 use args::{Cli, Command, LogFormat};
+use ci::Ci;
 pub use exit::Exit;
 
 /// What every command gives: how it ended, or why it failed.
@@ -50,6 +53,8 @@ type Result<T, E = anyhow::Error> = anyhow::Result<T, E>;
 struct Shell {
     screen: Arc<Screen>,
     verbosity: Verbosity,
+    /// Who reads along, where that is a CI service.
+    ci: Ci,
     /// The words of the command line, the program's name first.
     words: Vec<OsString>,
 }
@@ -74,10 +79,9 @@ pub fn main() -> ExitCode {
         }
     };
     let shell = shell(&cli, words);
-    match execute(cli.command, &shell) {
-        Ok(exit) => exit.into(),
-        Err(error) => problem::tell(&error, &shell).into(),
-    }
+    let exit = execute(cli.command, &shell).unwrap_or_else(|error| problem::tell(&error, &shell));
+    shell.ci.ended(exit, &shell.screen);
+    exit.into()
 }
 
 fn execute(command: Command, shell: &Shell) -> Result<Exit> {
@@ -86,6 +90,7 @@ fn execute(command: Command, shell: &Shell) -> Result<Exit> {
         Command::Plan(args) => plan::run(&args, shell),
         Command::Run(args) => run::run(&args, shell),
         Command::Status(args) => status::run(&args, shell),
+        Command::Report(args) => report::run(&args, shell),
         Command::Update(args) => update::run(&args, shell),
         Command::Lock(args) => lock::run(&args, shell),
         Command::Export(args) => export::run(&args, shell),
@@ -121,7 +126,8 @@ fn shell(cli: &Cli, words: Vec<OsString>) -> Shell {
     };
     let screen = Arc::new(Screen::new(Box::new(std::io::stderr()), mode, Paint(colour)));
     log::start(&screen, global.log_format, colour, environment::variable("SUNHAUL_LOG").as_deref());
-    Shell { screen, verbosity, words }
+    let ci = Ci::new(environment::ci(screen.is_log()));
+    Shell { screen, verbosity, ci, words }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::failure::Class;
 use crate::manifest::{Manifest, SeriesId};
 use crate::plan::{self, Known, Plan, Reason, Record, Recorded, Records};
 use crate::run::Todo;
+use crate::run::event::DayId;
 
 /// The day records below a root.
 struct OnDisk<'a>(&'a Path);
@@ -63,7 +64,7 @@ pub(super) struct Work {
     /// The days to do, in order.
     pub(super) days: Vec<Todo>,
     /// Days that a record seals.
-    pub(super) sealed: u64,
+    pub(super) sealed: Vec<DayId>,
     /// Those of them that have a journal all the same: what a kill left is put away.
     pub(super) left: Vec<Todo>,
 }
@@ -89,17 +90,24 @@ pub(super) fn work(job: &Manifest, plan: Plan, check: bool) -> Result<Work> {
             (day.series, Todo { series: day.id, day: day.day, spec: day.spec, recheck, afresh: false })
         })
         .collect();
-    let mut sealed = plan.done.len() as u64;
+    let mut sealed = Vec::with_capacity(plan.done.len());
     let journalled = Archive::journalled(&job.archive.root)?;
     let mut left = Vec::new();
-    for done in plan.done.into_iter().filter(|done| !done.elsewhere) {
+    for done in plan.done {
+        let id = DayId { series: done.id.clone(), date: done.day.date };
+        if done.elsewhere {
+            sealed.push(id);
+            continue;
+        }
         let is_left = !journalled.is_empty() && journalled.contains(&(done.id.clone(), done.day.date));
         let recheck = check && !is_whole(&job.archive.root, &done.id, done.day.date)?;
+        if !recheck {
+            sealed.push(id);
+        }
         let Some(series) = job.series.get(done.series).filter(|_| is_left || recheck) else { continue };
         let spec = series.spec(&done.day);
         let todo = Todo { series: done.id, day: done.day, spec, recheck, afresh: false };
         if recheck {
-            sealed -= 1;
             days.push((done.series, todo));
         } else {
             left.push(todo);

@@ -6,6 +6,7 @@ use super::{Exit, Shell};
 use crate::archive;
 use crate::failure::Failure;
 use crate::lock;
+use crate::report::annotations::{Annotation, Level};
 
 /// An error that knows its exit code.
 #[derive(Debug, thiserror::Error)]
@@ -36,10 +37,12 @@ impl Problem {
 pub(super) fn tell(error: &anyhow::Error, shell: &Shell) -> Exit {
     let (exit, message, hint) = explain(error);
     let screen = &shell.screen;
+    let whole = hint.as_deref().map_or_else(|| message.clone(), |hint| format!("{message}\nhint: {hint}"));
     screen.error(&message);
     if let Some(hint) = hint {
         screen.line(&format!("{} {hint}", screen.paint.strong("hint:")));
     }
+    shell.ci.annotate([Annotation::new(Level::Error, "sunhaul", whole)], screen);
     exit
 }
 

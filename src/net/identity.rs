@@ -12,12 +12,7 @@ use crate::failure::{Class, Failure};
 /// # Errors
 /// `protocol` when the contact cannot stand in a header.
 pub(super) fn headers(job: &str, run: &str, contact: Option<&str>) -> Result<HeaderMap, Failure> {
-    let agent = format!(
-        "sunhaul/{} (+https://github.com/sunhaul/sunhaul; job {}; run {})",
-        env!("CARGO_PKG_VERSION"),
-        word(job),
-        word(run)
-    );
+    let agent = user_agent(job, run);
     let unsendable = |what: &str| Failure::new(Class::Protocol, format!("{what} cannot be sent in an HTTP header"));
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(USER_AGENT, HeaderValue::try_from(agent).map_err(|_| unsendable("the job's name"))?);
@@ -27,6 +22,17 @@ pub(super) fn headers(job: &str, run: &str, contact: Option<&str>) -> Result<Hea
         headers.insert(FROM, HeaderValue::from_bytes(contact.as_bytes()).map_err(|_| unsendable("`contact`"))?);
     }
     Ok(headers)
+}
+
+/// The `User-Agent` of every request of a run.
+#[must_use]
+pub fn user_agent(job: &str, run: &str) -> String {
+    format!(
+        "sunhaul/{} (+https://github.com/sunhaul/sunhaul; job {}; run {})",
+        env!("CARGO_PKG_VERSION"),
+        word(job),
+        word(run)
+    )
 }
 
 /// A name as it may stand within a comment of a `User-Agent`.

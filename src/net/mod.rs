@@ -34,6 +34,7 @@ use url::Url;
 
 pub use body::Response;
 pub use client::{Client, Refused};
+pub use identity::user_agent;
 pub use retry::Waits;
 pub use stats::HostStats;
 
@@ -150,43 +151,37 @@ impl Net {
     }
 
     fn to(&self, base: &Url, policy: Policy, tunnel: Option<&Gateway>, hosts: &[String]) -> Result<Client, Failure> {
-        let own = self.door(base, &policy, policy.way, tunnel, policy.contact.clone())?;
+        let Policy { job, run, contact, limits, timeouts, retry, way } = policy;
+        let identity = identity::headers(&job, &run, contact.as_deref())?;
+        let door = |url: &Url, way: Way, tunnel: Option<&Gateway>, contact: Option<String>| {
+            let origin = Origin::of(url).ok_or_else(|| {
+                Failure::new(Class::SourceRefused, format!("{}: a source needs an http or https URL", shown(url)))
+            })?;
+            let limits = manners::effective(url, way, &limits);
+            let settings = Settings {
+                connect: timeouts.connect,
+                is_direct: origin.is_loopback() || tunnel.is_some(),
+                idle: limits.concurrency as usize,
+            };
+            let way = match tunnel {
+                Some(gateway) => door::Way::Gateway(self.tunnel(gateway, url)?, settings),
+                None => door::Way::Net(self.transport(settings)?),
+            };
+            Ok(Door { origin, host: self.host(manners::group_of(url, tunnel), &limits, contact), way })
+        };
+        let own = door(base, way, tunnel, contact)?;
         let places = hosts.iter().flat_map(|host| ["http", "https"].map(|scheme| format!("{scheme}://{host}/")));
         let places = places.filter_map(|place| Url::parse(&place).ok());
-        let others = places.map(|place| self.door(&place, &policy, Way::Direct, None, None));
+        let others = places.map(|place| door(&place, Way::Direct, None, None)).collect::<Result<_, Failure>>()?;
         Ok(Client {
             keys: Arc::new(Keys::none(own.origin.clone())),
             own: Arc::new(own),
-            others: others.collect::<Result<_, _>>()?,
-            identity: identity::headers(&policy.job, &policy.run, policy.contact.as_deref())?,
-            timeouts: policy.timeouts,
-            max_wait: policy.retry.max_wait,
+            others,
+            identity,
+            timeouts,
+            max_wait: retry.max_wait,
             base: base.clone(),
         })
-    }
-
-    fn door(
-        &self,
-        url: &Url,
-        policy: &Policy,
-        way: Way,
-        tunnel: Option<&Gateway>,
-        contact: Option<String>,
-    ) -> Result<Door, Failure> {
-        let origin = Origin::of(url).ok_or_else(|| {
-            Failure::new(Class::SourceRefused, format!("{}: a source needs an http or https URL", shown(url)))
-        })?;
-        let limits = manners::effective(url, way, &policy.limits);
-        let settings = Settings {
-            connect: policy.timeouts.connect,
-            is_direct: origin.is_loopback() || tunnel.is_some(),
-            idle: limits.concurrency as usize,
-        };
-        let way = match tunnel {
-            Some(gateway) => door::Way::Gateway(self.tunnel(gateway, url)?, settings),
-            None => door::Way::Net(self.transport(settings)?),
-        };
-        Ok(Door { origin, host: self.host(manners::group_of(url, tunnel), &limits, contact), way })
     }
 
     /// Ends what was started to reach hosts, and waits until it is gone.

@@ -66,7 +66,7 @@ fn is_localhost(name: &str) -> bool {
 
 /// Parameters of the services' own questions: their values are the manifest's, or ours.
 const HARMLESS: &[&str] =
-    &["start", "end", "stop", "time.min", "time.max", "meta", "limit", "media", "dataset", "parameters"];
+    &["start", "end", "stop", "time.min", "time.max", "meta", "limit", "media", "dataset", "parameters", "op"];
 
 /// A URL for messages: no login, no fragment, and of the query only the values that are known to be harmless.
 pub(crate) fn shown(url: &Url) -> String {

@@ -153,39 +153,31 @@ impl Tunnel {
         let seen = self.starts.load(Ordering::Relaxed);
         let mut state = self.state.lock().await;
         state.look(&self.gateway);
-        let is_restarted = state.up.is_none() && state.was_up;
-        if state.up.is_none() {
-            let is_told = self.starts.load(Ordering::Relaxed) != seen;
-            if let Some(trouble) = state.trouble.as_ref().filter(|trouble| is_told || trouble.is_lasting()) {
-                return Err(trouble.clone());
-            }
-            if let Some(at) = state.not_before {
-                sleep_until(at).await;
-            }
-            let started = self.start(settings.connect).await;
-            self.starts.fetch_add(1, Ordering::Relaxed);
-            match started {
-                Ok(up) => {
-                    (state.up, state.was_up, state.trouble) = (Some(up), true, None);
-                }
-                Err(trouble) => {
-                    state.stumble();
-                    state.trouble = Some(trouble.clone());
-                    return Err(trouble);
-                }
-            }
-        }
-        let Some(up) = &mut state.up else { return Err(self.trouble("it ended at once")) };
-        let http = match up.clients.get(&settings) {
-            Some(client) => client.clone(),
-            None => {
-                let client = transport::build(settings, Some(&up.socket));
-                let client = client.map_err(|why| Trouble { class: why.class, why: why.message })?;
-                up.clients.insert(settings, client.clone());
-                client
-            }
+        let (up, is_restarted) = match state.up.take() {
+            Some(up) => (up, false),
+            None => (self.begin(&mut state, seen, settings.connect).await?, state.was_up),
         };
-        Ok(Passage { http, is_restarted, words: up.words.clone(), mark: up.words.mark() })
+        state.was_up = true;
+        let up = state.up.insert(up);
+        Ok(Passage { http: up.client(settings)?, is_restarted, words: up.words.clone(), mark: up.words.mark() })
+    }
+
+    /// Starts `ssh` when its time has come. Who has `seen` fewer starts than there were shares the outcome of the last one.
+    async fn begin(&self, state: &mut State, seen: u64, connect: Duration) -> Result<Up, Trouble> {
+        let is_told = self.starts.load(Ordering::Relaxed) != seen;
+        if let Some(trouble) = state.trouble.as_ref().filter(|trouble| is_told || trouble.is_lasting()) {
+            return Err(trouble.clone());
+        }
+        if let Some(at) = state.not_before {
+            sleep_until(at).await;
+        }
+        let started = self.start(connect).await;
+        self.starts.fetch_add(1, Ordering::Relaxed);
+        state.trouble = started.as_ref().err().cloned();
+        if state.trouble.is_some() {
+            state.stumble();
+        }
+        started
     }
 
     /// Ends `ssh`, and waits until it is gone.
@@ -265,6 +257,19 @@ impl Tunnel {
             escape(&by_hand),
         );
         Trouble { class: Class::Unreachable, why }
+    }
+}
+
+impl Up {
+    /// The client with these settings.
+    fn client(&mut self, settings: Settings) -> Result<reqwest::Client, Trouble> {
+        if let Some(client) = self.clients.get(&settings) {
+            return Ok(client.clone());
+        }
+        let client = transport::build(settings, Some(&self.socket));
+        let client = client.map_err(|why| Trouble { class: why.class, why: why.message })?;
+        self.clients.insert(settings, client.clone());
+        Ok(client)
     }
 }
 

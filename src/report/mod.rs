@@ -1,13 +1,22 @@
-//! What a run tells: the report, its schema, and the same facts for a person at a terminal and for the log.
+//! What a run tells: the report, its schema, and the same facts in other forms: for a person at a terminal, for the log,
+//! for CI services, for a mail.
 //!
-//! Everything here is folded from the events of `run`, which knows nothing of it. What it does not do: write files.
-//! `archive` and `cli` do.
+//! The report is folded from the events of `run`, which knows nothing of it; every form of a finished run is made from
+//! the report alone, so that it can be made again later. What it does not do: write files. `archive` and `cli` do.
 
+mod advice;
+pub mod annotations;
+pub mod calendar;
+pub mod code_quality;
 pub mod collector;
+pub mod hosts;
 pub mod html;
 pub mod human;
+pub mod junit;
 mod log;
+pub mod markdown;
 pub mod model;
+pub mod outputs;
 pub mod terminal;
 mod timeline;
 

@@ -2,6 +2,9 @@
 //!
 //! What it does not do: count. `collector` does.
 
+mod drift;
+mod stretch;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -10,9 +13,10 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Class;
-use crate::net::HostStats;
 use crate::run::event::DayState;
 use crate::untrusted::in_json;
+pub use drift::{Drift, DriftedDay};
+pub use stretch::{Rest, Stretch, stretches};
 
 /// The report of one sunhaul run over one job.
 ///
@@ -33,6 +37,13 @@ pub struct Report {
     pub hosts: Vec<Host>,
     /// The days that this run brought to an end, sorted by series and date; the unfinished ones are not among them.
     pub days: Vec<Day>,
+    /// The other days of the job that this run looked at, in stretches, sorted by series and date: sealed before it, or not
+    /// brought to an end.
+    #[serde(default)]
+    pub other_days: Vec<Stretch>,
+    /// What `update --dry-run` found; null for every other run.
+    #[serde(default)]
+    pub drift: Option<Drift>,
     /// What is missing and why, sorted by series, date and key: at most 1,000 entries.
     pub failures: Vec<Failure>,
     /// How many failures are not in the list because it is full.
@@ -78,6 +89,15 @@ pub struct Run {
     /// 4 incomplete for a passing reason, 5 local storage, 130 interrupted. Null while it runs. `adopt` ends with 0 when it
     /// took in what there was, whatever is left to fetch.
     pub exit_code: Option<u8>,
+    /// Why the run could not begin or ended early, when the reason is no day's; else null. Text from outside is escaped.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// The command that goes on from where this run ended, ready for a shell; null while it runs and when it is complete.
+    #[serde(default)]
+    pub again: Option<String>,
+    /// The `User-Agent` of its requests.
+    #[serde(default)]
+    pub user_agent: String,
 }
 
 /// How a run ended.
@@ -242,7 +262,7 @@ pub struct Host {
 }
 
 /// The end of one day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Day {
     /// The series' id.
@@ -274,6 +294,9 @@ pub struct Day {
     /// Files that this run fetched for the day, by the host that served them.
     #[serde(default)]
     pub served: BTreeMap<String, u64>,
+    /// How long the run was at the day, in seconds; null in reports of before.
+    #[serde(default)]
+    pub seconds: Option<f64>,
 }
 
 /// One thing that is missing.
@@ -335,25 +358,6 @@ pub struct Wait {
     pub times: u64,
     /// The sum of these waits in seconds; files wait side by side, so it may exceed the run's time.
     pub seconds: f64,
-}
-
-impl From<&HostStats> for Host {
-    fn from(stats: &HostStats) -> Host {
-        Host {
-            host: stats.host.clone(),
-            preset: stats.preset.clone(),
-            limit: stats.limit.clone(),
-            agreed_with: stats.agreed_with.clone(),
-            contact: stats.contact.clone(),
-            peak_connections: stats.peak_connections,
-            peak_requests_per_second: stats.peak_requests_per_second,
-            requests: stats.requests,
-            bytes: stats.bytes,
-            status_counts: stats.status_counts.iter().map(|(status, count)| (status.to_string(), *count)).collect(),
-            paused_seconds: stats.paused_seconds,
-            tunnel_restarts: stats.tunnel_restarts,
-        }
-    }
 }
 
 impl Report {

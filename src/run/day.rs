@@ -91,7 +91,7 @@ async fn try_work(
     let is_frozen = frozen.is_some();
     let (mut listed, is_final) = match frozen {
         Some(frozen) => frozen,
-        None => match list(run, opened, todo, &day_work, &done.day).await? {
+        None => match list(run, opened, todo, (&day_work, &expected), &done.day).await? {
             Some(listed) => (listed, is_final(opened, todo, listed_at)),
             None => return Ok(Went::Stopped),
         },
@@ -254,36 +254,14 @@ fn sort(
     let mut missing = Vec::with_capacity(listed.files.len());
     let mut adopted = Vec::new();
     for file in listed.files {
-        let pinned = expected.path(&file.key);
-        let is_due = |path: &str| pinned.as_ref().is_none_or(|pinned| pinned.as_str() == path);
-        let made = file.made().map(|bytes| Digest::of(bytes));
-        let is_made = |line: &FileLine| made.is_none() || line.sha256 == made;
-        let there = work.have(&file.key).filter(|line| expected.allows(line) && is_due(&line.path) && is_made(line));
-        let is_pinned = pinned.is_some();
-        let path = match &there {
-            Some(line) => Ok(archive::RelativePath::from_record(&line.path)),
-            None if is_pinned => Ok(pinned),
-            None => known_path(opened, todo, &file, work.prior(&file.key)),
-        };
-        let path = match path {
-            Ok(path) => path,
+        let Found { there, path, prior, is_sure, is_pinned } = match find(opened, work, &file, (todo, expected)) {
+            Ok(found) => found,
             Err(failure) => {
                 failed.insert(file.key, (None, failure));
                 continue;
             }
         };
-        let kept = work.prior(&file.key).filter(|prior| {
-            there.is_none()
-                && path.as_ref().is_some_and(|path| prior.line.path == path.as_str())
-                && file.bytes.is_none_or(|bytes| Some(bytes) == prior.line.bytes)
-                && expected.allows(&prior.line)
-                && is_made(&prior.line)
-                && work.is_there(&prior.line)
-        });
-        let is_sure = |prior: &&Prior| {
-            !todo.afresh && (prior.standing == Standing::Final || !condition::can_be_asked(&prior.line))
-        };
-        let (sure, kept) = (kept.filter(is_sure), kept.filter(|prior| !is_sure(prior)));
+        let (sure, kept) = if is_sure { (prior, None) } else { (None, prior) };
         // Where only the answer will name the file, its path is a guess that keeps nobody else out.
         let is_known = there.is_some() || sure.is_some() || is_pinned || file.name.is_some();
         if let Some(path) = path.as_ref().filter(|_| is_known)
@@ -308,6 +286,58 @@ fn sort(
     have.retain(|line| !failed.contains_key(&line.key));
     missing.retain(|m| !taken.contains(&m.file.key) && !failed.contains_key(&m.file.key));
     Ok((missing, have, failed))
+}
+
+/// What is here of a listed file.
+struct Found<'a> {
+    /// This go has it already.
+    there: Option<FileLine>,
+    /// Its path, as far as that is known.
+    path: Option<archive::RelativePath>,
+    /// An earlier look had it, and it is there.
+    prior: Option<&'a Prior>,
+    /// Nothing is asked about that one.
+    is_sure: bool,
+    /// The lock says where it is.
+    is_pinned: bool,
+}
+
+fn find<'a>(
+    opened: &Opened,
+    work: &'a DayWork,
+    file: &RemoteFile,
+    (todo, expected): (&Todo, &Expected),
+) -> Result<Found<'a>, Failure> {
+    let pinned = expected.path(&file.key);
+    let is_due = |path: &str| pinned.as_ref().is_none_or(|pinned| pinned.as_str() == path);
+    let made = file.made().map(|bytes| Digest::of(bytes));
+    let is_made = |line: &FileLine| made.is_none() || line.sha256 == made;
+    let there = work.have(&file.key).filter(|line| expected.allows(line) && is_due(&line.path) && is_made(line));
+    let is_pinned = pinned.is_some();
+    let path = match &there {
+        Some(line) => archive::RelativePath::from_record(&line.path),
+        None if is_pinned => pinned,
+        None => known_path(opened, todo, file, work.prior(&file.key))?,
+    };
+    let prior = work.prior(&file.key).filter(|prior| {
+        there.is_none()
+            && path.as_ref().is_some_and(|path| prior.line.path == path.as_str())
+            && file.bytes.is_none_or(|bytes| Some(bytes) == prior.line.bytes)
+            && expected.allows(&prior.line)
+            && is_made(&prior.line)
+            && work.is_there(&prior.line)
+    });
+    let is_fixed = opened.series.source.has_fixed_keys();
+    let is_sure = prior.is_some_and(|prior| {
+        let is_final = prior.standing == Standing::Final || is_fixed;
+        !todo.afresh && (is_final || !condition::can_be_asked(&prior.line))
+    });
+    Ok(Found { there, path, prior, is_sure, is_pinned })
+}
+
+/// True when nothing will be asked about a listed file, since it is here.
+pub(super) fn has(opened: &Opened, work: &DayWork, file: &RemoteFile, (todo, expected): (&Todo, &Expected)) -> bool {
+    find(opened, work, file, (todo, expected)).is_ok_and(|found| found.there.is_some() || found.is_sure)
 }
 
 /// The file's path, as far as it can be known without asking for the file.

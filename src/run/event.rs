@@ -1,6 +1,7 @@
 //! What happens in a run, told as it happens. Reports, progress bars and logs are all folded from these.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::NaiveDate;
 
@@ -178,6 +179,8 @@ pub struct DayDone {
     pub duplicates: u64,
     /// Why it failed or is held, when the reason is the day's and not a file's.
     pub error: Option<Failure>,
+    /// How long the run was at it.
+    pub took: Duration,
 }
 
 impl DayDone {
@@ -195,6 +198,7 @@ impl DayDone {
             outside_day: 0,
             duplicates: 0,
             error: None,
+            took: Duration::ZERO,
         }
     }
 }

@@ -125,7 +125,9 @@ impl Work {
                 }
             }
             // A file that an earlier record had does not become absent by a 404 of today.
-            let gone = failure.class == Class::NotFound && self.is_final && self.day.prior(&file.key).is_none();
+            // Nor does one that was ordered: what was made of the order is gone after a while.
+            let is_told = self.is_final && !opened.series.source.is_made_to_order();
+            let gone = failure.class == Class::NotFound && is_told && self.day.prior(&file.key).is_none();
             if gone && let Some(failure) = self.expected.misses(&file.key, &failure) {
                 return Ended::Failed { path, failure, with: None };
             }

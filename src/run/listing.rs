@@ -6,12 +6,14 @@ use std::sync::{Arc, Weak};
 
 use chrono::{DateTime, Utc};
 
+use super::day::has;
 use super::event::{DayId, Event};
+use super::locked::Expected;
 use super::{Opened, Run, Todo};
 use crate::archive::{Archive, DayWork};
 use crate::failure::{Class, Failure};
 use crate::net::Waits;
-use crate::source::{Listed, Memory};
+use crate::source::{Listed, Memory, RemoteFile};
 use crate::untrusted::escape;
 
 /// True when the day's end lies far enough back for its listing to be final.
@@ -62,19 +64,26 @@ pub(super) fn vanished(run: &Run, todo: &Todo, work: &DayWork, is_locked: bool) 
 
 /// Lists the day, trying again as the manifest allows. `None` when the run was stopped before there was a listing.
 pub(super) async fn list(
-    run: &Run,
+    run: &Arc<Run>,
     opened: &Opened,
     todo: &Todo,
-    work: &Arc<DayWork>,
+    (work, expected): (&Arc<DayWork>, &Arc<Expected>),
     day: &DayId,
 ) -> Result<Option<Listed>, Failure> {
-    let memory: Arc<dyn Memory> = Arc::new(Remembered(Arc::downgrade(work)));
+    let memory: Arc<dyn Memory> = Arc::new(Remembered {
+        run: Arc::downgrade(run),
+        work: Arc::downgrade(work),
+        todo: todo.clone(),
+        expected: Arc::clone(expected),
+    });
+    // Nothing is ordered where the files are taken from a folder.
+    let memory = Some(&memory).filter(|_| run.shelf.is_none());
     let mut waits = Waits::new(run.manifest.retry);
     let mut attempts = 0;
     loop {
         attempts += 1;
         let replica = opened.source.current();
-        let listing = replica.list(&opened.series, &todo.day, Some(&memory));
+        let listing = replica.list(&opened.series, &todo.day, memory);
         let result = tokio::select! {
             result = listing => result,
             () = run.halt.cancelled() => return Ok(None),
@@ -103,16 +112,26 @@ pub(super) async fn list(
     }
 }
 
-/// What a source keeps of a day, in the day's journal.
-struct Remembered(Weak<DayWork>);
+/// What a source keeps of a day, in the day's journal. Work that is over keeps nothing, and has nothing.
+struct Remembered {
+    run: Weak<Run>,
+    work: Weak<DayWork>,
+    todo: Todo,
+    expected: Arc<Expected>,
+}
 
 impl Memory for Remembered {
     fn recall(&self) -> Option<String> {
-        self.0.upgrade()?.remembered()
+        self.work.upgrade()?.remembered()
     }
 
     fn keep(&self, text: &str) -> Result<(), Failure> {
-        // Work that is over keeps nothing.
-        self.0.upgrade().map_or(Ok(()), |work| work.remember(text).map_err(Into::into))
+        self.work.upgrade().map_or(Ok(()), |work| work.remember(text).map_err(Into::into))
+    }
+
+    fn has(&self, file: &RemoteFile) -> bool {
+        let Some((run, work)) = self.run.upgrade().zip(self.work.upgrade()) else { return false };
+        let opened = run.series.get(&self.todo.series);
+        opened.is_some_and(|opened| has(opened, &work, file, (&self.todo, &self.expected)))
     }
 }

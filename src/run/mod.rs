@@ -55,7 +55,8 @@ pub struct Todo {
 
 impl Todo {
     /// The day in events.
-    fn id(&self) -> DayId {
+    #[must_use]
+    pub fn id(&self) -> DayId {
         DayId { series: self.series.clone(), date: self.day.date }
     }
 }

@@ -45,7 +45,11 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
             let run = Arc::clone(run);
             flying.spawn(
                 async move {
-                    let ended = day::work(&run, &todo).await;
+                    let begun = Instant::now();
+                    let mut ended = day::work(&run, &todo).await;
+                    if let Ended::Done(done, _) = &mut ended {
+                        done.took = begun.elapsed();
+                    }
                     (todo, ended)
                 }
                 .instrument(span),

@@ -1,5 +1,6 @@
 //! Where files are: the trait, and one file per kind of source. Sources list, and never download.
 
+pub mod hapi;
 pub mod hmi;
 pub mod index;
 pub mod jsoc;
@@ -52,6 +53,9 @@ pub trait Memory: Send + Sync {
     /// # Errors
     /// `storage`.
     fn keep(&self, text: &str) -> Result<(), Failure>;
+
+    /// True when the file is here, and nothing will be asked about it: it need not be ordered.
+    fn has(&self, file: &RemoteFile) -> bool;
 }
 
 /// A listing on its way.
@@ -126,6 +130,14 @@ pub enum Body {
 }
 
 impl RemoteFile {
+    /// A file of which no more is known: what its URL answers, under the name that the answer or the URL gives it.
+    #[must_use]
+    pub fn new(key: String, url: Url, path: String, time: NaiveDateTime) -> RemoteFile {
+        let (recnum, harpnum, segment, wavelength, bytes) = (None, None, None, None, None);
+        let (name, t_rec, body) = (None, None, Body::Remote);
+        RemoteFile { key, url, path, name, time, t_rec, recnum, harpnum, segment, wavelength, bytes, body }
+    }
+
     /// The bytes of a file that the source made itself.
     #[must_use]
     pub fn made(&self) -> Option<&Bytes> {
@@ -143,20 +155,10 @@ pub fn open(spec: &SourceSpec, base: &Url, client: Client) -> Box<dyn Source> {
     match spec {
         // The built-in service speaks as the HMI service does; only where it listens is another matter.
         SourceSpec::Hmi(_) | SourceSpec::Embedded(_) => Box::new(hmi::Hmi::new(base.clone(), client)),
-        SourceSpec::Jsoc(_) => Box::new(jsoc::Jsoc::new(base.clone(), client)),
+        SourceSpec::Jsoc(spec) => Box::new(jsoc::Jsoc::new(spec, base.clone(), client)),
         SourceSpec::Medoc(spec) => Box::new(medoc::Medoc::new(spec, base.clone(), client)),
         SourceSpec::Index(spec) => Box::new(index::Index::new(spec.clone(), base.clone(), client)),
         SourceSpec::Template(spec) => Box::new(template::Template::new(spec.clone(), base.clone(), client)),
-        SourceSpec::Hapi(_) => Box::new(NotYet("hapi")),
-    }
-}
-
-/// A kind that a manifest can name before this version lists it.
-struct NotYet(&'static str);
-
-impl Source for NotYet {
-    fn list<'a>(&'a self, _: &'a Series, _: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
-        let why = format!("the kind `{}` is not supported in this version yet", self.0);
-        Box::pin(async move { Err(Failure::new(crate::failure::Class::SourceRefused, why)) })
+        SourceSpec::Hapi(spec) => Box::new(hapi::Hapi::new(spec, base.clone(), client)),
     }
 }

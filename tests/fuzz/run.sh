@@ -10,10 +10,11 @@ content_disposition 96 12500000
 content_range 64 40000000
 day_record 600 1200000
 fits_check 4096 1500000
+hapi_data 768 2000000
 hmi_listing 1024 8000000
 journal 256 5000000
 lock 2048 3000000
-manifest 512 700000
+manifest 1024 700000
 report 2048 22000000
 retry_after 96 10000000
 '

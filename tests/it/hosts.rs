@@ -131,7 +131,7 @@ fn each_host_goes_by_its_own_pace_and_has_its_own_figures() {
         .iter()
         .map(|host| (host["host"].as_str().expect("a name"), host["requests"].as_u64()))
         .collect();
-    let mut due = vec![(address(&server), Some(1)), (address(&store), Some(6))];
+    let mut due = [(address(&server), Some(1)), (address(&store), Some(6))];
     due.sort();
     assert_eq!(asked, due.iter().map(|(host, count)| (host.as_str(), *count)).collect::<Vec<_>>());
 }

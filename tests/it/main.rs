@@ -15,6 +15,8 @@ mod archive; // what lies in the archive already: own files, damaged records, ot
 mod asked_again; // files that came wrong, and the runs that do not ask for them
 mod bad_input; // wrong manifests and storage that cannot be used
 mod changed; // days looked at again whose files changed upstream, or did not
+mod ci_files; // workflows and images under `jobs/ci`
+mod editor; // the schema of manifests, as editors use it
 mod examples; // the manifests under `jobs/`
 mod export; // proof and catalogue in other programs' forms, and those programs' word on them
 mod faults; // what can go wrong, with a name each: what a service, a network, a disk and an operator do
@@ -28,6 +30,7 @@ mod page; // the report as a web page, and in a browser
 mod politeness; // the pace, as the server sees it
 mod power_cut; // what is on stable storage when the power goes, and what the next run makes of it
 mod rehearsal; // a service that does wrong on purpose, for anyone
+mod reports; // a run in the forms that CI services and people read, then and later
 mod resume; // broken off by signal, kill and network, and gone on with
 mod same_bytes; // four ways to one archive: the same files, records and lock
 mod second_look; // days whose listing is empty, and young ones

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::report_file::ReportFile;
+use super::reports::Files;
 use crate::archive::Archive;
 use crate::cli::Result;
 use crate::net::Net;
@@ -29,12 +29,13 @@ pub(super) struct Follower {
     pub(super) archive: Arc<Archive>,
     pub(super) net: Net,
     pub(super) run: String,
-    pub(super) report: Option<ReportFile>,
+    /// Where the report goes besides the archive.
+    pub(super) files: Files,
 }
 
 /// When a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Saved {
+pub(in crate::cli) enum Saved {
     /// While the run goes on.
     Meanwhile,
     /// When it has ended.
@@ -94,7 +95,7 @@ impl Follower {
             let bytes = report.to_json()?;
             let archived = this.archive.write_run_report(&this.run, &bytes);
             // Each is written whatever became of the other: they may lie on different disks.
-            this.report.as_ref().map_or(Ok(()), |file| file.write(&bytes, when))?;
+            this.files.write(&report, &bytes, when)?;
             archived?;
             Ok(())
         };

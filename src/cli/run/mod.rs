@@ -6,28 +6,32 @@
 mod follow;
 mod page;
 mod report_file;
+mod reports;
 mod task;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::{LockArgs, Locking};
-use super::problem::{self, Problem};
+use super::planning::Work;
+use super::problem;
 use super::selection::Selection;
 use super::signals::{self, Signals};
 use super::sources::Sources;
 use super::{Exit, Result, Shell, job, planning};
 use crate::manifest::Manifest;
 use crate::net::Net;
-use page::Page;
-use report_file::ReportFile;
-pub(super) use report_file::settled;
-pub(super) use task::{Ran, Task, Then, execute};
+pub(super) use follow::Saved;
+pub(super) use page::manifest;
+pub(super) use report_file::{ReportFile, settled};
+pub(super) use reports::{Files, ReportArgs, about};
+pub(super) use task::{Ran, Task, Then, again, execute};
 
 /// Fetch what jobs ask for and is not there yet.
 #[derive(Debug, clap::Args)]
@@ -69,51 +73,36 @@ pub(super) struct Args {
     archive: ArchiveArg,
     #[command(flatten)]
     ssh: SshArg,
-    /// Write the report to this file too, while the run goes on and at its end; `-` is standard output, at the end.
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
-    /// Write the report as a web page too, at the end: one file, to look at or to mail; `-` is standard output.
-    #[arg(long, value_name = "FILE")]
-    report_html: Option<PathBuf>,
-    /// Put a small picture of one FITS image of each day and series into the web page.
-    #[arg(long, requires = "report_html")]
-    quicklook: bool,
+    #[command(flatten)]
+    reports: ReportArgs,
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    args.reports.begin(shell);
     let archive = args.archive.archive.as_deref();
     let Some(jobs) = job::load_all(&args.jobs, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
+    let files = args.reports.open(jobs.len())?;
     // A series or range that a job does not have must be told before another job has begun.
     let mut held = Vec::new();
     for job in jobs {
-        let locking = args.lock.read(&job)?;
-        let plan = planning::plan(&job, &args.selection, &locking, now())?;
-        locking.must_fit(&plan)?;
-        locking.must_be_writable(&job, plan.days.len())?;
+        let locking = bound(&job, args).inspect_err(|error| files.refused(&job, error, shell))?;
         held.push((job, locking));
     }
-    for (flag, file) in [("--report", &args.report), ("--report-html", &args.report_html)] {
-        if file.is_some() && held.len() > 1 {
-            return Err(Problem::new(Exit::Usage, format!("`{flag}` takes one job: each job has a report of its own"))
-                .hint("the reports of all jobs are in `.sunhaul/runs/` of their archives")
-                .into());
-        }
-    }
-    if args.report.is_some() && args.report == args.report_html {
-        return Err(Problem::new(Exit::Usage, "`--report` and `--report-html` name the same file")
-            .hint("name another file with one of them")
-            .into());
-    }
-    let report = args.report.as_deref().map(ReportFile::new).transpose()?;
-    let page = args.report_html.as_deref().map(ReportFile::new).transpose()?;
-    let page = page.map(|file| Page { file, quicklook: args.quicklook });
-    job::runtime()?.block_on(each(held, args, report, page, shell))
+    job::runtime()?.block_on(each(held, args, files, shell))
+}
+
+/// The lock of a job that could begin.
+fn bound(job: &Manifest, args: &Args) -> Result<Locking> {
+    let locking = args.lock.read(job)?;
+    let plan = planning::plan(job, &args.selection, &locking, now())?;
+    locking.must_fit(&plan)?;
+    locking.must_be_writable(job, plan.days.len())?;
+    Ok(locking)
 }
 
 /// What the jobs of one command share.
 pub(super) struct Shared<'a> {
-    report: Option<ReportFile>,
-    page: Option<Page>,
+    files: Files,
     shell: &'a Shell,
     net: Net,
     sources: Sources,
@@ -125,11 +114,11 @@ impl<'a> Shared<'a> {
     ///
     /// # Errors
     /// When signals cannot be caught.
-    pub(super) fn new(report: Option<ReportFile>, net: Net, shell: &'a Shell) -> Result<Shared<'a>> {
+    pub(super) fn new(files: Files, net: Net, shell: &'a Shell) -> Result<Shared<'a>> {
         let stop = CancellationToken::new();
         tokio::spawn(Signals::catch()?.cancel(stop.clone(), shell.screen.clone()));
         tokio::spawn(signals::let_go_of_bars(shell.screen.clone()));
-        Ok(Shared { report, page: None, shell, net, sources: Sources::default(), stop })
+        Ok(Shared { files, shell, net, sources: Sources::default(), stop })
     }
 
     /// Ends what was started for the jobs.
@@ -139,14 +128,8 @@ impl<'a> Shared<'a> {
     }
 }
 
-async fn each(
-    jobs: Vec<(Manifest, Locking)>,
-    args: &Args,
-    report: Option<ReportFile>,
-    page: Option<Page>,
-    shell: &Shell,
-) -> Result<Exit> {
-    let mut shared = Shared { page, ..Shared::new(report, args.ssh.net(), shell)? };
+async fn each(jobs: Vec<(Manifest, Locking)>, args: &Args, files: Files, shell: &Shell) -> Result<Exit> {
+    let mut shared = Shared::new(files, args.ssh.net(), shell)?;
     let mut worst = Exit::Complete;
     for (job, locking) in jobs {
         if shared.stop.is_cancelled() {
@@ -163,12 +146,20 @@ async fn each(
 /// One job, by its plan.
 async fn one(job: Manifest, locking: Locking, args: &Args, shared: &mut Shared<'_>) -> Result<Exit> {
     let started = now();
-    let plan = planning::plan(&job, &args.selection, &locking, started)?;
-    locking.must_fit(&plan)?;
-    let work = planning::work(&job, plan, args.check)?;
-    locking.must_be_writable(&job, work.days.len())?;
+    let work = work(&job, &locking, args, started).inspect_err(|error| {
+        shared.files.refused(&job, error, shared.shell);
+    })?;
     let then = if locking.may_move() { Then::Add } else { Then::Leave };
     let (retry_failed, again) = (args.retry_failed, shared.shell.words.clone());
     let task = Task { job: Arc::new(job), work, shelf: None, locking, then, retry_failed, started, again };
     Ok(execute(task, shared).await?.exit)
+}
+
+/// What a job has to do.
+fn work(job: &Manifest, locking: &Locking, args: &Args, started: DateTime<Utc>) -> Result<Work> {
+    let plan = planning::plan(job, &args.selection, locking, started)?;
+    locking.must_fit(&plan)?;
+    let work = planning::work(job, plan, args.check)?;
+    locking.must_be_writable(job, work.days.len())?;
+    Ok(work)
 }

@@ -22,48 +22,53 @@ use crate::untrusted::escape;
 const MANIFEST: u64 = 256 << 10;
 
 /// The page that was asked for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Page {
     pub(super) file: ReportFile,
     pub(super) quicklook: bool,
 }
 
+/// Quick looks, and how many days are left out.
+type Looks = (Vec<Look>, usize);
+
 impl Page {
-    /// Writes the page of a run that has ended. Quick looks end early when `stop` says so.
+    /// Writes the page.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) async fn write(&self, report: &Report, root: &Path, stop: &CancellationToken) -> Result<()> {
-        let (looks, looks_omitted) = if self.quicklook { looks(report, root, stop).await } else { (Vec::new(), 0) };
+    pub(super) fn write(&self, report: &Report, looks: Option<Looks>) -> Result<()> {
+        let (looks, looks_omitted) = looks.map_or((None, 0), |(looks, omitted)| (Some(looks), omitted));
         let manifest = manifest(report);
-        let looks = self.quicklook.then_some(looks.as_slice());
-        let page = html::render(report, &Besides { manifest: manifest.as_deref(), looks, looks_omitted })?;
-        self.file.write(page.as_bytes(), Saved::AtTheEnd)
+        let besides = Besides { manifest: manifest.as_deref(), looks: looks.as_deref(), looks_omitted };
+        self.file.write(html::render(report, &besides)?.as_bytes(), Saved::AtTheEnd)
+    }
+
+    /// A look at each day that has a record with files, or at as many as a page holds, spread evenly; none when nobody
+    /// asked for them.
+    pub(super) async fn looks(&self, report: &Report, root: &Path, stop: &CancellationToken) -> Option<Looks> {
+        if !self.quicklook {
+            return None;
+        }
+        let days: Vec<&Day> = report.days.iter().filter(|day| day.digest.is_some() && day.files > 0).collect();
+        let shown = days.len().min(quicklook::PICTURES);
+        let mut looks = Vec::with_capacity(shown);
+        for nth in 0..shown {
+            if stop.is_cancelled() {
+                break;
+            }
+            looks.push(look(days[nth * days.len() / shown], root).await);
+        }
+        let omitted = days.len() - looks.len();
+        Some((looks, omitted))
     }
 }
 
 /// The text of the manifest that was run, when it is still there and the same.
-fn manifest(report: &Report) -> Option<String> {
+pub(in crate::cli) fn manifest(report: &Report) -> Option<String> {
     let path = Path::new(&report.job.manifest);
     let is_small = path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MANIFEST);
     let text = is_small.then(|| std::fs::read_to_string(path).ok()).flatten()?;
     (Digest::of(text.as_bytes()).to_string() == report.job.manifest_sha256).then_some(text)
-}
-
-/// A look at each day that has a record with files, or at as many as a page holds, spread evenly; and how many are left
-/// out.
-async fn looks(report: &Report, root: &Path, stop: &CancellationToken) -> (Vec<Look>, usize) {
-    let days: Vec<&Day> = report.days.iter().filter(|day| day.digest.is_some() && day.files > 0).collect();
-    let shown = days.len().min(quicklook::PICTURES);
-    let mut looks = Vec::with_capacity(shown);
-    for nth in 0..shown {
-        if stop.is_cancelled() {
-            break;
-        }
-        looks.push(look(days[nth * days.len() / shown], root).await);
-    }
-    let omitted = days.len() - looks.len();
-    (looks, omitted)
 }
 
 async fn look(day: &Day, root: &Path) -> Look {

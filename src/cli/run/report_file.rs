@@ -1,4 +1,4 @@
-//! `--report FILE`: the report where the user wants it.
+//! `--report FILE` and the like: a report where the user wants it.
 
 use std::fs::Permissions;
 use std::io::{self, Write as _};
@@ -17,7 +17,14 @@ use crate::untrusted::escape;
 
 /// Where a report goes besides the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) enum ReportFile {
+pub(in crate::cli) struct ReportFile {
+    place: Place,
+    /// The option that named it.
+    option: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
     /// Standard output, once, at the end.
     Stdout,
     /// A pipe or a device: once, at the end.
@@ -27,50 +34,59 @@ pub(in crate::cli) enum ReportFile {
 }
 
 impl ReportFile {
-    /// What the path on the command line means. Whether it can be written is found out now, before any work.
+    /// What the path on the command line, given with this option, means. Whether it can be written is found out now,
+    /// before any work.
     ///
     /// # Errors
     /// A usage error when the path names no file; a storage error when this user or disk cannot have one there.
-    pub(super) fn new(path: &Path) -> Result<ReportFile> {
-        if path == Path::new("-") {
-            return Ok(ReportFile::Stdout);
-        }
-        let metadata = path.metadata();
-        if path.file_name().is_none() || metadata.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
-            return Err(told(path, Exit::Usage, "it is a folder").into());
-        }
-        if metadata.is_ok_and(|metadata| !metadata.is_file()) {
-            // A pipe would wait for its reader if it were opened.
-            access(path, Access::WRITE_OK).map_err(|error| told(path, Exit::Storage, io::Error::from(error)))?;
-            return Ok(ReportFile::Stream(path.to_owned()));
-        }
-        if !folder(path).is_dir() {
-            return Err(told(path, Exit::Usage, "its folder does not exist").into());
-        }
-        beside(path).map_err(|error| told(path, Exit::Storage, error))?;
-        Ok(ReportFile::File(path.to_owned()))
+    pub(in crate::cli) fn new(path: &Path, option: &'static str) -> Result<ReportFile> {
+        Ok(ReportFile { place: Place::of(path).map_err(|(exit, why)| told(path, option, exit, why))?, option })
     }
 
     /// Writes the report, if this is the time for it.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn write(&self, bytes: &[u8], when: Saved) -> Result<()> {
-        match (self, when) {
-            (ReportFile::Stdout, Saved::AtTheEnd) => stdout::print(&String::from_utf8_lossy(bytes)),
-            (ReportFile::Stream(path), Saved::AtTheEnd) => {
+    pub(in crate::cli) fn write(&self, bytes: &[u8], when: Saved) -> Result<()> {
+        let storage = |path: &Path, error: io::Error| told(path, self.option, Exit::Storage, error.to_string());
+        match (&self.place, when) {
+            (Place::Stdout, Saved::AtTheEnd) => stdout::print(&String::from_utf8_lossy(bytes)),
+            (Place::Stream(path), Saved::AtTheEnd) => {
                 let file = std::fs::OpenOptions::new().write(true).open(path);
-                Ok(file.and_then(|mut file| file.write_all(bytes)).map_err(|error| told(path, Exit::Storage, error))?)
+                Ok(file.and_then(|mut file| file.write_all(bytes)).map_err(|error| storage(path, error))?)
             }
-            (ReportFile::Stdout | ReportFile::Stream(_), Saved::Meanwhile) => Ok(()),
-            (ReportFile::File(path), _) => Ok(replace(path, bytes).map_err(|error| told(path, Exit::Storage, error))?),
+            (Place::Stdout | Place::Stream(_), Saved::Meanwhile) => Ok(()),
+            (Place::File(path), _) => Ok(replace(path, bytes).map_err(|error| storage(path, error))?),
         }
     }
 }
 
-fn told(path: &Path, exit: Exit, why: impl std::fmt::Display) -> Problem {
+impl Place {
+    fn of(path: &Path) -> Result<Place, (Exit, String)> {
+        if path == Path::new("-") {
+            return Ok(Place::Stdout);
+        }
+        let metadata = path.metadata();
+        if path.file_name().is_none() || metadata.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
+            return Err((Exit::Usage, "it is a folder".to_owned()));
+        }
+        if metadata.is_ok_and(|metadata| !metadata.is_file()) {
+            // A pipe would wait for its reader if it were opened.
+            access(path, Access::WRITE_OK).map_err(|error| (Exit::Storage, io::Error::from(error).to_string()))?;
+            return Ok(Place::Stream(path.to_owned()));
+        }
+        if !folder(path).is_dir() {
+            return Err((Exit::Usage, "its folder does not exist".to_owned()));
+        }
+        beside(path).map_err(|error| (Exit::Storage, error.to_string()))?;
+        Ok(Place::File(path.to_owned()))
+    }
+}
+
+fn told(path: &Path, option: &str, exit: Exit, why: String) -> Problem {
     let path = path.to_string_lossy();
-    Problem::new(exit, format!("could not write the report `{}`: {why}", escape(&path))).hint("name another file")
+    Problem::new(exit, format!("could not write the report `{}`: {why}", escape(&path)))
+        .hint(format!("name another file with `{option}`"))
 }
 
 fn folder(path: &Path) -> &Path {
@@ -118,7 +134,7 @@ mod tests {
     fn a_file_is_replaced_whole_and_a_missing_folder_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.json");
-        let file = ReportFile::new(&path).unwrap();
+        let file = ReportFile::new(&path, "--report").unwrap();
         file.write(b"one, and longer", Saved::Meanwhile).unwrap();
         file.write(b"two", Saved::AtTheEnd).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
@@ -147,9 +163,9 @@ mod tests {
 
     #[test]
     fn a_device_is_written_to_and_never_replaced() {
-        let file = ReportFile::new(Path::new("/dev/null")).unwrap();
-        assert_eq!(file, ReportFile::Stream("/dev/null".into()));
+        let file = ReportFile::new(Path::new("/dev/null"), "--report").unwrap();
+        assert_eq!(file.place, Place::Stream("/dev/null".into()));
         file.write(b"x", Saved::AtTheEnd).unwrap();
-        assert_eq!(ReportFile::new(Path::new("-")).unwrap(), ReportFile::Stdout);
+        assert_eq!(ReportFile::new(Path::new("-"), "--report").unwrap().place, Place::Stdout);
     }
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::follow::{Follower, Saved};
+use super::reports::{about, reason};
 use crate::archive::Archive;
 use crate::cli::clock::{now, run_id};
 use crate::cli::locking::{self, Locking};
@@ -21,7 +22,7 @@ use crate::cli::{Exit, Result, problem};
 use crate::failure::Class;
 use crate::lock::{Moved, Takes};
 use crate::manifest::{Manifest, SeriesId};
-use crate::report::model::{Job, RunResult};
+use crate::report::model::RunResult;
 use crate::report::terminal::{Progress, Summary, summary};
 use crate::report::{Collector, Ends, Log, Report};
 use crate::run::event::{Event, Observer as _};
@@ -78,27 +79,37 @@ pub(in crate::cli) struct Ran {
 /// # Errors
 /// When nothing could be begun, or the report or the lock cannot be written.
 pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Result<Ran> {
+    let job = task.job.clone();
+    let mut is_told = false;
+    let ran = carry_out(task, shared, &mut is_told).await;
+    if let Err(error) = &ran
+        && !is_told
+    {
+        shared.files.refused(&job, error, shared.shell);
+    }
+    ran
+}
+
+/// Does them; `is_told` when the run was told of, however it ended.
+async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> Result<Ran> {
     let shell = shared.shell;
     shared.net = shared.net.next_run();
     let Task { job, work: planned, shelf, locking, then, retry_failed, started, again: words } = task;
     let is_adoption = shelf.is_some();
     let id = run_id(started);
     let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?);
-    let about = Job {
-        name: job.name.clone(),
-        manifest: job.path.to_string_lossy().into_owned(),
-        manifest_sha256: job.sha256.to_string(),
-        lock_sha256: locking.lock().map(|lock| lock.sha256().to_string()),
-        lock_changed: false,
-    };
+    let about = about(&job, locking.lock().map(|lock| lock.sha256().to_string()));
+    let collector = Collector::new(id.clone(), started, about);
+    let already_sealed = planned.sealed.len() as u64;
+    collector.expect(planned.days.iter().map(Todo::id), planned.sealed);
     let follower = Arc::new(Follower {
-        collector: Collector::new(id.clone(), started, about),
+        collector,
         progress: Progress::new(shell.screen.clone(), shell.verbosity),
         log: shell.screen.is_log().then(|| Log::new(&id, &job.name, shell.verbosity)),
         archive: archive.clone(),
         net: shared.net.clone(),
         run: id.clone(),
-        report: shared.report.clone(),
+        files: shared.files.clone(),
     });
     // A report that cannot be written is told before anything is fetched.
     follower.save(follower.collector.snapshot(), Saved::Meanwhile).await?;
@@ -110,14 +121,14 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
     let todo: BTreeSet<SeriesId> = planned.days.iter().map(|day| day.series.clone()).collect();
     let result = match shared.sources.bases(&job, |id| todo.contains(id)).await {
         Err(error) => {
-            follower.on(Event::Planned { planned: planned.days.len() as u64, already_sealed: planned.sealed });
+            follower.on(Event::Planned { planned: planned.days.len() as u64, already_sealed });
             Err(error)
         }
         Ok(bases) => {
             let order = Order {
                 manifest: job.clone(),
                 days: planned.days,
-                already_sealed: planned.sealed,
+                already_sealed,
                 archive,
                 locked: locking.locked().filter(|_| then != Then::Replace),
                 net: shared.net.clone(),
@@ -161,7 +172,10 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
         report.job.lock_sha256 = moved.sha256.map(|sha256| sha256.to_string());
         report.job.lock_changed = moved.changed;
     }
+    let failed = result.as_ref().err().or(moved.as_ref().and_then(|moved| moved.as_ref().err()));
+    report.run.error = failed.map(reason);
     let again = again(&words);
+    report.run.again = (word != RunResult::Complete).then(|| again.clone());
     if let Some(log) = &follower.log {
         log.ended(&report);
     }
@@ -176,11 +190,10 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
     if let (Ok(_), Some(words), None) = (&result, words, &follower.log) {
         shell.screen.line(&words);
     }
-    // Quick looks take their time, and the summary does not wait for them.
-    let paged = match &shared.page {
-        Some(page) => page.write(&report, root, &shared.stop).await,
-        None => Ok(()),
-    };
+    shell.ci.ran(&report, Some(&path), &shell.screen);
+    *is_told = true;
+    // Quick looks take their time, and nothing else waits for them.
+    let paged = shared.files.write_page(&report, root, &shared.stop).await;
     result?;
     saved?;
     paged?;
@@ -227,7 +240,7 @@ fn undone(mut ends: Ends, outcome: &Outcome) -> Ends {
 }
 
 /// The command line, ready to paste into a shell.
-fn again(words: &[OsString]) -> String {
+pub(in crate::cli) fn again(words: &[OsString]) -> String {
     let mut words = words.iter();
     let program = words.next().map_or("sunhaul".into(), |word| match Path::new(word).parent() {
         // Found by the search path: its name is enough.

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, stream};
 
-use super::told::{Failed, Told};
+use super::told::{Failed, Lost, Told};
 use crate::cli::clock::{now, run_id};
 use crate::cli::locking::Locking;
 use crate::cli::problem::Problem;
+use crate::cli::run::{Files, Saved, about, again};
 use crate::cli::signals::Signals;
 use crate::cli::sources::Sources;
 use crate::cli::{Exit, Result, Shell, asking};
@@ -17,7 +18,10 @@ use crate::fetch::sample;
 use crate::lock::{DayChange, Held, LockedFile, Named, Replaced};
 use crate::manifest::{Identity, Manifest, Series, SeriesId};
 use crate::net::Net;
+use crate::report::model::Run;
+use crate::report::{Collector, Report};
 use crate::run::Todo;
+use crate::run::event::DayId;
 use crate::source::{RemoteFile, Replica, Replicas};
 
 /// Which files are fetched and hashed besides.
@@ -36,6 +40,15 @@ impl Sample {
         let drawn = digest.bytes().iter().take(4).fold(0u32, |sum, byte| (sum << 8) | u32::from(*byte));
         f64::from(drawn) < self.share * 4_294_967_296.0
     }
+}
+
+/// What is compared, and where that is told.
+pub(super) struct Check<'a> {
+    pub(super) job: &'a Manifest,
+    pub(super) days: &'a [Todo],
+    pub(super) sample: Option<Sample>,
+    pub(super) as_json: bool,
+    pub(super) files: &'a Files,
 }
 
 /// What every day of one series is asked with.
@@ -58,17 +71,10 @@ struct Compared {
 /// Compares days with the lock; exit 3 when upstream has drifted.
 ///
 /// # Errors
-/// When a source cannot be opened, or the lock does not say which files a day has.
-pub(super) async fn run(
-    job: &Manifest,
-    locking: &Locking,
-    days: &[Todo],
-    sample: Option<Sample>,
-    (net, as_json): (Net, bool),
-    shell: &Shell,
-) -> Result<Exit> {
+/// When a source cannot be opened, the lock does not say which files a day has, or a report cannot be written.
+pub(super) async fn run(check: &Check<'_>, locking: &Locking, net: Net, shell: &Shell) -> Result<Exit> {
     let Some(held) = locking.held() else { return Ok(Exit::Usage) };
-    for todo in days {
+    for todo in check.days {
         if !held.knows(&todo.series, todo.day.date)? {
             let message = format!(
                 "the lock holds days alone, and no record names the files of {} {}",
@@ -79,35 +85,46 @@ pub(super) async fn run(
         }
     }
     let mut signals = Signals::catch()?;
-    let mut told = Told::of(job, true);
+    let mut told = Told::of(check.job, true);
+    let started = now();
+    let run = run_id(started);
     let compared = tokio::select! {
-        classes = compare((job, &net), held, days, sample, shell, &mut told) => Some(classes),
+        lost = compare(check, (&net, &run), held, shell, &mut told) => Some(lost),
         () = signals.next() => None,
     };
+    let hosts = net.hosts();
     net.close().await;
-    let Some(classes) = compared else { return Ok(Exit::Interrupted) };
-    let classes = classes?;
-    told.print(as_json)?;
+    let Some(lost) = compared else { return Ok(Exit::Interrupted) };
+    let lost = lost?;
+    told.print(check.as_json)?;
     let drifted = if told.has_drifted() { Exit::Lock } else { Exit::Complete };
-    Ok(classes.into_iter().map(Exit::of_class).fold(drifted, Exit::max))
+    let exit = lost.iter().map(|lost| Exit::of_class(lost.failure.class)).fold(drifted, Exit::max);
+
+    let collector = Collector::new(run, started, about(check.job, Some(held.lock().sha256().to_string())));
+    let report = told.report(&collector, check.days, lost, hosts, exit);
+    let report =
+        Report { run: Run { again: (exit != Exit::Complete).then(|| again(&shell.words)), ..report.run }, ..report };
+    shell.ci.ran(&report, None, &shell.screen);
+    check.files.write(&report, &report.to_json()?, Saved::AtTheEnd)?;
+    check.files.write_bare_page(&report)?;
+    Ok(exit)
 }
 
 async fn compare(
-    (job, net): (&Manifest, &Net),
+    check: &Check<'_>,
+    (net, run): (&Net, &str),
     held: &Held,
-    days: &[Todo],
-    sample: Option<Sample>,
     shell: &Shell,
     told: &mut Told,
-) -> Result<BTreeSet<Class>> {
+) -> Result<Vec<Lost>> {
+    let Check { job, days, sample, .. } = *check;
     let mut sources = Sources::default();
     let wanted: BTreeSet<&SeriesId> = days.iter().map(|todo| &todo.series).collect();
     let bases = sources.bases(job, |id| wanted.contains(id)).await?;
-    let run = run_id(now());
-    let mut classes = BTreeSet::new();
+    let mut lost = Vec::new();
     for series in &job.series {
         let Some(bases) = bases.get(&series.id) else { continue };
-        let source = Replicas::open(net, job, series, bases, &run)?;
+        let source = Replicas::open(net, job, series, bases, run)?;
         let width = source.current().client().concurrency().max(1);
         let asked = Asked { job, series, source, held, sample, shell };
         let days: Vec<&Todo> = days.iter().filter(|todo| todo.series == series.id).collect();
@@ -122,15 +139,21 @@ async fn compare(
                 told.add(change);
             }
             for (path, failure) in failed {
-                classes.insert(failure.class);
                 let class = failure.class.name();
-                let series = series.id.0.clone();
-                told.failed(Failed { series, date, path, class, message: failure.message });
+                let day = DayId { series: series.id.clone(), date };
+                told.failed(Failed {
+                    series: series.id.0.clone(),
+                    date,
+                    path: path.clone(),
+                    class,
+                    message: failure.message.clone(),
+                });
+                lost.push(Lost { day, path, failure });
             }
         }
     }
     sources.close().await;
-    Ok(classes)
+    Ok(lost)
 }
 
 impl Asked<'_> {

@@ -12,7 +12,7 @@ use super::job::Secrets;
 use super::locking::Locking;
 use super::planning::Work;
 use super::problem::Problem;
-use super::run::{Ran, Shared, Task, Then, execute};
+use super::run::{Files, Ran, ReportArgs, Shared, Task, Then, execute};
 use super::selection::Selection;
 use super::{Exit, Result, Shell, job};
 use crate::lock::{self, DayChange, Lock};
@@ -58,6 +58,8 @@ pub(super) struct Args {
     archive: ArchiveArg,
     #[command(flatten)]
     ssh: SshArg,
+    #[command(flatten)]
+    reports: ReportArgs,
 }
 
 /// `5%`, as a share of one.
@@ -68,22 +70,35 @@ fn share(text: &str) -> std::result::Result<f64, &'static str> {
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    args.reports.begin(shell);
     let archive = args.archive.archive.as_deref();
     let Some(job) = job::load(&args.job, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
+    let files = args.reports.open(1)?;
+    let begun = begin(args, &job).inspect_err(|error| files.refused(&job, error, shell));
+    let (lock, days, locking) = begun?;
+    let runtime = job::runtime()?;
+    if args.dry_run {
+        let sample = args.sample.map(|share| drift::Sample { share, seed: args.seed });
+        let check = drift::Check { job: &job, days: &days, sample, as_json: args.json, files: &files };
+        let ended = runtime.block_on(drift::run(&check, &locking, args.ssh.net(), shell));
+        return ended.inspect_err(|error| files.refused(&job, error, shell));
+    }
+    runtime.block_on(moved(job, lock, locking, days, (args, files), shell))
+}
+
+/// The lock to move or compare with, and its days that are asked for.
+fn begin(args: &Args, job: &Manifest) -> Result<(Lock, Vec<Todo>, Locking)> {
     let path = lock::path_of(&job.path);
     let Some(lock) = Lock::read(&path, &job.name)? else {
         let message = format!("there is no lock `{}` to update", crate::untrusted::escape(&path.to_string_lossy()));
         return Err(Problem::new(Exit::Usage, message).hint("`sunhaul run` makes one").into());
     };
-    let days = locked_days(&job, &lock, &args.selection)?;
-    let locking = Locking::read(&job, Grip::Honoured, false, None)?;
-    let runtime = job::runtime()?;
-    if args.dry_run {
-        let sample = args.sample.map(|share| drift::Sample { share, seed: args.seed });
-        return runtime.block_on(drift::run(&job, &locking, &days, sample, (args.ssh.net(), args.json), shell));
+    let days = locked_days(job, &lock, &args.selection)?;
+    let locking = Locking::read(job, Grip::Honoured, false, None)?;
+    if !args.dry_run {
+        locking.must_be_writable(job, days.len())?;
     }
-    locking.must_be_writable(&job, days.len())?;
-    runtime.block_on(moved(job, lock, locking, days, args, shell))
+    Ok((lock, days, locking))
 }
 
 /// The selected days that the lock has and the manifest still asks for.
@@ -119,13 +134,13 @@ async fn moved(
     old: Lock,
     locking: Locking,
     days: Vec<Todo>,
-    args: &Args,
+    (args, files): (&Args, Files),
     shell: &Shell,
 ) -> Result<Exit> {
     let asked = days.len() as u64;
     let job = Arc::new(job);
-    let mut shared = Shared::new(None, args.ssh.net(), shell)?;
-    let work = Work { days, sealed: 0, left: Vec::new() };
+    let mut shared = Shared::new(files, args.ssh.net(), shell)?;
+    let work = Work { days, sealed: Vec::new(), left: Vec::new() };
     let (then, started, again) = (Then::Replace, now(), shell.words.clone());
     let task = Task { job: job.clone(), work, shelf: None, locking, then, retry_failed: true, started, again };
     let done = execute(task, &mut shared).await;

@@ -1,15 +1,25 @@
 //! What moved, or drifted, in words and in JSON.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::cli::{Result, stdout};
+use crate::cli::clock::now;
+use crate::cli::{Exit, Result, stdout};
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::lock::{self, DayChange};
 use crate::manifest::Manifest;
-use crate::report::human;
+use crate::net::HostStats;
+use crate::report::model::{Drift, DriftedDay, Rest, RunResult, stretches};
+use crate::report::{Collector, Report, human};
+use crate::run::Todo;
+use crate::run::event::{DayDone, DayId, Event, FileEnd};
 use crate::untrusted::escape;
+
+/// How many days a report lists.
+const LISTED: usize = 1000;
 
 /// Everything that is different, by day.
 #[derive(Debug, Serialize)]
@@ -31,6 +41,13 @@ pub(super) struct Told {
     failed: Vec<Failed>,
     /// Days with something different.
     days: Vec<DayChange>,
+}
+
+/// The same as its report has it.
+pub(super) struct Lost {
+    pub(super) day: DayId,
+    pub(super) path: Option<String>,
+    pub(super) failure: Failure,
 }
 
 /// A day that could not be compared.
@@ -91,6 +108,56 @@ impl Told {
     /// True when something is different.
     pub(super) fn has_drifted(&self) -> bool {
         !self.days.is_empty()
+    }
+
+    /// The report of it: `days` were asked for, and `lost` could not be compared.
+    pub(super) fn report(
+        &self,
+        collector: &Collector,
+        days: &[Todo],
+        lost: Vec<Lost>,
+        hosts: Vec<HostStats>,
+        exit: Exit,
+    ) -> Report {
+        let mut by_day: BTreeMap<DayId, Vec<Lost>> = BTreeMap::new();
+        for one in lost {
+            by_day.entry(one.day.clone()).or_default().push(one);
+        }
+        collector.fold(&Event::Planned { planned: by_day.len() as u64, already_sealed: 0 });
+        let differs = |day: &DayId| self.days.iter().any(|one| one.series == day.series.0 && one.date == day.date);
+        let same: BTreeSet<DayId> =
+            days.iter().map(Todo::id).filter(|day| !by_day.contains_key(day) && !differs(day)).collect();
+        for (day, lost) in by_day {
+            let (files, whole): (Vec<Lost>, Vec<Lost>) = lost.into_iter().partition(|one| one.path.is_some());
+            collector.fold(&Event::DayListed { day: day.clone(), files: files.len() as u64, have: 0, bytes: None });
+            for Lost { path, failure, .. } in files {
+                let (key, end) = (path.clone().unwrap_or_default(), FileEnd::Failed(Box::new(failure)));
+                collector.fold(&Event::FileDone { day: day.clone(), key, path, end });
+            }
+            let error = whole.into_iter().next().map(|one| one.failure);
+            collector.fold(&Event::DayDone(DayDone { error, ..DayDone::nothing(day) }));
+        }
+        collector.fold(&Event::Hosts(hosts));
+        let result = if exit == Exit::Complete { RunResult::Complete } else { RunResult::Incomplete };
+        let mut report = collector.finish(result, exit.code(), now());
+        report.other_days = stretches(&same, Rest::AsLocked);
+        let listed = self.days.iter().take(LISTED).map(|day| DriftedDay {
+            series: day.series.clone(),
+            date: day.date,
+            added: day.added.len() as u64,
+            removed: day.removed.len() as u64,
+            changed: day.changed.len() as u64,
+        });
+        report.drift = Some(Drift {
+            compared: self.compared,
+            sampled: self.sampled,
+            added: self.added,
+            removed: self.removed,
+            changed: self.changed,
+            days: listed.collect(),
+            days_omitted: self.days.len().saturating_sub(LISTED) as u64,
+        });
+        report
     }
 
     /// Prints it on standard output.

@@ -14,6 +14,7 @@ use super::clock::now;
 use super::job::Secrets;
 use super::locking::Locking;
 use super::problem::Problem;
+use super::run::ReportArgs;
 use super::selection::Selection;
 use super::{Exit, Result, Shell, job, planning, stdout};
 use crate::archive::{Archive, Depth, Finding};
@@ -65,9 +66,19 @@ pub(super) struct Args {
     archive: ArchiveArg,
     #[command(flatten)]
     ssh: SshArg,
+    #[command(flatten)]
+    reports: ReportArgs,
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
+    if args.reports.is_any() && !args.repair {
+        return Err(Problem::new(Exit::Usage, "a report is made of a run, and only `--repair` runs anything")
+            .hint("add `--repair`, or take what was found from `--json`")
+            .into());
+    }
+    if args.repair {
+        args.reports.begin(shell);
+    }
     let secrets = if args.repair { Secrets::Needed } else { Secrets::NotNeeded };
     let archive = args.archive.archive.as_deref();
     let Some(job) = job::load(&args.job, secrets, archive, shell) else { return Ok(Exit::Usage) };
@@ -80,6 +91,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
             .hint("`sunhaul run` makes it; `--archive` names another one; a disk may have to be mounted first")
             .into());
     }
+    let files = args.reports.open(1)?;
     let mut verdict = Verdict::new(&job, &plan, args.quick);
     let findings = against_records(&job, &plan, args, &mut verdict)?;
     verdict.tell(&findings);
@@ -95,8 +107,13 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         bad.entry((series, *date)).or_default();
     }
     if args.repair && !bad.is_empty() {
-        verdict.repair =
-            Some(job::runtime()?.block_on(repair::repair(job, locking, args.ssh.net(), (&plan, &bad), shell))?);
+        verdict.repair = Some(job::runtime()?.block_on(repair::repair(
+            job,
+            locking,
+            (args.ssh.net(), files),
+            (&plan, &bad),
+            shell,
+        ))?);
         if !args.json {
             stdout::print(&verdict.render_repair())?;
         }

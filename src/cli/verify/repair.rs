@@ -10,12 +10,13 @@ use crate::archive::{Archive, Fault, Finding};
 use crate::cli::clock::now;
 use crate::cli::locking::Locking;
 use crate::cli::planning::Work;
-use crate::cli::run::{Shared, Task, Then, execute};
+use crate::cli::run::{Files, Shared, Task, Then, execute};
 use crate::cli::{Exit, Result, Shell};
 use crate::manifest::{Manifest, SeriesId};
 use crate::net::Net;
 use crate::plan::Plan;
 use crate::run::Todo;
+use crate::run::event::DayId;
 
 /// The days that are to be done again, each with its changed files.
 pub(super) type BadDays<'a> = BTreeMap<(&'a SeriesId, NaiveDate), Vec<&'a str>>;
@@ -63,7 +64,7 @@ pub(super) fn bad_days(findings: &[Finding]) -> BadDays<'_> {
 pub(super) async fn repair(
     job: Manifest,
     locking: Locking,
-    net: Net,
+    (net, files): (Net, Files),
     (plan, bad): (&Plan, &BadDays<'_>),
     shell: &Shell,
 ) -> Result<Repair> {
@@ -82,9 +83,10 @@ pub(super) async fn repair(
         }
         days.push(Todo { series: id.clone(), day, spec: series.spec(&day), recheck: true, afresh: false });
     }
-    let sealed = plan.done.iter().filter(|day| !bad.contains_key(&(&day.id, day.day.date))).count();
-    let work = Work { days, sealed: sealed as u64, left: Vec::new() };
-    let mut shared = Shared::new(None, net, shell)?;
+    let sealed = plan.done.iter().filter(|day| !bad.contains_key(&(&day.id, day.day.date)));
+    let sealed = sealed.map(|day| DayId { series: day.id.clone(), date: day.day.date }).collect();
+    let work = Work { days, sealed, left: Vec::new() };
+    let mut shared = Shared::new(files, net, shell)?;
     let (then, started, again) = (Then::Add, now(), shell.words.clone());
     let task = Task { job: Arc::new(job), work, shelf: None, locking, then, retry_failed: true, started, again };
     let ran = execute(task, &mut shared).await;

@@ -300,9 +300,23 @@ impl SourceSpec {
     }
 
     /// True when the address of a file today is the address of it next year: what a lock says of it is enough to fetch it.
+    /// JSOC moves files between its disks and its tapes.
     #[must_use]
     pub fn has_lasting_addresses(&self) -> bool {
-        !matches!(self, SourceSpec::Jsoc(Jsoc { export: Some(_), .. }))
+        !matches!(self, SourceSpec::Jsoc(_))
+    }
+
+    /// True when a key stands for one file for good, since what is made anew has another one. JSOC never changes a record:
+    /// it adds another, with a number of its own.
+    #[must_use]
+    pub fn has_fixed_keys(&self) -> bool {
+        matches!(self, SourceSpec::Jsoc(_))
+    }
+
+    /// True when files are made to order, and are gone again after a while.
+    #[must_use]
+    pub fn is_made_to_order(&self) -> bool {
+        matches!(self, SourceSpec::Jsoc(Jsoc { export: Some(_), .. }))
     }
 
     /// What enters the spec of a day: the base path and what shapes the data, never a host. Of replicas the first one's

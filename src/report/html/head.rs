@@ -3,7 +3,7 @@
 //! What it does not do: choose an exit code; it says what the report's means.
 
 use crate::report::human;
-use crate::report::model::{Report, RunResult, Totals};
+use crate::report::model::{Drift, Report, RunResult, Totals};
 use crate::untrusted::escape;
 
 /// How the run ended, in words.
@@ -25,6 +25,10 @@ impl Verdict {
         };
         let sentence = match (report.run.result, report.run.exit_code) {
             (RunResult::Running, _) => "The run went on when this was written, or died without a word.",
+            _ if report.drift.as_ref().is_some_and(|drift| drift.added + drift.removed + drift.changed > 0) => {
+                "Upstream is not as the lock says any more."
+            }
+            (RunResult::Complete, _) if report.drift.is_some() => "Upstream is as the lock says.",
             (RunResult::Complete, _) => "Every day that was asked for is there, and every file of it was checked.",
             (RunResult::Interrupted, _) => "It was told to stop. The same command goes on from there.",
             (_, Some(0)) => "What there was to take in is there; a run fetches the rest.",
@@ -58,6 +62,9 @@ pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
             .push(("Lock", format!("{}{}", escape(lock), if job.lock_changed { ", changed by this run" } else { "" })));
     }
     facts.push(("sunhaul", escape(&run.version).into_owned()));
+    if !run.user_agent.is_empty() {
+        facts.push(("User-Agent", escape(&run.user_agent).into_owned()));
+    }
     facts
 }
 
@@ -72,6 +79,26 @@ pub(super) struct Count {
     pub(super) value: u64,
     /// As a person reads it.
     pub(super) shown: String,
+}
+
+/// What `update --dry-run` found.
+pub(super) fn drift(drift: &Drift) -> Vec<Count> {
+    let Drift { compared, sampled, added, removed, changed, days: _, days_omitted } = drift;
+    let counts = [
+        ("days compared", "compared", compared),
+        ("files fetched to compare", "sampled", sampled),
+        ("files added", "added", added),
+        ("files removed", "removed", removed),
+        ("files changed", "changed", changed),
+        ("days not listed", "days_omitted", days_omitted),
+    ];
+    let count = |(name, of, value): (&'static str, &str, &u64)| Count {
+        name,
+        at: format!("/drift/{of}"),
+        value: *value,
+        shown: human::number(*value),
+    };
+    counts.into_iter().map(count).collect()
 }
 
 /// Figures of one kind.

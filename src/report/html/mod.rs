@@ -1,4 +1,5 @@
-//! The report as a web page of one file, for a person: it works from a mail attachment, without a network, without JavaScript.
+//! The report as a web page of one file, for a person: it works from a mail attachment, without
+//! a network, without JavaScript.
 //!
 //! `page.html` is the page, `page.css` its looks, `page.js` what sorts, filters and points. The page's own policy allows
 //! no other script, style or address. What it does not do: count; every figure is the report's.
@@ -17,9 +18,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::model::Report;
 use crate::untrusted::{Untrusted, escape, on_terminal};
-use calendar::Calendar;
+use calendar::{Calendar, Sign};
 use chart::Chart;
-use head::{Card, Verdict};
+use head::{Card, Count, Verdict};
 use quicklook::Look;
 use tables::{DayRow, Failed, HostCard, Looked, Share};
 
@@ -43,6 +44,7 @@ pub struct Besides<'a> {
 /// Never for a whole template; the signature is askama's.
 pub fn render(report: &Report, besides: &Besides<'_>) -> askama::Result<String> {
     let Besides { manifest, looks, looks_omitted } = *besides;
+    let (calendars, legend) = calendar::calendars(report);
     let page = Page {
         style: STYLE,
         script: SCRIPT,
@@ -52,8 +54,11 @@ pub fn render(report: &Report, besides: &Besides<'_>) -> askama::Result<String> 
         facts: head::facts(report),
         verdict: Verdict::of(report),
         cards: head::cards(&report.totals),
-        calendars: calendar::calendars(&report.days),
-        already_sealed: report.totals.days.already_sealed,
+        error: report.run.error.as_deref().map(|why| on_terminal(why, false).into_owned()),
+        again: report.run.again.as_deref().map(|words| on_terminal(words, false).into_owned()),
+        calendars,
+        legend,
+        drift: report.drift.as_ref().map(head::drift),
         chart: Chart::of(&report.timeline),
         waits: tables::waits(report),
         sizes: tables::sizes(&report.sizes),
@@ -87,8 +92,11 @@ struct Page<'a> {
     facts: Vec<(&'static str, String)>,
     verdict: Verdict,
     cards: [Card; 4],
+    error: Option<String>,
+    again: Option<String>,
     calendars: Vec<Calendar>,
-    already_sealed: u64,
+    legend: Vec<Sign>,
+    drift: Option<Vec<Count>>,
     chart: Option<Chart>,
     waits: Vec<Share>,
     sizes: Vec<Share>,

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
-use super::calendar::word;
 use super::quicklook::{Look, Picture};
 use crate::report::human;
 use crate::report::model::{Day, Failure, Host, Report, SizeCount};
+use crate::run::event::DayState;
 use crate::untrusted::escape;
 
 /// A row with a bar.
@@ -158,7 +158,12 @@ pub(super) fn days(days: &[Day]) -> Vec<DayRow> {
     let row = |day: &Day| DayRow {
         series: escape(&day.series).into_owned(),
         date: day.date.to_string(),
-        state: word(day.state),
+        state: match day.state {
+            DayState::Sealed => "sealed",
+            DayState::Provisional => "provisional",
+            DayState::Failed => "failed",
+            DayState::Held => "held",
+        },
         files: day.files,
         bytes: day.bytes,
         bytes_shown: human::bytes(day.bytes),

@@ -176,6 +176,8 @@ fn c_03_names_that_hold_html_are_shown_as_text() {
     is_closed(&page);
     assert_eq!(tags(&page).iter().filter(|tag| text(&tag.name) == "img").count(), 1, "the quick look alone");
     assert!(!page.contains('\u{202e}'), "a text is turned around");
+    let drifted = crate::report::calendar::tests::varied(EVIL);
+    is_closed(&render(&drifted, &Besides::default()).expect("a page"));
     let all: String = tokens(&page)
         .filter_map(|token| if let Token::String(text) = token { Some(text) } else { None })
         .map(|shown| text(&shown).to_owned())

@@ -86,7 +86,7 @@ pub(super) fn sameness<'a>(series: &'a str, class: Class, message: &'a str) -> (
 }
 
 /// A host as it is named everywhere: the built-in service has another port in each run.
-pub(super) fn host(name: &str, preset: &str) -> String {
+pub(in crate::report) fn host(name: &str, preset: &str) -> String {
     if preset == "embedded" { "embedded".to_owned() } else { escape(name).into_owned() }
 }
 
@@ -109,7 +109,7 @@ fn reason(failure: &Failure) -> String {
 
 /// Class, attempts and message: `throttled after 6 attempts: MESSAGE`; and apart from it the hint, which many failures
 /// share.
-pub(super) fn why(class: Class, attempts: u32, message: &str) -> (String, Option<String>) {
+pub(in crate::report) fn why(class: Class, attempts: u32, message: &str) -> (String, Option<String>) {
     let attempts = if attempts > 1 { format!(" after {attempts} attempts") } else { String::new() };
     let (message, hint) = match message.split_once("; hint: ") {
         Some((message, hint)) => (message, Some(safe(hint))),
@@ -120,6 +120,6 @@ pub(super) fn why(class: Class, attempts: u32, message: &str) -> (String, Option
 
 /// A message of our own. It was made safe where it was made; a second look costs little and holds if that was
 /// forgotten. Word by word, since `escape` cuts one foreign text short and a message may be longer.
-pub(super) fn safe(message: &str) -> String {
+pub(in crate::report) fn safe(message: &str) -> String {
     message.split(' ').map(escape).collect::<Vec<_>>().join(" ")
 }

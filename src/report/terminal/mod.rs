@@ -13,8 +13,10 @@ mod summary;
 mod width;
 
 pub use bars::Size;
+pub(super) use lines::{host, safe, why};
 pub use progress::Progress;
 pub use screen::{Mode, Paint, Screen, TOLD};
+pub(super) use summary::folded;
 pub use summary::{Summary, summary};
 
 /// How much is told.

@@ -340,6 +340,7 @@ mod tests {
                 outside_day: 2,
                 duplicates: 0,
                 error,
+                took: Duration::ZERO,
             })
         };
         let pause = |seconds, paused_seconds, pause_left_seconds| {

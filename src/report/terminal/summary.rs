@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Paint, Verbosity, lines};
+use crate::report::advice::advice;
 use crate::report::human;
 use crate::report::model::{Failure, Host, Report, RunResult};
 use crate::untrusted::escape;
@@ -85,24 +86,14 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
         let _ = write!(out, "\n{} {hint}", paint.strong("hint:"));
     }
     if !complete {
-        let advice = match report.run.exit_code {
-            Some(3) => {
-                "the lock stays as it is: `sunhaul update` moves it to what upstream has now; when upstream is as it was"
-            }
-            Some(0) => "fetch the rest with",
-            Some(4) => "the reason may pass; go on with",
-            Some(130) => "go on with",
-            Some(5) if hints.is_empty() => "make room or set the permissions right, then",
-            Some(5) => "then go on with",
-            _ => "trying again will not help by itself; when the cause is gone",
-        };
+        let advice = advice(report.run.exit_code, !hints.is_empty());
         let _ = write!(out, "\n{} {}", paint.strong(&format!("{advice}:")), lines::safe(what.again));
     }
     Some(out)
 }
 
 /// The failures, each with how many days it stands for: days that failed whole and for one reason are told once.
-fn folded(failures: &[Failure]) -> Vec<(&Failure, u64)> {
+pub(in crate::report) fn folded(failures: &[Failure]) -> Vec<(&Failure, u64)> {
     let mut folded: Vec<(&Failure, u64)> = Vec::new();
     let mut told: HashMap<_, usize> = HashMap::new();
     for failure in failures {
@@ -329,6 +320,7 @@ mod tests {
             outside_day: 0,
             duplicates: 0,
             error: None,
+            took: Duration::ZERO,
         }));
         events.push(Event::Hosts(vec![HostStats {
             host: "localhost:8001".into(),

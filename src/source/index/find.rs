@@ -4,6 +4,7 @@
 
 use url::Url;
 
+use super::folders::is_shared;
 use super::link::{Place, place, target};
 use super::newest::natural;
 use super::page::{Link, Page};
@@ -26,6 +27,8 @@ pub(super) struct Found<'a> {
     files: Vec<Candidate>,
     outside_day: u64,
     left_out: u64,
+    /// Files of other days, in a folder that is theirs as well.
+    beside: u64,
     /// Files on hosts that nobody named: how many, and the first one's.
     foreign: Option<(u64, String)>,
 }
@@ -43,7 +46,7 @@ impl<'a> Found<'a> {
     /// Nothing yet of `day`, below `base`.
     pub(super) fn new(spec: &'a Spec, base: &'a Url, series: &'a Series, day: &'a Day) -> Found<'a> {
         let cadence = series.filters.cadence.map(|asked| u32::try_from(asked.as_secs()).unwrap_or(u32::MAX));
-        Found { spec, base, day, cadence, files: Vec::new(), outside_day: 0, left_out: 0, foreign: None }
+        Found { spec, base, day, cadence, files: Vec::new(), outside_day: 0, left_out: 0, beside: 0, foreign: None }
     }
 
     /// Takes the files of a page, which came from `url` and is that of a folder whose name tells `folder`.
@@ -76,10 +79,8 @@ impl<'a> Found<'a> {
 
     /// How many links had a name that is asked for.
     fn seen(&self) -> u64 {
-        self.files.len() as u64
-            + self.outside_day
-            + self.left_out
-            + self.foreign.as_ref().map_or(0, |(count, _)| *count)
+        let foreign = self.foreign.as_ref().map_or(0, |(count, _)| *count);
+        self.files.len() as u64 + self.outside_day + self.left_out + self.beside + foreign
     }
 
     fn consider(&mut self, page: &Url, link: &Link, folder: Told) {
@@ -93,7 +94,9 @@ impl<'a> Found<'a> {
         // A name that contradicts its folder is of another time than the folder.
         let told = folder.and(named).and_then(|told| Some((told, told.time()?)));
         let Some((told, time)) = told.filter(|(_, time)| self.day.window.contains(*time)) else {
-            self.outside_day += 1;
+            let is_due =
+                is_shared(self.spec.path.as_ref()) && told.is_some_and(|(_, time)| time.date() != self.day.date);
+            *(if is_due { &mut self.beside } else { &mut self.outside_day }) += 1;
             return;
         };
         let seconds = chrono::Timelike::num_seconds_from_midnight(&time);

@@ -5,6 +5,7 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use crate::manifest::is_on_one_of;
 use crate::net::without_secrets;
 
 /// Longer URLs are no file's address.
@@ -60,8 +61,7 @@ pub(super) fn place(base: &Url, hosts: &[String], url: &Url) -> Option<Place> {
         return Some(Place { path: format!("/{key}{query}"), key });
     }
     // What is asked for over TLS is not fetched in the clear.
-    let is_named = hosts.iter().any(|host| is_host(host, url));
-    if !is_named || (base.scheme() == "https" && url.scheme() == "http") {
+    if !is_on_one_of(hosts, url) || (base.scheme() == "https" && url.scheme() == "http") {
         return None;
     }
     let path = format!("{}{}{query}", url.origin().ascii_serialization(), url.path());
@@ -71,18 +71,6 @@ pub(super) fn place(base: &Url, hosts: &[String], url: &Url) -> Option<Place> {
 /// The path of a URL on the base's own origin, relative to the base.
 pub(in crate::source) fn below<'u>(base: &Url, url: &'u Url) -> Option<&'u str> {
     url.path().strip_prefix(base.path())
-}
-
-/// True when a URL lies on a host as the manifest names it: with its port where that is not the usual one.
-fn is_host(named: &str, url: &Url) -> bool {
-    let Some(host) = url.host_str() else { return false };
-    match url.port() {
-        None => named.eq_ignore_ascii_case(host),
-        Some(port) => {
-            let own = named.rsplit_once(':').filter(|(own, _)| own.eq_ignore_ascii_case(host));
-            own.is_some_and(|(_, own)| own.parse() == Ok(port))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A web page read as a directory listing: its links, and whether it is a listing at all.
 //!
-//! Known are the listings of Apache (mod_autoindex, plain, fancy and as a table), nginx (autoindex), lighttpd
-//! (mod_dirlisting) and what looks like them. What it does not do: know which links are files of a series.
+//! Known are the listings of Apache (`mod_autoindex`, plain, fancy and as a table), nginx (autoindex), lighttpd
+//! (`mod_dirlisting`) and what looks like them. What it does not do: know which links are files of a series.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -17,6 +17,7 @@ const LINKS: usize = 1_000_000;
 
 /// What a page holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four findings about one text, each free of the others")]
 pub(super) struct Page {
     /// Its links, as they stand there.
     pub(super) links: Vec<Link>,
@@ -73,7 +74,7 @@ pub(super) fn read(html: &[u8]) -> Page {
     });
     // What stands within scripts and styles is no link.
     emitter.naively_switch_states(true);
-    for Ok(never) in Tokenizer::new_with_emitter(html, emitter) {
+    if let Some(Ok(never)) = Tokenizer::new_with_emitter(html, emitter).next() {
         match never {}
     }
     reading.text_ends();
@@ -85,10 +86,8 @@ impl Reading {
         match event {
             CallbackEvent::OpenStartTag { name } => self.opens(name),
             CallbackEvent::AttributeName { name } => self.is_href = self.is_link && *name == b"href",
-            CallbackEvent::AttributeValue { value } => {
-                if std::mem::take(&mut self.is_href) && self.href.is_none() {
-                    self.href = Some(String::from_utf8_lossy(value).into_owned());
-                }
+            CallbackEvent::AttributeValue { value } if std::mem::take(&mut self.is_href) => {
+                self.href.get_or_insert_with(|| String::from_utf8_lossy(value).into_owned());
             }
             CallbackEvent::CloseStartTag { .. } if self.is_link => {
                 self.is_link = false;

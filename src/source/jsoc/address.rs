@@ -2,6 +2,8 @@
 //!
 //! What it does not do: follow a path to another host.
 
+use std::borrow::Cow;
+
 use url::Url;
 
 use super::question::{INFO, below};
@@ -48,6 +50,18 @@ pub(super) fn unordered(series: &Series, recnum: i64, segment: &str) -> Lasting 
     Lasting { path: INFO, pairs }
 }
 
+/// What is to be done with the data, as the `drms` client sends it under the name `process=n`: how many records at most
+/// (0 for all), then the programs that they go through.
+pub(super) fn as_given(process: Option<&str>) -> Cow<'_, str> {
+    match process {
+        None => Cow::Borrowed("0"),
+        Some(process) => match process.strip_prefix("n=") {
+            Some(process) => Cow::Borrowed(process),
+            None => Cow::Owned(format!("0|{process}")),
+        },
+    }
+}
+
 /// Moves a path such as `/SUM58/D803708321/S00008/Br.fits` onto the base. Gives it relative to the base as well.
 ///
 /// # Errors
@@ -72,6 +86,12 @@ pub(super) fn on_base(base: &Url, path: &str) -> Result<(Url, String), &'static 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_is_sent_with_its_number_of_records() {
+        let given = [None, Some("n=0"), Some("n=0|im_patch,t_start=x"), Some("rebin,scale=0.5")].map(as_given);
+        assert_eq!(given, ["0", "0", "0|im_patch,t_start=x", "0|rebin,scale=0.5"]);
+    }
 
     #[test]
     fn l_10_f_02_a_path_stays_below_the_base() {

@@ -7,8 +7,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 
-use super::text::malformed;
 use crate::failure::{Class, Failure};
+use crate::source::read::malformed;
 use crate::untrusted::escape;
 
 /// An answer to `rs_list`.

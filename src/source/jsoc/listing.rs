@@ -12,9 +12,9 @@ use super::answer::{Answer, Column};
 use super::question::{HARPNUM, Question, WAVELNTH};
 use super::sieve::{Facts, Sieve};
 use super::slot;
-use super::text::malformed;
 use crate::day::Window;
 use crate::failure::{Class, Failure};
+use crate::source::read::malformed;
 use crate::source::{Body, Listed, RemoteFile};
 use crate::untrusted::escape;
 
@@ -32,6 +32,8 @@ pub(super) struct Records {
     pub(super) names: BTreeMap<String, String>,
     /// The places in the answer of those that are asked for, with their times and numbers.
     pub(super) kept: Vec<Kept>,
+    /// What JSOC has on disk of them, in bytes, as far as it tells: of all files of a record together.
+    pub(super) size: u64,
     /// Files on tape alone: how many, and one of them.
     pub(super) offline: Option<(u64, String)>,
 }
@@ -85,6 +87,8 @@ pub(super) fn read(
             continue;
         }
         records.kept.push(Kept { at, time, recnum, harpnum });
+        let size = answer.known("*size*").and_then(|size| size.value(at).trim().parse().ok());
+        records.size = records.size.saturating_add(size.unwrap_or_default());
         if question.series.fetch.has_files() && columns.segments.is_empty() {
             records.listed.without_file += 1;
         }
@@ -196,8 +200,7 @@ impl<'a> Columns<'a> {
         let mut stem = question.series.name.clone();
         for (key, column) in question.structure.prime.iter().zip(&self.prime) {
             let value = column.value(at);
-            let kind = question.structure.keyword(key).map_or("", |known| known.kind.as_str());
-            let is_time = kind == "time" || *key == question.structure.time;
+            let is_time = question.structure.is_time(key);
             stem.push('.');
             stem.push_str(&if is_time { slot::stamp(value) } else { value.to_owned() });
         }

@@ -4,6 +4,7 @@
 
 mod address;
 mod answer;
+mod export;
 mod listing;
 mod question;
 mod sieve;
@@ -20,24 +21,25 @@ use http::HeaderMap;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::{Listed, Listing, Memory, Source};
+use super::{Listed, Listing, Memory, Source, read};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
-use crate::manifest::{Export, Protocol, Series, SourceSpec};
-use crate::net::{Client, Response, shown};
+use crate::manifest::{Export, Jsoc as Spec, Protocol, Series, SourceSpec};
+use crate::net::{Client, shown};
 use crate::untrusted::escape;
 use answer::Answer;
+use export::{Desk, Wanted};
+use listing::Records;
 use question::{INFO, Question, below};
 use structure::Structure;
-
-/// The largest answer that is read: about a million values. A day of patches with all keywords is 4 MB.
-const CAP: u64 = 64 * 1024 * 1024;
 
 /// JSOC at one base, for one series.
 #[derive(Debug)]
 pub struct Jsoc {
     base: Url,
     client: Client,
+    /// Where files are ordered.
+    desk: Option<Desk>,
     /// What the series consists of, or why JSOC does not say: asked once, whatever the answer.
     structure: OnceCell<Result<Structure, Failure>>,
 }
@@ -45,11 +47,17 @@ pub struct Jsoc {
 impl Jsoc {
     /// JSOC at `base`, whose path ends in `/`.
     #[must_use]
-    pub fn new(base: Url, client: Client) -> Jsoc {
-        Jsoc { base, client, structure: OnceCell::new() }
+    pub fn new(spec: &Spec, base: Url, client: Client) -> Jsoc {
+        let desk = spec.export.clone().map(|export| Desk::new(base.clone(), client.clone(), export));
+        Jsoc { base, client, desk, structure: OnceCell::new() }
     }
 
-    async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
+    async fn ask(&self, series: &Series, day: &Day, memory: Option<&Arc<dyn Memory>>) -> Result<Listed, Failure> {
+        // Where nothing is remembered, nothing is ordered either.
+        let order = match self.desk.as_ref().zip(memory) {
+            Some((desk, memory)) => Some((desk, memory, desk.coming().await)),
+            None => None,
+        };
         let structure = self.structure(series).await?;
         let question = Question::of(series, structure)?;
         // No slot of the cadence lies in this part of a day: there is nothing to ask for.
@@ -60,7 +68,14 @@ impl Jsoc {
             let message = format!("{}, asked for `{}`: {}", shown(&url), escape(&record_set), failure.message);
             self.client.veiled(Failure { message, ..failure })
         };
-        read_listing(&answer, &question, &self.base, day, &url).map_err(told)
+        let (mut listed, records) = read_listing(&answer, &question, &self.base, day, &url).map_err(told)?;
+        drop(answer);
+        if let Some((desk, memory, coming)) = order {
+            let Records { names, size, .. } = records;
+            let wanted = Wanted { window: day.window, files: &mut listed.files, names, size, memory };
+            desk.fill(&question, wanted, coming).await?;
+        }
+        Ok(listed)
     }
 
     /// What the series consists of. A refusal stays; after any other failure JSOC is asked again.
@@ -86,14 +101,15 @@ impl Jsoc {
     }
 
     async fn get(&self, url: &Url) -> Result<Vec<u8>, Failure> {
-        let response = self.client.get(url, HeaderMap::new()).await.map_err(known)?;
-        read(response).await
+        let mut response = self.client.get(url, HeaderMap::new()).await.map_err(known)?;
+        // A day of patches with all their keywords is 4 MB.
+        read::whole(&mut response, read::CAP).await
     }
 }
 
 impl Source for Jsoc {
-    fn list<'a>(&'a self, series: &'a Series, day: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
-        Box::pin(self.ask(series, day))
+    fn list<'a>(&'a self, series: &'a Series, day: &'a Day, memory: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
+        Box::pin(self.ask(series, day, memory))
     }
 }
 
@@ -111,13 +127,19 @@ pub fn read_answers(
     let structure = Structure::read(structure)?;
     let question = Question::of(series, &structure)?;
     let Some(record_set) = question.record_set(day.window) else { return Ok(Listed::default()) };
-    read_listing(answer, &question, base, day, &question.url(base, &record_set))
+    Ok(read_listing(answer, &question, base, day, &question.url(base, &record_set))?.0)
 }
 
-fn read_listing(answer: &[u8], question: &Question<'_>, base: &Url, day: &Day, url: &Url) -> Result<Listed, Failure> {
+fn read_listing(
+    answer: &[u8],
+    question: &Question<'_>,
+    base: &Url,
+    day: &Day,
+    url: &Url,
+) -> Result<(Listed, Records), Failure> {
     let answer: Answer = text::parse(answer)?;
     let is_ordered = question.export().is_some();
-    let records = listing::read(&answer, question, base, day.window, is_ordered)?;
+    let mut records = listing::read(&answer, question, base, day.window, is_ordered)?;
     if answer.records()? == 0 {
         begun(question, day)?;
     }
@@ -129,13 +151,13 @@ fn read_listing(answer: &[u8], question: &Question<'_>, base: &Url, day: &Day, u
         );
         return Err(Failure::new(Class::SourceRefused, why));
     }
-    let mut listed = records.listed;
+    let mut listed = std::mem::take(&mut records.listed);
     if question.series.fetch.has_keywords() {
         let path = format!("/{INFO}?{}", url.query().unwrap_or_default());
         listed.files.extend(table::of(&answer, question, &records.kept)?.files(question.series, day, url, &path));
         listed.files.sort_by(|a, b| a.key.cmp(&b.key));
     }
-    Ok(listed)
+    Ok((listed, records))
 }
 
 /// Refuses a day without records that lies before the first record of its series.
@@ -173,27 +195,4 @@ fn known(failure: Failure) -> Failure {
     }
     let message = format!("{}; is this where JSOC is?", failure.message);
     Failure { class: Class::SourceRefused, message, ..failure }
-}
-
-/// Reads the whole answer, as far as the cap.
-async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
-    let too_large = |url: &Url| {
-        let why = format!(
-            "{}: the answer is larger than {} MiB; name the `keywords` that are needed, or write a `cadence`",
-            shown(url),
-            CAP >> 20
-        );
-        Failure::new(Class::ListingTooLarge, why)
-    };
-    if response.content_length().is_some_and(|length| length > CAP) {
-        return Err(too_large(&response.url));
-    }
-    let mut answer = Vec::new();
-    while let Some(bytes) = response.chunk().await? {
-        if (answer.len() + bytes.len()) as u64 > CAP {
-            return Err(too_large(&response.url));
-        }
-        answer.extend_from_slice(&bytes);
-    }
-    Ok(answer)
 }

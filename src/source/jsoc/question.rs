@@ -168,11 +168,20 @@ impl<'a> Question<'a> {
         Some(format!("{}/{}{step}", label(start), span(seconds_until(start, window.end))))
     }
 
+    /// How far apart records are.
+    pub(super) fn step(&self) -> TimeDelta {
+        let own = || i64::try_from(cadence::step(&self.series.name)).unwrap_or(1);
+        TimeDelta::seconds(self.structure.step.unwrap_or_else(own))
+    }
+
     /// The keywords that are asked for.
     fn keys(&self) -> Vec<&str> {
         let mut keys = vec!["*recnum*"];
         if !self.segments.is_empty() {
             keys.push("*online*");
+        }
+        if self.export().is_some() {
+            keys.push("*size*");
         }
         if self.is_whole() {
             keys.push("**ALL**");
@@ -190,6 +199,16 @@ impl<'a> Question<'a> {
             is_new
         });
         keys
+    }
+
+    /// How the export system is to name files: `hmi.sharp_cea_720s.{HARPNUM}.{T_REC:A}.{segment}`.
+    pub(super) fn names(&self) -> String {
+        let mut names = self.series.name.clone();
+        for key in &self.structure.prime {
+            let letter = if self.structure.is_time(key) { ":A" } else { "" };
+            names.extend([".{", key, letter, "}"]);
+        }
+        names + ".{segment}"
     }
 
     /// True when every keyword of the series goes into a table.
@@ -393,6 +412,13 @@ mod tests {
         );
         let odd = Filters { cadence: Some(Duration::from_secs(1000)), ..Filters::default() };
         assert!(refused(odd).contains("a record every 720 s"));
+    }
+
+    #[test]
+    fn an_export_is_named_as_jsoc_names_it() {
+        let (structure, series) = (sharp(), series("hmi.sharp_cea_720s", Filters::default()));
+        let names = Question::of(&series, &structure).unwrap().names();
+        assert_eq!(names, "hmi.sharp_cea_720s.{HARPNUM}.{T_REC:A}.{segment}");
     }
 
     #[test]

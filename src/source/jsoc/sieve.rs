@@ -8,9 +8,9 @@ use super::answer::{Answer, Column};
 use super::listing::{NO_KEYWORD, whole};
 use super::question::{QUALITY, Question};
 use super::slot::is_nearest;
-use super::text::malformed;
 use crate::failure::Failure;
-use crate::manifest::{Filters, cadence};
+use crate::manifest::Filters;
+use crate::source::read::malformed;
 use crate::untrusted::escape;
 
 /// What the filters can ask of one record.
@@ -39,15 +39,14 @@ impl<'a> Sieve<'a> {
     /// # Errors
     /// `listing-malformed` when the answer lacks one of those.
     pub(super) fn of(question: &'a Question<'_>, answer: &'a Answer) -> Result<Sieve<'a>, Failure> {
-        let (series, filters) = (question.series, &question.series.filters);
+        let filters = &question.series.filters;
         let told = |keyword: Option<&str>| keyword.map(|keyword| answer.keyword(keyword)).transpose();
-        let own = i64::try_from(cadence::step(&series.name)).unwrap_or(i64::MAX);
         let sieve = Sieve {
             filters,
             noaa: told(question.noaa)?,
             quality: told(filters.quality.map(|_| QUALITY))?,
             cadence: filters.cadence.map(|asked| i64::try_from(asked.as_secs()).unwrap_or(i64::MAX)),
-            step: question.structure.step.unwrap_or(own),
+            step: question.step().num_seconds(),
         };
         for (column, name) in [(sieve.noaa, "NOAA_ARS"), (sieve.quality, QUALITY)] {
             if column.is_some_and(|column| column.value(0) == NO_KEYWORD) {

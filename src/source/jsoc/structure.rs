@@ -134,6 +134,11 @@ impl Structure {
         self.keyword(name).is_some()
     }
 
+    /// True for a keyword whose values are times.
+    pub(super) fn is_time(&self, name: &str) -> bool {
+        name == self.time || self.keyword(name).is_some_and(|known| known.kind == "time")
+    }
+
     /// The place of a keyword in the series; the last one for a name that it does not have.
     pub(super) fn place(&self, name: &str) -> usize {
         self.keywords.iter().position(|known| known.is(name)).unwrap_or(usize::MAX)

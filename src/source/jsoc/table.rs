@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::answer::{Answer, Column as Told};
 use super::listing::{Kept, MISSING, NO_KEYWORD};
 use super::question::{QUALITY, Question};
-use super::text::malformed;
 use crate::failure::{Class, Failure};
 use crate::source::keywords::{Column, Row, Table};
+use crate::source::read::malformed;
 use crate::untrusted::escape;
 
 /// The keywords of the records that are asked for, as an answer tells them.

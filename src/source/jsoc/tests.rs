@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::structure::tests::{DISKS, SHARP};
 use super::*;
 use crate::manifest::{
-    Bound, Condition, Credentials, Fetch, Filters, Jsoc as Spec, Method, Quality, Range, Reach, SeriesId, Template,
+    Bound, Condition, Credentials, Fetch, Filters, Method, Quality, Range, Reach, SeriesId, Template,
 };
 use crate::source::{Body, RemoteFile};
 

@@ -7,41 +7,21 @@ use std::fmt::Write as _;
 
 use serde::de::DeserializeOwned;
 
-use crate::failure::{Class, Failure};
-use crate::untrusted::escape;
-
-/// How many bytes of a malformed answer are shown on either side of the place.
-const AROUND: usize = 40;
+use crate::failure::Failure;
+use crate::source::read::{excerpt, expect_json, first_byte, malformed, no_json};
 
 /// Reads an answer.
 ///
 /// # Errors
 /// `html` for a web page, `listing-malformed` with the place for what else is no answer of that form.
 pub(super) fn parse<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Failure> {
-    match answer.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        None => return Err(malformed("the answer is empty, where JSON is due")),
-        Some(b'<') => {
-            let page = format!("a web page came where JSON is due: `{}`", excerpt(&mended(answer), 0));
-            return Err(Failure::new(Class::Html, page));
-        }
-        Some(b'{') => {}
-        // The form would be read from a list as well.
-        Some(_) => {
-            return Err(malformed(&format!("no object in JSON (near `{}`)", excerpt(&mended(answer), 0))));
-        }
-    }
     let text = mended(answer);
-    serde_json::from_str(&text).map_err(|error| {
-        let at = offset(&text, &error);
-        let reason = error.to_string();
-        let reason = reason.rsplit_once(" at line ").map_or(reason.as_str(), |(reason, _)| reason);
-        malformed(&format!("{} (byte {at}, near `{}`)", escape(reason), excerpt(&text, at)))
-    })
-}
-
-/// A malformed answer.
-pub(super) fn malformed(why: &str) -> Failure {
-    Failure::new(Class::ListingMalformed, why)
+    expect_json(text.as_bytes(), "{}")?;
+    // The form would be read from a list as well.
+    if first_byte(answer) != Some(b'{') {
+        return Err(malformed(&format!("no object in JSON (near `{}`)", excerpt(text.as_bytes(), 0))));
+    }
+    serde_json::from_str(&text).map_err(|error| no_json(text.as_bytes(), &error))
 }
 
 /// The answer in UTF-8, with control characters within strings escaped.
@@ -74,22 +54,12 @@ fn mended(answer: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// The byte that an error's line and column mean.
-fn offset(text: &str, error: &serde_json::Error) -> usize {
-    let line: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-    (line + error.column().saturating_sub(1)).min(text.len())
-}
-
-fn excerpt(text: &str, at: usize) -> String {
-    let part = &text.as_bytes()[at.saturating_sub(AROUND)..(at + AROUND).min(text.len())];
-    escape(&String::from_utf8_lossy(part)).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::failure::Class;
 
     fn read(answer: &[u8]) -> Value {
         parse(answer).unwrap()

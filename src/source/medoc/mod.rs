@@ -17,8 +17,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::HeaderMap;
 use url::Url;
 
-pub use page::{Page, read_items, read_page};
-pub use record::{Record, Records};
+use page::{read_items, read_page};
+use record::Records;
 
 use super::place::Places;
 use super::{Listed, Listing, Memory, Source, read};
@@ -100,10 +100,27 @@ impl Medoc {
         read_as(&answer).map_err(|failure| self.about(url, failure))
     }
 
-    fn about(&self, url: &Url, failure: Failure) -> Failure {
-        let message = format!("{}: {}", shown(url), failure.message);
-        self.client.veiled(Failure { message, ..failure })
+    fn about(&self, url: &Url, mut failure: Failure) -> Failure {
+        failure.message = format!("{}: {}", shown(url), failure.message);
+        self.client.veiled(failure)
     }
+}
+
+/// Reads a day of one page: `items` is what each folder is said to hold that would be asked for.
+///
+/// # Errors
+/// `html` and `listing-malformed` for what is no page, no row or no folder; `source-refused` for a filter that cannot be
+/// applied and for a foreign host.
+pub fn read_answer(page: &[u8], items: &[u8], base: &Url, series: &Series, day: &Day) -> Result<Listed, Failure> {
+    let hosts = series.source.reach().map_or(&[][..], |reach| &reach.hosts);
+    let question = Question::of(base, None, series, day);
+    let mut records = Records::of(series, day, Places { base, hosts });
+    let page = read_page(page)?;
+    page.must_follow(0, page.rows(), &mut HashSet::new())?;
+    page.records(&mut records)?;
+    let needed = records.without_items()?.into_iter();
+    let items = needed.map(|(recnum, _)| Ok((recnum, read_items(items)?))).collect::<Result<_, Failure>>()?;
+    records.into_listed(items, &question.page(0))
 }
 
 impl Source for Medoc {

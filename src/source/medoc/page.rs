@@ -18,7 +18,7 @@ use crate::untrusted::escape;
 
 /// A page of records.
 #[derive(Debug, Deserialize)]
-pub struct Page {
+pub(super) struct Page {
     success: Option<bool>,
     message: Option<Scalar>,
     total: Option<Scalar>,
@@ -63,7 +63,7 @@ pub(super) fn read_count(answer: &[u8]) -> Result<u64, Failure> {
 ///
 /// # Errors
 /// `html`, `listing-malformed` with the place, and `server-error` for an answer that says that it failed.
-pub fn read_page(answer: &[u8]) -> Result<Page, Failure> {
+pub(super) fn read_page(answer: &[u8]) -> Result<Page, Failure> {
     parsed(answer, r#"{"data":[]}"#)
 }
 
@@ -71,7 +71,7 @@ pub fn read_page(answer: &[u8]) -> Result<Page, Failure> {
 ///
 /// # Errors
 /// `html`, and `listing-malformed` with the place.
-pub fn read_items(answer: &[u8]) -> Result<Vec<String>, Failure> {
+pub(super) fn read_items(answer: &[u8]) -> Result<Vec<String>, Failure> {
     read::expect_json(answer, r#"{"items":[]}"#)?;
     let items: Object<Items> = serde_json::from_slice(answer).map_err(|error| read::no_json(answer, &error))?;
     Ok(items.0.items.into_iter().map(|item| item.0.name.0).collect())
@@ -89,14 +89,19 @@ fn parsed(answer: &[u8], due: &str) -> Result<Page, Failure> {
 }
 
 impl Page {
+    /// How many rows it has.
+    pub(super) fn rows(&self) -> u64 {
+        self.data.as_ref().map_or(0, Vec::len) as u64
+    }
+
     /// Checks that this page is the one from row `start` on of `total` rows, and has no record of the pages before.
     ///
     /// # Errors
     /// `listing-malformed`: rows are lost, too many, or come again.
-    pub fn must_follow(&self, start: u64, total: u64, before: &mut HashSet<i64>) -> Result<(), Failure> {
+    pub(super) fn must_follow(&self, start: u64, total: u64, before: &mut HashSet<i64>) -> Result<(), Failure> {
         let rows = self.data.as_deref().ok_or_else(|| read::malformed("the answer has no `data`"))?;
         let due = PAGE.min(total - start.min(total));
-        let said = self.total.as_ref().map(|total| total.whole());
+        let said = self.total.as_ref().map(Scalar::whole);
         if let Some(said) = said.filter(|said| said.and_then(|said| u64::try_from(said).ok()) != Some(total)) {
             let said = said.map_or("something else".to_owned(), |said| said.to_string());
             let why = format!("the page from row {start} says that there are {said} records, but {total} were counted");
@@ -125,7 +130,7 @@ impl Page {
     ///
     /// # Errors
     /// As [`Records::take`].
-    pub fn records(&self, records: &mut Records<'_>) -> Result<(), Failure> {
+    pub(super) fn records(&self, records: &mut Records<'_>) -> Result<(), Failure> {
         self.data.iter().flatten().try_for_each(|row| {
             let record = Record::of(&row.0)?;
             records.take(record)

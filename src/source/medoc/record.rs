@@ -24,7 +24,7 @@ const AIA_SEGMENTS: [&str; 2] = ["image_lev1", "spikes"];
 
 /// A record, read from its row.
 #[derive(Debug, Clone)]
-pub struct Record {
+pub(super) struct Record {
     recnum: i64,
     time: NaiveDateTime,
     series: Option<String>,
@@ -93,7 +93,7 @@ fn time(text: &str) -> Option<NaiveDateTime> {
 
 /// The records of a day, in the making of its listing.
 #[derive(Debug)]
-pub struct Records<'a> {
+pub(super) struct Records<'a> {
     series: &'a Series,
     day: &'a Day,
     places: Places<'a>,
@@ -114,7 +114,7 @@ impl<'a> Records<'a> {
     ///
     /// # Errors
     /// `listing-malformed` for one that nobody asked for, `source-refused` when a filter cannot be applied.
-    pub fn take(&mut self, record: Record) -> Result<(), Failure> {
+    pub(super) fn take(&mut self, record: Record) -> Result<(), Failure> {
         if let Some(series) = record.series.as_deref().filter(|series| !series.eq_ignore_ascii_case(&self.series.name))
         {
             let why = format!("record {} is of `{}`, which was not asked for", record.recnum, escape(series));
@@ -253,18 +253,14 @@ impl<'a> Records<'a> {
         let below = asked.path().strip_prefix(self.places.base.path()).unwrap_or_default();
         let slot = record.t_rec_index.and_then(|index| self.grid?.nth(index));
         RemoteFile {
-            key,
-            url: asked.clone(),
-            path: format!("/{below}"),
             name: Some(format!("{}.{stem}.fits", self.series.name)),
-            time: record.time,
             t_rec: slot.and_then(Slot::label),
             recnum: Some(recnum),
             harpnum: record.harpnum,
             segment,
             wavelength: record.wavelength,
-            bytes: None,
             body: Body::None,
+            ..RemoteFile::new(key, asked.clone(), format!("/{below}"), record.time)
         }
     }
 

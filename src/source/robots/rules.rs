@@ -268,10 +268,8 @@ mod tests {
 
     #[test]
     fn rules_that_would_take_for_ever_are_given_up() {
-        let mut text = "User-agent: *\n".to_owned();
-        for nth in 0..400 {
-            text.push_str(&format!("Disallow: /*{}{nth}\n", "a".repeat(1000)));
-        }
+        let rules = (0..400).map(|nth| format!("Disallow: /*{}{nth}\n", "a".repeat(1000)));
+        let text = format!("User-agent: *\n{}", rules.collect::<String>());
         let rules = Rules::read(&text, "sunhaul");
         let url: Url = format!("http://h.example/{}", "a".repeat(1900)).parse().unwrap();
         assert_eq!(rules.objection(&url, &mut Budget::default()), Err(UsedUp));

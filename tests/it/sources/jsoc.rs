@@ -1,21 +1,26 @@
-//! JSOC: `jsoc_info` as its wiki, its public code and the `drms` client document them.
+//! JSOC: `jsoc_info` and `jsoc_fetch` as its wiki, its public code and the `drms` client document them.
 //!
 //! One record has the segments `Br` and `Bp`. What the fake does not do: evaluate conditions beyond those of its tests.
 
+mod export;
 mod info;
 mod listing;
+mod orders;
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::contract::{self, How};
-use crate::lab::{Answer, Job, Request, Server, fits};
+use crate::lab::{Answer, Job, PATIENCE, Request, Server, fits};
 pub(super) use info::Record;
+use orders::Desk;
 
 /// The series.
 const SERIES: &str = "hmi.sharp_cea_720s";
 const INFO: &str = "/cgi-bin/ajax/jsoc_info";
+const FETCH: &str = "/cgi-bin/ajax/jsoc_fetch";
 
 /// The service.
 pub(super) struct Fake {
@@ -27,6 +32,11 @@ pub(super) struct Fake {
 struct State {
     how: How,
     records: Vec<Record>,
+    desk: Desk,
+    /// No day is listed before so many are.
+    together: usize,
+    /// How many days were asked for.
+    asked: usize,
     /// Raw bytes that stand in a keyword's note.
     note: &'static [u8],
 }
@@ -34,10 +44,20 @@ struct State {
 impl Fake {
     /// A service with these records.
     fn of(records: Vec<Record>) -> Fake {
-        let state = State { how: How::Honest, records, note: b"Total unsigned flux" };
+        let state = State {
+            how: How::Honest,
+            records,
+            desk: Desk::default(),
+            together: 0,
+            asked: 0,
+            note: b"Total unsigned flux",
+        };
         let state = Arc::new(Mutex::new(state));
         let own = Arc::clone(&state);
-        let server = Server::speaking(move |request| answer(request, &own.lock().expect("a lock")));
+        let server = Server::speaking(move |request| {
+            meet(request, &own);
+            answer(request, &mut own.lock().expect("a lock"))
+        });
         Fake { server, state }
     }
 
@@ -90,17 +110,38 @@ impl contract::Fake for Fake {
     }
 }
 
-fn answer(request: &Request, state: &State) -> Option<Answer> {
+/// Holds a listing back until the others are asked for.
+fn meet(request: &Request, state: &Mutex<State>) {
+    if request.parameter("op").as_deref() != Some("rs_list") {
+        return;
+    }
+    state.lock().expect("a lock").asked += 1;
+    let begun = Instant::now();
+    let is_over = || {
+        let state = state.lock().expect("a lock");
+        state.asked >= state.together
+    };
+    while !is_over() && begun.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn answer(request: &Request, state: &mut State) -> Option<Answer> {
     match (request.path.as_str(), request.parameter("op").as_deref()) {
         (INFO, Some("series_struct")) => Some(info::structure(request, state)),
         (INFO, Some("rs_list")) => Some(info::list(request, state)),
+        (FETCH, Some("exp_request")) => Some(orders::request(request, state)),
+        (FETCH, Some("exp_status")) => Some(orders::status(request, state)),
         (path, None) => file(path, state),
         _ => None,
     }
 }
 
-/// The files of records.
+/// The files of records: those on disk, and those that orders were made into.
 fn file(path: &str, state: &State) -> Option<Answer> {
+    if let Some((nth, record)) = state.desk.exported(path, &state.records) {
+        return Some(Answer::file(fits(1000 + nth, 20, record.time)));
+    }
     let record = state.records.iter().find(|record| path.starts_with(&record.folder()))?;
     let seed = u32::try_from(record.recnum).ok()?;
     let segment = if path.ends_with("/Br.fits") { 0 } else { 500 };

@@ -118,11 +118,10 @@ fn answer(request: &Request, state: &State) -> Option<Answer> {
         let rows = asked(request, state);
         let body = match (what, &state.how) {
             ("count" | "records", How::Page) => return Some(Answer::html()),
-            ("count", How::Failing) => return Some(off()),
+            ("count" | "records", How::Failing) => return Some(off()),
             ("count", _) => {
                 json!({ "success": true, "total": rows.len() - usize::from(state.pages == Pages::Growing) })
             }
-            ("records", How::Failing) => return Some(off()),
             ("records", _) => page(request, state, &rows),
             _ => return None,
         };

@@ -72,6 +72,13 @@ impl Record {
     }
 }
 
+impl Record {
+    /// JSOC's own name of a file.
+    pub(super) fn file(&self, segment: &str) -> String {
+        format!("{SERIES}.{}.{}.{segment}.fits", self.harpnum, self.at().format("%Y%m%d_%H%M%S_TAI"))
+    }
+}
+
 /// Keywords with their types and units.
 const KEYWORDS: [(&str, &str, &str); 6] = [
     ("HARPNUM", "int", "none"),

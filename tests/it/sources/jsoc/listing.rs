@@ -165,6 +165,25 @@ fn what_jsoc_does_not_have_is_refused_in_its_own_words_and_asked_once() {
 }
 
 #[test]
+fn a_young_day_that_is_listed_again_fetches_new_records_alone() {
+    let fake = Fake::of(vec![Record::new(8, "2025-12-11T00:00:00"), Record::new(9, "2025-12-11T12:12:00")]);
+    let lab = Lab::new();
+    lab.write("job.yaml", fake.job("segments: [Br]").range("2025-12-11", "2025-12-12").more("settle: 3650d").yaml());
+    lab.report(0);
+    let files = || fake.server().requests().iter().filter(|request| request.path.starts_with("/SUM58")).count();
+    assert_eq!(files(), 2);
+    let table = "data/one/2025/12/11/hmi.sharp_cea_720s.20251211.keywords.csv";
+    let before = lab.read(table);
+    // The record is made anew: it has another number, and the old one is listed no more.
+    fake.state().records[1].recnum = 10;
+    lab.report(0);
+    assert_eq!(files(), 3, "a record never changes, so nothing is asked about those that are here");
+    assert_ne!(lab.read(table), before);
+    let day = lab.day("data", "one", "2025-12-11");
+    assert!(day.files.iter().any(|file| file["key"] == "10/Br"), "{:?}", day.files);
+}
+
+#[test]
 fn latin_1_and_raw_control_characters_do_no_harm() {
     let fake = two();
     fake.state().note = b"flux in \xb5Mx,\n \x1b[2Jraw";

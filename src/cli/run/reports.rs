@@ -1,0 +1,151 @@
+//! The reports that are asked for with a run: what the options mean, and what is told of a run that was refused.
+//!
+//! What it does not do: put a report into its form; `report` does.
+
+use std::path::{Path, PathBuf};
+
+use tokio_util::sync::CancellationToken;
+
+use super::follow::Saved;
+use super::page::Page;
+use super::report_file::ReportFile;
+use crate::cli::clock::{now, run_id};
+use crate::cli::problem::{self, Problem};
+use crate::cli::{Exit, Result, Shell};
+use crate::manifest::Manifest;
+use crate::report::model::{Job, RunResult};
+use crate::report::{Collector, Report, junit};
+
+/// Where reports go, as typed.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(in crate::cli) struct ReportArgs {
+    /// Write the report to this file too, while the run goes on and at its end; `-` is standard output, at the end.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// The same as JUnit XML: a case a day.
+    #[arg(long, value_name = "FILE")]
+    report_junit: Option<PathBuf>,
+    /// Write a summary in Markdown to this file, when the run has ended. Where GITHUB_STEP_SUMMARY is set, it is added to
+    /// the file that this names.
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+    /// The same as a web page, when the run has ended: one file, to look at or to mail.
+    #[arg(long, value_name = "FILE")]
+    report_html: Option<PathBuf>,
+    /// Put a small picture of one FITS image of each day and series into the web page.
+    #[arg(long, requires = "report_html")]
+    quicklook: bool,
+}
+
+/// Where reports go.
+#[derive(Debug, Clone, Default)]
+pub(in crate::cli) struct Files {
+    report: Option<ReportFile>,
+    junit: Option<ReportFile>,
+    page: Option<Page>,
+}
+
+impl ReportArgs {
+    /// True when a report of a run is asked for.
+    pub(in crate::cli) fn is_any(&self) -> bool {
+        self.report.is_some() || self.report_junit.is_some() || self.summary.is_some() || self.report_html.is_some()
+    }
+
+    /// What is told from here on goes to the summary that was asked for.
+    pub(in crate::cli) fn begin(&self, shell: &Shell) {
+        shell.ci.begin(self.summary.as_deref());
+    }
+
+    /// Finds out whether the files can be written, before any work.
+    ///
+    /// # Errors
+    /// As [`ReportFile::new`]; a usage error when there are several jobs.
+    pub(in crate::cli) fn open(&self, jobs: usize) -> Result<Files> {
+        let open = |path: &Option<PathBuf>, option| match path {
+            Some(_) if jobs > 1 => {
+                let message = format!("`{option}` takes one job: each job has a report of its own");
+                let hint = "the reports of all jobs are in `.sunhaul/runs/` of their archives";
+                Err(Problem::new(Exit::Usage, message).hint(hint).into())
+            }
+            Some(path) => ReportFile::new(path, option).map(Some),
+            None => Ok(None),
+        };
+        let page = open(&self.report_html, "--report-html")?.map(|file| Page { file, quicklook: self.quicklook });
+        Ok(Files { report: open(&self.report, "--report")?, junit: open(&self.report_junit, "--report-junit")?, page })
+    }
+}
+
+impl Files {
+    /// Writes a report, which is these bytes as JSON, where it was asked for.
+    ///
+    /// # Errors
+    /// When it cannot be written; each file is tried, whatever became of the other.
+    pub(in crate::cli) fn write(&self, report: &Report, bytes: &[u8], when: Saved) -> Result<()> {
+        let json = self.report.as_ref().map_or(Ok(()), |file| file.write(bytes, when));
+        let junit = self.junit.as_ref().map(|file| file.write(junit::document(report).as_bytes(), when));
+        json.and(junit.unwrap_or(Ok(())))
+    }
+
+    /// Writes the page of a run that has ended, where it was asked for. Quick looks end early when `stop` says so.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(in crate::cli) async fn write_page(
+        &self,
+        report: &Report,
+        root: &Path,
+        stop: &CancellationToken,
+    ) -> Result<()> {
+        match &self.page {
+            Some(page) => page.write(report, page.looks(report, root, stop).await),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the page of a report without days to look at, where it was asked for.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(in crate::cli) fn write_bare_page(&self, report: &Report) -> Result<()> {
+        self.page.as_ref().map_or(Ok(()), |page| page.write(report, None))
+    }
+
+    /// Tells of a run that could not begin, wherever a report of it was asked for.
+    pub(in crate::cli) fn refused(&self, job: &Manifest, error: &anyhow::Error, shell: &Shell) {
+        let at = now();
+        let (exit, message, hint) = problem::explain(error);
+        let about = about(job, None);
+        let mut report = Collector::new(run_id(at), at, about).finish(RunResult::Incomplete, exit.code(), at);
+        report.run.error = Some(with_hint(message, hint));
+        let written = report.to_json().map_err(anyhow::Error::from);
+        let written = written.and_then(|bytes| self.write(&report, &bytes, Saved::AtTheEnd));
+        for error in [written, self.write_bare_page(&report)].into_iter().filter_map(Result::err) {
+            tracing::warn!("{error}");
+        }
+        shell.ci.ran(&report, None, &shell.screen);
+    }
+}
+
+/// What a report says of its job.
+pub(in crate::cli) fn about(job: &Manifest, lock_sha256: Option<String>) -> Job {
+    Job {
+        name: job.name.clone(),
+        manifest: job.path.to_string_lossy().into_owned(),
+        manifest_sha256: job.sha256.to_string(),
+        lock_sha256,
+        lock_changed: false,
+    }
+}
+
+/// Why a run failed, as its report has it.
+pub(in crate::cli) fn reason(error: &anyhow::Error) -> String {
+    let (_, message, hint) = problem::explain(error);
+    with_hint(message, hint)
+}
+
+fn with_hint(message: String, hint: Option<String>) -> String {
+    match hint {
+        Some(hint) => format!("{message}\nhint: {hint}"),
+        None => message,
+    }
+}

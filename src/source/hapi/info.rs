@@ -1,0 +1,196 @@
+//! What a dataset is: its parameters in order, its dates, and what of that is kept beside its data.
+//!
+//! HAPI 3.2, "info", with `stringType`. What it does not do: ask for it.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use chrono::NaiveDateTime;
+
+use super::time;
+use crate::failure::{Class, Failure};
+use crate::manifest::nearest::nearest;
+use crate::source::read;
+use crate::untrusted::escape;
+
+/// The keys that say what the data are, and stay as they are while a dataset grows.
+const LASTING: [&str; 14] = [
+    "cadence",
+    "citation",
+    "contact",
+    "contactID",
+    "coordinateSystemSchema",
+    "datasetCitation",
+    "definitions",
+    "description",
+    "licenseURL",
+    "provenance",
+    "resourceID",
+    "resourceURL",
+    "timeStampLocation",
+    "unitsSchema",
+];
+
+/// More columns than these are no table.
+const COLUMNS: u64 = 1_000_000;
+
+/// A dataset.
+#[derive(Debug, Clone)]
+pub(super) struct Info {
+    /// The first one is the time.
+    parameters: Vec<Parameter>,
+    /// The first time that it has, as told and as read; and the last.
+    pub(super) start: (String, NaiveDateTime),
+    pub(super) stop: (String, NaiveDateTime),
+    /// As answered.
+    lasting: Map<String, Value>,
+}
+
+/// One parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Parameter {
+    pub(super) name: String,
+    /// The sizes of its dimensions; none for a scalar.
+    size: Vec<u64>,
+    /// What stands for no value.
+    pub(super) fill: Option<String>,
+    /// It holds the addresses of files.
+    pub(super) uri: Option<Uri>,
+}
+
+/// What is known of a parameter's addresses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Uri {
+    /// What they are relative to.
+    pub(super) base: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Told {
+    #[serde(rename = "startDate")]
+    start: String,
+    #[serde(rename = "stopDate")]
+    stop: String,
+    parameters: Vec<ToldParameter>,
+}
+
+#[derive(Deserialize)]
+struct ToldParameter {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    size: Option<Vec<u64>>,
+    #[serde(default)]
+    fill: Option<Value>,
+    #[serde(default, rename = "stringType")]
+    string: Option<Value>,
+}
+
+impl Info {
+    /// Reads the answer of `info`, whose status is that of success.
+    ///
+    /// # Errors
+    /// `listing-malformed`.
+    pub(super) fn read(answer: &[u8]) -> Result<Info, Failure> {
+        read::expect_json(answer, r#"{"parameters":[]}"#)?;
+        let all: Map<String, Value> = serde_json::from_slice(answer).map_err(|error| read::no_json(answer, &error))?;
+        let told: Told = serde_json::from_slice(answer).map_err(|error| read::no_json(answer, &error))?;
+        let date = |field: &str, text: String| match time::parse(&text) {
+            Some(at) => Ok((text, at)),
+            None => Err(read::malformed(&format!("`{field}` is `{}`, which is no time", escape(&text)))),
+        };
+        let parameters = told.parameters.iter().map(Parameter::of).collect::<Result<Vec<_>, Failure>>()?;
+        let columns =
+            parameters.iter().try_fold(0, |all: u64, one| Some(all + one.width()?).filter(|all| *all <= COLUMNS));
+        if columns.is_none() {
+            return Err(read::malformed(&format!("the parameters have more than {COLUMNS} columns")));
+        }
+        let first = all.get("parameters").and_then(|all| all[0]["type"].as_str());
+        if first != Some("isotime") {
+            return Err(read::malformed("the first parameter is no time: its `type` is not `isotime`"));
+        }
+        let lasting =
+            all.into_iter().filter(|(key, _)| key == "parameters" || LASTING.contains(&key.as_str())).collect();
+        Ok(Info { parameters, start: date("startDate", told.start)?, stop: date("stopDate", told.stop)?, lasting })
+    }
+
+    /// The parameters that are asked for, in the dataset's order and the time first: those that are named, or all. Where
+    /// addresses of files are among them, they alone.
+    ///
+    /// # Errors
+    /// `source-refused` for one that the dataset does not have.
+    pub(super) fn choose(&self, named: Option<&[String]>) -> Result<Vec<Parameter>, Failure> {
+        if let Some(missing) = named.into_iter().flatten().find(|name| self.parameters.iter().all(|p| p.name != **name))
+        {
+            let all: Vec<&str> = self.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+            let near = nearest(missing, all.iter().copied());
+            let hint = near.map(|near| format!("; did you mean `{}`?", escape(near))).unwrap_or_default();
+            let why =
+                format!("the dataset has no parameter `{}`, but {}{hint}", escape(missing), escape(&all.join(", ")));
+            return Err(Failure::new(Class::SourceRefused, why));
+        }
+        let (time, others) = self.parameters.split_first().ok_or_else(|| read::malformed("no parameters"))?;
+        let is_chosen = |parameter: &&Parameter| named.is_none_or(|named| named.contains(&parameter.name));
+        let chosen: Vec<&Parameter> = others.iter().filter(is_chosen).collect();
+        let has_files = chosen.iter().any(|parameter| parameter.uri.is_some());
+        let kept = chosen.into_iter().filter(|parameter| !has_files || parameter.uri.is_some());
+        Ok([time].into_iter().chain(kept).cloned().collect())
+    }
+
+    /// What the columns of a table of these parameters mean: `hapi-info/1`, without what changes as the dataset grows and
+    /// without the server's own additions.
+    pub(super) fn sidecar(&self, dataset: &str, chosen: &[Parameter]) -> Vec<u8> {
+        let mut sidecar = self.lasting.clone();
+        sidecar.insert("sunhaul".to_owned(), "hapi-info/1".into());
+        sidecar.insert("dataset".to_owned(), dataset.into());
+        if let Some(Value::Array(parameters)) = sidecar.get_mut("parameters") {
+            parameters.retain(|told| chosen.iter().any(|one| told["name"] == one.name.as_str()));
+            for parameter in parameters.iter_mut().filter_map(Value::as_object_mut) {
+                parameter.retain(|key, _| !key.starts_with("x_"));
+            }
+        }
+        // It came from JSON: nothing in it can fail to be written.
+        let mut json = serde_json::to_vec_pretty(&sidecar).unwrap_or_default();
+        json.push(b'\n');
+        json
+    }
+}
+
+impl Parameter {
+    fn of(told: &ToldParameter) -> Result<Parameter, Failure> {
+        let wrong = |why: &str| read::malformed(&format!("parameter `{}`: {why}", escape(&told.name)));
+        if told.name.is_empty() || told.name.contains(|c: char| c == ',' || c.is_control()) {
+            return Err(wrong("a name that cannot be asked for"));
+        }
+        let size = told.size.clone().unwrap_or_default();
+        let is_text = told.kind == "string" && size.is_empty();
+        let uri = match &told.string {
+            Some(Value::String(word)) if word == "uri" => Some(Uri::default()),
+            Some(Value::Object(kinds)) if kinds.contains_key("uri") => {
+                Some(Uri { base: kinds["uri"]["base"].as_str().filter(|base| !base.is_empty()).map(str::to_owned) })
+            }
+            _ => None,
+        };
+        let fill = told.fill.as_ref().and_then(Value::as_str).map(str::to_owned);
+        let parameter = Parameter { name: told.name.clone(), size, fill, uri: uri.filter(|_| is_text) };
+        match parameter.width() {
+            Some(1..=COLUMNS) => Ok(parameter),
+            _ => Err(wrong("its `size` makes no columns")),
+        }
+    }
+
+    /// How many columns it has; none where no number can hold it.
+    fn width(&self) -> Option<u64> {
+        self.size.iter().try_fold(1_u64, |all, size| all.checked_mul(*size))
+    }
+
+    /// The names of its columns: its own, or `name[0][1]` for each element, the last index fastest.
+    pub(super) fn columns(&self) -> Vec<String> {
+        let mut names = vec![self.name.clone()];
+        for size in &self.size {
+            names = names.iter().flat_map(|name| (0..*size).map(move |nth| format!("{name}[{nth}]"))).collect();
+        }
+        names
+    }
+}

@@ -1,0 +1,259 @@
+//! A HAPI server: the files that a dataset's addresses name, or the data themselves as one table a day.
+//!
+//! The protocol is HAPI 3 (`capabilities`, `info`, `data`, status codes, `stringType`), and HAPI 2 by its names. What it
+//! does not do: ask for the files, or change a value.
+
+mod day_table;
+mod info;
+mod question;
+mod rows;
+mod status;
+#[cfg(test)]
+mod tests;
+mod time;
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use http::HeaderMap;
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::place::Places;
+use super::{Listed, Listing, Memory, Source, read};
+use crate::day::{Day, Scale, Window};
+use crate::failure::{Class, Failure};
+use crate::manifest::{self, Series};
+use crate::net::{Client, Refused, Response, shown};
+use crate::untrusted::escape;
+use day_table::DayTable;
+use info::{Info, Parameter};
+use question::Names;
+use rows::End;
+use status::Meaning;
+
+/// The largest `capabilities` or `info` that is read.
+const SMALL: u64 = 4 * 1024 * 1024;
+
+/// The most pieces that a day is asked for in.
+const PIECES: i64 = 4096;
+
+/// A server at one base.
+#[derive(Debug)]
+pub struct Hapi {
+    base: Url,
+    hosts: Vec<String>,
+    parameters: Option<Vec<String>>,
+    client: Client,
+    /// What the series' dataset is: asked once.
+    dataset: OnceCell<Dataset>,
+}
+
+/// What is known of a dataset before its data are asked for.
+#[derive(Debug)]
+struct Dataset {
+    names: Names,
+    info: Info,
+    chosen: Vec<Parameter>,
+    /// What the question says of them; none where all are asked for.
+    asked: Option<String>,
+}
+
+/// What a question for data brought.
+enum Brought {
+    Data { answer: Vec<u8>, end: End },
+    Nothing,
+    TooMuch(Failure),
+    Outside(Failure),
+}
+
+impl Hapi {
+    /// The server whose HAPI folder is `base`; its path ends in `/`.
+    #[must_use]
+    pub fn new(spec: &manifest::Hapi, base: Url, client: Client) -> Hapi {
+        let hosts = spec.reach.hosts.clone();
+        Hapi { base, hosts, parameters: spec.parameters.clone(), client, dataset: OnceCell::new() }
+    }
+
+    async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
+        let dataset = self.dataset.get_or_try_init(|| self.look_up(&series.name)).await?;
+        let window = within(dataset, &day.window)
+            .ok_or_else(|| Failure::new(Class::SourceRefused, outside(dataset, &series.name, day)))?;
+        let whole = dataset.names.data(&self.base, &series.name, &window, dataset.asked.as_deref());
+        let places = Places { base: &self.base, hosts: &self.hosts };
+        let mut table = DayTable::of(&dataset.chosen, day, places);
+        // The pieces that are still to be asked for, the last one first.
+        let mut pieces = vec![window];
+        let mut longest = window.end - window.start;
+        while let Some(piece) = pieces.pop() {
+            let span = piece.end - piece.start;
+            if span > longest {
+                let middle = piece.start + span / 2;
+                pieces.extend([Window { start: middle, ..piece }, Window { end: middle, ..piece }]);
+                continue;
+            }
+            let url = dataset.names.data(&self.base, &series.name, &piece, dataset.asked.as_deref());
+            match self.data(&url, read::CAP.saturating_sub(table.bytes())).await? {
+                Brought::Nothing => {}
+                Brought::Data { answer, end } => {
+                    table.take(&answer, piece, end).map_err(|failure| self.about(&url, failure))?;
+                }
+                Brought::Outside(failure) => {
+                    let message = format!("{}; {}", failure.message, outside(dataset, &series.name, day));
+                    return Err(Failure { message, ..failure });
+                }
+                Brought::TooMuch(failure) => {
+                    longest = span / 2 + TimeDelta::nanoseconds(1);
+                    if span.num_seconds() < 2
+                        || (window.end - window.start).num_seconds() > longest.num_seconds() * PIECES
+                    {
+                        let why = format!("it says so of {} s as well: name fewer `parameters`", span.num_seconds());
+                        return Err(Failure { message: format!("{}; {why}", failure.message), ..failure });
+                    }
+                    pieces.push(piece);
+                }
+            }
+        }
+        Ok(table.into_listed(series, &dataset.info, &whole))
+    }
+
+    /// Asks for the server's version and for what the dataset is.
+    async fn look_up(&self, id: &str) -> Result<Dataset, Failure> {
+        let url = question::capabilities(&self.base);
+        let answer = self.small(&url).await?;
+        let names = Names::of(&answer).map_err(|failure| self.about(&url, failure))?;
+        let url = names.info(&self.base, id);
+        let answer = self.small(&url).await?;
+        let chosen = || -> Result<(Info, Vec<Parameter>), Failure> {
+            let info = Info::read(&answer)?;
+            let chosen = info.choose(self.parameters.as_deref())?;
+            Ok((info, chosen))
+        };
+        let (info, chosen) = chosen().map_err(|failure| self.about(&url, failure))?;
+        let has_files = chosen.iter().any(|parameter| parameter.uri.is_some());
+        let list = question::list(&chosen);
+        let asked = (has_files || self.parameters.is_some()).then_some(list);
+        Ok(Dataset { names, info, chosen, asked })
+    }
+
+    /// The answer of an endpoint that always speaks JSON.
+    async fn small(&self, url: &Url) -> Result<Vec<u8>, Failure> {
+        let answer = match self.client.get_told(url, HeaderMap::new()).await {
+            Ok(mut response) => read::whole(&mut response, SMALL).await?,
+            Err(refused) => return Err(self.known(url, refused).1),
+        };
+        read::expect_json(&answer, "{}").map_err(|failure| self.about(url, failure))?;
+        match status::of(&answer) {
+            Some(status) if !matches!(status.meaning(), Meaning::Ok | Meaning::NoData) => {
+                Err(self.client.veiled(status.failure(url, None)))
+            }
+            Some(_) => Ok(answer),
+            None => match serde_json::from_slice::<serde::de::IgnoredAny>(&answer) {
+                Err(error) => Err(self.about(url, read::no_json(&answer, &error))),
+                Ok(_) => Err(self.about(url, read::malformed("the answer has no `status` of HAPI"))),
+            },
+        }
+    }
+
+    /// Data, or the word that there are none, or too many at once.
+    async fn data(&self, url: &Url, cap: u64) -> Result<Brought, Failure> {
+        let mut response = match self.client.get_told(url, HeaderMap::new()).await {
+            Ok(response) => response,
+            Err(refused) => {
+                return match self.known(url, refused) {
+                    (Meaning::NoData, _) => Ok(Brought::Nothing),
+                    (Meaning::TooMuch, failure) => Ok(Brought::TooMuch(failure)),
+                    (Meaning::Outside, failure) => Ok(Brought::Outside(failure)),
+                    (_, failure) => Err(failure),
+                };
+            }
+        };
+        let end = end_of(&response);
+        let answer = read::whole(&mut response, cap).await?;
+        match read::first_byte(&answer) {
+            Some(b'<') => Err(self.about(url, read::page(&answer, "CSV"))),
+            Some(b'{') => {
+                let status = status::of(&answer).ok_or_else(|| {
+                    self.about(url, read::malformed("JSON came where CSV is due, and it is no status of HAPI"))
+                })?;
+                let failure = self.client.veiled(status.failure(url, None));
+                match status.meaning() {
+                    Meaning::NoData | Meaning::Ok => Ok(Brought::Nothing),
+                    Meaning::TooMuch => Ok(Brought::TooMuch(failure)),
+                    Meaning::Outside => Ok(Brought::Outside(failure)),
+                    Meaning::Refused => Err(failure),
+                }
+            }
+            _ => Ok(Brought::Data { answer, end }),
+        }
+    }
+
+    /// What a refusal means: by the status of HAPI in its body, else by that of HTTP.
+    fn known(&self, url: &Url, Refused { failure, body }: Refused) -> (Meaning, Failure) {
+        // No content is an answer as well, and who is to wait waits.
+        if failure.status == Some(204) {
+            return (Meaning::NoData, failure);
+        }
+        match status::of(&body).filter(|_| failure.class != Class::Throttled) {
+            Some(status) => {
+                let told = self.client.veiled(status.failure(url, failure.status));
+                let meaning = status.meaning();
+                // A success that HTTP denies is none.
+                let meaning = if meaning == Meaning::Ok { Meaning::Refused } else { meaning };
+                (meaning, told)
+            }
+            None => (Meaning::Refused, failure),
+        }
+    }
+
+    fn about(&self, url: &Url, mut failure: Failure) -> Failure {
+        failure.message = format!("{}: {}", shown(url), failure.message);
+        self.client.veiled(failure)
+    }
+}
+
+/// Reads a day of one answer of `data`, whose length was told, to a question for all parameters that `info` has.
+///
+/// # Errors
+/// `html` and `listing-malformed` for what is no `info` or no table of its columns; `source-refused` for a foreign host.
+pub fn read_answer(info: &[u8], data: &[u8], base: &Url, series: &Series, day: &Day) -> Result<Listed, Failure> {
+    let hosts = series.source.reach().map_or(&[][..], |reach| &reach.hosts);
+    let info = Info::read(info)?;
+    let chosen = info.choose(None)?;
+    let mut table = DayTable::of(&chosen, day, Places { base, hosts });
+    table.take(data, day.window, End::Length)?;
+    let asked = Names::of(br#"{"HAPI":"3.0"}"#)?.data(base, &series.name, &day.window, None);
+    Ok(table.into_listed(series, &info, &asked))
+}
+
+impl Source for Hapi {
+    fn list<'a>(&'a self, series: &'a Series, day: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
+        Box::pin(self.ask(series, day))
+    }
+}
+
+/// What of a window the dataset may have. Its last date is that of a record, so it says nothing against a later end.
+fn within(dataset: &Dataset, window: &Window) -> Option<Window> {
+    let start = window.start.max(dataset.info.start.1);
+    (start < window.end && start <= dataset.info.stop.1).then_some(Window { start, end: window.end })
+}
+
+fn outside(dataset: &Dataset, id: &str, day: &Day) -> String {
+    let label = |at| Scale::Utc.label(at);
+    format!(
+        "`{}` has data from {} to {}, as the server says, and {} to {} is not within that; choose another `range`",
+        escape(id),
+        escape(&dataset.info.start.0),
+        escape(&dataset.info.stop.0),
+        label(day.window.start),
+        label(day.window.end),
+    )
+}
+
+fn end_of(response: &Response) -> End {
+    match (response.content_length(), response.is_framed()) {
+        (Some(_), _) => End::Length,
+        (None, true) => End::Chunks,
+        (None, false) => End::Close,
+    }
+}

@@ -1,0 +1,141 @@
+//! Rows of an answer of `data` in CSV: each checked before any counts.
+//!
+//! RFC 4180, as HAPI takes it: no line of names, and a record may hold line breaks within quotes. What it does not do:
+//! change a value.
+
+use std::borrow::Cow;
+
+use chrono::NaiveDateTime;
+
+use super::time;
+use crate::day::Window;
+use crate::failure::{Class, Failure};
+use crate::source::read;
+use crate::untrusted::escape;
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row<'a> {
+    /// As it came, without its line break.
+    pub(super) text: &'a str,
+    /// Its first cell.
+    pub(super) time: NaiveDateTime,
+    /// All its cells, without quotes.
+    pub(super) cells: Vec<Cow<'a, str>>,
+}
+
+/// How an answer's end is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Its length was told first.
+    Length,
+    /// It came in chunks, or by HTTP/2: a server that fails can end it as if it were whole.
+    Chunks,
+    /// The connection ended: nobody knows.
+    Close,
+}
+
+/// Reads the rows of an answer, `columns` cells each, hands those within `asked` to `take`, and returns the times of the
+/// others.
+///
+/// # Errors
+/// `listing-malformed` with the row for what is no table of that width, `truncated` for one that may have been cut, and
+/// what `take` says.
+pub(super) fn read_rows<'a>(
+    answer: &'a [u8],
+    columns: usize,
+    asked: Window,
+    end: End,
+    mut take: impl FnMut(Row<'a>) -> Result<(), Failure>,
+) -> Result<Vec<NaiveDateTime>, Failure> {
+    if end == End::Close {
+        let why = "the answer has neither a length nor chunks: whether it is whole cannot be told";
+        return Err(Failure::new(Class::Truncated, why));
+    }
+    let text = std::str::from_utf8(answer)
+        .map_err(|error| read::malformed(&format!("no UTF-8 (byte {})", error.valid_up_to())))?;
+    let mut elsewhere = Vec::new();
+    let mut rest = text;
+    let mut nth = 0_u64;
+    while !rest.is_empty() {
+        nth += 1;
+        let wrong = |why: &str, at: &str| {
+            read::malformed(&format!("row {nth}: {why} (near `{}`)", read::excerpt(at.as_bytes(), 0)))
+        };
+        let (line, is_ended, after) = first_record(rest).ok_or_else(|| wrong("a quote that is not closed", rest))?;
+        rest = after;
+        // A server may send its header though nobody asked for it.
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if !is_ended && end != End::Length {
+            let why = format!(
+                "row {nth} has no line break, so the answer may be cut: `{}`",
+                read::excerpt(line.as_bytes(), 0)
+            );
+            return Err(Failure::new(Class::Truncated, why));
+        }
+        let cells = cells(line);
+        if cells.len() != columns {
+            return Err(wrong(&format!("{} columns, where `info` tells {columns}", cells.len()), line));
+        }
+        let told = cells[0].trim();
+        let time = time::parse(told).ok_or_else(|| wrong(&format!("`{}` is no time", escape(told)), line))?;
+        if asked.contains(time) {
+            take(Row { text: line, time, cells })?;
+        } else {
+            elsewhere.push(time);
+        }
+    }
+    Ok(elsewhere)
+}
+
+/// The first record without its line break, whether it had one, and what comes after. `None` for a quote without end.
+fn first_record(text: &str) -> Option<(&str, bool, &str)> {
+    let mut is_quoted = false;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'"' => is_quoted = !is_quoted,
+            b'\n' if !is_quoted => {
+                let line = &text[..at];
+                return Some((line.strip_suffix('\r').unwrap_or(line), true, &text[at + 1..]));
+            }
+            _ => {}
+        }
+    }
+    (!is_quoted).then_some((text, false, ""))
+}
+
+fn cells(line: &str) -> Vec<Cow<'_, str>> {
+    let mut cells = Vec::new();
+    let (mut is_quoted, mut start) = (false, 0);
+    for (at, byte) in line.bytes().enumerate() {
+        match byte {
+            b'"' => is_quoted = !is_quoted,
+            b',' if !is_quoted => {
+                cells.push(unquoted(&line[start..at]));
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    cells.push(unquoted(&line[start..]));
+    cells
+}
+
+fn unquoted(cell: &str) -> Cow<'_, str> {
+    match cell.trim().strip_prefix('"').and_then(|cell| cell.strip_suffix('"')) {
+        Some(inner) if inner.contains('"') => Cow::Owned(inner.replace("\"\"", "\"")),
+        Some(inner) => Cow::Borrowed(inner),
+        None => Cow::Borrowed(cell),
+    }
+}
+
+/// A name as a cell of the table's first line.
+pub(super) fn cell(name: &str) -> Cow<'_, str> {
+    if name.contains([',', '"', '\n', '\r']) {
+        Cow::Owned(format!("\"{}\"", name.replace('"', "\"\"")))
+    } else {
+        Cow::Borrowed(name)
+    }
+}

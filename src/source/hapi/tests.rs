@@ -1,0 +1,264 @@
+//! Answers as HAPI documents them, and answers that no server should give.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::rows::read_rows;
+use super::*;
+use crate::manifest::{Bound, Credentials, Fetch, Filters, Range, Reach, SeriesId, SourceSpec, Template};
+use crate::source::Body;
+
+fn base() -> Url {
+    "https://h.example/hapi/".parse().unwrap()
+}
+
+fn series(name: &str) -> Series {
+    let at = |text: &str| Bound::At(text.parse().unwrap());
+    let reach = Reach { urls: vec![base()], hosts: Vec::new(), tunnel: None, credentials: Credentials::default() };
+    Series {
+        id: SeriesId("one".to_owned()),
+        name: name.to_owned(),
+        source: Arc::new(SourceSpec::Hapi(manifest::Hapi { reach, parameters: None })),
+        range: Range { start: at("2015-12-11T00:00:00"), end: at("2015-12-12T00:00:00") },
+        layout: Template::default_of_kind(),
+        filters: Filters::default(),
+        fetch: Fetch::Files,
+        keywords: None,
+        settle: Duration::from_hours(72),
+    }
+}
+
+fn day() -> Day {
+    Day::whole("2015-12-11".parse().unwrap())
+}
+
+/// The documented example, with a spectrum of two dimensions and what a server adds of its own.
+fn magnetic() -> Value {
+    json!({
+        "HAPI": "3.1", "status": { "code": 1200, "message": "OK" }, "startDate": "1998-001Z", "stopDate": "2017-100Z",
+        "cadence": "PT1H", "modificationDate": "2020-01-01Z", "x_server": 7,
+        "parameters": [
+            { "name": "Time", "type": "isotime", "units": "UTC", "fill": null, "length": 24 },
+            { "name": "radial_position", "type": "double", "units": "km", "fill": null, "x_own": 1 },
+            { "name": "quality_flag", "type": "integer", "units": "none", "fill": null },
+            { "name": "mag_GSE", "type": "double", "units": "nT", "fill": "-1e31", "size": [3] },
+            { "name": "spectrum", "type": "double", "units": "eV", "fill": "-1e31", "size": [2, 2] },
+        ]
+    })
+}
+
+fn images(string: &Value) -> Value {
+    json!({
+        "HAPI": "3.2", "status": { "code": 1200, "message": "OK" }, "startDate": "2010-01-01Z", "stopDate": "2030-01-01Z",
+        "parameters": [
+            { "name": "Time", "type": "isotime", "units": "UTC", "fill": null, "length": 24 },
+            { "name": "image", "type": "string", "length": 64, "units": null, "fill": "none", "stringType": string },
+            { "name": "wavelength", "type": "double", "units": "angstrom", "fill": "NaN" },
+        ]
+    })
+}
+
+fn read_info(info: &Value) -> Result<Info, Failure> {
+    Info::read(info.to_string().as_bytes())
+}
+
+fn listed(info: &Value, named: Option<&[&str]>, pieces: &[(&str, Window)]) -> Result<Listed, Failure> {
+    let (info, day, base, series) = (read_info(info)?, day(), base(), series("a/b@0"));
+    let named: Option<Vec<String>> = named.map(|named| named.iter().map(|name| (*name).to_owned()).collect());
+    let chosen = info.choose(named.as_deref())?;
+    let mut table = DayTable::of(&chosen, &day, Places { base: &base, hosts: &[] });
+    for (answer, piece) in pieces {
+        table.take(answer.as_bytes(), *piece, End::Length)?;
+    }
+    let asked = Names::of(br#"{"HAPI":"3.1"}"#)?.data(&base, "a/b@0", &day.window, None);
+    Ok(table.into_listed(&series, &info, &asked))
+}
+
+fn table(listed: &Listed) -> &str {
+    let Body::Made(bytes) = &listed.files[0].body else { panic!("{listed:?}") };
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn malformed(listed: Result<Listed, Failure>) -> String {
+    let failure = listed.unwrap_err();
+    assert_eq!(failure.class, Class::ListingMalformed, "{failure}");
+    failure.message
+}
+
+#[test]
+fn the_questions_are_those_of_the_server_s_version() {
+    let window = day().window;
+    let of = |version: &str| Names::of(json!({ "HAPI": version }).to_string().as_bytes());
+    let url = |version: &str| of(version).unwrap().data(&base(), "path/to/A B@0", &window, Some("Bx,By")).to_string();
+    let dataset = "path%2Fto%2FA%20B%400";
+    let (start, stop) = ("2015-12-11T00:00:00Z", "2015-12-12T00:00:00Z");
+    for version in ["3.0", "3.2.1", "4"] {
+        let due = format!("data?dataset={dataset}&start={start}&stop={stop}&parameters=Bx,By&format=csv");
+        assert_eq!(url(version), format!("{}{due}", base()));
+    }
+    let due = format!("data?id={dataset}&time.min={start}&time.max={stop}&parameters=Bx,By&format=csv");
+    assert_eq!(url("2.1"), format!("{}{due}", base()));
+    assert!(of("none").is_err());
+}
+
+#[test]
+fn parameters_come_in_the_dataset_s_own_order_or_are_refused() {
+    let info = read_info(&magnetic()).unwrap();
+    let choose = |named: &[&str]| {
+        let named: Vec<String> = named.iter().map(|name| (*name).to_owned()).collect();
+        info.choose(Some(&named)).map(|chosen| question::list(&chosen))
+    };
+    assert_eq!(choose(&["mag_GSE", "Time", "quality_flag"]).unwrap(), "quality%5Fflag,mag%5FGSE".replace("%5F", "_"));
+    assert_eq!(choose(&["Time"]).unwrap(), "Time");
+    let refused = choose(&["mag_GSM"]).unwrap_err();
+    assert_eq!(refused.class, Class::SourceRefused);
+    assert!(refused.message.contains("did you mean `mag_GSE`?"), "{refused}");
+}
+
+#[test]
+fn a_table_has_the_server_s_own_rows_under_one_line_of_names_and_a_sidecar() {
+    let rows = "2015-12-11T00:00:00.000Z,6.848351,0,0.05,0.08,-50.98,1,2,3,4\r\n\
+                2015-12-11T01:00:00.000Z,6.890149,0,0.04,0.07,-45.26,1,2,3,4\n";
+    let listed = listed(&magnetic(), None, &[(rows, day().window)]).unwrap();
+    let due = "Time,radial_position,quality_flag,mag_GSE[0],mag_GSE[1],mag_GSE[2],spectrum[0][0],spectrum[0][1],\
+               spectrum[1][0],spectrum[1][1]\n";
+    assert_eq!(table(&listed), format!("{due}{}", rows.replace('\r', "")));
+    let names: Vec<_> = listed.files.iter().map(|file| (file.key.as_str(), file.name.as_deref().unwrap())).collect();
+    assert_eq!(names, [("made:data.csv", "a_b@0.20151211.csv"), ("made:info.json", "a_b@0.20151211.json")]);
+    let Body::Made(sidecar) = &listed.files[1].body else { panic!("{listed:?}") };
+    let sidecar: Value = serde_json::from_slice(sidecar).unwrap();
+    assert_eq!((&sidecar["sunhaul"], &sidecar["cadence"]), (&json!("hapi-info/1"), &json!("PT1H")));
+    assert_eq!(
+        sidecar["parameters"][1],
+        json!({ "name": "radial_position", "type": "double", "units": "km", "fill": null })
+    );
+    for volatile in ["HAPI", "status", "startDate", "stopDate", "modificationDate", "x_server"] {
+        assert_eq!(sidecar[volatile], Value::Null, "{volatile}");
+    }
+}
+
+#[test]
+fn in_pieces_or_whole_the_table_is_the_same() {
+    let Window { start, end } = day().window;
+    let middle = start + (end - start) / 2;
+    let row = |hour: u32| format!("2015-12-11T{hour:02}:00:00Z,{hour}\n");
+    let all: String = (0..24).map(row).collect();
+    let first: String = (0..=12).map(row).collect();
+    let second: String = (12..24).map(row).collect();
+    let named = Some(&["quality_flag"][..]);
+    let whole = listed(&magnetic(), named, &[(&all, day().window)]).unwrap();
+    // A server that counts the end in gives the row between two pieces twice.
+    let pieces = [(&*first, Window { start, end: middle }), (&*second, Window { start: middle, end })];
+    assert_eq!(listed(&magnetic(), named, &pieces).unwrap(), whole);
+}
+
+#[test]
+fn l_03_rows_outside_the_day_are_counted_and_dropped() {
+    let rows = "2015-12-10T23:59:59Z,1\n2015-12-11T00:00:00Z,2\n2015-12-12T00:00:00Z,3\n";
+    let listed = listed(&magnetic(), Some(&["quality_flag"]), &[(rows, day().window)]).unwrap();
+    assert_eq!((table(&listed), listed.outside_day), ("Time,quality_flag\n2015-12-11T00:00:00Z,2\n", 2));
+}
+
+#[test]
+fn rows_that_cannot_be_right_are_told() {
+    let read = |rows: &str| listed(&magnetic(), Some(&["quality_flag"]), &[(rows, day().window)]);
+    assert!(malformed(read("2015-12-11T00:00:00Z\n")).contains("row 1: 1 columns, where `info` tells 2"));
+    assert!(malformed(read("noon,1\n")).contains("`noon` is no time"));
+    assert!(malformed(read("2015-12-11T01:00:00Z,1\n2015-12-11T00:00:00Z,1\n")).contains("order"));
+    assert!(malformed(read("2015-12-11T01:00:00Z,\"1\n")).contains("not closed"));
+    let twice = read("2015-12-11T01:00:00Z,1\n2015-12-11T01:00:00Z,1\n").unwrap();
+    assert_eq!((table(&twice).lines().count(), twice.duplicates), (2, 1));
+    assert_eq!(read("").unwrap(), Listed::default(), "no data are no table");
+    let quoted = read("#{\"HAPI\":\"3.1\"}\n2015-12-11T01:00:00Z,\"a, \"\"b\"\"\n c\"\n").unwrap();
+    assert!(table(&quoted).ends_with("2015-12-11T01:00:00Z,\"a, \"\"b\"\"\n c\"\n"));
+}
+
+#[test]
+fn l_12_an_answer_that_may_be_cut_is_none() {
+    let read = |answer: &str, end| read_rows(answer.as_bytes(), 2, day().window, end, |_| Ok(())).map_err(|f| f.class);
+    let (whole, cut) = ("2015-12-11T01:00:00Z,15\n", "2015-12-11T01:00:00Z,1");
+    assert!(read(whole, End::Length).is_ok() && read(whole, End::Chunks).is_ok());
+    assert!(read(cut, End::Length).is_ok(), "its length was told before");
+    assert_eq!(read(cut, End::Chunks), Err(Class::Truncated));
+    for answer in [whole, cut, ""] {
+        assert_eq!(read(answer, End::Close), Err(Class::Truncated), "{answer:?}");
+    }
+}
+
+#[test]
+fn addresses_of_files_are_taken_in_every_form() {
+    let keys = |string: &Value, cell: &str| {
+        let row = format!("2015-12-11T01:00:00Z,{cell}\n");
+        listed(&images(string), None, &[(&row, day().window)])
+            .map(|listed| listed.files.iter().map(|file| (file.key.clone(), file.url.to_string())).collect::<Vec<_>>())
+    };
+    let is = |key: &str| vec![(key.to_owned(), format!("https://h.example{key}"))];
+    assert_eq!(keys(&json!("uri"), "https://h.example/pub/a.fits").unwrap(), is("/pub/a.fits"));
+    for base in ["https://h.example/pub/", "https://h.example/pub"] {
+        let string = json!({ "uri": { "mediaType": "image/fits", "base": base } });
+        assert_eq!(keys(&string, "2015/a.fits").unwrap(), is("/pub/2015/a.fits"), "{base}");
+        assert_eq!(keys(&string, "/a.fits").unwrap(), is("/a.fits"));
+        assert_eq!(keys(&string, "\"a b,c.fits\"").unwrap(), is("/pub/a%20b,c.fits"));
+        assert_eq!(keys(&string, "none").unwrap(), [], "the fill is no address");
+        assert!(keys(&string, "../a.fits").is_err());
+    }
+    assert_eq!(keys(&json!("uri"), "s3://bucket/a.fits").unwrap_err().class, Class::ListingMalformed);
+    assert_eq!(keys(&json!("uri"), "https://other.example/a.fits").unwrap_err().class, Class::SourceRefused);
+}
+
+#[test]
+fn files_of_one_name_are_told_apart_by_their_folders() {
+    let rows = "2015-12-11T01:00:00Z,https://h.example/pub/94/a.fits\n\
+                2015-12-11T01:00:00Z,https://h.example/pub/131/a.fits\n\
+                2015-12-11T02:00:00Z,https://h.example/pub/131/b%20c.fits\n";
+    let listed = listed(&images(&json!("uri")), None, &[(rows, day().window)]).unwrap();
+    let names: Vec<_> = listed.files.iter().filter_map(|file| file.name.as_deref()).collect();
+    assert_eq!(names, ["pub.131.a.fits", "b c.fits", "pub.94.a.fits"]);
+}
+
+#[test]
+fn what_is_no_info_says_so() {
+    let wrong = |change: &dyn Fn(&mut Value)| {
+        let mut info = magnetic();
+        change(&mut info);
+        let failure = read_info(&info).unwrap_err();
+        assert_eq!(failure.class, Class::ListingMalformed, "{failure}");
+        failure.message
+    };
+    assert!(wrong(&|info| info["startDate"] = json!("soon")).contains("`startDate` is `soon`"));
+    assert!(wrong(&|info| info["parameters"] = json!([])).contains("no time"));
+    assert!(wrong(&|info| info["parameters"][0]["type"] = json!("string")).contains("no time"));
+    assert!(wrong(&|info| info["parameters"][3]["size"] = json!([0])).contains("`mag_GSE`"));
+    assert!(wrong(&|info| info["parameters"][3]["size"] = json!([u64::MAX, 2])).contains("`mag_GSE`"));
+    assert!(wrong(&|info| info["parameters"][3]["size"] = json!([999_999])).contains("columns"));
+    assert!(wrong(&|info| info["parameters"][1]["name"] = json!("a,b")).contains("cannot be asked for"));
+    assert_eq!(Info::read(b"<html>").unwrap_err().class, Class::Html);
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert!(Info::read(format!("{{\"parameters\":{deep}}}").as_bytes()).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), columns in 1usize..4) {
+        let _ = (Info::read(&bytes), Names::of(&bytes), status::of(&bytes));
+        let _ = read_rows(&bytes, columns, day().window, End::Chunks, |_| Ok(()));
+    }
+
+    #[test]
+    fn rows_come_back_as_they_were_sent(cells in proptest::collection::vec("[ -~\n]{0,8}", 1..4)) {
+        let quoted: Vec<String> = cells.iter().map(|cell| format!("\"{}\"", cell.replace('"', "\"\""))).collect();
+        let sent = format!("2015-12-11T01:00:00Z,{}", quoted.join(","));
+        let mut came = Vec::new();
+        let answer = format!("{sent}\r\n{sent}\n");
+        let read = read_rows(answer.as_bytes(), cells.len() + 1, day().window, End::Chunks, |row| {
+            came.push((row.text.to_owned(), row.cells[1..].iter().map(ToString::to_string).collect::<Vec<_>>()));
+            Ok(())
+        });
+        prop_assert!(read.is_ok(), "{:?}", read);
+        prop_assert_eq!(came, vec![(sent.clone(), cells.clone()), (sent, cells)]);
+    }
+}

@@ -1,0 +1,206 @@
+//! One order: given to the export system, and asked after until it is done.
+//!
+//! Waiting holds no connection. What it does not do: fold or cut orders, or keep their numbers.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::time::{Instant, sleep};
+use url::Url;
+
+use super::super::address::{FETCH, as_given};
+use super::super::question::{Question, below};
+use super::reply::{Reply, Row};
+use crate::failure::{Class, Failure};
+use crate::manifest::{Export, Method, Protocol};
+use crate::net::{Client, shown};
+use crate::source::read;
+use crate::untrusted::escape;
+
+/// The log's target for what is told to the user.
+pub(super) const TOLD: &str = "sunhaul::told";
+
+/// How long an order is asked after in one go. A run that comes later asks on.
+const PATIENCE: Duration = Duration::from_hours(24);
+/// How long somebody else's order, or another of ours, is waited for.
+const OTHERS: Duration = Duration::from_hours(1);
+/// The shortest wait between two questions, which doubles; and the longest, whatever JSOC says.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_mins(5);
+/// How far the shortest wait doubles.
+const SLOWEST: Duration = Duration::from_mins(1);
+/// How often an order may be unknown: it takes a moment until one that was given shows.
+const UNSEEN: u32 = 6;
+/// How many questions in a row may fail on the way.
+const MISSES: u32 = 5;
+
+/// How an order ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// With these files.
+    Done(Vec<Row>),
+    /// It is to be cut: in JSOC's words.
+    TooLarge(String),
+    /// It is gone, or was never there: in JSOC's words.
+    Gone(String),
+}
+
+/// What a new order became.
+#[derive(Debug)]
+pub(super) enum Placed {
+    /// Done at once, refused for its size, or gone.
+    Ended(Ended),
+    /// It has a number, and its turn comes.
+    Queued { id: String, wait: Option<Duration> },
+}
+
+/// The counter of the export system.
+#[derive(Debug)]
+pub(super) struct Counter {
+    pub(super) base: Url,
+    pub(super) client: Client,
+    pub(super) export: Export,
+}
+
+/// The waits between questions.
+struct Waits {
+    shortest: Duration,
+    begun: Instant,
+    patience: Duration,
+}
+
+impl Waits {
+    fn new(patience: Duration) -> Waits {
+        Waits { shortest: SHORTEST, begun: Instant::now(), patience }
+    }
+
+    /// Waits as JSOC says, within bounds. False when there was enough of it.
+    async fn wait(&mut self, told: Option<Duration>) -> bool {
+        if self.begun.elapsed() > self.patience {
+            return false;
+        }
+        sleep(told.unwrap_or_default().clamp(self.shortest, LONGEST)).await;
+        self.shortest = (self.shortest * 2).min(SLOWEST);
+        true
+    }
+}
+
+impl Counter {
+    /// Gives an order for a record set with its segments.
+    ///
+    /// # Errors
+    /// `source-refused` with JSOC's own words, `throttled` when others' orders take too long.
+    pub(super) async fn place(&self, set: &str, question: &Question<'_>) -> Result<Placed, Failure> {
+        let url = self.order(set, question);
+        let mut waits = Waits::new(OTHERS);
+        let mut refused = false;
+        loop {
+            match self.ask(&url).await.map_err(|failure| about(set, failure))? {
+                Reply::Done(rows) => return Ok(Placed::Ended(Ended::Done(rows))),
+                Reply::Pending { id: Some(id), wait } => return Ok(Placed::Queued { id, wait }),
+                Reply::Pending { id: None, .. } => {
+                    return Err(about(set, read::malformed("an order that waits, without a number")));
+                }
+                Reply::TooLarge(words) => return Ok(Placed::Ended(Ended::TooLarge(words))),
+                Reply::Expired => return Ok(Placed::Ended(Ended::Gone("it is expired".to_owned()))),
+                Reply::Unknown(words) => return Ok(Placed::Ended(Ended::Gone(words))),
+                Reply::Busy(words) => {
+                    tracing::info!(target: TOLD, "JSOC takes no further order yet: {words}");
+                    if !waits.wait(None).await {
+                        return Err(about(set, Failure::new(Class::Throttled, format!("JSOC says: {words}"))));
+                    }
+                }
+                Reply::Refused(words) if refused => return Err(about(set, no(&words))),
+                // Now and then one that is refused passes the second time.
+                Reply::Refused(_) => {
+                    refused = true;
+                    waits.wait(None).await;
+                    self.client.note_retry();
+                }
+            }
+        }
+    }
+
+    /// Asks after an order until it has an end. `wait` is what JSOC said of it when it was given; without one it is asked
+    /// after at once.
+    ///
+    /// # Errors
+    /// `source-refused` with JSOC's own words, `throttled` when it takes longer than a day; and what the way there fails
+    /// with, time and again.
+    pub(super) async fn follow(&self, id: &str, wait: Option<Duration>) -> Result<Ended, Failure> {
+        let mut url = below(&self.base, FETCH);
+        url.query_pairs_mut()
+            .append_pair("op", "exp_status")
+            .append_pair("requestid", id)
+            .append_pair("format", "json");
+        let told = |failure| about(id, failure);
+        let mut waits = Waits::new(PATIENCE);
+        let (mut unseen, mut misses, mut refused, mut next) = (0, 0, false, wait);
+        let mut at_once = wait.is_none();
+        loop {
+            if !std::mem::take(&mut at_once) && !waits.wait(next.take()).await {
+                let why = "it is not done after 24 hours; it is remembered, and the same command asks on";
+                return Err(told(Failure::new(Class::Throttled, why)));
+            }
+            let reply = match self.ask(&url).await {
+                Ok(reply) => reply,
+                Err(failure) if failure.class.is_retried() && misses < MISSES => {
+                    misses += 1;
+                    self.client.note_retry();
+                    tracing::info!(%failure, "asking after the order {} once more", escape(id));
+                    continue;
+                }
+                Err(failure) => return Err(told(failure)),
+            };
+            misses = 0;
+            match reply {
+                Reply::Done(rows) => return Ok(Ended::Done(rows)),
+                Reply::Pending { wait, .. } => next = wait,
+                Reply::Expired => return Ok(Ended::Gone("it is expired".to_owned())),
+                Reply::Unknown(words) if unseen == UNSEEN => return Ok(Ended::Gone(words)),
+                Reply::Unknown(_) => unseen += 1,
+                Reply::TooLarge(words) => return Ok(Ended::TooLarge(words)),
+                Reply::Busy(_) => {}
+                Reply::Refused(words) if refused => return Err(told(no(&words))),
+                Reply::Refused(_) => refused = true,
+            }
+        }
+    }
+
+    async fn ask(&self, url: &Url) -> Result<Reply, Failure> {
+        let mut response = self.client.get(url, HeaderMap::new()).await?;
+        let answer = read::whole(&mut response, read::CAP).await?;
+        Reply::read(&answer).map_err(|failure| {
+            let message = format!("{}: {}", shown(url), failure.message);
+            self.client.veiled(Failure { message, ..failure })
+        })
+    }
+
+    fn order(&self, set: &str, question: &Question<'_>) -> Url {
+        let Export { email, protocol, method, process } = &self.export;
+        // What is to be made cannot be had at once.
+        let method = if *protocol == Protocol::Fits { Method::Url } else { *method };
+        let requestor = email.split('@').next().unwrap_or_default();
+        let mut url = below(&self.base, FETCH);
+        url.query_pairs_mut()
+            .append_pair("op", "exp_request")
+            .append_pair("format", "json")
+            .append_pair("ds", set)
+            .append_pair("notify", email)
+            .append_pair("method", method.word())
+            .append_pair("protocol", protocol.word())
+            .append_pair("filenamefmt", &question.names())
+            .append_pair("process=n", &as_given(process.as_deref()))
+            .append_pair("requestor", requestor);
+        url
+    }
+}
+
+fn no(words: &str) -> Failure {
+    Failure::new(Class::SourceRefused, format!("JSOC says: {words}"))
+}
+
+fn about(order: &str, mut failure: Failure) -> Failure {
+    failure.message = format!("the order `{}`: {}", escape(order), failure.message);
+    failure
+}

@@ -1,0 +1,193 @@
+//! What `jsoc_fetch` answers: how an order stands, and where its files are.
+//!
+//! Source: `AjaxJsocConnect` of JSOC's wiki, and `jsoc_fetch` of its public code. What it does not do: decide what comes
+//! next.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::super::answer::{Loose, said};
+use super::super::text::parse;
+use crate::failure::Failure;
+use crate::source::read::malformed;
+use crate::untrusted::escape;
+
+/// An answer to `exp_request` or `exp_status`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    status: Option<Loose>,
+    requestid: Loose,
+    reqid: Loose,
+    wait: Loose,
+    error: Loose,
+    dir: Loose,
+    data: Option<Vec<File>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct File {
+    record: Loose,
+    filename: Loose,
+}
+
+/// How an order stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// Its files are made.
+    Done(Vec<Row>),
+    /// It waits, or is worked on.
+    Pending {
+        /// Its number, where one is told.
+        id: Option<String>,
+        /// How long JSOC expects it to take.
+        wait: Option<Duration>,
+    },
+    /// It asks for more than one order may.
+    TooLarge(String),
+    /// It is refused; sometimes it would not be a moment later.
+    Refused(String),
+    /// It was done, and its files are gone.
+    Expired,
+    /// JSOC does not know it, or does not yet.
+    Unknown(String),
+    /// Another order of the same person, or too many from the same place, are under way.
+    Busy(String),
+}
+
+/// A file of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    /// What it is: `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI]{Br}`, in lower case and without spaces.
+    pub(super) named: String,
+    /// Its path below JSOC's root; none where there is no file.
+    pub(super) path: Option<String>,
+}
+
+impl Reply {
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// `html` and `listing-malformed` for what is none.
+    pub(super) fn read(answer: &[u8]) -> Result<Reply, Failure> {
+        let Answer { status, requestid, reqid, wait, error, dir, data } = parse(answer)?;
+        let status = status.ok_or_else(|| malformed("an order's answer without a status"))?;
+        let code = status.whole();
+        let words = || match error.0.trim() {
+            "" => format!("status {}, and no word of why", escape(&status.0)),
+            words => said(words),
+        };
+        Ok(match code {
+            Some(0) => Reply::Done(rows(&dir.0, data)?),
+            // 12 is what JSOC's own tests order.
+            Some(1 | 2 | 12) => {
+                let id = Some(requestid.0).filter(|id| !id.is_empty()).unwrap_or(reqid.0);
+                Reply::Pending { id: number(id)?, wait: seconds(&wait) }
+            }
+            Some(3) => Reply::TooLarge(words()),
+            Some(4) => Reply::Refused(words()),
+            Some(5) => Reply::Expired,
+            Some(6) => Reply::Unknown(words()),
+            Some(7) => Reply::Busy(words()),
+            _ => return Err(malformed(&format!("an order's status `{}`: {}", escape(&status.0), words()))),
+        })
+    }
+}
+
+/// An order's number, such as `JSOC_20140325_334`; none for `VOID` or an empty one.
+fn number(id: String) -> Result<Option<String>, Failure> {
+    if id.is_empty() || id == "VOID" {
+        return Ok(None);
+    }
+    let is_plain = id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    if is_plain {
+        return Ok(Some(id));
+    }
+    Err(malformed(&format!("`{}` is no number of an order", escape(&id))))
+}
+
+/// JSOC's guess; when an order takes longer, it is below zero, and says nothing.
+fn seconds(wait: &Loose) -> Option<Duration> {
+    let seconds: f64 = wait.0.trim().parse().ok()?;
+    (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds.min(1e6)).ok()).flatten()
+}
+
+fn rows(dir: &str, data: Option<Vec<File>>) -> Result<Vec<Row>, Failure> {
+    let data = data.ok_or_else(|| malformed("an order that is done, without `data`"))?;
+    let row = |File { record, filename }: File| {
+        let path = match filename.0.as_str() {
+            "NoDataFile" | "NoDataDirectory" | "" => None,
+            path if path.starts_with('/') => Some(path.to_owned()),
+            name => Some(format!("{}/{name}", dir.trim_end_matches('/'))),
+        };
+        Row { named: plain(&record.0), path }
+    };
+    Ok(data.into_iter().map(row).collect())
+}
+
+/// A record set as two of one record are the same.
+pub(super) fn plain(record: &str) -> String {
+    record.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Class;
+
+    fn read(answer: &str) -> Reply {
+        Reply::read(answer.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_documented_answers_are_read() {
+        let queued = r#"{"status":2,"requestid":"JSOC_20140325_334","method":"url","protocol":"FITS,compress Rice","wait":10,"rcount":4241,"size":64080}"#;
+        let id = || Some("JSOC_20140325_334".to_owned());
+        assert_eq!(read(queued), Reply::Pending { id: id(), wait: Some(Duration::from_secs(10)) });
+        let late = queued.replace("10,", "-25,").replace("\"status\":2", "\"status\":\"1\"");
+        assert_eq!(read(&late), Reply::Pending { id: id(), wait: None });
+        let large = r#"{"requestid":"VOID","status":3,"error":"Request exceeds max byte limit of 100000MB"}"#;
+        assert_eq!(read(large), Reply::TooLarge("Request exceeds max byte limit of 100000MB".into()));
+        assert_eq!(read(r#"{"status":5,"requestid":"JSOC_1","wait":999999}"#), Reply::Expired);
+        assert_eq!(read(r#"{"status":4}"#), Reply::Refused("status 4, and no word of why".into()));
+        assert!(matches!(read(r#"{"status":6,"error":"Cant locate export request: x"}"#), Reply::Unknown(_)));
+        let busy = r#"{"status":7,"error":"User X has 1 pending export requests (JSOC_1); please wait"}"#;
+        assert!(matches!(read(busy), Reply::Busy(words) if words.starts_with("User X has 1")));
+    }
+
+    #[test]
+    fn files_lie_in_the_order_s_folder_or_where_they_were() {
+        let done = r#"{"status":0,"requestid":"JSOC_1","dir":"/SUM9/D5/S00000","count":2,"data":[
+            {"record":"hmi.M_45s[2011.02.15_00:00:00_TAI][2]{magnetogram}","filename":"a.fits"},
+            {"record":"hmi.M_45s[x]{magnetogram}","filename":"NoDataFile"}]}"#;
+        let row = |named: &str, path: Option<&str>| Row { named: named.into(), path: path.map(str::to_owned) };
+        assert_eq!(
+            read(done),
+            Reply::Done(vec![
+                row("hmi.m_45s[2011.02.15_00:00:00_tai][2]{magnetogram}", Some("/SUM9/D5/S00000/a.fits")),
+                row("hmi.m_45s[x]{magnetogram}", None)
+            ])
+        );
+        let quick = r#"{"status":0,"requestid":"","dir":"","data":[{"record":"a[1]{ Br }","filename":"/SUM1/D1/S00000/Br.fits"}]}"#;
+        assert_eq!(read(quick), Reply::Done(vec![row("a[1]{br}", Some("/SUM1/D1/S00000/Br.fits"))]));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_told() {
+        for answer in [
+            r#"{"requestid":"JSOC_1"}"#,
+            r#"{"status":9}"#,
+            r#"{"status":"soon"}"#,
+            r#"{"status":0,"requestid":"JSOC_1"}"#,
+            r#"{"status":2,"requestid":"../x"}"#,
+            r#"{"status":2,"requestid":"a b"}"#,
+        ] {
+            assert_eq!(Reply::read(answer.as_bytes()).unwrap_err().class, Class::ListingMalformed, "{answer}");
+        }
+        assert_eq!(Reply::read(b"<html>").unwrap_err().class, Class::Html);
+        assert_eq!(seconds(&Loose("1e300".into())), Some(Duration::from_secs(1_000_000)));
+        assert_eq!(seconds(&Loose("nan".into())), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! A server whose files have dated paths and no listing.
+
+use std::collections::BTreeMap;
+
+use super::contract::{self, How};
+use crate::lab::{Answer, Job, Lab, Server, fits};
+
+/// The server.
+pub(super) struct Fake {
+    server: Server,
+}
+
+impl contract::Fake for Fake {
+    fn with(times: &[&str]) -> Fake {
+        let files: BTreeMap<String, Vec<u8>> = (0..)
+            .zip(times)
+            .map(|(nth, time)| {
+                let path = format!("/data/x_{}.fits", time.replace(['-', ':'], "").replace('T', "_"));
+                (path, fits(nth, 20, time))
+            })
+            .collect();
+        let server = Server::speaking(move |request| files.get(&request.path).cloned().map(Answer::file));
+        Fake { server }
+    }
+
+    fn server(&self) -> &Server {
+        &self.server
+    }
+
+    fn list(&self, how: How) {
+        unreachable!("it lists nothing, {how:?} or otherwise");
+    }
+
+    fn source(&self) -> String {
+        let url = self.server.url();
+        format!("{{ template: {{ url: \"{url}/data/\", path: \"x_%Y%m%d_%H%M%S.fits\", cadence: 12m }} }}")
+    }
+
+    fn series() -> &'static str {
+        "{ name: x, as: one }"
+    }
+
+    fn retry() -> &'static str {
+        "{ attempts: 1, max_wait: 1s }"
+    }
+
+    fn unanswerable() -> &'static str {
+        "{ name: x, as: one, segments: [bitmap] }"
+    }
+}
+
+/// A job whose files are these, the rest being 404.
+fn lab(server: &Server, keys: &str, series: &str) -> Lab {
+    let lab = Lab::new();
+    let source = format!("{{ template: {{ url: \"{}/data/\", {keys} }} }}", server.url());
+    let job = Job::from_source(&source).series(&[series]).retry("{ attempts: 1, max_wait: 1s }");
+    lab.write("job.yaml", job.yaml());
+    lab
+}
+
+fn serve(server: &Server, paths: &[&str]) {
+    for (nth, path) in (0..).zip(paths) {
+        server.script(path, [Answer::file(fits(nth, 20, "2015-12-11T00:00:00"))]);
+    }
+}
+
+fn names(lab: &Lab) -> Vec<String> {
+    lab.proved("data").into_keys().map(|path| path.rsplit('/').next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn what_is_not_there_is_absent_and_no_failure() {
+    let server = Server::start();
+    serve(&server, &["/data/2015/12/11/a_06.fits", "/data/2015/12/11/a_18.fits"]);
+    let lab = lab(&server, "path: \"%Y/%m/%d/a_%H.fits\", cadence: 6h", "{ name: x }");
+    server.script("/data/2015/12/11/a_12.fits", [Answer::status(410)]);
+    let report = lab.report(0);
+    assert_eq!(names(&lab), ["a_06.fits", "a_18.fits"]);
+    assert_eq!(report["days"][0]["state"], "sealed", "{report:#}");
+    let files = lab.day("data", "x", "2015-12-11").files;
+    let absent: Vec<_> =
+        files.iter().filter_map(|file| Some((file["key"].as_str()?, file.get("absent")?.as_str()?))).collect();
+    assert_eq!(absent, [("2015/12/11/a_00.fits", "404"), ("2015/12/11/a_12.fits", "410")]);
+    assert_eq!(server.requests().len(), 5, "robots.txt and the files: nothing is listed");
+}
+
+#[test]
+fn each_value_multiplies_the_files_and_has_its_place_in_the_layout() {
+    let server = Server::start();
+    let paths = [
+        "/data/2015/345/0094/Br.fits",
+        "/data/2015/345/0094/Bt.fits",
+        "/data/2015/345/0171/Br.fits",
+        "/data/2015/345/0171/Bt.fits",
+    ];
+    serve(&server, &paths);
+    let keys = "path: \"%Y/%j/{wavelength:04}/{segment}.fits\", cadence: 1d, each: { wavelength: [171, 94], segment: [Bt, Br] }";
+    let lab = lab(&server, keys, "{ name: x, layout: \"{series}/{date:%F}/{wavelength}/{segment}_{file}\" }");
+    lab.report(0);
+    let kept: Vec<String> = lab.proved("data").into_keys().collect();
+    let place = |wavelength, segment| format!("x/2015-12-11/{wavelength}/{segment}_{segment}.fits");
+    assert_eq!(kept, [place(171, "Br"), place(171, "Bt"), place(94, "Br"), place(94, "Bt")]);
+}
+
+#[test]
+fn a_cadence_thins_from_midnight_and_a_part_of_a_day_is_a_part() {
+    let server = Server::start();
+    let times = ["0000", "0012", "0100", "0148", "0200", "0300"];
+    let paths: Vec<String> = times.iter().map(|time| format!("/data/20151211_{time}.fits")).collect();
+    serve(&server, &paths.iter().map(String::as_str).collect::<Vec<_>>());
+    let lab = Lab::new();
+    let source =
+        format!("{{ template: {{ url: \"{}/data/\", path: \"%Y%m%d_%H%M.fits\", cadence: 12m }} }}", server.url());
+    let job = Job::from_source(&source).series(&["{ name: x, cadence: 1h }"]);
+    lab.write("job.yaml", job.range("2015-12-11T00:30:00Z", "2015-12-11T03:00:00Z").yaml());
+    lab.report(0);
+    assert_eq!(names(&lab), ["20151211_0100.fits", "20151211_0200.fits"]);
+    assert_eq!(server.requests().len(), 3, "{:?}", server.requests());
+}
+
+#[test]
+fn what_robots_txt_forbids_is_not_asked_for() {
+    let server = Server::start();
+    server.script("/robots.txt", [Answer::text("text/plain", "User-agent: *\nDisallow: /*_12.fits$\n")]);
+    let lab = lab(&server, "path: \"%Y/%m/%d/a_%H.fits\", cadence: 6h", "{ name: x }");
+    let report = lab.report(1);
+    let failure = &report["failures"][0];
+    assert_eq!(failure["class"], "source-refused", "{report:#}");
+    let message = failure["message"].as_str().expect("a message");
+    assert!(
+        message.contains("a_12.fits: not to be asked for") && message.contains("Disallow: /*_12.fits$"),
+        "{message}"
+    );
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_frozen_run_asks_for_the_files_of_its_lock_alone() {
+    let server = Server::start();
+    serve(&server, &["/data/2015/12/11/a_06.fits"]);
+    let lab = lab(&server, "path: \"%Y/%m/%d/a_%H.fits\", cadence: 6h", "{ name: x }");
+    lab.report(0);
+    let before = lab.proved("data");
+    std::fs::remove_dir_all(lab.path("data")).expect("an archive");
+    let asked = server.requests().len();
+    lab.report_with(&["--frozen"], 0);
+    assert_eq!(lab.proved("data"), before);
+    assert_eq!(server.requests().len(), asked + 1);
+}
