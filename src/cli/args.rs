@@ -11,8 +11,7 @@ use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use super::{
     adopt, check, clean, completions, environment, export, init, lock, man, plan, report, run, schema, serve, status,
-    update,
-    verify,
+    update, verify,
 };
 use crate::net::Net;
 use crate::net::tunnel::Ssh;
