@@ -38,6 +38,8 @@ man --version | man-db | man::man_shows_every_page
 groff --version | groff-base | man::man_shows_every_page
 zsh --version | zsh | man::zsh_and_fish
 fish --version | fish | man::zsh_and_fish
+chromium --version | chromium | page::in_a_browser::
+chromedriver --version | chromium-driver | page::in_a_browser::
 '
 
 usage() {

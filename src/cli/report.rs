@@ -10,10 +10,10 @@ use clap::ValueEnum;
 use super::args::ArchiveArg;
 use super::job::Secrets;
 use super::problem::Problem;
-use super::run::{ReportFile, Saved};
+use super::run::{ReportFile, Saved, manifest};
 use super::{Exit, Result, Shell, job};
 use crate::archive::Archive;
-use crate::report::{Report, hosts, junit, markdown};
+use crate::report::{Report, hosts, html, junit, markdown};
 use crate::untrusted::escape;
 
 /// A report of more bytes is none of ours: days without end, and 1,000 failures.
@@ -28,7 +28,7 @@ const LOOKED_AT: usize = 200;
     long_about = "Show the report of a run in another form.\n\n\
         RUN is the file of a report, `-` for standard input, a manifest for the last run of its job, or, with --job or \
         --archive, a run's id, the beginning of one, or `latest`. The forms are the same, to the byte, as those that the \
-        run itself writes with --report, --report-junit and --summary.\n\n\
+        run itself writes with --report, --report-junit, --report-html and --summary; of quick looks it knows nothing.\n\n\
         With --hosts it is a text about what was asked of each host: who asked, how often, how many requests at once, the \
         limits, the answers, the pauses. It can be pasted into a mail to whoever runs the archive.",
     after_help = "Examples:\n  sunhaul report jobs/nightly.yaml\n  sunhaul report report.json --format junit --output junit.xml\n  \
@@ -44,7 +44,7 @@ pub(super) struct Args {
     job: Option<PathBuf>,
     #[command(flatten)]
     archive: ArchiveArg,
-    /// The form: `json`, `junit` or `markdown`.
+    /// The form: `json`, `junit`, `html` or `markdown`.
     #[arg(long, value_name = "FORMAT", default_value = "markdown", hide_possible_values = true)]
     format: Format,
     /// Tell what was asked of each host, as plain text.
@@ -60,6 +60,7 @@ pub(super) struct Args {
 enum Format {
     Json,
     Junit,
+    Html,
     Markdown,
 }
 
@@ -68,6 +69,11 @@ impl Format {
         Ok(match self {
             Format::Json => report.to_json()?,
             Format::Junit => junit::document(report).into_bytes(),
+            Format::Html => {
+                let manifest = manifest(report);
+                html::render(report, &html::Besides { manifest: manifest.as_deref(), ..Default::default() })?
+                    .into_bytes()
+            }
             Format::Markdown => markdown::section(report).into_bytes(),
         })
     }

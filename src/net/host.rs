@@ -145,6 +145,11 @@ impl Host {
         }
     }
 
+    /// The most requests of this run under way at once since this was last asked.
+    pub(super) fn take_peak(&self) -> u64 {
+        self.tally().take_peak()
+    }
+
     /// What the group saw so far.
     pub(super) fn stats(&self) -> HostStats {
         let terms = self.terms();

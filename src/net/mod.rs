@@ -203,6 +203,13 @@ impl Net {
         hosts.values().map(|host| host.stats()).collect()
     }
 
+    /// The most requests under way at once since this was last asked, each host group's own summed up. For one asker.
+    #[must_use]
+    pub fn take_peak(&self) -> u64 {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.values().map(|host| host.take_peak()).sum()
+    }
+
     fn host(&self, name: String, limits: &Effective, contact: Option<String>) -> Arc<Host> {
         let group = self.group(&name, limits);
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);

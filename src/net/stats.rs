@@ -57,6 +57,8 @@ pub(super) struct Tally {
     pub(super) under_way: u64,
     /// The most requests under way at once.
     pub(super) peak_under_way: u64,
+    /// The most requests under way at once since somebody last asked.
+    pub(super) peak_since: u64,
     /// The most sends in one second.
     pub(super) peak_per_second: u64,
     /// Failures since the last answer that was none.
@@ -79,12 +81,30 @@ impl Tally {
     pub(super) fn begun(&mut self) {
         self.under_way += 1;
         self.peak_under_way = self.peak_under_way.max(self.under_way);
+        self.peak_since = self.peak_since.max(self.under_way);
+    }
+
+    /// The most requests under way at once since this was last asked.
+    pub(super) fn take_peak(&mut self) -> u64 {
+        std::mem::replace(&mut self.peak_since, self.under_way)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_peak_is_told_once_and_what_goes_on_is_told_again() {
+        let mut tally = Tally::default();
+        tally.begun();
+        tally.begun();
+        tally.under_way -= 1;
+        assert_eq!([tally.take_peak(), tally.take_peak()], [2, 1]);
+        tally.under_way -= 1;
+        assert_eq!([tally.take_peak(), tally.take_peak()], [1, 0]);
+        assert_eq!(tally.peak_under_way, 2);
+    }
 
     #[test]
     fn the_fullest_second_may_lie_across_two() {

@@ -8,6 +8,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -15,6 +16,7 @@ use super::model::{
     Day, DayTotals, Failure, FileTotals, Format, Host, Job, Report, RequestTotals, Rest, Run, RunResult, Stretch,
     Totals, stretches,
 };
+use super::timeline::{Sizes, Timeline, Waits};
 use crate::failure;
 use crate::failure::Class;
 use crate::net::{HostStats, user_agent};
@@ -45,6 +47,9 @@ struct Facts {
     failures_omitted: u64,
     classes: BTreeSet<Class>,
     open: HashMap<DayId, Open>,
+    timeline: Timeline,
+    sizes: Sizes,
+    waits: Waits,
 }
 
 /// The files of a day in flight.
@@ -103,6 +108,14 @@ impl Collector {
         self.facts().fold(event);
     }
 
+    /// Takes in how the hosts stand `at` after the first day was begun, with at most so many requests `under_way` at once
+    /// since the look before; the `last` look is kept in any case.
+    pub fn look(&self, at: Duration, hosts: &[HostStats], under_way: u64, last: bool) {
+        let facts = &mut *self.facts();
+        let FileTotals { fetched, adopted, kept, .. } = facts.totals.files;
+        facts.timeline.look(at, hosts, under_way, fetched + adopted + kept, last);
+    }
+
     /// The report as it stands, still `running`.
     #[must_use]
     pub fn snapshot(&self) -> Report {
@@ -119,6 +132,9 @@ impl Collector {
             drift: None,
             failures: facts.failures.values().cloned().collect(),
             failures_omitted: facts.failures_omitted,
+            timeline: facts.timeline.samples().to_vec(),
+            sizes: facts.sizes.counts(),
+            waits: facts.waits.sums(),
         }
     }
 
@@ -165,9 +181,9 @@ impl Facts {
             }
             Event::FileDone { day, key, path, end } => {
                 if let Some(before) = self.open(day).ends.insert(key.clone(), end.clone()) {
-                    self.totals.count(&before, u64::saturating_sub);
+                    self.count(&before, u64::saturating_sub);
                 }
-                self.totals.count(end, u64::saturating_add);
+                self.count(end, u64::saturating_add);
                 if let FileEnd::Fetched { from: Some(host), .. } = end {
                     *self.open(day).served.entry(Arc::clone(host)).or_default() += 1;
                 }
@@ -185,7 +201,16 @@ impl Facts {
                 self.open.remove(day);
             }
             Event::Hosts(hosts) => self.hosts.clone_from(hosts),
-            Event::DayBegun(_) | Event::Received { .. } | Event::Retrying { .. } | Event::Note(_) => {}
+            Event::Retrying { failure, wait_seconds, .. } => self.waits.count(failure.class, *wait_seconds),
+            Event::DayBegun(_) | Event::Received { .. } | Event::Note(_) => {}
+        }
+    }
+
+    /// Counts the end of a file; with subtraction, takes the count back.
+    fn count(&mut self, end: &FileEnd, add: fn(u64, u64) -> u64) {
+        self.totals.count(end, add);
+        if let FileEnd::Fetched { bytes, .. } | FileEnd::Kept { bytes } | FileEnd::Adopted { bytes } = end {
+            self.sizes.count(*bytes, add);
         }
     }
 
@@ -272,7 +297,6 @@ impl Facts {
 }
 
 impl Totals {
-    /// Counts the end of a file; with subtraction, takes the count back.
     fn count(&mut self, end: &FileEnd, add: fn(u64, u64) -> u64) {
         let Totals { files, bytes, .. } = self;
         let step = |sum: &mut u64, by| *sum = add(*sum, by);

@@ -10,6 +10,7 @@ pub mod calendar;
 pub mod code_quality;
 pub mod collector;
 pub mod hosts;
+pub mod html;
 pub mod human;
 pub mod junit;
 mod log;
@@ -17,6 +18,7 @@ pub mod markdown;
 pub mod model;
 pub mod outputs;
 pub mod terminal;
+mod timeline;
 
 pub use collector::{Collector, Ends};
 pub use log::Log;

@@ -49,6 +49,17 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// How many failures are not in the list because it is full.
     pub failures_omitted: u64,
+    /// The run over time, from its begin to its end: at most 300 samples, in the order of time.
+    #[serde(default)]
+    pub timeline: Vec<Sample>,
+    /// Files that came in this run (fetched, adopted or kept), counted by size, smallest first; sizes without a file are
+    /// left out.
+    #[serde(default)]
+    pub sizes: Vec<SizeCount>,
+    /// Waits before another attempt, by the class of what had failed, sorted by its name. A host's own pauses are in
+    /// `hosts`.
+    #[serde(default)]
+    pub waits: Vec<Wait>,
 }
 
 /// The name and version of the report's format.
@@ -314,6 +325,44 @@ pub struct Failure {
     pub status: Option<u16>,
     /// What failed, why, and what to do. Text from outside is escaped.
     pub message: String,
+}
+
+/// A moment of the run. A long run has fewer samples a minute than a short one; sums lose nothing by it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// Seconds since the first day was begun, to the millisecond.
+    pub seconds: f64,
+    /// Body bytes received by then, over all hosts, those of listings and of failed attempts too.
+    pub bytes: u64,
+    /// Files that had come by then: fetched, adopted or kept.
+    pub files: u64,
+    /// The most requests under way at once since the sample before, each host's own summed up.
+    pub under_way: u64,
+    /// The most hosts that were left alone at once, because they asked for it, since the sample before.
+    pub paused: u64,
+}
+
+/// How many files are of one size or nearly so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SizeCount {
+    /// The least size in bytes: zero or a power of two. The files are smaller than twice that; at zero they are empty.
+    pub at_least: u64,
+    /// How many they are.
+    pub files: u64,
+}
+
+/// Waits for one reason.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wait {
+    /// What had failed.
+    pub class: Class,
+    /// How often an attempt was put off.
+    pub times: u64,
+    /// The sum of these waits in seconds; files wait side by side, so it may exceed the run's time.
+    pub seconds: f64,
 }
 
 impl Report {

@@ -16,7 +16,7 @@ use crate::run::event::{Event, Observer};
 
 /// How often the report is written, at most.
 const SAVE: Duration = Duration::from_secs(5);
-/// How often the bars are drawn.
+/// How often the bars are drawn, and the hosts are looked at for the report.
 const DRAW: Duration = Duration::from_millis(200);
 
 /// All that is told of one run.
@@ -64,8 +64,11 @@ impl Follower {
         let mut was_saved = true;
         loop {
             tokio::select! {
-                () = ended.cancelled() => return,
-                _ = draw.tick() => self.progress.tick(started.elapsed(), &self.net.hosts()),
+                () = ended.cancelled() => return self.look(started.elapsed(), true),
+                _ = draw.tick() => {
+                    self.look(started.elapsed(), false);
+                    self.progress.tick(started.elapsed(), &self.net.hosts());
+                }
                 _ = save.tick() => {
                     let saved = self.save(self.collector.snapshot(), Saved::Meanwhile).await;
                     // The end will tell, if it still cannot be written then.
@@ -76,6 +79,10 @@ impl Follower {
                 }
             }
         }
+    }
+
+    fn look(&self, at: Duration, last: bool) {
+        self.collector.look(at, &self.net.hosts(), self.net.take_peak(), last);
     }
 
     /// Writes the report into the archive, and where else it was asked for.

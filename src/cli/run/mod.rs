@@ -4,6 +4,7 @@
 //! the worst end count.
 
 mod follow;
+mod page;
 mod report_file;
 mod reports;
 mod task;
@@ -29,6 +30,7 @@ use crate::manifest::Manifest;
 use crate::net::Net;
 use crate::run::budget::Budget;
 pub(super) use follow::Saved;
+pub(super) use page::manifest;
 pub(super) use report_file::{ReportFile, settled};
 pub(super) use reports::{Files, ReportArgs, about};
 pub(super) use task::{Ran, Task, Then, again, execute};
@@ -47,6 +49,7 @@ pub(super) use task::{Ran, Task, Then, again, execute};
         of the hosts. A report of each run is written to `.sunhaul/runs/` in the archive.",
     after_help = "Examples:\n  sunhaul run jobs/quickstart.yaml\n  \
         sunhaul run jobs/nightly.yaml --report report.json\n  \
+        sunhaul run jobs/december.yaml --report-html report.html --quicklook\n  \
         sunhaul run jobs/december.yaml --series cea --range 2015-12-11..2015-12-14\n  \
         sunhaul run jobs/december.yaml --frozen       the very files of the lock, or exit 3\n  \
         sunhaul run jobs/nightly.yaml --new-only      only what the lock does not have yet\n  \

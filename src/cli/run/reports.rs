@@ -2,9 +2,12 @@
 //!
 //! What it does not do: put a report into its form; `report` does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use tokio_util::sync::CancellationToken;
 
 use super::follow::Saved;
+use super::page::Page;
 use super::report_file::ReportFile;
 use crate::cli::clock::{now, run_id};
 use crate::cli::problem::{self, Problem};
@@ -26,6 +29,12 @@ pub(in crate::cli) struct ReportArgs {
     /// the file that this names.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
+    /// The same as a web page, when the run has ended: one file, to look at or to mail.
+    #[arg(long, value_name = "FILE")]
+    report_html: Option<PathBuf>,
+    /// Put a small picture of one FITS image of each day and series into the web page.
+    #[arg(long, requires = "report_html")]
+    quicklook: bool,
 }
 
 /// Where reports go.
@@ -33,12 +42,13 @@ pub(in crate::cli) struct ReportArgs {
 pub(in crate::cli) struct Files {
     report: Option<ReportFile>,
     junit: Option<ReportFile>,
+    page: Option<Page>,
 }
 
 impl ReportArgs {
     /// True when a report of a run is asked for.
     pub(in crate::cli) fn is_any(&self) -> bool {
-        self.report.is_some() || self.report_junit.is_some() || self.summary.is_some()
+        self.report.is_some() || self.report_junit.is_some() || self.summary.is_some() || self.report_html.is_some()
     }
 
     /// What is told from here on goes to the summary that was asked for.
@@ -60,7 +70,8 @@ impl ReportArgs {
             Some(path) => ReportFile::new(path, option).map(Some),
             None => Ok(None),
         };
-        Ok(Files { report: open(&self.report, "--report")?, junit: open(&self.report_junit, "--report-junit")? })
+        let page = open(&self.report_html, "--report-html")?.map(|file| Page { file, quicklook: self.quicklook });
+        Ok(Files { report: open(&self.report, "--report")?, junit: open(&self.report_junit, "--report-junit")?, page })
     }
 }
 
@@ -75,6 +86,30 @@ impl Files {
         json.and(junit.unwrap_or(Ok(())))
     }
 
+    /// Writes the page of a run that has ended, where it was asked for. Quick looks end early when `stop` says so.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(in crate::cli) async fn write_page(
+        &self,
+        report: &Report,
+        root: &Path,
+        stop: &CancellationToken,
+    ) -> Result<()> {
+        match &self.page {
+            Some(page) => page.write(report, page.looks(report, root, stop).await),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the page of a report without days to look at, where it was asked for.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(in crate::cli) fn write_bare_page(&self, report: &Report) -> Result<()> {
+        self.page.as_ref().map_or(Ok(()), |page| page.write(report, None))
+    }
+
     /// Tells of a run that could not begin, wherever a report of it was asked for.
     pub(in crate::cli) fn refused(&self, job: &Manifest, error: &anyhow::Error, shell: &Shell) {
         let at = now();
@@ -83,7 +118,8 @@ impl Files {
         let mut report = Collector::new(run_id(at), at, about).finish(RunResult::Incomplete, exit.code(), at);
         report.run.error = Some(with_hint(message, hint));
         let written = report.to_json().map_err(anyhow::Error::from);
-        if let Err(error) = written.and_then(|bytes| self.write(&report, &bytes, Saved::AtTheEnd)) {
+        let written = written.and_then(|bytes| self.write(&report, &bytes, Saved::AtTheEnd));
+        for error in [written, self.write_bare_page(&report)].into_iter().filter_map(Result::err) {
             tracing::warn!("{error}");
         }
         shell.ci.ran(&report, None, &shell.screen);

@@ -196,8 +196,11 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     }
     shell.ci.ran(&report, Some(&path), &shell.screen);
     *is_told = true;
+    // Quick looks take their time, and nothing else waits for them.
+    let paged = shared.files.write_page(&report, root, &shared.stop).await;
     result?;
     saved?;
+    paged?;
     moved.transpose()?;
     Ok(Ran { exit, report, saved: path })
 }

@@ -106,6 +106,7 @@ pub(super) async fn run(check: &Check<'_>, locking: &Locking, net: Net, shell: &
         Report { run: Run { again: (exit != Exit::Complete).then(|| again(&shell.words)), ..report.run }, ..report };
     shell.ci.ran(&report, None, &shell.screen);
     check.files.write(&report, &report.to_json()?, Saved::AtTheEnd)?;
+    check.files.write_bare_page(&report)?;
     Ok(exit)
 }
 

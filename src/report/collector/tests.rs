@@ -52,7 +52,7 @@ fn done(date: &str, state: DayState, error: Option<failure::Failure>) -> Event {
         outside_day: 1,
         duplicates: 0,
         error,
-        took: std::time::Duration::from_millis(1500),
+        took: Duration::from_millis(1500),
     })
 }
 

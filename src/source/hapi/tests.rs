@@ -243,6 +243,25 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    fn whatever_becomes_of_a_real_dataset_its_listing_is_sorted_in_its_day_and_on_the_server_s_own_host(
+        at in any::<prop::sample::Index>(), byte in any::<u8>(), of_files in any::<bool>(), in_info in any::<bool>(),
+    ) {
+        let string = json!({ "uri": { "base": "https://h.example/pub/" } });
+        let (info, row) =
+            if of_files { (images(&string), "a/b c.fits,171") } else { (magnetic(), "6.8,0,0.05,0.08,-50.98,1,2,3,4") };
+        let mut info = info.to_string().into_bytes();
+        let mut data = format!("2015-12-11T00:00:00Z,{row}\n2015-345T12:00Z,{row}\r\n2015-12-12Z,{row}\n").into_bytes();
+        let changed = if in_info { &mut info } else { &mut data };
+        let at = at.index(changed.len());
+        changed[at] = byte;
+        if let Ok(listed) = read_answer(&info, &data, &base(), &series("a/b@0"), &day()) {
+            prop_assert!(listed.files.is_sorted_by(|a, b| a.key < b.key));
+            prop_assert!(listed.files.iter().all(|file| day().window.contains(file.time)));
+            prop_assert!(listed.files.iter().all(|file| file.url.origin() == base().origin()));
+        }
+    }
+
+    #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), columns in 1usize..4) {
         let _ = (Info::read(&bytes), Names::of(&bytes), status::of(&bytes));
         let _ = read_rows(&bytes, columns, day().window, End::Chunks, |_| Ok(()));

@@ -221,6 +221,25 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    fn whatever_becomes_of_a_real_page_its_listing_is_sorted_in_its_day_and_on_the_service_s_own_host(
+        at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>(), of_aia in any::<bool>(),
+    ) {
+        let rows = json!({ "data": [row(7, NOON), row(8, NOON), row(9, "2015-12-12T00:00:00.000")] }).to_string();
+        let mut page = if of_aia { rows.replace("hmi.sharp_720s", "aia.lev1") } else { rows }.into_bytes();
+        let at = at.index(page.len());
+        page[at] = byte;
+        if cut {
+            page.truncate(at);
+        }
+        let series = series(if of_aia { "aia.lev1" } else { "hmi.sharp_720s" }, Filters::default());
+        if let Ok(listed) = read_answer(&page, br#"{"items":[{"name":"Br.fits"}]}"#, &base(), &series, &day()) {
+            prop_assert!(listed.files.is_sorted_by(|a, b| a.key < b.key));
+            prop_assert!(listed.files.iter().all(|file| day().window.contains(file.time)));
+            prop_assert!(listed.files.iter().all(|file| file.url.origin() == base().origin()));
+        }
+    }
+
+    #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = (read_page(&bytes).map(|_| ()), read_items(&bytes), page::read_count(&bytes));
     }

@@ -249,6 +249,11 @@ impl Running {
         self.url.as_deref().expect("a service")
     }
 
+    /// What it said on stdout so far.
+    pub(crate) fn stdout_so_far(&self) -> String {
+        self.stdout.so_far()
+    }
+
     /// What it said on stderr so far.
     pub(crate) fn stderr_so_far(&self) -> String {
         self.stderr.so_far()

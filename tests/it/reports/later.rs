@@ -8,6 +8,7 @@ fn a_report_made_later_has_the_bytes_that_the_run_wrote() {
     let server = faulty();
     let lab = lab_for(&server);
     let files = ["--report", "report.json", "--report-junit", "junit.xml", "--summary", "summary.md"];
+    let files = [&files[..], &["--report-html", "page.html"]].concat();
     lab.sunhaul(&[&["run", "jobs/job.yaml"], &files[..]].concat()).chatty().status(1).done();
     let id = lab.json("report.json")["run"]["id"].as_str().expect("an id").to_owned();
     for run in [
@@ -18,7 +19,9 @@ fn a_report_made_later_has_the_bytes_that_the_run_wrote() {
         &[&id, "--archive", "jobs/data"],
         &[&id[..20], "--job", "jobs/job.yaml"],
     ] {
-        for (format, file) in [("json", "report.json"), ("junit", "junit.xml"), ("markdown", "summary.md")] {
+        let forms =
+            [("json", "report.json"), ("junit", "junit.xml"), ("markdown", "summary.md"), ("html", "page.html")];
+        for (format, file) in forms {
             let args = [&["report"], run, &["--format", format]].concat();
             lab.sunhaul(&args).stdout(&text(&lab, file)).done();
         }
