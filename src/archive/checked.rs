@@ -33,7 +33,9 @@ impl Archive {
             let counters: Vec<_> = shares.map(|share| scope.spawn(|| count(share))).collect();
             let mut counts = BTreeMap::new();
             for share in counters.into_iter().filter_map(|counter| counter.join().ok()) {
-                share.into_iter().for_each(|(how, files)| *counts.entry(how).or_default() += files);
+                for (how, files) in share {
+                    *counts.entry(how).or_default() += files;
+                }
             }
             counts
         })

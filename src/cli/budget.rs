@@ -13,6 +13,7 @@ use crate::run::budget::{Budget, Caps};
 /// A budget of the whole command, over all its jobs.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Budget")]
+#[expect(clippy::struct_field_names, reason = "the options are called so")]
 pub(super) struct BudgetArgs {
     /// End within this time, such as `50m`, with exit 4 if anything is left. For the last tenth of it, at most a minute,
     /// nothing new is begun; what is not whole by then is kept as a part.

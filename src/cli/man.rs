@@ -39,9 +39,9 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let wanted = args.command.as_ref().map_or_else(|| "sunhaul".to_owned(), |name| format!("sunhaul-{name}"));
     let Some((_, page)) = pages.iter().find(|(name, _)| *name == wanted) else {
         let named = args.command.as_deref().unwrap_or_default();
-        let names = pages.iter().filter_map(|(name, _)| name.strip_prefix("sunhaul-"));
+        let known = pages.iter().filter_map(|(name, _)| name.strip_prefix("sunhaul-"));
         let problem = Problem::new(Exit::Usage, format!("there is no command `{}`", escape(named)));
-        return Err(match nearest::nearest(named, names) {
+        return Err(match nearest::nearest(named, known) {
             Some(near) => problem.hint(format!("did you mean `{near}`?")),
             None => problem.hint("`sunhaul --help` names them"),
         }

@@ -34,8 +34,8 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
         while flying.len() < in_flight && !run.halt.is_cancelled() {
             let now = Instant::now();
             // A second look that would come too late is not waited for.
-            let next = if waiting.is_empty() { again.first_key_value().map(|((at, _), _)| *at) } else { Some(now) };
-            if let Some(spent) = next.and_then(|next| run.budget.objection(next.max(now))) {
+            let begins = if waiting.is_empty() { again.first_key_value().map(|((at, _), _)| *at) } else { Some(now) };
+            if let Some(spent) = begins.and_then(|at| run.budget.objection(at.max(now))) {
                 run.refuse(spent);
                 break;
             }

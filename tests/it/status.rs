@@ -60,9 +60,9 @@ fn json_has_each_day_and_how_its_files_were_checked() {
     let series = &status["series"][0];
     assert_eq!(series["checked"], json!({ "checksum": 2 }));
     assert_eq!((&series["files"], &series["absent"]), (&json!(2), &json!(1)));
-    let states: Vec<&str> =
+    let told: Vec<&str> =
         series["days"].as_array().expect("days").iter().map(|day| day["state"].as_str().expect("a word")).collect();
-    assert_eq!(states[..3], ["sealed", "failed", "sealed"]);
+    assert_eq!(told[..3], ["sealed", "failed", "sealed"]);
     assert_eq!(
         series["days"][2],
         json!({ "date": "2015-12-13", "state": "sealed", "files": 0, "bytes": 0, "absent": 1, "thin": false })
@@ -137,10 +137,7 @@ fn six_thousand_days_are_told_without_reading_more_than_the_records() {
     let lab = Lab::new();
     lab.write("job.yaml", Job::embedded().range("2000-01-01", "2016-06-05").yaml());
     records(&lab);
-    let begun = std::time::Instant::now();
     let status: Value = lab.sunhaul(&["status", "job.yaml", "--json"]).stdout_has("").done().json();
-    // Without optimisation, and beside other tests: 0.1 s with it and alone.
-    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
     assert_eq!(status["series"][0]["files"], 6000);
     assert_eq!(status["series"][0]["checked"], json!({ "structure": 6000 }));
 }
@@ -149,7 +146,7 @@ fn six_thousand_days_are_told_without_reading_more_than_the_records() {
 fn records(lab: &Lab) {
     let job = manifest::load(&lab.path("job.yaml"), &|_| None).expect("a manifest");
     let series = &job.series[0];
-    let range = series.range.resolve(chrono::Utc::now(), Scale::Utc);
+    let range = series.range.resolve(chrono::DateTime::UNIX_EPOCH, Scale::Utc);
     for day in range.days() {
         let line = FileLine {
             series: series.id.0.clone(),

@@ -31,19 +31,19 @@ pub(super) fn complete(mut draft: Draft, shell: &Shell, answers: &mut dyn BufRea
     draft.kind = Some(kind);
     if draft.url.is_none() && kind.needs_url() {
         let usual = kind.usual_url().map(str::to_owned);
-        draft = dialogue.ask(draft, &Question { what: "its URL", usual }, |draft, url| draft.url = Some(url))?;
+        draft = dialogue.ask(&draft, &Question { what: "its URL", usual }, |draft, url| draft.url = Some(url))?;
     }
     if draft.series.is_empty() {
         let what = "series, by the source's names";
         let usual = kind.usual_series().map(str::to_owned);
-        draft = dialogue.ask(draft, &Question { what, usual }, |draft, names| {
+        draft = dialogue.ask(&draft, &Question { what, usual }, |draft, names| {
             draft.series = names.split([',', ' ']).filter(|name| !name.is_empty()).map(str::to_owned).collect();
         })?;
     }
     if draft.start.is_none() {
         let usual = if kind == Kind::Embedded { "2015-12-11" } else { "today-10d" };
         let question = Question { what: "first day, such as 2015-12-11 or today-10d", usual: Some(usual.to_owned()) };
-        draft = dialogue.ask(draft, &question, |draft, start| draft.start = Some(start))?;
+        draft = dialogue.ask(&draft, &question, |draft, start| draft.start = Some(start))?;
     }
     if draft.end.is_none() {
         let follows = draft.start.as_deref().is_some_and(|start| start.starts_with("today"));
@@ -53,19 +53,19 @@ pub(super) fn complete(mut draft: Draft, shell: &Shell, answers: &mut dyn BufRea
             _ => None,
         };
         let question = Question { what: "the day after the last one", usual };
-        draft = dialogue.ask(draft, &question, |draft, end| draft.end = Some(end))?;
+        draft = dialogue.ask(&draft, &question, |draft, end| draft.end = Some(end))?;
     }
     if draft.contact.is_none() && draft.parsed().is_err_and(|wrong| super::wants_contact(&wrong)) {
         let question = Question { what: "your e-mail address, which public archives are told", usual: None };
-        draft = dialogue.ask(draft, &question, |draft, contact| draft.contact = Some(contact))?;
+        draft = dialogue.ask(&draft, &question, |draft, contact| draft.contact = Some(contact))?;
     }
     if draft.name.is_none() {
         let question = Question { what: "the job's name", usual: draft.series.first().cloned() };
-        draft = dialogue.ask(draft, &question, |draft, name| draft.name = Some(name))?;
+        draft = dialogue.ask(&draft, &question, |draft, name| draft.name = Some(name))?;
     }
     if draft.root.is_none() {
         let question = Question { what: "the archive's folder, from the manifest's", usual: Some(draft.usual_root()) };
-        draft = dialogue.ask(draft, &question, |draft, root| draft.root = Some(root))?;
+        draft = dialogue.ask(&draft, &question, |draft, root| draft.root = Some(root))?;
     }
     Ok(draft)
 }
@@ -83,23 +83,18 @@ impl Dialogue<'_> {
         let question = Question { what: "the kind of source", usual: Some(Kind::Embedded.name().to_owned()) };
         loop {
             let answer = self.answer(&question)?;
-            match Kind::from_str(&answer, true) {
-                Ok(kind) => return Ok(kind),
-                Err(_) => {
-                    let names = Kind::ALL.map(|(kind, _)| kind.name());
-                    let near = crate::manifest::nearest::nearest(&answer, names);
-                    let hint = near.map_or_else(
-                        || "it is one of those above".to_owned(),
-                        |near| format!("did you mean `{near}`?"),
-                    );
-                    self.refuse(&format!("`{}` is no kind of source", escape(&answer)), Some(&hint));
-                }
+            if let Ok(kind) = Kind::from_str(&answer, true) {
+                return Ok(kind);
             }
+            let near = crate::manifest::nearest::nearest(&answer, Kind::ALL.map(|(kind, _)| kind.name()));
+            let hint =
+                near.map_or_else(|| "it is one of those above".to_owned(), |near| format!("did you mean `{near}`?"));
+            self.refuse(&format!("`{}` is no kind of source", escape(&answer)), Some(&hint));
         }
     }
 
     /// Asks until the answer makes no manifest wrong.
-    fn ask(&mut self, draft: Draft, question: &Question<'_>, take: impl Fn(&mut Draft, String)) -> Result<Draft> {
+    fn ask(&mut self, draft: &Draft, question: &Question<'_>, take: impl Fn(&mut Draft, String)) -> Result<Draft> {
         loop {
             let answer = self.answer(question)?;
             let mut with = draft.clone();

@@ -186,7 +186,9 @@ mod tests {
     #[test]
     fn each_kind_is_written_so_that_it_passes_the_check() {
         let texts = Kind::ALL.map(|(kind, _)| of(&draft(kind), None));
-        texts.iter().for_each(|text| check(text));
+        for text in &texts {
+            check(text);
+        }
         insta::assert_snapshot!(texts.join("\n────────\n\n"));
     }
 

@@ -152,7 +152,7 @@ impl Shape {
         match by {
             Some(By::Day) if fits(Shape::Month) => Shape::Month,
             Some(By::Day) => Shape::Week,
-            None if fits(Shape::Month) && months <= ROWS as i64 => Shape::Month,
+            None if fits(Shape::Month) && usize::try_from(months).is_ok_and(|months| months <= ROWS) => Shape::Month,
             None if !fits(Shape::Month) && days.len() <= 7 * ROWS => Shape::Week,
             Some(By::Week) | None if fits(Shape::WeeksOfYear) => Shape::WeeksOfYear,
             Some(By::Week | By::Month) | None => Shape::MonthsOfYear,
@@ -263,7 +263,10 @@ fn figures<'r>(rows: impl Iterator<Item = &'r Row>, room: usize) -> Vec<String> 
     let widths = [0, 1, 2].map(|column| all.iter().map(|row| row[column].width()).max().unwrap_or_default() + 2);
     let fitting = (0..=3).rev().find(|count| widths[..*count].iter().sum::<usize>() <= room).unwrap_or_default();
     let line = |row: [String; 3]| {
-        row.iter().zip(widths).take(fitting).map(|(cell, width)| format!("{cell:>width$}")).collect()
+        row.iter()
+            .zip(widths)
+            .take(fitting)
+            .fold(String::new(), |line, (cell, width)| line + &format!("{cell:>width$}"))
     };
     all.into_iter().map(line).collect()
 }
@@ -274,13 +277,13 @@ pub(super) fn legend(seen: &BTreeSet<Cell>, columns: usize, paint: Paint) -> Str
     for cell in Cell::ALL.into_iter().filter(|cell| seen.contains(cell)) {
         let entry = format!("{} {}", cell.sign(), cell.meaning());
         let width = entry.width() + 2;
-        if let Some((line, used)) = lines.last_mut() {
-            if *used + width <= columns || *used == 0 {
-                let gap = if *used == 0 { "" } else { "  " };
-                line.extend([gap, &cell.painted(&entry, paint)]);
-                *used += width;
-                continue;
-            }
+        if let Some((line, used)) = lines.last_mut()
+            && (*used + width <= columns || *used == 0)
+        {
+            let gap = if *used == 0 { "" } else { "  " };
+            line.extend([gap, &cell.painted(&entry, paint)]);
+            *used += width;
+            continue;
         }
         lines.push((cell.painted(&entry, paint).into_owned(), width));
     }

@@ -52,6 +52,7 @@ pub(super) struct Cell {
 
 /// A way to stand, in the legend.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "a sign has a sign and a word")]
 pub(super) struct Sign {
     /// The classes of its colours.
     pub(super) classes: &'static [&'static str],

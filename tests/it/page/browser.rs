@@ -1,4 +1,4 @@
-//! A headless Chromium, driven by chromedriver over the WebDriver protocol (W3C), which is JSON over HTTP.
+//! A headless Chromium, driven by chromedriver over the `WebDriver` protocol (W3C), which is JSON over HTTP.
 //!
 //! What it does not do: wait. Each command returns when it is done.
 

@@ -18,8 +18,8 @@ pub(super) fn picture(image: &Small) -> Result<Picture, String> {
             pixels.push(if value.is_nan() { 0 } else { u8::MAX });
         }
     }
-    let side = |length: usize| u32::try_from(length).map_err(|_| "the image is too wide".to_owned());
-    let size = (side(*width)?, side(*height)?);
+    let pixels_of = |length: usize| u32::try_from(length).map_err(|_| "the image is too wide".to_owned());
+    let size = (pixels_of(*width)?, pixels_of(*height)?);
     let colour = if has_blanks { png::ColorType::GrayscaleAlpha } else { png::ColorType::Grayscale };
     let png = encode(&pixels, size, colour).map_err(|error| format!("the picture cannot be made: {error}"))?;
     Ok(Picture { png, size, of: *of, scale: (low.into(), high.into()), unit: unit.clone() })
