@@ -135,7 +135,8 @@ fn strace(lab: &Lab, arguments: &str) -> Option<i32> {
         }
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
-    if run.stderr_so_far().contains(NOT_OURS) {
+    // Its last words may still be on their way when it is over.
+    if run.stderr_to_the_end().contains(NOT_OURS) {
         return None;
     }
     let spoken = run.done_any();

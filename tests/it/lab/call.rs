@@ -269,6 +269,11 @@ impl Running {
         self.child.try_wait().expect("a child").is_some()
     }
 
+    /// All that it said on stderr; waits for its end.
+    pub(crate) fn stderr_to_the_end(&mut self) -> String {
+        self.stderr.whole()
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("a process to signal");
