@@ -40,21 +40,10 @@ pub(super) fn read(job: &form::Job, findings: &mut Vec<Finding>) -> Vec<Accept> 
     let entries = job.accept.value().into_iter().flatten().filter_map(Typed::given);
     let mut accepted = Vec::new();
     for (at, entry) in entries {
-        let mut missing = |name: &str, hint: &str| {
-            findings.push(Finding::new(at, format!("the key `{name}` is missing")).hint(hint));
-        };
-        if entry.series.is_missing() {
-            missing("series", "say of which series, by its id");
-        }
-        if entry.day.is_missing() {
-            missing("day", "say of which day, such as `day: 2015-12-12`");
-        }
-        if entry.file.is_missing() {
-            missing("file", "say which file, such as `file: \"*.Bt.fits\"`");
-        }
-        if entry.reason.is_missing() {
-            missing("reason", "say why it may be missing: whoever uses the archive will ask");
-        }
+        entry.series.required("series", at, "say of which series, by its id", findings);
+        entry.day.required("day", at, "say of which day, such as `day: 2015-12-12`", findings);
+        entry.file.required("file", at, "say which file, such as `file: \"*.Bt.fits\"`", findings);
+        entry.reason.required("reason", at, "say why it may be missing: whoever uses the archive will ask", findings);
         if let (Some((at, id)), Some(ids)) = (entry.series.given(), &ids)
             && !ids.contains(&id.0.as_str())
         {

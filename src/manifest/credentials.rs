@@ -167,19 +167,16 @@ impl Reading<'_> {
     }
 
     fn basic(&mut self, at: Span, basic: &form::Basic) -> Option<Login> {
-        for (key, is_missing) in [("user", basic.user.is_missing()), ("password", basic.password.is_missing())] {
-            if is_missing {
-                let hint = "write `basic: { user: jane, password: \"${SUNHAUL_PASSWORD}\" }`";
-                self.findings.push(Finding::new(at, format!("the key `{key}` is missing")).hint(hint));
-            }
-        }
-        let user = basic.user.given().and_then(|(at, user)| {
+        let hint = "write `basic: { user: jane, password: \"${SUNHAUL_PASSWORD}\" }`";
+        let user = basic.user.required("user", at, hint, self.findings);
+        let password = basic.password.required("password", at, hint, self.findings);
+        let user = user.and_then(|(at, user)| {
             let name = self.told(at, variable::replace(&user.0, |name| self.value(name)))?;
             let wrong =
                 Wrong::new("a user's name with a `:`, which cannot be sent").hint("is the password in it, too?");
             self.told(at, if name.contains(':') { Err(wrong) } else { Ok(name) })
         });
-        let password = basic.password.given().and_then(|(at, password)| self.secret(at, &password.0, |_| Ok(())));
+        let password = password.and_then(|(at, password)| self.secret(at, &password.0, |_| Ok(())));
         Some(Login::Basic { user: user?, password: password? })
     }
 

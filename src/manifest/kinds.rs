@@ -20,8 +20,6 @@ use super::node::Wrong;
 use super::resolve::Given;
 use super::root::tidied;
 use super::timed::{Field, Timed};
-use super::typed::Typed;
-use crate::untrusted::escape;
 
 /// Where JSOC is.
 const JSOC: &str = "http://jsoc.stanford.edu/";
@@ -71,10 +69,9 @@ pub(super) fn read(given: &Given<'_>, source: &form::Source, at: Span, findings:
         form::Source::Hapi(hapi) => {
             let hint = "write `hapi: { url: \"https://cdaweb.gsfc.nasa.gov/hapi\" }`";
             let reach = reading.reach(&hapi.reach(), at, None, hint)?;
-            let parameters = hapi.parameters.given().map(|(at, list)| {
-                reading.not_empty(at, list.is_empty());
-                list.iter().filter_map(Typed::value).map(|name| name.0.clone()).collect()
-            });
+            hapi.parameters.must_ask(reading.findings);
+            let parameters =
+                hapi.parameters.value().map(|_| hapi.parameters.values().map(|name| name.0.clone()).collect());
             SourceSpec::Hapi(Hapi { reach: reach.0, parameters })
         }
         form::Source::Embedded(embedded) => {
@@ -108,31 +105,12 @@ impl Reading<'_> {
         self.findings.push(finding);
     }
 
-    fn required<'t, T>(&mut self, key: &'t Typed<T>, name: &str, parent: Span, hint: &str) -> Option<(Span, &'t T)> {
-        if key.is_missing() {
-            self.note(Finding::new(parent, format!("the key `{name}` is missing")).hint(hint));
-        }
-        key.given()
-    }
-
-    fn not_empty(&mut self, at: Span, is_empty: bool) {
-        if is_empty {
-            self.note(
-                Finding::new(at, "an empty list: nothing would be fetched")
-                    .hint("name at least one, or remove the key to take all"),
-            );
-        }
-    }
-
     /// How a source is reached, and the place of its address.
     fn reach(&mut self, reach: &form::Reach<'_>, at: Span, default: Option<&str>, hint: &str) -> Option<(Reach, Span)> {
         let credentials = credentials::read(self.given, reach, self.findings);
         let tunnel = reach.tunnel.given().and_then(|(at, tunnel)| self.tunnel(tunnel, at));
-        let hosts = reach.hosts.value().into_iter().flatten().filter_map(Typed::value).map(|host| host.0.clone());
-        let hosts: Vec<String> = hosts.collect();
-        if let Some((at, list)) = reach.hosts.given() {
-            self.not_empty(at, list.is_empty());
-        }
+        let hosts: Vec<String> = reach.hosts.values().map(|host| host.0.clone()).collect();
+        reach.hosts.must_ask(self.findings);
         let urls = match (reach.url.given(), default) {
             (None, Some(default)) if reach.url.is_missing() => (at, vec![Url::parse(default).ok()?]),
             (None, None) if reach.url.is_missing() => {
@@ -171,7 +149,7 @@ impl Reading<'_> {
     }
 
     fn tunnel(&mut self, tunnel: &form::Tunnel, at: Span) -> Option<Tunnel> {
-        let ssh = self.required(&tunnel.ssh, "ssh", at, "write for example `ssh: jane@gateway.example.org`");
+        let ssh = tunnel.ssh.required("ssh", at, "write for example `ssh: jane@gateway.example.org`", self.findings);
         let mut destination = |given: Option<(Span, &form::Text)>, takes_list: bool| {
             let (at, text) = given?;
             match names::destination(&text.0, takes_list) {
@@ -206,7 +184,7 @@ impl Reading<'_> {
 
     fn export(&mut self, export: &form::Export, at: Span) -> Option<Export> {
         let hint = "write `email: you@example.org`, an address that is registered with JSOC";
-        let email = self.required(&export.email, "email", at, hint);
+        let email = export.email.required("email", at, hint, self.findings);
         let process = match export.process.given() {
             Some((at, text)) if text.0.is_empty() || text.0.len() > 1000 || !text.0.is_ascii() => {
                 let finding = Finding::new(at, "no order to the export system: 1 to 1,000 characters of ASCII");
@@ -230,7 +208,8 @@ impl Reading<'_> {
     fn index(&mut self, index: &form::Index, at: Span) -> Option<Index> {
         let hint = "write for example `url: https://jsoc1.stanford.edu/data/aia/synoptic/`";
         let reach = self.reach(&index.reach(), at, None, hint);
-        let files = self.required(&index.files, "files", at, "write for example `files: \"AIA%Y%m%d_%H%M_0171.fits\"`");
+        let files =
+            index.files.required("files", at, "write for example `files: \"AIA%Y%m%d_%H%M_0171.fits\"`", self.findings);
         if index.path.value().is_none() && !index.path.is_missing() {
             return None;
         }
@@ -256,23 +235,12 @@ impl Reading<'_> {
         let hint = "write for example `url: https://jsoc1.stanford.edu/data/aia/synoptic/`";
         let reach = self.reach(&template.reach(), at, None, hint);
         let hint = "write for example `path: \"%Y/%m/%d/H%H00/AIA%Y%m%d_%H%M_0171.fits\"`";
-        let path = self.required(&template.path, "path", at, hint);
-        let cadence = self.required(&template.cadence, "cadence", at, "write for example `cadence: 2m`");
+        let path = template.path.required("path", at, hint, self.findings);
+        let cadence = template.cadence.required("cadence", at, "write for example `cadence: 2m`", self.findings);
         let each = template.each.value();
-        let wavelength: Vec<i64> = each
-            .and_then(|each| each.wavelength.value())
-            .into_iter()
-            .flatten()
-            .filter_map(Typed::value)
-            .map(|w| w.0)
-            .collect();
-        let segment: Vec<String> = each
-            .and_then(|each| each.segment.value())
-            .into_iter()
-            .flatten()
-            .filter_map(Typed::value)
-            .map(|name| name.0.clone())
-            .collect();
+        let wavelength: Vec<i64> = each.iter().flat_map(|each| each.wavelength.values()).map(|one| one.0).collect();
+        let segment: Vec<String> =
+            each.iter().flat_map(|each| each.segment.values()).map(|name| name.0.clone()).collect();
         let ((path_at, path), (cadence_at, cadence)) = (path?, cadence?);
         let cadence = cadence.0;
         if let Err(wrong) = divides_a_day(cadence.as_secs()) {
@@ -431,17 +399,4 @@ fn tell_date(patterns: &[Option<&Timed>]) -> bool {
     let has = |field: Field| patterns.iter().flatten().any(|pattern| pattern.has(field));
     let has_month = has(Field::Month) || has(Field::MonthName);
     (has(Field::Year) || has(Field::YearOfCentury)) && (has(Field::DayOfYear) || (has_month && has(Field::Day)))
-}
-
-/// The hosts of a source as manners know them, for messages.
-pub(super) fn hosts(spec: &SourceSpec) -> Vec<(String, Option<Url>)> {
-    match spec.reach() {
-        None => vec![("embedded".to_owned(), None)],
-        Some(reach) => {
-            let own = reach.urls.iter().cloned();
-            let others = reach.hosts.iter().filter_map(|host| Url::parse(&format!("https://{host}/")).ok());
-            let named = |url: Url| (escape(url.host_str().unwrap_or_default()).into_owned(), Some(url));
-            own.chain(others).map(named).collect()
-        }
-    }
 }

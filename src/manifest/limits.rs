@@ -8,7 +8,8 @@ use url::Url;
 
 use super::diagnostic::{Finding, Span};
 use super::model::{Limits, SourceSpec, Way};
-use super::{form, kinds, manners};
+use super::{form, manners};
+use crate::untrusted::escape;
 
 /// Resolves the limits; one above what every host of the job's sources allows goes to `findings`.
 pub(super) fn read(
@@ -72,15 +73,18 @@ pub(super) struct Place {
 
 /// Every host of a source.
 pub(super) fn places(spec: &SourceSpec) -> Vec<Place> {
-    let place = |(host, url): (String, Option<Url>)| match url {
-        None => Place { host, is_public: false, preset: manners::EMBEDDED },
-        Some(url) => {
-            // The gateway reaches the source's own host; others are reached over the net.
-            let own = spec.reach().is_some_and(|reach| reach.urls.contains(&url));
-            let way = if own { spec.way() } else { Way::Direct };
-            let is_public = way == Way::Direct && manners::is_public(&url);
-            Place { host, is_public, preset: manners::preset_of(&url, way) }
+    let Some(reach) = spec.reach() else {
+        return vec![Place { host: "embedded".to_owned(), is_public: false, preset: manners::EMBEDDED }];
+    };
+    let others = reach.hosts.iter().filter_map(|host| Url::parse(&format!("https://{host}/")).ok());
+    let place = |url: Url| {
+        // The gateway reaches the source's own host; others are reached over the net.
+        let way = if reach.urls.contains(&url) { reach.way() } else { Way::Direct };
+        Place {
+            host: escape(url.host_str().unwrap_or_default()).into_owned(),
+            is_public: way == Way::Direct && manners::is_public(&url),
+            preset: manners::preset_of(&url, way),
         }
     };
-    kinds::hosts(spec).into_iter().map(place).collect()
+    reach.urls.iter().cloned().chain(others).map(place).collect()
 }

@@ -61,21 +61,19 @@ impl Resolver<'_> {
         self.findings.push(finding);
     }
 
-    /// A required key's value; its absence is noted at its parent.
-    fn required<'t, T>(&mut self, key: &'t Typed<T>, name: &str, parent: Span, hint: &str) -> Option<(Span, &'t T)> {
-        if key.is_missing() {
-            self.note(Finding::new(parent, format!("the key `{name}` is missing")).hint(hint));
-        }
-        key.given()
-    }
-
     fn job(&mut self, job: &form::Job) -> Option<Manifest> {
         let root = self.given.root.span;
-        self.required(&job.version, "version", root, "write `version: 1`");
-        let name = self.required(&job.name, "name", root, "give the job a name, such as `name: sharp-december-2015`");
-        let archive =
-            self.required(&job.archive, "archive", root, "write for example `archive: { root: ../data/sharp }`");
-        let series = self.required(&job.series, "series", root, "write for example `series: [{ name: sharp_720s }]`");
+        job.version.required("version", root, "write `version: 1`", self.findings);
+        let name =
+            job.name.required("name", root, "give the job a name, such as `name: sharp-december-2015`", self.findings);
+        let archive = job.archive.required(
+            "archive",
+            root,
+            "write for example `archive: { root: ../data/sharp }`",
+            self.findings,
+        );
+        let series =
+            job.series.required("series", root, "write for example `series: [{ name: sharp_720s }]`", self.findings);
 
         let source = job.source.given().and_then(|(at, source)| kinds::read(self.given, source, at, self.findings));
         let contact = self.contact(&job.contact);
@@ -161,7 +159,7 @@ impl Resolver<'_> {
             Some(form::Lock::None) => LockMode::None,
             Some(form::Lock::Flock) | None => LockMode::Flock,
         };
-        let root = self.required(&archive.root, "root", at, "write for example `root: ../data/sharp`");
+        let root = archive.root.required("root", at, "write for example `root: ../data/sharp`", self.findings);
         let root = root.and_then(|(at, text)| self.root(&text.0, at));
         (root.map(|root| ArchiveSpec { root, lock }), layout)
     }
@@ -222,8 +220,12 @@ impl Resolver<'_> {
         defaults: &Defaults<'_>,
         sources: &mut Vec<(Span, Arc<SourceSpec>)>,
     ) -> Option<Series> {
-        let name =
-            self.required(&series.name, "name", at, "write `name: sharp_720s`, the source's name for the series");
+        let name = series.name.required(
+            "name",
+            at,
+            "write `name: sharp_720s`, the source's name for the series",
+            self.findings,
+        );
         let own = series.source.given().and_then(|(at, source)| kinds::read(self.given, source, at, self.findings));
         if series.source.is_missing() && defaults.job.source.is_missing() {
             let finding = Finding::new(at, "a series without a source");
@@ -276,9 +278,13 @@ impl Resolver<'_> {
 
     fn range(&mut self, range: &Typed<form::Range>, source: Option<&Source>) -> Option<Range> {
         let (at, form) = range.given()?;
-        let start = self.required(&form.start, "start", at, "write for example `start: 2015-12-11`");
-        let end =
-            self.required(&form.end, "end", at, "write for example `end: 2015-12-14`; the end is not in the range");
+        let start = form.start.required("start", at, "write for example `start: 2015-12-11`", self.findings);
+        let end = form.end.required(
+            "end",
+            at,
+            "write for example `end: 2015-12-14`; the end is not in the range",
+            self.findings,
+        );
         let scale = source?.spec.scale();
         let mut bound = |at: Span, date: &form::Date| match date.0.bound(scale) {
             Ok(bound) => Some(bound),
@@ -334,7 +340,7 @@ impl Resolver<'_> {
             noaa: self.listed(&series.noaa, |number| number.0),
             wavelength: self.listed(&series.wavelength, |number| number.0),
             quality: series.quality.given().and_then(|(at, quality)| {
-                let (_, mask) = self.required(&quality.none_of, "none_of", at, "write `none_of: 0x10000`")?;
+                let (_, mask) = quality.none_of.required("none_of", at, "write `none_of: 0x10000`", self.findings)?;
                 Some(Quality { none_of: mask.0 })
             }),
             cadence: series.cadence.value().map(|cadence| cadence.0),
@@ -345,15 +351,10 @@ impl Resolver<'_> {
 
     /// The entries of a filter, without repeats. An empty list would ask for nothing at all.
     fn listed<F, T: PartialEq>(&mut self, list: &Typed<Vec<Typed<F>>>, read: impl Fn(&F) -> T) -> Option<Vec<T>> {
-        let (at, list) = list.given()?;
-        if list.is_empty() {
-            self.note(
-                Finding::new(at, "an empty list: nothing would be fetched")
-                    .hint("name at least one, or remove the key to take all"),
-            );
-        }
+        list.must_ask(self.findings);
+        list.value()?;
         let mut out = Vec::new();
-        for item in list.iter().filter_map(Typed::value).map(read) {
+        for item in list.values().map(read) {
             if !out.contains(&item) {
                 out.push(item);
             }

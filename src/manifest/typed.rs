@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::diagnostic::Span;
+use super::diagnostic::{Finding, Span};
 
 /// The name under which a [`Typed`] asks the reader for a value with its place.
 pub(super) const MARK: &str = "$typed";
@@ -38,11 +38,42 @@ impl<T> Typed<T> {
         matches!(self, Typed::Missing)
     }
 
+    /// A required key's value with its place; its absence is noted at its parent.
+    pub(super) fn required(
+        &self,
+        name: &str,
+        parent: Span,
+        hint: &str,
+        findings: &mut Vec<Finding>,
+    ) -> Option<(Span, &T)> {
+        if self.is_missing() {
+            findings.push(Finding::new(parent, format!("the key `{name}` is missing")).hint(hint));
+        }
+        self.given()
+    }
+
     /// The value with its place.
     pub(super) fn given(&self) -> Option<(Span, &T)> {
         match self {
             Typed::Given(span, value) => Some((*span, value)),
             Typed::Missing | Typed::Invalid => None,
+        }
+    }
+}
+
+impl<T> Typed<Vec<Typed<T>>> {
+    /// The entries of a list that are right.
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.value().into_iter().flatten().filter_map(Typed::value)
+    }
+
+    /// Notes a list without entries, which would ask for nothing at all.
+    pub(super) fn must_ask(&self, findings: &mut Vec<Finding>) {
+        if let Typed::Given(at, list) = self
+            && list.is_empty()
+        {
+            let finding = Finding::new(*at, "an empty list: nothing would be fetched");
+            findings.push(finding.hint("name at least one, or remove the key to take all"));
         }
     }
 }
