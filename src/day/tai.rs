@@ -4,9 +4,9 @@
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
-/// How far TAI is ahead of UTC, in seconds, from each UTC date on; since 1993.
+/// How far TAI is ahead of UTC, in seconds, from each UTC date on (IERS Bulletin C).
 const AHEAD: [(NaiveDateTime, i64); 11] = [
-    (midnight(1993, 1, 1), 27),
+    (midnight(1992, 7, 1), 27),
     (midnight(1993, 7, 1), 28),
     (midnight(1994, 7, 1), 29),
     (midnight(1996, 1, 1), 30),
@@ -40,8 +40,13 @@ pub fn utc(tai: NaiveDateTime) -> NaiveDateTime {
 /// A UTC label as a TAI instant.
 #[must_use]
 pub fn of(utc: NaiveDateTime) -> NaiveDateTime {
-    let ahead = AHEAD.iter().rev().find(|(from, _)| utc >= *from).map_or(AHEAD[0].1, |(_, ahead)| *ahead);
-    utc + TimeDelta::seconds(ahead)
+    utc + TimeDelta::seconds(ahead_at(utc).unwrap_or(AHEAD[0].1))
+}
+
+/// How far TAI is ahead at a UTC label, in seconds; `None` before 1992-07-01, where the table begins.
+#[must_use]
+pub fn ahead_at(utc: NaiveDateTime) -> Option<i64> {
+    AHEAD.iter().rev().find(|(from, _)| utc >= *from).map(|(_, ahead)| *ahead)
 }
 
 #[cfg(test)]

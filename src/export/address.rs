@@ -7,6 +7,7 @@ use url::Url;
 use super::{Error, Read};
 use crate::archive::FileLine;
 use crate::manifest::{Reach, SourceSpec};
+use crate::net::is_below;
 use crate::untrusted::escape;
 
 /// The base of a source; none for one that is gone when sunhaul ends.
@@ -30,8 +31,7 @@ pub(super) fn of_file(read: &Read<'_>, file: &FileLine) -> Result<Url, Error> {
 /// Joins a record's URL to a base whose path ends in `/`; `None` when it would leave it.
 fn on(base: &Url, below: &str) -> Option<Url> {
     let url: Url = format!("{base}{}", below.strip_prefix('/')?).parse().ok()?;
-    let is_below = url.origin() == base.origin() && url.path().starts_with(base.path());
-    (is_below && url.username().is_empty() && url.password().is_none()).then_some(url)
+    (is_below(base, &url) && url.username().is_empty() && url.password().is_none()).then_some(url)
 }
 
 #[cfg(test)]

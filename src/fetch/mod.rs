@@ -113,14 +113,7 @@ impl From<crate::archive::Error> for Failed {
 /// The name of a file: the listing's, else the answer's, else the URL's last part.
 #[must_use]
 pub fn name_of(file: &RemoteFile, answered: Option<&str>) -> String {
-    file.name.clone().or_else(|| answered.map(str::to_owned)).unwrap_or_else(|| last_part(file))
-}
-
-/// The last part of a file's URL, decoded.
-#[must_use]
-pub fn last_part(file: &RemoteFile) -> String {
-    let part = file.url.path_segments().and_then(|mut s| s.next_back()).unwrap_or_default();
-    percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned()
+    file.name.clone().or_else(|| answered.map(str::to_owned)).unwrap_or_else(|| file.last_part())
 }
 
 /// Fetches a file once: resumes its part where that can be trusted, receives the rest, checks the whole. A file that is

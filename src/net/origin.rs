@@ -90,6 +90,11 @@ pub(crate) fn shown(url: &Url) -> String {
     escape(&text).into_owned()
 }
 
+/// True when `url` lies on the origin of `base` and below its path.
+pub(crate) fn is_below(base: &Url, url: &Url) -> bool {
+    url.origin() == base.origin() && url.path().starts_with(base.path())
+}
+
 /// Parameters whose names hold one of these words, in any case, hold a secret; so do those named `key`, `sig` or `pwd`.
 const TELLING: &[&str] =
     &["token", "secret", "passw", "signature", "credential", "session", "auth", "apikey", "api_key", "api-key"];

@@ -12,7 +12,8 @@ use crate::archive::{FileLine, RelativePath, State};
 use crate::failure::{Class, Failure};
 use crate::lock::{Held, LockedFile};
 use crate::manifest::{Identity, SourceSpec};
-use crate::source::{Body, Listed, MADE, RemoteFile};
+use crate::net::is_below;
+use crate::source::{Listed, MADE, RemoteFile};
 use crate::untrusted::escape;
 
 /// How firmly a run is held to a lock.
@@ -113,19 +114,13 @@ impl Expected {
                 };
                 Failure::new(Class::LockMismatch, message)
             };
+            let url = address(base, source, &file.url).ok_or_else(|| wrong("url"))?;
+            let time = scale.read(&file.time).ok_or_else(|| wrong("time"))?;
             files.push(RemoteFile {
-                key: file.key.clone(),
-                url: address(base, source, &file.url).ok_or_else(|| wrong("url"))?,
-                path: file.url.clone(),
-                name: None,
-                time: scale.read(&file.time).ok_or_else(|| wrong("time"))?,
-                t_rec: None,
                 recnum: file.recnum,
                 harpnum: file.harpnum,
                 segment: file.segment.clone(),
-                wavelength: None,
-                bytes: None,
-                body: Body::Remote,
+                ..RemoteFile::new(file.key.clone(), url, file.url.clone(), time)
             });
         }
         files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
@@ -231,7 +226,7 @@ fn address(base: &Url, source: &SourceSpec, relative: &str) -> Option<Url> {
     let mut url = base.clone();
     url.set_path(&format!("{}{below}", base.path()));
     url.set_query(query);
-    (url.path().starts_with(base.path()) && url.origin() == base.origin()).then_some(url)
+    is_below(base, &url).then_some(url)
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use chrono::{NaiveDateTime, TimeDelta};
 
 use crate::digest::{Digest, Hasher};
-use crate::fetch::last_part;
 use crate::fetch::local::Taking;
 use crate::fits::{Identity, Keywords, name};
 use crate::source::RemoteFile;
@@ -179,7 +178,7 @@ impl Shelf {
         let by_name = |name: &str| self.named.get(name).map(Vec::as_slice).unwrap_or_default();
         let last = path.rsplit('/').next().unwrap_or_default();
         let due = name_due(file);
-        let own = if file.name.is_some() { String::new() } else { last_part(file) };
+        let own = if file.name.is_some() { String::new() } else { file.last_part() };
         let is_at = |at: &&usize| {
             let held = &self.files[**at].path;
             held.strip_suffix(path).is_some_and(|above| above.is_empty() || above.ends_with('/'))
@@ -212,7 +211,7 @@ impl Shelf {
 /// The name that a file is published under when no answer tells it: the listing's, else the URL's last part, which the
 /// HMI service gives the ending of FITS where it has none.
 pub(super) fn name_due(file: &RemoteFile) -> String {
-    let named = file.name.clone().unwrap_or_else(|| last_part(file));
+    let named = file.name.clone().unwrap_or_else(|| file.last_part());
     if file.name.is_some() || named.contains('.') { named } else { format!("{named}.fits") }
 }
 

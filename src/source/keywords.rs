@@ -5,12 +5,11 @@
 
 use std::fmt::Write as _;
 
-use bytes::Bytes;
 use chrono::NaiveDateTime;
 use serde::Serialize;
 use url::Url;
 
-use super::{Body, MADE, RemoteFile};
+use super::RemoteFile;
 use crate::day::{Day, Scale};
 use crate::manifest::Series;
 
@@ -76,19 +75,8 @@ impl Table {
         self.rows.dedup_by(|later, first| later.record == first.record);
         let scale = series.source.scale();
         let stem = format!("{}.{}.keywords", series.name, day.date.format("%Y%m%d"));
-        let file = |end: &str, bytes: Vec<u8>| RemoteFile {
-            key: format!("{MADE}keywords.{end}"),
-            url: asked.clone(),
-            path: path.to_owned(),
-            name: Some(format!("{stem}.{end}")),
-            time: day.window.start,
-            t_rec: None,
-            recnum: None,
-            harpnum: None,
-            segment: None,
-            wavelength: None,
-            bytes: Some(bytes.len() as u64),
-            body: Body::Made(Bytes::from(bytes)),
+        let file = |end: &str, bytes: Vec<u8>| {
+            RemoteFile::of_answers(&format!("keywords.{end}"), format!("{stem}.{end}"), bytes, day, (asked, path))
         };
         vec![file("csv", self.csv(scale).into_bytes()), file("json", self.sidecar(series, scale))]
     }

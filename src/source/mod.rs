@@ -19,6 +19,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use chrono::NaiveDateTime;
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::day::Day;
@@ -136,6 +137,23 @@ impl RemoteFile {
         let (recnum, harpnum, segment, wavelength, bytes) = (None, None, None, None, None);
         let (name, t_rec, body) = (None, None, Body::Remote);
         RemoteFile { key, url, path, name, time, t_rec, recnum, harpnum, segment, wavelength, bytes, body }
+    }
+
+    /// A file of a day that the source made itself, under this key without [`MADE`], of what it was told at `asked`.
+    fn of_answers(what: &str, name: String, bytes: Vec<u8>, day: &Day, (asked, path): (&Url, &str)) -> RemoteFile {
+        RemoteFile {
+            name: Some(name),
+            bytes: Some(bytes.len() as u64),
+            body: Body::Made(Bytes::from(bytes)),
+            ..RemoteFile::new(format!("{MADE}{what}"), asked.clone(), path.to_owned(), day.window.start)
+        }
+    }
+
+    /// The last part of its URL, decoded.
+    #[must_use]
+    pub fn last_part(&self) -> String {
+        let part = self.url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
+        percent_decode_str(part).decode_utf8_lossy().into_owned()
     }
 
     /// The bytes of a file that the source made itself.

@@ -58,25 +58,40 @@ impl Places<'_> {
             };
             return Err(refuse(Class::SourceRefused, &why));
         }
-        let query = without_secrets(url.query().unwrap_or_default());
-        let query = if query.is_empty() { query } else { format!("?{query}") };
-        let on_host = format!("{}{query}", url.path());
-        let below = url.path().strip_prefix(self.base.path()).filter(|_| url.origin() == self.base.origin());
-        let path = match below {
+        let on_host = format!("{}{}", url.path(), open_query(&url));
+        Ok(Place { path: self.kept(&url), url, on_host })
+    }
+
+    /// What a record keeps of a URL that may be asked for, as [`Place::path`] has it.
+    pub(super) fn kept(&self, url: &Url) -> String {
+        let query = open_query(url);
+        match url.path().strip_prefix(self.base.path()).filter(|_| url.origin() == self.base.origin()) {
             Some(below) => format!("/{below}{query}"),
-            None => format!("{}{on_host}", url.origin().ascii_serialization()),
-        };
-        Ok(Place { url, path, on_host })
+            None => format!("{}{}{query}", url.origin().ascii_serialization(), url.path()),
+        }
     }
 
     /// True when a URL may be asked for.
-    fn hold(&self, url: &Url) -> bool {
+    pub(super) fn hold(&self, url: &Url) -> bool {
         if url.origin() == self.base.origin() {
             return true;
         }
         let is_web = matches!((self.base.scheme(), url.scheme()), (_, "https") | ("http", "http"));
         is_web && is_on_one_of(self.hosts, url)
     }
+}
+
+/// The query without secrets, with its `?`; nothing where none is left.
+fn open_query(url: &Url) -> String {
+    let query = without_secrets(url.query().unwrap_or_default());
+    if query.is_empty() { query } else { format!("?{query}") }
+}
+
+/// What a record keeps of a question: its path and query below the base.
+pub(super) fn question(base: &Url, asked: &Url) -> String {
+    let path = asked.path().strip_prefix(base.path()).unwrap_or_default();
+    let query = asked.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("/{path}{query}")
 }
 
 /// The host with its port where that is not the usual one, as a manifest names it.

@@ -12,7 +12,7 @@ use super::{Listing, Memory, RemoteFile, Source, open};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Manifest, Series};
-use crate::net::{Client, Net, shown};
+use crate::net::{Client, Net, is_below, shown};
 
 /// One series' source, opened at every place that has it.
 pub struct Replicas {
@@ -74,12 +74,11 @@ impl Replicas {
     #[must_use]
     pub fn on<'f>(&self, replica: &Replica, file: &'f RemoteFile) -> Cow<'f, RemoteFile> {
         let own = replica.client.base();
-        let is_below = |base: &Url| file.url.origin() == base.origin() && file.url.path().starts_with(base.path());
-        if self.all.len() == 1 || is_below(own) {
+        if self.all.len() == 1 || is_below(own, &file.url) {
             return Cow::Borrowed(file);
         }
         // One that lies on a further host has the same address from everywhere.
-        let Some(listed) = self.all.iter().map(|one| one.client.base()).find(|base| is_below(base)) else {
+        let Some(listed) = self.all.iter().map(|one| one.client.base()).find(|base| is_below(base, &file.url)) else {
             return Cow::Borrowed(file);
         };
         let mut url = own.clone();

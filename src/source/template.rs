@@ -9,7 +9,7 @@ use url::Url;
 
 use super::index::link::{below, last_part};
 use super::robots::{Robots, permit};
-use super::{Body, Listed, Listing, Memory, RemoteFile, Source};
+use super::{Listed, Listing, Memory, RemoteFile, Source};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Series, Timetable};
@@ -90,20 +90,9 @@ impl Template {
             |why: &str| Failure::new(Class::SourceRefused, format!("`path` of the template {why}: {}", shown(&url)));
         let key = below(&self.base, &url).ok_or_else(|| refused("leads out of the source"))?.to_owned();
         let name = last_part(&url).ok_or_else(|| refused("names no file"))?;
-        Ok(RemoteFile {
-            path: format!("/{key}"),
-            key,
-            url,
-            name: Some(name),
-            time,
-            t_rec: None,
-            recnum: None,
-            harpnum: None,
-            segment: segment.map(str::to_owned),
-            wavelength,
-            bytes: None,
-            body: Body::Remote,
-        })
+        let path = format!("/{key}");
+        let segment = segment.map(str::to_owned);
+        Ok(RemoteFile { name: Some(name), segment, wavelength, ..RemoteFile::new(key, url, path, time) })
     }
 }
 

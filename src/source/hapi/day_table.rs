@@ -5,9 +5,7 @@
 
 use std::collections::HashMap;
 
-use bytes::Bytes;
 use chrono::NaiveDateTime;
-use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::info::{Info, Parameter};
@@ -15,8 +13,8 @@ use super::rows::{End, Row, cell, read_rows};
 use crate::day::{Day, Window};
 use crate::failure::Failure;
 use crate::manifest::Series;
-use crate::source::place::{Place, Places};
-use crate::source::{Body, Listed, MADE, RemoteFile, read};
+use crate::source::place::{Place, Places, question};
+use crate::source::{Listed, RemoteFile, read};
 
 /// A day in the making.
 #[derive(Debug)]
@@ -115,17 +113,10 @@ impl<'a> DayTable<'a> {
         let names: Vec<_> = self.columns.iter().map(|name| cell(name)).collect();
         let table = format!("{}\n{}", names.join(","), self.rows);
         let stem = format!("{}.{}", series.name.replace('/', "_"), self.day.date.format("%Y%m%d"));
-        let below = asked.path().strip_prefix(self.places.base.path()).unwrap_or_default();
-        let query = asked.query().map(|query| format!("?{query}")).unwrap_or_default();
-        let path = format!("/{below}{query}");
+        let path = question(self.places.base, asked);
         let file = |what: &str, end: &str, bytes: Vec<u8>| {
-            let key = format!("{MADE}{what}.{end}");
-            RemoteFile {
-                name: Some(format!("{stem}.{end}")),
-                bytes: Some(bytes.len() as u64),
-                body: Body::Made(Bytes::from(bytes)),
-                ..RemoteFile::new(key, asked.clone(), path.clone(), self.day.window.start)
-            }
+            let (key, name) = (format!("{what}.{end}"), format!("{stem}.{end}"));
+            RemoteFile::of_answers(&key, name, bytes, self.day, (asked, &path))
         };
         let sidecar = info.sidecar(&series.name, self.chosen);
         self.listed.files = vec![file("data", "csv", table.into_bytes()), file("info", "json", sidecar)];
@@ -151,16 +142,12 @@ fn absolute(address: &str, base: Option<&str>) -> String {
 
 /// Names the files by the last parts of their paths; those that have one in common by their whole paths.
 fn name_apart(files: &mut [RemoteFile]) {
-    let last = |file: &RemoteFile| {
-        let part = file.url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
-        percent_decode_str(part).decode_utf8_lossy().into_owned()
-    };
     let mut counts: HashMap<String, u32> = HashMap::new();
     for file in files.iter() {
-        *counts.entry(last(file)).or_default() += 1;
+        *counts.entry(file.last_part()).or_default() += 1;
     }
     for file in files {
-        let name = last(file);
+        let name = file.last_part();
         let is_alone = counts.get(&name) == Some(&1);
         file.name = Some(if is_alone { name } else { file.url.path().trim_matches('/').replace('/', ".") });
     }

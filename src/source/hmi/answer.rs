@@ -159,18 +159,12 @@ impl Reading<'_> {
         self.is_oldest = true;
         if self.sieve.keeps(facts) {
             self.listed.files.push(RemoteFile {
-                key,
-                url: address.url,
-                path: address.path,
-                name: None,
-                time,
                 t_rec: slot.and_then(Slot::label),
                 recnum: item.recnum.map(|recnum| recnum.0),
                 harpnum,
                 segment,
-                wavelength: None,
                 bytes,
-                body: Body::Remote,
+                ..RemoteFile::new(key, address.url, address.path, time)
             });
         } else {
             self.listed.left_out += 1;

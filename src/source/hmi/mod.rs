@@ -20,7 +20,7 @@ pub use answer::read_answer;
 use answer::{Record, read_records};
 
 use super::keywords::Table;
-use super::{Listed, Listing, Memory, Source, read};
+use super::{Listed, Listing, Memory, Source, place, read};
 use crate::day::{Day, Scale};
 use crate::failure::{Class, Failure};
 use crate::manifest::Series;
@@ -58,7 +58,7 @@ impl Hmi {
                 listed.files.clear();
             }
             let asked = meta::question(&self.base, series, &[]);
-            listed.files.extend(table.files(series, day, &asked, &below(&self.base, &asked)));
+            listed.files.extend(table.files(series, day, &asked, &place::question(&self.base, &asked)));
             listed.files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         }
         Ok(listed)
@@ -106,11 +106,4 @@ fn known(failure: Failure, series: &Series) -> Failure {
     }
     let message = format!("{}; does the service have the series `{}`?", failure.message, escape(&series.name));
     Failure { class: Class::SourceRefused, message, ..failure }
-}
-
-/// What a record keeps of a question: its path and query below the base.
-fn below(base: &Url, asked: &Url) -> String {
-    let path = asked.path().strip_prefix(base.path()).unwrap_or_default();
-    let query = asked.query().map(|query| format!("?{query}")).unwrap_or_default();
-    format!("/{path}{query}")
 }

@@ -4,6 +4,7 @@
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
+use crate::day::tai;
 use crate::manifest::cadence;
 
 /// The one step whose lag is known, in seconds.
@@ -14,21 +15,6 @@ const LAG: i64 = 75;
 
 /// How far off that may be, in seconds.
 const TOLERANCE: i64 = 90;
-
-/// When TAI - UTC changed since 1993: the first UTC day of each value, and the value in seconds (IERS Bulletin C).
-const LEAPS: [(i32, u32, u32, i64); 11] = [
-    (2017, 1, 1, 37),
-    (2015, 7, 1, 36),
-    (2012, 7, 1, 35),
-    (2009, 1, 1, 34),
-    (2006, 1, 1, 33),
-    (1999, 1, 1, 32),
-    (1997, 7, 1, 31),
-    (1996, 1, 1, 30),
-    (1994, 7, 1, 29),
-    (1993, 7, 1, 28),
-    (1992, 7, 1, 27),
-];
 
 /// The grid of one series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,13 +64,9 @@ impl Slot {
     }
 }
 
-/// Seconds of TAI from the epoch to a UTC label, rounded to the nearest; `None` before the table begins.
+/// Seconds of TAI from the epoch to a UTC label, rounded to the nearest; `None` before leap seconds are known.
 fn tai_seconds(utc: NaiveDateTime) -> Option<i64> {
-    let date = utc.date();
-    let starts = |(year, month, day, _): &&(i32, u32, u32, i64)| {
-        NaiveDate::from_ymd_opt(*year, *month, *day).is_some_and(|first| first <= date)
-    };
-    let offset = LEAPS.iter().find(starts)?.3;
+    let offset = tai::ahead_at(utc)?;
     // Within a leap second the nanoseconds run on above one thousand million, which is just what the sum needs.
     let instant = utc.and_utc();
     let seconds = instant.timestamp() + (i64::from(instant.timestamp_subsec_nanos()) + 500_000_000) / 1_000_000_000;

@@ -13,7 +13,7 @@ use crate::failure::{Class, Failure};
 use crate::manifest::timed::Told;
 use crate::manifest::{Index as Spec, Series};
 use crate::net::shown;
-use crate::source::{Body, Listed, RemoteFile};
+use crate::source::{Listed, RemoteFile};
 use crate::untrusted::escape;
 
 /// A day's files in the making, fed page by page.
@@ -104,20 +104,8 @@ impl<'a> Found<'a> {
             self.left_out += 1;
             return;
         }
-        let file = RemoteFile {
-            key,
-            url: target.url,
-            path,
-            name: Some(target.name.clone()),
-            time,
-            t_rec: None,
-            recnum: None,
-            harpnum: None,
-            segment: None,
-            wavelength: None,
-            bytes: link.bytes,
-            body: Body::Remote,
-        };
+        let name = Some(target.name.clone());
+        let file = RemoteFile { name, bytes: link.bytes, ..RemoteFile::new(key, target.url, path, time) };
         self.files.push(Candidate { file, name: target.name, told });
     }
 

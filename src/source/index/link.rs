@@ -5,8 +5,7 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::manifest::is_on_one_of;
-use crate::net::without_secrets;
+use crate::source::place::Places;
 
 /// Longer URLs are no file's address.
 const LONGEST: usize = 2_000;
@@ -54,18 +53,13 @@ pub(in crate::source) fn last_part(url: &Url) -> Option<String> {
 
 /// Where a file lies for a source at `base` with these further hosts; `None` where the source may not go.
 pub(super) fn place(base: &Url, hosts: &[String], url: &Url) -> Option<Place> {
-    let query = url.query().map(without_secrets).filter(|query| !query.is_empty());
-    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    if url.origin() == base.origin() {
-        let key = below(base, url)?.to_owned();
-        return Some(Place { path: format!("/{key}{query}"), key });
-    }
-    // What is asked for over TLS is not fetched in the clear.
-    if !is_on_one_of(hosts, url) || (base.scheme() == "https" && url.scheme() == "http") {
+    let places = Places { base, hosts };
+    if !places.hold(url) {
         return None;
     }
-    let path = format!("{}{}{query}", url.origin().ascii_serialization(), url.path());
-    Some(Place { key: url.path().to_owned(), path })
+    let is_own = url.origin() == base.origin();
+    let key = if is_own { below(base, url)? } else { url.path() };
+    Some(Place { key: key.to_owned(), path: places.kept(url) })
 }
 
 /// The path of a URL on the base's own origin, relative to the base.

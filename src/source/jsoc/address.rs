@@ -8,6 +8,7 @@ use url::Url;
 
 use super::question::{INFO, below};
 use crate::manifest::{Export, Series, SourceSpec};
+use crate::net::is_below;
 
 /// Where orders go, below the source's base.
 pub(super) const FETCH: &str = "cgi-bin/ajax/jsoc_fetch";
@@ -76,7 +77,7 @@ pub(super) fn on_base(base: &Url, path: &str) -> Result<(Url, String), &'static 
         return Err("which holds what no path of JSOC's does");
     }
     let url = below(base, below_root);
-    if !url.path().starts_with(base.path()) || url.origin() != base.origin() {
+    if !is_below(base, &url) {
         return Err("which leads elsewhere");
     }
     let relative = format!("/{}", &url.path()[base.path().len()..]);
