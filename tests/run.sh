@@ -131,68 +131,82 @@ if [ "$only_install" = true ]; then
   exit 0
 fi
 
-# Makes the environment of a list of Python tools where it is not there yet, and says where its programs are.
-python_tools() {
-  local list=$1 folder
-  folder="${XDG_CACHE_HOME:-$HOME/.cache}/sunhaul-tests/$(cat "$list" <(python3 --version) | sha256sum | cut -c1-16)"
+# Fills a folder of tools, once, and says where it is. $1 is what the tools follow from; the command after it gets the
+# folder as its last word.
+once() {
+  local from=$1 folder
+  shift
+  folder="${XDG_CACHE_HOME:-$HOME/.cache}/sunhaul-tests/$(sha256sum <<<"$from" | cut -c1-16)"
   mkdir -p "$folder" && exec 9>"$folder/lock" && flock 9 || return
   if [ ! -e "$folder/complete" ]; then
-    echo "installing the Python tools of $list into $folder" >&2
-    python3 -m venv --clear "$folder/venv" >&2 &&
-      "$folder/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$list" >&2 &&
-      touch "$folder/complete" || return
+    "$@" "$folder" >&2 && touch "$folder/complete" || return
   fi
-  echo "$folder/venv/bin"
+  echo "$folder"
 }
 
-# Puts the programs of a list where tests look for them: $1 list, $2 variable, then the tests.
-with_python() {
-  local folder list=$1 variable=$2 name
+# Puts the Python tools of the list $1 into the folder $2.
+install_python() {
+  echo "installing the Python tools of $1 into $2"
+  python3 -m venv --clear "$2/venv" &&
+    "$2/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$1"
+}
+
+# Says where the programs of a list of Python tools are.
+python_tools() {
+  local folder
+  folder="$(once "$(cat "$1" <(python3 --version))" install_python "$1")" && echo "$folder/venv/bin"
+}
+
+# Puts the linters that npm has into the folder $1.
+install_linters() {
+  echo "installing the linters of tests/ci/package.json into $1"
+  cp tests/ci/package.json "$1" &&
+    npm install --prefix "$1" --silent --no-audit --no-fund --no-package-lock --ignore-scripts
+}
+
+# Says where they are, with the script that calls them.
+linters() {
+  local folder
+  folder="$(once "$(cat tests/ci/package.json <(node --version))" install_linters)" &&
+    cp tests/ci/lint.cjs "$folder" && echo "$folder"
+}
+
+# Sets a variable to where a command says that tools are; where it fails, the tests that need them are left out. $1 the
+# variable, $2 the list of the tools, then the tests, `--`, the command.
+provide() {
+  local variable=$1 list=$2 tests=() folder name
   shift 2
-  [[ " ${skips[*]} " == *" $1 "* ]] && return
-  if folder="$(python_tools "$list")"; then
+  while [ "$1" != -- ]; do
+    tests+=("$1")
+    shift
+  done
+  shift
+  [[ " ${skips[*]} " == *" ${tests[0]} "* ]] && return
+  if folder="$("$@")"; then
     export "$variable=$folder"
   elif [ "${CI:-}" = true ]; then
-    echo "tests/run.sh: the Python tools of $list are not installed, and with CI=true no test is left out" >&2
+    echo "tests/run.sh: the tools of $list are not installed, and with CI=true no test is left out" >&2
     exit 1
   else
-    echo "tests/run.sh: the Python tools of $list are not installed: leaving out $*" >&2
-    for name in "$@"; do
+    echo "tests/run.sh: the tools of $list are not installed: leaving out ${tests[*]}" >&2
+    for name in "${tests[@]}"; do
       skips+=(--skip "$name")
     done
   fi
+}
+
+# The same for Python tools: $1 the list, $2 the variable, then the tests.
+with_python() {
+  local list=$1 variable=$2
+  shift 2
+  provide "$variable" "$list" "$@" -- python_tools "$list"
 }
 
 with_python tests/export/requirements.txt SUNHAUL_TEST_TOOLS export::tools::
 with_python tests/sunpy/requirements.txt SUNHAUL_TEST_SUNPY sources::sunpy::
 with_python tests/junit/requirements.txt SUNHAUL_TEST_JUNIT reports::junit::junitparser
 with_python tests/ci/requirements.txt SUNHAUL_TEST_SCHEMAS editor:: ci_files::workflows_actions
-
-# The linters that npm has, where they are not there yet.
-linters() {
-  local folder
-  folder="${XDG_CACHE_HOME:-$HOME/.cache}/sunhaul-tests/$(cat tests/ci/package.json <(node --version) | sha256sum | cut -c1-16)"
-  mkdir -p "$folder" && exec 9>"$folder/lock" && flock 9 || return
-  if [ ! -e "$folder/complete" ]; then
-    echo "installing the linters of tests/ci/package.json into $folder" >&2
-    cp tests/ci/package.json "$folder" &&
-      npm install --prefix "$folder" --silent --no-audit --no-fund --no-package-lock --ignore-scripts >&2 &&
-      touch "$folder/complete" || return
-  fi
-  cp tests/ci/lint.cjs "$folder" && echo "$folder"
-}
-
-if [[ " ${skips[*]} " != *" ci_files::workflows_and "* ]]; then
-  if SUNHAUL_TEST_LINTERS="$(linters)"; then
-    export SUNHAUL_TEST_LINTERS
-  elif [ "${CI:-}" = true ]; then
-    echo "tests/run.sh: the linters of tests/ci/package.json are not installed, and with CI=true no test is left out" >&2
-    exit 1
-  else
-    echo "tests/run.sh: the linters of tests/ci/package.json are not installed: leaving out ci_files::workflows_and" >&2
-    skips+=(--skip ci_files::workflows_and)
-  fi
-fi
+provide SUNHAUL_TEST_LINTERS tests/ci/package.json ci_files::workflows_and -- linters
 
 # What became of each fault that has a name, told before the results of the binary that has its tests.
 outcomes() {

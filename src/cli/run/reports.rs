@@ -113,10 +113,10 @@ impl Files {
     /// Tells of a run that could not begin, wherever a report of it was asked for.
     pub(in crate::cli) fn refused(&self, job: &Manifest, error: &anyhow::Error, shell: &Shell) {
         let at = now();
-        let (exit, message, hint) = problem::explain(error);
+        let (exit, ..) = problem::explain(error);
         let about = about(job, None);
         let mut report = Collector::new(run_id(at), at, about).finish(RunResult::Incomplete, exit.code(), at);
-        report.run.error = Some(with_hint(message, hint));
+        report.run.error = Some(reason(error));
         let written = report.to_json().map_err(anyhow::Error::from);
         let written = written.and_then(|bytes| self.write(&report, &bytes, Saved::AtTheEnd));
         for error in [written, self.write_bare_page(&report)].into_iter().filter_map(Result::err) {
@@ -140,10 +140,6 @@ pub(in crate::cli) fn about(job: &Manifest, lock_sha256: Option<String>) -> Job 
 /// Why a run failed, as its report has it.
 pub(in crate::cli) fn reason(error: &anyhow::Error) -> String {
     let (_, message, hint) = problem::explain(error);
-    with_hint(message, hint)
-}
-
-fn with_hint(message: String, hint: Option<String>) -> String {
     match hint {
         Some(hint) => format!("{message}\nhint: {hint}"),
         None => message,
