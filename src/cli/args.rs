@@ -6,13 +6,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use super::{
     adopt, check, clean, completions, environment, export, init, lock, man, plan, report, run, schema, serve, status,
     update, verify,
 };
+use crate::manifest::nearest;
 use crate::net::Net;
 use crate::net::tunnel::Ssh;
 
@@ -54,13 +55,38 @@ impl Cli {
         mut command: clap::Command,
         words: impl IntoIterator<Item = OsString>,
     ) -> Result<Cli, clap::Error> {
-        let cli = Cli::from_arg_matches(&command.try_get_matches_from_mut(words)?)?;
+        let matches = command.try_get_matches_from_mut(words).map_err(|error| with_advice(error, &command))?;
+        let cli = Cli::from_arg_matches(&matches)?;
         // Conflicts of options that stand before and after a command's name are not seen by the parser itself.
         if cli.global.quiet && cli.global.verbose {
             return Err(command.error(ErrorKind::ArgumentConflict, "`--quiet` and `--verbose` exclude each other"));
         }
         Ok(cli)
     }
+}
+
+/// Adds what was probably meant, where the parser itself has no idea.
+fn with_advice(mut error: clap::Error, command: &clap::Command) -> clap::Error {
+    let told = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
+        _ => None,
+    };
+    match error.kind() {
+        ErrorKind::InvalidSubcommand if told(ContextKind::SuggestedSubcommand).is_none() => {
+            let typed = told(ContextKind::InvalidSubcommand).unwrap_or_default();
+            let names = command.get_subcommands().map(clap::Command::get_name);
+            if let Some(near) = nearest::nearest(&typed, names) {
+                error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![near.to_owned()]));
+            }
+        }
+        ErrorKind::MissingRequiredArgument if told(ContextKind::InvalidArg).is_some_and(|arg| arg.contains("JOB")) => {
+            let tip = "name a manifest, such as `jobs/quickstart.yaml`; `sunhaul init` writes one";
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+        }
+        _ => {}
+    }
+    error
 }
 
 /// What every command takes.

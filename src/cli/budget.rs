@@ -24,7 +24,7 @@ pub(super) struct BudgetArgs {
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     max_bytes: Option<u64>,
     /// Fetch this many files at most.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = files)]
     max_files: Option<u64>,
 }
 
@@ -38,6 +38,10 @@ impl BudgetArgs {
 
 fn time(text: &str) -> Result<Duration, String> {
     units::positive_duration(text).map_err(|wrong| told(&wrong))
+}
+
+fn files(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|files| *files > 0).ok_or_else(|| "no number of files\nhint: write 1 or more".to_owned())
 }
 
 fn bytes(text: &str) -> Result<u64, String> {
@@ -60,6 +64,8 @@ mod tests {
     fn times_and_sizes_are_read_as_a_manifest_has_them() {
         assert_eq!(time("50m"), Ok(Duration::from_mins(50)));
         assert_eq!(bytes("20GiB"), Ok(20 << 30));
+        assert_eq!(files("7"), Ok(7));
+        assert!(["0", "-1", "7.5", "many"].iter().all(|wrong| files(wrong).is_err()));
         assert_eq!(bytes("1.5 TB"), Ok(1_500_000_000_000));
         for wrong in ["50", "0s", "-1m", "soon"] {
             assert!(time(wrong).is_err(), "{wrong}");

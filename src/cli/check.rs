@@ -42,7 +42,6 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         let errors: Vec<_> = wrong.iter().flat_map(Diagnostics::list).collect();
         stdout::print_json(&errors)?;
     } else {
-        job::show(&wrong, shell);
         if shell.verbosity > Verbosity::Quiet {
             for job in &jobs {
                 let series = match job.series.len() {
@@ -54,6 +53,8 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
                 shell.screen.line(&format!("{}: {}, {series}", escape(&path), shell.screen.paint.good("good")));
             }
         }
+        // Last, where the eye is.
+        job::show(&wrong, args.jobs.len(), shell);
     }
     shell.ci.manifests(&wrong, &shell.screen);
     if let Some(file) = quality {

@@ -6,6 +6,7 @@ use super::problem::Problem;
 use super::{Exit, Result, Shell, environment, netrc};
 use crate::manifest::{self, Diagnostics, Manifest};
 use crate::report::annotations::{Annotation, Level};
+use crate::report::human;
 use crate::report::terminal::Verbosity;
 use crate::untrusted::escape;
 
@@ -34,10 +35,16 @@ pub(super) fn load_each(paths: &[PathBuf], secrets: Secrets) -> (Vec<Manifest>, 
     (good, wrong)
 }
 
-/// Shows what is wrong, underlined.
-pub(super) fn show(wrong: &[Diagnostics], shell: &Shell) {
-    for diagnostics in wrong {
-        shell.screen.line(diagnostics.render(shell.screen.paint.0).trim_end());
+/// Shows what is wrong, underlined; of several manifests, so many in all, also how many are.
+pub(super) fn show(wrong: &[Diagnostics], all: usize, shell: &Shell) {
+    for (number, diagnostics) in wrong.iter().enumerate() {
+        let gap = if number > 0 { "\n" } else { "" };
+        shell.screen.line(&format!("{gap}{}", diagnostics.render(shell.screen.paint.0).trim_end()));
+    }
+    if all > 1 && !wrong.is_empty() {
+        let errors = human::count(wrong.iter().map(|one| one.count() as u64).sum(), "error");
+        let are = if wrong.len() == 1 { "is" } else { "are" };
+        shell.screen.error(&format!("{} of {all} manifests {are} wrong, {errors} in all", wrong.len()));
     }
 }
 
@@ -65,7 +72,7 @@ pub(super) fn load_all(
 ) -> Option<Vec<Manifest>> {
     let (mut jobs, wrong) = load_each(paths, secrets);
     if !wrong.is_empty() {
-        show(&wrong, shell);
+        show(&wrong, paths.len(), shell);
         shell.ci.manifests(&wrong, &shell.screen);
         return None;
     }

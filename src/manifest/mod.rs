@@ -14,6 +14,7 @@ mod limits;
 pub mod manners;
 pub mod model;
 mod names;
+mod nearby;
 pub(crate) mod nearest;
 mod node;
 mod parse;

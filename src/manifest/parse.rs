@@ -19,6 +19,7 @@ use super::diagnostic::{Diagnostics, Finding, Span};
 use super::example;
 use super::form;
 use super::model::Manifest;
+use super::nearby;
 use super::node::{Node, Reader, Value};
 use super::resolve::{Given, resolve};
 use super::typed::Typed;
@@ -60,9 +61,7 @@ fn read(path: &Path, environment: Environment<'_>, secrets: Option<Netrc<'_>>) -
     let fail = |finding: Finding| Diagnostics::new(path, "", vec![finding]);
     let unreadable = |error: &std::io::Error| {
         let finding = match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                Finding::whole("there is no such file").hint("name a manifest, such as `jobs/quickstart.yaml`")
-            }
+            std::io::ErrorKind::NotFound => Finding::whole("there is no such file").hint(nearby::hint(path)),
             std::io::ErrorKind::IsADirectory => folder(),
             std::io::ErrorKind::PermissionDenied => Finding::whole("cannot be read: no permission")
                 .hint("give yourself the right to read it, such as by `chmod u+r`"),

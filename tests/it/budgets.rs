@@ -201,7 +201,7 @@ fn a_budget_that_is_none_is_told() {
     for (wrong, told) in [
         (["--max-time", "50"], "a duration without a unit\nhint: say the unit: `50s`, `50m`"),
         (["--max-bytes", "20"], "`20` is no number of bytes\nhint: write a number and B, kB, MB"),
-        (["--max-files", "0"], "0 is not in 1.."),
+        (["--max-files", "0"], "no number of files\nhint: write 1 or more"),
     ] {
         lab.run_with(&wrong).status(2).stderr_has(told).done();
     }

@@ -43,6 +43,7 @@ mod shown; // what a server says, and how little it does to whoever reads it
 mod sources; // one contract for every kind of source, and what each has of its own
 mod status; // the calendar of what is there
 mod terminal; // bars: right at any width, and gone at the end
+mod told; // errors as people read them: of the command line, of locks, of plans
 mod torture; // each step that touches files or sockets fails once
 mod tunnel; // an SSH gateway on the way: with a real one, and with an `ssh` of our own
 mod tutorial; // the old service's client against `sunhaul serve`
