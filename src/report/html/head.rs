@@ -62,9 +62,6 @@ pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
             .push(("Lock", format!("{}{}", escape(lock), if job.lock_changed { ", changed by this run" } else { "" })));
     }
     facts.push(("sunhaul", escape(&run.version).into_owned()));
-    if !run.user_agent.is_empty() {
-        facts.push(("User-Agent", escape(&run.user_agent).into_owned()));
-    }
     facts
 }
 
