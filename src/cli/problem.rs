@@ -38,9 +38,13 @@ pub(super) fn tell(error: &anyhow::Error, shell: &Shell) -> Exit {
     let (exit, message, hint) = explain(error);
     let screen = &shell.screen;
     let whole = hint.as_deref().map_or_else(|| message.clone(), |hint| format!("{message}\nhint: {hint}"));
-    screen.error(&message);
-    if let Some(hint) = hint {
-        screen.line(&format!("{} {hint}", screen.paint.strong("hint:")));
+    if let Some(diagnostics) = error.downcast_ref::<lock::Error>().and_then(lock::Error::beside_its_line) {
+        screen.line(diagnostics.render(screen.paint.0).trim_end());
+    } else {
+        screen.error(&message);
+        if let Some(hint) = hint {
+            screen.line(&format!("{} {hint}", screen.paint.strong("hint:")));
+        }
     }
     shell.ci.annotate([Annotation::new(Level::Error, "sunhaul", whole)], screen);
     exit

@@ -1,9 +1,11 @@
 //! What can be wrong with a lock, always with its path and, where there is one, the line.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::archive;
+use crate::manifest::Diagnostics;
 use crate::untrusted::escape;
 
 /// Why a lock cannot be read or written.
@@ -20,6 +22,10 @@ pub enum Error {
         why: String,
         /// What to do.
         hint: &'static str,
+        /// The line itself, as far as it is text.
+        text: String,
+        /// What of it is meant.
+        part: Part,
     },
     /// The operating system said no.
     #[error("could not {action} `{}`: {source}", escape(&path.to_string_lossy()))]
@@ -47,6 +53,31 @@ pub enum Error {
     Record(#[from] archive::Error),
 }
 
+/// What of a line is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// The character at this byte, from 0.
+    Byte(usize),
+    /// Where this stands in it first.
+    Text(String),
+}
+
+impl Part {
+    /// The bytes of a line that are meant.
+    fn of(&self, text: &str) -> Range<usize> {
+        match self {
+            Part::Byte(at) if *at < text.len() => *at..*at + 1,
+            Part::Text(part) if text.contains(part) => {
+                let start = text.find(part).unwrap_or_default();
+                start..start + part.len()
+            }
+            _ => 0..text.len(),
+        }
+    }
+}
+
 /// What helps against a lock that was edited or cut.
 pub(super) const RESTORE: &str =
     "take it back from git, or remove it and let `sunhaul lock` write it from the archive's records";
@@ -56,7 +87,57 @@ pub(super) const MERGE: &str = "take either side whole (`git checkout --ours` or
 
 impl Error {
     pub(super) fn line(path: &Path, line: usize, why: impl Into<String>) -> Error {
-        Error::Line { path: path.to_owned(), line, why: why.into(), hint: RESTORE }
+        let why = why.into();
+        Error::Line { path: path.to_owned(), line, why, hint: RESTORE, text: String::new(), part: Part::Whole }
+    }
+
+    /// A line that is not the JSON that it should be.
+    pub(super) fn json(path: &Path, line: usize, what: &str, error: &serde_json::Error) -> Error {
+        let text = error.to_string();
+        // What the library says may repeat names out of the file.
+        let reason = escape(text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason));
+        let wrong = Error::line(path, line, format!("{what}: {reason}"));
+        match error.column().checked_sub(1) {
+            Some(at) => wrong.at(Part::Byte(at)),
+            None => wrong,
+        }
+    }
+
+    /// Says what else helps.
+    pub(super) fn with_hint(mut self, other: &'static str) -> Error {
+        if let Error::Line { hint, .. } = &mut self {
+            *hint = other;
+        }
+        self
+    }
+
+    /// Says what of the line is meant.
+    pub(super) fn at(mut self, meant: Part) -> Error {
+        if let Error::Line { part, .. } = &mut self {
+            *part = meant;
+        }
+        self
+    }
+
+    /// Adds the line itself, unless it is there.
+    pub(super) fn in_line(mut self, line: &[u8]) -> Error {
+        if let Error::Line { text, .. } = &mut self
+            && text.is_empty()
+        {
+            String::from_utf8_lossy(line).trim_end_matches(['\r', '\n']).clone_into(text);
+        }
+        self
+    }
+
+    /// The error beside its line, for a reader; `None` where it has no line.
+    #[must_use]
+    pub fn beside_its_line(&self) -> Option<Diagnostics> {
+        match self {
+            Error::Line { path, line, why, hint, text, part } => {
+                Some(Diagnostics::of_line(path, *line, text, part.of(text), why, hint))
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn storage(action: &'static str, path: &Path, source: io::Error) -> Error {

@@ -16,7 +16,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use change::{DayChange, Named, Replaced};
-pub use error::Error;
+pub use error::{Error, Part};
 pub use form::{DayRow, Detail, Header, LockedFile, schema};
 pub use held::Held;
 pub use moved::{Moved, Takes, may_write, write};

@@ -12,7 +12,7 @@ use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde::Deserialize;
 
 use super::Error;
-use super::error::MERGE;
+use super::error::{MERGE, Part};
 use super::form::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedFile};
 use crate::archive::{ACCEPTED, RelativePath};
 use crate::digest::{Digest, Hasher};
@@ -94,15 +94,18 @@ impl Lock {
             number += 1;
             whole.update(&raw);
             if is_conflict(&raw) {
-                let why = "a merge conflict stands here".to_owned();
-                return Err(Error::Line { path: path.to_owned(), line: number, why, hint: MERGE });
+                let wrong = Error::line(path, number, "a merge conflict stands here").with_hint(MERGE);
+                return Err(wrong.in_line(&raw));
             }
             let Some(text) = raw.strip_suffix(b"\n") else {
-                return Err(Error::line(path, number, "the lock is cut short in this line"));
+                let wrong = Error::line(path, number, "the lock is cut short in this line");
+                return Err(wrong.at(Part::Byte(length - 1)).in_line(&raw));
             };
             match &mut reading {
-                None => reading = Some(Reading::of(path, text, job)?),
-                Some(reading) => reading.take(text, number, length as u64)?,
+                None => reading = Some(Reading::of(path, text, job).map_err(|wrong| wrong.in_line(&raw))?),
+                Some(reading) => {
+                    reading.take(text, number, length as u64).map_err(|wrong| wrong.in_line(&raw))?;
+                }
             }
         }
         let Some(mut reading) = reading else { return Err(Error::line(path, 1, "the lock is empty")) };
@@ -208,26 +211,29 @@ struct Open {
     absent: u64,
     last: String,
     hasher: Hasher,
+    /// The day's own line.
+    text: Vec<u8>,
 }
 
 impl<'p> Reading<'p> {
     fn of(path: &'p Path, text: &[u8], job: &str) -> Result<Reading<'p>, Error> {
         let value: serde_json::Value =
-            serde_json::from_slice(text).map_err(|e| Error::line(path, 1, format!("no header: {}", said(&e))))?;
+            serde_json::from_slice(text).map_err(|e| Error::json(path, 1, "no header", &e))?;
         // The format is looked at before the rest, so that a newer version is told as such.
         match value.pointer("/lock/format").and_then(serde_json::Value::as_str) {
             Some(FORMAT) => {}
             Some(other) => {
                 let why = format!("it is written as `{}`, which this version does not know", escape(other));
-                return Err(Error::Line { path: path.to_owned(), line: 1, why, hint: "use a newer sunhaul" });
+                let wrong = Error::line(path, 1, why).with_hint("use a newer sunhaul");
+                return Err(wrong.at(Part::Text(other.to_owned())));
             }
             None => return Err(Error::line(path, 1, "no header of a lock")),
         }
         let HeaderLine { lock: header } =
-            serde_json::from_value(value).map_err(|e| Error::line(path, 1, format!("no header: {}", said(&e))))?;
+            serde_json::from_value(value).map_err(|e| Error::json(path, 1, "no header", &e))?;
         if header.job != job {
             let why = format!("it is the lock of the job `{}`, not of `{}`", escape(&header.job), escape(job));
-            return Err(Error::line(path, 1, why));
+            return Err(Error::line(path, 1, why).at(Part::Text(header.job)));
         }
         if !has_four_digits(header.as_of.year()) {
             return Err(Error::line(path, 1, "the year of its `as_of` has no four digits"));
@@ -243,12 +249,13 @@ impl<'p> Reading<'p> {
         }
         self.close()?;
         let wrong = |why: String| Error::line(self.path, number, why);
-        let DayLine { day: row } = serde_json::from_slice(text).map_err(|e| wrong(format!("no day: {}", said(&e))))?;
+        let DayLine { day: row } =
+            serde_json::from_slice(text).map_err(|e| Error::json(self.path, number, "no day", &e))?;
         if !has_four_digits(row.date.year()) {
             return Err(wrong(format!("the year of {} has no four digits", row.date)));
         }
         if row.digest.strip_prefix("sha256:").is_none_or(|digest| digest.parse::<Digest>().is_err()) {
-            return Err(wrong(format!("`{}` is no digest", escape(&row.digest))));
+            return Err(wrong(format!("`{}` is no digest", escape(&row.digest))).at(Part::Text(row.digest)));
         }
         let files = self.files.checked_add(row.files).and_then(|files| files.checked_add(row.absent));
         self.files = files.ok_or_else(|| wrong("more files are told than can be counted".to_owned()))?;
@@ -257,10 +264,11 @@ impl<'p> Reading<'p> {
             && (before.series.as_str(), before.date) >= place
         {
             let why = if (before.series.as_str(), before.date) == place { "stands twice" } else { "is out of order" };
-            return Err(wrong(format!("{} {} {why}", escape(&row.series), row.date)));
+            let date = row.date.to_string();
+            return Err(wrong(format!("{} {date} {why}", escape(&row.series))).at(Part::Text(date)));
         }
         self.days.push(Day { row, at: begins + length, length: 0, line: number });
-        self.open = Some(Open::default());
+        self.open = Some(Open { text: text.to_owned(), ..Open::default() });
         Ok(())
     }
 
@@ -272,12 +280,14 @@ impl<'p> Reading<'p> {
         if self.header.detail == Detail::Day {
             return Err(wrong("a file, in a lock of days alone".to_owned()));
         }
-        let file: Seen<'_> = serde_json::from_slice(text).map_err(|e| wrong(format!("no file: {}", said(&e))))?;
+        let file: Seen<'_> = serde_json::from_slice(text).map_err(|e| Error::json(self.path, number, "no file", &e))?;
         if !RelativePath::is_one(&file.path) {
-            return Err(wrong(format!("the path `{}` leaves the archive or is not safe", escape(&file.path))));
+            let why = format!("the path `{}` leaves the archive or is not safe", escape(&file.path));
+            return Err(wrong(why).at(Part::Text(file.path.into_owned())));
         }
         if open.last.as_bytes() > file.path.as_bytes() {
-            return Err(wrong(format!("`{}` is out of order", escape(&file.path))));
+            let why = format!("`{}` is out of order", escape(&file.path));
+            return Err(wrong(why).at(Part::Text(file.path.into_owned())));
         }
         match (file.sha256, file.bytes, &file.absent) {
             (Some(sha256), Some(bytes), None) => {
@@ -307,17 +317,22 @@ impl<'p> Reading<'p> {
         if self.header.detail == Detail::Day {
             return Ok(());
         }
-        let here = |why: String| Error::line(self.path, *line, format!("{} {}: {why}", escape(&row.series), row.date));
+        let here = |part: String, why: String| {
+            let why = format!("{} {}: {why}", escape(&row.series), row.date);
+            Error::line(self.path, *line, why).at(Part::Text(part)).in_line(&open.text)
+        };
         let (due, found) = ((row.files, row.absent), (open.files, open.absent));
         if due != found {
             let [told, follow] = [due, found].map(|(files, absent)| format!("{files} files and {absent} absent ones"));
-            return Err(here(format!("{told} are told, but {follow} follow")));
+            let part = format!("\"files\":{}", row.files);
+            return Err(here(part, format!("{told} are told, but {follow} follow")));
         }
         if row.bytes != open.bytes {
-            return Err(here(format!("{} bytes are told, but its files have {}", row.bytes, open.bytes)));
+            let why = format!("{} bytes are told, but its files have {}", row.bytes, open.bytes);
+            return Err(here(format!("\"bytes\":{}", row.bytes), why));
         }
         if row.digest != format!("sha256:{}", open.hasher.finish()) {
-            return Err(here("its digest does not match its files".to_owned()));
+            return Err(here(row.digest.clone(), "its digest does not match its files".to_owned()));
         }
         Ok(())
     }
@@ -331,11 +346,4 @@ fn has_four_digits(year: i32) -> bool {
 /// True for the lines that an unfinished merge leaves.
 fn is_conflict(line: &[u8]) -> bool {
     [&b"<<<<<<<"[..], b"=======", b">>>>>>>", b"|||||||"].iter().any(|mark| line.starts_with(mark))
-}
-
-/// What the JSON library says, which may repeat names out of the file.
-fn said(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
-    escape(reason).into_owned()
 }

@@ -3,6 +3,7 @@
 //! What it does not do: find errors. It never shows the value of a variable or the login of a URL.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -113,6 +114,20 @@ impl Diagnostics {
             })
             .collect();
         Diagnostics { path: path.to_owned(), list, omitted }
+    }
+
+    /// The one error of a file that is read line by line: `line` is its number from 1, `at` are bytes of its text.
+    #[must_use]
+    pub fn of_line(path: &Path, line: usize, text: &str, at: Range<usize>, message: &str, hint: &str) -> Diagnostics {
+        let finding = Finding::new(Span { start: at.start, end: at.end }, message).hint(hint);
+        let mut one = Diagnostics::new(path, text, vec![finding]);
+        for diagnostic in &mut one.list {
+            diagnostic.line = line;
+            if let Some(excerpt) = &mut diagnostic.excerpt {
+                excerpt.line = line;
+            }
+        }
+        one
     }
 
     /// The errors, by place; at most 100.

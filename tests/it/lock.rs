@@ -250,29 +250,28 @@ fn a_lock_that_cannot_be_believed_ends_the_command_with_2_and_nothing_is_written
     let digit = if good[at..].starts_with('0') { "1" } else { "0" };
     let other_digest = format!("{}{digit}{}", &good[..at], &good[at + 1..]);
     let cases = [
-        (good[..good.len() - 9].to_owned(), "line 6: the lock is cut short in this line"),
+        (good[..good.len() - 9].to_owned(), 6, "the lock is cut short in this line"),
         (
             [rows[0], rows[3], rows[4], rows[5], rows[1], rows[2], ""].join("\n"),
-            "line 5: sharp_720s 2015-12-11 is out of order",
+            5,
+            "sharp_720s 2015-12-11 is out of order",
         ),
-        (
-            good.replace("\"job\":\"lab\"", "\"job\":\"other\""),
-            "line 1: it is the lock of the job `other`, not of `lab`",
-        ),
-        (good.replace("lock/1", "lock/9"), "line 1: it is written as `lock/9`"),
-        (good.replacen("{\"day\"", "<<<<<<< HEAD\n{\"day\"", 1), "line 2: a merge conflict stands here"),
-        (good.replace("\"path\":\"sharp", "\"path\":\"../sharp"), "line 3: the path `../sharp"),
+        (good.replace("\"job\":\"lab\"", "\"job\":\"other\""), 1, "it is the lock of the job `other`, not of `lab`"),
+        (good.replace("lock/1", "lock/9"), 1, "it is written as `lock/9`"),
+        (good.replacen("{\"day\"", "<<<<<<< HEAD\n{\"day\"", 1), 2, "a merge conflict stands here"),
+        (good.replace("\"path\":\"sharp", "\"path\":\"../sharp"), 3, "the path `../sharp"),
         (
             good.replacen("\"absent\":0", "\"absent\":1", 1).replacen(
                 "\n{\"day\":{\"series\":\"sharp_720s\",\"date\":\"2015-12-12\"",
                 &format!("\n{ABSENT}\n{{\"day\":{{\"series\":\"sharp_720s\",\"date\":\"2015-12-12\""),
                 1,
             ),
-            "line 4: accepted, and no reason, or the reverse",
+            4,
+            "accepted, and no reason, or the reverse",
         ),
-        (other_digest, "line 2: sharp_720s 2015-12-11: its digest does not match"),
+        (other_digest, 2, "sharp_720s 2015-12-11: its digest does not match"),
     ];
-    for (bad, why) in cases {
+    for (bad, line, why) in cases {
         lab.write(LOCK, &bad);
         for command in [
             &["run", "job.yaml"][..],
@@ -281,7 +280,12 @@ fn a_lock_that_cannot_be_believed_ends_the_command_with_2_and_nothing_is_written
             &["plan", "job.yaml"],
             &["lock", "job.yaml"],
         ] {
-            lab.sunhaul(command).status(2).stderr_has(why).stderr_has("hint:").done();
+            lab.sunhaul(command)
+                .status(2)
+                .stderr_has(why)
+                .stderr_has(&format!("{LOCK}:{line}:"))
+                .stderr_has("hint:")
+                .done();
         }
         assert_eq!(lab.read(LOCK), bad.as_bytes(), "{why}");
     }
