@@ -112,7 +112,9 @@ pub(in crate::cli) fn settled() -> Option<MutexGuard<'static, ()>> {
 /// A temporary file in the report's folder, gone when dropped. It is private by default; a report is as readable as any
 /// file (the umask holds).
 fn beside(path: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder(path))
+    let file = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder(path));
+    // Its own words name the temporary file, which nobody asked for.
+    file.map_err(|error| error.kind().into())
 }
 
 /// Puts a whole file in the place of the old one: a reader never sees half of it.
