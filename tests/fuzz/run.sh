@@ -16,6 +16,7 @@ journal 256 5000000
 jsoc_listing 1024 3000000
 lock 2048 3000000
 manifest 1024 700000
+medoc_listing 1024 3000000
 report 2048 22000000
 retry_after 96 10000000
 '
