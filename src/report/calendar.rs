@@ -49,19 +49,19 @@ impl Cell {
         Cell::Drifted,
     ];
 
-    /// One character for it.
+    /// One character for it, that of `sunhaul status` where both know the state.
     #[must_use]
     pub fn sign(self) -> char {
         match self {
-            Cell::Sealed => 'S',
-            Cell::Before => 's',
-            Cell::Provisional => 'p',
-            Cell::Absent => 'o',
-            Cell::Failed => 'F',
+            Cell::Sealed => '=',
+            Cell::Before => ':',
+            Cell::Provisional => '~',
+            Cell::Absent => '0',
+            Cell::Failed => 'x',
             Cell::Held => 'h',
-            Cell::Missing => '?',
-            Cell::AsLocked => '=',
-            Cell::Drifted => 'D',
+            Cell::Missing => '.',
+            Cell::AsLocked => 'l',
+            Cell::Drifted => '!',
         }
     }
 
@@ -271,7 +271,7 @@ pub(super) mod tests {
         ];
         let blanks = |count: usize| " ".repeat(count);
         let expected =
-            [format!("a 2015-12 {}ss", blanks(29)), "a 2016-01 sSoF?".to_owned(), format!("b 2016-02 {}h", blanks(28))];
+            [format!("a 2015-12 {}::", blanks(29)), "a 2016-01 :=0x.".to_owned(), format!("b 2016-02 {}h", blanks(28))];
         assert_eq!(drawn(&report), expected);
     }
 
@@ -282,7 +282,7 @@ pub(super) mod tests {
         let date = "2015-12-03".parse().unwrap();
         let days = vec![DriftedDay { series: "a".into(), date, added: 1, removed: 0, changed: 0 }];
         report.drift = Some(Drift { days, ..Drift::default() });
-        assert_eq!(drawn(&report), ["a 2015-12 ==D"]);
+        assert_eq!(drawn(&report), ["a 2015-12 ll!"]);
     }
 
     #[test]

@@ -48,8 +48,8 @@ fn a_faulty_run_is_understood_from_the_page_of_the_job_alone() {
     for part in [
         "what an earlier step said\n## sunhaul: `lab` incomplete (exit 1)\n",
         "| | 3 | 2 | 0 | 1 | 0 | 0 | 0 |",
-        "2015-12            SFS\n",
-        "`S` sealed, `F` failed\n",
+        "2015-12            =x=\n",
+        "`=` sealed, `x` failed\n",
         "| `sharp_720s` | 2015-12-12 | `sharp_720s/2015/12/12/junk.fits` | magic | 2 |",
         "sunhaul run jobs/job.yaml\n```\n",
     ] {
