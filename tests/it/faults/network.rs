@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{Fault, KEPT, SERIES, fails, fails_in_two_ways, recovers, trial_at};
-use crate::lab::{Answer, Certificate, Ending, Item, Job, Lab, Server, Speaks, fits};
+use crate::lab::{Answer, Call, Certificate, Ending, Item, Job, Lab, Server, Speaks, fits};
 
 const TIME: &str = "2015-12-11T18:22:08.8Z";
 
@@ -91,6 +91,33 @@ fn n_03_a_name_that_is_not_found_is_a_passing_failure_and_of_many_addresses_one_
     let server = with_a_file(Server::start());
     let lab = lab_at(&server.url().replace("127.0.0.1", "localhost"));
     lab.report(0);
+    assert_eq!(lab.proved("data").len(), 1);
+}
+
+/// A run of the lab's job that knows names by the lab's `hosts` alone, and prefers the addresses of its `gai.conf`.
+fn with_names_of_its_own(lab: &Lab) -> Call<'_> {
+    let script = "mount --bind hosts /etc/hosts && mount --bind gai.conf /etc/gai.conf \
+                  && exec \"$0\" run job.yaml --report report.json -v";
+    lab.program("/usr/bin/unshare", &["--mount", "/bin/sh", "-c", script, env!("CARGO_BIN_EXE_sunhaul")]).chatty()
+}
+
+#[test]
+#[ignore = "needs a mount namespace: tests/run.sh says when it can be had"]
+fn n_03_a_name_that_is_found_only_later_and_one_whose_first_address_is_dead_end_well() {
+    let server = with_a_file(Server::start());
+    let job = Job::at(&server.url().replace("127.0.0.1", "sun.internal")).retry("{ attempts: 9, max_wait: 1s }");
+    let lab = Lab::new();
+    lab.write("job.yaml", job.yaml());
+    lab.write("hosts", "");
+    lab.write("gai.conf", "precedence ::ffff:127.0.0.2/128 100\n");
+    let running = with_names_of_its_own(&lab).start();
+    lab.until("the name is not found", |_| running.stderr_so_far().contains("unreachable"));
+    assert!(server.requests().is_empty());
+    // The one name has two addresses, and nobody listens at the first. Written into the file that is mounted.
+    lab.write("hosts", "127.0.0.2 sun.internal\n127.0.0.1 sun.internal\n");
+    running.done();
+    let report = lab.json("report.json");
+    assert!(report["totals"]["requests"]["retried"].as_u64().expect("a number") > 0, "{report:#}");
     assert_eq!(lab.proved("data").len(), 1);
 }
 
