@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::model::Run;
+use super::human;
+use super::model::{Report, Run};
 
 /// The words before the command that goes on. `has_hints` when the failures told already what to do.
 #[must_use]
@@ -22,4 +23,17 @@ pub(super) fn advice(run: &Run, has_hints: bool) -> Cow<'static, str> {
         _ => "trying again will not help by itself; when the cause is gone",
     };
     advice.into()
+}
+
+/// What to think of where the source had nothing at all of what was asked for: that may be so, or the address is wrong.
+#[must_use]
+pub(super) fn doubt(report: &Report) -> Option<String> {
+    let files = &report.totals.files;
+    let is_bare = files.listed > 0 && files.absent == files.listed;
+    is_bare.then(|| {
+        let all = human::count(files.listed, "file");
+        format!(
+            "the source has none of {all}: if that cannot be, look at the `source` of the manifest, and run it again"
+        )
+    })
 }

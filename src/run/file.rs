@@ -19,6 +19,9 @@ use crate::net::Waits;
 use crate::source::{RemoteFile, Replica};
 use crate::untrusted::escape;
 
+/// So often is a file asked for that may never have been, whatever the job's `retry`: a server may err once.
+const GUESSES: u32 = 2;
+
 /// What the work at one file needs.
 pub(super) struct Work {
     pub(super) run: Arc<Run>,
@@ -107,7 +110,9 @@ impl Work {
                 },
                 Err(failure) => Failure { attempts, ..failure },
             };
-            let is_hopeless = self.is_hopeless(&file, path.as_deref(), failure.class);
+            let is_answered =
+                failure.class == Class::NotFound && attempts >= GUESSES && opened.series.source.is_guessed();
+            let is_hopeless = is_answered || self.is_hopeless(&file, path.as_deref(), failure.class);
             if let Some(wait) = waits.after(&failure).filter(|_| !is_hopeless) {
                 if let Some(spent) = run.budget.too_late(wait) {
                     return self.refused(spent);

@@ -319,6 +319,12 @@ impl SourceSpec {
         matches!(self, SourceSpec::Jsoc(Jsoc { export: Some(_), .. }))
     }
 
+    /// True when the files of a day are not listed but guessed: that one is not there is an answer like any other.
+    #[must_use]
+    pub fn is_guessed(&self) -> bool {
+        matches!(self, SourceSpec::Template(_))
+    }
+
     /// What enters the spec of a day: the base path and what shapes the data, never a host. Of replicas the first one's
     /// path stands for all.
     #[must_use]

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::advice::advice;
+use super::advice::{advice, doubt};
 use super::calendar::Calendar;
 use super::human;
 use super::model::{Drift, Failure, Host, Report, RunResult};
@@ -38,6 +38,9 @@ pub fn section(report: &Report) -> String {
         out.push_str(&block(error, "text"));
     }
     totals(&mut out, report);
+    if let Some(doubt) = doubt(report) {
+        let _ = write!(out, "\n{}.\n", sentence(&doubt));
+    }
     drift(&mut out, report.drift.as_ref());
     calendar(&mut out, &Calendar::of(report));
     let hints = missing(&mut out, report);

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Paint, Verbosity, lines};
-use crate::report::advice::advice;
+use crate::report::advice::{advice, doubt};
 use crate::report::human;
 use crate::report::model::{Failure, Host, Report, RunResult};
 use crate::untrusted::escape;
@@ -84,6 +84,9 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     }
     for hint in hints.iter().take(NAMED) {
         let _ = write!(out, "\n{} {hint}", paint.strong("hint:"));
+    }
+    if let Some(doubt) = doubt(report) {
+        let _ = write!(out, "\n{} {doubt}", paint.care("warning:"));
     }
     if !complete {
         let advice = advice(&report.run, !hints.is_empty());

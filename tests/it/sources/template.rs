@@ -85,6 +85,26 @@ fn what_is_not_there_is_absent_and_no_failure() {
 }
 
 #[test]
+fn what_is_not_there_is_asked_for_twice_and_a_source_that_has_nothing_at_all_is_doubted() {
+    let server = Server::start();
+    let lab = Lab::new();
+    let source =
+        format!("{{ template: {{ url: \"{}/wrong/\", path: \"a_%Y%m%d_%H.fits\", cadence: 12h }} }}", server.url());
+    lab.write("job.yaml", Job::from_source(&source).retry("{ attempts: 6, max_wait: 1s }").yaml());
+    let said = lab.run().stderr_has("the source has none of 2 files: if that cannot be").done();
+    assert!(said.stderr.contains("2 absent upstream"), "{}", said.stderr);
+    assert_eq!(server.requests().len(), 1 + 2 * 2, "robots.txt, and each file twice: {:?}", server.requests());
+    // One that was missed once is taken.
+    let lab = self::lab(&server, "path: \"b_%Y%m%d_%H.fits\", cadence: 12h", "{ name: x }");
+    let late = Answer::file(fits(1, 20, "2015-12-11T00:00:00"));
+    server.script("/data/b_20151211_00.fits", [Answer::status(404), late]);
+    lab.write("job.yaml", String::from_utf8(lab.read("job.yaml")).expect("text").replace("attempts: 1", "attempts: 6"));
+    let report = lab.report(0);
+    assert_eq!(names(&lab), ["b_20151211_00.fits"]);
+    assert_eq!(report["totals"]["files"]["absent"], 1, "{report:#}");
+}
+
+#[test]
 fn each_value_multiplies_the_files_and_has_its_place_in_the_layout() {
     let server = Server::start();
     let paths = [
