@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use super::job::Secrets;
+use super::precious::report_file;
 use super::run::{ReportFile, Saved};
 use super::{Exit, Result, Shell, job, stdout};
 use crate::manifest::Diagnostics;
@@ -30,7 +31,7 @@ pub(super) struct Args {
     json: bool,
     /// Write the errors and warnings to this file too, in the form of a code quality report, which GitLab shows on a merge
     /// request.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = report_file())]
     report_codequality: Option<PathBuf>,
 }
 

@@ -23,6 +23,7 @@ mod man;
 mod netrc;
 mod plan;
 mod planning;
+mod precious;
 mod problem;
 mod report;
 mod run;

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use super::args::ArchiveArg;
 use super::job::Secrets;
+use super::precious::report_file;
 use super::problem::Problem;
 use super::run::{ReportFile, Saved, manifest};
 use super::{Exit, Result, Shell, job};
@@ -51,7 +52,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "format")]
     hosts: bool,
     /// Write it to this file, and not to standard output.
-    #[arg(long, value_name = "FILE", default_value = "-", hide_default_value = true)]
+    #[arg(long, value_name = "FILE", default_value = "-", hide_default_value = true, value_parser = report_file())]
     output: PathBuf,
 }
 

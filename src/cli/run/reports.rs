@@ -10,6 +10,7 @@ use super::follow::Saved;
 use super::page::Page;
 use super::report_file::ReportFile;
 use crate::cli::clock::{now, run_id};
+use crate::cli::precious::report_file;
 use crate::cli::problem::{self, Problem};
 use crate::cli::{Exit, Result, Shell};
 use crate::manifest::Manifest;
@@ -20,17 +21,17 @@ use crate::report::{Collector, Report, junit};
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(in crate::cli) struct ReportArgs {
     /// Write the report to this file too, while the run goes on and at its end; `-` is standard output, at the end.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = report_file())]
     report: Option<PathBuf>,
     /// The same as JUnit XML: a case a day.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = report_file())]
     report_junit: Option<PathBuf>,
-    /// Write a summary in Markdown to this file, when the run has ended. Where `GITHUB_STEP_SUMMARY` is set, it is added to
-    /// the file that this names.
-    #[arg(long, value_name = "FILE")]
+    /// Write a summary in Markdown to this file, when the run has ended. Without this option it is added to the file that
+    /// `GITHUB_STEP_SUMMARY` names, where that is set.
+    #[arg(long, value_name = "FILE", value_parser = report_file())]
     summary: Option<PathBuf>,
     /// The same as a web page, when the run has ended: one file, to look at or to mail.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = report_file())]
     report_html: Option<PathBuf>,
     /// Put a small picture of one FITS image of each day and series into the web page.
     #[arg(long, requires = "report_html")]
