@@ -12,13 +12,27 @@ use crate::untrusted::escape;
 const WORDS: &[&str] =
     &["passw", "pwd", "secret", "token", "bearer", "authorization", "cookie", "apikey", "api-key", "api_key"];
 
-/// Keys of a source that hold none.
-const OPEN: &[&str] = &["url", "user", "netrc", "tunnel"];
+/// Keys of sources that hold none.
+const OPEN: &[&str] = &[
+    "url",
+    "user",
+    "netrc",
+    "tunnel",
+    "export",
+    "dataset",
+    "path",
+    "files",
+    "pick",
+    "cadence",
+    "each",
+    "parameters",
+    "seed",
+];
 
 /// The text with each secret's characters hidden, every place where it was; takes them out of the findings' words, too.
 pub(super) fn over(text: &str, root: &Node, findings: &mut [Finding]) -> String {
     let mut hidden = Vec::new();
-    collect(root, false, &mut hidden);
+    collect(root, Place::Open, &mut hidden);
     for node in &hidden {
         let Some(typed) = node.text().filter(|typed| !typed.is_empty()) else { continue };
         for quote in ['`', '"'] {
@@ -50,21 +64,46 @@ pub(super) fn over_lines(text: &str) -> String {
         .collect()
 }
 
-/// The scalars that may be secrets; `below` says that the node stands below a source.
-fn collect<'a>(node: &'a Node, below: bool, hidden: &mut Vec<&'a Node>) {
+/// Where a value stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// Where there are no secrets.
+    Open,
+    /// Where the kind of a source stands.
+    Kind,
+    /// Among names of hosts.
+    Hosts,
+    /// Below it, under a key that may be a mistyped one: a text may be a secret, a number is none.
+    Source,
+    /// Under a key that says so.
+    Secret,
+}
+
+/// The scalars that may be secrets.
+fn collect<'a>(node: &'a Node, place: Place, hidden: &mut Vec<&'a Node>) {
     match &node.value {
         Value::Map(entries) => {
             for (key, value) in entries {
                 let key = key.text().unwrap_or_default();
                 let lower = key.to_ascii_lowercase();
                 let is_secret = WORDS.iter().any(|word| lower.contains(word));
-                if is_secret || !(below && OPEN.contains(&key)) {
-                    collect(value, below || is_secret || key == "hmi", hidden);
-                }
+                let within = match place {
+                    _ if is_secret => Place::Secret,
+                    Place::Source if OPEN.contains(&key) => continue,
+                    // A host has no login; who writes one there means it.
+                    Place::Source if key == "hosts" => Place::Hosts,
+                    Place::Kind if value.text().is_some() => continue,
+                    Place::Kind => Place::Source,
+                    Place::Open if key == "source" => Place::Kind,
+                    place => place,
+                };
+                collect(value, within, hidden);
             }
         }
-        Value::List(items) => items.iter().for_each(|item| collect(item, below, hidden)),
-        _ if below => hidden.push(node),
+        Value::List(items) => items.iter().for_each(|item| collect(item, place, hidden)),
+        Value::Text(text) if place == Place::Hosts && text.contains('@') => hidden.push(node),
+        Value::Text(_) if place >= Place::Source => hidden.push(node),
+        _ if place == Place::Secret => hidden.push(node),
         _ => {}
     }
 }
