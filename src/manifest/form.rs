@@ -60,7 +60,8 @@ pub(super) struct Job {
     #[schemars(example = serde_json::json!({ "connect": "10s", "stall": "30s" }))]
     #[serde(default)]
     pub(super) timeouts: Typed<Timeouts>,
-    /// How old a day's end must be to count as final; a younger day is fetched and stays provisional. Default: 3d.
+    /// How old a day's end must be to count as final; a younger day is fetched and stays provisional.
+    /// Default: 3d, for definitive series of `jsoc` 45d.
     #[schemars(example = "3d")]
     #[serde(default)]
     pub(super) settle: Typed<Span>,

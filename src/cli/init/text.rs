@@ -38,7 +38,7 @@ pub(super) fn of(draft: &Draft, schema: Option<&str>) -> String {
          # Less than what is polite anyway: by default a host's preset holds.\n\
          {limits}\n\
          # A day whose end is younger than this is fetched and stays provisional: each run looks at it again.\n\
-         #settle: 3d\n\
+         #settle: {settle}\n\
          # How often, and how long, a request is tried again.\n\
          #retry: {{ attempts: 6, max_wait: 2m }}\n\
          # How long a silent service is waited for.\n\
@@ -50,6 +50,11 @@ pub(super) fn of(draft: &Draft, schema: Option<&str>) -> String {
         end = value(&draft.end),
         series = series.join("\n"),
         root = value(&draft.root),
+        settle = match kind {
+            // As JSOC's manners have it: what one writes here takes the place of both.
+            Kind::Jsoc if !draft.series.iter().all(|series| series.ends_with("_nrt")) => "45d",
+            _ => "3d",
+        },
         limits = match kind {
             Kind::Jsoc => "#limits: { requests: 1/s }",
             _ => "#limits: { requests: 1/s, bandwidth: 20 MiB/s, concurrency: 1 }",
@@ -109,8 +114,7 @@ fn source(kind: Kind, url: Option<&str>) -> String {
                # EDIT: the path of a file below it, and how far apart the files are.\n    \
                path: \"%Y/%m/%d/%Y%m%d_%H%M.fits\"\n    \
                cadence: 1h\n    \
-               # Values that multiply the files of each time; then `path` holds `{{wavelength:04}}`.\n    \
-               # each: {{ wavelength: [171, 193] }}\n{networked}"
+               # For several files of each time: `each: {{ wavelength: [171, 193] }}`, and `{{wavelength:04}}` in `path`.\n{networked}"
         ),
         Kind::Hapi => format!(
             "  hapi:\n    \
