@@ -44,12 +44,13 @@ pub(super) fn status(status: StatusCode, url: &Url, wait: Option<Duration>) -> F
 pub(super) fn before_headers(error: &reqwest::Error, url: &Url) -> Failure {
     let reason = innermost(error);
     if error.is_connect() || error.is_builder() {
+        let ask = if reason.contains("InvalidContentType") {
+            "does it speak https at this port, or http?"
+        } else {
+            "is the service up and the way to it open?"
+        };
         let why = if error.is_timeout() { "no connection within the time allowed".into() } else { reason };
-        return failure(
-            Class::Unreachable,
-            url,
-            &format!("cannot connect: {why}; is the service up and the way to it open?"),
-        );
+        return failure(Class::Unreachable, url, &format!("cannot connect: {why}; {ask}"));
     }
     if breaks_http(error) {
         return failure(Class::Protocol, url, &format!("the answer is no valid HTTP: {reason}"));

@@ -76,7 +76,13 @@ impl Client {
     /// The same failure without the source's secrets: a server may repeat what it was sent.
     #[must_use]
     pub fn veiled(&self, failure: Failure) -> Failure {
-        Failure { message: self.keys.veiled(failure.message), ..failure }
+        Failure { message: self.veil(failure.message), ..failure }
+    }
+
+    /// A text for the log, the same way.
+    #[must_use]
+    pub fn veil(&self, text: String) -> String {
+        self.keys.veiled(text)
     }
 
     /// `told` takes what a refusal's body says.
@@ -92,8 +98,12 @@ impl Client {
         let mut route = Route::new(url.clone());
         let mut slot = door.host.slot().await?;
         loop {
-            let open = door.open(&route.url).await.inspect_err(|why| door.host.failed(why))?;
+            let mut open = door.open(&route.url).await.inspect_err(|why| door.host.failed(why))?;
             slot.turn().await?;
+            if open.has_ended() {
+                // While the turn was waited for: nothing was asked yet, so nothing has failed.
+                open = door.open(&route.url).await.inspect_err(|why| door.host.failed(why))?;
+            }
             let headers = self.with_identity(&route.url, headers.clone());
             let answer = open.get(&route.url, headers, self.timeouts).await;
             let answer = answer.inspect_err(|why| door.host.failed(why))?;
@@ -137,6 +147,17 @@ impl Client {
     /// Tells the host's figures that the next request is not the first try at its thing.
     pub fn note_retry(&self) {
         self.own.host.retried();
+    }
+
+    /// Tells the host of `url` whether its answer was good for what it was asked for. One that gives only web pages in
+    /// place of files is given up.
+    pub fn note_answer(&self, url: &Url, outcome: Result<(), &Failure>) {
+        let Some(door) = self.door(url) else { return };
+        match outcome {
+            Ok(()) => door.host.gave_a_file(),
+            Err(failure) if failure.class == Class::Html => door.host.gave_a_page(failure),
+            Err(_) => {}
+        }
     }
 
     /// How many requests may be under way at once to this client's host group.

@@ -62,6 +62,11 @@ impl Door {
 }
 
 impl Open {
+    /// True for a tunnel that is not there any more.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self, Open::Tunnel(passage) if passage.has_ended())
+    }
+
     /// One GET: the answer as far as its headers.
     ///
     /// # Errors

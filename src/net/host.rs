@@ -138,6 +138,26 @@ impl Host {
             tally.failures_in_a_row += 1;
             tally.failures_in_a_row
         };
+        self.give_up_at(in_a_row, failure);
+    }
+
+    /// A whole answer was no good for what it was asked for: a web page in place of a file. The twentieth in a row gives
+    /// the host up, since it is not well, whatever its status says.
+    pub(super) fn gave_a_page(&self, failure: &Failure) {
+        let in_a_row = {
+            let mut tally = self.tally();
+            tally.pages_in_a_row += 1;
+            tally.pages_in_a_row
+        };
+        self.give_up_at(in_a_row, failure);
+    }
+
+    /// A whole answer was good for what it was asked for.
+    pub(super) fn gave_a_file(&self) {
+        self.tally().pages_in_a_row = 0;
+    }
+
+    fn give_up_at(&self, in_a_row: u32, failure: &Failure) {
         if in_a_row == LAST_STRAW {
             tracing::warn!(host = %self.name, last = %failure.message, "{LAST_STRAW} failures in a row: given up");
             self.terms().why_given_up.clone_from(&failure.message);

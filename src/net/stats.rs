@@ -63,6 +63,8 @@ pub(super) struct Tally {
     pub(super) peak_per_second: u64,
     /// Failures since the last answer that was none.
     pub(super) failures_in_a_row: u32,
+    /// Web pages in place of files since the last answer that was good.
+    pub(super) pages_in_a_row: u32,
     last_second: VecDeque<Duration>,
 }
 

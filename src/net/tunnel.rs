@@ -113,11 +113,17 @@ pub(super) struct Passage {
     pub(super) http: reqwest::Client,
     /// It had ended, and was started again for this request.
     pub(super) is_restarted: bool,
+    socket: PathBuf,
     words: Words,
     mark: u64,
 }
 
 impl Passage {
+    /// True when nobody listens there any more.
+    pub(super) fn has_ended(&self) -> bool {
+        !self.socket.exists()
+    }
+
     /// What `ssh` said since the passage was given: why the far side cannot reach the host, or that it ends.
     pub(super) async fn said(&self) -> Option<String> {
         if self.words.since(self.mark).is_none() {
@@ -159,7 +165,13 @@ impl Tunnel {
         };
         state.was_up = true;
         let up = state.up.insert(up);
-        Ok(Passage { http: up.client(settings)?, is_restarted, words: up.words.clone(), mark: up.words.mark() })
+        Ok(Passage {
+            http: up.client(settings)?,
+            is_restarted,
+            socket: up.socket.clone(),
+            words: up.words.clone(),
+            mark: up.words.mark(),
+        })
     }
 
     /// Starts `ssh` when its time has come. Who has `seen` fewer starts than there were shares the outcome of the last one.
@@ -243,19 +255,27 @@ impl Tunnel {
                 format!("nobody is logged in after {}{said}", seconds(allowed))
             }
         };
-        let trouble = self.trouble(&why);
+        let trouble = match said.advice() {
+            Some(advice) => self.trouble_with(&why, advice),
+            None => self.trouble(&why),
+        };
         Err(if said.is_refusal() { Trouble { class: Class::Forbidden, ..trouble } } else { trouble })
     }
 
     /// No tunnel, for a reason that may pass.
     fn trouble(&self, why: &str) -> Trouble {
         let by_hand = command::by_hand(&self.gateway, self.ssh.config.as_deref());
-        let why = format!(
-            "no tunnel through {}: {why}; hint: `{}` must get in without a question: a key that needs no passphrase or \
-             is in the agent, and a host that is known",
-            escape(&self.gateway.gateway()),
+        let advice = format!(
+            "`{}` must get in without a question: a key that needs no passphrase or is in the agent, and a host that is \
+             known",
             escape(&by_hand),
         );
+        self.trouble_with(why, &advice)
+    }
+
+    /// The same with another hint.
+    fn trouble_with(&self, why: &str, advice: &str) -> Trouble {
+        let why = format!("no tunnel through {}: {why}; hint: {advice}", escape(&self.gateway.gateway()));
         Trouble { class: Class::Unreachable, why }
     }
 }

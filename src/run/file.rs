@@ -232,11 +232,13 @@ impl Work {
         let failed = match fetch::attempt(&ask).await {
             Ok(got) => {
                 *restarted |= matches!(&got, Got::File(fetched) if fetched.restarted);
+                replica.client().note_answer(&file.url, Ok(()));
                 return Ok(got);
             }
             // A body that failed its checks may begin with what its server was sent.
             Err(failed) => fetch::Failed { failure: replica.client().veiled(failed.failure), ..failed },
         };
+        replica.client().note_answer(&file.url, Err(&failed.failure));
         *restarted |= failed.restarted;
         if let (None, Some(name)) = (&file.name, &failed.name) {
             *path = self.path_by(file, name).ok().map(|path| path.to_string());

@@ -234,6 +234,26 @@ fn a_host_given_up_leaves_no_day_uncounted_and_the_next_job_asks_it_anew() {
     }
 }
 
+#[test]
+fn a_host_that_gives_only_web_pages_in_place_of_files_is_given_up() {
+    let server = Server::start();
+    let page = Answer::text("text/html", "<!DOCTYPE html><html><body>We are closed.</body></html>");
+    for hour in 0..24 {
+        put(&server, "many", hour, [page.clone()]);
+    }
+    let lab = lab_for(&server, &["many"]);
+    lab.write(
+        "job.yaml",
+        Job::at(&server.url()).series(&["{ name: many }"]).retry("{ attempts: 6, max_wait: 1s }").yaml(),
+    );
+    let report = lab.report(4);
+    add_up(&report);
+    let failures = report["failures"].as_array().expect("failures");
+    assert!(failures.iter().any(|failure| failure["class"] == "host-given-up"), "{report:#}");
+    // The listing, twenty pages, and what was under way with the last.
+    assert!(server.requests().len() <= 1 + 20 + 4, "{} requests", server.requests().len());
+}
+
 /// The one run report of an archive.
 #[track_caller]
 fn only_report(lab: &Lab, archive: &str) -> Value {

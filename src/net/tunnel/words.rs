@@ -49,9 +49,27 @@ impl Words {
     /// The last lines since a mark, safe to show; none where nothing was said.
     pub(super) fn since(&self, mark: u64) -> Option<String> {
         let text = self.text(mark);
-        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        // How to make `ssh` forget a key is told among the warnings: without them it reads as what to do.
+        let lines = lines.filter(|line| !line.starts_with("ssh-keygen ") && *line != "remove with:");
+        let lines: Vec<&str> = lines.collect();
         let last = &lines[lines.len().saturating_sub(SHOWN)..];
         (!last.is_empty()).then(|| last.iter().map(|line| escape(line).into_owned()).collect::<Vec<_>>().join("; "))
+    }
+
+    /// What to do about a refusal that has a reason of its own.
+    pub(super) fn advice(&self) -> Option<&'static str> {
+        let text = self.text(0);
+        let advice = [
+            (
+                "IDENTIFICATION HAS CHANGED",
+                "the gateway's key is not the one that is known: ask its operator whether it was changed, before the old \
+                 one is taken out of the known hosts",
+            ),
+            ("Connection refused", "is its `sshd` up, and is `port` right?"),
+            ("Could not resolve hostname", "is the gateway's name right?"),
+        ];
+        advice.into_iter().find(|(words, _)| text.contains(words)).map(|(_, advice)| advice)
     }
 
     /// True when it was told that nobody is let in.

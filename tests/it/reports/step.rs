@@ -146,7 +146,7 @@ fn drift_is_told_and_no_report_of_it_lies_in_the_archive() {
     for part in [
         "`lab` has drifted from its lock (exit 3)",
         "| `sharp_720s` | 2015-12-11 | 1 | 1 | 0 |",
-        "2015-12            D =\n",
+        "2015-12            ! l\n",
         "sunhaul update jobs/job.yaml --dry-run",
     ] {
         assert!(page.contains(part), "{part}\n{page}");

@@ -148,12 +148,15 @@ fn n_09_a_gateway_that_is_gone_for_good_ends_the_run_for_a_passing_reason_and_th
     assert_eq!(lab.proved("data").len(), 1);
 }
 
+/// What to try, and see.
+const BY_HAND: &str = "hint: `ssh -v -F ";
+
 /// The run ends with `ssh`'s own words, after so many knocks.
 #[track_caller]
-fn lets_nobody_in(gateway: &Gateway<'_>, lab: &Lab, words: &str) {
+fn lets_nobody_in(gateway: &Gateway<'_>, lab: &Lab, words: &str, hint: &str) {
     // Several days and workers: each of them would like to be let in.
     let before = gateway.knocks();
-    run(lab).status(1).stderr_has("hint: `ssh -v -F ").done();
+    run(lab).status(1).stderr_has(hint).done();
     let (class, message) = failure(lab);
     assert_eq!(class, "forbidden", "{message}");
     assert!(message.contains(words) && message.contains("no tunnel through gateway.example.org"), "{message}");
@@ -168,13 +171,18 @@ fn a_key_or_a_host_that_is_not_known_is_told_in_ssh_s_own_words_and_not_tried_ag
     let gateway = Gateway::start(&lab);
     lab.write("job.yaml", job(&server).range("2015-12-01", "2016-01-01").yaml());
     lab.write(SSH_CONFIG, gateway.config("other_key", "known_hosts"));
-    lets_nobody_in(&gateway, &lab, "Permission denied (publickey).");
+    lets_nobody_in(&gateway, &lab, "Permission denied (publickey).", BY_HAND);
     lab.write(SSH_CONFIG, gateway.config("user_key", "nobody_is_known"));
-    lets_nobody_in(&gateway, &lab, "Host key verification failed.");
+    lets_nobody_in(&gateway, &lab, "Host key verification failed.", BY_HAND);
     let other = String::from_utf8(lab.read("ssh/other_key.pub")).expect("a key");
     lab.write("ssh/changed", format!("lab {other}"));
     lab.write(SSH_CONFIG, gateway.config("user_key", "changed"));
-    lets_nobody_in(&gateway, &lab, "Host key verification failed.");
+    lets_nobody_in(
+        &gateway,
+        &lab,
+        "Host key verification failed.",
+        "hint: the gateway's key is not the one that is known",
+    );
     assert!(server.requests().is_empty());
 }
 
