@@ -89,10 +89,12 @@ impl Replicas {
 }
 
 impl Replica {
-    /// Lists a day.
+    /// Lists a day. What a failure tells holds no secret, though the service may have repeated what it was sent.
     #[must_use]
     pub fn list<'a>(&'a self, series: &'a Series, day: &'a Day, memory: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
-        self.source.list(series, day, memory)
+        Box::pin(
+            async move { self.source.list(series, day, memory).await.map_err(|failure| self.client.veiled(failure)) },
+        )
     }
 
     /// Its host and port, as a report names them.

@@ -236,6 +236,54 @@ fn a_server_that_repeats_a_secret_does_not_make_us_tell_it() {
 }
 
 #[test]
+fn a_service_of_any_kind_that_repeats_a_secret_where_it_tells_what_there_is_does_not_make_us_tell_it() {
+    let key = SECRETS[3];
+    let row = format!(
+        "{{\"success\":true,\"total\":1,\"data\":[{{\"recnum\":\"1\",\"sunum\":\"1\",\"series_name\":\"hmi.m_720s\",\"get\":\"http://{key}.example/\",\
+         \"date__obs\":\"2015-12-11T01:00:00.000Z\",\"ias_location\":\"{key}\",\"ias_path\":\"http://{key}.example/{key}\"}}]}}"
+    );
+    let error =
+        format!("{{\"status\":1,\"error\":\"no such {key}\",\"keywords\":[],\"segments\":[{{\"name\":\"{key}\"}}]}}");
+    let status = format!("{{\"HAPI\":\"3.1\",\"status\":{{\"code\":1400,\"message\":\"no {key}\"}},\"{key}\":1}}");
+    let page = format!(
+        "<html><title>Index of /</title><h1>Index of /</h1><a href=\"../\">up</a><a href=\"http://{key}.example/x_20151211.fits\">x</a>\
+         <a href=\"http://{key}.example/\">y</a></html>"
+    );
+    let kinds = [
+        ("medoc", "", row),
+        ("jsoc", "", error.clone()),
+        ("jsoc", ", export: { email: jane@example.org }", error),
+        ("hapi", "", status),
+        ("index", ", path: \"%Y/\", files: \"x_%Y%m%d.fits\"", page.clone()),
+        ("template", ", path: \"x_%Y%m%d.fits\", cadence: 1d", page),
+    ];
+    for (kind, keys, body) in kinds {
+        let server = Server::speaking(move |request| {
+            let (kind, text) = match body.as_bytes().first() {
+                _ if request.path.contains("robots") => {
+                    ("text/plain", format!("User-agent: *\nCrawl-delay: {key}\nDisallow: /{key}"))
+                }
+                Some(b'<') => ("text/html", body.clone()),
+                _ => ("application/json", body.clone()),
+            };
+            Some(Answer::text(kind, &text))
+        });
+        let lab = Lab::new();
+        let source = format!(
+            "{{ {kind}: {{ url: \"{}/a/\", headers: {{ X-Api-Key: \"${{SUNHAUL_KEY}}\" }}{keys} }} }}",
+            server.url()
+        );
+        let series = if kind == "jsoc" { "{ name: hmi.m_720s, segments: [x] }" } else { "{ name: hmi.m_720s }" };
+        lab.write("job.yaml", Job::from_source(&source).series(&[series]).retry("{ attempts: 1 }").yaml());
+        let call = lab.run_with(&["-v"]).env("SUNHAUL_KEY", key).env("SUNHAUL_LOG", "trace");
+        let spoken = call.start().done_any();
+        assert!(server.requests().iter().any(|request| request.header("x-api-key") == Some(key)), "{kind}");
+        assert_ne!(spoken.code, 2, "{kind}: {}", spoken.stderr);
+        shows_no_secret(&lab, &[&spoken.stdout, &spoken.stderr]);
+    }
+}
+
+#[test]
 fn s_22_a_login_that_is_wanted_or_not_taken_is_told_with_what_to_do() {
     let server = Server::start();
     let lab = lab_for(&server, [Answer::status(401)]);

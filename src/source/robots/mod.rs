@@ -66,7 +66,8 @@ impl Robots {
         };
         let rules = Rules::read(&String::from_utf8_lossy(whole_lines(&text)), PRODUCT);
         if let Some(delay) = rules.delay() {
-            tracing::info!("{} asks for {} s between requests; the host's pace holds", shown(&place), escape(delay));
+            let delay = self.client.veil(escape(delay).into_owned());
+            tracing::info!("{} asks for {delay} s between requests; the host's pace holds", shown(&place));
         }
         Ok(Arc::new(rules))
     }
