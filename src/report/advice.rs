@@ -25,15 +25,20 @@ pub(super) fn advice(run: &Run, has_hints: bool) -> Cow<'static, str> {
     advice.into()
 }
 
-/// What to think of where the source had nothing at all of what was asked for: that may be so, or the address is wrong.
+/// What to think of where the source had nothing at all of what was asked for: that may be so, or the question is wrong.
 #[must_use]
 pub(super) fn doubt(report: &Report) -> Option<String> {
-    let files = &report.totals.files;
-    let is_bare = files.listed > 0 && files.absent == files.listed;
-    is_bare.then(|| {
-        let all = human::count(files.listed, "file");
-        format!(
-            "the source has none of {all}: if that cannot be, look at the `source` of the manifest, and run it again"
-        )
-    })
+    let (days, files) = (&report.totals.days, &report.totals.files);
+    let done = days.sealed + days.provisional;
+    let what = match () {
+        () if files.listed > 0 && files.absent == files.listed => {
+            format!("none of {}", human::count(files.listed, "file"))
+        }
+        // Of days that were done before, something may well be there.
+        () if done > 0 && done == days.planned && files.listed == 0 && days.already_sealed == 0 => {
+            format!("no file of {}", human::count(done, "day"))
+        }
+        () => return None,
+    };
+    Some(format!("the source has {what}: if that cannot be, look at what the manifest asks for, and run it again"))
 }
