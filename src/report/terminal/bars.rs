@@ -25,7 +25,9 @@ const GAP: &str = "  ";
 /// A line that a terminal of half the usual width shows whole; only names and remarks make one longer.
 const SHORT: usize = 39;
 /// The narrowest and the widest bar that says anything, with its brackets.
-const BAR: (usize, usize) = (7, 16);
+const BAR: (usize, usize) = (7, 40);
+/// A remark that is cut to less says nothing.
+const REMARK: usize = 6;
 /// What stands for the files of a day that has no listing yet.
 const LISTING: &str = "listing";
 /// No more hosts than these have a line of their own.
@@ -132,7 +134,7 @@ impl Columns {
         }
         let name = name.min(width - gap - files);
         let taken = name + gap + files + gap;
-        let bar = SHORT.saturating_sub(taken).clamp(BAR.0, BAR.1);
+        let bar = (width / 2).max(SHORT).saturating_sub(taken).clamp(BAR.0, BAR.1);
         let bar = if taken + bar > width { 0 } else { bar };
         Columns { name, bar, files, width }
     }
@@ -145,8 +147,12 @@ impl Columns {
         if self.files > 0 {
             cells.push(right(&day.files(), self.files));
         }
-        cells.push(day.remark.clone());
-        cut(cells.join(GAP).trim_end(), self.width)
+        let told = cells.join(GAP);
+        let room = self.width.saturating_sub(told.width() + GAP.width());
+        if day.remark.is_empty() || room < REMARK {
+            return told.trim_end().to_owned();
+        }
+        format!("{told}{GAP}{}", cut(&day.remark, room))
     }
 }
 

@@ -162,8 +162,10 @@ impl State {
                 }
             }
             Event::FileDone { day, key, end, .. } => {
-                self.files += 1;
-                self.work.done(!matches!(end, FileEnd::Have));
+                // Of what was there before no byte comes: its files and bytes are left out alike.
+                let took_time = !matches!(end, FileEnd::Have);
+                self.files += u64::from(took_time);
+                self.work.done(took_time);
                 let row = self.days.entry(day.clone()).or_default();
                 row.done += 1;
                 row.waiting = None;
