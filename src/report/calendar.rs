@@ -56,7 +56,7 @@ impl Cell {
             Cell::Sealed => '=',
             Cell::Before => ':',
             Cell::Provisional => '~',
-            Cell::Absent => '0',
+            Cell::Absent => 'o',
             Cell::Failed => 'x',
             Cell::Held => 'h',
             Cell::Missing => '.',
@@ -271,7 +271,7 @@ pub(super) mod tests {
         ];
         let blanks = |count: usize| " ".repeat(count);
         let expected =
-            [format!("a 2015-12 {}::", blanks(29)), "a 2016-01 :=0x.".to_owned(), format!("b 2016-02 {}h", blanks(28))];
+            [format!("a 2015-12 {}::", blanks(29)), "a 2016-01 :=ox.".to_owned(), format!("b 2016-02 {}h", blanks(28))];
         assert_eq!(drawn(&report), expected);
     }
 

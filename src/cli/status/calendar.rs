@@ -89,7 +89,7 @@ impl Cell {
     fn sign(self) -> char {
         match self {
             Cell::Sealed => '=',
-            Cell::Absent => '0',
+            Cell::Absent => 'o',
             Cell::Provisional => '~',
             Cell::Thin => '-',
             Cell::Stale => '%',
@@ -300,7 +300,7 @@ mod tests {
         let start: NaiveDate = start.parse().unwrap();
         let day = |(date, sign)| {
             let state = match sign {
-                '=' | '0' | '-' => DayFact::Sealed,
+                '=' | 'o' | '-' => DayFact::Sealed,
                 '~' => DayFact::Provisional,
                 '%' => DayFact::Stale,
                 '/' => DayFact::Started,
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_month_is_a_row_of_days_with_its_figures() {
-        let days = days("2015-11-25", "======~~0-%/@?x.........==================");
+        let days = days("2015-11-25", "======~~o-%/@?x.........==================");
         insta::assert_snapshot!(page(&days, None, 80));
     }
 
@@ -360,7 +360,7 @@ mod tests {
             ("=/.....", '+'),
             ("/......", '/'),
             ("======~", '~'),
-            ("=0=====", '0'),
+            ("=o=====", 'o'),
             ("==-~===", '-'),
             ("=.x====", 'x'),
             ("...@...", '@'),
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn colours_change_no_sign() {
-        let days = days("2015-11-25", "======~~0-%/@?x....");
+        let days = days("2015-11-25", "======~~o-%/@?x....");
         let (plain, painted) = (render(&days, None, 80, Paint(false)).0, render(&days, None, 80, Paint(true)).0);
         let mut bare = painted.clone();
         for code in ["\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[0m"] {
