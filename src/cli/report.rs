@@ -150,7 +150,8 @@ fn read(path: &Path) -> Result<Report> {
     } else {
         std::fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes))
     };
-    read.map_err(|error| problem(Exit::Usage, error.to_string()))?;
+    let hint = "the last report of a job is found by its manifest: `sunhaul report jobs/nightly.yaml`";
+    read.map_err(|error| problem(Exit::Usage, error.to_string()).hint(hint))?;
     serde_json::from_slice(&bytes).map_err(|error| {
         let why = format!("it is no report of this version: {}", escape(&error.to_string()));
         problem(Exit::Usage, why).hint("`sunhaul schema report` prints what one is made of").into()

@@ -72,6 +72,11 @@ fn read(path: &Path, environment: Environment<'_>, secrets: Option<Netrc<'_>>) -
         };
         fail(finding)
     };
+    if path.extension().is_some_and(|extension| extension == "lock") {
+        let manifest = path.with_extension("yaml");
+        let hint = format!("name the manifest beside it, `{}`", escape(&manifest.to_string_lossy()));
+        return Err(fail(Finding::whole("a lock, not a manifest").hint(hint)));
+    }
     let file = File::open(path).map_err(|error| unreadable(&error))?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
         return Err(fail(folder()));
@@ -80,6 +85,16 @@ fn read(path: &Path, environment: Environment<'_>, secrets: Option<Netrc<'_>>) -
     // One byte more than allowed tells a file that is too large, whatever its metadata say.
     file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
     check(path, &bytes, environment, secrets)
+}
+
+/// A mistyped key is one mistake: the key that was meant is not told as missing, too.
+fn without_echoes(findings: &mut Vec<Finding>) {
+    let meant = |finding: &Finding| {
+        let hint = finding.message.starts_with("unknown key").then_some(finding.hint.as_deref())??;
+        hint.strip_prefix("did you mean `")?.strip_suffix("`?").map(|key| format!("the key `{key}` is missing"))
+    };
+    let echoes: Vec<String> = findings.iter().filter_map(meant).collect();
+    findings.retain(|finding| !echoes.contains(&finding.message));
 }
 
 fn folder() -> Finding {
@@ -128,6 +143,7 @@ pub(super) fn check(
     let manifest = job.as_ref().and_then(Typed::value).and_then(|job| resolve(&given, job, &mut findings));
     manifest.ok_or_else(|| {
         example::give(&mut findings, &root);
+        without_echoes(&mut findings);
         Diagnostics::new(path, &veil::over(text, &root, &mut findings), findings)
     })
 }

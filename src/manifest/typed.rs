@@ -72,8 +72,8 @@ impl<T> Typed<Vec<Typed<T>>> {
         if let Typed::Given(at, list) = self
             && list.is_empty()
         {
-            let finding = Finding::new(*at, "an empty list: nothing would be fetched");
-            findings.push(finding.hint("name at least one, or remove the key to take all"));
+            let finding = Finding::new(*at, "an empty list, which asks for nothing");
+            findings.push(finding.hint("name at least one, or remove the key"));
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn advice(run: &Run, has_hints: bool) -> Cow<'static, str> {
 
 /// What to think of where the source had nothing at all of what was asked for: that may be so, or the question is wrong.
 #[must_use]
-pub(super) fn doubt(report: &Report) -> Option<String> {
+pub(in crate::report) fn doubt(report: &Report) -> Option<String> {
     let (days, files) = (&report.totals.days, &report.totals.files);
     let done = days.sealed + days.provisional;
     let what = match () {

@@ -62,6 +62,12 @@ impl ReportArgs {
     /// # Errors
     /// As [`ReportFile::new`]; a usage error when there are several jobs.
     pub(in crate::cli) fn open(&self, jobs: usize) -> Result<Files> {
+        let files = [&self.report, &self.report_junit, &self.report_html];
+        if files.iter().filter(|path| path.as_deref() == Some(Path::new("-"))).count() > 1 {
+            return Err(Problem::new(Exit::Usage, "two reports cannot both go to standard output")
+                .hint("`-` is for one of them; name a file for the other")
+                .into());
+        }
         let open = |path: &Option<PathBuf>, option| match path {
             Some(_) if jobs > 1 => {
                 let message = format!("`{option}` takes one job: each job has a report of its own");

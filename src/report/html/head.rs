@@ -2,6 +2,7 @@
 //!
 //! What it does not do: choose an exit code; it says what the report's means.
 
+use crate::report::advice::doubt;
 use crate::report::human;
 use crate::report::model::{Drift, Report, RunResult, Totals};
 use crate::untrusted::escape;
@@ -29,6 +30,9 @@ impl Verdict {
                 "Upstream is not as the lock says any more."
             }
             (RunResult::Complete, _) if report.drift.is_some() => "Upstream is as the lock says.",
+            (RunResult::Complete, _) if doubt(report).is_some() => {
+                "The source has nothing of what was asked for. If that cannot be, look at what the manifest asks for."
+            }
             (RunResult::Complete, _) => "Every day that was asked for is there, and every file of it was checked.",
             (RunResult::Interrupted, _) => "It was told to stop. The same command goes on from there.",
             (_, Some(0)) => "What there was to take in is there; a run fetches the rest.",
