@@ -115,7 +115,7 @@ impl fmt::Display for Reason {
             Reason::Started { files } => write!(f, "not finished, {files} files are there"),
             Reason::Provisional => f.write_str("was too young to be final when it was listed"),
             Reason::Stale { elsewhere: true } => {
-                f.write_str("asked of another source or series before: all of it is fetched again")
+                f.write_str("the source, its paths or the series were others: all of it is fetched again")
             }
             Reason::Stale { elsewhere: false } => {
                 f.write_str("asked for something else before: the segments, other filters, layout or window changed")

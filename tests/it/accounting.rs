@@ -346,6 +346,10 @@ fn sizes_that_a_listing_does_not_tell_are_null_in_the_plan() {
     let plan = lab.sunhaul(&["plan", "job.yaml", "--list", "--json"]).stdout_has("").done().json();
     let (day, host) = (&plan["listing"]["days"][0], &plan["listing"]["hosts"][0]);
     assert_eq!((&day["files"], &day["bytes"], &host["bytes"]), (&json!(2), &Value::Null, &Value::Null), "{plan:#}");
+    let [first, last] = ["first", "last"].map(|end| day[end].as_str().expect("an address"));
+    assert!(first < last && first.starts_with(&server.url()), "{plan:#}");
+    let shown = lab.sunhaul(&["plan", "job.yaml", "--list"]).stdout_has(&format!("untold: from {first}\n")).done();
+    assert!(shown.stdout.contains(&format!("to {last}\n")), "{}", shown.stdout);
     lab.write("job.yaml", Job::at(&server.url()).series(&["{ name: empty }"]).yaml());
     let plan = lab.sunhaul(&["plan", "job.yaml", "--list", "--json"]).stdout_has("").done().json();
     assert_eq!(plan["listing"]["days"][0]["bytes"], 0, "an empty day has no bytes, and that is known\n{plan:#}");

@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
 use url::Url;
 
 use crate::archive::Archive;
@@ -20,7 +21,7 @@ use crate::cli::{Exit, Result, Shell};
 use crate::failure::Class;
 use crate::manifest::manners::{self, Effective};
 use crate::manifest::{Bandwidth, Manifest, Rate, SeriesId, SourceSpec, Way};
-use crate::net::Net;
+use crate::net::{Net, shown};
 use crate::plan::{Plan, PlannedDay};
 use crate::report::human;
 use crate::report::terminal::Verbosity;
@@ -50,6 +51,9 @@ struct ListedDay {
     files_with_size: u64,
     outside_day: u64,
     duplicates: u64,
+    /// The addresses of its first and its last file by key, without secrets.
+    first: Option<String>,
+    last: Option<String>,
     /// Why it could not be listed.
     error: Option<String>,
 }
@@ -152,6 +156,9 @@ impl Efforts<'_> {
 
 fn listed_day(day: &PlannedDay, listed: &Listed, error: Option<String>) -> ListedDay {
     let files = listed.files.iter().filter(|file| file.body != Body::None);
+    let mut named =
+        listed.files.iter().filter(|file| file.body == Body::Remote).map(|file| escape(&shown(&file.url)).into_owned());
+    let first = named.next();
     let sizes: Vec<u64> = files.clone().filter_map(|file| file.bytes).collect();
     // An empty day has no bytes, and that is known.
     let is_told = !sizes.is_empty() || (listed.files.is_empty() && error.is_none());
@@ -163,6 +170,8 @@ fn listed_day(day: &PlannedDay, listed: &Listed, error: Option<String>) -> Liste
         files_with_size: sizes.len() as u64,
         outside_day: listed.outside_day,
         duplicates: listed.duplicates,
+        last: named.next_back().or_else(|| first.clone()),
+        first,
         error,
     }
 }
@@ -210,6 +219,28 @@ impl Listing {
         self.failed.iter().map(|class| Exit::of_class(*class)).max().unwrap_or(Exit::Complete)
     }
 
+    /// The first and the last file of each series: whether these are the files that were meant, a person sees.
+    fn ends(&self) -> String {
+        let mut out = String::new();
+        for days in self.days.chunk_by(|a, b| a.series == b.series) {
+            let (first, last) =
+                (days.iter().find_map(|day| day.first.as_ref()), days.iter().rev().find_map(|day| day.last.as_ref()));
+            let id = escape(&days[0].series);
+            // Writing to a String cannot fail.
+            let _ = match (first, last) {
+                (Some(first), Some(last)) if first != last => {
+                    writeln!(out, "{id}: from {first}\n{}to {last}", " ".repeat(id.width() + 4))
+                }
+                (Some(only), _) => writeln!(out, "{id}: {only}"),
+                _ => continue,
+            };
+        }
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out
+    }
+
     /// What is listed, as text.
     pub(super) fn render(&self) -> String {
         let columns = [("days listed", Side::Right), ("files", Side::Right), ("size", Side::Right)];
@@ -230,6 +261,7 @@ impl Listing {
             table.row([escape(id).into_owned(), human::number(days.len() as u64), human::number(files), size]);
         }
         let mut out = format!("\n{}\n", table.render());
+        out.push_str(&self.ends());
         // Writing to a String cannot fail.
         for host in &self.hosts {
             let time = host.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -268,6 +300,8 @@ mod tests {
             files_with_size,
             outside_day: 0,
             duplicates: 0,
+            first: None,
+            last: None,
             error: None,
         }
     }
