@@ -137,12 +137,21 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Sees that there is no such file yet.
+/// Sees that there is no such file yet, and a place for it.
 fn free(path: &Path) -> Result<()> {
+    if !folder_of(path).is_dir() {
+        return Err(without_folder(path).into());
+    }
     if path.symlink_metadata().is_ok() {
         return Err(is_there(path).into());
     }
     Ok(())
+}
+
+fn without_folder(path: &Path) -> Problem {
+    let folder = folder_of(path).to_string_lossy();
+    let message = format!("could not write `{}`: its folder does not exist", escape(&path.to_string_lossy()));
+    Problem::new(Exit::Usage, message).hint(format!("make it first: `mkdir -p {}`", escape(&quoted(&folder))))
 }
 
 fn is_there(path: &Path) -> Problem {
@@ -154,9 +163,12 @@ fn is_there(path: &Path) -> Problem {
 /// Writes a new file in one step; one that came meanwhile is not replaced.
 fn write(path: &Path, text: &str) -> Result<()> {
     let told = |error: &std::io::Error| {
-        let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::Usage } else { Exit::Storage };
-        let why = if exit == Exit::Usage { "its folder does not exist".to_owned() } else { error.to_string() };
-        Problem::new(exit, format!("could not write `{}`: {why}", escape(&path.to_string_lossy())))
+        if error.kind() == std::io::ErrorKind::NotFound {
+            return without_folder(path);
+        }
+        // Its own words name the temporary file, which nobody asked for.
+        let why = std::io::Error::from(error.kind());
+        Problem::new(Exit::Storage, format!("could not write `{}`: {why}", escape(&path.to_string_lossy())))
     };
     let mut builder = tempfile::Builder::new();
     // As any file that a user makes: the umask takes its share.
