@@ -104,6 +104,40 @@ fn what_is_not_there_is_asked_for_twice_and_a_source_that_has_nothing_at_all_is_
     assert_eq!(report["totals"]["files"]["absent"], 1, "{report:#}");
 }
 
+/// The day, older than any test is run, while it is young, or once it is final.
+fn of_age(server: &Server, settle: &str) -> String {
+    let source =
+        format!("{{ template: {{ url: \"{}/data/\", path: \"a_%Y%m%d_%H.fits\", cadence: 12h }} }}", server.url());
+    let job = Job::from_source(&source).series(&["{ name: x }"]).retry("{ attempts: 6, max_wait: 1s }");
+    job.range("2026-01-11", "2026-01-12").more(settle).yaml()
+}
+
+#[test]
+fn a_file_of_a_young_day_that_is_not_there_yet_is_no_failure_and_is_taken_when_it_has_come() {
+    let server = Server::start();
+    let [early, late] = ["/data/a_20260111_00.fits", "/data/a_20260111_12.fits"];
+    serve(&server, &[early]);
+    let lab = Lab::new();
+    lab.write("job.yaml", of_age(&server, "settle: 3650d"));
+    for times in 1..=2 {
+        let report = lab.report(0);
+        assert_eq!(report["days"][0]["state"], "provisional", "{report:#}");
+        assert_eq!((&report["totals"]["files"]["absent"], names(&lab).len()), (&1.into(), 1), "{report:#}");
+        assert_eq!(server.requests_for(late).len(), times, "once in each look: the next one asks again");
+    }
+    serve(&server, &[early, late]);
+    let report = lab.report(0);
+    assert_eq!((&report["days"][0]["state"], &report["days"][0]["absent"]), (&"provisional".into(), &0.into()));
+    assert_eq!(names(&lab), ["a_20260111_00.fits", "a_20260111_12.fits"]);
+    // What was there is not lost by a 404 of a young day.
+    server.script(late, [Answer::status(404)]);
+    lab.report(0);
+    assert_eq!(names(&lab).len(), 2);
+    lab.write("job.yaml", of_age(&server, ""));
+    assert_eq!(lab.report(0)["days"][0]["state"], "sealed");
+    assert_eq!(names(&lab).len(), 2);
+}
+
 #[test]
 fn each_value_multiplies_the_files_and_has_its_place_in_the_layout() {
     let server = Server::start();
