@@ -2,7 +2,7 @@
 //!
 //! What it does not do: ask for anything. It says which item listings are needed, and is given them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDateTime;
 use url::Url;
@@ -21,6 +21,9 @@ use crate::untrusted::escape;
 
 /// The segments of an AIA record; the first is what its address alone gives.
 const AIA_SEGMENTS: [&str; 2] = ["image_lev1", "spikes"];
+
+/// A record's number, and the names of its items.
+pub(super) type Items = (i64, Vec<String>);
 
 /// A record, read from its row.
 #[derive(Debug, Clone)]
@@ -160,14 +163,38 @@ impl<'a> Records<'a> {
         if is_aia(&self.series.name) {
             return Ok(Vec::new());
         }
-        let held = self.kept.values().filter(|record| record.is_held);
         let needed = if self.series.filters.segments.is_some() { 1 } else { usize::MAX };
-        let listing = |record: &Record| {
-            let folder = record.folder.as_deref().or(record.get.as_deref()).unwrap_or_default();
-            let url = self.resolve(record, &format!("{}/?media=json", folder.trim_end_matches('/')))?.url;
-            Ok((record.recnum, url))
-        };
-        held.take(needed).map(listing).collect()
+        self.held().take(needed).map(|record| self.item_listing(record)).collect()
+    }
+
+    /// Two more, of the middle and the last record, where the first lacks a segment that is asked for: one record may lack
+    /// what the others have.
+    ///
+    /// # Errors
+    /// As [`Records::without_items`].
+    pub(super) fn without_further(&self, first: &[Items]) -> Result<Vec<(i64, Url)>, Failure> {
+        let [(_, names)] = first else { return Ok(Vec::new()) };
+        let asked = self.series.filters.segments.as_deref().unwrap_or_default();
+        let is_there = |segment: &String| names.iter().any(|name| name.strip_suffix(".fits") == Some(segment));
+        if asked.iter().all(is_there) {
+            return Ok(Vec::new());
+        }
+        let others: Vec<&Record> = self.held().skip(1).collect();
+        let middle = others.len().checked_sub(2).map(|rest| rest / 2);
+        let nths = middle.into_iter().chain(others.len().checked_sub(1));
+        nths.filter_map(|nth| others.get(nth)).map(|record| self.item_listing(record)).collect()
+    }
+
+    /// The records that the service has files of.
+    fn held(&self) -> impl Iterator<Item = &Record> {
+        self.kept.values().filter(|record| record.is_held)
+    }
+
+    /// Where a record's items are listed.
+    fn item_listing(&self, record: &Record) -> Result<(i64, Url), Failure> {
+        let folder = record.folder.as_deref().or(record.get.as_deref()).unwrap_or_default();
+        let url = self.resolve(record, &format!("{}/?media=json", folder.trim_end_matches('/')))?.url;
+        Ok((record.recnum, url))
     }
 
     /// The listing, given the names of the items of the records that needed them. `asked` stands for the address of a record
@@ -175,51 +202,55 @@ impl<'a> Records<'a> {
     ///
     /// # Errors
     /// `listing-malformed`, `source-refused` for a foreign host or a segment that the records do not have.
-    pub(super) fn into_listed(mut self, items: Vec<(i64, Vec<String>)>, asked: &Url) -> Result<Listed, Failure> {
-        let mut segments = HashMap::with_capacity(items.len());
+    pub(super) fn into_listed(mut self, items: Vec<Items>, asked: &Url) -> Result<Listed, Failure> {
+        let mut looked_at = HashMap::with_capacity(items.len());
         for (recnum, names) in items {
-            segments.insert(recnum, segments_of(recnum, &names)?);
+            looked_at.insert(recnum, segments_of(recnum, &names)?);
         }
-        let wanted = self.wanted(segments.values().next())?;
+        let wanted = self.wanted(&looked_at)?;
         for record in std::mem::take(&mut self.kept).into_values() {
-            let own = segments.remove(&record.recnum);
-            let segments = wanted.clone().or(own).unwrap_or_default();
-            if record.is_held && !segments.is_empty() {
-                for segment in segments {
-                    let file = self.file(&record, &segment)?;
-                    self.listed.files.push(file);
-                }
-            } else {
-                self.listed.without_file += 1;
-                let mut absent = |segment: Option<String>| {
-                    let file = self.absent(&record, segment, asked);
-                    self.listed.files.push(file);
+            // What was looked at is known; the others should have what is asked for.
+            let own = looked_at.remove(&record.recnum);
+            let is_there = |segment: &String| record.is_held && own.as_ref().is_none_or(|own| own.contains(segment));
+            let due = wanted.as_ref().or(own.as_ref()).cloned().unwrap_or_default();
+            self.listed.without_file += u64::from(!due.iter().any(is_there));
+            if due.is_empty() {
+                let file = self.absent(&record, None, asked);
+                self.listed.files.push(file);
+            }
+            for segment in &due {
+                let file = if is_there(segment) {
+                    self.file(&record, segment)?
+                } else {
+                    self.absent(&record, Some(segment.clone()), asked)
                 };
-                match wanted.clone() {
-                    Some(segments) => segments.into_iter().for_each(|segment| absent(Some(segment))),
-                    None => absent(None),
-                }
+                self.listed.files.push(file);
             }
         }
         Ok(self.listed.folded())
     }
 
     /// The segments that each record has or should have; `None` where only its item listing knows.
-    fn wanted(&self, there: Option<&Vec<String>>) -> Result<Option<Vec<String>>, Failure> {
-        let known: Vec<&str> = match there {
-            _ if is_aia(&self.series.name) => AIA_SEGMENTS.to_vec(),
-            there => there.into_iter().flatten().map(String::as_str).collect(),
+    fn wanted(&self, looked_at: &HashMap<i64, Vec<String>>) -> Result<Option<Vec<String>>, Failure> {
+        let known: BTreeSet<&str> = if is_aia(&self.series.name) {
+            AIA_SEGMENTS.into()
+        } else {
+            looked_at.values().flatten().map(String::as_str).collect()
         };
         let Some(asked) = &self.series.filters.segments else {
             return Ok(is_aia(&self.series.name).then(|| vec![AIA_SEGMENTS[0].to_owned()]));
         };
         if !known.is_empty()
-            && let Some(missing) = asked.iter().find(|asked| !known.contains(&asked.as_str()))
+            && let Some(missing) = asked.iter().find(|asked| !known.contains(asked.as_str()))
         {
             let near = nearest(missing, known.iter().copied());
             let hint = near.map(|near| format!("; did you mean `{}`?", escape(near))).unwrap_or_default();
-            let why =
-                format!("no file of segment `{}`: a record has {}{hint}", escape(missing), escape(&known.join(", ")));
+            let who = match looked_at.len() {
+                0 | 1 => "a record has".to_owned(),
+                count => format!("{count} records of the day have"),
+            };
+            let known: Vec<&str> = known.into_iter().collect();
+            let why = format!("no file of segment `{}`: {who} {}{hint}", escape(missing), escape(&known.join(", ")));
             return Err(Failure::new(Class::SourceRefused, why));
         }
         Ok(Some(asked.clone()))

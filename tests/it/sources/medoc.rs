@@ -291,6 +291,70 @@ fn l_15_rows_without_a_location_are_absent_and_sealed_so() {
     assert_eq!(record.files[2]["path"], "one/2015/12/11/hmi.sharp_720s.2.fits");
 }
 
+/// Where the items of a record are listed.
+fn folder(recnum: usize) -> String {
+    format!("/SUM01/D77/{recnum}/")
+}
+
+/// How the lines of the day's record end: by key, `absent` or nothing.
+fn ends(lab: &Lab) -> Vec<(String, String)> {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let files = lab.day("data", "one", "2015-12-11").files;
+    let mut ends: Vec<_> = files.iter().map(|file| (text(file.get("key")), text(file.get("absent")))).collect();
+    ends.sort();
+    ends
+}
+
+#[test]
+fn a_record_whose_folder_is_not_there_has_no_files_and_the_day_has_all_others() {
+    let fake = Fake::serving(many(4), &["Br.fits"]);
+    fake.server.script(&folder(2), [Answer::status(404)]);
+    let lab = fake.lab(ONE, "");
+    let report = lab.report(0);
+    assert_eq!((&report["days"][0]["state"], lab.proved("data").len()), (&"sealed".into(), 3), "{report:#}");
+    let is = |key: &str, absent: &str| (key.to_owned(), absent.to_owned());
+    assert_eq!(ends(&lab), [is("1/Br", ""), is("2", "no-file"), is("3/Br", ""), is("4/Br", "")]);
+    assert_eq!(fake.server.requests_for(&folder(2)).len(), 2, "it is asked for a second time");
+    assert_eq!(fake.server.requests_for(&folder(1)).len(), 1);
+}
+
+#[test]
+fn a_folder_that_was_missed_once_is_there() {
+    let fake = Fake::serving(many(2), &["Br.fits"]);
+    let items = Answer::json(&json!({ "items": [{ "name": "Br.fits" }] }));
+    fake.server.script(&folder(2), [Answer::status(404), items]);
+    let lab = fake.lab(ONE, "");
+    let report = lab.report(0);
+    assert_eq!((lab.proved("data").len(), &report["days"][0]["absent"]), (2, &0.into()), "{report:#}");
+}
+
+#[test]
+fn a_segment_that_the_first_record_lacks_is_looked_for_in_the_middle_and_the_last() {
+    let fake = Fake::serving(many(5), &["Br.fits", "Bp.fits"]);
+    for lacking in [Answer::json(&json!({ "items": [{ "name": "Bp.fits" }] })), Answer::status(404)] {
+        fake.server.script(&folder(1), [lacking]);
+        let lab = fake.lab(BR, "");
+        let report = lab.report(0);
+        assert_eq!((&report["days"][0]["state"], lab.proved("data").len()), (&"sealed".into(), 4), "{report:#}");
+        assert_eq!(ends(&lab)[0], ("1/Br".to_owned(), "no-file".to_owned()), "it is known to have none");
+    }
+    let asked = [1, 2, 3, 4, 5].map(|recnum| fake.server.requests_for(&folder(recnum)).len());
+    assert_eq!(asked, [1 + 2, 0, 2, 0, 2], "three records in each run, and what was not there twice");
+}
+
+#[test]
+fn a_segment_that_none_of_three_records_has_is_refused_with_what_they_have() {
+    let fake = Fake::serving(many(5), &["Br.fits", "Bp.fits"]);
+    fake.server.script(&folder(1), [Answer::json(&json!({ "items": [{ "name": "Bt.fits" }] }))]);
+    let lab = fake.lab("{ name: hmi.sharp_720s, as: one, segments: [Bq] }", "");
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
+    let message = report["failures"][0]["message"].as_str().expect("a message");
+    assert!(message.contains("no file of segment `Bq`: 3 records of the day have Bp, Br, Bt"), "{message}");
+    let items = fake.server.requests().iter().filter(|request| request.path.starts_with("/SUM01/")).count();
+    assert_eq!(items, 3, "and no more");
+}
+
 #[test]
 fn a_cadence_is_asked_for_by_its_word() {
     let fake = Fake::serving(many(10), &["Br.fits"]);
