@@ -164,9 +164,24 @@ fn folders_by_the_hour_are_each_asked_for_and_one_that_is_missing_is_empty() {
     assert_eq!(names(&lab), ["a_0000.fits", "a_0012.fits", "a_2348.fits"]);
     assert_eq!(report["days"][0]["outside_day"], 1, "{report:#}");
     let folders = server.requests().into_iter().filter(|request| request.path.ends_with('/')).count();
-    assert_eq!(folders, 24);
+    assert_eq!(folders, 24 + 22, "those that are missing twice, since others are there");
     let times = lab.day("data", "x", "2015-12-11").files.into_iter().map(|file| file["time"].clone());
     assert_eq!(times.collect::<Vec<_>>(), ["2015-12-11T00:00:00Z", "2015-12-11T00:12:00Z", "2015-12-11T23:48:00Z"]);
+}
+
+#[test]
+fn a_folder_that_was_missed_once_does_not_seal_its_day_short() {
+    let paths: Vec<String> = (0..24).map(|hour| format!("/data/2015/12/11/H{hour:02}00/a_{hour:02}00.fits")).collect();
+    let files: Vec<(&str, u32)> = paths.iter().map(String::as_str).zip(1..).collect();
+    let server = serving(&files);
+    let missed = "/data/2015/12/11/H0500/";
+    let there = Answer::text("text/html", &page(Form::Nginx, missed, &[Entry::new("a_0500.fits", 5760)]));
+    server.script(missed, [Answer::status(404), there]);
+    let lab = lab(&job(&server, "path: \"%Y/%m/%d/H%H00\", files: \"a_%H%M.fits\""));
+    let report = lab.report(0);
+    assert_eq!((&report["days"][0]["state"], names(&lab).len()), (&"sealed".into(), 24), "{report:#}");
+    assert_eq!(server.requests().iter().filter(|request| request.path.ends_with('/')).count(), 24 + 1);
+    assert_eq!(report["totals"]["requests"]["retried"], 1, "{report:#}");
 }
 
 #[test]
