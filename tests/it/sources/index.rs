@@ -315,6 +315,33 @@ fn only_the_times_of_the_cadence_are_taken() {
     assert_eq!(names(&lab), ["a_20151211_0000.fits", "a_20151211_0100.fits", "a_20151211_0200.fits"]);
 }
 
+/// A job of `cadence: 1h` over files at these times of the day.
+fn hourly(times: &[String]) -> (Lab, Server) {
+    let paths: Vec<String> = times.iter().map(|time| format!("/data/a_20151211_{time}.fits")).collect();
+    let files: Vec<(&str, u32)> = paths.iter().map(String::as_str).zip(1..).collect();
+    let server = serving(&files);
+    let job = job(&server, "files: \"a_%Y%m%d_%H%M.fits\"").series(&["{ name: x, cadence: 1h }"]);
+    (lab(&job), server)
+}
+
+#[test]
+fn a_cadence_that_takes_none_of_many_files_is_refused_with_their_times() {
+    let times: Vec<String> = (0..24).map(|hour| format!("{hour:02}07")).collect();
+    let (lab, _server) = hourly(&times);
+    let report = lab.report(1);
+    let (class, message) = failure(&report);
+    assert_eq!(class, "source-refused", "{report:#}");
+    let told = "the cadence of 3600 s takes none of the 24 files of this day, the first of which are of 00:07:00, \
+                01:07:00, 02:07:00";
+    assert!(message.contains(told) && message.contains("write a `cadence` that the source has"), "{message}");
+    assert!(lab.days("data").is_empty());
+    // One file at the full hour, and the source has the cadence.
+    let times = [&times[..], &["2300".to_owned()]].concat();
+    let (lab, _server) = hourly(&times);
+    lab.report(0);
+    assert_eq!(names(&lab), ["a_20151211_2300.fits"]);
+}
+
 #[test]
 fn days_that_share_a_folder_share_its_page() {
     let paths: Vec<String> = (1..=20).map(|day| format!("/data/2015/12/a_201512{day:02}.fits")).collect();
