@@ -13,27 +13,34 @@ use crate::failure::{Class, Failure};
 const TOLD: usize = 3;
 
 /// What a cadence leaves out of a day.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct OffCadence {
+    /// What it counts.
+    what: &'static str,
     count: u64,
     /// By the seconds that the cadence counts in.
     times: BTreeMap<i64, NaiveDateTime>,
 }
 
 impl OffCadence {
-    /// Notes a file whose time is `seconds` where the cadence counts, and `label` for people.
+    /// Nothing yet of these: `files`, or `records`.
+    pub(super) fn of(what: &'static str) -> OffCadence {
+        OffCadence { what, count: 0, times: BTreeMap::new() }
+    }
+
+    /// Notes one whose time is `seconds` where the cadence counts, and `label` for people.
     pub(super) fn note(&mut self, seconds: i64, label: NaiveDateTime) {
         self.count += 1;
         self.times.insert(seconds, label);
     }
 
-    /// How many files it leaves out.
+    /// How many it leaves out.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    /// Refuses a cadence of so many seconds, counted `from` there, that takes none of these files though the source has no
-    /// gap where its times would be. Fewer files than `enough` prove nothing.
+    /// Refuses a cadence of so many seconds, counted `from` there, that takes none of these though the source has no gap
+    /// where its times would be. Fewer than `enough` prove nothing.
     ///
     /// # Errors
     /// `source-refused`.
@@ -44,10 +51,11 @@ impl OffCadence {
         let first: Vec<String> =
             self.times.values().take(TOLD).map(|time| time.format("%H:%M:%S").to_string()).collect();
         let why = format!(
-            "the cadence of {cadence} s takes none of the {} files of this day, the first of which are of {}: no time of \
+            "the cadence of {cadence} s takes none of the {} {} of this day, the first of which are of {}: no time of \
              theirs is a multiple of it from {from}, and nothing is interpolated; write a `cadence` that the source has, or \
              leave it out",
             self.count,
+            self.what,
             first.join(", ")
         );
         Err(Failure::new(Class::SourceRefused, why))
@@ -73,7 +81,7 @@ mod tests {
 
     /// Whether files at these minutes may just lack those of a cadence of so many minutes.
     fn is_gap(minutes: &[i64], cadence: i64) -> bool {
-        let mut off = OffCadence::default();
+        let mut off = OffCadence::of("files");
         for minute in minutes {
             off.note(minute * 60, NaiveDateTime::default() + chrono::TimeDelta::minutes(*minute));
         }

@@ -50,7 +50,7 @@ impl<'a> Found<'a> {
     /// Nothing yet of `day`, below `base`.
     pub(super) fn new(spec: &'a Spec, base: &'a Url, series: &'a Series, day: &'a Day) -> Found<'a> {
         let cadence = series.filters.cadence.map(|asked| u32::try_from(asked.as_secs()).unwrap_or(u32::MAX));
-        let (files, off_cadence) = (Vec::new(), OffCadence::default());
+        let (files, off_cadence) = (Vec::new(), OffCadence::of("files"));
         Found { spec, base, day, cadence, files, outside_day: 0, off_cadence, beside: 0, foreign: None }
     }
 

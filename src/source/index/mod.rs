@@ -106,9 +106,10 @@ impl Index {
     async fn look_again(&self, missing: Vec<Folder>, found: &mut Found<'_>) -> Result<(), Failure> {
         for folder in missing {
             self.client.note_retry();
-            match self.fetch(&folder).await? {
-                Some(answer) => found.take(&answer.url, &answer.page, folder.told)?,
-                None => tracing::debug!(folder = %escape(&folder.path), "is not there"),
+            if let Some(answer) = self.fetch(&folder).await? {
+                found.take(&answer.url, &answer.page, folder.told)?;
+            } else {
+                tracing::debug!(folder = %escape(&folder.path), "is not there");
             }
         }
         Ok(())

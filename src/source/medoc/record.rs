@@ -15,6 +15,7 @@ use crate::manifest::Series;
 use crate::manifest::nearest::nearest;
 use crate::source::hmi::address::segment;
 use crate::source::hmi::slot::{Grid, Slot};
+use crate::source::off_cadence::OffCadence;
 use crate::source::place::{Place, Places};
 use crate::source::{Body, Listed, RemoteFile, read};
 use crate::untrusted::escape;
@@ -101,6 +102,10 @@ pub(super) struct Records<'a> {
     day: &'a Day,
     places: Places<'a>,
     grid: Option<Grid>,
+    /// In seconds.
+    cadence: Option<i64>,
+    /// What the service gave for the cadence, and is beside it.
+    off_cadence: OffCadence,
     /// By number, so that the order of the pages does not matter.
     kept: BTreeMap<i64, Record>,
     listed: Listed,
@@ -110,7 +115,9 @@ impl<'a> Records<'a> {
     pub(super) fn of(series: &'a Series, day: &'a Day, places: Places<'a>) -> Records<'a> {
         // Of the others it is not known how far apart their slots are.
         let grid = series.name.starts_with("hmi.").then(|| Grid::of(&series.name));
-        Records { series, day, places, grid, kept: BTreeMap::new(), listed: Listed::default() }
+        let cadence = series.filters.cadence.map(|asked| i64::try_from(asked.as_secs()).unwrap_or(i64::MAX));
+        let (off_cadence, kept) = (OffCadence::of("records"), BTreeMap::new());
+        Records { series, day, places, grid, cadence, off_cadence, kept, listed: Listed::default() }
     }
 
     /// Takes a record where it is asked for.
@@ -143,6 +150,9 @@ impl<'a> Records<'a> {
             || !asks("wavelength", &filters.wavelength, record.wavelength)?
         {
             self.listed.left_out += 1;
+        } else if let Some(slot) = self.slot_off_cadence(&record) {
+            self.off_cadence.note(slot.0, slot.label().unwrap_or(record.time));
+            self.listed.left_out += 1;
         } else if let Some(first) = self.kept.get(&record.recnum) {
             self.listed.duplicates += 1;
             if (first.time, &first.get) > (record.time, &record.get) {
@@ -154,12 +164,26 @@ impl<'a> Records<'a> {
         Ok(())
     }
 
+    /// The record's slot, where that is no multiple of the cadence. The service was asked for it in its own words; where the
+    /// record does not tell its slot, those are believed.
+    fn slot_off_cadence(&self, record: &Record) -> Option<Slot> {
+        let (cadence, grid) = self.cadence.zip(self.grid)?;
+        let slot = match record.t_rec_index {
+            Some(index) => grid.nth(index),
+            None => grid.around(record.time),
+        };
+        slot.filter(|slot| !slot.is_multiple_of(cadence))
+    }
+
     /// The item listings that are needed: those of all records where no segments are asked for, else that of one, to see
     /// that there are such segments at all. None of AIA, whose segments are known.
     ///
     /// # Errors
-    /// `listing-malformed`, or `source-refused` for a foreign host.
+    /// `listing-malformed`; `source-refused` for a foreign host, and for a cadence that the service's records lie beside.
     pub(super) fn without_items(&self) -> Result<Vec<(i64, Url)>, Failure> {
+        if let Some(cadence) = self.cadence.filter(|_| self.kept.is_empty()) {
+            self.off_cadence.must_be_a_gap(cadence, "00:00 TAI", 1)?;
+        }
         if is_aia(&self.series.name) {
             return Ok(Vec::new());
         }

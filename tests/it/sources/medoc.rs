@@ -21,6 +21,18 @@ struct State {
     items: Vec<&'static str>,
     how: How,
     pages: Pages,
+    mask: Mask,
+}
+
+/// Which records the service keeps for a cadence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mask {
+    /// Those whose slot is a multiple of it.
+    Honest,
+    /// All: it passes over the question.
+    Ignored,
+    /// Those whose slot is the one after a multiple.
+    Late,
 }
 
 /// How the service pages.
@@ -42,7 +54,7 @@ enum Pages {
 
 impl Fake {
     fn serving(rows: Vec<Value>, items: &[&'static str]) -> Fake {
-        let state = State { rows, items: items.to_vec(), how: How::Honest, pages: Pages::Honest };
+        let state = State { rows, items: items.to_vec(), how: How::Honest, pages: Pages::Honest, mask: Mask::Honest };
         let state = Arc::new(Mutex::new(state));
         let now = Arc::clone(&state);
         let server = Server::speaking(move |request| answer(request, &now.lock().expect("a lock")));
@@ -51,6 +63,11 @@ impl Fake {
 
     fn paging(self, pages: Pages) -> Fake {
         self.state.lock().expect("a lock").pages = pages;
+        self
+    }
+
+    fn masking(self, mask: Mask) -> Fake {
+        self.state.lock().expect("a lock").mask = mask;
         self
     }
 
@@ -162,12 +179,20 @@ fn asked(request: &Request, state: &State) -> Vec<Value> {
     let (from, to) = range.split_once('|').expect("two ends");
     assert_eq!(of("LISTBOXMULTIPLE", "series_name").as_deref(), Some("hmi.sharp_720s"));
     let every = of("CADENCE", "mask_cadence").map_or(1, |word| if word == "1 h" { 5 } else { 1 });
+    let is_masked = |row: &&Value| {
+        let index: i64 = row["t_rec_index"].as_str().and_then(|index| index.parse().ok()).expect("an index");
+        match state.mask {
+            Mask::Honest => index % every == 0,
+            Mask::Ignored => true,
+            Mask::Late => index % every == 1 % every,
+        }
+    };
     // Both ends count.
     let is_asked = |row: &&Value| {
         let time = row["date__obs"].as_str().expect("a time");
         from <= time && time <= to
     };
-    let mut rows: Vec<Value> = state.rows.iter().filter(is_asked).step_by(every).cloned().collect();
+    let mut rows: Vec<Value> = state.rows.iter().filter(is_asked).filter(is_masked).cloned().collect();
     match &state.how {
         How::Backwards => rows.reverse(),
         How::Twice => rows.extend(rows.clone()),
@@ -355,13 +380,32 @@ fn a_segment_that_none_of_three_records_has_is_refused_with_what_they_have() {
     assert_eq!(items, 3, "and no more");
 }
 
+const HOURLY: &str = "{ name: hmi.sharp_720s, as: one, segments: [Br], cadence: 1h }";
+
 #[test]
-fn a_cadence_is_asked_for_by_its_word() {
-    let fake = Fake::serving(many(10), &["Br.fits"]);
-    let report = fake.lab("{ name: hmi.sharp_720s, as: one, segments: [Br], cadence: 1h }", "").report(0);
-    assert_eq!(report["days"][0]["files"], 2);
-    let asked = fake.questions("count");
-    assert_eq!(asked[0].parameter("p[2]").as_deref(), Some("CADENCE|mask_cadence|1 h"));
+fn a_cadence_is_asked_for_by_its_word_and_looked_at_in_each_row() {
+    for mask in [Mask::Honest, Mask::Ignored] {
+        let fake = Fake::serving(many(10), &["Br.fits"]).masking(mask);
+        let lab = fake.lab(HOURLY, "");
+        let report = lab.report(0);
+        assert_eq!(report["days"][0]["files"], 2, "{mask:?} {report:#}");
+        assert_eq!(ends(&lab), [("10/Br".into(), String::new()), ("5/Br".into(), String::new())], "{mask:?}");
+        let asked = fake.questions("count");
+        assert_eq!(asked[0].parameter("p[2]").as_deref(), Some("CADENCE|mask_cadence|1 h"));
+    }
+}
+
+#[test]
+fn a_cadence_that_the_service_takes_from_another_time_on_is_refused() {
+    let fake = Fake::serving(many(20), &["Br.fits"]).masking(Mask::Late);
+    let lab = fake.lab(HOURLY, "");
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
+    let message = report["failures"][0]["message"].as_str().expect("a message");
+    let told = "the cadence of 3600 s takes none of the 4 records of this day, the first of which are of 00:12:00, \
+                01:12:00, 02:12:00";
+    assert!(message.contains(told), "{message}");
+    assert!(lab.days("data").is_empty());
 }
 
 #[test]
