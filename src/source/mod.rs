@@ -6,6 +6,7 @@ pub mod index;
 pub mod jsoc;
 mod keywords;
 pub mod medoc;
+mod mission;
 mod off_cadence;
 mod place;
 mod read;

@@ -21,7 +21,7 @@ use page::{read_items, read_page};
 use record::{Items, Records};
 
 use super::place::Places;
-use super::{Listed, Listing, Memory, Source, read};
+use super::{Listed, Listing, Memory, Source, mission, read};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::{self, Series};
@@ -58,6 +58,7 @@ impl Medoc {
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
+        mission::begun(series, day)?;
         let question = Question::of(&self.base, self.dataset.as_deref(), series, day);
         let places = Places { base: &self.base, hosts: &self.hosts };
         let total = self.count(&question).await?;

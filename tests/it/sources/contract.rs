@@ -148,6 +148,24 @@ pub(super) fn refuses<F: Fake>() {
     assert!(once.len() == asked.len() && asked.len() <= 5, "no retry storm: {asked:?}");
 }
 
+/// For series of SDO: a day before its launch is refused, and nobody is asked; one on that day is asked for.
+pub(super) fn refuses_a_day_before_the_launch<F: Fake>() {
+    let fake = F::with(&[]);
+    let ran = run(&job(&fake).range("2010-02-09", "2010-02-11"), 1);
+    let failures = ran.report["failures"].as_array().expect("failures");
+    assert_eq!(failures.len(), 2, "{:#}", ran.report);
+    for failure in failures {
+        assert_eq!(failure["class"], "source-refused", "{failure}");
+        let message = failure["message"].as_str().expect("a message");
+        assert!(message.contains("SDO, which was launched on 2010-02-11; begin the `range` later"), "{message}");
+    }
+    assert!(fake.server().requests().is_empty(), "{:?}", fake.server().requests());
+    ran.lab.write("job.yaml", job(&fake).range("2010-02-11", "2010-02-12").yaml());
+    let plan = ran.lab.sunhaul(&["plan", "job.yaml", "--list", "--json"]).stdout_has("").chatty().done().json();
+    assert_eq!(plan["listing"]["days"][0]["error"], Value::Null, "{plan:#}");
+    assert!(!fake.server().requests().is_empty());
+}
+
 /// Listings and files go by the pace of the job.
 pub(super) fn keeps_pace<F: Fake>() {
     let fake = F::with(&AROUND);
