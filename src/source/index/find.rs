@@ -121,7 +121,10 @@ impl<'a> Found<'a> {
     pub(super) fn listed(self) -> Result<Listed, Failure> {
         let Found { mut files, outside_day, off_cadence, foreign, .. } = self;
         if let Some(cadence) = self.cadence.filter(|cadence| files.is_empty() && has_times(self.day, *cadence)) {
-            off_cadence.must_be_a_gap(cadence.into(), "00:00", ENOUGH)?;
+            off_cadence.must_be_a_gap(cadence.into(), "00:00", ENOUGH).map_err(|failure| {
+                let message = format!("{}: {}", shown(self.base), failure.message);
+                Failure { message, ..failure }
+            })?;
         }
         let mut left_out = off_cadence.count();
         if let Some((count, host)) = foreign {

@@ -70,10 +70,11 @@ impl Medoc {
             page.must_follow(start, total, &mut before).map_err(|failure| self.about(&url, failure))?;
             page.records(&mut records).map_err(|failure| self.about(&url, failure))?;
         }
-        let mut items = self.items_of(records.without_items()?, &question).await?;
-        let further = self.items_of(records.without_further(&items)?, &question).await?;
+        let told = |failure| self.about(&question.page(0), failure);
+        let mut items = self.items_of(records.without_items().map_err(told)?, &question).await?;
+        let further = self.items_of(records.without_further(&items).map_err(told)?, &question).await?;
         items.extend(further);
-        records.into_listed(items, &question.page(0)).map_err(|failure| self.client.veiled(failure))
+        records.into_listed(items, &question.page(0)).map_err(told)
     }
 
     /// How many records the day has.

@@ -409,7 +409,7 @@ fn a_cadence_that_the_service_takes_from_another_time_on_is_refused() {
     let message = report["failures"][0]["message"].as_str().expect("a message");
     let told = "the cadence of 3600 s takes none of the 4 records of this day, the first of which are of 00:12:00, \
                 01:12:00, 02:12:00";
-    assert!(message.contains(told), "{message}");
+    assert!(message.contains(told) && message.contains(&format!("{DATASET}/records")), "{message}");
     assert!(lab.days("data").is_empty());
 }
 
