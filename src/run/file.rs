@@ -19,7 +19,8 @@ use crate::net::Waits;
 use crate::source::{RemoteFile, Replica};
 use crate::untrusted::escape;
 
-/// So often is a file asked for that may never have been, whatever the job's `retry`: a server may err once.
+/// So often is a file of a final day asked for that may never have been, whatever the job's `retry`: a server may err once.
+/// Of a young day the next look asks again.
 const GUESSES: u32 = 2;
 
 /// What the work at one file needs.
@@ -110,8 +111,8 @@ impl Work {
                 },
                 Err(failure) => Failure { attempts, ..failure },
             };
-            let is_answered =
-                failure.class == Class::NotFound && attempts >= GUESSES && opened.series.source.is_guessed();
+            let is_guessed = opened.series.source.is_guessed();
+            let is_answered = failure.class == Class::NotFound && is_guessed && (attempts >= GUESSES || !self.is_final);
             let is_hopeless = is_answered || self.is_hopeless(&file, path.as_deref(), failure.class);
             if let Some(wait) = waits.after(&failure).filter(|_| !is_hopeless) {
                 if let Some(spent) = run.budget.too_late(wait) {
@@ -148,7 +149,8 @@ impl Work {
             }
             // A file that an earlier record had does not become absent by a 404 of today.
             // Nor does one that was ordered: what was made of the order is gone after a while.
-            let is_told = self.is_final && !opened.series.source.is_made_to_order();
+            // Nor one that is listed on a young day. One that is only guessed may not be there yet: the next look asks again.
+            let is_told = (self.is_final || is_guessed) && !opened.series.source.is_made_to_order();
             let gone = failure.class == Class::NotFound && is_told && self.day.prior(&file.key).is_none();
             if gone && let Some(failure) = self.expected.misses(&file.key, &failure) {
                 return Ended::Failed { path, failure, with: None };

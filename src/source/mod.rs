@@ -6,6 +6,8 @@ pub mod index;
 pub mod jsoc;
 mod keywords;
 pub mod medoc;
+mod mission;
+mod off_cadence;
 mod place;
 mod read;
 mod replicas;

@@ -20,10 +20,10 @@ pub use answer::read_answer;
 use answer::{Record, read_records};
 
 use super::keywords::Table;
-use super::{Listed, Listing, Memory, Source, place, read};
+use super::{Listed, Listing, Memory, Source, mission, place, read};
 use crate::day::{Day, Scale};
 use crate::failure::{Class, Failure};
-use crate::manifest::Series;
+use crate::manifest::{Series, SourceSpec};
 use crate::net::{Client, shown};
 use crate::untrusted::escape;
 
@@ -42,6 +42,10 @@ impl Hmi {
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
+        // The built-in service makes its data up: an early day of it is empty.
+        if matches!(*series.source, SourceSpec::Hmi(_)) {
+            mission::begun(series, day)?;
+        }
         let question = question(&self.base, &series.name, day);
         let mut response =
             self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;

@@ -25,7 +25,7 @@ pub(in crate::source) struct Grid {
 
 /// One slot: whole seconds of TAI since `1993.01.01_TAI`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::source) struct Slot(pub(super) i64);
+pub(in crate::source) struct Slot(pub(in crate::source) i64);
 
 impl Grid {
     /// The grid that a series' name tells: `hmi.sharp_cea_720s_nrt` has 720 s.
@@ -42,7 +42,7 @@ impl Grid {
     /// The slot that a record belongs to by its exposure's start in UTC; `None` where the two do not fit.
     ///
     /// Only the usual step is known to lag as it does, so no other grid is guessed at.
-    pub(super) fn around(self, start: NaiveDateTime) -> Option<Slot> {
+    pub(in crate::source) fn around(self, start: NaiveDateTime) -> Option<Slot> {
         if self.step != USUAL_STEP {
             return None;
         }
@@ -59,7 +59,7 @@ impl Slot {
     }
 
     /// True when it lies on a coarser grid of `cadence` seconds.
-    pub(super) fn is_multiple_of(self, cadence: i64) -> bool {
+    pub(in crate::source) fn is_multiple_of(self, cadence: i64) -> bool {
         self.0.rem_euclid(cadence.max(1)) == 0
     }
 }

@@ -13,8 +13,12 @@ use crate::failure::{Class, Failure};
 use crate::manifest::timed::Told;
 use crate::manifest::{Index as Spec, Series};
 use crate::net::shown;
+use crate::source::off_cadence::OffCadence;
 use crate::source::{Listed, RemoteFile};
 use crate::untrusted::escape;
+
+/// Fewer files than these do not show that a source lacks a cadence.
+const ENOUGH: u64 = 10;
 
 /// A day's files in the making, fed page by page.
 #[derive(Debug)]
@@ -26,7 +30,7 @@ pub(super) struct Found<'a> {
     cadence: Option<u32>,
     files: Vec<Candidate>,
     outside_day: u64,
-    left_out: u64,
+    off_cadence: OffCadence,
     /// Files of other days, in a folder that is theirs as well.
     beside: u64,
     /// Files on hosts that nobody named: how many, and the first one's.
@@ -46,7 +50,8 @@ impl<'a> Found<'a> {
     /// Nothing yet of `day`, below `base`.
     pub(super) fn new(spec: &'a Spec, base: &'a Url, series: &'a Series, day: &'a Day) -> Found<'a> {
         let cadence = series.filters.cadence.map(|asked| u32::try_from(asked.as_secs()).unwrap_or(u32::MAX));
-        Found { spec, base, day, cadence, files: Vec::new(), outside_day: 0, left_out: 0, beside: 0, foreign: None }
+        let (files, off_cadence) = (Vec::new(), OffCadence::of("files"));
+        Found { spec, base, day, cadence, files, outside_day: 0, off_cadence, beside: 0, foreign: None }
     }
 
     /// Takes the files of a page, which came from `url` and is that of a folder whose name tells `folder`.
@@ -80,7 +85,7 @@ impl<'a> Found<'a> {
     /// How many links had a name that is asked for.
     fn seen(&self) -> u64 {
         let foreign = self.foreign.as_ref().map_or(0, |(count, _)| *count);
-        self.files.len() as u64 + self.outside_day + self.left_out + self.beside + foreign
+        self.files.len() as u64 + self.outside_day + self.off_cadence.count() + self.beside + foreign
     }
 
     fn consider(&mut self, page: &Url, link: &Link, folder: Told) {
@@ -101,7 +106,7 @@ impl<'a> Found<'a> {
         };
         let seconds = chrono::Timelike::num_seconds_from_midnight(&time);
         if self.cadence.is_some_and(|cadence| !seconds.is_multiple_of(cadence)) {
-            self.left_out += 1;
+            self.off_cadence.note(seconds.into(), time);
             return;
         }
         let name = Some(target.name.clone());
@@ -112,9 +117,16 @@ impl<'a> Found<'a> {
     /// The listing: sorted by key, each once, and of versions the newest where that is asked.
     ///
     /// # Errors
-    /// `source-refused` when all files lie where the source may not go.
+    /// `source-refused` when all files lie where the source may not go, or beside the cadence's times.
     pub(super) fn listed(self) -> Result<Listed, Failure> {
-        let Found { mut files, outside_day, mut left_out, foreign, .. } = self;
+        let Found { mut files, outside_day, off_cadence, foreign, .. } = self;
+        if let Some(cadence) = self.cadence.filter(|cadence| files.is_empty() && has_times(self.day, *cadence)) {
+            off_cadence.must_be_a_gap(cadence.into(), "00:00", ENOUGH).map_err(|failure| {
+                let message = format!("{}: {}", shown(self.base), failure.message);
+                Failure { message, ..failure }
+            })?;
+        }
+        let mut left_out = off_cadence.count();
         if let Some((count, host)) = foreign {
             let base = shown(self.base);
             if files.is_empty() {
@@ -139,6 +151,13 @@ impl<'a> Found<'a> {
         let files = files.into_iter().map(|candidate| candidate.file).collect();
         Ok(Listed { files, outside_day, duplicates, without_file: 0, left_out })
     }
+}
+
+/// True when a day has times that are multiples of so many seconds: a part of a day may have none.
+fn has_times(day: &Day, cadence: u32) -> bool {
+    let midnight = day.date.and_time(chrono::NaiveTime::MIN);
+    let mut times = (0..86_400u32).step_by(usize::try_from(cadence).unwrap_or(usize::MAX).max(1));
+    times.any(|seconds| day.window.contains(midnight + chrono::TimeDelta::seconds(seconds.into())))
 }
 
 /// Keeps the newest of the files that differ by wildcards alone, sorted by key; gives how many were older.

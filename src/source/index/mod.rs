@@ -76,17 +76,21 @@ impl Index {
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
         let mut found = Found::new(&self.spec, &self.base, series, day);
-        let mut is_nothing_there = true;
-        for folder in folders::of_day(self.spec.path.as_ref(), day) {
-            let Some(answer) = self.page(&folder, day).await? else {
-                tracing::debug!(folder = %escape(&folder.path), "is not there");
-                continue;
-            };
-            is_nothing_there = false;
-            self.is_there.store(true, Ordering::Relaxed);
-            found.take(&answer.url, &answer.page, folder.told)?;
+        let folders = folders::of_day(self.spec.path.as_ref(), day);
+        let count = folders.len();
+        let mut missing = Vec::new();
+        for folder in folders {
+            match self.page(&folder, day).await? {
+                None => missing.push(folder),
+                Some(answer) => {
+                    self.is_there.store(true, Ordering::Relaxed);
+                    found.take(&answer.url, &answer.page, folder.told)?;
+                }
+            }
         }
-        if is_nothing_there && !self.is_there.load(Ordering::Relaxed) {
+        if missing.len() < count {
+            self.look_again(missing, &mut found).await?;
+        } else if !self.is_there.load(Ordering::Relaxed) {
             self.look_above().await?;
         }
         let listed = found.listed()?;
@@ -95,6 +99,20 @@ impl Index {
             permit(&rules, listed.files.iter().map(|file| &file.url).filter(|url| find::is_beside(origin, url)))?;
         }
         Ok(listed)
+    }
+
+    /// Asks once more for folders that are not there though others of the day are: a server may err once. A day of which
+    /// nothing is there is looked at again as a whole.
+    async fn look_again(&self, missing: Vec<Folder>, found: &mut Found<'_>) -> Result<(), Failure> {
+        for folder in missing {
+            self.client.note_retry();
+            if let Some(answer) = self.fetch(&folder).await? {
+                found.take(&answer.url, &answer.page, folder.told)?;
+            } else {
+                tracing::debug!(folder = %escape(&folder.path), "is not there");
+            }
+        }
+        Ok(())
     }
 
     /// The page of a folder; `None` when it is not there.

@@ -18,14 +18,14 @@ use http::HeaderMap;
 use url::Url;
 
 use page::{read_items, read_page};
-use record::Records;
+use record::{Items, Records};
 
 use super::place::Places;
-use super::{Listed, Listing, Memory, Source, read};
+use super::{Listed, Listing, Memory, Source, mission, read};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::{self, Series};
-use crate::net::{Client, Refused, shown};
+use crate::net::{Client, Refused, Response, shown};
 use crate::untrusted::escape;
 use question::Question;
 
@@ -37,6 +37,9 @@ const RECORDS: u64 = 350_000;
 
 /// Item listings that are under way at once, as far as the host's manners allow.
 const AT_ONCE: usize = 8;
+
+/// So often is the folder of a record asked for that is not there: a server may err once.
+const LOOKS: u32 = 2;
 
 /// The service at one base.
 #[derive(Debug)]
@@ -55,6 +58,7 @@ impl Medoc {
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
+        mission::begun(series, day)?;
         let question = Question::of(&self.base, self.dataset.as_deref(), series, day);
         let places = Places { base: &self.base, hosts: &self.hosts };
         let total = self.count(&question).await?;
@@ -66,14 +70,11 @@ impl Medoc {
             page.must_follow(start, total, &mut before).map_err(|failure| self.about(&url, failure))?;
             page.records(&mut records).map_err(|failure| self.about(&url, failure))?;
         }
-        let unlisted = records.without_items()?;
-        let items = stream::iter(unlisted).map(|(recnum, url)| {
-            let question = &question;
-            async move { Ok::<_, Failure>((recnum, self.get(&url, question, read_items).await?)) }
-        });
-        let items: Vec<(i64, Vec<String>)> =
-            items.buffered(self.client.concurrency().clamp(1, AT_ONCE)).try_collect().await?;
-        records.into_listed(items, &question.page(0)).map_err(|failure| self.client.veiled(failure))
+        let told = |failure| self.about(&question.page(0), failure);
+        let mut items = self.items_of(records.without_items().map_err(told)?, &question).await?;
+        let further = self.items_of(records.without_further(&items).map_err(told)?, &question).await?;
+        items.extend(further);
+        records.into_listed(items, &question.page(0)).map_err(told)
     }
 
     /// How many records the day has.
@@ -88,14 +89,45 @@ impl Medoc {
         Ok(total)
     }
 
+    /// The names of the items of records, each at its folder.
+    async fn items_of(&self, folders: Vec<(i64, Url)>, question: &Question) -> Result<Vec<Items>, Failure> {
+        let items = stream::iter(folders)
+            .map(|(recnum, url)| async move { Ok((recnum, self.items(recnum, &url, question).await?)) });
+        items.buffered(self.client.concurrency().clamp(1, AT_ONCE)).try_collect().await
+    }
+
+    /// The names of a record's items. It has none where its folder is not there: the rest of the day is as it is.
+    async fn items(&self, recnum: i64, url: &Url, question: &Question) -> Result<Vec<String>, Failure> {
+        for look in 1..=LOOKS {
+            if look > 1 {
+                self.client.note_retry();
+            }
+            match self.client.get_told(url, HeaderMap::new()).await {
+                Ok(response) => return self.read(url, response, read_items).await,
+                Err(Refused { failure, .. }) if failure.class == Class::NotFound => {}
+                Err(refused) => return Err(known(refused, question)),
+            }
+        }
+        tracing::warn!(recnum, "{}: the record's folder is not there, so it has no files", shown(url));
+        Ok(Vec::new())
+    }
+
     async fn get<T>(
         &self,
         url: &Url,
         question: &Question,
         read_as: impl FnOnce(&[u8]) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let mut response =
-            self.client.get_told(url, HeaderMap::new()).await.map_err(|refused| known(refused, question))?;
+        let response = self.client.get_told(url, HeaderMap::new()).await.map_err(|refused| known(refused, question))?;
+        self.read(url, response, read_as).await
+    }
+
+    async fn read<T>(
+        &self,
+        url: &Url,
+        mut response: Response,
+        read_as: impl FnOnce(&[u8]) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let answer = read::whole(&mut response, read::CAP).await?;
         read_as(&answer).map_err(|failure| self.about(url, failure))
     }
@@ -118,8 +150,11 @@ pub fn read_answer(page: &[u8], items: &[u8], base: &Url, series: &Series, day: 
     let page = read_page(page)?;
     page.must_follow(0, page.rows(), &mut HashSet::new())?;
     page.records(&mut records)?;
-    let needed = records.without_items()?.into_iter();
-    let items = needed.map(|(recnum, _)| Ok((recnum, read_items(items)?))).collect::<Result<_, Failure>>()?;
+    let read = |folders: Vec<(i64, Url)>| -> Result<Vec<Items>, Failure> {
+        folders.into_iter().map(|(recnum, _)| Ok((recnum, read_items(items)?))).collect()
+    };
+    let mut items = read(records.without_items()?)?;
+    items.extend(read(records.without_further(&items)?)?);
     records.into_listed(items, &question.page(0))
 }
 

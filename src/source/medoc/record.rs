@@ -2,7 +2,7 @@
 //!
 //! What it does not do: ask for anything. It says which item listings are needed, and is given them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDateTime;
 use url::Url;
@@ -15,12 +15,16 @@ use crate::manifest::Series;
 use crate::manifest::nearest::nearest;
 use crate::source::hmi::address::segment;
 use crate::source::hmi::slot::{Grid, Slot};
+use crate::source::off_cadence::OffCadence;
 use crate::source::place::{Place, Places};
 use crate::source::{Body, Listed, RemoteFile, read};
 use crate::untrusted::escape;
 
 /// The segments of an AIA record; the first is what its address alone gives.
 const AIA_SEGMENTS: [&str; 2] = ["image_lev1", "spikes"];
+
+/// A record's number, and the names of its items.
+pub(super) type Items = (i64, Vec<String>);
 
 /// A record, read from its row.
 #[derive(Debug, Clone)]
@@ -98,6 +102,10 @@ pub(super) struct Records<'a> {
     day: &'a Day,
     places: Places<'a>,
     grid: Option<Grid>,
+    /// In seconds.
+    cadence: Option<i64>,
+    /// What the service gave for the cadence, and is beside it.
+    off_cadence: OffCadence,
     /// By number, so that the order of the pages does not matter.
     kept: BTreeMap<i64, Record>,
     listed: Listed,
@@ -107,7 +115,9 @@ impl<'a> Records<'a> {
     pub(super) fn of(series: &'a Series, day: &'a Day, places: Places<'a>) -> Records<'a> {
         // Of the others it is not known how far apart their slots are.
         let grid = series.name.starts_with("hmi.").then(|| Grid::of(&series.name));
-        Records { series, day, places, grid, kept: BTreeMap::new(), listed: Listed::default() }
+        let cadence = series.filters.cadence.map(|asked| i64::try_from(asked.as_secs()).unwrap_or(i64::MAX));
+        let (off_cadence, kept) = (OffCadence::of("records"), BTreeMap::new());
+        Records { series, day, places, grid, cadence, off_cadence, kept, listed: Listed::default() }
     }
 
     /// Takes a record where it is asked for.
@@ -140,6 +150,9 @@ impl<'a> Records<'a> {
             || !asks("wavelength", &filters.wavelength, record.wavelength)?
         {
             self.listed.left_out += 1;
+        } else if let Some(slot) = self.slot_off_cadence(&record) {
+            self.off_cadence.note(slot.0, slot.label().unwrap_or(record.time));
+            self.listed.left_out += 1;
         } else if let Some(first) = self.kept.get(&record.recnum) {
             self.listed.duplicates += 1;
             if (first.time, &first.get) > (record.time, &record.get) {
@@ -151,23 +164,61 @@ impl<'a> Records<'a> {
         Ok(())
     }
 
+    /// The record's slot, where that is no multiple of the cadence. The service was asked for it in its own words; where the
+    /// record does not tell its slot, those are believed.
+    fn slot_off_cadence(&self, record: &Record) -> Option<Slot> {
+        let (cadence, grid) = self.cadence.zip(self.grid)?;
+        let slot = match record.t_rec_index {
+            Some(index) => grid.nth(index),
+            None => grid.around(record.time),
+        };
+        slot.filter(|slot| !slot.is_multiple_of(cadence))
+    }
+
     /// The item listings that are needed: those of all records where no segments are asked for, else that of one, to see
     /// that there are such segments at all. None of AIA, whose segments are known.
     ///
     /// # Errors
-    /// `listing-malformed`, or `source-refused` for a foreign host.
+    /// `listing-malformed`; `source-refused` for a foreign host, and for a cadence that the service's records lie beside.
     pub(super) fn without_items(&self) -> Result<Vec<(i64, Url)>, Failure> {
+        if let Some(cadence) = self.cadence.filter(|_| self.kept.is_empty()) {
+            self.off_cadence.must_be_a_gap(cadence, "00:00 TAI", 1)?;
+        }
         if is_aia(&self.series.name) {
             return Ok(Vec::new());
         }
-        let held = self.kept.values().filter(|record| record.is_held);
         let needed = if self.series.filters.segments.is_some() { 1 } else { usize::MAX };
-        let listing = |record: &Record| {
-            let folder = record.folder.as_deref().or(record.get.as_deref()).unwrap_or_default();
-            let url = self.resolve(record, &format!("{}/?media=json", folder.trim_end_matches('/')))?.url;
-            Ok((record.recnum, url))
-        };
-        held.take(needed).map(listing).collect()
+        self.held().take(needed).map(|record| self.item_listing(record)).collect()
+    }
+
+    /// Two more, of the middle and the last record, where the first lacks a segment that is asked for: one record may lack
+    /// what the others have.
+    ///
+    /// # Errors
+    /// As [`Records::without_items`].
+    pub(super) fn without_further(&self, first: &[Items]) -> Result<Vec<(i64, Url)>, Failure> {
+        let [(_, names)] = first else { return Ok(Vec::new()) };
+        let asked = self.series.filters.segments.as_deref().unwrap_or_default();
+        let is_there = |segment: &String| names.iter().any(|name| name.strip_suffix(".fits") == Some(segment));
+        if asked.iter().all(is_there) {
+            return Ok(Vec::new());
+        }
+        let others: Vec<&Record> = self.held().skip(1).collect();
+        let middle = others.len().checked_sub(2).map(|rest| rest / 2);
+        let nths = middle.into_iter().chain(others.len().checked_sub(1));
+        nths.filter_map(|nth| others.get(nth)).map(|record| self.item_listing(record)).collect()
+    }
+
+    /// The records that the service has files of.
+    fn held(&self) -> impl Iterator<Item = &Record> {
+        self.kept.values().filter(|record| record.is_held)
+    }
+
+    /// Where a record's items are listed.
+    fn item_listing(&self, record: &Record) -> Result<(i64, Url), Failure> {
+        let folder = record.folder.as_deref().or(record.get.as_deref()).unwrap_or_default();
+        let url = self.resolve(record, &format!("{}/?media=json", folder.trim_end_matches('/')))?.url;
+        Ok((record.recnum, url))
     }
 
     /// The listing, given the names of the items of the records that needed them. `asked` stands for the address of a record
@@ -175,51 +226,55 @@ impl<'a> Records<'a> {
     ///
     /// # Errors
     /// `listing-malformed`, `source-refused` for a foreign host or a segment that the records do not have.
-    pub(super) fn into_listed(mut self, items: Vec<(i64, Vec<String>)>, asked: &Url) -> Result<Listed, Failure> {
-        let mut segments = HashMap::with_capacity(items.len());
+    pub(super) fn into_listed(mut self, items: Vec<Items>, asked: &Url) -> Result<Listed, Failure> {
+        let mut looked_at = HashMap::with_capacity(items.len());
         for (recnum, names) in items {
-            segments.insert(recnum, segments_of(recnum, &names)?);
+            looked_at.insert(recnum, segments_of(recnum, &names)?);
         }
-        let wanted = self.wanted(segments.values().next())?;
+        let wanted = self.wanted(&looked_at)?;
         for record in std::mem::take(&mut self.kept).into_values() {
-            let own = segments.remove(&record.recnum);
-            let segments = wanted.clone().or(own).unwrap_or_default();
-            if record.is_held && !segments.is_empty() {
-                for segment in segments {
-                    let file = self.file(&record, &segment)?;
-                    self.listed.files.push(file);
-                }
-            } else {
-                self.listed.without_file += 1;
-                let mut absent = |segment: Option<String>| {
-                    let file = self.absent(&record, segment, asked);
-                    self.listed.files.push(file);
+            // What was looked at is known; the others should have what is asked for.
+            let own = looked_at.remove(&record.recnum);
+            let is_there = |segment: &String| record.is_held && own.as_ref().is_none_or(|own| own.contains(segment));
+            let due = wanted.as_ref().or(own.as_ref()).cloned().unwrap_or_default();
+            self.listed.without_file += u64::from(!due.iter().any(is_there));
+            if due.is_empty() {
+                let file = self.absent(&record, None, asked);
+                self.listed.files.push(file);
+            }
+            for segment in &due {
+                let file = if is_there(segment) {
+                    self.file(&record, segment)?
+                } else {
+                    self.absent(&record, Some(segment.clone()), asked)
                 };
-                match wanted.clone() {
-                    Some(segments) => segments.into_iter().for_each(|segment| absent(Some(segment))),
-                    None => absent(None),
-                }
+                self.listed.files.push(file);
             }
         }
         Ok(self.listed.folded())
     }
 
     /// The segments that each record has or should have; `None` where only its item listing knows.
-    fn wanted(&self, there: Option<&Vec<String>>) -> Result<Option<Vec<String>>, Failure> {
-        let known: Vec<&str> = match there {
-            _ if is_aia(&self.series.name) => AIA_SEGMENTS.to_vec(),
-            there => there.into_iter().flatten().map(String::as_str).collect(),
+    fn wanted(&self, looked_at: &HashMap<i64, Vec<String>>) -> Result<Option<Vec<String>>, Failure> {
+        let known: BTreeSet<&str> = if is_aia(&self.series.name) {
+            AIA_SEGMENTS.into()
+        } else {
+            looked_at.values().flatten().map(String::as_str).collect()
         };
         let Some(asked) = &self.series.filters.segments else {
             return Ok(is_aia(&self.series.name).then(|| vec![AIA_SEGMENTS[0].to_owned()]));
         };
         if !known.is_empty()
-            && let Some(missing) = asked.iter().find(|asked| !known.contains(&asked.as_str()))
+            && let Some(missing) = asked.iter().find(|asked| !known.contains(asked.as_str()))
         {
             let near = nearest(missing, known.iter().copied());
             let hint = near.map(|near| format!("; did you mean `{}`?", escape(near))).unwrap_or_default();
-            let why =
-                format!("no file of segment `{}`: a record has {}{hint}", escape(missing), escape(&known.join(", ")));
+            let who = match looked_at.len() {
+                0 | 1 => "a record has".to_owned(),
+                count => format!("{count} records of the day have"),
+            };
+            let known: Vec<&str> = known.into_iter().collect();
+            let why = format!("no file of segment `{}`: {who} {}{hint}", escape(missing), escape(&known.join(", ")));
             return Err(Failure::new(Class::SourceRefused, why));
         }
         Ok(Some(asked.clone()))

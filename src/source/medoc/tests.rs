@@ -50,11 +50,13 @@ fn records(name: &str, filters: Filters, rows: &[Value], items: &[&str]) -> Resu
     let mut records = Records::of(&series, &day, places);
     read_page(json!({ "success": true, "data": rows }).to_string().as_bytes())?.records(&mut records)?;
     let names: Vec<String> = items.iter().map(|item| (*item).to_owned()).collect();
-    let items = records.without_items()?.into_iter().map(|(recnum, url)| {
+    let answer = |(recnum, url): (i64, Url)| {
         assert_eq!(url.as_str(), format!("https://idoc-medoc.ias.u-psud.fr/SUM01/D1/{recnum}/?media=json"));
         (recnum, names.clone())
-    });
-    let items = items.collect();
+    };
+    let mut items: Vec<Items> = records.without_items()?.into_iter().map(answer).collect();
+    let further: Vec<Items> = records.without_further(&items)?.into_iter().map(answer).collect();
+    items.extend(further);
     records.into_listed(items, &"https://idoc-medoc.ias.u-psud.fr/d/records".parse().unwrap())
 }
 
@@ -171,7 +173,7 @@ fn filters_are_applied_or_refused() {
     let listed = records("hmi.sharp_720s", only("Br"), &rows, &["Br.fits", "Bp.fits"]).unwrap();
     assert_eq!(listed.files.iter().map(|file| file.key.as_str()).collect::<Vec<_>>(), ["7/Br", "8/Br"]);
     let message = refused(records("hmi.sharp_720s", only("Bq"), &rows, &["Br.fits", "Bp.fits"]));
-    assert!(message.contains("a record has Bp, Br; did you mean"), "{message}");
+    assert!(message.contains("2 records of the day have Bp, Br; did you mean"), "{message}");
 }
 
 #[test]

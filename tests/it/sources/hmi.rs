@@ -101,6 +101,20 @@ fn meta(recnums: &str, records: &[String]) -> Answer {
 
 const TIMES: [&str; 4] = ["2015-12-11T00:00:00", "2015-12-11T00:12:00", "2015-12-11T12:00:00", "2015-12-12T00:00:00"];
 
+#[test]
+fn a_day_before_the_launch_of_sdo_is_refused_and_nobody_is_asked() {
+    contract::refuses_a_day_before_the_launch::<Fake>();
+}
+
+#[test]
+fn a_day_before_the_launch_is_an_empty_one_of_the_built_in_service() {
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::embedded().range("2010-02-09", "2010-02-10").yaml());
+    let plan = lab.sunhaul(&["plan", "job.yaml", "--list", "--json"]).stdout_has("").chatty().done().json();
+    let day = &plan["listing"]["days"][0];
+    assert_eq!((&day["files"], &day["error"]), (&0.into(), &Value::Null), "{plan:#}");
+}
+
 fn lab(service: &Fake, series: &str) -> Lab {
     let lab = Lab::new();
     lab.write("job.yaml", Job::from_source(&contract::Fake::source(service)).series(&[series]).yaml());

@@ -164,9 +164,24 @@ fn folders_by_the_hour_are_each_asked_for_and_one_that_is_missing_is_empty() {
     assert_eq!(names(&lab), ["a_0000.fits", "a_0012.fits", "a_2348.fits"]);
     assert_eq!(report["days"][0]["outside_day"], 1, "{report:#}");
     let folders = server.requests().into_iter().filter(|request| request.path.ends_with('/')).count();
-    assert_eq!(folders, 24);
+    assert_eq!(folders, 24 + 22, "those that are missing twice, since others are there");
     let times = lab.day("data", "x", "2015-12-11").files.into_iter().map(|file| file["time"].clone());
     assert_eq!(times.collect::<Vec<_>>(), ["2015-12-11T00:00:00Z", "2015-12-11T00:12:00Z", "2015-12-11T23:48:00Z"]);
+}
+
+#[test]
+fn a_folder_that_was_missed_once_does_not_seal_its_day_short() {
+    let paths: Vec<String> = (0..24).map(|hour| format!("/data/2015/12/11/H{hour:02}00/a_{hour:02}00.fits")).collect();
+    let files: Vec<(&str, u32)> = paths.iter().map(String::as_str).zip(1..).collect();
+    let server = serving(&files);
+    let missed = "/data/2015/12/11/H0500/";
+    let there = Answer::text("text/html", &page(Form::Nginx, missed, &[Entry::new("a_0500.fits", 5760)]));
+    server.script(missed, [Answer::status(404), there]);
+    let lab = lab(&job(&server, "path: \"%Y/%m/%d/H%H00\", files: \"a_%H%M.fits\""));
+    let report = lab.report(0);
+    assert_eq!((&report["days"][0]["state"], names(&lab).len()), (&"sealed".into(), 24), "{report:#}");
+    assert_eq!(server.requests().iter().filter(|request| request.path.ends_with('/')).count(), 24 + 1);
+    assert_eq!(report["totals"]["requests"]["retried"], 1, "{report:#}");
 }
 
 #[test]
@@ -298,6 +313,33 @@ fn only_the_times_of_the_cadence_are_taken() {
     let lab = lab(&job);
     lab.report(0);
     assert_eq!(names(&lab), ["a_20151211_0000.fits", "a_20151211_0100.fits", "a_20151211_0200.fits"]);
+}
+
+/// A job of `cadence: 1h` over files at these times of the day.
+fn hourly(times: &[String]) -> (Lab, Server) {
+    let paths: Vec<String> = times.iter().map(|time| format!("/data/a_20151211_{time}.fits")).collect();
+    let files: Vec<(&str, u32)> = paths.iter().map(String::as_str).zip(1..).collect();
+    let server = serving(&files);
+    let job = job(&server, "files: \"a_%Y%m%d_%H%M.fits\"").series(&["{ name: x, cadence: 1h }"]);
+    (lab(&job), server)
+}
+
+#[test]
+fn a_cadence_that_takes_none_of_many_files_is_refused_with_their_times() {
+    let times: Vec<String> = (0..24).map(|hour| format!("{hour:02}07")).collect();
+    let (lab, _server) = hourly(&times);
+    let report = lab.report(1);
+    let (class, message) = failure(&report);
+    assert_eq!(class, "source-refused", "{report:#}");
+    let told = "the cadence of 3600 s takes none of the 24 files of this day, the first of which are of 00:07:00, \
+                01:07:00, 02:07:00";
+    assert!(message.contains(told) && message.contains("write a `cadence` that the source has"), "{message}");
+    assert!(lab.days("data").is_empty());
+    // One file at the full hour, and the source has the cadence.
+    let times = [&times[..], &["2300".to_owned()]].concat();
+    let (lab, _server) = hourly(&times);
+    lab.report(0);
+    assert_eq!(names(&lab), ["a_20151211_2300.fits"]);
 }
 
 #[test]

@@ -21,6 +21,18 @@ struct State {
     items: Vec<&'static str>,
     how: How,
     pages: Pages,
+    mask: Mask,
+}
+
+/// Which records the service keeps for a cadence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mask {
+    /// Those whose slot is a multiple of it.
+    Honest,
+    /// All: it passes over the question.
+    Ignored,
+    /// Those whose slot is the one after a multiple.
+    Late,
 }
 
 /// How the service pages.
@@ -42,7 +54,7 @@ enum Pages {
 
 impl Fake {
     fn serving(rows: Vec<Value>, items: &[&'static str]) -> Fake {
-        let state = State { rows, items: items.to_vec(), how: How::Honest, pages: Pages::Honest };
+        let state = State { rows, items: items.to_vec(), how: How::Honest, pages: Pages::Honest, mask: Mask::Honest };
         let state = Arc::new(Mutex::new(state));
         let now = Arc::clone(&state);
         let server = Server::speaking(move |request| answer(request, &now.lock().expect("a lock")));
@@ -51,6 +63,11 @@ impl Fake {
 
     fn paging(self, pages: Pages) -> Fake {
         self.state.lock().expect("a lock").pages = pages;
+        self
+    }
+
+    fn masking(self, mask: Mask) -> Fake {
+        self.state.lock().expect("a lock").mask = mask;
         self
     }
 
@@ -162,12 +179,20 @@ fn asked(request: &Request, state: &State) -> Vec<Value> {
     let (from, to) = range.split_once('|').expect("two ends");
     assert_eq!(of("LISTBOXMULTIPLE", "series_name").as_deref(), Some("hmi.sharp_720s"));
     let every = of("CADENCE", "mask_cadence").map_or(1, |word| if word == "1 h" { 5 } else { 1 });
+    let keeps = |row: &&Value| {
+        let index: i64 = row["t_rec_index"].as_str().and_then(|index| index.parse().ok()).expect("an index");
+        match state.mask {
+            Mask::Honest => index % every == 0,
+            Mask::Ignored => true,
+            Mask::Late => index % every == 1 % every,
+        }
+    };
     // Both ends count.
     let is_asked = |row: &&Value| {
         let time = row["date__obs"].as_str().expect("a time");
         from <= time && time <= to
     };
-    let mut rows: Vec<Value> = state.rows.iter().filter(is_asked).step_by(every).cloned().collect();
+    let mut rows: Vec<Value> = state.rows.iter().filter(is_asked).filter(keeps).cloned().collect();
     match &state.how {
         How::Backwards => rows.reverse(),
         How::Twice => rows.extend(rows.clone()),
@@ -200,6 +225,11 @@ fn page(request: &Request, state: &State, rows: &[Value]) -> Value {
 
 const ONE: &str = "{ name: hmi.sharp_720s, as: one }";
 const BR: &str = "{ name: hmi.sharp_720s, as: one, segments: [Br] }";
+
+#[test]
+fn a_day_before_the_launch_of_sdo_is_refused_and_nobody_is_asked() {
+    contract::refuses_a_day_before_the_launch::<Fake>();
+}
 
 #[test]
 fn records_over_several_pages_are_all_there() {
@@ -291,13 +321,96 @@ fn l_15_rows_without_a_location_are_absent_and_sealed_so() {
     assert_eq!(record.files[2]["path"], "one/2015/12/11/hmi.sharp_720s.2.fits");
 }
 
+/// Where the items of a record are listed.
+fn folder(recnum: usize) -> String {
+    format!("/SUM01/D77/{recnum}/")
+}
+
+/// How the lines of the day's record end: by key, `absent` or nothing.
+fn ends(lab: &Lab) -> Vec<(String, String)> {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let files = lab.day("data", "one", "2015-12-11").files;
+    let mut ends: Vec<_> = files.iter().map(|file| (text(file.get("key")), text(file.get("absent")))).collect();
+    ends.sort();
+    ends
+}
+
 #[test]
-fn a_cadence_is_asked_for_by_its_word() {
-    let fake = Fake::serving(many(10), &["Br.fits"]);
-    let report = fake.lab("{ name: hmi.sharp_720s, as: one, segments: [Br], cadence: 1h }", "").report(0);
-    assert_eq!(report["days"][0]["files"], 2);
-    let asked = fake.questions("count");
-    assert_eq!(asked[0].parameter("p[2]").as_deref(), Some("CADENCE|mask_cadence|1 h"));
+fn a_record_whose_folder_is_not_there_has_no_files_and_the_day_has_all_others() {
+    let fake = Fake::serving(many(4), &["Br.fits"]);
+    fake.server.script(&folder(2), [Answer::status(404)]);
+    let lab = fake.lab(ONE, "");
+    let report = lab.report(0);
+    assert_eq!((&report["days"][0]["state"], lab.proved("data").len()), (&"sealed".into(), 3), "{report:#}");
+    let is = |key: &str, absent: &str| (key.to_owned(), absent.to_owned());
+    assert_eq!(ends(&lab), [is("1/Br", ""), is("2", "no-file"), is("3/Br", ""), is("4/Br", "")]);
+    assert_eq!(fake.server.requests_for(&folder(2)).len(), 2, "it is asked for a second time");
+    assert_eq!(fake.server.requests_for(&folder(1)).len(), 1);
+}
+
+#[test]
+fn a_folder_that_was_missed_once_is_there() {
+    let fake = Fake::serving(many(2), &["Br.fits"]);
+    let items = Answer::json(&json!({ "items": [{ "name": "Br.fits" }] }));
+    fake.server.script(&folder(2), [Answer::status(404), items]);
+    let lab = fake.lab(ONE, "");
+    let report = lab.report(0);
+    assert_eq!((lab.proved("data").len(), &report["days"][0]["absent"]), (2, &0.into()), "{report:#}");
+}
+
+#[test]
+fn a_segment_that_the_first_record_lacks_is_looked_for_in_the_middle_and_the_last() {
+    let fake = Fake::serving(many(5), &["Br.fits", "Bp.fits"]);
+    for lacking in [Answer::json(&json!({ "items": [{ "name": "Bp.fits" }] })), Answer::status(404)] {
+        fake.server.script(&folder(1), [lacking]);
+        let lab = fake.lab(BR, "");
+        let report = lab.report(0);
+        assert_eq!((&report["days"][0]["state"], lab.proved("data").len()), (&"sealed".into(), 4), "{report:#}");
+        assert_eq!(ends(&lab)[0], ("1/Br".to_owned(), "no-file".to_owned()), "it is known to have none");
+    }
+    let asked = [1, 2, 3, 4, 5].map(|recnum| fake.server.requests_for(&folder(recnum)).len());
+    assert_eq!(asked, [1 + 2, 0, 2, 0, 2], "three records in each run, and what was not there twice");
+}
+
+#[test]
+fn a_segment_that_none_of_three_records_has_is_refused_with_what_they_have() {
+    let fake = Fake::serving(many(5), &["Br.fits", "Bp.fits"]);
+    fake.server.script(&folder(1), [Answer::json(&json!({ "items": [{ "name": "Bt.fits" }] }))]);
+    let lab = fake.lab("{ name: hmi.sharp_720s, as: one, segments: [Bq] }", "");
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
+    let message = report["failures"][0]["message"].as_str().expect("a message");
+    assert!(message.contains("no file of segment `Bq`: 3 records of the day have Bp, Br, Bt"), "{message}");
+    let items = fake.server.requests().iter().filter(|request| request.path.starts_with("/SUM01/")).count();
+    assert_eq!(items, 3, "and no more");
+}
+
+const HOURLY: &str = "{ name: hmi.sharp_720s, as: one, segments: [Br], cadence: 1h }";
+
+#[test]
+fn a_cadence_is_asked_for_by_its_word_and_looked_at_in_each_row() {
+    for mask in [Mask::Honest, Mask::Ignored] {
+        let fake = Fake::serving(many(10), &["Br.fits"]).masking(mask);
+        let lab = fake.lab(HOURLY, "");
+        let report = lab.report(0);
+        assert_eq!(report["days"][0]["files"], 2, "{mask:?} {report:#}");
+        assert_eq!(ends(&lab), [("10/Br".into(), String::new()), ("5/Br".into(), String::new())], "{mask:?}");
+        let asked = fake.questions("count");
+        assert_eq!(asked[0].parameter("p[2]").as_deref(), Some("CADENCE|mask_cadence|1 h"));
+    }
+}
+
+#[test]
+fn a_cadence_that_the_service_takes_from_another_time_on_is_refused() {
+    let fake = Fake::serving(many(20), &["Br.fits"]).masking(Mask::Late);
+    let lab = fake.lab(HOURLY, "");
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
+    let message = report["failures"][0]["message"].as_str().expect("a message");
+    let told = "the cadence of 3600 s takes none of the 4 records of this day, the first of which are of 00:12:00, \
+                01:12:00, 02:12:00";
+    assert!(message.contains(told) && message.contains(&format!("{DATASET}/records")), "{message}");
+    assert!(lab.days("data").is_empty());
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! A source of one's own, as the README's section on adding one has it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sunhaul::day::Day;
+use sunhaul::day::{Day, Window};
 use sunhaul::failure::{Class, Failure};
 use sunhaul::manifest::Series;
 use sunhaul::source::{Listed, Listing, Memory, RemoteFile, Source};
@@ -41,18 +42,60 @@ fn the_readme_s_own_source_is_this_one_and_lists() {
     let lines = code.lines().filter(|line| !line.trim().is_empty()).count();
     assert!(lines <= 22, "twenty lines, as promised: {lines}");
 
-    let drawings = Drawings { base: "http://drawings.example/sun/".parse().expect("a URL") };
+    let urls: Vec<String> = list(&drawings("drawings.example"), &whole("2015-12-11")).into_iter().map(url).collect();
+    assert_eq!(urls, ["http://drawings.example/sun/2015/12/drawing_11.fits"]);
+}
+
+fn url(file: RemoteFile) -> String {
+    file.url.into()
+}
+
+fn drawings(host: &str) -> Drawings {
+    Drawings { base: format!("http://{host}/sun/").parse().expect("a URL") }
+}
+
+fn whole(date: &str) -> Day {
+    Day::whole(date.parse().expect("a date"))
+}
+
+/// The files of a day, which must be the same when they are listed again.
+#[track_caller]
+fn list(source: &dyn Source, day: &Day) -> Vec<RemoteFile> {
     let text = "version: 1\nname: own\nsource: { embedded: {} }\nrange: { start: 2015-12-11, end: 2015-12-12 }\n\
                 series: [{ name: drawings }]\narchive: { root: data }\n";
     let job = sunhaul::manifest::parse(std::path::Path::new("job.yaml"), text.as_bytes(), &|_| None).expect("a job");
-    let day = Day::whole("2015-12-11".parse().expect("a date"));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let listed = runtime.block_on(drawings.list(&job.series[0], &day, None)).expect("a listing");
-    let urls: Vec<&str> = listed.files.iter().map(|file| file.url.as_str()).collect();
-    assert_eq!(urls, ["http://drawings.example/sun/2015/12/drawing_11.fits"]);
-    let morning = Day {
-        window: sunhaul::day::Window { end: day.window.start + chrono::TimeDelta::hours(6), ..day.window },
-        ..day
-    };
-    assert!(runtime.block_on(drawings.list(&job.series[0], &morning, None)).expect("a listing").files.is_empty());
+    let listed = || runtime.block_on(source.list(&job.series[0], day, None)).expect("a listing");
+    let first = listed();
+    assert_eq!(first, listed(), "the same upstream gives the same listing");
+    first.files
+}
+
+/// It is no kind that a manifest can name, so no run can hold it to the rows of `contract`. What the trait asks of a
+/// listing, it is held to here.
+#[test]
+fn its_listing_keeps_to_what_the_trait_asks() {
+    let source = drawings("drawings.example");
+    let mut seen = BTreeSet::new();
+    for date in ["2015-12-10", "2015-12-11", "2015-12-12"] {
+        let day = whole(date);
+        let files = list(&source, &day);
+        assert_eq!(files.len(), 1, "{date}");
+        assert!(files.is_sorted_by(|one, next| one.key < next.key), "sorted by key, without repeats: {files:?}");
+        assert!(files.iter().all(|file| day.window.contains(file.time)), "in its day: {files:?}");
+        assert!(files.iter().all(|file| file.url.origin() == source.base.origin()), "on its own host: {files:?}");
+        assert!(files.iter().all(|file| seen.insert(file.key.clone())), "days side by side have each file once");
+        let keys = |files: Vec<RemoteFile>| files.into_iter().map(|file| (file.key, file.path)).collect::<Vec<_>>();
+        let elsewhere = list(&drawings("mirror.example"), &day);
+        assert_eq!(keys(elsewhere), keys(files.clone()), "keys and paths are free of hosts");
+        // Wherever a day is cut, at its midnights and at the very time of a file too: each file is on one side.
+        let Window { start, end } = day.window;
+        for hour in 0..=24 {
+            let cut = start + chrono::TimeDelta::hours(hour);
+            let parts = [Window { start, end: cut }, Window { start: cut, end }];
+            let parts = parts.map(|window| list(&source, &Day { window, ..day }));
+            assert_eq!(parts.concat(), files, "{date} cut at {cut}");
+            assert!(hour != 12 || parts[0].is_empty(), "half-open: what is at the cut belongs to what begins there");
+        }
+    }
 }

@@ -1,13 +1,15 @@
 //! A server whose files have dated paths and no listing.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use super::contract::{self, How};
-use crate::lab::{Answer, Job, Lab, Server, fits};
+use crate::lab::{Answer, Ending, Job, Lab, Server, fits};
 
 /// The server.
 pub(super) struct Fake {
     server: Server,
+    how: Arc<Mutex<How>>,
 }
 
 impl contract::Fake for Fake {
@@ -19,8 +21,20 @@ impl contract::Fake for Fake {
                 (path, fits(nth, 20, time))
             })
             .collect();
-        let server = Server::speaking(move |request| files.get(&request.path).cloned().map(Answer::file));
-        Fake { server }
+        let how = Arc::new(Mutex::new(How::Honest));
+        let now = Arc::clone(&how);
+        let server = Server::speaking(move |request| {
+            let body = files.get(&request.path)?;
+            let half = body.len() / 2;
+            Some(match &*now.lock().expect("a lock") {
+                How::Failing => Answer::status(500),
+                How::Cut => Answer::file(body.clone()).ending(Ending::Cut(half)),
+                How::Page => Answer::html(),
+                How::Abroad(host) => Answer::status(302).header("Location", &format!("http://{host}{}", request.path)),
+                _ => Answer::file(body.clone()),
+            })
+        });
+        Fake { server, how }
     }
 
     fn server(&self) -> &Server {
@@ -28,7 +42,7 @@ impl contract::Fake for Fake {
     }
 
     fn list(&self, how: How) {
-        unreachable!("it lists nothing, {how:?} or otherwise");
+        *self.how.lock().expect("a lock") = how;
     }
 
     fn source(&self) -> String {
@@ -104,6 +118,40 @@ fn what_is_not_there_is_asked_for_twice_and_a_source_that_has_nothing_at_all_is_
     assert_eq!(report["totals"]["files"]["absent"], 1, "{report:#}");
 }
 
+/// The day, older than any test is run, while it is young, or once it is final.
+fn of_age(server: &Server, settle: &str) -> String {
+    let source =
+        format!("{{ template: {{ url: \"{}/data/\", path: \"a_%Y%m%d_%H.fits\", cadence: 12h }} }}", server.url());
+    let job = Job::from_source(&source).series(&["{ name: x }"]).retry("{ attempts: 6, max_wait: 1s }");
+    job.range("2026-01-11", "2026-01-12").more(settle).yaml()
+}
+
+#[test]
+fn a_file_of_a_young_day_that_is_not_there_yet_is_no_failure_and_is_taken_when_it_has_come() {
+    let server = Server::start();
+    let [early, late] = ["/data/a_20260111_00.fits", "/data/a_20260111_12.fits"];
+    serve(&server, &[early]);
+    let lab = Lab::new();
+    lab.write("job.yaml", of_age(&server, "settle: 3650d"));
+    for times in 1..=2 {
+        let report = lab.report(0);
+        assert_eq!(report["days"][0]["state"], "provisional", "{report:#}");
+        assert_eq!((&report["totals"]["files"]["absent"], names(&lab).len()), (&1.into(), 1), "{report:#}");
+        assert_eq!(server.requests_for(late).len(), times, "once in each look: the next one asks again");
+    }
+    serve(&server, &[early, late]);
+    let report = lab.report(0);
+    assert_eq!((&report["days"][0]["state"], &report["days"][0]["absent"]), (&"provisional".into(), &0.into()));
+    assert_eq!(names(&lab), ["a_20260111_00.fits", "a_20260111_12.fits"]);
+    // What was there is not lost by a 404 of a young day.
+    server.script(late, [Answer::status(404)]);
+    lab.report(0);
+    assert_eq!(names(&lab).len(), 2);
+    lab.write("job.yaml", of_age(&server, ""));
+    assert_eq!(lab.report(0)["days"][0]["state"], "sealed");
+    assert_eq!(names(&lab).len(), 2);
+}
+
 #[test]
 fn each_value_multiplies_the_files_and_has_its_place_in_the_layout() {
     let server = Server::start();
@@ -120,6 +168,17 @@ fn each_value_multiplies_the_files_and_has_its_place_in_the_layout() {
     let kept: Vec<String> = lab.proved("data").into_keys().collect();
     let place = |wavelength, segment| format!("x/2015-12-11/{wavelength}/{segment}_{segment}.fits");
     assert_eq!(kept, [place(171, "Br"), place(171, "Bt"), place(94, "Br"), place(94, "Bt")]);
+}
+
+#[test]
+fn a_value_that_stands_there_twice_makes_one_file() {
+    let server = Server::start();
+    serve(&server, &["/data/20151211_171.fits"]);
+    let keys = "path: \"%Y%m%d_{wavelength}.fits\", cadence: 1d, each: { wavelength: [171, 171] }";
+    let report = lab(&server, keys, "{ name: x }").report(0);
+    let day = &report["days"][0];
+    assert_eq!((&day["files"], &day["duplicates"]), (&1.into(), &1.into()), "{report:#}");
+    assert_eq!(server.requests_for("/data/20151211_171.fits").len(), 1);
 }
 
 #[test]
