@@ -152,6 +152,7 @@ async fn try_work(
         blocking(move || work.take_back(crossed.iter().map(String::as_str))).await?;
     }
     (done.files, done.bytes) = day_work.in_place();
+    done.absent = settled.len() as u64;
     for (key, (path, failure)) in &failed {
         classes.insert(failure.class);
         run.tell(Event::FileDone {

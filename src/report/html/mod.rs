@@ -65,7 +65,7 @@ pub fn render(report: &Report, besides: &Besides<'_>) -> askama::Result<String> 
         hosts: tables::hosts(&report.hosts),
         failures: tables::failures(&report.failures),
         failures_omitted: report.failures_omitted,
-        days: tables::days(&report.days),
+        days: tables::days(&report.days, &report.failures),
         looks: looks.map(tables::looks),
         looks_omitted,
         manifest: manifest.map(|text| on_terminal(text, false).into_owned()),

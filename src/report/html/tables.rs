@@ -154,7 +154,7 @@ pub(super) struct DayRow {
 }
 
 /// All days of the report.
-pub(super) fn days(days: &[Day]) -> Vec<DayRow> {
+pub(super) fn days(days: &[Day], failures: &[Failure]) -> Vec<DayRow> {
     let row = |day: &Day| DayRow {
         series: escape(&day.series).into_owned(),
         date: day.date.to_string(),
@@ -171,7 +171,12 @@ pub(super) fn days(days: &[Day]) -> Vec<DayRow> {
         digest: match (&day.digest, &day.error) {
             (Some(digest), _) => escape(digest.trim_start_matches("sha256:")).chars().take(16).collect(),
             (None, Some(error)) => escape(error).into_owned(),
-            (None, None) => String::new(),
+            (None, None) => {
+                match failures.iter().filter(|one| (&one.series, one.date) == (&day.series, day.date)).count() {
+                    0 => String::new(),
+                    lost => format!("{} missing: see the failures", human::count(lost as u64, "file")),
+                }
+            }
         },
     };
     days.iter().map(row).collect()

@@ -19,7 +19,7 @@ use crate::report::human;
 use crate::run::event::{DayDone, DayId, DayState, Event, FileEnd, Observer};
 use crate::untrusted::escape;
 
-/// How many lost files are named as they are lost; the report has the others.
+/// How many lost files are named as they are lost, and how many notes are told; the report has the others of the first.
 const NAMED: u64 = 20;
 /// A wait of at least this is shown, in seconds.
 const LONG_WAIT: f64 = 2.0;
@@ -46,6 +46,7 @@ struct State {
     lost: u64,
     /// A file was lost to this machine's storage.
     is_full: bool,
+    notes: u64,
     days: BTreeMap<DayId, Row>,
     work: Work,
     meter: Meter,
@@ -217,7 +218,15 @@ impl State {
             }
             // Ticks bring fresher ones.
             Event::Hosts(_) => {}
-            Event::Note(note) => return (verbosity > Verbosity::Quiet).then(|| format!("note: {}", lines::safe(note))),
+            Event::Note(note) => {
+                self.notes += 1;
+                return match (verbosity, self.notes) {
+                    (Verbosity::Quiet, _) => None,
+                    (Verbosity::Normal, NAMED) => Some("note: there are more notes; `-v` tells all of them".to_owned()),
+                    (Verbosity::Normal, NAMED..) => None,
+                    _ => Some(format!("note: {}", lines::safe(note))),
+                };
+            }
         }
         None
     }

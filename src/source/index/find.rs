@@ -35,6 +35,8 @@ pub(super) struct Found<'a> {
     beside: u64,
     /// Files on hosts that nobody named: how many, and the first one's.
     foreign: Option<(u64, String)>,
+    /// Files of a folder that is the day's alone, with names that nobody asked for: how many, and the first one's.
+    strange: Option<(u64, String)>,
 }
 
 /// A file that may be the newest of its kind, or not.
@@ -51,7 +53,7 @@ impl<'a> Found<'a> {
     pub(super) fn new(spec: &'a Spec, base: &'a Url, series: &'a Series, day: &'a Day) -> Found<'a> {
         let cadence = series.filters.cadence.map(|asked| u32::try_from(asked.as_secs()).unwrap_or(u32::MAX));
         let (files, off_cadence) = (Vec::new(), OffCadence::of("files"));
-        Found { spec, base, day, cadence, files, outside_day: 0, off_cadence, beside: 0, foreign: None }
+        Found { spec, base, day, cadence, files, outside_day: 0, off_cadence, beside: 0, foreign: None, strange: None }
     }
 
     /// Takes the files of a page, which came from `url` and is that of a folder whose name tells `folder`.
@@ -90,7 +92,10 @@ impl<'a> Found<'a> {
 
     fn consider(&mut self, page: &Url, link: &Link, folder: Told) {
         let Some(target) = target(page, &link.href) else { return };
-        let Some(named) = self.spec.files.read(&target.name) else { return };
+        let Some(named) = self.spec.files.read(&target.name) else {
+            self.strange.get_or_insert_with(|| (0, target.name)).0 += 1;
+            return;
+        };
         let Some(Place { key, path }) = place(self.base, &self.spec.reach.hosts, &target.url) else {
             let host = || target.url.host_str().unwrap_or_default().to_owned();
             self.foreign.get_or_insert_with(|| (0, host())).0 += 1;
@@ -114,12 +119,18 @@ impl<'a> Found<'a> {
         self.files.push(Candidate { file, name: target.name, told });
     }
 
-    /// The listing: sorted by key, each once, and of versions the newest where that is asked.
+    /// The listing: sorted by key, each once, and of versions the newest where that is asked. What else there is to tell of
+    /// it may repeat what the server was sent.
     ///
     /// # Errors
     /// `source-refused` when all files lie where the source may not go, or beside the cadence's times.
-    pub(super) fn listed(self) -> Result<Listed, Failure> {
-        let Found { mut files, outside_day, off_cadence, foreign, .. } = self;
+    pub(super) fn listed(self) -> Result<(Listed, Option<String>), Failure> {
+        let is_bare = self.seen() == 0 && !is_shared(self.spec.path.as_ref());
+        let Found { mut files, outside_day, off_cadence, foreign, strange, .. } = self;
+        let mut remark = strange.filter(|_| is_bare).map(|(count, name)| {
+            let (base, name) = (shown(self.base), escape(&name).into_owned());
+            format!("{base}: {}: no name fits `files`; {count} others are there, such as `{name}`", self.day.date)
+        });
         if let Some(cadence) = self.cadence.filter(|cadence| files.is_empty() && has_times(self.day, *cadence)) {
             off_cadence.must_be_a_gap(cadence.into(), "00:00", ENOUGH).map_err(|failure| {
                 let message = format!("{}: {}", shown(self.base), failure.message);
@@ -137,7 +148,8 @@ impl<'a> Found<'a> {
                 );
                 return Err(Failure::new(Class::SourceRefused, message));
             }
-            tracing::warn!("{base}: {count} links to files elsewhere are left out, such as on `{}`", escape(&host));
+            remark =
+                Some(format!("{base}: {count} links to files elsewhere are left out, such as on `{}`", escape(&host)));
         }
         files.sort_unstable_by(|a, b| {
             (&a.file.key, &a.file.url, a.file.bytes).cmp(&(&b.file.key, &b.file.url, b.file.bytes))
@@ -149,7 +161,7 @@ impl<'a> Found<'a> {
             left_out += keep_newest(&mut files);
         }
         let files = files.into_iter().map(|candidate| candidate.file).collect();
-        Ok(Listed { files, outside_day, duplicates, without_file: 0, left_out })
+        Ok((Listed { files, outside_day, duplicates, without_file: 0, left_out }, remark))
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Index {
     robots: Robots,
     /// Something of it was there.
     is_there: AtomicBool,
+    /// Something odd was told of a day.
+    has_remarked: AtomicBool,
     /// The last page of a folder that holds several days.
     recent: Mutex<Option<Recent>>,
 }
@@ -71,7 +73,8 @@ impl Index {
     #[must_use]
     pub fn new(spec: Spec, base: Url, client: Client) -> Index {
         let robots = Robots::new(client.clone());
-        Index { spec, base, client, robots, is_there: AtomicBool::new(false), recent: Mutex::new(None) }
+        let (is_there, has_remarked) = (AtomicBool::new(false), AtomicBool::new(false));
+        Index { spec, base, client, robots, is_there, has_remarked, recent: Mutex::new(None) }
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
@@ -93,7 +96,11 @@ impl Index {
         } else if !self.is_there.load(Ordering::Relaxed) {
             self.look_above().await?;
         }
-        let listed = found.listed()?;
+        let (listed, remark) = found.listed()?;
+        // What is to be said of one day is as a rule to be said of all.
+        if let Some(remark) = remark.filter(|_| !self.has_remarked.swap(true, Ordering::Relaxed)) {
+            tracing::warn!("{}", self.client.veil(remark));
+        }
         for origin in find::origins(&listed) {
             let rules = self.robots.of(origin).await?;
             permit(&rules, listed.files.iter().map(|file| &file.url).filter(|url| find::is_beside(origin, url)))?;
