@@ -114,7 +114,7 @@ impl Hapi {
                 }
             }
         }
-        Ok(table.into_listed(series, &dataset.info, &whole))
+        table.into_listed(series, &dataset.info, &whole).map_err(|failure| self.about(&whole, failure))
     }
 
     /// Asks for the server's version and for what the dataset is.
@@ -223,7 +223,7 @@ pub fn read_answer(info: &[u8], data: &[u8], base: &Url, series: &Series, day: &
     let mut table = DayTable::of(&chosen, day, Places { base, hosts });
     table.take(data, day.window, End::Length)?;
     let asked = Names::of(br#"{"HAPI":"3.0"}"#)?.data(base, &series.name, &day.window, None);
-    Ok(table.into_listed(series, &info, &asked))
+    table.into_listed(series, &info, &asked)
 }
 
 impl Source for Hapi {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::rows::read_rows;
 use super::*;
 use crate::manifest::{Bound, Credentials, Fetch, Filters, Range, Reach, SeriesId, SourceSpec, Template};
-use crate::source::Body;
+use crate::source::{Body, RemoteFile};
 
 fn base() -> Url {
     "https://h.example/hapi/".parse().unwrap()
@@ -73,7 +73,7 @@ fn listed(info: &Value, named: Option<&[&str]>, pieces: &[(&str, Window)]) -> Re
         table.take(answer.as_bytes(), *piece, End::Length)?;
     }
     let asked = Names::of(br#"{"HAPI":"3.1"}"#)?.data(&base, "a/b@0", &day.window, None);
-    Ok(table.into_listed(&series, &info, &asked))
+    table.into_listed(&series, &info, &asked)
 }
 
 fn table(listed: &Listed) -> &str {
@@ -216,6 +216,38 @@ fn files_of_one_name_are_told_apart_by_their_folders() {
     let listed = listed(&images(&json!("uri")), None, &[(rows, day().window)]).unwrap();
     let names: Vec<_> = listed.files.iter().filter_map(|file| file.name.as_deref()).collect();
     assert_eq!(names, ["pub.131.a.fits", "b c.fits", "pub.94.a.fits"]);
+}
+
+#[test]
+fn files_of_one_path_are_told_apart_by_their_queries() {
+    let rows: String = ["get.fits?author=a%2F0", "get.fits?author=a1", "get?id=b.fits", "get?id=c.fits&token=x"]
+        .map(|last| format!("2015-12-11T01:00:00Z,https://h.example/pub/{last}\n"))
+        .concat();
+    let listed = listed(&images(&json!("uri")), None, &[(&rows, day().window)]).unwrap();
+    let mut names: Vec<_> = listed.files.iter().filter_map(|file| file.name.as_deref()).collect();
+    names.sort_unstable();
+    let due = ["pub.get.author=a.0.fits", "pub.get.author=a1.fits", "pub.get.id=b.fits", "pub.get.id=c.fits"];
+    assert_eq!((names, listed.duplicates), (due.to_vec(), 0));
+}
+
+#[test]
+fn files_that_differ_by_what_looks_like_a_secret_alone_are_refused_and_one_file_twice_is_not() {
+    let read = |rows: [&str; 2]| {
+        let rows = rows.map(|address| format!("2015-12-11T01:00:00Z,https://h.example{address}\n")).concat();
+        listed(&images(&json!("uri")), None, &[(&rows, day().window)])
+    };
+    let failure = read(["/get?key=img0.fits", "/get?key=img1.fits"]).unwrap_err();
+    assert_eq!(failure.class, Class::SourceRefused);
+    assert!(failure.message.contains("differ by `key` alone, which looks like a secret"), "{failure}");
+    assert!(!failure.message.contains("img0"), "it may be one: {failure}");
+    let twice = read(["/get?key=img0.fits", "/get?key=img0.fits"]).unwrap();
+    assert_eq!((twice.files.len(), twice.duplicates), (1, 1));
+    let on = |host: &str| {
+        let url = format!("https://{host}.example/x.fits");
+        RemoteFile::new("/x.fits".to_owned(), url.parse().unwrap(), url, day().window.start)
+    };
+    let failure = Listed { files: vec![on("a"), on("b")], ..Listed::default() }.folded().unwrap_err();
+    assert!(failure.message.contains("the same path on two hosts"), "{failure}");
 }
 
 #[test]

@@ -201,7 +201,7 @@ impl<'a> Records<'a> {
                 }
             }
         }
-        Ok(self.listed.folded())
+        self.listed.folded()
     }
 
     /// The segments that each record has or should have; `None` where only its item listing knows.

@@ -27,8 +27,8 @@ struct State {
     says: Option<(u16, i64)>,
     /// How an answer with rows ends.
     last: Last,
-    /// Where the images are, when not here.
-    at: Option<String>,
+    /// An image's address in a row, with `{host}` for this one and `{nth}` for its number; else a name below `/pub/`.
+    address: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Fake {
             dates: ("2010-01-01Z", "2030-01-01T00:00:00Z"),
             says: None,
             last: Last::Whole,
-            at: None,
+            address: None,
         };
         let state = Arc::new(Mutex::new(state));
         let now = Arc::clone(&state);
@@ -122,7 +122,9 @@ fn status(http: u16, code: i64) -> Answer {
 
 fn answer(request: &Request, state: &State) -> Option<Answer> {
     let Some(endpoint) = request.path.strip_prefix("/hapi/") else {
-        let nth = request.path.strip_prefix("/pub/image")?.strip_suffix(".fits")?.parse().ok()?;
+        // Its number is the last one in its address.
+        let address = format!("{}?{}", request.path, request.query);
+        let nth = address.split(|c: char| !c.is_ascii_digit()).rfind(|digits| !digits.is_empty())?.parse().ok()?;
         return Some(Answer::file(fits(nth, 20, "an image")));
     };
     let own = |new: &str, old: &str| request.parameter(if state.version.starts_with('2') { old } else { new });
@@ -181,12 +183,12 @@ fn data(request: &Request, state: &State, is_images: bool, own: &dyn Fn(&str, &s
     let asked = request.parameter("parameters");
     let has = |name: &str| asked.as_deref().is_none_or(|list| list.split(',').any(|one| one == name));
     let row = |(nth, time): (usize, &String)| {
-        let cells = match (is_images, &state.at) {
-            (true, None) => [("image", format!("image{nth}.fits")), ("cadence", "45".to_owned())],
-            (true, Some(host)) => {
-                [("image", format!("http://{host}/pub/image{nth}.fits")), ("cadence", "45".to_owned())]
-            }
-            (false, _) => [("Bx", format!("{nth}.5")), ("B", "1,2,3".to_owned())],
+        let own = request.header("host").expect("a host");
+        let address = state.address.as_deref().unwrap_or("image{nth}.fits");
+        let address = address.replace("{host}", own).replace("{nth}", &nth.to_string());
+        let cells = match is_images {
+            true => [("image", address), ("cadence", "45".to_owned())],
+            false => [("Bx", format!("{nth}.5")), ("B", "1,2,3".to_owned())],
         };
         let cells = cells.into_iter().filter(|(name, _)| has(name)).map(|(_, cell)| cell);
         (time.clone(), [format!("{time}Z")].into_iter().chain(cells).collect::<Vec<_>>().join(","))
@@ -299,7 +301,7 @@ fn files_on_a_further_host_are_fetched_where_the_manifest_names_it_and_refused_w
     files.script("/pub/image0.fits", [Answer::file(fits(0, 20, "an image"))]);
     let host = files.plain_url().trim_start_matches("http://").to_owned();
     let fake = Fake::new(&["2015-12-11T00:00:00"]);
-    fake.change(|state| state.at = Some(host.clone()));
+    fake.change(|state| state.address = Some(format!("http://{host}/pub/image{{nth}}.fits")));
     let report = fake.lab("images", "").report(1);
     assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
     assert!(message(&report).contains(&format!("write `hosts: [\"{host}\"]`")), "{report:#}");
@@ -307,6 +309,30 @@ fn files_on_a_further_host_are_fetched_where_the_manifest_names_it_and_refused_w
     let lab = fake.lab("images", &format!(", hosts: [\"{host}\"]"));
     lab.report(0);
     assert_eq!((lab.proved("data").len(), files.requests().len()), (1, 1));
+}
+
+#[test]
+fn files_that_differ_by_their_queries_are_each_a_file() {
+    let fake = Fake::new(&["2015-12-11T00:00:00", "2015-12-11T12:00:00"]);
+    fake.change(|state| state.address = Some("http://{host}/get.fits?author=a{nth}".to_owned()));
+    let lab = fake.lab("images", "");
+    let report = lab.report(0);
+    assert_eq!((lab.proved("data").len(), &report["days"][0]["duplicates"]), (2, &0.into()), "{report:#}");
+    let asked = fake.server.requests().len();
+    lab.sunhaul(&["run", "job.yaml", "--frozen", "--archive", "again"]).chatty().done();
+    assert_eq!(lab.proved("again"), lab.proved("data"));
+    assert_eq!(fake.server.requests().len(), asked + 2);
+}
+
+#[test]
+fn files_that_differ_by_what_looks_like_a_secret_alone_are_refused() {
+    let fake = Fake::new(&["2015-12-11T00:00:00", "2015-12-11T12:00:00"]);
+    fake.change(|state| state.address = Some("http://{host}/get?key=img{nth}.fits".to_owned()));
+    let lab = fake.lab("images", "");
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
+    assert!(message(&report).contains("differ by `key` alone, which looks like a secret"), "{report:#}");
+    assert!(lab.files("data").is_empty() && lab.days("data").is_empty());
 }
 
 #[test]
