@@ -28,6 +28,7 @@ use crate::failure::{Class, Failure};
 use crate::manifest::{Series, SourceSpec};
 use crate::net::{Client, secret_names, shown};
 use crate::untrusted::escape;
+pub(crate) use place::from_base;
 pub use replicas::{Replica, Replicas};
 
 /// What the keys of files begin with that a source made of its answers, such as a table of keywords. No other key does.
@@ -126,7 +127,8 @@ pub struct RemoteFile {
     pub key: String,
     /// Where it is now, on the source's own base or one of its further hosts.
     pub url: Url,
-    /// The same without secrets, relative to the source's base; the whole URL on a further host. What a record keeps.
+    /// The same without secrets, relative to the source's base: below it with a leading slash, beside it with `../`; the
+    /// whole URL on a further host. What a record keeps.
     pub path: String,
     /// Its file name when the listing gives one; else the answer's header or the URL says.
     pub name: Option<String>,

@@ -95,8 +95,8 @@ impl<'a> DayTable<'a> {
                 self.listed.without_file += 1;
                 continue;
             }
-            let Place { url, path, on_host } = self.places.resolve(&absolute(address, uri.base.as_deref()))?;
-            self.listed.files.push(RemoteFile::new(on_host, url, path, row.time));
+            let Place { url, path, key } = self.places.resolve(&absolute(address, uri.base.as_deref()))?;
+            self.listed.files.push(RemoteFile::new(key, url, path, row.time));
         }
         Ok(())
     }
@@ -155,7 +155,8 @@ fn name_apart(files: &mut [RemoteFile]) {
         names.iter().map(|name| counts.get(name.as_str()) == Some(&1)).collect::<Vec<bool>>()
     };
     let lasts: Vec<String> = files.iter().map(RemoteFile::last_part).collect();
-    let paths: Vec<String> = files.iter().map(|file| dotted(file.url.path())).collect();
+    // By keys, not by URLs: the folders above the base are another matter at each replica.
+    let paths: Vec<String> = files.iter().map(|file| dotted(file.key.split('?').next().unwrap_or_default())).collect();
     let (is_last_alone, is_path_alone) = (is_alone(&lasts), is_alone(&paths));
     for (at, (last, path)) in lasts.into_iter().zip(paths).enumerate() {
         let query = files[at].key.split_once('?').map(|(_, query)| query);
@@ -167,9 +168,9 @@ fn name_apart(files: &mut [RemoteFile]) {
     }
 }
 
-/// A path as one name.
+/// A path as one name, without the steps up before it.
 fn dotted(path: &str) -> String {
-    path.trim_matches('/').replace('/', ".")
+    path.trim_start_matches("../").trim_matches('/').replace('/', ".")
 }
 
 /// A name with a query in it, so that it keeps the ending of a file's name: the query's, else its own.

@@ -194,7 +194,7 @@ fn addresses_of_files_are_taken_in_every_form() {
         listed(&images(string), None, &[(&row, day().window)])
             .map(|listed| listed.files.iter().map(|file| (file.key.clone(), file.url.to_string())).collect::<Vec<_>>())
     };
-    let is = |key: &str| vec![(key.to_owned(), format!("https://h.example{key}"))];
+    let is = |path: &str| vec![(format!("..{path}"), format!("https://h.example{path}"))];
     assert_eq!(keys(&json!("uri"), "https://h.example/pub/a.fits").unwrap(), is("/pub/a.fits"));
     for base in ["https://h.example/pub/", "https://h.example/pub"] {
         let string = json!({ "uri": { "mediaType": "image/fits", "base": base } });

@@ -121,7 +121,8 @@ fn status(http: u16, code: i64) -> Answer {
 }
 
 fn answer(request: &Request, state: &State) -> Option<Answer> {
-    let Some(endpoint) = request.path.strip_prefix("/hapi/") else {
+    // Its folder may lie under any other one, and the images beside it.
+    let Some((above, endpoint)) = request.path.split_once("/hapi/") else {
         // Its number is the last one in its address.
         let address = format!("{}?{}", request.path, request.query);
         let nth = address.split(|c: char| !c.is_ascii_digit()).rfind(|digits| !digits.is_empty())?.parse().ok()?;
@@ -158,7 +159,7 @@ fn answer(request: &Request, state: &State) -> Option<Answer> {
     let parameters = if is_images {
         json!([time,
             { "name": "image", "type": "string", "length": 64, "units": null, "fill": null,
-              "stringType": { "uri": { "mediaType": "image/fits", "base": format!("http://{}/pub/", request.header("host")?) } } },
+              "stringType": { "uri": { "mediaType": "image/fits", "base": format!("http://{}{above}/pub/", request.header("host")?) } } },
             { "name": "cadence", "type": "double", "units": "s", "fill": "-1" }])
     } else {
         json!([time, { "name": "Bx", "type": "double", "units": "nT", "fill": "-1e31" },
@@ -280,7 +281,10 @@ fn lists_of_addresses_become_files_by_their_names() {
     let names: Vec<String> = lab.proved("data").into_keys().collect();
     assert_eq!(names, ["one/2015/12/11/image0.fits", "one/2015/12/11/image1.fits"]);
     let record = lab.day("data", "one", "2015-12-11");
-    assert_eq!(record.files[0]["key"], "/pub/image0.fits");
+    assert_eq!(
+        (&record.files[0]["key"], &record.files[0]["url"]),
+        (&json!("../pub/image0.fits"), &json!("../pub/image0.fits"))
+    );
     assert_eq!(fake.asked("data")[0].parameter("parameters").as_deref(), Some("image"), "the others are not needed");
 }
 
