@@ -57,8 +57,12 @@ impl Replicas {
     /// else moved on already.
     #[must_use]
     pub fn leave(&self, replica: &Replica, failure: &Failure) -> bool {
-        let is_gone =
-            matches!(failure.class, Class::Unreachable | Class::Stalled | Class::ServerError | Class::HostGivenUp);
+        let is_gone = match failure.class {
+            Class::Unreachable | Class::Stalled | Class::ServerError | Class::HostGivenUp => true,
+            // With Retry-After a 503 is one as well; a host that asks for fewer requests (429) is there.
+            Class::Throttled => failure.status.is_some_and(|status| status >= 500),
+            _ => false,
+        };
         let Some(index) = self.all.iter().position(|one| std::ptr::eq(one, replica)) else { return false };
         if !is_gone || index + 1 >= self.all.len() {
             return false;

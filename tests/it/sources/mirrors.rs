@@ -83,6 +83,17 @@ fn one_that_lists_and_then_fails_gives_way_in_mid_day() {
 }
 
 #[test]
+fn one_that_is_down_and_says_when_to_come_back_gives_way_and_one_that_is_asked_too_much_does_not() {
+    for (status, code, asked) in [(503, 0, 4), (429, 4, 0)] {
+        let (first, second) = (service(), service());
+        second.may_be_silent();
+        first.script(&format!("/HMI/{SERIES}"), [Answer::status(status).header("Retry-After", "1")]);
+        let report = lab(&[&first.url(), &second.url()]).report(code);
+        assert_eq!((first.requests().len(), second.requests().len()), (2, asked), "{status}: {report:#}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_no_reason_to_ask_another() {
     let (first, second) = (service(), service().expect_silence());
     first.script(&format!("/HMI/{SERIES}/{}", NAMES[1].0), [Answer::status(404)]);
