@@ -202,6 +202,9 @@ fn addresses_of_files_are_taken_in_every_form() {
         assert_eq!(keys(&string, "/a.fits").unwrap(), is("/a.fits"));
         assert_eq!(keys(&string, "\"a b,c.fits\"").unwrap(), is("/pub/a%20b,c.fits"));
         assert_eq!(keys(&string, "none").unwrap(), [], "the fill is no address");
+        let row = "2015-12-11T01:00:00Z,none\n2015-12-11T02:00:00Z,\n2015-12-12T01:00:00Z,none\n";
+        let listed = listed(&images(&string), None, &[(row, day().window)]).unwrap();
+        assert_eq!((listed.without_file, listed.outside_day), (2, 1), "but a record without a file");
         assert!(keys(&string, "../a.fits").is_err());
     }
     assert_eq!(keys(&json!("uri"), "s3://bucket/a.fits").unwrap_err().class, Class::ListingMalformed);
@@ -265,6 +268,12 @@ fn what_is_no_info_says_so() {
     assert!(wrong(&|info| info["parameters"][3]["size"] = json!([0])).contains("`mag_GSE`"));
     assert!(wrong(&|info| info["parameters"][3]["size"] = json!([u64::MAX, 2])).contains("`mag_GSE`"));
     assert!(wrong(&|info| info["parameters"][3]["size"] = json!([999_999])).contains("columns"));
+    let long = |info: &mut Value| {
+        info["parameters"][3]["size"] = json!([9_999, 99]);
+        info["parameters"][3]["name"] = json!("B".repeat(100_000));
+    };
+    assert!(wrong(&long).contains("the names of all columns"), "a hundred gigabytes of them");
+    assert!(wrong(&|info| info["parameters"][3]["size"] = json!(vec![1; 1_000])).contains("dimensions"));
     assert!(wrong(&|info| info["parameters"][1]["name"] = json!("a,b")).contains("cannot be asked for"));
     assert_eq!(Info::read(b"<html>").unwrap_err().class, Class::Html);
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
