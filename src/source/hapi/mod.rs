@@ -45,8 +45,8 @@ pub struct Hapi {
     hosts: Vec<String>,
     parameters: Option<Vec<String>>,
     client: Client,
-    /// What the series' dataset is: asked once.
-    dataset: OnceCell<Dataset>,
+    /// What the series' dataset is, or why that is refused: asked once.
+    dataset: OnceCell<Result<Dataset, Failure>>,
 }
 
 /// What is known of a dataset before its data are asked for.
@@ -76,7 +76,12 @@ impl Hapi {
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
-        let dataset = self.dataset.get_or_try_init(|| self.look_up(&series.name)).await?;
+        let asked = self.dataset.get_or_try_init(async || match self.look_up(&series.name).await {
+            // No other day changes that.
+            Err(refused) if refused.class == Class::SourceRefused => Ok(Err(refused)),
+            told => told.map(Ok),
+        });
+        let dataset = asked.await?.as_ref().map_err(Clone::clone)?;
         let window = within(dataset, &day.window)
             .ok_or_else(|| Failure::new(Class::SourceRefused, outside(dataset, &series.name, day)))?;
         let whole = dataset.names.data(&self.base, &series.name, &window, dataset.asked.as_deref());
@@ -178,7 +183,12 @@ impl Hapi {
                 })?;
                 let failure = self.client.veiled(status.failure(url, None));
                 match status.meaning() {
-                    Meaning::NoData | Meaning::Ok => Ok(Brought::Nothing),
+                    Meaning::NoData => Ok(Brought::Nothing),
+                    Meaning::Ok => {
+                        let why =
+                            "JSON came where CSV is due, with the status of success: the server ignores `format=csv`";
+                        Err(self.about(url, read::malformed(why)))
+                    }
                     Meaning::TooMuch => Ok(Brought::TooMuch(failure)),
                     Meaning::Outside => Ok(Brought::Outside(failure)),
                     Meaning::Refused => Err(failure),
@@ -201,6 +211,12 @@ impl Hapi {
                 // A success that HTTP denies is none.
                 let meaning = if meaning == Meaning::Ok { Meaning::Refused } else { meaning };
                 (meaning, told)
+            }
+            // A server that knows HAPI has each endpoint, and says of a dataset that is not there that it is not.
+            None if failure.class == Class::NotFound => {
+                let why = "is `url` the folder of a HAPI server, the part before `capabilities`?";
+                let message = format!("{}; {why}", failure.message);
+                (Meaning::Refused, Failure { class: Class::SourceRefused, message, ..failure })
             }
             None => (Meaning::Refused, failure),
         }

@@ -395,6 +395,29 @@ fn a_question_that_is_refused_is_told_in_the_server_s_words_and_asked_once() {
 }
 
 #[test]
+fn an_address_that_is_no_hapi_server_s_is_told_and_asked_once_for_many_days() {
+    let fake = Fake::minutely();
+    let lab = Lab::new();
+    let source = format!("{{ hapi: {{ url: \"{}/wrong\" }} }}", fake.server.url());
+    lab.write("job.yaml", Job::from_source(&source).series(&[Fake::series()]).range("2015-12-01", "2015-12-11").yaml());
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
+    assert!(message(&report).contains("is `url` the folder of a HAPI server"), "{report:#}");
+    assert_eq!(fake.server.requests().len(), 1);
+}
+
+#[test]
+fn json_where_csv_is_due_is_no_empty_day() {
+    let fake = Fake::minutely();
+    fake.change(|state| state.says = Some((200, 1200)));
+    let lab = fake.lab(TABLE, "");
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "listing-malformed", "{report:#}");
+    assert!(message(&report).contains("the server ignores `format=csv`"), "{report:#}");
+    assert!(lab.days("data").is_empty());
+}
+
+#[test]
 fn a_server_that_fails_is_asked_again_whatever_http_says() {
     for (http, code) in [(500, 1500), (500, 1501), (200, 1500)] {
         let fake = Fake::minutely();
