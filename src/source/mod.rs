@@ -78,6 +78,8 @@ pub struct Listed {
     pub without_file: u64,
     /// Files of the day that the series' filters leave out.
     pub left_out: u64,
+    /// The source says that it does not have all of the day yet: it is not final, however long ago it was.
+    pub may_grow: bool,
 }
 
 impl Listed {
