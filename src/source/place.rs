@@ -63,22 +63,17 @@ impl Places<'_> {
         }
         let path = self.kept(&url);
         let key = path.strip_prefix(&url.origin().ascii_serialization()).unwrap_or(&path).to_owned();
-        Ok(Place { path, url, key })
+        Ok(Place { url, path, key })
     }
 
     /// What a record keeps of a URL that may be asked for, with the query but without secrets: the path below the base with
     /// a leading slash, the way from the base for what lies beside it on its origin (`../pub/a.fits`), else the whole URL.
     pub(super) fn kept(&self, url: &Url) -> String {
-        let query = open_query(url);
         let is_own = url.origin() == self.base.origin();
-        match url.path().strip_prefix(self.base.path()).filter(|_| is_own) {
-            Some(below) => format!("/{below}{query}"),
-            None => {
-                let beside = is_own.then(|| way(self.base, url)).flatten();
-                let whole = || format!("{}{}", url.origin().ascii_serialization(), url.path());
-                format!("{}{query}", beside.unwrap_or_else(whole))
-            }
-        }
+        let below = url.path().strip_prefix(self.base.path()).filter(|_| is_own).map(|below| format!("/{below}"));
+        let beside = || is_own.then(|| way(self.base, url)).flatten();
+        let whole = || format!("{}{}", url.origin().ascii_serialization(), url.path());
+        below.or_else(beside).unwrap_or_else(whole) + &open_query(url)
     }
 
     /// True when a URL may be asked for.
@@ -93,10 +88,10 @@ impl Places<'_> {
 
 /// The way from a base to what lies beside it on its origin, without the query; none where no such way leads there.
 fn way(base: &Url, url: &Url) -> Option<String> {
-    let mut bare = url.clone();
-    bare.set_query(None);
-    let way = base.make_relative(&bare).filter(|way| way.starts_with(UP))?;
-    (base.join(&way).ok()? == bare).then_some(way)
+    let mut there = url.clone();
+    there.set_query(None);
+    let way = base.make_relative(&there).filter(|way| way.starts_with(UP))?;
+    (base.join(&way).ok()? == there).then_some(way)
 }
 
 /// Where a recorded address of a source's own leads from its base: below it, or beside it on the same origin where it

@@ -195,9 +195,10 @@ fn data(request: &Request, state: &State, is_images: bool, own: &dyn Fn(&str, &s
         let own = request.header("host").expect("a host");
         let address = state.address.as_deref().unwrap_or("image{nth}.fits");
         let address = address.replace("{host}", own).replace("{nth}", &nth.to_string());
-        let cells = match is_images {
-            true => [("image", address), ("cadence", "45".to_owned())],
-            false => [("Bx", format!("{nth}.5")), ("B", "1,2,3".to_owned())],
+        let cells = if is_images {
+            [("image", address), ("cadence", "45".to_owned())]
+        } else {
+            [("Bx", format!("{nth}.5")), ("B", "1,2,3".to_owned())]
         };
         let cells = cells.into_iter().filter(|(name, _)| has(name)).map(|(_, cell)| cell);
         (time.clone(), [format!("{time}Z")].into_iter().chain(cells).collect::<Vec<_>>().join(","))
