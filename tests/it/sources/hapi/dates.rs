@@ -29,6 +29,8 @@ fn the_day_in_which_a_dataset_ends_is_looked_at_again_until_it_goes_beyond() {
     let lab = fake.lab(TABLE, "");
     let report = lab.report(0);
     assert_eq!((&report["days"][0]["state"], table(&lab).lines().count()), (&json!("provisional"), 3), "{report:#}");
+    lab.run().stderr_has("if the dataset is complete, end its `range` a second after that").done();
+    assert_eq!(fake.asked("data").len(), 2);
     fake.change(|state| {
         state.times.push("2015-12-11T18:00:00".to_owned());
         state.dates.1 = "2015-12-12T06:00:00Z";
