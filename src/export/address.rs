@@ -7,7 +7,7 @@ use url::Url;
 use super::{Error, Read};
 use crate::archive::FileLine;
 use crate::manifest::{Reach, SourceSpec};
-use crate::net::is_below;
+use crate::source::from_base;
 use crate::untrusted::escape;
 
 /// The base of a source; none for one that is gone when sunhaul ends.
@@ -21,17 +21,11 @@ pub(super) fn base(source: &SourceSpec) -> Option<&Url> {
 /// A source without an address that lasts, or a record whose URL leads elsewhere.
 pub(super) fn of_file(read: &Read<'_>, file: &FileLine) -> Result<Url, Error> {
     let reach = read.series.source.reach().ok_or_else(|| Error::NoAddress { path: file.path.clone() })?;
-    reach.elsewhere(&file.url).or_else(|| on(reach.first(), &file.url)).ok_or_else(|| Error::Astray {
+    reach.elsewhere(&file.url).or_else(|| from_base(reach.first(), &file.url)).ok_or_else(|| Error::Astray {
         series: escape(&read.series.id.0).into_owned(),
         date: read.record.header.date,
         url: escape(&file.url).into_owned(),
     })
-}
-
-/// Joins a record's URL to a base whose path ends in `/`; `None` when it would leave it.
-fn on(base: &Url, below: &str) -> Option<Url> {
-    let url: Url = format!("{base}{}", below.strip_prefix('/')?).parse().ok()?;
-    (is_below(base, &url) && url.username().is_empty() && url.password().is_none()).then_some(url)
 }
 
 #[cfg(test)]
@@ -39,11 +33,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_records_url_stays_below_the_base() {
+    fn a_records_url_has_no_blank_and_stays_on_the_base_s_origin() {
         let base: Url = "https://h.example/p/".parse().unwrap();
-        let on = |below: &str| on(&base, below).map(String::from);
+        let on = |recorded: &str| from_base(&base, recorded).map(String::from);
         assert_eq!(on("/HMI/s/a%20b?x=1").as_deref(), Some("https://h.example/p/HMI/s/a%20b?x=1"));
         assert_eq!(on("/HMI/a b\n2").as_deref(), Some("https://h.example/p/HMI/a%20b2"), "no blank, no line break");
+        assert_eq!(on("../pub/a b").as_deref(), Some("https://h.example/pub/a%20b"));
         for astray in ["", "HMI/x", "/../x", "/%2e%2e/x"] {
             assert_eq!(on(astray), None, "{astray}");
         }

@@ -3,7 +3,7 @@
 //! What it does not do: try again, or read what the body means.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, FROM, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, TRANSFER_ENCODING,
@@ -142,6 +142,12 @@ impl Client {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             (host, _) => host.unwrap_or_default().to_owned(),
         }
+    }
+
+    /// The calendar's time.
+    #[must_use]
+    pub fn wall(&self) -> SystemTime {
+        self.own.host.wall()
     }
 
     /// Tells the host's figures that the next request is not the first try at its thing.

@@ -47,7 +47,7 @@ use group::Group;
 use host::Host;
 use keys::Keys;
 use origin::Origin;
-pub(crate) use origin::{is_below, shown, without_secrets};
+pub(crate) use origin::{is_below, secret_names, shown, without_secrets};
 use transport::Settings;
 use tunnel::{Ssh, Tunnel};
 

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use crate::untrusted::escape;
@@ -95,17 +96,76 @@ pub(crate) fn is_below(base: &Url, url: &Url) -> bool {
     url.origin() == base.origin() && url.path().starts_with(base.path())
 }
 
-/// Parameters whose names hold one of these words, in any case, hold a secret; so do those named `key`, `sig` or `pwd`.
-const TELLING: &[&str] =
-    &["token", "secret", "passw", "signature", "credential", "session", "auth", "apikey", "api_key", "api-key"];
+/// A parameter holds a secret when one of these is a word of its name: `X-Amz-Signature`, `accessToken`.
+const TELLING: &[&str] = &[
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "signature",
+    "credential",
+    "credentials",
+    "session",
+    "auth",
+    "oauth",
+    "authorization",
+    // Words that are often run together.
+    "accesskey",
+    "accesstoken",
+    "apikey",
+    "authkey",
+    "authtoken",
+    "jsessionid",
+    "phpsessid",
+    "sessid",
+    "sessionid",
+];
+
+/// So it does when these are two words of its name, one after the other.
+const TELLING_PAIRS: &[[&str; 2]] = &[["api", "key"], ["access", "key"]];
+
+/// And where this is the whole name: within others they mean much else.
+const TELLING_ALONE: &[&str] = &["key", "sig", "pwd"];
 
 /// A query without the parameters that hold secrets, for records: they outlive what they opened.
 pub(crate) fn without_secrets(query: &str) -> String {
-    let is_open = |pair: &&str| {
-        let name = pair.split('=').next().unwrap_or_default().to_ascii_lowercase();
-        !matches!(name.as_str(), "key" | "sig" | "pwd") && !TELLING.iter().any(|word| name.contains(word))
-    };
-    query.split('&').filter(is_open).collect::<Vec<_>>().join("&")
+    query.split('&').filter(|pair| !is_telling(name_of(pair))).collect::<Vec<_>>().join("&")
+}
+
+/// The names of the parameters that [`without_secrets`] takes out.
+pub(crate) fn secret_names(url: &Url) -> impl Iterator<Item = &str> {
+    url.query().unwrap_or_default().split('&').map(name_of).filter(|name| is_telling(name))
+}
+
+fn name_of(pair: &str) -> &str {
+    pair.split('=').next().unwrap_or_default()
+}
+
+/// True for the name of a parameter that holds a secret, as far as a name tells.
+fn is_telling(name: &str) -> bool {
+    let name = percent_decode_str(name).decode_utf8_lossy();
+    let words = words(&name);
+    TELLING_ALONE.contains(&name.to_lowercase().as_str())
+        || words.iter().any(|word| TELLING.contains(&word.as_str()))
+        || words.windows(2).any(|two| TELLING_PAIRS.iter().any(|pair| two == pair))
+}
+
+/// The words of a name in lower case: it is cut at all that is no letter, and before each capital that begins a word.
+fn words(name: &str) -> Vec<String> {
+    let letters: Vec<char> = name.chars().collect();
+    let mut words = vec![String::new()];
+    for (at, letter) in letters.iter().enumerate() {
+        let is_small = |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(|c| c.is_lowercase());
+        if letter.is_uppercase() && (is_small(at.checked_sub(1)) || is_small(Some(at + 1))) {
+            words.push(String::new());
+        }
+        match words.last_mut() {
+            Some(word) if letter.is_alphabetic() => word.extend(letter.to_lowercase()),
+            _ => words.push(String::new()),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 #[cfg(test)]
@@ -130,6 +190,36 @@ mod tests {
     fn a_recorded_query_has_no_secret_parameters() {
         assert_eq!(without_secrets("a=1&Token=x&X-Amz-Signature=y&b&key=z&keyword=w"), "a=1&b&keyword=w");
         assert_eq!(without_secrets("api_key=x"), "");
+    }
+
+    #[test]
+    fn a_secret_is_known_by_whole_words_of_its_parameter_s_name() {
+        for secret in [
+            "key",
+            "KEY",
+            "sig",
+            "token",
+            "TOKEN",
+            "accessToken",
+            "X-Amz-Security-Token",
+            "X-Goog-Signature",
+            "AWSAccessKeyId",
+            "apiKey",
+            "APIKey",
+            "api-key",
+            "apikey",
+            "sessionID",
+            "session_id2",
+            "to%6ben",
+            "auth",
+        ] {
+            assert!(is_telling(secret), "{secret}");
+        }
+        for open in
+            ["author", "authors", "authority", "keyword", "sort_key", "tokenizer", "obsession", "design", "id", ""]
+        {
+            assert!(!is_telling(open), "{open}");
+        }
     }
 
     #[test]

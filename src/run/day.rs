@@ -92,7 +92,10 @@ async fn try_work(
     let (mut listed, is_final) = match frozen {
         Some(frozen) => frozen,
         None => match list(run, opened, todo, (&day_work, &expected), &done.day).await? {
-            Some(listed) => (listed, is_final(opened, todo, listed_at)),
+            Some(listed) => {
+                let is_final = is_final(opened, todo, &listed, listed_at);
+                (listed, is_final)
+            }
             None => return Ok(Went::Stopped),
         },
     };

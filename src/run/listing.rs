@@ -16,11 +16,11 @@ use crate::net::Waits;
 use crate::source::{Listed, Memory, RemoteFile};
 use crate::untrusted::escape;
 
-/// True when the day's end lies far enough back for its listing to be final.
-pub(super) fn is_final(opened: &Opened, todo: &Todo, listed_at: DateTime<Utc>) -> bool {
+/// True when the day's end lies far enough back for its listing to be final, and its source does not say otherwise.
+pub(super) fn is_final(opened: &Opened, todo: &Todo, listed: &Listed, listed_at: DateTime<Utc>) -> bool {
     let end = (todo.day.window.end - opened.series.source.scale().ahead_of_utc()).and_utc();
     let settle = chrono::TimeDelta::from_std(opened.series.settle).unwrap_or(chrono::TimeDelta::MAX);
-    listed_at.signed_duration_since(end) >= settle
+    !listed.may_grow && listed_at.signed_duration_since(end) >= settle
 }
 
 /// An empty day seals only when a second look, long enough after the first, finds it empty too.

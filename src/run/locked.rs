@@ -12,8 +12,7 @@ use crate::archive::{FileLine, RelativePath, State};
 use crate::failure::{Class, Failure};
 use crate::lock::{Held, LockedFile};
 use crate::manifest::{Identity, SourceSpec};
-use crate::net::is_below;
-use crate::source::{Listed, MADE, RemoteFile};
+use crate::source::{Listed, MADE, RemoteFile, from_base};
 use crate::untrusted::escape;
 
 /// How firmly a run is held to a lock.
@@ -218,15 +217,8 @@ fn mismatch(why: &str) -> Failure {
 /// Where a file is, by its address relative to the source's base, or its whole one on a further host that the source
 /// names; none when that leads elsewhere.
 fn address(base: &Url, source: &SourceSpec, relative: &str) -> Option<Url> {
-    if let Some(elsewhere) = source.reach().and_then(|reach| reach.elsewhere(relative)) {
-        return Some(elsewhere);
-    }
-    let (path, query) = relative.split_once('?').map_or((relative, None), |(path, query)| (path, Some(query)));
-    let below = path.strip_prefix('/')?;
-    let mut url = base.clone();
-    url.set_path(&format!("{}{below}", base.path()));
-    url.set_query(query);
-    is_below(base, &url).then_some(url)
+    let elsewhere = source.reach().and_then(|reach| reach.elsewhere(relative));
+    elsewhere.or_else(|| from_base(base, relative))
 }
 
 #[cfg(test)]
@@ -235,7 +227,7 @@ mod tests {
     use crate::manifest::{Credentials, Hmi, Reach};
 
     #[test]
-    fn an_address_of_the_lock_stays_on_the_source_s_own_base() {
+    fn an_address_of_the_lock_stays_on_the_source_s_own_origin() {
         let base: Url = "http://localhost:8001/store/".parse().unwrap();
         let reach = Reach {
             urls: vec![base.clone()],
@@ -247,6 +239,7 @@ mod tests {
         let of = |relative: &str| address(&base, &source, relative).map(String::from);
         assert_eq!(of("/HMI/a/b.fits?x=1").as_deref(), Some("http://localhost:8001/store/HMI/a/b.fits?x=1"));
         assert_eq!(of("//evil.example/x").as_deref(), Some("http://localhost:8001/store//evil.example/x"));
+        assert_eq!(of("../pub/b.fits").as_deref(), Some("http://localhost:8001/pub/b.fits"), "beside the base");
         assert_eq!(of("https://data.example.org/a").as_deref(), Some("https://data.example.org/a"));
         for leaving in ["http://evil.example/x", "https://data.example.org:81/a", "/../x", "/%2e%2e/x", "x", ""] {
             assert_eq!(of(leaving), None, "{leaving}");

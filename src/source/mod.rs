@@ -14,6 +14,7 @@ mod replicas;
 mod robots;
 pub mod template;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,9 +26,11 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::day::Day;
-use crate::failure::Failure;
+use crate::failure::{Class, Failure};
 use crate::manifest::{Series, SourceSpec};
-use crate::net::Client;
+use crate::net::{Client, secret_names, shown};
+use crate::untrusted::escape;
+pub(crate) use place::from_base;
 pub use replicas::{Replica, Replicas};
 
 /// What the keys of files begin with that a source made of its answers, such as a table of keywords. No other key does.
@@ -77,18 +80,48 @@ pub struct Listed {
     pub without_file: u64,
     /// Files of the day that the series' filters leave out.
     pub left_out: u64,
+    /// The source says that it does not have all of the day yet: it is not final, however long ago it was.
+    pub may_grow: bool,
 }
 
 impl Listed {
     /// Sorts by key and keeps one file of each: the first by URL, so that the order of the answer does not matter.
-    #[must_use]
-    fn folded(mut self) -> Listed {
+    ///
+    /// # Errors
+    /// `source-refused` where files at several addresses have one key, since one of them would be lost; unless they are of
+    /// one record, which is one file wherever it lies.
+    fn folded(mut self) -> Result<Listed, Failure> {
         self.files.sort_unstable_by(|a, b| (&a.key, &a.url, a.time, a.bytes).cmp(&(&b.key, &b.url, b.time, b.bytes)));
+        let is_one = |a: &RemoteFile, b: &RemoteFile| a.url == b.url || (a.recnum.is_some() && a.recnum == b.recnum);
+        if let Some([a, b]) = self.files.array_windows().find(|[a, b]| a.key == b.key && !is_one(a, b)) {
+            return Err(one_key_for_two(a, b));
+        }
         let before = self.files.len();
         self.files.dedup_by(|later, first| later.key == first.key);
         self.duplicates += (before - self.files.len()) as u64;
-        self
+        Ok(self)
     }
+}
+
+/// What is said of two files that cannot be told apart by what a record may keep of their addresses.
+fn one_key_for_two(a: &RemoteFile, b: &RemoteFile) -> Failure {
+    let why = if a.path == b.path {
+        let names: BTreeSet<&str> = secret_names(&a.url).chain(secret_names(&b.url)).collect();
+        let names = names.iter().map(|name| format!("`{}`", escape(name))).collect::<Vec<_>>().join(", ");
+        format!(
+            "files such as `{}` differ by {names} alone, which looks like a secret and so is kept in no record: they cannot \
+             be told apart; ask those who run the service for another name of the parameter, such as `file`",
+            shown(&a.url)
+        )
+    } else {
+        format!(
+            "`{}` and `{}` have the same path on two hosts, so they cannot be told apart; name one of the two in `hosts`, \
+             or ask those who run the service for one address of each file",
+            shown(&a.url),
+            shown(&b.url)
+        )
+    };
+    Failure::new(Class::SourceRefused, why)
 }
 
 /// One file that a source has.
@@ -98,7 +131,8 @@ pub struct RemoteFile {
     pub key: String,
     /// Where it is now, on the source's own base or one of its further hosts.
     pub url: Url,
-    /// The same without secrets, relative to the source's base; the whole URL on a further host. What a record keeps.
+    /// The same without secrets, relative to the source's base: below it with a leading slash, beside it with `../`; the
+    /// whole URL on a further host. What a record keeps.
     pub path: String,
     /// Its file name when the listing gives one; else the answer's header or the URL says.
     pub name: Option<String>,

@@ -7,8 +7,11 @@ use url::Url;
 
 use crate::failure::{Class, Failure};
 use crate::manifest::is_on_one_of;
-use crate::net::without_secrets;
+use crate::net::{is_below, without_secrets};
 use crate::untrusted::escape;
+
+/// What the way to a file beside the base begins with.
+pub(super) const UP: &str = "../";
 
 /// Longer URLs are no file's address.
 const LONGEST: usize = 2_000;
@@ -27,10 +30,10 @@ pub(super) struct Places<'a> {
 pub(super) struct Place {
     /// What to ask.
     pub(super) url: Url,
-    /// What a record keeps, without secrets: below the base path and query with a leading slash, else the whole URL.
+    /// What a record keeps, without secrets, as [`Places::kept`] has it.
     pub(super) path: String,
-    /// The path on its host, and the query without secrets.
-    pub(super) on_host: String,
+    /// The same without a host: on a further one the path there, and the query.
+    pub(super) key: String,
 }
 
 impl Places<'_> {
@@ -58,17 +61,19 @@ impl Places<'_> {
             };
             return Err(refuse(Class::SourceRefused, &why));
         }
-        let on_host = format!("{}{}", url.path(), open_query(&url));
-        Ok(Place { path: self.kept(&url), url, on_host })
+        let path = self.kept(&url);
+        let key = path.strip_prefix(&url.origin().ascii_serialization()).unwrap_or(&path).to_owned();
+        Ok(Place { url, path, key })
     }
 
-    /// What a record keeps of a URL that may be asked for, as [`Place::path`] has it.
+    /// What a record keeps of a URL that may be asked for, with the query but without secrets: the path below the base with
+    /// a leading slash, the way from the base for what lies beside it on its origin (`../pub/a.fits`), else the whole URL.
     pub(super) fn kept(&self, url: &Url) -> String {
-        let query = open_query(url);
-        match url.path().strip_prefix(self.base.path()).filter(|_| url.origin() == self.base.origin()) {
-            Some(below) => format!("/{below}{query}"),
-            None => format!("{}{}{query}", url.origin().ascii_serialization(), url.path()),
-        }
+        let is_own = url.origin() == self.base.origin();
+        let below = url.path().strip_prefix(self.base.path()).filter(|_| is_own).map(|below| format!("/{below}"));
+        let beside = || is_own.then(|| way(self.base, url)).flatten();
+        let whole = || format!("{}{}", url.origin().ascii_serialization(), url.path());
+        below.or_else(beside).unwrap_or_else(whole) + &open_query(url)
     }
 
     /// True when a URL may be asked for.
@@ -79,6 +84,29 @@ impl Places<'_> {
         let is_web = matches!((self.base.scheme(), url.scheme()), (_, "https") | ("http", "http"));
         is_web && is_on_one_of(self.hosts, url)
     }
+}
+
+/// The way from a base to what lies beside it on its origin, without the query; none where no such way leads there.
+fn way(base: &Url, url: &Url) -> Option<String> {
+    let mut there = url.clone();
+    there.set_query(None);
+    let way = base.make_relative(&there).filter(|way| way.starts_with(UP))?;
+    (base.join(&way).ok()? == there).then_some(way)
+}
+
+/// Where a recorded address of a source's own leads from its base: below it, or beside it on the same origin where it
+/// begins with `../`. None for what leads anywhere else.
+pub(crate) fn from_base(base: &Url, recorded: &str) -> Option<Url> {
+    let (path, query) = recorded.split_once('?').map_or((recorded, None), |(path, query)| (path, Some(query)));
+    let mut url = if path.starts_with(UP) {
+        base.join(path).ok().filter(|url| url.origin() == base.origin())?
+    } else {
+        let mut url = base.clone();
+        url.set_path(&format!("{}{}", base.path(), path.strip_prefix('/')?));
+        Some(url).filter(|url| is_below(base, url))?
+    };
+    url.set_query(query);
+    Some(url)
 }
 
 /// The query without secrets, with its `?`; nothing where none is left.
@@ -139,22 +167,19 @@ mod tests {
         let (base, hosts) = (base.parse().unwrap(), HOSTS.map(str::to_owned));
         let places = Places { base: &base, hosts: &hosts };
         let place = places.resolve(listed).map_err(|failure| failure.class)?;
-        Ok((place.url.into(), place.path, place.on_host))
+        Ok((place.url.into(), place.path, place.key))
     }
 
     #[test]
     fn l_10_a_listed_url_lies_on_the_base_or_on_a_host_that_is_named() {
-        let is = |url: &str, path: &str, on_host: &str| Ok((url.to_owned(), path.to_owned(), on_host.to_owned()));
+        let is = |url: &str, path: &str, key: &str| Ok((url.to_owned(), path.to_owned(), key.to_owned()));
         let base = "https://h.example/hapi/";
-        assert_eq!(
-            on(base, "https://h.example/hapi/x?y=1"),
-            is("https://h.example/hapi/x?y=1", "/x?y=1", "/hapi/x?y=1")
-        );
+        assert_eq!(on(base, "https://h.example/hapi/x?y=1"), is("https://h.example/hapi/x?y=1", "/x?y=1", "/x?y=1"));
         let beside = "https://h.example/pub/x";
-        assert_eq!(on(base, beside), is(beside, beside, "/pub/x"));
+        assert_eq!(on(base, beside), is(beside, "../pub/x", "../pub/x"));
         assert_eq!(
             on(base, "http://h.example/pub/x"),
-            is(beside, beside, "/pub/x"),
+            is(beside, "../pub/x", "../pub/x"),
             "the same host, by the base's scheme"
         );
         assert_eq!(on("http://h.example/", "https://h.example/x"), is("http://h.example/x", "/x", "/x"));
@@ -173,6 +198,8 @@ mod tests {
             assert_eq!(on(base, foreign), Err(Class::SourceRefused), "{foreign}");
         }
         assert_eq!(on("http://h.example/", "http://data.example.org/x").map(|it| it.2), Ok("/x".to_owned()));
+        let signed = "https://h.example/pub/x?v=1&token=t";
+        assert_eq!(on(base, signed), is(signed, "../pub/x?v=1", "../pub/x?v=1"));
         for wrong in
             ["s3://h.example/x", "/x", "https://me:pw@h.example/x", "https://h.example/a/../x", "https://h.example/a b"]
         {
@@ -190,6 +217,45 @@ mod tests {
                 let own = place.url.origin() == base.origin();
                 prop_assert!(own || place.url.host_str() == Some("data.example.org"), "{}", place.url);
                 prop_assert!(place.url.username().is_empty() && place.url.password().is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_recorded_leads_back_on_the_base_s_own_origin_or_nowhere() {
+        let base: Url = "http://h.example:81/a/hapi/".parse().unwrap();
+        let of = |recorded: &str| from_base(&base, recorded).map(String::from);
+        for (recorded, leads) in [
+            ("/x/y?z=1", "http://h.example:81/a/hapi/x/y?z=1"),
+            ("//evil.example/x", "http://h.example:81/a/hapi//evil.example/x"),
+            ("../pub/x?z=1", "http://h.example:81/a/pub/x?z=1"),
+            ("../../pub/x", "http://h.example:81/pub/x"),
+            ("../../../../../etc/x", "http://h.example:81/etc/x"),
+            ("..///evil.example/x", "http://h.example:81/a///evil.example/x"),
+        ] {
+            assert_eq!(of(recorded).as_deref(), Some(leads), "{recorded}");
+        }
+        for leaving in ["/../x", "/%2e%2e/x", "x", "", "..", "http://evil.example/x", "./x"] {
+            assert_eq!(of(leaving), None, "{leaving}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_kept_address_leads_back_to_the_file_and_holds_no_host(
+            tail in "[a-c/:.%2?=&]{0,24}", base in prop::sample::select(&["/", "/p/", "/a/hapi/", "/a/b/c/"][..]),
+        ) {
+            let base: Url = format!("http://h.example:81{base}").parse().unwrap();
+            let places = Places { base: &base, hosts: &[] };
+            if let Ok(place) = places.resolve(&format!("http://h.example:81/{tail}")) {
+                prop_assert!(place.path.starts_with('/') || place.path.starts_with(UP), "{}", place.path);
+                prop_assert_eq!(&place.key, &place.path);
+                let mut back = from_base(&base, &place.path).unwrap();
+                prop_assert_eq!(back.path(), place.url.path());
+                back.set_query(place.url.query());
+                prop_assert_eq!(back, place.url);
             }
         }
     }

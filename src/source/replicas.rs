@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use url::Url;
 
+use super::place::{UP, from_base};
 use super::{Listing, Memory, RemoteFile, Source, open};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
@@ -56,8 +57,12 @@ impl Replicas {
     /// else moved on already.
     #[must_use]
     pub fn leave(&self, replica: &Replica, failure: &Failure) -> bool {
-        let is_gone =
-            matches!(failure.class, Class::Unreachable | Class::Stalled | Class::ServerError | Class::HostGivenUp);
+        let is_gone = match failure.class {
+            Class::Unreachable | Class::Stalled | Class::ServerError | Class::HostGivenUp => true,
+            // With Retry-After a 503 is one as well; a host that asks for fewer requests (429) is there.
+            Class::Throttled => failure.status.is_some_and(|status| status >= 500),
+            _ => false,
+        };
         let Some(index) = self.all.iter().position(|one| std::ptr::eq(one, replica)) else { return false };
         if !is_gone || index + 1 >= self.all.len() {
             return false;
@@ -74,7 +79,17 @@ impl Replicas {
     #[must_use]
     pub fn on<'f>(&self, replica: &Replica, file: &'f RemoteFile) -> Cow<'f, RemoteFile> {
         let own = replica.client.base();
-        if self.all.len() == 1 || is_below(own, &file.url) {
+        if self.all.len() == 1 {
+            return Cow::Borrowed(file);
+        }
+        // The way from the base is the same at each of them.
+        if file.path.starts_with(UP) {
+            return from_base(own, &file.path).map_or(Cow::Borrowed(file), |mut url| {
+                url.set_query(file.url.query());
+                Cow::Owned(RemoteFile { url, ..file.clone() })
+            });
+        }
+        if is_below(own, &file.url) {
             return Cow::Borrowed(file);
         }
         // One that lies on a further host has the same address from everywhere.

@@ -63,7 +63,7 @@ impl Template {
         let before = files.len();
         files.dedup_by(|later, first| later.key == first.key);
         let duplicates = (before - files.len()) as u64;
-        Ok(Listed { files, outside_day: 0, duplicates, without_file: 0, left_out })
+        Ok(Listed { files, outside_day: 0, duplicates, without_file: 0, left_out, may_grow: false })
     }
 
     /// The times within the day's window, and whether the series' own cadence keeps each.

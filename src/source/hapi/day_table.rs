@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use chrono::NaiveDateTime;
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::info::{Info, Parameter};
@@ -94,21 +95,24 @@ impl<'a> DayTable<'a> {
                 self.listed.without_file += 1;
                 continue;
             }
-            let Place { url, path, on_host } = self.places.resolve(&absolute(address, uri.base.as_deref()))?;
-            self.listed.files.push(RemoteFile::new(on_host, url, path, row.time));
+            let Place { url, path, key } = self.places.resolve(&absolute(address, uri.base.as_deref()))?;
+            self.listed.files.push(RemoteFile::new(key, url, path, row.time));
         }
         Ok(())
     }
 
     /// The listing. `asked` is the question for the whole day.
-    pub(super) fn into_listed(mut self, series: &Series, info: &Info, asked: &Url) -> Listed {
+    ///
+    /// # Errors
+    /// `source-refused` for files that cannot be told apart.
+    pub(super) fn into_listed(mut self, series: &Series, info: &Info, asked: &Url) -> Result<Listed, Failure> {
         if self.has_files {
-            let mut listed = self.listed.folded();
+            let mut listed = self.listed.folded()?;
             name_apart(&mut listed.files);
-            return listed;
+            return Ok(listed);
         }
         if self.rows.is_empty() {
-            return self.listed;
+            return Ok(self.listed);
         }
         let names: Vec<_> = self.columns.iter().map(|name| cell(name)).collect();
         let table = format!("{}\n{}", names.join(","), self.rows);
@@ -120,7 +124,7 @@ impl<'a> DayTable<'a> {
         };
         let sidecar = info.sidecar(&series.name, self.chosen);
         self.listed.files = vec![file("data", "csv", table.into_bytes()), file("info", "json", sidecar)];
-        self.listed
+        Ok(self.listed)
     }
 }
 
@@ -140,15 +144,48 @@ fn absolute(address: &str, base: Option<&str>) -> String {
     full.replace(' ', "%20")
 }
 
-/// Names the files by the last parts of their paths; those that have one in common by their whole paths.
+/// Names the files by the last parts of their paths; those that have one in common by their whole paths, and those of one
+/// path by their queries as well.
 fn name_apart(files: &mut [RemoteFile]) {
-    let mut counts: HashMap<String, u32> = HashMap::new();
-    for file in files.iter() {
-        *counts.entry(file.last_part()).or_default() += 1;
+    let is_alone = |names: &[String]| {
+        let mut counts: HashMap<&str, u32> = HashMap::new();
+        for name in names {
+            *counts.entry(name).or_default() += 1;
+        }
+        names.iter().map(|name| counts.get(name.as_str()) == Some(&1)).collect::<Vec<bool>>()
+    };
+    let lasts: Vec<String> = files.iter().map(RemoteFile::last_part).collect();
+    // By keys, not by URLs: the folders above the base are another matter at each replica.
+    let paths: Vec<String> = files.iter().map(|file| dotted(file.key.split('?').next().unwrap_or_default())).collect();
+    let (is_last_alone, is_path_alone) = (is_alone(&lasts), is_alone(&paths));
+    for (at, (last, path)) in lasts.into_iter().zip(paths).enumerate() {
+        let query = files[at].key.split_once('?').map(|(_, query)| query);
+        files[at].name = Some(match query {
+            _ if is_last_alone[at] => last,
+            Some(query) if !is_path_alone[at] => with_query(&path, query),
+            _ => path,
+        });
     }
-    for file in files {
-        let name = file.last_part();
-        let is_alone = counts.get(&name) == Some(&1);
-        file.name = Some(if is_alone { name } else { file.url.path().trim_matches('/').replace('/', ".") });
+}
+
+/// A path as one name, without the steps up before it.
+fn dotted(path: &str) -> String {
+    path.trim_start_matches("../").trim_matches('/').replace('/', ".")
+}
+
+/// A name with a query in it, so that it keeps the ending of a file's name: the query's, else its own.
+fn with_query(name: &str, query: &str) -> String {
+    let query = dotted(&percent_decode_str(query).decode_utf8_lossy());
+    match (ending(&query), ending(name)) {
+        (None, Some(own)) => format!("{}{query}.{own}", &name[..name.len() - own.len()]),
+        _ => format!("{name}.{query}"),
     }
+}
+
+/// What comes after the last dot, where that is a short word as an ending is.
+fn ending(name: &str) -> Option<&str> {
+    let (_, ending) = name.rsplit_once('.')?;
+    let is_word =
+        ending.starts_with(|c: char| c.is_ascii_alphabetic()) && ending.bytes().all(|b| b.is_ascii_alphanumeric());
+    (is_word && ending.len() <= 5).then_some(ending)
 }

@@ -34,6 +34,12 @@ const LASTING: [&str; 14] = [
 /// More columns than these are no table.
 const COLUMNS: u64 = 1_000_000;
 
+/// Longer names of all columns together, in bytes, are no table's either.
+const NAMES: u64 = 32 * 1024 * 1024;
+
+/// More dimensions than these no parameter has.
+const DIMENSIONS: usize = 16;
+
 /// A dataset.
 #[derive(Debug, Clone)]
 pub(super) struct Info {
@@ -106,6 +112,11 @@ impl Info {
         if columns.is_none() {
             return Err(read::malformed(&format!("the parameters have more than {COLUMNS} columns")));
         }
+        if parameters.iter().map(Parameter::bytes_of_names).fold(0, u64::saturating_add) > NAMES {
+            let why =
+                format!("the names of all columns, as the parameters have them, are longer than {} MiB", NAMES >> 20);
+            return Err(read::malformed(&why));
+        }
         let first = all.get("parameters").and_then(|all| all[0]["type"].as_str());
         if first != Some("isotime") {
             return Err(read::malformed("the first parameter is no time: its `type` is not `isotime`"));
@@ -175,6 +186,9 @@ impl Parameter {
         let fill = told.fill.as_ref().and_then(Value::as_str).map(str::to_owned);
         let parameter = Parameter { name: told.name.clone(), size, fill, uri: uri.filter(|_| is_text) };
         match parameter.width() {
+            _ if parameter.size.len() > DIMENSIONS => {
+                Err(wrong(&format!("its `size` has more than {DIMENSIONS} dimensions")))
+            }
             Some(1..=COLUMNS) => Ok(parameter),
             _ => Err(wrong("its `size` makes no columns")),
         }
@@ -183,6 +197,12 @@ impl Parameter {
     /// How many columns it has; none where no number can hold it.
     fn width(&self) -> Option<u64> {
         self.size.iter().try_fold(1_u64, |all, size| all.checked_mul(*size))
+    }
+
+    /// How long the names of its columns are at most, before they are made.
+    fn bytes_of_names(&self) -> u64 {
+        let indices = self.size.iter().map(|size| size.to_string().len() + "[]".len()).sum::<usize>();
+        self.width().unwrap_or(u64::MAX).saturating_mul((self.name.len() + indices) as u64)
     }
 
     /// The names of its columns: its own, or `name[0][1]` for each element, the last index fastest.

@@ -3,6 +3,7 @@
 //! The protocol is HAPI 3 (`capabilities`, `info`, `data`, status codes, `stringType`), and HAPI 2 by its names. What it
 //! does not do: ask for the files, or change a value.
 
+mod coverage;
 mod day_table;
 mod info;
 mod question;
@@ -14,7 +15,7 @@ mod time;
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use http::HeaderMap;
 use tokio::sync::OnceCell;
 use url::Url;
@@ -26,6 +27,7 @@ use crate::failure::{Class, Failure};
 use crate::manifest::{self, Series};
 use crate::net::{Client, Refused, Response, shown};
 use crate::untrusted::escape;
+use coverage::Part;
 use day_table::DayTable;
 use info::{Info, Parameter};
 use question::Names;
@@ -45,8 +47,8 @@ pub struct Hapi {
     hosts: Vec<String>,
     parameters: Option<Vec<String>>,
     client: Client,
-    /// What the series' dataset is: asked once.
-    dataset: OnceCell<Dataset>,
+    /// What the series' dataset is, or why that is refused: asked once.
+    dataset: OnceCell<Result<Dataset, Failure>>,
 }
 
 /// What is known of a dataset before its data are asked for.
@@ -76,15 +78,31 @@ impl Hapi {
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
-        let dataset = self.dataset.get_or_try_init(|| self.look_up(&series.name)).await?;
-        let window = within(dataset, &day.window)
-            .ok_or_else(|| Failure::new(Class::SourceRefused, outside(dataset, &series.name, day)))?;
+        let asked = self.dataset.get_or_try_init(async || match self.look_up(&series.name).await {
+            // No other day changes that.
+            Err(refused) if refused.class == Class::SourceRefused => Ok(Err(refused)),
+            told => told.map(Ok),
+        });
+        let dataset = asked.await?.as_ref().map_err(Clone::clone)?;
+        let (info, now) = (&dataset.info, DateTime::<Utc>::from(self.client.wall()).naive_utc());
+        let window = match coverage::part(info, &day.window, now) {
+            Part::Within(window) => window,
+            Part::NotYet => return Ok(Listed { may_grow: true, ..Listed::default() }),
+            Part::Never => return Err(Failure::new(Class::SourceRefused, outside(info, &series.name, day))),
+        };
+        let (stop, still_grows) = (info.stop.1, coverage::still_grows(info, now));
+        let mut may_grow = coverage::ends_within(info, &window);
+        if may_grow && !still_grows {
+            tracing::warn!("{}", ended(info, &series.name, day));
+        }
         let whole = dataset.names.data(&self.base, &series.name, &window, dataset.asked.as_deref());
         let places = Places { base: &self.base, hosts: &self.hosts };
         let mut table = DayTable::of(&dataset.chosen, day, places);
         // The pieces that are still to be asked for, the last one first.
         let mut pieces = vec![window];
         let mut longest = window.end - window.start;
+        // Where questions end at the latest: a server may refuse one for a time after the last date.
+        let mut latest = window.end;
         while let Some(piece) = pieces.pop() {
             let span = piece.end - piece.start;
             if span > longest {
@@ -92,14 +110,23 @@ impl Hapi {
                 pieces.extend([Window { start: middle, ..piece }, Window { end: middle, ..piece }]);
                 continue;
             }
-            let url = dataset.names.data(&self.base, &series.name, &piece, dataset.asked.as_deref());
+            let end = piece.end.min(latest);
+            if end <= piece.start {
+                continue;
+            }
+            let question = Window { end, ..piece };
+            let url = dataset.names.data(&self.base, &series.name, &question, dataset.asked.as_deref());
             match self.data(&url, read::CAP.saturating_sub(table.bytes())).await? {
                 Brought::Nothing => {}
                 Brought::Data { answer, end } => {
                     table.take(&answer, piece, end).map_err(|failure| self.about(&url, failure))?;
                 }
+                Brought::Outside(_) if stop < end && (piece.start < stop || still_grows) => {
+                    (latest, may_grow) = (stop, true);
+                    pieces.push(piece);
+                }
                 Brought::Outside(failure) => {
-                    let message = format!("{}; {}", failure.message, outside(dataset, &series.name, day));
+                    let message = format!("{}; {}", failure.message, outside(info, &series.name, day));
                     return Err(Failure { message, ..failure });
                 }
                 Brought::TooMuch(failure) => {
@@ -114,7 +141,8 @@ impl Hapi {
                 }
             }
         }
-        Ok(table.into_listed(series, &dataset.info, &whole))
+        let listed = table.into_listed(series, info, &whole).map_err(|failure| self.about(&whole, failure))?;
+        Ok(Listed { may_grow, ..listed })
     }
 
     /// Asks for the server's version and for what the dataset is.
@@ -178,7 +206,12 @@ impl Hapi {
                 })?;
                 let failure = self.client.veiled(status.failure(url, None));
                 match status.meaning() {
-                    Meaning::NoData | Meaning::Ok => Ok(Brought::Nothing),
+                    Meaning::NoData => Ok(Brought::Nothing),
+                    Meaning::Ok => {
+                        let why =
+                            "JSON came where CSV is due, with the status of success: the server ignores `format=csv`";
+                        Err(self.about(url, read::malformed(why)))
+                    }
                     Meaning::TooMuch => Ok(Brought::TooMuch(failure)),
                     Meaning::Outside => Ok(Brought::Outside(failure)),
                     Meaning::Refused => Err(failure),
@@ -202,6 +235,12 @@ impl Hapi {
                 let meaning = if meaning == Meaning::Ok { Meaning::Refused } else { meaning };
                 (meaning, told)
             }
+            // A server that knows HAPI has each endpoint, and says of a dataset that is not there that it is not.
+            None if failure.class == Class::NotFound => {
+                let why = "is `url` the folder of a HAPI server, the part before `capabilities`?";
+                let message = format!("{}; {why}", failure.message);
+                (Meaning::Refused, Failure { class: Class::SourceRefused, message, ..failure })
+            }
             None => (Meaning::Refused, failure),
         }
     }
@@ -223,7 +262,7 @@ pub fn read_answer(info: &[u8], data: &[u8], base: &Url, series: &Series, day: &
     let mut table = DayTable::of(&chosen, day, Places { base, hosts });
     table.take(data, day.window, End::Length)?;
     let asked = Names::of(br#"{"HAPI":"3.0"}"#)?.data(base, &series.name, &day.window, None);
-    Ok(table.into_listed(series, &info, &asked))
+    table.into_listed(series, &info, &asked)
 }
 
 impl Source for Hapi {
@@ -232,21 +271,25 @@ impl Source for Hapi {
     }
 }
 
-/// What of a window the dataset may have. Its last date is that of a record, so it says nothing against a later end.
-fn within(dataset: &Dataset, window: &Window) -> Option<Window> {
-    let start = window.start.max(dataset.info.start.1);
-    (start < window.end && start <= dataset.info.stop.1).then_some(Window { start, end: window.end })
-}
-
-fn outside(dataset: &Dataset, id: &str, day: &Day) -> String {
+fn outside(info: &Info, id: &str, day: &Day) -> String {
+    let (start, stop, window) = (escape(&info.start.0), escape(&info.stop.0), &day.window);
     let label = |at| Scale::Utc.label(at);
     format!(
-        "`{}` has data from {} to {}, as the server says, and {} to {} is not within that; choose another `range`",
+        "`{}` has data from {start} to {stop}, as the server says, and {} to {} is not within that; choose another `range`",
         escape(id),
-        escape(&dataset.info.start.0),
-        escape(&dataset.info.stop.0),
-        label(day.window.start),
-        label(day.window.end),
+        label(window.start),
+        label(window.end),
+    )
+}
+
+/// What is said of the day in which a dataset ends that has had no more data for long.
+fn ended(info: &Info, id: &str, day: &Day) -> String {
+    format!(
+        "`{}` has data to {} alone, as the server says, so {} is looked at again in each run; if the dataset is complete, \
+         end its `range` a second after that",
+        escape(id),
+        escape(&info.stop.0),
+        day.date,
     )
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::rows::read_rows;
 use super::*;
 use crate::manifest::{Bound, Credentials, Fetch, Filters, Range, Reach, SeriesId, SourceSpec, Template};
-use crate::source::Body;
+use crate::source::{Body, RemoteFile};
 
 fn base() -> Url {
     "https://h.example/hapi/".parse().unwrap()
@@ -73,7 +73,7 @@ fn listed(info: &Value, named: Option<&[&str]>, pieces: &[(&str, Window)]) -> Re
         table.take(answer.as_bytes(), *piece, End::Length)?;
     }
     let asked = Names::of(br#"{"HAPI":"3.1"}"#)?.data(&base, "a/b@0", &day.window, None);
-    Ok(table.into_listed(&series, &info, &asked))
+    table.into_listed(&series, &info, &asked)
 }
 
 fn table(listed: &Listed) -> &str {
@@ -194,7 +194,7 @@ fn addresses_of_files_are_taken_in_every_form() {
         listed(&images(string), None, &[(&row, day().window)])
             .map(|listed| listed.files.iter().map(|file| (file.key.clone(), file.url.to_string())).collect::<Vec<_>>())
     };
-    let is = |key: &str| vec![(key.to_owned(), format!("https://h.example{key}"))];
+    let is = |path: &str| vec![(format!("..{path}"), format!("https://h.example{path}"))];
     assert_eq!(keys(&json!("uri"), "https://h.example/pub/a.fits").unwrap(), is("/pub/a.fits"));
     for base in ["https://h.example/pub/", "https://h.example/pub"] {
         let string = json!({ "uri": { "mediaType": "image/fits", "base": base } });
@@ -202,6 +202,9 @@ fn addresses_of_files_are_taken_in_every_form() {
         assert_eq!(keys(&string, "/a.fits").unwrap(), is("/a.fits"));
         assert_eq!(keys(&string, "\"a b,c.fits\"").unwrap(), is("/pub/a%20b,c.fits"));
         assert_eq!(keys(&string, "none").unwrap(), [], "the fill is no address");
+        let row = "2015-12-11T01:00:00Z,none\n2015-12-11T02:00:00Z,\n2015-12-12T01:00:00Z,none\n";
+        let listed = listed(&images(&string), None, &[(row, day().window)]).unwrap();
+        assert_eq!((listed.without_file, listed.outside_day), (2, 1), "but a record without a file");
         assert!(keys(&string, "../a.fits").is_err());
     }
     assert_eq!(keys(&json!("uri"), "s3://bucket/a.fits").unwrap_err().class, Class::ListingMalformed);
@@ -219,6 +222,38 @@ fn files_of_one_name_are_told_apart_by_their_folders() {
 }
 
 #[test]
+fn files_of_one_path_are_told_apart_by_their_queries() {
+    let rows: String = ["get.fits?author=a%2F0", "get.fits?author=a1", "get?id=b.fits", "get?id=c.fits&token=x"]
+        .map(|last| format!("2015-12-11T01:00:00Z,https://h.example/pub/{last}\n"))
+        .concat();
+    let listed = listed(&images(&json!("uri")), None, &[(&rows, day().window)]).unwrap();
+    let mut names: Vec<_> = listed.files.iter().filter_map(|file| file.name.as_deref()).collect();
+    names.sort_unstable();
+    let due = ["pub.get.author=a.0.fits", "pub.get.author=a1.fits", "pub.get.id=b.fits", "pub.get.id=c.fits"];
+    assert_eq!((names, listed.duplicates), (due.to_vec(), 0));
+}
+
+#[test]
+fn files_that_differ_by_what_looks_like_a_secret_alone_are_refused_and_one_file_twice_is_not() {
+    let read = |rows: [&str; 2]| {
+        let rows = rows.map(|address| format!("2015-12-11T01:00:00Z,https://h.example{address}\n")).concat();
+        listed(&images(&json!("uri")), None, &[(&rows, day().window)])
+    };
+    let failure = read(["/get?key=img0.fits", "/get?key=img1.fits"]).unwrap_err();
+    assert_eq!(failure.class, Class::SourceRefused);
+    assert!(failure.message.contains("differ by `key` alone, which looks like a secret"), "{failure}");
+    assert!(!failure.message.contains("img0"), "it may be one: {failure}");
+    let twice = read(["/get?key=img0.fits", "/get?key=img0.fits"]).unwrap();
+    assert_eq!((twice.files.len(), twice.duplicates), (1, 1));
+    let on = |host: &str| {
+        let url = format!("https://{host}.example/x.fits");
+        RemoteFile::new("/x.fits".to_owned(), url.parse().unwrap(), url, day().window.start)
+    };
+    let failure = Listed { files: vec![on("a"), on("b")], ..Listed::default() }.folded().unwrap_err();
+    assert!(failure.message.contains("the same path on two hosts"), "{failure}");
+}
+
+#[test]
 fn what_is_no_info_says_so() {
     let wrong = |change: &dyn Fn(&mut Value)| {
         let mut info = magnetic();
@@ -233,6 +268,12 @@ fn what_is_no_info_says_so() {
     assert!(wrong(&|info| info["parameters"][3]["size"] = json!([0])).contains("`mag_GSE`"));
     assert!(wrong(&|info| info["parameters"][3]["size"] = json!([u64::MAX, 2])).contains("`mag_GSE`"));
     assert!(wrong(&|info| info["parameters"][3]["size"] = json!([999_999])).contains("columns"));
+    let long = |info: &mut Value| {
+        info["parameters"][3]["size"] = json!([9_999, 99]);
+        info["parameters"][3]["name"] = json!("B".repeat(100_000));
+    };
+    assert!(wrong(&long).contains("the names of all columns"), "a hundred gigabytes of them");
+    assert!(wrong(&|info| info["parameters"][3]["size"] = json!(vec![1; 1_000])).contains("dimensions"));
     assert!(wrong(&|info| info["parameters"][1]["name"] = json!("a,b")).contains("cannot be asked for"));
     assert_eq!(Info::read(b"<html>").unwrap_err().class, Class::Html);
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));

@@ -67,9 +67,14 @@ impl Address {
         Ok(Address { path: format!("/{below}{query}"), url, start: 0 })
     }
 
+    /// The path, and the query where one is left: what is kept without the host.
+    pub(super) fn on_host(&self) -> &str {
+        &self.path[self.start..]
+    }
+
     /// The path alone.
     pub(super) fn bare_path(&self) -> &str {
-        self.path[self.start..].split('?').next().unwrap_or_default()
+        self.on_host().split('?').next().unwrap_or_default()
     }
 
     /// The record and segment that the URL names; `None` when it names none.

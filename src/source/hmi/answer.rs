@@ -57,7 +57,7 @@ pub(super) fn read_records(
         let why = "a service of the oldest kind, which has no route for keywords; ask for `fetch: files`";
         return Err(Failure::new(Class::SourceRefused, why));
     }
-    Ok((listing.listed.folded(), listing.records.into_iter().flatten().map(|(_, record)| record).collect()))
+    Ok((listing.listed.folded()?, listing.records.into_iter().flatten().map(|(_, record)| record).collect()))
 }
 
 /// A record of the day.
@@ -147,9 +147,9 @@ impl Reading<'_> {
         let harpnum = item.harpnum.map(|harpnum| harpnum.0);
         let length = |Whole(size)| u64::try_from(size).map_err(|_| format!("`size` is {size}, which is no length"));
         let bytes = item.size.map(length).transpose()?;
-        let key = address.bare_path().to_owned();
+        let key = address.on_host().to_owned();
         let facts = Facts {
-            file: &key,
+            file: address.bare_path(),
             segment: segment.as_deref(),
             harpnum,
             quality: item.quality.map(|quality| quality.0),

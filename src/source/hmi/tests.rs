@@ -140,7 +140,7 @@ fn l_01_l_02_l_03_l_11_order_repeats_and_other_days_change_nothing() {
     let item = |url: &str, time: &str| format!(r#"{{"url":"{url}","date_obs":"{time}"}}"#);
     let twice = [
         item("http://a/HMI/s/y", "2015-12-11T02:00:00Z"),
-        item("http://a/HMI/s/x?token=2", "2015-12-11T01:00:00Z"),
+        item("http://a/HMI/s/x?token=1", "2015-12-11T01:00:00Z"),
         item("http://b/HMI/s/x?token=1", "2015-12-11T01:00:00Z"),
         item("http://a/HMI/s/late", "2015-12-12T00:00:00Z"),
         item("http://a/HMI/s/early", "2015-12-10T23:59:59.999Z"),
@@ -153,8 +153,19 @@ fn l_01_l_02_l_03_l_11_order_repeats_and_other_days_change_nothing() {
     assert_eq!((forth.outside_day, forth.duplicates), (2, 1));
     let paths: Vec<_> = forth.files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(paths, ["/HMI/s/x", "/HMI/s/y"]);
-    assert_eq!(forth.files[0].url.query(), Some("token=1"), "the first of two URLs, whatever their order");
+    assert_eq!(forth.files[0].url.query(), Some("token=1"));
     assert_eq!(forth.files[0].key, "/HMI/s/x");
+}
+
+#[test]
+fn files_of_one_path_are_told_apart_by_their_queries_and_refused_where_only_a_secret_does() {
+    let read = |query: &str| {
+        let item =
+            |nth| format!(r#"{{"url":"http://a/HMI/file?{query}={nth}","date_obs":"2015-12-11T0{nth}:00:00Z"}}"#);
+        read_as("s", &format!("[{},{}]", item(0), item(1)), "2015-12-11", Filters::default())
+    };
+    assert_eq!(keys(read("id")), ["/HMI/file?id=0", "/HMI/file?id=1"]);
+    assert!(refused(read("access_token")).contains("differ by `access_token` alone, which looks like a secret"));
 }
 
 #[test]

@@ -161,7 +161,7 @@ impl<'a> Found<'a> {
             left_out += keep_newest(&mut files);
         }
         let files = files.into_iter().map(|candidate| candidate.file).collect();
-        Ok((Listed { files, outside_day, duplicates, without_file: 0, left_out }, remark))
+        Ok((Listed { files, outside_day, duplicates, without_file: 0, left_out, may_grow: false }, remark))
     }
 }
 

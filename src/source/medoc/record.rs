@@ -251,7 +251,7 @@ impl<'a> Records<'a> {
                 self.listed.files.push(file);
             }
         }
-        Ok(self.listed.folded())
+        self.listed.folded()
     }
 
     /// The segments that each record has or should have; `None` where only its item listing knows.

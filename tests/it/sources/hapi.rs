@@ -1,5 +1,7 @@
 //! A HAPI server: `capabilities`, `info` and `data` with its own status in JSON, for lists of files and for tables.
 
+mod dates;
+
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -23,12 +25,14 @@ struct State {
     most: i64,
     /// The last dates of the dataset.
     dates: (&'static str, &'static str),
+    /// Questions for a time after the last date are refused.
+    is_strict: bool,
     /// What `data` answers in any case: a status of HTTP, and one of HAPI.
     says: Option<(u16, i64)>,
     /// How an answer with rows ends.
     last: Last,
-    /// Where the images are, when not here.
-    at: Option<String>,
+    /// An image's address in a row, with `{host}` for this one and `{nth}` for its number; else a name below `/pub/`.
+    address: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +53,10 @@ impl Fake {
             version: "3.2",
             most: i64::MAX,
             dates: ("2010-01-01Z", "2030-01-01T00:00:00Z"),
+            is_strict: false,
             says: None,
             last: Last::Whole,
-            at: None,
+            address: None,
         };
         let state = Arc::new(Mutex::new(state));
         let now = Arc::clone(&state);
@@ -121,8 +126,11 @@ fn status(http: u16, code: i64) -> Answer {
 }
 
 fn answer(request: &Request, state: &State) -> Option<Answer> {
-    let Some(endpoint) = request.path.strip_prefix("/hapi/") else {
-        let nth = request.path.strip_prefix("/pub/image")?.strip_suffix(".fits")?.parse().ok()?;
+    // Its folder may lie under any other one, and the images beside it.
+    let Some((above, endpoint)) = request.path.split_once("/hapi/") else {
+        // Its number is the last one in its address.
+        let address = format!("{}?{}", request.path, request.query);
+        let nth = address.split(|c: char| !c.is_ascii_digit()).rfind(|digits| !digits.is_empty())?.parse().ok()?;
         return Some(Answer::file(fits(nth, 20, "an image")));
     };
     let own = |new: &str, old: &str| request.parameter(if state.version.starts_with('2') { old } else { new });
@@ -156,7 +164,7 @@ fn answer(request: &Request, state: &State) -> Option<Answer> {
     let parameters = if is_images {
         json!([time,
             { "name": "image", "type": "string", "length": 64, "units": null, "fill": null,
-              "stringType": { "uri": { "mediaType": "image/fits", "base": format!("http://{}/pub/", request.header("host")?) } } },
+              "stringType": { "uri": { "mediaType": "image/fits", "base": format!("http://{}{above}/pub/", request.header("host")?) } } },
             { "name": "cadence", "type": "double", "units": "s", "fill": "-1" }])
     } else {
         json!([time, { "name": "Bx", "type": "double", "units": "nT", "fill": "-1e31" },
@@ -175,18 +183,22 @@ fn data(request: &Request, state: &State, is_images: bool, own: &dyn Fn(&str, &s
     }
     let (start, stop) = (own("start", "time.min").expect("a start"), own("stop", "time.max").expect("a stop"));
     let at = |label: &str| label.trim_end_matches('Z').parse::<chrono::NaiveDateTime>().expect("a time");
+    if state.is_strict && at(&stop) > at(state.dates.1) {
+        return status(400, 1405);
+    }
     if (at(&stop) - at(&start)).num_seconds() > state.most {
         return status(400, 1408);
     }
     let asked = request.parameter("parameters");
     let has = |name: &str| asked.as_deref().is_none_or(|list| list.split(',').any(|one| one == name));
     let row = |(nth, time): (usize, &String)| {
-        let cells = match (is_images, &state.at) {
-            (true, None) => [("image", format!("image{nth}.fits")), ("cadence", "45".to_owned())],
-            (true, Some(host)) => {
-                [("image", format!("http://{host}/pub/image{nth}.fits")), ("cadence", "45".to_owned())]
-            }
-            (false, _) => [("Bx", format!("{nth}.5")), ("B", "1,2,3".to_owned())],
+        let own = request.header("host").expect("a host");
+        let address = state.address.as_deref().unwrap_or("image{nth}.fits");
+        let address = address.replace("{host}", own).replace("{nth}", &nth.to_string());
+        let cells = if is_images {
+            [("image", address), ("cadence", "45".to_owned())]
+        } else {
+            [("Bx", format!("{nth}.5")), ("B", "1,2,3".to_owned())]
         };
         let cells = cells.into_iter().filter(|(name, _)| has(name)).map(|(_, cell)| cell);
         (time.clone(), [format!("{time}Z")].into_iter().chain(cells).collect::<Vec<_>>().join(","))
@@ -278,7 +290,10 @@ fn lists_of_addresses_become_files_by_their_names() {
     let names: Vec<String> = lab.proved("data").into_keys().collect();
     assert_eq!(names, ["one/2015/12/11/image0.fits", "one/2015/12/11/image1.fits"]);
     let record = lab.day("data", "one", "2015-12-11");
-    assert_eq!(record.files[0]["key"], "/pub/image0.fits");
+    assert_eq!(
+        (&record.files[0]["key"], &record.files[0]["url"]),
+        (&json!("../pub/image0.fits"), &json!("../pub/image0.fits"))
+    );
     assert_eq!(fake.asked("data")[0].parameter("parameters").as_deref(), Some("image"), "the others are not needed");
 }
 
@@ -299,7 +314,7 @@ fn files_on_a_further_host_are_fetched_where_the_manifest_names_it_and_refused_w
     files.script("/pub/image0.fits", [Answer::file(fits(0, 20, "an image"))]);
     let host = files.plain_url().trim_start_matches("http://").to_owned();
     let fake = Fake::new(&["2015-12-11T00:00:00"]);
-    fake.change(|state| state.at = Some(host.clone()));
+    fake.change(|state| state.address = Some(format!("http://{host}/pub/image{{nth}}.fits")));
     let report = fake.lab("images", "").report(1);
     assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
     assert!(message(&report).contains(&format!("write `hosts: [\"{host}\"]`")), "{report:#}");
@@ -307,6 +322,30 @@ fn files_on_a_further_host_are_fetched_where_the_manifest_names_it_and_refused_w
     let lab = fake.lab("images", &format!(", hosts: [\"{host}\"]"));
     lab.report(0);
     assert_eq!((lab.proved("data").len(), files.requests().len()), (1, 1));
+}
+
+#[test]
+fn files_that_differ_by_their_queries_are_each_a_file() {
+    let fake = Fake::new(&["2015-12-11T00:00:00", "2015-12-11T12:00:00"]);
+    fake.change(|state| state.address = Some("http://{host}/get.fits?author=a{nth}".to_owned()));
+    let lab = fake.lab("images", "");
+    let report = lab.report(0);
+    assert_eq!((lab.proved("data").len(), &report["days"][0]["duplicates"]), (2, &0.into()), "{report:#}");
+    let asked = fake.server.requests().len();
+    lab.sunhaul(&["run", "job.yaml", "--frozen", "--archive", "again"]).chatty().done();
+    assert_eq!(lab.proved("again"), lab.proved("data"));
+    assert_eq!(fake.server.requests().len(), asked + 2);
+}
+
+#[test]
+fn files_that_differ_by_what_looks_like_a_secret_alone_are_refused() {
+    let fake = Fake::new(&["2015-12-11T00:00:00", "2015-12-11T12:00:00"]);
+    fake.change(|state| state.address = Some("http://{host}/get?key=img{nth}.fits".to_owned()));
+    let lab = fake.lab("images", "");
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
+    assert!(message(&report).contains("differ by `key` alone, which looks like a secret"), "{report:#}");
+    assert!(lab.files("data").is_empty() && lab.days("data").is_empty());
 }
 
 #[test]
@@ -365,6 +404,29 @@ fn a_question_that_is_refused_is_told_in_the_server_s_words_and_asked_once() {
 }
 
 #[test]
+fn an_address_that_is_no_hapi_server_s_is_told_and_asked_once_for_many_days() {
+    let fake = Fake::minutely();
+    let lab = Lab::new();
+    let source = format!("{{ hapi: {{ url: \"{}/wrong\" }} }}", fake.server.url());
+    lab.write("job.yaml", Job::from_source(&source).series(&[Fake::series()]).range("2015-12-01", "2015-12-11").yaml());
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
+    assert!(message(&report).contains("is `url` the folder of a HAPI server"), "{report:#}");
+    assert_eq!(fake.server.requests().len(), 1);
+}
+
+#[test]
+fn json_where_csv_is_due_is_no_empty_day() {
+    let fake = Fake::minutely();
+    fake.change(|state| state.says = Some((200, 1200)));
+    let lab = fake.lab(TABLE, "");
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "listing-malformed", "{report:#}");
+    assert!(message(&report).contains("the server ignores `format=csv`"), "{report:#}");
+    assert!(lab.days("data").is_empty());
+}
+
+#[test]
 fn a_server_that_fails_is_asked_again_whatever_http_says() {
     for (http, code) in [(500, 1500), (500, 1501), (200, 1500)] {
         let fake = Fake::minutely();
@@ -373,29 +435,6 @@ fn a_server_that_fails_is_asked_again_whatever_http_says() {
         assert_eq!(report["failures"][0]["class"], "server-error", "{report:#}");
         assert_eq!(fake.asked("data").len(), 2);
     }
-}
-
-#[test]
-fn a_range_beyond_the_dataset_s_is_refused_with_its_dates() {
-    for dates in [("2010-001Z", "2015-12-10T12:00:00Z"), ("2015-12-12Z", "2030-01-01Z")] {
-        let fake = Fake::minutely();
-        fake.change(|state| state.dates = dates);
-        let report = fake.lab(TABLE, "").report(1);
-        assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
-        let told = format!("has data from {} to {}, as the server says", dates.0, dates.1);
-        assert!(message(&report).contains(&told), "{report:#}");
-        assert!(fake.asked("data").is_empty());
-    }
-}
-
-#[test]
-fn a_dataset_that_begins_within_the_day_is_asked_from_its_first_date_on() {
-    let fake = Fake::minutely();
-    fake.change(|state| state.dates = ("2015-12-11T12:00Z", "2030-01-01Z"));
-    let lab = fake.lab(TABLE, "");
-    lab.report(0);
-    assert_eq!(fake.asked("data")[0].parameter("start").as_deref(), Some("2015-12-11T12:00:00Z"));
-    assert_eq!(table(&lab).lines().count(), 721);
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::contract::Fake as _;
+use super::hapi;
+
 use crate::lab::{Answer, Item, Job, Lab, Server, fits};
 
 const SERIES: &str = "sharp_720s";
@@ -80,6 +83,17 @@ fn one_that_lists_and_then_fails_gives_way_in_mid_day() {
 }
 
 #[test]
+fn one_that_is_down_and_says_when_to_come_back_gives_way_and_one_that_is_asked_too_much_does_not() {
+    for (status, code, asked) in [(503, 0, 4), (429, 4, 0)] {
+        let (first, second) = (service(), service());
+        second.may_be_silent();
+        first.script(&format!("/HMI/{SERIES}"), [Answer::status(status).header("Retry-After", "1")]);
+        let report = lab(&[&first.url(), &second.url()]).report(code);
+        assert_eq!((first.requests().len(), second.requests().len()), (2, asked), "{status}: {report:#}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_no_reason_to_ask_another() {
     let (first, second) = (service(), service().expect_silence());
     first.script(&format!("/HMI/{SERIES}/{}", NAMES[1].0), [Answer::status(404)]);
@@ -114,4 +128,37 @@ fn replicas_may_lie_under_other_paths_and_the_first_one_stands_for_all() {
     assert_eq!(lab.proved("data").len(), 3);
     let record = lab.day("data", SERIES, "2015-12-11");
     assert_eq!(record.files[0]["url"], format!("/HMI/{SERIES}/{}", NAMES[0].0));
+}
+
+/// A job of a HAPI dataset that lists files, at replicas of its server.
+fn hapi_lab(urls: &[String]) -> Lab {
+    let job = Job::from_source(&format!("{{ hapi: {{ url: [{}] }} }}", urls.join(", ")));
+    let lab = Lab::new();
+    lab.write("job.yaml", job.series(&[hapi::Fake::series()]).retry("{ attempts: 2, max_wait: 1s }").yaml());
+    lab
+}
+
+const TIMES: [&str; 2] = ["2015-12-11T00:00:00", "2015-12-11T12:00:00"];
+
+#[test]
+fn files_beside_a_hapi_folder_are_had_from_the_next_replica_too() {
+    let (first, second) = (hapi::Fake::with(&TIMES), hapi::Fake::with(&TIMES));
+    let at = |fake: &hapi::Fake, above: &str| format!("{}{above}/hapi", fake.server().url());
+    first.server().script("/a/pub/image1.fits", [Answer::status(503)]);
+    let lab = hapi_lab(&[at(&first, "/a"), at(&second, "/b")]);
+    lab.report(0);
+    assert_eq!(second.server().requests_for("/b/pub/image1.fits").len(), 1);
+    assert_eq!(lab.proved("data").len(), 2);
+    // Whoever lists and serves them, the record is the same, and enough for a run that lists nothing.
+    let other = hapi_lab(&[nobody(), at(&second, "/b")]);
+    other.report(0);
+    let record = |lab: &Lab| lab.day("data", "one", "2015-12-11");
+    let told =
+        |lab: &Lab| record(lab).files.iter().map(|file| (file["key"].clone(), file["url"].clone())).collect::<Vec<_>>();
+    assert_eq!(told(&lab), told(&other));
+    assert_eq!(record(&lab).header["digest"], record(&other).header["digest"]);
+    let asked = second.server().requests().len();
+    other.sunhaul(&["run", "job.yaml", "--frozen", "--archive", "again"]).chatty().done();
+    assert_eq!(other.proved("again"), other.proved("data"));
+    assert_eq!(second.server().requests().len(), asked + 2, "no list is asked for");
 }
