@@ -165,7 +165,7 @@ fn a_record_keeps_the_whole_address_without_secrets_and_a_frozen_run_goes_there(
     report(&lab, 0);
     let kept = format!("{}/store/sharp_720s_20151211_182208?v=2", store.url());
     assert_eq!(lab.day("data", "sharp_720s", "2015-12-11").files[0]["url"], kept.as_str());
-    assert_eq!(lab.day("data", "sharp_720s", "2015-12-11").files[0]["key"], "/store/sharp_720s_20151211_182208");
+    assert_eq!(lab.day("data", "sharp_720s", "2015-12-11").files[0]["key"], "/store/sharp_720s_20151211_182208?v=2");
     let listed = server.requests().len();
     std::fs::remove_dir_all(lab.path("data")).expect("an archive");
     lab.run_with(&["--frozen"]).env("SUNHAUL_TOKEN", "t0ken-of-jane").done();

@@ -37,6 +37,8 @@ pub(super) struct Found<'a> {
     foreign: Option<(u64, String)>,
     /// Files of a folder that is the day's alone, with names that nobody asked for: how many, and the first one's.
     strange: Option<(u64, String)>,
+    /// Files whose names hold control characters, and would fit without: how many, and the first one's.
+    unwritable: Option<(u64, String)>,
 }
 
 /// A file that may be the newest of its kind, or not.
@@ -53,7 +55,19 @@ impl<'a> Found<'a> {
     pub(super) fn new(spec: &'a Spec, base: &'a Url, series: &'a Series, day: &'a Day) -> Found<'a> {
         let cadence = series.filters.cadence.map(|asked| u32::try_from(asked.as_secs()).unwrap_or(u32::MAX));
         let (files, off_cadence) = (Vec::new(), OffCadence::of("files"));
-        Found { spec, base, day, cadence, files, outside_day: 0, off_cadence, beside: 0, foreign: None, strange: None }
+        Found {
+            spec,
+            base,
+            day,
+            cadence,
+            files,
+            outside_day: 0,
+            off_cadence,
+            beside: 0,
+            foreign: None,
+            strange: None,
+            unwritable: None,
+        }
     }
 
     /// Takes the files of a page, which came from `url` and is that of a folder whose name tells `folder`.
@@ -93,7 +107,14 @@ impl<'a> Found<'a> {
     fn consider(&mut self, page: &Url, link: &Link, folder: Told) {
         let Some(target) = target(page, &link.href) else { return };
         let Some(named) = self.spec.files.read(&target.name) else {
-            self.strange.get_or_insert_with(|| (0, target.name)).0 += 1;
+            // Such names are a trap or a mistake; that there are some is told.
+            let plain = target.name.replace(char::is_control, "_");
+            let odd = if plain != target.name && self.spec.files.read(&plain).is_some() {
+                &mut self.unwritable
+            } else {
+                &mut self.strange
+            };
+            odd.get_or_insert_with(|| (0, target.name)).0 += 1;
             return;
         };
         let Some(Place { key, path }) = place(self.base, &self.spec.reach.hosts, &target.url) else {
@@ -124,13 +145,21 @@ impl<'a> Found<'a> {
     ///
     /// # Errors
     /// `source-refused` when all files lie where the source may not go, or beside the cadence's times.
-    pub(super) fn listed(self) -> Result<(Listed, Option<String>), Failure> {
+    pub(super) fn listed(self) -> Result<(Listed, Vec<String>), Failure> {
         let is_bare = self.seen() == 0 && !is_shared(self.spec.path.as_ref());
-        let Found { mut files, outside_day, off_cadence, foreign, strange, .. } = self;
-        let mut remark = strange.filter(|_| is_bare).map(|(count, name)| {
+        let Found { mut files, outside_day, off_cadence, foreign, strange, unwritable, .. } = self;
+        let strange = strange.filter(|_| is_bare).map(|(count, name)| {
             let (base, name) = (shown(self.base), escape(&name).into_owned());
             format!("{base}: {}: no name fits `files`; {count} others are there, such as `{name}`", self.day.date)
         });
+        let mut remarks = Vec::from_iter(strange);
+        if let Some((count, name)) = unwritable {
+            let (base, name) = (shown(self.base), escape(&name).into_owned());
+            remarks.push(format!(
+                "{base}: {}: {count} files are left out, since their names hold control characters, such as `{name}`",
+                self.day.date
+            ));
+        }
         if let Some(cadence) = self.cadence.filter(|cadence| files.is_empty() && has_times(self.day, *cadence)) {
             off_cadence.must_be_a_gap(cadence.into(), "00:00", ENOUGH).map_err(|failure| {
                 let message = format!("{}: {}", shown(self.base), failure.message);
@@ -148,8 +177,8 @@ impl<'a> Found<'a> {
                 );
                 return Err(Failure::new(Class::SourceRefused, message));
             }
-            remark =
-                Some(format!("{base}: {count} links to files elsewhere are left out, such as on `{}`", escape(&host)));
+            remarks
+                .push(format!("{base}: {count} links to files elsewhere are left out, such as on `{}`", escape(&host)));
         }
         files.sort_unstable_by(|a, b| {
             (&a.file.key, &a.file.url, a.file.bytes).cmp(&(&b.file.key, &b.file.url, b.file.bytes))
@@ -161,7 +190,7 @@ impl<'a> Found<'a> {
             left_out += keep_newest(&mut files);
         }
         let files = files.into_iter().map(|candidate| candidate.file).collect();
-        Ok((Listed { files, outside_day, duplicates, without_file: 0, left_out, may_grow: false }, remark))
+        Ok((Listed { files, outside_day, duplicates, without_file: 0, left_out, may_grow: false }, remarks))
     }
 }
 

@@ -96,10 +96,12 @@ impl Index {
         } else if !self.is_there.load(Ordering::Relaxed) {
             self.look_above().await?;
         }
-        let (listed, remark) = found.listed()?;
+        let (listed, remarks) = found.listed()?;
         // What is to be said of one day is as a rule to be said of all.
-        if let Some(remark) = remark.filter(|_| !self.has_remarked.swap(true, Ordering::Relaxed)) {
-            tracing::warn!("{}", self.client.veil(remark));
+        if !remarks.is_empty() && !self.has_remarked.swap(true, Ordering::Relaxed) {
+            for remark in remarks {
+                tracing::warn!("{}", self.client.veil(remark));
+            }
         }
         for origin in find::origins(&listed) {
             let rules = self.robots.of(origin).await?;

@@ -235,9 +235,19 @@ fn f_01_names_are_decoded_and_lead_nowhere() {
         server.script(&format!("{folder}{}", href.trim_start_matches("./")), [Answer::file(body)]);
     }
     let lab = lab(&job(&server, "path: \"%Y/%m/%d/\", files: \"*.fits\""));
-    lab.report(0);
+    lab.run()
+        .stderr_has("2 files are left out, since their names hold control characters, such as `a\\u{0}.fits`")
+        .done();
     assert_eq!(names(&lab), ["a b.fits", "a%20b.fits", "a&b.fits", "a;b+c_d.fits", "ü.fits"]);
     assert_eq!(server.requests().len(), 2 + files.len(), "{:?}", server.requests());
+}
+
+#[test]
+fn names_that_do_not_fit_are_told_where_none_does() {
+    let server = serving(&[("/data/2015/12/11/a.fits", 1), ("/data/2015/12/11/b.fits", 2)]);
+    let lab = lab(&job(&server, "path: \"%Y/%m/%d/\", files: \"x_*.fits\""));
+    let said = lab.run().stderr_has("no name fits `files`; 2 others are there, such as `a.fits`").done();
+    assert!(said.stderr.contains("the source has no file of 1 day: if that cannot be"), "{}", said.stderr);
 }
 
 #[test]
