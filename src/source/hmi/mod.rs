@@ -92,14 +92,20 @@ impl Source for Hmi {
 
 /// `GET {base}HMI/{series}?start=..Z&end=..Z`, for the newer names also `meta=false`.
 fn question(base: &Url, series: &str, day: &Day) -> Url {
-    let mut url = base.clone();
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(["HMI", series]);
-    }
+    let mut url = place_of(base, series);
     let (start, end) = (Scale::Utc.label(day.window.start), Scale::Utc.label(day.window.end));
     // The older services document no other parameter, and may refuse what they do not know.
     let meta = if series.starts_with("hmi.") { "&meta=false" } else { "" };
     url.set_query(Some(&format!("start={start}&end={end}{meta}")));
+    url
+}
+
+/// Where a series is listed: `{base}HMI/{series}`.
+fn place_of(base: &Url, series: &str) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(["HMI", series]);
+    }
     url
 }
 

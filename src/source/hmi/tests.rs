@@ -196,10 +196,23 @@ fn a_partial_day_s_window_cuts_half_open() {
 }
 
 #[test]
-fn l_15_a_record_without_a_file_is_counted_and_an_empty_list_is_empty() {
-    let answer = r#"[{"date__obs":"2015-12-11T23:34:08.8Z","recnum":1,"urls":[]}]"#;
-    let listed = read_as("hmi.sharp_720s", answer, "2015-12-11", Filters::default()).unwrap();
-    assert_eq!((listed.files.len(), listed.without_file), (0, 1));
+fn l_15_a_record_without_a_file_is_absent_and_an_empty_list_is_empty() {
+    let answer = r#"[{"date__obs":"2015-12-11T23:34:08.8Z","harpnum":6167,"quality":1,"recnum":1,"urls":[]}]"#;
+    let absent = |answer: &str, filters| {
+        let listed = read_as("hmi.sharp_720s", answer, "2015-12-11", filters).unwrap();
+        let of = |file: RemoteFile| (file.key, file.name.unwrap(), file.path, file.body);
+        listed.files.into_iter().map(of).collect::<Vec<_>>()
+    };
+    let due = |key: &str, name: &str| (key.to_owned(), name.to_owned(), "/HMI/hmi.sharp_720s".to_owned(), Body::None);
+    assert_eq!(absent(answer, Filters::default()), [due("1", "1.fits")]);
+    let two = Filters { segments: Some(vec!["Br".into(), "Bp".into()]), ..Filters::default() };
+    assert_eq!(absent(answer, two), [due("1/Bp", "1.Bp.fits"), due("1/Br", "1.Br.fits")]);
+    let other = Filters { harpnum: Some(vec![1]), ..Filters::default() };
+    let left_out = read_as("hmi.sharp_720s", answer, "2015-12-11", other).unwrap();
+    assert_eq!((left_out.files.len(), left_out.left_out), (0, 1));
+    let unknown = Filters { wavelength: Some(vec![171]), ..Filters::default() };
+    assert!(refused(read_as("hmi.sharp_720s", answer, "2015-12-11", unknown)).contains("`wavelength`"));
+    assert!(malformed(r#"[{"date__obs":"2015-12-11T23:34:08.8Z","urls":[]}]"#).contains("neither a file nor"));
     assert_eq!(read_as("s", " [] ", "2015-12-11", Filters::default()).unwrap(), Listed::default());
 }
 

@@ -223,3 +223,55 @@ fn an_answer_that_leaves_a_record_out_makes_no_table() {
     assert_eq!(report["failures"][0]["class"], "listing-malformed", "{report:#}");
     assert!(lab.files("data").is_empty());
 }
+
+/// A v3 answer over the day: a record without a file, and one with a file where `file` says so.
+fn without_files(file: bool) -> Server {
+    Server::speaking(move |request| {
+        let item = |recnum: u32, urls: &[&str]| {
+            json!({ "date__obs": format!("2015-12-11T0{recnum}:00:00.0Z"), "recnum": recnum, "harpnum": 377,
+                    "quality": 0, "t_rec_index": 1_005_486, "urls": urls })
+        };
+        match request.path.as_str() {
+            LISTING if file => {
+                let url = "http://cluster-r730-1:8001/HMI/hmi.sharp_720s/8/Br.fits";
+                Some(Answer::json(&json!([item(7, &[]), item(8, &[url])])))
+            }
+            LISTING => Some(Answer::json(&json!([item(7, &[])]))),
+            "/HMI/hmi.sharp_720s/8/Br.fits" => Some(Answer::file(fits(8, 20, "x"))),
+            _ => None,
+        }
+    })
+}
+
+#[test]
+fn l_15_a_record_without_a_file_has_its_line_and_is_counted() {
+    let service = without_files(true);
+    let lab = Lab::new();
+    let job = Job::at(&service.url()).series(&["{ name: hmi.sharp_720s, as: one }"]);
+    lab.write("job.yaml", job.yaml());
+    let report = lab.report(0);
+    let counts = &report["totals"]["files"];
+    assert_eq!((&counts["listed"], &counts["fetched"], &counts["absent"]), (&json!(2), &json!(1), &json!(1)));
+    let day = lab.day("data", "one", "2015-12-11");
+    let line = day.files.iter().find(|file| file["key"] == "7").expect("a line");
+    assert_eq!((&line["absent"], &line["recnum"]), (&json!("no-file"), &json!(7)));
+    assert_eq!((&line["path"], &line["url"]), (&json!("one/2015/12/11/7.fits"), &json!(LISTING)));
+    let asked = service.requests().len();
+    lab.run().done();
+    assert_eq!(service.requests().len(), asked, "a sealed day is not asked for again");
+}
+
+#[test]
+fn l_15_a_day_of_records_without_files_is_no_empty_day_whatever_the_layout() {
+    let service = without_files(false);
+    let lab = Lab::new();
+    let job = Job::at(&service.url()).series(&["{ name: hmi.sharp_720s, as: one }"]);
+    lab.write(
+        "job.yaml",
+        job.yaml().replace("root: data", "root: data, layout: \"{series}/{date:%F}/{segment}/{file}\""),
+    );
+    let report = lab.report(0);
+    assert_eq!(report["totals"]["files"]["absent"], 1, "{report:#}");
+    assert_eq!(service.requests().len(), 1, "it is not taken for empty");
+    assert_eq!(lab.day("data", "one", "2015-12-11").files.len(), 1);
+}
