@@ -275,3 +275,29 @@ fn l_15_a_day_of_records_without_files_is_no_empty_day_whatever_the_layout() {
     assert_eq!(service.requests().len(), 1, "it is not taken for empty");
     assert_eq!(lab.day("data", "one", "2015-12-11").files.len(), 1);
 }
+
+#[test]
+fn a_service_without_the_route_for_keywords_says_so_and_is_asked_there_once() {
+    let item = |day: &str| {
+        json!({ "date__obs": format!("{day}T01:10:08.7Z"), "recnum": 1_958_485, "series_name": "hmi.sharp_cea_720s_nrt",
+                "t_rec_index": 1_010_166, "urls": [format!("http://c/HMI/sharp_cea_720s_nrt/1958485_{}_Br.fits", &day[..4])] })
+    };
+    let service = Server::speaking(move |request| {
+        let start = request.parameter("start")?;
+        (request.path == "/HMI/sharp_cea_720s_nrt").then(|| Answer::json(&json!([item(&start[..10])])))
+    });
+    let lab = Lab::new();
+    let series = ["{ name: sharp_cea_720s_nrt, as: one, fetch: keywords, keywords: [area] }"];
+    let job = Job::at(&service.url()).series(&series).range("2015-12-11", "2015-12-14");
+    lab.write("job.yaml", job.limits("{ requests: unlimited, bandwidth: unlimited, concurrency: 1 }").yaml());
+    let report = lab.report(1);
+    let failures = report["failures"].as_array().expect("failures");
+    assert_eq!(failures.len(), 3, "{report:#}");
+    for failure in failures {
+        let message = failure["message"].as_str().expect("a message");
+        assert_eq!(failure["class"], "source-refused");
+        assert!(message.contains("has no route for keywords") && message.contains("`fetch: files`"), "{message}");
+    }
+    let asked = service.requests().into_iter().filter(|request| request.path.contains("/meta/")).count();
+    assert_eq!(asked, 1, "one question for three days");
+}
