@@ -227,6 +227,8 @@ fn found<'a>(path: &'a str, online: &str) -> Result<Found<'a>, &'static str> {
     match path {
         // The folder alone: the record names no file of the segment.
         _ if path.starts_with('/') && path.ends_with('/') => Ok(Found::Nothing),
+        // JSOC names a place all the same where the disks have let the file go.
+        _ if path.starts_with('/') && online == "N" => Ok(Found::Offline),
         _ if path.starts_with('/') => Ok(Found::File(path)),
         "NoDataFile" | "BadSegLink" | MISSING => Ok(Found::Nothing),
         "NoDataDirectory" | "" if online == "N" => Ok(Found::Offline),
@@ -262,7 +264,10 @@ mod tests {
     #[test]
     fn l_15_a_path_says_whether_there_is_a_file_and_where() {
         let path = "/SUM58/D803708321/S00008/Br.fits";
-        assert_eq!(found(path, "Y"), Ok(Found::File(path)));
+        assert_eq!(
+            ["Y", "", "N"].map(|online| found(path, online).unwrap()),
+            [Found::File(path), Found::File(path), Found::Offline]
+        );
         for (path, online, what) in [
             ("NoDataFile", "Y", Found::Nothing),
             ("NoDataDirectory", "N", Found::Offline),

@@ -37,6 +37,8 @@ struct State {
     together: usize,
     /// How many days were asked for.
     asked: usize,
+    /// A listing says neither how many records there are nor anything of them.
+    bare: bool,
     /// Raw bytes that stand in a keyword's note.
     note: &'static [u8],
 }
@@ -50,6 +52,7 @@ impl Fake {
             desk: Desk::default(),
             together: 0,
             asked: 0,
+            bare: false,
             note: b"Total unsigned flux",
         };
         let state = Arc::new(Mutex::new(state));
