@@ -27,7 +27,7 @@ use crate::untrusted::escape;
 ///
 /// # Errors
 /// `html` for a web page, `listing-malformed` with the place for what else is none, both with an excerpt;
-/// `source-refused` for a filter that cannot be applied.
+/// `listing-too-large` for more files than a day can have; `source-refused` for a filter that cannot be applied.
 pub fn read_answer(answer: &[u8], base: &Url, series: &Series, day: &Day) -> Result<Listed, Failure> {
     read_records(answer, base, series, day).map(|(listed, _)| listed)
 }
@@ -51,9 +51,14 @@ pub(super) fn read_records(
         listed: Listed::default(),
         records: series.fetch.has_keywords().then(BTreeMap::new),
         is_oldest: false,
+        too_large: None,
     };
     let mut json = serde_json::Deserializer::from_slice(answer);
-    listing.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| read::no_json(answer, &error))?;
+    let all = listing.deserialize(&mut json).and_then(|()| json.end());
+    if let Some(failure) = listing.too_large.take() {
+        return Err(failure);
+    }
+    all.map_err(|error| read::no_json(answer, &error))?;
     listing.sieve.verdict()?;
     if listing.is_oldest && listing.records.is_some() {
         let why = "a service of the oldest kind, which has no route for keywords; ask for `fetch: files`";
@@ -85,6 +90,8 @@ struct Reading<'a> {
     records: Option<BTreeMap<i64, Record>>,
     /// An item was of the first form.
     is_oldest: bool,
+    /// It has more files than a day can have.
+    too_large: Option<Failure>,
 }
 
 impl<'de> DeserializeSeed<'de> for &mut Reading<'_> {
@@ -113,6 +120,12 @@ impl<'de> Visitor<'de> for &mut Reading<'_> {
 
 impl Reading<'_> {
     fn take(&mut self, item: &Item<'_>) -> Result<(), String> {
+        let more = item.urls.as_ref().map_or(1, Vec::len);
+        if let Err(failure) = read::room(self.listed.files.len() + more) {
+            let why = failure.message.clone();
+            self.too_large = Some(failure);
+            return Err(why);
+        }
         match (&item.url, &item.urls) {
             (Some(url), None) => {
                 let time = time("date_obs", item.date_obs.as_ref())?;

@@ -78,7 +78,7 @@ impl Hmi {
 
     /// The keywords of these records, some of them a request.
     async fn keywords(&self, series: &Series, records: &[Record]) -> Result<Table, Failure> {
-        let mut told = meta::Told::default();
+        let mut told = meta::Told::of(series);
         for some in records.chunks(meta::AT_ONCE) {
             let question = meta::question(&self.base, series, some);
             let mut response = self.ask_route(&question, series).await?;
@@ -88,7 +88,7 @@ impl Hmi {
                 self.client.veiled(Failure { message, ..failure })
             })?;
         }
-        told.table(series, records)
+        told.table(records)
     }
 
     /// Puts a question for keywords. Until the first is answered, the others wait: where there is no such route, one

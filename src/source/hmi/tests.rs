@@ -37,7 +37,7 @@ fn base() -> Url {
     "http://localhost:8001/".parse().unwrap()
 }
 
-fn series(name: &str, filters: Filters) -> Series {
+pub(super) fn series(name: &str, filters: Filters) -> Series {
     let at = |text: &str| Bound::At(text.parse().unwrap());
     Series {
         id: SeriesId(name.to_owned()),
@@ -420,6 +420,14 @@ async fn the_question_is_the_documented_one_for_each_form() {
         asked,
         ["GET /HMI/hmi.sharp_720s?start=2015-12-11T00:00:00Z&end=2015-12-12T00:00:00Z&meta=false HTTP/1.1"]
     );
+}
+
+#[test]
+fn l_08_a_day_of_more_files_than_there_can_be_is_told() {
+    let urls = vec!["\"\""; 500_001].join(",");
+    let answer = format!(r#"[{{"date__obs":"2015-12-11T00:00:00Z","urls":[{urls}]}}]"#);
+    let failure = read_as("hmi.s", &answer, "2015-12-11", Filters::default()).unwrap_err();
+    assert_eq!(failure.class, Class::ListingTooLarge, "{failure}");
 }
 
 #[tokio::test]

@@ -213,6 +213,29 @@ fn answers_that_contradict_themselves_are_told() {
 }
 
 #[test]
+fn l_08_names_are_bounded_and_made_for_orders_alone() {
+    let row: &[&str] = &["7", "Y", "377", "2011.02.15_02:00:00_TAI"];
+    let mut told = answer(&NAMES, &[(row, "/SUM1/Br.fits")]);
+    let names = |series: &Series| {
+        let structure = Structure::read(SHARP.as_bytes()).unwrap();
+        let question = Question::of(series, &structure).unwrap();
+        let answer = told.to_string().into_bytes();
+        read_listing(&answer, &question, &base(), &day(), &base()).unwrap().1.names
+    };
+    let ordered = Series { filters: only_br(), ..ordered("hmi.sharp_cea_720s", Protocol::Fits) };
+    assert_eq!(names(&ordered)["7/Br"], "hmi.sharp_cea_720s[377][2011.02.15_02:00:00_TAI]{Br}");
+    assert!(names(&series("hmi.sharp_cea_720s", only_br())).is_empty());
+    told["recinfo"] = json!([{ "name": "x".repeat(501) }]);
+    let failure = read_as(&ordered, &told).unwrap_err();
+    assert_eq!(failure.class, Class::ListingMalformed);
+    assert!(failure.message.contains("xxx...` is longer than 500 bytes"), "{failure}");
+    let long = "3".repeat(600);
+    let row: &[&str] = &["7", "Y", &long, "2011.02.15_02:00:00_TAI"];
+    let failure = read_sharp(only_br(), &answer(&NAMES, &[(row, "/SUM1/Br.fits")])).unwrap_err();
+    assert_eq!(failure.class, Class::ListingMalformed);
+}
+
+#[test]
 fn a_day_before_the_series_is_refused_and_one_within_is_empty() {
     let empty = json!({ "count": 0, "runtime": 0.01, "status": 0 });
     let series = series("hmi.sharp_cea_720s", Filters::default());
