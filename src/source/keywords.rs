@@ -34,6 +34,10 @@ pub(super) struct Column {
     pub(super) unit: Option<String>,
     /// What stands for a missing value.
     pub(super) missing: Option<String>,
+    /// What stands where the keyword is that of another record, and this one is not there.
+    pub(super) invalid_link: Option<String>,
+    /// What a record has where nobody set a value.
+    pub(super) default: Option<String>,
     /// What the source says of it.
     pub(super) note: Option<String>,
 }
@@ -103,9 +107,9 @@ impl Table {
         let own = |name: &str, kind: &str, note: &str| Column {
             name: name.to_owned(),
             kind: Some(kind.to_owned()),
-            unit: None,
             missing: Some(String::new()),
             note: Some(note.to_owned()),
+            ..Column::default()
         };
         let mut columns = vec![
             own("time", "time", "the record's time by the source's own key, in the scale that stands above"),
@@ -121,16 +125,25 @@ impl Table {
     }
 }
 
-/// A value as a cell: on one line, and no formula where a spreadsheet would take it for one.
+/// A value as a cell: on one line, and no formula where a spreadsheet would take it for one. Numbers and times stay as
+/// they are, signs and all.
 fn cell(value: &str) -> String {
     let mut text: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.starts_with(['=', '+', '-', '@']) && text.parse::<f64>().is_err() {
+    if text.starts_with(['=', '+', '-', '@']) && !is_number_or_time(&text) {
         text.insert(0, '\'');
     }
     if text.contains([',', '"']) || text.starts_with(' ') || text.ends_with(' ') {
         text = format!("\"{}\"", text.replace('"', "\"\""));
     }
     text
+}
+
+/// True for `-70`, `+1.5e-3`, `-nan` and `-4712.01.01_11:59:28_TAI`.
+fn is_number_or_time(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:+-".contains(&byte);
+    let is_time = unsigned.starts_with(|c: char| c.is_ascii_digit()) && unsigned.bytes().all(is_plain);
+    is_time || text.parse::<f64>().is_ok()
 }
 
 #[cfg(test)]
@@ -143,6 +156,11 @@ mod tests {
             ("1.5e-3", "1.5e-3"),
             ("-70", "-70"),
             ("-nan", "-nan"),
+            ("-4712.01.01_11:59:28_TAI", "-4712.01.01_11:59:28_TAI"),
+            ("+2011-02-15T00:00:13Z", "+2011-02-15T00:00:13Z"),
+            ("-1+cmd|'/c calc'!A1", "'-1+cmd|'/c calc'!A1"),
+            ("-A1", "'-A1"),
+            ("--1", "'--1"),
             ("11158,11162", "\"11158,11162\""),
             ("a \"b\"\n c", "\"a \"\"b\"\"  c\""),
             ("=1+1", "'=1+1"),

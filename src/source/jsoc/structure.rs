@@ -45,6 +45,8 @@ pub(super) struct Known {
     pub(super) kind: String,
     /// Its unit.
     pub(super) unit: String,
+    /// What a record has where nobody set a value.
+    pub(super) default: String,
     /// What it means.
     pub(super) note: String,
     /// Each segment has its own: `CRPIX1_000` of `CRPIX1`.
@@ -78,6 +80,7 @@ struct Keyword {
     #[serde(rename = "type")]
     kind: Loose,
     units: Loose,
+    defval: Loose,
     note: Loose,
     recscope: Loose,
 }
@@ -185,9 +188,9 @@ impl Known {
 
 impl From<Keyword> for Known {
     fn from(keyword: Keyword) -> Known {
-        let Keyword { name, kind, units, note, recscope } = keyword;
+        let Keyword { name, kind, units, defval, note, recscope } = keyword;
         let is_per_segment = recscope.0 == "segment";
-        Known { name: name.0, kind: kind.0, unit: units.0, note: note.0, is_per_segment }
+        Known { name: name.0, kind: kind.0, unit: units.0, default: defval.0, note: note.0, is_per_segment }
     }
 }
 

@@ -63,6 +63,9 @@ fn meaning(column: &Told, question: &Question<'_>) -> Column {
     Column {
         // Of this one JSOC writes every bit as it is.
         missing: (name != QUALITY).then(|| MISSING.to_owned()),
+        // As `value` has it.
+        invalid_link: Some(String::new()),
+        default: told(known.default),
         kind: told(known.kind),
         unit: told(known.unit),
         note: told(known.note),

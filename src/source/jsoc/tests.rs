@@ -290,9 +290,10 @@ fn a_table_has_a_row_a_record_and_a_sidecar_what_its_columns_mean() {
     };
     assert_eq!(
         column("USFLUX"),
-        json!({ "name": "USFLUX", "type": "double", "unit": "Mx", "missing": "MISSING", "note": "Total unsigned flux" })
+        json!({ "name": "USFLUX", "type": "double", "unit": "Mx", "missing": "MISSING", "invalid_link": "", "default": "nan",
+                "note": "Total unsigned flux" })
     );
-    assert_eq!(column("QUALITY")["missing"], Value::Null);
+    assert_eq!((&column("QUALITY")["missing"], &column("QUALITY")["default"]), (&Value::Null, &json!("0x80000000")));
     assert_eq!(column("DATAMEAN_001")["note"], "of each segment");
     assert!(
         listed.files[2].path.starts_with("/cgi-bin/ajax/jsoc_info?op=rs_list&ds=hmi.sharp_cea_720s%5B%5D%5B2011.02.15")
@@ -301,17 +302,19 @@ fn a_table_has_a_row_a_record_and_a_sidecar_what_its_columns_mean() {
 
 #[test]
 fn a_table_of_named_keywords_has_these_in_their_order_and_no_files_beside_it() {
-    let names = ["*recnum*", "HARPNUM", "T_REC", "USFLUX", "LON_FWT"];
-    let rows: [(&[&str], &str); 1] = [(&["9", "377", "2011.02.15_02:12:00_TAI", "2.5e22", "-12.5"], "")];
+    let names = ["*recnum*", "HARPNUM", "T_REC", "USFLUX", "LON_FWT", "T_OBS"];
+    let unset = "-4712.01.01_11:59:28_TAI";
+    let rows: [(&[&str], &str); 1] = [(&["9", "377", "2011.02.15_02:12:00_TAI", "2.5e22", "-12.5", unset], "")];
     let mut told = answer(&names, &rows);
     told["segments"] = json!([]);
-    let keywords = Some(vec!["LON_FWT".to_owned(), "USFLUX".to_owned()]);
+    let keywords = Some(["LON_FWT", "USFLUX", "T_OBS"].map(str::to_owned).to_vec());
     let own = series("hmi.sharp_cea_720s", Filters::default());
     let series = Series { fetch: Fetch::Keywords, keywords, ..own };
     let listed = read_as(&series, &told).unwrap();
     assert_eq!(listed.files.len(), 2);
     let table = String::from_utf8(listed.files[0].made().unwrap().to_vec()).unwrap();
-    assert_eq!(table, "time,recnum,harpnum,LON_FWT,USFLUX\n2011-02-15T02:12:00_TAI,9,377,-12.5,2.5e22\n");
+    let head = "time,recnum,harpnum,LON_FWT,USFLUX,T_OBS";
+    assert_eq!(table, format!("{head}\n2011-02-15T02:12:00_TAI,9,377,-12.5,2.5e22,{unset}\n"), "as JSOC wrote it");
     let unknown = Series { keywords: Some(vec!["USFLX".to_owned()]), ..series };
     assert!(read_as(&unknown, &told).unwrap_err().message.contains("no keyword `USFLX`; did you mean `USFLUX`?"));
 }

@@ -99,7 +99,7 @@ pub(super) fn structure(request: &Request, state: &State) -> Answer {
     }
     let keyword = |(name, kind, unit): &(&str, &str, &str)| {
         let note = if *name == "USFLUX" { "THE NOTE" } else { "" };
-        json!({ "name": name, "type": kind, "recscope": "variable", "defval": "", "units": unit, "note": note })
+        json!({ "name": name, "type": kind, "recscope": "variable", "defval": "nan", "units": unit, "note": note })
     };
     let segment = |name: &&str| json!({ "name": name, "type": "int", "units": "Gauss", "protocol": "fits", "dims": "VARxVAR", "note": "" });
     let answer = said(&json!({

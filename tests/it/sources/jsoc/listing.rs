@@ -51,7 +51,8 @@ fn by_default_a_day_has_its_files_and_a_table_of_their_keywords() {
     );
     let sidecar = lab.json(&format!("data/{stem}.20151211.keywords.json"));
     assert_eq!((&sidecar["sunhaul"], &sidecar["scale"]), (&json!("keywords/1"), &json!("TAI")));
-    let flux = json!({ "name": "USFLUX", "type": "double", "unit": "Mx", "missing": "MISSING", "note": "Total unsigned flux" });
+    let flux = json!({ "name": "USFLUX", "type": "double", "unit": "Mx", "missing": "MISSING", "invalid_link": "",
+        "default": "nan", "note": "Total unsigned flux" });
     assert!(sidecar["columns"].as_array().expect("columns").contains(&flux), "{sidecar:#}");
     let record = lab.day("data", "one", "2015-12-11");
     let line = record.files.iter().find(|file| file["key"] == "9/Br").expect("a line");
