@@ -9,7 +9,7 @@ mod meta;
 mod sieve;
 pub(in crate::source) mod slot;
 #[cfg(test)]
-mod tests;
+pub(in crate::source) mod tests;
 
 use std::sync::{Arc, OnceLock};
 

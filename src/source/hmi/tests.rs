@@ -369,7 +369,7 @@ proptest! {
 }
 
 /// A service that gives every question the same answer and keeps the first line of each.
-async fn service(answer: Vec<u8>) -> (Url, Arc<Mutex<Vec<String>>>) {
+pub(in crate::source) async fn service(answer: Vec<u8>) -> (Url, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -388,8 +388,8 @@ async fn service(answer: Vec<u8>) -> (Url, Arc<Mutex<Vec<String>>>) {
     (base, asked)
 }
 
-async fn list(answer: Vec<u8>, series: &Series) -> (Result<Listed, Failure>, Vec<String>) {
-    let (base, asked) = service(answer).await;
+/// A client that asks it without a pace.
+pub(in crate::source) fn client(base: &Url) -> Client {
     let policy = Policy {
         job: "job".into(),
         run: "run".into(),
@@ -399,13 +399,17 @@ async fn list(answer: Vec<u8>, series: &Series) -> (Result<Listed, Failure>, Vec
         retry: Retry { attempts: 2, max_wait: Duration::from_secs(1) },
         way: Way::Embedded,
     };
-    let client = Net::new().client(&base, policy).unwrap();
-    let listed = open(&series.source, &base, client).list(series, &day("2015-12-11"), None).await;
+    Net::new().client(base, policy).unwrap()
+}
+
+async fn list(answer: Vec<u8>, series: &Series) -> (Result<Listed, Failure>, Vec<String>) {
+    let (base, asked) = service(answer).await;
+    let listed = open(&series.source, &base, client(&base)).list(series, &day("2015-12-11"), None).await;
     let asked = asked.lock().unwrap().clone();
     (listed, asked)
 }
 
-fn ok(body: &str) -> Vec<u8> {
+pub(in crate::source) fn ok(body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).into_bytes()
 }
 
