@@ -1,4 +1,6 @@
-//! The HMI service of the newest kind (v3): one record a time, one segment a record.
+//! The HMI service of the newest kind (v3): one record a time, one segment a record. Older kinds are in `shapes`.
+
+pub(super) mod shapes;
 
 use std::sync::{Arc, Mutex};
 
@@ -22,7 +24,7 @@ impl contract::Fake for Fake {
         let now = Arc::clone(&how);
         let server = Server::speaking(move |request| {
             if request.path == LISTING {
-                return Some(listing(request, &records, &now.lock().expect("a lock")));
+                return Some(listing(request, &records, &now.lock().expect("a lock"), item));
             }
             if let Some(recnums) = request.path.strip_prefix("/HMI/hmi.sharp_720s/meta/") {
                 return Some(meta(recnums, &records));
@@ -56,16 +58,49 @@ impl contract::Fake for Fake {
     }
 }
 
-fn listing(request: &Request, records: &[String], how: &How) -> Answer {
+/// The same, asked for keywords besides.
+pub(super) struct WithKeywords(Fake);
+
+impl contract::Fake for WithKeywords {
+    fn with(times: &[&str]) -> WithKeywords {
+        WithKeywords(contract::Fake::with(times))
+    }
+
+    fn server(&self) -> &Server {
+        self.0.server()
+    }
+
+    fn list(&self, how: How) {
+        self.0.list(how);
+    }
+
+    fn source(&self) -> String {
+        self.0.source()
+    }
+
+    fn series() -> &'static str {
+        "{ name: hmi.sharp_720s, as: one, fetch: both, keywords: [cmask] }"
+    }
+
+    fn unanswerable() -> &'static str {
+        "{ name: hmi.sharp_720s, as: one, fetch: keywords, keywords: [cmsk] }"
+    }
+}
+
+/// A record with its file, which is listed at this host.
+fn item(nth: usize, time: &str, host: &str) -> Value {
+    json!({ "urls": [format!("http://{host}{LISTING}/{nth}/magnetogram.fits")], "date__obs": time,
+            "recnum": nth, "quality": 0, "harpnum": 377 })
+}
+
+/// The listing of a service of any kind, whose items are made of a number, a time and the host of the file.
+fn listing(request: &Request, records: &[String], how: &How, item: impl Fn(usize, &str, &str) -> Value) -> Answer {
     let label = |name: &str| request.parameter(name).expect("a bound").chars().take(19).collect::<String>();
     let (start, end) = (label("start"), label("end"));
     // The service counts both ends in.
     let is_asked = |time: &str| start.as_str() <= &time[..19] && &time[..19] <= end.as_str();
-    let item = |(nth, time): (usize, &String)| {
-        json!({ "urls": [format!("http://cluster-r730-1:8001{LISTING}/{nth}/magnetogram.fits")], "date__obs": time,
-                "recnum": nth, "quality": 0, "harpnum": 377 })
-    };
-    let mut items: Vec<Value> = records.iter().enumerate().filter(|(_, time)| is_asked(time)).map(item).collect();
+    let asked = records.iter().enumerate().filter(|(_, time)| is_asked(time));
+    let mut items: Vec<Value> = asked.map(|(nth, time)| item(nth, time, "cluster-r730-1:8001")).collect();
     match how {
         How::Honest => {}
         How::Backwards => items.reverse(),
@@ -77,10 +112,7 @@ fn listing(request: &Request, records: &[String], how: &How) -> Answer {
             return answer.ending(crate::lab::Ending::Cut(half));
         }
         How::Page => return Answer::html(),
-        How::Abroad(host) => items.push(json!({
-            "urls": [format!("http://{host}{LISTING}/999/magnetogram.fits")], "date__obs": "2015-12-11T06:00:00.0Z",
-            "recnum": 999, "quality": 0, "harpnum": 377,
-        })),
+        How::Abroad(host) => items.push(item(999, "2015-12-11T06:00:00.000000Z", host)),
     }
     Answer::json(&items.into())
 }
@@ -89,14 +121,14 @@ fn listing(request: &Request, records: &[String], how: &How) -> Answer {
 fn meta(recnums: &str, records: &[String]) -> Answer {
     let entry = |recnum: &str| {
         let nth: usize = recnum.parse().expect("a number");
-        let time = &records[nth];
+        let time = records.get(nth)?;
         let area = if nth == 2 { Value::Null } else { json!(3507.3125) };
         let meta = json!({ "area": area, "cmask": 6423 + nth, "noaa_ars": "11158,11162" });
         let entry =
             json!({ "date__obs": time, "harpnum": 6167, "meta": meta, "quality": 0, "t_rec_index": 1, "urls": [] });
-        (recnum.to_owned(), entry)
+        Some((recnum.to_owned(), entry))
     };
-    Answer::json(&Value::Object(recnums.split(',').map(entry).collect()))
+    Answer::json(&Value::Object(recnums.split(',').filter_map(entry).collect()))
 }
 
 const TIMES: [&str; 4] = ["2015-12-11T00:00:00", "2015-12-11T00:12:00", "2015-12-11T12:00:00", "2015-12-12T00:00:00"];

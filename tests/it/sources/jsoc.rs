@@ -113,6 +113,64 @@ impl contract::Fake for Fake {
     }
 }
 
+/// The same, asked for keywords besides.
+pub(super) struct WithKeywords(Fake);
+
+impl contract::Fake for WithKeywords {
+    fn with(times: &[&str]) -> WithKeywords {
+        WithKeywords(contract::Fake::with(times))
+    }
+
+    fn server(&self) -> &Server {
+        self.0.server()
+    }
+
+    fn list(&self, how: How) {
+        self.0.list(how);
+    }
+
+    fn source(&self) -> String {
+        contract::Fake::source(&self.0)
+    }
+
+    fn series() -> &'static str {
+        "{ name: hmi.sharp_cea_720s, as: one, segments: [Br], keywords: [USFLUX] }"
+    }
+
+    fn unanswerable() -> &'static str {
+        "{ name: hmi.sharp_cea_720s, as: one, fetch: keywords, keywords: [USFLX] }"
+    }
+}
+
+/// The same, whose files are ordered.
+pub(super) struct Ordered(Fake);
+
+impl contract::Fake for Ordered {
+    fn with(times: &[&str]) -> Ordered {
+        Ordered(contract::Fake::with(times))
+    }
+
+    fn server(&self) -> &Server {
+        self.0.server()
+    }
+
+    fn list(&self, how: How) {
+        self.0.list(how);
+    }
+
+    fn source(&self) -> String {
+        format!("{{ jsoc: {{ url: \"{}\", export: {{ email: {} }} }} }}", self.server().url(), orders::EMAIL)
+    }
+
+    fn series() -> &'static str {
+        <Fake as contract::Fake>::series()
+    }
+
+    fn unanswerable() -> &'static str {
+        <Fake as contract::Fake>::unanswerable()
+    }
+}
+
 /// Holds a listing back until the others are asked for.
 fn meet(request: &Request, state: &Mutex<State>) {
     if request.parameter("op").as_deref() != Some("rs_list") {
