@@ -117,7 +117,7 @@ pub(super) fn read_records(
                         on_base(base, path).map_err(|why| of(&format!("the path of `{segment}`, {why},"), path))?;
                     (address, ending(path))
                 }
-                Found::File(path) if !question.is_made_anew() => (set.on(base), ending(path)),
+                Found::File(_) | Found::Offline if !question.is_made_anew() => (set.on(base), ending(path)),
                 _ => (set.on(base), "fits"),
             };
             if matches!(found, Found::Offline) {

@@ -124,6 +124,10 @@ fn l_15_a_record_without_a_file_is_absent_and_one_on_tape_is_refused() {
     assert!(failure.message.contains("1 files of the day lie on tape alone"), "{failure}");
     let series = Series { filters: only_br(), ..ordered("hmi.sharp_cea_720s", Protocol::AsIs) };
     assert_eq!(read_as(&series, &offline).unwrap().files[0].body, Body::Remote);
+    let with_path = answer(&NAMES, &[(row, "/SUM58/D1/S00008/Br.jpg")]);
+    assert!(read_sharp(only_br(), &with_path).unwrap_err().message.contains("lie on tape alone"));
+    let name = read_as(&series, &with_path).unwrap().files[0].name.clone().unwrap();
+    assert!(name.ends_with(".Br.jpg"), "{name}");
 }
 
 #[test]
