@@ -3,6 +3,7 @@
 //! Both are made of what a source answered, so the same answers give the same bytes. What it does not do: ask for
 //! keywords, or read those of a file.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use chrono::NaiveDateTime;
@@ -15,11 +16,11 @@ use crate::manifest::Series;
 
 /// A day's keywords.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Table {
+pub(super) struct Table<'a> {
     /// The keywords, in the table's order.
     pub(super) columns: Vec<Column>,
     /// The records, in any order.
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<Row<'a>>,
 }
 
 /// What one keyword means; `None` where the source does not say.
@@ -42,9 +43,9 @@ pub(super) struct Column {
     pub(super) note: Option<String>,
 }
 
-/// The keywords of one record.
+/// The keywords of one record, as they lie in an answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct Row<'a> {
     /// What identifies the record within its day.
     pub(super) record: String,
     /// Its time by the source's own key.
@@ -54,7 +55,7 @@ pub(super) struct Row {
     /// The active region.
     pub(super) harpnum: Option<i64>,
     /// A value for each column, as the source wrote it; `None` where it told none.
-    pub(super) values: Vec<Option<String>>,
+    pub(super) values: Vec<Option<Cow<'a, str>>>,
 }
 
 /// The sidecar: `keywords/1`.
@@ -66,7 +67,7 @@ struct Sidecar<'a> {
     columns: Vec<Column>,
 }
 
-impl Table {
+impl Table<'_> {
     /// The table and its sidecar, of a day of `series`; none of a day without records. `asked` is the question that the
     /// answers were given to, and `path` the same below the source's base.
     ///

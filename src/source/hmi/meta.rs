@@ -3,6 +3,7 @@
 //! `GET {base}HMI/{series}/meta/{recnum},{recnum}?fields=area,cmask` answers an object by record number, each with its
 //! keywords under `meta`. What it does not do: choose the records.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
@@ -97,7 +98,7 @@ impl<'a> Told<'a> {
     ///
     /// # Errors
     /// `source-refused` for a keyword that no record has.
-    pub(super) fn table(&self, records: &[Record]) -> Result<Table, Failure> {
+    pub(super) fn table(&self, records: &[Record]) -> Result<Table<'_>, Failure> {
         let series = self.series;
         let there: BTreeSet<&str> = self.records.values().flat_map(BTreeMap::keys).map(String::as_str).collect();
         let wanted: Vec<&str> = match &series.keywords {
@@ -145,11 +146,11 @@ fn length(value: &Value) -> u64 {
 }
 
 /// A value as text; none where there is none.
-fn text(value: &Value) -> Option<String> {
+fn text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        other => Some(Cow::Owned(other.to_string())),
     }
 }
 

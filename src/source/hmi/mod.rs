@@ -19,8 +19,8 @@ use url::Url;
 
 pub use answer::read_answer;
 use answer::{Record, read_records};
+use meta::Told;
 
-use super::keywords::Table;
 use super::{Listed, Listing, Memory, Source, mission, place, read};
 use crate::day::{Day, Scale};
 use crate::failure::{Class, Failure};
@@ -65,7 +65,8 @@ impl Hmi {
         let (mut listed, records) = read_records(&answer, &self.base, series, day).map_err(told)?;
         drop(answer);
         if series.fetch.has_keywords() {
-            let table = self.keywords(series, &records).await?;
+            let told = self.keywords(series, &records).await?;
+            let table = told.table(&records)?;
             if !series.fetch.has_files() {
                 listed.files.clear();
             }
@@ -77,8 +78,8 @@ impl Hmi {
     }
 
     /// The keywords of these records, some of them a request.
-    async fn keywords(&self, series: &Series, records: &[Record]) -> Result<Table, Failure> {
-        let mut told = meta::Told::of(series);
+    async fn keywords<'a>(&self, series: &'a Series, records: &[Record]) -> Result<Told<'a>, Failure> {
+        let mut told = Told::of(series);
         for some in records.chunks(meta::AT_ONCE) {
             let question = meta::question(&self.base, series, some);
             let mut response = self.ask_route(&question, series).await?;
@@ -88,7 +89,7 @@ impl Hmi {
                 self.client.veiled(Failure { message, ..failure })
             })?;
         }
-        told.table(records)
+        Ok(told)
     }
 
     /// Puts a question for keywords. Until the first is answered, the others wait: where there is no such route, one
