@@ -54,6 +54,8 @@ classes! {
     Throttled = "throttled", retry: true, Later;
     /// A 5xx answer.
     ServerError = "server-error", retry: true, Later;
+    /// What was ordered is not made yet, or nothing may be ordered yet: another run asks on.
+    Pending = "pending", retry: false, Later;
     /// Twenty failures in a row: the host gets no more requests in this run.
     HostGivenUp = "host-given-up", retry: false, Later;
     /// 401, 403, 451 and the like; an SSH gateway that lets nobody in, or is not the known one.

@@ -87,6 +87,7 @@ mod tests {
                 | Class::Stalled
                 | Class::Throttled
                 | Class::ServerError
+                | Class::Pending
                 | Class::HostGivenUp
                 | Class::NotFound
                 | Class::Truncated

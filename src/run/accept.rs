@@ -104,6 +104,7 @@ fn is_about_the_file(class: Class) -> bool {
         | Class::Stalled
         | Class::Throttled
         | Class::ServerError
+        | Class::Pending
         | Class::HostGivenUp
         | Class::ListingMalformed
         | Class::ListingTooLarge

@@ -395,8 +395,8 @@ pub(super) fn path_of(
         wavelength: file.wavelength,
     };
     match render(&opened.series.layout, &values) {
-        // What is of all records of a day has no value of any one of them.
-        Err(failure) if file.made().is_some() => render(&Template::default_of_kind(), &values).map_err(|_| failure),
+        // What is of all records of a day has no value of any one of them; and no file of a record has no segment.
+        Err(failure) if file.body != Body::Remote => render(&Template::default_of_kind(), &values).map_err(|_| failure),
         path => path,
     }
 }

@@ -148,9 +148,9 @@ impl Work {
                 }
             }
             // A file that an earlier record had does not become absent by a 404 of today.
-            // Nor does one that was ordered: what was made of the order is gone after a while.
+            // Nor does one whose address may not be the one of tomorrow: it may have been moved meanwhile.
             // Nor one that is listed on a young day. One that is only guessed may not be there yet: the next look asks again.
-            let is_told = (self.is_final || is_guessed) && !opened.series.source.is_made_to_order();
+            let is_told = (self.is_final || is_guessed) && opened.series.source.has_lasting_addresses();
             let gone = failure.class == Class::NotFound && is_told && self.day.prior(&file.key).is_none();
             if gone && let Some(failure) = self.expected.misses(&file.key, &failure) {
                 return Ended::Failed { path, failure, with: None };

@@ -3,6 +3,7 @@
 //! Both are made of what a source answered, so the same answers give the same bytes. What it does not do: ask for
 //! keywords, or read those of a file.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use chrono::NaiveDateTime;
@@ -15,11 +16,11 @@ use crate::manifest::Series;
 
 /// A day's keywords.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Table {
+pub(super) struct Table<'a> {
     /// The keywords, in the table's order.
     pub(super) columns: Vec<Column>,
     /// The records, in any order.
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<Row<'a>>,
 }
 
 /// What one keyword means; `None` where the source does not say.
@@ -34,13 +35,17 @@ pub(super) struct Column {
     pub(super) unit: Option<String>,
     /// What stands for a missing value.
     pub(super) missing: Option<String>,
+    /// What stands where the keyword is that of another record, and this one is not there.
+    pub(super) invalid_link: Option<String>,
+    /// What a record has where nobody set a value.
+    pub(super) default: Option<String>,
     /// What the source says of it.
     pub(super) note: Option<String>,
 }
 
-/// The keywords of one record.
+/// The keywords of one record, as they lie in an answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct Row<'a> {
     /// What identifies the record within its day.
     pub(super) record: String,
     /// Its time by the source's own key.
@@ -50,7 +55,7 @@ pub(super) struct Row {
     /// The active region.
     pub(super) harpnum: Option<i64>,
     /// A value for each column, as the source wrote it; `None` where it told none.
-    pub(super) values: Vec<Option<String>>,
+    pub(super) values: Vec<Option<Cow<'a, str>>>,
 }
 
 /// The sidecar: `keywords/1`.
@@ -62,7 +67,7 @@ struct Sidecar<'a> {
     columns: Vec<Column>,
 }
 
-impl Table {
+impl Table<'_> {
     /// The table and its sidecar, of a day of `series`; none of a day without records. `asked` is the question that the
     /// answers were given to, and `path` the same below the source's base.
     ///
@@ -103,9 +108,9 @@ impl Table {
         let own = |name: &str, kind: &str, note: &str| Column {
             name: name.to_owned(),
             kind: Some(kind.to_owned()),
-            unit: None,
             missing: Some(String::new()),
             note: Some(note.to_owned()),
+            ..Column::default()
         };
         let mut columns = vec![
             own("time", "time", "the record's time by the source's own key, in the scale that stands above"),
@@ -121,16 +126,25 @@ impl Table {
     }
 }
 
-/// A value as a cell: on one line, and no formula where a spreadsheet would take it for one.
+/// A value as a cell: on one line, and no formula where a spreadsheet would take it for one. Numbers and times stay as
+/// they are, signs and all.
 fn cell(value: &str) -> String {
     let mut text: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.starts_with(['=', '+', '-', '@']) && text.parse::<f64>().is_err() {
+    if text.starts_with(['=', '+', '-', '@']) && !is_number_or_time(&text) {
         text.insert(0, '\'');
     }
     if text.contains([',', '"']) || text.starts_with(' ') || text.ends_with(' ') {
         text = format!("\"{}\"", text.replace('"', "\"\""));
     }
     text
+}
+
+/// True for `-70`, `+1.5e-3`, `-nan` and `-4712.01.01_11:59:28_TAI`.
+fn is_number_or_time(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:+-".contains(&byte);
+    let is_time = unsigned.starts_with(|c: char| c.is_ascii_digit()) && unsigned.bytes().all(is_plain);
+    is_time || text.parse::<f64>().is_ok()
 }
 
 #[cfg(test)]
@@ -143,6 +157,11 @@ mod tests {
             ("1.5e-3", "1.5e-3"),
             ("-70", "-70"),
             ("-nan", "-nan"),
+            ("-4712.01.01_11:59:28_TAI", "-4712.01.01_11:59:28_TAI"),
+            ("+2011-02-15T00:00:13Z", "+2011-02-15T00:00:13Z"),
+            ("-1+cmd|'/c calc'!A1", "'-1+cmd|'/c calc'!A1"),
+            ("-A1", "'-A1"),
+            ("--1", "'--1"),
             ("11158,11162", "\"11158,11162\""),
             ("a \"b\"\n c", "\"a \"\"b\"\"  c\""),
             ("=1+1", "'=1+1"),

@@ -85,13 +85,17 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// Sorts by key and keeps one file of each: the first by URL, so that the order of the answer does not matter.
+    /// Sorts by key and keeps one file of each: one that is there, and the first by URL, so that the order of the answer
+    /// does not matter.
     ///
     /// # Errors
     /// `source-refused` where files at several addresses have one key, since one of them would be lost; unless they are of
     /// one record, which is one file wherever it lies.
     fn folded(mut self) -> Result<Listed, Failure> {
-        self.files.sort_unstable_by(|a, b| (&a.key, &a.url, a.time, a.bytes).cmp(&(&b.key, &b.url, b.time, b.bytes)));
+        let lacks = |file: &RemoteFile| file.body == Body::None;
+        self.files.sort_unstable_by(|a, b| {
+            (&a.key, lacks(a), &a.url, a.time, a.bytes).cmp(&(&b.key, lacks(b), &b.url, b.time, b.bytes))
+        });
         let is_one = |a: &RemoteFile, b: &RemoteFile| a.url == b.url || (a.recnum.is_some() && a.recnum == b.recnum);
         if let Some([a, b]) = self.files.array_windows().find(|[a, b]| a.key == b.key && !is_one(a, b)) {
             return Err(one_key_for_two(a, b));

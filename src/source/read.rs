@@ -11,6 +11,21 @@ use crate::untrusted::escape;
 /// The largest answer that is read, in bytes.
 pub(super) const CAP: u64 = 64 * 1024 * 1024;
 
+/// No day has more files than this: each is held in memory, in some 1.5 kB.
+const MOST: usize = 500_000;
+
+/// Checks that so many files are no more than a day may have.
+///
+/// # Errors
+/// `listing-too-large`.
+pub(super) fn room(files: usize) -> Result<(), Failure> {
+    if files <= MOST {
+        return Ok(());
+    }
+    let why = format!("the day has more than {MOST} files; ask for fewer, by segments, a cadence or other filters");
+    Err(Failure::new(Class::ListingTooLarge, why))
+}
+
 /// How many bytes of a malformed answer are shown on either side of the place.
 const AROUND: usize = 40;
 

@@ -19,6 +19,15 @@ use contract::{answers, lists, times};
 times!(hmi_times, hmi::Fake);
 lists!(hmi_lists, hmi::Fake);
 answers!(hmi_answers, hmi::Fake);
+times!(hmi_first_times, hmi::shapes::Older<hmi::shapes::First>);
+lists!(hmi_first_lists, hmi::shapes::Older<hmi::shapes::First>);
+answers!(hmi_first_answers, hmi::shapes::Older<hmi::shapes::First>);
+times!(hmi_second_times, hmi::shapes::Older<hmi::shapes::Second>);
+lists!(hmi_second_lists, hmi::shapes::Older<hmi::shapes::Second>);
+answers!(hmi_second_answers, hmi::shapes::Older<hmi::shapes::Second>);
+times!(hmi_keywords_times, hmi::WithKeywords);
+lists!(hmi_keywords_lists, hmi::WithKeywords);
+answers!(hmi_keywords_answers, hmi::WithKeywords);
 
 times!(medoc_times, medoc::Fake);
 lists!(medoc_lists, medoc::Fake);
@@ -27,6 +36,12 @@ answers!(medoc_answers, medoc::Fake);
 times!(jsoc_times, jsoc::Fake);
 lists!(jsoc_lists, jsoc::Fake);
 answers!(jsoc_answers, jsoc::Fake);
+times!(jsoc_keywords_times, jsoc::WithKeywords);
+lists!(jsoc_keywords_lists, jsoc::WithKeywords);
+answers!(jsoc_keywords_answers, jsoc::WithKeywords);
+times!(jsoc_export_times, jsoc::Ordered);
+lists!(jsoc_export_lists, jsoc::Ordered);
+answers!(jsoc_export_answers, jsoc::Ordered);
 
 times!(hapi_times, hapi::Fake);
 lists!(hapi_lists, hapi::Fake);

@@ -300,7 +300,7 @@ impl SourceSpec {
     }
 
     /// True when the address of a file today is the address of it next year: what a lock says of it is enough to fetch it.
-    /// JSOC moves files between its disks and its tapes.
+    /// JSOC moves files between its disks and its tapes, and what it makes to order is gone after a while.
     #[must_use]
     pub fn has_lasting_addresses(&self) -> bool {
         !matches!(self, SourceSpec::Jsoc(_))
@@ -311,12 +311,6 @@ impl SourceSpec {
     #[must_use]
     pub fn has_fixed_keys(&self) -> bool {
         matches!(self, SourceSpec::Jsoc(_))
-    }
-
-    /// True when files are made to order, and are gone again after a while.
-    #[must_use]
-    pub fn is_made_to_order(&self) -> bool {
-        matches!(self, SourceSpec::Jsoc(Jsoc { export: Some(_), .. }))
     }
 
     /// True when the files of a day are not listed but guessed: that one is not there is an answer like any other.

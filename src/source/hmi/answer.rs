@@ -11,12 +11,13 @@ use url::Url;
 
 use super::address::{Address, Named, segment};
 use super::item::{Item, Text, Whole};
+use super::place_of;
 use super::sieve::{Facts, Sieve};
 use super::slot::{Grid, Slot};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Reach, Series};
-use crate::source::{Body, Listed, RemoteFile, read};
+use crate::source::{Body, Listed, RemoteFile, place, read};
 use crate::untrusted::escape;
 
 /// Reads the answer to a question for `series` on `day`, from the service at `base`.
@@ -26,7 +27,7 @@ use crate::untrusted::escape;
 ///
 /// # Errors
 /// `html` for a web page, `listing-malformed` with the place for what else is none, both with an excerpt;
-/// `source-refused` for a filter that cannot be applied.
+/// `listing-too-large` for more files than a day can have; `source-refused` for a filter that cannot be applied.
 pub fn read_answer(answer: &[u8], base: &Url, series: &Series, day: &Day) -> Result<Listed, Failure> {
     read_records(answer, base, series, day).map(|(listed, _)| listed)
 }
@@ -42,6 +43,7 @@ pub(super) fn read_records(
     let mut listing = Reading {
         base,
         reach: series.source.reach(),
+        series,
         day,
         grid: Grid::of(&series.name),
         sieve: Sieve::of(series),
@@ -49,9 +51,14 @@ pub(super) fn read_records(
         listed: Listed::default(),
         records: series.fetch.has_keywords().then(BTreeMap::new),
         is_oldest: false,
+        too_large: None,
     };
     let mut json = serde_json::Deserializer::from_slice(answer);
-    listing.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| read::no_json(answer, &error))?;
+    let all = listing.deserialize(&mut json).and_then(|()| json.end());
+    if let Some(failure) = listing.too_large.take() {
+        return Err(failure);
+    }
+    all.map_err(|error| read::no_json(answer, &error))?;
     listing.sieve.verdict()?;
     if listing.is_oldest && listing.records.is_some() {
         let why = "a service of the oldest kind, which has no route for keywords; ask for `fetch: files`";
@@ -73,6 +80,7 @@ pub(super) struct Record {
 struct Reading<'a> {
     base: &'a Url,
     reach: Option<&'a Reach>,
+    series: &'a Series,
     day: &'a Day,
     grid: Grid,
     sieve: Sieve<'a>,
@@ -82,6 +90,8 @@ struct Reading<'a> {
     records: Option<BTreeMap<i64, Record>>,
     /// An item was of the first form.
     is_oldest: bool,
+    /// It has more files than a day can have.
+    too_large: Option<Failure>,
 }
 
 impl<'de> DeserializeSeed<'de> for &mut Reading<'_> {
@@ -110,6 +120,12 @@ impl<'de> Visitor<'de> for &mut Reading<'_> {
 
 impl Reading<'_> {
     fn take(&mut self, item: &Item<'_>) -> Result<(), String> {
+        let more = item.urls.as_ref().map_or(1, Vec::len);
+        if let Err(failure) = read::room(self.listed.files.len() + more) {
+            let why = failure.message.clone();
+            self.too_large = Some(failure);
+            return Err(why);
+        }
         match (&item.url, &item.urls) {
             (Some(url), None) => {
                 let time = time("date_obs", item.date_obs.as_ref())?;
@@ -175,7 +191,6 @@ impl Reading<'_> {
     /// v2 and v3: a record with a file for each segment, or with none.
     fn later_form(&mut self, item: &Item<'_>, urls: &[Text<'_>], time: NaiveDateTime) -> Result<(), String> {
         let slot = self.slot(item)?;
-        self.listed.without_file += u64::from(urls.is_empty());
         let of_record = Facts {
             file: "the record",
             segment: None,
@@ -189,6 +204,9 @@ impl Reading<'_> {
         {
             let Some(Whole(recnum)) = item.recnum else { return Err("has no `recnum`".to_owned()) };
             records.insert(recnum, Record { recnum, time, harpnum: of_record.harpnum });
+        }
+        if urls.is_empty() {
+            return self.without_file(item, of_record, time);
         }
         for Text(url) in urls {
             let address = self.address(url)?;
@@ -216,6 +234,38 @@ impl Reading<'_> {
             } else {
                 self.listed.left_out += 1;
             }
+        }
+        Ok(())
+    }
+
+    /// A record that the service has no file of: absent are the segments that are asked for, else the record.
+    fn without_file(&mut self, item: &Item<'_>, of_record: Facts<'_>, time: NaiveDateTime) -> Result<(), String> {
+        let Some(Whole(recnum)) = item.recnum else { return Err("has neither a file nor a `recnum`".to_owned()) };
+        let wanted: Vec<Option<&String>> = match &self.series.filters.segments {
+            Some(segments) => segments.iter().map(Some).collect(),
+            None => vec![None],
+        };
+        if !self.sieve.keeps_record(of_record) {
+            self.listed.left_out += wanted.len() as u64;
+            return Ok(());
+        }
+        let asked = place_of(self.base, &self.series.name);
+        let path = place::question(self.base, &asked);
+        for segment in wanted {
+            let (key, stem) = match segment {
+                Some(segment) => (format!("{recnum}/{segment}"), format!("{recnum}.{segment}")),
+                None => (recnum.to_string(), recnum.to_string()),
+            };
+            self.listed.files.push(RemoteFile {
+                name: Some(format!("{stem}.fits")),
+                t_rec: of_record.slot.and_then(Slot::label),
+                recnum: Some(recnum),
+                harpnum: of_record.harpnum,
+                segment: segment.cloned(),
+                wavelength: of_record.wavelength,
+                body: Body::None,
+                ..RemoteFile::new(key, asked.clone(), path.clone(), time)
+            });
         }
         Ok(())
     }

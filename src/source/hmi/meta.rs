@@ -3,6 +3,7 @@
 //! `GET {base}HMI/{series}/meta/{recnum},{recnum}?fields=area,cmask` answers an object by record number, each with its
 //! keywords under `meta`. What it does not do: choose the records.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
@@ -35,10 +36,21 @@ pub(super) fn question(base: &Url, series: &Series, records: &[Record]) -> Url {
     url
 }
 
+/// So many names of other keywords are kept, to find one that is near.
+const NAMES: usize = 1_000;
+/// Longer names are none that is near.
+const LONGEST: usize = 100;
+
 /// What the service told of each record.
-#[derive(Debug, Default)]
-pub(super) struct Told {
+#[derive(Debug)]
+pub(super) struct Told<'a> {
+    series: &'a Series,
+    /// Of each record the keywords that are asked for; the service may well tell more.
     records: BTreeMap<i64, BTreeMap<String, Value>>,
+    /// Names of keywords that records have.
+    names: BTreeSet<String>,
+    /// How many bytes the values have as text.
+    bytes: u64,
 }
 
 /// A record's entry; what else stands in it is told by the listing.
@@ -47,19 +59,36 @@ struct Entry {
     meta: BTreeMap<String, Value>,
 }
 
-impl Told {
+impl<'a> Told<'a> {
+    pub(super) fn of(series: &'a Series) -> Told<'a> {
+        Told { series, records: BTreeMap::new(), names: BTreeSet::new(), bytes: 0 }
+    }
+
     /// Takes in an answer, which must tell of each record asked for.
     ///
     /// # Errors
-    /// `html` for a web page, `listing-malformed` for what else is no answer.
+    /// `html` for a web page, `listing-malformed` for what else is no answer, `listing-too-large` when a day has more than
+    /// one answer may have.
     pub(super) fn read(&mut self, answer: &[u8], asked: &[Record]) -> Result<(), Failure> {
         read::expect_json(answer, "{}")?;
         let mut told: BTreeMap<String, Entry> =
             serde_json::from_slice(answer).map_err(|error| read::no_json(answer, &error))?;
         for Record { recnum, .. } in asked {
-            let Some(entry) = told.remove(&recnum.to_string()) else {
+            let Some(mut entry) = told.remove(&recnum.to_string()) else {
                 return Err(malformed(&format!("the answer leaves out record {recnum}, which was asked for")));
             };
+            for name in entry.meta.keys().take(NAMES.saturating_sub(self.names.len())) {
+                if name.len() <= LONGEST && !self.names.contains(name) {
+                    self.names.insert(name.clone());
+                }
+            }
+            let wanted = self.series.keywords.as_ref();
+            entry.meta.retain(|name, _| wanted.is_none_or(|wanted| wanted.contains(name)));
+            self.bytes += entry.meta.values().map(length).sum::<u64>();
+            if self.bytes > read::CAP {
+                let why = format!("the day's keywords have more than {} bytes; ask for fewer", read::CAP);
+                return Err(Failure::new(Class::ListingTooLarge, why));
+            }
             self.records.insert(*recnum, entry.meta);
         }
         Ok(())
@@ -69,14 +98,15 @@ impl Told {
     ///
     /// # Errors
     /// `source-refused` for a keyword that no record has.
-    pub(super) fn table(&self, series: &Series, records: &[Record]) -> Result<Table, Failure> {
+    pub(super) fn table(&self, records: &[Record]) -> Result<Table<'_>, Failure> {
+        let series = self.series;
         let there: BTreeSet<&str> = self.records.values().flat_map(BTreeMap::keys).map(String::as_str).collect();
         let wanted: Vec<&str> = match &series.keywords {
             Some(keywords) => keywords.iter().map(String::as_str).collect(),
             None => there.iter().copied().collect(),
         };
         if let Some(unknown) = wanted.iter().find(|name| !records.is_empty() && !there.contains(*name)) {
-            let hint = match nearest(unknown, there.iter().copied()) {
+            let hint = match nearest(unknown, self.names.iter().map(String::as_str)) {
                 Some(near) => format!("; did you mean `{}`?", escape(near)),
                 None => String::new(),
             };
@@ -105,12 +135,22 @@ impl Told {
     }
 }
 
+/// How long a value is as text, more or less: what stands around the parts of a list counts as one byte each.
+fn length(value: &Value) -> u64 {
+    match value {
+        Value::String(text) => text.len() as u64,
+        Value::Array(values) => values.iter().map(|value| 1 + length(value)).sum(),
+        Value::Object(values) => values.iter().map(|(name, value)| name.len() as u64 + 1 + length(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+    }
+}
+
 /// A value as text; none where there is none.
-fn text(value: &Value) -> Option<String> {
+fn text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        other => Some(Cow::Owned(other.to_string())),
     }
 }
 
@@ -124,4 +164,46 @@ fn kind(values: &[&Value]) -> Option<String> {
         _ => "string",
     };
     Some(kind.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::series;
+    use super::*;
+    use crate::manifest::{Fetch, Filters};
+
+    fn record(recnum: i64) -> Record {
+        Record { recnum, time: chrono::NaiveDateTime::default(), harpnum: None }
+    }
+
+    fn answer(recnum: i64, meta: &str) -> Vec<u8> {
+        format!(r#"{{"{recnum}":{{"date__obs":"x","meta":{meta},"urls":[]}}}}"#).into_bytes()
+    }
+
+    fn asking(keyword: &str) -> Series {
+        let keywords = Some(vec![keyword.to_owned()]);
+        Series { fetch: Fetch::Keywords, keywords, ..series("hmi.sharp_720s", Filters::default()) }
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_not_kept_but_known_by_its_name() {
+        let series = asking("area");
+        let mut told = Told::of(&series);
+        told.read(&answer(1, r#"{"area":1.5,"cmask":{"deep":[1,2]},"t_obs":"x"}"#), &[record(1)]).unwrap();
+        assert_eq!(told.records[&1].keys().collect::<Vec<_>>(), ["area"]);
+        let series = asking("cmsk");
+        let mut told = Told::of(&series);
+        told.read(&answer(1, r#"{"cmask":1}"#), &[record(1)]).unwrap();
+        let failure = told.table(&[record(1)]).unwrap_err();
+        assert!(failure.message.ends_with("did you mean `cmask`?"), "{failure}");
+    }
+
+    #[test]
+    fn l_08_the_keywords_of_a_day_are_bounded_whatever_each_answer_holds() {
+        let series = asking("area");
+        let mut told = Told::of(&series);
+        let half = format!(r#"{{"area":"{}"}}"#, "x".repeat(40_000_000));
+        told.read(&answer(1, &half), &[record(1)]).unwrap();
+        assert_eq!(told.read(&answer(2, &half), &[record(2)]).unwrap_err().class, Class::ListingTooLarge);
+    }
 }

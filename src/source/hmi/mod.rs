@@ -9,22 +9,23 @@ mod meta;
 mod sieve;
 pub(in crate::source) mod slot;
 #[cfg(test)]
-mod tests;
+pub(in crate::source) mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
+use tokio::sync::Mutex;
 use url::Url;
 
 pub use answer::read_answer;
 use answer::{Record, read_records};
+use meta::Told;
 
-use super::keywords::Table;
 use super::{Listed, Listing, Memory, Source, mission, place, read};
 use crate::day::{Day, Scale};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Series, SourceSpec};
-use crate::net::{Client, shown};
+use crate::net::{Client, Response, shown};
 use crate::untrusted::escape;
 
 /// The service at one base.
@@ -32,19 +33,26 @@ use crate::untrusted::escape;
 pub struct Hmi {
     base: Url,
     client: Client,
+    /// The service has the route for keywords, or why not: as its first answer there tells.
+    route: OnceLock<Result<(), Failure>>,
+    /// Held by the one question that finds it out.
+    first: Mutex<()>,
 }
 
 impl Hmi {
     /// The service at `base`, whose path ends in `/`.
     #[must_use]
     pub fn new(base: Url, client: Client) -> Hmi {
-        Hmi { base, client }
+        Hmi { base, client, route: OnceLock::new(), first: Mutex::default() }
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
         // The built-in service makes its data up: an early day of it is empty.
         if matches!(*series.source, SourceSpec::Hmi(_)) {
             mission::begun(series, day)?;
+        }
+        if let Some(Err(failure)) = self.route.get().filter(|_| series.fetch.has_keywords()) {
+            return Err(failure.clone());
         }
         let question = question(&self.base, &series.name, day);
         let mut response =
@@ -57,7 +65,8 @@ impl Hmi {
         let (mut listed, records) = read_records(&answer, &self.base, series, day).map_err(told)?;
         drop(answer);
         if series.fetch.has_keywords() {
-            let table = self.keywords(series, &records).await?;
+            let told = self.keywords(series, &records).await?;
+            let table = told.table(&records)?;
             if !series.fetch.has_files() {
                 listed.files.clear();
             }
@@ -69,18 +78,49 @@ impl Hmi {
     }
 
     /// The keywords of these records, some of them a request.
-    async fn keywords(&self, series: &Series, records: &[Record]) -> Result<Table, Failure> {
-        let mut told = meta::Told::default();
+    async fn keywords<'a>(&self, series: &'a Series, records: &[Record]) -> Result<Told<'a>, Failure> {
+        let mut told = Told::of(series);
         for some in records.chunks(meta::AT_ONCE) {
             let question = meta::question(&self.base, series, some);
-            let mut response = self.client.get(&question, HeaderMap::new()).await?;
+            let mut response = self.ask_route(&question, series).await?;
             let answer = read::whole(&mut response, read::CAP).await?;
             told.read(&answer, some).map_err(|failure| {
                 let message = format!("{}: {}", shown(&question), failure.message);
                 self.client.veiled(Failure { message, ..failure })
             })?;
         }
-        told.table(series, records)
+        Ok(told)
+    }
+
+    /// Puts a question for keywords. Until the first is answered, the others wait: where there is no such route, one
+    /// question is enough.
+    async fn ask_route(&self, question: &Url, series: &Series) -> Result<Response, Failure> {
+        let _first = if self.route.get().is_none() { Some(self.first.lock().await) } else { None };
+        if let Some(Err(failure)) = self.route.get() {
+            return Err(failure.clone());
+        }
+        let response = self.client.get(question, HeaderMap::new()).await;
+        let response = response.map_err(|failure| self.without_route(failure, series))?;
+        // Only the first answer counts; a record may well be gone later.
+        let _ = self.route.set(Ok(()));
+        Ok(response)
+    }
+
+    /// A service that has never answered by the route for keywords, and does not find it, has none: it is of the second
+    /// kind, and asking again does not help.
+    fn without_route(&self, failure: Failure, series: &Series) -> Failure {
+        if failure.class != Class::NotFound || matches!(self.route.get(), Some(Ok(()))) {
+            return failure;
+        }
+        let message = format!(
+            "{}; this service has no route for keywords, as the newest kind has it (`/HMI/{}/meta/...`): ask for `fetch: \
+             files`, or take the keywords from `jsoc`",
+            failure.message,
+            escape(&series.name)
+        );
+        let refused = Failure { class: Class::SourceRefused, message, ..failure };
+        let _ = self.route.set(Err(refused.clone()));
+        refused
     }
 }
 
@@ -92,14 +132,20 @@ impl Source for Hmi {
 
 /// `GET {base}HMI/{series}?start=..Z&end=..Z`, for the newer names also `meta=false`.
 fn question(base: &Url, series: &str, day: &Day) -> Url {
-    let mut url = base.clone();
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(["HMI", series]);
-    }
+    let mut url = place_of(base, series);
     let (start, end) = (Scale::Utc.label(day.window.start), Scale::Utc.label(day.window.end));
     // The older services document no other parameter, and may refuse what they do not know.
     let meta = if series.starts_with("hmi.") { "&meta=false" } else { "" };
     url.set_query(Some(&format!("start={start}&end={end}{meta}")));
+    url
+}
+
+/// Where a series is listed: `{base}HMI/{series}`.
+fn place_of(base: &Url, series: &str) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(["HMI", series]);
+    }
     url
 }
 

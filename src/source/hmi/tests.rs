@@ -37,7 +37,7 @@ fn base() -> Url {
     "http://localhost:8001/".parse().unwrap()
 }
 
-fn series(name: &str, filters: Filters) -> Series {
+pub(super) fn series(name: &str, filters: Filters) -> Series {
     let at = |text: &str| Bound::At(text.parse().unwrap());
     Series {
         id: SeriesId(name.to_owned()),
@@ -196,10 +196,23 @@ fn a_partial_day_s_window_cuts_half_open() {
 }
 
 #[test]
-fn l_15_a_record_without_a_file_is_counted_and_an_empty_list_is_empty() {
-    let answer = r#"[{"date__obs":"2015-12-11T23:34:08.8Z","recnum":1,"urls":[]}]"#;
-    let listed = read_as("hmi.sharp_720s", answer, "2015-12-11", Filters::default()).unwrap();
-    assert_eq!((listed.files.len(), listed.without_file), (0, 1));
+fn l_15_a_record_without_a_file_is_absent_and_an_empty_list_is_empty() {
+    let answer = r#"[{"date__obs":"2015-12-11T23:34:08.8Z","harpnum":6167,"quality":1,"recnum":1,"urls":[]}]"#;
+    let absent = |answer: &str, filters| {
+        let listed = read_as("hmi.sharp_720s", answer, "2015-12-11", filters).unwrap();
+        let of = |file: RemoteFile| (file.key, file.name.unwrap(), file.path, file.body);
+        listed.files.into_iter().map(of).collect::<Vec<_>>()
+    };
+    let due = |key: &str, name: &str| (key.to_owned(), name.to_owned(), "/HMI/hmi.sharp_720s".to_owned(), Body::None);
+    assert_eq!(absent(answer, Filters::default()), [due("1", "1.fits")]);
+    let two = Filters { segments: Some(vec!["Br".into(), "Bp".into()]), ..Filters::default() };
+    assert_eq!(absent(answer, two), [due("1/Bp", "1.Bp.fits"), due("1/Br", "1.Br.fits")]);
+    let other = Filters { harpnum: Some(vec![1]), ..Filters::default() };
+    let left_out = read_as("hmi.sharp_720s", answer, "2015-12-11", other).unwrap();
+    assert_eq!((left_out.files.len(), left_out.left_out), (0, 1));
+    let unknown = Filters { wavelength: Some(vec![171]), ..Filters::default() };
+    assert!(refused(read_as("hmi.sharp_720s", answer, "2015-12-11", unknown)).contains("`wavelength`"));
+    assert!(malformed(r#"[{"date__obs":"2015-12-11T23:34:08.8Z","urls":[]}]"#).contains("neither a file nor"));
     assert_eq!(read_as("s", " [] ", "2015-12-11", Filters::default()).unwrap(), Listed::default());
 }
 
@@ -356,7 +369,7 @@ proptest! {
 }
 
 /// A service that gives every question the same answer and keeps the first line of each.
-async fn service(answer: Vec<u8>) -> (Url, Arc<Mutex<Vec<String>>>) {
+pub(in crate::source) async fn service(answer: Vec<u8>) -> (Url, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -375,8 +388,8 @@ async fn service(answer: Vec<u8>) -> (Url, Arc<Mutex<Vec<String>>>) {
     (base, asked)
 }
 
-async fn list(answer: Vec<u8>, series: &Series) -> (Result<Listed, Failure>, Vec<String>) {
-    let (base, asked) = service(answer).await;
+/// A client that asks it without a pace.
+pub(in crate::source) fn client(base: &Url) -> Client {
     let policy = Policy {
         job: "job".into(),
         run: "run".into(),
@@ -386,13 +399,17 @@ async fn list(answer: Vec<u8>, series: &Series) -> (Result<Listed, Failure>, Vec
         retry: Retry { attempts: 2, max_wait: Duration::from_secs(1) },
         way: Way::Embedded,
     };
-    let client = Net::new().client(&base, policy).unwrap();
-    let listed = open(&series.source, &base, client).list(series, &day("2015-12-11"), None).await;
+    Net::new().client(base, policy).unwrap()
+}
+
+async fn list(answer: Vec<u8>, series: &Series) -> (Result<Listed, Failure>, Vec<String>) {
+    let (base, asked) = service(answer).await;
+    let listed = open(&series.source, &base, client(&base)).list(series, &day("2015-12-11"), None).await;
     let asked = asked.lock().unwrap().clone();
     (listed, asked)
 }
 
-fn ok(body: &str) -> Vec<u8> {
+pub(in crate::source) fn ok(body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).into_bytes()
 }
 
@@ -407,6 +424,14 @@ async fn the_question_is_the_documented_one_for_each_form() {
         asked,
         ["GET /HMI/hmi.sharp_720s?start=2015-12-11T00:00:00Z&end=2015-12-12T00:00:00Z&meta=false HTTP/1.1"]
     );
+}
+
+#[test]
+fn l_08_a_day_of_more_files_than_there_can_be_is_told() {
+    let urls = vec!["\"\""; 500_001].join(",");
+    let answer = format!(r#"[{{"date__obs":"2015-12-11T00:00:00Z","urls":[{urls}]}}]"#);
+    let failure = read_as("hmi.s", &answer, "2015-12-11", Filters::default()).unwrap_err();
+    assert_eq!(failure.class, Class::ListingTooLarge, "{failure}");
 }
 
 #[tokio::test]

@@ -72,7 +72,11 @@ impl Answer {
         let columns = || self.keywords.iter().chain(&self.segments);
         let count = match told.transpose()? {
             Some(count) => count,
-            None => columns().next().map_or(0, Column::len),
+            None => match columns().next() {
+                Some(column) => column.len(),
+                // Nothing says that there is nothing.
+                None => return Err(malformed("neither a `count` nor a keyword")),
+            },
         };
         if let Some(odd) = columns().find(|column| column.len() != count) {
             let why = format!("`{}` has {} values, where {count} records are told", escape(&odd.name.0), odd.len());
@@ -274,6 +278,8 @@ mod tests {
             r#"{"keywords":[{"name":"A","values":["1"]}],"segments":[{"name":"Br","values":[]}],"count":1,"status":0}"#,
             r#"{"keywords":[{"name":"A","values":["1"]}],"recinfo":[{"name":"x"},{"name":"y"}],"count":1,"status":0}"#,
             r#"{"count":1,"status":0}"#,
+            r#"{"status":0,"runtime":0.1}"#,
+            r#"{"count":null,"keywords":[],"status":0}"#,
             r#"{"count":"many","status":0}"#,
             r#"{"count":-1,"status":0}"#,
             r#"{"count":0}"#,

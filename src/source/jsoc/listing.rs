@@ -14,7 +14,7 @@ use super::sieve::{Facts, Sieve};
 use super::slot;
 use crate::day::Window;
 use crate::failure::{Class, Failure};
-use crate::source::read::malformed;
+use crate::source::read::{self, malformed};
 use crate::source::{Body, Listed, RemoteFile};
 use crate::untrusted::escape;
 
@@ -23,12 +23,15 @@ pub(super) const MISSING: &str = "MISSING";
 /// What stands where a linked keyword leads nowhere, or where there is no such keyword.
 pub(super) const NO_KEYWORD: &str = "Invalid KeyLink";
 
+/// Longer names are no record's.
+const LONGEST: usize = 500;
+
 /// What a day's records are.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     /// Their files.
     pub(super) listed: Listed,
-    /// How the export system names each file, by its key: `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI]{Br}`.
+    /// How the export system names each file that is ordered, by its key: `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI]{Br}`.
     pub(super) names: BTreeMap<String, String>,
     /// The places in the answer of those that are asked for, with their times and numbers.
     pub(super) kept: Vec<Kept>,
@@ -55,8 +58,8 @@ pub(super) struct Kept {
 ///
 /// # Errors
 /// `source-refused` with JSOC's own words, and for keywords or segments that it does not know; `listing-malformed` for an
-/// answer that contradicts itself.
-pub(super) fn read(
+/// answer that contradicts itself; `listing-too-large` for more files than a day can have.
+pub(super) fn read_records(
     answer: &Answer,
     question: &Question<'_>,
     base: &Url,
@@ -89,19 +92,24 @@ pub(super) fn read(
         records.kept.push(Kept { at, time, recnum, harpnum });
         let size = answer.known("*size*").and_then(|size| size.value(at).trim().parse().ok());
         records.size = records.size.saturating_add(size.unwrap_or_default());
-        if question.series.fetch.has_files() && columns.segments.is_empty() {
-            records.listed.without_file += 1;
-        }
         let query = answer.query(at).map_or_else(|| columns.query(question, at), str::to_owned);
+        let stem = columns.stem(question, at);
+        // They stand in every file of the record.
+        if let Some(long) = [&query, &stem].into_iter().find(|name| name.len() > LONGEST) {
+            let start: String = long.chars().take(40).collect();
+            let why = format!("record {at}: its name `{}...` is longer than {LONGEST} bytes", escape(&start));
+            return Err(malformed(&why));
+        }
+        read::room(records.listed.files.len() + columns.segments.len())?;
         for (segment, paths) in &columns.segments {
             let path = paths.value(at);
-            let named = format!("{query}{{{segment}}}");
+            let named = || format!("{query}{{{segment}}}");
             let key = format!("{recnum}/{segment}");
             let online = columns.online.map_or("", |online| online.value(at));
             let found = found(path, online).map_err(|why| of(&format!("the path of `{segment}`, {why},"), path))?;
             let set = match found {
                 Found::Nothing => unordered(question.series, recnum, segment),
-                _ => lasting(question.series, &named),
+                _ => lasting(question.series, &named()),
             };
             let ((url, path), ending) = match found {
                 Found::File(path) if !is_ordered => {
@@ -109,14 +117,17 @@ pub(super) fn read(
                         on_base(base, path).map_err(|why| of(&format!("the path of `{segment}`, {why},"), path))?;
                     (address, ending(path))
                 }
-                Found::File(path) if !question.is_made_anew() => (set.on(base), ending(path)),
+                Found::File(_) | Found::Offline if !question.is_made_anew() => (set.on(base), ending(path)),
                 _ => (set.on(base), "fits"),
             };
             if matches!(found, Found::Offline) {
-                records.offline.get_or_insert_with(|| (0, named.clone())).0 += 1;
+                records.offline.get_or_insert_with(|| (0, named())).0 += 1;
+            }
+            if is_ordered {
+                records.names.insert(key.clone(), named());
             }
             records.listed.files.push(RemoteFile {
-                name: Some(format!("{}.{segment}.{ending}", columns.stem(question, at))),
+                name: Some(format!("{stem}.{segment}.{ending}")),
                 url,
                 path,
                 time,
@@ -128,9 +139,8 @@ pub(super) fn read(
                 // What JSOC tells is the size of all files of a record, or of all that lies beside them.
                 bytes: None,
                 body: if matches!(found, Found::Nothing) { Body::None } else { Body::Remote },
-                key: key.clone(),
+                key,
             });
-            records.names.insert(key, named);
         }
     }
     fold(&mut records);
@@ -227,6 +237,8 @@ fn found<'a>(path: &'a str, online: &str) -> Result<Found<'a>, &'static str> {
     match path {
         // The folder alone: the record names no file of the segment.
         _ if path.starts_with('/') && path.ends_with('/') => Ok(Found::Nothing),
+        // JSOC names a place all the same where the disks have let the file go.
+        _ if path.starts_with('/') && online == "N" => Ok(Found::Offline),
         _ if path.starts_with('/') => Ok(Found::File(path)),
         "NoDataFile" | "BadSegLink" | MISSING => Ok(Found::Nothing),
         "NoDataDirectory" | "" if online == "N" => Ok(Found::Offline),
@@ -262,7 +274,10 @@ mod tests {
     #[test]
     fn l_15_a_path_says_whether_there_is_a_file_and_where() {
         let path = "/SUM58/D803708321/S00008/Br.fits";
-        assert_eq!(found(path, "Y"), Ok(Found::File(path)));
+        assert_eq!(
+            ["Y", "", "N"].map(|online| found(path, online).unwrap()),
+            [Found::File(path), Found::File(path), Found::Offline]
+        );
         for (path, online, what) in [
             ("NoDataFile", "Y", Found::Nothing),
             ("NoDataDirectory", "N", Found::Offline),

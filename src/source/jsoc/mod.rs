@@ -139,7 +139,7 @@ fn read_listing(
 ) -> Result<(Listed, Records), Failure> {
     let answer: Answer = text::parse(answer)?;
     let is_ordered = question.export().is_some();
-    let mut records = listing::read(&answer, question, base, day.window, is_ordered)?;
+    let mut records = listing::read_records(&answer, question, base, day.window, is_ordered)?;
     if answer.records()? == 0 {
         begun(question, day)?;
     }

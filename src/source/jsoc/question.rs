@@ -50,6 +50,13 @@ impl<'a> Question<'a> {
             wanted.iter().try_for_each(|segment| structure.require_segment(name, segment))?;
             segments.retain(|segment| wanted.iter().any(|wanted| wanted == segment));
         }
+        if structure.segments.is_empty() && !series.fetch.has_keywords() {
+            let why = format!(
+                "by JSOC's `series_struct`, `{}` has no segments, so there are no files; ask for `fetch: keywords`",
+                escape(name)
+            );
+            return Err(Failure::new(Class::SourceRefused, why));
+        }
         if !series.fetch.has_files() {
             segments.clear();
         }
@@ -333,6 +340,17 @@ mod tests {
         assert_eq!(asked(one), "hmi.sharp_cea_720s[377,378][2011.02.15_00:00:00_TAI/1d]");
         let hourly = Filters { cadence: Some(Duration::from_hours(1)), ..Filters::default() };
         assert_eq!(asked(hourly), "hmi.sharp_cea_720s[][2011.02.15_00:00:00_TAI/1d@1h]");
+    }
+
+    #[test]
+    fn a_series_without_segments_has_no_files_to_fetch() {
+        let structure = Structure::read(DISKS.replace(r#"{"name":"image","units":null}"#, "").as_bytes()).unwrap();
+        let series = series("aia.lev1_euv_12s", Filters::default());
+        let failure = Question::of(&series, &structure).unwrap_err();
+        assert_eq!(failure.class, Class::SourceRefused);
+        assert!(failure.message.contains("has no segments"), "{failure}");
+        let with_table = Series { fetch: Fetch::Both, ..series };
+        assert!(Question::of(&with_table, &structure).unwrap().segments.is_empty());
     }
 
     #[test]

@@ -10,10 +10,14 @@ use super::slot;
 use super::text::parse;
 use crate::failure::{Class, Failure};
 use crate::manifest::nearest::nearest;
+use crate::source::read::malformed;
 use crate::untrusted::escape;
 
 /// The key that the days of a series are cut by, where it has it.
 const T_REC: &str = "T_REC";
+
+/// Longer names are no segment's: JSOC's own limit is lower.
+const LONGEST: usize = 100;
 
 /// A series.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +45,8 @@ pub(super) struct Known {
     pub(super) kind: String,
     /// Its unit.
     pub(super) unit: String,
+    /// What a record has where nobody set a value.
+    pub(super) default: String,
     /// What it means.
     pub(super) note: String,
     /// Each segment has its own: `CRPIX1_000` of `CRPIX1`.
@@ -74,6 +80,7 @@ struct Keyword {
     #[serde(rename = "type")]
     kind: Loose,
     units: Loose,
+    defval: Loose,
     note: Loose,
     recscope: Loose,
 }
@@ -113,15 +120,12 @@ impl Structure {
         };
         let step = answer.primekeysinfo.iter().flatten().find(|info| info.name.0 == time);
         let segments = answer.segments.into_iter().map(|segment| segment.name.0).filter(|name| !name.is_empty());
+        let segments: Vec<String> = segments.collect();
+        if segments.iter().any(|name| name.len() > LONGEST) {
+            return Err(malformed(&format!("a segment's name is longer than {LONGEST} bytes")));
+        }
         let first = answer.interval.map(|interval| interval.first.0).filter(|first| first.contains('['));
-        Ok(Structure {
-            step: step.and_then(|info| seconds(&info.step.0)),
-            prime,
-            time,
-            keywords,
-            segments: segments.collect(),
-            first,
-        })
+        Ok(Structure { step: step.and_then(|info| seconds(&info.step.0)), prime, time, keywords, segments, first })
     }
 
     /// The keyword of this name, or of the name that a segment's own one has.
@@ -184,9 +188,9 @@ impl Known {
 
 impl From<Keyword> for Known {
     fn from(keyword: Keyword) -> Known {
-        let Keyword { name, kind, units, note, recscope } = keyword;
+        let Keyword { name, kind, units, defval, note, recscope } = keyword;
         let is_per_segment = recscope.0 == "segment";
-        Known { name: name.0, kind: kind.0, unit: units.0, note: note.0, is_per_segment }
+        Known { name: name.0, kind: kind.0, unit: units.0, default: defval.0, note: note.0, is_per_segment }
     }
 }
 
@@ -272,5 +276,7 @@ pub(super) mod tests {
         assert!(none.message.contains("which are none"), "{none}");
         let own = r#"{"primekeys":["T_OBS","FSN"],"keywords":[{"name":"T_OBS","type":"time"}],"status":0}"#;
         assert_eq!(Structure::read(own.as_bytes()).unwrap().time, "T_OBS");
+        let long = DISKS.replace("image", &"x".repeat(101));
+        assert_eq!(Structure::read(long.as_bytes()).unwrap_err().class, Class::ListingMalformed);
     }
 }

@@ -1,5 +1,6 @@
 //! The day's table of keywords: what JSOC's files themselves do not hold.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::answer::{Answer, Column as Told};
@@ -14,7 +15,7 @@ use crate::untrusted::escape;
 ///
 /// # Errors
 /// `source-refused` for a keyword that JSOC does not know.
-pub(super) fn of(answer: &Answer, question: &Question<'_>, kept: &[Kept]) -> Result<Table, Failure> {
+pub(super) fn of<'a>(answer: &'a Answer, question: &Question<'_>, kept: &[Kept]) -> Result<Table<'a>, Failure> {
     if kept.is_empty() {
         return Ok(Table::default());
     }
@@ -52,8 +53,8 @@ fn columns<'a>(answer: &'a Answer, question: &Question<'_>) -> Result<Vec<&'a To
 }
 
 /// A value as JSOC wrote it; none where the record that a keyword is linked to is not there.
-fn value(column: &Told, at: usize) -> Option<String> {
-    Some(column.value(at)).filter(|value| *value != NO_KEYWORD).map(str::to_owned)
+fn value(column: &Told, at: usize) -> Option<Cow<'_, str>> {
+    Some(column.value(at)).filter(|value| *value != NO_KEYWORD).map(Cow::Borrowed)
 }
 
 fn meaning(column: &Told, question: &Question<'_>) -> Column {
@@ -63,6 +64,9 @@ fn meaning(column: &Told, question: &Question<'_>) -> Column {
     Column {
         // Of this one JSOC writes every bit as it is.
         missing: (name != QUALITY).then(|| MISSING.to_owned()),
+        // As `value` has it.
+        invalid_link: Some(String::new()),
+        default: told(known.default),
         kind: told(known.kind),
         unit: told(known.unit),
         note: told(known.note),

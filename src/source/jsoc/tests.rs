@@ -124,6 +124,10 @@ fn l_15_a_record_without_a_file_is_absent_and_one_on_tape_is_refused() {
     assert!(failure.message.contains("1 files of the day lie on tape alone"), "{failure}");
     let series = Series { filters: only_br(), ..ordered("hmi.sharp_cea_720s", Protocol::AsIs) };
     assert_eq!(read_as(&series, &offline).unwrap().files[0].body, Body::Remote);
+    let with_path = answer(&NAMES, &[(row, "/SUM58/D1/S00008/Br.jpg")]);
+    assert!(read_sharp(only_br(), &with_path).unwrap_err().message.contains("lie on tape alone"));
+    let name = read_as(&series, &with_path).unwrap().files[0].name.clone().unwrap();
+    assert!(name.ends_with(".Br.jpg"), "{name}");
 }
 
 #[test]
@@ -213,6 +217,29 @@ fn answers_that_contradict_themselves_are_told() {
 }
 
 #[test]
+fn l_08_names_are_bounded_and_made_for_orders_alone() {
+    let row: &[&str] = &["7", "Y", "377", "2011.02.15_02:00:00_TAI"];
+    let mut told = answer(&NAMES, &[(row, "/SUM1/Br.fits")]);
+    let names = |series: &Series| {
+        let structure = Structure::read(SHARP.as_bytes()).unwrap();
+        let question = Question::of(series, &structure).unwrap();
+        let answer = told.to_string().into_bytes();
+        read_listing(&answer, &question, &base(), &day(), &base()).unwrap().1.names
+    };
+    let ordered = Series { filters: only_br(), ..ordered("hmi.sharp_cea_720s", Protocol::Fits) };
+    assert_eq!(names(&ordered)["7/Br"], "hmi.sharp_cea_720s[377][2011.02.15_02:00:00_TAI]{Br}");
+    assert!(names(&series("hmi.sharp_cea_720s", only_br())).is_empty());
+    told["recinfo"] = json!([{ "name": "x".repeat(501) }]);
+    let failure = read_as(&ordered, &told).unwrap_err();
+    assert_eq!(failure.class, Class::ListingMalformed);
+    assert!(failure.message.contains("xxx...` is longer than 500 bytes"), "{failure}");
+    let long = "3".repeat(600);
+    let row: &[&str] = &["7", "Y", &long, "2011.02.15_02:00:00_TAI"];
+    let failure = read_sharp(only_br(), &answer(&NAMES, &[(row, "/SUM1/Br.fits")])).unwrap_err();
+    assert_eq!(failure.class, Class::ListingMalformed);
+}
+
+#[test]
 fn a_day_before_the_series_is_refused_and_one_within_is_empty() {
     let empty = json!({ "count": 0, "runtime": 0.01, "status": 0 });
     let series = series("hmi.sharp_cea_720s", Filters::default());
@@ -267,9 +294,10 @@ fn a_table_has_a_row_a_record_and_a_sidecar_what_its_columns_mean() {
     };
     assert_eq!(
         column("USFLUX"),
-        json!({ "name": "USFLUX", "type": "double", "unit": "Mx", "missing": "MISSING", "note": "Total unsigned flux" })
+        json!({ "name": "USFLUX", "type": "double", "unit": "Mx", "missing": "MISSING", "invalid_link": "", "default": "nan",
+                "note": "Total unsigned flux" })
     );
-    assert_eq!(column("QUALITY")["missing"], Value::Null);
+    assert_eq!((&column("QUALITY")["missing"], &column("QUALITY")["default"]), (&Value::Null, &json!("0x80000000")));
     assert_eq!(column("DATAMEAN_001")["note"], "of each segment");
     assert!(
         listed.files[2].path.starts_with("/cgi-bin/ajax/jsoc_info?op=rs_list&ds=hmi.sharp_cea_720s%5B%5D%5B2011.02.15")
@@ -278,17 +306,19 @@ fn a_table_has_a_row_a_record_and_a_sidecar_what_its_columns_mean() {
 
 #[test]
 fn a_table_of_named_keywords_has_these_in_their_order_and_no_files_beside_it() {
-    let names = ["*recnum*", "HARPNUM", "T_REC", "USFLUX", "LON_FWT"];
-    let rows: [(&[&str], &str); 1] = [(&["9", "377", "2011.02.15_02:12:00_TAI", "2.5e22", "-12.5"], "")];
+    let names = ["*recnum*", "HARPNUM", "T_REC", "USFLUX", "LON_FWT", "T_OBS"];
+    let unset = "-4712.01.01_11:59:28_TAI";
+    let rows: [(&[&str], &str); 1] = [(&["9", "377", "2011.02.15_02:12:00_TAI", "2.5e22", "-12.5", unset], "")];
     let mut told = answer(&names, &rows);
     told["segments"] = json!([]);
-    let keywords = Some(vec!["LON_FWT".to_owned(), "USFLUX".to_owned()]);
+    let keywords = Some(["LON_FWT", "USFLUX", "T_OBS"].map(str::to_owned).to_vec());
     let own = series("hmi.sharp_cea_720s", Filters::default());
     let series = Series { fetch: Fetch::Keywords, keywords, ..own };
     let listed = read_as(&series, &told).unwrap();
     assert_eq!(listed.files.len(), 2);
     let table = String::from_utf8(listed.files[0].made().unwrap().to_vec()).unwrap();
-    assert_eq!(table, "time,recnum,harpnum,LON_FWT,USFLUX\n2011-02-15T02:12:00_TAI,9,377,-12.5,2.5e22\n");
+    let head = "time,recnum,harpnum,LON_FWT,USFLUX,T_OBS";
+    assert_eq!(table, format!("{head}\n2011-02-15T02:12:00_TAI,9,377,-12.5,2.5e22,{unset}\n"), "as JSOC wrote it");
     let unknown = Series { keywords: Some(vec!["USFLX".to_owned()]), ..series };
     assert!(read_as(&unknown, &told).unwrap_err().message.contains("no keyword `USFLX`; did you mean `USFLUX`?"));
 }

@@ -1,4 +1,6 @@
-//! The HMI service of the newest kind (v3): one record a time, one segment a record.
+//! The HMI service of the newest kind (v3): one record a time, one segment a record. Older kinds are in `shapes`.
+
+pub(super) mod shapes;
 
 use std::sync::{Arc, Mutex};
 
@@ -22,7 +24,7 @@ impl contract::Fake for Fake {
         let now = Arc::clone(&how);
         let server = Server::speaking(move |request| {
             if request.path == LISTING {
-                return Some(listing(request, &records, &now.lock().expect("a lock")));
+                return Some(listing(request, &records, &now.lock().expect("a lock"), item));
             }
             if let Some(recnums) = request.path.strip_prefix("/HMI/hmi.sharp_720s/meta/") {
                 return Some(meta(recnums, &records));
@@ -56,16 +58,49 @@ impl contract::Fake for Fake {
     }
 }
 
-fn listing(request: &Request, records: &[String], how: &How) -> Answer {
+/// The same, asked for keywords besides.
+pub(super) struct WithKeywords(Fake);
+
+impl contract::Fake for WithKeywords {
+    fn with(times: &[&str]) -> WithKeywords {
+        WithKeywords(contract::Fake::with(times))
+    }
+
+    fn server(&self) -> &Server {
+        self.0.server()
+    }
+
+    fn list(&self, how: How) {
+        self.0.list(how);
+    }
+
+    fn source(&self) -> String {
+        self.0.source()
+    }
+
+    fn series() -> &'static str {
+        "{ name: hmi.sharp_720s, as: one, fetch: both, keywords: [cmask] }"
+    }
+
+    fn unanswerable() -> &'static str {
+        "{ name: hmi.sharp_720s, as: one, fetch: keywords, keywords: [cmsk] }"
+    }
+}
+
+/// A record with its file, which is listed at this host.
+fn item(nth: usize, time: &str, host: &str) -> Value {
+    json!({ "urls": [format!("http://{host}{LISTING}/{nth}/magnetogram.fits")], "date__obs": time,
+            "recnum": nth, "quality": 0, "harpnum": 377 })
+}
+
+/// The listing of a service of any kind, whose items are made of a number, a time and the host of the file.
+fn listing(request: &Request, records: &[String], how: &How, item: impl Fn(usize, &str, &str) -> Value) -> Answer {
     let label = |name: &str| request.parameter(name).expect("a bound").chars().take(19).collect::<String>();
     let (start, end) = (label("start"), label("end"));
     // The service counts both ends in.
     let is_asked = |time: &str| start.as_str() <= &time[..19] && &time[..19] <= end.as_str();
-    let item = |(nth, time): (usize, &String)| {
-        json!({ "urls": [format!("http://cluster-r730-1:8001{LISTING}/{nth}/magnetogram.fits")], "date__obs": time,
-                "recnum": nth, "quality": 0, "harpnum": 377 })
-    };
-    let mut items: Vec<Value> = records.iter().enumerate().filter(|(_, time)| is_asked(time)).map(item).collect();
+    let asked = records.iter().enumerate().filter(|(_, time)| is_asked(time));
+    let mut items: Vec<Value> = asked.map(|(nth, time)| item(nth, time, "cluster-r730-1:8001")).collect();
     match how {
         How::Honest => {}
         How::Backwards => items.reverse(),
@@ -77,10 +112,7 @@ fn listing(request: &Request, records: &[String], how: &How) -> Answer {
             return answer.ending(crate::lab::Ending::Cut(half));
         }
         How::Page => return Answer::html(),
-        How::Abroad(host) => items.push(json!({
-            "urls": [format!("http://{host}{LISTING}/999/magnetogram.fits")], "date__obs": "2015-12-11T06:00:00.0Z",
-            "recnum": 999, "quality": 0, "harpnum": 377,
-        })),
+        How::Abroad(host) => items.push(item(999, "2015-12-11T06:00:00.000000Z", host)),
     }
     Answer::json(&items.into())
 }
@@ -89,14 +121,14 @@ fn listing(request: &Request, records: &[String], how: &How) -> Answer {
 fn meta(recnums: &str, records: &[String]) -> Answer {
     let entry = |recnum: &str| {
         let nth: usize = recnum.parse().expect("a number");
-        let time = &records[nth];
+        let time = records.get(nth)?;
         let area = if nth == 2 { Value::Null } else { json!(3507.3125) };
         let meta = json!({ "area": area, "cmask": 6423 + nth, "noaa_ars": "11158,11162" });
         let entry =
             json!({ "date__obs": time, "harpnum": 6167, "meta": meta, "quality": 0, "t_rec_index": 1, "urls": [] });
-        (recnum.to_owned(), entry)
+        Some((recnum.to_owned(), entry))
     };
-    Answer::json(&Value::Object(recnums.split(',').map(entry).collect()))
+    Answer::json(&Value::Object(recnums.split(',').filter_map(entry).collect()))
 }
 
 const TIMES: [&str; 4] = ["2015-12-11T00:00:00", "2015-12-11T00:12:00", "2015-12-11T12:00:00", "2015-12-12T00:00:00"];
@@ -222,4 +254,82 @@ fn an_answer_that_leaves_a_record_out_makes_no_table() {
     let report = lab.report(1);
     assert_eq!(report["failures"][0]["class"], "listing-malformed", "{report:#}");
     assert!(lab.files("data").is_empty());
+}
+
+/// A v3 answer over the day: a record without a file, and one with a file where `file` says so.
+fn without_files(file: bool) -> Server {
+    Server::speaking(move |request| {
+        let item = |recnum: u32, urls: &[&str]| {
+            json!({ "date__obs": format!("2015-12-11T0{recnum}:00:00.0Z"), "recnum": recnum, "harpnum": 377,
+                    "quality": 0, "t_rec_index": 1_005_486, "urls": urls })
+        };
+        match request.path.as_str() {
+            LISTING if file => {
+                let url = "http://cluster-r730-1:8001/HMI/hmi.sharp_720s/8/Br.fits";
+                Some(Answer::json(&json!([item(7, &[]), item(8, &[url])])))
+            }
+            LISTING => Some(Answer::json(&json!([item(7, &[])]))),
+            "/HMI/hmi.sharp_720s/8/Br.fits" => Some(Answer::file(fits(8, 20, "x"))),
+            _ => None,
+        }
+    })
+}
+
+#[test]
+fn l_15_a_record_without_a_file_has_its_line_and_is_counted() {
+    let service = without_files(true);
+    let lab = Lab::new();
+    let job = Job::at(&service.url()).series(&["{ name: hmi.sharp_720s, as: one }"]);
+    lab.write("job.yaml", job.yaml());
+    let report = lab.report(0);
+    let counts = &report["totals"]["files"];
+    assert_eq!((&counts["listed"], &counts["fetched"], &counts["absent"]), (&json!(2), &json!(1), &json!(1)));
+    let day = lab.day("data", "one", "2015-12-11");
+    let line = day.files.iter().find(|file| file["key"] == "7").expect("a line");
+    assert_eq!((&line["absent"], &line["recnum"]), (&json!("no-file"), &json!(7)));
+    assert_eq!((&line["path"], &line["url"]), (&json!("one/2015/12/11/7.fits"), &json!(LISTING)));
+    let asked = service.requests().len();
+    lab.run().done();
+    assert_eq!(service.requests().len(), asked, "a sealed day is not asked for again");
+}
+
+#[test]
+fn l_15_a_day_of_records_without_files_is_no_empty_day_whatever_the_layout() {
+    let service = without_files(false);
+    let lab = Lab::new();
+    let job = Job::at(&service.url()).series(&["{ name: hmi.sharp_720s, as: one }"]);
+    lab.write(
+        "job.yaml",
+        job.yaml().replace("root: data", "root: data, layout: \"{series}/{date:%F}/{segment}/{file}\""),
+    );
+    let report = lab.report(0);
+    assert_eq!(report["totals"]["files"]["absent"], 1, "{report:#}");
+    assert_eq!(service.requests().len(), 1, "it is not taken for empty");
+    assert_eq!(lab.day("data", "one", "2015-12-11").files.len(), 1);
+}
+
+#[test]
+fn a_service_without_the_route_for_keywords_says_so_and_is_asked_there_once() {
+    let item = |day: &str| {
+        json!({ "date__obs": format!("{day}T01:10:08.7Z"), "recnum": 1_958_485, "series_name": "hmi.sharp_cea_720s_nrt",
+                "t_rec_index": 1_010_166, "urls": [format!("http://c/HMI/sharp_cea_720s_nrt/1958485_{}_Br.fits", &day[..4])] })
+    };
+    let service = Server::speaking(move |request| {
+        let start = request.parameter("start")?;
+        (request.path == "/HMI/sharp_cea_720s_nrt").then(|| Answer::json(&json!([item(&start[..10])])))
+    });
+    let lab = Lab::new();
+    let series = ["{ name: sharp_cea_720s_nrt, as: one, fetch: keywords, keywords: [area] }"];
+    let job = Job::at(&service.url()).series(&series).range("2015-12-11", "2015-12-14");
+    lab.write("job.yaml", job.limits("{ requests: unlimited, bandwidth: unlimited, concurrency: 1 }").yaml());
+    let report = lab.report(1);
+    let failures = report["failures"].as_array().expect("failures");
+    assert_eq!(failures.len(), 3, "{report:#}");
+    for failure in failures {
+        let message = failure["message"].as_str().expect("a message");
+        assert_eq!(failure["class"], "source-refused");
+        assert!(message.contains("has no route for keywords") && message.contains("`fetch: files`"), "{message}");
+    }
+    let asked = service.requests().into_iter().filter(|request| request.path.contains("/meta/")).count();
+    assert_eq!(asked, 1, "one question for three days");
 }

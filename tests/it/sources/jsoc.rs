@@ -37,6 +37,8 @@ struct State {
     together: usize,
     /// How many days were asked for.
     asked: usize,
+    /// A listing says neither how many records there are nor anything of them.
+    bare: bool,
     /// Raw bytes that stand in a keyword's note.
     note: &'static [u8],
 }
@@ -50,6 +52,7 @@ impl Fake {
             desk: Desk::default(),
             together: 0,
             asked: 0,
+            bare: false,
             note: b"Total unsigned flux",
         };
         let state = Arc::new(Mutex::new(state));
@@ -107,6 +110,64 @@ impl contract::Fake for Fake {
 
     fn unanswerable() -> &'static str {
         "{ name: hmi.sharp_cea_720s, as: one, segments: [Bz], fetch: files }"
+    }
+}
+
+/// The same, asked for keywords besides.
+pub(super) struct WithKeywords(Fake);
+
+impl contract::Fake for WithKeywords {
+    fn with(times: &[&str]) -> WithKeywords {
+        WithKeywords(contract::Fake::with(times))
+    }
+
+    fn server(&self) -> &Server {
+        self.0.server()
+    }
+
+    fn list(&self, how: How) {
+        self.0.list(how);
+    }
+
+    fn source(&self) -> String {
+        contract::Fake::source(&self.0)
+    }
+
+    fn series() -> &'static str {
+        "{ name: hmi.sharp_cea_720s, as: one, segments: [Br], keywords: [USFLUX] }"
+    }
+
+    fn unanswerable() -> &'static str {
+        "{ name: hmi.sharp_cea_720s, as: one, fetch: keywords, keywords: [USFLX] }"
+    }
+}
+
+/// The same, whose files are ordered.
+pub(super) struct Ordered(Fake);
+
+impl contract::Fake for Ordered {
+    fn with(times: &[&str]) -> Ordered {
+        Ordered(contract::Fake::with(times))
+    }
+
+    fn server(&self) -> &Server {
+        self.0.server()
+    }
+
+    fn list(&self, how: How) {
+        self.0.list(how);
+    }
+
+    fn source(&self) -> String {
+        format!("{{ jsoc: {{ url: \"{}\", export: {{ email: {} }} }} }}", self.server().url(), orders::EMAIL)
+    }
+
+    fn series() -> &'static str {
+        <Fake as contract::Fake>::series()
+    }
+
+    fn unanswerable() -> &'static str {
+        <Fake as contract::Fake>::unanswerable()
     }
 }
 

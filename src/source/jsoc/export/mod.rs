@@ -10,11 +10,12 @@ mod stretch;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{NaiveDateTime, TimeDelta};
 use tokio::sync::{Mutex as Turn, RwLock, RwLockReadGuard, oneshot};
+use tokio::time::Instant;
 use url::Url;
 
 use super::question::Question;
@@ -24,7 +25,7 @@ use crate::manifest::Export;
 use crate::net::Client;
 use crate::source::{Body, Memory, RemoteFile};
 use crate::untrusted::escape;
-use order::{Counter, Ended, Placed, TOLD};
+use order::{Counter, Ended, PATIENCE, Placed, TOLD};
 use reply::Row;
 use stretch::{Stretch, cover, halves, remembered};
 
@@ -44,6 +45,12 @@ pub(super) struct Desk {
     /// Held by days that are being listed, so that those which come together order together.
     listing: RwLock<()>,
     queue: Mutex<Vec<Waiting>>,
+    /// How long the orders of a day are waited for.
+    patience: Duration,
+    /// Since when that is so, by the days' starts: not anew with each attempt at a listing.
+    since: Mutex<HashMap<NaiveDateTime, Instant>>,
+    /// Why nothing more is ordered in this run: as long as an order is not done, JSOC takes no other one.
+    given_up: OnceLock<Failure>,
 }
 
 /// A day being listed.
@@ -82,7 +89,15 @@ impl Desk {
     pub(super) fn new(base: Url, client: Client, export: Export) -> Desk {
         let turn = turn(&base, &export.email);
         let counter = Counter { base, client, export };
-        Desk { counter, turn, listing: RwLock::new(()), queue: Mutex::default() }
+        Desk {
+            counter,
+            turn,
+            listing: RwLock::new(()),
+            queue: Mutex::default(),
+            patience: PATIENCE,
+            since: Mutex::default(),
+            given_up: OnceLock::new(),
+        }
     }
 
     /// To be held while a day is listed.
@@ -93,7 +108,7 @@ impl Desk {
     /// Gets the files of a day made, and says where each of them is.
     ///
     /// # Errors
-    /// `source-refused` with JSOC's own words, `throttled` where it takes too long, `storage` when an order's number
+    /// `source-refused` with JSOC's own words, `pending` where it takes too long, `storage` when an order's number
     /// cannot be kept.
     pub(super) async fn fill(
         &self,
@@ -121,9 +136,18 @@ impl Desk {
             };
             // Days that are being listed may be wanted in the same order.
             drop(self.listing.write().await);
+            if let Some(failure) = self.given_up.get() {
+                let message = format!("nothing more is ordered in this run: {}", failure.message);
+                return Err(Failure { message, ..failure.clone() });
+            }
             let batch = self.take(window);
             if !batch.is_empty() {
-                let rows = self.serve(question, &batch).await;
+                let rows = self.serve(question, &batch, self.end_of(&batch)).await;
+                if let Err(failure) = &rows
+                    && failure.class == Class::Pending
+                {
+                    let _ = self.given_up.set(failure.clone());
+                }
                 for waiting in batch {
                     // A day that was stopped meanwhile wants nothing any more.
                     let _ = waiting.answer.send(rows.clone());
@@ -162,8 +186,16 @@ impl Desk {
         queue.drain(first..=last).collect()
     }
 
+    /// Until when the days of a batch are waited for.
+    fn end_of(&self, batch: &[Waiting]) -> Instant {
+        let now = Instant::now();
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = batch.iter().map(|waiting| *since.entry(waiting.window.start).or_insert(now)).min();
+        begun.unwrap_or(now) + self.patience
+    }
+
     /// Gets what the days of a batch want: they lie side by side.
-    async fn serve(&self, question: &Question<'_>, batch: &[Waiting]) -> Answer {
+    async fn serve(&self, question: &Question<'_>, batch: &[Waiting], end: Instant) -> Answer {
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(Arc::default()) };
         let whole = Window { start: first.window.start, end: last.window.end };
         let kept = batch.iter().filter_map(|waiting| waiting.memory.recall());
@@ -171,7 +203,7 @@ impl Desk {
         todo.reverse();
         let mut all = Vec::new();
         while let Some(stretch) = todo.pop() {
-            match self.settle(question, &stretch, batch).await? {
+            match self.settle(question, &stretch, (batch, end)).await? {
                 Ended::Done(rows) => {
                     let is_ours = whole.start <= stretch.window.start && stretch.window.end <= whole.end;
                     let names: Vec<_> = batch.iter().map(|waiting| &*waiting.names).collect();
@@ -202,10 +234,15 @@ impl Desk {
     }
 
     /// One order from wherever it stands to its end. One that is gone is given again, once.
-    async fn settle(&self, question: &Question<'_>, stretch: &Stretch, batch: &[Waiting]) -> Result<Ended, Failure> {
+    async fn settle(
+        &self,
+        question: &Question<'_>,
+        stretch: &Stretch,
+        (batch, end): (&[Waiting], Instant),
+    ) -> Result<Ended, Failure> {
         if let Some(id) = &stretch.id {
             tracing::info!("asking after the order {} of an earlier run", escape(id));
-            match self.follow(id, None, stretch.window, batch).await? {
+            match self.follow(id, None, stretch.window, (batch, end)).await? {
                 Ended::Gone(words) => tracing::info!("the order {} is gone ({words}); it is given again", escape(id)),
                 ended => return Ok(ended),
             }
@@ -215,12 +252,12 @@ impl Desk {
         let mut lost = stretch.id.is_some();
         loop {
             keep(&Stretch { id: None, ..stretch.clone() }, batch)?;
-            let ended = match self.counter.place(&set, question).await? {
+            let ended = match self.counter.place(&set, question, end).await? {
                 Placed::Ended(ended) => ended,
                 Placed::Queued { id, wait } => {
                     keep(&Stretch { window: stretch.window, id: Some(id.clone()) }, batch)?;
                     tracing::info!(target: TOLD, "ordered from JSOC as {}, and waited for: `{}`", escape(&id), escape(&set));
-                    self.follow(&id, Some(wait.unwrap_or_default()), stretch.window, batch).await?
+                    self.follow(&id, Some(wait.unwrap_or_default()), stretch.window, (batch, end)).await?
                 }
             };
             match ended {
@@ -239,9 +276,9 @@ impl Desk {
         id: &str,
         wait: Option<Duration>,
         window: Window,
-        batch: &[Waiting],
+        (batch, end): (&[Waiting], Instant),
     ) -> Result<Ended, Failure> {
-        let ended = self.counter.follow(id, wait).await;
+        let ended = self.counter.follow(id, wait, end).await;
         if matches!(&ended, Err(failure) if failure.class == Class::SourceRefused) {
             forget(window, batch)?;
         }
@@ -307,8 +344,75 @@ fn turn(base: &Url, email: &str) -> Arc<Turn<()>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::structure::{Structure, tests::SHARP};
+    use super::super::tests::ordered;
     use super::*;
     use crate::day::Day;
+    use crate::manifest::Protocol;
+    use crate::source::hmi::tests::{client, ok, service};
+
+    #[derive(Default)]
+    struct Kept(Mutex<Option<String>>);
+
+    impl Memory for Kept {
+        fn recall(&self) -> Option<String> {
+            self.0.lock().unwrap().clone()
+        }
+
+        fn keep(&self, text: &str) -> Result<(), Failure> {
+            *self.0.lock().unwrap() = Some(text.to_owned());
+            Ok(())
+        }
+
+        fn has(&self, _: &RemoteFile) -> bool {
+            false
+        }
+    }
+
+    fn window(date: &str) -> Window {
+        Day::whole(date.parse().unwrap()).window
+    }
+
+    #[tokio::test]
+    async fn an_order_that_takes_too_long_ends_the_orders_of_the_run_and_is_remembered() {
+        let (base, asked) = service(ok(r#"{"status":2,"requestid":"JSOC_1","wait":0}"#)).await;
+        let structure = Structure::read(SHARP.as_bytes()).unwrap();
+        let series = ordered("hmi.sharp_cea_720s", Protocol::Fits);
+        let question = Question::of(&series, &structure).unwrap();
+        let export = question.export().unwrap().clone();
+        let desk = Desk { patience: Duration::ZERO, ..Desk::new(base.clone(), client(&base), export) };
+        let memory: Arc<dyn Memory> = Arc::new(Kept::default());
+        // The same day once more, as the next attempt at its listing; and another one.
+        for date in ["2011-02-15", "2011-02-15", "2011-02-16"] {
+            let window = window(date);
+            let mut files = [RemoteFile::new("1/Br".into(), base.clone(), "/x".into(), window.start)];
+            let names = BTreeMap::new();
+            let wanted = Wanted { window, files: &mut files, names, size: 1, memory: &memory };
+            let failure = desk.fill(&question, wanted, desk.coming().await).await.unwrap_err();
+            assert_eq!((failure.class, failure.class.is_retried()), (Class::Pending, false), "{failure}");
+            assert!(failure.message.contains("the order `JSOC_1`: it is not done after 24 hours"), "{failure}");
+        }
+        assert_eq!(asked.lock().unwrap().len(), 1, "one order, and no other one while it is under way");
+        assert!(memory.recall().unwrap().contains("JSOC_1"));
+    }
+
+    #[tokio::test]
+    async fn a_day_that_is_listed_once_more_is_not_waited_for_anew() {
+        let base: Url = "http://127.0.0.1:9/".parse().unwrap();
+        let series = ordered("hmi.sharp_cea_720s", Protocol::Fits);
+        let structure = Structure::read(SHARP.as_bytes()).unwrap();
+        let export = Question::of(&series, &structure).unwrap().export().unwrap().clone();
+        let desk = Desk::new(base.clone(), client(&base), export);
+        let waiting = |date: &str| Waiting {
+            window: window(date),
+            names: Arc::default(),
+            size: 0,
+            memory: Arc::new(Kept::default()),
+            answer: oneshot::channel().0,
+        };
+        let first = desk.end_of(&[waiting("2011-02-15")]);
+        assert_eq!(desk.end_of(&[waiting("2011-02-15"), waiting("2011-02-17")]), first);
+    }
 
     #[test]
     fn of_a_day_that_is_looked_at_again_only_the_time_of_what_is_new_is_ordered() {

@@ -20,9 +20,9 @@ use crate::untrusted::escape;
 /// The log's target for what is told to the user.
 pub(super) const TOLD: &str = "sunhaul::told";
 
-/// How long an order is asked after in one go. A run that comes later asks on.
-const PATIENCE: Duration = Duration::from_hours(24);
-/// How long somebody else's order, or another of ours, is waited for.
+/// How long the orders of a day are waited for in one run. A run that comes later asks on.
+pub(super) const PATIENCE: Duration = Duration::from_hours(24);
+/// How long of it somebody else's order, or another of ours, is waited for.
 const OTHERS: Duration = Duration::from_hours(1);
 /// The shortest wait between two questions, which doubles; and the longest, whatever JSOC says.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -65,21 +65,21 @@ pub(super) struct Counter {
 /// The waits between questions.
 struct Waits {
     shortest: Duration,
-    begun: Instant,
-    patience: Duration,
+    end: Instant,
 }
 
 impl Waits {
-    fn new(patience: Duration) -> Waits {
-        Waits { shortest: SHORTEST, begun: Instant::now(), patience }
+    fn until(end: Instant) -> Waits {
+        Waits { shortest: SHORTEST, end }
     }
 
-    /// Waits as JSOC says, within bounds. False when there was enough of it.
+    /// Waits as JSOC says, within bounds, and not beyond the end. False when that is over.
     async fn wait(&mut self, told: Option<Duration>) -> bool {
-        if self.begun.elapsed() > self.patience {
+        let left = self.end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
             return false;
         }
-        sleep(told.unwrap_or_default().clamp(self.shortest, LONGEST)).await;
+        sleep(told.unwrap_or_default().clamp(self.shortest, LONGEST).min(left)).await;
         self.shortest = (self.shortest * 2).min(SLOWEST);
         true
     }
@@ -89,10 +89,10 @@ impl Counter {
     /// Gives an order for a record set with its segments.
     ///
     /// # Errors
-    /// `source-refused` with JSOC's own words, `throttled` when others' orders take too long.
-    pub(super) async fn place(&self, set: &str, question: &Question<'_>) -> Result<Placed, Failure> {
+    /// `source-refused` with JSOC's own words, `pending` when others' orders take too long.
+    pub(super) async fn place(&self, set: &str, question: &Question<'_>, end: Instant) -> Result<Placed, Failure> {
         let url = self.order(set, question);
-        let mut waits = Waits::new(OTHERS);
+        let mut waits = Waits::until(end.min(Instant::now() + OTHERS));
         let mut refused = false;
         loop {
             match self.ask(&url).await.map_err(|failure| about(set, failure))? {
@@ -107,7 +107,9 @@ impl Counter {
                 Reply::Busy(words) => {
                     tracing::info!(target: TOLD, "JSOC takes no further order yet: {words}");
                     if !waits.wait(None).await {
-                        return Err(about(set, Failure::new(Class::Throttled, format!("JSOC says: {words}"))));
+                        let why =
+                            format!("an hour is waited for its turn, and JSOC says: {words}; the same command asks on");
+                        return Err(about(set, Failure::new(Class::Pending, why)));
                     }
                 }
                 Reply::Refused(words) if refused => return Err(about(set, no(&words))),
@@ -125,22 +127,22 @@ impl Counter {
     /// after at once.
     ///
     /// # Errors
-    /// `source-refused` with JSOC's own words, `throttled` when it takes longer than a day; and what the way there fails
-    /// with, time and again.
-    pub(super) async fn follow(&self, id: &str, wait: Option<Duration>) -> Result<Ended, Failure> {
+    /// `source-refused` with JSOC's own words, `pending` when it takes too long; and what the way there fails with, time and
+    /// again.
+    pub(super) async fn follow(&self, id: &str, wait: Option<Duration>, end: Instant) -> Result<Ended, Failure> {
         let mut url = below(&self.base, FETCH);
         url.query_pairs_mut()
             .append_pair("op", "exp_status")
             .append_pair("requestid", id)
             .append_pair("format", "json");
         let told = |failure| about(id, failure);
-        let mut waits = Waits::new(PATIENCE);
+        let mut waits = Waits::until(end);
         let (mut unseen, mut misses, mut refused, mut next) = (0, 0, false, wait);
         let mut at_once = wait.is_none();
         loop {
             if !std::mem::take(&mut at_once) && !waits.wait(next.take()).await {
                 let why = "it is not done after 24 hours; it is remembered, and the same command asks on";
-                return Err(told(Failure::new(Class::Throttled, why)));
+                return Err(told(Failure::new(Class::Pending, why)));
             }
             let reply = match self.ask(&url).await {
                 Ok(reply) => reply,

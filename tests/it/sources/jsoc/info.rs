@@ -18,12 +18,14 @@ pub(in crate::sources) struct Record {
     pub(super) quality: u32,
     /// What stands for its files, when not their paths.
     pub(super) instead: Option<&'static str>,
+    /// Its files are said to be on tape, and have their paths all the same.
+    pub(super) is_offline: bool,
 }
 
 impl Record {
     pub(super) fn new(recnum: i64, time: &str) -> Record {
         let time: &'static str = Box::leak(time.to_owned().into_boxed_str());
-        Record { recnum, harpnum: 377, time, noaa: "11158", quality: 0, instead: None }
+        Record { recnum, harpnum: 377, time, noaa: "11158", quality: 0, instead: None, is_offline: false }
     }
 
     pub(super) fn folder(&self) -> String {
@@ -44,7 +46,7 @@ impl Record {
     }
 
     fn online(&self) -> &'static str {
-        if self.instead == Some("NoDataDirectory") { "N" } else { "Y" }
+        if self.is_offline || self.instead == Some("NoDataDirectory") { "N" } else { "Y" }
     }
 
     fn value(&self, key: &str) -> String {
@@ -97,7 +99,7 @@ pub(super) fn structure(request: &Request, state: &State) -> Answer {
     }
     let keyword = |(name, kind, unit): &(&str, &str, &str)| {
         let note = if *name == "USFLUX" { "THE NOTE" } else { "" };
-        json!({ "name": name, "type": kind, "recscope": "variable", "defval": "", "units": unit, "note": note })
+        json!({ "name": name, "type": kind, "recscope": "variable", "defval": "nan", "units": unit, "note": note })
     };
     let segment = |name: &&str| json!({ "name": name, "type": "int", "units": "Gauss", "protocol": "fits", "dims": "VARxVAR", "note": "" });
     let answer = said(&json!({
@@ -114,6 +116,9 @@ pub(super) fn structure(request: &Request, state: &State) -> Answer {
 }
 
 pub(super) fn list(request: &Request, state: &State) -> Answer {
+    if state.bare {
+        return said(&json!({ "runtime": 0.1, "status": 0 }));
+    }
     let set = request.parameter("ds").expect("a record set");
     let mut records = match select(&set, &state.records) {
         Ok(records) => records,

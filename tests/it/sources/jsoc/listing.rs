@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::contract::Fake as _;
 use super::{Fake, INFO, Record};
-use crate::lab::{Job, Lab};
+use crate::lab::{Answer, Job, Lab, fits};
 
 fn two() -> Fake {
     Fake::of(vec![Record::new(8, "2015-12-11T00:00:00"), Record::new(9, "2015-12-11T12:12:00")])
@@ -51,7 +51,8 @@ fn by_default_a_day_has_its_files_and_a_table_of_their_keywords() {
     );
     let sidecar = lab.json(&format!("data/{stem}.20151211.keywords.json"));
     assert_eq!((&sidecar["sunhaul"], &sidecar["scale"]), (&json!("keywords/1"), &json!("TAI")));
-    let flux = json!({ "name": "USFLUX", "type": "double", "unit": "Mx", "missing": "MISSING", "note": "Total unsigned flux" });
+    let flux = json!({ "name": "USFLUX", "type": "double", "unit": "Mx", "missing": "MISSING", "invalid_link": "",
+        "default": "nan", "note": "Total unsigned flux" });
     assert!(sidecar["columns"].as_array().expect("columns").contains(&flux), "{sidecar:#}");
     let record = lab.day("data", "one", "2015-12-11");
     let line = record.files.iter().find(|file| file["key"] == "9/Br").expect("a line");
@@ -200,4 +201,35 @@ fn plan_counts_what_a_day_has() {
     let plan = lab.sunhaul(&["plan", "job.yaml", "--list", "--json"]).stdout_has("").chatty().done().json();
     let day = &plan["listing"]["days"][0];
     assert_eq!((&day["files"], &day["error"]), (&json!(6), &Value::Null), "{plan:#}");
+}
+
+#[test]
+fn a_record_that_is_offline_is_refused_whatever_path_it_has() {
+    let tape = Record { is_offline: true, ..Record::new(9, "2015-12-11T12:12:00") };
+    let fake = Fake::of(vec![Record::new(8, "2015-12-11T00:00:00"), tape]);
+    let message = refused(&fake.job("segments: [Br]"));
+    assert!(message.contains("1 files of the day lie on tape alone"), "{message}");
+}
+
+#[test]
+fn a_file_that_jsoc_has_moved_meanwhile_is_not_absent() {
+    let fake = Fake::of(vec![Record::new(8, "2015-12-11T00:00:00")]);
+    fake.server.script("/SUM58/D8/S00008/Br.fits", [Answer::status(404)]);
+    let (lab, report) = run(&fake.job("segments: [Br], fetch: files"), 4);
+    assert_eq!(report["failures"][0]["class"], "not-found", "{report:#}");
+    assert!(lab.days("data").is_empty(), "the day is not sealed on it");
+    let moved = "/SUM59/D8/S00008/Br.fits";
+    fake.state().records[0].instead = Some(moved);
+    fake.server.script(moved, [Answer::file(fits(8, 20, "x"))]);
+    lab.report(0);
+    assert_eq!(lab.proved("data").len(), 1, "the next run lists it again, and has it");
+}
+
+#[test]
+fn an_answer_that_says_nothing_is_no_empty_day() {
+    let fake = two();
+    fake.state().bare = true;
+    let (lab, report) = run(&fake.job("segments: [Br], fetch: files"), 1);
+    assert_eq!(report["failures"][0]["class"], "listing-malformed", "{report:#}");
+    assert!(lab.days("data").is_empty());
 }
