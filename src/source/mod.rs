@@ -76,8 +76,6 @@ pub struct Listed {
     pub outside_day: u64,
     /// Items that named a key again; folded.
     pub duplicates: u64,
-    /// Records of the day that the source has no file of.
-    pub without_file: u64,
     /// Files of the day that the series' filters leave out.
     pub left_out: u64,
     /// The source says that it does not have all of the day yet: it is not final, however long ago it was.

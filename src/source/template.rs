@@ -20,7 +20,6 @@ use crate::net::{Client, shown};
 pub struct Template {
     spec: Timetable,
     base: Url,
-    client: Client,
     robots: Robots,
 }
 
@@ -28,8 +27,8 @@ impl Template {
     /// The files that `spec` tells below `base`, whose path ends in `/`.
     #[must_use]
     pub fn new(spec: Timetable, base: Url, client: Client) -> Template {
-        let robots = Robots::new(client.clone());
-        Template { spec, base, client, robots }
+        let robots = Robots::new(client);
+        Template { spec, base, robots }
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
@@ -63,7 +62,7 @@ impl Template {
         let before = files.len();
         files.dedup_by(|later, first| later.key == first.key);
         let duplicates = (before - files.len()) as u64;
-        Ok(Listed { files, outside_day: 0, duplicates, without_file: 0, left_out, may_grow: false })
+        Ok(Listed { files, outside_day: 0, duplicates, left_out, may_grow: false })
     }
 
     /// The times within the day's window, and whether the series' own cadence keeps each.
@@ -104,6 +103,6 @@ fn or_none<T>(values: impl Iterator<Item = T>) -> Vec<Option<T>> {
 
 impl Source for Template {
     fn list<'a>(&'a self, series: &'a Series, day: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
-        Box::pin(async move { self.ask(series, day).await.map_err(|failure| self.client.veiled(failure)) })
+        Box::pin(self.ask(series, day))
     }
 }

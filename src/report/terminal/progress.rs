@@ -221,9 +221,8 @@ impl State {
             Event::Note(note) => {
                 self.notes += 1;
                 return match (verbosity, self.notes) {
-                    (Verbosity::Quiet, _) => None,
                     (Verbosity::Normal, NAMED) => Some("note: there are more notes; `-v` tells all of them".to_owned()),
-                    (Verbosity::Normal, NAMED..) => None,
+                    (Verbosity::Quiet, _) | (Verbosity::Normal, NAMED..) => None,
                     _ => Some(format!("note: {}", lines::safe(note))),
                 };
             }

@@ -15,7 +15,7 @@ use crate::day::{Day, Window};
 use crate::failure::Failure;
 use crate::manifest::Series;
 use crate::source::place::{Place, Places, question};
-use crate::source::{Listed, RemoteFile, read};
+use crate::source::{Body, Listed, RemoteFile, read};
 
 /// A day in the making.
 #[derive(Debug)]
@@ -92,7 +92,11 @@ impl<'a> DayTable<'a> {
             let Some(uri) = &parameter.uri else { continue };
             let address = address.trim();
             if address.is_empty() || parameter.fill.as_deref() == Some(address) {
-                self.listed.without_file += 1;
+                // The server knows the time, and has no file of it: what is asked for is this row, not the file.
+                let what = format!("{}.{}", parameter.name, row.time.format("%Y%m%dT%H%M%S%.f"));
+                let (url, path) = (self.places.base.clone(), "/".to_owned());
+                let file = RemoteFile::new(what.clone(), url, path, row.time);
+                self.listed.files.push(RemoteFile { name: Some(what), body: Body::None, ..file });
                 continue;
             }
             let Place { url, path, key } = self.places.resolve(&absolute(address, uri.base.as_deref()))?;
@@ -159,6 +163,9 @@ fn name_apart(files: &mut [RemoteFile]) {
     let paths: Vec<String> = files.iter().map(|file| dotted(file.key.split('?').next().unwrap_or_default())).collect();
     let (is_last_alone, is_path_alone) = (is_alone(&lasts), is_alone(&paths));
     for (at, (last, path)) in lasts.into_iter().zip(paths).enumerate() {
+        if files[at].body == Body::None {
+            continue;
+        }
         let query = files[at].key.split_once('?').map(|(_, query)| query);
         files[at].name = Some(match query {
             _ if is_last_alone[at] => last,

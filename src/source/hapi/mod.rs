@@ -119,7 +119,7 @@ impl Hapi {
             match self.data(&url, read::CAP.saturating_sub(table.bytes())).await? {
                 Brought::Nothing => {}
                 Brought::Data { answer, end } => {
-                    table.take(&answer, piece, end).map_err(|failure| self.about(&url, failure))?;
+                    table.take(&answer, piece, end).map_err(|failure| about(&url, failure))?;
                 }
                 Brought::Outside(_) if stop < end && (piece.start < stop || still_grows) => {
                     (latest, may_grow) = (stop, true);
@@ -141,7 +141,7 @@ impl Hapi {
                 }
             }
         }
-        let listed = table.into_listed(series, info, &whole).map_err(|failure| self.about(&whole, failure))?;
+        let listed = table.into_listed(series, info, &whole).map_err(|failure| about(&whole, failure))?;
         Ok(Listed { may_grow, ..listed })
     }
 
@@ -149,7 +149,7 @@ impl Hapi {
     async fn look_up(&self, id: &str) -> Result<Dataset, Failure> {
         let url = question::capabilities(&self.base);
         let answer = self.small(&url).await?;
-        let names = Names::of(&answer).map_err(|failure| self.about(&url, failure))?;
+        let names = Names::of(&answer).map_err(|failure| about(&url, failure))?;
         let url = names.info(&self.base, id);
         let answer = self.small(&url).await?;
         let chosen = || -> Result<(Info, Vec<Parameter>), Failure> {
@@ -157,7 +157,7 @@ impl Hapi {
             let chosen = info.choose(self.parameters.as_deref())?;
             Ok((info, chosen))
         };
-        let (info, chosen) = chosen().map_err(|failure| self.about(&url, failure))?;
+        let (info, chosen) = chosen().map_err(|failure| about(&url, failure))?;
         let has_files = chosen.iter().any(|parameter| parameter.uri.is_some());
         let list = question::list(&chosen);
         let asked = (has_files || self.parameters.is_some()).then_some(list);
@@ -168,17 +168,17 @@ impl Hapi {
     async fn small(&self, url: &Url) -> Result<Vec<u8>, Failure> {
         let answer = match self.client.get_told(url, HeaderMap::new()).await {
             Ok(mut response) => read::whole(&mut response, SMALL).await?,
-            Err(refused) => return Err(self.known(url, refused).1),
+            Err(refused) => return Err(known(url, refused).1),
         };
-        read::expect_json(&answer, "{}").map_err(|failure| self.about(url, failure))?;
+        read::expect_json(&answer, "{}").map_err(|failure| about(url, failure))?;
         match status::of(&answer) {
             Some(status) if !matches!(status.meaning(), Meaning::Ok | Meaning::NoData) => {
-                Err(self.client.veiled(status.failure(url, None)))
+                Err(status.failure(url, None))
             }
             Some(_) => Ok(answer),
             None => match serde_json::from_slice::<serde::de::IgnoredAny>(&answer) {
-                Err(error) => Err(self.about(url, read::no_json(&answer, &error))),
-                Ok(_) => Err(self.about(url, read::malformed("the answer has no `status` of HAPI"))),
+                Err(error) => Err(about(url, read::no_json(&answer, &error))),
+                Ok(_) => Err(about(url, read::malformed("the answer has no `status` of HAPI"))),
             },
         }
     }
@@ -188,7 +188,7 @@ impl Hapi {
         let mut response = match self.client.get_told(url, HeaderMap::new()).await {
             Ok(response) => response,
             Err(refused) => {
-                return match self.known(url, refused) {
+                return match known(url, refused) {
                     (Meaning::NoData, _) => Ok(Brought::Nothing),
                     (Meaning::TooMuch, failure) => Ok(Brought::TooMuch(failure)),
                     (Meaning::Outside, failure) => Ok(Brought::Outside(failure)),
@@ -199,18 +199,18 @@ impl Hapi {
         let end = end_of(&response);
         let answer = read::whole(&mut response, cap).await?;
         match read::first_byte(&answer) {
-            Some(b'<') => Err(self.about(url, read::page(&answer, "CSV"))),
+            Some(b'<') => Err(about(url, read::page(&answer, "CSV"))),
             Some(b'{') => {
                 let status = status::of(&answer).ok_or_else(|| {
-                    self.about(url, read::malformed("JSON came where CSV is due, and it is no status of HAPI"))
+                    about(url, read::malformed("JSON came where CSV is due, and it is no status of HAPI"))
                 })?;
-                let failure = self.client.veiled(status.failure(url, None));
+                let failure = status.failure(url, None);
                 match status.meaning() {
                     Meaning::NoData => Ok(Brought::Nothing),
                     Meaning::Ok => {
                         let why =
                             "JSON came where CSV is due, with the status of success: the server ignores `format=csv`";
-                        Err(self.about(url, read::malformed(why)))
+                        Err(about(url, read::malformed(why)))
                     }
                     Meaning::TooMuch => Ok(Brought::TooMuch(failure)),
                     Meaning::Outside => Ok(Brought::Outside(failure)),
@@ -220,35 +220,36 @@ impl Hapi {
             _ => Ok(Brought::Data { answer, end }),
         }
     }
+}
 
-    /// What a refusal means: by the status of HAPI in its body, else by that of HTTP.
-    fn known(&self, url: &Url, Refused { failure, body }: Refused) -> (Meaning, Failure) {
-        // No content is an answer as well, and who is to wait waits.
-        if failure.status == Some(204) {
-            return (Meaning::NoData, failure);
-        }
-        match status::of(&body).filter(|_| failure.class != Class::Throttled) {
-            Some(status) => {
-                let told = self.client.veiled(status.failure(url, failure.status));
-                let meaning = status.meaning();
-                // A success that HTTP denies is none.
-                let meaning = if meaning == Meaning::Ok { Meaning::Refused } else { meaning };
-                (meaning, told)
-            }
-            // A server that knows HAPI has each endpoint, and says of a dataset that is not there that it is not.
-            None if failure.class == Class::NotFound => {
-                let why = "is `url` the folder of a HAPI server, the part before `capabilities`?";
-                let message = format!("{}; {why}", failure.message);
-                (Meaning::Refused, Failure { class: Class::SourceRefused, message, ..failure })
-            }
-            None => (Meaning::Refused, failure),
-        }
+/// What a refusal means: by the status of HAPI in its body, else by that of HTTP.
+fn known(url: &Url, Refused { failure, body }: Refused) -> (Meaning, Failure) {
+    // No content is an answer as well, and who is to wait waits.
+    if failure.status == Some(204) {
+        return (Meaning::NoData, failure);
     }
+    match status::of(&body).filter(|_| failure.class != Class::Throttled) {
+        Some(status) => {
+            let told = status.failure(url, failure.status);
+            let meaning = status.meaning();
+            // A success that HTTP denies is none.
+            let meaning = if meaning == Meaning::Ok { Meaning::Refused } else { meaning };
+            (meaning, told)
+        }
+        // A server that knows HAPI has each endpoint, and says of a dataset that is not there that it is not.
+        None if failure.class == Class::NotFound => {
+            let why = "is `url` the folder of a HAPI server, the part before `capabilities`?";
+            let message = format!("{}; {why}", failure.message);
+            (Meaning::Refused, Failure { class: Class::SourceRefused, message, ..failure })
+        }
+        None => (Meaning::Refused, failure),
+    }
+}
 
-    fn about(&self, url: &Url, mut failure: Failure) -> Failure {
-        failure.message = format!("{}: {}", shown(url), failure.message);
-        self.client.veiled(failure)
-    }
+/// What is wrong with the answer at a URL.
+fn about(url: &Url, mut failure: Failure) -> Failure {
+    failure.message = format!("{}: {}", shown(url), failure.message);
+    failure
 }
 
 /// Reads a day of one answer of `data`, whose length was told, to a question for all parameters that `info` has.

@@ -60,7 +60,7 @@ impl Hmi {
         let answer = read::whole(&mut response, read::CAP).await?;
         let told = |failure: Failure| {
             let message = format!("{}: {}", shown(&question), failure.message);
-            self.client.veiled(Failure { message, ..failure })
+            Failure { message, ..failure }
         };
         let (mut listed, records) = read_records(&answer, &self.base, series, day).map_err(told)?;
         drop(answer);
@@ -86,7 +86,7 @@ impl Hmi {
             let answer = read::whole(&mut response, read::CAP).await?;
             told.read(&answer, some).map_err(|failure| {
                 let message = format!("{}: {}", shown(&question), failure.message);
-                self.client.veiled(Failure { message, ..failure })
+                Failure { message, ..failure }
             })?;
         }
         Ok(told)

@@ -190,7 +190,7 @@ impl<'a> Found<'a> {
             left_out += keep_newest(&mut files);
         }
         let files = files.into_iter().map(|candidate| candidate.file).collect();
-        Ok((Listed { files, outside_day, duplicates, without_file: 0, left_out, may_grow: false }, remarks))
+        Ok((Listed { files, outside_day, duplicates, left_out, may_grow: false }, remarks))
     }
 }
 

@@ -198,6 +198,6 @@ impl Index {
 impl Source for Index {
     fn list<'a>(&'a self, series: &'a Series, day: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
         // A page may repeat what its server was sent.
-        Box::pin(async move { self.ask(series, day).await.map_err(|failure| self.client.veiled(failure)) })
+        Box::pin(self.ask(series, day))
     }
 }

@@ -66,7 +66,7 @@ impl Jsoc {
         let answer = self.get(&url).await?;
         let told = |failure: Failure| {
             let message = format!("{}, asked for `{}`: {}", shown(&url), escape(&record_set), failure.message);
-            self.client.veiled(Failure { message, ..failure })
+            Failure { message, ..failure }
         };
         let (mut listed, records) = read_listing(&answer, &question, &self.base, day, &url).map_err(told)?;
         drop(answer);
@@ -96,7 +96,7 @@ impl Jsoc {
         let answer = self.get(&url).await?;
         Structure::read(&answer).map_err(|failure| {
             let message = format!("{}, asked for `{}`: {}", shown(&url), escape(&series.name), failure.message);
-            self.client.veiled(Failure { message, ..failure })
+            Failure { message, ..failure }
         })
     }
 

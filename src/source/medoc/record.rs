@@ -237,7 +237,6 @@ impl<'a> Records<'a> {
             let own = looked_at.remove(&record.recnum);
             let is_there = |segment: &String| record.is_held && own.as_ref().is_none_or(|own| own.contains(segment));
             let due = wanted.as_ref().or(own.as_ref()).cloned().unwrap_or_default();
-            self.listed.without_file += u64::from(!due.iter().any(is_there));
             if due.is_empty() {
                 let file = self.absent(&record, None, asked);
                 self.listed.files.push(file);

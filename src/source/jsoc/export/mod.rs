@@ -210,7 +210,7 @@ impl Desk {
                     if let Some((count, one)) = join::strange(&rows, &names).filter(|_| is_ours) {
                         tracing::warn!(
                             "the export system made {count} files that are not listed, such as `{}`",
-                            escape(one)
+                            self.counter.told(one)
                         );
                     }
                     all.extend(rows);
@@ -241,9 +241,11 @@ impl Desk {
         (batch, end): (&[Waiting], Instant),
     ) -> Result<Ended, Failure> {
         if let Some(id) = &stretch.id {
-            tracing::info!("asking after the order {} of an earlier run", escape(id));
+            tracing::info!("asking after the order {} of an earlier run", self.counter.told(id));
             match self.follow(id, None, stretch.window, (batch, end)).await? {
-                Ended::Gone(words) => tracing::info!("the order {} is gone ({words}); it is given again", escape(id)),
+                Ended::Gone(words) => {
+                    tracing::info!("the order {} is gone ({words}); it is given again", self.counter.told(id));
+                }
                 ended => return Ok(ended),
             }
         }
@@ -256,7 +258,7 @@ impl Desk {
                 Placed::Ended(ended) => ended,
                 Placed::Queued { id, wait } => {
                     keep(&Stretch { window: stretch.window, id: Some(id.clone()) }, batch)?;
-                    tracing::info!(target: TOLD, "ordered from JSOC as {}, and waited for: `{}`", escape(&id), escape(&set));
+                    tracing::info!(target: TOLD, "ordered from JSOC as {}, and waited for: `{}`", self.counter.told(&id), escape(&set));
                     self.follow(&id, Some(wait.unwrap_or_default()), stretch.window, (batch, end)).await?
                 }
             };

@@ -149,7 +149,7 @@ impl Counter {
                 Err(failure) if failure.class.is_retried() && misses < MISSES => {
                     misses += 1;
                     self.client.note_retry();
-                    tracing::info!(%failure, "asking after the order {} once more", escape(id));
+                    tracing::info!(%failure, "asking after the order {} once more", self.told(id));
                     continue;
                 }
                 Err(failure) => return Err(told(failure)),
@@ -172,17 +172,24 @@ impl Counter {
     async fn ask(&self, url: &Url) -> Result<Reply, Failure> {
         let mut response = self.client.get(url, HeaderMap::new()).await?;
         let answer = read::whole(&mut response, read::CAP).await?;
-        Reply::read(&answer).map_err(|failure| {
+        // What JSOC says goes into the log, too.
+        let reply = Reply::read(&answer).map(|reply| reply.in_words(|words| self.client.veil(words)));
+        reply.map_err(|failure| {
             let message = format!("{}: {}", shown(url), failure.message);
             self.client.veiled(Failure { message, ..failure })
         })
+    }
+
+    /// A number or a name that JSOC told, for the log.
+    pub(super) fn told(&self, text: &str) -> String {
+        self.client.veil(escape(text).into_owned())
     }
 
     fn order(&self, set: &str, question: &Question<'_>) -> Url {
         let Export { email, protocol, method, process } = &self.export;
         // What is to be made cannot be had at once.
         let method = if *protocol == Protocol::Fits { Method::Url } else { *method };
-        let requestor = email.split('@').next().unwrap_or_default();
+        let requester = email.split('@').next().unwrap_or_default();
         let mut url = below(&self.base, FETCH);
         url.query_pairs_mut()
             .append_pair("op", "exp_request")
@@ -193,7 +200,7 @@ impl Counter {
             .append_pair("protocol", protocol.word())
             .append_pair("filenamefmt", &question.names())
             .append_pair("process=n", &as_given(process.as_deref()))
-            .append_pair("requestor", requestor);
+            .append_pair("requester", requester);
         url
     }
 }

@@ -57,6 +57,19 @@ pub(super) enum Reply {
     Busy(String),
 }
 
+impl Reply {
+    /// The same, with what JSOC says in other words.
+    pub(super) fn in_words(self, other: impl FnOnce(String) -> String) -> Reply {
+        match self {
+            Reply::TooLarge(words) => Reply::TooLarge(other(words)),
+            Reply::Refused(words) => Reply::Refused(other(words)),
+            Reply::Unknown(words) => Reply::Unknown(other(words)),
+            Reply::Busy(words) => Reply::Busy(other(words)),
+            Reply::Done(_) | Reply::Pending { .. } | Reply::Expired => self,
+        }
+    }
+}
+
 /// A file of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {

@@ -61,7 +61,7 @@ fn files_are_ordered_asked_after_and_fetched() {
     assert_eq!(fake.orders(), ["hmi.sharp_cea_720s[][2015.12.11_00:00:00_TAI/1d]{Br}"]);
     assert_eq!(fake.asked_after(), 2);
     let asked = |name: &str| fake.asked(FETCH, "exp_request", name).pop().expect("an order");
-    assert_eq!((asked("notify"), asked("requestor")), (EMAIL.to_owned(), "jane".to_owned()));
+    assert_eq!((asked("notify"), asked("requester")), (EMAIL.to_owned(), "jane".to_owned()));
     assert_eq!((asked("method"), asked("protocol"), asked("process=n")), ("url".into(), "fits".into(), "0".into()));
     assert_eq!(asked("filenamefmt"), "hmi.sharp_cea_720s.{HARPNUM}.{T_REC:A}.{segment}");
     let path = "one/2015/12/11/hmi.sharp_cea_720s.377.20151211_000000_TAI.Br.fits";
