@@ -303,7 +303,7 @@ fn l_14_what_is_there_is_what_was_listed_last_however_the_count_differs() {
 }
 
 #[test]
-fn l_15_a_record_without_a_file_is_no_file_and_no_failure() {
+fn l_15_a_record_without_a_file_is_absent_and_no_failure() {
     let record = |recnum: u32, urls: Value| json!({ "recnum": recnum, "harpnum": 377, "date__obs": "2015-12-11T18:22:08.8Z", "urls": urls });
     let server = Server::start();
     let path = format!("/HMI/{NEWER}/2/magnetogram.fits");
@@ -314,8 +314,9 @@ fn l_15_a_record_without_a_file_is_no_file_and_no_failure() {
     server.script(&path, [Answer::file(fits(1, 20, "2015-12-11T18:22:08.8Z"))]);
     let lab = Lab::new();
     lab.write("job.yaml", Job::at(&server.url()).series(&[&format!("{{ name: {NEWER} }}")]).yaml());
-    let report = lab.report(0);
-    assert_eq!(report["totals"]["files"]["listed"], 1, "{report:#}");
+    let files = &lab.report(0)["totals"]["files"];
+    let count = |how: &str| files[how].as_u64().expect("a number");
+    assert_eq!((count("listed"), count("fetched"), count("absent")), (2, 1, 1), "{files:#}");
     assert_eq!(lab.proved("data").len(), 1);
 }
 
