@@ -35,7 +35,7 @@ pub(super) struct Found<'a> {
     beside: u64,
     /// Files on hosts that nobody named: how many, and the first one's.
     foreign: Option<(u64, String)>,
-    /// Files of a folder that is the day's alone, with names that nobody asked for: how many, and the first one's.
+    /// Files with names that nobody asked for: how many, and the first one's.
     strange: Option<(u64, String)>,
     /// Files whose names hold control characters, and would fit without: how many, and the first one's.
     unwritable: Option<(u64, String)>,
@@ -146,7 +146,7 @@ impl<'a> Found<'a> {
     /// # Errors
     /// `source-refused` when all files lie where the source may not go, or beside the cadence's times.
     pub(super) fn listed(self) -> Result<(Listed, Vec<String>), Failure> {
-        let is_bare = self.seen() == 0 && !is_shared(self.spec.path.as_ref());
+        let is_bare = self.seen() == 0;
         let Found { mut files, outside_day, off_cadence, foreign, strange, unwritable, .. } = self;
         let strange = strange.filter(|_| is_bare).map(|(count, name)| {
             let (base, name) = (shown(self.base), escape(&name).into_owned());
