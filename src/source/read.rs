@@ -2,6 +2,8 @@
 //!
 //! What it does not do: know what a listing holds; each kind does.
 
+use std::fmt::Display;
+
 use url::Url;
 
 use crate::failure::{Class, Failure};
@@ -24,6 +26,12 @@ pub(super) fn room(files: usize) -> Result<(), Failure> {
     }
     let why = format!("the day has more than {MOST} files; ask for fewer, by segments, a cadence or other filters");
     Err(Failure::new(Class::ListingTooLarge, why))
+}
+
+/// The same failure, with what it is about before its words: a question's address, an order's number.
+pub(super) fn about(what: impl Display, mut failure: Failure) -> Failure {
+    failure.message = format!("{what}: {}", failure.message);
+    failure
 }
 
 /// How many bytes of a malformed answer are shown on either side of the place.

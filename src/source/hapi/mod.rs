@@ -119,7 +119,7 @@ impl Hapi {
             match self.data(&url, read::CAP.saturating_sub(table.bytes())).await? {
                 Brought::Nothing => {}
                 Brought::Data { answer, end } => {
-                    table.take(&answer, piece, end).map_err(|failure| about(&url, failure))?;
+                    table.take(&answer, piece, end).map_err(|failure| read::about(shown(&url), failure))?;
                 }
                 Brought::Outside(_) if stop < end && (piece.start < stop || still_grows) => {
                     (latest, may_grow) = (stop, true);
@@ -141,7 +141,7 @@ impl Hapi {
                 }
             }
         }
-        let listed = table.into_listed(series, info, &whole).map_err(|failure| about(&whole, failure))?;
+        let listed = table.into_listed(series, info, &whole).map_err(|failure| read::about(shown(&whole), failure))?;
         Ok(Listed { may_grow, ..listed })
     }
 
@@ -149,7 +149,7 @@ impl Hapi {
     async fn look_up(&self, id: &str) -> Result<Dataset, Failure> {
         let url = question::capabilities(&self.base);
         let answer = self.small(&url).await?;
-        let names = Names::of(&answer).map_err(|failure| about(&url, failure))?;
+        let names = Names::of(&answer).map_err(|failure| read::about(shown(&url), failure))?;
         let url = names.info(&self.base, id);
         let answer = self.small(&url).await?;
         let chosen = || -> Result<(Info, Vec<Parameter>), Failure> {
@@ -157,7 +157,7 @@ impl Hapi {
             let chosen = info.choose(self.parameters.as_deref())?;
             Ok((info, chosen))
         };
-        let (info, chosen) = chosen().map_err(|failure| about(&url, failure))?;
+        let (info, chosen) = chosen().map_err(|failure| read::about(shown(&url), failure))?;
         let has_files = chosen.iter().any(|parameter| parameter.uri.is_some());
         let list = question::list(&chosen);
         let asked = (has_files || self.parameters.is_some()).then_some(list);
@@ -170,15 +170,15 @@ impl Hapi {
             Ok(mut response) => read::whole(&mut response, SMALL).await?,
             Err(refused) => return Err(known(url, refused).1),
         };
-        read::expect_json(&answer, "{}").map_err(|failure| about(url, failure))?;
+        read::expect_json(&answer, "{}").map_err(|failure| read::about(shown(url), failure))?;
         match status::of(&answer) {
             Some(status) if !matches!(status.meaning(), Meaning::Ok | Meaning::NoData) => {
                 Err(status.failure(url, None))
             }
             Some(_) => Ok(answer),
             None => match serde_json::from_slice::<serde::de::IgnoredAny>(&answer) {
-                Err(error) => Err(about(url, read::no_json(&answer, &error))),
-                Ok(_) => Err(about(url, read::malformed("the answer has no `status` of HAPI"))),
+                Err(error) => Err(read::about(shown(url), read::no_json(&answer, &error))),
+                Ok(_) => Err(read::about(shown(url), read::malformed("the answer has no `status` of HAPI"))),
             },
         }
     }
@@ -199,10 +199,10 @@ impl Hapi {
         let end = end_of(&response);
         let answer = read::whole(&mut response, cap).await?;
         match read::first_byte(&answer) {
-            Some(b'<') => Err(about(url, read::page(&answer, "CSV"))),
+            Some(b'<') => Err(read::about(shown(url), read::page(&answer, "CSV"))),
             Some(b'{') => {
                 let status = status::of(&answer).ok_or_else(|| {
-                    about(url, read::malformed("JSON came where CSV is due, and it is no status of HAPI"))
+                    read::about(shown(url), read::malformed("JSON came where CSV is due, and it is no status of HAPI"))
                 })?;
                 let failure = status.failure(url, None);
                 match status.meaning() {
@@ -210,7 +210,7 @@ impl Hapi {
                     Meaning::Ok => {
                         let why =
                             "JSON came where CSV is due, with the status of success: the server ignores `format=csv`";
-                        Err(about(url, read::malformed(why)))
+                        Err(read::about(shown(url), read::malformed(why)))
                     }
                     Meaning::TooMuch => Ok(Brought::TooMuch(failure)),
                     Meaning::Outside => Ok(Brought::Outside(failure)),
@@ -244,12 +244,6 @@ fn known(url: &Url, Refused { failure, body }: Refused) -> (Meaning, Failure) {
         }
         None => (Meaning::Refused, failure),
     }
-}
-
-/// What is wrong with the answer at a URL.
-fn about(url: &Url, mut failure: Failure) -> Failure {
-    failure.message = format!("{}: {}", shown(url), failure.message);
-    failure
 }
 
 /// Reads a day of one answer of `data`, whose length was told, to a question for all parameters that `info` has.

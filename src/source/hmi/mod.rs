@@ -58,10 +58,7 @@ impl Hmi {
         let mut response =
             self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
         let answer = read::whole(&mut response, read::CAP).await?;
-        let told = |failure: Failure| {
-            let message = format!("{}: {}", shown(&question), failure.message);
-            Failure { message, ..failure }
-        };
+        let told = |failure| read::about(shown(&question), failure);
         let (mut listed, records) = read_records(&answer, &self.base, series, day).map_err(told)?;
         drop(answer);
         if series.fetch.has_keywords() {
@@ -84,10 +81,7 @@ impl Hmi {
             let question = meta::question(&self.base, series, some);
             let mut response = self.ask_route(&question, series).await?;
             let answer = read::whole(&mut response, read::CAP).await?;
-            told.read(&answer, some).map_err(|failure| {
-                let message = format!("{}: {}", shown(&question), failure.message);
-                Failure { message, ..failure }
-            })?;
+            told.read(&answer, some).map_err(|failure| read::about(shown(&question), failure))?;
         }
         Ok(told)
     }

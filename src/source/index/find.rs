@@ -14,7 +14,7 @@ use crate::manifest::timed::Told;
 use crate::manifest::{Index as Spec, Series};
 use crate::net::shown;
 use crate::source::off_cadence::OffCadence;
-use crate::source::{Listed, RemoteFile};
+use crate::source::{Listed, RemoteFile, read};
 use crate::untrusted::escape;
 
 /// Fewer files than these do not show that a source lacks a cadence.
@@ -161,10 +161,9 @@ impl<'a> Found<'a> {
             ));
         }
         if let Some(cadence) = self.cadence.filter(|cadence| files.is_empty() && has_times(self.day, *cadence)) {
-            off_cadence.must_be_a_gap(cadence.into(), "00:00", ENOUGH).map_err(|failure| {
-                let message = format!("{}: {}", shown(self.base), failure.message);
-                Failure { message, ..failure }
-            })?;
+            off_cadence
+                .must_be_a_gap(cadence.into(), "00:00", ENOUGH)
+                .map_err(|failure| read::about(shown(self.base), failure))?;
         }
         let mut left_out = off_cadence.count();
         if let Some((count, host)) = foreign {

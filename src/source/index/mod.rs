@@ -197,7 +197,6 @@ impl Index {
 
 impl Source for Index {
     fn list<'a>(&'a self, series: &'a Series, day: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
-        // A page may repeat what its server was sent.
         Box::pin(self.ask(series, day))
     }
 }

@@ -64,10 +64,7 @@ impl Jsoc {
         let Some(record_set) = question.record_set(day.window) else { return Ok(Listed::default()) };
         let url = question.url(&self.base, &record_set);
         let answer = self.get(&url).await?;
-        let told = |failure: Failure| {
-            let message = format!("{}, asked for `{}`: {}", shown(&url), escape(&record_set), failure.message);
-            Failure { message, ..failure }
-        };
+        let told = |failure| read::about(asked_for(&url, &record_set), failure);
         let (mut listed, records) = read_listing(&answer, &question, &self.base, day, &url).map_err(told)?;
         drop(answer);
         if let Some((desk, memory, coming)) = order {
@@ -94,10 +91,7 @@ impl Jsoc {
         let mut url = below(&self.base, INFO);
         url.query_pairs_mut().append_pair("op", "series_struct").append_pair("ds", &series.name);
         let answer = self.get(&url).await?;
-        Structure::read(&answer).map_err(|failure| {
-            let message = format!("{}, asked for `{}`: {}", shown(&url), escape(&series.name), failure.message);
-            Failure { message, ..failure }
-        })
+        Structure::read(&answer).map_err(|failure| read::about(asked_for(&url, &series.name), failure))
     }
 
     async fn get(&self, url: &Url) -> Result<Vec<u8>, Failure> {
@@ -195,4 +189,9 @@ fn known(failure: Failure) -> Failure {
     }
     let message = format!("{}; is this where JSOC is?", failure.message);
     Failure { class: Class::SourceRefused, message, ..failure }
+}
+
+/// A question with the record set, or the series, that it is about.
+fn asked_for(url: &Url, what: &str) -> String {
+    format!("{}, asked for `{}`", shown(url), escape(what))
 }

@@ -67,10 +67,10 @@ impl Medoc {
         for start in (0..total).step_by(usize::try_from(PAGE).unwrap_or(usize::MAX)) {
             let url = question.page(start);
             let page = self.get(&url, &question, read_page).await?;
-            page.must_follow(start, total, &mut before).map_err(|failure| about(&url, failure))?;
-            page.records(&mut records).map_err(|failure| about(&url, failure))?;
+            page.must_follow(start, total, &mut before).map_err(|failure| read::about(shown(&url), failure))?;
+            page.records(&mut records).map_err(|failure| read::about(shown(&url), failure))?;
         }
-        let told = |failure| about(&question.page(0), failure);
+        let told = |failure| read::about(shown(&question.page(0)), failure);
         let mut items = self.items_of(records.without_items().map_err(told)?, &question).await?;
         let further = self.items_of(records.without_further(&items).map_err(told)?, &question).await?;
         items.extend(further);
@@ -129,14 +129,8 @@ impl Medoc {
         read_as: impl FnOnce(&[u8]) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let answer = read::whole(&mut response, read::CAP).await?;
-        read_as(&answer).map_err(|failure| about(url, failure))
+        read_as(&answer).map_err(|failure| read::about(shown(url), failure))
     }
-}
-
-/// What is wrong with the answer at a URL.
-fn about(url: &Url, mut failure: Failure) -> Failure {
-    failure.message = format!("{}: {}", shown(url), failure.message);
-    failure
 }
 
 /// Reads a day of one page: `items` is what each folder is said to hold that would be asked for.

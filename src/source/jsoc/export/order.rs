@@ -174,10 +174,7 @@ impl Counter {
         let answer = read::whole(&mut response, read::CAP).await?;
         // What JSOC says goes into the log, too.
         let reply = Reply::read(&answer).map(|reply| reply.in_words(|words| self.client.veil(words)));
-        reply.map_err(|failure| {
-            let message = format!("{}: {}", shown(url), failure.message);
-            self.client.veiled(Failure { message, ..failure })
-        })
+        reply.map_err(|failure| self.client.veiled(read::about(shown(url), failure)))
     }
 
     /// A number or a name that JSOC told, for the log.
@@ -209,7 +206,6 @@ fn no(words: &str) -> Failure {
     Failure::new(Class::SourceRefused, format!("JSOC says: {words}"))
 }
 
-fn about(order: &str, mut failure: Failure) -> Failure {
-    failure.message = format!("the order `{}`: {}", escape(order), failure.message);
-    failure
+fn about(order: &str, failure: Failure) -> Failure {
+    read::about(format_args!("the order `{}`", escape(order)), failure)
 }
