@@ -46,6 +46,50 @@ pub(super) trait Fake: Sized {
     fn unanswerable() -> &'static str;
 }
 
+/// What else a service of the same kind is asked for.
+pub(super) trait Otherwise {
+    /// The service.
+    type Service: Fake;
+    /// As [`Fake::series`].
+    const SERIES: &'static str;
+    /// As [`Fake::unanswerable`].
+    const UNANSWERABLE: &'static str;
+
+    /// As [`Fake::source`].
+    fn source(service: &Self::Service) -> String {
+        service.source()
+    }
+}
+
+/// A service that is asked otherwise.
+pub(super) struct Asked<O: Otherwise>(O::Service);
+
+impl<O: Otherwise> Fake for Asked<O> {
+    fn with(times: &[&str]) -> Asked<O> {
+        Asked(Fake::with(times))
+    }
+
+    fn server(&self) -> &Server {
+        self.0.server()
+    }
+
+    fn list(&self, how: How) {
+        self.0.list(how);
+    }
+
+    fn source(&self) -> String {
+        O::source(&self.0)
+    }
+
+    fn series() -> &'static str {
+        O::SERIES
+    }
+
+    fn unanswerable() -> &'static str {
+        O::UNANSWERABLE
+    }
+}
+
 /// How a fake lists. One that lists nothing gives its files so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum How {

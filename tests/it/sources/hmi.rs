@@ -58,33 +58,13 @@ impl contract::Fake for Fake {
     }
 }
 
-/// The same, asked for keywords besides.
-pub(super) struct WithKeywords(Fake);
+/// Keywords besides.
+pub(super) struct Keywords;
 
-impl contract::Fake for WithKeywords {
-    fn with(times: &[&str]) -> WithKeywords {
-        WithKeywords(contract::Fake::with(times))
-    }
-
-    fn server(&self) -> &Server {
-        self.0.server()
-    }
-
-    fn list(&self, how: How) {
-        self.0.list(how);
-    }
-
-    fn source(&self) -> String {
-        self.0.source()
-    }
-
-    fn series() -> &'static str {
-        "{ name: hmi.sharp_720s, as: one, fetch: both, keywords: [cmask] }"
-    }
-
-    fn unanswerable() -> &'static str {
-        "{ name: hmi.sharp_720s, as: one, fetch: keywords, keywords: [cmsk] }"
-    }
+impl contract::Otherwise for Keywords {
+    type Service = Fake;
+    const SERIES: &'static str = "{ name: hmi.sharp_720s, as: one, fetch: both, keywords: [cmask] }";
+    const UNANSWERABLE: &'static str = "{ name: hmi.sharp_720s, as: one, fetch: keywords, keywords: [cmsk] }";
 }
 
 /// A record with its file, which is listed at this host.

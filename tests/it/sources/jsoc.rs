@@ -87,6 +87,9 @@ impl Fake {
     }
 }
 
+const FILES: &str = "{ name: hmi.sharp_cea_720s, as: one, segments: [Br], fetch: files }";
+const OTHER_FILES: &str = "{ name: hmi.sharp_cea_720s, as: one, segments: [Bz], fetch: files }";
+
 impl contract::Fake for Fake {
     fn with(times: &[&str]) -> Fake {
         Fake::of((1..).zip(times).map(|(recnum, time)| Record::new(recnum, time)).collect())
@@ -105,69 +108,33 @@ impl contract::Fake for Fake {
     }
 
     fn series() -> &'static str {
-        "{ name: hmi.sharp_cea_720s, as: one, segments: [Br], fetch: files }"
+        FILES
     }
 
     fn unanswerable() -> &'static str {
-        "{ name: hmi.sharp_cea_720s, as: one, segments: [Bz], fetch: files }"
+        OTHER_FILES
     }
 }
 
-/// The same, asked for keywords besides.
-pub(super) struct WithKeywords(Fake);
+/// Keywords besides.
+pub(super) struct Keywords;
 
-impl contract::Fake for WithKeywords {
-    fn with(times: &[&str]) -> WithKeywords {
-        WithKeywords(contract::Fake::with(times))
-    }
-
-    fn server(&self) -> &Server {
-        self.0.server()
-    }
-
-    fn list(&self, how: How) {
-        self.0.list(how);
-    }
-
-    fn source(&self) -> String {
-        contract::Fake::source(&self.0)
-    }
-
-    fn series() -> &'static str {
-        "{ name: hmi.sharp_cea_720s, as: one, segments: [Br], keywords: [USFLUX] }"
-    }
-
-    fn unanswerable() -> &'static str {
-        "{ name: hmi.sharp_cea_720s, as: one, fetch: keywords, keywords: [USFLX] }"
-    }
+impl contract::Otherwise for Keywords {
+    type Service = Fake;
+    const SERIES: &'static str = "{ name: hmi.sharp_cea_720s, as: one, segments: [Br], keywords: [USFLUX] }";
+    const UNANSWERABLE: &'static str = "{ name: hmi.sharp_cea_720s, as: one, fetch: keywords, keywords: [USFLX] }";
 }
 
-/// The same, whose files are ordered.
-pub(super) struct Ordered(Fake);
+/// The same files, ordered.
+pub(super) struct Orders;
 
-impl contract::Fake for Ordered {
-    fn with(times: &[&str]) -> Ordered {
-        Ordered(contract::Fake::with(times))
-    }
+impl contract::Otherwise for Orders {
+    type Service = Fake;
+    const SERIES: &'static str = FILES;
+    const UNANSWERABLE: &'static str = OTHER_FILES;
 
-    fn server(&self) -> &Server {
-        self.0.server()
-    }
-
-    fn list(&self, how: How) {
-        self.0.list(how);
-    }
-
-    fn source(&self) -> String {
-        format!("{{ jsoc: {{ url: \"{}\", export: {{ email: {} }} }} }}", self.server().url(), orders::EMAIL)
-    }
-
-    fn series() -> &'static str {
-        <Fake as contract::Fake>::series()
-    }
-
-    fn unanswerable() -> &'static str {
-        <Fake as contract::Fake>::unanswerable()
+    fn source(service: &Fake) -> String {
+        format!("{{ jsoc: {{ url: \"{}\", export: {{ email: {} }} }} }}", service.server.url(), orders::EMAIL)
     }
 }
 
