@@ -13,7 +13,7 @@ use super::{
     adopt, check, clean, completions, environment, export, init, lock, man, plan, report, run, schema, serve, status,
     update, verify,
 };
-use crate::manifest::nearest;
+use crate::manifest::{NAME_ONE, nearest};
 use crate::net::Net;
 use crate::net::tunnel::Ssh;
 
@@ -81,8 +81,7 @@ fn with_advice(mut error: clap::Error, command: &clap::Command) -> clap::Error {
             }
         }
         ErrorKind::MissingRequiredArgument if told(ContextKind::InvalidArg).is_some_and(|arg| arg.contains("JOB")) => {
-            let tip = "name a manifest, such as `jobs/quickstart.yaml`; `sunhaul init` writes one";
-            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![NAME_ONE.into()]));
         }
         _ => {}
     }

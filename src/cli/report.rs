@@ -14,6 +14,7 @@ use super::problem::Problem;
 use super::run::{ReportFile, Saved, manifest};
 use super::{Exit, Result, Shell, job};
 use crate::archive::Archive;
+use crate::manifest::is_yaml;
 use crate::report::{Report, hosts, html, junit, markdown};
 use crate::untrusted::escape;
 
@@ -91,7 +92,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 /// Where the report lies; nothing when the manifest is wrong, which is told.
 fn find(args: &Args, shell: &Shell) -> Result<Option<PathBuf>> {
     let (root, path) = (args.archive.archive.as_deref(), Path::new(&args.run));
-    let is_manifest = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+    let is_manifest = is_yaml(path);
     let manifest = args.job.as_deref().or(is_manifest.then_some(path));
     if manifest.is_none() && (args.run == "-" || path.is_file() || args.run.contains('/')) {
         return Ok(Some(path.to_owned()));

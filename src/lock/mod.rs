@@ -15,6 +15,8 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use crate::manifest::is_yaml;
+
 pub use change::{DayChange, Named, Replaced};
 pub use error::{Error, Part};
 pub use form::{DayRow, Detail, Header, LockedFile, schema};
@@ -25,8 +27,7 @@ pub use read::Lock;
 /// Where the lock of a manifest is: its path with `.lock` for `.yaml`.
 #[must_use]
 pub fn path_of(manifest: &Path) -> PathBuf {
-    let is_yaml = manifest.extension().is_some_and(|end| end == "yaml" || end == "yml");
-    if is_yaml { manifest.with_extension("lock") } else { append(manifest, ".lock") }
+    if is_yaml(manifest) { manifest.with_extension("lock") } else { append(manifest, ".lock") }
 }
 
 fn append(path: &Path, end: &str) -> PathBuf {

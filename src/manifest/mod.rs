@@ -40,6 +40,7 @@ pub use model::{
     Limits, LockDetail, LockMode, LockSpec, Manifest, Medoc, Method, Protocol, Quality, Range, Rate, Reach, Retry,
     Series, SeriesId, SourceSpec, Timeouts, Timetable, Tunnel, Verify, Way, is_on_one_of,
 };
+pub(crate) use nearby::{NAME_ONE, is_yaml};
 pub use parse::{Environment, load, load_with_secrets, parse};
 pub use template::Template;
 pub use timed::Timed;

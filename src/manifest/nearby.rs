@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use super::nearest::nearest;
 use crate::untrusted::escape;
 
+/// What to do where no manifest is named, or none that is there.
+pub(crate) const NAME_ONE: &str = "name a manifest, such as `jobs/quickstart.yaml`; `sunhaul init` writes one";
+
 /// The folder that manifests are usually kept in.
 const JOBS: &str = "jobs";
 /// So many names of a folder are looked at.
@@ -16,14 +19,14 @@ const LOOKED_AT: usize = 1000;
 pub(super) fn hint(path: &Path) -> String {
     match likely(path) {
         Some(near) => format!("did you mean `{}`?", escape(&near.to_string_lossy())),
-        None => "name a manifest, such as `jobs/quickstart.yaml`; `sunhaul init` writes one".to_owned(),
+        None => NAME_ONE.to_owned(),
     }
 }
 
 /// The same name with its ending, or among the jobs; else one that is nearly the same.
 fn likely(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_str()?;
-    let name = if is_yaml(name) { name.to_owned() } else { format!("{name}.yaml") };
+    let name = if is_yaml(Path::new(name)) { name.to_owned() } else { format!("{name}.yaml") };
     let folder = path.parent().unwrap_or(Path::new(""));
     let folders = [folder.to_owned(), folder.join(JOBS)];
     let same = folders.iter().map(|folder| folder.join(&name)).find(|path| path.is_file());
@@ -35,7 +38,7 @@ fn near(folder: &Path, name: &str) -> Option<String> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let entries = std::fs::read_dir(folder).ok()?.filter_map(Result::ok).take(LOOKED_AT);
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut names: Vec<String> = names.filter(|name| is_yaml(name)).collect();
+    let mut names: Vec<String> = names.filter(|name| is_yaml(Path::new(name))).collect();
     // Of two that are as near, always the same one.
     names.sort_unstable();
     let stem = |name: &str| name.rsplit_once('.').map_or(name.len(), |(stem, _)| stem.len());
@@ -43,8 +46,10 @@ fn near(folder: &Path, name: &str) -> Option<String> {
     names.into_iter().find(|name| name[..stem(name)] == found)
 }
 
-fn is_yaml(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+/// True for a path with the ending of a manifest.
+#[must_use]
+pub(crate) fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 #[cfg(test)]

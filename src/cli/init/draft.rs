@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Args;
-use crate::manifest::{self, Diagnostic, Manifest};
+use crate::manifest::{self, Diagnostic, Manifest, is_yaml};
 
 /// The kinds of sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -187,7 +187,3 @@ impl Draft {
 
 /// The folder that manifests are kept in.
 const JOBS: &str = "jobs";
-
-fn is_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
-}
