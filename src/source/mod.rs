@@ -88,24 +88,44 @@ impl Listed {
     ///
     /// # Errors
     /// `source-refused` where files at several addresses have one key, since one of them would be lost; unless they are of
-    /// one record, which is one file wherever it lies.
+    /// one record and their addresses differ by secrets alone. `listing-malformed` where one file has two sizes.
     fn folded(mut self) -> Result<Listed, Failure> {
-        let lacks = |file: &RemoteFile| file.body == Body::None;
-        self.files.sort_unstable_by(|a, b| {
-            (&a.key, lacks(a), &a.url, a.time, a.bytes).cmp(&(&b.key, lacks(b), &b.url, b.time, b.bytes))
-        });
-        let is_one = |a: &RemoteFile, b: &RemoteFile| a.url == b.url || (a.recnum.is_some() && a.recnum == b.recnum);
-        if let Some([a, b]) = self.files.array_windows().find(|[a, b]| a.key == b.key && !is_one(a, b)) {
-            return Err(one_key_for_two(a, b));
-        }
-        let before = self.files.len();
-        self.files.dedup_by(|later, first| later.key == first.key);
-        self.duplicates += (before - self.files.len()) as u64;
+        self.duplicates += fold(&mut self.files, |file| file)?;
         Ok(self)
     }
 }
 
-/// What is said of two files that cannot be told apart by what a record may keep of their addresses.
+/// As [`Listed::folded`], of what holds files; gives how many were there more than once.
+fn fold<T>(all: &mut Vec<T>, file: impl Fn(&T) -> &RemoteFile) -> Result<u64, Failure> {
+    let lacks = |file: &RemoteFile| file.body == Body::None;
+    all.sort_unstable_by(|a, b| {
+        let (a, b) = (file(a), file(b));
+        (&a.key, lacks(a), &a.url, a.time, a.bytes).cmp(&(&b.key, lacks(b), &b.url, b.time, b.bytes))
+    });
+    let pairs = all.array_windows().map(|[a, b]| (file(a), file(b)));
+    let mut twins = pairs.filter(|(a, b)| a.key == b.key && !lacks(a) && !lacks(b));
+    twins.try_for_each(|(a, b)| must_be_one(a, b))?;
+    let before = all.len();
+    all.dedup_by(|later, first| file(later).key == file(first).key);
+    Ok((before - all.len()) as u64)
+}
+
+/// Checks that two entries under one key are the same file, listed twice.
+fn must_be_one(a: &RemoteFile, b: &RemoteFile) -> Result<(), Failure> {
+    let is_one_record = a.recnum.is_some() && a.recnum == b.recnum && a.path == b.path;
+    if a.url != b.url && !is_one_record {
+        return Err(one_key_for_two(a, b));
+    }
+    match (a.bytes, b.bytes) {
+        (Some(one), Some(other)) if one != other => {
+            let why = format!("`{}` is listed twice, with {one} and with {other} bytes", shown(&a.url));
+            Err(read::malformed(&why))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The failure for two files that one key stands for.
 fn one_key_for_two(a: &RemoteFile, b: &RemoteFile) -> Failure {
     let why = if a.path == b.path {
         let names: BTreeSet<&str> = secret_names(&a.url).chain(secret_names(&b.url)).collect();
@@ -116,9 +136,16 @@ fn one_key_for_two(a: &RemoteFile, b: &RemoteFile) -> Failure {
             shown(&a.url)
         )
     } else {
+        let (what, to_do) = if a.url.path() != b.url.path() {
+            ("are listed as one file", "")
+        } else if a.url.origin() == b.url.origin() {
+            ("differ by their query alone", "")
+        } else {
+            ("have the same path on two hosts", "name one of the two in `hosts`, or ")
+        };
         format!(
-            "`{}` and `{}` have the same path on two hosts, so they cannot be told apart; name one of the two in `hosts`, \
-             or ask those who run the service for one address of each file",
+            "`{}` and `{}` {what}, so they cannot be told apart; {to_do}ask those who run the service for one address of \
+             each file",
             shown(&a.url),
             shown(&b.url)
         )

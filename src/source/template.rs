@@ -58,11 +58,7 @@ impl Template {
                 }
             }
         }
-        files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        let before = files.len();
-        files.dedup_by(|later, first| later.key == first.key);
-        let duplicates = (before - files.len()) as u64;
-        Ok(Listed { files, outside_day: 0, duplicates, left_out, may_grow: false })
+        Listed { files, left_out, ..Listed::default() }.folded()
     }
 
     /// The times within the day's window, and whether the series' own cadence keeps each.

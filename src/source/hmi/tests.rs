@@ -169,6 +169,23 @@ fn files_of_one_path_are_told_apart_by_their_queries_and_refused_where_only_a_se
 }
 
 #[test]
+fn l_01_a_record_s_file_at_two_addresses_is_refused_unless_they_differ_by_a_secret() {
+    let read = |urls: [&str; 2]| {
+        let item = |url: &str| format!(r#"{{"urls":["{url}"],"date__obs":"2015-12-11T01:00:00Z","recnum":5}}"#);
+        let items = urls.map(|url| item(&format!("http://a/HMI/hmi.sharp_720s/{url}"))).join(",");
+        read_as("hmi.sharp_720s", &format!("[{items}]"), "2015-12-11", Filters::default())
+    };
+    for same in [["5/Br.fits", "5/Br.fits"], ["5/Br.fits?token=1", "5/Br.fits?token=2"]] {
+        assert_eq!(read(same).map(|listed| (listed.files.len(), listed.duplicates)).unwrap(), (1, 1), "{same:?}");
+    }
+    for other in
+        [["5/Br.fits", "old/5/Br.fits"], ["5/Br.fits", "5/Br.fits?version=2"], ["5/Br.fits", "5_20151211_Br.fits"]]
+    {
+        assert!(refused(read(other)).contains("so they cannot be told apart"), "{other:?}");
+    }
+}
+
+#[test]
 fn l_09_a_size_is_taken_where_a_file_alone_has_one_and_must_be_a_length() {
     let one = |size: &str| {
         let item = format!(r#"[{{"url":"http://a/HMI/s/x","date_obs":"2015-12-11T01:00:00Z","size":{size}}}]"#);

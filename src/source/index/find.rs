@@ -14,7 +14,7 @@ use crate::manifest::timed::Told;
 use crate::manifest::{Index as Spec, Series};
 use crate::net::shown;
 use crate::source::off_cadence::OffCadence;
-use crate::source::{Listed, RemoteFile, read};
+use crate::source::{Listed, RemoteFile, fold, one_key_for_two, read};
 use crate::untrusted::escape;
 
 /// Fewer files than these do not show that a source lacks a cadence.
@@ -179,14 +179,10 @@ impl<'a> Found<'a> {
             remarks
                 .push(format!("{base}: {count} links to files elsewhere are left out, such as on `{}`", escape(&host)));
         }
-        files.sort_unstable_by(|a, b| {
-            (&a.file.key, &a.file.url, a.file.bytes).cmp(&(&b.file.key, &b.file.url, b.file.bytes))
-        });
-        let before = files.len();
-        files.dedup_by(|later, first| later.file.key == first.file.key);
-        let duplicates = (before - files.len()) as u64;
+        // Before versions are chosen: of two files that are taken for one, one would be lost.
+        let duplicates = fold(&mut files, |one| &one.file)?;
         if self.spec.newest {
-            left_out += keep_newest(&mut files);
+            left_out += keep_newest(&mut files)?;
         }
         let files = files.into_iter().map(|candidate| candidate.file).collect();
         Ok((Listed { files, outside_day, duplicates, left_out, may_grow: false }, remarks))
@@ -201,15 +197,21 @@ fn has_times(day: &Day, cadence: u32) -> bool {
 }
 
 /// Keeps the newest of the files that differ by wildcards alone, sorted by key; gives how many were older.
-fn keep_newest(files: &mut Vec<Candidate>) -> u64 {
+///
+/// # Errors
+/// `source-refused` where two have one name: nothing says which is newer.
+fn keep_newest(files: &mut Vec<Candidate>) -> Result<u64, Failure> {
     let before = files.len();
     files.sort_unstable_by(|a, b| {
         let order = a.told.cmp(&b.told).then_with(|| natural(&b.name, &a.name));
         order.then_with(|| a.file.key.cmp(&b.file.key))
     });
+    if let Some([a, b]) = files.array_windows().find(|[a, b]| a.told == b.told && a.name == b.name) {
+        return Err(one_key_for_two(&a.file, &b.file));
+    }
     files.dedup_by(|older, newest| older.told == newest.told);
     files.sort_unstable_by(|a, b| a.file.key.cmp(&b.file.key));
-    (before - files.len()) as u64
+    Ok((before - files.len()) as u64)
 }
 
 /// A URL on each origin that files lie on.

@@ -31,14 +31,26 @@ const LONGEST: usize = 500;
 pub(super) struct Records {
     /// Their files.
     pub(super) listed: Listed,
-    /// How the export system names each file that is ordered, by its key: `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI]{Br}`.
-    pub(super) names: BTreeMap<String, String>,
+    /// How the export system knows each file that is ordered, by its key.
+    pub(super) names: Names,
     /// The places in the answer of those that are asked for, with their times and numbers.
     pub(super) kept: Vec<Kept>,
     /// What JSOC has on disk of them, in bytes, as far as it tells: of all files of a record together.
     pub(super) size: u64,
     /// Files on tape alone: how many, and one of them.
     pub(super) offline: Option<(u64, String)>,
+}
+
+/// What the export system knows files by, by their keys.
+pub(super) type Names = BTreeMap<String, Ordered>;
+
+/// What the export system knows a file by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ordered {
+    /// Its record and segment: `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI]{Br}`.
+    pub(super) record: String,
+    /// The name of the segment's file on disk, where the listing tells it: a segment may have several.
+    pub(super) file: Option<String>,
 }
 
 /// A record that is asked for.
@@ -103,6 +115,7 @@ pub(super) fn read_records(
         read::room(records.listed.files.len() + columns.segments.len())?;
         for (segment, paths) in &columns.segments {
             let path = paths.value(at);
+            let on_disk = on_disk(path).map(str::to_owned);
             let named = || format!("{query}{{{segment}}}");
             let key = format!("{recnum}/{segment}");
             let online = columns.online.map_or("", |online| online.value(at));
@@ -124,7 +137,15 @@ pub(super) fn read_records(
                 records.offline.get_or_insert_with(|| (0, named())).0 += 1;
             }
             if is_ordered {
-                records.names.insert(key.clone(), named());
+                let ordered = Ordered { record: named(), file: on_disk };
+                if let Some(other) = records.names.insert(key.clone(), ordered.clone())
+                    && other != ordered
+                {
+                    return Err(malformed(&format!(
+                        "record {at}: `{}` is listed twice, and not as the same",
+                        escape(&key)
+                    )));
+                }
             }
             records.listed.files.push(RemoteFile {
                 name: Some(format!("{stem}.{segment}.{ending}")),
@@ -143,18 +164,8 @@ pub(super) fn read_records(
             });
         }
     }
-    fold(&mut records);
+    records.listed = records.listed.folded()?;
     Ok(records)
-}
-
-/// Sorts by key and keeps one file of each: the first by address, so that the order of the answer does not matter.
-fn fold(records: &mut Records) {
-    let files = &mut records.listed.files;
-    let is_none = |file: &RemoteFile| file.body == Body::None;
-    files.sort_by(|a, b| (&a.key, is_none(a), &a.url, a.time).cmp(&(&b.key, is_none(b), &b.url, b.time)));
-    let before = files.len();
-    files.dedup_by(|later, first| later.key == first.key);
-    records.listed.duplicates = (before - files.len()) as u64;
 }
 
 /// The columns that files are made of.
@@ -246,6 +257,11 @@ fn found<'a>(path: &'a str, online: &str) -> Result<Found<'a>, &'static str> {
         NO_SEGMENT => Err("which no such series has"),
         _ => Err("which is no path"),
     }
+}
+
+/// The name of the file that a path leads to, where it leads to one.
+fn on_disk(path: &str) -> Option<&str> {
+    path.strip_prefix('/')?.rsplit('/').next().filter(|name| !name.is_empty())
 }
 
 /// The ending of a path's last part; that of FITS where it has none that looks like one.

@@ -96,7 +96,7 @@ fn l_01_l_02_l_03_order_repeats_and_other_days_change_nothing() {
     let rows: [(&[&str], &str); 5] = [
         (&["10", "Y", "377", "2011.02.15_00:00:00_TAI"], "/SUM1/D10/Br.fits"),
         (&["9", "Y", "377", "2011.02.15_23:48:00_TAI"], "/SUM1/D9/Br.fits"),
-        (&["10", "Y", "377", "2011.02.15_00:00:00_TAI"], "/SUM0/D10/Br.fits"),
+        (&["10", "Y", "377", "2011.02.15_00:00:00_TAI"], "/SUM1/D10/Br.fits"),
         (&["11", "Y", "377", "2011.02.16_00:00:00_TAI"], "/SUM1/D11/Br.fits"),
         (&["12", "Y", "377", "2011.02.14_23:48:00_TAI"], "/SUM1/D12/Br.fits"),
     ];
@@ -106,7 +106,11 @@ fn l_01_l_02_l_03_order_repeats_and_other_days_change_nothing() {
     assert_eq!(forth, read_sharp(only_br(), &answer(&NAMES, &back)).unwrap());
     let keys: Vec<&str> = forth.files.iter().map(|file| file.key.as_str()).collect();
     assert_eq!((keys.as_slice(), forth.outside_day, forth.duplicates), (["10/Br", "9/Br"].as_slice(), 2, 1));
-    assert_eq!(forth.files[0].path, "/SUM0/D10/Br.fits");
+    let elsewhere = rows.map(|(row, path)| (row, path.replace("SUM1/D10/", "SUM1/D20/")));
+    let two = [(rows[0].0, rows[0].1), (elsewhere[0].0, elsewhere[0].1.as_str())];
+    let failure = read_sharp(only_br(), &answer(&NAMES, &two)).unwrap_err();
+    assert_eq!(failure.class, Class::SourceRefused);
+    assert!(failure.message.contains("are listed as one file"), "one record, and two files: {failure}");
 }
 
 #[test]
@@ -227,7 +231,7 @@ fn l_08_names_are_bounded_and_made_for_orders_alone() {
         read_listing(&answer, &question, &base(), &day(), &base()).unwrap().1.names
     };
     let ordered = Series { filters: only_br(), ..ordered("hmi.sharp_cea_720s", Protocol::Fits) };
-    assert_eq!(names(&ordered)["7/Br"], "hmi.sharp_cea_720s[377][2011.02.15_02:00:00_TAI]{Br}");
+    assert_eq!(names(&ordered)["7/Br"].record, "hmi.sharp_cea_720s[377][2011.02.15_02:00:00_TAI]{Br}");
     assert!(names(&series("hmi.sharp_cea_720s", only_br())).is_empty());
     told["recinfo"] = json!([{ "name": "x".repeat(501) }]);
     let failure = read_as(&ordered, &told).unwrap_err();

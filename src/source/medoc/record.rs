@@ -27,7 +27,7 @@ const AIA_SEGMENTS: [&str; 2] = ["image_lev1", "spikes"];
 pub(super) type Items = (i64, Vec<String>);
 
 /// A record, read from its row.
-#[derive(Debug, Clone)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record {
     recnum: i64,
     time: NaiveDateTime,
@@ -154,10 +154,11 @@ impl<'a> Records<'a> {
             self.off_cadence.note(slot.0, slot.label().unwrap_or(record.time));
             self.listed.left_out += 1;
         } else if let Some(first) = self.kept.get(&record.recnum) {
-            self.listed.duplicates += 1;
-            if (first.time, &first.get) > (record.time, &record.get) {
-                self.kept.insert(record.recnum, record);
+            if *first != record {
+                let why = format!("record {} is listed twice, and its two rows differ", record.recnum);
+                return Err(read::malformed(&why));
             }
+            self.listed.duplicates += 1;
         } else {
             self.kept.insert(record.recnum, record);
         }

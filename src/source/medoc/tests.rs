@@ -118,6 +118,22 @@ fn a_record_s_files_are_its_items_on_the_service_s_own_host() {
 }
 
 #[test]
+fn l_01_a_record_that_is_listed_twice_is_the_same_both_times_or_the_listing_is_none() {
+    let read = |change: &dyn Fn(&mut Value)| {
+        let mut other = row(7, NOON);
+        change(&mut other);
+        records("hmi.sharp_720s", Filters::default(), &[row(7, NOON), other], &["Br.fits"])
+    };
+    let twice = read(&|_| {}).unwrap();
+    assert_eq!((twice.files.len(), twice.duplicates), (1, 1));
+    for (field, value) in [("get", "idoc-medoc.ias.u-psud.fr/sdo/other/7"), ("date__obs", "2015-12-11T13:00:00.000")] {
+        let failure = read(&|row| row[field] = json!(value)).unwrap_err();
+        assert_eq!(failure.class, Class::ListingMalformed, "{field}");
+        assert!(failure.message.contains("record 7 is listed twice, and its two rows differ"), "{failure}");
+    }
+}
+
+#[test]
 fn l_15_a_row_without_a_location_is_a_record_without_a_file() {
     let without = |recnum, location: Value| {
         let mut row = row(recnum, NOON);

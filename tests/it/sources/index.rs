@@ -209,6 +209,41 @@ fn of_versions_the_newest_is_taken_and_a_newer_one_is_drift() {
 }
 
 #[test]
+fn l_01_two_files_that_would_be_taken_for_one_fail_the_day() {
+    let (one, other) = (serving(&[("/x/a.fits", 1)]).expect_silence(), serving(&[("/x/a.fits", 2)]).expect_silence());
+    let at = |server: &Server| server.plain_url().trim_start_matches("http://").to_owned();
+    let on = |server: &Server| Entry::new(&format!("{}/x/a.fits", server.plain_url()), 5760);
+    let by_query = ["a.fits?part=1", "a.fits?part=2"].map(|href| Entry::new(href, 5760)).to_vec();
+    let by_size = [5760, 8640].map(|bytes| Entry { href: "a.fits".to_owned(), bytes }).to_vec();
+    for (entries, class, says) in [
+        (vec![on(&one), on(&other)], "source-refused", "have the same path on two hosts"),
+        (by_query, "source-refused", "differ by their query alone"),
+        (by_size, "listing-malformed", "is listed twice, with 5760 and with 8640 bytes"),
+    ] {
+        let (server, folder) = (serving(&[("/data/2015/12/11/a.fits", 1)]), "/data/2015/12/11/");
+        server.script(folder, [Answer::text("text/html", &page(Form::Nginx, folder, &entries))]);
+        let hosts = format!("hosts: [\"{}\", \"{}\"]", at(&one), at(&other));
+        let lab = lab(&job(&server, &format!("path: \"%Y/%m/%d/\", files: \"?.fits\", {hosts}")));
+        let report = lab.report(1);
+        let (told, message) = failure(&report);
+        assert!(told == class && message.contains(says), "{message}");
+        assert!(lab.days("data").is_empty() && lab.files("data").is_empty());
+    }
+}
+
+#[test]
+fn of_two_files_of_one_name_none_is_the_newest() {
+    let server = serving(&[("/data/2015/12/11/x_v1.fits", 1), ("/data/b/x_v1.fits", 2)]);
+    let (folder, hrefs) = ("/data/2015/12/11/", ["x_v1.fits", "/data/b/x_v1.fits"]);
+    server.script(
+        folder,
+        [Answer::text("text/html", &page(Form::Nginx, folder, &hrefs.map(|href| Entry::new(href, 5760))))],
+    );
+    let report = lab(&job(&server, "path: \"%Y/%m/%d/\", files: \"x_v*.fits\", pick: newest")).report(1);
+    assert!(failure(&report).1.contains("are listed as one file, so they cannot be told apart"), "{report:#}");
+}
+
+#[test]
 fn f_01_names_are_decoded_and_lead_nowhere() {
     let server = Server::start();
     let folder = "/data/2015/12/11/";

@@ -8,7 +8,7 @@ mod order;
 mod reply;
 mod stretch;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use tokio::sync::{Mutex as Turn, RwLock, RwLockReadGuard, oneshot};
 use tokio::time::Instant;
 use url::Url;
 
+use super::listing::Names;
 use super::question::Question;
 use crate::day::Window;
 use crate::failure::{Class, Failure};
@@ -61,8 +62,8 @@ pub(super) struct Wanted<'a> {
     pub(super) window: Window,
     /// Its files.
     pub(super) files: &'a mut [RemoteFile],
-    /// What the export system calls them, by key.
-    pub(super) names: BTreeMap<String, String>,
+    /// What the export system knows them by.
+    pub(super) names: Names,
     /// What JSOC has on disk of them, in bytes, as far as it tells.
     pub(super) size: u64,
     pub(super) memory: &'a Arc<dyn Memory>,
@@ -71,7 +72,7 @@ pub(super) struct Wanted<'a> {
 /// A day that waits for its files.
 struct Waiting {
     window: Window,
-    names: Arc<BTreeMap<String, String>>,
+    names: Arc<Names>,
     size: u64,
     memory: Arc<dyn Memory>,
     answer: oneshot::Sender<Answer>,
@@ -388,7 +389,7 @@ mod tests {
         for date in ["2011-02-15", "2011-02-15", "2011-02-16"] {
             let window = window(date);
             let mut files = [RemoteFile::new("1/Br".into(), base.clone(), "/x".into(), window.start)];
-            let names = BTreeMap::new();
+            let names = Names::new();
             let wanted = Wanted { window, files: &mut files, names, size: 1, memory: &memory };
             let failure = desk.fill(&question, wanted, desk.coming().await).await.unwrap_err();
             assert_eq!((failure.class, failure.class.is_retried()), (Class::Pending, false), "{failure}");

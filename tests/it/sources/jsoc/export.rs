@@ -263,6 +263,21 @@ fn files_as_they_are_come_at_once_or_from_tape() {
 }
 
 #[test]
+fn of_several_files_of_a_segment_the_one_that_is_listed_is_fetched() {
+    let fake = three();
+    fake.state().desk.has_all = true;
+    let quick = format!("email: {EMAIL}, protocol: as-is, method: url_quick");
+    let job = ordered(&fake, &quick, "fetch: files", "2015-12-12")
+        .series(&["{ name: hmi.sharp_cea_720s, as: one, segments: [Br, Bp], fetch: files }"]);
+    let lab = lab(&job);
+    lab.report(0);
+    for (segment, seed) in [("Br", 1), ("Bp", 501)] {
+        let path = format!("data/one/2015/12/11/hmi.sharp_cea_720s.377.20151211_000000_TAI.{segment}.fits");
+        assert_eq!(lab.read(&path), fits(seed, 20, THREE[0]), "{segment}");
+    }
+}
+
+#[test]
 fn what_an_order_has_no_file_of_is_absent_and_what_it_leaves_out_is_told() {
     let fake = three();
     fake.state().desk.has_none = Some("Br");

@@ -29,6 +29,8 @@ pub(super) struct Desk {
     pub(super) lacks: Option<&'static str>,
     /// This segment has no file.
     pub(super) has_none: Option<&'static str>,
+    /// Of each record and segment, an order at once has the files of all segments, as of those whose protocol is `generic`.
+    pub(super) has_all: bool,
 }
 
 /// One order.
@@ -54,6 +56,7 @@ impl Default for Desk {
             hangs: false,
             lacks: None,
             has_none: None,
+            has_all: false,
         }
     }
 }
@@ -104,9 +107,14 @@ pub(super) fn request(request: &Request, state: &mut State) -> Answer {
     let is_quick = of("method").as_deref() == Some("url_quick") && of("protocol").as_deref() == Some("as-is");
     if is_quick && records.iter().all(|record| record.instead.is_none()) {
         let segments: Vec<&str> = segments.trim_end_matches('}').split(',').collect();
-        let row = |record: &Record, segment: &str| json!({ "record": format!("{}{{{segment}}}", record.query()), "filename": record.path(segment) });
-        let data: Vec<Value> =
-            records.iter().flat_map(|record| segments.iter().map(move |segment| row(record, segment))).collect();
+        let rows = |record: &Record, segment: &str| {
+            let files = if desk.has_all { SEGMENTS.to_vec() } else { vec![segment] };
+            let row =
+                |file| json!({ "record": format!("{}{{{segment}}}", record.query()), "filename": record.path(file) });
+            files.into_iter().map(row).collect::<Vec<Value>>()
+        };
+        let rows_of = |record| segments.iter().flat_map(move |segment| rows(record, segment));
+        let data: Vec<Value> = records.iter().flat_map(rows_of).collect();
         return said(&json!({ "status": 0, "requestid": "", "dir": "", "wait": 0, "count": data.len(), "data": data }));
     }
     // The same order within a day is the same one.
