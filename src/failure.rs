@@ -50,13 +50,13 @@ classes! {
     Unreachable = "unreachable", retry: true, Later;
     /// No answer, or no byte of it, within the time allowed.
     Stalled = "stalled", retry: true, Later;
-    /// 429, or 503 or 403 with Retry-After.
+    /// 429, or 503 or 403 that says when to come back.
     Throttled = "throttled", retry: true, Later;
     /// A 5xx answer.
     ServerError = "server-error", retry: true, Later;
     /// What was ordered is not made yet, or nothing may be ordered yet: another run asks on.
     Pending = "pending", retry: false, Later;
-    /// Twenty failures in a row: the host gets no more requests in this run.
+    /// Twenty failures in a row, or a wait beyond `retry.max_wait`: the host gets no more requests in this run.
     HostGivenUp = "host-given-up", retry: false, Later;
     /// 401, 403, 451 and the like; an SSH gateway that lets nobody in, or is not the known one.
     Forbidden = "forbidden", retry: false, None;

@@ -166,6 +166,12 @@ impl Client {
         }
     }
 
+    /// Why the source's host gets no more requests in this run, when that is so.
+    #[must_use]
+    pub fn given_up(&self) -> Option<Failure> {
+        self.own.host.check().err()
+    }
+
     /// How many requests may be under way at once to this client's host group.
     #[must_use]
     pub fn concurrency(&self) -> usize {
@@ -211,10 +217,15 @@ impl Client {
         if is_wanted {
             return Ok(Response::new(answer, url, slot, self.timeouts.stall));
         }
-        let wait = retry_after::asked(answer.headers(), || slot.host().wall());
+        let wait = retry_after::of_refusal(status, answer.headers(), || slot.host().wall());
         let mut refused = classify::status(status, &url, wait);
-        if refused.class == Class::Throttled {
-            slot.host().throttled(wait, self.max_wait);
+        let is_too_long = wait.is_some_and(|wait| wait > self.max_wait) && refused.class.is_retried();
+        if (refused.class == Class::Throttled || is_too_long)
+            && let Some(given_up) = slot.host().throttled(wait)
+        {
+            refused.class = given_up.class;
+            refused.message += "; ";
+            refused.message += &given_up.message;
         }
         slot.host().failed(&refused);
         if told.is_some() || refused.class == Class::SourceRefused || refusal::is_told(answer.headers()) {

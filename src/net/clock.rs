@@ -45,7 +45,11 @@ impl Clock for RuntimeClock {
     }
 
     fn sleep_until(&self, at: Duration) -> Sleep {
-        Box::pin(tokio::time::sleep_until(self.start + at))
+        match self.start.checked_add(at) {
+            Some(at) => Box::pin(tokio::time::sleep_until(at)),
+            // A host may ask for a wait beyond all calendars.
+            None => Box::pin(std::future::pending()),
+        }
     }
 }
 

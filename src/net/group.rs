@@ -13,8 +13,18 @@ use super::pace::Pace;
 use crate::manifest::manners::Effective;
 use crate::manifest::{Bandwidth, Rate};
 
-/// The pause after a 429 that names no wait: doubled by each one that comes after the pause before.
+/// The first pause after a 429 that names no wait, and the shortest one.
 const UNNAMED_PAUSE: Duration = Duration::from_secs(1);
+
+/// The pause for the next 429 without a wait, when one just made a pause of `pause`: twice as long.
+fn after_complaint(pause: Duration, cap: Duration) -> Duration {
+    pause.saturating_mul(2).min(cap.max(UNNAMED_PAUSE))
+}
+
+/// The same after a request that the host answered: a tenth shorter. Seven answers make up for one complaint.
+fn after_success(pause: Duration) -> Duration {
+    (pause * 9 / 10).max(UNNAMED_PAUSE)
+}
 
 /// The manners toward one operator's hosts.
 #[derive(Debug)]
@@ -83,7 +93,14 @@ impl Group {
         }
     }
 
-    /// The host asked for less: nothing is sent for `wait`, at most `cap`. Gives the pause, if this made one.
+    /// The host answered as it should: the next pause without a named wait will be shorter.
+    pub(super) fn succeeded(&self) {
+        let mut terms = self.terms();
+        terms.next_pause = after_success(terms.next_pause);
+    }
+
+    /// The host asked for less: nothing is sent for `wait`, or where it named none, for a pause of our own, at most `cap`.
+    /// Gives the pause, if this made one.
     pub(super) fn pause(&self, wait: Option<Duration>, cap: Duration) -> Option<Duration> {
         let mut terms = self.terms();
         let pause = match wait {
@@ -91,12 +108,11 @@ impl Group {
             // Many workers hear the same complaint: only one that comes after a pause makes the next one longer.
             None if !self.pace.pause_left().is_zero() => return None,
             None => {
-                let pause = terms.next_pause;
-                terms.next_pause = (pause * 2).min(cap);
+                let pause = terms.next_pause.min(cap);
+                terms.next_pause = after_complaint(pause, cap);
                 pause
             }
         };
-        let pause = pause.min(cap);
         self.pace.pause(pause);
         Some(pause)
     }
@@ -152,6 +168,25 @@ mod tests {
         assert_eq!(group.limit(), "2/s, 2 connections");
         group.join(&limits(8, Rate::Unlimited));
         assert_eq!(group.limit(), "2/s, 2 connections");
+    }
+
+    #[test]
+    fn an_unnamed_pause_grows_with_complaints_and_shrinks_with_successes() {
+        let cap = Duration::from_mins(2);
+        let steady = |answers: u32| {
+            let mut pause = UNNAMED_PAUSE;
+            for _ in 0..40 {
+                pause = after_complaint(pause, cap);
+                pause = (0..answers).fold(pause, |pause, _| after_success(pause));
+            }
+            pause.as_secs()
+        };
+        // Answers between two complaints, and the pause in the long run.
+        for (answers, seconds) in [(0, 120), (1, 108), (3, 87), (6, 11), (7, 1), (59, 1)] {
+            assert_eq!(steady(answers), seconds, "a complaint after each {answers} answers");
+        }
+        assert_eq!(after_success(UNNAMED_PAUSE), UNNAMED_PAUSE);
+        assert_eq!(after_complaint(Duration::from_mins(1), Duration::from_secs(90)), Duration::from_secs(90));
     }
 
     #[test]

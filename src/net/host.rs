@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use chrono::{DateTime, Datelike, SecondsFormat};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +28,8 @@ pub(super) struct Host {
     bytes: AtomicU64,
     tally: Mutex<Tally>,
     terms: Mutex<Terms>,
+    /// The longest wait that the run honours.
+    max_wait: Duration,
     given_up: CancellationToken,
 }
 
@@ -36,14 +39,22 @@ struct Terms {
     preset: &'static str,
     agreed_with: Option<String>,
     contact: Option<String>,
+    /// The whole message.
     why_given_up: String,
 }
 
 impl Host {
     /// A host group that this run has not asked yet.
-    pub(super) fn new(name: String, group: Arc<Group>, limits: &Effective, contact: Option<String>) -> Host {
+    pub(super) fn new(
+        name: String,
+        group: Arc<Group>,
+        limits: &Effective,
+        contact: Option<String>,
+        max_wait: Duration,
+    ) -> Host {
         Host {
             name,
+            max_wait,
             paused_before: group.pace.paused(),
             group,
             bytes: AtomicU64::new(0),
@@ -110,14 +121,17 @@ impl Host {
     /// The host did what it should: the row of failures ends.
     pub(super) fn succeeded(&self) {
         self.tally().failures_in_a_row = 0;
+        self.group.succeeded();
     }
 
-    /// The host asked for less: nothing is sent for `wait`, at most `cap`.
-    pub(super) fn throttled(&self, wait: Option<Duration>, cap: Duration) {
+    /// The host asked for less: nothing is sent for `wait`. One that is longer than this run may wait gives the host up:
+    /// the failure then, in place of the refusal's own.
+    pub(super) fn throttled(&self, wait: Option<Duration>) -> Option<Failure> {
         self.tally().throttled += 1;
-        if let Some(pause) = self.group.pause(wait, cap) {
+        if let Some(pause) = self.group.pause(wait, self.max_wait) {
             tracing::info!(host = %self.name, seconds = pause.as_secs_f64(), "the host asked for a pause");
         }
+        self.check().err()
     }
 
     /// Counts a failed attempt; the twentieth in a row gives the host up.
@@ -159,8 +173,18 @@ impl Host {
 
     fn give_up_at(&self, in_a_row: u32, failure: &Failure) {
         if in_a_row == LAST_STRAW {
-            tracing::warn!(host = %self.name, last = %failure.message, "{LAST_STRAW} failures in a row: given up");
-            self.terms().why_given_up.clone_from(&failure.message);
+            self.give_up(&format!(
+                "given up after {LAST_STRAW} failures in a row, the last one: {}; run the same command again later",
+                failure.message
+            ));
+        }
+    }
+
+    fn give_up(&self, why: &str) {
+        let mut terms = self.terms();
+        if terms.why_given_up.is_empty() {
+            tracing::warn!(host = %self.name, "{why}");
+            terms.why_given_up = format!("{}: {why}", self.name);
             self.given_up.cancel();
         }
     }
@@ -193,17 +217,23 @@ impl Host {
         }
     }
 
-    fn check(&self) -> Result<(), Failure> {
-        if self.given_up.is_cancelled() { Err(self.farewell()) } else { Ok(()) }
+    /// Refuses once the host is given up, which a pause longer than this run may wait does, whoever was asked for it.
+    ///
+    /// # Errors
+    /// `host-given-up`.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if !self.given_up.is_cancelled() {
+            let left = self.group.pace.pause_left();
+            if left <= self.max_wait {
+                return Ok(());
+            }
+            self.give_up(&too_long(self.wall(), left, self.max_wait));
+        }
+        Err(self.farewell())
     }
 
     fn farewell(&self) -> Failure {
-        let last = self.terms().why_given_up.clone();
-        let message = format!(
-            "{}: given up after {LAST_STRAW} failures in a row, the last one: {last}; run the same command again later",
-            self.name
-        );
-        Failure::new(Class::HostGivenUp, message)
+        Failure::new(Class::HostGivenUp, self.terms().why_given_up.clone())
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
@@ -213,6 +243,25 @@ impl Host {
     fn terms(&self) -> MutexGuard<'_, Terms> {
         self.terms.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Why a host that asks for such a wait is given up.
+fn too_long(now: SystemTime, wait: Duration, max_wait: Duration) -> String {
+    // Whole seconds, not before the host's own.
+    let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+    let until = now.checked_add(Duration::from_secs(seconds)).and_then(|until| {
+        let since = until.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        DateTime::from_timestamp(i64::try_from(since.as_secs()).ok()?, 0)
+    });
+    let until = match until.filter(|until| until.year() <= 9999) {
+        Some(until) => format!("until {} ({seconds} s)", until.to_rfc3339_opts(SecondsFormat::Secs, true)),
+        None => format!("for {seconds} s"),
+    };
+    format!(
+        "the host asks to wait {until}, longer than `retry.max_wait` ({} s): it gets no more requests in this run; run the \
+         same command again after that",
+        max_wait.as_secs_f64()
+    )
 }
 
 /// The right to have one request under way; given back when dropped.
@@ -268,6 +317,8 @@ mod tests {
     use super::*;
     use crate::manifest::{Bandwidth, Rate};
 
+    const MAX_WAIT: Duration = Duration::from_mins(2);
+
     fn limits(concurrency: u32, requests: Rate) -> Effective {
         Effective { requests, bandwidth: Bandwidth::Unlimited, concurrency, preset: "private", agreed_with: None }
     }
@@ -277,7 +328,7 @@ mod tests {
     }
 
     fn host(group: &Arc<Group>) -> Arc<Host> {
-        Arc::new(Host::new("h:80".into(), Arc::clone(group), &limits(4, Rate::Unlimited), Some("me".into())))
+        Arc::new(Host::new("h:80".into(), Arc::clone(group), &limits(4, Rate::Unlimited), Some("me".into()), MAX_WAIT))
     }
 
     #[test]
@@ -308,7 +359,7 @@ mod tests {
     fn who_waits_out_a_pause_learns_at_once_that_the_host_is_given_up() {
         let clock = FakeClock::default();
         let host = host(&group(&clock));
-        host.throttled(Some(Duration::from_secs(100)), Duration::from_mins(2));
+        host.throttled(Some(Duration::from_secs(100)));
         let failure = Failure::new(Class::Stalled, "x");
         let ended = clock.run(async {
             let mut slot = host.slot().await.unwrap();
@@ -333,7 +384,7 @@ mod tests {
         }
         first.answered(503);
         first.retried();
-        first.throttled(Some(Duration::from_secs(9)), Duration::from_mins(2));
+        first.throttled(Some(Duration::from_secs(9)));
         clock.run(async {
             clock.sleep_until(Duration::from_secs(4)).await;
             first.received(1000).await;

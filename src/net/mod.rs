@@ -29,6 +29,7 @@ pub mod tunnel;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use url::Url;
 
@@ -167,7 +168,7 @@ impl Net {
                 Some(gateway) => door::Way::Gateway(self.tunnel(gateway, url)?, settings),
                 None => door::Way::Net(self.transport(settings)?),
             };
-            Ok(Door { origin, host: self.host(manners::group_of(url, tunnel), &limits, contact), way })
+            Ok(Door { origin, host: self.host(manners::group_of(url, tunnel), &limits, contact, retry.max_wait), way })
         };
         let own = door(base, way, tunnel, contact)?;
         let places = hosts.iter().flat_map(|host| ["http", "https"].map(|scheme| format!("{scheme}://{host}/")));
@@ -210,14 +211,14 @@ impl Net {
         hosts.values().map(|host| host.take_peak()).sum()
     }
 
-    fn host(&self, name: String, limits: &Effective, contact: Option<String>) -> Arc<Host> {
+    fn host(&self, name: String, limits: &Effective, contact: Option<String>, max_wait: Duration) -> Arc<Host> {
         let group = self.group(&name, limits);
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get(&name) {
             host.join(limits, contact);
             return Arc::clone(host);
         }
-        let host = Arc::new(Host::new(name.clone(), group, limits, contact));
+        let host = Arc::new(Host::new(name.clone(), group, limits, contact, max_wait));
         hosts.insert(name, Arc::clone(&host));
         host
     }

@@ -132,7 +132,7 @@ impl Pace {
         let until = now.saturating_add(wait);
         if until > state.paused_until {
             let from = state.paused_until.max(now);
-            state.paused += until.saturating_sub(from);
+            state.paused = state.paused.saturating_add(until.saturating_sub(from));
             state.paused_until = until;
         }
     }

@@ -314,23 +314,39 @@ async fn a_refusal_brings_the_server_s_own_words() {
 }
 
 #[tokio::test]
-async fn a_throttle_pauses_every_worker_up_to_the_cap() {
+async fn a_throttle_pauses_every_worker_for_as_long_as_it_asks() {
     let server = Server::start(|path, _| match path {
-        "/slow" => vec![send("HTTP/1.1 429 Slow\nRetry-After: 1000000000\nContent-Length: 0\n\n")],
+        "/slow" => vec![send("HTTP/1.1 429 Slow\nRetry-After: 1\nContent-Length: 0\n\n")],
         _ => vec![send("HTTP/1.1 200 OK\nContent-Length: 3\n\nsun")],
     })
     .await;
-    let (net, client) = server.client();
-    let other = net.client(&server.base, policy()).unwrap();
+    let net = Net::new();
+    let patient = Policy { retry: Retry { attempts: 2, max_wait: Duration::from_secs(2) }, ..policy() };
+    let client = net.client(&server.base, patient.clone()).unwrap();
+    let other = net.client(&server.base, patient).unwrap();
     let before = std::time::Instant::now();
     let failure = read(&client, &server.url("slow")).await.unwrap_err();
     assert_eq!(failure.class, Class::Throttled);
-    assert_eq!(failure.retry_after, Some(Duration::from_secs(1_000_000_000)));
+    assert_eq!(failure.retry_after, Some(Duration::from_secs(1)));
     read(&other, &server.url("x")).await.unwrap();
-    assert!(before.elapsed() >= Duration::from_millis(300), "{:?}", before.elapsed());
+    assert!(before.elapsed() >= Duration::from_secs(1), "{:?}", before.elapsed());
     let stats = &net.hosts()[0];
     assert_eq!(stats.throttled, 1);
-    assert!((0.29..=0.3).contains(&stats.paused_seconds), "{}", stats.paused_seconds);
+    assert!((0.99..=1.0).contains(&stats.paused_seconds), "{}", stats.paused_seconds);
+}
+
+#[tokio::test]
+async fn a_wait_longer_than_max_wait_ends_the_work_of_this_run_and_of_the_next_while_it_lasts() {
+    let server = Server::start(|_, _| vec![send("HTTP/1.1 429 Slow\nRetry-After: 5\nContent-Length: 0\n\n")]).await;
+    let (net, client) = server.client();
+    let first = read(&client, &server.url("slow")).await.unwrap_err();
+    assert_eq!((first.class, first.status), (Class::HostGivenUp, Some(429)), "{first}");
+    assert_eq!(read(&client, &server.url("x")).await.unwrap_err().class, Class::HostGivenUp);
+    let second = net.next_run();
+    let refused = read(&second.client(&server.base, policy()).unwrap(), &server.url("x")).await.unwrap_err();
+    assert_eq!(refused.class, Class::HostGivenUp);
+    assert!(refused.message.contains("(5 s)"), "{refused}");
+    assert_eq!(server.requests.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -1,20 +1,19 @@
 //! Days in flight: begins them in order, a bounded number at a time, and takes second looks at empty ones. Begins none
 //! when the budget is spent, and halts the run when its time is up.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::Instrument as _;
-use url::Origin;
 
 use super::budget::Spent;
 use super::day::{self, Ended};
 use super::event::{DayDone, DayId, Event};
 use super::{Outcome, Run, Todo};
-use crate::failure::{Class, Failure};
+use crate::failure::Failure;
 use crate::net::Net;
 use crate::untrusted::escape;
 
@@ -26,7 +25,6 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
     let mut waiting: VecDeque<Todo> = days.into();
     // Days whose first listing was empty, by when they are looked at again.
     let mut again: BTreeMap<(Instant, DayId), Todo> = BTreeMap::new();
-    let mut given_up: BTreeSet<String> = BTreeSet::new();
     let mut flying: JoinSet<(Todo, Ended)> = JoinSet::new();
     let mut tick = interval(TELL_HOSTS);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -42,12 +40,9 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
             let due = again.first_key_value().is_some_and(|((at, _), _)| *at <= now);
             let begun = if due { again.pop_first().map(|(_, todo)| todo) } else { waiting.pop_front() };
             let Some(todo) = begun else { break };
-            if given_up.contains(&host(run, &todo)) {
-                let failure = Failure::new(
-                    Class::HostGivenUp,
-                    "not begun: its host failed twenty times in a row and gets no more requests in this run",
-                );
-                end(run, &mut outcome, failed(&todo, failure));
+            if let Some(why) = run.series.get(&todo.series).and_then(|opened| opened.source.given_up()) {
+                let message = format!("not begun: {}", why.message);
+                end(run, &mut outcome, failed(&todo, Failure { message, ..why }));
                 continue;
             }
             let span = tracing::info_span!("day", series = %escape(&todo.series.0), date = %todo.day.date);
@@ -77,11 +72,8 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
                 }
                 // It comes again with the next run.
                 Ok((_, Ended::Stopped)) => {}
-                Ok((todo, Ended::Done(done, classes))) => {
+                Ok((_, Ended::Done(done, classes))) => {
                     outcome.classes.extend(classes);
-                    if done.error.as_ref().is_some_and(|e| e.class == Class::HostGivenUp) {
-                        given_up.insert(host(run, &todo));
-                    }
                     end(run, &mut outcome, *done);
                 }
                 // Nothing cancels it, and a panic was caught: this is a runtime that goes down.
@@ -99,12 +91,6 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
         }
     }
     outcome
-}
-
-/// Days of one origin stop together when its host is given up.
-fn host(run: &Run, todo: &Todo) -> String {
-    let origin = run.series.get(&todo.series).map(|s| s.source.current().client().base().origin());
-    origin.as_ref().map(Origin::ascii_serialization).unwrap_or_default()
 }
 
 fn failed(todo: &Todo, failure: Failure) -> DayDone {

@@ -53,13 +53,21 @@ impl Replicas {
         &self.all[current]
     }
 
+    /// Why no replica gets any more requests in this run, when that is so.
+    #[must_use]
+    pub fn given_up(&self) -> Option<Failure> {
+        let current = self.current();
+        // The day that finds another one given up moves on from it.
+        self.all.last().filter(|last| std::ptr::eq(*last, current))?.client.given_up()
+    }
+
     /// Moves on from a replica that cannot be had. True when there is another to ask, which may be so because somebody
     /// else moved on already.
     #[must_use]
     pub fn leave(&self, replica: &Replica, failure: &Failure) -> bool {
         let is_gone = match failure.class {
             Class::Unreachable | Class::Stalled | Class::ServerError | Class::HostGivenUp => true,
-            // With Retry-After a 503 is one as well; a host that asks for fewer requests (429) is there.
+            // With Retry-After a 503 is one as well; a host that asks for fewer requests (429) is there, unless for too long.
             Class::Throttled => failure.status.is_some_and(|status| status >= 500),
             _ => false,
         };

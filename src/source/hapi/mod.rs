@@ -228,7 +228,7 @@ fn known(url: &Url, Refused { failure, body }: Refused) -> (Meaning, Failure) {
     if failure.status == Some(204) {
         return (Meaning::NoData, failure);
     }
-    match status::of(&body).filter(|_| failure.class != Class::Throttled) {
+    match status::of(&body).filter(|_| !matches!(failure.class, Class::Throttled | Class::HostGivenUp)) {
         Some(status) => {
             let told = status.failure(url, failure.status);
             let meaning = status.meaning();

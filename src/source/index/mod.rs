@@ -175,7 +175,7 @@ impl Index {
             }
             // An answer that is of no use here still comes from something that is there.
             Err(failure) if failure.status.is_none_or(|status| status >= 500) => Err(failure),
-            Err(failure) if failure.class == Class::Throttled => Err(failure),
+            Err(failure) if matches!(failure.class, Class::Throttled | Class::HostGivenUp) => Err(failure),
             _ => {
                 self.is_there.store(true, Ordering::Relaxed);
                 Ok(())

@@ -82,7 +82,7 @@ fn whole_lines(text: &[u8]) -> &[u8] {
 /// True when a failure is the server's word that it has no rules.
 fn says_none(failure: &Failure) -> bool {
     let is_told = failure.status.is_some_and(|status| status < 500);
-    is_told && !matches!(failure.class, Class::Throttled | Class::Protocol)
+    is_told && !matches!(failure.class, Class::Throttled | Class::HostGivenUp | Class::Protocol)
 }
 
 /// Checks that every one of `urls`, which lie on one origin, may be asked for.

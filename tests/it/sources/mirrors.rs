@@ -94,6 +94,19 @@ fn one_that_is_down_and_says_when_to_come_back_gives_way_and_one_that_is_asked_t
 }
 
 #[test]
+fn one_that_asks_for_a_long_wait_is_asked_nothing_more_and_gives_way() {
+    for path in [format!("/HMI/{SERIES}"), format!("/HMI/{SERIES}/{}", NAMES[1].0)] {
+        let (first, second) = (service(), service());
+        first.script(&path, [Answer::status(429).header("Retry-After", "3600")]);
+        let lab = lab(&[&first.url(), &second.url()]);
+        let report = lab.report(0);
+        assert_eq!(first.requests_for(&path).len(), 1, "{report:#}");
+        assert!(served(&report)[host(&second)].as_u64() >= Some(1), "{report:#}");
+        assert_eq!(lab.proved("data").len(), 3);
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_no_reason_to_ask_another() {
     let (first, second) = (service(), service().expect_silence());
     first.script(&format!("/HMI/{SERIES}/{}", NAMES[1].0), [Answer::status(404)]);
