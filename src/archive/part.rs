@@ -17,7 +17,8 @@ use super::staged::{Staged, link};
 use super::tree::Tree;
 use crate::digest::Digest;
 
-/// What an answer said of the bytes it sent; what a resumed answer must agree with.
+/// What an answer said of the bytes it sent; what a resumed answer must agree with. Each value is at most 1 kB and holds no
+/// secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validators {
     /// The `ETag` as sent, weak or strong.
@@ -30,6 +31,16 @@ pub struct Validators {
     pub total: Option<u64>,
     /// The file name that the answer gave.
     pub name: Option<String>,
+    /// The Content-Type as sent.
+    #[serde(default)]
+    pub content_type: Option<String>,
+    /// The Content-Encoding as sent: of a file that is stored compressed.
+    #[serde(default)]
+    pub content_encoding: Option<String>,
+    /// The SHA-256 of where the answer came from after redirects: scheme, host, port and path. Validators are those of one
+    /// resource, and another one may use the same. A hash, since a path may hold a secret.
+    #[serde(default)]
+    pub resource: Option<Digest>,
 }
 
 /// The sidecar of a part.

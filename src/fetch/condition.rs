@@ -29,17 +29,22 @@ pub(super) fn headers(line: &FileLine) -> HeaderMap {
 }
 
 /// True when the answer says that the file is what it was: a 304, or, from a service that asks no conditions, the
-/// validators of before with a 200.
+/// validators of before with a 200. A 304 with another validator than the one asked by contradicts itself.
 pub(super) fn is_unchanged(line: &FileLine, response: &Response) -> bool {
+    let text = |name| response.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let tags = (text(ETAG).and_then(opaque), line.etag.as_deref().and_then(opaque));
+    let dates = (text(LAST_MODIFIED), line.last_modified.as_deref());
     match response.status {
-        StatusCode::NOT_MODIFIED => true,
+        StatusCode::NOT_MODIFIED => match (tags, dates) {
+            ((Some(now), Some(before)), _) | (_, (Some(now), Some(before))) => now == before,
+            _ => true,
+        },
         StatusCode::OK => {
-            let text = |name| response.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
             let is_as_long = response.content_length().is_none_or(|length| Some(length) == line.bytes);
             is_as_long
-                && match (text(ETAG).and_then(opaque), line.etag.as_deref().and_then(opaque)) {
+                && match tags {
                     (Some(now), Some(before)) => now == before,
-                    (None, None) => text(LAST_MODIFIED).is_some_and(|now| Some(now) == line.last_modified.as_deref()),
+                    (None, None) => dates.0.is_some() && dates.0 == dates.1,
                     _ => false,
                 }
         }

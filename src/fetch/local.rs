@@ -9,8 +9,9 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use super::Fetched;
-use super::sink::{Checks, Proved};
+use super::sink::Checks;
+use super::verify::{Claims, verify_body};
+use super::{Fetched, LockedBody};
 use crate::archive::{Error, Part, Staged, Validators};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Identity, Verify};
@@ -27,19 +28,27 @@ pub enum Taking {
 /// How much is read at a time.
 const PIECE: usize = 256 * 1024;
 
-/// Takes a file, to be called `name`, as a body for the key of `part`; gives how it was taken, too.
+/// What a file of this machine is taken for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Its name in the archive, before the layout.
+    pub name: &'a str,
+    /// Its length by the listing.
+    pub listed: Option<u64>,
+    /// What the lock has for it.
+    pub locked: Option<&'a LockedBody>,
+    /// Which checks it must pass.
+    pub verify: Verify,
+    /// Whether its data units are hashed too.
+    pub identity: Identity,
+}
+
+/// Takes a file as a body for the key of `part`; gives how it was taken, too.
 ///
 /// # Errors
 /// A [`Failure`]: a check that it did not pass, or `storage`.
-pub fn take(
-    place: &Path,
-    taking: Taking,
-    part: &Part,
-    name: &str,
-    (verify, identity): (Verify, Identity),
-) -> Result<(Fetched, Taking), Failure> {
-    let checks = Checks::new(name.to_owned(), verify, identity);
-    let taken = try_take(place, taking, part, name, checks);
+pub fn take(place: &Path, taking: Taking, part: &Part, wanted: Wanted<'_>) -> Result<(Fetched, Taking), Failure> {
+    let taken = try_take(place, taking, part, wanted);
     if taken.is_err() {
         // What was copied so far is nothing to go on from.
         part.discard()?;
@@ -51,9 +60,9 @@ fn try_take(
     place: &Path,
     taking: Taking,
     part: &Part,
-    name: &str,
-    mut checks: Checks,
+    Wanted { name, listed, locked, verify, identity }: Wanted<'_>,
 ) -> Result<(Fetched, Taking), Failure> {
+    let mut checks = Checks::new(name.to_owned(), verify, identity);
     let failed = |source| Error::Storage { action: "read", path: place.to_owned(), source };
     let mut file = open(place).map_err(failed)?;
     let before = file.metadata().map_err(failed)?;
@@ -69,9 +78,9 @@ fn try_take(
     if state(&before) != state(&after) || checks.length() != before.len() {
         return Err(Failure::new(Class::Size, "it changed while it was read"));
     }
-    let Proved { sha256, bytes, checked, data } = checks.finish()?;
+    let body = verify_body(checks, &Claims { listed, locked, is_ended: true, ..Claims::default() })?;
     let validators = Validators { name: Some(name.to_owned()), ..Validators::default() };
-    Ok((Fetched { staged, sha256, bytes, checked, data, validators, resumed_bytes: 0, restarted: false }, taken))
+    Ok((Fetched { staged, body, validators, resumed_bytes: 0, restarted: false }, taken))
 }
 
 /// Opens a plain file, following no link and waiting for nothing.

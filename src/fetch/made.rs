@@ -4,6 +4,7 @@
 
 use super::receive::finish;
 use super::sink::{Checks, Sink};
+use super::verify::Claims;
 use super::{Ask, Failed, Fetched, name_of};
 use crate::archive::Validators;
 
@@ -16,5 +17,5 @@ pub(super) fn body(ask: &Ask<'_>, bytes: &[u8]) -> Result<Fetched, Failed> {
     };
     let mut sink = Sink { staged, checks };
     sink.push(bytes)?;
-    finish(sink, Some(bytes.len() as u64), true, Validators::default(), 0)
+    finish(sink, Claims { is_ended: true, ..ask.claims() }, Validators::default(), 0)
 }

@@ -41,7 +41,8 @@ pub(super) fn is_page(name: &str, head: &[u8]) -> bool {
     start.starts_with(b"<!doctype html") || start.starts_with(b"<html") || start.starts_with(b"<head")
 }
 
-fn extension(name: &str) -> String {
+/// What stands after the last dot of a name, in lower case.
+pub(super) fn extension(name: &str) -> String {
     name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()).unwrap_or_default()
 }
 

@@ -7,26 +7,29 @@ pub mod disposition;
 pub mod local;
 mod made;
 mod magic;
-pub mod range;
 mod receive;
 mod resume;
 pub mod sample;
 mod sink;
+mod stored_encoding;
 #[cfg(test)]
 mod tests;
+mod validators;
+mod verify;
 
 use std::time::Duration;
 
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, DATE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::CONTENT_DISPOSITION;
+use http::{HeaderMap, StatusCode};
 
 use crate::archive::{FileLine, Part, Staged, Validators};
-use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Identity, Verify};
 use crate::net::{Client, Response};
 use crate::source::RemoteFile;
-use resume::Kept;
+use resume::{Kept, Resumed};
+use verify::Claims;
+pub use verify::{LockedBody, Verified};
 
 /// Bodies of known length up to this many bytes are small: written where they are received, to a file without a name.
 pub const SMALL: u64 = 1 << 20;
@@ -47,6 +50,8 @@ pub struct Ask<'a> {
     pub part: &'a Part,
     /// The file as it is here already: it is asked for only if it changed.
     pub kept: Option<&'a FileLine>,
+    /// What the lock has for it.
+    pub locked: Option<&'a LockedBody>,
     /// Which checks the body must pass.
     pub verify: Verify,
     /// Whether its data units are hashed too.
@@ -69,14 +74,8 @@ pub enum Got {
 pub struct Fetched {
     /// The body.
     pub staged: Staged,
-    /// Its digest.
-    pub sha256: Digest,
-    /// Its length.
-    pub bytes: u64,
-    /// What was proved: `checksum`, `structure`, `magic` or `size`.
-    pub checked: &'static str,
-    /// The SHA-256 of the data unit of each HDU: of a FITS file whose identity is its data.
-    pub data: Option<Vec<Digest>>,
+    /// What was found out about it.
+    pub body: Verified,
     /// What the answer said of it.
     pub validators: Validators,
     /// Bytes that a part from before gave.
@@ -96,6 +95,13 @@ pub struct Failed {
     pub restarted: bool,
     /// The file's name, where an answer gave it.
     pub name: Option<String>,
+}
+
+impl Ask<'_> {
+    /// What is claimed of the body before anybody answers.
+    fn claims(&self) -> Claims<'_> {
+        Claims { listed: self.file.bytes, locked: self.locked, ..Claims::default() }
+    }
 }
 
 impl From<Failure> for Failed {
@@ -126,67 +132,69 @@ pub async fn attempt(ask: &Ask<'_>) -> Result<Got, Failed> {
     if let Some(bytes) = ask.file.made() {
         return made::body(ask, bytes).map(|fetched| Got::File(Box::new(fetched)));
     }
-    let kept = Kept::of(ask.part)?;
+    let kept = Kept::of(ask)?;
     let name = kept.as_ref().and_then(Kept::name);
     go_on(ask, kept).await.map_err(|failed| Failed { name: failed.name.or(name), ..failed })
 }
 
 async fn go_on(ask: &Ask<'_>, kept: Option<Kept>) -> Result<Got, Failed> {
-    let mut restarted = false;
     // A part was begun when the file had changed already: it is gone on with, and nothing else is asked.
-    if let Some(kept) = kept {
-        match ask.client.get(&ask.file.url, kept.headers()).await {
-            // A part that came compressed, or framed in two ways: asked for again, it would come so again.
-            Err(failure) if failure.class == Class::Protocol && failure.status == Some(206) => {
-                tell_restart(ask, &failure.message);
-            }
-            Err(failure) => return Err(failure.into()),
-            Ok(response) => match kept.answer(&response) {
-                range::Answer::Continues { total } => match kept.go_on(ask, response, total).await? {
-                    resume::Went::Fetched(fetched) => return Ok(Got::File(fetched)),
-                    resume::Went::Contradicted(why) => tell_restart(ask, &why),
-                },
-                range::Answer::Whole => {
-                    if let Some(fetched) = kept.is_whole(ask).await? {
-                        return Ok(Got::File(Box::new(fetched)));
-                    }
-                    tell_restart(ask, "the service says that the part is all, but it fails the checks");
-                }
-                range::Answer::FromZero(why) => {
-                    tell_restart(ask, why);
-                    ask.part.discard()?;
-                    return restart(receive::body(ask, response).await);
-                }
-                range::Answer::Contradicts(why) => tell_restart(ask, &why),
-            },
-        }
-        ask.part.discard()?;
-        restarted = true;
+    let Some(kept) = kept else { return fresh(ask).await };
+    match kept.resume(ask).await? {
+        Resumed::Fetched(fetched) => return Ok(Got::File(fetched)),
+        Resumed::Contradicted(why) => tell_restart(ask, &why),
     }
+    ask.part.discard()?;
+    restart(fresh(ask).await)
+}
+
+/// Fetches the file from its first byte, or learns that it did not change.
+async fn fresh(ask: &Ask<'_>) -> Result<Got, Failed> {
     let condition = ask.kept.map(condition::headers).unwrap_or_default();
-    let asked = ask.client.get(&ask.file.url, condition).await;
-    let mut response = asked.map_err(|failure| Failed { restarted, ..failure.into() })?;
-    if ask.kept.is_some_and(|kept| condition::is_unchanged(kept, &response)) {
+    let mut response = get(ask.client, ask.file, condition).await?;
+    if let Some(kept) = ask.kept {
+        let is_unchanged = condition::is_unchanged(kept, &response);
         if response.status == StatusCode::NOT_MODIFIED {
             // Read to its end, which is at once: the connection is free again.
             response.chunk().await?;
+            if !is_unchanged {
+                tell_restart(ask, "a 304 with other validators than those that were asked by");
+                response = get(ask.client, ask.file, HeaderMap::new()).await?;
+            }
         }
-        return Ok(Got::Unchanged);
+        if is_unchanged {
+            return Ok(Got::Unchanged);
+        }
     }
-    if response.status != StatusCode::OK {
-        let failure = Failure::new(
-            Class::Protocol,
-            format!("`{}` answered {} to a plain request", shown(&response), response.status),
-        );
-        return Err(Failed { restarted, ..failure.into() });
-    }
-    let result = receive::body(ask, response).await;
-    if restarted { restart(result) } else { result.map(|fetched| Got::File(Box::new(fetched))) }
+    whole(&response)?;
+    receive::body(ask, response).await.map(|fetched| Got::File(Box::new(fetched)))
 }
 
-fn restart(result: Result<Fetched, Failed>) -> Result<Got, Failed> {
+/// One GET of a file.
+async fn get(client: &Client, file: &RemoteFile, headers: HeaderMap) -> Result<Response, Failure> {
+    let is_stored =
+        |headers: &HeaderMap| stored_encoding::is_of(&name_of(file, answered_name(headers).as_deref()), headers);
+    client.get_file(&file.url, headers, &is_stored).await
+}
+
+/// The file name that an answer gives.
+fn answered_name(headers: &HeaderMap) -> Option<String> {
+    headers.get(CONTENT_DISPOSITION).and_then(|value| disposition::file_name(value.as_bytes()))
+}
+
+/// Checks that an answer brings the whole file.
+fn whole(response: &Response) -> Result<(), Failure> {
+    if response.status == StatusCode::OK {
+        return Ok(());
+    }
+    let why = format!("`{}` answered {} to a plain request", shown(response), response.status);
+    Err(Failure::new(Class::Protocol, why))
+}
+
+fn restart(result: Result<Got, Failed>) -> Result<Got, Failed> {
     match result {
-        Ok(fetched) => Ok(Got::File(Box::new(Fetched { restarted: true, ..fetched }))),
+        Ok(Got::File(fetched)) => Ok(Got::File(Box::new(Fetched { restarted: true, ..*fetched }))),
+        Ok(Got::Unchanged) => Ok(Got::Unchanged),
         Err(failed) => Err(Failed { restarted: true, ..failed }),
     }
 }
@@ -197,38 +205,4 @@ fn tell_restart(ask: &Ask<'_>, why: &str) {
 
 fn shown(response: &Response) -> String {
     crate::untrusted::escape(response.url.path()).into_owned()
-}
-
-/// What an answer says of its body.
-fn validators(response: &Response, total: Option<u64>) -> Validators {
-    let text = |name| response.headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok()).map(str::to_owned);
-    let name = response.headers.get(CONTENT_DISPOSITION).and_then(|v| disposition::file_name(v.as_bytes()));
-    Validators { etag: text(ETAG), last_modified: text(LAST_MODIFIED), date: text(DATE), total, name }
-}
-
-/// The validator that may go into `If-Range`: a strong `ETag`, or a Last-Modified at least 60 s older than the Date it
-/// came with (RFC 9110, 8.8.2.2 and 13.1.5).
-fn strong(validators: &Validators) -> Option<HeaderValue> {
-    if let Some(etag) = &validators.etag {
-        // With an ETag, even a weak one, the date says nothing more.
-        return (etag.starts_with('"') && etag.ends_with('"') && etag.len() > 2)
-            .then(|| HeaderValue::from_str(etag).ok())?;
-    }
-    let modified = httpdate::parse_http_date(validators.last_modified.as_deref()?).ok()?;
-    let date = httpdate::parse_http_date(validators.date.as_deref()?).ok()?;
-    let old_enough = date.duration_since(modified).is_ok_and(|age| age >= Duration::from_mins(1));
-    old_enough.then(|| HeaderValue::from_str(validators.last_modified.as_deref()?).ok())?
-}
-
-fn range_headers(from: u64, validator: HeaderValue) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(2);
-    if let Ok(range) = HeaderValue::from_str(&format!("bytes={from}-")) {
-        headers.insert(RANGE, range);
-        headers.insert(IF_RANGE, validator);
-    }
-    headers
-}
-
-fn is_multipart(response: &Response) -> bool {
-    response.headers.get(CONTENT_TYPE).is_some_and(|v| v.as_bytes().to_ascii_lowercase().starts_with(b"multipart/"))
 }

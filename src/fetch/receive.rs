@@ -4,34 +4,28 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::sink::{Checks, Pipe, Proved, Sink};
+use super::sink::{Checks, Pipe, Sink};
+use super::verify::{Claims, verify_body};
 use super::{Ask, Failed, Fetched, OVERLAP, SLOW, SMALL, name_of, shown, validators};
 use crate::archive::{Archive, Validators};
 use crate::failure::{Class, Failure};
 use crate::net::Response;
 
 /// A body without a declared length may have this many bytes at most.
-const ENDLESS: u64 = 64 << 30;
+pub(super) const ENDLESS: u64 = 64 << 30;
 
 /// Receives a whole body.
 pub(super) async fn body(ask: &Ask<'_>, response: Response) -> Result<Fetched, Failed> {
-    let validators = validators(&response, response.content_length());
+    let validators = validators::of(ask.client, &response, response.content_length());
     let name = validators.name.clone();
     whole(ask, response, validators).await.map_err(|failed| Failed { name, ..failed })
 }
 
 async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) -> Result<Fetched, Failed> {
     let declared = response.content_length();
-    let due = declared.or(ask.file.bytes);
-    if let (Some(declared), Some(listed)) = (declared, ask.file.bytes)
-        && declared != listed
-    {
-        return Err(Failure::new(
-            Class::Size,
-            format!("`{}` has {declared} bytes, but the listing says {listed}", shown(&response)),
-        )
-        .into());
-    }
+    // What contradicts the listing is not even received.
+    let claims = Claims { answered: declared, ..ask.claims() };
+    claims.length().map_err(|failure| about(&response, &failure))?;
     let checks = Checks::new(name_of(ask.file, validators.name.as_deref()), ask.verify, ask.identity);
     let small = declared.filter(|length| *length <= SMALL);
     let unnamed = if small.is_some() { ask.part.unnamed()? } else { None };
@@ -41,7 +35,7 @@ async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) ->
             has_room(ask, declared, &response)?;
         }
         let sink = Sink { staged: ask.part.create(&validators)?, checks };
-        return stream(ask, response, Pipe::new(sink), validators, due, (0, Bytes::new())).await;
+        return stream(ask, response, Pipe::new(sink), validators, Rest::default()).await;
     };
     let mut sink = Sink { staged, checks };
     let begun = Instant::now();
@@ -56,7 +50,7 @@ async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) ->
                 }
                 if begun.elapsed() >= SLOW && sink.checks.length() < length {
                     sink.staged.keep(&validators)?;
-                    return stream(ask, response, Pipe::new(sink), validators, due, (0, Bytes::new())).await;
+                    return stream(ask, response, Pipe::new(sink), validators, Rest::default()).await;
                 }
             }
             Ok(None) => break,
@@ -70,7 +64,12 @@ async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) ->
         }
     }
     drop(response);
-    finish(sink, due, true, validators, 0)
+    finish(sink, Claims { is_ended: true, ..claims }, validators, 0)
+}
+
+/// The same failure, with the file's address before its words.
+fn about(response: &Response, failure: &Failure) -> Failure {
+    Failure::new(failure.class, format!("`{}`: {}", shown(response), failure.message))
 }
 
 /// A body that cannot fit is not begun: filling the disk would harm others, and the file would not come.
@@ -86,17 +85,27 @@ fn has_room(ask: &Ask<'_>, declared: u64, response: &Response) -> Result<(), Fai
     Err(Failure::new(Class::Storage, message))
 }
 
-/// Receives the rest of a body into a part that holds `kept` bytes already; `next` has come, and is told of.
+/// What of a body is there already, or comes.
+#[derive(Debug, Default)]
+pub(super) struct Rest {
+    /// Bytes from before.
+    pub(super) kept: u64,
+    /// Bytes that have come, and were told of.
+    pub(super) next: Bytes,
+    /// The place after the last byte of the range that the answer brings.
+    pub(super) end: Option<u64>,
+}
+
+/// Receives the rest of a body into a part.
 pub(super) async fn stream(
     ask: &Ask<'_>,
     mut response: Response,
     mut pipe: Pipe,
     validators: Validators,
-    due: Option<u64>,
-    (kept, next): (u64, Bytes),
+    Rest { kept, next, end }: Rest,
 ) -> Result<Fetched, Failed> {
-    let most = due.unwrap_or(ENDLESS);
-    let framed = response.is_framed();
+    let claims = Claims { answered: validators.total, is_ended: response.is_framed(), ..ask.claims() };
+    let most = end.or(claims.length()?).unwrap_or(ENDLESS);
     let mut came = kept;
     let mut next = Some(next).filter(|bytes| !bytes.is_empty());
     loop {
@@ -122,7 +131,16 @@ pub(super) async fn stream(
                     break;
                 }
             }
-            Ok(None) => break,
+            Ok(None) => {
+                if end.is_some_and(|end| came < end) && response.is_framed() {
+                    // An answer that is whole and shorter than its own Content-Range contradicts itself.
+                    let _ = pipe.close().await?;
+                    ask.part.discard()?;
+                    let message = format!("`{}` sent less than its Content-Range says", shown(&response));
+                    return Err(Failure::new(Class::Truncated, message).into());
+                }
+                break;
+            }
             Err(failure) => {
                 // What came is kept for the next attempt.
                 let _ = pipe.close().await?;
@@ -131,33 +149,23 @@ pub(super) async fn stream(
         }
     }
     drop(response);
-    finish(pipe.close().await?, due, framed, validators, kept)
+    finish(pipe.close().await?, claims, validators, kept)
 }
 
 /// Judges a body that has ended.
 pub(super) fn finish(
     Sink { staged, checks }: Sink,
-    due: Option<u64>,
-    framed: bool,
+    claims: Claims<'_>,
     validators: Validators,
     resumed_bytes: u64,
 ) -> Result<Fetched, Failed> {
-    let length = checks.length();
-    let bad = checks.is_bad();
-    if let Some(due) = due.filter(|due| !bad && *due != length) {
-        let class = if length < due { Class::Truncated } else { Class::TooLong };
-        let failure = Failure::new(class, format!("the body ended after {length} of {due} bytes"));
-        // A short part is for the next attempt to go on with; nothing is quarantined.
-        return Err(failure.into());
-    }
-    match checks.finish() {
-        Ok(Proved { checked: "size" | "magic", .. }) if due.is_none() && !framed => {
-            let message = "the answer had no length and no proper end, and nothing else proves that it is whole";
-            Err(Failed { body: Some(staged), ..Failure::new(Class::Truncated, message).into() })
-        }
-        Ok(Proved { sha256, bytes, checked, data }) => {
-            Ok(Fetched { staged, sha256, bytes, checked, data, validators, resumed_bytes, restarted: false })
-        }
+    let encoding = validators.content_encoding.clone();
+    let claims = Claims { encoding: encoding.as_deref(), ..claims };
+    let proves_nothing = !claims.is_ended && claims.length()?.is_none();
+    match verify_body(checks, &claims) {
+        Ok(body) => Ok(Fetched { staged, body, validators, resumed_bytes, restarted: false }),
+        // A short part is for the next attempt to go on with.
+        Err(failure) if failure.class == Class::Truncated && !proves_nothing => Err(failure.into()),
         Err(failure) => Err(Failed { body: Some(staged), ..failure.into() }),
     }
 }

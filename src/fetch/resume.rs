@@ -3,16 +3,16 @@
 use std::io::{Read as _, Seek as _};
 
 use bytes::Bytes;
-use http::header::{CONTENT_RANGE, ETAG};
+use http::header::{CONTENT_TYPE, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::range::{Answer, ContentRange};
-use super::receive::{finish, stream};
+use super::receive::{self, Rest, finish, stream};
 use super::sink::{Checks, Pipe, Sink};
-use super::{Ask, Failed, Fetched, OVERLAP, is_multipart, name_of, range_headers, strong};
+use super::verify::Claims;
+use super::{Ask, Failed, Fetched, OVERLAP, get, name_of, validators};
 use crate::archive::{Error, Validators};
 use crate::failure::{Class, Failure};
-use crate::net::Response;
+use crate::net::{ContentRange, Response};
 
 /// A part that may be gone on with.
 pub(super) struct Kept {
@@ -23,22 +23,61 @@ pub(super) struct Kept {
 }
 
 /// How going on went, when it did not fail.
-pub(super) enum Went {
+pub(super) enum Resumed {
     Fetched(Box<Fetched>),
+    /// The part and the answer cannot both be right.
     Contradicted(String),
+}
+
+/// What the answer to a resumed request means for the part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Answer {
+    /// It goes on from where it was asked to, up to `end`; the whole has `total` bytes.
+    Continues { end: u64, total: u64 },
+    /// There is nothing after the part.
+    Whole,
+    /// The whole file comes, from its first byte; why the part is of no use.
+    FromZero(&'static str),
+    /// The part and the answer cannot both be right; ask again from zero.
+    Contradicts(String),
+}
+
+/// As much of an answer to a resumed request as the decision needs.
+#[derive(Debug, Clone)]
+struct Head {
+    status: StatusCode,
+    range: Option<ContentRange>,
+    content_length: Option<u64>,
+    is_multipart: bool,
+    validators: Validators,
+}
+
+impl Head {
+    fn of(ask: &Ask<'_>, response: &Response) -> Head {
+        Head {
+            status: response.status,
+            range: ContentRange::of(&response.headers),
+            content_length: response.content_length(),
+            is_multipart: is_multipart(&response.headers),
+            validators: validators::of(ask.client, response, None),
+        }
+    }
 }
 
 impl Kept {
     /// What is left of an earlier attempt, if it can be trusted. What cannot is removed.
-    pub(super) fn of(part: &crate::archive::Part) -> Result<Option<Kept>, Error> {
-        let Some((validators, length)) = part.left() else { return Ok(None) };
-        let within = validators.total.is_none_or(|total| length <= total);
-        match strong(&validators) {
-            Some(validator) if length > OVERLAP && within => {
+    pub(super) fn of(ask: &Ask<'_>) -> Result<Option<Kept>, Error> {
+        let Some((validators, length)) = ask.part.left() else { return Ok(None) };
+        let is_within = |total: Option<u64>| total.is_none_or(|total| length <= total);
+        let is_listed = validators.total.zip(ask.file.bytes).is_none_or(|(total, listed)| total == listed);
+        let is_trusted = is_within(validators.total) && is_within(ask.file.bytes) && is_listed;
+        match validators::strong(&validators) {
+            // A part of before that does not say where it came from may be another server's.
+            Some(validator) if length > OVERLAP && is_trusted && validators.resource.is_some() => {
                 Ok(Some(Kept { validators, validator, length, from: length - OVERLAP }))
             }
             _ => {
-                part.discard()?;
+                ask.part.discard()?;
                 Ok(None)
             }
         }
@@ -49,39 +88,82 @@ impl Kept {
         self.validators.name.clone()
     }
 
-    pub(super) fn headers(&self) -> HeaderMap {
-        range_headers(self.from, self.validator.clone())
+    /// Asks for the rest, and goes on where the answer agrees with the part.
+    pub(super) async fn resume(self, ask: &Ask<'_>) -> Result<Resumed, Failed> {
+        let response = match get(ask.client, ask.file, self.headers()).await {
+            // A part that came compressed, or framed in two ways, or under a wrong status: asked for again, it would come so
+            // again.
+            Err(failure) if failure.class == Class::Protocol && failure.status.is_some() => {
+                return Ok(Resumed::Contradicted(failure.message));
+            }
+            answer => answer?,
+        };
+        match self.answer(&Head::of(ask, &response), ask.file.bytes) {
+            Answer::Continues { end, total } => self.go_on(ask, response, (end, total)).await,
+            Answer::Whole => Ok(match self.verified_as_whole(ask).await? {
+                Some(fetched) => Resumed::Fetched(Box::new(fetched)),
+                None => {
+                    Resumed::Contradicted("the service says that the part is all, but it fails the checks".to_owned())
+                }
+            }),
+            Answer::FromZero(why) => {
+                super::tell_restart(ask, why);
+                ask.part.discard()?;
+                match receive::body(ask, response).await {
+                    Ok(fetched) => Ok(Resumed::Fetched(Box::new(Fetched { restarted: true, ..fetched }))),
+                    Err(failed) => Err(Failed { restarted: true, ..failed }),
+                }
+            }
+            Answer::Contradicts(why) => Ok(Resumed::Contradicted(why)),
+        }
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(2);
+        if let Ok(range) = HeaderValue::from_str(&format!("bytes={}-", self.from)) {
+            headers.insert(RANGE, range);
+            headers.insert(IF_RANGE, self.validator.clone());
+        }
+        headers
     }
 
     /// What the answer means for the part.
-    pub(super) fn answer(&self, response: &Response) -> Answer {
-        let text = |name| response.headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
-        let range = text(CONTENT_RANGE).and_then(ContentRange::parse);
-        match response.status {
-            StatusCode::OK => {
-                let changed = text(ETAG) != self.validators.etag.as_deref();
-                Answer::FromZero(if changed { "the file changed" } else { "the service does not resume" })
+    fn answer(&self, head: &Head, listed: Option<u64>) -> Answer {
+        let contradicts = |why: &str| Answer::Contradicts(why.to_owned());
+        let differs = validators::difference(&self.validators, &head.validators);
+        match (head.status, head.range) {
+            (StatusCode::OK, _) => {
+                let is_same = self.validators.etag == head.validators.etag;
+                Answer::FromZero(if is_same { "the service does not resume" } else { "the file changed" })
             }
-            StatusCode::RANGE_NOT_SATISFIABLE => match range {
-                Some(ContentRange::Unsatisfied { total }) if total == self.length => Answer::Whole,
-                _ => Answer::Contradicts("416 for a part that does not fit".to_owned()),
-            },
-            StatusCode::PARTIAL_CONTENT if is_multipart(response) => {
-                Answer::Contradicts("several ranges where one was asked for".to_owned())
+            (StatusCode::RANGE_NOT_SATISFIABLE, Some(ContentRange::Unsatisfied { total })) => {
+                // It describes no body, so that most of what describes one is missing.
+                let is_same = self.validators.resource == head.validators.resource
+                    && head.validators.etag.as_ref().is_none_or(|etag| self.validators.etag.as_ref() == Some(etag));
+                let is_all = total == self.length && self.validators.total.or(listed).is_none_or(|due| due == total);
+                if is_same && is_all { Answer::Whole } else { contradicts("416 for a part that does not fit") }
             }
-            StatusCode::PARTIAL_CONTENT => match range {
-                Some(ContentRange::Bytes { start, total: Some(total), .. })
-                    if start == self.from && self.validators.total.is_none_or(|t| t == total) =>
-                {
-                    match (text(ETAG), self.validators.etag.as_deref()) {
-                        (Some(new), Some(old)) if new != old => Answer::Contradicts("another ETag".to_owned()),
-                        _ if total < self.length => Answer::Contradicts("the file is shorter now".to_owned()),
-                        _ => Answer::Continues { total },
-                    }
+            (StatusCode::RANGE_NOT_SATISFIABLE, _) => contradicts("416 for a part that does not fit"),
+            (StatusCode::PARTIAL_CONTENT, _) if head.is_multipart => {
+                contradicts("several ranges where one was asked for")
+            }
+            (StatusCode::PARTIAL_CONTENT, Some(ContentRange::Bytes { start, end, total: Some(total) }))
+                if start == self.from && self.validators.total.is_none_or(|due| due == total) =>
+            {
+                if let Some(how) = differs {
+                    Answer::Contradicts(format!("the rest came {how}"))
+                } else if total < self.length {
+                    contradicts("the file is shorter now")
+                } else if listed.is_some_and(|listed| listed != total) {
+                    contradicts("the file is not as long as it is listed")
+                } else if head.content_length.is_some_and(|length| length != end - start + 1) {
+                    contradicts("a Content-Range that is not as long as its body")
+                } else {
+                    Answer::Continues { end, total }
                 }
-                _ => Answer::Contradicts("a Content-Range that does not fit".to_owned()),
-            },
-            other => Answer::Contradicts(format!("status {other}")),
+            }
+            (StatusCode::PARTIAL_CONTENT, _) => contradicts("a Content-Range that does not fit"),
+            (other, _) => Answer::Contradicts(format!("status {other}")),
         }
     }
 
@@ -112,17 +194,18 @@ impl Kept {
     }
 
     /// Compares the overlap byte for byte, then receives the rest.
-    pub(super) async fn go_on(self, ask: &Ask<'_>, mut response: Response, total: u64) -> Result<Went, Failed> {
+    async fn go_on(self, ask: &Ask<'_>, mut response: Response, (end, total): (u64, u64)) -> Result<Resumed, Failed> {
         let (sink, overlap) = self.read_again(ask).await?;
         if sink.checks.is_bad() {
-            return Ok(Went::Contradicted("the part fails the checks".to_owned()));
+            return Ok(Resumed::Contradicted("the part fails the checks".to_owned()));
         }
         let mut compared = 0;
         let mut rest = Bytes::new();
         while compared < overlap.len() {
             let Some(mut bytes) = response.chunk().await? else {
                 if response.is_framed() {
-                    return Ok(Went::Contradicted("a part was asked for, and it ends before it begins".to_owned()));
+                    let why = "a part was asked for, and it ends before it begins";
+                    return Ok(Resumed::Contradicted(why.to_owned()));
                 }
                 let message = "the connection ended within the overlap";
                 return Err(Failure::new(Class::Truncated, message).into());
@@ -130,27 +213,28 @@ impl Kept {
             (ask.received)(bytes.len() as u64);
             let same = bytes.len().min(overlap.len() - compared);
             if bytes[..same] != overlap[compared..compared + same] {
-                return Ok(Went::Contradicted("the file holds other bytes under the same validator".to_owned()));
+                let why = "the file holds other bytes under the same validator";
+                return Ok(Resumed::Contradicted(why.to_owned()));
             }
             compared += same;
             rest = bytes.split_off(same);
         }
-        let pipe = Pipe::new(sink);
         let mut validators = self.validators;
         validators.total = Some(total);
-        stream(ask, response, pipe, validators, Some(total), (self.length, rest))
-            .await
-            .map(|f| Went::Fetched(Box::new(f)))
+        let rest = Rest { kept: self.length, next: rest, end: Some(end + 1) };
+        let fetched = stream(ask, response, Pipe::new(sink), validators, rest).await?;
+        Ok(Resumed::Fetched(Box::new(fetched)))
     }
 
     /// The service says that the part is all there is: true only if the checks pass.
-    pub(super) async fn is_whole(&self, ask: &Ask<'_>) -> Result<Option<Fetched>, Failed> {
+    async fn verified_as_whole(self, ask: &Ask<'_>) -> Result<Option<Fetched>, Failed> {
         let (sink, _) = self.read_again(ask).await?;
         // A length that only the 416 gave is no proof: size alone does not do here.
-        let due = self.validators.total.or(ask.file.bytes);
-        match finish(sink, due, false, self.validators.clone(), self.length) {
-            Ok(fetched) => Ok(Some(fetched)),
-            Err(_) => Ok(None),
-        }
+        let claims = Claims { answered: self.validators.total, is_ended: false, ..ask.claims() };
+        Ok(finish(sink, claims, self.validators, self.length).ok())
     }
+}
+
+fn is_multipart(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|v| v.as_bytes().to_ascii_lowercase().starts_with(b"multipart/"))
 }

@@ -1,7 +1,9 @@
 //! A body fetched only to be looked at: hashed and checked as it comes, and kept nowhere.
 
+use super::receive::ENDLESS;
 use super::sink::Checks;
-use super::{name_of, shown, validators};
+use super::verify::{Claims, Verified, verify_body};
+use super::{get, name_of, shown, validators, whole};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Identity, Verify};
@@ -22,30 +24,40 @@ pub struct Seen {
 /// # Errors
 /// As [`super::attempt`]: a body that is cut, too long or fails its checks is none.
 pub async fn look(client: &Client, file: &RemoteFile, verify: Verify, identity: Identity) -> Result<Seen, Failure> {
+    let claims = Claims { listed: file.bytes, ..Claims::default() };
     if let Some(bytes) = file.made() {
-        return Ok(Seen { sha256: Digest::of(bytes), data: None });
+        let mut checks = Checks::new(name_of(file, None), verify, identity);
+        checks.push(bytes);
+        return verify_body(checks, &Claims { is_ended: true, ..claims }).map(Seen::from);
     }
-    let mut response = client.get(&file.url, http::HeaderMap::new()).await?;
-    if response.status != http::StatusCode::OK {
-        let message = format!("`{}` answered {} to a plain request", shown(&response), response.status);
-        return Err(Failure::new(Class::Protocol, message));
-    }
-    let declared = response.content_length();
-    let answered = validators(&response, declared);
+    let mut response = get(client, file, http::HeaderMap::new()).await?;
+    whole(&response)?;
+    let answered = validators::of(client, &response, response.content_length());
+    let claims = Claims {
+        answered: answered.total,
+        is_ended: response.is_framed(),
+        encoding: answered.content_encoding.as_deref(),
+        ..claims
+    };
+    let most = claims.length()?.unwrap_or(ENDLESS);
     let mut checks = Checks::new(name_of(file, answered.name.as_deref()), verify, identity);
     while let Some(bytes) = response.chunk().await? {
         checks.push(&bytes);
-        if declared.is_some_and(|declared| checks.length() > declared) {
-            return Err(Failure::new(Class::TooLong, format!("`{}` sent more than it declared", shown(&response))));
+        if checks.length() > most {
+            return Err(Failure::new(
+                Class::TooLong,
+                format!("`{}` sent more than the {most} bytes due", shown(&response)),
+            ));
         }
         if checks.is_bad() {
             break;
         }
     }
-    if let Some(due) = declared.filter(|due| checks.length() < *due && !checks.is_bad()) {
-        let message = format!("`{}`: the body ended after {} of {due} bytes", shown(&response), checks.length());
-        return Err(Failure::new(Class::Truncated, message));
+    verify_body(checks, &claims).map(Seen::from)
+}
+
+impl From<Verified> for Seen {
+    fn from(body: Verified) -> Seen {
+        Seen { sha256: body.sha256, data: body.data }
     }
-    let proved = checks.finish()?;
-    Ok(Seen { sha256: proved.sha256, data: proved.data })
 }

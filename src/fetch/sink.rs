@@ -60,7 +60,12 @@ impl Checks {
         self.length
     }
 
-    /// What was proved, once all bytes are in.
+    /// Its first bytes, up to [`magic::ENOUGH`] of them.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// What was proved, once all bytes are in. For [`super::verify::verify_body`] alone.
     pub(super) fn finish(mut self) -> Result<Proved, Failure> {
         if let Some(fault) = self.fault.take() {
             return Err(fault);

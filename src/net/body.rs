@@ -2,16 +2,21 @@
 //!
 //! What it does not do: hash, check or keep what it hands on.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, StatusCode, Version};
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
+use hyper::body::Body as _;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::classify::{failure, within_body};
+use super::content_range::ContentRange;
 use super::host::{Host, Slot};
 use crate::failure::{Class, Failure};
 
@@ -29,6 +34,8 @@ pub struct Response {
     pub url: Url,
     length: Option<u64>,
     is_framed: bool,
+    /// HTTP/2: the last frame says that it is the last.
+    ends_streams: bool,
     received: u64,
     stall: Duration,
     host: Arc<Host>,
@@ -39,7 +46,7 @@ pub struct Response {
 #[derive(Debug)]
 enum Flow {
     Open {
-        answer: Box<reqwest::Response>,
+        body: Box<reqwest::Body>,
         /// Held for its drop.
         _slot: Slot,
     },
@@ -55,24 +62,30 @@ struct Stretch {
 }
 
 impl Response {
-    pub(super) fn new(mut answer: reqwest::Response, url: Url, slot: Slot, stall: Duration) -> Response {
-        let headers = std::mem::take(answer.headers_mut());
+    pub(super) fn new(answer: reqwest::Response, url: Url, slot: Slot, stall: Duration) -> Response {
+        let (Parts { status, headers, version, .. }, body) = http::Response::<reqwest::Body>::from(answer).into_parts();
         let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        // A 304 has no body: a length that it gives is that of the file.
-        let is_bare = answer.status() == StatusCode::NOT_MODIFIED;
-        let length = if is_bare { Some(0) } else { declared };
-        let is_framed = length.is_some() || answer.version() >= Version::HTTP_2 || is_chunked(&headers);
+        let length = match status {
+            // It has no body: a length that it gives is that of the file.
+            StatusCode::NOT_MODIFIED => Some(0),
+            // A range of all bytes tells their count as well.
+            StatusCode::OK => declared.or_else(|| ContentRange::of(&headers)?.whole()),
+            _ => declared,
+        };
+        let ends_streams = version == Version::HTTP_2;
+        let is_framed = length.is_some() || ends_streams || is_chunked(&headers);
         Response {
-            status: answer.status(),
+            status,
             length,
             is_framed,
+            ends_streams,
             headers,
             url,
             received: 0,
             stall,
             host: Arc::clone(slot.host()),
             stretch: Stretch::default(),
-            flow: Flow::Open { answer: Box::new(answer), _slot: slot },
+            flow: Flow::Open { body: Box::new(body), _slot: slot },
         }
     }
 
@@ -95,14 +108,14 @@ impl Response {
     /// `stalled` when no byte comes within the stall time or the body crawls, `truncated` when the connection ends
     /// before the body does, `protocol` when the framing breaks. An error stays: asked again, it says the same.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
-        let Flow::Open { answer, .. } = &mut self.flow else {
+        let Flow::Open { body, .. } = &mut self.flow else {
             return match &self.flow {
                 Flow::Broken(failure) => Err(failure.clone()),
                 _ => Ok(None),
             };
         };
         let asked = Instant::now();
-        let next = timeout(self.stall, answer.chunk()).await;
+        let next = timeout(self.stall, next_data(body)).await;
         self.stretch.waited += asked.elapsed();
         match next {
             Err(_) => {
@@ -110,6 +123,11 @@ impl Response {
                 Err(self.broken(failure(Class::Stalled, &self.url, &why)))
             }
             Ok(Err(error)) => Err(self.broken(within_body(&error, &self.url, self.received, self.length))),
+            // A stream that is reset with NO_ERROR ends here like one that is whole (RFC 9113, 8.1), but without END_STREAM.
+            Ok(Ok(None)) if self.ends_streams && !body.is_end_stream() => {
+                let why = format!("the stream was reset after {} bytes, before its end", self.received);
+                Err(self.broken(failure(Class::Truncated, &self.url, &why)))
+            }
             Ok(Ok(None)) => self.ended(),
             Ok(Ok(Some(bytes))) => {
                 self.received += bytes.len() as u64;
@@ -145,11 +163,25 @@ impl Response {
     }
 }
 
-/// True when chunks are the last coding: only then do they tell where the body ends.
-fn is_chunked(headers: &HeaderMap) -> bool {
-    let last = headers.get_all(TRANSFER_ENCODING).iter().next_back();
-    last.and_then(|coding| coding.to_str().ok()?.rsplit(',').next())
-        .is_some_and(|coding| coding.trim().eq_ignore_ascii_case("chunked"))
+/// True when the body is framed by chunks and nothing else: `chunked` as the one coding of the one header.
+pub(super) fn is_chunked(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let is_one = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    codings.next().is_some_and(is_one) && codings.next().is_none()
+}
+
+/// The next bytes of a body; `None` at its end. Trailers are dropped.
+async fn next_data(body: &mut reqwest::Body) -> Result<Option<Bytes>, reqwest::Error> {
+    loop {
+        match poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await.transpose()? {
+            None => return Ok(None),
+            Some(frame) => {
+                if let Ok(bytes) = frame.into_data() {
+                    return Ok(Some(bytes));
+                }
+            }
+        }
+    }
 }
 
 /// A time for messages.

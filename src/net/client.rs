@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, FROM, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, TRANSFER_ENCODING,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, FROM, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, TRANSFER_ENCODING,
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use url::Url;
 
-use super::body::Response;
+use super::body::{Response, is_chunked};
 use super::classify::{self, failure};
+use super::content_range::ContentRange;
 use super::door::Door;
 use super::host::Slot;
-use super::keys::Keys;
+use super::keys::{self, Keys};
 use super::origin::Origin;
 use super::redirect::{Route, is_redirect};
 use super::{refusal, retry_after};
@@ -60,7 +61,16 @@ impl Client {
     /// # Errors
     /// A [`Failure`] with class, URL and reason; `retry_after` where the host named a wait.
     pub async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response, Failure> {
-        self.ask(url, headers, None).await.map_err(|failure| self.veiled(failure))
+        self.ask(url, headers, None, &|_| false).await.map_err(|failure| self.veiled(failure))
+    }
+
+    /// The same for a file. `is_stored` decides by an answer's headers whether its Content-Encoding is that of the stored
+    /// file, such as `gzip` for a `.fits.gz`, so that the bytes are wanted as they are; any other encoding is refused.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn get_file(&self, url: &Url, headers: HeaderMap, is_stored: IsStored<'_>) -> Result<Response, Failure> {
+        self.ask(url, headers, None, is_stored).await.map_err(|failure| self.veiled(failure))
     }
 
     /// The same for a protocol that says in a refusal's body what its status does not.
@@ -69,7 +79,7 @@ impl Client {
     /// [`Refused`]: the same failure, and the start of that body.
     pub async fn get_told(&self, url: &Url, headers: HeaderMap) -> Result<Response, Refused> {
         let mut body = Vec::new();
-        let answer = self.ask(url, headers, Some(&mut body)).await;
+        let answer = self.ask(url, headers, Some(&mut body), &|_| false).await;
         answer.map_err(|failure| Refused { failure: self.veiled(failure), body })
     }
 
@@ -79,6 +89,18 @@ impl Client {
         Failure { message: self.veil(failure.message), ..failure }
     }
 
+    /// True when a text repeats one of the source's secrets, so that it may not be recorded.
+    #[must_use]
+    pub fn has_secret(&self, text: &str) -> bool {
+        self.keys.are_in(text, keys::TELLING)
+    }
+
+    /// The same for a file's address, in which a short password such as `solar` may stand by chance.
+    #[must_use]
+    pub fn has_secret_in_address(&self, text: &str) -> bool {
+        self.keys.are_in(text, keys::TELLING_PIECE)
+    }
+
     /// A text for the log, the same way.
     #[must_use]
     pub fn veil(&self, text: String) -> String {
@@ -86,7 +108,13 @@ impl Client {
     }
 
     /// `told` takes what a refusal's body says.
-    async fn ask(&self, url: &Url, headers: HeaderMap, told: Option<&mut Vec<u8>>) -> Result<Response, Failure> {
+    async fn ask(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        told: Option<&mut Vec<u8>>,
+        is_stored: IsStored<'_>,
+    ) -> Result<Response, Failure> {
         let mut door = self.door(url).ok_or_else(|| {
             let why = "not on the source's own host, nor on one of its `hosts`, so it is not asked";
             failure(Class::Redirect, url, why)
@@ -94,6 +122,7 @@ impl Client {
         let asked = Asked {
             a_range: headers.contains_key(RANGE),
             a_condition: headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MODIFIED_SINCE),
+            is_stored,
         };
         let mut route = Route::new(url.clone());
         let mut slot = door.host.slot().await?;
@@ -194,12 +223,15 @@ impl Client {
         answer: reqwest::Response,
         url: Url,
         slot: Slot,
-        asked: Asked,
+        asked: Asked<'_>,
         told: Option<&mut Vec<u8>>,
     ) -> Result<Response, Failure> {
         let status = answer.status();
         let objection = match status {
-            _ if objects(answer.headers()).is_some() => objects(answer.headers()),
+            _ if objects(answer.headers(), asked.is_stored).is_some() => objects(answer.headers(), asked.is_stored),
+            StatusCode::OK if is_slice(answer.headers()) => {
+                Some("200 with a Content-Range: a part, where the whole was asked for")
+            }
             StatusCode::PARTIAL_CONTENT if !asked.a_range => Some("206 though no range was asked for"),
             StatusCode::NOT_MODIFIED if !asked.a_condition => Some("304 though no condition was asked"),
             _ => None,
@@ -255,23 +287,114 @@ pub struct Refused {
     pub body: Vec<u8>,
 }
 
-/// Which answers besides 200 a request allows.
-#[derive(Debug, Clone, Copy)]
-struct Asked {
+/// Decides whether the Content-Encoding among these headers is that of the file as the server stores it.
+pub type IsStored<'a> = &'a (dyn Fn(&HeaderMap) -> bool + Sync);
+
+/// Which answers a request allows besides a 200 with the bytes as they are.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
     /// 206 and 416.
     a_range: bool,
     /// 304.
     a_condition: bool,
+    is_stored: IsStored<'a>,
 }
 
-/// What is wrong with the framing or the size of an answer's headers.
-fn objects(headers: &HeaderMap) -> Option<&'static str> {
-    if headers.get_all(CONTENT_ENCODING).iter().any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+/// What is wrong with the framing, the encoding or the size of an answer's headers.
+fn objects(headers: &HeaderMap, is_stored: IsStored<'_>) -> Option<&'static str> {
+    let is_identity = |encoding: &HeaderValue| encoding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !headers.get_all(CONTENT_ENCODING).iter().all(is_identity) && !is_stored(headers) {
         return Some("the body came compressed, though it was asked for as it is");
     }
-    if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
-        return Some("the answer gives a length and is chunked as well");
+    if headers.contains_key(TRANSFER_ENCODING) {
+        if headers.contains_key(CONTENT_LENGTH) {
+            return Some("the answer gives a length and is chunked as well");
+        }
+        if !is_chunked(headers) {
+            return Some("a Transfer-Encoding other than `chunked`, which was not asked for");
+        }
     }
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     (size > HEADERS).then_some("the answer's headers are larger than 256 KiB")
+}
+
+/// True for headers with a Content-Range that is not the whole, or that contradicts the length. RFC 9110 gives the header no
+/// meaning in a 200, but servers are known to send a part so, and a part must not pass for the whole.
+fn is_slice(headers: &HeaderMap) -> bool {
+    let length = || headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
+    let whole = || ContentRange::of(headers).and_then(ContentRange::whole);
+    headers.contains_key(CONTENT_RANGE)
+        && whole().is_none_or(|whole| headers.contains_key(CONTENT_LENGTH) && length() != Some(whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn b_08_chunks_alone_are_a_framing() {
+        let objection = |values: &[&'static str]| {
+            let lines: Vec<_> = values.iter().map(|value| ("transfer-encoding", *value)).collect();
+            objects(&headers(&lines), &|_| false)
+        };
+        assert_eq!(objection(&[]), None);
+        assert_eq!(objection(&["chunked"]), None);
+        assert_eq!(objection(&[" Chunked "]), None);
+        for other in [
+            &["gzip, chunked"][..],
+            &["chunked, gzip"],
+            &["gzip", "chunked"],
+            &["chunked", "chunked"],
+            &["chunked, chunked"],
+            &["identity"],
+            &["identity, chunked"],
+            &["x"],
+            &[""],
+            &["chunked;q=1"],
+        ] {
+            assert!(objection(other).is_some(), "{other:?}");
+        }
+        assert!(objects(&headers(&[("transfer-encoding", "chunked"), ("content-length", "1")]), &|_| false).is_some());
+    }
+
+    #[test]
+    fn b_10_an_encoding_is_refused_unless_the_file_is_stored_so() {
+        for (lines, is_fine) in [
+            (&[][..], true),
+            (&[("content-encoding", "identity")], true),
+            (&[("content-encoding", "gzip")], false),
+            (&[("content-encoding", "identity"), ("content-encoding", "gzip")], false),
+            (&[("content-encoding", "")], false),
+        ] {
+            assert_eq!(objects(&headers(lines), &|_| false).is_none(), is_fine, "{lines:?}");
+            assert_eq!(objects(&headers(lines), &|_| true), None, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_200_with_a_content_range_is_a_slice_unless_it_is_all() {
+        for (lines, expected) in [
+            (&[][..], false),
+            (&[("content-range", "bytes 0-9/10")], false),
+            (&[("content-range", "bytes 0-9/10"), ("content-length", "10")], false),
+            (&[("content-range", "bytes 0-9/10"), ("content-length", "9")], true),
+            (&[("content-range", "bytes 1-9/10"), ("content-length", "9")], true),
+            (&[("content-range", "bytes 0-8/10"), ("content-length", "9")], true),
+            (&[("content-range", "bytes 0-9/*"), ("content-length", "10")], true),
+            (&[("content-range", "bytes */10"), ("content-length", "10")], true),
+            (&[("content-range", "items 0-9/10"), ("content-length", "10")], true),
+            (&[("content-range", ""), ("content-length", "10")], true),
+            (&[("content-range", "bytes 0-9/10"), ("content-range", "bytes 0-9/10")], true),
+        ] {
+            assert_eq!(is_slice(&headers(lines)), expected, "{lines:?}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::origin::Origin;
@@ -14,8 +15,8 @@ use crate::manifest::{Credentials, Login};
 use crate::secret::{Secret, VEIL};
 
 /// Shorter secrets, and shorter pieces of them, are not looked for in messages: they would be found everywhere.
-const TELLING: usize = 4;
-const TELLING_PIECE: usize = 6;
+pub(super) const TELLING: usize = 4;
+pub(super) const TELLING_PIECE: usize = 6;
 
 /// Headers bound to the one origin they may be sent to.
 #[derive(Debug)]
@@ -76,6 +77,15 @@ impl Keys {
     pub(super) fn veiled(&self, text: String) -> String {
         let known = self.words.iter().filter_map(Secret::reveal);
         known.fold(text, |text, word| if text.contains(word) { text.replace(word, VEIL) } else { text })
+    }
+
+    /// True when a text holds one of the secrets of at least `shortest` bytes, in whatever case and also percent-encoded: it
+    /// may come back as a part of a URL or of an encoded file name.
+    pub(super) fn are_in(&self, text: &str, shortest: usize) -> bool {
+        let text = text.to_ascii_lowercase();
+        let decoded = percent_decode_str(&text).decode_utf8_lossy();
+        let known = self.words.iter().filter_map(Secret::reveal).filter(|word| word.len() >= shortest);
+        known.map(str::to_ascii_lowercase).any(|word| text.contains(&word) || decoded.contains(&word))
     }
 
     /// A secret's value, remembered to be veiled.
@@ -147,6 +157,17 @@ mod tests {
         let said = "no key abc123 or `Key abc123`, no jane with hunter2, no amFuZTpodW50ZXIy".to_owned();
         assert_eq!(keys.veiled(said), "no key *** or `***`, no jane with ***, no ***");
         assert!(!format!("{keys:?}").contains("hunter2") && !format!("{keys:?}").contains("abc123"));
+    }
+
+    #[test]
+    fn a_secret_is_found_however_a_url_writes_it() {
+        let keys = keys(&basic());
+        for text in ["\"abc123\"", "/ABC123.fits", "/%61bc%3123.fits", "x-hunter2-y", "amFuZTpodW50ZXIy"] {
+            assert!(keys.are_in(text, 4), "{text}");
+        }
+        assert!(keys.are_in("hunter2", 7) && !keys.are_in("hunter2", 8));
+        assert!(!keys.are_in("abc12", 4) && !keys.are_in("jane", 4) && !keys.are_in("", 4));
+        assert!(!Keys::none(keys.origin).are_in("anything", 0));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod bucket;
 mod classify;
 mod client;
 mod clock;
+mod content_range;
 mod door;
 mod group;
 mod host;
@@ -34,7 +35,8 @@ use std::time::Duration;
 use url::Url;
 
 pub use body::Response;
-pub use client::{Client, Refused};
+pub use client::{Client, IsStored, Refused};
+pub use content_range::ContentRange;
 pub use identity::user_agent;
 pub use retry::Waits;
 pub use stats::HostStats;

@@ -6,7 +6,7 @@ use super::file::{Ended, Work};
 use super::shelf::{Match, Names, Shelf, name_due};
 use crate::failure::{Class, Failure};
 use crate::fetch::Fetched;
-use crate::fetch::local::{self, Taking};
+use crate::fetch::local::{self, Taking, Wanted};
 use crate::source::RemoteFile;
 use crate::untrusted::escape;
 
@@ -23,18 +23,21 @@ impl Work {
             Err(failure) => return Ended::Failed { path: None, failure, with: None },
         };
         let series = self.names();
-        let checks = (self.run.manifest.verify, self.run.manifest.identity);
+        let (verify, identity) = (self.run.manifest.verify, self.run.manifest.identity);
+        let locked = self.expected.body(file);
         let (day, wanted, at) = (Arc::clone(&self.day), file.clone(), path.to_string());
         let folder = Arc::clone(&held);
-        let take = move || -> Result<Option<(String, Fetched, Taking)>, Failure> {
+        let take = move || -> Result<Option<(Fetched, Taking)>, Failure> {
             match held.find(&wanted, &series, &at) {
                 Err(error) => Err(Failure::new(Class::Storage, format!("cannot compare files of the folder: {error}"))),
                 Ok(Match::Nothing) => Ok(None),
                 Ok(Match::Several(paths)) => Err(several(&paths)),
                 Ok(Match::One { path, place }) => {
                     let part = day.part(&wanted.key)?;
-                    match local::take(&place, held.taking, &part, &name, checks) {
-                        Ok((fetched, how)) => Ok(Some((path, fetched, how))),
+                    let (listed, locked) = (wanted.bytes, locked.as_ref());
+                    let due = Wanted { name: &name, listed, locked, verify, identity };
+                    match local::take(&place, held.taking, &part, due) {
+                        Ok((fetched, how)) => Ok(Some((fetched, how))),
                         Err(why) => Err(told(&path, &why)),
                     }
                 }
@@ -44,16 +47,9 @@ impl Work {
         match taken
             .unwrap_or_else(|e| Err(Failure::new(Class::Internal, format!("a thread of this program died: {e}"))))
         {
-            Ok(Some((found, fetched, how))) => {
-                let line = self.line(file, &path, &fetched);
-                if self.expected.allows(&line) {
-                    folder.note_taken(how);
-                    return self.publish(file, fetched, false, None).await;
-                }
-                // No body of a server, and no evidence: it stays where it is.
-                let let_go = self.day.part(&file.key).and_then(|part| part.discard());
-                let failure = let_go.map_or_else(Failure::from, |()| told(&found, &self.expected.refusal(&line)));
-                Ended::Failed { path: Some(path.to_string()), failure, with: None }
+            Ok(Some((fetched, how))) => {
+                folder.note_taken(how);
+                self.publish(file, fetched, false, None).await
             }
             Ok(None) => Ended::Left,
             Err(failure) => Ended::Failed { path: Some(path.to_string()), failure, with: None },

@@ -316,7 +316,10 @@ fn find<'a>(
     let is_due = |path: &str| pinned.as_ref().is_none_or(|pinned| pinned.as_str() == path);
     let made = file.made().map(|bytes| Digest::of(bytes));
     let is_made = |line: &FileLine| made.is_none() || line.sha256 == made;
-    let there = work.have(&file.key).filter(|line| expected.allows(line) && is_due(&line.path) && is_made(line));
+    let is_as_listed = |line: &FileLine| file.bytes.is_none_or(|bytes| Some(bytes) == line.bytes);
+    let there = work.have(&file.key).filter(|line| {
+        expected.allows(line) && is_due(&line.path) && is_made(line) && (line.absent.is_some() || is_as_listed(line))
+    });
     let is_pinned = pinned.is_some();
     let path = match &there {
         Some(line) => archive::RelativePath::from_record(&line.path),
@@ -326,7 +329,7 @@ fn find<'a>(
     let prior = work.prior(&file.key).filter(|prior| {
         there.is_none()
             && path.as_ref().is_some_and(|path| prior.line.path == path.as_str())
-            && file.bytes.is_none_or(|bytes| Some(bytes) == prior.line.bytes)
+            && is_as_listed(&prior.line)
             && expected.allows(&prior.line)
             && is_made(&prior.line)
             && work.is_there(&prior.line)

@@ -131,6 +131,9 @@ impl Work {
                 replica.client().note_retry();
                 continue;
             }
+            if failure.class == Class::LockMismatch {
+                return Ended::Failed { path, failure, with: None };
+            }
             if opened.source.leave(replica, &failure) {
                 (waits, attempts) = (Waits::new(self.run.manifest.retry), 0);
                 continue;
@@ -222,11 +225,13 @@ impl Work {
             }
             self.run.tell(Event::Received { day: self.id.clone(), bytes });
         };
+        let locked = self.expected.body(file);
         let ask = Ask {
             client: replica.client(),
             file,
             part: &part,
             kept: self.kept.as_deref(),
+            locked: locked.as_ref(),
             verify: self.run.manifest.verify,
             identity: self.run.manifest.identity,
             received: &received,
@@ -245,10 +250,16 @@ impl Work {
         if let (None, Some(name)) = (&file.name, &failed.name) {
             *path = self.path_by(file, name).ok().map(|path| path.to_string());
         }
+        let failure = if failed.failure.class == Class::LockMismatch {
+            *path = self.expected.path(&file.key).map(|path| path.to_string()).or(path.take());
+            not_as_locked(path.as_deref().unwrap_or(&file.key), failed.failure)
+        } else {
+            failed.failure
+        };
         if let Some(body) = failed.body {
-            self.set_aside(body, file, &failed.failure).await?;
+            self.set_aside(body, file, &failure).await?;
         }
-        Err(failed.failure)
+        Err(failure)
     }
 
     /// Puts a body that may not have its name into quarantine.
@@ -279,21 +290,8 @@ impl Work {
             return crossed;
         }
         let line = self.line(file, &path, &fetched);
-        if !self.expected.allows(&line) {
-            let refusal = self.expected.refusal(&line);
-            let message = format!(
-                "`{}` came as {}; `sunhaul update` moves the lock if upstream is right",
-                escape(&line.path),
-                refusal.message
-            );
-            let failure = Failure { message, ..refusal };
-            return match self.set_aside(fetched.staged, file, &failure).await {
-                Ok(()) => given_up(Some(line.path), failure),
-                Err(failure) => given_up(Some(line.path), failure),
-            };
-        }
         let restamped = self.expected.is_restamped(&line);
-        let (bytes, resumed_bytes) = (fetched.bytes, fetched.resumed_bytes);
+        let (bytes, resumed_bytes) = (fetched.body.bytes, fetched.resumed_bytes);
         let (day, at) = (Arc::clone(&self.day), path.clone());
         let publish = move || day.publish(fetched.staged, &at, line);
         // Work this small is done before another thread is awake.
@@ -328,10 +326,10 @@ impl Work {
 
     pub(super) fn line(&self, file: &RemoteFile, path: &RelativePath, fetched: &Fetched) -> FileLine {
         FileLine {
-            bytes: Some(fetched.bytes),
-            sha256: Some(fetched.sha256),
-            checked: Some(fetched.checked.to_owned()),
-            data: fetched.data.clone(),
+            bytes: Some(fetched.body.bytes),
+            sha256: Some(fetched.body.sha256),
+            checked: Some(fetched.body.checked.to_owned()),
+            data: fetched.body.data.clone(),
             etag: fetched.validators.etag.clone(),
             last_modified: fetched.validators.last_modified.clone(),
             ..self.bare_line(file, path)
@@ -352,6 +350,13 @@ impl Work {
         let scale = self.run.series.get(&self.id.series).map_or(Scale::Utc, |o| o.series.source.scale());
         line_of(&self.id.series, scale, file, path)
     }
+}
+
+/// A file that came, and not as the lock has it.
+fn not_as_locked(path: &str, failure: Failure) -> Failure {
+    let (path, why) = (escape(path), failure.message);
+    let message = format!("`{path}` came as {why}; `sunhaul update` moves the lock if upstream is right");
+    Failure { message, ..failure }
 }
 
 /// Who served a file; none for one that was made of a listing.

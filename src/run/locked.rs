@@ -10,6 +10,7 @@ use url::Url;
 use super::Todo;
 use crate::archive::{FileLine, RelativePath, State};
 use crate::failure::{Class, Failure};
+use crate::fetch::LockedBody;
 use crate::lock::{Held, LockedFile};
 use crate::manifest::{Identity, SourceSpec};
 use crate::source::{Listed, MADE, RemoteFile, from_base};
@@ -177,7 +178,15 @@ impl Expected {
         Some(Failure { status: why.status, attempts: why.attempts, ..mismatch(&message) })
     }
 
-    /// True unless the lock has other bytes, or data, under the line's key.
+    /// The bytes, or the data, that the lock has for a file.
+    pub(super) fn body(&self, file: &RemoteFile) -> Option<LockedBody> {
+        let locked = self.files.get(&file.key)?;
+        let counts_data = self.identity == Identity::FitsData && locked.recnum == file.recnum;
+        let data = locked.data.clone().filter(|_| counts_data);
+        Some(LockedBody { sha256: locked.sha256?, bytes: locked.bytes, data })
+    }
+
+    /// True unless the lock has other bytes, or data, under the key of a file that is here already.
     pub(super) fn allows(&self, line: &FileLine) -> bool {
         self.files.get(&line.key).is_none_or(|file| file.sha256.is_none() || file.is(line, self.identity))
     }
@@ -186,17 +195,6 @@ impl Expected {
     pub(super) fn is_restamped(&self, line: &FileLine) -> bool {
         let locked = self.files.get(&line.key).and_then(|file| file.sha256);
         locked.is_some_and(|locked| Some(locked) != line.sha256)
-    }
-
-    /// What a file that the lock does not allow is told: its bytes, and those of the lock.
-    pub(super) fn refusal(&self, line: &FileLine) -> Failure {
-        let shown = |sha256: Option<crate::digest::Digest>, bytes: Option<u64>| match (sha256, bytes) {
-            (Some(sha256), Some(bytes)) => format!("{bytes} bytes with SHA-256 {sha256}"),
-            _ => "no file".to_owned(),
-        };
-        let locked = self.files.get(&line.key);
-        let due = locked.map_or_else(|| shown(None, None), |file| shown(file.sha256, file.bytes));
-        mismatch(&format!("{}, but the lock says {due}", shown(line.sha256, line.bytes)))
     }
 
     /// What is wrong with a day that comes to another digest than the lock's.

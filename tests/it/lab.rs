@@ -6,6 +6,7 @@
 mod call;
 mod fits;
 mod gateway;
+mod gzip;
 mod job;
 mod order;
 mod server;
@@ -24,6 +25,7 @@ use sunhaul::digest::Digest;
 pub(crate) use call::{Call, Running, Spoken};
 pub(crate) use fits::{fits, restamped};
 pub(crate) use gateway::{FAR_NAME, Gateway, SSH_CONFIG, descendants, is_alive};
+pub(crate) use gzip::gzip;
 pub(crate) use job::Job;
 pub(crate) use order::carry_out;
 pub(crate) use server::{Answer, Certificate, Ending, Item, Ranges, Request, Server, Speaks};

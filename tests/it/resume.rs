@@ -161,6 +161,81 @@ fn a_service_that_gives_the_rest_piece_by_piece_is_gone_on_with() {
     );
 }
 
+/// Two versions of one length that differ before and after what a resumed request compares.
+fn versions() -> (Vec<u8>, Vec<u8>) {
+    let body = |first: u8| {
+        let mut body: Vec<u8> = (0..BREAK * 2).map(|at| (at / 251).to_le_bytes()[0]).collect();
+        body[..1000].fill(first);
+        body.extend([first; 1000]);
+        body
+    };
+    (body(b'a'), body(b'b'))
+}
+
+#[test]
+fn r_11_a_part_of_one_server_is_not_gone_on_with_from_another_under_the_same_etag() {
+    let (old, new) = versions();
+    let answer = |body: &Vec<u8>| Answer::file(body.clone()).named("large.dat").etag(Some("\"1\""));
+    let serving = |answers: Vec<Answer>| {
+        let server = Server::start();
+        server.script_file("sharp_720s", Item::new(LARGE.0, LARGE.1), answers);
+        server
+    };
+    let path = "data/sharp_720s/2015/12/12/large.dat";
+    let job =
+        |urls: &str| Job::from_source(&format!("{{ hmi: {{ url: [{urls}] }} }}")).range("2015-12-12", "2015-12-13");
+
+    // The next replica is asked in the same run.
+    let second = serving(vec![answer(&new)]);
+    let first = serving(vec![answer(&old).ending(Ending::Cut(BREAK)), Answer::status(500)]);
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&format!("\"{}\", \"{}\"", first.url(), second.url())).yaml());
+    let report = lab.report(0);
+    assert!(lab.read(path) == new, "the bytes of the second alone");
+    assert_eq!(report["totals"]["files"]["restarted"], 1, "{report:#}");
+
+    // The manifest names another server when the run goes on.
+    let first = serving(vec![answer(&old).ending(Ending::Cut(BREAK))]);
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&format!("\"{}\"", first.url())).retry("{ attempts: 1 }").yaml());
+    lab.report(4);
+    let second = serving(vec![answer(&new)]);
+    lab.write("job.yaml", job(&format!("\"{}\"", second.url())).yaml());
+    lab.report(0);
+    assert!(lab.read(path) == new, "the bytes of the second alone");
+
+    // One server redirects to another place on each request.
+    let first = serving(vec![
+        Answer::status(302).header("Location", "/old/large.dat"),
+        Answer::status(302).header("Location", "/new/large.dat"),
+    ]);
+    first.script("/old/large.dat", [answer(&old).ending(Ending::Cut(BREAK))]);
+    first.script("/new/large.dat", [answer(&new)]);
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&format!("\"{}\"", first.url())).yaml());
+    lab.report(0);
+    assert!(lab.read(path) == new, "the bytes of the second place alone");
+}
+
+#[test]
+fn l_09_the_listed_size_holds_for_a_resumed_file_too() {
+    let body = large_body();
+    let shorter = body[..body.len() - 2880].to_vec();
+    let begun = |body: &Vec<u8>| large_answer(body.clone()).etag(Some("\"1\"")).chunked().ending(Ending::Cut(BREAK));
+    let rest = |body: &Vec<u8>| large_answer(body.clone()).etag(Some("\"1\""));
+    let server = Server::start();
+    let item = || Item::new(LARGE.0, LARGE.1).sized(body.len() as u64);
+    server.script_file("sharp_720s", item(), [begun(&body), rest(&shorter)]);
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at(&server.url()).range("2015-12-12", "2015-12-13").yaml());
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "size", "{report:#}");
+    assert!(lab.files("data").is_empty());
+    server.script(&large(), [rest(&body)]);
+    lab.report_with(&["--retry-failed"], 0);
+    assert_eq!(lab.proved("data").len(), 1);
+}
+
 #[test]
 fn d_06_a_day_that_another_process_has_is_held() {
     let server = service([large_answer(large_body()).stall_at(BREAK), large_answer(large_body())]);

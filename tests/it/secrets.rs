@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::lab::{Answer, Call, Certificate, Item, Job, Lab, Request, Server, Speaks, fits};
+use crate::lab::{Answer, Call, Certificate, Ending, Item, Job, Lab, Request, Server, Speaks, fits};
 
 const NAME: &str = "sharp_720s_20151211_182208";
 const TIME: &str = "2015-12-11T18:22:08.799999Z";
@@ -363,5 +363,34 @@ fn a_login_comes_from_the_netrc_file_when_that_is_private() {
     }
     for secret in SECRETS {
         assert!(!String::from_utf8_lossy(&lab.read("report.json")).contains(secret));
+    }
+}
+
+#[test]
+fn a_secret_that_a_server_repeats_in_its_headers_is_not_written_down() {
+    let secret = SECRETS[3];
+    let body = vec![b'x'; 400_000];
+    let answer = || Answer::file(body.clone()).named("plain.dat");
+    let repeated: [(&str, Answer); 5] = [
+        ("ETag", answer().etag(Some(&format!("\"{secret}\"")))),
+        ("Last-Modified", answer().last_modified(Some(secret))),
+        ("Content-Type", answer().header("Content-Type", &format!("text/plain; x={secret}"))),
+        ("filename", Answer::file(body.clone()).named(&format!("{secret}.dat"))),
+        (
+            "filename*",
+            Answer::file(body.clone()).header("Content-Disposition", "attachment; filename*=UTF-8''%6B3y-of-jane.dat"),
+        ),
+    ];
+    for (what, answer) in repeated {
+        // Once as a part on disk, and once as a file.
+        let server = Server::start();
+        let lab = lab_for(&server, [answer.clone().ending(Ending::Cut(200_000)), answer]);
+        let yaml = String::from_utf8(lab.read("job.yaml")).expect("UTF-8");
+        lab.write("job.yaml", yaml.replace("attempts: 3", "attempts: 1"));
+        let said = with_secrets(lab.run()).status(4).env("SUNHAUL_LOG", "trace").done();
+        shows_no_secret(&lab, &[&said.stdout, &said.stderr]);
+        let said = with_secrets(lab.run()).env("SUNHAUL_LOG", "trace").done();
+        shows_no_secret(&lab, &[&said.stdout, &said.stderr]);
+        assert_eq!(lab.proved("data").len(), 1, "{what}");
     }
 }

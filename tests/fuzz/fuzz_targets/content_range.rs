@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sunhaul::fetch::range::ContentRange;
+use sunhaul::net::ContentRange;
 
 fuzz_target!(|header: &str| {
     let Some(range) = ContentRange::parse(header) else { return };

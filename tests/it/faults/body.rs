@@ -7,7 +7,7 @@ use super::{
     BEGUN, FROM, KEPT, SERIES, fails, fails_in_two_ways, is_harmless, is_seen_through, recovers, recovers_in_time,
     trial, trial_after,
 };
-use crate::lab::{Answer, Ending, Item, Job, Lab, Server};
+use crate::lab::{Answer, Ending, Item, Job, Lab, Server, fits, gzip};
 
 #[test]
 fn b_01_a_body_shorter_than_its_length_is_gone_on_with() {
@@ -133,6 +133,22 @@ fn b_08_a_length_and_chunks_are_no_framing() {
 }
 
 #[test]
+fn b_08_no_transfer_coding_but_chunks_is_a_framing() {
+    fails(
+        &[
+            ("gzip below chunks", |file| file.framed_as(&[("Transfer-Encoding", "gzip, chunked")])),
+            ("gzip over chunks", |file| file.framed_as(&[("Transfer-Encoding", "chunked, gzip")])),
+            ("in two lines", |file| file.framed_as(&[("Transfer-Encoding", "gzip"), ("Transfer-Encoding", "chunked")])),
+            ("chunks twice", |file| file.framed_as(&[("Transfer-Encoding", "chunked, chunked")])),
+            ("identity", |file| file.framed_as(&[("Transfer-Encoding", "identity")]).ending(Ending::Closed)),
+            ("unknown", |file| file.framed_as(&[("Transfer-Encoding", "x")]).ending(Ending::Closed)),
+        ],
+        1,
+        "protocol",
+    );
+}
+
+#[test]
 fn b_09_lengths_that_are_no_lengths_end_at_once_and_huge_ones_when_the_body_does() {
     const HUGE: super::Fault =
         |file| file.framed_as(&[("Content-Length", "1000000000000000000")]).ending(Ending::Closed);
@@ -166,6 +182,38 @@ fn b_10_a_body_compressed_unasked_is_no_file() {
     recovers(&[("gzip", |file| file.header("Content-Encoding", "gzip"))]);
     // Compressed without a word: not the first bytes of its type.
     fails(&[("gzip untold", |file| file.with_body(begins(b"\x1f\x8b\x08")))], 1, "magic");
+}
+
+#[test]
+fn b_10_a_file_that_is_stored_compressed_is_fetched_as_it_is_and_resumed() {
+    const NAME: &str = "sharp.fits.gz";
+    let body = gzip(&fits(1, 300, "2015-12-11T00:00:08.8Z"));
+    let answer = |encoding: &str| {
+        Answer::file(body.clone()).named(NAME).header("Content-Encoding", encoding).header("Accept-Ranges", "bytes")
+    };
+    let run = |answers: Vec<Answer>, status: i32| {
+        let server = Server::start();
+        server.script_file(SERIES, Item::new("sharp", "2015-12-11T00:00:08.8Z"), answers);
+        let lab = Lab::new();
+        lab.write("job.yaml", Job::at(&server.url()).retry("{ attempts: 2, max_wait: 1s }").yaml());
+        let report = lab.report(status);
+        (lab, report)
+    };
+    for encoding in ["gzip", "x-gzip"] {
+        let (lab, report) = run(vec![answer(encoding).ending(Ending::Cut(KEPT)), answer(encoding)], 0);
+        assert_eq!(report["totals"]["files"]["resumed"], 1, "{encoding}: {report:#}");
+        assert_eq!(lab.read(&format!("data/{SERIES}/2015/12/11/{NAME}")), body, "{encoding}");
+    }
+    // The rest came compressed once more, or the first bytes are no gzip: not the stored bytes.
+    let (_lab, report) = run(vec![answer("gzip").ending(Ending::Cut(KEPT)), answer("x-gzip")], 0);
+    assert_eq!(report["totals"]["files"]["restarted"], 1, "{report:#}");
+    for (bad, encoding) in
+        [(fits(1, 20, "2015-12-11T00:00:08.8Z"), "gzip"), (body.clone(), "compress"), (body.clone(), "br")]
+    {
+        let (lab, report) = run(vec![answer(encoding).with_body(bad)], 1);
+        assert_eq!(report["failures"][0]["class"], "protocol", "{encoding}: {report:#}");
+        assert!(lab.files("data").is_empty(), "{encoding}");
+    }
 }
 
 /// As long as a file, with these first bytes.

@@ -44,8 +44,9 @@ fn is_out_of_reach(lab: &Lab, class: &str) -> String {
 fn b_21_http_2_streams_and_connections_that_are_ended_are_gone_on_with() {
     let http_2 = || Server::secure(Certificate::Good, Speaks::Http2);
     let broken: Fault = |file| file.ending(Ending::Cut(KEPT));
-    let faults: [(&str, Fault); 5] = [
+    let faults: [(&str, Fault); 6] = [
         ("RST_STREAM in the body", |file| file.ending(Ending::Cut(90_000))),
+        ("RST_STREAM with NO_ERROR in the body", |file| file.ending(Ending::Abandoned(90_000))),
         ("RST_STREAM before the headers", |file| file.ending(Ending::NoHeaders)),
         ("GOAWAY in the body", |file| file.ending(Ending::Reset(90_000))),
         ("GOAWAY before the body", |file| file.ending(Ending::Reset(0))),
@@ -55,7 +56,7 @@ fn b_21_http_2_streams_and_connections_that_are_ended_are_gone_on_with() {
         // One connection carries all files: where it ends, others meet that as well.
         vec![(file.fault)(file.honest()), file.honest()]
     });
-    let ended = trial_at(http_2(), &faults[..1], broken).ends_badly(4, |_| "truncated");
+    let ended = trial_at(http_2(), &faults[..2], broken).ends_badly(4, |_| "truncated");
     assert!(ended.requests.iter().all(|request| request.header("host").is_none()), "{:#?}", ended.requests);
 }
 

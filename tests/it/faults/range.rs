@@ -3,8 +3,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Ended, FROM, Fault, KEPT, Trial, trial, trial_after};
-use crate::lab::{Answer, Ending, Ranges, fits};
+use super::{Ended, FROM, Fault, KEPT, SERIES, Trial, trial, trial_after};
+use crate::lab::{Answer, Ending, Item, Job, Lab, Ranges, Server, fits};
 
 /// Every file breaks off once and meets its fault where it is gone on with; then the service is honest.
 #[track_caller]
@@ -92,6 +92,47 @@ fn r_03_the_whole_as_206_is_not_put_after_what_lies_here() {
 }
 
 #[test]
+fn r_03_a_part_under_status_200_is_never_taken_for_the_whole() {
+    starts_over(&[
+        ("the part that was asked for", |file| file.ranges(Ranges::Sliced)),
+        ("no part at all", |file| file.ranges(Ranges::Ignored).header("Content-Range", "bytes */201600")),
+    ]);
+    // Nor where no part was asked for, whatever kind of file it is.
+    let server = Server::start();
+    let names = ["a.txt", "b.csv", "c.cdf", "d.sav", "e.fits.fz"];
+    for (nth, name) in (0..).zip(names) {
+        let body = b"1 2 3\n".repeat(100);
+        let part = format!("bytes 0-{}/9999", body.len() - 1);
+        let answer = Answer::text("text/plain", "").with_body(body).named(name).header("Content-Range", &part);
+        server.script_file(SERIES, Item::new(name, &format!("2015-12-11T00:{nth:02}:08.8Z")), [answer]);
+    }
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at(&server.url()).retry("{ attempts: 1 }").yaml());
+    let report = lab.report(1);
+    let classes: Vec<_> = report["failures"].as_array().expect("failures").iter().map(|f| &f["class"]).collect();
+    assert_eq!(classes, ["protocol"; 5], "{report:#}");
+    assert!(lab.files("data").is_empty());
+}
+
+#[test]
+fn r_03_a_200_with_a_content_range_of_all_bytes_is_the_whole() {
+    let server = Server::start();
+    let answer = |chunked: bool| {
+        let answer = Answer::text("text/plain", "all of it").named("a.txt").header("Content-Range", "bytes 0-8/9");
+        if chunked { answer.chunked() } else { answer }
+    };
+    server.script_file(
+        SERIES,
+        Item::new("a", "2015-12-11T00:00:08.8Z"),
+        [answer(true).ending(Ending::Cut(5)), answer(false)],
+    );
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at(&server.url()).yaml());
+    lab.report(0);
+    assert_eq!(lab.read(&format!("data/{SERIES}/2015/12/11/a.txt")), b"all of it");
+}
+
+#[test]
 fn r_04_a_part_that_does_not_say_which_is_none() {
     starts_over(&[
         ("nothing", |file| file.ranges(Ranges::Claimed(None))),
@@ -166,6 +207,36 @@ fn r_10_an_etag_that_differs_each_time_starts_over() {
         ("on a 200", |file| file.etag(Some("\"another\""))),
         ("on a 206 whatever was asked", |file| file.etag(Some("\"another\"")).ranges(Ranges::Unconditional)),
     ]);
+}
+
+#[test]
+fn r_08_a_rest_whose_headers_differ_in_any_way_is_of_another_file() {
+    starts_over(&[
+        ("no ETag", |file| file.ranges(Ranges::Unconditional).etag(None)),
+        ("another Last-Modified", |file| file.last_modified(Some("Sat, 12 Dec 2015 20:00:00 GMT"))),
+        ("no Last-Modified", |file| file.last_modified(None)),
+        ("a Content-Type more", |file| file.header("Content-Type", "text/plain")),
+        ("a Content-Encoding", |file| file.header("Content-Encoding", "identity")),
+        ("a second ETag", |file| file.header("ETag", "\"another\"")),
+        ("another name", |file| Answer::file(file.body()).named("x.fits")),
+    ]);
+    // Before there was none, and a date was asked by.
+    let dated: Fault = |file| file.etag(None).last_modified(Some(OLD));
+    let added = trial_after(&[("an ETag for the first time", |file| file.last_modified(Some(OLD)))], |file| {
+        file.etag(None).last_modified(Some(OLD)).ending(Ending::Cut(KEPT))
+    });
+    is_over(goes_on(added));
+    let changed = trial_after(
+        &[("another date", |file| {
+            file.etag(None).last_modified(Some("Sat, 12 Dec 2015 20:00:00 GMT")).ranges(Ranges::Unconditional)
+        })],
+        |file| file.etag(None).last_modified(Some(OLD)).ending(Ending::Cut(KEPT)),
+    );
+    is_over(goes_on(changed));
+    let same = trial_after(&[("the same date", dated)], |file| {
+        file.etag(None).last_modified(Some(OLD)).ending(Ending::Cut(KEPT))
+    });
+    is_resumed(goes_on(same));
 }
 
 #[test]

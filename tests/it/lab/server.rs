@@ -55,12 +55,18 @@ pub(crate) struct Item {
     /// The last part of its URL.
     name: String,
     date_obs: String,
+    size: Option<u64>,
 }
 
 impl Item {
     /// An item of the v1 service: `sharp_720s_20151211_182208`, listed at `2015-12-11T18:22:08.799999Z`.
     pub(crate) fn new(name: &str, date_obs: &str) -> Item {
-        Item { name: name.to_owned(), date_obs: date_obs.to_owned() }
+        Item { name: name.to_owned(), date_obs: date_obs.to_owned(), size: None }
+    }
+
+    /// Listed with this size in bytes.
+    pub(crate) fn sized(self, size: u64) -> Item {
+        Item { size: Some(size), ..self }
     }
 }
 
@@ -249,6 +255,13 @@ fn listing(series: &str, items: &[Item], request: &Request) -> serde_json::Value
     items
         .iter()
         .filter(is_asked)
-        .map(|item| json!({ "url": format!("{OLD_HOST}/HMI/{series}/{}", item.name), "date_obs": item.date_obs }))
+        .map(|item| {
+            let mut listed =
+                json!({ "url": format!("{OLD_HOST}/HMI/{series}/{}", item.name), "date_obs": item.date_obs });
+            if let Some(size) = item.size {
+                listed["size"] = size.into();
+            }
+            listed
+        })
         .collect()
 }

@@ -50,6 +50,8 @@ pub(crate) enum Ending {
     Cut(usize),
     /// The connection is reset before this byte.
     Reset(usize),
+    /// Over HTTP/2 alone: the stream is reset with `NO_ERROR` before this byte, without `END_STREAM`.
+    Abandoned(usize),
     /// Nothing more comes from this byte on, or from the last one, and the connection stays open.
     Stall(usize),
     /// From this byte on, or the last, a single one comes every so often.
@@ -77,6 +79,8 @@ pub(crate) enum Ranges {
     Refused(Option<String>),
     /// As asked, whatever `If-Range` says.
     Unconditional,
+    /// As asked, with the right `Content-Range`, but under status 200.
+    Sliced,
     /// With 206 and only so many of the bytes asked for, and a `Content-Range` that says so.
     Short(usize),
 }

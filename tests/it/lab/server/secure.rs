@@ -183,7 +183,7 @@ async fn answer(
             drop(tell.send(Away::InGoodOrder));
             stream.send_data(body, true)
         }
-        Ending::Cut(at) | Ending::Reset(at) => {
+        Ending::Cut(at) | Ending::Reset(at) | Ending::Abandoned(at) => {
             stream.send_data(body.slice(..at.min(body.len())), false)?;
             // The connection's own task sends it meanwhile.
             for _ in 0..20 {
@@ -191,6 +191,7 @@ async fn answer(
             }
             match answer.ending {
                 Ending::Cut(_) => stream.send_reset(Reason::INTERNAL_ERROR),
+                Ending::Abandoned(_) => stream.send_reset(Reason::NO_ERROR),
                 _ => drop(tell.send(Away::AtOnce)),
             }
             Ok(())

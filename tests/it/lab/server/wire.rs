@@ -101,6 +101,7 @@ fn send(shared: &Shared, request: &Request, answer: &Answer, mut stream: &TcpStr
     match answer.ending {
         Ending::Whole | Ending::NoHeaders | Ending::Silence => {}
         Ending::Closed | Ending::Cut(_) => return Ok(Then::Close),
+        Ending::Abandoned(_) => panic!("it is spoken over HTTP/2 alone"),
         Ending::Reset(_) => {
             // With no time to linger, closing resets.
             rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO))?;
@@ -225,6 +226,7 @@ pub(super) fn part(request: &Request, answer: &Answer) -> Part {
             let range = asked.start..asked.end.min(asked.start + bytes);
             Part { status: 206, content_range: Some(says(&range)), range }
         }
+        Ranges::Sliced => Part { status: 200, content_range: Some(says(&asked)), range: asked },
         Ranges::Honest | Ranges::Ignored | Ranges::Unconditional => {
             Part { status: 206, content_range: Some(says(&asked)), range: asked }
         }

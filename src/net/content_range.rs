@@ -1,4 +1,7 @@
-//! Content-Range (RFC 9110, 14.4), and what an answer to a Range request means.
+//! Content-Range (RFC 9110, 14.4): which bytes of a representation an answer carries.
+
+use http::HeaderMap;
+use http::header::CONTENT_RANGE;
 
 /// A Content-Range of the unit `bytes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,28 +39,29 @@ impl ContentRange {
         let total = if total == "*" { None } else { Some(number(total)?) };
         (start <= end && total.is_none_or(|t| end < t)).then_some(ContentRange::Bytes { start, end, total })
     }
+
+    /// Reads the header of an answer; `None` when there is none, more than one, or one that contradicts itself.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Option<ContentRange> {
+        let mut values = headers.get_all(CONTENT_RANGE).iter();
+        let value = values.next()?;
+        values.next().is_none().then(|| ContentRange::parse(value.to_str().ok()?))?
+    }
+
+    /// The total, where the range is all of it.
+    #[must_use]
+    pub fn whole(self) -> Option<u64> {
+        match self {
+            ContentRange::Bytes { start: 0, end, total: Some(total) } if end + 1 == total => Some(total),
+            _ => None,
+        }
+    }
 }
 
 /// Digits only: `parse` alone would take a sign.
 fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().ok())?
-}
-
-/// What the answer to a resumed request means for the part.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// It goes on from where it was asked to; the whole has this length.
-    Continues {
-        /// The whole length in bytes.
-        total: u64,
-    },
-    /// There is nothing after the part.
-    Whole,
-    /// The whole file comes, from its first byte; why the part is of no use.
-    FromZero(&'static str),
-    /// The part and the answer cannot both be right; ask again from zero.
-    Contradicts(String),
 }
 
 #[cfg(test)]
@@ -72,6 +76,29 @@ mod tests {
         );
         assert_eq!(ContentRange::parse("bytes 0-0/*"), Some(ContentRange::Bytes { start: 0, end: 0, total: None }));
         assert_eq!(ContentRange::parse("bytes */100"), Some(ContentRange::Unsatisfied { total: 100 }));
+    }
+
+    #[test]
+    fn only_a_range_of_all_bytes_is_whole() {
+        for (text, whole) in [
+            ("bytes 0-99/100", Some(100)),
+            ("bytes 0-98/100", None),
+            ("bytes 1-99/100", None),
+            ("bytes 0-99/*", None),
+            ("bytes */100", None),
+        ] {
+            assert_eq!(ContentRange::parse(text).and_then(ContentRange::whole), whole, "{text}");
+        }
+    }
+
+    #[test]
+    fn two_headers_are_none() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(ContentRange::of(&headers), None);
+        headers.append(CONTENT_RANGE, "bytes 0-9/10".parse().unwrap());
+        assert!(ContentRange::of(&headers).is_some());
+        headers.append(CONTENT_RANGE, "bytes 0-9/10".parse().unwrap());
+        assert_eq!(ContentRange::of(&headers), None);
     }
 
     #[test]

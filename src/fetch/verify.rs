@@ -1,0 +1,159 @@
+//! The one door for bytes: every body passes [`verify_body`] before it can be published, whichever way it came: fetched
+//! whole, resumed, restarted, answered with 416, imported from a folder, or made of a listing.
+//!
+//! Only this file makes a [`Verified`], and nothing is published without one.
+
+use super::sink::{Checks, Proved};
+use super::stored_encoding;
+use crate::digest::Digest;
+use crate::failure::{Class, Failure};
+
+/// Everything that is claimed of a body besides its bytes. Claims that are not made are `None`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Claims<'a> {
+    /// Its length by the listing.
+    pub(super) listed: Option<u64>,
+    /// Its length by the answers: the Content-Length of a 200, or the total of a Content-Range.
+    pub(super) answered: Option<u64>,
+    /// Its end is known to be its end: by the framing of the answer, or as the end of a file of this machine.
+    pub(super) is_ended: bool,
+    /// The Content-Encoding that it came with.
+    pub(super) encoding: Option<&'a str>,
+    /// What the lock has for it.
+    pub(super) locked: Option<&'a LockedBody>,
+}
+
+/// A body as the lock has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedBody {
+    /// Its SHA-256.
+    pub sha256: Digest,
+    /// Its length.
+    pub bytes: Option<u64>,
+    /// The SHA-256 of each HDU's data, where a file with the same data is the same file.
+    pub data: Option<Vec<Digest>>,
+}
+
+/// What was found out about a body that passed every check.
+#[derive(Debug)]
+#[expect(clippy::manual_non_exhaustive, reason = "within this crate, too, no other module may make one")]
+pub struct Verified {
+    /// The SHA-256 of its bytes.
+    pub sha256: Digest,
+    /// Its length.
+    pub bytes: u64,
+    /// What was proved: `checksum`, `structure`, `magic` or `size`.
+    pub checked: &'static str,
+    /// The SHA-256 of the data unit of each HDU: of a FITS file whose identity is its data.
+    pub data: Option<Vec<Digest>>,
+    /// Keeps other modules from making one.
+    _door: (),
+}
+
+impl Claims<'_> {
+    /// The length that the body must have, by all that claim one; known before it has come.
+    ///
+    /// # Errors
+    /// `size` where listing and answer contradict each other.
+    pub(super) fn length(&self) -> Result<Option<u64>, Failure> {
+        match (self.answered, self.listed) {
+            (Some(answered), Some(listed)) if answered != listed => {
+                let why = format!("it has {answered} bytes, but the listing says {listed}");
+                Err(Failure::new(Class::Size, why))
+            }
+            (answered, listed) => Ok(answered.or(listed)),
+        }
+    }
+
+    /// What is wrong with a body of `came` bytes.
+    fn object_to_length(&self, came: u64) -> Result<(), Failure> {
+        let due = self.length()?;
+        let Some(due) = due.filter(|due| *due != came) else { return Ok(()) };
+        if self.answered.is_none() && self.is_ended {
+            return Err(Failure::new(Class::Size, format!("it has {came} bytes, but the listing says {due}")));
+        }
+        let class = if came < due { Class::Truncated } else { Class::TooLong };
+        Err(Failure::new(class, format!("the body ended after {came} of {due} bytes")))
+    }
+
+    fn object_to_lock(&self, sha256: Digest, bytes: u64, data: Option<&[Digest]>) -> Result<(), Failure> {
+        let Some(locked) = self.locked else { return Ok(()) };
+        if sha256 == locked.sha256 || (locked.data.is_some() && locked.data.as_deref() == data) {
+            return Ok(());
+        }
+        let due = locked.bytes.map_or_else(String::new, |bytes| format!("{bytes} bytes with "));
+        let why = format!("{bytes} bytes with SHA-256 {sha256}, but the lock says {due}SHA-256 {}", locked.sha256);
+        Err(Failure::new(Class::LockMismatch, why))
+    }
+}
+
+/// Judges a body whose bytes are all in: by its length, its encoding, its own structure and checksums, and the lock.
+///
+/// # Errors
+/// `truncated`, `too-long`, `size`, `protocol`, `lock-mismatch`, and the classes of the checks.
+pub(super) fn verify_body(checks: Checks, claims: &Claims<'_>) -> Result<Verified, Failure> {
+    // What is known to be bad was not read to its end, so that its length says nothing.
+    if !checks.is_bad() {
+        claims.object_to_length(checks.length())?;
+        if claims.encoding.is_some_and(|encoding| !stored_encoding::agrees(encoding, checks.head())) {
+            let why = "the body came compressed, though it was asked for as it is: its first bytes are not those of its \
+                       Content-Encoding";
+            return Err(Failure::new(Class::Protocol, why));
+        }
+    }
+    let Proved { sha256, bytes, checked, data } = checks.finish()?;
+    let is_proved = claims.is_ended || claims.length()?.is_some() || !matches!(checked, "size" | "magic");
+    if !is_proved {
+        let why = "the answer had no length and no proper end, and nothing else proves that it is whole";
+        return Err(Failure::new(Class::Truncated, why));
+    }
+    claims.object_to_lock(sha256, bytes, data.as_deref())?;
+    Ok(Verified { sha256, bytes, checked, data, _door: () })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{Identity, Verify};
+
+    fn checks(name: &str, body: &[u8]) -> Checks {
+        let mut checks = Checks::new(name.to_owned(), Verify { fits: true, magic: true }, Identity::Bytes);
+        checks.push(body);
+        checks
+    }
+
+    #[test]
+    fn every_claim_that_a_body_contradicts_has_its_class() {
+        let gzip = b"\x1f\x8b\x08xyz";
+        let own = LockedBody { sha256: Digest::of(b"0123456789"), bytes: Some(10), data: None };
+        let other = LockedBody { sha256: Digest::of(b"x"), bytes: Some(10), data: None };
+        let none = Claims::default();
+        let ended = Claims { is_ended: true, ..none };
+        for (name, body, claims, expected) in [
+            ("a.dat", &b"0123456789"[..], ended, Ok("size")),
+            ("a.dat", b"0123456789", none, Err(Class::Truncated)),
+            ("a.dat", b"0123456789", Claims { answered: Some(10), ..none }, Ok("size")),
+            ("a.dat", b"0123456789", Claims { answered: Some(11), ..none }, Err(Class::Truncated)),
+            ("a.dat", b"0123456789", Claims { answered: Some(9), ..none }, Err(Class::TooLong)),
+            ("a.dat", b"0123456789", Claims { listed: Some(10), ..none }, Ok("size")),
+            ("a.dat", b"0123456789", Claims { listed: Some(11), ..none }, Err(Class::Truncated)),
+            ("a.dat", b"0123456789", Claims { listed: Some(11), ..ended }, Err(Class::Size)),
+            ("a.dat", b"0123456789", Claims { listed: Some(9), ..ended }, Err(Class::Size)),
+            ("a.dat", b"0123456789", Claims { listed: Some(11), answered: Some(10), ..ended }, Err(Class::Size)),
+            ("a.dat", b"0123456789", Claims { listed: Some(10), answered: Some(11), ..ended }, Err(Class::Size)),
+            ("a.dat", b"", Claims { answered: Some(0), ..ended }, Ok("size")),
+            ("a.dat", b"0123456789", Claims { locked: Some(&own), ..ended }, Ok("size")),
+            ("a.dat", b"0123456789", Claims { locked: Some(&other), ..ended }, Err(Class::LockMismatch)),
+            ("a.fits.gz", gzip, Claims { encoding: Some("x-gzip"), ..ended }, Ok("magic")),
+            ("a.fits.gz", gzip, Claims { encoding: Some("br"), ..ended }, Err(Class::Protocol)),
+            ("a.fits.gz", b"SIMPLE", Claims { encoding: Some("gzip"), ..ended }, Err(Class::Protocol)),
+            ("a.fits.gz", b"SIMPLE", ended, Err(Class::Magic)),
+            ("a.dat", b"<html>", ended, Err(Class::Html)),
+            ("a.fits", b"SIMPLE", ended, Err(Class::FitsStructure)),
+        ] {
+            let found = verify_body(checks(name, body), &claims);
+            let found = found.map(|verified| verified.checked).map_err(|failure| failure.class);
+            assert_eq!(found, expected, "{name} {claims:?}");
+        }
+    }
+}
