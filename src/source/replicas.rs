@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use url::Url;
 
 use super::place::{UP, from_base};
-use super::{Listing, Memory, RemoteFile, Source, open};
+use super::{Listed, Listing, Memory, RemoteFile, Source, open};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Manifest, Series};
@@ -115,9 +115,22 @@ impl Replica {
     /// Lists a day. What a failure tells holds no secret, though the service may have repeated what it was sent.
     #[must_use]
     pub fn list<'a>(&'a self, series: &'a Series, day: &'a Day, memory: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
-        Box::pin(
-            async move { self.source.list(series, day, memory).await.map_err(|failure| self.client.veiled(failure)) },
-        )
+        Box::pin(async move {
+            let listed = self.source.list(series, day, memory).await;
+            listed.and_then(|listed| self.without_secrets(listed)).map_err(|failure| self.client.veiled(failure))
+        })
+    }
+
+    /// A listing none of whose files repeats a secret of this source where a record, a lock or a path would keep it.
+    fn without_secrets(&self, listed: Listed) -> Result<Listed, Failure> {
+        let repeats = |file: &&RemoteFile| {
+            let kept = [Some(&file.key), Some(&file.path), file.name.as_ref(), file.segment.as_ref()];
+            kept.into_iter().flatten().any(|text| self.client.has_secret_in_address(text))
+        };
+        let Some(file) = listed.files.iter().find(repeats) else { return Ok(listed) };
+        let why = "the listing repeats a secret of the source in the address of a file, and a record would keep it; give the \
+                   source another secret, or ask those who run the service for addresses without it";
+        Err(Failure::new(Class::SourceRefused, format!("{}: {why}", shown(&file.url))))
     }
 
     /// Its host and port, as a report names them.

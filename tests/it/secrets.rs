@@ -394,3 +394,18 @@ fn a_secret_that_a_server_repeats_in_its_headers_is_not_written_down() {
         assert_eq!(lab.proved("data").len(), 1, "{what}");
     }
 }
+
+#[test]
+fn a_listing_that_repeats_a_secret_in_an_address_fails_and_is_not_written_down() {
+    for url in ["k3y-of-jane.dat", "K3Y-OF-JANE.dat", "%6B3y-of-jane.dat", "one.dat?x=k3y-of-jane"] {
+        let server = Server::start();
+        let listed = serde_json::json!([{ "url": format!("http://x/HMI/sharp_720s/{url}"), "date_obs": TIME }]);
+        server.script("/HMI/sharp_720s", [Answer::json(&listed)]);
+        let lab = Lab::new();
+        lab.write("job.yaml", Job::at(&server.url()).credentials(WAYS).yaml());
+        let said = with_secrets(lab.run()).status(1).env("SUNHAUL_LOG", "trace").done();
+        shows_no_secret(&lab, &[&said.stdout, &said.stderr]);
+        let failure = &lab.json("report.json")["failures"][0];
+        assert_eq!(failure["class"], "source-refused", "{url}: {failure:#}");
+    }
+}
