@@ -154,6 +154,8 @@ pub struct DoneDay {
     pub job: String,
     /// The lock says that it was done, and the archive has no record of it.
     pub elsewhere: bool,
+    /// Its record has absent files, or no file at all.
+    pub lacks_files: bool,
 }
 
 /// A day that this job may not do: it belongs to another job that asks for something else.
@@ -353,7 +355,14 @@ impl Plan {
             let record = records.known(&series.id, day.date);
             if tie.is_elsewhere && !matches!(&record, Record::Known(known) if known.spec == spec) {
                 counts.done += 1;
-                self.done.push(DoneDay { series: index, id, day, job: self.job.clone(), elsewhere: true });
+                self.done.push(DoneDay {
+                    series: index,
+                    id,
+                    day,
+                    job: self.job.clone(),
+                    elsewhere: true,
+                    lacks_files: false,
+                });
                 continue;
             }
             let reason = match record {
@@ -371,7 +380,9 @@ impl Plan {
                 Record::Known(known) => {
                     let Some(reason) = tie.judge(&series.id, day.date, &known) else {
                         counts.done += 1;
-                        self.done.push(DoneDay { series: index, id, day, job: known.job, elsewhere: false });
+                        let lacks_files = known.absent > 0 || known.files == 0;
+                        let job = known.job;
+                        self.done.push(DoneDay { series: index, id, day, job, elsewhere: false, lacks_files });
                         continue;
                     };
                     reason

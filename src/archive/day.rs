@@ -93,6 +93,7 @@ pub struct DayWork {
     /// The machine went down since an earlier go: a file of right or zero bytes may be a write that was lost.
     after_crash: bool,
     empty_at: Option<DateTime<Utc>>,
+    doubted_at: Option<DateTime<Utc>>,
     /// What the source keeps.
     remembered: Mutex<Option<String>>,
     /// Files that came wrong in earlier goes under this spec, by key.
@@ -139,6 +140,13 @@ pub(super) fn digest_of(mut file: File, buffer: &mut [u8]) -> std::io::Result<Di
 }
 
 impl DayWork {
+    /// True when one of these keys is there already, under this spec.
+    #[must_use]
+    pub fn has_any<'k>(&self, mut keys: impl Iterator<Item = &'k str>) -> bool {
+        let have = self.lock_have();
+        keys.any(|key| have.contains_key(key))
+    }
+
     /// The line of a key that is there already, under this spec.
     #[must_use]
     pub fn have(&self, key: &str) -> Option<FileLine> {
@@ -203,6 +211,20 @@ impl DayWork {
     /// [`Error::Storage`].
     pub fn note_empty(&self, at: DateTime<Utc>) -> Result<(), Error> {
         self.journal.append(&[Entry::Empty { at }])
+    }
+
+    /// When an earlier go could not have files of the day, and nothing showed that their host was well.
+    #[must_use]
+    pub fn doubted_at(&self) -> Option<DateTime<Utc>> {
+        self.doubted_at
+    }
+
+    /// Notes the same of this go, for the second look.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn note_doubted(&self, at: DateTime<Utc>) -> Result<(), Error> {
+        self.journal.append(&[Entry::Doubted { at }])
     }
 
     /// Notes that the listing holds files, so that an empty one before it confirms nothing.

@@ -62,7 +62,9 @@ pub(super) enum Entry {
     Unsynced {},
     /// The listing was empty at this instant, past settle.
     Empty { at: DateTime<Utc> },
-    /// The bytes of this file came wrong, and only its source can mend that.
+    /// Files were not to be had at this instant, past settle, and nothing showed that their host was well.
+    Doubted { at: DateTime<Utc> },
+    /// This file came wrong, and it may be its source that is to mend it.
     Spoilt(Box<Spoilt>),
     /// The listing held files: that it was empty before says nothing any more.
     Listed {},

@@ -14,7 +14,7 @@ use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::Locking;
-use super::planning::Work;
+use super::planning::{Redo, Work};
 use super::problem::Problem;
 use super::run::{ReportArgs, Shared, Task, Then, execute};
 use super::selection::Selection;
@@ -138,7 +138,8 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 /// What there is to do, and the folder's files.
 fn begin(args: &Args, job: &Manifest, started: DateTime<Utc>) -> Result<(Locking, Work, Arc<Shelf>)> {
     let locking = Locking::looked_at(job)?;
-    let work = planning::work(job, planning::plan(job, &args.selection, &locking, started)?, false)?;
+    let redo = Redo { check: false, retry_absent: false };
+    let work = planning::work(job, planning::plan(job, &args.selection, &locking, started)?, redo)?;
     locking.must_be_writable(job, work.days.len())?;
     fits_beside(&args.folder, &job.archive.root, args.link)?;
     let held = Arc::new(shelf(args, job, &work)?);

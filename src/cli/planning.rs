@@ -69,11 +69,20 @@ pub(super) struct Work {
     pub(super) left: Vec<Todo>,
 }
 
-/// Makes work of a plan. With `check`, a sealed day whose files are not all there with their sizes is done again.
+/// Which sealed days are done again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Redo {
+    /// Those whose files are not all there with their sizes.
+    pub(super) check: bool,
+    /// Those with absent files, or without any.
+    pub(super) retry_absent: bool,
+}
+
+/// Makes work of a plan.
 ///
 /// # Errors
 /// When a day belongs to another job, or the disk cannot be read.
-pub(super) fn work(job: &Manifest, plan: Plan, check: bool) -> Result<Work> {
+pub(super) fn work(job: &Manifest, plan: Plan, redo: Redo) -> Result<Work> {
     if let Some(refused) = plan.refused.first() {
         let text = refused.to_string();
         let (message, hint) = text.split_once("; ").unwrap_or((&text, ""));
@@ -87,7 +96,10 @@ pub(super) fn work(job: &Manifest, plan: Plan, check: bool) -> Result<Work> {
         .map(|day| {
             // A record whose files are not the lock's is no answer.
             let recheck = day.reason == Reason::Differs;
-            (day.series, Todo { series: day.id, day: day.day, spec: day.spec, recheck, afresh: false })
+            (
+                day.series,
+                Todo { series: day.id, day: day.day, spec: day.spec, recheck, afresh: false, retry_absent: false },
+            )
         })
         .collect();
     let mut sealed = Vec::with_capacity(plan.done.len());
@@ -100,13 +112,14 @@ pub(super) fn work(job: &Manifest, plan: Plan, check: bool) -> Result<Work> {
             continue;
         }
         let is_left = !journalled.is_empty() && journalled.contains(&(done.id.clone(), done.day.date));
-        let recheck = check && !is_whole(&job.archive.root, &done.id, done.day.date)?;
+        let retry_absent = redo.retry_absent && done.lacks_files;
+        let recheck = retry_absent || (redo.check && !is_whole(&job.archive.root, &done.id, done.day.date)?);
         if !recheck {
             sealed.push(id);
         }
         let Some(series) = job.series.get(done.series).filter(|_| is_left || recheck) else { continue };
         let spec = series.spec(&done.day);
-        let todo = Todo { series: done.id, day: done.day, spec, recheck, afresh: false };
+        let todo = Todo { series: done.id, day: done.day, spec, recheck, afresh: false, retry_absent };
         if recheck {
             days.push((done.series, todo));
         } else {

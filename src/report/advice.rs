@@ -40,5 +40,8 @@ pub(in crate::report) fn doubt(report: &Report) -> Option<String> {
         }
         () => return None,
     };
-    Some(format!("the source has {what}: if that cannot be, look at what the manifest asks for, and run it again"))
+    Some(format!(
+        "the source has {what}: if that cannot be, look at what the manifest asks for; `sunhaul run \
+         --retry-absent` asks again"
+    ))
 }

@@ -57,6 +57,8 @@ struct Facts {
 struct Open {
     /// How each ended. It is told anew when two keys turn out to want one path: each file has one end in the report.
     ends: HashMap<String, FileEnd>,
+    /// How many files its listing had.
+    listed: u64,
     /// Keys with a body in quarantine.
     quarantined: BTreeSet<String>,
     /// Files by the host that served them.
@@ -177,6 +179,7 @@ impl Facts {
             }
             Event::DayListed { day, files, .. } => {
                 self.totals.files.listed += files;
+                self.open(day).listed += files;
                 self.open(day).ends.reserve(usize::try_from(*files).unwrap_or_default());
             }
             Event::FileDone { day, key, path, end } => {
@@ -196,6 +199,7 @@ impl Facts {
                 let is_first = self.open(day).quarantined.insert(key.clone());
                 self.totals.files.quarantined += u64::from(is_first);
             }
+            Event::DayAgain(day) => self.forget(day),
             Event::DayDone(done) => self.day(done),
             Event::DayLeft { day, .. } => {
                 self.open.remove(day);
@@ -203,6 +207,15 @@ impl Facts {
             Event::Hosts(hosts) => self.hosts.clone_from(hosts),
             Event::Retrying { failure, wait_seconds, .. } => self.waits.count(failure.class, *wait_seconds),
             Event::DayBegun(_) | Event::Received { .. } | Event::Note(_) => {}
+        }
+    }
+
+    /// Takes back what a day has counted so far.
+    fn forget(&mut self, day: &DayId) {
+        let Open { ends, listed, .. } = self.open.remove(day).unwrap_or_default();
+        self.totals.files.listed = self.totals.files.listed.saturating_sub(listed);
+        for end in ends.values() {
+            self.count(end, u64::saturating_sub);
         }
     }
 

@@ -179,6 +179,9 @@ impl Observer for Log {
                 let (series, key) = (escape(&day.series.0), escape(key));
                 tell!(warn, self, series = %series, date = %day.date, key = %key, class = %class, "put into quarantine");
             }
+            Event::DayAgain(day) => {
+                tell!(debug, self, series = %escape(&day.series.0), date = %day.date, "the day is looked at again later");
+            }
             Event::DayDone(done) => self.day(done),
             Event::DayLeft { day, files, left } if !self.is_quiet => {
                 let series = escape(&day.series.0);

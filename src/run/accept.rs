@@ -6,10 +6,14 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Run;
-use super::event::{DayId, Event, FileEnd};
-use super::file::{Ended, Work};
-use crate::archive::{ACCEPTED, DayWork, FileLine, RelativePath};
+use chrono::NaiveDate;
+
+use super::asked_again::{self, Failed};
+use super::event::{DayId, Event};
+use super::file::{Ended, Work, line_of};
+use super::locked::Expected;
+use super::{Opened, Run, Todo};
+use crate::archive::{ACCEPTED, DayWork, FileLine, RelativePath, Spoilt};
 use crate::failure::{Class, Failure, Remedy};
 use crate::fetch;
 use crate::manifest::{Accept, Manifest};
@@ -48,11 +52,11 @@ impl Accepted {
         }
     }
 
-    /// Why the file at one of these paths, which failed, may be missing.
-    fn excuse(&self, paths: &[String], class: Class) -> Option<&str> {
+    /// Why the file at one of these paths, which failed, may be missing: as the first entry that means it says.
+    fn reason(&self, paths: &[String]) -> Option<&str> {
         let meant = || self.0.iter().filter(|entry| entry.means(paths));
         meant().for_each(|entry| entry.is_needed.store(true, Ordering::Relaxed));
-        meant().next().filter(|_| is_about_the_file(class)).map(|entry| entry.accept.reason.as_str())
+        meant().next().map(|entry| entry.accept.reason.as_str())
     }
 
     /// Tells the entries that mean no failure any more, once every file of the day has its end. `listed` are the keys of
@@ -83,6 +87,111 @@ impl Entry {
     }
 }
 
+/// A file that was given up after all its attempts. What becomes of it depends on how the others of its host fared.
+pub(super) struct GivenUp {
+    pub(super) file: RemoteFile,
+    /// Its path, when known.
+    pub(super) path: Option<String>,
+    /// Where it is or would be.
+    pub(super) paths: Vec<String>,
+    /// Why.
+    pub(super) failure: Failure,
+}
+
+/// What the end of a file that was given up depends on.
+pub(super) struct Judge<'a> {
+    pub(super) run: &'a Run,
+    pub(super) opened: &'a Opened,
+    pub(super) todo: &'a Todo,
+    pub(super) day: &'a DayWork,
+    pub(super) expected: &'a Expected,
+    pub(super) accepted: &'a Accepted,
+}
+
+impl Judge<'_> {
+    /// The line of a file that is absent, as the job accepts.
+    ///
+    /// # Errors
+    /// Why it is missing all the same: it is not accepted, it may be the host that fails, or the lock has it.
+    pub(super) fn end(&self, given_up: &GivenUp) -> Result<FileLine, Failure> {
+        let GivenUp { file, path, paths, failure } = given_up;
+        let host_is_well = self.run.is_well(&self.opened.on_current(file).url);
+        let noted = |failure: Failure, is_accepted: bool| {
+            let failed = Failed { file, path: path.as_deref(), failure, host_is_well, is_accepted };
+            asked_again::note(self.run, self.day, failed).unwrap_or_else(Failure::from)
+        };
+        let Some(reason) = self.accepted.reason(paths) else { return Err(noted(failure.clone(), false)) };
+        let proof = proof(failure.class, host_is_well, self.day.spoilt(&file.key), (self.run.now)().date_naive());
+        if let Some(why_not) = proof.why_not() {
+            let message = format!("{}; {why_not}", failure.message);
+            return Err(noted(Failure { message, ..failure.clone() }, is_about_the_file(failure.class)));
+        }
+        self.accepted_line(file, paths, reason, failure)
+    }
+
+    /// The line of a file that the job accepts as missing; a failure where the lock has it.
+    fn accepted_line(
+        &self,
+        file: &RemoteFile,
+        paths: &[String],
+        reason: &str,
+        failure: &Failure,
+    ) -> Result<FileLine, Failure> {
+        if let Some(failure) = self.expected.misses(&file.key, failure) {
+            return Err(failure);
+        }
+        let path = paths.first().and_then(|path| RelativePath::from_record(path)).ok_or_else(|| failure.clone())?;
+        tracing::info!(key = %escape(&file.key), class = %failure.class, %failure, "absent, as the job accepts");
+        let line = line_of(&self.todo.series, self.opened.series.source.scale(), file, &path);
+        Ok(FileLine { absent: Some(ACCEPTED.to_owned()), reason: Some(reason.to_owned()), ..line })
+    }
+}
+
+/// What a failure shows of a file that the job takes for bad at its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// That it is.
+    Bad,
+    /// Nothing: it may be the host that fails, since none of its files came well.
+    Alone,
+    /// Nothing yet: a connection may break off on any day.
+    Once,
+    /// Nothing: it may pass.
+    Passing,
+}
+
+impl Proof {
+    fn why_not(self) -> Option<&'static str> {
+        match self {
+            Proof::Bad => None,
+            Proof::Alone => Some(
+                "`accept` names this file, but no file of its host came well in this run, so it may be the host that \
+                 fails: `accept` counts once others come, or when this happens on another day too",
+            ),
+            Proof::Once => Some(
+                "`accept` names this file, and counts once its body breaks off on another day too, while others come",
+            ),
+            Proof::Passing => Some("`accept` does not excuse it, since it may pass"),
+        }
+    }
+}
+
+/// What a failure of today shows, given how the file failed `before`.
+fn proof(class: Class, host_is_well: bool, before: Option<&Spoilt>, today: NaiveDate) -> Proof {
+    let before = before.filter(|before| before.class == class);
+    let is_repeated = before.is_some_and(|before| before.since.date_naive() < today);
+    let host_was_well = host_is_well || before.is_some_and(|before| before.host_was_well);
+    match class {
+        // A day of nothing else is looked at once more, accepted or not.
+        Class::NotFound => Proof::Bad,
+        Class::Truncated if host_is_well && is_repeated => Proof::Bad,
+        Class::Truncated => Proof::Once,
+        class if !is_about_the_file(class) => Proof::Passing,
+        _ if host_was_well || is_repeated => Proof::Bad,
+        _ => Proof::Alone,
+    }
+}
+
 /// True for what may be wrong with a file at its source. What is wrong with the network, with the service as a whole or
 /// with this machine is no file's fault.
 fn is_about_the_file(class: Class) -> bool {
@@ -96,7 +205,6 @@ fn is_about_the_file(class: Class) -> bool {
         | Class::Truncated
         | Class::TooLong
         | Class::Size
-        | Class::Html
         | Class::Magic
         | Class::FitsStructure
         | Class::FitsChecksum => true,
@@ -106,6 +214,8 @@ fn is_about_the_file(class: Class) -> bool {
         | Class::ServerError
         | Class::Pending
         | Class::HostGivenUp
+        // A page of maintenance, as a rule.
+        | Class::Html
         | Class::ListingMalformed
         | Class::ListingTooLarge
         | Class::Vanished
@@ -127,33 +237,77 @@ impl Work {
         class.remedy() == Remedy::None && is_about_the_file(class) && self.accepted.means(&self.paths(file, named))
     }
 
-    /// The end of a file that failed for good, as the job accepts. One that is here from an earlier look is kept, and one
-    /// that the lock has is none to do without.
-    pub(super) fn excused(&mut self, file: &RemoteFile, named: Option<&str>, failure: &Failure) -> Option<Ended> {
-        let paths = self.paths(file, named);
-        let reason = self.accepted.excuse(&paths, failure.class)?.to_owned();
-        tracing::info!(key = %escape(&file.key), class = %failure.class, %failure, "absent, as the job accepts");
-        if let Some(ended) = self.keep() {
-            return Some(ended);
+    /// The end of a file that was given up. One that is here from an earlier look is kept where its source fails it.
+    pub(super) fn given_up(&mut self, file: RemoteFile, named: Option<String>, failure: Failure) -> Ended {
+        let paths = self.paths(&file, named.as_deref());
+        let is_excusable = is_about_the_file(failure.class) && self.accepted.reason(&paths).is_some();
+        if is_excusable && let Some(ended) = self.keep() {
+            return ended;
         }
-        let path = RelativePath::from_record(paths.first()?)?;
-        if let Some(failure) = self.expected.misses(&file.key, failure) {
-            return Some(Ended::Failed { path: Some(path.to_string()), failure, with: None });
-        }
-        let absent = Some(ACCEPTED.to_owned());
-        let line = FileLine { absent, reason: Some(reason), ..self.bare_line(file, &path) };
-        self.run.tell(Event::FileDone {
-            day: self.id.clone(),
-            key: line.key.clone(),
-            path: Some(line.path.clone()),
-            end: FileEnd::Absent,
-        });
-        Some(Ended::Absent(Box::new(line)))
+        Ended::GivenUp(Box::new(GivenUp { file, path: named, paths, failure }))
     }
 
     /// Where the file is or would be: by its name, if it is known, and by its URL.
-    fn paths(&self, file: &RemoteFile, named: Option<&str>) -> Vec<String> {
+    pub(super) fn paths(&self, file: &RemoteFile, named: Option<&str>) -> Vec<String> {
         let by_url = self.path_by(file, &fetch::name_of(file, None)).ok().map(|path| path.to_string());
         named.map(str::to_owned).into_iter().chain(by_url).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Class::{
+        FitsChecksum, FitsStructure, Forbidden, Html, Magic, NotFound, Redirect, ServerError, Truncated,
+    };
+    use super::Proof::{Alone, Bad, Once, Passing};
+    use super::*;
+
+    #[test]
+    fn only_what_cannot_pass_shows_that_a_file_is_bad_at_its_source() {
+        let noted = |class: Class, on: &str, host_was_well: bool| Spoilt {
+            key: "k".into(),
+            path: None,
+            class,
+            status: None,
+            message: String::new(),
+            checks: "size".into(),
+            listed: None,
+            since: format!("2026-01-{on}T12:00:00Z").parse().unwrap(),
+            at: format!("2026-01-{on}T13:00:00Z").parse().unwrap(),
+            times: 1,
+            host_was_well,
+        };
+        for (class, host_is_well, before, due) in [
+            (FitsChecksum, true, None, Bad),
+            (FitsChecksum, false, None, Alone),
+            (FitsChecksum, false, Some(noted(FitsChecksum, "02", true)), Bad),
+            (FitsChecksum, false, Some(noted(FitsChecksum, "02", false)), Alone),
+            (FitsChecksum, false, Some(noted(FitsChecksum, "01", false)), Bad),
+            (FitsChecksum, false, Some(noted(FitsStructure, "01", true)), Alone),
+            (Magic, false, None, Alone),
+            (Forbidden, true, None, Bad),
+            (Forbidden, false, None, Alone),
+            (Redirect, false, None, Alone),
+            (Truncated, true, None, Once),
+            (Truncated, false, None, Once),
+            (Truncated, true, Some(noted(Truncated, "02", true)), Once),
+            (Truncated, true, Some(noted(Truncated, "01", false)), Bad),
+            (Truncated, false, Some(noted(Truncated, "01", true)), Once),
+            (NotFound, false, None, Bad),
+            (Html, true, Some(noted(Html, "01", true)), Passing),
+            (ServerError, true, Some(noted(ServerError, "01", true)), Passing),
+        ] {
+            let before = before.as_ref();
+            let shown = proof(class, host_is_well, before, "2026-01-02".parse().unwrap());
+            assert_eq!(shown, due, "{class}, {host_is_well}, {before:?}");
+        }
+    }
+
+    #[test]
+    fn no_class_that_may_pass_excuses_a_file() {
+        for class in Class::ALL.iter().copied().filter(|class| class.remedy() == Remedy::Later) {
+            let is_proved_otherwise = matches!(class, NotFound | Truncated);
+            assert_eq!(is_about_the_file(class), is_proved_otherwise, "{class}");
+        }
     }
 }

@@ -37,7 +37,8 @@ pub(super) fn put_off(
     let Some(opened) = run.series.get(&todo.series).filter(|_| !run.retry_failed) else { return failed };
     let now = (run.now)();
     missing.retain(|missing| {
-        let Some(spoilt) = work.spoilt(&missing.file.key) else { return true };
+        let spoilt = work.spoilt(&missing.file.key).filter(|spoilt| is_spoilt(spoilt.class));
+        let Some(spoilt) = spoilt else { return true };
         let by_url = path_of(opened, todo, &missing.file, &fetch::name_of(&missing.file, None)).ok();
         let paths = missing.path.iter().map(ToString::to_string).chain(spoilt.path.clone());
         let paths: Vec<String> = paths.chain(by_url.map(|path| path.to_string())).collect();
@@ -53,18 +54,29 @@ pub(super) fn put_off(
     failed
 }
 
+/// A file that failed for good.
+pub(super) struct Failed<'a> {
+    pub(super) file: &'a RemoteFile,
+    /// Its path, when known.
+    pub(super) path: Option<&'a str>,
+    pub(super) failure: Failure,
+    /// Other files of its host came well.
+    pub(super) host_is_well: bool,
+    /// The job takes it for bad at its source, and how it fails may show that.
+    pub(super) is_accepted: bool,
+}
+
 /// Notes how a file failed, where only its source can mend it, and adds to its message when it is asked for again.
-pub(super) fn note(
-    run: &Run,
-    work: &DayWork,
-    (file, path): (&RemoteFile, Option<&str>),
-    failure: Failure,
-) -> Result<Failure, archive::Error> {
-    if !is_spoilt(failure.class) {
+pub(super) fn note(run: &Run, work: &DayWork, failed: Failed<'_>) -> Result<Failure, archive::Error> {
+    let Failed { file, path, failure, host_is_well, is_accepted } = failed;
+    if !is_spoilt(failure.class) && !is_accepted {
         return Ok(failure);
     }
     let (at, checks) = ((run.now)(), checks(run.manifest.verify));
-    let is_same = |before: &&Spoilt| before.checks == checks && before.since <= at && !has_other_size(before, file);
+    let is_same = |before: &&Spoilt| {
+        let is_class = before.class == failure.class || (is_spoilt(before.class) && is_spoilt(failure.class));
+        is_class && before.checks == checks && before.since <= at && !has_other_size(before, file)
+    };
     let before = work.spoilt(&file.key).filter(is_same);
     let spoilt = Spoilt {
         key: file.key.clone(),
@@ -77,7 +89,13 @@ pub(super) fn note(
         since: before.map_or(at, |before| before.since),
         at,
         times: before.map_or(1, |before| before.times.saturating_add(1)),
+        host_was_well: host_is_well,
     };
+    if is_accepted {
+        // It is asked for in each run.
+        work.note_spoilt(spoilt)?;
+        return Ok(failure);
+    }
     // An update or a repair asks whenever it is called; a plain run may take the day for done as it was.
     let again = put_off_until(due(&spoilt));
     let again = if run.retry_failed { "the same command asks for it again" } else { &again };
@@ -139,6 +157,7 @@ mod tests {
             since: at - TimeDelta::days(i64::from(times.min(1000))),
             at,
             times,
+            host_was_well: false,
         }
     }
 

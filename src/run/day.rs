@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt as _;
 
-use super::accept::Accepted;
+use super::accept::{Accepted, Judge};
 use super::asked_again;
 use super::claims::{Claims, collision};
 use super::event::{DayDone, DayState, Event, FileEnd};
 use super::file::line_of;
-use super::flight::{Failures, Flight, Missing, died};
-use super::listing::{is_final, list, lost_its_files, seen_empty_before, vanished};
+use super::flight::{Failures, Flight, Landed, Missing, died};
+use super::listing::{Lacking, is_final, list, lost_its_files, seen_doubted_before, seen_empty_before, vanished};
 use super::locked::{Expected, Settled};
 use super::{Opened, Run, Todo};
 use crate::archive::{
@@ -22,7 +22,7 @@ use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fetch::{self, condition};
 use crate::manifest::Template;
-use crate::source::{Body, Listed, RemoteFile};
+use crate::source::{Body, Listed, MADE, RemoteFile};
 use crate::untrusted::escape;
 
 /// How work at a day ended.
@@ -124,7 +124,7 @@ async fn try_work(
     let keys: HashSet<String> = listed.files.iter().map(|f| f.key.clone()).collect();
     let Settled { absent: mut settled, failed: refused } = expected.settle(&mut listed, &todo.series.0);
     let total = (listed.files.len() + settled.len() + refused.len()) as u64;
-    settled.extend(without_file(opened, todo, &expected, &mut listed)?);
+    let without_file = without_file(opened, todo, &expected, &mut listed)?;
     let claims = Arc::new(Mutex::new(Claims::default()));
     let (mut missing, have, mut failed) = sort(opened, &day_work, listed, &claims, (todo, &expected))?;
     failed.extend(refused.into_iter().map(|(key, path, failure)| (key, (path, failure))));
@@ -145,7 +145,44 @@ async fn try_work(
     }
     let id = &done.day;
     let flight = Flight { day: &day_work, claims: &claims, expected: &expected, accepted: &accepted, id, is_final };
-    let (absent, left) = flight.fetch(run, todo, missing, &mut failed).await;
+    let Landed { absent: gone, given_up, failed: more, left } = flight.fetch(run, todo, missing).await;
+    failed.extend(more);
+    let judge = Judge { run, opened, todo, day: &day_work, expected: &expected, accepted: &accepted };
+    let lacking = Lacking {
+        without_file: without_file.len(),
+        gone: gone.len(),
+        has_files: day_work.has_any(keys.iter().map(String::as_str).filter(|key| !key.starts_with(MADE))),
+        host_is_well: gone.iter().all(|gone| run.is_well(&gone.url)),
+    };
+    let mut absent: Vec<FileLine> = without_file;
+    absent.extend(gone.into_iter().map(|gone| gone.line));
+    for given_up in given_up {
+        match judge.end(&given_up) {
+            Ok(line) => absent.push(line),
+            Err(failure) => {
+                failed.insert(given_up.file.key, (given_up.path, failure));
+            }
+        }
+    }
+    let is_through = failed.is_empty() && left == 0 && !run.halt.is_cancelled();
+    if is_through && is_final && !is_frozen && lacking.is_doubtful() && !seen_doubted_before(run, &day_work, listed_at)?
+    {
+        run.tell(Event::DayAgain(done.day.clone()));
+        let what =
+            if lacking.has_files { "and nothing else came from its host" } else { "and the day has no other file" };
+        let files = if absent.len() == 1 { "1 file is".to_owned() } else { format!("{} files are", absent.len()) };
+        run.tell(Event::Note(format!(
+            "{} {}: {files} absent upstream, {what}; asking again in {} s",
+            todo.series,
+            todo.day.date,
+            run.second_look.as_secs()
+        )));
+        return Ok(Went::Again);
+    }
+    for line in &absent {
+        let (key, path) = (line.key.clone(), Some(line.path.clone()));
+        run.tell(Event::FileDone { day: done.day.clone(), key, path, end: FileEnd::Absent });
+    }
     settled.extend(absent);
     // Only now: the first of two keys on one path may have been at it when the second was told.
     let crossed = failed.iter().filter(|(_, (_, failure))| failure.class == Class::Collision);

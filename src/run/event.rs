@@ -86,6 +86,8 @@ pub enum Event {
         /// Why.
         class: Class,
     },
+    /// A day is looked at again later: what was told of its listing and its files counts no more.
+    DayAgain(DayId),
     /// A day ended.
     DayDone(DayDone),
     /// A day is left as it is: the shelf does not have all of it, and a run is to fetch the rest.

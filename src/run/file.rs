@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::accept::Accepted;
-use super::asked_again;
+use url::Url;
+
+use super::accept::{Accepted, GivenUp};
 use super::budget::{Spent, Ticket};
 use super::claims::{Claims, collision};
 use super::day::{blocking, path_of};
@@ -44,17 +45,27 @@ pub(super) struct Work {
     pub(super) ticket: Option<Ticket>,
 }
 
+/// A file that upstream does not have.
+pub(super) struct Gone {
+    /// What a record says of it.
+    pub(super) line: FileLine,
+    /// Where it was asked for last.
+    pub(super) url: Url,
+}
+
 /// How work at a file ended.
 pub(super) enum Ended {
     /// It is in the archive.
     Done,
-    /// Upstream does not have it, for good.
-    Absent(Box<FileLine>),
+    /// Upstream does not have it.
+    Absent(Box<Gone>),
     /// The run was stopped, or its budget spent, before the file had an end.
     Stopped,
     /// It is not on the shelf, and left for a run to fetch.
     Left,
-    /// Given up.
+    /// Given up after all attempts.
+    GivenUp(Box<GivenUp>),
+    /// Failed for what is known already.
     Failed {
         /// Its path, when known.
         path: Option<String>,
@@ -138,9 +149,6 @@ impl Work {
                 (waits, attempts) = (Waits::new(self.run.manifest.retry), 0);
                 continue;
             }
-            if let Some(ended) = self.excused(&file, path.as_deref(), &failure) {
-                return ended;
-            }
             if failure.class == Class::NotFound
                 && let Some(line) = &self.kept
             {
@@ -154,21 +162,17 @@ impl Work {
             // Nor does one whose address may not be the one of tomorrow: it may have been moved meanwhile.
             // Nor one that is listed on a young day. One that is only guessed may not be there yet: the next look asks again.
             let is_told = (self.is_final || is_guessed) && opened.series.source.has_lasting_addresses();
-            let gone = failure.class == Class::NotFound && is_told && self.day.prior(&file.key).is_none();
+            let is_accepted = self.accepted.means(&self.paths(&file, path.as_deref()));
+            let is_new = self.day.prior(&file.key).is_none();
+            let gone = failure.class == Class::NotFound && is_told && is_new && !is_accepted;
             if gone && let Some(failure) = self.expected.misses(&file.key, &failure) {
                 return Ended::Failed { path, failure, with: None };
             }
             if gone && let Some(line) = self.absent_line(&file, &failure) {
-                self.run.tell(Event::FileDone {
-                    day: self.id.clone(),
-                    key: file.key,
-                    path: Some(line.path.clone()),
-                    end: FileEnd::Absent,
-                });
-                return Ended::Absent(Box::new(line));
+                let url = opened.source.on(replica, &file).url.clone();
+                return Ended::Absent(Box::new(Gone { line, url }));
             }
-            let noted = asked_again::note(&self.run, &self.day, (&file, path.as_deref()), failure);
-            return Ended::Failed { path, failure: noted.unwrap_or_else(Failure::from), with: None };
+            return self.given_up(file, path, failure);
         }
     }
 
@@ -240,6 +244,9 @@ impl Work {
             Ok(got) => {
                 *restarted |= matches!(&got, Got::File(fetched) if fetched.restarted);
                 replica.client().note_answer(&file.url, Ok(()));
+                if file.made().is_none() {
+                    self.run.note_well(&file.url);
+                }
                 return Ok(got);
             }
             // A body that failed its checks may begin with what its server was sent.

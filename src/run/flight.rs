@@ -10,10 +10,10 @@ use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
-use super::accept::Accepted;
+use super::accept::{Accepted, GivenUp};
 use super::claims::Claims;
 use super::event::DayId;
-use super::file::{self, Work};
+use super::file::{self, Gone, Work};
 use super::locked::Expected;
 use super::{Opened, Run, Todo};
 use crate::archive::{DayWork, FileLine, RelativePath};
@@ -42,18 +42,24 @@ pub(super) struct Flight<'a> {
     pub(super) is_final: bool,
 }
 
+/// How the files of a day ended that are not in the archive now.
+#[derive(Default)]
+pub(super) struct Landed {
+    /// Those that the source does not have.
+    pub(super) absent: Vec<Gone>,
+    /// Those that were given up after all attempts.
+    pub(super) given_up: Vec<GivenUp>,
+    /// Those that failed for what is known already.
+    pub(super) failed: Failures,
+    /// How many are left for another run.
+    pub(super) left: u64,
+}
+
 impl Flight<'_> {
-    /// Fetches what is missing, as many files at once as the host may be asked for. Gives the lines of absent files, and how
-    /// many are left for another run.
-    pub(super) async fn fetch(
-        &self,
-        run: &Arc<Run>,
-        todo: &Todo,
-        missing: Vec<Missing>,
-        failed: &mut Failures,
-    ) -> (Vec<FileLine>, u64) {
+    /// Fetches what is missing, as many files at once as the host may be asked for.
+    pub(super) async fn fetch(&self, run: &Arc<Run>, todo: &Todo, missing: Vec<Missing>) -> Landed {
         let width = run.series.get(&todo.series).map_or(1, Opened::width);
-        let (mut absent, mut left) = (Vec::new(), 0);
+        let mut landed = Landed::default();
         let mut waiting = missing.into_iter();
         let mut flying: JoinSet<(String, file::Ended)> = JoinSet::new();
         loop {
@@ -84,23 +90,31 @@ impl Flight<'_> {
             match flying.join_next().await {
                 None => break,
                 Some(Ok((_, file::Ended::Done))) => {}
-                Some(Ok((_, file::Ended::Left | file::Ended::Stopped))) => left += 1,
-                Some(Ok((_, file::Ended::Absent(line)))) => absent.push(*line),
+                Some(Ok((_, file::Ended::Left | file::Ended::Stopped))) => landed.left += 1,
+                Some(Ok((_, file::Ended::Absent(gone)))) => landed.absent.push(*gone),
+                Some(Ok((_, file::Ended::GivenUp(given_up)))) => {
+                    if given_up.failure.class == Class::Storage {
+                        // Every other file would fail on it too.
+                        run.halt.cancel();
+                    }
+                    landed.given_up.push(*given_up);
+                }
                 Some(Ok((key, file::Ended::Failed { path, failure, with }))) => {
                     if failure.class == Class::Storage {
                         // Every other file would fail on it too.
                         run.halt.cancel();
                     }
                     if let Some(with) = with {
-                        failed.insert(with, (path.clone(), failure.clone()));
+                        landed.failed.insert(with, (path.clone(), failure.clone()));
                     }
-                    failed.insert(key, (path, failure));
+                    landed.failed.insert(key, (path, failure));
                 }
                 // Nothing cancels it, and a panic was caught: this is a runtime that goes down.
                 Some(Err(error)) => tracing::debug!(%error, "a file's task ended early"),
             }
         }
-        (absent, left + waiting.len() as u64)
+        landed.left += waiting.len() as u64;
+        landed
     }
 }
 

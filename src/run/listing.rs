@@ -10,7 +10,7 @@ use super::day::has;
 use super::event::{DayId, Event};
 use super::locked::Expected;
 use super::{Opened, Run, Todo};
-use crate::archive::{Archive, DayWork};
+use crate::archive::{self, Archive, DayWork};
 use crate::failure::{Class, Failure};
 use crate::net::Waits;
 use crate::source::{Listed, Memory, RemoteFile};
@@ -23,15 +23,51 @@ pub(super) fn is_final(opened: &Opened, todo: &Todo, listed: &Listed, listed_at:
     !listed.may_grow && listed_at.signed_duration_since(end) >= settle
 }
 
+/// What a day lacks of the files that are listed, and what speaks for that being so.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lacking {
+    /// Records of which the source says that there is no file.
+    pub(super) without_file: usize,
+    /// Files that were asked for and are not there.
+    pub(super) gone: usize,
+    /// Others of the day are in the archive.
+    pub(super) has_files: bool,
+    /// Others of their hosts came well in this run.
+    pub(super) host_is_well: bool,
+}
+
+impl Lacking {
+    /// True when it may as well be a storage that is not mounted for a moment.
+    pub(super) fn is_doubtful(self) -> bool {
+        let lacks_all = !self.has_files && self.without_file + self.gone > 0;
+        lacks_all || (self.gone > 0 && !self.host_is_well)
+    }
+}
+
 /// An empty day seals only when a second look, long enough after the first, finds it empty too.
 pub(super) fn seen_empty_before(run: &Run, work: &DayWork, now: DateTime<Utc>) -> Result<bool, Failure> {
+    seen_before(run, work.empty_at(), now, || work.note_empty(now))
+}
+
+/// So does a day whose absent files are in doubt.
+pub(super) fn seen_doubted_before(run: &Run, work: &DayWork, now: DateTime<Utc>) -> Result<bool, Failure> {
+    seen_before(run, work.doubted_at(), now, || work.note_doubted(now))
+}
+
+/// True when a look at `before` saw the same, long enough ago; else this one is noted, unless one is that counts.
+fn seen_before(
+    run: &Run,
+    before: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+    note: impl FnOnce() -> Result<(), archive::Error>,
+) -> Result<bool, Failure> {
     let second_look = chrono::TimeDelta::from_std(run.second_look).unwrap_or(chrono::TimeDelta::MAX);
-    match work.empty_at() {
+    match before {
         Some(at) if now.signed_duration_since(at) >= second_look => Ok(true),
         Some(at) if at <= now => Ok(false),
         // None yet, or one by a clock that went wrong: waiting for that hour could take for ever.
         _ => {
-            work.note_empty(now)?;
+            note()?;
             Ok(false)
         }
     }

@@ -38,6 +38,10 @@ pub struct Locked {
 
 /// The files that a day must have.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what the lock, the question and the command each say, free of the others"
+)]
 pub(super) struct Expected {
     /// By key.
     files: HashMap<String, LockedFile>,
@@ -51,6 +55,8 @@ pub(super) struct Expected {
     is_frozen: bool,
     /// How final the day was.
     is_final: bool,
+    /// What it has as absent may come.
+    lets_absent_come: bool,
 }
 
 /// Files that end without being asked for.
@@ -78,7 +84,8 @@ impl Expected {
         let files = held.files(&todo.series, todo.day.date).map_err(|e| Failure::new(Class::Storage, e.to_string()))?;
         let is_frozen = *grip == Grip::Frozen;
         let (identity, is_known) = (held.identity(), files.is_some());
-        let digest = (is_whole && (!is_known || identity == Identity::Bytes)).then(|| row.digest.clone());
+        let has_digest = is_whole && !todo.retry_absent && (!is_known || identity == Identity::Bytes);
+        let digest = has_digest.then(|| row.digest.clone());
         if is_frozen && (files.is_none() || !is_whole) {
             let why = "the lock does not say which files this day has; run without `--frozen`, or with `--records DIR`";
             return Err(Failure::new(Class::LockMismatch, why));
@@ -89,7 +96,8 @@ impl Expected {
         if files.len() != count {
             return Err(mismatch("the lock has two files of this day under one key; take the lock back from git"));
         }
-        Ok(Expected { files, is_whole: is_whole && is_known, digest, identity, is_frozen, is_final })
+        let (is_whole, lets_absent_come) = (is_whole && is_known, todo.retry_absent);
+        Ok(Expected { files, is_whole, digest, identity, is_frozen, is_final, lets_absent_come })
     }
 
     /// The listing that the lock stands for, where nobody is asked; and whether the day is final. None where the lock has
@@ -134,12 +142,15 @@ impl Expected {
             return settled;
         }
         let keys: HashSet<&str> = listed.files.iter().map(|file| file.key.as_str()).collect();
-        for file in self.files.values().filter(|file| !keys.contains(file.key.as_str())) {
+        let is_due = |file: &&LockedFile| !(self.lets_absent_come && file.absent.is_some());
+        for file in self.files.values().filter(|file| !keys.contains(file.key.as_str())).filter(is_due) {
             let why =
                 "the lock has this file, but the source does not list it any more; `sunhaul update` moves the lock";
             settled.failed.push((file.key.clone(), Some(file.path.clone()), mismatch(why)));
         }
         listed.files.retain(|file| match self.files.get(&file.key) {
+            None if self.lets_absent_come && self.files.is_empty() => true,
+            Some(locked) if self.lets_absent_come && locked.absent.is_some() => true,
             None => {
                 let why = "the source lists this file, but the lock does not have it; `sunhaul update` moves the lock";
                 settled.failed.push((file.key.clone(), None, mismatch(why)));
@@ -161,7 +172,9 @@ impl Expected {
 
     /// The path that the lock gives a key.
     pub(super) fn path(&self, key: &str) -> Option<RelativePath> {
-        let file = self.files.get(key).filter(|_| self.is_whole)?;
+        // Of an absent one that may come, the path was a guess where only its answer names it.
+        let is_due = |file: &&LockedFile| self.is_whole && !(self.lets_absent_come && file.absent.is_some());
+        let file = self.files.get(key).filter(is_due)?;
         RelativePath::from_record(&file.path)
     }
 

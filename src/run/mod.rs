@@ -16,8 +16,9 @@ mod locked;
 mod scheduler;
 mod shelf;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -31,7 +32,7 @@ use crate::digest::Digest;
 use crate::failure::{Class, Failure, Remedy};
 use crate::manifest::{Manifest, Series, SeriesId};
 use crate::net::Net;
-use crate::source::Replicas;
+use crate::source::{RemoteFile, Replicas};
 use crate::untrusted::escape;
 use budget::{Budget, Spent};
 use event::{DayId, DayState, Event, Observer};
@@ -53,6 +54,8 @@ pub struct Todo {
     /// The record that stands is not to be trusted to be of today: each file is asked for again, if only whether it
     /// changed.
     pub afresh: bool,
+    /// Files that its record, or the lock, has as absent are asked for again.
+    pub retry_absent: bool,
 }
 
 impl Todo {
@@ -139,6 +142,11 @@ impl Opened {
     fn width(&self) -> usize {
         self.source.current().client().concurrency().max(1)
     }
+
+    /// A file as the replica that is asked now has it.
+    fn on_current<'f>(&self, file: &'f RemoteFile) -> Cow<'f, RemoteFile> {
+        self.source.on(self.source.current(), file)
+    }
 }
 
 /// What all tasks of a run share.
@@ -155,6 +163,8 @@ struct Run {
     budget: Arc<Budget>,
     /// What of the budget was spent when there was more to do: nothing more is begun.
     spent: OnceLock<Spent>,
+    /// Origins that a file came well from in this run.
+    well: Mutex<BTreeSet<String>>,
     /// Cancelled by the user's stop, by a failure of this machine's storage, and when the time is up.
     halt: CancellationToken,
 }
@@ -170,6 +180,16 @@ impl Run {
             let option = spent.option();
             self.tell(Event::Note(format!("{option}: nothing more is begun, and what is under way comes to its end")));
         }
+    }
+
+    /// A file came well from here.
+    fn note_well(&self, url: &Url) {
+        self.well.lock().unwrap_or_else(PoisonError::into_inner).insert(url.origin().ascii_serialization());
+    }
+
+    /// True when the origin of this URL gave a file in this run that passed its checks.
+    fn is_well(&self, url: &Url) -> bool {
+        self.well.lock().unwrap_or_else(PoisonError::into_inner).contains(&url.origin().ascii_serialization())
     }
 
     /// The budget is spent, as something that was to be begun has shown.
@@ -212,6 +232,7 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
         shelf,
         budget,
         spent: OnceLock::new(),
+        well: Mutex::default(),
         halt,
     };
     let shared = Arc::new(shared);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::lab::{Answer, Item, Job, Lab, Server, add_up, agree_with_the_tree, fits};
+use crate::lab::{Answer, Ending, Item, Job, Lab, Server, add_up, agree_with_the_tree, fits};
 
 const SERIES: &str = "sharp_720s";
 const REASON: &str = "truncated at the source, told 2026-01-08";
@@ -94,13 +94,7 @@ fn a_file_that_is_bad_at_its_source_seals_as_absent_with_its_reason() {
 
 #[test]
 fn every_failure_for_good_is_accepted_after_its_attempts() {
-    for (answer, attempts) in [
-        (Answer::status(404), 3),
-        (Answer::status(403), 1),
-        (Answer::status(400), 1),
-        (Answer::html(), 3),
-        (honest(1).ending(crate::lab::Ending::Cut(3000)), 3),
-    ] {
+    for (answer, attempts) in [(Answer::status(404), 3), (Answer::status(403), 1), (Answer::status(400), 1)] {
         let server = service([answer]);
         // No answer names the file: it goes by its URL.
         let lab = lab_for(&server, &format!("{SERIES}/2026/01/*/{}*", name(1)));
@@ -112,13 +106,62 @@ fn every_failure_for_good_is_accepted_after_its_attempts() {
 
 #[test]
 fn a_failure_that_may_pass_is_not_excused() {
-    for answer in [Answer::status(500), Answer::status(429), honest(1).ending(crate::lab::Ending::NoHeaders)] {
+    for answer in [
+        Answer::status(500),
+        Answer::status(429),
+        honest(1).ending(Ending::NoHeaders),
+        Answer::html(),
+        honest(1).ending(Ending::Cut(3000)),
+    ] {
         let server = service([answer]);
         let lab = lab_for(&server, "*");
         let report = lab.report(4);
         assert_eq!(report["days"][0]["state"], "failed", "{report:#}");
         assert!(lab.days("data").is_empty());
     }
+}
+
+#[test]
+fn where_every_file_of_a_host_fails_it_may_be_the_host_and_no_file_is_excused() {
+    let error = || Answer::file(b"{\"error\": \"the storage is not mounted\"}".to_vec()).named("x.fits");
+    for (answer, status) in [
+        (error(), 1),
+        (Answer::status(403), 1),
+        (Answer::status(302).header("Location", "https://status.example/"), 1),
+        (Answer::html(), 4),
+        (Answer::status(503), 4),
+        (honest(0).ending(Ending::Cut(100)), 4),
+    ] {
+        let server = Server::start();
+        server.script_file(SERIES, item(0), [answer.clone(), answer.clone(), answer.clone(), honest(0)]);
+        server.script_file(SERIES, item(1), [answer.clone(), answer.clone(), answer, honest(1)]);
+        let lab = lab_for(&server, "*");
+        let report = lab.report(status);
+        assert_eq!(report["days"][0]["state"], "failed", "{report:#}");
+        let message = report["failures"][0]["message"].as_str().expect("a message");
+        assert!(message.contains("`accept`"), "why it is not excused is told: {message}");
+        assert!(lab.days("data").is_empty());
+        // Each of them once: an answer that is of no use is not asked for again where the job knows of it.
+        for _ in 0..3 {
+            lab.run().start().done_any();
+        }
+        assert_eq!(lab.proved("data").len(), 2, "the host is well again");
+    }
+}
+
+#[test]
+fn a_file_alone_of_its_day_is_excused_once_others_of_its_host_come() {
+    let server = service([truncated(1)]);
+    server.script(&url(0), [Answer::status(503)]);
+    let lab = lab_for(&server, "*_010000.fits");
+    let report = lab.report(1);
+    let failures = report["failures"].as_array().expect("failures");
+    let bad = failures.iter().find(|failure| failure["key"] == url(1)).expect("a failure");
+    assert_eq!(bad["class"], "fits-structure", "{report:#}");
+    assert!(bad["message"].as_str().expect("a message").contains("it may be the host that fails"), "{report:#}");
+    server.script(&url(0), [honest(0)]);
+    let report = lab.report(0);
+    is_sealed_without(&lab, &report);
 }
 
 #[test]

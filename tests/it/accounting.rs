@@ -384,6 +384,7 @@ fn a_bug_ends_one_day_or_file_and_is_counted() {
         day: date,
         recheck: false,
         afresh: false,
+        retry_absent: false,
     };
     let about = About {
         name: "lab".into(),

@@ -35,7 +35,14 @@ fn manifest(lab: &Lab) -> Manifest {
 fn todo(job: &Manifest) -> Todo {
     let series = &job.series[0];
     let day = series.range.resolve(now(), series.source.scale()).days().next().expect("a day");
-    Todo { series: job.series[0].id.clone(), spec: job.series[0].spec(&day), day, recheck: false, afresh: false }
+    Todo {
+        series: job.series[0].id.clone(),
+        spec: job.series[0].spec(&day),
+        day,
+        recheck: false,
+        afresh: false,
+        retry_absent: false,
+    }
 }
 
 fn archive(job: &Manifest) -> Arc<Archive> {
@@ -261,4 +268,84 @@ fn a_day_whose_files_the_filters_leave_out_is_empty_and_they_are_retired() {
     assert!(run(&lab, &server).0.is_complete());
     assert!(lab.proved("data").is_empty(), "the service still lists it: it is this job that does not ask for it");
     assert_eq!(lab.tree("data/.sunhaul/work/retired").len(), 1);
+}
+
+/// A job whose files are `/20151211/a_00.fits` and `a_12.fits` of 2015-12-11.
+fn guessed(server: &Server) -> Lab {
+    let lab = Lab::new();
+    let source = format!("{{ template: {{ url: \"{}/\", path: \"%Y%m%d/a_%H.fits\", cadence: 12h }} }}", server.url());
+    lab.write("job.yaml", Job::from_source(&source).series(&["{ name: x }"]).yaml());
+    lab
+}
+
+fn note_of(events: &[Event]) -> Option<&str> {
+    events.iter().find_map(|event| match event {
+        Event::Note(note) => Some(note.as_str()),
+        _ => None,
+    })
+}
+
+#[test]
+fn s_17_a_day_of_nothing_but_404_seals_by_its_second_look_and_no_sooner() {
+    let server = Server::start();
+    let lab = guessed(&server);
+    let (outcome, events) = run(&lab, &server);
+    assert!(outcome.is_complete(), "{outcome:?}");
+    let note = note_of(&events).expect("a note");
+    assert!(note.contains("2 files are absent upstream, and the day has no other file; asking again in 0 s"), "{note}");
+    assert_eq!(server.requests_for("/20151211/a_00.fits").len(), 4, "twice in each look");
+    assert_eq!(lab.day("data", "x", "2015-12-11").header["absent"], 2);
+}
+
+#[test]
+fn s_17_files_that_come_by_the_second_look_are_fetched() {
+    let server = Server::start();
+    for (seed, path) in [(1, "/20151211/a_00.fits"), (2, "/20151211/a_12.fits")] {
+        let there = Answer::file(fits(seed, 60, TIME));
+        server.script(path, [Answer::status(404), Answer::status(404), there]);
+    }
+    let lab = guessed(&server);
+    let (outcome, _) = run(&lab, &server);
+    assert!(outcome.is_complete(), "{outcome:?}");
+    assert_eq!(lab.proved("data").len(), 2);
+    assert_eq!(lab.day("data", "x", "2015-12-11").header["absent"], 0);
+}
+
+#[test]
+fn s_17_what_is_left_of_a_day_is_doubted_where_its_host_gives_nothing_in_a_run() {
+    let server = Server::start();
+    server.script("/20151211/a_00.fits", [Answer::file(fits(1, 60, TIME))]);
+    server.script("/20151211/a_12.fits", [Answer::status(403)]);
+    let lab = guessed(&server);
+    assert!(!run(&lab, &server).0.is_complete());
+    // The rest of the day, in another run.
+    let late = Answer::file(fits(2, 60, TIME));
+    server.script("/20151211/a_12.fits", [Answer::status(404), Answer::status(404), late]);
+    let (outcome, events) = run(&lab, &server);
+    assert!(outcome.is_complete(), "{outcome:?}");
+    assert!(note_of(&events).is_some_and(|note| note.contains("and nothing else came from its host")), "{events:?}");
+    assert_eq!(lab.proved("data").len(), 2);
+}
+
+#[test]
+fn a_file_that_is_absent_among_others_needs_no_second_look() {
+    let server = Server::start();
+    server.script("/20151211/a_00.fits", [Answer::file(fits(1, 60, TIME))]);
+    let lab = guessed(&server);
+    let (outcome, events) = run(&lab, &server);
+    assert!(outcome.is_complete() && note_of(&events).is_none(), "{outcome:?} {events:?}");
+    assert_eq!(server.requests_for("/20151211/a_12.fits").len(), 2);
+}
+
+#[test]
+fn l_15_a_day_of_records_without_a_file_seals_by_its_second_look() {
+    let record = |urls: serde_json::Value| Answer::json(&json!([{ "urls": urls, "date__obs": TIME, "recnum": 12 }]));
+    let url = "http://cluster-r730-1:8001/HMI/hmi.sharp_720s/12/Br.fits";
+    let server = Server::start();
+    server.script("/HMI/hmi.sharp_720s", [record(json!([])), record(json!([url]))]);
+    server.script("/HMI/hmi.sharp_720s/12/Br.fits", [Answer::file(fits(1, 60, TIME))]);
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at(&server.url()).series(&["{ name: hmi.sharp_720s }"]).yaml());
+    assert!(run(&lab, &server).0.is_complete());
+    assert_eq!(lab.proved("data").len(), 1, "they had gone for a moment");
 }

@@ -160,6 +160,7 @@ impl Archive {
             ours: Mutex::new(ours),
             after_crash: told.crashed,
             empty_at: told.empty_at,
+            doubted_at: told.doubted_at,
             remembered: Mutex::new(told.remembered),
             spoilt: told.spoilt,
         })

@@ -1,4 +1,4 @@
-//! A file whose bytes are wrong at their source, as the journal keeps it: what a later run need not find out again.
+//! A file that came wrong, as the journal keeps it: what a later run need not find out again.
 //!
 //! What it does not do: say when it is asked for again; `run` does.
 
@@ -33,4 +33,7 @@ pub struct Spoilt {
     pub at: DateTime<Utc>,
     /// In how many runs it failed.
     pub times: u32,
+    /// Other files of its host came well in the run in which it failed last: then it was not the host that failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub host_was_well: bool,
 }

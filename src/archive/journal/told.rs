@@ -22,6 +22,8 @@ pub(in crate::archive) struct Told {
     pub(in crate::archive) ours: BTreeSet<String>,
     /// When the listing was last found empty, by a look for the same spec that no fuller one followed.
     pub(in crate::archive) empty_at: Option<DateTime<Utc>>,
+    /// When files were last not to be had, by a look for the same spec that nothing confirmed.
+    pub(in crate::archive) doubted_at: Option<DateTime<Utc>>,
     /// Files that came wrong when they were last asked for as they are now, by key.
     pub(in crate::archive) spoilt: BTreeMap<String, Spoilt>,
     /// What the source kept, for the same spec.
@@ -121,6 +123,7 @@ pub(super) fn tell(text: &[u8], (spec, own): (Digest, &str), boot_id: &str, path
                 };
                 if !is_same {
                     told.empty_at = None;
+                    told.doubted_at = None;
                     told.remembered = None;
                 }
             }
@@ -167,6 +170,7 @@ pub(super) fn tell(text: &[u8], (spec, own): (Digest, &str), boot_id: &str, path
             }
             Entry::Crashed {} => told.crashed = true,
             Entry::Unsynced {} => fold.distrust(),
+            Entry::Doubted { at } => told.doubted_at = is_same.then_some(at),
             Entry::Empty { at } => told.empty_at = is_same.then_some(at),
             Entry::Listed {} => told.empty_at = None,
             Entry::Remembered { text } => told.remembered = Some(text).filter(|text| is_same && !text.is_empty()),

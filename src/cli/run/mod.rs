@@ -20,7 +20,7 @@ use super::budget::BudgetArgs;
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::{LockArgs, Locking};
-use super::planning::Work;
+use super::planning::{Redo, Work};
 use super::problem;
 use super::selection::Selection;
 use super::signals::{self, Signals};
@@ -70,6 +70,10 @@ pub(super) struct Args {
     /// Ask now for files that came wrong in earlier runs. Else they are asked for after 1, 2, 4, 8, 16 and 30 days.
     #[arg(long)]
     retry_failed: bool,
+    /// Ask again for files that sealed days have as absent, and for days sealed without a file. What has come since is
+    /// added to the lock.
+    #[arg(long, conflicts_with_all = ["locked", "frozen", "new_only"])]
+    retry_absent: bool,
     #[command(flatten)]
     selection: Selection,
     #[command(flatten)]
@@ -173,7 +177,7 @@ async fn one(job: Manifest, locking: Locking, args: &Args, shared: &mut Shared<'
 fn work(job: &Manifest, locking: &Locking, args: &Args, started: DateTime<Utc>) -> Result<Work> {
     let plan = planning::plan(job, &args.selection, locking, started)?;
     locking.must_fit(&plan)?;
-    let work = planning::work(job, plan, args.check)?;
+    let work = planning::work(job, plan, Redo { check: args.check, retry_absent: args.retry_absent })?;
     locking.must_be_writable(job, work.days.len())?;
     Ok(work)
 }

@@ -25,7 +25,7 @@ use crate::manifest::{Manifest, SeriesId};
 use crate::report::model::RunResult;
 use crate::report::terminal::{Progress, Summary, summary};
 use crate::report::{Collector, Ends, Log, Report};
-use crate::run::event::{Event, Observer as _};
+use crate::run::event::{DayId, Event, Observer as _};
 use crate::run::{self, Order, Outcome, Shelf, Todo};
 use crate::untrusted::quoted;
 
@@ -100,6 +100,7 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?);
     let about = about(&job, locking.lock().map(|lock| lock.sha256().to_string()));
     let collector = Collector::new(id.clone(), started, about);
+    let retried = planned.days.iter().filter(|todo| todo.retry_absent).map(Todo::id).collect();
     let already_sealed = planned.sealed.len() as u64;
     collector.expect(planned.days.iter().map(Todo::id), planned.sealed);
     let follower = Arc::new(Follower {
@@ -159,7 +160,7 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     };
     let moved = match then {
         Then::Leave => None,
-        then => Some(move_lock(&job, then, started, &follower.collector.snapshot())),
+        then => Some(move_lock(&job, then, (started, &retried), &follower.collector.snapshot())),
     };
     let exit = moved.as_ref().and_then(|moved| moved.as_ref().err()).map_or(exit, |e| exit.max(problem::explain(e).0));
     let word = match exit {
@@ -205,13 +206,27 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     Ok(Ran { exit, report, saved: path })
 }
 
-/// Moves the lock on by what the report says was done.
-fn move_lock(job: &Manifest, then: Then, started: DateTime<Utc>, report: &Report) -> Result<Moved> {
-    if then == Then::Add {
-        return locking::move_on(job, started, &Takes::Missing);
-    }
+/// Moves the lock on by what the report says was done. Days whose absent files were asked for again replace what it has
+/// of them.
+fn move_lock(
+    job: &Manifest,
+    then: Then,
+    (started, retried): (DateTime<Utc>, &BTreeSet<DayId>),
+    report: &Report,
+) -> Result<Moved> {
     let done: BTreeSet<(&str, NaiveDate)> = report.done().collect();
-    locking::move_on(job, started, &Takes::Chosen(&|series, date| done.contains(&(series.0.as_str(), date))))
+    let is_done = |series: &SeriesId, date| done.contains(&(series.0.as_str(), date));
+    if then == Then::Replace {
+        return locking::move_on(job, started, &Takes::Chosen(&is_done));
+    }
+    let added = locking::move_on(job, started, &Takes::Missing)?;
+    if retried.is_empty() {
+        return Ok(added);
+    }
+    let is_retried =
+        |series: &SeriesId, date| is_done(series, date) && retried.contains(&DayId { series: series.clone(), date });
+    let moved = locking::move_on(job, started, &Takes::Chosen(&is_retried))?;
+    Ok(Moved { changed: added.changed || moved.changed, ..moved })
 }
 
 /// Puts away what a kill left of a sealed day. What cannot be read, and what another process works on, stays.

@@ -116,7 +116,14 @@ fn locked_days(job: &Manifest, lock: &Lock, selection: &Selection) -> Result<Vec
             let is_selected = selection.touches(&day.window, lock.as_of(), scale).map_err(problem)?;
             if is_selected && lock.day(&series.id, day.date).is_some() {
                 let spec = series.spec(&day);
-                days.push(Todo { series: series.id.clone(), day, spec, recheck: false, afresh: true });
+                days.push(Todo {
+                    series: series.id.clone(),
+                    day,
+                    spec,
+                    recheck: false,
+                    afresh: true,
+                    retry_absent: false,
+                });
             }
         }
     }

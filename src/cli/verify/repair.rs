@@ -81,7 +81,14 @@ pub(super) async fn repair(
         if !changed.is_empty() {
             retired.extend(archive.retire_changed(id, day.date, changed)?.unwrap_or_default());
         }
-        days.push(Todo { series: id.clone(), day, spec: series.spec(&day), recheck: true, afresh: false });
+        days.push(Todo {
+            series: id.clone(),
+            day,
+            spec: series.spec(&day),
+            recheck: true,
+            afresh: false,
+            retry_absent: false,
+        });
     }
     let sealed = plan.done.iter().filter(|day| !bad.contains_key(&(&day.id, day.day.date)));
     let sealed = sealed.map(|day| DayId { series: day.id.clone(), date: day.day.date }).collect();

@@ -212,6 +212,9 @@ impl State {
                 let done = self.folded(done);
                 return (verbosity >= told).then(|| lines::day_done(&done, files, (self.ended, self.planned), paint));
             }
+            Event::DayAgain(day) => {
+                self.days.remove(day);
+            }
             Event::DayLeft { day, files, left } => {
                 self.days.remove(day);
                 return (verbosity > Verbosity::Quiet).then(|| lines::day_left(day, *files, *left, paint));

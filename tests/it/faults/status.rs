@@ -343,7 +343,7 @@ fn is_absent(status: u16) {
     let lab = lab_for(&server, 2, "{ attempts: 2, max_wait: 1s }");
     let report = lab.report(0);
     assert_eq!(report["totals"]["files"]["absent"], 1, "{report:#}");
-    assert_eq!(server.requests_for(&url(11)).len(), 2, "tried again before it is believed");
+    assert_eq!(server.requests_for(&url(11)).len(), 2 * 2, "tried again before it is believed, in each of two looks");
     assert_eq!(lab.proved("data").len(), 1);
     let day = lab.day("data", SERIES, "2015-12-11");
     assert_eq!((&day.header["state"], &day.header["absent"]), (&"sealed".into(), &1.into()));

@@ -42,7 +42,14 @@ impl Lab {
         let day = series.range.resolve(now(), series.source.scale()).days().next().expect("a day");
         let told = Arc::new(Told::default());
         let order = Order {
-            days: vec![Todo { series: series.id.clone(), spec: series.spec(&day), day, recheck: false, afresh: false }],
+            days: vec![Todo {
+                series: series.id.clone(),
+                spec: series.spec(&day),
+                day,
+                recheck: false,
+                afresh: false,
+                retry_absent: false,
+            }],
             already_sealed: 0,
             archive: Arc::new(Archive::open(&job.archive.root, job.archive.lock).expect("an archive")),
             locked: None,

@@ -107,7 +107,13 @@ fn what_is_not_there_is_asked_for_twice_and_a_source_that_has_nothing_at_all_is_
     lab.write("job.yaml", Job::from_source(&source).retry("{ attempts: 6, max_wait: 1s }").yaml());
     let said = lab.run().stderr_has("the source has none of 2 files: if that cannot be").done();
     assert!(said.stderr.contains("2 absent upstream"), "{}", said.stderr);
-    assert_eq!(server.requests().len(), 1 + 2 * 2, "robots.txt, and each file twice: {:?}", server.requests());
+    assert!(said.stderr.contains("`sunhaul run --retry-absent` asks again"), "{}", said.stderr);
+    assert_eq!(
+        server.requests().len(),
+        1 + 2 * 4,
+        "robots.txt, and each file twice in each look: {:?}",
+        server.requests()
+    );
     // One that was missed once is taken.
     let lab = self::lab(&server, "path: \"b_%Y%m%d_%H.fits\", cadence: 12h", "{ name: x }");
     let late = Answer::file(fits(1, 20, "2015-12-11T00:00:00"));
@@ -211,6 +217,48 @@ fn what_robots_txt_forbids_is_not_asked_for() {
         "{message}"
     );
     assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn what_was_absent_is_asked_for_again_by_retry_absent_and_no_sooner() {
+    let server = Server::start();
+    let [early, late] = ["/data/2015/12/11/a_00.fits", "/data/2015/12/11/a_12.fits"];
+    serve(&server, &[early]);
+    let lab = lab(&server, "path: \"%Y/%m/%d/a_%H.fits\", cadence: 12h", "{ name: x }");
+    lab.report(0);
+    serve(&server, &[early, late]);
+    let requests = server.requests().len();
+    for more in [&[][..], &["--check"], &["--retry-failed"], &["--retry-absent", "--range", "2015-12-11..2015-12-12"]] {
+        assert_eq!(server.requests().len(), requests, "a sealed day is not asked for again");
+        lab.report_with(more, 0);
+    }
+    assert_eq!(names(&lab), ["a_00.fits", "a_12.fits"]);
+    assert_eq!(server.requests_for(early).len(), 1, "what is here is not asked for");
+    // The lock has it now, and a run that is held to it passes.
+    lab.report_with(&["--locked"], 0);
+    let locked = String::from_utf8(lab.read("job.lock")).expect("UTF-8");
+    assert!(locked.contains("\"absent\":0") && locked.contains("a_12.fits"), "{locked}");
+    let requests = server.requests().len();
+    lab.report_with(&["--retry-absent"], 0);
+    assert_eq!(server.requests().len(), requests, "no day lacks a file any more");
+    lab.run_with(&["--retry-absent", "--locked"]).status(2).stderr_has("cannot be used with").done();
+}
+
+#[test]
+fn retry_absent_holds_the_files_that_are_there_to_the_lock() {
+    let server = Server::start();
+    let [early, late] = ["/data/2015/12/11/a_00.fits", "/data/2015/12/11/a_12.fits"];
+    serve(&server, &[early]);
+    let lab = lab(&server, "path: \"%Y/%m/%d/a_%H.fits\", cadence: 12h", "{ name: x }");
+    lab.report(0);
+    // Somebody else's archive, and the same lock; upstream has another file.
+    std::fs::remove_dir_all(lab.path("data")).expect("an archive");
+    lab.report(0);
+    std::fs::remove_file(lab.path("data/x/2015/12/11/a_00.fits")).expect("a file");
+    server.script(early, [Answer::file(fits(9, 20, "2015-12-11T00:00:00"))]);
+    serve(&server, &[late]);
+    let report = lab.report_with(&["--retry-absent"], 3);
+    assert_eq!(report["failures"][0]["class"], "lock-mismatch", "{report:#}");
 }
 
 #[test]
