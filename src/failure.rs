@@ -64,7 +64,7 @@ classes! {
     NotFound = "not-found", retry: true, Later;
     /// Any other status that makes no sense for the request.
     UnexpectedStatus = "unexpected-status", retry: true, None;
-    /// A redirect that loops, leaves for a place it may not go to, or has no target.
+    /// A redirect that loops, leaves for a place it may not go to, or has no target; of a listing, one to another path.
     Redirect = "redirect", retry: false, None;
     /// The answer breaks HTTP, or its framing contradicts itself.
     Protocol = "protocol", retry: true, None;
@@ -82,7 +82,7 @@ classes! {
     FitsStructure = "fits-structure", retry: true, None;
     /// CHECKSUM or DATASUM of an HDU does not match its bytes.
     FitsChecksum = "fits-checksum", retry: true, None;
-    /// The listing is no listing: cut or deep JSON, wrong shape.
+    /// The listing is no listing: cut or deep JSON, wrong shape, or nothing of its day.
     ListingMalformed = "listing-malformed", retry: true, None;
     /// The listing is larger than the cap.
     ListingTooLarge = "listing-too-large", retry: false, None;

@@ -44,7 +44,7 @@ pub enum Piece {
 pub enum Field {
     /// `%Y`: four digits.
     Year,
-    /// `%y`: the year's last two digits, 70 to 99 in the last century.
+    /// `%y`: the year's last two digits; of which century, the day says that they are read for.
     YearOfCentury,
     /// `%m`: two digits.
     Month,

@@ -18,7 +18,7 @@ use super::door::Door;
 use super::host::Slot;
 use super::keys::{self, Keys};
 use super::origin::Origin;
-use super::redirect::{Route, is_redirect};
+use super::redirect::{Leads, Route, is_redirect};
 use super::{refusal, retry_after};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Credentials, Timeouts};
@@ -61,7 +61,7 @@ impl Client {
     /// # Errors
     /// A [`Failure`] with class, URL and reason; `retry_after` where the host named a wait.
     pub async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response, Failure> {
-        self.ask(url, headers, None, &|_| false).await.map_err(|failure| self.veiled(failure))
+        self.ask(Wanted { headers, ..Wanted::plain(url) }, None).await.map_err(|failure| self.veiled(failure))
     }
 
     /// The same for a file. `is_stored` decides by an answer's headers whether its Content-Encoding is that of the stored
@@ -70,16 +70,27 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub async fn get_file(&self, url: &Url, headers: HeaderMap, is_stored: IsStored<'_>) -> Result<Response, Failure> {
-        self.ask(url, headers, None, is_stored).await.map_err(|failure| self.veiled(failure))
+        self.ask(Wanted { headers, is_stored, ..Wanted::plain(url) }, None)
+            .await
+            .map_err(|failure| self.veiled(failure))
+    }
+
+    /// The same for a listing. A redirect to another path leads to another listing, which says nothing of this one.
+    ///
+    /// # Errors
+    /// As [`Client::get`]; `redirect` with the target.
+    pub async fn get_listing(&self, url: &Url) -> Result<Response, Failure> {
+        let answer = self.ask(Wanted { leads: Leads::SamePath, ..Wanted::plain(url) }, None).await;
+        answer.map_err(|failure| self.veiled(failure))
     }
 
     /// The same for a protocol that says in a refusal's body what its status does not.
     ///
     /// # Errors
     /// [`Refused`]: the same failure, and the start of that body.
-    pub async fn get_told(&self, url: &Url, headers: HeaderMap) -> Result<Response, Refused> {
+    pub async fn get_told(&self, url: &Url) -> Result<Response, Refused> {
         let mut body = Vec::new();
-        let answer = self.ask(url, headers, Some(&mut body), &|_| false).await;
+        let answer = self.ask(Wanted { leads: Leads::SamePath, ..Wanted::plain(url) }, Some(&mut body)).await;
         answer.map_err(|failure| Refused { failure: self.veiled(failure), body })
     }
 
@@ -108,13 +119,8 @@ impl Client {
     }
 
     /// `told` takes what a refusal's body says.
-    async fn ask(
-        &self,
-        url: &Url,
-        headers: HeaderMap,
-        told: Option<&mut Vec<u8>>,
-        is_stored: IsStored<'_>,
-    ) -> Result<Response, Failure> {
+    async fn ask(&self, wanted: Wanted<'_>, told: Option<&mut Vec<u8>>) -> Result<Response, Failure> {
+        let Wanted { url, headers, leads, is_stored } = wanted;
         let mut door = self.door(url).ok_or_else(|| {
             let why = "not on the source's own host, nor on one of its `hosts`, so it is not asked";
             failure(Class::Redirect, url, why)
@@ -124,7 +130,7 @@ impl Client {
             a_condition: headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MODIFIED_SINCE),
             is_stored,
         };
-        let mut route = Route::new(url.clone());
+        let mut route = Route::new(url.clone(), leads);
         let mut slot = door.host.slot().await?;
         loop {
             let mut open = door.open(&route.url).await.inspect_err(|why| door.host.failed(why))?;
@@ -139,7 +145,8 @@ impl Client {
             let status = answer.status();
             door.host.answered(status.as_u16());
             if !is_redirect(status) {
-                return self.judge(answer, route.url, slot, asked, told).await;
+                let judged = self.judge(answer, route.url.clone(), slot, asked, told).await;
+                return judged.map_err(|failure| route.not_found_elsewhere(failure));
             }
             let next = route.follow(status, answer.headers(), |url| self.door(url));
             let next = next.inspect_err(|why| door.host.failed(why))?;
@@ -275,6 +282,22 @@ impl Client {
             refused.message += self.keys.advice();
         }
         Err(refused)
+    }
+}
+
+/// What is asked for, and which answers are taken for it.
+struct Wanted<'a> {
+    url: &'a Url,
+    headers: HeaderMap,
+    /// Where redirects may lead.
+    leads: Leads,
+    is_stored: IsStored<'a>,
+}
+
+impl<'a> Wanted<'a> {
+    /// A plain request.
+    fn plain(url: &'a Url) -> Wanted<'a> {
+        Wanted { url, headers: HeaderMap::new(), leads: Leads::Anywhere, is_stored: &|_| false }
     }
 }
 

@@ -4,6 +4,7 @@
 
 use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::origin::shown;
@@ -19,18 +20,46 @@ pub(super) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
+/// Where the redirects of one request may lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leads {
+    /// To whatever a door is open to: a file is known by its checks.
+    Anywhere,
+    /// To the same path and question, by another scheme or host or with a slash at its end: a listing of another path lists
+    /// something else, and nothing in it shows that.
+    SamePath,
+}
+
 /// Where the redirects of one request have led so far.
 #[derive(Debug)]
 pub(super) struct Route {
     visited: Vec<Url>,
+    leads: Leads,
     /// The place to ask now.
     pub(super) url: Url,
 }
 
 impl Route {
     /// Starts at `url`.
-    pub(super) fn new(url: Url) -> Route {
-        Route { visited: Vec::new(), url }
+    pub(super) fn new(url: Url, leads: Leads) -> Route {
+        Route { visited: Vec::new(), leads, url }
+    }
+
+    /// What was asked for.
+    fn asked(&self) -> &Url {
+        self.visited.first().unwrap_or(&self.url)
+    }
+
+    /// A failure of the place that the redirects have led to: where that has another name than what was asked for, its 404
+    /// says nothing of that.
+    pub(super) fn not_found_elsewhere(&self, failure: Failure) -> Failure {
+        let name = |url: &Url| url.path().rsplit('/').next().map(str::to_owned);
+        if failure.class != Class::NotFound || name(self.asked()) == name(&self.url) {
+            return failure;
+        }
+        let why = "but was redirected there: that says nothing of what was asked for";
+        let message = format!("{}: asked for {}, {why}; {}", shown(&self.url), shown(self.asked()), failure.message);
+        Failure { class: Class::Redirect, message, ..failure }
     }
 
     /// Goes on to the place that `headers` name, when there is a door to it and it was not seen before; gives the door.
@@ -51,6 +80,10 @@ impl Route {
             return Err(refuse(format!("more than {HOPS} times")));
         }
         let target = target(&self.url, headers).map_err(refuse)?;
+        if self.leads == Leads::SamePath && !is_same_path(self.asked(), &target) {
+            let why = "which is another path, and so lists something else; if it has moved there, write that address";
+            return Err(refuse(format!("to {}, {why}", shown(&target))));
+        }
         let door = leads(&self.url, &target, door).map_err(|why| refuse(format!("to {}, {why}", shown(&target))))?;
         if target == self.url || self.visited.contains(&target) {
             return Err(refuse(format!("to {}, where it came from: a loop", shown(&target))));
@@ -58,6 +91,12 @@ impl Route {
         self.visited.push(std::mem::replace(&mut self.url, target));
         Ok(door)
     }
+}
+
+/// True when two URLs have the same path but for a slash at its end, and the same question, however they are encoded.
+fn is_same_path(one: &Url, other: &Url) -> bool {
+    let path = |url: &Url| percent_decode_str(url.path().trim_end_matches('/')).collect::<Vec<u8>>();
+    path(one) == path(other) && one.query_pairs().eq(other.query_pairs())
 }
 
 /// The place that a `Location` names, relative to `from`.
@@ -115,7 +154,7 @@ mod tests {
         let door = only(&from);
         let mut headers = HeaderMap::new();
         headers.insert(LOCATION, http::HeaderValue::from_bytes(location).unwrap());
-        let mut route = Route::new(from);
+        let mut route = Route::new(from, Leads::Anywhere);
         match route.follow(StatusCode::FOUND, &headers, door) {
             Ok(()) => Ok(route.url.to_string()),
             Err(failure) => {
@@ -162,7 +201,7 @@ mod tests {
     fn s_02_s_03_s_04_loops_and_endless_chains_end() {
         let start: Url = "http://h.example/0".parse().unwrap();
         let door = only(&start);
-        let mut route = Route::new(start);
+        let mut route = Route::new(start, Leads::Anywhere);
         let hop = |route: &mut Route, to: String| {
             let mut headers = HeaderMap::new();
             headers.insert(LOCATION, to.parse().unwrap());
@@ -172,8 +211,54 @@ mod tests {
             hop(&mut route, format!("/?{nth}")).unwrap();
         }
         assert!(hop(&mut route, "/?11".into()).unwrap_err().message.contains("more than 10 times"));
-        let mut route = Route::new("http://h.example/0".parse().unwrap());
+        let mut route = Route::new("http://h.example/0".parse().unwrap(), Leads::Anywhere);
         hop(&mut route, "/1".into()).unwrap();
         assert!(hop(&mut route, "/0".into()).unwrap_err().message.contains("a loop"));
+    }
+
+    #[test]
+    fn s_09_a_listing_is_that_of_its_own_path_by_whatever_scheme_or_host() {
+        let asked = "http://h.example/data/2012/a%20b?start=2012-06-01T00:00:00Z";
+        let leads = |to: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(LOCATION, to.parse().unwrap());
+            let mut route = Route::new(asked.parse().unwrap(), Leads::SamePath);
+            route.follow(StatusCode::FOUND, &headers, |_| Some(())).map_err(|failure| failure.message)
+        };
+        for same in [
+            "https://h.example/data/2012/a%20b?start=2012-06-01T00:00:00Z",
+            "http://www.h.example/data/2012/a%20b?start=2012-06-01T00:00:00Z",
+            "/data/2012/a%20b/?start=2012-06-01T00%3A00%3A00Z",
+            "/data/2012/%61%20b/?start=2012-06-01T00:00:00Z",
+        ] {
+            assert_eq!(leads(same), Ok(()), "{same}");
+        }
+        for other in [
+            "/data/2012/",
+            "/data/?start=2012-06-01T00:00:00Z",
+            "/login?next=/data/2012/a%20b",
+            "/data/2012/a%20b",
+            "/data/2012/a%20b/index.html?start=2012-06-01T00:00:00Z",
+            "/new/data/2012/a%20b?start=2012-06-01T00:00:00Z",
+            "/data/2012/a%20b?start=2013-06-01T00:00:00Z",
+        ] {
+            assert!(
+                leads(other).unwrap_err().contains("which is another path, and so lists something else"),
+                "{other}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_404_of_another_place_says_nothing_of_what_was_asked_for() {
+        let class = |to: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(LOCATION, to.parse().unwrap());
+            let mut route = Route::new("http://h.example/2012/a.fits".parse().unwrap(), Leads::Anywhere);
+            route.follow(StatusCode::FOUND, &headers, |_| Some(())).unwrap();
+            route.not_found_elsewhere(Failure::new(Class::NotFound, "404")).class
+        };
+        assert_eq!(class("https://cdn.example/x/a.fits?signature=x"), Class::NotFound);
+        assert_eq!(["/maintenance.html", "/", "/2012/b.fits"].map(class), [Class::Redirect; 3]);
     }
 }

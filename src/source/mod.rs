@@ -21,11 +21,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use chrono::NaiveDateTime;
+use chrono::{NaiveDateTime, TimeDelta};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::day::Day;
+use crate::day::{Day, Window};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Series, SourceSpec};
 use crate::net::{Client, secret_names, shown};
@@ -74,6 +74,8 @@ pub struct Listed {
     pub files: Vec<RemoteFile>,
     /// Items that the answer held outside the day's window; dropped.
     pub outside_day: u64,
+    /// The time of one of them that lies so far from the day that no border explains it.
+    pub far_outside: Option<NaiveDateTime>,
     /// Items that named a key again; folded.
     pub duplicates: u64,
     /// Files of the day that the series' filters leave out.
@@ -82,7 +84,40 @@ pub struct Listed {
     pub may_grow: bool,
 }
 
+/// Around midnight a service may give more than it is asked for: the end of a range as well, or what its own slots, scale
+/// or rounding put there.
+const BORDER: TimeDelta = TimeDelta::hours(1);
+
 impl Listed {
+    /// Counts an item outside the day's window. `border` is how far from the day's own ends it may lie.
+    fn note_outside(&mut self, time: NaiveDateTime, day: &Day, border: TimeDelta) {
+        self.outside_day += 1;
+        let whole = Window::of_day(day.date);
+        let is_far = whole.start - time > border || time - whole.end > border;
+        if is_far {
+            // The first in time, so that the order of the answer does not matter.
+            self.far_outside = Some(self.far_outside.map_or(time, |other| other.min(time)));
+        }
+    }
+
+    /// Refuses a listing that has files, and none of this day: the service lists something else, or its times are misread.
+    ///
+    /// # Errors
+    /// `listing-malformed`.
+    fn of_its_day(self, day: &Day) -> Result<Listed, Failure> {
+        let Some(far) = self.far_outside.filter(|_| self.files.is_empty() && self.left_out == 0) else {
+            return Ok(self);
+        };
+        let why = format!(
+            "all that is listed ({}) lies outside of {}, such as at {}: the service lists another time, or times are read \
+             wrongly, as by the fields of `path` and `files`",
+            self.outside_day,
+            day.date,
+            far.format("%Y-%m-%dT%H:%M:%S"),
+        );
+        Err(read::malformed(&why))
+    }
+
     /// Sorts by key and keeps one file of each: one that is there, and the first by URL, so that the order of the answer
     /// does not matter.
     ///
@@ -243,5 +278,50 @@ pub fn open(spec: &SourceSpec, base: &Url, client: Client) -> Box<dyn Source> {
         SourceSpec::Index(spec) => Box::new(index::Index::new(spec.clone(), base.clone(), client)),
         SourceSpec::Template(spec) => Box::new(template::Template::new(spec.clone(), base.clone(), client)),
         SourceSpec::Hapi(spec) => Box::new(hapi::Hapi::new(spec, base.clone(), client)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a listing for the second half of 2015-12-11 that holds items at these times alone.
+    fn outside(times: &[&str], border: TimeDelta) -> Result<u64, String> {
+        let window =
+            Window { start: "2015-12-11T12:00:00".parse().unwrap(), end: "2015-12-12T00:00:00".parse().unwrap() };
+        let day = Day { date: "2015-12-11".parse().unwrap(), window };
+        let mut listed = Listed::default();
+        for time in times {
+            listed.note_outside(time.parse().unwrap(), &day, border);
+        }
+        let listed = listed.of_its_day(&day);
+        listed.map(|listed| listed.outside_day).map_err(|failure| {
+            assert_eq!(failure.class, Class::ListingMalformed);
+            failure.message
+        })
+    }
+
+    #[test]
+    fn l_03_a_listing_of_other_days_alone_is_none_and_what_lies_at_a_border_is_explained() {
+        // The part of the day that is not asked for, the slot before by another scale, the end of the range.
+        let border = ["2015-12-11T06:00:00", "2015-12-10T23:58:08", "2015-12-12T00:00:00", "2015-12-12T00:12:00"];
+        assert_eq!(outside(&border, BORDER), Ok(4));
+        assert_eq!(outside(&[], BORDER), Ok(0));
+        for far in ["2057-12-11T12:00:00", "2015-12-12T12:00:00", "2015-12-10T12:00:00", "1915-12-11T12:00:00"] {
+            let message = outside(&[border[2], far], BORDER).unwrap_err();
+            assert!(message.contains(&format!("(2) lies outside of 2015-12-11, such as at {far}")), "{message}");
+        }
+        assert_eq!(outside(&["2015-12-12T12:00:00"], TimeDelta::days(72)), Ok(1), "the nearest slot of a slow series");
+    }
+
+    #[test]
+    fn a_listing_with_files_of_its_day_or_with_some_left_out_is_believed() {
+        let day = Day::whole("2015-12-11".parse().unwrap());
+        let mut listed = Listed { left_out: 1, ..Listed::default() };
+        listed.note_outside("2057-12-11T12:00:00".parse().unwrap(), &day, BORDER);
+        assert!(listed.clone().of_its_day(&day).is_ok());
+        let url: Url = "http://h.example/x".parse().unwrap();
+        let file = RemoteFile::new("x".to_owned(), url, "/x".to_owned(), day.window.start);
+        assert!(Listed { left_out: 0, files: vec![file], ..listed }.of_its_day(&day).is_ok());
     }
 }

@@ -112,11 +112,11 @@ impl Replicas {
 }
 
 impl Replica {
-    /// Lists a day. What a failure tells holds no secret, though the service may have repeated what it was sent.
+    /// Lists a day: a listing of other days alone is none. What a failure tells holds no secret, though the service may have repeated what it was sent.
     #[must_use]
     pub fn list<'a>(&'a self, series: &'a Series, day: &'a Day, memory: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
         Box::pin(async move {
-            let listed = self.source.list(series, day, memory).await;
+            let listed = self.source.list(series, day, memory).await.and_then(|listed| listed.of_its_day(day));
             listed.and_then(|listed| self.without_secrets(listed)).map_err(|failure| self.client.veiled(failure))
         })
     }

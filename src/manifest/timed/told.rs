@@ -6,8 +6,8 @@ use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 
 use super::{Field, Piece, Timed};
 
-/// How many fields there are once a year is a year and a month is a month, however they were written.
-const SLOTS: usize = 8;
+/// How many fields there are once a month is a month, however it was written.
+const SLOTS: usize = 9;
 
 /// A second of the fraction.
 const SECOND: u32 = 1_000_000_000;
@@ -72,11 +72,28 @@ impl Told {
         Some(self)
     }
 
-    /// The time, when the date is told; of the day's time, what is not told is zero.
+    /// These fields, and those of another where these tell nothing.
     #[must_use]
-    pub fn time(&self) -> Option<NaiveDateTime> {
-        let [year, month, day, of_year, hour, minute, second, fraction] = self.fields;
-        let year = i32::try_from(year?).ok()?;
+    pub fn or(mut self, other: Told) -> Told {
+        for (slot, value) in other.fields.into_iter().enumerate() {
+            self.fields[slot] = self.fields[slot].or(value);
+        }
+        self
+    }
+
+    /// The time, when the date is told; of the day's time, what is not told is zero. Of a year's last two digits, the
+    /// century is that which brings the year closest to the one of `near`.
+    #[must_use]
+    pub fn time(&self, near: NaiveDate) -> Option<NaiveDateTime> {
+        let [year, month, day, of_year, hour, minute, second, fraction, of_century] = self.fields;
+        let of_century = of_century.map(|digits| i32::try_from(digits).unwrap_or_default());
+        let year = match (year, of_century) {
+            (None, digits) => closest(digits?, near.year()),
+            (Some(year), digits) => {
+                let year = i32::try_from(year).ok()?;
+                digits.is_none_or(|digits| year % 100 == digits).then_some(year)?
+            }
+        };
         let by_month = month.zip(day).map(|(month, day)| NaiveDate::from_ymd_opt(year, month, day));
         let by_day = of_year.map(|day| NaiveDate::from_yo_opt(year, day));
         let date = match (by_month, by_day) {
@@ -95,6 +112,12 @@ impl Told {
     fn tell(&mut self, slot: usize, value: u32) -> bool {
         *self.fields[slot].get_or_insert(value) == value
     }
+}
+
+/// The year with these last two digits that is closest to another; of two as close, the earlier.
+fn closest(digits: i32, near: i32) -> i32 {
+    let before = near - (near - digits).rem_euclid(100);
+    if near - before <= 50 { before } else { before + 100 }
 }
 
 /// How many bytes of a text's start a piece takes, noting what they tell; `None` where it does not fit.
@@ -121,7 +144,8 @@ fn plain(text: &str) -> Option<usize> {
 impl Field {
     fn slot(self) -> usize {
         match self {
-            Field::Year | Field::YearOfCentury => 0,
+            Field::Year => 0,
+            Field::YearOfCentury => 8,
             Field::Month | Field::MonthName => 1,
             Field::Day => 2,
             Field::DayOfYear => 3,
@@ -135,7 +159,8 @@ impl Field {
     /// Its value in a time, in the unit of its slot.
     fn of(self, at: NaiveDateTime) -> u32 {
         match self {
-            Field::Year | Field::YearOfCentury => at.year().unsigned_abs(),
+            Field::Year => at.year().unsigned_abs(),
+            Field::YearOfCentury => at.year().unsigned_abs() % 100,
             Field::Month | Field::MonthName => at.month(),
             Field::Day => at.day(),
             Field::DayOfYear => at.ordinal(),
@@ -171,12 +196,7 @@ impl Field {
         };
         let digits = text.get(..width).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
         let value: u32 = digits.parse().ok()?;
-        let value = Some(value).filter(|value| (least..=most).contains(value))?;
-        let value = match self {
-            Field::YearOfCentury => value + if value < 70 { 2000 } else { 1900 },
-            _ => value,
-        };
-        Some((value, width))
+        Some((value, width)).filter(|(value, _)| (least..=most).contains(value))
     }
 }
 
@@ -189,7 +209,31 @@ mod tests {
     use super::*;
 
     fn read(pattern: &str, name: &str) -> Option<String> {
-        Timed::name(pattern).unwrap().read(name)?.time().map(|time| time.format("%FT%T%.f").to_string())
+        let near = "2015-12-11".parse().unwrap();
+        Timed::name(pattern).unwrap().read(name)?.time(near).map(|time| time.format("%FT%T%.f").to_string())
+    }
+
+    #[test]
+    fn two_digits_of_a_year_are_of_the_century_of_the_day() {
+        let read = |name: &str, near: &str| {
+            let told = Timed::name("dr%y%m%d.dat").unwrap().read(name).unwrap();
+            told.time(near.parse().unwrap()).map(|time| time.date().to_string())
+        };
+        for (name, near, date) in [
+            ("dr570704.dat", "1957-07-04", "1957-07-04"),
+            ("dr570704.dat", "2057-07-04", "2057-07-04"),
+            ("dr991231.dat", "2000-01-01", "1999-12-31"),
+            ("dr000101.dat", "1999-12-31", "2000-01-01"),
+            ("dr690101.dat", "1969-01-01", "1969-01-01"),
+            ("dr650101.dat", "2015-01-01", "1965-01-01"),
+            ("dr640101.dat", "2015-01-01", "2064-01-01"),
+        ] {
+            assert_eq!(read(name, near).as_deref(), Some(date), "{name} near {near}");
+        }
+        let both = Timed::name("%Y_%y%m%d").unwrap();
+        let time = |name: &str| both.read(name).unwrap().time("1957-07-04".parse().unwrap());
+        assert!(time("1957_570704").is_some());
+        assert_eq!(time("1957_580704"), None, "it contradicts itself");
     }
 
     #[test]
@@ -237,10 +281,10 @@ mod tests {
         let folder = Timed::path("%Y/%m/%d/H%H00").unwrap();
         let at: NaiveDateTime = "2015-12-11T05:00:00".parse().unwrap();
         let named = |name: &str| Timed::name("x_%H%M.fits").unwrap().read(name).unwrap();
-        let both = folder.told(at).and(named("x_0512.fits")).and_then(|told| told.time());
+        let both = folder.told(at).and(named("x_0512.fits")).and_then(|told| told.time(at.date()));
         assert_eq!(both, Some("2015-12-11T05:12:00".parse().unwrap()));
         assert_eq!(folder.told(at).and(named("x_0612.fits")), None);
-        assert_eq!(named("x_0512.fits").time(), None, "without a date");
+        assert_eq!(named("x_0512.fits").time(at.date()), None, "without a date");
     }
 
     proptest! {
@@ -249,10 +293,10 @@ mod tests {
         #[test]
         fn what_is_filled_is_read_again(seconds in 0i64..3_000_000_000, micros in 0u32..1_000_000) {
             let at = chrono::DateTime::from_timestamp(seconds, micros * 1000).unwrap().naive_utc();
-            for pattern in ["a%Y-%j_%H%M%S.%f.fits", "%Y%b%d%H%M%S%f", "?*%Y%m%d%H%M%S_%f"] {
+            for pattern in ["a%Y-%j_%H%M%S.%f.fits", "%y%b%d%H%M%S%f", "?*%Y%m%d%H%M%S_%f"] {
                 let timed = Timed::name(pattern).unwrap();
                 let name = timed.fill(at, |_| String::new());
-                prop_assert_eq!(timed.read(&name).unwrap().time(), Some(at));
+                prop_assert_eq!(timed.read(&name).unwrap().time(at.date()), Some(at));
                 prop_assert_eq!(timed.read(&name), Some(timed.told(at)));
             }
         }

@@ -15,7 +15,7 @@ use crate::day::{Day, Window};
 use crate::failure::Failure;
 use crate::manifest::Series;
 use crate::source::place::{Place, Places, question};
-use crate::source::{Body, Listed, RemoteFile, read};
+use crate::source::{BORDER, Body, Listed, RemoteFile, read};
 
 /// A day in the making.
 #[derive(Debug)]
@@ -65,8 +65,9 @@ impl<'a> DayTable<'a> {
         let take = |row: Row<'_>| if has_files { self.take_files(&row) } else { self.take_row(&row) };
         let elsewhere = read_rows(answer, columns, piece, end, take)?;
         // What another piece has comes with it.
-        let far = elsewhere.into_iter().filter(|time| !self.day.window.contains(*time));
-        self.listed.outside_day += far.count() as u64;
+        for time in elsewhere.into_iter().filter(|time| !self.day.window.contains(*time)) {
+            self.listed.note_outside(time, self.day, BORDER);
+        }
         Ok(())
     }
 

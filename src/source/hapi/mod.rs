@@ -16,7 +16,6 @@ mod time;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use http::HeaderMap;
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -166,7 +165,7 @@ impl Hapi {
 
     /// The answer of an endpoint that always speaks JSON.
     async fn small(&self, url: &Url) -> Result<Vec<u8>, Failure> {
-        let answer = match self.client.get_told(url, HeaderMap::new()).await {
+        let answer = match self.client.get_told(url).await {
             Ok(mut response) => read::whole(&mut response, SMALL).await?,
             Err(refused) => return Err(known(url, refused).1),
         };
@@ -185,7 +184,7 @@ impl Hapi {
 
     /// Data, or the word that there are none, or too many at once.
     async fn data(&self, url: &Url, cap: u64) -> Result<Brought, Failure> {
-        let mut response = match self.client.get_told(url, HeaderMap::new()).await {
+        let mut response = match self.client.get_told(url).await {
             Ok(response) => response,
             Err(refused) => {
                 return match known(url, refused) {

@@ -17,7 +17,7 @@ use super::slot::{Grid, Slot};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Reach, Series};
-use crate::source::{Body, Listed, RemoteFile, place, read};
+use crate::source::{BORDER, Body, Listed, RemoteFile, place, read};
 use crate::untrusted::escape;
 
 /// Reads the answer to a question for `series` on `day`, from the service at `base`.
@@ -148,7 +148,9 @@ impl Reading<'_> {
 
     fn is_in_day(&mut self, time: NaiveDateTime) -> bool {
         let is_inside = self.day.window.contains(time);
-        self.listed.outside_day += u64::from(!is_inside);
+        if !is_inside {
+            self.listed.note_outside(time, self.day, BORDER);
+        }
         is_inside
     }
 

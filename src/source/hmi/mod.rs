@@ -13,7 +13,6 @@ pub(in crate::source) mod tests;
 
 use std::sync::{Arc, OnceLock};
 
-use http::HeaderMap;
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -55,8 +54,7 @@ impl Hmi {
             return Err(failure.clone());
         }
         let question = question(&self.base, &series.name, day);
-        let mut response =
-            self.client.get(&question, HeaderMap::new()).await.map_err(|failure| known(failure, series))?;
+        let mut response = self.client.get_listing(&question).await.map_err(|failure| known(failure, series))?;
         let answer = read::whole(&mut response, read::CAP).await?;
         let told = |failure| read::about(shown(&question), failure);
         let (mut listed, records) = read_records(&answer, &self.base, series, day).map_err(told)?;
@@ -93,7 +91,7 @@ impl Hmi {
         if let Some(Err(failure)) = self.route.get() {
             return Err(failure.clone());
         }
-        let response = self.client.get(question, HeaderMap::new()).await;
+        let response = self.client.get_listing(question).await;
         let response = response.map_err(|failure| self.without_route(failure, series))?;
         // Only the first answer counts; a record may well be gone later.
         let _ = self.route.set(Ok(()));

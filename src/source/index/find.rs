@@ -14,7 +14,7 @@ use crate::manifest::timed::Told;
 use crate::manifest::{Index as Spec, Series};
 use crate::net::shown;
 use crate::source::off_cadence::OffCadence;
-use crate::source::{Listed, RemoteFile, fold, one_key_for_two, read};
+use crate::source::{BORDER, Listed, RemoteFile, fold, one_key_for_two, read};
 use crate::untrusted::escape;
 
 /// Fewer files than these do not show that a source lacks a cadence.
@@ -29,7 +29,8 @@ pub(super) struct Found<'a> {
     /// In seconds.
     cadence: Option<u32>,
     files: Vec<Candidate>,
-    outside_day: u64,
+    /// Files outside the day, counted; it holds nothing else.
+    outside: Listed,
     off_cadence: OffCadence,
     /// Files of other days, in a folder that is theirs as well.
     beside: u64,
@@ -61,7 +62,7 @@ impl<'a> Found<'a> {
             day,
             cadence,
             files,
-            outside_day: 0,
+            outside: Listed::default(),
             off_cadence,
             beside: 0,
             foreign: None,
@@ -101,7 +102,7 @@ impl<'a> Found<'a> {
     /// How many links had a name that is asked for.
     fn seen(&self) -> u64 {
         let foreign = self.foreign.as_ref().map_or(0, |(count, _)| *count);
-        self.files.len() as u64 + self.outside_day + self.off_cadence.count() + self.beside + foreign
+        self.files.len() as u64 + self.outside.outside_day + self.off_cadence.count() + self.beside + foreign
     }
 
     fn consider(&mut self, page: &Url, link: &Link, folder: Told) {
@@ -123,11 +124,16 @@ impl<'a> Found<'a> {
             return;
         };
         // A name that contradicts its folder is of another time than the folder.
-        let told = folder.and(named).and_then(|told| Some((told, told.time()?)));
+        let told = folder.and(named).and_then(|told| Some((told, told.time(self.day.date)?)));
         let Some((told, time)) = told.filter(|(_, time)| self.day.window.contains(*time)) else {
             let is_due =
                 is_shared(self.spec.path.as_ref()) && told.is_some_and(|(_, time)| time.date() != self.day.date);
-            *(if is_due { &mut self.beside } else { &mut self.outside_day }) += 1;
+            if is_due {
+                self.beside += 1;
+            } else {
+                let time = told.map(|(_, time)| time).or_else(|| named.or(folder).time(self.day.date));
+                self.outside.note_outside(time.unwrap_or(self.day.window.start), self.day, BORDER);
+            }
             return;
         };
         let seconds = chrono::Timelike::num_seconds_from_midnight(&time);
@@ -147,7 +153,7 @@ impl<'a> Found<'a> {
     /// `source-refused` when all files lie where the source may not go, or beside the cadence's times.
     pub(super) fn listed(self) -> Result<(Listed, Vec<String>), Failure> {
         let is_bare = self.seen() == 0;
-        let Found { mut files, outside_day, off_cadence, foreign, strange, unwritable, .. } = self;
+        let Found { mut files, outside, off_cadence, foreign, strange, unwritable, .. } = self;
         let strange = strange.filter(|_| is_bare).map(|(count, name)| {
             let (base, name) = (shown(self.base), escape(&name).into_owned());
             format!("{base}: {}: no name fits `files`; {count} others are there, such as `{name}`", self.day.date)
@@ -185,7 +191,7 @@ impl<'a> Found<'a> {
             left_out += keep_newest(&mut files)?;
         }
         let files = files.into_iter().map(|candidate| candidate.file).collect();
-        Ok((Listed { files, outside_day, duplicates, left_out, may_grow: false }, remarks))
+        Ok((Listed { files, duplicates, left_out, ..outside }, remarks))
     }
 }
 

@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
-use http::HeaderMap;
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -147,7 +146,7 @@ impl Index {
     async fn fetch(&self, folder: &Folder) -> Result<Option<Arc<Answer>>, Failure> {
         let url = self.below(&folder.path)?;
         permit(&*self.robots.of(&url).await?, [&url])?;
-        let mut response = match self.client.get(&url, HeaderMap::new()).await {
+        let mut response = match self.client.get_listing(&url).await {
             Ok(response) => response,
             Err(failure) if failure.class == Class::NotFound => return Ok(None),
             Err(failure) => return Err(failure),
@@ -165,7 +164,7 @@ impl Index {
             // It may not be asked for, and the folders of the day may.
             return Ok(());
         }
-        match self.client.get(&url, HeaderMap::new()).await {
+        match self.client.get_listing(&url).await {
             Err(failure) if failure.class == Class::NotFound => {
                 let message = format!(
                     "{}; nor does it have a folder of this day below it: is the address right, and `path`?",
@@ -175,7 +174,9 @@ impl Index {
             }
             // An answer that is of no use here still comes from something that is there.
             Err(failure) if failure.status.is_none_or(|status| status >= 500) => Err(failure),
-            Err(failure) if matches!(failure.class, Class::Throttled | Class::HostGivenUp) => Err(failure),
+            Err(failure) if matches!(failure.class, Class::Throttled | Class::HostGivenUp | Class::Redirect) => {
+                Err(failure)
+            }
             _ => {
                 self.is_there.store(true, Ordering::Relaxed);
                 Ok(())

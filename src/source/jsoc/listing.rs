@@ -12,10 +12,10 @@ use super::answer::{Answer, Column};
 use super::question::{HARPNUM, Question, WAVELNTH};
 use super::sieve::{Facts, Sieve};
 use super::slot;
-use crate::day::Window;
+use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::source::read::{self, malformed};
-use crate::source::{Body, Listed, RemoteFile};
+use crate::source::{BORDER, Body, Listed, RemoteFile};
 use crate::untrusted::escape;
 
 /// What stands where a value is not known.
@@ -65,7 +65,7 @@ pub(super) struct Kept {
 
 /// Reads the files of the records in an answer.
 ///
-/// Records outside of `window` are dropped and counted, and so are those that a filter leaves out; of files that come again
+/// Records outside of the day's window are dropped and counted, and so are those that a filter leaves out; of files that come again
 /// the first by address is kept. With `is_ordered` the files lie nowhere yet: their addresses say what to order.
 ///
 /// # Errors
@@ -75,7 +75,7 @@ pub(super) fn read_records(
     answer: &Answer,
     question: &Question<'_>,
     base: &Url,
-    window: Window,
+    day: &Day,
     is_ordered: bool,
 ) -> Result<Records, Failure> {
     let count = answer.records()?;
@@ -91,8 +91,9 @@ pub(super) fn read_records(
         let recnum: i64 = recnum.trim().parse().map_err(|_| of("`*recnum*`", recnum))?;
         let text = columns.time.value(at);
         let time = slot::time(text).ok_or_else(|| of(&format!("`{}`", question.structure.time), text))?;
-        if !window.contains(time) {
-            records.listed.outside_day += 1;
+        if !day.window.contains(time) {
+            // The start of a stretch of time is rounded to the nearest slot.
+            records.listed.note_outside(time, day, BORDER.max(question.step()));
             continue;
         }
         let number = |column: Option<&Column>| column.and_then(|column| whole(column.value(at)));

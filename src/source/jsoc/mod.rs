@@ -17,7 +17,6 @@ mod text;
 
 use std::sync::Arc;
 
-use http::HeaderMap;
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -95,7 +94,7 @@ impl Jsoc {
     }
 
     async fn get(&self, url: &Url) -> Result<Vec<u8>, Failure> {
-        let mut response = self.client.get(url, HeaderMap::new()).await.map_err(known)?;
+        let mut response = self.client.get_listing(url).await.map_err(known)?;
         // A day of patches with all their keywords is 4 MB.
         read::whole(&mut response, read::CAP).await
     }
@@ -133,7 +132,7 @@ fn read_listing(
 ) -> Result<(Listed, Records), Failure> {
     let answer: Answer = text::parse(answer)?;
     let is_ordered = question.export().is_some();
-    let mut records = listing::read_records(&answer, question, base, day.window, is_ordered)?;
+    let mut records = listing::read_records(&answer, question, base, day, is_ordered)?;
     if answer.records()? == 0 {
         begun(question, day)?;
     }

@@ -14,7 +14,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use http::HeaderMap;
 use url::Url;
 
 use page::{read_items, read_page};
@@ -102,7 +101,7 @@ impl Medoc {
             if look > 1 {
                 self.client.note_retry();
             }
-            match self.client.get_told(url, HeaderMap::new()).await {
+            match self.client.get_told(url).await {
                 Ok(response) => return self.read(url, response, read_items).await,
                 Err(Refused { failure, .. }) if failure.class == Class::NotFound => {}
                 Err(refused) => return Err(known(refused, question)),
@@ -118,7 +117,7 @@ impl Medoc {
         question: &Question,
         read_as: impl FnOnce(&[u8]) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let response = self.client.get_told(url, HeaderMap::new()).await.map_err(|refused| known(refused, question))?;
+        let response = self.client.get_told(url).await.map_err(|refused| known(refused, question))?;
         self.read(url, response, read_as).await
     }
 

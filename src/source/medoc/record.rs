@@ -17,7 +17,7 @@ use crate::source::hmi::address::segment;
 use crate::source::hmi::slot::{Grid, Slot};
 use crate::source::off_cadence::OffCadence;
 use crate::source::place::{Place, Places};
-use crate::source::{Body, Listed, RemoteFile, read};
+use crate::source::{BORDER, Body, Listed, RemoteFile, read};
 use crate::untrusted::escape;
 
 /// The segments of an AIA record; the first is what its address alone gives.
@@ -131,7 +131,7 @@ impl<'a> Records<'a> {
             return Err(read::malformed(&why));
         }
         if !self.day.window.contains(record.time) {
-            self.listed.outside_day += 1;
+            self.listed.note_outside(record.time, self.day, BORDER);
             return Ok(());
         }
         let filters = &self.series.filters;

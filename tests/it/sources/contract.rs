@@ -105,6 +105,8 @@ pub(super) enum How {
     Cut,
     /// A web page with status 200 where its answer is due, such as that of a login.
     Page,
+    /// With a redirect to another path, as an archive that has moved.
+    Moved,
     /// With a further file, at this host and port, on the day 2015-12-11.
     Abroad(String),
 }
@@ -321,6 +323,20 @@ pub(super) fn takes_no_web_page<F: Fake>() {
     assert!(lab.files("data").is_empty() && lab.days("data").is_empty());
 }
 
+/// Another path is another resource: what it lists says nothing of this one.
+pub(super) fn follows_no_listing_to_another_path<F: Fake>() {
+    let fake = F::with(&AROUND);
+    fake.list(How::Moved);
+    let ran = run(&job(&fake), 1);
+    let (class, message) = ran.failure();
+    assert!(class == "redirect" && message.contains("/moved/, which is another path"), "{message}");
+    assert!(ran.files().is_empty() && ran.lab.days("data").is_empty());
+    assert!(fake.server().requests_for("/moved/").is_empty());
+    fake.list(How::Honest);
+    ran.lab.run().done();
+    assert_eq!(ran.files().len(), 4, "the next run does it");
+}
+
 /// Nobody is asked whom the manifest does not name.
 pub(super) fn stays_on_its_own_origin<F: Fake>() {
     let fake = F::with(&AROUND);
@@ -377,6 +393,11 @@ macro_rules! lists {
             #[test]
             fn l_01_what_is_listed_twice_is_one_file() {
                 contract::folds_what_is_listed_twice::<$fake>();
+            }
+
+            #[test]
+            fn s_09_a_listing_that_is_redirected_to_another_path_is_none() {
+                contract::follows_no_listing_to_another_path::<$fake>();
             }
 
             #[test]

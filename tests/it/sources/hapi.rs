@@ -151,6 +151,7 @@ fn answer(request: &Request, state: &State) -> Option<Answer> {
     }
     match (endpoint, &state.how) {
         (_, How::Page) => return Some(Answer::html()),
+        (_, How::Moved) => return Some(Answer::moved()),
         ("data", How::Failing) => return Some(status(500, 1500)),
         _ => {}
     }

@@ -113,6 +113,7 @@ fn answer(tree: &Tree, request: &Request, form: Form, how: &How) -> Option<Answe
         How::Twice => entries.extend(entries.clone()),
         How::Failing => return Some(Answer::status(500)),
         How::Page => return Some(Answer::html()),
+        How::Moved => return Some(Answer::moved()),
         How::Abroad(host) => entries.push(Entry::new(&format!("http://{host}/data/x_20151211_060000.fits"), 5760)),
     }
     let answer = Answer::text("text/html", &page(form, &request.path, &entries));
@@ -241,6 +242,25 @@ fn of_two_files_of_one_name_none_is_the_newest() {
     );
     let report = lab(&job(&server, "path: \"%Y/%m/%d/\", files: \"x_v*.fits\", pick: newest")).report(1);
     assert!(failure(&report).1.contains("are listed as one file, so they cannot be told apart"), "{report:#}");
+}
+
+#[test]
+fn l_03_two_digits_of_a_year_are_read_in_the_century_of_the_day() {
+    let server =
+        serving(&[("/data/1957/dr570704.dat", 1), ("/data/1957/dr570705.dat", 2), ("/data/1957/dr570706.dat", 3)]);
+    let lab = lab(&job(&server, "path: \"%Y\", files: \"dr%y%m%d.dat\"").range("1957-07-04", "1957-07-06"));
+    lab.report(0);
+    assert_eq!(names(&lab), ["dr570704.dat", "dr570705.dat"]);
+    assert_eq!(lab.day("data", "x", "1957-07-05").files[0]["time"], "1957-07-05T00:00:00Z");
+}
+
+#[test]
+fn l_03_a_folder_with_files_of_other_days_alone_is_no_empty_day() {
+    let server = serving(&[("/data/2015/12/11/a_20151112.fits", 1), ("/data/2015/12/11/a_20151011.fits", 2)]);
+    let report = lab(&job(&server, "path: \"%Y/%m/%d\", files: \"a_%Y%m%d.fits\"")).report(1);
+    let (class, message) = failure(&report);
+    assert_eq!(class, "listing-malformed", "{message}");
+    assert!(message.contains("all that is listed (2) lies outside of 2015-12-11, such as at 2015-10-11T00:00:00"));
 }
 
 #[test]

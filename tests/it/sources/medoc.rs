@@ -135,6 +135,7 @@ fn answer(request: &Request, state: &State) -> Option<Answer> {
         let rows = asked(request, state);
         let body = match (what, &state.how) {
             ("count" | "records", How::Page) => return Some(Answer::html()),
+            ("count" | "records", How::Moved) => return Some(Answer::moved()),
             ("count" | "records", How::Failing) => return Some(off()),
             ("count", _) => {
                 json!({ "success": true, "total": rows.len() - usize::from(state.pages == Pages::Growing) })

@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
@@ -170,7 +169,7 @@ impl Counter {
     }
 
     async fn ask(&self, url: &Url) -> Result<Reply, Failure> {
-        let mut response = self.client.get(url, HeaderMap::new()).await?;
+        let mut response = self.client.get_listing(url).await?;
         let answer = read::whole(&mut response, read::CAP).await?;
         // What JSOC says goes into the log, too.
         let reply = Reply::read(&answer).map(|reply| reply.in_words(|words| self.client.veil(words)));

@@ -116,6 +116,11 @@ impl Answer {
         Answer::text("application/json", &value.to_string())
     }
 
+    /// The word that what is asked for has moved to `/moved/`, where something else is.
+    pub(crate) fn moved() -> Answer {
+        Answer::status(301).header("Location", "/moved/")
+    }
+
     /// A web page with status 200, as a login page or a proxy's error comes.
     pub(crate) fn html() -> Answer {
         Answer::text("text/html", "<!DOCTYPE html>\n<html><body><h1>Please log in</h1></body></html>\n")

@@ -130,6 +130,7 @@ pub(super) fn list(request: &Request, state: &State) -> Answer {
         How::Twice => records.extend(records.clone()),
         How::Failing => return Answer::status(500),
         How::Page => return Answer::html(),
+        How::Moved => return Answer::moved(),
     }
     if let How::Abroad(host) = &state.how {
         let path: &'static str = Box::leak(format!("http://{host}/SUM1/D999/S00000/Br.fits").into_boxed_str());
