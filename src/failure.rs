@@ -82,6 +82,9 @@ classes! {
     FitsStructure = "fits-structure", retry: true, None;
     /// CHECKSUM or DATASUM of an HDU does not match its bytes.
     FitsChecksum = "fits-checksum", retry: true, None;
+    /// The file breaks the structure of its format, other than FITS: a gzip stream that is cut, a CDF or HDF5 file that is
+    /// shorter than it states.
+    FileStructure = "file-structure", retry: true, None;
     /// The listing is no listing: cut or deep JSON, wrong shape, or nothing of its day.
     ListingMalformed = "listing-malformed", retry: true, None;
     /// The listing is larger than the cap.

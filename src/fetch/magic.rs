@@ -1,8 +1,22 @@
 //! First bytes: what a file of a known type begins with, and what an error page begins with.
 
+/// What a gzip stream begins with.
+pub(super) const GZIP: &[u8] = b"\x1f\x8b";
+
+const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
+
 /// Extensions and the bytes that such a file may begin with.
-const KNOWN: [(&str, &[&[u8]]); 12] = [
-    ("gz", &[b"\x1f\x8b"]),
+const KNOWN: [(&str, &[&[u8]]); 19] = [
+    ("gz", &[GZIP]),
+    ("tgz", &[GZIP]),
+    ("z", &[b"\x1f\x9d", b"\x1f\x1e"]),
+    // A file packed by `fpack` is FITS itself.
+    ("fz", &[b"SIMPLE  ="]),
+    ("cdf", &[b"\xcd\xf3\x00\x01", b"\xcd\xf2\x60\x02", b"\x00\x00\xff\xff"]),
+    // IDL, and SPSS.
+    ("sav", &[b"SR", b"$FL2"]),
+    ("hdf", &[HDF5, b"\x0e\x03\x13\x01"]),
+    ("hdf5", &[HDF5]),
     ("bz2", &[b"BZh"]),
     ("xz", &[b"\xfd7zXZ\0"]),
     ("zst", &[b"\x28\xb5\x2f\xfd"]),
@@ -11,8 +25,8 @@ const KNOWN: [(&str, &[&[u8]]); 12] = [
     ("jpg", &[b"\xff\xd8\xff"]),
     ("jpeg", &[b"\xff\xd8\xff"]),
     ("jp2", &[b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"]),
-    ("nc", &[b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n"]),
-    ("h5", &[b"\x89HDF\r\n\x1a\n"]),
+    ("nc", &[b"CDF\x01", b"CDF\x02", b"CDF\x05", HDF5]),
+    ("h5", &[HDF5]),
     ("pdf", &[b"%PDF-"]),
 ];
 
@@ -22,6 +36,11 @@ pub(super) const ENOUGH: usize = 512;
 /// True for the names that FITS files have.
 pub(super) fn is_fits(name: &str) -> bool {
     matches!(extension(name).as_str(), "fits" | "fts" | "fit")
+}
+
+/// True for the names that gzip streams have.
+pub(super) fn is_gzip(name: &str) -> bool {
+    matches!(extension(name).as_str(), "gz" | "tgz")
 }
 
 /// `Some(true)` when the first bytes are those of the name's type, `Some(false)` when not, `None` for types without any.

@@ -3,6 +3,7 @@
 //! What it does not do: try again, choose a path, or give a file its name.
 
 pub mod condition;
+mod content;
 pub mod disposition;
 pub mod local;
 mod made;
@@ -11,6 +12,7 @@ mod receive;
 mod resume;
 pub mod sample;
 mod sink;
+mod stated_length;
 mod stored_encoding;
 #[cfg(test)]
 mod tests;

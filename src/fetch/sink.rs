@@ -4,17 +4,18 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::content::{Content, Proof};
+use super::stated_length::{self, Stated};
 use super::{SLOW, magic};
 use crate::archive::Staged;
 use crate::digest::{Digest, Hasher};
 use crate::failure::{Class, Failure};
-use crate::fits;
 use crate::manifest::{Identity, Verify};
 
 /// The checks of one body, fed in order.
 pub(super) struct Checks {
     hasher: Hasher,
-    fits: Option<fits::Check>,
+    content: Content,
     head: Vec<u8>,
     name: String,
     verify: Verify,
@@ -24,11 +25,8 @@ pub(super) struct Checks {
 
 impl Checks {
     pub(super) fn new(name: String, verify: Verify, identity: Identity) -> Checks {
-        let fits = (verify.fits && magic::is_fits(&name)).then(|| match identity {
-            Identity::Bytes => fits::Check::new(),
-            Identity::FitsData => fits::Check::with_data(),
-        });
-        Checks { hasher: Hasher::default(), fits, head: Vec::new(), name, verify, length: 0, fault: None }
+        let content = Content::new(&name, verify, identity);
+        Checks { hasher: Hasher::default(), content, head: Vec::new(), name, verify, length: 0, fault: None }
     }
 
     /// Takes in the next bytes. A fault found early is kept for the end, since the bytes are worth quarantine.
@@ -40,8 +38,7 @@ impl Checks {
             self.head.extend_from_slice(&bytes[..more]);
         }
         if self.fault.is_none()
-            && let Some(check) = &mut self.fits
-            && let Err(fault) = check.push(bytes)
+            && let Err(fault) = self.content.push(bytes)
         {
             self.fault = Some(self.failed(fault.class, &fault.message));
         }
@@ -73,26 +70,29 @@ impl Checks {
         if magic::is_page(&self.name, &self.head) {
             return Err(self.failed(Class::Html, "a web page came where data was due; the service may be down"));
         }
-        let mut data = None;
-        let checked = match self.fits.take().map(fits::Check::finish_with_data) {
-            Some(Ok((proof, units))) => {
-                data = units;
-                match proof {
-                    fits::Proof::Checksum => "checksum",
-                    fits::Proof::Structure => "structure",
-                }
-            }
-            Some(Err(fault)) => return Err(self.failed(fault.class, &fault.message)),
-            None if self.verify.magic => match magic::agrees(&self.name, &self.head) {
-                Some(true) => "magic",
-                Some(false) => {
-                    return Err(self.failed(Class::Magic, "its first bytes are not those of its type"));
-                }
-                None => "size",
-            },
-            None => "size",
+        let Checks { hasher, content, head, name, verify, length, .. } = self;
+        let failed =
+            |class: Class, why: &str| Failure::new(class, format!("`{}`: {why}", crate::untrusted::escape(&name)));
+        let (proof, data) = content.finish().map_err(|fault| failed(fault.class, &fault.message))?;
+        let begins_right = if verify.magic { magic::agrees(&name, &head) } else { None };
+        if begins_right == Some(false) {
+            return Err(failed(Class::Magic, "its first bytes are not those of its type"));
+        }
+        if verify.magic
+            && let Some(stated) = stated_length::of(&head)
+            && length < stated.least
+        {
+            let Stated { format, least } = stated;
+            let why = format!("the {format} file is cut: it has {length} bytes, and states at least {least}");
+            return Err(failed(Class::FileStructure, &why));
+        }
+        let checked = match proof {
+            Proof::Checksum => "checksum",
+            Proof::Structure => "structure",
+            Proof::None if begins_right.is_some() => "magic",
+            Proof::None => "size",
         };
-        Ok(Proved { sha256: self.hasher.finish(), bytes: self.length, checked, data })
+        Ok(Proved { sha256: hasher.finish(), bytes: length, checked, data })
     }
 }
 

@@ -274,9 +274,12 @@ pub(super) struct Timeouts {
 pub(super) enum Check {
     /// The exact length; always checked.
     Size,
-    /// The structure and checksums of FITS files.
+    /// The structure and checksums of FITS files: of every file that begins as one, whatever its name, also within a gzip
+    /// stream that is looked at; and files named `.fits .fts .fit` must be FITS.
     Fits,
-    /// The first bytes of types that have known ones.
+    /// The first bytes of files whose ending is known: `.gz .tgz .z .bz2 .xz .zst .zip .fz .cdf .nc .h5 .hdf5 .hdf .sav .png
+    /// .jpg .jpeg .jp2 .pdf`. `.gz` and `.tgz` are read to the end of the stream, and CDF and HDF5 files must be as long as
+    /// they state.
     Magic,
 }
 

@@ -207,7 +207,8 @@ fn is_about_the_file(class: Class) -> bool {
         | Class::Size
         | Class::Magic
         | Class::FitsStructure
-        | Class::FitsChecksum => true,
+        | Class::FitsChecksum
+        | Class::FileStructure => true,
         Class::Unreachable
         | Class::Stalled
         | Class::Throttled

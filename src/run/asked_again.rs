@@ -21,7 +21,10 @@ const LONGEST: i64 = 30;
 
 /// True for what only the file's source can mend: its bytes are not what they must be.
 fn is_spoilt(class: Class) -> bool {
-    matches!(class, Class::FitsStructure | Class::FitsChecksum | Class::Magic | Class::Size | Class::TooLong)
+    matches!(
+        class,
+        Class::FitsStructure | Class::FitsChecksum | Class::FileStructure | Class::Magic | Class::Size | Class::TooLong
+    )
 }
 
 /// Takes the files out of `missing` that are not asked for yet, and gives how they fail. A file that the job accepts is

@@ -266,6 +266,42 @@ fn b_13_the_right_type_over_other_first_bytes_is_no_file() {
     );
 }
 
+#[test]
+fn b_13_a_file_that_was_cut_at_its_source_is_found_whatever_its_name() {
+    let whole = fits(7, 100, "2015-12-11T18:22:08.8Z");
+    let (cut, packed) = (whole[..12_000].to_vec(), gzip(&whole));
+    let hdf5 = [&b"\x89HDF\r\n\x1a\n\x02\x08\x08"[..], &[0; 17], &4096_u64.to_le_bytes(), &[0; 400]].concat();
+    let bad = [
+        ("h_alpha.fits.fz", cut.clone(), "fits-structure"),
+        ("efz20151211.182208", cut.clone(), "fits-structure"),
+        ("image_lev1_fits", cut.clone(), "fits-structure"),
+        ("inner.fits.gz", gzip(&cut), "fits-structure"),
+        ("outer.fits.gz", packed[..packed.len() - 9].to_vec(), "file-structure"),
+        ("flare.h5", hdf5, "file-structure"),
+        ("particles.cdf", b"not a CDF file".to_vec(), "magic"),
+    ];
+    let good = [("whole.fits.gz", packed), ("whole", whole), ("notes.txt", b"SIMPLE notes".to_vec())];
+    let server = Server::start();
+    let files = bad.iter().map(|(name, body, _)| (*name, body)).chain(good.iter().map(|(name, body)| (*name, body)));
+    for (nth, (name, body)) in files.enumerate() {
+        let item = Item::new(&format!("item{nth}"), "2015-12-11T18:22:08.8Z");
+        server.script_file(SERIES, item, [Answer::file(body.clone()).named(name)]);
+    }
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at(&server.url()).retry("{ attempts: 1 }").yaml());
+    let report = lab.report(1);
+    let failures = report["failures"].as_array().expect("failures");
+    let class = |name: &str| {
+        let failure = failures.iter().find(|failure| failure["path"].as_str().is_some_and(|path| path.ends_with(name)));
+        failure.unwrap_or_else(|| panic!("{name} was taken\n{report:#}"))["class"].clone()
+    };
+    for (name, _, due) in &bad {
+        assert_eq!(class(name), *due, "{name}\n{report:#}");
+    }
+    assert_eq!(failures.len(), bad.len(), "{report:#}");
+    assert_eq!(lab.files("data").len(), good.len());
+}
+
 /// The file with other bytes from one place on, and no more of them.
 fn spliced(file: Answer, at: usize, text: &[u8]) -> Answer {
     let mut body = file.body();
