@@ -38,7 +38,7 @@ pub(super) struct Found<'a> {
     foreign: Option<(u64, String)>,
     /// Files with names that nobody asked for: how many, and the first one's.
     strange: Option<(u64, String)>,
-    /// Files whose names hold control characters, and would fit without: how many, and the first one's.
+    /// Files whose names hold what no path may, and would fit without: how many, and the first one's.
     unwritable: Option<(u64, String)>,
 }
 
@@ -109,7 +109,9 @@ impl<'a> Found<'a> {
         let Some(target) = target(page, &link.href) else { return };
         let Some(named) = self.spec.files.read(&target.name) else {
             // Such names are a trap or a mistake; that there are some is told.
-            let plain = target.name.replace(char::is_control, "_");
+            let plain = target
+                .name
+                .replace(|c: char| c.is_control() || matches!(c, '/' | '\\' | char::REPLACEMENT_CHARACTER), "_");
             let odd = if plain != target.name && self.spec.files.read(&plain).is_some() {
                 &mut self.unwritable
             } else {
@@ -162,7 +164,8 @@ impl<'a> Found<'a> {
         if let Some((count, name)) = unwritable {
             let (base, name) = (shown(self.base), escape(&name).into_owned());
             remarks.push(format!(
-                "{base}: {}: {count} files are left out, since their names hold control characters, such as `{name}`",
+                "{base}: {}: {count} files are left out, since their names hold a slash, a backslash, a control character or \
+                 what is no UTF-8, such as `{name}`",
                 self.day.date
             ));
         }

@@ -15,7 +15,7 @@ const LONGEST: usize = 2_000;
 pub(super) struct Target {
     /// What to ask.
     pub(super) url: Url,
-    /// Its last part, decoded.
+    /// Its last part, decoded; what is no UTF-8 stands as U+FFFD, which no pattern takes.
     pub(super) name: String,
 }
 
@@ -35,13 +35,15 @@ pub(super) fn target(page: &Url, href: &str) -> Option<Target> {
     if href.len() > LONGEST || href.starts_with(['#', '?']) {
         return None;
     }
-    let mut url = page.join(href).ok()?;
+    // The URL parser would take a backslash for a slash, and the file for one of another folder.
+    let mut url = page.join(&href.replace('\\', "%5C")).ok()?;
     url.set_fragment(None);
     let is_open = url.username().is_empty() && url.password().is_none();
     if !matches!(url.scheme(), "http" | "https") || !is_open || url.as_str().len() > LONGEST {
         return None;
     }
-    let name = last_part(&url)?;
+    let last = url.path_segments()?.next_back().filter(|last| !last.is_empty())?;
+    let name = percent_decode_str(last).decode_utf8_lossy().into_owned();
     Some(Target { url, name })
 }
 
@@ -95,6 +97,9 @@ mod tests {
             ("a%2520b.fits?x=1&token=t#frag", "2015/a%2520b.fits", "a%20b.fits"),
             ("a'q%22uo%3ct%3ee.fits", "2015/a'q%22uo%3ct%3ee.fits", "a'q\"uo<t>e.fits"),
             ("..%2f..%2fetc.fits", "2015/..%2f..%2fetc.fits", "../../etc.fits"),
+            ("a%5cb.fits", "2015/a%5cb.fits", "a\\b.fits"),
+            ("a\\b.fits", "2015/a%5Cb.fits", "a\\b.fits"),
+            ("%ff.fits", "2015/%ff.fits", "\u{fffd}.fits"),
             ("//cdn.example/a.fits", "/a.fits", "a.fits"),
             ("http://O.example:82/a.fits", "/a.fits", "a.fits"),
         ] {
@@ -127,7 +132,6 @@ mod tests {
             "//cdn.example:81/a.fits",
             "http://o.example/a.fits",
             "%2e%2e/%2e%2e/a.fits",
-            "%ff.fits",
             "http://",
         ] {
             assert_eq!(of(href), None, "{href}");
