@@ -149,7 +149,8 @@ impl Client {
                 return judged.map_err(|failure| route.not_found_elsewhere(failure));
             }
             let next = route.follow(status, answer.headers(), |url| self.door(url));
-            let next = next.inspect_err(|why| door.host.failed(why))?;
+            // The target may repeat a secret, and the host's last failure is logged.
+            let next = next.map_err(|why| self.veiled(why)).inspect_err(|why| door.host.failed(why))?;
             if !Arc::ptr_eq(&door.host, &next.host) {
                 // It did what it should, and another host's slot is not waited for with this one in hand.
                 door.host.succeeded();

@@ -127,10 +127,12 @@ impl Replica {
             let kept = [Some(&file.key), Some(&file.path), file.name.as_ref(), file.segment.as_ref()];
             kept.into_iter().flatten().any(|text| self.client.has_secret_in_address(text))
         };
-        let Some(file) = listed.files.iter().find(repeats) else { return Ok(listed) };
+        if !listed.files.iter().any(|file| repeats(&file)) {
+            return Ok(listed);
+        }
         let why = "the listing repeats a secret of the source in the address of a file, and a record would keep it; give the \
                    source another secret, or ask those who run the service for addresses without it";
-        Err(Failure::new(Class::SourceRefused, format!("{}: {why}", shown(&file.url))))
+        Err(Failure::new(Class::SourceRefused, format!("{}: {why}", shown(self.client.base()))))
     }
 
     /// Its host and port, as a report names them.

@@ -173,7 +173,15 @@ impl Counter {
         let answer = read::whole(&mut response, read::CAP).await?;
         // What JSOC says goes into the log, too.
         let reply = Reply::read(&answer).map(|reply| reply.in_words(|words| self.client.veil(words)));
-        reply.map_err(|failure| self.client.veiled(read::about(shown(url), failure)))
+        let reply = reply.map_err(|failure| self.client.veiled(read::about(shown(url), failure)))?;
+        // The journal keeps the number.
+        if let Reply::Pending { id: Some(id), .. } = &reply
+            && self.client.has_secret(id)
+        {
+            let why = format!("{}: the number of the order repeats a secret of the source", shown(url));
+            return Err(Failure::new(Class::ListingMalformed, why));
+        }
+        Ok(reply)
     }
 
     /// A number or a name that JSOC told, for the log.
