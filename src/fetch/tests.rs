@@ -1,5 +1,9 @@
 //! One attempt at a time against a server that answers by script: what becomes of a part, and of a file that is here.
 
+mod resume_matrix;
+mod ways_in;
+
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -40,6 +44,9 @@ fn rest(body: &[u8], from: u64, total: usize) -> Vec<u8> {
     answer("206 Partial Content", &[("ETag", TAG), ("Content-Range", &range)], body)
 }
 
+/// Answers a request by its head; `None` ends the server.
+type Handler = Box<dyn FnMut(&str) -> Option<Vec<u8>> + Send>;
+
 /// A file on a server, and the place of its part.
 struct Lab {
     _folder: tempfile::TempDir,
@@ -50,21 +57,32 @@ struct Lab {
     locked: Option<LockedBody>,
     /// The heads of the requests so far.
     asked: Arc<Mutex<Vec<String>>>,
+    handler: Arc<Mutex<Handler>>,
 }
 
 impl Lab {
     /// Each answer goes to one request, in turn.
     fn new(answers: Vec<Vec<u8>>) -> Lab {
+        let mut answers = VecDeque::from(answers);
+        Lab::answering(Box::new(move |_| answers.pop_front()))
+    }
+
+    /// Requests are answered by this handler, until another takes its place.
+    fn answering(handler: Handler) -> Lab {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base: url::Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&asked);
+        let handler = Arc::new(Mutex::new(handler));
+        let (seen, answers) = (Arc::clone(&asked), Arc::clone(&handler));
         std::thread::spawn(move || {
-            for answer in answers {
+            loop {
                 let (mut stream, _) = listener.accept().unwrap();
                 let lines = BufReader::new(stream.try_clone().unwrap()).lines();
                 let head: Vec<String> = lines.map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
-                seen.lock().unwrap().push(head.join("\n").to_lowercase());
+                let head = head.join("\n").to_lowercase();
+                let answer = (answers.lock().unwrap())(&head);
+                seen.lock().unwrap().push(head);
+                let Some(answer) = answer else { return };
                 // The client may have heard enough before the end.
                 let _ = stream.write_all(&answer);
             }
@@ -100,7 +118,15 @@ impl Lab {
             bytes: None,
             body: crate::source::Body::Remote,
         };
-        Lab { _folder: folder, client: Net::new().client(&base, policy).unwrap(), file, work, locked: None, asked }
+        Lab {
+            _folder: folder,
+            client: Net::new().client(&base, policy).unwrap(),
+            file,
+            work,
+            locked: None,
+            asked,
+            handler,
+        }
     }
 
     fn part(&self) -> Part {
@@ -110,9 +136,13 @@ impl Lab {
     /// Leaves a part of an attempt before this one.
     fn left(&self, bytes: &[u8], etag: &str, total: Option<usize>) {
         let total = total.map(|total| total as u64);
-        let resource = Some(Digest::of(self.file.url.as_str().as_bytes()));
-        let validators = Validators { etag: Some(etag.to_owned()), total, resource, ..Validators::default() };
+        let validators = Validators { etag: Some(etag.to_owned()), total, ..self.resource_only() };
         self.part().create(&validators).unwrap().write(bytes).unwrap();
+    }
+
+    /// Nothing but where the file's own answers come from.
+    fn resource_only(&self) -> Validators {
+        Validators { resource: Some(Digest::of(self.file.url.as_str().as_bytes())), ..Validators::default() }
     }
 
     async fn attempt(&self) -> Result<Got, Failed> {
@@ -374,4 +404,63 @@ fn only_what_is_a_validator_is_asked_by() {
     for etag in ["*", "a", "\"", "", "W/", "\"a\", \"b\"", "\"a\u{1b}\""] {
         assert!(!can(Some(etag), Some("yesterday")), "{etag}");
     }
+}
+
+#[tokio::test]
+async fn b_03_each_end_of_a_body_over_http_1_is_its_end_or_not() {
+    let head = |version: &str, framing: &str| format!("HTTP/{version} 200 OK\r\n{framing}Connection: close\r\n\r\n");
+    let length = "Content-Length: 10\r\n";
+    let chunks = "Transfer-Encoding: chunked\r\n";
+    for version in ["1.0", "1.1"] {
+        let is_old = version == "1.0";
+        for (framing, body, listed, expected) in [
+            (length, "0123456789", None, Ok(10)),
+            (length, "012345678", None, Err(Class::Truncated)),
+            (length, "", None, Err(Class::Truncated)),
+            (length, "0123456789", Some(11), Err(Class::Size)),
+            // RFC 9112, 6.1: in HTTP/1.0 it is a faulty framing.
+            (chunks, "a\r\n0123456789\r\n0\r\n\r\n", None, if is_old { Err(Class::Protocol) } else { Ok(10) }),
+            (chunks, "a\r\n0123456789\r\n0\r\n", None, Err(if is_old { Class::Protocol } else { Class::Truncated })),
+            (chunks, "a\r\n0123456789\r\n", None, Err(if is_old { Class::Protocol } else { Class::Truncated })),
+            (chunks, "a\r\n0123", None, Err(if is_old { Class::Protocol } else { Class::Truncated })),
+            ("", "0123456789", None, Err(Class::Truncated)),
+            ("", "0123456789", Some(10), Ok(10)),
+            ("", "0123456789", Some(11), Err(Class::Truncated)),
+            ("", "0123456789", Some(9), Err(Class::TooLong)),
+        ] {
+            let mut lab = Lab::new(vec![[head(version, framing).as_bytes(), body.as_bytes()].concat()]);
+            lab.file.bytes = listed;
+            let found = match lab.attempt().await {
+                Ok(Got::File(fetched)) => Ok(fetched.body.bytes),
+                Ok(Got::Unchanged) => panic!("nothing was asked by"),
+                Err(failed) => Err(failed.failure.class),
+            };
+            assert_eq!(found, expected, "HTTP/{version} {framing:?} {body:?} {listed:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_304_with_another_validator_than_the_one_asked_by_is_not_believed() {
+    let body = bytes(1000);
+    let not_modified =
+        |header: &str| format!("HTTP/1.1 304 Not Modified\r\n{header}\r\nConnection: close\r\n\r\n").into_bytes();
+    let tagged = line(&bytes(10), Some(TAG), None);
+    let dated = line(&bytes(10), None, Some("Fri, 11 Dec 2015 20:00:00 GMT"));
+    for (line, header) in [(&tagged, "ETag: \"two\""), (&dated, "Last-Modified: Sat, 12 Dec 2015 20:00:00 GMT")] {
+        let lab = Lab::new(vec![not_modified(header), whole(&body)]);
+        let got = lab.attempt_with(Some(line)).await.unwrap();
+        assert!(matches!(got, Got::File(fetched) if fetched.body.sha256 == Digest::of(&body)), "{header}");
+        assert!(!lab.asked()[1].contains("if-"), "{:?}", lab.asked());
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_does_not_say_where_it_came_from_is_not_gone_on_with() {
+    let body = bytes(300_000);
+    let lab = Lab::new(vec![whole(&body)]);
+    let validators = Validators { etag: Some(TAG.to_owned()), ..Validators::default() };
+    lab.part().create(&validators).unwrap().write(&body[..LEFT]).unwrap();
+    assert_eq!(lab.brings(&body).await.resumed_bytes, 0);
+    assert!(!lab.asked()[0].contains("range:"), "{:?}", lab.asked());
 }
