@@ -12,6 +12,8 @@ git --version | git | house::
 python3 -c "import requests" | python3-requests | tutorial::
 python3 -c "import ensurepip, venv" | python3-venv | export::tools::
 python3 -c "import ensurepip, venv" | python3-venv | sources::sunpy::
+python3 -c "import ensurepip, venv" | python3-venv | fits_verdicts::
+command -v fitsverify | fitsverify | fits_verdicts::
 python3 -c "import ensurepip, venv" | python3-venv | reports::junit::junitparser
 python3 -c "import ensurepip, venv" | python3-venv | editor::
 python3 -c "import ensurepip, venv" | python3-venv | ci_files::workflows_actions
@@ -203,7 +205,7 @@ with_python() {
 }
 
 with_python tests/export/requirements.txt SUNHAUL_TEST_TOOLS export::tools::
-with_python tests/sunpy/requirements.txt SUNHAUL_TEST_SUNPY sources::sunpy::
+with_python tests/sunpy/requirements.txt SUNHAUL_TEST_SUNPY sources::sunpy:: fits_verdicts::
 with_python tests/junit/requirements.txt SUNHAUL_TEST_JUNIT reports::junit::junitparser
 with_python tests/ci/requirements.txt SUNHAUL_TEST_SCHEMAS editor:: ci_files::workflows_actions
 provide SUNHAUL_TEST_LINTERS tests/ci/package.json ci_files::workflows_and -- linters
