@@ -91,9 +91,9 @@ impl Kept {
     /// Asks for the rest, and goes on where the answer agrees with the part.
     pub(super) async fn resume(self, ask: &Ask<'_>) -> Result<Resumed, Failed> {
         let response = match get(ask.client, ask.file, self.headers()).await {
-            // A part that came compressed, or framed in two ways, or under a wrong status: asked for again, it would come so
-            // again.
-            Err(failure) if failure.class == Class::Protocol && failure.status.is_some() => {
+            // A part that came compressed, framed in two ways, under a wrong status, or as no valid HTTP: asked for again, it
+            // would come so again.
+            Err(failure) if failure.class == Class::Protocol => {
                 return Ok(Resumed::Contradicted(failure.message));
             }
             answer => answer?,

@@ -95,6 +95,7 @@ fn r_03_the_whole_as_206_is_not_put_after_what_lies_here() {
 fn r_03_a_part_under_status_200_is_never_taken_for_the_whole() {
     starts_over(&[
         ("the part that was asked for", |file| file.ranges(Ranges::Sliced)),
+        ("what is no valid HTTP", |file| file.header("X Y", "z")),
         ("no part at all", |file| file.ranges(Ranges::Ignored).header("Content-Range", "bytes */201600")),
     ]);
     // Nor where no part was asked for, whatever kind of file it is.
