@@ -4,9 +4,53 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use super::header::Header;
+use fitsio_pure::value::{Value, parse_value};
+
+use super::header::{Header, value_of};
 use super::{BLOCK, CARD, Fault, HEADER_BLOCKS, magic};
 use crate::failure::Class;
+
+/// Reads all headers of a file from its start and hands over each keyword with its value. A string that goes on in
+/// CONTINUE cards is handed over as one (FITS 4.0, section 4.2.1.2).
+///
+/// # Errors
+/// As [`cards`].
+pub(super) fn statements(file: impl Read + Seek, mut take: impl FnMut([u8; 8], &Value)) -> Result<(), Fault> {
+    let mut open: Option<([u8; 8], String)> = None;
+    cards(file, |card| {
+        if let Some((_, text)) = &mut open
+            && let Some(more) = continuation(card)
+        {
+            text.pop();
+            text.push_str(&more);
+            if more.ends_with('&') {
+                return;
+            }
+        }
+        if let Some((keyword, text)) = open.take() {
+            take(keyword, &Value::String(text));
+        }
+        let keyword = *card.first_chunk().unwrap_or(b"        ");
+        match value_of(card) {
+            Some(Value::String(text)) if text.ends_with('&') => open = Some((keyword, text)),
+            Some(value) => take(keyword, &value),
+            None => {}
+        }
+    })?;
+    if let Some((keyword, text)) = open {
+        take(keyword, &Value::String(text));
+    }
+    Ok(())
+}
+
+/// The part of a string that a CONTINUE card holds. Without blanks before it or a string it is a comment.
+fn continuation(card: &[u8; CARD]) -> Option<String> {
+    let field = card.strip_prefix(b"CONTINUE  ")?;
+    match parse_value(field)? {
+        (Value::String(text), _) => Some(text),
+        _ => None,
+    }
+}
 
 /// Reads all headers of a file from its start and hands over each card but END.
 ///

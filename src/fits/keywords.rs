@@ -6,9 +6,8 @@ use std::io::{Read, Seek};
 
 use fitsio_pure::value::Value;
 
-use super::header::value_of;
-use super::headers::cards;
-use super::{CARD, Fault};
+use super::Fault;
+use super::headers::statements;
 
 /// What the headers of a file say; of a keyword in several HDUs the first counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,37 +35,37 @@ impl Keywords {
     /// A [`Fault`] when the file does not begin as FITS, its first header has no END, or it cannot be read (`storage`).
     pub fn read(file: impl Read + Seek) -> Result<Keywords, Fault> {
         let mut keywords = Keywords::default();
-        cards(file, |card| keywords.take(card))?;
+        statements(file, |keyword, value| keywords.take(keyword, value))?;
         Ok(keywords)
     }
 
-    fn take(&mut self, card: &[u8; CARD]) {
-        match &card[..8] {
-            b"DATE-OBS" | b"DATE_OBS" => text(card, &mut self.date_obs),
-            b"T_REC   " => text(card, &mut self.t_rec),
-            b"EXTNAME " => text(card, &mut self.extname),
-            b"CTYPE1  " => text(card, &mut self.ctype1),
-            b"HARPNUM " => integer(card, &mut self.harpnum),
-            b"RECNUM  " => integer(card, &mut self.recnum),
-            b"QUALITY " => integer(card, &mut self.quality),
+    fn take(&mut self, keyword: [u8; 8], value: &Value) {
+        match &keyword {
+            b"DATE-OBS" | b"DATE_OBS" => text(value, &mut self.date_obs),
+            b"T_REC   " => text(value, &mut self.t_rec),
+            b"EXTNAME " => text(value, &mut self.extname),
+            b"CTYPE1  " => text(value, &mut self.ctype1),
+            b"HARPNUM " => integer(value, &mut self.harpnum),
+            b"RECNUM  " => integer(value, &mut self.recnum),
+            b"QUALITY " => integer(value, &mut self.quality),
             _ => {}
         }
     }
 }
 
-fn text(card: &[u8; CARD], kept: &mut Option<String>) {
+fn text(value: &Value, kept: &mut Option<String>) {
     if kept.is_none()
-        && let Some(Value::String(text)) = value_of(card)
+        && let Value::String(text) = value
         && !text.trim().is_empty()
     {
         *kept = Some(text.trim().to_owned());
     }
 }
 
-fn integer(card: &[u8; CARD], kept: &mut Option<i64>) {
+fn integer(value: &Value, kept: &mut Option<i64>) {
     if kept.is_none()
-        && let Some(Value::Integer(value)) = value_of(card)
+        && let Value::Integer(value) = value
     {
-        *kept = Some(value);
+        *kept = Some(*value);
     }
 }

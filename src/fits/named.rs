@@ -1,6 +1,4 @@
 //! Keywords that a user names, read from a file's headers alone.
-//!
-//! What it does not do: put strings together that go on in CONTINUE cards. The first card's part is given.
 
 use std::fmt;
 use std::io::{Read, Seek};
@@ -9,8 +7,7 @@ use std::str::FromStr;
 use fitsio_pure::value::Value as Parsed;
 
 use super::Fault;
-use super::header::value_of;
-use super::headers::cards;
+use super::headers::statements;
 
 /// The name of a keyword: 1 to 8 of `A-Z`, `0-9`, `_` and `-`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,8 +45,8 @@ pub enum Value {
     Integer(i64),
     /// Any other number.
     Float(f64),
-    /// Text without the blanks around it; whatever bytes the card holds, each as one character. Complex numbers are text
-    /// too.
+    /// Text without the blanks at its end, which mean nothing in FITS; whatever bytes the card holds, each as one character.
+    /// Complex numbers are text too.
     Text(String),
 }
 
@@ -61,10 +58,10 @@ pub enum Value {
 /// A [`Fault`] when the file does not begin as FITS, its first header has no END, or it cannot be read (`storage`).
 pub fn values(file: impl Read + Seek, names: &[Keyword]) -> Result<Vec<Option<Value>>, Fault> {
     let mut found = vec![None; names.len()];
-    cards(file, |card| {
+    statements(file, |keyword, stated| {
         for (name, found) in names.iter().zip(&mut found) {
-            if found.is_none() && card.starts_with(&name.0) {
-                *found = value_of(card).and_then(value);
+            if found.is_none() && keyword == name.0 {
+                *found = value(stated.clone());
             }
         }
     })?;
@@ -77,7 +74,7 @@ fn value(parsed: Parsed) -> Option<Value> {
         Parsed::Integer(value) => Value::Integer(value),
         Parsed::Float(value) => Value::Float(value),
         Parsed::String(text) if text.trim().is_empty() => return None,
-        Parsed::String(text) => Value::Text(text.trim().to_owned()),
+        Parsed::String(text) => Value::Text(text.trim_end().to_owned()),
         Parsed::ComplexInt(re, im) => Value::Text(format!("({re}, {im})")),
         Parsed::ComplexFloat(re, im) => Value::Text(format!("({re:?}, {im:?})")),
         Parsed::Undefined => return None,
@@ -135,6 +132,34 @@ mod tests {
         ];
         assert_eq!(values(Cursor::new(&file), &asked).unwrap(), expected);
         assert!(values(Cursor::new(b"<html>"), &asked).is_err());
+    }
+
+    #[test]
+    fn a_string_that_goes_on_in_continue_cards_is_one() {
+        for (cards, expected) in [
+            (&["A       = 'solo_L2_fits.&'", "CONTINUE  'gz'"][..], "solo_L2_fits.gz"),
+            (
+                &["A       = 'one &' / first", "CONTINUE  'it''s&'", "CONTINUE  ' two  &'", "CONTINUE   '' / last"],
+                "one it's two",
+            ),
+            (&["A       = 'R&D&'", "CONTINUE  'x&y'"], "R&Dx&y"),
+            (&["A       = '&'", "CONTINUE  'x'"], "x"),
+            // Without a card that continues it, the `&` is the string's own.
+            (&["A       = 'R&'"], "R&"),
+            (&["A       = 'R&'", "B       = 1", "CONTINUE  'x'"], "R&"),
+            (&["A       = 'R&'", "CONTINUE  no string"], "R&"),
+            (&["A       = 'R&'", "CONTINUE= 'x'"], "R&"),
+            (&["A       = 'R'", "CONTINUE  'x'"], "R"),
+            (&["A       = 'R&'", "CONTINUE  'x&'", "B       = 1"], "Rx&"),
+            (&["A       = '  ##[x]'"], "  ##[x]"),
+        ] {
+            let mut all = vec!["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0"];
+            all.extend(cards);
+            let mut file = header(&all);
+            file.extend(header(&["XTENSION= 'IMAGE   '", "BITPIX  = 8", "NAXIS   = 0", "A       = 'later'"]));
+            let found = values(Cursor::new(&file), &names(&["A"])).unwrap();
+            assert_eq!(found, [Some(Value::Text(expected.to_owned()))], "{cards:?}");
+        }
     }
 
     /// Counts the bytes that are read.
