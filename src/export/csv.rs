@@ -1,8 +1,9 @@
 //! A catalogue of every file as CSV (RFC 4180, but lines end in LF): what the day records say, and keywords of the files'
 //! own headers.
 //!
-//! A number stays a number. A text that a spreadsheet would take for a formula gets a `'` before it, a path `./`, and no
-//! cell holds a line break, so that each line is one file. What it does not do: read the files' data.
+//! A number stays a number, and a text is the data's own, quoted where it must be. Only one that a spreadsheet would take
+//! for a formula gets a `'` before it, and such a path `./`. Control characters, which FITS does not allow, are escaped, so
+//! that each line is one file. The files' data is not read.
 
 use std::fs::File;
 use std::io::Write;
@@ -12,7 +13,7 @@ use super::tables::Tables;
 use super::{Dataset, Error};
 use crate::archive::FileLine;
 use crate::fits::{self, Keyword, Value};
-use crate::untrusted::escape;
+use crate::untrusted::acts;
 
 /// The columns that records fill.
 const COLUMNS: [&str; 12] = [
@@ -133,21 +134,21 @@ impl<'a> Columns<'a> {
     fn row(&self, date: &str, file: &FileLine, values: &[Option<Value>]) -> String {
         let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
         let own = self.own.iter().map(|name| match *name {
-            "series" => shown(&file.series),
+            "series" => cell(&file.series),
             "date" => date.to_owned(),
-            "time" => shown(&file.time),
+            "time" => cell(&file.time),
             "path" => path(&file.path),
             "bytes" => file.bytes.map(|bytes| bytes.to_string()).unwrap_or_default(),
             "sha256" => file.sha256.map(|digest| digest.to_string()).unwrap_or_default(),
             "recnum" => number(file.recnum),
             "harpnum" => number(file.harpnum),
-            "segment" => shown(file.segment.as_deref().unwrap_or_default()),
-            "checked" => shown(file.checked.as_deref().unwrap_or_default()),
-            "absent" => shown(file.absent.as_deref().unwrap_or_default()),
-            _ => shown(file.reason.as_deref().unwrap_or_default()),
+            "segment" => cell(file.segment.as_deref().unwrap_or_default()),
+            "checked" => cell(file.checked.as_deref().unwrap_or_default()),
+            "absent" => cell(file.absent.as_deref().unwrap_or_default()),
+            _ => cell(file.reason.as_deref().unwrap_or_default()),
         });
         let values = values.iter().map(|value| match value {
-            Some(Value::Text(text)) => shown(text),
+            Some(Value::Text(text)) => cell(text),
             Some(value) => text(value),
             None => String::new(),
         });
@@ -170,10 +171,13 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Text from outside: on one line, and no formula.
-fn shown(text: &str) -> String {
-    let text = escape(text).into_owned();
-    if is_formula(&text) { format!("'{text}") } else { text }
+/// A text as it is, but for control characters, and no formula.
+fn cell(text: &str) -> String {
+    let mut cell = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) { cell.extend(c.escape_unicode()) } else { cell.push(c) }
+    }
+    if is_formula(&cell) { format!("'{cell}") } else { cell }
 }
 
 /// A path that is no formula, and still leads to the file.
@@ -189,7 +193,9 @@ fn is_formula(text: &str) -> bool {
 /// One line of cells, quoted where they must be.
 fn line(cells: impl Iterator<Item = String>) -> String {
     let quoted = cells.map(|cell| {
-        if cell.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+        // Blanks at the ends count (RFC 4180, section 2), but some readers trim them where they are not quoted.
+        let must_be_quoted = cell.contains(['"', ',', '\r', '\n']) || cell.trim() != cell;
+        if must_be_quoted { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
     });
     format!("{}\n", quoted.collect::<Vec<_>>().join(","))
 }
@@ -224,8 +230,8 @@ mod tests {
     }
 
     #[test]
-    fn numbers_stay_numbers_and_texts_are_neither_formulas_nor_more_than_one_cell() {
-        let keywords = keywords(&["A", "B", "C", "D", "E"]);
+    fn numbers_stay_numbers_and_texts_are_their_own_and_neither_formulas_nor_more_than_one_cell() {
+        let keywords = keywords(&["A", "B", "C", "D", "E", "F", "G"]);
         let text = |text: &str| Some(Value::Text(text.to_owned()));
         let values = [
             text("=HYPERLINK(\"x\",1)"),
@@ -233,6 +239,8 @@ mod tests {
             text("-"),
             text("a\r\n,\"b"),
             Some(Value::Logical(true)),
+            text("eui-fsi###-image; hint: ::x"),
+            text(&"long".repeat(100)),
         ];
         let row = Columns::new(&keywords).row("2015-12-11", &file("=1+1.fits"), &values);
         let sha256 = crate::digest::Digest::of(b"");
@@ -240,7 +248,9 @@ mod tests {
             row,
             format!(
                 "cea,2015-12-11,2015-12-11T18:22:08.799999Z,./=1+1.fits,2880,{sha256},-7,377,Br,checksum,,,\
-                 \"'=HYPERLINK(\"\"x\"\",1)\",-1e300,'-,\"a\\u{{d}}\\u{{a}},\"\"b\",true\n"
+                 \"'=HYPERLINK(\"\"x\"\",1)\",-1e300,'-,\"a\\u{{d}}\\u{{a}},\"\"b\",true,\
+                 eui-fsi###-image; hint: ::x,{}\n",
+                "long".repeat(100)
             )
         );
     }

@@ -126,14 +126,14 @@ impl Table<'_> {
     }
 }
 
-/// A value as a cell: on one line, and no formula where a spreadsheet would take it for one. Numbers and times stay as
-/// they are, signs and all.
+/// A value as a cell: as it is, and no formula where a spreadsheet would take it for one. Numbers and times stay as they
+/// are, signs and all.
 fn cell(value: &str) -> String {
-    let mut text: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut text = value.to_owned();
     if text.starts_with(['=', '+', '-', '@']) && !is_number_or_time(&text) {
         text.insert(0, '\'');
     }
-    if text.contains([',', '"']) || text.starts_with(' ') || text.ends_with(' ') {
+    if text.contains([',', '"', '\r', '\n']) || text.starts_with(' ') || text.ends_with(' ') {
         text = format!("\"{}\"", text.replace('"', "\"\""));
     }
     text
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_stay_on_their_line_and_are_no_formulas() {
+    fn cells_keep_their_text_and_are_no_formulas() {
         for (value, shown) in [
             ("1.5e-3", "1.5e-3"),
             ("-70", "-70"),
@@ -163,7 +163,8 @@ mod tests {
             ("-A1", "'-A1"),
             ("--1", "'--1"),
             ("11158,11162", "\"11158,11162\""),
-            ("a \"b\"\n c", "\"a \"\"b\"\"  c\""),
+            ("a \"b\"\n c", "\"a \"\"b\"\"\n c\""),
+            ("a\tb ##[c]", "a\tb ##[c]"),
             ("=1+1", "'=1+1"),
             ("@sum", "'@sum"),
             ("", ""),
