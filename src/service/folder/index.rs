@@ -2,13 +2,13 @@
 //!
 //! What it does not do: read data, or follow links out of the folder.
 
-use std::fs::File;
 use std::io::{self, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use chrono::NaiveDateTime;
 
 use super::Skipped;
+use super::beneath::Root;
 use crate::failure::Class;
 use crate::fits::{Identity, Keywords, name};
 use crate::manifest::cadence;
@@ -26,16 +26,27 @@ pub(super) struct Entry {
     pub(super) known: Known,
     /// Below the folder, with `/` between its parts.
     pub(super) path: String,
-    /// The plain file on disk.
+    /// Where it lies below the folder, with the links of `path` followed.
     pub(super) file: PathBuf,
 }
 
-/// Finds every FITS file below `root`, sorted by path, and those that cannot be served.
+/// What is below a folder.
+#[derive(Debug)]
+pub(super) struct Scanned {
+    pub(super) root: Root,
+    /// Sorted by path.
+    pub(super) entries: Vec<Entry>,
+    /// The files that cannot be served, sorted by path.
+    pub(super) skipped: Vec<Skipped>,
+}
+
+/// Finds every FITS file below `root`, and those that cannot be served.
 ///
 /// # Errors
 /// When `root` itself is no readable folder.
-pub(super) fn scan(root: &Path) -> io::Result<(Vec<Entry>, Vec<Skipped>)> {
+pub(super) fn scan(root: &Path) -> io::Result<Scanned> {
     let root = root.canonicalize()?;
+    let opened = Root::open(&root)?;
     let mut entries = Vec::new();
     let mut skipped = Vec::new();
     let mut folders = vec![(root.clone(), String::new())];
@@ -64,7 +75,7 @@ pub(super) fn scan(root: &Path) -> io::Result<(Vec<Entry>, Vec<Skipped>)> {
                 folders.push((found.path(), format!("{path}/")));
                 continue;
             }
-            match entry(&root, &found.path(), &path) {
+            match entry(&root, &opened, &found.path(), &path) {
                 Ok(entry) => entries.extend(entry),
                 Err(reason) => skipped.push(skip(&path, reason)),
             }
@@ -72,7 +83,7 @@ pub(super) fn scan(root: &Path) -> io::Result<(Vec<Entry>, Vec<Skipped>)> {
     }
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     skipped.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok((entries, skipped))
+    Ok(Scanned { root: opened, entries, skipped })
 }
 
 fn skip(path: &str, reason: String) -> Skipped {
@@ -80,18 +91,17 @@ fn skip(path: &str, reason: String) -> Skipped {
 }
 
 /// The entry of a file; nothing for what is not meant to be FITS.
-fn entry(root: &Path, found: &Path, path: &str) -> Result<Option<Entry>, String> {
+fn entry(root: &Path, opened: &Root, found: &Path, path: &str) -> Result<Option<Entry>, String> {
     let named_fits = name::is_fits(path);
     // A link may lead to another file of the folder, never out of it.
-    let file = match found.canonicalize() {
-        Ok(file) if !file.starts_with(root) => return Err("a link that leads out of the folder".to_owned()),
-        Ok(file) if file.is_file() => file,
+    let below = match found.canonicalize() {
+        Ok(file) => file.strip_prefix(root).map(Path::to_owned).map_err(|_| "a link that leads out of the folder")?,
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(format!("cannot read it: {error}")),
-        _ if named_fits => return Err("no plain file".to_owned()),
-        _ => return Ok(None),
+        Err(_) => PathBuf::new(),
     };
-    let opened = File::open(&file).map_err(|error| format!("cannot read it: {error}"))?;
-    let keywords = match Keywords::read(BufReader::new(opened)) {
+    let file = opened.file(&below).map_err(|error| format!("cannot read it: {error}"))?;
+    let Some(file) = file else { return if named_fits { Err("no plain file".to_owned()) } else { Ok(None) } };
+    let keywords = match Keywords::read(BufReader::new(file)) {
         Ok(keywords) => keywords,
         Err(fault) if fault.class == Class::Storage => return Err(fault.message),
         // A damaged file with a telling name is served as it is: to find the damage is the reader's part.
@@ -111,5 +121,5 @@ fn entry(root: &Path, found: &Path, path: &str) -> Result<Option<Entry>, String>
         // It is asked for with each listing: files change.
         size: None,
     };
-    Ok(Some(Entry { series, date_obs, known, path: path.to_owned(), file }))
+    Ok(Some(Entry { series, date_obs, known, path: path.to_owned(), file: below }))
 }

@@ -3,15 +3,16 @@
 //! The folder is read once, at the start. Files that come later are not listed; files that change are served as they
 //! then are, under another entity tag. What it does not do: write, or serve what the index does not name.
 
+mod beneath;
 mod index;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
+use self::beneath::Root;
 use self::index::Entry;
 use super::holdings::{Content, Holdings, Item, Known, SeriesName, Served, Shape, count};
 use crate::day::Window;
@@ -30,17 +31,23 @@ pub struct Skipped {
 pub(super) struct Folder {
     /// By series, then by path below the folder.
     series: BTreeMap<String, BTreeMap<String, Entry>>,
+    root: Root,
 }
 
 impl Folder {
     /// Reads the headers of every FITS file below `root`.
     pub(super) fn scan(root: &Path) -> io::Result<(Folder, Vec<Skipped>)> {
-        let (entries, skipped) = index::scan(root)?;
+        let index::Scanned { root, entries, skipped } = index::scan(root)?;
         let mut series: BTreeMap<String, BTreeMap<String, Entry>> = BTreeMap::new();
         for entry in entries {
             series.entry(entry.series.clone()).or_default().insert(entry.path.clone(), entry);
         }
-        Ok((Folder { series }, skipped))
+        Ok((Folder { series, root }, skipped))
+    }
+
+    /// The length that a file has now.
+    fn size(&self, entry: &Entry) -> Option<u64> {
+        Some(self.root.file(&entry.file).ok()??.metadata().ok()?.len())
     }
 }
 
@@ -63,7 +70,7 @@ impl Holdings for Folder {
             date_obs: entry.date_obs,
             paths: vec![entry.path.clone()],
             record: None,
-            known: Known { size: size(&entry.file), ..entry.known.clone() },
+            known: Known { size: self.size(entry), ..entry.known.clone() },
         };
         let mut items: Vec<Item> = files.map(item).collect();
         items.sort_by_key(|item| item.date_obs);
@@ -82,13 +89,8 @@ impl Holdings for Folder {
         let Some(entry) = self.series.get(series).and_then(|files| files.get(path)) else {
             return Ok(None);
         };
-        // The index names plain files; what has taken a file's place since then may be anything.
-        match std::fs::symlink_metadata(&entry.file) {
-            Ok(metadata) if metadata.is_file() => {}
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => return Ok(None),
-        }
-        let file = File::open(&entry.file)?;
+        // What has taken a file's or a folder's place since the index was made may be anything.
+        let Some(file) = self.root.file(&entry.file)? else { return Ok(None) };
         let metadata = file.metadata()?;
         let changed = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
         Ok(Some(Served {
@@ -104,12 +106,6 @@ impl Holdings for Folder {
         let files: usize = self.series.values().map(BTreeMap::len).sum();
         format!("{} of {} series", count(files), self.series.len())
     }
-}
-
-/// The length of a plain file.
-fn size(file: &Path) -> Option<u64> {
-    let metadata = std::fs::symlink_metadata(file).ok()?;
-    metadata.is_file().then_some(metadata.len())
 }
 
 #[cfg(test)]
