@@ -5,6 +5,7 @@
 
 mod access;
 mod answers;
+mod connections;
 mod delivery;
 mod faults;
 mod folder;
@@ -27,8 +28,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use url::{Host, Url};
 
 pub use self::access::Access;
@@ -38,7 +39,6 @@ pub use self::log::Log;
 
 use self::folder::Folder;
 use self::holdings::Holdings;
-use self::listener::{Listening, Socket};
 use self::synthetic::Synthetic;
 
 /// How many series are told of, one a line, when a service starts.
@@ -175,14 +175,10 @@ impl Service {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
         let base_url = Url::parse(&format!("http://{addr}/")).map_err(io::Error::other)?;
-        let (stop, stopped) = oneshot::channel::<()>();
-        let app = self.router().into_make_service_with_connect_info::<Socket>();
-        let server = axum::serve(Listening(listener), app).with_graceful_shutdown(async {
-            // An error means that the sender is gone, which says the same.
-            let _ = stopped.await;
-        });
-        let server = tokio::spawn(server.into_future());
-        Ok(Running { service: self, base_url, stop: Some(stop), server: Some(server) })
+        let stop = CancellationToken::new();
+        let server = listener::serve(listener, self.router(), self.faults.is_some(), stop.clone());
+        let server = tokio::spawn(server);
+        Ok(Running { service: self, base_url, stop: stop.drop_guard(), server: Some(server) })
     }
 }
 
@@ -204,13 +200,14 @@ pub async fn folder(dir: &Path, addr: SocketAddr, access: Access) -> io::Result<
     service.with_access(access).start(addr).await
 }
 
-/// A service that answers. Dropping it ends it: no new connections, and answers under way are finished beside.
+/// A service that answers. Dropping it ends it: no new connections, and answers under way have a few seconds to be
+/// finished beside.
 #[derive(Debug)]
 pub struct Running {
     service: Service,
     base_url: Url,
-    stop: Option<oneshot::Sender<()>>,
-    server: Option<JoinHandle<io::Result<()>>>,
+    stop: DropGuard,
+    server: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -232,14 +229,14 @@ impl Running {
         self.service.skipped()
     }
 
-    /// Ends it and waits until the answers under way are finished.
+    /// Ends it and waits until the answers under way are finished, for a few seconds at most.
     ///
     /// # Errors
     /// When the server failed.
     pub async fn stop(mut self) -> io::Result<()> {
-        drop(self.stop.take());
+        drop(self.stop);
         match self.server.take() {
-            Some(server) => server.await.map_err(io::Error::other)?,
+            Some(server) => server.await.map_err(io::Error::other),
             None => Ok(()),
         }
     }

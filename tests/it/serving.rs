@@ -1,8 +1,12 @@
 //! `sunhaul serve` over a folder: filters work by what files tell of themselves, and what cannot be served is told.
 
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
-use crate::lab::{Job, Lab, fits};
+use rustix::process::Signal;
+
+use crate::lab::{Job, Lab, PATIENCE, Running, fits};
 
 /// Files as JSOC names them: two regions, three segments, two slots.
 fn upstream(lab: &Lab) {
@@ -149,4 +153,79 @@ fn a_service_tells_each_request_and_a_quiet_one_none() {
         );
         assert_eq!(told.contains("GET /HMI/sharp_720s/sharp_720s_20151211_182208.fits: 200\n"), due, "{told}");
     }
+}
+
+/// Connections that send the start of a request and nothing more.
+fn half_requests(address: &str, count: usize) -> Vec<TcpStream> {
+    let half = || {
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        // One that was closed for another may be gone already.
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: loc");
+        stream
+    };
+    (0..count).map(|_| half()).collect()
+}
+
+/// The answer to one request on a connection of its own.
+fn asked(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("a request");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn address(service: &Running) -> String {
+    service.url().trim_start_matches("http://").trim_end_matches('/').to_owned()
+}
+
+#[test]
+fn connections_that_are_not_used_keep_nobody_out_and_no_end_from_coming() {
+    let lab = Lab::new();
+    let name = "sharp_720s_20151211_182208.fits";
+    // More than the buffers of a connection hold: who does not read it keeps its answer under way.
+    lab.write(&format!("fits/{name}"), fits(1, 3000, "2015-12-11T18:22:08.8Z"));
+    let serve = format!("ulimit -n 64 && exec '{}' serve fits --port 0", env!("CARGO_BIN_EXE_sunhaul"));
+    let mut service = lab.program("sh", &["-c", &serve]).chatty().start();
+    service.wait_for_url();
+    let address = address(&service);
+    let file = format!("/HMI/sharp_720s/{name}");
+    let mut unread = TcpStream::connect(&address).expect("a connection");
+    write!(unread, "GET {file} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("a request");
+    let half = half_requests(&address, 70);
+    for _ in 0..3 {
+        assert!(asked(&address, &file).starts_with("HTTP/1.1 200 OK"), "{}", service.stderr_so_far());
+    }
+    service.signal(Signal::TERM);
+    assert!(service.ends_before(Instant::now() + Duration::from_secs(20)), "it waits for who does not read");
+    drop((half, unread));
+    service.done_any();
+}
+
+#[test]
+fn f_09_nothing_is_served_through_a_symlink_that_took_the_place_of_a_file_or_a_folder() {
+    let lab = Lab::new();
+    let name = "sharp_720s_20151211_182208.fits";
+    for folder in ["fits", "fits/sub", "outside"] {
+        lab.write(&format!("{folder}/{name}"), fits(1, 10, "2015-12-11T18:22:08.8Z"));
+    }
+    // The folder that the user names may be a link.
+    std::os::unix::fs::symlink(lab.path("fits"), lab.path("link")).expect("a link");
+    let service = lab.serve(&["link"]);
+    let address = address(&service);
+    let paths = [format!("/HMI/sharp_720s/{name}"), format!("/HMI/sharp_720s/sub/{name}")];
+    for path in &paths {
+        assert!(asked(&address, path).starts_with("HTTP/1.1 200 OK"), "{path}");
+    }
+    std::fs::remove_dir_all(lab.path("fits/sub")).expect("a folder");
+    std::os::unix::fs::symlink(lab.path("outside"), lab.path("fits/sub")).expect("a link");
+    std::fs::remove_file(lab.path(&format!("fits/{name}"))).expect("a file");
+    std::os::unix::fs::symlink(lab.path(&format!("outside/{name}")), lab.path(&format!("fits/{name}")))
+        .expect("a link");
+    for path in &paths {
+        assert!(asked(&address, path).starts_with("HTTP/1.1 404 Not Found"), "{path}");
+    }
+    let listed = asked(&address, "/HMI/sharp_720s?start=2015-12-11&end=2015-12-12");
+    assert!(!listed.contains("size"), "nor is its size told: {listed}");
 }

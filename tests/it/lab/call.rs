@@ -346,7 +346,7 @@ impl Running {
 
     /// Waits until it says where it listens.
     #[track_caller]
-    pub(super) fn wait_for_url(&mut self) {
+    pub(crate) fn wait_for_url(&mut self) {
         let begun = Instant::now();
         loop {
             let said = [self.stdout.so_far(), self.stderr.so_far()];
