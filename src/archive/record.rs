@@ -201,6 +201,11 @@ impl DayRecord {
         DayRecord { header, files }
     }
 
+    /// The keys of its absent files.
+    pub fn absent(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().filter(|file| file.absent.is_some()).map(|file| file.key.as_str())
+    }
+
     /// Writes the record's bytes.
     ///
     /// # Errors

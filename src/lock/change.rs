@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::form::{Detail, LockedFile};
+use super::form::{DayRow, Detail, LockedFile};
 use super::{Error, Lock};
 use crate::archive::DayRecord;
 use crate::digest::Digest;
@@ -78,12 +78,13 @@ impl DayChange {
     /// As [`Lock::files`].
     pub fn between(old: Option<&Lock>, new: &Lock, series: &SeriesId, date: NaiveDate) -> Result<DayChange, Error> {
         let mut change = DayChange::of(series, date);
-        let digest = |lock: &Lock| lock.day(series, date).map(|row| row.digest.clone());
-        let (before, after) = (old.and_then(digest), digest(new));
+        let (before, after) = (old.and_then(|old| old.day(series, date)), new.day(series, date));
         let days_alone = |lock: &Lock| lock.detail() == Detail::Day;
         if old.is_some_and(days_alone) || days_alone(new) {
-            if before != after {
-                change.digest = Some([before, after].map(Option::unwrap_or_default));
+            let is_same =
+                before.zip(after).map_or(before.is_none() && after.is_none(), |(one, other)| one.has_files_of(other));
+            if !is_same {
+                change.digest = Some([before, after].map(|row| row.map(shown).unwrap_or_default()));
             }
             return Ok(change);
         }
@@ -101,8 +102,8 @@ impl DayChange {
         if let Some(locked) = lock.files(series, date)? {
             change.compare(locked, record.files.into_iter().map(LockedFile::of).collect());
         } else {
-            let due = lock.day(series, date).map(|row| row.digest.clone()).unwrap_or_default();
-            change.digest = Some([due, record.header.digest]);
+            let due = lock.day(series, date).map(shown).unwrap_or_default();
+            change.digest = Some([due, shown(&DayRow::of(&record.header).alone(record.absent()))]);
         }
         Ok(change)
     }
@@ -128,5 +129,14 @@ impl DayChange {
                 }
             }
         }
+    }
+}
+
+/// What stands for the files of a day: its digest, and what is absent.
+fn shown(row: &DayRow) -> String {
+    match (row.absent, &row.absent_digest) {
+        (0, _) => row.digest.clone(),
+        (absent, None) => format!("{}, {absent} absent", row.digest),
+        (absent, Some(which)) => format!("{}, {absent} absent ({which})", row.digest),
     }
 }

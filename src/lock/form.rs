@@ -4,9 +4,9 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::archive::{DayHeader, FileLine, State};
+use crate::archive::{DayHeader, DayRecord, FileLine, State};
 use crate::day::Scale;
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 
 /// The format this version writes and reads.
 pub(super) const FORMAT: &str = "lock/1";
@@ -81,6 +81,10 @@ pub struct DayRow {
     pub absent: u64,
     /// `sha256:` and the SHA-256 of the lines `<sha256>  <path>\n`.
     pub digest: String,
+    /// `sha256:` and the SHA-256 of the lines `<key>\n` of the absent files, sorted: where there are some, and the files do
+    /// not follow. A lock that an earlier version wrote lacks it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub absent_digest: Option<String>,
 }
 
 /// One file of a day of a lock.
@@ -156,8 +160,49 @@ impl DayRow {
             bytes: header.bytes,
             absent: header.absent,
             digest: header.digest.clone(),
+            absent_digest: None,
         }
     }
+
+    /// The same with what stands for its absent files where none of its files follow.
+    #[must_use]
+    pub fn alone<'a>(self, absent: impl IntoIterator<Item = &'a str>) -> DayRow {
+        let absent_digest = (self.absent > 0).then(|| absent_digest(absent));
+        DayRow { absent_digest, ..self }
+    }
+
+    /// True when these are the keys of its absent files, as far as it tells.
+    #[must_use]
+    pub fn has_absent(&self, keys: &[&str]) -> bool {
+        let is_due = |due: &String| *due == absent_digest(keys.iter().copied());
+        self.absent == keys.len() as u64 && self.absent_digest.as_ref().is_none_or(is_due)
+    }
+
+    /// True when another row stands for the same files, present and absent, as far as both tell.
+    #[must_use]
+    pub fn has_files_of(&self, other: &DayRow) -> bool {
+        let is_known = |(one, other): (&String, &String)| one == other;
+        let absent = self.absent_digest.as_ref().zip(other.absent_digest.as_ref());
+        self.digest == other.digest && self.absent == other.absent && absent.is_none_or(is_known)
+    }
+
+    /// True when a record has its files, present and absent, as far as it tells.
+    #[must_use]
+    pub fn is_of(&self, record: &DayRecord) -> bool {
+        let absent: Vec<&str> = record.absent().collect();
+        self.digest == record.header.digest && self.has_absent(&absent)
+    }
+}
+
+fn absent_digest<'a>(keys: impl IntoIterator<Item = &'a str>) -> String {
+    let mut keys: Vec<&str> = keys.into_iter().collect();
+    keys.sort_unstable();
+    let mut hasher = Hasher::default();
+    for key in keys {
+        hasher.update(key.as_bytes());
+        hasher.update(b"\n");
+    }
+    format!("sha256:{}", hasher.finish())
 }
 
 impl LockedFile {

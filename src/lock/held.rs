@@ -55,7 +55,7 @@ impl Held {
         }
         let own = || Archive::record(&self.root, series, date).ok().flatten();
         let other = || DayRecord::read(&place(self.records.as_deref()?, series, date)).ok().flatten();
-        let is_locked = |record: &DayRecord| record.header.digest == row.digest && record.header.spec == row.spec;
+        let is_locked = |record: &DayRecord| record.header.spec == row.spec && row.is_of(record);
         let record = own().filter(is_locked).or_else(|| other().filter(is_locked));
         Ok(record.map(|record| record.files.into_iter().map(LockedFile::of).collect()))
     }
@@ -69,6 +69,12 @@ impl Held {
             return Ok(self.lock.day(series, date).is_some());
         }
         self.files(series, date).map(|files| files.is_some())
+    }
+
+    /// True when the absent files of a record are those of the lock's day, as far as that tells.
+    fn has_absent(&self, row: &DayRow, series: &SeriesId, date: NaiveDate) -> bool {
+        let record = || Archive::record(&self.root, series, date).ok().flatten();
+        row.absent_digest.is_none() || record().is_some_and(|record| row.is_of(&record))
     }
 
     /// True when a record's files are those of the lock's day, where their bytes differ and only their data count.
@@ -117,7 +123,9 @@ impl Pins for Held {
 
     fn agrees(&self, series: &SeriesId, date: NaiveDate, known: &Known) -> bool {
         let Some(row) = self.lock.day(series, date) else { return false };
-        row.digest == known.digest || (self.identity == Identity::FitsData && self.agrees_by_data(series, date))
+        let is_same = row.digest == known.digest && row.absent == known.absent;
+        (is_same && self.has_absent(row, series, date))
+            || (self.identity == Identity::FitsData && self.agrees_by_data(series, date))
     }
 
     fn days(&self) -> Vec<(SeriesId, NaiveDate)> {

@@ -263,7 +263,7 @@ fn detail(manifest: &Manifest, old: Option<&Lock>, rows: &mut [Row], files: u64)
         }
         let id = SeriesId(row.series.clone());
         let recorded = header(manifest, &id, row.date, &Takes::Missing)?.map(|header| DayRow::of(&header));
-        match recorded.filter(|recorded| recorded.digest == row.digest && recorded.spec == row.spec) {
+        match recorded.filter(|recorded| recorded.has_files_of(row) && recorded.spec == row.spec) {
             Some(recorded) => *one = Row::Recorded(recorded),
             None => return Ok((Detail::Day, true)),
         }
@@ -296,7 +296,7 @@ impl<'a> Out<'a> {
         let (row, lines) = match row {
             Row::Kept(row) if detail == Detail::Files => {
                 let lines = old.map_or(Ok(Vec::new()), |old| old.lines(&row.series, row.date))?;
-                (row.clone(), lines)
+                (DayRow { absent_digest: None, ..row.clone() }, lines)
             }
             Row::Recorded(row) if detail == Detail::Files => {
                 let id = SeriesId(row.series.clone());
@@ -305,7 +305,20 @@ impl<'a> Out<'a> {
                 let files = record.files.into_iter().map(LockedFile::of);
                 (DayRow::of(&record.header), files.flat_map(|file| line(&file)).collect())
             }
-            Row::Kept(row) | Row::Recorded(row) => (row.clone(), Vec::new()),
+            Row::Kept(row) if row.absent == 0 || row.absent_digest.is_some() => (row.clone(), Vec::new()),
+            Row::Kept(row) => {
+                let files = old.map_or(Ok(None), |old| old.files(&SeriesId(row.series.clone()), row.date))?;
+                // One that held days alone before cannot tell.
+                let absent = files.as_ref().map(|files| files.iter().filter(|file| file.absent.is_some()));
+                let keys = absent.map(|files| files.map(|file| file.key.as_str()));
+                (keys.map_or_else(|| row.clone(), |keys| row.clone().alone(keys)), Vec::new())
+            }
+            Row::Recorded(row) if row.absent == 0 => (row.clone(), Vec::new()),
+            Row::Recorded(row) => {
+                let id = SeriesId(row.series.clone());
+                let Some(record) = Archive::record(&manifest.archive.root, &id, row.date)? else { return Ok(()) };
+                (DayRow::of(&record.header).alone(record.absent()), Vec::new())
+            }
         };
         self.put(&line(&DayLine { day: row }));
         self.put(&lines);

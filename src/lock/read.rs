@@ -254,8 +254,10 @@ impl<'p> Reading<'p> {
         if !has_four_digits(row.date.year()) {
             return Err(wrong(format!("the year of {} has no four digits", row.date)));
         }
-        if row.digest.strip_prefix("sha256:").is_none_or(|digest| digest.parse::<Digest>().is_err()) {
-            return Err(wrong(format!("`{}` is no digest", escape(&row.digest))).at(Part::Text(row.digest)));
+        let is_none =
+            |digest: &&String| digest.strip_prefix("sha256:").is_none_or(|hex| hex.parse::<Digest>().is_err());
+        if let Some(digest) = [&row.digest].into_iter().chain(&row.absent_digest).find(is_none) {
+            return Err(wrong(format!("`{}` is no digest", escape(digest))).at(Part::Text(digest.clone())));
         }
         let files = self.files.checked_add(row.files).and_then(|files| files.checked_add(row.absent));
         self.files = files.ok_or_else(|| wrong("more files are told than can be counted".to_owned()))?;

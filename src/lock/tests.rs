@@ -50,6 +50,7 @@ fn day(series: &str, date: &str, paths: &[&str]) -> Vec<u8> {
             "sha256:{}",
             of_files(files.iter().filter_map(|f| Some((f.sha256.as_ref()?, f.path.as_str()))))
         ),
+        absent_digest: None,
     };
     let mut bytes = line(&DayLine { day: row });
     bytes.extend(files.iter().flat_map(line));

@@ -216,7 +216,7 @@ async fn try_work(
         done.error = failed.values().find(|(_, f)| f.class == Class::HostGivenUp).map(|(_, f)| f.clone());
         return Ok(Went::Through);
     }
-    if let Some(failure) = expected.objects_to(|| day_work.digest(&keys)) {
+    if let Some(failure) = expected.objects_to(|| day_work.digest(&keys), &settled) {
         return Err(failure);
     }
     // Sealing needs the memory.

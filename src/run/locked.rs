@@ -11,7 +11,7 @@ use super::Todo;
 use crate::archive::{FileLine, RelativePath, State};
 use crate::failure::{Class, Failure};
 use crate::fetch::LockedBody;
-use crate::lock::{Held, LockedFile};
+use crate::lock::{DayRow, Held, LockedFile};
 use crate::manifest::{Identity, SourceSpec};
 use crate::source::{Listed, MADE, RemoteFile, from_base};
 use crate::untrusted::escape;
@@ -48,7 +48,7 @@ pub(super) struct Expected {
     /// They are all that the day may have, at these very paths.
     is_whole: bool,
     /// What they must come to; none where other bytes may count as the same file.
-    digest: Option<String>,
+    row: Option<DayRow>,
     /// What counts as the same file.
     identity: Identity,
     /// They stand in for the listing.
@@ -85,7 +85,7 @@ impl Expected {
         let is_frozen = *grip == Grip::Frozen;
         let (identity, is_known) = (held.identity(), files.is_some());
         let has_digest = is_whole && !todo.retry_absent && (!is_known || identity == Identity::Bytes);
-        let digest = has_digest.then(|| row.digest.clone());
+        let row = has_digest.then(|| row.clone());
         if is_frozen && (files.is_none() || !is_whole) {
             let why = "the lock does not say which files this day has; run without `--frozen`, or with `--records DIR`";
             return Err(Failure::new(Class::LockMismatch, why));
@@ -97,7 +97,7 @@ impl Expected {
             return Err(mismatch("the lock has two files of this day under one key; take the lock back from git"));
         }
         let (is_whole, lets_absent_come) = (is_whole && is_known, todo.retry_absent);
-        Ok(Expected { files, is_whole, digest, identity, is_frozen, is_final, lets_absent_come })
+        Ok(Expected { files, is_whole, row, identity, is_frozen, is_final, lets_absent_come })
     }
 
     /// The listing that the lock stands for, where nobody is asked; and whether the day is final. None where the lock has
@@ -167,7 +167,7 @@ impl Expected {
 
     /// True when the lock says which files the day has.
     pub(super) fn binds(&self) -> bool {
-        self.is_whole || self.digest.is_some()
+        self.is_whole || self.row.is_some()
     }
 
     /// The path that the lock gives a key.
@@ -210,14 +210,26 @@ impl Expected {
         locked.is_some_and(|locked| Some(locked) != line.sha256)
     }
 
-    /// What is wrong with a day that comes to another digest than the lock's.
-    pub(super) fn objects_to(&self, digest: impl FnOnce() -> String) -> Option<Failure> {
-        let (due, digest) = (self.digest.as_ref()?, digest());
+    /// What is wrong with a day that comes to another digest than the lock's, or lacks other files.
+    pub(super) fn objects_to(&self, digest: impl FnOnce() -> String, absent: &[FileLine]) -> Option<Failure> {
+        let (row, digest) = (self.row.as_ref()?, digest());
+        let due = &row.digest;
+        let to_do = "`sunhaul update` moves the lock if upstream is right";
+        if *due != digest {
+            let why = format!("the files of the day come to the digest {digest}, but the lock says {due}; {to_do}");
+            return Some(mismatch(&why));
+        }
+        let keys: Vec<&str> = absent.iter().map(|line| line.key.as_str()).collect();
+        if row.has_absent(&keys) {
+            return None;
+        }
+        let (now, due) = (keys.len(), row.absent);
+        let what = if now as u64 == due { ", and now others are" } else { "" };
+        let which = keys.iter().min().map(|key| format!(", such as `{}`", escape(key))).unwrap_or_default();
         let why = format!(
-            "the files of the day come to the digest {digest}, but the lock says {due}; `sunhaul update` moves the lock \
-             if upstream is right"
+            "{now} files of the day are absent upstream{which}, where the lock has {due} as absent{what}; {to_do}"
         );
-        (*due != digest).then(|| mismatch(&why))
+        Some(mismatch(&why))
     }
 }
 

@@ -84,6 +84,7 @@ fn under_a_header(kind: u8, lines: &[u8]) -> Vec<u8> {
             bytes: files.iter().filter_map(|file| file.bytes).fold(0, u64::saturating_add),
             absent: files.iter().filter(|file| file.absent.is_some()).count() as u64,
             digest: if other.is_empty() { digest(&files) } else { String::from_utf8_lossy(other).into_owned() },
+            absent_digest: None,
         }));
         out.extend(below);
     }
