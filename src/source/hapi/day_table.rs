@@ -23,12 +23,14 @@ pub(super) struct DayTable<'a> {
     chosen: &'a [Parameter],
     day: &'a Day,
     places: Places<'a>,
-    /// The names of all columns.
-    columns: Vec<String>,
+    /// The names of all columns, each with its parameter.
+    columns: Vec<(String, &'a Parameter)>,
     has_files: bool,
     /// The rows of a table, each with its line break.
     rows: String,
     last: Option<(NaiveDateTime, String)>,
+    /// A column of a table that holds addresses of files.
+    addresses: Option<String>,
     /// What was read so far.
     bytes: u64,
     listed: Listed,
@@ -41,7 +43,8 @@ impl<'a> DayTable<'a> {
             chosen,
             day,
             places,
-            columns: chosen.iter().flat_map(Parameter::columns).collect(),
+            columns: chosen.iter().flat_map(|one| one.columns().into_iter().map(move |name| (name, one))).collect(),
+            addresses: None,
             has_files: chosen.iter().any(|parameter| parameter.uri.is_some()),
             rows: String::new(),
             last: None,
@@ -82,19 +85,39 @@ impl<'a> DayTable<'a> {
                 return Ok(());
             }
         }
+        self.note_addresses(row);
         self.rows.push_str(row.text);
         self.rows.push('\n');
         self.last = Some((row.time, row.text.to_owned()));
         Ok(())
     }
 
+    /// Notes a column that holds addresses by its values, or says so of itself.
+    fn note_addresses(&mut self, row: &Row<'_>) {
+        if self.addresses.is_some() {
+            return;
+        }
+        let is_address = |parameter: &Parameter, cell: &str| {
+            parameter.is_text && (parameter.is_like_uri || (cell.contains("://") && Url::parse(cell.trim()).is_ok()))
+        };
+        let mut columns = self.columns.iter().zip(&row.cells);
+        let found = columns.find(|((_, parameter), cell)| is_address(parameter, cell));
+        self.addresses = found.map(|((name, _), _)| name.clone());
+    }
+
+    /// The name of a column of its table that holds addresses of files, which stay there.
+    pub(super) fn addresses(&self) -> Option<&str> {
+        self.addresses.as_deref()
+    }
+
     fn take_files(&mut self, row: &Row<'_>) -> Result<(), Failure> {
-        for (parameter, address) in self.chosen.iter().zip(&row.cells) {
+        for ((column, parameter), address) in self.columns.iter().zip(&row.cells) {
             let Some(uri) = &parameter.uri else { continue };
             let address = address.trim();
             if address.is_empty() || parameter.fill.as_deref() == Some(address) {
                 // The server knows the time, and has no file of it: what is asked for is this row, not the file.
-                let what = format!("{}.{}", parameter.name, row.time.format("%Y%m%dT%H%M%S%.f"));
+                let column = if parameter.is_scalar() { &parameter.name } else { column };
+                let what = format!("{column}.{}", row.time.format("%Y%m%dT%H%M%S%.f"));
                 let (url, path) = (self.places.base.clone(), "/".to_owned());
                 let file = RemoteFile::new(what.clone(), url, path, row.time);
                 self.listed.files.push(RemoteFile { name: Some(what), body: Body::None, ..file });
@@ -119,7 +142,7 @@ impl<'a> DayTable<'a> {
         if self.rows.is_empty() {
             return Ok(self.listed);
         }
-        let names: Vec<_> = self.columns.iter().map(|name| cell(name)).collect();
+        let names: Vec<_> = self.columns.iter().map(|(name, _)| cell(name)).collect();
         let table = format!("{}\n{}", names.join(","), self.rows);
         let stem = format!("{}.{}", series.name.replace('/', "_"), self.day.date.format("%Y%m%d"));
         let path = question(self.places.base, asked);

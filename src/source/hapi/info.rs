@@ -60,8 +60,12 @@ pub(super) struct Parameter {
     size: Vec<u64>,
     /// What stands for no value.
     pub(super) fill: Option<String>,
+    /// It is of texts.
+    pub(super) is_text: bool,
     /// It holds the addresses of files.
     pub(super) uri: Option<Uri>,
+    /// It says by its name or in some other way that it does, but not as HAPI has it.
+    pub(super) is_like_uri: bool,
 }
 
 /// What is known of a parameter's addresses.
@@ -69,6 +73,20 @@ pub(super) struct Parameter {
 pub(super) struct Uri {
     /// What they are relative to.
     pub(super) base: Option<String>,
+}
+
+impl Uri {
+    /// What a `stringType` says of addresses: `"uri"` or `{"uri": {"base": ..}}` as HAPI has it, or `{"type": "uri",
+    /// "base": ..}` as its own test data write it.
+    fn of(string: &Value) -> Option<Uri> {
+        let told = match string {
+            Value::String(word) if word == "uri" => &Value::Null,
+            Value::Object(kinds) if kinds.contains_key("uri") => &kinds["uri"],
+            Value::Object(kinds) if kinds.get("type").is_some_and(|kind| kind == "uri") => string,
+            _ => return None,
+        };
+        Some(Uri { base: told["base"].as_str().filter(|base| !base.is_empty()).map(str::to_owned) })
+    }
 }
 
 #[derive(Deserialize)]
@@ -175,16 +193,15 @@ impl Parameter {
             return Err(wrong("a name that cannot be asked for"));
         }
         let size = told.size.clone().unwrap_or_default();
-        let is_text = told.kind == "string" && size.is_empty();
-        let uri = match &told.string {
-            Some(Value::String(word)) if word == "uri" => Some(Uri::default()),
-            Some(Value::Object(kinds)) if kinds.contains_key("uri") => {
-                Some(Uri { base: kinds["uri"]["base"].as_str().filter(|base| !base.is_empty()).map(str::to_owned) })
-            }
-            _ => None,
-        };
+        let is_text = told.kind == "string";
+        let uri = told.string.as_ref().and_then(Uri::of);
         let fill = told.fill.as_ref().and_then(Value::as_str).map(str::to_owned);
-        let parameter = Parameter { name: told.name.clone(), size, fill, uri: uri.filter(|_| is_text) };
+        let name = told.name.to_ascii_lowercase();
+        let string = told.string.as_ref().map(Value::to_string).unwrap_or_default().to_ascii_lowercase();
+        let is_like_uri = name.ends_with("url") || name.ends_with("uri") || string.contains("uri");
+        let (name, uri) = (told.name.clone(), uri.filter(|_| is_text));
+        let parameter =
+            Parameter { name, size, fill, is_like_uri: is_text && is_like_uri && uri.is_none(), is_text, uri };
         match parameter.width() {
             _ if parameter.size.len() > DIMENSIONS => {
                 Err(wrong(&format!("its `size` has more than {DIMENSIONS} dimensions")))
@@ -192,6 +209,11 @@ impl Parameter {
             Some(1..=COLUMNS) => Ok(parameter),
             _ => Err(wrong("its `size` makes no columns")),
         }
+    }
+
+    /// True when it has one column.
+    pub(super) fn is_scalar(&self) -> bool {
+        self.width() == Some(1)
     }
 
     /// How many columns it has; none where no number can hold it.

@@ -14,6 +14,7 @@ mod tests;
 mod time;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::OnceCell;
@@ -48,6 +49,8 @@ pub struct Hapi {
     client: Client,
     /// What the series' dataset is, or why that is refused: asked once.
     dataset: OnceCell<Result<Dataset, Failure>>,
+    /// It was told that a table holds addresses whose files are not fetched.
+    has_told_addresses: AtomicBool,
 }
 
 /// What is known of a dataset before its data are asked for.
@@ -73,7 +76,8 @@ impl Hapi {
     #[must_use]
     pub fn new(spec: &manifest::Hapi, base: Url, client: Client) -> Hapi {
         let hosts = spec.reach.hosts.clone();
-        Hapi { base, hosts, parameters: spec.parameters.clone(), client, dataset: OnceCell::new() }
+        let (dataset, has_told_addresses) = (OnceCell::new(), AtomicBool::new(false));
+        Hapi { base, hosts, parameters: spec.parameters.clone(), client, dataset, has_told_addresses }
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
@@ -139,6 +143,11 @@ impl Hapi {
                     pieces.push(piece);
                 }
             }
+        }
+        if let Some(column) = table.addresses()
+            && !self.has_told_addresses.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!("{}", self.client.veil(unfetched(&self.base, &series.name, column)));
         }
         let listed = table.into_listed(series, info, &whole).map_err(|failure| read::about(shown(&whole), failure))?;
         Ok(Listed { may_grow, ..listed })
@@ -273,6 +282,17 @@ fn outside(info: &Info, id: &str, day: &Day) -> String {
         escape(id),
         label(window.start),
         label(window.end),
+    )
+}
+
+/// What is said of a table that holds addresses of files.
+fn unfetched(base: &Url, id: &str, column: &str) -> String {
+    format!(
+        "{}: column `{}` of `{}` holds addresses of files, and its `stringType` does not say `uri`: they stay in the table, \
+         and those files are not fetched",
+        shown(base),
+        escape(column),
+        escape(id),
     )
 }
 

@@ -213,6 +213,55 @@ fn addresses_of_files_are_taken_in_every_form() {
 }
 
 #[test]
+fn addresses_of_files_are_known_however_their_parameter_says_so() {
+    let base = "https://h.example/png/";
+    let rows = "2015-12-11T02:19Z,a.png,1\n2015-12-11T09:10Z,b.png,2\n";
+    for (string, size) in [
+        (json!({ "uri": { "mediaType": "image/png", "base": base } }), json!([1])),
+        (json!({ "uri": { "base": base } }), json!([1, 1])),
+        (json!({ "type": "uri", "base": base }), Value::Null),
+        (json!({ "type": "uri", "base": base }), json!([1])),
+    ] {
+        let mut info = images(&string);
+        info["parameters"][1]["size"] = size.clone();
+        let rows = rows.replace(",1\n", "\n").replace(",2\n", "\n");
+        let listed = listed(&info, None, &[(&rows, day().window)]).unwrap();
+        let urls: Vec<&str> = listed.files.iter().map(|file| file.url.as_str()).collect();
+        assert_eq!(urls, ["https://h.example/png/a.png", "https://h.example/png/b.png"], "{string} {size}");
+    }
+    // Two of each time.
+    let mut info = images(&json!({ "uri": { "base": base } }));
+    info["parameters"][1]["size"] = json!([2]);
+    let rows = "2015-12-11T02:19Z,a.png,none\n2015-12-11T09:10Z,b.png,c.png\n";
+    let listed = listed(&info, None, &[(rows, day().window)]).unwrap();
+    let files: Vec<(&str, bool)> =
+        listed.files.iter().map(|file| (file.key.as_str(), file.body == Body::None)).collect();
+    let due =
+        [("../png/a.png", false), ("../png/b.png", false), ("../png/c.png", false), ("image[1].20151211T021900", true)];
+    assert_eq!(files, due);
+}
+
+#[test]
+fn a_table_that_holds_addresses_is_noticed() {
+    let noticed = |change: &dyn Fn(&mut Value), cell: &str| {
+        let mut info = images(&Value::Null);
+        change(&mut info);
+        let info = Info::read(info.to_string().as_bytes()).unwrap();
+        let chosen = info.choose(None).unwrap();
+        let (base, day) = (base(), day());
+        let mut table = DayTable::of(&chosen, &day, Places { base: &base, hosts: &[] });
+        let row = format!("2015-12-11T01:00:00Z,{cell},171\n");
+        table.take(row.as_bytes(), day.window, End::Length).unwrap();
+        table.addresses().map(str::to_owned)
+    };
+    let image = || Some("image".to_owned());
+    assert_eq!(noticed(&|_| {}, "https://h.example/a.png"), image());
+    assert_eq!(noticed(&|info| info["parameters"][1]["stringType"] = json!({ "URI": {} }), "a.png"), image());
+    assert_eq!(noticed(&|info| info["parameters"][1]["name"] = json!("fileURL"), "a.png"), Some("fileURL".to_owned()));
+    assert_eq!(noticed(&|_| {}, "quiet sun: none"), None);
+}
+
+#[test]
 fn files_of_one_name_are_told_apart_by_their_folders() {
     let rows = "2015-12-11T01:00:00Z,https://h.example/pub/94/a.fits\n\
                 2015-12-11T01:00:00Z,https://h.example/pub/131/a.fits\n\
