@@ -1,6 +1,6 @@
 //! The layout filled in: the one place where names become paths.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use chrono::{NaiveDate, NaiveDateTime};
 use unicode_normalization::UnicodeNormalization as _;
@@ -105,8 +105,8 @@ fn value(variable: &Variable, values: &Values<'_>) -> Result<String, Failure> {
     };
     Ok(match variable {
         Variable::Series => values.series.to_owned(),
-        Variable::Date(format) => values.date.format(format).to_string(),
-        Variable::Time(format) => values.time.format(format).to_string(),
+        Variable::Date(format) => written(format, values.date.format(format))?,
+        Variable::Time(format) => written(format, values.time.format(format))?,
         Variable::File => component(values.file)?,
         Variable::Recnum => values.recnum.ok_or_else(|| missing("recnum"))?.to_string(),
         Variable::Harpnum => values.harpnum.ok_or_else(|| missing("harpnum"))?.to_string(),
@@ -114,6 +114,16 @@ fn value(variable: &Variable, values: &Values<'_>) -> Result<String, Failure> {
         Variable::Segment => component(values.segment.ok_or_else(|| missing("segment"))?)?,
         Variable::Wavelength => values.wavelength.ok_or_else(|| missing("wavelength"))?.to_string(),
     })
+}
+
+/// A date or a time in a format that the manifest was checked for.
+fn written(format: &str, filled: impl fmt::Display) -> Result<String, Failure> {
+    let mut text = String::new();
+    // To a string it would panic where the format asks for what there is not.
+    write!(text, "{filled}").map_err(|_| {
+        Failure::new(Class::UnsafePath, format!("the format `{}` of the layout cannot be filled in", escape(format)))
+    })?;
+    Ok(text)
 }
 
 /// True when no two days can get one path of this layout: it begins with the series' own folder and holds the whole
@@ -176,6 +186,23 @@ mod tests {
         assert!(RelativePath::from_record("sharp/2015/a.fits").is_some());
         for path in ["", "/a", "a//b", "../a", "a/..", ".sunhaul/days/x", "a\\b", "a/-b", "a\nb"] {
             assert_eq!(RelativePath::from_record(path), None, "{path:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_format_that_a_manifest_may_have_makes_the_layout_panic(
+            format in "(%[-_0#]?[.:36]?[A-Za-z%]|[-_./a]){1,4}", is_date: bool, seconds in -2_000_000_000i64..4_000_000_000,
+            micros in proptest::prop_oneof![proptest::strategy::Just(0u32), 0u32..1_000_000],
+        ) {
+            let text = format!("{{series}}/{{{}:{format}}}/{{file}}", if is_date { "date" } else { "time" });
+            if let Ok(layout) = Template::parse(&text) {
+                let time = chrono::DateTime::from_timestamp(seconds, micros * 1000).unwrap().naive_utc();
+                let values = Values { series: "s", date: time.date(), time, file: "a.fits", ..Values::default() };
+                if let Err(failure) = render(&layout, &values) {
+                    proptest::prop_assert!(failure.message.contains("which is no safe path"), "{}: {}", text, failure);
+                }
+            }
         }
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! What it does not do: fill in values. `archive::layout` does.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 
-use chrono::NaiveDate;
 use chrono::format::{Item, StrftimeItems};
+use chrono::{NaiveDate, NaiveDateTime};
 
 use super::nearest::nearest;
 use crate::untrusted::escape;
@@ -212,25 +212,42 @@ fn strftime(text: &str, at: Range<usize>, of_day: bool) -> Result<(), Problem> {
         return Err(Problem::new(at, "a date format that strftime does not know", hint));
     }
     literal(text, at.clone())?;
-    // The format is tried on a date without an offset whose every number has one digit, so that padding shows.
-    let sample = NaiveDate::from_ymd_opt(2015, 2, 3).and_then(|date| date.and_hms_micro_opt(4, 5, 6, 789_000));
-    let mut filled = String::new();
-    let written = sample.is_some_and(|sample| {
-        fmt::Write::write_fmt(&mut filled, format_args!("{}", sample.format_with_items(items.iter()))).is_ok()
-    });
-    if !written {
-        return Err(Problem::new(at, "a date format with a time zone; labels have none", hint));
-    }
-    if filled.contains(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-'))) {
-        let message = format!("a date format that gives `{}`, which is awkward in a path", escape(&filled));
-        return Err(Problem::new(at, message, hint));
-    }
-    let time_of_day = ["%H", "%M", "%S", "%I", "%k", "%l", "%p", "%P", "%f", "%T", "%R", "%s", "%c", "%r", "%X"];
-    if of_day && time_of_day.iter().any(|code| format.contains(code)) {
-        let hint = "use `{time:...}` for the file's own time";
-        return Err(Problem::new(at, "`{date}` is the day; it has no time of day", hint));
+    for sample in samples() {
+        let Some(filled) = fill(&items, sample) else {
+            return Err(Problem::new(at, "a date format with a time zone; labels have none", hint));
+        };
+        if of_day && !is_of_a_date(&items, sample.date()) {
+            let hint = "use `{time:...}` for the file's own time";
+            return Err(Problem::new(at, "`{date}` is the day; it has no time of day", hint));
+        }
+        if filled.contains(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-'))) {
+            let message = format!("a date format that gives `{}`, which is awkward in a path", escape(&filled));
+            return Err(Problem::new(at, message, hint));
+        }
     }
     Ok(())
+}
+
+/// Times that a format is tried with: one whose every number has one digit, so that padding shows, and others where what
+/// is optional is left out or has its full length. They have no offset, as labels have none.
+fn samples() -> impl Iterator<Item = NaiveDateTime> {
+    let at = |(year, month, day), (hour, minute, second, micros)| {
+        NaiveDate::from_ymd_opt(year, month, day)?.and_hms_micro_opt(hour, minute, second, micros)
+    };
+    [at((2015, 2, 3), (4, 5, 6, 789)), at((2000, 1, 1), (0, 0, 0, 0)), at((1999, 12, 31), (23, 59, 59, 999_999))]
+        .into_iter()
+        .flatten()
+}
+
+/// What a format gives for a time; none where it asks for what no label has.
+fn fill(items: &[Item<'_>], at: NaiveDateTime) -> Option<String> {
+    let mut filled = String::new();
+    write!(filled, "{}", at.format_with_items(items.iter())).is_ok().then_some(filled)
+}
+
+/// True when a format can be filled with a date alone.
+fn is_of_a_date(items: &[Item<'_>], date: NaiveDate) -> bool {
+    write!(String::new(), "{}", date.format_with_items(items.iter())).is_ok()
 }
 
 /// Checks text that stands for itself.
@@ -254,12 +271,18 @@ fn literal(text: &str, at: Range<usize>) -> Result<(), Problem> {
 /// Checks the folders and the name that a layout gives. A variable stands for one character here: values are made safe
 /// when they are filled in.
 fn components(text: &str, parts: &[Part]) -> Result<(), Problem> {
+    samples().try_for_each(|sample| components_at(text, parts, sample))
+}
+
+fn components_at(text: &str, parts: &[Part], sample: NaiveDateTime) -> Result<(), Problem> {
     let whole = 0..text.len();
     let path: String = parts
         .iter()
         .map(|part| match part {
             Part::Text(text) => text.clone(),
-            Part::Variable(Variable::Date(format) | Variable::Time(format)) => shape(format),
+            Part::Variable(Variable::Date(format) | Variable::Time(format)) => {
+                fill(&StrftimeItems::new(format).collect::<Vec<_>>(), sample).unwrap_or_default()
+            }
             Part::Variable(_) => "x".to_owned(),
         })
         .collect();
@@ -288,16 +311,6 @@ fn changes_within_a_day(format: &str) -> bool {
         time.map(|time| time.format(format).to_string())
     };
     at(1, 2, 3) != at(14, 25, 36)
-}
-
-/// A strftime format with each code replaced by one digit: only its dots, dashes and slashes matter.
-fn shape(format: &str) -> String {
-    StrftimeItems::new(format)
-        .map(|item| match item {
-            Item::Literal(text) | Item::Space(text) => text.to_owned(),
-            _ => "0".to_owned(),
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -365,6 +378,18 @@ mod tests {
             "{time:%T}.fits",
             "x./{file}",
             "{date:/%Y}/{file}",
+            "{date:%F_%-H}/{file}",
+            "{date:%-M}/{file}",
+            "{date:%.f}/{file}",
+            "{date:%3f}/{file}",
+            "{date:%0H}/{file}",
+            "{date:%-I%P}/{file}",
+            "{date:%s}/{file}",
+            "{time:%#z}/{file}",
+            "{time:%+}/{file}",
+            "{time:%.f}/{file}",
+            "a{time:%.f}",
+            "{time:%H%M%S}{time:%.f}/{file}.",
         ] {
             assert!(Template::parse(bad).is_err(), "{bad}");
         }
