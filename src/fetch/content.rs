@@ -17,6 +17,14 @@ use crate::manifest::{Identity, Verify};
 /// What a FITS file begins with, up to the sign of equality.
 const FITS: &[u8] = b"SIMPLE  =";
 
+/// How many first bytes tell a FITS file from what only begins like one: the first card, and the keyword of the second.
+const ENOUGH: usize = 89;
+
+/// True for the first [`ENOUGH`] bytes of a FITS file: the standard (4.0, 4.4.1.1) wants SIMPLE, then BITPIX.
+fn begins_as_fits(start: &[u8]) -> bool {
+    start.starts_with(FITS) && start.get(80..ENOUGH).is_some_and(|second| second == b"BITPIX  =")
+}
+
 /// How much a gzip stream may hold, in bytes: a small body must not keep a processor busy for hours.
 const LARGEST_WITHIN: u64 = 64 << 30;
 
@@ -37,6 +45,8 @@ pub(super) struct Content {
     identity: Identity,
     looks_within_gzip: bool,
     looks_at_fits: bool,
+    /// The name says that a gzip stream holds a FITS file.
+    is_fits_due_within: bool,
 }
 
 enum Format {
@@ -54,7 +64,8 @@ impl Content {
         let is_fits = verify.fits && magic::is_fits(name);
         let format = if is_fits { Format::Fits(Box::new(fits_check(identity))) } else { Format::Unknown(Vec::new()) };
         let looks_within_gzip = verify.magic && magic::is_gzip(name);
-        Content { format, identity, looks_within_gzip, looks_at_fits: verify.fits }
+        let is_fits_due_within = verify.fits && name.rsplit_once('.').is_some_and(|(inner, _)| magic::is_fits(inner));
+        Content { format, identity, looks_within_gzip, looks_at_fits: verify.fits, is_fits_due_within }
     }
 
     /// Takes in the next bytes.
@@ -64,13 +75,12 @@ impl Content {
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         match &mut self.format {
             Format::Unknown(start) => {
-                start.extend_from_slice(&bytes[..bytes.len().min(FITS.len())]);
-                if start.len() < FITS.len() {
+                let before = start.len();
+                start.extend_from_slice(&bytes[..bytes.len().min(ENOUGH - before)]);
+                if start.len() < ENOUGH {
                     return Ok(());
                 }
-                let taken = FITS.len().min(bytes.len());
                 let start = mem::take(start);
-                let before = start.len() - taken;
                 self.format = self.format_of(&start);
                 self.push(&start[..before])?;
                 self.push(bytes)
@@ -102,10 +112,11 @@ impl Content {
     }
 
     fn format_of(&self, start: &[u8]) -> Format {
-        if self.looks_at_fits && start.starts_with(FITS) {
+        if self.looks_at_fits && begins_as_fits(start) {
             Format::Fits(Box::new(fits_check(self.identity)))
         } else if self.looks_within_gzip && start.starts_with(magic::GZIP) {
-            let within = Within { looks_at_fits: self.looks_at_fits, ..Within::default() };
+            let (looks_at_fits, is_fits_due) = (self.looks_at_fits, self.is_fits_due_within);
+            let within = Within { looks_at_fits, is_fits_due, ..Within::default() };
             Format::Gzip(Box::new(MultiGzDecoder::new(within)))
         } else {
             Format::Other
@@ -133,6 +144,7 @@ impl From<fits::Proof> for Proof {
 #[derive(Default)]
 struct Within {
     looks_at_fits: bool,
+    is_fits_due: bool,
     start: Vec<u8>,
     check: Option<Box<fits::Check>>,
     length: u64,
@@ -158,12 +170,12 @@ impl Within {
         if let Some(check) = &mut self.check {
             return check.push(bytes).map_err(within_gzip);
         }
-        if self.looks_at_fits && self.start.len() < FITS.len() {
+        if self.looks_at_fits && self.start.len() < ENOUGH {
             let before = self.start.len();
-            self.start.extend_from_slice(&bytes[..bytes.len().min(FITS.len() - before)]);
-            if self.start == FITS {
+            self.start.extend_from_slice(&bytes[..bytes.len().min(ENOUGH - before)]);
+            if begins_as_fits(&self.start) {
                 let mut check = Box::new(fits::Check::new());
-                check.push(&FITS[..before]).and_then(|()| check.push(bytes)).map_err(within_gzip)?;
+                check.push(&self.start[..before]).and_then(|()| check.push(bytes)).map_err(within_gzip)?;
                 self.check = Some(check);
             }
         }
@@ -173,6 +185,11 @@ impl Within {
     fn finish(self) -> Result<Proof, Fault> {
         match self.check {
             Some(check) => check.finish().map(Proof::from).map_err(within_gzip),
+            None if self.is_fits_due && !self.start.starts_with(FITS) => {
+                let message =
+                    "the gzip stream holds no FITS file, as its name says: it does not begin with `SIMPLE  =`";
+                Err(Fault { class: Class::Magic, message: message.to_owned() })
+            }
             // The sum of the stream was right, which says less than sums of data units.
             None => Ok(Proof::Structure),
         }
@@ -227,7 +244,7 @@ mod tests {
 
     /// The verdict, which must not depend on how the bytes are cut.
     fn verdict(name: &str, body: &[u8], verify: Verify) -> Result<Proof, Class> {
-        let mut verdicts = [1, 7, 9, 1000, usize::MAX].map(|piece| {
+        let mut verdicts = [1, 7, 89, 1000, usize::MAX].map(|piece| {
             let mut content = Content::new(name, verify, Identity::Bytes);
             let pushed = body.chunks(piece.min(body.len().max(1))).try_for_each(|bytes| content.push(bytes));
             pushed.and_then(|()| content.finish()).map(|(proof, _)| proof).map_err(|fault| fault.class)
@@ -251,6 +268,8 @@ mod tests {
             assert_eq!(verdict(name, cut, lax), Ok(Proof::None), "{name}: not asked for");
         }
         assert_eq!(verdict("a.dat", b"SIMPLE", all), Ok(Proof::None), "too short to be FITS");
+        let text = format!("{:80}A text about FITS", "SIMPLE  = T");
+        assert_eq!(verdict("a.txt", text.as_bytes(), all), Ok(Proof::None), "no second card");
         assert_eq!(verdict("a.dat", b"", all), Ok(Proof::None));
     }
 
@@ -259,6 +278,8 @@ mod tests {
         let (all, whole) = (Verify { fits: true, magic: true }, gzip(&fits()));
         assert_eq!(verdict("a.fits.gz", &whole, all), Ok(Proof::Structure));
         assert_eq!(verdict("a.fits.gz", &gzip(&fits()[..12_000]), all), Err(Class::FitsStructure));
+        assert_eq!(verdict("a.fits.gz", &gzip(b"<html>"), all), Err(Class::Magic));
+        assert_eq!(verdict("a.fits.gz", &gzip(b"SIMPLE  =                    T"), all), Ok(Proof::Structure));
         assert_eq!(verdict("a.csv.gz", &gzip(b"a,b\n1,2\n"), all), Ok(Proof::Structure));
         assert_eq!(verdict("a.gz", &gzip(b""), all), Ok(Proof::Structure));
         let two = [gzip(b"one"), gzip(b"two")].concat();
