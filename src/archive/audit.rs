@@ -17,6 +17,7 @@ use rustix::fs::{self, Advice, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::day::digest_of;
+use super::regular::kind_of;
 use super::tree::Tree;
 use super::{Archive, DayHeader, DayRecord, Error, FileLine};
 use crate::digest::Digest;
@@ -253,7 +254,7 @@ impl Eye<'_> {
         let changed = |found| Ok(Some(Fault::Changed(expected, found)));
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {}
-            other => return changed(Found::Other(kind(other))),
+            other => return changed(Found::Other(kind_of(other))),
         }
         let length = u64::try_from(stat.st_size).unwrap_or_default();
         if length != expected.bytes {
@@ -267,7 +268,7 @@ impl Eye<'_> {
         let file = match fs::openat(dir, name, flags, Mode::empty()) {
             Ok(file) => File::from(file),
             Err(Errno::NOENT) => return Ok(Some(Fault::Missing(expected))),
-            Err(Errno::LOOP) => return changed(Found::Other(kind(FileType::Symlink))),
+            Err(Errno::LOOP) => return changed(Found::Other(kind_of(FileType::Symlink))),
             Err(e) => return Err(failed(e.into())),
         };
         if length >= LARGE {
@@ -284,15 +285,4 @@ fn is_later(stat: &fs::Stat, instant: SystemTime) -> bool {
     let instant = instant.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let (seconds, nanos) = (i128::from(stat.st_mtime), i128::from(stat.st_mtime_nsec));
     seconds * 1_000_000_000 + nanos > i128::try_from(instant.as_nanos()).unwrap_or(i128::MAX)
-}
-
-/// What is no plain file, in a word or two.
-fn kind(of: FileType) -> &'static str {
-    match of {
-        FileType::Symlink => "a symlink",
-        FileType::Directory => "a folder",
-        FileType::Fifo => "a pipe",
-        FileType::Socket => "a socket",
-        _ => "a device",
-    }
 }

@@ -4,42 +4,33 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::path::Path;
 
 use chrono::NaiveDate;
-
-use super::Archive;
-use crate::manifest::SeriesId;
 
 /// What stands before the word in a line. Within a string of JSON it would have backslashes.
 const BEFORE: &str = ",\"checked\":\"";
 
-impl Archive {
-    /// How many files of these days were proved by `checksum`, `structure`, `magic` and `size`, by their records' lines. A
-    /// record that cannot be read counts nothing.
-    #[must_use]
-    pub fn checked(root: &Path, series: &SeriesId, days: &[NaiveDate]) -> BTreeMap<String, u64> {
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let count = |days: &[NaiveDate]| {
-            let mut counts = BTreeMap::new();
-            for day in days {
-                let record = std::fs::read(Archive::record_path(root, series, *day)).unwrap_or_default();
-                add(&mut counts, &String::from_utf8_lossy(&record));
+/// The words of the lines of each day's record, counted on all cores.
+pub(super) fn count(days: &[NaiveDate], record: impl Fn(NaiveDate) -> Option<Vec<u8>> + Sync) -> BTreeMap<String, u64> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let count = |days: &[NaiveDate]| {
+        let mut counts = BTreeMap::new();
+        for day in days {
+            add(&mut counts, &String::from_utf8_lossy(&record(*day).unwrap_or_default()));
+        }
+        counts
+    };
+    let shares = days.chunks(days.len().div_ceil(cores).max(1));
+    std::thread::scope(|scope| {
+        let counters: Vec<_> = shares.map(|share| scope.spawn(|| count(share))).collect();
+        let mut counts = BTreeMap::new();
+        for share in counters.into_iter().filter_map(|counter| counter.join().ok()) {
+            for (how, files) in share {
+                *counts.entry(how).or_default() += files;
             }
-            counts
-        };
-        let shares = days.chunks(days.len().div_ceil(cores).max(1));
-        std::thread::scope(|scope| {
-            let counters: Vec<_> = shares.map(|share| scope.spawn(|| count(share))).collect();
-            let mut counts = BTreeMap::new();
-            for share in counters.into_iter().filter_map(|counter| counter.join().ok()) {
-                for (how, files) in share {
-                    *counts.entry(how).or_default() += files;
-                }
-            }
-            counts
-        })
-    }
+        }
+        counts
+    })
 }
 
 fn add(counts: &mut BTreeMap<String, u64>, record: &str) {

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use chrono::NaiveDate;
+use rustix::fs::FileType;
 
-use super::journal::Journal;
-use super::{Archive, Error, STAGING, STATE};
-use crate::manifest::SeriesId;
+use super::journal::{self, Journal};
+use super::tree::{Removed, Tree};
+use super::{Archive, Error, STAGING, WORK};
+use crate::manifest::{LockMode, SeriesId};
 
 /// What `clean` removed, or would not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,105 +22,128 @@ pub struct Cleaned {
     pub held: Vec<(String, NaiveDate)>,
 }
 
+/// The folders of `work` in which a day may have a folder of its own.
+const FOLDERS: [&str; 3] = ["partial", "quarantine", "retired"];
+
+/// Where days have their journals.
+const JOURNALS: &str = "journal";
+
 impl Archive {
-    /// Empties `.sunhaul/work`, unless a day of it is being worked on.
+    /// Empties `.sunhaul/work` of the archive at `root`, unless a day of it is being worked on. A symlink there is removed
+    /// itself: what it leads to is not the archive's.
     ///
     /// Each day is locked while it is emptied, one at a time: there may be more of them than a process may open files.
     ///
     /// # Errors
-    /// [`Error::Storage`].
-    pub fn clean(&self) -> Result<Cleaned, Error> {
+    /// [`Error::Storage`]; also when `.sunhaul` or its `work` is a symlink, and nothing was removed then.
+    pub fn clean(root: &Path, lock: LockMode) -> Result<Cleaned, Error> {
+        let tree = Tree::open(root)?;
         let mut cleaned = Cleaned::default();
-        let journals = days_in(&self.root, "journal")?;
+        if tree.look(WORK)?.is_none() {
+            return Ok(cleaned);
+        }
+        let journals = days_in(&tree, JOURNALS)?;
         for (series, date) in &journals {
-            if Journal::open(&self.tree, series, *date, self.lock)?.is_none() {
-                cleaned.held.push((series.0.clone(), *date));
+            match Journal::open(&tree, series, *date, lock) {
+                Ok(None) => cleaned.held.push((series.0.clone(), *date)),
+                // Nobody holds it, or something that nobody can hold stands in its place.
+                Ok(Some(_)) | Err(Error::Record { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         if !cleaned.held.is_empty() {
             return Ok(cleaned);
         }
+        cleaned.unlink_links(&tree)?;
         let mut days = journals;
         for kind in FOLDERS {
-            days.extend(days_in(&self.root, kind)?);
+            days.extend(days_in(&tree, kind)?);
         }
         for (series, date) in days {
-            self.clean_day(&series, date, &mut cleaned)?;
+            cleaned.day(&tree, &series, date, lock)?;
         }
-        let staging = self.tree.path(STAGING);
-        if staging.is_dir() {
-            empty(&staging, &mut cleaned)?;
-        }
+        cleaned.count(tree.remove(STAGING)?);
         Ok(cleaned)
     }
+}
 
-    fn clean_day(&self, series: &SeriesId, date: NaiveDate, cleaned: &mut Cleaned) -> Result<(), Error> {
-        let path = self.tree.path(&Archive::work("journal", series)).join(format!("{date}.jsonl"));
-        let length = path.symlink_metadata().ok().map(|meta| meta.len());
-        let Some(journal) = Journal::open(&self.tree, series, date, self.lock)? else {
-            // Begun by somebody just now.
-            cleaned.held.push((series.0.clone(), date));
-            return Ok(());
-        };
-        for kind in FOLDERS {
-            let folder = self.tree.path(&Archive::work(kind, series)).join(date.to_string());
-            if folder.is_dir() {
-                empty(&folder, cleaned)?;
+impl Cleaned {
+    fn count(&mut self, removed: Removed) {
+        self.files += removed.files;
+        self.bytes += removed.bytes;
+    }
+
+    /// Removes the symlinks that stand where a folder of a kind, or of a series, is due.
+    fn unlink_links(&mut self, tree: &Tree) -> Result<(), Error> {
+        for kind in FOLDERS.into_iter().chain([JOURNALS]) {
+            let folder = format!("{WORK}/{kind}");
+            if tree.is_link(&folder)? {
+                self.count(tree.remove(&folder)?);
+                continue;
+            }
+            for entry in tree.entries(&folder)?.iter().filter(|entry| entry.kind == FileType::Symlink) {
+                let Some(name) = entry.text() else { continue };
+                self.count(tree.remove(&format!("{folder}/{name}"))?);
             }
         }
-        cleaned.files += u64::from(length.is_some());
-        cleaned.bytes += length.unwrap_or_default();
-        journal.remove()?;
-        self.sweep(series, date);
         Ok(())
     }
 
-    /// The days that have a journal, wherever it comes from: those that are worked on, and those that a kill left.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub fn journalled(root: &Path) -> Result<BTreeSet<(SeriesId, NaiveDate)>, Error> {
-        days_in(root, "journal")
+    fn day(&mut self, tree: &Tree, series: &SeriesId, date: NaiveDate, lock: LockMode) -> Result<(), Error> {
+        let own = journal::path_of(series, date);
+        let was_there = tree.exists(&own)?;
+        let journal = match Journal::open(tree, series, date, lock) {
+            Ok(Some(journal)) => Some(journal),
+            Ok(None) => {
+                // Begun by somebody just now.
+                self.held.push((series.0.clone(), date));
+                return Ok(());
+            }
+            // A pipe, a link or a folder stands in its place.
+            Err(Error::Record { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        for kind in FOLDERS {
+            self.count(tree.remove(&format!("{}/{date}", Archive::work(kind, series)))?);
+        }
+        let removed = tree.remove(&own)?;
+        if was_there {
+            self.count(removed);
+        }
+        drop(journal);
+        sweep(tree, series, date);
+        Ok(())
     }
+}
+
+/// Removes the folders of a day's work that are empty.
+pub(super) fn sweep(tree: &Tree, series: &SeriesId, date: NaiveDate) {
+    for kind in FOLDERS.into_iter().chain([JOURNALS]) {
+        let folder = Archive::work(kind, series);
+        tree.prune(&format!("{folder}/{date}"));
+        tree.prune(&folder);
+    }
+}
+
+/// The days that have a journal.
+pub(super) fn journalled(tree: &Tree) -> Result<BTreeSet<(SeriesId, NaiveDate)>, Error> {
+    days_in(tree, JOURNALS)
 }
 
 /// The days that have something of a kind in `work`.
-fn days_in(root: &Path, kind: &str) -> Result<BTreeSet<(SeriesId, NaiveDate)>, Error> {
+fn days_in(tree: &Tree, kind: &str) -> Result<BTreeSet<(SeriesId, NaiveDate)>, Error> {
     let mut days = BTreeSet::new();
-    for series in entries(&root.join(format!("{STATE}/work/{kind}")))? {
-        let Some(id) = series.file_name().and_then(|n| n.to_str()).map(|n| SeriesId(n.to_owned())) else {
-            continue;
-        };
-        for day in entries(&series)? {
-            let name = day.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-            days.extend(name.trim_end_matches(".jsonl").parse().ok().map(|date| (id.clone(), date)));
+    let folder = format!("{WORK}/{kind}");
+    if tree.is_link(&folder)? {
+        return Ok(days);
+    }
+    for series in tree.entries(&folder)? {
+        let Some(id) = series.text().filter(|_| series.is_dir()) else { continue };
+        for day in tree.entries(&format!("{folder}/{id}"))? {
+            let name = day.text().unwrap_or_default();
+            let date = name.strip_suffix(".jsonl").unwrap_or(name).parse().ok();
+            days.extend(date.map(|date| (SeriesId(id.to_owned()), date)));
         }
     }
     Ok(days)
-}
-
-/// Where a day may have a folder of its own.
-const FOLDERS: [&str; 3] = ["partial", "quarantine", "retired"];
-
-fn entries(folder: &Path) -> Result<Vec<std::path::PathBuf>, Error> {
-    let failed = |e| Error::storage("look into", folder, e);
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    std::fs::read_dir(folder).map_err(failed)?.map(|e| e.map(|e| e.path()).map_err(failed)).collect()
-}
-
-fn empty(folder: &Path, cleaned: &mut Cleaned) -> Result<(), Error> {
-    for path in entries(folder)? {
-        let meta = path.symlink_metadata().map_err(|e| Error::storage("look at", &path, e))?;
-        if meta.is_dir() {
-            empty(&path, cleaned)?;
-            std::fs::remove_dir(&path).map_err(|e| Error::storage("remove", &path, e))?;
-        } else {
-            std::fs::remove_file(&path).map_err(|e| Error::storage("remove", &path, e))?;
-            cleaned.files += 1;
-            cleaned.bytes += meta.len();
-        }
-    }
-    Ok(())
 }

@@ -399,7 +399,7 @@ impl DayWork {
     /// # Errors
     /// [`Error::Storage`].
     pub fn quarantine(&self, staged: Staged, key: &str, url: &str, failure: &Failure) -> Result<(), Error> {
-        super::quarantine::put(&self.archive.tree, &self.series, self.date, staged, (key, url), failure)
+        super::quarantine::put(&self.archive, &self.series, self.date, staged, (key, url), failure)
     }
 
     fn lock_have(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, FileLine>> {

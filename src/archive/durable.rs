@@ -62,7 +62,7 @@ pub(super) fn settle<'a>(
     let mut last: Option<(String, Arc<OwnedFd>)> = None;
     for path in paths {
         let (dir, name) = tree.place(path)?;
-        let flags = fs::OFlags::RDONLY | fs::OFlags::NOFOLLOW | fs::OFlags::CLOEXEC;
+        let flags = fs::OFlags::RDONLY | fs::OFlags::NOFOLLOW | fs::OFlags::NONBLOCK | fs::OFlags::CLOEXEC;
         let file = fs::openat(&*dir, name, flags, fs::Mode::empty()).map_err(|e| failed(&tree.path(path), e))?;
         fs::fsync(file.as_fd()).map_err(|e| failed(&tree.path(path), e))?;
         let directory = path.rsplit_once('/').map_or("", |(d, _)| d);

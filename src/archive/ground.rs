@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
 
 use chrono::NaiveDate;
 use rustix::fs::{self, FlockOperation, Mode, OFlags};
@@ -15,6 +14,7 @@ use rustix::io::Errno;
 use serde::Deserialize;
 
 use super::layout::folded;
+use super::tree::Tree;
 use super::{Archive, Error, STATE};
 use crate::digest::Digest;
 use crate::manifest::{LockMode, SeriesId};
@@ -108,14 +108,11 @@ impl Ground {
         // In this order: a day that is sealed meanwhile has its record before its journal goes. The other way, a record
         // taken down for its journal, needs the ground.
         for kind in ["work/journal", "days"] {
-            for folder in entries(&archive.tree.path(STATE).join(kind))? {
-                for day in entries(&folder)? {
-                    let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
-                    let (Some(id), Some(file)) = (name(&folder), name(&day)) else { continue };
-                    let own = id == series.0 && file == format!("{date}.jsonl");
-                    if !own && let Some(stem) = file.strip_suffix(".jsonl") {
-                        look_into(&day, &format!("{} {}", escape(&id), escape(stem)), &asked, &mut owners)?;
-                    }
+            for (id, file) in days(&archive.tree, kind)? {
+                let own = id == series.0 && file == format!("{date}.jsonl");
+                if !own && let Some(stem) = file.strip_suffix(".jsonl") {
+                    let day = format!("{} {}", escape(&id), escape(stem));
+                    look_into(&archive.tree, &format!("{STATE}/{kind}/{id}/{file}"), &day, &asked, &mut owners)?;
                 }
             }
         }
@@ -125,12 +122,13 @@ impl Ground {
 
 /// Looks for the paths in the lines of one record or journal.
 fn look_into(
-    path: &Path,
+    tree: &Tree,
+    relative: &str,
     day: &str,
     asked: &HashMap<String, &String>,
     owners: &mut HashMap<String, Owner>,
 ) -> Result<(), Error> {
-    names(path, |named, sha256| {
+    names(tree, relative, |named, sha256| {
         // A line without a hash claims no bytes.
         if sha256.is_some()
             && let Some(path) = asked.get(&folded(named))
@@ -144,12 +142,14 @@ fn look_into(
 /// Every path that a line of a record or journal names, with the bytes that it says are there. What cannot be read names
 /// nothing, and neither does a file that is gone: a journal whose day was sealed meanwhile. True when every line could be
 /// read.
-pub(super) fn names(path: &Path, mut told: impl FnMut(&str, Option<Digest>)) -> Result<bool, Error> {
-    let failed = |e| Error::storage("read", path, e);
-    let mut lines = match File::open(path) {
-        Ok(file) => BufReader::with_capacity(64 * 1024, file),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(true),
-        Err(e) => return Err(failed(e)),
+pub(super) fn names(tree: &Tree, relative: &str, mut told: impl FnMut(&str, Option<Digest>)) -> Result<bool, Error> {
+    let failed = |e| Error::storage("read", tree.path(relative), e);
+    let mut lines = match tree.open_file(relative) {
+        Ok(Some(file)) => BufReader::with_capacity(64 * 1024, file),
+        Ok(None) => return Ok(true),
+        // Something that is no file has no lines.
+        Err(Error::Storage { source, .. }) if source.kind() == std::io::ErrorKind::InvalidInput => return Ok(false),
+        Err(e) => return Err(e),
     };
     let mut is_whole = true;
     let mut raw = Vec::new();
@@ -174,12 +174,13 @@ pub(super) fn names(path: &Path, mut told: impl FnMut(&str, Option<Digest>)) -> 
     }
 }
 
-pub(super) fn entries(folder: &Path) -> Result<Vec<std::path::PathBuf>, Error> {
-    let failed = |e| Error::storage("look into", folder, e);
-    match std::fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| entry.map(|e| e.path()).map_err(failed)).collect(),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(e) if e.kind() == std::io::ErrorKind::NotADirectory => Ok(Vec::new()),
-        Err(e) => Err(failed(e)),
+/// The records, or journals, of all days: each as the name of its series' folder and its own.
+pub(super) fn days(tree: &Tree, kind: &str) -> Result<Vec<(String, String)>, Error> {
+    let mut days = Vec::new();
+    for series in tree.entries(&format!("{STATE}/{kind}"))? {
+        let Some(id) = series.text().filter(|_| series.is_dir()) else { continue };
+        let entries = tree.entries(&format!("{STATE}/{kind}/{id}"))?;
+        days.extend(entries.iter().filter_map(|day| Some((id.to_owned(), day.text()?.to_owned()))));
     }
+    Ok(days)
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,7 @@ pub use spoilt::Spoilt;
 pub(super) use told::{How, Named, Told, Worth};
 
 use super::durable::boot_id;
+use super::regular::{is_no_file, must_be_regular};
 use super::tree::Tree;
 use super::{Archive, Error, FileLine};
 use crate::digest::Digest;
@@ -157,7 +158,8 @@ impl Journal {
         let directory = Archive::work("journal", series);
         let name = format!("{date}.jsonl");
         let path = tree.path(&directory).join(&name);
-        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // A pipe in its place must not be waited for.
+        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         loop {
             let failed = |e: Errno| Error::storage("open the journal", &path, e.into());
             // Each time anew: the last holder of another day may just have removed the empty folder.
@@ -166,8 +168,11 @@ impl Journal {
             let (file, is_new) = match open(OFlags::CREATE | OFlags::EXCL) {
                 Ok(file) => (file, true),
                 Err(Errno::EXIST) => match open(OFlags::empty()) {
-                    Ok(file) => (file, false),
+                    Ok(file) => (must_be_regular(file).map_err(|e| no_journal(&path, &e))?, false),
                     Err(Errno::NOENT) => continue,
+                    Err(Errno::LOOP) => return Err(no_journal(&path, &is_no_file(FileType::Symlink))),
+                    Err(Errno::ISDIR) => return Err(no_journal(&path, &is_no_file(FileType::Directory))),
+                    Err(Errno::NXIO) => return Err(no_journal(&path, &is_no_file(FileType::Socket))),
                     Err(e) => return Err(failed(e)),
                 },
                 Err(Errno::NOENT) => continue,
@@ -269,6 +274,10 @@ impl Journal {
     }
 }
 
+fn no_journal(path: &Path, why: &std::io::Error) -> Error {
+    Error::record(path, 1, format!("{why}; move it away: the journal of an unfinished day is due here"))
+}
+
 impl Pen {
     fn of(file: File) -> Pen {
         Pen { file, chain: Chain::default(), length: 0, is_torn: false, published: Vec::new() }
@@ -293,19 +302,25 @@ impl Pen {
     }
 }
 
-/// What the journal at `path` says is there; `None` when there is no journal. It is neither locked nor changed: whoever
+/// What the journal of a day says is there; `None` when there is no journal. It is neither locked nor changed: whoever
 /// works on the day goes on.
-pub(super) fn started(path: &Path) -> Result<Option<Started>, Error> {
-    let mut text = match std::fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::storage("read the journal", path, error)),
-    };
+pub(super) fn started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Option<Started>, Error> {
+    let relative = path_of(series, date);
+    let text = tree.read(&relative).map_err(|error| match error {
+        Error::Storage { path, source, .. } if source.kind() == ErrorKind::InvalidInput => no_journal(&path, &source),
+        other => other,
+    });
+    let Some(mut text) = text? else { return Ok(None) };
     text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
     let Some((spec, job)) = told::asked_last(&text) else {
         return Ok(Some(Started::default()));
     };
-    let told = told::tell(&text, (spec, &job), boot_id(), path)?;
+    let told = told::tell(&text, (spec, &job), boot_id(), &tree.path(&relative))?;
     let lines = || told.files.iter().filter(|file| file.worth != Worth::Nothing);
     Ok(Some(Started { files: lines().count() as u64, bytes: lines().filter_map(|file| file.line.bytes).sum() }))
+}
+
+/// Where the journal of a day is, below the root.
+pub(super) fn path_of(series: &SeriesId, date: NaiveDate) -> String {
+    format!("{}/{date}.jsonl", Archive::work("journal", series))
 }

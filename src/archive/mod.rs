@@ -15,7 +15,9 @@ mod layout;
 mod name;
 mod part;
 mod quarantine;
+mod reader;
 mod record;
+mod regular;
 mod repair;
 mod staged;
 mod stray;
@@ -35,8 +37,10 @@ pub use journal::{Spoilt, Started, of as journal_of, paths as journal_paths};
 pub use layout::{RelativePath, Values, folded, keeps_days_apart, render};
 pub use name::sanitise;
 pub use part::{Part, Validators};
+pub use reader::Reader;
 pub(crate) use record::line;
 pub use record::{ACCEPTED, DayHeader, DayRecord, FileLine, Lasting, State, schema as day_schema};
+pub use regular::{link_target, open_regular};
 pub use staged::Staged;
 pub use stray::Stray;
 
@@ -49,10 +53,14 @@ pub struct Archive {
     root: PathBuf,
     lock: LockMode,
     tree: Tree,
+    quarantine: quarantine::Used,
 }
 
 /// Where the archive keeps its own state, relative to the root.
 const STATE: &str = ".sunhaul";
+
+/// What is local to this machine, and may be removed between runs.
+const WORK: &str = ".sunhaul/work";
 
 /// Where reports are written before they get their names.
 const STAGING: &str = ".sunhaul/work/staging";
@@ -68,7 +76,7 @@ impl Archive {
         for kind in ["days", "runs", "work/journal", "work/partial", "work/quarantine", "work/retired"] {
             tree.make(&format!("{STATE}/{kind}"))?;
         }
-        Ok(Archive { root: root.to_owned(), lock, tree })
+        Ok(Archive { root: root.to_owned(), lock, tree, quarantine: quarantine::Used::default() })
     }
 
     /// The root, as the manifest or the command line gave it.
@@ -80,48 +88,29 @@ impl Archive {
     /// Where the record of a day is, whether it exists or not.
     #[must_use]
     pub fn record_path(root: &Path, series: &SeriesId, date: NaiveDate) -> PathBuf {
-        root.join(STATE).join("days").join(&series.0).join(format!("{date}.jsonl"))
+        root.join(reader::record_of(series, date))
     }
 
     /// Where run reports are.
     #[must_use]
     pub fn runs_path(root: &Path) -> PathBuf {
-        root.join(STATE).join("runs")
+        root.join(reader::RUNS)
     }
 
-    /// Reads the header of a day's record: enough to plan by. `None` when there is no record.
+    /// As [`Reader::header`], of one day.
     ///
     /// # Errors
-    /// [`Error::Record`] when it is cut, corrupt or of a newer version, [`Error::Storage`] when it cannot be read.
+    /// Those of [`Reader::open`] and [`Reader::header`].
     pub fn header(root: &Path, series: &SeriesId, date: NaiveDate) -> Result<Option<DayHeader>, Error> {
-        record::read_header(&Archive::record_path(root, series, date))
+        Reader::open(root)?.header(series, date)
     }
 
-    /// Reads and checks a day's whole record. `None` when there is no record.
+    /// As [`Reader::record`], of one day.
     ///
     /// # Errors
-    /// As [`Archive::header`]; besides, lines that do not fit the header.
+    /// Those of [`Reader::open`] and [`Reader::record`].
     pub fn record(root: &Path, series: &SeriesId, date: NaiveDate) -> Result<Option<DayRecord>, Error> {
-        DayRecord::read(&Archive::record_path(root, series, date))
-    }
-
-    /// What is there of a day that was started and not sealed, by its journal alone. `None` when it was not started.
-    ///
-    /// # Errors
-    /// [`Error::Storage`] when the journal cannot be read.
-    pub fn started(root: &Path, series: &SeriesId, date: NaiveDate) -> Result<Option<Started>, Error> {
-        journal::started(&root.join(Archive::work("journal", series)).join(format!("{date}.jsonl")))
-    }
-
-    /// The paths of a record's files that are not there with their length: what `run --check` asks.
-    #[must_use]
-    pub fn missing(root: &Path, record: &DayRecord) -> Vec<String> {
-        let is_there = |file: &&FileLine| {
-            let meta = std::fs::symlink_metadata(root.join(&file.path)).ok().filter(std::fs::Metadata::is_file);
-            meta.map(|m| m.len()) == file.bytes
-        };
-        let files = record.files.iter().filter(|f| f.sha256.is_some());
-        files.filter(|f| !is_there(f)).map(|f| f.path.clone()).collect()
+        Reader::open(root)?.record(series, date)
     }
 
     /// Writes a run's report in one atomic step and returns its path.
@@ -131,8 +120,7 @@ impl Archive {
     pub fn write_run_report(&self, run: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
         let name = format!("{run}.json");
         // What a kill leaves of it is no report, and does not lie among them.
-        self.tree
-            .replace_with((STAGING, &name), (&format!("{STATE}/runs"), &name), false, |out| out.write_all(bytes))?;
+        self.tree.replace_with((STAGING, &name), (reader::RUNS, &name), false, |out| out.write_all(bytes))?;
         Ok(Archive::runs_path(&self.root).join(name))
     }
 
@@ -147,6 +135,6 @@ impl Archive {
     }
 
     fn work(kind: &str, series: &SeriesId) -> String {
-        format!("{STATE}/work/{kind}/{series}")
+        format!("{WORK}/{kind}/{series}")
     }
 }

@@ -1,7 +1,12 @@
 //! A file name that a server gave, made into a safe path component.
 
 /// The longest component that common filesystems take, in bytes.
-const LONGEST: usize = 255;
+pub(super) const LONGEST: usize = 255;
+
+/// The beginning of a name, at most so many bytes long.
+pub(super) fn cut(name: &str, bytes: usize) -> &str {
+    &name[..name.floor_char_boundary(bytes)]
+}
 
 /// Makes one safe path component of foreign text; `None` when nothing is left that could name a file.
 ///

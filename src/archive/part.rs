@@ -1,7 +1,8 @@
 //! Bytes so far of one file, and the validators they were read under.
 
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -13,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::durable::boot_id;
 use super::record::line;
+use super::regular::{must_be_regular, open_at};
 use super::staged::{Staged, link};
-use super::tree::Tree;
+use super::tree::{Tree, remove_at};
 use crate::digest::Digest;
 
 /// What an answer said of the bytes it sent; what a resumed answer must agree with. Each value is at most 1 kB and holds no
@@ -96,12 +98,14 @@ impl Part {
     /// no part, a broken sidecar, or bytes written under another boot.
     #[must_use]
     pub fn left(&self) -> Option<(Validators, u64)> {
-        let length = std::fs::symlink_metadata(&self.path).ok().filter(std::fs::Metadata::is_file)?.len();
-        let sidecar = self.path.with_file_name(self.sidecar());
-        if length == 0 || std::fs::metadata(&sidecar).ok()?.len() > LONGEST_SIDECAR {
+        let length = open_at(&self.dir, &self.name()).ok()??.metadata().ok()?.len();
+        let sidecar = open_at(&self.dir, &self.sidecar()).ok()??;
+        if length == 0 || sidecar.metadata().ok()?.len() > LONGEST_SIDECAR {
             return None;
         }
-        let told: Sidecar = serde_json::from_slice(&std::fs::read(sidecar).ok()?).ok()?;
+        let mut text = Vec::new();
+        sidecar.take(LONGEST_SIDECAR).read_to_end(&mut text).ok()?;
+        let told: Sidecar = serde_json::from_slice(&text).ok()?;
         let trusted = told.format == FORMAT && told.boot_id == boot_id() && told.key == self.key;
         trusted.then_some((told.validators, length))
     }
@@ -177,10 +181,10 @@ impl Part {
     /// # Errors
     /// [`Error::Storage`].
     pub fn append(&self, length: u64) -> Result<Staged, Error> {
-        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = fs::openat(&*self.dir, self.name(), flags, Mode::empty())
-            .map_err(|e| Error::storage("go on with the part", &self.path, e.into()))?;
-        Ok(Staged::at(self.clone(), File::from(file), length, true))
+        let failed = |e| Error::storage("go on with the part", &self.path, e);
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = fs::openat(&*self.dir, self.name(), flags, Mode::empty()).map_err(|e| failed(e.into()))?;
+        Ok(Staged::at(self.clone(), must_be_regular(File::from(file)).map_err(failed)?, length, true))
     }
 
     /// Removes part and sidecar.
@@ -189,10 +193,8 @@ impl Part {
     /// [`Error::Storage`].
     pub fn discard(&self) -> Result<(), Error> {
         for name in [self.name(), self.sidecar()] {
-            match fs::unlinkat(&*self.dir, name, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(e) => return Err(Error::storage("remove the part", &self.path, e.into())),
-            }
+            remove_at(&self.dir, OsStr::new(&name))
+                .map_err(|e| Error::storage("remove the part", &self.path, e.into()))?;
         }
         Ok(())
     }

@@ -1,15 +1,16 @@
 //! Bodies that failed a check: the last one of each key, with the reason, 1 GiB in all.
 
-use std::path::PathBuf;
-use std::time::SystemTime;
+use std::sync::{Mutex, PoisonError};
 
 use chrono::NaiveDate;
+use rustix::fs::{self, AtFlags};
+use rustix::io::Errno;
 use serde::Serialize;
 
-use super::name::sanitise;
+use super::name::{cut, sanitise};
 use super::record::line;
-use super::tree::Tree;
-use super::{Archive, Error, STATE, Staged};
+use super::tree::{Entry, Tree, length_of, list};
+use super::{Archive, Error, Staged, WORK};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::manifest::SeriesId;
@@ -25,52 +26,112 @@ struct Reason<'a> {
     message: &'a str,
 }
 
+/// Bodies removed at once are so many bytes more than they must be: else each further one would need a look at all others.
+const SLACK: u64 = ROOM / 8;
+
+/// The longest part of a file's name that its body's name in quarantine shows, in bytes.
+const SHOWN: usize = 100;
+
+/// How many bytes quarantine holds, as far as this process knows: counted once, then added to.
+#[derive(Debug, Default)]
+pub(super) struct Used(Mutex<Option<u64>>);
+
 /// Puts a failed body aside and makes room by removing the oldest ones.
 pub(super) fn put(
-    tree: &Tree,
+    archive: &Archive,
     series: &SeriesId,
     date: NaiveDate,
     staged: Staged,
     (key, url): (&str, &str),
     failure: &Failure,
 ) -> Result<(), Error> {
+    let tree = &archive.tree;
     let directory = format!("{}/{date}", Archive::work("quarantine", series));
     let dir = tree.make(&directory)?;
     let tail = url.rsplit('/').next().and_then(sanitise).unwrap_or_default();
-    let tail: String = tail.chars().take(100).collect();
-    let name = format!("{}-{tail}", &Digest::of(key.as_bytes()).to_string()[..12]);
+    let name = format!("{}-{}", &Digest::of(key.as_bytes()).to_string()[..12], cut(&tail, SHOWN));
+    let reason = line(&Reason { key, url, class: failure.class.name(), message: &failure.message });
+    let added = staged.length() + reason.len() as u64;
     staged.move_over(&dir, &name)?;
-    let reason = Reason { key, url, class: failure.class.name(), message: &failure.message };
-    tree.replace(&directory, &format!("{name}.json"), &line(&reason), false)?;
-    make_room(&tree.path(&format!("{STATE}/work/quarantine")))
+    tree.replace(&directory, &format!("{name}.json"), &reason, false)?;
+    let mut used = archive.quarantine.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = match *used {
+        Some(before) => before + added,
+        None => bodies(tree)?.iter().map(|body| body.length).sum(),
+    };
+    *used = Some(if now > ROOM { make_room(tree)? } else { now });
+    Ok(())
 }
 
-/// Removes the oldest bodies until the rest fits.
-fn make_room(root: &std::path::Path) -> Result<(), Error> {
-    let mut bodies: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let failed = |e| Error::storage("look into quarantine", &folder, e);
-        for entry in std::fs::read_dir(&folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            // Another worker may have removed it meanwhile.
-            let Ok(meta) = entry.path().symlink_metadata() else { continue };
-            if meta.is_dir() {
-                folders.push(entry.path());
-            } else if meta.is_file() {
-                bodies.push((meta.modified().unwrap_or(SystemTime::UNIX_EPOCH), meta.len(), entry.path()));
+/// One file of quarantine. Sorted, the oldest comes first.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Body {
+    modified: (i64, u64),
+    length: u64,
+    path: String,
+}
+
+/// All files of quarantine.
+fn bodies(tree: &Tree) -> Result<Vec<Body>, Error> {
+    let mut bodies = Vec::new();
+    let root = format!("{WORK}/quarantine");
+    for series in tree.entries(&root)?.iter().filter(|entry| entry.is_dir()).filter_map(Entry::text) {
+        let series = format!("{root}/{series}");
+        for day in tree.entries(&series)?.iter().filter(|entry| entry.is_dir()).filter_map(Entry::text) {
+            let folder = format!("{series}/{day}");
+            let Some(dir) = tree.look(&folder)? else { continue };
+            let failed = |e: Errno| Error::storage("look into quarantine", tree.path(&folder), e.into());
+            for name in list(&dir).map_err(failed)?.iter().filter_map(Entry::text) {
+                // Another worker may have removed it meanwhile.
+                let Ok(stat) = fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+                let Some(length) = length_of(&stat) else { continue };
+                let modified = (stat.st_mtime, stat.st_mtime_nsec);
+                bodies.push(Body { modified, length, path: format!("{folder}/{name}") });
             }
         }
     }
-    let mut held: u64 = bodies.iter().map(|(_, length, _)| length).sum();
-    bodies.sort();
-    for (_, length, path) in bodies {
-        if held <= ROOM {
+    Ok(bodies)
+}
+
+/// Removes the oldest bodies until there is room again; gives what the rest holds.
+fn make_room(tree: &Tree) -> Result<u64, Error> {
+    let mut bodies = bodies(tree)?;
+    bodies.sort_unstable();
+    let mut held: u64 = bodies.iter().map(|body| body.length).sum();
+    for body in bodies {
+        if held <= ROOM - SLACK {
             break;
         }
-        if std::fs::remove_file(&path).is_ok() {
-            held -= length;
+        if tree.remove(&body.path).is_ok() {
+            held -= body.length;
         }
     }
-    Ok(())
+    Ok(held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_bodies_make_room_and_a_link_among_them_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = Tree::open(folder.path()).unwrap();
+        let day = format!("{WORK}/quarantine/s/2015-12-11");
+        tree.make(&day).unwrap();
+        let at = |name: &str| folder.path().join(&day).join(name);
+        for (nth, name) in ["c", "a", "b"].into_iter().enumerate() {
+            let file = std::fs::File::create(at(name)).unwrap();
+            // Holes take no room on the disk.
+            file.set_len(ROOM / 2).unwrap();
+            let modified = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(nth as u64);
+            file.set_modified(modified).unwrap();
+        }
+        std::os::unix::fs::symlink("a", at("link")).unwrap();
+        assert_eq!(make_room(&tree).unwrap(), ROOM / 2);
+        let names = list(&tree.look(&day).unwrap().unwrap()).unwrap();
+        let mut names: Vec<&str> = names.iter().filter_map(Entry::text).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["b", "link"]);
+    }
 }

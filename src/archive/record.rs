@@ -5,19 +5,19 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use chrono::NaiveDate;
-use rustix::fs::OFlags;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::tree::Tree;
 use super::{Error, RelativePath};
 use crate::day::Scale;
 use crate::digest::{self, Digest, Hasher};
+use crate::manifest::SeriesId;
+use crate::untrusted::escape;
 
 /// The format this version writes and reads.
 const FORMAT: &str = "day/1";
@@ -224,15 +224,24 @@ impl DayRecord {
         bytes
     }
 
-    /// Reads and checks the whole record at `path`. `None` when there is none.
+    /// Reads and checks the whole record of a day at a path below the root. `None` when there is none.
     ///
     /// # Errors
-    /// [`Error::Storage`]; those of [`DayRecord::parse`].
-    pub fn read(path: &Path) -> Result<Option<DayRecord>, Error> {
-        let Some(mut file) = open(path)? else { return Ok(None) };
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|e| Error::storage("read", path, e))?;
-        DayRecord::parse(path, &bytes).map(Some)
+    /// [`Error::Storage`]; those of [`DayRecord::parse`]; [`Error::Record`] when it is another day's.
+    pub(super) fn read(tree: &Tree, relative: &str, day: (&SeriesId, NaiveDate)) -> Result<Option<DayRecord>, Error> {
+        Ok(DayRecord::read_with_bytes(tree, relative, day)?.map(|(record, _)| record))
+    }
+
+    pub(super) fn read_with_bytes(
+        tree: &Tree,
+        relative: &str,
+        day: (&SeriesId, NaiveDate),
+    ) -> Result<Option<(DayRecord, Vec<u8>)>, Error> {
+        let Some(bytes) = tree.read(relative).map_err(no_record)? else { return Ok(None) };
+        let path = tree.path(relative);
+        let record = DayRecord::parse(&path, &bytes)?;
+        record.header.must_be_of(&path, day)?;
+        Ok(Some((record, bytes)))
     }
 
     /// Reads a record's bytes; `path` is for messages only.
@@ -293,6 +302,28 @@ impl DayRecord {
     }
 }
 
+impl DayHeader {
+    /// Refuses the record of another day: it was copied or moved to where this day's record is due, and names files that
+    /// are not this day's.
+    fn must_be_of(&self, path: &Path, (series, date): (&SeriesId, NaiveDate)) -> Result<(), Error> {
+        if self.series == series.0 && self.date == date {
+            return Ok(());
+        }
+        let own = format!("{} {}", escape(&self.series), self.date);
+        Err(Error::record(path, 1, format!("it is the record of {own}, under the name of another day; {MEND}")))
+    }
+}
+
+/// What is no regular file is no record: the day is done again, and what stands there replaced.
+fn no_record(error: Error) -> Error {
+    match error {
+        Error::Storage { path, source, .. } if source.kind() == ErrorKind::InvalidInput => {
+            Error::record(&path, 1, source.to_string())
+        }
+        other => other,
+    }
+}
+
 const CUT: &str = "it is cut short; `sunhaul run` does the day again and keeps what is there";
 const MEND: &str = "`sunhaul run --check` does the day again and keeps what is there";
 
@@ -303,7 +334,7 @@ fn parse_header(path: &Path, text: &[u8]) -> Result<DayHeader, Error> {
     match value.pointer("/day/format").and_then(serde_json::Value::as_str) {
         Some(FORMAT) => {}
         Some(other) => {
-            let format = crate::untrusted::escape(other).into_owned();
+            let format = escape(other).into_owned();
             return Err(Error::Newer { path: path.to_owned(), format });
         }
         None => return Err(Error::record(path, 1, format!("no day header; {MEND}"))),
@@ -315,7 +346,7 @@ fn parse_header(path: &Path, text: &[u8]) -> Result<DayHeader, Error> {
 
 /// What the JSON library says, which may repeat names out of the file.
 fn said(error: &serde_json::Error) -> String {
-    crate::untrusted::escape(&error.to_string()).into_owned()
+    escape(&error.to_string()).into_owned()
 }
 
 /// What follows the part of a header line that the first half of `check` vouches for: the key, the value, the end.
@@ -341,8 +372,14 @@ pub(crate) fn line<T: Serialize>(value: &T) -> Vec<u8> {
 /// A header line is far shorter; what is longer is none.
 const LONGEST_HEADER: u64 = 64 * 1024;
 
-pub(super) fn read_header(path: &Path) -> Result<Option<DayHeader>, Error> {
-    let Some(file) = open(path)? else { return Ok(None) };
+/// Reads the header of a day's record at a path below the root. `None` when there is none.
+pub(super) fn read_header(
+    tree: &Tree,
+    relative: &str,
+    day: (&SeriesId, NaiveDate),
+) -> Result<Option<DayHeader>, Error> {
+    let Some(file) = tree.open_file(relative).map_err(no_record)? else { return Ok(None) };
+    let path = &tree.path(relative);
     let length = file.metadata().map_err(|e| Error::storage("read", path, e))?.len();
     let mut text = Vec::with_capacity(512);
     BufReader::with_capacity(1024, file)
@@ -359,19 +396,8 @@ pub(super) fn read_header(path: &Path) -> Result<Option<DayHeader>, Error> {
     if header.check.is_some_and(|check| !check.has_first_of(&Digest::of(vouched_for(&text)))) {
         return Err(Error::record(path, 1, format!("it is not as sunhaul wrote it; {MEND}")));
     }
+    header.must_be_of(path, day)?;
     Ok(Some(header))
-}
-
-fn open(path: &Path) -> Result<Option<File>, Error> {
-    // What is no file is not waited for: a folder of records may be anybody's.
-    #[expect(clippy::cast_possible_wrap, reason = "flags are bits")]
-    let flags = OFlags::NONBLOCK.bits() as i32;
-    match File::options().read(true).custom_flags(flags).open(path) {
-        Ok(file) if file.metadata().is_ok_and(|meta| meta.is_file()) => Ok(Some(file)),
-        Ok(_) => Err(Error::record(path, 1, "it is no file")),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Error::storage("read", path, e)),
-    }
 }
 
 /// The JSON Schema of a day record's lines: the first is a header, the others are files.

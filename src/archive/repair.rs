@@ -7,7 +7,8 @@ use rustix::fs::{self, AtFlags, FileType, RenameFlags};
 use rustix::io::Errno;
 
 use super::journal::Journal;
-use super::{Archive, Error};
+use super::reader::record_of;
+use super::{Archive, DayRecord, Error};
 use crate::manifest::SeriesId;
 
 impl Archive {
@@ -33,7 +34,7 @@ impl Archive {
     }
 
     fn make_way(&self, series: &SeriesId, date: NaiveDate, paths: &[&str]) -> Result<Vec<String>, Error> {
-        let record = match Archive::record(&self.root, series, date) {
+        let record = match DayRecord::read(&self.tree, &record_of(series, date), (series, date)) {
             Ok(Some(record)) => record,
             Ok(None) | Err(Error::Record { .. }) => return Ok(Vec::new()),
             Err(error) => return Err(error),

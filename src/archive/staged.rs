@@ -88,6 +88,11 @@ impl Staged {
         &self.file
     }
 
+    /// How many bytes it has.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
     /// Throws the bytes away.
     pub(super) fn discard(&self) -> Result<(), Error> {
         if self.is_named { self.part.discard() } else { Ok(()) }

@@ -3,10 +3,18 @@
 //! Every record of the archive counts, whichever job wrote it. What it does not do: touch them. They may be the user's.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::hash::{BuildHasher as _, RandomState};
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::Arc;
 
-use super::ground::{entries, names};
+use rustix::fs::{self, AtFlags};
+use rustix::io::Errno;
+
+use super::ground::{days, names};
+use super::tree::{Tree, enter, length_of, list};
 use super::{Archive, Error, STATE};
 
 /// A file that nothing names.
@@ -28,20 +36,21 @@ impl Archive {
     /// # Errors
     /// [`Error::Storage`] when a folder, a record or a journal cannot be read.
     pub fn strays(root: &Path) -> Result<Option<Vec<Stray>>, Error> {
+        let tree = Tree::open(root)?;
         let hashes = RandomState::new();
         let mut known = HashSet::new();
-        let is_whole = each_name(root, |path| {
+        let is_whole = each_name(&tree, |path| {
             known.insert(hashes.hash_one(path));
         })?;
         if !is_whole {
             return Ok(None);
         }
-        let mut strays = walk(root, |path| known.contains(&hashes.hash_one(path)))?;
+        let mut strays = walk(&tree, |path| known.contains(&hashes.hash_one(path)))?;
         drop(known);
         if !strays.is_empty() {
             // A run may have named them meanwhile, or moved them on.
             let mut named = HashSet::new();
-            each_name(root, |path| {
+            each_name(&tree, |path| {
                 if let Ok(at) = strays.binary_search_by(|stray| stray.path.as_str().cmp(path)) {
                     named.insert(at);
                 }
@@ -50,7 +59,7 @@ impl Archive {
             strays.retain(|stray| {
                 let is_named = at.next().is_some_and(|at| named.contains(&at));
                 // What is no UTF-8 is not found again under its name.
-                let is_there = || stray.path.contains('\u{fffd}') || root.join(&stray.path).symlink_metadata().is_ok();
+                let is_there = || stray.path.contains('\u{fffd}') || tree.exists(&stray.path).unwrap_or(false);
                 !is_named && is_there()
             });
         }
@@ -60,39 +69,45 @@ impl Archive {
 
 /// Every path that a record or journal of the archive names. True when every line of the records could be read: the last
 /// one of a journal may be cut, and names nothing then.
-fn each_name(root: &Path, mut told: impl FnMut(&str)) -> Result<bool, Error> {
+fn each_name(tree: &Tree, mut told: impl FnMut(&str)) -> Result<bool, Error> {
     let mut is_whole = true;
     // In this order: a day that is sealed meanwhile has its record before its journal goes.
     for kind in ["work/journal", "days"] {
-        for series in entries(&root.join(STATE).join(kind))? {
-            for day in entries(&series)? {
-                is_whole &= names(&day, |path, _| told(path))? || kind != "days";
-            }
+        for (series, day) in days(tree, kind)? {
+            let relative = format!("{STATE}/{kind}/{series}/{day}");
+            is_whole &= names(tree, &relative, |path, _| told(path))? || kind != "days";
         }
     }
     Ok(is_whole)
 }
 
 /// The files below the root that are not known, sorted by path.
-fn walk(root: &Path, is_known: impl Fn(&str) -> bool) -> Result<Vec<Stray>, Error> {
+fn walk(tree: &Tree, is_known: impl Fn(&str) -> bool) -> Result<Vec<Stray>, Error> {
     let mut strays = Vec::new();
-    let mut folders: Vec<(PathBuf, String)> = vec![(root.to_owned(), String::new())];
-    while let Some((folder, below)) = folders.pop() {
-        for found in entries(&folder)? {
-            let Some(name) = found.file_name() else { continue };
-            let path = format!("{below}{}", name.to_string_lossy());
+    let mut folders: Vec<(Arc<OwnedFd>, OsString, String)> =
+        vec![(Arc::new(tree.root_anew()?), OsString::from("."), String::new())];
+    while let Some((parent, name, below)) = folders.pop() {
+        let failed = |e: Errno| Error::storage("look into", tree.path(&below), e.into());
+        let folder = match enter(&parent, &name) {
+            Ok(folder) => Arc::new(folder),
+            // Removed meanwhile, or no folder any more.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
+            Err(e) => return Err(failed(e)),
+        };
+        for entry in list(&folder).map_err(failed)? {
+            let path = format!("{below}{}", entry.name.to_string_lossy());
             if path == STATE {
                 continue;
             }
-            let meta = match found.symlink_metadata() {
-                Ok(meta) => meta,
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(e) => return Err(Error::storage("look at", found, e)),
-            };
-            if meta.is_dir() {
-                folders.push((found, format!("{path}/")));
+            if entry.is_dir() {
+                folders.push((Arc::clone(&folder), entry.name, format!("{path}/")));
             } else if !is_known(&path) {
-                strays.push(Stray { path, bytes: meta.is_file().then_some(meta.len()) });
+                let stat = match fs::statat(&*folder, entry.name.as_bytes(), AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) => stat,
+                    Err(Errno::NOENT) => continue,
+                    Err(e) => return Err(Error::storage("look at", tree.path(&path), e.into())),
+                };
+                strays.push(Stray { path, bytes: length_of(&stat) });
             }
         }
     }

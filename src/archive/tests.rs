@@ -47,6 +47,10 @@ impl Lab {
         work.seal(SealAs { lasting, absent: Vec::new() }, &keys).unwrap().0
     }
 
+    fn clean(&self) -> Result<Cleaned, Error> {
+        Archive::clean(self.root(), LockMode::Flock)
+    }
+
     fn text(&self, path: &str) -> String {
         std::fs::read_to_string(self.root().join(path)).unwrap()
     }
@@ -120,7 +124,7 @@ fn by_part(work: &DayWork, key: &str, at: &str, body: &str) -> Result<Published,
 #[test]
 fn a_day_that_was_started_tells_what_is_there_until_it_is_sealed() {
     let lab = Lab::new();
-    let started = || Archive::started(lab.root(), &lab.series, lab.date).unwrap();
+    let started = || Reader::open(lab.root()).unwrap().started(&lab.series, lab.date).unwrap();
     assert_eq!(started(), None);
     let work = lab.work("a");
     assert_eq!(started(), Some(Started::default()));
@@ -288,9 +292,9 @@ fn a_day_that_someone_else_holds_is_held_and_a_clean_waits_for_it() {
     let lab = Lab::new();
     let work = lab.work("a");
     assert!(matches!(lab.open("a"), Opened::Held));
-    assert_eq!(lab.archive.clean().unwrap().held, [("s".to_owned(), lab.date)]);
+    assert_eq!(lab.clean().unwrap().held, [("s".to_owned(), lab.date)]);
     drop(work);
-    let cleaned = lab.archive.clean().unwrap();
+    let cleaned = lab.clean().unwrap();
     assert_eq!((cleaned.held.len(), cleaned.files), (0, 1));
     assert!(matches!(lab.open("a"), Opened::Work(_)));
 }

@@ -1,15 +1,19 @@
 //! Directories below the root, entered one component at a time and never through a symlink.
 
 use std::collections::HashMap;
-use std::io::{BufWriter, Write};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, BufWriter, Read as _, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::Error;
+use super::regular;
 
 /// The root's directory tree.
 #[derive(Debug)]
@@ -44,9 +48,7 @@ impl Tree {
 
     /// Enters a directory below the root, making what is missing.
     pub(super) fn make(&self, relative: &str) -> Result<Arc<OwnedFd>, Error> {
-        let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(relative).map(Arc::clone);
-        // A directory that somebody removed meanwhile has no links left, and takes no files.
-        if let Some(fd) = known.filter(|fd| fs::fstat(fd).is_ok_and(|stat| stat.st_nlink > 0)) {
+        if let Some(fd) = self.known(relative) {
             return Ok(fd);
         }
         let current = loop {
@@ -55,12 +57,32 @@ impl Tree {
                 break current;
             }
         };
+        self.remember(relative, &current);
+        Ok(current)
+    }
+
+    /// A directory that was entered before and still has its path: somebody may have removed it meanwhile, or moved it, and
+    /// what goes into it then would lie elsewhere.
+    fn known(&self, relative: &str) -> Option<Arc<OwnedFd>> {
+        let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(relative).map(Arc::clone);
+        known.filter(|fd| self.is_still_at(fd, relative))
+    }
+
+    fn remember(&self, relative: &str, directory: &Arc<OwnedFd>) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.len() >= OPEN {
             open.clear();
         }
-        open.insert(relative.to_owned(), Arc::clone(&current));
-        Ok(current)
+        open.insert(relative.to_owned(), Arc::clone(directory));
+    }
+
+    /// True when an open directory is the one of this path.
+    fn is_still_at(&self, fd: &OwnedFd, relative: &str) -> bool {
+        let path = if relative.is_empty() { "." } else { relative };
+        let (Ok(own), Ok(named)) = (fs::fstat(fd), fs::statat(&*self.root, path, AtFlags::SYMLINK_NOFOLLOW)) else {
+            return false;
+        };
+        (own.st_dev, own.st_ino) == (named.st_dev, named.st_ino)
     }
 
     /// `None` when a directory on the way was removed meanwhile.
@@ -73,7 +95,7 @@ impl Tree {
                 walked.push('/');
             }
             walked.push_str(component);
-            let next = match self.enter(&current, component) {
+            let next = match enter(&current, OsStr::new(component)) {
                 Err(Errno::NOENT) => {
                     match fs::mkdirat(&*current, component, Mode::from_raw_mode(0o777)) {
                         // Another process may have made it in between.
@@ -81,32 +103,34 @@ impl Tree {
                         Err(Errno::NOENT) if is_below => return Ok(None),
                         Err(e) => return Err(Error::storage("make the directory", self.path(&walked), e.into())),
                     }
-                    match self.enter(&current, component) {
+                    match enter(&current, OsStr::new(component)) {
                         Err(Errno::NOENT) => return Ok(None),
                         other => other,
                     }
                 }
                 other => other,
             };
-            current = Arc::new(next.map_err(|e| {
-                let why = match e {
-                    Errno::LOOP | Errno::NOTDIR => std::io::Error::new(
-                        std::io::ErrorKind::NotADirectory,
-                        "it is a symlink or no directory, and files are not written through it",
-                    ),
-                    other => other.into(),
-                };
-                Error::storage("enter the directory", self.path(&walked), why)
-            })?);
+            current = Arc::new(next.map_err(|e| self.not_entered(&walked, e))?);
         }
         Ok(Some(current))
+    }
+
+    fn not_entered(&self, relative: &str, e: Errno) -> Error {
+        let why = match e {
+            Errno::LOOP | Errno::NOTDIR => io::Error::new(
+                io::ErrorKind::NotADirectory,
+                "it is a symlink or no directory, and files are not read or written through it",
+            ),
+            other => other.into(),
+        };
+        Error::storage("enter the directory", self.path(relative), why)
     }
 
     /// Enters a directory below the root, making nothing; `None` where none is, or a symlink stands on the way.
     pub(super) fn find(&self, relative: &str) -> Result<Option<OwnedFd>, Error> {
         let mut current = self.root_anew()?;
         for component in relative.split('/').filter(|c| !c.is_empty()) {
-            current = match self.enter(&current, component) {
+            current = match enter(&current, OsStr::new(component)) {
                 Ok(next) => next,
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
                 Err(e) => return Err(Error::storage("enter the directory", self.path(relative), e.into())),
@@ -115,14 +139,105 @@ impl Tree {
         Ok(Some(current))
     }
 
-    /// Removes an empty directory below the root. One that is not empty, or not there, stays as it is.
-    pub(super) fn prune(&self, relative: &str) {
-        let _ = fs::unlinkat(&*self.root, relative, AtFlags::REMOVEDIR);
+    /// Enters a directory of the archive's own state, making nothing; `None` where none is.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] where a symlink stands on the way: what it leads to is not the archive's.
+    pub(super) fn look(&self, relative: &str) -> Result<Option<OwnedFd>, Error> {
+        let mut current = self.root_anew()?;
+        let mut walked = String::new();
+        for component in relative.split('/').filter(|c| !c.is_empty()) {
+            if !walked.is_empty() {
+                walked.push('/');
+            }
+            walked.push_str(component);
+            current = match enter(&current, OsStr::new(component)) {
+                Ok(next) => next,
+                Err(Errno::NOENT) => return Ok(None),
+                Err(e) => return Err(self.not_entered(&walked, e)),
+            };
+        }
+        Ok(Some(current))
     }
 
-    #[expect(clippy::unused_self, reason = "reads as a step of the walk")]
-    fn enter(&self, parent: &OwnedFd, component: &str) -> Result<OwnedFd, Errno> {
-        fs::openat(parent, component, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())
+    /// Opens a file of the archive's own state for reading; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when it is no regular file, or a symlink stands on the way.
+    pub(super) fn open_file(&self, relative: &str) -> Result<Option<File>, Error> {
+        let (directory, name) = split(relative);
+        let dir = match self.known(directory) {
+            Some(known) => known,
+            None => match self.look(directory)? {
+                Some(dir) => {
+                    let dir = Arc::new(dir);
+                    self.remember(directory, &dir);
+                    dir
+                }
+                None => return Ok(None),
+            },
+        };
+        regular::open_at(&dir, name).map_err(|e| Error::storage("read", self.path(relative), e))
+    }
+
+    /// The bytes of a file of the archive's own state; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Tree::open_file`].
+    pub(super) fn read(&self, relative: &str) -> Result<Option<Vec<u8>>, Error> {
+        let Some(mut file) = self.open_file(relative)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|e| Error::storage("read", self.path(relative), e))?;
+        Ok(Some(bytes))
+    }
+
+    /// What a directory of the archive's own state holds; nothing where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] where a symlink stands on the way.
+    pub(super) fn entries(&self, relative: &str) -> Result<Vec<Entry>, Error> {
+        let Some(dir) = self.look(relative)? else { return Ok(Vec::new()) };
+        list(&dir).map_err(|e| Error::storage("look into", self.path(relative), e.into()))
+    }
+
+    /// What stands at a path of the archive's own state; a symlink is not followed. `None` where nothing does.
+    fn kind(&self, relative: &str) -> Result<Option<FileType>, Error> {
+        let (directory, name) = split(relative);
+        let Some(dir) = self.look(directory)? else { return Ok(None) };
+        match fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(e) => Err(Error::storage("look at", self.path(relative), e.into())),
+        }
+    }
+
+    /// True when anything stands there.
+    pub(super) fn exists(&self, relative: &str) -> Result<bool, Error> {
+        Ok(self.kind(relative)?.is_some())
+    }
+
+    /// True when a symlink stands there.
+    pub(super) fn is_link(&self, relative: &str) -> Result<bool, Error> {
+        Ok(self.kind(relative)? == Some(FileType::Symlink))
+    }
+
+    /// Removes an empty directory below the root. One that is not empty, or not there, stays as it is.
+    pub(super) fn prune(&self, relative: &str) {
+        let (directory, name) = split(relative);
+        if let Ok(Some(dir)) = self.look(directory) {
+            let _ = fs::unlinkat(&dir, name, AtFlags::REMOVEDIR);
+        }
+    }
+
+    /// Removes what stands at a path below the root, a directory with all that it holds. A symlink is removed itself.
+    /// Gives the files removed and their bytes.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub(super) fn remove(&self, relative: &str) -> Result<Removed, Error> {
+        let (directory, name) = split(relative);
+        let Some(dir) = self.look(directory)? else { return Ok(Removed::default()) };
+        remove_at(&dir, OsStr::new(name)).map_err(|e| Error::storage("remove", self.path(relative), e.into()))
     }
 
     /// Writes a small file of our own in one atomic step, replacing what has the name.
@@ -140,16 +255,16 @@ impl Tree {
         (staging, staged): (&str, &str),
         (directory, name): (&str, &str),
         durable: bool,
-        content: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+        content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Error> {
         let (from, dir) = (self.make(staging)?, self.make(directory)?);
         let shown = || self.path(directory).join(name);
-        let write = || -> std::io::Result<()> {
+        let write = || -> io::Result<()> {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let file = std::fs::File::from(fs::openat(&*from, staged, flags, Mode::from_raw_mode(0o666))?);
+            let file = File::from(fs::openat(&*from, staged, flags, Mode::from_raw_mode(0o666))?);
             let mut out = BufWriter::with_capacity(64 * 1024, file);
             content(&mut out)?;
-            let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+            let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
             if durable {
                 file.sync_all()?;
             }
@@ -168,15 +283,120 @@ impl Tree {
 
     /// Splits a path below the root into its directory, entered, and its name.
     pub(super) fn place<'a>(&self, relative: &'a str) -> Result<(Arc<OwnedFd>, &'a str), Error> {
-        let (directory, name) = relative.rsplit_once('/').unwrap_or(("", relative));
+        let (directory, name) = split(relative);
         Ok((self.make(directory)?, name))
     }
 
     /// The length of a regular file below the root; `None` when there is none of that name.
     pub(super) fn length(&self, relative: &str) -> Option<u64> {
         // No directory is made for a question.
-        let stat = fs::statat(&*self.root, relative, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        let regular = fs::FileType::from_raw_mode(stat.st_mode) == fs::FileType::RegularFile;
-        regular.then(|| u64::try_from(stat.st_size).unwrap_or(0))
+        let (directory, name) = split(relative);
+        let dir = if let Some(known) = self.known(directory) {
+            known
+        } else {
+            let found = Arc::new(self.find(directory).ok().flatten()?);
+            self.remember(directory, &found);
+            found
+        };
+        let stat = fs::statat(&*dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        length_of(&stat)
+    }
+}
+
+/// A path below the root as its directory and its name.
+pub(super) fn split(relative: &str) -> (&str, &str) {
+    relative.rsplit_once('/').unwrap_or(("", relative))
+}
+
+/// The length of what is a regular file.
+pub(super) fn length_of(stat: &fs::Stat) -> Option<u64> {
+    let is_regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    is_regular.then(|| u64::try_from(stat.st_size).unwrap_or(0))
+}
+
+/// One name in a directory.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// The name.
+    pub(super) name: OsString,
+    /// What it stands for; a symlink is not followed.
+    pub(super) kind: FileType,
+}
+
+impl Entry {
+    /// The name, where it is text.
+    pub(super) fn text(&self) -> Option<&str> {
+        self.name.to_str()
+    }
+
+    pub(super) fn is_dir(&self) -> bool {
+        self.kind == FileType::Directory
+    }
+}
+
+/// What an open directory holds.
+pub(super) fn list(dir: &OwnedFd) -> Result<Vec<Entry>, Errno> {
+    let mut entries = Vec::new();
+    for entry in Dir::read_from(dir)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name == b"." || name == b".." {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            // Not every filesystem says what it lists.
+            FileType::Unknown => match fs::statat(dir, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+                // Removed meanwhile.
+                Err(Errno::NOENT) => continue,
+                Err(e) => return Err(e),
+            },
+            known => known,
+        };
+        entries.push(Entry { name: OsString::from_vec(name.to_vec()), kind });
+    }
+    Ok(entries)
+}
+
+/// Opens a directory in an open directory, unless it is a symlink.
+pub(super) fn enter(parent: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
+    fs::openat(parent, name.as_bytes(), DIRECTORY | OFlags::NOFOLLOW, Mode::empty())
+}
+
+/// What was removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Removed {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+impl Removed {
+    fn add(&mut self, other: Removed) {
+        self.files += other.files;
+        self.bytes += other.bytes;
+    }
+}
+
+/// Removes one name, a directory with all that it holds. What is gone already is no error.
+pub(super) fn remove_at(parent: &OwnedFd, name: &OsStr) -> Result<Removed, Errno> {
+    let stat = match fs::statat(parent, name.as_bytes(), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT) => return Ok(Removed::default()),
+        Err(e) => return Err(e),
+    };
+    let mut removed = Removed::default();
+    let flags = if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+        let dir = enter(parent, name)?;
+        for entry in list(&dir)? {
+            removed.add(remove_at(&dir, &entry.name)?);
+        }
+        AtFlags::REMOVEDIR
+    } else {
+        removed.add(Removed { files: 1, bytes: u64::try_from(stat.st_size).unwrap_or(0) });
+        AtFlags::empty()
+    };
+    match fs::unlinkat(parent, name.as_bytes(), flags) {
+        Ok(()) | Err(Errno::NOENT) => Ok(removed),
+        Err(e) => Err(e),
     }
 }

@@ -6,7 +6,7 @@ use super::args::ArchiveArg;
 use super::job::Secrets;
 use super::problem::Problem;
 use super::{Exit, Result, Shell, job};
-use crate::archive::Archive;
+use crate::archive::{Archive, Reader};
 use crate::report::human;
 use crate::report::terminal::Verbosity;
 use crate::untrusted::escape;
@@ -39,11 +39,11 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         }
     };
     // An archive that is not there is clean, and cleaning must not make one.
-    if !root.join(".sunhaul").is_dir() {
+    if !Reader::open(root)?.has_state()? {
         tell(format!("{}: nothing to clean, no archive is there", escape(&shown)));
         return Ok(Exit::Complete);
     }
-    let cleaned = Archive::open(root, job.archive.lock)?.clean()?;
+    let cleaned = Archive::clean(root, job.archive.lock)?;
     if let Some((series, date)) = cleaned.held.first() {
         let more = match cleaned.held.len() {
             1 => String::new(),

@@ -1,14 +1,12 @@
 //! The plan of a job from the records of its archive: what `plan` shows and `run` does.
 
-use std::path::Path;
-
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::locking::Locking;
 use super::problem::Problem;
 use super::selection::Selection;
 use super::{Exit, Result};
-use crate::archive::{Archive, State};
+use crate::archive::{Reader, State};
 use crate::failure::Class;
 use crate::manifest::{Manifest, SeriesId};
 use crate::plan::{self, Known, Plan, Reason, Record, Recorded, Records};
@@ -16,13 +14,13 @@ use crate::run::Todo;
 use crate::run::event::DayId;
 
 /// The day records below a root.
-struct OnDisk<'a>(&'a Path);
+struct OnDisk(Reader);
 
-impl Records for OnDisk<'_> {
+impl Records for OnDisk {
     fn known(&self, series: &SeriesId, date: NaiveDate) -> Record {
-        match Archive::header(self.0, series, date) {
+        match self.0.header(series, date) {
             // A journal that cannot be read changes nothing of what there is to do; the run will tell.
-            Ok(None) => match Archive::started(self.0, series, date) {
+            Ok(None) => match self.0.started(series, date) {
                 Ok(Some(started)) => Record::Started { files: started.files },
                 Ok(None) | Err(_) => Record::Missing,
             },
@@ -48,7 +46,7 @@ impl Records for OnDisk<'_> {
 /// # Errors
 /// As [`plan::plan`]; the exit code is 2.
 pub(super) fn plan(job: &Manifest, selection: &Selection, locking: &Locking, now: DateTime<Utc>) -> Result<Plan> {
-    let records = OnDisk(&job.archive.root);
+    let records = OnDisk(Reader::open(&job.archive.root)?);
     plan::plan(job, &records, locking.instant(now), &selection.resolve(), locking.bond()).map_err(|problem| {
         let told = Problem::new(Exit::Usage, problem.message);
         match problem.hint {
@@ -103,7 +101,8 @@ pub(super) fn work(job: &Manifest, plan: Plan, redo: Redo) -> Result<Work> {
         })
         .collect();
     let mut sealed = Vec::with_capacity(plan.done.len());
-    let journalled = Archive::journalled(&job.archive.root)?;
+    let records = Reader::open(&job.archive.root)?;
+    let journalled = records.journalled()?;
     let mut left = Vec::new();
     for done in plan.done {
         let id = DayId { series: done.id.clone(), date: done.day.date };
@@ -113,7 +112,7 @@ pub(super) fn work(job: &Manifest, plan: Plan, redo: Redo) -> Result<Work> {
         }
         let is_left = !journalled.is_empty() && journalled.contains(&(done.id.clone(), done.day.date));
         let retry_absent = redo.retry_absent && done.lacks_files;
-        let recheck = retry_absent || (redo.check && !is_whole(&job.archive.root, &done.id, done.day.date)?);
+        let recheck = retry_absent || (redo.check && !is_whole(&records, &done.id, done.day.date)?);
         if !recheck {
             sealed.push(id);
         }
@@ -131,9 +130,9 @@ pub(super) fn work(job: &Manifest, plan: Plan, redo: Redo) -> Result<Work> {
 }
 
 /// True when every file of the day's record lies there with its size.
-fn is_whole(root: &Path, series: &SeriesId, date: NaiveDate) -> Result<bool> {
-    match Archive::record(root, series, date) {
-        Ok(record) => Ok(record.is_some_and(|record| Archive::missing(root, &record).is_empty())),
+fn is_whole(records: &Reader, series: &SeriesId, date: NaiveDate) -> Result<bool> {
+    match records.record(series, date) {
+        Ok(record) => Ok(record.is_some_and(|record| records.missing(&record).is_empty())),
         // Its head was good and its lines are not: the run reads it again, and tells.
         Err(error) if error.class() == Class::Record => Ok(false),
         Err(error) => Err(error.into()),

@@ -13,7 +13,7 @@ use super::precious::report_file;
 use super::problem::Problem;
 use super::run::{ReportFile, Saved, manifest};
 use super::{Exit, Result, Shell, job};
-use crate::archive::Archive;
+use crate::archive::{Archive, Reader};
 use crate::manifest::is_yaml;
 use crate::report::{Report, hosts, html, junit, markdown};
 use crate::untrusted::escape;
@@ -83,27 +83,35 @@ impl Format {
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let Some(place) = find(args, shell)? else { return Ok(Exit::Usage) };
-    let report = read(&place)?;
+    let report = place.read()?;
     let bytes = if args.hosts { hosts::table(&report).into_bytes() } else { args.format.render(&report)? };
     ReportFile::new(&args.output, "--output")?.write(&bytes, Saved::AtTheEnd)?;
     Ok(Exit::Complete)
 }
 
+/// Where a report lies.
+enum Place {
+    /// In a file that the user names, or on standard input.
+    Named(PathBuf),
+    /// In an archive, under this name.
+    Archived(Reader, PathBuf, String),
+}
+
 /// Where the report lies; nothing when the manifest is wrong, which is told.
-fn find(args: &Args, shell: &Shell) -> Result<Option<PathBuf>> {
+fn find(args: &Args, shell: &Shell) -> Result<Option<Place>> {
     let (root, path) = (args.archive.archive.as_deref(), Path::new(&args.run));
     let is_manifest = is_yaml(path);
     let manifest = args.job.as_deref().or(is_manifest.then_some(path));
     if manifest.is_none() && (args.run == "-" || path.is_file() || args.run.contains('/')) {
-        return Ok(Some(path.to_owned()));
+        return Ok(Some(Place::Named(path.to_owned())));
     }
     let wanted = if is_manifest { "latest" } else { &args.run };
     if let Some(manifest) = manifest {
         let Some(job) = job::load(manifest, Secrets::NotNeeded, root, shell) else { return Ok(None) };
-        return below(&Archive::runs_path(&job.archive.root), wanted, Some(&job.name)).map(Some);
+        return below(&job.archive.root, wanted, Some(&job.name)).map(Some);
     }
     if let Some(root) = root {
-        return below(&Archive::runs_path(root), wanted, None).map(Some);
+        return below(root, wanted, None).map(Some);
     }
     let message = format!("there is no file `{}`, and no archive to look for a run of that id", escape(wanted));
     let hint = "name a report's file or a manifest, or say where with `--job JOB` or `--archive DIR`";
@@ -111,28 +119,29 @@ fn find(args: &Args, shell: &Shell) -> Result<Option<PathBuf>> {
 }
 
 /// The report of a run, by its id or the beginning of it, or the last one of a job.
-fn below(folder: &Path, wanted: &str, job: Option<&str>) -> Result<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    let paths = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "json"));
-    let mut names: Vec<String> =
-        paths.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
-    // A run's id begins with its time, so that names sort by it.
-    names.sort_unstable_by(|a, b| b.cmp(a));
+fn below(root: &Path, wanted: &str, job: Option<&str>) -> Result<Place> {
+    let (records, folder) = (Reader::open(root)?, Archive::runs_path(root));
+    let name = choose(&records, &folder, wanted, job)?;
+    Ok(Place::Archived(records, folder.join(&name), name))
+}
+
+fn choose(records: &Reader, folder: &Path, wanted: &str, job: Option<&str>) -> Result<String> {
+    let names = records.reports()?;
     let shown = folder.to_string_lossy();
     let missing = |what: &str, hint: &str| {
         Err(Problem::new(Exit::Usage, format!("{what} in `{}`", escape(&shown))).hint(hint).into())
     };
     if wanted == "latest" {
-        let is_meant =
-            |name: &&String| job.is_none_or(|job| read(&folder.join(name)).is_ok_and(|report| report.job.name == job));
-        return match names.iter().take(LOOKED_AT).find(is_meant) {
-            Some(name) => Ok(folder.join(name)),
+        let is_of = |name: &String, job| archived(records, &folder.join(name), name).is_ok_and(|r| r.job.name == job);
+        let found = names.iter().take(LOOKED_AT).find(|name| job.is_none_or(|job| is_of(name, job)));
+        return match found {
+            Some(name) => Ok(name.clone()),
             None => missing("there is no report of a run", "`sunhaul run` writes one"),
         };
     }
     let found: Vec<&String> = names.iter().filter(|name| name.starts_with(wanted)).collect();
     match found[..] {
-        [name] => Ok(folder.join(name)),
+        [name] => Ok((*name).clone()),
         [] => missing(
             &format!("there is no report of a run `{}`", escape(wanted)),
             "`sunhaul status` shows the last runs; `latest` is the last one",
@@ -141,20 +150,39 @@ fn below(folder: &Path, wanted: &str, job: Option<&str>) -> Result<PathBuf> {
     }
 }
 
-fn read(path: &Path) -> Result<Report> {
-    let shown = path.to_string_lossy();
-    let problem =
-        |exit, why: String| Problem::new(exit, format!("could not read the report `{}`: {why}", escape(&shown)));
+impl Place {
+    fn read(&self) -> Result<Report> {
+        match self {
+            Place::Named(path) => named(path),
+            Place::Archived(records, path, name) => archived(records, path, name),
+        }
+    }
+}
+
+fn archived(records: &Reader, path: &Path, name: &str) -> Result<Report> {
+    parse(path, &records.report(name)?)
+}
+
+fn named(path: &Path) -> Result<Report> {
     let mut bytes = Vec::new();
     let read = if path == Path::new("-") {
         std::io::stdin().lock().take(LARGEST).read_to_end(&mut bytes)
     } else {
+        // A pipe that the shell made of a command is as good as a file.
         std::fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes))
     };
     let hint = "the last report of a job is found by its manifest: `sunhaul report jobs/nightly.yaml`";
-    read.map_err(|error| problem(Exit::Usage, error.to_string()).hint(hint))?;
-    serde_json::from_slice(&bytes).map_err(|error| {
+    read.map_err(|error| problem(path, &error.to_string()).hint(hint))?;
+    parse(path, &bytes)
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Report> {
+    serde_json::from_slice(bytes).map_err(|error| {
         let why = format!("it is no report of this version: {}", escape(&error.to_string()));
-        problem(Exit::Usage, why).hint("`sunhaul schema report` prints what one is made of").into()
+        problem(path, &why).hint("`sunhaul schema report` prints what one is made of").into()
     })
+}
+
+fn problem(path: &Path, why: &str) -> Problem {
+    Problem::new(Exit::Usage, format!("could not read the report `{}`: {why}", escape(&path.to_string_lossy())))
 }

@@ -5,13 +5,12 @@
 //! for a formula gets a `'` before it, and such a path `./`. Control characters, which FITS does not allow, are escaped, so
 //! that each line is one file. The files' data is not read.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
 use super::tables::Tables;
 use super::{Dataset, Error};
-use crate::archive::FileLine;
+use crate::archive::{FileLine, open_regular};
 use crate::fits::{self, Keyword, Value};
 use crate::untrusted::acts;
 
@@ -115,7 +114,7 @@ impl<'a> Columns<'a> {
         if self.keywords.is_empty() || file.sha256.is_none() || !is_fits(&file.path) {
             return Ok(of_record);
         }
-        let open = File::open(root.join(&file.path)).map_err(|error| error.to_string())?;
+        let open = open_regular(&root.join(&file.path)).map_err(|error| error.to_string())?;
         let own = fits::values(open, self.keywords).map_err(|fault| fault.message)?;
         Ok(own.into_iter().zip(of_record).map(|(own, of_record)| own.or(of_record)).collect())
     }

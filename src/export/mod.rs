@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 
-use crate::archive::{self, Archive, DayRecord, FileLine, keeps_days_apart};
+use crate::archive::{self, DayRecord, FileLine, Reader, keeps_days_apart};
 use crate::day::Day;
 use crate::manifest::{Manifest, Series};
 use crate::plan::{Plan, Reason};
@@ -143,9 +143,7 @@ impl<'a> Dataset<'a> {
     pub fn read(&self) -> impl Iterator<Item = Result<Read<'a>, Error>> {
         let root = self.root();
         self.days.iter().map(move |Chosen { series, day }| {
-            let path = Archive::record_path(root, &series.id, day.date);
-            let bytes = std::fs::read(&path).map_err(|e| Error::storage("read", &path, e))?;
-            let record = DayRecord::parse(&path, &bytes)?;
+            let (record, bytes) = Reader::open(root)?.record_with_bytes(&series.id, day.date)?;
             Ok(Read { series, record, bytes })
         })
     }

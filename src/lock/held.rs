@@ -1,12 +1,12 @@
 //! A lock held against an archive: what the planner asks of it, and the files that a run is bound to.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use chrono::NaiveDate;
 
 use super::form::{DayRow, LockedFile};
 use super::{Error, Lock};
-use crate::archive::{Archive, DayRecord, FileLine, State};
+use crate::archive::{Archive, DayRecord, FileLine, Reader, State};
 use crate::digest::Digest;
 use crate::manifest::{Identity, Manifest, SeriesId};
 use crate::plan::{Known, Pin, Pins, Recorded};
@@ -54,7 +54,7 @@ impl Held {
             return Ok(Some(Vec::new()));
         }
         let own = || Archive::record(&self.root, series, date).ok().flatten();
-        let other = || DayRecord::read(&place(self.records.as_deref()?, series, date)).ok().flatten();
+        let other = || Reader::open(self.records.as_deref()?).ok()?.loose_record(series, date).ok().flatten();
         let is_locked = |record: &DayRecord| record.header.spec == row.spec && row.is_of(record);
         let record = own().filter(is_locked).or_else(|| other().filter(is_locked));
         Ok(record.map(|record| record.files.into_iter().map(LockedFile::of).collect()))
@@ -86,10 +86,6 @@ impl Held {
                 locked.path == line.path && locked.key == line.key && locked.is(line, self.identity)
             })
     }
-}
-
-fn place(days: &Path, series: &SeriesId, date: NaiveDate) -> PathBuf {
-    days.join(&series.0).join(format!("{date}.jsonl"))
 }
 
 impl LockedFile {

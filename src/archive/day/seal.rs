@@ -181,11 +181,8 @@ impl DayWork {
 
     /// Parts of a sealed day are of no use to anyone.
     fn forget_parts(&self) {
-        let folder = self.archive.tree.path(&self.parts());
-        let Ok(entries) = std::fs::read_dir(&folder) else { return };
-        for entry in entries.flatten() {
-            let _ = std::fs::remove_file(entry.path());
-        }
+        // What stays behind is removed by `clean`.
+        let _ = self.archive.tree.remove(&self.parts());
     }
 }
 

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use chrono::NaiveDate;
 
 use super::{DayWork, Opened, Prior, Standing, days};
+use crate::archive::clean::sweep;
 use crate::archive::journal::{Entry, How, Journal, Named, Worth};
+use crate::archive::reader::record_of;
 use crate::archive::record::{DayRecord, State};
 use crate::archive::{Archive, Error};
 use crate::digest::Digest;
@@ -62,7 +64,7 @@ impl Archive {
         spec: Digest,
         job: &str,
     ) -> Result<Option<DayRecord>, Error> {
-        let record = match Archive::record(&self.root, series, date) {
+        let record = match DayRecord::read(&self.tree, &record_of(series, date), (series, date)) {
             Ok(record) => record,
             // A record that cannot be read proves nothing; the day is done again and the record replaced.
             Err(error @ Error::Record { .. }) => {
@@ -187,10 +189,6 @@ impl Archive {
 
     /// Removes the folders of a day's work that are empty.
     pub(in crate::archive) fn sweep(&self, series: &SeriesId, date: NaiveDate) {
-        for kind in ["journal", "partial", "retired", "quarantine"] {
-            let folder = Archive::work(kind, series);
-            self.tree.prune(&format!("{folder}/{date}"));
-            self.tree.prune(&folder);
-        }
+        sweep(&self.tree, series, date);
     }
 }

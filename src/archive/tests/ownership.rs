@@ -101,7 +101,7 @@ fn what_a_standing_record_names_is_not_taken_back() {
     work.take_back(["k1"]).unwrap();
     assert_eq!(lab.text("s/a"), "one");
     let record = Archive::record(lab.root(), &lab.series, lab.date).unwrap().expect("it stands");
-    assert!(Archive::missing(lab.root(), &record).is_empty());
+    assert!(Reader::open(lab.root()).unwrap().missing(&record).is_empty());
 }
 
 #[test]
@@ -331,7 +331,7 @@ fn a_day_leaves_no_empty_folder_in_the_work() {
     let work = lab.work("c");
     drop(work.part("k").unwrap().create(&Validators::default()).unwrap());
     drop(work);
-    lab.archive.clean().unwrap();
+    lab.clean().unwrap();
     assert!(!kinds().iter().any(|folder| lab.exists(folder)));
 }
 

@@ -3,11 +3,11 @@
 //! What it does not do: trust that all reports are there. Days whose run is not found are in the export all the same.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chrono::NaiveDate;
 
-use crate::archive::Archive;
+use crate::archive::Reader;
 use crate::export::Dataset;
 use crate::export::ro_crate::Run;
 use crate::report::model::{Report, RunResult};
@@ -18,20 +18,19 @@ use crate::untrusted::escape;
 pub(super) fn runs(dataset: &Dataset<'_>) -> Vec<Run> {
     let days: HashSet<(&str, NaiveDate)> =
         dataset.days.iter().map(|chosen| (chosen.series.id.0.as_str(), chosen.day.date)).collect();
-    let entries = std::fs::read_dir(Archive::runs_path(dataset.root())).into_iter().flatten();
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    // A run's id begins with its time, so that names sort by it.
-    paths.sort_unstable();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    paths.iter().filter_map(|path| report(path)).filter(|report| made_any(report, &days)).filter_map(run).collect()
+    let Ok(records) = Reader::open(dataset.root()) else { return Vec::new() };
+    let names = records.reports().unwrap_or_default();
+    // The oldest first.
+    let reports = names.iter().rev().filter_map(|name| report(&records, name));
+    reports.filter(|report| made_any(report, &days)).filter_map(run).collect()
 }
 
 /// A report that cannot be read is no reason to fail: it is left out, and the log says so.
-fn report(path: &Path) -> Option<Report> {
-    let report = std::fs::read(path).map_err(anyhow::Error::from);
+fn report(records: &Reader, name: &str) -> Option<Report> {
+    let report = records.report(name).map_err(anyhow::Error::from);
     report
         .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
-        .inspect_err(|error| tracing::warn!("`{}` is no report: {error}", escape(&path.to_string_lossy())))
+        .inspect_err(|error| tracing::warn!("`{}` is no report: {error}", escape(name)))
         .ok()
 }
 

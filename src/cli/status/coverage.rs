@@ -182,9 +182,13 @@ pub(super) fn fact(
     let whole = *day == day::Day::whole(day.date);
     let nothing = Fact { date: day.date, state: DayFact::Missing, files: 0, bytes: 0, absent: 0, body: 0, whole };
     Ok(match header {
-        Ok(None) => match started()? {
-            None => nothing,
-            Some(Started { files, bytes }) => Fact { state: DayFact::Started, files, bytes, ..nothing },
+        Ok(None) => match started() {
+            Ok(None) => nothing,
+            Ok(Some(Started { files, bytes })) => Fact { state: DayFact::Started, files, bytes, ..nothing },
+            Err(error) if error.class() == Class::Record => {
+                Fact { state: DayFact::Unreadable(error.to_string()), ..nothing }
+            }
+            Err(error) => return Err(error.into()),
         },
         Ok(Some(header)) if header.spec != spec && header.job != job => {
             Fact { state: DayFact::Refused(header.job), ..nothing }

@@ -18,7 +18,7 @@ use super::args::ArchiveArg;
 use super::clock::now;
 use super::job::Secrets;
 use super::{Exit, Result, Shell, job, stdout};
-use crate::archive::Archive;
+use crate::archive::Reader;
 use crate::report::terminal::Paint;
 use calendar::By;
 use coverage::{DayFact, SeriesStatus};
@@ -75,7 +75,8 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     let now = now();
     let root = &job.archive.root;
-    let reports = runs::last(&Archive::runs_path(root), &job.name, RUNS);
+    let records = Reader::open(root)?;
+    let reports = runs::last(&records, &job.name, RUNS);
     let mut series = Vec::new();
     for one in &job.series {
         let scale = one.source.scale();
@@ -83,8 +84,8 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         let days = one.range.resolve(now, scale).days().filter(|day| day.window.start < reached);
         let mut facts = Vec::new();
         for day in days {
-            let header = Archive::header(root, &one.id, day.date);
-            let started = || Archive::started(root, &one.id, day.date);
+            let header = records.header(&one.id, day.date);
+            let started = || records.started(&one.id, day.date);
             facts.push(coverage::fact((&job.name, &day, one.spec(&day)), header, started)?);
         }
         let failed = failed::failed_days(&reports, &one.id.0);
@@ -94,7 +95,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
             let recorded = |state: &DayFact| matches!(state, DayFact::Sealed | DayFact::Provisional | DayFact::Stale);
             let days = status.days.iter().filter(|day| recorded(&day.fact.state)).map(|day| day.fact.date);
             let days: Vec<NaiveDate> = days.collect();
-            status.checked = Some(Archive::checked(root, &one.id, &days));
+            status.checked = Some(records.checked(&one.id, &days));
         }
         series.push(status);
     }

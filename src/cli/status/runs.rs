@@ -1,10 +1,9 @@
 //! The last runs, from their reports.
 
-use std::path::{Path, PathBuf};
-
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::archive::Reader;
 use crate::report::human;
 use crate::report::model::{Report, RunResult};
 use crate::run::budget::Spent;
@@ -86,19 +85,18 @@ impl PastRun {
 
 /// The reports of the last runs of a job, the newest first. A report that cannot be read is no reason to fail: it is left out, and
 /// the log says so.
-pub(super) fn last(folder: &Path, job: &str, count: usize) -> Vec<Report> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    let mut paths: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
-    // A run's id begins with its time, so that names sort by it.
-    paths.sort_unstable_by(|a, b| b.cmp(a));
+pub(super) fn last(records: &Reader, job: &str, count: usize) -> Vec<Report> {
+    let names = records.reports().unwrap_or_else(|error| {
+        tracing::warn!("{error}");
+        Vec::new()
+    });
     let mut runs = Vec::new();
-    for path in paths.iter().take(LOOKED_AT) {
-        let report = std::fs::read(path).map_err(anyhow::Error::from);
+    for name in names.iter().take(LOOKED_AT) {
+        let report = records.report(name).map_err(anyhow::Error::from);
         match report.and_then(|bytes| Ok(serde_json::from_slice::<Report>(&bytes)?)) {
             Ok(report) if report.job.name == job => runs.push(report),
             Ok(_) => {}
-            Err(error) => tracing::warn!("`{}` is no report: {error}", escape(&path.to_string_lossy())),
+            Err(error) => tracing::warn!("`{}` is no report: {error}", escape(name)),
         }
         if runs.len() == count {
             break;
@@ -118,6 +116,8 @@ mod tests {
     #[test]
     fn the_newest_runs_of_the_job_come_first_and_strange_files_are_left_out() {
         let folder = tempfile::tempdir().unwrap();
+        let runs = folder.path().join(".sunhaul/runs");
+        std::fs::create_dir_all(&runs).unwrap();
         for (hour, name) in [(1, "december"), (2, "other"), (3, "december"), (4, "december")] {
             let job = Job {
                 name: name.into(),
@@ -129,14 +129,15 @@ mod tests {
             let started = format!("2015-12-14T0{hour}:00:00Z").parse().unwrap();
             let id = format!("20151214T0{hour}0000Z-00000000000000aa");
             let report = Collector::new(id.clone(), started, job).snapshot();
-            std::fs::write(folder.path().join(format!("{id}.json")), report.to_json().unwrap()).unwrap();
+            std::fs::write(runs.join(format!("{id}.json")), report.to_json().unwrap()).unwrap();
         }
-        std::fs::write(folder.path().join("20151214T050000Z-0.json"), "{").unwrap();
-        std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+        std::fs::write(runs.join("20151214T050000Z-0.json"), "{").unwrap();
+        std::fs::write(runs.join("notes.txt"), "mine").unwrap();
+        let records = Reader::open(folder.path()).unwrap();
         let ids: Vec<String> =
-            last(folder.path(), "december", 2).into_iter().map(|report| report.run.id[9..11].into()).collect();
+            last(&records, "december", 2).into_iter().map(|report| report.run.id[9..11].into()).collect();
         assert_eq!(ids, ["04", "03"]);
-        assert!(last(&folder.path().join("none"), "december", 2).is_empty());
-        assert!(PastRun::new(&last(folder.path(), "december", 2)[0]).line().contains("running (or died)"));
+        assert!(last(&Reader::open(&runs).unwrap(), "december", 2).is_empty());
+        assert!(PastRun::new(&last(&records, "december", 2)[0]).line().contains("running (or died)"));
     }
 }

@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::run::ReportArgs;
 use super::selection::Selection;
 use super::{Exit, Result, Shell, job, planning, stdout};
-use crate::archive::{Archive, Depth, Finding};
+use crate::archive::{Archive, Depth, Finding, Reader};
 use crate::lock::DayChange;
 use crate::manifest::{Manifest, SeriesId};
 use crate::plan::{Plan, Reason};
@@ -85,7 +85,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let locking = Locking::looked_at(&job)?;
     let plan = planning::plan(&job, &args.selection, &locking, now())?;
     let root = &job.archive.root;
-    if !root.join(".sunhaul").is_dir() {
+    if !Reader::open(root)?.has_state()? {
         let shown = root.to_string_lossy();
         return Err(Problem::new(Exit::Incomplete, format!("no archive is there: `{}`", escape(&shown)))
             .hint("`sunhaul run` makes it; `--archive` names another one; a disk may have to be mounted first")
@@ -146,10 +146,11 @@ fn against_lock(
 ) -> Result<Vec<(SeriesId, NaiveDate)>> {
     let mut differing = Vec::new();
     let Some(lock) = locking.lock() else { return Ok(differing) };
+    let records = Reader::open(&job.archive.root)?;
     for day in plan.days.iter().filter(|day| day.reason == Reason::Differs) {
         let (series, date) = (&day.id, day.day.date);
         // A damaged one is told already.
-        let Ok(Some(record)) = Archive::record(&job.archive.root, series, date) else { continue };
+        let Ok(Some(record)) = records.record(series, date) else { continue };
         verdict.tell_differing(&DayChange::of_record(lock, record, series, date)?);
         differing.push((series.clone(), date));
     }

@@ -3,7 +3,6 @@
 //! Pixels, whole or in tiles of Rice or GZIP, are decoded by `fitsio_pure`, with BZERO, BSCALE, BLANK and quantised
 //! floats. What it does not do: read what is too large to hold, or open tiles that could become so.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -13,6 +12,7 @@ use fitsio_pure::header::Card;
 use fitsio_pure::image::{image_dimensions, read_image_physical_f32};
 use fitsio_pure::value::Value;
 
+use crate::archive::open_regular;
 use crate::untrusted::escape;
 
 /// The longest file that is read, in bytes.
@@ -47,7 +47,7 @@ pub(super) struct Small {
 /// Reads the first image of a file; of a cube, its first plane.
 pub(super) fn first(path: &Path) -> Result<Option<Small>, String> {
     let unreadable = |error: std::io::Error| format!("it cannot be read: {error}");
-    let mut file = File::open(path).map_err(unreadable)?;
+    let mut file = open_regular(path).map_err(unreadable)?;
     let mut bytes = vec![0; 10];
     if file.read_exact(&mut bytes).is_err() || !bytes.starts_with(b"SIMPLE  =") {
         return Ok(None);
