@@ -97,7 +97,7 @@ classes! {
     LockMismatch = "lock-mismatch", retry: false, Lock;
     /// Two keys want one path.
     Collision = "collision", retry: false, None;
-    /// The path is taken by other bytes that no record names.
+    /// The path is taken by other bytes that sunhaul did not put there.
     Occupied = "occupied", retry: false, None;
     /// Several files of the folder fit a listed one, and differ.
     Ambiguous = "ambiguous", retry: false, None;
@@ -107,7 +107,7 @@ classes! {
     Record = "record", retry: false, None;
     /// Disk full, read-only, no permission, I/O error.
     Storage = "storage", retry: false, Storage;
-    /// Another process is working on the day.
+    /// Another process is working on the day, or moved its files.
     Held = "held", retry: false, Later;
     /// This program failed: a bug, which its makers want to hear of.
     Internal = "internal", retry: false, None;

@@ -12,14 +12,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use rustix::fs::{self, AtFlags, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::fs::{self, AtFlags};
 
 pub use seal::SealAs;
 
-use super::ground::Ground;
+use super::ground::{Ground, Owner};
 use super::journal::{Entry, Journal, Spoilt};
+use super::layout::folded;
 use super::record::{DayRecord, FileLine};
+use super::regular::open_at;
+use super::staged::FileId;
+use super::tree::split;
 use super::{Archive, Error, Part, RelativePath, Staged};
 use crate::digest::{Digest, Hasher};
 use crate::failure::Failure;
@@ -88,8 +91,10 @@ pub struct DayWork {
     have: Mutex<BTreeMap<String, FileLine>>,
     /// Files that a record names, or a journal of another spec or of a young day: by key.
     prior: BTreeMap<String, Prior>,
-    /// Paths that the day's own record names, or that got their file from us: they may be displaced.
-    ours: Mutex<HashSet<String>>,
+    /// Whose the files at the day's paths are.
+    owned: Mutex<Owned>,
+    /// Paths at which a damaged record says that files of ours are.
+    salvaged: HashSet<String>,
     /// The machine went down since an earlier go: a file of right or zero bytes may be a write that was lost.
     after_crash: bool,
     empty_at: Option<DateTime<Utc>>,
@@ -98,6 +103,24 @@ pub struct DayWork {
     remembered: Mutex<Option<String>>,
     /// Files that came wrong in earlier goes under this spec, by key.
     spoilt: BTreeMap<String, Spoilt>,
+}
+
+/// Whose the files at a day's paths are.
+#[derive(Debug, Default)]
+struct Owned {
+    /// Paths that got their file from us: it may be displaced.
+    ours: HashSet<String>,
+    /// Paths at which a file was found that is not known to be ours.
+    found: HashSet<String>,
+    /// Which file was put, or found, at a path by this go.
+    placed: HashMap<String, FileId>,
+}
+
+impl Owned {
+    fn is_ours(&mut self, path: &str) {
+        self.found.remove(path);
+        self.ours.insert(path.to_owned());
+    }
 }
 
 impl Archive {
@@ -109,15 +132,14 @@ impl Archive {
 
     /// A regular file below the root; `None` when there is none.
     fn open_plain(&self, path: &str) -> Result<Option<File>, Error> {
-        let (dir, name) = self.tree.place(path)?;
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match fs::openat(&*dir, name, flags, Mode::empty()) {
-            Ok(file) => File::from(file),
-            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => return Ok(None),
-            Err(e) => return Err(Error::storage("read", self.tree.path(path), e.into())),
-        };
-        let meta = file.metadata().map_err(|e| Error::storage("read", self.tree.path(path), e))?;
-        Ok(meta.is_file().then_some(file))
+        let (directory, name) = split(path);
+        let Some(dir) = self.tree.find(directory)? else { return Ok(None) };
+        match open_at(&dir, name) {
+            Ok(file) => Ok(file),
+            // Something else than a regular file.
+            Err(e) if e.kind() == std::io::ErrorKind::InvalidInput => Ok(None),
+            Err(e) => Err(Error::storage("read", self.tree.path(path), e)),
+        }
     }
 }
 
@@ -196,7 +218,7 @@ impl DayWork {
     /// [`Error::Storage`].
     pub fn note_young(&self) -> Result<(), Error> {
         self.young.store(true, Ordering::Relaxed);
-        self.journal.append(&[Entry::head(self.spec, &self.job, true)])
+        self.journal.append(&[self.journal.head(self.spec, &self.job, true)])
     }
 
     /// When an earlier go found the listing empty, past settle.
@@ -256,7 +278,8 @@ impl DayWork {
     #[must_use]
     pub fn had_files(&self) -> bool {
         let has_some = !self.lock_have().is_empty();
-        has_some || !self.lock_ours().is_empty()
+        let owned = self.lock_owned();
+        has_some || !owned.ours.is_empty() || !owned.found.is_empty()
     }
 
     /// True when it has files that, by their time, are still asked for. One of which nothing is known counts.
@@ -266,8 +289,13 @@ impl DayWork {
         let recorded = self.before.iter().flat_map(|record| &record.files);
         let lines = recorded.chain(self.prior.values().map(|prior| &prior.line)).chain(have.values());
         let times: HashMap<&str, &str> = lines.map(|line| (line.path.as_str(), line.time.as_str())).collect();
-        let ours = self.lock_ours();
-        let paths = ours.iter().map(String::as_str).chain(have.values().map(|line| line.path.as_str()));
+        let owned = self.lock_owned();
+        let paths = owned
+            .ours
+            .iter()
+            .chain(&owned.found)
+            .map(String::as_str)
+            .chain(have.values().map(|line| line.path.as_str()));
         let mut paths = paths.map(|path| times.get(path));
         paths.any(|time| time.is_none_or(|time| is_asked_for(time)))
     }
@@ -312,18 +340,20 @@ impl DayWork {
         let (dir, name) = tree.place(path.as_str())?;
         let mut replaced = false;
         // Looked at before the line is written, so that a line never names somebody else's file.
-        if fs::statat(&*dir, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
-            let ground = self.archive.ground()?;
+        if let Ok(stat) = fs::statat(&*dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            let mut ground = self.archive.ground()?;
             let found = self.archive.hash(path.as_str())?;
             if found == line.sha256 {
+                self.lock_owned().placed.insert(path.to_string(), FileId::of(&stat));
                 self.keep(vec![line])?;
                 staged.discard()?;
                 return Ok(Published::Kept);
             }
             self.must_be_ours(path, found, ground.as_ref(), &staged)?;
             self.withdraw()?;
-            replaced = self.retire(path.as_str())?;
+            replaced = self.retire(path.as_str(), ground.as_mut())?;
         }
+        let id = staged.id().map_err(|e| Error::storage("publish", tree.path(path.as_str()), e))?;
         let key = line.key.clone();
         self.journal.append(&[Entry::File(Box::new(line.clone()))])?;
         match staged.publish(&dir, name) {
@@ -349,7 +379,11 @@ impl DayWork {
             }
         }
         self.journal.published(key.clone());
-        self.lock_ours().insert(path.to_string());
+        {
+            let mut owned = self.lock_owned();
+            owned.is_ours(path.as_str());
+            owned.placed.insert(path.to_string(), id);
+        }
         self.lock_have().insert(key, line);
         Ok(if replaced { Published::Replaced } else { Published::New })
     }
@@ -359,19 +393,37 @@ impl DayWork {
         &self,
         path: &RelativePath,
         found: Option<Digest>,
-        ground: Option<&Ground>,
+        ground: Option<&Ground<'_>>,
         staged: &Staged,
     ) -> Result<(), Error> {
+        let mut is_shared = false;
         if let Some(ground) = ground {
             let others = ground.owners(&self.archive, (&self.series, self.date), &[path.to_string()])?;
-            if let Some(other) = others.into_values().find(|other| other.sha256 == found) {
-                return Err(Error::Claimed { path: path.to_string(), by: other.day });
+            let others: Vec<Owner> = others.into_values().flatten().collect();
+            if let Some(other) = others.iter().find(|other| other.sha256 == found) {
+                return Err(Error::Claimed { path: path.to_string(), by: other.day.clone() });
             }
+            // Another day has put a file there, which this one shares.
+            is_shared = self.lock_owned().found.contains(path.as_str()) && others.iter().any(|other| !other.is_found);
         }
         // What is no plain file was never ours.
         let is_ours = found.is_some()
-            && (self.lock_ours().contains(path.as_str()) || (self.after_crash && self.is_lost_write(path, staged)?));
+            && (is_shared
+                || self.is_owned(path.as_str(), ground)
+                || (self.after_crash && self.is_lost_write(path, staged)?));
         if is_ours { Ok(()) } else { Err(Error::Occupied { path: path.to_string() }) }
+    }
+
+    /// True when the file at a path is ours, under this spelling or another one that the filesystem takes for it.
+    fn is_owned(&self, path: &str, ground: Option<&Ground<'_>>) -> bool {
+        let owned = self.lock_owned();
+        let is_left_to_us = || owned.found.contains(path) && ground.is_some_and(|ground| ground.is_released(path));
+        let is_spelt_otherwise = || {
+            let due = folded(path);
+            let mut others = owned.ours.iter().filter(|ours| folded(ours) == due);
+            others.any(|ours| self.archive.tree.is_one_entry(ours, path))
+        };
+        owned.ours.contains(path) || is_left_to_us() || is_spelt_otherwise()
     }
 
     /// True when a path holds what may be left of these very bytes when the machine goes down.
@@ -384,8 +436,17 @@ impl DayWork {
     /// Takes over files that were found at their paths with their bytes. Whose they are does not change.
     fn keep(&self, lines: Vec<FileLine>) -> Result<(), Error> {
         let (ours, found): (Vec<&FileLine>, Vec<&FileLine>) = {
-            let ours = self.lock_ours();
-            lines.iter().partition(|line| ours.contains(&line.path))
+            let mut owned = self.lock_owned();
+            lines.iter().partition(|line| {
+                if self.salvaged.contains(&line.path) {
+                    owned.is_ours(&line.path);
+                }
+                let is_ours = owned.ours.contains(&line.path);
+                if !is_ours {
+                    owned.found.insert(line.path.clone());
+                }
+                is_ours
+            })
         };
         let mut entries = Entry::published(ours.into_iter().cloned());
         entries.extend(found.into_iter().map(|line| Entry::Kept(Box::new(line.clone()))));
@@ -406,7 +467,7 @@ impl DayWork {
         self.have.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_ours(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
-        self.ours.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_owned(&self) -> std::sync::MutexGuard<'_, Owned> {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::failure::{Class, Failure};
 use crate::untrusted::escape;
 
@@ -51,8 +53,8 @@ pub enum Error {
     },
     /// The path is taken by other bytes.
     #[error(
-        "`{path}` is taken by a file that no record names and that holds other bytes; hint: move it away, or choose \
-         another layout or root"
+        "`{path}` is taken by a file that sunhaul did not put there and that holds other bytes; hint: move it away, or \
+         choose another layout or root"
     )]
     Occupied {
         /// The path below the root.
@@ -68,6 +70,15 @@ pub enum Error {
         path: String,
         /// The other series and its day; safe to show.
         by: String,
+    },
+    /// A file is not where this run has put it.
+    #[error(
+        "`{path}` is not where it was put: somebody moved or replaced it, or its folder, meanwhile; hint: run the same \
+         command again, it fetches what is not there"
+    )]
+    Moved {
+        /// The path below the root.
+        path: String,
     },
     /// Somebody else wrote to the same part.
     #[error(
@@ -93,11 +104,13 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
+            // Of one file alone: the disk is well.
+            Error::Storage { source, .. } if is_too_long(source) => Class::UnsafePath,
             Error::Storage { .. } | Error::NoLocks { .. } => Class::Storage,
             Error::Record { .. } | Error::Newer { .. } => Class::Record,
             Error::Occupied { .. } => Class::Occupied,
             Error::Claimed { .. } => Class::Collision,
-            Error::Shared { .. } => Class::Held,
+            Error::Shared { .. } | Error::Moved { .. } => Class::Held,
         }
     }
 }
@@ -108,8 +121,14 @@ impl From<Error> for Failure {
     }
 }
 
+/// A name, or a path, that is longer than the filesystem takes.
+fn is_too_long(source: &io::Error) -> bool {
+    source.raw_os_error() == Some(Errno::NAMETOOLONG.raw_os_error())
+}
+
 fn hint(source: &io::Error) -> &'static str {
     match source.kind() {
+        _ if is_too_long(source) => "; hint: choose a layout that makes shorter names",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "; hint: free some space and run the same command again"
         }

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use chain::Chain;
 pub use spoilt::Spoilt;
+use told::Asked;
 pub(super) use told::{How, Named, Told, Worth};
 
 use super::durable::boot_id;
@@ -41,6 +42,11 @@ pub(super) enum Entry {
         /// Which job asked.
         #[serde(default)]
         job: String,
+        /// Of which day it is. Journals of before do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        series: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        date: Option<NaiveDate>,
         /// They come from a listing that was not final yet: the files are asked about again by the next go.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         young: bool,
@@ -74,12 +80,6 @@ pub(super) enum Entry {
 }
 
 impl Entry {
-    /// Lines that follow answer `spec` and are written now.
-    pub(super) fn head(spec: Digest, job: &str, young: bool) -> Entry {
-        let (format, boot_id) = (FORMAT.to_owned(), boot_id().to_owned());
-        Entry::Journal { format, boot_id, spec, job: job.to_owned(), young }
-    }
-
     /// These files have their names from us.
     pub(super) fn published(files: impl IntoIterator<Item = FileLine>) -> Vec<Entry> {
         let mut entries: Vec<Entry> = files.into_iter().map(|file| Entry::File(Box::new(file))).collect();
@@ -102,7 +102,8 @@ const FORMAT: &str = "journal/1";
 /// below the root. None where the journal is refused. `path` is for messages only.
 #[must_use]
 pub fn paths(path: &Path, text: &[u8], spec: Digest) -> Vec<String> {
-    let Ok(told) = told::tell(text, (spec, "job"), boot_id(), path) else { return Vec::new() };
+    let asked = Asked { spec, job: "job", day: None };
+    let Ok(told) = told::tell(text, asked, boot_id(), path) else { return Vec::new() };
     told.files.into_iter().map(|named| named.line.path).chain(told.ours).collect()
 }
 
@@ -118,6 +119,7 @@ pub fn of<'a>(objects: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
+    day: (SeriesId, NaiveDate),
     dir: Arc<OwnedFd>,
     name: String,
     /// It was not there before: nobody needs it when nothing comes of this go.
@@ -194,7 +196,8 @@ impl Journal {
             match fs::statat(&*dir, &name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(named) if named.st_ino == ours.st_ino && named.st_dev == ours.st_dev => {
                     let pen = Mutex::new(Pen::of(file));
-                    return Ok(Some(Journal { path, dir, name, is_new, pen }));
+                    let day = (series.clone(), date);
+                    return Ok(Some(Journal { path, day, dir, name, is_new, pen }));
                 }
                 Ok(_) | Err(Errno::NOENT) => {}
                 Err(e) => return Err(failed(e)),
@@ -211,7 +214,8 @@ impl Journal {
         let mut told = {
             let mut pen = self.pen();
             pen.file.read_to_end(&mut text).map_err(|e| Error::storage("read the journal", &self.path, e))?;
-            let told = told::tell(&text, (spec, job), boot_id(), &self.path)?;
+            let asked = Asked { spec, job, day: Some((&self.day.0, self.day.1)) };
+            let told = told::tell(&text, asked, boot_id(), &self.path)?;
             if told.whole < text.len() {
                 // Else the lines of this go would stand below what no later go reads past.
                 pen.file.set_len(told.whole as u64).map_err(|e| Error::storage("mend the journal", &self.path, e))?;
@@ -221,12 +225,19 @@ impl Journal {
             told
         };
         // One that was begun and holds nothing has lost its lines.
-        told.crashed |= !self.is_new && told.whole == 0;
-        let mut entries = vec![Entry::head(spec, job, false)];
+        told.crashed |= !self.is_new && told.whole == 0 && !told.is_others;
+        let mut entries = vec![self.head(spec, job, false)];
         // A later go must know it too, though it finds lines of this boot alone.
         entries.extend(told.crashed.then_some(Entry::Crashed {}));
         self.append(&entries)?;
         Ok(told)
+    }
+
+    /// Lines that follow answer `spec` and are written now.
+    pub(super) fn head(&self, spec: Digest, job: &str, young: bool) -> Entry {
+        let (format, boot_id, job) = (FORMAT.to_owned(), boot_id().to_owned(), job.to_owned());
+        let (series, date) = (Some(self.day.0.0.clone()), Some(self.day.1));
+        Entry::Journal { format, boot_id, spec, job, series, date, young }
     }
 
     /// Appends entries in one write, after the mark of what was published since the last ones.
@@ -315,9 +326,38 @@ pub(super) fn started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result
     let Some((spec, job)) = told::asked_last(&text) else {
         return Ok(Some(Started::default()));
     };
-    let told = told::tell(&text, (spec, &job), boot_id(), &tree.path(&relative))?;
+    let asked = Asked { spec, job: &job, day: Some((series, date)) };
+    let told = told::tell(&text, asked, boot_id(), &tree.path(&relative))?;
     let lines = || told.files.iter().filter(|file| file.worth != Worth::Nothing);
     Ok(Some(Started { files: lines().count() as u64, bytes: lines().filter_map(|file| file.line.bytes).sum() }))
+}
+
+/// A path that a day in progress names.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    pub(super) path: String,
+    /// The bytes that are there by its word.
+    pub(super) sha256: Option<Digest>,
+    /// It has not put the file there.
+    pub(super) is_found: bool,
+}
+
+/// What the journal at a path below the root claims, as its own day would read it. What cannot be read claims nothing.
+pub(super) fn claims(tree: &Tree, relative: &str) -> Result<Vec<Claimed>, Error> {
+    let text = match tree.read(relative) {
+        Ok(text) => text.unwrap_or_default(),
+        Err(Error::Storage { source, .. }) if source.kind() == ErrorKind::InvalidInput => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let Some((spec, job)) = told::asked_last(&text) else { return Ok(Vec::new()) };
+    let asked = Asked { spec, job: &job, day: None };
+    let Ok(told) = told::tell(&text, asked, boot_id(), &tree.path(relative)) else { return Ok(Vec::new()) };
+    let claimed = told.files.into_iter().map(|Named { line, how, .. }| Claimed {
+        path: line.path,
+        sha256: line.sha256,
+        is_found: how == How::Found,
+    });
+    Ok(claimed.collect())
 }
 
 /// Where the journal of a day is, below the root.

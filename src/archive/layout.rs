@@ -1,5 +1,6 @@
 //! The layout filled in: the one place where names become paths.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
 use chrono::{NaiveDate, NaiveDateTime};
@@ -139,6 +140,35 @@ pub fn keeps_days_apart(layout: &Template) -> bool {
         && rest.iter().any(|part| matches!(part, Part::Variable(Variable::Date(format)) if is_whole(format)))
 }
 
+/// True when a layout could give this path to a file of the day, whatever the file is called.
+#[must_use]
+pub(super) fn can_give(layout: &Template, series: &str, date: NaiveDate, path: &str) -> bool {
+    let pieces = layout.parts().iter().map(|part| match part {
+        Part::Text(text) => Some(text.clone()),
+        Part::Variable(Variable::Series) => Some(series.to_owned()),
+        Part::Variable(Variable::Date(format)) => written(format, date.format(format)).ok(),
+        Part::Variable(_) => None,
+    });
+    // Each fixed text in its order, and anything where a variable stands: what a text may begin at.
+    let mut starts: BTreeSet<usize> = [0].into();
+    for piece in pieces {
+        starts = match piece {
+            Some(text) => {
+                let ends = starts.into_iter().filter(|at| path[*at..].starts_with(&text)).map(|at| at + text.len());
+                ends.collect()
+            }
+            None => match starts.first().copied() {
+                Some(first) => {
+                    let ends = path.char_indices().map(|(at, _)| at).chain([path.len()]);
+                    ends.filter(|at| *at > first).collect()
+                }
+                None => starts,
+            },
+        };
+    }
+    starts.contains(&path.len())
+}
+
 /// True for a relative path whose components are all safe as they stand.
 fn is_safe(path: &str) -> bool {
     path.len() <= LONGEST && path.split('/').all(name::is_safe)
@@ -179,6 +209,19 @@ mod tests {
         ] {
             assert!(!apart(shared), "{shared}");
         }
+    }
+
+    #[test]
+    fn a_layout_can_give_the_paths_of_its_own_days_and_no_others() {
+        let can = |layout: &str, date: &str, path: &str| {
+            can_give(&Template::parse(layout).unwrap(), "s", date.parse().unwrap(), path)
+        };
+        let own = "{series}/{date:%Y/%m/%d}/{file}";
+        assert!(can(own, "2016-01-02", "s/2016/01/02/f.fits") && !can(own, "2016-02-01", "s/2016/01/02/f.fits"));
+        assert!(can("{series}/{date:%Y/%d/%m}/{file}", "2016-02-01", "s/2016/01/02/f.fits"));
+        assert!(!can(own, "2016-01-02", "t/2016/01/02/f.fits") && !can(own, "2016-01-02", "s/2016/01/02/"));
+        assert!(can("{file}_{date:%F}.dat", "2016-01-02", "a_2016-01-02_2016-01-02.dat"));
+        assert!(!can("{file}_{date:%F}.dat", "2016-01-02", "a_2016-01-02.data"));
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod tests;
 mod tree;
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use chrono::NaiveDate;
 
@@ -54,6 +55,8 @@ pub struct Archive {
     lock: LockMode,
     tree: Tree,
     quarantine: quarantine::Used,
+    /// Held by the one day of this process that looks around among shared paths.
+    alone: Mutex<()>,
 }
 
 /// Where the archive keeps its own state, relative to the root.
@@ -76,7 +79,13 @@ impl Archive {
         for kind in ["days", "runs", "work/journal", "work/partial", "work/quarantine", "work/retired"] {
             tree.make(&format!("{STATE}/{kind}"))?;
         }
-        Ok(Archive { root: root.to_owned(), lock, tree, quarantine: quarantine::Used::default() })
+        Ok(Archive {
+            root: root.to_owned(),
+            lock,
+            tree,
+            quarantine: quarantine::Used::default(),
+            alone: Mutex::new(()),
+        })
     }
 
     /// The root, as the manifest or the command line gave it.

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write};
 use std::path::Path;
 
@@ -80,6 +81,11 @@ pub struct DayHeader {
 pub struct FileLine {
     /// The series' id.
     pub series: String,
+    /// True of a file that was at its path already when it was due there: it is the user's own, and is neither moved nor
+    /// deleted.
+    // Before the path, so that what is left of a damaged line tells it of each path that can be read.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub preexisting: bool,
     /// The path below the root.
     pub path: String,
     /// The length; none when absent.
@@ -342,6 +348,20 @@ fn parse_header(path: &Path, text: &[u8]) -> Result<DayHeader, Error> {
     let OwnedHeaderLine { day } = serde_json::from_value(value)
         .map_err(|e| Error::record(path, 1, format!("no day header: {}; {MEND}", said(&e))))?;
     Ok(day)
+}
+
+/// The paths at which a damaged record says that files of ours are. Nothing is moved by its word; but one of them that
+/// still holds the bytes that are due is not taken for the user's.
+pub(super) fn salvage(bytes: &[u8]) -> HashSet<String> {
+    let (path, mark) = (&b"\"path\":"[..], &b"\"preexisting\":true"[..]);
+    let find = |line: &[u8], what: &[u8]| line.windows(what.len()).position(|part| part == what);
+    let ours = bytes.split(|byte| *byte == b'\n').filter_map(|line| {
+        let at = find(line, path)?;
+        let text = serde_json::Deserializer::from_slice(&line[at + path.len()..]).into_iter::<String>().next()?;
+        let path = text.ok().filter(|path| RelativePath::is_one(path))?;
+        find(&line[..at], mark).is_none().then_some(path)
+    });
+    ours.collect()
 }
 
 /// What the JSON library says, which may repeat names out of the file.

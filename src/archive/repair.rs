@@ -7,8 +7,9 @@ use rustix::fs::{self, AtFlags, FileType, RenameFlags};
 use rustix::io::Errno;
 
 use super::journal::Journal;
+use super::name::{LONGEST, cut};
 use super::reader::record_of;
-use super::{Archive, DayRecord, Error};
+use super::{Archive, DayRecord, Error, FileLine};
 use crate::manifest::SeriesId;
 
 impl Archive {
@@ -39,9 +40,11 @@ impl Archive {
             Ok(None) | Err(Error::Record { .. }) => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        let _ground = self.ground()?;
+        let mut ground = self.ground()?;
         let mut moved = Vec::new();
-        for line in record.files.iter().filter(|line| line.sha256.is_some() && paths.contains(&line.path.as_str())) {
+        let named = |line: &&FileLine| line.sha256.is_some() && paths.contains(&line.path.as_str());
+        // A file that was there before stays the user's, whatever became of it.
+        for line in record.files.iter().filter(named).filter(|line| !line.preexisting) {
             let (dir, name) = self.tree.place(&line.path)?;
             let kind = match fs::statat(&*dir, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => FileType::from_raw_mode(stat.st_mode),
@@ -49,8 +52,19 @@ impl Archive {
                 Err(e) => return Err(Error::storage("look at", self.tree.path(&line.path), e.into())),
             };
             // Looked at again under the lock: somebody may have mended it.
-            let is_right = kind == FileType::RegularFile && self.hash(&line.path)? == line.sha256;
-            if kind != FileType::Directory && !is_right && self.set_aside(series, date, &line.path)? {
+            let bytes = if kind == FileType::RegularFile { self.hash(&line.path)? } else { None };
+            if kind == FileType::Directory || (bytes.is_some() && bytes == line.sha256) {
+                continue;
+            }
+            if let Some(ground) = &mut ground {
+                let others = ground.owners(self, (series, date), std::slice::from_ref(&line.path))?;
+                if others.into_values().flatten().any(|other| other.sha256 == bytes) {
+                    // It is another day's, and right.
+                    continue;
+                }
+                ground.retired(self, &line.path)?;
+            }
+            if self.set_aside(series, date, &line.path)? {
                 moved.push(line.path.clone());
             }
         }
@@ -62,12 +76,15 @@ impl Archive {
     pub(super) fn set_aside(&self, series: &SeriesId, date: NaiveDate, path: &str) -> Result<bool, Error> {
         let (dir, name) = self.tree.place(path)?;
         let to = self.tree.make(&format!("{}/{date}", Archive::work("retired", series)))?;
-        let mut target = name.to_owned();
+        let mut target = cut(name, LONGEST).to_owned();
         for attempt in 1u32.. {
             match fs::renameat_with(&*dir, name, &*to, &target, RenameFlags::NOREPLACE) {
                 Ok(()) => return Ok(true),
                 Err(Errno::NOENT) => return Ok(false),
-                Err(Errno::EXIST) => target = format!("{name}.{attempt}"),
+                Err(Errno::EXIST) => {
+                    let more = format!(".{attempt}");
+                    target = format!("{}{more}", cut(name, LONGEST - more.len()));
+                }
                 Err(e) => return Err(Error::storage("retire", self.tree.path(path), e.into())),
             }
         }

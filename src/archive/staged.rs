@@ -16,6 +16,16 @@ const WRITE_OUT: u64 = 4 << 20;
 /// How much is compared at a time.
 const PIECE: usize = 64 * 1024;
 
+/// What tells a file from every other one of this machine, whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct FileId(u64, u64);
+
+impl FileId {
+    pub(super) fn of(stat: &fs::Stat) -> FileId {
+        FileId(stat.st_dev, stat.st_ino)
+    }
+}
+
 /// An open body: bytes are added in order, each at its own place. What is published is what was written here, whoever
 /// has the part's name meanwhile; two processes that hold one part against the rules write the same bytes to the same
 /// places.
@@ -91,6 +101,11 @@ impl Staged {
     /// How many bytes it has.
     pub(super) fn length(&self) -> u64 {
         self.length
+    }
+
+    /// Which file it is.
+    pub(super) fn id(&self) -> std::io::Result<FileId> {
+        Ok(FileId::of(&fs::fstat(&self.file)?))
     }
 
     /// Throws the bytes away.

@@ -2,7 +2,7 @@
 //!
 //! Every record of the archive counts, whichever job wrote it. What it does not do: touch them. They may be the user's.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::hash::{BuildHasher as _, RandomState};
 use std::os::fd::OwnedFd;
@@ -14,6 +14,7 @@ use rustix::fs::{self, AtFlags};
 use rustix::io::Errno;
 
 use super::ground::{days, names};
+use super::layout::folded;
 use super::tree::{Tree, enter, length_of, list};
 use super::{Archive, Error, STATE};
 
@@ -50,8 +51,14 @@ impl Archive {
         if !strays.is_empty() {
             // A run may have named them meanwhile, or moved them on.
             let mut named = HashSet::new();
+            let by_fold: HashMap<String, usize> =
+                strays.iter().enumerate().map(|(at, stray)| (folded(&stray.path), at)).collect();
             each_name(&tree, |path| {
-                if let Ok(at) = strays.binary_search_by(|stray| stray.path.as_str().cmp(path)) {
+                let Some((at, stray)) = by_fold.get(&folded(path)).and_then(|at| Some((*at, strays.get(*at)?))) else {
+                    return;
+                };
+                // Where case does not count, a file may have another spelling on the disk than in its record.
+                if stray.path == path || tree.is_one_entry(&stray.path, path) {
                     named.insert(at);
                 }
             })?;

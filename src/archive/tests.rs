@@ -87,6 +87,7 @@ fn path(text: &str) -> RelativePath {
 fn line(key: &str, at: &str, body: &str) -> FileLine {
     FileLine {
         series: "s".into(),
+        preexisting: false,
         path: at.into(),
         bytes: Some(body.len() as u64),
         sha256: Some(Digest::of(body.as_bytes())),

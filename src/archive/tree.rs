@@ -281,10 +281,56 @@ impl Tree {
         })
     }
 
+    /// True when two paths that differ in case or Unicode form alone lead to one entry: the filesystem takes either
+    /// spelling for the other. Whether it does shows only in what its directories list: inodes may be made up, or shared by
+    /// hard links.
+    pub(super) fn is_one_entry(&self, one: &str, other: &str) -> bool {
+        let (one, other): (Vec<&str>, Vec<&str>) = (one.split('/').collect(), other.split('/').collect());
+        let Ok(mut dir) = self.root_anew() else { return false };
+        let is_last = |at: usize| at + 1 == one.len();
+        for (at, (a, b)) in one.iter().zip(&other).enumerate() {
+            if a != b {
+                let Ok(entries) = list(&dir) else { return false };
+                let is_listed = |name: &str| entries.iter().any(|entry| entry.text() == Some(name));
+                if is_listed(a) && is_listed(b) {
+                    return false;
+                }
+            }
+            let is_there = |name: &&str| fs::statat(&dir, *name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+            if !is_there(a) || !is_there(b) {
+                return false;
+            }
+            if !is_last(at) {
+                let Ok(next) = enter(&dir, OsStr::new(a)) else { return false };
+                dir = next;
+            }
+        }
+        one.len() == other.len()
+    }
+
+    /// Gives an entry the other spelling of its name. Where that cannot be, it keeps its own, which leads to it as well.
+    pub(super) fn respell(&self, from: &str, to: &str) {
+        let ((folder, old), (other, new)) = (split(from), split(to));
+        if let (Ok(Some(dir)), Ok(Some(to))) = (self.find(folder), self.find(other)) {
+            let _ = fs::renameat(&dir, old, &to, new);
+        }
+    }
+
     /// Splits a path below the root into its directory, entered, and its name.
     pub(super) fn place<'a>(&self, relative: &'a str) -> Result<(Arc<OwnedFd>, &'a str), Error> {
         let (directory, name) = split(relative);
         Ok((self.make(directory)?, name))
+    }
+
+    /// What stands at a path below the root; `None` where nothing does, or a symlink stands on the way.
+    pub(super) fn stat(&self, relative: &str) -> Result<Option<fs::Stat>, Error> {
+        let (directory, name) = split(relative);
+        let Some(dir) = self.find(directory)? else { return Ok(None) };
+        match fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(e) => Err(Error::storage("look at", self.path(relative), e.into())),
+        }
     }
 
     /// The length of a regular file below the root; `None` when there is none of that name.

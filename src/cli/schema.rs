@@ -79,6 +79,7 @@ mod tests {
             state: archive::State::Sealed,
         };
         let file = |path: &str, absent: bool| archive::FileLine {
+            preexisting: false,
             series: "sharp_720s".into(),
             path: path.into(),
             bytes: (!absent).then_some(2880),

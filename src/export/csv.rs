@@ -205,6 +205,7 @@ mod tests {
 
     fn file(path: &str) -> FileLine {
         FileLine {
+            preexisting: false,
             series: "cea".into(),
             path: path.into(),
             bytes: Some(2880),

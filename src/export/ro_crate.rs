@@ -350,6 +350,7 @@ mod tests {
         let series = &job.series[0];
         let day = Day::whole("2015-12-11".parse().unwrap());
         let file = |number: u64| FileLine {
+            preexisting: false,
             series: "sharp_720s".into(),
             path: format!("{number}.fits"),
             bytes: Some(1),

@@ -229,6 +229,7 @@ impl LockedFile {
     #[must_use]
     pub fn into_line(self, series: &str) -> FileLine {
         FileLine {
+            preexisting: false,
             series: series.to_owned(),
             path: self.path,
             bytes: self.bytes,

@@ -375,6 +375,7 @@ fn server(replica: &Replica, file: &RemoteFile) -> Option<Arc<str>> {
 pub(super) fn line_of(series: &SeriesId, scale: Scale, file: &RemoteFile, path: &RelativePath) -> FileLine {
     FileLine {
         series: series.0.clone(),
+        preexisting: false,
         path: path.to_string(),
         bytes: None,
         sha256: None,

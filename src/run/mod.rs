@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::archive::{Archive, keeps_days_apart};
+use crate::archive::Archive;
 use crate::day::Day;
 use crate::digest::Digest;
 use crate::failure::{Class, Failure, Remedy};
@@ -211,9 +211,7 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
     let mut widest = 1;
     for one in &manifest.series {
         let Some(bases) = bases.get(&one.id) else { continue };
-        if !keeps_days_apart(&one.layout) {
-            archive.share_ground()?;
-        }
+        archive.use_layout(&one.id, &one.layout)?;
         let opened = Opened { series: one.clone(), source: Replicas::open(&net, &manifest, one, bases, &run)? };
         widest = widest.max(opened.width());
         series.insert(one.id.clone(), opened);

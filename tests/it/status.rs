@@ -149,6 +149,7 @@ fn records(lab: &Lab) {
     let range = series.range.resolve(chrono::DateTime::UNIX_EPOCH, Scale::Utc);
     for day in range.days() {
         let line = FileLine {
+            preexisting: false,
             series: series.id.0.clone(),
             path: format!("sharp_720s/{}.fits", day.date),
             bytes: Some(576_000),

@@ -1,6 +1,7 @@
 //! Ending a day: its files durable, its record named, and what it no longer asks for out of the way.
 
 use std::collections::{HashMap, HashSet};
+use std::os::fd::OwnedFd;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -11,7 +12,10 @@ use super::{DayWork, days};
 use crate::archive::durable::{settle, settle_moves};
 use crate::archive::ground::Ground;
 use crate::archive::journal::Entry;
+use crate::archive::layout::folded;
 use crate::archive::record::{DayRecord, FileLine, Lasting, State};
+use crate::archive::staged::FileId;
+use crate::archive::tree::{length_of, split};
 use crate::archive::{Archive, Error};
 
 /// How a day is sealed.
@@ -35,6 +39,8 @@ impl DayWork {
         // Grown step by step it would hold twice as much.
         let mut files: Vec<FileLine> = Vec::with_capacity(have.len() + seal.absent.len());
         files.extend(have.into_values().filter(|f| keys.contains(&f.key)));
+        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        self.must_be_in_place(&files)?;
         if let Err(error) =
             settle(&self.archive.tree, &self.root, files.iter().map(|f| f.path.as_str()), &days(&self.series))
         {
@@ -43,10 +49,11 @@ impl DayWork {
             return Err(error);
         }
         let wanted: HashSet<&str> = files.iter().map(|f| f.path.as_str()).collect();
-        let mut leaving: Vec<String> =
-            self.lock_ours().iter().filter(|p| !wanted.contains(p.as_str())).cloned().collect();
-        leaving.sort_unstable();
-        let retired = self.let_go(&leaving, false)?;
+        let retired = self.let_go(&wanted, false)?;
+        {
+            let owned = self.lock_owned();
+            files.iter_mut().for_each(|file| file.preexisting = !owned.ours.contains(&file.path));
+        }
         files.extend(seal.absent);
         let record = DayRecord::new(seal.lasting, files);
         // Written beside the day's parts: what a kill leaves there goes with them.
@@ -71,14 +78,14 @@ impl DayWork {
                 continue;
             }
             let mut entries = vec![Entry::Void { key: key.to_owned() }];
-            let is_ours = self.lock_ours().contains(&line.path);
+            let is_ours = self.lock_owned().ours.contains(&line.path);
             if is_ours {
                 entries.insert(0, Entry::Retire { path: line.path.clone() });
             }
-            let ground = self.archive.ground()?;
+            let mut ground = self.archive.ground()?;
             self.journal.append(&entries)?;
             if is_ours {
-                self.retire_all(&[line.path], ground.as_ref())?;
+                self.retire_all(&[line.path], ground.as_mut())?;
             }
         }
         Ok(())
@@ -88,10 +95,7 @@ impl DayWork {
     /// in between. What the journal alone names is retired.
     pub(super) fn put_away(self, record: DayRecord) -> Result<DayRecord, Error> {
         let named: HashSet<&str> = record.files.iter().map(|file| file.path.as_str()).collect();
-        let ours = self.lock_ours().clone();
-        let mut leaving: Vec<String> = ours.into_iter().filter(|path| !named.contains(path.as_str())).collect();
-        leaving.sort_unstable();
-        let retired = self.let_go(&leaving, true)?;
+        let retired = self.let_go(&named, true)?;
         if retired > 0 {
             tracing::warn!(
                 series = %self.series, date = %self.date, retired,
@@ -103,19 +107,66 @@ impl DayWork {
         Ok(record)
     }
 
-    /// Retires the files at these paths. The record that stands is taken down before, unless it names none of them.
-    fn let_go(&self, leaving: &[String], names_none: bool) -> Result<u64, Error> {
-        if leaving.is_empty() {
+    /// Refuses to seal files that are not where the record would say: looked up from the root, for a folder may have been
+    /// moved or replaced since a file got its name there.
+    fn must_be_in_place(&self, files: &[FileLine]) -> Result<(), Error> {
+        let tree = &self.archive.tree;
+        let mut folder: Option<(&str, Option<OwnedFd>)> = None;
+        let mut astray: Vec<&FileLine> = Vec::new();
+        for file in files {
+            let (directory, name) = split(&file.path);
+            if folder.as_ref().is_none_or(|(known, _)| *known != directory) {
+                folder = Some((directory, tree.find(directory)?));
+            }
+            let dir = folder.as_ref().and_then(|(_, dir)| dir.as_ref());
+            let stat = dir.and_then(|dir| fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok());
+            let Some(stat) = stat.filter(|stat| length_of(stat) == file.bytes) else {
+                astray.push(file);
+                continue;
+            };
+            let placed = self.lock_owned().placed.get(&file.path).copied();
+            // Not every filesystem keeps the numbers of its files: the bytes decide.
+            let is_same = placed.is_none_or(|placed| placed == FileId::of(&stat));
+            if !is_same && self.archive.hash(&file.path)? != file.sha256 {
+                astray.push(file);
+            }
+        }
+        let Some(first) = astray.first() else { return Ok(()) };
+        let entries: Vec<Entry> = astray.iter().map(|file| Entry::Void { key: file.key.clone() }).collect();
+        self.journal.append(&entries)?;
+        Err(Error::Moved { path: first.path.clone() })
+    }
+
+    /// Retires our files at other paths than these, and gives up what else the day named there. The record that stands is
+    /// taken down before, unless it names none of them.
+    fn let_go(&self, wanted: &HashSet<&str>, names_none: bool) -> Result<u64, Error> {
+        let mut ground = self.archive.ground()?;
+        self.respell(wanted)?;
+        let mut leaving: Vec<String> = Vec::new();
+        let mut given_up: Vec<String> = Vec::new();
+        if let Some(ground) = &ground {
+            let mut owned = self.lock_owned();
+            let (ours, found) = owned.found.drain().partition(|path| ground.is_released(path));
+            owned.ours.extend::<HashSet<String>>(ours);
+            owned.found = found;
+            given_up.extend(owned.found.iter().filter(|path| !wanted.contains(path.as_str())).cloned());
+        }
+        leaving.extend(self.lock_owned().ours.iter().filter(|path| !wanted.contains(path.as_str())).cloned());
+        leaving.sort_unstable();
+        if leaving.is_empty() && given_up.is_empty() {
             return Ok(0);
         }
-        let ground = self.archive.ground()?;
         // From here on an interrupted go is finished by the next one.
         let entries: Vec<Entry> = leaving.iter().map(|path| Entry::Retire { path: path.clone() }).collect();
         self.journal.append(&entries)?;
         if !names_none {
             self.withdraw()?;
         }
-        let retired = self.retire_all(leaving, ground.as_ref())?;
+        // Else another day would leave its file to this one, which names it no more.
+        let entries: Vec<Entry> = given_up.iter().map(|path| Entry::Retired { path: path.clone() }).collect();
+        self.journal.append(&entries)?;
+        self.lock_owned().found.retain(|path| wanted.contains(path.as_str()));
+        let retired = self.retire_all(&leaving, ground.as_mut())?;
         if retired > 0 {
             // Else a power cut could bring them back beside a record that does not name them.
             settle_moves(&self.archive.tree, &self.root, leaving.iter().map(String::as_str), &self.retired())?;
@@ -123,36 +174,75 @@ impl DayWork {
         Ok(retired)
     }
 
+    /// Takes a file of ours that lies at a wanted path under another spelling for what it is: where the filesystem takes one
+    /// name for the other, moving one away would take both.
+    fn respell(&self, wanted: &HashSet<&str>) -> Result<(), Error> {
+        let tree = &self.archive.tree;
+        let leaving: Vec<String> =
+            self.lock_owned().ours.iter().filter(|path| !wanted.contains(path.as_str())).cloned().collect();
+        if leaving.is_empty() {
+            return Ok(());
+        }
+        let by_fold: HashMap<String, &str> = wanted.iter().map(|path| (folded(path), *path)).collect();
+        let mut by_id: HashMap<FileId, &str> = HashMap::new();
+        for path in wanted {
+            by_id.extend(tree.stat(path)?.map(|stat| (FileId::of(&stat), *path)));
+        }
+        for path in &leaving {
+            let by_name = by_fold.get(&folded(path)).filter(|wanted| tree.is_one_entry(path, wanted));
+            // A file with one name alone that is found under two: by rules of spelling that are the filesystem's own.
+            let alone = tree.stat(path)?.filter(|stat| stat.st_nlink == 1);
+            let by_id = alone.and_then(|stat| by_id.get(&FileId::of(&stat)));
+            let Some(wanted) = by_name.or(by_id) else { continue };
+            tree.respell(path, wanted);
+            let mut owned = self.lock_owned();
+            owned.ours.remove(path);
+            owned.is_ours(wanted);
+        }
+        Ok(())
+    }
+
     /// Where what was displaced lies.
     fn retired(&self) -> String {
         format!("{}/{}", Archive::work("retired", &self.series), self.date)
     }
 
-    /// Retires the files at these paths that no other day names.
-    fn retire_all(&self, paths: &[String], ground: Option<&Ground>) -> Result<u64, Error> {
-        let others = match ground {
+    /// Retires the files at these paths that no other day names. One that others only found is left to them.
+    fn retire_all(&self, paths: &[String], mut ground: Option<&mut Ground<'_>>) -> Result<u64, Error> {
+        let others = match &ground {
             Some(ground) => ground.owners(&self.archive, (&self.series, self.date), paths)?,
             None => HashMap::new(),
         };
         let mut retired = 0;
-        for path in paths.iter().filter(|path| !others.contains_key(path.as_str())) {
-            retired += u64::from(self.retire(path)?);
+        for path in paths {
+            let Some(owners) = others.get(path) else {
+                retired += u64::from(self.retire(path, ground.as_deref_mut())?);
+                continue;
+            };
+            if let Some(ground) = ground.as_deref_mut().filter(|_| owners.iter().all(|owner| owner.is_found)) {
+                ground.release(&self.archive, path)?;
+            }
+            self.lock_owned().ours.remove(path);
+            self.journal.append(&[Entry::Retired { path: path.clone() }])?;
         }
         Ok(retired)
     }
 
     /// Moves a file of ours out of the way, to `retired/`. Its absence is fine, and what is no plain file stays.
-    pub(super) fn retire(&self, path: &str) -> Result<bool, Error> {
+    pub(super) fn retire(&self, path: &str, ground: Option<&mut Ground<'_>>) -> Result<bool, Error> {
+        if let Some(ground) = ground {
+            ground.retired(&self.archive, path)?;
+        }
         let is_plain = self.archive.tree.length(path).is_some();
         let is_moved = is_plain && self.archive.set_aside(&self.series, self.date, path)?;
-        self.lock_ours().remove(path);
+        self.lock_owned().ours.remove(path);
         self.journal.append(&[Entry::Retired { path: path.to_owned() }])?;
         Ok(is_moved)
     }
 
     /// Takes the old record down, once: it no longer vouches for what is about to move. What it knew goes to the
     /// journal, under its own spec. Where days share ground, it is held.
-    pub(super) fn withdraw(&self) -> Result<(), Error> {
+    pub(in crate::archive) fn withdraw(&self) -> Result<(), Error> {
         let mut withdrawn = self.withdrawn.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(record) = self.before.as_ref().filter(|_| !*withdrawn) else { return Ok(()) };
         let (known, elsewhere): (Vec<FileLine>, Vec<FileLine>) = {
@@ -162,11 +252,15 @@ impl DayWork {
             let files = record.files.iter().filter(|f| f.sha256.is_some() && !paths.contains(f.path.as_str()));
             files.cloned().partition(|f| !have.contains_key(&f.key))
         };
-        let mut entries = vec![Entry::head(record.header.spec, &self.job, record.header.state == State::Provisional)];
-        entries.extend(Entry::published(known));
-        entries.push(Entry::head(self.spec, &self.job, self.young.load(Ordering::Relaxed)));
+        let is_young = record.header.state == State::Provisional;
+        let mut entries = vec![self.journal.head(record.header.spec, &self.job, is_young)];
+        let (found, ours): (Vec<FileLine>, Vec<FileLine>) = known.into_iter().partition(|file| file.preexisting);
+        entries.extend(Entry::published(ours));
+        entries.extend(found.into_iter().map(|file| Entry::Kept(Box::new(file))));
+        entries.push(self.journal.head(self.spec, &self.job, self.young.load(Ordering::Relaxed)));
         // A line of now says more of its key; what lies where the record had it is still ours.
-        entries.extend(elsewhere.into_iter().map(|file| Entry::Retire { path: file.path }));
+        let ours = elsewhere.into_iter().filter(|file| !file.preexisting);
+        entries.extend(ours.map(|file| Entry::Retire { path: file.path }));
         self.journal.append(&entries)?;
         // A power cut must not take both.
         self.journal.sync()?;

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use chrono::NaiveDate;
 
-use super::{DayWork, Opened, Prior, Standing, days};
+use super::{DayWork, Opened, Owned, Prior, Standing, days};
 use crate::archive::clean::sweep;
 use crate::archive::journal::{Entry, How, Journal, Named, Worth};
 use crate::archive::reader::record_of;
-use crate::archive::record::{DayRecord, State};
+use crate::archive::record::{DayRecord, State, salvage};
 use crate::archive::{Archive, Error};
 use crate::digest::Digest;
 use crate::manifest::SeriesId;
@@ -33,8 +33,8 @@ impl Archive {
         let Some(journal) = Journal::open(&self.tree, series, date, self.lock)? else {
             return Ok(Opened::Held);
         };
-        let before = match self.record_for(series, date, spec, job) {
-            Ok(before) => before,
+        let (before, salvaged) = match self.record_for(series, date, spec, job) {
+            Ok(found) => found,
             Err(error) => {
                 journal.remove_if_new()?;
                 self.sweep(series, date);
@@ -49,27 +49,33 @@ impl Archive {
                     self.sweep(series, date);
                     return Ok(Opened::Done(Box::new(record)));
                 }
-                let work = self.begin(series, date, (spec, job), journal, Some(record.clone()))?;
+                let work = self.begin((series, date), (spec, job), journal, (Some(record.clone()), salvaged))?;
                 Ok(Opened::Done(Box::new(work.put_away(record)?)))
             }
-            before => Ok(Opened::Work(Box::new(self.begin(series, date, (spec, job), journal, before)?))),
+            before => {
+                let work = self.begin((series, date), (spec, job), journal, (before, salvaged))?;
+                Ok(Opened::Work(Box::new(work)))
+            }
         }
     }
 
-    /// The record that stands, if it is one that this job may go on from.
+    /// The record that stands, if it is one that this job may go on from; of one that cannot be read, the paths at which it
+    /// says that files of ours are.
     fn record_for(
         &self,
         series: &SeriesId,
         date: NaiveDate,
         spec: Digest,
         job: &str,
-    ) -> Result<Option<DayRecord>, Error> {
-        let record = match DayRecord::read(&self.tree, &record_of(series, date), (series, date)) {
-            Ok(record) => record,
+    ) -> Result<(Option<DayRecord>, HashSet<String>), Error> {
+        let relative = record_of(series, date);
+        let (record, salvaged) = match DayRecord::read(&self.tree, &relative, (series, date)) {
+            Ok(record) => (record, HashSet::new()),
             // A record that cannot be read proves nothing; the day is done again and the record replaced.
             Err(error @ Error::Record { .. }) => {
                 tracing::warn!(%error, "the day is done again");
-                None
+                let left = self.tree.read(&relative).ok().flatten();
+                (None, left.map(|left| salvage(&left)).unwrap_or_default())
             }
             Err(error) => return Err(error),
         };
@@ -87,22 +93,21 @@ impl Archive {
                 ),
             ));
         }
-        Ok(record)
+        Ok((record, salvaged))
     }
 
     fn begin(
         self: &Arc<Self>,
-        series: &SeriesId,
-        date: NaiveDate,
+        (series, date): (&SeriesId, NaiveDate),
         (spec, job): (Digest, &str),
         journal: Journal,
-        before: Option<DayRecord>,
+        (before, salvaged): (Option<DayRecord>, HashSet<String>),
     ) -> Result<DayWork, Error> {
         let root = self.tree.root_anew()?;
         // Made now, so that the day's one sync covers it.
         self.tree.make(&days(series))?;
         let told = journal.begin(spec, job)?;
-        let mut ours: HashSet<String> = told.ours.into_iter().collect();
+        let mut owned = Owned { ours: told.ours.into_iter().collect(), ..Owned::default() };
         let mut have = BTreeMap::new();
         let mut prior = BTreeMap::new();
         if let Some(record) = &before {
@@ -112,7 +117,7 @@ impl Archive {
                 _ => Standing::OtherSpec,
             };
             for file in record.files.iter().filter(|f| f.sha256.is_some()) {
-                ours.insert(file.path.clone());
+                if file.preexisting { &mut owned.found } else { &mut owned.ours }.insert(file.path.clone());
                 // Under the same key another source has another file.
                 if record.header.spec.has_first_of(&spec) {
                     prior.insert(file.key.clone(), Prior { line: file.clone(), standing });
@@ -124,7 +129,9 @@ impl Archive {
         for named in told.files {
             let (is_there, is_ours) = self.weigh(&named)?;
             if is_ours {
-                ours.insert(named.line.path.clone());
+                owned.is_ours(&named.line.path);
+            } else if named.how == How::Found && !owned.ours.contains(&named.line.path) {
+                owned.found.insert(named.line.path.clone());
             }
             let Named { line, worth, how, same_boot } = named;
             let standing = match worth {
@@ -159,7 +166,8 @@ impl Archive {
             withdrawn: Mutex::new(false),
             have: Mutex::new(have),
             prior,
-            ours: Mutex::new(ours),
+            owned: Mutex::new(owned),
+            salvaged,
             after_crash: told.crashed,
             empty_at: told.empty_at,
             doubted_at: told.doubted_at,

@@ -5,13 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
 use super::chain::Chain;
 use super::{Entry, FORMAT, Spoilt};
 use crate::archive::{Error, FileLine, RelativePath};
 use crate::digest::Digest;
+use crate::manifest::SeriesId;
 
 /// What is left of an earlier go.
 #[derive(Debug, Default)]
@@ -30,6 +31,8 @@ pub(in crate::archive) struct Told {
     pub(in crate::archive) remembered: Option<String>,
     /// The machine went down, or lines are lost: writes of that time may be lost too.
     pub(in crate::archive) crashed: bool,
+    /// It is the journal of another day, and says nothing of this one.
+    pub(super) is_others: bool,
     /// How many bytes of the journal can be read, and the checks of their lines.
     pub(super) whole: usize,
     pub(super) chain: Chain,
@@ -79,8 +82,33 @@ struct Fold {
     left: Vec<Named>,
 }
 
+/// Who reads a journal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// What the day is asked for.
+    pub(super) spec: Digest,
+    /// Which job asks.
+    pub(super) job: &'a str,
+    /// Of which day the journal is to be; any, where this is not known.
+    pub(super) day: Option<(&'a SeriesId, NaiveDate)>,
+}
+
+impl Asked<'_> {
+    /// True when an entry is of another day: the journal was copied or moved to where it lies.
+    fn is_strange(&self, entry: &Entry) -> bool {
+        let Some((own, day)) = self.day else { return false };
+        match entry {
+            Entry::Journal { series, date, .. } => {
+                series.as_ref().is_some_and(|series| *series != own.0) || date.is_some_and(|date| date != day)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Folds a journal's lines.
-pub(super) fn tell(text: &[u8], (spec, own): (Digest, &str), boot_id: &str, path: &Path) -> Result<Told, Error> {
+pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path) -> Result<Told, Error> {
+    let Asked { spec, job: own, .. } = asked_now;
     let mut told = Told::default();
     let mut fold = Fold::default();
     let (mut worth, mut is_same, mut same_boot) = (Worth::Nothing, false, true);
@@ -104,8 +132,12 @@ pub(super) fn tell(text: &[u8], (spec, own): (Digest, &str), boot_id: &str, path
                 break;
             }
         };
+        if asked_now.is_strange(&entry) {
+            tracing::warn!(journal = %path.display(), line = index + 1, "the journal is of another day: it is not believed");
+            return Ok(Told { is_others: true, ..Told::default() });
+        }
         match entry {
-            Entry::Journal { format, boot_id: boot, spec: asked, job, young } => {
+            Entry::Journal { format, boot_id: boot, spec: asked, job, young, .. } => {
                 if format != FORMAT {
                     let format = crate::untrusted::escape(&format).into_owned();
                     return Err(Error::Newer { path: path.to_owned(), format });

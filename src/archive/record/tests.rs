@@ -4,6 +4,7 @@ use super::*;
 
 fn file(path: &str) -> FileLine {
     FileLine {
+        preexisting: false,
         series: "s".into(),
         path: path.into(),
         bytes: Some(3),

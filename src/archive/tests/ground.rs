@@ -1,6 +1,7 @@
 //! Layouts that let days name one path: what another day names is neither retired nor displaced.
 
 use super::*;
+use crate::manifest::Template;
 
 /// An archive whose days share ground, with a day of series `s` and one of another series.
 struct Shared {
@@ -11,7 +12,7 @@ struct Shared {
 impl Shared {
     fn new() -> Shared {
         let lab = Lab::new();
-        lab.archive.share_ground().unwrap();
+        lab.archive.use_layout(&lab.series, &Template::parse("flat/{file}").unwrap()).unwrap();
         Shared { lab, other: SeriesId("other".into()) }
     }
 
@@ -97,4 +98,95 @@ fn where_two_keys_of_a_day_collide_another_days_file_stays() {
     publish(&work, "k", "flat/a", "one").unwrap();
     work.take_back(["k"]).unwrap();
     assert_eq!(shared.lab.text("flat/a"), "one");
+}
+
+#[test]
+fn a_file_that_its_own_day_left_to_another_goes_with_the_last_day_that_names_it() {
+    // The day that put the file there, and the one that found it, let go of it in either order.
+    for owner_first in [true, false] {
+        let shared = Shared::new();
+        let Shared { lab, other } = &shared;
+        shared.others("one");
+        let work = lab.work("a");
+        assert_eq!(publish(&work, "k", "flat/a", "one").unwrap(), Published::Kept);
+        lab.seal(work, "a", State::Sealed, &["k"]);
+        let owner = || shared.seal_other(shared.work(other, "b"), "b", &[]);
+        let finder = || lab.seal(lab.work("b"), "b", State::Sealed, &[]);
+        if owner_first {
+            assert_eq!(owner(), 0);
+            assert_eq!(lab.text("flat/a"), "one");
+            finder();
+        } else {
+            finder();
+            assert_eq!(lab.text("flat/a"), "one");
+            assert_eq!(owner(), 1);
+        }
+        assert!(!lab.root().join("flat/a").exists(), "nobody names it any more");
+    }
+}
+
+#[test]
+fn days_in_progress_that_let_go_of_one_file_do_not_leave_it_to_each_other() {
+    let shared = Shared::new();
+    let Shared { lab, other } = &shared;
+    shared.others("one");
+    let work = lab.work("a");
+    publish(&work, "k", "flat/a", "one").unwrap();
+    lab.seal(work, "a", State::Sealed, &["k"]);
+    // Both are open, and each has its journal when the other one looks around.
+    let (mine, theirs) = (lab.work("b"), shared.work(other, "b"));
+    mine.withdraw().unwrap();
+    theirs.withdraw().unwrap();
+    lab.seal(mine, "b", State::Sealed, &[]);
+    shared.seal_other(theirs, "b", &[]);
+    assert!(!lab.root().join("flat/a").exists());
+}
+
+#[test]
+fn a_users_file_that_two_days_found_goes_with_neither() {
+    let shared = Shared::new();
+    let Shared { lab, other } = &shared;
+    std::fs::create_dir(lab.root().join("flat")).unwrap();
+    std::fs::write(lab.root().join("flat/a"), "one").unwrap();
+    shared.others("one");
+    let work = lab.work("a");
+    publish(&work, "k", "flat/a", "one").unwrap();
+    lab.seal(work, "a", State::Sealed, &["k"]);
+    lab.seal(lab.work("b"), "b", State::Sealed, &[]);
+    shared.seal_other(shared.work(other, "b"), "b", &[]);
+    assert_eq!(lab.text("flat/a"), "one");
+}
+
+#[test]
+fn layouts_share_paths_where_one_of_before_can_reach_those_of_another_day() {
+    let use_layout = |lab: &Lab, layout: &str| {
+        lab.archive.use_layout(&lab.series, &Template::parse(layout).unwrap()).unwrap();
+        lab.root().join(".sunhaul/shared").exists()
+    };
+    let (days, swapped) = ("{series}/{date:%Y/%m/%d}/{file}", "{series}/{date:%Y/%d/%m}/{file}");
+    let lab = Lab::new();
+    assert!(!use_layout(&lab, days) && !use_layout(&lab, days), "one layout keeps its days apart");
+    assert!(use_layout(&lab, swapped), "a second one may reach what the first one gave");
+    assert!(use_layout(&Lab::new(), "{series}/{file}"));
+    // An archive of before layouts were noted: what its records say counts.
+    for (layout, is_shared) in [(days, false), (swapped, true)] {
+        let lab = Lab::new();
+        let work = lab.work("a");
+        publish(&work, "k", "s/2015/12/11/a", "one").unwrap();
+        lab.seal(work, "a", State::Sealed, &["k"]);
+        assert_eq!(use_layout(&lab, layout), is_shared, "{layout}");
+    }
+}
+
+#[test]
+fn a_file_that_another_day_names_with_these_bytes_is_not_moved_for_a_stale_record() {
+    let shared = Shared::new();
+    let lab = &shared.lab;
+    let work = lab.work("a");
+    publish(&work, "k", "flat/a", "old").unwrap();
+    lab.seal(work, "a", State::Sealed, &["k"]);
+    std::fs::remove_file(lab.root().join("flat/a")).unwrap();
+    shared.others("one");
+    assert_eq!(lab.archive.retire_changed(&lab.series, lab.date, &["flat/a"]).unwrap(), Some(Vec::new()));
+    assert_eq!(lab.text("flat/a"), "one");
 }

@@ -54,7 +54,7 @@ fn a_file_that_is_known_to_be_ours_may_be_displaced_whatever_became_of_it() {
 }
 
 #[test]
-fn a_file_that_was_found_stays_the_users_until_a_record_names_it() {
+fn a_file_that_was_found_stays_the_users_whatever_names_it() {
     let lab = Lab::new();
     lab.put("s/a", "one");
     assert_eq!(publish(&lab.work("a"), "k1", "s/a", "one").unwrap(), Published::Kept);
@@ -64,9 +64,142 @@ fn a_file_that_was_found_stays_the_users_until_a_record_names_it() {
     assert_eq!(publish(&work, "k1", "s/a", "one").unwrap_err().class(), Class::Occupied);
     lab.put("s/a", "one");
     assert_eq!(publish(&work, "k1", "s/a", "one").unwrap(), Published::Kept);
-    drop(work);
+    let record = lab.seal(work, "a", State::Provisional, &["k1"]);
+    assert!(record.files[0].preexisting, "{record:?}");
+    // Upstream has other bytes now; the record is taken down for another file in between, and a kill comes.
+    for _ in 0..2 {
+        let work = lab.work("a");
+        assert_eq!(publish(&work, "k1", "s/a", "two").unwrap_err().class(), Class::Occupied);
+        work.withdraw().unwrap();
+    }
+    let work = lab.work("a");
+    work.adopt(vec![line("k1", "s/a", "one")]).unwrap();
+    assert!(lab.seal(work, "a", State::Sealed, &["k1"]).files[0].preexisting);
+    // A record that can be read in part still says whose it is, and one that says nothing claims nothing.
+    let at = Archive::record_path(lab.root(), &lab.series, lab.date);
+    let whole = std::fs::read(&at).unwrap();
+    for left in [&whole[..whole.len() - 20], &whole[..whole.len() / 2], b""] {
+        std::fs::write(&at, left).unwrap();
+        let work = lab.work("a");
+        assert_eq!(publish(&work, "k1", "s/a", "one").unwrap(), Published::Kept);
+        assert!(lab.seal(work, "a", State::Sealed, &["k1"]).files[0].preexisting);
+    }
+    // Edited by its owner, it is no file of ours that went bad.
+    lab.put("s/a", "my notes");
+    assert_eq!(lab.archive.retire_changed(&lab.series, lab.date, &["s/a"]).unwrap(), Some(Vec::new()));
+    lab.put("s/a", "one");
     lab.seal(lab.work("b"), "b", State::Sealed, &[]);
     assert_eq!(lab.text("s/a"), "one", "another question does not ask for it, and it is not ours to retire");
+    lab.clean().unwrap();
+    assert_eq!(lab.text("s/a"), "one");
+}
+
+#[test]
+fn a_file_of_ours_stays_ours_though_its_record_is_damaged() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    publish(&work, "k1", "s/a", "one").unwrap();
+    let record = lab.seal(work, "a", State::Provisional, &["k1"]);
+    let at = Archive::record_path(lab.root(), &lab.series, lab.date);
+    let whole = std::fs::read(&at).unwrap();
+    std::fs::write(&at, &whole[..whole.len() - 20]).unwrap();
+    let work = lab.work("a");
+    assert_eq!(publish(&work, "k1", "s/a", "one").unwrap(), Published::Kept);
+    assert_eq!(lab.seal(work, "a", State::Provisional, &["k1"]), record);
+    assert_eq!(publish(&lab.work("a"), "k1", "s/a", "two").unwrap(), Published::Replaced);
+}
+
+#[test]
+fn a_file_that_its_owner_removed_and_we_fetched_is_ours() {
+    let lab = Lab::new();
+    lab.put("s/a", "one");
+    let work = lab.work("a");
+    publish(&work, "k1", "s/a", "one").unwrap();
+    lab.seal(work, "a", State::Provisional, &["k1"]);
+    std::fs::remove_file(lab.root().join("s/a")).unwrap();
+    let work = lab.work("a");
+    publish(&work, "k1", "s/a", "one").unwrap();
+    assert!(!lab.seal(work, "a", State::Provisional, &["k1"]).files[0].preexisting);
+}
+
+#[test]
+fn a_day_is_not_sealed_when_a_file_is_not_where_the_record_would_say() {
+    let moves: [(&str, fn(&Lab)); 5] = [
+        ("its folder was moved", |lab| std::fs::rename(lab.root().join("s"), lab.root().join("mine")).unwrap()),
+        ("it was removed", |lab| std::fs::remove_file(lab.root().join("s/a")).unwrap()),
+        ("it was replaced", |lab| {
+            std::fs::rename(lab.root().join("s/a"), lab.root().join("s/mine")).unwrap();
+            lab.put("s/a", "two");
+        }),
+        ("it was cut", |lab| lab.put("s/a", "o")),
+        ("a link leads to its folder", |lab| {
+            std::fs::rename(lab.root().join("s"), lab.root().join("mine")).unwrap();
+            std::os::unix::fs::symlink("mine", lab.root().join("s")).unwrap();
+        }),
+    ];
+    for (what, moved) in moves {
+        let lab = Lab::new();
+        let work = lab.work("a");
+        publish(&work, "k1", "s/a", "one").unwrap();
+        moved(&lab);
+        let seal = SealAs { lasting: lasting(&lab, "a", State::Sealed), absent: Vec::new() };
+        let error = work.seal(seal, &HashSet::from(["k1".to_owned()])).unwrap_err();
+        assert_eq!(error.class(), Class::Held, "{what}: {error}");
+        assert_eq!(Archive::record(lab.root(), &lab.series, lab.date).unwrap(), None, "{what}");
+        assert_eq!(lab.work("a").have("k1"), None, "{what}: the next go does not believe it either");
+    }
+    // The same bytes under another inode are as good.
+    let lab = Lab::new();
+    let work = lab.work("a");
+    publish(&work, "k1", "s/a", "one").unwrap();
+    std::fs::remove_file(lab.root().join("s/a")).unwrap();
+    lab.put("s/a", "one");
+    lab.seal(work, "a", State::Sealed, &["k1"]);
+}
+
+#[test]
+fn what_is_published_after_its_folder_was_moved_lies_where_the_record_says() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    publish(&work, "k1", "s/2015/a", "one").unwrap();
+    std::fs::rename(lab.root().join("s"), lab.root().join("mine")).unwrap();
+    publish(&work, "k2", "s/2015/b", "two").unwrap();
+    assert_eq!(lab.text("s/2015/b"), "two");
+}
+
+#[test]
+fn d_10_a_journal_under_another_days_name_claims_nothing() {
+    let lab = Lab::new();
+    let work = lab.work("a");
+    publish(&work, "k1", "s/a", "one").unwrap();
+    publish(&work, "k2", "s/b", "two").unwrap();
+    drop(work);
+    let other: NaiveDate = "2015-12-12".parse().unwrap();
+    lab.put(".sunhaul/work/journal/s/2015-12-12.jsonl", &lab.text(JOURNAL));
+    let Opened::Work(work) = lab.archive.take(&lab.series, other, spec_of("a"), "job", true).unwrap() else {
+        panic!("nobody holds it")
+    };
+    assert_eq!((work.have("k1"), work.had_files()), (None, false));
+    work.seal(
+        SealAs { lasting: Lasting { date: other, ..lasting(&lab, "a", State::Sealed) }, absent: Vec::new() },
+        &HashSet::new(),
+    )
+    .unwrap();
+    assert_eq!((lab.text("s/a"), lab.text("s/b")), ("one".into(), "two".into()));
+    assert!(lab.work("a").have("k1").is_some(), "its own day goes on");
+}
+
+#[test]
+fn f_04_a_name_of_the_longest_kind_is_retired_again_and_again() {
+    let lab = Lab::new();
+    let long = format!("s/{}", "\u{e9}".repeat(127));
+    for body in ["one", "two", "three", "four"] {
+        let work = lab.work("a");
+        publish(&work, "k1", &long, body).unwrap();
+        lab.seal(work, "a", State::Provisional, &["k1"]);
+    }
+    let retired = std::fs::read_dir(lab.root().join(".sunhaul/work/retired/s/2015-12-11")).unwrap();
+    assert_eq!(retired.count(), 3);
 }
 
 #[test]

@@ -81,6 +81,7 @@ fn made(from: &mut Unstructured<'_>) -> Result<DayRecord> {
     for nth in 0..from.int_in_range(0..=3)? {
         let (has, accepted) = (from.arbitrary()?, from.arbitrary()?);
         files.push(FileLine {
+            preexisting: false,
             series: from.arbitrary()?,
             path: format!("s/{}{nth}", char::from(from.int_in_range(b'a'..=b'e')?)),
             // Their sum must not overflow; no disk holds more.

@@ -30,6 +30,7 @@ fn a_lock_of_more_than_50_000_files_holds_days_alone_and_says_so() {
         state: sunhaul::archive::State::Sealed,
     };
     let file = |number: u64| sunhaul::archive::FileLine {
+        preexisting: false,
         series: job.series[0].id.0.clone(),
         path: format!("sharp_720s/{number:06}.fits"),
         bytes: Some(number),
