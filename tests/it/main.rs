@@ -31,6 +31,7 @@ mod log; // the records of `--log-format json`
 mod main_job; // a manifest becomes a verified archive, and a second run has nothing to do
 mod man; // pages of the manual and completion scripts, held against the programs that read them
 mod own_state; // symlinks, pipes and strange records in `.sunhaul`
+mod ownership; // whose a file is: the user's, one that days share, one that layouts fight over
 mod page; // the report as a web page, and in a browser
 mod politeness; // the pace, as the server sees it
 mod power_cut; // what is on stable storage when the power goes, and what the next run makes of it

@@ -52,7 +52,9 @@ impl DayWork {
         let retired = self.let_go(&wanted, false)?;
         {
             let owned = self.lock_owned();
-            files.iter_mut().for_each(|file| file.preexisting = !owned.ours.contains(&file.path));
+            for file in &mut files {
+                file.preexisting = !owned.ours.contains(&file.path);
+            }
         }
         files.extend(seal.absent);
         let record = DayRecord::new(seal.lasting, files);

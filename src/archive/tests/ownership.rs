@@ -124,7 +124,8 @@ fn a_file_that_its_owner_removed_and_we_fetched_is_ours() {
 
 #[test]
 fn a_day_is_not_sealed_when_a_file_is_not_where_the_record_would_say() {
-    let moves: [(&str, fn(&Lab)); 5] = [
+    type Move = fn(&Lab);
+    let moves: [(&str, Move); 5] = [
         ("its folder was moved", |lab| std::fs::rename(lab.root().join("s"), lab.root().join("mine")).unwrap()),
         ("it was removed", |lab| std::fs::remove_file(lab.root().join("s/a")).unwrap()),
         ("it was replaced", |lab| {
