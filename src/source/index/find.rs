@@ -74,14 +74,19 @@ impl<'a> Found<'a> {
     /// Takes the files of a page, which came from `url` and is that of a folder whose name tells `folder`.
     ///
     /// # Errors
-    /// `html` for a web page that is no listing, `listing-malformed` for what is no page, `truncated` for one that breaks
-    /// off, `listing-too-large`.
+    /// `html` for a web page that is no listing, `source-refused` for a listing in another form, `listing-malformed` for what
+    /// is no page, `truncated` for one that breaks off, `listing-too-large`.
     pub(super) fn take(&mut self, url: &Url, page: &Page, folder: Told) -> Result<(), Failure> {
         let before = self.seen();
         for link in &page.links {
             self.consider(url, link, folder);
         }
         let fails = |class, why: String| Err(Failure::new(class, format!("{}: {why}", shown(url))));
+        if let Some(other) = page.other.filter(|_| self.seen() == before) {
+            let to_do =
+                "where the names of files follow from their times, `template` makes their addresses without a listing";
+            return fails(Class::SourceRefused, format!("{}, which `index` does not read; {to_do}", other.name()));
+        }
         if !page.is_html {
             return fails(Class::ListingMalformed, "no web page, where a directory listing is due".to_owned());
         }

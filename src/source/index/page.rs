@@ -1,13 +1,15 @@
 //! A web page read as a directory listing: its links, and whether it is a listing at all.
 //!
 //! Known are the listings of Apache (`mod_autoindex`, plain, fancy and as a table), nginx (autoindex), lighttpd
-//! (`mod_dirlisting`) and what looks like them. What it does not do: know which links are files of a series.
+//! (`mod_dirlisting`), Jetty, Caddy, Go's `http.FileServer` and what looks like them. What it does not do: know which links
+//! are files of a series.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
 
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, Tokenizer};
+use percent_encoding::percent_decode_str;
 
 /// How much text of a title, a heading or a link is looked at, in bytes.
 const TEXT: usize = 200;
@@ -31,6 +33,43 @@ pub(super) struct Page {
     pub(super) title: String,
     /// It has more links than are kept.
     pub(super) is_too_long: bool,
+    /// It is a listing in a form that is not read here.
+    pub(super) other: Option<Other>,
+}
+
+/// A listing in another form than that of a web page with links to files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Other {
+    Bucket,
+    Azure,
+    Thredds,
+    WebDav,
+    Json,
+}
+
+impl Other {
+    /// What it is, in words.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Other::Bucket => "the listing of a bucket in XML, as Amazon S3, Google Cloud Storage and others give it",
+            Other::Azure => "the listing of a container of Azure Blob Storage in XML",
+            Other::Thredds => "a catalogue of a THREDDS server",
+            Other::WebDav => "a WebDAV listing in XML",
+            Other::Json => "a listing in JSON",
+        }
+    }
+
+    /// By the name of a document's outermost element.
+    fn of_root(tag: &[u8]) -> Option<Other> {
+        let name = tag.rsplit(|byte| *byte == b':').next().unwrap_or(tag);
+        match name {
+            b"listbucketresult" | b"listversionsresult" => Some(Other::Bucket),
+            b"enumerationresults" => Some(Other::Azure),
+            b"catalog" => Some(Other::Thredds),
+            b"multistatus" => Some(Other::WebDav),
+            _ => None,
+        }
+    }
 }
 
 /// One link.
@@ -58,11 +97,57 @@ enum Within {
 #[derive(Debug, Default)]
 struct Reading {
     page: Page,
+    bare: Bare,
+    has_root: bool,
     within: Within,
     text: Vec<u8>,
     is_link: bool,
     is_href: bool,
     href: Option<String>,
+}
+
+/// A page that holds nothing but links to what is in a folder, each under its own name, within one `<pre>`: all that Go's
+/// `http.FileServer` writes, which says nowhere what it is.
+#[derive(Debug, Default)]
+struct Bare {
+    is_open: bool,
+    has_ended: bool,
+    /// Something else stands there.
+    is_other: bool,
+}
+
+impl Bare {
+    fn opens(&mut self, tag: &[u8]) {
+        match tag {
+            b"pre" => {
+                self.is_other |= self.is_open || self.has_ended;
+                self.is_open = true;
+            }
+            b"a" => self.is_other |= !self.is_open,
+            b"meta" | b"html" | b"head" | b"body" => {}
+            _ => self.is_other = true,
+        }
+    }
+
+    fn closes(&mut self, tag: &[u8]) {
+        if tag == b"pre" && self.is_open {
+            (self.is_open, self.has_ended) = (false, true);
+        }
+    }
+
+    /// Text that is no link's.
+    fn text(&mut self, text: &[u8]) {
+        self.is_other |= !text.trim_ascii().is_empty();
+    }
+
+    fn link(&mut self, href: &str, text: &str) {
+        let href = href.strip_prefix("./").unwrap_or(href);
+        self.is_other |= percent_decode_str(href).decode_utf8_lossy() != text.trim();
+    }
+
+    fn is_listing(&self) -> bool {
+        self.has_ended && !self.is_other
+    }
 }
 
 /// Reads a page. Never fails: what is no page has no links.
@@ -78,7 +163,14 @@ pub(super) fn read(html: &[u8]) -> Page {
         match never {}
     }
     reading.text_ends();
-    reading.page
+    let mut page = reading.page;
+    page.says_listing |= reading.bare.is_listing();
+    let is_thredds = !page.says_listing && page.title.to_ascii_lowercase().contains("thredds");
+    page.other = page.other.or(is_thredds.then_some(Other::Thredds));
+    if !page.is_html && matches!(html.trim_ascii_start().first(), Some(b'[' | b'{')) {
+        page.other = Some(Other::Json);
+    }
+    page
 }
 
 impl Reading {
@@ -100,7 +192,13 @@ impl Reading {
                 }
             }
             CallbackEvent::EndTag { name } => self.closes(name),
-            CallbackEvent::String { value } if self.within != Within::Nothing => {
+            CallbackEvent::String { value } => {
+                if self.within != Within::Link {
+                    self.bare.text(value);
+                }
+                if self.within == Within::Nothing {
+                    return;
+                }
                 let room = TEXT.saturating_sub(self.text.len());
                 self.text.extend_from_slice(&value[..value.len().min(room)]);
             }
@@ -111,6 +209,10 @@ impl Reading {
 
     fn opens(&mut self, tag: &[u8]) {
         self.text_ends();
+        if !std::mem::replace(&mut self.has_root, true) {
+            self.page.other = Other::of_root(tag);
+        }
+        self.bare.opens(tag);
         self.page.is_html = true;
         self.is_href = false;
         self.href = None;
@@ -123,6 +225,7 @@ impl Reading {
     fn closes(&mut self, tag: &[u8]) {
         let was_link = self.within == Within::Link;
         self.text_ends();
+        self.bare.closes(tag);
         self.page.is_html = true;
         if tag == b"a" && was_link {
             self.within = Within::After;
@@ -145,6 +248,7 @@ impl Reading {
             Within::Link => {
                 let href = self.page.links.last().map_or("", |link| link.href.as_str());
                 self.page.says_listing |= leads_up(href, &text);
+                self.bare.link(href, &text);
             }
             Within::After => {
                 if let Some(link) = self.page.links.last_mut() {
@@ -160,10 +264,21 @@ fn is_title(tag: &[u8]) -> bool {
     matches!(tag, b"title" | b"h1" | b"h2" | b"h3")
 }
 
-/// True for `Index of /data`, as Apache, nginx and lighttpd say it, and `Directory listing for /data`, as others do.
+/// True for `Index of /data`, as Apache, nginx and lighttpd say it, `Directory listing for /data`, as others do,
+/// `Directory: /data` (Jetty), `listing directory /data` and `Files within data` (Node), and for a path alone.
 fn names_a_listing(text: &str) -> bool {
-    let text = text.trim_start().to_ascii_lowercase();
-    ["index of ", "directory listing ", "listing of "].iter().any(|start| text.starts_with(start))
+    let text = text.trim().to_ascii_lowercase();
+    let starts = [
+        "index of ",
+        "directory listing ",
+        "listing of ",
+        "listing directory ",
+        "directory: /",
+        "listing: /",
+        "files within ",
+    ];
+    let is_path = text.len() > 1 && text.starts_with('/') && text.ends_with('/') && !text.contains(char::is_whitespace);
+    is_path || starts.iter().any(|start| text.starts_with(start))
 }
 
 /// True for the link to the folder above.
@@ -219,6 +334,12 @@ mod tests {
             "<a href=../>up</a>",
             "<a href=\"/data/\"> Parent Directory</a>",
             "<a href=\"/data/\">..</a>",
+            "<title>Directory: /2012/06/01/</title>",
+            "<title>/2012/06/01/</title>",
+            "<h1>listing directory /2012/06/01</h1>",
+            "<!doctype html>\n<meta name=\"viewport\" content=\"width=device-width\">\n<pre>\n<a href=\"README.txt\">README.txt</a>\n\
+             <a href=\"a%20b/\">a b/</a>\n</pre>\n",
+            "<pre>\n</pre>\n",
         ] {
             assert!(read(html.as_bytes()).says_listing, "{html}");
         }
@@ -226,6 +347,13 @@ mod tests {
             "<h1>Please log in</h1><a href=\"/\">Home</a>",
             "<title>Reindex of x</title>",
             "<p>Index of </p>",
+            "<title>Directory: staff</title>",
+            "<title>/</title>",
+            "<pre>We are back at 10:00</pre>",
+            "<pre><a href=\"/status\">the state of our service</a></pre>",
+            "<pre><a href=a.txt>a.txt</a></pre><p>Please log in</p>",
+            "<a href=a.txt>a.txt</a>",
+            "<pre>\n<a href=\"README.txt\">README.txt</a>\n",
             "",
             "{}",
         ] {
@@ -233,6 +361,33 @@ mod tests {
         }
         assert_eq!(read(b"<title> Log in </title><h1>Welcome</h1>").title, "Log in");
         assert!(!read(b"[{\"name\":\"a\"}]").is_html && !read(b"").is_html);
+    }
+
+    #[test]
+    fn a_listing_in_another_form_is_known_for_what_it_is() {
+        for (text, other) in [
+            (
+                "<?xml version=\"1.0\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Contents/>",
+                Other::Bucket,
+            ),
+            ("<?xml version='1.0'?><ListBucketResult xmlns='http://doc.s3.amazonaws.com/2006-03-01'>", Other::Bucket),
+            (
+                "\u{feff}<?xml version=\"1.0\"?><EnumerationResults ServiceEndpoint=\"https://x/\"><Blobs />",
+                Other::Azure,
+            ),
+            (
+                "<catalog xmlns=\"http://www.unidata.ucar.edu/namespaces/thredds/InvCatalog/v1.0\" name=\"S\">",
+                Other::Thredds,
+            ),
+            ("<html><head><title>Catalog https://t.example.net/thredds/catalog/S/catalog.html</title>", Other::Thredds),
+            ("<D:multistatus xmlns:D=\"DAV:\"></D:multistatus>", Other::WebDav),
+            ("[{\"name\":\"a\",\"type\":\"file\"}]", Other::Json),
+        ] {
+            assert_eq!(read(text.as_bytes()).other, Some(other), "{text}");
+        }
+        for text in ["<html><catalog></catalog>", "<title>Index of /thredds/x</title>", "plain", ""] {
+            assert_eq!(read(text.as_bytes()).other, None, "{text}");
+        }
     }
 
     #[test]
