@@ -6,7 +6,7 @@
 use super::header::{Header, Stated};
 use super::sum::{Sum, add, same};
 use super::units::Units;
-use super::{BLOCK, CARD, Fault, HEADER_BLOCKS, Proof, magic, one_line};
+use super::{BLOCK, CARD, Fault, HEADER_BLOCKS, KEEP, Proof, magic, one_line};
 use crate::digest::Digest;
 use crate::failure::Class;
 
@@ -89,11 +89,7 @@ impl Check {
             return Err(fault);
         }
         match self.reading {
-            Reading::Data { left } => Err(self.structure(format!(
-                "the file is cut: it ends at byte {}, its data goes on to byte {}",
-                self.at,
-                self.at + left
-            ))),
+            Reading::Data { left } => Err(self.cut_data(left)),
             Reading::Header if self.hdu == 0 && self.blocks == 0 && self.block.len() < CARD => {
                 magic(&self.block)?;
                 Err(self.cut_header())
@@ -223,7 +219,22 @@ impl Check {
     }
 
     fn checksum(&self, what: impl AsRef<str>) -> Fault {
-        Fault { class: Class::FitsChecksum, message: format!("{}: {}", self.place(), what.as_ref()) }
+        // Some archives edit headers and leave the sums as they were; other readers only warn of that.
+        let message = format!("{}: {}; if its sums alone are stale, {KEEP}", self.place(), what.as_ref());
+        Fault { class: Class::FitsChecksum, message }
+    }
+
+    /// The file ends `left` bytes before the end of the block that its data end in.
+    fn cut_data(&self, left: u64) -> Fault {
+        let data = self.header.data_bytes().unwrap_or_default();
+        let (at, end) = (self.at, self.at + left);
+        if left <= data.next_multiple_of(BLOCK as u64) - data {
+            return self.structure(format!(
+                "its data are whole, but their last block is not filled up: the file ends at byte {at}, the block at byte \
+                 {end}; {KEEP}"
+            ));
+        }
+        self.structure(format!("the file is cut: it ends at byte {at}, its data goes on to byte {end}"))
     }
 
     fn cut_header(&self) -> Fault {

@@ -82,10 +82,33 @@ fn magic(start: &[u8]) -> Result<(), Fault> {
     if SIMPLE.starts_with(start) {
         return Err(Fault::structure(format!("the file ends in its first header, at byte {}", start.len())));
     }
+    if let Some(other) = other_format(start) {
+        let message = format!("not a FITS file but {other}, whatever its name says");
+        return Err(Fault { class: Class::Magic, message });
+    }
     let shown = String::from_utf8_lossy(start.get(..24).unwrap_or(start)).into_owned();
     let message = format!("not a FITS file: it begins with `{}`, not with `SIMPLE  =`", one_line(&shown));
     Err(Fault { class: Class::Magic, message })
 }
+
+/// The name of another format that bytes begin as. Some servers compress a file and leave its name as it was.
+fn other_format(start: &[u8]) -> Option<&'static str> {
+    const KNOWN: [(&[u8], &str); 9] = [
+        (b"\x1f\x8b", "a gzip stream"),
+        (b"\x1f\x9d", "a file of `compress` (.Z)"),
+        (b"BZh", "a bzip2 stream"),
+        (b"\xfd7zXZ\x00", "an xz stream"),
+        (b"\x28\xb5\x2f\xfd", "a Zstandard stream"),
+        (b"PK\x03\x04", "a ZIP archive"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+        (b"CDF\x01", "a NetCDF file"),
+        (b"CDF\x02", "a NetCDF file"),
+    ];
+    KNOWN.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, name)| *name)
+}
+
+/// What keeps a file that does not pass the checks of FITS and is wanted all the same.
+const KEEP: &str = "`verify: [size, magic]` keeps it as it is";
 
 /// Foreign text, safe to show.
 fn one_line(text: &str) -> String {

@@ -374,3 +374,29 @@ fn real_segments_prove_their_sums_and_their_damage_shows() {
         assert_eq!((keywords.harpnum, keywords.recnum), (Some(377), Some(3_464_220)));
     }
 }
+
+#[test]
+fn a_file_that_only_lacks_its_last_fill_and_one_of_another_format_are_told_as_such() {
+    let data = [1u8; 100];
+    let image = hdu(&build_primary_header(8, &[100]).expect("a header"), &data);
+    let told = |bytes: &[u8]| {
+        let mut check = Check::new();
+        let pushed = check.push(bytes);
+        pushed.and_then(|()| check.finish()).unwrap_err()
+    };
+    let unfilled = told(&image[..BLOCK + 100]);
+    assert_eq!(unfilled.class, Class::FitsStructure);
+    assert!(unfilled.message.contains("its data are whole, but their last block is not filled up"), "{unfilled}");
+    assert!(unfilled.message.ends_with("`verify: [size, magic]` keeps it as it is"), "{unfilled}");
+    let cut = told(&image[..BLOCK + 99]);
+    assert!(cut.message.contains("the file is cut: it ends at byte 2979"), "{cut}");
+    for (start, name) in [
+        (&b"\x1f\x8b\x08\x08"[..], "a gzip stream"),
+        (b"BZh91AY", "a bzip2 stream"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    ] {
+        let fault = told(&[start, &[0; 200]].concat());
+        assert_eq!(fault.class, Class::Magic);
+        assert!(fault.message.contains(&format!("not a FITS file but {name}")), "{fault}");
+    }
+}

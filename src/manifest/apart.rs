@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 
+use super::kinds::date_hint;
 use super::model::SourceSpec;
 use super::node::Wrong;
 use super::template::{Part, Template, Variable};
@@ -19,7 +20,7 @@ const FIELDS: [(Field, &str, u64); 3] =
 /// Checks that two times of a template never make one path.
 pub(super) fn times(path: &Timed, cadence: Duration) -> Result<(), Wrong> {
     if !path.tells_date() {
-        return Err(Wrong::new("the path does not tell the date").hint("put in `%Y`, `%m` and `%d`, or `%Y` and `%j`"));
+        return Err(Wrong::new("the path does not tell the date").hint(date_hint(&[Some(path)])));
     }
     for (field, letter) in needed(cadence) {
         if !path.has(field) {

@@ -217,7 +217,7 @@ impl Reading<'_> {
         let path = index.path.value().map(|path| path.0.clone());
         if !tell_date(&[Some(&files.0), path.as_ref()]) {
             let finding = Finding::new(files_at, "`path` and `files` do not tell a file's date");
-            self.note(finding.hint("put it where it stands: `%Y`, `%m` and `%d`, or `%Y` and `%j`"));
+            self.note(finding.hint(date_hint(&[Some(&files.0), path.as_ref()])));
             return None;
         }
         if let Some((at, path)) = index.path.given()
@@ -392,6 +392,22 @@ fn divides_a_day(seconds: u64) -> Result<(), Wrong> {
     }
     let wrong = Wrong::new("a day is no multiple of it: the times would move from day to day");
     Err(wrong.hint("such as `2m`, `12m`, `1h` or `1d`"))
+}
+
+/// What to do about patterns that do not tell the date. Those of files of a month or a year cannot.
+pub(super) fn date_hint(patterns: &[Option<&Timed>]) -> String {
+    let has = |field: Field| patterns.iter().flatten().any(|pattern| pattern.has(field));
+    let has_year = has(Field::Year) || has(Field::YearOfCentury);
+    let has_month = has(Field::Month) || has(Field::MonthName);
+    let put_in = "put it where it stands: `%Y`, `%m` and `%d`, or `%Y` and `%j`";
+    let is_within_a_day = has(Field::Day) || has(Field::Hour) || has(Field::Minute);
+    let of = match (has_year, has_month) {
+        _ if is_within_a_day => return put_in.to_owned(),
+        (true, true) => "month",
+        (true, false) => "year",
+        (false, _) => return put_in.to_owned(),
+    };
+    format!("{put_in}; a file of a whole {of} cannot be taken: each belongs to one day")
 }
 
 /// True when patterns together tell the whole date.

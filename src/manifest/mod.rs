@@ -9,6 +9,7 @@ mod example;
 mod excerpt;
 mod form;
 mod glob;
+mod invisible;
 mod kinds;
 mod limits;
 pub mod manners;

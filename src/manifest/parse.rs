@@ -18,6 +18,7 @@ use super::credentials::Netrc;
 use super::diagnostic::{Diagnostics, Finding, Span};
 use super::example;
 use super::form;
+use super::invisible;
 use super::model::Manifest;
 use super::nearby;
 use super::node::{Node, Reader, Value};
@@ -133,8 +134,21 @@ pub(super) fn check(
             return Err(Diagnostics::new(path, &good, vec![finding]));
         }
     };
-    let root = with_room(text).map_err(|finding| Diagnostics::new(path, &veil::over_lines(text), vec![finding]))?;
+    read_text(path, (bytes, text), environment, secrets).map_err(|diagnostics| match invisible::findings(text) {
+        odd if odd.is_empty() => diagnostics,
+        // What else seems wrong is so because of them.
+        odd => Diagnostics::new(path, &veil::over_lines(text), odd),
+    })
+}
 
+/// The same of its bytes and the text that they are.
+fn read_text(
+    path: &Path,
+    (bytes, text): (&[u8], &str),
+    environment: Environment<'_>,
+    secrets: Option<Netrc<'_>>,
+) -> Result<Manifest, Diagnostics> {
+    let root = with_room(text).map_err(|finding| Diagnostics::new(path, &veil::over_lines(text), vec![finding]))?;
     let findings = RefCell::new(Vec::new());
     let job = Typed::<form::Job>::deserialize(Reader { node: &root, findings: &findings });
     let mut findings = findings.into_inner();

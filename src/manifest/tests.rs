@@ -58,6 +58,34 @@ fn defaults_fill_in_what_a_small_manifest_leaves_out() {
 }
 
 #[test]
+fn files_of_a_month_or_a_year_cannot_be_taken_and_that_is_told() {
+    let with = |source: &str| SMALL.replace("{ embedded: {} }", source);
+    let index =
+        |files: &str| with(&format!("{{ index: {{ url: \"http://h.example/\", path: \"x/\", files: \"{files}\" }} }}"));
+    for (text, of) in [
+        (index("AeH%y%b.1m"), Some("month")),
+        (index("goes_%Y.txt"), Some("year")),
+        (with("{ template: { url: \"http://h.example/\", path: \"%Y/%m/x.txt\", cadence: 1d } }"), Some("month")),
+        (index("x_%H%M.fits"), None),
+    ] {
+        let told = bad(&text);
+        assert!(told.contains("put it where it stands: `%Y`, `%m` and `%d`"), "{told}");
+        match of {
+            Some(of) => assert!(told.contains(&format!("a file of a whole {of} cannot be taken")), "{told}"),
+            None => assert!(!told.contains("cannot be taken"), "{told}"),
+        }
+    }
+}
+
+#[test]
+fn a_pasted_space_that_yaml_does_not_know_is_pointed_at() {
+    let told = bad(&SMALL.replace("archive: { root: ../data }", "archive:\n\u{a0} root: ../data"));
+    assert!(told.contains("a no-break space (U+00A0), which YAML does not take for a space"), "{told}");
+    assert!(told.contains("job.yaml:7:1"), "{told}");
+    assert!(!told.contains("unknown key"), "what follows from it is not told: {told}");
+}
+
+#[test]
 fn every_key_of_the_form_arrives_in_the_model() {
     let manifest = good(include_str!("../../tests/fixtures/manifests/full.yaml"));
     assert_eq!(manifest.contact.as_deref(), Some("jane@example.org"));
