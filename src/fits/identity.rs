@@ -36,16 +36,13 @@ impl Identity {
     #[must_use]
     pub fn of(path: &str, keywords: &Keywords) -> Identity {
         let named = name::read(path);
-        let text = |text: &Option<String>, read: fn(&str) -> Option<NaiveDateTime>| text.as_deref().and_then(read);
         // A compressor calls whatever it has packed by this name.
         let extname = keywords.extname.as_deref().filter(|name| *name != "COMPRESSED_IMAGE");
         let extension = extname.and_then(name::segment);
         Identity {
             series: named.series,
-            time: text(&keywords.date_obs, name::instant)
-                .or_else(|| text(&keywords.t_rec, name::instant))
-                .or(named.time),
-            t_rec: text(&keywords.t_rec, name::tai).or(named.t_rec),
+            time: keywords.times.observed(named.time),
+            t_rec: keywords.times.t_rec.as_deref().and_then(name::tai).or(named.t_rec),
             recnum: keywords.recnum.or(named.recnum),
             harpnum: keywords.harpnum.or(named.harpnum),
             quality: keywords.quality,

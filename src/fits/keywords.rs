@@ -8,14 +8,13 @@ use fitsio_pure::value::Value;
 
 use super::Fault;
 use super::headers::statements;
+use super::observed::Times;
 
 /// What the headers of a file say; of a keyword in several HDUs the first counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keywords {
-    /// DATE-OBS as written, such as `2011-02-15T01:58:12.30`.
-    pub date_obs: Option<String>,
-    /// `T_REC` as written, such as `2011.02.15_02:00:00_TAI`.
-    pub t_rec: Option<String>,
+    /// When it was observed.
+    pub times: Times,
     /// HARPNUM, the active region.
     pub harpnum: Option<i64>,
     /// RECNUM, the record's number.
@@ -41,14 +40,16 @@ impl Keywords {
 
     fn take(&mut self, keyword: [u8; 8], value: &Value) {
         match &keyword {
-            b"DATE-OBS" | b"DATE_OBS" => text(value, &mut self.date_obs),
-            b"T_REC   " => text(value, &mut self.t_rec),
             b"EXTNAME " => text(value, &mut self.extname),
             b"CTYPE1  " => text(value, &mut self.ctype1),
             b"HARPNUM " => integer(value, &mut self.harpnum),
             b"RECNUM  " => integer(value, &mut self.recnum),
             b"QUALITY " => integer(value, &mut self.quality),
-            _ => {}
+            _ => {
+                if let Value::String(text) = value {
+                    self.times.take(keyword, text);
+                }
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ mod identity;
 mod keywords;
 pub mod name;
 mod named;
+mod observed;
 mod sum;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ pub use check::Check;
 pub use identity::Identity;
 pub use keywords::Keywords;
 pub use named::{Keyword, Value, values};
+pub use observed::Times;
 
 use crate::failure::{Class, Failure};
 

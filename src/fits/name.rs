@@ -4,7 +4,7 @@
 //! `aia.lev1_euv_12s.2011-02-15T000013Z.171.image_lev1.fits`, and the HMI service's `sharp_720s_20151211_182208`. What
 //! it does not do: open files.
 
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{Datelike as _, NaiveDate, NaiveDateTime, NaiveTime};
 
 use super::Identity;
 use crate::day::tai::utc;
@@ -120,7 +120,15 @@ pub fn tai(text: &str) -> Option<NaiveDateTime> {
 
 fn label(text: &str) -> Option<NaiveDateTime> {
     let date = || Some(NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_time(NaiveTime::MIN));
-    FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok()).or_else(date)
+    let label = FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok()).or_else(date);
+    label.filter(|label| is_plausible(label.date()))
+}
+
+/// True for a date that an observation can have. JSOC writes -4712-01-01 for a time that is missing, and a year of two
+/// digits is read as one of the first century.
+#[must_use]
+pub fn is_plausible(date: NaiveDate) -> bool {
+    (1600..=9999).contains(&date.year())
 }
 
 #[cfg(test)]
@@ -182,7 +190,7 @@ mod tests {
         assert_eq!(instant("2011.02.15_02:00:00_TAI"), "2011-02-15T01:59:26".parse().ok());
         assert_eq!(instant("2011-02-15T01:58:12.30"), "2011-02-15T01:58:12.300".parse().ok());
         assert_eq!(instant("2011-02-15"), "2011-02-15T00:00:00".parse().ok());
-        for text in ["15/02/11", "2015-02-30", "-4712-01-01_12:00:00_TAI", ""] {
+        for text in ["15/02/11", "-4712.01.01_11:59:28_TAI", "2015-02-30", "-4712-01-01_12:00:00_TAI", ""] {
             assert_eq!(instant(text), None, "{text}");
         }
     }

@@ -270,7 +270,7 @@ fn a_blank_sum_is_unknown_and_an_unreadable_one_is_wrong() {
 fn keywords_come_from_headers_even_of_a_cut_file() {
     let file = segment();
     let read = Keywords::read(Cursor::new(&file)).expect("keywords");
-    assert_eq!(read.t_rec.as_deref(), Some("2011.02.15_02:00:00_TAI"));
+    assert_eq!(read.times.t_rec.as_deref(), Some("2011.02.15_02:00:00_TAI"));
     assert_eq!(read.harpnum, Some(377));
     assert_eq!(Keywords::read(Cursor::new(&file[..file.len() - BLOCK])), Ok(read));
     let fault = Keywords::read(Cursor::new(b"<html>")).expect_err("a web page");
@@ -370,7 +370,7 @@ fn real_segments_prove_their_sums_and_their_damage_shows() {
         assert_eq!(verdict(&again, 65_536), Ok(Proof::Checksum), "{}", path.display());
         assert_eq!(data(&again, 65_536), data(&file, 65_536), "{}", path.display());
         let keywords = Keywords::read(Cursor::new(&file)).expect("keywords");
-        assert_eq!(keywords.date_obs.as_deref(), Some("2011-02-15T01:58:12.30"));
+        assert_eq!(keywords.times.date_obs.as_deref(), Some("2011-02-15T01:58:12.30"));
         assert_eq!((keywords.harpnum, keywords.recnum), (Some(377), Some(3_464_220)));
     }
 }

@@ -55,7 +55,7 @@ fn files_are_found_by_header_name_and_place_and_the_rest_is_told() {
     cea/out: a link that leads out of the folder
     dangling.fits: no plain file
     secret.fits: a link that leads out of the folder
-    timeless.fits: neither its header (DATE-OBS, T_REC) nor its name tells a time
+    timeless.fits: neither its header (DATE-OBS, T_OBS, T_REC) nor its name tells a time
     ");
     insta::assert_snapshot!(folder.about(), @"5 files of 3 series");
 }
@@ -79,6 +79,25 @@ fn of_a_record_the_headers_are_the_better_witness_and_of_a_segment_the_name() {
     assert_eq!(known("hmi.sharp_720s"), of(Some(377), Some(1_005_572), Some("Br")));
     assert_eq!(known("hmi.m_45s"), of(None, None, None), "18:24:15 is no slot of 45 s");
     assert_eq!(known("sharp_720s"), of(None, Some(1_005_572), Some("magnetogram")));
+}
+
+#[test]
+fn a_file_whose_time_is_missing_is_told_and_one_of_an_older_convention_is_listed_at_its_time() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let put = |path: &str, keywords: &[(&str, &str)]| {
+        std::fs::write(dir.path().join(path), header(keywords)).expect("a file");
+    };
+    put("missing.fits", &[("T_REC", "-4712.01.01_11:59:28_TAI")]);
+    put("mdi.fits", &[("T_REC", "-4712.01.01_11:59:28_TAI"), ("T_OBS", "2010.07.27_00:09:05_TAI")]);
+    put("eit.fits", &[("DATE-OBS", "11-DEC-96"), ("DATE_OBS", "1996-12-11T19:00:14.254Z")]);
+    put("gong.fits", &[("DATE-OBS", "2023-09-30"), ("TIME-OBS", "06:44")]);
+    let (folder, skipped) = Folder::scan(dir.path()).expect("a folder");
+    let mut times: Vec<String> =
+        folder.series.values().flat_map(BTreeMap::values).map(|e| e.date_obs.to_string()).collect();
+    times.sort();
+    assert_eq!(times, ["1996-12-11 19:00:14.254", "2010-07-27 00:08:31", "2023-09-30 06:44:00"]);
+    assert_eq!(skipped.len(), 1);
+    assert_eq!(skipped[0].path, "missing.fits");
 }
 
 #[test]

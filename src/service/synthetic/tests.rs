@@ -31,7 +31,7 @@ fn every_segment_of_every_series_proves_its_sums() {
             let keywords = Keywords::read(io::Cursor::new(&file)).expect("keywords");
             let record = item.record.as_ref().expect("a record");
             assert_eq!((keywords.recnum, keywords.harpnum), (Some(record.recnum), Some(record.harpnum)));
-            assert_eq!(keywords.date_obs, Some(item.date_obs.format("%Y-%m-%dT%H:%M:%S%.3f").to_string()));
+            assert_eq!(keywords.times.date_obs, Some(item.date_obs.format("%Y-%m-%dT%H:%M:%S%.3f").to_string()));
         }
     }
 }
