@@ -3,8 +3,10 @@
 //! The class names are part of the report's format. What it does not do: decide on an exit code; `cli` does.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 /// Whether trying again can help.
@@ -105,7 +107,7 @@ classes! {
     UnsafePath = "unsafe-path", retry: false, None;
     /// A day record or journal that cannot be read, or that another job owns.
     Record = "record", retry: false, None;
-    /// Disk full, read-only, no permission, I/O error.
+    /// Disk full, read-only, no permission, I/O error; or a limit of this process, such as on open files.
     Storage = "storage", retry: false, Storage;
     /// Another process is working on the day, or moved its files.
     Held = "held", retry: false, Later;
@@ -140,5 +142,20 @@ impl Failure {
     #[must_use]
     pub fn new(class: Class, message: impl Into<String>) -> Failure {
         Failure { class, message: message.into(), status: None, retry_after: None, attempts: 1 }
+    }
+}
+
+/// What to do when the system refuses because of a limit of this process or this machine, which is nobody else's fault;
+/// none for any other error.
+#[must_use]
+pub fn limit_hint(error: &io::Error) -> Option<&'static str> {
+    match Errno::from_io_error(error)? {
+        Errno::MFILE => Some("raise the limit on open files, such as by `ulimit -n 1024`"),
+        Errno::NFILE => Some("the machine has too many files open: close other programs"),
+        Errno::NOMEM | Errno::NOBUFS => Some("the machine is out of memory: close other programs"),
+        Errno::FBIG => {
+            Some("raise the limit on the size of files (`ulimit -f`), or use a filesystem that holds larger ones")
+        }
+        _ => None,
     }
 }

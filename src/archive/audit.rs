@@ -163,8 +163,13 @@ fn pass(
     let receive = Mutex::new(receive);
     let read = std::thread::scope(|scope| {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        for _ in 0..cores {
-            scope.spawn(|| work(tree, depth, &receive, &tell));
+        for started in 0..cores {
+            let worker = std::thread::Builder::new().spawn_scoped(scope, || work(tree, depth, &receive, &tell));
+            match worker {
+                Ok(_) => {}
+                Err(error) if started == 0 => return Err(Error::storage("start a thread that checks", root, error)),
+                Err(_) => break,
+            }
         }
         // Moved in, so that the others end when it is dropped.
         let send = send;

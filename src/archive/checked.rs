@@ -22,10 +22,17 @@ pub(super) fn count(days: &[NaiveDate], record: impl Fn(NaiveDate) -> Option<Vec
     };
     let shares = days.chunks(days.len().div_ceil(cores).max(1));
     std::thread::scope(|scope| {
-        let counters: Vec<_> = shares.map(|share| scope.spawn(|| count(share))).collect();
+        let count = &count;
+        let start = |share| {
+            let counter = std::thread::Builder::new().spawn_scoped(scope, move || count(share));
+            // Where no thread is to be had, this one counts.
+            counter.map_err(|_| count(share))
+        };
+        let counters: Vec<_> = shares.map(start).collect();
         let mut counts = BTreeMap::new();
-        for share in counters.into_iter().filter_map(|counter| counter.join().ok()) {
-            for (how, files) in share {
+        for counter in counters {
+            let share = counter.map_or_else(Some, |counter| counter.join().ok());
+            for (how, files) in share.into_iter().flatten() {
                 *counts.entry(how).or_default() += files;
             }
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, limit_hint};
 use crate::untrusted::escape;
 
 /// A failure of the archive itself.
@@ -126,8 +126,11 @@ fn is_too_long(source: &io::Error) -> bool {
     source.raw_os_error() == Some(Errno::NAMETOOLONG.raw_os_error())
 }
 
-fn hint(source: &io::Error) -> &'static str {
-    match source.kind() {
+fn hint(source: &io::Error) -> String {
+    if let Some(hint) = limit_hint(source) {
+        return format!("; hint: {hint}");
+    }
+    let hint = match source.kind() {
         _ if is_too_long(source) => "; hint: choose a layout that makes shorter names",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "; hint: free some space and run the same command again"
@@ -138,5 +141,6 @@ fn hint(source: &io::Error) -> &'static str {
         }
         io::ErrorKind::PermissionDenied => "; hint: check who owns it and its mode",
         _ => "",
-    }
+    };
+    hint.to_owned()
 }

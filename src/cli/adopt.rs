@@ -18,7 +18,7 @@ use super::planning::{Redo, Work};
 use super::problem::Problem;
 use super::run::{ReportArgs, Shared, Task, Then, execute};
 use super::selection::Selection;
-use super::{Exit, Result, Shell, job, planning, stdout};
+use super::{Exit, Result, Shell, job, limits, planning, stdout};
 use crate::fetch::local::Taking;
 use crate::manifest::Manifest;
 use crate::report::human;
@@ -97,7 +97,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let begun = begin(args, &job, started).inspect_err(|error| files.refused(&job, error, shell));
     let (locking, work, held) = begun?;
     let archive_root = job.archive.root.to_string_lossy().into_owned();
-    let ran = job::runtime()?.block_on(async {
+    let ran = limits::runtime()?.block_on(async {
         let mut shared = Shared::new(files, args.ssh.net(), shell)?;
         // A file that came wrong from upstream may be right on the shelf.
         let (then, retry_failed) = (Then::Add, true);

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::problem::Problem;
-use super::{Exit, Result, Shell, environment, netrc};
+use super::{Shell, environment, netrc};
 use crate::manifest::{self, Diagnostics, Manifest};
 use crate::report::annotations::{Annotation, Level};
 use crate::report::human;
@@ -88,13 +87,4 @@ pub(super) fn load_all(
 /// As [`load_all`], for one manifest.
 pub(super) fn load(path: &Path, secrets: Secrets, archive: Option<&Path>, shell: &Shell) -> Option<Manifest> {
     load_all(&[path.to_owned()], secrets, archive, shell)?.pop()
-}
-
-/// A runtime for the commands that talk to someone.
-///
-/// # Errors
-/// When the system gives no threads.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Runtime::new()
-        .map_err(|error| Problem::new(Exit::Storage, format!("could not start threads: {error}")).into())
 }

@@ -16,6 +16,7 @@ mod exit;
 mod export;
 mod init;
 mod job;
+mod limits;
 mod lock;
 mod locking;
 mod log;
@@ -85,6 +86,7 @@ pub fn main() -> ExitCode {
         }
     };
     let shell = shell(&cli, words);
+    limits::catch_large_files();
     let exit = execute(cli.command, &shell).unwrap_or_else(|error| problem::tell(&error, &shell));
     shell.ci.ended(exit, &shell.screen);
     exit.into()

@@ -4,7 +4,7 @@
 
 use super::{Exit, Shell};
 use crate::archive;
-use crate::failure::Failure;
+use crate::failure::{Failure, limit_hint};
 use crate::lock;
 use crate::report::annotations::{Annotation, Level};
 
@@ -67,6 +67,9 @@ pub(super) fn explain(error: &anyhow::Error) -> (Exit, String, Option<String>) {
                 lock::Error::Storage { .. } | lock::Error::NoLocks { .. } => Exit::Storage,
             };
             return (exit, what, hint);
+        }
+        if let Some(hint) = cause.downcast_ref::<std::io::Error>().and_then(limit_hint) {
+            return (Exit::Storage, contexts.join(": "), Some(hint.to_owned()));
         }
         let class = cause
             .downcast_ref::<archive::Error>()

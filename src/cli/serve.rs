@@ -9,7 +9,7 @@ use url::Url;
 
 use super::problem::Problem;
 use super::signals::Signals;
-use super::{Exit, Result, Shell, job};
+use super::{Exit, Result, Shell, limits};
 use crate::manifest::Embedded;
 use crate::report::human;
 use crate::report::terminal::Verbosity;
@@ -86,7 +86,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     } else {
         service
     };
-    job::runtime()?.block_on(serve(service.with_access(access), address, shell))
+    limits::runtime()?.block_on(serve(service.with_access(access), address, shell))
 }
 
 async fn serve(service: Service, address: SocketAddr, shell: &Shell) -> Result<Exit> {

@@ -10,7 +10,7 @@ use http::StatusCode;
 use url::Url;
 
 use super::origin::shown;
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, limit_hint};
 use crate::untrusted::escape;
 
 /// A failure at `url`.
@@ -43,6 +43,9 @@ pub(super) fn status(status: StatusCode, url: &Url, wait: Option<Duration>) -> F
 /// What an error before the headers means.
 pub(super) fn before_headers(error: &reqwest::Error, url: &Url) -> Failure {
     let reason = innermost(error);
+    if let Some(hint) = causes(error).find_map(|cause| limit_hint(cause.downcast_ref::<io::Error>()?)) {
+        return failure(Class::Storage, url, &format!("cannot connect: {reason}; hint: {hint}"));
+    }
     if error.is_connect() || error.is_builder() {
         let ask = if reason.contains("InvalidContentType") {
             "does it speak https at this port, or http?"

@@ -14,7 +14,7 @@ use super::host::Host;
 use super::origin::Origin;
 use super::transport::Settings;
 use super::tunnel::{Passage, Tunnel};
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, limit_hint};
 use crate::manifest::Timeouts;
 
 /// An origin and the way there.
@@ -53,7 +53,8 @@ impl Door {
             Way::Net(http) => return Ok(Open::Net(http.clone())),
             Way::Gateway(tunnel, settings) => (tunnel, *settings),
         };
-        let passage = tunnel.passage(settings).await.map_err(|trouble| failure(trouble.class, url, &trouble.why))?;
+        let passage = tunnel.passage(settings).await;
+        let passage = passage.map_err(|trouble| of_this_machine(failure(trouble.class, url, &trouble.why)))?;
         if passage.is_restarted {
             self.host.tunnel_restarted();
         }
@@ -87,7 +88,7 @@ impl Open {
         let limit = timeouts.connect + timeouts.stall;
         let mut failed = match timeout(limit, http.execute(request)).await {
             Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => classify::before_headers(&error, url),
+            Ok(Err(error)) => of_this_machine(classify::before_headers(&error, url)),
             Err(_) => failure(Class::Stalled, url, &format!("no answer within {}", seconds(limit))),
         };
         if let Open::Tunnel(passage) = self
@@ -97,5 +98,20 @@ impl Open {
             failed.message += &said;
         }
         Err(failed)
+    }
+}
+
+/// A host is not to blame where this process may open no more files: the lookup of a name, TLS and `ssh` need them too, and
+/// say only that they failed.
+fn of_this_machine(failed: Failure) -> Failure {
+    if failed.class != Class::Unreachable {
+        return failed;
+    }
+    let Err(error) = std::fs::File::open("/") else { return failed };
+    match limit_hint(&error) {
+        Some(hint) => {
+            Failure { class: Class::Storage, message: format!("{} ({error}); hint: {hint}", failed.message), ..failed }
+        }
+        None => failed,
     }
 }

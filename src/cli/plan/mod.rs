@@ -14,7 +14,7 @@ use super::locking::Locking;
 use super::selection::Selection;
 use super::signals::Signals;
 use super::table::{Side, Table};
-use super::{Exit, Result, Shell, job, planning, stdout};
+use super::{Exit, Result, Shell, job, limits, planning, stdout};
 use crate::manifest::Manifest;
 use crate::net::Net;
 use crate::plan::Plan;
@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let Some(job) = job::load(&args.job, secrets, archive, shell) else { return Ok(Exit::Usage) };
     let plan = planning::plan(&job, &args.selection, &Locking::looked_at(&job)?, now())?;
     let listing = if args.list {
-        let Some(listing) = job::runtime()?.block_on(listed(&job, &plan, &args.ssh.net(), shell))? else {
+        let Some(listing) = limits::runtime()?.block_on(listed(&job, &plan, &args.ssh.net(), shell))? else {
             return Ok(Exit::Interrupted);
         };
         Some(listing)

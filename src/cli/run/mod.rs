@@ -25,7 +25,7 @@ use super::problem;
 use super::selection::Selection;
 use super::signals::{self, Signals};
 use super::sources::Sources;
-use super::{Exit, Result, Shell, job, planning};
+use super::{Exit, Result, Shell, job, limits, planning};
 use crate::manifest::Manifest;
 use crate::net::Net;
 use crate::run::budget::Budget;
@@ -99,7 +99,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         let locking = bound(&job, args).inspect_err(|error| files.refused(&job, error, shell))?;
         held.push((job, locking));
     }
-    job::runtime()?.block_on(each(held, args, (files, budget), shell))
+    limits::runtime()?.block_on(each(held, args, (files, budget), shell))
 }
 
 /// The lock of a job that could begin.

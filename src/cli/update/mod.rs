@@ -14,7 +14,7 @@ use super::planning::Work;
 use super::problem::Problem;
 use super::run::{Files, Ran, ReportArgs, Shared, Task, Then, execute};
 use super::selection::Selection;
-use super::{Exit, Result, Shell, job};
+use super::{Exit, Result, Shell, job, limits};
 use crate::lock::{self, DayChange, Lock};
 use crate::manifest::{Manifest, SeriesId};
 use crate::run::{Grip, Todo};
@@ -76,7 +76,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let files = args.reports.open(1)?;
     let begun = begin(args, &job).inspect_err(|error| files.refused(&job, error, shell));
     let (lock, days, locking) = begun?;
-    let runtime = job::runtime()?;
+    let runtime = limits::runtime()?;
     if args.dry_run {
         let sample = args.sample.map(|share| drift::Sample { share, seed: args.seed });
         let check = drift::Check { job: &job, days: &days, sample, as_json: args.json, files: &files };

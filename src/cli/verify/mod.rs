@@ -16,7 +16,7 @@ use super::locking::Locking;
 use super::problem::Problem;
 use super::run::ReportArgs;
 use super::selection::Selection;
-use super::{Exit, Result, Shell, job, planning, stdout};
+use super::{Exit, Result, Shell, job, limits, planning, stdout};
 use crate::archive::{Archive, Depth, Finding, Reader};
 use crate::lock::DayChange;
 use crate::manifest::{Manifest, SeriesId};
@@ -107,7 +107,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         bad.entry((series, *date)).or_default();
     }
     if args.repair && !bad.is_empty() {
-        verdict.repair = Some(job::runtime()?.block_on(repair::repair(
+        verdict.repair = Some(limits::runtime()?.block_on(repair::repair(
             job,
             locking,
             (args.ssh.net(), files),

@@ -424,3 +424,24 @@ fn d_13_a_clock_that_runs_backwards_between_runs_undoes_nothing() {
     let asked = server.requests_for(&files[0].url());
     assert!(asked[1..].iter().all(|request| request.header("if-none-match").is_some()), "only whether it changed");
 }
+
+#[test]
+fn d_02_a_limit_of_the_process_is_a_failure_of_this_machine_with_what_to_do() {
+    let (files, _server, lab) = day_of(6);
+    let limited = |limit: &str| {
+        let _ = std::fs::remove_dir_all(lab.path("data"));
+        let program = env!("CARGO_BIN_EXE_sunhaul");
+        let command = format!("ulimit {limit} && exec '{program}' run job.yaml --report report.json");
+        lab.program("sh", &["-c", &command]).chatty()
+    };
+    // The report is too large first, then a body.
+    limited("-f 1").status(5).stderr_has("File too large").done();
+    limited("-f 100").status(5).stderr_has("File too large").stderr_has("`ulimit -f`").done();
+    for descriptors in (9..36).step_by(3) {
+        let spoken = limited(&format!("-n {descriptors}")).status(5).stderr_has("Too many open files").done();
+        assert!(spoken.stderr.contains("`ulimit -n 1024`"), "{descriptors}: {}", spoken.stderr);
+        assert!(!spoken.stderr.contains("unreachable"), "{descriptors}: {}", spoken.stderr);
+    }
+    lab.report(0);
+    are_right(&lab, &files);
+}

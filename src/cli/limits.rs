@@ -1,0 +1,85 @@
+//! Limits of this process: what is too much ends in an error with a hint, not in a signal, a panic or a wait for ever.
+
+use std::io;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::problem::Problem;
+use super::{Exit, Result};
+use crate::failure::limit_hint;
+
+/// Lets a write beyond `ulimit -f` fail with an error. By itself the system ends the process without a word.
+///
+/// Where that cannot be arranged, nothing else is worse for it.
+pub(super) fn catch_large_files() {
+    let caught = Builder::new_current_thread().enable_io().build().and_then(|runtime| {
+        let _within = runtime.enter();
+        // What catches it stays when the runtime is gone.
+        signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))
+    });
+    if let Err(error) = caught {
+        tracing::debug!(%error, "a write beyond `ulimit -f` ends the program");
+    }
+}
+
+/// A runtime for the commands that talk to someone.
+///
+/// Beside its workers it needs one thread for file work: without that it would wait for ever, so what the system gives is
+/// tried first.
+///
+/// # Errors
+/// When the system does not give two threads.
+pub(super) fn runtime() -> Result<Runtime> {
+    let wanted = std::thread::available_parallelism().map_or(1, usize::from);
+    let (had, refused) = threads_to_be_had(wanted + 1);
+    let workers = had.saturating_sub(1);
+    if let (0, Some(error)) = (workers, refused) {
+        return Err(no_threads(&error));
+    }
+    let built = Builder::new_multi_thread()
+        .worker_threads(workers.max(1))
+        // The first thread for file work stays: where there can be no second one, it does all of it.
+        .thread_keep_alive(Duration::from_hours(10_000))
+        .enable_all()
+        .build();
+    let runtime = built.map_err(|error| no_threads(&error))?;
+    drop(runtime.spawn_blocking(|| {}));
+    Ok(runtime)
+}
+
+fn no_threads(error: &io::Error) -> anyhow::Error {
+    let hint = limit_hint(error).unwrap_or("raise the limit on processes (`ulimit -u`), or close other programs");
+    Problem::new(Exit::Storage, format!("could not start threads: {error}")).hint(hint).into()
+}
+
+/// How many threads the system gives beside this one, up to `wanted`, and why not more.
+fn threads_to_be_had(wanted: usize) -> (usize, Option<io::Error>) {
+    let gate = Mutex::new(());
+    std::thread::scope(|scope| {
+        // All are there at once: none ends before the last one was tried.
+        let closed = gate.lock();
+        let wait = || drop(gate.lock());
+        let refused = (0..wanted).find_map(|had| {
+            let thread = std::thread::Builder::new().spawn_scoped(scope, wait);
+            Some((had, thread.err()?))
+        });
+        drop(closed);
+        refused.map_or((wanted, None), |(had, error)| (had, Some(error)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threads_that_the_system_gives_are_counted_and_gone_again() {
+        for _ in 0..100 {
+            assert!(matches!(threads_to_be_had(8), (8, None)));
+        }
+    }
+}
