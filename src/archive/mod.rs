@@ -10,6 +10,7 @@ mod day;
 mod durable;
 mod error;
 mod ground;
+mod jobs;
 mod journal;
 mod layout;
 mod name;

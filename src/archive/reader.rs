@@ -1,15 +1,14 @@
 //! An archive that is only looked at: nothing is made, locked or changed, and no symlink below the root is followed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 
 use super::journal::{self, Started};
 use super::record;
-use super::tree::{Tree, split};
-use super::{DayHeader, DayRecord, Error, FileLine, STATE, regular};
+use super::tree::Tree;
+use super::{DayHeader, DayRecord, Error, FileLine, STATE};
 use crate::manifest::SeriesId;
 
 /// The folder of the reports of runs, below the root.
@@ -120,15 +119,9 @@ impl Reader {
         self.tree.as_ref().map_or(Ok(BTreeSet::new()), super::clean::journalled)
     }
 
-    /// Opens a file of the archive's data for reading; `None` where there is none.
-    ///
-    /// # Errors
-    /// [`Error::Storage`] when it is no regular file, or cannot be read.
-    pub fn open_data(&self, path: &str) -> Result<Option<File>, Error> {
-        let Some(tree) = &self.tree else { return Ok(None) };
-        let (directory, name) = split(path);
-        let Some(dir) = tree.find(directory)? else { return Ok(None) };
-        regular::open_at(&dir, name).map_err(|e| Error::storage("read", tree.path(path), e))
+    /// The bytes of a file of the state.
+    pub(super) fn read_state(&self, relative: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.tree.as_ref().map_or(Ok(None), |tree| tree.read(relative))
     }
 
     /// The names of the files of reports, the newest first: a run's id begins with its time, so that names sort by it. None

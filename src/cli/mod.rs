@@ -28,6 +28,7 @@ mod precious;
 mod problem;
 mod report;
 mod run;
+mod same_job;
 mod schema;
 mod selection;
 mod serve;

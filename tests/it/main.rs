@@ -39,6 +39,7 @@ mod rehearsal; // a service that does wrong on purpose, for anyone
 mod reports; // a run in the forms that CI services and people read, then and later
 mod resume; // broken off by signal, kill and network, and gone on with
 mod same_bytes; // four ways to one archive: the same files, records and lock
+mod same_job; // two manifests with one name and one archive
 mod second_look; // days whose listing is empty, and young ones
 mod secrets; // credentials: where they go, and where they are never seen
 mod serving; // what `sunhaul serve` tells of a folder's files, and what it does not start with

@@ -25,7 +25,7 @@ use super::problem;
 use super::selection::Selection;
 use super::signals::{self, Signals};
 use super::sources::Sources;
-use super::{Exit, Result, Shell, job, limits, planning};
+use super::{Exit, Result, Shell, job, limits, planning, same_job};
 use crate::manifest::Manifest;
 use crate::net::Net;
 use crate::run::budget::Budget;
@@ -93,6 +93,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
     let Some(jobs) = job::load_all(&args.jobs, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
     let files = args.reports.open(jobs.len())?;
+    same_job::must_not_undo(&jobs, now())?;
     // A series or range that a job does not have must be told before another job has begun.
     let mut held = Vec::new();
     for job in jobs {

@@ -18,7 +18,7 @@ use crate::archive::Archive;
 use crate::cli::clock::{now, run_id};
 use crate::cli::locking::{self, Locking};
 use crate::cli::planning::Work;
-use crate::cli::{Exit, Result, problem};
+use crate::cli::{Exit, Result, problem, same_job};
 use crate::failure::Class;
 use crate::lock::{Moved, Takes};
 use crate::manifest::{Manifest, SeriesId};
@@ -98,6 +98,7 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     let is_adoption = shelf.is_some();
     let id = run_id(started);
     let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?);
+    same_job::claim(&job, &archive, started)?;
     let about = about(&job, locking.lock().map(|lock| lock.sha256().to_string()));
     let collector = Collector::new(id.clone(), started, about);
     let retried = planned.days.iter().filter(|todo| todo.retry_absent).map(Todo::id).collect();

@@ -1,0 +1,46 @@
+//! Which manifests make a job of this archive, by their paths relative to its root.
+
+use serde::{Deserialize, Serialize};
+
+use super::record::line;
+use super::{Archive, Error, Reader, STATE};
+
+const FORMAT: &str = "job/1";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Makers {
+    format: String,
+    job: String,
+    manifests: Vec<String>,
+}
+
+/// Where the makers of a job are noted; a job's name is a safe file name.
+fn place(job: &str) -> (String, String) {
+    (format!("{STATE}/jobs"), format!("{job}.json"))
+}
+
+impl Archive {
+    /// Notes the manifests that make a job.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn note_makers(&self, job: &str, manifests: Vec<String>) -> Result<(), Error> {
+        let (directory, name) = place(job);
+        let makers = Makers { format: FORMAT.to_owned(), job: job.to_owned(), manifests };
+        self.tree.replace(&directory, &name, &line(&makers), false)
+    }
+}
+
+impl Reader {
+    /// The manifests that have made a job here, by their paths relative to the root. What cannot be read names none.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn makers(&self, job: &str) -> Result<Vec<String>, Error> {
+        let (directory, name) = place(job);
+        let bytes = self.read_state(&format!("{directory}/{name}"))?;
+        let makers: Option<Makers> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let own = makers.filter(|makers| makers.format == FORMAT && makers.job == job);
+        Ok(own.map(|makers| makers.manifests).unwrap_or_default())
+    }
+}

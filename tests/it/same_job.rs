@@ -1,0 +1,89 @@
+//! Two manifests with one name and one archive: refused where each would undo what the other did, and nowhere else.
+
+use crate::lab::{Item, Job, Lab, Server, fits};
+
+fn server() -> Server {
+    let server = Server::start();
+    for (seed, day) in [(1, "11"), (2, "12")] {
+        let time = format!("2015-12-{day}T18:22:08.799999Z");
+        server.file("sharp_720s", Item::new(&format!("f{day}"), &time), fits(seed, 60, &time));
+    }
+    server
+}
+
+fn job(server: &Server) -> Job {
+    Job::at(&server.url()).range("2015-12-11", "2015-12-13")
+}
+
+/// The same job with other filters, so that its days are others.
+fn otherwise(server: &Server) -> String {
+    job(server).series(&["{ name: sharp_720s, cadence: 12h }"]).yaml()
+}
+
+#[test]
+fn a_second_manifest_of_one_job_that_asks_otherwise_is_refused_before_anything_is_asked() {
+    let server = server();
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&server).yaml());
+    lab.report(0);
+    let (files, asked) = (lab.files("data"), server.requests().len());
+    lab.write("elsewhere/mine", "mine");
+    lab.write("jobs/copy.yaml", otherwise(&server).replace("root: data", "root: ../data"));
+    for command in [
+        &["run", "jobs/copy.yaml"][..],
+        &["run", "job.yaml", "jobs/copy.yaml"],
+        &["adopt", "jobs/copy.yaml", "elsewhere"],
+        &["verify", "jobs/copy.yaml", "--repair"],
+    ] {
+        let said = lab.sunhaul(command).stdout_has("").chatty().start().done_any();
+        if command[0] == "verify" {
+            continue;
+        }
+        assert_eq!(said.code, 2, "{command:?}: {said:?}");
+        for part in ["copy.yaml`", "job.yaml`", "undo", "as:", "archive.root"] {
+            assert!(said.stderr.contains(part), "{command:?}: no {part}: {}", said.stderr);
+        }
+    }
+    assert_eq!((lab.files("data"), server.requests().len()), (files, asked), "nothing is asked, and nothing moves");
+    lab.report(0);
+}
+
+#[test]
+fn two_new_manifests_of_one_command_that_would_undo_each_other_are_refused_both() {
+    let server = server().expect_silence();
+    let lab = Lab::new();
+    lab.write("a.yaml", job(&server).yaml());
+    lab.write("b.yaml", otherwise(&server));
+    lab.sunhaul(&["run", "a.yaml", "b.yaml"]).status(2).stderr_has("a.yaml`").stderr_has("b.yaml`").done();
+    assert!(lab.tree("data").is_empty());
+}
+
+#[test]
+fn a_manifest_that_was_moved_copied_as_it_is_or_asks_for_other_days_goes_on() {
+    let server = server();
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&server).yaml());
+    lab.report(0);
+    // The same text in another place, as in two checkouts of one repository.
+    lab.write("checkout/job.yaml", job(&server).yaml().replace("root: data", "root: ../data"));
+    lab.sunhaul(&["run", "checkout/job.yaml"]).chatty().done();
+    // Other days of the same series.
+    lab.write("january.yaml", Job::at(&server.url()).range("2015-12-10", "2015-12-11").yaml());
+    lab.sunhaul(&["plan", "january.yaml"]).stdout_has("").chatty().done();
+    // Renamed, and changed since.
+    std::fs::remove_dir_all(lab.path("checkout")).expect("a folder");
+    std::fs::rename(lab.path("job.yaml"), lab.path("renamed.yaml")).expect("a file");
+    lab.write("renamed.yaml", otherwise(&server));
+    lab.sunhaul(&["run", "renamed.yaml"]).chatty().done();
+    // What has its old name is another job now.
+    lab.write("job.yaml", job(&server).yaml().replace("name: lab", "name: other").replace("root: data", "root: other"));
+    lab.sunhaul(&["run", "renamed.yaml"]).chatty().done();
+    // Nothing of this machine is in what is shared.
+    let own = lab.path("").to_string_lossy().into_owned();
+    for record in lab.days("data") {
+        let text = String::from_utf8(lab.read(&format!("data/.sunhaul/days/{record}.jsonl"))).expect("UTF-8");
+        assert!(!text.contains(&own), "{text}");
+    }
+    let noted = lab.json("data/.sunhaul/jobs/lab.json");
+    assert_eq!(noted["manifests"], serde_json::json!(["../renamed.yaml"]), "{noted:#}");
+}
