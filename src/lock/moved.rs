@@ -78,8 +78,8 @@ pub fn write(manifest: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>) -> Resu
     let path = path_of(&manifest.path);
     let turn = turn(&manifest.path, manifest.archive.lock)?;
     let old = Lock::read(&path, &manifest.name)?;
-    // A link is the user's: what it leads to is written.
-    let path = if path.is_symlink() { path.canonicalize().unwrap_or(path) } else { path };
+    // A link is the user's: what it leads to is written, whether it is there yet or not.
+    let path = archive::link_target(&path).map_err(|e| Error::storage("write the lock", &path, e))?;
     let staged = path.with_file_name(staged(&path, turn.is_some()));
     // What a kill left: nobody else has the turn.
     let _ = turn.as_ref().map(|_| std::fs::remove_file(&staged));

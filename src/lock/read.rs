@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::Error;
 use super::error::{MERGE, Part};
 use super::form::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedFile};
-use crate::archive::{ACCEPTED, RelativePath};
+use crate::archive::{ACCEPTED, RelativePath, open_regular};
 use crate::digest::{Digest, Hasher};
 use crate::manifest::SeriesId;
 use crate::untrusted::escape;
@@ -76,7 +76,7 @@ impl Lock {
     /// path that leaves the root, or a digest that does not match; [`Error::Storage`].
     pub fn read(path: &Path, job: &str) -> Result<Option<Lock>, Error> {
         let failed = |e| Error::storage("read the lock", path, e);
-        let file = match File::open(path) {
+        let file = match open_regular(path) {
             Ok(file) => file,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(failed(e)),

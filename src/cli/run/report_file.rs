@@ -11,6 +11,7 @@ use rustix::fs::{Access, access};
 use tempfile::NamedTempFile;
 
 use super::follow::Saved;
+use crate::archive::link_target;
 use crate::cli::problem::Problem;
 use crate::cli::{Exit, Result, stdout};
 use crate::untrusted::escape;
@@ -120,9 +121,11 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
 /// Puts a whole file in the place of the old one: a reader never sees half of it.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut file = beside(path)?;
+    // A link is the user's: what it leads to is replaced.
+    let path = link_target(path)?;
+    let mut file = beside(&path)?;
     file.write_all(bytes)?;
-    file.persist(path)?;
+    file.persist(&path)?;
     Ok(())
 }
 
@@ -161,6 +164,20 @@ mod tests {
         IS_WRITTEN.store(true, Ordering::SeqCst);
         drop(writing);
         assert!(leaving.join().unwrap());
+    }
+
+    #[test]
+    fn a_link_stays_one_and_what_it_leads_to_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("there")).unwrap();
+        std::os::unix::fs::symlink("there/report.json", at("link")).unwrap();
+        let file = ReportFile::new(&at("link"), "--report").unwrap();
+        for text in ["one", "two"] {
+            file.write(text.as_bytes(), Saved::AtTheEnd).unwrap();
+            assert!(at("link").is_symlink());
+            assert_eq!(std::fs::read_to_string(at("there/report.json")).unwrap(), text);
+        }
     }
 
     #[test]
