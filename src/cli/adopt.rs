@@ -33,7 +33,7 @@ use crate::untrusted::escape;
     long_about = "Take in files that you hold already.\n\n\
         Each day of the job that is not sealed is listed by its source, within the limits of its host, and the listed \
         files are looked for in the folder and below it, whatever its tree: by the path that the archive would give them, \
-        by their names, and by what their headers and names tell of record and segment. What fits is checked as a fetched \
+        by their names where header or name tells the time or the record, and by what these tell of record and segment. What fits is checked as a fetched \
         file is and gets its place in the archive. A day of which every listed file is there is sealed; `sunhaul run` \
         fetches the rest. No file is asked of a source.\n\n\
         Nothing in the folder is moved or changed. Files are copied; with --link they get a further name instead: no \

@@ -191,7 +191,11 @@ impl Shelf {
         let is_of_series = |at: &&usize| self.files[**at].is_surely_of(series);
         let slot: Vec<usize> = slot.into_iter().flatten().filter(is_of_series).copied().collect();
         let record = record.map(Vec::as_slice).unwrap_or_default();
-        for witness in [&whole, by_name(&due), by_name(&own), by_name(last), record, &slot] {
+        // A name alone, such as `magnetogram.fits`, may be that of a file of every record.
+        let named = |name: &str| -> Vec<usize> {
+            by_name(name).iter().filter(|at| self.files[**at].tells_its_time_or_record()).copied().collect()
+        };
+        for witness in [&whole, &named(&due), &named(&own), &named(last), record, &slot] {
             let fitting: Vec<&Held> =
                 witness.iter().map(|at| &self.files[*at]).filter(|held| held.may_be(file, series)).collect();
             if let [first, others @ ..] = fitting.as_slice() {
@@ -251,6 +255,12 @@ impl Held {
         let is_projected = |is_cea| series.has_projection() && is_cea != due;
         (self.names_one_of(&series.others) && !self.names_one_of(&series.own))
             || self.identity.is_cea.is_some_and(is_projected)
+    }
+
+    /// True when its header or its name says of which time or record it is, so that it can contradict a listing.
+    fn tells_its_time_or_record(&self) -> bool {
+        let Identity { recnum, time, t_rec, .. } = &self.identity;
+        recnum.is_some() || time.is_some() || t_rec.is_some()
     }
 
     /// True when nothing that is known of it contradicts the listing.

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 use serde_json::Value;
 use sunhaul::digest::Digest;
 
-use crate::lab::{Item, Job, Lab, Server, add_up, fits};
+use crate::lab::{Answer, Item, Job, Lab, Server, add_up, fits};
 
 /// Four files of one day, by name and time.
 const FILES: [(&str, &str); 4] = [
@@ -140,6 +140,23 @@ fn a_file_of_the_right_name_and_another_time_is_another_file() {
     lab.write(&format!("mine/{}.fits", FILES[0].0), fits(1, 60, "2015-12-10T00:00:08Z"));
     let (json, _) = adopt(&lab, &[], 0);
     assert_eq!((&json["files"]["adopted"], unmatched(&json).len()), (&0.into(), 1), "{json:#}");
+}
+
+#[test]
+fn a_name_alone_does_not_make_a_file_that_of_a_day() {
+    let server = Server::start();
+    let notes = |day: &str| Answer::text("text/plain", &format!("flares of {day}\n")).named("flares.txt");
+    for day in ["11", "12"] {
+        let item = Item::new(&format!("flares_{day}"), &format!("2015-12-{day}T12:00:00Z"));
+        server.script_file("sharp_720s", item, [notes(day)]);
+    }
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at(&server.url()).range("2015-12-11", "2015-12-13").yaml());
+    lab.write("mine/flares_11", "flares of 12\n");
+    let (json, _) = adopt(&lab, &[], 0);
+    assert!(unmatched(&json).contains(&"flares_11"), "{json:#}");
+    lab.report(0);
+    assert_eq!(lab.read("data/sharp_720s/2015/12/11/flares.txt"), b"flares of 11\n");
 }
 
 #[test]
