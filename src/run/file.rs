@@ -123,7 +123,9 @@ impl Work {
                 Err(failure) => Failure { attempts, ..failure },
             };
             let is_guessed = opened.series.source.is_guessed();
-            let is_answered = failure.class == Class::NotFound && is_guessed && (attempts >= GUESSES || !self.is_final);
+            // The second look at a day asks once more anyway.
+            let guesses = if self.is_final && self.day.doubted_at().is_none() { GUESSES } else { 1 };
+            let is_answered = failure.class == Class::NotFound && is_guessed && attempts >= guesses;
             let is_hopeless = is_answered || self.is_hopeless(&file, path.as_deref(), failure.class);
             if let Some(wait) = waits.after(&failure).filter(|_| !is_hopeless) {
                 if let Some(spent) = run.budget.too_late(wait) {

@@ -110,8 +110,8 @@ fn what_is_not_there_is_asked_for_twice_and_a_source_that_has_nothing_at_all_is_
     assert!(said.stderr.contains("`sunhaul run --retry-absent` asks again"), "{}", said.stderr);
     assert_eq!(
         server.requests().len(),
-        1 + 2 * 4,
-        "robots.txt, and each file twice in each look: {:?}",
+        1 + 2 * 3,
+        "robots.txt, and each file twice, then once: {:?}",
         server.requests()
     );
     // One that was missed once is taken.
