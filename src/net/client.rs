@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::BoxFuture;
 use http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, FROM, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, TRANSFER_ENCODING,
 };
@@ -19,6 +20,7 @@ use super::host::Slot;
 use super::keys::{self, Keys};
 use super::origin::Origin;
 use super::redirect::{Leads, Route, is_redirect};
+use super::robots::Robots;
 use super::{refusal, retry_after};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Credentials, Timeouts};
@@ -40,6 +42,8 @@ pub struct Client {
     pub(super) timeouts: Timeouts,
     pub(super) max_wait: Duration,
     pub(super) base: Url,
+    /// What the servers ask of programs, where the source's kind obeys it.
+    pub(super) robots: Option<Arc<Robots>>,
 }
 
 impl Client {
@@ -52,6 +56,45 @@ impl Client {
             (Some(origin), Some(credentials)) => Ok(Client { keys: Arc::new(Keys::new(origin, credentials)?), ..self }),
             _ => Ok(self),
         }
+    }
+
+    /// The same client, which asks each origin for its `robots.txt` before anything else and obeys that.
+    pub(super) fn within_robots(self) -> Client {
+        Client { robots: Some(Arc::default()), ..self }
+    }
+
+    /// The same client without any `robots.txt`.
+    #[must_use]
+    pub fn beyond_robots(self) -> Client {
+        Client { robots: None, ..self }
+    }
+
+    /// Checks that every one of `urls` may be asked for, where the source obeys `robots.txt`. Each request is checked by
+    /// itself as well, and each redirect.
+    ///
+    /// # Errors
+    /// `source-refused`, with the rule; or why there is no telling.
+    pub async fn permit(&self, urls: &[&Url]) -> Result<(), Failure> {
+        match &self.robots {
+            Some(robots) => robots.permit(self, urls).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The first `cap` bytes of a `robots.txt`, which itself is asked for whatever it says.
+    ///
+    /// Boxed, since it is asked for within another request.
+    pub(super) fn get_robots<'a>(&'a self, url: &'a Url, cap: usize) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
+        Box::pin(async move {
+            let mut response = self.clone().beyond_robots().get(url, HeaderMap::new()).await?;
+            let mut text = Vec::new();
+            while text.len() < cap
+                && let Some(bytes) = response.chunk().await?
+            {
+                text.extend_from_slice(&bytes[..bytes.len().min(cap - text.len())]);
+            }
+            Ok(text)
+        })
     }
 
     /// One GET within the host's pace, redirects followed by hand. Only answers with status 200 come back as `Ok`, to a
@@ -131,6 +174,7 @@ impl Client {
             is_stored,
         };
         let mut route = Route::new(url.clone(), leads);
+        self.permit(&[url]).await?;
         let mut slot = door.host.slot().await?;
         loop {
             let mut open = door.open(&route.url).await.inspect_err(|why| door.host.failed(why))?;
@@ -151,10 +195,15 @@ impl Client {
             let next = route.follow(status, answer.headers(), |url| self.door(url));
             // The target may repeat a secret, and the host's last failure is logged.
             let next = next.map_err(|why| self.veiled(why)).inspect_err(|why| door.host.failed(why))?;
-            if !Arc::ptr_eq(&door.host, &next.host) {
-                // It did what it should, and another host's slot is not waited for with this one in hand.
+            let is_other_host = !Arc::ptr_eq(&door.host, &next.host);
+            if is_other_host {
+                // It did what it should.
                 door.host.succeeded();
+            }
+            if is_other_host || self.robots.is_some() {
+                // Neither another host's slot nor a `robots.txt` is waited for with this slot in hand.
                 drop((answer, slot));
+                self.permit(&[&route.url]).await?;
                 slot = next.host.slot().await?;
             }
             door = next;

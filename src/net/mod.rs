@@ -22,6 +22,7 @@ mod redirect;
 mod refusal;
 mod retry;
 pub mod retry_after;
+mod robots;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -141,7 +142,8 @@ impl Net {
         let policy = Policy::of(job, source, run);
         let tunnel = source.reach().and_then(|reach| reach.tunnel.as_ref());
         let hosts = source.reach().map_or(&[][..], |reach| &reach.hosts);
-        self.to(base, policy, tunnel, hosts)?.with_credentials(source.credentials())
+        let client = self.to(base, policy, tunnel, hosts)?.with_credentials(source.credentials())?;
+        Ok(if source.obeys_robots() { client.within_robots() } else { client })
     }
 
     /// A client for the source at `base` and nothing else. Hosts with the same group share one pace, whatever job asks: of
@@ -184,6 +186,7 @@ impl Net {
             timeouts,
             max_wait: retry.max_wait,
             base: base.clone(),
+            robots: None,
         })
     }
 

@@ -212,7 +212,10 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
     for one in &manifest.series {
         let Some(bases) = bases.get(&one.id) else { continue };
         archive.use_layout(&one.id, &one.layout)?;
-        let opened = Opened { series: one.clone(), source: Replicas::open(&net, &manifest, one, bases, &run)? };
+        let source = Replicas::open(&net, &manifest, one, bases, &run)?;
+        let is_frozen = locked.as_ref().is_some_and(|locked| locked.grip == Grip::Frozen);
+        let source = if is_frozen { source.for_locked_files() } else { source };
+        let opened = Opened { series: one.clone(), source };
         widest = widest.max(opened.width());
         series.insert(one.id.clone(), opened);
     }

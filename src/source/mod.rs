@@ -11,7 +11,6 @@ mod off_cadence;
 mod place;
 mod read;
 mod replicas;
-mod robots;
 pub mod template;
 
 use std::collections::BTreeSet;

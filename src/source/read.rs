@@ -60,20 +60,6 @@ pub(super) async fn whole(response: &mut Response, cap: u64) -> Result<Vec<u8>, 
     Ok(answer)
 }
 
-/// Reads the start of an answer, `cap` bytes of it, and lets the rest go.
-///
-/// # Errors
-/// What breaks the answer off.
-pub(super) async fn start(response: &mut Response, cap: usize) -> Result<Vec<u8>, Failure> {
-    let mut answer = Vec::new();
-    while answer.len() < cap
-        && let Some(bytes) = response.chunk().await?
-    {
-        answer.extend_from_slice(&bytes[..bytes.len().min(cap - answer.len())]);
-    }
-    Ok(answer)
-}
-
 /// Looks at an answer that should be JSON. `due` is what an empty one would look like.
 ///
 /// # Errors

@@ -46,6 +46,14 @@ impl Replicas {
         Ok(Replicas { all, current: AtomicUsize::new(0) })
     }
 
+    /// The same for a run that asks for the very files of a lock: what was allowed when it was made is not asked again of any
+    /// `robots.txt`.
+    #[must_use]
+    pub fn for_locked_files(self) -> Replicas {
+        let all = self.all.into_iter();
+        Replicas { all: all.map(|one| Replica { client: one.client.beyond_robots(), ..one }).collect(), ..self }
+    }
+
     /// The replica that is asked now.
     #[must_use]
     pub fn current(&self) -> &Replica {

@@ -8,7 +8,6 @@ use chrono::{NaiveDateTime, TimeDelta};
 use url::Url;
 
 use super::index::link::{below, last_part};
-use super::robots::{Robots, permit};
 use super::{Listed, Listing, Memory, RemoteFile, Source};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
@@ -20,23 +19,20 @@ use crate::net::{Client, shown};
 pub struct Template {
     spec: Timetable,
     base: Url,
-    robots: Robots,
+    client: Client,
 }
 
 impl Template {
     /// The files that `spec` tells below `base`, whose path ends in `/`.
     #[must_use]
     pub fn new(spec: Timetable, base: Url, client: Client) -> Template {
-        let robots = Robots::new(client);
-        Template { spec, base, robots }
+        Template { spec, base, client }
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
         let listed = self.listed(series, day)?;
-        if let Some(first) = listed.files.first() {
-            let rules = self.robots.of(&first.url).await?;
-            permit(&rules, listed.files.iter().map(|file| &file.url))?;
-        }
+        let urls: Vec<&Url> = listed.files.iter().map(|file| &file.url).collect();
+        self.client.permit(&urls).await?;
         Ok(listed)
     }
 

@@ -319,6 +319,13 @@ impl SourceSpec {
         matches!(self, SourceSpec::Template(_))
     }
 
+    /// True for a kind that asks any web server for what it finds there, as a crawler does, and so obeys `robots.txt`. The
+    /// others ask services that are made for programs.
+    #[must_use]
+    pub fn obeys_robots(&self) -> bool {
+        matches!(self, SourceSpec::Index(_) | SourceSpec::Template(_))
+    }
+
     /// What enters the spec of a day: the base path and what shapes the data, never a host. Of replicas the first one's
     /// path stands for all.
     #[must_use]

@@ -227,19 +227,3 @@ fn keep_newest(files: &mut Vec<Candidate>) -> Result<u64, Failure> {
     files.sort_unstable_by(|a, b| a.file.key.cmp(&b.file.key));
     Ok((before - files.len()) as u64)
 }
-
-/// A URL on each origin that files lie on.
-pub(super) fn origins(listed: &Listed) -> Vec<&Url> {
-    let mut origins: Vec<&Url> = Vec::new();
-    for file in &listed.files {
-        if !origins.iter().any(|known| is_beside(known, &file.url)) {
-            origins.push(&file.url);
-        }
-    }
-    origins
-}
-
-/// True for two URLs on one origin; makes no copies, since it is asked of every file.
-pub(super) fn is_beside(one: &Url, other: &Url) -> bool {
-    one.scheme() == other.scheme() && one.host_str() == other.host_str() && one.port() == other.port()
-}

@@ -21,7 +21,6 @@ use self::find::Found;
 use self::folders::Folder;
 use self::page::Page;
 use super::read::whole;
-use super::robots::{Robots, permit};
 use super::{Listed, Listing, Memory, Source};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
@@ -41,7 +40,6 @@ pub struct Index {
     spec: Spec,
     base: Url,
     client: Client,
-    robots: Robots,
     /// Something of it was there.
     is_there: AtomicBool,
     /// Something odd was told of a day.
@@ -71,9 +69,8 @@ impl Index {
     /// The folders that `spec` names below `base`, whose path ends in `/`.
     #[must_use]
     pub fn new(spec: Spec, base: Url, client: Client) -> Index {
-        let robots = Robots::new(client.clone());
         let (is_there, has_remarked) = (AtomicBool::new(false), AtomicBool::new(false));
-        Index { spec, base, client, robots, is_there, has_remarked, recent: Mutex::new(None) }
+        Index { spec, base, client, is_there, has_remarked, recent: Mutex::new(None) }
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
@@ -102,10 +99,8 @@ impl Index {
                 tracing::warn!("{}", self.client.veil(remark));
             }
         }
-        for origin in find::origins(&listed) {
-            let rules = self.robots.of(origin).await?;
-            permit(&rules, listed.files.iter().map(|file| &file.url).filter(|url| find::is_beside(origin, url)))?;
-        }
+        let urls: Vec<&Url> = listed.files.iter().map(|file| &file.url).collect();
+        self.client.permit(&urls).await?;
         Ok(listed)
     }
 
@@ -145,7 +140,6 @@ impl Index {
 
     async fn fetch(&self, folder: &Folder) -> Result<Option<Arc<Answer>>, Failure> {
         let url = self.below(&folder.path)?;
-        permit(&*self.robots.of(&url).await?, [&url])?;
         let mut response = match self.client.get_listing(&url).await {
             Ok(response) => response,
             Err(failure) if failure.class == Class::NotFound => return Ok(None),
@@ -160,9 +154,10 @@ impl Index {
     /// are not empty.
     async fn look_above(&self) -> Result<(), Failure> {
         let url = self.below(folders::above_all(self.spec.path.as_ref()))?;
-        if permit(&*self.robots.of(&url).await?, [&url]).is_err() {
+        match self.client.permit(&[&url]).await {
             // It may not be asked for, and the folders of the day may.
-            return Ok(());
+            Err(failure) if failure.class == Class::SourceRefused => return Ok(()),
+            permitted => permitted?,
         }
         match self.client.get_listing(&url).await {
             Err(failure) if failure.class == Class::NotFound => {

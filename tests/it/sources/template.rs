@@ -220,6 +220,40 @@ fn what_robots_txt_forbids_is_not_asked_for() {
 }
 
 #[test]
+fn a_replica_and_a_host_that_redirects_lead_to_are_asked_for_their_robots_txt_first() {
+    const FILE: &str = "/data/2015/12/11/a_00.fits";
+    let forbidden = Answer::text("text/plain", "User-agent: *\nDisallow: /data/\n");
+    // Whether the first server goes away or sends elsewhere, the second one's rules hold.
+    for is_allowed in [true, false] {
+        for goes_away in [true, false] {
+            let (first, second) = (Server::start(), Server::start());
+            serve(&second, &[FILE]);
+            let host = second.plain_url().trim_start_matches("http://").to_owned();
+            let (answer, reach) = if goes_away {
+                (Answer::status(503), format!("url: [\"{}/data/\", \"{}/data/\"]", first.url(), second.url()))
+            } else {
+                let to = Answer::status(302).header("Location", &format!("{}{FILE}", second.url()));
+                (to, format!("url: \"{}/data/\", hosts: [\"{host}\"]", first.url()))
+            };
+            first.script(FILE, [answer]);
+            if !is_allowed {
+                second.script("/robots.txt", [forbidden.clone()]);
+            }
+            let lab = Lab::new();
+            let source = format!("{{ template: {{ {reach}, path: \"%Y/%m/%d/a_%H.fits\", cadence: 1d }} }}");
+            lab.write("job.yaml", Job::from_source(&source).series(&["{ name: x }"]).yaml());
+            let report = lab.report(i32::from(!is_allowed));
+            let asked: Vec<String> = second.requests().into_iter().map(|request| request.path).collect();
+            let due: &[&str] = if is_allowed { &["/robots.txt", FILE] } else { &["/robots.txt"] };
+            assert_eq!(asked, due, "{report:#}");
+            if !is_allowed {
+                assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_was_absent_is_asked_for_again_by_retry_absent_and_no_sooner() {
     let server = Server::start();
     let [early, late] = ["/data/2015/12/11/a_00.fits", "/data/2015/12/11/a_12.fits"];

@@ -12,7 +12,7 @@ const STEPS: u64 = 200_000_000;
 
 /// The rules that hold for this program.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(in crate::source) struct Rules {
+pub(super) struct Rules {
     /// The longest first, and of two as long the one that allows.
     rules: Vec<Rule>,
     delay: Option<String>,
@@ -29,7 +29,7 @@ struct Rule {
 
 /// Steps that are left for checks.
 #[derive(Debug)]
-pub(in crate::source) struct Budget(u64);
+pub(super) struct Budget(u64);
 
 impl Default for Budget {
     fn default() -> Budget {
@@ -39,7 +39,7 @@ impl Default for Budget {
 
 /// The budget is used up.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::source) struct UsedUp;
+pub(super) struct UsedUp;
 
 /// What is being read: the groups for this product, and those for everybody.
 #[derive(Debug, Default)]
