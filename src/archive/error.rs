@@ -105,7 +105,7 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             // Of one file alone: the disk is well.
-            Error::Storage { source, .. } if is_too_long(source) => Class::UnsafePath,
+            Error::Storage { action, source, .. } if is_too_long(source) && *action != ENTER_ROOT => Class::UnsafePath,
             Error::Storage { .. } | Error::NoLocks { .. } => Class::Storage,
             Error::Record { .. } | Error::Newer { .. } => Class::Record,
             Error::Occupied { .. } => Class::Occupied,
@@ -120,6 +120,9 @@ impl From<Error> for Failure {
         Failure::new(error.class(), error.to_string())
     }
 }
+
+/// What fails for the whole archive, not for one file of it.
+pub(super) const ENTER_ROOT: &str = "enter the archive's root";
 
 /// A name, or a path, that is longer than the filesystem takes.
 fn is_too_long(source: &io::Error) -> bool {

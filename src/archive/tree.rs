@@ -13,6 +13,7 @@ use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::Error;
+use super::error::ENTER_ROOT;
 use super::regular;
 
 /// The root's directory tree.
@@ -31,8 +32,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::
 
 impl Tree {
     pub(super) fn open(path: &Path) -> Result<Tree, Error> {
-        let root = fs::open(path, DIRECTORY, Mode::empty())
-            .map_err(|e| Error::storage("enter the archive's root", path, e.into()))?;
+        let root = fs::open(path, DIRECTORY, Mode::empty()).map_err(|e| Error::storage(ENTER_ROOT, path, e.into()))?;
         Ok(Tree { path: path.to_owned(), root: Arc::new(root), open: Mutex::default() })
     }
 
@@ -43,7 +43,7 @@ impl Tree {
     /// The root, opened once more: a failed write-out is told once to each open descriptor.
     pub(super) fn root_anew(&self) -> Result<OwnedFd, Error> {
         fs::openat(&*self.root, ".", DIRECTORY, Mode::empty())
-            .map_err(|e| Error::storage("enter the archive's root", &self.path, e.into()))
+            .map_err(|e| Error::storage(ENTER_ROOT, &self.path, e.into()))
     }
 
     /// Enters a directory below the root, making what is missing.

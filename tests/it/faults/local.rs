@@ -99,7 +99,10 @@ fn d_05_a_filesystem_without_locks_is_told_with_what_to_do() {
         ];
         lab.program("strace", &run).status(5).stderr_has("archive: { lock: none }").done();
         let report = lab.json("report.json");
-        assert_eq!(report["failures"][0]["class"], "storage", "{error}: {report:#}");
+        assert!(
+            report["run"]["error"].as_str().is_some_and(|why| why.contains("no file locks")),
+            "{error}: {report:#}"
+        );
         assert!(lab.files("data").is_empty() && lab.days("data").is_empty());
         let job = String::from_utf8(lab.read("job.yaml")).expect("text");
         lab.write("job.yaml", job.replace("root: data", "root: data, lock: none"));
@@ -193,7 +196,10 @@ fn d_10_a_record_that_was_cut_or_edited_is_told_and_made_again() {
         // The header alone is read where it is whole; `--check` reads the rest.
         lab.run_with(&["--check"]).stderr_has("2015-12-11.jsonl").done();
         assert!(server.requests().len() > asked, "{what}: the day is done again");
-        assert_eq!(lab.read(RECORD), good.as_bytes(), "{what}: the record is what it was");
+        // No record said whose the files are, so that they count as the user's.
+        let again = String::from_utf8(lab.read(RECORD)).expect("text");
+        let digest = |text: &str| text.split_once("\"digest\":\"").expect("a digest").1[..71].to_owned();
+        assert_eq!(digest(&again), digest(&good), "{what}: the record names what it did");
         are_right(&lab, &files);
     }
 }
