@@ -48,12 +48,16 @@ usage() {
   cat <<'HELP'
 Runs all tests of sunhaul: unit tests, the integration binary, the ones that need other programs.
 
-usage: tests/run.sh [--install] [--kills N] [--help] [FILTER...]
+usage: tests/run.sh [--install] [--kills N] [--model SECONDS] [--help] [FILTER...]
 
   FILTER      run only the tests whose name holds one of these words
   --install   install the programs that tests start (Debian or Ubuntu, as root), run nothing
   --kills N   kill runs N times with no warning and look at what they leave, run nothing else; progress goes to
               standard error. 10000 take some 15 minutes on two idle cores. SUNHAUL_KILLS_SEED=S draws the same odds
+  --model SECONDS
+              put archives through random steps (commands, kills, changed manifests, a changed service, files and links of
+              the user's, damage) for so long and check what must hold after each, run nothing else.
+              SUNHAUL_MODEL_SEED=S draws the same steps
   --help      show this
 
 As root on Debian or Ubuntu, missing programs are installed first. The Python tools of tests/export/requirements.txt and
@@ -67,6 +71,7 @@ HELP
 
 only_install=false
 kills=
+model=
 filters=()
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -77,16 +82,25 @@ while [ $# -gt 0 ]; do
       kills=$2
       shift
       ;;
+    --model)
+      [[ "${2:-}" =~ ^[1-9][0-9]{0,5}$ ]] || { echo "tests/run.sh: --model takes a number of seconds (see --help)" >&2; exit 2; }
+      model=$2
+      shift
+      ;;
     -*) echo "tests/run.sh: unknown option: $1 (see --help)" >&2; exit 2 ;;
     *) filters+=("$1") ;;
   esac
   shift
 done
 
-if [ -n "$kills" ]; then
+if [ -n "$kills$model" ]; then
   # They are about the program, not about the disk, which would only be worn.
   if [ -z "${TMPDIR:-}" ] && [ -d /dev/shm ] && [ -w /dev/shm ]; then
     export TMPDIR=/dev/shm
+  fi
+  if [ -n "$model" ]; then
+    SUNHAUL_MODEL_SECONDS="$model" exec cargo test --locked --test it -- --nocapture \
+      --exact model::an_archive_keeps_its_promises_whatever_happens_to_it
   fi
   SUNHAUL_KILLS="$kills" exec cargo test --locked --test it -- --nocapture \
     --exact kills::d_07_a_run_that_is_killed_at_any_moment_and_again_ends_as_an_unbroken_one

@@ -1,0 +1,72 @@
+//! The end of a trial: everything that stands in the way is put right, and the archive must be as a fresh one is.
+
+use super::step::Command;
+use super::view::{Line, View, below};
+use super::world::{Manifest, World};
+
+impl World {
+    /// Puts everything right and holds the archive against a fresh one of the same manifest.
+    pub(super) fn finish(mut self) {
+        self.put_right();
+        let job = format!("{}.yaml", self.job());
+        let first = self.call(Command::Run("--check"));
+        let repaired = self.call(Command::Verify("--repair"));
+        let updated = self.call(Command::Update(""));
+        let said = format!(
+            "run --check: {} {}\nverify --repair: {} {}{}\nupdate: {} {}{}",
+            first.code,
+            first.stderr,
+            repaired.code,
+            repaired.stdout,
+            repaired.stderr,
+            updated.code,
+            updated.stdout,
+            updated.stderr
+        );
+        assert_eq!((first.code, repaired.code, updated.code), (0, 0, 0), "everything was put right\n{said}");
+        let verified = self.call(Command::Verify(""));
+        assert_eq!(verified.code, 0, "{}\n{said}", verified.stdout);
+        let again = self.call(Command::Run(""));
+        assert!(again.code == 0 && again.stderr.contains("nothing to do"), "{}", again.stderr);
+        self.lab.sunhaul(&["run", &job, "--archive", "fresh"]).chatty().done();
+        let due = View::read(&self.lab.path("fresh"), &std::collections::BTreeMap::new());
+        let view = self.view();
+        let days: Vec<&(String, String)> = due.states.keys().collect();
+        let lines = |view: &View| -> Vec<Line> {
+            view.lines
+                .iter()
+                .filter(|line| days.contains(&&(line.series.clone(), line.date.clone())))
+                .cloned()
+                .collect()
+        };
+        assert_eq!(lines(&view), lines(&due), "the archive differs from a fresh one\n{said}");
+        for (day, state) in &due.states {
+            assert_eq!(view.states.get(day), Some(state), "{day:?}");
+        }
+    }
+
+    /// Makes the service healthy and the manifest plain, and clears away the user's files and what only a person can repair.
+    fn put_right(&mut self) {
+        self.remove_links(|_| true);
+        self.upstream.recover();
+        let Manifest { layout, file, .. } = self.manifest;
+        self.manifest = Manifest { layout: layout % 2, end: 2, chosen: 0, is_settled: true, detail: 0, file };
+        self.write_manifest();
+        drop(std::fs::remove_file(self.lab.path(&format!("{}.lock", self.job()))));
+        for (day, entry) in self.view().records {
+            if entry.digest.is_none() {
+                std::fs::remove_file(self.lab.path(&format!("data/.sunhaul/days/{day}.jsonl"))).expect("a pipe");
+                self.damaged_records.remove(&day);
+            }
+        }
+        let data = self.lab.path("data");
+        for (path, entry) in below(&data) {
+            let is_users = self.user_files.remove(&format!("data/{path}")).is_some();
+            let is_own = path.starts_with(".sunhaul/");
+            if is_users || !is_own && (entry.digest.is_none() || self.unclear.contains(&path)) {
+                std::fs::remove_file(data.join(path)).expect("a file");
+            }
+        }
+        self.unclear.clear();
+    }
+}
