@@ -46,10 +46,20 @@ struct Proved {
 fn proved(lab: &Lab, archive: &str) -> Proved {
     let record = |day: String| {
         let (series, date) = day.split_once('/').expect("series/date");
-        let record = lab.day(archive, series, date);
-        (day, record)
+        (day.clone(), said_by(lab.day(archive, series, date)))
     };
     Proved { files: lab.proved(archive), records: lab.days(archive).into_iter().map(record).collect() }
+}
+
+/// A record without its word on whose the files are, and what depends on it: a power cut can take the journal that knew.
+fn said_by(mut record: DayRecord) -> DayRecord {
+    for key in ["body", "check"] {
+        record.header.as_object_mut().expect("a header").remove(key);
+    }
+    for file in &mut record.files {
+        file.as_object_mut().expect("a line").remove("preexisting");
+    }
+    record
 }
 
 /// Cuts the power after each step of a run in turn, kills the run after it at a random one, and lets a third run end.
@@ -104,7 +114,7 @@ fn look(lab: &Lab, changes: &[Syscall], due: &Proved, told: &str) {
         let is_synced = changes.iter().any(|call| call.began > named.ended && call.is("fsync", ".sunhaul/days/"));
         if is_synced {
             let date = named.arguments.rsplit('"').nth(1).and_then(|name| name.strip_suffix(".jsonl")).expect("a date");
-            assert_eq!(lab.day("left", SERIES, date), due.records[&format!("{SERIES}/{date}")], "{told}");
+            assert_eq!(said_by(lab.day("left", SERIES, date)), due.records[&format!("{SERIES}/{date}")], "{told}");
         }
     }
 }

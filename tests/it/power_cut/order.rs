@@ -94,9 +94,10 @@ fn d_09_what_a_day_no_longer_asks_for_has_moved_for_good_when_its_record_gets_it
     let server = service();
     for mount in ["true", OVERLAY] {
         let lab = Lab::new();
-        lab.write("before.yaml", job(&server).replace("root: data", "root: data, layout: \"{series}/old/{file}\""));
-        lab.write("job.yaml", job(&server));
-        let script = format!("{mount} && {} run before.yaml && \"$@\"", env!("CARGO_BIN_EXE_sunhaul"));
+        lab.write("job.yaml", job(&server).replace("root: data", "root: data, layout: \"{series}/old/{file}\""));
+        lab.write("after.yaml", job(&server));
+        let before = format!("{} run job.yaml && rm job.lock && mv after.yaml job.yaml", env!("CARGO_BIN_EXE_sunhaul"));
+        let script = format!("{mount} && {before} && \"$@\"");
         let by = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", &script, "mount"];
         let calls = lab.traced_by(&by, &["run", "job.yaml"]);
         for day in DAYS {
