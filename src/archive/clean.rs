@@ -95,7 +95,7 @@ impl Cleaned {
         let journal = match Journal::open(tree, series, date, lock) {
             Ok(Some(journal)) => Some(journal),
             Ok(None) => {
-                // Begun by somebody just now.
+                // Another process has just started on it.
                 self.held.push((series.0.clone(), date));
                 return Ok(());
             }

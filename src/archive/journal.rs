@@ -71,7 +71,7 @@ pub(super) enum Entry {
     Empty { at: DateTime<Utc> },
     /// Files were not to be had at this instant, past settle, and nothing showed that their host was well.
     Doubted { at: DateTime<Utc> },
-    /// This file came wrong, and it may be its source that is to mend it.
+    /// This file arrived corrupt, perhaps already at its source.
     Spoilt(Box<Spoilt>),
     /// The listing held files: that it was empty before says nothing any more.
     Listed {},

@@ -1,4 +1,4 @@
-//! A model of the archive: random steps of the program, its user, its service and its machine, and what must hold after
+//! A model of the archive: random steps by the program, its user, its service and its machine, and what must hold after
 //! each of them.
 //!
 //! `tests/run.sh --model SECONDS` runs the long form. A failure prints the seed, and the fewest steps that still fail.
