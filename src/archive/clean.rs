@@ -1,4 +1,4 @@
-//! Emptying `work`: parts, quarantine, retired files, journals. Loses unfinished work only.
+//! Emptying `work`: parts, quarantine, retired files, and of the journals all but whose the files of unfinished days are.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -30,7 +30,7 @@ const JOURNALS: &str = "journal";
 
 impl Archive {
     /// Empties `.sunhaul/work` of the archive at `root`, unless a day of it is being worked on. A symlink there is removed
-    /// itself: what it leads to is not the archive's.
+    /// itself: what it leads to is not the archive's. The journals of unfinished days that have files stay.
     ///
     /// Each day is locked while it is emptied, one at a time: there may be more of them than a process may open files.
     ///
@@ -103,12 +103,16 @@ impl Cleaned {
             Err(Error::Record { .. }) => None,
             Err(error) => return Err(error),
         };
+        // Whose the files of an unfinished day are is told by its journal alone.
+        let is_needed = journal.as_ref().map_or(Ok(false), |journal| journal.forget(tree))?;
         for kind in FOLDERS {
             self.count(tree.remove(&format!("{}/{date}", Archive::work(kind, series)))?);
         }
-        let removed = tree.remove(&own)?;
-        if was_there {
-            self.count(removed);
+        if !is_needed {
+            let removed = tree.remove(&own)?;
+            if was_there {
+                self.count(removed);
+            }
         }
         drop(journal);
         sweep(tree, series, date);

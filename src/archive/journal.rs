@@ -77,6 +77,8 @@ pub(super) enum Entry {
     Listed {},
     /// What the source keeps of this day, for the same question: the last one counts.
     Remembered { text: String },
+    /// `clean` was here: the lines above tell whose the files are, and nothing else.
+    Cleaned {},
 }
 
 impl Entry {
@@ -210,20 +212,8 @@ impl Journal {
     /// # Errors
     /// [`Error::Record`] when another job has files here that it asked for otherwise.
     pub(super) fn begin(&self, spec: Digest, job: &str) -> Result<Told, Error> {
-        let mut text = Vec::new();
-        let mut told = {
-            let mut pen = self.pen();
-            pen.file.read_to_end(&mut text).map_err(|e| Error::storage("read the journal", &self.path, e))?;
-            let asked = Asked { spec, job, day: Some((&self.day.0, self.day.1)) };
-            let told = told::tell(&text, asked, boot_id(), &self.path)?;
-            if told.whole < text.len() {
-                // Else the lines of this go would stand below what no later go reads past.
-                pen.file.set_len(told.whole as u64).map_err(|e| Error::storage("mend the journal", &self.path, e))?;
-            }
-            pen.chain = told.chain.clone();
-            pen.length = told.whole as u64;
-            told
-        };
+        let text = self.text()?;
+        let mut told = self.go_on_from(&text, spec, job)?;
         // One that was begun and holds nothing has lost its lines.
         told.crashed |= !self.is_new && told.whole == 0 && !told.is_others;
         let mut entries = vec![self.head(spec, job, false)];
@@ -231,6 +221,44 @@ impl Journal {
         entries.extend(told.crashed.then_some(Entry::Crashed {}));
         self.append(&entries)?;
         Ok(told)
+    }
+
+    fn text(&self) -> Result<Vec<u8>, Error> {
+        let mut text = Vec::new();
+        let read = self.pen().file.read_to_end(&mut text);
+        read.map_err(|e| Error::storage("read the journal", &self.path, e))?;
+        Ok(text)
+    }
+
+    /// Reads the text of this journal, and cuts off what cannot be read: the next lines go below the last good one.
+    fn go_on_from(&self, text: &[u8], spec: Digest, job: &str) -> Result<Told, Error> {
+        let asked = Asked { spec, job, day: Some((&self.day.0, self.day.1)) };
+        let told = told::tell(text, asked, boot_id(), &self.path)?;
+        let mut pen = self.pen();
+        if told.whole < text.len() {
+            // Else the lines of this go would stand below what no later go reads past.
+            pen.file.set_len(told.whole as u64).map_err(|e| Error::storage("mend the journal", &self.path, e))?;
+        }
+        pen.chain = told.chain.clone();
+        pen.length = told.whole as u64;
+        Ok(told)
+    }
+
+    /// Forgets all but whose the files are. False when it names no file that is there: then nobody needs it.
+    ///
+    /// # Errors
+    /// [`Error::Newer`], [`Error::Storage`].
+    pub(super) fn forget(&self, tree: &Tree) -> Result<bool, Error> {
+        let text = self.text()?;
+        let Some((spec, job)) = told::asked_last(&text) else { return Ok(false) };
+        let told = self.go_on_from(&text, spec, &job)?;
+        let mut paths = told.files.iter().map(|named| &named.line.path).chain(&told.ours);
+        if !paths.any(|path| tree.length(path).is_some()) {
+            return Ok(false);
+        }
+        let crashed = told.crashed.then_some(Entry::Crashed {});
+        self.append(&crashed.into_iter().chain([Entry::Cleaned {}]).collect::<Vec<Entry>>())?;
+        Ok(true)
     }
 
     /// Lines that follow answer `spec` and are written now.

@@ -15,8 +15,9 @@ use crate::untrusted::escape;
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Remove unfinished work: parts, quarantine, retired files.\n\n\
-        Empties `.sunhaul/work` of the job's archive. The files, the day records and the reports stay. What was \
-        fetched in part is fetched from its beginning by the next run. While a run works on a day of this archive, \
+        Empties `.sunhaul/work` of the job's archive. The files, the day records and the reports stay, and so do the \
+        journals that say which files of unfinished days are the archive's. What was fetched in part is fetched from its \
+        beginning by the next run. While a run works on a day of this archive, \
         nothing is removed and the exit code is 4.",
     after_help = "Examples:\n  sunhaul clean jobs/nightly.yaml\n  sunhaul clean jobs/nightly.yaml --archive /mnt/sun"
 )]

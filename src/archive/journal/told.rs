@@ -112,7 +112,7 @@ pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path
     let mut told = Told::default();
     let mut fold = Fold::default();
     let (mut worth, mut is_same, mut same_boot) = (Worth::Nothing, false, true);
-    let mut stranger = None;
+    let (mut stranger, mut refused) = (None, None);
     for (index, raw) in text.split_inclusive(|b| *b == b'\n').enumerate() {
         // The last write was cut: by a kill, which loses nothing else.
         if !raw.ends_with(b"\n") {
@@ -136,6 +136,7 @@ pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path
             tracing::warn!(journal = %path.display(), line = index + 1, "the journal is of another day: it is not believed");
             return Ok(Told { is_others: true, ..Told::default() });
         }
+        let how = if matches!(entry, Entry::Kept(_)) { How::Found } else { How::Meant };
         match entry {
             Entry::Journal { format, boot_id: boot, spec: asked, job, young, .. } => {
                 if format != FORMAT {
@@ -149,6 +150,7 @@ pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path
                 worth = match () {
                     () if is_same && young => Worth::Young,
                     () if is_same => Worth::This,
+                    () if stranger.is_some() => Worth::Nothing,
                     () if asked.has_first_of(&spec) => Worth::Other,
                     // Under the same key another source has another file.
                     () => Worth::Nothing,
@@ -159,21 +161,12 @@ pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path
                     told.remembered = None;
                 }
             }
-            Entry::File(_) | Entry::Kept(_) if stranger.is_some() => {
-                let why = format!(
-                    "the job `{}` began this day and asked for something else under this id; give the series another id \
-                     with `as:`, or the job another root; or run that job to its end, or `sunhaul clean`",
-                    crate::untrusted::escape(stranger.as_deref().unwrap_or_default())
-                );
-                return Err(Error::record(path, index + 1, why));
-            }
-            Entry::File(line) => {
+            Entry::File(line) | Entry::Kept(line) => {
                 told.spoilt.remove(&line.key);
-                fold.name(Named { line: *line, worth, how: How::Meant, same_boot });
-            }
-            Entry::Kept(line) => {
-                told.spoilt.remove(&line.key);
-                fold.name(Named { line: *line, worth, how: How::Found, same_boot });
+                if let Some(stranger) = &stranger {
+                    refused.get_or_insert_with(|| Error::record(path, index + 1, of_another_job(stranger)));
+                }
+                fold.name(Named { line: *line, worth, how, same_boot });
             }
             Entry::Spoilt(spoilt) if is_same => {
                 told.spoilt.insert(spoilt.key.clone(), *spoilt);
@@ -206,12 +199,29 @@ pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path
             Entry::Empty { at } => told.empty_at = is_same.then_some(at),
             Entry::Listed {} => told.empty_at = None,
             Entry::Remembered { text } => told.remembered = Some(text).filter(|text| is_same && !text.is_empty()),
+            Entry::Cleaned {} => {
+                refused = None;
+                (told.empty_at, told.doubted_at, told.remembered) = (None, None, None);
+                told.spoilt.clear();
+            }
         }
         told.whole += raw.len();
+    }
+    if let Some(refused) = refused {
+        return Err(refused);
     }
     told.files = fold.left;
     told.files.extend(fold.files.into_values());
     Ok(told)
+}
+
+/// Why the files of a job that asked otherwise are not gone on with.
+fn of_another_job(job: &str) -> String {
+    format!(
+        "the job `{}` began this day and asked for something else under this id; give the series another id with `as:`, or \
+         the job another root; or run that job to its end, or `sunhaul clean`",
+        crate::untrusted::escape(job)
+    )
 }
 
 /// The entry of the next line, or why there is none.
