@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::step::{Command, Step};
-use super::view::{View, entry};
+use super::upstream::hour;
+use super::view::{Line, View, entry};
 use super::world::World;
 use crate::lab::Spoken;
 
@@ -67,8 +68,10 @@ impl World {
         for (day, state) in &view.states {
             let lines = view.lines.iter().filter(|line| (&line.series, &line.date) == (&day.0, &day.1));
             let names: BTreeSet<String> = lines.map(|line| line.name.clone()).collect();
-            let was_listed = history.listings[day].contains(&names);
-            assert!(was_listed, "{day:?} is {state} with {names:?}, which was never listed");
+            let is_asked_for = |name: &String| is_within(&state.window, &day.1, name);
+            let mut listings = history.listings[day].iter();
+            let was_listed = listings.any(|listed| listed.iter().filter(|name| is_asked_for(name)).eq(names.iter()));
+            assert!(was_listed, "{day:?} is {state:?} with {names:?}, which was never listed");
         }
     }
 
@@ -100,6 +103,7 @@ impl World {
                     .find(|line| chosen.contains(&line.series.as_str()) && self.damaged_files.contains(&line.path));
                 assert!(wrong.is_none(), "`verify` is content with {wrong:?}\n{}", spoken.stdout);
             }
+            Command::Export => exported_lines_are_those_of_records(view, &spoken.stdout),
             // A lock may hold it to what the service had before.
             Command::Run("") if !has_damage && !has_guests && self.is_plain() => {
                 assert!(matches!(spoken.code, 0 | 3), "exit code {}\n{}", spoken.code, spoken.stderr);
@@ -107,4 +111,19 @@ impl World {
             _ => {}
         }
     }
+}
+
+/// What `export` prints is what sound records say.
+fn exported_lines_are_those_of_records(view: &View, stdout: &str) {
+    for printed in stdout.lines() {
+        let (digest, path) = printed.split_once("  ").expect("a digest and a path");
+        let is_recorded = |line: &&Line| line.path == path && line.digest.is_some_and(|due| due.to_string() == digest);
+        assert!(view.lines.iter().any(|line| is_recorded(&line)), "no record says what `export` does: {printed}");
+    }
+}
+
+/// True when a file of a day lies between these times.
+fn is_within([start, end]: &[String; 2], date: &str, name: &str) -> bool {
+    let time = format!("{date}T{:02}:00:00", hour(name));
+    start[..19] <= *time && *time < end[..19]
 }

@@ -20,6 +20,7 @@ pub(super) enum Command {
     Clean,
     Lock,
     Status,
+    Export,
 }
 
 /// What the user changes in the manifest.
@@ -101,17 +102,6 @@ impl Step {
     }
 }
 
-impl Step {
-    /// True when `clean` may run in it.
-    pub(super) fn may_clean(self) -> bool {
-        match self {
-            Step::Call(command) | Step::Killed(command, _) => command == Command::Clean,
-            Step::Pair(first, second, _) => first == Command::Clean || second == Command::Clean,
-            _ => false,
-        }
-    }
-}
-
 impl Command {
     fn draw(rng: &mut StdRng) -> Command {
         match rng.random_range(0..100) {
@@ -130,7 +120,8 @@ impl Command {
             83..88 => Command::Adopt(""),
             88..91 => Command::Adopt("--link"),
             91..96 => Command::Clean,
-            96..98 => Command::Lock,
+            96..97 => Command::Lock,
+            97..99 => Command::Export,
             _ => Command::Status,
         }
     }

@@ -17,6 +17,11 @@ pub(super) const DAYS: [&str; 4] = ["2025-12-11", "2025-12-12", "2025-12-13", "2
 /// What a day has: names with their hour. `cal` is the same file on every day until it changes.
 const NAMES: [(&str, u8); 5] = [("cal", 0), ("f06", 6), ("f12", 12), ("f18", 18), ("late", 23)];
 
+/// The hour of a name.
+pub(super) fn hour(name: &str) -> u8 {
+    NAMES.into_iter().find(|(known, _)| *known == name).expect("a name of the service").1
+}
+
 /// What is wrong with the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Service {

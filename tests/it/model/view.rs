@@ -54,6 +54,15 @@ pub(super) struct Line {
     pub(super) digest: Option<Digest>,
 }
 
+/// What a sound record says of its day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct State {
+    /// `sealed` or `provisional`.
+    pub(super) state: String,
+    /// The times that were asked for: the first one, and the first one after.
+    pub(super) window: [String; 2],
+}
+
 /// An archive.
 #[derive(Debug, Default)]
 pub(super) struct View {
@@ -61,8 +70,8 @@ pub(super) struct View {
     pub(super) files: BTreeMap<String, Entry>,
     /// The records, as `series/date`, with their bytes' digests.
     pub(super) records: BTreeMap<String, Entry>,
-    /// Days whose record is sound, with `sealed` or `provisional`.
-    pub(super) states: BTreeMap<(String, String), String>,
+    /// Days whose record is sound.
+    pub(super) states: BTreeMap<(String, String), State>,
     /// The lines of all sound records.
     pub(super) lines: Vec<Line>,
     /// Paths that a journal, or a record that is known to be damaged, speaks of.
@@ -104,7 +113,9 @@ impl View {
             (text(&record.header, "series"), text(&record.header, "date")),
             (series.to_owned(), date.to_owned())
         );
-        self.states.insert((series.to_owned(), date.to_owned()), text(&record.header, "state"));
+        let window = [0, 1].map(|end| record.header["window"][end].as_str().expect("a time").to_owned());
+        let state = State { state: text(&record.header, "state"), window };
+        self.states.insert((series.to_owned(), date.to_owned()), state);
         for line in &record.files {
             let key = text(line, "key");
             self.lines.push(Line {
