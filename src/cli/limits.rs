@@ -1,5 +1,6 @@
 //! Limits of this process: what is too much ends in an error with a hint, not in a signal, a panic or a wait for ever.
 
+use std::fs::File;
 use std::io;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -12,11 +13,15 @@ use super::problem::Problem;
 use super::{Exit, Result};
 use crate::failure::limit_hint;
 
+/// How many descriptors a runtime opens before it runs anything: for epoll, its wake-up, and a socket pair for signals.
+const RUNTIME_DESCRIPTORS: usize = 8;
+
 /// Lets a write beyond `ulimit -f` fail with an error. By itself the system ends the process without a word.
 ///
 /// Where that cannot be arranged, nothing else is worse for it.
 pub(super) fn catch_large_files() {
-    let caught = Builder::new_current_thread().enable_io().build().and_then(|runtime| {
+    let built = must_open(RUNTIME_DESCRIPTORS).and_then(|()| Builder::new_current_thread().enable_io().build());
+    let caught = built.and_then(|runtime| {
         let _within = runtime.enter();
         // What catches it stays when the runtime is gone.
         signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))
@@ -32,8 +37,9 @@ pub(super) fn catch_large_files() {
 /// tried first.
 ///
 /// # Errors
-/// When the system does not give two threads.
+/// When the system does not give two threads, or too few descriptors.
 pub(super) fn runtime() -> Result<Runtime> {
+    must_open(RUNTIME_DESCRIPTORS).map_err(|error| no_threads(&error))?;
     let wanted = std::thread::available_parallelism().map_or(1, usize::from);
     let (had, refused) = threads_to_be_had(wanted + 1);
     let workers = had.saturating_sub(1);
@@ -54,6 +60,11 @@ pub(super) fn runtime() -> Result<Runtime> {
 fn no_threads(error: &io::Error) -> anyhow::Error {
     let hint = limit_hint(error).unwrap_or("raise the limit on processes (`ulimit -u`), or close other programs");
     Problem::new(Exit::Storage, format!("could not start threads: {error}")).hint(hint).into()
+}
+
+/// Checks that this process may open so many more files. Where tokio gets none for its signals, it panics.
+fn must_open(count: usize) -> io::Result<()> {
+    (0..count).map(|_| File::open("/")).collect::<io::Result<Vec<File>>>().map(drop)
 }
 
 /// How many threads the system gives beside this one, up to `wanted`, and why not more.

@@ -61,12 +61,12 @@ pub(super) fn explain(error: &anyhow::Error) -> (Exit, String, Option<String>) {
         }
         if let Some(error) = cause.downcast_ref::<lock::Error>() {
             let (what, hint) = parted(&contexts.join(": "));
-            let exit = match error {
-                lock::Error::Line { .. } => Exit::Usage,
-                lock::Error::Record(error) => Exit::of_class(error.class()),
-                lock::Error::Storage { .. } | lock::Error::NoLocks { .. } => Exit::Storage,
+            return match error {
+                lock::Error::Line { .. } => (Exit::Usage, what, hint),
+                lock::Error::Record(error) => (Exit::of_class(error.class()), what, hint),
+                lock::Error::NoLocks { .. } => (Exit::Storage, what, hint),
+                lock::Error::Storage { source, .. } => (Exit::Storage, what, limit_hint(source).map(str::to_owned)),
             };
-            return (exit, what, hint);
         }
         if let Some(hint) = cause.downcast_ref::<std::io::Error>().and_then(limit_hint) {
             return (Exit::Storage, contexts.join(": "), Some(hint.to_owned()));
