@@ -12,6 +12,7 @@ mod content_range;
 mod door;
 mod group;
 mod host;
+mod host_groups;
 mod identity;
 mod keys;
 mod origin;
@@ -45,10 +46,10 @@ pub use stats::HostStats;
 use crate::failure::{Class, Failure};
 use crate::manifest::manners::{self, Effective};
 use crate::manifest::{Limits, Manifest, Retry, SourceSpec, Timeouts, Tunnel as Gateway, Way};
-use clock::{Clock, RuntimeClock};
+use clock::RuntimeClock;
 use door::Door;
-use group::Group;
 use host::Host;
+use host_groups::HostGroups;
 use keys::Keys;
 use origin::Origin;
 pub(crate) use origin::{is_below, secret_names, shown, without_secrets};
@@ -66,8 +67,7 @@ pub struct Net {
 
 #[derive(Debug)]
 struct Shared {
-    clock: Arc<dyn Clock>,
-    groups: Mutex<BTreeMap<String, Arc<Group>>>,
+    groups: Mutex<HostGroups>,
     transports: Mutex<HashMap<Settings, reqwest::Client>>,
     /// How tunnels are made; none where there are none.
     ssh: Option<Ssh>,
@@ -124,8 +124,7 @@ impl Net {
 
     fn with(ssh: Option<Ssh>) -> Net {
         let shared = Shared {
-            clock: Arc::new(RuntimeClock::start()),
-            groups: Mutex::default(),
+            groups: Mutex::new(HostGroups::new(Arc::new(RuntimeClock::start()), host_groups::look_up)),
             transports: Mutex::default(),
             ssh,
             tunnels: Mutex::default(),
@@ -172,7 +171,7 @@ impl Net {
                 Some(gateway) => door::Way::Gateway(self.tunnel(gateway, url)?, settings),
                 None => door::Way::Net(self.transport(settings)?),
             };
-            Ok(Door { origin, host: self.host(manners::group_of(url, tunnel), &limits, contact, retry.max_wait), way })
+            Ok(Door { origin, host: self.host(url, tunnel, &limits, contact, retry.max_wait), way })
         };
         let own = door(base, way, tunnel, contact)?;
         let places = hosts.iter().flat_map(|host| ["http", "https"].map(|scheme| format!("{scheme}://{host}/")));
@@ -216,8 +215,17 @@ impl Net {
         hosts.values().map(|host| host.take_peak()).sum()
     }
 
-    fn host(&self, name: String, limits: &Effective, contact: Option<String>, max_wait: Duration) -> Arc<Host> {
-        let group = self.group(&name, limits);
+    /// The host in `url` as this run sees it, at the pace of its group.
+    fn host(
+        &self,
+        url: &Url,
+        tunnel: Option<&Gateway>,
+        limits: &Effective,
+        contact: Option<String>,
+        max_wait: Duration,
+    ) -> Arc<Host> {
+        let name = manners::group_of(url, tunnel);
+        let group = self.shared.groups.lock().unwrap_or_else(PoisonError::into_inner).group(url, tunnel, limits);
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get(&name) {
             host.join(limits, contact);
@@ -226,17 +234,6 @@ impl Net {
         let host = Arc::new(Host::new(name.clone(), group, limits, contact, max_wait));
         hosts.insert(name, Arc::clone(&host));
         host
-    }
-
-    fn group(&self, name: &str, limits: &Effective) -> Arc<Group> {
-        let mut groups = self.shared.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(group) = groups.get(name) {
-            group.join(limits);
-            return Arc::clone(group);
-        }
-        let group = Arc::new(Group::new(Arc::clone(&self.shared.clock), limits));
-        groups.insert(name.to_owned(), Arc::clone(&group));
-        group
     }
 
     fn transport(&self, settings: Settings) -> Result<reqwest::Client, Failure> {

@@ -60,7 +60,8 @@ impl fmt::Display for Origin {
     }
 }
 
-fn is_localhost(name: &str) -> bool {
+/// True for the names of this machine that no resolver is asked for (RFC 6761, 6.3).
+pub(super) fn is_localhost(name: &str) -> bool {
     let name = name.trim_end_matches('.');
     name == "localhost" || name.ends_with(".localhost")
 }

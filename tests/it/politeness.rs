@@ -70,3 +70,19 @@ fn s_11_one_retry_after_stops_all_workers_of_the_host() {
     let paused = report["hosts"][0]["paused_seconds"].as_f64().expect("seconds");
     assert!((1.9..=2.0).contains(&paused), "{paused} s");
 }
+
+#[test]
+fn the_names_of_one_server_share_one_pace_and_its_strictest_limit() {
+    let server = with_files(&["sharp_720s", "other"], 8);
+    let lab = Lab::new();
+    let alias = server.url().replace("127.0.0.1", "localhost");
+    let other = format!("{{ name: other, source: {{ hmi: {{ url: \"{alias}\" }} }} }}");
+    let job = Job::at(&server.url()).series(&["{ name: sharp_720s }", &other]);
+    lab.write("job.yaml", job.limits("{ requests: 10/s, concurrency: 1 }").yaml());
+    let report = lab.report(0);
+    assert_eq!(report["hosts"].as_array().map(Vec::len), Some(2), "{report:#}");
+    let requests = server.requests();
+    let times: Vec<Instant> = requests.iter().map(|request| request.at).collect();
+    // The way from us to the server takes its time, now more, now less: a quarter of a second is allowed for it.
+    assert!(fullest(&times, Duration::from_millis(750)) <= 10, "{report:#}");
+}
