@@ -52,6 +52,8 @@ struct Shared {
     /// Where the odds come from; without it nothing goes wrong.
     odds: Option<Mutex<StdRng>>,
     run: AtomicU32,
+    /// The client has been stopped: what still goes out is never fetched.
+    client_stopped: AtomicBool,
     log: Mutex<Vec<Sent>>,
     /// Files that have become what they are.
     changed: Mutex<BTreeSet<String>>,
@@ -88,6 +90,7 @@ impl Service {
             upstream: Arc::clone(upstream),
             odds,
             run: AtomicU32::new(0),
+            client_stopped: AtomicBool::new(false),
             log: Mutex::default(),
             changed: Mutex::default(),
             stopped: AtomicBool::new(false),
@@ -113,11 +116,14 @@ impl Service {
     /// What is asked from now on is asked by this run.
     pub(super) fn begin(&self, run: u32) {
         self.shared.run.store(run, Ordering::SeqCst);
+        self.shared.client_stopped.store(false, Ordering::SeqCst);
     }
 
-    /// Takes back what waits in the sockets of a client that is about to die: it went out, and was never fetched. How
-    /// much that is depends on the kernel and on how busy the machine is, not on the program.
+    /// Takes back what waits in the sockets of a client that was stopped and is about to die, and counts nothing more that
+    /// goes out to it: it was never fetched. How much that is depends on the kernel and on how busy the machine is, not on
+    /// the program.
     pub(super) fn take_back_unread(&self) {
+        self.shared.client_stopped.store(true, Ordering::SeqCst);
         let sockets = std::fs::read_to_string("/proc/net/tcp").expect("the sockets of this machine");
         let mut unread: BTreeMap<u16, usize> = BTreeMap::new();
         for line in sockets.lines().skip(1) {
@@ -310,7 +316,9 @@ impl Shared {
         for piece in due.chunks(PIECE) {
             std::thread::sleep(pace);
             stream.write_all(piece)?;
-            self.log.lock().expect("a lock")[nth].to += piece.len();
+            let mut log = self.log.lock().expect("a lock");
+            let is_fetched = !self.client_stopped.load(Ordering::SeqCst) && self.run.load(Ordering::SeqCst) == run;
+            log[nth].to += if is_fetched { piece.len() } else { 0 };
         }
         self.log.lock().expect("a lock")[nth].is_whole = due.len() == body.len();
         if let Fault::Reset(_) = fault {
