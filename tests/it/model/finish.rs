@@ -23,7 +23,10 @@ impl World {
             updated.stdout,
             updated.stderr
         );
-        assert_eq!((first.code, repaired.code, updated.code), (0, 0, 0), "everything was put right\n{said}");
+        // A day that is repaired is listed again, and held to the lock where the service lists another file or one less.
+        let is_held_to_lock = repaired.code == 3 && repaired.stderr.contains("lock-mismatch");
+        assert!(repaired.code == 0 || is_held_to_lock, "everything was put right\n{said}");
+        assert_eq!((first.code, updated.code), (0, 0), "everything was put right\n{said}");
         let verified = self.call(Command::Verify(""));
         assert_eq!(verified.code, 0, "{}\n{said}", verified.stdout);
         let again = self.call(Command::Run(""));
