@@ -284,15 +284,7 @@ impl Client {
         told: Option<&mut Vec<u8>>,
     ) -> Result<Response, Failure> {
         let status = answer.status();
-        let objection = match status {
-            _ if objects(answer.headers(), asked.is_stored).is_some() => objects(answer.headers(), asked.is_stored),
-            StatusCode::OK if is_slice(answer.headers()) => {
-                Some("200 with a Content-Range: a part, where the whole was asked for")
-            }
-            StatusCode::PARTIAL_CONTENT if !asked.a_range => Some("206 though no range was asked for"),
-            StatusCode::NOT_MODIFIED if !asked.a_condition => Some("304 though no condition was asked"),
-            _ => None,
-        };
+        let objection = objection(status, answer.headers(), asked);
         if let Some(why) = objection {
             let failed = Failure { status: Some(status.as_u16()), ..failure(Class::Protocol, &url, why) };
             slot.host().failed(&failed);
@@ -317,7 +309,9 @@ impl Client {
             refused.message += &given_up.message;
         }
         slot.host().failed(&refused);
-        if told.is_some() || refused.class == Class::SourceRefused || refusal::is_told(answer.headers()) {
+        let is_explained =
+            told.is_some() || refused.class == Class::SourceRefused || refusal::is_told(answer.headers());
+        if is_explained && has_plain_body(answer.headers()) {
             let mut response = Response::new(answer, url, slot, self.timeouts.stall);
             let body = refusal::body(&mut response).await;
             if let Some(words) = refusal::words(&body) {
@@ -373,8 +367,22 @@ struct Asked<'a> {
     is_stored: IsStored<'a>,
 }
 
-/// What is wrong with the framing, the encoding or the size of an answer's headers.
-fn objects(headers: &HeaderMap, is_stored: IsStored<'_>) -> Option<&'static str> {
+/// Why an answer is not taken for what its status says. The framing and the encoding of a body count only where the body is
+/// wanted: a 404 is one whatever its error page comes in.
+fn objection(status: StatusCode, headers: &HeaderMap, asked: Asked<'_>) -> Option<&'static str> {
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    match status {
+        _ if size > HEADERS => Some("the answer's headers are larger than 256 KiB"),
+        StatusCode::OK if is_slice(headers) => Some("200 with a Content-Range: a part, where the whole was asked for"),
+        StatusCode::PARTIAL_CONTENT if !asked.a_range => Some("206 though no range was asked for"),
+        StatusCode::NOT_MODIFIED if !asked.a_condition => Some("304 though no condition was asked"),
+        StatusCode::OK | StatusCode::PARTIAL_CONTENT => body_objection(headers, asked.is_stored),
+        _ => None,
+    }
+}
+
+/// What is wrong with the encoding or the framing of a body.
+fn body_objection(headers: &HeaderMap, is_stored: IsStored<'_>) -> Option<&'static str> {
     let is_identity = |encoding: &HeaderValue| encoding.as_bytes().eq_ignore_ascii_case(b"identity");
     if !headers.get_all(CONTENT_ENCODING).iter().all(is_identity) && !is_stored(headers) {
         return Some("the body came compressed, though it was asked for as it is");
@@ -387,8 +395,12 @@ fn objects(headers: &HeaderMap, is_stored: IsStored<'_>) -> Option<&'static str>
             return Some("a Transfer-Encoding other than `chunked`, which was not asked for");
         }
     }
-    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    (size > HEADERS).then_some("the answer's headers are larger than 256 KiB")
+    None
+}
+
+/// True for headers with a body that can be read as it comes.
+fn has_plain_body(headers: &HeaderMap) -> bool {
+    body_objection(headers, &|_| false).is_none()
 }
 
 /// True for headers with a Content-Range that is not the whole, or that contradicts the length. RFC 9110 gives the header no
@@ -416,7 +428,7 @@ mod tests {
     fn b_08_chunks_alone_are_a_framing() {
         let objection = |values: &[&'static str]| {
             let lines: Vec<_> = values.iter().map(|value| ("transfer-encoding", *value)).collect();
-            objects(&headers(&lines), &|_| false)
+            body_objection(&headers(&lines), &|_| false)
         };
         assert_eq!(objection(&[]), None);
         assert_eq!(objection(&["chunked"]), None);
@@ -435,7 +447,10 @@ mod tests {
         ] {
             assert!(objection(other).is_some(), "{other:?}");
         }
-        assert!(objects(&headers(&[("transfer-encoding", "chunked"), ("content-length", "1")]), &|_| false).is_some());
+        assert!(
+            body_objection(&headers(&[("transfer-encoding", "chunked"), ("content-length", "1")]), &|_| false)
+                .is_some()
+        );
     }
 
     #[test]
@@ -447,9 +462,32 @@ mod tests {
             (&[("content-encoding", "identity"), ("content-encoding", "gzip")], false),
             (&[("content-encoding", "")], false),
         ] {
-            assert_eq!(objects(&headers(lines), &|_| false).is_none(), is_fine, "{lines:?}");
-            assert_eq!(objects(&headers(lines), &|_| true), None, "{lines:?}");
+            assert_eq!(body_objection(&headers(lines), &|_| false).is_none(), is_fine, "{lines:?}");
+            assert_eq!(body_objection(&headers(lines), &|_| true), None, "{lines:?}");
         }
+    }
+
+    #[test]
+    fn the_status_goes_before_the_encoding_and_the_framing_of_a_body_that_is_not_wanted() {
+        let objects = |status: u16, lines: &[(&'static str, &'static str)], a_range, a_condition| {
+            let asked = Asked { a_range, a_condition, is_stored: &|_| false };
+            objection(StatusCode::from_u16(status).unwrap(), &headers(lines), asked).is_some()
+        };
+        for lines in [
+            &[("content-encoding", "gzip")][..],
+            &[("content-encoding", "br"), ("content-length", "9")],
+            &[("transfer-encoding", "gzip, chunked")],
+            &[("transfer-encoding", "chunked"), ("content-length", "9")],
+        ] {
+            for status in [200, 206] {
+                assert!(objects(status, lines, true, true), "{status} {lines:?}");
+            }
+            for status in [304, 400, 401, 403, 404, 410, 416, 429, 500, 503] {
+                assert!(!objects(status, lines, true, true), "{status} {lines:?}");
+            }
+        }
+        assert!(objects(206, &[], false, true) && objects(304, &[], true, false));
+        assert!(!objects(206, &[], true, false) && !objects(304, &[], false, true));
     }
 
     #[test]

@@ -308,7 +308,10 @@ fn r_14_less_upstream_than_lies_here_starts_over() {
 
 #[test]
 fn r_15_a_416_that_says_nothing_starts_over() {
-    starts_over(&[("416, bare", |file| file.ranges(Ranges::Refused(None)))]);
+    starts_over(&[
+        ("416, bare", |file| file.ranges(Ranges::Refused(None))),
+        ("416, bare, in gzip", |file| file.ranges(Ranges::Refused(None)).header("Content-Encoding", "gzip")),
+    ]);
 }
 
 #[test]

@@ -408,3 +408,52 @@ fn s_23_headers_about_rates_in_good_answers_change_nothing() {
     ]);
     assert_eq!(ended.total("requests/throttled"), 0, "{:#}", ended.report);
 }
+
+#[test]
+fn an_error_has_the_class_of_its_status_whatever_its_page_comes_in() {
+    let framings: [Fault; 5] = [
+        |page| page.header("Content-Encoding", "gzip"),
+        |page| page.header("Content-Encoding", "br"),
+        |page| page.header("Content-Encoding", "x-own"),
+        |page| page.chunked().header("Content-Length", "5"),
+        |page| page.framed_as(&[("Transfer-Encoding", "gzip, chunked")]).with_body(b"0\r\n\r\n".to_vec()),
+    ];
+    for (status, exit, class) in [
+        (400, 1, Some("source-refused")),
+        (401, 1, Some("forbidden")),
+        (403, 1, Some("forbidden")),
+        (404, 0, None),
+        (410, 0, None),
+        (500, 4, Some("server-error")),
+        (503, 4, Some("server-error")),
+    ] {
+        // A file that is there keeps the day from a second look.
+        let server = service([vec![honest(11)]]);
+        for (nth, dress) in framings.iter().enumerate() {
+            let item = Item::new(&format!("error_{nth}"), "2015-12-11T18:22:08.8Z");
+            server.script_file(SERIES, item, [dress(Answer::status(status))]);
+        }
+        let lab = lab_for(&server, 1, "{ attempts: 1 }");
+        let report = lab.report(exit);
+        let failures = report["failures"].as_array().expect("failures");
+        let classes: Vec<_> = failures.iter().map(|failure| failure["class"].as_str()).collect();
+        let (failed, absent) = if class.is_some() { (framings.len(), 0) } else { (0, framings.len()) };
+        assert_eq!(classes, vec![class; failed], "{report:#}");
+        assert_eq!(report["totals"]["files"]["absent"], absent, "{report:#}");
+    }
+}
+
+#[test]
+fn s_11_a_pause_is_kept_whatever_the_page_that_asks_for_it_comes_in() {
+    let busy = |status: u16| {
+        let page = Answer::status(status).header("Retry-After", "1");
+        vec![page.clone().header("Content-Encoding", "gzip"), page.chunked().header("Content-Length", "5"), honest(11)]
+    };
+    for status in [403, 429, 503] {
+        let server = service([busy(status)]);
+        let report = lab_for(&server, 1, "{ attempts: 3, max_wait: 3s }").report(0);
+        assert_eq!(report["totals"]["requests"]["throttled"], 2, "{report:#}");
+        let asked = server.requests_for(&url(11));
+        assert!(asked.windows(2).all(|two| two[1].at - two[0].at >= Duration::from_millis(950)), "{status}");
+    }
+}
