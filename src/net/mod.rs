@@ -3,6 +3,7 @@
 //! No request leaves any other way, so none leaves without its host's pace. What it does not do: know what a
 //! listing or a file is.
 
+mod answer_check;
 mod body;
 mod bucket;
 mod classify;
@@ -36,8 +37,9 @@ use std::time::Duration;
 
 use url::Url;
 
+pub use answer_check::IsStored;
 pub use body::Response;
-pub use client::{Client, IsStored, Refused};
+pub use client::{Client, Refused};
 pub use content_range::ContentRange;
 pub use identity::user_agent;
 pub use retry::Waits;
