@@ -33,6 +33,7 @@ strace -V | strace | faults::local::d_05
 faketime -f +0s true | faketime | faults::local::d_13
 faketime -f +0s true | faketime | faults::local::n_10
 unshare --mount mount -t tmpfs none /mnt | - | faults::mounted::
+f=$(mktemp) && truncate -s 16M $f && /usr/sbin/mkfs.ext4 -q -O casefold $f && unshare --mount mount -o loop $f /mnt; s=$?; rm $f; exit $s | - | f_05_where_case_is_ignored
 test -x /usr/sbin/sshd | openssh-server | tunnel::through_a_gateway::
 ssh -V && command -v ssh-keygen | openssh-client | tunnel::through_a_gateway::
 unshare --mount mount -t tmpfs none /run | - | tunnel::through_a_gateway::
@@ -131,7 +132,7 @@ skips=()
 if [ -n "$lacking" ]; then
   while IFS='|' read -r package tests; do
     if [ "$package" = - ]; then
-      echo "tests/run.sh: this user may not mount: leaving out $tests" >&2
+      echo "tests/run.sh: this user may not mount that here: leaving out $tests" >&2
       skips+=(--skip "$tests")
       continue
     fi

@@ -1,5 +1,7 @@
 //! Whose a file of the archive is: the user's own, one that several days name, one that layouts fight over.
 
+mod letter_case;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
