@@ -330,7 +330,14 @@ impl DayWork {
         format!("{}/{}", Archive::work("partial", &self.series), self.date)
     }
 
-    /// Gives a whole, checked body its final name in one atomic step. The journal line goes first.
+    /// True when a file may be published only after another process has let go of the paths that days share.
+    #[must_use]
+    pub fn may_wait(&self) -> bool {
+        self.archive.shares_paths().unwrap_or(true)
+    }
+
+    /// Gives a whole, checked body its final name in one atomic step. Where days share paths, this blocks the thread while
+    /// another process holds them. The journal line goes first.
     ///
     /// # Errors
     /// [`Error::Occupied`] when the path holds other bytes that are not ours, [`Error::Claimed`] when they are another

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::HeldLock;
 use crate::failure::{Class, Failure, limit_hint};
 use crate::untrusted::escape;
 
@@ -32,6 +33,9 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// Another process holds the lock on a file that days share.
+    #[error("{0}; hint: run the same command again when it has ended")]
+    Locked(HeldLock),
     /// A record or journal that does not say what it should.
     #[error("`{}`, line {line}: {why}", escape(&path.to_string_lossy()))]
     Record {
@@ -110,7 +114,7 @@ impl Error {
             Error::Record { .. } | Error::Newer { .. } => Class::Record,
             Error::Occupied { .. } => Class::Occupied,
             Error::Claimed { .. } => Class::Collision,
-            Error::Shared { .. } | Error::Moved { .. } => Class::Held,
+            Error::Shared { .. } | Error::Moved { .. } | Error::Locked(_) => Class::Held,
         }
     }
 }

@@ -10,8 +10,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::sync::{MutexGuard, PoisonError};
 
 use chrono::NaiveDate;
-use rustix::fs::{self, FlockOperation, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::fs::{self, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 use super::journal::{self, Claimed};
@@ -19,7 +18,7 @@ use super::layout::{can_give, folded, keeps_days_apart};
 use super::record::line;
 use super::regular::must_be_regular;
 use super::tree::Tree;
-use super::{Archive, Error, STATE};
+use super::{Archive, Error, NotLocked, STATE, lock};
 use crate::digest::Digest;
 use crate::manifest::{LockMode, SeriesId, Template};
 use crate::untrusted::escape;
@@ -128,9 +127,14 @@ impl Archive {
         Ok(is_otherwise)
     }
 
-    /// Holds the paths that days share; `None` where they share none.
+    /// True when days share paths here.
+    pub(super) fn shares_paths(&self) -> Result<bool, Error> {
+        self.tree.exists(&format!("{STATE}/{MARK}"))
+    }
+
+    /// Holds the paths that days share; `None` where they share none. Blocks the thread while another process holds them.
     pub(super) fn ground(&self) -> Result<Option<Ground<'_>>, Error> {
-        if !self.tree.exists(&format!("{STATE}/{MARK}"))? {
+        if !self.shares_paths()? {
             return Ok(None);
         }
         let alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,7 +145,8 @@ impl Archive {
         Ok(Some(Ground { mark, is_torn, released: released(&text), _alone: alone }))
     }
 
-    /// Opens a small file of the state for reading and appending, and locks it; makes it where it is missing.
+    /// Opens a small file of the state for reading and appending, and locks it; makes it where it is missing. Blocks the
+    /// thread while another process holds it.
     fn own_file(&self, name: &str) -> Result<File, Error> {
         let dir = self.tree.make(STATE)?;
         let path = || self.tree.path(STATE).join(name);
@@ -152,7 +157,10 @@ impl Archive {
             .and_then(|file| must_be_regular(File::from(file)))
             .map_err(|e| Error::storage("open", path(), e))?;
         if self.lock == LockMode::Flock {
-            lock(&file).map_err(|e| Error::NoLocks { path: path(), source: e.into() })?;
+            lock(&file, &path(), &*self.patience).map_err(|error| match error {
+                NotLocked::Held(held) => Error::Locked(held),
+                NotLocked::System(e) => Error::NoLocks { path: path(), source: e.into() },
+            })?;
         }
         Ok(file)
     }
@@ -178,16 +186,6 @@ fn released(text: &[u8]) -> HashSet<String> {
 fn append(file: &mut File, is_torn: bool, line: &[u8]) -> std::io::Result<()> {
     let gap: &[u8] = if is_torn { b"\n" } else { b"" };
     file.write_all(&[gap, line].concat())
-}
-
-/// Waits for the lock; the one who has it does not hold it for long.
-fn lock(mark: &File) -> Result<(), Errno> {
-    loop {
-        match fs::flock(mark, FlockOperation::LockExclusive) {
-            Err(Errno::INTR) => {}
-            other => return other,
-        }
-    }
 }
 
 impl Ground<'_> {

@@ -9,6 +9,7 @@ mod clean;
 mod day;
 mod durable;
 mod error;
+mod file_lock;
 mod ground;
 mod jobs;
 mod journal;
@@ -27,7 +28,7 @@ mod tests;
 mod tree;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use chrono::NaiveDate;
 
@@ -35,6 +36,8 @@ pub use audit::{Depth, Expected, Fault, Finding, Found};
 pub use clean::Cleaned;
 pub use day::{DayWork, Opened, Prior, Published, SealAs, Standing};
 pub use error::Error;
+pub use file_lock::{Endless, HeldLock, Patience};
+pub(crate) use file_lock::{NotLocked, lock};
 pub use journal::{Spoilt, Started, of as journal_of, paths as journal_paths};
 pub use layout::{RelativePath, Values, folded, keeps_days_apart, render};
 pub use name::sanitise;
@@ -42,6 +45,7 @@ pub use part::{Part, Validators};
 pub use reader::Reader;
 pub(crate) use record::line;
 pub use record::{ACCEPTED, DayHeader, DayRecord, FileLine, Lasting, State, schema as day_schema};
+pub(crate) use regular::must_be_regular;
 pub use regular::{link_target, open_regular};
 pub use staged::Staged;
 pub use stray::Stray;
@@ -56,6 +60,7 @@ pub struct Archive {
     lock: LockMode,
     tree: Tree,
     quarantine: quarantine::Used,
+    patience: Arc<dyn Patience>,
     /// Held by the one day of this process that looks around among shared paths.
     alone: Mutex<()>,
 }
@@ -85,8 +90,16 @@ impl Archive {
             lock,
             tree,
             quarantine: quarantine::Used::default(),
+            patience: Arc::new(Endless),
             alone: Mutex::new(()),
         })
+    }
+
+    /// The same, where locks on the archive's own files are waited for with this patience.
+    #[must_use]
+    pub fn patient(mut self, patience: Arc<dyn Patience>) -> Archive {
+        self.patience = patience;
+        self
     }
 
     /// The root, as the manifest or the command line gave it.

@@ -44,7 +44,7 @@ pub(super) fn open_at(dir: &OwnedFd, name: &str) -> io::Result<Option<File>> {
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`] for anything else.
-pub(super) fn must_be_regular(file: File) -> io::Result<File> {
+pub(crate) fn must_be_regular(file: File) -> io::Result<File> {
     let kind = FileType::from_raw_mode(fs::fstat(&file)?.st_mode);
     if kind == FileType::RegularFile { Ok(file) } else { Err(is_no_file(kind)) }
 }

@@ -25,7 +25,7 @@ impl Archive {
         &self,
         series: &SeriesId,
         date: NaiveDate,
-        paths: &[&str],
+        paths: &[String],
     ) -> Result<Option<Vec<String>>, Error> {
         let Some(journal) = Journal::open(&self.tree, series, date, self.lock)? else { return Ok(None) };
         let moved = self.make_way(series, date, paths);
@@ -34,7 +34,7 @@ impl Archive {
         moved.map(Some)
     }
 
-    fn make_way(&self, series: &SeriesId, date: NaiveDate, paths: &[&str]) -> Result<Vec<String>, Error> {
+    fn make_way(&self, series: &SeriesId, date: NaiveDate, paths: &[String]) -> Result<Vec<String>, Error> {
         let record = match DayRecord::read(&self.tree, &record_of(series, date), (series, date)) {
             Ok(Some(record)) => record,
             Ok(None) | Err(Error::Record { .. }) => return Ok(Vec::new()),
@@ -42,7 +42,7 @@ impl Archive {
         };
         let mut ground = self.ground()?;
         let mut moved = Vec::new();
-        let named = |line: &&FileLine| line.sha256.is_some() && paths.contains(&line.path.as_str());
+        let named = |line: &&FileLine| line.sha256.is_some() && paths.contains(&line.path);
         // A file that was there before stays the user's, whatever became of it.
         for line in record.files.iter().filter(named).filter(|line| !line.preexisting) {
             let (dir, name) = self.tree.place(&line.path)?;

@@ -1,16 +1,23 @@
 //! `sunhaul lock`: writes the lock from the archive's records.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 use super::args::ArchiveArg;
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::{self, Locking};
+use super::patience::{UntilTheEnd, interrupted};
 use super::selection::Selection;
-use super::{Exit, Result, Shell, job, planning, stdout};
-use crate::lock::Takes;
+use super::signals::Signals;
+use super::{Exit, Result, Shell, job, limits, planning, stdout};
+use crate::lock::{Moved, Takes};
+use crate::manifest::Manifest;
 use crate::report::human;
 use crate::report::terminal::Verbosity;
+use crate::run::budget::Budget;
 
 /// Write the lock from the archive's records.
 #[derive(Debug, clap::Args)]
@@ -34,7 +41,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
     let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     let now = now();
-    let moved = locking::move_on(&job, now, &Takes::All)?;
+    let (job, moved) = limits::runtime()?.block_on(moved(job, now, shell))?;
     stdout::print(&format!("{}\n", locking::told(&job, &moved, now)))?;
     let plan = planning::plan(&job, &Selection::default(), &Locking::looked_at(&job)?, now)?;
     if !plan.days.is_empty() && shell.verbosity > Verbosity::Quiet {
@@ -42,4 +49,15 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         shell.screen.line(&format!("{days} of the job are still to do: `sunhaul plan` shows them"));
     }
     Ok(Exit::Complete)
+}
+
+/// Moves the lock, on a thread that may wait for another process: a signal ends the wait.
+async fn moved(job: Manifest, now: DateTime<Utc>, shell: &Shell) -> Result<(Manifest, Moved)> {
+    let stop = Signals::stop(&shell.screen)?;
+    let patience = UntilTheEnd::new(stop.clone(), Arc::new(Budget::unlimited()), shell.screen.clone());
+    let write = move || {
+        let moved = locking::move_on(&job, now, &Takes::All, &patience)?;
+        Ok((job, moved))
+    };
+    tokio::task::spawn_blocking(write).await?.map_err(|error| interrupted(error, &stop))
 }

@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::problem::Problem;
 use super::{Exit, Result};
+use crate::archive::Patience;
 use crate::lock::{self, Detail, Held, Lock, Moved, Takes};
 use crate::manifest::Manifest;
 use crate::plan::{Bond, Plan};
@@ -179,12 +180,12 @@ fn named(days: impl IntoIterator<Item = String>) -> String {
     lines.join("\n  ")
 }
 
-/// Moves the lock of a job to the records of its archive.
+/// Moves the lock of a job to the records of its archive. Blocks the thread while another process writes it.
 ///
 /// # Errors
 /// When either cannot be read, or the lock cannot be written.
-pub(super) fn move_on(job: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>) -> Result<Moved> {
-    Ok(lock::write(job, now, takes)?)
+pub(super) fn move_on(job: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>, patience: &dyn Patience) -> Result<Moved> {
+    Ok(lock::write(job, now, takes, patience)?)
 }
 
 /// What became of the lock, in one line; and what to do about one that a clock ahead has written.

@@ -22,6 +22,7 @@ mod locking;
 mod log;
 mod man;
 mod netrc;
+mod patience;
 mod plan;
 mod planning;
 mod precious;

@@ -63,6 +63,7 @@ pub(super) fn explain(error: &anyhow::Error) -> (Exit, String, Option<String>) {
             let (what, hint) = parted(&contexts.join(": "));
             return match error {
                 lock::Error::Line { .. } => (Exit::Usage, what, hint),
+                lock::Error::Held { .. } => (Exit::Later, what, hint),
                 lock::Error::Record(error) => (Exit::of_class(error.class()), what, hint),
                 lock::Error::NoLocks { .. } => (Exit::Storage, what, hint),
                 lock::Error::Storage { source, .. } => (Exit::Storage, what, limit_hint(source).map(str::to_owned)),

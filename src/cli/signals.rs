@@ -28,6 +28,16 @@ impl Signals {
         Ok(Signals { interrupt: catch(SignalKind::interrupt())?, terminate: catch(SignalKind::terminate())? })
     }
 
+    /// Catches both: the first cancels what is given.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(super) fn stop(screen: &Arc<Screen>) -> Result<CancellationToken> {
+        let stop = CancellationToken::new();
+        tokio::spawn(Signals::catch()?.cancel(stop.clone(), screen.clone()));
+        Ok(stop)
+    }
+
     /// Waits for the next of them.
     pub(super) async fn next(&mut self) {
         tokio::select! {
@@ -37,7 +47,7 @@ impl Signals {
     }
 
     /// Cancels `stop` on the first signal and ends the process on the second. Never returns.
-    pub(super) async fn cancel(mut self, stop: CancellationToken, screen: Arc<Screen>) {
+    async fn cancel(mut self, stop: CancellationToken, screen: Arc<Screen>) {
         self.next().await;
         screen.line("stopping; once more to stop at once");
         stop.cancel();

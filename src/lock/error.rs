@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::archive;
+use crate::archive::{self, HeldLock};
 use crate::manifest::Diagnostics;
 use crate::untrusted::escape;
 
@@ -37,13 +37,24 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
-    /// The filesystem of the manifest has no locks.
+    /// Another process is about to write it, or holds what writers take turns by.
+    #[error(
+        "could not write the lock `{}`: {by}; hint: run the same command again when it has ended",
+        escape(&path.to_string_lossy())
+    )]
+    Held {
+        /// The lock.
+        path: PathBuf,
+        /// By whom, and what.
+        by: HeldLock,
+    },
+    /// The filesystem of the lock has no locks.
     #[error(
         "no file locks on the filesystem of `{}`: {source}; hint: write `archive: {{ lock: none }}` and let one process \
          at a time write this lock", escape(&path.to_string_lossy())
     )]
     NoLocks {
-        /// The manifest.
+        /// The file that was to be locked.
         path: PathBuf,
         /// Why not.
         source: io::Error,

@@ -12,6 +12,7 @@ mod moved;
 mod read;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::path::{Path, PathBuf};
 

@@ -2,19 +2,21 @@
 //!
 //! What it does not do: decide whether a run may move it; `cli` does.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDate, SubsecRound as _, Utc};
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
+use tempfile::NamedTempFile;
 
 use super::form::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedFile};
+use super::turn::{STAGED, Turn};
 use super::{Error, Lock, path_of};
-use crate::archive::{self, Archive, DayHeader, State, line};
+use crate::archive::{self, Archive, DayHeader, Patience, State, line};
 use crate::digest::{Digest, Hasher};
 use crate::manifest::{LockDetail, LockMode, Manifest, SeriesId};
+use crate::untrusted::escape;
 
 /// With `detail: auto`, a lock of more files than this holds days alone.
 const MANY: u64 = 50_000;
@@ -67,62 +69,107 @@ impl Row {
     }
 }
 
+/// What a lock is to be.
+struct Next {
+    old: Option<Lock>,
+    header: Header,
+    rows: Vec<Row>,
+    lacks_files: bool,
+}
+
+impl Next {
+    fn decide(manifest: &Manifest, path: &Path, now: DateTime<Utc>, takes: &Takes<'_>) -> Result<Next, Error> {
+        let old = Lock::read(path, &manifest.name)?;
+        let (as_of, mut rows) = decide(manifest, old.as_ref(), now, takes)?;
+        let files = rows.iter().map(|row| row.row().files + row.row().absent).sum();
+        let (detail, lacks_files) = detail(manifest, old.as_ref(), &mut rows, files)?;
+        let about = detail.about().to_owned();
+        let header = Header { format: FORMAT.to_owned(), job: manifest.name.clone(), as_of, detail, about };
+        Ok(Next { old, header, rows, lacks_files })
+    }
+
+    /// True when the lock is just so already, or none is begun.
+    fn is_there(&self) -> bool {
+        match &self.old {
+            None => self.rows.is_empty(),
+            Some(old) => {
+                old.is_headed(&self.header)
+                    && old.days().count() == self.rows.len()
+                    && self.rows.iter().all(Row::is_kept)
+            }
+        }
+    }
+
+    /// What became of the lock, whose bytes are these now.
+    fn moved(&self, sha256: Option<Digest>) -> Moved {
+        let before = self.old.as_ref().map(Lock::sha256);
+        Moved {
+            changed: before != sha256,
+            sha256,
+            as_of: self.header.as_of,
+            days: self.rows.len() as u64,
+            files: self.rows.iter().map(|row| row.row().files + row.row().absent).sum(),
+            detail: self.header.detail,
+            lacks_files: self.lacks_files,
+        }
+    }
+
+    /// Writes the lock to a file beside its name, and gives it the name when its bytes are other ones.
+    fn write(&self, manifest: &Manifest, path: &Path, turn: Option<&mut Turn>) -> Result<Moved, Error> {
+        let failed = |e| Error::storage("write the lock", path, e);
+        let staged = staged(path).map_err(failed)?;
+        if let Some(turn) = turn {
+            turn.note(staged.path()).map_err(failed)?;
+        }
+        let mut out = Out::to(path, staged.as_file());
+        out.put(&line(&HeaderLine { lock: self.header.clone() }));
+        for row in &self.rows {
+            out.row(manifest, self.old.as_ref(), row, self.header.detail)?;
+        }
+        let moved = self.moved(Some(out.finish()?));
+        if moved.changed {
+            staged.persist(path).map_err(|e| failed(e.error))?;
+            sync_folder(path).map_err(failed)?;
+        }
+        Ok(moved)
+    }
+}
+
 /// Moves the lock of a job on. Days that the manifest asks for no more leave it; a day without a record of its own stays
 /// as it was. Nothing is written when nothing is different, and no lock is begun without a day. Processes that write one
-/// lock take turns.
+/// lock take turns: this blocks the thread while another has the turn.
 ///
 /// # Errors
-/// Those of [`Lock::read`]; [`Error::NoLocks`], [`Error::Storage`], and [`Error::Record`] for a record that is to be
-/// taken and cannot be read.
-pub fn write(manifest: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>) -> Result<Moved, Error> {
+/// Those of [`Lock::read`]; [`Error::Held`], [`Error::NoLocks`], [`Error::Storage`], and [`Error::Record`] for a record that
+/// is to be taken and cannot be read.
+pub fn write(
+    manifest: &Manifest,
+    now: DateTime<Utc>,
+    takes: &Takes<'_>,
+    patience: &dyn Patience,
+) -> Result<Moved, Error> {
     let path = path_of(&manifest.path);
-    let turn = turn(&manifest.path, manifest.archive.lock)?;
-    let old = Lock::read(&path, &manifest.name)?;
-    // A link is the user's: what it leads to is written, whether it is there yet or not.
-    let path = archive::link_target(&path).map_err(|e| Error::storage("write the lock", &path, e))?;
-    let staged = path.with_file_name(staged(&path, turn.is_some()));
-    // What a kill left: nobody else has the turn.
-    let _ = turn.as_ref().map(|_| std::fs::remove_file(&staged));
-    let (as_of, mut rows) = decide(manifest, old.as_ref(), now, takes)?;
-    let files = rows.iter().map(|row| row.row().files + row.row().absent).sum();
-    let (detail, lacks_files) = detail(manifest, old.as_ref(), &mut rows, files)?;
-    let header = Header {
-        format: FORMAT.to_owned(),
-        job: manifest.name.clone(),
-        as_of,
-        detail,
-        about: detail.about().to_owned(),
-    };
-    let moved = |changed, sha256| Moved { changed, sha256, as_of, days: rows.len() as u64, files, detail, lacks_files };
-    if let Some(old) = &old
-        && old.is_headed(&header)
-        && old.days().count() == rows.len()
-        && rows.iter().all(Row::is_kept)
-    {
-        return Ok(moved(false, Some(old.sha256())));
-    }
-    if old.is_none() && rows.is_empty() {
-        return Ok(moved(false, None));
-    }
-    let written = (|| {
-        let mut out = Out::to(&staged)?;
-        out.put(&line(&HeaderLine { lock: header }));
-        for row in &rows {
-            out.row(manifest, old.as_ref(), row, detail)?;
+    let decide = || Next::decide(manifest, &path, now, takes);
+    let next = decide()?;
+    let takes_turns = manifest.archive.lock == LockMode::Flock;
+    if next.is_there() {
+        if let (true, Ok(target)) = (takes_turns, target(&path)) {
+            Turn::clear(&target);
         }
-        let sha256 = out.finish()?;
-        if old.as_ref().is_some_and(|old| old.sha256() == sha256) {
-            return Ok(moved(false, Some(sha256)));
-        }
-        let named = std::fs::rename(&staged, &path).and_then(|()| sync_folder(&path));
-        named.map_err(|e| Error::storage("write the lock", &path, e))?;
-        Ok(moved(true, Some(sha256)))
-    })();
-    if !matches!(&written, Ok(moved) if moved.changed) {
-        // Ours alone, and of no use.
-        let _ = std::fs::remove_file(&staged);
+        return Ok(next.moved(next.old.as_ref().map(Lock::sha256)));
     }
-    written
+    let target = target(&path)?;
+    if !takes_turns {
+        return next.write(manifest, &target, None);
+    }
+    let mut turn = Turn::wait(&target, patience)?;
+    // Another process may have written it meanwhile.
+    let next = decide()?;
+    if next.is_there() {
+        Ok(next.moved(next.old.as_ref().map(Lock::sha256)))
+    } else {
+        next.write(manifest, &target, Some(&mut turn))
+    }
 }
 
 /// Whether a lock could be written at `path`, before anything depends on it.
@@ -130,38 +177,32 @@ pub fn write(manifest: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>) -> Resu
 /// # Errors
 /// [`Error::Storage`].
 pub fn may_write(path: &Path) -> Result<(), Error> {
-    let folder = folder(path);
-    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
-        .map_err(|e| Error::storage("write the lock", path, e.into()))
+    let target = target(path)?;
+    rustix::fs::access(folder(&target), rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+        .map_err(|e| Error::storage("write the lock", &target, e.into()))
+}
+
+/// Where the lock lies. A link is the user's: what it leads to is written, whether it is there yet or not.
+fn target(path: &Path) -> Result<PathBuf, Error> {
+    let failed = |e| Error::storage("write the lock", path, e);
+    let target = archive::link_target(path).map_err(failed)?;
+    if target != path && !folder(&target).is_dir() {
+        let why = format!("it is a link to `{}`, whose folder does not exist", escape(&target.to_string_lossy()));
+        return Err(failed(std::io::Error::new(std::io::ErrorKind::NotFound, why)));
+    }
+    Ok(target)
 }
 
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Waits for the turn to write: a lock on the manifest, which no writer replaces.
-fn turn(manifest: &Path, mode: LockMode) -> Result<Option<File>, Error> {
-    if mode == LockMode::None {
-        return Ok(None);
-    }
-    let failed = |e| Error::storage("open the manifest", manifest, e);
-    let mut file = File::open(manifest).map_err(failed)?;
-    let mut is_writable = false;
-    loop {
-        match rustix::fs::flock(&file, FlockOperation::LockExclusive) {
-            Ok(()) => return Ok(Some(file)),
-            Err(Errno::INTR) => {}
-            Err(Errno::BADF) if !is_writable => {
-                // NFS locks only what is open for writing.
-                file = File::options().read(true).write(true).open(manifest).map_err(failed)?;
-                is_writable = true;
-            }
-            Err(e @ (Errno::NOTSUP | Errno::NOLCK | Errno::NOSYS | Errno::INVAL | Errno::BADF)) => {
-                return Err(Error::NoLocks { path: manifest.to_owned(), source: e.into() });
-            }
-            Err(e) => return Err(Error::storage("lock", manifest, e.into())),
-        }
-    }
+/// A file beside the lock that nobody else can have made, gone when it is dropped. It is private by default; a lock is as
+/// readable as any file (the umask holds).
+fn staged(path: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(STAGED).suffix(".lock").rand_bytes(16).permissions(Permissions::from_mode(0o666));
+    builder.tempfile_in(folder(path))
 }
 
 /// The instant that ranges are resolved at: the old lock's, unless the ranges have moved since and days are added. It goes
@@ -274,15 +315,15 @@ fn detail(manifest: &Manifest, old: Option<&Lock>, rows: &mut [Row], files: u64)
 /// A lock on its way to its name.
 struct Out<'a> {
     path: &'a Path,
-    file: BufWriter<File>,
+    file: BufWriter<&'a File>,
     hasher: Hasher,
     failed: Option<std::io::Error>,
 }
 
 impl<'a> Out<'a> {
-    fn to(path: &'a Path) -> Result<Out<'a>, Error> {
-        let file = File::create(path).map_err(|e| Error::storage("write the lock", path, e))?;
-        Ok(Out { path, file: BufWriter::with_capacity(256 * 1024, file), hasher: Hasher::default(), failed: None })
+    /// The lock at `path`, written to this file.
+    fn to(path: &'a Path, file: &'a File) -> Out<'a> {
+        Out { path, file: BufWriter::with_capacity(256 * 1024, file), hasher: Hasher::default(), failed: None }
     }
 
     fn put(&mut self, bytes: &[u8]) {
@@ -334,12 +375,6 @@ impl<'a> Out<'a> {
         file.sync_all().map_err(failed)?;
         Ok(self.hasher.finish())
     }
-}
-
-/// What a lock is called until it is whole. Where nobody has the turn, each process has a name of its own.
-fn staged(path: &Path, has_turn: bool) -> String {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    if has_turn { format!(".{name}.new") } else { format!(".{name}.{}", std::process::id()) }
 }
 
 fn sync_folder(path: &Path) -> std::io::Result<()> {

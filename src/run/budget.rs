@@ -127,7 +127,8 @@ impl Budget {
     }
 
     /// When all must be over.
-    pub(super) fn end(&self) -> Option<Instant> {
+    #[must_use]
+    pub fn end(&self) -> Option<Instant> {
         self.until.map(|(_, end)| end)
     }
 

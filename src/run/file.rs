@@ -304,7 +304,8 @@ impl Work {
         let (day, at) = (Arc::clone(&self.day), path.clone());
         let publish = move || day.publish(fetched.staged, &at, line);
         // Work this small is done before another thread is awake.
-        let published = if bytes <= fetch::SMALL { publish().map_err(Into::into) } else { blocking(publish).await };
+        let is_quick = bytes <= fetch::SMALL && !self.day.may_wait();
+        let published = if is_quick { publish().map_err(Into::into) } else { blocking(publish).await };
         let end = match published {
             Ok(Published::Kept) => FileEnd::Kept { bytes },
             Ok(_) if self.run.shelf.is_some() => FileEnd::Adopted { bytes },

@@ -211,7 +211,8 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
     let mut widest = 1;
     for one in &manifest.series {
         let Some(bases) = bases.get(&one.id) else { continue };
-        archive.use_layout(&one.id, &one.layout)?;
+        let (layouts, id, layout) = (archive.clone(), one.id.clone(), one.layout.clone());
+        day::blocking(move || layouts.use_layout(&id, &layout)).await?;
         let source = Replicas::open(&net, &manifest, one, bases, &run)?;
         let is_frozen = locked.as_ref().is_some_and(|locked| locked.grip == Grip::Frozen);
         let source = if is_frozen { source.for_locked_files() } else { source };

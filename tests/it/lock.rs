@@ -2,6 +2,7 @@
 
 mod detail;
 mod instant;
+mod turns;
 mod written;
 
 use serde_json::{Value, json};

@@ -187,6 +187,6 @@ fn a_file_that_another_day_names_with_these_bytes_is_not_moved_for_a_stale_recor
     lab.seal(work, "a", State::Sealed, &["k"]);
     std::fs::remove_file(lab.root().join("flat/a")).unwrap();
     shared.others("one");
-    assert_eq!(lab.archive.retire_changed(&lab.series, lab.date, &["flat/a"]).unwrap(), Some(Vec::new()));
+    assert_eq!(lab.archive.retire_changed(&lab.series, lab.date, &["flat/a".into()]).unwrap(), Some(Vec::new()));
     assert_eq!(lab.text("flat/a"), "one");
 }

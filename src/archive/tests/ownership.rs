@@ -86,7 +86,7 @@ fn a_file_that_was_found_stays_the_users_whatever_names_it() {
     }
     // Edited by its owner, it is no file of ours that went bad.
     lab.put("s/a", "my notes");
-    assert_eq!(lab.archive.retire_changed(&lab.series, lab.date, &["s/a"]).unwrap(), Some(Vec::new()));
+    assert_eq!(lab.archive.retire_changed(&lab.series, lab.date, &["s/a".into()]).unwrap(), Some(Vec::new()));
     lab.put("s/a", "one");
     lab.seal(lab.work("b"), "b", State::Sealed, &[]);
     assert_eq!(lab.text("s/a"), "one", "another question does not ask for it, and it is not ours to retire");

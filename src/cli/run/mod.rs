@@ -20,12 +20,14 @@ use super::budget::BudgetArgs;
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::{LockArgs, Locking};
+use super::patience::{UntilTheEnd, interrupted};
 use super::planning::{Redo, Work};
 use super::problem;
 use super::selection::Selection;
 use super::signals::{self, Signals};
 use super::sources::Sources;
 use super::{Exit, Result, Shell, job, limits, planning, same_job};
+use crate::archive::Patience;
 use crate::manifest::Manifest;
 use crate::net::Net;
 use crate::run::budget::Budget;
@@ -128,11 +130,20 @@ impl<'a> Shared<'a> {
     /// # Errors
     /// When signals cannot be caught.
     pub(super) fn new(files: Files, net: Net, shell: &'a Shell) -> Result<Shared<'a>> {
-        let stop = CancellationToken::new();
-        tokio::spawn(Signals::catch()?.cancel(stop.clone(), shell.screen.clone()));
+        let stop = Signals::stop(&shell.screen)?;
         tokio::spawn(signals::let_go_of_bars(shell.screen.clone()));
         let budget = BudgetArgs::default().begin();
         Ok(Shared { files, shell, net, sources: Sources::default(), budget, stop })
+    }
+
+    /// How long locks are waited for.
+    pub(super) fn patience(&self) -> Arc<dyn Patience> {
+        Arc::new(UntilTheEnd::new(self.stop.clone(), self.budget.clone(), self.shell.screen.clone()))
+    }
+
+    /// What an error comes to where a signal may have been its reason.
+    pub(super) fn interrupted(&self, error: anyhow::Error) -> anyhow::Error {
+        interrupted(error, &self.stop)
     }
 
     /// Ends what was started for the jobs.

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::follow::{Follower, Saved};
 use super::reports::{about, reason};
-use crate::archive::Archive;
+use crate::archive::{Archive, Patience};
 use crate::cli::clock::{now, run_id};
 use crate::cli::locking::{self, Locking};
 use crate::cli::planning::Work;
@@ -81,7 +81,7 @@ pub(in crate::cli) struct Ran {
 pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Result<Ran> {
     let job = task.job.clone();
     let mut is_told = false;
-    let ran = carry_out(task, shared, &mut is_told).await;
+    let ran = carry_out(task, shared, &mut is_told).await.map_err(|error| shared.interrupted(error));
     if let Err(error) = &ran
         && !is_told
     {
@@ -97,7 +97,7 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     let Task { job, work: planned, shelf, locking, then, retry_failed, started, again: words } = task;
     let is_adoption = shelf.is_some();
     let id = run_id(started);
-    let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?);
+    let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?.patient(shared.patience()));
     same_job::claim(&job, &archive, started)?;
     let about = about(&job, locking.lock().map(|lock| lock.sha256().to_string()));
     let collector = Collector::new(id.clone(), started, about);
@@ -117,7 +117,7 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     follower.save(follower.collector.snapshot(), Saved::Meanwhile).await?;
 
     for todo in planned.left {
-        put_away(&archive, &todo, &job.name)?;
+        put_away(archive.clone(), todo, job.name.clone()).await?;
     }
     // Only the sources of series with days to do are opened: a run with nothing to do talks to nobody.
     let todo: BTreeSet<SeriesId> = planned.days.iter().map(|day| day.series.clone()).collect();
@@ -147,6 +147,7 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
             run_and_follow(order, &follower).await
         }
     };
+    let result = result.map_err(|error| shared.interrupted(error));
     follower.progress.close();
 
     let ends = follower.collector.ends();
@@ -161,7 +162,12 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     };
     let moved = match then {
         Then::Leave => None,
-        then => Some(move_lock(&job, then, (started, &retried), &follower.collector.snapshot())),
+        then => {
+            let (job, report, patience) = (job.clone(), follower.collector.snapshot(), shared.patience());
+            let write = move || move_lock(&job, then, (started, &retried), &report, &*patience);
+            let moved = tokio::task::spawn_blocking(write).await?;
+            Some(moved.map_err(|error| shared.interrupted(error)))
+        }
     };
     let exit = moved.as_ref().and_then(|moved| moved.as_ref().err()).map_or(exit, |e| exit.max(problem::explain(e).0));
     let word = match exit {
@@ -207,32 +213,34 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     Ok(Ran { exit, report, saved: path })
 }
 
-/// Moves the lock on by what the report says was done. Days whose absent files were asked for again replace what it has
+/// Moves the lock on by what the report says was done, on a thread that may wait for another process. Days whose absent files were asked for again replace what it has
 /// of them.
 fn move_lock(
     job: &Manifest,
     then: Then,
     (started, retried): (DateTime<Utc>, &BTreeSet<DayId>),
     report: &Report,
+    patience: &dyn Patience,
 ) -> Result<Moved> {
     let done: BTreeSet<(&str, NaiveDate)> = report.done().collect();
     let is_done = |series: &SeriesId, date| done.contains(&(series.0.as_str(), date));
     if then == Then::Replace {
-        return locking::move_on(job, started, &Takes::Chosen(&is_done));
+        return locking::move_on(job, started, &Takes::Chosen(&is_done), patience);
     }
-    let added = locking::move_on(job, started, &Takes::Missing)?;
+    let added = locking::move_on(job, started, &Takes::Missing, patience)?;
     if retried.is_empty() {
         return Ok(added);
     }
     let is_retried =
         |series: &SeriesId, date| is_done(series, date) && retried.contains(&DayId { series: series.clone(), date });
-    let moved = locking::move_on(job, started, &Takes::Chosen(&is_retried))?;
+    let moved = locking::move_on(job, started, &Takes::Chosen(&is_retried), patience)?;
     Ok(Moved { changed: added.changed || moved.changed, ..moved })
 }
 
 /// Puts away what a kill left of a sealed day. What cannot be read, and what another process works on, stays.
-fn put_away(archive: &Arc<Archive>, todo: &Todo, job: &str) -> Result<()> {
-    match archive.take(&todo.series, todo.day.date, todo.spec, job, true) {
+async fn put_away(archive: Arc<Archive>, todo: Todo, job: String) -> Result<()> {
+    let take = move || archive.take(&todo.series, todo.day.date, todo.spec, &job, true);
+    match tokio::task::spawn_blocking(take).await? {
         Ok(_) => Ok(()),
         Err(error) if error.class() == Class::Record => {
             tracing::warn!(%error, "it stays as it is");

@@ -72,14 +72,19 @@ pub(super) async fn repair(
     let all = planned.chain(plan.done.iter().map(|day| (day.series, &day.id, day.day)));
     let mut again: Vec<_> = all.filter(|(_, id, day)| bad.contains_key(&(*id, day.date))).collect();
     again.sort_unstable_by_key(|(series, _, day)| (*series, day.date));
-    let archive = Archive::open(&job.archive.root, job.archive.lock)?;
+    let mut shared = Shared::new(files, net, shell)?;
+    let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?.patient(shared.patience()));
     let mut retired = Vec::new();
     let mut days = Vec::new();
     for (index, id, day) in again {
         let Some(series) = job.series.get(index) else { continue };
         let changed = bad.get(&(id, day.date)).map(Vec::as_slice).unwrap_or_default();
+        let changed: Vec<String> = changed.iter().map(|path| (*path).to_owned()).collect();
         if !changed.is_empty() {
-            retired.extend(archive.retire_changed(id, day.date, changed)?.unwrap_or_default());
+            let (archive, id) = (archive.clone(), id.clone());
+            let retire = move || archive.retire_changed(&id, day.date, &changed);
+            let moved = tokio::task::spawn_blocking(retire).await?;
+            retired.extend(moved.map_err(|error| shared.interrupted(error.into()))?.unwrap_or_default());
         }
         days.push(Todo {
             series: id.clone(),
@@ -93,7 +98,6 @@ pub(super) async fn repair(
     let sealed = plan.done.iter().filter(|day| !bad.contains_key(&(&day.id, day.day.date)));
     let sealed = sealed.map(|day| DayId { series: day.id.clone(), date: day.day.date }).collect();
     let work = Work { days, sealed, left: Vec::new() };
-    let mut shared = Shared::new(files, net, shell)?;
     let (then, started, again) = (Then::Add, now(), shell.words.clone());
     let task = Task { job: Arc::new(job), work, shelf: None, locking, then, retry_failed: true, started, again };
     let ran = execute(task, &mut shared).await;

@@ -73,14 +73,21 @@ fn a_lock_behind_a_link_is_written_where_it_is_and_what_a_kill_left_beside_it_go
     std::fs::create_dir(lab.path("locks")).expect("a folder");
     std::fs::rename(lab.path(LOCK), lab.path("locks/real.lock")).expect("elsewhere");
     std::os::unix::fs::symlink("locks/real.lock", lab.path(LOCK)).expect("a link");
-    lab.write("locks/.real.lock.new", "half");
+    // A file of the user's, and what a writer leaves that is killed.
+    let left = || {
+        lab.write("locks/.real.lock.new", "mine");
+        lab.write("locks/.sunhaul-0123456789abcdef.lock", "half");
+        let mark = "sunhaul removes this file when it has written the lock beside it\n";
+        lab.write("locks/.real.lock.flock", format!("{mark}.sunhaul-0123456789abcdef.lock"));
+    };
     lab.write("job.yaml", job(&server).yaml());
-    assert_eq!(lab.report(0)["job"]["lock_changed"], true);
-    assert!(lab.path(LOCK).is_symlink());
-    assert_eq!(lab.tree("locks").into_keys().collect::<Vec<_>>(), ["real.lock"]);
-    lab.write("locks/.real.lock.new", "half");
-    assert_eq!(lab.report(0)["job"]["lock_changed"], false);
-    assert_eq!(lab.tree("locks").len(), 1);
+    for is_changed in [true, false] {
+        left();
+        assert_eq!(lab.report(0)["job"]["lock_changed"], is_changed);
+        assert!(lab.path(LOCK).is_symlink());
+        assert_eq!(lab.tree("locks").into_keys().collect::<Vec<_>>(), [".real.lock.new", "real.lock"]);
+        assert_eq!(lab.read("locks/.real.lock.new"), b"mine");
+    }
 }
 
 #[test]
