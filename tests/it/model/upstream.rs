@@ -141,6 +141,11 @@ impl Upstream {
         self.touch(nth, |held| held.is_gone = !held.is_gone)
     }
 
+    /// True while a file is answered with 404.
+    pub(super) fn has_gone(&self) -> bool {
+        self.lock().files.values().any(|held| held.is_gone)
+    }
+
     /// It is healthy: everything that is listed can be had.
     pub(super) fn recover(&self) {
         let mut state = self.lock();

@@ -98,7 +98,9 @@ impl World {
     /// True when nothing of the manifest or the service keeps a run from its end.
     pub(super) fn is_plain(&self) -> bool {
         let Manifest { layout, chosen, .. } = self.manifest;
-        layout < APART && !CHOSEN[chosen].contains(&2) && self.upstream.service() == Service::Healthy
+        // A 404 that nothing else confirms is looked at again by a later run.
+        let is_healthy = self.upstream.service() == Service::Healthy && !self.upstream.has_gone();
+        layout < APART && !CHOSEN[chosen].contains(&2) && is_healthy
     }
 
     fn yaml(&self, manifest: &Manifest) -> String {
