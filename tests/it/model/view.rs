@@ -56,9 +56,11 @@ pub(super) struct Line {
 
 /// What a sound record says of its day.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct State {
+pub(super) struct Header {
     /// `sealed` or `provisional`.
     pub(super) state: String,
+    /// The job that made it.
+    pub(super) job: String,
     /// The times that were asked for: the first one, and the first one after.
     pub(super) window: [String; 2],
 }
@@ -71,7 +73,7 @@ pub(super) struct View {
     /// The records, as `series/date`, with their bytes' digests.
     pub(super) records: BTreeMap<String, Entry>,
     /// Days whose record is sound.
-    pub(super) states: BTreeMap<(String, String), State>,
+    pub(super) states: BTreeMap<(String, String), Header>,
     /// The lines of all sound records.
     pub(super) lines: Vec<Line>,
     /// Paths that a journal, or a record that is known to be damaged, speaks of.
@@ -114,8 +116,8 @@ impl View {
             (series.to_owned(), date.to_owned())
         );
         let window = [0, 1].map(|end| record.header["window"][end].as_str().expect("a time").to_owned());
-        let state = State { state: text(&record.header, "state"), window };
-        self.states.insert((series.to_owned(), date.to_owned()), state);
+        let header = Header { state: text(&record.header, "state"), job: text(&record.header, "job"), window };
+        self.states.insert((series.to_owned(), date.to_owned()), header);
         for line in &record.files {
             let key = text(line, "key");
             self.lines.push(Line {
