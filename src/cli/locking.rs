@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::problem::Problem;
 use super::{Exit, Result};
@@ -19,9 +19,6 @@ use crate::untrusted::escape;
 
 /// How many days are named in one message.
 const NAMED: usize = 20;
-
-/// So far ahead of this clock a lock's instant is a mistake of another clock.
-const AHEAD: TimeDelta = TimeDelta::days(1);
 
 /// How a run goes about the lock, as typed.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -123,6 +120,18 @@ impl Locking {
         }
     }
 
+    /// Refuses a lock of an instant that is still to come, where the days that it is held to follow the clock.
+    ///
+    /// # Errors
+    /// A [`Problem`] with exit code 3.
+    pub(super) fn must_not_be_ahead(&self, job: &Manifest, now: DateTime<Utc>) -> Result<()> {
+        let Some(lock) = self.lock().filter(|lock| lock::is_ahead(lock, job, now)) else { return Ok(()) };
+        let (path, date) = (lock.path().to_string_lossy(), lock.as_of().format("%Y-%m-%d"));
+        let message = format!("the lock `{}` is of {date}, which is still to come", escape(&path));
+        let hint = "if this machine's clock is right, `sunhaul lock` writes the lock anew";
+        Err(Problem::new(Exit::Lock, message).hint(hint).into())
+    }
+
     /// Refuses a plan for which the lock would have to be moved though it may not be, or of whose files it says nothing.
     ///
     /// # Errors
@@ -202,7 +211,7 @@ pub(super) fn told(job: &Manifest, moved: &Moved, now: DateTime<Utc>) -> String 
         (Some(_), true) => "changed",
         (Some(_), false) => "as before",
     };
-    let ahead = if moved.as_of.signed_duration_since(now) > AHEAD {
+    let ahead = if moved.as_of.signed_duration_since(now) > lock::AHEAD {
         format!("; it is of {}, which is still to come: `sunhaul lock` makes it anew", moved.as_of.format("%Y-%m-%d"))
     } else {
         String::new()

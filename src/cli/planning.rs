@@ -44,8 +44,11 @@ impl Records for OnDisk {
 /// The plan of a job as its archive and its lock stand.
 ///
 /// # Errors
-/// As [`plan::plan`]; the exit code is 2.
+/// As [`plan::plan`], with exit code 2; those of [`Locking::must_not_be_ahead`] where the lock may not move.
 pub(super) fn plan(job: &Manifest, selection: &Selection, locking: &Locking, now: DateTime<Utc>) -> Result<Plan> {
+    if !locking.may_move() {
+        locking.must_not_be_ahead(job, now)?;
+    }
     let records = OnDisk(Reader::open(&job.archive.root)?);
     plan::plan(job, &records, locking.instant(now), &selection.resolve(), locking.bond()).map_err(|problem| {
         let told = Problem::new(Exit::Usage, problem.message);

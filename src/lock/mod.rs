@@ -22,7 +22,7 @@ pub use change::{DayChange, Named, Replaced};
 pub use error::{Error, Part};
 pub use form::{DayRow, Detail, Header, LockedFile, schema};
 pub use held::Held;
-pub use moved::{Moved, Takes, may_write, write};
+pub use moved::{AHEAD, Moved, Takes, is_ahead, may_write, write};
 pub use read::Lock;
 
 /// Where the lock of a manifest is: its path with `.lock` for `.yaml`.

@@ -7,7 +7,7 @@ use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, NaiveDate, SubsecRound as _, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound as _, TimeDelta, Utc};
 use tempfile::NamedTempFile;
 
 use super::form::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedFile};
@@ -20,6 +20,9 @@ use crate::untrusted::escape;
 
 /// With `detail: auto`, a lock of more files than this holds days alone.
 const MANY: u64 = 50_000;
+
+/// So far ahead of this clock a lock's instant is a mistake of one of two clocks.
+pub const AHEAD: TimeDelta = TimeDelta::days(1);
 
 /// Which day records a lock is moved to.
 pub enum Takes<'a> {
@@ -80,6 +83,14 @@ struct Next {
 impl Next {
     fn decide(manifest: &Manifest, path: &Path, now: DateTime<Utc>, takes: &Takes<'_>) -> Result<Next, Error> {
         let old = Lock::read(path, &manifest.name)?;
+        let old = match old {
+            Some(old) if !matches!(takes, Takes::All) && is_ahead(&old, manifest, now) => {
+                // Which of the two clocks is wrong cannot be known from here, and days would leave the lock.
+                let (header, rows) = (old.header().clone(), old.days().cloned().map(Row::Kept).collect());
+                return Ok(Next { old: Some(old), header, rows, lacks_files: false });
+            }
+            old => old,
+        };
         let (as_of, mut rows) = decide(manifest, old.as_ref(), now, takes)?;
         let files = rows.iter().map(|row| row.row().files + row.row().absent).sum();
         let (detail, lacks_files) = detail(manifest, old.as_ref(), &mut rows, files)?;
@@ -121,7 +132,7 @@ impl Next {
         if let Some(turn) = turn {
             turn.note(staged.path()).map_err(failed)?;
         }
-        let mut out = Out::to(path, staged.as_file());
+        let mut out = Out::to(path, staged.as_file(), self.old.as_ref().is_some_and(Lock::has_crlf));
         out.put(&line(&HeaderLine { lock: self.header.clone() }));
         for row in &self.rows {
             out.row(manifest, self.old.as_ref(), row, self.header.detail)?;
@@ -136,7 +147,8 @@ impl Next {
 }
 
 /// Moves the lock of a job on. Days that the manifest asks for no more leave it; a day without a record of its own stays
-/// as it was. Nothing is written when nothing is different, and no lock is begun without a day. Processes that write one
+/// as it was. Nothing is written when nothing is different, and no lock is begun without a day. One that [`is_ahead`] stays
+/// as it is, unless all is taken. Processes that write one
 /// lock take turns: this blocks the thread while another has the turn.
 ///
 /// # Errors
@@ -215,11 +227,22 @@ fn as_of(manifest: &Manifest, old: Option<&Lock>, now: DateTime<Utc>, takes: &Ta
         Takes::All => before.min(now),
         Takes::Missing => before,
     };
-    let is_still = |series: &crate::manifest::Series| {
+    if has_moved(manifest, before, now) { before.max(now) } else { before }
+}
+
+/// True when a range of the manifest is another one at another instant.
+fn has_moved(manifest: &Manifest, before: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    manifest.series.iter().any(|series| {
         let scale = series.source.scale();
-        series.range.resolve(before, scale) == series.range.resolve(now, scale)
-    };
-    if manifest.series.iter().all(is_still) { before } else { before.max(now) }
+        series.range.resolve(before, scale) != series.range.resolve(now, scale)
+    })
+}
+
+/// True when the instant of a lock is so far ahead of this clock that one of two clocks is wrong, and that makes a difference
+/// to the manifest's ranges.
+#[must_use]
+pub fn is_ahead(lock: &Lock, manifest: &Manifest, now: DateTime<Utc>) -> bool {
+    lock.as_of().signed_duration_since(now) > AHEAD && has_moved(manifest, lock.as_of(), now)
 }
 
 /// The instant that ranges are resolved at, and the days of the lock. When the clock has moved a range, and none of the
@@ -316,17 +339,29 @@ fn detail(manifest: &Manifest, old: Option<&Lock>, rows: &mut [Row], files: u64)
 struct Out<'a> {
     path: &'a Path,
     file: BufWriter<&'a File>,
+    /// Each line ends as it does on Windows. Git makes the same bytes of both ends where it is set up so.
+    has_crlf: bool,
     hasher: Hasher,
     failed: Option<std::io::Error>,
 }
 
 impl<'a> Out<'a> {
     /// The lock at `path`, written to this file.
-    fn to(path: &'a Path, file: &'a File) -> Out<'a> {
-        Out { path, file: BufWriter::with_capacity(256 * 1024, file), hasher: Hasher::default(), failed: None }
+    fn to(path: &'a Path, file: &'a File, has_crlf: bool) -> Out<'a> {
+        let file = BufWriter::with_capacity(256 * 1024, file);
+        Out { path, file, has_crlf, hasher: Hasher::default(), failed: None }
     }
 
-    fn put(&mut self, bytes: &[u8]) {
+    /// Writes lines, whichever way they end, so that all of the lock end alike.
+    fn put(&mut self, lines: &[u8]) {
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let text = line.strip_suffix(b"\n").unwrap_or(line);
+            self.put_bytes(text.strip_suffix(b"\r").unwrap_or(text));
+            self.put_bytes(if self.has_crlf { b"\r\n" } else { b"\n" });
+        }
+    }
+
+    fn put_bytes(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
         if self.failed.is_none() {
             self.failed = self.file.write_all(bytes).err();

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, ErrorKind};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,12 @@ use crate::digest::{Digest, Hasher};
 use crate::manifest::SeriesId;
 use crate::untrusted::escape;
 
+/// What an editor may have put before a text: a byte order mark, in UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// No line is longer: a file that is no lock must not fill the memory.
+const LONGEST_LINE: u64 = 16 << 20;
+
 /// A lock as it stood when it was read: a later one in its place changes nothing here.
 #[derive(Debug)]
 pub struct Lock {
@@ -27,6 +33,7 @@ pub struct Lock {
     header: Header,
     sha256: Digest,
     days: Vec<Day>,
+    has_crlf: bool,
 }
 
 /// One day and where its file lines are.
@@ -69,7 +76,8 @@ struct Seen<'a> {
 }
 
 impl Lock {
-    /// Reads and proves the lock of a job. `None` when there is no file at `path`.
+    /// Reads and proves the lock of a job. `None` when there is no file at `path`. Its lines may end as they do on Windows
+    /// (git's `core.autocrlf`), and a byte order mark may stand before them.
     ///
     /// # Errors
     /// [`Error::Line`] for what is cut, out of order, of another job or of a newer version, holds a merge conflict, a
@@ -84,34 +92,29 @@ impl Lock {
         let mut lines = BufReader::with_capacity(256 * 1024, &file);
         let (mut raw, mut whole) = (Vec::new(), Hasher::default());
         let mut reading: Option<Reading<'_>> = None;
+        let mut has_crlf = true;
         let mut number = 0;
         loop {
             raw.clear();
-            let length = lines.read_until(b'\n', &mut raw).map_err(failed)?;
+            let length = (&mut lines).take(LONGEST_LINE).read_until(b'\n', &mut raw).map_err(failed)?;
             if length == 0 {
                 break;
             }
             number += 1;
             whole.update(&raw);
-            if is_conflict(&raw) {
-                let wrong = Error::line(path, number, "a merge conflict stands here").with_hint(MERGE);
-                return Err(wrong.in_line(&raw));
-            }
-            let Some(text) = raw.strip_suffix(b"\n") else {
-                let wrong = Error::line(path, number, "the lock is cut short in this line");
-                return Err(wrong.at(Part::Byte(length - 1)).in_line(&raw));
+            has_crlf &= raw.ends_with(b"\r\n");
+            let text = raw.strip_prefix(BOM).filter(|_| number == 1).unwrap_or(&raw);
+            let text = one_line(path, text, number)?;
+            let taken = match &mut reading {
+                None => Reading::of(path, text, length as u64, job).map(|begun| reading = Some(begun)),
+                Some(reading) => reading.take(text, number, length as u64),
             };
-            match &mut reading {
-                None => reading = Some(Reading::of(path, text, job).map_err(|wrong| wrong.in_line(&raw))?),
-                Some(reading) => {
-                    reading.take(text, number, length as u64).map_err(|wrong| wrong.in_line(&raw))?;
-                }
-            }
+            taken.map_err(|wrong| wrong.in_line(text))?;
         }
         let Some(mut reading) = reading else { return Err(Error::line(path, 1, "the lock is empty")) };
         reading.close()?;
         let Reading { header, days, .. } = reading;
-        Ok(Some(Lock { path: path.to_owned(), file, header, sha256: whole.finish(), days }))
+        Ok(Some(Lock { path: path.to_owned(), file, header, sha256: whole.finish(), days, has_crlf }))
     }
 
     /// Where it was read from.
@@ -132,9 +135,18 @@ impl Lock {
         self.header.detail
     }
 
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
     /// True when it begins with this header.
     pub(super) fn is_headed(&self, header: &Header) -> bool {
         self.header == *header
+    }
+
+    /// True when each of its lines ends with a carriage return and a line feed.
+    pub(super) fn has_crlf(&self) -> bool {
+        self.has_crlf
     }
 
     /// The SHA-256 of its bytes.
@@ -216,7 +228,7 @@ struct Open {
 }
 
 impl<'p> Reading<'p> {
-    fn of(path: &'p Path, text: &[u8], job: &str) -> Result<Reading<'p>, Error> {
+    fn of(path: &'p Path, text: &[u8], length: u64, job: &str) -> Result<Reading<'p>, Error> {
         let value: serde_json::Value =
             serde_json::from_slice(text).map_err(|e| Error::json(path, 1, "no header", &e))?;
         // The format is looked at before the rest, so that a newer version is told as such.
@@ -238,14 +250,14 @@ impl<'p> Reading<'p> {
         if !has_four_digits(header.as_of.year()) {
             return Err(Error::line(path, 1, "the year of its `as_of` has no four digits"));
         }
-        Ok(Reading { path, header, days: Vec::new(), open: None, files: 0, at: text.len() as u64 + 1 })
+        Ok(Reading { path, header, days: Vec::new(), open: None, files: 0, at: length })
     }
 
     fn take(&mut self, text: &[u8], number: usize, length: u64) -> Result<(), Error> {
         let begins = self.at;
         self.at += length;
         if !text.starts_with(b"{\"day\":") {
-            return self.take_file(text, number);
+            return self.take_file(text, number, length);
         }
         self.close()?;
         let wrong = |why: String| Error::line(self.path, number, why);
@@ -274,7 +286,7 @@ impl<'p> Reading<'p> {
         Ok(())
     }
 
-    fn take_file(&mut self, text: &[u8], number: usize) -> Result<(), Error> {
+    fn take_file(&mut self, text: &[u8], number: usize, length: u64) -> Result<(), Error> {
         let wrong = |why: String| Error::line(self.path, number, why);
         let (Some(day), Some(open)) = (self.days.last_mut(), &mut self.open) else {
             return Err(wrong("a file without its day".to_owned()));
@@ -309,7 +321,7 @@ impl<'p> Reading<'p> {
         }
         open.last.clear();
         open.last.push_str(&file.path);
-        day.length += text.len() as u64 + 1;
+        day.length += length;
         Ok(())
     }
 
@@ -338,6 +350,23 @@ impl<'p> Reading<'p> {
         }
         Ok(())
     }
+}
+
+/// A line without its end, where it can be one of a lock.
+fn one_line<'a>(path: &Path, raw: &'a [u8], number: usize) -> Result<&'a [u8], Error> {
+    let wrong = |why: &str| Error::line(path, number, why);
+    if is_conflict(raw) {
+        return Err(wrong("a merge conflict stands here").with_hint(MERGE).in_line(raw));
+    }
+    let Some(text) = raw.strip_suffix(b"\n") else {
+        if raw.len() as u64 >= LONGEST_LINE {
+            return Err(wrong("this line is longer than any line of a lock"));
+        }
+        let last = raw.len().saturating_sub(1);
+        return Err(wrong("the lock is cut short in this line").at(Part::Byte(last)).in_line(raw));
+    };
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    if text.is_empty() { Err(wrong("this line is empty")) } else { Ok(text) }
 }
 
 /// True for the years that labels and names of files are made for; those beyond may have no day after them.

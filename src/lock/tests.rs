@@ -106,6 +106,25 @@ fn a_lock_of_days_alone_is_read_and_a_missing_one_is_none() {
 }
 
 #[test]
+fn other_ends_of_lines_and_a_byte_order_mark_say_the_same() {
+    let plain = String::from_utf8(whole()).unwrap();
+    let with_crlf = plain.replace('\n', "\r\n");
+    for (text, has_crlf) in [
+        (plain.clone(), false),
+        (with_crlf.clone(), true),
+        (format!("\u{feff}{plain}"), false),
+        (format!("\u{feff}{with_crlf}"), true),
+        (plain.replacen('\n', "\r\n", 2), false),
+    ] {
+        let lock = read(text.as_bytes()).unwrap().unwrap();
+        assert_eq!((lock.has_crlf(), lock.sha256()), (has_crlf, Digest::of(text.as_bytes())));
+        let (a, b, date) = (SeriesId("a".into()), SeriesId("b".into()), "2015-12-11".parse().unwrap());
+        assert_eq!(lock.files(&a, date).unwrap().unwrap(), [file("a/1"), file("a/2")], "{text}");
+        assert_eq!(lock.files(&b, date).unwrap().unwrap(), [file("b/1")], "{text}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_told_with_its_line() {
     let text = String::from_utf8(whole()).unwrap();
     let lines: Vec<&str> = text.lines().collect();
@@ -128,6 +147,10 @@ fn what_is_wrong_is_told_with_its_line() {
         (with(0, "{}"), 1, "no header of a lock"),
         (with(3, "<<<<<<< ours"), 4, "a merge conflict stands here"),
         (with(3, "======="), 4, "a merge conflict stands here"),
+        (with(3, ""), 4, "this line is empty"),
+        (format!("{text}\r\n"), 7, "this line is empty"),
+        (with(3, &format!("\u{feff}{}", lines[3])), 4, "no file: expected value"),
+        (text.clone() + &"x".repeat(17 << 20), 7, "this line is longer than any line of a lock"),
         (with(2, &lines[2].replace("\"a/1", "\"../1")), 3, "leaves the archive"),
         (with(2, &lines[2].replace("\"bytes\":9", "\"bytes\":8")), 2, "18 bytes are told, but its files have 17"),
         (with(2, &lines[2].replace("\"bytes\"", "\"byte\"")), 3, "no file: unknown field `byte`"),

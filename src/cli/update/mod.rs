@@ -93,8 +93,9 @@ fn begin(args: &Args, job: &Manifest) -> Result<(Lock, Vec<Todo>, Locking)> {
         let message = format!("there is no lock `{}` to update", crate::untrusted::escape(&path.to_string_lossy()));
         return Err(Problem::new(Exit::Usage, message).hint("`sunhaul run` makes one").into());
     };
-    let days = locked_days(job, &lock, &args.selection)?;
     let locking = Locking::read(job, Grip::Honoured, false, None)?;
+    locking.must_not_be_ahead(job, now())?;
+    let days = locked_days(job, &lock, &args.selection)?;
     if !args.dry_run {
         locking.must_be_writable(job, days.len())?;
     }

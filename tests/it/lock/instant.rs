@@ -58,6 +58,31 @@ fn a_lock_that_a_clock_ahead_has_emptied_is_mended_by_the_lock_command() {
 }
 
 #[test]
+fn a_lock_of_an_instant_to_come_loses_no_day_and_binds_no_command_that_follows_the_clock() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let range = ["2015-12-10", "2015-12-14"].map(|date| rolling(date, as_of(&lab)));
+    let rolling = job(&server).range(&range[0], &range[1]).yaml();
+    set_as_of(&lab, "9926-01-01T00:00:00Z".parse().expect("an instant"));
+    let lock = lab.read(LOCK);
+    // Whose days do not follow the clock, has no use for the instant.
+    lab.run_with(&["--locked"]).done();
+    for yaml in [rolling, job(&server).range("2015-12-11", "today").yaml()] {
+        lab.write("job.yaml", yaml);
+        for command in [&["run", "job.yaml", "--locked"][..], &["run", "job.yaml", "--frozen"], &["update", "job.yaml"]]
+        {
+            lab.sunhaul(command)
+                .status(3)
+                .stderr_has("the lock `job.lock` is of 9926-01-01, which is still to come")
+                .stderr_has("`sunhaul lock` writes the lock anew")
+                .done();
+        }
+        lab.run_with(&["--range", "2015-12-11..2015-12-12"]).stderr_has("it is of 9926-01-01").done();
+        assert_eq!(lab.read(LOCK), lock);
+    }
+}
+
+#[test]
 fn a_run_that_reaches_nobody_begins_no_lock() {
     let lab = Lab::new();
     let down = Job::at("http://127.0.0.1:1").retry("{ attempts: 1 }");

@@ -119,3 +119,102 @@ fn a_record_that_is_damaged_in_its_lines_is_not_locked_until_it_is_done_again() 
     lab.run_with(&["--check"]).done();
     assert_eq!(rest(&lab.read(LOCK)), rest(&lock));
 }
+
+/// A lock with other ends of its lines.
+fn with_crlf(lock: &[u8]) -> Vec<u8> {
+    String::from_utf8(lock.to_vec()).expect("text").replace('\n', "\r\n").into_bytes()
+}
+
+#[test]
+fn a_lock_keeps_the_ends_of_its_lines_and_a_mixed_one_gets_plain_ones() {
+    let server = service([1, 2, 3]);
+    let (one_day, both) = (job(&server).range("2015-12-11", "2015-12-12").yaml(), job(&server).yaml());
+    let lab = Lab::new();
+    lab.write("job.yaml", &one_day);
+    lab.report(0);
+    let first = lab.read(LOCK);
+    lab.write("job.yaml", &both);
+    lab.report(0);
+    let second = lab.read(LOCK);
+    let mixed = String::from_utf8(first.clone()).expect("text").replacen('\n', "\r\n", 1).into_bytes();
+    let marked = |lock: &[u8]| [b"\xef\xbb\xbf", lock].concat();
+    for (before, after) in [
+        (first.clone(), second.clone()),
+        (with_crlf(&first), with_crlf(&second)),
+        (marked(&first), second.clone()),
+        (marked(&with_crlf(&first)), with_crlf(&second)),
+        (mixed, second.clone()),
+    ] {
+        lab.write(LOCK, &before);
+        lab.write("job.yaml", &one_day);
+        for more in [&[][..], &["--locked"], &["--frozen"]] {
+            lab.run_with(more).done();
+            assert_eq!(lab.read(LOCK), before, "what needs no change gets none");
+        }
+        lab.sunhaul(&["lock", "job.yaml"]).stdout_has("as before").done();
+        assert_eq!(lab.read(LOCK), before);
+        lab.write("job.yaml", &both);
+        assert_eq!(lab.report(0)["job"]["lock_changed"], true);
+        assert!(lab.read(LOCK) == after, "{}", String::from_utf8_lossy(&lab.read(LOCK)));
+        std::fs::remove_dir_all(lab.path("data")).expect("an archive");
+        lab.run_with(&["--frozen"]).done();
+    }
+}
+
+#[test]
+fn a_lock_behind_a_link_to_nothing_is_begun_there_or_refused_with_the_link_kept() {
+    let server = service([1, 2, 3]);
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&server).yaml());
+    std::os::unix::fs::symlink("locks/real.lock", lab.path(LOCK)).expect("a link");
+    let asked = server.requests().len();
+    let refused = |command: &[&str]| {
+        lab.sunhaul(command).status(5).stderr_has("is a link to `locks/real.lock`, whose folder does not exist").done();
+        assert!(lab.path(LOCK).is_symlink() && !lab.path("locks").exists(), "{command:?}");
+    };
+    refused(&["run", "job.yaml"]);
+    assert_eq!(server.requests().len(), asked, "nobody was asked");
+    std::fs::create_dir(lab.path("locks")).expect("a folder");
+    assert_eq!(lab.report(0)["job"]["lock_changed"], true);
+    assert!(lab.path(LOCK).is_symlink());
+    assert_eq!(lab.tree("locks").into_keys().collect::<Vec<_>>(), ["real.lock"]);
+    std::fs::remove_dir_all(lab.path("locks")).expect("a folder");
+    refused(&["lock", "job.yaml"]);
+}
+
+#[test]
+fn f_09_what_is_no_file_in_the_place_of_the_lock_is_an_error_at_once_and_stays() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let place = lab.path(LOCK);
+    let asked = server.requests().len();
+    for what in ["a pipe", "a folder", "a device"] {
+        std::fs::remove_file(&place).expect("the one before");
+        match what {
+            "a pipe" => {
+                let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+                rustix::fs::mknodat(rustix::fs::CWD, &place, kind, mode, 0).expect("a pipe");
+            }
+            "a folder" => std::fs::create_dir(&place).expect("a folder"),
+            _ => std::os::unix::fs::symlink("/dev/zero", &place).expect("a link"),
+        }
+        for command in [
+            &["run", "job.yaml"][..],
+            &["run", "job.yaml", "--frozen"],
+            &["plan", "job.yaml"],
+            &["update", "job.yaml"],
+            &["lock", "job.yaml"],
+            &["verify", "job.yaml"],
+            &["adopt", "job.yaml", "data"],
+        ] {
+            let why = format!("could not read the lock `{LOCK}`: it is {what}, not a regular file");
+            lab.sunhaul(command).status(5).stderr_has(&why).stdout_has("").done();
+        }
+        assert!(place.symlink_metadata().is_ok_and(|meta| !meta.is_file()), "{what}");
+        if what == "a folder" {
+            std::fs::remove_dir(&place).expect("a folder");
+            std::fs::write(&place, "").expect("a file");
+        }
+    }
+    assert_eq!(server.requests().len(), asked, "nobody was asked");
+}
