@@ -101,19 +101,41 @@ impl Window {
     }
 
     /// The calendar days of this window in order, each clipped to it. Disjoint, and together the window.
-    pub fn days(self) -> impl Iterator<Item = Day> {
-        let last = if self.is_empty() { None } else { Some(self.end) };
-        let mut date = self.start.date();
-        std::iter::from_fn(move || {
-            let end = last?;
-            let whole = Window::of_day(date);
-            if whole.start >= end {
-                return None;
-            }
-            let day = Day { date, window: whole.intersect(&self) };
-            date = date.succ_opt()?;
-            Some(day)
+    #[must_use]
+    pub fn days(self) -> impl DoubleEndedIterator<Item = Day> {
+        let first = self.start.date();
+        (0..self.day_count()).filter_map(move |nth| {
+            let date = first.checked_add_days(chrono::Days::new(nth))?;
+            Some(self.day(date))
         })
+    }
+
+    /// One calendar day, clipped to this window.
+    #[must_use]
+    pub fn day(&self, date: NaiveDate) -> Day {
+        Day { date, window: Window::of_day(date).intersect(self) }
+    }
+
+    /// The last calendar day of this window; `None` when it is empty.
+    #[must_use]
+    pub fn last_date(&self) -> Option<NaiveDate> {
+        // The end is not in it: a window that ends at midnight ends with the day before.
+        (!self.is_empty()).then(|| (self.end - TimeDelta::nanoseconds(1)).date())
+    }
+
+    /// The number of days that [`Window::days`] gives.
+    #[must_use]
+    pub fn day_count(&self) -> u64 {
+        let days = self.last_date().map(|last| (last - self.start.date()).num_days() + 1);
+        days.and_then(|days| u64::try_from(days).ok()).unwrap_or_default()
+    }
+
+    /// The whole days that `part` touches, clipped to this window.
+    #[must_use]
+    pub fn days_touched_by(&self, part: &Window) -> Window {
+        let both = self.intersect(part);
+        let Some(last) = both.last_date() else { return both };
+        Window { start: self.day(both.start.date()).window.start, end: self.day(last).window.end }
     }
 }
 
@@ -178,6 +200,35 @@ mod tests {
                 next = day.window.end;
             }
             prop_assert_eq!(next, window.end);
+        }
+
+        #[test]
+        fn days_are_counted_and_walked_from_both_ends_as_they_are_enumerated(
+            start in 0i64..200_000_000, length in -10i64..40_000_000, whole in any::<bool>(),
+        ) {
+            let unit = if whole { 86_400 } else { 1 };
+            let start = at("1990-01-01T00:00:00") + TimeDelta::seconds(start / unit * unit);
+            let window = Window { start, end: start + TimeDelta::seconds(length / unit * unit) };
+            let mut days: Vec<_> = window.days().collect();
+            prop_assert_eq!(window.day_count(), days.len() as u64);
+            prop_assert_eq!(window.last_date(), days.last().map(|day| day.date));
+            prop_assert_eq!(window.days().next_back(), days.last().copied());
+            days.reverse();
+            prop_assert_eq!(window.days().rev().collect::<Vec<_>>(), days);
+        }
+
+        #[test]
+        fn the_days_touched_are_those_that_share_a_label_with_the_part(
+            start in 0i64..400_000, length in 0i64..1_000_000, from in 0i64..1_000_000, lasting in 0i64..1_000_000,
+        ) {
+            let epoch = at("1990-01-01T00:00:00");
+            let of = |start: i64, length| Window {
+                start: epoch + TimeDelta::seconds(start),
+                end: epoch + TimeDelta::seconds(start + length),
+            };
+            let (window, part) = (of(start, length), of(from, lasting));
+            let touched: Vec<_> = window.days().filter(|day| !day.window.intersect(&part).is_empty()).collect();
+            prop_assert_eq!(window.days_touched_by(&part).days().collect::<Vec<_>>(), touched);
         }
     }
 }

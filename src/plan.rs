@@ -1,8 +1,9 @@
 //! The plan: from a manifest, what the records say and one instant to the days that are still to do.
 //!
-//! Pure: it reads no clock, no disk and no network. What it does not do: decide how a day is done.
+//! Days in a row that stand alike are one value, and each day is made when it is asked for: a plan of millions of days
+//! takes no more room and time than its changes do. Pure: it reads no clock, no disk and no network. What it does not do: decide how a day is done.
 
-use std::fmt;
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
@@ -14,9 +15,12 @@ use crate::manifest::{Manifest, Series, SeriesId, nearest};
 mod json;
 mod pins;
 mod selection;
+mod standing;
 
+pub use json::PlanJson;
 pub use pins::{Bond, Pin, Pins, Unpinned, Why};
 pub use selection::{Selection, Stretch};
+pub use standing::{Done, EqualDays, PlannedDay, Reason, Standing};
 
 /// What a day record says of its day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,124 +68,21 @@ pub enum Record {
 
 /// The day records of an archive.
 pub trait Records {
-    /// What is known of one day. Called once for each day of a plan, so it must be cheap.
-    fn known(&self, series: &SeriesId, date: NaiveDate) -> Record;
-}
+    /// Why they cannot be read.
+    type Error;
 
-/// Why a day is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
-    /// It has no record.
-    New,
-    /// It has no record, but was started.
-    Started {
-        /// How many files are there.
-        files: u64,
-    },
-    /// Its record is not final.
-    Provisional,
-    /// Its record answers another question of this job.
-    Stale {
-        /// It was asked of another source or series: nothing of it can be kept.
-        elsewhere: bool,
-    },
-    /// Its record cannot be read; why.
-    Damaged(String),
-    /// Its files are not those of the lock.
-    Differs,
-}
+    /// The days of a series of which there may be something; of every other day there is nothing. Called once for each
+    /// series of a plan.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    fn noted(&self, series: &SeriesId) -> Result<BTreeSet<NaiveDate>, Self::Error>;
 
-impl Reason {
-    /// The word in `--json` and tables.
-    #[must_use]
-    pub fn state(&self) -> &'static str {
-        match self {
-            Reason::New => "new",
-            Reason::Started { .. } => "started",
-            Reason::Provisional => "provisional",
-            Reason::Stale { .. } => "stale",
-            Reason::Damaged(_) => "damaged",
-            Reason::Differs => "differs",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Reason::New => f.write_str("not fetched yet"),
-            Reason::Started { files: 0 } => f.write_str("not finished, no file is whole yet"),
-            Reason::Started { files: 1 } => f.write_str("not finished, 1 file is there"),
-            Reason::Started { files } => write!(f, "not finished, {files} files are there"),
-            Reason::Provisional => f.write_str("was too young to be final when it was listed"),
-            Reason::Stale { elsewhere: true } => {
-                f.write_str("the source, its paths or the series were others: all of it is fetched again")
-            }
-            Reason::Stale { elsewhere: false } => {
-                f.write_str("asked for something else before: the segments, other filters, layout or window changed")
-            }
-            Reason::Damaged(why) => write!(f, "its record cannot be read: {why}"),
-            Reason::Differs => f.write_str("its files are not those of the lock"),
-        }
-    }
-}
-
-/// A day to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlannedDay {
-    /// Which series, as an index into [`Manifest::series`].
-    pub series: usize,
-    /// The series' id.
-    pub id: SeriesId,
-    /// The day and its window.
-    pub day: Day,
-    /// What the day is asked for.
-    pub spec: Digest,
-    /// Why.
-    pub reason: Reason,
-}
-
-/// A day that its record answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DoneDay {
-    /// Which series, as an index into [`Manifest::series`].
-    pub series: usize,
-    /// The series' id.
-    pub id: SeriesId,
-    /// The day and its window.
-    pub day: Day,
-    /// The job that sealed it; another one may share it.
-    pub job: String,
-    /// The lock says that it was done, and the archive has no record of it.
-    pub elsewhere: bool,
-    /// Its record has absent files, or no file at all.
-    pub lacks_files: bool,
-}
-
-/// A day that this job may not do: it belongs to another job that asks for something else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedDay {
-    /// Which series, as an index into [`Manifest::series`].
-    pub series: usize,
-    /// The series' id.
-    pub id: SeriesId,
-    /// The day and its window.
-    pub day: Day,
-    /// The other job.
-    pub job: String,
-}
-
-impl fmt::Display for RefusedDay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {} belongs to the job `{}`, which asks for something else; give the series an id of its own (`as: ...`) \
-             or the job another `archive.root`",
-            self.id,
-            self.day.date,
-            crate::untrusted::escape(&self.job)
-        )
-    }
+    /// What is known of one day. Called once for each noted day of a plan, so it must be cheap.
+    ///
+    /// # Errors
+    /// When the plan is to be given up. A record that cannot be read is no error.
+    fn known(&self, series: &SeriesId, date: NaiveDate) -> Result<Record, Self::Error>;
 }
 
 /// What a job has to do, by series in the manifest's order and by date.
@@ -189,14 +90,8 @@ impl fmt::Display for RefusedDay {
 pub struct Plan {
     /// The job's name.
     pub job: String,
-    /// Each selected series and its figures.
+    /// Each selected series, its figures and its days.
     pub series: Vec<PlannedSeries>,
-    /// The days to do.
-    pub days: Vec<PlannedDay>,
-    /// The days that are done.
-    pub done: Vec<DoneDay>,
-    /// The days that may not be done.
-    pub refused: Vec<RefusedDay>,
     /// Where the lock may not be moved: the days for which it would have to be.
     pub unpinned: Vec<Unpinned>,
 }
@@ -216,22 +111,24 @@ pub struct PlannedSeries {
     pub range: Window,
     /// How many days there are of each kind.
     pub counts: Counts,
+    /// The selected days, by date.
+    pub days: Vec<EqualDays>,
 }
 
 /// How many selected days there are of each kind. `planned` are the new, started, provisional, stale, damaged
-/// and differing ones.
+/// and differing ones. The fields are in the order of their names, as in the plan's JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[expect(missing_docs, reason = "the names are those of the plan's JSON")]
 pub struct Counts {
-    pub planned: u64,
-    pub done: u64,
-    pub new: u64,
-    pub started: u64,
-    pub provisional: u64,
-    pub stale: u64,
     pub damaged: u64,
     pub differs: u64,
+    pub done: u64,
+    pub new: u64,
+    pub planned: u64,
+    pub provisional: u64,
     pub refused: u64,
+    pub stale: u64,
+    pub started: u64,
 }
 
 /// Why there is no plan: a message, and what to do.
@@ -250,39 +147,47 @@ impl Problem {
     }
 }
 
+/// Why no plan could be made of records that fail with an `E`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error<E> {
+    /// The job or the selection does not allow one.
+    Problem(Problem),
+    /// The records cannot be read.
+    Records(E),
+}
+
+impl<E> From<Problem> for Error<E> {
+    fn from(problem: Problem) -> Error<E> {
+        Error::Problem(problem)
+    }
+}
+
 /// Plans the selected days of a job at the instant `now`.
 ///
 /// A day whose record is sealed and answers the same spec is done, whoever wrote it. A selection takes days whole: it
 /// never changes a day's window, so the spec of a day does not depend on it. A `bond` holds the days to the job's lock.
 ///
 /// # Errors
-/// A series that the manifest does not have, a range that is empty now, or a selection without a day.
-pub fn plan(
+/// A series that the manifest does not have, a range that is empty now, a selection without a day, or records that
+/// cannot be read.
+pub fn plan<R: Records>(
     manifest: &Manifest,
-    records: &dyn Records,
+    records: &R,
     now: DateTime<Utc>,
     selection: &Selection,
     bond: Option<Bond<'_>>,
-) -> Result<Plan, Problem> {
+) -> Result<Plan, Error<R::Error>> {
     known_series(manifest, selection)?;
-    let mut plan = Plan {
-        job: manifest.name.clone(),
-        series: Vec::new(),
-        days: Vec::new(),
-        done: Vec::new(),
-        refused: Vec::new(),
-        unpinned: Vec::new(),
-    };
+    let mut plan = Plan { job: manifest.name.clone(), series: Vec::new(), unpinned: Vec::new() };
     for (index, series) in manifest.series.iter().enumerate() {
         if selection.takes(&series.id) {
-            plan.add(index, series, records, now, selection, bond)?;
+            plan.add((index, series), records, now, selection, bond)?;
         }
     }
     if let Some(bond) = bond {
         plan.unpinned.extend(bond.not_asked_for(manifest, now, selection)?);
     }
-    let days = plan.days.len() + plan.done.len() + plan.refused.len();
-    if days == 0
+    if plan.series.iter().all(|series| series.days.is_empty())
         && let Some(stretch) = &selection.range
     {
         let ranges: Vec<String> = plan
@@ -291,7 +196,7 @@ pub fn plan(
             .map(|series| format!("{} has {}", series.id, shown(series.range, series.scale)))
             .collect();
         let message = format!("no day of the job lies in the range `{stretch}`");
-        return Err(Problem::new(message, ranges.join("; ")));
+        return Err(Problem::new(message, ranges.join("; ")).into());
     }
     Ok(plan)
 }
@@ -323,15 +228,14 @@ fn shown(window: Window, scale: Scale) -> String {
 }
 
 impl Plan {
-    fn add(
+    fn add<R: Records>(
         &mut self,
-        index: usize,
-        series: &Series,
-        records: &dyn Records,
+        (index, series): (usize, &Series),
+        records: &R,
         now: DateTime<Utc>,
         selection: &Selection,
         bond: Option<Bond<'_>>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Error<R::Error>> {
         let scale = series.source.scale();
         let range = series.range.resolve(now, scale);
         if range.is_empty() {
@@ -339,69 +243,106 @@ impl Plan {
             return Err(Problem::new(
                 message,
                 "`today` moves with the clock; let the range begin earlier or end later",
-            ));
+            )
+            .into());
         }
-        let mut counts = Counts::default();
-        for day in range.days() {
-            if !selection.touches(&day.window, now, scale)? {
-                continue;
+        let (id, source) = (series.id.clone(), series.source.kind());
+        let mut planned =
+            PlannedSeries { series: index, id, source, scale, range, counts: Counts::default(), days: Vec::new() };
+        let selected = selection.days_of(&range, now, scale)?;
+        let mut rest = selected;
+        if let Some(last) = selected.last_date() {
+            let mut noted = records.noted(&series.id).map_err(Error::Records)?;
+            noted.extend(bond.into_iter().flat_map(|bond| bond.pins.dates(&series.id)));
+            for date in noted.range(selected.start.date()..=last) {
+                let day = range.day(*date);
+                self.add_new(&mut planned, Window { end: day.window.start, ..rest }, bond);
+                let record = records.known(&series.id, *date).map_err(Error::Records)?;
+                let standing = self.judge(series, &day, record, bond);
+                planned.push(day.window, standing);
+                rest.start = day.window.end;
             }
-            let spec = series.spec(&day);
-            let id = series.id.clone();
-            let tie = bond.map_or_else(pins::Tie::none, |bond| bond.tie(&series.id, day.date, spec));
-            if let Some(why) = tie.unpinned {
-                self.unpinned.push(Unpinned { id: id.clone(), date: day.date, why });
-            }
-            let record = records.known(&series.id, day.date);
-            if tie.is_elsewhere && !matches!(&record, Record::Known(known) if known.spec == spec) {
-                counts.done += 1;
-                self.done.push(DoneDay {
-                    series: index,
-                    id,
-                    day,
-                    job: self.job.clone(),
-                    elsewhere: true,
-                    lacks_files: false,
-                });
-                continue;
-            }
-            let reason = match record {
-                Record::Missing => Reason::New,
-                Record::Started { files } => Reason::Started { files },
-                Record::Unreadable(why) => Reason::Damaged(why),
-                Record::Known(known) if known.spec != spec && known.job != self.job => {
-                    counts.refused += 1;
-                    self.refused.push(RefusedDay { series: index, id, day, job: known.job });
-                    continue;
-                }
-                Record::Known(known) if known.spec != spec => {
-                    Reason::Stale { elsewhere: !known.spec.has_first_of(&spec) }
-                }
-                Record::Known(known) => {
-                    let Some(reason) = tie.judge(&series.id, day.date, &known) else {
-                        counts.done += 1;
-                        let lacks_files = known.absent > 0 || known.files == 0;
-                        let job = known.job;
-                        self.done.push(DoneDay { series: index, id, day, job, elsewhere: false, lacks_files });
-                        continue;
-                    };
-                    reason
-                }
-            };
-            counts.planned += 1;
-            *match reason {
-                Reason::New => &mut counts.new,
-                Reason::Started { .. } => &mut counts.started,
-                Reason::Provisional => &mut counts.provisional,
-                Reason::Stale { .. } => &mut counts.stale,
-                Reason::Damaged(_) => &mut counts.damaged,
-                Reason::Differs => &mut counts.differs,
-            } += 1;
-            self.days.push(PlannedDay { series: index, id, day, spec, reason });
         }
-        let id = series.id.clone();
-        self.series.push(PlannedSeries { series: index, id, source: series.source.kind(), scale, range, counts });
+        self.add_new(&mut planned, rest, bond);
+        self.series.push(planned);
         Ok(())
+    }
+
+    /// Adds days of which neither the records nor the lock know anything.
+    fn add_new(&mut self, planned: &mut PlannedSeries, window: Window, bond: Option<Bond<'_>>) {
+        if window.is_empty() {
+            return;
+        }
+        if bond.is_some_and(|bond| bond.is_exact) {
+            self.unpinned.push(Unpinned { id: planned.id.clone(), window, why: Why::Missing });
+        }
+        planned.push(window, Standing::ToDo(Reason::New));
+    }
+
+    /// How a day stands by its record and by the lock.
+    fn judge(&mut self, series: &Series, day: &Day, record: Record, bond: Option<Bond<'_>>) -> Standing {
+        let spec = series.spec(day);
+        let tie = bond.map_or_else(pins::Tie::none, |bond| bond.tie(&series.id, day.date, spec));
+        if let Some(why) = tie.unpinned {
+            self.unpinned.push(Unpinned { id: series.id.clone(), window: day.window, why });
+        }
+        if tie.is_elsewhere && !matches!(&record, Record::Known(known) if known.spec == spec) {
+            return Standing::Done(Done { job: self.job.clone(), elsewhere: true, lacks_files: false });
+        }
+        match record {
+            Record::Missing => Standing::ToDo(Reason::New),
+            Record::Started { files } => Standing::ToDo(Reason::Started { files }),
+            Record::Unreadable(why) => Standing::ToDo(Reason::Damaged(why)),
+            Record::Known(known) if known.spec != spec && known.job != self.job => Standing::Refused { job: known.job },
+            Record::Known(known) if known.spec != spec => {
+                Standing::ToDo(Reason::Stale { elsewhere: !known.spec.has_first_of(&spec) })
+            }
+            Record::Known(known) => {
+                let lacks_files = known.absent > 0 || known.files == 0;
+                let done = |job| Standing::Done(Done { job, elsewhere: false, lacks_files });
+                tie.judge(&series.id, day.date, &known).map_or_else(|| done(known.job), Standing::ToDo)
+            }
+        }
+    }
+
+    /// The days whose standing is such, by series in the manifest's order and by date.
+    pub fn days_that(&self, are: impl Fn(&Standing) -> bool + Copy) -> impl DoubleEndedIterator<Item = PlannedDay<'_>> {
+        self.series.iter().flat_map(move |series| {
+            let alike = series.days.iter().filter(move |days| are(&days.standing));
+            alike.flat_map(|EqualDays { window, standing }| {
+                window.days().map(|day| PlannedDay {
+                    series: series.series,
+                    id: &series.id,
+                    scale: series.scale,
+                    day,
+                    standing,
+                })
+            })
+        })
+    }
+
+    /// All days.
+    #[must_use]
+    pub fn days(&self) -> impl DoubleEndedIterator<Item = PlannedDay<'_>> {
+        self.days_that(|_| true)
+    }
+
+    /// The days to do.
+    #[must_use]
+    pub fn to_do(&self) -> impl DoubleEndedIterator<Item = PlannedDay<'_>> {
+        self.days_that(|standing| matches!(standing, Standing::ToDo(_)))
+    }
+
+    /// The days that are done.
+    #[must_use]
+    pub fn done(&self) -> impl DoubleEndedIterator<Item = PlannedDay<'_>> {
+        self.days_that(|standing| matches!(standing, Standing::Done(_)))
+    }
+
+    /// The days that may not be done.
+    #[must_use]
+    pub fn refused(&self) -> impl DoubleEndedIterator<Item = PlannedDay<'_>> {
+        self.days_that(|standing| matches!(standing, Standing::Refused { .. }))
     }
 
     /// The figures of all series together.
@@ -421,6 +362,37 @@ impl Plan {
                 refused: sum.refused + more.refused,
             }
         })
+    }
+}
+
+impl PlannedSeries {
+    /// Adds days after those that are there.
+    fn push(&mut self, window: Window, standing: Standing) {
+        self.counts.add(&standing, window.day_count());
+        match self.days.last_mut() {
+            Some(last) if last.standing == standing && last.window.end == window.start => last.window.end = window.end,
+            _ => self.days.push(EqualDays { window, standing }),
+        }
+    }
+}
+
+impl Counts {
+    fn add(&mut self, standing: &Standing, days: u64) {
+        *match standing {
+            Standing::ToDo(reason) => {
+                self.planned += days;
+                match reason {
+                    Reason::New => &mut self.new,
+                    Reason::Started { .. } => &mut self.started,
+                    Reason::Provisional => &mut self.provisional,
+                    Reason::Stale { .. } => &mut self.stale,
+                    Reason::Damaged(_) => &mut self.damaged,
+                    Reason::Differs => &mut self.differs,
+                }
+            }
+            Standing::Done(_) => &mut self.done,
+            Standing::Refused { .. } => &mut self.refused,
+        } += days;
     }
 }
 

@@ -55,6 +55,16 @@ impl Reader {
         record::read_header(tree, &record_of(series, date), (series, date))
     }
 
+    /// The days of a series that have a record, or something else under its name.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when the folder of its records cannot be looked into.
+    pub fn recorded(&self, series: &SeriesId) -> Result<BTreeSet<NaiveDate>, Error> {
+        let Some(tree) = &self.tree else { return Ok(BTreeSet::new()) };
+        let entries = tree.entries(&format!("{STATE}/days/{series}"))?;
+        Ok(entries.iter().filter_map(|entry| entry.text()?.strip_suffix(".jsonl")?.parse().ok()).collect())
+    }
+
     /// Reads and checks a day's whole record. `None` when there is no record.
     ///
     /// # Errors

@@ -44,8 +44,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let (job, moved) = limits::runtime()?.block_on(moved(job, now, shell))?;
     stdout::print(&format!("{}\n", locking::told(&job, &moved, now)))?;
     let plan = planning::plan(&job, &Selection::default(), &Locking::looked_at(&job)?, now)?;
-    if !plan.days.is_empty() && shell.verbosity > Verbosity::Quiet {
-        let days = human::count(plan.days.len() as u64, "day");
+    let to_do = plan.counts().planned;
+    if to_do > 0 && shell.verbosity > Verbosity::Quiet {
+        let days = human::count(to_do, "day");
         shell.screen.line(&format!("{days} of the job are still to do: `sunhaul plan` shows them"));
     }
     Ok(Exit::Complete)

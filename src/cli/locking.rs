@@ -12,7 +12,7 @@ use super::{Exit, Result};
 use crate::archive::Patience;
 use crate::lock::{self, Detail, Held, Lock, Moved, Takes};
 use crate::manifest::Manifest;
-use crate::plan::{Bond, Plan};
+use crate::plan::{Bond, Plan, Unpinned};
 use crate::report::human;
 use crate::run::{Grip, Locked};
 use crate::untrusted::escape;
@@ -138,23 +138,28 @@ impl Locking {
     /// A [`Problem`] that names the days.
     pub(super) fn must_fit(&self, plan: &Plan) -> Result<()> {
         if !plan.unpinned.is_empty() {
-            let days = plan.unpinned.iter().map(|day| format!("{} {} {}", escape(&day.id.0), day.date, day.why));
-            let message = format!("the lock does not match the manifest:{}", named(days));
+            let all = plan.unpinned.iter().map(|days| days.window.day_count()).sum();
+            let days = plan.unpinned.iter().flat_map(|Unpinned { id, window, why }| {
+                window.days().map(move |day| format!("{} {} {why}", escape(&id.0), day.date))
+            });
+            let message = format!("the lock does not match the manifest:{}", named(days, all));
             return Err(Problem::new(Exit::Lock, message)
                 .hint("`sunhaul run` without `--locked` and `--frozen` moves the lock")
                 .into());
         }
         let Some(held) = self.held.as_deref().filter(|_| self.grip == Grip::Frozen) else { return Ok(()) };
         let mut unknown = Vec::new();
-        for day in &plan.days {
-            if !held.knows(&day.id, day.day.date)? {
+        for day in plan.to_do() {
+            if !held.knows(day.id, day.day.date)? {
                 unknown.push(format!("{} {}", escape(&day.id.0), day.day.date));
             }
         }
         if unknown.is_empty() {
             return Ok(());
         }
-        let message = format!("the lock holds days alone, and no record at hand names the files of:{}", named(unknown));
+        let all = unknown.len() as u64;
+        let days = named(unknown, all);
+        let message = format!("the lock holds days alone, and no record at hand names the files of:{days}");
         Err(Problem::new(Exit::Usage, message)
             .hint(
                 "give a folder of day records with `--records DIR` (an archive's `.sunhaul/days`), lock with `lock: { \
@@ -168,7 +173,7 @@ impl Locking {
     ///
     /// # Errors
     /// A [`Problem`] with exit code 5.
-    pub(super) fn must_be_writable(&self, job: &Manifest, days: usize) -> Result<()> {
+    pub(super) fn must_be_writable(&self, job: &Manifest, days: u64) -> Result<()> {
         if !self.may_move() || days == 0 {
             return Ok(());
         }
@@ -180,11 +185,10 @@ impl Locking {
     }
 }
 
-/// Days in lines of their own.
-fn named(days: impl IntoIterator<Item = String>) -> String {
-    let mut days = days.into_iter();
-    let mut lines: Vec<String> = std::iter::once(String::new()).chain(days.by_ref().take(NAMED)).collect();
-    let more = days.count() as u64;
+/// The first of `all` days in lines of their own.
+fn named(days: impl IntoIterator<Item = String>, all: u64) -> String {
+    let mut lines: Vec<String> = std::iter::once(String::new()).chain(days.into_iter().take(NAMED)).collect();
+    let more = all.saturating_sub(NAMED as u64);
     lines.extend((more > 0).then(|| format!("and {} more", human::number(more))));
     lines.join("\n  ")
 }

@@ -19,7 +19,7 @@ use chrono::NaiveDate;
 use crate::archive::{self, DayRecord, FileLine, Reader, keeps_days_apart};
 use crate::day::Day;
 use crate::manifest::{Manifest, Series};
-use crate::plan::{Plan, Reason};
+use crate::plan::{Plan, Reason, Standing};
 use crate::untrusted::escape;
 
 /// Why there is no export.
@@ -87,8 +87,7 @@ impl Error {
 pub struct Dataset<'a> {
     /// The job.
     pub job: &'a Manifest,
-    /// The days, by series in the manifest's order and by date.
-    pub days: Vec<Chosen<'a>>,
+    plan: &'a Plan,
     /// Whether two days may name one path.
     shares_paths: bool,
 }
@@ -116,21 +115,24 @@ pub struct Read<'a> {
 impl<'a> Dataset<'a> {
     /// The days of a plan that have a record.
     #[must_use]
-    pub fn of(job: &'a Manifest, plan: &Plan) -> Dataset<'a> {
-        let provisional = plan.days.iter().filter(|day| day.reason == Reason::Provisional);
-        let mut days: Vec<(usize, Day)> = plan
-            .done
-            .iter()
-            .map(|day| (day.series, day.day))
-            .chain(provisional.map(|day| (day.series, day.day)))
-            .collect();
-        days.sort_unstable_by_key(|(series, day)| (*series, day.date));
-        let days = days
-            .into_iter()
-            .filter_map(|(series, day)| Some(Chosen { series: job.series.get(series)?, day }))
-            .collect();
+    pub fn of(job: &'a Manifest, plan: &'a Plan) -> Dataset<'a> {
         let shares_paths = !job.series.iter().all(|series| keeps_days_apart(&series.layout));
-        Dataset { job, days, shares_paths }
+        Dataset { job, plan, shares_paths }
+    }
+
+    /// The days, by series in the manifest's order and by date.
+    pub fn days(&self) -> impl Iterator<Item = Chosen<'a>> {
+        let job = self.job;
+        let recorded =
+            self.plan.days_that(|standing| matches!(standing, Standing::Done(_) | Standing::ToDo(Reason::Provisional)));
+        recorded.filter_map(|day| Some(Chosen { series: job.series.get(day.series)?, day: day.day }))
+    }
+
+    /// The number of days.
+    #[must_use]
+    pub fn day_count(&self) -> u64 {
+        let counts = self.plan.counts();
+        counts.done + counts.provisional
     }
 
     /// The archive's root.
@@ -142,7 +144,7 @@ impl<'a> Dataset<'a> {
     /// Reads the days one by one.
     pub fn read(&self) -> impl Iterator<Item = Result<Read<'a>, Error>> {
         let root = self.root();
-        self.days.iter().map(move |Chosen { series, day }| {
+        self.days().map(move |Chosen { series, day }| {
             let (record, bytes) = Reader::open(root)?.record_with_bytes(&series.id, day.date)?;
             Ok(Read { series, record, bytes })
         })

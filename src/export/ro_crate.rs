@@ -67,15 +67,15 @@ pub fn write(dataset: &Dataset<'_>, origin: Origin<'_>, out: &mut dyn Write) -> 
     let mut about = About::default();
     let manifest = about.paper(&job.sha256, &file_name(&job.path), "application/yaml");
     let lock = origin.lock.map(|path| about.lock(path)).transpose()?;
-    let sources: Vec<Value> = dataset.days.iter().map(|chosen| about.source(&chosen.series.source)).collect();
+    let sources: Vec<Value> = dataset.days().map(|chosen| about.source(&chosen.series.source)).collect();
     let runs: Vec<Value> = origin.runs.iter().map(|run| about.run(run)).collect();
     let About { papers, others } = about;
     parts.extend(papers.into_values());
-    let (first, end) = dataset.days.iter().fold((NaiveDateTime::MAX, NaiveDateTime::MIN), |(first, end), chosen| {
+    let (first, end) = dataset.days().fold((NaiveDateTime::MAX, NaiveDateTime::MIN), |(first, end), chosen| {
         (first.min(chosen.day.window.start), end.max(chosen.day.window.end))
     });
     let coverage = [first, end].map(|at| labelled(dataset, at)).join("/");
-    let mut ids: Vec<&str> = dataset.days.iter().map(|chosen| chosen.series.id.0.as_str()).collect();
+    let mut ids: Vec<&str> = dataset.days().map(|chosen| chosen.series.id.0.as_str()).collect();
     ids.dedup();
     let mut root = json!({
         "@id": "./",
@@ -131,7 +131,7 @@ struct Told {
 
 /// How many files the records name.
 fn files(dataset: &Dataset<'_>) -> Result<u64, Error> {
-    dataset.days.iter().try_fold(0, |sum, chosen| {
+    dataset.days().try_fold(0, |sum, chosen| {
         let header = Archive::header(dataset.root(), &chosen.series.id, chosen.day.date)?;
         Ok(sum + header.map_or(0, |header| header.files))
     })
@@ -294,7 +294,7 @@ fn file_name(path: &Path) -> String {
 
 /// An instant of the data, in ISO 8601: a label of another scale than UTC says no zone.
 fn labelled(dataset: &Dataset<'_>, at: NaiveDateTime) -> String {
-    let is_utc = dataset.days.iter().all(|chosen| chosen.series.source.scale() == Scale::Utc);
+    let is_utc = dataset.days().all(|chosen| chosen.series.source.scale() == Scale::Utc);
     format!("{}{}", at.format("%FT%T%.f"), if is_utc { "Z" } else { "" })
 }
 
@@ -337,7 +337,7 @@ mod tests {
     use super::*;
     use crate::archive::{DayRecord, FileLine, Lasting, State};
     use crate::day::Day;
-    use crate::export::Chosen;
+    use crate::plan::{Counts, Done, EqualDays, Plan, PlannedSeries, Standing};
 
     #[test]
     fn with_very_many_files_the_crate_names_the_day_records() {
@@ -377,12 +377,26 @@ mod tests {
             spec: series.spec(&day),
             state: State::Sealed,
         };
+        let done = Done { job: "december".into(), elsewhere: false, lacks_files: false };
+        let plan = Plan {
+            job: "december".into(),
+            series: vec![PlannedSeries {
+                series: 0,
+                id: series.id.clone(),
+                source: "embedded",
+                scale: Scale::Utc,
+                range: day.window,
+                counts: Counts { done: 1, ..Counts::default() },
+                days: vec![EqualDays { window: day.window, standing: Standing::Done(done) }],
+            }],
+            unpinned: Vec::new(),
+        };
         let record = Archive::record_path(&job.archive.root, &series.id, day.date);
         std::fs::create_dir_all(record.parent().unwrap()).unwrap();
         for (files, by_day) in [(MOST, false), (MOST + 1, true)] {
             let bytes = DayRecord::new(lasting(), (0..files).map(file).collect()).to_bytes();
             std::fs::write(&record, &bytes).unwrap();
-            let dataset = Dataset { job: &job, days: vec![Chosen { series, day }], shares_paths: false };
+            let dataset = Dataset::of(&job, &plan);
             let mut out = Vec::new();
             let origin = Origin { runs: &[], lock: None, date: day.date };
             assert_eq!(write(&dataset, origin, &mut out).unwrap(), by_day);

@@ -127,4 +127,8 @@ impl Pins for Held {
     fn days(&self) -> Vec<(SeriesId, NaiveDate)> {
         self.lock.days().map(|row| (SeriesId(row.series.clone()), row.date)).collect()
     }
+
+    fn dates(&self, series: &SeriesId) -> Vec<NaiveDate> {
+        self.lock.dates(series).collect()
+    }
 }

@@ -257,24 +257,29 @@ fn decide(
     let rows = rows(manifest, old, as_of, takes)?;
     let before = old.map_or(as_of, Lock::as_of);
     let is_moved = before != as_of && !matches!(takes, Takes::All);
-    if is_moved && rows.iter().all(Row::is_kept) && rows.len() < days(manifest, as_of) {
+    if is_moved && rows.iter().all(Row::is_kept) && (rows.len() as u64) < days(manifest, as_of) {
         return Ok((before, self::rows(manifest, old, before, takes)?));
     }
     Ok((as_of, rows))
 }
 
 /// How many days the manifest asks for at an instant.
-fn days(manifest: &Manifest, as_of: DateTime<Utc>) -> usize {
-    manifest.series.iter().map(|series| series.range.resolve(as_of, series.source.scale()).days().count()).sum()
+fn days(manifest: &Manifest, as_of: DateTime<Utc>) -> u64 {
+    manifest.series.iter().map(|series| series.range.resolve(as_of, series.source.scale()).day_count()).sum()
 }
 
 /// Which days the lock is to hold at an instant, and whence each comes, sorted by series and date.
 fn rows(manifest: &Manifest, old: Option<&Lock>, as_of: DateTime<Utc>, takes: &Takes<'_>) -> Result<Vec<Row>, Error> {
+    let records = archive::Reader::open(&manifest.archive.root)?;
     let mut rows = Vec::new();
     let mut series: Vec<_> = manifest.series.iter().collect();
     series.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     for series in series {
-        for day in series.range.resolve(as_of, series.source.scale()).days() {
+        let range = series.range.resolve(as_of, series.source.scale());
+        // Of every other day there is nothing to hold.
+        let mut known = records.recorded(&series.id)?;
+        known.extend(old.into_iter().flat_map(|old| old.dates(&series.id)));
+        for day in known.into_iter().map(|date| range.day(date)).filter(|day| !day.window.is_empty()) {
             let before = old.and_then(|old| old.day(&series.id, day.date));
             let spec = series.spec(&day);
             let is_bound = before.is_some_and(|row| row.spec == spec && row.state == State::Sealed);

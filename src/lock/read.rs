@@ -160,6 +160,13 @@ impl Lock {
         self.days.iter().map(|day| &day.row)
     }
 
+    /// Its days of one series, in order.
+    pub fn dates(&self, series: &SeriesId) -> impl Iterator<Item = NaiveDate> {
+        let from = self.days.partition_point(|day| day.row.series < series.0);
+        let rows = self.days[from..].iter().map(|day| &day.row);
+        rows.take_while(|row| row.series == series.0).map(|row| row.date)
+    }
+
     /// What it says of one day.
     #[must_use]
     pub fn day(&self, series: &SeriesId, date: NaiveDate) -> Option<&DayRow> {

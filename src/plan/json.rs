@@ -1,84 +1,79 @@
 //! The plan as JSON, `plan/1`: what `sunhaul plan --json` prints.
+//!
+//! Keys are sorted by name, at every level.
 
 use chrono::NaiveDate;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::{Counts, Plan};
-use crate::day::{Day, Scale, Window};
-use crate::manifest::SeriesId;
+use super::{Counts, Done, Plan, PlannedDay, Standing};
+use crate::day::{Scale, Window};
 
+/// A plan in the form `plan/1`, with every selected day. Labels are in each series' own scale. It is made while it is
+/// written: days take no room.
 #[derive(Debug, Serialize)]
-struct PlanJson<'a> {
+pub struct PlanJson<'p> {
+    archive: &'p str,
+    #[serde(serialize_with = "days")]
+    days: &'p Plan,
+    job: &'p str,
+    listing: serde_json::Value,
+    series: Vec<SeriesJson<'p>>,
     sunhaul: &'static str,
-    job: &'a str,
-    series: Vec<SeriesJson<'a>>,
-    days: Vec<DayJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct SeriesJson<'a> {
-    id: &'a str,
-    source: &'static str,
-    range: RangeJson,
+struct SeriesJson<'p> {
     days: Counts,
+    id: &'p str,
+    range: RangeJson,
+    source: &'static str,
 }
 
 #[derive(Debug, Serialize)]
 struct RangeJson {
-    start: String,
     end: String,
+    start: String,
 }
 
 #[derive(Debug, Serialize)]
-struct DayJson<'a> {
-    #[serde(skip)]
-    index: usize,
-    series: &'a str,
+struct DayJson<'p> {
     date: NaiveDate,
-    window: [String; 2],
-    state: &'static str,
     reason: String,
+    series: &'p str,
+    state: &'static str,
+    window: [String; 2],
 }
 
 impl Plan {
-    /// The plan in the form `plan/1`: the days to do and the refused ones; with `all`, the done ones too. Labels are in
-    /// each series' own scale.
+    /// The plan in the form `plan/1`, for the archive at `root`, with what `plan --list` found.
     #[must_use]
-    pub fn to_json(&self, all: bool) -> serde_json::Value {
-        let mut days: Vec<_> = self
-            .days
-            .iter()
-            .map(|day| self.line(day.series, &day.id, day.day, day.reason.state(), day.reason.to_string()))
-            .collect();
-        let refused = self.refused.iter();
-        days.extend(refused.map(|day| self.line(day.series, &day.id, day.day, "refused", day.to_string())));
-        if all {
-            days.extend(self.done.iter().map(|day| {
-                let reason = if day.job == self.job {
-                    "sealed".to_owned()
-                } else {
-                    format!("sealed by the job `{}`", crate::untrusted::escape(&day.job))
-                };
-                self.line(day.series, &day.id, day.day, "done", reason)
-            }));
-        }
-        days.sort_by_key(|day| (day.index, day.date));
-        let series = self
-            .series
-            .iter()
-            .map(|series| {
-                let [start, end] = labels(series.scale, series.range);
-                let range = RangeJson { start, end };
-                SeriesJson { id: &series.id.0, source: series.source, range, days: series.counts }
-            })
-            .collect();
-        serde_json::json!(PlanJson { sunhaul: "plan/1", job: &self.job, series, days })
+    pub fn to_json<'p>(&'p self, root: &'p str, listing: serde_json::Value) -> PlanJson<'p> {
+        let series = self.series.iter().map(|series| {
+            let [start, end] = labels(series.scale, series.range);
+            let (days, range) = (series.counts, RangeJson { end, start });
+            SeriesJson { days, id: &series.id.0, range, source: series.source }
+        });
+        PlanJson { archive: root, days: self, job: &self.job, listing, series: series.collect(), sunhaul: "plan/1" }
     }
 
-    fn line<'a>(&self, index: usize, id: &'a SeriesId, day: Day, state: &'static str, reason: String) -> DayJson<'a> {
-        let scale = self.series.iter().find(|series| series.series == index).map_or(Scale::Utc, |series| series.scale);
-        DayJson { index, series: &id.0, date: day.date, window: labels(scale, day.window), state, reason }
+    fn day_json<'p>(&self, day: &PlannedDay<'p>) -> DayJson<'p> {
+        let reason = match day.standing {
+            Standing::Done(Done { job, .. }) if *job == self.job => "sealed".to_owned(),
+            _ => day.to_string(),
+        };
+        DayJson {
+            date: day.day.date,
+            reason,
+            series: &day.id.0,
+            state: day.state(),
+            window: labels(day.scale, day.day.window),
+        }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn days<S: Serializer>(plan: &&Plan, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(plan.days().map(|day| plan.day_json(&day)))
 }
 
 fn labels(scale: Scale, window: Window) -> [String; 2] {

@@ -7,6 +7,7 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Known, Problem, Reason, Recorded, Selection};
+use crate::day::Window;
 use crate::digest::Digest;
 use crate::manifest::{Manifest, SeriesId};
 
@@ -29,6 +30,9 @@ pub trait Pins {
 
     /// All its days.
     fn days(&self) -> Vec<(SeriesId, NaiveDate)>;
+
+    /// Its days of one series.
+    fn dates(&self, series: &SeriesId) -> Vec<NaiveDate>;
 }
 
 /// How firmly a command is bound to a lock.
@@ -42,13 +46,13 @@ pub struct Bond<'a> {
     pub only_new: bool,
 }
 
-/// A day for which a lock would have to be moved.
+/// Days in a row for which a lock would have to be moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unpinned {
     /// The series' id.
     pub id: SeriesId,
-    /// The day.
-    pub date: NaiveDate,
+    /// The windows of the days together.
+    pub window: Window,
     /// Why.
     pub why: Why,
 }
@@ -133,17 +137,17 @@ impl<'a> Bond<'a> {
         }
         for (id, date) in self.pins.days() {
             let series = manifest.series.iter().find(|series| series.id == id);
-            let day = crate::day::Window::of_day(date);
+            let day = Window::of_day(date);
             let (is_asked, is_selected) = match series {
                 None => (false, selection.series.is_empty() && selection.range.is_none()),
                 Some(series) => {
                     let scale = series.source.scale();
                     let is_asked = !series.range.resolve(now, scale).intersect(&day).is_empty();
-                    (is_asked, selection.takes(&id) && selection.touches(&day, now, scale)?)
+                    (is_asked, selection.takes(&id) && !selection.days_of(&day, now, scale)?.is_empty())
                 }
             };
             if is_selected && !is_asked {
-                found.push(Unpinned { id, date, why: Why::NotAskedFor });
+                found.push(Unpinned { id, window: day, why: Why::NotAskedFor });
             }
         }
         Ok(found)

@@ -29,13 +29,13 @@ impl Selection {
         self.series.is_empty() || self.series.contains(&series.0)
     }
 
-    /// True when its range touches a stretch of labels.
+    /// The days of a window that its range touches, whole as far as the window has them.
     ///
     /// # Errors
     /// As [`Stretch::window`].
-    pub fn touches(&self, window: &Window, now: DateTime<Utc>, scale: Scale) -> Result<bool, Problem> {
-        let Some(stretch) = &self.range else { return Ok(true) };
-        Ok(!stretch.window(now, scale)?.intersect(window).is_empty())
+    pub fn days_of(&self, window: &Window, now: DateTime<Utc>, scale: Scale) -> Result<Window, Problem> {
+        let Some(stretch) = &self.range else { return Ok(*window) };
+        Ok(window.days_touched_by(&stretch.window(now, scale)?))
     }
 }
 

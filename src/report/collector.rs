@@ -17,8 +17,10 @@ use super::model::{
     Totals, stretches,
 };
 use super::timeline::{Sizes, Timeline, Waits};
+use crate::day::Window;
 use crate::failure;
 use crate::failure::Class;
+use crate::manifest::SeriesId;
 use crate::net::{HostStats, user_agent};
 use crate::run::event::{DayDone, DayId, DayState, Event, FileEnd, Observer};
 
@@ -39,8 +41,8 @@ struct Facts {
     totals: Totals,
     hosts: Vec<HostStats>,
     days: BTreeMap<DayId, Day>,
-    /// Days that are to be done and have no end yet.
-    left: BTreeSet<DayId>,
+    /// Days that are to be done, whether they have an end by now or not.
+    expected: Vec<Stretch>,
     /// Days that were sealed before.
     sealed_before: Vec<Stretch>,
     failures: BTreeMap<(DayId, Option<String>), Failure>,
@@ -97,12 +99,15 @@ impl Collector {
         Collector { run, job, facts: Mutex::default() }
     }
 
-    /// Takes in which days the run is to do, and which were sealed before it.
-    pub fn expect(&self, days: impl IntoIterator<Item = DayId>, sealed: impl IntoIterator<Item = DayId>) {
-        let sealed: BTreeSet<DayId> = sealed.into_iter().collect();
+    /// Takes in which days the run is to do, and which were sealed before it, as windows of each series.
+    pub fn expect<'a>(
+        &self,
+        days: impl IntoIterator<Item = (&'a SeriesId, Window)>,
+        sealed: impl IntoIterator<Item = (&'a SeriesId, Window)>,
+    ) {
         let mut facts = self.facts();
-        facts.left.extend(days);
-        facts.sealed_before = stretches(&sealed, Rest::AlreadySealed);
+        facts.expected = stretches(days, Rest::Unfinished);
+        facts.sealed_before = stretches(sealed, Rest::AlreadySealed);
     }
 
     /// Takes in one event.
@@ -251,14 +256,17 @@ impl Facts {
     }
 
     fn other_days(&self) -> Vec<Stretch> {
-        let mut all = stretches(&self.left, Rest::Unfinished);
-        all.extend_from_slice(&self.sealed_before);
+        let mut all = self.sealed_before.clone();
+        for stretch in &self.expected {
+            let id = |date| DayId { series: SeriesId(stretch.series.clone()), date };
+            let ended = self.days.range(id(stretch.start)..id(stretch.end)).map(|(day, _)| day.date);
+            all.extend(stretch.without(ended));
+        }
         all.sort_unstable();
         all
     }
 
     fn day(&mut self, done: &DayDone) {
-        self.left.remove(&done.day);
         let Open { served, .. } = self.open.remove(&done.day).unwrap_or_default();
         let days = &mut self.totals.days;
         *match done.state {

@@ -265,7 +265,8 @@ fn warn_of_room(run: &Run, todo: &Todo, missing: &[Missing]) {
 
 async fn take(run: &Arc<Run>, todo: &Todo) -> Result<archive::Opened, Failure> {
     let (archive, job, todo) = (Arc::clone(&run.archive), run.manifest.name.clone(), todo.clone());
-    blocking(move || archive.take(&todo.series, todo.day.date, todo.spec, &job, !todo.recheck && !todo.afresh)).await
+    blocking(move || archive.take(&todo.series, todo.day.date, todo.spec, &job, !todo.how.recheck && !todo.how.afresh))
+        .await
 }
 
 fn tell_record(done: &mut DayDone, record: &DayRecord) {
@@ -374,7 +375,7 @@ fn find<'a>(
     let is_fixed = opened.series.source.has_fixed_keys();
     let is_sure = prior.is_some_and(|prior| {
         let is_final = prior.standing == Standing::Final || is_fixed;
-        !todo.afresh && (is_final || !condition::can_be_asked(&prior.line))
+        !todo.how.afresh && (is_final || !condition::can_be_asked(&prior.line))
     });
     Ok(Found { there, path, prior, is_sure, is_pinned })
 }

@@ -84,7 +84,7 @@ impl Expected {
         let files = held.files(&todo.series, todo.day.date).map_err(|e| Failure::new(Class::Storage, e.to_string()))?;
         let is_frozen = *grip == Grip::Frozen;
         let (identity, is_known) = (held.identity(), files.is_some());
-        let has_digest = is_whole && !todo.retry_absent && (!is_known || identity == Identity::Bytes);
+        let has_digest = is_whole && !todo.how.retry_absent && (!is_known || identity == Identity::Bytes);
         let row = has_digest.then(|| row.clone());
         if is_frozen && (files.is_none() || !is_whole) {
             let why = "the lock does not say which files this day has; run without `--frozen`, or with `--records DIR`";
@@ -96,7 +96,7 @@ impl Expected {
         if files.len() != count {
             return Err(mismatch("the lock has two files of this day under one key; take the lock back from git"));
         }
-        let (is_whole, lets_absent_come) = (is_whole && is_known, todo.retry_absent);
+        let (is_whole, lets_absent_come) = (is_whole && is_known, todo.how.retry_absent);
         Ok(Expected { files, is_whole, row, identity, is_frozen, is_final, lets_absent_come })
     }
 

@@ -15,6 +15,7 @@ mod listing;
 mod locked;
 mod scheduler;
 mod shelf;
+mod todo;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,51 +28,24 @@ use tracing::Instrument as _;
 use url::Url;
 
 use crate::archive::Archive;
-use crate::day::Day;
-use crate::digest::Digest;
 use crate::failure::{Class, Failure, Remedy};
 use crate::manifest::{Manifest, Series, SeriesId};
 use crate::net::Net;
 use crate::source::{RemoteFile, Replicas};
 use crate::untrusted::escape;
 use budget::{Budget, Spent};
-use event::{DayId, DayState, Event, Observer};
+use event::{DayState, Event, Observer};
 pub use locked::{Grip, Locked};
 
 pub use shelf::Shelf;
-
-/// One day to do.
-#[derive(Debug, Clone)]
-pub struct Todo {
-    /// Of which series.
-    pub series: SeriesId,
-    /// The day.
-    pub day: Day,
-    /// What it is asked for.
-    pub spec: Digest,
-    /// The record that stands is not to be trusted: files that it names are missing.
-    pub recheck: bool,
-    /// The record that stands is not to be trusted to be of today: each file is asked for again, if only whether it
-    /// changed.
-    pub afresh: bool,
-    /// Files that its record, or the lock, has as absent are asked for again.
-    pub retry_absent: bool,
-}
-
-impl Todo {
-    /// The day in events.
-    #[must_use]
-    pub fn id(&self) -> DayId {
-        DayId { series: self.series.clone(), date: self.day.date }
-    }
-}
+pub use todo::{Backlog, How, Todo};
 
 /// What to run, and what it runs with.
 pub struct Order {
     /// The job.
     pub manifest: Arc<Manifest>,
     /// The days, in the order to begin them.
-    pub days: Vec<Todo>,
+    pub days: Backlog,
     /// Days that a record seals already: told in the report.
     pub already_sealed: u64,
     /// Where the files go.
@@ -206,7 +180,7 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
     let Order { manifest, days, already_sealed, archive, locked, net, bases, run, observer, stop, .. } = order;
     let Order { now, second_look, retry_failed, shelf, budget, .. } = order;
     // Told first: whatever happens now, the days are counted.
-    observer.on(Event::Planned { planned: days.len() as u64, already_sealed });
+    observer.on(Event::Planned { planned: days.day_count(), already_sealed });
     let mut series = BTreeMap::new();
     let mut widest = 1;
     for one in &manifest.series {

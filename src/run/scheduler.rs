@@ -1,7 +1,7 @@
 //! Days in flight: begins them in order, a bounded number at a time, and takes second looks at empty ones. Begins none
 //! when the budget is spent, and halts the run when its time is up.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use super::budget::Spent;
 use super::day::{self, Ended};
 use super::event::{DayDone, DayId, Event};
-use super::{Outcome, Run, Todo};
+use super::{Backlog, Outcome, Run, Todo};
 use crate::failure::Failure;
 use crate::net::Net;
 use crate::untrusted::escape;
@@ -20,9 +20,9 @@ use crate::untrusted::escape;
 /// How often the hosts' figures are told.
 const TELL_HOSTS: Duration = Duration::from_secs(5);
 
-pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: &Net) -> Outcome {
+pub(super) async fn run(run: &Arc<Run>, days: Backlog, in_flight: usize, net: &Net) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut waiting: VecDeque<Todo> = days.into();
+    let mut waiting = days.todos(Arc::clone(&run.manifest)).peekable();
     // Days whose first listing was empty, by when they are looked at again.
     let mut again: BTreeMap<(Instant, DayId), Todo> = BTreeMap::new();
     let mut flying: JoinSet<(Todo, Ended)> = JoinSet::new();
@@ -32,13 +32,14 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
         while flying.len() < in_flight && !run.halt.is_cancelled() {
             let now = Instant::now();
             // A second look that would come too late is not waited for.
-            let begins = if waiting.is_empty() { again.first_key_value().map(|((at, _), _)| *at) } else { Some(now) };
+            let begins =
+                if waiting.peek().is_none() { again.first_key_value().map(|((at, _), _)| *at) } else { Some(now) };
             if let Some(spent) = begins.and_then(|at| run.budget.objection(at.max(now))) {
                 run.refuse(spent);
                 break;
             }
             let due = again.first_key_value().is_some_and(|((at, _), _)| *at <= now);
-            let begun = if due { again.pop_first().map(|(_, todo)| todo) } else { waiting.pop_front() };
+            let begun = if due { again.pop_first().map(|(_, todo)| todo) } else { waiting.next() };
             let Some(todo) = begun else { break };
             if let Some(why) = run.series.get(&todo.series).and_then(|opened| opened.source.given_up()) {
                 let message = format!("not begun: {}", why.message);
@@ -60,7 +61,7 @@ pub(super) async fn run(run: &Arc<Run>, days: Vec<Todo>, in_flight: usize, net: 
             );
         }
         let is_over = run.halt.is_cancelled() || run.is_spent();
-        if flying.is_empty() && (is_over || (waiting.is_empty() && again.is_empty())) {
+        if flying.is_empty() && (is_over || (waiting.peek().is_none() && again.is_empty())) {
             break;
         }
         let next_look = again.first_key_value().map(|((at, _), _)| *at);

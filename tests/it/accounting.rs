@@ -18,7 +18,7 @@ use sunhaul::report::Collector;
 use sunhaul::report::model::{Job as About, RunResult};
 use sunhaul::run::budget::Budget;
 use sunhaul::run::event::{Event, Observer};
-use sunhaul::run::{Order, Todo, execute};
+use sunhaul::run::{Backlog, How, Order, execute};
 use tokio_util::sync::CancellationToken;
 
 use crate::lab::{Answer, Item, Job, Lab, Server, add_up, agree_with_the_tree, fits};
@@ -378,14 +378,8 @@ fn a_bug_ends_one_day_or_file_and_is_counted() {
     let lab = lab_for(&server, &["whole", "day", "file"]);
     let job = manifest::load(&lab.path("job.yaml"), &|_| None).unwrap_or_else(|e| panic!("{}", e.render(false)));
     let date = Day::whole("2015-12-11".parse().expect("a date"));
-    let todo = |series: &manifest::Series| Todo {
-        series: series.id.clone(),
-        spec: series.spec(&date),
-        day: date,
-        recheck: false,
-        afresh: false,
-        retry_absent: false,
-    };
+    let mut days = Backlog::default();
+    job.series.iter().for_each(|series| days.push(&series.id, date.window, How::default()));
     let about = About {
         name: "lab".into(),
         manifest: "job.yaml".into(),
@@ -398,7 +392,7 @@ fn a_bug_ends_one_day_or_file_and_is_counted() {
     let observer = Arc::new(Clumsy(Collector::new(run.clone(), now(), about)));
     let url: url::Url = server.url().parse().expect("a URL");
     let order = Order {
-        days: job.series.iter().map(todo).collect(),
+        days,
         already_sealed: 0,
         archive: Arc::new(Archive::open(&job.archive.root, job.archive.lock).expect("an archive")),
         locked: None,

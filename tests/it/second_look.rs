@@ -13,7 +13,7 @@ use sunhaul::archive::{Archive, Opened, State};
 use sunhaul::failure::Class;
 use sunhaul::manifest::{self, Manifest};
 use sunhaul::run::event::{DayState, Event};
-use sunhaul::run::{Order, Outcome, Todo};
+use sunhaul::run::{Backlog, How, Order, Outcome, Todo};
 use tokio_util::sync::CancellationToken;
 
 use crate::lab::{Answer, Item, Job, Lab, Server, carry_out, fits};
@@ -35,14 +35,7 @@ fn manifest(lab: &Lab) -> Manifest {
 fn todo(job: &Manifest) -> Todo {
     let series = &job.series[0];
     let day = series.range.resolve(now(), series.source.scale()).days().next().expect("a day");
-    Todo {
-        series: job.series[0].id.clone(),
-        spec: job.series[0].spec(&day),
-        day,
-        recheck: false,
-        afresh: false,
-        retry_absent: false,
-    }
+    Todo { series: job.series[0].id.clone(), spec: job.series[0].spec(&day), day, how: How::default() }
 }
 
 fn archive(job: &Manifest) -> Arc<Archive> {
@@ -71,7 +64,8 @@ fn run_with(
     recheck: bool,
 ) -> (Outcome, Vec<Event>) {
     let (order, told) = lab.order(server, now);
-    let days = order.days.into_iter().map(|todo| Todo { recheck, ..todo }).collect();
+    let mut days = Backlog::default();
+    order.days.windows().for_each(|(series, window)| days.push(series, window, How { recheck, ..How::default() }));
     (carry_out(Order { days, stop: stop.clone(), second_look, ..order }), told.events())
 }
 

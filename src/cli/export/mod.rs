@@ -16,12 +16,13 @@ use super::locking::Locking;
 use super::problem::Problem;
 use super::selection::Selection;
 use super::{Exit, Result, Shell, job, planning};
+use crate::day::Window;
 use crate::export::bagit::{self, Payload};
 use crate::export::csv::Catalogued;
 use crate::export::{Dataset, Error, csv, ro_crate, sha256sums};
 use crate::fits::Keyword;
-use crate::manifest::{Manifest, SourceSpec};
-use crate::plan::{Plan, Reason};
+use crate::manifest::{SeriesId, SourceSpec};
+use crate::plan::{EqualDays, Plan, Reason, Standing};
 use crate::report::human;
 use crate::report::terminal::Verbosity;
 use crate::untrusted::escape;
@@ -100,14 +101,13 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     let place = Place::new(args.output.as_deref(), &job.archive.root)?;
     let plan = planning::plan(&job, &args.selection, &Locking::looked_at(&job)?, now())?;
-    if let Some(why) =
-        plan.days.iter().find_map(|day| if let Reason::Damaged(why) = &day.reason { Some(why) } else { None })
-    {
+    let damaged = plan.days_that(|standing| matches!(standing, Standing::ToDo(Reason::Damaged(_)))).next();
+    if let Some(Standing::ToDo(Reason::Damaged(why))) = damaged.map(|day| day.standing) {
         return Err(Problem::new(Exit::Incomplete, why).hint("nothing was written").into());
     }
     let dataset = Dataset::of(&job, &plan);
-    let missing = Missing::of(&job, &plan);
-    if dataset.days.is_empty() {
+    let missing = Missing::of(&plan);
+    if dataset.day_count() == 0 {
         let message = format!("no day of `{}` has a record that answers the manifest", job.name);
         return Err(Problem::new(Exit::Incomplete, message).hint(missing.hint(args)).into());
     }
@@ -122,10 +122,10 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     if provisional > 0 && shell.verbosity > Verbosity::Quiet {
         shell.screen.line(&format!("{} of it may still change: provisional", human::count(provisional, "day")));
     }
-    if missing.days.is_empty() {
+    if missing.days == 0 {
         return Ok(told.exit);
     }
-    shell.screen.line(&missing.line(dataset.days.len()));
+    shell.screen.line(&missing.line(dataset.day_count()));
     shell.screen.line(&format!("{} {}", shell.screen.paint.strong("hint:"), missing.hint(args)));
     Ok(Exit::Incomplete)
 }
@@ -163,7 +163,7 @@ fn write(args: &Args, dataset: &Dataset<'_>, place: Place) -> Result<Told> {
     let job = dataset.job;
     let lock = Some(crate::lock::path_of(&job.path)).filter(|path| path.is_file());
     let date = now().date_naive();
-    let days = human::count(dataset.days.len() as u64, "day");
+    let days = human::count(dataset.day_count(), "day");
     let shown = args.output.as_ref().filter(|path| **path != Path::new("-")).map(|path| path.to_string_lossy());
     let done = |what: &str| shown.as_ref().map(|path| format!("{}: {what}", escape(path)));
     Ok(match args.format {
@@ -239,39 +239,51 @@ fn is_loopback(source: &SourceSpec) -> bool {
 }
 
 /// Days that the job asks for and that are in no export.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Missing {
-    /// Each with the reason, safe to show.
-    days: Vec<String>,
+    /// How many.
+    days: u64,
+    /// The first ones, each with the reason, safe to show.
+    named: Vec<String>,
     /// One of them at least is for a run to do.
     can_be_done: bool,
 }
 
 impl Missing {
-    fn of(job: &Manifest, plan: &Plan) -> Missing {
-        let now = now();
-        let has_begun = |series: usize, day: &crate::day::Day| {
-            let scale = job.series.get(series).map(|series| series.source.scale());
-            scale.is_some_and(|scale| day.window.start < now.naive_utc() + scale.ahead_of_utc())
-        };
-        let to_do: Vec<String> = plan
-            .days
-            .iter()
-            .filter(|day| day.reason != Reason::Provisional && has_begun(day.series, &day.day))
-            .map(|day| format!("{} {} ({})", escape(&day.id.0), day.day.date, day.reason.state()))
-            .collect();
-        let refused = plan.refused.iter().map(|day| format!("{} {} (refused)", escape(&day.id.0), day.day.date));
-        let can_be_done = !to_do.is_empty();
-        Missing { days: to_do.into_iter().chain(refused).collect(), can_be_done }
+    fn of(plan: &Plan) -> Missing {
+        let now = now().naive_utc();
+        let mut missing = Missing::default();
+        for series in &plan.series {
+            let reached = now + series.scale.ahead_of_utc();
+            for EqualDays { window, standing } in &series.days {
+                if let Standing::ToDo(reason) = standing
+                    && *reason != Reason::Provisional
+                {
+                    // Days that have not begun yet are not missing.
+                    let begun = Window { end: window.end.min(reached), ..*window };
+                    missing.add(&series.id, begun, reason.state());
+                }
+            }
+        }
+        missing.can_be_done = missing.days > 0;
+        for series in &plan.series {
+            let refused = series.days.iter().filter(|days| matches!(days.standing, Standing::Refused { .. }));
+            refused.for_each(|days| missing.add(&series.id, days.window, "refused"));
+        }
+        missing
     }
 
-    fn line(&self, there: usize) -> String {
-        let missing = self.days.len();
-        let named: Vec<&str> = self.days.iter().take(SHOWN).map(String::as_str).collect();
-        let more = missing.saturating_sub(SHOWN);
-        let more = if more > 0 { format!(" and {} more", human::number(more as u64)) } else { String::new() };
-        let all = human::count((missing + there) as u64, "day");
-        format!("incomplete: {} of {all} not in it: {}{more}", human::number(missing as u64), named.join(", "))
+    fn add(&mut self, series: &SeriesId, window: Window, why: &str) {
+        self.days += window.day_count();
+        let named = window.days().take(SHOWN.saturating_sub(self.named.len()));
+        self.named.extend(named.map(|day| format!("{} {} ({why})", escape(&series.0), day.date)));
+    }
+
+    fn line(&self, there: u64) -> String {
+        let more = self.days.saturating_sub(self.named.len() as u64);
+        let more = if more > 0 { format!(" and {} more", human::number(more)) } else { String::new() };
+        let (missing, all) = (human::number(self.days), human::count(self.days + there, "day"));
+        format!("incomplete: {missing} of {all} not in it: {}{more}", self.named.join(", "))
     }
 
     fn hint(&self, args: &Args) -> String {

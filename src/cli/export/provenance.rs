@@ -17,7 +17,7 @@ use crate::untrusted::escape;
 /// Every run that sealed one of the days, or made it provisional, in order.
 pub(super) fn runs(dataset: &Dataset<'_>) -> Vec<Run> {
     let days: HashSet<(&str, NaiveDate)> =
-        dataset.days.iter().map(|chosen| (chosen.series.id.0.as_str(), chosen.day.date)).collect();
+        dataset.days().map(|chosen| (chosen.series.id.0.as_str(), chosen.day.date)).collect();
     let Ok(records) = Reader::open(dataset.root()) else { return Vec::new() };
     let names = records.reports().unwrap_or_default();
     // The oldest first.

@@ -81,7 +81,8 @@ struct Effort {
 /// When a source cannot be opened, or the disk cannot be asked. A day that cannot be listed is told, and is no error.
 pub(super) async fn ask(job: &Manifest, plan: &Plan, net: &Net, shell: &Shell) -> Result<Listing> {
     let mut sources = Sources::default();
-    let wanted: BTreeSet<&SeriesId> = plan.days.iter().map(|day| &day.id).collect();
+    let with_days = plan.series.iter().filter(|series| series.counts.planned > 0);
+    let wanted: BTreeSet<&SeriesId> = with_days.map(|series| &series.id).collect();
     let bases = sources.bases(job, |id| wanted.contains(id)).await?;
     let run = run_id(now());
     let mut listing =
@@ -90,12 +91,12 @@ pub(super) async fn ask(job: &Manifest, plan: &Plan, net: &Net, shell: &Shell) -
     for series in &job.series {
         let Some(bases) = bases.get(&series.id) else { continue };
         let source = Replicas::open(net, job, series, bases, &run)?;
-        let days: Vec<&PlannedDay> = plan.days.iter().filter(|day| day.id == series.id).collect();
+        let days: Vec<PlannedDay<'_>> = plan.to_do().filter(|day| *day.id == series.id).collect();
         let asked = days.iter().map(|day| asking::list(job, series, &source, &day.day, shell));
         let mut answered = listing.days.len();
         let tell = |_: &_| {
             answered += 1;
-            show(answered, plan.days.len(), shell);
+            show(answered, plan.counts().planned, shell);
         };
         let answers = stream::iter(asked).buffered(source.current().client().concurrency().max(1)).inspect(tell);
         let answers: Vec<_> = answers.collect().await;
@@ -126,9 +127,9 @@ pub(super) async fn ask(job: &Manifest, plan: &Plan, net: &Net, shell: &Shell) -
 }
 
 /// Shows how far the asking is, on a terminal.
-fn show(answered: usize, all: usize, shell: &Shell) {
+fn show(answered: usize, all: u64, shell: &Shell) {
     if shell.verbosity > Verbosity::Quiet {
-        let text = format!("listed {answered} of {}", human::count(all as u64, "day"));
+        let text = format!("listed {answered} of {}", human::count(all, "day"));
         shell.screen.draw(|size| vec![text.chars().take(size.columns.saturating_sub(1)).collect()]);
     }
 }
@@ -154,7 +155,7 @@ impl Efforts<'_> {
     }
 }
 
-fn listed_day(day: &PlannedDay, listed: &Listed, error: Option<String>) -> ListedDay {
+fn listed_day(day: &PlannedDay<'_>, listed: &Listed, error: Option<String>) -> ListedDay {
     let files = listed.files.iter().filter(|file| file.body != Body::None);
     let mut named =
         listed.files.iter().filter(|file| file.body == Body::Remote).map(|file| escape(&shown(&file.url)).into_owned());

@@ -25,7 +25,10 @@ use crate::untrusted::escape;
 const RARE: [&str; 7] = ["new", "started", "provisional", "stale", "damaged", "differs", "refused"];
 
 /// Up to this many days to do are shown one by one.
-const FEW: usize = 20;
+const FEW: u64 = 20;
+
+/// As many days that cannot be done are shown.
+const NAMED: usize = 20;
 
 /// Show what there is to do.
 #[derive(Debug, clap::Args)]
@@ -72,22 +75,18 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         None
     };
     if args.json {
-        let mut json = plan.to_json(true);
-        if let Some(object) = json.as_object_mut() {
-            object.insert("archive".to_owned(), job.archive.root.to_string_lossy().into());
-            object.insert("listing".to_owned(), serde_json::to_value(&listing)?);
-        }
-        stdout::print_json(&json)?;
+        let root = job.archive.root.to_string_lossy();
+        stdout::print_json(&plan.to_json(&root, serde_json::to_value(&listing)?))?;
     } else {
         let mut text = render(&plan, &job.archive.root.to_string_lossy());
         // With nothing to do there is nothing to list, and the plan has said so.
-        if let Some(listing) = listing.as_ref().filter(|_| !plan.days.is_empty()) {
+        if let Some(listing) = listing.as_ref().filter(|_| plan.counts().planned > 0) {
             text.push_str(&listing.render());
         }
         stdout::print(&text)?;
     }
     let listed = listing.map_or(Exit::Complete, |listing| listing.exit());
-    Ok(if plan.refused.is_empty() { listed } else { Exit::Usage })
+    Ok(if plan.counts().refused == 0 { listed } else { Exit::Usage })
 }
 
 /// What the sources have; none when a signal ends the asking.
@@ -122,37 +121,31 @@ fn render(plan: &Plan, root: &str) -> String {
         table.row(cells.chain(numbers.map(human::number)));
     }
     out.push_str(&table.render());
+    let counts = plan.counts();
     // Writing to a String cannot fail.
-    match plan.days.len() {
-        0 if plan.refused.is_empty() => {
-            let _ = writeln!(out, "\nnothing to do: {} sealed", all(plan.done.len()));
+    match counts.planned {
+        0 if counts.refused == 0 => {
+            let _ = writeln!(out, "\nnothing to do: {} sealed", all(counts.done));
         }
         0 => {}
         1..=FEW => {
             out.push_str("\nto do:\n");
-            for day in &plan.days {
-                let _ =
-                    writeln!(out, "  {} {}  {}: {}", escape(&day.id.0), day.day.date, day.reason.state(), day.reason);
+            for day in plan.to_do() {
+                let _ = writeln!(out, "  {} {}  {}: {day}", escape(&day.id.0), day.day.date, day.state());
             }
         }
         many => {
-            let (first, last) = (&plan.days[0], &plan.days[many - 1]);
-            let _ = writeln!(
-                out,
-                "\nto do: {}, from {} {} to {} {}; --json lists them",
-                human::count(many as u64, "day"),
-                escape(&first.id.0),
-                first.day.date,
-                escape(&last.id.0),
-                last.day.date,
-            );
+            let ends = [plan.to_do().next(), plan.to_do().next_back()];
+            let [from, to] =
+                ends.map(|day| day.map(|day| format!("{} {}", escape(&day.id.0), day.day.date)).unwrap_or_default());
+            let _ = writeln!(out, "\nto do: {}, from {from} to {to}; --json lists them", human::count(many, "day"));
         }
     }
-    if !plan.refused.is_empty() {
+    if counts.refused > 0 {
         out.push_str("\ncannot be done:\n");
         // All have the same remedy: it is told once.
         let mut remedy = None;
-        for day in plan.refused.iter().take(FEW) {
+        for day in plan.refused().take(NAMED) {
             let text = day.to_string();
             let what = text.split_once("; ").map_or(text.as_str(), |(what, to_do)| {
                 remedy = Some(to_do.to_owned());
@@ -160,8 +153,9 @@ fn render(plan: &Plan, root: &str) -> String {
             });
             let _ = writeln!(out, "  {what}");
         }
-        if plan.refused.len() > FEW {
-            let _ = writeln!(out, "  and {} more", human::number((plan.refused.len() - FEW) as u64));
+        let more = counts.refused.saturating_sub(NAMED as u64);
+        if more > 0 {
+            let _ = writeln!(out, "  and {} more", human::number(more));
         }
         if let Some(remedy) = remedy {
             let _ = writeln!(out, "hint: {remedy}");
@@ -171,8 +165,8 @@ fn render(plan: &Plan, root: &str) -> String {
 }
 
 /// `the only day is`, `all 12 days are`.
-fn all(days: usize) -> String {
-    if days == 1 { "the only day is".to_owned() } else { format!("all {} are", human::count(days as u64, "day")) }
+fn all(days: u64) -> String {
+    if days == 1 { "the only day is".to_owned() } else { format!("all {} are", human::count(days, "day")) }
 }
 
 /// A label as short as it can be: a date alone for the start of a day.
@@ -182,8 +176,10 @@ fn label(scale: crate::day::Scale, at: chrono::NaiveDateTime) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
+
+    use chrono::NaiveDate;
 
     use super::*;
     use crate::digest::Digest;
@@ -194,8 +190,14 @@ mod tests {
     struct Paper(BTreeMap<&'static str, Record>);
 
     impl Records for Paper {
-        fn known(&self, _: &SeriesId, date: chrono::NaiveDate) -> Record {
-            self.0.get(date.to_string().as_str()).cloned().unwrap_or(Record::Missing)
+        type Error = std::convert::Infallible;
+
+        fn noted(&self, _: &SeriesId) -> std::result::Result<BTreeSet<NaiveDate>, Self::Error> {
+            Ok(self.0.keys().map(|date| date.parse().unwrap()).collect())
+        }
+
+        fn known(&self, _: &SeriesId, date: NaiveDate) -> std::result::Result<Record, Self::Error> {
+            Ok(self.0.get(date.to_string().as_str()).cloned().unwrap_or(Record::Missing))
         }
     }
 

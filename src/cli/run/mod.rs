@@ -110,7 +110,7 @@ fn bound(job: &Manifest, args: &Args) -> Result<Locking> {
     let locking = args.lock.read(job)?;
     let plan = planning::plan(job, &args.selection, &locking, now())?;
     locking.must_fit(&plan)?;
-    locking.must_be_writable(job, plan.days.len())?;
+    locking.must_be_writable(job, plan.counts().planned)?;
     Ok(locking)
 }
 
@@ -189,7 +189,7 @@ async fn one(job: Manifest, locking: Locking, args: &Args, shared: &mut Shared<'
 fn work(job: &Manifest, locking: &Locking, args: &Args, started: DateTime<Utc>) -> Result<Work> {
     let plan = planning::plan(job, &args.selection, locking, started)?;
     locking.must_fit(&plan)?;
-    let work = planning::work(job, plan, Redo { check: args.check, retry_absent: args.retry_absent })?;
-    locking.must_be_writable(job, work.days.len())?;
+    let work = planning::work(job, &plan, Redo { check: args.check, retry_absent: args.retry_absent })?;
+    locking.must_be_writable(job, work.days.day_count())?;
     Ok(work)
 }

@@ -101,9 +101,9 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     same_job::claim(&job, &archive, started)?;
     let about = about(&job, locking.lock().map(|lock| lock.sha256().to_string()));
     let collector = Collector::new(id.clone(), started, about);
-    let retried = planned.days.iter().filter(|todo| todo.retry_absent).map(Todo::id).collect();
-    let already_sealed = planned.sealed.len() as u64;
-    collector.expect(planned.days.iter().map(Todo::id), planned.sealed);
+    let retried = planned.days.days_done(|how| how.retry_absent).collect();
+    let already_sealed = planned.sealed.iter().map(|(_, window)| window.day_count()).sum();
+    collector.expect(planned.days.windows(), planned.sealed.iter().map(|(series, window)| (series, *window)));
     let follower = Arc::new(Follower {
         collector,
         progress: Progress::new(shell.screen.clone(), shell.verbosity),
@@ -120,10 +120,10 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
         put_away(archive.clone(), todo, job.name.clone()).await?;
     }
     // Only the sources of series with days to do are opened: a run with nothing to do talks to nobody.
-    let todo: BTreeSet<SeriesId> = planned.days.iter().map(|day| day.series.clone()).collect();
+    let todo: BTreeSet<SeriesId> = planned.days.windows().map(|(series, _)| series.clone()).collect();
     let result = match shared.sources.bases(&job, |id| todo.contains(id)).await {
         Err(error) => {
-            follower.on(Event::Planned { planned: planned.days.len() as u64, already_sealed });
+            follower.on(Event::Planned { planned: planned.days.day_count(), already_sealed });
             Err(error)
         }
         Ok(bases) => {

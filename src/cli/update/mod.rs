@@ -14,10 +14,10 @@ use super::planning::Work;
 use super::problem::Problem;
 use super::run::{Files, Ran, ReportArgs, Shared, Task, Then, execute};
 use super::selection::Selection;
-use super::{Exit, Result, Shell, job, limits};
+use super::{Exit, Result, Shell, job, limits, planning};
 use crate::lock::{self, DayChange, Lock};
 use crate::manifest::{Manifest, SeriesId};
-use crate::run::{Grip, Todo};
+use crate::run::{Grip, How, Todo};
 use told::Told;
 
 /// List locked days again and move the lock to what upstream has now.
@@ -97,7 +97,7 @@ fn begin(args: &Args, job: &Manifest) -> Result<(Lock, Vec<Todo>, Locking)> {
     locking.must_not_be_ahead(job, now())?;
     let days = locked_days(job, &lock, &args.selection)?;
     if !args.dry_run {
-        locking.must_be_writable(job, days.len())?;
+        locking.must_be_writable(job, days.len() as u64)?;
     }
     Ok((lock, days, locking))
 }
@@ -105,27 +105,15 @@ fn begin(args: &Args, job: &Manifest) -> Result<(Lock, Vec<Todo>, Locking)> {
 /// The selected days that the lock has and the manifest still asks for.
 fn locked_days(job: &Manifest, lock: &Lock, selection: &Selection) -> Result<Vec<Todo>> {
     let selection = selection.resolve();
-    let problem = |problem: crate::plan::Problem| {
-        let told = Problem::new(Exit::Usage, problem.message);
-        problem.hint.into_iter().fold(told, Problem::hint)
-    };
-    crate::plan::known_series(job, &selection).map_err(problem)?;
+    crate::plan::known_series(job, &selection).map_err(planning::usage)?;
     let mut days = Vec::new();
     for series in job.series.iter().filter(|series| selection.takes(&series.id)) {
         let scale = series.source.scale();
-        for day in series.range.resolve(lock.as_of(), scale).days() {
-            let is_selected = selection.touches(&day.window, lock.as_of(), scale).map_err(problem)?;
-            if is_selected && lock.day(&series.id, day.date).is_some() {
-                let spec = series.spec(&day);
-                days.push(Todo {
-                    series: series.id.clone(),
-                    day,
-                    spec,
-                    recheck: false,
-                    afresh: true,
-                    retry_absent: false,
-                });
-            }
+        let range = series.range.resolve(lock.as_of(), scale);
+        let selected = selection.days_of(&range, lock.as_of(), scale).map_err(planning::usage)?;
+        for day in lock.dates(&series.id).map(|date| selected.day(date)).filter(|day| !day.window.is_empty()) {
+            let (spec, how) = (series.spec(&day), How { afresh: true, ..How::default() });
+            days.push(Todo { series: series.id.clone(), day, spec, how });
         }
     }
     if days.is_empty() {
@@ -148,7 +136,10 @@ async fn moved(
     let asked = days.len() as u64;
     let job = Arc::new(job);
     let mut shared = Shared::new(files, args.ssh.net(), shell)?;
-    let work = Work { days, sealed: Vec::new(), left: Vec::new() };
+    let mut work = Work::default();
+    for todo in &days {
+        work.days.push(&todo.series, todo.day.window, todo.how);
+    }
     let (then, started, again) = (Then::Replace, now(), shell.words.clone());
     let task = Task { job: job.clone(), work, shelf: None, locking, then, retry_failed: true, started, again };
     let done = execute(task, &mut shared).await;

@@ -1,6 +1,6 @@
 //! What moved, or drifted, in words and in JSON.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -125,8 +125,9 @@ impl Told {
         }
         collector.fold(&Event::Planned { planned: by_day.len() as u64, already_sealed: 0 });
         let differs = |day: &DayId| self.days.iter().any(|one| one.series == day.series.0 && one.date == day.date);
-        let same: BTreeSet<DayId> =
-            days.iter().map(Todo::id).filter(|day| !by_day.contains_key(day) && !differs(day)).collect();
+        let is_same = |todo: &&Todo| !by_day.contains_key(&todo.id()) && !differs(&todo.id());
+        let same = days.iter().filter(is_same).map(|todo| (&todo.series, todo.day.window));
+        let same = stretches(same, Rest::AsLocked);
         for (day, lost) in by_day {
             let (files, whole): (Vec<Lost>, Vec<Lost>) = lost.into_iter().partition(|one| one.path.is_some());
             collector.fold(&Event::DayListed { day: day.clone(), files: files.len() as u64, have: 0, bytes: None });
@@ -140,7 +141,7 @@ impl Told {
         collector.fold(&Event::Hosts(hosts));
         let result = if exit == Exit::Complete { RunResult::Complete } else { RunResult::Incomplete };
         let mut report = collector.finish(result, exit.code(), now());
-        report.other_days = stretches(&same, Rest::AsLocked);
+        report.other_days = same;
         let listed = self.days.iter().take(LISTED).map(|day| DriftedDay {
             series: day.series.clone(),
             date: day.date,

@@ -20,7 +20,7 @@ use super::{Exit, Result, Shell, job, limits, planning, stdout};
 use crate::archive::{Archive, Depth, Finding, Reader};
 use crate::lock::DayChange;
 use crate::manifest::{Manifest, SeriesId};
-use crate::plan::{Plan, Reason};
+use crate::plan::{Plan, Reason, Standing};
 use crate::report::terminal::Verbosity;
 use crate::untrusted::escape;
 use verdict::Verdict;
@@ -130,9 +130,12 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 
 /// Holds the files of the days that have a record against it.
 fn against_records(job: &Manifest, plan: &Plan, args: &Args, verdict: &mut Verdict) -> Result<Vec<Finding>> {
-    let recorded = plan.days.iter().filter(|day| !matches!(day.reason, Reason::New | Reason::Started { .. }));
-    let days = recorded.map(|day| (&day.id, day.day)).chain(plan.done.iter().map(|day| (&day.id, day.day)));
-    let days = days.map(|(series, day)| (series.clone(), day.date));
+    let has_record = |standing: &Standing| match standing {
+        Standing::ToDo(reason) => !matches!(reason, Reason::New | Reason::Started { .. }),
+        Standing::Done(_) => true,
+        Standing::Refused { .. } => false,
+    };
+    let days = plan.days_that(has_record).map(|day| (day.id.clone(), day.day.date));
     let depth = if args.quick { Depth::Quick } else { Depth::Whole };
     Ok(Archive::audit(&job.archive.root, days, depth, |record| verdict.count(record))?)
 }
@@ -147,8 +150,8 @@ fn against_lock(
     let mut differing = Vec::new();
     let Some(lock) = locking.lock() else { return Ok(differing) };
     let records = Reader::open(&job.archive.root)?;
-    for day in plan.days.iter().filter(|day| day.reason == Reason::Differs) {
-        let (series, date) = (&day.id, day.day.date);
+    for day in plan.days_that(|standing| *standing == Standing::ToDo(Reason::Differs)) {
+        let (series, date) = (day.id, day.day.date);
         // A damaged one is told already.
         let Ok(Some(record)) = records.record(series, date) else { continue };
         verdict.tell_differing(&DayChange::of_record(lock, record, series, date)?);

@@ -14,9 +14,8 @@ use crate::cli::run::{Files, Shared, Task, Then, execute};
 use crate::cli::{Exit, Result, Shell};
 use crate::manifest::{Manifest, SeriesId};
 use crate::net::Net;
-use crate::plan::Plan;
-use crate::run::Todo;
-use crate::run::event::DayId;
+use crate::plan::{Plan, Reason, Standing};
+use crate::run::How;
 
 /// The days that are to be done again, each with its changed files.
 pub(super) type BadDays<'a> = BTreeMap<(&'a SeriesId, NaiveDate), Vec<&'a str>>;
@@ -68,36 +67,29 @@ pub(super) async fn repair(
     (plan, bad): (&Plan, &BadDays<'_>),
     shell: &Shell,
 ) -> Result<Repair> {
-    let planned = plan.days.iter().map(|day| (day.series, &day.id, day.day));
-    let all = planned.chain(plan.done.iter().map(|day| (day.series, &day.id, day.day)));
-    let mut again: Vec<_> = all.filter(|(_, id, day)| bad.contains_key(&(*id, day.date))).collect();
-    again.sort_unstable_by_key(|(series, _, day)| (*series, day.date));
     let mut shared = Shared::new(files, net, shell)?;
     let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?.patient(shared.patience()));
     let mut retired = Vec::new();
-    let mut days = Vec::new();
-    for (index, id, day) in again {
-        let Some(series) = job.series.get(index) else { continue };
-        let changed = bad.get(&(id, day.date)).map(Vec::as_slice).unwrap_or_default();
+    let mut work = Work::default();
+    let recheck = How { recheck: true, ..How::default() };
+    // What has no record has nothing that could be wrong.
+    let may_be_bad = |standing: &Standing| !matches!(standing, Standing::ToDo(Reason::New) | Standing::Refused { .. });
+    for day in plan.days_that(may_be_bad) {
+        let Some(changed) = bad.get(&(day.id, day.day.date)) else {
+            if matches!(day.standing, Standing::Done(_)) {
+                work.add_sealed(day.id, day.day.window);
+            }
+            continue;
+        };
         let changed: Vec<String> = changed.iter().map(|path| (*path).to_owned()).collect();
         if !changed.is_empty() {
-            let (archive, id) = (archive.clone(), id.clone());
-            let retire = move || archive.retire_changed(&id, day.date, &changed);
+            let (archive, id, date) = (archive.clone(), day.id.clone(), day.day.date);
+            let retire = move || archive.retire_changed(&id, date, &changed);
             let moved = tokio::task::spawn_blocking(retire).await?;
             retired.extend(moved.map_err(|error| shared.interrupted(error.into()))?.unwrap_or_default());
         }
-        days.push(Todo {
-            series: id.clone(),
-            day,
-            spec: series.spec(&day),
-            recheck: true,
-            afresh: false,
-            retry_absent: false,
-        });
+        work.days.push(day.id, day.day.window, recheck);
     }
-    let sealed = plan.done.iter().filter(|day| !bad.contains_key(&(&day.id, day.day.date)));
-    let sealed = sealed.map(|day| DayId { series: day.id.clone(), date: day.day.date }).collect();
-    let work = Work { days, sealed, left: Vec::new() };
     let (then, started, again) = (Then::Add, now(), shell.words.clone());
     let task = Task { job: Arc::new(job), work, shelf: None, locking, then, retry_failed: true, started, again };
     let ran = execute(task, &mut shared).await;

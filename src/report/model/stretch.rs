@@ -4,7 +4,8 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::run::event::DayId;
+use crate::day::Window;
+use crate::manifest::SeriesId;
 
 /// Days in a row of one series, half-open.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -34,33 +35,83 @@ pub enum Rest {
     AsLocked,
 }
 
-/// Puts days in a row together. They must be sorted by series and date.
+/// Puts windows of days in a row together; sorted by series and date.
 #[must_use]
-pub fn stretches<'a>(days: impl IntoIterator<Item = &'a DayId>, state: Rest) -> Vec<Stretch> {
-    let mut found: Vec<Stretch> = Vec::new();
-    for DayId { series, date } in days {
-        let end = date.succ_opt().unwrap_or(*date);
-        match found.last_mut() {
-            Some(last) if last.series == series.0 && last.end == *date => last.end = end,
-            _ => found.push(Stretch { series: series.0.clone(), start: *date, end, state }),
+pub fn stretches<'a>(days: impl IntoIterator<Item = (&'a SeriesId, Window)>, state: Rest) -> Vec<Stretch> {
+    let of_window = |(series, window): (&SeriesId, Window)| {
+        let end = after(window.last_date()?);
+        Some(Stretch { series: series.0.clone(), start: window.start.date(), end, state })
+    };
+    let mut all: Vec<Stretch> = days.into_iter().filter_map(of_window).collect();
+    all.sort_unstable();
+    all.dedup_by(|next, last| {
+        let is_next = last.series == next.series && last.end == next.start;
+        if is_next {
+            last.end = next.end;
         }
+        is_next
+    });
+    all
+}
+
+fn after(date: NaiveDate) -> NaiveDate {
+    date.succ_opt().unwrap_or(date)
+}
+
+impl Stretch {
+    /// What is left of it without some of its days, which are in order.
+    pub(in crate::report) fn without(&self, days: impl IntoIterator<Item = NaiveDate>) -> Vec<Stretch> {
+        let mut left = Vec::new();
+        let mut start = self.start;
+        for day in days {
+            if start < day {
+                left.push(Stretch { start, end: day, ..self.clone() });
+            }
+            start = after(day);
+        }
+        if start < self.end {
+            left.push(Stretch { start, ..self.clone() });
+        }
+        left
     }
-    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::SeriesId;
+
+    fn shown(stretches: &[Stretch]) -> Vec<String> {
+        stretches.iter().map(|one| format!("{} {}..{}", one.series, one.start, one.end)).collect()
+    }
+
+    fn window(start: &str, end: &str) -> Window {
+        let at = |text: &str| text.parse::<NaiveDate>().unwrap().and_time(chrono::NaiveTime::MIN);
+        Window { start: at(start), end: at(end) }
+    }
 
     #[test]
     fn days_in_a_row_of_one_series_are_one_stretch() {
-        let day = |series: &str, date: &str| DayId { series: SeriesId(series.into()), date: date.parse().unwrap() };
-        let days = [day("a", "2015-12-30"), day("a", "2015-12-31"), day("a", "2016-01-02"), day("b", "2016-01-03")];
-        let found: Vec<_> = stretches(&days, Rest::Unfinished)
-            .into_iter()
-            .map(|one| format!("{} {}..{}", one.series, one.start, one.end))
-            .collect();
-        assert_eq!(found, ["a 2015-12-30..2016-01-01", "a 2016-01-02..2016-01-03", "b 2016-01-03..2016-01-04"]);
+        let [a, b] = ["a", "b"].map(|id| SeriesId(id.to_owned()));
+        let days = [
+            (&b, window("2016-01-03", "2016-01-04")),
+            (&a, window("2015-12-31", "2016-01-01")),
+            (&a, window("2016-01-02", "2016-01-03")),
+            (&a, window("2015-12-29", "2015-12-31")),
+            (&a, window("2016-02-01", "2016-02-01")),
+        ];
+        let found = shown(&stretches(days, Rest::Unfinished));
+        assert_eq!(found, ["a 2015-12-29..2016-01-01", "a 2016-01-02..2016-01-03", "b 2016-01-03..2016-01-04"]);
+    }
+
+    #[test]
+    fn a_stretch_without_some_days_is_what_lies_between_them() {
+        let a = SeriesId("a".into());
+        let whole = stretches([(&a, window("2015-12-29", "2016-01-04"))], Rest::Unfinished).remove(0);
+        let without = |days: &[&str]| shown(&whole.without(days.iter().map(|day| day.parse().unwrap())));
+        assert_eq!(without(&[]), ["a 2015-12-29..2016-01-04"]);
+        assert_eq!(without(&["2015-12-29", "2015-12-30", "2016-01-03"]), ["a 2015-12-31..2016-01-03"]);
+        assert_eq!(without(&["2015-12-31"]), ["a 2015-12-29..2015-12-31", "a 2016-01-01..2016-01-04"]);
+        let all = ["2015-12-29", "2015-12-30", "2015-12-31", "2016-01-01", "2016-01-02", "2016-01-03"];
+        assert_eq!(without(&all), [""; 0]);
     }
 }

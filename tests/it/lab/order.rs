@@ -12,7 +12,7 @@ use sunhaul::manifest;
 use sunhaul::net::Net;
 use sunhaul::run::budget::Budget;
 use sunhaul::run::event::{Event, Observer};
-use sunhaul::run::{Order, Outcome, Todo, execute};
+use sunhaul::run::{Backlog, How, Order, Outcome, execute};
 use tokio_util::sync::CancellationToken;
 
 use super::{Lab, PATIENCE, Server};
@@ -41,15 +41,10 @@ impl Lab {
         let series = &job.series[0];
         let day = series.range.resolve(now(), series.source.scale()).days().next().expect("a day");
         let told = Arc::new(Told::default());
+        let mut days = Backlog::default();
+        days.push(&series.id, day.window, How::default());
         let order = Order {
-            days: vec![Todo {
-                series: series.id.clone(),
-                spec: series.spec(&day),
-                day,
-                recheck: false,
-                afresh: false,
-                retry_absent: false,
-            }],
+            days,
             already_sealed: 0,
             archive: Arc::new(Archive::open(&job.archive.root, job.archive.lock).expect("an archive")),
             locked: None,

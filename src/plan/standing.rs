@@ -1,0 +1,144 @@
+//! How a day of a plan stands: to do and why, done, or of another job.
+
+use std::fmt;
+
+use crate::day::{Day, Scale, Window};
+use crate::manifest::SeriesId;
+use crate::untrusted::escape;
+
+/// Why a day is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// It has no record.
+    New,
+    /// It has no record, but was started.
+    Started {
+        /// How many files are there.
+        files: u64,
+    },
+    /// Its record is not final.
+    Provisional,
+    /// Its record answers another question of this job.
+    Stale {
+        /// It was asked of another source or series: nothing of it can be kept.
+        elsewhere: bool,
+    },
+    /// Its record cannot be read; why.
+    Damaged(String),
+    /// Its files are not those of the lock.
+    Differs,
+}
+
+impl Reason {
+    /// The word in `--json` and tables.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match self {
+            Reason::New => "new",
+            Reason::Started { .. } => "started",
+            Reason::Provisional => "provisional",
+            Reason::Stale { .. } => "stale",
+            Reason::Damaged(_) => "damaged",
+            Reason::Differs => "differs",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::New => f.write_str("not fetched yet"),
+            Reason::Started { files: 0 } => f.write_str("not finished, no file is whole yet"),
+            Reason::Started { files: 1 } => f.write_str("not finished, 1 file is there"),
+            Reason::Started { files } => write!(f, "not finished, {files} files are there"),
+            Reason::Provisional => f.write_str("was too young to be final when it was listed"),
+            Reason::Stale { elsewhere: true } => {
+                f.write_str("the source, its paths or the series were others: all of it is fetched again")
+            }
+            Reason::Stale { elsewhere: false } => {
+                f.write_str("asked for something else before: the segments, other filters, layout or window changed")
+            }
+            Reason::Damaged(why) => write!(f, "its record cannot be read: {why}"),
+            Reason::Differs => f.write_str("its files are not those of the lock"),
+        }
+    }
+}
+
+/// How a day stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is to be done, and why.
+    ToDo(Reason),
+    /// Its record answers it.
+    Done(Done),
+    /// This job may not do it: it belongs to another job, which asks for something else.
+    Refused {
+        /// The other job.
+        job: String,
+    },
+}
+
+/// What is known of a day that is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// The job that sealed it; another one may share it.
+    pub job: String,
+    /// The lock says that it was done, and the archive has no record of it.
+    pub elsewhere: bool,
+    /// Its record has absent files, or no file at all.
+    pub lacks_files: bool,
+}
+
+/// Days in a row of one series that stand alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EqualDays {
+    /// Their windows together.
+    pub window: Window,
+    /// How each of them stands.
+    pub standing: Standing,
+}
+
+/// A day of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedDay<'p> {
+    /// Which series, as an index into [`Manifest::series`](crate::manifest::Manifest::series).
+    pub series: usize,
+    /// The series' id.
+    pub id: &'p SeriesId,
+    /// The scale of its labels.
+    pub scale: Scale,
+    /// The day and its window.
+    pub day: Day,
+    /// How it stands.
+    pub standing: &'p Standing,
+}
+
+impl PlannedDay<'_> {
+    /// The word in `--json` and tables.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match self.standing {
+            Standing::ToDo(reason) => reason.state(),
+            Standing::Done(_) => "done",
+            Standing::Refused { .. } => "refused",
+        }
+    }
+}
+
+/// Why a day stands as it does.
+impl fmt::Display for PlannedDay<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.standing {
+            Standing::ToDo(reason) => reason.fmt(f),
+            Standing::Done(Done { job, .. }) => write!(f, "sealed by the job `{}`", escape(job)),
+            Standing::Refused { job } => write!(
+                f,
+                "{} {} belongs to the job `{}`, which asks for something else; give the series an id of its own \
+                 (`as: ...`) or the job another `archive.root`",
+                self.id,
+                self.day.date,
+                escape(job)
+            ),
+        }
+    }
+}
