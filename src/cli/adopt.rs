@@ -139,7 +139,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 fn begin(args: &Args, job: &Manifest, started: DateTime<Utc>) -> Result<(Locking, Work, Arc<Shelf>)> {
     let locking = Locking::looked_at(job)?;
     let redo = Redo { check: false, retry_absent: false };
-    let work = planning::work(job, &planning::plan(job, &args.selection, &locking, started)?, redo)?;
+    let work = planning::work(job, &planning::plan(job, &args.selection, &locking, started)?, redo, None)?;
     locking.must_be_writable(job, work.days.day_count())?;
     fits_beside(&args.folder, &job.archive.root, args.link)?;
     let held = Arc::new(shelf(args, job, &work)?);

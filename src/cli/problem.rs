@@ -2,6 +2,7 @@
 //!
 //! What it does not do: decide what a run's failures mean; `exit` does.
 
+use super::planning::Halted;
 use super::{Exit, Shell};
 use crate::archive;
 use crate::failure::{Failure, limit_hint};
@@ -58,6 +59,13 @@ pub(super) fn explain(error: &anyhow::Error) -> (Exit, String, Option<String>) {
         contexts.push(cause.to_string());
         if let Some(problem) = cause.downcast_ref::<Problem>() {
             return (problem.exit, contexts.join(": "), problem.hint.clone());
+        }
+        if let Some(halted) = cause.downcast_ref::<Halted>() {
+            let exit = match halted {
+                Halted::Interrupted => Exit::Interrupted,
+                Halted::TimeUp => Exit::Later,
+            };
+            return (exit, contexts.join(": "), None);
         }
         if let Some(error) = cause.downcast_ref::<lock::Error>() {
             let (what, hint) = parted(&contexts.join(": "));

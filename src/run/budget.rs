@@ -132,6 +132,12 @@ impl Budget {
         self.until.map(|(_, end)| end)
     }
 
+    /// True when the time is up.
+    #[must_use]
+    pub fn is_time_up(&self) -> bool {
+        self.end().is_some_and(|end| Instant::now() >= end)
+    }
+
     /// Why nothing may be begun at a moment.
     pub(super) fn objection(&self, at: Instant) -> Option<Spent> {
         let used = self.used();

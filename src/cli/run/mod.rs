@@ -21,7 +21,7 @@ use super::clock::now;
 use super::job::Secrets;
 use super::locking::{LockArgs, Locking};
 use super::patience::{UntilTheEnd, interrupted};
-use super::planning::{Redo, Work};
+use super::planning::{Halt, Redo};
 use super::problem;
 use super::selection::Selection;
 use super::signals::{self, Signals};
@@ -30,6 +30,7 @@ use super::{Exit, Result, Shell, job, limits, planning, same_job};
 use crate::archive::Patience;
 use crate::manifest::Manifest;
 use crate::net::Net;
+use crate::plan::Plan;
 use crate::run::budget::Budget;
 pub(super) use follow::Saved;
 pub(super) use page::manifest;
@@ -96,22 +97,35 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let Some(jobs) = job::load_all(&args.jobs, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
     let files = args.reports.open(jobs.len())?;
     same_job::must_not_undo(&jobs, now())?;
-    // A series or range that a job does not have must be told before another job has begun.
-    let mut held = Vec::new();
-    for job in jobs {
-        let locking = bound(&job, args).inspect_err(|error| files.refused(&job, error, shell))?;
-        held.push((job, locking));
-    }
-    limits::runtime()?.block_on(each(held, args, (files, budget), shell))
+    limits::runtime()?.block_on(each(jobs, args, (files, budget), shell))
 }
 
-/// The lock of a job that could begin.
-fn bound(job: &Manifest, args: &Args) -> Result<Locking> {
-    let locking = args.lock.read(job)?;
-    let plan = planning::plan(job, &args.selection, &locking, now())?;
+/// A job that could begin.
+struct Bound {
+    job: Manifest,
+    locking: Locking,
+    planned: Planned,
+}
+
+/// The plan of a job at an instant.
+struct Planned {
+    plan: Plan,
+    at: DateTime<Utc>,
+}
+
+/// Finds out whether a job could begin.
+fn bind(job: Manifest, args: &Args, halt: &Halt<'_>) -> Result<Bound> {
+    let locking = args.lock.read(&job)?;
+    let planned = planned(&job, &locking, args, halt)?;
+    Ok(Bound { job, locking, planned })
+}
+
+fn planned(job: &Manifest, locking: &Locking, args: &Args, halt: &Halt<'_>) -> Result<Planned> {
+    let at = now();
+    let plan = planning::plan_until(job, &args.selection, locking, at, Some(halt))?;
     locking.must_fit(&plan)?;
     locking.must_be_writable(job, plan.counts().planned)?;
-    Ok(locking)
+    Ok(Planned { plan, at })
 }
 
 /// What the jobs of one command share.
@@ -153,43 +167,50 @@ impl<'a> Shared<'a> {
     }
 }
 
-async fn each(
-    jobs: Vec<(Manifest, Locking)>,
-    args: &Args,
-    (files, budget): (Files, Arc<Budget>),
-    shell: &Shell,
-) -> Result<Exit> {
+async fn each(jobs: Vec<Manifest>, args: &Args, (files, budget): (Files, Arc<Budget>), shell: &Shell) -> Result<Exit> {
     let mut shared = Shared { budget, ..Shared::new(files, args.ssh.net(), shell)? };
+    let ended = in_turn(jobs, args, &mut shared).await;
+    shared.close().await;
+    ended
+}
+
+/// The jobs one after another.
+async fn in_turn(jobs: Vec<Manifest>, args: &Args, shared: &mut Shared<'_>) -> Result<Exit> {
+    // A series or range that a job does not have must be told before another job has begun.
+    let mut bound = Vec::new();
+    for job in jobs {
+        let (files, shell) = (&shared.files, shared.shell);
+        let about = job.clone();
+        let halt = Halt::new(&shared.stop, &shared.budget);
+        bound.push(bind(job, args, &halt).inspect_err(|error| files.refused(&about, error, shell))?);
+    }
     let mut worst = Exit::Complete;
-    for (job, locking) in jobs {
+    for (nth, bound) in bound.into_iter().enumerate() {
         if shared.stop.is_cancelled() {
             worst = worst.max(Exit::Interrupted);
             break;
         }
-        let ended = one(job, locking, args, &mut shared).await.unwrap_or_else(|error| problem::tell(&error, shell));
-        worst = worst.max(ended);
+        // The days that jobs share may have been done by those before.
+        let is_fresh = nth == 0;
+        let ended = one(bound, is_fresh, args, shared).await;
+        worst = worst.max(ended.unwrap_or_else(|error| problem::tell(&error, shared.shell)));
     }
-    shared.close().await;
     Ok(worst)
 }
 
-/// One job, by its plan.
-async fn one(job: Manifest, locking: Locking, args: &Args, shared: &mut Shared<'_>) -> Result<Exit> {
-    let started = now();
-    let work = work(&job, &locking, args, started).inspect_err(|error| {
-        shared.files.refused(&job, error, shared.shell);
-    })?;
+/// One job, by its plan; one that is not fresh is made anew.
+async fn one(bound: Bound, is_fresh: bool, args: &Args, shared: &mut Shared<'_>) -> Result<Exit> {
+    let Bound { job, locking, planned: before } = bound;
+    let halt = Halt::new(&shared.stop, &shared.budget);
+    let redo = Redo { check: args.check, retry_absent: args.retry_absent };
+    let work = if is_fresh { Ok(before) } else { planned(&job, &locking, args, &halt) }.and_then(|planned| {
+        let work = planning::work(&job, &planned.plan, redo, Some(&halt))?;
+        locking.must_be_writable(&job, work.days.day_count())?;
+        Ok((work, planned.at))
+    });
+    let (work, started) = work.inspect_err(|error| shared.files.refused(&job, error, shared.shell))?;
     let then = if locking.may_move() { Then::Add } else { Then::Leave };
     let (retry_failed, again) = (args.retry_failed, shared.shell.words.clone());
     let task = Task { job: Arc::new(job), work, shelf: None, locking, then, retry_failed, started, again };
     Ok(execute(task, shared).await?.exit)
-}
-
-/// What a job has to do.
-fn work(job: &Manifest, locking: &Locking, args: &Args, started: DateTime<Utc>) -> Result<Work> {
-    let plan = planning::plan(job, &args.selection, locking, started)?;
-    locking.must_fit(&plan)?;
-    let work = planning::work(job, &plan, Redo { check: args.check, retry_absent: args.retry_absent })?;
-    locking.must_be_writable(job, work.days.day_count())?;
-    Ok(work)
 }

@@ -9,13 +9,16 @@ use tokio_util::sync::CancellationToken;
 use super::follow::Saved;
 use super::page::Page;
 use super::report_file::ReportFile;
+use super::task::again;
 use crate::cli::clock::{now, run_id};
+use crate::cli::planning::Halted;
 use crate::cli::precious::report_file;
 use crate::cli::problem::{self, Problem};
 use crate::cli::{Exit, Result, Shell};
 use crate::manifest::Manifest;
 use crate::report::model::{Job, RunResult};
 use crate::report::{Collector, Report, junit};
+use crate::run::budget::Spent;
 
 /// Where reports go, as typed.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -122,8 +125,13 @@ impl Files {
         let at = now();
         let (exit, ..) = problem::explain(error);
         let about = about(job, None);
-        let mut report = Collector::new(run_id(at), at, about).finish(RunResult::Incomplete, exit.code(), at);
+        let result = if exit == Exit::Interrupted { RunResult::Interrupted } else { RunResult::Incomplete };
+        let mut report = Collector::new(run_id(at), at, about).finish(result, exit.code(), at);
         report.run.error = Some(reason(error));
+        if let Some(halted) = error.downcast_ref::<Halted>() {
+            report.run.ended_by = (*halted == Halted::TimeUp).then_some(Spent::Time);
+            report.run.again = Some(again(&shell.words));
+        }
         let written = report.to_json().map_err(anyhow::Error::from);
         let written = written.and_then(|bytes| self.write(&report, &bytes, Saved::AtTheEnd));
         for error in [written, self.write_bare_page(&report)].into_iter().filter_map(Result::err) {
