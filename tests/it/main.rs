@@ -30,6 +30,7 @@ mod lock; // what every file must be: honoured, added to, held to the letter
 mod log; // the records of `--log-format json`
 mod main_job; // a manifest becomes a verified archive, and a second run has nothing to do
 mod man; // pages of the manual and completion scripts, held against the programs that read them
+mod many_days; // millions of days to do, in the memory of a few
 mod model; // whatever happens to an archive, drawn by odds, and what must hold after each step
 mod own_state; // symlinks, pipes and strange records in `.sunhaul`
 mod ownership; // whose a file is: the user's, one that days share, one that layouts fight over

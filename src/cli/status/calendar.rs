@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{Datelike as _, NaiveDate};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::coverage::{Day, DayFact};
+use super::coverage::{Day, DayFact, Days};
+use crate::day::Window;
 use crate::report::human;
 use crate::report::terminal::Paint;
 
@@ -143,17 +144,14 @@ enum Shape {
 
 impl Shape {
     /// The finest that fits, unless another one is asked for.
-    fn of(days: &[Day], by: Option<By>, columns: usize) -> Shape {
-        let months = match (days.first(), days.last()) {
-            (Some(first), Some(last)) => month_number(last.fact.date) - month_number(first.fact.date) + 1,
-            _ => 1,
-        };
+    fn of(range: &Window, by: Option<By>, columns: usize) -> Shape {
+        let months = range.last_date().map_or(1, |last| month_number(last) - month_number(range.start.date()) + 1);
         let fits = |shape: Shape| shape.label_width() + 2 + shape.width() <= columns;
         match by {
             Some(By::Day) if fits(Shape::Month) => Shape::Month,
             Some(By::Day) => Shape::Week,
             None if fits(Shape::Month) && usize::try_from(months).is_ok_and(|months| months <= ROWS) => Shape::Month,
-            None if !fits(Shape::Month) && days.len() <= 7 * ROWS => Shape::Week,
+            None if !fits(Shape::Month) && range.day_count() <= 7 * ROWS as u64 => Shape::Week,
             Some(By::Week) | None if fits(Shape::WeeksOfYear) => Shape::WeeksOfYear,
             Some(By::Week | By::Month) | None => Shape::MonthsOfYear,
         }
@@ -217,14 +215,14 @@ struct Row {
 }
 
 /// The calendar of a series, and the kinds of cells that are in it.
-pub(super) fn render(days: &[Day], by: Option<By>, columns: usize, paint: Paint) -> (String, BTreeSet<Cell>) {
-    let shape = Shape::of(days, by, columns);
+pub(super) fn render(days: &Days, by: Option<By>, columns: usize, paint: Paint) -> (String, BTreeSet<Cell>) {
+    let shape = Shape::of(&days.range, by, columns);
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
-    for day in days {
+    for day in days.iter() {
         let (label, at) = shape.place(day.fact.date);
         let new = || Row { cells: vec![None; shape.width()], days: 0, done: 0, files: 0, bytes: 0 };
         let row = rows.entry(label).or_insert_with(new);
-        let cell = Cell::of(day);
+        let cell = Cell::of(&day);
         row.cells[at] = Some(row.cells[at].map_or(cell, |there| there.with(cell)));
         row.days += 1;
         row.done += u64::from(matches!(day.fact.state, DayFact::Sealed | DayFact::Provisional));
@@ -296,9 +294,9 @@ mod tests {
     use crate::cli::status::coverage::Fact;
 
     /// Days from a date on, by their signs.
-    fn days(start: &str, signs: &str) -> Vec<Day> {
+    fn days(start: &str, signs: &str) -> Days {
         let start: NaiveDate = start.parse().unwrap();
-        let day = |(date, sign)| {
+        let fact = |(date, sign)| {
             let state = match sign {
                 '=' | 'o' | '-' => DayFact::Sealed,
                 '~' => DayFact::Provisional,
@@ -309,13 +307,18 @@ mod tests {
                 _ => DayFact::Missing,
             };
             let files = if "=~-".contains(sign) { 24 } else { 0 };
-            let fact = Fact { date, state, files, bytes: files * 576_000, absent: 0, body: 0, whole: true };
-            Day { fact, is_thin: sign == '-', is_failed: sign == 'x' }
+            Fact { date, state, files, bytes: files * 576_000, absent: 0, body: 0, whole: true }
         };
-        start.iter_days().zip(signs.chars()).map(day).collect()
+        let signs = || start.iter_days().zip(signs.chars());
+        let those = |wanted| signs().filter(|(_, sign)| *sign == wanted).map(|(date, _)| date).collect();
+        let end = start + chrono::Days::new(signs().count() as u64);
+        let range = Window { start: start.and_time(chrono::NaiveTime::MIN), end: end.and_time(chrono::NaiveTime::MIN) };
+        // A missing day is one of which nothing is known.
+        let facts = signs().map(fact).filter(|fact| fact.state != DayFact::Missing).collect();
+        Days { range, facts, thin: those('-'), failed: those('x') }
     }
 
-    fn page(days: &[Day], by: Option<By>, columns: usize) -> String {
+    fn page(days: &Days, by: Option<By>, columns: usize) -> String {
         let (calendar, seen) = render(days, by, columns, Paint(false));
         format!("{calendar}{}", legend(&seen, columns, Paint(false)))
     }
@@ -352,7 +355,8 @@ mod tests {
 
     #[test]
     fn several_days_in_a_cell_are_as_the_one_that_needs_an_eye() {
-        let cell = |signs: &str| days("2015-12-11", signs).iter().map(Cell::of).reduce(Cell::with).unwrap().sign();
+        let cell =
+            |signs: &str| days("2015-12-11", signs).iter().map(|day| Cell::of(&day)).reduce(Cell::with).unwrap().sign();
         for (signs, one) in [
             ("=======", '='),
             (".......", '.'),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
+use chrono::{Datelike as _, NaiveDate};
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
@@ -10,7 +10,7 @@ use super::failed::FailedDay;
 use super::thin::{ThinDay, thin_days};
 use crate::archive::{DayHeader, Error, Started, State};
 use crate::cli::Result;
-use crate::day;
+use crate::day::{self, Window};
 use crate::digest::Digest;
 use crate::failure::Class;
 
@@ -73,6 +73,45 @@ pub(super) struct Day {
     pub(super) is_failed: bool,
 }
 
+/// The days of a series. What is known of some of them is kept; the others are missing, and take no room.
+#[derive(Debug)]
+pub(super) struct Days {
+    /// The windows of all of them together.
+    pub(super) range: Window,
+    /// What is known, by date.
+    pub(super) facts: Vec<Fact>,
+    pub(super) thin: BTreeSet<NaiveDate>,
+    pub(super) failed: BTreeSet<NaiveDate>,
+}
+
+impl Days {
+    /// Each day, by date.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Day> {
+        let mut facts = self.facts.iter().peekable();
+        self.range.days().map(move |day| {
+            let fact = facts.next_if(|fact| fact.date == day.date);
+            Day {
+                fact: fact.cloned().unwrap_or_else(|| Fact::missing(&day)),
+                is_thin: self.thin.contains(&day.date),
+                is_failed: self.failed.contains(&day.date),
+            }
+        })
+    }
+}
+
+impl Serialize for Days {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+impl Fact {
+    fn missing(day: &day::Day) -> Fact {
+        let whole = *day == day::Day::whole(day.date);
+        Fact { date: day.date, state: DayFact::Missing, files: 0, bytes: 0, absent: 0, body: 0, whole }
+    }
+}
+
 impl Serialize for Day {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Fact { date, state, files, bytes, absent, .. } = &self.fact;
@@ -111,7 +150,7 @@ pub(super) struct SeriesStatus {
     /// Records that cannot be used, and why.
     pub(super) unreadable: Vec<String>,
     /// Each day.
-    pub(super) days: Vec<Day>,
+    pub(super) days: Days,
 }
 
 /// One month of one series, as far as it lies in the job's range.
@@ -179,8 +218,7 @@ pub(super) fn fact(
     header: std::result::Result<Option<DayHeader>, Error>,
     started: impl FnOnce() -> std::result::Result<Option<Started>, Error>,
 ) -> Result<Fact> {
-    let whole = *day == day::Day::whole(day.date);
-    let nothing = Fact { date: day.date, state: DayFact::Missing, files: 0, bytes: 0, absent: 0, body: 0, whole };
+    let nothing = Fact::missing(day);
     Ok(match header {
         Ok(None) => match started() {
             Ok(None) => nothing,
@@ -209,24 +247,40 @@ pub(super) fn fact(
     })
 }
 
-/// Folds the days of one series, which are in order. `failed` are those that failed when they were tried last.
-pub(super) fn of_series(series: &str, facts: Vec<Fact>, mut failed: BTreeMap<NaiveDate, FailedDay>) -> SeriesStatus {
+/// Folds the days of one series. What is known of some is in order. `failed` are those that failed when they were tried
+/// last.
+pub(super) fn of_series(
+    series: &str,
+    range: Window,
+    facts: Vec<Fact>,
+    mut failed: BTreeMap<NaiveDate, FailedDay>,
+) -> SeriesStatus {
     let thin = thin_days(&facts);
     let may_fail = |fact: &Fact| matches!(fact.state, DayFact::Missing | DayFact::Started | DayFact::Stale);
-    let undone: BTreeSet<NaiveDate> = facts.iter().filter(|fact| may_fail(fact)).map(|fact| fact.date).collect();
-    failed.retain(|date, _| undone.contains(date));
-    let mut months: BTreeMap<String, Month> = BTreeMap::new();
+    let is_done: BTreeSet<NaiveDate> = facts.iter().filter(|fact| !may_fail(fact)).map(|fact| fact.date).collect();
+    failed.retain(|date, _| !range.day(*date).window.is_empty() && !is_done.contains(date));
+    let days = Days {
+        range,
+        facts,
+        thin: thin.iter().map(|day| day.date).collect(),
+        failed: failed.keys().copied().collect(),
+    };
+    let mut months: Vec<(NaiveDate, Month)> = Vec::new();
     let mut gaps: Vec<Gap> = Vec::new();
     let (mut started, mut refused): (Vec<StartedDay>, Vec<Refused>) = Default::default();
     let mut unreadable = Vec::new();
-    for fact in &facts {
-        let name = fact.date.format("%Y-%m").to_string();
-        let month = months.entry(name.clone()).or_insert_with(|| Month { month: name, ..Month::default() });
+    for Day { fact, is_failed, .. } in days.iter() {
+        let is_of = |first: &NaiveDate| (first.year(), first.month()) == (fact.date.year(), fact.date.month());
+        if !months.last().is_some_and(|(first, _)| is_of(first)) {
+            let month = fact.date.format("%Y-%m").to_string();
+            months.push((fact.date, Month { month, ..Month::default() }));
+        }
+        let Some((_, month)) = months.last_mut() else { continue };
         month.days += 1;
         month.files += fact.files;
         month.bytes += fact.bytes;
         month.absent += fact.absent;
-        month.failed += u64::from(failed.contains_key(&fact.date));
+        month.failed += u64::from(is_failed);
         match &fact.state {
             DayFact::Sealed => month.sealed += 1,
             DayFact::Provisional => month.provisional += 1,
@@ -254,19 +308,15 @@ pub(super) fn of_series(series: &str, facts: Vec<Fact>, mut failed: BTreeMap<Nai
             unreadable.push(why.clone());
         }
     }
-    let sum = |of: fn(&Fact) -> u64| facts.iter().map(of).fold(0, u64::saturating_add);
+    let sum = |of: fn(&Fact) -> u64| days.facts.iter().map(of).fold(0, u64::saturating_add);
     let (files, bytes, absent) = (sum(|fact| fact.files), sum(|fact| fact.bytes), sum(|fact| fact.absent));
-    let thin_dates: BTreeSet<NaiveDate> = thin.iter().map(|day| day.date).collect();
-    let day =
-        |fact: Fact| Day { is_thin: thin_dates.contains(&fact.date), is_failed: failed.contains_key(&fact.date), fact };
-    let days = facts.into_iter().map(day).collect();
     SeriesStatus {
         series: series.to_owned(),
         files,
         bytes,
         absent,
         checked: None,
-        months: months.into_values().collect(),
+        months: months.into_iter().map(|(_, month)| month).collect(),
         gaps,
         started,
         refused,

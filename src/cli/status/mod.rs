@@ -19,6 +19,7 @@ use super::clock::now;
 use super::job::Secrets;
 use super::{Exit, Result, Shell, job, stdout};
 use crate::archive::Reader;
+use crate::day::Window;
 use crate::report::terminal::Paint;
 use calendar::By;
 use coverage::{DayFact, SeriesStatus};
@@ -76,24 +77,29 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let now = now();
     let root = &job.archive.root;
     let records = Reader::open(root)?;
+    let journalled = records.journalled()?;
     let reports = runs::last(&records, &job.name, RUNS);
     let mut series = Vec::new();
     for one in &job.series {
         let scale = one.source.scale();
         let reached = now.naive_utc() + scale.ahead_of_utc();
-        let days = one.range.resolve(now, scale).days().filter(|day| day.window.start < reached);
+        let range = one.range.resolve(now, scale);
+        let begun = range.days_touched_by(&Window { end: reached.min(range.end), ..range });
+        // Of every other day there is nothing.
+        let mut noted = records.recorded(&one.id)?;
+        noted.extend(journalled.iter().filter(|(id, _)| *id == one.id).map(|(_, date)| *date));
         let mut facts = Vec::new();
-        for day in days {
+        for day in noted.into_iter().map(|date| begun.day(date)).filter(|day| !day.window.is_empty()) {
             let header = records.header(&one.id, day.date);
             let started = || records.started(&one.id, day.date);
             facts.push(coverage::fact((&job.name, &day, one.spec(&day)), header, started)?);
         }
         let failed = failed::failed_days(&reports, &one.id.0);
-        let mut status = coverage::of_series(&one.id.0, facts, failed);
-        let lines: u64 = status.days.iter().map(|day| day.fact.body).sum();
+        let mut status = coverage::of_series(&one.id.0, begun, facts, failed);
+        let lines: u64 = status.days.facts.iter().map(|fact| fact.body).sum();
         if args.checked || lines <= QUICK {
             let recorded = |state: &DayFact| matches!(state, DayFact::Sealed | DayFact::Provisional | DayFact::Stale);
-            let days = status.days.iter().filter(|day| recorded(&day.fact.state)).map(|day| day.fact.date);
+            let days = status.days.facts.iter().filter(|fact| recorded(&fact.state)).map(|fact| fact.date);
             let days: Vec<NaiveDate> = days.collect();
             status.checked = Some(records.checked(&one.id, &days));
         }

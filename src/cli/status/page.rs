@@ -22,7 +22,7 @@ pub(super) fn render(status: &Status, by: Option<By>, columns: usize, paint: Pai
     for series in &status.series {
         // Writing to a String cannot fail.
         let _ = write!(out, "\n{}  {}\n", paint.strong(&escape(&series.series)), told(series));
-        if !series.days.is_empty() {
+        if !series.days.range.is_empty() {
             let (calendar, cells) = calendar::render(&series.days, by, columns, paint);
             seen.extend(cells);
             out.push_str(&calendar);
@@ -44,16 +44,15 @@ pub(super) fn render(status: &Status, by: Option<By>, columns: usize, paint: Pai
 
 /// `2015-12-11..2015-12-14  3 of 3 days, 71 files, 9.0 MiB, 2 absent upstream`
 fn told(series: &SeriesStatus) -> String {
-    let (Some(first), Some(last)) = (series.days.first(), series.days.last()) else {
-        return "no day of it has begun yet".to_owned();
-    };
-    let end = last.fact.date.succ_opt().unwrap_or(last.fact.date);
-    let done = series.days.iter().filter(|day| matches!(day.fact.state, DayFact::Sealed | DayFact::Provisional));
+    let range = series.days.range;
+    let Some(last) = range.last_date() else { return "no day of it has begun yet".to_owned() };
+    let end = last.succ_opt().unwrap_or(last);
+    let done = series.days.facts.iter().filter(|fact| matches!(fact.state, DayFact::Sealed | DayFact::Provisional));
     let mut out = format!(
         "{}..{end}  {} of {}, {}, {}",
-        first.fact.date,
+        range.start.date(),
         human::number(done.count() as u64),
-        human::count(series.days.len() as u64, "day"),
+        human::count(range.day_count(), "day"),
         human::count(series.files, "file"),
         human::bytes(series.bytes)
     );
@@ -157,7 +156,9 @@ mod tests {
             // It has been mended since.
             failed("2016-01-04", None, &[]),
         ]);
-        let mut series = coverage::of_series("sharp_720s", facts, failed);
+        let at = |date: &str| date.parse::<chrono::NaiveDate>().unwrap().and_time(chrono::NaiveTime::MIN);
+        let range = crate::day::Window { start: at("2015-12-25"), end: at("2016-01-06") };
+        let mut series = coverage::of_series("sharp_720s", range, facts, failed);
         series.absent = 2;
         series.checked = Some([("checksum".to_owned(), 1040), ("structure".to_owned(), 4)].into());
         Status {

@@ -1,0 +1,112 @@
+//! Jobs of millions of days: commands take the memory of what they do, and not of what there is to do.
+//!
+//! What it does not do: measure. A limit on the address space is far above what a command needs, and far below what all the
+//! days would take.
+
+use chrono::NaiveDate;
+use serde_json::{Value, json};
+
+use crate::lab::{Answer, Call, Job, Lab, Server};
+
+/// With 109,572 days each.
+const SERIES: usize = 30;
+
+/// Their days: of each, more than 100 bytes were kept once.
+const ALL: u64 = 3_287_160;
+
+/// A job of 300 years in so many series. In a fake autoindex every day has one file.
+fn job(url: &str, series: usize) -> String {
+    let source = format!("{{ index: {{ url: \"{url}\", path: \"%Y/%m/%d/\", files: \"x%Y%m%d.txt\" }} }}");
+    let series: Vec<String> = (0..series).map(|nth| format!("{{ name: s{nth:02} }}")).collect();
+    let series: Vec<&str> = series.iter().map(String::as_str).collect();
+    Job::from_source(&source).range("1900-01-01", "2199-12-31").series(&series).more("verify: [size, magic]").yaml()
+}
+
+fn autoindex() -> Server {
+    Server::speaking(|request| {
+        let path = request.path.strip_prefix('/')?;
+        let folder = path.strip_suffix('/').map(|day| day.replace('/', ""));
+        Some(match folder {
+            Some(day) if day.len() == 8 => {
+                let name = format!("x{day}.txt");
+                let title = format!("Index of /{path}");
+                let page = format!(
+                    "<html><head><title>{title}</title></head><body><h1>{title}</h1><pre><a href=\"../\">../</a>\n\
+                     <a href=\"{name}\">{name}</a>  11-Dec-2015 10:00  5\n</pre></body></html>"
+                );
+                Answer::text("text/html", &page)
+            }
+            Some(_) => Answer::status(404),
+            None if path == "robots.txt" => Answer::status(404),
+            None => Answer::text("text/plain", "hello"),
+        })
+    })
+}
+
+/// A command in an address space of so many MiB. What it prints goes to `out`.
+fn within<'a>(lab: &'a Lab, mib: u64, command: &str) -> Call<'a> {
+    let program = env!("CARGO_BIN_EXE_sunhaul");
+    let command = format!("ulimit -v {} && exec '{program}' {command} > out", mib << 10);
+    // One arena for all threads: each of its own would take 64 MiB of addresses.
+    lab.program("sh", &["-c", &command]).env("MALLOC_ARENA_MAX", "1").chatty()
+}
+
+#[test]
+fn commands_that_ask_nobody_take_the_memory_of_a_few_days_for_millions() {
+    let lab = Lab::new();
+    lab.write("job.yaml", job("http://localhost:1/", SERIES));
+    within(&lab, 300, "plan job.yaml").done();
+    let plan = String::from_utf8(lab.read("out")).expect("UTF-8");
+    assert!(plan.contains("s29     1900-01-01 UTC  2199-12-31 UTC     109,572  109,572  109,572     0\n"), "{plan}");
+    assert!(
+        plan.ends_with("to do: 3,287,160 days, from s00 1900-01-01 to s29 2199-12-30; --json lists them\n"),
+        "{plan}"
+    );
+    within(&lab, 300, "lock job.yaml").stderr_has("3,287,160 days of the job are still to do").done();
+    within(&lab, 300, "export job.yaml --format csv").status(1).stderr_has("no day of `lab` has a record").done();
+    within(&lab, 300, "status job.yaml").done();
+    within(&lab, 300, "verify job.yaml").status(1).stderr_has("no archive is there").done();
+}
+
+#[test]
+fn a_plan_as_json_is_written_while_it_is_made() {
+    let lab = Lab::new();
+    lab.write("job.yaml", job("http://localhost:1/", 2));
+    within(&lab, 256, "plan job.yaml --json").done();
+    let plan = lab.json("out");
+    let days = plan["days"].as_array().expect("days");
+    assert_eq!(days.len(), 219_144);
+    assert_eq!((&days[0]["date"], &days[219_143]["date"]), (&"1900-01-01".into(), &"2199-12-30".into()));
+    assert_eq!(plan["series"][1]["days"]["new"], 109_572);
+}
+
+#[test]
+fn a_run_over_millions_of_days_begins_at_once_and_accounts_for_all_of_them() {
+    let server = autoindex();
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&server.url(), SERIES));
+    let run = |sealed_before: u64| {
+        within(&lab, 1024, "run job.yaml --max-files 3 --report report.json").status(4).done();
+        let report = lab.json("report.json");
+        let days = &report["totals"]["days"];
+        assert_eq!((&report["totals"]["files"]["fetched"], &days["sealed"]), (&json!(3), &json!(3)));
+        assert_eq!(days["planned"], ALL - sealed_before, "{days}");
+        assert_eq!(days["already_sealed"], sealed_before, "{days}");
+        assert_eq!(days["unfinished"], ALL - sealed_before - 3, "{days}");
+        assert_eq!(report["days"].as_array().map(Vec::len), Some(3));
+        let stretches = report["other_days"].as_array().expect("stretches");
+        let date = |stretch: &Value, end: &str| -> NaiveDate {
+            stretch[end].as_str().and_then(|date| date.parse().ok()).expect("a date")
+        };
+        let length = |stretch: &&Value| (date(stretch, "end") - date(stretch, "start")).num_days();
+        let of = |state| stretches.iter().filter(|stretch| stretch["state"] == state).map(|one| length(&one)).sum();
+        let (sealed, unfinished): (i64, i64) = (of("already_sealed"), of("unfinished"));
+        assert_eq!(
+            (u64::try_from(sealed), u64::try_from(unfinished)),
+            (Ok(sealed_before), Ok(ALL - sealed_before - 3))
+        );
+    };
+    run(0);
+    run(3);
+    assert_eq!(lab.days("data").len(), 6);
+}
