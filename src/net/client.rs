@@ -309,7 +309,7 @@ impl Client {
         if is_explained && has_plain_body(answer.headers()) {
             let mut response = Response::new(answer, url, slot, self.timeouts.stall);
             let body = refusal::body(&mut response).await;
-            if let Some(words) = refusal::words(&body) {
+            if let Some(words) = refusal::words(&body, |text| self.veil(text)) {
                 refused.message += ": ";
                 refused.message += &words;
             }

@@ -2,17 +2,19 @@
 //!
 //! What it does not do: know where they came from.
 
+use std::ops::Range;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
-use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::origin::Origin;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Credentials, Login};
 use crate::secret::{Secret, VEIL};
+use crate::untrusted::escape;
 
 /// Shorter secrets, and shorter pieces of them, are not looked for in messages: they would be found everywhere.
 pub(super) const TELLING: usize = 4;
@@ -75,17 +77,24 @@ impl Keys {
 
     /// A text without the secrets: a server may repeat what it was sent.
     pub(super) fn veiled(&self, text: String) -> String {
-        let known = self.words.iter().filter_map(Secret::reveal);
-        known.fold(text, |text, word| if text.contains(word) { text.replace(word, VEIL) } else { text })
+        self.words.iter().filter_map(Secret::reveal).fold(text, |text, word| {
+            let Some(first) = find(&text, word) else { return text };
+            let (mut out, mut rest, mut found) = (String::new(), text.as_str(), Some(first));
+            while let Some(range) = found {
+                out.push_str(&rest[..range.start]);
+                out.push_str(VEIL);
+                rest = &rest[range.end..];
+                found = find(rest, word);
+            }
+            out + rest
+        })
     }
 
-    /// True when a text holds one of the secrets of at least `shortest` bytes, in whatever case and also percent-encoded: it
-    /// may come back as a part of a URL or of an encoded file name.
+    /// True when a text holds one of the secrets of at least `shortest` bytes: it may come back as a part of a URL or of an
+    /// encoded file name.
     pub(super) fn are_in(&self, text: &str, shortest: usize) -> bool {
-        let text = text.to_ascii_lowercase();
-        let decoded = percent_decode_str(&text).decode_utf8_lossy();
         let known = self.words.iter().filter_map(Secret::reveal).filter(|word| word.len() >= shortest);
-        known.map(str::to_ascii_lowercase).any(|word| text.contains(&word) || decoded.contains(&word))
+        known.into_iter().any(|word| find(text, word).is_some())
     }
 
     /// A secret's value, remembered to be veiled.
@@ -94,10 +103,48 @@ impl Keys {
         // In a header such as `Token abc` the secret is one of the words; each may be repeated alone.
         let pieces = value.split([' ', '=', ';']).filter(|piece| piece.len() >= TELLING_PIECE);
         let words = std::iter::once(value).filter(|word| word.len() >= TELLING).chain(pieces);
-        self.words.extend(words.map(Secret::new));
+        // And as a message shows it.
+        self.words.extend(words.flat_map(|word| [Secret::new(word), Secret::new(&escape(word))]));
         self.words.sort_by_key(|word| std::cmp::Reverse(word.reveal().map_or(0, str::len)));
         Ok(value)
     }
+}
+
+/// Where a secret, or what is left of it where the text was cut, first stands in a text.
+fn find(text: &str, word: &str) -> Option<Range<usize>> {
+    text.char_indices().find_map(|(start, c)| {
+        if let Some(length) = length_at(&text[start..], word) {
+            return Some(start..start + length);
+        }
+        let after = start + c.len_utf8();
+        let ends = word.char_indices().skip(1).filter(|(at, _)| c == '…' && word.len() - at >= TELLING);
+        ends.map(|(at, _)| &word[at..]).find_map(|end| Some(after..after + length_at(&text[after..], end)?))
+    })
+}
+
+/// How many bytes at the start of a text are a secret: in whatever case, percent-encoded as in a URL, with the backslashes
+/// of JSON, or its first bytes alone where the text was cut.
+fn length_at(text: &str, word: &str) -> Option<usize> {
+    let mut rest = text.as_bytes();
+    for (nth, wanted) in word.bytes().enumerate() {
+        if nth >= TELLING && rest.starts_with("…".as_bytes()) {
+            break;
+        }
+        let is_wanted = |byte: u8| byte.eq_ignore_ascii_case(&wanted);
+        rest = match rest {
+            [byte, after @ ..] if is_wanted(*byte) => after,
+            [b'\\', byte, after @ ..] if is_wanted(*byte) => after,
+            [b'%', high, low, after @ ..] if hex(*high, *low).is_some_and(is_wanted) => after,
+            _ => return None,
+        };
+    }
+    Some(text.len() - rest.len())
+}
+
+/// The byte of two hexadecimal digits.
+fn hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 fn sensitive(value: &str) -> Result<HeaderValue, Failure> {
@@ -155,7 +202,21 @@ mod tests {
     fn what_a_server_repeats_of_a_secret_is_veiled() {
         let keys = keys(&basic());
         let said = "no key abc123 or `Key abc123`, no jane with hunter2, no amFuZTpodW50ZXIy".to_owned();
-        assert_eq!(keys.veiled(said), "no key *** or `***`, no jane with ***, no ***");
+        assert_eq!(keys.veiled(said), "no *** or `***`, no jane with ***, no ***");
+        for (said, shown) in [
+            ("/%61bc%3123.fits or ABC123", "/***.fits or ***"),
+            ("abc123abc123 abc12", "****** abc12"),
+            ("cut: abc1… and abc…", "cut: ***… and abc…"),
+            ("cut: …c123 and …123, …nter… and …nte…", "cut: …*** and …123, …***… and …nte…"),
+            ("%6", "%6"),
+        ] {
+            assert_eq!(keys.veiled(said.to_owned()), shown);
+        }
+        let odd = Credentials { headers: Vec::new(), login: Some(Login::Bearer(Secret::new("é/##[\"t"))) };
+        let odd = Keys::new(keys.origin.clone(), &odd).unwrap();
+        for said in ["é/##[\"t", "%C3%a9%2F%23%23%5B%22t", "é\\/##[\\\"t", &escape("é/##[\"t")] {
+            assert_eq!(odd.veiled(format!("é {said} é")), "é *** é");
+        }
         assert!(!format!("{keys:?}").contains("hunter2") && !format!("{keys:?}").contains("abc123"));
     }
 

@@ -30,12 +30,13 @@ pub(super) async fn body(response: &mut Response) -> Vec<u8> {
 }
 
 /// The `detail` of a problem document or the like, else the start of the text; `None` when there is nothing to show.
-pub(super) fn words(body: &[u8]) -> Option<String> {
+/// `veil` takes the secrets out before the text is cut, so that no half of one is left.
+pub(super) fn words(body: &[u8], veil: impl Fn(String) -> String) -> Option<String> {
     let told = serde_json::from_slice::<Value>(body).ok().and_then(|problem| {
         ["detail", "message", "error", "title"].iter().find_map(|key| Some(problem.get(key)?.as_str()?.to_owned()))
     });
     let text = told.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = veil(text.split_whitespace().collect::<Vec<_>>().join(" "));
     (!text.is_empty()).then(|| escape(&text).into_owned())
 }
 
@@ -47,9 +48,9 @@ mod tests {
     fn a_problem_s_detail_is_taken_before_its_text() {
         let problem =
             br#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"Wrong type, expected 'date'"}"#;
-        assert_eq!(words(problem).unwrap(), "Wrong type, expected 'date'");
-        assert_eq!(words(b"<html>\n  \x1b[2Jno</html>").unwrap(), "<html> \\u{1b}[2Jno</html>");
-        assert_eq!(words(b"  \n"), None);
-        assert!(words(&[b'x'; 5000]).unwrap().len() < 310);
+        assert_eq!(words(problem, |text| text).unwrap(), "Wrong type, expected 'date'");
+        assert_eq!(words(b"<html>\n  \x1b[2Jno</html>", |text| text).unwrap(), "<html> \\u{1b}[2Jno</html>");
+        assert_eq!(words(b"  \n", |text| text), None);
+        assert!(words(&[b'x'; 5000], |text| text).unwrap().len() < 310);
     }
 }

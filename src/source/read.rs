@@ -112,8 +112,10 @@ fn offset(answer: &[u8], error: &serde_json::Error) -> usize {
     (line + error.column().saturating_sub(1)).min(answer.len())
 }
 
-/// What stands around a place of an answer, safe to show.
+/// What stands around a place of an answer, safe to show, with a mark where it is cut: half a secret is known by that.
 pub(super) fn excerpt(answer: &[u8], at: usize) -> String {
-    let part = &answer[at.saturating_sub(AROUND)..(at + AROUND).min(answer.len())];
-    escape(&String::from_utf8_lossy(part)).into_owned()
+    let (start, end) = (at.saturating_sub(AROUND), (at + AROUND).min(answer.len()));
+    let mark = |is_cut: bool| if is_cut { "…" } else { "" };
+    let part = String::from_utf8_lossy(&answer[start..end]);
+    format!("{}{}{}", mark(start > 0), escape(&part), mark(end < answer.len()))
 }

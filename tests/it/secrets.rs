@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use percent_encoding::percent_decode;
+
 use crate::lab::{Answer, Call, Certificate, Ending, Item, Job, Lab, Request, Server, Speaks, fits};
 
 const NAME: &str = "sharp_720s_20151211_182208";
@@ -48,8 +50,12 @@ fn shows_no_secret(lab: &Lab, said: &[&str]) {
     let said = said.iter().enumerate().map(|(nth, text)| (format!("stream {nth}"), text.as_bytes().to_vec()));
     for (place, bytes) in files.chain(said) {
         let text = String::from_utf8_lossy(&bytes);
+        // A server may write it another way, and a message may be cut within it.
+        let plain =
+            percent_decode(format!("{place}\n{text}").to_lowercase().as_bytes()).decode_utf8_lossy().into_owned();
         for secret in SECRETS {
-            assert!(!text.contains(secret) && !place.contains(secret), "{place} shows {secret}:\n{text}");
+            let start = secret[..8].to_lowercase();
+            assert!(!plain.contains(&start), "{place} shows {secret}:\n{text}");
         }
     }
 }
@@ -212,6 +218,10 @@ fn a_server_that_repeats_a_secret_does_not_make_us_tell_it() {
         refusal(500, &echo),
         Answer::status(302).header("Location", &format!("/{}?{}", SECRETS[0], SECRETS[3])),
         Answer::status(302).header("Location", &format!("http://{}.example.org/{}", SECRETS[0], SECRETS[3])),
+        Answer::status(302).header("Location", "http://other.example.org/%6B3Y-of-jane/%68unter2%2Dof%2Djane"),
+        Answer::status(302).header("Location", &format!("http://other.example.org/{}/{}", "x".repeat(250), SECRETS[0])),
+        refusal(400, &format!("{}{}", "x".repeat(290), SECRETS[3])),
+        refusal(400, &echo.to_uppercase()),
         Answer::html().header("X-Echo", &echo),
         Answer::text("text/html", &format!("<html>{echo}</html>")).named(&format!("{NAME}.fits")),
         Answer::text("application/fits", &echo).named(&format!("{NAME}.fits")),
