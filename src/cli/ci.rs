@@ -9,7 +9,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
 
 use super::{Exit, clock, stdout};
 use crate::manifest::Diagnostics;
@@ -143,11 +144,19 @@ fn add_to_step(path: &Path, section: &str, short: &str) -> io::Result<()> {
     }
 }
 
-/// Opens a file to add to it. A pipe that nobody reads is an error, and nothing to wait for.
 fn append(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().append(true).create(true).custom_flags(flags).open(path)?;
-    fcntl_setfl(&file, OFlags::APPEND)?;
+    open_unwaiting(OpenOptions::new().append(true).create(true), path)
+}
+
+/// Opens what may be a pipe for writing. One that no process reads is an error, and nothing to wait for.
+pub(super) fn open_unwaiting(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path);
+    let file = file.map_err(|error| match error.raw_os_error() {
+        Some(code) if code == Errno::NXIO.raw_os_error() => io::Error::other("no process reads from this pipe"),
+        _ => error,
+    })?;
+    // A reader that is slow is waited for.
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
     Ok(file)
 }
 

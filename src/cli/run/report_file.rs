@@ -1,6 +1,6 @@
 //! `--report FILE` and the like: a report where the user wants it.
 
-use std::fs::Permissions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::follow::Saved;
 use crate::archive::link_target;
+use crate::cli::ci::open_unwaiting;
 use crate::cli::problem::Problem;
 use crate::cli::{Exit, Result, stdout};
 use crate::untrusted::escape;
@@ -53,7 +54,7 @@ impl ReportFile {
         match (&self.place, when) {
             (Place::Stdout, Saved::AtTheEnd) => stdout::print(&String::from_utf8_lossy(bytes)),
             (Place::Stream(path), Saved::AtTheEnd) => {
-                let file = std::fs::OpenOptions::new().write(true).open(path);
+                let file = open_unwaiting(OpenOptions::new().write(true), path);
                 Ok(file.and_then(|mut file| file.write_all(bytes)).map_err(|error| storage(path, error))?)
             }
             (Place::Stdout | Place::Stream(_), Saved::Meanwhile) => Ok(()),
@@ -178,6 +179,20 @@ mod tests {
             assert!(at("link").is_symlink());
             assert_eq!(std::fs::read_to_string(at("there/report.json")).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_told_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+        let file = ReportFile::new(&path, "--report").unwrap();
+        file.write(b"x", Saved::Meanwhile).unwrap();
+        let error = file.write(b"x", Saved::AtTheEnd).unwrap_err();
+        assert!(error.to_string().contains("no process reads from this pipe"), "{error}");
+        let reader = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        file.write(b"x", Saved::AtTheEnd).unwrap();
+        drop(reader);
     }
 
     #[test]
