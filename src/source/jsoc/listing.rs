@@ -47,10 +47,19 @@ pub(super) type Names = BTreeMap<String, Ordered>;
 /// What the export system knows a file by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ordered {
-    /// Its record and segment: `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI]{Br}`.
+    /// Its record: `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI]`.
     pub(super) record: String,
+    /// Its segment.
+    pub(super) segment: String,
     /// The name of the segment's file on disk, where the listing tells it: a segment may have several.
     pub(super) file: Option<String>,
+}
+
+impl Ordered {
+    /// As JSOC writes it: `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI]{Br}`.
+    pub(super) fn shown(&self) -> String {
+        format!("{}{{{}}}", self.record, self.segment)
+    }
 }
 
 /// A record that is asked for.
@@ -92,8 +101,11 @@ pub(super) fn read_records(
         let text = columns.time.value(at);
         let time = slot::time(text).ok_or_else(|| of(&format!("`{}`", question.structure.time), text))?;
         if !day.window.contains(time) {
-            // The start of a stretch of time is rounded to the nearest slot.
-            records.listed.note_outside(time, day, BORDER.max(question.step()));
+            // More is asked for than the window holds, by two slots at each end.
+            let margin = question.step() * 2;
+            if time < day.window.start - margin || time >= day.window.end + margin {
+                records.listed.note_outside(time, day, BORDER.max(margin));
+            }
             continue;
         }
         let number = |column: Option<&Column>| column.and_then(|column| whole(column.value(at)));
@@ -138,7 +150,7 @@ pub(super) fn read_records(
                 records.offline.get_or_insert_with(|| (0, named())).0 += 1;
             }
             if is_ordered {
-                let ordered = Ordered { record: named(), file: on_disk };
+                let ordered = Ordered { record: query.clone(), segment: (*segment).to_owned(), file: on_disk };
                 if let Some(other) = records.names.insert(key.clone(), ordered.clone())
                     && other != ordered
                 {

@@ -7,6 +7,8 @@ mod answer;
 mod export;
 mod listing;
 mod question;
+#[cfg(test)]
+mod selection_tests;
 mod sieve;
 mod slot;
 mod structure;

@@ -161,18 +161,24 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// `[a/span]` is half-open, where `[a-b]` would have both ends.
+    /// A stretch of time that holds every slot of the window, and at most two beyond each end: JSOC takes the slot nearest to
+    /// the start, and of the span as many slots as lie in it whole (`CalcSlot` in `drms_keyword_priv.h`,
+    /// `drms_keyword.c:2908`). With a cadence the start is a multiple of it, since JSOC counts from there.
     fn stretch(&self, window: Window) -> Option<String> {
+        let step = self.step().num_seconds();
+        let half = TimeDelta::seconds(step.div_euclid(2) + step.rem_euclid(2));
+        let (from, until) = (window.start - half, window.end + half);
         let cadence = self.series.filters.cadence.map(|cadence| i64::try_from(cadence.as_secs()).unwrap_or(i64::MAX));
         let start = match cadence {
-            Some(cadence) => first_multiple(window.start, cadence),
-            None => window.start,
+            Some(cadence) => first_multiple(from, cadence),
+            None => from,
         };
-        if start >= window.end {
+        if start >= until {
             return None;
         }
-        let step = cadence.map(|cadence| format!("@{}", span(cadence))).unwrap_or_default();
-        Some(format!("{}/{}{step}", label(start), span(seconds_until(start, window.end))))
+        let span_asked = span(seconds_until(start, until + self.step()));
+        let every = cadence.map(|cadence| format!("@{}", span(cadence))).unwrap_or_default();
+        Some(format!("{}/{span_asked}{every}", label(start)))
     }
 
     /// How far apart records are.
@@ -335,11 +341,11 @@ mod tests {
     #[test]
     fn the_documented_record_set_is_asked_for() {
         let all = Filters::default();
-        assert_eq!(asked(all), "hmi.sharp_cea_720s[][2011.02.15_00:00:00_TAI/1d]");
+        assert_eq!(asked(all), "hmi.sharp_cea_720s[][2011.02.14_23:54:00_TAI/1464m]");
         let one = Filters { harpnum: Some(vec![377, 378]), ..Filters::default() };
-        assert_eq!(asked(one), "hmi.sharp_cea_720s[377,378][2011.02.15_00:00:00_TAI/1d]");
+        assert_eq!(asked(one), "hmi.sharp_cea_720s[377,378][2011.02.14_23:54:00_TAI/1464m]");
         let hourly = Filters { cadence: Some(Duration::from_hours(1)), ..Filters::default() };
-        assert_eq!(asked(hourly), "hmi.sharp_cea_720s[][2011.02.15_00:00:00_TAI/1d@1h]");
+        assert_eq!(asked(hourly), "hmi.sharp_cea_720s[][2011.02.15_00:00:00_TAI/1458m@1h]");
     }
 
     #[test]
@@ -360,9 +366,9 @@ mod tests {
             let series = series("aia.lev1_euv_12s", filters);
             Question::of(&series, &structure).unwrap().record_set(day()).unwrap()
         };
-        assert_eq!(set(Filters::default()), "aia.lev1_euv_12s[2011.02.15_00:00:00_TAI/1d]");
+        assert_eq!(set(Filters::default()), "aia.lev1_euv_12s[2011.02.14_23:59:54_TAI/86424s]");
         let wavelength = Filters { wavelength: Some(vec![171]), ..Filters::default() };
-        assert_eq!(set(wavelength), "aia.lev1_euv_12s[2011.02.15_00:00:00_TAI/1d][171]");
+        assert_eq!(set(wavelength), "aia.lev1_euv_12s[2011.02.14_23:59:54_TAI/86424s][171]");
         let series = series("aia.lev1_euv_12s", Filters { harpnum: Some(vec![1]), ..Filters::default() });
         let message = Question::of(&series, &structure).unwrap_err().message;
         assert!(message.contains("filter `harpnum` cannot be applied"), "{message}");
@@ -379,17 +385,17 @@ mod tests {
             set.map(|set| set.trim_start_matches("hmi.sharp_cea_720s[]").to_owned())
         };
         let of = |start, end| set(start, end, None).unwrap();
-        assert_eq!(of("2011-02-15T18:00:00", "2011-02-16T00:00:00"), "[2011.02.15_18:00:00_TAI/6h]");
-        assert_eq!(of("2011-02-15T00:00:01", "2011-02-15T00:00:30.5"), "[2011.02.15_00:00:01_TAI/30s]");
+        assert_eq!(of("2011-02-15T18:00:00", "2011-02-16T00:00:00"), "[2011.02.15_17:54:00_TAI/384m]");
+        assert_eq!(of("2011-02-15T00:00:01", "2011-02-15T00:00:30.5"), "[2011.02.14_23:54:01_TAI/1470s]");
         let hourly = set("2011-02-15T00:12:00", "2011-02-15T02:12:00", Some(1)).unwrap();
-        assert_eq!(hourly, "[2011.02.15_01:00:00_TAI/72m@1h]");
+        assert_eq!(hourly, "[2011.02.15_01:00:00_TAI/90m@1h]");
         assert_eq!(set("2011-02-15T00:12:00", "2011-02-15T00:36:00", Some(1)), None);
     }
 
     #[test]
     fn filters_are_one_condition() {
         let noaa = Filters { noaa: Some(vec![11158, 11159]), ..Filters::default() };
-        let tail = |filters| asked(filters).split_once("/1d]").unwrap().1.to_owned();
+        let tail = |filters| asked(filters).split_once("/1464m]").unwrap().1.to_owned();
         assert_eq!(tail(noaa), "[? NOAA_ARS ~ '11158' OR NOAA_ARS ~ '11159' ?]");
         let both = Filters {
             noaa: Some(vec![11158]),
@@ -413,8 +419,8 @@ mod tests {
             let noaa: Option<i64> = noaa;
             asked(Filters { raw: Some(raw.into()), noaa: noaa.map(|noaa| vec![noaa]), ..Filters::default() })
         };
-        assert!(raw("[? USFLUX > 1e22 ?]", None).ends_with("/1d][? USFLUX > 1e22 ?]"));
-        assert!(raw("[! USFLUX > 1e22 !]", None).ends_with("/1d][! USFLUX > 1e22 !]"));
+        assert!(raw("[? USFLUX > 1e22 ?]", None).ends_with("/1464m][? USFLUX > 1e22 ?]"));
+        assert!(raw("[! USFLUX > 1e22 !]", None).ends_with("/1464m][! USFLUX > 1e22 !]"));
         assert!(raw("[? A OR B ?]", Some(1)).ends_with("[? (NOAA_ARS ~ '1') AND (A OR B) ?]"));
     }
 

@@ -231,7 +231,7 @@ fn l_08_names_are_bounded_and_made_for_orders_alone() {
         read_listing(&answer, &question, &base(), &day(), &base()).unwrap().1.names
     };
     let ordered = Series { filters: only_br(), ..ordered("hmi.sharp_cea_720s", Protocol::Fits) };
-    assert_eq!(names(&ordered)["7/Br"].record, "hmi.sharp_cea_720s[377][2011.02.15_02:00:00_TAI]{Br}");
+    assert_eq!(names(&ordered)["7/Br"].shown(), "hmi.sharp_cea_720s[377][2011.02.15_02:00:00_TAI]{Br}");
     assert!(names(&series("hmi.sharp_cea_720s", only_br())).is_empty());
     told["recinfo"] = json!([{ "name": "x".repeat(501) }]);
     let failure = read_as(&ordered, &told).unwrap_err();
@@ -304,7 +304,7 @@ fn a_table_has_a_row_a_record_and_a_sidecar_what_its_columns_mean() {
     assert_eq!((&column("QUALITY")["missing"], &column("QUALITY")["default"]), (&Value::Null, &json!("0x80000000")));
     assert_eq!(column("DATAMEAN_001")["note"], "of each segment");
     assert!(
-        listed.files[2].path.starts_with("/cgi-bin/ajax/jsoc_info?op=rs_list&ds=hmi.sharp_cea_720s%5B%5D%5B2011.02.15")
+        listed.files[2].path.starts_with("/cgi-bin/ajax/jsoc_info?op=rs_list&ds=hmi.sharp_cea_720s%5B%5D%5B2011.02.14")
     );
 }
 

@@ -208,7 +208,7 @@ impl Desk {
                 Ended::Done(rows) => {
                     let is_ours = whole.start <= stretch.window.start && stretch.window.end <= whole.end;
                     let names: Vec<_> = batch.iter().map(|waiting| &*waiting.names).collect();
-                    if let Some((count, one)) = join::strange(&rows, &names).filter(|_| is_ours) {
+                    if let Some((count, one)) = join::strange(&rows, stretch.window, &names).filter(|_| is_ours) {
                         tracing::warn!(
                             "the export system made {count} files that are not listed, such as `{}`",
                             self.counter.told(one)

@@ -73,10 +73,13 @@ impl Reply {
 /// A file of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
-    /// What it is: `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI]{Br}`, in lower case and without spaces.
+    /// What it is: `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI]{Br}`, in lower case and without spaces; of what
+    /// `fits` makes, the record alone.
     pub(super) named: String,
     /// Its path below JSOC's root; none where there is no file.
     pub(super) path: Option<String>,
+    /// JSOC's words in place of a file.
+    pub(super) warning: Option<String>,
 }
 
 impl Reply {
@@ -127,15 +130,20 @@ fn seconds(wait: &Loose) -> Option<Duration> {
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds.min(1e6)).ok()).flatten()
 }
 
+/// What a row begins with that has words in place of a file.
+const WARNING: &str = "warning=";
+
 fn rows(dir: &str, data: Option<Vec<File>>) -> Result<Vec<Row>, Failure> {
     let data = data.ok_or_else(|| malformed("an order that is done, without `data`"))?;
     let row = |File { record, filename }: File| {
+        let warning = [&record.0, &filename.0].into_iter().find_map(|text| text.trim().strip_prefix(WARNING)).map(said);
         let path = match filename.0.as_str() {
+            _ if warning.is_some() => None,
             "NoDataFile" | "NoDataDirectory" | "" => None,
             path if path.starts_with('/') => Some(path.to_owned()),
             name => Some(format!("{}/{name}", dir.trim_end_matches('/'))),
         };
-        Row { named: plain(&record.0), path }
+        Row { named: plain(&record.0), path, warning }
     };
     Ok(data.into_iter().map(row).collect())
 }
@@ -175,7 +183,8 @@ mod tests {
         let done = r#"{"status":0,"requestid":"JSOC_1","dir":"/SUM9/D5/S00000","count":2,"data":[
             {"record":"hmi.M_45s[2011.02.15_00:00:00_TAI][2]{magnetogram}","filename":"a.fits"},
             {"record":"hmi.M_45s[x]{magnetogram}","filename":"NoDataFile"}]}"#;
-        let row = |named: &str, path: Option<&str>| Row { named: named.into(), path: path.map(str::to_owned) };
+        let row =
+            |named: &str, path: Option<&str>| Row { named: named.into(), path: path.map(str::to_owned), warning: None };
         assert_eq!(
             read(done),
             Reply::Done(vec![
@@ -185,6 +194,16 @@ mod tests {
         );
         let quick = r#"{"status":0,"requestid":"","dir":"","data":[{"record":"a[1]{ Br }","filename":"/SUM1/D1/S00000/Br.fits"}]}"#;
         assert_eq!(read(quick), Reply::Done(vec![row("a[1]{br}", Some("/SUM1/D1/S00000/Br.fits"))]));
+    }
+
+    #[test]
+    fn a_row_of_words_is_no_file() {
+        let done = r#"{"status":0,"dir":"/SUM9/D5/S00000","data":[{"record":"hmi.M_45s[1]","filename":"warning=No  data"},
+            {"record":"warning=Cannot export Rice","filename":""}]}"#;
+        let Reply::Done(rows) = read(done) else { panic!("it is done") };
+        let words = |row: &Row| (row.path.clone(), row.warning.clone());
+        assert_eq!(words(&rows[0]), (None, Some("No data".into())));
+        assert_eq!(words(&rows[1]), (None, Some("Cannot export Rice".into())));
     }
 
     #[test]

@@ -58,7 +58,7 @@ fn files_are_ordered_asked_after_and_fetched() {
     fake.state().desk.pending = 1;
     let lab = lab(&ordered(&fake, &format!("email: {EMAIL}"), "fetch: both", "2015-12-12"));
     lab.report(0);
-    assert_eq!(fake.orders(), ["hmi.sharp_cea_720s[][2015.12.11_00:00:00_TAI/1d]{Br}"]);
+    assert_eq!(fake.orders(), ["hmi.sharp_cea_720s[][2015.12.10_23:54:00_TAI/1464m]{Br}"]);
     assert_eq!(fake.asked_after(), 2);
     let asked = |name: &str| fake.asked(FETCH, "exp_request", name).pop().expect("an order");
     assert_eq!((asked("notify"), asked("requester")), (EMAIL.to_owned(), "jane".to_owned()));
@@ -84,7 +84,7 @@ fn at_once() -> Fake {
     fake
 }
 
-const FOLDED: &str = "hmi.sharp_cea_720s[][2015.12.11_00:00:00_TAI/3d]{Br}";
+const FOLDED: &str = "hmi.sharp_cea_720s[][2015.12.10_23:54:00_TAI/4344m]{Br}";
 
 #[test]
 fn days_side_by_side_are_one_order() {
@@ -123,10 +123,10 @@ fn what_is_too_large_is_cut_in_two_and_again() {
     assert_eq!(
         orders,
         [
-            "hmi.sharp_cea_720s[][2015.12.11_00:00:00_TAI/12h]{Br}",
-            "hmi.sharp_cea_720s[][2015.12.11_12:00:00_TAI/12h]{Br}",
-            "hmi.sharp_cea_720s[][2015.12.12_00:00:00_TAI/1d]{Br}",
-            "hmi.sharp_cea_720s[][2015.12.13_00:00:00_TAI/1d]{Br}",
+            "hmi.sharp_cea_720s[][2015.12.10_23:54:00_TAI/744m]{Br}",
+            "hmi.sharp_cea_720s[][2015.12.11_11:54:00_TAI/744m]{Br}",
+            "hmi.sharp_cea_720s[][2015.12.11_23:54:00_TAI/1464m]{Br}",
+            "hmi.sharp_cea_720s[][2015.12.12_23:54:00_TAI/1464m]{Br}",
         ]
     );
     assert_eq!(lab.proved("data").len(), 4);
@@ -235,7 +235,7 @@ fn a_young_day_is_looked_at_again_and_orders_only_what_is_new() {
     lab.report(0);
     assert_eq!((fake.given(), lab.proved("data").len()), (2, 2));
     assert_eq!(files(&fake), 2, "the file that is there is not fetched again");
-    assert_eq!(fake.orders()[1], "hmi.sharp_cea_720s[][2025.12.11_18:00:00_TAI/12m]{Br}");
+    assert_eq!(fake.orders()[1], "hmi.sharp_cea_720s[][2025.12.11_17:54:00_TAI/36m]{Br}");
 }
 
 #[test]
@@ -281,14 +281,14 @@ fn of_several_files_of_a_segment_the_one_that_is_listed_is_fetched() {
 fn what_an_order_has_no_file_of_is_absent_and_what_it_leaves_out_is_told() {
     let fake = three();
     fake.state().desk.has_none = Some("Br");
-    let keys = "fetch: files";
-    let job = |keys: &str| ordered(&fake, &format!("email: {EMAIL}"), keys, "2015-12-12");
-    let absent = lab(&job(keys));
+    let job = |how: &str| ordered(&fake, &format!("email: {EMAIL}{how}"), "fetch: files", "2015-12-12");
+    // What is made anew has no row then, and what is linked to has one without a name.
+    let absent = lab(&job(", protocol: as-is, method: url"));
     let report = absent.report(0);
     assert_eq!(report["totals"]["files"]["absent"], 1, "{report:#}");
     fake.state().desk.has_none = None;
     fake.state().desk.lacks = Some("Br");
-    let left_out = lab(&job(keys));
+    let left_out = lab(&job(""));
     let report = left_out.report(1);
     assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
     let told = "left out 1 files that are listed, such as `hmi.sharp_cea_720s[377][2015.12.11_00:00:00_TAI]{Br}`";
@@ -312,4 +312,19 @@ fn an_ordered_file_that_is_gone_is_no_absent_file() {
     fake.state().desk.orders[0].is_expired = true;
     lab.report(0);
     assert_eq!((fake.orders().len(), lab.proved("data").len()), (2, 1));
+}
+
+#[test]
+fn what_a_program_makes_of_records_is_joined_to_the_records_it_was_made_of() {
+    let fake = three();
+    let how = format!("email: {EMAIL}, process: \"rebin,method=boxcar,scale=0.5\"");
+    let job = ordered(&fake, &how, "fetch: files", "2015-12-12")
+        .series(&["{ name: hmi.sharp_cea_720s, as: one, segments: [Br, Bp], fetch: files }"]);
+    let lab = lab(&job);
+    lab.report(0);
+    assert_eq!(fake.asked(FETCH, "exp_request", "process=n"), ["0|rebin,method=boxcar,scale=0.5"]);
+    for (segment, seed) in [("Br", 1001), ("Bp", 1501)] {
+        let path = format!("data/one/2015/12/11/hmi.sharp_cea_720s.377.20151211_000000_TAI.{segment}.fits");
+        assert_eq!(lab.read(&path), fits(seed, 20, THREE[0]), "{segment}");
+    }
 }

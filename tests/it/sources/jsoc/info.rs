@@ -1,6 +1,6 @@
 //! The fake's `jsoc_info`: `series_struct` and `rs_list`.
 
-use chrono::{NaiveDateTime, TimeDelta};
+use chrono::NaiveDateTime;
 use serde_json::{Value, json};
 
 use super::super::contract::How;
@@ -167,7 +167,17 @@ pub(super) fn list(request: &Request, state: &State) -> Answer {
     answer
 }
 
-/// The records of a record set `series[harps][start/span@cadence][? ... ?]`, or why there are none.
+/// How far apart slots are, in seconds.
+const STEP: i64 = 720;
+
+/// The slot that a time falls to, the nearest one: `CalcSlot` of `drms_keyword_priv.h:35` in `lm-jps/drms`.
+fn slot(time: NaiveDateTime) -> i64 {
+    let epoch: NaiveDateTime = "1993-01-01T00:00:00".parse().expect("a label");
+    ((time - epoch).num_seconds() + STEP / 2).div_euclid(STEP)
+}
+
+/// The records of a record set `series[harps][start/span@cadence][? ... ?]`, or why there are none. Of a stretch of time,
+/// these are the slots from that of its start, as many as lie in its span whole (`drms_keyword.c:2908-2920`).
 pub(super) fn select(set: &str, records: &[Record]) -> Result<Vec<Record>, String> {
     let (series, rest) = set.split_once('[').ok_or("no record set")?;
     if series != SERIES {
@@ -178,7 +188,9 @@ pub(super) fn select(set: &str, records: &[Record]) -> Result<Vec<Record>, Strin
     let (start, span) = parts[1].split_once('/').ok_or("no stretch of time")?;
     let (span, cadence) = span.split_once('@').unwrap_or((span, "1s"));
     let start = NaiveDateTime::parse_from_str(start, "%Y.%m.%d_%H:%M:%S_TAI").map_err(|error| error.to_string())?;
-    let end = start + TimeDelta::seconds(seconds(span));
+    let first = slot(start);
+    let slots = first..first + (seconds(span) / STEP).max(1);
+    let every = (seconds(cadence) / STEP).max(1);
     let condition = parts.get(2).copied().unwrap_or_default();
     if condition.contains("NOSUCH") {
         return Err("ERROR:  column \"nosuch\" does not exist".to_owned());
@@ -189,10 +201,10 @@ pub(super) fn select(set: &str, records: &[Record]) -> Result<Vec<Record>, Strin
     let noaa: Vec<String> = number("NOAA_ARS ~ '").collect();
     let mask: u32 = number("QUALITY & ").next().and_then(|mask| mask.parse().ok()).unwrap_or_default();
     let is_asked = |record: &&Record| {
-        let at = record.at();
+        let at = slot(record.at());
         (harps.is_empty() || harps.contains(&record.harpnum))
-            && (start..end).contains(&at)
-            && (at - start).num_seconds() % seconds(cadence) == 0
+            && slots.contains(&at)
+            && (at - first) % every == 0
             && (noaa.is_empty() || noaa.iter().any(|number| record.noaa.contains(number)))
             && record.quality & mask == 0
     };

@@ -96,21 +96,21 @@ fn filters_go_into_the_record_set_and_are_looked_at_again() {
     ]);
     let keys = "fetch: files, segments: [Br], noaa: [11158], cadence: 1h, where: { QUALITY: { none_of: 0x10000 }, USFLUX: \"0..1e23\" }";
     let (lab, _) = run(&fake.job(keys), 0);
-    let set = "hmi.sharp_cea_720s[][2015.12.11_00:00:00_TAI/1d@1h]\
+    let set = "hmi.sharp_cea_720s[][2015.12.11_00:00:00_TAI/1458m@1h]\
                [? (NOAA_ARS ~ '11158') AND ((QUALITY & 65536) = 0) AND (USFLUX >= 0 AND USFLUX <= 1e23) ?]";
     assert_eq!(fake.listed(), [set]);
     let day = lab.day("data", "one", "2015-12-11");
     let keys: Vec<&str> = day.files.iter().map(|file| file["key"].as_str().expect("a key")).collect();
     assert_eq!(keys, ["1/Br"], "of 111580 only the digits fit");
     let (_, _) = run(&fake.job("fetch: files, harpnum: [378, 377], where: \"[? USFLUX > 0 ?]\""), 0);
-    assert_eq!(fake.listed()[1], "hmi.sharp_cea_720s[378,377][2015.12.11_00:00:00_TAI/1d][? USFLUX > 0 ?]");
+    assert_eq!(fake.listed()[1], "hmi.sharp_cea_720s[378,377][2015.12.10_23:54:00_TAI/1464m][? USFLUX > 0 ?]");
 }
 
 #[test]
 fn a_range_that_ends_within_a_day_is_asked_for_in_part() {
     let fake = two();
     let (lab, report) = run(&fake.job("segments: [Br], fetch: files").range("2015-12-11", "2015-12-11T12:12:00"), 0);
-    assert_eq!(fake.listed(), ["hmi.sharp_cea_720s[][2015.12.11_00:00:00_TAI/732m]"]);
+    assert_eq!(fake.listed(), ["hmi.sharp_cea_720s[][2015.12.10_23:54:00_TAI/756m]"]);
     assert_eq!((lab.proved("data").len(), &report["days"][0]["outside_day"]), (1, &json!(0)));
 }
 
@@ -232,4 +232,27 @@ fn an_answer_that_says_nothing_is_no_empty_day() {
     let (lab, report) = run(&fake.job("segments: [Br], fetch: files"), 1);
     assert_eq!(report["failures"][0]["class"], "listing-malformed", "{report:#}");
     assert!(lab.days("data").is_empty());
+}
+
+#[test]
+fn a_range_that_begins_and_ends_between_slots_has_every_slot_that_lies_in_it() {
+    let times: Vec<String> =
+        (0..=6).flat_map(|hour| (0..5).map(move |slot| format!("2015-12-11T{hour:02}:{:02}:00", slot * 12))).collect();
+    for (start, end, cadence, due) in [
+        ("2015-12-11T00:05:00", "2015-12-11T06:05:00", "", 30),
+        ("2015-12-11", "2015-12-11T06:05:00", "", 31),
+        ("2015-12-11", "2015-12-11T06:05:00", ", cadence: 1h", 7),
+        ("2015-12-11T00:00:01", "2015-12-11T06:00:00", ", cadence: 1h", 5),
+        ("2015-12-11T00:07:00", "2015-12-11T00:12:00", "", 0),
+        ("2015-12-11T00:12:00", "2015-12-11T00:12:01", "", 1),
+    ] {
+        let fake = Fake::of((1..).zip(&times).map(|(recnum, time)| Record::new(recnum, time)).collect());
+        let job = fake.job(&format!("segments: [Br], fetch: files{cadence}")).range(start, end);
+        let lab = Lab::new();
+        lab.write("job.yaml", job.yaml());
+        lab.run().chatty().stdout_has("").start().done_any();
+        assert_eq!(lab.proved("data").len(), due, "{start} to {end}{cadence}");
+        let report = lab.json("report.json");
+        assert_eq!(report["days"][0]["outside_day"], 0, "{report:#}");
+    }
 }

@@ -44,6 +44,23 @@ pub(super) struct Order {
     pub(super) is_expired: bool,
 }
 
+impl Order {
+    /// Files are made anew, and not linked to.
+    fn is_made(&self) -> bool {
+        self.same[3].as_deref() == Some("fits")
+    }
+
+    /// As a record is named in the order: one that a program made is of another series, with the order's number as a further
+    /// prime key (`jsoc_export_clone.c:233-237`).
+    fn record(&self, named: &str, id: &str) -> String {
+        if self.same[2].as_deref() == Some("0") {
+            return named.to_owned();
+        }
+        let (record, segment) = named.split_at(named.find('{').unwrap_or(named.len()));
+        format!("{}[{id}]{segment}", record.replacen('[', "_mod[", 1))
+    }
+}
+
 impl Default for Desk {
     fn default() -> Desk {
         Desk {
@@ -165,10 +182,15 @@ pub(super) fn status(request: &Request, state: &mut State) -> Answer {
         .iter()
         .flat_map(|record| segments.trim_end_matches('}').split(',').map(move |segment| (record, segment)))
     {
-        let filename = if desk.has_none == Some(segment) { "NoDataFile".to_owned() } else { record.file(segment) };
-        if desk.lacks != Some(segment) {
-            data.push(json!({ "record": format!("{}{{{segment}}}", record.query()), "filename": filename }));
+        let is_made = order.is_made();
+        // `jsoc_export_as_fits.c:312,391`: the record alone, and no row where there is no file.
+        if desk.lacks == Some(segment) || (is_made && desk.has_none == Some(segment)) {
+            continue;
         }
+        // `jsoc_export_as_is.c:455-459`.
+        let named = if is_made { record.query() } else { format!("{}{{{segment}}}", record.query()) };
+        let filename = if desk.has_none == Some(segment) { "NoDataFile".to_owned() } else { record.file(segment) };
+        data.push(json!({ "record": order.record(&named, &id), "filename": filename }));
     }
     said(&json!({
         "status": 0, "requestid": id, "method": "url", "protocol": "fits", "dir": format!("/SUM9/D{nth}/S00000"), "wait": 0,
