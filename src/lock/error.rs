@@ -93,6 +93,9 @@ impl Part {
 pub(super) const RESTORE: &str =
     "take it back from git, or remove it and let `sunhaul lock` write it from the archive's records";
 
+/// What helps against an empty lock: `flock job.lock ...` makes one.
+pub(super) const BEGIN: &str = "take it back from git, or remove it and let a run begin a new one; `flock` makes an empty file of the name that it is given";
+
 /// What helps against a merge that was not finished.
 pub(super) const MERGE: &str = "take either side whole (`git checkout --ours` or `--theirs` with its path), then `sunhaul run` adds the other days";
 

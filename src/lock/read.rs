@@ -12,7 +12,7 @@ use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde::Deserialize;
 
 use super::Error;
-use super::error::{MERGE, Part};
+use super::error::{BEGIN, MERGE, Part};
 use super::form::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedFile};
 use crate::archive::{ACCEPTED, RelativePath, open_regular};
 use crate::digest::{Digest, Hasher};
@@ -111,7 +111,7 @@ impl Lock {
             };
             taken.map_err(|wrong| wrong.in_line(text))?;
         }
-        let Some(mut reading) = reading else { return Err(Error::line(path, 1, "the lock is empty")) };
+        let Some(mut reading) = reading else { return Err(Error::line(path, 1, "the lock is empty").with_hint(BEGIN)) };
         reading.close()?;
         let Reading { header, days, .. } = reading;
         Ok(Some(Lock { path: path.to_owned(), file, header, sha256: whole.finish(), days, has_crlf }))
