@@ -12,6 +12,7 @@ mod words;
 
 use std::collections::HashMap;
 use std::fs::Permissions;
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +26,7 @@ use url::Url;
 
 use super::body::seconds;
 use super::transport::{self, Settings};
-use crate::failure::Class;
+use crate::failure::{Class, limit_hint};
 use crate::manifest::Tunnel as Gateway;
 use crate::untrusted::escape;
 pub use keeper::{KEEP, keep};
@@ -203,7 +204,9 @@ impl Tunnel {
 
     /// Starts `ssh` and waits until it listens.
     async fn start(&self, connect: Duration) -> Result<Up, Trouble> {
-        let folder = folder().map_err(|why| self.trouble(&why))?;
+        let place = place();
+        let no_folder = || format!("no folder for its socket in `{}`", escape(&place.to_string_lossy()));
+        let folder = folder_in(&place).map_err(|error| self.local_trouble(&no_folder(), &error))?;
         let socket = folder.path().join(keeper::SOCKET);
         let config = self.ssh.config.as_deref();
         let words = command::words(&self.gateway, config, (&socket, &self.target), connect);
@@ -213,7 +216,7 @@ impl Tunnel {
         })?;
         tracing::debug!(gateway = %self.gateway.gateway(), target = self.target, "starting ssh");
         let mut keeper = keeper::start(&self.ssh, folder.path(), &words)
-            .map_err(|error| self.trouble(&format!("this program cannot start itself: {error}")))?;
+            .map_err(|error| self.local_trouble("this program cannot start itself", &error))?;
         // From here on the keeper takes it away.
         let _ = folder.keep();
         // Whoever waits for a child closes what it holds of this.
@@ -273,6 +276,15 @@ impl Tunnel {
         self.trouble_with(why, &advice)
     }
 
+    /// The same of what this machine did not do: a limit of the process is nothing that passes.
+    fn local_trouble(&self, what: &str, error: &io::Error) -> Trouble {
+        let why = format!("{what}: {error}");
+        match limit_hint(error) {
+            Some(hint) => Trouble { class: Class::Storage, ..self.trouble_with(&why, hint) },
+            None => self.trouble(&why),
+        }
+    }
+
     /// The same with another hint.
     fn trouble_with(&self, why: &str, advice: &str) -> Trouble {
         let why = format!("no tunnel through {}: {why}; hint: {advice}", escape(&self.gateway.gateway()));
@@ -324,13 +336,14 @@ impl State {
     }
 }
 
-/// A folder for the socket that nobody else can look into, in the usual place if its path will do.
-fn folder() -> Result<TempDir, String> {
-    let make = |place: &Path| {
-        tempfile::Builder::new().prefix("sunhaul-").permissions(Permissions::from_mode(0o700)).tempdir_in(place)
-    };
+/// Where the folder of the socket is made: in the usual place if its path will do.
+fn place() -> PathBuf {
     let usual = std::env::temp_dir();
     let probe = usual.join("sunhaul-abcdef").join(keeper::SOCKET);
-    let place = if command::is_plain(&probe) { usual.as_path() } else { Path::new("/tmp") };
-    make(place).map_err(|error| format!("no folder for its socket in `{}`: {error}", escape(&place.to_string_lossy())))
+    if command::is_plain(&probe) { usual } else { PathBuf::from("/tmp") }
+}
+
+/// A folder that nobody else can look into.
+fn folder_in(place: &Path) -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix("sunhaul-").permissions(Permissions::from_mode(0o700)).tempdir_in(place)
 }

@@ -118,3 +118,19 @@ fn a_configuration_that_is_not_there_is_a_wrong_command_line() {
     let lab = lab_with("exit 255");
     lab.sunhaul(&["run", "job.yaml", "--ssh-config", "nowhere"]).status(2).stderr_has("no such file").done();
 }
+
+#[test]
+fn d_02_too_few_descriptors_for_a_tunnel_are_a_failure_of_this_machine() {
+    // From so many on that `ssh` is started, it is what fails.
+    for descriptors in 8..64 {
+        let lab = lab_with("printf 'jane@gw: Permission denied (publickey).\r\n' >&2; exit 255");
+        let command = format!("ulimit -n {descriptors} && exec '{}' run job.yaml", env!("CARGO_BIN_EXE_sunhaul"));
+        let said = own(&lab, lab.program("sh", &["-c", &command])).chatty().start().done_any();
+        if !starts(&lab).is_empty() {
+            return;
+        }
+        assert_eq!(said.code, 5, "{descriptors}: {}", said.stderr);
+        assert!(said.stderr.contains("`ulimit -n 1024`"), "{descriptors}: {}", said.stderr);
+    }
+    panic!("no limit is enough");
+}
