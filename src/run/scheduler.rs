@@ -20,9 +20,13 @@ use crate::untrusted::escape;
 /// How often the hosts' figures are told.
 const TELL_HOSTS: Duration = Duration::from_secs(5);
 
-pub(super) async fn run(run: &Arc<Run>, days: Backlog, in_flight: usize, net: &Net) -> Outcome {
+/// So many days are failed one by one when their source is given up. Of more, which may be millions, a run says how many
+/// there are, and they stay unfinished.
+const FAILED_UNBEGUN: u64 = 1000;
+
+pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, net: &Net) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut waiting = days.todos(Arc::clone(&run.manifest)).peekable();
+    let mut unbegun = 0;
     // Days whose first listing was empty, by when they are looked at again.
     let mut again: BTreeMap<(Instant, DayId), Todo> = BTreeMap::new();
     let mut flying: JoinSet<(Todo, Ended)> = JoinSet::new();
@@ -32,18 +36,26 @@ pub(super) async fn run(run: &Arc<Run>, days: Backlog, in_flight: usize, net: &N
         while flying.len() < in_flight && !run.halt.is_cancelled() {
             let now = Instant::now();
             // A second look that would come too late is not waited for.
-            let begins =
-                if waiting.peek().is_none() { again.first_key_value().map(|((at, _), _)| *at) } else { Some(now) };
+            let begins = if waiting.is_empty() { again.first_key_value().map(|((at, _), _)| *at) } else { Some(now) };
             if let Some(spent) = begins.and_then(|at| run.budget.objection(at.max(now))) {
                 run.refuse(spent);
                 break;
             }
             let due = again.first_key_value().is_some_and(|((at, _), _)| *at <= now);
-            let begun = if due { again.pop_first().map(|(_, todo)| todo) } else { waiting.next() };
+            let begun = if due { again.pop_first().map(|(_, todo)| todo) } else { waiting.pop_first(&run.manifest) };
             let Some(todo) = begun else { break };
-            if let Some(why) = run.series.get(&todo.series).and_then(|opened| opened.source.given_up()) {
-                let message = format!("not begun: {}", why.message);
-                end(run, &mut outcome, failed(&todo, Failure { message, ..why }));
+            let given_up = |series| run.series.get(series).and_then(|opened| opened.source.given_up());
+            if let Some(why) = given_up(&todo.series) {
+                unbegun += 1;
+                if unbegun <= FAILED_UNBEGUN {
+                    let message = format!("not begun: {}", why.message);
+                    end(run, &mut outcome, failed(&todo, Failure { message, ..why }));
+                } else {
+                    let is_alike = |other: Failure| other.message == why.message;
+                    let alike = run.series.keys().filter(|series| given_up(series).is_some_and(is_alike));
+                    let more = 1 + alike.map(|series| waiting.take_out(series)).sum::<u64>();
+                    run.tell(Event::Note(format!("{more} more days were not started: {}", why.message)));
+                }
                 continue;
             }
             let span = tracing::info_span!("day", series = %escape(&todo.series.0), date = %todo.day.date);
@@ -61,7 +73,7 @@ pub(super) async fn run(run: &Arc<Run>, days: Backlog, in_flight: usize, net: &N
             );
         }
         let is_over = run.halt.is_cancelled() || run.is_spent();
-        if flying.is_empty() && (is_over || (waiting.peek().is_none() && again.is_empty())) {
+        if flying.is_empty() && (is_over || (waiting.is_empty() && again.is_empty())) {
             break;
         }
         let next_look = again.first_key_value().map(|((at, _), _)| *at);

@@ -1,7 +1,7 @@
 //! The days of a run, in the order to begin them. A day is made when its turn comes, so that millions of days to do take
 //! no more room than a few.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 
 use crate::day::{Day, Window};
 use crate::digest::Digest;
@@ -44,7 +44,8 @@ pub struct How {
 /// Days to do, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Backlog {
-    batches: Vec<Batch>,
+    /// None of them is empty.
+    batches: VecDeque<Batch>,
 }
 
 /// Days in a row of one series that are done alike.
@@ -59,11 +60,12 @@ struct Batch {
 impl Backlog {
     /// Adds days of one series after those that are there: the days of a window.
     pub fn push(&mut self, series: &SeriesId, window: Window, how: How) {
-        match self.batches.last_mut() {
+        match self.batches.back_mut() {
+            _ if window.is_empty() => {}
             Some(last) if last.series == *series && last.how == how && last.window.end == window.start => {
                 last.window.end = window.end;
             }
-            _ => self.batches.push(Batch { series: series.clone(), window, how }),
+            _ => self.batches.push_back(Batch { series: series.clone(), window, how }),
         }
     }
 
@@ -76,7 +78,7 @@ impl Backlog {
     /// True when there is no day.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.day_count() == 0
+        self.batches.is_empty()
     }
 
     /// The days as windows of each series.
@@ -91,14 +93,70 @@ impl Backlog {
         })
     }
 
-    /// The days one by one. Those of a series that the manifest does not have are left out.
-    pub fn todos(self, manifest: Arc<Manifest>) -> impl Iterator<Item = Todo> + Send {
-        self.batches.into_iter().flat_map(move |Batch { series, window, how }| {
-            let manifest = Arc::clone(&manifest);
-            window.days().filter_map(move |day| {
-                let spec = manifest.series.iter().find(|one| one.id == series)?.spec(&day);
-                Some(Todo { series: series.clone(), day, spec, how })
-            })
-        })
+    /// Takes the first day out. A day of a series that the manifest does not have is passed over.
+    pub(super) fn pop_first(&mut self, manifest: &Manifest) -> Option<Todo> {
+        loop {
+            let batch = self.batches.front_mut()?;
+            let day = batch.window.day(batch.window.start.date());
+            let (id, how) = (batch.series.clone(), batch.how);
+            batch.window.start = day.window.end;
+            if batch.window.is_empty() {
+                self.batches.pop_front();
+            }
+            if let Some(series) = manifest.series.iter().find(|series| series.id == id) {
+                return Some(Todo { spec: series.spec(&day), series: id, day, how });
+            }
+        }
+    }
+
+    /// Takes all days of a series out, and gives their number.
+    pub(super) fn take_out(&mut self, series: &SeriesId) -> u64 {
+        let before = self.day_count();
+        self.batches.retain(|batch| batch.series != *series);
+        before - self.day_count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn manifest() -> Manifest {
+        let text = "version: 1\nname: job\nsource: { embedded: {} }\nrange: { start: 2015-01-01, end: 2016-01-01 }\n\
+                    series: [{ name: a }, { name: b }]\narchive: { root: data }\n";
+        crate::manifest::parse(Path::new("job.yaml"), text.as_bytes(), &|_| None).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn days_come_one_by_one_in_their_order_and_are_counted(
+            windows in prop::collection::vec((any::<bool>(), 0i64..200_000, 0i64..200_000, any::<bool>()), 0..8)
+        ) {
+            let manifest = manifest();
+            let mut backlog = Backlog::default();
+            let mut expected = Vec::new();
+            for (is_first, start, lasting, recheck) in windows {
+                let series = &manifest.series[usize::from(!is_first)];
+                let start = "2015-01-01T00:00:00".parse::<chrono::NaiveDateTime>().unwrap() + chrono::TimeDelta::minutes(start);
+                let window = Window { start, end: start + chrono::TimeDelta::minutes(lasting) };
+                let how = How { recheck, ..How::default() };
+                backlog.push(&series.id, window, how);
+                expected.extend(window.days().map(|day| (series.id.clone(), day, series.spec(&day), how)));
+            }
+            let mut rest = backlog.clone();
+            prop_assert_eq!(backlog.day_count(), expected.len() as u64);
+            let popped: Vec<_> = std::iter::from_fn(|| backlog.pop_first(&manifest))
+                .map(|Todo { series, day, spec, how }| (series, day, spec, how))
+                .collect();
+            prop_assert_eq!(&popped, &expected);
+            prop_assert!(backlog.is_empty());
+            let of_b = expected.iter().filter(|(id, ..)| id.0 == "b").count() as u64;
+            prop_assert_eq!(rest.take_out(&manifest.series[1].id), of_b);
+            prop_assert_eq!(rest.day_count(), expected.len() as u64 - of_b);
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! What it does not do: measure. A limit on the address space is far above what a command needs, and far below what all the
 //! days would take.
 
+use std::net::{Ipv4Addr, TcpListener};
+
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 
@@ -109,4 +111,24 @@ fn a_run_over_millions_of_days_begins_at_once_and_accounts_for_all_of_them() {
     run(0);
     run(3);
     assert_eq!(lab.days("data").len(), 6);
+}
+
+#[test]
+fn a_host_given_up_early_leaves_millions_of_days_for_the_next_run_and_says_so() {
+    // Bound and dropped: nobody listens there now.
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).expect("a free port");
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&format!("http://{closed}/"), SERIES));
+    let spoken = within(&lab, 1024, "run job.yaml --report report.json")
+        .status(4)
+        .stderr_has("more days were not started: 127.0.0.1:")
+        .done();
+    assert!(spoken.stderr.lines().count() < 1200, "{}", spoken.stderr);
+    let report = lab.json("report.json");
+    let days = &report["totals"]["days"];
+    let [failed, unfinished] = ["failed", "unfinished"].map(|state| days[state].as_u64().expect("a count"));
+    assert_eq!((&days["planned"], failed + unfinished), (&json!(ALL), ALL), "{days}");
+    assert!((1001..1100).contains(&failed), "{days}");
+    let failures = report["failures"].as_array().expect("failures");
+    assert!(failures.iter().any(|failure| failure["class"] == "host-given-up"));
 }
