@@ -41,7 +41,9 @@ pub(super) fn catch_large_files() {
 pub(super) fn runtime() -> Result<Runtime> {
     must_open(RUNTIME_DESCRIPTORS).map_err(|error| no_threads(&error))?;
     let wanted = std::thread::available_parallelism().map_or(1, usize::from);
+    let before = threads();
     let (had, refused) = threads_to_be_had(wanted + 1);
+    until_gone(before);
     let workers = had.saturating_sub(1);
     if let (0, Some(error)) = (workers, refused) {
         return Err(no_threads(&error));
@@ -60,6 +62,22 @@ pub(super) fn runtime() -> Result<Runtime> {
 fn no_threads(error: &io::Error) -> anyhow::Error {
     let hint = limit_hint(error).unwrap_or("raise the limit on processes (`ulimit -u`), or close other programs");
     Problem::new(Exit::Storage, format!("could not start threads: {error}")).hint(hint).into()
+}
+
+/// The threads of this process; none where `/proc` is not mounted.
+fn threads() -> Option<usize> {
+    std::fs::read_dir("/proc/self/task").ok().map(Iterator::count)
+}
+
+/// Waits until there are no more threads than `before`. One that was joined still counts against `ulimit -u` until the
+/// kernel has released it, and a runtime that finds no room panics.
+fn until_gone(before: Option<usize>) {
+    for _ in 0..1000 {
+        if threads() <= before {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Checks that this process may open so many more files. Where tokio gets none for its signals, it panics.
