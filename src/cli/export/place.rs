@@ -13,6 +13,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use crate::cli::problem::Problem;
 use crate::cli::{Exit, Result};
 use crate::export::Error;
+use crate::failure::limit_hint;
 use crate::untrusted::escape;
 
 /// A place that nothing has taken yet.
@@ -61,7 +62,8 @@ impl Place {
         // Private by default; an export is as readable as any file (the umask holds).
         builder.permissions(Permissions::from_mode(0o666));
         let mut file = builder.tempfile_in(folder(&path)).map_err(failed)?;
-        let told = filled(&mut file, content, failed)?;
+        // Errors of the file itself do not name it; those of the temporary one would.
+        let told = filled(file.as_file_mut(), content, failed)?;
         file.persist_noclobber(&path).map_err(|error| failed(error.error))?;
         Ok(told)
     }
@@ -115,7 +117,11 @@ fn filled<T>(
 }
 
 fn storage(what: &str, error: &io::Error) -> Problem {
-    Problem::new(Exit::Storage, format!("could not write {}: {error}", escape(what)))
+    let problem = Problem::new(Exit::Storage, format!("could not write {}: {error}", escape(what)));
+    match limit_hint(error) {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    }
 }
 
 fn folder(path: &Path) -> &Path {
