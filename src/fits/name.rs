@@ -124,11 +124,12 @@ fn label(text: &str) -> Option<NaiveDateTime> {
     label.filter(|label| is_plausible(label.date()))
 }
 
-/// True for a date that an observation can have. JSOC writes -4712-01-01 for a time that is missing, and a year of two
-/// digits is read as one of the first century.
+/// True for a date that an observation can have: of a year that manifests and queries take, too. JSOC writes -4712-01-01
+/// for a time that is missing, others the first day of the Modified Julian Date (1858-11-17) or the last one of the calendar,
+/// and a year of two digits is read as one of the first century.
 #[must_use]
 pub fn is_plausible(date: NaiveDate) -> bool {
-    (1600..=9999).contains(&date.year())
+    (1900..=2199).contains(&date.year())
 }
 
 #[cfg(test)]

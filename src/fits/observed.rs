@@ -145,7 +145,9 @@ mod tests {
         ] {
             assert_eq!(observed(cards, None).as_deref(), Some(expected), "{cards:?}");
         }
-        for unknown in [missing, "15/02/11", "-4712-01-01", "0000-00-00T00:00:00", "2015-13-01", "11-DEC-96", ""] {
+        let others = ["1858-11-17T00:00:00", "9999-12-31T23:59:59", "2200-01-01"];
+        let unreadable = [missing, "15/02/11", "-4712-01-01", "0000-00-00T00:00:00", "2015-13-01", "11-DEC-96", ""];
+        for unknown in unreadable.into_iter().chain(others) {
             assert_eq!(observed(&[(DATE, unknown), (TIME, "01:02:03")], None), None, "{unknown}");
         }
         assert_eq!(observed(&[(T_REC, missing)], Some("2015-12-11T18:22:08")).as_deref(), Some("2015-12-11T18:22:08"));
