@@ -93,12 +93,14 @@ fn a_record_s_file_has_jsoc_s_own_name_and_lies_on_the_base() {
 
 #[test]
 fn l_01_l_02_l_03_order_repeats_and_other_days_change_nothing() {
-    let rows: [(&[&str], &str); 5] = [
+    let rows: [(&[&str], &str); 6] = [
         (&["10", "Y", "377", "2011.02.15_00:00:00_TAI"], "/SUM1/D10/Br.fits"),
         (&["9", "Y", "377", "2011.02.15_23:48:00_TAI"], "/SUM1/D9/Br.fits"),
         (&["10", "Y", "377", "2011.02.15_00:00:00_TAI"], "/SUM1/D10/Br.fits"),
-        (&["11", "Y", "377", "2011.02.16_00:00:00_TAI"], "/SUM1/D11/Br.fits"),
-        (&["12", "Y", "377", "2011.02.14_23:48:00_TAI"], "/SUM1/D12/Br.fits"),
+        (&["11", "Y", "377", "2011.02.16_00:24:00_TAI"], "/SUM1/D11/Br.fits"),
+        (&["12", "Y", "377", "2011.02.14_23:24:00_TAI"], "/SUM1/D12/Br.fits"),
+        // So near to the day's end that it was asked for.
+        (&["13", "Y", "377", "2011.02.16_00:12:00_TAI"], "/SUM1/D13/Br.fits"),
     ];
     let mut back = rows;
     back.reverse();
