@@ -140,8 +140,8 @@ fn read_listing(
     }
     if let (Some((count, one)), false) = (&records.offline, is_ordered) {
         let why = format!(
-            "{count} files of the day lie on tape alone, such as `{}`; the export system brings them back: write \
-             `jsoc: {{ export: {{ email: YOU@EXAMPLE.ORG, protocol: as-is }} }}`",
+            "{count} files of the day lie on tape alone, such as `{}`; ask jsoc@sun.stanford.edu to put them on disk, and run \
+             this again",
             escape(one)
         );
         return Err(Failure::new(Class::SourceRefused, why));

@@ -111,6 +111,7 @@ impl Counter {
                         return Err(about(set, Failure::new(Class::Pending, why)));
                     }
                 }
+                Reply::Offline(words) => return Err(about(set, no(&words))),
                 Reply::Refused(words) if refused => return Err(about(set, no(&words))),
                 // Now and then one that is refused passes the second time.
                 Reply::Refused(_) => {
@@ -162,6 +163,7 @@ impl Counter {
                 Reply::Unknown(_) => unseen += 1,
                 Reply::TooLarge(words) => return Ok(Ended::TooLarge(words)),
                 Reply::Busy(_) => {}
+                Reply::Offline(words) => return Err(told(no(&words))),
                 Reply::Refused(words) if refused => return Err(told(no(&words))),
                 Reply::Refused(_) => refused = true,
             }

@@ -49,6 +49,8 @@ pub(super) enum Reply {
     TooLarge(String),
     /// It is refused; sometimes it would not be a moment later.
     Refused(String),
+    /// It is refused until somebody at JSOC has put its files on disk again.
+    Offline(String),
     /// It was done, and its files are gone.
     Expired,
     /// JSOC does not know it, or does not yet.
@@ -63,6 +65,7 @@ impl Reply {
         match self {
             Reply::TooLarge(words) => Reply::TooLarge(other(words)),
             Reply::Refused(words) => Reply::Refused(other(words)),
+            Reply::Offline(words) => Reply::Offline(other(words)),
             Reply::Unknown(words) => Reply::Unknown(other(words)),
             Reply::Busy(words) => Reply::Busy(other(words)),
             Reply::Done(_) | Reply::Pending { .. } | Reply::Expired => self,
@@ -103,10 +106,14 @@ impl Reply {
                 Reply::Pending { id: number(id)?, wait: seconds(&wait) }
             }
             Some(3) => Reply::TooLarge(words()),
+            // `jsoc_fetch.c:3601` has the same status for what is too much as for what is wrong.
+            Some(4) if words().contains(TOO_MANY) => Reply::TooLarge(words()),
             Some(4) => Reply::Refused(words()),
             Some(5) => Reply::Expired,
             Some(6) => Reply::Unknown(words()),
             Some(7) => Reply::Busy(words()),
+            // `EXPORT_REQUEST_STATUS_INTERVENTION` of `jsoc_fetch.c:61`.
+            Some(25) => Reply::Offline(words()),
             _ => return Err(malformed(&format!("an order's status `{}`: {}", escape(&status.0), words()))),
         })
     }
@@ -129,6 +136,9 @@ fn seconds(wait: &Loose) -> Option<Duration> {
     let seconds: f64 = wait.0.trim().parse().ok()?;
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds.min(1e6)).ok()).flatten()
 }
+
+/// What a refusal says of an order that asks for too much.
+const TOO_MANY: &str = "too many records in one request";
 
 /// What a row begins with that has words in place of a file.
 const WARNING: &str = "warning=";
@@ -174,6 +184,10 @@ mod tests {
         assert_eq!(read(r#"{"status":5,"requestid":"JSOC_1","wait":999999}"#), Reply::Expired);
         assert_eq!(read(r#"{"status":4}"#), Reply::Refused("status 4, and no word of why".into()));
         assert!(matches!(read(r#"{"status":6,"error":"Cant locate export request: x"}"#), Reply::Unknown(_)));
+        let many = r#"{"status":4,"error":"90000 is too many records in one request."}"#;
+        assert!(matches!(read(many), Reply::TooLarge(_)));
+        let offline = r#"{"status":25,"error":"One or more data files are offline"}"#;
+        assert_eq!(read(offline), Reply::Offline("One or more data files are offline".into()));
         let busy = r#"{"status":7,"error":"User X has 1 pending export requests (JSOC_1); please wait"}"#;
         assert!(matches!(read(busy), Reply::Busy(words) if words.starts_with("User X has 1")));
     }

@@ -248,7 +248,7 @@ fn files_that_are_adopted_are_not_ordered() {
 }
 
 #[test]
-fn files_as_they_are_come_at_once_or_from_tape() {
+fn files_as_they_are_come_at_once_and_what_is_on_tape_is_refused_once() {
     let fake = three();
     let quick = format!("email: {EMAIL}, protocol: as-is, method: url_quick");
     let at_once = lab(&ordered(&fake, &quick, "fetch: files", "2015-12-12"));
@@ -258,8 +258,9 @@ fn files_as_they_are_come_at_once_or_from_tape() {
     assert_eq!(at_once.read(path), fits(1, 20, THREE[0]));
     fake.state().records[0].instead = Some("NoDataDirectory");
     let from_tape = lab(&ordered(&fake, &quick, "fetch: files", "2015-12-12"));
-    from_tape.report(0);
-    assert_eq!((fake.orders().len(), from_tape.proved("data").len()), (1, 1));
+    let report = from_tape.report(1);
+    assert!(message(&report).contains("JSOC says: One or more data files are offline"), "{report:#}");
+    assert_eq!((fake.given(), fake.orders().len(), &report["failures"][0]["class"]), (2, 0, &json!("source-refused")));
 }
 
 #[test]

@@ -45,8 +45,12 @@ impl Record {
         self.time.parse().expect("a label")
     }
 
+    pub(super) fn is_on_tape(&self) -> bool {
+        self.is_offline || self.instead == Some("NoDataDirectory")
+    }
+
     fn online(&self) -> &'static str {
-        if self.is_offline || self.instead == Some("NoDataDirectory") { "N" } else { "Y" }
+        if self.is_on_tape() { "N" } else { "Y" }
     }
 
     fn value(&self, key: &str) -> String {

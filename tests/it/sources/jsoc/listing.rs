@@ -138,7 +138,7 @@ fn files_on_tape_alone_are_told_with_the_way_out() {
         ),
         "{message}"
     );
-    assert!(message.contains("protocol: as-is"), "{message}");
+    assert!(message.contains("ask jsoc@sun.stanford.edu"), "{message}");
 }
 
 #[test]

@@ -121,6 +121,11 @@ pub(super) fn request(request: &Request, state: &mut State) -> Answer {
         desk.flaky -= 1;
         return refused(4, "Cant save new export-request hash.");
     }
+    // `jsoc_fetch.c:4027-4047,4406-4413`.
+    if records.iter().any(Record::is_on_tape) {
+        let error = "One or more data files are offline; please send a request for help to jsoc@sun.stanford.edu";
+        return said(&json!({ "status": 25, "error": error }));
+    }
     let is_quick = of("method").as_deref() == Some("url_quick") && of("protocol").as_deref() == Some("as-is");
     if is_quick && records.iter().all(|record| record.instead.is_none()) {
         let segments: Vec<&str> = segments.trim_end_matches('}').split(',').collect();
