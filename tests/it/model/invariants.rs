@@ -96,11 +96,12 @@ impl World {
         let has_damage = !self.damaged_files.is_empty() || !self.damaged_records.is_empty() || self.has_links();
         let has_guests = self.user_files.keys().any(|path| path.starts_with("data/")) || !self.unclear.is_empty();
         match command {
-            Command::Verify("") if spoken.code == 0 => {
-                // Days of another job are told, and are that job's to verify.
+            Command::Verify("") if spoken.code == 0 && !spoken.stdout.contains("not looked at") => {
+                // Days of another job, or beyond the range, are that job's to verify, or nobody's.
                 let is_own = |line: &Line| {
-                    let state = view.states.get(&(line.series.clone(), line.date.clone()));
-                    chosen.contains(&line.series.as_str()) && state.is_some_and(|state| state.job == "lab")
+                    let day = view.states.get(&(line.series.clone(), line.date.clone()));
+                    let is_chosen = chosen.contains(&line.series.as_str()) && line.date.as_str() < self.end();
+                    is_chosen && day.is_some_and(|day| day.job == "lab")
                 };
                 let is_wrong = |line: &&Line| is_own(line) && self.damaged_files.contains(&line.path);
                 let wrong = view.lines.iter().find(is_wrong);

@@ -95,6 +95,11 @@ impl World {
         CHOSEN[self.manifest.chosen].iter().map(|nth| SERIES[*nth]).collect()
     }
 
+    /// The end of the range.
+    pub(super) fn end(&self) -> &'static str {
+        ENDS[self.manifest.end]
+    }
+
     /// True when nothing of the manifest or the service keeps a run from its end.
     pub(super) fn is_plain(&self) -> bool {
         let Manifest { layout, chosen, .. } = self.manifest;
