@@ -169,6 +169,10 @@ impl<'a> Question<'a> {
         let half = TimeDelta::seconds(step.div_euclid(2) + step.rem_euclid(2));
         let (from, until) = (window.start - half, window.end + half);
         let cadence = self.series.filters.cadence.map(|cadence| i64::try_from(cadence.as_secs()).unwrap_or(i64::MAX));
+        if cadence.is_none() && (window.end - window.start) * 2 <= self.step() {
+            // The slot nearest to the start is the only one that can lie in it, and one slot is the least that JSOC takes.
+            return Some(format!("{}/{}", label(window.start), span(seconds_until(window.start, window.end))));
+        }
         let start = match cadence {
             Some(cadence) => first_multiple(from, cadence),
             None => from,
@@ -386,7 +390,7 @@ mod tests {
         };
         let of = |start, end| set(start, end, None).unwrap();
         assert_eq!(of("2011-02-15T18:00:00", "2011-02-16T00:00:00"), "[2011.02.15_17:54:00_TAI/384m]");
-        assert_eq!(of("2011-02-15T00:00:01", "2011-02-15T00:00:30.5"), "[2011.02.14_23:54:01_TAI/1470s]");
+        assert_eq!(of("2011-02-15T00:00:01", "2011-02-15T00:00:30.5"), "[2011.02.15_00:00:01_TAI/30s]");
         let hourly = set("2011-02-15T00:12:00", "2011-02-15T02:12:00", Some(1)).unwrap();
         assert_eq!(hourly, "[2011.02.15_01:00:00_TAI/90m@1h]");
         assert_eq!(set("2011-02-15T00:12:00", "2011-02-15T00:36:00", Some(1)), None);
