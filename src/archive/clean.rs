@@ -1,4 +1,4 @@
-//! Emptying `work`: parts, quarantine, retired files, and of the journals all but whose the files of unfinished days are.
+//! Emptying `work`: parts, quarantine, retired files, and journals, of which only the owners of files are kept.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -103,7 +103,7 @@ impl Cleaned {
             Err(Error::Record { .. }) => None,
             Err(error) => return Err(error),
         };
-        // Whose the files of an unfinished day are is told by its journal alone.
+        // Only the journal says who owns the files of an unfinished day.
         let is_needed = journal.as_ref().map_or(Ok(false), |journal| journal.forget(tree))?;
         for kind in FOLDERS {
             self.count(tree.remove(&format!("{}/{date}", Archive::work(kind, series)))?);

@@ -1,6 +1,6 @@
-//! Waiting for a lock (`flock`) on a file of our own: for as long as the command may take, and not in silence.
+//! Waiting for a lock (`flock`) on one of sunhaul's own files, within a limit, and reporting who holds it.
 //!
-//! The lock is tried again and again: a `flock` that blocks cannot be told to give up.
+//! The lock is polled, since a blocking `flock` has no timeout.
 
 use std::fmt;
 use std::fs::File;
@@ -12,26 +12,26 @@ use rustix::io::Errno;
 
 use crate::untrusted::escape;
 
-/// After this time the user hears what is waited for.
+/// After this time the wait is reported.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// The pauses between two attempts.
 const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(100)];
 
-/// How long a command waits for locks, and who hears of it.
-pub trait Patience: fmt::Debug + Send + Sync {
-    /// True when the command is to end: it was told to stop, or its time is over.
+/// How long a command waits for locks, and where a wait is reported.
+pub trait LockWait: fmt::Debug + Send + Sync {
+    /// True when the wait must end: after a signal, or when the time limit of the command has passed.
     fn is_over(&self) -> bool;
 
-    /// A lock has been waited for for a while.
+    /// Called once when a wait takes longer than a second.
     fn waits_for(&self, held: &HeldLock);
 }
 
-/// Waits for ever, in silence.
+/// Waits without a limit, and reports nothing.
 #[derive(Debug)]
-pub struct Endless;
+pub struct NoLimit;
 
-impl Patience for Endless {
+impl LockWait for NoLimit {
     fn is_over(&self) -> bool {
         false
     }
@@ -61,14 +61,14 @@ impl fmt::Display for HeldLock {
 /// Why there is no lock.
 #[derive(Debug)]
 pub(crate) enum NotLocked {
-    /// Another process holds it, and patience is over.
+    /// Another process holds it, and the wait has ended.
     Held(HeldLock),
     /// What the system says.
     System(Errno),
 }
 
 /// Locks a file, and waits for it where another process holds it. Blocks the thread.
-pub(crate) fn lock(file: &File, path: &Path, patience: &dyn Patience) -> Result<(), NotLocked> {
+pub(crate) fn lock(file: &File, path: &Path, lock_wait: &dyn LockWait) -> Result<(), NotLocked> {
     let started = Instant::now();
     let [mut pause, longest] = PAUSES;
     let mut is_announced = false;
@@ -80,11 +80,11 @@ pub(crate) fn lock(file: &File, path: &Path, patience: &dyn Patience) -> Result<
             Err(error) => return Err(NotLocked::System(error)),
         }
         let held = || HeldLock { path: path.to_owned(), holder: holder(file) };
-        if patience.is_over() {
+        if lock_wait.is_over() {
             return Err(NotLocked::Held(held()));
         }
         if !is_announced && started.elapsed() >= QUIET {
-            patience.waits_for(&held());
+            lock_wait.waits_for(&held());
             is_announced = true;
         }
         std::thread::sleep(pause);
@@ -121,7 +121,7 @@ mod tests {
     #[derive(Debug, Default)]
     struct UntilHeard(Mutex<Option<HeldLock>>, AtomicBool);
 
-    impl Patience for UntilHeard {
+    impl LockWait for UntilHeard {
         fn is_over(&self) -> bool {
             self.1.load(Ordering::SeqCst)
         }
@@ -137,14 +137,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("shared");
         let [held, wanted] = [(); 2].map(|()| File::options().create(true).append(true).open(&path).unwrap());
-        lock(&held, &path, &Endless).unwrap();
-        let patience = UntilHeard::default();
-        let refused = lock(&wanted, &path, &patience).unwrap_err();
+        lock(&held, &path, &NoLimit).unwrap();
+        let lock_wait = UntilHeard::default();
+        let refused = lock(&wanted, &path, &lock_wait).unwrap_err();
         let NotLocked::Held(named) = refused else { panic!("{refused:?}") };
-        assert_eq!(Some(&named), patience.0.lock().unwrap().as_ref());
+        assert_eq!(Some(&named), lock_wait.0.lock().unwrap().as_ref());
         assert_eq!((named.path.as_path(), named.holder), (path.as_path(), Some(std::process::id())));
         drop(held);
-        lock(&wanted, &path, &patience).unwrap();
+        lock(&wanted, &path, &lock_wait).unwrap();
     }
 
     #[test]

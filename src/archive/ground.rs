@@ -157,7 +157,7 @@ impl Archive {
             .and_then(|file| must_be_regular(File::from(file)))
             .map_err(|e| Error::storage("open", path(), e))?;
         if self.lock == LockMode::Flock {
-            lock(&file, &path(), &*self.patience).map_err(|error| match error {
+            lock(&file, &path(), &*self.lock_wait).map_err(|error| match error {
                 NotLocked::Held(held) => Error::Locked(held),
                 NotLocked::System(e) => Error::NoLocks { path: path(), source: e.into() },
             })?;

@@ -77,7 +77,7 @@ pub(super) enum Entry {
     Listed {},
     /// What the source keeps of this day, for the same question: the last one counts.
     Remembered { text: String },
-    /// `clean` was here: the lines above tell whose the files are, and nothing else.
+    /// Written by `clean`: of the lines above, only those that say who owns a file still count.
     Cleaned {},
 }
 
@@ -244,7 +244,7 @@ impl Journal {
         Ok(told)
     }
 
-    /// Forgets all but whose the files are. False when it names no file that is there: then nobody needs it.
+    /// Voids everything but who owns the files. False when it names no file that exists: then nobody needs it.
     ///
     /// # Errors
     /// [`Error::Newer`], [`Error::Storage`].

@@ -36,7 +36,7 @@ pub use audit::{Depth, Expected, Fault, Finding, Found};
 pub use clean::Cleaned;
 pub use day::{DayWork, Opened, Prior, Published, SealAs, Standing};
 pub use error::Error;
-pub use file_lock::{Endless, HeldLock, Patience};
+pub use file_lock::{HeldLock, LockWait, NoLimit};
 pub(crate) use file_lock::{NotLocked, lock};
 pub use journal::{Spoilt, Started, of as journal_of, paths as journal_paths};
 pub use layout::{RelativePath, Values, folded, keeps_days_apart, render};
@@ -60,7 +60,7 @@ pub struct Archive {
     lock: LockMode,
     tree: Tree,
     quarantine: quarantine::Used,
-    patience: Arc<dyn Patience>,
+    lock_wait: Arc<dyn LockWait>,
     /// Held by the one day of this process that looks around among shared paths.
     alone: Mutex<()>,
 }
@@ -90,15 +90,15 @@ impl Archive {
             lock,
             tree,
             quarantine: quarantine::Used::default(),
-            patience: Arc::new(Endless),
+            lock_wait: Arc::new(NoLimit),
             alone: Mutex::new(()),
         })
     }
 
-    /// The same, where locks on the archive's own files are waited for with this patience.
+    /// The same, with this limit on waits for the locks of the archive's own files.
     #[must_use]
-    pub fn patient(mut self, patience: Arc<dyn Patience>) -> Archive {
-        self.patience = patience;
+    pub fn with_lock_wait(mut self, lock_wait: Arc<dyn LockWait>) -> Archive {
+        self.lock_wait = lock_wait;
         self
     }
 

@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use super::args::ArchiveArg;
 use super::clock::now;
 use super::job::Secrets;
+use super::lock_wait::{UntilCommandEnds, interrupted};
 use super::locking::{self, Locking};
-use super::patience::{UntilTheEnd, interrupted};
 use super::selection::Selection;
 use super::signals::Signals;
 use super::{Exit, Result, Shell, job, limits, planning, stdout};
@@ -55,9 +55,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 /// Moves the lock, on a thread that may wait for another process: a signal ends the wait.
 async fn moved(job: Manifest, now: DateTime<Utc>, shell: &Shell) -> Result<(Manifest, Moved)> {
     let stop = Signals::stop(&shell.screen)?;
-    let patience = UntilTheEnd::new(stop.clone(), Arc::new(Budget::unlimited()), shell.screen.clone());
+    let lock_wait = UntilCommandEnds::new(stop.clone(), Arc::new(Budget::unlimited()), shell.screen.clone());
     let write = move || {
-        let moved = locking::move_on(&job, now, &Takes::All, &patience)?;
+        let moved = locking::move_on(&job, now, &Takes::All, &lock_wait)?;
         Ok((job, moved))
     };
     tokio::task::spawn_blocking(write).await?.map_err(|error| interrupted(error, &stop))

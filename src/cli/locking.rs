@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::problem::Problem;
 use super::{Exit, Result};
-use crate::archive::Patience;
+use crate::archive::LockWait;
 use crate::lock::{self, Detail, Held, Lock, Moved, Takes};
 use crate::manifest::Manifest;
 use crate::plan::{Bond, Plan, Unpinned};
@@ -197,8 +197,13 @@ fn named(days: impl IntoIterator<Item = String>, all: u64) -> String {
 ///
 /// # Errors
 /// When either cannot be read, or the lock cannot be written.
-pub(super) fn move_on(job: &Manifest, now: DateTime<Utc>, takes: &Takes<'_>, patience: &dyn Patience) -> Result<Moved> {
-    Ok(lock::write(job, now, takes, patience)?)
+pub(super) fn move_on(
+    job: &Manifest,
+    now: DateTime<Utc>,
+    takes: &Takes<'_>,
+    lock_wait: &dyn LockWait,
+) -> Result<Moved> {
+    Ok(lock::write(job, now, takes, lock_wait)?)
 }
 
 /// What became of the lock, in one line; and what to do about one that a clock ahead has written.

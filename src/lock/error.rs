@@ -37,7 +37,7 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
-    /// Another process is about to write it, or holds what writers take turns by.
+    /// Another process is about to write it, or holds the file that its writers lock.
     #[error(
         "could not write the lock `{}`: {by}; hint: run the same command again when it has ended",
         escape(&path.to_string_lossy())

@@ -12,7 +12,7 @@ mod moved;
 mod read;
 #[cfg(test)]
 mod tests;
-mod turn;
+mod writer_lock;
 
 use std::path::{Path, PathBuf};
 

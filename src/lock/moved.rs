@@ -11,9 +11,9 @@ use chrono::{DateTime, NaiveDate, SubsecRound as _, TimeDelta, Utc};
 use tempfile::NamedTempFile;
 
 use super::form::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedFile};
-use super::turn::{STAGED, Turn};
+use super::writer_lock::{STAGED, WriterLock};
 use super::{Error, Lock, path_of};
-use crate::archive::{self, Archive, DayHeader, Patience, State, line};
+use crate::archive::{self, Archive, DayHeader, LockWait, State, line};
 use crate::digest::{Digest, Hasher};
 use crate::manifest::{LockDetail, LockMode, Manifest, SeriesId};
 use crate::untrusted::escape;
@@ -126,11 +126,11 @@ impl Next {
     }
 
     /// Writes the lock to a file beside its name, and gives it the name when its bytes are other ones.
-    fn write(&self, manifest: &Manifest, path: &Path, turn: Option<&mut Turn>) -> Result<Moved, Error> {
+    fn write(&self, manifest: &Manifest, path: &Path, writer_lock: Option<&mut WriterLock>) -> Result<Moved, Error> {
         let failed = |e| Error::storage("write the lock", path, e);
         let staged = staged(path).map_err(failed)?;
-        if let Some(turn) = turn {
-            turn.note(staged.path()).map_err(failed)?;
+        if let Some(writer_lock) = writer_lock {
+            writer_lock.note(staged.path()).map_err(failed)?;
         }
         let mut out = Out::to(path, staged.as_file(), self.old.as_ref().is_some_and(Lock::has_crlf));
         out.put(&line(&HeaderLine { lock: self.header.clone() }));
@@ -149,7 +149,7 @@ impl Next {
 /// Moves the lock of a job on. Days that the manifest asks for no more leave it; a day without a record of its own stays
 /// as it was. Nothing is written when nothing is different, and no lock is begun without a day. One that [`is_ahead`] stays
 /// as it is, unless all is taken. Processes that write one
-/// lock take turns: this blocks the thread while another has the turn.
+/// lock wait for each other: this blocks the thread meanwhile.
 ///
 /// # Errors
 /// Those of [`Lock::read`]; [`Error::Held`], [`Error::NoLocks`], [`Error::Storage`], and [`Error::Record`] for a record that
@@ -158,29 +158,29 @@ pub fn write(
     manifest: &Manifest,
     now: DateTime<Utc>,
     takes: &Takes<'_>,
-    patience: &dyn Patience,
+    lock_wait: &dyn LockWait,
 ) -> Result<Moved, Error> {
     let path = path_of(&manifest.path);
     let decide = || Next::decide(manifest, &path, now, takes);
     let next = decide()?;
-    let takes_turns = manifest.archive.lock == LockMode::Flock;
+    let is_locked = manifest.archive.lock == LockMode::Flock;
     if next.is_there() {
-        if let (true, Ok(target)) = (takes_turns, target(&path)) {
-            Turn::clear(&target);
+        if let (true, Ok(target)) = (is_locked, target(&path)) {
+            WriterLock::clear(&target);
         }
         return Ok(next.moved(next.old.as_ref().map(Lock::sha256)));
     }
     let target = target(&path)?;
-    if !takes_turns {
+    if !is_locked {
         return next.write(manifest, &target, None);
     }
-    let mut turn = Turn::wait(&target, patience)?;
+    let mut writer_lock = WriterLock::wait(&target, lock_wait)?;
     // Another process may have written it meanwhile.
     let next = decide()?;
     if next.is_there() {
         Ok(next.moved(next.old.as_ref().map(Lock::sha256)))
     } else {
-        next.write(manifest, &target, Some(&mut turn))
+        next.write(manifest, &target, Some(&mut writer_lock))
     }
 }
 

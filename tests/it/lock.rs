@@ -2,7 +2,7 @@
 
 mod detail;
 mod instant;
-mod turns;
+mod writer_lock;
 mod written;
 
 use serde_json::{Value, json};

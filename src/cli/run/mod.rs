@@ -19,15 +19,15 @@ use super::args::{ArchiveArg, SshArg};
 use super::budget::BudgetArgs;
 use super::clock::now;
 use super::job::Secrets;
+use super::lock_wait::{UntilCommandEnds, interrupted};
 use super::locking::{LockArgs, Locking};
-use super::patience::{UntilTheEnd, interrupted};
 use super::planning::{Halt, Redo};
 use super::problem;
 use super::selection::Selection;
 use super::signals::{self, Signals};
 use super::sources::Sources;
 use super::{Exit, Result, Shell, job, limits, planning, same_job};
-use crate::archive::Patience;
+use crate::archive::LockWait;
 use crate::manifest::Manifest;
 use crate::net::Net;
 use crate::plan::Plan;
@@ -151,8 +151,8 @@ impl<'a> Shared<'a> {
     }
 
     /// How long locks are waited for.
-    pub(super) fn patience(&self) -> Arc<dyn Patience> {
-        Arc::new(UntilTheEnd::new(self.stop.clone(), self.budget.clone(), self.shell.screen.clone()))
+    pub(super) fn lock_wait(&self) -> Arc<dyn LockWait> {
+        Arc::new(UntilCommandEnds::new(self.stop.clone(), self.budget.clone(), self.shell.screen.clone()))
     }
 
     /// What an error comes to where a signal may have been its reason.

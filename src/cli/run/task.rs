@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::follow::{Follower, Saved};
 use super::reports::{about, reason};
-use crate::archive::{Archive, Patience};
+use crate::archive::{Archive, LockWait};
 use crate::cli::clock::{now, run_id};
 use crate::cli::locking::{self, Locking};
 use crate::cli::planning::Work;
@@ -97,7 +97,7 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     let Task { job, work: planned, shelf, locking, then, retry_failed, started, again: words } = task;
     let is_adoption = shelf.is_some();
     let id = run_id(started);
-    let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?.patient(shared.patience()));
+    let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?.with_lock_wait(shared.lock_wait()));
     same_job::claim(&job, &archive, started)?;
     let about = about(&job, locking.lock().map(|lock| lock.sha256().to_string()));
     let collector = Collector::new(id.clone(), started, about);
@@ -163,8 +163,8 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     let moved = match then {
         Then::Leave => None,
         then => {
-            let (job, report, patience) = (job.clone(), follower.collector.snapshot(), shared.patience());
-            let write = move || move_lock(&job, then, (started, &retried), &report, &*patience);
+            let (job, report, lock_wait) = (job.clone(), follower.collector.snapshot(), shared.lock_wait());
+            let write = move || move_lock(&job, then, (started, &retried), &report, &*lock_wait);
             let moved = tokio::task::spawn_blocking(write).await?;
             Some(moved.map_err(|error| shared.interrupted(error)))
         }
@@ -220,20 +220,20 @@ fn move_lock(
     then: Then,
     (started, retried): (DateTime<Utc>, &BTreeSet<DayId>),
     report: &Report,
-    patience: &dyn Patience,
+    lock_wait: &dyn LockWait,
 ) -> Result<Moved> {
     let done: BTreeSet<(&str, NaiveDate)> = report.done().collect();
     let is_done = |series: &SeriesId, date| done.contains(&(series.0.as_str(), date));
     if then == Then::Replace {
-        return locking::move_on(job, started, &Takes::Chosen(&is_done), patience);
+        return locking::move_on(job, started, &Takes::Chosen(&is_done), lock_wait);
     }
-    let added = locking::move_on(job, started, &Takes::Missing, patience)?;
+    let added = locking::move_on(job, started, &Takes::Missing, lock_wait)?;
     if retried.is_empty() {
         return Ok(added);
     }
     let is_retried =
         |series: &SeriesId, date| is_done(series, date) && retried.contains(&DayId { series: series.clone(), date });
-    let moved = locking::move_on(job, started, &Takes::Chosen(&is_retried), patience)?;
+    let moved = locking::move_on(job, started, &Takes::Chosen(&is_retried), lock_wait)?;
     Ok(Moved { changed: added.changed || moved.changed, ..moved })
 }
 

@@ -68,7 +68,7 @@ pub(super) async fn repair(
     shell: &Shell,
 ) -> Result<Repair> {
     let mut shared = Shared::new(files, net, shell)?;
-    let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?.patient(shared.patience()));
+    let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?.with_lock_wait(shared.lock_wait()));
     let mut retired = Vec::new();
     let mut work = Work::default();
     let recheck = How { recheck: true, ..How::default() };

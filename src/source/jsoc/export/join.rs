@@ -108,7 +108,7 @@ impl<'r> Made<'r> {
             (None, None) => true,
         };
         let mut rows: Vec<&Row> = rows.iter().filter(is_of).copied().collect();
-        // Of two names that end alike the shorter one has nothing before its end but the record's part, which is the same.
+        // When two names end alike, the shorter one is the match: both begin with the same name of the record.
         let shortest = rows.iter().filter_map(|row| row.path.as_ref()).map(String::len).min();
         if rows.iter().any(|row| segment_of(&row.named).is_none()) {
             rows.retain(|row| row.path.as_ref().is_none_or(|path| Some(path.len()) == shortest));
@@ -200,8 +200,8 @@ fn refused(why: &str) -> Failure {
     Failure::new(Class::SourceRefused, why)
 }
 
-/// How many files of an order no day has listed, and one of them. Those beyond its stretch of time are no matter: more is
-/// asked for than it holds.
+/// How many files of an order no day has listed, and one of them. Records outside its stretch of time are ignored, since an
+/// order reaches beyond both ends.
 pub(super) fn strange<'a>(rows: &'a [Row], window: Window, names: &[&Names]) -> Option<(usize, &'a str)> {
     let all = || names.iter().flat_map(|names| names.values());
     let like = all().next().map(|ordered| Shape::of(&ordered.record)).unwrap_or_default();
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_says_which_segment_it_is_of_though_it_be_cut() {
+    fn a_name_says_which_segment_it_belongs_to_even_when_it_was_cut() {
         let long = "x".repeat(LONGEST_NAME - 3);
         for (name, file, segment, is_it) in [
             ("s.377.20110215_000000_TAI.Br.fits", Some("Br.fits"), "Br", true),
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn words_in_place_of_a_file_are_told_and_files_beyond_the_time_are_no_matter() {
+    fn a_warning_in_place_of_a_file_is_reported_and_files_outside_the_time_are_ignored() {
         let base: Url = "http://h.example/".parse().unwrap();
         let window = Window::of_day("2024-09-19".parse().unwrap());
         let mut files = [RemoteFile::new("77/rot".to_owned(), base.clone(), "/x".to_owned(), window.start)];

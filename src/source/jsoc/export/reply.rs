@@ -81,7 +81,7 @@ pub(super) struct Row {
     pub(super) named: String,
     /// Its path below JSOC's root; none where there is no file.
     pub(super) path: Option<String>,
-    /// JSOC's words in place of a file.
+    /// JSOC's warning in place of a file.
     pub(super) warning: Option<String>,
 }
 
@@ -137,10 +137,10 @@ fn seconds(wait: &Loose) -> Option<Duration> {
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds.min(1e6)).ok()).flatten()
 }
 
-/// What a refusal says of an order that asks for too much.
+/// Part of the refusal of an order with too many records.
 const TOO_MANY: &str = "too many records in one request";
 
-/// What a row begins with that has words in place of a file.
+/// Begins a row that has a warning in place of a file.
 const WARNING: &str = "warning=";
 
 fn rows(dir: &str, data: Option<Vec<File>>) -> Result<Vec<Row>, Failure> {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_words_is_no_file() {
+    fn a_row_with_a_warning_has_no_file() {
         let done = r#"{"status":0,"dir":"/SUM9/D5/S00000","data":[{"record":"hmi.M_45s[1]","filename":"warning=No  data"},
             {"record":"warning=Cannot export Rice","filename":""}]}"#;
         let Reply::Done(rows) = read(done) else { panic!("it is done") };

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use super::{LOCK, job, lines, locked_lab, rest, service};
 use crate::lab::{Call, Lab, Running, Server};
 
-/// What the writers of the lock take turns by.
+/// The file that is locked while the lock is written.
 const TURN: &str = ".job.lock.flock";
 const LAYOUTS: &str = "data/.sunhaul/layouts";
 const SHARED: &str = "data/.sunhaul/shared";

@@ -1,4 +1,5 @@
-//! Processes that write one lock take turns, by a file beside it that is there only meanwhile.
+//! Only one process at a time writes a lock. A file beside the lock, which exists only while it is written, is locked for
+//! this.
 //!
 //! Neither the manifest nor the lock itself can be locked for this: `flock job.yaml sunhaul run job.yaml` is how a cron job
 //! keeps to one run at a time, and the lock is replaced whenever it changes.
@@ -14,7 +15,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::Error;
-use crate::archive::{self, NotLocked, Patience};
+use crate::archive::{self, LockWait, NotLocked};
 
 /// The first line of a file of ours: no other file is written to, or removed.
 const MARK: &[u8] = b"sunhaul removes this file when it has written the lock beside it\n";
@@ -25,47 +26,47 @@ pub(super) const STAGED: &str = ".sunhaul-";
 /// So much of the lock's name stands in the file's: the whole must be a name too.
 const LONGEST: usize = 200;
 
-/// The right to write a lock, until it is dropped.
+/// The exclusive right to write a lock, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct WriterLock {
     file: File,
     path: PathBuf,
     is_ours: bool,
 }
 
-impl Turn {
-    /// Waits for the turn to write a lock. What a killed writer left beside the lock is removed.
+impl WriterLock {
+    /// Waits until no other process writes the lock. What a killed writer left beside the lock is removed.
     ///
     /// # Errors
-    /// [`Error::Held`] when patience ends first, [`Error::NoLocks`], [`Error::Storage`].
-    pub(super) fn wait(lock: &Path, patience: &dyn Patience) -> Result<Turn, Error> {
+    /// [`Error::Held`] when the wait ends first, [`Error::NoLocks`], [`Error::Storage`].
+    pub(super) fn wait(lock: &Path, lock_wait: &dyn LockWait) -> Result<WriterLock, Error> {
         let path = path_of(lock);
         let failed = |e| Error::storage("open", &path, e);
         loop {
             let (file, is_new) = open(&path).map_err(failed)?;
-            archive::lock(&file, &path, patience).map_err(|error| not_locked(lock, &path, error))?;
+            archive::lock(&file, &path, lock_wait).map_err(|error| not_locked(lock, &path, error))?;
             if !is_at(&file, &path).map_err(failed)? {
                 // The writer before us has removed it: a lock on a file without a name locks nobody out.
                 continue;
             }
-            let mut turn = Turn { file, path, is_ours: is_new };
+            let mut writer_lock = WriterLock { file, path, is_ours: is_new };
             if is_new {
-                turn.file.write_all(MARK).map_err(|e| Error::storage("write", &turn.path, e))?;
+                writer_lock.file.write_all(MARK).map_err(|e| Error::storage("write", &writer_lock.path, e))?;
             } else {
-                turn.clear_up().map_err(|e| Error::storage("read", &turn.path, e))?;
+                writer_lock.clear_up().map_err(|e| Error::storage("read", &writer_lock.path, e))?;
             }
-            return Ok(turn);
+            return Ok(writer_lock);
         }
     }
 
     /// Removes what a killed writer left beside a lock that has not to be written now.
     pub(super) fn clear(lock: &Path) {
         if path_of(lock).exists() {
-            drop(Turn::wait(lock, &Never));
+            drop(WriterLock::wait(lock, &Never));
         }
     }
 
-    /// Notes which file is about to become the lock, so that whoever has the next turn finds it when this process is killed.
+    /// Notes which file is about to become the lock, so that the next writer finds it when this process is killed.
     pub(super) fn note(&mut self, staged: &Path) -> std::io::Result<()> {
         let name = staged.file_name().filter(|_| self.is_ours);
         name.map_or(Ok(()), |name| self.file.write_all(name.as_bytes()))
@@ -86,7 +87,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for WriterLock {
     fn drop(&mut self) {
         if self.is_ours {
             let _ = std::fs::remove_file(&self.path);
@@ -98,7 +99,7 @@ impl Drop for Turn {
 #[derive(Debug)]
 struct Never;
 
-impl Patience for Never {
+impl LockWait for Never {
     fn is_over(&self) -> bool {
         true
     }
@@ -106,7 +107,7 @@ impl Patience for Never {
     fn waits_for(&self, _: &archive::HeldLock) {}
 }
 
-/// The file that the writers of a lock take turns by, such as `.x.lock.flock`.
+/// The file that is locked while a lock is written, such as `.x.lock.flock`.
 fn path_of(lock: &Path) -> PathBuf {
     let name = lock.file_name().unwrap_or_default().as_bytes();
     let name = &name[..name.len().min(LONGEST)];
@@ -161,7 +162,7 @@ fn not_locked(lock: &Path, path: &Path, error: NotLocked) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::Endless;
+    use crate::archive::NoLimit;
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(folder).unwrap();
@@ -172,16 +173,16 @@ mod tests {
     fn a_turn_leaves_nothing_behind_and_clears_up_what_a_killed_one_left() {
         let folder = tempfile::tempdir().unwrap();
         let lock = folder.path().join("x.lock");
-        drop(Turn::wait(&lock, &Endless).unwrap());
+        drop(WriterLock::wait(&lock, &NoLimit).unwrap());
         assert_eq!(names(folder.path()), [""; 0]);
         let staged = folder.path().join(".sunhaul-staged");
-        let mut killed = Turn::wait(&lock, &Endless).unwrap();
+        let mut killed = WriterLock::wait(&lock, &NoLimit).unwrap();
         std::fs::write(&staged, "half").unwrap();
         killed.note(&staged).unwrap();
         killed.is_ours = false;
         drop(killed);
         assert_eq!(names(folder.path()).len(), 2);
-        Turn::clear(&lock);
+        WriterLock::clear(&lock);
         assert_eq!(names(folder.path()), [""; 0]);
     }
 
@@ -192,9 +193,9 @@ mod tests {
             let lock = folder.path().join("x.lock");
             let path = path_of(&lock);
             std::fs::write(&path, text).unwrap();
-            let mut turn = Turn::wait(&lock, &Endless).unwrap();
-            turn.note(&folder.path().join("other")).unwrap();
-            drop(turn);
+            let mut writer_lock = WriterLock::wait(&lock, &NoLimit).unwrap();
+            writer_lock.note(&folder.path().join("other")).unwrap();
+            drop(writer_lock);
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         }
     }
@@ -203,12 +204,12 @@ mod tests {
     fn one_turn_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let lock = folder.path().join("x.lock");
-        let turn = Turn::wait(&lock, &Endless).unwrap();
-        let refused = Turn::wait(&lock, &Never).unwrap_err();
+        let writer_lock = WriterLock::wait(&lock, &NoLimit).unwrap();
+        let refused = WriterLock::wait(&lock, &Never).unwrap_err();
         let text = refused.to_string();
         assert!(text.contains(&format!("process {}", std::process::id())) && text.contains(".x.lock.flock"), "{text}");
-        drop(turn);
-        drop(Turn::wait(&lock, &Never).unwrap());
+        drop(writer_lock);
+        drop(WriterLock::wait(&lock, &Never).unwrap());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How long a command waits for the locks of other processes: until a signal or the end of `--max-time`, and not in silence.
+//! How long a command waits for the locks of other processes: until a signal or the end of `--max-time`.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,34 +10,35 @@ use tokio_util::sync::CancellationToken;
 
 use super::Exit;
 use super::problem::{Problem, explain};
-use crate::archive::{HeldLock, Patience};
+use crate::archive::{HeldLock, LockWait};
 use crate::report::terminal::Screen;
 use crate::run::budget::Budget;
 
-/// A command that is to end still waits for so long: who writes needs but a moment, and what was done should be noted.
+/// After a signal or the end of `--max-time` a lock is waited for this much longer: a writer usually needs only a moment,
+/// and what was done should still be recorded.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Waits until the command is to end.
-pub(super) struct UntilTheEnd {
+/// Waits until a signal or the end of `--max-time`.
+pub(super) struct UntilCommandEnds {
     stop: CancellationToken,
     budget: Arc<Budget>,
     screen: Arc<Screen>,
-    /// Since when the command is to end.
+    /// When the signal or the end of the time was first noticed.
     over: OnceLock<Instant>,
-    /// What the user has heard of.
+    /// The locks whose wait has been reported.
     announced: Mutex<HashSet<PathBuf>>,
 }
 
-impl UntilTheEnd {
-    pub(super) fn new(stop: CancellationToken, budget: Arc<Budget>, screen: Arc<Screen>) -> UntilTheEnd {
-        UntilTheEnd { stop, budget, screen, over: OnceLock::new(), announced: Mutex::default() }
+impl UntilCommandEnds {
+    pub(super) fn new(stop: CancellationToken, budget: Arc<Budget>, screen: Arc<Screen>) -> UntilCommandEnds {
+        UntilCommandEnds { stop, budget, screen, over: OnceLock::new(), announced: Mutex::default() }
     }
 }
 
-impl Patience for UntilTheEnd {
+impl LockWait for UntilCommandEnds {
     fn is_over(&self) -> bool {
-        let is_late = || self.budget.end().is_some_and(|end| tokio::time::Instant::now() >= end);
-        (self.stop.is_cancelled() || is_late()) && self.over.get_or_init(Instant::now).elapsed() >= GRACE
+        let must_end = self.stop.is_cancelled() || self.budget.is_time_up();
+        must_end && self.over.get_or_init(Instant::now).elapsed() >= GRACE
     }
 
     fn waits_for(&self, held: &HeldLock) {
@@ -48,9 +49,9 @@ impl Patience for UntilTheEnd {
     }
 }
 
-impl fmt::Debug for UntilTheEnd {
+impl fmt::Debug for UntilCommandEnds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UntilTheEnd").field("over", &self.over).finish_non_exhaustive()
+        f.debug_struct("UntilCommandEnds").field("over", &self.over).finish_non_exhaustive()
     }
 }
 
