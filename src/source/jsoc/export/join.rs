@@ -26,8 +26,8 @@ const LONGEST_NAME: usize = 127;
 /// What the order has no file of is absent; what it does not speak of at all is missing.
 ///
 /// # Errors
-/// `source-refused` when files are missing, with JSOC's own words where it warns, or when it cannot be told which of several
-/// files is the listed one; `listing-malformed` for a path that is none.
+/// `source-refused` when files are missing, with JSOC's own words where it warns, when a file has another name than the
+/// listing gives it, or when one file stands for two; `listing-malformed` for a path that is none.
 pub(super) fn join(
     files: &mut [RemoteFile],
     window: Window,
@@ -37,6 +37,7 @@ pub(super) fn join(
 ) -> Result<(), Failure> {
     let made = Made::of(names, rows);
     let mut joined: HashMap<String, &Ordered> = HashMap::new();
+    let mut of_path: HashMap<&str, &Ordered> = HashMap::new();
     let (mut missing, mut one) = (0u64, None);
     for file in files.iter_mut().filter(|file| file.made().is_none() && window.contains(file.time)) {
         let Some(ordered) = names.get(&file.key) else { continue };
@@ -54,7 +55,16 @@ pub(super) fn join(
             continue;
         }
         // What a record keeps stays as it is: where an order lies is gone in a week.
-        match (listed_file(ordered, &rows)?, &file.body) {
+        let path = listed_file(ordered, &rows)?;
+        if let Some((path, other)) = path.and_then(|path| Some((path, of_path.insert(path, ordered)?))) {
+            return Err(refused(&format!(
+                "the export system names one file, `{}`, for `{}` and for `{}`",
+                escape(path),
+                escape(&other.shown()),
+                escape(&ordered.shown())
+            )));
+        }
+        match (path, &file.body) {
             (None, _) => file.body = Body::None,
             (Some(path), Body::Remote) => {
                 let wrong = |why| {
@@ -107,13 +117,7 @@ impl<'r> Made<'r> {
             (None, Some(path)) => names_file(last_part(path), ordered),
             (None, None) => true,
         };
-        let mut rows: Vec<&Row> = rows.iter().filter(is_of).copied().collect();
-        // When two names end alike, the shorter one is the match: both begin with the same name of the record.
-        let shortest = rows.iter().filter_map(|row| row.path.as_ref()).map(String::len).min();
-        if rows.iter().any(|row| segment_of(&row.named).is_none()) {
-            rows.retain(|row| row.path.as_ref().is_none_or(|path| Some(path.len()) == shortest));
-        }
-        rows
+        rows.iter().filter(is_of).copied().collect()
     }
 }
 
@@ -175,21 +179,24 @@ fn names_file(name: &str, ordered: &Ordered) -> bool {
 /// The path of the file that is listed, among all that the order has of its record and segment; none where it has no file.
 ///
 /// # Errors
-/// `source-refused` where it has several, and not just one has the listed name.
+/// `source-refused` where none of them has the listed name, or several have it.
 fn listed_file<'r>(ordered: &Ordered, rows: &[&'r Row]) -> Result<Option<&'r str>, Failure> {
-    let mut paths: BTreeSet<&str> = rows.iter().filter_map(|row| row.path.as_deref()).collect();
-    let count = paths.len();
-    if count > 1 {
-        paths.retain(|path| Some(last_part(path)) == ordered.file.as_deref());
-    }
-    match (paths.len(), paths.first()) {
-        (1, path) => Ok(path.copied()),
-        _ if count == 0 => Ok(None),
+    let all: BTreeSet<&str> = rows.iter().filter_map(|row| row.path.as_deref()).collect();
+    let is_listed = |path: &&str| ordered.file.is_none() || names_file(last_part(path), ordered);
+    let named: Vec<&str> = all.iter().copied().filter(is_listed).collect();
+    // When two names end alike, the shorter one is the match: both begin with the same name of the record.
+    let shortest = named.iter().map(|path| last_part(path).len()).min();
+    let mut named = named.into_iter().filter(|path| Some(last_part(path).len()) == shortest);
+    match (named.next(), named.next()) {
+        (Some(path), None) => Ok(Some(path)),
+        _ if all.is_empty() => Ok(None),
         _ => {
             let listed = ordered.file.as_deref().unwrap_or("none of them");
             Err(refused(&format!(
-                "a record has several files: the export system has {count} of `{}`, and the listing names `{}`",
+                "of `{}` the export system has {} ({} in all), and the listing names `{}`: which file it is cannot be told",
                 escape(&ordered.shown()),
+                all.first().map(|path| format!("`{}`", escape(path))).unwrap_or_default(),
+                all.len(),
                 escape(listed)
             )))
         }
@@ -255,17 +262,28 @@ mod tests {
         assert_eq!(joined(Some("rot.2d"), Body::Remote, &back), there("/SUM1/D1/S0/rot.2d"));
         for listed in [Some("other.2d"), None] {
             let message = joined(listed, Body::Remote, &all).unwrap_err();
-            assert!(message.contains("several files") && message.contains("3 of `hmi.v_sht_2drls"), "{message}");
+            let count = if listed.is_some() { "(3 in all), and the listing names `other.2d`" } else { "(3 in all)" };
+            assert!(message.contains("of `hmi.v_sht_2drls") && message.contains(count), "{message}");
         }
         // Two of that name, in two folders.
         let twice = [Some("/SUM1/D1/S0/rot.2d"), Some("/SUM1/D2/S0/rot.2d")];
-        assert!(joined(Some("rot.2d"), Body::Remote, &twice).unwrap_err().contains("several files"));
+        assert!(joined(Some("rot.2d"), Body::Remote, &twice).unwrap_err().contains("(2 in all)"));
         // The same row twice is one file; and the export system gives its one file a name of its own.
         assert_eq!(joined(None, Body::Remote, &[all[1], all[1], None]), there("/SUM1/D1/S0/rot.2d"));
         assert_eq!(
             joined(Some("rot.2d"), Body::Remote, &[Some("/SUM9/D5/S0/a.rot.2d")]),
             there("/SUM9/D5/S0/a.rot.2d")
         );
+    }
+
+    #[test]
+    fn a_row_that_names_the_file_of_another_segment_is_refused() {
+        let message = joined(Some("rot.2d"), Body::Remote, &[Some("/SUM1/D1/S0/err.2d")]).unwrap_err();
+        assert!(message.contains("has `/SUM1/D1/S0/err.2d`") && message.contains("names `rot.2d`"), "{message}");
+        let message =
+            told_apart(&[(&format!("{RECORD}{{Br}}"), "err.Br.fits"), (&format!("{RECORD}{{err}}"), "err.Br.fits")])
+                .unwrap_err();
+        assert!(message.contains("names one file, `/SUM9/D1/S00000/err.Br.fits`, for"), "{message}");
     }
 
     #[test]
