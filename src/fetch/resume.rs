@@ -36,8 +36,8 @@ enum Answer {
     Continues { end: u64, total: u64 },
     /// There is nothing after the part.
     Whole,
-    /// The whole file comes, from its first byte; why the part is of no use.
-    FromZero(&'static str),
+    /// The whole file comes, from its first byte: the service does not resume.
+    FromZero,
     /// The part and the answer cannot both be right; ask again from zero.
     Contradicts(String),
 }
@@ -106,8 +106,8 @@ impl Kept {
                     Resumed::Contradicted("the service says that the part is all, but it fails the checks".to_owned())
                 }
             }),
-            Answer::FromZero(why) => {
-                super::tell_restart(ask, why);
+            Answer::FromZero => {
+                super::tell_restart(ask, "the service does not resume");
                 ask.part.discard()?;
                 match receive::body(ask, response).await {
                     Ok(fetched) => Ok(Resumed::Fetched(Box::new(Fetched { restarted: true, ..fetched }))),
@@ -132,10 +132,13 @@ impl Kept {
         let contradicts = |why: &str| Answer::Contradicts(why.to_owned());
         let differs = validators::difference(&self.validators, &head.validators);
         match (head.status, head.range) {
-            (StatusCode::OK, _) => {
-                let is_same = self.validators.etag == head.validators.etag;
-                Answer::FromZero(if is_same { "the service does not resume" } else { "the file changed" })
-            }
+            // Servers and proxies are known to send the slice under a 200 without its Content-Range. Only the length that the
+            // whole is known to have tells the whole from a slice; another version has another length, which nobody knows.
+            (StatusCode::OK, _) => match (differs, self.validators.total.or(listed), head.content_length) {
+                (None, Some(due), Some(length)) if due == length => Answer::FromZero,
+                (Some(how), ..) => Answer::Contradicts(format!("the file changed: a 200 came {how}")),
+                _ => contradicts("a 200 that may be the slice alone"),
+            },
             (StatusCode::RANGE_NOT_SATISFIABLE, Some(ContentRange::Unsatisfied { total })) => {
                 // It describes no body, so that most of what describes one is missing.
                 let is_same = self.validators.resource == head.validators.resource

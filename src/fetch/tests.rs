@@ -218,13 +218,42 @@ async fn a_206_that_contradicts_the_part_means_the_whole_is_asked_for_anew() {
 }
 
 #[tokio::test]
-async fn a_200_to_a_range_is_taken_as_the_whole_at_once() {
+async fn r_07_a_200_to_a_range_is_the_whole_only_with_the_length_that_the_whole_is_known_to_have() {
     let body = bytes(300_000);
-    for etag in [TAG, "\"two\""] {
-        let lab = Lab::new(vec![answer("200 OK", &[("ETag", etag)], &body)]);
-        lab.left(&bytes(LEFT), TAG, None);
-        assert!(lab.brings(&body).await.restarted);
-        assert_eq!(lab.asked().len(), 1);
+    let slice = &body[usize::try_from(FROM).unwrap()..];
+    let tagged = |etag: &str, body: &[u8]| answer("200 OK", &[("ETag", etag)], body);
+    let chunked = |body: &[u8]| {
+        let head = format!("HTTP/1.1 200 OK\r\nETag: {TAG}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
+        [head.as_bytes(), format!("{:x}\r\n", body.len()).as_bytes(), body, b"\r\n0\r\n\r\n"].concat()
+    };
+    let multipart = answer("200 OK", &[("ETag", TAG), ("Content-Type", "multipart/byteranges; boundary=x")], slice);
+    let total = Some(body.len());
+    for (what, sent, total, listed, is_believed) in [
+        ("the whole", tagged(TAG, &body), total, None, true),
+        ("the whole by the listing", tagged(TAG, &body), None, total, true),
+        ("a slice", tagged(TAG, slice), total, None, false),
+        ("a slice, and a listed size", tagged(TAG, slice), total, total, false),
+        ("a slice, where no length is known", tagged(TAG, slice), None, None, false),
+        ("a slice without a validator", answer("200 OK", &[], slice), total, None, false),
+        ("a slice of another version", tagged("\"two\"", slice), total, None, false),
+        (
+            "a slice of another version, as long as the whole was",
+            tagged("\"two\"", slice),
+            Some(slice.len()),
+            None,
+            false,
+        ),
+        ("a slice in chunks", chunked(slice), total, None, false),
+        ("the whole in chunks", chunked(&body), total, None, false),
+        ("several ranges", multipart, total, None, false),
+    ] {
+        let mut lab = Lab::new(vec![sent, whole(&body)]);
+        lab.file.bytes = listed.map(|listed| listed as u64);
+        lab.left(&bytes(LEFT), TAG, total);
+        assert!(lab.brings(&body).await.restarted, "{what}");
+        let asked = lab.asked();
+        assert_eq!(asked.len(), if is_believed { 1 } else { 2 }, "{what}");
+        assert!(asked[1..].iter().all(|head| !head.contains("range:")), "{what}: {asked:?}");
     }
 }
 

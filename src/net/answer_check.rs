@@ -1,6 +1,6 @@
 //! Whether the headers of an answer fit what was asked for, and each other.
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::body::is_chunked;
@@ -29,6 +29,9 @@ pub(super) fn objection(status: StatusCode, headers: &HeaderMap, asked: Asked<'_
     match status {
         _ if size > HEADERS => Some("the answer's headers are larger than 256 KiB"),
         StatusCode::OK if is_slice(headers) => Some("200 with a Content-Range: a part, where the whole was asked for"),
+        StatusCode::OK if is_of_several_ranges(headers) => Some(
+            "200 with `multipart/byteranges`: several parts with headers between them, where the whole was asked for",
+        ),
         StatusCode::PARTIAL_CONTENT if !asked.a_range => Some("206 though no range was asked for"),
         StatusCode::NOT_MODIFIED if !asked.a_condition => Some("304 though no condition was asked"),
         StatusCode::OK | StatusCode::PARTIAL_CONTENT => body_objection(headers, asked.is_stored),
@@ -65,6 +68,15 @@ fn is_slice(headers: &HeaderMap) -> bool {
     let whole = || ContentRange::of(headers).and_then(ContentRange::whole);
     headers.contains_key(CONTENT_RANGE)
         && whole().is_none_or(|whole| headers.contains_key(CONTENT_LENGTH) && length() != Some(whole))
+}
+
+/// True for a body that is made of ranges of a file and of headers between them (RFC 9110, 14.6).
+fn is_of_several_ranges(headers: &HeaderMap) -> bool {
+    headers.get_all(CONTENT_TYPE).iter().any(|value| {
+        let value = value.as_bytes().trim_ascii().to_ascii_lowercase();
+        // The second form is what servers sent before HTTP/1.1, and some still do.
+        value.starts_with(b"multipart/byteranges") || value.starts_with(b"multipart/x-byteranges")
+    })
 }
 
 #[cfg(test)]
@@ -143,6 +155,23 @@ mod tests {
         }
         assert!(objects(206, &[], false, true) && objects(304, &[], true, false));
         assert!(!objects(206, &[], true, false) && !objects(304, &[], false, true));
+    }
+
+    #[test]
+    fn a_body_of_several_ranges_is_never_a_file() {
+        let asked = Asked { a_range: true, a_condition: true, is_stored: &|_| false };
+        for (value, is_refused) in [
+            ("multipart/byteranges; boundary=X", true),
+            ("Multipart/ByteRanges;boundary=X", true),
+            ("multipart/byteranges", true),
+            ("multipart/x-byteranges; boundary=X", true),
+            // A file that a mail program made may well be of this type.
+            ("multipart/mixed; boundary=X", false),
+            ("application/octet-stream", false),
+        ] {
+            let objection = objection(StatusCode::OK, &headers(&[("content-type", value)]), asked);
+            assert_eq!(objection.is_some(), is_refused, "{value}");
+        }
     }
 
     #[test]

@@ -117,7 +117,8 @@ async fn come(way: Way, claimed: &Claimed) -> Result<Digest, Class> {
             if way == Way::Generated {
                 lab.file.body = Body::Made(claimed.body.clone().into());
             } else if !begun.is_empty() {
-                lab.left(begun, TAG, (way == Way::WholePart).then_some(claimed.body.len()));
+                let is_told = matches!(way, Way::WholePart | Way::FromZero);
+                lab.left(begun, TAG, is_told.then_some(claimed.body.len()));
             }
             match lab.attempt().await {
                 Ok(Got::File(fetched)) => *fetched,
