@@ -51,6 +51,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
                 };
                 let path = job.path.to_string_lossy();
                 job::warn(job, shell);
+                job::note(job, shell);
                 shell.screen.line(&format!("{}: {}, {series}", escape(&path), shell.screen.paint.good("good")));
             }
         }

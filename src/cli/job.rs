@@ -60,6 +60,16 @@ pub(super) fn warn(job: &Manifest, shell: &Shell) {
     shell.ci.annotate(remarks.map(|remark| remark.about(&shell.ci.named(&job.path))), &shell.screen);
 }
 
+/// Shows what is worth knowing of a job before it runs.
+pub(super) fn note(job: &Manifest, shell: &Shell) {
+    if shell.verbosity > Verbosity::Quiet {
+        let path = job.path.to_string_lossy();
+        for note in job.notes() {
+            shell.screen.line(&format!("note: {}: {note}", escape(&path)));
+        }
+    }
+}
+
 /// Reads every manifest, or shows what is wrong with any of them and gives nothing.
 ///
 /// `archive` takes the place of the manifests' own root.

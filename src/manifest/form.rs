@@ -61,7 +61,10 @@ pub(super) struct Job {
     #[serde(default)]
     pub(super) timeouts: Typed<Timeouts>,
     /// How old a day's end must be to count as final; a younger day is fetched and stays provisional.
-    /// Default: 3d, for definitive series of `jsoc` 45d.
+    ///
+    /// Default: what the data takes to come, by its name: 45d for definitive series of HMI and MDI (`hmi.*`, `mdi.*`,
+    /// `sharp_*`), `aia.lev1*` and all else of `jsoc`; 14d for synoptic images of AIA; 3d for `*_nrt` and the rest. A day
+    /// with no file at all is final after 90d, or after `settle` where that is longer.
     #[schemars(example = "3d")]
     #[serde(default)]
     pub(super) settle: Typed<Span>,

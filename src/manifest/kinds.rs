@@ -32,11 +32,6 @@ pub(crate) const MEDOC_CADENCES: [(u64, &str); 6] =
 /// How many files of a day a template may tell.
 const MOST: u64 = 1_000_000;
 
-/// Three days: what the services of the day before yesterday have, they keep.
-const SETTLE: Duration = Duration::from_hours(72);
-/// JSOC's definitive series are made again for about this long.
-const DEFINITIVE: Duration = Duration::from_hours(45 * 24);
-
 /// A source with the place of its kind.
 pub(super) struct Source {
     pub(super) spec: Arc<SourceSpec>,
@@ -274,14 +269,6 @@ impl Reading<'_> {
             }
         }
         Some(Timetable { reach: reach?.0, path: path.0.clone(), cadence, wavelength, segment })
-    }
-}
-
-/// How old a day's end must be by default to count as final.
-pub(super) fn settle(spec: &SourceSpec, series: &str) -> Duration {
-    match spec {
-        SourceSpec::Jsoc(_) if !series.ends_with("_nrt") => DEFINITIVE,
-        _ => SETTLE,
     }
 }
 

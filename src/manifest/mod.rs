@@ -11,6 +11,7 @@ mod form;
 mod glob;
 mod invisible;
 mod kinds;
+pub(crate) mod latency;
 mod limits;
 pub mod manners;
 pub mod model;

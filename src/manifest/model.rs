@@ -16,7 +16,7 @@ pub use source::{
     is_on_one_of,
 };
 
-use super::{Accept, Template, credentials};
+use super::{Accept, Template, credentials, latency};
 use crate::day::{Day, Scale, Window};
 use crate::digest::Digest;
 use crate::untrusted::escape;
@@ -342,11 +342,18 @@ impl Manifest {
                 )
             })
             .chain(in_the_clear)
+            .chain(latency::warnings(self))
             .chain(beside.map(|accept| {
                 let Accept { series, day, file, .. } = accept;
                 format!("`accept` names `{}` of {series} {day}, a day that the job does not ask for", escape(&file.to_string()))
             }))
             .collect()
+    }
+
+    /// What is worth knowing before a run and no reason to change the job, each in one line.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        latency::notes(self).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use super::credentials::{self, Netrc};
 use super::diagnostic::{Finding, Span};
 use super::form;
 use super::kinds::{self, Source};
+use super::latency;
 use super::limits;
 use super::model::{
     ArchiveSpec, Bound, Condition, Fetch, Filters, Identity, LockDetail, LockMode, LockSpec, Manifest, Quality, Range,
@@ -256,7 +257,7 @@ impl Resolver<'_> {
         if let Err(wrong) = apart::names(&spec, &layout) {
             self.note(wrong.at(series.layout.given().map_or(at, |(at, _)| at)));
         }
-        let settle = defaults.job.settle.value().map_or_else(|| kinds::settle(&spec, &name), |settle| settle.0);
+        let settle = defaults.job.settle.value().map_or_else(|| latency::of(&spec, &name), |settle| settle.0);
         let fetch = match series.fetch.value() {
             None => kinds::fetch(&spec),
             Some(form::Fetch::Files) => Fetch::Files,

@@ -96,7 +96,7 @@ fn every_key_of_the_form_arrives_in_the_model() {
     assert_eq!(manifest.limits.agreed_with.as_deref(), Some("M. Example, 2026-01-08"));
     assert_eq!(manifest.retry, Retry { attempts: 3, max_wait: Duration::from_mins(1) });
     assert_eq!(manifest.timeouts.stall, Duration::from_secs(40));
-    assert_eq!(manifest.series[0].settle, Duration::from_hours(24));
+    assert_eq!(manifest.series[0].settle, Duration::from_hours(1200));
     assert_eq!(manifest.verify, Verify { fits: true, magic: false });
     assert_eq!(manifest.lock, LockSpec { detail: LockDetail::Day });
     assert_eq!(manifest.identity, Identity::FitsData);

@@ -386,7 +386,7 @@ fn the_jobs_in_the_repository_plan() {
     for (name, days) in [
         ("quickstart", 6),
         ("sharp-france", 3),
-        ("nightly", 10),
+        ("nightly", 60),
         ("sharp-cea-jsoc", 7),
         ("flare-features-jsoc", 365),
         ("sharp-medoc", 7),

@@ -12,7 +12,9 @@ use super::claims::{Claims, collision};
 use super::event::{DayDone, DayState, Event, FileEnd};
 use super::file::line_of;
 use super::flight::{Failures, Flight, Landed, Missing, died};
-use super::listing::{Lacking, is_final, list, lost_its_files, seen_doubted_before, seen_empty_before, vanished};
+use super::listing::{
+    Lacking, is_final, is_final_without_files, list, lost_its_files, seen_doubted_before, seen_empty_before, vanished,
+};
 use super::locked::{Expected, Settled};
 use super::{Opened, Run, Todo};
 use crate::archive::{
@@ -165,6 +167,14 @@ async fn try_work(
         }
     }
     let is_through = failed.is_empty() && left == 0 && !run.halt.is_cancelled();
+    // Where none of its files has come, and none that came was bad, they may still be late.
+    let has_come = absent.iter().any(|line| line.reason.is_some()) || day_work.has_any(keys.iter().map(String::as_str));
+    let lacks_all = !absent.is_empty() && !has_come;
+    let may_come = is_final && !is_frozen && lacks_all && !is_final_without_files(opened, todo, listed_at);
+    if is_through && may_come {
+        day_work.note_young()?;
+    }
+    let is_final = is_final && !may_come;
     if is_through && is_final && !is_frozen && lacking.is_doubtful() && !seen_doubted_before(run, &day_work, listed_at)?
     {
         run.tell(Event::DayAgain(done.day.clone()));

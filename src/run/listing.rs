@@ -3,6 +3,7 @@
 //! What it does not do: fetch what it lists.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -12,15 +13,29 @@ use super::locked::Expected;
 use super::{Opened, Run, Todo};
 use crate::archive::{self, Archive, DayWork};
 use crate::failure::{Class, Failure};
+use crate::manifest::latency::WITHOUT_FILES;
 use crate::net::Waits;
 use crate::source::{Listed, Memory, RemoteFile};
 use crate::untrusted::escape;
 
 /// True when the day's end lies far enough back for its listing to be final, and its source does not say otherwise.
 pub(super) fn is_final(opened: &Opened, todo: &Todo, listed: &Listed, listed_at: DateTime<Utc>) -> bool {
+    let settle = opened.series.settle;
+    // Records that the filters leave out show that the day's data has come.
+    let may_come = listed.files.is_empty() && listed.left_out == 0;
+    let enough = if may_come { settle.max(WITHOUT_FILES) } else { settle };
+    !listed.may_grow && is_older(opened, todo, listed_at, enough)
+}
+
+/// True when its end lies so far back that none of its files is late any more.
+pub(super) fn is_final_without_files(opened: &Opened, todo: &Todo, listed_at: DateTime<Utc>) -> bool {
+    is_older(opened, todo, listed_at, opened.series.settle.max(WITHOUT_FILES))
+}
+
+fn is_older(opened: &Opened, todo: &Todo, listed_at: DateTime<Utc>, than: Duration) -> bool {
     let end = (todo.day.window.end - opened.series.source.scale().ahead_of_utc()).and_utc();
-    let settle = chrono::TimeDelta::from_std(opened.series.settle).unwrap_or(chrono::TimeDelta::MAX);
-    !listed.may_grow && listed_at.signed_duration_since(end) >= settle
+    let than = chrono::TimeDelta::from_std(than).unwrap_or(chrono::TimeDelta::MAX);
+    listed_at.signed_duration_since(end) >= than
 }
 
 /// What a day lacks of the files that are listed, and what speaks for that being so.

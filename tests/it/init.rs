@@ -28,7 +28,7 @@ fn a_manifest_of_each_kind_passes_the_check_and_can_be_planned() {
         call.stderr_has(&wrote).stderr_has(&next).done();
         let path = format!("{kind}.yaml");
         lab.sunhaul(&["check", &path]).stderr_has("good, 1 series").done();
-        lab.sunhaul(&["plan", &path]).stdout_has(kind).done();
+        lab.sunhaul(&["plan", &path, "--quiet"]).stdout_has(kind).done();
     }
 }
 
@@ -120,7 +120,7 @@ fn at_a_terminal_it_asks_until_the_answers_make_a_manifest() {
         ("the kind of source [embedded]: ", "jsok"),
         ("`jsok` is no kind of source; did you mean `jsoc`?", "jsoc"),
         ("series, by the source's names [hmi.sharp_cea_720s]: ", "hmi.M_720s, hmi.sharp_cea_720s"),
-        ("first day, such as 2015-12-11 or today-10d [today-10d]: ", "11.12.2015"),
+        ("first day, such as 2015-12-11 or today-60d [today-60d]: ", "11.12.2015"),
         ("is no date; write a date such as 2015-12-11", "2015-12-11"),
         ("the day after the last one: ", "2015-12-11"),
         ("the day after the last one: ", "2015-12-14"),

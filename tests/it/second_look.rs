@@ -22,9 +22,15 @@ const LISTING: &str = "/HMI/sharp_720s";
 const NAME: &str = "sharp_720s_20151211_182208";
 const TIME: &str = "2015-12-11T18:22:08.799999Z";
 
-/// A clock that goes on by a second whenever it is asked, from 2016-01-01 on.
+/// A clock that goes on by a second whenever it is asked, from 2016-06-01 on.
 fn now() -> DateTime<Utc> {
-    static ASKED: AtomicI64 = AtomicI64::new(1_451_606_400);
+    static ASKED: AtomicI64 = AtomicI64::new(1_464_739_200);
+    DateTime::from_timestamp(ASKED.fetch_add(1, Ordering::SeqCst), 0).expect("an instant")
+}
+
+/// The same from 2016-03-01 on, 80 days after the end of the day.
+fn within_ninety_days() -> DateTime<Utc> {
+    static ASKED: AtomicI64 = AtomicI64::new(1_456_790_400);
     DateTime::from_timestamp(ASKED.fetch_add(1, Ordering::SeqCst), 0).expect("an instant")
 }
 
@@ -69,6 +75,12 @@ fn run_with(
     (carry_out(Order { days, stop: stop.clone(), second_look, ..order }), told.events())
 }
 
+/// One run within 90 days of the day's end.
+fn run_early(lab: &Lab, server: &Server) -> BTreeMap<DayState, u64> {
+    let (order, _) = lab.order(server, within_ninety_days);
+    carry_out(Order { second_look: Duration::from_millis(20), ..order }).days
+}
+
 fn lab_for(server: &Server, more: &str) -> Lab {
     let lab = Lab::new();
     lab.write("job.yaml", Job::at(&server.url()).more(more).yaml());
@@ -100,6 +112,43 @@ fn an_empty_day_seals_by_its_second_look_and_no_sooner() {
     assert_eq!(lab.day("data", "sharp_720s", "2015-12-11").header["state"], "sealed");
     let listed = events.iter().filter(|event| matches!(event, Event::DayListed { .. })).count();
     assert_eq!(listed, 1, "it is counted once");
+}
+
+#[test]
+fn a_day_without_a_record_may_still_be_late_for_ninety_days() {
+    let server = service([empty()]);
+    let lab = lab_for(&server, "");
+    assert_eq!(run_early(&lab, &server), BTreeMap::from([(DayState::Provisional, 1)]));
+    assert_eq!(run_early(&lab, &server), BTreeMap::from([(DayState::Provisional, 1)]), "it is asked for again");
+    server.script(LISTING, [full()]);
+    assert_eq!(
+        run_early(&lab, &server),
+        BTreeMap::from([(DayState::Sealed, 1)]),
+        "with files it is final after 45 days"
+    );
+    assert_eq!(lab.proved("data").len(), 1);
+}
+
+#[test]
+fn a_day_of_nothing_but_404_may_still_be_late_for_ninety_days() {
+    let server = Server::start();
+    let lab = guessed(&server);
+    assert_eq!(run_early(&lab, &server), BTreeMap::from([(DayState::Provisional, 1)]));
+    assert_eq!(lab.day("data", "x", "2015-12-11").header["state"], "provisional");
+    server.script("/20151211/a_00.fits", [Answer::file(fits(1, 60, TIME))]);
+    assert_eq!(run_early(&lab, &server), BTreeMap::from([(DayState::Sealed, 1)]), "one of two has come");
+    assert_eq!(lab.day("data", "x", "2015-12-11").header["absent"], 1);
+}
+
+#[test]
+fn a_day_whose_records_the_filters_leave_out_is_not_late() {
+    let url = "http://cluster-r730-1:8001/HMI/hmi.sharp_720s/12/Br.fits";
+    let record = json!([{ "urls": [url], "date__obs": TIME, "recnum": 12, "harpnum": 377 }]);
+    let server = Server::start();
+    server.script("/HMI/hmi.sharp_720s", [Answer::json(&record)]);
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at(&server.url()).series(&["{ name: hmi.sharp_720s, harpnum: [378] }"]).yaml());
+    assert_eq!(run_early(&lab, &server), BTreeMap::from([(DayState::Sealed, 1)]));
 }
 
 #[test]

@@ -41,8 +41,8 @@ pub(super) fn complete(mut draft: Draft, shell: &Shell, answers: &mut dyn BufRea
         })?;
     }
     if draft.start.is_none() {
-        let usual = if kind == Kind::Embedded { "2015-12-11" } else { "today-10d" };
-        let question = Question { what: "first day, such as 2015-12-11 or today-10d", usual: Some(usual.to_owned()) };
+        let usual = if kind == Kind::Embedded { "2015-12-11" } else { "today-60d" };
+        let question = Question { what: "first day, such as 2015-12-11 or today-60d", usual: Some(usual.to_owned()) };
         draft = dialogue.ask(&draft, &question, |draft, start| draft.start = Some(start))?;
     }
     if draft.end.is_none() {

@@ -32,7 +32,7 @@ use draft::{Draft, Kind};
         sunhaul init try --source embedded\n  \
         sunhaul init february --source jsoc --series hmi.sharp_cea_720s --start 2011-02-12 --end 2011-02-19 \
         --contact you@example.org\n  \
-        sunhaul init nightly --source hmi --url http://localhost:8001 --series sharp_720s --start today-10d --end today"
+        sunhaul init nightly --source hmi --url http://localhost:8001 --series sharp_720s --start today-60d --end today"
 )]
 pub(super) struct Args {
     /// The job's name, or the manifest's path. Default: the name of the first series.
@@ -46,7 +46,7 @@ pub(super) struct Args {
     /// A series, by the source's name for it. May be given several times.
     #[arg(long, value_name = "NAME")]
     series: Vec<String>,
-    /// The first day, such as `2015-12-11` or `today-10d`.
+    /// The first day, such as `2015-12-11` or `today-60d`.
     #[arg(long, value_name = "DATE")]
     start: Option<String>,
     /// The day after the last one.

@@ -4,6 +4,7 @@
 //! do: check the answers; the parser does.
 
 use super::draft::{Draft, Kind};
+use crate::manifest::latency;
 
 /// The manifest's text. `schema` is where editors find its schema.
 pub(super) fn of(draft: &Draft, schema: Option<&str>) -> String {
@@ -50,16 +51,22 @@ pub(super) fn of(draft: &Draft, schema: Option<&str>) -> String {
         end = value(&draft.end),
         series = series.join("\n"),
         root = value(&draft.root),
-        settle = match kind {
-            // As JSOC's manners have it: what one writes here takes the place of both.
-            Kind::Jsoc if !draft.series.iter().all(|series| series.ends_with("_nrt")) => "45d",
-            _ => "3d",
-        },
+        settle = settle(kind, &draft.series),
         limits = match kind {
             Kind::Jsoc => "#limits: { requests: 1/s }",
             _ => "#limits: { requests: 1/s, bandwidth: 20 MiB/s, concurrency: 1 }",
         },
     )
+}
+
+/// The longest that its series have by default: what one writes here is for all of them.
+fn settle(kind: Kind, series: &[String]) -> String {
+    let of = |name: &String| match kind {
+        Kind::Embedded => latency::USUAL,
+        _ => latency::by_name(name, kind == Kind::Jsoc),
+    };
+    let longest = series.iter().map(of).max().unwrap_or(latency::USUAL);
+    format!("{}d", longest.as_secs() / 86_400)
 }
 
 /// What a day is, in the scale of the source.

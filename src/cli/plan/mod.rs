@@ -65,6 +65,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let secrets = if args.list { Secrets::Needed } else { Secrets::NotNeeded };
     let archive = args.archive.archive.as_deref();
     let Some(job) = job::load(&args.job, secrets, archive, shell) else { return Ok(Exit::Usage) };
+    job::note(&job, shell);
     let plan = planning::plan(&job, &args.selection, &Locking::looked_at(&job)?, now())?;
     let listing = if args.list {
         let Some(listing) = limits::runtime()?.block_on(listed(&job, &plan, &args.ssh.net(), shell))? else {

@@ -1,0 +1,193 @@
+//! How long after a day its data comes, or comes anew: by the data, whichever service has it.
+//!
+//! What it does not do: look at the clock, or at what a service says of its own data.
+
+use std::time::Duration;
+
+use super::model::{Bound, Manifest, Series, SourceSpec};
+
+const DAY: u64 = 24 * 60 * 60;
+
+/// Nrt series, and all of which nothing better is known.
+pub(crate) const USUAL: Duration = Duration::from_secs(3 * DAY);
+/// Definitive series of HMI and MDI come about five weeks after the observation, and JSOC's others are made again for about
+/// as long.
+const DEFINITIVE: Duration = Duration::from_secs(45 * DAY);
+/// Synoptic images of AIA are made "approximately 7 days after `T_OBS`", says their page.
+const SYNOPTIC: Duration = Duration::from_secs(14 * DAY);
+
+/// How old a day's end must be at least before a day with no file at all counts as final. What is late beyond the usual is
+/// late as a whole: reprocessing, a move, an outage.
+pub(crate) const WITHOUT_FILES: Duration = Duration::from_secs(90 * DAY);
+
+/// How old a day's end must be for its data to be complete.
+pub(super) fn of(spec: &SourceSpec, series: &str) -> Duration {
+    let place = place(spec).to_ascii_lowercase();
+    match spec {
+        SourceSpec::Embedded(_) => USUAL,
+        _ if place.contains("aia/synoptic") && place.contains("nrt") => USUAL,
+        _ if place.contains("aia/synoptic") => SYNOPTIC,
+        _ => by_name(series, matches!(spec, SourceSpec::Jsoc(_))),
+    }
+}
+
+/// The same by the name of the series, and whether JSOC has it.
+pub(crate) fn by_name(series: &str, is_of_jsoc: bool) -> Duration {
+    let name = series.to_ascii_lowercase();
+    let begins = |names: &[&str]| names.iter().any(|start| name.starts_with(start));
+    if name.ends_with("_nrt") {
+        USUAL
+    } else if begins(&["aia.synoptic", "aia_synoptic"]) {
+        SYNOPTIC
+    } else if is_of_jsoc || begins(&["hmi.", "mdi.", "aia.lev1", "sharp_"]) {
+        DEFINITIVE
+    } else {
+        USUAL
+    }
+}
+
+/// Where the files of an `index` or a `template` lie.
+fn place(spec: &SourceSpec) -> String {
+    let path = match spec {
+        SourceSpec::Index(index) => index.path.as_ref().map_or("", |path| path.text()),
+        SourceSpec::Template(template) => template.path.text(),
+        _ => return String::new(),
+    };
+    let base = spec.reach().and_then(|reach| reach.urls.first()).map_or("", |url| url.path());
+    format!("{base}{path}")
+}
+
+/// What of a job will never be complete, each in one line.
+pub(super) fn warnings(job: &Manifest) -> impl Iterator<Item = String> + '_ {
+    job.series.iter().flat_map(|series| [sealed_early(series), left_young(series)]).flatten()
+}
+
+/// A `settle` that is shorter than the data takes to come.
+fn sealed_early(series: &Series) -> Option<String> {
+    let latency = of(&series.source, &series.name);
+    // Of the rest it is not known when it comes.
+    (latency > USUAL && series.settle < latency).then(|| {
+        format!(
+            "`settle` is {}, but the data of `{}` is complete after {} only: days may be sealed before their files come; \
+             leave `settle` out",
+            shown(series.settle),
+            series.id,
+            shown(latency)
+        )
+    })
+}
+
+/// A range whose days leave it before they are final.
+fn left_young(series: &Series) -> Option<String> {
+    let Bound::Today { minus_days } = series.range.start else { return None };
+    (Duration::from_secs(u64::from(minus_days) * DAY) <= series.settle).then(|| {
+        let enough = series.settle.as_secs() / DAY + 1;
+        format!(
+            "days of `{}` leave the range, which begins at `today-{minus_days}d`, before they are final ({}): what comes \
+             later is never fetched; begin at `today-{enough}d` or earlier",
+            series.id,
+            shown(series.settle)
+        )
+    })
+}
+
+/// Which series reach into days that are not final yet, each in one line: usual for a job that follows the clock.
+pub(super) fn notes(job: &Manifest) -> impl Iterator<Item = String> + '_ {
+    job.series.iter().filter_map(|series| {
+        let Bound::Today { minus_days } = series.range.end else { return None };
+        let is_young = Duration::from_secs(u64::from(minus_days) * DAY) < series.settle;
+        is_young.then(|| {
+            format!(
+                "the range of `{}` ends at `today-{minus_days}d`, and its days are final after {}: younger ones stay \
+                 provisional, and each run asks for them again",
+                series.id,
+                shown(series.settle)
+            )
+        })
+    })
+}
+
+fn shown(span: Duration) -> String {
+    match span.as_secs() {
+        DAY => "1 day".to_owned(),
+        secs if secs.is_multiple_of(DAY) => format!("{} days", secs / DAY),
+        secs if secs.is_multiple_of(3600) => format!("{} h", secs / 3600),
+        secs => format!("{secs} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::{Manifest, parse};
+
+    const RANGE: &str = "range: { start: 2015-12-11, end: 2015-12-12 }";
+
+    fn good(text: &str) -> Manifest {
+        parse(Path::new("j.yaml"), text.as_bytes(), &|_| None).unwrap_or_else(|wrong| panic!("{wrong}"))
+    }
+
+    /// A job of one series of one source.
+    fn job(source: &str, name: &str) -> String {
+        format!(
+            "version: 1\nname: j\ncontact: a@example.org\nsource: {source}\n{RANGE}\nseries: [{{ name: {name} }}]\n\
+             archive: {{ root: data }}\n"
+        )
+    }
+
+    #[test]
+    fn the_latency_is_that_of_the_data_whichever_service_has_it() {
+        let hmi = "{ hmi: { url: \"http://localhost:8001\" } }";
+        let medoc = "{ medoc: {} }";
+        let jsoc = "{ jsoc: {} }";
+        let index = "{ index: { url: \"https://h.example/a/\", files: \"f_%Y%m%d.fits\" } }";
+        let synoptic =
+            "{ template: { url: \"https://h.example/data/aia/synoptic/\", path: \"%Y%m%d%H.fits\", cadence: 1h } }";
+        let nrt = synoptic.replace("synoptic/", "synoptic/nrt/");
+        let embedded = "{ embedded: {} }";
+        for (source, name, days) in [
+            (hmi, "sharp_720s", 45),
+            (hmi, "hmi.sharp_cea_720s", 45),
+            (hmi, "sharp_cea_720s_nrt", 3),
+            (medoc, "hmi.sharp_cea_720s", 45),
+            (medoc, "aia.lev1", 45),
+            (medoc, "hmi.sharp_720s_nrt", 3),
+            (jsoc, "mdi.fd_m_96m_lev182", 45),
+            (jsoc, "iris.lev1", 45),
+            (jsoc, "aia.lev1_nrt", 3),
+            (index, "hmi.m_720s", 45),
+            (index, "goes", 3),
+            (synoptic, "images", 14),
+            (&nrt, "images", 3),
+            (index, "aia.synoptic", 14),
+            (embedded, "sharp_720s", 3),
+        ] {
+            let job = good(&job(source, name));
+            assert_eq!(job.series[0].settle.as_secs(), days * 86_400, "{source} {name}");
+            assert!(job.warnings().is_empty(), "{:?}", job.warnings());
+        }
+    }
+
+    #[test]
+    fn days_that_are_sealed_or_left_too_early_are_a_warning_and_young_ones_a_note() {
+        let told = |range: &str, more: &str| {
+            let job = good(&(job("{ medoc: {} }", "hmi.sharp_cea_720s").replace(RANGE, range) + more));
+            (job.warnings().join("\n"), job.notes().join("\n"))
+        };
+        let (fixed, rolling) =
+            ("range: { start: 2010-05-01, end: 2015-01-01 }", "range: { start: 2010-05-01, end: today-44d }");
+        assert_eq!(told(fixed, ""), (String::new(), String::new()));
+        assert_eq!(told("range: { start: 2010-05-01, end: today-45d }", ""), (String::new(), String::new()));
+        let (warnings, notes) = told(rolling, "");
+        assert!(
+            warnings.is_empty() && notes.contains("ends at `today-44d`, and its days are final after 45 days"),
+            "{notes}"
+        );
+        let (warnings, notes) = told(rolling, "settle: 36h\n");
+        assert!(warnings.contains("`settle` is 36 h, but") && notes.is_empty(), "{warnings} {notes}");
+        let (warnings, _) = told("range: { start: today-45d, end: today }", "");
+        assert!(warnings.contains("begin at `today-46d` or earlier"), "{warnings}");
+        assert!(told("range: { start: today-46d, end: today }", "").0.is_empty());
+    }
+}
