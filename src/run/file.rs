@@ -17,7 +17,7 @@ use crate::failure::{Class, Failure};
 use crate::fetch::{self, Ask, Fetched, Got};
 use crate::manifest::SeriesId;
 use crate::net::Waits;
-use crate::source::{RemoteFile, Replica};
+use crate::source::{Body, RemoteFile, Replica};
 use crate::untrusted::escape;
 
 /// So often is a file of a final day asked for that may never have been, whatever the job's `retry`: a server may err once.
@@ -224,6 +224,9 @@ impl Work {
             return Err(Failure::new(Class::SourceRefused, "its series is not open"));
         };
         let file = &*opened.source.on(replica, file);
+        if let Body::Offline(why) = &file.body {
+            return Err(Failure::new(Class::SourceRefused, why.clone()));
+        }
         let part = self.day.part(&file.key)?;
         let received = |bytes| {
             if let Some(ticket) = &self.ticket {

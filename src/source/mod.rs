@@ -227,6 +227,8 @@ pub enum Body {
     Made(Bytes),
     /// Nothing: the source has the record, and says that there is no file of it.
     None,
+    /// Nothing for now: the source has the file where it cannot be fetched from. Which file, where, and what to do.
+    Offline(String),
 }
 
 impl RemoteFile {
@@ -260,7 +262,7 @@ impl RemoteFile {
     pub fn made(&self) -> Option<&Bytes> {
         match &self.body {
             Body::Made(bytes) => Some(bytes),
-            Body::Remote | Body::None => None,
+            Body::Remote | Body::None | Body::Offline(_) => None,
         }
     }
 }

@@ -153,7 +153,7 @@ pub(super) fn said(words: &str) -> String {
 }
 
 impl Column {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.values.ends.len()
     }
 

@@ -9,8 +9,8 @@ use url::Url;
 
 use super::address::{lasting, on_base, unordered};
 use super::answer::{Answer, Column};
-use super::question::{HARPNUM, Question, WAVELNTH};
-use super::sieve::{Facts, Sieve};
+use super::question::{HARPNUM, QUALITY, Question, WAVELNTH};
+use super::sieve::{Facts, Sieve, bits};
 use super::slot;
 use crate::day::Day;
 use crate::failure::{Class, Failure};
@@ -22,6 +22,9 @@ use crate::untrusted::escape;
 pub(super) const MISSING: &str = "MISSING";
 /// What stands where a linked keyword leads nowhere, or where there is no such keyword.
 pub(super) const NO_KEYWORD: &str = "Invalid KeyLink";
+
+/// The bit of QUALITY that says that there is no image.
+const NO_IMAGE: u32 = 0x8000_0000;
 
 /// Longer names are no record's.
 const LONGEST: usize = 500;
@@ -37,8 +40,6 @@ pub(super) struct Records {
     pub(super) kept: Vec<Kept>,
     /// What JSOC has on disk of them, in bytes, as far as it tells: of all files of a record together.
     pub(super) size: u64,
-    /// Files on tape alone: how many, and one of them.
-    pub(super) offline: Option<(u64, String)>,
 }
 
 /// What the export system knows files by, by their keys.
@@ -126,13 +127,13 @@ pub(super) fn read_records(
             return Err(malformed(&why));
         }
         read::room(records.listed.files.len() + columns.segments.len())?;
-        for (segment, paths) in &columns.segments {
+        for Segment { name: segment, paths, is_linked } in &columns.segments {
             let path = paths.value(at);
             let on_disk = on_disk(path).map(str::to_owned);
             let named = || format!("{query}{{{segment}}}");
             let key = format!("{recnum}/{segment}");
-            let online = columns.online.map_or("", |online| online.value(at));
-            let found = found(path, online).map_err(|why| of(&format!("the path of `{segment}`, {why},"), path))?;
+            let storage = columns.storage(at, *is_linked);
+            let found = found(path, storage).map_err(|why| of(&format!("the path of `{segment}`, {why},"), path))?;
             let set = match found {
                 Found::Nothing => unordered(question.series, recnum, segment),
                 _ => lasting(question.series, &named()),
@@ -146,9 +147,6 @@ pub(super) fn read_records(
                 Found::File(_) | Found::Offline if !question.is_made_anew() => (set.on(base), ending(path)),
                 _ => (set.on(base), "fits"),
             };
-            if matches!(found, Found::Offline) {
-                records.offline.get_or_insert_with(|| (0, named())).0 += 1;
-            }
             if is_ordered {
                 let ordered = Ordered { record: query.clone(), segment: (*segment).to_owned(), file: on_disk };
                 if let Some(other) = records.names.insert(key.clone(), ordered.clone())
@@ -172,7 +170,11 @@ pub(super) fn read_records(
                 wavelength,
                 // What JSOC tells is the size of all files of a record, or of all that lies beside them.
                 bytes: None,
-                body: if matches!(found, Found::Nothing) { Body::None } else { Body::Remote },
+                body: match found {
+                    Found::Nothing => Body::None,
+                    Found::Offline if !is_ordered => Body::Offline(offline(&named())),
+                    Found::Offline | Found::File(_) => Body::Remote,
+                },
                 key,
             });
         }
@@ -188,19 +190,34 @@ struct Columns<'a> {
     harpnum: Option<&'a Column>,
     wavelength: Option<&'a Column>,
     online: Option<&'a Column>,
+    archive: Option<&'a Column>,
+    quality: Option<&'a Column>,
     prime: Vec<&'a Column>,
-    segments: Vec<(&'a str, &'a Column)>,
+    segments: Vec<Segment<'a>>,
+}
+
+/// The paths of a segment's files.
+struct Segment<'a> {
+    name: &'a str,
+    paths: &'a Column,
+    /// Its files are of a record of another series.
+    is_linked: bool,
 }
 
 impl<'a> Columns<'a> {
     fn of(answer: &'a Answer, question: &Question<'a>) -> Result<Columns<'a>, Failure> {
         let structure = question.structure;
         let prime: Vec<&Column> = structure.prime.iter().map(|key| answer.keyword(key)).collect::<Result<_, _>>()?;
-        let segments: Vec<(&str, &Column)> = question
-            .segments
-            .iter()
-            .map(|segment| Ok((*segment, answer.segment(segment)?)))
-            .collect::<Result<_, Failure>>()?;
+        let online = answer.known("*online*");
+        let has_no_unit = |at: usize| online.is_some_and(|online| online.value(at) == "NA");
+        let segment = |name: &&'a str| {
+            let paths = answer.segment(name)?;
+            // Files of a record without a storage unit of its own are another record's.
+            let is_linked = question.structure.linked.iter().any(|linked| linked == name)
+                || (0..paths.len()).any(|at| has_no_unit(at) && paths.value(at).starts_with('/'));
+            Ok(Segment { name, paths, is_linked })
+        };
+        let segments: Vec<Segment<'_>> = question.segments.iter().map(segment).collect::<Result<_, Failure>>()?;
         let unknown = |what: &str, name: &str, word: &str| {
             let why =
                 format!("JSOC says `{word}` of the {what} `{}` of `{}`", escape(name), escape(&question.series.name));
@@ -209,18 +226,32 @@ impl<'a> Columns<'a> {
         if let Some((key, _)) = structure.prime.iter().zip(&prime).find(|(_, column)| column.value(0) == NO_KEYWORD) {
             return Err(unknown("keyword", key, NO_KEYWORD));
         }
-        if let Some((name, column)) = segments.iter().find(|(_, column)| column.value(0) == NO_SEGMENT) {
-            return Err(unknown("segment", name, column.value(0)));
+        if let Some(segment) = segments.iter().find(|segment| segment.paths.value(0) == NO_SEGMENT) {
+            return Err(unknown("segment", segment.name, NO_SEGMENT));
         }
         Ok(Columns {
             recnum: answer.keyword("*recnum*")?,
             time: answer.keyword(&structure.time)?,
             harpnum: answer.known(HARPNUM),
             wavelength: answer.known(WAVELNTH),
-            online: answer.known("*online*"),
+            online,
+            archive: answer.known("*archive*"),
+            quality: answer.known(QUALITY),
             prime,
             segments,
         })
+    }
+
+    /// What is told of where the files of a record are stored.
+    fn storage(&self, at: usize, is_linked: bool) -> Storage<'a> {
+        let value = |column: Option<&'a Column>| column.map_or("", |column| column.value(at));
+        let quality = bits(value(self.quality));
+        Storage {
+            online: value(self.online),
+            archive: value(self.archive),
+            is_linked,
+            has_image: quality.is_none_or(|bits| bits & NO_IMAGE == 0),
+        }
     }
 
     /// The record as it is asked for alone, where JSOC does not tell it.
@@ -256,20 +287,42 @@ enum Found<'a> {
     Nothing,
 }
 
-/// `online` is `Y` or `N` by the storage that the record's files are in, and `NA` when it has none.
-fn found<'a>(path: &'a str, online: &str) -> Result<Found<'a>, &'static str> {
+/// Where a record's files are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Storage<'a> {
+    /// `Y` or `N`: its storage unit is on the disks. `NA` when it has none of its own.
+    online: &'a str,
+    /// `N`: its storage unit is on no tape either.
+    archive: &'a str,
+    /// Its segment's files are of a record of another series, in that one's storage unit.
+    is_linked: bool,
+    /// As its QUALITY has it.
+    has_image: bool,
+}
+
+/// What JSOC says of a file: a path, or a word in its place (`jsoc_info.c:3667-3742,4220-4230`).
+fn found<'a>(path: &'a str, storage: Storage<'_>) -> Result<Found<'a>, &'static str> {
+    let is_gone = storage.online == "N" && storage.archive == "N";
     match path {
         // The folder alone: the record names no file of the segment.
         _ if path.starts_with('/') && path.ends_with('/') => Ok(Found::Nothing),
         // JSOC names a place all the same where the disks have let the file go.
-        _ if path.starts_with('/') && online == "N" => Ok(Found::Offline),
-        _ if path.starts_with('/') => Ok(Found::File(path)),
+        _ if path.starts_with('/') && storage.online != "N" => Ok(Found::File(path)),
         "NoDataFile" | "BadSegLink" | MISSING => Ok(Found::Nothing),
-        "NoDataDirectory" | "" if online == "N" => Ok(Found::Offline),
+        // Whether the other record's storage unit is gone for good, this answer does not tell.
+        "NoDataDirectory" | "" if storage.is_linked && storage.has_image => Ok(Found::Offline),
+        _ if is_gone && (path.starts_with('/') || matches!(path, "NoDataDirectory" | "")) => Ok(Found::Nothing),
+        _ if path.starts_with('/') => Ok(Found::Offline),
+        "NoDataDirectory" | "" if storage.online == "N" => Ok(Found::Offline),
         "NoDataDirectory" | "" => Ok(Found::Nothing),
         NO_SEGMENT => Err("which no such series has"),
         _ => Err("which is no path"),
     }
+}
+
+/// What a file that is not on JSOC's disks fails with.
+fn offline(named: &str) -> String {
+    format!("`{}` is not on JSOC's disks; ask jsoc@sun.stanford.edu to put it there, and run this again", escape(named))
 }
 
 /// The name of the file that a path leads to, where it leads to one.
@@ -303,22 +356,41 @@ mod tests {
     #[test]
     fn l_15_a_path_says_whether_there_is_a_file_and_where() {
         let path = "/SUM58/D803708321/S00008/Br.fits";
-        assert_eq!(
-            ["Y", "", "N"].map(|online| found(path, online).unwrap()),
-            [Found::File(path), Found::File(path), Found::Offline]
-        );
-        for (path, online, what) in [
-            ("NoDataFile", "Y", Found::Nothing),
-            ("NoDataDirectory", "N", Found::Offline),
-            ("", "N", Found::Offline),
-            ("NoDataDirectory", "NA", Found::Nothing),
-            ("BadSegLink", "Y", Found::Nothing),
-            ("/SUM58/D803708321/S00008/", "Y", Found::Nothing),
+        let own = |online, archive| Storage { online, archive, is_linked: false, has_image: true };
+        for (path, storage, what) in [
+            (path, own("Y", "Y"), Found::File(path)),
+            (path, own("", ""), Found::File(path)),
+            (path, own("N", "Y"), Found::Offline),
+            (path, own("N", "N"), Found::Nothing),
+            ("NoDataFile", own("Y", "Y"), Found::Nothing),
+            ("NoDataDirectory", own("N", "Y"), Found::Offline),
+            ("NoDataDirectory", own("N", "Pending"), Found::Offline),
+            ("NoDataDirectory", own("N", NO_KEYWORD), Found::Offline),
+            ("NoDataDirectory", own("N", "N"), Found::Nothing),
+            ("", own("N", ""), Found::Offline),
+            ("NoDataDirectory", own("NA", "NA"), Found::Nothing),
+            ("BadSegLink", own("Y", "Y"), Found::Nothing),
+            ("/SUM58/D803708321/S00008/", own("Y", "Y"), Found::Nothing),
         ] {
-            assert_eq!(found(path, online), Ok(what), "{path} {online}");
+            assert_eq!(found(path, storage), Ok(what), "{path} {storage:?}");
         }
         for path in ["InvalidSegName", "http://evil.example/SUM1/x", "SUM58/x", "../x"] {
-            assert!(found(path, "Y").is_err(), "{path}");
+            assert!(found(path, own("Y", "Y")).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_linked_file_that_is_not_on_the_disks_is_no_absent_one_unless_there_is_no_image() {
+        let path = "/SUM58/D803708321/S00008/image_lev1.fits";
+        let linked = |has_image| Storage { online: "NA", archive: "NA", is_linked: true, has_image };
+        for (path, storage, what) in [
+            (path, linked(true), Found::File(path)),
+            ("NoDataDirectory", linked(true), Found::Offline),
+            ("NoDataDirectory", linked(false), Found::Nothing),
+            ("BadSegLink", linked(true), Found::Nothing),
+            ("NoDataFile", linked(true), Found::Nothing),
+        ] {
+            assert_eq!(found(path, storage), Ok(what), "{path} {storage:?}");
         }
     }
 

@@ -138,14 +138,6 @@ fn read_listing(
     if answer.records()? == 0 {
         begun(question, day)?;
     }
-    if let (Some((count, one)), false) = (&records.offline, is_ordered) {
-        let why = format!(
-            "{count} files of the day lie on tape alone, such as `{}`; ask jsoc@sun.stanford.edu to put them on disk, and run \
-             this again",
-            escape(one)
-        );
-        return Err(Failure::new(Class::SourceRefused, why));
-    }
     let mut listed = std::mem::take(&mut records.listed);
     if question.series.fetch.has_keywords() {
         let path = format!("/{INFO}?{}", url.query().unwrap_or_default());

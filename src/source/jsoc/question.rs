@@ -195,7 +195,7 @@ impl<'a> Question<'a> {
     fn keys(&self) -> Vec<&str> {
         let mut keys = vec!["*recnum*"];
         if !self.segments.is_empty() {
-            keys.push("*online*");
+            keys.extend(["*online*", "*archive*"]);
         }
         if self.export().is_some() {
             keys.push("*size*");
@@ -207,7 +207,8 @@ impl<'a> Question<'a> {
         keys.extend(self.structure.prime.iter().map(String::as_str));
         keys.extend([HARPNUM, WAVELNTH].into_iter().filter(|key| self.structure.has(key)));
         keys.extend(self.noaa);
-        keys.extend(self.series.filters.quality.map(|_| QUALITY));
+        let needs_quality = self.series.filters.quality.is_some() || !self.structure.linked.is_empty();
+        keys.extend(Some(QUALITY).filter(|key| needs_quality && self.structure.has(key)));
         keys.extend(self.table().flatten().map(String::as_str));
         let mut seen = Vec::with_capacity(keys.len());
         keys.retain(|key| {
@@ -464,8 +465,8 @@ mod tests {
             assert_eq!((pairs[0].1.as_str(), pairs[1].1.as_str(), pairs[4].1.as_str()), ("rs_list", "s[]", "1"));
             format!("{} {}", pairs[2].1, pairs[3].1)
         };
-        assert_eq!(asked(Fetch::Files, None), "*recnum*,*online*,HARPNUM,T_REC Bp,Br");
-        assert_eq!(asked(Fetch::Both, None), "*recnum*,*online*,**ALL** Bp,Br");
+        assert_eq!(asked(Fetch::Files, None), "*recnum*,*online*,*archive*,HARPNUM,T_REC Bp,Br");
+        assert_eq!(asked(Fetch::Both, None), "*recnum*,*online*,*archive*,**ALL** Bp,Br");
         assert_eq!(asked(Fetch::Keywords, None), "*recnum*,**ALL** **NONE**");
         assert_eq!(asked(Fetch::Keywords, Some(&["USFLUX", "T_REC"])), "*recnum*,HARPNUM,T_REC,USFLUX **NONE**");
     }

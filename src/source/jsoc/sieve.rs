@@ -77,7 +77,7 @@ impl<'a> Sieve<'a> {
 }
 
 /// QUALITY as the 32 bits that it is, however it is printed: `0x80000000`, `-2147483648`, `0`.
-fn bits(quality: &str) -> Option<u32> {
+pub(super) fn bits(quality: &str) -> Option<u32> {
     let quality = quality.trim();
     match quality.strip_prefix("0x").or_else(|| quality.strip_prefix("0X")) {
         Some(hex) => u32::from_str_radix(hex, 16).ok(),

@@ -32,6 +32,8 @@ pub(super) struct Structure {
     pub(super) keywords: Vec<Known>,
     /// The names of the segments.
     pub(super) segments: Vec<String>,
+    /// Those of them whose files are of a record of another series.
+    pub(super) linked: Vec<String>,
     /// The first record, as it is asked for alone.
     pub(super) first: Option<String>,
 }
@@ -89,6 +91,7 @@ struct Keyword {
 #[serde(default)]
 struct Segment {
     name: Loose,
+    protocol: Loose,
 }
 
 #[derive(Default, Deserialize)]
@@ -119,13 +122,24 @@ impl Structure {
             return Err(Failure::new(Class::SourceRefused, why));
         };
         let step = answer.primekeysinfo.iter().flatten().find(|info| info.name.0 == time);
+        // `jsoc_info.c:1766-1772`
+        let linked = answer.segments.iter().filter(|segment| segment.protocol.0.starts_with("link via "));
+        let linked = linked.map(|segment| segment.name.0.clone()).collect();
         let segments = answer.segments.into_iter().map(|segment| segment.name.0).filter(|name| !name.is_empty());
         let segments: Vec<String> = segments.collect();
         if segments.iter().any(|name| name.len() > LONGEST) {
             return Err(malformed(&format!("a segment's name is longer than {LONGEST} bytes")));
         }
         let first = answer.interval.map(|interval| interval.first.0).filter(|first| first.contains('['));
-        Ok(Structure { step: step.and_then(|info| seconds(&info.step.0)), prime, time, keywords, segments, first })
+        Ok(Structure {
+            step: step.and_then(|info| seconds(&info.step.0)),
+            prime,
+            time,
+            keywords,
+            segments,
+            linked,
+            first,
+        })
     }
 
     /// The keyword of this name, or of the name that a segment's own one has.

@@ -116,7 +116,7 @@ fn l_01_l_02_l_03_order_repeats_and_other_days_change_nothing() {
 }
 
 #[test]
-fn l_15_a_record_without_a_file_is_absent_and_one_on_tape_is_refused() {
+fn l_15_a_record_without_a_file_is_absent_and_one_off_the_disks_cannot_be_fetched() {
     let row: &[&str] = &["7", "Y", "377", "2011.02.15_02:00:00_TAI"];
     let listed = read_sharp(only_br(), &answer(&NAMES, &[(row, "NoDataFile")])).unwrap();
     let file = &listed.files[0];
@@ -125,13 +125,20 @@ fn l_15_a_record_without_a_file_is_absent_and_one_on_tape_is_refused() {
     assert_eq!(file.name.as_deref(), Some("hmi.sharp_cea_720s.377.20110215_020000_TAI.Br.fits"));
     let row: &[&str] = &["7", "N", "377", "2011.02.15_02:00:00_TAI"];
     let offline = answer(&NAMES, &[(row, "NoDataDirectory")]);
-    let failure = read_sharp(only_br(), &offline).unwrap_err();
-    assert_eq!(failure.class, Class::SourceRefused);
-    assert!(failure.message.contains("1 files of the day lie on tape alone"), "{failure}");
+    let is_offline = |answer: &Value| match &read_sharp(only_br(), answer).unwrap().files[0].body {
+        Body::Offline(why) => why.contains("is not on JSOC's disks"),
+        _ => false,
+    };
+    assert!(is_offline(&offline));
     let series = Series { filters: only_br(), ..ordered("hmi.sharp_cea_720s", Protocol::AsIs) };
     assert_eq!(read_as(&series, &offline).unwrap().files[0].body, Body::Remote);
     let with_path = answer(&NAMES, &[(row, "/SUM58/D1/S00008/Br.jpg")]);
-    assert!(read_sharp(only_br(), &with_path).unwrap_err().message.contains("lie on tape alone"));
+    assert!(is_offline(&with_path));
+    // Records without a storage unit of their own: where one of them has a file, they link to others.
+    let row: &[&str] = &["7", "NA", "377", "2011.02.15_02:00:00_TAI"];
+    let other: &[&str] = &["8", "NA", "377", "2011.02.15_02:12:00_TAI"];
+    assert!(!is_offline(&answer(&NAMES, &[(row, "NoDataDirectory")])), "it has no data");
+    assert!(is_offline(&answer(&NAMES, &[(row, "NoDataDirectory"), (other, "/SUM58/D1/S00008/Br.fits")])));
     let name = read_as(&series, &with_path).unwrap().files[0].name.clone().unwrap();
     assert!(name.ends_with(".Br.jpg"), "{name}");
 }

@@ -108,7 +108,7 @@ fn two_series_of_one_person_take_turns() {
     lab.report(0);
     assert_eq!((fake.orders().len(), fake.given()), (2, 2), "none was turned away");
     assert_eq!(lab.proved("data").len(), 2);
-    assert_eq!(fake.asked(INFO, "rs_list", "key")[0], "*recnum*,*online*,*size*,HARPNUM,T_REC");
+    assert_eq!(fake.asked(INFO, "rs_list", "key")[0], "*recnum*,*online*,*archive*,*size*,HARPNUM,T_REC");
 }
 
 #[test]

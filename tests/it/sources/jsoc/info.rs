@@ -20,12 +20,23 @@ pub(in crate::sources) struct Record {
     pub(super) instead: Option<&'static str>,
     /// Its files are said to be on tape, and have their paths all the same.
     pub(super) is_offline: bool,
+    /// They are on no tape either (`jsoc_info.c:3716-3742`).
+    pub(super) is_gone: bool,
 }
 
 impl Record {
     pub(super) fn new(recnum: i64, time: &str) -> Record {
         let time: &'static str = Box::leak(time.to_owned().into_boxed_str());
-        Record { recnum, harpnum: 377, time, noaa: "11158", quality: 0, instead: None, is_offline: false }
+        Record {
+            recnum,
+            harpnum: 377,
+            time,
+            noaa: "11158",
+            quality: 0,
+            instead: None,
+            is_offline: false,
+            is_gone: false,
+        }
     }
 
     pub(super) fn folder(&self) -> String {
@@ -58,6 +69,7 @@ impl Record {
             "*recnum*" => self.recnum.to_string(),
             "*size*" => "1".to_owned(),
             "*online*" => self.online().to_owned(),
+            "*archive*" => if self.is_gone { "N" } else { "Y" }.to_owned(),
             "HARPNUM" => self.harpnum.to_string(),
             "T_REC" => self.slot(),
             "NOAA_ARS" => self.noaa.to_owned(),

@@ -1,5 +1,7 @@
 //! Direct listings: what is asked for, the table of keywords, what JSOC refuses.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use super::super::contract::Fake as _;
@@ -128,17 +130,50 @@ fn l_15_a_record_without_a_file_is_absent() {
 }
 
 #[test]
-fn files_on_tape_alone_are_told_with_the_way_out() {
-    let tape = Record { instead: Some("NoDataDirectory"), ..Record::new(9, "2015-12-11T12:12:00") };
-    let fake = Fake::of(vec![Record::new(8, "2015-12-11T00:00:00"), tape]);
-    let message = refused(&fake.job("segments: [Br]"));
-    assert!(
-        message.contains(
-            "1 files of the day lie on tape alone, such as `hmi.sharp_cea_720s[377][2015.12.11_12:12:00_TAI]{Br}`"
-        ),
-        "{message}"
-    );
-    assert!(message.contains("ask jsoc@sun.stanford.edu"), "{message}");
+fn a_file_that_is_not_on_the_disks_fails_alone_with_the_way_out() {
+    let at = || Record::new(9, "2015-12-11T12:12:00");
+    for offline in [Record { instead: Some("NoDataDirectory"), ..at() }, Record { is_offline: true, ..at() }] {
+        let fake = Fake::of(vec![Record::new(8, "2015-12-11T00:00:00"), offline]);
+        let (lab, report) = run(&fake.job("segments: [Br], fetch: files"), 1);
+        let [failure] = report["failures"].as_array().expect("failures").as_slice() else { panic!("{report:#}") };
+        assert_eq!((&failure["class"], &failure["key"]), (&json!("source-refused"), &json!("9/Br")));
+        let message = failure["message"].as_str().expect("a message");
+        let told =
+            "`hmi.sharp_cea_720s[377][2015.12.11_12:12:00_TAI]{Br}` is not on JSOC's disks; ask jsoc@sun.stanford.edu";
+        assert!(message.contains(told), "{message}");
+        assert_eq!(lab.files("data").len(), 1, "the other one is there");
+        assert!(lab.days("data").is_empty());
+        // The job may do without it.
+        let accept =
+            "accept: [{ series: one, day: 2015-12-11, file: \"*.Br.fits\", reason: \"on tape, asked 2016-01-01\" }]";
+        lab.write("job.yaml", fake.job("segments: [Br], fetch: files").more(accept).yaml());
+        fs::remove_dir_all(lab.path("data")).expect("an archive");
+        lab.report(0);
+        let line = lab.day("data", "one", "2015-12-11").files[1].clone();
+        assert_eq!((&line["key"], &line["absent"]), (&json!("9/Br"), &json!("accepted")), "{line:#}");
+    }
+}
+
+#[test]
+fn a_file_that_is_neither_on_disk_nor_on_tape_is_absent() {
+    let gone = Record { instead: Some("NoDataDirectory"), is_gone: true, ..Record::new(9, "2015-12-11T12:12:00") };
+    let fake = Fake::of(vec![Record::new(8, "2015-12-11T00:00:00"), gone]);
+    let (lab, report) = run(&fake.job("segments: [Br], fetch: files"), 0);
+    assert_eq!((&report["totals"]["files"]["absent"], &report["days"][0]["state"]), (&json!(1), &json!("sealed")));
+    assert_eq!(lab.proved("data").len(), 1);
+}
+
+#[test]
+fn a_file_that_leaves_the_disks_later_is_kept_as_it_came() {
+    let fake = two();
+    let lab = Lab::new();
+    lab.write("job.yaml", fake.job("segments: [Br], fetch: files").yaml());
+    lab.report(0);
+    let files = lab.proved("data");
+    fake.state().records[1].instead = Some("NoDataDirectory");
+    lab.write("job.yaml", fake.job("segments: [Br], fetch: files, harpnum: [377]").yaml());
+    lab.report(0);
+    assert_eq!(lab.proved("data"), files);
 }
 
 #[test]
@@ -201,14 +236,6 @@ fn plan_counts_what_a_day_has() {
     let plan = lab.sunhaul(&["plan", "job.yaml", "--list", "--json"]).stdout_has("").chatty().done().json();
     let day = &plan["listing"]["days"][0];
     assert_eq!((&day["files"], &day["error"]), (&json!(6), &Value::Null), "{plan:#}");
-}
-
-#[test]
-fn a_record_that_is_offline_is_refused_whatever_path_it_has() {
-    let tape = Record { is_offline: true, ..Record::new(9, "2015-12-11T12:12:00") };
-    let fake = Fake::of(vec![Record::new(8, "2015-12-11T00:00:00"), tape]);
-    let message = refused(&fake.job("segments: [Br]"));
-    assert!(message.contains("1 files of the day lie on tape alone"), "{message}");
 }
 
 #[test]
