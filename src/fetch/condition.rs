@@ -5,6 +5,7 @@
 use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use super::Verified;
 use crate::archive::FileLine;
 use crate::net::Response;
 
@@ -28,28 +29,65 @@ pub(super) fn headers(line: &FileLine) -> HeaderMap {
     headers
 }
 
-/// True when the answer says that the file is what it was: a 304, or, from a service that asks no conditions, the
-/// validators of before with a 200. A 304 with another validator than the one asked by contradicts itself.
-pub(super) fn is_unchanged(line: &FileLine, response: &Response) -> bool {
-    let text = |name| response.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let tags = (text(ETAG).and_then(opaque), line.etag.as_deref().and_then(opaque));
-    let dates = (text(LAST_MODIFIED), line.last_modified.as_deref());
-    match response.status {
-        StatusCode::NOT_MODIFIED => match (tags, dates) {
-            ((Some(now), Some(before)), _) | (_, (Some(now), Some(before))) => now == before,
-            _ => true,
-        },
-        StatusCode::OK => {
-            let is_as_long = response.content_length().is_none_or(|length| Some(length) == line.bytes);
-            is_as_long
-                && match tags {
-                    (Some(now), Some(before)) => now == before,
-                    (None, None) => dates.0.is_some() && dates.0 == dates.1,
-                    _ => false,
-                }
+/// What an answer says of the file that is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// It is what it was: a 304, or, from a service that asks no conditions, the validators of before with a 200.
+    Unchanged,
+    /// Another one comes.
+    Changed,
+    /// It cannot be right. Asked again without a condition, the service may say something else.
+    Contradicts(&'static str),
+}
+
+/// What an answer says of the file that is here.
+pub(super) fn word(line: &FileLine, response: &Response) -> Word {
+    word_of(line, response.status, &response.headers, response.content_length())
+}
+
+fn word_of(line: &FileLine, status: StatusCode, headers: &HeaderMap, length: Option<u64>) -> Word {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let is_same = |now: Option<&str>, before: Option<&str>| now.zip(before).map(|(now, before)| now == before);
+    let tag = is_same(text(ETAG).and_then(opaque), line.etag.as_deref().and_then(opaque));
+    let date = is_same(text(LAST_MODIFIED), line.last_modified.as_deref());
+    let has_no_tag = text(ETAG).is_none() && line.etag.is_none();
+    let is_as_long = length.is_none_or(|length| Some(length) == line.bytes);
+    match status {
+        StatusCode::NOT_MODIFIED if tag.or(date) == Some(false) => {
+            Word::Contradicts("a 304 with other validators than those that were asked by")
         }
-        _ => false,
+        StatusCode::NOT_MODIFIED => Word::Unchanged,
+        StatusCode::OK if tag == Some(true) || (has_no_tag && date == Some(true)) => {
+            let is_weak = tag == Some(true) && !is_same_strong_tag(line, text(ETAG));
+            match (is_as_long, is_weak) {
+                (true, _) => Word::Unchanged,
+                // Two files may be alike enough for a service to call them one (RFC 9110, 8.8.1).
+                (false, true) => Word::Changed,
+                (false, false) => Word::Contradicts("another length under the validators of before"),
+            }
+        }
+        _ => Word::Changed,
     }
+}
+
+/// Why a body that came in full cannot be another version of the file that is here: a strong `ETag` is that of one
+/// sequence of bytes. A date is not as sure: a file may be written twice within its second.
+pub(super) fn objection(line: &FileLine, etag: Option<&str>, body: &Verified) -> Option<String> {
+    let is_same_body = line.sha256 == Some(body.sha256) || line.sha256.is_none();
+    if is_same_body || !is_same_strong_tag(line, etag) {
+        return None;
+    }
+    let before = line.bytes.map_or_else(|| "others".to_owned(), |bytes| format!("other {bytes}"));
+    Some(format!(
+        "{} bytes came under the strong ETag that {before} came with, so that one of them is wrong; the file here is kept. \
+         Hint: if upstream is right, move the file away, and it is fetched again",
+        body.bytes
+    ))
+}
+
+/// True when an answer has the very `ETag` that the file here came with, and a strong one.
+fn is_same_strong_tag(line: &FileLine, etag: Option<&str>) -> bool {
+    etag.is_some_and(|etag| opaque(etag).is_some() && !etag.starts_with("W/")) && etag == line.etag.as_deref()
 }
 
 /// What stands between the quotes of an entity tag, weak or strong; `None` for what is none.

@@ -29,6 +29,7 @@ use crate::failure::{Class, Failure};
 use crate::manifest::{Identity, Verify};
 use crate::net::{Client, Response};
 use crate::source::RemoteFile;
+use condition::Word;
 use resume::{Kept, Resumed};
 use verify::Claims;
 pub use verify::{LockedBody, Verified};
@@ -136,7 +137,20 @@ pub async fn attempt(ask: &Ask<'_>) -> Result<Got, Failed> {
     }
     let kept = Kept::of(ask)?;
     let name = kept.as_ref().and_then(Kept::name);
-    go_on(ask, kept).await.map_err(|failed| Failed { name: failed.name.or(name), ..failed })
+    let got = go_on(ask, kept).await.and_then(|got| consistent(ask, got));
+    got.map_err(|failed| Failed { name: failed.name.or(name), ..failed })
+}
+
+/// Refuses a body that the validators of the file here say cannot be.
+fn consistent(ask: &Ask<'_>, got: Got) -> Result<Got, Failed> {
+    let (Got::File(fetched), Some(kept)) = (&got, ask.kept) else { return Ok(got) };
+    let Some(why) = condition::objection(kept, fetched.validators.etag.as_deref(), &fetched.body) else {
+        return Ok(got);
+    };
+    let message = format!("`{}`: {why}", crate::untrusted::escape(ask.file.url.path()));
+    let Got::File(fetched) = got else { return Ok(got) };
+    let (restarted, body) = (fetched.restarted, Some(fetched.staged));
+    Err(Failed { body, restarted, ..Failure::new(Class::Protocol, message).into() })
 }
 
 async fn go_on(ask: &Ask<'_>, kept: Option<Kept>) -> Result<Got, Failed> {
@@ -154,22 +168,31 @@ async fn go_on(ask: &Ask<'_>, kept: Option<Kept>) -> Result<Got, Failed> {
 async fn fresh(ask: &Ask<'_>) -> Result<Got, Failed> {
     let condition = ask.kept.map(condition::headers).unwrap_or_default();
     let mut response = get(ask.client, ask.file, condition).await?;
-    if let Some(kept) = ask.kept {
-        let is_unchanged = condition::is_unchanged(kept, &response);
-        if response.status == StatusCode::NOT_MODIFIED {
-            // Read to its end, which is at once: the connection is free again.
-            response.chunk().await?;
-            if !is_unchanged {
-                tell_restart(ask, "a 304 with other validators than those that were asked by");
-                response = get(ask.client, ask.file, HeaderMap::new()).await?;
-            }
+    match ask.kept.map(|kept| condition::word(kept, &response)) {
+        Some(Word::Contradicts(why)) => {
+            tell_restart(ask, why);
+            response = again(ask, response).await?;
         }
-        if is_unchanged {
+        // Read to its end, which is at once: the connection is free again.
+        Some(Word::Unchanged) if response.status == StatusCode::NOT_MODIFIED => {
+            response.chunk().await?;
             return Ok(Got::Unchanged);
         }
+        Some(Word::Unchanged) => return Ok(Got::Unchanged),
+        Some(Word::Changed) | None => {}
     }
     whole(&response)?;
     receive::body(ask, response).await.map(|fetched| Got::File(Box::new(fetched)))
+}
+
+/// Asks for the file once more, whatever is here.
+async fn again(ask: &Ask<'_>, mut before: Response) -> Result<Response, Failure> {
+    if before.status == StatusCode::NOT_MODIFIED {
+        // Read to its end, which is at once: the connection is free again.
+        before.chunk().await?;
+    }
+    drop(before);
+    get(ask.client, ask.file, HeaderMap::new()).await
 }
 
 /// One GET of a file.

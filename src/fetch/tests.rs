@@ -401,7 +401,7 @@ async fn a_file_that_is_here_comes_only_when_it_changed() {
         (&both, ok(&[("Last-Modified", THEN)]), false),
         (&dated, ok(&[("Last-Modified", LATER)]), false),
         (&dated, ok(&[]), false),
-        (&longer, ok(&[("ETag", TAG)]), false),
+        (&longer, ok(&[("ETag", "W/\"one\"")]), false),
     ]
     .into_iter()
     .enumerate()
@@ -470,17 +470,47 @@ async fn b_03_each_end_of_a_body_over_http_1_is_its_end_or_not() {
 }
 
 #[tokio::test]
-async fn a_304_with_another_validator_than_the_one_asked_by_is_not_believed() {
-    let body = bytes(1000);
+async fn what_contradicts_the_file_that_is_here_is_asked_again_and_a_strong_etag_is_held_to_its_bytes() {
+    const THEN: &str = "Fri, 11 Dec 2015 20:00:00 GMT";
+    const LATER: &str = "Sat, 12 Dec 2015 20:00:00 GMT";
+    let (here, body, other) = (bytes(10), bytes(1000), bytes(11));
     let not_modified =
         |header: &str| format!("HTTP/1.1 304 Not Modified\r\n{header}\r\nConnection: close\r\n\r\n").into_bytes();
-    let tagged = line(&bytes(10), Some(TAG), None);
-    let dated = line(&bytes(10), None, Some("Fri, 11 Dec 2015 20:00:00 GMT"));
-    for (line, header) in [(&tagged, "ETag: \"two\""), (&dated, "Last-Modified: Sat, 12 Dec 2015 20:00:00 GMT")] {
-        let lab = Lab::new(vec![not_modified(header), whole(&body)]);
-        let got = lab.attempt_with(Some(line)).await.unwrap();
-        assert!(matches!(got, Got::File(fetched) if fetched.body.sha256 == Digest::of(&body)), "{header}");
-        assert!(!lab.asked()[1].contains("if-"), "{:?}", lab.asked());
+    let ok = |name: &str, value: &str, body: &[u8]| answer("200 OK", &[(name, value)], body);
+    let (tagged, dated) = (line(&here, Some(TAG), None), line(&here, None, Some(THEN)));
+    let weak = line(&here, Some("W/\"one\""), None);
+    let two = ok("ETag", "\"two\"", &body);
+    let same_length: Vec<u8> = here.iter().map(|byte| byte ^ 1).collect();
+    let brought = Ok(Digest::of(&body));
+    for (what, line, answers, expected) in [
+        ("304 with another ETag", &tagged, vec![not_modified("ETag: \"two\""), two.clone()], brought),
+        ("304 with another date", &dated, vec![not_modified(&format!("Last-Modified: {LATER}")), two.clone()], brought),
+        ("200 of another length", &tagged, vec![ok("ETag", TAG, &other), two.clone()], brought),
+        ("200 of nothing", &tagged, vec![ok("ETag", TAG, b""), two], brought),
+        ("twice", &tagged, vec![ok("ETag", TAG, &other), ok("ETag", TAG, &other)], Err(Class::Protocol)),
+        ("twice, of nothing", &tagged, vec![ok("ETag", TAG, b""), ok("ETag", TAG, b"")], Err(Class::Protocol)),
+        (
+            "other bytes of the same length",
+            &tagged,
+            vec![not_modified("ETag: \"two\""), ok("ETag", TAG, &same_length)],
+            Err(Class::Protocol),
+        ),
+        ("then as before", &tagged, vec![ok("ETag", TAG, b""), whole(&here)], Ok(Digest::of(&here))),
+        // A file may be written twice within a second.
+        ("under one date", &dated, vec![ok("Last-Modified", THEN, &body), ok("Last-Modified", THEN, &body)], brought),
+        ("under a weak ETag", &weak, vec![ok("ETag", "W/\"one\"", &body)], brought),
+    ] {
+        let requests = answers.len();
+        let lab = Lab::new(answers);
+        let found = match lab.attempt_with(Some(line)).await {
+            Ok(Got::File(fetched)) => Ok(fetched.body.sha256),
+            Ok(Got::Unchanged) => panic!("{what}: believed"),
+            Err(failed) => Err(failed.failure.class),
+        };
+        assert_eq!(found, expected, "{what}");
+        let asked = lab.asked();
+        assert_eq!(asked.len(), requests, "{what}");
+        assert!(asked[1..].iter().all(|head| !head.contains("\nif-")), "{what}: {asked:?}");
     }
 }
 
