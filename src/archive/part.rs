@@ -1,5 +1,6 @@
 //! Bytes so far of one file, and the validators they were read under.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -39,10 +40,14 @@ pub struct Validators {
     /// The Content-Encoding as sent: of a file that is stored compressed.
     #[serde(default)]
     pub content_encoding: Option<String>,
-    /// The SHA-256 of where the answer came from after redirects: scheme, host, port and path. Validators are those of one
-    /// resource, and another one may use the same. A hash, since a path may hold a secret.
+    /// The SHA-256 of where the answer came from after redirects: scheme, host, port, path and query, without the signature
+    /// of a signed URL. Validators are those of one resource, and another one may use the same. A hash, since an address may
+    /// hold a secret.
     #[serde(default)]
     pub resource: Option<Digest>,
+    /// Further headers that tell one body from another, such as `Repr-Digest`, by their names in lower case.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub further: BTreeMap<String, String>,
 }
 
 /// The sidecar of a part.

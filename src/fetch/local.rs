@@ -80,7 +80,7 @@ fn try_take(
     }
     let body = verify_body(checks, &Claims { listed, locked, is_ended: true, ..Claims::default() })?;
     let validators = Validators { name: Some(name.to_owned()), ..Validators::default() };
-    Ok((Fetched { staged, body, validators, resumed_bytes: 0, restarted: false }, taken))
+    Ok((Fetched { staged, body, validators, redirected: None, resumed_bytes: 0, restarted: false }, taken))
 }
 
 /// Opens a plain file, following no link and waiting for nothing.

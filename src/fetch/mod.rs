@@ -9,9 +9,11 @@ pub mod local;
 mod made;
 mod magic;
 mod receive;
+pub mod resource;
 mod resume;
 pub mod sample;
 mod sink;
+mod stated_digest;
 mod stated_length;
 mod stored_encoding;
 #[cfg(test)]
@@ -23,6 +25,7 @@ use std::time::Duration;
 
 use http::header::CONTENT_DISPOSITION;
 use http::{HeaderMap, StatusCode};
+use url::Url;
 
 use crate::archive::{FileLine, Part, Staged, Validators};
 use crate::failure::{Class, Failure};
@@ -81,6 +84,8 @@ pub struct Fetched {
     pub body: Verified,
     /// What the answer said of it.
     pub validators: Validators,
+    /// Where redirects led to; `None` when the file's own URL answered.
+    pub redirected: Option<Url>,
     /// Bytes that a part from before gave.
     pub resumed_bytes: u64,
     /// A part from before was contradicted and thrown away.
@@ -226,6 +231,11 @@ fn restart(result: Result<Got, Failed>) -> Result<Got, Failed> {
 
 fn tell_restart(ask: &Ask<'_>, why: &str) {
     tracing::info!(key = %crate::untrusted::escape(&ask.file.key), why, "restarted from zero");
+}
+
+/// Where redirects led to, if to another URL than the file's own.
+fn redirected(ask: &Ask<'_>, response: &Response) -> Option<Url> {
+    (response.url != ask.file.url).then(|| response.url.clone())
 }
 
 fn shown(response: &Response) -> String {

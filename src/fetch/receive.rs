@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::sink::{Checks, Pipe, Sink};
 use super::verify::{Claims, verify_body};
-use super::{Ask, Failed, Fetched, OVERLAP, SLOW, SMALL, name_of, shown, validators};
+use super::{Ask, Failed, Fetched, OVERLAP, SLOW, SMALL, name_of, redirected, shown, stated_digest, validators};
 use crate::archive::{Archive, Validators};
 use crate::failure::{Class, Failure};
 use crate::net::Response;
@@ -18,7 +18,9 @@ pub(super) const ENDLESS: u64 = 64 << 30;
 pub(super) async fn body(ask: &Ask<'_>, response: Response) -> Result<Fetched, Failed> {
     let validators = validators::of(ask.client, &response, response.content_length());
     let name = validators.name.clone();
-    whole(ask, response, validators).await.map_err(|failed| Failed { name, ..failed })
+    let redirected = redirected(ask, &response);
+    let received = whole(ask, response, validators).await;
+    received.map(|fetched| Fetched { redirected, ..fetched }).map_err(|failed| Failed { name, ..failed })
 }
 
 async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) -> Result<Fetched, Failed> {
@@ -160,10 +162,11 @@ pub(super) fn finish(
     resumed_bytes: u64,
 ) -> Result<Fetched, Failed> {
     let encoding = validators.content_encoding.clone();
-    let claims = Claims { encoding: encoding.as_deref(), ..claims };
+    let stated = stated_digest::all(&validators.further);
+    let claims = Claims { encoding: encoding.as_deref(), stated: &stated, ..claims };
     let proves_nothing = !claims.is_ended && claims.length()?.is_none();
     match verify_body(checks, &claims) {
-        Ok(body) => Ok(Fetched { staged, body, validators, resumed_bytes, restarted: false }),
+        Ok(body) => Ok(Fetched { staged, body, validators, redirected: None, resumed_bytes, restarted: false }),
         // A short part is for the next attempt to go on with.
         Err(failure) if failure.class == Class::Truncated && !proves_nothing => Err(failure.into()),
         Err(failure) => Err(Failed { body: Some(staged), ..failure.into() }),

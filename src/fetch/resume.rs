@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::receive::{self, Rest, finish, stream};
 use super::sink::{Checks, Pipe, Sink};
 use super::verify::Claims;
-use super::{Ask, Failed, Fetched, OVERLAP, get, name_of, validators};
+use super::{Ask, Failed, Fetched, OVERLAP, get, name_of, redirected, validators};
 use crate::archive::{Error, Validators};
 use crate::failure::{Class, Failure};
 use crate::net::{ContentRange, Response};
@@ -98,6 +98,15 @@ impl Kept {
             }
             answer => answer?,
         };
+        let redirected = redirected(ask, &response);
+        let resumed = self.resume_by(ask, response).await?;
+        Ok(match resumed {
+            Resumed::Fetched(fetched) => Resumed::Fetched(Box::new(Fetched { redirected, ..*fetched })),
+            contradicted @ Resumed::Contradicted(_) => contradicted,
+        })
+    }
+
+    async fn resume_by(self, ask: &Ask<'_>, response: Response) -> Result<Resumed, Failed> {
         match self.answer(&Head::of(ask, &response), ask.file.bytes) {
             Answer::Continues { end, total } => self.go_on(ask, response, (end, total)).await,
             Answer::Whole => Ok(match self.verified_as_whole(ask).await? {

@@ -3,7 +3,7 @@
 use super::receive::ENDLESS;
 use super::sink::Checks;
 use super::verify::{Claims, Verified, verify_body};
-use super::{get, name_of, shown, validators, whole};
+use super::{get, name_of, shown, stated_digest, validators, whole};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Identity, Verify};
@@ -33,7 +33,9 @@ pub async fn look(client: &Client, file: &RemoteFile, verify: Verify, identity: 
     let mut response = get(client, file, http::HeaderMap::new()).await?;
     whole(&response)?;
     let answered = validators::of(client, &response, response.content_length());
+    let stated = stated_digest::all(&answered.further);
     let claims = Claims {
+        stated: &stated,
         answered: answered.total,
         is_ended: response.is_framed(),
         encoding: answered.content_encoding.as_deref(),

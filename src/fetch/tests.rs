@@ -70,7 +70,7 @@ impl Lab {
     /// Requests are answered by this handler, until another takes its place.
     fn answering(handler: Handler) -> Lab {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let base: url::Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let base: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let handler = Arc::new(Mutex::new(handler));
         let (seen, answers) = (Arc::clone(&asked), Arc::clone(&handler));
@@ -511,6 +511,36 @@ async fn what_contradicts_the_file_that_is_here_is_asked_again_and_a_strong_etag
         let asked = lab.asked();
         assert_eq!(asked.len(), requests, "{what}");
         assert!(asked[1..].iter().all(|head| !head.contains("\nif-")), "{what}: {asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn b_15_a_body_is_held_to_the_digest_that_its_answer_states() {
+    use base64::Engine as _;
+    let body = bytes(300_000);
+    let (small, other) = (&body[..1000], &body[..999]);
+    let base64 = |body: &[u8]| base64::engine::general_purpose::STANDARD.encode(Digest::of(body).bytes());
+    for (of, expected) in [(small, Ok(())), (other, Err(Class::Protocol))] {
+        for (name, value) in [
+            ("Repr-Digest", format!("sha-256=:{}:", base64(of))),
+            ("Content-Digest", format!("sha-256=:{}:", base64(of))),
+            ("Digest", format!("SHA-256={}", base64(of))),
+            ("x-amz-checksum-sha256", base64(of)),
+            ("X-Checksum-Sha256", Digest::of(of).to_string()),
+        ] {
+            let lab = Lab::new(vec![answer("200 OK", &[("ETag", TAG), (name, &value)], small)]);
+            let found = lab.attempt().await.map(|_| ()).map_err(|failed| failed.failure.class);
+            assert_eq!(found, expected, "{name}: {value}");
+        }
+    }
+    // What the first answer stated holds for what is put together of two.
+    for (of, expected) in [(&body[..], Ok(())), (other, Err(Class::Protocol))] {
+        let mut broken = answer("200 OK", &[("ETag", TAG), ("Digest", &format!("sha-256={}", base64(of)))], &body);
+        broken.truncate(broken.len() - 100_000);
+        let lab = Lab::new(vec![broken, rest(&body, 200_000 - OVERLAP, body.len())]);
+        assert_eq!(lab.attempt().await.unwrap_err().failure.class, Class::Truncated);
+        let found = lab.attempt().await.map(|_| ()).map_err(|failed| failed.failure.class);
+        assert_eq!(found, expected);
     }
 }
 

@@ -1,15 +1,15 @@
 //! What an answer says of its body, as far as it may be kept: by a part, a journal and a record. And whether two answers
 //! speak of the same body.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use super::answered_name;
+use super::{answered_name, resource};
 use crate::archive::Validators;
-use crate::digest::Digest;
 use crate::net::{Client, Response};
 
 /// The longest header value that is kept, in bytes. A longer one is not cut: what is left of it would be another value.
@@ -22,12 +22,16 @@ pub(super) fn of(client: &Client, response: &Response, total: Option<u64>) -> Va
 }
 
 fn read(headers: &HeaderMap, url: &Url, total: Option<u64>, is_secret: &dyn Fn(&str) -> bool) -> Validators {
-    let resource = Digest::of(format!("{}{}", url.origin().ascii_serialization(), url.path()).as_bytes());
     let name = answered_name(headers).filter(|name| name.len() <= LONGEST && !is_secret(name));
-    let bare = Validators { total, name, resource: Some(resource), ..Validators::default() };
+    let bare = Validators { total, name, resource: Some(resource::exact(url)), ..Validators::default() };
     let read = || -> Result<Validators, Unusable> {
+        let etag = value(headers, &ETAG, is_secret)?;
+        // Two signatures of one path are two resources where only a date says that they are the same.
+        let resource = if etag.is_some() { resource::unsigned(url) } else { resource::exact(url) };
         Ok(Validators {
-            etag: value(headers, &ETAG, is_secret)?,
+            etag,
+            resource: Some(resource),
+            further: further(headers, is_secret)?,
             last_modified: value(headers, &LAST_MODIFIED, is_secret)?,
             date: value(headers, &DATE, is_secret)?,
             content_type: value(headers, &CONTENT_TYPE, is_secret)?,
@@ -51,10 +55,48 @@ fn value(headers: &HeaderMap, name: &HeaderName, is_secret: &dyn Fn(&str) -> boo
     text.map(|text| Some(text.to_owned())).ok_or(Unusable)
 }
 
+/// Headers that tell one version of a whole file from another: in a 206 they are those of the whole as well.
+const OF_THE_WHOLE: &[&str] = &[
+    "repr-digest",
+    "digest",
+    "content-location",
+    "x-amz-version-id",
+    "x-goog-generation",
+    "x-goog-hash",
+    "x-ms-version-id",
+    "x-checksum-sha256",
+];
+
+/// Headers that are about the body of one answer, which of a 206 may be the slice.
+const OF_THE_BODY: &[&str] = &["content-digest", "x-amz-checksum-sha256"];
+
+/// The headers of both kinds that an answer has. One sent several times is a list.
+fn further(headers: &HeaderMap, is_secret: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, String>, Unusable> {
+    let mut found = BTreeMap::new();
+    for name in OF_THE_WHOLE.iter().chain(OF_THE_BODY) {
+        let values: Result<Vec<&str>, _> = headers.get_all(*name).iter().map(HeaderValue::to_str).collect();
+        let list = values.map_err(|_| Unusable)?.join(", ");
+        if list.len() > LONGEST || is_secret(&list) {
+            return Err(Unusable);
+        }
+        if !list.is_empty() {
+            found.insert((*name).to_owned(), list);
+        }
+    }
+    Ok(found)
+}
+
+/// The first of [`OF_THE_WHOLE`] that two answers have with different values. Many services send these with the whole
+/// alone, so that one that is missing says nothing.
+fn differing(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Option<&'static str> {
+    let differs = |name: &&&str| before.get(**name).zip(now.get(**name)).is_some_and(|(before, now)| before != now);
+    OF_THE_WHOLE.iter().find(differs).copied()
+}
+
 /// How the answer to a resumed request contradicts the one that the part came with; `None` when both are of the same body.
 /// A value that is missing, or there for the first time, is as much a difference as another one: a proxy, or a second
 /// server behind the same name, may hold an older file.
-pub(super) fn difference(before: &Validators, now: &Validators) -> Option<&'static str> {
+pub(super) fn difference(before: &Validators, now: &Validators) -> Option<String> {
     let differs = [
         (before.resource != now.resource, "from another address"),
         (before.etag != now.etag, "with another ETag"),
@@ -63,7 +105,8 @@ pub(super) fn difference(before: &Validators, now: &Validators) -> Option<&'stat
         (before.content_encoding != now.content_encoding, "with another Content-Encoding"),
         (before.name != now.name, "under another file name"),
     ];
-    differs.into_iter().find_map(|(differs, how)| differs.then_some(how))
+    let named = differs.into_iter().find_map(|(differs, how)| differs.then(|| how.to_owned()));
+    named.or_else(|| differing(&before.further, &now.further).map(|name| format!("with another `{name}`")))
 }
 
 /// The validator that may go into `If-Range`: a strong `ETag`, or a Last-Modified at least 60 s older than the Date it
@@ -83,6 +126,7 @@ pub(super) fn strong(validators: &Validators) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
 
     fn read_from(lines: &[(&'static str, &str)]) -> Validators {
         let mut headers = HeaderMap::new();
@@ -139,11 +183,45 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_is_the_same_whatever_its_query_and_another_on_another_port() {
-        let at = |url: &str| read(&HeaderMap::new(), &url.parse().unwrap(), None, &|_| false).resource;
-        assert_eq!(at("http://h.example/a?signature=1"), at("http://h.example:80/a?signature=2"));
-        for other in ["https://h.example/a", "http://h.example:81/a", "http://i.example/a", "http://h.example/b"] {
-            assert_ne!(at("http://h.example/a"), at(other), "{other}");
+    fn a_signature_may_change_where_an_etag_says_that_the_file_is_the_same() {
+        let at = |url: &str, lines: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                headers.append(*name, HeaderValue::from_str(value).unwrap());
+            }
+            read(&headers, &url.parse().unwrap(), None, &|_| false)
+        };
+        let (one, two) = ("http://h.example/a?Signature=1", "http://h.example/a?Signature=2");
+        let tagged: &[_] = &[("etag", "\"a\"")];
+        let dated: &[_] = &[("last-modified", "Fri, 11 Dec 2015 20:00:00 GMT")];
+        for (lines, other, is_same) in [
+            (tagged, one, true),
+            (tagged, two, true),
+            (tagged, "http://h.example/a?Signature=1&v=2", false),
+            (tagged, "http://h.example/b?Signature=1", false),
+            (dated, one, true),
+            (dated, two, false),
+        ] {
+            let differs = difference(&at(one, lines), &at(other, lines));
+            assert_eq!(differs.is_none(), is_same, "{lines:?} {other}");
         }
+    }
+
+    #[test]
+    fn what_tells_the_version_of_the_whole_must_not_differ_and_may_be_missing() {
+        let bare = read_from(&[("etag", "\"a\"")]);
+        for name in OF_THE_WHOLE {
+            let with = |value: &str| read_from(&[("etag", "\"a\""), (name, value)]);
+            assert_eq!(difference(&with("1"), &with("1")), None, "{name}");
+            assert_eq!(difference(&with("1"), &with("2")), Some(format!("with another `{name}`")));
+            assert_eq!((difference(&with("1"), &bare), difference(&bare, &with("1"))), (None, None), "{name}");
+        }
+        for name in OF_THE_BODY {
+            let with = |value: &str| read_from(&[("etag", "\"a\""), (name, value)]);
+            assert_eq!(difference(&with("1"), &with("2")), None, "{name}: a slice has its own");
+        }
+        let twice = read_from(&[("etag", "\"a\""), ("x-goog-hash", "crc32c=1"), ("x-goog-hash", "md5=2")]);
+        assert_eq!(twice.further["x-goog-hash"], "crc32c=1, md5=2");
+        assert!(read_from(&[("etag", "\"a\""), ("digest", "hunter2")]).etag.is_none());
     }
 }

@@ -4,6 +4,7 @@
 //! Only this file makes a [`Verified`], and nothing is published without one.
 
 use super::sink::{Checks, Proved};
+use super::stated_digest::Stated;
 use super::stored_encoding;
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
@@ -19,6 +20,8 @@ pub(super) struct Claims<'a> {
     pub(super) is_ended: bool,
     /// The Content-Encoding that it came with.
     pub(super) encoding: Option<&'a str>,
+    /// What the answers state for its SHA-256.
+    pub(super) stated: &'a [Stated],
     /// What the lock has for it.
     pub(super) locked: Option<&'a LockedBody>,
 }
@@ -76,6 +79,14 @@ impl Claims<'_> {
         Err(Failure::new(class, format!("the body ended after {came} of {due} bytes")))
     }
 
+    fn object_to_digest(&self, sha256: Digest) -> Result<(), Failure> {
+        let Some(Stated { header, sha256: due }) = self.stated.iter().find(|stated| stated.sha256 != sha256) else {
+            return Ok(());
+        };
+        let why = format!("the body has the SHA-256 {sha256}, but its own `{header}` says {due}");
+        Err(Failure::new(Class::Protocol, why))
+    }
+
     fn object_to_lock(&self, sha256: Digest, bytes: u64, data: Option<&[Digest]>) -> Result<(), Failure> {
         let Some(locked) = self.locked else { return Ok(()) };
         if sha256 == locked.sha256 || (locked.data.is_some() && locked.data.as_deref() == data) {
@@ -107,6 +118,7 @@ pub(super) fn verify_body(checks: Checks, claims: &Claims<'_>) -> Result<Verifie
         let why = "the answer had no length and no proper end, and nothing else proves that it is whole";
         return Err(Failure::new(Class::Truncated, why));
     }
+    claims.object_to_digest(sha256)?;
     claims.object_to_lock(sha256, bytes, data.as_deref())?;
     Ok(Verified { sha256, bytes, checked, data, _door: () })
 }
@@ -128,6 +140,9 @@ mod tests {
         let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0";
         let own = LockedBody { sha256: Digest::of(b"0123456789"), bytes: Some(10), data: None };
         let other = LockedBody { sha256: Digest::of(b"x"), bytes: Some(10), data: None };
+        let stated = |body: &[u8]| vec![Stated { header: "digest".into(), sha256: Digest::of(body) }];
+        let (right, wrong) = (stated(b"0123456789"), stated(b"x"));
+        let both = [right.clone(), wrong.clone()].concat();
         let none = Claims::default();
         let ended = Claims { is_ended: true, ..none };
         for (name, body, claims, expected) in [
@@ -145,6 +160,9 @@ mod tests {
             ("a.dat", b"", Claims { answered: Some(0), ..ended }, Ok("size")),
             ("a.dat", b"0123456789", Claims { locked: Some(&own), ..ended }, Ok("size")),
             ("a.dat", b"0123456789", Claims { locked: Some(&other), ..ended }, Err(Class::LockMismatch)),
+            ("a.dat", b"0123456789", Claims { stated: &right, ..ended }, Ok("size")),
+            ("a.dat", b"0123456789", Claims { stated: &wrong, ..ended }, Err(Class::Protocol)),
+            ("a.dat", b"0123456789", Claims { stated: &both, ..ended }, Err(Class::Protocol)),
             ("a.dat.gz", gzip, Claims { encoding: Some("x-gzip"), ..ended }, Ok("structure")),
             ("a.dat.gz", gzip, Claims { encoding: Some("br"), ..ended }, Err(Class::Protocol)),
             ("a.fits.gz", b"SIMPLE", Claims { encoding: Some("gzip"), ..ended }, Err(Class::Protocol)),

@@ -218,6 +218,24 @@ fn r_11_a_part_of_one_server_is_not_gone_on_with_from_another_under_the_same_eta
 }
 
 #[test]
+fn r_11_a_part_is_gone_on_with_from_another_query_only_where_that_is_a_signature() {
+    let (old, new) = versions();
+    for (queries, is_same) in [(["v=1", "v=2"], false), (["Expires=1&Signature=a", "Expires=2&Signature=b"], true)] {
+        let second = if is_same { &old } else { &new };
+        let answer = |body: &Vec<u8>| Answer::file(body.clone()).named("large.dat").etag(Some("\"1\""));
+        let server = Server::start();
+        let moved = queries.map(|query| Answer::status(302).header("Location", &format!("/place/large.dat?{query}")));
+        server.script_file("sharp_720s", Item::new(LARGE.0, LARGE.1), moved);
+        server.script("/place/large.dat", [answer(&old).ending(Ending::Cut(BREAK)), answer(second)]);
+        let lab = Lab::new();
+        lab.write("job.yaml", Job::at(&server.url()).range("2015-12-12", "2015-12-13").yaml());
+        let report = lab.report(0);
+        assert!(lab.read("data/sharp_720s/2015/12/12/large.dat") == *second, "{queries:?}");
+        assert_eq!(report["totals"]["files"]["resumed"], u64::from(is_same), "{report:#}");
+    }
+}
+
+#[test]
 fn l_09_the_listed_size_holds_for_a_resumed_file_too() {
     let body = large_body();
     let shorter = body[..body.len() - 2880].to_vec();

@@ -11,6 +11,8 @@ enum Validator {
     Missing,
     /// The part came with a Last-Modified alone.
     Added,
+    /// The same, but another digest of the whole.
+    OtherDigest,
 }
 
 /// How the total relates to the one that the part was begun with.
@@ -28,6 +30,16 @@ enum Comes {
     Earlier,
     Later,
     Shorter,
+    /// As asked, and without a Content-Range.
+    Untold,
+}
+
+/// Where the part came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Same,
+    OtherQuery,
+    OtherOrigin,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -36,10 +48,8 @@ struct Combination {
     total: Total,
     status: u16,
     range: Comes,
-    /// The answer has a Content-Range.
-    is_told: bool,
     overlap_is_same: bool,
-    origin_is_same: bool,
+    place: Place,
 }
 
 const LENGTH: usize = 300_000;
@@ -47,21 +57,18 @@ const THEN: &str = "Fri, 11 Dec 2015 20:00:00 GMT";
 
 impl Combination {
     fn all() -> Vec<Combination> {
+        let validators =
+            [Validator::Same, Validator::Changed, Validator::Missing, Validator::Added, Validator::OtherDigest];
+        let ranges = [Comes::AsAsked, Comes::Earlier, Comes::Later, Comes::Shorter, Comes::Untold];
         let mut all = Vec::new();
-        for validator in [Validator::Same, Validator::Changed, Validator::Missing, Validator::Added] {
+        for validator in validators {
             for total in [Total::Same, Total::Changed, Total::Unknown] {
                 for status in [200, 206, 416] {
-                    for range in [Comes::AsAsked, Comes::Earlier, Comes::Later, Comes::Shorter] {
-                        for bits in 0..8 {
-                            all.push(Combination {
-                                validator,
-                                total,
-                                status,
-                                range,
-                                is_told: bits & 1 == 0,
-                                overlap_is_same: bits & 2 == 0,
-                                origin_is_same: bits & 4 == 0,
-                            });
+                    for range in ranges {
+                        for overlap_is_same in [true, false] {
+                            for place in [Place::Same, Place::OtherQuery, Place::OtherOrigin] {
+                                all.push(Combination { validator, total, status, range, overlap_is_same, place });
+                            }
                         }
                     }
                 }
@@ -76,9 +83,8 @@ impl Combination {
             && self.total == Total::Same
             && self.status == 206
             && matches!(self.range, Comes::AsAsked | Comes::Shorter)
-            && self.is_told
             && self.overlap_is_same
-            && self.origin_is_same
+            && self.place == Place::Same
     }
 
     /// What the server has: the part's own version where nothing contradicts it, else another one. That differs from it before
@@ -102,18 +108,22 @@ impl Combination {
     /// What came with the part.
     fn begun_with(self, lab: &Lab) -> Validators {
         let here = lab.resource_only();
-        let resource =
-            if self.origin_is_same { here.resource } else { Some(Digest::of(b"http://other.example/a.dat")) };
+        let resource = match self.place {
+            Place::Same => here.resource,
+            Place::OtherQuery => Some(Digest::of(format!("{}?v=2", lab.file.url).as_bytes())),
+            Place::OtherOrigin => Some(Digest::of(b"http://other.example/a.dat")),
+        };
+        let further = [("digest".to_owned(), "md5=one".to_owned())].into();
         let etag = (self.validator != Validator::Added).then(|| TAG.to_owned());
         let (last_modified, date) = (Some(THEN.to_owned()), Some("Sat, 12 Dec 2015 20:00:00 GMT".to_owned()));
-        Validators { etag, last_modified, date, total: Some(LENGTH as u64), resource, ..Validators::default() }
+        Validators { etag, last_modified, date, total: Some(LENGTH as u64), resource, further, ..Validators::default() }
     }
 
     /// The answer to the resumed request.
     fn answer(self, served: &[u8]) -> Vec<u8> {
         let asked = usize::try_from(FROM).unwrap();
         let (start, end) = match self.range {
-            Comes::AsAsked => (asked, served.len()),
+            Comes::AsAsked | Comes::Untold => (asked, served.len()),
             Comes::Earlier => (asked - 100, served.len()),
             Comes::Later => (asked + 100, served.len()),
             Comes::Shorter => (asked, served.len() - 100_000),
@@ -127,13 +137,14 @@ impl Combination {
             _ => format!("bytes {start}-{}/{total}", end - 1),
         };
         let mut headers = vec![("Last-Modified", THEN)];
-        if self.is_told {
+        if self.range != Comes::Untold {
             headers.push(("Content-Range", range.as_str()));
         }
         match self.validator {
             Validator::Same | Validator::Added => headers.push(("ETag", TAG)),
             Validator::Changed => headers.push(("ETag", "\"two\"")),
             Validator::Missing => {}
+            Validator::OtherDigest => headers.extend([("ETag", TAG), ("Digest", "md5=two")]),
         }
         let body = if self.status == 416 { &[][..] } else { &served[start..end] };
         answer(&format!("{} Scripted", self.status), &headers, body)
@@ -153,7 +164,7 @@ async fn r_11_whatever_an_answer_contradicts_the_file_is_of_one_version() {
     let old = bytes(LENGTH);
     let lab = Lab::answering(Box::new(|_| None));
     let all = Combination::all();
-    assert_eq!(all.len(), 4 * 3 * 3 * 4 * 2 * 2 * 2);
+    assert_eq!(all.len(), 5 * 3 * 3 * 5 * 2 * 3);
     let mut resumed = 0;
     for combination in all {
         let served = combination.served(&old);

@@ -58,11 +58,11 @@ fn refused(answers: Vec<Answer>) -> Value {
 #[test]
 fn s_01_redirects_on_the_same_host_are_followed_in_one_attempt() {
     let ended = trial(&[
-        ("301", |_| to(301, "?moved")),
-        ("302", |_| to(302, "?found")),
-        ("303", |_| to(303, "?other")),
-        ("307", |_| to(307, "?moved")),
-        ("308", |_| to(308, "?moved")),
+        ("301", |_| to(301, "?Signature=moved")),
+        ("302", |_| to(302, "?Signature=found")),
+        ("303", |_| to(303, "?Signature=other")),
+        ("307", |_| to(307, "?Signature=moved")),
+        ("308", |_| to(308, "?Signature=moved")),
     ])
     .ends_well(|file| vec![(file.fault)(file.honest()), file.honest()]);
     assert_eq!(ended.total("requests/retried"), 0, "{:#}", ended.report);
