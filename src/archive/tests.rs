@@ -104,6 +104,7 @@ fn line(key: &str, at: &str, body: &str) -> FileLine {
         data: None,
         etag: None,
         last_modified: None,
+        redirected: None,
     }
 }
 

@@ -96,6 +96,7 @@ mod tests {
             data: None,
             etag: None,
             last_modified: None,
+            redirected: None,
         };
         let record = archive::DayRecord::new(lasting, vec![file("a.fits", false), file("b.fits", true)]);
         for line in String::from_utf8(record.to_bytes()).unwrap().lines() {

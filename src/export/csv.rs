@@ -222,6 +222,7 @@ mod tests {
             data: None,
             etag: None,
             last_modified: None,
+            redirected: None,
         }
     }
 

@@ -367,6 +367,7 @@ mod tests {
             data: None,
             etag: None,
             last_modified: None,
+            redirected: None,
         };
         let lasting = || Lasting {
             job: "december".into(),

@@ -246,6 +246,7 @@ impl LockedFile {
             data: self.data,
             etag: None,
             last_modified: None,
+            redirected: None,
         }
     }
 }

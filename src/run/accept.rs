@@ -242,7 +242,7 @@ impl Work {
     pub(super) fn given_up(&mut self, file: RemoteFile, named: Option<String>, failure: Failure) -> Ended {
         let paths = self.paths(&file, named.as_deref());
         let is_excusable = is_about_the_file(failure.class) && self.accepted.reason(&paths).is_some();
-        if is_excusable && let Some(ended) = self.keep() {
+        if is_excusable && let Some(ended) = self.keep(&file) {
             return ended;
         }
         Ended::GivenUp(Box::new(GivenUp { file, path: named, paths, failure }))

@@ -194,8 +194,9 @@ async fn try_work(
         run.tell(Event::FileDone { day: done.day.clone(), key, path, end: FileEnd::Absent });
     }
     settled.extend(absent);
-    // Only now: the first of two keys on one path may have been at it when the second was told.
-    let crossed = failed.iter().filter(|(_, (_, failure))| failure.class == Class::Collision);
+    // Only now: the first of two keys on one path, or at one place, may have been at it when the second was told.
+    let is_crossed = |class: Class| matches!(class, Class::Collision | Class::Redirect);
+    let crossed = failed.iter().filter(|(_, (_, failure))| is_crossed(failure.class));
     let crossed: Vec<String> = crossed.map(|(key, _)| key.clone()).collect();
     if !crossed.is_empty() && !run.halt.is_cancelled() {
         let work = Arc::clone(&day_work);
@@ -305,6 +306,7 @@ fn sort(
     // As long as the listing: grown step by step it would hold twice as much.
     let mut missing = Vec::with_capacity(listed.files.len());
     let mut adopted = Vec::new();
+    claims.list(listed.files.iter().filter(|file| file.body == Body::Remote).map(|file| &file.url));
     for file in listed.files {
         let Found { there, path, prior, is_sure, is_pinned } = match find(opened, work, &file, (todo, expected)) {
             Ok(found) => found,
@@ -323,6 +325,9 @@ fn sort(
             failed.insert(other, (Some(path.to_string()), failure.clone()));
             failed.insert(file.key, (Some(path.to_string()), failure));
             continue;
+        }
+        if let Some(line) = there.as_ref().or(sure.map(|prior| &prior.line)) {
+            claims.remember(&file.url, line);
         }
         if let Some(line) = there {
             have.push(line);

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::accept::{Accepted, GivenUp};
 use super::budget::{Spent, Ticket};
-use super::claims::{Claims, collision};
+use super::claims::{Claims, Led, OfAnother, collision};
 use super::day::{blocking, path_of};
 use super::event::{DayId, Event, FileEnd};
 use super::locked::Expected;
@@ -14,7 +14,7 @@ use super::{Run, Todo};
 use crate::archive::{DayWork, FileLine, Published, RelativePath, Staged};
 use crate::day::Scale;
 use crate::failure::{Class, Failure};
-use crate::fetch::{self, Ask, Fetched, Got};
+use crate::fetch::{self, Ask, Fetched, Got, resource};
 use crate::manifest::SeriesId;
 use crate::net::Waits;
 use crate::source::{Body, RemoteFile, Replica};
@@ -115,7 +115,7 @@ impl Work {
                 Ok(Got::File(fetched)) => {
                     return self.publish(&file, *fetched, restarted, server(replica, &file)).await;
                 }
-                Ok(Got::Unchanged) => match self.keep() {
+                Ok(Got::Unchanged) => match self.keep(&file) {
                     Some(ended) => return ended,
                     // Gone meanwhile: it is fetched after all.
                     None => continue,
@@ -156,7 +156,7 @@ impl Work {
             {
                 // Listed, and not to be had: nothing says that what is here is wrong.
                 tracing::warn!(key = %escape(&line.key), %failure, "the file of before is kept");
-                if let Some(ended) = self.keep() {
+                if let Some(ended) = self.keep(&file) {
                     return ended;
                 }
             }
@@ -185,7 +185,7 @@ impl Work {
     }
 
     /// Keeps the file of before. `None` when it is not there any more.
-    pub(super) fn keep(&mut self) -> Option<Ended> {
+    pub(super) fn keep(&mut self, file: &RemoteFile) -> Option<Ended> {
         let line = *self.kept.take()?;
         let path = RelativePath::from_record(&line.path)?;
         if let Some(crossed) = self.claim(&path, &line.key) {
@@ -194,7 +194,7 @@ impl Work {
         match self.day.adopt(vec![line.clone()]) {
             Err(error) => return Some(Ended::Failed { path: Some(line.path), failure: error.into(), with: None }),
             Ok(taken) if taken.is_empty() => return None,
-            Ok(_) => {}
+            Ok(_) => self.claims.lock().unwrap_or_else(PoisonError::into_inner).remember(&file.url, &line),
         }
         self.run.tell(Event::FileDone {
             day: self.id.clone(),
@@ -210,6 +210,14 @@ impl Work {
         let claimed = self.claims.lock().unwrap_or_else(PoisonError::into_inner).claim(path, key);
         let other = claimed.err()?;
         Some(Ended::Failed { path: Some(path.to_string()), failure: collision(path, key, &other), with: Some(other) })
+    }
+
+    /// Claims the place that redirects led to; the end of the file when that is another one's.
+    fn claim_place(&self, file: &RemoteFile, path: &RelativePath, to: &Url, fetched: &Fetched) -> Option<Ended> {
+        let led = Led { key: &file.key, url: &file.url, to, sha256: fetched.body.sha256 };
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        let OfAnother { failure, with } = claims.reach(&led).err()?;
+        Some(Ended::Failed { path: Some(path.to_string()), failure, with })
     }
 
     /// One attempt. `path` becomes the file's, where this attempt's answer tells it.
@@ -301,6 +309,9 @@ impl Work {
         if let Some(crossed) = self.claim(&path, &file.key) {
             return crossed;
         }
+        if let Some(crossed) = fetched.redirected.as_ref().and_then(|to| self.claim_place(file, &path, to, &fetched)) {
+            return crossed;
+        }
         let line = self.line(file, &path, &fetched);
         let restamped = self.expected.is_restamped(&line);
         let (bytes, resumed_bytes) = (fetched.body.bytes, fetched.resumed_bytes);
@@ -345,6 +356,7 @@ impl Work {
             data: fetched.body.data.clone(),
             etag: fetched.validators.etag.clone(),
             last_modified: fetched.validators.last_modified.clone(),
+            redirected: fetched.redirected.as_ref().map(resource::unsigned),
             ..self.bare_line(file, path)
         }
     }
@@ -397,5 +409,6 @@ pub(super) fn line_of(series: &SeriesId, scale: Scale, file: &RemoteFile, path: 
         data: None,
         etag: None,
         last_modified: None,
+        redirected: None,
     }
 }

@@ -166,6 +166,7 @@ fn records(lab: &Lab) {
             data: None,
             etag: None,
             last_modified: None,
+            redirected: None,
         };
         let lasting = Lasting {
             job: job.name.clone(),

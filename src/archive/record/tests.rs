@@ -21,6 +21,7 @@ fn file(path: &str) -> FileLine {
         data: None,
         etag: None,
         last_modified: None,
+        redirected: None,
     }
 }
 

@@ -170,6 +170,57 @@ fn s_09_a_redirect_to_a_login_page_is_no_file() {
     assert_eq!(lab.proved("data").len(), 1);
 }
 
+/// A service with two files on one day, each with its answers in turn; `/placeholder` is there for every file.
+fn pair(one: Vec<Answer>, two: Vec<Answer>) -> Server {
+    let server = Server::start();
+    for (name, hour, answers) in [("one", 6, one), ("two", 18, two)] {
+        server.script_file(SERIES, Item::new(name, &format!("2015-12-11T{hour:02}:00:00Z")), answers);
+    }
+    server.script("/placeholder", [Answer::file(b"no data for this time".to_vec())]);
+    server
+}
+
+/// The classes of a run's failures.
+fn classes(report: &Value) -> Vec<&str> {
+    report["failures"].as_array().expect("failures").iter().filter_map(|failure| failure["class"].as_str()).collect()
+}
+
+#[test]
+fn s_09_files_of_a_day_that_are_redirected_to_one_place_fail_in_every_run() {
+    let placeholder = || to(302, "/placeholder");
+    let server = pair(vec![placeholder()], vec![placeholder()]);
+    let lab = lab_for(&server, 1, "{ attempts: 1 }");
+    for _ in 0..2 {
+        let report = lab.report(1);
+        assert_eq!(classes(&report), ["redirect", "redirect"], "{report:#}");
+        assert!(lab.files("data").is_empty() && lab.days("data").is_empty());
+    }
+
+    // The first of them was here already when the second was redirected.
+    let server = pair(vec![placeholder()], vec![Answer::status(500), placeholder()]);
+    let lab = lab_for(&server, 1, "{ attempts: 1 }");
+    lab.report(4);
+    assert_eq!(lab.files("data").len(), 1);
+    let report = lab.report(1);
+    assert_eq!(classes(&report), ["redirect", "redirect"], "{report:#}");
+    assert!(lab.files("data").is_empty() && lab.days("data").is_empty());
+}
+
+#[test]
+fn s_09_a_file_that_is_redirected_to_another_of_its_day_fails_alone() {
+    let other = || Answer::file(b"of two".to_vec());
+    let server = pair(vec![to(302, &format!("/HMI/{SERIES}/two"))], vec![other()]);
+    let lab = lab_for(&server, 1, "{ attempts: 1 }");
+    for _ in 0..2 {
+        let report = lab.report(1);
+        assert_eq!(classes(&report), ["redirect"], "{report:#}");
+        assert_eq!(lab.files("data").len(), 1, "the other one is at its own place");
+    }
+    server.script(&format!("/HMI/{SERIES}/one"), [Answer::file(b"of one".to_vec())]);
+    lab.report(0);
+    assert_eq!(lab.proved("data").len(), 2);
+}
+
 #[test]
 fn s_10_a_location_is_relative_or_whole_and_nothing_else() {
     for (location, place) in
