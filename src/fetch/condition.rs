@@ -77,10 +77,10 @@ pub(super) fn objection(line: &FileLine, etag: Option<&str>, body: &Verified) ->
     if is_same_body || !is_same_strong_tag(line, etag) {
         return None;
     }
-    let before = line.bytes.map_or_else(|| "others".to_owned(), |bytes| format!("other {bytes}"));
+    let here = line.bytes.map_or_else(|| "other".to_owned(), |bytes| format!("{bytes} other"));
     Some(format!(
-        "{} bytes came under the strong ETag that {before} came with, so that one of them is wrong; the file here is kept. \
-         Hint: if upstream is right, move the file away, and it is fetched again",
+        "{} bytes came under the same strong ETag as the {here} bytes that are here, so one of the two is wrong; the file here \
+         is kept. Hint: if upstream is right, move the file away, and it is fetched again",
         body.bytes
     ))
 }

@@ -64,6 +64,7 @@ const OF_THE_WHOLE: &[&str] = &[
     "x-goog-generation",
     "x-goog-hash",
     "x-ms-version-id",
+    "x-ms-blob-content-md5",
     "x-checksum-sha256",
 ];
 
