@@ -1,7 +1,7 @@
 //! Which resource a URL names: the whole of it, but for what only opens the way there.
 //!
 //! A signed URL is another one at each redirect, though it leads to the same object. The names of its parameters are those of
-//! Amazon S3 and CloudFront, Google Cloud Storage, Azure (shared access signatures) and Akamai.
+//! Amazon (S3 and its CDN), Google Cloud Storage, Azure (shared access signatures) and Akamai.
 
 use percent_encoding::percent_decode_str;
 use url::Url;
