@@ -4,6 +4,7 @@
 //! What it does not do: fill in defaults, or check one key against another; `resolve` does.
 
 mod conditions;
+mod quality;
 mod scalar;
 mod source;
 
@@ -12,6 +13,7 @@ use serde::Deserialize;
 
 use super::typed::Typed;
 pub(super) use conditions::{Condition, Conditions};
+pub(super) use quality::Quality;
 pub(super) use scalar::{
     Attempts, Bandwidth, BaseUrl, Component, Concurrency, Date, Day, Email, Harpnum, HeaderName, Host, Keyword, Mask,
     Noaa, Parameter, Pattern, Port, PositiveSpan, Rate, Reason, RemoteName, Seed, Sensitive, SeriesName, Span, Switch,
@@ -141,8 +143,11 @@ pub(super) struct Series {
     #[schemars(example = [171, 193], length(min = 1))]
     #[serde(default)]
     pub(super) wavelength: Typed<Vec<Typed<Wavelength>>>,
-    /// Only records of this quality.
-    #[schemars(example = serde_json::json!({ "none_of": 0x0001_0000 }))]
+    /// Only records of this QUALITY: `good`, which is below 65536; a mask of bits that must not be set; or `any`, the default.
+    ///
+    /// Of HMI's records, bits up to 0x8000 are remarks, 0x10000 says that they were made in poor conditions, and those from
+    /// 0x20000 on that there is no data. `good` is what papers use: it leaves out the last two kinds.
+    #[schemars(example = &"good", example = serde_json::json!({ "none_of": 0xffff_0000_u32 }))]
     #[serde(default)]
     pub(super) quality: Typed<Quality>,
     /// Only records whose slot is a multiple of this; nothing is interpolated.
@@ -151,7 +156,7 @@ pub(super) struct Series {
     pub(super) cadence: Typed<PositiveSpan>,
     /// Only records whose keywords are so: a value, a range `a..b` with both ends, or `none_of` with a mask of bits; or one
     /// text, `[? ... ?]`, in JSOC's own words. JSOC alone.
-    #[schemars(example = serde_json::json!({ "QUALITY": { "none_of": 0x0001_0000 }, "LON_FWT": "-70..70" }))]
+    #[schemars(example = serde_json::json!({ "USFLUX": "1e21..1e23", "LON_FWT": "-70..70" }))]
     #[serde(rename = "where", default)]
     pub(super) conditions: Typed<Conditions>,
     /// What is kept of each record: its files, a table of its keywords a day, or both. Default: files; of JSOC both, since
@@ -176,16 +181,6 @@ pub(super) enum Fetch {
     Keywords,
     /// Both.
     Both,
-}
-
-/// A condition on a record's QUALITY.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(super) struct Quality {
-    /// No bit of this mask may be set.
-    #[schemars(example = 0x0001_0000)]
-    pub(super) none_of: Typed<Mask>,
 }
 
 /// Where the files go.

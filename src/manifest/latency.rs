@@ -83,9 +83,10 @@ fn left_young(series: &Series) -> Option<String> {
     (Duration::from_secs(u64::from(minus_days) * DAY) <= series.settle).then(|| {
         let enough = series.settle.as_secs() / DAY + 1;
         format!(
-            "days of `{}` leave the range, which begins at `today-{minus_days}d`, before they are final ({}): what comes \
-             later is never fetched; begin at `today-{enough}d` or earlier",
+            "days of `{}` leave the range, which begins at `{}`, before they are final ({}): what comes later is never \
+             fetched; begin at `today-{enough}d` or earlier",
             series.id,
+            today(minus_days),
             shown(series.settle)
         )
     })
@@ -98,13 +99,18 @@ pub(super) fn notes(job: &Manifest) -> impl Iterator<Item = String> + '_ {
         let is_young = Duration::from_secs(u64::from(minus_days) * DAY) < series.settle;
         is_young.then(|| {
             format!(
-                "the range of `{}` ends at `today-{minus_days}d`, and its days are final after {}: younger ones stay \
-                 provisional, and each run asks for them again",
+                "the range of `{}` ends at `{}`, and its days are final after {}: younger ones stay provisional, and each \
+                 run asks for them again",
                 series.id,
+                today(minus_days),
                 shown(series.settle)
             )
         })
     })
+}
+
+fn today(minus_days: u32) -> String {
+    if minus_days == 0 { "today".to_owned() } else { format!("today-{minus_days}d") }
 }
 
 fn shown(span: Duration) -> String {

@@ -283,6 +283,12 @@ pub struct Quality {
     pub none_of: u64,
 }
 
+impl Quality {
+    /// `QUALITY < 65536`: neither made in poor conditions (0x10000) nor without data (0x20000 and above), by JSOC's
+    /// `doc/data/hmi/Quality_Bits/QUALITY.txt`.
+    pub const GOOD: Quality = Quality { none_of: 0xffff_0000 };
+}
+
 /// The dates asked for, half-open; either end may follow the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {

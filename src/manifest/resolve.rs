@@ -340,9 +340,10 @@ impl Resolver<'_> {
             harpnum: self.listed(&series.harpnum, |number| number.0),
             noaa: self.listed(&series.noaa, |number| number.0),
             wavelength: self.listed(&series.wavelength, |number| number.0),
-            quality: series.quality.given().and_then(|(at, quality)| {
-                let (_, mask) = quality.none_of.required("none_of", at, "write `none_of: 0x10000`", self.findings)?;
-                Some(Quality { none_of: mask.0 })
+            quality: series.quality.value().and_then(|quality| match quality {
+                form::Quality::Good => Some(Quality::GOOD),
+                form::Quality::Any => None,
+                form::Quality::NoneOf(mask) => Some(Quality { none_of: *mask }),
             }),
             cadence: series.cadence.value().map(|cadence| cadence.0),
             conditions,

@@ -148,8 +148,9 @@ fn filters(kind: Kind) -> &'static str {
              #cadence: 1h\n    \
              # Only these active regions, by HARP number.\n    \
              #harpnum: [377]\n    \
-             # Only records whose keywords are so.\n    \
-             #where: { QUALITY: { none_of: 0x10000 }, LON_FWT: \"-70..70\" }\n"
+             # Only records with data and of good quality (QUALITY below 65536), and whose keywords are so.\n    \
+             #quality: good\n    \
+             #where: { LON_FWT: \"-70..70\" }\n"
         }
         Kind::Medoc => {
             "    # Only these segments, and records of one of MEDOC's cadences: 12m, 1h, 2h, 6h, 12h or 1d.\n    \

@@ -94,7 +94,7 @@ impl<'de> Deserialize<'de> for Condition {
 }
 
 /// A key, whatever it looks like.
-struct Key(String);
+pub(super) struct Key(pub(super) String);
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {

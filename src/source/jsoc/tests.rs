@@ -168,19 +168,21 @@ fn what_a_server_passes_over_is_looked_at_again() {
         row("2", "377", "2011.02.15_02:12:00_TAI", "11158", "0x00010000"),
         row("3", "378", "2011.02.15_03:00:00_TAI", "111580", "0x00000400"),
         row("4", "379", "2011.02.15_03:00:00_TAI", "MISSING", "0x80000000"),
+        row("5", "380", "2011.02.15_03:12:00_TAI", "MISSING", "0x00020000"),
     ];
     let rows: Vec<(&[&str], &str)> = rows.iter().map(|(values, path)| (values.as_slice(), *path)).collect();
     let kept = |filters: Filters| {
         let listed = read_sharp(Filters { segments: only_br().segments, ..filters }, &answer(&names, &rows)).unwrap();
         let keys: Vec<String> = listed.files.iter().map(|file| file.key.replace("/Br", "")).collect();
-        assert_eq!(keys.len() as u64 + listed.left_out, 4);
+        assert_eq!(keys.len() as u64 + listed.left_out, 5);
         keys.join(",")
     };
     assert_eq!(kept(Filters { harpnum: Some(vec![377, 379]), ..Filters::default() }), "1,2,4");
     assert_eq!(kept(Filters { noaa: Some(vec![11158]), ..Filters::default() }), "1,2");
     assert_eq!(kept(Filters { noaa: Some(vec![11162]), ..Filters::default() }), "1");
-    assert_eq!(kept(Filters { quality: Some(Quality { none_of: 0x0001_0000 }), ..Filters::default() }), "1,3,4");
-    assert_eq!(kept(Filters { quality: Some(Quality { none_of: 0x8000_0000 }), ..Filters::default() }), "1,2,3");
+    assert_eq!(kept(Filters { quality: Some(Quality { none_of: 0x0001_0000 }), ..Filters::default() }), "1,3,4,5");
+    assert_eq!(kept(Filters { quality: Some(Quality { none_of: 0x8000_0000 }), ..Filters::default() }), "1,2,3,5");
+    assert_eq!(kept(Filters { quality: Some(Quality::GOOD), ..Filters::default() }), "1,3");
     assert_eq!(kept(Filters { cadence: Some(Duration::from_hours(1)), ..Filters::default() }), "1,3,4");
 }
 
