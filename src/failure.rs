@@ -99,7 +99,7 @@ classes! {
     LockMismatch = "lock-mismatch", retry: false, Lock;
     /// Two keys want one path.
     Collision = "collision", retry: false, None;
-    /// The path is taken by other bytes that sunhaul did not put there.
+    /// The path holds other bytes than sunhaul put there, or a file that it did not put there.
     Occupied = "occupied", retry: false, None;
     /// Several files of the folder fit a listed one, and differ.
     Ambiguous = "ambiguous", retry: false, None;

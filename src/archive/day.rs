@@ -1,5 +1,6 @@
 //! One day being worked on: locked, journalled, published file by file, and sealed.
 
+mod owned;
 mod seal;
 mod spoilt;
 mod take;
@@ -14,14 +15,13 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, NaiveDate, Utc};
 use rustix::fs::{self, AtFlags};
 
+use owned::Owned;
 pub use seal::SealAs;
 
-use super::ground::{Ground, Owner};
 use super::journal::{Entry, Journal, Spoilt};
-use super::layout::folded;
 use super::record::{DayRecord, FileLine};
 use super::regular::open_at;
-use super::staged::FileId;
+use super::staged::Stamp;
 use super::tree::split;
 use super::{Archive, Error, Part, RelativePath, Staged};
 use crate::digest::{Digest, Hasher};
@@ -103,24 +103,6 @@ pub struct DayWork {
     remembered: Mutex<Option<String>>,
     /// Files that came wrong in earlier goes under this spec, by key.
     spoilt: BTreeMap<String, Spoilt>,
-}
-
-/// Whose the files at a day's paths are.
-#[derive(Debug, Default)]
-struct Owned {
-    /// Paths that got their file from us: it may be displaced.
-    ours: HashSet<String>,
-    /// Paths at which a file was found that is not known to be ours.
-    found: HashSet<String>,
-    /// Which file was put, or found, at a path by this go.
-    placed: HashMap<String, FileId>,
-}
-
-impl Owned {
-    fn is_ours(&mut self, path: &str) {
-        self.found.remove(path);
-        self.ours.insert(path.to_owned());
-    }
 }
 
 impl Archive {
@@ -292,8 +274,8 @@ impl DayWork {
         let owned = self.lock_owned();
         let paths = owned
             .ours
-            .iter()
-            .chain(&owned.found)
+            .keys()
+            .chain(owned.found.keys())
             .map(String::as_str)
             .chain(have.values().map(|line| line.path.as_str()));
         let mut paths = paths.map(|path| times.get(path));
@@ -340,8 +322,8 @@ impl DayWork {
     /// another process holds them. The journal line goes first.
     ///
     /// # Errors
-    /// [`Error::Occupied`] when the path holds other bytes that are not ours, [`Error::Claimed`] when they are another
-    /// day's as well; [`Error::Storage`].
+    /// [`Error::Occupied`] when the path holds other bytes that are not ours, [`Error::Changed`] when it held ours and they
+    /// were changed since, [`Error::Claimed`] when they are another day's as well; [`Error::Storage`].
     pub fn publish(&self, mut staged: Staged, path: &RelativePath, line: FileLine) -> Result<Published, Error> {
         let tree = &self.archive.tree;
         let (dir, name) = tree.place(path.as_str())?;
@@ -351,7 +333,7 @@ impl DayWork {
             let mut ground = self.archive.ground()?;
             let found = self.archive.hash(path.as_str())?;
             if found == line.sha256 {
-                self.lock_owned().placed.insert(path.to_string(), FileId::of(&stat));
+                self.lock_owned().placed.insert(path.to_string(), Stamp::of(&stat));
                 self.keep(vec![line])?;
                 staged.discard()?;
                 return Ok(Published::Kept);
@@ -360,7 +342,6 @@ impl DayWork {
             self.withdraw()?;
             replaced = self.retire(path.as_str(), ground.as_mut())?;
         }
-        let id = staged.id().map_err(|e| Error::storage("publish", tree.path(path.as_str()), e))?;
         let key = line.key.clone();
         self.journal.append(&[Entry::File(Box::new(line.clone()))])?;
         match staged.publish(&dir, name) {
@@ -388,78 +369,14 @@ impl DayWork {
         self.journal.published(key.clone());
         {
             let mut owned = self.lock_owned();
-            owned.is_ours(path.as_str());
-            owned.placed.insert(path.to_string(), id);
+            owned.is_ours(path.as_str(), line.sha256);
+            // Of one that cannot be told, the bytes are read when the day is sealed.
+            if let Ok(stamp) = staged.stamp() {
+                owned.placed.insert(path.to_string(), stamp);
+            }
         }
         self.lock_have().insert(key, line);
         Ok(if replaced { Published::Replaced } else { Published::New })
-    }
-
-    /// Refuses to displace what is not this day's own, and what another day names with the bytes that are there.
-    fn must_be_ours(
-        &self,
-        path: &RelativePath,
-        found: Option<Digest>,
-        ground: Option<&Ground<'_>>,
-        staged: &Staged,
-    ) -> Result<(), Error> {
-        let mut is_shared = false;
-        if let Some(ground) = ground {
-            let others = ground.owners(&self.archive, (&self.series, self.date), &[path.to_string()])?;
-            let others: Vec<Owner> = others.into_values().flatten().collect();
-            if let Some(other) = others.iter().find(|other| other.sha256 == found) {
-                return Err(Error::Claimed { path: path.to_string(), by: other.day.clone() });
-            }
-            // Another day has put a file there, which this one shares.
-            is_shared = self.lock_owned().found.contains(path.as_str()) && others.iter().any(|other| !other.is_found);
-        }
-        // What is no plain file was never ours.
-        let is_ours = found.is_some()
-            && (is_shared
-                || self.is_owned(path.as_str(), ground)
-                || (self.after_crash && self.is_lost_write(path, staged)?));
-        if is_ours { Ok(()) } else { Err(Error::Occupied { path: path.to_string() }) }
-    }
-
-    /// True when the file at a path is ours, under this spelling or another one that the filesystem takes for it.
-    fn is_owned(&self, path: &str, ground: Option<&Ground<'_>>) -> bool {
-        let owned = self.lock_owned();
-        let is_left_to_us = || owned.found.contains(path) && ground.is_some_and(|ground| ground.is_released(path));
-        let is_spelt_otherwise = || {
-            let due = folded(path);
-            let mut others = owned.ours.iter().filter(|ours| folded(ours) == due);
-            others.any(|ours| self.archive.tree.is_one_entry(ours, path))
-        };
-        owned.ours.contains(path) || is_left_to_us() || is_spelt_otherwise()
-    }
-
-    /// True when a path holds what may be left of these very bytes when the machine goes down.
-    fn is_lost_write(&self, path: &RelativePath, staged: &Staged) -> Result<bool, Error> {
-        let found = self.archive.open_plain(path.as_str())?;
-        let is_left = found.map_or(Ok(false), |found| staged.may_have_left(&found));
-        is_left.map_err(|e| Error::storage("read", self.archive.tree.path(path.as_str()), e))
-    }
-
-    /// Takes over files that were found at their paths with their bytes. Whose they are does not change.
-    fn keep(&self, lines: Vec<FileLine>) -> Result<(), Error> {
-        let (ours, found): (Vec<&FileLine>, Vec<&FileLine>) = {
-            let mut owned = self.lock_owned();
-            lines.iter().partition(|line| {
-                if self.salvaged.contains(&line.path) {
-                    owned.is_ours(&line.path);
-                }
-                let is_ours = owned.ours.contains(&line.path);
-                if !is_ours {
-                    owned.found.insert(line.path.clone());
-                }
-                is_ours
-            })
-        };
-        let mut entries = Entry::published(ours.into_iter().cloned());
-        entries.extend(found.into_iter().map(|line| Entry::Kept(Box::new(line.clone()))));
-        self.journal.append(&entries)?;
-        self.lock_have().extend(lines.into_iter().map(|line| (line.key.clone(), line)));
-        Ok(())
     }
 
     /// Puts a body that failed a check into quarantine.

@@ -64,6 +64,16 @@ pub enum Error {
         /// The path below the root.
         path: String,
     },
+    /// The path holds other bytes than were put there.
+    #[error(
+        "`{path}` does not hold what sunhaul put there: it was edited, replaced or damaged since; hint: move it away and \
+         run the same command again, or let `sunhaul verify --repair` move what differs from its record to \
+         `.sunhaul/work/retired`"
+    )]
+    Changed {
+        /// The path below the root.
+        path: String,
+    },
     /// The path holds the file of another day.
     #[error(
         "`{path}` is the file of {by}, with other bytes; hint: choose a layout that holds `{{series}}` and the whole \
@@ -112,7 +122,7 @@ impl Error {
             Error::Storage { action, source, .. } if is_too_long(source) && *action != ENTER_ROOT => Class::UnsafePath,
             Error::Storage { .. } | Error::NoLocks { .. } => Class::Storage,
             Error::Record { .. } | Error::Newer { .. } => Class::Record,
-            Error::Occupied { .. } => Class::Occupied,
+            Error::Occupied { .. } | Error::Changed { .. } => Class::Occupied,
             Error::Claimed { .. } => Class::Collision,
             Error::Shared { .. } | Error::Moved { .. } | Error::Locked(_) => Class::Held,
         }

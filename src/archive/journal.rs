@@ -59,8 +59,13 @@ pub(super) enum Entry {
     Kept(Box<FileLine>),
     /// The file of this key did not get its name, or lost it.
     Void { key: String },
-    /// This path is ours, and what it holds is about to go to `retired/`.
-    Retire { path: String },
+    /// This path is ours, and what it holds, if it is what it is known to hold, is about to go to `retired/`.
+    Retire {
+        path: String,
+        /// What it is known to hold. Journals of before do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<Digest>,
+    },
     /// It is gone from there: what the path holds from now on is somebody else's, until a line says otherwise.
     Retired { path: String },
     /// The machine went down since an earlier go, and the lines that would tell may be lost with what they named.
@@ -106,7 +111,7 @@ const FORMAT: &str = "journal/1";
 pub fn paths(path: &Path, text: &[u8], spec: Digest) -> Vec<String> {
     let asked = Asked { spec, job: "job", day: None };
     let Ok(told) = told::tell(text, asked, boot_id(), path) else { return Vec::new() };
-    told.files.into_iter().map(|named| named.line.path).chain(told.ours).collect()
+    told.files.into_iter().map(|named| named.line.path).chain(told.ours.into_keys()).collect()
 }
 
 /// The journal of these lines, each an object of JSON without its check: for tests, which write what this version would
@@ -252,7 +257,7 @@ impl Journal {
         let text = self.text()?;
         let Some((spec, job)) = told::asked_last(&text) else { return Ok(false) };
         let told = self.go_on_from(&text, spec, &job)?;
-        let mut paths = told.files.iter().map(|named| &named.line.path).chain(&told.ours);
+        let mut paths = told.files.iter().map(|named| &named.line.path).chain(told.ours.keys());
         if !paths.any(|path| tree.length(path).is_some()) {
             return Ok(false);
         }

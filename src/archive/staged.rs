@@ -26,6 +26,29 @@ impl FileId {
     }
 }
 
+/// Which file stood at a path, and when it last changed. Renaming a folder above it does not count as a change, but a new
+/// mode or a further name does: another stamp says that the bytes are to be read, and no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    id: FileId,
+    length: i64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    pub(super) fn of(stat: &fs::Stat) -> Stamp {
+        #[expect(clippy::unnecessary_cast, clippy::cast_possible_wrap, reason = "the types differ between platforms")]
+        let time = |seconds, nanos| (seconds as i64, nanos as i64);
+        Stamp {
+            id: FileId::of(stat),
+            length: stat.st_size,
+            modified: time(stat.st_mtime, stat.st_mtime_nsec),
+            changed: time(stat.st_ctime, stat.st_ctime_nsec),
+        }
+    }
+}
+
 /// An open body: bytes are added in order, each at its own place. What is published is what was written here, whoever
 /// has the part's name meanwhile; two processes that hold one part against the rules write the same bytes to the same
 /// places.
@@ -103,9 +126,9 @@ impl Staged {
         self.length
     }
 
-    /// Which file it is.
-    pub(super) fn id(&self) -> std::io::Result<FileId> {
-        Ok(FileId::of(&fs::fstat(&self.file)?))
+    /// Which file it is, and when it last changed.
+    pub(super) fn stamp(&self) -> std::io::Result<Stamp> {
+        Ok(Stamp::of(&fs::fstat(&self.file)?))
     }
 
     /// Throws the bytes away.
@@ -184,4 +207,30 @@ impl Staged {
 pub(super) fn link(file: &File, dir: &OwnedFd, name: &str) -> Result<(), Errno> {
     let open = format!("/proc/self/fd/{}", file.as_raw_fd());
     fs::linkat(fs::CWD, open, dir, name, AtFlags::SYMLINK_FOLLOW)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_tells_a_file_that_may_have_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let stamp = |name: &str| Stamp::of(&fs::stat(at(name)).unwrap());
+        std::fs::create_dir(at("d")).unwrap();
+        std::fs::write(at("d/a"), "one").unwrap();
+        std::fs::write(at("d/b"), "one").unwrap();
+        let before = stamp("d/a");
+        assert_ne!(stamp("d/b"), before);
+        std::fs::rename(at("d"), at("e")).unwrap();
+        assert_eq!(stamp("e/a"), before);
+        // Seen on each change: the clock of a filesystem is coarse, so that it is moved by hand here.
+        let old = std::time::SystemTime::UNIX_EPOCH;
+        File::options().write(true).open(at("e/a")).unwrap().set_modified(old).unwrap();
+        assert_ne!(stamp("e/a"), before);
+        let before = stamp("e/b");
+        std::fs::write(at("e/b"), "longer").unwrap();
+        assert_ne!(stamp("e/b"), before);
+    }
 }

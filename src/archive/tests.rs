@@ -1,5 +1,6 @@
 //! The archive through its own door: a day is taken, filled, sealed, taken again.
 
+mod changed;
 mod clean;
 mod ground;
 mod ownership;

@@ -14,9 +14,11 @@ use crate::archive::ground::Ground;
 use crate::archive::journal::Entry;
 use crate::archive::layout::folded;
 use crate::archive::record::{DayRecord, FileLine, Lasting, State};
-use crate::archive::staged::FileId;
+use crate::archive::staged::{FileId, Stamp};
 use crate::archive::tree::{length_of, split};
 use crate::archive::{Archive, Error};
+use crate::digest::Digest;
+use crate::untrusted::escape;
 
 /// How a day is sealed.
 #[derive(Debug, Clone)]
@@ -33,14 +35,15 @@ impl DayWork {
     /// of those files comes with the record.
     ///
     /// # Errors
-    /// [`Error::Storage`]; then nothing of this go is trusted by the next one.
+    /// [`Error::Moved`] and [`Error::Changed`] when a file is not there, or not as it was put; [`Error::Storage`], and then
+    /// nothing of this go is trusted by the next one.
     pub fn seal(self, seal: SealAs, keys: &HashSet<String>) -> Result<(DayRecord, u64), Error> {
         let have = std::mem::take(&mut *self.lock_have());
         // Grown step by step it would hold twice as much.
         let mut files: Vec<FileLine> = Vec::with_capacity(have.len() + seal.absent.len());
         files.extend(have.into_values().filter(|f| keys.contains(&f.key)));
         files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        self.must_be_in_place(&files)?;
+        self.must_be_in_place(&files, seal.lasting.state)?;
         if let Err(error) =
             settle(&self.archive.tree, &self.root, files.iter().map(|f| f.path.as_str()), &days(&self.series))
         {
@@ -53,7 +56,7 @@ impl DayWork {
         {
             let owned = self.lock_owned();
             for file in &mut files {
-                file.preexisting = !owned.ours.contains(&file.path);
+                file.preexisting = !owned.ours.contains_key(&file.path);
             }
         }
         files.extend(seal.absent);
@@ -80,14 +83,12 @@ impl DayWork {
                 continue;
             }
             let mut entries = vec![Entry::Void { key: key.to_owned() }];
-            let is_ours = self.lock_owned().ours.contains(&line.path);
-            if is_ours {
-                entries.insert(0, Entry::Retire { path: line.path.clone() });
-            }
+            let ours = self.lock_owned().ours.get(&line.path).copied();
+            entries.splice(0..0, ours.map(|sha256| Entry::Retire { path: line.path.clone(), sha256 }));
             let mut ground = self.archive.ground()?;
             self.journal.append(&entries)?;
-            if is_ours {
-                self.retire_all(&[line.path], ground.as_mut())?;
+            if let Some(known) = ours {
+                self.retire_all(&[(line.path, known)], ground.as_mut())?;
             }
         }
         Ok(())
@@ -109,12 +110,15 @@ impl DayWork {
         Ok(record)
     }
 
-    /// Refuses to seal files that are not where the record would say: looked up from the root, for a folder may have been
-    /// moved or replaced since a file got its name there.
-    fn must_be_in_place(&self, files: &[FileLine]) -> Result<(), Error> {
+    /// Refuses to name files in a record that are not where it would say: looked up from the root, for a folder may have been
+    /// moved or replaced since a file got its name there. What is sealed is read, but for files that are as this go has put
+    /// them: it is final, and says of each file what lies there now. A provisional day is looked at again, and is not read
+    /// at each look.
+    fn must_be_in_place(&self, files: &[FileLine], state: State) -> Result<(), Error> {
         let tree = &self.archive.tree;
         let mut folder: Option<(&str, Option<OwnedFd>)> = None;
         let mut astray: Vec<&FileLine> = Vec::new();
+        let mut changed: Option<&FileLine> = None;
         for file in files {
             let (directory, name) = split(&file.path);
             if folder.as_ref().is_none_or(|(known, _)| *known != directory) {
@@ -122,21 +126,27 @@ impl DayWork {
             }
             let dir = folder.as_ref().and_then(|(_, dir)| dir.as_ref());
             let stat = dir.and_then(|dir| fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok());
-            let Some(stat) = stat.filter(|stat| length_of(stat) == file.bytes) else {
+            let Some((stat, length)) = stat.and_then(|stat| Some((stat, length_of(&stat)?))) else {
                 astray.push(file);
                 continue;
             };
             let placed = self.lock_owned().placed.get(&file.path).copied();
-            // Not every filesystem keeps the numbers of its files: the bytes decide.
-            let is_same = placed.is_none_or(|placed| placed == FileId::of(&stat));
-            if !is_same && self.archive.hash(&file.path)? != file.sha256 {
-                astray.push(file);
+            let is_read = match placed {
+                // Not every filesystem keeps the numbers and times of its files: the bytes decide.
+                Some(placed) => placed != Stamp::of(&stat),
+                None => state == State::Sealed,
+            };
+            let is_same = Some(length) == file.bytes && (!is_read || self.archive.hash(&file.path)? == file.sha256);
+            if !is_same {
+                changed.get_or_insert(file);
             }
         }
-        let Some(first) = astray.first() else { return Ok(()) };
-        let entries: Vec<Entry> = astray.iter().map(|file| Entry::Void { key: file.key.clone() }).collect();
-        self.journal.append(&entries)?;
-        Err(Error::Moved { path: first.path.clone() })
+        if let Some(first) = astray.first() {
+            let entries: Vec<Entry> = astray.iter().map(|file| Entry::Void { key: file.key.clone() }).collect();
+            self.journal.append(&entries)?;
+            return Err(Error::Moved { path: first.path.clone() });
+        }
+        changed.map_or(Ok(()), |file| Err(Error::Changed { path: file.path.clone() }))
     }
 
     /// Retires our files at other paths than these, and gives up what else the day named there. The record that stands is
@@ -144,22 +154,21 @@ impl DayWork {
     fn let_go(&self, wanted: &HashSet<&str>, names_none: bool) -> Result<u64, Error> {
         let mut ground = self.archive.ground()?;
         self.respell(wanted)?;
-        let mut leaving: Vec<String> = Vec::new();
         let mut given_up: Vec<String> = Vec::new();
         if let Some(ground) = &ground {
             let mut owned = self.lock_owned();
-            let (ours, found) = owned.found.drain().partition(|path| ground.is_released(path));
-            owned.ours.extend::<HashSet<String>>(ours);
+            let (ours, found) = owned.found.drain().partition(|(path, _)| ground.is_released(path));
+            owned.ours.extend::<HashMap<String, Option<Digest>>>(ours);
             owned.found = found;
-            given_up.extend(owned.found.iter().filter(|path| !wanted.contains(path.as_str())).cloned());
+            given_up.extend(owned.found.keys().filter(|path| !wanted.contains(path.as_str())).cloned());
         }
-        leaving.extend(self.lock_owned().ours.iter().filter(|path| !wanted.contains(path.as_str())).cloned());
-        leaving.sort_unstable();
+        let leaving = self.leaving(wanted);
         if leaving.is_empty() && given_up.is_empty() {
             return Ok(0);
         }
         // From here on an interrupted go is finished by the next one.
-        let entries: Vec<Entry> = leaving.iter().map(|path| Entry::Retire { path: path.clone() }).collect();
+        let retire = |(path, sha256): &(String, Option<Digest>)| Entry::Retire { path: path.clone(), sha256: *sha256 };
+        let entries: Vec<Entry> = leaving.iter().map(retire).collect();
         self.journal.append(&entries)?;
         if !names_none {
             self.withdraw()?;
@@ -167,21 +176,34 @@ impl DayWork {
         // Else another day would leave its file to this one, which names it no more.
         let entries: Vec<Entry> = given_up.iter().map(|path| Entry::Retired { path: path.clone() }).collect();
         self.journal.append(&entries)?;
-        self.lock_owned().found.retain(|path| wanted.contains(path.as_str()));
+        self.lock_owned().found.retain(|path, _| wanted.contains(path.as_str()));
         let retired = self.retire_all(&leaving, ground.as_mut())?;
         if retired > 0 {
             // Else a power cut could bring them back beside a record that does not name them.
-            settle_moves(&self.archive.tree, &self.root, leaving.iter().map(String::as_str), &self.retired())?;
+            settle_moves(
+                &self.archive.tree,
+                &self.root,
+                leaving.iter().map(|(path, _)| path.as_str()),
+                &self.retired(),
+            )?;
         }
         Ok(retired)
+    }
+
+    /// Our files at other paths than these, sorted.
+    fn leaving(&self, wanted: &HashSet<&str>) -> Vec<(String, Option<Digest>)> {
+        let owned = self.lock_owned();
+        let others = owned.ours.iter().filter(|(path, _)| !wanted.contains(path.as_str()));
+        let mut leaving: Vec<(String, Option<Digest>)> = others.map(|(path, known)| (path.clone(), *known)).collect();
+        leaving.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        leaving
     }
 
     /// Takes a file of ours that lies at a wanted path under another spelling for what it is: where the filesystem takes one
     /// name for the other, moving one away would take both.
     fn respell(&self, wanted: &HashSet<&str>) -> Result<(), Error> {
         let tree = &self.archive.tree;
-        let leaving: Vec<String> =
-            self.lock_owned().ours.iter().filter(|path| !wanted.contains(path.as_str())).cloned().collect();
+        let leaving = self.leaving(wanted);
         if leaving.is_empty() {
             return Ok(());
         }
@@ -190,7 +212,7 @@ impl DayWork {
         for path in wanted {
             by_id.extend(tree.stat(path)?.map(|stat| (FileId::of(&stat), *path)));
         }
-        for path in &leaving {
+        for (path, known) in &leaving {
             let by_name = by_fold.get(&folded(path)).filter(|wanted| tree.is_one_entry(path, wanted));
             // A file with one name alone that is found under two: by rules of spelling that are the filesystem's own.
             let alone = tree.stat(path)?.filter(|stat| stat.st_nlink == 1);
@@ -199,7 +221,7 @@ impl DayWork {
             tree.respell(path, wanted);
             let mut owned = self.lock_owned();
             owned.ours.remove(path);
-            owned.is_ours(wanted);
+            owned.is_ours(wanted, *known);
         }
         Ok(())
     }
@@ -209,16 +231,28 @@ impl DayWork {
         format!("{}/{}", Archive::work("retired", &self.series), self.date)
     }
 
-    /// Retires the files at these paths that no other day names. One that others only found is left to them.
-    fn retire_all(&self, paths: &[String], mut ground: Option<&mut Ground<'_>>) -> Result<u64, Error> {
+    /// Retires the files at these paths that no other day names and that hold what is known of them. One that others only
+    /// found is left to them, and one that was changed since to whoever changed it.
+    fn retire_all(
+        &self,
+        files: &[(String, Option<Digest>)],
+        mut ground: Option<&mut Ground<'_>>,
+    ) -> Result<u64, Error> {
         let others = match &ground {
-            Some(ground) => ground.owners(&self.archive, (&self.series, self.date), paths)?,
+            Some(ground) => {
+                let paths: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
+                ground.owners(&self.archive, (&self.series, self.date), &paths)?
+            }
             None => HashMap::new(),
         };
         let mut retired = 0;
-        for path in paths {
+        for (path, known) in files {
             let Some(owners) = others.get(path) else {
-                retired += u64::from(self.retire(path, ground.as_deref_mut())?);
+                if self.is_as_put(path, *known)? {
+                    retired += u64::from(self.retire(path, ground.as_deref_mut())?);
+                } else {
+                    self.leave(path, ground.as_deref_mut())?;
+                }
                 continue;
             };
             if let Some(ground) = ground.as_deref_mut().filter(|_| owners.iter().all(|owner| owner.is_found)) {
@@ -242,6 +276,19 @@ impl DayWork {
         Ok(is_moved)
     }
 
+    /// Leaves a file where it is that was changed since we put it there: it is no longer ours.
+    fn leave(&self, path: &str, ground: Option<&mut Ground<'_>>) -> Result<(), Error> {
+        if let Some(ground) = ground {
+            ground.retired(&self.archive, path)?;
+        }
+        tracing::warn!(
+            series = %self.series, date = %self.date, path = %escape(path),
+            "the file is no longer asked for; it was changed since it was put there, and stays"
+        );
+        self.lock_owned().ours.remove(path);
+        self.journal.append(&[Entry::Retired { path: path.to_owned() }])
+    }
+
     /// Takes the old record down, once: it no longer vouches for what is about to move. What it knew goes to the
     /// journal, under its own spec. Where days share ground, it is held.
     pub(in crate::archive) fn withdraw(&self) -> Result<(), Error> {
@@ -262,7 +309,7 @@ impl DayWork {
         entries.push(self.journal.head(self.spec, &self.job, self.young.load(Ordering::Relaxed)));
         // A line of now says more of its key; what lies where the record had it is still ours.
         let ours = elsewhere.into_iter().filter(|file| !file.preexisting);
-        entries.extend(ours.map(|file| Entry::Retire { path: file.path }));
+        entries.extend(ours.map(|file| Entry::Retire { path: file.path, sha256: file.sha256 }));
         self.journal.append(&entries)?;
         // A power cut must not take both.
         self.journal.sync()?;

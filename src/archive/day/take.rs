@@ -117,7 +117,8 @@ impl Archive {
                 _ => Standing::OtherSpec,
             };
             for file in record.files.iter().filter(|f| f.sha256.is_some()) {
-                if file.preexisting { &mut owned.found } else { &mut owned.ours }.insert(file.path.clone());
+                let paths = if file.preexisting { &mut owned.found } else { &mut owned.ours };
+                paths.insert(file.path.clone(), file.sha256);
                 // Under the same key another source has another file.
                 if record.header.spec.has_first_of(&spec) {
                     prior.insert(file.key.clone(), Prior { line: file.clone(), standing });
@@ -128,10 +129,11 @@ impl Archive {
         let (mut published, mut entries) = (Vec::new(), Vec::new());
         for named in told.files {
             let (is_there, is_ours) = self.weigh(&named)?;
+            let (path, known) = (&named.line.path, named.line.sha256);
             if is_ours {
-                owned.is_ours(&named.line.path);
-            } else if named.how == How::Found && !owned.ours.contains(&named.line.path) {
-                owned.found.insert(named.line.path.clone());
+                owned.is_ours(path, known);
+            } else if named.how == How::Found && !owned.ours.contains_key(path) {
+                owned.found.insert(path.clone(), known);
             }
             let Named { line, worth, how, same_boot } = named;
             let standing = match worth {

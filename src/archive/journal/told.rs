@@ -2,7 +2,7 @@
 //!
 //! What it does not do: look at the files. Whether they are there is for `day::take` to see.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -19,8 +19,8 @@ use crate::manifest::SeriesId;
 pub(in crate::archive) struct Told {
     /// Files that lines name and no later line took back.
     pub(in crate::archive) files: Vec<Named>,
-    /// Further paths that are ours to displace, though nothing is known of their bytes.
-    pub(in crate::archive) ours: BTreeSet<String>,
+    /// Further paths that are ours to displace, with the digest of what each is known to hold.
+    pub(in crate::archive) ours: BTreeMap<String, Option<Digest>>,
     /// When the listing was last found empty, by a look for the same spec that no fuller one followed.
     pub(in crate::archive) empty_at: Option<DateTime<Utc>>,
     /// When files were last not to be had, by a look for the same spec that nothing confirmed.
@@ -184,9 +184,9 @@ pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path
                     fold.holders.remove(&named.line.path);
                 }
             }
-            Entry::Retire { path } => {
+            Entry::Retire { path, sha256 } => {
                 if RelativePath::from_record(&path).is_some() {
-                    told.ours.insert(path);
+                    told.ours.insert(path, sha256);
                 }
             }
             Entry::Retired { path } => {

@@ -84,8 +84,10 @@ fn a_file_that_another_day_names_is_not_displaced_by_other_bytes() {
         assert!(error.to_string().contains("other 2015-12-11"), "{error}");
     }
     assert_eq!(lab.text("flat/a"), "one");
-    // Damaged, it is nobody's good file: the bytes that are due may take its place.
+    // Changed, it is nobody's to displace; cut, the bytes that are due may take its place.
     std::fs::write(lab.root().join("flat/a"), "bad").unwrap();
+    assert_eq!(publish(&work, "k", "flat/a", "one").unwrap_err().class(), Class::Occupied);
+    std::fs::write(lab.root().join("flat/a"), "on").unwrap();
     assert_eq!(publish(&work, "k", "flat/a", "one").unwrap(), Published::Replaced);
     assert_eq!(lab.text("flat/a"), "one");
 }

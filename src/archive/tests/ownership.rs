@@ -42,18 +42,6 @@ fn a_users_file_where_one_was_only_meant_to_be_is_never_taken_for_ours() {
 }
 
 #[test]
-fn a_file_that_is_known_to_be_ours_may_be_displaced_whatever_became_of_it() {
-    let lab = Lab::new();
-    let work = lab.work("a");
-    publish(&work, "k1", "s/a", "one").unwrap();
-    publish(&work, "k2", "s/b", "two").unwrap();
-    drop(work);
-    assert!(lab.text(JOURNAL).contains(r#"{"published":{"keys":["k1"]}"#), "told with the line after it");
-    lab.put("s/a", "edited");
-    assert_eq!(publish(&lab.work("a"), "k1", "s/a", "one").unwrap(), Published::Replaced);
-}
-
-#[test]
 fn a_file_that_was_found_stays_the_users_whatever_names_it() {
     let lab = Lab::new();
     lab.put("s/a", "one");
@@ -120,42 +108,6 @@ fn a_file_that_its_owner_removed_and_we_fetched_is_ours() {
     let work = lab.work("a");
     publish(&work, "k1", "s/a", "one").unwrap();
     assert!(!lab.seal(work, "a", State::Provisional, &["k1"]).files[0].preexisting);
-}
-
-#[test]
-fn a_day_is_not_sealed_when_a_file_is_not_where_the_record_would_say() {
-    type Move = fn(&Lab);
-    let moves: [(&str, Move); 5] = [
-        ("its folder was moved", |lab| std::fs::rename(lab.root().join("s"), lab.root().join("mine")).unwrap()),
-        ("it was removed", |lab| std::fs::remove_file(lab.root().join("s/a")).unwrap()),
-        ("it was replaced", |lab| {
-            std::fs::rename(lab.root().join("s/a"), lab.root().join("s/mine")).unwrap();
-            lab.put("s/a", "two");
-        }),
-        ("it was cut", |lab| lab.put("s/a", "o")),
-        ("a link leads to its folder", |lab| {
-            std::fs::rename(lab.root().join("s"), lab.root().join("mine")).unwrap();
-            std::os::unix::fs::symlink("mine", lab.root().join("s")).unwrap();
-        }),
-    ];
-    for (what, moved) in moves {
-        let lab = Lab::new();
-        let work = lab.work("a");
-        publish(&work, "k1", "s/a", "one").unwrap();
-        moved(&lab);
-        let seal = SealAs { lasting: lasting(&lab, "a", State::Sealed), absent: Vec::new() };
-        let error = work.seal(seal, &HashSet::from(["k1".to_owned()])).unwrap_err();
-        assert_eq!(error.class(), Class::Held, "{what}: {error}");
-        assert_eq!(Archive::record(lab.root(), &lab.series, lab.date).unwrap(), None, "{what}");
-        assert_eq!(lab.work("a").have("k1"), None, "{what}: the next go does not believe it either");
-    }
-    // The same bytes under another inode are as good.
-    let lab = Lab::new();
-    let work = lab.work("a");
-    publish(&work, "k1", "s/a", "one").unwrap();
-    std::fs::remove_file(lab.root().join("s/a")).unwrap();
-    lab.put("s/a", "one");
-    lab.seal(work, "a", State::Sealed, &["k1"]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Damage that somebody does to an archive, and what is known of it afterwards.
 
-use super::view::View;
+use std::os::unix::fs::MetadataExt as _;
+
+use super::view::{self, Line, View};
 use super::world::World;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
@@ -91,6 +93,32 @@ impl World {
         self.damaged_files.insert((*path).to_owned());
     }
 
+    /// The user edits a file in its place, or puts one of his own there.
+    pub(super) fn own(&mut self, view: &View, file: usize, how: usize) {
+        let named: Vec<&str> = view.named().into_iter().collect();
+        let Some(path) = named.get(file % named.len().max(1)) else { return };
+        let (at, own) = (self.lab.path("data").join(path), format!("data/{path}"));
+        let is_whole = |line: &&Line| line.path == *path && line.digest == view.files.get(*path).and_then(|f| f.digest);
+        let is_linked = at.ancestors().any(std::path::Path::is_symlink);
+        if is_linked || self.user_files.contains_key(&own) || !view.lines.iter().any(|line| is_whole(&line)) {
+            return;
+        }
+        let length = at.metadata().expect("a file").len();
+        // A file may have further names, which are the user's.
+        if how.is_multiple_of(2) || at.metadata().expect("a file").nlink() > 1 {
+            std::fs::remove_file(&at).expect("a file");
+        }
+        self.made += 1;
+        let mut text = format!("own {}", self.made).into_bytes();
+        if how % 4 < 2 {
+            text.resize(usize::try_from(length).expect("a length"), b'.');
+        }
+        std::fs::write(&at, text).expect("a file of the user's");
+        self.user_files.insert(own.clone(), view::entry(&at).expect("a file"));
+        self.in_place.insert(own);
+        self.damaged_files.insert((*path).to_owned());
+    }
+
     pub(super) fn damage_record(&mut self, view: &View, record: usize, how: usize) {
         let Some((day, entry)) = view.records.iter().nth(record % view.records.len().max(1)) else { return };
         let at = self.lab.path(&format!("data/.sunhaul/days/{day}.jsonl"));
@@ -105,7 +133,7 @@ impl World {
             1 => std::fs::write(&at, &bytes[..bytes.len() * (how % 11) / 11]).expect("a cut record"),
             _ => pipe(&at),
         }
-        if let Some(now) = super::view::entry(&at) {
+        if let Some(now) = view::entry(&at) {
             self.damaged_records.insert(day.clone(), now.digest);
         }
     }

@@ -12,11 +12,26 @@ impl World {
     /// Looks at the archive, and forgets damage that is mended.
     pub(super) fn check(&mut self, step: Step, said: &[(Command, Option<Spoken>)]) {
         let view = self.view();
+        self.forget_what_was_repaired(said);
         self.damaged_records.retain(|day, digest| view.records.get(day).is_some_and(|now| now.digest == *digest));
         self.users_files_are_as_they_were();
         self.records_are_true(&view);
         self.every_file_has_an_owner(&view);
         self.commands_agree(&view, step, said);
+    }
+
+    /// `verify --repair` moves what differs from its record out of the way, whoever changed it.
+    fn forget_what_was_repaired(&mut self, said: &[(Command, Option<Spoken>)]) {
+        if said.iter().any(|(command, _)| *command == Command::Verify("--repair")) {
+            for path in std::mem::take(&mut self.in_place) {
+                let is_there = entry(&self.lab.path(&path)).as_ref() == self.user_files.get(&path);
+                if is_there {
+                    self.in_place.insert(path);
+                } else {
+                    self.user_files.remove(&path);
+                }
+            }
+        }
     }
 
     fn users_files_are_as_they_were(&self) {

@@ -47,6 +47,8 @@ pub(super) enum Interference {
     Link(usize),
     /// A file of the archive is damaged: a byte flipped, cut, removed, or replaced by a pipe.
     Damage { file: usize, how: usize },
+    /// A file of the archive is edited in its place by its user, or replaced by one of the user's.
+    Own { file: usize, how: usize },
     /// A record goes, is cut, or becomes a pipe.
     Record { record: usize, how: usize },
     /// A record is copied to another day's name.
@@ -144,7 +146,7 @@ impl Interference {
     fn draw(rng: &mut StdRng) -> Interference {
         let mut any = || rng.random_range(0..1000);
         let (first, second) = (any(), any());
-        match any() % 24 {
+        match any() % 27 {
             0..5 => Interference::Plant { file: first, is_equal: second % 2 == 0 },
             5 => Interference::PlantForeign(first),
             6..8 => Interference::Link(first),
@@ -153,6 +155,7 @@ impl Interference {
             16..18 => Interference::CopyRecord { from: first, to: second },
             18 => Interference::CutJournal(first),
             19 => Interference::ForgetLock,
+            23..26 => Interference::Own { file: first, how: second },
             20..23 => Interference::Collect { file: first, is_right: second % 3 > 0 },
             _ => Interference::MoveFolder(first),
         }

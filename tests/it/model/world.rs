@@ -49,6 +49,8 @@ pub(super) struct World {
     pub(super) manifest: Manifest,
     /// Files of the user's, by path in the lab, as they must stay.
     pub(super) user_files: BTreeMap<String, Entry>,
+    /// Those of them that lie where a record has a file of the archive: only `verify --repair` may move them.
+    pub(super) in_place: BTreeSet<String>,
     /// Paths in the archive of which nobody can say whose they are since a record or journal was damaged.
     pub(super) unclear: BTreeSet<String>,
     /// Paths in the archive whose file was damaged, and may differ from its record.
@@ -72,6 +74,7 @@ impl World {
             server,
             manifest,
             user_files: BTreeMap::new(),
+            in_place: BTreeSet::new(),
             unclear: BTreeSet::new(),
             damaged_files: BTreeSet::new(),
             damaged_records: BTreeMap::new(),
@@ -235,6 +238,7 @@ impl World {
             }
             Interference::Link(nth) => self.link(&view, nth),
             Interference::Damage { file, how } => self.damage(&view, file, how),
+            Interference::Own { file, how } => self.own(&view, file, how),
             Interference::Record { record, how } => self.damage_record(&view, record, how),
             Interference::CopyRecord { from, to } => self.copy_record(&view, from, to),
             Interference::CutJournal(nth) => {
