@@ -94,6 +94,15 @@ pub enum Error {
         /// The path below the root.
         path: String,
     },
+    /// The root, or the folder of the archive's own state, was moved or replaced.
+    #[error(
+        "`{}` is not the folder any more that this command began to work in: somebody moved or replaced it meanwhile; \
+         hint: put it back and run the same command again", escape(&path.to_string_lossy())
+    )]
+    FolderMoved {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Somebody else wrote to the same part.
     #[error(
         "another process fetches `{path}` as well; hint: with `lock: none`, let one process at a time work on an \
@@ -124,7 +133,7 @@ impl Error {
             Error::Record { .. } | Error::Newer { .. } => Class::Record,
             Error::Occupied { .. } | Error::Changed { .. } => Class::Occupied,
             Error::Claimed { .. } => Class::Collision,
-            Error::Shared { .. } | Error::Moved { .. } | Error::Locked(_) => Class::Held,
+            Error::Shared { .. } | Error::Moved { .. } | Error::FolderMoved { .. } | Error::Locked(_) => Class::Held,
         }
     }
 }

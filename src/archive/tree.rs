@@ -7,20 +7,23 @@ use std::io::{self, BufWriter, Read as _, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::Error;
 use super::error::ENTER_ROOT;
 use super::regular;
+use super::staged::FileId;
+use super::{Error, STATE};
 
 /// The root's directory tree.
 #[derive(Debug)]
 pub(super) struct Tree {
     path: PathBuf,
     root: Arc<OwnedFd>,
+    /// Which directory `.sunhaul` was when it was first entered to write there: none other is taken for it.
+    state: OnceLock<FileId>,
     /// Directories already entered. Bounded: emptied when it has grown.
     open: Mutex<HashMap<String, Arc<OwnedFd>>>,
 }
@@ -33,7 +36,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::
 impl Tree {
     pub(super) fn open(path: &Path) -> Result<Tree, Error> {
         let root = fs::open(path, DIRECTORY, Mode::empty()).map_err(|e| Error::storage(ENTER_ROOT, path, e.into()))?;
-        Ok(Tree { path: path.to_owned(), root: Arc::new(root), open: Mutex::default() })
+        Ok(Tree { path: path.to_owned(), root: Arc::new(root), state: OnceLock::new(), open: Mutex::default() })
     }
 
     pub(super) fn path(&self, relative: &str) -> PathBuf {
@@ -44,6 +47,29 @@ impl Tree {
     pub(super) fn root_anew(&self) -> Result<OwnedFd, Error> {
         fs::openat(&*self.root, ".", DIRECTORY, Mode::empty())
             .map_err(|e| Error::storage(ENTER_ROOT, &self.path, e.into()))
+    }
+
+    /// Refuses to go on where the root, or the `.sunhaul` in it, is not at its path any more: what is written from now on
+    /// would not lie where everybody looks for it.
+    pub(super) fn must_be_at_its_path(&self) -> Result<(), Error> {
+        let id = |stat: &fs::Stat| FileId::of(stat);
+        let own = fs::fstat(&*self.root).map(|stat| id(&stat)).ok();
+        if own.is_none() || fs::stat(&self.path).map(|stat| id(&stat)).ok() != own {
+            return Err(Error::FolderMoved { path: self.path.clone() });
+        }
+        let state = fs::statat(&*self.root, STATE, AtFlags::SYMLINK_NOFOLLOW).map(|stat| id(&stat)).ok();
+        match self.state.get() {
+            Some(own) if state != Some(*own) => Err(Error::FolderMoved { path: self.path(STATE) }),
+            _ => Ok(()),
+        }
+    }
+
+    /// True for a directory that may be `.sunhaul`: the one that it was at first.
+    fn is_state(&self, fd: &OwnedFd) -> bool {
+        fs::fstat(fd).is_ok_and(|stat| {
+            let id = FileId::of(&stat);
+            *self.state.get_or_init(|| id) == id
+        })
     }
 
     /// Enters a directory below the root, making what is missing.
@@ -96,6 +122,9 @@ impl Tree {
             }
             walked.push_str(component);
             let next = match enter(&current, OsStr::new(component)) {
+                Err(Errno::NOENT) if !is_below && component == STATE && self.state.get().is_some() => {
+                    return Err(Error::FolderMoved { path: self.path(STATE) });
+                }
                 Err(Errno::NOENT) => {
                     match fs::mkdirat(&*current, component, Mode::from_raw_mode(0o777)) {
                         // Another process may have made it in between.
@@ -111,6 +140,9 @@ impl Tree {
                 other => other,
             };
             current = Arc::new(next.map_err(|e| self.not_entered(&walked, e))?);
+            if walked == STATE && !self.is_state(&current) {
+                return Err(Error::FolderMoved { path: self.path(STATE) });
+            }
         }
         Ok(Some(current))
     }

@@ -169,6 +169,62 @@ fn a_folder_that_is_moved_in_the_middle_of_a_run_is_no_part_of_what_is_sealed() 
 }
 
 #[test]
+fn a_root_that_is_moved_in_the_middle_of_a_run_seals_nothing_and_goes_on_when_it_is_put_back() {
+    for (from, to) in [("up/data", "up/moved"), ("up/data/.sunhaul", "up/data/state"), ("up", "aside")] {
+        for at in [2, 8] {
+            let lab = Lab::new();
+            let server = renaming(lab.path(from), lab.path(to), at);
+            let url = server.url();
+            let source = format!("{{ template: {{ url: \"{url}\", path: \"%Y%m%d/f%H.dat\", cadence: 3h }} }}");
+            let limits = "{ requests: unlimited, bandwidth: unlimited, concurrency: 1 }";
+            let job = Job::from_source(&source).series(&["{ name: s }"]).limits(limits).more("verify: [size]");
+            lab.write("job.yaml", job.yaml().replace("root: data", "root: up/data"));
+            lab.run().status(4).stderr_has("is not the folder any more").stderr_has("put it back").chatty().done();
+            let name = if to == "aside" { "aside/data" } else { "up/moved" };
+            let here = if to.ends_with("state") { "up/data" } else { name };
+            assert!(lab.days(here).is_empty(), "{from} {at}: nothing is sealed");
+            assert!(!lab.path(from).exists(), "{from} {at}: nothing is made in its place");
+            let before = server.requests().len();
+            std::fs::rename(lab.path(to), lab.path(from)).expect("put back");
+            lab.run().chatty().done();
+            assert_eq!(lab.day("up/data", "s", "2015-12-11").files.len(), 8);
+            assert!(server.requests().len() < before + 8, "{from} {at}: what was fetched counts");
+            lab.sunhaul(&["verify", "job.yaml"]).stdout_has("all is right").chatty().done();
+        }
+    }
+}
+
+#[test]
+fn a_users_own_file_in_place_of_a_provisional_one_stays_whatever_comes() {
+    for (what, is_edited) in [("replaced", false), ("edited", true)] {
+        for command in [&["run", "job.yaml"][..], &["run", "job.yaml", "--check"], &["update", "job.yaml"]] {
+            let upstream = Upstream::new(7);
+            let lab = Lab::new();
+            let young = upstream.job(("2026-01-11", "2026-01-12"), BY_DAY) + "settle: 3650d\n";
+            lab.write("job.yaml", &young);
+            lab.report(0);
+            upstream.changes();
+            let own = "data/s/2026-01-11/f00.dat";
+            let text = "my notes ".repeat(if is_edited { 15 } else { 1 });
+            if !is_edited {
+                std::fs::remove_file(lab.path(own)).expect("a file");
+            }
+            lab.write(own, &text);
+            for settle in ["settle: 3650d\n", "settle: 0d\n"] {
+                lab.write("job.yaml", young.replace("settle: 3650d\n", settle));
+                lab.sunhaul(command).status(1).stderr_has("occupied").stdout_has("").chatty().done();
+            }
+            // Another layout asks for it elsewhere.
+            lab.forget_the_lock();
+            lab.write("job.yaml", upstream.job(("2026-01-11", "2026-01-12"), "{series}/{date:%Y/%j}/{file}"));
+            lab.sunhaul(&["run", "job.yaml"]).stderr_has("and stays").chatty().done();
+            lab.sunhaul(&["clean", "job.yaml"]).chatty().done();
+            assert_eq!(lab.read(own), text.as_bytes(), "{what}, {command:?}");
+        }
+    }
+}
+
+#[test]
 fn f_04_a_file_with_a_name_of_the_longest_kind_changes_at_each_look() {
     let version = Arc::new(AtomicUsize::new(0));
     let current = Arc::clone(&version);

@@ -35,7 +35,7 @@ impl DayWork {
     /// of those files comes with the record.
     ///
     /// # Errors
-    /// [`Error::Moved`] and [`Error::Changed`] when a file is not there, or not as it was put; [`Error::Storage`], and then
+    /// [`Error::FolderMoved`], [`Error::Moved`] and [`Error::Changed`] when a file is not there, or not as it was put; [`Error::Storage`], and then
     /// nothing of this go is trusted by the next one.
     pub fn seal(self, seal: SealAs, keys: &HashSet<String>) -> Result<(DayRecord, u64), Error> {
         let have = std::mem::take(&mut *self.lock_have());
@@ -116,6 +116,7 @@ impl DayWork {
     /// at each look.
     fn must_be_in_place(&self, files: &[FileLine], state: State) -> Result<(), Error> {
         let tree = &self.archive.tree;
+        tree.must_be_at_its_path()?;
         let mut folder: Option<(&str, Option<OwnedFd>)> = None;
         let mut astray: Vec<&FileLine> = Vec::new();
         let mut changed: Option<&FileLine> = None;

@@ -69,6 +69,8 @@ pub(super) enum Step {
     Call(Command),
     /// Killed with no warning after so many milliseconds.
     Killed(Command, u64),
+    /// The archive's root is renamed so many milliseconds after the command began, and put back when it has ended.
+    RootMoved(Command, u64),
     /// Two at once, the second one so many milliseconds later.
     Pair(Command, Command, u64),
     Edit(Edit),
@@ -85,7 +87,8 @@ impl Step {
     pub(super) fn draw(rng: &mut StdRng) -> Step {
         match rng.random_range(0..100) {
             0..36 => Step::Call(Command::draw(rng)),
-            36..48 => Step::Killed(Command::draw(rng), rng.random_range(0..250)),
+            36..46 => Step::Killed(Command::draw(rng), rng.random_range(0..250)),
+            46..48 => Step::RootMoved(Command::draw(rng), rng.random_range(0..250)),
             48..53 => Step::Pair(Command::draw(rng), Command::draw(rng), rng.random_range(0..60)),
             53..68 => Step::Edit(Edit::draw(rng)),
             68..84 => Step::Interference(Interference::draw(rng)),

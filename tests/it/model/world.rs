@@ -147,6 +147,7 @@ impl World {
         match step {
             Step::Call(command) => said.push((command, Some(self.call(command)))),
             Step::Killed(command, after) => said.push((command, self.call_and_kill(command, after))),
+            Step::RootMoved(command, after) => said.push((command, Some(self.call_while_root_moves(command, after)))),
             Step::Pair(first, second, pause) => {
                 // Each writes its own report.
                 let one = self.command(first, "one.json").start();
@@ -206,6 +207,20 @@ impl World {
         assert!(!said.contains("panicked"), "{said}");
         running.kill();
         None
+    }
+
+    /// What a command makes in a root that is not there belongs to nobody, and goes when the root is put back.
+    fn call_while_root_moves(&self, command: Command, after: u64) -> Spoken {
+        let [data, aside] = ["data", "aside"].map(|name| self.lab.path(name));
+        let running = self.command(command, "report.json").start();
+        std::thread::sleep(Duration::from_millis(after));
+        let is_moved = std::fs::rename(&data, &aside).is_ok();
+        let spoken = running.done_any();
+        if is_moved {
+            drop(std::fs::remove_dir_all(&data));
+            std::fs::rename(&aside, &data).expect("the root comes back");
+        }
+        spoken
     }
 
     fn edit(&mut self, edit: Edit) {
