@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::lab::{Item, Job, Lab, Server, fits};
+use crate::lab::{Answer, Item, Job, Lab, Server, fits};
 
 const LOCK: &str = "job.lock";
 
@@ -90,7 +90,7 @@ fn a_file_without_validators_is_fetched_again_to_know_it() {
     let bare = |seed: u32| {
         let server = Server::start();
         let time = "2015-12-11T18:22:08.799999Z";
-        let answer = crate::lab::Answer::file(fits(seed, 60, time)).etag(None).last_modified(None);
+        let answer = Answer::file(fits(seed, 60, time)).etag(None).last_modified(None);
         server.script_file("sharp_720s", Item::new(&name(11, "182208"), time), [answer]);
         server
     };
@@ -127,6 +127,21 @@ fn a_dry_run_tells_drift_and_touches_nothing() {
     assert!(told["days"][2]["changed"][0]["new"].is_string());
     lab.sunhaul(&["update", "job.yaml", "--dry-run"]).status(3).stdout_has("removed  sharp_720s/2015/12/12").done();
     assert_eq!((lab.read(LOCK), lab.tree("data")), (before, tree));
+}
+
+#[test]
+fn a_dry_run_and_the_update_agree_where_an_absent_file_is_not_listed_any_more() {
+    let (gone, time) = (name(11, "200000"), "2015-12-11T20:00:00.799999Z");
+    let server = service([1, 2, 3]);
+    server.script_file("sharp_720s", Item::new(&gone, time), [Answer::status(404)]);
+    let lab = locked_lab(&server);
+    assert_eq!(update(&lab, &["--dry-run"], 0)["removed"], 0);
+    let later = service([1, 2, 3]);
+    lab.write("job.yaml", job(&later));
+    let told = update(&lab, &["--dry-run"], 3);
+    assert_eq!(told["days"][0]["removed"][0]["key"], format!("/HMI/sharp_720s/{gone}"), "{told:#}");
+    assert_eq!(update(&lab, &[], 0)["removed"], 1);
+    assert_eq!(update(&lab, &["--dry-run"], 0)["removed"], 0);
 }
 
 #[test]
@@ -168,7 +183,7 @@ fn days_that_could_not_be_updated_are_not_counted_as_updated() {
     let before = lock(&lab);
     let other = service([5, 0, 7]);
     let time = "2015-12-12T18:22:08.799999Z";
-    other.script_file("sharp_720s", Item::new(&name(12, "182208"), time), [crate::lab::Answer::status(500)]);
+    other.script_file("sharp_720s", Item::new(&name(12, "182208"), time), [Answer::status(500)]);
     lab.write("job.yaml", job(&other));
     let told = update(&lab, &[], 4);
     assert_eq!((&told["compared"], &told["not_updated"], &told["changed"]), (&2.into(), &1.into(), &2.into()));

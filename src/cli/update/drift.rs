@@ -189,7 +189,8 @@ impl Asked<'_> {
                 },
             }
         }
-        change.removed.extend(locked.into_values().filter(|file| file.absent.is_none()).map(Named::from));
+        // Also one that was absent: the lock would lose its line.
+        change.removed.extend(locked.into_values().map(Named::from));
         Ok(change)
     }
 
