@@ -163,6 +163,25 @@ impl DayWork {
         self.prior.get(key)
     }
 
+    /// What earlier records or specs had.
+    pub fn priors(&self) -> impl Iterator<Item = &Prior> {
+        self.prior.values()
+    }
+
+    /// Those of these files that lie at their paths with their bytes, which are read.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn as_recorded(&self, lines: Vec<FileLine>) -> Result<Vec<FileLine>, Error> {
+        let mut there = Vec::new();
+        for line in lines {
+            if self.is_there(&line) && self.archive.hash(&line.path)? == line.sha256 {
+                there.push(line);
+            }
+        }
+        Ok(there)
+    }
+
     /// How many files of the day are in the archive, and their bytes: those that this go has, and what else the record
     /// that stands names.
     #[must_use]

@@ -16,7 +16,7 @@ use super::listing::{
     Lacking, is_final, is_final_without_files, list, lost_its_files, seen_doubted_before, seen_empty_before, vanished,
 };
 use super::locked::{Expected, Settled};
-use super::{Opened, Run, Todo};
+use super::{Opened, Run, Todo, unlisted};
 use crate::archive::{
     self, Archive, DayRecord, DayWork, FileLine, Lasting, Prior, SealAs, Standing, State, Values, render,
 };
@@ -121,6 +121,9 @@ async fn try_work(
         return Ok(Went::Again);
     } else if listed.left_out == 0 && lost_its_files(opened, todo, &day_work) {
         return Err(vanished(run, todo, &day_work, expected.binds()));
+    }
+    if todo.how.recheck && is_final && !is_frozen {
+        unlisted::keep(opened, todo, &day_work, &expected, &mut listed).await?;
     }
     let bytes = listed.files.iter().map(|f| f.bytes).sum();
     let keys: HashSet<String> = listed.files.iter().map(|f| f.key.clone()).collect();

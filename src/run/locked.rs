@@ -170,6 +170,13 @@ impl Expected {
         self.is_whole || self.row.is_some()
     }
 
+    /// The files that the day has by its lock, and that upstream does not have.
+    pub(super) fn absent(&self, series: &str) -> impl Iterator<Item = FileLine> {
+        let absent =
+            self.files.values().filter(|file| self.is_whole && !self.lets_absent_come && file.absent.is_some());
+        absent.map(move |file| file.clone().into_line(series))
+    }
+
     /// The path that the lock gives a key.
     pub(super) fn path(&self, key: &str) -> Option<RelativePath> {
         // Of an absent one that may come, the path was a guess where only its answer names it.

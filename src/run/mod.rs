@@ -16,6 +16,7 @@ mod locked;
 mod scheduler;
 mod shelf;
 mod todo;
+mod unlisted;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

@@ -242,6 +242,31 @@ fn quick_looks_at_sizes_and_hashes_what_changed_since() {
 }
 
 #[test]
+fn files_that_the_service_does_not_list_any_more_stay_where_another_one_is_repaired() {
+    for is_locked in [true, false] {
+        let (lab, _server) = whole();
+        let (before, record) = (lab.proved("data"), lab.read(RECORD));
+        // The service lost the last file, and has the others as they were.
+        let later = Server::start();
+        for (seed, (name, time)) in (1..).zip(FILES).take(2) {
+            later.file("sharp_720s", Item::new(name, time), fits(seed, 60, time));
+        }
+        lab.write("job.yaml", Job::at(&later.url()).yaml());
+        if !is_locked {
+            lab.forget_the_lock();
+        }
+        flip(&lab, 1);
+        assert_eq!(findings(&lab, &["--repair"], 0), [format!("changed {}", path(1))]);
+        assert_eq!((lab.proved("data"), lab.read(RECORD)), (before, record), "locked: {is_locked}");
+        assert_eq!([0, 1, 2].map(|index| asked(&later, index)), [0, 1, 0]);
+        all_is_right(&lab);
+        // One that is wrong itself and not to be had any more is told: the lock, written by now, has it.
+        flip(&lab, 2);
+        assert_eq!(findings(&lab, &["--repair"], 3), [format!("changed {}", path(2))]);
+    }
+}
+
+#[test]
 fn a_good_day_is_not_asked_about() {
     let lab = Lab::new();
     let service = lab.serve(&["--embedded", "--log-format", "json"]);

@@ -1,0 +1,46 @@
+//! Files of a sealed day that is mended, and that the service does not list any more: those that are right stay.
+//!
+//! What it does not do: keep a file that is wrong or missing. That one is as the service has it today.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::day::blocking;
+use super::locked::Expected;
+use super::{Opened, Todo};
+use crate::archive::{DayWork, FileLine, Standing};
+use crate::failure::Failure;
+use crate::source::{Listed, RemoteFile};
+
+/// Adds to a listing what the sealed record of the day has besides, as far as it lies there as recorded, and what the lock
+/// knows as absent. Nothing of that is asked for.
+pub(super) async fn keep(
+    opened: &Opened,
+    todo: &Todo,
+    work: &Arc<DayWork>,
+    expected: &Expected,
+    listed: &mut Listed,
+) -> Result<(), Failure> {
+    let keys: HashSet<&str> = listed.files.iter().map(|file| file.key.as_str()).collect();
+    let unlisted: Vec<FileLine> = work
+        .priors()
+        .filter(|prior| prior.standing == Standing::Final && !keys.contains(prior.line.key.as_str()))
+        .map(|prior| prior.line.clone())
+        .collect();
+    let day = Arc::clone(work);
+    let mut kept = blocking(move || day.as_recorded(unlisted)).await?;
+    kept.extend(expected.absent(&todo.series.0).filter(|line| !keys.contains(line.key.as_str())));
+    let (scale, base) = (opened.series.source.scale(), opened.source.current().client().base());
+    let files = kept.into_iter().filter_map(|line| {
+        let time = scale.read(&line.time)?;
+        Some(RemoteFile {
+            recnum: line.recnum,
+            harpnum: line.harpnum,
+            segment: line.segment,
+            // Nobody asks for it.
+            ..RemoteFile::new(line.key, base.clone(), line.url, time)
+        })
+    });
+    listed.files.extend(files);
+    Ok(())
+}
