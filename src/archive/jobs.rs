@@ -1,5 +1,7 @@
 //! Which manifests make a job of this archive, by their paths relative to its root.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 
 use super::record::line;
@@ -20,6 +22,13 @@ fn place(job: &str) -> (String, String) {
 }
 
 impl Archive {
+    /// Where the makers of a job are noted, whether they are or not.
+    #[must_use]
+    pub fn makers_path(root: &Path, job: &str) -> PathBuf {
+        let (directory, name) = place(job);
+        root.join(directory).join(name)
+    }
+
     /// Notes the manifests that make a job.
     ///
     /// # Errors
@@ -32,15 +41,16 @@ impl Archive {
 }
 
 impl Reader {
-    /// The manifests that have made a job here, by their paths relative to the root. What cannot be read names none.
+    /// The manifests that have made a job here, by their paths relative to the root; `None` where nothing tells them: there
+    /// is no note, or none that can be read.
     ///
     /// # Errors
     /// [`Error::Storage`].
-    pub fn makers(&self, job: &str) -> Result<Vec<String>, Error> {
+    pub fn makers(&self, job: &str) -> Result<Option<Vec<String>>, Error> {
         let (directory, name) = place(job);
         let bytes = self.read_state(&format!("{directory}/{name}"))?;
         let makers: Option<Makers> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let own = makers.filter(|makers| makers.format == FORMAT && makers.job == job);
-        Ok(own.map(|makers| makers.manifests).unwrap_or_default())
+        Ok(own.map(|makers| makers.manifests))
     }
 }

@@ -11,6 +11,7 @@ use super::problem::Problem;
 use super::{Exit, Result, environment};
 use crate::archive::{Archive, Reader};
 use crate::day::{Day, Window};
+use crate::lock::{self, Lock};
 use crate::manifest::{self, Manifest, SeriesId};
 use crate::untrusted::escape;
 
@@ -41,7 +42,7 @@ pub(super) fn claim(job: &Manifest, archive: &Archive, now: DateTime<Utc>) -> Re
     if !makers.contains(&own) {
         makers.push(own);
     }
-    if makers != records.makers(&job.name)? {
+    if Some(&makers) != records.makers(&job.name)?.as_ref() {
         archive.note_makers(&job.name, makers)?;
     }
     Ok(())
@@ -49,7 +50,10 @@ pub(super) fn claim(job: &Manifest, archive: &Archive, now: DateTime<Utc>) -> Re
 
 /// The other manifests that still make this job here, by their noted paths: all of them ask for the same.
 fn rivals(job: &Manifest, records: &Reader, now: DateTime<Utc>) -> Result<Vec<String>> {
-    let mut makers = records.makers(&job.name)?;
+    let Some(mut makers) = records.makers(&job.name)? else {
+        must_have_made(job, records)?;
+        return Ok(Vec::new());
+    };
     let mut undone = Ok(());
     makers.retain(|maker| {
         let path = job.archive.root.join(maker);
@@ -66,6 +70,42 @@ fn rivals(job: &Manifest, records: &Reader, now: DateTime<Utc>) -> Result<Vec<St
         true
     });
     undone.map(|()| makers)
+}
+
+/// Refuses a manifest where nothing tells which one made the job, and a record of it answers another question than this
+/// one's: the manifest was edited, or is another one, and would undo what that did. Its own lock tells that it made the
+/// record.
+fn must_have_made(job: &Manifest, records: &Reader) -> Result<()> {
+    let lock = Lock::read(&lock::path_of(&job.path), &job.name).ok().flatten();
+    for series in &job.series {
+        let scale = series.source.scale();
+        for date in records.recorded(&series.id)? {
+            // What cannot be read is told by the plan.
+            let Ok(Some(header)) = records.header(&series.id, date) else { continue };
+            let [start, end] = header.window.each_ref().map(|label| scale.read(label));
+            let asked = start.zip(end).map(|(start, end)| series.spec(&Day { date, window: Window { start, end } }));
+            let is_locked =
+                || lock.as_ref().and_then(|lock| lock.day(&series.id, date)).is_some_and(|row| row.spec == header.spec);
+            if header.job != job.name || asked == Some(header.spec) || is_locked() {
+                continue;
+            }
+            let note = Archive::makers_path(&job.archive.root, &job.name);
+            let [own, root, note] = [&job.path, &job.archive.root, &note].map(|path| shown(path));
+            let message = format!(
+                "the archive `{root}` has a record of {} {date} that the job `{}` made, and `{own}` asks for something else \
+                 of that day: it would undo what another manifest did, or an earlier version of this one, and which \
+                 is not known, since `{note}` is missing or damaged",
+                escape(&series.id.0),
+                job.name
+            );
+            let hint = format!(
+                "where another manifest made it, run that one first, and give this one another `archive.root`, or another \
+                 `name` and its series other ids with `as:`; where this one did, `sunhaul lock {own}` says so"
+            );
+            return Err(Problem::new(Exit::Usage, message).hint(hint).into());
+        }
+    }
+    Ok(())
 }
 
 fn is_one_file(one: &Path, other: &Path) -> bool {

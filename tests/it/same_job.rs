@@ -49,6 +49,43 @@ fn a_second_manifest_of_one_job_that_asks_otherwise_is_refused_before_anything_i
 }
 
 #[test]
+fn a_manifest_that_asks_otherwise_than_the_records_is_refused_where_nothing_tells_who_made_them() {
+    let server = server();
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&server).yaml());
+    lab.report(0);
+    lab.write("other.yaml", otherwise(&server));
+    let (files, asked) = (lab.files("data"), server.requests().len());
+    let note = lab.path("data/.sunhaul/jobs/lab.json");
+    for damage in ["removed", "emptied", "without its folder"] {
+        match damage {
+            "removed" => std::fs::remove_file(&note).expect("a note"),
+            "emptied" => lab.write("data/.sunhaul/jobs/lab.json", ""),
+            _ => std::fs::remove_dir_all(lab.path("data/.sunhaul/jobs")).expect("a folder"),
+        }
+        lab.write("elsewhere/mine", "mine");
+        for command in [&["run", "other.yaml"][..], &["adopt", "other.yaml", "elsewhere"]] {
+            let said = lab.sunhaul(command).status(2).stderr_has("sharp_720s 2015-12-11").chatty();
+            said.stderr_has("`other.yaml`").stderr_has(".sunhaul/jobs/lab.json`").stderr_has("as:").done();
+        }
+        assert_eq!((lab.files("data"), server.requests().len()), (files.clone(), asked), "{damage}");
+    }
+    // The one that made them goes on, and is known again.
+    lab.report(0);
+    assert_eq!(lab.json("data/.sunhaul/jobs/lab.json")["manifests"], serde_json::json!(["../job.yaml"]));
+    lab.sunhaul(&["run", "other.yaml"]).status(2).stderr_has("undo what the other did").done();
+    // One that was edited since is known by its lock.
+    std::fs::remove_file(lab.path("other.yaml")).expect("a file");
+    std::fs::remove_file(&note).expect("a note");
+    let lock = lab.read("job.lock");
+    lab.forget_the_lock();
+    lab.write("job.yaml", otherwise(&server));
+    lab.sunhaul(&["run", "job.yaml"]).status(2).stderr_has("`sunhaul lock job.yaml`").chatty().done();
+    lab.write("job.lock", lock);
+    lab.sunhaul(&["run", "job.yaml"]).chatty().done();
+}
+
+#[test]
 fn two_new_manifests_of_one_command_that_would_undo_each_other_are_refused_both() {
     let server = server().expect_silence();
     let lab = Lab::new();
