@@ -263,7 +263,7 @@ pub fn read_answer(info: &[u8], data: &[u8], base: &Url, series: &Series, day: &
     let info = Info::read(info)?;
     let chosen = info.choose(None)?;
     let mut table = DayTable::of(&chosen, day, Places { base, hosts });
-    table.take(data, day.window, End::Length)?;
+    table.take(data, day.window, End::Framed)?;
     let asked = Names::of(br#"{"HAPI":"3.0"}"#)?.data(base, &series.name, &day.window, None);
     table.into_listed(series, &info, &asked)
 }
@@ -308,9 +308,5 @@ fn ended(info: &Info, id: &str, day: &Day) -> String {
 }
 
 fn end_of(response: &Response) -> End {
-    match (response.content_length(), response.is_framed()) {
-        (Some(_), _) => End::Length,
-        (None, true) => End::Chunks,
-        (None, false) => End::Close,
-    }
+    if response.content_length().is_some() || response.is_framed() { End::Framed } else { End::Close }
 }

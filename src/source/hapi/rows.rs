@@ -27,10 +27,9 @@ pub(super) struct Row<'a> {
 /// How an answer's end is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// Its length was told first.
-    Length,
-    /// It came in chunks, or by HTTP/2: a server that fails can end it as if it were whole.
-    Chunks,
+    /// By its length, by chunks, or by HTTP/2. A server that fails, or one before it that holds what came so far, can end it
+    /// as if it were whole.
+    Framed,
     /// The connection ended: nobody knows.
     Close,
 }
@@ -64,16 +63,17 @@ pub(super) fn read_rows<'a>(
         };
         let (line, is_ended, after) = first_record(rest).ok_or_else(|| wrong("a quote that is not closed", rest))?;
         rest = after;
-        // A server may send its header though nobody asked for it.
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        if !is_ended && end != End::Length {
+        // RFC 4180 lets the last record go without one; but then a number that is cut looks like a whole one.
+        if !is_ended {
             let why = format!(
                 "row {nth} has no line break, so the answer may be cut: `{}`",
                 read::excerpt(line.as_bytes(), 0)
             );
             return Err(Failure::new(Class::Truncated, why));
+        }
+        // A server may send its header though nobody asked for it.
+        if line.is_empty() || line.starts_with('#') {
+            continue;
         }
         let cells = cells(line);
         if cells.len() != columns {

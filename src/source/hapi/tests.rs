@@ -70,7 +70,7 @@ fn listed(info: &Value, named: Option<&[&str]>, pieces: &[(&str, Window)]) -> Re
     let chosen = info.choose(named.as_deref())?;
     let mut table = DayTable::of(&chosen, &day, Places { base: &base, hosts: &[] });
     for (answer, piece) in pieces {
-        table.take(answer.as_bytes(), *piece, End::Length)?;
+        table.take(answer.as_bytes(), *piece, End::Framed)?;
     }
     let asked = Names::of(br#"{"HAPI":"3.1"}"#)?.data(&base, "a/b@0", &day.window, None);
     table.into_listed(&series, &info, &asked)
@@ -179,9 +179,10 @@ fn rows_that_cannot_be_right_are_told() {
 fn l_12_an_answer_that_may_be_cut_is_none() {
     let read = |answer: &str, end| read_rows(answer.as_bytes(), 2, day().window, end, |_| Ok(())).map_err(|f| f.class);
     let (whole, cut) = ("2015-12-11T01:00:00Z,15\n", "2015-12-11T01:00:00Z,1");
-    assert!(read(whole, End::Length).is_ok() && read(whole, End::Chunks).is_ok());
-    assert!(read(cut, End::Length).is_ok(), "its length was told before");
-    assert_eq!(read(cut, End::Chunks), Err(Class::Truncated));
+    assert!(read(whole, End::Framed).is_ok());
+    for cut in [cut, "#{\"HAPI\":\"3.1\"", "2015-12-11T01:00:00Z,15\n2015-12-11T01:00:00Z,1"] {
+        assert_eq!(read(cut, End::Framed), Err(Class::Truncated), "{cut:?}");
+    }
     for answer in [whole, cut, ""] {
         assert_eq!(read(answer, End::Close), Err(Class::Truncated), "{answer:?}");
     }
@@ -251,7 +252,7 @@ fn a_table_that_holds_addresses_is_noticed() {
         let (base, day) = (base(), day());
         let mut table = DayTable::of(&chosen, &day, Places { base: &base, hosts: &[] });
         let row = format!("2015-12-11T01:00:00Z,{cell},171\n");
-        table.take(row.as_bytes(), day.window, End::Length).unwrap();
+        table.take(row.as_bytes(), day.window, End::Framed).unwrap();
         table.addresses().map(str::to_owned)
     };
     let image = || Some("image".to_owned());
@@ -355,7 +356,7 @@ proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), columns in 1usize..4) {
         let _ = (Info::read(&bytes), Names::of(&bytes), status::of(&bytes));
-        let _ = read_rows(&bytes, columns, day().window, End::Chunks, |_| Ok(()));
+        let _ = read_rows(&bytes, columns, day().window, End::Framed, |_| Ok(()));
     }
 
     #[test]
@@ -364,7 +365,7 @@ proptest! {
         let sent = format!("2015-12-11T01:00:00Z,{}", quoted.join(","));
         let mut came = Vec::new();
         let answer = format!("{sent}\r\n{sent}\n");
-        let read = read_rows(answer.as_bytes(), cells.len() + 1, day().window, End::Chunks, |row| {
+        let read = read_rows(answer.as_bytes(), cells.len() + 1, day().window, End::Framed, |row| {
             came.push((row.text.to_owned(), row.cells[1..].iter().map(ToString::to_string).collect::<Vec<_>>()));
             Ok(())
         });

@@ -41,6 +41,8 @@ enum Last {
     Whole,
     /// In chunks, and as if it were whole, within a row.
     CutChunks,
+    /// The same with its length told first, as by a proxy that held what came before the server failed.
+    CutLength,
     /// With the connection.
     Close,
 }
@@ -221,6 +223,7 @@ fn data(request: &Request, state: &State, is_images: bool, own: &dyn Fn(&str, &s
     match (state.last, &state.how) {
         (_, How::Cut) => answer.ending(Ending::Cut(text.len() / 2)),
         (Last::Whole, _) => answer,
+        (Last::CutLength, _) => answer.saying(&text[..text.len() - 5]),
         (Last::CutChunks, _) => answer.saying(&text[..text.len() - 5]).chunked(),
         (Last::Close, _) => answer.until_close(),
     }
@@ -449,7 +452,7 @@ fn a_parameter_that_is_not_there_is_refused_before_data_are_asked_for() {
 
 #[test]
 fn a_table_that_may_be_cut_is_never_taken() {
-    for last in [Last::CutChunks, Last::Close] {
+    for last in [Last::CutChunks, Last::CutLength, Last::Close] {
         let fake = Fake::minutely();
         fake.change(|state| state.last = last);
         let lab = fake.lab(TABLE, "");
