@@ -70,13 +70,13 @@ classes! {
     Redirect = "redirect", retry: false, None;
     /// The answer breaks HTTP, or its framing contradicts itself.
     Protocol = "protocol", retry: true, None;
-    /// The body ended before its declared or known length.
+    /// The body ended before its declared or known length, or is empty and nothing shows that the file is.
     Truncated = "truncated", retry: true, Later;
     /// The body is longer than declared, known or allowed.
     TooLong = "too-long", retry: true, None;
     /// The bytes differ from the size that the listing gave.
     Size = "size", retry: true, None;
-    /// A web page came where data was due: the service is not well.
+    /// A web page or an error message came where data was due: the service is not well.
     Html = "html", retry: true, Later;
     /// The first bytes are not those of the file's type.
     Magic = "magic", retry: true, None;

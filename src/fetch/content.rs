@@ -14,15 +14,12 @@ use crate::failure::Class;
 use crate::fits::{self, Fault};
 use crate::manifest::{Identity, Verify};
 
-/// What a FITS file begins with, up to the sign of equality.
-const FITS: &[u8] = b"SIMPLE  =";
-
 /// How many first bytes tell a FITS file from what only begins like one: the first card, and the keyword of the second.
 const ENOUGH: usize = 89;
 
 /// True for the first [`ENOUGH`] bytes of a FITS file: the standard (4.0, 4.4.1.1) wants SIMPLE, then BITPIX.
 fn begins_as_fits(start: &[u8]) -> bool {
-    start.starts_with(FITS) && start.get(80..ENOUGH).is_some_and(|second| second == b"BITPIX  =")
+    start.starts_with(magic::FITS) && start.get(80..ENOUGH).is_some_and(|second| second == b"BITPIX  =")
 }
 
 /// How much a gzip stream may hold, in bytes: a small body must not keep a processor busy for hours.
@@ -185,7 +182,7 @@ impl Within {
     fn finish(self) -> Result<Proof, Fault> {
         match self.check {
             Some(check) => check.finish().map(Proof::from).map_err(within_gzip),
-            None if self.is_fits_due && !self.start.starts_with(FITS) => {
+            None if self.is_fits_due && !self.start.starts_with(magic::FITS) => {
                 let message =
                     "the gzip stream holds no FITS file, as its name says: it does not begin with `SIMPLE  =`";
                 Err(Fault { class: Class::Magic, message: message.to_owned() })

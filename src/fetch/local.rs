@@ -78,7 +78,8 @@ fn try_take(
     if state(&before) != state(&after) || checks.length() != before.len() {
         return Err(Failure::new(Class::Size, "it changed while it was read"));
     }
-    let body = verify_body(checks, &Claims { listed, locked, is_ended: true, ..Claims::default() })?;
+    let claims = Claims { listed, locked, is_ended: true, is_vouched_for: true, ..Claims::default() };
+    let body = verify_body(checks, &claims)?;
     let validators = Validators { name: Some(name.to_owned()), ..Validators::default() };
     Ok((Fetched { staged, body, validators, redirected: None, resumed_bytes: 0, restarted: false }, taken))
 }

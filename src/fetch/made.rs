@@ -17,5 +17,5 @@ pub(super) fn body(ask: &Ask<'_>, bytes: &[u8]) -> Result<Fetched, Failed> {
     };
     let mut sink = Sink { staged, checks };
     sink.push(bytes)?;
-    finish(sink, Claims { is_ended: true, ..ask.claims() }, Validators::default(), 0)
+    finish(sink, Claims { is_ended: true, is_vouched_for: true, ..ask.claims() }, Validators::default(), 0)
 }

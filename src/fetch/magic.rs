@@ -1,7 +1,10 @@
-//! First bytes: what a file of a known type begins with, and what an error page begins with.
+//! First bytes: what a file of a known type begins with.
 
 /// What a gzip stream begins with.
 pub(super) const GZIP: &[u8] = b"\x1f\x8b";
+
+/// What a FITS file begins with, up to the sign of equality.
+pub(super) const FITS: &[u8] = b"SIMPLE  =";
 
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 
@@ -11,7 +14,7 @@ const KNOWN: [(&str, &[&[u8]]); 19] = [
     ("tgz", &[GZIP]),
     ("z", &[b"\x1f\x9d", b"\x1f\x1e"]),
     // A file packed by `fpack` is FITS itself.
-    ("fz", &[b"SIMPLE  ="]),
+    ("fz", &[FITS]),
     ("cdf", &[b"\xcd\xf3\x00\x01", b"\xcd\xf2\x60\x02", b"\x00\x00\xff\xff"]),
     // IDL, and SPSS.
     ("sav", &[b"SR", b"$FL2"]),
@@ -50,16 +53,6 @@ pub(super) fn agrees(name: &str, head: &[u8]) -> Option<bool> {
     Some(starts.iter().any(|start| head.starts_with(start)))
 }
 
-/// True for a web page where none is due.
-pub(super) fn is_page(name: &str, head: &[u8]) -> bool {
-    if matches!(extension(name).as_str(), "html" | "htm" | "xhtml" | "xml" | "svg") {
-        return false;
-    }
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-    let start: Vec<u8> = text.iter().take(14).map(u8::to_ascii_lowercase).collect();
-    start.starts_with(b"<!doctype html") || start.starts_with(b"<html") || start.starts_with(b"<head")
-}
-
 /// What stands after the last dot of a name, in lower case.
 pub(super) fn extension(name: &str) -> String {
     name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()).unwrap_or_default()
@@ -68,14 +61,6 @@ pub(super) fn extension(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_error_page_is_told_from_data_unless_a_page_is_due() {
-        assert!(is_page("a.dat", b"\n <!DOCTYPE html><p>Service unavailable"));
-        assert!(is_page("sharp_720s_20151211_182208", b"<HTML>"));
-        assert!(!is_page("index.html", b"<html>"));
-        assert!(!is_page("a.dat", b"<1 2 3"));
-    }
 
     #[test]
     fn first_bytes_are_held_against_the_extension() {

@@ -5,6 +5,7 @@
 pub mod condition;
 mod content;
 pub mod disposition;
+mod error_page;
 pub mod local;
 mod made;
 mod magic;
@@ -108,7 +109,8 @@ pub struct Failed {
 impl Ask<'_> {
     /// What is claimed of the body before anybody answers.
     fn claims(&self) -> Claims<'_> {
-        Claims { listed: self.file.bytes, locked: self.locked, ..Claims::default() }
+        let here = self.kept.and_then(|line| line.bytes);
+        Claims { listed: self.file.bytes, locked: self.locked, here, ..Claims::default() }
     }
 }
 

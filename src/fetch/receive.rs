@@ -161,9 +161,9 @@ pub(super) fn finish(
     validators: Validators,
     resumed_bytes: u64,
 ) -> Result<Fetched, Failed> {
-    let encoding = validators.content_encoding.clone();
-    let stated = stated_digest::all(&validators.further);
-    let claims = Claims { encoding: encoding.as_deref(), stated: &stated, ..claims };
+    let answered = validators.clone();
+    let stated = stated_digest::all(&answered.further);
+    let claims = Claims { stated: &stated, ..claims.with_answer(&answered) };
     let proves_nothing = !claims.is_ended && claims.length()?.is_none();
     match verify_body(checks, &claims) {
         Ok(body) => Ok(Fetched { staged, body, validators, redirected: None, resumed_bytes, restarted: false }),

@@ -28,7 +28,7 @@ pub async fn look(client: &Client, file: &RemoteFile, verify: Verify, identity: 
     if let Some(bytes) = file.made() {
         let mut checks = Checks::new(name_of(file, None), verify, identity);
         checks.push(bytes);
-        return verify_body(checks, &Claims { is_ended: true, ..claims }).map(Seen::from);
+        return verify_body(checks, &Claims { is_ended: true, is_vouched_for: true, ..claims }).map(Seen::from);
     }
     let mut response = get(client, file, http::HeaderMap::new()).await?;
     whole(&response)?;
@@ -38,8 +38,7 @@ pub async fn look(client: &Client, file: &RemoteFile, verify: Verify, identity: 
         stated: &stated,
         answered: answered.total,
         is_ended: response.is_framed(),
-        encoding: answered.content_encoding.as_deref(),
-        ..claims
+        ..claims.with_answer(&answered)
     };
     let most = claims.length()?.unwrap_or(ENDLESS);
     let mut checks = Checks::new(name_of(file, answered.name.as_deref()), verify, identity);

@@ -5,6 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::content::{Content, Proof};
+use super::error_page::{self, Body, Start};
 use super::stated_length::{self, Stated};
 use super::{SLOW, magic};
 use crate::archive::Staged;
@@ -17,6 +18,7 @@ pub(super) struct Checks {
     hasher: Hasher,
     content: Content,
     head: Vec<u8>,
+    start: Start,
     name: String,
     verify: Verify,
     length: u64,
@@ -26,7 +28,8 @@ pub(super) struct Checks {
 impl Checks {
     pub(super) fn new(name: String, verify: Verify, identity: Identity) -> Checks {
         let content = Content::new(&name, verify, identity);
-        Checks { hasher: Hasher::default(), content, head: Vec::new(), name, verify, length: 0, fault: None }
+        let (hasher, head, start) = (Hasher::default(), Vec::new(), Start::default());
+        Checks { hasher, content, head, start, name, verify, length: 0, fault: None }
     }
 
     /// Takes in the next bytes. A fault found early is kept for the end, since the bytes are worth quarantine.
@@ -37,6 +40,7 @@ impl Checks {
             let more = bytes.len().min(magic::ENOUGH - self.head.len());
             self.head.extend_from_slice(&bytes[..more]);
         }
+        self.start.push(bytes);
         if self.fault.is_none()
             && let Err(fault) = self.content.push(bytes)
         {
@@ -62,13 +66,16 @@ impl Checks {
         &self.head
     }
 
-    /// What was proved, once all bytes are in. For [`super::verify::verify_body`] alone.
-    pub(super) fn finish(mut self) -> Result<Proved, Failure> {
+    /// What was proved, once all bytes are in, of a body with this Content-Type. For [`super::verify::verify_body`] alone.
+    pub(super) fn finish(mut self, content_type: Option<&str>) -> Result<Proved, Failure> {
+        self.start.end();
+        let (name, head, start) = (self.name.as_str(), self.head.as_slice(), &self.start);
+        let body = Body { name, content_type, head, start };
+        if let Some(why) = error_page::objection(body) {
+            return Err(self.failed(Class::Html, why));
+        }
         if let Some(fault) = self.fault.take() {
             return Err(fault);
-        }
-        if magic::is_page(&self.name, &self.head) {
-            return Err(self.failed(Class::Html, "a web page came where data was due; the service may be down"));
         }
         let Checks { hasher, content, head, name, verify, length, .. } = self;
         let failed =

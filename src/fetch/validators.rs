@@ -23,7 +23,11 @@ pub(super) fn of(client: &Client, response: &Response, total: Option<u64>) -> Va
 
 fn read(headers: &HeaderMap, url: &Url, total: Option<u64>, is_secret: &dyn Fn(&str) -> bool) -> Validators {
     let name = answered_name(headers).filter(|name| name.len() <= LONGEST && !is_secret(name));
-    let bare = Validators { total, name, resource: Some(resource::exact(url)), ..Validators::default() };
+    // These two say what the body is, and no request is made by them.
+    let described = |name| value(headers, name, is_secret).ok().flatten();
+    let (content_type, content_encoding) = (described(&CONTENT_TYPE), described(&CONTENT_ENCODING));
+    let resource = Some(resource::exact(url));
+    let bare = Validators { total, name, content_type, content_encoding, resource, ..Validators::default() };
     let read = || -> Result<Validators, Unusable> {
         let etag = value(headers, &ETAG, is_secret)?;
         // Two signatures of one path are two resources where only a date says that they are the same.

@@ -6,6 +6,7 @@
 use super::sink::{Checks, Proved};
 use super::stated_digest::Stated;
 use super::stored_encoding;
+use crate::archive::Validators;
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 
@@ -22,6 +23,13 @@ pub(super) struct Claims<'a> {
     pub(super) encoding: Option<&'a str>,
     /// What the answers state for its SHA-256.
     pub(super) stated: &'a [Stated],
+    /// The Content-Type that it came with.
+    pub(super) content_type: Option<&'a str>,
+    /// Something shows that there is a file, besides the status of an answer: an `ETag` or a `Last-Modified`, the listed size,
+    /// the filesystem.
+    pub(super) is_vouched_for: bool,
+    /// The length of the file that is here already.
+    pub(super) here: Option<u64>,
     /// What the lock has for it.
     pub(super) locked: Option<&'a LockedBody>,
 }
@@ -53,7 +61,17 @@ pub struct Verified {
     _door: (),
 }
 
-impl Claims<'_> {
+impl<'a> Claims<'a> {
+    /// The same, with what the answer says of the body.
+    pub(super) fn with_answer(self, answered: &'a Validators) -> Claims<'a> {
+        Claims {
+            encoding: answered.content_encoding.as_deref(),
+            content_type: answered.content_type.as_deref(),
+            is_vouched_for: self.is_vouched_for || answered.etag.is_some() || answered.last_modified.is_some(),
+            ..self
+        }
+    }
+
     /// The length that the body must have, by all that claim one; known before it has come.
     ///
     /// # Errors
@@ -87,6 +105,24 @@ impl Claims<'_> {
         Err(Failure::new(Class::Protocol, why))
     }
 
+    /// What is wrong with a body of no bytes. There are files that are empty; and there are servers that answer 200 with
+    /// nothing when they fail.
+    fn object_to_nothing(&self) -> Result<(), Failure> {
+        // The lock knows.
+        if self.locked.is_some() {
+            return Ok(());
+        }
+        if let Some(here) = self.here.filter(|bytes| *bytes > 0) {
+            let why = format!("the body is empty, where the file has had {here} bytes: the one of before is kept");
+            return Err(Failure::new(Class::Truncated, why));
+        }
+        if self.is_vouched_for || self.listed == Some(0) {
+            return Ok(());
+        }
+        let why = "the body is empty, and neither an ETag nor a Last-Modified shows that there is such a file";
+        Err(Failure::new(Class::Truncated, why))
+    }
+
     fn object_to_lock(&self, sha256: Digest, bytes: u64, data: Option<&[Digest]>) -> Result<(), Failure> {
         let Some(locked) = self.locked else { return Ok(()) };
         if sha256 == locked.sha256 || (locked.data.is_some() && locked.data.as_deref() == data) {
@@ -112,7 +148,10 @@ pub(super) fn verify_body(checks: Checks, claims: &Claims<'_>) -> Result<Verifie
             return Err(Failure::new(Class::Protocol, why));
         }
     }
-    let Proved { sha256, bytes, checked, data } = checks.finish()?;
+    let Proved { sha256, bytes, checked, data } = checks.finish(claims.content_type)?;
+    if bytes == 0 {
+        claims.object_to_nothing()?;
+    }
     let is_proved = claims.is_ended || claims.length()?.is_some() || !matches!(checked, "size" | "magic");
     if !is_proved {
         let why = "the answer had no length and no proper end, and nothing else proves that it is whole";
@@ -143,6 +182,7 @@ mod tests {
         let stated = |body: &[u8]| vec![Stated { header: "digest".into(), sha256: Digest::of(body) }];
         let (right, wrong) = (stated(b"0123456789"), stated(b"x"));
         let both = [right.clone(), wrong.clone()].concat();
+        let nothing = LockedBody { sha256: Digest::of(b""), bytes: Some(0), data: None };
         let none = Claims::default();
         let ended = Claims { is_ended: true, ..none };
         for (name, body, claims, expected) in [
@@ -157,7 +197,13 @@ mod tests {
             ("a.dat", b"0123456789", Claims { listed: Some(9), ..ended }, Err(Class::Size)),
             ("a.dat", b"0123456789", Claims { listed: Some(11), answered: Some(10), ..ended }, Err(Class::Size)),
             ("a.dat", b"0123456789", Claims { listed: Some(10), answered: Some(11), ..ended }, Err(Class::Size)),
-            ("a.dat", b"", Claims { answered: Some(0), ..ended }, Ok("size")),
+            ("a.dat", b"", Claims { answered: Some(0), ..ended }, Err(Class::Truncated)),
+            ("a.dat", b"", Claims { answered: Some(0), is_vouched_for: true, ..ended }, Ok("size")),
+            ("a.dat", b"", Claims { listed: Some(0), ..ended }, Ok("size")),
+            ("a.dat", b"", Claims { locked: Some(&nothing), ..ended }, Ok("size")),
+            ("a.dat", b"", Claims { here: Some(0), is_vouched_for: true, ..ended }, Ok("size")),
+            ("a.dat", b"", Claims { here: Some(9), is_vouched_for: true, ..ended }, Err(Class::Truncated)),
+            ("a.dat", b"0123456789", Claims { content_type: Some("text/html"), ..ended }, Err(Class::Html)),
             ("a.dat", b"0123456789", Claims { locked: Some(&own), ..ended }, Ok("size")),
             ("a.dat", b"0123456789", Claims { locked: Some(&other), ..ended }, Err(Class::LockMismatch)),
             ("a.dat", b"0123456789", Claims { stated: &right, ..ended }, Ok("size")),

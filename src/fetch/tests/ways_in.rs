@@ -89,6 +89,12 @@ fn claims() -> Vec<Claimed> {
         plain("a shorter listed size", Some(199_999), None, &[Class::Size, Class::TooLong]),
         plain("other bytes by the lock", None, locked(b"other"), &[Class::LockMismatch]),
         odd("data, over a web page", "a.dat", page(), &[Class::Html]),
+        odd(
+            "data, over an error page behind a comment",
+            "a.dat",
+            [&b"<!-- x --><h1>503"[..], &[b' '; 200_000]].concat(),
+            &[Class::Html],
+        ),
         odd("an image, over other bytes", "a.png", body.clone(), &[Class::Magic]),
         odd("a FITS file, over one that is cut", "a.fits", cut_fits(), &[Class::FitsStructure]),
     ]

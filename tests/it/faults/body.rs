@@ -93,7 +93,7 @@ fn b_05_zero_bytes_where_some_are_due_are_no_file() {
 #[test]
 fn b_06_a_file_that_truly_is_empty_is_a_file() {
     let server = Server::start();
-    let empty = || Answer::text("text/plain", "").named("notes.txt");
+    let empty = || Answer::file(Vec::new()).named("notes.txt");
     let long = || Answer::file(vec![b'x'; 200_000]).named("notes.txt");
     server.script_file(SERIES, Item::new("fresh", "2015-12-12T00:00:08.8Z"), [empty()]);
     // This one was long once, and lies here in part.
@@ -251,6 +251,58 @@ fn b_12_a_web_page_is_never_a_file() {
 
 fn page() -> Vec<u8> {
     Answer::html().body()
+}
+
+/// A day whose one file comes with this answer under this name.
+fn one_file(name: &str, answer: Answer) -> (Lab, Server) {
+    let server = Server::start();
+    server.script(&format!("/data/20151211/{name}"), [answer]);
+    let lab = Lab::new();
+    let source = format!("{{ template: {{ url: \"{}/data/\", path: \"%Y%m%d/{name}\", cadence: 1d }} }}", server.url());
+    lab.write("job.yaml", Job::from_source(&source).retry("{ attempts: 2, max_wait: 1s }").yaml());
+    (lab, server)
+}
+
+#[test]
+fn b_12_what_comes_for_a_text_must_not_be_called_a_page_or_be_an_error_message() {
+    let json = "application/json";
+    for (name, content_type, body) in [
+        ("a.dat", "text/html", "<!-- x --><html><body>back</body></html>"),
+        ("a.txt", "application/octet-stream", "<h1>Service Unavailable</h1>"),
+        ("a.csv", "text/html; charset=utf-8", "Service temporarily unavailable\n"),
+        ("a.dat", "application/xml", "<?xml version=\"1.0\"?>\n<Error><Code>SlowDown</Code></Error>"),
+        ("a.txt", json, "{\"error\":\"try later\"}"),
+        ("a.json", "application/problem+json", "{\"title\":\"down\"}"),
+        ("a.dat", "text/html", ""),
+    ] {
+        let (lab, _server) = one_file(name, Answer::file(body.as_bytes().to_vec()).called(content_type));
+        let report = lab.report(4);
+        assert_eq!(report["failures"][0]["class"], "html", "{name} {body}: {report:#}");
+        assert!(lab.files("data").is_empty() && lab.days("data").is_empty(), "{name} {body}");
+    }
+    for (name, content_type, body) in [
+        ("a.json", json, "{\"error\":\"of a fit\"}"),
+        ("a.txt", "text/plain", "{\"a\":1}"),
+        ("a.html", "text/html", "x"),
+    ] {
+        let (lab, _server) = one_file(name, Answer::file(body.as_bytes().to_vec()).called(content_type));
+        lab.report(0);
+        assert_eq!(lab.proved("data").len(), 1, "{name}");
+    }
+    // A file with a format of its own is known by that, whatever it is called.
+    let (lab, _server) = one_file("a.fits", Answer::file(fits(1, 20, "2015-12-11T00:00:00")).called("text/html"));
+    lab.report(0);
+}
+
+#[test]
+fn b_05_an_empty_body_is_a_file_only_where_something_shows_that_there_is_one() {
+    let (lab, server) = one_file("a.txt", Answer::text("text/plain", ""));
+    let report = lab.report(4);
+    assert_eq!(report["failures"][0]["class"], "truncated", "{report:#}");
+    assert!(lab.files("data").is_empty());
+    server.script("/data/20151211/a.txt", [Answer::file(Vec::new())]);
+    lab.report(0);
+    assert_eq!(lab.proved("data").len(), 1);
 }
 
 #[test]

@@ -176,6 +176,12 @@ impl Answer {
         self
     }
 
+    /// Another `Content-Type`.
+    pub(crate) fn called(mut self, content_type: &str) -> Answer {
+        self.headers.retain(|(name, _)| name != "Content-Type");
+        self.header("Content-Type", content_type)
+    }
+
     /// The file's name, told unquoted as the old service did.
     pub(crate) fn named(self, name: &str) -> Answer {
         self.header("Content-Disposition", &format!("attachment; filename={name}"))
