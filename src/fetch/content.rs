@@ -1,5 +1,5 @@
-//! The check of a body by its own format, in one pass: FITS, whatever its name; FITS within gzip; and gzip streams to their
-//! end.
+//! The check of a body by its own format, in one pass and whatever its name: FITS, gzip streams to their end, and what is
+//! within them.
 //!
 //! Formats that are not decoded are held to the length that their first bytes state, see [`super::stated_length`].
 
@@ -8,7 +8,8 @@ use std::mem;
 
 use flate2::write::MultiGzDecoder;
 
-use super::magic;
+use super::error_page::{self, Start};
+use super::{magic, stated_length};
 use crate::digest::Digest;
 use crate::failure::Class;
 use crate::fits::{self, Fault};
@@ -17,9 +18,24 @@ use crate::manifest::{Identity, Verify};
 /// How many first bytes tell a FITS file from what only begins like one: the first card, and the keyword of the second.
 const ENOUGH: usize = 89;
 
-/// True for the first [`ENOUGH`] bytes of a FITS file: the standard (4.0, 4.4.1.1) wants SIMPLE, then BITPIX.
+/// True for the first [`ENOUGH`] bytes of a FITS file, or all of one that is cut before them: the standard (4.0, 4.4.1.1) wants
+/// SIMPLE with its value in column 30, then BITPIX.
 fn begins_as_fits(start: &[u8]) -> bool {
-    start.starts_with(magic::FITS) && start.get(80..ENOUGH).is_some_and(|second| second == b"BITPIX  =")
+    let is_cut = || {
+        let value = start.get(magic::FITS.len()..30).map(<[u8]>::trim_ascii_start);
+        let second = start.get(80..).unwrap_or_default();
+        start.len() < ENOUGH && value == Some(b"T") && b"BITPIX  =".starts_with(second)
+    };
+    start.starts_with(magic::FITS) && (start.get(80..ENOUGH) == Some(b"BITPIX  =") || is_cut())
+}
+
+/// True for the first bytes of a gzip stream (RFC 1952, 2.3): two alone do not make it one under a name that does not say so.
+fn begins_as_gzip(start: &[u8]) -> bool {
+    let is = |at: usize, is_right: fn(u8) -> bool| start.get(at).copied().is_none_or(is_right);
+    start.starts_with(b"\x1f\x8b\x08")
+        && is(3, |flags| flags & 0b1110_0000 == 0)
+        && is(8, |effort| matches!(effort, 0 | 2 | 4))
+        && is(9, |system| system <= 13 || system == 255)
 }
 
 /// How much a gzip stream may hold, in bytes: a small body must not keep a processor busy for hours.
@@ -40,10 +56,13 @@ pub(super) enum Proof {
 pub(super) struct Content {
     format: Format,
     identity: Identity,
+    /// A gzip stream is read.
     looks_within_gzip: bool,
+    /// The name says that this is a gzip stream.
+    is_gzip_due: bool,
     looks_at_fits: bool,
-    /// The name says that a gzip stream holds a FITS file.
-    is_fits_due_within: bool,
+    /// The name of what a gzip stream holds.
+    within: String,
 }
 
 enum Format {
@@ -60,9 +79,9 @@ impl Content {
     pub(super) fn new(name: &str, verify: Verify, identity: Identity) -> Content {
         let is_fits = verify.fits && magic::is_fits(name);
         let format = if is_fits { Format::Fits(Box::new(fits_check(identity))) } else { Format::Unknown(Vec::new()) };
-        let looks_within_gzip = verify.magic && magic::is_gzip(name);
-        let is_fits_due_within = verify.fits && name.rsplit_once('.').is_some_and(|(inner, _)| magic::is_fits(inner));
-        Content { format, identity, looks_within_gzip, looks_at_fits: verify.fits, is_fits_due_within }
+        let is_gzip_due = magic::is_gzip(name);
+        let within = name.rsplit_once('.').filter(|_| is_gzip_due).map_or(name, |(within, _)| within).to_owned();
+        Content { format, identity, looks_within_gzip: verify.magic, is_gzip_due, looks_at_fits: verify.fits, within }
     }
 
     /// Takes in the next bytes.
@@ -111,9 +130,11 @@ impl Content {
     fn format_of(&self, start: &[u8]) -> Format {
         if self.looks_at_fits && begins_as_fits(start) {
             Format::Fits(Box::new(fits_check(self.identity)))
-        } else if self.looks_within_gzip && start.starts_with(magic::GZIP) {
-            let (looks_at_fits, is_fits_due) = (self.looks_at_fits, self.is_fits_due_within);
-            let within = Within { looks_at_fits, is_fits_due, ..Within::default() };
+        } else if self.looks_within_gzip
+            && (begins_as_gzip(start) || (self.is_gzip_due && start.starts_with(magic::GZIP)))
+        {
+            let (looks_at_fits, name) = (self.looks_at_fits, self.within.clone());
+            let within = Within { looks_at_fits, name, ..Within::default() };
             Format::Gzip(Box::new(MultiGzDecoder::new(within)))
         } else {
             Format::Other
@@ -141,8 +162,9 @@ impl From<fits::Proof> for Proof {
 #[derive(Default)]
 struct Within {
     looks_at_fits: bool,
-    is_fits_due: bool,
-    start: Vec<u8>,
+    name: String,
+    head: Vec<u8>,
+    start: Start,
     check: Option<Box<fits::Check>>,
     length: u64,
     fault: Option<Fault>,
@@ -167,29 +189,39 @@ impl Within {
         if let Some(check) = &mut self.check {
             return check.push(bytes).map_err(within_gzip);
         }
-        if self.looks_at_fits && self.start.len() < ENOUGH {
-            let before = self.start.len();
-            self.start.extend_from_slice(&bytes[..bytes.len().min(ENOUGH - before)]);
-            if begins_as_fits(&self.start) {
-                let mut check = Box::new(fits::Check::new());
-                check.push(&self.start[..before]).and_then(|()| check.push(bytes)).map_err(within_gzip)?;
-                self.check = Some(check);
-            }
+        let before = self.head.len();
+        stated_length::extend(&mut self.head, bytes);
+        self.start.push(bytes);
+        if self.looks_at_fits && before < ENOUGH && self.head.len() >= ENOUGH && begins_as_fits(&self.head) {
+            let mut check = Box::new(fits::Check::new());
+            check.push(&self.head[..before]).and_then(|()| check.push(bytes)).map_err(within_gzip)?;
+            self.check = Some(check);
         }
         Ok(())
     }
 
-    fn finish(self) -> Result<Proof, Fault> {
-        match self.check {
-            Some(check) => check.finish().map(Proof::from).map_err(within_gzip),
-            None if self.is_fits_due && !self.start.starts_with(magic::FITS) => {
-                let message =
-                    "the gzip stream holds no FITS file, as its name says: it does not begin with `SIMPLE  =`";
-                Err(Fault { class: Class::Magic, message: message.to_owned() })
-            }
-            // The sum of the stream was right, which says less than sums of data units.
-            None => Ok(Proof::Structure),
+    fn finish(mut self) -> Result<Proof, Fault> {
+        if let Some(check) = self.check {
+            return check.finish().map(Proof::from).map_err(within_gzip);
         }
+        self.start.end();
+        let fault = |class, message: &str| Err(Fault { class, message: message.to_owned() });
+        if error_page::is_within(&self.name, &self.start) {
+            return fault(Class::Html, "the gzip stream holds a web page or an error message in place of data");
+        }
+        if self.looks_at_fits && begins_as_fits(&self.head) {
+            let mut check = fits::Check::new();
+            return check.push(&self.head).and_then(|()| check.finish()).map(Proof::from).map_err(within_gzip);
+        }
+        if self.looks_at_fits && magic::is_fits(&self.name) && !self.head.starts_with(magic::FITS) {
+            let message = "the gzip stream holds no FITS file, as its name says: it does not begin with `SIMPLE  =`";
+            return fault(Class::Magic, message);
+        }
+        if let Some(why) = stated_length::objection(&self.head, self.length) {
+            return fault(Class::FileStructure, &format!("in the gzip stream, {why}"));
+        }
+        // The sum of the stream was right, which says less than sums of data units.
+        Ok(Proof::Structure)
     }
 }
 
@@ -265,6 +297,9 @@ mod tests {
             assert_eq!(verdict(name, cut, lax), Ok(Proof::None), "{name}: not asked for");
         }
         assert_eq!(verdict("a.dat", b"SIMPLE", all), Ok(Proof::None), "too short to be FITS");
+        for length in [30, 79, 80, 85, 88, 89, 2879] {
+            assert_eq!(verdict("a", &whole[..length], all), Err(Class::FitsStructure), "cut at byte {length}");
+        }
         let text = format!("{:80}A text about FITS", "SIMPLE  = T");
         assert_eq!(verdict("a.txt", text.as_bytes(), all), Ok(Proof::None), "no second card");
         assert_eq!(verdict("a.dat", b"", all), Ok(Proof::None));
@@ -275,8 +310,11 @@ mod tests {
         let (all, whole) = (Verify { fits: true, magic: true }, gzip(&fits()));
         assert_eq!(verdict("a.fits.gz", &whole, all), Ok(Proof::Structure));
         assert_eq!(verdict("a.fits.gz", &gzip(&fits()[..12_000]), all), Err(Class::FitsStructure));
-        assert_eq!(verdict("a.fits.gz", &gzip(b"<html>"), all), Err(Class::Magic));
-        assert_eq!(verdict("a.fits.gz", &gzip(b"SIMPLE  =                    T"), all), Ok(Proof::Structure));
+        assert_eq!(verdict("a.fits.gz", &gzip(b"hello"), all), Err(Class::Magic));
+        assert_eq!(verdict("a.fits.gz", &gzip(b"<html>"), all), Err(Class::Html));
+        assert_eq!(verdict("a.csv.gz", &gzip(b"<!-- x --><h1>503</h1>"), all), Err(Class::Html));
+        assert_eq!(verdict("a.html.gz", &gzip(b"<html>"), all), Ok(Proof::Structure));
+        assert_eq!(verdict("a.fits.gz", &gzip(b"SIMPLE  =                    T"), all), Err(Class::FitsStructure));
         assert_eq!(verdict("a.csv.gz", &gzip(b"a,b\n1,2\n"), all), Ok(Proof::Structure));
         assert_eq!(verdict("a.gz", &gzip(b""), all), Ok(Proof::Structure));
         let two = [gzip(b"one"), gzip(b"two")].concat();
@@ -291,6 +329,22 @@ mod tests {
         assert_eq!(verdict("a.dat.gz", &flipped, all), Err(Class::FileStructure));
         let lax = Verify { fits: true, magic: false };
         assert_eq!(verdict("a.dat.gz", &flipped, lax), Ok(Proof::None), "not asked for");
-        assert_eq!(verdict("a.dat", &flipped, all), Ok(Proof::None), "two bytes alone do not make it gzip");
+        assert_eq!(verdict("a.dat", b"\x1f\x8b\x00data", all), Ok(Proof::None), "two bytes alone do not make it gzip");
+        assert_eq!(verdict("a.dat", b"\x1f\x8b\x08\xffdata", all), Ok(Proof::None), "nor do three");
+    }
+
+    #[test]
+    fn what_begins_as_gzip_is_read_to_its_end_whatever_its_name() {
+        let (all, whole) = (Verify { fits: true, magic: true }, gzip(&fits()));
+        for name in ["a.dat", "a", "efz20040301.000010", "a.fits.gz_", "a.GZ"] {
+            assert_eq!(verdict(name, &whole, all), Ok(Proof::Structure), "{name}");
+            assert_eq!(verdict(name, &gzip(&fits()[..12_000]), all), Err(Class::FitsStructure), "{name}");
+            for length in [3, 4, 9, 10, 11, 60, whole.len() - 1] {
+                assert_eq!(verdict(name, &whole[..length], all), Err(Class::FileStructure), "{name} at {length}");
+            }
+        }
+        let hdf5 = [&b"\x89HDF\r\n\x1a\n\x02\x08\x08"[..], &[0; 17], &4096_u64.to_le_bytes(), &[0; 400]].concat();
+        assert_eq!(verdict("a.h5.gz", &gzip(&hdf5), all), Err(Class::FileStructure));
+        assert_eq!(verdict("a.nc.gz", &gzip(b"CDF\x01\0\0"), all), Err(Class::FileStructure));
     }
 }

@@ -195,6 +195,13 @@ pub(super) fn objection(Body { name, content_type, head, start }: Body<'_>) -> O
     }
 }
 
+/// True for what a gzip stream under this name holds in place of data.
+pub(super) fn is_within(name: &str, start: &Start) -> bool {
+    let markup = Markup::read(&start.text);
+    let due = Due::of(name);
+    due != Due::Page && (markup.is_page(due) || markup.is_error(due))
+}
+
 /// What a text begins with, behind declarations and comments.
 #[derive(Debug, Default)]
 struct Markup {

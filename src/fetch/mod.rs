@@ -19,6 +19,7 @@ mod stated_length;
 mod stored_encoding;
 #[cfg(test)]
 mod tests;
+mod trailer;
 mod validators;
 mod verify;
 

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::content::{Content, Proof};
 use super::error_page::{self, Body, Start};
-use super::stated_length::{self, Stated};
-use super::{SLOW, magic};
+use super::trailer::Tail;
+use super::{SLOW, magic, stated_length, trailer};
 use crate::archive::Staged;
 use crate::digest::{Digest, Hasher};
 use crate::failure::{Class, Failure};
@@ -19,6 +19,7 @@ pub(super) struct Checks {
     content: Content,
     head: Vec<u8>,
     start: Start,
+    tail: Tail,
     name: String,
     verify: Verify,
     length: u64,
@@ -28,19 +29,17 @@ pub(super) struct Checks {
 impl Checks {
     pub(super) fn new(name: String, verify: Verify, identity: Identity) -> Checks {
         let content = Content::new(&name, verify, identity);
-        let (hasher, head, start) = (Hasher::default(), Vec::new(), Start::default());
-        Checks { hasher, content, head, start, name, verify, length: 0, fault: None }
+        let (hasher, head, start, tail) = (Hasher::default(), Vec::new(), Start::default(), Tail::default());
+        Checks { hasher, content, head, start, tail, name, verify, length: 0, fault: None }
     }
 
     /// Takes in the next bytes. A fault found early is kept for the end, since the bytes are worth quarantine.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
         self.length += bytes.len() as u64;
-        if self.head.len() < magic::ENOUGH {
-            let more = bytes.len().min(magic::ENOUGH - self.head.len());
-            self.head.extend_from_slice(&bytes[..more]);
-        }
+        stated_length::extend(&mut self.head, bytes);
         self.start.push(bytes);
+        self.tail.push(&self.head, bytes);
         if self.fault.is_none()
             && let Err(fault) = self.content.push(bytes)
         {
@@ -61,7 +60,7 @@ impl Checks {
         self.length
     }
 
-    /// Its first bytes, up to [`magic::ENOUGH`] of them.
+    /// Its first bytes.
     pub(super) fn head(&self) -> &[u8] {
         &self.head
     }
@@ -77,7 +76,7 @@ impl Checks {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
-        let Checks { hasher, content, head, name, verify, length, .. } = self;
+        let Checks { hasher, content, head, tail, name, verify, length, .. } = self;
         let failed =
             |class: Class, why: &str| Failure::new(class, format!("`{}`: {why}", crate::untrusted::escape(&name)));
         let (proof, data) = content.finish().map_err(|fault| failed(fault.class, &fault.message))?;
@@ -85,12 +84,11 @@ impl Checks {
         if begins_right == Some(false) {
             return Err(failed(Class::Magic, "its first bytes are not those of its type"));
         }
-        if verify.magic
-            && let Some(stated) = stated_length::of(&head)
-            && length < stated.least
-        {
-            let Stated { format, least } = stated;
-            let why = format!("the {format} file is cut: it has {length} bytes, and states at least {least}");
+        let is_cut = || {
+            let end = trailer::objection(&head, &tail, length).map(str::to_owned);
+            stated_length::objection(&head, length).or(end)
+        };
+        if let Some(why) = verify.magic.then(is_cut).flatten() {
             return Err(failed(Class::FileStructure, &why));
         }
         let checked = match proof {

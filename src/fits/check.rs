@@ -99,7 +99,7 @@ impl Check {
                 let proof = if all { Proof::Checksum } else { Proof::Structure };
                 Ok((proof, self.units.and_then(Units::finish)))
             }
-            Reading::Header if self.blocks == 0 && !begins_extension(&self.block) => Err(self.junk()),
+            Reading::Header if self.hdu > 0 && self.blocks == 0 && !begins_extension(&self.block) => Err(self.junk()),
             Reading::Header => Err(self.cut_header()),
         }
     }

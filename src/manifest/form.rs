@@ -276,8 +276,8 @@ pub(super) enum Check {
     /// stream that is looked at; and files named `.fits .fts .fit` must be FITS.
     Fits,
     /// The first bytes of files whose ending is known: `.gz .tgz .z .bz2 .xz .zst .zip .fz .cdf .nc .h5 .hdf5 .hdf .sav .png
-    /// .jpg .jpeg .jp2 .pdf`. `.gz` and `.tgz` are read to the end of the stream, and CDF and HDF5 files must be as long as
-    /// they state.
+    /// .jpg .jpeg .jp2 .pdf`. Whatever its name, what begins as gzip is read to the end of the stream, what begins as CDF,
+    /// HDF5 or netCDF must be as long as it states, and what begins as ZIP, xz, bzip2 or PNG must have its end.
     Magic,
 }
 

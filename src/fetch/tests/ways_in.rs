@@ -95,6 +95,12 @@ fn claims() -> Vec<Claimed> {
             [&b"<!-- x --><h1>503"[..], &[b' '; 200_000]].concat(),
             &[Class::Html],
         ),
+        odd(
+            "data, over a gzip stream that is cut",
+            "a.dat",
+            [&b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x01\xff\xff\0\0"[..], &[7; 199_000]].concat(),
+            &[Class::FileStructure],
+        ),
         odd("an image, over other bytes", "a.png", body.clone(), &[Class::Magic]),
         odd("a FITS file, over one that is cut", "a.fits", cut_fits(), &[Class::FitsStructure]),
     ]

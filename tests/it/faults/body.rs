@@ -329,7 +329,13 @@ fn b_13_a_file_that_was_cut_at_its_source_is_found_whatever_its_name() {
         ("image_lev1_fits", cut.clone(), "fits-structure"),
         ("inner.fits.gz", gzip(&cut), "fits-structure"),
         ("outer.fits.gz", packed[..packed.len() - 9].to_vec(), "file-structure"),
+        ("outer.dat", packed[..packed.len() - 9].to_vec(), "file-structure"),
+        ("inner", gzip(&cut), "fits-structure"),
+        ("page.dat.gz", gzip(b"<h1>503</h1>"), "html"),
+        ("head.h5", hdf5[..30].to_vec(), "file-structure"),
         ("flare.h5", hdf5, "file-structure"),
+        ("flare.nc", b"CDF\x01\0\0\0\0\0\0\0\x0a\0\0\0\x01".to_vec(), "file-structure"),
+        ("all.zip", b"PK\x03\x04 and nothing behind it".to_vec(), "file-structure"),
         ("particles.cdf", b"not a CDF file".to_vec(), "magic"),
     ];
     let good = [("whole.fits.gz", packed), ("whole", whole), ("notes.txt", b"SIMPLE notes".to_vec())];

@@ -1,0 +1,172 @@
+//! What files of some formats end with, so that a cut one is known without decoding it.
+//!
+//! Sources: ZIP (APPNOTE 6.3, 4.3.16: end of central directory), XZ (1.2.1, 2.1.2: stream footer), PNG (third edition, 11.2.5:
+//! IEND), and bzip2, whose last block ends with the mark of the stream's end and its sum, at any bit.
+
+/// The longest end of a ZIP archive: its record, and a comment.
+const ZIP: usize = 22 + 65_535;
+
+/// How many last bytes are enough for the other formats.
+const OTHER: usize = 1024;
+
+/// A format that ends in a known way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Zip,
+    Xz,
+    Bzip2,
+    Png,
+}
+
+impl Format {
+    fn of(head: &[u8]) -> Option<Format> {
+        if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+            Some(Format::Zip)
+        } else if head.starts_with(b"\xfd7zXZ\0") {
+            Some(Format::Xz)
+        } else if head.starts_with(b"\x89PNG\r\n\x1a\n") {
+            Some(Format::Png)
+        } else {
+            is_bzip2(head).then_some(Format::Bzip2)
+        }
+    }
+}
+
+/// True for a bzip2 stream: its level, then the mark of a block or of the stream's end.
+fn is_bzip2(head: &[u8]) -> bool {
+    let Some(rest) = head.strip_prefix(b"BZh") else { return false };
+    let (Some(b'1'..=b'9'), Some(mark)) = (rest.first(), rest.get(1..)) else { return false };
+    let mark = &mark[..mark.len().min(6)];
+    b"1AY&SY".starts_with(mark) || b"\x17\x72\x45\x38\x50\x90".starts_with(mark)
+}
+
+/// The last bytes of a body, gathered as it comes.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    bytes: Vec<u8>,
+}
+
+impl Tail {
+    /// Takes in the next bytes of a body that begins with `head`, which has these already.
+    pub(super) fn push(&mut self, head: &[u8], bytes: &[u8]) {
+        let most = match Format::of(head) {
+            Some(Format::Zip) => ZIP,
+            // Of a body of so few bytes that its format is not known yet, nothing is lost.
+            _ => OTHER,
+        };
+        self.bytes.extend_from_slice(&bytes[bytes.len().saturating_sub(most)..]);
+        // Not at each piece: they may be small.
+        if self.bytes.len() > 4 * most {
+            self.bytes.drain(..self.bytes.len() - most);
+        }
+    }
+}
+
+/// What is wrong with the end of a body of `length` bytes; `None` for formats that end in no known way.
+pub(super) fn objection(head: &[u8], Tail { bytes: tail }: &Tail, length: u64) -> Option<&'static str> {
+    let (is_whole, why) = match Format::of(head)? {
+        Format::Zip => (ends_zip(tail, length), "the ZIP archive is cut: the list of its members is not at its end"),
+        Format::Xz => (ends_xz(tail), "the xz stream is cut: its footer is not at its end"),
+        Format::Bzip2 => (ends_bzip2(tail), "the bzip2 stream is cut: the mark of its end is not there"),
+        Format::Png => (has(tail, b"IEND\xaeB`\x82"), "the PNG image is cut: its last chunk is not there"),
+    };
+    (!is_whole).then_some(why)
+}
+
+fn has(tail: &[u8], mark: &[u8]) -> bool {
+    tail.windows(mark.len()).any(|bytes| bytes == mark)
+}
+
+fn ends_zip(tail: &[u8], length: u64) -> bool {
+    let number = |at: usize, width: usize| -> u64 {
+        tail[at..at + width].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
+    };
+    let is_end = |at: usize| {
+        let comment = usize::try_from(number(at + 20, 2)).unwrap_or(usize::MAX);
+        let (size, offset) = (number(at + 12, 4), number(at + 16, 4));
+        let place = length - (tail.len() - at) as u64;
+        // The list of members stands right before it, or before the records of ZIP64 or of a signature. The end of an archive
+        // that is a member of this one is at another place.
+        let is_large = at >= 20 && tail[at - 20..].starts_with(b"PK\x06\x07");
+        let between = place.checked_sub(size + offset).and_then(|gap| at.checked_sub(usize::try_from(gap).ok()?));
+        let is_right = between == Some(at) || between.is_some_and(|at| tail[at..].starts_with(b"PK\x05\x05"));
+        at + 22 + comment <= tail.len() && (is_large || is_right)
+    };
+    (0..(tail.len() + 1).saturating_sub(22)).rev().any(|at| tail[at..].starts_with(b"PK\x05\x06") && is_end(at))
+}
+
+fn ends_xz(tail: &[u8]) -> bool {
+    let end = tail.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+    // Behind the footer there may be zeros, in fours.
+    tail[..end].ends_with(b"YZ") && (tail.len() - end).is_multiple_of(4)
+}
+
+fn ends_bzip2(tail: &[u8]) -> bool {
+    const MARK: u128 = 0x1772_4538_5090;
+    let last = &tail[tail.len().saturating_sub(16)..];
+    let bits = last.iter().fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+    // The sum has 32 bits, and fill up to a byte stands behind it. Some writers add a byte or two.
+    (32..=64).any(|shift| bits >> shift & 0xffff_ffff_ffff == MARK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a body, which must not depend on how it is cut.
+    fn is_refused(body: &[u8]) -> bool {
+        let verdicts = [1, 3, 1000, usize::MAX].map(|piece| {
+            let (mut tail, mut at) = (Tail::default(), 0);
+            for bytes in body.chunks(piece.min(body.len().max(1))) {
+                at += bytes.len();
+                tail.push(&body[..at.min(512)], bytes);
+            }
+            objection(&body[..body.len().min(512)], &tail, body.len() as u64).is_some()
+        });
+        assert!(verdicts.iter().all(|verdict| *verdict == verdicts[0]));
+        verdicts[0]
+    }
+
+    /// An archive of one member whose bytes are these, and a comment.
+    fn zip(member: &[u8], comment: &[u8]) -> Vec<u8> {
+        let size = u32::try_from(member.len()).unwrap().to_le_bytes();
+        let fields = [&[0; 8][..], &[0; 4], &size, &size, &[1, 0, 0, 0]].concat();
+        let local = [b"PK\x03\x04\x14\0", &fields[..8], &fields[8..], b"a", member].concat();
+        let central = [&b"PK\x01\x02\x14\0\x14\0"[..], &fields, &[0; 14], b"a"].concat();
+        let numbers = [central.len(), local.len()].map(|number| u32::try_from(number).unwrap().to_le_bytes());
+        let length = u16::try_from(comment.len()).unwrap().to_le_bytes();
+        let end = [b"PK\x05\x06\0\0\0\0\x01\0\x01\0", &numbers.concat()[..], &length, comment].concat();
+        [local, central, end].concat()
+    }
+
+    /// `printf abc | xz`, and the same by `bzip2`.
+    const XZ: &[u8] =
+        b"\xfd7zXZ\0\0\x01i\"\xde6\x02\0!\x01\x16\0\0\0t/\xe5\xa3\x01\0\x02abc\0\0\xc2A$5\0\x01\x17\x03\x07`\x0c\xbc\
+        \x90B\x99\r\x01\0\0\0\0\x01YZ";
+    const BZIP2: &[u8] = b"BZh91AY&SYd\x8c\xbbs\0\0\0\x01\08\0 \0!\x98\x19\x84aw$S\x85\t\x06H\xcb\xb70";
+
+    #[test]
+    fn a_file_that_lacks_its_end_is_cut() {
+        let png = [&b"\x89PNG\r\n\x1a\n"[..], &[7; 3000], b"\0\0\0\0IEND\xaeB`\x82"].concat();
+        for whole in [&zip(b"abc", b""), &zip(&vec![7; 70_000], b"a comment"), XZ, BZIP2, &png] {
+            assert!(!is_refused(whole), "{:?}", &whole[..4]);
+            let ends = (1..whole.len().min(60)).chain([whole.len() / 2]).map(|cut| whole.len() - cut);
+            for end in ends.filter(|end| *end >= 8) {
+                assert!(is_refused(&whole[..end]), "{:?} cut at byte {end}", &whole[..4]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_may_stand_behind_an_end_is_no_fault() {
+        assert!(!is_refused(&[XZ, &[0; 8]].concat()) && is_refused(&[XZ, &[0; 3]].concat()));
+        assert!(!is_refused(&[BZIP2, b"\n"].concat()) && !is_refused(&[zip(b"abc", b""), vec![0; 100]].concat()));
+        assert!(!is_refused(b"BZh9\x17\x72\x45\x38\x50\x90\0\0\0\0"), "a stream of nothing");
+        let inner = zip(&[7; 3000], b"");
+        let outer = zip(&inner, b"");
+        assert!(is_refused(&outer[..outer.len() - 30]), "the end of a member is not that of the archive");
+        for other in [&b"PK is a name"[..], b"BZh is no level", b"BZh1 is text", b"", b"\x28\xb5\x2f\xfd"] {
+            assert!(!is_refused(other));
+        }
+    }
+}
