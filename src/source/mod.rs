@@ -92,7 +92,7 @@ impl Listed {
     fn note_outside(&mut self, time: NaiveDateTime, day: &Day, border: TimeDelta) {
         self.outside_day += 1;
         let whole = Window::of_day(day.date);
-        let is_far = whole.start - time > border || time - whole.end > border;
+        let is_far = whole.start - time > border || time - whole.end >= border;
         if is_far {
             // The first in time, so that the order of the answer does not matter.
             self.far_outside = Some(self.far_outside.map_or(time, |other| other.min(time)));
@@ -107,14 +107,7 @@ impl Listed {
         let Some(far) = self.far_outside.filter(|_| self.files.is_empty() && self.left_out == 0) else {
             return Ok(self);
         };
-        let why = format!(
-            "all that is listed ({}) lies outside of {}, such as at {}: the service lists another time, or times are read \
-             wrongly, as by the fields of `path` and `files`",
-            self.outside_day,
-            day.date,
-            far.format("%Y-%m-%dT%H:%M:%S"),
-        );
-        Err(read::malformed(&why))
+        Err(of_another_time(self.outside_day, day, far))
     }
 
     /// Sorts by key and keeps one file of each: one that is there, and the first by URL, so that the order of the answer
@@ -127,6 +120,16 @@ impl Listed {
         self.duplicates += fold(&mut self.files, |file| file)?;
         Ok(self)
     }
+}
+
+/// What is said of a listing whose items, so many, all lie outside the day, one of them `far` from it.
+fn of_another_time(count: u64, day: &Day, far: NaiveDateTime) -> Failure {
+    read::malformed(&format!(
+        "all that is listed ({count}) lies outside of {}, such as at {}: the service lists another time, or times are read \
+         wrongly, as by the fields of `path` and `files`",
+        day.date,
+        far.format("%Y-%m-%dT%H:%M:%S"),
+    ))
 }
 
 /// As [`Listed::folded`], of what holds files; gives how many were there more than once.

@@ -2,19 +2,21 @@
 //!
 //! What it does not do: ask for anything. Everything here is a pure function of pages.
 
+use chrono::NaiveDateTime;
 use url::Url;
 
+use super::companions::{Companions, is_data};
 use super::folders::is_shared;
-use super::link::{Place, place, target};
+use super::link::{Place, below, place, target};
 use super::newest::natural;
-use super::page::{Link, Page};
+use super::page::{Link, Page, is_of_folder};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::timed::Told;
 use crate::manifest::{Index as Spec, Series};
 use crate::net::shown;
 use crate::source::off_cadence::OffCadence;
-use crate::source::{BORDER, Listed, RemoteFile, fold, one_key_for_two, read};
+use crate::source::{BORDER, Listed, RemoteFile, fold, of_another_time, one_key_for_two, read};
 use crate::untrusted::escape;
 
 /// Fewer files than these do not show that a source lacks a cadence.
@@ -32,12 +34,15 @@ pub(super) struct Found<'a> {
     /// Files outside the day, counted; it holds nothing else.
     outside: Listed,
     off_cadence: OffCadence,
+    companions: &'a Companions,
     /// Files of other days, in a folder that is theirs as well.
     beside: u64,
+    /// Files of the page with names that do not fit its folder and the day: how many, and the first time of them.
+    strayed: Option<(u64, NaiveDateTime)>,
     /// Files on hosts that nobody named: how many, and the first one's.
     foreign: Option<(u64, String)>,
-    /// Files with names that nobody asked for: how many, and the first one's.
-    strange: Option<(u64, String)>,
+    /// Names of files that nobody asked for, by the pages without others.
+    strange: Vec<String>,
     /// Files whose names hold what no path may, and would fit without: how many, and the first one's.
     unwritable: Option<(u64, String)>,
 }
@@ -53,7 +58,13 @@ struct Candidate {
 
 impl<'a> Found<'a> {
     /// Nothing yet of `day`, below `base`.
-    pub(super) fn new(spec: &'a Spec, base: &'a Url, series: &'a Series, day: &'a Day) -> Found<'a> {
+    pub(super) fn new(
+        spec: &'a Spec,
+        base: &'a Url,
+        series: &'a Series,
+        day: &'a Day,
+        companions: &'a Companions,
+    ) -> Found<'a> {
         let cadence = series.filters.cadence.map(|asked| u32::try_from(asked.as_secs()).unwrap_or(u32::MAX));
         let (files, off_cadence) = (Vec::new(), OffCadence::of("files"));
         Found {
@@ -64,9 +75,11 @@ impl<'a> Found<'a> {
             files,
             outside: Listed::default(),
             off_cadence,
+            companions,
             beside: 0,
+            strayed: None,
             foreign: None,
-            strange: None,
+            strange: Vec::new(),
             unwritable: None,
         }
     }
@@ -75,12 +88,17 @@ impl<'a> Found<'a> {
     ///
     /// # Errors
     /// `html` for a web page that is no listing, `source-refused` for a listing in another form, `listing-malformed` for what
-    /// is no page, `truncated` for one that breaks off, `listing-too-large`.
+    /// is no page or the listing of another folder, `truncated` for one that breaks off, `listing-too-large`.
     pub(super) fn take(&mut self, url: &Url, page: &Page, folder: Told) -> Result<(), Failure> {
         let before = self.seen();
+        self.strayed = None;
+        let strange_before = self.strange.len();
+        // Where links without a host or a folder lead is the page's own to say.
+        let from = page.base.as_deref().and_then(|base| url.join(base).ok()).unwrap_or_else(|| url.clone());
         for link in &page.links {
-            self.consider(url, link, folder);
+            self.consider(&from, link, folder);
         }
+        let strange = self.strange.split_off(strange_before);
         let fails = |class, why: String| Err(Failure::new(class, format!("{}: {why}", shown(url))));
         if let Some(other) = page.other.filter(|_| self.seen() == before) {
             let to_do =
@@ -101,7 +119,41 @@ impl<'a> Found<'a> {
         if page.is_too_long {
             return fails(Class::ListingTooLarge, "the directory listing has more than a million links".to_owned());
         }
+        let seen = self.seen() - before;
+        self.object_to_folder(url, page, seen, &strange).map_err(|failure| read::about(shown(url), failure))?;
+        if seen == 0 {
+            self.strange.extend(strange);
+        } else {
+            self.companions.learn(&strange, self.day.date);
+        }
         Ok(())
+    }
+
+    /// What shows that a page is the listing of another folder, though it came for this one: a rewritten address, a link on
+    /// the server that is wrong, or a cache. `seen` of its links had a name that is asked for, `strange` ones not.
+    fn object_to_folder(&self, url: &Url, page: &Page, seen: u64, strange: &[String]) -> Result<(), Failure> {
+        if let Some((count, far)) = self.strayed.filter(|(count, _)| *count == seen) {
+            return Err(of_another_time(count, self.day, far));
+        }
+        if seen > 0 {
+            return Ok(());
+        }
+        if !is_of_folder(&page.title, below(self.base, url).unwrap_or_default()) {
+            let title = escape(&page.title);
+            return Err(read::malformed(&format!("the listing of another folder: it is titled `{title}`")));
+        }
+        if is_shared(self.spec.path.as_ref()) {
+            return Ok(());
+        }
+        let data: Vec<String> = strange.iter().filter(|name| is_data(name, self.spec.files.text())).cloned().collect();
+        let Some(first) = data.first().filter(|_| !self.companions.know(&data, self.day.date)) else { return Ok(()) };
+        Err(read::malformed(&format!(
+            "no name fits `files`; {} others are there, such as `{}`, and none of another day shows that those lie there \
+             besides: is it the listing of this day, and are `path` and `files` right? A job over days that have both kinds \
+             takes a day without the one for what it is",
+            data.len(),
+            escape(first)
+        )))
     }
 
     /// How many links had a name that is asked for.
@@ -117,12 +169,11 @@ impl<'a> Found<'a> {
             let plain = target
                 .name
                 .replace(|c: char| c.is_control() || matches!(c, '/' | '\\' | char::REPLACEMENT_CHARACTER), "_");
-            let odd = if plain != target.name && self.spec.files.read(&plain).is_some() {
-                &mut self.unwritable
+            if plain != target.name && self.spec.files.read(&plain).is_some() {
+                self.unwritable.get_or_insert((0, target.name)).0 += 1;
             } else {
-                &mut self.strange
-            };
-            odd.get_or_insert_with(|| (0, target.name)).0 += 1;
+                self.strange.push(target.name);
+            }
             return;
         };
         let Some(Place { key, path }) = place(self.base, &self.spec.reach.hosts, &target.url) else {
@@ -139,7 +190,13 @@ impl<'a> Found<'a> {
                 self.beside += 1;
             } else {
                 let time = told.map(|(_, time)| time).or_else(|| named.or(folder).time(self.day.date));
-                self.outside.note_outside(time.unwrap_or(self.day.window.start), self.day, BORDER);
+                let time = time.unwrap_or(self.day.window.start);
+                // Another part of the day may not be asked for.
+                if told.is_none_or(|(_, time)| time.date() != self.day.date) {
+                    let (count, first) = self.strayed.unwrap_or((0, time));
+                    self.strayed = Some((count + 1, first.min(time)));
+                }
+                self.outside.note_outside(time, self.day, BORDER);
             }
             return;
         };
@@ -161,8 +218,8 @@ impl<'a> Found<'a> {
     pub(super) fn listed(self) -> Result<(Listed, Vec<String>), Failure> {
         let is_bare = self.seen() == 0;
         let Found { mut files, outside, off_cadence, foreign, strange, unwritable, .. } = self;
-        let strange = strange.filter(|_| is_bare).map(|(count, name)| {
-            let (base, name) = (shown(self.base), escape(&name).into_owned());
+        let strange = strange.first().filter(|_| is_bare).map(|name| {
+            let (base, name, count) = (shown(self.base), escape(name), strange.len());
             format!("{base}: {}: no name fits `files`; {count} others are there, such as `{name}`", self.day.date)
         });
         let mut remarks = Vec::from_iter(strange);

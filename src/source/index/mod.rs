@@ -2,6 +2,7 @@
 //!
 //! What it does not do: ask for the files, or follow links to further folders. The path says which folders there are.
 
+mod companions;
 mod find;
 mod folders;
 pub(super) mod link;
@@ -17,6 +18,7 @@ use chrono::NaiveDate;
 use tokio::sync::Mutex;
 use url::Url;
 
+use self::companions::Companions;
 use self::find::Found;
 use self::folders::Folder;
 use self::page::Page;
@@ -44,6 +46,8 @@ pub struct Index {
     is_there: AtomicBool,
     /// Something odd was told of a day.
     has_remarked: AtomicBool,
+    /// What else lies in the folders.
+    companions: Companions,
     /// The last page of a folder that holds several days.
     recent: Mutex<Option<Recent>>,
 }
@@ -70,11 +74,12 @@ impl Index {
     #[must_use]
     pub fn new(spec: Spec, base: Url, client: Client) -> Index {
         let (is_there, has_remarked) = (AtomicBool::new(false), AtomicBool::new(false));
-        Index { spec, base, client, is_there, has_remarked, recent: Mutex::new(None) }
+        let companions = Companions::default();
+        Index { spec, base, client, is_there, has_remarked, companions, recent: Mutex::new(None) }
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
-        let mut found = Found::new(&self.spec, &self.base, series, day);
+        let mut found = Found::new(&self.spec, &self.base, series, day, &self.companions);
         let folders = folders::of_day(self.spec.path.as_ref(), day);
         let count = folders.len();
         let mut missing = Vec::new();

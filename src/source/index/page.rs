@@ -31,6 +31,8 @@ pub(super) struct Page {
     pub(super) is_html: bool,
     /// Its title, or else its first heading.
     pub(super) title: String,
+    /// What its links are relative to, where it says so.
+    pub(super) base: Option<String>,
     /// It has more links than are kept.
     pub(super) is_too_long: bool,
     /// It is a listing in a form that is not read here.
@@ -94,6 +96,15 @@ enum Within {
     After,
 }
 
+/// The tag whose attributes come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Opening {
+    Link,
+    Base,
+    #[default]
+    Other,
+}
+
 #[derive(Debug, Default)]
 struct Reading {
     page: Page,
@@ -101,7 +112,7 @@ struct Reading {
     has_root: bool,
     within: Within,
     text: Vec<u8>,
-    is_link: bool,
+    opening: Opening,
     is_href: bool,
     href: Option<String>,
 }
@@ -177,12 +188,19 @@ impl Reading {
     fn take(&mut self, event: &CallbackEvent<'_>) {
         match event {
             CallbackEvent::OpenStartTag { name } => self.opens(name),
-            CallbackEvent::AttributeName { name } => self.is_href = self.is_link && *name == b"href",
+            CallbackEvent::AttributeName { name } => {
+                self.is_href = self.opening != Opening::Other && *name == b"href";
+            }
             CallbackEvent::AttributeValue { value } if std::mem::take(&mut self.is_href) => {
                 self.href.get_or_insert_with(|| String::from_utf8_lossy(value).into_owned());
             }
-            CallbackEvent::CloseStartTag { .. } if self.is_link => {
-                self.is_link = false;
+            CallbackEvent::CloseStartTag { .. } if self.opening == Opening::Base => {
+                self.opening = Opening::Other;
+                // The first one counts.
+                self.page.base = self.page.base.take().or(self.href.take());
+            }
+            CallbackEvent::CloseStartTag { .. } if self.opening == Opening::Link => {
+                self.opening = Opening::Other;
                 let Some(href) = self.href.take() else { return };
                 self.page.is_whole = false;
                 self.page.is_too_long |= self.page.links.len() == LINKS;
@@ -216,7 +234,11 @@ impl Reading {
         self.page.is_html = true;
         self.is_href = false;
         self.href = None;
-        self.is_link = tag == b"a";
+        self.opening = match tag {
+            b"a" => Opening::Link,
+            b"base" => Opening::Base,
+            _ => Opening::Other,
+        };
         if is_title(tag) {
             self.within = Within::Title;
         }
@@ -262,6 +284,24 @@ impl Reading {
 
 fn is_title(tag: &[u8]) -> bool {
     matches!(tag, b"title" | b"h1" | b"h2" | b"h3")
+}
+
+/// False where a listing's title says that it is of another folder than `folder`, which is below the source's base. Before
+/// that the paths may differ: a proxy may show an archive under another one.
+pub(super) fn is_of_folder(title: &str, folder: &str) -> bool {
+    let title = percent_decode_str(title.trim()).decode_utf8_lossy();
+    let folder = percent_decode_str(folder).decode_utf8_lossy();
+    // The folders before it say what the words before the path mean; a long one is not kept whole.
+    let Some(path) =
+        title.find('/').map(|at| &title[at..]).filter(|_| names_a_listing(&title) && title.len() < TEXT / 2)
+    else {
+        return true;
+    };
+    let parts =
+        |path: &str| -> Vec<String> { path.rsplit('/').filter(|part| !part.is_empty()).map(str::to_owned).collect() };
+    let (titled, due) = (parts(path), parts(&folder));
+    let is_root = titled.is_empty() && !due.is_empty();
+    !is_root && titled.iter().zip(&due).all(|(titled, due)| titled == due)
 }
 
 /// True for `Index of /data`, as Apache, nginx and lighttpd say it, `Directory listing for /data`, as others do,
@@ -361,6 +401,37 @@ mod tests {
         }
         assert_eq!(read(b"<title> Log in </title><h1>Welcome</h1>").title, "Log in");
         assert!(!read(b"[{\"name\":\"a\"}]").is_html && !read(b"").is_html);
+    }
+
+    #[test]
+    fn a_title_with_another_path_is_that_of_another_folder() {
+        for (title, is_right) in [
+            ("Index of /2015/12/11", true),
+            ("Index of /2015/12/11/", true),
+            ("Index of /data/sdo/2015/12/11/", true),
+            ("Index of /12/11", true),
+            ("Directory listing for /2015/12/11/", true),
+            ("Directory: /2015/12/11/", true),
+            ("/2015/12/11/", true),
+            ("Index of the archive", true),
+            ("Files", true),
+            ("", true),
+            ("Index of /2015/12/12", false),
+            ("Index of /2015/12", false),
+            ("Index of /", false),
+            ("Directory: /2014/12/11/", false),
+            ("/2015/12/12/", false),
+        ] {
+            assert_eq!(is_of_folder(title, "2015/12/11/"), is_right, "{title}");
+        }
+        assert!(is_of_folder("Index of /x", "") && is_of_folder("Index of /a b/", "a%20b/"));
+    }
+
+    #[test]
+    fn the_base_of_a_page_is_its_first_one() {
+        let base = |html: &str| read(html.as_bytes()).base;
+        assert_eq!(base("<head><base target=x href='/other/'><base href='/no/'></head>").as_deref(), Some("/other/"));
+        assert_eq!(base("<base><a href=a>a</a>"), None);
     }
 
     #[test]

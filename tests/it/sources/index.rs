@@ -301,10 +301,80 @@ fn f_01_names_are_decoded_and_lead_nowhere() {
 
 #[test]
 fn names_that_do_not_fit_are_told_where_none_does() {
-    let server = serving(&[("/data/2015/12/11/a.fits", 1), ("/data/2015/12/11/b.fits", 2)]);
-    let lab = lab(&job(&server, "path: \"%Y/%m/%d/\", files: \"x_*.fits\""));
-    let said = lab.run().stderr_has("no name fits `files`; 2 others are there, such as `a.fits`").done();
+    let server = serving(&[("/data/2015/12/a_20151211.fits", 1), ("/data/2015/12/b_20151211.fits", 2)]);
+    let lab = lab(&job(&server, "path: \"%Y/%m/\", files: \"x_%Y%m%d.fits\""));
+    let said = lab.run().stderr_has("no name fits `files`; 2 others are there, such as `a_20151211.fits`").done();
     assert!(said.stderr.contains("the source has no file of 1 day: if that cannot be"), "{}", said.stderr);
+}
+
+/// Three days, of which the second one's folder answers with this page.
+fn second_day(page: &str) -> (Lab, Server) {
+    let server = serving(&[
+        ("/data/2015/12/10/x_20151210_0600.fits", 1),
+        ("/data/2015/12/10/n20151210_07.fits", 2),
+        ("/data/2015/12/12/x_20151212_0600.fits", 3),
+        ("/data/2015/12/12/n20151212_07.fits", 4),
+    ]);
+    server.script("/data/2015/12/11/", [Answer::text("text/html", page)]);
+    let job = job(&server, "path: \"%Y/%m/%d/\", files: \"x_%Y%m%d_%H%M.fits\"").range("2015-12-10", "2015-12-13");
+    (lab(&job.retry("{ attempts: 4, max_wait: 1s }")), server)
+}
+
+#[test]
+fn l_03_the_listing_of_another_folder_seals_no_day() {
+    let (own, other) = ("/data/2015/12/11/", "/data/2015/12/12/");
+    let files = |names: &[&str]| names.iter().map(|name| Entry::new(name, 5760)).collect::<Vec<_>>();
+    for (form, folder, entries, says) in [
+        (Form::Nginx, other, files(&["x_20151212_0000.fits"]), "all that is listed (1) lies outside of 2015-12-11"),
+        (
+            Form::Apache,
+            own,
+            files(&["x_20151212_0000.fits", "x_20151210_2359.fits"]),
+            "all that is listed (2) lies outside",
+        ),
+        (Form::Lighttpd, other, files(&[]), "the listing of another folder: it is titled `Index of /data/2015/12/12/`"),
+        (Form::Apache, "/data/", files(&["2015/"]), "the listing of another folder: it is titled `Index of /data`"),
+        (Form::Nginx, own, files(&["g20151211_0000.dat"]), "no name fits `files`; 1 others are there, such as `g2015"),
+        (Form::Nginx, own, files(&["n20151212_07.fits"]), "no name fits `files`; 1 others are there, such as `n2015"),
+        (Form::Apache, own, files(&["a.fits", "README"]), "no name fits `files`; 1 others are there, such as `a.fits`"),
+    ] {
+        let (lab, _server) = second_day(&page(form, folder, &entries));
+        let report = lab.report(1);
+        let (class, message) = failure(&report);
+        assert_eq!(class, "listing-malformed", "{message}");
+        assert!(message.contains(says), "{message}");
+        assert_eq!(lab.days("data").len(), 2, "{message}");
+    }
+}
+
+#[test]
+fn l_03_a_folder_that_has_what_lies_there_on_other_days_too_is_that_of_a_day_without_files() {
+    let own = "/data/2015/12/11/";
+    for entries in [&["n20151211_07.fits"][..], &["README", "SHA256SUMS.txt"], &[]] {
+        let entries: Vec<Entry> = entries.iter().map(|name| Entry::new(name, 5760)).collect();
+        let (lab, _server) = second_day(&page(Form::Nginx, own, &entries));
+        let report = lab.report(0);
+        assert_eq!(report["totals"]["days"]["sealed"], 3, "{report:#}");
+        assert_eq!(names(&lab), ["x_20151210_0600.fits", "x_20151212_0600.fits"]);
+    }
+}
+
+#[test]
+fn l_10_links_are_relative_to_what_the_page_says() {
+    let server = Server::start();
+    let folder = "/data/2015/12/11/";
+    let listing = page(Form::Nginx, folder, &[Entry::new("a.fits", 5760)]);
+    let with_base =
+        |base: &str| Answer::text("text/html", &listing.replace("<head>", &format!("<head><base href=\"{base}\">")));
+    server.script(folder, [with_base("/data/store/")]);
+    server.script("/data/store/a.fits", [Answer::file(fits(1, 20, "2015-12-11T00:00:00"))]);
+    let to_store = lab(&job(&server, "path: \"%Y/%m/%d/\", files: \"?.fits\""));
+    to_store.report(0);
+    assert_eq!(to_store.day("data", "x", "2015-12-11").files[0]["key"], "store/a.fits");
+
+    server.script(folder, [with_base("http://h.example/")]);
+    let report = lab(&job(&server, "path: \"%Y/%m/%d/\", files: \"?.fits\"")).report(1);
+    assert_eq!(failure(&report).0, "source-refused", "{report:#}");
 }
 
 #[test]
