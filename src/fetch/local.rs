@@ -15,6 +15,7 @@ use super::{Fetched, LockedBody};
 use crate::archive::{Error, Part, Staged, Validators};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Identity, Verify};
+use crate::source::Rounded;
 
 /// How a file of this machine gets into an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct Wanted<'a> {
     pub name: &'a str,
     /// Its length by the listing.
     pub listed: Option<u64>,
+    /// What its length may be, by a listing that rounds.
+    pub rounded: Option<Rounded>,
     /// What the lock has for it.
     pub locked: Option<&'a LockedBody>,
     /// Which checks it must pass.
@@ -60,7 +63,7 @@ fn try_take(
     place: &Path,
     taking: Taking,
     part: &Part,
-    Wanted { name, listed, locked, verify, identity }: Wanted<'_>,
+    Wanted { name, listed, rounded, locked, verify, identity }: Wanted<'_>,
 ) -> Result<(Fetched, Taking), Failure> {
     let mut checks = Checks::new(name.to_owned(), verify, identity);
     let failed = |source| Error::Storage { action: "read", path: place.to_owned(), source };
@@ -78,8 +81,10 @@ fn try_take(
     if state(&before) != state(&after) || checks.length() != before.len() {
         return Err(Failure::new(Class::Size, "it changed while it was read"));
     }
-    let claims = Claims { listed, locked, is_ended: true, is_vouched_for: true, ..Claims::default() };
-    let body = verify_body(checks, &claims)?;
+    let body = verify_body(
+        checks,
+        &Claims { listed, rounded, locked, is_ended: true, is_vouched_for: true, ..Claims::default() },
+    )?;
     let validators = Validators { name: Some(name.to_owned()), ..Validators::default() };
     Ok((Fetched { staged, body, validators, redirected: None, resumed_bytes: 0, restarted: false }, taken))
 }

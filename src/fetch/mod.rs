@@ -111,7 +111,8 @@ impl Ask<'_> {
     /// What is claimed of the body before anybody answers.
     fn claims(&self) -> Claims<'_> {
         let here = self.kept.and_then(|line| line.bytes);
-        Claims { listed: self.file.bytes, locked: self.locked, here, ..Claims::default() }
+        let (listed, rounded) = (self.file.bytes, self.file.rounded);
+        Claims { listed, rounded, locked: self.locked, here, ..Claims::default() }
     }
 }
 

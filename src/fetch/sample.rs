@@ -24,7 +24,7 @@ pub struct Seen {
 /// # Errors
 /// As [`super::attempt`]: a body that is cut, too long or fails its checks is none.
 pub async fn look(client: &Client, file: &RemoteFile, verify: Verify, identity: Identity) -> Result<Seen, Failure> {
-    let claims = Claims { listed: file.bytes, ..Claims::default() };
+    let claims = Claims { listed: file.bytes, rounded: file.rounded, ..Claims::default() };
     if let Some(bytes) = file.made() {
         let mut checks = Checks::new(name_of(file, None), verify, identity);
         checks.push(bytes);

@@ -116,6 +116,7 @@ impl Lab {
             segment: None,
             wavelength: None,
             bytes: None,
+            rounded: None,
             body: crate::source::Body::Remote,
         };
         Lab {

@@ -9,12 +9,15 @@ use super::stored_encoding;
 use crate::archive::Validators;
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
+use crate::source::Rounded;
 
 /// Everything that is claimed of a body besides its bytes. Claims that are not made are `None`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Claims<'a> {
     /// Its length by the listing.
     pub(super) listed: Option<u64>,
+    /// What its length may be, by a listing that rounds.
+    pub(super) rounded: Option<Rounded>,
     /// Its length by the answers: the Content-Length of a 200, or the total of a Content-Range.
     pub(super) answered: Option<u64>,
     /// Its end is known to be its end: by the framing of the answer, or as the end of a file of this machine.
@@ -82,14 +85,27 @@ impl<'a> Claims<'a> {
                 let why = format!("it has {answered} bytes, but the listing says {listed}");
                 Err(Failure::new(Class::Size, why))
             }
-            (answered, listed) => Ok(answered.or(listed)),
+            (answered, listed) => {
+                answered.map_or(Ok(()), |bytes| self.object_to_rounding(bytes))?;
+                Ok(answered.or(listed))
+            }
         }
+    }
+
+    /// What is wrong with a length that no rounding makes the listed one.
+    fn object_to_rounding(&self, bytes: u64) -> Result<(), Failure> {
+        let Some(Rounded { least, most }) = self.rounded.filter(|rounded| !rounded.holds(bytes)) else { return Ok(()) };
+        let why = format!("it has {bytes} bytes, but the listing says between {least} and {most}, rounded");
+        Err(Failure::new(Class::Size, why))
     }
 
     /// What is wrong with a body of `came` bytes.
     fn object_to_length(&self, came: u64) -> Result<(), Failure> {
         let due = self.length()?;
-        let Some(due) = due.filter(|due| *due != came) else { return Ok(()) };
+        let Some(due) = due else { return self.object_to_rounding(came) };
+        if due == came {
+            return Ok(());
+        }
         if self.answered.is_none() && self.is_ended {
             return Err(Failure::new(Class::Size, format!("it has {came} bytes, but the listing says {due}")));
         }
@@ -184,6 +200,7 @@ mod tests {
         let both = [right.clone(), wrong.clone()].concat();
         let nothing = LockedBody { sha256: Digest::of(b""), bytes: Some(0), data: None };
         let none = Claims::default();
+        let about = |least, most| Some(Rounded { least, most });
         let ended = Claims { is_ended: true, ..none };
         for (name, body, claims, expected) in [
             ("a.dat", &b"0123456789"[..], ended, Ok("size")),
@@ -197,6 +214,9 @@ mod tests {
             ("a.dat", b"0123456789", Claims { listed: Some(9), ..ended }, Err(Class::Size)),
             ("a.dat", b"0123456789", Claims { listed: Some(11), answered: Some(10), ..ended }, Err(Class::Size)),
             ("a.dat", b"0123456789", Claims { listed: Some(10), answered: Some(11), ..ended }, Err(Class::Size)),
+            ("a.dat", b"0123456789", Claims { rounded: about(10, 12), ..ended }, Ok("size")),
+            ("a.dat", b"0123456789", Claims { rounded: about(11, 12), ..ended }, Err(Class::Size)),
+            ("a.dat", b"0123456789", Claims { rounded: about(8, 9), answered: Some(10), ..ended }, Err(Class::Size)),
             ("a.dat", b"", Claims { answered: Some(0), ..ended }, Err(Class::Truncated)),
             ("a.dat", b"", Claims { answered: Some(0), is_vouched_for: true, ..ended }, Ok("size")),
             ("a.dat", b"", Claims { listed: Some(0), ..ended }, Ok("size")),

@@ -34,8 +34,8 @@ impl Work {
                 Ok(Match::Several(paths)) => Err(several(&paths)),
                 Ok(Match::One { path, place }) => {
                     let part = day.part(&wanted.key)?;
-                    let (listed, locked) = (wanted.bytes, locked.as_ref());
-                    let due = Wanted { name: &name, listed, locked, verify, identity };
+                    let (listed, rounded, locked) = (wanted.bytes, wanted.rounded, locked.as_ref());
+                    let due = Wanted { name: &name, listed, rounded, locked, verify, identity };
                     match local::take(&place, held.taking, &part, due) {
                         Ok((fetched, how)) => Ok(Some((fetched, how))),
                         Err(why) => Err(told(&path, &why)),

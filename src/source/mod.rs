@@ -216,8 +216,27 @@ pub struct RemoteFile {
     pub wavelength: Option<i64>,
     /// Its size in bytes, when the listing gives one.
     pub bytes: Option<u64>,
+    /// What its size may be, when the listing rounds it.
+    pub rounded: Option<Rounded>,
     /// What is fetched for it.
     pub body: Body,
+}
+
+/// What a size may be that a listing rounds, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rounded {
+    /// The least that may be written so.
+    pub least: u64,
+    /// The most.
+    pub most: u64,
+}
+
+impl Rounded {
+    /// True where a file of so many bytes may have been listed so.
+    #[must_use]
+    pub fn holds(self, bytes: u64) -> bool {
+        (self.least..=self.most).contains(&bytes)
+    }
 }
 
 /// What is fetched for a file.
@@ -239,8 +258,8 @@ impl RemoteFile {
     #[must_use]
     pub fn new(key: String, url: Url, path: String, time: NaiveDateTime) -> RemoteFile {
         let (recnum, harpnum, segment, wavelength, bytes) = (None, None, None, None, None);
-        let (name, t_rec, body) = (None, None, Body::Remote);
-        RemoteFile { key, url, path, name, time, t_rec, recnum, harpnum, segment, wavelength, bytes, body }
+        let (name, t_rec, rounded, body) = (None, None, None, Body::Remote);
+        RemoteFile { key, url, path, name, time, t_rec, recnum, harpnum, segment, wavelength, bytes, rounded, body }
     }
 
     /// A file of a day that the source made itself, under this key without [`MADE`], of what it was told at `asked`.

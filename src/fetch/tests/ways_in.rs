@@ -3,7 +3,7 @@
 
 use super::local::{Taking, Wanted};
 use super::*;
-use crate::source::Body;
+use crate::source::{Body, Rounded};
 
 /// How a body comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,7 @@ struct Claimed {
     name: &'static str,
     body: Vec<u8>,
     listed: Option<u64>,
+    rounded: Option<Rounded>,
     locked: Option<LockedBody>,
     /// What becomes of it; some know a wrong length in more than one way.
     classes: &'static [Class],
@@ -79,14 +80,24 @@ fn claims() -> Vec<Claimed> {
     let body = bytes(200_000);
     let locked =
         |body: &[u8]| Some(LockedBody { sha256: Digest::of(body), bytes: Some(body.len() as u64), data: None });
-    let plain =
-        |what, listed, locked, classes| Claimed { what, name: "a.dat", body: body.clone(), listed, locked, classes };
-    let odd = |what, name, body, classes| Claimed { what, name, body, listed: None, locked: None, classes };
+    let plain = |what, listed, locked, classes| Claimed {
+        what,
+        name: "a.dat",
+        body: body.clone(),
+        listed,
+        rounded: None,
+        locked,
+        classes,
+    };
+    let odd =
+        |what, name, body, classes| Claimed { what, name, body, listed: None, rounded: None, locked: None, classes };
+    let rounded = Some(Rounded { least: 200_001, most: 300_000 });
     vec![
         plain("nothing", None, None, &[]),
         plain("what is so", Some(200_000), locked(&body), &[]),
         plain("a longer listed size", Some(200_001), None, &[Class::Size]),
         plain("a shorter listed size", Some(199_999), None, &[Class::Size, Class::TooLong]),
+        Claimed { rounded, ..plain("another listed size, rounded", None, None, &[Class::Size]) },
         plain("other bytes by the lock", None, locked(b"other"), &[Class::LockMismatch]),
         odd("data, over a web page", "a.dat", page(), &[Class::Html]),
         odd(
@@ -112,6 +123,7 @@ async fn come(way: Way, claimed: &Claimed) -> Result<Digest, Class> {
     let mut lab = Lab::answering(Box::new(move |head: &str| Some(serve(way, head, &body))));
     lab.file.name = Some(claimed.name.to_owned());
     lab.file.bytes = claimed.listed;
+    lab.file.rounded = claimed.rounded;
     lab.locked = claimed.locked.clone();
     let fetched = match way {
         Way::Copied | Way::Linked => import(&lab, way, claimed).map_err(|failure| failure.class)?,
@@ -153,6 +165,7 @@ fn import(lab: &Lab, way: Way, claimed: &Claimed) -> Result<Fetched, Failure> {
     let wanted = Wanted {
         name: claimed.name,
         listed: claimed.listed,
+        rounded: claimed.rounded,
         locked: claimed.locked.as_ref(),
         verify: Verify { fits: true, magic: true },
         identity: Identity::Bytes,

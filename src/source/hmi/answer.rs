@@ -231,6 +231,7 @@ impl Reading<'_> {
                     segment: Some(segment),
                     wavelength: item.wavelnth.map(|wavelength| wavelength.0),
                     bytes: None,
+                    rounded: None,
                     body: Body::Remote,
                 });
             } else {

@@ -10,6 +10,7 @@ use super::folders::is_shared;
 use super::link::{Place, below, place, target};
 use super::newest::natural;
 use super::page::{Link, Page, is_of_folder};
+use super::size::Size;
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::timed::Told;
@@ -206,7 +207,12 @@ impl<'a> Found<'a> {
             return;
         }
         let name = Some(target.name.clone());
-        let file = RemoteFile { name, bytes: link.bytes, ..RemoteFile::new(key, target.url, path, time) };
+        let (bytes, rounded) = match link.size {
+            Some(Size::Bytes(bytes)) => (Some(bytes), None),
+            Some(Size::About(rounded)) => (None, Some(rounded)),
+            None => (None, None),
+        };
+        let file = RemoteFile { name, bytes, rounded, ..RemoteFile::new(key, target.url, path, time) };
         self.files.push(Candidate { file, name: target.name, told });
     }
 

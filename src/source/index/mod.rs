@@ -8,6 +8,7 @@ mod folders;
 pub(super) mod link;
 mod newest;
 mod page;
+mod size;
 
 use std::collections::HashSet;
 use std::sync::Arc;

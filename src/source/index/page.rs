@@ -11,6 +11,8 @@ use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, Tokenizer};
 use percent_encoding::percent_decode_str;
 
+use super::size::{self, CELL, Size};
+
 /// How much text of a title, a heading or a link is looked at, in bytes.
 const TEXT: usize = 200;
 
@@ -79,8 +81,8 @@ impl Other {
 pub(super) struct Link {
     /// Where to.
     pub(super) href: String,
-    /// The size in bytes that stands beside it, where it is told to the byte.
-    pub(super) bytes: Option<u64>,
+    /// The size that stands beside it.
+    pub(super) size: Option<Size>,
 }
 
 /// What the text that comes belongs to.
@@ -113,6 +115,7 @@ struct Reading {
     within: Within,
     text: Vec<u8>,
     opening: Opening,
+    is_in_link: bool,
     is_href: bool,
     href: Option<String>,
 }
@@ -205,8 +208,9 @@ impl Reading {
                 self.page.is_whole = false;
                 self.page.is_too_long |= self.page.links.len() == LINKS;
                 if !self.page.is_too_long {
-                    self.page.links.push(Link { href, bytes: None });
+                    self.page.links.push(Link { href, size: None });
                     self.within = Within::Link;
+                    self.is_in_link = true;
                 }
             }
             CallbackEvent::EndTag { name } => self.closes(name),
@@ -217,8 +221,7 @@ impl Reading {
                 if self.within == Within::Nothing {
                     return;
                 }
-                let room = TEXT.saturating_sub(self.text.len());
-                self.text.extend_from_slice(&value[..value.len().min(room)]);
+                self.take_text(value);
             }
             CallbackEvent::Doctype { .. } => self.page.is_html = true,
             _ => {}
@@ -226,7 +229,7 @@ impl Reading {
     }
 
     fn opens(&mut self, tag: &[u8]) {
-        self.text_ends();
+        self.tag_within_text(tag);
         if !std::mem::replace(&mut self.has_root, true) {
             self.page.other = Other::of_root(tag);
         }
@@ -245,14 +248,31 @@ impl Reading {
     }
 
     fn closes(&mut self, tag: &[u8]) {
-        let was_link = self.within == Within::Link;
-        self.text_ends();
+        let was_link = self.within == Within::Link || (self.is_in_link && tag == b"a");
+        self.tag_within_text(tag);
         self.bare.closes(tag);
         self.page.is_html = true;
-        if tag == b"a" && was_link {
-            self.within = Within::After;
+        if tag == b"a" {
+            self.is_in_link = false;
+            if was_link {
+                self.within = Within::After;
+            }
         }
         self.page.is_whole |= matches!(tag, b"html" | b"body" | b"pre" | b"table" | b"ul");
+    }
+
+    /// Meets a tag: what stands beside a link goes on in the next cells of its row.
+    fn tag_within_text(&mut self, tag: &[u8]) {
+        if self.within == Within::After && !ends_row(tag) {
+            self.take_text(CELL.encode_utf8(&mut [0; 4]).as_bytes());
+        } else {
+            self.text_ends();
+        }
+    }
+
+    fn take_text(&mut self, text: &[u8]) {
+        let room = TEXT.saturating_sub(self.text.len());
+        self.text.extend_from_slice(&text[..text.len().min(room)]);
     }
 
     /// Looks at the text that has come to its end.
@@ -274,12 +294,18 @@ impl Reading {
             }
             Within::After => {
                 if let Some(link) = self.page.links.last_mut() {
-                    link.bytes = exact_size(&text);
+                    link.size = size::told(&text);
                 }
             }
         }
         self.text.clear();
     }
+}
+
+/// True for tags behind which nothing more stands of what is beside a link.
+fn ends_row(tag: &[u8]) -> bool {
+    let ends = matches!(tag, b"a" | b"tr" | b"li" | b"ul" | b"hr" | b"pre" | b"table" | b"tbody" | b"body" | b"html");
+    ends || is_title(tag) || tag == b"script" || tag == b"br"
 }
 
 fn is_title(tag: &[u8]) -> bool {
@@ -325,23 +351,6 @@ fn names_a_listing(text: &str) -> bool {
 fn leads_up(href: &str, text: &str) -> bool {
     let text: Cow<'_, str> = text.trim().to_ascii_lowercase().into();
     matches!(href, ".." | "../") || matches!(&*text, ".." | "../") || text.contains("parent directory")
-}
-
-/// The size in what nginx writes after a link: `27-Nov-2026 01:39  5760`. Above 9,999 bytes it may be told to write `27M`,
-/// and others always round; that is no size to hold a file against.
-fn exact_size(text: &str) -> Option<u64> {
-    let mut words = text.split_ascii_whitespace();
-    let (date, time, size) = (words.next()?, words.next()?, words.next()?);
-    let is_like = |word: &str, form: &str| {
-        word.len() == form.len()
-            && word.bytes().zip(form.bytes()).all(|(byte, of)| match of {
-                b'0' => byte.is_ascii_digit(),
-                b'a' => byte.is_ascii_alphabetic(),
-                other => byte == other,
-            })
-    };
-    let is_known = is_like(date, "00-aaa-0000") && is_like(time, "00:00") && words.next().is_none();
-    size.parse().ok().filter(|_| is_known && size.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -476,19 +485,21 @@ mod tests {
     }
 
     #[test]
-    fn only_sizes_told_to_the_byte_are_taken() {
-        let bytes = |after: &str| read(format!("<pre><a href=a>a</a>{after}\n</pre>").as_bytes()).links[0].bytes;
-        assert_eq!(bytes("   27-Nov-2026 01:39            28800000"), Some(28_800_000));
-        for after in [
-            "  27-Nov-2026 01:39  27M",
-            "  2026-11-27 01:39  0",
-            "  27-Nov-2026 01:39  -",
-            " 7",
-            "",
-            "  27-Nov-2026 01:39 1 2",
+    fn a_size_stands_beside_its_link_or_in_the_cells_of_its_row() {
+        let bytes = |html: &str| match read(html.as_bytes()).links.last().and_then(|link| link.size) {
+            Some(Size::Bytes(bytes)) => Some(bytes),
+            _ => None,
+        };
+        for html in [
+            "<pre><a href=a>a</a>   27-Nov-2026 01:39            576\n</pre>",
+            "<img src=x> <a href=a>a</a>   2026-11-27 01:39  576  a text\n<hr></pre>",
+            "<tr><td><a href=a>a</a></td><td>2026-11-27 01:39</td><td align=right>576 </td><td>&nbsp;</td></tr>",
+            "<tr><td><a href=a><svg><path/></svg><span class=name>a</span></a></td><td><div>576 B</div></td><td><time>x</time>",
         ] {
-            assert_eq!(bytes(after), None, "{after}");
+            assert_eq!(bytes(html), Some(576), "{html}");
         }
+        assert_eq!(bytes("<tr><td><a href=a>a</a></td></tr><tr><td>2026-11-27 01:39</td><td>576</td></tr>"), None);
+        assert_eq!(bytes("<ul><li><a href=a>a</a></li></ul><p>576 bytes</p>"), None);
     }
 
     proptest! {

@@ -170,6 +170,7 @@ pub(super) fn read_records(
                 wavelength,
                 // What JSOC tells is the size of all files of a record, or of all that lies beside them.
                 bytes: None,
+                rounded: None,
                 body: match found {
                     Found::Nothing => Body::None,
                     Found::Offline if !is_ordered => Body::Offline(offline(&named())),

@@ -86,6 +86,7 @@ fn a_record_s_file_has_jsoc_s_own_name_and_lies_on_the_base() {
         segment: Some("Br".into()),
         wavelength: None,
         bytes: None,
+        rounded: None,
         body: Body::Remote,
     };
     assert_eq!(listed, Listed { files: vec![file], ..Listed::default() });

@@ -29,6 +29,20 @@ impl Entry {
     }
 }
 
+/// A size as Apache shows it, to the nearest digit.
+fn rounded(bytes: u64) -> String {
+    let (mut tenths, mut units) = (bytes * 10, "KMGT".chars());
+    let mut unit = None;
+    while tenths >= 9_730 {
+        (tenths, unit) = ((tenths + 512) >> 10, units.next());
+    }
+    match unit {
+        None => format!("{} ", tenths / 10),
+        Some(unit) if tenths < 100 => format!("{}.{}{unit}", tenths / 10, tenths % 10),
+        Some(unit) => format!("{}{unit}", (tenths + 5) / 10),
+    }
+}
+
 /// The page of a folder, whose path ends in `/`.
 pub(super) fn page(form: Form, folder: &str, entries: &[Entry]) -> String {
     let above = format!("{}/", folder.trim_end_matches('/').rsplit_once('/').map_or("", |(above, _)| above));
@@ -40,7 +54,7 @@ pub(super) fn page(form: Form, folder: &str, entries: &[Entry]) -> String {
         let is_folder = href.ends_with('/');
         let row = match form {
             Form::Apache => {
-                let size = if is_folder { "  - ".to_owned() } else { format!("{:.1}K", bytes.to_string().len()) };
+                let size = if is_folder { "  - ".to_owned() } else { rounded(*bytes) };
                 writeln!(
                     rows,
                     "<tr><td valign=\"top\">&nbsp;</td><td><a href=\"{href}\">{name}</a></td>\
@@ -54,7 +68,8 @@ pub(super) fn page(form: Form, folder: &str, entries: &[Entry]) -> String {
             Form::Lighttpd => writeln!(
                 rows,
                 "<tr><td class=\"n\"><a href=\"{href}\">{name}</a></td><td class=\"m\">2026-Nov-27 01:39:11</td>\
-                 <td class=\"s\">5.6K</td><td class=\"t\">application/octet-stream</td></tr>"
+                 <td class=\"s\">{}</td><td class=\"t\">application/octet-stream</td></tr>",
+                rounded(*bytes)
             ),
         };
         row.expect("a text");

@@ -360,6 +360,24 @@ fn l_03_a_folder_that_has_what_lies_there_on_other_days_too_is_that_of_a_day_wit
 }
 
 #[test]
+fn a_size_that_no_rounding_makes_the_listed_one_is_another_file() {
+    for form in [Form::Apache, Form::Lighttpd, Form::Nginx] {
+        for (listed, exit) in [(5760, 0), (1_500_000, 1), (2_000_000, 1), (900, 1)] {
+            let server = serving(&[("/data/2015/12/11/a.fits", 1)]);
+            let listing = page(form, "/data/2015/12/11/", &[Entry::new("a.fits", listed)]);
+            server.script("/data/2015/12/11/", [Answer::text("text/html", &listing)]);
+            let job = job(&server, "path: \"%Y/%m/%d/\", files: \"?.fits\"").retry("{ attempts: 2, max_wait: 1s }");
+            let lab = lab(&job);
+            let report = lab.report(exit);
+            let sizes =
+                report["failures"].as_array().expect("failures").iter().filter(|failure| failure["class"] == "size");
+            assert_eq!(sizes.count(), usize::try_from(exit).expect("small"), "{form:?} {listed}: {report:#}");
+            assert_eq!(lab.files("data").is_empty(), exit == 1);
+        }
+    }
+}
+
+#[test]
 fn l_10_links_are_relative_to_what_the_page_says() {
     let server = Server::start();
     let folder = "/data/2015/12/11/";
