@@ -66,9 +66,10 @@ classes! {
     NotFound = "not-found", retry: true, Later;
     /// Any other status that makes no sense for the request.
     UnexpectedStatus = "unexpected-status", retry: true, None;
-    /// A redirect that loops, leaves for a place it may not go to, or has no target; of a listing, one to another path.
+    /// A redirect that loops, leaves for a place it may not go to, or has no target; of a listing, one to another path; of a
+    /// file, one to the place of another of its day.
     Redirect = "redirect", retry: false, None;
-    /// The answer breaks HTTP, or its framing contradicts itself.
+    /// The answer breaks HTTP, or contradicts itself or the one before: its framing, a digest, a strong `ETag`.
     Protocol = "protocol", retry: true, None;
     /// The body ended before its declared or known length, or is empty and nothing shows that the file is.
     Truncated = "truncated", retry: true, Later;
