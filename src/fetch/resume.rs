@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::receive::{self, Rest, finish, stream};
+use super::receive::{Rest, finish, stream};
 use super::sink::{Checks, Pipe, Sink};
 use super::verify::Claims;
 use super::{Ask, Failed, Fetched, OVERLAP, get, name_of, redirected, validators};
@@ -36,8 +36,6 @@ enum Answer {
     Continues { end: u64, total: u64 },
     /// There is nothing after the part.
     Whole,
-    /// The whole file comes, from its first byte: the service does not resume.
-    FromZero,
     /// The part and the answer cannot both be right; ask again from zero.
     Contradicts(String),
 }
@@ -115,14 +113,6 @@ impl Kept {
                     Resumed::Contradicted("the service says that the part is all, but it fails the checks".to_owned())
                 }
             }),
-            Answer::FromZero => {
-                super::tell_restart(ask, "the service does not resume");
-                ask.part.discard()?;
-                match receive::body(ask, response).await {
-                    Ok(fetched) => Ok(Resumed::Fetched(Box::new(Fetched { restarted: true, ..fetched }))),
-                    Err(failed) => Err(Failed { restarted: true, ..failed }),
-                }
-            }
             Answer::Contradicts(why) => Ok(Resumed::Contradicted(why)),
         }
     }
@@ -141,12 +131,11 @@ impl Kept {
         let contradicts = |why: &str| Answer::Contradicts(why.to_owned());
         let differs = validators::difference(&self.validators, &head.validators);
         match (head.status, head.range) {
-            // Servers and proxies are known to send the slice under a 200 without its Content-Range. Only the length that the
-            // whole is known to have tells the whole from a slice; another version has another length, which nobody knows.
-            (StatusCode::OK, _) => match (differs, self.validators.total.or(listed), head.content_length) {
-                (None, Some(due), Some(length)) if due == length => Answer::FromZero,
-                (Some(how), ..) => Answer::Contradicts(format!("the file changed: a 200 came {how}")),
-                _ => contradicts("a 200 that may be the slice alone"),
+            // Servers and proxies are known to send the slice under a 200 without its Content-Range, some even with the length
+            // of the whole. One more request tells for sure.
+            (StatusCode::OK, _) => match differs {
+                Some(how) => Answer::Contradicts(format!("the file changed: a 200 came {how}")),
+                None => contradicts("the service does not resume: a 200 came, which may be the slice alone"),
             },
             (StatusCode::RANGE_NOT_SATISFIABLE, Some(ContentRange::Unsatisfied { total })) => {
                 // It describes no body, so that most of what describes one is missing.

@@ -16,8 +16,6 @@ enum Way {
     Resumed,
     /// Whole, after an answer that contradicts the part.
     Restarted,
-    /// Whole, in answer to the request for the rest.
-    FromZero,
     /// As a part that is all of it, by a 416.
     WholePart,
     /// From a folder of this machine.
@@ -30,12 +28,11 @@ enum Way {
     Sampled,
 }
 
-const WAYS: [Way; 10] = [
+const WAYS: [Way; 9] = [
     Way::Fresh,
     Way::Streamed,
     Way::Resumed,
     Way::Restarted,
-    Way::FromZero,
     Way::WholePart,
     Way::Copied,
     Way::Linked,
@@ -134,15 +131,14 @@ async fn come(way: Way, claimed: &Claimed) -> Result<Digest, Class> {
         }
         _ => {
             let begun = match way {
-                Way::Resumed | Way::Restarted | Way::FromZero => &claimed.body[..LEFT],
+                Way::Resumed | Way::Restarted => &claimed.body[..LEFT],
                 Way::WholePart => &claimed.body[..],
                 _ => &[],
             };
             if way == Way::Generated {
                 lab.file.body = Body::Made(claimed.body.clone().into());
             } else if !begun.is_empty() {
-                let is_told = matches!(way, Way::WholePart | Way::FromZero);
-                lab.left(begun, TAG, is_told.then_some(claimed.body.len()));
+                lab.left(begun, TAG, (way == Way::WholePart).then_some(claimed.body.len()));
             }
             match lab.attempt().await {
                 Ok(Got::File(fetched)) => *fetched,
@@ -153,7 +149,7 @@ async fn come(way: Way, claimed: &Claimed) -> Result<Digest, Class> {
     };
     let is_resumed = matches!(way, Way::Resumed | Way::WholePart);
     assert_eq!(fetched.resumed_bytes > 0, is_resumed, "{way:?}: {}", claimed.what);
-    assert_eq!(fetched.restarted, matches!(way, Way::Restarted | Way::FromZero), "{way:?}: {}", claimed.what);
+    assert_eq!(fetched.restarted, way == Way::Restarted, "{way:?}: {}", claimed.what);
     Ok(fetched.body.sha256)
 }
 
