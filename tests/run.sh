@@ -11,6 +11,7 @@ needs='
 git --version | git | house::
 python3 -c "import requests" | python3-requests | tutorial::
 python3 -c "import ensurepip, venv" | python3-venv | export::tools::
+python3 -c "import ensurepip, venv" | python3-venv | sources::jsoc::listing::a_table_of_keywords_opens
 python3 -c "import ensurepip, venv" | python3-venv | sources::sunpy::
 python3 -c "import ensurepip, venv" | python3-venv | fits_verdicts::
 command -v fitsverify | fitsverify | fits_verdicts::
@@ -219,7 +220,7 @@ with_python() {
   provide "$variable" "$list" "$@" -- python_tools "$list"
 }
 
-with_python tests/export/requirements.txt SUNHAUL_TEST_TOOLS export::tools::
+with_python tests/export/requirements.txt SUNHAUL_TEST_TOOLS export::tools:: sources::jsoc::listing::a_table_of_keywords_opens
 with_python tests/sunpy/requirements.txt SUNHAUL_TEST_SUNPY sources::sunpy:: fits_verdicts::
 with_python tests/junit/requirements.txt SUNHAUL_TEST_JUNIT reports::junit::junitparser
 with_python tests/ci/requirements.txt SUNHAUL_TEST_SCHEMAS editor:: ci_files::workflows_actions

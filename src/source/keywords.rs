@@ -54,11 +54,13 @@ pub(super) struct Row<'a> {
     pub(super) recnum: Option<i64>,
     /// The active region.
     pub(super) harpnum: Option<i64>,
-    /// A value for each column, as the source wrote it; `None` where it told none.
+    /// False where its QUALITY says that nothing was observed.
+    pub(super) has_data: Option<bool>,
+    /// A value for each column; `None` where the source told none, or that it is missing.
     pub(super) values: Vec<Option<Cow<'a, str>>>,
 }
 
-/// The sidecar: `keywords/1`.
+/// The sidecar: `keywords/2`.
 #[derive(Debug, Serialize)]
 struct Sidecar<'a> {
     sunhaul: &'static str,
@@ -78,6 +80,7 @@ impl Table<'_> {
         }
         self.rows.sort_by(|a, b| (a.time, &a.record).cmp(&(b.time, &b.record)));
         self.rows.dedup_by(|later, first| later.record == first.record);
+        self.rename();
         let scale = series.source.scale();
         let stem = format!("{}.{}.keywords", series.name, day.date.format("%Y%m%d"));
         let file = |end: &str, bytes: Vec<u8>| {
@@ -86,16 +89,35 @@ impl Table<'_> {
         vec![file("csv", self.csv(scale).into_bytes()), file("json", self.sidecar(series, scale))]
     }
 
-    /// The table, RFC 4180 with LF: `time,recnum,harpnum`, then the keywords.
-    fn csv(&self, scale: Scale) -> String {
-        let mut csv = String::from("time,recnum,harpnum");
-        for column in &self.columns {
-            let _ = write!(csv, ",{}", cell(&column.name));
+    /// Renames keywords that have the name of a column of our own, however it is written: databases take both for one.
+    fn rename(&mut self) {
+        let others = [Own::Time, Own::Scale, Own::Recnum, Own::HasData];
+        for column in &mut self.columns {
+            if others.iter().any(|own| column.name.eq_ignore_ascii_case(own.name())) {
+                column.name.push('_');
+            }
         }
+    }
+
+    /// The columns that are not keywords. Where a keyword is the number of the active region, it is there once.
+    fn own(&self) -> Vec<Own> {
+        let has_harpnum = self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(Own::Harpnum.name()));
+        let is_told = |own: Own| match own {
+            Own::Time | Own::Scale | Own::Recnum => true,
+            Own::Harpnum => !has_harpnum && self.rows.iter().any(|row| row.harpnum.is_some()),
+            Own::HasData => self.rows.iter().any(|row| row.has_data.is_some()),
+        };
+        Own::ALL.into_iter().filter(|own| is_told(*own)).collect()
+    }
+
+    /// The table, RFC 4180 with LF: columns of our own, then the keywords. What is missing is an empty cell.
+    fn csv(&self, scale: Scale) -> String {
+        let own = self.own();
+        let names = own.iter().map(|own| own.name()).chain(self.columns.iter().map(|column| column.name.as_str()));
+        let mut csv = names.map(cell).collect::<Vec<_>>().join(",");
         csv.push('\n');
-        let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
         for row in &self.rows {
-            let _ = write!(csv, "{},{},{}", scale.label(row.time), number(row.recnum), number(row.harpnum));
+            csv.push_str(&own.iter().map(|own| own.value(row, scale)).collect::<Vec<_>>().join(","));
             for value in &row.values {
                 let _ = write!(csv, ",{}", cell(value.as_deref().unwrap_or_default()));
             }
@@ -105,25 +127,73 @@ impl Table<'_> {
     }
 
     fn sidecar(&self, series: &Series, scale: Scale) -> Vec<u8> {
-        let own = |name: &str, kind: &str, note: &str| Column {
-            name: name.to_owned(),
-            kind: Some(kind.to_owned()),
-            missing: Some(String::new()),
-            note: Some(note.to_owned()),
-            ..Column::default()
-        };
-        let mut columns = vec![
-            own("time", "time", "the record's time by the source's own key, in the scale that stands above"),
-            own("recnum", "longlong", "the record's number"),
-            own("harpnum", "int", "the number of the active region"),
-        ];
+        let mut columns: Vec<Column> = self.own().into_iter().map(Own::meaning).collect();
         columns.extend(self.columns.iter().cloned());
-        let sidecar = Sidecar { sunhaul: "keywords/1", series: &series.name, scale, columns };
+        let sidecar = Sidecar { sunhaul: "keywords/2", series: &series.name, scale, columns };
         // It is made of strings alone: nothing in it can fail to be written.
         let mut json = serde_json::to_vec_pretty(&sidecar).unwrap_or_default();
         json.push(b'\n');
         json
     }
+}
+
+/// A column that is no keyword.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Own {
+    Time,
+    Scale,
+    Recnum,
+    Harpnum,
+    HasData,
+}
+
+impl Own {
+    const ALL: [Own; 5] = [Own::Time, Own::Scale, Own::Recnum, Own::Harpnum, Own::HasData];
+
+    fn name(self) -> &'static str {
+        match self {
+            Own::Time => "time",
+            Own::Scale => "scale",
+            Own::Recnum => "recnum",
+            Own::Harpnum => "harpnum",
+            Own::HasData => "has_data",
+        }
+    }
+
+    fn value(self, row: &Row<'_>, scale: Scale) -> String {
+        let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
+        match self {
+            Own::Time => row.time.format("%Y-%m-%dT%H:%M:%S%.f").to_string(),
+            Own::Scale => scale.to_string(),
+            Own::Recnum => number(row.recnum),
+            Own::Harpnum => number(row.harpnum),
+            Own::HasData => row.has_data.map(|has_data| has_data.to_string()).unwrap_or_default(),
+        }
+    }
+
+    fn meaning(self) -> Column {
+        let (kind, note) = match self {
+            Own::Time => ("time", "the record's time by the source's own key, ISO 8601 in the scale beside it"),
+            Own::Scale => ("string", "the scale of that time"),
+            Own::Recnum => ("longlong", "the record's number"),
+            Own::Harpnum => ("int", "the number of the active region"),
+            Own::HasData => ("boolean", "false where the record's QUALITY says that nothing was observed"),
+        };
+        Column {
+            name: self.name().to_owned(),
+            kind: Some(kind.to_owned()),
+            missing: Some(String::new()),
+            note: Some(note.to_owned()),
+            ..Column::default()
+        }
+    }
+}
+
+/// False where a record's QUALITY, as 32 bits, says that nothing was observed: of HMI, bits from 0x20000 on
+/// (`doc/data/hmi/Quality_Bits/QUALITY.txt`), of all others the highest.
+pub(super) fn has_data(series: &str, quality: u32) -> bool {
+    let nothing = if series.starts_with("hmi.") || series.starts_with("sharp_") { 0xfffe_0000 } else { 0x8000_0000 };
+    quality & nothing == 0
 }
 
 /// A value as a cell: as it is, and no formula where a spreadsheet would take it for one. Numbers and times stay as they
@@ -150,6 +220,36 @@ fn is_number_or_time(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_has_no_data_is_marked_so() {
+        for (series, quality, due) in [
+            ("hmi.sharp_cea_720s", 0, true),
+            ("hmi.sharp_cea_720s", 0x520, true),
+            ("hmi.sharp_cea_720s", 0x1_0000, true),
+            ("hmi.sharp_cea_720s", 0x2_0000, false),
+            ("sharp_720s", 0x8000_0000, false),
+            ("aia.lev1", 0x2_0000, true),
+            ("aia.lev1", 0x8000_0000, false),
+        ] {
+            assert_eq!(has_data(series, quality), due, "{series} {quality:#x}");
+        }
+    }
+
+    #[test]
+    fn no_column_is_there_twice_however_its_name_is_written() {
+        let names = |keywords: &[&str], harpnum: Option<i64>| {
+            let column = |name: &&str| Column { name: (*name).to_owned(), ..Column::default() };
+            let values = vec![None; keywords.len()];
+            let row = Row { harpnum, values, ..Row::default() };
+            let mut table = Table { columns: keywords.iter().map(column).collect(), rows: vec![row] };
+            table.rename();
+            table.csv(Scale::Tai).lines().next().unwrap().to_owned()
+        };
+        assert_eq!(names(&["T_REC"], Some(377)), "time,scale,recnum,harpnum,T_REC");
+        assert_eq!(names(&["HARPNUM", "T_REC"], Some(377)), "time,scale,recnum,HARPNUM,T_REC");
+        assert_eq!(names(&["Time"], None), "time,scale,recnum,Time_");
+    }
 
     #[test]
     fn cells_keep_their_text_and_are_no_formulas() {

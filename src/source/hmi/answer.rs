@@ -73,6 +73,7 @@ pub(super) struct Record {
     pub(super) recnum: i64,
     pub(super) time: NaiveDateTime,
     pub(super) harpnum: Option<i64>,
+    pub(super) quality: Option<i64>,
 }
 
 /// A listing in the making, fed item by item, so that the answer's tree is never built.
@@ -205,7 +206,7 @@ impl Reading<'_> {
             && self.sieve.keeps_record(of_record)
         {
             let Some(Whole(recnum)) = item.recnum else { return Err("has no `recnum`".to_owned()) };
-            records.insert(recnum, Record { recnum, time, harpnum: of_record.harpnum });
+            records.insert(recnum, Record { recnum, time, harpnum: of_record.harpnum, quality: of_record.quality });
         }
         if urls.is_empty() {
             return self.without_file(item, of_record, time);

@@ -11,10 +11,11 @@ use serde_json::Value;
 use url::Url;
 
 use super::answer::Record;
+use super::sieve::bits;
 use crate::failure::{Class, Failure};
 use crate::manifest::Series;
 use crate::manifest::nearest::nearest;
-use crate::source::keywords::{Column, Row, Table};
+use crate::source::keywords::{Column, Row, Table, has_data};
 use crate::source::read::{self, malformed};
 use crate::untrusted::escape;
 
@@ -128,6 +129,7 @@ impl<'a> Told<'a> {
                 time: record.time,
                 recnum: Some(record.recnum),
                 harpnum: record.harpnum,
+                has_data: record.quality.map(|quality| has_data(&series.name, bits(quality))),
                 values: wanted.iter().map(value).collect(),
             }
         };
@@ -173,7 +175,7 @@ mod tests {
     use crate::manifest::{Fetch, Filters};
 
     fn record(recnum: i64) -> Record {
-        Record { recnum, time: chrono::NaiveDateTime::default(), harpnum: None }
+        Record { recnum, time: chrono::NaiveDateTime::default(), harpnum: None, quality: None }
     }
 
     fn answer(recnum: i64, meta: &str) -> Vec<u8> {

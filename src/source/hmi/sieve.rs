@@ -61,7 +61,7 @@ impl<'a> Sieve<'a> {
         let Facts { file, .. } = facts;
         let filters = self.filters;
         let (harpnum, wavelength) = (filters.harpnum.as_ref(), filters.wavelength.as_ref());
-        let is_good = |wanted: Quality, quality| bits(quality) & wanted.none_of == 0;
+        let is_good = |wanted: Quality, quality| u64::from(bits(quality)) & wanted.none_of == 0;
         let is_one = |wanted: &Vec<i64>, one: i64| wanted.contains(&one);
         self.asks("harpnum", "the HARPNUM", file, harpnum, facts.harpnum, is_one)
             && self.asks("wavelength", "the WAVELNTH", file, wavelength, facts.wavelength, is_one)
@@ -127,6 +127,7 @@ impl<'a> Sieve<'a> {
 }
 
 /// QUALITY as the 32 bits it is, though a service may print it with a sign.
-fn bits(quality: i64) -> u64 {
-    u64::try_from(quality).unwrap_or_else(|_| u64::from_ne_bytes(quality.to_ne_bytes()) & 0xffff_ffff)
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the low 32 bits are all that it has")]
+pub(super) fn bits(quality: i64) -> u32 {
+    quality as u32
 }

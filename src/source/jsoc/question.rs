@@ -207,7 +207,9 @@ impl<'a> Question<'a> {
         keys.extend(self.structure.prime.iter().map(String::as_str));
         keys.extend([HARPNUM, WAVELNTH].into_iter().filter(|key| self.structure.has(key)));
         keys.extend(self.noaa);
-        let needs_quality = self.series.filters.quality.is_some() || !self.structure.linked.is_empty();
+        let needs_quality = self.series.filters.quality.is_some()
+            || !self.structure.linked.is_empty()
+            || self.series.fetch.has_keywords();
         keys.extend(Some(QUALITY).filter(|key| needs_quality && self.structure.has(key)));
         keys.extend(self.table().flatten().map(String::as_str));
         let mut seen = Vec::with_capacity(keys.len());
@@ -468,6 +470,9 @@ mod tests {
         assert_eq!(asked(Fetch::Files, None), "*recnum*,*online*,*archive*,HARPNUM,T_REC Bp,Br");
         assert_eq!(asked(Fetch::Both, None), "*recnum*,*online*,*archive*,**ALL** Bp,Br");
         assert_eq!(asked(Fetch::Keywords, None), "*recnum*,**ALL** **NONE**");
-        assert_eq!(asked(Fetch::Keywords, Some(&["USFLUX", "T_REC"])), "*recnum*,HARPNUM,T_REC,USFLUX **NONE**");
+        assert_eq!(
+            asked(Fetch::Keywords, Some(&["USFLUX", "T_REC"])),
+            "*recnum*,HARPNUM,T_REC,QUALITY,USFLUX **NONE**"
+        );
     }
 }

@@ -6,10 +6,14 @@ use std::collections::BTreeSet;
 use super::answer::{Answer, Column as Told};
 use super::listing::{Kept, MISSING, NO_KEYWORD};
 use super::question::{QUALITY, Question};
+use super::sieve::bits;
 use crate::failure::{Class, Failure};
-use crate::source::keywords::{Column, Row, Table};
+use crate::source::keywords::{Column, Row, Table, has_data};
 use crate::source::read::malformed;
 use crate::untrusted::escape;
+
+/// How a missing time begins: the start of the Julian dates.
+const NO_TIME: &str = "-4712.01.01_";
 
 /// The keywords of the records that are asked for, as an answer tells them.
 ///
@@ -20,12 +24,14 @@ pub(super) fn of<'a>(answer: &'a Answer, question: &Question<'_>, kept: &[Kept])
         return Ok(Table::default());
     }
     let columns = columns(answer, question)?;
+    let (series, quality) = (question.series.name.as_str(), answer.known(QUALITY));
     let row = |kept: &Kept| Row {
         // Of one length, so that they sort as numbers.
         record: format!("{:020}", kept.recnum),
         time: kept.time,
         recnum: Some(kept.recnum),
         harpnum: kept.harpnum,
+        has_data: quality.and_then(|quality| bits(quality.value(kept.at))).map(|bits| has_data(series, bits)),
         values: columns.iter().map(|column| value(column, kept.at)).collect(),
     };
     let rows = kept.iter().map(row).collect();
@@ -52,9 +58,20 @@ fn columns<'a>(answer: &'a Answer, question: &Question<'_>) -> Result<Vec<&'a To
     Ok(columns)
 }
 
-/// A value as JSOC wrote it; none where the record that a keyword is linked to is not there.
+/// A value as JSOC wrote it, bits as a number; none where it is missing, or the record that a keyword is linked to is not
+/// there.
 fn value(column: &Told, at: usize) -> Option<Cow<'_, str>> {
-    Some(column.value(at)).filter(|value| *value != NO_KEYWORD).map(Cow::Borrowed)
+    let value = column.value(at);
+    // Of a number with a fraction NaN is what is missing, by DRMS's own definition.
+    let is_nan = value.trim_start_matches('-').eq_ignore_ascii_case("nan");
+    if value == NO_KEYWORD || value == MISSING || value.starts_with(NO_TIME) || is_nan {
+        return None;
+    }
+    let is_hexadecimal = value.starts_with("0x");
+    Some(match bits(value).filter(|_| is_hexadecimal) {
+        Some(bits) => Cow::Owned(bits.to_string()),
+        None => Cow::Borrowed(value),
+    })
 }
 
 fn meaning(column: &Told, question: &Question<'_>) -> Column {
@@ -62,9 +79,8 @@ fn meaning(column: &Told, question: &Question<'_>) -> Column {
     let known = question.structure.keyword(&name).cloned().unwrap_or_default();
     let told = |text: String| Some(text).filter(|text| !text.trim().is_empty());
     Column {
-        // Of this one JSOC writes every bit as it is.
-        missing: (name != QUALITY).then(|| MISSING.to_owned()),
-        // As `value` has it.
+        // As `value` has them.
+        missing: Some(String::new()),
         invalid_link: Some(String::new()),
         default: told(known.default),
         kind: told(known.kind),

@@ -279,7 +279,7 @@ fn a_table_has_a_row_a_record_and_a_sidecar_what_its_columns_mean() {
                 "Y",
                 "2.5e22",
                 "11158,11162",
-                "0x00000000",
+                "0x00020000",
                 "Invalid KeyLink",
                 "2011.02.15_02:12:00_TAI",
                 "377",
@@ -300,9 +300,9 @@ fn a_table_has_a_row_a_record_and_a_sidecar_what_its_columns_mean() {
     let text = |nth: usize| String::from_utf8(listed.files[nth].made().unwrap().to_vec()).unwrap();
     assert_eq!(
         text(2),
-        "time,recnum,harpnum,HARPNUM,T_REC,QUALITY,NOAA_ARS,USFLUX,CAMERA,DATAMEAN_001\n\
-         2011-02-15T02:00:00_TAI,8,378,378,2011.02.15_02:00:00_TAI,0x00000400,MISSING,MISSING,front,nan\n\
-         2011-02-15T02:12:00_TAI,9,377,377,2011.02.15_02:12:00_TAI,0x00000000,\"11158,11162\",2.5e22,,1\n"
+        "time,scale,recnum,has_data,HARPNUM,T_REC,QUALITY,NOAA_ARS,USFLUX,CAMERA,DATAMEAN_001\n\
+         2011-02-15T02:00:00,TAI,8,true,378,2011.02.15_02:00:00_TAI,1024,,,front,\n\
+         2011-02-15T02:12:00,TAI,9,false,377,2011.02.15_02:12:00_TAI,131072,\"11158,11162\",2.5e22,,1\n"
     );
     let sidecar: Value = serde_json::from_str(&text(3)).unwrap();
     let column = |name: &str| {
@@ -310,10 +310,10 @@ fn a_table_has_a_row_a_record_and_a_sidecar_what_its_columns_mean() {
     };
     assert_eq!(
         column("USFLUX"),
-        json!({ "name": "USFLUX", "type": "double", "unit": "Mx", "missing": "MISSING", "invalid_link": "", "default": "nan",
+        json!({ "name": "USFLUX", "type": "double", "unit": "Mx", "missing": "", "invalid_link": "", "default": "nan",
                 "note": "Total unsigned flux" })
     );
-    assert_eq!((&column("QUALITY")["missing"], &column("QUALITY")["default"]), (&Value::Null, &json!("0x80000000")));
+    assert_eq!((&column("QUALITY")["missing"], &column("QUALITY")["default"]), (&json!(""), &json!("0x80000000")));
     assert_eq!(column("DATAMEAN_001")["note"], "of each segment");
     assert!(
         listed.files[2].path.starts_with("/cgi-bin/ajax/jsoc_info?op=rs_list&ds=hmi.sharp_cea_720s%5B%5D%5B2011.02.14")
@@ -333,8 +333,8 @@ fn a_table_of_named_keywords_has_these_in_their_order_and_no_files_beside_it() {
     let listed = read_as(&series, &told).unwrap();
     assert_eq!(listed.files.len(), 2);
     let table = String::from_utf8(listed.files[0].made().unwrap().to_vec()).unwrap();
-    let head = "time,recnum,harpnum,LON_FWT,USFLUX,T_OBS";
-    assert_eq!(table, format!("{head}\n2011-02-15T02:12:00_TAI,9,377,-12.5,2.5e22,{unset}\n"), "as JSOC wrote it");
+    let head = "time,scale,recnum,harpnum,LON_FWT,USFLUX,T_OBS";
+    assert_eq!(table, format!("{head}\n2011-02-15T02:12:00,TAI,9,377,-12.5,2.5e22,\n"), "no time was set");
     let unknown = Series { keywords: Some(vec!["USFLX".to_owned()]), ..series };
     assert!(read_as(&unknown, &told).unwrap_err().message.contains("no keyword `USFLX`; did you mean `USFLUX`?"));
 }

@@ -145,17 +145,26 @@ fn keywords_come_as_a_table_a_day_with_a_sidecar() {
     let csv = String::from_utf8(lab.read(&format!("data/{folder}.csv"))).expect("text");
     assert_eq!(
         csv,
-        "time,recnum,harpnum,area,cmask,noaa_ars\n\
-         2015-12-11T00:00:00Z,0,377,3507.3125,6423,\"11158,11162\"\n\
-         2015-12-11T00:12:00Z,1,377,3507.3125,6424,\"11158,11162\"\n\
-         2015-12-11T12:00:00Z,2,377,,6425,\"11158,11162\"\n"
+        "time,scale,recnum,harpnum,has_data,area,cmask,noaa_ars\n\
+         2015-12-11T00:00:00,UTC,0,377,true,3507.3125,6423,\"11158,11162\"\n\
+         2015-12-11T00:12:00,UTC,1,377,true,3507.3125,6424,\"11158,11162\"\n\
+         2015-12-11T12:00:00,UTC,2,377,true,,6425,\"11158,11162\"\n"
     );
     let sidecar = lab.json(&format!("data/{folder}.json"));
     let columns: Vec<_> = sidecar["columns"].as_array().expect("columns").iter().collect();
     let told: Vec<_> = columns.iter().map(|c| format!("{}:{}", c["name"], c["type"]).replace('"', "")).collect();
     assert_eq!(
         told,
-        ["time:time", "recnum:longlong", "harpnum:int", "area:double", "cmask:longlong", "noaa_ars:string"]
+        [
+            "time:time",
+            "scale:string",
+            "recnum:longlong",
+            "harpnum:int",
+            "has_data:boolean",
+            "area:double",
+            "cmask:longlong",
+            "noaa_ars:string"
+        ]
     );
     let asked = service.server.requests();
     assert_eq!(asked.len(), 2, "several records a request: {asked:?}");
@@ -199,7 +208,7 @@ fn a_table_that_changed_upstream_is_drift() {
     assert!(!drift.stdout.contains("keywords.json"), "its meaning is the same: {}", drift.stdout);
     lab.sunhaul(&["update", "job.yaml"]).stdout_has("keywords.csv").chatty().done();
     let csv = lab.read("data/one/2015/12/11/hmi.sharp_720s.20151211.keywords.csv");
-    assert!(String::from_utf8_lossy(&csv).ends_with("2015-12-11T12:00:00Z,2,377,3\n"));
+    assert!(String::from_utf8_lossy(&csv).ends_with("2015-12-11T12:00:00,UTC,2,377,true,3\n"));
 }
 
 #[test]

@@ -47,13 +47,13 @@ fn by_default_a_day_has_its_files_and_a_table_of_their_keywords() {
     let table = String::from_utf8(lab.read(&format!("data/{stem}.20151211.keywords.csv"))).expect("UTF-8");
     assert_eq!(
         table,
-        "time,recnum,harpnum,HARPNUM,T_REC,NOAA_ARS,QUALITY,USFLUX,CRVAL1\n\
-         2015-12-11T00:00:00_TAI,8,377,377,2015.12.11_00:00:00_TAI,11158,0x00000000,8.5e+21,MISSING\n\
-         2015-12-11T12:12:00_TAI,9,377,377,2015.12.11_12:12:00_TAI,11158,0x00000000,9.5e+21,-12.25\n"
+        "time,scale,recnum,has_data,HARPNUM,T_REC,NOAA_ARS,QUALITY,USFLUX,CRVAL1\n\
+         2015-12-11T00:00:00,TAI,8,true,377,2015.12.11_00:00:00_TAI,11158,0,8.5e+21,\n\
+         2015-12-11T12:12:00,TAI,9,true,377,2015.12.11_12:12:00_TAI,11158,0,9.5e+21,-12.25\n"
     );
     let sidecar = lab.json(&format!("data/{stem}.20151211.keywords.json"));
-    assert_eq!((&sidecar["sunhaul"], &sidecar["scale"]), (&json!("keywords/1"), &json!("TAI")));
-    let flux = json!({ "name": "USFLUX", "type": "double", "unit": "Mx", "missing": "MISSING", "invalid_link": "",
+    assert_eq!((&sidecar["sunhaul"], &sidecar["scale"]), (&json!("keywords/2"), &json!("TAI")));
+    let flux = json!({ "name": "USFLUX", "type": "double", "unit": "Mx", "missing": "", "invalid_link": "",
         "default": "nan", "note": "Total unsigned flux" });
     assert!(sidecar["columns"].as_array().expect("columns").contains(&flux), "{sidecar:#}");
     let record = lab.day("data", "one", "2015-12-11");
@@ -82,9 +82,9 @@ fn keywords_alone_ask_for_no_file() {
     let files: Vec<String> = lab.proved("data").into_keys().collect();
     assert_eq!(files.len(), 2, "{files:?}");
     let table = String::from_utf8(lab.read(&format!("data/{}", files[0]))).expect("UTF-8");
-    assert!(table.starts_with("time,recnum,harpnum,CRVAL1\n") && table.lines().count() == 3, "{table}");
+    assert!(table.starts_with("time,scale,recnum,harpnum,has_data,CRVAL1\n") && table.lines().count() == 3, "{table}");
     assert_eq!(fake.asked(INFO, "rs_list", "seg"), ["**NONE**"]);
-    assert_eq!(fake.asked(INFO, "rs_list", "key"), ["*recnum*,HARPNUM,T_REC,CRVAL1"]);
+    assert_eq!(fake.asked(INFO, "rs_list", "key"), ["*recnum*,HARPNUM,T_REC,QUALITY,CRVAL1"]);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn latin_1_and_raw_control_characters_do_no_harm() {
     fake.state().note = b"flux in \xb5Mx,\n \x1b[2Jraw";
     let (lab, _) = run(&fake.job("fetch: keywords, keywords: [USFLUX]"), 0);
     let sidecar = lab.json("data/one/2015/12/11/hmi.sharp_cea_720s.20151211.keywords.json");
-    assert_eq!(sidecar["columns"][3]["note"], "flux in \u{b5}Mx,\n \u{1b}[2Jraw");
+    assert_eq!(sidecar["columns"][5]["note"], "flux in \u{b5}Mx,\n \u{1b}[2Jraw");
 }
 
 #[test]
@@ -281,5 +281,38 @@ fn a_range_that_begins_and_ends_between_slots_has_every_slot_that_lies_in_it() {
         assert_eq!(lab.proved("data").len(), due, "{start} to {end}{cadence}");
         let report = lab.json("report.json");
         assert_eq!(report["days"][0]["outside_day"], 0, "{report:#}");
+    }
+}
+
+/// Each column of a table of keywords with its type, by pandas, by `DuckDB` and by polars, asked without any option.
+const TYPES: &str = "import sys, pandas, duckdb, polars\n\
+                     path = sys.argv[1]\n\
+                     print({name: str(kind) for name, kind in pandas.read_csv(path).dtypes.items()})\n\
+                     print({row[0]: row[1] for row in duckdb.sql(f\"describe from '{path}'\").fetchall()})\n\
+                     print({name: str(kind) for name, kind in polars.read_csv(path).schema.items()})\n";
+
+#[test]
+#[ignore = "needs the Python tools that tests/run.sh installs"]
+#[expect(clippy::disallowed_methods, reason = "the test's own setting, not the program's")]
+fn a_table_of_keywords_opens_with_its_types_in_pandas_duckdb_and_polars_without_options() {
+    let tools = std::env::var("SUNHAUL_TEST_TOOLS").expect("SUNHAUL_TEST_TOOLS: tests/run.sh sets it");
+    let (lab, _) = run(&two().job(""), 0);
+    let table = "data/one/2015/12/11/hmi.sharp_cea_720s.20151211.keywords.csv";
+    let python = format!("{tools}/python");
+    let said = lab.program(&python, &["-c", TYPES, table]).chatty().stdout_has("").done().stdout;
+    let [pandas, duckdb, polars] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
+    for (column, in_pandas, in_duckdb, in_polars) in [
+        ("time", "str", "TIMESTAMP", "String"),
+        ("scale", "str", "VARCHAR", "String"),
+        ("recnum", "int64", "BIGINT", "Int64"),
+        ("has_data", "bool", "BOOLEAN", "Boolean"),
+        ("HARPNUM", "int64", "BIGINT", "Int64"),
+        ("QUALITY", "int64", "BIGINT", "Int64"),
+        ("USFLUX", "float64", "DOUBLE", "Float64"),
+        ("CRVAL1", "float64", "DOUBLE", "Float64"),
+    ] {
+        for (told, kind) in [(pandas, in_pandas), (duckdb, in_duckdb), (polars, in_polars)] {
+            assert!(told.contains(&format!("'{column}': '{kind}'")), "{column}: {told}");
+        }
     }
 }
