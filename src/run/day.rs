@@ -10,10 +10,10 @@ use super::accept::{Accepted, Judge};
 use super::asked_again;
 use super::claims::{Claims, collision};
 use super::event::{DayDone, DayState, Event, FileEnd};
-use super::file::line_of;
 use super::flight::{Failures, Flight, Landed, Missing, died};
 use super::listing::{
     Lacking, is_final, is_final_without_files, list, lost_its_files, seen_doubted_before, seen_empty_before, vanished,
+    without_file,
 };
 use super::locked::{Expected, Settled};
 use super::{Opened, Run, Todo, unlisted};
@@ -22,7 +22,7 @@ use crate::archive::{
 };
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
-use crate::fetch::{self, condition};
+use crate::fetch::condition;
 use crate::manifest::Template;
 use crate::source::{Body, Listed, MADE, RemoteFile};
 use crate::untrusted::escape;
@@ -239,26 +239,6 @@ async fn try_work(
     let record = seal(run, opened, todo, day_work, SealedBy { keys, absent: settled, state }).await?;
     tell_record(done, &record);
     Ok(Went::Through)
-}
-
-/// Takes the records out of a listing that the source has no file of: each gets its line.
-fn without_file(
-    opened: &Opened,
-    todo: &Todo,
-    expected: &Expected,
-    listed: &mut Listed,
-) -> Result<Vec<FileLine>, Failure> {
-    let scale = opened.series.source.scale();
-    let mut lines = Vec::new();
-    for file in listed.files.extract_if(.., |file| file.body == Body::None) {
-        let gone = Failure::new(Class::NotFound, "the source has no file of this record any more");
-        if let Some(failure) = expected.misses(&file.key, &gone) {
-            return Err(failure);
-        }
-        let path = path_of(opened, todo, &file, &fetch::name_of(&file, None))?;
-        lines.push(FileLine { absent: Some("no-file".to_owned()), ..line_of(&todo.series, scale, &file, &path) });
-    }
-    Ok(lines)
 }
 
 /// Tells before anything is fetched that the sizes listed are more than the disk has room for.

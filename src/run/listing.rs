@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::day::has;
+use super::day::{has, path_of};
 use super::event::{DayId, Event};
+use super::file::line_of;
 use super::locked::Expected;
 use super::{Opened, Run, Todo};
-use crate::archive::{self, Archive, DayWork};
+use crate::archive::{self, Archive, DayWork, FileLine};
 use crate::failure::{Class, Failure};
+use crate::fetch;
 use crate::manifest::latency::WITHOUT_FILES;
 use crate::net::Waits;
-use crate::source::{Listed, Memory, RemoteFile};
+use crate::source::{Body, Listed, Memory, RemoteFile};
 use crate::untrusted::escape;
 
 /// True when the day's end lies far enough back for its listing to be final, and its source does not say otherwise.
@@ -36,6 +38,26 @@ fn is_older(opened: &Opened, todo: &Todo, listed_at: DateTime<Utc>, than: Durati
     let end = (todo.day.window.end - opened.series.source.scale().ahead_of_utc()).and_utc();
     let than = chrono::TimeDelta::from_std(than).unwrap_or(chrono::TimeDelta::MAX);
     listed_at.signed_duration_since(end) >= than
+}
+
+/// Takes the records out of a listing that the source has no file of: each gets its line.
+pub(super) fn without_file(
+    opened: &Opened,
+    todo: &Todo,
+    expected: &Expected,
+    listed: &mut Listed,
+) -> Result<Vec<FileLine>, Failure> {
+    let scale = opened.series.source.scale();
+    let mut lines = Vec::new();
+    for file in listed.files.extract_if(.., |file| file.body == Body::None) {
+        let gone = Failure::new(Class::NotFound, "the source has no file of this record any more");
+        if let Some(failure) = expected.misses(&file.key, &gone) {
+            return Err(failure);
+        }
+        let path = path_of(opened, todo, &file, &fetch::name_of(&file, None))?;
+        lines.push(FileLine { absent: Some("no-file".to_owned()), ..line_of(&todo.series, scale, &file, &path) });
+    }
+    Ok(lines)
 }
 
 /// What a day lacks of the files that are listed, and what speaks for that being so.

@@ -1,0 +1,154 @@
+//! Tables of pages and what is read of them.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn hrefs(page: &Page) -> Vec<&str> {
+    page.links.iter().map(|link| link.href.as_str()).collect()
+}
+
+#[test]
+fn links_are_read_however_they_are_written() {
+    let page = read(
+        b"<!DOCTYPE html><A HREF=a.fits>a</A><a class='x' href='b&amp;c.fits'>b</a><a href = \"d&#x27;e.fits\" href=no>\
+          <a name=f><!-- <a href=g> --><script>var s = '<a href=\"h\">';</script><style>a{}</style><a href=''>i</a>\
+          <a\nhref=\n\"j%20k\">j",
+    );
+    assert_eq!(hrefs(&page), ["a.fits", "b&c.fits", "d'e.fits", "j%20k"]);
+    assert!(page.is_html && !page.is_whole && !page.says_listing);
+}
+
+#[test]
+fn a_page_is_a_listing_when_it_says_so() {
+    for html in [
+        "<title>Index of /data</title>",
+        "<h1>\n Index of /data</h1>",
+        "<h1>Directory listing for /x/</h1>",
+        "<a href=../>up</a>",
+        "<a href=\"/data/\"> Parent Directory</a>",
+        "<a href=\"/data/\">..</a>",
+        "<title>Directory: /2012/06/01/</title>",
+        "<title>/2012/06/01/</title>",
+        "<h1>listing directory /2012/06/01</h1>",
+        "<!doctype html>\n<meta name=\"viewport\" content=\"width=device-width\">\n<pre>\n<a href=\"README.txt\">README.txt</a>\n\
+         <a href=\"a%20b/\">a b/</a>\n</pre>\n",
+        "<pre>\n</pre>\n",
+    ] {
+        assert!(read(html.as_bytes()).says_listing, "{html}");
+    }
+    for html in [
+        "<h1>Please log in</h1><a href=\"/\">Home</a>",
+        "<title>Reindex of x</title>",
+        "<p>Index of </p>",
+        "<title>Directory: staff</title>",
+        "<title>/</title>",
+        "<pre>We are back at 10:00</pre>",
+        "<pre><a href=\"/status\">the state of our service</a></pre>",
+        "<pre><a href=a.txt>a.txt</a></pre><p>Please log in</p>",
+        "<a href=a.txt>a.txt</a>",
+        "<pre>\n<a href=\"README.txt\">README.txt</a>\n",
+        "",
+        "{}",
+    ] {
+        assert!(!read(html.as_bytes()).says_listing, "{html}");
+    }
+    assert_eq!(read(b"<title> Log in </title><h1>Welcome</h1>").title, "Log in");
+    assert!(!read(b"[{\"name\":\"a\"}]").is_html && !read(b"").is_html);
+}
+
+#[test]
+fn a_title_with_another_path_is_that_of_another_folder() {
+    for (title, is_right) in [
+        ("Index of /2015/12/11", true),
+        ("Index of /2015/12/11/", true),
+        ("Index of /data/sdo/2015/12/11/", true),
+        ("Index of /12/11", true),
+        ("Directory listing for /2015/12/11/", true),
+        ("Directory: /2015/12/11/", true),
+        ("/2015/12/11/", true),
+        ("Index of the archive", true),
+        ("Files", true),
+        ("", true),
+        ("Index of /2015/12/12", false),
+        ("Index of /2015/12", false),
+        ("Index of /", false),
+        ("Directory: /2014/12/11/", false),
+        ("/2015/12/12/", false),
+    ] {
+        assert_eq!(is_of_folder(title, "2015/12/11/"), is_right, "{title}");
+    }
+    assert!(is_of_folder("Index of /x", "") && is_of_folder("Index of /a b/", "a%20b/"));
+}
+
+#[test]
+fn the_base_of_a_page_is_its_first_one() {
+    let base = |html: &str| read(html.as_bytes()).base;
+    assert_eq!(base("<head><base target=x href='/other/'><base href='/no/'></head>").as_deref(), Some("/other/"));
+    assert_eq!(base("<base><a href=a>a</a>"), None);
+}
+
+#[test]
+fn a_listing_in_another_form_is_known_for_what_it_is() {
+    for (text, other) in [
+        (
+            "<?xml version=\"1.0\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Contents/>",
+            Other::Bucket,
+        ),
+        ("<?xml version='1.0'?><ListBucketResult xmlns='http://doc.s3.amazonaws.com/2006-03-01'>", Other::Bucket),
+        ("\u{feff}<?xml version=\"1.0\"?><EnumerationResults ServiceEndpoint=\"https://x/\"><Blobs />", Other::Azure),
+        (
+            "<catalog xmlns=\"http://www.unidata.ucar.edu/namespaces/thredds/InvCatalog/v1.0\" name=\"S\">",
+            Other::Thredds,
+        ),
+        ("<html><head><title>Catalog https://t.example.net/thredds/catalog/S/catalog.html</title>", Other::Thredds),
+        ("<D:multistatus xmlns:D=\"DAV:\"></D:multistatus>", Other::WebDav),
+        ("[{\"name\":\"a\",\"type\":\"file\"}]", Other::Json),
+    ] {
+        assert_eq!(read(text.as_bytes()).other, Some(other), "{text}");
+    }
+    for text in ["<html><catalog></catalog>", "<title>Index of /thredds/x</title>", "plain", ""] {
+        assert_eq!(read(text.as_bytes()).other, None, "{text}");
+    }
+}
+
+#[test]
+fn a_page_is_whole_when_its_list_ends() {
+    for (html, is_whole) in [
+        ("<pre><a href=a>a</a>\n</pre>", true),
+        ("<table></table><ul><li><a href=a>a</a></ul>", true),
+        ("<table></table><a href=a>a</a>", false),
+        ("<pre><a href=a>a</a>\n<a href=\"b", false),
+        ("<body></body>", true),
+        ("<body>", false),
+    ] {
+        assert_eq!(read(html.as_bytes()).is_whole, is_whole, "{html}");
+    }
+}
+
+#[test]
+fn a_size_stands_beside_its_link_or_in_the_cells_of_its_row() {
+    let bytes = |html: &str| match read(html.as_bytes()).links.last().and_then(|link| link.size) {
+        Some(Size::Bytes(bytes)) => Some(bytes),
+        _ => None,
+    };
+    for html in [
+        "<pre><a href=a>a</a>   27-Nov-2026 01:39            576\n</pre>",
+        "<img src=x> <a href=a>a</a>   2026-11-27 01:39  576  a text\n<hr></pre>",
+        "<tr><td><a href=a>a</a></td><td>2026-11-27 01:39</td><td align=right>576 </td><td>&nbsp;</td></tr>",
+        "<tr><td><a href=a><svg><path/></svg><span class=name>a</span></a></td><td><div>576 B</div></td><td><time>x</time>",
+    ] {
+        assert_eq!(bytes(html), Some(576), "{html}");
+    }
+    assert_eq!(bytes("<tr><td><a href=a>a</a></td></tr><tr><td>2026-11-27 01:39</td><td>576</td></tr>"), None);
+    assert_eq!(bytes("<ul><li><a href=a>a</a></li></ul><p>576 bytes</p>"), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_page_is_read(html in "(<a href=|<pre>|</a>|[<>\"'&/ a;#]){0,30}|.{0,100}") {
+        let _ = read(html.as_bytes());
+    }
+}

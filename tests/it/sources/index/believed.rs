@@ -1,0 +1,135 @@
+//! What of a listing is believed: its folder, its times, its sizes, its links.
+
+use super::*;
+
+#[test]
+fn l_03_two_digits_of_a_year_are_read_in_the_century_of_the_day() {
+    let server =
+        serving(&[("/data/1957/dr570704.dat", 1), ("/data/1957/dr570705.dat", 2), ("/data/1957/dr570706.dat", 3)]);
+    let lab = lab(&job(&server, "path: \"%Y\", files: \"dr%y%m%d.dat\"").range("1957-07-04", "1957-07-06"));
+    lab.report(0);
+    assert_eq!(names(&lab), ["dr570704.dat", "dr570705.dat"]);
+    assert_eq!(lab.day("data", "x", "1957-07-05").files[0]["time"], "1957-07-05T00:00:00Z");
+}
+
+#[test]
+fn l_03_a_folder_with_files_of_other_days_alone_is_no_empty_day() {
+    let server = serving(&[("/data/2015/12/11/a_20151112.fits", 1), ("/data/2015/12/11/a_20151011.fits", 2)]);
+    let report = lab(&job(&server, "path: \"%Y/%m/%d\", files: \"a_%Y%m%d.fits\"")).report(1);
+    let (class, message) = failure(&report);
+    assert_eq!(class, "listing-malformed", "{message}");
+    assert!(message.contains("all that is listed (2) lies outside of 2015-12-11, such as at 2015-10-11T00:00:00"));
+}
+
+/// Three days, of which the second one's folder answers with this page.
+fn second_day(page: &str) -> (Lab, Server) {
+    let server = serving(&[
+        ("/data/2015/12/10/x_20151210_0600.fits", 1),
+        ("/data/2015/12/10/n20151210_07.fits", 2),
+        ("/data/2015/12/12/x_20151212_0600.fits", 3),
+        ("/data/2015/12/12/n20151212_07.fits", 4),
+    ]);
+    server.script("/data/2015/12/11/", [Answer::text("text/html", page)]);
+    let job = job(&server, "path: \"%Y/%m/%d/\", files: \"x_%Y%m%d_%H%M.fits\"").range("2015-12-10", "2015-12-13");
+    (lab(&job.retry("{ attempts: 4, max_wait: 1s }")), server)
+}
+
+#[test]
+fn l_03_the_listing_of_another_folder_seals_no_day() {
+    let (own, other) = ("/data/2015/12/11/", "/data/2015/12/12/");
+    let files = |names: &[&str]| names.iter().map(|name| Entry::new(name, 5760)).collect::<Vec<_>>();
+    for (form, folder, entries, says) in [
+        (Form::Nginx, other, files(&["x_20151212_0000.fits"]), "all that is listed (1) lies outside of 2015-12-11"),
+        (
+            Form::Apache,
+            own,
+            files(&["x_20151212_0000.fits", "x_20151210_2359.fits"]),
+            "all that is listed (2) lies outside",
+        ),
+        (Form::Lighttpd, other, files(&[]), "the listing of another folder: it is titled `Index of /data/2015/12/12/`"),
+        (Form::Apache, "/data/", files(&["2015/"]), "the listing of another folder: it is titled `Index of /data`"),
+        (Form::Nginx, own, files(&["g20151211_0000.dat"]), "no name fits `files`; 1 others are there, such as `g2015"),
+        (Form::Nginx, own, files(&["n20151212_07.fits"]), "no name fits `files`; 1 others are there, such as `n2015"),
+        (Form::Apache, own, files(&["a.fits", "README"]), "no name fits `files`; 1 others are there, such as `a.fits`"),
+    ] {
+        let (lab, _server) = second_day(&page(form, folder, &entries));
+        let report = lab.report(1);
+        let (class, message) = failure(&report);
+        assert_eq!(class, "listing-malformed", "{message}");
+        assert!(message.contains(says), "{message}");
+        assert_eq!(lab.days("data").len(), 2, "{message}");
+    }
+}
+
+#[test]
+fn l_03_a_folder_that_has_what_lies_there_on_other_days_too_is_that_of_a_day_without_files() {
+    let own = "/data/2015/12/11/";
+    for entries in [&["n20151211_07.fits"][..], &["README", "SHA256SUMS.txt"], &[]] {
+        let entries: Vec<Entry> = entries.iter().map(|name| Entry::new(name, 5760)).collect();
+        let (lab, _server) = second_day(&page(Form::Nginx, own, &entries));
+        let report = lab.report(0);
+        assert_eq!(report["totals"]["days"]["sealed"], 3, "{report:#}");
+        assert_eq!(names(&lab), ["x_20151210_0600.fits", "x_20151212_0600.fits"]);
+    }
+}
+
+#[test]
+fn a_size_that_no_rounding_makes_the_listed_one_is_another_file() {
+    for form in [Form::Apache, Form::Lighttpd, Form::Nginx] {
+        for (listed, exit) in [(5760, 0), (1_500_000, 1), (2_000_000, 1), (900, 1)] {
+            let server = serving(&[("/data/2015/12/11/a.fits", 1)]);
+            let listing = page(form, "/data/2015/12/11/", &[Entry::new("a.fits", listed)]);
+            server.script("/data/2015/12/11/", [Answer::text("text/html", &listing)]);
+            let job = job(&server, "path: \"%Y/%m/%d/\", files: \"?.fits\"").retry("{ attempts: 2, max_wait: 1s }");
+            let lab = lab(&job);
+            let report = lab.report(exit);
+            let sizes =
+                report["failures"].as_array().expect("failures").iter().filter(|failure| failure["class"] == "size");
+            assert_eq!(sizes.count(), usize::try_from(exit).expect("small"), "{form:?} {listed}: {report:#}");
+            assert_eq!(lab.files("data").is_empty(), exit == 1);
+        }
+    }
+}
+
+#[test]
+fn l_10_links_are_relative_to_what_the_page_says() {
+    let server = Server::start();
+    let folder = "/data/2015/12/11/";
+    let listing = page(Form::Nginx, folder, &[Entry::new("a.fits", 5760)]);
+    let with_base =
+        |base: &str| Answer::text("text/html", &listing.replace("<head>", &format!("<head><base href=\"{base}\">")));
+    server.script(folder, [with_base("/data/store/")]);
+    server.script("/data/store/a.fits", [Answer::file(fits(1, 20, "2015-12-11T00:00:00"))]);
+    let to_store = lab(&job(&server, "path: \"%Y/%m/%d/\", files: \"?.fits\""));
+    to_store.report(0);
+    assert_eq!(to_store.day("data", "x", "2015-12-11").files[0]["key"], "store/a.fits");
+
+    server.script(folder, [with_base("http://h.example/")]);
+    let report = lab(&job(&server, "path: \"%Y/%m/%d/\", files: \"?.fits\"")).report(1);
+    assert_eq!(failure(&report).0, "source-refused", "{report:#}");
+}
+
+#[test]
+fn sizes_are_known_where_the_server_tells_them_to_the_byte() {
+    for (form, bytes) in
+        [(Form::Nginx, Value::from(2 * 5760)), (Form::Apache, Value::Null), (Form::Lighttpd, Value::Null)]
+    {
+        let server = in_form(form, &[("/data/2015/12/11/a.fits", 1), ("/data/2015/12/11/b.fits", 2)]);
+        let lab = lab(&job(&server, "path: \"%Y/%m/%d/\", files: \"?.fits\""));
+        let plan = lab.sunhaul(&["plan", "job.yaml", "--list", "--json"]).stdout_has("").chatty().done().json();
+        let day = &plan["listing"]["days"][0];
+        assert_eq!((&day["files"], &day["bytes"]), (&2.into(), &bytes), "{form:?} {day}");
+    }
+}
+
+#[test]
+fn l_09_a_file_of_another_size_than_listed_is_no_file() {
+    let server = serving(&[("/data/2015/12/11/a.fits", 1)]);
+    let body = fits(1, 20, "2015-12-11T00:00:00");
+    let longer = [body, vec![0; 2880]].concat();
+    server.script("/data/2015/12/11/a.fits", [Answer::file(longer)]);
+    let lab = lab(&job(&server, "path: \"%Y/%m/%d/\", files: \"?.fits\""));
+    lab.run().start().done_any();
+    assert!(names(&lab).is_empty());
+    assert!(lab.files("data").is_empty());
+}
