@@ -50,6 +50,8 @@ pub(super) type Names = BTreeMap<String, Ordered>;
 pub(super) struct Ordered {
     /// Its record: `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI]`.
     pub(super) record: String,
+    /// Its active region.
+    pub(super) harpnum: Option<i64>,
     /// Its segment.
     pub(super) segment: String,
     /// The name of the segment's file on disk, where the listing tells it: a segment may have several.
@@ -148,7 +150,7 @@ pub(super) fn read_records(
                 _ => (set.on(base), "fits"),
             };
             if is_ordered {
-                let ordered = Ordered { record: query.clone(), segment: (*segment).to_owned(), file: on_disk };
+                let ordered = Ordered { record: query.clone(), harpnum, segment: (*segment).to_owned(), file: on_disk };
                 if let Some(other) = records.names.insert(key.clone(), ordered.clone())
                     && other != ordered
                 {

@@ -175,12 +175,14 @@ impl Question<'_> {
     }
 }
 
-/// Where nobody answers for JSOC's programs, there is no JSOC.
+/// Where nobody answers for JSOC's programs, there is no JSOC; and a question that is too long is so the next time, too.
 fn known(failure: Failure) -> Failure {
-    if failure.class != Class::NotFound {
-        return failure;
-    }
-    let message = format!("{}; is this where JSOC is?", failure.message);
+    let hint = match failure.status {
+        _ if failure.class == Class::NotFound => "is this where JSOC is?",
+        Some(414) => "the question is too long for it: name fewer segments, keywords or conditions",
+        _ => return failure,
+    };
+    let message = format!("{}; {hint}", failure.message);
     Failure { class: Class::SourceRefused, message, ..failure }
 }
 

@@ -3,6 +3,8 @@
 //! Source: `RecordSetHelp` of JSOC. What it does not do: ask, or trust that all was applied; the listing looks again at
 //! what it can.
 
+use std::collections::BTreeSet;
+
 use chrono::{NaiveDateTime, TimeDelta};
 use url::Url;
 
@@ -23,6 +25,12 @@ pub(super) const WAVELNTH: &str = "WAVELNTH";
 pub(super) const NOAA: [&str; 2] = ["NOAA_ARS", "NOAA_AR"];
 /// The keyword of a record's quality.
 pub(super) const QUALITY: &str = "QUALITY";
+
+/// So many active regions are asked for by their numbers: JSOC writes each with some 20 bytes into a query of 8,192 bytes
+/// (`DRMS_MAXQUERYLEN`). Of more, all regions are asked for, and the listing leaves out the others.
+const REGIONS: usize = 100;
+/// The same of NOAA's numbers in one alternation, with 6 bytes each.
+const NOAA_NUMBERS: usize = 500;
 
 /// What is asked of one series, whatever the time.
 #[derive(Debug)]
@@ -101,15 +109,20 @@ impl<'a> Question<'a> {
             if !self.structure.has(keyword) {
                 return Err(no_keyword(name, filter, keyword));
             }
-            all.push(either(numbers.iter().map(|number| format!("{keyword} = {number}"))));
+            if numbers.len() <= REGIONS {
+                all.push(either(numbers.iter().map(|number| format!("{keyword} = {number}"))));
+            }
         }
         if let (Some(keyword), Some(numbers)) = (self.noaa, &filters.noaa) {
-            let of = |number: &i64| match keyword {
+            let texts: Vec<String> = numbers.iter().map(i64::to_string).collect();
+            match keyword {
                 // A text of several numbers: which of them it is, the listing looks at.
-                "NOAA_ARS" => format!("{keyword} ~ '{number}'"),
-                _ => format!("{keyword} = {number}"),
-            };
-            all.push(either(numbers.iter().map(of)));
+                "NOAA_ARS" if numbers.len() <= NOAA_NUMBERS => all.push(format!("{keyword} ~ '{}'", texts.join("|"))),
+                "NOAA_AR" if numbers.len() <= REGIONS => {
+                    all.push(either(texts.iter().map(|number| format!("{keyword} = {number}"))));
+                }
+                _ => {}
+            }
         }
         if let Some(quality) = filters.quality {
             if !self.structure.has(QUALITY) {
@@ -138,8 +151,23 @@ impl<'a> Question<'a> {
     /// The records of a stretch of time, such as `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI/1d@1h]`; none when no
     /// multiple of the cadence lies inside.
     pub(super) fn record_set(&self, window: Window) -> Option<String> {
+        self.record_set_of(window, self.series.filters.harpnum.as_deref())
+    }
+
+    /// The same to order: of more regions than can be asked for, those that are listed.
+    pub(super) fn order_set(&self, window: Window, listed: &BTreeSet<i64>) -> Option<String> {
+        match self.series.filters.harpnum.as_deref() {
+            Some(all) if all.len() > REGIONS => {
+                let listed: Vec<i64> = listed.iter().copied().collect();
+                self.record_set_of(window, Some(&listed))
+            }
+            harpnum => self.record_set_of(window, harpnum),
+        }
+    }
+
+    fn record_set_of(&self, window: Window, harpnum: Option<&[i64]>) -> Option<String> {
         let time = self.stretch(window)?;
-        let mut keys: Vec<String> = self.structure.prime.iter().map(|key| self.value(key, &time)).collect();
+        let mut keys: Vec<String> = self.structure.prime.iter().map(|key| self.value(key, &time, harpnum)).collect();
         while keys.last().is_some_and(String::is_empty) {
             keys.pop();
         }
@@ -147,16 +175,15 @@ impl<'a> Question<'a> {
         Some(format!("{}{keys}{}", self.series.name, self.conditions))
     }
 
-    fn value(&self, key: &str, time: &str) -> String {
-        let filters = &self.series.filters;
-        let list = |numbers: Option<&Vec<i64>>| {
-            let numbers: Vec<String> = numbers.into_iter().flatten().map(i64::to_string).collect();
-            numbers.join(",")
+    fn value(&self, key: &str, time: &str, harpnum: Option<&[i64]>) -> String {
+        let list = |numbers: Option<&[i64]>| {
+            let numbers = numbers.filter(|numbers| numbers.len() <= REGIONS).unwrap_or_default();
+            numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
         };
         match key {
             _ if key == self.structure.time => time.to_owned(),
-            HARPNUM => list(filters.harpnum.as_ref()),
-            WAVELNTH => list(filters.wavelength.as_ref()),
+            HARPNUM => list(harpnum),
+            WAVELNTH => list(self.series.filters.wavelength.as_deref()),
             _ => String::new(),
         }
     }
@@ -382,6 +409,22 @@ mod tests {
     }
 
     #[test]
+    fn more_regions_than_a_query_holds_are_left_to_the_listing_and_ordered_as_listed() {
+        let structure = sharp();
+        let series = |harpnum| series("hmi.sharp_cea_720s", Filters { harpnum: Some(harpnum), ..Filters::default() });
+        let (few, many) = (series((1..=100).collect()), series((1..=101).collect()));
+        let (few, many) = [&few, &many].map(|series| Question::of(series, &structure).unwrap()).into();
+        assert!(few.record_set(day()).unwrap().starts_with("hmi.sharp_cea_720s[1,2,3,"));
+        assert!(many.record_set(day()).unwrap().starts_with("hmi.sharp_cea_720s[][2011"));
+        let listed = BTreeSet::from([7, 9]);
+        assert!(many.order_set(day(), &listed).unwrap().starts_with("hmi.sharp_cea_720s[7,9][2011"));
+        assert!(few.order_set(day(), &listed).unwrap().starts_with("hmi.sharp_cea_720s[1,2,3,"));
+        let noaa = |count: i64| asked(Filters { noaa: Some((11_000..11_000 + count).collect()), ..Filters::default() });
+        assert!(noaa(500).contains("[? NOAA_ARS ~ '11000|11001|") && noaa(500).len() < 4_000);
+        assert!(!noaa(501).contains("NOAA_ARS"));
+    }
+
+    #[test]
     fn a_part_of_a_day_is_asked_for_in_the_largest_whole_unit() {
         let structure = sharp();
         let set = |start: &str, end: &str, hours: Option<u64>| {
@@ -403,7 +446,7 @@ mod tests {
     fn filters_are_one_condition() {
         let noaa = Filters { noaa: Some(vec![11158, 11159]), ..Filters::default() };
         let tail = |filters| asked(filters).split_once("/1464m]").unwrap().1.to_owned();
-        assert_eq!(tail(noaa), "[? NOAA_ARS ~ '11158' OR NOAA_ARS ~ '11159' ?]");
+        assert_eq!(tail(noaa), "[? NOAA_ARS ~ '11158|11159' ?]");
         let both = Filters {
             noaa: Some(vec![11158]),
             quality: Some(Quality { none_of: 0xf_0001_0000 }),

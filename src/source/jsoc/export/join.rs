@@ -237,7 +237,7 @@ mod tests {
     }
 
     fn ordered(segment: &str, file: Option<&str>) -> Ordered {
-        Ordered { record: RECORD.to_owned(), segment: segment.to_owned(), file: file.map(str::to_owned) }
+        Ordered { record: RECORD.to_owned(), harpnum: None, segment: segment.to_owned(), file: file.map(str::to_owned) }
     }
 
     /// What becomes of a file that the listing knows as `listed` when the order has these paths of its record and segment.

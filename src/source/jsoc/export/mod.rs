@@ -250,7 +250,10 @@ impl Desk {
                 ended => return Ok(ended),
             }
         }
-        let Some(set) = question.record_set(stretch.window) else { return Ok(Ended::Done(Vec::new())) };
+        let listed = batch.iter().flat_map(|waiting| waiting.names.values()).filter_map(|ordered| ordered.harpnum);
+        let Some(set) = question.order_set(stretch.window, &listed.collect()) else {
+            return Ok(Ended::Done(Vec::new()));
+        };
         let set = format!("{set}{{{}}}", question.segments.join(","));
         let mut lost = stretch.id.is_some();
         loop {

@@ -214,7 +214,8 @@ pub(super) fn select(set: &str, records: &[Record]) -> Result<Vec<Record>, Strin
     let number = |after: &'static str| {
         condition.split(after).skip(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>())
     };
-    let noaa: Vec<String> = number("NOAA_ARS ~ '").collect();
+    let noaa = condition.split("NOAA_ARS ~ '").nth(1).and_then(|rest| rest.split('\'').next()).unwrap_or_default();
+    let noaa: Vec<&str> = noaa.split('|').filter(|number| !number.is_empty()).collect();
     let mask: u32 = number("QUALITY & ").next().and_then(|mask| mask.parse().ok()).unwrap_or_default();
     let is_asked = |record: &&Record| {
         let at = slot(record.at());
