@@ -107,7 +107,7 @@ fn a_provisional_day_is_exported_and_told() {
     lab.write("job.yaml", job.yaml());
     lab.report(0);
     let told = "sums: 1 day\n1 day of it may still change: provisional\n";
-    lab.sunhaul(&["export", "job.yaml", "--format", "sha256sums", "--output", "sums"]).stderr(told).done();
+    lab.sunhaul(&["export", "job.yaml", "--format", "sha256sums", "--output", "sums"]).stderr_has(told).done();
     lab.sunhaul(&["export", "job.yaml", "--format", "sha256sums", "--output", "more", "-q"]).done();
 }
 

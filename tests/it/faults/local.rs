@@ -326,16 +326,20 @@ fn d_10_a_report_that_was_cut_or_edited_stops_nobody() {
 }
 
 #[test]
-fn d_11_a_done_file_that_is_gone_or_of_another_length_is_fetched_again() {
+fn d_11_a_done_file_that_is_gone_is_fetched_again_and_an_edited_one_once_a_repair_is_asked_for() {
     let (files, server, lab) = day_of(3);
     lab.report(0);
     let [gone, longer, _] = &files[..] else { panic!("three files") };
     std::fs::remove_file(lab.path("data").join(gone.path())).expect("removed");
-    lab.write(&format!("data/{}", longer.path()), [&longer.body[..], b"notes of mine"].concat());
+    let edited = [&longer.body[..], b"notes of mine"].concat();
+    let path = format!("data/{}", longer.path());
+    lab.write(&path, &edited);
     assert_eq!(lab.report(0)["totals"]["requests"]["sent"], 0, "a record is trusted");
-    lab.run_with(&["--check"]).done();
-    let report = lab.json("report.json");
-    assert_eq!(report["totals"]["files"]["fetched"], 2, "{report:#}");
+    let report = lab.report_with(&["--check"], 1);
+    assert_eq!(report["totals"]["files"]["fetched"], 1, "{report:#}");
+    assert_eq!(report["failures"][0]["class"], "occupied");
+    assert_eq!(lab.read(&path), edited, "nobody asked to displace it");
+    lab.sunhaul(&["verify", "job.yaml", "--repair"]).stdout_has("").status(0).chatty().done();
     are_right(&lab, &files);
     // What was edited is put aside, not thrown away.
     let retired: Vec<Digest> = lab.tree("data/.sunhaul/work/retired").into_values().collect();

@@ -27,7 +27,7 @@ const BUFFER: usize = 32 * 1024;
 pub(super) struct Sent {
     /// During which run of the program.
     pub(super) run: u32,
-    /// The file's path at the service, or `?series/day` for a listing.
+    /// The file's path at the service, `?series/day` for a listing, or a path and more words for what no client takes.
     pub(super) what: String,
     /// Of which bytes of the file: the older ones, or those that it holds now.
     pub(super) is_old: bool,
@@ -259,7 +259,10 @@ impl Shared {
         };
         let named = format!("{head}\r\nContent-Disposition: attachment; filename={}", file.file);
         let head = if file.is_resumable() { format!("{named}\r\nETag: {etag}") } else { named };
-        self.send(stream, (path.to_owned(), is_old), &head, body, from.unwrap_or(0)..body.len(), fault)
+        // Nothing of the whole is taken where the rest was asked for, but what lies in the socket's buffers.
+        let is_dropped = asked.is_some() && from.is_none();
+        let what = if is_dropped { format!("{path}, the whole for its rest") } else { path.to_owned() };
+        self.send(stream, (what, is_old), &head, body, from.unwrap_or(0)..body.len(), fault)
     }
 
     /// The bytes that a file has now.

@@ -141,10 +141,11 @@ impl<'a> Trial<'a> {
 
     /// The day that a request was for, as `series/date`.
     fn day_of(&self, what: &str) -> String {
-        match what.strip_prefix('?') {
-            Some(day) => day.to_owned(),
-            None => self.upstream.files.get(what).map(|held| format!("{}/{}", held.series, held.day)).expect("a file"),
+        if let Some(day) = what.strip_prefix('?') {
+            return day.to_owned();
         }
+        let path = what.split(',').next().expect("a path");
+        self.upstream.files.get(path).map(|held| format!("{}/{}", held.series, held.day)).expect("a file")
     }
 
     /// What holds whenever the program is dead: final names hold right bytes, and records hold what they say. Gives the
