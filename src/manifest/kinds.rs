@@ -25,9 +25,28 @@ use super::timed::{Field, Timed};
 const JSOC: &str = "http://jsoc.stanford.edu/";
 /// Where MEDOC is.
 const MEDOC: &str = "https://idoc-medoc.ias.u-psud.fr/";
-/// The cadences that MEDOC keeps, in seconds, with its word for each.
-pub(crate) const MEDOC_CADENCES: [(u64, &str); 6] =
-    [(720, "12 min"), (3600, "1 h"), (7200, "2 h"), (21_600, "6 h"), (43_200, "12 h"), (86_400, "1 day")];
+/// The cadences that MEDOC keeps, in seconds, with its word for each: `ALLOWED_CADENCE_DICT` of its client, pySitools2.
+pub(crate) const MEDOC_CADENCES: [(u64, &str); 11] = [
+    (12, "12 sec"),
+    (60, "1 min"),
+    (120, "2 min"),
+    (600, "10 min"),
+    (720, "12 min"),
+    (1800, "30 min"),
+    (3600, "1 h"),
+    (7200, "2 h"),
+    (21_600, "6 h"),
+    (43_200, "12 h"),
+    (86_400, "1 day"),
+];
+
+/// Those of them that records of one instrument have: HMI's come every 12 minutes, AIA's every 12 seconds.
+fn medoc_cadences(series: &str) -> impl Iterator<Item = (u64, &'static str)> {
+    let is_aia = series.starts_with("aia.");
+    MEDOC_CADENCES
+        .into_iter()
+        .filter(move |(seconds, _)| if is_aia { *seconds != 720 } else { seconds.is_multiple_of(720) })
+}
 
 /// How many files of a day a template may tell.
 const MOST: u64 = 1_000_000;
@@ -338,10 +357,15 @@ pub(super) fn refuse(spec: &SourceSpec, series: &form::Series, name: &str, findi
 fn cadence_of(spec: &SourceSpec, asked: Duration, series: &str) -> Result<(), Wrong> {
     match spec {
         SourceSpec::Medoc(_) => {
-            if MEDOC_CADENCES.iter().any(|(seconds, _)| *seconds == asked.as_secs()) {
+            if medoc_cadences(series).any(|(seconds, _)| seconds == asked.as_secs()) {
                 return Ok(());
             }
-            Err(Wrong::new("MEDOC keeps no records of this cadence").hint("it keeps 12m, 1h, 2h, 6h, 12h and 1d"))
+            let hint = if series.starts_with("aia.") {
+                "it keeps 12s, 1m, 2m, 10m, 30m, 1h, 2h, 6h, 12h and 1d"
+            } else {
+                "it keeps 12m, 1h, 2h, 6h, 12h and 1d"
+            };
+            Err(Wrong::new("MEDOC keeps no records of this cadence").hint(hint))
         }
         SourceSpec::Template(template) => {
             let own = template.cadence.as_secs();

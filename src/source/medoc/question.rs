@@ -10,7 +10,7 @@ use crate::day::{Day, Window};
 use crate::manifest::{MEDOC_CADENCES, Series};
 
 /// The dataset of AIA, and that of the series of HMI.
-const AIA: &str = "webs_aia.lev1_dataset";
+const AIA: &str = "webs_IAS_SDO_AIA_dataset";
 const HMI: &str = "webs_IAS_SDO_HMI_dataset";
 
 /// The columns that are asked for, as the service's own clients ask for them; it passes over those it does not have.

@@ -83,7 +83,7 @@ fn the_question_is_the_documented_one() {
     has("p[1]", "LISTBOXMULTIPLE|series_name|aia.lev1");
     has("p[2]", "LISTBOXMULTIPLE|wavelnth|171|193");
     has("p[3]", "CADENCE|mask_cadence|12 min");
-    assert_eq!(aia.page(0).path(), "/webs_aia.lev1_dataset/records");
+    assert_eq!(aia.page(0).path(), "/webs_IAS_SDO_AIA_dataset/records");
     let hmi = of("hmi.sharp_720s", Filters::default());
     assert_eq!(hmi.count().path(), "/webs_IAS_SDO_HMI_dataset/count");
     assert!(!hmi.count().query().unwrap().contains("CADENCE"));
@@ -91,9 +91,15 @@ fn the_question_is_the_documented_one() {
 
 #[test]
 fn a_cadence_is_asked_for_in_the_service_s_own_words() {
-    for (seconds, word) in
-        [(720, "12 min"), (3600, "1 h"), (7200, "2 h"), (21_600, "6 h"), (43_200, "12 h"), (86_400, "1 day")]
-    {
+    for (seconds, word) in [
+        (12, "12 sec"),
+        (60, "1 min"),
+        (720, "12 min"),
+        (3600, "1 h"),
+        (7200, "2 h"),
+        (43_200, "12 h"),
+        (86_400, "1 day"),
+    ] {
         let filters = Filters { cadence: Some(Duration::from_secs(seconds)), ..Filters::default() };
         let url = Question::of(&base(), Some("d"), &series("hmi.sharp_720s", filters), &day()).count();
         assert!(url.query_pairs().any(|(_, value)| value == format!("CADENCE|mask_cadence|{word}")), "{url}");
@@ -166,11 +172,14 @@ fn aia_has_one_file_a_record_and_its_segments_by_name() {
                 "ias_location": "x", "t_rec_index": 5 })
     };
     let listed = records("aia.lev1", Filters::default(), &[row(9)], &[]).unwrap();
-    assert_eq!(listed.files[0].url.as_str(), "https://idoc-medoc.ias.u-psud.fr/sdo/aia.lev1/9");
+    assert_eq!(listed.files[0].url.as_str(), "https://idoc-medoc.ias.u-psud.fr/sdo/aia.lev1/9;compress=rice");
     assert_eq!((listed.files[0].key.as_str(), listed.files[0].t_rec), ("9/image_lev1", None));
     let only = |segment: &str| Filters { segments: Some(vec![segment.to_owned()]), ..Filters::default() };
     let listed = records("aia.lev1", only("spikes"), &[row(9)], &[]).unwrap();
-    assert_eq!(listed.files[0].url.as_str(), "https://idoc-medoc.ias.u-psud.fr/sdo/aia.lev1/9;segment=spikes");
+    assert_eq!(
+        listed.files[0].url.as_str(),
+        "https://idoc-medoc.ias.u-psud.fr/sdo/aia.lev1/9;segment=spikes;compress=rice"
+    );
     assert!(refused(records("aia.lev1", only("image"), &[row(9)], &[])).contains("image_lev1, spikes"));
 }
 
