@@ -15,7 +15,7 @@ use crate::day::{Day, Window};
 use crate::failure::Failure;
 use crate::manifest::Series;
 use crate::source::place::{Place, Places, question};
-use crate::source::{BORDER, Body, Listed, RemoteFile, read};
+use crate::source::{BORDER, Body, Listed, RemoteFile};
 
 /// A day in the making.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(super) struct DayTable<'a> {
     /// The rows of a table, each with its line break.
     rows: String,
     last: Option<(NaiveDateTime, String)>,
+    /// Its rows are not in the order of their times; they are kept as they were sent.
+    is_unordered: bool,
     /// A column of a table that holds addresses of files.
     addresses: Option<String>,
     /// What was read so far.
@@ -48,6 +50,7 @@ impl<'a> DayTable<'a> {
             has_files: chosen.iter().any(|parameter| parameter.uri.is_some()),
             rows: String::new(),
             last: None,
+            is_unordered: false,
             bytes: 0,
             listed: Listed::default(),
         }
@@ -61,11 +64,17 @@ impl<'a> DayTable<'a> {
     /// Takes the answer for a piece of the day; pieces come in order.
     ///
     /// # Errors
-    /// As [`read_rows`]; `listing-malformed` for rows out of order, `source-refused` for a file on a foreign host.
+    /// As [`read_rows`]; `source-refused` for a file on a foreign host.
     pub(super) fn take(&mut self, answer: &[u8], piece: Window, end: End) -> Result<(), Failure> {
         self.bytes += answer.len() as u64;
         let (columns, has_files) = (self.columns.len(), self.has_files);
-        let take = |row: Row<'_>| if has_files { self.take_files(&row) } else { self.take_row(&row) };
+        let take = |row: Row<'_>| {
+            if has_files {
+                return self.take_files(&row);
+            }
+            self.take_row(&row);
+            Ok(())
+        };
         let elsewhere = read_rows(answer, columns, piece, end, take)?;
         // What another piece has comes with it.
         for time in elsewhere.into_iter().filter(|time| !self.day.window.contains(*time)) {
@@ -74,22 +83,18 @@ impl<'a> DayTable<'a> {
         Ok(())
     }
 
-    fn take_row(&mut self, row: &Row<'_>) -> Result<(), Failure> {
+    fn take_row(&mut self, row: &Row<'_>) {
         if let Some((time, text)) = &self.last {
-            if *time > row.time {
-                let near = read::excerpt(row.text.as_bytes(), 0);
-                return Err(read::malformed(&format!("rows are not in the order of their times (near `{near}`)")));
-            }
+            self.is_unordered |= *time > row.time;
             if *text == row.text {
                 self.listed.duplicates += 1;
-                return Ok(());
+                return;
             }
         }
         self.note_addresses(row);
         self.rows.push_str(row.text);
         self.rows.push('\n');
         self.last = Some((row.time, row.text.to_owned()));
-        Ok(())
     }
 
     /// Notes a column that holds addresses by its values, or says so of itself.
@@ -103,6 +108,11 @@ impl<'a> DayTable<'a> {
         let mut columns = self.columns.iter().zip(&row.cells);
         let found = columns.find(|((_, parameter), cell)| is_address(parameter, cell));
         self.addresses = found.map(|((name, _), _)| name.clone());
+    }
+
+    /// True when its rows are not in the order of their times.
+    pub(super) fn is_unordered(&self) -> bool {
+        self.is_unordered
     }
 
     /// The name of a column of its table that holds addresses of files, which stay there.

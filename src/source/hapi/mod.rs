@@ -51,6 +51,7 @@ pub struct Hapi {
     dataset: OnceCell<Result<Dataset, Failure>>,
     /// It was told that a table holds addresses whose files are not fetched.
     has_told_addresses: AtomicBool,
+    has_told_order: AtomicBool,
 }
 
 /// What is known of a dataset before its data are asked for.
@@ -76,8 +77,9 @@ impl Hapi {
     #[must_use]
     pub fn new(spec: &manifest::Hapi, base: Url, client: Client) -> Hapi {
         let hosts = spec.reach.hosts.clone();
-        let (dataset, has_told_addresses) = (OnceCell::new(), AtomicBool::new(false));
-        Hapi { base, hosts, parameters: spec.parameters.clone(), client, dataset, has_told_addresses }
+        let (has_told_addresses, has_told_order) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (parameters, dataset) = (spec.parameters.clone(), OnceCell::new());
+        Hapi { base, hosts, parameters, client, dataset, has_told_addresses, has_told_order }
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
@@ -148,6 +150,14 @@ impl Hapi {
             && !self.has_told_addresses.swap(true, Ordering::Relaxed)
         {
             tracing::warn!("{}", self.client.veil(unfetched(&self.base, &series.name, column)));
+        }
+        if table.is_unordered() && !self.has_told_order.swap(true, Ordering::Relaxed) {
+            let what = format!(
+                "{}: the rows of `{}` are not in the order of their times",
+                shown(&self.base),
+                escape(&series.name)
+            );
+            tracing::warn!("{}", self.client.veil(format!("{what}; they are kept as the server sends them")));
         }
         let listed = table.into_listed(series, info, &whole).map_err(|failure| read::about(shown(&whole), failure))?;
         Ok(Listed { may_grow, ..listed })
