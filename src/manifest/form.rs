@@ -277,7 +277,7 @@ pub(super) enum Check {
     Fits,
     /// The first bytes of files whose ending is known: `.gz .tgz .z .bz2 .xz .zst .zip .fz .cdf .nc .h5 .hdf5 .hdf .sav .png
     /// .jpg .jpeg .jp2 .pdf`. Whatever its name, what begins as gzip is read to the end of the stream, what begins as CDF,
-    /// HDF5 or netCDF must be as long as it states, and what begins as ZIP, xz, bzip2 or PNG must have its end.
+    /// HDF5 or netCDF must be as long as it states, and what begins as ZIP, xz or bzip2 must have its end.
     Magic,
 }
 
