@@ -88,7 +88,7 @@ fn claims() -> Vec<Claimed> {
     };
     let odd =
         |what, name, body, classes| Claimed { what, name, body, listed: None, rounded: None, locked: None, classes };
-    let rounded = Some(Rounded { least: 200_001, most: 300_000 });
+    let rounded = Some(Rounded { least: 300_001, most: 400_000 });
     vec![
         plain("nothing", None, None, &[]),
         plain("what is so", Some(200_000), locked(&body), &[]),
