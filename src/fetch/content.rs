@@ -8,7 +8,8 @@ use std::mem;
 
 use flate2::write::MultiGzDecoder;
 
-use super::error_page::{self, Start};
+use super::error_page::{self, Body, Start};
+use super::trailer::Tail;
 use super::{magic, stated_length};
 use crate::digest::Digest;
 use crate::failure::Class;
@@ -165,6 +166,7 @@ struct Within {
     name: String,
     head: Vec<u8>,
     start: Start,
+    tail: Tail,
     check: Option<Box<fits::Check>>,
     length: u64,
     fault: Option<Fault>,
@@ -192,6 +194,7 @@ impl Within {
         let before = self.head.len();
         stated_length::extend(&mut self.head, bytes);
         self.start.push(bytes);
+        self.tail.push(&self.head, bytes);
         if self.looks_at_fits && before < ENOUGH && self.head.len() >= ENOUGH && begins_as_fits(&self.head) {
             let mut check = Box::new(fits::Check::new());
             check.push(&self.head[..before]).and_then(|()| check.push(bytes)).map_err(within_gzip)?;
@@ -206,8 +209,9 @@ impl Within {
         }
         self.start.end();
         let fault = |class, message: &str| Err(Fault { class, message: message.to_owned() });
-        if error_page::is_within(&self.name, &self.start) {
-            return fault(Class::Html, "the gzip stream holds a web page or an error message in place of data");
+        let (name, head, start, tail) = (self.name.as_str(), self.head.as_slice(), &self.start, self.tail.last());
+        if let Some(why) = error_page::objection(Body { name, content_type: None, head, start, tail }) {
+            return fault(Class::Html, &format!("in the gzip stream, {why}"));
         }
         if self.looks_at_fits && begins_as_fits(&self.head) {
             let mut check = fits::Check::new();

@@ -68,8 +68,8 @@ impl Checks {
     /// What was proved, once all bytes are in, of a body with this Content-Type. For [`super::verify::verify_body`] alone.
     pub(super) fn finish(mut self, content_type: Option<&str>) -> Result<Proved, Failure> {
         self.start.end();
-        let (name, head, start) = (self.name.as_str(), self.head.as_slice(), &self.start);
-        let body = Body { name, content_type, head, start };
+        let (name, head, start, tail) = (self.name.as_str(), self.head.as_slice(), &self.start, self.tail.last());
+        let body = Body { name, content_type, head, start, tail };
         if let Some(why) = error_page::objection(body) {
             return Err(self.failed(Class::Html, why));
         }

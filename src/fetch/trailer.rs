@@ -6,8 +6,8 @@
 /// The longest end of a ZIP archive: its record, and a comment.
 const ZIP: usize = 22 + 65_535;
 
-/// How many last bytes are enough for the other formats.
-const OTHER: usize = 1024;
+/// How many last bytes are enough for the other formats, and for the message of a program that failed at the end of a text.
+const OTHER: usize = 8 * 1024;
 
 /// A format that ends in a known way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,11 @@ impl Tail {
         if self.bytes.len() > 4 * most {
             self.bytes.drain(..self.bytes.len() - most);
         }
+    }
+
+    /// The last bytes, as far as a text is looked at.
+    pub(super) fn last(&self) -> &[u8] {
+        &self.bytes[self.bytes.len().saturating_sub(OTHER)..]
     }
 }
 

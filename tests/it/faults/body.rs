@@ -272,6 +272,10 @@ fn b_12_what_comes_for_a_text_must_not_be_called_a_page_or_be_an_error_message()
         ("a.csv", "text/html; charset=utf-8", "Service temporarily unavailable\n"),
         ("a.dat", "application/xml", "<?xml version=\"1.0\"?>\n<Error><Code>SlowDown</Code></Error>"),
         ("a.txt", json, "{\"error\":\"try later\"}"),
+        ("a.csv", "text/plain", "{\"status\":500,\"message\":\"no\"}"),
+        ("a.xml", "text/xml", "<soap:Envelope><soap:Body><soap:Fault/></soap:Body></soap:Envelope>"),
+        ("a.csv", "text/csv", "a,b\n1,2\n<br />\n<b>Fatal error</b>: no in <b>/x.php</b> on line <b>3</b><br />\n"),
+        ("a.dat", "text/plain", "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/html\r\n\r\n<p>no"),
         ("a.json", "application/problem+json", "{\"title\":\"down\"}"),
         ("a.dat", "text/html", ""),
     ] {
@@ -284,6 +288,9 @@ fn b_12_what_comes_for_a_text_must_not_be_called_a_page_or_be_an_error_message()
         ("a.json", json, "{\"error\":\"of a fit\"}"),
         ("a.txt", "text/plain", "{\"a\":1}"),
         ("a.html", "text/html", "x"),
+        ("a.dat", json, "{\"a\":1}"),
+        ("a.dat", "text/html", "1 2\n3 4\n5 6\n"),
+        ("a.csv", "text/csv", "<a>,<b>\n1,2\n"),
     ] {
         let (lab, _server) = one_file(name, Answer::file(body.as_bytes().to_vec()).called(content_type));
         lab.report(0);

@@ -1,0 +1,41 @@
+//! The head of an HTTP answer that a script or a proxy printed into the body.
+
+/// A body with a printed head.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Printed<'a> {
+    /// The status that the head states.
+    pub(super) status: Option<u16>,
+    /// What stands behind the head.
+    pub(super) body: &'a [u8],
+}
+
+/// Reads the head that a text begins with: a status line and header fields, or the fields that a CGI script prints.
+pub(super) fn read(text: &[u8]) -> Option<Printed<'_>> {
+    let (mut status, mut is_head, mut rest) = (None, false, text);
+    loop {
+        let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        let line = str::from_utf8(&rest[..end]).ok()?.trim_end_matches('\r');
+        let behind = rest.get(end + 1..).unwrap_or_default();
+        if line.is_empty() {
+            return is_head.then_some(Printed { status, body: behind });
+        }
+        if rest.len() == text.len() && line.starts_with("HTTP/") {
+            status = Some(line.split(' ').nth(1)?.parse().ok()?);
+            is_head = true;
+        } else {
+            let (name, value) = line.split_once(':')?;
+            let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            if name.is_empty() || !name.bytes().all(is_name) {
+                return None;
+            }
+            if name.eq_ignore_ascii_case("status") {
+                status = value.trim().get(..3).and_then(|code| code.parse().ok()).or(status);
+            }
+            is_head |= name.eq_ignore_ascii_case("content-type");
+        }
+        if behind.is_empty() {
+            return is_head.then_some(Printed { status, body: behind });
+        }
+        rest = behind;
+    }
+}
