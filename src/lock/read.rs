@@ -237,7 +237,7 @@ struct Open {
 impl<'p> Reading<'p> {
     fn of(path: &'p Path, text: &[u8], length: u64, job: &str) -> Result<Reading<'p>, Error> {
         let value: serde_json::Value =
-            serde_json::from_slice(text).map_err(|e| Error::json(path, 1, "no header", &e))?;
+            serde_json::from_slice(text).map_err(|e| Error::json(path, 1, "this is no header of a lock", &e))?;
         // The format is looked at before the rest, so that a newer version is told as such.
         match value.pointer("/lock/format").and_then(serde_json::Value::as_str) {
             Some(FORMAT) => {}
@@ -246,10 +246,10 @@ impl<'p> Reading<'p> {
                 let wrong = Error::line(path, 1, why).with_hint("use a newer sunhaul");
                 return Err(wrong.at(Part::Text(other.to_owned())));
             }
-            None => return Err(Error::line(path, 1, "no header of a lock")),
+            None => return Err(Error::line(path, 1, "this is no header of a lock")),
         }
         let HeaderLine { lock: header } =
-            serde_json::from_value(value).map_err(|e| Error::json(path, 1, "no header", &e))?;
+            serde_json::from_value(value).map_err(|e| Error::json(path, 1, "this is no header of a lock", &e))?;
         if header.job != job {
             let why = format!("it is the lock of the job `{}`, not of `{}`", escape(&header.job), escape(job));
             return Err(Error::line(path, 1, why).at(Part::Text(header.job)));
@@ -269,7 +269,7 @@ impl<'p> Reading<'p> {
         self.close()?;
         let wrong = |why: String| Error::line(self.path, number, why);
         let DayLine { day: row } =
-            serde_json::from_slice(text).map_err(|e| Error::json(self.path, number, "no day", &e))?;
+            serde_json::from_slice(text).map_err(|e| Error::json(self.path, number, "this is no line of a day", &e))?;
         if !has_four_digits(row.date.year()) {
             return Err(wrong(format!("the year of {} has no four digits", row.date)));
         }
@@ -301,7 +301,8 @@ impl<'p> Reading<'p> {
         if self.header.detail == Detail::Day {
             return Err(wrong("a file, in a lock of days alone".to_owned()));
         }
-        let file: Seen<'_> = serde_json::from_slice(text).map_err(|e| Error::json(self.path, number, "no file", &e))?;
+        let file: Seen<'_> = serde_json::from_slice(text)
+            .map_err(|e| Error::json(self.path, number, "this is no line of a file", &e))?;
         if !RelativePath::is_one(&file.path) {
             let why = format!("the path `{}` leaves the archive or is not safe", escape(&file.path));
             return Err(wrong(why).at(Part::Text(file.path.into_owned())));
