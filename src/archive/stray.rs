@@ -18,6 +18,9 @@ use super::layout::folded;
 use super::tree::{Tree, enter, length_of, list};
 use super::{Archive, Error, STATE};
 
+/// RO-Crate wants its metadata in the root of what it describes: `export` writes it there.
+const CATALOGUE: &str = "ro-crate-metadata.json";
+
 /// A file that nothing names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stray {
@@ -108,7 +111,7 @@ fn walk(tree: &Tree, is_known: impl Fn(&str) -> bool) -> Result<Vec<Stray>, Erro
             }
             if entry.is_dir() {
                 folders.push((Arc::clone(&folder), entry.name, format!("{path}/")));
-            } else if !is_known(&path) {
+            } else if path != CATALOGUE && !is_known(&path) {
                 let stat = match fs::statat(&*folder, entry.name.as_bytes(), AtFlags::SYMLINK_NOFOLLOW) {
                     Ok(stat) => stat,
                     Err(Errno::NOENT) => continue,

@@ -152,6 +152,8 @@ fn a_link_on_the_way_to_files_is_not_followed() {
 fn extra_files_are_told_and_never_touched() {
     let (lab, server) = whole();
     lab.write("data/notes.txt", "mine");
+    // `export --format ro-crate` writes there.
+    lab.write("data/ro-crate-metadata.json", "{}");
     lab.write(&format!("data/{DAY}/.hidden"), "mine");
     let extra = ["extra notes.txt".to_owned(), format!("extra {DAY}/.hidden")];
     assert_eq!(findings(&lab, &[], 1), extra);
