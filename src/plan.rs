@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::Serialize;
 
 use crate::day::{Day, Scale, Window};
@@ -366,6 +366,15 @@ impl Plan {
 }
 
 impl PlannedSeries {
+    /// Where its selected days begin and end; the ends of its range where there is none.
+    #[must_use]
+    pub fn selected(&self) -> [NaiveDateTime; 2] {
+        match (self.days.first(), self.days.last()) {
+            (Some(first), Some(last)) => [first.window.start, last.window.end],
+            _ => [self.range.start, self.range.end],
+        }
+    }
+
     /// Adds days after those that are there.
     fn push(&mut self, window: Window, standing: Standing) {
         self.counts.add(&standing, window.day_count());

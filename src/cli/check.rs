@@ -4,10 +4,11 @@
 
 use std::path::PathBuf;
 
+use super::clock::now;
 use super::job::Secrets;
 use super::precious::report_file;
 use super::run::{ReportFile, Saved};
-use super::{Exit, Result, Shell, job, stdout};
+use super::{Exit, Result, Shell, job, same_job, stdout};
 use crate::manifest::Diagnostics;
 use crate::report::terminal::Verbosity;
 use crate::report::{code_quality, human};
@@ -60,9 +61,10 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     }
     shell.ci.manifests(&wrong, &shell.screen);
     if let Some(file) = quality {
-        let issues = code_quality::issues(&wrong, &jobs, |path| shell.ci.named(path));
+        let issues = code_quality::issues(&wrong, &jobs, now(), |path| shell.ci.named(path));
         let text = serde_json::to_string_pretty(&issues)?;
         file.write(format!("{}\n", in_json(&text)).as_bytes(), Saved::AtTheEnd)?;
     }
+    same_job::must_agree_among(&jobs, now())?;
     Ok(if wrong.is_empty() { Exit::Complete } else { Exit::Usage })
 }

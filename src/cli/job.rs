@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::clock::now;
 use super::{Shell, environment, netrc};
 use crate::manifest::{self, Diagnostics, Manifest};
 use crate::report::annotations::{Annotation, Level};
@@ -49,14 +50,15 @@ pub(super) fn show(wrong: &[Diagnostics], all: usize, shell: &Shell) {
 
 /// Shows what is allowed in a manifest and yet probably not meant.
 pub(super) fn warn(job: &Manifest, shell: &Shell) {
+    let warnings = job.warnings(now());
     if shell.verbosity > Verbosity::Quiet {
         let path = job.path.to_string_lossy();
-        for warning in job.warnings() {
+        for warning in &warnings {
             let word = shell.screen.paint.care("warning:");
             shell.screen.line(&format!("{word} {}: {warning}", escape(&path)));
         }
     }
-    let remarks = job.warnings().into_iter().map(|warning| Annotation::new(Level::Warning, "manifest", warning));
+    let remarks = warnings.into_iter().map(|warning| Annotation::new(Level::Warning, "manifest", warning));
     shell.ci.annotate(remarks.map(|remark| remark.about(&shell.ci.named(&job.path))), &shell.screen);
 }
 

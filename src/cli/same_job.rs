@@ -20,13 +20,22 @@ use crate::untrusted::escape;
 /// # Errors
 /// A usage error that names both manifests; [`crate::archive::Error`] when the archive cannot be read.
 pub(super) fn must_not_undo(jobs: &[Manifest], now: DateTime<Utc>) -> Result<()> {
-    for (nth, job) in jobs.iter().enumerate() {
-        for other in &jobs[..nth] {
-            if is_same_job(job, other) {
-                must_agree(job, other, now)?;
-            }
-        }
+    must_agree_among(jobs, now)?;
+    for job in jobs {
         rivals(job, &Reader::open(&job.archive.root)?, now)?;
+    }
+    Ok(())
+}
+
+/// Refuses jobs of one command line that would undo each other, whatever their archives hold.
+///
+/// # Errors
+/// A usage error that names both manifests.
+pub(super) fn must_agree_among(jobs: &[Manifest], now: DateTime<Utc>) -> Result<()> {
+    for (nth, job) in jobs.iter().enumerate() {
+        for other in jobs[..nth].iter().filter(|other| is_same_job(job, other)) {
+            must_agree(job, other, now)?;
+        }
     }
     Ok(())
 }

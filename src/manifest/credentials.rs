@@ -419,7 +419,7 @@ mod tests {
     fn plain_http_over_the_open_net_is_warned_of() {
         let warnings = |url: &str| {
             let text = text("bearer: \"${SUNHAUL_KEY}\"").replace("http://localhost:8001", url);
-            read(&text, None).unwrap().warnings()
+            read(&text, None).unwrap().warnings(chrono::DateTime::UNIX_EPOCH)
         };
         assert_eq!(warnings("http://data.example.org").len(), 1);
         assert!(warnings("https://data.example.org").is_empty() && warnings("http://localhost:8001").is_empty());

@@ -344,7 +344,7 @@ pub(super) fn refuse(spec: &SourceSpec, series: &form::Series, name: &str, findi
         findings.push(wrong.at(at));
     }
     if let (Some(at), true) = (wants, keywords && !jsoc && series.keywords.is_missing()) {
-        let finding = Finding::new(at, "keywords of the HMI service, and none is named");
+        let finding = Finding::new(at, "keywords are asked for, and none is named");
         findings.push(finding.hint("name them: `keywords: [area, cmask]`"));
     }
     if let (Some((at, _)), Some(form::Fetch::Files)) = (series.keywords.given(), series.fetch.value()) {

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::model::{Bound, Manifest, Series, SourceSpec};
 
 const DAY: u64 = 24 * 60 * 60;
@@ -58,15 +60,19 @@ fn place(spec: &SourceSpec) -> String {
 }
 
 /// What of a job will never be complete, each in one line.
-pub(super) fn warnings(job: &Manifest) -> impl Iterator<Item = String> + '_ {
-    job.series.iter().flat_map(|series| [sealed_early(series), left_young(series)]).flatten()
+pub(super) fn warnings(job: &Manifest, now: DateTime<Utc>) -> impl Iterator<Item = String> + '_ {
+    job.series.iter().flat_map(move |series| [sealed_early(series, now), left_young(series)]).flatten()
 }
 
 /// A `settle` that is shorter than the data takes to come.
-fn sealed_early(series: &Series) -> Option<String> {
+fn sealed_early(series: &Series, now: DateTime<Utc>) -> Option<String> {
     let latency = of(&series.source, &series.name);
     // Of the rest it is not known when it comes.
-    (latency > USUAL && series.settle < latency).then(|| {
+    let is_known = latency > USUAL;
+    let end = series.range.resolve(now, series.source.scale()).end;
+    // A range that is still to come is younger than any.
+    let has_young = now.naive_utc().signed_duration_since(end).to_std().unwrap_or_default() < latency;
+    (is_known && has_young && series.settle < latency).then(|| {
         format!(
             "`settle` is {}, but the data of `{}` is complete after {} only: days may be sealed before their files come; \
              leave `settle` out",
@@ -126,7 +132,13 @@ fn shown(span: Duration) -> String {
 mod tests {
     use std::path::Path;
 
+    use chrono::{DateTime, Utc};
+
     use super::super::{Manifest, parse};
+
+    fn now() -> DateTime<Utc> {
+        "2024-06-01T00:00:00Z".parse().unwrap()
+    }
 
     const RANGE: &str = "range: { start: 2015-12-11, end: 2015-12-12 }";
 
@@ -171,7 +183,7 @@ mod tests {
         ] {
             let job = good(&job(source, name));
             assert_eq!(job.series[0].settle.as_secs(), days * 86_400, "{source} {name}");
-            assert!(job.warnings().is_empty(), "{:?}", job.warnings());
+            assert!(job.warnings(now()).is_empty(), "{:?}", job.warnings(now()));
         }
     }
 
@@ -179,7 +191,7 @@ mod tests {
     fn days_that_are_sealed_or_left_too_early_are_a_warning_and_young_ones_a_note() {
         let told = |range: &str, more: &str| {
             let job = good(&(job("{ medoc: {} }", "hmi.sharp_cea_720s").replace(RANGE, range) + more));
-            (job.warnings().join("\n"), job.notes().join("\n"))
+            (job.warnings(now()).join("\n"), job.notes().join("\n"))
         };
         let (fixed, rolling) =
             ("range: { start: 2010-05-01, end: 2015-01-01 }", "range: { start: 2010-05-01, end: today-44d }");
@@ -192,6 +204,12 @@ mod tests {
         );
         let (warnings, notes) = told(rolling, "settle: 36h\n");
         assert!(warnings.contains("`settle` is 36 h, but") && notes.is_empty(), "{warnings} {notes}");
+        assert_eq!(told(fixed, "settle: 36h\n"), (String::new(), String::new()), "all of it is old");
+        let (young, coming) =
+            ("range: { start: 2010-05-01, end: 2024-05-01 }", "range: { start: 2010-05-01, end: 2025-01-01 }");
+        for range in [young, coming] {
+            assert!(told(range, "settle: 36h\n").0.contains("`settle` is 36 h, but"), "{range}");
+        }
         let (warnings, _) = told("range: { start: today-45d, end: today }", "");
         assert!(warnings.contains("begin at `today-46d` or earlier"), "{warnings}");
         assert!(told("range: { start: today-46d, end: today }", "").0.is_empty());

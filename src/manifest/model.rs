@@ -331,9 +331,9 @@ impl Range {
 }
 
 impl Manifest {
-    /// What is allowed and yet probably not meant, each in one line.
+    /// What is allowed and yet probably not meant when the clock shows `now`, each in one line.
     #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self, now: DateTime<Utc>) -> Vec<String> {
         let is_alone = self.series.len() < 2;
         let shared = self.series.iter().filter(|series| !is_alone && !series.layout.names_series());
         let in_the_clear = credentials::in_the_clear(&self.series);
@@ -348,7 +348,7 @@ impl Manifest {
                 )
             })
             .chain(in_the_clear)
-            .chain(latency::warnings(self))
+            .chain(latency::warnings(self, now))
             .chain(beside.map(|accept| {
                 let Accept { series, day, file, .. } = accept;
                 format!("`accept` names `{}` of {series} {day}, a day that the job does not ask for", escape(&file.to_string()))

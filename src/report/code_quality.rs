@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::digest::Digest;
@@ -34,9 +35,14 @@ struct Lines {
     begin: usize,
 }
 
-/// The remarks about manifests; `named` gives a path below the repository's root.
+/// The remarks about manifests when the clock shows `now`; `named` gives a path below the repository's root.
 #[must_use]
-pub fn issues(wrong: &[Diagnostics], good: &[Manifest], named: impl Fn(&Path) -> String) -> Vec<Issue> {
+pub fn issues(
+    wrong: &[Diagnostics],
+    good: &[Manifest],
+    now: DateTime<Utc>,
+    named: impl Fn(&Path) -> String,
+) -> Vec<Issue> {
     let mut seen = HashMap::new();
     let mut issue = |path: &Path, line: usize, severity, check_name, description: String| {
         let path = escape(&named(path)).into_owned();
@@ -54,7 +60,7 @@ pub fn issues(wrong: &[Diagnostics], good: &[Manifest], named: impl Fn(&Path) ->
         all.push(issue(&one.path, one.line, "major", "sunhaul/manifest", format!("{}{hint}", one.message)));
     }
     for job in good {
-        for warning in job.warnings() {
+        for warning in job.warnings(now) {
             all.push(issue(&job.path, 1, "minor", "sunhaul/warning", warning));
         }
     }

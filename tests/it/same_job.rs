@@ -32,6 +32,8 @@ fn a_second_manifest_of_one_job_that_asks_otherwise_is_refused_before_anything_i
     for command in [
         &["run", "jobs/copy.yaml"][..],
         &["run", "job.yaml", "jobs/copy.yaml"],
+        &["plan", "jobs/copy.yaml"],
+        &["check", "job.yaml", "jobs/copy.yaml"],
         &["adopt", "jobs/copy.yaml", "elsewhere"],
         &["verify", "jobs/copy.yaml", "--repair"],
     ] {
@@ -44,6 +46,11 @@ fn a_second_manifest_of_one_job_that_asks_otherwise_is_refused_before_anything_i
             assert!(said.stderr.contains(part), "{command:?}: no {part}: {}", said.stderr);
         }
     }
+    lab.sunhaul(&["status", "jobs/copy.yaml"])
+        .stderr_has("refuses this job")
+        .stderr_has("undo")
+        .stdout_has("2015")
+        .done();
     assert_eq!((lab.files("data"), server.requests().len()), (files, asked), "nothing is asked, and nothing moves");
     lab.report(0);
 }

@@ -263,8 +263,12 @@ impl Listing {
         }
         let mut out = format!("\n{}\n", table.render());
         out.push_str(&self.ends());
+        let failed = self.days.iter().filter(|day| day.error.is_some()).count();
+        // Without any listing nothing can be estimated.
+        let hosts = self.hosts.iter().filter(|_| failed < self.days.len());
+        let rest = if failed > 0 { ", without the days that were not listed" } else { "" };
         // Writing to a String cannot fail.
-        for host in &self.hosts {
+        for host in hosts {
             let time = host.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
             let time = match time {
                 Some(time) => format!("at least {}", human::span(time)),
@@ -272,7 +276,7 @@ impl Listing {
                 None => "as fast as it can".to_owned(),
             };
             let requests = human::count(host.requests, "request");
-            let _ = writeln!(out, "{}: about {requests}, {time} ({})", escape(&host.host), host.limit);
+            let _ = writeln!(out, "{}: about {requests}, {time} ({}){rest}", escape(&host.host), host.limit);
         }
         let _ = writeln!(out, "free where the archive is: {}", human::bytes(self.free_bytes));
         let needed: u64 = self.days.iter().filter_map(|day| day.bytes).sum();

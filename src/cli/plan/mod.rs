@@ -14,7 +14,7 @@ use super::locking::Locking;
 use super::selection::Selection;
 use super::signals::Signals;
 use super::table::{Side, Table};
-use super::{Exit, Result, Shell, job, limits, planning, stdout};
+use super::{Exit, Result, Shell, job, limits, planning, same_job, stdout};
 use crate::manifest::Manifest;
 use crate::net::Net;
 use crate::plan::Plan;
@@ -66,6 +66,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
     let Some(job) = job::load(&args.job, secrets, archive, shell) else { return Ok(Exit::Usage) };
     job::note(&job, shell);
+    same_job::must_not_undo(std::slice::from_ref(&job), now())?;
     let plan = planning::plan(&job, &args.selection, &Locking::looked_at(&job)?, now())?;
     let listing = if args.list {
         let Some(listing) = limits::runtime()?.block_on(listed(&job, &plan, &args.ssh.net(), shell))? else {
@@ -114,7 +115,7 @@ fn render(plan: &Plan, root: &str) -> String {
     let mut table = Table::new(&head).without_zeros(&RARE);
     for series in &plan.series {
         let counts = series.counts;
-        let ends = [series.range.start, series.range.end].map(|end| label(series.scale, end));
+        let ends = series.selected().map(|end| label(series.scale, end));
         let days = counts.planned + counts.done + counts.refused;
         let to_do = [counts.new, counts.started, counts.provisional, counts.stale, counts.damaged, counts.differs];
         let numbers = [days, counts.planned].into_iter().chain(to_do).chain([counts.refused, counts.done]);

@@ -11,15 +11,17 @@ mod thin;
 
 use std::path::PathBuf;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use super::args::ArchiveArg;
 use super::clock::now;
 use super::job::Secrets;
-use super::{Exit, Result, Shell, job, stdout};
+use super::locking::Locking;
+use super::{Exit, Result, Shell, job, problem, same_job, stdout};
 use crate::archive::Reader;
 use crate::day::Window;
+use crate::manifest::Manifest;
 use crate::report::terminal::Paint;
 use calendar::By;
 use coverage::{DayFact, SeriesStatus};
@@ -75,6 +77,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
     let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     let now = now();
+    warn_of_refusal(&job, now, shell);
     let root = &job.archive.root;
     let records = Reader::open(root)?;
     let journalled = records.journalled()?;
@@ -118,4 +121,15 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         stdout::print_painted(&page::render(&status, args.by, shell.page.columns, paint), shell.page.colour)?;
     }
     Ok(Exit::Complete)
+}
+
+/// Warns where a run would refuse the job as a whole: what is shown is true all the same.
+fn warn_of_refusal(job: &Manifest, now: DateTime<Utc>, shell: &Shell) {
+    let usable = same_job::must_not_undo(std::slice::from_ref(job), now).and_then(|()| Locking::looked_at(job));
+    if let Err(error) = usable {
+        let (_, message, hint) = problem::explain(&error);
+        let hint = hint.map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+        let word = shell.screen.paint.care("warning:");
+        shell.screen.line(&format!("{word} `sunhaul run` refuses this job: {message}{hint}"));
+    }
 }
