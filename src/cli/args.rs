@@ -92,10 +92,10 @@ fn with_advice(mut error: clap::Error, command: &clap::Command) -> clap::Error {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct Global {
-    /// Tell errors and what is missing, nothing else.
+    /// Show only errors and what is missing.
     #[arg(short, long, global = true)]
     pub(super) quiet: bool,
-    /// Tell each retry too.
+    /// Show each retry as well.
     #[arg(short, long, global = true)]
     pub(super) verbose: bool,
     /// When to colour standard error: `auto`, `always` or `never`.
@@ -108,7 +108,7 @@ pub(super) struct Global {
         hide_possible_values = true
     )]
     pub(super) color: ColorChoice,
-    /// The form of standard error: `text`, or `json` with one record a line. `SUNHAUL_LOG` says what is logged beside.
+    /// Format of standard error: `text`, or `json` with one record per line. `SUNHAUL_LOG` selects what else is logged.
     #[arg(
         long,
         global = true,
