@@ -67,8 +67,8 @@ pub enum Error {
     /// The path holds other bytes than were put there.
     #[error(
         "`{path}` does not hold what sunhaul put there: it was edited, replaced or damaged since; hint: move it away and \
-         run the same command again, or let `sunhaul verify --repair` move what differs from its record to \
-         `.sunhaul/work/retired`"
+         run the same command again, or, for a day that has a record, let `sunhaul verify --repair` move what differs \
+         from it to `.sunhaul/work/retired`"
     )]
     Changed {
         /// The path below the root.

@@ -33,6 +33,11 @@ impl World {
         assert_eq!(updated.code, 0, "everything was put right\n{said}");
         let verified = self.call(Command::Verify(""));
         assert_eq!(verified.code, 0, "{}\n{said}", verified.stdout);
+        if repaired.stdout.contains("not fetched yet") {
+            // A day that was begun and has no record is neither repaired nor updated: its file was in the way of the check.
+            assert!(is_left, "{said}");
+            assert_eq!(self.call(Command::Run("")).code, 0, "{said}");
+        }
         let again = self.call(Command::Run(""));
         assert!(again.code == 0 && again.stderr.contains("nothing to do"), "{}", again.stderr);
         self.lab.sunhaul(&["run", &job, "--archive", "fresh"]).chatty().done();
