@@ -105,6 +105,8 @@ pub struct Failed {
     pub restarted: bool,
     /// The file's name, where an answer gave it.
     pub name: Option<String>,
+    /// An answer began to bring the file, now or when its part was written: a 404 does not make it absent.
+    pub was_there: bool,
 }
 
 impl Ask<'_> {
@@ -118,7 +120,7 @@ impl Ask<'_> {
 
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Failed {
-        Failed { failure, body: None, restarted: false, name: None }
+        Failed { failure, body: None, restarted: false, name: None, was_there: false }
     }
 }
 
@@ -144,10 +146,11 @@ pub async fn attempt(ask: &Ask<'_>) -> Result<Got, Failed> {
     if let Some(bytes) = ask.file.made() {
         return made::body(ask, bytes).map(|fetched| Got::File(Box::new(fetched)));
     }
+    let has_part = ask.part.left().is_some();
     let kept = Kept::of(ask)?;
     let name = kept.as_ref().and_then(Kept::name);
     let got = go_on(ask, kept).await.and_then(|got| consistent(ask, got));
-    got.map_err(|failed| Failed { name: failed.name.or(name), ..failed })
+    got.map_err(|failed| Failed { name: failed.name.or(name), was_there: failed.was_there || has_part, ..failed })
 }
 
 /// Refuses a body that the validators of the file here say cannot be.
@@ -166,15 +169,35 @@ async fn go_on(ask: &Ask<'_>, kept: Option<Kept>) -> Result<Got, Failed> {
     // A part was begun when the file had changed already: it is gone on with, and nothing else is asked.
     let Some(kept) = kept else { return fresh(ask).await };
     match kept.resume(ask).await? {
-        Resumed::Fetched(fetched) => return Ok(Got::File(fetched)),
-        Resumed::Contradicted(why) => tell_restart(ask, &why),
+        Resumed::Fetched(fetched) => Ok(Got::File(fetched)),
+        Resumed::Refused(refusal) => whole_in_place_of_part(ask, &refusal).await,
+        Resumed::Contradicted(why) => {
+            tell_restart(ask, &why);
+            ask.part.discard()?;
+            restart(fresh(ask).await)
+        }
     }
-    ask.part.discard()?;
-    restart(fresh(ask).await)
+}
+
+/// Fetches the whole file where the service answers the request for its rest with an error.
+async fn whole_in_place_of_part(ask: &Ask<'_>, refusal: &Failure) -> Result<Got, Failed> {
+    let answer = changed(ask).await;
+    // A server that is down refuses the whole as well: the part is still good then. By a 404 its file is gone, and once the
+    // part is gone, too, a later 404 contradicts nothing.
+    if answer.as_ref().err().is_none_or(|failure| failure.class == Class::NotFound) {
+        tell_restart(ask, &refusal.message);
+        ask.part.discard()?;
+    }
+    restart(receive(ask, answer?).await)
 }
 
 /// Fetches the file from its first byte, or learns that it did not change.
 async fn fresh(ask: &Ask<'_>) -> Result<Got, Failed> {
+    receive(ask, changed(ask).await?).await
+}
+
+/// Asks for the whole file; `None` where it did not change.
+async fn changed(ask: &Ask<'_>) -> Result<Option<Response>, Failure> {
     let condition = ask.kept.map(condition::headers).unwrap_or_default();
     let mut response = get(ask.client, ask.file, condition).await?;
     match ask.kept.map(|kept| condition::word(kept, &response)) {
@@ -185,13 +208,24 @@ async fn fresh(ask: &Ask<'_>) -> Result<Got, Failed> {
         // Read to its end, which is at once: the connection is free again.
         Some(Word::Unchanged) if response.status == StatusCode::NOT_MODIFIED => {
             response.chunk().await?;
-            return Ok(Got::Unchanged);
+            return Ok(None);
         }
-        Some(Word::Unchanged) => return Ok(Got::Unchanged),
+        Some(Word::Unchanged) => return Ok(None),
         Some(Word::Changed) | None => {}
     }
     whole(&response)?;
-    receive::body(ask, response).await.map(|fetched| Got::File(Box::new(fetched)))
+    Ok(Some(response))
+}
+
+/// Receives the whole file, if there is an answer that brings it.
+async fn receive(ask: &Ask<'_>, response: Option<Response>) -> Result<Got, Failed> {
+    let Some(response) = response else { return Ok(Got::Unchanged) };
+    let received = receive::body(ask, response).await;
+    received.map(|fetched| Got::File(Box::new(fetched))).map_err(|failed| {
+        // A service that fails may say so in a page with status 200, which is no sign of a file.
+        let was_there = failed.failure.class != Class::Html;
+        Failed { was_there, ..failed }
+    })
 }
 
 /// Asks for the file once more, whatever is here.

@@ -27,6 +27,8 @@ pub(super) enum Resumed {
     Fetched(Box<Fetched>),
     /// The part and the answer cannot both be right.
     Contradicted(String),
+    /// An error, which may be of the range alone. Some services know no ranges, and answer so.
+    Refused(Failure),
 }
 
 /// What the answer to a resumed request means for the part.
@@ -94,13 +96,14 @@ impl Kept {
             Err(failure) if failure.class == Class::Protocol => {
                 return Ok(Resumed::Contradicted(failure.message));
             }
+            Err(failure) if may_be_of_the_range(&failure) => return Ok(Resumed::Refused(failure)),
             answer => answer?,
         };
         let redirected = redirected(ask, &response);
         let resumed = self.resume_by(ask, response).await?;
         Ok(match resumed {
             Resumed::Fetched(fetched) => Resumed::Fetched(Box::new(Fetched { redirected, ..*fetched })),
-            contradicted @ Resumed::Contradicted(_) => contradicted,
+            other => other,
         })
     }
 
@@ -234,6 +237,13 @@ impl Kept {
         let claims = Claims { answered: self.validators.total, is_ended: false, ..ask.claims() };
         Ok(finish(sink, claims, self.validators, self.length).ok())
     }
+}
+
+/// True for an error that a request without a range may not get. A host that asks to come back later is not asked at once.
+fn may_be_of_the_range(failure: &Failure) -> bool {
+    let asks_to_wait = failure.retry_after.is_some() || matches!(failure.class, Class::Throttled | Class::HostGivenUp);
+    let is_passing = |status: u16| matches!(status, 408 | 425 | 429 | 503);
+    !asks_to_wait && failure.class != Class::Redirect && failure.status.is_some_and(|status| !is_passing(status))
 }
 
 fn is_multipart(headers: &HeaderMap) -> bool {

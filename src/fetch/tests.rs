@@ -1,6 +1,7 @@
 //! One attempt at a time against a server that answers by script: what becomes of a part, and of a file that is here.
 
 mod kept;
+mod refused_rest;
 mod resume_matrix;
 mod ways_in;
 

@@ -53,6 +53,17 @@ pub(super) struct Gone {
     pub(super) url: Url,
 }
 
+/// What the attempts at a file have shown so far.
+#[derive(Default)]
+struct Shown {
+    /// A part was thrown away.
+    restarted: bool,
+    /// Its path, once it is known.
+    path: Option<String>,
+    /// An answer began to bring it.
+    was_there: bool,
+}
+
 /// How work at a file ended.
 pub(super) enum Ended {
     /// It is in the archive.
@@ -101,19 +112,18 @@ impl Work {
         }
         let mut waits = Waits::new(self.run.manifest.retry);
         let mut attempts = 0;
-        let mut restarted = false;
-        let mut path = self.path.as_ref().map(ToString::to_string);
+        let mut shown = Shown { path: self.path.as_ref().map(ToString::to_string), ..Shown::default() };
         loop {
             attempts += 1;
             let replica = opened.source.current();
             let attempt = tokio::select! {
-                attempt = self.attempt(replica, &file, &mut restarted, &mut path) => attempt,
+                attempt = self.attempt(replica, &file, &mut shown) => attempt,
                 // It may be dropped at any point; publishing may not.
                 () = self.run.halt.cancelled() => return Ended::Stopped,
             };
             let failure = match attempt {
                 Ok(Got::File(fetched)) => {
-                    return self.publish(&file, *fetched, restarted, server(replica, &file)).await;
+                    return self.publish(&file, *fetched, shown.restarted, server(replica, &file)).await;
                 }
                 Ok(Got::Unchanged) => match self.keep(&file) {
                     Some(ended) => return ended,
@@ -122,10 +132,12 @@ impl Work {
                 },
                 Err(failure) => Failure { attempts, ..failure },
             };
+            let path = shown.path.clone();
+            let failure = if shown.was_there { after_it_was_there(failure) } else { failure };
             let is_guessed = opened.series.source.is_guessed();
             // The second look at a day asks once more anyway.
             let guesses = if self.is_final && self.day.doubted_at().is_none() { GUESSES } else { 1 };
-            let is_answered = failure.class == Class::NotFound && is_guessed && attempts >= guesses;
+            let is_answered = failure.class == Class::NotFound && is_guessed && !shown.was_there && attempts >= guesses;
             let is_hopeless = is_answered || self.is_hopeless(&file, path.as_deref(), failure.class);
             if let Some(wait) = waits.after(&failure).filter(|_| !is_hopeless) {
                 if let Some(spent) = run.budget.too_late(wait) {
@@ -165,7 +177,8 @@ impl Work {
             // Nor one that is listed on a young day. One that is only guessed may not be there yet: the next look asks again.
             let is_told = (self.is_final || is_guessed) && opened.series.source.has_lasting_addresses();
             let is_accepted = self.accepted.means(&self.paths(&file, path.as_deref()));
-            let is_new = self.day.prior(&file.key).is_none();
+            // Nor one that a server began to send: by that, its 404 is wrong.
+            let is_new = self.day.prior(&file.key).is_none() && !shown.was_there;
             let gone = failure.class == Class::NotFound && is_told && is_new && !is_accepted;
             if gone && let Some(failure) = self.expected.misses(&file.key, &failure) {
                 return Ended::Failed { path, failure, with: None };
@@ -220,14 +233,8 @@ impl Work {
         Some(Ended::Failed { path: Some(path.to_string()), failure, with })
     }
 
-    /// One attempt. `path` becomes the file's, where this attempt's answer tells it.
-    async fn attempt(
-        &self,
-        replica: &Replica,
-        file: &RemoteFile,
-        restarted: &mut bool,
-        path: &mut Option<String>,
-    ) -> Result<Got, Failure> {
+    /// One attempt, which adds to what was shown before.
+    async fn attempt(&self, replica: &Replica, file: &RemoteFile, shown: &mut Shown) -> Result<Got, Failure> {
         let Some(opened) = self.run.series.get(&self.id.series) else {
             return Err(Failure::new(Class::SourceRefused, "its series is not open"));
         };
@@ -255,7 +262,7 @@ impl Work {
         };
         let failed = match fetch::attempt(&ask).await {
             Ok(got) => {
-                *restarted |= matches!(&got, Got::File(fetched) if fetched.restarted);
+                shown.restarted |= matches!(&got, Got::File(fetched) if fetched.restarted);
                 replica.client().note_answer(&file.url, Ok(()));
                 if file.made().is_none() {
                     self.run.note_well(&file.url);
@@ -266,13 +273,14 @@ impl Work {
             Err(failed) => fetch::Failed { failure: replica.client().veiled(failed.failure), ..failed },
         };
         replica.client().note_answer(&file.url, Err(&failed.failure));
-        *restarted |= failed.restarted;
+        shown.restarted |= failed.restarted;
+        shown.was_there |= failed.was_there;
         if let (None, Some(name)) = (&file.name, &failed.name) {
-            *path = self.path_by(file, name).ok().map(|path| path.to_string());
+            shown.path = self.path_by(file, name).ok().map(|path| path.to_string());
         }
         let failure = if failed.failure.class == Class::LockMismatch {
-            *path = self.expected.path(&file.key).map(|path| path.to_string()).or(path.take());
-            not_as_locked(path.as_deref().unwrap_or(&file.key), failed.failure)
+            shown.path = self.expected.path(&file.key).map(|path| path.to_string()).or(shown.path.take());
+            not_as_locked(shown.path.as_deref().unwrap_or(&file.key), failed.failure)
         } else {
             failed.failure
         };
@@ -375,6 +383,15 @@ impl Work {
         let scale = self.run.series.get(&self.id.series).map_or(Scale::Utc, |o| o.series.source.scale());
         line_of(&self.id.series, scale, file, path)
     }
+}
+
+/// The same failure. A 404 of a file that was there a moment ago is more likely a fault of the server.
+fn after_it_was_there(failure: Failure) -> Failure {
+    if failure.class != Class::NotFound {
+        return failure;
+    }
+    let message = format!("{}, but it has sent a part of it before; run again later", failure.message);
+    Failure { message, ..failure }
 }
 
 /// A file that came, and not as the lock has it.

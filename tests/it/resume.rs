@@ -149,6 +149,53 @@ fn a_restart_counts_though_the_request_after_it_failed() {
 }
 
 #[test]
+fn a_service_that_answers_a_range_with_an_error_is_asked_for_the_whole_file() {
+    for status in [400, 403, 404, 405, 410, 412, 500, 501, 502] {
+        let cut = large_answer(large_body()).ending(Ending::Cut(BREAK));
+        let server = service([cut, Answer::status(status), large_answer(large_body())]);
+        let lab = lab_for(&server);
+        let report = lab.report(0);
+        assert_eq!(digests(&lab), unbroken().1, "{status}");
+        assert_eq!(report["totals"]["files"]["restarted"], 1, "{status}");
+        let ranges: Vec<_> =
+            server.requests_for(&large()).iter().map(|request| request.header("range").is_some()).collect();
+        assert_eq!(ranges, [false, true, false], "{status}");
+    }
+}
+
+#[test]
+fn a_file_that_a_server_began_to_send_is_not_absent_by_the_404_after_it() {
+    for (status, etag, attempts) in [(404, true, 3), (410, true, 1), (404, false, 3)] {
+        let cut = large_answer(large_body()).ending(Ending::Cut(BREAK));
+        let cut = if etag { cut } else { cut.etag(None).last_modified(None) };
+        let server = service([cut, Answer::status(status)]);
+        server.file("sharp_720s", Item::new("other", LARGE.1), fits(3, 60, LARGE.1));
+        let lab = Lab::new();
+        let job = |from: &str| {
+            let retry = format!("{{ attempts: {attempts}, max_wait: 1s }}");
+            Job::at(&server.url()).range(from, "2015-12-13").retry(&retry).yaml()
+        };
+        lab.write("job.yaml", job("2015-12-11"));
+        let mut report = lab.report(4);
+        if attempts == 1 {
+            // What the first run left says so to the second one.
+            report = lab.report(4);
+        }
+        assert_eq!(report["failures"][0]["class"], "not-found", "{report:#}");
+        assert!(report["failures"][0]["message"].as_str().expect("a message").contains("sent a part of it before"));
+        assert_eq!(report["totals"]["files"]["absent"], 0, "{report:#}");
+        assert!(!lab.path("data/.sunhaul/days/sharp_720s/2015-12-12.jsonl").exists(), "nothing is sealed");
+
+        // Nothing is left that contradicts the 404 of a later run, in which another file comes well.
+        lab.forget_the_lock();
+        server.file("sharp_720s", Item::new("before", "2015-12-10T12:00:00Z"), fits(4, 60, LARGE.1));
+        lab.write("job.yaml", job("2015-12-10"));
+        let report = lab.report(0);
+        assert_eq!(report["totals"]["files"]["absent"], 1, "{report:#}");
+    }
+}
+
+#[test]
 fn a_service_that_gives_the_rest_piece_by_piece_is_gone_on_with() {
     let piece = large_answer(large_body()).ranges(Ranges::Short(400_000));
     let server = service([large_answer(large_body()).ending(Ending::Cut(BREAK)), piece]);

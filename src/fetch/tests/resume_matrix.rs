@@ -53,6 +53,9 @@ struct Combination {
 }
 
 const LENGTH: usize = 300_000;
+
+/// Errors as answers to the request for the rest, of which none says to come back later.
+const REFUSALS: [u16; 12] = [204, 400, 403, 404, 405, 410, 412, 500, 501, 502, 504, 505];
 const THEN: &str = "Fri, 11 Dec 2015 20:00:00 GMT";
 
 impl Combination {
@@ -62,6 +65,13 @@ impl Combination {
         let ranges = [Comes::AsAsked, Comes::Earlier, Comes::Later, Comes::Shorter, Comes::Untold];
         let mut all = Vec::new();
         for validator in validators {
+            // An answer without a body or a range says the same however these would be.
+            for status in REFUSALS {
+                for place in [Place::Same, Place::OtherQuery, Place::OtherOrigin] {
+                    let (total, range, overlap_is_same) = (Total::Same, Comes::Untold, true);
+                    all.push(Combination { validator, total, status, range, overlap_is_same, place });
+                }
+            }
             for total in [Total::Same, Total::Changed, Total::Unknown] {
                 for status in [200, 206, 416] {
                     for range in ranges {
@@ -146,7 +156,7 @@ impl Combination {
             Validator::Missing => {}
             Validator::OtherDigest => headers.extend([("ETag", TAG), ("Digest", "md5=two")]),
         }
-        let body = if self.status == 416 { &[][..] } else { &served[start..end] };
+        let body = if matches!(self.status, 200 | 206) { &served[start..end] } else { &[] };
         answer(&format!("{} Scripted", self.status), &headers, body)
     }
 }
@@ -164,7 +174,7 @@ async fn r_11_whatever_an_answer_contradicts_the_file_is_of_one_version() {
     let old = bytes(LENGTH);
     let lab = Lab::answering(Box::new(|_| None));
     let all = Combination::all();
-    assert_eq!(all.len(), 5 * 3 * 3 * 5 * 2 * 3);
+    assert_eq!(all.len(), 5 * 3 * 3 * 5 * 2 * 3 + 5 * REFUSALS.len() * 3);
     let mut resumed = 0;
     for combination in all {
         let served = combination.served(&old);
