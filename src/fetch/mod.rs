@@ -36,6 +36,7 @@ use crate::net::{Client, Response};
 use crate::source::RemoteFile;
 use condition::Word;
 use resume::{Kept, Resumed};
+use sink::Checks;
 use verify::Claims;
 pub use verify::{LockedBody, Verified};
 
@@ -110,6 +111,12 @@ pub struct Failed {
 }
 
 impl Ask<'_> {
+    /// The checks of a body that this answer brings, or began to bring.
+    fn checks(&self, answer: &Validators) -> Checks {
+        let checks = Checks::new(name_of(self.file, answer.name.as_deref()), self.verify, self.identity);
+        checks.held_to(stated_digest::all(answer))
+    }
+
     /// What is claimed of the body before anybody answers.
     fn claims(&self) -> Claims<'_> {
         let here = self.kept.and_then(|line| line.bytes);

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::sink::{Checks, Pipe, Sink};
+use super::sink::{Pipe, Sink};
 use super::verify::{Claims, verify_body};
-use super::{Ask, Failed, Fetched, OVERLAP, SLOW, SMALL, name_of, redirected, shown, stated_digest, validators};
+use super::{Ask, Failed, Fetched, OVERLAP, SLOW, SMALL, redirected, shown, validators};
 use crate::archive::{Archive, Validators};
 use crate::failure::{Class, Failure};
 use crate::net::Response;
@@ -28,7 +28,7 @@ async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) ->
     // What contradicts the listing is not even received.
     let claims = Claims { answered: declared, ..ask.claims() };
     claims.length().map_err(|failure| about(&response, &failure))?;
-    let checks = Checks::new(name_of(ask.file, validators.name.as_deref()), ask.verify, ask.identity);
+    let checks = ask.checks(&validators);
     let small = declared.filter(|length| *length <= SMALL);
     let unnamed = if small.is_some() { ask.part.unnamed()? } else { None };
     let (Some(length), Some(staged)) = (small, unnamed) else {
@@ -162,8 +162,7 @@ pub(super) fn finish(
     resumed_bytes: u64,
 ) -> Result<Fetched, Failed> {
     let answered = validators.clone();
-    let stated = stated_digest::all(&answered.further);
-    let claims = Claims { stated: &stated, ..claims.with_answer(&answered) };
+    let claims = claims.with_answer(&answered);
     let proves_nothing = !claims.is_ended && claims.length()?.is_none();
     match verify_body(checks, &claims) {
         Ok(body) => Ok(Fetched { staged, body, validators, redirected: None, resumed_bytes, restarted: false }),

@@ -7,9 +7,9 @@ use http::header::{CONTENT_TYPE, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::receive::{Rest, finish, stream};
-use super::sink::{Checks, Pipe, Sink};
+use super::sink::{Pipe, Sink};
 use super::verify::Claims;
-use super::{Ask, Failed, Fetched, OVERLAP, get, name_of, redirected, validators};
+use super::{Ask, Failed, Fetched, OVERLAP, get, redirected, validators};
 use crate::archive::{Error, Validators};
 use crate::failure::{Class, Failure};
 use crate::net::{ContentRange, Response};
@@ -174,7 +174,7 @@ impl Kept {
     /// Reads the kept bytes again: the checks fed with them, the open part, and the overlap at its end.
     async fn read_again(&self, ask: &Ask<'_>) -> Result<(Sink, Vec<u8>), Failed> {
         let (part, length, from) = (ask.part.clone(), self.length, self.from);
-        let mut checks = Checks::new(name_of(ask.file, self.validators.name.as_deref()), ask.verify, ask.identity);
+        let mut checks = ask.checks(&self.validators);
         let read = move || -> Result<(Sink, Vec<u8>), Failure> {
             let failed = |e| Failure::from(Error::Storage { action: "read", path: part.path().to_owned(), source: e });
             let staged = part.append(length)?;

@@ -33,15 +33,10 @@ pub async fn look(client: &Client, file: &RemoteFile, verify: Verify, identity: 
     let mut response = get(client, file, http::HeaderMap::new()).await?;
     whole(&response)?;
     let answered = validators::of(client, &response, response.content_length());
-    let stated = stated_digest::all(&answered.further);
-    let claims = Claims {
-        stated: &stated,
-        answered: answered.total,
-        is_ended: response.is_framed(),
-        ..claims.with_answer(&answered)
-    };
+    let claims = Claims { answered: answered.total, is_ended: response.is_framed(), ..claims.with_answer(&answered) };
     let most = claims.length()?.unwrap_or(ENDLESS);
-    let mut checks = Checks::new(name_of(file, answered.name.as_deref()), verify, identity);
+    let checks = Checks::new(name_of(file, answered.name.as_deref()), verify, identity);
+    let mut checks = checks.held_to(stated_digest::all(&answered));
     while let Some(bytes) = response.chunk().await? {
         checks.push(&bytes);
         if checks.length() > most {

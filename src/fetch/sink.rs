@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::content::{Content, Proof};
 use super::error_page::{self, Body, Start};
+use super::stated_digest::{Held, Stated};
 use super::trailer::Tail;
 use super::{SLOW, magic, stated_length, trailer};
 use crate::archive::Staged;
@@ -16,6 +17,7 @@ use crate::manifest::{Identity, Verify};
 /// The checks of one body, fed in order.
 pub(super) struct Checks {
     hasher: Hasher,
+    stated: Held,
     content: Content,
     head: Vec<u8>,
     start: Start,
@@ -30,12 +32,18 @@ impl Checks {
     pub(super) fn new(name: String, verify: Verify, identity: Identity) -> Checks {
         let content = Content::new(&name, verify, identity);
         let (hasher, head, start, tail) = (Hasher::default(), Vec::new(), Start::default(), Tail::default());
-        Checks { hasher, content, head, start, tail, name, verify, length: 0, fault: None }
+        Checks { hasher, stated: Held::default(), content, head, start, tail, name, verify, length: 0, fault: None }
+    }
+
+    /// The same, for a body whose answer states these digests; before any of its bytes.
+    pub(super) fn held_to(self, stated: Vec<Stated>) -> Checks {
+        Checks { stated: Held::to(stated), ..self }
     }
 
     /// Takes in the next bytes. A fault found early is kept for the end, since the bytes are worth quarantine.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
+        self.stated.push(bytes);
         self.length += bytes.len() as u64;
         stated_length::extend(&mut self.head, bytes);
         self.start.push(bytes);
@@ -76,7 +84,7 @@ impl Checks {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
-        let Checks { hasher, content, head, tail, name, verify, length, .. } = self;
+        let Checks { hasher, stated, content, head, tail, name, verify, length, .. } = self;
         let failed =
             |class: Class, why: &str| Failure::new(class, format!("`{}`: {why}", crate::untrusted::escape(&name)));
         let (proof, data) = content.finish().map_err(|fault| failed(fault.class, &fault.message))?;
@@ -97,7 +105,8 @@ impl Checks {
             Proof::None if begins_right.is_some() => "magic",
             Proof::None => "size",
         };
-        Ok(Proved { sha256: hasher.finish(), bytes: length, checked, data })
+        let sha256 = hasher.finish();
+        Ok(Proved { sha256, bytes: length, checked, data, digest_objection: stated.objection(sha256) })
     }
 }
 
@@ -108,6 +117,8 @@ pub(super) struct Proved {
     pub(super) checked: &'static str,
     /// The digests of its data units, where they count.
     pub(super) data: Option<Vec<Digest>>,
+    /// How it contradicts the digests that its answer states.
+    pub(super) digest_objection: Option<String>,
 }
 
 /// A body being written, with its checks.

@@ -1,91 +1,221 @@
-//! The SHA-256 that an answer states for its body. Each says it in its own words: `Repr-Digest` and `Content-Digest` (RFC
-//! 9530), `Digest` (RFC 3230), `x-amz-checksum-sha256` (Amazon S3), `X-Checksum-Sha256` (Artifactory).
+//! The digests that an answer states for its body, and whether the body has them. Each header says it in its own words:
+//! `Repr-Digest` and `Content-Digest` (RFC 9530), `Digest` (RFC 3230), `Content-MD5` (RFC 1864), `x-goog-hash` (Google Cloud
+//! Storage), `x-amz-checksum-sha256` (Amazon S3), `X-Checksum-Sha256` (Artifactory).
 //!
-//! What it does not do: other algorithms. They would have to be computed as well, while SHA-256 is there anyway.
-
-use std::collections::BTreeMap;
+//! Not held: SHA-1, and CRC-32C, the one digest that Google has of an object composed of others.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use md5::Md5;
+use sha2::{Digest as _, Sha512};
 
+use crate::archive::Validators;
 use crate::digest::Digest;
 
-/// A SHA-256 that an answer states.
+/// A digest that an answer states.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stated {
     /// The header that states it.
-    pub(super) header: String,
+    header: String,
+    algorithm: Algorithm,
     /// Its value.
-    pub(super) sha256: Digest,
+    value: Vec<u8>,
 }
 
-/// What the headers of a whole body state, by their names in lower case. What cannot be read states nothing.
-pub(super) fn all(headers: &BTreeMap<String, String>) -> Vec<Stated> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Algorithm {
+    Md5,
+    Sha256,
+    Sha512,
+}
+
+impl Algorithm {
+    /// By its name in `Digest` and its successors.
+    fn named(name: &str) -> Option<Algorithm> {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "md5" => Some(Algorithm::Md5),
+            "sha-256" => Some(Algorithm::Sha256),
+            "sha-512" => Some(Algorithm::Sha512),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Algorithm::Md5 => "MD5",
+            Algorithm::Sha256 => "SHA-256",
+            Algorithm::Sha512 => "SHA-512",
+        }
+    }
+
+    /// The length of its values in bytes.
+    fn length(self) -> usize {
+        match self {
+            Algorithm::Md5 => 16,
+            Algorithm::Sha256 => 32,
+            Algorithm::Sha512 => 64,
+        }
+    }
+}
+
+/// What the answer that brings a whole body states of it. What cannot be read states nothing.
+pub(super) fn all(answer: &Validators) -> Vec<Stated> {
+    let is_of_body = |header: &str| header != "x-goog-hash" || is_sent_as_stored(answer);
+    let headers = answer.further.iter().filter(|(header, _)| is_of_body(header));
     headers
-        .iter()
         .flat_map(|(header, value)| {
-            let sums = read(header, value);
-            sums.into_iter().map(|sha256| Stated { header: header.clone(), sha256 })
+            let found = read(header, value).into_iter();
+            found.map(|(algorithm, value)| Stated { header: header.clone(), algorithm, value })
         })
         .collect()
 }
 
-fn read(header: &str, value: &str) -> Vec<Digest> {
+/// False for a body that Google Cloud Storage unpacked on its way: its `x-goog-hash` is that of the packed object.
+fn is_sent_as_stored(answer: &Validators) -> bool {
+    let stored = answer.further.get("x-goog-stored-content-encoding").map_or("identity", String::as_str);
+    stored == answer.content_encoding.as_deref().unwrap_or("identity")
+}
+
+fn read(header: &str, value: &str) -> Vec<(Algorithm, Vec<u8>)> {
+    let one = |algorithm: Algorithm, value: Option<Vec<u8>>| {
+        let value = value.filter(|value| value.len() == algorithm.length());
+        value.map(|value| (algorithm, value)).into_iter().collect()
+    };
     match header {
         // A dictionary of byte sequences, which stand between colons and may have parameters behind them (RFC 9651).
         "repr-digest" | "content-digest" => named(value, |sum| {
             let bytes = sum.split(';').next()?.trim_end();
             base64(bytes.strip_prefix(':')?.strip_suffix(':')?)
         }),
-        "digest" => named(value, base64),
+        "digest" | "x-goog-hash" => named(value, base64),
+        "content-md5" => one(Algorithm::Md5, base64(value)),
         // Of a file uploaded in pieces it is no SHA-256 of the file: `-` and their count stand behind it.
-        "x-amz-checksum-sha256" => base64(value).into_iter().collect(),
-        "x-checksum-sha256" => value.trim().to_ascii_lowercase().parse().ok().into_iter().collect(),
+        "x-amz-checksum-sha256" => one(Algorithm::Sha256, base64(value)),
+        "x-checksum-sha256" => one(Algorithm::Sha256, hex::decode(value.trim()).ok()),
         _ => Vec::new(),
     }
 }
 
-/// The values of the members of a list that are of SHA-256.
-fn named(list: &str, read: impl Fn(&str) -> Option<Digest>) -> Vec<Digest> {
+/// The members of a list whose algorithms are known.
+fn named(list: &str, read: impl Fn(&str) -> Option<Vec<u8>>) -> Vec<(Algorithm, Vec<u8>)> {
     let members = list.split(',').filter_map(|member| member.split_once('='));
-    let ours = members.filter(|(algorithm, _)| algorithm.trim().eq_ignore_ascii_case("sha-256"));
-    ours.filter_map(|(_, sum)| read(sum.trim())).collect()
+    let known = members.filter_map(|(name, sum)| Some((Algorithm::named(name)?, read(sum.trim())?)));
+    known.filter(|(algorithm, value)| value.len() == algorithm.length()).collect()
 }
 
-fn base64(text: &str) -> Option<Digest> {
-    let bytes: [u8; 32] = STANDARD.decode(text.trim()).ok()?.try_into().ok()?;
-    hex::encode(bytes).parse().ok()
+fn base64(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text.trim()).ok()
+}
+
+/// Holds a body to the digests that its answer states, while it comes. SHA-256 is computed anyway; the others are only
+/// where they are stated.
+#[derive(Default)]
+pub(super) struct Held {
+    stated: Vec<Stated>,
+    md5: Option<Md5>,
+    sha512: Option<Sha512>,
+}
+
+impl Held {
+    pub(super) fn to(stated: Vec<Stated>) -> Held {
+        let is_stated = |algorithm| stated.iter().any(|stated| stated.algorithm == algorithm);
+        let md5 = is_stated(Algorithm::Md5).then(Md5::new);
+        let sha512 = is_stated(Algorithm::Sha512).then(Sha512::new);
+        Held { stated, md5, sha512 }
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        if let Some(md5) = &mut self.md5 {
+            md5.update(bytes);
+        }
+        if let Some(sha512) = &mut self.sha512 {
+            sha512.update(bytes);
+        }
+    }
+
+    /// How a whole body with this SHA-256 contradicts what its answer states.
+    pub(super) fn objection(self, sha256: Digest) -> Option<String> {
+        let Held { stated, md5, sha512 } = self;
+        let (md5, sha512) = (md5.map(|md5| md5.finalize().to_vec()), sha512.map(|sha512| sha512.finalize().to_vec()));
+        let computed = |algorithm| match algorithm {
+            Algorithm::Md5 => md5.clone(),
+            Algorithm::Sha256 => Some(sha256.bytes().to_vec()),
+            Algorithm::Sha512 => sha512.clone(),
+        };
+        stated.into_iter().find_map(|Stated { header, algorithm, value }| {
+            let found = computed(algorithm).filter(|found| *found != value)?;
+            let (name, found, due) = (algorithm.name(), hex::encode(found), hex::encode(value));
+            Some(format!("the body has the {name} {found}, but its own `{header}` says {due}"))
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::Algorithm::{Md5, Sha256, Sha512};
     use super::*;
 
+    // Of `hello`.
+    const MD5: &str = "XUFAKrxLKna5cZ2REBfFkg==";
+    const SHA256: &str = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
+    const SHA256_HEX: &str = "2CF24DBA5FB0A30E26E83B2AC5B9E29E1B161E5C1FA7425E73043362938B9824";
+    const SHA512: &str = "m3HSJL1i83hdltRq0+o9czGb+8KJDKra4t/3JRlnPKcjI8PZm6XBHXx6zG4UuMXaDEZjR1wuXDre9G9zvN7AQw==";
+
     #[test]
-    fn a_sha_256_is_read_from_each_header_that_states_one_and_from_nothing_else() {
-        // Of `hello`.
-        const SUM: &str = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
-        const HEX: &str = "2CF24DBA5FB0A30E26E83B2AC5B9E29E1B161E5C1FA7425E73043362938B9824";
-        for (header, value, is_stated) in [
-            ("repr-digest", format!("sha-256=:{SUM}:"), true),
-            ("repr-digest", format!("sha-512=:AAAA:, sha-256=:{SUM}:;x=1"), true),
-            ("repr-digest", format!("sha-256={SUM}"), false),
-            ("repr-digest", "sha-256=:AAAA:".to_owned(), false),
-            ("repr-digest", format!("sha-512=:{SUM}:"), false),
-            ("content-digest", format!("sha-256=:{SUM}:"), true),
-            ("digest", format!("SHA-256={SUM}"), true),
-            ("digest", format!("md5=AAAA,sha-256={SUM}"), true),
-            ("digest", format!("id-sha-256={SUM}"), false),
-            ("digest", format!("sha-256={HEX}"), false),
-            ("x-amz-checksum-sha256", SUM.to_owned(), true),
-            ("x-amz-checksum-sha256", format!("{SUM}-3"), false),
-            ("x-checksum-sha256", HEX.to_owned(), true),
-            ("x-checksum-sha256", SUM.to_owned(), false),
-            ("etag", SUM.to_owned(), false),
-            ("digest", String::new(), false),
+    fn a_digest_is_read_from_each_header_that_states_one_and_from_nothing_else() {
+        for (header, value, stated) in [
+            ("repr-digest", format!("sha-256=:{SHA256}:"), &[Sha256][..]),
+            ("repr-digest", format!("sha-512=:AAAA:, sha-256=:{SHA256}:;x=1"), &[Sha256]),
+            ("repr-digest", format!("sha-512=:{SHA512}:, md5=:{MD5}:"), &[Sha512, Md5]),
+            ("repr-digest", format!("sha-256={SHA256}"), &[]),
+            ("repr-digest", "sha-256=:AAAA:".to_owned(), &[]),
+            ("repr-digest", format!("sha-512=:{SHA256}:"), &[]),
+            ("content-digest", format!("sha-256=:{SHA256}:"), &[Sha256]),
+            ("digest", format!("SHA-256={SHA256}"), &[Sha256]),
+            ("digest", format!("md5=AAAA,sha-256={SHA256}"), &[Sha256]),
+            ("digest", format!("MD5={MD5},SHA-512={SHA512}"), &[Md5, Sha512]),
+            ("digest", format!("id-sha-256={SHA256}"), &[]),
+            ("digest", format!("sha-256={SHA256_HEX}"), &[]),
+            ("digest", "md5=5d41402abc4b2a76b9719d911017c592".to_owned(), &[]),
+            ("content-md5", MD5.to_owned(), &[Md5]),
+            ("content-md5", "5d41402abc4b2a76b9719d911017c592".to_owned(), &[]),
+            ("content-md5", format!("{MD5}, {MD5}"), &[]),
+            ("x-goog-hash", format!("crc32c=mnG7TA==, md5={MD5}"), &[Md5]),
+            ("x-goog-hash", "crc32c=mnG7TA==".to_owned(), &[]),
+            ("x-amz-checksum-sha256", SHA256.to_owned(), &[Sha256]),
+            ("x-amz-checksum-sha256", format!("{SHA256}-3"), &[]),
+            ("x-checksum-sha256", SHA256_HEX.to_owned(), &[Sha256]),
+            ("x-checksum-sha256", SHA256.to_owned(), &[]),
+            ("etag", SHA256.to_owned(), &[]),
+            ("digest", String::new(), &[]),
         ] {
-            let expected = if is_stated { vec![Digest::of(b"hello")] } else { vec![] };
-            assert_eq!(read(header, &value), expected, "{header}: {value}");
+            let further = [(header.to_owned(), value.clone())].into();
+            let found = all(&Validators { further, ..Validators::default() });
+            let algorithms: Vec<Algorithm> = found.iter().map(|stated| stated.algorithm).collect();
+            assert_eq!(algorithms, stated, "{header}: {value}");
+            for (body, is_right) in [(&b"hello"[..], true), (b"hallo", stated.is_empty())] {
+                let mut held = Held::to(found.clone());
+                held.push(&body[..2]);
+                held.push(&body[2..]);
+                let objection = held.objection(Digest::of(body));
+                assert_eq!(objection.is_none(), is_right, "{header}: {value}: {objection:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_hash_of_a_packed_object_is_not_that_of_its_unpacked_body() {
+        for (stored, sent, is_held) in [
+            (None, None, true),
+            (Some("identity"), None, true),
+            (Some("gzip"), None, false),
+            (Some("gzip"), Some("gzip"), true),
+        ] {
+            let stored = stored.map(|stored| ("x-goog-stored-content-encoding".to_owned(), stored.to_owned()));
+            let hash = Some(("x-goog-hash".to_owned(), format!("md5={MD5}")));
+            let further = [stored, hash].into_iter().flatten().collect();
+            let answer = Validators { further, content_encoding: sent.map(str::to_owned), ..Validators::default() };
+            assert_eq!(!all(&answer).is_empty(), is_held, "{answer:?}");
         }
     }
 }

@@ -73,7 +73,8 @@ const OF_THE_WHOLE: &[&str] = &[
 ];
 
 /// Headers that are about the body of one answer, which of a 206 may be the slice.
-const OF_THE_BODY: &[&str] = &["content-digest", "x-amz-checksum-sha256"];
+const OF_THE_BODY: &[&str] =
+    &["content-digest", "content-md5", "x-amz-checksum-sha256", "x-goog-stored-content-encoding"];
 
 /// The headers of both kinds that an answer has. One sent several times is a list.
 fn further(headers: &HeaderMap, is_secret: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, String>, Unusable> {

@@ -4,7 +4,6 @@
 //! Only this file makes a [`Verified`], and nothing is published without one.
 
 use super::sink::{Checks, Proved};
-use super::stated_digest::Stated;
 use super::stored_encoding;
 use crate::archive::Validators;
 use crate::digest::Digest;
@@ -24,8 +23,6 @@ pub(super) struct Claims<'a> {
     pub(super) is_ended: bool,
     /// The Content-Encoding that it came with.
     pub(super) encoding: Option<&'a str>,
-    /// What the answers state for its SHA-256.
-    pub(super) stated: &'a [Stated],
     /// The Content-Type that it came with.
     pub(super) content_type: Option<&'a str>,
     /// Something shows that there is a file, besides the status of an answer: an `ETag` or a `Last-Modified`, the listed size,
@@ -113,14 +110,6 @@ impl<'a> Claims<'a> {
         Err(Failure::new(class, format!("the body ended after {came} of {due} bytes")))
     }
 
-    fn object_to_digest(&self, sha256: Digest) -> Result<(), Failure> {
-        let Some(Stated { header, sha256: due }) = self.stated.iter().find(|stated| stated.sha256 != sha256) else {
-            return Ok(());
-        };
-        let why = format!("the body has the SHA-256 {sha256}, but its own `{header}` says {due}");
-        Err(Failure::new(Class::Protocol, why))
-    }
-
     /// What is wrong with a body of no bytes. There are files that are empty; and there are servers that answer 200 with
     /// nothing when they fail.
     fn object_to_nothing(&self) -> Result<(), Failure> {
@@ -164,7 +153,7 @@ pub(super) fn verify_body(checks: Checks, claims: &Claims<'_>) -> Result<Verifie
             return Err(Failure::new(Class::Protocol, why));
         }
     }
-    let Proved { sha256, bytes, checked, data } = checks.finish(claims.content_type)?;
+    let Proved { sha256, bytes, checked, data, digest_objection } = checks.finish(claims.content_type)?;
     if bytes == 0 {
         claims.object_to_nothing()?;
     }
@@ -173,7 +162,9 @@ pub(super) fn verify_body(checks: Checks, claims: &Claims<'_>) -> Result<Verifie
         let why = "the answer had no length and no proper end, and nothing else proves that it is whole";
         return Err(Failure::new(Class::Truncated, why));
     }
-    claims.object_to_digest(sha256)?;
+    if let Some(why) = digest_objection {
+        return Err(Failure::new(Class::Protocol, why));
+    }
     claims.object_to_lock(sha256, bytes, data.as_deref())?;
     Ok(Verified { sha256, bytes, checked, data, _door: () })
 }
@@ -195,9 +186,6 @@ mod tests {
         let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0";
         let own = LockedBody { sha256: Digest::of(b"0123456789"), bytes: Some(10), data: None };
         let other = LockedBody { sha256: Digest::of(b"x"), bytes: Some(10), data: None };
-        let stated = |body: &[u8]| vec![Stated { header: "digest".into(), sha256: Digest::of(body) }];
-        let (right, wrong) = (stated(b"0123456789"), stated(b"x"));
-        let both = [right.clone(), wrong.clone()].concat();
         let nothing = LockedBody { sha256: Digest::of(b""), bytes: Some(0), data: None };
         let none = Claims::default();
         let about = |least, most| Some(Rounded { least, most });
@@ -227,9 +215,6 @@ mod tests {
             ("a.dat", b"0123456789", Claims { content_type: Some("text/html"), ..ended }, Err(Class::Html)),
             ("a.dat", b"0123456789", Claims { locked: Some(&own), ..ended }, Ok("size")),
             ("a.dat", b"0123456789", Claims { locked: Some(&other), ..ended }, Err(Class::LockMismatch)),
-            ("a.dat", b"0123456789", Claims { stated: &right, ..ended }, Ok("size")),
-            ("a.dat", b"0123456789", Claims { stated: &wrong, ..ended }, Err(Class::Protocol)),
-            ("a.dat", b"0123456789", Claims { stated: &both, ..ended }, Err(Class::Protocol)),
             ("a.dat.gz", gzip, Claims { encoding: Some("x-gzip"), ..ended }, Ok("structure")),
             ("a.dat.gz", gzip, Claims { encoding: Some("br"), ..ended }, Err(Class::Protocol)),
             ("a.fits.gz", b"SIMPLE", Claims { encoding: Some("gzip"), ..ended }, Err(Class::Protocol)),

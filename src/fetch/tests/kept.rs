@@ -150,9 +150,13 @@ async fn what_contradicts_the_file_that_is_here_is_asked_again_and_a_strong_etag
 #[tokio::test]
 async fn b_15_a_body_is_held_to_the_digest_that_its_answer_states() {
     use base64::Engine as _;
+    use sha2::Digest as _;
     let body = bytes(300_000);
     let (small, other) = (&body[..1000], &body[..999]);
-    let base64 = |body: &[u8]| base64::engine::general_purpose::STANDARD.encode(Digest::of(body).bytes());
+    let encode = |sum: &[u8]| base64::engine::general_purpose::STANDARD.encode(sum);
+    let base64 = |body: &[u8]| encode(Digest::of(body).bytes());
+    let md5 = |body: &[u8]| encode(&md5::Md5::digest(body));
+    let sha512 = |body: &[u8]| encode(&sha2::Sha512::digest(body));
     for (of, expected) in [(small, Ok(())), (other, Err(Class::Protocol))] {
         for (name, value) in [
             ("Repr-Digest", format!("sha-256=:{}:", base64(of))),
@@ -160,6 +164,12 @@ async fn b_15_a_body_is_held_to_the_digest_that_its_answer_states() {
             ("Digest", format!("SHA-256={}", base64(of))),
             ("x-amz-checksum-sha256", base64(of)),
             ("X-Checksum-Sha256", Digest::of(of).to_string()),
+            ("Digest", format!("MD5={}", md5(of))),
+            ("Digest", format!("SHA-512={}", sha512(of))),
+            ("Repr-Digest", format!("md5=:{}:", md5(of))),
+            ("Repr-Digest", format!("sha-512=:{}:", sha512(of))),
+            ("Content-MD5", md5(of)),
+            ("x-goog-hash", format!("crc32c=AAAAAA==, md5={}", md5(of))),
         ] {
             let lab = Lab::new(vec![answer("200 OK", &[("ETag", TAG), (name, &value)], small)]);
             let found = lab.attempt().await.map(|_| ()).map_err(|failed| failed.failure.class);
@@ -168,12 +178,22 @@ async fn b_15_a_body_is_held_to_the_digest_that_its_answer_states() {
     }
     // What the first answer stated holds for what is put together of two.
     for (of, expected) in [(&body[..], Ok(())), (other, Err(Class::Protocol))] {
-        let mut broken = answer("200 OK", &[("ETag", TAG), ("Digest", &format!("sha-256={}", base64(of)))], &body);
-        broken.truncate(broken.len() - 100_000);
-        let lab = Lab::new(vec![broken, rest(&body, 200_000 - OVERLAP, body.len())]);
-        assert_eq!(lab.attempt().await.unwrap_err().failure.class, Class::Truncated);
-        let found = lab.attempt().await.map(|_| ()).map_err(|failed| failed.failure.class);
-        assert_eq!(found, expected);
+        for (name, value) in [
+            ("Digest", format!("sha-256={}", base64(of))),
+            ("Digest", format!("sha-512={}", sha512(of))),
+            ("Content-MD5", md5(of)),
+        ] {
+            let mut broken = answer("200 OK", &[("ETag", TAG), (name, &value)], &body);
+            broken.truncate(broken.len() - 100_000);
+            // What a 206 states may be the digest of its slice.
+            let from = usize::try_from(200_000 - OVERLAP).unwrap();
+            let range = format!("bytes {from}-299999/300000");
+            let headers = [("ETag", TAG), ("Content-Range", &range), ("Content-MD5", &md5(&body[from..]))];
+            let lab = Lab::new(vec![broken, answer("206 Partial Content", &headers, &body[from..])]);
+            assert_eq!(lab.attempt().await.unwrap_err().failure.class, Class::Truncated);
+            let found = lab.attempt().await.map(|_| ()).map_err(|failed| failed.failure.class);
+            assert_eq!(found, expected, "{name}: {value}");
+        }
     }
 }
 
