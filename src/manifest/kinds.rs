@@ -20,6 +20,7 @@ use super::node::Wrong;
 use super::resolve::Given;
 use super::root::tidied;
 use super::timed::{Field, Timed};
+use super::units;
 
 /// Where JSOC is.
 const JSOC: &str = "http://jsoc.stanford.edu/";
@@ -41,11 +42,14 @@ pub(crate) const MEDOC_CADENCES: [(u64, &str); 11] = [
 ];
 
 /// Those of them that records of one instrument have: HMI's come every 12 minutes, AIA's every 12 seconds.
-fn medoc_cadences(series: &str) -> impl Iterator<Item = (u64, &'static str)> {
-    let is_aia = series.starts_with("aia.");
-    MEDOC_CADENCES
-        .into_iter()
-        .filter(move |(seconds, _)| if is_aia { *seconds != 720 } else { seconds.is_multiple_of(720) })
+fn medoc_cadences(series: &str) -> Vec<u64> {
+    let all = MEDOC_CADENCES.into_iter().map(|(seconds, _)| seconds);
+    all.filter(|seconds| if is_aia(series) { *seconds != 720 } else { seconds.is_multiple_of(720) }).collect()
+}
+
+/// True for the series of AIA.
+pub(crate) fn is_aia(series: &str) -> bool {
+    series.starts_with("aia.")
 }
 
 /// How many files of a day a template may tell.
@@ -357,15 +361,12 @@ pub(super) fn refuse(spec: &SourceSpec, series: &form::Series, name: &str, findi
 fn cadence_of(spec: &SourceSpec, asked: Duration, series: &str) -> Result<(), Wrong> {
     match spec {
         SourceSpec::Medoc(_) => {
-            if medoc_cadences(series).any(|(seconds, _)| seconds == asked.as_secs()) {
+            let kept = medoc_cadences(series);
+            if kept.contains(&asked.as_secs()) {
                 return Ok(());
             }
-            let hint = if series.starts_with("aia.") {
-                "it keeps 12s, 1m, 2m, 10m, 30m, 1h, 2h, 6h, 12h and 1d"
-            } else {
-                "it keeps 12m, 1h, 2h, 6h, 12h and 1d"
-            };
-            Err(Wrong::new("MEDOC keeps no records of this cadence").hint(hint))
+            let kept: Vec<String> = kept.into_iter().map(units::span).collect();
+            Err(Wrong::new("MEDOC keeps no records of this cadence").hint(format!("it keeps {}", kept.join(", "))))
         }
         SourceSpec::Template(template) => {
             let own = template.cadence.as_secs();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::model::{Bound, Manifest, Series, SourceSpec};
+use super::units::span;
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -119,13 +120,8 @@ fn today(minus_days: u32) -> String {
     if minus_days == 0 { "today".to_owned() } else { format!("today-{minus_days}d") }
 }
 
-fn shown(span: Duration) -> String {
-    match span.as_secs() {
-        DAY => "1 day".to_owned(),
-        secs if secs.is_multiple_of(DAY) => format!("{} days", secs / DAY),
-        secs if secs.is_multiple_of(3600) => format!("{} h", secs / 3600),
-        secs => format!("{secs} s"),
-    }
+fn shown(time: Duration) -> String {
+    span(time.as_secs())
 }
 
 #[cfg(test)]
@@ -199,16 +195,16 @@ mod tests {
         assert_eq!(told("range: { start: 2010-05-01, end: today-45d }", ""), (String::new(), String::new()));
         let (warnings, notes) = told(rolling, "");
         assert!(
-            warnings.is_empty() && notes.contains("ends at `today-44d`, and its days are final after 45 days"),
+            warnings.is_empty() && notes.contains("ends at `today-44d`, and its days are final after 45d"),
             "{notes}"
         );
         let (warnings, notes) = told(rolling, "settle: 36h\n");
-        assert!(warnings.contains("`settle` is 36 h, but") && notes.is_empty(), "{warnings} {notes}");
+        assert!(warnings.contains("`settle` is 36h, but") && notes.is_empty(), "{warnings} {notes}");
         assert_eq!(told(fixed, "settle: 36h\n"), (String::new(), String::new()), "all of it is old");
         let (young, coming) =
             ("range: { start: 2010-05-01, end: 2024-05-01 }", "range: { start: 2010-05-01, end: 2025-01-01 }");
         for range in [young, coming] {
-            assert!(told(range, "settle: 36h\n").0.contains("`settle` is 36 h, but"), "{range}");
+            assert!(told(range, "settle: 36h\n").0.contains("`settle` is 36h, but"), "{range}");
         }
         let (warnings, _) = told("range: { start: today-45d, end: today }", "");
         assert!(warnings.contains("begin at `today-46d` or earlier"), "{warnings}");

@@ -36,7 +36,7 @@ pub use accept::Accept;
 pub use credentials::{Credentials, Login, Netrc, NoLogin};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use glob::Glob;
-pub(crate) use kinds::MEDOC_CADENCES;
+pub(crate) use kinds::{MEDOC_CADENCES, is_aia};
 pub use model::{
     ArchiveSpec, Bandwidth, Bound, Condition, Embedded, Export, Fetch, Filters, Hapi, Hmi, Identity, Index, Jsoc,
     Limits, LockDetail, LockMode, LockSpec, Manifest, Medoc, Method, Protocol, Quality, Range, Rate, Reach, Retry,

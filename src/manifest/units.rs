@@ -19,6 +19,14 @@ const YEARS: std::ops::RangeInclusive<i32> = 1900..=2199;
 /// How far back `today-Nd` may reach, in days.
 const FURTHEST: u32 = 36_600;
 
+/// A span of whole seconds as one would type it, in the largest unit that is whole: `1d`, `6h`, `12m`, `45s`.
+pub(crate) fn span(seconds: u64) -> String {
+    match [(86_400, 'd'), (3600, 'h'), (60, 'm')].iter().find(|(unit, _)| seconds.is_multiple_of(*unit)) {
+        Some((unit, letter)) => format!("{}{letter}", seconds / unit),
+        None => format!("{seconds}s"),
+    }
+}
+
 /// Reads `30s`, `2m`, `1h` or `3d`.
 pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -282,6 +290,11 @@ fn today(rest: &str) -> Result<Instant, Wrong> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_stand_in_their_largest_unit() {
+        assert_eq!([86_400, 345_600, 129_600, 21_600, 720, 45].map(span), ["1d", "4d", "36h", "6h", "12m", "45s"]);
+    }
 
     #[test]
     fn durations_have_a_number_and_a_unit() {

@@ -1,6 +1,6 @@
 //! Ending a day: its files durable, its record named, and what it no longer asks for out of the way.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -35,8 +35,8 @@ impl DayWork {
     /// of those files comes with the record.
     ///
     /// # Errors
-    /// [`Error::FolderMoved`], [`Error::Moved`] and [`Error::Changed`] when a file is not there, or not as it was put; [`Error::Storage`], and then
-    /// nothing of this go is trusted by the next one.
+    /// [`Error::FolderMoved`], [`Error::Moved`] and [`Error::Changed`] when a file is not there, or not as it was put;
+    /// [`Error::Storage`], and then nothing of this go is trusted by the next one.
     pub fn seal(self, seal: SealAs, keys: &HashSet<String>) -> Result<(DayRecord, u64), Error> {
         let have = std::mem::take(&mut *self.lock_have());
         // Grown step by step it would hold twice as much.
@@ -82,13 +82,13 @@ impl DayWork {
             if is_standing && self.before.as_ref().is_some_and(is_recorded) {
                 continue;
             }
-            let mut entries = vec![Entry::Void { key: key.to_owned() }];
             let ours = self.lock_owned().ours.get(&line.path).copied();
-            entries.splice(0..0, ours.map(|sha256| Entry::Retire { path: line.path.clone(), sha256 }));
+            let retire = ours.map(|sha256| Entry::Retire { path: line.path.clone(), sha256 });
+            let entries: Vec<Entry> = retire.into_iter().chain([Entry::Void { key: key.to_owned() }]).collect();
             let mut ground = self.archive.ground()?;
             self.journal.append(&entries)?;
             if let Some(known) = ours {
-                self.retire_all(&[(line.path, known)], ground.as_mut())?;
+                self.retire_all(&BTreeMap::from([(line.path, known)]), ground.as_mut())?;
             }
         }
         Ok(())
@@ -168,8 +168,8 @@ impl DayWork {
             return Ok(0);
         }
         // From here on an interrupted go is finished by the next one.
-        let retire = |(path, sha256): &(String, Option<Digest>)| Entry::Retire { path: path.clone(), sha256: *sha256 };
-        let entries: Vec<Entry> = leaving.iter().map(retire).collect();
+        let retire = leaving.iter().map(|(path, sha256)| Entry::Retire { path: path.clone(), sha256: *sha256 });
+        let entries: Vec<Entry> = retire.collect();
         self.journal.append(&entries)?;
         if !names_none {
             self.withdraw()?;
@@ -181,23 +181,16 @@ impl DayWork {
         let retired = self.retire_all(&leaving, ground.as_mut())?;
         if retired > 0 {
             // Else a power cut could bring them back beside a record that does not name them.
-            settle_moves(
-                &self.archive.tree,
-                &self.root,
-                leaving.iter().map(|(path, _)| path.as_str()),
-                &self.retired(),
-            )?;
+            settle_moves(&self.archive.tree, &self.root, leaving.keys().map(String::as_str), &self.retired())?;
         }
         Ok(retired)
     }
 
-    /// Our files at other paths than these, sorted.
-    fn leaving(&self, wanted: &HashSet<&str>) -> Vec<(String, Option<Digest>)> {
+    /// Our files at other paths than these, each with what is known of its bytes.
+    fn leaving(&self, wanted: &HashSet<&str>) -> BTreeMap<String, Option<Digest>> {
         let owned = self.lock_owned();
         let others = owned.ours.iter().filter(|(path, _)| !wanted.contains(path.as_str()));
-        let mut leaving: Vec<(String, Option<Digest>)> = others.map(|(path, known)| (path.clone(), *known)).collect();
-        leaving.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-        leaving
+        others.map(|(path, known)| (path.clone(), *known)).collect()
     }
 
     /// Takes a file of ours that lies at a wanted path under another spelling for what it is: where the filesystem takes one
@@ -236,12 +229,12 @@ impl DayWork {
     /// found is left to them, and one that was changed since to whoever changed it.
     fn retire_all(
         &self,
-        files: &[(String, Option<Digest>)],
+        files: &BTreeMap<String, Option<Digest>>,
         mut ground: Option<&mut Ground<'_>>,
     ) -> Result<u64, Error> {
         let others = match &ground {
             Some(ground) => {
-                let paths: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
+                let paths: Vec<String> = files.keys().cloned().collect();
                 ground.owners(&self.archive, (&self.series, self.date), &paths)?
             }
             None => HashMap::new(),

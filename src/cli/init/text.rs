@@ -5,6 +5,7 @@
 
 use super::draft::{Draft, Kind};
 use crate::manifest::latency;
+use crate::manifest::units::span;
 
 /// The manifest's text. `schema` is where editors find its schema.
 pub(super) fn of(draft: &Draft, schema: Option<&str>) -> String {
@@ -66,7 +67,7 @@ fn settle(kind: Kind, series: &[String]) -> String {
         _ => latency::by_name(name, kind == Kind::Jsoc),
     };
     let longest = series.iter().map(of).max().unwrap_or(latency::USUAL);
-    format!("{}d", longest.as_secs() / 86_400)
+    span(longest.as_secs())
 }
 
 /// What a day is, in the scale of the source.

@@ -69,20 +69,12 @@ impl<'de> Deserialize<'de> for Condition {
                 f.write_str("a value, a range `a..b`, or `{ none_of: MASK }`")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Condition, A::Error> {
-                let wrong = || {
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Condition, A::Error> {
+                none_of(map, || {
                     let wrong = Wrong::new("expected a value, a range `a..b`, or `none_of` alone");
-                    A::Error::custom(wrong.hint("write for example `{ none_of: 0x10000 }`"))
-                };
-                let Some(Key(key)) = map.next_key()? else { return Err(wrong()) };
-                if key != "none_of" {
-                    return Err(wrong());
-                }
-                let mask: Mask = map.next_value()?;
-                match map.next_key::<Key>()? {
-                    None => Ok(Condition::NoneOf(mask.0)),
-                    Some(_) => Err(wrong()),
-                }
+                    wrong.hint("write for example `{ none_of: 0x10000 }`")
+                })
+                .map(Condition::NoneOf)
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Condition, E> {
@@ -93,8 +85,20 @@ impl<'de> Deserialize<'de> for Condition {
     }
 }
 
+/// The mask of `{ none_of: MASK }`; any other map is `wrong`.
+pub(super) fn none_of<'de, A: MapAccess<'de>>(mut map: A, wrong: impl Fn() -> Wrong) -> Result<u64, A::Error> {
+    if map.next_key::<Key>()?.is_none_or(|Key(key)| key != "none_of") {
+        return Err(A::Error::custom(wrong()));
+    }
+    let mask: Mask = map.next_value()?;
+    match map.next_key::<Key>()? {
+        None => Ok(mask.0),
+        Some(_) => Err(A::Error::custom(wrong())),
+    }
+}
+
 /// A key, whatever it looks like.
-pub(super) struct Key(pub(super) String);
+struct Key(String);
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {

@@ -5,11 +5,11 @@
 use std::fmt;
 
 use schemars::{JsonSchema, json_schema};
-use serde::de::{self, Error as _, MapAccess};
+use serde::de::{self, MapAccess};
 use serde::{Deserialize, Deserializer};
 
 use super::Mask;
-use super::conditions::Key;
+use super::conditions::none_of;
 use crate::manifest::node::Wrong;
 
 /// A condition on a record's QUALITY.
@@ -33,16 +33,8 @@ impl<'de> Deserialize<'de> for Quality {
                 f.write_str("`good`, `any`, or `{ none_of: MASK }`")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Quality, A::Error> {
-                let is_none_of = map.next_key::<Key>()?.is_some_and(|Key(key)| key == "none_of");
-                if !is_none_of {
-                    return Err(A::Error::custom(wrong()));
-                }
-                let mask: Mask = map.next_value()?;
-                match map.next_key::<Key>()? {
-                    None => Ok(Quality::NoneOf(mask.0)),
-                    Some(_) => Err(A::Error::custom(wrong())),
-                }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Quality, A::Error> {
+                none_of(map, wrong).map(Quality::NoneOf)
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Quality, E> {

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use chrono::{NaiveDateTime, TimeDelta};
 use url::Url;
 
-use super::slot::{first_multiple, label, span};
+use super::slot::{first_multiple, label};
 use super::structure::Structure;
 use crate::day::Window;
 use crate::failure::{Class, Failure};
+use crate::manifest::units::span;
 use crate::manifest::{Condition, Series, cadence};
 use crate::untrusted::escape;
 
@@ -198,7 +199,11 @@ impl<'a> Question<'a> {
         let cadence = self.series.filters.cadence.map(|cadence| i64::try_from(cadence.as_secs()).unwrap_or(i64::MAX));
         if cadence.is_none() && (window.end - window.start) * 2 <= self.step() {
             // The slot nearest to the start is the only one that can lie in it, and one slot is the least that JSOC takes.
-            return Some(format!("{}/{}", label(window.start), span(seconds_until(window.start, window.end))));
+            return Some(format!(
+                "{}/{}",
+                label(window.start),
+                span(seconds_until(window.start, window.end).unsigned_abs())
+            ));
         }
         let start = match cadence {
             Some(cadence) => first_multiple(from, cadence),
@@ -207,8 +212,8 @@ impl<'a> Question<'a> {
         if start >= until {
             return None;
         }
-        let span_asked = span(seconds_until(start, until + self.step()));
-        let every = cadence.map(|cadence| format!("@{}", span(cadence))).unwrap_or_default();
+        let span_asked = span(seconds_until(start, until + self.step()).unsigned_abs());
+        let every = cadence.map(|cadence| format!("@{}", span(cadence.unsigned_abs()))).unwrap_or_default();
         Some(format!("{}/{span_asked}{every}", label(start)))
     }
 

@@ -36,14 +36,6 @@ pub(super) fn stamp(text: &str) -> String {
     }
 }
 
-/// A span of whole seconds as a record set has it, in the largest unit that is whole: `1d`, `6h`, `720s`.
-pub(super) fn span(seconds: i64) -> String {
-    match [(86_400, 'd'), (3600, 'h'), (60, 'm')].iter().find(|(unit, _)| seconds % unit == 0) {
-        Some((unit, letter)) => format!("{}{letter}", seconds / unit),
-        None => format!("{seconds}s"),
-    }
-}
-
 /// The first label at or after another that is a multiple of `cadence` seconds since `1993.01.01_TAI`.
 pub(super) fn first_multiple(from: NaiveDateTime, cadence: i64) -> NaiveDateTime {
     let whole = from.with_nanosecond(0).unwrap_or(from);
@@ -91,11 +83,6 @@ mod tests {
         assert_eq!(stamp("2011.02.15_02:00:00_TAI"), "20110215_020000_TAI");
         assert_eq!(stamp("2011-02-15T00:00:13Z"), "2011-02-15T000013Z");
         assert_eq!(stamp("MISSING"), "MISSING");
-    }
-
-    #[test]
-    fn spans_stand_in_their_largest_unit() {
-        assert_eq!([86_400, 345_600, 21_600, 720, 45].map(span), ["1d", "4d", "6h", "12m", "45s"]);
     }
 
     #[test]

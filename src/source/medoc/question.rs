@@ -7,7 +7,7 @@ use url::Url;
 
 use super::PAGE;
 use crate::day::{Day, Window};
-use crate::manifest::{MEDOC_CADENCES, Series};
+use crate::manifest::{MEDOC_CADENCES, Series, is_aia};
 
 /// The dataset of AIA, and that of the series of HMI.
 const AIA: &str = "webs_IAS_SDO_AIA_dataset";
@@ -83,11 +83,6 @@ impl Question {
         drop(query);
         url
     }
-}
-
-/// True for the series of AIA: one file a record.
-pub(super) fn is_aia(series: &str) -> bool {
-    series.starts_with("aia.")
 }
 
 /// A label as the service takes it, down to the millisecond.

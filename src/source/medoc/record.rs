@@ -8,11 +8,10 @@ use chrono::NaiveDateTime;
 use url::Url;
 
 use super::page::{Row, Scalar};
-use super::question::is_aia;
 use crate::day::Day;
 use crate::failure::{Class, Failure};
-use crate::manifest::Series;
 use crate::manifest::nearest::nearest;
+use crate::manifest::{Series, is_aia};
 use crate::source::hmi::address::segment;
 use crate::source::hmi::slot::{Grid, Slot};
 use crate::source::off_cadence::OffCadence;
