@@ -30,7 +30,7 @@ struct Reached {
 
 /// A file that redirects led to another place than its own.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Led<'a> {
+pub(super) struct Redirected<'a> {
     /// The file's key.
     pub(super) key: &'a str,
     /// Where it is by the listing.
@@ -43,7 +43,7 @@ pub(super) struct Led<'a> {
 
 /// The place that redirects led to is another file's.
 #[derive(Debug)]
-pub(super) struct OfAnother {
+pub(super) struct PlaceTaken {
     /// How the file fails.
     pub(super) failure: Failure,
     /// Another key that fails with it: one that is no more at its own place.
@@ -78,21 +78,21 @@ impl Claims {
 
     /// Claims the place that redirects led to. Two files of a day that are led to one place are one file: a placeholder, the
     /// newest one, a login page. Where the same URL is listed twice, it may be so.
-    pub(super) fn reach(&mut self, led: &Led<'_>) -> Result<(), OfAnother> {
-        let (from, to) = (resource::exact(led.url), resource::exact(led.to));
+    pub(super) fn reach(&mut self, redirected: &Redirected<'_>) -> Result<(), PlaceTaken> {
+        let (from, to) = (resource::exact(redirected.url), resource::exact(redirected.to));
         if to != from && self.listed.contains(&to) {
-            return Err(OfAnother {
-                failure: led.failure("which is another file of the day by its listing"),
+            return Err(PlaceTaken {
+                failure: redirected.failure("which is another file of the day by its listing"),
                 with: None,
             });
         }
         // By two signed URLs of one path the bytes must be the same as well: a token may be all that names the object.
-        for place in [to, of_body(resource::unsigned(led.to), led.sha256)] {
-            let reached = || Reached { key: led.key.to_owned(), from };
+        for place in [to, of_body(resource::unsigned(redirected.to), redirected.sha256)] {
+            let reached = || Reached { key: redirected.key.to_owned(), from };
             let first = self.reached.entry(place).or_insert_with(reached);
-            if first.key != led.key && first.from != from {
+            if first.key != redirected.key && first.from != from {
                 let why = format!("where `{}` was redirected to as well", escape(&first.key));
-                return Err(OfAnother { failure: led.failure(&why), with: Some(first.key.clone()) });
+                return Err(PlaceTaken { failure: redirected.failure(&why), with: Some(first.key.clone()) });
             }
         }
         Ok(())
@@ -104,7 +104,7 @@ fn of_body(place: Digest, sha256: Digest) -> Digest {
     Digest::of_halves(&place, &sha256)
 }
 
-impl Led<'_> {
+impl Redirected<'_> {
     fn failure(&self, why: &str) -> Failure {
         // The query of a signed URL is a secret.
         let (from, to) = (escape(self.url.path()), escape(self.to.path()));
@@ -149,7 +149,7 @@ mod tests {
             let mut claims = Claims::default();
             claims.list([url("/a"), url("/b")].iter());
             let mut reach = |key: &str, (from, to, sent): (&str, &str, &str)| {
-                claims.reach(&Led { key, url: &url(from), to: &url(to), sha256: body(sent) })
+                claims.reach(&Redirected { key, url: &url(from), to: &url(to), sha256: body(sent) })
             };
             assert!(reach("/a", first).is_ok(), "{what}");
             let second_key = if first.0 == second.0 { "again" } else { second.0 };

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::accept::{Accepted, GivenUp};
 use super::budget::{Spent, Ticket};
-use super::claims::{Claims, Led, OfAnother, collision};
+use super::claims::{Claims, PlaceTaken, Redirected, collision};
 use super::day::{blocking, path_of};
 use super::event::{DayId, Event, FileEnd};
 use super::locked::Expected;
@@ -227,9 +227,9 @@ impl Work {
 
     /// Claims the place that redirects led to; the end of the file when that is another one's.
     fn claim_place(&self, file: &RemoteFile, path: &RelativePath, to: &Url, fetched: &Fetched) -> Option<Ended> {
-        let led = Led { key: &file.key, url: &file.url, to, sha256: fetched.body.sha256 };
+        let redirected = Redirected { key: &file.key, url: &file.url, to, sha256: fetched.body.sha256 };
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
-        let OfAnother { failure, with } = claims.reach(&led).err()?;
+        let PlaceTaken { failure, with } = claims.reach(&redirected).err()?;
         Some(Ended::Failed { path: Some(path.to_string()), failure, with })
     }
 

@@ -5,10 +5,10 @@
 use chrono::NaiveDateTime;
 use url::Url;
 
-use super::companions::{Companions, is_data};
 use super::folders::is_shared;
 use super::link::{Place, below, place, target};
 use super::newest::natural;
+use super::other_files::{OtherFiles, is_data};
 use super::page::{Link, Page, is_of_folder};
 use super::size::Size;
 use crate::day::Day;
@@ -35,7 +35,7 @@ pub(super) struct Found<'a> {
     /// Files outside the day, counted; it holds nothing else.
     outside: Listed,
     off_cadence: OffCadence,
-    companions: &'a Companions,
+    other_files: &'a OtherFiles,
     /// Files of other days, in a folder that is theirs as well.
     beside: u64,
     /// Files of the page with names that do not fit its folder and the day: how many, and the first time of them.
@@ -64,7 +64,7 @@ impl<'a> Found<'a> {
         base: &'a Url,
         series: &'a Series,
         day: &'a Day,
-        companions: &'a Companions,
+        other_files: &'a OtherFiles,
     ) -> Found<'a> {
         let cadence = series.filters.cadence.map(|asked| u32::try_from(asked.as_secs()).unwrap_or(u32::MAX));
         let (files, off_cadence) = (Vec::new(), OffCadence::of("files"));
@@ -76,7 +76,7 @@ impl<'a> Found<'a> {
             files,
             outside: Listed::default(),
             off_cadence,
-            companions,
+            other_files,
             beside: 0,
             strayed: None,
             foreign: None,
@@ -125,7 +125,7 @@ impl<'a> Found<'a> {
         if seen == 0 {
             self.strange.extend(strange);
         } else {
-            self.companions.learn(&strange, self.day.date);
+            self.other_files.learn(&strange, self.day.date);
         }
         Ok(())
     }
@@ -147,7 +147,7 @@ impl<'a> Found<'a> {
             return Ok(());
         }
         let data: Vec<String> = strange.iter().filter(|name| is_data(name, self.spec.files.text())).cloned().collect();
-        let Some(first) = data.first().filter(|_| !self.companions.know(&data, self.day.date)) else { return Ok(()) };
+        let Some(first) = data.first().filter(|_| !self.other_files.know(&data, self.day.date)) else { return Ok(()) };
         Err(read::malformed(&format!(
             "no name fits `files`; {} others are there, such as `{}`, and none of another day shows that those lie there \
              besides: is it the listing of this day, and are `path` and `files` right? A job over days that have both kinds \

@@ -2,11 +2,11 @@
 //!
 //! What it does not do: ask for the files, or follow links to further folders. The path says which folders there are.
 
-mod companions;
 mod find;
 mod folders;
 pub(super) mod link;
 mod newest;
+mod other_files;
 mod page;
 mod size;
 
@@ -19,9 +19,9 @@ use chrono::NaiveDate;
 use tokio::sync::Mutex;
 use url::Url;
 
-use self::companions::Companions;
 use self::find::Found;
 use self::folders::Folder;
+use self::other_files::OtherFiles;
 use self::page::Page;
 use super::read::whole;
 use super::{Listed, Listing, Memory, Source};
@@ -48,7 +48,7 @@ pub struct Index {
     /// Something odd was told of a day.
     has_remarked: AtomicBool,
     /// What else lies in the folders.
-    companions: Companions,
+    other_files: OtherFiles,
     /// The last page of a folder that holds several days.
     recent: Mutex<Option<Recent>>,
 }
@@ -75,12 +75,12 @@ impl Index {
     #[must_use]
     pub fn new(spec: Spec, base: Url, client: Client) -> Index {
         let (is_there, has_remarked) = (AtomicBool::new(false), AtomicBool::new(false));
-        let companions = Companions::default();
-        Index { spec, base, client, is_there, has_remarked, companions, recent: Mutex::new(None) }
+        let other_files = OtherFiles::default();
+        Index { spec, base, client, is_there, has_remarked, other_files, recent: Mutex::new(None) }
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
-        let mut found = Found::new(&self.spec, &self.base, series, day, &self.companions);
+        let mut found = Found::new(&self.spec, &self.base, series, day, &self.other_files);
         let folders = folders::of_day(self.spec.path.as_ref(), day);
         let count = folders.len();
         let mut missing = Vec::new();

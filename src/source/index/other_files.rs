@@ -16,9 +16,9 @@ const DATES: [&str; 6] = ["%Y%m%d", "%Y-%m-%d", "%Y_%m_%d", "%Y%j", "%y%m%d", "%
 
 /// The forms of names that were seen beside files of their day.
 #[derive(Debug, Default)]
-pub(super) struct Companions(Mutex<HashSet<String>>);
+pub(super) struct OtherFiles(Mutex<HashSet<String>>);
 
-impl Companions {
+impl OtherFiles {
     /// Remembers the names of a folder that has files of this day.
     pub(super) fn learn(&self, names: &[String], date: NaiveDate) {
         let mut forms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,18 +74,18 @@ mod tests {
 
     #[test]
     fn a_name_is_known_by_its_form_and_not_from_another_days_folder() {
-        let companions = Companions::default();
+        let other_files = OtherFiles::default();
         let day = |text: &str| text.parse().unwrap();
-        companions.learn(&names(&["s20151210_000500.fts", "beacon_7.fts", "README"]), day("2015-12-10"));
+        other_files.learn(&names(&["s20151210_000500.fts", "beacon_7.fts", "README"]), day("2015-12-10"));
         for (name, is_known) in [
             ("s20151211_120500.fts", true),
             ("beacon_1234.fts", true),
             ("s20151212_120500.fts", false),
             ("g20151211_0000.dat", false),
         ] {
-            assert_eq!(companions.know(&names(&[name]), day("2015-12-11")), is_known, "{name}");
+            assert_eq!(other_files.know(&names(&[name]), day("2015-12-11")), is_known, "{name}");
         }
-        assert!(!companions.know(&[], day("2015-12-11")));
+        assert!(!other_files.know(&[], day("2015-12-11")));
     }
 
     #[test]
