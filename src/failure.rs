@@ -67,7 +67,7 @@ classes! {
     /// Any other status that makes no sense for the request.
     UnexpectedStatus = "unexpected-status", retry: true, None;
     /// A redirect that loops, leaves for a place it may not go to, or has no target; of a listing, one to another path; of a
-    /// file, one to the place of another of its day.
+    /// file, one to the place of another of the run.
     Redirect = "redirect", retry: false, None;
     /// The answer breaks HTTP, or contradicts itself or the one before: its framing, a digest, a strong `ETag`.
     Protocol = "protocol", retry: true, None;

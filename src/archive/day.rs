@@ -19,7 +19,7 @@ use owned::Owned;
 pub use seal::SealAs;
 
 use super::journal::{Entry, Journal, Spoilt};
-use super::record::{DayRecord, FileLine};
+use super::record::{DayRecord, FileLine, State};
 use super::regular::open_at;
 use super::staged::Stamp;
 use super::tree::split;
@@ -305,6 +305,12 @@ impl DayWork {
     #[must_use]
     pub fn has_record(&self) -> bool {
         self.before.is_some()
+    }
+
+    /// How final the record is that stands.
+    #[must_use]
+    pub fn recorded_state(&self) -> Option<State> {
+        self.before.as_ref().map(|record| record.header.state)
     }
 
     /// Takes over files that an earlier record or spec had and that are asked for again at the same path: those whose

@@ -130,7 +130,7 @@ pub struct FileLine {
     /// The date it came with; volatile.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_modified: Option<String>,
-    /// The SHA-256 of the address that redirects led to, without the signature of a signed URL; volatile. None when the
+    /// The SHA-256 of the address that redirects led to, without its query; volatile. None when the
     /// file's own address answered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]

@@ -22,7 +22,7 @@ use crate::failure;
 use crate::failure::Class;
 use crate::manifest::SeriesId;
 use crate::net::{HostStats, user_agent};
-use crate::run::event::{DayDone, DayId, DayState, Event, FileEnd, Observer};
+use crate::run::event::{DayDone, DayId, DayState, Event, FileEnd, Observer, TakenBack};
 
 /// How many failures a report lists.
 const LISTED_FAILURES: usize = 1000;
@@ -206,6 +206,7 @@ impl Facts {
             }
             Event::DayAgain(day) => self.forget(day),
             Event::DayDone(done) => self.day(done),
+            Event::DayReopened { day, files, bytes, taken } => self.reopened(day, (*files, *bytes), taken),
             Event::DayLeft { day, .. } => {
                 self.open.remove(day);
             }
@@ -268,13 +269,7 @@ impl Facts {
 
     fn day(&mut self, done: &DayDone) {
         let Open { served, .. } = self.open.remove(&done.day).unwrap_or_default();
-        let days = &mut self.totals.days;
-        *match done.state {
-            DayState::Sealed => &mut days.sealed,
-            DayState::Provisional => &mut days.provisional,
-            DayState::Failed => &mut days.failed,
-            DayState::Held => &mut days.held,
-        } += 1;
+        *days_in(&mut self.totals.days, done.state) += 1;
         // A held day lacks nothing that anyone knows of: it is told, and is no failure.
         if let (DayState::Failed, Some(failure)) = (done.state, &done.error) {
             self.missing(&done.day, None, None, failure);
@@ -295,6 +290,22 @@ impl Facts {
             seconds: Some((done.took.as_secs_f64() * 1000.0).round() / 1000.0),
         };
         self.days.insert(done.day.clone(), day);
+    }
+
+    /// Takes the end of a day back, and that of files.
+    fn reopened(&mut self, day: &DayId, (files, bytes): (u64, u64), taken: &[TakenBack]) {
+        for TakenBack { key, path, was_here, failure } in taken {
+            let FileTotals { have, fetched, failed, .. } = &mut self.totals.files;
+            let before = if *was_here { have } else { fetched };
+            (*before, *failed) = (before.saturating_sub(1), *failed + 1);
+            self.missing(day, Some(key), Some(path), failure);
+        }
+        let Some(ended) = self.days.get_mut(day) else { return };
+        let days = &mut self.totals.days;
+        let before = days_in(days, ended.state);
+        *before = before.saturating_sub(1);
+        days.failed += 1;
+        (ended.state, ended.files, ended.bytes, ended.digest) = (DayState::Failed, files, bytes, None);
     }
 
     fn missing(&mut self, day: &DayId, key: Option<&String>, path: Option<&str>, failure: &failure::Failure) {
@@ -343,6 +354,16 @@ impl Totals {
             FileEnd::Absent => step(&mut files.absent, 1),
             FileEnd::Failed(_) => step(&mut files.failed, 1),
         }
+    }
+}
+
+/// How many days ended in a state.
+fn days_in(days: &mut DayTotals, state: DayState) -> &mut u64 {
+    match state {
+        DayState::Sealed => &mut days.sealed,
+        DayState::Provisional => &mut days.provisional,
+        DayState::Failed => &mut days.failed,
+        DayState::Held => &mut days.held,
     }
 }
 

@@ -12,7 +12,7 @@ use super::model::{Report, RunResult};
 use super::terminal::{TOLD, Verbosity};
 use crate::failure::{Class, Failure};
 use crate::run::budget::Spent;
-use crate::run::event::{DayDone, DayId, DayState, Event, FileEnd, Observer};
+use crate::run::event::{DayDone, DayId, DayState, Event, FileEnd, Observer, TakenBack};
 use crate::untrusted::escape;
 
 /// Tells one run to the log.
@@ -183,6 +183,14 @@ impl Observer for Log {
                 tell!(debug, self, series = %escape(&day.series.0), date = %day.date, "the day is looked at again later");
             }
             Event::DayDone(done) => self.day(done),
+            Event::DayReopened { day, taken, .. } => {
+                for TakenBack { key, path, failure, .. } in taken {
+                    self.file(day, key, Some(path), &FileEnd::Failed(Box::new(failure.clone())));
+                }
+                self.lost().remove(day);
+                let series = escape(&day.series.0);
+                tell!(error, self, series = %series, date = %day.date, files = taken.len(), "files of the day were taken back");
+            }
             Event::DayLeft { day, files, left } if !self.is_quiet => {
                 let series = escape(&day.series.0);
                 tell!(info, self, series = %series, date = %day.date, files, left, "the rest of the day is to be fetched");

@@ -131,7 +131,7 @@ async fn try_work(
     let total = (listed.files.len() + settled.len() + refused.len()) as u64;
     let without_file = without_file(opened, todo, &expected, &mut listed)?;
     let claims = Arc::new(Mutex::new(Claims::default()));
-    let (mut missing, have, mut failed) = sort(opened, &day_work, listed, &claims, (todo, &expected))?;
+    let (mut missing, have, mut failed) = sort(run, opened, (&day_work, &claims), listed, (todo, &expected))?;
     failed.extend(refused.into_iter().map(|(key, path, failure)| (key, (path, failure))));
     let accepted = Arc::new(Accepted::of(&run.manifest, &done.day));
     accepted.need(&settled);
@@ -257,7 +257,7 @@ fn warn_of_room(run: &Run, todo: &Todo, missing: &[Missing]) {
     }
 }
 
-async fn take(run: &Arc<Run>, todo: &Todo) -> Result<archive::Opened, Failure> {
+pub(super) async fn take(run: &Run, todo: &Todo) -> Result<archive::Opened, Failure> {
     let (archive, job, todo) = (Arc::clone(&run.archive), run.manifest.name.clone(), todo.clone());
     blocking(move || archive.take(&todo.series, todo.day.date, todo.spec, &job, !todo.how.recheck && !todo.how.afresh))
         .await
@@ -277,10 +277,10 @@ fn tell_record(done: &mut DayDone, record: &DayRecord) {
 
 /// Sorts a listing into what is there, what is to be fetched, and what can have no path.
 fn sort(
+    run: &Run,
     opened: &Opened,
-    work: &DayWork,
+    (work, claims): (&DayWork, &Mutex<Claims>),
     listed: Listed,
-    claims: &Mutex<Claims>,
     (todo, expected): (&Todo, &Expected),
 ) -> Result<(Vec<Missing>, Vec<FileLine>, Failures), Failure> {
     let mut claims = claims.lock().unwrap_or_else(PoisonError::into_inner);
@@ -310,7 +310,7 @@ fn sort(
             continue;
         }
         if let Some(line) = there.as_ref().or(sure.map(|prior| &prior.line)) {
-            claims.remember(&file.url, line);
+            run.redirects.remember(todo, &file.url, line);
         }
         if let Some(line) = there {
             have.push(line);

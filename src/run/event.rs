@@ -90,6 +90,17 @@ pub enum Event {
     DayAgain(DayId),
     /// A day ended.
     DayDone(DayDone),
+    /// A day that ended lacks files after all, which were taken back: its record does not stand any more.
+    DayReopened {
+        /// Which.
+        day: DayId,
+        /// Files of it in the archive now.
+        files: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// The others.
+        taken: Vec<TakenBack>,
+    },
     /// A day is left as it is: the shelf does not have all of it, and a run is to fetch the rest.
     DayLeft {
         /// Which.
@@ -103,6 +114,19 @@ pub enum Event {
     Hosts(Vec<HostStats>),
     /// Something the user should know that is no failure.
     Note(String),
+}
+
+/// A file that was taken out of the archive again.
+#[derive(Debug, Clone)]
+pub struct TakenBack {
+    /// Its key.
+    pub key: String,
+    /// Where it was.
+    pub path: String,
+    /// It was in the archive before the run.
+    pub was_here: bool,
+    /// Why.
+    pub failure: Failure,
 }
 
 /// How a file ended.

@@ -6,13 +6,15 @@ use url::Url;
 
 use super::accept::{Accepted, GivenUp};
 use super::budget::{Spent, Ticket};
-use super::claims::{Claims, PlaceTaken, Redirected, collision};
+use super::claims::{Claims, collision};
 use super::day::{blocking, path_of};
 use super::event::{DayId, Event, FileEnd};
 use super::locked::Expected;
+use super::redirects::{PlaceTaken, Reached};
 use super::{Run, Todo};
 use crate::archive::{DayWork, FileLine, Published, RelativePath, Staged};
 use crate::day::Scale;
+use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fetch::{self, Ask, Fetched, Got, resource};
 use crate::manifest::SeriesId;
@@ -207,7 +209,7 @@ impl Work {
         match self.day.adopt(vec![line.clone()]) {
             Err(error) => return Some(Ended::Failed { path: Some(line.path), failure: error.into(), with: None }),
             Ok(taken) if taken.is_empty() => return None,
-            Ok(_) => self.claims.lock().unwrap_or_else(PoisonError::into_inner).remember(&file.url, &line),
+            Ok(_) => self.run.redirects.remember(&self.todo, &file.url, &line),
         }
         self.run.tell(Event::FileDone {
             day: self.id.clone(),
@@ -226,10 +228,13 @@ impl Work {
     }
 
     /// Claims the place that redirects led to; the end of the file when that is another one's.
-    fn claim_place(&self, file: &RemoteFile, path: &RelativePath, to: &Url, fetched: &Fetched) -> Option<Ended> {
-        let redirected = Redirected { key: &file.key, url: &file.url, to, sha256: fetched.body.sha256 };
-        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
-        let PlaceTaken { failure, with } = claims.reach(&redirected).err()?;
+    fn claim_place(&self, file: &RemoteFile, path: &RelativePath, to: &Url, sha256: Digest) -> Option<Ended> {
+        let listed = self.claims.lock().unwrap_or_else(PoisonError::into_inner).object_to(&file.url, to);
+        let taken = listed.map(|failure| PlaceTaken { failure, with: None }).or_else(|| {
+            let (todo, key, listed) = (self.todo.clone(), file.key.clone(), file.url.clone());
+            self.run.redirects.reach(Reached { todo, key, listed, was_here: false }, to, sha256).err()
+        });
+        let PlaceTaken { failure, with } = taken?;
         Some(Ended::Failed { path: Some(path.to_string()), failure, with })
     }
 
@@ -317,7 +322,8 @@ impl Work {
         if let Some(crossed) = self.claim(&path, &file.key) {
             return crossed;
         }
-        if let Some(crossed) = fetched.redirected.as_ref().and_then(|to| self.claim_place(file, &path, to, &fetched)) {
+        let redirected = fetched.redirected.as_ref();
+        if let Some(crossed) = redirected.and_then(|to| self.claim_place(file, &path, to, fetched.body.sha256)) {
             return crossed;
         }
         let line = self.line(file, &path, &fetched);
@@ -364,7 +370,7 @@ impl Work {
             data: fetched.body.data.clone(),
             etag: fetched.validators.etag.clone(),
             last_modified: fetched.validators.last_modified.clone(),
-            redirected: fetched.redirected.as_ref().map(resource::unsigned),
+            redirected: fetched.redirected.as_ref().map(resource::without_query),
             ..self.bare_line(file, path)
         }
     }

@@ -13,6 +13,7 @@ mod file;
 mod flight;
 mod listing;
 mod locked;
+mod redirects;
 mod scheduler;
 mod shelf;
 mod todo;
@@ -37,6 +38,7 @@ use crate::untrusted::escape;
 use budget::{Budget, Spent};
 use event::{DayState, Event, Observer};
 pub use locked::{Grip, Locked};
+use redirects::Redirects;
 
 pub use shelf::Shelf;
 pub use todo::{Backlog, How, Todo};
@@ -99,6 +101,15 @@ impl Outcome {
             && !self.days.contains_key(&DayState::Held)
     }
 
+    /// A day that had ended so lacks files after all.
+    fn reopened(&mut self, ended: DayState) {
+        if let Some(count) = self.days.get_mut(&ended) {
+            *count = count.saturating_sub(1);
+        }
+        *self.days.entry(DayState::Failed).or_default() += 1;
+        self.classes.insert(Class::Redirect);
+    }
+
     /// What can be done about what is missing.
     #[must_use]
     pub fn remedies(&self) -> Vec<Remedy> {
@@ -140,6 +151,8 @@ struct Run {
     spent: OnceLock<Spent>,
     /// Origins that a file came well from in this run.
     well: Mutex<BTreeSet<String>>,
+    /// Where redirects led to.
+    redirects: Redirects,
     /// Cancelled by the user's stop, by a failure of this machine's storage, and when the time is up.
     halt: CancellationToken,
 }
@@ -210,6 +223,7 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
         budget,
         spent: OnceLock::new(),
         well: Mutex::default(),
+        redirects: Redirects::default(),
         halt,
     };
     let shared = Arc::new(shared);

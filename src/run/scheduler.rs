@@ -1,7 +1,7 @@
 //! Days in flight: begins them in order, a bounded number at a time, and takes second looks at empty ones. Begins none
 //! when the budget is spent, and halts the run when its time is up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use super::budget::Spent;
 use super::day::{self, Ended};
 use super::event::{DayDone, DayId, Event};
-use super::{Backlog, Outcome, Run, Todo};
+use super::{Backlog, Outcome, Run, Todo, redirects};
 use crate::failure::Failure;
 use crate::net::Net;
 use crate::untrusted::escape;
@@ -30,6 +30,8 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
     // Days whose first listing was empty, by when they are looked at again.
     let mut again: BTreeMap<(Instant, DayId), Todo> = BTreeMap::new();
     let mut flying: JoinSet<(Todo, Ended)> = JoinSet::new();
+    // Days that were begun and have no end yet.
+    let mut in_work: BTreeSet<DayId> = BTreeSet::new();
     let mut tick = interval(TELL_HOSTS);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -60,6 +62,7 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
             }
             let span = tracing::info_span!("day", series = %escape(&todo.series.0), date = %todo.day.date);
             let run = Arc::clone(run);
+            in_work.insert(todo.id());
             flying.spawn(
                 async move {
                     let begun = Instant::now();
@@ -84,10 +87,14 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
                     again.insert((Instant::now() + run.second_look, todo.id()), todo);
                 }
                 // It comes again with the next run.
-                Ok((_, Ended::Stopped)) => {}
-                Ok((_, Ended::Done(done, classes))) => {
+                Ok((todo, Ended::Stopped)) => {
+                    in_work.remove(&todo.id());
+                }
+                Ok((todo, Ended::Done(done, classes))) => {
+                    in_work.remove(&todo.id());
                     outcome.classes.extend(classes);
                     end(run, &mut outcome, *done);
+                    redirects::reopen_days(run, &in_work).await.into_iter().for_each(|ended| outcome.reopened(ended));
                 }
                 // Nothing cancels it, and a panic was caught: this is a runtime that goes down.
                 Err(error) => tracing::debug!(%error, "a day's task ended early"),
@@ -103,6 +110,7 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
             _ = tick.tick() => run.tell(Event::Hosts(net.hosts())),
         }
     }
+    redirects::reopen_days(run, &in_work).await.into_iter().for_each(|ended| outcome.reopened(ended));
     outcome
 }
 

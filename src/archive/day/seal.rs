@@ -94,6 +94,22 @@ impl DayWork {
         Ok(())
     }
 
+    /// Takes files back whatever names them: the record that stands is taken down first. Gives the lines of those that were
+    /// there.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn reopen(&self, keys: &[String]) -> Result<Vec<FileLine>, Error> {
+        let recorded = keys.iter().filter(|key| self.have(key).is_none()).filter_map(|key| self.prior(key));
+        self.adopt(recorded.map(|prior| prior.line.clone()).collect())?;
+        let there: Vec<FileLine> = keys.iter().filter_map(|key| self.have(key)).collect();
+        if !there.is_empty() {
+            self.withdraw()?;
+            self.take_back(there.iter().map(|line| line.key.as_str()))?;
+        }
+        Ok(there)
+    }
+
     /// Ends a day that its record answers already: a kill came before the journal went, or the day was asked for otherwise
     /// in between. What the journal alone names is retired.
     pub(super) fn put_away(self, record: DayRecord) -> Result<DayRecord, Error> {

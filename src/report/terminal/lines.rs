@@ -8,7 +8,7 @@ use crate::failure::{Class, Failure};
 use crate::net::HostStats;
 use crate::report::human;
 use crate::report::terminal::Paint;
-use crate::run::event::{DayDone, DayId, DayState};
+use crate::run::event::{DayDone, DayId, DayState, TakenBack};
 use crate::untrusted::escape;
 
 /// A day as it is named everywhere: `sharp_720s 2015-12-11`.
@@ -54,6 +54,13 @@ pub(super) fn day_done(done: &DayDone, files: DayFiles, (ended, planned): (u64, 
         facts.push(format!("{} listed twice", human::number(done.duplicates)));
     }
     format!("{} {state}: {} ({ended} of {})", day(&done.day), facts.join(", "), human::count(planned, "day"))
+}
+
+/// A day that lacks files after all: `sharp_720s 2015-12-11 failed: 1 file taken back: redirect: MESSAGE`.
+pub(super) fn day_reopened(id: &DayId, taken: &[TakenBack], paint: Paint) -> String {
+    let why = taken.first().map(|first| reason(&first.failure)).unwrap_or_default();
+    let count = human::count(taken.len() as u64, "file");
+    format!("{} {}: {count} taken back: {why}", day(id), paint.bad("failed"))
 }
 
 /// A day that the shelf does not have all of: `sharp_720s 2015-12-11 begun: 3 files are there, 21 are to be fetched`.

@@ -215,6 +215,11 @@ impl State {
             Event::DayAgain(day) => {
                 self.days.remove(day);
             }
+            Event::DayReopened { day, taken, .. } => {
+                self.lost += taken.len() as u64;
+                let line = || lines::day_reopened(day, taken, paint);
+                return (verbosity > Verbosity::Quiet).then(line);
+            }
             Event::DayLeft { day, files, left } => {
                 self.days.remove(day);
                 return (verbosity > Verbosity::Quiet).then(|| lines::day_left(day, *files, *left, paint));

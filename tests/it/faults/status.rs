@@ -1,5 +1,6 @@
 //! Statuses: which are tried again, and which are obeyed.
 
+mod placeholder;
 mod redirect;
 
 use std::time::{Duration, Instant, SystemTime};

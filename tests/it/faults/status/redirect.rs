@@ -118,7 +118,7 @@ fn s_09_a_redirect_to_a_login_page_is_no_file() {
 }
 
 /// A service with two files on one day, each with its answers in turn; `/placeholder` is there for every file.
-fn pair(one: Vec<Answer>, two: Vec<Answer>) -> Server {
+pub(super) fn pair(one: Vec<Answer>, two: Vec<Answer>) -> Server {
     let server = Server::start();
     for (name, hour, answers) in [("one", 6, one), ("two", 18, two)] {
         server.script_file(SERIES, Item::new(name, &format!("2015-12-11T{hour:02}:00:00Z")), answers);
@@ -128,7 +128,7 @@ fn pair(one: Vec<Answer>, two: Vec<Answer>) -> Server {
 }
 
 /// The classes of a run's failures.
-fn classes(report: &Value) -> Vec<&str> {
+pub(super) fn classes(report: &Value) -> Vec<&str> {
     report["failures"].as_array().expect("failures").iter().filter_map(|failure| failure["class"].as_str()).collect()
 }
 

@@ -1,0 +1,241 @@
+//! Where redirects led to in this run. Two files that were redirected to one place are one file: a placeholder, the newest one,
+//! a login page.
+//!
+//! The second one may come when the day of the first is sealed already. That day is reopened: its record is taken down, and the
+//! file taken back.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use url::Url;
+
+use super::day::{blocking, take};
+use super::event::{DayId, DayState, Event, TakenBack};
+use super::{How, Run, Todo};
+use crate::archive::{FileLine, Opened, State};
+use crate::digest::Digest;
+use crate::failure::{Class, Failure};
+use crate::fetch::resource;
+use crate::untrusted::escape;
+
+/// No more places are remembered at once, in some 500 bytes each. Beyond that the earlier ones are forgotten: a placeholder
+/// stands in for files that are asked for one after another.
+const MOST: usize = 50_000;
+
+/// The places that redirects led to in a run.
+#[derive(Debug, Default)]
+pub(super) struct Redirects(Mutex<Places>);
+
+#[derive(Debug, Default)]
+struct Places {
+    reached: HashMap<Digest, Arc<Reached>>,
+    /// Files at the place of another one, of days that may have been sealed before that was known.
+    misplaced: BTreeMap<DayId, BTreeMap<String, Misplaced>>,
+}
+
+/// A file that was redirected.
+#[derive(Debug)]
+pub(super) struct Reached {
+    pub(super) todo: Todo,
+    pub(super) key: String,
+    /// Its address by the listing.
+    pub(super) listed: Url,
+    /// It was here already when its day was begun.
+    pub(super) was_here: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Misplaced {
+    file: Arc<Reached>,
+    failure: Failure,
+}
+
+/// The place that redirects led to is another file's.
+#[derive(Debug)]
+pub(super) struct PlaceTaken {
+    /// How the file fails.
+    pub(super) failure: Failure,
+    /// Another key of its day that fails with it.
+    pub(super) with: Option<String>,
+}
+
+impl Redirects {
+    /// Notes where redirects led to for a file that came just now.
+    pub(super) fn reach(&self, file: Reached, to: &Url, sha256: Digest) -> Result<(), PlaceTaken> {
+        // With two queries of one path the bytes must be the same as well: a query may be all that names the object.
+        let places = [resource::exact(to), of_body(resource::without_query(to), sha256)];
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = Arc::new(file);
+        let Some(first) = known.enter(&file, &places) else { return Ok(()) };
+        let failure = file.failure(Some(to), &first);
+        if first.todo.id() == file.todo.id() {
+            return Err(PlaceTaken { failure, with: Some(first.key.clone()) });
+        }
+        known.misplace(&first, failure.clone());
+        Err(PlaceTaken { failure, with: None })
+    }
+
+    /// Notes where an earlier go, or an earlier look, was redirected to for a file that is here.
+    pub(super) fn remember(&self, todo: &Todo, listed: &Url, line: &FileLine) {
+        let (Some(place), Some(sha256)) = (line.redirected, line.sha256) else { return };
+        let (todo, key, listed) = (todo.clone(), line.key.clone(), listed.clone());
+        let file = Arc::new(Reached { todo, key, listed, was_here: true });
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(first) = known.enter(&file, &[of_body(place, sha256)]) {
+            let failure = file.failure(None, &first);
+            known.misplace(&first, failure.clone());
+            known.misplace(&file, failure);
+        }
+    }
+
+    /// Takes out the misplaced files of days that are not in work.
+    fn misplaced(&self, in_work: &BTreeSet<DayId>) -> BTreeMap<DayId, BTreeMap<String, Misplaced>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (kept, out) = std::mem::take(&mut known.misplaced).into_iter().partition(|(id, _)| in_work.contains(id));
+        known.misplaced = kept;
+        out
+    }
+}
+
+impl Places {
+    /// Enters a file at these places, and gives another one that was at one of them before.
+    fn enter(&mut self, file: &Arc<Reached>, places: &[Digest]) -> Option<Arc<Reached>> {
+        if self.reached.len() >= MOST {
+            self.reached.clear();
+        }
+        let mut first = None;
+        for place in places {
+            let known = self.reached.entry(*place).or_insert_with(|| Arc::clone(file));
+            first = first.or_else(|| (!known.is_same_file(file)).then(|| Arc::clone(known)));
+        }
+        first
+    }
+
+    fn misplace(&mut self, file: &Arc<Reached>, failure: Failure) {
+        let files = self.misplaced.entry(file.todo.id()).or_default();
+        files.entry(file.key.clone()).or_insert_with(|| Misplaced { file: Arc::clone(file), failure });
+    }
+}
+
+/// A place that two files cannot both have with the same bytes.
+fn of_body(place: Digest, sha256: Digest) -> Digest {
+    Digest::of_halves(&place, &sha256)
+}
+
+impl Reached {
+    /// True for one listed file: asked for again, listed twice, or by a series whose source is a mirror.
+    fn is_same_file(&self, other: &Reached) -> bool {
+        let name = |url: &Url| url.path().rsplit('/').next().map(str::to_owned);
+        let is_mirrored = || self.todo.series != other.todo.series && name(&self.listed) == name(&other.listed);
+        let is_asked_again = || self.todo.id() == other.todo.id() && self.key == other.key;
+        is_asked_again() || resource::exact(&self.listed) == resource::exact(&other.listed) || is_mirrored()
+    }
+
+    fn failure(&self, to: Option<&Url>, first: &Reached) -> Failure {
+        // The query of a signed URL is a secret.
+        let to = to.map_or_else(|| "the place".to_owned(), |to| format!("`{}`", escape(to.path())));
+        let DayId { series, date } = first.todo.id();
+        Failure::new(
+            Class::Redirect,
+            format!(
+                "`{}` was redirected to {to}, where `{}` of {} {date} was redirected to as well: two files cannot be one",
+                escape(self.listed.path()),
+                escape(&first.key),
+                escape(&series.0),
+            ),
+        )
+    }
+}
+
+/// Reopens the days that ended before another file was redirected to the place of theirs. Gives how they had ended. A day in
+/// work has no end yet, and is left to a later call.
+pub(super) async fn reopen_days(run: &Run, in_work: &BTreeSet<DayId>) -> Vec<DayState> {
+    let mut ended = Vec::new();
+    for (id, files) in run.redirects.misplaced(in_work) {
+        let Some(todo) = files.values().next().map(|misplaced| misplaced.file.todo.clone()) else { continue };
+        match reopen(run, todo, files).await {
+            Ok(state) => ended.extend(state),
+            Err(failure) => run.tell(Event::Note(format!(
+                "{} {}: a file was redirected to the place of another one, and could not be taken back: {}",
+                escape(&id.series.0),
+                id.date,
+                failure.message
+            ))),
+        }
+    }
+    ended
+}
+
+/// Takes files of a day back, and gives how the day had ended; none where it has none of them.
+async fn reopen(run: &Run, todo: Todo, files: BTreeMap<String, Misplaced>) -> Result<Option<DayState>, Failure> {
+    let todo = Todo { how: How { recheck: true, ..todo.how }, ..todo };
+    let Opened::Work(work) = take(run, &todo).await? else {
+        return Err(Failure::new(Class::Held, "another process is working on this day"));
+    };
+    let state = match work.recorded_state() {
+        Some(State::Sealed) => DayState::Sealed,
+        Some(State::Provisional) => DayState::Provisional,
+        None => DayState::Failed,
+    };
+    let keys: Vec<String> = files.keys().cloned().collect();
+    let (work, taken) = blocking(move || work.reopen(&keys).map(|taken| (work, taken))).await?;
+    if taken.is_empty() {
+        return Ok(None);
+    }
+    let of_line = |line: FileLine| {
+        let Misplaced { file, failure } = files.get(&line.key)?.clone();
+        Some(TakenBack { key: line.key, path: line.path, was_here: file.was_here, failure })
+    };
+    let taken = taken.into_iter().filter_map(of_line).collect();
+    let (files, bytes) = work.in_place();
+    run.tell(Event::DayReopened { day: todo.id(), files, bytes, taken });
+    Ok(Some(state))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::day::{Day, Window};
+    use crate::manifest::SeriesId;
+
+    /// A file of a series and a day of December 2015 by its listed path, where it was redirected to, and what came.
+    type File<'a> = (&'a str, u32, &'a str, &'a str, &'a str);
+
+    fn reach(redirects: &Redirects, (series, day, listed, to, sent): File<'_>) -> Result<(), PlaceTaken> {
+        let url = |path: &str| -> Url { format!("http://h{path}").parse().unwrap() };
+        let start = chrono::NaiveDate::from_ymd_opt(2015, 12, day).unwrap().and_time(chrono::NaiveTime::MIN);
+        let day = Day { date: start.date(), window: Window { start, end: start + chrono::TimeDelta::days(1) } };
+        let todo = Todo { series: SeriesId(series.to_owned()), day, spec: Digest::of(b""), how: How::default() };
+        let file = Reached { todo, key: listed.to_owned(), listed: url(listed), was_here: false };
+        redirects.reach(file, &url(to), Digest::of(sent.as_bytes()))
+    }
+
+    #[test]
+    fn a_place_is_one_file_s() {
+        let (own, with) = (Ok(()), |key: &str| Err(Some(key.to_owned())));
+        for (what, first, second, expected) in [
+            ("two places", ("s", 1, "/a", "/x/a", "1"), ("s", 1, "/b", "/x/b", "1"), own.clone()),
+            ("one place", ("s", 1, "/a", "/x", "1"), ("s", 1, "/b", "/x", "1"), with("/a")),
+            ("one that says the time", ("s", 1, "/a", "/x", "1"), ("s", 1, "/b", "/x", "2"), with("/a")),
+            ("one on another day", ("s", 1, "/a", "/x", "1"), ("s", 2, "/b", "/x", "1"), Err(None)),
+            ("one for two series", ("s", 1, "/a", "/x", "1"), ("t", 1, "/b", "/x", "1"), Err(None)),
+            ("a mirror", ("s", 1, "/m/a", "/x", "1"), ("t", 1, "/n/a", "/x", "1"), own.clone()),
+            ("other folders", ("s", 1, "/m/a", "/x", "1"), ("s", 1, "/n/a", "/x", "1"), with("/m/a")),
+            ("asked again", ("s", 1, "/a", "/x", "1"), ("s", 1, "/a", "/x", "1"), own.clone()),
+            ("another spelling", ("s", 1, "/a", "/p.dat", "1"), ("s", 1, "/b", "/%70.dat", "2"), with("/a")),
+            ("queries of one body", ("s", 1, "/a", "/x?f=a", "1"), ("s", 1, "/b", "/x?f=b", "1"), with("/a")),
+            ("queries of two bodies", ("s", 1, "/a", "/x?f=a", "1"), ("s", 1, "/b", "/x?f=b", "2"), own.clone()),
+            ("two tokens", ("s", 1, "/a", "/x?token=1", "1"), ("s", 2, "/b", "/x?token=2", "2"), own.clone()),
+        ] {
+            let redirects = Redirects::default();
+            assert!(reach(&redirects, first).is_ok(), "{what}");
+            let found = reach(&redirects, second).map_err(|taken| {
+                assert_eq!(taken.failure.class, Class::Redirect);
+                taken.with
+            });
+            assert_eq!(found, expected, "{what}");
+            let misplaced: Vec<_> = redirects.misplaced(&BTreeSet::new()).into_keys().map(|id| id.series.0).collect();
+            assert_eq!(misplaced.len(), usize::from(expected == Err(None)), "{what}: {misplaced:?}");
+        }
+    }
+}
