@@ -5,7 +5,7 @@
 use chrono::NaiveDateTime;
 use url::Url;
 
-use super::folders::is_shared;
+use super::folders::{is_shared, of_another_time as of_another_folder};
 use super::link::{Place, below, place, target};
 use super::newest::natural;
 use super::other_files::{OtherFiles, is_data};
@@ -182,15 +182,21 @@ impl<'a> Found<'a> {
             self.foreign.get_or_insert_with(|| (0, host())).0 += 1;
             return;
         };
-        // A name that contradicts its folder is of another time than the folder.
-        let told = folder.and(named).and_then(|told| Some((told, told.time(self.day.date)?)));
+        // A name that contradicts its folder is of another time than the folder, and so is one without a date that lies in
+        // another day's.
+        let has_date = named.time(self.day.date).is_some();
+        let folders = self.spec.path.as_ref().filter(|_| !has_date);
+        let elsewhere = folders.and_then(|path| of_another_folder(path, self.base, &target.url, folder));
+        let told = folder.and(named).filter(|_| elsewhere.is_none());
+        let told = told.and_then(|told| Some((told, told.time(self.day.date)?)));
         let Some((told, time)) = told.filter(|(_, time)| self.day.window.contains(*time)) else {
             let is_due =
                 is_shared(self.spec.path.as_ref()) && told.is_some_and(|(_, time)| time.date() != self.day.date);
             if is_due {
                 self.beside += 1;
             } else {
-                let time = told.map(|(_, time)| time).or_else(|| named.or(folder).time(self.day.date));
+                let stated = elsewhere.unwrap_or_default().or(named).or(folder);
+                let time = told.map(|(_, time)| time).or_else(|| stated.time(self.day.date));
                 let time = time.unwrap_or(self.day.window.start);
                 // Another part of the day may not be asked for.
                 if told.is_none_or(|(_, time)| time.date() != self.day.date) {

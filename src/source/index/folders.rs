@@ -3,7 +3,10 @@
 //! What it does not do: look whether they exist.
 
 use chrono::{NaiveDateTime, TimeDelta, Timelike};
+use percent_encoding::percent_decode_str;
+use url::Url;
 
+use super::link::below;
 use crate::day::Day;
 use crate::manifest::Timed;
 use crate::manifest::timed::{Field, Piece, Told};
@@ -49,6 +52,24 @@ pub(super) fn is_shared(path: Option<&Timed>) -> bool {
     path.is_none_or(|path| !path.tells_date() && !path.has(Field::Hour) && !path.has(Field::Minute))
 }
 
+/// What the folder of a file tells where `path` makes that folder for another time than `folder`, the listed one: directly below
+/// the base, or, as on a further host, wherever it lies.
+pub(super) fn of_another_time(path: &Timed, base: &Url, file: &Url, folder: Told) -> Option<Told> {
+    let parts = |text: &str| -> Vec<String> {
+        let text = text.rsplit_once('/').map_or("", |(folders, _)| folders);
+        text.split('/').map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned()).collect()
+    };
+    let depth = path.text().trim_end_matches('/').split('/').count();
+    let end = if path.text().ends_with('/') { "/" } else { "" };
+    let read = |parts: &[String]| path.read(&format!("{}{end}", parts.join("/")));
+    let all = parts(file.path());
+    let own = (file.origin() == base.origin()).then(|| below(base, file)).flatten().map(parts).unwrap_or_default();
+    let told = [own.get(..depth), all.len().checked_sub(depth).and_then(|at| all.get(at..))];
+    let told: Vec<Told> = told.into_iter().flatten().filter_map(read).collect();
+    let is_another = told.iter().all(|told| folder.and(*told).is_none());
+    told.first().copied().filter(|_| is_another)
+}
+
 /// How long one folder's files last. That no path changes by the second, the manifest has made sure of.
 fn step(path: &Timed) -> TimeDelta {
     if path.has(Field::Minute) {
@@ -88,6 +109,34 @@ mod tests {
         );
         assert_eq!(paths("%H/", "2015-12-11T22:30:00", end), ["22/", "23/"]);
         assert_eq!(paths("%Y/%M/", start, end).len(), 60, "each once");
+    }
+
+    #[test]
+    fn a_folder_of_another_time_is_known_by_the_path() {
+        let base: Url = "http://h/data/".parse().unwrap();
+        let at: NaiveDateTime = "2015-12-11T00:00:00".parse().unwrap();
+        for (path, file, is_another) in [
+            ("%Y/%m/%d/", "http://h/data/2015/12/11/a.fits", false),
+            ("%Y/%m/%d/", "http://h/data/2015/12/12/a.fits", true),
+            ("%Y/%m/%d", "http://h/data/2015/12/12/a.fits", true),
+            ("%Y/%m/%d/", "http://h/data/2015/12/%312/a.fits", true),
+            ("%Y/%m/%d/", "http://h/data/2015/12/12/sub/a.fits", true),
+            ("%Y/%m/%d/", "http://h/data/2015/12/11/sub/a.fits", false),
+            ("%Y/%m/%d/", "http://h/data/store/a.fits", false),
+            ("%Y/%m/%d/", "http://h/data/store/2015/12/12/a.fits", true),
+            ("%Y/%m/%d/", "http://cdn/2015/12/12/a.fits", true),
+            ("%Y/%m/%d/", "http://cdn/x/2015/12/11/a.fits", false),
+            ("%Y/%m/%d/", "http://cdn/a.fits", false),
+            ("%j/", "http://h/data/345/171/a.fits", false),
+            ("%j/", "http://h/data/346/a.fits", true),
+            ("%Y/%m/", "http://h/data/2015/11/a.fits", true),
+            ("%Y/%b/x", "http://h/data/2015/Dec/x/a.fits", false),
+            ("all", "http://h/data/all/a.fits", false),
+        ] {
+            let timed = Timed::path(path).unwrap();
+            let found = of_another_time(&timed, &base, &file.parse().unwrap(), timed.told(at));
+            assert_eq!(found.is_some(), is_another, "{path} {file}");
+        }
     }
 
     #[test]

@@ -21,6 +21,52 @@ fn l_03_a_folder_with_files_of_other_days_alone_is_no_empty_day() {
     assert!(message.contains("all that is listed (2) lies outside of 2015-12-11, such as at 2015-10-11T00:00:00"));
 }
 
+/// A job over a day whose folder's page is this one; each folder has one file, of other bytes.
+fn linking(page: &str) -> (Lab, Server) {
+    let server = serving(&[("/data/2015/12/11/a.fits", 1), ("/data/2015/12/12/a.fits", 2), ("/data/store/a.fits", 3)]);
+    server.script("/data/2015/12/11/", [Answer::text("text/html", page)]);
+    let job = job(&server, "path: \"%Y/%m/%d/\", files: \"?.fits\"").retry("{ attempts: 2, max_wait: 1s }");
+    (lab(&job), server)
+}
+
+#[test]
+fn l_03_links_into_the_folder_of_another_day_bring_none_of_its_files() {
+    let folder = "/data/2015/12/11/";
+    let own = page(Form::Nginx, folder, &[Entry::new("a.fits", 5760)]);
+    let based = |base: &str| own.replace("<head>", &format!("<head><base href=\"{base}\">"));
+    for wrong in [
+        page(Form::Nginx, folder, &[Entry::new("../12/a.fits", 5760)]),
+        page(Form::Apache, folder, &[Entry::new("/data/2015/12/12/a.fits", 5760)]),
+        based("/data/2015/12/12/"),
+        based("../%312/"),
+    ] {
+        let (lab, _server) = linking(&wrong);
+        let report = lab.report(1);
+        let (class, message) = failure(&report);
+        assert_eq!(class, "listing-malformed", "{message}");
+        assert!(
+            message.contains("all that is listed (1) lies outside of 2015-12-11, such as at 2015-12-12"),
+            "{message}"
+        );
+        assert!(lab.files("data").is_empty());
+    }
+    for (right, key) in [
+        (page(Form::Nginx, folder, &[Entry::new("../11/a.fits", 5760)]), "2015/12/11/a.fits"),
+        (based("/data/store/"), "store/a.fits"),
+        // One that leads there beside the day's own is left out.
+        (
+            page(Form::Nginx, folder, &[Entry::new("a.fits", 5760), Entry::new("../12/a.fits", 5760)]),
+            "2015/12/11/a.fits",
+        ),
+    ] {
+        let (lab, _server) = linking(&right);
+        lab.report(0);
+        let files = lab.day("data", "x", "2015-12-11").files;
+        let keys: Vec<_> = files.iter().map(|file| file["key"].as_str().expect("a key")).collect();
+        assert_eq!(keys, [key]);
+    }
+}
+
 /// Three days, of which the second one's folder answers with this page.
 fn second_day(page: &str) -> (Lab, Server) {
     let server = serving(&[
