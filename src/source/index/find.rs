@@ -8,8 +8,8 @@ use url::Url;
 use super::folders::{is_shared, of_another_time as of_another_folder};
 use super::link::{Place, below, place, target};
 use super::newest::natural;
-use super::other_files::{OtherFiles, is_data};
-use super::page::{Link, Page, is_of_folder};
+use super::other_files::{OtherFiles, data_names};
+use super::page::{Link, Page, Titled, titled};
 use super::size::Size;
 use crate::day::Day;
 use crate::failure::{Class, Failure};
@@ -126,6 +126,9 @@ impl<'a> Found<'a> {
             self.strange.extend(strange);
         } else {
             self.other_files.learn(&strange, self.day.date);
+            if titled(&page.title, below(self.base, url).unwrap_or_default()) != Titled::Due {
+                self.other_files.learn_title(&page.title);
+            }
         }
         Ok(())
     }
@@ -139,14 +142,17 @@ impl<'a> Found<'a> {
         if seen > 0 {
             return Ok(());
         }
-        if !is_of_folder(&page.title, below(self.base, url).unwrap_or_default()) {
+        let says = titled(&page.title, below(self.base, url).unwrap_or_default());
+        // A folder that holds nothing may be any one that is titled like all others.
+        let is_another = says == Titled::Other || (says == Titled::Root && page.links_below(url));
+        if is_another && !self.other_files.know_title(&page.title) {
             let title = escape(&page.title);
             return Err(read::malformed(&format!("the listing of another folder: it is titled `{title}`")));
         }
         if is_shared(self.spec.path.as_ref()) {
             return Ok(());
         }
-        let data: Vec<String> = strange.iter().filter(|name| is_data(name, self.spec.files.text())).cloned().collect();
+        let data = data_names(strange, self.spec.files.text());
         let Some(first) = data.first().filter(|_| !self.other_files.know(&data, self.day.date)) else { return Ok(()) };
         Err(read::malformed(&format!(
             "no name fits `files`; {} others are there, such as `{}`, and none of another day shows that those lie there \

@@ -14,14 +14,22 @@ const MOST: usize = 1_000;
 /// How a name may tell its day.
 const DATES: [&str; 6] = ["%Y%m%d", "%Y-%m-%d", "%Y_%m_%d", "%Y%j", "%y%m%d", "%d%b%Y"];
 
-/// The forms of names that were seen beside files of their day.
+/// Fewer texts than these are notes, though their names may hold a time.
+const TEXTS: usize = 3;
+
+/// What was seen beside files of their day.
 #[derive(Debug, Default)]
-pub(super) struct OtherFiles(Mutex<HashSet<String>>);
+pub(super) struct OtherFiles {
+    /// The forms of names.
+    forms: Mutex<HashSet<String>>,
+    /// Titles of pages that name another folder than theirs: a server writes one title for all folders.
+    titles: Mutex<HashSet<String>>,
+}
 
 impl OtherFiles {
     /// Remembers the names of a folder that has files of this day.
     pub(super) fn learn(&self, names: &[String], date: NaiveDate) {
-        let mut forms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
         for name in names.iter().take(MOST) {
             if forms.len() == MOST {
                 return;
@@ -30,21 +38,76 @@ impl OtherFiles {
         }
     }
 
+    /// Remembers the title of a page that has files of its day and names another folder.
+    pub(super) fn learn_title(&self, title: &str) {
+        let mut titles = self.titles.lock().unwrap_or_else(PoisonError::into_inner);
+        if titles.len() < MOST {
+            titles.insert(title.to_owned());
+        }
+    }
+
+    /// True when a title names another folder on the page of a folder that has its day's files, so that it says nothing.
+    pub(super) fn know_title(&self, title: &str) -> bool {
+        self.titles.lock().unwrap_or_else(PoisonError::into_inner).contains(title)
+    }
+
     /// True when one of these names, of a folder of this day, has a form that is known.
     pub(super) fn know(&self, names: &[String], date: NaiveDate) -> bool {
-        let forms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
         names.iter().take(MOST).any(|name| forms.contains(&form(name, date)))
     }
 }
 
-/// True for names that files of data have: not those of a note, a sum or a page's own parts.
-pub(super) fn is_data(name: &str, files: &str) -> bool {
-    const NOTES: [&str; 14] =
-        ["", "txt", "md", "html", "htm", "css", "js", "png", "gif", "ico", "md5", "sha1", "sha256", "sha512"];
-    let ending = |name: &str| name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
-    let (own, is_hidden) = (ending(name), name.starts_with('.'));
-    let has_time = name.bytes().filter(u8::is_ascii_digit).count() >= 4;
-    !is_hidden && (own == ending(files) || has_time || !NOTES.contains(&own.as_str()))
+/// Those of these names that files of data have, where `files` is the pattern that is asked for: not those of a note, a log, a
+/// sum, a thumbnail or a page's own parts.
+pub(super) fn data_names(names: &[String], files: &str) -> Vec<String> {
+    let due = Kind::of(files);
+    let is_dated_text = |name: &&String| Kind::of(name) == Kind::Text && has_time(name);
+    let has_texts = due == Kind::Text || names.iter().filter(is_dated_text).count() >= TEXTS;
+    let is_data = |name: &&String| match Kind::of(name) {
+        _ if is_about_the_folder(name) => false,
+        _ if ending(name) == ending(files) => true,
+        Kind::Data => true,
+        Kind::Picture => due == Kind::Picture,
+        Kind::Text => has_time(name) && has_texts,
+        Kind::Sum | Kind::Page => false,
+    };
+    names.iter().filter(is_data).cloned().collect()
+}
+
+fn is_about_the_folder(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with('.') || name.starts_with("readme") || name.starts_with("index.")
+}
+
+fn ending(name: &str) -> String {
+    name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default()
+}
+
+fn has_time(name: &str) -> bool {
+    name.bytes().filter(u8::is_ascii_digit).count() >= 4
+}
+
+/// What a file is by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Picture,
+    Sum,
+    Page,
+    Data,
+}
+
+impl Kind {
+    fn of(name: &str) -> Kind {
+        match &*ending(name) {
+            "" | "txt" | "md" | "log" => Kind::Text,
+            "png" | "gif" | "jpg" | "jpeg" | "svg" | "webp" => Kind::Picture,
+            "md5" | "sha1" | "sha256" | "sha512" | "asc" | "sig" => Kind::Sum,
+            "html" | "htm" | "css" | "js" | "ico" => Kind::Page,
+            _ => Kind::Data,
+        }
+    }
 }
 
 /// A name with its day and its numbers left open, so that the same kind of file has the same form on each day.
@@ -89,18 +152,22 @@ mod tests {
     }
 
     #[test]
-    fn notes_and_sums_are_no_data() {
-        for (name, expected) in [
-            ("README", false),
-            ("SHA256SUMS.txt", false),
-            ("a.md5", false),
-            (".listing", false),
-            ("g20151211_0000.dat", true),
-            ("g20151211.txt", true),
-            ("a.fits", true),
-            ("a.tar", true),
+    fn notes_sums_and_thumbnails_are_no_data() {
+        let fits = "x_*.fits";
+        for (listed, files, data) in [
+            (&["README", "SHA256SUMS.txt", "a.md5", ".listing", "index.html", "run.log"][..], fits, &[][..]),
+            (&["thumb_20151211.png", "20151211_0000.JPG", "20151211_0100.gif"], fits, &[]),
+            (&["proc_20151211.log", "20151211_sha256.sha256", "20151211"], fits, &[]),
+            (&["a.fits", "README"], fits, &["a.fits"]),
+            (&["g20151211_0000.dat", "a.tar"], fits, &["g20151211_0000.dat", "a.tar"]),
+            (&["g2015.txt", "h2015.txt", "i2015.txt", "README"], fits, &["g2015.txt", "h2015.txt", "i2015.txt"]),
+            (&["20151211.jpg", "a.fits"], "x_*.png", &["20151211.jpg", "a.fits"]),
+            (&["20151211_0000.jp2"], fits, &["20151211_0000.jp2"]),
+            (&["README", "SHA256SUMS"], "x_*.txt", &[]),
+            (&["README", "x20151211"], "y%Y%m%d*", &["x20151211"]),
+            (&["g20151211.txt"], "x_*.txt", &["g20151211.txt"]),
         ] {
-            assert_eq!(is_data(name, "x_*.fits"), expected, "{name}");
+            assert_eq!(data_names(&names(listed), files), data, "{listed:?} {files}");
         }
     }
 }

@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, Tokenizer};
 use percent_encoding::percent_decode_str;
+use url::Url;
 
 use super::size::{self, CELL, Size};
 
@@ -83,6 +84,18 @@ pub(super) struct Link {
     pub(super) href: String,
     /// The size that stands beside it.
     pub(super) size: Option<Size>,
+}
+
+impl Page {
+    /// True when the page, which came from `url`, leads to something below its folder.
+    pub(super) fn links_below(&self, url: &Url) -> bool {
+        let is_below = |link: &Link| {
+            let target = url.join(&link.href).ok()?;
+            let below = target.path().strip_prefix(url.path())?;
+            Some(target.origin() == url.origin() && !below.is_empty())
+        };
+        self.links.iter().any(|link| is_below(link) == Some(true))
+    }
 }
 
 /// What the text that comes belongs to.
@@ -312,22 +325,39 @@ fn is_title(tag: &[u8]) -> bool {
     matches!(tag, b"title" | b"h1" | b"h2" | b"h3")
 }
 
-/// False where a listing's title says that it is of another folder than `folder`, which is below the source's base. Before
-/// that the paths may differ: a proxy may show an archive under another one.
-pub(super) fn is_of_folder(title: &str, folder: &str) -> bool {
+/// What a listing's title says of the folder that the page lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Titled {
+    /// The folder that was asked for, or none.
+    Due,
+    /// The root, as servers say that write one title for all folders.
+    Root,
+    /// Another folder.
+    Other,
+}
+
+/// Holds a listing's title against `folder`, which is below the source's base. Before that the paths may differ: a proxy may
+/// show an archive under another one. After it further words may stand.
+pub(super) fn titled(title: &str, folder: &str) -> Titled {
     let title = percent_decode_str(title.trim()).decode_utf8_lossy();
     let folder = percent_decode_str(folder).decode_utf8_lossy();
     // The folders before it say what the words before the path mean; a long one is not kept whole.
-    let Some(path) =
-        title.find('/').map(|at| &title[at..]).filter(|_| names_a_listing(&title) && title.len() < TEXT / 2)
-    else {
-        return true;
-    };
+    let is_judged = names_a_listing(&title) && title.len() < TEXT / 2;
+    let Some(path) = title.find('/').map(|at| &title[at..]).filter(|_| is_judged) else { return Titled::Due };
     let parts =
         |path: &str| -> Vec<String> { path.rsplit('/').filter(|part| !part.is_empty()).map(str::to_owned).collect() };
-    let (titled, due) = (parts(path), parts(&folder));
-    let is_root = titled.is_empty() && !due.is_empty();
-    !is_root && titled.iter().zip(&due).all(|(titled, due)| titled == due)
+    let due = parts(&folder);
+    let spaces = path.match_indices(char::is_whitespace).map(|(at, _)| at);
+    // Where the path ends, and words begin, is not known of a path that may hold spaces.
+    let readings = spaces.chain([path.len()]).map(|end| parts(path[..end].trim_end_matches([':', ',', ';', '|', ' '])));
+    let readings: Vec<Vec<String>> = readings.collect();
+    let is_due =
+        |titled: &Vec<String>| !titled.is_empty() && titled.iter().zip(&due).all(|(titled, due)| titled == due);
+    match readings.first() {
+        _ if due.is_empty() || readings.iter().any(is_due) => Titled::Due,
+        Some(first) if first.is_empty() => Titled::Root,
+        _ => Titled::Other,
+    }
 }
 
 /// True for `Index of /data`, as Apache, nginx and lighttpd say it, `Directory listing for /data`, as others do,

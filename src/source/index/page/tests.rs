@@ -59,26 +59,34 @@ fn a_page_is_a_listing_when_it_says_so() {
 
 #[test]
 fn a_title_with_another_path_is_that_of_another_folder() {
-    for (title, is_right) in [
-        ("Index of /2015/12/11", true),
-        ("Index of /2015/12/11/", true),
-        ("Index of /data/sdo/2015/12/11/", true),
-        ("Index of /12/11", true),
-        ("Directory listing for /2015/12/11/", true),
-        ("Directory: /2015/12/11/", true),
-        ("/2015/12/11/", true),
-        ("Index of the archive", true),
-        ("Files", true),
-        ("", true),
-        ("Index of /2015/12/12", false),
-        ("Index of /2015/12", false),
-        ("Index of /", false),
-        ("Directory: /2014/12/11/", false),
-        ("/2015/12/12/", false),
+    for (title, expected) in [
+        ("Index of /2015/12/11", Titled::Due),
+        ("Index of /2015/12/11/", Titled::Due),
+        ("Index of /data/sdo/2015/12/11/", Titled::Due),
+        ("Index of /12/11", Titled::Due),
+        ("Directory listing for /2015/12/11/", Titled::Due),
+        ("Directory: /2015/12/11/", Titled::Due),
+        ("/2015/12/11/", Titled::Due),
+        ("Index of the archive", Titled::Due),
+        ("Files", Titled::Due),
+        ("", Titled::Due),
+        ("Index of /2015/12/11/ - My Archive", Titled::Due),
+        ("Index of /2015/12/11 on h.example", Titled::Due),
+        ("Index of /data/2015/12/11: my archive", Titled::Due),
+        ("Index of FTP/HTTP mirror /2015/12/11/", Titled::Due),
+        ("Index of /2015/12/12", Titled::Other),
+        ("Index of /2015/12", Titled::Other),
+        ("Index of /2015/12/12/ - My Archive", Titled::Other),
+        ("Index of /2015/12/12 on h.example/11", Titled::Other),
+        ("Index of /", Titled::Root),
+        ("Index of / on h.example", Titled::Root),
+        ("Directory: /2014/12/11/", Titled::Other),
+        ("/2015/12/12/", Titled::Other),
     ] {
-        assert_eq!(is_of_folder(title, "2015/12/11/"), is_right, "{title}");
+        assert_eq!(titled(title, "2015/12/11/"), expected, "{title}");
     }
-    assert!(is_of_folder("Index of /x", "") && is_of_folder("Index of /a b/", "a%20b/"));
+    assert_eq!(titled("Index of /x", ""), Titled::Due);
+    assert_eq!(titled("Index of /a b/", "a%20b/"), Titled::Due);
 }
 
 #[test]

@@ -119,6 +119,52 @@ fn l_03_a_folder_that_has_what_lies_there_on_other_days_too_is_that_of_a_day_wit
     }
 }
 
+/// A job over 2015-12-10, which has a file, and the days after it, whose folders answer with these pages.
+fn days_after(pages: &[String]) -> (Lab, Server) {
+    let server = serving(&[("/data/2015/12/10/x_20151210_0600.fits", 1)]);
+    for (day, page) in (11..).zip(pages) {
+        server.script(&format!("/data/2015/12/{day}/"), [Answer::text("text/html", page)]);
+    }
+    let job = job(&server, "path: \"%Y/%m/%d/\", files: \"x_%Y%m%d_%H%M.fits\"");
+    let job = job.range("2015-12-10", &format!("2015-12-{}", 11 + pages.len()));
+    (lab(&job.retry("{ attempts: 4, max_wait: 1s }")), server)
+}
+
+/// An empty folder's page with this title.
+fn titled(title: &str) -> String {
+    page(Form::Nginx, "/TITLE/", &[]).replace("Index of /TITLE/", title)
+}
+
+#[test]
+fn l_03_an_empty_folder_is_known_by_a_title_with_more_words_or_one_that_all_folders_have() {
+    let right = ["Index of /data/2015/12/11/ - My Archive", "Index of /data/2015/12/12 on h.example", "Index of /"];
+    let (lab, _server) = days_after(&right.map(titled));
+    assert_eq!(lab.report(0)["totals"]["days"]["sealed"], 4);
+
+    let wrong = ["Index of /data/2015/12/12/ - My Archive", "Index of /data on h.example", "Index of /pub/"];
+    let (lab, server) = days_after(&wrong.map(titled));
+    let report = lab.report(1);
+    assert_eq!(report["totals"]["days"]["failed"], 3, "{report:#}");
+    assert_eq!(failure(&report).0, "listing-malformed");
+
+    // A title that the folder of another day has beside its files says nothing.
+    let first = page(Form::Nginx, "/pub/", &[Entry::new("x_20151210_0600.fits", 5760)]);
+    server.script("/data/2015/12/10/", [Answer::text("text/html", &first)]);
+    std::fs::remove_dir_all(lab.path("data")).expect("an archive");
+    assert_eq!(lab.report(1)["totals"]["days"]["failed"], 2);
+}
+
+#[test]
+fn l_03_an_empty_day_may_have_a_note_a_log_or_a_thumbnail() {
+    let names = ["README", "thumb_20151212.png", "20151213.log", "a_20151214.sha256", "notes_20151215.txt"];
+    let folders = (11..).zip(names).map(|(day, name)| {
+        let folder = format!("/data/2015/12/{day}/");
+        page(Form::Nginx, &folder, &[Entry::new(name, 100)])
+    });
+    let (lab, _server) = days_after(&folders.collect::<Vec<_>>());
+    assert_eq!(lab.report(0)["totals"]["days"]["sealed"], 6);
+}
+
 #[test]
 fn a_size_that_no_rounding_makes_the_listed_one_is_another_file() {
     for form in [Form::Apache, Form::Lighttpd, Form::Nginx] {
