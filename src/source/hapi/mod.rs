@@ -31,7 +31,7 @@ use coverage::Part;
 use day_table::DayTable;
 use info::{Info, Parameter};
 use question::Names;
-use rows::End;
+use rows::{End, LastRow};
 use status::Meaning;
 
 /// The largest `capabilities` or `info` that is read.
@@ -124,6 +124,7 @@ impl Hapi {
             match self.data(&url, read::CAP.saturating_sub(table.bytes())).await? {
                 Brought::Nothing => {}
                 Brought::Data { answer, end } => {
+                    let answer = self.confirmed(answer, &question, &series.name, dataset).await?;
                     table.take(&answer, piece, end).map_err(|failure| read::about(shown(&url), failure))?;
                 }
                 Brought::Outside(_) if stop < end && (piece.start < stop || still_grows) => {
@@ -161,6 +162,29 @@ impl Hapi {
         }
         let listed = table.into_listed(series, info, &whole).map_err(|failure| read::about(shown(&whole), failure))?;
         Ok(Listed { may_grow, ..listed })
+    }
+
+    /// Ends the last row of an answer that has no line break (RFC 4180 lets it go without one, and so does an answer that was cut)
+    /// where the server says the same of that row when it is asked for it and what comes after it alone.
+    async fn confirmed(
+        &self,
+        mut answer: Vec<u8>,
+        question: &Window,
+        id: &str,
+        dataset: &Dataset,
+    ) -> Result<Vec<u8>, Failure> {
+        let columns = dataset.chosen.iter().map(|parameter| parameter.columns().len()).sum();
+        let open = rows::last_row(&answer, columns).filter(|row| !row.is_ended && question.contains(row.time));
+        let Some(LastRow { time, text, .. }) = open else { return Ok(answer) };
+        let alone = Window { start: time, ..*question };
+        let url = dataset.names.data(&self.base, id, &alone, dataset.asked.as_deref());
+        let Brought::Data { answer: again, end: End::Framed } = self.data(&url, read::CAP).await? else {
+            return Ok(answer);
+        };
+        if rows::last_row(&again, columns).is_some_and(|last| last.text == text) {
+            answer.push(b'\n');
+        }
+        Ok(answer)
     }
 
     /// Asks for the server's version and for what the dataset is.

@@ -90,6 +90,33 @@ pub(super) fn read_rows<'a>(
     Ok(elsewhere)
 }
 
+/// The last row of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LastRow<'a> {
+    pub(super) time: NaiveDateTime,
+    /// Without its line break.
+    pub(super) text: &'a str,
+    /// It has a line break.
+    pub(super) is_ended: bool,
+}
+
+/// The last row of an answer, if it has all its columns, and something in the last of them: a server that fails at a cell ends
+/// the row before it, each time.
+pub(super) fn last_row(answer: &[u8], columns: usize) -> Option<LastRow<'_>> {
+    let mut rest = std::str::from_utf8(answer).ok()?;
+    let mut last = None;
+    while !rest.is_empty() {
+        let (line, is_ended, after) = first_record(rest)?;
+        last = Some((line, is_ended));
+        rest = after;
+    }
+    let (text, is_ended) = last?;
+    let cells = cells(text);
+    let time =
+        time::parse(cells.first()?.trim()).filter(|_| cells.len() == columns && !cells[columns - 1].is_empty())?;
+    Some(LastRow { time, text, is_ended })
+}
+
 /// The first record without its line break, whether it had one, and what comes after. `None` for a quote without end.
 fn first_record(text: &str) -> Option<(&str, bool, &str)> {
     let mut is_quoted = false;

@@ -45,6 +45,10 @@ enum Last {
     CutLength,
     /// With the connection.
     Close,
+    /// Without a line break behind the last row.
+    NoBreak,
+    /// As if it were whole, within a row's last cell, where there are several rows.
+    CutLong,
 }
 
 impl Fake {
@@ -222,10 +226,12 @@ fn data(request: &Request, state: &State, is_images: bool, own: &dyn Fn(&str, &s
     let answer = Answer::text("text/csv", &text);
     match (state.last, &state.how) {
         (_, How::Cut) => answer.ending(Ending::Cut(text.len() / 2)),
-        (Last::Whole, _) => answer,
         (Last::CutLength, _) => answer.saying(&text[..text.len() - 5]),
         (Last::CutChunks, _) => answer.saying(&text[..text.len() - 5]).chunked(),
         (Last::Close, _) => answer.until_close(),
+        (Last::NoBreak, _) => answer.saying(text.trim_end()),
+        (Last::CutLong, _) if rows.len() > 1 => answer.saying(&text[..text.len() - 2]).chunked(),
+        (Last::Whole | Last::CutLong, _) => answer,
     }
 }
 
@@ -451,8 +457,27 @@ fn a_parameter_that_is_not_there_is_refused_before_data_are_asked_for() {
 }
 
 #[test]
+fn a_last_row_without_a_line_break_is_taken_when_the_server_says_the_same_of_it_alone() {
+    let fake = Fake::minutely();
+    fake.change(|state| state.last = Last::NoBreak);
+    let lab = fake.lab(TABLE, "");
+    lab.report(0);
+    assert_eq!(table(&lab).lines().count(), 1441);
+    assert!(table(&lab).ends_with("2015-12-11T23:59:00Z,1439.5,1,2,3\n"));
+    let asked = fake.asked("data");
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[1].parameter("start").as_deref(), Some("2015-12-11T23:59:00Z"));
+
+    let images = Fake::new(&["2015-12-11T06:00:00", "2015-12-11T12:00:00"]);
+    images.change(|state| state.last = Last::NoBreak);
+    let lab = images.lab("images", "");
+    lab.report(0);
+    assert_eq!(lab.proved("data").len(), 2);
+}
+
+#[test]
 fn a_table_that_may_be_cut_is_never_taken() {
-    for last in [Last::CutChunks, Last::CutLength, Last::Close] {
+    for last in [Last::CutChunks, Last::CutLength, Last::CutLong, Last::Close] {
         let fake = Fake::minutely();
         fake.change(|state| state.last = last);
         let lab = fake.lab(TABLE, "");
@@ -463,4 +488,11 @@ fn a_table_that_may_be_cut_is_never_taken() {
         lab.report(0);
         assert_eq!(table(&lab).lines().count(), 1441);
     }
+    let images = Fake::new(&["2015-12-11T06:00:00", "2015-12-11T12:00:00"]);
+    images.change(|state| state.last = Last::CutLong);
+    assert_eq!(
+        images.lab("images", "").report(4)["failures"][0]["class"],
+        "truncated",
+        "4 of 45 looks like a whole cell"
+    );
 }
