@@ -85,8 +85,8 @@ classes! {
     FitsStructure = "fits-structure", retry: true, None;
     /// CHECKSUM or DATASUM of an HDU does not match its bytes.
     FitsChecksum = "fits-checksum", retry: true, None;
-    /// The file breaks the structure of its format, other than FITS: a gzip stream that is cut, a CDF, HDF5 or netCDF file
-    /// that is shorter than it states, a ZIP archive without its end.
+    /// The file breaks the structure of its format, other than FITS: a compressed stream or tar archive that is cut, a CDF,
+    /// HDF5 or netCDF file that is shorter than it states, a ZIP archive without its end.
     FileStructure = "file-structure", retry: true, None;
     /// The listing is no listing: cut or deep JSON, wrong shape, or nothing of its day.
     ListingMalformed = "listing-malformed", retry: true, None;

@@ -6,6 +6,9 @@ pub(super) const GZIP: &[u8] = b"\x1f\x8b";
 /// What a FITS file begins with, up to the sign of equality.
 pub(super) const FITS: &[u8] = b"SIMPLE  =";
 
+/// What an xz stream begins with.
+pub(super) const XZ: &[u8] = b"\xfd7zXZ\0";
+
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 
 /// Extensions and the bytes that such a file may begin with.
@@ -21,7 +24,7 @@ const KNOWN: [(&str, &[&[u8]]); 19] = [
     ("hdf", &[HDF5, b"\x0e\x03\x13\x01"]),
     ("hdf5", &[HDF5]),
     ("bz2", &[b"BZh"]),
-    ("xz", &[b"\xfd7zXZ\0"]),
+    ("xz", &[XZ]),
     ("zst", &[b"\x28\xb5\x2f\xfd"]),
     ("zip", &[b"PK\x03\x04", b"PK\x05\x06"]),
     ("png", &[b"\x89PNG\r\n\x1a\n"]),

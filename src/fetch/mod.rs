@@ -9,6 +9,7 @@ mod error_page;
 pub mod local;
 mod made;
 mod magic;
+mod packed;
 mod receive;
 pub mod resource;
 mod resume;
@@ -17,6 +18,7 @@ mod sink;
 mod stated_digest;
 mod stated_length;
 mod stored_encoding;
+mod tar;
 #[cfg(test)]
 mod tests;
 mod trailer;

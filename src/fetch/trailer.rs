@@ -1,7 +1,9 @@
 //! What files of some formats end with, so that a cut one is known without decoding it.
 //!
-//! Sources: ZIP (APPNOTE 6.3, 4.3.16: end of central directory), XZ (1.2.1, 2.1.2: stream footer), and bzip2, whose last
-//! block ends with the mark of the stream's end and its sum, at any bit.
+//! Sources: ZIP (APPNOTE 6.3, 4.3.16: end of central directory) and XZ (1.2.1, 2.1.2: stream footer), for the streams that
+//! cannot be decoded here.
+
+use super::magic;
 
 /// The longest end of a ZIP archive: its record, and a comment.
 const ZIP: usize = 22 + 65_535;
@@ -14,27 +16,16 @@ const OTHER: usize = 8 * 1024;
 enum Format {
     Zip,
     Xz,
-    Bzip2,
 }
 
 impl Format {
     fn of(head: &[u8]) -> Option<Format> {
         if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
             Some(Format::Zip)
-        } else if head.starts_with(b"\xfd7zXZ\0") {
-            Some(Format::Xz)
         } else {
-            is_bzip2(head).then_some(Format::Bzip2)
+            head.starts_with(magic::XZ).then_some(Format::Xz)
         }
     }
-}
-
-/// True for a bzip2 stream: its level, then the mark of a block or of the stream's end.
-fn is_bzip2(head: &[u8]) -> bool {
-    let Some(rest) = head.strip_prefix(b"BZh") else { return false };
-    let (Some(b'1'..=b'9'), Some(mark)) = (rest.first(), rest.get(1..)) else { return false };
-    let mark = &mark[..mark.len().min(6)];
-    b"1AY&SY".starts_with(mark) || b"\x17\x72\x45\x38\x50\x90".starts_with(mark)
 }
 
 /// The last bytes of a body, gathered as it comes.
@@ -69,7 +60,6 @@ pub(super) fn objection(head: &[u8], Tail { bytes: tail }: &Tail, length: u64) -
     let (is_whole, why) = match Format::of(head)? {
         Format::Zip => (ends_zip(tail, length), "the ZIP archive is cut: the list of its members is not at its end"),
         Format::Xz => (ends_xz(tail), "the xz stream is cut: its footer is not at its end"),
-        Format::Bzip2 => (ends_bzip2(tail), "the bzip2 stream is cut: the mark of its end is not there"),
     };
     (!is_whole).then_some(why)
 }
@@ -96,14 +86,6 @@ fn ends_xz(tail: &[u8]) -> bool {
     let end = tail.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
     // Behind the footer there may be zeros, in fours.
     tail[..end].ends_with(b"YZ") && (tail.len() - end).is_multiple_of(4)
-}
-
-fn ends_bzip2(tail: &[u8]) -> bool {
-    const MARK: u128 = 0x1772_4538_5090;
-    let last = &tail[tail.len().saturating_sub(16)..];
-    let bits = last.iter().fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
-    // The sum has 32 bits, and fill up to a byte stands behind it. Some writers add a byte or two.
-    (32..=64).any(|shift| bits >> shift & 0xffff_ffff_ffff == MARK)
 }
 
 #[cfg(test)]
@@ -136,15 +118,14 @@ mod tests {
         [local, central, end].concat()
     }
 
-    /// `printf abc | xz`, and the same by `bzip2`.
+    /// `printf abc | xz`.
     const XZ: &[u8] =
         b"\xfd7zXZ\0\0\x01i\"\xde6\x02\0!\x01\x16\0\0\0t/\xe5\xa3\x01\0\x02abc\0\0\xc2A$5\0\x01\x17\x03\x07`\x0c\xbc\
         \x90B\x99\r\x01\0\0\0\0\x01YZ";
-    const BZIP2: &[u8] = b"BZh91AY&SYd\x8c\xbbs\0\0\0\x01\08\0 \0!\x98\x19\x84aw$S\x85\t\x06H\xcb\xb70";
 
     #[test]
     fn a_file_that_lacks_its_end_is_cut() {
-        for whole in [&zip(b"abc", b""), &zip(&vec![7; 70_000], b"a comment"), XZ, BZIP2] {
+        for whole in [&zip(b"abc", b""), &zip(&vec![7; 70_000], b"a comment"), XZ] {
             assert!(!is_refused(whole), "{:?}", &whole[..4]);
             let ends = (1..whole.len().min(60)).chain([whole.len() / 2]).map(|cut| whole.len() - cut);
             for end in ends.filter(|end| *end >= 8) {
@@ -156,12 +137,11 @@ mod tests {
     #[test]
     fn what_may_stand_behind_an_end_is_no_fault() {
         assert!(!is_refused(&[XZ, &[0; 8]].concat()) && is_refused(&[XZ, &[0; 3]].concat()));
-        assert!(!is_refused(&[BZIP2, b"\n"].concat()) && !is_refused(&[zip(b"abc", b""), vec![0; 100]].concat()));
-        assert!(!is_refused(b"BZh9\x17\x72\x45\x38\x50\x90\0\0\0\0"), "a stream of nothing");
+        assert!(!is_refused(&[zip(b"abc", b""), vec![0; 100]].concat()));
         let inner = zip(&[7; 3000], b"");
         let outer = zip(&inner, b"");
         assert!(is_refused(&outer[..outer.len() - 30]), "the end of a member is not that of the archive");
-        for other in [&b"PK is a name"[..], b"BZh is no level", b"BZh1 is text", b"", b"\x28\xb5\x2f\xfd"] {
+        for other in [&b"PK is a name"[..], b"", b"\x28\xb5\x2f\xfd"] {
             assert!(!is_refused(other));
         }
     }

@@ -272,12 +272,12 @@ pub(super) struct Timeouts {
 pub(super) enum Check {
     /// The exact length; always checked.
     Size,
-    /// The structure and checksums of FITS files: of every file that begins as one, whatever its name, also within a gzip
-    /// stream that is looked at; and files named `.fits .fts .fit` must be FITS.
+    /// The structure and checksums of FITS files: of every file that begins as one, whatever its name, also within a
+    /// compressed stream that is read; and files named `.fits .fts .fit` must be FITS.
     Fits,
     /// The first bytes of files whose ending is known: `.gz .tgz .z .bz2 .xz .zst .zip .fz .cdf .nc .h5 .hdf5 .hdf .sav .png
-    /// .jpg .jpeg .jp2 .pdf`. Whatever its name, what begins as gzip is read to the end of the stream, what begins as CDF,
-    /// HDF5 or netCDF must be as long as it states, and what begins as ZIP, xz or bzip2 must have its end.
+    /// .jpg .jpeg .jp2 .pdf`. Whatever its name, what begins as gzip, bzip2 or xz is read to the end of the stream, what
+    /// begins as CDF, HDF5 or netCDF must be as long as it states, and what begins as ZIP or tar must not be cut.
     Magic,
 }
 

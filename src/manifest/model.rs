@@ -144,9 +144,9 @@ impl Default for Timeouts {
 /// Which checks a body must pass besides its length, which is always checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verify {
-    /// FITS structure, CHECKSUM and DATASUM of what begins as FITS or is named so, also within gzip.
+    /// FITS structure, CHECKSUM and DATASUM of what begins as FITS or is named so, also within compressed streams.
     pub fits: bool,
-    /// The first bytes of types that have known ones, gzip streams to their end, and lengths that files state.
+    /// The first bytes of types that have known ones, compressed streams to their end, and lengths that files state.
     pub magic: bool,
 }
 

@@ -325,6 +325,12 @@ fn b_13_the_right_type_over_other_first_bytes_is_no_file() {
     );
 }
 
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, bytes).expect("memory");
+    encoder.finish().expect("memory")
+}
+
 #[test]
 fn b_13_a_file_that_was_cut_at_its_source_is_found_whatever_its_name() {
     let whole = fits(7, 100, "2015-12-11T18:22:08.8Z");
@@ -338,6 +344,8 @@ fn b_13_a_file_that_was_cut_at_its_source_is_found_whatever_its_name() {
         ("outer.fits.gz", packed[..packed.len() - 9].to_vec(), "file-structure"),
         ("outer.dat", packed[..packed.len() - 9].to_vec(), "file-structure"),
         ("inner", gzip(&cut), "fits-structure"),
+        ("inner.fits.bz2", bzip2(&cut), "fits-structure"),
+        ("inner.csv.gz", gzip(&packed[..packed.len() - 9]), "file-structure"),
         ("page.dat.gz", gzip(b"<h1>503</h1>"), "html"),
         ("head.h5", hdf5[..30].to_vec(), "file-structure"),
         ("flare.h5", hdf5, "file-structure"),
@@ -345,7 +353,17 @@ fn b_13_a_file_that_was_cut_at_its_source_is_found_whatever_its_name() {
         ("all.zip", b"PK\x03\x04 and nothing behind it".to_vec(), "file-structure"),
         ("particles.cdf", b"not a CDF file".to_vec(), "magic"),
     ];
-    let good = [("whole.fits.gz", packed), ("whole", whole), ("notes.txt", b"SIMPLE notes".to_vec())];
+    let good = [
+        ("whole.fits.gz", packed.clone()),
+        ("tape.fits.gz", [packed, vec![0; 1000]].concat()),
+        ("whole.fits.bz2", bzip2(&whole)),
+        ("whole", whole),
+        ("notes.txt", b"SIMPLE notes".to_vec()),
+        (
+            "cards.hdr",
+            format!("{:80}\n{:80}\n", "SIMPLE  =                    T", "BITPIX  =                   16").into(),
+        ),
+    ];
     let server = Server::start();
     let files = bad.iter().map(|(name, body, _)| (*name, body)).chain(good.iter().map(|(name, body)| (*name, body)));
     for (nth, (name, body)) in files.enumerate() {
