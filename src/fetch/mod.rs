@@ -158,20 +158,49 @@ pub async fn attempt(ask: &Ask<'_>) -> Result<Got, Failed> {
     let has_part = ask.part.left().is_some();
     let kept = Kept::of(ask)?;
     let name = kept.as_ref().and_then(Kept::name);
-    let got = go_on(ask, kept).await.and_then(|got| consistent(ask, got));
+    let got = match go_on(ask, kept).await {
+        Ok(Got::File(fetched)) => consistent(ask, fetched).await.map(Got::File),
+        other => other,
+    };
     got.map_err(|failed| Failed { name: failed.name.or(name), was_there: failed.was_there || has_part, ..failed })
 }
 
-/// Refuses a body that the validators of the file here say cannot be.
-fn consistent(ask: &Ask<'_>, got: Got) -> Result<Got, Failed> {
-    let (Got::File(fetched), Some(kept)) = (&got, ask.kept) else { return Ok(got) };
-    let Some(why) = condition::objection(kept, fetched.validators.etag.as_deref(), &fetched.body) else {
-        return Ok(got);
-    };
+/// Refuses a body that the validators of the file here say cannot be, unless a second answer brings the same bytes: some
+/// servers have one strong `ETag` for all versions of a file that grows.
+async fn consistent(ask: &Ask<'_>, first: Box<Fetched>) -> Result<Box<Fetched>, Failed> {
+    let Some(kept) = ask.kept else { return Ok(first) };
+    let objection = |fetched: &Fetched| condition::objection(kept, fetched.validators.etag.as_deref(), &fetched.body);
+    let Some(why) = objection(&first) else { return Ok(first) };
+    if !may_be_a_new_version(kept, &first) {
+        return Err(refused(ask, *first, &why));
+    }
+    tell_restart(ask, &why);
+    let (sha256, restarted) = (first.body.sha256, first.restarted);
+    drop(first);
+    ask.part.discard()?;
+    let response = get(ask.client, ask.file, HeaderMap::new()).await?;
+    whole(&response)?;
+    let mut second = receive(ask, response).await?;
+    second.restarted = restarted;
+    match objection(&second) {
+        Some(why) if second.body.sha256 != sha256 => Err(refused(ask, *second, &why)),
+        _ => Ok(second),
+    }
+}
+
+/// True for a body that a second answer may confirm: it came whole by its stated length, and is longer than the file here or
+/// proved by its own structure. Any other may be a cut one, which a proxy would send again.
+fn may_be_a_new_version(kept: &FileLine, fetched: &Fetched) -> bool {
+    let is_whole = fetched.resumed_bytes == 0 && fetched.validators.total == Some(fetched.body.bytes);
+    let is_longer = kept.bytes.is_some_and(|bytes| fetched.body.bytes > bytes);
+    is_whole && (is_longer || matches!(fetched.body.checked, "structure" | "checksum"))
+}
+
+/// The failure of a body that contradicts the file here.
+fn refused(ask: &Ask<'_>, fetched: Fetched, why: &str) -> Failed {
     let message = format!("`{}`: {why}", crate::untrusted::escape(ask.file.url.path()));
-    let Got::File(fetched) = got else { return Ok(got) };
-    let (restarted, body) = (fetched.restarted, Some(fetched.staged));
-    Err(Failed { body, restarted, ..Failure::new(Class::Protocol, message).into() })
+    let Fetched { staged, restarted, .. } = fetched;
+    Failed { body: Some(staged), restarted, was_there: true, ..Failure::new(Class::Protocol, message).into() }
 }
 
 async fn go_on(ask: &Ask<'_>, kept: Option<Kept>) -> Result<Got, Failed> {
@@ -197,12 +226,12 @@ async fn whole_in_place_of_part(ask: &Ask<'_>, refusal: &Failure) -> Result<Got,
         tell_restart(ask, &refusal.message);
         ask.part.discard()?;
     }
-    restart(receive(ask, answer?).await)
+    restart(received(ask, answer?).await)
 }
 
 /// Fetches the file from its first byte, or learns that it did not change.
 async fn fresh(ask: &Ask<'_>) -> Result<Got, Failed> {
-    receive(ask, changed(ask).await?).await
+    received(ask, changed(ask).await?).await
 }
 
 /// Asks for the whole file; `None` where it did not change.
@@ -226,11 +255,17 @@ async fn changed(ask: &Ask<'_>) -> Result<Option<Response>, Failure> {
     Ok(Some(response))
 }
 
-/// Receives the whole file, if there is an answer that brings it.
-async fn receive(ask: &Ask<'_>, response: Option<Response>) -> Result<Got, Failed> {
-    let Some(response) = response else { return Ok(Got::Unchanged) };
-    let received = receive::body(ask, response).await;
-    received.map(|fetched| Got::File(Box::new(fetched))).map_err(|failed| {
+/// Receives the file, if there is an answer that brings it.
+async fn received(ask: &Ask<'_>, answer: Option<Response>) -> Result<Got, Failed> {
+    match answer {
+        Some(response) => receive(ask, response).await.map(Got::File),
+        None => Ok(Got::Unchanged),
+    }
+}
+
+/// Receives the whole file.
+async fn receive(ask: &Ask<'_>, response: Response) -> Result<Box<Fetched>, Failed> {
+    receive::body(ask, response).await.map(Box::new).map_err(|failed| {
         // A service that fails may say so in a page with status 200, which is no sign of a file.
         let was_there = failed.failure.class != Class::Html;
         Failed { was_there, ..failed }

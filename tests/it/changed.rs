@@ -193,21 +193,26 @@ fn a_change_that_does_not_arrive_whole_leaves_what_was_there() {
 }
 
 #[test]
-fn r_11_another_length_under_the_same_strong_etag_is_not_taken_and_the_file_stays() {
-    let tagged = |seed, pixels, etag| {
+fn r_11_other_bytes_under_the_same_strong_etag_are_taken_once_two_answers_agree() {
+    let tagged = |seed, pixels| {
         let body = fits(seed, pixels, TIME);
-        Answer::file(body).named(&format!("{NAME}.fits")).etag(Some(etag)).unconditional()
+        Answer::file(body).named(&format!("{NAME}.fits")).etag(Some("\"1\"")).unconditional()
     };
-    let shorter = tagged(1, 30, "\"1\"");
-    let (lab, server) = start([tagged(1, 60, "\"1\""), shorter.clone(), shorter, tagged(2, 60, "\"2\"")]);
+    let (one, other) = (tagged(2, 90), tagged(3, 90));
+    let (lab, server) = start([tagged(1, 60), one.clone(), one.clone(), other, one]);
     look_while_young(&lab, &server);
     lab.write("job.yaml", job(&server).more(YOUNG).retry("{ attempts: 1 }").yaml());
     let report = lab.report(1);
     assert_eq!(report["failures"][0]["class"], "protocol", "{report:#}");
-    assert_eq!(server.requests_for(FILE).len(), 3, "asked once more before it is given up");
+    assert_eq!(server.requests_for(FILE).len(), 4, "asked twice more before it is given up");
     assert_eq!(lab.proved("data")[PLACE], digest(1), "the record of before stands, and its file");
     assert!(retired(&lab).is_empty());
+
+    // The file has grown, and the server has one ETag for all its versions.
     assert_eq!(ends(&look_while_young(&lab, &server)), only(&["fetched", "replaced"]));
+    assert_eq!(server.requests_for(FILE).len(), 7);
+    assert_eq!(lab.proved("data")[PLACE], Digest::of(&fits(2, 90, TIME)));
+    assert_eq!(retired(&lab).len(), 1);
 }
 
 #[test]

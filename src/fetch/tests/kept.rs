@@ -113,6 +113,8 @@ async fn what_contradicts_the_file_that_is_here_is_asked_again_and_a_strong_etag
     let (tagged, dated) = (line(&here, Some(TAG), None), line(&here, None, Some(THEN)));
     let weak = line(&here, Some("W/\"one\""), None);
     let two = ok("ETag", "\"two\"", &body);
+    let mut cut = ok("ETag", TAG, &other);
+    cut.pop();
     let same_length: Vec<u8> = here.iter().map(|byte| byte ^ 1).collect();
     let brought = Ok(Digest::of(&body));
     for (what, line, answers, expected) in [
@@ -120,7 +122,31 @@ async fn what_contradicts_the_file_that_is_here_is_asked_again_and_a_strong_etag
         ("304 with another date", &dated, vec![not_modified(&format!("Last-Modified: {LATER}")), two.clone()], brought),
         ("200 of another length", &tagged, vec![ok("ETag", TAG, &other), two.clone()], brought),
         ("200 of nothing", &tagged, vec![ok("ETag", TAG, b""), two], brought),
-        ("twice", &tagged, vec![ok("ETag", TAG, &other), ok("ETag", TAG, &other)], Err(Class::Protocol)),
+        (
+            "twice, of less",
+            &tagged,
+            vec![ok("ETag", TAG, &here[..9]), ok("ETag", TAG, &here[..9])],
+            Err(Class::Protocol),
+        ),
+        ("always the same", &tagged, vec![ok("ETag", TAG, &other); 3], Ok(Digest::of(&other))),
+        (
+            "always another",
+            &tagged,
+            vec![ok("ETag", TAG, &other), ok("ETag", TAG, &other), ok("ETag", TAG, &bytes(12))],
+            Err(Class::Protocol),
+        ),
+        (
+            "twice, and then as before",
+            &tagged,
+            vec![ok("ETag", TAG, &other), ok("ETag", TAG, &other), whole(&here)],
+            Ok(Digest::of(&here)),
+        ),
+        (
+            "twice, and then cut",
+            &tagged,
+            vec![ok("ETag", TAG, &other), ok("ETag", TAG, &other), cut],
+            Err(Class::Truncated),
+        ),
         ("twice, of nothing", &tagged, vec![ok("ETag", TAG, b""), ok("ETag", TAG, b"")], Err(Class::Truncated)),
         (
             "other bytes of the same length",
