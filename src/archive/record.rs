@@ -119,6 +119,12 @@ pub struct FileLine {
     /// Why the job accepts that it is absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
+    /// The SHA-256 of the header cards that count, of all HDUs, each 80 bytes, each header with its END. `DATE`, `CHECKSUM`,
+    /// `DATASUM`, `ZHECKSUM`, `ZDATASUM`, `HEADSUM`, `PRIMARYK`, `LICENSE`, `LONGSTRN`, `HISTORY`, `COMMENT` and blank
+    /// keywords do not count. Only of FITS files that were fetched with `identity: fits-data`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<String>")]
+    pub header: Option<Digest>,
     /// The SHA-256 of each HDU's data unit with its fill, by the HDU's number; that of an HDU without data is the digest
     /// of nothing. Only of FITS files that were fetched with `identity: fits-data`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -284,7 +290,7 @@ impl DayRecord {
             if file.reason.is_some() != (file.absent.as_deref() == Some(ACCEPTED)) {
                 return Err(Error::record(path, index + 2, format!("accepted, and no reason, or the reverse; {MEND}")));
             }
-            if file.data.is_some() && file.sha256.is_none() {
+            if (file.data.is_some() || file.header.is_some()) && file.sha256.is_none() {
                 return Err(Error::record(path, index + 2, format!("the data of an absent file; {MEND}")));
             }
             if header.check.is_some() && line(&file) != text {

@@ -102,6 +102,7 @@ fn line(key: &str, at: &str, body: &str) -> FileLine {
         checked: Some("size".into()),
         absent: None,
         reason: None,
+        header: None,
         data: None,
         etag: None,
         last_modified: None,

@@ -93,6 +93,7 @@ mod tests {
             checked: (!absent).then(|| "checksum".into()),
             absent: absent.then(|| "404".into()),
             reason: None,
+            header: None,
             data: None,
             etag: None,
             last_modified: None,

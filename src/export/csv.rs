@@ -219,6 +219,7 @@ mod tests {
             checked: Some("checksum".into()),
             absent: None,
             reason: None,
+            header: None,
             data: None,
             etag: None,
             last_modified: None,

@@ -364,6 +364,7 @@ mod tests {
             checked: None,
             absent: None,
             reason: None,
+            header: None,
             data: None,
             etag: None,
             last_modified: None,

@@ -10,7 +10,6 @@ use super::error_page::{self, Body, Start};
 use super::packed::{self, Decoded, Decoder};
 use super::trailer::{self, Tail};
 use super::{magic, stated_length, tar};
-use crate::digest::Digest;
 use crate::failure::Class;
 use crate::fits::{self, Fault};
 use crate::manifest::{Identity, Verify};
@@ -106,18 +105,18 @@ impl Content {
         }
     }
 
-    /// The end of the body: what it proved, and the digests of its data units where those are asked for.
+    /// The end of the body: what it proved, and the digests of a FITS file where those are asked for.
     ///
     /// # Errors
     /// The [`Fault`] that the end shows, such as that of a file which is cut.
-    pub(super) fn finish(mut self) -> Result<(Proof, Option<Vec<Digest>>), Fault> {
+    pub(super) fn finish(mut self) -> Result<(Proof, Option<fits::Digests>), Fault> {
         if let Format::Unknown(start) = &mut self.format {
             let start = mem::take(start);
             self.format = self.format_of(&start);
             self.push(&start)?;
         }
         match self.format {
-            Format::Fits(check) => check.finish_with_data().map(|(proof, data)| (proof.into(), data)),
+            Format::Fits(check) => check.finish_with_digests().map(|(proof, digests)| (proof.into(), digests)),
             Format::Packed(packed) => packed.finish().map(|proof| (proof, None)),
             Format::Tar(check) => check.finish().map(|()| (Proof::None, None)),
             Format::Unknown(_) | Format::Other => Ok((Proof::None, None)),
@@ -142,7 +141,7 @@ impl Content {
 fn fits_check(identity: Identity) -> fits::Check {
     match identity {
         Identity::Bytes => fits::Check::new(),
-        Identity::FitsData => fits::Check::with_data(),
+        Identity::FitsData => fits::Check::with_digests(),
     }
 }
 

@@ -6,6 +6,7 @@ use super::verify::{Claims, Verified, verify_body};
 use super::{get, name_of, shown, stated_digest, validators, whole};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
+use crate::fits;
 use crate::manifest::{Identity, Verify};
 use crate::net::Client;
 use crate::source::RemoteFile;
@@ -15,8 +16,8 @@ use crate::source::RemoteFile;
 pub struct Seen {
     /// The SHA-256 of its bytes.
     pub sha256: Digest,
-    /// The SHA-256 of each HDU's data unit, with `identity: fits-data`.
-    pub data: Option<Vec<Digest>>,
+    /// The digests of its headers and data, with `identity: fits-data`.
+    pub digests: Option<fits::Digests>,
 }
 
 /// Fetches a file once and tells what it is. One call is one attempt.
@@ -54,6 +55,6 @@ pub async fn look(client: &Client, file: &RemoteFile, verify: Verify, identity: 
 
 impl From<Verified> for Seen {
     fn from(body: Verified) -> Seen {
-        Seen { sha256: body.sha256, data: body.data }
+        Seen { sha256: body.sha256, digests: body.digests }
     }
 }

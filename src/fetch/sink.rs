@@ -12,6 +12,7 @@ use super::{SLOW, magic, stated_length, trailer};
 use crate::archive::Staged;
 use crate::digest::{Digest, Hasher};
 use crate::failure::{Class, Failure};
+use crate::fits;
 use crate::manifest::{Identity, Verify};
 
 /// The checks of one body, fed in order.
@@ -87,7 +88,7 @@ impl Checks {
         let Checks { hasher, stated, content, head, tail, name, verify, length, .. } = self;
         let failed =
             |class: Class, why: &str| Failure::new(class, format!("`{}`: {why}", crate::untrusted::escape(&name)));
-        let (proof, data) = content.finish().map_err(|fault| failed(fault.class, &fault.message))?;
+        let (proof, digests) = content.finish().map_err(|fault| failed(fault.class, &fault.message))?;
         let begins_right = if verify.magic { magic::agrees(&name, &head) } else { None };
         if begins_right == Some(false) {
             return Err(failed(Class::Magic, "its first bytes are not those of its type"));
@@ -106,7 +107,7 @@ impl Checks {
             Proof::None => "size",
         };
         let sha256 = hasher.finish();
-        Ok(Proved { sha256, bytes: length, checked, data, digest_objection: stated.objection(sha256) })
+        Ok(Proved { sha256, bytes: length, checked, digests, digest_objection: stated.objection(sha256) })
     }
 }
 
@@ -115,8 +116,8 @@ pub(super) struct Proved {
     pub(super) sha256: Digest,
     pub(super) bytes: u64,
     pub(super) checked: &'static str,
-    /// The digests of its data units, where they count.
-    pub(super) data: Option<Vec<Digest>>,
+    /// The digests of a FITS file, where they count.
+    pub(super) digests: Option<fits::Digests>,
     /// How it contradicts the digests that its answer states.
     pub(super) digest_objection: Option<String>,
 }

@@ -8,6 +8,7 @@ use super::stored_encoding;
 use crate::archive::Validators;
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
+use crate::fits;
 use crate::source::Rounded;
 
 /// Everything that is claimed of a body besides its bytes. Claims that are not made are `None`.
@@ -41,8 +42,8 @@ pub struct LockedBody {
     pub sha256: Digest,
     /// Its length.
     pub bytes: Option<u64>,
-    /// The SHA-256 of each HDU's data, where a file with the same data is the same file.
-    pub data: Option<Vec<Digest>>,
+    /// The digests of its headers and data, where a file that has the same ones is the same file.
+    pub digests: Option<fits::Digests>,
 }
 
 /// What was found out about a body that passed every check.
@@ -55,8 +56,8 @@ pub struct Verified {
     pub bytes: u64,
     /// What was proved: `checksum`, `structure`, `magic` or `size`.
     pub checked: &'static str,
-    /// The SHA-256 of the data unit of each HDU: of a FITS file whose identity is its data.
-    pub data: Option<Vec<Digest>>,
+    /// The digests of headers and data: of a FITS file whose identity they are.
+    pub digests: Option<fits::Digests>,
     /// Keeps other modules from making one.
     _door: (),
 }
@@ -128,9 +129,9 @@ impl<'a> Claims<'a> {
         Err(Failure::new(Class::Truncated, why))
     }
 
-    fn object_to_lock(&self, sha256: Digest, bytes: u64, data: Option<&[Digest]>) -> Result<(), Failure> {
+    fn object_to_lock(&self, sha256: Digest, bytes: u64, digests: Option<&fits::Digests>) -> Result<(), Failure> {
         let Some(locked) = self.locked else { return Ok(()) };
-        if sha256 == locked.sha256 || (locked.data.is_some() && locked.data.as_deref() == data) {
+        if sha256 == locked.sha256 || (locked.digests.is_some() && locked.digests.as_ref() == digests) {
             return Ok(());
         }
         let due = locked.bytes.map_or_else(String::new, |bytes| format!("{bytes} bytes with "));
@@ -153,7 +154,7 @@ pub(super) fn verify_body(checks: Checks, claims: &Claims<'_>) -> Result<Verifie
             return Err(Failure::new(Class::Protocol, why));
         }
     }
-    let Proved { sha256, bytes, checked, data, digest_objection } = checks.finish(claims.content_type)?;
+    let Proved { sha256, bytes, checked, digests, digest_objection } = checks.finish(claims.content_type)?;
     if bytes == 0 {
         claims.object_to_nothing()?;
     }
@@ -165,8 +166,8 @@ pub(super) fn verify_body(checks: Checks, claims: &Claims<'_>) -> Result<Verifie
     if let Some(why) = digest_objection {
         return Err(Failure::new(Class::Protocol, why));
     }
-    claims.object_to_lock(sha256, bytes, data.as_deref())?;
-    Ok(Verified { sha256, bytes, checked, data, _door: () })
+    claims.object_to_lock(sha256, bytes, digests.as_ref())?;
+    Ok(Verified { sha256, bytes, checked, digests, _door: () })
 }
 
 #[cfg(test)]
@@ -184,9 +185,9 @@ mod tests {
     fn every_claim_that_a_body_contradicts_has_its_class() {
         // `gzip -n` of nothing.
         let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0";
-        let own = LockedBody { sha256: Digest::of(b"0123456789"), bytes: Some(10), data: None };
-        let other = LockedBody { sha256: Digest::of(b"x"), bytes: Some(10), data: None };
-        let nothing = LockedBody { sha256: Digest::of(b""), bytes: Some(0), data: None };
+        let own = LockedBody { sha256: Digest::of(b"0123456789"), bytes: Some(10), digests: None };
+        let other = LockedBody { sha256: Digest::of(b"x"), bytes: Some(10), digests: None };
+        let nothing = LockedBody { sha256: Digest::of(b""), bytes: Some(0), digests: None };
         let none = Claims::default();
         let about = |least, most| Some(Rounded { least, most });
         let ended = Claims { is_ended: true, ..none };

@@ -3,11 +3,10 @@
 //! What it does not do: hold the data. It keeps one header block, two sums and, where they are asked for, digests, whatever
 //! the file's size.
 
+use super::digests::{Digesting, Digests};
 use super::header::{Header, Stated};
 use super::sum::{Sum, add, same};
-use super::units::Units;
 use super::{BLOCK, CARD, Fault, HEADER_BLOCKS, KEEP, Proof, magic, one_line};
-use crate::digest::Digest;
 use crate::failure::Class;
 
 /// How many bytes that begin no extension are shown.
@@ -29,8 +28,8 @@ pub struct Check {
     header: Header,
     header_sum: Sum,
     data_sum: Sum,
-    /// The digests of the data units, where they are asked for.
-    units: Option<Units>,
+    /// The digests, where they are asked for.
+    digesting: Option<Digesting>,
     /// HDUs whose stated sums were right.
     proved: usize,
     /// HDUs with data that state none.
@@ -54,10 +53,10 @@ impl Check {
         Check::default()
     }
 
-    /// The same, which hashes the data units besides.
+    /// The same, which takes the digests of headers and data besides.
     #[must_use]
-    pub fn with_data() -> Check {
-        Check { units: Some(Units::default()), ..Check::default() }
+    pub fn with_digests() -> Check {
+        Check { digesting: Some(Digesting::default()), ..Check::default() }
     }
 
     /// Takes in the next bytes, in pieces of any length.
@@ -76,15 +75,15 @@ impl Check {
     /// # Errors
     /// The [`Fault`] found before, or the one that the end shows: a file that is cut, or has bytes behind its last HDU.
     pub fn finish(self) -> Result<Proof, Fault> {
-        self.finish_with_data().map(|(proof, _)| proof)
+        self.finish_with_digests().map(|(proof, _)| proof)
     }
 
-    /// The same, with the SHA-256 of each HDU's data unit: its bytes with their fill, by the HDU's number. That of an
-    /// HDU without data is the digest of nothing. `None` where they were not asked for, or are more than anyone needs.
+    /// The same, with the digests of headers and data. `None` where they were not asked for, or the file has more HDUs than
+    /// any file of an archive.
     ///
     /// # Errors
     /// As [`finish`](Check::finish).
-    pub fn finish_with_data(self) -> Result<(Proof, Option<Vec<Digest>>), Fault> {
+    pub fn finish_with_digests(self) -> Result<(Proof, Option<Digests>), Fault> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
@@ -97,7 +96,7 @@ impl Check {
             Reading::Header if self.blocks == 0 && self.block.is_empty() => {
                 let all = self.proved > 0 && self.unproved == 0;
                 let proof = if all { Proof::Checksum } else { Proof::Structure };
-                Ok((proof, self.units.and_then(Units::finish)))
+                Ok((proof, self.digesting.and_then(Digesting::finish)))
             }
             Reading::Header if self.hdu > 0 && self.blocks == 0 && !begins_extension(&self.block) => Err(self.junk()),
             Reading::Header => Err(self.cut_header()),
@@ -143,6 +142,9 @@ impl Check {
         let mut end = false;
         for card in cards {
             end = self.header.take(card).map_err(|what| self.structure(format!("its header has {what}")))?;
+            if let Some(digesting) = &mut self.digesting {
+                digesting.card(card);
+            }
             if end {
                 break;
             }
@@ -166,8 +168,8 @@ impl Check {
         if self.header.checksum || self.header.datasum.is_some() {
             self.data_sum.push(&bytes[..take]);
         }
-        if let Some(units) = &mut self.units {
-            units.push(&bytes[..take]);
+        if let Some(digesting) = &mut self.digesting {
+            digesting.data(&bytes[..take]);
         }
         self.at += take as u64;
         let left = left - take as u64;
@@ -197,8 +199,8 @@ impl Check {
         } else if has_data {
             self.unproved += 1;
         }
-        if let Some(units) = &mut self.units {
-            units.close();
+        if let Some(digesting) = &mut self.digesting {
+            digesting.close();
         }
         self.hdu += 1;
         self.start = self.at;

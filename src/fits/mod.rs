@@ -4,6 +4,7 @@
 //! what the name tells. What it does not do: decode pixels, or repair anything.
 
 mod check;
+mod digests;
 mod header;
 mod headers;
 mod identity;
@@ -14,9 +15,9 @@ mod observed;
 mod sum;
 #[cfg(test)]
 mod tests;
-mod units;
 
 pub use check::Check;
+pub use digests::Digests;
 pub use identity::Identity;
 pub use keywords::Keywords;
 pub use named::{Keyword, Value, values};

@@ -20,9 +20,9 @@ fn verdict(file: &[u8], piece: usize) -> Result<Proof, Class> {
 
 /// The digests of the data units of a sound file.
 fn data(file: &[u8], piece: usize) -> Vec<Digest> {
-    let mut check = Check::with_data();
+    let mut check = Check::with_digests();
     file.chunks(piece).try_for_each(|bytes| check.push(bytes)).expect("sound");
-    check.finish_with_data().expect("sound").1.expect("not too many")
+    check.finish_with_digests().expect("sound").1.expect("not too many").data
 }
 
 /// The same, with its words.
@@ -129,7 +129,7 @@ fn the_data_of_each_hdu_has_a_digest_of_its_own() {
     assert_eq!(data(&[empty_primary(), extension.clone()].concat(), 1000)[0], Digest::of(b""), "an HDU without data");
     let mut check = Check::new();
     check.push(&file).expect("sound");
-    assert_eq!(check.finish_with_data(), Ok((Proof::Structure, None)), "only where it is asked for");
+    assert_eq!(check.finish_with_digests(), Ok((Proof::Structure, None)), "only where it is asked for");
 }
 
 #[test]
@@ -158,10 +158,10 @@ fn a_file_of_countless_hdus_has_no_digests() {
         &[],
     );
     let units = |extensions: usize| {
-        let mut check = Check::with_data();
+        let mut check = Check::with_digests();
         check.push(&empty_primary()).expect("sound");
         (0..extensions).for_each(|_| check.push(&extension).expect("sound"));
-        check.finish_with_data().expect("sound").1.map(|units| units.len())
+        check.finish_with_digests().expect("sound").1.map(|digests| digests.data.len())
     };
     assert_eq!((units(999), units(1000), units(5000)), (Some(1000), None, None));
 }
@@ -296,14 +296,14 @@ proptest! {
     #[test]
     fn any_cutting_gives_the_same_data(pieces in proptest::collection::vec(1usize..9000, 1..40)) {
         let file = [plain(), compressed(true), compressed(false)].concat();
-        let mut check = Check::with_data();
+        let mut check = Check::with_digests();
         let (mut rest, mut pieces) = (&file[..], pieces.into_iter().cycle());
         while !rest.is_empty() {
             let (piece, behind) = rest.split_at(pieces.next().unwrap_or(1).min(rest.len()));
             check.push(piece).expect("sound");
             rest = behind;
         }
-        let found = check.finish_with_data().expect("sound").1;
+        let found = check.finish_with_digests().expect("sound").1.map(|digests| digests.data);
         prop_assert_eq!(found, Some(data(&file, usize::MAX)));
     }
 

@@ -121,6 +121,10 @@ pub struct LockedFile {
     /// Why it is accepted as absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
+    /// The SHA-256 of the header cards that count, of all HDUs, with `identity: fits-data`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<String>")]
+    pub header: Option<Digest>,
     /// The SHA-256 of each HDU's data unit, with `identity: fits-data`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<Vec<String>>")]
@@ -221,6 +225,7 @@ impl LockedFile {
             segment: line.segment,
             absent: line.absent,
             reason: line.reason,
+            header: line.header,
             data: line.data,
         }
     }
@@ -243,6 +248,7 @@ impl LockedFile {
             checked: None,
             absent: self.absent,
             reason: self.reason,
+            header: self.header,
             data: self.data,
             etag: None,
             last_modified: None,

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use super::form::{DayRow, LockedFile};
 use super::{Error, Lock};
 use crate::archive::{Archive, DayRecord, FileLine, Reader, State};
-use crate::digest::Digest;
+use crate::fits::Digests;
 use crate::manifest::{Identity, Manifest, SeriesId};
 use crate::plan::{Known, Pin, Pins, Recorded};
 
@@ -89,17 +89,25 @@ impl Held {
 }
 
 impl LockedFile {
-    /// True when a file is the locked one: by its bytes, or by the data of the same record.
+    /// True when a file is the locked one: by its bytes, or by the headers and data of the same record.
     #[must_use]
     pub fn is(&self, line: &FileLine, identity: Identity) -> bool {
-        let has_data = || self.has_data(line.recnum, line.data.as_deref());
-        self.sha256 == line.sha256 || (identity == Identity::FitsData && has_data())
+        let digests = || Digests::of_line(line.header, line.data.as_deref());
+        let has_digests = || self.has_digests(line.recnum, digests().as_ref());
+        self.sha256 == line.sha256 || (identity == Identity::FitsData && has_digests())
     }
 
-    /// True when these are the data of the same record, whatever else the bytes of either file say.
+    /// True when these are the headers and data of the same record, whatever else the bytes of either file say.
     #[must_use]
-    pub fn has_data(&self, recnum: Option<i64>, data: Option<&[Digest]>) -> bool {
-        self.recnum == recnum && self.data.is_some() && self.data.as_deref() == data
+    pub fn has_digests(&self, recnum: Option<i64>, digests: Option<&Digests>) -> bool {
+        let own = self.digests();
+        self.recnum == recnum && own.is_some() && own.as_ref() == digests
+    }
+
+    /// What makes a FITS file the same one, where it was taken.
+    #[must_use]
+    pub fn digests(&self) -> Option<Digests> {
+        Digests::of_line(self.header, self.data.as_deref())
     }
 }
 

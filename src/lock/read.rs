@@ -72,6 +72,8 @@ struct Seen<'a> {
     #[serde(borrow, default)]
     reason: Option<Cow<'a, str>>,
     #[serde(default)]
+    header: Option<Digest>,
+    #[serde(default)]
     data: Option<Vec<Digest>>,
 }
 
@@ -324,7 +326,7 @@ impl<'p> Reading<'p> {
         if file.reason.is_some() != (file.absent.as_deref() == Some(ACCEPTED)) {
             return Err(wrong("accepted, and no reason, or the reverse".to_owned()));
         }
-        if file.data.is_some() && file.sha256.is_none() {
+        if (file.data.is_some() || file.header.is_some()) && file.sha256.is_none() {
             return Err(wrong("the data of an absent file".to_owned()));
         }
         open.last.clear();

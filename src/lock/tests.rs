@@ -30,6 +30,7 @@ fn file(path: &str) -> LockedFile {
         segment: None,
         absent: None,
         reason: None,
+        header: None,
         data: None,
     }
 }

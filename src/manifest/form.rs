@@ -312,7 +312,8 @@ pub(super) enum Detail {
 pub(super) enum Identity {
     /// When every byte is the same.
     Bytes,
-    /// When they are the same record and the data of each HDU are the same; header cards may differ.
+    /// When they are the same record, and the data of each HDU and the header cards are the same but for those that tell when
+    /// and how a file was written.
     FitsData,
 }
 

@@ -181,7 +181,7 @@ pub enum Identity {
     /// When every byte is the same.
     #[default]
     Bytes,
-    /// When they are the same record and the data of each HDU are the same.
+    /// When they are the same record, and the data of each HDU and the header cards that count are the same.
     FitsData,
 }
 

@@ -202,8 +202,8 @@ impl Expected {
     pub(super) fn body(&self, file: &RemoteFile) -> Option<LockedBody> {
         let locked = self.files.get(&file.key)?;
         let counts_data = self.identity == Identity::FitsData && locked.recnum == file.recnum;
-        let data = locked.data.clone().filter(|_| counts_data);
-        Some(LockedBody { sha256: locked.sha256?, bytes: locked.bytes, data })
+        let digests = locked.digests().filter(|_| counts_data);
+        Some(LockedBody { sha256: locked.sha256?, bytes: locked.bytes, digests })
     }
 
     /// True unless the lock has other bytes, or data, under the key of a file that is here already.

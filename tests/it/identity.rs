@@ -1,4 +1,4 @@
-//! What two versions of a file have in common when only their headers differ: the digests of their data units.
+//! What two versions of a file have in common when the one was only written again: the digests of headers and data.
 
 use serde_json::{Value, json};
 use sunhaul::digest::Digest;
@@ -37,10 +37,11 @@ fn a_restamped_file_has_another_hash_and_the_same_data() {
     let (first, second) = (line([answer(&file)], BY_DATA), line([answer(&again)], BY_DATA));
     assert_ne!(first["sha256"], second["sha256"]);
     assert_eq!(first["data"], json!([data(&file)]));
-    assert_eq!(second["data"], first["data"]);
+    assert_eq!((&second["data"], &second["header"]), (&first["data"], &first["header"]));
     assert_eq!(second["checked"], "checksum");
     let other = line([answer(&fits(2, 60, TIME))], BY_DATA);
     assert_ne!(other["data"], first["data"]);
+    assert_ne!(other["header"], first["header"], "its RECNUM is another");
     assert_eq!(line([answer(&file)], "").get("data"), None, "only where it is asked for");
 }
 

@@ -23,7 +23,7 @@ use serde_json::Value;
 use sunhaul::digest::Digest;
 
 pub(crate) use call::{Call, Running, Spoken};
-pub(crate) use fits::{fits, restamped};
+pub(crate) use fits::{fits, restamped, with_keyword};
 pub(crate) use gateway::{FAR_NAME, Gateway, SSH_CONFIG, descendants, is_alive};
 pub(crate) use gzip::gzip;
 pub(crate) use job::Job;

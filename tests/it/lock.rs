@@ -5,10 +5,11 @@ mod instant;
 mod writer_lock;
 mod written;
 
+use fitsio_pure::value::Value as Card;
 use serde_json::{Value, json};
 use sunhaul::digest::Digest;
 
-use crate::lab::{Answer, Item, Job, Lab, Server, fits, restamped};
+use crate::lab::{Answer, Item, Job, Lab, Server, fits, restamped, with_keyword};
 
 const LOCK: &str = "job.lock";
 
@@ -312,7 +313,7 @@ fn a_run_that_fails_in_part_locks_what_it_sealed() {
 }
 
 #[test]
-fn with_identity_fits_data_other_bytes_of_the_same_data_are_the_same_file() {
+fn with_identity_fits_data_a_file_that_was_only_written_again_is_the_same_file() {
     let (name, time) = FILES[0];
     let original = fits(1, 60, time);
     let of = |body: Vec<u8>| {
@@ -349,6 +350,17 @@ fn with_identity_fits_data_other_bytes_of_the_same_data_are_the_same_file() {
     }
     lab.sunhaul(&["update", "job.yaml", "--dry-run", "--sample", "100%"]).stdout_has("nothing changed").done();
 
+    // Other data, and another card over the same data.
+    for (keyword, value) in [
+        ("BUNIT", Card::String("Tesla".into())),
+        ("BSCALE", Card::Float(2.0)),
+        ("CRVAL1", Card::Float(99.99)),
+        ("DATE-OBS", Card::String("2019-01-01T00:00:00".into())),
+    ] {
+        let other = of(with_keyword(&original, keyword, value));
+        lab.write("job.yaml", yaml(&other));
+        lab.run_with(&["--frozen"]).status(3).done();
+    }
     let other = of(fits(9, 60, time));
     lab.write("job.yaml", yaml(&other));
     lab.run().status(3).done();

@@ -163,6 +163,7 @@ fn records(lab: &Lab) {
             checked: Some("structure".to_owned()),
             absent: None,
             reason: None,
+            header: None,
             data: None,
             etag: None,
             last_modified: None,

@@ -18,6 +18,7 @@ fn file(path: &str) -> FileLine {
         checked: Some("size".into()),
         absent: None,
         reason: None,
+        header: None,
         data: None,
         etag: None,
         last_modified: None,

@@ -212,7 +212,7 @@ impl Asked<'_> {
             let seen = asking::patiently(self.job, &self.source, self.shell, &path, look).await?;
             compared.sampled += u64::from(is_sampled);
             let is_same = before.sha256 == Some(seen.sha256)
-                || (identity == Identity::FitsData && before.has_data(file.recnum, seen.data.as_deref()));
+                || (identity == Identity::FitsData && before.has_digests(file.recnum, seen.digests.as_ref()));
             return Ok((!is_same).then_some(Replaced { path, key, old, new: Some(seen.sha256) }));
         }
         let other_size = file.bytes.is_some_and(|bytes| Some(bytes) != before.bytes);

@@ -76,7 +76,7 @@ fn cut_fits() -> Vec<u8> {
 fn claims() -> Vec<Claimed> {
     let body = bytes(200_000);
     let locked =
-        |body: &[u8]| Some(LockedBody { sha256: Digest::of(body), bytes: Some(body.len() as u64), data: None });
+        |body: &[u8]| Some(LockedBody { sha256: Digest::of(body), bytes: Some(body.len() as u64), digests: None });
     let plain = |what, listed, locked, classes| Claimed {
         what,
         name: "a.dat",

@@ -35,11 +35,20 @@ pub(crate) fn fits(seed: u32, side: usize, date_obs: &str) -> Vec<u8> {
 
 /// The same data under another header: one COMMENT more in the first HDU, and its CHECKSUM right again.
 pub(crate) fn restamped(file: &[u8], comment: &str) -> Vec<u8> {
+    with_card(file, Card { keyword: *b"COMMENT ", value: None, comment: Some(comment.to_owned()) })
+}
+
+/// The same data with this card in the first HDU, in place of one of its keyword, and its CHECKSUM right again.
+pub(crate) fn with_keyword(file: &[u8], keyword: &str, value: Value) -> Vec<u8> {
+    with_card(file, Card::new(keyword, value).expect("a card"))
+}
+
+fn with_card(file: &[u8], card: Card) -> Vec<u8> {
     let mut cards = parse_header_blocks(file).expect("a header");
     let begin = header_byte_len(file).expect("a header");
     let data = parse_fits(file).expect("a FITS file").primary().data_len;
-    cards.retain(|card| !card.is_end() && !card.is_blank());
-    cards.push(Card { keyword: *b"COMMENT ", value: None, comment: Some(comment.to_owned()) });
+    cards.retain(|other| !other.is_end() && !other.is_blank() && other.keyword != card.keyword);
+    cards.push(card);
     let mut again = serialize_header(&stamp_checksum(&cards, &file[begin..begin + data])).expect("a header");
     again.extend_from_slice(&file[begin..]);
     again

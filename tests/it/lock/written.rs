@@ -44,6 +44,7 @@ fn a_lock_of_more_than_50_000_files_holds_days_alone_and_says_so() {
         checked: Some("checksum".to_owned()),
         absent: None,
         reason: None,
+        header: None,
         data: None,
         etag: None,
         last_modified: None,
