@@ -17,6 +17,7 @@ use rustix::fs::{self, AtFlags};
 
 use owned::Owned;
 pub use seal::SealAs;
+pub use take::Trust;
 
 use super::journal::{Entry, Journal, Spoilt};
 use super::record::{DayRecord, FileLine, State};

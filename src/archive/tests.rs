@@ -33,7 +33,7 @@ impl Lab {
     }
 
     fn open(&self, spec: &str) -> Opened {
-        self.archive.take(&self.series, self.date, spec_of(spec), "job", true).unwrap()
+        self.archive.take(&self.series, self.date, spec_of(spec), "job", Trust::All).unwrap()
     }
 
     fn work(&self, spec: &str) -> DayWork {
@@ -262,7 +262,7 @@ fn another_spec_keeps_what_is_asked_again_and_retires_the_rest() {
 fn nothing_is_kept_of_another_source_though_its_keys_and_paths_are_the_same() {
     let lab = Lab::new();
     let spec = |source: &str| Digest::of_two(source.as_bytes(), b"asked");
-    let take = |source: &str| match lab.archive.take(&lab.series, lab.date, spec(source), "job", true).unwrap() {
+    let take = |source: &str| match lab.archive.take(&lab.series, lab.date, spec(source), "job", Trust::All).unwrap() {
         Opened::Work(work) => *work,
         other => panic!("expected a day to work on, found {other:?}"),
     };
@@ -287,7 +287,7 @@ fn a_record_of_a_newer_version_is_refused_and_left_alone() {
     let at = Archive::record_path(lab.root(), &lab.series, lab.date);
     let newer = std::fs::read_to_string(&at).unwrap().replace("day/1", "day/2");
     std::fs::write(&at, &newer).unwrap();
-    let error = lab.archive.take(&lab.series, lab.date, spec_of("a"), "job", true).unwrap_err();
+    let error = lab.archive.take(&lab.series, lab.date, spec_of("a"), "job", Trust::All).unwrap_err();
     assert!(matches!(error, Error::Newer { .. }), "{error}");
     assert_eq!(std::fs::read_to_string(&at).unwrap(), newer);
 }
@@ -309,7 +309,7 @@ fn another_job_that_asked_for_something_else_is_an_error_with_a_way_out() {
     let lab = Lab::new();
     let work = lab.work("a");
     lab.seal(work, "a", State::Sealed, &[]);
-    let take = |spec: &str| lab.archive.take(&lab.series, lab.date, spec_of(spec), "other", true);
+    let take = |spec: &str| lab.archive.take(&lab.series, lab.date, spec_of(spec), "other", Trust::All);
     let error = take("b").unwrap_err();
     assert_eq!(error.class(), Class::Record);
     assert!(error.to_string().contains("`as:`"), "{error}");

@@ -11,7 +11,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::archive::{Archive, DayWork, Opened};
+use crate::archive::{Archive, DayWork, Opened, Trust};
 use crate::digest::Digest;
 use crate::manifest::{Limits, LockMode, Rate, Retry, SeriesId, Timeouts};
 use crate::net::{Net, Policy};
@@ -93,7 +93,7 @@ impl Lab {
         let archive = Arc::new(Archive::open(folder.path(), LockMode::Flock).unwrap());
         let series = SeriesId("s".into());
         let spec = Digest::of(b"asked");
-        let Opened::Work(work) = archive.take(&series, "2015-12-11".parse().unwrap(), spec, "job", true).unwrap()
+        let Opened::Work(work) = archive.take(&series, "2015-12-11".parse().unwrap(), spec, "job", Trust::All).unwrap()
         else {
             panic!("a new day is there to be taken");
         };

@@ -16,9 +16,9 @@ use super::listing::{
     without_file,
 };
 use super::locked::{Expected, Settled};
-use super::{Opened, Run, Todo, unlisted};
+use super::{How, Opened, Run, Todo, unlisted};
 use crate::archive::{
-    self, Archive, DayRecord, DayWork, FileLine, Lasting, Prior, SealAs, Standing, State, Values, render,
+    self, Archive, DayRecord, DayWork, FileLine, Lasting, Prior, SealAs, Standing, State, Trust, Values, render,
 };
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
@@ -259,8 +259,12 @@ fn warn_of_room(run: &Run, todo: &Todo, missing: &[Missing]) {
 
 pub(super) async fn take(run: &Run, todo: &Todo) -> Result<archive::Opened, Failure> {
     let (archive, job, todo) = (Arc::clone(&run.archive), run.manifest.name.clone(), todo.clone());
-    blocking(move || archive.take(&todo.series, todo.day.date, todo.spec, &job, !todo.how.recheck && !todo.how.afresh))
-        .await
+    let trust = match todo.how {
+        How { afresh: true, .. } => Trust::Nothing,
+        How { recheck: true, .. } => Trust::Files,
+        How { .. } => Trust::All,
+    };
+    blocking(move || archive.take(&todo.series, todo.day.date, todo.spec, &job, trust)).await
 }
 
 fn tell_record(done: &mut DayDone, record: &DayRecord) {

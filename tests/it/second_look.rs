@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sunhaul::archive::{Archive, Opened, State};
+use sunhaul::archive::{Archive, Opened, State, Trust};
 use sunhaul::failure::Class;
 use sunhaul::manifest::{self, Manifest};
 use sunhaul::run::event::{DayState, Event};
@@ -165,7 +165,7 @@ fn an_empty_look_by_a_clock_far_ahead_is_no_reason_to_wait_for_that_hour() {
     let lab = lab_for(&server, "");
     let job = manifest(&lab);
     let todo = todo(&job);
-    match archive(&job).take(&todo.series, todo.day.date, todo.spec, &job.name, true).expect("a day") {
+    match archive(&job).take(&todo.series, todo.day.date, todo.spec, &job.name, Trust::All).expect("a day") {
         Opened::Work(work) => work.note_empty("2100-01-01T00:00:00Z".parse().expect("an instant")).expect("a note"),
         other => panic!("{other:?}"),
     }

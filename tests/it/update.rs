@@ -222,3 +222,28 @@ fn an_update_of_a_lock_of_days_alone_tells_the_digests() {
     lab.write("job.yaml", days_alone(&other));
     lab.sunhaul(&["update", "job.yaml"]).chatty().stdout_has("3 days updated: 1 digest changed\n").done();
 }
+
+#[test]
+fn a_file_that_an_unfinished_repair_held_is_asked_for_again_like_any_other() {
+    let server = service([1, 2, 3]);
+    add(&server, 12, "200000", 4);
+    let lab = locked_lab(&server);
+    let (kept, damaged) = (name(12, "182208"), name(12, "200000"));
+    // Upstream has another second file: what was damaged cannot be repaired, and the day stays unfinished.
+    let replace = |file: &str, time: &str, seed| {
+        let body = fits(seed, 60, time);
+        server.script(&format!("/HMI/sharp_720s/{file}"), [Answer::file(body).named(&format!("{file}.fits"))]);
+    };
+    replace(&damaged, "2015-12-12T20:00:00.799999Z", 5);
+    lab.write(&format!("data/sharp_720s/2015/12/12/{damaged}.fits"), "damaged");
+    lab.sunhaul(&["verify", "job.yaml", "--repair"]).status(3).chatty().stdout_has("not whole yet").done();
+    // Then the first one changes too, and stays as long as it was.
+    replace(&kept, "2015-12-12T18:22:08.799999Z", 6);
+    update(&lab, &[], 0);
+    let due = [(&kept, "2015-12-12T18:22:08.799999Z", 6), (&damaged, "2015-12-12T20:00:00.799999Z", 5)];
+    for (file, time, seed) in due {
+        let body = lab.read(&format!("data/sharp_720s/2015/12/12/{file}.fits"));
+        assert!(body == fits(seed, 60, time), "{file} is of today");
+    }
+    lab.run_with(&["--frozen", "--archive", "fresh"]).done();
+}

@@ -15,9 +15,19 @@ use crate::archive::{Archive, Error};
 use crate::digest::Digest;
 use crate::manifest::SeriesId;
 
+/// What is believed of what an earlier go left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// All of it: a sealed record ends the day.
+    All,
+    /// A sealed record only as far as its files are there.
+    Files,
+    /// Not that any file is today's: each is asked for again, also one that an unfinished go put in place.
+    Nothing,
+}
+
 impl Archive {
-    /// Takes a day: locks it, reads the record again under the lock, and what an earlier go left. Without `trust`, a
-    /// sealed record counts only as far as its files are there.
+    /// Takes a day: locks it, reads the record again under the lock, and what an earlier go left.
     ///
     /// # Errors
     /// [`Error::Record`] when the day belongs to another job that asked for something else, [`Error::Newer`] when a
@@ -28,7 +38,7 @@ impl Archive {
         date: NaiveDate,
         spec: Digest,
         job: &str,
-        trust: bool,
+        trust: Trust,
     ) -> Result<Opened, Error> {
         let Some(journal) = Journal::open(&self.tree, series, date, self.lock)? else {
             return Ok(Opened::Held);
@@ -43,17 +53,18 @@ impl Archive {
         };
         let is_this = before.as_ref().is_some_and(|record| record.header.spec == spec);
         match before {
-            Some(record) if is_this && record.header.state == State::Sealed && trust => {
+            Some(record) if is_this && record.header.state == State::Sealed && trust == Trust::All => {
                 if journal.is_new() {
                     journal.remove()?;
                     self.sweep(series, date);
                     return Ok(Opened::Done(Box::new(record)));
                 }
-                let work = self.begin((series, date), (spec, job), journal, (Some(record.clone()), salvaged))?;
+                let work =
+                    self.begin((series, date), (spec, job), (journal, trust), (Some(record.clone()), salvaged))?;
                 Ok(Opened::Done(Box::new(work.put_away(record)?)))
             }
             before => {
-                let work = self.begin((series, date), (spec, job), journal, (before, salvaged))?;
+                let work = self.begin((series, date), (spec, job), (journal, trust), (before, salvaged))?;
                 Ok(Opened::Work(Box::new(work)))
             }
         }
@@ -100,7 +111,7 @@ impl Archive {
         self: &Arc<Self>,
         (series, date): (&SeriesId, NaiveDate),
         (spec, job): (Digest, &str),
-        journal: Journal,
+        (journal, trust): (Journal, Trust),
         (before, salvaged): (Option<DayRecord>, HashSet<String>),
     ) -> Result<DayWork, Error> {
         let root = self.tree.root_anew()?;
@@ -147,8 +158,11 @@ impl Archive {
                         How::Published | How::Meant => published.push(line.clone()),
                         How::Found => entries.push(Entry::Kept(Box::new(line.clone()))),
                     }
-                    have.insert(line.key.clone(), line);
-                    continue;
+                    if trust != Trust::Nothing {
+                        have.insert(line.key.clone(), line);
+                        continue;
+                    }
+                    Standing::Young
                 }
             };
             prior.insert(line.key.clone(), Prior { line, standing });

@@ -30,7 +30,7 @@ fn clean_forgets_all_of_an_unfinished_day_but_whose_its_files_are() {
     assert_eq!(publish(&work, "k2", "s/theirs", "changed").unwrap_err().class(), Class::Occupied);
     drop(work);
     // Another job, which asks otherwise, is let in, and displaces no file but those of the archive.
-    let take = || lab.archive.take(&lab.series, lab.date, spec_of("b"), "other", true);
+    let take = || lab.archive.take(&lab.series, lab.date, spec_of("b"), "other", Trust::All);
     assert!(take().is_err(), "unless it was cleaned");
     lab.clean().unwrap();
     let Ok(Opened::Work(work)) = take() else { panic!("it is let in") };

@@ -17,7 +17,7 @@ impl Shared {
     }
 
     fn work(&self, series: &SeriesId, spec: &str) -> DayWork {
-        match self.lab.archive.take(series, self.lab.date, spec_of(spec), "job", true).unwrap() {
+        match self.lab.archive.take(series, self.lab.date, spec_of(spec), "job", Trust::All).unwrap() {
             Opened::Work(work) => *work,
             other => panic!("expected a day to work on, found {other:?}"),
         }

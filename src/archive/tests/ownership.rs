@@ -129,7 +129,7 @@ fn d_10_a_journal_under_another_days_name_claims_nothing() {
     drop(work);
     let other: NaiveDate = "2015-12-12".parse().unwrap();
     lab.put(".sunhaul/work/journal/s/2015-12-12.jsonl", &lab.text(JOURNAL));
-    let Opened::Work(work) = lab.archive.take(&lab.series, other, spec_of("a"), "job", true).unwrap() else {
+    let Opened::Work(work) = lab.archive.take(&lab.series, other, spec_of("a"), "job", Trust::All).unwrap() else {
         panic!("nobody holds it")
     };
     assert_eq!((work.have("k1"), work.had_files()), (None, false));
@@ -283,7 +283,7 @@ fn d_10_a_journal_of_a_newer_version_is_refused_and_left_alone() {
     // Another version may check its lines otherwise, or as this one does.
     for newer in [text.replace("journal/1", "journal/2"), written_otherwise(&text, "journal/1", "journal/2")] {
         lab.put(JOURNAL, &newer);
-        let error = lab.archive.take(&lab.series, lab.date, spec_of("a"), "job", true).unwrap_err();
+        let error = lab.archive.take(&lab.series, lab.date, spec_of("a"), "job", Trust::All).unwrap_err();
         assert!(matches!(error, Error::Newer { .. }), "{error}");
         assert_eq!(lab.text(JOURNAL), newer);
     }
@@ -349,7 +349,7 @@ fn what_a_young_day_had_is_asked_about_again_and_what_an_old_one_had_is_not() {
 fn a_day_that_may_not_be_taken_leaves_no_journal_behind() {
     let lab = Lab::new();
     lab.seal(lab.work("a"), "a", State::Sealed, &[]);
-    let take = || lab.archive.take(&lab.series, lab.date, spec_of("b"), "other", true);
+    let take = || lab.archive.take(&lab.series, lab.date, spec_of("b"), "other", Trust::All);
     take().unwrap_err();
     assert!(!lab.exists(JOURNAL) && !lab.exists(".sunhaul/work/journal/s"));
     lab.put(JOURNAL, "{\"listed\":{}}\n");
@@ -362,7 +362,7 @@ fn a_day_that_another_job_began_otherwise_is_that_jobs() {
     let lab = Lab::new();
     publish(&lab.work("a"), "k1", "s/a", "one").unwrap();
     let journal = lab.text(JOURNAL);
-    let take = |spec: &str, job: &str| lab.archive.take(&lab.series, lab.date, spec_of(spec), job, true);
+    let take = |spec: &str, job: &str| lab.archive.take(&lab.series, lab.date, spec_of(spec), job, Trust::All);
     let error = take("b", "other").unwrap_err();
     assert_eq!(error.class(), Class::Record);
     assert!(error.to_string().contains("`job`") && error.to_string().contains("`as:`"), "{error}");
@@ -372,7 +372,10 @@ fn a_day_that_another_job_began_otherwise_is_that_jobs() {
     // What holds no files keeps nobody out.
     let lab = Lab::new();
     drop(lab.work("a"));
-    assert!(matches!(lab.archive.take(&lab.series, lab.date, spec_of("b"), "other", true).unwrap(), Opened::Work(_)));
+    assert!(matches!(
+        lab.archive.take(&lab.series, lab.date, spec_of("b"), "other", Trust::All).unwrap(),
+        Opened::Work(_)
+    ));
 }
 
 #[test]
@@ -430,7 +433,7 @@ fn a_folder_that_goes_while_another_day_enters_it_is_made_again() {
             scope.spawn(move || {
                 let date = NaiveDate::from_ymd_opt(2016, 1, nth).unwrap();
                 for _ in 0..200 {
-                    match lab.archive.take(&lab.series, date, spec_of("a"), "job", true).unwrap() {
+                    match lab.archive.take(&lab.series, date, spec_of("a"), "job", Trust::All).unwrap() {
                         Opened::Work(work) => {
                             drop(work.part("k").unwrap().create(&Validators::default()).unwrap());
                             work.part("k").unwrap().discard().unwrap();

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::follow::{Follower, Saved};
 use super::reports::{about, reason};
-use crate::archive::{Archive, LockWait};
+use crate::archive::{Archive, LockWait, Trust};
 use crate::cli::clock::{now, run_id};
 use crate::cli::locking::{self, Locking};
 use crate::cli::planning::Work;
@@ -239,7 +239,7 @@ fn move_lock(
 
 /// Puts away what a kill left of a sealed day. What cannot be read, and what another process works on, stays.
 async fn put_away(archive: Arc<Archive>, todo: Todo, job: String) -> Result<()> {
-    let take = move || archive.take(&todo.series, todo.day.date, todo.spec, &job, true);
+    let take = move || archive.take(&todo.series, todo.day.date, todo.spec, &job, Trust::All);
     match tokio::task::spawn_blocking(take).await? {
         Ok(_) => Ok(()),
         Err(error) if error.class() == Class::Record => {
