@@ -15,7 +15,8 @@ pub fn step(series: &str) -> u64 {
 }
 
 /// The same, where the name tells it.
-pub(super) fn named(series: &str) -> Option<u64> {
+#[must_use]
+pub fn named(series: &str) -> Option<u64> {
     let seconds = |word: &str| word.strip_suffix('s')?.parse().ok().filter(|step| (1..=86_400).contains(step));
     series.split(['_', '.']).find_map(seconds)
 }

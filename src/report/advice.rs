@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::human;
 use super::model::{Report, Run};
+use crate::untrusted::escape;
 
 /// The words before the command that goes on. `has_hints` when the failures told already what to do.
 #[must_use]
@@ -23,6 +24,21 @@ pub(super) fn advice(run: &Run, has_hints: bool) -> Cow<'static, str> {
         _ => "trying again will not help by itself; when the cause is gone",
     };
     advice.into()
+}
+
+/// What a cadence lacks on the days that the report names.
+#[must_use]
+pub(in crate::report) fn cadence_gaps(report: &Report) -> Option<String> {
+    let days = || report.days.iter().filter(|day| day.without_record > 0);
+    let instants: u64 = days().map(|day| day.without_record).sum();
+    let first = days().next()?;
+    Some(format!(
+        "{} of a cadence on {} have no record near, such as on {} {}; `without_record` in the report counts them by day",
+        human::count(instants, "instant"),
+        human::count(days().count() as u64, "day"),
+        escape(&first.series),
+        first.date
+    ))
 }
 
 /// What to think of where the source had nothing at all of what was asked for: that may be so, or the question is wrong.

@@ -190,6 +190,7 @@ pub(super) mod tests {
             digest: None,
             outside_day: 0,
             duplicates: 0,
+            without_record: 0,
             error: None,
             served: BTreeMap::new(),
             seconds: Some(1.5),

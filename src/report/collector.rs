@@ -285,6 +285,7 @@ impl Facts {
             digest: done.digest.map(|digest| format!("sha256:{digest}")),
             outside_day: done.outside_day,
             duplicates: done.duplicates,
+            without_record: done.without_record,
             error: done.error.as_ref().map(|failure| failure.message.clone()),
             served: served.into_iter().map(|(host, files)| (host.to_string(), files)).collect(),
             seconds: Some((done.took.as_secs_f64() * 1000.0).round() / 1000.0),

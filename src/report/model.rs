@@ -294,6 +294,9 @@ pub struct Day {
     pub outside_day: u64,
     /// Items of the listing that named a file again and were folded.
     pub duplicates: u64,
+    /// Instants of the series' cadence that have no record near them, where the nearest record to each is chosen.
+    #[serde(default)]
+    pub without_record: u64,
     /// Why the day failed or is held, when the reason is the day's and not a file's; else null.
     pub error: Option<String>,
     /// Files that this run fetched for the day, by the host that served them.

@@ -103,6 +103,7 @@ async fn try_work(
     };
     done.outside_day = listed.outside_day;
     done.duplicates = listed.duplicates;
+    done.without_record = listed.without_record;
     if !is_final {
         day_work.note_young()?;
     }

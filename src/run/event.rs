@@ -203,6 +203,8 @@ pub struct DayDone {
     pub outside_day: u64,
     /// Items that named a key again.
     pub duplicates: u64,
+    /// Instants of the cadence that have no record near them.
+    pub without_record: u64,
     /// Why it failed or is held, when the reason is the day's and not a file's.
     pub error: Option<Failure>,
     /// How long the run was at it.
@@ -223,6 +225,7 @@ impl DayDone {
             digest: None,
             outside_day: 0,
             duplicates: 0,
+            without_record: 0,
             error: None,
             took: Duration::ZERO,
         }

@@ -79,6 +79,8 @@ pub struct Listed {
     pub duplicates: u64,
     /// Files of the day that the series' filters leave out.
     pub left_out: u64,
+    /// Instants of the series' cadence that have no record near them.
+    pub without_record: u64,
     /// The source says that it does not have all of the day yet: it is not final, however long ago it was.
     pub may_grow: bool,
 }

@@ -51,6 +51,8 @@ struct ListedDay {
     files_with_size: u64,
     outside_day: u64,
     duplicates: u64,
+    /// Instants of the cadence that have no record near them.
+    without_record: u64,
     /// The addresses of its first and its last file by key, without secrets.
     first: Option<String>,
     last: Option<String>,
@@ -171,6 +173,7 @@ fn listed_day(day: &PlannedDay<'_>, listed: &Listed, error: Option<String>) -> L
         files_with_size: sizes.len() as u64,
         outside_day: listed.outside_day,
         duplicates: listed.duplicates,
+        without_record: listed.without_record,
         last: named.next_back().or_else(|| first.clone()),
         first,
         error,
@@ -305,6 +308,7 @@ mod tests {
             files_with_size,
             outside_day: 0,
             duplicates: 0,
+            without_record: 0,
             first: None,
             last: None,
             error: None,

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::advice::{advice, doubt};
+use super::advice::{advice, cadence_gaps, doubt};
 use super::calendar::Calendar;
 use super::human;
 use super::model::{Drift, Failure, Host, Report, RunResult};
@@ -38,8 +38,8 @@ pub fn section(report: &Report) -> String {
         out.push_str(&block(error, "text"));
     }
     totals(&mut out, report);
-    if let Some(doubt) = doubt(report) {
-        let _ = write!(out, "\n{}.\n", sentence(&doubt));
+    for warning in [doubt(report), cadence_gaps(report)].into_iter().flatten() {
+        let _ = write!(out, "\n{}.\n", sentence(&warning));
     }
     drift(&mut out, report.drift.as_ref());
     calendar(&mut out, &Calendar::of(report));

@@ -53,6 +53,9 @@ pub(super) fn day_done(done: &DayDone, files: DayFiles, (ended, planned): (u64, 
     if done.duplicates > 0 {
         facts.push(format!("{} listed twice", human::number(done.duplicates)));
     }
+    if done.without_record > 0 {
+        facts.push(format!("{} of the cadence without a record near", human::count(done.without_record, "instant")));
+    }
     format!("{} {state}: {} ({ended} of {})", day(&done.day), facts.join(", "), human::count(planned, "day"))
 }
 

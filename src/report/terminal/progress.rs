@@ -357,6 +357,7 @@ mod tests {
                 digest: None,
                 outside_day: 2,
                 duplicates: 0,
+                without_record: 0,
                 error,
                 took: Duration::ZERO,
             })

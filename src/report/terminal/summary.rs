@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Paint, Verbosity, lines};
-use crate::report::advice::{advice, doubt};
+use crate::report::advice::{advice, cadence_gaps, doubt};
 use crate::report::human;
 use crate::report::model::{Failure, Host, Report, RunResult};
 use crate::untrusted::escape;
@@ -85,8 +85,8 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     for hint in hints.iter().take(NAMED) {
         let _ = write!(out, "\n{} {hint}", paint.strong("hint:"));
     }
-    if let Some(doubt) = doubt(report) {
-        let _ = write!(out, "\n{} {doubt}", paint.care("warning:"));
+    for warning in [doubt(report), cadence_gaps(report)].into_iter().flatten() {
+        let _ = write!(out, "\n{} {warning}", paint.care("warning:"));
     }
     if !complete {
         let advice = advice(&report.run, !hints.is_empty());
@@ -322,6 +322,7 @@ mod tests {
             digest: None,
             outside_day: 0,
             duplicates: 0,
+            without_record: 0,
             error: None,
             took: Duration::ZERO,
         }));

@@ -3,12 +3,14 @@
 //! What it does not do: ask. Everything here is a pure function of answers.
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use chrono::NaiveDateTime;
 use url::Url;
 
 use super::address::{lasting, on_base, unordered};
 use super::answer::{Answer, Column};
+use super::instants::Candidate;
 use super::question::{HARPNUM, QUALITY, Question, WAVELNTH};
 use super::sieve::{Facts, Sieve, bits};
 use super::slot;
@@ -50,6 +52,9 @@ pub(super) type Names = BTreeMap<String, Ordered>;
 pub(super) struct Ordered {
     /// Its record: `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI]`.
     pub(super) record: String,
+    /// Its number.
+    pub(super) recnum: i64,
+    pub(super) time: NaiveDateTime,
     /// Its active region.
     pub(super) harpnum: Option<i64>,
     /// Its segment.
@@ -93,27 +98,37 @@ pub(super) fn read_records(
     let count = answer.records()?;
     let mut records = Records::default();
     if count == 0 {
+        let chosen = question.instants().map(|instants| instants.choose(day.window, iter::empty()));
+        records.listed.without_record = chosen.map_or(0, |chosen| chosen.lacking);
         return Ok(records);
     }
     let columns = Columns::of(answer, question)?;
     let sieve = Sieve::of(question, answer)?;
-    for at in 0..count {
+    let facts: Vec<Facts> = (0..count).map(|at| columns.facts(question, at)).collect::<Result<_, _>>()?;
+    let chosen = question.instants().map(|instants| {
+        let kinds: Vec<&Column> = question.kind_keys().filter_map(|key| answer.known(key)).collect();
+        let candidate = |facts: &Facts| Candidate {
+            time: facts.time,
+            recnum: facts.recnum,
+            kind: kinds.iter().map(|column| column.value(facts.at)).collect(),
+        };
+        instants.choose(day.window, facts.iter().filter(|facts| sieve.keeps(**facts)).map(candidate))
+    });
+    records.listed.without_record = chosen.as_ref().map_or(0, |chosen| chosen.lacking);
+    // More is asked for than the window holds.
+    let asked = question.instants().and_then(|instants| instants.reach(day.window)).unwrap_or(day.window);
+    let (from, until) = (asked.start - question.margin(), asked.end + question.margin());
+    for facts in facts {
+        let Facts { at, recnum, time, harpnum, wavelength } = facts;
         let of = |what: &str, value: &str| malformed(&format!("record {at}: {what} is `{}`", escape(value)));
-        let recnum = columns.recnum.value(at);
-        let recnum: i64 = recnum.trim().parse().map_err(|_| of("`*recnum*`", recnum))?;
-        let text = columns.time.value(at);
-        let time = slot::time(text).ok_or_else(|| of(&format!("`{}`", question.structure.time), text))?;
         if !day.window.contains(time) {
-            // More is asked for than the window holds, by two slots at each end.
-            let margin = question.step() * 2;
-            if time < day.window.start - margin || time >= day.window.end + margin {
-                records.listed.note_outside(time, day, BORDER.max(margin));
+            if time < from || time >= until {
+                records.listed.note_outside(time, day, BORDER.max(day.window.start - from).max(until - day.window.end));
             }
             continue;
         }
-        let number = |column: Option<&Column>| column.and_then(|column| whole(column.value(at)));
-        let (harpnum, wavelength) = (number(columns.harpnum), number(columns.wavelength));
-        if !sieve.keeps(Facts { at, time, harpnum, wavelength }) {
+        let is_chosen = chosen.as_ref().is_none_or(|chosen| chosen.records.contains(&recnum));
+        if !is_chosen || !sieve.keeps(facts) {
             records.listed.left_out += question.segments.len().max(1) as u64;
             continue;
         }
@@ -150,7 +165,8 @@ pub(super) fn read_records(
                 _ => (set.on(base), "fits"),
             };
             if is_ordered {
-                let ordered = Ordered { record: query.clone(), harpnum, segment: (*segment).to_owned(), file: on_disk };
+                let (record, segment) = (query.clone(), (*segment).to_owned());
+                let ordered = Ordered { record, recnum, time, harpnum, segment, file: on_disk };
                 if let Some(other) = records.names.insert(key.clone(), ordered.clone())
                     && other != ordered
                 {
@@ -243,6 +259,17 @@ impl<'a> Columns<'a> {
             prime,
             segments,
         })
+    }
+
+    /// What a record is chosen by.
+    fn facts(&self, question: &Question<'_>, at: usize) -> Result<Facts, Failure> {
+        let of = |what: &str, value: &str| malformed(&format!("record {at}: {what} is `{}`", escape(value)));
+        let recnum = self.recnum.value(at);
+        let recnum = recnum.trim().parse().map_err(|_| of("`*recnum*`", recnum))?;
+        let text = self.time.value(at);
+        let time = slot::time(text).ok_or_else(|| of(&format!("`{}`", question.structure.time), text))?;
+        let number = |column: Option<&Column>| column.and_then(|column| whole(column.value(at)));
+        Ok(Facts { at, recnum, time, harpnum: number(self.harpnum), wavelength: number(self.wavelength) })
     }
 
     /// What is told of where the files of a record are stored.

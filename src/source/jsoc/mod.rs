@@ -5,6 +5,7 @@
 mod address;
 mod answer;
 mod export;
+mod instants;
 mod listing;
 mod question;
 #[cfg(test)]

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use chrono::{NaiveDateTime, TimeDelta};
 use url::Url;
 
+use super::instants::Instants;
+use super::listing::Ordered;
 use super::slot::{first_multiple, label};
 use super::structure::Structure;
 use crate::day::Window;
@@ -24,6 +26,8 @@ pub(super) const HARPNUM: &str = "HARPNUM";
 pub(super) const WAVELNTH: &str = "WAVELNTH";
 /// The keyword of the numbers that NOAA gave to a patch, with commas between them; and of the first of them.
 pub(super) const NOAA: [&str; 2] = ["NOAA_ARS", "NOAA_AR"];
+/// The prime key that numbers the images of an instrument.
+const FSN: &str = "FSN";
 /// The keyword of a record's quality.
 pub(super) const QUALITY: &str = "QUALITY";
 
@@ -32,6 +36,9 @@ pub(super) const QUALITY: &str = "QUALITY";
 const REGIONS: usize = 100;
 /// The same of NOAA's numbers in one alternation, with 6 bytes each.
 const NOAA_NUMBERS: usize = 500;
+
+/// The same of records by their numbers: JSOC writes each with 24 bytes.
+const RECORDS: usize = 300;
 
 /// What is asked of one series, whatever the time.
 #[derive(Debug)]
@@ -44,6 +51,27 @@ pub(super) struct Question<'a> {
     pub(super) noaa: Option<&'static str>,
     /// What follows the prime keys: nothing, or one `[? ... ?]` or `[! ... !]`.
     conditions: String,
+}
+
+/// What to order.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum OrderSet {
+    /// This record set.
+    Records(String),
+    /// It is longer than a query may be.
+    TooLong,
+    Nothing,
+}
+
+impl OrderSet {
+    fn of_records(series: &str, records: &BTreeSet<i64>) -> OrderSet {
+        let numbers = records.iter().map(|recnum| format!("#{recnum}")).collect::<Vec<_>>().join(",");
+        match records.len() {
+            0 => OrderSet::Nothing,
+            1..=RECORDS => OrderSet::Records(format!("{series}[:{numbers}]")),
+            _ => OrderSet::TooLong,
+        }
+    }
 }
 
 impl<'a> Question<'a> {
@@ -72,7 +100,7 @@ impl<'a> Question<'a> {
         for keyword in series.keywords.iter().flatten() {
             structure.require(name, keyword)?;
         }
-        if let Some(asked) = filters.cadence {
+        if let Some(asked) = filters.cadence.filter(|_| has_known_spacing(name, structure)) {
             let own = structure.step.and_then(|step| u64::try_from(step).ok()).unwrap_or_else(|| cadence::step(name));
             if !asked.as_secs().is_multiple_of(own) {
                 let why = format!(
@@ -155,15 +183,22 @@ impl<'a> Question<'a> {
         self.record_set_of(window, self.series.filters.harpnum.as_deref())
     }
 
-    /// The same to order: of more regions than can be asked for, those that are listed.
-    pub(super) fn order_set(&self, window: Window, listed: &BTreeSet<i64>) -> Option<String> {
-        match self.series.filters.harpnum.as_deref() {
+    /// The same to order: of more regions than can be asked for, those that are listed, and where records are chosen here,
+    /// these by their numbers.
+    pub(super) fn order_set(&self, window: Window, listed: &[&Ordered]) -> OrderSet {
+        if self.instants().is_some() {
+            let listed = listed.iter().filter(|ordered| window.contains(ordered.time));
+            let records: BTreeSet<i64> = listed.map(|ordered| ordered.recnum).collect();
+            return OrderSet::of_records(&self.series.name, &records);
+        }
+        let set = match self.series.filters.harpnum.as_deref() {
             Some(all) if all.len() > REGIONS => {
-                let listed: Vec<i64> = listed.iter().copied().collect();
-                self.record_set_of(window, Some(&listed))
+                let regions: BTreeSet<i64> = listed.iter().filter_map(|ordered| ordered.harpnum).collect();
+                self.record_set_of(window, Some(&regions.into_iter().collect::<Vec<_>>()))
             }
             harpnum => self.record_set_of(window, harpnum),
-        }
+        };
+        set.map_or(OrderSet::Nothing, OrderSet::Records)
     }
 
     fn record_set_of(&self, window: Window, harpnum: Option<&[i64]>) -> Option<String> {
@@ -191,12 +226,18 @@ impl<'a> Question<'a> {
 
     /// A stretch of time that holds every slot of the window, and at most two beyond each end: JSOC takes the slot nearest to
     /// the start, and of the span as many slots as lie in it whole (`CalcSlot` in `drms_keyword_priv.h`,
-    /// `drms_keyword.c:2908`). With a cadence the start is a multiple of it, since JSOC counts from there.
+    /// `drms_keyword.c:2908`). With a cadence of slots the start is a multiple of it, since JSOC counts from there; with one
+    /// of instants, all that competes with the window's records is asked for.
     fn stretch(&self, window: Window) -> Option<String> {
         let step = self.step().num_seconds();
         let half = TimeDelta::seconds(step.div_euclid(2) + step.rem_euclid(2));
         let (from, until) = (window.start - half, window.end + half);
-        let cadence = self.series.filters.cadence.map(|cadence| i64::try_from(cadence.as_secs()).unwrap_or(i64::MAX));
+        if let Some(instants) = self.instants() {
+            let reach = instants.reach(window)?;
+            let (from, until) = (reach.start - self.margin(), reach.end + self.margin());
+            return Some(format!("{}/{}", label(from), span(seconds_until(from, until).unsigned_abs())));
+        }
+        let cadence = self.every_slots();
         if cadence.is_none() && (window.end - window.start) * 2 <= self.step() {
             // The slot nearest to the start is the only one that can lie in it, and one slot is the least that JSOC takes.
             return Some(format!(
@@ -215,6 +256,36 @@ impl<'a> Question<'a> {
         let span_asked = span(seconds_until(start, until + self.step()).unsigned_abs());
         let every = cadence.map(|cadence| format!("@{}", span(cadence.unsigned_abs()))).unwrap_or_default();
         Some(format!("{}/{span_asked}{every}", label(start)))
+    }
+
+    /// The cadence in seconds, where it is one of whole slots, which JSOC counts out.
+    pub(super) fn every_slots(&self) -> Option<i64> {
+        self.cadence().filter(|_| has_known_spacing(&self.series.name, self.structure))
+    }
+
+    /// The instants of the cadence, where the records nearest to them are chosen here.
+    pub(super) fn instants(&self) -> Option<Instants> {
+        self.cadence().filter(|_| !has_known_spacing(&self.series.name, self.structure)).map(Instants::every)
+    }
+
+    fn cadence(&self) -> Option<i64> {
+        self.series.filters.cadence.map(|cadence| i64::try_from(cadence.as_secs()).unwrap_or(i64::MAX))
+    }
+
+    /// The time that JSOC is asked for may reach so far beyond what is wanted: two slots, which its rounding takes.
+    pub(super) fn margin(&self) -> TimeDelta {
+        let step =
+            if self.instants().is_some() { TimeDelta::seconds(self.structure.step.unwrap_or(1)) } else { self.step() };
+        step * 2
+    }
+
+    /// The prime keys that set records of one time apart, such as a wavelength. The number of an image sets it apart from
+    /// every other one, and says nothing of what it shows.
+    pub(super) fn kind_keys(&self) -> impl Iterator<Item = &str> {
+        let structure = self.structure;
+        let own = structure.prime.iter().map(String::as_str).filter(|key| *key != FSN && !structure.is_time(key));
+        let others = [HARPNUM, WAVELNTH].into_iter().filter(|key| structure.has(key));
+        own.chain(others.filter(|key| !structure.prime.iter().any(|prime| prime == key)))
     }
 
     /// How far apart records are.
@@ -284,6 +355,13 @@ impl<'a> Question<'a> {
             .append_pair("R", "1");
         url
     }
+}
+
+/// True when each slot has its record, as far as JSOC tells: the slots are as far apart as the series' name says that its
+/// records are. Of `aia.lev1` each second is a slot, with a record in some of them.
+fn has_known_spacing(name: &str, structure: &Structure) -> bool {
+    let slots = structure.step.and_then(|step| u64::try_from(step).ok());
+    slots.is_some() && slots == cadence::named(name)
 }
 
 /// A path below the source's base.

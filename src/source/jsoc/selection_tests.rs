@@ -85,22 +85,24 @@ fn every_window_gets_the_slots_that_lie_in_it_wherever_the_grid_lies() {
     let seed = rand::random();
     println!("seed {seed}");
     let mut rng = StdRng::seed_from_u64(seed);
+    // As their names say.
+    let names = STEPS.map(|step| format!("hmi.patch_{step}s"));
     let structures = STEPS.map(|step| {
         let structure = SHARP.replace("\"720.0\"", &format!("\"{step}.000000\""));
         Structure::read(structure.as_bytes()).unwrap()
     });
     for _ in 0..TRIALS {
         let nth = rng.random_range(0..STEPS.len());
-        let (step, structure) = (STEPS[nth], &structures[nth]);
+        let (step, structure, name) = (STEPS[nth], &structures[nth], names[nth].as_str());
         let grid = Grid { step, epoch: rng.random_range(-step..step) };
         let cadence = rng.random_bool(0.5).then(|| step * rng.random_range(1..8));
         let start = at(rng.random_range(570_000_000..600_000_000));
         let window = Window { start, end: start + TimeDelta::seconds(rng.random_range(1..40 * step)) };
         let cadence_asked = cadence.map(|cadence| std::time::Duration::from_secs(cadence.unsigned_abs()));
-        let series = series("hmi.sharp_cea_720s", Filters { cadence: cadence_asked, ..Filters::default() });
+        let series = series(name, Filters { cadence: cadence_asked, ..Filters::default() });
         let asked = Question::of(&series, structure).unwrap().record_set(window);
         let selected = asked.as_deref().map(|asked| {
-            let asked = asked.trim_start_matches("hmi.sharp_cea_720s[][").trim_end_matches(']');
+            let asked = asked.trim_start_matches(name).trim_start_matches("[][").trim_end_matches(']');
             grid.selected(asked)
         });
         let selected = selected.unwrap_or_default();

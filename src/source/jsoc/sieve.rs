@@ -18,6 +18,7 @@ use crate::untrusted::escape;
 pub(super) struct Facts {
     /// Its place in the answer.
     pub(super) at: usize,
+    pub(super) recnum: i64,
     pub(super) time: NaiveDateTime,
     pub(super) harpnum: Option<i64>,
     pub(super) wavelength: Option<i64>,
@@ -29,6 +30,7 @@ pub(super) struct Sieve<'a> {
     filters: &'a Filters,
     noaa: Option<&'a Column>,
     quality: Option<&'a Column>,
+    /// The cadence, where it is one of whole slots.
     cadence: Option<i64>,
     step: i64,
 }
@@ -45,7 +47,7 @@ impl<'a> Sieve<'a> {
             filters,
             noaa: told(question.noaa)?,
             quality: told(filters.quality.map(|_| QUALITY))?,
-            cadence: filters.cadence.map(|asked| i64::try_from(asked.as_secs()).unwrap_or(i64::MAX)),
+            cadence: question.every_slots(),
             step: question.step().num_seconds(),
         };
         for (column, name) in [(sieve.noaa, "NOAA_ARS"), (sieve.quality, QUALITY)] {

@@ -54,8 +54,12 @@ pub(super) fn is_nearest(slot: NaiveDateTime, cadence: i64, step: i64) -> bool {
 
 /// Whole seconds since `1993.01.01_TAI`.
 fn since_epoch(time: NaiveDateTime) -> i64 {
-    let epoch = NaiveDate::from_ymd_opt(1993, 1, 1).unwrap_or_default().and_time(NaiveTime::MIN);
-    time.signed_duration_since(epoch).num_seconds()
+    time.signed_duration_since(epoch()).num_seconds()
+}
+
+/// `1993.01.01_TAI`, which a cadence counts from.
+pub(super) fn epoch() -> NaiveDateTime {
+    NaiveDate::from_ymd_opt(1993, 1, 1).unwrap_or_default().and_time(NaiveTime::MIN)
 }
 
 #[cfg(test)]

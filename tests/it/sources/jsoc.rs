@@ -2,6 +2,7 @@
 //!
 //! One record has the segments `Br` and `Bp`. What the fake does not do: evaluate conditions beyond those of its tests.
 
+mod cadence;
 mod export;
 mod info;
 mod listing;

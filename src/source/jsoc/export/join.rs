@@ -237,7 +237,9 @@ mod tests {
     }
 
     fn ordered(segment: &str, file: Option<&str>) -> Ordered {
-        Ordered { record: RECORD.to_owned(), harpnum: None, segment: segment.to_owned(), file: file.map(str::to_owned) }
+        let time = "2024-09-19T00:00:00".parse().unwrap();
+        let (segment, file) = (segment.to_owned(), file.map(str::to_owned));
+        Ordered { record: RECORD.to_owned(), recnum: 77, time, harpnum: None, segment, file }
     }
 
     /// What becomes of a file that the listing knows as `listed` when the order has these paths of its record and segment.

@@ -18,8 +18,8 @@ use tokio::sync::{Mutex as Turn, RwLock, RwLockReadGuard, oneshot};
 use tokio::time::Instant;
 use url::Url;
 
-use super::listing::Names;
-use super::question::Question;
+use super::listing::{Names, Ordered};
+use super::question::{OrderSet, Question};
 use crate::day::Window;
 use crate::failure::{Class, Failure};
 use crate::manifest::Export;
@@ -219,7 +219,7 @@ impl Desk {
                 Ended::TooLarge(words) => {
                     forget(stretch.window, batch)?;
                     let Some((before, after)) = halves(stretch.window) else {
-                        let why = format!("no shorter time can be ordered, and JSOC says: {words}");
+                        let why = format!("no shorter time can be ordered: {words}");
                         return Err(Failure::new(Class::SourceRefused, why));
                     };
                     tracing::info!("an order is cut in two: {words}");
@@ -250,9 +250,11 @@ impl Desk {
                 ended => return Ok(ended),
             }
         }
-        let listed = batch.iter().flat_map(|waiting| waiting.names.values()).filter_map(|ordered| ordered.harpnum);
-        let Some(set) = question.order_set(stretch.window, &listed.collect()) else {
-            return Ok(Ended::Done(Vec::new()));
+        let listed: Vec<&Ordered> = batch.iter().flat_map(|waiting| waiting.names.values()).collect();
+        let set = match question.order_set(stretch.window, &listed) {
+            OrderSet::Nothing => return Ok(Ended::Done(Vec::new())),
+            OrderSet::TooLong => return Ok(Ended::TooLarge("it names too many records".to_owned())),
+            OrderSet::Records(set) => set,
         };
         let set = format!("{set}{{{}}}", question.segments.join(","));
         let mut lost = stretch.id.is_some();

@@ -38,7 +38,7 @@ const MISSES: u32 = 5;
 pub(super) enum Ended {
     /// With these files.
     Done(Vec<Row>),
-    /// It is to be cut: in JSOC's words.
+    /// It is to be cut: why.
     TooLarge(String),
     /// It is gone, or was never there: in JSOC's words.
     Gone(String),
@@ -100,7 +100,7 @@ impl Counter {
                 Reply::Pending { id: None, .. } => {
                     return Err(about(set, read::malformed("an order that waits, without a number")));
                 }
-                Reply::TooLarge(words) => return Ok(Placed::Ended(Ended::TooLarge(words))),
+                Reply::TooLarge(words) => return Ok(Placed::Ended(Ended::TooLarge(format!("JSOC says: {words}")))),
                 Reply::Expired => return Ok(Placed::Ended(Ended::Gone("it is expired".to_owned()))),
                 Reply::Unknown(words) => return Ok(Placed::Ended(Ended::Gone(words))),
                 Reply::Busy(words) => {

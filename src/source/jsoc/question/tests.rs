@@ -31,6 +31,12 @@ fn refused(filters: Filters) -> String {
     failure.message
 }
 
+/// A record to order, so many minutes after the day's start.
+fn listed(recnum: i64, harpnum: Option<i64>) -> Ordered {
+    let time = day().start + TimeDelta::minutes(recnum);
+    Ordered { record: String::new(), recnum, time, harpnum, segment: String::new(), file: None }
+}
+
 fn conditions(all: &[(&str, Condition)]) -> Filters {
     let conditions = all.iter().map(|(keyword, condition)| ((*keyword).to_owned(), condition.clone())).collect();
     Filters { conditions, ..Filters::default() }
@@ -80,9 +86,13 @@ fn more_regions_than_a_query_holds_are_left_to_the_listing_and_ordered_as_listed
     let (few, many) = [&few, &many].map(|series| Question::of(series, &structure).unwrap()).into();
     assert!(few.record_set(day()).unwrap().starts_with("hmi.sharp_cea_720s[1,2,3,"));
     assert!(many.record_set(day()).unwrap().starts_with("hmi.sharp_cea_720s[][2011"));
-    let listed = BTreeSet::from([7, 9]);
-    assert!(many.order_set(day(), &listed).unwrap().starts_with("hmi.sharp_cea_720s[7,9][2011"));
-    assert!(few.order_set(day(), &listed).unwrap().starts_with("hmi.sharp_cea_720s[1,2,3,"));
+    let listed = [listed(1, Some(9)), listed(2, Some(7))];
+    let set = |question: &Question<'_>| match question.order_set(day(), &listed.iter().collect::<Vec<_>>()) {
+        OrderSet::Records(set) => set,
+        other => panic!("{other:?}"),
+    };
+    assert!(set(&many).starts_with("hmi.sharp_cea_720s[7,9][2011"));
+    assert!(set(&few).starts_with("hmi.sharp_cea_720s[1,2,3,"));
     let noaa = |count: i64| asked(Filters { noaa: Some((11_000..11_000 + count).collect()), ..Filters::default() });
     assert!(noaa(500).contains("[? NOAA_ARS ~ '11000|11001|") && noaa(500).len() < 4_000);
     assert!(!noaa(501).contains("NOAA_ARS"));
@@ -104,6 +114,46 @@ fn a_part_of_a_day_is_asked_for_in_the_largest_whole_unit() {
     let hourly = set("2011-02-15T00:12:00", "2011-02-15T02:12:00", Some(1)).unwrap();
     assert_eq!(hourly, "[2011.02.15_01:00:00_TAI/90m@1h]");
     assert_eq!(set("2011-02-15T00:12:00", "2011-02-15T00:36:00", Some(1)), None);
+}
+
+#[test]
+fn a_cadence_is_left_to_jsoc_where_the_slots_are_as_far_apart_as_the_name_says() {
+    let of_slots = |slots: &str| DISKS.replace(r#""slotted":1,"step":"12.0""#, slots);
+    let asked = |name: &str, slots: &str, seconds: u64| {
+        let structure = Structure::read(of_slots(slots).as_bytes()).unwrap();
+        let cadence = Some(Duration::from_secs(seconds));
+        let series = series(name, Filters { cadence, ..Filters::default() });
+        Question::of(&series, &structure).unwrap().record_set(day()).map(|set| set.replace(name, ""))
+    };
+    let (spaced, seconds_apart, plain) =
+        (r#""slotted":1,"step":"12.0""#, r#""slotted":1,"step":"1.000000""#, r#""slotted":0"#);
+    for (name, slots, set) in [
+        ("aia.lev1_euv_12s", spaced, "[2011.02.15_00:00:00_TAI/86418s@1h]"),
+        ("aia.lev1_euv_12s", seconds_apart, "[2011.02.14_23:29:58_TAI/90005s]"),
+        ("aia.lev1", seconds_apart, "[2011.02.14_23:29:58_TAI/90005s]"),
+        ("aia.lev1_euv_12s", plain, "[2011.02.14_23:29:58_TAI/90005s]"),
+        ("aia.lev1", spaced, "[2011.02.14_23:29:36_TAI/90049s]"),
+    ] {
+        assert_eq!(asked(name, slots, 3600).as_deref(), Some(set), "{name} {slots}");
+    }
+    assert_eq!(asked("aia.lev1", seconds_apart, 7 * 86_400), None, "no instant near");
+    assert!(asked("aia.lev1", plain, 7).is_some(), "any cadence");
+}
+
+#[test]
+fn records_that_are_chosen_here_are_ordered_by_their_numbers() {
+    let structure = Structure::read(DISKS.as_bytes()).unwrap();
+    let filters = Filters { cadence: Some(Duration::from_hours(1)), ..Filters::default() };
+    let series = series("aia.lev1", filters);
+    let question = Question::of(&series, &structure).unwrap();
+    let set = |window: Window, count: i64| {
+        let listed: Vec<Ordered> = (1..=count).map(|recnum| listed(recnum, None)).collect();
+        question.order_set(window, &listed.iter().collect::<Vec<_>>())
+    };
+    let hour = Window { end: day().start + TimeDelta::minutes(3), ..day() };
+    assert_eq!(set(hour, 9), OrderSet::Records("aia.lev1[:#1,#2]".to_owned()));
+    assert_eq!((set(day(), 0), set(day(), 301)), (OrderSet::Nothing, OrderSet::TooLong));
+    assert!(matches!(set(day(), 300), OrderSet::Records(set) if set.len() < 1_600));
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn what_is_too_large_is_cut_in_two_and_again() {
     large.state().desk.limit = 0;
     let lab = self::lab(&one(&large));
     let report = lab.report(1);
-    assert!(message(&report).contains("no shorter time can be ordered, and JSOC says: Request exceeds"), "{report:#}");
+    assert!(message(&report).contains("no shorter time can be ordered: JSOC says: Request exceeds"), "{report:#}");
 }
 
 #[test]
