@@ -169,6 +169,14 @@ impl DayWork {
         self.prior.values()
     }
 
+    /// What is known of the files of the day, one line a key: what this go has comes before what was there earlier.
+    #[must_use]
+    pub fn lines(&self) -> Vec<FileLine> {
+        let have = self.lock_have();
+        let earlier = self.prior.values().map(|prior| &prior.line).filter(|line| !have.contains_key(&line.key));
+        have.values().chain(earlier).cloned().collect()
+    }
+
     /// Those of these files that lie at their paths with their bytes, which are read.
     ///
     /// # Errors

@@ -24,6 +24,8 @@ pub struct DayChange {
     pub removed: Vec<Named>,
     /// Files whose bytes are others now.
     pub changed: Vec<Replaced>,
+    /// Files whose bytes are the same, of records that have another number now: their keywords were computed anew.
+    pub keywords_changed: u64,
     /// The day's digests, where the files of either side are not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<[String; 2]>,
@@ -53,6 +55,14 @@ pub struct Replaced {
     pub new: Option<Digest>,
 }
 
+impl LockedFile {
+    /// True when its record has another number now.
+    #[must_use]
+    pub fn is_renumbered(&self, recnum: Option<i64>) -> bool {
+        self.recnum.zip(recnum).is_some_and(|(before, now)| before != now)
+    }
+}
+
 impl From<LockedFile> for Named {
     fn from(file: LockedFile) -> Named {
         Named { path: file.path, key: file.key, sha256: file.sha256 }
@@ -69,7 +79,11 @@ impl DayChange {
     /// True when nothing is different.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty() && self.digest.is_none()
+        self.added.is_empty()
+            && self.removed.is_empty()
+            && self.changed.is_empty()
+            && self.keywords_changed == 0
+            && self.digest.is_none()
     }
 
     /// What is different about a day in `new`.
@@ -125,6 +139,8 @@ impl DayChange {
                     let (Some(old), Some(new)) = (old.next(), new.next()) else { return };
                     if old.sha256 != new.sha256 {
                         self.changed.push(Replaced { path: new.path, key: new.key, old: old.sha256, new: new.sha256 });
+                    } else if old.is_renumbered(new.recnum) {
+                        self.keywords_changed += 1;
                     }
                 }
             }

@@ -291,7 +291,11 @@ fn rows(manifest: &Manifest, old: Option<&Lock>, as_of: DateTime<Utc>, takes: &T
             let recorded = if is_wanted { header(manifest, &series.id, day.date, takes)? } else { None };
             let recorded = recorded.filter(|header| header.spec == spec).map(|header| DayRow::of(&header));
             match (recorded, before) {
-                (Some(row), Some(before)) if row == *before => rows.push(Row::Kept(row)),
+                (Some(row), Some(before))
+                    if row == *before && (matches!(takes, Takes::Missing) || has_lines(old, &records, before)?) =>
+                {
+                    rows.push(Row::Kept(row));
+                }
                 (Some(row), _) => rows.push(Row::Recorded(row)),
                 (None, Some(before)) => rows.push(Row::Kept(before.clone())),
                 (None, None) => {}
@@ -299,6 +303,17 @@ fn rows(manifest: &Manifest, old: Option<&Lock>, as_of: DateTime<Utc>, takes: &T
         }
     }
     Ok(rows)
+}
+
+/// True unless the record of a day says something else of the same files than the lock: a row does not tell their keys. A
+/// record that cannot be read says nothing.
+fn has_lines(old: Option<&Lock>, records: &archive::Reader, row: &DayRow) -> Result<bool, Error> {
+    let id = SeriesId(row.series.clone());
+    let locked = old.map_or(Ok(None), |old| old.files(&id, row.date))?;
+    let recorded = records.record(&id, row.date).ok().flatten();
+    Ok(locked
+        .zip(recorded)
+        .is_none_or(|(locked, record)| locked.into_iter().eq(record.files.into_iter().map(LockedFile::of))))
 }
 
 /// The header of a day's record. Where a run adds what it did, a record that cannot be read adds nothing.

@@ -103,9 +103,8 @@ pub fn of_run(report: &Report, manifest: &str) -> Vec<Annotation> {
     let mut all = bounded(failures.into_iter(), count);
     if let Some(drift) = report.drift.as_ref().filter(|drift| !drift.days.is_empty()) {
         let drifted = drift.days.iter().map(|day| {
-            let message = format!("{} added, {} removed, {} changed", day.added, day.removed, day.changed);
             let title = format!("{} {} differs from the lock", escape(&day.series), day.date);
-            Annotation::new(Level::Error, title, message).about(manifest)
+            Annotation::new(Level::Error, title, day.words()).about(manifest)
         });
         let count = drift.days.len() as u64 + drift.days_omitted;
         all.extend(bounded(drifted, usize::try_from(count).unwrap_or(usize::MAX)));

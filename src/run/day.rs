@@ -16,7 +16,7 @@ use super::listing::{
     without_file,
 };
 use super::locked::{Expected, Settled};
-use super::{How, Opened, Run, Todo, unlisted};
+use super::{How, Opened, Run, Todo, renumbered, unlisted};
 use crate::archive::{
     self, Archive, DayRecord, DayWork, FileLine, Lasting, Prior, SealAs, Standing, State, Trust, Values, render,
 };
@@ -123,8 +123,10 @@ async fn try_work(
     } else if listed.left_out == 0 && lost_its_files(opened, todo, &day_work) {
         return Err(vanished(run, todo, &day_work, expected.binds()));
     }
+    let expected = expected.by_listed_keys(&listed, opened.series.source.scale());
+    let former = renumbered::take_over(opened, todo, &day_work, &expected, &listed)?;
     if todo.how.recheck && is_final && !is_frozen {
-        unlisted::keep(opened, todo, &day_work, &expected, &mut listed).await?;
+        unlisted::keep(opened, todo, (&day_work, &former), &expected, &mut listed).await?;
     }
     let bytes = listed.files.iter().map(|f| f.bytes).sum();
     let keys: HashSet<String> = listed.files.iter().map(|f| f.key.clone()).collect();

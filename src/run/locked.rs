@@ -9,10 +9,12 @@ use url::Url;
 
 use super::Todo;
 use crate::archive::{FileLine, RelativePath, State};
+use crate::day::Scale;
 use crate::failure::{Class, Failure};
 use crate::fetch::LockedBody;
 use crate::lock::{DayRow, Held, LockedFile};
 use crate::manifest::{Identity, SourceSpec};
+use crate::source::jsoc::{Known, former_keys};
 use crate::source::{Listed, MADE, RemoteFile, from_base};
 use crate::untrusted::escape;
 
@@ -37,7 +39,7 @@ pub struct Locked {
 }
 
 /// The files that a day must have.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "what the lock, the question and the command each say, free of the others"
@@ -133,6 +135,21 @@ impl Expected {
         }
         files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         Ok(Some((Listed { files, ..Listed::default() }, self.is_final)))
+    }
+
+    /// The same with files under the keys that they are listed by now, where their records have other numbers than before.
+    pub(super) fn by_listed_keys(self: Arc<Self>, listed: &Listed, scale: Scale) -> Arc<Expected> {
+        let former = former_keys(&listed.files, self.files.values().map(known), scale);
+        if former.is_empty() {
+            return self;
+        }
+        let mut own = Arc::unwrap_or_clone(self);
+        let renamed: Vec<(String, LockedFile)> = former
+            .into_iter()
+            .filter_map(|(key, old)| Some((key.clone(), LockedFile { key, ..own.files.remove(&old)? })))
+            .collect();
+        own.files.extend(renamed);
+        Arc::new(own)
     }
 
     /// Holds a listing against the lock: what the lock settles leaves the listing.
@@ -238,6 +255,11 @@ impl Expected {
         );
         Some(mismatch(&why))
     }
+}
+
+/// What tells whether a file is listed under another key.
+fn known(file: &LockedFile) -> Known<'_> {
+    Known { key: &file.key, url: &file.url, time: &file.time }
 }
 
 fn mismatch(why: &str) -> Failure {

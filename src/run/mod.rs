@@ -14,6 +14,7 @@ mod flight;
 mod listing;
 mod locked;
 mod redirects;
+mod renumbered;
 mod scheduler;
 mod shelf;
 mod todo;

@@ -13,19 +13,21 @@ use crate::failure::Failure;
 use crate::source::{Listed, RemoteFile};
 
 /// Adds to a listing what the sealed record of the day has besides, as far as it lies there as recorded, and what the lock
-/// knows as absent. Nothing of that is asked for.
+/// knows as absent. Nothing of that is asked for. What is listed under another key than before is none of it.
 pub(super) async fn keep(
     opened: &Opened,
     todo: &Todo,
-    work: &Arc<DayWork>,
+    (work, former): (&Arc<DayWork>, &HashSet<String>),
     expected: &Expected,
     listed: &mut Listed,
 ) -> Result<(), Failure> {
     let keys: HashSet<&str> = listed.files.iter().map(|file| file.key.as_str()).collect();
     let unlisted: Vec<FileLine> = work
         .priors()
-        .filter(|prior| prior.standing == Standing::Final && !keys.contains(prior.line.key.as_str()))
-        .map(|prior| prior.line.clone())
+        .filter(|prior| prior.standing == Standing::Final)
+        .map(|prior| &prior.line)
+        .filter(|line| !keys.contains(line.key.as_str()) && !former.contains(&line.key))
+        .cloned()
         .collect();
     let day = Arc::clone(work);
     let mut kept = blocking(move || day.as_recorded(unlisted)).await?;

@@ -61,6 +61,7 @@ fn an_update_moves_only_the_days_asked_for_and_names_old_and_new_hashes() {
             "path": path, "key": "/HMI/sharp_720s/sharp_720s_20151212_182208",
             "old": files[path].to_string(), "new": now[path].to_string(),
         }],
+        "keywords_changed": 0,
     }]);
     assert_eq!(told["days"], expected);
     let after = lock(&lab);

@@ -22,6 +22,7 @@ use crate::report::model::Run;
 use crate::report::{Collector, Report};
 use crate::run::Todo;
 use crate::run::event::DayId;
+use crate::source::jsoc::{Known, former_keys};
 use crate::source::{RemoteFile, Replica, Replicas};
 
 /// Which files are fetched and hashed besides.
@@ -173,9 +174,11 @@ impl Asked<'_> {
         let locked = locked.map_err(|error| Failure::new(Class::Storage, error.to_string()))?.unwrap_or_default();
         let mut locked: BTreeMap<String, LockedFile> =
             locked.into_iter().map(|file| (file.key.clone(), file)).collect();
+        let known = locked.values().map(|file| Known { key: &file.key, url: &file.url, time: &file.time });
+        let former = former_keys(&listed.files, known, series.source.scale());
         let mut change = DayChange::of(&series.id, todo.day.date);
         for file in &listed.files {
-            match locked.remove(&file.key) {
+            match locked.remove(former.get(&file.key).unwrap_or(&file.key)) {
                 None => {
                     let path = file.name.clone().unwrap_or_default();
                     change.added.push(Named { path, key: file.key.clone(), sha256: None });
@@ -183,7 +186,7 @@ impl Asked<'_> {
                 // What upstream lists and does not have is for a run to find out.
                 Some(before) if before.absent.is_some() => {}
                 Some(before) => match self.file(&before, file, compared).await {
-                    Ok(None) => {}
+                    Ok(None) => change.keywords_changed += u64::from(before.is_renumbered(file.recnum)),
                     Ok(Some(replaced)) => change.changed.push(replaced),
                     Err(failure) => compared.failed.push((Some(before.path), failure)),
                 },

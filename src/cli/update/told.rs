@@ -37,6 +37,8 @@ pub(super) struct Told {
     added: u64,
     removed: u64,
     changed: u64,
+    /// Files whose bytes are the same, of records with other keywords.
+    keywords_changed: u64,
     /// Days that could not be compared, and why.
     failed: Vec<Failed>,
     /// Days with something different.
@@ -74,6 +76,7 @@ impl Told {
             added: 0,
             removed: 0,
             changed: 0,
+            keywords_changed: 0,
             failed: Vec::new(),
             days: Vec::new(),
         }
@@ -85,6 +88,7 @@ impl Told {
         self.added += change.added.len() as u64;
         self.removed += change.removed.len() as u64;
         self.changed += change.changed.len() as u64;
+        self.keywords_changed += change.keywords_changed;
         if !change.is_empty() {
             self.days.push(change);
         }
@@ -148,6 +152,7 @@ impl Told {
             added: day.added.len() as u64,
             removed: day.removed.len() as u64,
             changed: day.changed.len() as u64,
+            keywords_changed: day.keywords_changed,
         });
         report.drift = Some(Drift {
             compared: self.compared,
@@ -155,6 +160,7 @@ impl Told {
             added: self.added,
             removed: self.removed,
             changed: self.changed,
+            keywords_changed: self.keywords_changed,
             days: listed.collect(),
             days_omitted: self.days.len().saturating_sub(LISTED) as u64,
         });
@@ -187,6 +193,10 @@ impl Told {
                 let none = if self.dry_run { "not fetched: its size differs" } else { "absent" };
                 let _ = writeln!(out, "           new {}", shown(file.new, none));
             }
+            if day.keywords_changed > 0 {
+                let _ =
+                    writeln!(out, "  {}: keywords changed, data the same", human::count(day.keywords_changed, "file"));
+            }
             if let Some([old, new]) = &day.digest {
                 let _ = writeln!(out, "  digest   old {old}\n           new {new}");
             }
@@ -204,6 +214,9 @@ impl Told {
             (true, 0) => write!(out, "{} added, {} removed, {} changed", self.added, self.removed, self.changed),
             (true, _) => write!(out, "{} changed", human::count(alone, "digest")),
         };
+        if self.keywords_changed > 0 {
+            let _ = write!(out, ", {} with other keywords and the same data", self.keywords_changed);
+        }
         if self.sampled > 0 {
             let _ = write!(out, "; {} fetched and hashed", human::count(self.sampled, "file"));
         }

@@ -129,8 +129,7 @@ fn cell(series: &str, date: NaiveDate, stand: Option<Stand>, facts: &Facts<'_>, 
         let _ = write!(told, ", {} absent", human::number(day.absent));
     }
     if let Some(day) = facts.drifted.get(&(series, date)) {
-        let [added, removed, changed] = [day.added, day.removed, day.changed].map(human::number);
-        let _ = write!(told, ", {added} added, {removed} removed, {changed} changed");
+        let _ = write!(told, ", {}", day.words());
     }
     let (classes, sign) = look(stand);
     let class = match classes {

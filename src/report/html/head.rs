@@ -26,7 +26,7 @@ impl Verdict {
         };
         let sentence = match (report.run.result, report.run.exit_code) {
             (RunResult::Running, _) => "The run went on when this was written, or died without a word.",
-            _ if report.drift.as_ref().is_some_and(|drift| drift.added + drift.removed + drift.changed > 0) => {
+            _ if report.drift.as_ref().is_some_and(|drift| !drift.days.is_empty()) => {
                 "Upstream is not as the lock says any more."
             }
             (RunResult::Complete, _) if report.drift.is_some() => "Upstream is as the lock says.",
@@ -84,13 +84,14 @@ pub(super) struct Count {
 
 /// What `update --dry-run` found.
 pub(super) fn drift(drift: &Drift) -> Vec<Count> {
-    let Drift { compared, sampled, added, removed, changed, days: _, days_omitted } = drift;
+    let Drift { compared, sampled, added, removed, changed, keywords_changed, days: _, days_omitted } = drift;
     let counts = [
         ("days compared", "compared", compared),
         ("files fetched to compare", "sampled", sampled),
         ("files added", "added", added),
         ("files removed", "removed", removed),
         ("files changed", "changed", changed),
+        ("files with other keywords alone", "keywords_changed", keywords_changed),
         ("days not listed", "days_omitted", days_omitted),
     ];
     let count = |(name, of, value): (&'static str, &str, &u64)| Count {

@@ -93,8 +93,7 @@ fn case(date: NaiveDate, cell: Cell, facts: &Facts<'_>) -> Case {
 }
 
 fn drifted(day: Option<&DriftedDay>) -> End {
-    let (added, removed, changed) = day.map_or((0, 0, 0), |day| (day.added, day.removed, day.changed));
-    let message = format!("upstream differs from the lock: {added} added, {removed} removed, {changed} changed");
+    let message = format!("upstream differs from the lock: {}", day.map(DriftedDay::words).unwrap_or_default());
     End::Failed { class: "drift".to_owned(), all: message.clone(), message }
 }
 

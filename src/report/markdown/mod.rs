@@ -158,10 +158,11 @@ fn drift(out: &mut String, drift: Option<&Drift>) {
         out.push_str("Nothing differs.\n");
         return;
     }
-    out.push_str("\n| series | day | added | removed | changed |\n|---|---|--:|--:|--:|\n");
+    out.push_str("\n| series | day | added | removed | changed | keywords alone |\n|---|---|--:|--:|--:|--:|\n");
     let rows = drift.days.iter().map(|day| {
-        let [added, removed, changed] = [day.added, day.removed, day.changed].map(human::number);
-        format!("| {} | {} | {added} | {removed} | {changed} |\n", name(&day.series), day.date)
+        let [added, removed, changed, alone] =
+            [day.added, day.removed, day.changed, day.keywords_changed].map(human::number);
+        format!("| {} | {} | {added} | {removed} | {changed} | {alone} |\n", name(&day.series), day.date)
     });
     let told = list(out, rows);
     left_out(out, (drift.days.len() as u64 + drift.days_omitted).saturating_sub(told), "day");

@@ -15,8 +15,17 @@ fn a_section_tells_what_was_got_what_is_missing_and_how_to_go_on() {
 fn a_comparison_with_the_lock_tells_the_days_that_differ() {
     let mut report = bare();
     let date = "2015-12-12".parse().unwrap();
-    let days = vec![DriftedDay { series: "sharp".into(), date, added: 1, removed: 0, changed: 2 }];
-    report.drift = Some(Drift { compared: 3, sampled: 4, added: 1, removed: 0, changed: 2, days, days_omitted: 7 });
+    let days = vec![DriftedDay { series: "sharp".into(), date, added: 1, removed: 0, changed: 2, keywords_changed: 3 }];
+    report.drift = Some(Drift {
+        compared: 3,
+        sampled: 4,
+        added: 1,
+        removed: 0,
+        changed: 2,
+        keywords_changed: 3,
+        days,
+        days_omitted: 7,
+    });
     report.other_days = vec![stretch("sharp", "2015-12-11", "2015-12-12", Rest::AsLocked)];
     insta::assert_snapshot!(section(&report));
 }

@@ -6,6 +6,8 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::report::human;
+
 /// How upstream differs from the lock. Days that are as locked are among `other_days`; those that could not be compared
 /// are failed ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +23,9 @@ pub struct Drift {
     pub removed: u64,
     /// Files whose size or hash is another one.
     pub changed: u64,
+    /// Files whose bytes are the same, of records that have another number now: their keywords were computed anew.
+    #[serde(default)]
+    pub keywords_changed: u64,
     /// The days that differ, sorted by series and date: at most 1,000 of them.
     pub days: Vec<DriftedDay>,
     /// How many of them are not in the list because it is full.
@@ -42,4 +47,22 @@ pub struct DriftedDay {
     pub removed: u64,
     /// Its files that changed.
     pub changed: u64,
+    /// Its files whose bytes are the same, of records with other keywords.
+    #[serde(default)]
+    pub keywords_changed: u64,
+}
+
+impl DriftedDay {
+    /// What differs, in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let [added, removed, changed, alone] =
+            [self.added, self.removed, self.changed, self.keywords_changed].map(human::number);
+        let words = format!("{added} added, {removed} removed, {changed} changed");
+        if self.keywords_changed > 0 {
+            format!("{words}, {alone} with other keywords and the same data")
+        } else {
+            words
+        }
+    }
 }

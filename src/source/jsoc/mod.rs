@@ -8,6 +8,7 @@ mod export;
 mod instants;
 mod listing;
 mod question;
+mod renumbered;
 #[cfg(test)]
 mod selection_tests;
 mod sieve;
@@ -33,6 +34,7 @@ use answer::Answer;
 use export::{Desk, Wanted};
 use listing::Records;
 use question::{INFO, Question, below};
+pub use renumbered::{Known, former_keys};
 use structure::Structure;
 
 /// JSOC at one base, for one series.

@@ -7,6 +7,7 @@ mod export;
 mod info;
 mod listing;
 mod orders;
+mod renumbered;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -172,7 +173,7 @@ fn file(path: &str, state: &State) -> Option<Answer> {
         return Some(Answer::file(fits(1000 + nth, 20, record.time)));
     }
     let record = state.records.iter().find(|record| path.starts_with(&record.folder()))?;
-    let seed = u32::try_from(record.recnum).ok()?;
+    let seed = u32::try_from(record.unit).ok()?;
     let segment = if path.ends_with("/Br.fits") { 0 } else { 500 };
     Some(Answer::file(fits(seed + segment, 20, record.time)))
 }

@@ -11,6 +11,10 @@ use crate::lab::{Answer, Ending, Request};
 #[derive(Debug, Clone)]
 pub(in crate::sources) struct Record {
     pub(super) recnum: i64,
+    /// The storage unit of its files: `update_sharp_keys.c` lets a new record point to that of the one before.
+    pub(super) unit: i64,
+    /// Its USFLUX, when not what its number gives: `drms_keyword_update.c` changes values in place.
+    pub(super) flux: Option<&'static str>,
     pub(super) harpnum: i64,
     /// Its slot, as `2015-12-11T18:24:00` in TAI.
     pub(super) time: &'static str,
@@ -29,6 +33,8 @@ impl Record {
         let time: &'static str = Box::leak(time.to_owned().into_boxed_str());
         Record {
             recnum,
+            unit: recnum,
+            flux: None,
             harpnum: 377,
             time,
             noaa: "11158",
@@ -40,7 +46,7 @@ impl Record {
     }
 
     pub(super) fn folder(&self) -> String {
-        format!("/SUM58/D{}/S00008/", self.recnum)
+        format!("/SUM58/D{}/S00008/", self.unit)
     }
 
     /// As it is asked for alone.
@@ -74,7 +80,7 @@ impl Record {
             "T_REC" => self.slot(),
             "NOAA_ARS" => self.noaa.to_owned(),
             "QUALITY" => format!("{:#010x}", self.quality),
-            "USFLUX" => format!("{}.5e+21", self.recnum),
+            "USFLUX" => self.flux.map_or_else(|| format!("{}.5e+21", self.recnum), str::to_owned),
             "CRVAL1" if self.recnum % 2 == 0 => "MISSING".to_owned(),
             "CRVAL1" => "-12.25".to_owned(),
             _ => "Invalid KeyLink".to_owned(),

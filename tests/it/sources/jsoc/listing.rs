@@ -210,8 +210,8 @@ fn a_young_day_that_is_listed_again_fetches_new_records_alone() {
     assert_eq!(files(), 2);
     let table = "data/one/2025/12/11/hmi.sharp_cea_720s.20251211.keywords.csv";
     let before = lab.read(table);
-    // The record is made anew: it has another number, and the old one is listed no more.
-    fake.state().records[1].recnum = 10;
+    // The record and its files are made anew, and the old one is listed no more.
+    fake.state().records[1] = Record::new(10, "2025-12-11T12:12:00");
     lab.report(0);
     assert_eq!(files(), 3, "a record never changes, so nothing is asked about those that are here");
     assert_ne!(lab.read(table), before);
