@@ -23,6 +23,12 @@ const ENOUGH: usize = tar::BLOCK;
 /// How often streams are read within streams.
 const DEPTH: usize = 3;
 
+/// A stream may hold so many bytes however short it is: a blank image does.
+const DENSE: u64 = 256 << 20;
+
+/// How many bytes one byte of a stream may stand for beyond that: more than the 1,032 of gzip.
+const DENSEST: u64 = 1100;
+
 /// How much a compressed stream may hold, in bytes: a small body must not keep a processor busy for hours.
 const LARGEST_WITHIN: u64 = 64 << 30;
 
@@ -159,6 +165,8 @@ struct Packed {
     format: packed::Format,
     /// `None` for a stream that cannot be decoded here.
     decoder: Option<Decoder>,
+    /// How many bytes of the stream were decoded.
+    taken: u64,
     within: Within,
 }
 
@@ -173,7 +181,7 @@ impl Packed {
             identity: Identity::Bytes,
             depth: content.depth + 1,
         };
-        Packed { format, decoder: Some(Decoder::new(format)), within: Within::new(content) }
+        Packed { format, decoder: Some(Decoder::new(format)), taken: 0, within: Within::new(content) }
     }
 
     fn push(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
@@ -181,7 +189,11 @@ impl Packed {
             match decoder.decode(bytes) {
                 Ok(Decoded { taken, bytes: came }) => {
                     let is_all = taken == bytes.len() && came.is_empty();
+                    self.taken += taken as u64;
                     self.within.push(&came).map_err(|fault| self.within_stream(fault))?;
+                    if is_too_dense(self.taken, self.within.length) {
+                        self.decoder = None;
+                    }
                     if is_all {
                         return Ok(());
                     }
@@ -213,6 +225,12 @@ impl Packed {
     fn within_stream(&self, fault: Fault) -> Fault {
         within_stream(self.format, fault)
     }
+}
+
+/// True for a stream that holds far more than its own bytes could make of any image: it is not decoded on, since a few
+/// kilobytes could keep a processor busy for minutes.
+fn is_too_dense(taken: u64, held: u64) -> bool {
+    held > DENSE && held / DENSEST > taken
 }
 
 fn within_stream(format: packed::Format, Fault { class, message }: Fault) -> Fault {

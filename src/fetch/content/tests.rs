@@ -236,3 +236,16 @@ fn cards_on_lines_of_their_own_are_text() {
         assert_eq!(verdict("a.hdr.gz", &gzip(text.as_bytes()), ALL), Ok(Proof::Structure));
     }
 }
+
+#[test]
+fn a_stream_is_decoded_unless_it_holds_too_much_for_its_length() {
+    for (taken, held, expected) in [
+        (1, DENSE, false),
+        (1, DENSE + DENSEST, true),
+        (DENSE / DENSEST, DENSE + 1, false),
+        (1 << 20, 1000 << 20, false),
+        (1 << 20, 1200 << 20, true),
+    ] {
+        assert_eq!(is_too_dense(taken, held), expected, "{held} of {taken}");
+    }
+}
