@@ -4,23 +4,24 @@
 //! keywords, or read those of a file.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use chrono::NaiveDateTime;
 use serde::Serialize;
 use url::Url;
 
 use super::RemoteFile;
+use super::read::malformed;
 use crate::day::{Day, Scale};
+use crate::failure::Failure;
 use crate::manifest::Series;
 
 /// A day's keywords.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Table<'a> {
+pub(super) struct Table {
     /// The keywords, in the table's order.
     pub(super) columns: Vec<Column>,
     /// The records, in any order.
-    pub(super) rows: Vec<Row<'a>>,
+    pub(super) rows: Vec<Row>,
 }
 
 /// What one keyword means; `None` where the source does not say.
@@ -43,9 +44,9 @@ pub(super) struct Column {
     pub(super) note: Option<String>,
 }
 
-/// The keywords of one record, as they lie in an answer.
+/// The keywords of one record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Row<'a> {
+pub(super) struct Row {
     /// What identifies the record within its day.
     pub(super) record: String,
     /// Its time by the source's own key.
@@ -56,8 +57,8 @@ pub(super) struct Row<'a> {
     pub(super) harpnum: Option<i64>,
     /// False where its QUALITY says that nothing was observed.
     pub(super) has_data: Option<bool>,
-    /// A value for each column; `None` where the source told none, or that it is missing.
-    pub(super) values: Vec<Option<Cow<'a, str>>>,
+    /// A value for each column, as [`cells`] writes them.
+    pub(super) cells: String,
 }
 
 /// The sidecar: `keywords/2`.
@@ -69,7 +70,22 @@ struct Sidecar<'a> {
     columns: Vec<Column>,
 }
 
-impl Table<'_> {
+impl Table {
+    /// The same with the rows of another table.
+    ///
+    /// # Errors
+    /// `listing-malformed` where it has other columns.
+    pub(super) fn and(mut self, other: Table) -> Result<Table, Failure> {
+        if self.rows.is_empty() {
+            return Ok(other);
+        }
+        if !other.rows.is_empty() && self.columns != other.columns {
+            return Err(malformed("the keywords of one part of the day are not those of another"));
+        }
+        self.rows.extend(other.rows);
+        Ok(self)
+    }
+
     /// The table and its sidecar, of a day of `series`; none of a day without records. `asked` is the question that the
     /// answers were given to, and `path` the same below the source's base.
     ///
@@ -118,9 +134,7 @@ impl Table<'_> {
         csv.push('\n');
         for row in &self.rows {
             csv.push_str(&own.iter().map(|own| own.value(row, scale)).collect::<Vec<_>>().join(","));
-            for value in &row.values {
-                let _ = write!(csv, ",{}", cell(value.as_deref().unwrap_or_default()));
-            }
+            csv.push_str(&row.cells);
             csv.push('\n');
         }
         csv
@@ -160,7 +174,7 @@ impl Own {
         }
     }
 
-    fn value(self, row: &Row<'_>, scale: Scale) -> String {
+    fn value(self, row: &Row, scale: Scale) -> String {
         let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
         match self {
             Own::Time => row.time.format("%Y-%m-%dT%H:%M:%S%.f").to_string(),
@@ -194,6 +208,16 @@ impl Own {
 pub(super) fn has_data(series: &str, quality: u32) -> bool {
     let nothing = if series.starts_with("hmi.") || series.starts_with("sharp_") { 0xfffe_0000 } else { 0x8000_0000 };
     quality & nothing == 0
+}
+
+/// Values as they stand in a row, each after a comma; `None` where the source told none, or that it is missing.
+pub(super) fn cells<'a>(values: impl Iterator<Item = Option<Cow<'a, str>>>) -> String {
+    let mut cells = String::new();
+    for value in values {
+        cells.push(',');
+        cells.push_str(&cell(value.as_deref().unwrap_or_default()));
+    }
+    cells
 }
 
 /// A value as a cell: as it is, and no formula where a spreadsheet would take it for one. Numbers and times stay as they
@@ -240,8 +264,7 @@ mod tests {
     fn no_column_is_there_twice_however_its_name_is_written() {
         let names = |keywords: &[&str], harpnum: Option<i64>| {
             let column = |name: &&str| Column { name: (*name).to_owned(), ..Column::default() };
-            let values = vec![None; keywords.len()];
-            let row = Row { harpnum, values, ..Row::default() };
+            let row = Row { harpnum, cells: cells(vec![None; keywords.len()].into_iter()), ..Row::default() };
             let mut table = Table { columns: keywords.iter().map(column).collect(), rows: vec![row] };
             table.rename();
             table.csv(Scale::Tai).lines().next().unwrap().to_owned()

@@ -101,6 +101,20 @@ impl Listed {
         }
     }
 
+    /// The same with the listing of another part of the day.
+    fn and(mut self, other: Listed) -> Listed {
+        self.files.extend(other.files);
+        Listed {
+            files: self.files,
+            outside_day: self.outside_day + other.outside_day,
+            far_outside: self.far_outside.into_iter().chain(other.far_outside).min(),
+            duplicates: self.duplicates + other.duplicates,
+            left_out: self.left_out + other.left_out,
+            without_record: self.without_record + other.without_record,
+            may_grow: self.may_grow || other.may_grow,
+        }
+    }
+
     /// Refuses a listing that has files, and none of this day: the service lists something else, or its times are misread.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use super::sieve::bits;
 use crate::failure::{Class, Failure};
 use crate::manifest::Series;
 use crate::manifest::nearest::nearest;
-use crate::source::keywords::{Column, Row, Table, has_data};
+use crate::source::keywords::{Column, Row, Table, cells, has_data};
 use crate::source::read::{self, malformed};
 use crate::untrusted::escape;
 
@@ -99,7 +99,7 @@ impl<'a> Told<'a> {
     ///
     /// # Errors
     /// `source-refused` for a keyword that no record has.
-    pub(super) fn table(&self, records: &[Record]) -> Result<Table<'_>, Failure> {
+    pub(super) fn table(&self, records: &[Record]) -> Result<Table, Failure> {
         let series = self.series;
         let there: BTreeSet<&str> = self.records.values().flat_map(BTreeMap::keys).map(String::as_str).collect();
         let wanted: Vec<&str> = match &series.keywords {
@@ -130,7 +130,7 @@ impl<'a> Told<'a> {
                 recnum: Some(record.recnum),
                 harpnum: record.harpnum,
                 has_data: record.quality.map(|quality| has_data(&series.name, bits(quality))),
-                values: wanted.iter().map(value).collect(),
+                cells: cells(wanted.iter().map(value)),
             }
         };
         Ok(Table { columns: wanted.iter().map(column).collect(), rows: records.iter().map(row).collect() })

@@ -1,9 +1,10 @@
-//! JSOC at Stanford: one listing a day by `rs_list`, with the keywords that its files do not hold.
+//! JSOC at Stanford: one listing a day by `rs_list`, in parts where one answer would be too large, with the keywords that its files do not hold.
 //!
 //! What it does not do: ask for the files. It lists them, and orders those that the export system is to make.
 
 mod address;
 mod answer;
+mod day_listing;
 mod export;
 mod instants;
 mod listing;
@@ -20,17 +21,18 @@ mod tests;
 mod text;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{Listed, Listing, Memory, Source, read};
-use crate::day::Day;
+use crate::day::{Day, Window};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Export, Jsoc as Spec, Protocol, Series, SourceSpec};
 use crate::net::{Client, shown};
 use crate::untrusted::escape;
-use answer::Answer;
+use day_listing::{DayListing, MOST_CUTS, halves, parts};
 use export::{Desk, Wanted};
 use listing::Records;
 use question::{INFO, Question, below};
@@ -46,6 +48,8 @@ pub struct Jsoc {
     desk: Option<Desk>,
     /// What the series consists of, or why JSOC does not say: asked once, whatever the answer.
     structure: OnceCell<Result<Structure, Failure>>,
+    /// How often a day is cut in halves, so that the answer for each part can be read.
+    cuts: AtomicU32,
 }
 
 impl Jsoc {
@@ -53,7 +57,7 @@ impl Jsoc {
     #[must_use]
     pub fn new(spec: &Spec, base: Url, client: Client) -> Jsoc {
         let desk = spec.export.clone().map(|export| Desk::new(base.clone(), client.clone(), export));
-        Jsoc { base, client, desk, structure: OnceCell::new() }
+        Jsoc { base, client, desk, structure: OnceCell::new(), cuts: AtomicU32::new(0) }
     }
 
     async fn ask(&self, series: &Series, day: &Day, memory: Option<&Arc<dyn Memory>>) -> Result<Listed, Failure> {
@@ -66,17 +70,42 @@ impl Jsoc {
         let question = Question::of(series, structure)?;
         // No slot of the cadence lies in this part of a day: there is nothing to ask for.
         let Some(record_set) = question.record_set(day.window) else { return Ok(Listed::default()) };
+        let listing = self.listing(&question, day).await?;
         let url = question.url(&self.base, &record_set);
-        let answer = self.get(&url).await?;
         let told = |failure| read::about(asked_for(&url, &record_set), failure);
-        let (mut listed, records) = read_listing(&answer, &question, &self.base, day, &url).map_err(told)?;
-        drop(answer);
+        let (mut listed, records) = listing.end(&question, day, &url).map_err(told)?;
         if let Some((desk, memory, coming)) = order {
             let Records { names, size, .. } = records;
             let wanted = Wanted { window: day.window, files: &mut listed.files, names, size, memory };
             desk.fill(&question, wanted, coming).await?;
         }
         Ok(listed)
+    }
+
+    /// Lists a day in as many parts as its answers need to be small enough, which later days begin with.
+    async fn listing(&self, question: &Question<'_>, day: &Day) -> Result<DayListing, Failure> {
+        let cuts = self.cuts.load(Ordering::Relaxed);
+        let mut todo: Vec<(Window, u32)> = parts(day.window, cuts).into_iter().map(|part| (part, cuts)).rev().collect();
+        let mut all = DayListing::default();
+        while let Some((window, cuts)) = todo.pop() {
+            let Some(record_set) = question.record_set(window) else { continue };
+            let url = question.url(&self.base, &record_set);
+            // All that competes for an instant is in one answer: no shorter window makes that smaller.
+            let is_smaller = |half: &Window| question.record_set(*half).as_ref() != Some(&record_set);
+            let halves = halves(window).filter(|halves| cuts < MOST_CUTS && halves.iter().all(is_smaller));
+            let answer = match (self.get(&url).await, halves) {
+                (Err(failure), Some([before, after])) if failure.class == Class::ListingTooLarge => {
+                    self.cuts.fetch_max(cuts + 1, Ordering::Relaxed);
+                    todo.extend([(after, cuts + 1), (before, cuts + 1)]);
+                    continue;
+                }
+                (answer, _) => answer?,
+            };
+            let told = |failure| read::about(asked_for(&url, &record_set), failure);
+            let part = DayListing::read(&answer, question, &self.base, &Day { window, ..*day }).map_err(told)?;
+            all = all.and(part).map_err(told)?;
+        }
+        Ok(all)
     }
 
     /// What the series consists of. A refusal stays; after any other failure JSOC is asked again.
@@ -125,29 +154,8 @@ pub fn read_answers(
     let structure = Structure::read(structure)?;
     let question = Question::of(series, &structure)?;
     let Some(record_set) = question.record_set(day.window) else { return Ok(Listed::default()) };
-    Ok(read_listing(answer, &question, base, day, &question.url(base, &record_set))?.0)
-}
-
-fn read_listing(
-    answer: &[u8],
-    question: &Question<'_>,
-    base: &Url,
-    day: &Day,
-    url: &Url,
-) -> Result<(Listed, Records), Failure> {
-    let answer: Answer = text::parse(answer)?;
-    let is_ordered = question.export().is_some();
-    let mut records = listing::read_records(&answer, question, base, day, is_ordered)?;
-    if answer.records()? == 0 {
-        begun(question, day)?;
-    }
-    let mut listed = std::mem::take(&mut records.listed);
-    if question.series.fetch.has_keywords() {
-        let path = format!("/{INFO}?{}", url.query().unwrap_or_default());
-        listed.files.extend(table::of(&answer, question, &records.kept)?.files(question.series, day, url, &path));
-        listed.files.sort_by(|a, b| a.key.cmp(&b.key));
-    }
-    Ok((listed, records))
+    let listing = DayListing::read(answer, &question, base, day)?;
+    Ok(listing.end(&question, day, &question.url(base, &record_set))?.0)
 }
 
 /// Refuses a day without records that lies before the first record of its series.

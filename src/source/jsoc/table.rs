@@ -8,7 +8,7 @@ use super::listing::{Kept, MISSING, NO_KEYWORD};
 use super::question::{QUALITY, Question};
 use super::sieve::bits;
 use crate::failure::{Class, Failure};
-use crate::source::keywords::{Column, Row, Table, has_data};
+use crate::source::keywords::{Column, Row, Table, cells, has_data};
 use crate::source::read::malformed;
 use crate::untrusted::escape;
 
@@ -19,7 +19,7 @@ const NO_TIME: &str = "-4712.01.01_";
 ///
 /// # Errors
 /// `source-refused` for a keyword that JSOC does not know.
-pub(super) fn of<'a>(answer: &'a Answer, question: &Question<'_>, kept: &[Kept]) -> Result<Table<'a>, Failure> {
+pub(super) fn of(answer: &Answer, question: &Question<'_>, kept: &[Kept]) -> Result<Table, Failure> {
     if kept.is_empty() {
         return Ok(Table::default());
     }
@@ -32,7 +32,7 @@ pub(super) fn of<'a>(answer: &'a Answer, question: &Question<'_>, kept: &[Kept])
         recnum: Some(kept.recnum),
         harpnum: kept.harpnum,
         has_data: quality.and_then(|quality| bits(quality.value(kept.at))).map(|bits| has_data(series, bits)),
-        values: columns.iter().map(|column| value(column, kept.at)).collect(),
+        cells: cells(columns.iter().map(|column| value(column, kept.at))),
     };
     let rows = kept.iter().map(row).collect();
     Ok(Table { columns: columns.iter().map(|column| meaning(column, question)).collect(), rows })

@@ -240,7 +240,7 @@ fn l_08_names_are_bounded_and_made_for_orders_alone() {
         let structure = Structure::read(SHARP.as_bytes()).unwrap();
         let question = Question::of(series, &structure).unwrap();
         let answer = told.to_string().into_bytes();
-        read_listing(&answer, &question, &base(), &day(), &base()).unwrap().1.names
+        DayListing::read(&answer, &question, &base(), &day()).unwrap().end(&question, &day(), &base()).unwrap().1.names
     };
     let ordered = Series { filters: only_br(), ..ordered("hmi.sharp_cea_720s", Protocol::Fits) };
     assert_eq!(names(&ordered)["7/Br"].shown(), "hmi.sharp_cea_720s[377][2011.02.15_02:00:00_TAI]{Br}");

@@ -1,4 +1,4 @@
-//! Cadences of series whose slots do not say how far apart their records are: the nearest record to each instant.
+//! Images such as those of AIA: cadences where slots do not say how far apart records are, and days too large for one answer.
 
 use chrono::{NaiveDateTime, TimeDelta};
 use serde_json::{Value, json};
@@ -157,6 +157,16 @@ impl Images {
     fn serve(self) -> Server {
         Server::speaking(move |request| self.answer(request))
     }
+
+    /// The same, whose listing of more than so many records is larger than is read.
+    fn serve_large(self, most: usize) -> Server {
+        Server::speaking(move |request| {
+            let answer = self.answer(request)?;
+            let set = request.parameter("ds").filter(|_| request.parameter("op").as_deref() == Some("rs_list"));
+            let is_large = set.is_some_and(|set| self.select(&set).len() > most);
+            Some(if is_large { answer.with_body(vec![b' '; 65 << 20]) } else { answer })
+        })
+    }
 }
 
 /// `(abs(((time - start) / skip) - (round((time - start) / skip))) < tolerance)`, `drms_names.c:2213-2221`.
@@ -180,7 +190,10 @@ fn seconds(span: &str) -> i64 {
 /// A job over the day, and its report. The run's words hold a text.
 fn run(images: Images, export: &str, keys: &str, words: &str) -> (Lab, Value, Server) {
     let name = images.name;
-    let server = images.serve();
+    run_at(images.serve(), name, (export, keys, words))
+}
+
+fn run_at(server: Server, name: &str, (export, keys, words): (&str, &str, &str)) -> (Lab, Value, Server) {
     let source = format!("{{ jsoc: {{ url: \"{}\"{export} }} }}", server.url());
     let series = format!("{{ name: {name}, as: one, {keys} }}");
     let lab = Lab::new();
@@ -243,4 +256,18 @@ fn the_chosen_records_alone_are_ordered() {
     let orders: Vec<String> = server.requests_for(FETCH).iter().filter_map(|request| request.parameter("ds")).collect();
     let numbers = chosen.iter().map(|recnum| format!("#{recnum}")).collect::<Vec<_>>().join(",");
     assert_eq!(orders, [format!("aia.lev1[:{numbers}]{{image_lev1}}")]);
+}
+
+#[test]
+fn a_day_that_is_too_large_for_one_answer_is_listed_in_parts() {
+    let images = || Images { name: "aia.lev1", slot: Some(1), records: every(100, &[171]) };
+    for keys in ["fetch: both, keywords: [T_OBS]", "fetch: both, keywords: [T_OBS], cadence: 30m"] {
+        let (whole, ..) = run(images(), "", keys, "");
+        let server = images().serve_large(300);
+        let (parts, _, server) = run_at(server, "aia.lev1", ("", keys, ""));
+        assert_eq!(recnums(&whole), recnums(&parts));
+        assert_eq!(whole.proved("data"), parts.proved("data"), "files and table are the same");
+        let asked = server.requests_for(INFO).len();
+        assert_eq!(asked, 1 + 7, "the series; the day, its halves and its quarters");
+    }
 }

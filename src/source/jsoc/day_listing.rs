@@ -1,0 +1,112 @@
+//! A day's listing, put together from the answers for its parts: a day of `aia.lev1_euv_12s` with all keywords is 120 MB.
+
+use chrono::TimeDelta;
+use url::Url;
+
+use super::answer::Answer;
+use super::listing::{self, Records};
+use super::question::{INFO, Question};
+use super::{begun, table, text};
+use crate::day::{Day, Window};
+use crate::failure::Failure;
+use crate::source::keywords::Table;
+use crate::source::{Listed, read};
+
+/// A day is cut into 128 parts of 11 minutes at most.
+pub(super) const MOST_CUTS: u32 = 7;
+
+/// What the answers for the parts of a day hold.
+#[derive(Debug, Default)]
+pub(super) struct DayListing {
+    records: Records,
+    table: Table,
+    has_records: bool,
+}
+
+impl DayListing {
+    /// Reads the answer for one part, and keeps of it what files and tables are made of.
+    ///
+    /// # Errors
+    /// Those of the listing and of the table.
+    pub(super) fn read(answer: &[u8], question: &Question<'_>, base: &Url, part: &Day) -> Result<DayListing, Failure> {
+        let answer: Answer = text::parse(answer)?;
+        let records = listing::read_records(&answer, question, base, part, question.export().is_some())?;
+        let has_table = question.series.fetch.has_keywords();
+        let table = if has_table { table::of(&answer, question, &records.kept)? } else { Table::default() };
+        Ok(DayListing { records, table, has_records: answer.records()? > 0 })
+    }
+
+    /// The same with a later part.
+    ///
+    /// # Errors
+    /// `listing-too-large` for more files than a day can have, `listing-malformed` where the parts contradict each other.
+    pub(super) fn and(self, later: DayListing) -> Result<DayListing, Failure> {
+        Ok(DayListing {
+            records: self.records.and(later.records)?,
+            table: self.table.and(later.table)?,
+            has_records: self.has_records || later.has_records,
+        })
+    }
+
+    /// The day's files with its table, which `url` asks for; and what its records are.
+    ///
+    /// # Errors
+    /// `source-refused` for a day before the series begins.
+    pub(super) fn end(self, question: &Question<'_>, day: &Day, url: &Url) -> Result<(Listed, Records), Failure> {
+        let DayListing { mut records, table, has_records } = self;
+        if !has_records {
+            begun(question, day)?;
+        }
+        let mut listed = std::mem::take(&mut records.listed);
+        if question.series.fetch.has_keywords() {
+            let path = format!("/{INFO}?{}", url.query().unwrap_or_default());
+            listed.files.extend(table.files(question.series, day, url, &path));
+            listed.files.sort_by(|a, b| a.key.cmp(&b.key));
+        }
+        Ok((listed, records))
+    }
+}
+
+impl Records {
+    fn and(mut self, later: Records) -> Result<Records, Failure> {
+        read::room(self.listed.files.len() + later.listed.files.len())?;
+        self.listed = self.listed.and(later.listed).folded()?;
+        self.names.extend(later.names);
+        self.size = self.size.saturating_add(later.size);
+        // They are places in one answer, and of no use beyond it.
+        self.kept.clear();
+        Ok(self)
+    }
+}
+
+/// A window cut in halves so many times, in order; each part has a second at least.
+pub(super) fn parts(window: Window, cuts: u32) -> Vec<Window> {
+    match halves(window).filter(|_| cuts > 0) {
+        Some(halves) => halves.into_iter().flat_map(|half| parts(half, cuts - 1)).collect(),
+        None => vec![window],
+    }
+}
+
+/// A window in two, at a whole second.
+pub(super) fn halves(window: Window) -> Option<[Window; 2]> {
+    let middle = window.start + TimeDelta::seconds((window.end - window.start).num_seconds() / 2);
+    (window.start < middle).then_some([Window { end: middle, ..window }, Window { start: middle, ..window }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_window_are_the_window() {
+        let day = Window::of_day("2011-02-15".parse().unwrap());
+        for cuts in 0..=MOST_CUTS {
+            let parts = parts(day, cuts);
+            assert_eq!(parts.len(), 1 << cuts);
+            assert_eq!((parts[0].start, parts[parts.len() - 1].end), (day.start, day.end));
+            assert!(parts.array_windows().all(|[one, next]| one.end == next.start), "{parts:?}");
+        }
+        let second = Window { end: day.start + TimeDelta::seconds(1), ..day };
+        assert_eq!(parts(second, 3), [second]);
+    }
+}
