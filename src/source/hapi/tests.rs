@@ -112,6 +112,7 @@ fn parameters_come_in_the_dataset_s_own_order_or_are_refused() {
     };
     assert_eq!(choose(&["mag_GSE", "Time", "quality_flag"]).unwrap(), "quality%5Fflag,mag%5FGSE".replace("%5F", "_"));
     assert_eq!(choose(&["Time"]).unwrap(), "Time");
+    assert_eq!(choose(&["quality_flag", "Time", "quality_flag"]).unwrap(), "quality_flag", "named twice, asked once");
     let refused = choose(&["mag_GSM"]).unwrap_err();
     assert_eq!(refused.class, Class::SourceRefused);
     assert!(refused.message.contains("did you mean `mag_GSE`?"), "{refused}");
