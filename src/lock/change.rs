@@ -1,6 +1,7 @@
 //! What moved between two locks, day by day and file by file.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -34,7 +35,7 @@ pub struct DayChange {
 /// A file that came or went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Named {
-    /// The path below the root; where only a listing was asked, what it gives.
+    /// The path below the root; empty where only a listing was asked, and the file's own answer names it.
     pub path: String,
     /// What identifies it at the source.
     pub key: String,
@@ -51,7 +52,7 @@ pub struct Replaced {
     pub key: String,
     /// The SHA-256 before; none when it was absent.
     pub old: Option<Digest>,
-    /// The SHA-256 now; none when it is absent, or when only its size is known to differ.
+    /// The SHA-256 now; none when it is absent, or when only its size or key is known to differ.
     pub new: Option<Digest>,
 }
 
@@ -120,6 +121,28 @@ impl DayChange {
             change.digest = Some([due, shown(&DayRow::of(&record.header).alone(record.absent()))]);
         }
         Ok(change)
+    }
+
+    /// The same with files that came and went at one path as changed ones.
+    #[must_use]
+    pub fn with_replaced(mut self) -> DayChange {
+        let mut gone: BTreeMap<String, Named> =
+            self.removed.into_iter().map(|file| (file.path.clone(), file)).collect();
+        let mut added = Vec::new();
+        for file in self.added {
+            match gone.remove(&file.path) {
+                Some(before) => {
+                    self.changed.push(Replaced {
+                        path: file.path,
+                        key: file.key,
+                        old: before.sha256,
+                        new: file.sha256,
+                    });
+                }
+                None => added.push(file),
+            }
+        }
+        DayChange { added, removed: gone.into_values().collect(), ..self }
     }
 
     /// Takes in both sides' files, each sorted by path.

@@ -42,7 +42,7 @@ pub(super) fn put_off(
     missing.retain(|missing| {
         let spoilt = work.spoilt(&missing.file.key).filter(|spoilt| is_spoilt(spoilt.class));
         let Some(spoilt) = spoilt else { return true };
-        let by_url = path_of(opened, todo, &missing.file, &fetch::name_of(&missing.file, None)).ok();
+        let by_url = path_of(&opened.series, todo, &missing.file, &fetch::name_of(&missing.file, None)).ok();
         let paths = missing.path.iter().map(ToString::to_string).chain(spoilt.path.clone());
         let paths: Vec<String> = paths.chain(by_url.map(|path| path.to_string())).collect();
         let due = due(spoilt);

@@ -23,7 +23,7 @@ use crate::archive::{
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fetch::condition;
-use crate::manifest::Template;
+use crate::manifest::{Series, Template};
 use crate::source::{Body, Listed, MADE, RemoteFile};
 use crate::untrusted::escape;
 
@@ -404,7 +404,7 @@ fn known_path(
         }
         (_, prior) => {
             let name = known_name(file, prior.map(|prior| &prior.line));
-            name.map(|name| path_of(opened, todo, file, &name)).transpose()
+            name.map(|name| path_of(&opened.series, todo, file, &name)).transpose()
         }
     }
 }
@@ -423,14 +423,18 @@ fn known_name(file: &RemoteFile, prior: Option<&FileLine>) -> Option<String> {
     (name == last || stem(name) == last || name == stem(last)).then(|| name.to_owned())
 }
 
-pub(super) fn path_of(
-    opened: &Opened,
+/// The path of a file of this name, by the series' layout.
+///
+/// # Errors
+/// Where the layout makes no path of it.
+pub(crate) fn path_of(
+    series: &Series,
     todo: &Todo,
     file: &RemoteFile,
     name: &str,
 ) -> Result<archive::RelativePath, Failure> {
     let values = Values {
-        series: &opened.series.id.0,
+        series: &series.id.0,
         date: todo.day.date,
         time: file.time,
         file: name,
@@ -440,7 +444,7 @@ pub(super) fn path_of(
         segment: file.segment.as_deref(),
         wavelength: file.wavelength,
     };
-    match render(&opened.series.layout, &values) {
+    match render(&series.layout, &values) {
         // What is of all records of a day has no value of any one of them; and no file of a record has no segment.
         Err(failure) if file.body != Body::Remote => render(&Template::default_of_kind(), &values).map_err(|_| failure),
         path => path,

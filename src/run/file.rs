@@ -357,7 +357,7 @@ impl Work {
 
     pub(super) fn path_by(&self, file: &RemoteFile, name: &str) -> Result<RelativePath, Failure> {
         match self.run.series.get(&self.id.series) {
-            Some(opened) => path_of(opened, &self.todo, file, name),
+            Some(opened) => path_of(&opened.series, &self.todo, file, name),
             None => Err(Failure::new(Class::SourceRefused, "its series is not open")),
         }
     }

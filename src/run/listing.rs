@@ -54,7 +54,7 @@ pub(super) fn without_file(
         if let Some(failure) = expected.misses(&file.key, &gone) {
             return Err(failure);
         }
-        let path = path_of(opened, todo, &file, &fetch::name_of(&file, None))?;
+        let path = path_of(&opened.series, todo, &file, &fetch::name_of(&file, None))?;
         lines.push(FileLine { absent: Some("no-file".to_owned()), ..line_of(&todo.series, scale, &file, &path) });
     }
     Ok(lines)

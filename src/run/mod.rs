@@ -37,6 +37,7 @@ use crate::net::Net;
 use crate::source::{RemoteFile, Replicas};
 use crate::untrusted::escape;
 use budget::{Budget, Spent};
+pub(crate) use day::path_of;
 use event::{DayState, Event, Observer};
 pub use locked::{Grip, Locked};
 use redirects::Redirects;

@@ -28,7 +28,7 @@ pub(super) fn take_over(
     let known = lines.values().map(|line| Known { key: &line.key, url: &line.url, time: &line.time });
     let former = former_keys(&listed.files, known, opened.series.source.scale());
     let due = |file: &RemoteFile| -> Option<RelativePath> {
-        let by_name = || path_of(opened, todo, file, file.name.as_deref()?).ok();
+        let by_name = || path_of(&opened.series, todo, file, file.name.as_deref()?).ok();
         expected.path(&file.key).or_else(by_name)
     };
     let renamed = listed.files.iter().filter_map(|file| {

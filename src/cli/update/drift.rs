@@ -20,8 +20,8 @@ use crate::manifest::{Identity, Manifest, Series, SeriesId};
 use crate::net::Net;
 use crate::report::model::Run;
 use crate::report::{Collector, Report};
-use crate::run::Todo;
 use crate::run::event::DayId;
+use crate::run::{Todo, path_of};
 use crate::source::jsoc::{Known, former_keys};
 use crate::source::{RemoteFile, Replica, Replicas};
 
@@ -180,7 +180,8 @@ impl Asked<'_> {
         for file in &listed.files {
             match locked.remove(former.get(&file.key).unwrap_or(&file.key)) {
                 None => {
-                    let path = file.name.clone().unwrap_or_default();
+                    let path = file.name.as_deref().and_then(|name| path_of(series, todo, file, name).ok());
+                    let path = path.map(|path| path.to_string()).unwrap_or_default();
                     change.added.push(Named { path, key: file.key.clone(), sha256: None });
                 }
                 // What upstream lists and does not have is for a run to find out.
@@ -194,7 +195,7 @@ impl Asked<'_> {
         }
         // Also one that was absent: the lock would lose its line.
         change.removed.extend(locked.into_values().map(Named::from));
-        Ok(change)
+        Ok(change.with_replaced())
     }
 
     /// How a file differs from the locked one, as far as it is looked at.

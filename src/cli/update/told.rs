@@ -190,7 +190,7 @@ impl Told {
                 let _ = writeln!(out, "  changed  {}", escape(&file.path));
                 let shown = |digest: Option<Digest>, none: &str| digest.map_or(none.to_owned(), |d| d.to_string());
                 let _ = writeln!(out, "           old {}", shown(file.old, "absent"));
-                let none = if self.dry_run { "not fetched: its size differs" } else { "absent" };
+                let none = if self.dry_run { "not fetched: its size or key differs" } else { "absent" };
                 let _ = writeln!(out, "           new {}", shown(file.new, none));
             }
             if day.keywords_changed > 0 {
