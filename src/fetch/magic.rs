@@ -36,8 +36,11 @@ const KNOWN: [(&str, &[&[u8]]); 19] = [
     ("pdf", &[b"%PDF-"]),
 ];
 
+/// Where the signature of HDF5 may stand: behind a block of the user's own, of a power of two (III.A, "Superblock").
+const HDF5_PLACES: [usize; 5] = [0, 512, 1024, 2048, 4096];
+
 /// How many first bytes are enough to say.
-pub(super) const ENOUGH: usize = 512;
+pub(super) const ENOUGH: usize = 4096 + HDF5.len();
 
 /// True for the names that FITS files have.
 pub(super) fn is_fits(name: &str) -> bool {
@@ -53,7 +56,8 @@ pub(super) fn is_gzip(name: &str) -> bool {
 pub(super) fn agrees(name: &str, head: &[u8]) -> Option<bool> {
     let extension = extension(name);
     let (_, starts) = KNOWN.iter().find(|(known, _)| *known == extension)?;
-    Some(starts.iter().any(|start| head.starts_with(start)))
+    let is_hdf5 = || HDF5_PLACES.iter().any(|at| head.get(*at..).is_some_and(|head| head.starts_with(HDF5)));
+    Some(starts.iter().any(|start| head.starts_with(start) || (*start == HDF5 && is_hdf5())))
 }
 
 /// What stands after the last dot of a name, in lower case.
@@ -70,6 +74,13 @@ mod tests {
         assert_eq!(agrees("a.fits.gz", b"\x1f\x8b\x08"), Some(true));
         assert_eq!(agrees("a.gz", b"SIMPLE"), Some(false));
         assert_eq!(agrees("a.dat", b"x"), None);
+        for (at, is_place) in [(0, true), (512, true), (1024, true), (2048, true), (4096, true), (100, false)] {
+            let file = [&vec![0; at][..], HDF5, b"more"].concat();
+            for name in ["a.h5", "a.hdf5", "a.nc", "a.hdf"] {
+                assert_eq!(agrees(name, &file[..file.len().min(ENOUGH)]), Some(is_place), "{name} {at}");
+            }
+            assert_eq!(agrees("a.png", &file), Some(false));
+        }
         assert!(is_fits("A.FITS") && is_fits("a.fts") && !is_fits("a.fits.gz"));
     }
 }

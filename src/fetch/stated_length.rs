@@ -380,6 +380,6 @@ mod tests {
         }
         assert_eq!(objection(b"CDF\x01\0\0\0\0\0\0\0\x63\0\0\0\x01", 16), None, "a tag that is not known");
         assert_eq!(objection(b"CDF,1,2,3\n", 10), None);
-        assert_eq!((enough(b"CDF\x01"), enough(b"CDF,"), enough(b"CD")), (NETCDF_HEADER, 512, 512));
+        assert_eq!((enough(b"CDF\x01"), enough(b"CDF,"), enough(b"CD")), (NETCDF_HEADER, magic::ENOUGH, magic::ENOUGH));
     }
 }
