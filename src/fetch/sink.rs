@@ -69,6 +69,10 @@ impl Checks {
         self.length
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its first bytes.
     pub(super) fn head(&self) -> &[u8] {
         &self.head

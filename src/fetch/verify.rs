@@ -148,7 +148,7 @@ pub(super) fn verify_body(checks: Checks, claims: &Claims<'_>) -> Result<Verifie
     // What is known to be bad was not read to its end, so that its length says nothing.
     if !checks.is_bad() {
         claims.object_to_length(checks.length())?;
-        if claims.encoding.is_some_and(|encoding| !stored_encoding::agrees(encoding, checks.head())) {
+        if claims.encoding.is_some_and(|encoding| !stored_encoding::agrees(checks.name(), encoding, checks.head())) {
             let why = "the body came compressed, though it was asked for as it is: its first bytes are not those of its \
                        Content-Encoding";
             return Err(Failure::new(Class::Protocol, why));
