@@ -1,7 +1,7 @@
 //! What a server sends with status 200 in place of a file: a web page, or an error message in XML or JSON.
 //!
 //! Web pages are known as browsers know them (WHATWG MIME Sniffing, 7.1), behind any white space, in UTF-8 and UTF-16, and
-//! behind comments. A name that promises a page, XML or JSON may hold one.
+//! behind comments. A name that promises a page or XML may hold one.
 
 mod json;
 mod markup;
@@ -33,6 +33,10 @@ enum Due {
     Text,
     /// A table in plain text.
     Table,
+    /// A log or a source, which may quote the messages of programs.
+    Source,
+    /// A text in which HTML may stand.
+    Markdown,
     /// It does not say.
     Any,
     Other,
@@ -41,13 +45,16 @@ enum Due {
 impl Due {
     fn of(name: &str) -> Due {
         match magic::extension(name).as_str() {
-            "html" | "htm" | "xhtml" | "xht" | "shtml" => Due::Page,
+            "html" | "htm" | "xhtml" | "xht" | "shtml" | "php" => Due::Page,
             "xml" | "svg" | "vot" | "votable" | "rdf" | "kml" | "gml" | "gpx" | "xsd" | "xsl" | "atom" | "rss" => {
                 Due::Xml
             }
             "json" | "jsonl" | "ndjson" | "geojson" | "jsonld" | "ipynb" => Due::Json,
-            "txt" | "text" | "dat" => Due::Text,
+            "txt" | "text" | "dat" | "hdr" | "meta" => Due::Text,
             "csv" | "asc" | "tab" | "lst" => Due::Table,
+            "md" | "markdown" | "rst" => Due::Markdown,
+            "log" | "out" | "err" | "py" | "pro" | "sh" | "pl" | "m" | "r" | "c" | "h" | "cpp" | "f" | "f90"
+            | "for" | "java" | "js" | "tex" => Due::Source,
             // A number is no type, and neither is nothing.
             other if other.bytes().all(|byte| byte.is_ascii_digit()) => Due::Any,
             _ => Due::Other,
@@ -110,17 +117,19 @@ pub(super) fn objection(Body { name, content_type, head, start, tail }: Body<'_>
     if markup.is_page(due) {
         return Some(PAGE);
     }
-    if markup.is_error(due) || (due != Due::Json && !start.is_cut && json::is_error(text)) {
+    if markup.is_error(due) || (!start.is_cut && json::is_error(text)) {
         return Some(ERROR);
     }
     if start.is_binary() {
         return None;
     }
-    if script::has_failed(&start.text) || script::has_failed(tail) {
-        return Some(SCRIPT);
-    }
-    if ends_as_page(tail) && due != Due::Xml {
-        return Some(PAGE);
+    if !matches!(due, Due::Xml | Due::Source | Due::Markdown) {
+        if script::has_failed(&start.text, tail) {
+            return Some(SCRIPT);
+        }
+        if ends_as_page(tail) && (opens_page(tail) || opens_page(&start.text)) {
+            return Some(PAGE);
+        }
     }
     match label {
         Label::Page if due == Due::Xml && markup.has_root() => None,
@@ -138,4 +147,9 @@ fn ends_as_page(tail: &[u8]) -> bool {
     let end = tail.trim_ascii_end();
     let last = |length: usize| &end[end.len().saturating_sub(length)..];
     last(7).eq_ignore_ascii_case(b"</html>") || last(7).eq_ignore_ascii_case(b"</body>")
+}
+
+fn opens_page(text: &[u8]) -> bool {
+    let text = text.to_ascii_lowercase();
+    [&b"<html"[..], b"<!doctype html"].iter().any(|tag| text.windows(tag.len()).any(|bytes| bytes == *tag))
 }

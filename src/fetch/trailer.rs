@@ -8,8 +8,8 @@ use super::magic;
 /// The longest end of a ZIP archive: its record, and a comment.
 const ZIP: usize = 22 + 65_535;
 
-/// How many last bytes are enough for the other formats, and for the message of a program that failed at the end of a text.
-const OTHER: usize = 8 * 1024;
+/// How many last bytes are enough for the other formats, and for the page or the message of a program at the end of a text.
+const OTHER: usize = 64 * 1024;
 
 /// A format that ends in a known way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

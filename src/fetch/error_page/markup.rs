@@ -93,6 +93,10 @@ pub(super) struct Markup {
     prologues: Vec<Prologue>,
     /// The first tags that open an element, in lower case and without prefix. Empty where text stands before them.
     tags: Vec<String>,
+    /// The second of them holds nothing: no error.
+    is_child_empty: bool,
+    /// Text stands where the first element would, and no element ends behind it.
+    has_plain_text: bool,
     /// A `VOTable` whose service says that the query failed (DALI 1.1, 4.4).
     is_failed_query: bool,
 }
@@ -157,9 +161,13 @@ impl Markup {
             rest = behind;
         }
         if tag(rest).is_some() && rest.contains(&b'>') {
-            let opens = (0..rest.len()).filter(|at| rest[*at] == b'<');
-            markup.tags = opens.filter_map(|at| tag(&rest[at..])).take(MOST_TAGS).collect();
+            let opens = (0..rest.len()).filter(|at| rest[*at] == b'<').map(|at| &rest[at..]);
+            let elements: Vec<&[u8]> = opens.filter(|element| tag(element).is_some()).take(MOST_TAGS).collect();
+            markup.tags = elements.iter().filter_map(|element| tag(element)).collect();
+            markup.is_child_empty = elements.get(1).is_some_and(|element| holds_nothing(element));
             markup.is_failed_query = markup.root() == "votable" && says_query_failed(rest);
+        } else {
+            markup.has_plain_text = !rest.is_empty() && !rest.windows(2).any(|bytes| bytes == b"</");
         }
         markup
     }
@@ -186,14 +194,15 @@ impl Markup {
         if has(Prologue::HtmlDoctype) || has(Prologue::Script) || self.root() == "html" {
             return true;
         }
-        if due == Due::Xml {
+        if matches!(due, Due::Xml | Due::Markdown) {
             return false;
         }
         if has(Prologue::XmlDeclaration) {
             return PAGE_ROOTS.contains(&self.root());
         }
-        // A comment is markup: what stands behind it is no data, unless it is another element.
-        let is_comment = has(Prologue::Comment) && !self.has_root();
+        // A comment is markup: what stands behind it is no data, unless it is another element, or the text of a text.
+        let is_text = self.has_plain_text && matches!(due, Due::Text | Due::Source);
+        let is_comment = has(Prologue::Comment) && !self.has_root() && !is_text;
         is_comment || TAGS.contains(&self.root())
     }
 
@@ -205,7 +214,9 @@ impl Markup {
             _ => ERROR_ROOTS.contains(&root) || self.is_failed_query,
         };
         let is_likely = LIKELY_ERROR_ROOTS.contains(&root)
-            || (RESPONSES.contains(&root) && matches!(self.child(), "error" | "errors" | "fault"));
+            || (RESPONSES.contains(&root)
+                && matches!(self.child(), "error" | "errors" | "fault")
+                && !self.is_child_empty);
         is_told || (due != Due::Xml && is_likely)
     }
 }
@@ -214,6 +225,16 @@ fn says_query_failed(text: &[u8]) -> bool {
     let text = String::from_utf8_lossy(text);
     let mut infos = text.split('<').filter(|tag| tag.starts_with("INFO") && tag.contains("QUERY_STATUS"));
     infos.any(|info| info.contains("value=\"ERROR\"") || info.contains("value='ERROR'"))
+}
+
+/// True for an element without attributes that holds no more than a zero, such as `<errors>0</errors>`.
+fn holds_nothing(element: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(element);
+    let Some((open, behind)) = text.split_once('>') else { return false };
+    let name = open.trim_end_matches('/').trim_end();
+    let held = behind.split_once("</").map(|(held, _)| held.trim());
+    let is_empty = open.ends_with('/') || held.is_some_and(|held| ["", "0", "none", "false"].contains(&held));
+    is_empty && !name.contains(char::is_whitespace)
 }
 
 /// The name of the tag that a text begins with, in lower case and without prefix.

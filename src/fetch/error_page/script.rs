@@ -1,4 +1,7 @@
-//! Programs that failed while they wrote a text: their message stands in it, mostly at its end.
+//! Programs that failed while they wrote a text: their message is all that stands at its start or at its end. Within a text
+//! it is a quotation, as in logs.
+
+use crate::fetch::magic::extension;
 
 /// What PHP calls its messages.
 const PHP: [&str; 7] = [
@@ -11,37 +14,64 @@ const PHP: [&str; 7] = [
     "Recoverable fatal error",
 ];
 
-/// True where a line of a text is the message of a program that failed: PHP, Python, or IDL.
-pub(super) fn has_failed(text: &[u8]) -> bool {
+/// How many last lines are looked at: more than a stack trace takes.
+const LAST_LINES: usize = 200;
+
+/// True where a text begins or ends with the message of a program that failed: PHP, Python, or IDL.
+pub(super) fn has_failed(start: &[u8], tail: &[u8]) -> bool {
+    let (first, last) = (lines(start), lines(tail));
+    let mut places = last.len().saturating_sub(LAST_LINES)..last.len();
+    message(&first).is_some() || places.any(|at| message(&last[at..]) == Some(last.len() - at))
+}
+
+/// The lines with text, without the tags that PHP sets around its messages.
+fn lines(text: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(text);
-    let lines: Vec<&str> = text.lines().collect();
-    (0..lines.len()).any(|at| {
-        let rest = &lines[at + 1..];
-        is_php(lines[at], rest) || is_python(lines[at], rest) || lines[at].starts_with("% Execution halted at")
-    })
+    let plain = ["<b>", "</b>", "<br />", "<br>"].iter().fold(text.into_owned(), |text, tag| text.replace(tag, ""));
+    plain.lines().filter(|line| !line.trim().is_empty()).map(|line| line.trim_end().to_owned()).collect()
 }
 
-fn is_php(line: &str, rest: &[&str]) -> bool {
-    let plain = ["<b>", "</b>", "<br />", "<br>"].iter().fold(line.to_owned(), |line, tag| line.replace(tag, ""));
-    let line = plain.trim();
-    let line = line.strip_prefix("PHP ").unwrap_or(line);
-    let Some(kind) = PHP.iter().find(|kind| line.strip_prefix(**kind).is_some_and(|rest| rest.starts_with(':'))) else {
-        return false;
-    };
-    if kind.ends_with("error") {
-        // The place may stand behind a stack trace.
-        return has_place(line) || rest.iter().any(|line| has_place(line));
+/// How many lines the message takes that these lines begin with.
+fn message(lines: &[String]) -> Option<usize> {
+    php(lines).or_else(|| python(lines)).or_else(|| idl(lines))
+}
+
+fn php(lines: &[String]) -> Option<usize> {
+    let first = lines.first()?.trim_start();
+    let first = first.strip_prefix("PHP ").unwrap_or(first);
+    let kind = PHP.iter().find(|kind| first.strip_prefix(**kind).is_some_and(|rest| rest.starts_with(':')))?;
+    if has_place(first) {
+        return Some(1);
     }
-    // Any text may warn of something; a file or a function of a script it does not name.
-    line.contains("(): ") || (has_place(line) && line.contains(" in ") && line.contains(['/', '\\']))
+    let has_trace = kind.ends_with("error") && lines.get(1)?.trim() == "Stack trace:";
+    let is_end = |line: &String| line.trim_start().starts_with("thrown in ") && has_place(line);
+    has_trace.then(|| lines.iter().position(is_end)).flatten().map(|at| at + 1)
 }
 
+/// True for a line that ends in the place of a script, as in ` in /a.php on line 3`.
 fn has_place(line: &str) -> bool {
-    let number = line.rsplit_once(" on line ").map(|(_, number)| number.trim_start_matches("<b>"));
-    number.is_some_and(|number| number.starts_with(|first: char| first.is_ascii_digit()))
+    let Some((before, number)) = line.rsplit_once(" on line ") else { return false };
+    let is_script = |path: &str| path.contains(['/', '\\']) || extension(path) == "php" || path == "Unknown";
+    number.parse::<u32>().is_ok() && before.rsplit_once(" in ").is_some_and(|(_, path)| is_script(path))
 }
 
-fn is_python(line: &str, rest: &[&str]) -> bool {
-    line.trim_end() == "Traceback (most recent call last):"
-        && rest.first().is_some_and(|next| next.trim_start().starts_with("File \""))
+fn python(lines: &[String]) -> Option<usize> {
+    let begins = lines.first()? == "Traceback (most recent call last):";
+    if !begins || !lines.get(1)?.trim_start().starts_with("File \"") {
+        return None;
+    }
+    let at = lines.iter().skip(1).position(|line| !line.starts_with([' ', '\t']))? + 1;
+    is_exception(&lines[at]).then_some(at + 1)
+}
+
+/// True for the last line of a traceback, such as `KeyError: 'day'`.
+fn is_exception(line: &str) -> bool {
+    let name = line.split(':').next().unwrap_or_default();
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
+    is_name && ["Error", "Exception", "Interrupt", "Exit", "Iteration"].iter().any(|end| name.ends_with(end))
+}
+
+fn idl(lines: &[String]) -> Option<usize> {
+    let length = lines.iter().take_while(|line| line.starts_with("% ")).count();
+    lines[..length].iter().any(|line| line.starts_with("% Execution halted at:")).then_some(length)
 }

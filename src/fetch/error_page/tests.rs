@@ -33,7 +33,6 @@ fn b_12_a_page_is_known_by_its_first_tag_whatever_stands_before_it() {
         "<HTML lang=en>",
         "<head><title>503</title></head>",
         "<!-- served by x --><html><body>back</body></html>",
-        "<!-- a --> \n <!-- b -->back soon",
         "<!-- never closed",
         "<?xml version=\"1.0\"?><!DOCTYPE html PUBLIC \"x\"><html xmlns=\"x\">",
         "<?xml version='1.0'?><!-- x --><h:html xmlns:h='x'>",
@@ -88,8 +87,9 @@ fn b_14_an_error_message_in_xml_or_json_is_no_data() {
             assert!(refused(name, "text/plain", error.as_bytes()), "{name} {error}");
             assert!(refused(name, "", error.as_bytes()), "{name} {error}");
         }
-        assert!(refused("a.json", "application/problem+json", error.as_bytes()));
-        assert!(!refused("a.json", "application/json", error.as_bytes()));
+        for content_type in ["application/problem+json", "application/json", ""] {
+            assert!(refused("a.json", content_type, error.as_bytes()), "{error}");
+        }
     }
 }
 
@@ -131,16 +131,30 @@ fn data_that_looks_like_markup_is_data() {
         ("a.xml", b"<error>0.5</error>"),
         ("a.vot", b"<!-- x --><!DOCTYPE VOTABLE SYSTEM 'x' [<!ENTITY a 'b'>]><VOTABLE>"),
         ("a.dat", b"<!-- x --><VOTABLE>"),
+        ("a.txt", b"<!-- a --> \n <!-- b -->\n1 2 3\n"),
+        ("a.dat", b"<result><errors>0</errors><row>1</row></result>"),
+        ("a.dat", b"<?xml version='1.0'?><response><errors /><row>1</row></response>"),
+        ("README.md", b"<p align=\"center\">Title</p>\n\n# README\n"),
+        ("README.md", b"<!-- x -->\n# README\n"),
+        ("a.rst", b"<b>x</b>\n"),
+        ("a.php", b"<?php echo 1; ?>"),
         ("a.dat", b"<!DOCTYPE VOTABLE SYSTEM 'html'><VOTABLE>"),
         ("a.dat", b"\0\0\xff\xff<html>"),
     ] {
         assert!(!refused(name, "", body), "{name} {}", String::from_utf8_lossy(body));
     }
     assert!(!refused("a.txt", "application/json", b"{\"error\":0.5,\"status\":1}"));
+    for page in ["<!-- a --> \n <!-- b -->back soon", "<!-- a -->"] {
+        assert!(refused("a.csv", "", page.as_bytes()) && refused("a.cdf", "", page.as_bytes()), "{page}");
+    }
+    for page in ["<!-- x --><h1>503", "<!-- x --><h1>503</h1>", "<!-- x -->503</h1>"] {
+        assert!(refused("a.txt", "", page.as_bytes()), "{page}");
+    }
+    assert!(refused("README.md", "", b"<!DOCTYPE html><html>") && refused("a.log", "", b"<html>"));
 }
 
 #[test]
-fn an_error_message_in_json_is_refused_wherever_no_json_is_due() {
+fn an_error_message_in_json_is_refused_whatever_is_due() {
     for error in [
         "{\"error\": {\"code\": 404, \"message\": \"no\"}}",
         "{\"status\":500,\"message\":\"Internal Server Error\",\"path\":\"/a\"}",
@@ -151,17 +165,20 @@ fn an_error_message_in_json_is_refused_wherever_no_json_is_due() {
         "{\"statusCode\":\"503\"}",
         "{\"HAPI\":\"3.0\",\"status\":{\"code\":1406,\"message\":\"Bad request\"}}",
         "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404}",
-        "{\"code\":5,\"message\":\"no\",\"details\":[{\"x\":1}]}",
+        "{\"code\":5,\"message\":\"Not Found\",\"details\":[{\"x\":1}]}",
+        "{\"message\":\"Endpoint request timed out\"}",
+        "{\"status\":\"fail\",\"message\":\"no\"}",
+        "{\"error\":{\"code\":\"NoSuchKey\",\"message\":\"x\"}}",
+        "{\"HAPI\":\"3.0\",\"status\":{\"code\":1500,\"message\":\"no\"},\"x_id\":1}",
         "{\"data\":null,\"errors\":[{\"message\":\"no\"}]}",
         "\u{feff}{\"error\":\"no\"}\r\n",
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"error\":\"no\"}",
     ] {
-        for name in ["a.dat", "a.txt", "a.csv", "a.cdf", "a.sav", "a.xml", "a"] {
+        for name in ["a.dat", "a.txt", "a.csv", "a.cdf", "a.sav", "a.xml", "a", "a.json"] {
             for content_type in ["", "text/plain", "application/octet-stream"] {
                 assert!(refused(name, content_type, error.as_bytes()), "{name} {content_type} {error}");
             }
         }
-        assert!(error.starts_with("HTTP") || !refused("a.json", "", error.as_bytes()), "{error}");
     }
     let trace =
         format!("{{\"status\":500,\"error\":\"Internal Server Error\",\"trace\":\"{}\"}}", "at x.y\\n".repeat(5000));
@@ -176,8 +193,26 @@ fn an_error_message_in_json_is_refused_wherever_no_json_is_due() {
         "{\"success\":true,\"rows\":[]}",
         "[{\"time_tag\":\"2015-12-11 00:00:00\",\"flux\":1}]",
         "{\"time\":1}\n{\"time\":2}\n",
+        "{\"details\":{\"instrument\":\"AIA\"},\"exposure\":2.9}",
+        "{\"code\":512,\"name\":\"HMI\"}",
+        "{\"message\":\"ok\",\"records\":2}",
+        "{\"message\":\"ok\"}",
+        "{\"status\":\"ERROR\",\"quality\":3}",
+        "{\"error\":{\"code\":1},\"rows\":[[1,2]]}",
+        "{\"detail\":\"high\",\"results\":[]}",
+        "{\"type\":\"alert\",\"title\":\"GPS\",\"message\":\"Receivers may fail\"}",
+        "{\"code\":200,\"message\":\"0 failed\"}",
+        "{\"status\":\"ok\",\"message\":\"0 errors\"}",
     ] {
-        for (name, content_type) in [("a.dat", "text/plain"), ("a.dat", "application/json"), ("a.txt", ""), ("a", "")] {
+        for (name, content_type) in [
+            ("a.dat", "text/plain"),
+            ("a.dat", "application/json"),
+            ("a.txt", ""),
+            ("a", ""),
+            ("a.hdr", "application/json"),
+            ("a.meta", ""),
+            ("a.json", "application/json"),
+        ] {
             assert!(!refused(name, content_type, data.as_bytes()), "{name} {content_type} {data}");
         }
     }
@@ -246,7 +281,14 @@ fn a_page_is_known_behind_a_printed_head_and_by_rare_tags() {
         }
         assert!(refused("a.dat", "", &utf16(page, b"\xff\xfe", u16::to_le_bytes)), "{page}");
     }
-    for data in ["HTTP requests by day\n1,2\n", "Station: Kanzelhoehe\nContent: spots\n\n1 2 3\n", "a: 1\n"] {
+    for data in [
+        "HTTP requests by day\n1,2\n",
+        "Station: Kanzelhoehe\nContent: spots\n\n1 2 3\n",
+        "a: 1\n",
+        "From: a\nSubject: b\nContent-Type: text/plain\nStatus: 500\n\nhello\n",
+        "Title: x\nContent-Type: data\nStatus: 404 of 500 samples\n\n1 2 3\n",
+        "Status: 404\nContent-Type: image\nBITPIX: 16\n\ndata\n",
+    ] {
         assert!(!refused("a.txt", "", data.as_bytes()), "{data}");
     }
 }
@@ -259,9 +301,9 @@ fn a_text_in_which_a_program_wrote_that_it_failed_is_refused() {
         "<br />\n<b>Warning</b>:  mysqli_connect(): refused in <b>/x.php</b> on line <b>3</b><br />",
         "Fatal error: Maximum execution time of 30 seconds exceeded in /var/www/x.php on line 3\n",
         "PHP Fatal error:  Uncaught Error: no in /x.php:3\nStack trace:\n#0 {main}\n  thrown in /x.php on line 3\n",
-        "Parse error: syntax error on line 3",
+        "Parse error: syntax error in /x.php on line 3\n",
         "\nWarning: mysqli_connect(): (HY000/2002): Connection refused in /x.php on line 3\n",
-        "Warning: mysqli_query(): MySQL server has gone away",
+        "Warning: mysqli_query(): MySQL server has gone away in x.php on line 3\n",
         "\r\nNotice: Undefined index: day in C:\\www\\x.php on line 12\r\n",
         "Traceback (most recent call last):\n  File \"/x.py\", line 3, in <module>\nKeyError: 'day'\n",
         "% Execution halted at:  $MAIN$              1\n",
@@ -281,9 +323,32 @@ fn a_text_in_which_a_program_wrote_that_it_failed_is_refused() {
         "Notice: rows begin on line 3\n1,2\n",
         "Traceback (most recent call last):\nis what Python prints\n",
         "1,Fatal error: x on line 3\n",
+        "Warning: something(): deprecated\n1 2 3\n",
+        "a,b\nNotice: call x(): y,1\n",
+        "How to read\nWarning: fopen(): failed in /a/b.php on line 3 is harmless\n",
+        "1\nWarning: fopen(): failed in /a/b.php on line 3\n2\n",
+        "1\nTraceback (most recent call last):\n  File \"x.py\", line 1\nValueError: x\nretry ok\n",
+        "1\n% Execution halted at: $MAIN$\nagain\n",
+        "a page ends in\n</html>\n",
     ] {
-        assert!(!refused("a.txt", "", text.as_bytes()), "{text}");
+        for name in ["a.txt", "a.csv", "a"] {
+            assert!(!refused(name, "", text.as_bytes()), "{name} {text}");
+        }
     }
+    for text in [
+        "Traceback (most recent call last):\n  File \"x.py\", line 1\nValueError: x\n",
+        "% Compiled module: X\n% Execution halted at: $MAIN$\n",
+        "% Variable is undefined: X.\n% Execution halted at:  $MAIN$\n",
+        "Fatal error: no in /x.php on line 3\n",
+        "PHP sends\n<html></html>\n",
+    ] {
+        for name in ["run.log", "a.py", "a.pro", "a.md", "a.rst", "a.sh", "a.xml"] {
+            assert!(!refused(name, "", text.as_bytes()), "{name} {text}");
+        }
+        assert!(refused("a.csv", "", text.as_bytes()), "{text}");
+    }
+    let long = [rows.as_str(), "<html><body>", &"<p>no</p>\n".repeat(3000), "</body></html>\n"].concat();
+    assert!(refused("a.csv", "", long.as_bytes()));
     assert!(!refused("a.dat", "", b"\x01\x02\0Fatal error: x on line 3"));
 }
 

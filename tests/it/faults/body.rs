@@ -277,6 +277,7 @@ fn b_12_what_comes_for_a_text_must_not_be_called_a_page_or_be_an_error_message()
         ("a.csv", "text/csv", "a,b\n1,2\n<br />\n<b>Fatal error</b>: no in <b>/x.php</b> on line <b>3</b><br />\n"),
         ("a.dat", "text/plain", "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/html\r\n\r\n<p>no"),
         ("a.json", "application/problem+json", "{\"title\":\"down\"}"),
+        ("a.json", json, "{\"message\":\"Internal Server Error\"}"),
         ("a.dat", "text/html", ""),
     ] {
         let (lab, _server) = one_file(name, Answer::file(body.as_bytes().to_vec()).called(content_type));
@@ -285,7 +286,9 @@ fn b_12_what_comes_for_a_text_must_not_be_called_a_page_or_be_an_error_message()
         assert!(lab.files("data").is_empty() && lab.days("data").is_empty(), "{name} {body}");
     }
     for (name, content_type, body) in [
-        ("a.json", json, "{\"error\":\"of a fit\"}"),
+        ("a.json", json, "{\"error\":\"of a fit\",\"flux\":1}"),
+        ("run.log", "text/plain", "Traceback (most recent call last):\n  File \"x.py\", line 1\nValueError: x\n"),
+        ("README.md", "text/plain", "<p align=\"center\">Title</p>\n"),
         ("a.txt", "text/plain", "{\"a\":1}"),
         ("a.html", "text/html", "x"),
         ("a.dat", json, "{\"a\":1}"),
@@ -295,6 +298,10 @@ fn b_12_what_comes_for_a_text_must_not_be_called_a_page_or_be_an_error_message()
         let (lab, _server) = one_file(name, Answer::file(body.as_bytes().to_vec()).called(content_type));
         lab.report(0);
         assert_eq!(lab.proved("data").len(), 1, "{name}");
+    }
+    for encoding in ["aws-chunked", "UTF-8", "binary", "none", ""] {
+        let (lab, _server) = one_file("a.txt", Answer::file(b"1 2\n".to_vec()).header("Content-Encoding", encoding));
+        lab.report(0);
     }
     // A file with a format of its own is known by that, whatever it is called.
     let (lab, _server) = one_file("a.fits", Answer::file(fits(1, 20, "2015-12-11T00:00:00")).called("text/html"));
