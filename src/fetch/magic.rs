@@ -40,7 +40,7 @@ const KNOWN: [(&str, &[&[u8]]); 19] = [
 const HDF5_PLACES: [usize; 5] = [0, 512, 1024, 2048, 4096];
 
 /// How many first bytes are enough to say.
-pub(super) const ENOUGH: usize = 4096 + HDF5.len();
+pub(super) const ENOUGH: usize = 4096 + 64;
 
 /// True for the names that FITS files have.
 pub(super) fn is_fits(name: &str) -> bool {
@@ -56,8 +56,13 @@ pub(super) fn is_gzip(name: &str) -> bool {
 pub(super) fn agrees(name: &str, head: &[u8]) -> Option<bool> {
     let extension = extension(name);
     let (_, starts) = KNOWN.iter().find(|(known, _)| *known == extension)?;
-    let is_hdf5 = || HDF5_PLACES.iter().any(|at| head.get(*at..).is_some_and(|head| head.starts_with(HDF5)));
-    Some(starts.iter().any(|start| head.starts_with(start) || (*start == HDF5 && is_hdf5())))
+    let begins = |start: &&[u8]| head.starts_with(start) || (**start == *HDF5 && hdf5_place(head).is_some());
+    Some(starts.iter().any(begins))
+}
+
+/// Where the signature of HDF5 stands.
+pub(super) fn hdf5_place(head: &[u8]) -> Option<usize> {
+    HDF5_PLACES.into_iter().find(|at| head.get(*at..).is_some_and(|head| head.starts_with(HDF5)))
 }
 
 /// What stands after the last dot of a name, in lower case.

@@ -59,9 +59,8 @@ fn stated(head: &[u8]) -> Option<(&'static str, Result<u64, Untold>)> {
         }
         [0xcd, 0xf3, 0x00, 0x01, 0xcc, 0xcc, 0x00, 0x01, ..] => Some(("CDF", compressed_cdf(head, 8))),
         [0xcd, 0xf2, 0x60, 0x02, 0xcc, 0xcc, 0x00, 0x01, ..] => Some(("CDF", compressed_cdf(head, 4))),
-        [0x89, b'H', b'D', b'F', b'\r', b'\n', 0x1a, b'\n', ..] => Some(("HDF5", hdf5(head))),
         [b'C', b'D', b'F', version @ (1 | 2 | 5), ..] => Some(("netCDF", Netcdf::of(head, *version).least())),
-        _ => None,
+        _ => magic::hdf5_place(head).map(|at| ("HDF5", hdf5(&head[at..], at))),
     }
 }
 
@@ -90,7 +89,8 @@ fn compressed_cdf(head: &[u8], width: usize) -> Result<u64, Untold> {
     Ok(parameters.saturating_add(width as u64 + 16))
 }
 
-fn hdf5(head: &[u8]) -> Result<u64, Untold> {
+/// By the superblock, which stands at this byte of the file.
+fn hdf5(head: &[u8], place: usize) -> Result<u64, Untold> {
     let byte = |at| big_endian(head, at, 1);
     let version = byte(8)?;
     let (width, addresses) = match version {
@@ -101,8 +101,8 @@ fn hdf5(head: &[u8]) -> Result<u64, Untold> {
     };
     let address = |nth| little_endian(head, addresses + nth * width, usize::try_from(width).unwrap_or_default());
     let (base, end) = (address(0)?, address(2)?);
-    // Both are absolute where the superblock begins the file.
-    if base == 0 { Ok(end) } else { Err(Untold::Unknown) }
+    // The end is absolute where the base is that place. It is not in an archive that begins with an HDF5 file.
+    if base == place as u64 { Ok(end) } else { Err(Untold::Unknown) }
 }
 
 /// The header of a netCDF classic file, read in order.
@@ -307,6 +307,13 @@ mod tests {
         let none = [0xff; 8];
         let zero = head(&[(0, HDF5), (13, &[8, 8]), (32, &none), (40, &2048_u64.to_le_bytes())]);
         let one = head(&[(0, HDF5), (8, &[1]), (13, &[8, 8]), (36, &none), (44, &2048_u64.to_le_bytes())]);
+        let at_512 = |base: u64| {
+            let superblock = [(0, HDF5), (8, &[2, 8, 8]), (12, &base.to_le_bytes()), (28, &4096_u64.to_le_bytes())];
+            [vec![0; 512], head(&superblock)].concat()
+        };
+        let (behind, archived) = (at_512(512), at_512(0));
+        assert!(objection(&behind, 4095).is_some() && objection(&behind, 4096).is_none());
+        assert!(objection(&archived, 4095).is_none());
         let two = head(&[(0, HDF5), (8, &[2, 8, 8]), (20, &none), (28, &4096_u64.to_le_bytes())]);
         assert_eq!([zero, one, two].map(|head| least(&head)), [Some(2048), Some(2048), Some(4096)]);
         for strange in [&head(&[(0, HDF5), (8, &[9])])[..], &head(&[(0, HDF5), (13, &[200])]), b""] {
