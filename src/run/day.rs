@@ -316,7 +316,9 @@ fn sort(
             failed.insert(file.key, (Some(path.to_string()), failure));
             continue;
         }
-        if let Some(line) = there.as_ref().or(sure.map(|prior| &prior.line)) {
+        if let Some(line) = there.as_ref().or(sure.map(|prior| &prior.line))
+            && !is_sealed(work, &line.key)
+        {
             run.redirects.remember(todo, &file.url, line);
         }
         if let Some(line) = there {
@@ -383,6 +385,11 @@ fn find<'a>(
         !todo.how.afresh && (is_final || !condition::can_be_asked(&prior.line))
     });
     Ok(Found { there, path, prior, is_sure, is_pinned })
+}
+
+/// True for a file of the sealed record that stands: nothing that is seen of others takes it down.
+pub(super) fn is_sealed(work: &DayWork, key: &str) -> bool {
+    work.prior(key).is_some_and(|prior| prior.standing == Standing::Final)
 }
 
 /// True when nothing will be asked about a listed file, since it is here.

@@ -7,10 +7,10 @@ use url::Url;
 use super::accept::{Accepted, GivenUp};
 use super::budget::{Spent, Ticket};
 use super::claims::{Claims, collision};
-use super::day::{blocking, path_of};
+use super::day::{blocking, is_sealed, path_of};
 use super::event::{DayId, Event, FileEnd};
 use super::locked::Expected;
-use super::redirects::{PlaceTaken, Reached};
+use super::redirects::{self, PlaceTaken, Reached};
 use super::{Run, Todo};
 use crate::archive::{DayWork, FileLine, Published, RelativePath, Staged};
 use crate::day::Scale;
@@ -209,6 +209,7 @@ impl Work {
         match self.day.adopt(vec![line.clone()]) {
             Err(error) => return Some(Ended::Failed { path: Some(line.path), failure: error.into(), with: None }),
             Ok(taken) if taken.is_empty() => return None,
+            Ok(_) if is_sealed(&self.day, &line.key) => {}
             Ok(_) => self.run.redirects.remember(&self.todo, &file.url, &line),
         }
         self.run.tell(Event::FileDone {
@@ -228,7 +229,11 @@ impl Work {
     }
 
     /// Claims the place that redirects led to; the end of the file when that is another one's.
-    fn claim_place(&self, file: &RemoteFile, path: &RelativePath, to: &Url, sha256: Digest) -> Option<Ended> {
+    async fn claim_place(&self, file: &RemoteFile, path: &RelativePath, to: &Url, sha256: Digest) -> Option<Ended> {
+        if self.expected.has(&file.key, sha256) || redirects::names_its_bytes(to, sha256) {
+            return None;
+        }
+        self.run.redirects.look_around(&self.run.archive, &self.id).await;
         let listed = self.claims.lock().unwrap_or_else(PoisonError::into_inner).object_to(&file.url, to);
         let taken = listed.map(|failure| PlaceTaken { failure, with: None }).or_else(|| {
             let (todo, key, listed) = (self.todo.clone(), file.key.clone(), file.url.clone());
@@ -322,8 +327,9 @@ impl Work {
         if let Some(crossed) = self.claim(&path, &file.key) {
             return crossed;
         }
-        let redirected = fetched.redirected.as_ref();
-        if let Some(crossed) = redirected.and_then(|to| self.claim_place(file, &path, to, fetched.body.sha256)) {
+        if let Some(to) = &fetched.redirected
+            && let Some(crossed) = self.claim_place(file, &path, to, fetched.body.sha256).await
+        {
             return crossed;
         }
         let line = self.line(file, &path, &fetched);
@@ -362,6 +368,12 @@ impl Work {
         }
     }
 
+    /// Where redirects led to, unless that place can hold no other file.
+    fn place_of(fetched: &Fetched) -> Option<Digest> {
+        let to = fetched.redirected.as_ref()?;
+        (!redirects::names_its_bytes(to, fetched.body.sha256)).then(|| resource::without_query(to))
+    }
+
     pub(super) fn line(&self, file: &RemoteFile, path: &RelativePath, fetched: &Fetched) -> FileLine {
         FileLine {
             bytes: Some(fetched.body.bytes),
@@ -371,7 +383,7 @@ impl Work {
             data: fetched.body.digests.as_ref().map(|digests| digests.data.clone()),
             etag: fetched.validators.etag.clone(),
             last_modified: fetched.validators.last_modified.clone(),
-            redirected: fetched.redirected.as_ref().map(resource::without_query),
+            redirected: Self::place_of(fetched),
             ..self.bare_line(file, path)
         }
     }

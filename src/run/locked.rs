@@ -10,6 +10,7 @@ use url::Url;
 use super::Todo;
 use crate::archive::{FileLine, RelativePath, State};
 use crate::day::Scale;
+use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fetch::LockedBody;
 use crate::lock::{DayRow, Held, LockedFile};
@@ -221,6 +222,11 @@ impl Expected {
         let counts_data = self.identity == Identity::FitsData && locked.recnum == file.recnum;
         let digests = locked.digests().filter(|_| counts_data);
         Some(LockedBody { sha256: locked.sha256?, bytes: locked.bytes, digests })
+    }
+
+    /// True when the lock has these very bytes under a key.
+    pub(super) fn has(&self, key: &str, sha256: Digest) -> bool {
+        self.files.get(key).is_some_and(|file| file.sha256 == Some(sha256))
     }
 
     /// True unless the lock has other bytes, or data, under the key of a file that is here already.

@@ -2,17 +2,19 @@
 //! a login page.
 //!
 //! The second one may come when the day of the first is sealed already. That day is reopened: its record is taken down, and the
-//! file taken back.
+//! file taken back. Days that an earlier run sealed stay as they are, since some stores keep equal files as one: only the new
+//! file fails.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::Days;
 use url::Url;
 
 use super::day::{blocking, take};
 use super::event::{DayId, DayState, Event, TakenBack};
 use super::{How, Run, Todo};
-use crate::archive::{FileLine, Opened, State};
+use crate::archive::{Archive, FileLine, Opened, State};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fetch::resource;
@@ -22,13 +24,24 @@ use crate::untrusted::escape;
 /// stands in for files that are asked for one after another.
 const MOST: usize = 50_000;
 
+/// The days around a file's own whose records are looked at: a placeholder stands in for some days in a row.
+const AROUND: u64 = 7;
+
 /// The places that redirects led to in a run.
 #[derive(Debug, Default)]
-pub(super) struct Redirects(Mutex<Places>);
+pub(super) struct Redirects {
+    places: Mutex<Places>,
+    /// Held while sealed days are looked at: no file may pass before what they hold is known.
+    looking: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct Places {
     reached: HashMap<Digest, Arc<Reached>>,
+    /// Where the files of sealed days came from that the run does not do, each with its key.
+    sealed: HashMap<Digest, (DayId, String)>,
+    /// The days whose records were looked at for that.
+    looked_at: BTreeSet<DayId>,
     /// Files at the place of another one, of days that may have been sealed before that was known.
     misplaced: BTreeMap<DayId, BTreeMap<String, Misplaced>>,
 }
@@ -64,10 +77,16 @@ impl Redirects {
     pub(super) fn reach(&self, file: Reached, to: &Url, sha256: Digest) -> Result<(), PlaceTaken> {
         // With two queries of one path the bytes must be the same as well: a query may be all that names the object.
         let places = [resource::exact(to), of_body(resource::without_query(to), sha256)];
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let file = Arc::new(file);
-        let Some(first) = known.enter(&file, &places) else { return Ok(()) };
-        let failure = file.failure(Some(to), &first);
+        let Some(first) = known.enter(&file, &places) else {
+            let sealed = known.sealed.get(&places[1]).filter(|(day, _)| *day != file.todo.id());
+            return sealed.map_or(Ok(()), |(day, key)| {
+                let again = "; if the file of that day is the wrong one, `sunhaul update` asks for it again";
+                Err(PlaceTaken { failure: file.failure(Some(to), key, day, again), with: None })
+            });
+        };
+        let failure = file.failure_beside(Some(to), &first);
         if first.todo.id() == file.todo.id() {
             return Err(PlaceTaken { failure, with: Some(first.key.clone()) });
         }
@@ -80,17 +99,40 @@ impl Redirects {
         let (Some(place), Some(sha256)) = (line.redirected, line.sha256) else { return };
         let (todo, key, listed) = (todo.clone(), line.key.clone(), listed.clone());
         let file = Arc::new(Reached { todo, key, listed, was_here: true });
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(first) = known.enter(&file, &[of_body(place, sha256)]) {
-            let failure = file.failure(None, &first);
+            let failure = file.failure_beside(None, &first);
             known.misplace(&first, failure.clone());
             known.misplace(&file, failure);
         }
     }
 
+    /// Looks at the sealed days around one whose file was redirected, once.
+    pub(super) async fn look_around(&self, archive: &Arc<Archive>, day: &DayId) {
+        let _looking = self.looking.lock().await;
+        let days = (1..=AROUND).flat_map(|far| {
+            let far = Days::new(far);
+            [day.date.checked_sub_days(far), day.date.checked_add_days(far)]
+        });
+        let days = days.flatten().map(|date| DayId { series: day.series.clone(), date });
+        let new: Vec<DayId> = {
+            let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            days.filter(|day| known.looked_at.insert(day.clone())).collect()
+        };
+        let archive = Arc::clone(archive);
+        // A record that cannot be read is told where its day is done.
+        let read = move || new.into_iter().filter_map(|day| sealed_lines(&archive, day)).collect::<Vec<_>>();
+        let Ok(found) = blocking(move || Ok(read())).await else { return };
+        let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        for (day, lines) in found {
+            let place = |line: FileLine| Some((of_body(line.redirected?, line.sha256?), (day.clone(), line.key)));
+            known.sealed.extend(lines.into_iter().filter_map(place));
+        }
+    }
+
     /// Takes out the misplaced files of days that are not in work.
     fn misplaced(&self, in_work: &BTreeSet<DayId>) -> BTreeMap<DayId, BTreeMap<String, Misplaced>> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let (kept, out) = std::mem::take(&mut known.misplaced).into_iter().partition(|(id, _)| in_work.contains(id));
         known.misplaced = kept;
         out
@@ -117,6 +159,16 @@ impl Places {
     }
 }
 
+fn sealed_lines(archive: &Archive, day: DayId) -> Option<(DayId, Vec<FileLine>)> {
+    let record = Archive::record(archive.root(), &day.series, day.date).ok()??;
+    (record.header.state == State::Sealed).then_some((day, record.files))
+}
+
+/// True for the address of a store that names files by what they hold: equal files have one place there.
+pub(super) fn names_its_bytes(to: &Url, sha256: Digest) -> bool {
+    to.path().to_ascii_lowercase().contains(&sha256.to_string())
+}
+
 /// A place that two files cannot both have with the same bytes.
 fn of_body(place: Digest, sha256: Digest) -> Digest {
     Digest::of_halves(&place, &sha256)
@@ -131,17 +183,21 @@ impl Reached {
         is_asked_again() || resource::exact(&self.listed) == resource::exact(&other.listed) || is_mirrored()
     }
 
-    fn failure(&self, to: Option<&Url>, first: &Reached) -> Failure {
+    fn failure_beside(&self, to: Option<&Url>, first: &Reached) -> Failure {
+        self.failure(to, &first.key, &first.todo.id(), "")
+    }
+
+    fn failure(&self, to: Option<&Url>, other: &str, day: &DayId, hint: &str) -> Failure {
         // The query of a signed URL is a secret.
         let to = to.map_or_else(|| "the place".to_owned(), |to| format!("`{}`", escape(to.path())));
-        let DayId { series, date } = first.todo.id();
         Failure::new(
             Class::Redirect,
             format!(
-                "`{}` was redirected to {to}, where `{}` of {} {date} was redirected to as well: two files cannot be one",
+                "`{}` was redirected to {to}, where `{}` of {} {} was redirected to as well: two files cannot be one{hint}",
                 escape(self.listed.path()),
-                escape(&first.key),
-                escape(&series.0),
+                escape(other),
+                escape(&day.series.0),
+                day.date,
             ),
         )
     }

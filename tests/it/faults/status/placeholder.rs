@@ -1,5 +1,7 @@
 //! One placeholder that stands in for several files.
 
+use sunhaul::digest::Digest;
+
 use super::redirect::{classes, pair};
 use super::*;
 
@@ -97,4 +99,45 @@ fn files_that_are_redirected_each_to_its_own_place_are_taken() {
         lab.report(0);
         assert_eq!((lab.proved("data").len(), lab.days("data").len()), (3, 3), "{places:?}");
     }
+}
+
+#[test]
+fn files_of_several_runs_that_are_redirected_to_one_place_are_not_all_sealed() {
+    for place in ["/maintenance.dat", "/none.dat?ref=1"] {
+        let server = redirected([place; 3]);
+        let lab = lab_for(&server, 3, "{ attempts: 1 }");
+        // The first one comes alone, and cannot be known for what it is.
+        lab.run_with(&["--max-files", "1"]).status(4).done();
+        for _ in 0..2 {
+            let report = lab.report(1);
+            assert_eq!(classes(&report), ["redirect"; 2], "{report:#}");
+            assert!(report["failures"].to_string().contains("`sunhaul update` asks for it again"), "{report:#}");
+            assert_eq!((lab.files("data").len(), lab.days("data").len()), (1, 1), "what is sealed stays");
+        }
+        for day in 11..14 {
+            server.script(&url(day), [honest(day)]);
+        }
+        lab.report(0);
+        lab.sunhaul(&["update", "job.yaml"]).stdout_has("1 added, 1 removed").chatty().done();
+        let now: Vec<Digest> = lab.proved("data").into_values().collect();
+        assert!(!now.contains(&Digest::of(b"no data for this time")), "{place}");
+    }
+}
+
+#[test]
+fn files_that_the_lock_has_and_a_store_that_names_them_by_their_bytes_may_share_a_place() {
+    let stored = format!("/objects/SHA256E-s21--{}.dat", Digest::of(b"no data for this time"));
+    let server = redirected([&stored; 3]);
+    let lab = lab_for(&server, 3, "{ attempts: 1 }");
+    lab.report(0);
+    assert_eq!((lab.proved("data").len(), lab.days("data").len()), (3, 3));
+    let elsewhere = redirected(["/same.dat"; 3]);
+    lab.write(
+        "job.yaml",
+        String::from_utf8(lab.read("job.yaml")).expect("text").replace(&server.url(), &elsewhere.url()),
+    );
+    lab.run_with(&["--locked", "--archive", "again"]).done();
+    assert_eq!(lab.days("again").len(), 3);
+    lab.sunhaul(&["update", "job.yaml", "--archive", "again"]).stdout_has("nothing changed").chatty().done();
+    assert_eq!(lab.days("again").len(), 3, "an update takes no sealed day down");
 }
