@@ -64,6 +64,11 @@ pub(super) fn first(path: &Path) -> Result<Option<Small>, String> {
     if pixels.is_none_or(|pixels| pixels > PIXELS) {
         return Err(format!("the image has more than {PIXELS} pixels"));
     }
+    // FITS knows ASCII alone (4.0, 4.1.2.3), and the library takes TFORM apart by bytes.
+    let is_ascii = |card: &Card| !matches!(&card.value, Some(Value::String(text)) if !text.is_ascii());
+    if !hdu.cards.iter().all(is_ascii) {
+        return Err("its header holds characters that no FITS header may hold".to_owned());
+    }
     tiles_are_bounded(&bytes, &hdu)?;
     let values = read_image_physical_f32(&bytes, &hdu).map_err(undecodable)?;
     drop(bytes);

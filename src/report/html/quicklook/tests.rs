@@ -144,6 +144,10 @@ fn what_is_no_image_is_passed_over_and_what_cannot_be_shown_is_told() {
     let (mut other, kind) = (tiles.clone(), text.find("'RICE_1").expect("a card"));
     other[kind + 1..kind + 5].copy_from_slice(b"PLIO");
     assert!(told(&other).contains("PLIO_1 are not decoded"));
+    let mut letters = tiles.clone();
+    let format = text.find("TFORM1").expect("a card") + 13;
+    letters[format] = 0xc3;
+    assert!(told(&letters).contains("no FITS header may hold"), "{}", told(&letters));
     for (card, value) in [("ZNAXIS1 =", "         1048576"), ("ZNAXIS2 =", "         1048576")] {
         let at = text.find(card).expect("a card") + 14;
         tiles[at..at + value.len()].copy_from_slice(value.as_bytes());
