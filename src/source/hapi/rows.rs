@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use chrono::NaiveDateTime;
 
+use super::status::{self, Meaning};
 use super::time;
 use crate::day::Window;
 use crate::failure::{Class, Failure};
@@ -71,6 +72,10 @@ pub(super) fn read_rows<'a>(
             );
             return Err(Failure::new(Class::Truncated, why));
         }
+        if let Some(words) = failure_in_comment(line) {
+            let why = format!("row {nth} is the message of a server that failed: `{}`", escape(words));
+            return Err(Failure::new(Class::Truncated, why));
+        }
         // A server may send its header though nobody asked for it.
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -88,6 +93,19 @@ pub(super) fn read_rows<'a>(
         }
     }
     Ok(elsewhere)
+}
+
+/// What a comment says that a server wrote where it failed: words, or a status of HAPI.
+fn failure_in_comment(line: &str) -> Option<&str> {
+    let text = line.strip_prefix('#')?.trim_matches(|c: char| c.is_whitespace() || c == '#');
+    let lower = text.to_ascii_lowercase();
+    let after = |start: &str| lower.strip_prefix(start).map(str::trim_start);
+    let is_code = |rest: &str| ["14", "15"].iter().any(|code| rest.starts_with(code));
+    let starts = ["error", "fatal", "exception", "internal server error", "traceback"];
+    let is_failure = starts.iter().any(|start| lower.starts_with(start))
+        || after("hapi").is_some_and(|rest| rest.starts_with("error") || is_code(rest))
+        || status::of(text.as_bytes()).is_some_and(|status| !matches!(status.meaning(), Meaning::Ok | Meaning::NoData));
+    is_failure.then_some(text)
 }
 
 /// The last row of an answer.

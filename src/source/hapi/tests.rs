@@ -185,6 +185,19 @@ fn l_12_an_answer_that_may_be_cut_is_none() {
     for cut in [cut, "#{\"HAPI\":\"3.1\"", "2015-12-11T01:00:00Z,15\n2015-12-11T01:00:00Z,1"] {
         assert_eq!(read(cut, End::Framed), Err(Class::Truncated), "{cut:?}");
     }
+    for comment in [
+        "#ERROR 1500 Internal server error",
+        "# HAPI 1500 upstream error",
+        "# error",
+        "#{\"HAPI\":\"3.1\",\"status\":{\"code\":1500,\"message\":\"no\"}}",
+    ] {
+        assert_eq!(read(&format!("{whole}{comment}\n"), End::Framed), Err(Class::Truncated), "{comment}");
+    }
+    for comment in
+        ["#{\"HAPI\":\"3.1\",\"status\":{\"code\":1200,\"message\":\"OK\"}}", "#  \"error\": null,", "# HAPI 3.1"]
+    {
+        assert_eq!(read(&format!("{comment}\n{whole}"), End::Framed), Ok(Vec::new()), "{comment}");
+    }
     for answer in [whole, cut, ""] {
         assert_eq!(read(answer, End::Close), Err(Class::Truncated), "{answer:?}");
     }
