@@ -9,7 +9,7 @@ use super::folders::{is_shared, of_another_time as of_another_folder};
 use super::link::{Place, below, place, target};
 use super::newest::natural;
 use super::other_files::{OtherFiles, data_names};
-use super::page::{Link, Page, Titled, titled};
+use super::page::{Kind, Link, Page, Titled, ends_in_folder, titled};
 use super::size::Size;
 use crate::day::Day;
 use crate::failure::{Class, Failure};
@@ -109,13 +109,22 @@ impl<'a> Found<'a> {
         if !page.is_html {
             return fails(Class::ListingMalformed, "no web page, where a directory listing is due".to_owned());
         }
-        if !page.says_listing && self.seen() == before {
-            let title = escape(&page.title);
-            let why = format!("a web page that lists no folder, titled `{title}`: does the server list this one?");
+        if let Some(words) = page.says(Kind::Failed) {
+            let why =
+                format!("the program that lists this folder failed, so files may be missing: `{}`", escape(words));
             return fails(Class::Html, why);
+        }
+        if self.seen() == before {
+            self.object_to_empty(url, page).map_err(|failure| read::about(shown(url), failure))?;
         }
         if !page.is_whole {
             return fails(Class::Truncated, "the directory listing breaks off".to_owned());
+        }
+        if let Some(sign) = page.says(Kind::Part).or_else(|| page.next_page(url)) {
+            let to_do = "where the names of files follow from their times, `template` makes their addresses without a \
+                         listing; or ask who runs the server to list whole folders";
+            let why = format!("only a part of the folder is listed, by `{}`: {to_do}", escape(sign));
+            return fails(Class::ListingMalformed, why);
         }
         if page.is_too_long {
             return fails(Class::ListingTooLarge, "the directory listing has more than a million links".to_owned());
@@ -126,9 +135,29 @@ impl<'a> Found<'a> {
             self.strange.extend(strange);
         } else {
             self.other_files.learn(&strange, self.day.date);
+            self.other_files.learn_form(&page.title, self.day.date);
             if titled(&page.title, below(self.base, url).unwrap_or_default()) != Titled::Due {
                 self.other_files.learn_title(&page.title);
             }
+        }
+        Ok(())
+    }
+
+    /// What shows that a page without a file that is asked for is no listing: nothing says that it is one, or it is the page of
+    /// an error. A link to the folder above, which pages to log in have too, says it of no page without entries, unless the
+    /// page of another day's files has such a title.
+    fn object_to_empty(&self, url: &Url, page: &Page) -> Result<(), Failure> {
+        let may_lead_up = || page.links_below(url) || self.other_files.know_form(&page.title, self.day.date);
+        let names_folder = page.says_listing || ends_in_folder(&page.title, url.path());
+        let title = escape(&page.title);
+        if let Some(words) = page.says(Kind::Error) {
+            let why = format!("a web page without files, titled `{title}`, that says `{}`", escape(words));
+            return Err(Failure::new(Class::Html, why));
+        }
+        let is_listing = names_folder || (page.leads_up && may_lead_up());
+        if !is_listing {
+            let why = format!("a web page that lists no folder, titled `{title}`: does the server list this one?");
+            return Err(Failure::new(Class::Html, why));
         }
         Ok(())
     }

@@ -24,6 +24,8 @@ pub(super) struct OtherFiles {
     forms: Mutex<HashSet<String>>,
     /// Titles of pages that name another folder than theirs: a server writes one title for all folders.
     titles: Mutex<HashSet<String>>,
+    /// The forms of titles of pages that have files of their day.
+    title_forms: Mutex<HashSet<String>>,
 }
 
 impl OtherFiles {
@@ -49,6 +51,20 @@ impl OtherFiles {
     /// True when a title names another folder on the page of a folder that has its day's files, so that it says nothing.
     pub(super) fn know_title(&self, title: &str) -> bool {
         self.titles.lock().unwrap_or_else(PoisonError::into_inner).contains(title)
+    }
+
+    /// Remembers the form of the title of a page that has files of this day.
+    pub(super) fn learn_form(&self, title: &str, date: NaiveDate) {
+        let mut forms = self.title_forms.lock().unwrap_or_else(PoisonError::into_inner);
+        if forms.len() < MOST {
+            forms.insert(form(title, date));
+        }
+    }
+
+    /// True when a title has the form of that of a page that has its day's files.
+    pub(super) fn know_form(&self, title: &str, date: NaiveDate) -> bool {
+        let forms = self.title_forms.lock().unwrap_or_else(PoisonError::into_inner);
+        forms.contains(&form(title, date))
     }
 
     /// True when one of these names, of a folder of this day, has a form that is known.

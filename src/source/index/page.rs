@@ -13,6 +13,13 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::size::{self, CELL, Size};
+use title::names_a_listing;
+pub(super) use title::{Titled, ends_in_folder, titled};
+pub(super) use words::{Kind, Objection};
+use words::{PASSAGE, Where};
+
+mod title;
+mod words;
 
 /// How much text of a title, a heading or a link is looked at, in bytes.
 const TEXT: usize = 200;
@@ -22,12 +29,18 @@ const LINKS: usize = 1_000_000;
 
 /// What a page holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "four findings about one text, each free of the others")]
+#[expect(clippy::struct_excessive_bools, reason = "five findings about one text, each free of the others")]
 pub(super) struct Page {
     /// Its links, as they stand there.
     pub(super) links: Vec<Link>,
-    /// It says of itself that it lists a folder, by its title, a heading, or the link to the folder above.
+    /// It says of itself that it lists a folder, by its title or a heading.
     pub(super) says_listing: bool,
+    /// It has a link to the folder above, as many a page has that is no listing.
+    pub(super) leads_up: bool,
+    /// What its words say against it, the first of each kind.
+    pub(super) objections: Vec<Objection>,
+    /// Links that call themselves those to the next page.
+    pub(super) next: Vec<String>,
     /// Something after the last link says that the list is at its end.
     pub(super) is_whole: bool,
     /// It is a web page, and no other text.
@@ -87,6 +100,28 @@ pub(super) struct Link {
 }
 
 impl Page {
+    /// What the page says against itself, of this kind.
+    pub(super) fn says(&self, kind: Kind) -> Option<&str> {
+        self.objections.iter().find(|objection| objection.kind == kind).map(|objection| objection.words.as_str())
+    }
+
+    /// The link to the next page of the same listing, which came from `url`. One to another folder leads to another listing.
+    pub(super) fn next_page(&self, url: &Url) -> Option<&str> {
+        let leads_on = |href: &&String| {
+            let target = url.join(href).ok()?;
+            let below = target.path().strip_prefix(url.path())?;
+            let is_other = !below.is_empty() || target.query().is_some_and(|query| url.query() != Some(query));
+            Some(target.origin() == url.origin() && is_other)
+        };
+        self.next.iter().find(|href| leads_on(href) == Some(true)).map(String::as_str)
+    }
+
+    fn object(&mut self, objection: Option<Objection>) {
+        if let Some(objection) = objection.filter(|objection| self.says(objection.kind).is_none()) {
+            self.objections.push(objection);
+        }
+    }
+
     /// True when the page, which came from `url`, leads to something below its folder.
     pub(super) fn links_below(&self, url: &Url) -> bool {
         let is_below = |link: &Link| {
@@ -116,11 +151,36 @@ enum Within {
 enum Opening {
     Link,
     Base,
+    /// A link of the page as a whole.
+    Relation,
+    Input,
     #[default]
     Other,
 }
 
+/// The attribute whose value comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Attribute {
+    Href,
+    Rel,
+    Type,
+    #[default]
+    Other,
+}
+
+impl Attribute {
+    fn of(name: &[u8]) -> Attribute {
+        match name {
+            b"href" => Attribute::Href,
+            b"rel" => Attribute::Rel,
+            b"type" => Attribute::Type,
+            _ => Attribute::Other,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "where the reading is, each free of the others")]
 struct Reading {
     page: Page,
     bare: Bare,
@@ -129,8 +189,13 @@ struct Reading {
     text: Vec<u8>,
     opening: Opening,
     is_in_link: bool,
-    is_href: bool,
+    attribute: Attribute,
     href: Option<String>,
+    /// The link says that it leads to the next page.
+    is_next: bool,
+    /// Text outside of links, up to the next tag that ends it.
+    passage: Vec<u8>,
+    is_script: bool,
 }
 
 /// A page that holds nothing but links to what is in a folder, each under its own name, within one `<pre>`: all that Go's
@@ -190,6 +255,7 @@ pub(super) fn read(html: &[u8]) -> Page {
         match never {}
     }
     reading.text_ends();
+    reading.passage_ends(Where::Elsewhere);
     let mut page = reading.page;
     page.says_listing |= reading.bare.is_listing();
     let is_thredds = !page.says_listing && page.title.to_ascii_lowercase().contains("thredds");
@@ -204,20 +270,21 @@ impl Reading {
     fn take(&mut self, event: &CallbackEvent<'_>) {
         match event {
             CallbackEvent::OpenStartTag { name } => self.opens(name),
-            CallbackEvent::AttributeName { name } => {
-                self.is_href = self.opening != Opening::Other && *name == b"href";
-            }
-            CallbackEvent::AttributeValue { value } if std::mem::take(&mut self.is_href) => {
-                self.href.get_or_insert_with(|| String::from_utf8_lossy(value).into_owned());
-            }
+            CallbackEvent::AttributeName { name } => self.attribute = Attribute::of(name),
+            CallbackEvent::AttributeValue { value } => self.takes_value(value),
             CallbackEvent::CloseStartTag { .. } if self.opening == Opening::Base => {
                 self.opening = Opening::Other;
                 // The first one counts.
                 self.page.base = self.page.base.take().or(self.href.take());
             }
+            CallbackEvent::CloseStartTag { .. } if self.opening == Opening::Relation => {
+                self.opening = Opening::Other;
+                self.page.next.extend(self.href.take().filter(|_| self.is_next));
+            }
             CallbackEvent::CloseStartTag { .. } if self.opening == Opening::Link => {
                 self.opening = Opening::Other;
                 let Some(href) = self.href.take() else { return };
+                self.page.next.extend(self.is_next.then(|| href.clone()));
                 self.page.is_whole = false;
                 self.page.is_too_long |= self.page.links.len() == LINKS;
                 if !self.page.is_too_long {
@@ -230,6 +297,7 @@ impl Reading {
             CallbackEvent::String { value } => {
                 if self.within != Within::Link {
                     self.bare.text(value);
+                    self.take_passage(value);
                 }
                 if self.within == Within::Nothing {
                     return;
@@ -241,18 +309,37 @@ impl Reading {
         }
     }
 
+    fn takes_value(&mut self, value: &[u8]) {
+        match (std::mem::take(&mut self.attribute), self.opening) {
+            (Attribute::Href, Opening::Link | Opening::Base | Opening::Relation) => {
+                self.href.get_or_insert_with(|| String::from_utf8_lossy(value).into_owned());
+            }
+            (Attribute::Rel, Opening::Link | Opening::Relation) => {
+                self.is_next |= value.split(u8::is_ascii_whitespace).any(|word| word.eq_ignore_ascii_case(b"next"));
+            }
+            (Attribute::Type, Opening::Input) if value.eq_ignore_ascii_case(b"password") => {
+                let words = "a field for a password".to_owned();
+                self.page.object(Some(Objection { kind: Kind::Error, words }));
+            }
+            _ => {}
+        }
+    }
+
     fn opens(&mut self, tag: &[u8]) {
         self.tag_within_text(tag);
+        self.is_script = matches!(tag, b"script" | b"style");
         if !std::mem::replace(&mut self.has_root, true) {
             self.page.other = Other::of_root(tag);
         }
         self.bare.opens(tag);
         self.page.is_html = true;
-        self.is_href = false;
+        (self.attribute, self.is_next) = (Attribute::Other, false);
         self.href = None;
         self.opening = match tag {
             b"a" => Opening::Link,
             b"base" => Opening::Base,
+            b"link" => Opening::Relation,
+            b"input" => Opening::Input,
             _ => Opening::Other,
         };
         if is_title(tag) {
@@ -263,6 +350,7 @@ impl Reading {
     fn closes(&mut self, tag: &[u8]) {
         let was_link = self.within == Within::Link || (self.is_in_link && tag == b"a");
         self.tag_within_text(tag);
+        self.is_script = false;
         self.bare.closes(tag);
         self.page.is_html = true;
         if tag == b"a" {
@@ -276,11 +364,30 @@ impl Reading {
 
     /// Meets a tag: what stands beside a link goes on in the next cells of its row.
     fn tag_within_text(&mut self, tag: &[u8]) {
+        if !is_inline(tag) {
+            self.passage_ends(match self.within {
+                Within::Title => Where::Heading,
+                Within::After => Where::BehindLink,
+                Within::Nothing | Within::Link => Where::Elsewhere,
+            });
+        }
         if self.within == Within::After && !ends_row(tag) {
             self.take_text(CELL.encode_utf8(&mut [0; 4]).as_bytes());
         } else {
             self.text_ends();
         }
+    }
+
+    fn take_passage(&mut self, text: &[u8]) {
+        let room = PASSAGE.saturating_sub(self.passage.len());
+        if !self.is_script {
+            self.passage.extend_from_slice(&text[..text.len().min(room)]);
+        }
+    }
+
+    fn passage_ends(&mut self, place: Where) {
+        self.page.object(words::objection(&String::from_utf8_lossy(&self.passage), place));
+        self.passage.clear();
     }
 
     fn take_text(&mut self, text: &[u8]) {
@@ -302,7 +409,9 @@ impl Reading {
             }
             Within::Link => {
                 let href = self.page.links.last().map_or("", |link| link.href.as_str());
-                self.page.says_listing |= leads_up(href, &text);
+                self.page.leads_up |= leads_up(href, &text);
+                let next = leads_to_next(&text).then(|| href.to_owned());
+                self.page.next.extend(next);
                 self.bare.link(href, &text);
             }
             Within::After => {
@@ -315,6 +424,11 @@ impl Reading {
     }
 }
 
+/// True for tags within a passage of text.
+fn is_inline(tag: &[u8]) -> bool {
+    matches!(tag, b"b" | b"i" | b"em" | b"strong" | b"span" | b"code" | b"tt" | b"font" | b"small")
+}
+
 /// True for tags behind which nothing more stands of what is beside a link.
 fn ends_row(tag: &[u8]) -> bool {
     let ends = matches!(tag, b"a" | b"tr" | b"li" | b"ul" | b"hr" | b"pre" | b"table" | b"tbody" | b"body" | b"html");
@@ -325,62 +439,17 @@ fn is_title(tag: &[u8]) -> bool {
     matches!(tag, b"title" | b"h1" | b"h2" | b"h3")
 }
 
-/// What a listing's title says of the folder that the page lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Titled {
-    /// The folder that was asked for, or none.
-    Due,
-    /// The root, as servers say that write one title for all folders.
-    Root,
-    /// Another folder.
-    Other,
-}
-
-/// Holds a listing's title against `folder`, which is below the source's base. Before that the paths may differ: a proxy may
-/// show an archive under another one. After it further words may stand.
-pub(super) fn titled(title: &str, folder: &str) -> Titled {
-    let title = percent_decode_str(title.trim()).decode_utf8_lossy();
-    let folder = percent_decode_str(folder).decode_utf8_lossy();
-    // The folders before it say what the words before the path mean; a long one is not kept whole.
-    let is_judged = names_a_listing(&title) && title.len() < TEXT / 2;
-    let Some(path) = title.find('/').map(|at| &title[at..]).filter(|_| is_judged) else { return Titled::Due };
-    let parts =
-        |path: &str| -> Vec<String> { path.rsplit('/').filter(|part| !part.is_empty()).map(str::to_owned).collect() };
-    let due = parts(&folder);
-    let spaces = path.match_indices(char::is_whitespace).map(|(at, _)| at);
-    // Where the path ends, and words begin, is not known of a path that may hold spaces.
-    let readings = spaces.chain([path.len()]).map(|end| parts(path[..end].trim_end_matches([':', ',', ';', '|', ' '])));
-    let readings: Vec<Vec<String>> = readings.collect();
-    let is_due =
-        |titled: &Vec<String>| !titled.is_empty() && titled.iter().zip(&due).all(|(titled, due)| titled == due);
-    match readings.first() {
-        _ if due.is_empty() || readings.iter().any(is_due) => Titled::Due,
-        Some(first) if first.is_empty() => Titled::Root,
-        _ => Titled::Other,
-    }
-}
-
-/// True for `Index of /data`, as Apache, nginx and lighttpd say it, `Directory listing for /data`, as others do,
-/// `Directory: /data` (Jetty), `listing directory /data` and `Files within data` (Node), and for a path alone.
-fn names_a_listing(text: &str) -> bool {
-    let text = text.trim().to_ascii_lowercase();
-    let starts = [
-        "index of ",
-        "directory listing ",
-        "listing of ",
-        "listing directory ",
-        "directory: /",
-        "listing: /",
-        "files within ",
-    ];
-    let is_path = text.len() > 1 && text.starts_with('/') && text.ends_with('/') && !text.contains(char::is_whitespace);
-    is_path || starts.iter().any(|start| text.starts_with(start))
-}
-
 /// True for the link to the folder above.
 fn leads_up(href: &str, text: &str) -> bool {
     let text: Cow<'_, str> = text.trim().to_ascii_lowercase().into();
     matches!(href, ".." | "../") || matches!(&*text, ".." | "../") || text.contains("parent directory")
+}
+
+/// True for what a link to the next page of a listing says.
+fn leads_to_next(text: &str) -> bool {
+    let text = text.trim().to_ascii_lowercase();
+    let words = text.trim_matches(|c: char| !c.is_alphanumeric());
+    words.len() < TEXT / 4 && ["next", "next page", "more", "show more", "load more", "more files"].contains(&words)
 }
 
 #[cfg(test)]

@@ -25,9 +25,8 @@ fn a_page_is_a_listing_when_it_says_so() {
         "<title>Index of /data</title>",
         "<h1>\n Index of /data</h1>",
         "<h1>Directory listing for /x/</h1>",
-        "<a href=../>up</a>",
-        "<a href=\"/data/\"> Parent Directory</a>",
-        "<a href=\"/data/\">..</a>",
+        "<h2>Index of <em>/data</em></h2>",
+        "<title>index - powered by h5ai v0.30.0</title>",
         "<title>Directory: /2012/06/01/</title>",
         "<title>/2012/06/01/</title>",
         "<h1>listing directory /2012/06/01</h1>",
@@ -52,6 +51,10 @@ fn a_page_is_a_listing_when_it_says_so() {
         "{}",
     ] {
         assert!(!read(html.as_bytes()).says_listing, "{html}");
+    }
+    for html in ["<a href=../>up</a>", "<a href=\"/data/\"> Parent Directory</a>", "<a href=\"/data/\">..</a>"] {
+        let page = read(html.as_bytes());
+        assert!(page.leads_up && !page.says_listing, "{html}");
     }
     assert_eq!(read(b"<title> Log in </title><h1>Welcome</h1>").title, "Log in");
     assert!(!read(b"[{\"name\":\"a\"}]").is_html && !read(b"").is_html);
@@ -87,6 +90,64 @@ fn a_title_with_another_path_is_that_of_another_folder() {
     }
     assert_eq!(titled("Index of /x", ""), Titled::Due);
     assert_eq!(titled("Index of /a b/", "a%20b/"), Titled::Due);
+}
+
+#[test]
+fn a_title_may_end_in_the_name_of_its_folder() {
+    for (title, is_so) in [
+        ("h.example - /data/2015/12/11/", true),
+        ("127.0.0.1:8080/data/2015/12/11", true),
+        ("11", true),
+        ("111", false),
+        ("h.example - /data/2015/12/12/", false),
+        ("", false),
+    ] {
+        assert_eq!(ends_in_folder(title, "/data/2015/12/11/"), is_so, "{title}");
+    }
+    assert!(!ends_in_folder("Sign in", "/"));
+}
+
+#[test]
+fn a_link_to_the_next_page_leads_to_the_rest_of_the_same_folder() {
+    let url: Url = "http://h.example/2015/12/11/".parse().unwrap();
+    for (html, next) in [
+        ("<a href='?page=2'>Next page</a>", Some("?page=2")),
+        ("<a href='/2015/12/11/?page=2'>next &raquo;</a>", Some("/2015/12/11/?page=2")),
+        ("<a rel='nofollow Next' href='?marker=b'>More...</a>", Some("?marker=b")),
+        ("<a rel=next href='page/2/'>2</a>", Some("page/2/")),
+        ("<link href='?page=2' rel=next>", Some("?page=2")),
+        ("<a href='../12/'>Next</a><link rel=next href='/2015/12/12/'>", None),
+        ("<a rel=next href='?page=2'", None),
+        ("<a href='?C=N;O=D'>Name</a><a href='?C=M&amp;O=A'>Last modified</a>", None),
+        ("<a href='#more'>More</a>", None),
+        ("<link rel=stylesheet href='?next.css'>", None),
+    ] {
+        assert_eq!(read(html.as_bytes()).next_page(&url), next, "{html}");
+    }
+}
+
+#[test]
+fn the_words_of_a_page_say_that_it_failed() {
+    for (html, kind) in [
+        ("<h1>404 Not Found</h1>", Kind::Error),
+        ("<form><input name=u><input type=password></form>", Kind::Error),
+        ("<p>Storage is offline for maintenance, please try again later</p>", Kind::Error),
+        (
+            "<pre><a href=a>a</a> 4\n<br />\n<b>Fatal error</b>: no in <b>/x.php</b> on line <b>12</b><br />",
+            Kind::Failed,
+        ),
+        ("<h1>Index of /</h1>Warning: scandir(): Stale file handle in /x.php on line 12<hr>", Kind::Failed),
+        ("<pre></pre><p>Listing truncated: too many files</p>", Kind::Part),
+    ] {
+        assert!(read(html.as_bytes()).says(kind).is_some(), "{html}");
+    }
+    for html in [
+        "<script>s = 'permission denied'</script><style>/* access denied */</style>",
+        "<table><tr><td><a href=a>a</a><td>4<td>why a permission denied</table>",
+        "<a href=a>404 Not Found</a><!-- permission denied -->",
+    ] {
+        assert_eq!(read(html.as_bytes()).objections, [], "{html}");
+    }
 }
 
 #[test]

@@ -166,6 +166,62 @@ fn l_03_an_empty_day_may_have_a_note_a_log_or_a_thumbnail() {
 }
 
 #[test]
+fn l_03_a_page_to_log_in_or_of_an_error_is_no_empty_day() {
+    let empty = page(Form::Nginx, "/data/2015/12/11/", &[]);
+    let saying = |words: &str| empty.replace("<hr><pre>", &format!("{words}<hr><pre>"));
+    for wrong in [
+        "<title>Sign in</title><h1>Sign in</h1><form><input name=u></form><a href=\"../\">..</a></body>".to_owned(),
+        "<title>Archive</title><a href=\"/\">Home</a> <a href=\"../\">..</a><p>Sorry</p></body>".to_owned(),
+        "<title>Index of /data/2015/12/11/</title><body><h1>404 Not Found</h1></body>".to_owned(),
+        saying("Warning: opendir(/d): failed to open dir: Stale file handle in /w/index.php on line 12"),
+        saying("<p>Permission denied</p>"),
+        saying("<form><input type=password></form>"),
+    ] {
+        let (lab, _server) = second_day(&wrong);
+        let report = lab.report(4);
+        assert_eq!(failure(&report).0, "html", "{report:#}");
+        assert_eq!(lab.days("data").len(), 2, "{wrong}");
+    }
+}
+
+#[test]
+fn l_03_an_empty_folder_is_known_by_a_title_of_its_own_or_that_of_other_days() {
+    let up = "<a href=\"/data/2015/12/\">[To Parent Directory]</a><pre></pre>";
+    for title in ["h.example - /data/2015/12/11/", "11", "The archive of 2015-12-11", "<em>Index of</em>"] {
+        let (lab, server) = second_day(&format!("<title>{title}</title>{up}"));
+        let first = page(Form::Nginx, "/TITLE/", &[Entry::new("x_20151210_0600.fits", 5760)]);
+        let first = first.replace("Index of /TITLE/", "The archive of 2015-12-10");
+        server.script("/data/2015/12/10/", [Answer::text("text/html", &first)]);
+        let is_known = !title.starts_with('<');
+        assert_eq!(lab.report(if is_known { 0 } else { 4 })["totals"]["days"]["sealed"], if is_known { 3 } else { 2 });
+    }
+}
+
+#[test]
+fn l_03_a_part_of_a_listing_seals_no_day() {
+    let own = page(Form::Apache, "/data/2015/12/11/", &[Entry::new("x_20151211_0600.fits", 5760)]);
+    let ending = |words: &str| own.replace("</table>", &format!("</table>{words}"));
+    let failed = "<br />\n<b>Fatal error</b>:  Out of memory in <b>/w/index.php</b> on line <b>12</b><br />\n";
+    for (wrong, class, exit) in [
+        (ending(failed), "html", 4),
+        (own.replace("   <tr><th colspan=\"5\"><hr></th></tr>\n</table>\n</body></html>\n", failed), "html", 4),
+        (ending("<p>Listing truncated: too many files</p>"), "listing-malformed", 1),
+        (ending("<a href=\"?page=2\">Next page</a>"), "listing-malformed", 1),
+        (own.replace("<title>", "<link rel=\"next\" href=\"?page=2\"><title>"), "listing-malformed", 1),
+    ] {
+        let (lab, server) = second_day(&wrong);
+        server.script("/data/2015/12/11/x_20151211_0600.fits", [Answer::file(fits(9, 20, "2015-12-11T06:00:00"))]);
+        let report = lab.report(exit);
+        let (told, message) = failure(&report);
+        assert!(told == class && (class == "html" || message.contains("`template`")), "{message}");
+        assert_eq!(lab.days("data").len(), 2, "{wrong}");
+    }
+    let (lab, server) = second_day(&ending("<a rel=next href=\"../12/\">Next</a>"));
+    server.script("/data/2015/12/11/x_20151211_0600.fits", [Answer::file(fits(9, 20, "2015-12-11T06:00:00"))]);
+    assert_eq!(lab.report(0)["totals"]["days"]["sealed"], 3);
+}
+
+#[test]
 fn a_size_that_no_rounding_makes_the_listed_one_is_another_file() {
     for form in [Form::Apache, Form::Lighttpd, Form::Nginx] {
         for (listed, exit) in [(5760, 0), (1_500_000, 1), (2_000_000, 1), (900, 1)] {

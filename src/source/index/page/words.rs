@@ -1,0 +1,160 @@
+//! What the words of a page say against it: that a service failed, or that it lists a part of its folder.
+//!
+//! What it does not do: look at links, or at what stands beside those to files.
+
+/// How much of a passage is looked at, in bytes.
+pub(super) const PASSAGE: usize = 4096;
+
+/// A passage longer than this is no message but a text, which may speak of anything.
+const MESSAGE: usize = 200;
+
+/// Something said against a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct Objection {
+    pub(in super::super) kind: Kind,
+    /// The words.
+    pub(in super::super) words: String,
+}
+
+/// What is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Kind {
+    /// The program that writes the listing failed.
+    Failed,
+    /// The page lists a part.
+    Part,
+    /// It is an error's page, or one to log in. Beside files these words may mean anything.
+    Error,
+}
+
+/// Where a passage stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Where {
+    /// In a title or a heading.
+    Heading,
+    /// Behind a link, which it may describe.
+    BehindLink,
+    Elsewhere,
+}
+
+/// What a passage says against its page.
+pub(super) fn objection(passage: &str, place: Where) -> Option<Objection> {
+    let words = passage.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = words.to_lowercase();
+    let is_message = words.len() <= MESSAGE;
+    let kind = match script(&text) {
+        Some(kind) => kind,
+        None if !is_message => return None,
+        None if is_part(&text) => Kind::Part,
+        None if place == Where::Heading && heads_an_error(&text) => Kind::Error,
+        None if place == Where::Elsewhere && is_error(&text) => Kind::Error,
+        None => return None,
+    };
+    let words = words.chars().take(MESSAGE).collect();
+    Some(Objection { kind, words })
+}
+
+/// What PHP writes of itself into a page, with the place in its script.
+fn script(text: &str) -> Option<Kind> {
+    let (_, number) = text.rsplit_once(" on line ")?;
+    if !number.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
+    let has = |words: &str| text.contains(words);
+    let reads_folder = ["opendir(", "readdir(", "scandir("].into_iter().any(has);
+    match () {
+        () if has("fatal error:") || has("parse error:") || (has("warning:") && reads_folder) => Some(Kind::Failed),
+        // A list may be whole though a script warns beside it.
+        () if ["warning:", "notice:", "deprecated:"].into_iter().any(has) && text.contains(['/', '\\']) => {
+            Some(Kind::Error)
+        }
+        () => None,
+    }
+}
+
+fn is_part(text: &str) -> bool {
+    let is_cut = text.contains("truncated") || text.contains("incomplete");
+    let of_list = ["listing", "list is", "list was", "list has", "output", "results"];
+    (is_cut && of_list.into_iter().any(|words| text.contains(words)))
+        || ["too many files to ", "too many entries to "].into_iter().any(|words| text.contains(words))
+        || (text.starts_with("too many ")
+            && ["files", "entries", "results"].into_iter().any(|what| text.contains(what)))
+}
+
+fn heads_an_error(text: &str) -> bool {
+    // What stands in a path is the name of a folder.
+    let plain = text.split(' ').filter(|word| !word.contains('/'));
+    let words: Vec<&str> = plain.map(|word| word.trim_matches(|c: char| c.is_ascii_punctuation())).collect();
+    let text = format!(" {} ", words.join(" "));
+    let told = [
+        "not found",
+        "forbidden",
+        "unauthorized",
+        "bad gateway",
+        "gateway timeout",
+        "gateway time-out",
+        "denied",
+        "unavailable",
+        "offline",
+        "maintenance",
+        "error",
+        "sign in",
+        "log in",
+        "login",
+    ];
+    told.into_iter().any(|told| text.contains(&format!(" {told} ")))
+}
+
+fn is_error(text: &str) -> bool {
+    let told = [
+        "permission denied",
+        "access denied",
+        "access is denied",
+        "is offline",
+        "try again later",
+        "temporarily unavailable",
+        "service unavailable",
+        "error occurred",
+        "internal server error",
+        "stale file handle",
+        "input/output error",
+        "please log in",
+        "please sign in",
+    ];
+    told.into_iter().any(|told| text.contains(told))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_passage_says_against_its_page() {
+        let long = format!("{} Permission denied", "The data of this folder are from 2015. ".repeat(6));
+        for (passage, place, due) in [
+            ("Fatal error:  Out of memory in /x.php on line 12", Where::BehindLink, Some(Kind::Failed)),
+            (
+                "4\n\nPHP Fatal error: no\nStack trace:\n#0 {main}\n thrown in /x.php on line 3",
+                Where::BehindLink,
+                Some(Kind::Failed),
+            ),
+            ("Warning: readdir(): Stale file handle in /x.php on line 3", Where::Elsewhere, Some(Kind::Failed)),
+            ("Warning: filesize(): stat failed for a in /x.php on line 3", Where::Elsewhere, Some(Kind::Error)),
+            ("Warning: gaps in data on line 3", Where::Elsewhere, None),
+            ("Listing truncated: too many files", Where::Elsewhere, Some(Kind::Part)),
+            ("Too many entries to show", Where::Elsewhere, Some(Kind::Part)),
+            ("Some images were truncated by the downlink", Where::Elsewhere, None),
+            ("Please do not download too many files at once", Where::Elsewhere, None),
+            ("404 Not Found", Where::Heading, Some(Kind::Error)),
+            ("Sign in", Where::Heading, Some(Kind::Error)),
+            ("Index of /data/error/login/", Where::Heading, None),
+            ("Index of error_logs", Where::Heading, None),
+            ("Sign in", Where::Elsewhere, None),
+            ("Permission denied", Where::Elsewhere, Some(Kind::Error)),
+            ("Permission denied", Where::BehindLink, None),
+            (&long, Where::Elsewhere, None),
+        ] {
+            assert_eq!(objection(passage, place).map(|told| told.kind), due, "{passage} {place:?}");
+        }
+    }
+}
