@@ -26,7 +26,8 @@ pub(super) async fn keep(
         .priors()
         .filter(|prior| prior.standing == Standing::Final)
         .map(|prior| &prior.line)
-        .filter(|line| !keys.contains(line.key.as_str()) && !former.contains(&line.key))
+        // Of other bytes than the lock's nothing is right.
+        .filter(|line| !keys.contains(line.key.as_str()) && !former.contains(&line.key) && expected.allows(line))
         .cloned()
         .collect();
     let day = Arc::clone(work);

@@ -248,3 +248,24 @@ fn a_file_that_an_unfinished_repair_held_is_asked_for_again_like_any_other() {
     }
     lab.run_with(&["--frozen", "--archive", "fresh"]).done();
 }
+
+#[test]
+fn a_file_that_is_not_listed_any_more_and_not_as_locked_is_asked_for_nowhere() {
+    let server = service([1, 2, 3]);
+    add(&server, 12, "200000", 4);
+    let lab = locked_lab(&server);
+    // Another archive of the job has moved the lock to a second version.
+    let later = service([1, 2, 3]);
+    add(&later, 12, "200000", 5);
+    lab.write("job.yaml", job(&later));
+    lab.sunhaul(&["update", "job.yaml", "--archive", "another"]).stdout_has("1 changed").chatty().done();
+    // Then the file is gone from the listing.
+    let gone = service([1, 2, 3]);
+    lab.write("job.yaml", job(&gone));
+    lab.run().status(3).done();
+    let report = lab.json("report.json");
+    assert_eq!(report["failures"][0]["class"], "lock-mismatch", "{report:#}");
+    assert!(gone.requests().iter().all(|request| request.path != "/"), "what is not listed has no address");
+    let kept = format!("data/sharp_720s/2015/12/12/{}.fits", name(12, "200000"));
+    assert!(lab.read(&kept) == fits(4, 60, "2015-12-12T20:00:00.799999Z"), "what was here stays");
+}
