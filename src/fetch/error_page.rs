@@ -117,7 +117,9 @@ pub(super) fn objection(Body { name, content_type, head, start, tail }: Body<'_>
     if markup.is_page(due) {
         return Some(PAGE);
     }
-    if markup.is_error(due) || (!start.is_cut && json::is_error(text)) {
+    // Under a name of FITS it is told as not being FITS, which no later answer is likely to change.
+    let may_be_json = !start.is_cut && !magic::is_fits(name);
+    if markup.is_error(due) || (may_be_json && json::is_error(text)) {
         return Some(ERROR);
     }
     if start.is_binary() {

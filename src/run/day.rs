@@ -316,9 +316,8 @@ fn sort(
             failed.insert(file.key, (Some(path.to_string()), failure));
             continue;
         }
-        if let Some(line) = there.as_ref().or(sure.map(|prior| &prior.line))
-            && !is_sealed(work, &line.key)
-        {
+        let here = there.as_ref().or(sure.map(|prior| &prior.line));
+        if let Some(line) = here.filter(|line| !is_sealed(work, &line.key)) {
             run.redirects.remember(todo, &file.url, line);
         }
         if let Some(line) = there {
@@ -387,7 +386,7 @@ fn find<'a>(
     Ok(Found { there, path, prior, is_sure, is_pinned })
 }
 
-/// True for a file of the sealed record that stands: nothing that is seen of others takes it down.
+/// True for a file of the sealed record that stands.
 pub(super) fn is_sealed(work: &DayWork, key: &str) -> bool {
     work.prior(key).is_some_and(|prior| prior.standing == Standing::Final)
 }
