@@ -190,7 +190,7 @@ impl Packed {
                 Ok(Decoded { taken, bytes: came }) => {
                     let is_all = taken == bytes.len() && came.is_empty();
                     self.taken += taken as u64;
-                    self.within.push(&came).map_err(|fault| self.within_stream(fault))?;
+                    self.within.push(&came).map_err(|fault| within_stream(self.format, fault))?;
                     if is_too_dense(self.taken, self.within.length) {
                         self.decoder = None;
                     }
@@ -221,13 +221,9 @@ impl Packed {
         let message = format!("the {format} stream is cut or damaged, after {length} bytes of what it holds ({error})");
         Fault { class: Class::FileStructure, message }
     }
-
-    fn within_stream(&self, fault: Fault) -> Fault {
-        within_stream(self.format, fault)
-    }
 }
 
-/// True for a stream that holds far more than its own bytes could make of any image: it is not decoded on, since a few
+/// True for a stream that holds far more than its own bytes could make of any image: its decoding stops, since a few
 /// kilobytes could keep a processor busy for minutes.
 fn is_too_dense(taken: u64, held: u64) -> bool {
     held > DENSE && held / DENSEST > taken

@@ -117,7 +117,7 @@ pub(super) fn objection(Body { name, content_type, head, start, tail }: Body<'_>
     if markup.is_page(due) {
         return Some(PAGE);
     }
-    // Under a name of FITS it is told as not being FITS, which no later answer is likely to change.
+    // Under a name of FITS it fails as something that is no FITS file.
     let may_be_json = !start.is_cut && !magic::is_fits(name);
     if markup.is_error(due) || (may_be_json && json::is_error(text)) {
         return Some(ERROR);

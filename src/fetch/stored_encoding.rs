@@ -6,7 +6,7 @@
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
-use super::magic::extension;
+use super::magic::{self, extension};
 
 /// An encoding that files are stored in.
 struct StoredEncoding {
@@ -19,14 +19,14 @@ struct StoredEncoding {
 }
 
 const ENCODINGS: [StoredEncoding; 5] = [
-    StoredEncoding { names: &["gzip", "x-gzip"], endings: &["gz", "tgz", "taz", "svgz"], magic: b"\x1f\x8b" },
+    StoredEncoding { names: &["gzip", "x-gzip"], endings: &["gz", "tgz", "taz", "svgz"], magic: magic::GZIP },
     StoredEncoding { names: &["compress", "x-compress"], endings: &["z", "taz"], magic: b"\x1f\x9d" },
     StoredEncoding {
         names: &["bzip2", "x-bzip2", "bzip", "x-bzip", "x-bz2"],
         endings: &["bz2", "tbz", "tbz2"],
         magic: b"BZh",
     },
-    StoredEncoding { names: &["xz", "x-xz"], endings: &["xz", "txz"], magic: b"\xfd7zXZ\0" },
+    StoredEncoding { names: &["xz", "x-xz"], endings: &["xz", "txz"], magic: magic::XZ },
     StoredEncoding { names: &["zstd", "x-zstd"], endings: &["zst", "tzst"], magic: b"\x28\xb5\x2f\xfd" },
 ];
 

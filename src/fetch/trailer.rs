@@ -37,6 +37,10 @@ pub(super) struct Tail {
 impl Tail {
     /// Takes in the next bytes of a body that begins with `head`, which has these already.
     pub(super) fn push(&mut self, head: &[u8], bytes: &[u8]) {
+        // Of FITS files no end is looked at, and they are long.
+        if head.starts_with(magic::FITS) {
+            return;
+        }
         let most = match Format::of(head) {
             Some(Format::Zip) => ZIP,
             // Of a body of so few bytes that its format is not known yet, nothing is lost.

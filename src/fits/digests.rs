@@ -1,12 +1,12 @@
 //! What two versions of a file have in common when the one was only written again: the digests of its header cards and of
 //! its data, while its bytes stream by.
 //!
-//! What it does not do: know where a header or a data unit begins; the check does.
+//! What it does not do: find out where a header or a data unit begins; the check does.
 
 use super::CARD;
 use crate::digest::{Digest, Hasher};
 
-/// So many HDUs are told apart; a file with more is no file of an archive, and would only fill memory and records.
+/// The most HDUs whose digests are kept: no file of an archive has more, and a hostile one must not fill memory and records.
 const MOST: usize = 1000;
 
 /// The cards that do not count: each changes, comes or goes when a file is written again with nothing else in it changed.

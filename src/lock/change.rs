@@ -25,7 +25,7 @@ pub struct DayChange {
     pub removed: Vec<Named>,
     /// Files whose bytes are others now.
     pub changed: Vec<Replaced>,
-    /// Files whose bytes are the same, of records that have another number now: their keywords were computed anew.
+    /// Files with the same bytes whose records have another number now: JSOC computed their keywords anew.
     pub keywords_changed: u64,
     /// The day's digests, where the files of either side are not known.
     #[serde(skip_serializing_if = "Option::is_none")]

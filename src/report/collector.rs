@@ -206,7 +206,7 @@ impl Facts {
             }
             Event::DayAgain(day) => self.forget(day),
             Event::DayDone(done) => self.day(done),
-            Event::DayReopened { day, files, bytes, taken } => self.reopened(day, (*files, *bytes), taken),
+            Event::DayReopened { day, files, bytes, taken } => self.reopened(day, *files, *bytes, taken),
             Event::DayLeft { day, .. } => {
                 self.open.remove(day);
             }
@@ -294,7 +294,7 @@ impl Facts {
     }
 
     /// Takes the end of a day back, and that of files.
-    fn reopened(&mut self, day: &DayId, (files, bytes): (u64, u64), taken: &[TakenBack]) {
+    fn reopened(&mut self, day: &DayId, files: u64, bytes: u64, taken: &[TakenBack]) {
         for TakenBack { key, path, was_here, failure } in taken {
             let FileTotals { have, fetched, failed, .. } = &mut self.totals.files;
             let before = if *was_here { have } else { fetched };

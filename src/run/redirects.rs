@@ -14,7 +14,7 @@ use url::Url;
 use super::day::{blocking, take};
 use super::event::{DayId, DayState, Event, TakenBack};
 use super::{How, Run, Todo};
-use crate::archive::{Archive, FileLine, Opened, State};
+use crate::archive::{self, Archive, FileLine, Opened, Reader, State};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fetch::resource;
@@ -31,19 +31,25 @@ const AROUND: u64 = 7;
 #[derive(Debug, Default)]
 pub(super) struct Redirects {
     places: Mutex<Places>,
-    /// Held while sealed days are looked at: no file may pass before what they hold is known.
-    looking: tokio::sync::Mutex<()>,
+    /// The days whose records were read for the places of their files. Locked meanwhile: no file may pass before what they
+    /// hold is known.
+    looked_at: tokio::sync::Mutex<BTreeSet<DayId>>,
 }
 
 #[derive(Debug, Default)]
 struct Places {
     reached: HashMap<Digest, Arc<Reached>>,
-    /// Where the files of sealed days came from that the run does not do, each with its key.
-    sealed: HashMap<Digest, (DayId, String)>,
-    /// The days whose records were looked at for that.
-    looked_at: BTreeSet<DayId>,
+    /// The places of files of sealed days.
+    sealed: HashMap<Digest, SealedFile>,
     /// Files at the place of another one, of days that may have been sealed before that was known.
     misplaced: BTreeMap<DayId, BTreeMap<String, Misplaced>>,
+}
+
+/// A file of a sealed day.
+#[derive(Debug)]
+struct SealedFile {
+    day: DayId,
+    key: String,
 }
 
 /// A file that was redirected.
@@ -80,8 +86,8 @@ impl Redirects {
         let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let file = Arc::new(file);
         let Some(first) = known.enter(&file, &places) else {
-            let sealed = known.sealed.get(&places[1]).filter(|(day, _)| *day != file.todo.id());
-            return sealed.map_or(Ok(()), |(day, key)| {
+            let sealed = known.sealed.get(&places[1]).filter(|sealed| sealed.day != file.todo.id());
+            return sealed.map_or(Ok(()), |SealedFile { day, key }| {
                 let again = "; if the file of that day is the wrong one, `sunhaul update` asks for it again";
                 Err(PlaceTaken { failure: file.failure(Some(to), key, day, again), with: None })
             });
@@ -107,27 +113,20 @@ impl Redirects {
         }
     }
 
-    /// Looks at the sealed days around one whose file was redirected, once.
+    /// Reads the records of the sealed days around one whose file was redirected, each once in a run.
     pub(super) async fn look_around(&self, archive: &Arc<Archive>, day: &DayId) {
-        let _looking = self.looking.lock().await;
-        let days = (1..=AROUND).flat_map(|far| {
-            let far = Days::new(far);
-            [day.date.checked_sub_days(far), day.date.checked_add_days(far)]
-        });
-        let days = days.flatten().map(|date| DayId { series: day.series.clone(), date });
-        let new: Vec<DayId> = {
-            let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-            days.filter(|day| known.looked_at.insert(day.clone())).collect()
-        };
+        let mut looked_at = self.looked_at.lock().await;
+        let around = (1..=AROUND).map(Days::new);
+        let dates = around.flat_map(|far| [day.date.checked_sub_days(far), day.date.checked_add_days(far)]);
+        let days = dates.flatten().map(|date| DayId { series: day.series.clone(), date });
+        let new: Vec<DayId> = days.filter(|day| looked_at.insert(day.clone())).collect();
+        if new.is_empty() {
+            return;
+        }
         let archive = Arc::clone(archive);
         // A record that cannot be read is told where its day is done.
-        let read = move || new.into_iter().filter_map(|day| sealed_lines(&archive, day)).collect::<Vec<_>>();
-        let Ok(found) = blocking(move || Ok(read())).await else { return };
-        let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        for (day, lines) in found {
-            let place = |line: FileLine| Some((of_body(line.redirected?, line.sha256?), (day.clone(), line.key)));
-            known.sealed.extend(lines.into_iter().filter_map(place));
-        }
+        let Ok(found) = blocking(move || sealed_files(&archive, new)).await else { return };
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).sealed.extend(found);
     }
 
     /// Takes out the misplaced files of days that are not in work.
@@ -159,9 +158,19 @@ impl Places {
     }
 }
 
-fn sealed_lines(archive: &Archive, day: DayId) -> Option<(DayId, Vec<FileLine>)> {
-    let record = Archive::record(archive.root(), &day.series, day.date).ok()??;
-    (record.header.state == State::Sealed).then_some((day, record.files))
+/// The files of these days that were redirected, by their places, as far as the days are sealed.
+fn sealed_files(archive: &Archive, days: Vec<DayId>) -> Result<HashMap<Digest, SealedFile>, archive::Error> {
+    let records = Reader::open(archive.root())?;
+    let mut sealed = HashMap::new();
+    for day in days {
+        let record = records.record(&day.series, day.date).ok().flatten();
+        let Some(record) = record.filter(|record| record.header.state == State::Sealed) else { continue };
+        let file = |line: FileLine| {
+            Some((of_body(line.redirected?, line.sha256?), SealedFile { day: day.clone(), key: line.key }))
+        };
+        sealed.extend(record.files.into_iter().filter_map(file));
+    }
+    Ok(sealed)
 }
 
 /// True for the address of a store that names files by what they hold: equal files have one place there.

@@ -21,7 +21,8 @@ pub(super) fn take_over(
     expected: &Expected,
     listed: &Listed,
 ) -> Result<HashSet<String>, Failure> {
-    if !opened.series.source.has_fixed_keys() {
+    let is_known = |key: &str| work.have(key).is_some() || work.prior(key).is_some();
+    if !opened.series.source.has_fixed_keys() || listed.files.iter().all(|file| is_known(&file.key)) {
         return Ok(HashSet::new());
     }
     let lines: HashMap<String, FileLine> = work.lines().into_iter().map(|line| (line.key.clone(), line)).collect();

@@ -22,7 +22,7 @@ pub enum Trust {
     All,
     /// A sealed record only as far as its files are there.
     Files,
-    /// Not that any file is today's: each is asked for again, also one that an unfinished go put in place.
+    /// Nothing: each file is asked for again, even one that an unfinished go put in place.
     Nothing,
 }
 

@@ -61,8 +61,8 @@ const LONGEST_TEXT: usize = 300;
 /// True for an object that says of itself that it is an error message, and holds nothing else.
 pub(super) fn is_error(text: &[u8]) -> bool {
     let Ok(Value::Object(members)) = serde_json::from_slice(text) else { return false };
-    let told = members.into_iter().filter(|(_, value)| !value.is_null());
-    let members: Map<String, Value> = told.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+    let stated = members.into_iter().filter(|(_, value)| !value.is_null());
+    let members: Map<String, Value> = stated.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
     if members.contains_key("hapi") && any(&members, &["status"], is_failure) {
         return true;
     }
@@ -111,7 +111,7 @@ fn is_failing_word(status: &Value) -> bool {
     status.as_str().is_some_and(|text| words.contains(&text.to_ascii_lowercase().as_str()))
 }
 
-/// True where there is but a text, which tells of a failure, and no status says otherwise.
+/// True for a text that tells of a failure, where no status says otherwise.
 fn reads_as_failure(members: &Map<String, Value>) -> bool {
     !any(members, &SUBJECTS, |_| true)
         && !any(members, &STATUSES, is_success)

@@ -184,7 +184,7 @@ impl Markup {
         self.tags.iter().skip(1).any(|tag| names.contains(&tag.as_str()))
     }
 
-    /// True where an element begins that is no page's.
+    /// True where the text begins with an element.
     pub(super) fn has_root(&self) -> bool {
         !self.tags.is_empty()
     }

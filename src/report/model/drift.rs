@@ -23,7 +23,7 @@ pub struct Drift {
     pub removed: u64,
     /// Files whose size or hash is another one.
     pub changed: u64,
-    /// Files whose bytes are the same, of records that have another number now: their keywords were computed anew.
+    /// Files with the same bytes whose records have another number now: JSOC computed their keywords anew.
     #[serde(default)]
     pub keywords_changed: u64,
     /// The days that differ, sorted by series and date: at most 1,000 of them.

@@ -12,6 +12,7 @@ use html5gum::{Span, Tokenizer};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use super::link::below;
 use super::size::{self, CELL, Size};
 use title::names_a_listing;
 pub(super) use title::{Titled, ends_in_folder, titled};
@@ -107,13 +108,10 @@ impl Page {
 
     /// The link to the next page of the same listing, which came from `url`. One to another folder leads to another listing.
     pub(super) fn next_page(&self, url: &Url) -> Option<&str> {
-        let leads_on = |href: &&String| {
-            let target = url.join(href).ok()?;
-            let below = target.path().strip_prefix(url.path())?;
-            let is_other = !below.is_empty() || target.query().is_some_and(|query| url.query() != Some(query));
-            Some(target.origin() == url.origin() && is_other)
+        let is_other = |target: &Url| {
+            target.path() != url.path() || target.query().is_some_and(|query| url.query() != Some(query))
         };
-        self.next.iter().find(|href| leads_on(href) == Some(true)).map(String::as_str)
+        self.next.iter().find(|href| within(url, href).as_ref().is_some_and(is_other)).map(String::as_str)
     }
 
     fn object(&mut self, objection: Option<Objection>) {
@@ -124,13 +122,14 @@ impl Page {
 
     /// True when the page, which came from `url`, leads to something below its folder.
     pub(super) fn links_below(&self, url: &Url) -> bool {
-        let is_below = |link: &Link| {
-            let target = url.join(&link.href).ok()?;
-            let below = target.path().strip_prefix(url.path())?;
-            Some(target.origin() == url.origin() && !below.is_empty())
-        };
-        self.links.iter().any(|link| is_below(link) == Some(true))
+        self.links.iter().any(|link| within(url, &link.href).is_some_and(|target| target.path() != url.path()))
     }
+}
+
+/// Where a link of the page at `url` leads, where that is the page itself or below its folder.
+fn within(url: &Url, href: &str) -> Option<Url> {
+    let target = url.join(href).ok()?;
+    (target.origin() == url.origin() && below(url, &target).is_some()).then_some(target)
 }
 
 /// What the text that comes belongs to.

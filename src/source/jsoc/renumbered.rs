@@ -30,6 +30,9 @@ pub fn former_keys<'a>(
     known: impl Iterator<Item = Known<'a>>,
     scale: Scale,
 ) -> HashMap<String, String> {
+    if listed.iter().all(|file| place(&file.path).is_none()) {
+        return HashMap::new();
+    }
     let known: Vec<Known<'_>> = known.collect();
     let known_keys: HashSet<&str> = known.iter().map(|known| known.key).collect();
     let is_new = |file: &&RemoteFile| file.recnum.is_some() && !known_keys.contains(file.key.as_str());

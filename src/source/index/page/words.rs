@@ -62,14 +62,12 @@ fn script(text: &str) -> Option<Kind> {
     }
     let has = |words: &str| text.contains(words);
     let reads_folder = ["opendir(", "readdir(", "scandir("].into_iter().any(has);
-    match () {
-        () if has("fatal error:") || has("parse error:") || (has("warning:") && reads_folder) => Some(Kind::Failed),
-        // A list may be whole though a script warns beside it.
-        () if ["warning:", "notice:", "deprecated:"].into_iter().any(has) && text.contains(['/', '\\']) => {
-            Some(Kind::Error)
-        }
-        () => None,
+    if has("fatal error:") || has("parse error:") || (has("warning:") && reads_folder) {
+        return Some(Kind::Failed);
     }
+    // A list may be whole though a script warns beside it.
+    let warns = ["warning:", "notice:", "deprecated:"].into_iter().any(has) && text.contains(['/', '\\']);
+    warns.then_some(Kind::Error)
 }
 
 fn is_part(text: &str) -> bool {

@@ -3,6 +3,7 @@
 use chrono::{NaiveDateTime, TimeDelta};
 use serde_json::{Value, json};
 
+use super::info::seconds;
 use super::{FETCH, INFO, said};
 use crate::lab::{Answer, Job, Lab, Request, Server, fits};
 
@@ -174,17 +175,6 @@ impl Images {
 fn is_multiple(time: i64, start: i64, skip: i64) -> bool {
     let multiples = (time as f64 - g(start)) / g(skip);
     (multiples - multiples.round()).abs() < 2e-11 * start as f64
-}
-
-fn seconds(span: &str) -> i64 {
-    let (number, unit) = span.split_at(span.len() - 1);
-    let unit = match unit {
-        "d" => 86_400,
-        "h" => 3600,
-        "m" => 60,
-        _ => 1,
-    };
-    number.parse::<i64>().expect("a number") * unit
 }
 
 /// A job over the day, and its report. The run's words hold a text.

@@ -234,7 +234,7 @@ pub(super) fn select(set: &str, records: &[Record]) -> Result<Vec<Record>, Strin
     Ok(records.iter().filter(is_asked).cloned().collect())
 }
 
-fn seconds(span: &str) -> i64 {
+pub(super) fn seconds(span: &str) -> i64 {
     let (number, unit) = span.split_at(span.len() - 1);
     let unit = match unit {
         "d" => 86_400,
