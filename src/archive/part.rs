@@ -165,6 +165,10 @@ impl Part {
     /// Makes way for new bytes under these validators. The sidecar comes first: a part without one is never trusted.
     pub(super) fn prepare(&self, validators: &Validators) -> Result<(), Error> {
         self.discard()?;
+        self.write_sidecar(validators)
+    }
+
+    fn write_sidecar(&self, validators: &Validators) -> Result<(), Error> {
         let sidecar = Sidecar {
             format: FORMAT.to_owned(),
             boot_id: boot_id().to_owned(),
@@ -181,11 +185,15 @@ impl Part {
         file.map(File::from).map_err(|e| Error::storage("begin the part", &self.path, e.into()))
     }
 
-    /// Goes on after the first `length` bytes.
+    /// Goes on after the first `length` bytes, which these validators are of, too.
     ///
     /// # Errors
     /// [`Error::Storage`].
-    pub fn append(&self, length: u64) -> Result<Staged, Error> {
+    pub fn append(&self, length: u64, validators: &Validators) -> Result<Staged, Error> {
+        if self.left().is_some_and(|(before, _)| before != *validators) {
+            self.forget_sidecar();
+            self.write_sidecar(validators)?;
+        }
         let failed = |e| Error::storage("go on with the part", &self.path, e);
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = fs::openat(&*self.dir, self.name(), flags, Mode::empty()).map_err(|e| failed(e.into()))?;

@@ -398,7 +398,7 @@ fn without_locks_a_day_done_twice_at_once_publishes_no_half_file() {
     assert_eq!(error.class(), Class::Held);
     assert!(!lab.root().join("s/a").exists());
     // Both go on with one part: each byte has one place.
-    let mut third = one.part("k").unwrap().append(2).unwrap();
+    let mut third = one.part("k").unwrap().append(2, &Validators::default()).unwrap();
     third.write(b"ole").unwrap();
     second.write(b"ole").unwrap();
     two.publish(second, &path("s/a"), line("k", "s/a", "whole")).unwrap();

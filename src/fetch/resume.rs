@@ -108,8 +108,13 @@ impl Kept {
     }
 
     async fn resume_by(self, ask: &Ask<'_>, response: Response) -> Result<Resumed, Failed> {
-        match self.answer(&Head::of(ask, &response), ask.file.bytes) {
-            Answer::Continues { end, total } => self.go_on(ask, response, (end, total)).await,
+        let head = Head::of(ask, &response);
+        match self.answer(&head, ask.file.bytes) {
+            Answer::Continues { end, total } => {
+                let validators = validators::joined(self.validators, &head.validators);
+                let validators = Validators { total: Some(total), ..validators };
+                Kept { validators, ..self }.go_on(ask, response, end).await
+            }
             Answer::Whole => Ok(match self.verified_as_whole(ask).await? {
                 Some(fetched) => Resumed::Fetched(Box::new(fetched)),
                 None => {
@@ -173,11 +178,11 @@ impl Kept {
 
     /// Reads the kept bytes again: the checks fed with them, the open part, and the overlap at its end.
     async fn read_again(&self, ask: &Ask<'_>) -> Result<(Sink, Vec<u8>), Failed> {
-        let (part, length, from) = (ask.part.clone(), self.length, self.from);
+        let (part, length, from, validators) = (ask.part.clone(), self.length, self.from, self.validators.clone());
         let mut checks = ask.checks(&self.validators);
         let read = move || -> Result<(Sink, Vec<u8>), Failure> {
             let failed = |e| Failure::from(Error::Storage { action: "read", path: part.path().to_owned(), source: e });
-            let staged = part.append(length)?;
+            let staged = part.append(length, &validators)?;
             let mut file = staged.file();
             file.rewind().map_err(failed)?;
             let mut buffer = vec![0; 256 * 1024];
@@ -198,7 +203,7 @@ impl Kept {
     }
 
     /// Compares the overlap byte for byte, then receives the rest.
-    async fn go_on(self, ask: &Ask<'_>, mut response: Response, (end, total): (u64, u64)) -> Result<Resumed, Failed> {
+    async fn go_on(self, ask: &Ask<'_>, mut response: Response, end: u64) -> Result<Resumed, Failed> {
         let (sink, overlap) = self.read_again(ask).await?;
         if sink.checks.is_bad() {
             return Ok(Resumed::Contradicted("the part fails the checks".to_owned()));
@@ -223,10 +228,8 @@ impl Kept {
             compared += same;
             rest = bytes.split_off(same);
         }
-        let mut validators = self.validators;
-        validators.total = Some(total);
         let rest = Rest { kept: self.length, next: rest, end: Some(end + 1) };
-        let fetched = stream(ask, response, Pipe::new(sink), validators, rest).await?;
+        let fetched = stream(ask, response, Pipe::new(sink), self.validators, rest).await?;
         Ok(Resumed::Fetched(Box::new(fetched)))
     }
 

@@ -67,14 +67,14 @@ const OF_THE_WHOLE: &[&str] = &[
     "x-amz-version-id",
     "x-goog-generation",
     "x-goog-hash",
+    "x-goog-stored-content-encoding",
     "x-ms-version-id",
     "x-ms-blob-content-md5",
     "x-checksum-sha256",
 ];
 
 /// Headers that are about the body of one answer, which of a 206 may be the slice.
-const OF_THE_BODY: &[&str] =
-    &["content-digest", "content-md5", "x-amz-checksum-sha256", "x-goog-stored-content-encoding"];
+const OF_THE_BODY: &[&str] = &["content-digest", "content-md5", "x-amz-checksum-sha256"];
 
 /// The headers of both kinds that an answer has. One sent several times is a list.
 fn further(headers: &HeaderMap, is_secret: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, String>, Unusable> {
@@ -97,6 +97,14 @@ fn further(headers: &HeaderMap, is_secret: &dyn Fn(&str) -> bool) -> Result<BTre
 fn differing(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Option<&'static str> {
     let differs = |name: &&&str| before.get(**name).zip(now.get(**name)).is_some_and(|(before, now)| before != now);
     OF_THE_WHOLE.iter().find(differs).copied()
+}
+
+/// What two answers that do not differ say of the whole together. The second may be the first to state a digest of it.
+pub(super) fn joined(first: Validators, rest: &Validators) -> Validators {
+    let stated = |name: &&str| Some(((*name).to_owned(), rest.further.get(*name)?.clone()));
+    let mut further: BTreeMap<String, String> = OF_THE_WHOLE.iter().filter_map(stated).collect();
+    further.extend(first.further);
+    Validators { further, ..first }
 }
 
 /// How the answer to a resumed request contradicts the one that the part came with; `None` when both are of the same body.
@@ -221,10 +229,12 @@ mod tests {
             assert_eq!(difference(&with("1"), &with("1")), None, "{name}");
             assert_eq!(difference(&with("1"), &with("2")), Some(format!("with another `{name}`")));
             assert_eq!((difference(&with("1"), &bare), difference(&bare, &with("1"))), (None, None), "{name}");
+            assert_eq!((joined(bare.clone(), &with("1")), joined(with("1"), &bare)), (with("1"), with("1")));
         }
         for name in OF_THE_BODY {
             let with = |value: &str| read_from(&[("etag", "\"a\""), (name, value)]);
             assert_eq!(difference(&with("1"), &with("2")), None, "{name}: a slice has its own");
+            assert_eq!((joined(with("1"), &with("2")), joined(bare.clone(), &with("2"))), (with("1"), bare.clone()));
         }
         let twice = read_from(&[("etag", "\"a\""), ("x-goog-hash", "crc32c=1"), ("x-goog-hash", "md5=2")]);
         assert_eq!(twice.further["x-goog-hash"], "crc32c=1, md5=2");

@@ -224,6 +224,43 @@ async fn b_15_a_body_is_held_to_the_digest_that_its_answer_states() {
 }
 
 #[tokio::test]
+async fn a_digest_that_only_the_rest_came_with_holds_for_the_whole() {
+    use base64::Engine as _;
+    let (body, other) = (bytes(400_000), bytes(399_999));
+    let digest = |body: &[u8]| {
+        let sum = base64::engine::general_purpose::STANDARD.encode(Digest::of(body).bytes());
+        format!("sha-256=:{sum}:")
+    };
+    let cut = |mut answer: Vec<u8>| {
+        answer.truncate(answer.len() - 100_000);
+        answer
+    };
+    let rest = |from: u64, headers: &[(&str, &str)]| {
+        let from = from - OVERLAP;
+        let range = format!("bytes {from}-399999/400000");
+        let headers = [headers, &[("ETag", TAG), ("Content-Range", &range)]].concat();
+        answer("206 Partial Content", &headers, &body[usize::try_from(from).unwrap()..])
+    };
+    for (of, expected) in [(&body, Ok(())), (&other, Err(Class::Protocol))] {
+        let stated = digest(of);
+        let stated = [("Repr-Digest", stated.as_str())];
+        let begun = cut(answer("200 OK", &[("ETag", TAG)], &body));
+        for answers in [
+            vec![begun.clone(), rest(300_000, &stated)],
+            // Of three answers the second alone states it.
+            vec![cut(begun.clone()), cut(rest(200_000, &stated)), rest(300_000, &[])],
+        ] {
+            let (last, lab) = (answers.len() - 1, Lab::new(answers));
+            for _ in 0..last {
+                assert_eq!(lab.attempt().await.unwrap_err().failure.class, Class::Truncated);
+            }
+            let found = lab.attempt().await.map(|_| ()).map_err(|failed| failed.failure.class);
+            assert_eq!(found, expected, "{last} answers before the last: {:?}", lab.asked());
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_part_that_does_not_say_where_it_came_from_is_not_gone_on_with() {
     let body = bytes(300_000);
     let lab = Lab::new(vec![whole(&body)]);
