@@ -155,7 +155,8 @@ pub(super) struct Series {
     #[serde(default)]
     pub(super) cadence: Typed<PositiveSpan>,
     /// Only records whose keywords are so: a value, a range `a..b` with both ends, or `none_of` with a mask of bits; or one
-    /// text, `[? ... ?]`, in JSOC's own words. JSOC alone.
+    /// text, `[? ... ?]`, in JSOC's own words. To its database a number that is missing is greater than all others, so that
+    /// `[? USFLUX > 1e22 ?]` has the records that lack it as well; a range `a..b` has not. JSOC alone.
     #[schemars(example = serde_json::json!({ "USFLUX": "1e21..1e23", "LON_FWT": "-70..70" }))]
     #[serde(rename = "where", default)]
     pub(super) conditions: Typed<Conditions>,

@@ -26,7 +26,7 @@ pub(super) const MISSING: &str = "MISSING";
 pub(super) const NO_KEYWORD: &str = "Invalid KeyLink";
 
 /// The bit of QUALITY that says that there is no image.
-const NO_IMAGE: u32 = 0x8000_0000;
+pub(super) const NO_IMAGE: u32 = 0x8000_0000;
 
 /// Longer names are no record's.
 const LONGEST: usize = 500;
@@ -151,6 +151,8 @@ pub(super) fn read_records(
             let key = format!("{recnum}/{segment}");
             let storage = columns.storage(at, *is_linked);
             let found = found(path, storage).map_err(|why| of(&format!("the path of `{segment}`, {why},"), path))?;
+            // An order leaves out the records that have no image (`jsoc_fetch.c:3485-3528`).
+            let found = if is_ordered && !storage.has_image { Found::Nothing } else { found };
             let set = match found {
                 Found::Nothing => unordered(question.series, recnum, segment),
                 _ => lasting(question.series, &named()),

@@ -311,6 +311,7 @@ impl<'a> Question<'a> {
         keys.extend([HARPNUM, WAVELNTH].into_iter().filter(|key| self.structure.has(key)));
         keys.extend(self.noaa);
         let needs_quality = self.series.filters.quality.is_some()
+            || self.export().is_some()
             || !self.structure.linked.is_empty()
             || self.series.fetch.has_keywords();
         keys.extend(Some(QUALITY).filter(|key| needs_quality && self.structure.has(key)));

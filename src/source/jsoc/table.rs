@@ -4,13 +4,17 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::answer::{Answer, Column as Told};
-use super::listing::{Kept, MISSING, NO_KEYWORD};
+use super::listing::{Kept, MISSING, NO_IMAGE, NO_KEYWORD};
 use super::question::{QUALITY, Question};
 use super::sieve::bits;
 use crate::failure::{Class, Failure};
 use crate::source::keywords::{Column, Row, Table, cells, has_data};
 use crate::source::read::malformed;
 use crate::untrusted::escape;
+
+/// Keywords of bits besides QUALITY. JSOC writes `MISSING` for them where they have the highest bit alone, which is an int's
+/// missing value to it, and for QUALITY the bits (`jsoc_info.c:3821`).
+const OTHER_BITS: [&str; 2] = ["QUAL_S", "QUALLEV1"];
 
 /// How a missing time begins: the start of the Julian dates.
 const NO_TIME: &str = "-4712.01.01_";
@@ -62,6 +66,9 @@ fn columns<'a>(answer: &'a Answer, question: &Question<'_>) -> Result<Vec<&'a To
 /// there.
 fn value(column: &Told, at: usize) -> Option<Cow<'_, str>> {
     let value = column.value(at);
+    if value == MISSING && OTHER_BITS.contains(&column.name.0.as_str()) {
+        return Some(Cow::Owned(NO_IMAGE.to_string()));
+    }
     // Of a number with a fraction NaN is what is missing, by DRMS's own definition.
     let is_nan = value.trim_start_matches('-').eq_ignore_ascii_case("nan");
     if value == NO_KEYWORD || value == MISSING || value.starts_with(NO_TIME) || is_nan {
@@ -87,5 +94,29 @@ fn meaning(column: &Told, question: &Question<'_>) -> Column {
         unit: told(known.unit),
         note: told(known.note),
         name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_a_number_of_bits_a_text_or_missing() {
+        for (name, told, due) in [
+            ("QUALITY", "0x00020000", Some("131072")),
+            ("QUALITY", "0x80000000", Some("2147483648")),
+            ("QUALLEV1", "0x00000100", Some("256")),
+            ("QUALLEV1", "MISSING", Some("2147483648")),
+            ("QUAL_S", "MISSING", Some("2147483648")),
+            ("CAMERA", "MISSING", None),
+            ("USFLUX", "-nan", None),
+            ("T_OBS", "-4712.01.01_11:59:28_TAI", None),
+            ("NOAA_ARS", "Invalid KeyLink", None),
+            ("NOAA_ARS", "11158,11162", Some("11158,11162")),
+        ] {
+            let column: Told = serde_json::from_value(serde_json::json!({ "name": name, "values": [told] })).unwrap();
+            assert_eq!(value(&column, 0).as_deref(), due, "{name}: {told}");
+        }
     }
 }

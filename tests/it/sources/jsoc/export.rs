@@ -108,7 +108,7 @@ fn two_series_of_one_person_take_turns() {
     lab.report(0);
     assert_eq!((fake.orders().len(), fake.given()), (2, 2), "none was turned away");
     assert_eq!(lab.proved("data").len(), 2);
-    assert_eq!(fake.asked(INFO, "rs_list", "key")[0], "*recnum*,*online*,*archive*,*size*,HARPNUM,T_REC");
+    assert_eq!(fake.asked(INFO, "rs_list", "key")[0], "*recnum*,*online*,*archive*,*size*,HARPNUM,T_REC,QUALITY");
 }
 
 #[test]
@@ -297,6 +297,16 @@ fn what_an_order_has_no_file_of_is_absent_and_what_it_leaves_out_is_told() {
     fake.state().desk.lacks = None;
     left_out.report(0);
     assert_eq!(left_out.proved("data").len(), 1);
+}
+
+#[test]
+fn a_record_without_an_image_is_absent_from_an_order_which_leaves_it_out() {
+    let fake = three();
+    fake.state().records.push(Record { quality: 0x8000_0000, ..Record::new(4, "2015-12-11T06:00:00") });
+    let lab = lab(&one(&fake));
+    let report = lab.report(0);
+    assert_eq!(report["totals"]["files"]["absent"], 1, "{report:#}");
+    assert_eq!((lab.proved("data").len(), lab.days("data").len()), (1, 1));
 }
 
 #[test]

@@ -217,6 +217,8 @@ pub(super) fn select(set: &str, records: &[Record]) -> Result<Vec<Record>, Strin
     if condition.contains("NOSUCH") {
         return Err("ERROR:  column \"nosuch\" does not exist".to_owned());
     }
+    // `create_database_functions.sql:451`.
+    let needs_image = parts.iter().any(|part| part.contains("drms.image_exists(quality)"));
     let number = |after: &'static str| {
         condition.split(after).skip(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>())
     };
@@ -230,6 +232,7 @@ pub(super) fn select(set: &str, records: &[Record]) -> Result<Vec<Record>, Strin
             && (at - first) % every == 0
             && (noaa.is_empty() || noaa.iter().any(|number| record.noaa.contains(number)))
             && record.quality & mask == 0
+            && (!needs_image || record.quality & 0x8000_0000 == 0)
     };
     Ok(records.iter().filter(is_asked).cloned().collect())
 }

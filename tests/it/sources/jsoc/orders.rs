@@ -105,11 +105,19 @@ fn number(nth: usize) -> String {
     format!("JSOC_20151213_{nth:03}")
 }
 
+/// The record set that is exported for one that is ordered: without the records that have no image, unless it has a
+/// condition on QUALITY of its own (`jsoc_fetch.c:3485-3528`).
+fn with_images(set: &str) -> String {
+    let is_conditioned =
+        set.split_once("[?").is_some_and(|(_, condition)| condition.to_ascii_lowercase().contains("quality"));
+    if is_conditioned { set.to_owned() } else { format!("{set}[? drms.image_exists(quality) ?]") }
+}
+
 pub(super) fn request(request: &Request, state: &mut State) -> Answer {
     let of = |name: &str| request.parameter(name);
     let set = of("ds").expect("a record set");
     let (records, segments) = set.split_once('{').expect("segments");
-    let records = match info::select(records, &state.records) {
+    let records = match info::select(&with_images(records), &state.records) {
         Ok(records) => records,
         Err(error) => return refused(4, &error),
     };
@@ -181,7 +189,7 @@ pub(super) fn status(request: &Request, state: &mut State) -> Answer {
         return said(&json!({ "status": 1, "requestid": id, "method": "url", "wait": -3, "rcount": 1, "size": 1 }));
     }
     let (records, segments) = order.set.split_once('{').expect("segments");
-    let records = info::select(records, &state.records).expect("records");
+    let records = info::select(&with_images(records), &state.records).expect("records");
     let mut data = Vec::new();
     for (record, segment) in records
         .iter()
