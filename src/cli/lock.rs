@@ -47,7 +47,8 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let to_do = plan.counts().planned;
     if to_do > 0 && shell.verbosity > Verbosity::Quiet {
         let days = human::count(to_do, "day");
-        shell.screen.line(&format!("{days} of the job are still to do: `sunhaul plan` shows them"));
+        let verb = if to_do == 1 { "is" } else { "are" };
+        shell.screen.line(&format!("{days} of the job {verb} still to do: `sunhaul plan` shows them"));
     }
     Ok(Exit::Complete)
 }

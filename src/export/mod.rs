@@ -6,6 +6,7 @@
 mod address;
 pub mod bagit;
 pub mod csv;
+pub mod keyword_table;
 pub mod ro_crate;
 pub mod sha256sums;
 mod tables;
@@ -68,6 +69,9 @@ pub enum Error {
         /// The most tables.
         most: usize,
     },
+    /// No day has a table of keywords.
+    #[error("no day has a table of keywords")]
+    NoKeywords,
     /// A manifest that was changed meanwhile.
     #[error("`{}` was changed while it was exported", escape(&path.to_string_lossy()))]
     Changed {

@@ -150,7 +150,7 @@ fn what_is_there_is_not_replaced_and_wrong_options_are_usage() {
         (&["csv", "--by", "HARPNUM", "--output", "-"], "many tables", "hint: name a new folder"),
         (&["csv", "--keywords", "harpnum"], "`harpnum` is no FITS keyword", "hint: 1 to 8 of A-Z"),
         (&["csv", "--keywords", "HARPNUM,,X"], "`` is no FITS keyword", "hint: "),
-        (&["ro-crate", "--keywords", "HARPNUM"], "columns of a table", "`--format csv`"),
+        (&["ro-crate", "--keywords", "HARPNUM"], "what a table has", "`--format csv`"),
         (&["csv", "--copy"], "come into a bag", "`--format bagit`"),
         (&["bagit", "--output", "b", "--copy", "--no-data"], "cannot be used with", ""),
         (&["csv", "--series", "cea"], "no series `cea`", "hint: "),

@@ -19,7 +19,7 @@ use super::{Exit, Result, Shell, job, planning};
 use crate::day::Window;
 use crate::export::bagit::{self, Payload};
 use crate::export::csv::Catalogued;
-use crate::export::{Dataset, Error, csv, ro_crate, sha256sums};
+use crate::export::{Dataset, Error, csv, keyword_table, ro_crate, sha256sums};
 use crate::fits::Keyword;
 use crate::manifest::{SeriesId, SourceSpec};
 use crate::plan::{EqualDays, Plan, Reason, Standing};
@@ -39,7 +39,8 @@ const SHOWN: usize = 5;
         sha256sums  what `sha256sum -c` reads in the archive's root\n  \
         bagit       a BagIt 1.0 bag: files as hard links, their hashes, manifest, lock and day records\n  \
         ro-crate    RO-Crate 1.1 metadata of the archive: save it there as `ro-crate-metadata.json`\n  \
-        csv         a table of all files, with keywords of their FITS headers where they are asked for\n\n\
+        csv         a table of all files, with keywords of their FITS headers where they are asked for; or, with \
+        --keywords-table, one of all records, with the keywords that their service told\n\n\
         A day without a record that answers the manifest is left out and told; the exit code is then 1, and what there \
         is was written. Days that have not begun yet are not counted. Where a record is damaged or the output exists already, \
         nothing is written.\n\n\
@@ -50,7 +51,8 @@ const SHOWN: usize = 5;
         sunhaul export jobs/december.yaml --format sha256sums | (cd data && sha256sum -c --quiet)\n  \
         sunhaul export jobs/december.yaml --format bagit --output december-bag\n  \
         sunhaul export jobs/december.yaml --format ro-crate --output data/ro-crate-metadata.json\n  \
-        sunhaul export jobs/december.yaml --format csv --by HARPNUM --output regions"
+        sunhaul export jobs/december.yaml --format csv --by HARPNUM --output regions\n  \
+        sunhaul export jobs/flare-features-jsoc.yaml --format csv --keywords-table --output keywords.csv"
 )]
 pub(super) struct Args {
     /// The manifest.
@@ -70,6 +72,10 @@ pub(super) struct Args {
     /// csv: one table for each value of this keyword, and one for the files without a value.
     #[arg(long, value_name = "KEYWORD")]
     by: Option<Keyword>,
+    /// csv: the tables of keywords of all days as one, with a row a record, `series` before the columns of the days. Beside an
+    /// --output, `-metadata.json` behind its name (CSV on the Web) says what type and unit each column has.
+    #[arg(long, conflicts_with_all = ["keywords", "by"])]
+    keywords_table: bool,
     /// bagit: copy the files. Links need no space, but must stay on one filesystem.
     #[arg(long, conflicts_with = "no_data")]
     copy: bool,
@@ -134,8 +140,11 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 fn fits_together(args: &Args) -> Result<()> {
     let wrong = |message: &str, hint: &str| Err(Problem::new(Exit::Usage, message).hint(hint).into());
     let is_stdout = args.output.as_deref().is_none_or(|path| path == Path::new("-"));
-    if args.format != Format::Csv && (!args.keywords.is_empty() || args.by.is_some()) {
-        return wrong("`--keywords` and `--by` are columns of a table", "use them with `--format csv`");
+    if args.format != Format::Csv && (!args.keywords.is_empty() || args.by.is_some() || args.keywords_table) {
+        return wrong(
+            "`--keywords`, `--keywords-table` and `--by` say what a table has",
+            "use them with `--format csv`",
+        );
     }
     if args.format != Format::Bagit && (args.copy || args.no_data) {
         return wrong("`--copy` and `--no-data` say how files come into a bag", "use them with `--format bagit`");
@@ -198,6 +207,17 @@ fn write(args: &Args, dataset: &Dataset<'_>, place: Place) -> Result<Told> {
             let by_day = place.file(|out| ro_crate::write(dataset, origin, out))?;
             let notes = by_day.then(|| "so many files: the crate names the day records, which name them".to_owned());
             Told { notes: notes.into_iter().collect(), done: done(&days), exit: Exit::Complete }
+        }
+        Format::Csv if args.keywords_table => {
+            let columns = keyword_table::Columns::of(dataset)?;
+            let name = shown.as_ref().map_or("", |shown| shown.rsplit('/').next().unwrap_or_default());
+            let metadata = place.beside("-metadata.json", &job.archive.root)?;
+            let written = place.file(|out| columns.write(dataset, out))?;
+            if let Some(place) = metadata {
+                place.file(|out| columns.write_metadata(name, out))?;
+            }
+            let days = human::count(written.days, "day");
+            Told { done: done(&format!("{} of {days}", human::count(written.rows, "record"))), ..Told::default() }
         }
         Format::Csv => {
             let mut keywords: Vec<Keyword> = Vec::new();
@@ -309,6 +329,7 @@ fn explained(error: anyhow::Error) -> anyhow::Error {
         }
         Error::NoAddress { .. } => (Exit::Incomplete, "`sunhaul run JOB --check` fetches what is missing"),
         Error::Astray { .. } => (Exit::Incomplete, "does the manifest name the source that the day was fetched from?"),
+        Error::NoKeywords => (Exit::Usage, "`fetch: keywords` or `fetch: both` in the manifest makes them"),
         Error::TooManyTables { .. } => (Exit::Usage, "choose a keyword that many files share, such as HARPNUM"),
         Error::Changed { .. } => (Exit::Later, "run the same command again"),
     };

@@ -48,6 +48,17 @@ impl Place {
         Ok(Place::Path(path.to_owned()))
     }
 
+    /// The place whose name goes on with `ending`; none beside standard output.
+    ///
+    /// # Errors
+    /// As [`Place::new`].
+    pub(super) fn beside(&self, ending: &str, root: &Path) -> Result<Option<Place>> {
+        let Place::Path(path) = self else { return Ok(None) };
+        let mut name = path.clone().into_os_string();
+        name.push(ending);
+        Place::new(Some(Path::new(&name)), root).map(Some)
+    }
+
     /// Makes a file.
     ///
     /// # Errors

@@ -316,3 +316,52 @@ fn a_table_of_keywords_opens_with_its_types_in_pandas_duckdb_and_polars_without_
         }
     }
 }
+
+#[test]
+fn the_tables_of_all_days_are_exported_as_one_that_says_what_its_columns_mean() {
+    let times = ["2015-12-11T00:00:00", "2015-12-11T12:12:00", "2015-12-13T06:00:00"];
+    let fake = Fake::of((8..).zip(times).map(|(recnum, time)| Record::new(recnum, time)).collect());
+    let job = fake.job("fetch: keywords").range("2015-12-11", "2015-12-14").series(&[
+        "{ name: hmi.sharp_cea_720s, as: one, fetch: keywords, keywords: [USFLUX] }",
+        "{ name: hmi.sharp_cea_720s, as: two, fetch: keywords, keywords: [CRVAL1, USFLUX] }",
+    ]);
+    let (lab, _) = run(&job, 0);
+    let export = ["export", "job.yaml", "--format", "csv", "--keywords-table"];
+    let table = "series,time,scale,recnum,harpnum,has_data,USFLUX,CRVAL1\n\
+                 one,2015-12-11T00:00:00,TAI,8,377,true,8.5e+21,\n\
+                 one,2015-12-11T12:12:00,TAI,9,377,true,9.5e+21,\n\
+                 one,2015-12-13T06:00:00,TAI,10,377,true,10.5e+21,\n\
+                 two,2015-12-11T00:00:00,TAI,8,377,true,8.5e+21,\n\
+                 two,2015-12-11T12:12:00,TAI,9,377,true,9.5e+21,-12.25\n\
+                 two,2015-12-13T06:00:00,TAI,10,377,true,10.5e+21,\n";
+    lab.sunhaul(&export).stdout(table).done();
+    let to_file = [&export[..], &["--output", "keywords.csv"]].concat();
+    lab.sunhaul(&to_file).stderr("keywords.csv: 6 records of 4 days\n").done();
+    assert_eq!(String::from_utf8(lab.read("keywords.csv")).expect("UTF-8"), table);
+    let metadata = lab.json("keywords.csv-metadata.json");
+    assert_eq!(metadata["url"], "keywords.csv");
+    let flux = json!({ "titles": "USFLUX", "null": "", "datatype": "double", "schema:unitText": "Mx",
+        "dc:description": "Total unsigned flux" });
+    assert_eq!(metadata["tableSchema"]["columns"][6], flux);
+    // Neither of the two is replaced.
+    fs::remove_file(lab.path("keywords.csv")).expect("removed");
+    lab.sunhaul(&to_file).status(2).stderr_has("`keywords.csv-metadata.json` exists already").done();
+    assert!(!lab.path("keywords.csv").exists());
+    let day = "data/two/2015/12/13/hmi.sharp_cea_720s.20151213.keywords.csv";
+    lab.write(day, String::from_utf8(lab.read(day)).expect("UTF-8").replace("10.5e+21", "11.5e+21"));
+    lab.sunhaul(&export).status(1).stdout("").stderr_has("keywords.csv` has the SHA-256").done();
+}
+
+#[test]
+fn no_table_of_keywords_is_exported_where_no_day_has_one() {
+    let (lab, _) = run(&two().job("fetch: files"), 0);
+    lab.sunhaul(&["export", "job.yaml", "--format", "csv", "--keywords-table"])
+        .status(2)
+        .stderr_has("no day has a table of keywords")
+        .stderr_has("`fetch: keywords`")
+        .done();
+    for wrong in [&["csv", "--keywords-table", "--by", "HARPNUM"][..], &["bagit", "--keywords-table"]] {
+        let arguments = [&["export", "job.yaml", "--output", "out", "--format"][..], wrong].concat();
+        lab.sunhaul(&arguments).status(2).stderr_has("--keywords-table").done();
+    }
+}

@@ -1,0 +1,272 @@
+//! One table of the keywords of all records: the days' own tables one after another, and what its columns mean as metadata
+//! of CSV on the Web (<https://www.w3.org/TR/tabular-metadata/>).
+//!
+//! The days are read twice, for the columns and for the rows, so that memory follows the row and not the archive.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Dataset, Error, Present, present};
+use crate::archive::{DayRecord, FileLine, open_regular};
+use crate::digest::{Digest, Hasher};
+use crate::source::MADE;
+
+/// The column of the series that a row is of.
+const SERIES: &str = "series";
+
+/// Sidecars are far shorter.
+const LONGEST_SIDECAR: u64 = 16 * 1024 * 1024;
+
+/// The columns of the table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Columns(Vec<Column>);
+
+/// What the sidecar of a day's table says, as far as it is used here.
+#[derive(Debug, Deserialize)]
+struct Sidecar {
+    columns: Vec<Column>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+struct Column {
+    name: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    unit: Option<String>,
+    note: Option<String>,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Rows: one a record.
+    pub rows: u64,
+    /// Days that have a table.
+    pub days: u64,
+}
+
+impl Columns {
+    /// The columns of all days' tables, each where it came first.
+    ///
+    /// # Errors
+    /// A damaged record, a sidecar that is not as its record says, [`Error::NoKeywords`] where no day has a table.
+    pub fn of(dataset: &Dataset<'_>) -> Result<Columns, Error> {
+        let mut columns = Columns(Vec::new());
+        for read in dataset.read() {
+            let record = read?.record;
+            let Some((line, told)) = made(&record, "keywords.json") else { continue };
+            let mut file = Recorded::open(dataset, line, told)?;
+            let mut text = Vec::new();
+            (&mut file).take(LONGEST_SIDECAR).read_to_end(&mut text).map_err(|e| unread(line, e))?;
+            file.end()?;
+            let differs =
+                |why| Error::Differs { path: line.path.clone(), why: format!("is no sidecar of keywords: {why}") };
+            let sidecar: Sidecar = serde_json::from_slice(&text).map_err(differs)?;
+            sidecar.columns.into_iter().for_each(|column| columns.add(column));
+        }
+        if columns.0.is_empty() { Err(Error::NoKeywords) } else { Ok(columns) }
+    }
+
+    /// Adds a column that is not there yet. What days or series say of one in different words is not said.
+    fn add(&mut self, column: Column) {
+        let Some(known) = self.0.iter_mut().find(|known| known.name == column.name) else {
+            self.0.push(column);
+            return;
+        };
+        let same = |known: &mut Option<String>, other: Option<String>| {
+            if *known != other {
+                *known = None;
+            }
+        };
+        same(&mut known.kind, column.kind);
+        same(&mut known.unit, column.unit);
+        same(&mut known.note, column.note);
+    }
+
+    /// Writes the table: `series`, then the columns. Where a day does not have one, its cells are empty.
+    ///
+    /// # Errors
+    /// A damaged record, a table that is not as its record says, an output that cannot be written.
+    pub fn write(&self, dataset: &Dataset<'_>, out: &mut dyn Write) -> Result<Written, Error> {
+        let mut out = csv::Writer::from_writer(out);
+        out.write_record(self.titles()).map_err(unwritten)?;
+        let mut written = Written::default();
+        for read in dataset.read() {
+            let read = read?;
+            if let Some((line, told)) = made(&read.record, "keywords.csv") {
+                let table = Recorded::open(dataset, line, told)?;
+                written.rows += self.copy(table, &read.series.id.0, &mut out)?;
+                written.days += 1;
+            }
+        }
+        out.flush().map_err(|e| Error::storage("write", "the export", e))?;
+        Ok(written)
+    }
+
+    /// Copies the rows of a day's table; gives how many.
+    fn copy(&self, mut table: Recorded<'_>, series: &str, out: &mut csv::Writer<&mut dyn Write>) -> Result<u64, Error> {
+        let line = table.line;
+        let failed = |e: csv::Error| unread(line, io::Error::other(e));
+        let mut reader = csv::Reader::from_reader(&mut table);
+        let head = reader.headers().map_err(failed)?;
+        let places: HashMap<&str, usize> = head.iter().zip(0..).collect();
+        let place = |column: &Column| places.get(column.name.as_str()).copied();
+        let places: Vec<Option<usize>> = self.0.iter().map(place).collect();
+        let (mut row, mut rows) = (csv::StringRecord::new(), 0);
+        while reader.read_record(&mut row).map_err(failed)? {
+            let cells = places.iter().map(|place| place.and_then(|place| row.get(place)).unwrap_or_default());
+            out.write_record(std::iter::once(series).chain(cells)).map_err(unwritten)?;
+            rows += 1;
+        }
+        drop(reader);
+        table.end()?;
+        Ok(rows)
+    }
+
+    /// The names of all columns. One that is called as ours gets a `_`.
+    fn titles(&self) -> impl Iterator<Item = String> {
+        let title = |column: &Column| {
+            let is_taken = column.name.eq_ignore_ascii_case(SERIES);
+            if is_taken { format!("{}_", column.name) } else { column.name.clone() }
+        };
+        std::iter::once(SERIES.to_owned()).chain(self.0.iter().map(title))
+    }
+
+    /// Writes the metadata of the table that has this file name: for each column its type, what stands for a missing value, its
+    /// unit and what the source says of it.
+    ///
+    /// # Errors
+    /// An output that cannot be written.
+    pub fn write_metadata(&self, table: &str, out: &mut dyn Write) -> Result<(), Error> {
+        writeln!(out, "{:#}", self.metadata(table)).map_err(|e| Error::storage("write", "the export", e))
+    }
+
+    fn metadata(&self, table: &str) -> Value {
+        let series = Column { kind: Some("string".to_owned()), ..Column::default() };
+        let meanings = std::iter::once(&series).chain(&self.0);
+        let column = |(title, column): (String, &Column)| {
+            let mut told = json!({ "titles": title, "null": "" });
+            let kind = datatype(&column.name, column.kind.as_deref());
+            for (key, value) in [
+                ("datatype", kind),
+                ("schema:unitText", column.unit.as_deref()),
+                ("dc:description", column.note.as_deref()),
+            ] {
+                if let Some(value) = value {
+                    told[key] = value.into();
+                }
+            }
+            told
+        };
+        let columns: Vec<Value> = self.titles().zip(meanings).map(column).collect();
+        json!({ "@context": "http://www.w3.org/ns/csvw", "url": table, "tableSchema": { "columns": columns } })
+    }
+}
+
+/// A type of a source as one of XML Schema; none where the cells may be anything.
+fn datatype(name: &str, kind: Option<&str>) -> Option<&'static str> {
+    Some(match kind? {
+        "time" if name == "time" => "dateTime",
+        "char" | "short" | "int" | "longlong" => "integer",
+        "float" | "double" => "double",
+        "boolean" => "boolean",
+        "string" | "time" => "string",
+        _ => return None,
+    })
+}
+
+/// The file that was made of the keywords of a day.
+fn made<'a>(record: &'a DayRecord, name: &str) -> Option<(&'a FileLine, Present)> {
+    present(record).find(|(line, _)| line.key.strip_prefix(MADE) == Some(name))
+}
+
+/// A file that is held to its record while it is read.
+struct Recorded<'a> {
+    line: &'a FileLine,
+    told: Present,
+    file: File,
+    hasher: Hasher,
+}
+
+impl<'a> Recorded<'a> {
+    fn open(dataset: &Dataset<'_>, line: &'a FileLine, told: Present) -> Result<Recorded<'a>, Error> {
+        let file = open_regular(&dataset.root().join(&line.path));
+        let file = file.map_err(|e| Error::storage("read", dataset.root().join(&line.path), e))?;
+        Ok(Recorded { line, told, file, hasher: Hasher::default() })
+    }
+
+    /// Reads what is left, and compares all of it with the record.
+    fn end(mut self) -> Result<(), Error> {
+        io::copy(&mut self, &mut io::sink()).map_err(|e| unread(self.line, e))?;
+        let Recorded { line, told: Present { sha256, .. }, hasher, .. } = self;
+        let found: Digest = hasher.finish();
+        if found == sha256 {
+            return Ok(());
+        }
+        let why = format!("has the SHA-256 {found}, and its record says {sha256}");
+        Err(Error::Differs { path: line.path.clone(), why })
+    }
+}
+
+impl Read for Recorded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+fn unread(line: &FileLine, error: io::Error) -> Error {
+    Error::storage("read", &line.path, error)
+}
+
+fn unwritten(error: csv::Error) -> Error {
+    Error::storage("write", "the export", io::Error::other(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, kind: &str, unit: &str) -> Column {
+        let told = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        Column { name: name.to_owned(), kind: told(kind), unit: told(unit), note: None }
+    }
+
+    #[test]
+    fn a_column_stands_where_it_came_first_and_says_what_all_days_say_of_it() {
+        let mut columns = Columns(Vec::new());
+        for told in [
+            column("time", "time", ""),
+            column("USFLUX", "double", "Mx"),
+            column("Series", "string", ""),
+            column("USFLUX", "double", "maxwell"),
+            column("QUALITY", "int", "none"),
+            column("QUALITY", "string", "none"),
+            column("T_OBS", "time", ""),
+        ] {
+            columns.add(told);
+        }
+        let titles: Vec<String> = columns.titles().collect();
+        assert_eq!(titles, ["series", "time", "USFLUX", "Series_", "QUALITY", "T_OBS"]);
+        let metadata = columns.metadata("keywords.csv");
+        assert_eq!(
+            (&metadata["@context"], &metadata["url"]),
+            (&json!("http://www.w3.org/ns/csvw"), &json!("keywords.csv"))
+        );
+        let told = |nth: usize| metadata["tableSchema"]["columns"][nth].clone();
+        assert_eq!(told(0), json!({ "titles": "series", "null": "", "datatype": "string" }));
+        assert_eq!(told(1), json!({ "titles": "time", "null": "", "datatype": "dateTime" }));
+        assert_eq!(told(2), json!({ "titles": "USFLUX", "null": "", "datatype": "double" }), "two units are none");
+        assert_eq!(
+            told(4),
+            json!({ "titles": "QUALITY", "null": "", "schema:unitText": "none" }),
+            "two types are none"
+        );
+        assert_eq!(told(5)["datatype"], "string", "of JSOC's own form");
+    }
+}
