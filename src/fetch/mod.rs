@@ -3,6 +3,7 @@
 //! What it does not do: try again, choose a path, or give a file its name.
 
 pub mod condition;
+mod constant_etag;
 mod content;
 pub mod disposition;
 mod error_page;
@@ -159,48 +160,10 @@ pub async fn attempt(ask: &Ask<'_>) -> Result<Got, Failed> {
     let kept = Kept::of(ask)?;
     let name = kept.as_ref().and_then(Kept::name);
     let got = match go_on(ask, kept).await {
-        Ok(Got::File(fetched)) => consistent(ask, fetched).await.map(Got::File),
+        Ok(Got::File(fetched)) => constant_etag::consistent(ask, fetched).await.map(Got::File),
         other => other,
     };
     got.map_err(|failed| Failed { name: failed.name.or(name), was_there: failed.was_there || has_part, ..failed })
-}
-
-/// Refuses a body that the validators of the file here say cannot be, unless a second answer brings the same bytes: some
-/// servers have one strong `ETag` for all versions of a file that grows.
-async fn consistent(ask: &Ask<'_>, first: Box<Fetched>) -> Result<Box<Fetched>, Failed> {
-    let Some(kept) = ask.kept else { return Ok(first) };
-    let objection = |fetched: &Fetched| condition::objection(kept, fetched.validators.etag.as_deref(), &fetched.body);
-    let Some(why) = objection(&first) else { return Ok(first) };
-    if !may_be_a_new_version(kept, &first) {
-        return Err(refused(ask, *first, &why));
-    }
-    tell_restart(ask, &why);
-    let (sha256, restarted) = (first.body.sha256, first.restarted);
-    drop(first);
-    ask.part.discard()?;
-    let response = get(ask.client, ask.file, HeaderMap::new()).await?;
-    whole(&response)?;
-    let mut second = receive(ask, response).await?;
-    second.restarted = restarted;
-    match objection(&second) {
-        Some(why) if second.body.sha256 != sha256 => Err(refused(ask, *second, &why)),
-        _ => Ok(second),
-    }
-}
-
-/// True for a body that a second answer may confirm: it came whole by its stated length, and is longer than the file here or
-/// proved by its own structure. Any other may be a cut one, which a proxy would send again.
-fn may_be_a_new_version(kept: &FileLine, fetched: &Fetched) -> bool {
-    let is_whole = fetched.resumed_bytes == 0 && fetched.validators.total == Some(fetched.body.bytes);
-    let is_longer = kept.bytes.is_some_and(|bytes| fetched.body.bytes > bytes);
-    is_whole && (is_longer || matches!(fetched.body.checked, "structure" | "checksum"))
-}
-
-/// The failure of a body that contradicts the file here.
-fn refused(ask: &Ask<'_>, fetched: Fetched, why: &str) -> Failed {
-    let message = format!("`{}`: {why}", crate::untrusted::escape(ask.file.url.path()));
-    let Fetched { staged, restarted, .. } = fetched;
-    Failed { body: Some(staged), restarted, was_there: true, ..Failure::new(Class::Protocol, message).into() }
 }
 
 async fn go_on(ask: &Ask<'_>, kept: Option<Kept>) -> Result<Got, Failed> {

@@ -119,7 +119,10 @@ impl<'a> Claims<'a> {
             return Ok(());
         }
         if let Some(here) = self.here.filter(|bytes| *bytes > 0) {
-            let why = format!("the body is empty, where the file has had {here} bytes: the one of before is kept");
+            let why = format!(
+                "the body is empty, where the file has had {here} bytes: the one of before is kept. Hint: if \
+                 upstream is right, move the file away, and it is fetched again"
+            );
             return Err(Failure::new(Class::Truncated, why));
         }
         if self.is_vouched_for || self.listed == Some(0) {

@@ -360,7 +360,7 @@ fn find<'a>(
     let is_due = |path: &str| pinned.as_ref().is_none_or(|pinned| pinned.as_str() == path);
     let made = file.made().map(|bytes| Digest::of(bytes));
     let is_made = |line: &FileLine| made.is_none() || line.sha256 == made;
-    let is_as_listed = |line: &FileLine| file.bytes.is_none_or(|bytes| Some(bytes) == line.bytes);
+    let is_as_listed = |line: &FileLine| file.may_have(line.bytes);
     let there = work.have(&file.key).filter(|line| {
         expected.allows(line) && is_due(&line.path) && is_made(line) && (line.absent.is_some() || is_as_listed(line))
     });

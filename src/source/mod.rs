@@ -289,6 +289,13 @@ impl RemoteFile {
         }
     }
 
+    /// True where a file of this length may have been listed so.
+    #[must_use]
+    pub fn may_have(&self, bytes: Option<u64>) -> bool {
+        let is_rounded_so = self.rounded.zip(bytes).is_none_or(|(rounded, bytes)| rounded.holds(bytes));
+        self.bytes.is_none_or(|listed| Some(listed) == bytes) && is_rounded_so
+    }
+
     /// The last part of its URL, decoded.
     #[must_use]
     pub fn last_part(&self) -> String {

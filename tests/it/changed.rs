@@ -215,6 +215,56 @@ fn r_11_other_bytes_under_the_same_strong_etag_are_taken_once_two_answers_agree(
     assert_eq!(retired(&lab).len(), 1);
 }
 
+/// A text that no structure proves, under one strong `ETag` for all its versions.
+fn text(body: &[u8]) -> Answer {
+    Answer::text("text/plain", "").with_body(body.to_vec()).named("a.txt").etag(Some("\"1\"")).unconditional()
+}
+
+const TEXT: &str = "data/sharp_720s/2026/01/11/a.txt";
+const ROWS: &[u8] = b"1 2\n3 4\n5 6\n";
+
+#[test]
+fn r_11_a_file_that_became_shorter_under_one_strong_etag_is_taken_where_it_is_listed_so() {
+    for now in [&ROWS[..8], b""] {
+        let server = Server::start();
+        let listed = |body: &[u8]| Item::new(NAME, TIME).sized(body.len() as u64);
+        server.script_file("sharp_720s", listed(ROWS), [text(ROWS), text(now)]);
+        let lab = Lab::new();
+        look_while_young(&lab, &server);
+        server.list_anew("sharp_720s", listed(now));
+        assert_eq!(ends(&look_while_young(&lab, &server)), only(&["fetched", "replaced"]));
+        assert_eq!(lab.read(TEXT), now);
+        assert_eq!(retired(&lab), [Digest::of(ROWS)]);
+    }
+}
+
+#[test]
+fn r_11_what_nothing_proves_to_be_new_under_one_strong_etag_is_refused_and_comes_once_the_file_is_moved_away() {
+    for now in [&ROWS[..8], b"", b"Sorry, too many are connected to the database\n"] {
+        let (lab, server) = start([text(ROWS), text(now)]);
+        look_while_young(&lab, &server);
+        lab.write("job.yaml", job(&server).more(YOUNG).retry("{ attempts: 2, max_wait: 1s }").yaml());
+        for _ in 0..2 {
+            let report = lab.report_with(&["--retry-failed"], if now.is_empty() { 4 } else { 1 });
+            let message = report["failures"][0]["message"].as_str().expect("a message");
+            assert!(message.contains("move the file away"), "{message}");
+            assert_eq!(lab.read(TEXT), ROWS);
+        }
+        std::fs::rename(lab.path(TEXT), lab.path("a.txt")).expect("a file");
+        lab.report_with(&["--retry-failed"], 0);
+        assert_eq!(lab.read(TEXT), now);
+    }
+}
+
+#[test]
+fn r_11_a_text_that_goes_on_where_it_ended_before_is_taken_under_one_strong_etag() {
+    let longer = [ROWS, b"7 8\n"].concat();
+    let (lab, server) = start([text(ROWS), text(&longer)]);
+    look_while_young(&lab, &server);
+    assert_eq!(ends(&look_while_young(&lab, &server)), only(&["fetched", "replaced"]));
+    assert_eq!(lab.read(TEXT), longer);
+}
+
 #[test]
 fn an_unasked_304_is_no_answer() {
     let (lab, server) = start([Answer::status(304)]);

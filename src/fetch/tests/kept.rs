@@ -106,7 +106,7 @@ async fn b_03_each_end_of_a_body_over_http_1_is_its_end_or_not() {
 async fn what_contradicts_the_file_that_is_here_is_asked_again_and_a_strong_etag_is_held_to_its_bytes() {
     const THEN: &str = "Fri, 11 Dec 2015 20:00:00 GMT";
     const LATER: &str = "Sat, 12 Dec 2015 20:00:00 GMT";
-    let (here, body, other) = (bytes(10), bytes(1000), bytes(11));
+    let (here, body, other, message) = (bytes(10), bytes(1000), bytes(11), b"Sorry, too many users".to_vec());
     let not_modified =
         |header: &str| format!("HTTP/1.1 304 Not Modified\r\n{header}\r\nConnection: close\r\n\r\n").into_bytes();
     let ok = |name: &str, value: &str, body: &[u8]| answer("200 OK", &[(name, value)], body);
@@ -129,6 +129,13 @@ async fn what_contradicts_the_file_that_is_here_is_asked_again_and_a_strong_etag
             Err(Class::Protocol),
         ),
         ("always the same", &tagged, vec![ok("ETag", TAG, &other); 3], Ok(Digest::of(&other))),
+        // Such as a message of an error: what nothing proves goes on where the file here ends, or is refused.
+        (
+            "always the same, another from its start",
+            &tagged,
+            vec![ok("ETag", TAG, &message), ok("ETag", TAG, &message)],
+            Err(Class::Protocol),
+        ),
         (
             "always another",
             &tagged,

@@ -157,6 +157,13 @@ impl Server {
         items.entry(series.to_owned()).or_default().push(item);
     }
 
+    /// Lists a file otherwise than before.
+    pub(crate) fn list_anew(&self, series: &str, item: Item) {
+        let mut items = self.shared.items.lock().expect("a lock");
+        let listed = items.get_mut(series).and_then(|items| items.iter_mut().find(|old| old.name == item.name));
+        *listed.expect("it was listed before") = item;
+    }
+
     /// The answers of a path in turn; the last one stays. Goes before what the server would say by itself.
     pub(crate) fn script(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
         let answers: VecDeque<Answer> = answers.into_iter().collect();

@@ -443,3 +443,26 @@ fn files_on_a_host_that_is_named_are_fetched_under_its_own_rules() {
     let report = lab.report(1);
     assert!(failure(&report).1.contains("says `Disallow: /store/`"), "{report:#}");
 }
+
+#[test]
+fn a_file_that_a_rounded_size_shows_to_be_shorter_now_is_taken_though_its_etag_is_the_same() {
+    let (before, now) = (b"1 2\n".repeat(9_000), b"1 2\n".repeat(3_000));
+    let folder = "/data/2026/01/11/";
+    let server = Server::start();
+    let lists = |body: &[u8]| {
+        let entries = [Entry::new("a.txt", body.len() as u64)];
+        server.script(folder, [Answer::text("text/html", &page(Form::Apache, folder, &entries))]);
+    };
+    let text =
+        |body: &[u8]| Answer::text("text/plain", "").with_body(body.to_vec()).etag(Some("\"1\"")).unconditional();
+    server.script(&format!("{folder}a.txt"), [text(&before), text(&now)]);
+    lists(&before);
+    let lab = lab(&job(&server, "path: \"%Y/%m/%d/\", files: \"*.txt\"")
+        .range("2026-01-11", "2026-01-12")
+        .more("settle: 3650d"));
+    lab.report(0);
+    lists(&now);
+    let report = lab.report(0);
+    assert_eq!(report["totals"]["files"]["replaced"], 1, "{report:#}");
+    assert!(lab.read("data/x/2026/01/11/a.txt") == now, "the bytes of now");
+}
