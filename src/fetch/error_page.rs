@@ -1,16 +1,19 @@
-//! What a server sends with status 200 in place of a file: a web page, or an error message in XML or JSON.
+//! What a server sends with status 200 in place of a file: a web page, or an error message in XML, in JSON or in
+//! plain text.
 //!
 //! Web pages are known as browsers know them (WHATWG MIME Sniffing, 7.1), behind any white space, in UTF-8 and UTF-16, and
 //! behind comments. A name that promises a page or XML may hold one.
 
 mod json;
 mod markup;
+mod plain_text;
 mod printed_head;
 mod script;
 mod start;
 mod table;
 #[cfg(test)]
 mod tests;
+mod votable;
 
 use super::magic;
 use markup::Markup;
@@ -118,8 +121,12 @@ pub(super) fn objection(Body { name, content_type, head, start, tail }: Body<'_>
         return Some(PAGE);
     }
     // Under a name of FITS it fails as something that is no FITS file.
-    let may_be_json = !start.is_cut && !magic::is_fits(name);
-    if markup.is_error(due) || (may_be_json && json::is_error(text)) {
+    let is_whole = !start.is_cut && !magic::is_fits(name);
+    if markup.is_error(due) || (markup.is_votable() && votable::breaks_off(tail)) || (is_whole && json::is_error(text))
+    {
+        return Some(ERROR);
+    }
+    if is_whole && !matches!(due, Due::Source | Due::Markdown) && plain_text::is_message(text) {
         return Some(ERROR);
     }
     if start.is_binary() {

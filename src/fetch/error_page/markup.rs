@@ -1,6 +1,6 @@
 //! Web pages and error messages in XML, by the tags that a text begins with.
 
-use super::Due;
+use super::{Due, votable};
 
 /// The tags that a page may begin with. The standard's list, and what the error pages of nginx, proxies and scripts begin
 /// with besides.
@@ -97,7 +97,7 @@ pub(super) struct Markup {
     is_child_empty: bool,
     /// Text stands where the first element would, and no element ends behind it.
     has_plain_text: bool,
-    /// A `VOTable` whose service says that the query failed (DALI 1.1, 4.4).
+    /// A `VOTable` whose service says that the query failed.
     is_failed_query: bool,
 }
 
@@ -165,7 +165,7 @@ impl Markup {
             let elements: Vec<&[u8]> = opens.filter(|element| tag(element).is_some()).take(MOST_TAGS).collect();
             markup.tags = elements.iter().filter_map(|element| tag(element)).collect();
             markup.is_child_empty = elements.get(1).is_some_and(|element| holds_nothing(element));
-            markup.is_failed_query = markup.root() == "votable" && says_query_failed(rest);
+            markup.is_failed_query = markup.is_votable() && votable::has_failed(rest);
         } else {
             markup.has_plain_text = !rest.is_empty() && !rest.windows(2).any(|bytes| bytes == b"</");
         }
@@ -187,6 +187,10 @@ impl Markup {
     /// True where the text begins with an element.
     pub(super) fn has_root(&self) -> bool {
         !self.tags.is_empty()
+    }
+
+    pub(super) fn is_votable(&self) -> bool {
+        self.root() == "votable"
     }
 
     pub(super) fn is_page(&self, due: Due) -> bool {
@@ -219,12 +223,6 @@ impl Markup {
                 && !self.is_child_empty);
         is_told || (due != Due::Xml && is_likely)
     }
-}
-
-fn says_query_failed(text: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(text);
-    let mut infos = text.split('<').filter(|tag| tag.starts_with("INFO") && tag.contains("QUERY_STATUS"));
-    infos.any(|info| info.contains("value=\"ERROR\"") || info.contains("value='ERROR'"))
 }
 
 /// True for an element without attributes that holds no more than a zero, such as `<errors>0</errors>`.

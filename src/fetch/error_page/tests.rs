@@ -1,5 +1,7 @@
 //! Which bodies are refused as web pages and error messages, and which are data.
 
+mod messages;
+
 use super::*;
 use crate::fetch::trailer::Tail;
 
@@ -112,7 +114,7 @@ fn a_content_type_that_contradicts_the_name_counts_for_text_alone() {
         ("a.csv", "application/json", b"[1,2]", true),
         ("a.txt", "application/json", b"{\"data\":[1,2]}", false),
         ("a.dat", "application/json", b"1,2,3\n", false),
-        ("a.dat", "text/plain", b"Service temporarily unavailable\n", false),
+        ("a.dat", "text/plain", b"Service will end in 2030\n", false),
         ("a.dat", "", b"", false),
     ] {
         assert_eq!(refused(name, content_type, body), is_refused, "{name} {content_type} {body:?}");

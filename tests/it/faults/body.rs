@@ -254,7 +254,7 @@ fn page() -> Vec<u8> {
 }
 
 /// A day whose one file comes with this answer under this name.
-fn one_file(name: &str, answer: Answer) -> (Lab, Server) {
+pub(super) fn one_file(name: &str, answer: Answer) -> (Lab, Server) {
     let server = Server::start();
     server.script(&format!("/data/20151211/{name}"), [answer]);
     let lab = Lab::new();
