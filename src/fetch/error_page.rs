@@ -13,6 +13,7 @@ mod start;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod votable;
 
 use super::magic;

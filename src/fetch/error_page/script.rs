@@ -1,6 +1,7 @@
 //! Programs that failed while they wrote a text: their message is all that stands at its start or at its end. Within a text
 //! it is a quotation, as in logs.
 
+use super::trace;
 use crate::fetch::magic::extension;
 
 /// What PHP calls its messages.
@@ -14,10 +15,11 @@ const PHP: [&str; 7] = [
     "Recoverable fatal error",
 ];
 
-/// How many last lines are looked at: more than a stack trace takes.
-const LAST_LINES: usize = 200;
+/// How many last lines are looked at: more than a stack trace takes, which Java cuts after 1,024 frames.
+const LAST_LINES: usize = 2000;
 
-/// True where a text begins or ends with the message of a program that failed: PHP, Python, or IDL.
+/// True where a text begins or ends with the message of a program that failed: in PHP, Python, Perl, Java or IDL, or
+/// in a database.
 pub(super) fn has_failed(start: &[u8], tail: &[u8]) -> bool {
     let (first, last) = (lines(start), lines(tail));
     let mut places = last.len().saturating_sub(LAST_LINES)..last.len();
@@ -33,7 +35,7 @@ fn lines(text: &[u8]) -> Vec<String> {
 
 /// How many lines the message takes that these lines begin with.
 fn message(lines: &[String]) -> Option<usize> {
-    php(lines).or_else(|| python(lines)).or_else(|| idl(lines))
+    php(lines).or_else(|| trace::length(lines)).or_else(|| idl(lines))
 }
 
 fn php(lines: &[String]) -> Option<usize> {
@@ -53,22 +55,6 @@ fn has_place(line: &str) -> bool {
     let Some((before, number)) = line.rsplit_once(" on line ") else { return false };
     let is_script = |path: &str| path.contains(['/', '\\']) || extension(path) == "php" || path == "Unknown";
     number.parse::<u32>().is_ok() && before.rsplit_once(" in ").is_some_and(|(_, path)| is_script(path))
-}
-
-fn python(lines: &[String]) -> Option<usize> {
-    let begins = lines.first()? == "Traceback (most recent call last):";
-    if !begins || !lines.get(1)?.trim_start().starts_with("File \"") {
-        return None;
-    }
-    let at = lines.iter().skip(1).position(|line| !line.starts_with([' ', '\t']))? + 1;
-    is_exception(&lines[at]).then_some(at + 1)
-}
-
-/// True for the last line of a traceback, such as `KeyError: 'day'`.
-fn is_exception(line: &str) -> bool {
-    let name = line.split(':').next().unwrap_or_default();
-    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
-    is_name && ["Error", "Exception", "Interrupt", "Exit", "Iteration"].iter().any(|end| name.ends_with(end))
 }
 
 fn idl(lines: &[String]) -> Option<usize> {

@@ -1,6 +1,7 @@
 //! Which bodies are refused as web pages and error messages, and which are data.
 
 mod messages;
+mod traces;
 
 use super::*;
 use crate::fetch::trailer::Tail;

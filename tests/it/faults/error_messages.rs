@@ -43,3 +43,17 @@ fn b_12_a_body_that_is_nothing_but_an_error_message_is_no_file() {
         is_taken(name, content_type, body);
     }
 }
+
+#[test]
+fn b_14_a_text_that_breaks_off_in_the_trace_of_a_program_is_no_file() {
+    let rows = "time,flux\n2015-12-11T00:00:00,1.5\n";
+    for message in [
+        "java.io.IOException: gone\n\tat a.B.c(B.java:1)\n",
+        "Can't call method \"x\" on an undefined value at /srv/get.pl line 3.\n",
+        "2015-12-11T00:01Traceback (most recent call last):\n  File \"x.py\", line 1\nsocket.timeout: timed out\n",
+        "SQLSTATE[HY000]: General error: 2006 MySQL server has gone away\n",
+    ] {
+        is_refused("a.csv", "text/csv", &[rows, message].concat());
+    }
+    is_taken("run.log", "text/plain", "java.io.IOException: gone\n\tat a.B.c(B.java:1)\n");
+}
