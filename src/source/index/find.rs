@@ -6,10 +6,10 @@ use chrono::NaiveDateTime;
 use url::Url;
 
 use super::folders::{is_shared, of_another_time as of_another_folder};
-use super::link::{Place, below, place, target};
+use super::link::{Place, below, place, subfolder, target};
 use super::newest::natural;
-use super::other_files::{OtherFiles, data_names};
-use super::page::{Kind, Link, Page, Titled, ends_in_folder, titled};
+use super::other_files::{OtherFiles, data_names, notices};
+use super::page::{Kind, Link, Page, Titled, ends_in_folder, has_folder, titled};
 use super::size::Size;
 use crate::day::Day;
 use crate::failure::{Class, Failure};
@@ -132,9 +132,11 @@ impl<'a> Found<'a> {
         let seen = self.seen() - before;
         self.object_to_folder(url, page, seen, &strange).map_err(|failure| read::about(shown(url), failure))?;
         if seen == 0 {
+            self.object_to_contents(url, page, &strange).map_err(|failure| read::about(shown(url), failure))?;
             self.strange.extend(strange);
         } else {
             self.other_files.learn(&strange, self.day.date);
+            self.other_files.learn(&subfolders(url, page), self.day.date);
             self.other_files.learn_form(&page.title, self.day.date);
             if titled(&page.title, below(self.base, url).unwrap_or_default()) != Titled::Due {
                 self.other_files.learn_title(&page.title);
@@ -148,13 +150,14 @@ impl<'a> Found<'a> {
     /// page of another day's files has such a title.
     fn object_to_empty(&self, url: &Url, page: &Page) -> Result<(), Failure> {
         let may_lead_up = || page.links_below(url) || self.other_files.know_form(&page.title, self.day.date);
-        let names_folder = page.says_listing || ends_in_folder(&page.title, url.path());
+        let (title, path) = (&page.title, url.path());
+        let names_folder = page.says_listing || ends_in_folder(title, path) || has_folder(title, path);
         let title = escape(&page.title);
         if let Some(words) = page.says(Kind::Error) {
             let why = format!("a web page without files, titled `{title}`, that says `{}`", escape(words));
             return Err(Failure::new(Class::Html, why));
         }
-        let is_listing = names_folder || (page.leads_up && may_lead_up());
+        let is_listing = names_folder || page.is_laid_out(url) || (page.leads_up && may_lead_up());
         if !is_listing {
             let why = format!("a web page that lists no folder, titled `{title}`: does the server list this one?");
             return Err(Failure::new(Class::Html, why));
@@ -190,6 +193,30 @@ impl<'a> Found<'a> {
             data.len(),
             escape(first)
         )))
+    }
+
+    /// What shows that the files of a folder without any are elsewhere: folders, into which they may have been moved, or a note
+    /// that says so. Where folders of other days have the same beside their files, it says nothing.
+    fn object_to_contents(&self, url: &Url, page: &Page, strange: &[String]) -> Result<(), Failure> {
+        let mut folders = subfolders(url, page);
+        if is_shared(self.spec.path.as_ref()) {
+            // The folder of several days may have no file of the series, and others for documents or previews.
+            folders.retain(|name| name.trim_end_matches('/').bytes().all(|byte| byte.is_ascii_digit()));
+        }
+        let notices = notices(strange);
+        let unknown = |names| self.other_files.unknown(names, self.day.date).map(|name| escape(name).into_owned());
+        let why = if let Some(name) = unknown(&folders) {
+            format!(
+                "no file fits `files`, and folders are there, such as `{name}`: if the files of the day lie in them, `path` must \
+                 name them"
+            )
+        } else if let Some(name) = unknown(&notices) {
+            format!("no file fits `files`, and a note named `{name}` is there: the files of the day may be elsewhere")
+        } else {
+            return Ok(());
+        };
+        let to_do = "a job over days that have files beside the same takes a day without files for what it is";
+        Err(read::malformed(&format!("{why}; {to_do}")))
     }
 
     /// How many links had a name that is asked for.
@@ -305,6 +332,11 @@ impl<'a> Found<'a> {
         let files = files.into_iter().map(|candidate| candidate.file).collect();
         Ok((Listed { files, duplicates, left_out, ..outside }, remarks))
     }
+}
+
+/// The folders that a page, which came from `url`, has links to.
+fn subfolders(url: &Url, page: &Page) -> Vec<String> {
+    page.links.iter().filter_map(|link| subfolder(url, &link.href)).collect()
 }
 
 /// True when a day has times that are multiples of so many seconds: a part of a day may have none.

@@ -47,6 +47,20 @@ pub(super) fn target(page: &Url, href: &str) -> Option<Target> {
     Some(Target { url, name })
 }
 
+/// The name of the folder directly below the one that the page at `page` lists, with a `/` at its end; `None` where the link
+/// leads elsewhere or to a file. Those of a system's own are left out.
+pub(super) fn subfolder(page: &Url, href: &str) -> Option<String> {
+    let target = target_folder(page, href)?;
+    let below = below(page, &target).filter(|_| page.path().ends_with('/'))?;
+    let name = percent_decode_str(below.split_once('/')?.0).decode_utf8_lossy().into_owned();
+    (!name.is_empty() && !name.starts_with(['.', '@']) && name != "lost+found").then(|| name + "/")
+}
+
+fn target_folder(page: &Url, href: &str) -> Option<Url> {
+    let target = page.join(href.trim()).ok()?;
+    (target.origin() == page.origin() && target.path().ends_with('/')).then_some(target)
+}
+
 /// The last part of a URL's path, decoded; `None` where it is empty or no text.
 pub(in crate::source) fn last_part(url: &Url) -> Option<String> {
     let last = url.path_segments()?.next_back().filter(|last| !last.is_empty())?;

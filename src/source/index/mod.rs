@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
+use reqwest::header::LINK;
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -152,7 +153,9 @@ impl Index {
             Err(failure) => return Err(failure),
         };
         let html = whole(&mut response, CAP).await?;
-        let page = page::read(&html);
+        let mut page = page::read(&html);
+        let headers = response.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
+        page.next.extend(headers.flat_map(page::next_in_header));
         Ok(Some(Arc::new(Answer { url: response.url.clone(), page })))
     }
 

@@ -67,6 +67,12 @@ impl OtherFiles {
         forms.contains(&form(title, date))
     }
 
+    /// The first of these names whose form is not known.
+    pub(super) fn unknown<'n>(&self, names: &'n [String], date: NaiveDate) -> Option<&'n str> {
+        let forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        names.iter().find(|name| !forms.contains(&form(name, date))).map(String::as_str)
+    }
+
     /// True when one of these names, of a folder of this day, has a form that is known.
     pub(super) fn know(&self, names: &[String], date: NaiveDate) -> bool {
         let forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,6 +95,17 @@ pub(super) fn data_names(names: &[String], files: &str) -> Vec<String> {
         Kind::Sum | Kind::Page => false,
     };
     names.iter().filter(is_data).cloned().collect()
+}
+
+/// Those of these names that a note has which says why there are no files.
+pub(super) fn notices(names: &[String]) -> Vec<String> {
+    let told = ["offline", "maintenance", "unavailable", "outage", "moved", "relocated", "migrated"];
+    let is_notice = |name: &&String| {
+        let name = name.to_ascii_lowercase();
+        let is_note = matches!(Kind::of(&name), Kind::Text | Kind::Page);
+        is_note && name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| told.contains(&word))
+    };
+    names.iter().filter(is_notice).cloned().collect()
 }
 
 fn is_about_the_folder(name: &str) -> bool {
@@ -165,6 +182,20 @@ mod tests {
             assert_eq!(other_files.know(&names(&[name]), day("2015-12-11")), is_known, "{name}");
         }
         assert!(!other_files.know(&[], day("2015-12-11")));
+    }
+
+    #[test]
+    fn a_note_that_files_are_out_of_reach_is_known_by_its_name() {
+        for (name, is_notice) in [
+            ("README_OFFLINE.txt", true),
+            ("MAINTENANCE", true),
+            ("data.moved.html", true),
+            ("README", false),
+            ("removed.txt", false),
+            ("offline_20151211.fits", false),
+        ] {
+            assert_eq!(!notices(&names(&[name])).is_empty(), is_notice, "{name}");
+        }
     }
 
     #[test]

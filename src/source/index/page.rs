@@ -14,11 +14,15 @@ use url::Url;
 
 use super::link::below;
 use super::size::{self, CELL, Size};
+use paging::leads_to_next;
+pub(super) use paging::next_in_header;
 use title::names_a_listing;
-pub(super) use title::{Titled, ends_in_folder, titled};
+pub(super) use title::{Titled, ends_in_folder, has_folder, titled};
 pub(super) use words::{Kind, Objection};
 use words::{PASSAGE, Where};
 
+mod layout;
+mod paging;
 mod title;
 mod words;
 
@@ -28,9 +32,12 @@ const TEXT: usize = 200;
 /// More links than these are no folder of a day.
 const LINKS: usize = 1_000_000;
 
+/// So many heads of columns are looked at.
+const COLUMNS: usize = 20;
+
 /// What a page holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "five findings about one text, each free of the others")]
+#[expect(clippy::struct_excessive_bools, reason = "six findings about one text, each free of the others")]
 pub(super) struct Page {
     /// Its links, as they stand there.
     pub(super) links: Vec<Link>,
@@ -38,6 +45,10 @@ pub(super) struct Page {
     pub(super) says_listing: bool,
     /// It has a link to the folder above, as many a page has that is no listing.
     pub(super) leads_up: bool,
+    /// That link stands in a `<pre>`, where entries do.
+    pub(super) leads_up_from_pre: bool,
+    /// What stands over the columns of its tables, in lower case.
+    pub(super) columns: Vec<String>,
     /// What its words say against it, the first of each kind.
     pub(super) objections: Vec<Objection>,
     /// Links that call themselves those to the next page.
@@ -104,14 +115,6 @@ impl Page {
     /// What the page says against itself, of this kind.
     pub(super) fn says(&self, kind: Kind) -> Option<&str> {
         self.objections.iter().find(|objection| objection.kind == kind).map(|objection| objection.words.as_str())
-    }
-
-    /// The link to the next page of the same listing, which came from `url`. One to another folder leads to another listing.
-    pub(super) fn next_page(&self, url: &Url) -> Option<&str> {
-        let is_other = |target: &Url| {
-            target.path() != url.path() || target.query().is_some_and(|query| url.query() != Some(query))
-        };
-        self.next.iter().find(|href| within(url, href).as_ref().is_some_and(is_other)).map(String::as_str)
     }
 
     fn object(&mut self, objection: Option<Objection>) {
@@ -347,6 +350,10 @@ impl Reading {
     }
 
     fn closes(&mut self, tag: &[u8]) {
+        if tag == b"th" && self.page.columns.len() < COLUMNS {
+            let column = String::from_utf8_lossy(&self.passage).trim().to_ascii_lowercase();
+            self.page.columns.push(column);
+        }
         let was_link = self.within == Within::Link || (self.is_in_link && tag == b"a");
         self.tag_within_text(tag);
         self.is_script = false;
@@ -408,7 +415,9 @@ impl Reading {
             }
             Within::Link => {
                 let href = self.page.links.last().map_or("", |link| link.href.as_str());
-                self.page.leads_up |= leads_up(href, &text);
+                let leads_up = leads_up(href, &text);
+                self.page.leads_up |= leads_up;
+                self.page.leads_up_from_pre |= leads_up && self.bare.is_open;
                 let next = leads_to_next(&text).then(|| href.to_owned());
                 self.page.next.extend(next);
                 self.bare.link(href, &text);
@@ -442,13 +451,6 @@ fn is_title(tag: &[u8]) -> bool {
 fn leads_up(href: &str, text: &str) -> bool {
     let text: Cow<'_, str> = text.trim().to_ascii_lowercase().into();
     matches!(href, ".." | "../") || matches!(&*text, ".." | "../") || text.contains("parent directory")
-}
-
-/// True for what a link to the next page of a listing says.
-fn leads_to_next(text: &str) -> bool {
-    let text = text.trim().to_ascii_lowercase();
-    let words = text.trim_matches(|c: char| !c.is_alphanumeric());
-    words.len() < TEXT / 4 && ["next", "next page", "more", "show more", "load more", "more files"].contains(&words)
 }
 
 #[cfg(test)]

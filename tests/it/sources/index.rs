@@ -1,6 +1,8 @@
 //! Directory listings in the forms of three servers: files below dated folders, each listed by its name.
 
 mod believed;
+mod empty;
+mod paged;
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;

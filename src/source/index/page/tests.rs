@@ -108,6 +108,20 @@ fn a_title_may_end_in_the_name_of_its_folder() {
 }
 
 #[test]
+fn a_title_may_have_its_folder_within_it() {
+    for (title, path, is_so) in [
+        ("Solar archive: /data/2015/12/11/ (level 1)", "/data/2015/12/11/", true),
+        ("h.example/data/2015/12/11 (level 1)", "/data/2015/12/11/", false),
+        ("Portal ?to=/data/2015/12/11/&x", "/data/2015/12/11/", false),
+        ("All of /data/2015/12/111", "/data/2015/12/11/", false),
+        ("All of /data", "/data/", false),
+        ("Anything", "/", false),
+    ] {
+        assert_eq!(has_folder(title, path), is_so, "{title}");
+    }
+}
+
+#[test]
 fn a_link_to_the_next_page_leads_to_the_rest_of_the_same_folder() {
     let url: Url = "http://h.example/2015/12/11/".parse().unwrap();
     for (html, next) in [

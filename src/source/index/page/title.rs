@@ -66,3 +66,15 @@ pub(in super::super) fn ends_in_folder(title: &str, path: &str) -> bool {
     let before = title.strip_suffix(name).filter(|_| !name.is_empty());
     before.is_some_and(|before| before.is_empty() || before.ends_with(['/', ' ']))
 }
+
+/// True for a title that has the folder `path` within it, as a path of two names or more.
+pub(in super::super) fn has_folder(title: &str, path: &str) -> bool {
+    let path = percent_decode_str(path.trim_end_matches('/')).decode_utf8_lossy().into_owned();
+    let title = percent_decode_str(title).decode_utf8_lossy();
+    let is_apart = |before: &str, after: &str| {
+        let is_end = |c: char| c.is_whitespace() || matches!(c, '/' | ':' | '(' | ')' | '[' | ']' | ',');
+        before.chars().next_back().is_none_or(is_end) && after.chars().next().is_none_or(is_end)
+    };
+    let mut found = title.match_indices(&*path);
+    path.matches('/').count() > 1 && found.any(|(at, _)| is_apart(&title[..at], &title[at + path.len()..]))
+}

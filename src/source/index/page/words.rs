@@ -2,6 +2,8 @@
 //!
 //! What it does not do: look at links, or at what stands beside those to files.
 
+use super::paging::counts_a_part;
+
 /// How much of a passage is looked at, in bytes.
 pub(super) const PASSAGE: usize = 4096;
 
@@ -46,6 +48,7 @@ pub(super) fn objection(passage: &str, place: Where) -> Option<Objection> {
         Some(kind) => kind,
         None if !is_message => return None,
         None if is_part(&text) => Kind::Part,
+        None if place != Where::BehindLink && counts_a_part(&text) => Kind::Part,
         None if place == Where::Heading && heads_an_error(&text) => Kind::Error,
         None if place == Where::Elsewhere && is_error(&text) => Kind::Error,
         None => return None,

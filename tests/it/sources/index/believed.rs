@@ -68,7 +68,7 @@ fn l_03_links_into_the_folder_of_another_day_bring_none_of_its_files() {
 }
 
 /// Three days, of which the second one's folder answers with this page.
-fn second_day(page: &str) -> (Lab, Server) {
+pub(super) fn second_day(page: &str) -> (Lab, Server) {
     let server = serving(&[
         ("/data/2015/12/10/x_20151210_0600.fits", 1),
         ("/data/2015/12/10/n20151210_07.fits", 2),
@@ -120,7 +120,7 @@ fn l_03_a_folder_that_has_what_lies_there_on_other_days_too_is_that_of_a_day_wit
 }
 
 /// A job over 2015-12-10, which has a file, and the days after it, whose folders answer with these pages.
-fn days_after(pages: &[String]) -> (Lab, Server) {
+pub(super) fn days_after(pages: &[String]) -> (Lab, Server) {
     let server = serving(&[("/data/2015/12/10/x_20151210_0600.fits", 1)]);
     for (day, page) in (11..).zip(pages) {
         server.script(&format!("/data/2015/12/{day}/"), [Answer::text("text/html", page)]);
