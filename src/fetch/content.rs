@@ -269,7 +269,7 @@ impl Within {
             let message = "what its name calls a FITS file does not begin with `SIMPLE  =`".to_owned();
             return Err(Fault { class: Class::Magic, message });
         }
-        let end = || trailer::objection(head, &self.tail, self.length).map(str::to_owned);
+        let end = || trailer::objection(name, head, &self.tail, self.length).map(str::to_owned);
         let cut = stated_length::objection(head, self.length).or_else(end);
         let (proof, _) = self.content.finish()?;
         if let Some(message) = cut {

@@ -11,8 +11,15 @@ pub(super) const XZ: &[u8] = b"\xfd7zXZ\0";
 
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 
+/// What a ZIP archive begins with: a member, the end of an empty one, or the mark of one that was not split after all
+/// (APPNOTE 6.3, 8.5.4).
+const ZIP: [&[u8]; 4] = [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08PK\x03\x04", b"PK00PK\x03\x04"];
+
+/// What a program begins with that may unpack an archive behind it (APPNOTE 6.3, 4.1.9): of Windows, of Unix, and a script.
+const PROGRAMS: [&[u8]; 3] = [b"MZ", b"\x7fELF", b"#!"];
+
 /// Extensions and the bytes that such a file may begin with.
-const KNOWN: [(&str, &[&[u8]]); 19] = [
+const KNOWN: [(&str, &[&[u8]]); 18] = [
     ("gz", &[GZIP]),
     ("tgz", &[GZIP]),
     ("z", &[b"\x1f\x9d", b"\x1f\x1e"]),
@@ -26,7 +33,6 @@ const KNOWN: [(&str, &[&[u8]]); 19] = [
     ("bz2", &[b"BZh"]),
     ("xz", &[XZ]),
     ("zst", &[b"\x28\xb5\x2f\xfd"]),
-    ("zip", &[b"PK\x03\x04", b"PK\x05\x06"]),
     ("png", &[b"\x89PNG\r\n\x1a\n"]),
     ("jpg", &[b"\xff\xd8\xff"]),
     ("jpeg", &[b"\xff\xd8\xff"]),
@@ -55,9 +61,21 @@ pub(super) fn is_gzip(name: &str) -> bool {
 /// `Some(true)` when the first bytes are those of the name's type, `Some(false)` when not, `None` for types without any.
 pub(super) fn agrees(name: &str, head: &[u8]) -> Option<bool> {
     let extension = extension(name);
+    if extension == "zip" {
+        return Some(is_zip(name, head));
+    }
     let (_, starts) = KNOWN.iter().find(|(known, _)| *known == extension)?;
     let begins = |start: &&[u8]| head.starts_with(start) || (**start == *HDF5 && hdf5_place(head).is_some());
     Some(starts.iter().any(begins))
+}
+
+/// True for a ZIP archive, by its first bytes, or by those of a program under the name of one; then its end must prove it.
+pub(super) fn is_zip(name: &str, head: &[u8]) -> bool {
+    ZIP.iter().any(|start| head.starts_with(start)) || (extension(name) == "zip" && begins_as_program(head))
+}
+
+pub(super) fn begins_as_program(head: &[u8]) -> bool {
+    PROGRAMS.iter().any(|start| head.starts_with(start))
 }
 
 /// Where the signature of HDF5 stands.
@@ -86,6 +104,12 @@ mod tests {
             }
             assert_eq!(agrees("a.png", &file), Some(false));
         }
+        for (head, is_archive) in
+            [(&b"PK\x03\x04"[..], true), (b"PK00PK\x03\x04", true), (b"MZ\x90", true), (b"<html", false)]
+        {
+            assert_eq!(agrees("a.zip", head), Some(is_archive));
+        }
+        assert!(!is_zip("a.exe", b"MZ\x90") && is_zip("a", b"PK\x05\x06"));
         assert!(is_fits("A.FITS") && is_fits("a.fts") && !is_fits("a.fits.gz"));
     }
 }

@@ -98,7 +98,7 @@ impl Checks {
             return Err(failed(Class::Magic, "its first bytes are not those of its type"));
         }
         let is_cut = || {
-            let end = trailer::objection(&head, &tail, length).map(str::to_owned);
+            let end = trailer::objection(&name, &head, &tail, length).map(str::to_owned);
             stated_length::objection(&head, length).or(end)
         };
         if let Some(why) = verify.magic.then(is_cut).flatten() {

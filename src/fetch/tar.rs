@@ -1,6 +1,6 @@
 //! tar archives, from member to member: a cut one is known without its files.
 //!
-//! Source: POSIX.1-2017, pax, "ustar Interchange Format". Nothing is said of an archive without the two blocks of zeros at its
+//! Sources: POSIX.1-2017, pax, "ustar Interchange Format"; tar(5), "Old-Style Archive Format". Nothing is said of an archive without the two blocks of zeros at its
 //! end, which tar(1) reads as well, and of one that goes on in a way that is not known, such as with sparse files.
 
 use crate::failure::Class;
@@ -34,7 +34,10 @@ impl Default for Reading {
 
 /// True for the first block of an archive.
 pub(super) fn begins_as_tar(start: &[u8]) -> bool {
-    start.get(..BLOCK).is_some_and(|block| &block[257..262] == b"ustar" && size(block).is_some())
+    // Before POSIX, no mark but zeros stood behind the fields.
+    let is_old = |block: &[u8]| block[0] != 0 && block[257..].iter().all(|byte| *byte == 0);
+    let is_marked = |block: &[u8]| &block[257..262] == b"ustar" || is_old(block);
+    start.get(..BLOCK).is_some_and(|block| is_marked(block) && size(block).is_some())
 }
 
 impl Check {
@@ -120,11 +123,15 @@ mod tests {
     use super::*;
 
     fn header(name: &str, size: &[u8], kind: u8) -> Vec<u8> {
+        with_mark(name, size, kind, b"ustar\x0000")
+    }
+
+    fn with_mark(name: &str, size: &[u8], kind: u8, mark: &[u8]) -> Vec<u8> {
         let mut block = vec![0; BLOCK];
         block[..name.len()].copy_from_slice(name.as_bytes());
         block[124..124 + size.len()].copy_from_slice(size);
         block[156] = kind;
-        block[257..265].copy_from_slice(b"ustar\x0000");
+        block[257..257 + mark.len()].copy_from_slice(mark);
         block[148..156].fill(b' ');
         let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
         block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
@@ -139,6 +146,21 @@ mod tests {
         });
         assert!(verdicts.iter().all(|verdict| *verdict == verdicts[0]));
         verdicts[0]
+    }
+
+    #[test]
+    fn an_archive_of_before_posix_is_known_without_a_mark() {
+        let member = [vec![7; 700], vec![0; 324]].concat();
+        let old = |kind| [&with_mark("a", b"       1274 ", kind, b"")[..], &member, &[0; 2 * BLOCK]].concat();
+        for whole in [old(0), old(b'0')] {
+            assert!(begins_as_tar(&whole) && !is_cut(&whole) && is_cut(&whole[..1100]));
+        }
+        let mut flipped = old(0);
+        flipped[1] ^= 1;
+        let with_text = with_mark("a", b"00000001274\0", 0, b"text");
+        for other in [flipped, with_text, vec![b'0'; BLOCK], vec![b' '; BLOCK]] {
+            assert!(!begins_as_tar(&other));
+        }
     }
 
     #[test]

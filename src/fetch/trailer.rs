@@ -19,12 +19,8 @@ enum Format {
 }
 
 impl Format {
-    fn of(head: &[u8]) -> Option<Format> {
-        if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
-            Some(Format::Zip)
-        } else {
-            head.starts_with(magic::XZ).then_some(Format::Xz)
-        }
+    fn of(name: &str, head: &[u8]) -> Option<Format> {
+        if magic::is_zip(name, head) { Some(Format::Zip) } else { head.starts_with(magic::XZ).then_some(Format::Xz) }
     }
 }
 
@@ -41,15 +37,10 @@ impl Tail {
         if head.starts_with(magic::FITS) {
             return;
         }
-        let most = match Format::of(head) {
-            Some(Format::Zip) => ZIP,
-            // Of a body of so few bytes that its format is not known yet, nothing is lost.
-            _ => OTHER,
-        };
-        self.bytes.extend_from_slice(&bytes[bytes.len().saturating_sub(most)..]);
+        self.bytes.extend_from_slice(&bytes[bytes.len().saturating_sub(ZIP)..]);
         // Not at each piece: they may be small.
-        if self.bytes.len() > 4 * most {
-            self.bytes.drain(..self.bytes.len() - most);
+        if self.bytes.len() > 4 * ZIP {
+            self.bytes.drain(..self.bytes.len() - ZIP);
         }
     }
 
@@ -60,15 +51,17 @@ impl Tail {
 }
 
 /// What is wrong with the end of a body of `length` bytes; `None` for formats that end in no known way.
-pub(super) fn objection(head: &[u8], Tail { bytes: tail }: &Tail, length: u64) -> Option<&'static str> {
-    let (is_whole, why) = match Format::of(head)? {
-        Format::Zip => (ends_zip(tail, length), "the ZIP archive is cut: the list of its members is not at its end"),
+pub(super) fn objection(name: &str, head: &[u8], Tail { bytes: tail }: &Tail, length: u64) -> Option<&'static str> {
+    let (is_whole, why) = match Format::of(name, head)? {
+        Format::Zip => {
+            (ends_zip(head, tail, length), "the ZIP archive is cut: the list of its members is not at its end")
+        }
         Format::Xz => (ends_xz(tail), "the xz stream is cut: its footer is not at its end"),
     };
     (!is_whole).then_some(why)
 }
 
-fn ends_zip(tail: &[u8], length: u64) -> bool {
+fn ends_zip(head: &[u8], tail: &[u8], length: u64) -> bool {
     let number = |at: usize, width: usize| -> u64 {
         tail[at..at + width].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
     };
@@ -81,7 +74,14 @@ fn ends_zip(tail: &[u8], length: u64) -> bool {
         let is_large = at >= 20 && tail[at - 20..].starts_with(b"PK\x06\x07");
         let between = place.checked_sub(size + offset).and_then(|gap| at.checked_sub(usize::try_from(gap).ok()?));
         let is_right = between == Some(at) || between.is_some_and(|at| tail[at..].starts_with(b"PK\x05\x05"));
-        at + 22 + comment <= tail.len() && (is_large || is_right)
+        // Offsets need not count what was put before an archive. Nothing may follow its end then: it could be a member's.
+        let is_behind_other = || {
+            let list = usize::try_from(size).ok().and_then(|size| at.checked_sub(size));
+            !head.starts_with(b"PK\x03\x04")
+                && list.is_some_and(|list| tail[list..].starts_with(b"PK\x01\x02"))
+                && tail[at + 22 + comment..].iter().all(|byte| *byte == 0)
+        };
+        at + 22 + comment <= tail.len() && (is_large || is_right || is_behind_other())
     };
     (0..(tail.len() + 1).saturating_sub(22)).rev().any(|at| tail[at..].starts_with(b"PK\x05\x06") && is_end(at))
 }
@@ -98,13 +98,17 @@ mod tests {
 
     /// What is said of a body, which must not depend on how it is cut.
     fn is_refused(body: &[u8]) -> bool {
+        is_refused_as("a.zip", body)
+    }
+
+    fn is_refused_as(name: &str, body: &[u8]) -> bool {
         let verdicts = [1, 3, 1000, usize::MAX].map(|piece| {
             let (mut tail, mut at) = (Tail::default(), 0);
             for bytes in body.chunks(piece.min(body.len().max(1))) {
                 at += bytes.len();
                 tail.push(&body[..at.min(512)], bytes);
             }
-            objection(&body[..body.len().min(512)], &tail, body.len() as u64).is_some()
+            objection(name, &body[..body.len().min(512)], &tail, body.len() as u64).is_some()
         });
         assert!(verdicts.iter().all(|verdict| *verdict == verdicts[0]));
         verdicts[0]
@@ -136,6 +140,30 @@ mod tests {
                 assert!(is_refused(&whole[..end]), "{:?} cut at byte {end}", &whole[..4]);
             }
         }
+    }
+
+    #[test]
+    fn an_archive_behind_a_program_is_whole_by_its_end_alone() {
+        let (inner, archive) = (zip(b"abc", b""), zip(&vec![7; 70_000], b"a comment"));
+        let counted = |before: &[u8]| {
+            let mut end = zip(b"abc", b"");
+            let (at, start) = (end.len() - 6, u32::try_from(before.len()).unwrap());
+            let offset = u32::from_le_bytes(end[at..at + 4].try_into().unwrap()) + start;
+            end[at..at + 4].copy_from_slice(&offset.to_le_bytes());
+            [before, &end].concat()
+        };
+        for before in [&b"MZ\x90\0program"[..], b"\x7fELF\x02", b"#!/bin/sh\nunzip $0\n", b"PK00"] {
+            for whole in [[before, &archive].concat(), counted(before)] {
+                assert!(!is_refused(&whole), "{before:?}");
+                for cut in [1, 20, 25, 60] {
+                    assert!(is_refused(&whole[..whole.len() - cut]), "{before:?} without {cut} bytes");
+                }
+            }
+            let nested = [before, &zip(&inner, b"")].concat();
+            assert!(!is_refused(&nested) && is_refused(&nested[..nested.len() - 30]), "{before:?}");
+        }
+        let program = b"MZ\x90\0program";
+        assert!(is_refused(program) && !is_refused_as("a.exe", program));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod body;
 mod ci;
+mod containers;
 mod error_messages;
 mod ids;
 mod listing;
