@@ -57,6 +57,9 @@ struct Sidecar {
     boot_id: String,
     key: String,
     validators: Validators,
+    /// How long the part was when a request for its rest last brought nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused_at: Option<u64>,
 }
 
 const FORMAT: &str = "part/1";
@@ -103,6 +106,10 @@ impl Part {
     /// no part, a broken sidecar, or bytes written under another boot.
     #[must_use]
     pub fn left(&self) -> Option<(Validators, u64)> {
+        self.read().map(|(told, length)| (told.validators, length))
+    }
+
+    fn read(&self) -> Option<(Sidecar, u64)> {
         let length = open_at(&self.dir, &self.name()).ok()??.metadata().ok()?.len();
         let sidecar = open_at(&self.dir, &self.sidecar()).ok()??;
         if length == 0 || sidecar.metadata().ok()?.len() > LONGEST_SIDECAR {
@@ -112,7 +119,7 @@ impl Part {
         sidecar.take(LONGEST_SIDECAR).read_to_end(&mut text).ok()?;
         let told: Sidecar = serde_json::from_slice(&text).ok()?;
         let trusted = told.format == FORMAT && told.boot_id == boot_id() && told.key == self.key;
-        trusted.then_some((told.validators, length))
+        trusted.then_some((told, length))
     }
 
     /// Begins anew under these validators.
@@ -174,9 +181,30 @@ impl Part {
             boot_id: boot_id().to_owned(),
             key: self.key.clone(),
             validators: validators.clone(),
+            refused_at: None,
         };
         let written = self.new_file(self.sidecar())?.write_all(&line(&sidecar));
         written.map_err(|e| Error::storage("begin the part", &self.path, e))
+    }
+
+    /// Notes that a request for the rest brought nothing. True when the one before it, of this run or of an earlier one,
+    /// brought nothing either.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn note_refusal(&self) -> Result<bool, Error> {
+        let Some((told, length)) = self.read() else { return Ok(false) };
+        if told.refused_at == Some(length) {
+            return Ok(true);
+        }
+        let failed = |e| Error::storage("note a refusal beside the part", &self.path, e);
+        let staged = format!("{}.new", self.stem);
+        // One that a crash left.
+        remove_at(&self.dir, OsStr::new(&staged)).map_err(|e| failed(e.into()))?;
+        let sidecar = Sidecar { refused_at: Some(length), ..told };
+        self.new_file(staged.clone())?.write_all(&line(&sidecar)).map_err(failed)?;
+        fs::renameat(&*self.dir, staged, &*self.dir, self.sidecar()).map_err(|e| failed(e.into()))?;
+        Ok(false)
     }
 
     fn new_file(&self, name: String) -> Result<File, Error> {

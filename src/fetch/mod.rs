@@ -68,6 +68,8 @@ pub struct Ask<'a> {
     pub verify: Verify,
     /// Whether its data units are hashed too.
     pub identity: Identity,
+    /// Whether the whole may be asked for where the rest of a part was refused twice, by what elsewhere passes.
+    pub may_restart: bool,
     /// Told of body bytes as they come.
     pub received: &'a (dyn Fn(u64) + Send + Sync),
 }
@@ -169,7 +171,11 @@ pub async fn attempt(ask: &Ask<'_>) -> Result<Got, Failed> {
 async fn go_on(ask: &Ask<'_>, kept: Option<Kept>) -> Result<Got, Failed> {
     // A part was begun when the file had changed already: it is gone on with, and nothing else is asked.
     let Some(kept) = kept else { return fresh(ask).await };
-    match kept.resume(ask).await? {
+    let resumed = match kept.resume(ask).await {
+        Err(failed) if is_refused_for_good(ask, &failed)? => Resumed::Refused(failed.failure),
+        resumed => resumed?,
+    };
+    match resumed {
         Resumed::Fetched(fetched) => Ok(Got::File(fetched)),
         Resumed::Refused(refusal) => whole_in_place_of_part(ask, &refusal).await,
         Resumed::Contradicted(why) => {
@@ -178,6 +184,13 @@ async fn go_on(ask: &Ask<'_>, kept: Option<Kept>) -> Result<Got, Failed> {
             restart(fresh(ask).await)
         }
     }
+}
+
+/// True where the request for the rest brought nothing, nor did the one before it, and it is time to try without a range.
+/// Some gateways answer every range as if the service were overloaded, or not at all.
+fn is_refused_for_good(ask: &Ask<'_>, failed: &Failed) -> Result<bool, Failed> {
+    let may_pass = failed.body.is_none() && failed.failure.class.is_retried();
+    Ok(may_pass && ask.part.note_refusal()? && ask.may_restart)
 }
 
 /// Fetches the whole file where the service answers the request for its rest with an error.

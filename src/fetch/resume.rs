@@ -246,7 +246,9 @@ impl Kept {
 fn may_be_of_the_range(failure: &Failure) -> bool {
     let asks_to_wait = failure.retry_after.is_some() || matches!(failure.class, Class::Throttled | Class::HostGivenUp);
     let is_passing = |status: u16| matches!(status, 408 | 425 | 429 | 503);
-    !asks_to_wait && failure.class != Class::Redirect && failure.status.is_some_and(|status| !is_passing(status))
+    // Some gateways send a request that they do not like to a page of theirs.
+    let is_answer = failure.class == Class::Redirect || failure.status.is_some_and(|status| !is_passing(status));
+    !asks_to_wait && is_answer
 }
 
 fn is_multipart(headers: &HeaderMap) -> bool {

@@ -157,7 +157,9 @@ impl Lab {
         let part = self.part();
         let identity = Identity::FitsData;
         let (client, file, locked) = (&self.client, &self.file, self.locked.as_ref());
-        attempt(&Ask { client, file, part: &part, kept, locked, verify, identity, received: &|_| {} }).await
+        let may_restart = true;
+        attempt(&Ask { client, file, part: &part, kept, locked, verify, identity, may_restart, received: &|_| {} })
+            .await
     }
 
     /// An attempt that brings these very bytes.

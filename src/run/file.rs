@@ -119,7 +119,7 @@ impl Work {
             attempts += 1;
             let replica = opened.source.current();
             let attempt = tokio::select! {
-                attempt = self.attempt(replica, &file, &mut shown) => attempt,
+                attempt = self.attempt(replica, &file, attempts, &mut shown) => attempt,
                 // It may be dropped at any point; publishing may not.
                 () = self.run.halt.cancelled() => return Ended::Stopped,
             };
@@ -244,7 +244,7 @@ impl Work {
     }
 
     /// One attempt, which adds to what was shown before.
-    async fn attempt(&self, replica: &Replica, file: &RemoteFile, shown: &mut Shown) -> Result<Got, Failure> {
+    async fn attempt(&self, replica: &Replica, file: &RemoteFile, nth: u32, shown: &mut Shown) -> Result<Got, Failure> {
         let Some(opened) = self.run.series.get(&self.id.series) else {
             return Err(Failure::new(Class::SourceRefused, "its series is not open"));
         };
@@ -268,6 +268,8 @@ impl Work {
             locked: locked.as_ref(),
             verify: self.run.manifest.verify,
             identity: self.run.manifest.identity,
+            // In between, a service that is only overloaded has time to recover.
+            may_restart: nth == 1 || nth >= self.run.manifest.retry.attempts,
             received: &received,
         };
         let failed = match fetch::attempt(&ask).await {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Ended, FROM, Fault, KEPT, SERIES, Trial, trial, trial_after};
+use super::{Ended, FROM, Fault, File, KEPT, SERIES, Trial, trial, trial_after};
 use crate::lab::{Answer, Ending, Item, Job, Lab, Ranges, Server, fits};
 
 /// Every file breaks off once and meets its fault where it is gone on with; then the service is honest.
@@ -335,4 +335,88 @@ fn r_19_a_part_shorter_than_asked_for_is_gone_on_with_unless_it_is_no_help() {
     let ended = goes_on(trial(&[("more than is compared", |file| file.ranges(Ranges::Short(80_000)))]));
     is_resumed(ended);
     starts_over(&[("less than is compared", |file| file.ranges(Ranges::Short(1000)))]);
+}
+
+/// Ways to refuse each request for a part by what elsewhere passes, while the whole file would come.
+const REFUSALS: [(&str, Fault); 6] = [
+    ("503", |file| file.answering_ranges_by(Answer::status(503))),
+    ("429", |file| file.answering_ranges_by(Answer::status(429))),
+    ("503 with a wait", |file| file.answering_ranges_by(Answer::status(503).header("Retry-After", "1"))),
+    ("a reset connection", |file| {
+        let rest = file.clone().ending(Ending::Reset(0));
+        file.answering_ranges_by(rest)
+    }),
+    ("no answer", |file| file.answering_ranges_by(Answer::file(Vec::new()).ending(Ending::NoHeaders))),
+    ("a rest that ends before it brings a byte", |file| {
+        let rest = file.clone().ending(Ending::Cut(1000));
+        file.answering_ranges_by(rest)
+    }),
+];
+
+/// The answers for a file that meets its fault at each request for its rest.
+fn always(file: &File) -> Vec<Answer> {
+    begun_with(file, &[(file.fault)(file.honest())])
+}
+
+/// The answers for a file once it is begun.
+fn begun_with(file: &File, answers: &[Answer]) -> Vec<Answer> {
+    let broken = (!file.is_begun).then(|| file.broken.clone());
+    broken.into_iter().chain(answers.iter().cloned()).collect()
+}
+
+#[test]
+fn a_file_whose_rest_is_refused_at_each_attempt_comes_whole_at_the_last_one() {
+    for refusal in REFUSALS {
+        let ended = trial(&[refusal]).ends_well(always);
+        assert_eq!(ended.total("files/restarted"), 2, "{}: {:#}", refusal.0, ended.report);
+        for file in &ended.trial.files {
+            let has_range: Vec<_> = ended.requests_for(file).iter().map(|r| r.header("range").is_some()).collect();
+            let expected = [file.is_begun, true, true, true, false];
+            assert_eq!(has_range, expected, "{}, begun: {}", file.what, file.is_begun);
+        }
+    }
+}
+
+#[test]
+fn a_rest_that_is_redirected_where_no_file_is_does_not_keep_the_whole_from_coming() {
+    for refusal in [
+        ("elsewhere", (|file| file.answering_ranges_by(to("http://elsewhere.example/login"))) as Fault),
+        ("in a ring", |file| file.answering_ranges_by(to("/ring"))),
+        ("to a login page", |file| file.answering_ranges_by(to("/login"))),
+    ] {
+        let trial = trial(&[refusal]);
+        trial.server.script("/ring", [to("/ring")]);
+        trial.server.script("/login", [Answer::html()]);
+        is_over(trial.ends_well(always));
+    }
+}
+
+fn to(location: &str) -> Answer {
+    Answer::status(302).header("Location", location)
+}
+
+#[test]
+fn a_rest_that_is_refused_in_two_runs_of_one_attempt_does_not_keep_the_whole_from_coming() {
+    for (_, refusal) in REFUSALS {
+        let trial = trial(&[("in each run", refusal)]);
+        trial.script(always);
+        trial.write_job(1);
+        trial.lab.report(4);
+        trial.nothing_has_a_name();
+        trial.lab.report(4);
+        trial.lab.report(0);
+        trial.is_right();
+    }
+}
+
+#[test]
+fn a_part_outlasts_a_service_that_is_overloaded_for_a_whole_run_and_is_gone_on_with() {
+    for overload in [Answer::status(503), Answer::status(429), Answer::file(Vec::new()).ending(Ending::NoHeaders)] {
+        let trial = trial(&[("none", |file| file)]);
+        trial.script(|_| vec![overload.clone()]);
+        trial.write_job(3);
+        trial.lab.report(4);
+        let ended = trial.ends_well(|file| begun_with(file, &[overload.clone(), overload.clone(), file.honest()]));
+        assert_eq!((ended.total("files/resumed"), ended.total("files/restarted")), (2, 0), "{:#}", ended.report);
+    }
 }

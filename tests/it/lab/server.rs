@@ -224,11 +224,12 @@ impl Shared {
     /// What to answer: the script's next, else what it says by itself, else the listing, else 404.
     fn answer(&self, request: &Request) -> Answer {
         if let Some(script) = self.scripts.lock().expect("a lock").get_mut(&request.path) {
-            let next = script.front().expect("an answer").clone();
+            let mut next = script.front().expect("an answer").clone();
             if script.len() > 1 {
                 script.pop_front();
             }
-            return next;
+            let other = next.by_range.take().filter(|_| request.header("range").is_some());
+            return other.map_or(next, |other| *other);
         }
         if let Some(answer) = self.speech.get().and_then(|speech| speech(request)) {
             return answer;

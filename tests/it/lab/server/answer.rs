@@ -18,6 +18,8 @@ pub(crate) struct Answer {
     pub(super) tail: Vec<u8>,
     pub(super) ending: Ending,
     pub(super) ranges: Ranges,
+    /// A request for a range is given this one in its place.
+    pub(super) by_range: Option<Box<Answer>>,
     /// A client that has the file gets 304.
     pub(super) is_conditional: bool,
     pub(super) etag: Option<String>,
@@ -96,6 +98,7 @@ impl Answer {
             tail: Vec::new(),
             ending: Ending::Whole,
             ranges: Ranges::Honest,
+            by_range: None,
             is_conditional: true,
             etag: None,
             last_modified: None,
@@ -199,7 +202,12 @@ impl Answer {
         self
     }
 
-    /// Another answer to requests for a part.
+    /// Quite another answer to requests for a part.
+    pub(crate) fn answering_ranges_by(self, other: Answer) -> Answer {
+        Answer { by_range: Some(Box::new(other)), ..self }
+    }
+
+    /// Another way to answer requests for a part.
     pub(crate) fn ranges(mut self, ranges: Ranges) -> Answer {
         self.ranges = ranges;
         self
