@@ -9,6 +9,8 @@ use rustix::io::Errno;
 use super::journal::Journal;
 use super::name::{LONGEST, cut};
 use super::reader::record_of;
+use super::staged::FileId;
+use super::tree::length_of;
 use super::{Archive, DayRecord, Error, FileLine};
 use crate::manifest::SeriesId;
 
@@ -75,12 +77,21 @@ impl Archive {
     /// nothing to move.
     pub(super) fn set_aside(&self, series: &SeriesId, date: NaiveDate, path: &str) -> Result<bool, Error> {
         let (dir, name) = self.tree.place(path)?;
-        let to = self.tree.make(&format!("{}/{date}", Archive::work("retired", series)))?;
+        let folder = format!("{}/{date}", Archive::work("retired", series));
+        let to = self.tree.make(&folder)?;
         let mut target = cut(name, LONGEST).to_owned();
         for attempt in 1u32.. {
             match fs::renameat_with(&*dir, name, &*to, &target, RenameFlags::NOREPLACE) {
                 Ok(()) => return Ok(true),
                 Err(Errno::NOENT) => return Ok(false),
+                Err(Errno::EXIST) if self.is_copy(path, &format!("{folder}/{target}"))? => {
+                    // It takes the place of its copy: one that comes again in each run, and is refused, would fill the disk.
+                    return match fs::renameat(&*dir, name, &*to, &target) {
+                        Ok(()) => Ok(true),
+                        Err(Errno::NOENT) => Ok(false),
+                        Err(e) => Err(Error::storage("retire", self.tree.path(path), e.into())),
+                    };
+                }
                 Err(Errno::EXIST) => {
                     let more = format!(".{attempt}");
                     target = format!("{}{more}", cut(name, LONGEST - more.len()));
@@ -89,5 +100,13 @@ impl Archive {
             }
         }
         Ok(false)
+    }
+
+    /// True when two paths have files of the same bytes, which are not one file under two names: renaming one would leave both.
+    fn is_copy(&self, path: &str, kept: &str) -> Result<bool, Error> {
+        let (Some(new), Some(old)) = (self.tree.stat(path)?, self.tree.stat(kept)?) else { return Ok(false) };
+        let is_other = FileId::of(&new) != FileId::of(&old) && length_of(&new).is_some();
+        let has_length = is_other && length_of(&new) == length_of(&old);
+        Ok(has_length && self.hash(path)?.is_some_and(|sha256| self.hash(kept).is_ok_and(|kept| kept == Some(sha256))))
     }
 }

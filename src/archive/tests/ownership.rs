@@ -156,6 +156,20 @@ fn f_04_a_name_of_the_longest_kind_is_retired_again_and_again() {
 }
 
 #[test]
+fn a_file_that_is_retired_again_with_the_same_bytes_is_kept_once() {
+    let lab = Lab::new();
+    for body in ["one", "two", "one", "two", "one"] {
+        let work = lab.work("a");
+        publish(&work, "k1", "s/a", body).unwrap();
+        lab.seal(work, "a", State::Provisional, &["k1"]);
+    }
+    let retired = std::fs::read_dir(lab.root().join(".sunhaul/work/retired/s/2015-12-11")).unwrap();
+    let mut bodies: Vec<_> = retired.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    bodies.sort();
+    assert_eq!((bodies, lab.text("s/a")), (vec!["one".to_owned(), "two".to_owned()], "one".to_owned()));
+}
+
+#[test]
 fn a_file_that_two_keys_want_is_taken_back_and_nobodys() {
     let lab = Lab::new();
     lab.put("s/own", "mine");

@@ -34,7 +34,7 @@ fn files_of_several_days_that_are_redirected_to_one_place_fail_in_every_run() {
     ] {
         let server = redirected(places);
         let lab = lab_for(&server, 3, "{ attempts: 1 }");
-        for _ in 0..2 {
+        for _ in 0..5 {
             let report = lab.report(1);
             assert_eq!(classes(&report), ["redirect"; 3], "{report:#}");
             assert!(lab.files("data").is_empty() && lab.days("data").is_empty(), "{places:?}");
@@ -42,6 +42,8 @@ fn files_of_several_days_that_are_redirected_to_one_place_fail_in_every_run() {
             assert_eq!((&totals["days"]["sealed"], &totals["days"]["failed"]), (&0.into(), &3.into()), "{report:#}");
             assert_eq!((&totals["files"]["fetched"], &totals["files"]["failed"]), (&0.into(), &3.into()), "{report:#}");
             assert_eq!(report["days"][0]["state"], "failed", "{report:#}");
+            let copies = lab.tree("data/.sunhaul/work/retired").len();
+            assert!(copies <= 3, "{copies}: one for each day at most, however many runs there are");
         }
         for day in 11..14 {
             server.script(&url(day), [honest(day)]);
