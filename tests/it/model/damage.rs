@@ -142,7 +142,9 @@ impl World {
         let nth = |nth: usize| view.records.iter().nth(nth % view.records.len().max(1));
         let (Some((from, source)), Some((to, target))) = (nth(from), nth(to)) else { return };
         let path = |day: &str| self.lab.path(&format!("data/.sunhaul/days/{day}.jsonl"));
-        if from == to || source.digest.is_none() || target.digest.is_none() || self.has_links() {
+        // A copy that is copied back changes nothing.
+        let is_same = from == to || source.digest == target.digest;
+        if is_same || source.digest.is_none() || target.digest.is_none() || self.has_links() {
             return;
         }
         std::fs::copy(path(from), path(to)).expect("a copied record");
