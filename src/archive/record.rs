@@ -97,6 +97,10 @@ pub struct FileLine {
     pub sha256: Option<Digest>,
     /// Its time by the source's own key, in the record's scale.
     pub time: String,
+    /// The instant of the cadence that it stands for, in the record's scale, where records have no slots and the nearest one to
+    /// each instant is taken.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub instant: Option<String>,
     /// What identifies it at the source, within its day.
     pub key: String,
     /// Where it was, relative to the source's base; the whole URL on one of its further hosts.

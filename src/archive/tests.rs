@@ -107,6 +107,7 @@ fn line(key: &str, at: &str, body: &str) -> FileLine {
         etag: None,
         last_modified: None,
         redirected: None,
+        instant: None,
     }
 }
 

@@ -224,6 +224,7 @@ mod tests {
             etag: None,
             last_modified: None,
             redirected: None,
+            instant: None,
         }
     }
 

@@ -369,6 +369,7 @@ mod tests {
             etag: None,
             last_modified: None,
             redirected: None,
+            instant: None,
         };
         let lasting = || Lasting {
             job: "december".into(),

@@ -113,6 +113,7 @@ impl Lab {
             name: None,
             time: chrono::NaiveDateTime::default(),
             t_rec: None,
+            instant: None,
             recnum: None,
             harpnum: None,
             segment: None,

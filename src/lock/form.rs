@@ -253,6 +253,7 @@ impl LockedFile {
             etag: None,
             last_modified: None,
             redirected: None,
+            instant: None,
         }
     }
 }

@@ -436,6 +436,7 @@ pub(super) fn line_of(series: &SeriesId, scale: Scale, file: &RemoteFile, path: 
         bytes: None,
         sha256: None,
         time: scale.label(file.time),
+        instant: file.instant.map(|instant| scale.label(instant)),
         key: file.key.clone(),
         url: file.path.clone(),
         recnum: file.recnum,

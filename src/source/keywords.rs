@@ -51,6 +51,8 @@ pub(super) struct Row {
     pub(super) record: String,
     /// Its time by the source's own key.
     pub(super) time: NaiveDateTime,
+    /// The instant of the cadence that it is the nearest one to.
+    pub(super) instant: Option<NaiveDateTime>,
     /// Its number.
     pub(super) recnum: Option<i64>,
     /// The active region.
@@ -107,7 +109,7 @@ impl Table {
 
     /// Renames keywords that have the name of a column of our own, however it is written: databases take both for one.
     fn rename(&mut self) {
-        let others = [Own::Time, Own::Scale, Own::Recnum, Own::HasData];
+        let others = [Own::Time, Own::Scale, Own::Instant, Own::Recnum, Own::HasData];
         for column in &mut self.columns {
             if others.iter().any(|own| column.name.eq_ignore_ascii_case(own.name())) {
                 column.name.push('_');
@@ -120,6 +122,7 @@ impl Table {
         let has_harpnum = self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(Own::Harpnum.name()));
         let is_told = |own: Own| match own {
             Own::Time | Own::Scale | Own::Recnum => true,
+            Own::Instant => self.rows.iter().any(|row| row.instant.is_some()),
             Own::Harpnum => !has_harpnum && self.rows.iter().any(|row| row.harpnum.is_some()),
             Own::HasData => self.rows.iter().any(|row| row.has_data.is_some()),
         };
@@ -156,18 +159,20 @@ impl Table {
 enum Own {
     Time,
     Scale,
+    Instant,
     Recnum,
     Harpnum,
     HasData,
 }
 
 impl Own {
-    const ALL: [Own; 5] = [Own::Time, Own::Scale, Own::Recnum, Own::Harpnum, Own::HasData];
+    const ALL: [Own; 6] = [Own::Time, Own::Scale, Own::Instant, Own::Recnum, Own::Harpnum, Own::HasData];
 
     fn name(self) -> &'static str {
         match self {
             Own::Time => "time",
             Own::Scale => "scale",
+            Own::Instant => "instant",
             Own::Recnum => "recnum",
             Own::Harpnum => "harpnum",
             Own::HasData => "has_data",
@@ -177,8 +182,9 @@ impl Own {
     fn value(self, row: &Row, scale: Scale) -> String {
         let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
         match self {
-            Own::Time => row.time.format("%Y-%m-%dT%H:%M:%S%.f").to_string(),
+            Own::Time => iso(row.time),
             Own::Scale => scale.to_string(),
+            Own::Instant => row.instant.map(iso).unwrap_or_default(),
             Own::Recnum => number(row.recnum),
             Own::Harpnum => number(row.harpnum),
             Own::HasData => row.has_data.map(|has_data| has_data.to_string()).unwrap_or_default(),
@@ -189,6 +195,9 @@ impl Own {
         let (kind, note) = match self {
             Own::Time => ("time", "the record's time by the source's own key, ISO 8601 in the scale beside it"),
             Own::Scale => ("string", "the scale of that time"),
+            Own::Instant => {
+                ("time", "the instant of the cadence that the record is the nearest one to, in the same form")
+            }
             Own::Recnum => ("longlong", "the record's number"),
             Own::Harpnum => ("int", "the number of the active region"),
             Own::HasData => ("boolean", "false where the record's QUALITY says that nothing was observed"),
@@ -201,6 +210,10 @@ impl Own {
             ..Column::default()
         }
     }
+}
+
+fn iso(time: NaiveDateTime) -> String {
+    time.format("%Y-%m-%dT%H:%M:%S%.f").to_string()
 }
 
 /// False where a record's QUALITY, as 32 bits, says that nothing was observed: of HMI, bits from 0x20000 on

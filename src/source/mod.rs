@@ -222,6 +222,8 @@ pub struct RemoteFile {
     pub time: NaiveDateTime,
     /// The slot, when known.
     pub t_rec: Option<NaiveDateTime>,
+    /// The instant of the cadence that its record is the nearest one to, where such records are chosen.
+    pub instant: Option<NaiveDateTime>,
     /// The record's number.
     pub recnum: Option<i64>,
     /// The active region.
@@ -275,8 +277,23 @@ impl RemoteFile {
     #[must_use]
     pub fn new(key: String, url: Url, path: String, time: NaiveDateTime) -> RemoteFile {
         let (recnum, harpnum, segment, wavelength, bytes) = (None, None, None, None, None);
-        let (name, t_rec, rounded, body) = (None, None, None, Body::Remote);
-        RemoteFile { key, url, path, name, time, t_rec, recnum, harpnum, segment, wavelength, bytes, rounded, body }
+        let (name, t_rec, instant, rounded, body) = (None, None, None, None, Body::Remote);
+        RemoteFile {
+            key,
+            url,
+            path,
+            name,
+            time,
+            t_rec,
+            instant,
+            recnum,
+            harpnum,
+            segment,
+            wavelength,
+            bytes,
+            rounded,
+            body,
+        }
     }
 
     /// A file of a day that the source made itself, under this key without [`MADE`], of what it was told at `asked`.

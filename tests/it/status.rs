@@ -168,6 +168,7 @@ fn records(lab: &Lab) {
             etag: None,
             last_modified: None,
             redirected: None,
+            instant: None,
         };
         let lasting = Lasting {
             job: job.name.clone(),

@@ -23,6 +23,7 @@ fn file(path: &str) -> FileLine {
         etag: None,
         last_modified: None,
         redirected: None,
+        instant: None,
     }
 }
 

@@ -227,6 +227,7 @@ impl Reading<'_> {
                     name,
                     time,
                     t_rec: slot.and_then(Slot::label),
+                    instant: None,
                     recnum: Some(recnum),
                     harpnum: item.harpnum.map(|harpnum| harpnum.0),
                     segment: Some(segment),

@@ -127,6 +127,7 @@ impl<'a> Told<'a> {
             Row {
                 record: format!("{:020}", record.recnum),
                 time: record.time,
+                instant: None,
                 recnum: Some(record.recnum),
                 harpnum: record.harpnum,
                 has_data: record.quality.map(|quality| has_data(&series.name, bits(quality))),

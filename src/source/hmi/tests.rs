@@ -103,6 +103,7 @@ fn the_first_form_is_keyed_by_path_and_named_by_the_answer() {
             name: None,
             time: "2015-12-11T18:22:08.799999".parse().unwrap(),
             t_rec: Some("2015-12-11T18:24:00".parse().unwrap()),
+            instant: None,
             recnum: None,
             harpnum: None,
             segment: None,

@@ -64,6 +64,11 @@ impl Instants {
         (self.distance(time, nth) <= self.tolerance()).then_some(nth)
     }
 
+    /// The instant that a record stands for, by its time.
+    pub(super) fn of(self, time: NaiveDateTime) -> Option<NaiveDateTime> {
+        self.nearest(time).map(|nth| epoch() + TimeDelta::microseconds(nth * self.cadence))
+    }
+
     fn distance(self, time: NaiveDateTime, nth: i64) -> i64 {
         (micros(time) - nth * self.cadence).abs()
     }

@@ -76,6 +76,8 @@ pub(super) struct Kept {
     /// Its place in the answer.
     pub(super) at: usize,
     pub(super) time: NaiveDateTime,
+    /// The instant that it stands for.
+    pub(super) instant: Option<NaiveDateTime>,
     pub(super) recnum: i64,
     pub(super) harpnum: Option<i64>,
 }
@@ -132,7 +134,8 @@ pub(super) fn read_records(
             records.listed.left_out += question.segments.len().max(1) as u64;
             continue;
         }
-        records.kept.push(Kept { at, time, recnum, harpnum });
+        let instant = question.instants().and_then(|instants| instants.of(time));
+        records.kept.push(Kept { at, time, instant, recnum, harpnum });
         let size = answer.known("*size*").and_then(|size| size.value(at).trim().parse().ok());
         records.size = records.size.saturating_add(size.unwrap_or_default());
         let query = answer.query(at).map_or_else(|| columns.query(question, at), str::to_owned);
@@ -184,6 +187,7 @@ pub(super) fn read_records(
                 path,
                 time,
                 t_rec: Some(time),
+                instant,
                 recnum: Some(recnum),
                 harpnum,
                 segment: Some((*segment).to_owned()),

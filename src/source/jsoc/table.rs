@@ -33,6 +33,7 @@ pub(super) fn of(answer: &Answer, question: &Question<'_>, kept: &[Kept]) -> Res
         // Of one length, so that they sort as numbers.
         record: format!("{:020}", kept.recnum),
         time: kept.time,
+        instant: kept.instant,
         recnum: Some(kept.recnum),
         harpnum: kept.harpnum,
         has_data: quality.and_then(|quality| bits(quality.value(kept.at))).map(|bits| has_data(series, bits)),

@@ -81,6 +81,7 @@ fn a_record_s_file_has_jsoc_s_own_name_and_lies_on_the_base() {
         name: Some("hmi.sharp_cea_720s.377.20110215_020000_TAI.Br.fits".into()),
         time,
         t_rec: Some(time),
+        instant: None,
         recnum: Some(7),
         harpnum: Some(377),
         segment: Some("Br".into()),

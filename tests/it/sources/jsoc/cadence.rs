@@ -210,6 +210,24 @@ fn each_instant_has_the_record_nearest_to_it_where_times_have_no_slots() {
 }
 
 #[test]
+fn a_record_and_the_table_say_which_instant_they_stand_for() {
+    let images = Images { name: "iris.lev1", slot: None, records: every(100, &[1]) };
+    let (lab, ..) = run(images, "", "fetch: both, keywords: [T_OBS], cadence: 1h", "26 files");
+    let day = lab.day("data", "one", "2011-02-15");
+    let files = day.files.iter().filter(|file| file["recnum"].is_i64());
+    let told: Vec<(&Value, &Value)> = files.map(|file| (&file["time"], &file["instant"])).collect();
+    assert_eq!(told.len(), 24);
+    assert_eq!(told[1], (&json!("2011-02-15T01:00:01_TAI"), &json!("2011-02-15T01:00:00_TAI")));
+    let table = day.files.iter().find(|file| file["key"] == "made:keywords.csv").expect("a table");
+    assert_eq!(table.get("instant"), None);
+    let table = lab.read(&format!("data/{}", table["path"].as_str().expect("a path")));
+    let table = String::from_utf8(table).expect("UTF-8");
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].starts_with("time,scale,instant,recnum,"), "{table}");
+    assert!(lines[2].starts_with("2011-02-15T01:00:01,TAI,2011-02-15T01:00:00,"), "{table}");
+}
+
+#[test]
 fn slots_that_are_mostly_empty_do_not_hide_a_record_and_an_instant_without_one_is_reported() {
     let mut records = every(13, &[171, 193]);
     let whole = Images { name: "aia.lev1", slot: Some(1), records: records.clone() };
