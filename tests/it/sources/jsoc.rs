@@ -23,6 +23,7 @@ use orders::Desk;
 const SERIES: &str = "hmi.sharp_cea_720s";
 const INFO: &str = "/cgi-bin/ajax/jsoc_info";
 const FETCH: &str = "/cgi-bin/ajax/jsoc_fetch";
+const CHECK_ADDRESS: &str = "/cgi-bin/ajax/checkAddress.sh";
 
 /// The service.
 pub(super) struct Fake {
@@ -76,8 +77,17 @@ impl Fake {
         Job::from_source(&contract::Fake::source(self)).series(&[&series])
     }
 
+    /// A service with two records of a day, one of them with a bit in QUALITY, and one that has no image.
+    pub(super) fn of_a_day() -> Fake {
+        Fake::of(vec![
+            Record::new(8, "2015-12-11T00:00:00"),
+            Record { quality: 0x0001_0000, ..Record::new(9, "2015-12-11T12:12:00") },
+            Record { quality: 0x8000_0000, unit: -1, ..Record::new(10, "2015-12-11T18:00:00") },
+        ])
+    }
+
     /// The record sets that were listed.
-    fn listed(&self) -> Vec<String> {
+    pub(super) fn listed(&self) -> Vec<String> {
         self.asked(INFO, "rs_list", "ds")
     }
 
@@ -162,6 +172,7 @@ fn answer(request: &Request, state: &mut State) -> Option<Answer> {
         (INFO, Some("rs_list")) => Some(info::list(request, state)),
         (FETCH, Some("exp_request")) => Some(orders::request(request, state)),
         (FETCH, Some("exp_status")) => Some(orders::status(request, state)),
+        (CHECK_ADDRESS, None) => Some(orders::check_address(request)),
         (path, None) => file(path, state),
         _ => None,
     }

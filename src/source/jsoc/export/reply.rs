@@ -108,6 +108,7 @@ impl Reply {
             Some(3) => Reply::TooLarge(words()),
             // `jsoc_fetch.c:3601` has the same status for what is too much as for what is wrong.
             Some(4) if words().contains(TOO_MANY) => Reply::TooLarge(words()),
+            Some(4) if words().contains(NO_RECORD) => Reply::Unknown(words()),
             Some(4) => Reply::Refused(words()),
             Some(5) => Reply::Expired,
             Some(6) => Reply::Unknown(words()),
@@ -139,6 +140,10 @@ fn seconds(wait: &Loose) -> Option<Duration> {
 
 /// Part of the refusal of an order with too many records.
 const TOO_MANY: &str = "too many records in one request";
+
+/// What `jsoc_fetch.c:4602-4625` says of an order that is in neither of its two series, as long as the order is not stored.
+/// Older servers have a status of its own for it, 6.
+const NO_RECORD: &str = "export DRMS record for ID";
 
 /// Begins a row that has a warning in place of a file.
 const WARNING: &str = "warning=";
@@ -184,6 +189,8 @@ mod tests {
         assert_eq!(read(r#"{"status":5,"requestid":"JSOC_1","wait":999999}"#), Reply::Expired);
         assert_eq!(read(r#"{"status":4}"#), Reply::Refused("status 4, and no word of why".into()));
         assert!(matches!(read(r#"{"status":6,"error":"Cant locate export request: x"}"#), Reply::Unknown(_)));
+        let not_stored = r#"{"status":4,"error":"invalid export DRMS record for ID `%s`JSOC_20140325_334"}"#;
+        assert!(matches!(read(not_stored), Reply::Unknown(_)));
         let many = r#"{"status":4,"error":"90000 is too many records in one request."}"#;
         assert!(matches!(read(many), Reply::TooLarge(_)));
         let offline = r#"{"status":25,"error":"One or more data files are offline"}"#;

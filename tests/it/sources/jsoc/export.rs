@@ -38,7 +38,7 @@ fn message(report: &Value) -> &str {
 }
 
 impl Fake {
-    fn orders(&self) -> Vec<String> {
+    pub(in crate::sources) fn orders(&self) -> Vec<String> {
         self.state().desk.sets().into_iter().map(str::to_owned).collect()
     }
 
@@ -182,11 +182,11 @@ fn what_is_expired_is_ordered_again() {
 #[test]
 fn an_order_that_does_not_show_yet_and_one_that_is_in_the_way_are_waited_for() {
     let fake = three();
-    fake.state().desk.unseen = 1;
+    fake.state().desk.unseen = 2;
     fake.state().desk.busy = 1;
     let lab = lab(&one(&fake));
     lab.report(0);
-    assert_eq!((fake.given(), fake.orders().len(), fake.asked_after()), (2, 1, 2));
+    assert_eq!((fake.given(), fake.orders().len(), fake.asked_after()), (2, 1, 3));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn an_address_that_is_not_registered_is_refused_in_jsoc_s_own_words() {
     let lab = lab(&ordered(&fake, "email: nobody@example.org", "fetch: files", "2015-12-12"));
     let report = lab.report(1);
     assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
-    let words = "JSOC says: E-mail address nobody@example.org is not registered with JSOC";
+    let words = "JSOC says: Cannot process your request. email address has been neither validated nor registered";
     assert!(message(&report).contains(words), "{report:#}");
     assert_eq!(fake.given(), 2, "once more, and no storm");
     assert!(lab.days("data").is_empty());

@@ -1,5 +1,7 @@
 //! The fake's `jsoc_info`: `series_struct` and `rs_list`.
 
+use std::ops::Range;
+
 use chrono::NaiveDateTime;
 use serde_json::{Value, json};
 
@@ -11,7 +13,8 @@ use crate::lab::{Answer, Ending, Request};
 #[derive(Debug, Clone)]
 pub(in crate::sources) struct Record {
     pub(super) recnum: i64,
-    /// The storage unit of its files: `update_sharp_keys.c` lets a new record point to that of the one before.
+    /// The storage unit of its files: `update_sharp_keys.c` lets a new record point to that of the one before. -1 for none,
+    /// as of a record without an image.
     pub(super) unit: i64,
     /// Its USFLUX, when not what its number gives: `drms_keyword_update.c` changes values in place.
     pub(super) flux: Option<&'static str>,
@@ -66,15 +69,20 @@ impl Record {
         self.is_offline || self.instead == Some("NoDataDirectory")
     }
 
-    fn online(&self) -> &'static str {
-        if self.is_on_tape() { "N" } else { "Y" }
+    fn has_unit(&self) -> bool {
+        self.unit >= 0
     }
 
-    fn value(&self, key: &str) -> String {
+    /// A number is one of `*recnum*` alone: all else are texts (`jsoc_info.c:3609-3833`).
+    fn value(&self, key: &str) -> Value {
+        if key == "*recnum*" { self.recnum.into() } else { self.text(key).into() }
+    }
+
+    fn text(&self, key: &str) -> String {
         match key {
-            "*recnum*" => self.recnum.to_string(),
             "*size*" => "1".to_owned(),
-            "*online*" => self.online().to_owned(),
+            "*online*" | "*archive*" if !self.has_unit() => "NA".to_owned(),
+            "*online*" => if self.is_on_tape() { "N" } else { "Y" }.to_owned(),
             "*archive*" => if self.is_gone { "N" } else { "Y" }.to_owned(),
             "HARPNUM" => self.harpnum.to_string(),
             "T_REC" => self.slot(),
@@ -91,6 +99,7 @@ impl Record {
         match (self.instead, segment) {
             (_, segment) if !SEGMENTS.contains(&segment) => "InvalidSegName".to_owned(),
             (Some(instead), _) => instead.to_owned(),
+            (None, _) if !self.has_unit() => "NoDataDirectory".to_owned(),
             (None, segment) => format!("{}{segment}.fits", self.folder()),
         }
     }
@@ -116,7 +125,8 @@ const KEYWORDS: [(&str, &str, &str); 6] = [
 pub(super) const SEGMENTS: [&str; 2] = ["Br", "Bp"];
 
 pub(super) fn structure(request: &Request, state: &State) -> Answer {
-    if request.parameter("ds").as_deref() != Some(SERIES) {
+    // drms asks in lower case: the database holds names so.
+    if request.parameter("ds").is_none_or(|name| !name.eq_ignore_ascii_case(SERIES)) {
         return said(&json!({ "status": 1, "error": "series not found" }));
     }
     let keyword = |(name, kind, unit): &(&str, &str, &str)| {
@@ -146,6 +156,12 @@ pub(super) fn list(request: &Request, state: &State) -> Answer {
         Ok(records) => records,
         Err(error) => return said(&json!({ "status": 1, "error": error })),
     };
+    // The first ones, or the last ones (`jsoc_info.c:2743-2749`).
+    match request.parameter("n").and_then(|count| count.parse::<isize>().ok()) {
+        Some(count @ 1..) => records.truncate(count.unsigned_abs()),
+        Some(count @ ..=-1) => drop(records.drain(..records.len().saturating_sub(count.unsigned_abs()))),
+        Some(0) | None => {}
+    }
     match &state.how {
         How::Honest | How::Cut | How::Abroad(_) => {}
         How::Backwards => records.reverse(),
@@ -161,24 +177,22 @@ pub(super) fn list(request: &Request, state: &State) -> Answer {
     if records.is_empty() {
         return said(&json!({ "count": 0, "runtime": 0.01, "status": 0 }));
     }
-    let asked = |name: &str| request.parameter(name).unwrap_or_default();
-    let all = KEYWORDS.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(",");
-    let keys = asked("key").replace("**ALL**", &all);
+    let all = KEYWORDS.map(|(name, ..)| name).join(",");
     let column = |key: &str| {
-        let values: Vec<Value> = records.iter().map(|record| record.value(key).into()).collect();
+        let values: Vec<Value> = records.iter().map(|record| record.value(key)).collect();
         json!({ "name": key, "values": values })
     };
     let segment = |name: &str| {
         let values: Vec<String> = records.iter().map(|record| record.path(name)).collect();
-        json!({ "name": name, "values": values, "dims": [], "cparms": [], "bzeros": [], "bscales": [] })
+        let dims = vec!["20x20"; records.len()];
+        json!({ "name": name, "values": values, "dims": dims, "cparms": [], "bzeros": [], "bscales": [] })
     };
-    let segments = asked("seg");
-    let segments: Vec<Value> = segments.split(',').filter(|name| *name != "**NONE**").map(segment).collect();
     let mut answer = json!({
-        "keywords": keys.split(',').map(column).collect::<Vec<_>>(), "segments": segments, "links": [],
-        "count": records.len(), "runtime": 0.029, "status": 0,
+        "keywords": names(request, "key", &all).iter().map(|name| column(name)).collect::<Vec<_>>(),
+        "segments": names(request, "seg", &SEGMENTS.join(",")).iter().map(|name| segment(name)).collect::<Vec<_>>(),
+        "links": [], "count": records.len(), "runtime": 0.029, "status": 0,
     });
-    if asked("R") == "1" {
+    if request.parameter("R").as_deref() == Some("1") {
         answer["recinfo"] = records.iter().map(|record| json!({ "name": record.query(), "online": 1 })).collect();
     }
     let answer = said(&answer);
@@ -187,6 +201,12 @@ pub(super) fn list(request: &Request, state: &State) -> Answer {
         return answer.ending(Ending::Cut(half));
     }
     answer
+}
+
+/// The names that a list asks for. Where there is no list, it is none (`jsoc_info.c:893-895`).
+fn names(request: &Request, list: &str, all: &str) -> Vec<String> {
+    let list = request.parameter(list).unwrap_or_default().replace("**ALL**", all);
+    list.split(',').filter(|name| !name.is_empty() && *name != "**NONE**").map(str::to_owned).collect()
 }
 
 /// How far apart slots are, in seconds.
@@ -198,20 +218,33 @@ fn slot(time: NaiveDateTime) -> i64 {
     ((time - epoch).num_seconds() + STEP / 2).div_euclid(STEP)
 }
 
-/// The records of a record set `series[harps][start/span@cadence][? ... ?]`, or why there are none. Of a stretch of time,
-/// these are the slots from that of its start, as many as lie in its span whole (`drms_keyword.c:2908-2920`).
+fn time(text: &str) -> Result<NaiveDateTime, String> {
+    NaiveDateTime::parse_from_str(text, "%Y.%m.%d_%H:%M:%S_TAI").map_err(|error| error.to_string())
+}
+
+/// The slots of a stretch of time. Of `start/span` these are the slots from that of its start, as many as lie in its span
+/// whole (`drms_keyword.c:2908-2920`); of `start-end` those from the one to the other (`drms_names.c:631-636`, `1911`).
+fn slots(stretch: &str) -> Result<Range<i64>, String> {
+    if let Some((start, span)) = stretch.split_once('/') {
+        let first = slot(time(start)?);
+        return Ok(first..first + (seconds(span) / STEP).max(1));
+    }
+    let (start, end) = stretch.split_once('-').ok_or("no stretch of time")?;
+    Ok(slot(time(start)?)..slot(time(end)?) + 1)
+}
+
+/// The records of a record set `series[harps][stretch@cadence][? ... ?]{segments}`, or why there are none.
 pub(super) fn select(set: &str, records: &[Record]) -> Result<Vec<Record>, String> {
+    let set = set.split('{').next().unwrap_or_default();
     let (series, rest) = set.split_once('[').ok_or("no record set")?;
     if series != SERIES {
         return Err(" jsoc_info: series not found.".to_owned());
     }
     let parts: Vec<&str> = rest.trim_end_matches(']').split("][").collect();
     let harps: Vec<i64> = parts[0].split(',').filter_map(|harp| harp.parse().ok()).collect();
-    let (start, span) = parts[1].split_once('/').ok_or("no stretch of time")?;
-    let (span, cadence) = span.split_once('@').unwrap_or((span, "1s"));
-    let start = NaiveDateTime::parse_from_str(start, "%Y.%m.%d_%H:%M:%S_TAI").map_err(|error| error.to_string())?;
-    let first = slot(start);
-    let slots = first..first + (seconds(span) / STEP).max(1);
+    let (stretch, cadence) = parts[1].split_once('@').unwrap_or((parts[1], "1s"));
+    let slots = slots(stretch)?;
+    let first = slots.start;
     let every = (seconds(cadence) / STEP).max(1);
     let condition = parts.get(2).copied().unwrap_or_default();
     if condition.contains("NOSUCH") {

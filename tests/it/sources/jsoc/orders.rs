@@ -45,9 +45,17 @@ pub(super) struct Order {
 }
 
 impl Order {
+    fn protocol(&self) -> String {
+        self.same[3].clone().unwrap_or_default()
+    }
+
+    fn method(&self) -> String {
+        self.same[4].clone().unwrap_or_default()
+    }
+
     /// Files are made anew, and not linked to.
     fn is_made(&self) -> bool {
-        self.same[3].as_deref() == Some("fits")
+        self.protocol() == "fits"
     }
 
     /// As a record is named in the order: one that a program made is of another series, with the order's number as a further
@@ -97,9 +105,23 @@ impl Desk {
     }
 }
 
+/// `jsoc_fetch.c:457-458`.
 fn refused(status: u32, error: &str) -> Answer {
-    said(&json!({ "status": status, "requestid": "VOID", "wait": 999_999, "error": error }))
+    said(&json!({ "status": status, "error": error }))
 }
+
+/// `checkAddress.py:155,204,249-251`.
+pub(super) fn check_address(request: &Request) -> Answer {
+    // drms encodes it twice, and the program decodes it again.
+    let address = request.parameter("address").map(|address| address.replace("%40", "@"));
+    let (status, words) = match address.as_deref() {
+        Some(EMAIL) => (2, "Email address is valid and registered."),
+        _ => (4, UNREGISTERED),
+    };
+    said(&json!({ "status": status, "msg": words, "user_id": if status == 2 { 7 } else { -1 } }))
+}
+
+const UNREGISTERED: &str = "email address has been neither validated nor registered";
 
 fn number(nth: usize) -> String {
     format!("JSOC_20151213_{nth:03}")
@@ -113,80 +135,99 @@ fn with_images(set: &str) -> String {
     if is_conditioned { set.to_owned() } else { format!("{set}[? drms.image_exists(quality) ?]") }
 }
 
+/// In the order of `jsoc_fetch.c:3131-4424`.
 pub(super) fn request(request: &Request, state: &mut State) -> Answer {
     let of = |name: &str| request.parameter(name);
+    let desk = &mut state.desk;
+    if of("notify").as_deref() != Some(EMAIL) {
+        return refused(4, &format!("Cannot process your request. {UNREGISTERED}"));
+    }
+    if desk.busy > 0 || desk.orders.iter().any(|order| order.pending > 0 && !order.is_expired) {
+        desk.busy = desk.busy.saturating_sub(1);
+        let error = format!(
+            "User {EMAIL} has 1 pending export requests (JSOC_20151213_9); please wait until at least one request has \
+             completed before submitting a new one."
+        );
+        return refused(7, &error);
+    }
     let set = of("ds").expect("a record set");
     let (records, segments) = set.split_once('{').expect("segments");
+    let segments = segments.trim_end_matches('}');
     let records = match info::select(&with_images(records), &state.records) {
         Ok(records) => records,
         Err(error) => return refused(4, &error),
     };
-    let desk = &mut state.desk;
-    if of("notify").as_deref() != Some(EMAIL) {
-        return refused(4, "E-mail address nobody@example.org is not registered with JSOC");
+    // The same order within a day is the same one: one of the same records, however they are written.
+    let recnums = records.iter().map(|record| format!("#{}", record.recnum)).collect::<Vec<_>>().join(",");
+    let mut same = vec![Some(format!("{recnums}{segments}"))];
+    same.extend(["filenamefmt", "process=n", "protocol", "method"].map(of));
+    let (method, protocol) = (of("method").unwrap_or_default(), of("protocol").unwrap_or_default());
+    let queued = |nth: usize| {
+        json!({ "status": 2, "requestid": number(nth), "method": method, "protocol": protocol, "wait": 0,
+            "rcount": records.len(), "size": 1 })
+    };
+    if let Some(nth) = desk.orders.iter().position(|order| order.same == same && !order.is_expired) {
+        return said(&queued(nth));
+    }
+    if records.len() > desk.limit {
+        return said(&json!({ "requestid": "VOID", "method": method, "protocol": protocol, "wait": 0, "status": 3,
+            "count": records.len(), "size": 1, "error": "Request exceeds max byte limit of 100000MB" }));
+    }
+    if method == "url_quick" && protocol == "as-is" && records.iter().all(|record| record.instead.is_none()) {
+        let data = at_once(desk, &records, segments);
+        return said(&json!({ "rcount": records.len(), "count": data.len(), "size": 1, "dir": "", "data": data,
+            "requestid": "", "method": method, "protocol": protocol, "wait": 0, "status": 0 }));
     }
     if desk.flaky > 0 {
         desk.flaky -= 1;
         return refused(4, "Cant save new export-request hash.");
     }
-    // `jsoc_fetch.c:4027-4047,4406-4413`.
     if records.iter().any(Record::is_on_tape) {
-        let error = "One or more data files are offline; please send a request for help to jsoc@sun.stanford.edu";
-        return said(&json!({ "status": 25, "error": error }));
+        let error = "One or more data files are offline; please send a request for help to jsoc@sun.stanford.edu and we will \
+                     place the requested data online, and then you may try again; JSOC_20151213_9";
+        return refused(25, error);
     }
-    let is_quick = of("method").as_deref() == Some("url_quick") && of("protocol").as_deref() == Some("as-is");
-    if is_quick && records.iter().all(|record| record.instead.is_none()) {
-        let segments: Vec<&str> = segments.trim_end_matches('}').split(',').collect();
-        let rows = |record: &Record, segment: &str| {
-            let files = if desk.has_all { SEGMENTS.to_vec() } else { vec![segment] };
-            let row =
-                |file| json!({ "record": format!("{}{{{segment}}}", record.query()), "filename": record.path(file) });
-            files.into_iter().map(row).collect::<Vec<Value>>()
-        };
-        let rows_of = |record| segments.iter().flat_map(move |segment| rows(record, segment));
-        let data: Vec<Value> = records.iter().flat_map(rows_of).collect();
-        return said(&json!({ "status": 0, "requestid": "", "dir": "", "wait": 0, "count": data.len(), "data": data }));
-    }
-    // The same order within a day is the same one.
-    let same = ["ds", "filenamefmt", "process=n", "protocol", "method"].map(of).to_vec();
-    if let Some(nth) = desk.orders.iter().position(|order| order.same == same && !order.is_expired) {
-        return said(&json!({ "status": 2, "requestid": number(nth), "wait": 0 }));
-    }
-    if desk.busy > 0 || desk.orders.iter().any(|order| order.pending > 0 && !order.is_expired) {
-        desk.busy = desk.busy.saturating_sub(1);
-        let error = format!(
-            "User {EMAIL} has 1 pending export requests (JSOC_20151213_9); please wait until at least one completes"
-        );
-        return said(&json!({ "status": 7, "error": error }));
-    }
-    if records.len() > desk.limit {
-        return refused(3, "Request exceeds max byte limit of 100000MB");
-    }
+    let answer = said(&queued(desk.orders.len()));
     let (pending, unseen) = (desk.pending, desk.unseen);
     desk.orders.push(Order { set, same, pending, unseen, is_expired: false });
-    let answer = json!({ "status": 2, "requestid": number(desk.orders.len() - 1), "method": "url", "wait": 0, "rcount": records.len(), "size": 1 });
-    if std::mem::take(&mut desk.hangs) { said(&answer).ending(Ending::Silence) } else { said(&answer) }
+    if std::mem::take(&mut desk.hangs) { answer.ending(Ending::Silence) } else { answer }
+}
+
+/// The files on disk, `quick_export_rs` of `jsoc_fetch.c:235`.
+fn at_once(desk: &Desk, records: &[Record], segments: &str) -> Vec<Value> {
+    let rows = |record: &Record, segment: &str| {
+        let files = if desk.has_all { SEGMENTS.to_vec() } else { vec![segment] };
+        let row = |file| json!({ "record": format!("{}{{{segment}}}", record.query()), "filename": record.path(file) });
+        files.into_iter().map(row).collect::<Vec<Value>>()
+    };
+    records.iter().flat_map(|record| segments.split(',').flat_map(move |segment| rows(record, segment))).collect()
 }
 
 pub(super) fn status(request: &Request, state: &mut State) -> Answer {
     let id = request.parameter("requestid").expect("an order's number");
     let desk = &mut state.desk;
+    // `jsoc_fetch.c:4617`, whose words for the number have no place for it.
+    let unknown = || refused(4, &format!("invalid export DRMS record for ID `%s`{id}"));
     let nth = (0..desk.orders.len()).find(|nth| number(*nth) == id);
-    let Some((nth, order)) = nth.map(|nth| (nth, &mut desk.orders[nth])) else {
-        return said(&json!({ "status": 6, "error": format!("Cant locate export request: jsoc.export[{id}]") }));
+    let Some((nth, order)) = nth.map(|nth| (nth, &mut desk.orders[nth])) else { return unknown() };
+    let (method, protocol) = (order.method(), order.protocol());
+    let about = |status: u32, wait: i64| {
+        json!({ "status": status, "requestid": id, "method": method, "protocol": protocol, "wait": wait, "rcount": 1,
+            "size": 1 })
     };
     if order.is_expired {
-        return said(
-            &json!({ "status": 5, "requestid": id, "wait": 999_999, "error": "Request was completed but is now deleted, 7 day limit exceeded" }),
-        );
+        let mut answer = about(5, 999_999);
+        answer["error"] = "Request was completed but is now deleted, 7 day limit exceeded".into();
+        answer["contact"] = "jsoc_help@jsoc.stanford.edu".into();
+        return said(&answer);
     }
     if order.unseen > 0 {
         order.unseen -= 1;
-        return said(&json!({ "status": 6, "error": format!("Cant locate export request: jsoc.export[{id}]") }));
+        return unknown();
     }
     if order.pending > 0 {
         order.pending = if order.pending == u32::MAX { u32::MAX } else { order.pending - 1 };
-        return said(&json!({ "status": 1, "requestid": id, "method": "url", "wait": -3, "rcount": 1, "size": 1 }));
+        return said(&about(1, -3));
     }
     let (records, segments) = order.set.split_once('{').expect("segments");
     let records = info::select(&with_images(records), &state.records).expect("records");
@@ -205,8 +246,11 @@ pub(super) fn status(request: &Request, state: &mut State) -> Answer {
         let filename = if desk.has_none == Some(segment) { "NoDataFile".to_owned() } else { record.file(segment) };
         data.push(json!({ "record": order.record(&named, &id), "filename": filename }));
     }
+    // What `jsoc_export_make_index.c:256-259` makes of the lines of a list: all of them texts.
+    let dir = format!("/SUM9/D{nth}/S00000");
+    let keywords = if order.is_made() { "**IN FITS FILES**".to_owned() } else { format!("{dir}/{id}.keywords.txt") };
     said(&json!({
-        "status": 0, "requestid": id, "method": "url", "protocol": "fits", "dir": format!("/SUM9/D{nth}/S00000"), "wait": 0,
-        "count": data.len(), "size": 1, "data": data,
+        "version": "1", "requestid": id, "method": method, "protocol": protocol, "wait": "0",
+        "count": data.len().to_string(), "size": "1", "status": "0", "dir": dir, "keywords": keywords, "data": data,
     }))
 }
