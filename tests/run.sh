@@ -13,6 +13,9 @@ python3 -c "import requests" | python3-requests | tutorial::
 python3 -c "import ensurepip, venv" | python3-venv | export::tools::
 python3 -c "import ensurepip, venv" | python3-venv | sources::jsoc::listing::a_table_of_keywords_opens
 python3 -c "import ensurepip, venv" | python3-venv | sources::sunpy::
+python3 -c "import ensurepip, venv" | python3-venv | sources::clients::drms
+python3 -c "import ensurepip, venv" | python3-venv | sources::clients::fido
+python3 -c "import ensurepip, venv" | python3-venv | sources::clients::hapiclient
 python3 -c "import ensurepip, venv" | python3-venv | fits_verdicts::
 command -v fitsverify | fitsverify | fits_verdicts::
 python3 -c "import ensurepip, venv" | python3-venv | reports::junit::junitparser
@@ -63,7 +66,7 @@ usage: tests/run.sh [--install] [--kills N] [--model SECONDS] [--help] [FILTER..
   --help      show this
 
 As root on Debian or Ubuntu, missing programs are installed first. The Python tools of tests/export/requirements.txt and
-tests/sunpy, tests/junit and tests/ci are put into virtual environments, and those of tests/ci/package.json beside them, below ${XDG_CACHE_HOME:-~/.cache}/sunhaul-tests, once:
+tests/sunpy, tests/hapi, tests/junit and tests/ci are put into virtual environments, and those of tests/ci/package.json beside them, below ${XDG_CACHE_HOME:-~/.cache}/sunhaul-tests, once:
 2 minutes, 1 GB. Where something
 stays missing, its tests are left out and named; with CI=true that is a failure. A test that mounts is left out, and named, where the user may not.
 Before cargo's results of the integration tests stands what became of each fault of tests/it/faults/ids.txt. The last
@@ -221,7 +224,8 @@ with_python() {
 }
 
 with_python tests/export/requirements.txt SUNHAUL_TEST_TOOLS export::tools:: sources::jsoc::listing::a_table_of_keywords_opens
-with_python tests/sunpy/requirements.txt SUNHAUL_TEST_SUNPY sources::sunpy:: fits_verdicts::
+with_python tests/sunpy/requirements.txt SUNHAUL_TEST_SUNPY sources::sunpy:: fits_verdicts:: sources::clients::drms sources::clients::fido
+with_python tests/hapi/requirements.txt SUNHAUL_TEST_HAPI sources::clients::hapiclient
 with_python tests/junit/requirements.txt SUNHAUL_TEST_JUNIT reports::junit::junitparser
 with_python tests/ci/requirements.txt SUNHAUL_TEST_SCHEMAS editor:: ci_files::workflows_actions
 provide SUNHAUL_TEST_LINTERS tests/ci/package.json ci_files::workflows_and -- linters

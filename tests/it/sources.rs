@@ -2,6 +2,7 @@
 //! each kind has of its own.
 
 mod autoindex;
+mod clients;
 mod contract;
 mod hapi;
 mod hmi;
