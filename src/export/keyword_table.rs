@@ -22,8 +22,12 @@ const SERIES: &str = "series";
 const LONGEST_SIDECAR: u64 = 16 * 1024 * 1024;
 
 /// The columns of the table.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Columns(Vec<Column>);
+#[derive(Debug)]
+pub struct Columns<'a> {
+    all: Vec<Column>,
+    /// What stands for a number that is missing.
+    missing: &'a str,
+}
 
 /// What the sidecar of a day's table says, as far as it is used here.
 #[derive(Debug, Deserialize)]
@@ -49,13 +53,14 @@ pub struct Written {
     pub days: u64,
 }
 
-impl Columns {
-    /// The columns of all days' tables, each where it came first.
+impl<'a> Columns<'a> {
+    /// The columns of all days' tables, each where it came first. `missing` is what a number that is missing is written as;
+    /// a missing text is an empty cell.
     ///
     /// # Errors
     /// A damaged record, a sidecar that is not as its record says, [`Error::NoKeywords`] where no day has a table.
-    pub fn of(dataset: &Dataset<'_>) -> Result<Columns, Error> {
-        let mut columns = Columns(Vec::new());
+    pub fn of(dataset: &Dataset<'_>, missing: &'a str) -> Result<Columns<'a>, Error> {
+        let mut columns = Columns { all: Vec::new(), missing };
         for read in dataset.read() {
             let record = read?.record;
             let Some((line, told)) = made(&record, "keywords.json") else { continue };
@@ -68,13 +73,13 @@ impl Columns {
             let sidecar: Sidecar = serde_json::from_slice(&text).map_err(differs)?;
             sidecar.columns.into_iter().for_each(|column| columns.add(column));
         }
-        if columns.0.is_empty() { Err(Error::NoKeywords) } else { Ok(columns) }
+        if columns.all.is_empty() { Err(Error::NoKeywords) } else { Ok(columns) }
     }
 
     /// Adds a column that is not there yet. What days or series say of one in different words is not said.
     fn add(&mut self, column: Column) {
-        let Some(known) = self.0.iter_mut().find(|known| known.name == column.name) else {
-            self.0.push(column);
+        let Some(known) = self.all.iter_mut().find(|known| known.name == column.name) else {
+            self.all.push(column);
             return;
         };
         let same = |known: &mut Option<String>, other: Option<String>| {
@@ -115,10 +120,12 @@ impl Columns {
         let head = reader.headers().map_err(failed)?;
         let places: HashMap<&str, usize> = head.iter().zip(0..).collect();
         let place = |column: &Column| places.get(column.name.as_str()).copied();
-        let places: Vec<Option<usize>> = self.0.iter().map(place).collect();
+        let places: Vec<(Option<usize>, &str)> =
+            self.all.iter().map(|column| (place(column), self.missing(column))).collect();
         let (mut row, mut rows) = (csv::StringRecord::new(), 0);
         while reader.read_record(&mut row).map_err(failed)? {
-            let cells = places.iter().map(|place| place.and_then(|place| row.get(place)).unwrap_or_default());
+            let told = |place: usize| row.get(place).filter(|cell| !cell.is_empty());
+            let cells = places.iter().map(|(place, missing)| place.and_then(told).unwrap_or(missing));
             out.write_record(std::iter::once(series).chain(cells)).map_err(unwritten)?;
             rows += 1;
         }
@@ -127,13 +134,19 @@ impl Columns {
         Ok(rows)
     }
 
+    /// What stands in a column for a missing value.
+    fn missing(&self, column: &Column) -> &'a str {
+        let is_number = matches!(datatype(&column.name, column.kind.as_deref()), Some("integer" | "double"));
+        if is_number { self.missing } else { "" }
+    }
+
     /// The names of all columns. One that is called as ours gets a `_`.
     fn titles(&self) -> impl Iterator<Item = String> {
         let title = |column: &Column| {
             let is_taken = column.name.eq_ignore_ascii_case(SERIES);
             if is_taken { format!("{}_", column.name) } else { column.name.clone() }
         };
-        std::iter::once(SERIES.to_owned()).chain(self.0.iter().map(title))
+        std::iter::once(SERIES.to_owned()).chain(self.all.iter().map(title))
     }
 
     /// Writes the metadata of the table that has this file name: for each column its type, what stands for a missing value, its
@@ -147,9 +160,9 @@ impl Columns {
 
     fn metadata(&self, table: &str) -> Value {
         let series = Column { kind: Some("string".to_owned()), ..Column::default() };
-        let meanings = std::iter::once(&series).chain(&self.0);
+        let meanings = std::iter::once(&series).chain(&self.all);
         let column = |(title, column): (String, &Column)| {
-            let mut told = json!({ "titles": title, "null": "" });
+            let mut told = json!({ "titles": title, "null": self.missing(column) });
             let kind = datatype(&column.name, column.kind.as_deref());
             for (key, value) in [
                 ("datatype", kind),
@@ -239,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_column_stands_where_it_came_first_and_says_what_all_days_say_of_it() {
-        let mut columns = Columns(Vec::new());
+        let mut columns = Columns { all: Vec::new(), missing: "NaN" };
         for told in [
             column("time", "time", ""),
             column("USFLUX", "double", "Mx"),
@@ -261,7 +274,7 @@ mod tests {
         let told = |nth: usize| metadata["tableSchema"]["columns"][nth].clone();
         assert_eq!(told(0), json!({ "titles": "series", "null": "", "datatype": "string" }));
         assert_eq!(told(1), json!({ "titles": "time", "null": "", "datatype": "dateTime" }));
-        assert_eq!(told(2), json!({ "titles": "USFLUX", "null": "", "datatype": "double" }), "two units are none");
+        assert_eq!(told(2), json!({ "titles": "USFLUX", "null": "NaN", "datatype": "double" }), "two units are none");
         assert_eq!(
             told(4),
             json!({ "titles": "QUALITY", "null": "", "schema:unitText": "none" }),

@@ -76,6 +76,9 @@ pub(super) struct Args {
     /// --output, `-metadata.json` behind its name (CSV on the Web) says what type and unit each column has.
     #[arg(long, conflicts_with_all = ["keywords", "by"])]
     keywords_table: bool,
+    /// With --keywords-table: what a number that is missing is written as, such as NaN. Default: an empty cell.
+    #[arg(long, value_name = "TEXT", requires = "keywords_table", default_value = "", hide_default_value = true)]
+    missing: String,
     /// bagit: copy the files. Links need no space, but must stay on one filesystem.
     #[arg(long, conflicts_with = "no_data")]
     copy: bool,
@@ -209,7 +212,7 @@ fn write(args: &Args, dataset: &Dataset<'_>, place: Place) -> Result<Told> {
             Told { notes: notes.into_iter().collect(), done: done(&days), exit: Exit::Complete }
         }
         Format::Csv if args.keywords_table => {
-            let columns = keyword_table::Columns::of(dataset)?;
+            let columns = keyword_table::Columns::of(dataset, &args.missing)?;
             let name = shown.as_ref().map_or("", |shown| shown.rsplit('/').next().unwrap_or_default());
             let metadata = place.beside("-metadata.json", &job.archive.root)?;
             let written = place.file(|out| columns.write(dataset, out))?;

@@ -335,6 +335,8 @@ fn the_tables_of_all_days_are_exported_as_one_that_says_what_its_columns_mean() 
                  two,2015-12-11T12:12:00,TAI,9,377,true,9.5e+21,-12.25\n\
                  two,2015-12-13T06:00:00,TAI,10,377,true,10.5e+21,\n";
     lab.sunhaul(&export).stdout(table).done();
+    let as_nan = [&export[..], &["--missing", "NaN"]].concat();
+    lab.sunhaul(&as_nan).stdout(&table.replace("21,\n", "21,NaN\n")).done();
     let to_file = [&export[..], &["--output", "keywords.csv"]].concat();
     lab.sunhaul(&to_file).stderr("keywords.csv: 6 records of 4 days\n").done();
     assert_eq!(String::from_utf8(lab.read("keywords.csv")).expect("UTF-8"), table);
