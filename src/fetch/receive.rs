@@ -14,6 +14,9 @@ use crate::net::Response;
 /// A body without a declared length may have this many bytes at most.
 pub(super) const ENDLESS: u64 = 64 << 30;
 
+/// A message in place of a file is no longer than this, in bytes.
+const LONGEST_MESSAGE: u64 = 64 * 1024;
+
 /// Receives a whole body.
 pub(super) async fn body(ask: &Ask<'_>, response: Response) -> Result<Fetched, Failed> {
     let validators = validators::of(ask.client, &response, response.content_length());
@@ -25,9 +28,11 @@ pub(super) async fn body(ask: &Ask<'_>, response: Response) -> Result<Fetched, F
 
 async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) -> Result<Fetched, Failed> {
     let declared = response.content_length();
-    // What contradicts the listing is not even received.
     let claims = Claims { answered: declared, ..ask.claims() };
-    claims.length().map_err(|failure| about(&response, &failure))?;
+    // What contradicts the listing is not even received, unless it is so short that it may be a message that says why.
+    if declared.is_none_or(|length| length > LONGEST_MESSAGE) {
+        claims.length().map_err(|failure| about(&response, &failure))?;
+    }
     let checks = ask.checks(&validators);
     let small = declared.filter(|length| *length <= SMALL);
     let unnamed = if small.is_some() { ask.part.unnamed()? } else { None };

@@ -34,8 +34,13 @@ impl Default for Reading {
 
 /// True for the first block of an archive.
 pub(super) fn begins_as_tar(start: &[u8]) -> bool {
-    // Before POSIX, no mark but zeros stood behind the fields.
-    let is_old = |block: &[u8]| block[0] != 0 && block[257..].iter().all(|byte| *byte == 0);
+    // Before POSIX, no mark but zeros stood behind the fields. GNU tar writes the numbers of a device there all the same.
+    let is_old = |block: &[u8]| {
+        let (devices, others) = (&block[329..345], [&block[257..329], &block[345..]].concat());
+        block[0] != 0
+            && others.iter().all(|byte| *byte == 0)
+            && devices.iter().all(|byte| matches!(byte, 0 | b'0' | b' '))
+    };
     let is_marked = |block: &[u8]| &block[257..262] == b"ustar" || is_old(block);
     start.get(..BLOCK).is_some_and(|block| is_marked(block) && size(block).is_some())
 }
@@ -151,8 +156,11 @@ mod tests {
     #[test]
     fn an_archive_of_before_posix_is_known_without_a_mark() {
         let member = [vec![7; 700], vec![0; 324]].concat();
-        let old = |kind| [&with_mark("a", b"       1274 ", kind, b"")[..], &member, &[0; 2 * BLOCK]].concat();
-        for whole in [old(0), old(b'0')] {
+        let marked =
+            |mark: &[u8], kind| [&with_mark("a", b"       1274 ", kind, mark)[..], &member, &[0; 2 * BLOCK]].concat();
+        let old = |kind| marked(b"", kind);
+        let gnu = [&[0; 72][..], b"0000000\x000000000\0"].concat();
+        for whole in [old(0), old(b'0'), marked(&gnu, b'0')] {
             assert!(begins_as_tar(&whole) && !is_cut(&whole) && is_cut(&whole[..1100]));
         }
         let mut flipped = old(0);

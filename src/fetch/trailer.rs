@@ -8,6 +8,9 @@ use super::magic;
 /// The longest end of a ZIP archive: its record, and a comment.
 const ZIP: usize = 22 + 65_535;
 
+/// The length of the record of ZIP64 that stands before its locator, in bytes.
+const ZIP64: u64 = 56;
+
 /// How many last bytes are enough for the other formats, and for the page or the message of a program at the end of a text.
 const OTHER: usize = 64 * 1024;
 
@@ -69,9 +72,21 @@ fn ends_zip(head: &[u8], tail: &[u8], length: u64) -> bool {
         let comment = usize::try_from(number(at + 20, 2)).unwrap_or(usize::MAX);
         let (size, offset) = (number(at + 12, 4), number(at + 16, 4));
         let place = length - (tail.len() - at) as u64;
+        let is_followed_by_nothing = || tail[at + 22 + comment..].iter().all(|byte| *byte == 0);
         // The list of members stands right before it, or before the records of ZIP64 or of a signature. The end of an archive
         // that is a member of this one is at another place.
-        let is_large = at >= 20 && tail[at - 20..].starts_with(b"PK\x06\x07");
+        let is_large = || {
+            let locator = at.checked_sub(20).filter(|locator| tail[*locator..].starts_with(b"PK\x06\x07"));
+            let is_record = |before: u64| {
+                let record =
+                    usize::try_from(before).ok().zip(locator).map(|(before, locator)| locator.checked_sub(before));
+                record.is_some_and(|at| at.map_or(before == ZIP64, |at| tail[at..].starts_with(b"PK\x06\x06")))
+            };
+            // The locator says where its record is; one that counts from another start is a member's, or behind a program.
+            let stated = locator.and_then(|locator| (place - 20).checked_sub(number(locator + 8, 8)));
+            stated.is_some_and(|before| before >= ZIP64 && is_record(before))
+                || (!head.starts_with(b"PK\x03\x04") && is_record(ZIP64) && is_followed_by_nothing())
+        };
         let between = place.checked_sub(size + offset).and_then(|gap| at.checked_sub(usize::try_from(gap).ok()?));
         let is_right = between == Some(at) || between.is_some_and(|at| tail[at..].starts_with(b"PK\x05\x05"));
         // Offsets need not count what was put before an archive. Nothing may follow its end then: it could be a member's.
@@ -79,9 +94,9 @@ fn ends_zip(head: &[u8], tail: &[u8], length: u64) -> bool {
             let list = usize::try_from(size).ok().and_then(|size| at.checked_sub(size));
             !head.starts_with(b"PK\x03\x04")
                 && list.is_some_and(|list| tail[list..].starts_with(b"PK\x01\x02"))
-                && tail[at + 22 + comment..].iter().all(|byte| *byte == 0)
+                && is_followed_by_nothing()
         };
-        at + 22 + comment <= tail.len() && (is_large || is_right || is_behind_other())
+        at + 22 + comment <= tail.len() && (is_large() || is_right || is_behind_other())
     };
     (0..(tail.len() + 1).saturating_sub(22)).rev().any(|at| tail[at..].starts_with(b"PK\x05\x06") && is_end(at))
 }
@@ -164,6 +179,34 @@ mod tests {
         }
         let program = b"MZ\x90\0program";
         assert!(is_refused(program) && !is_refused_as("a.exe", program));
+    }
+
+    /// The same archive with an end as of ZIP64 (APPNOTE 4.3.14, 4.3.15), which counts `before` bytes.
+    fn zip64(member: &[u8], before: u64) -> Vec<u8> {
+        let plain = zip(member, b"");
+        let (list, end) = plain.split_at(plain.len() - 22);
+        let record = [&b"PK\x06\x06\x2c"[..], &[0; 51]].concat();
+        let offset = (before + list.len() as u64).to_le_bytes();
+        let locator = [&b"PK\x06\x07\0\0\0\0"[..], &offset, &[1, 0, 0, 0]].concat();
+        let mut end = end.to_vec();
+        end[12..20].fill(0xff);
+        [list, &record, &locator, &end].concat()
+    }
+
+    #[test]
+    fn the_end_of_a_large_archive_is_known_by_the_place_that_it_states() {
+        let program = b"MZ\x90\0program";
+        let inner = zip64(&[7; 3000], 0);
+        for whole in [inner.clone(), zip64(&inner, 0), [&program[..], &inner].concat()] {
+            assert!(!is_refused(&whole));
+        }
+        let counted = [&program[..], &zip64(b"abc", program.len() as u64)].concat();
+        assert!(!is_refused(&counted));
+        // The end of a member is not that of the archive.
+        let outer = zip(&inner, b"");
+        for cut in [30, 40, 70] {
+            assert!(is_refused(&outer[..outer.len() - cut]), "{cut}");
+        }
     }
 
     #[test]

@@ -150,7 +150,11 @@ impl<'a> Claims<'a> {
 pub(super) fn verify_body(checks: Checks, claims: &Claims<'_>) -> Result<Verified, Failure> {
     // What is known to be bad was not read to its end, so that its length says nothing.
     if !checks.is_bad() {
-        claims.object_to_length(checks.length())?;
+        if let Err(failure) = claims.object_to_length(checks.length()) {
+            // A page or a message that came in the file's place says why it is not as long as it is listed.
+            let is_page = |fault: &Failure| failure.class == Class::Size && fault.class == Class::Html;
+            return Err(checks.finish(claims.content_type).err().filter(is_page).unwrap_or(failure));
+        }
         if claims.encoding.is_some_and(|encoding| !stored_encoding::agrees(checks.name(), encoding, checks.head())) {
             let why = "the body came compressed, though it was asked for as it is: its first bytes are not those of its \
                        Content-Encoding";
@@ -204,6 +208,9 @@ mod tests {
             ("a.dat", b"0123456789", Claims { listed: Some(11), ..none }, Err(Class::Truncated)),
             ("a.dat", b"0123456789", Claims { listed: Some(11), ..ended }, Err(Class::Size)),
             ("a.dat", b"0123456789", Claims { listed: Some(9), ..ended }, Err(Class::Size)),
+            ("a.dat", b"<html>sorry</html>", Claims { listed: Some(9), ..ended }, Err(Class::Html)),
+            ("a.dat", b"<html>sorry</html>", Claims { listed: Some(9), answered: Some(18), ..ended }, Err(Class::Html)),
+            ("a.dat", b"<html>sorry</html>", Claims { answered: Some(19), ..ended }, Err(Class::Truncated)),
             ("a.dat", b"0123456789", Claims { listed: Some(11), answered: Some(10), ..ended }, Err(Class::Size)),
             ("a.dat", b"0123456789", Claims { listed: Some(10), answered: Some(11), ..ended }, Err(Class::Size)),
             ("a.dat", b"0123456789", Claims { rounded: about(10, 12), ..ended }, Ok("size")),

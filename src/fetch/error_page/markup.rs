@@ -86,6 +86,9 @@ const RESPONSES: [&str; 4] = ["response", "result", "results", "oai-pmh"];
 /// How many tags are looked at: more than stand before the fault in a SOAP envelope with headers.
 const MOST_TAGS: usize = 32;
 
+/// The longest name of a tag, in bytes. A text of nothing but `<` is not searched to its end for that of each.
+const LONGEST_NAME: usize = 64;
+
 /// What a text begins with, behind declarations and comments.
 #[derive(Debug, Default)]
 pub(super) struct Markup {
@@ -238,7 +241,7 @@ fn holds_nothing(element: &[u8]) -> bool {
 /// The name of the tag that a text begins with, in lower case and without prefix.
 fn tag(text: &[u8]) -> Option<String> {
     let name = text.strip_prefix(b"<")?;
-    let length = name.iter().position(|byte| ends_word(Some(byte))).unwrap_or(name.len());
+    let length = name.iter().take(LONGEST_NAME + 1).position(|byte| ends_word(Some(byte)))?;
     let (name, after) = name.split_at(length);
     let is_name = name.first().is_some_and(u8::is_ascii_alphabetic)
         && name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_' | b'-' | b'.'));

@@ -14,7 +14,7 @@ const LINES_BEHIND: usize = 5;
 const LABELS: [&str; 6] = ["http/1.1", "http", "error", "fatal", "status", "code"];
 
 /// Messages besides the reason phrases of HTTP, in lower case.
-const MESSAGES: [&str; 35] = [
+const MESSAGES: [&str; 46] = [
     "404 page not found",
     "access denied",
     "access is denied",
@@ -24,11 +24,16 @@ const MESSAGES: [&str; 35] = [
     "connection reset by peer",
     "connection timed out",
     "database connection failed",
+    "database is locked",
     "database error",
     "default backend - 404",
+    "disk quota exceeded",
     "dns resolution failure",
+    "error establishing a database connection",
     "fault filter abort",
+    "file does not exist",
     "file not found",
+    "input/output error",
     "internal error",
     "invalid request",
     "no healthy upstream",
@@ -37,6 +42,7 @@ const MESSAGES: [&str; 35] = [
     "object not found",
     "page not found",
     "permission denied",
+    "proxy error",
     "rate limit exceeded",
     "rate limited",
     "rbac: access denied",
@@ -46,9 +52,14 @@ const MESSAGES: [&str; 35] = [
     "service is temporarily unavailable",
     "service is unavailable",
     "service temporarily unavailable",
+    "site under maintenance",
+    "sorry, too many clients already",
+    "specified key does not exist",
+    "stale file handle",
     "stream timeout",
     "temporarily unavailable",
     "too many connections",
+    "under maintenance",
     "upstream request timeout",
 ];
 
@@ -71,7 +82,8 @@ pub(super) fn is_message(text: &[u8]) -> bool {
         return is_dap(text) || is_single_message(&first);
     }
     let is_prose = |line: &&str| line.trim_start().starts_with(char::is_alphabetic);
-    is_dap(text) || (rest.len() <= LINES_BEHIND && rest.iter().all(is_prose) && states_status(unlabelled(&first)))
+    let is_headed = states_status(unlabelled(&first)) || is_reason(&first);
+    is_dap(text) || (is_headed && rest.len() <= LINES_BEHIND && rest.iter().all(is_prose))
 }
 
 /// In lower case, with single blanks, and without the full stop.
@@ -99,7 +111,20 @@ fn is_single_message(line: &str) -> bool {
     // A number alone is data.
     let is_code = (is_error || label.contains("http")) && is_code(rest);
     let is_explained = is_error && FAILURES.iter().any(|words| rest.contains(words));
-    is_code || is_explained || states_status(rest) || is_message_of(rest, is_reason) || is_message_of(line, is_reason)
+    is_code
+        || is_explained
+        || is_thrown(line)
+        || states_status(rest)
+        || is_message_of(rest, is_reason)
+        || is_message_of(line, is_reason)
+}
+
+/// True for the one line of an exception: `java.net.ConnectException: Connection refused`.
+fn is_thrown(line: &str) -> bool {
+    let Some((class, cause)) = line.split_once(": ") else { return false };
+    let is_class =
+        class.contains('.') && class.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._$".contains(&byte));
+    is_class && (class.ends_with("exception") || class.ends_with("error")) && cause.contains(char::is_alphabetic)
 }
 
 /// A status of HTTP, or one of the numbers that Cloudflare gives its errors.

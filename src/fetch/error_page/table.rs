@@ -12,6 +12,9 @@ pub(super) fn has_bracketed_header(text: &[u8]) -> bool {
     let Some(separator) = header.split_once('>').and_then(|(_, rest)| rest.chars().next()) else { return false };
     let cells: Vec<&str> = header.split(separator).map(str::trim).collect();
     let is_bracketed = |cell: &&str| cell.starts_with('<') && cell.ends_with('>');
+    if separator == ' ' {
+        return !text.contains("</") && is_header_of_numbers(header, lines.next());
+    }
     let mut is_next_alike = || lines.next().is_some_and(|line| line.split(separator).count() == cells.len());
     let is_page = ["<!", "<?", "<html"].iter().any(|start| starts_with(header, start));
     // Pages have tabs between tags, too.
@@ -21,6 +24,15 @@ pub(super) fn has_bracketed_header(text: &[u8]) -> bool {
         && !is_page
         && cells.len() > 1
         && (is_header || is_next_alike())
+}
+
+/// True for names in brackets with blanks between them, above a row of as many numbers.
+fn is_header_of_numbers(header: &str, row: Option<&str>) -> bool {
+    let names: Vec<&str> = header.split_whitespace().collect();
+    let row: Vec<&str> = row.unwrap_or_default().split_whitespace().collect();
+    names.iter().all(|name| name.starts_with('<') && name.ends_with('>'))
+        && names.len() == row.len()
+        && row.iter().all(|cell| is_row(&[cell]))
 }
 
 /// True for a text that is rows of numbers: as many in each, under comments and a line of names at most. Old servers send

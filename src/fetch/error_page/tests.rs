@@ -367,6 +367,8 @@ fn a_table_is_no_page_for_the_brackets_around_its_names() {
         "<time>,<error>\n1,2\n",
         "<error>,<code>\n1,2\n",
         "<b 1 2\n<b 3 4\n",
+        "<a> <b>\n1 2\n",
+        "<b> <l> <flux>\n10.5 -3 1e5\n",
     ] {
         for name in ["a.csv", "a.txt", "a.dat"] {
             for content_type in ["text/csv", "text/plain", ""] {
@@ -374,7 +376,13 @@ fn a_table_is_no_page_for_the_brackets_around_its_names() {
             }
         }
     }
-    for page in ["<html>\t<body>\nback\tsoon\n", "<b>, sorry</b>\n", "<p>\t<b>\nback soon\n", "<b>\n1\n"] {
+    for page in [
+        "<html>\t<body>\nback\tsoon\n",
+        "<b>, sorry</b>\n",
+        "<p>\t<b>\nback soon\n",
+        "<b>\n1\n",
+        "<p> <b>\nback soon\n",
+    ] {
         assert!(refused("a.csv", "text/plain", page.as_bytes()), "{page}");
     }
 }
@@ -407,4 +415,11 @@ fn rows_of_numbers_are_data_though_they_come_as_a_page() {
     ] {
         assert!(refused("a.dat", "text/html", unclear.as_bytes()), "{unclear}");
     }
+}
+
+#[test]
+fn a_text_of_nothing_but_brackets_is_read_in_one_pass() {
+    // Each of them is looked at, and none as far as the end of the text.
+    let text = [b"<a >".as_slice(), &vec![b'<'; 256 << 10]].concat();
+    assert!(!Markup::read(&text).is_votable());
 }

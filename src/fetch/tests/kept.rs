@@ -268,6 +268,21 @@ async fn a_digest_that_only_the_rest_came_with_holds_for_the_whole() {
 }
 
 #[tokio::test]
+async fn a_page_in_place_of_a_file_is_known_though_the_listing_says_another_length() {
+    let page = b"<html>sorry</html>".to_vec();
+    for (answer, listed, due) in [
+        (answer("200 OK", &[], &page), Some(492_480), Class::Html),
+        (answer("200 OK", &[], b"404 Not Found\n"), Some(492_480), Class::Html),
+        (answer("200 OK", &[], &bytes(300)), Some(492_480), Class::Size),
+        (answer("200 OK", &[], &bytes(100_000)), Some(492_480), Class::Size),
+    ] {
+        let mut lab = Lab::new(vec![answer]);
+        lab.file.bytes = listed;
+        assert_eq!(lab.attempt().await.unwrap_err().failure.class, due);
+    }
+}
+
+#[tokio::test]
 async fn a_part_that_does_not_say_where_it_came_from_is_not_gone_on_with() {
     let body = bytes(300_000);
     let lab = Lab::new(vec![whole(&body)]);
