@@ -208,7 +208,10 @@ struct Recorded<'a> {
 impl<'a> Recorded<'a> {
     fn open(dataset: &Dataset<'_>, line: &'a FileLine, told: Present) -> Result<Recorded<'a>, Error> {
         let file = open_regular(&dataset.root().join(&line.path));
-        let file = file.map_err(|e| Error::storage("read", dataset.root().join(&line.path), e))?;
+        let file = file.map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => Error::Differs { path: line.path.clone(), why: "is not there".to_owned() },
+            _ => Error::storage("read", dataset.root().join(&line.path), e),
+        })?;
         Ok(Recorded { line, told, file, hasher: Hasher::default() })
     }
 

@@ -352,6 +352,13 @@ fn the_tables_of_all_days_are_exported_as_one_that_says_what_its_columns_mean() 
     let day = "data/two/2015/12/13/hmi.sharp_cea_720s.20151213.keywords.csv";
     lab.write(day, String::from_utf8(lab.read(day)).expect("UTF-8").replace("10.5e+21", "11.5e+21"));
     lab.sunhaul(&export).status(1).stdout("").stderr_has("keywords.csv` has the SHA-256").done();
+    fs::remove_file(lab.path(day)).expect("removed");
+    lab.sunhaul(&export)
+        .status(1)
+        .stdout("")
+        .stderr_has("keywords.csv` is not there")
+        .stderr_has("sunhaul verify")
+        .done();
 }
 
 #[test]
