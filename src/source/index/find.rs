@@ -8,7 +8,7 @@ use url::Url;
 use super::folders::{is_shared, of_another_time as of_another_folder};
 use super::link::{Place, below, place, subfolder, target};
 use super::newest::natural;
-use super::other_files::{OtherFiles, data_names, notices};
+use super::other_files::{OtherFiles, data_names, folder_names, notices};
 use super::page::{Kind, Link, Page, Titled, ends_in_folder, has_folder, titled};
 use super::size::Size;
 use crate::day::Day;
@@ -120,7 +120,7 @@ impl<'a> Found<'a> {
         if !page.is_whole {
             return fails(Class::Truncated, "the directory listing breaks off".to_owned());
         }
-        if let Some(sign) = page.says(Kind::Part).or_else(|| page.next_page(url)) {
+        if let Some(sign) = page.says(Kind::Part).or_else(|| page.next_page(url, self.day.date)) {
             let to_do = "where the names of files follow from their times, `template` makes their addresses without a \
                          listing; or ask who runs the server to list whole folders";
             let why = format!("only a part of the folder is listed, by `{}`: {to_do}", escape(sign));
@@ -138,7 +138,10 @@ impl<'a> Found<'a> {
             self.other_files.learn(&strange, self.day.date);
             self.other_files.learn(&subfolders(url, page), self.day.date);
             self.other_files.learn_form(&page.title, self.day.date);
-            if titled(&page.title, below(self.base, url).unwrap_or_default()) != Titled::Due {
+            for words in page.errors() {
+                self.other_files.learn_note(words, self.day.date);
+            }
+            if titled(&page.title, below(self.base, url).unwrap_or_default(), self.day.date) != Titled::Due {
                 self.other_files.learn_title(&page.title);
             }
         }
@@ -153,7 +156,8 @@ impl<'a> Found<'a> {
         let (title, path) = (&page.title, url.path());
         let names_folder = page.says_listing || ends_in_folder(title, path) || has_folder(title, path);
         let title = escape(&page.title);
-        if let Some(words) = page.says(Kind::Error) {
+        let mut errors = page.errors().filter(|words| !self.other_files.know_note(words, self.day.date));
+        if let Some(words) = errors.next() {
             let why = format!("a web page without files, titled `{title}`, that says `{}`", escape(words));
             return Err(Failure::new(Class::Html, why));
         }
@@ -174,7 +178,7 @@ impl<'a> Found<'a> {
         if seen > 0 {
             return Ok(());
         }
-        let says = titled(&page.title, below(self.base, url).unwrap_or_default());
+        let says = titled(&page.title, below(self.base, url).unwrap_or_default(), self.day.date);
         // A folder that holds nothing may be any one that is titled like all others.
         let is_another = says == Titled::Other || (says == Titled::Root && page.links_below(url));
         if is_another && !self.other_files.know_title(&page.title) {
@@ -199,6 +203,7 @@ impl<'a> Found<'a> {
     /// that says so. Where folders of other days have the same beside their files, it says nothing.
     fn object_to_contents(&self, url: &Url, page: &Page, strange: &[String]) -> Result<(), Failure> {
         let mut folders = subfolders(url, page);
+        folders.extend(folder_names(strange));
         if is_shared(self.spec.path.as_ref()) {
             // The folder of several days may have no file of the series, and others for documents or previews.
             folders.retain(|name| name.trim_end_matches('/').bytes().all(|byte| byte.is_ascii_digit()));

@@ -12,7 +12,7 @@ use chrono::NaiveDate;
 const MOST: usize = 1_000;
 
 /// How a name may tell its day.
-const DATES: [&str; 6] = ["%Y%m%d", "%Y-%m-%d", "%Y_%m_%d", "%Y%j", "%y%m%d", "%d%b%Y"];
+pub(super) const DATES: [&str; 6] = ["%Y%m%d", "%Y-%m-%d", "%Y_%m_%d", "%Y%j", "%y%m%d", "%d%b%Y"];
 
 /// Fewer texts than these are notes, though their names may hold a time.
 const TEXTS: usize = 3;
@@ -26,6 +26,8 @@ pub(super) struct OtherFiles {
     titles: Mutex<HashSet<String>>,
     /// The forms of titles of pages that have files of their day.
     title_forms: Mutex<HashSet<String>>,
+    /// The forms of words that would speak of an error, on pages that have files of their day.
+    notes: Mutex<HashSet<String>>,
 }
 
 impl OtherFiles {
@@ -67,6 +69,19 @@ impl OtherFiles {
         forms.contains(&form(title, date))
     }
 
+    /// Remembers words of a page that has files of this day.
+    pub(super) fn learn_note(&self, words: &str, date: NaiveDate) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        if notes.len() < MOST {
+            notes.insert(form(words, date));
+        }
+    }
+
+    /// True when the same words stand on a page that has its day's files, so that they say nothing.
+    pub(super) fn know_note(&self, words: &str, date: NaiveDate) -> bool {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).contains(&form(words, date))
+    }
+
     /// The first of these names whose form is not known.
     pub(super) fn unknown<'n>(&self, names: &'n [String], date: NaiveDate) -> Option<&'n str> {
         let forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,6 +110,15 @@ pub(super) fn data_names(names: &[String], files: &str) -> Vec<String> {
         Kind::Sum | Kind::Page => false,
     };
     names.iter().filter(is_data).cloned().collect()
+}
+
+/// These names where all are those of folders, to which links lead without a slash at their end: an hour's, such as `H00`.
+pub(super) fn folder_names(names: &[String]) -> Vec<String> {
+    let is_folder = |name: &String| {
+        let digits = name.trim_start_matches(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '-'));
+        !digits.is_empty() && name.len() <= 12 && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if names.iter().all(is_folder) { names.to_vec() } else { Vec::new() }
 }
 
 /// Those of these names that a note has which says why there are no files.
@@ -195,6 +219,22 @@ mod tests {
             ("offline_20151211.fits", false),
         ] {
             assert_eq!(!notices(&names(&[name])).is_empty(), is_notice, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_end_in_a_number_and_stand_alone_are_those_of_folders() {
+        for (listed, are_folders) in [
+            (&["H00", "H01"][..], true),
+            (&["00", "01"], true),
+            (&["level1"], true),
+            (&["H00", "README"], false),
+            (&["SHA256SUMS"], false),
+            (&["ON_TAPE"], false),
+            (&["x_1.txt"], false),
+            (&[], false),
+        ] {
+            assert_eq!(!folder_names(&names(listed)).is_empty(), are_folders, "{listed:?}");
         }
     }
 

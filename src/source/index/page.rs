@@ -9,18 +9,19 @@ use std::convert::Infallible;
 
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, Tokenizer};
-use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::link::below;
 use super::size::{self, CELL, Size};
-use paging::leads_to_next;
+use bare::Bare;
 pub(super) use paging::next_in_header;
+use paging::{leads_to_more, leads_to_next};
 use title::names_a_listing;
 pub(super) use title::{Titled, ends_in_folder, has_folder, titled};
 pub(super) use words::{Kind, Objection};
 use words::{PASSAGE, Where};
 
+mod bare;
 mod layout;
 mod paging;
 mod title;
@@ -31,6 +32,9 @@ const TEXT: usize = 200;
 
 /// More links than these are no folder of a day.
 const LINKS: usize = 1_000_000;
+
+/// So many objections are kept, and the first of each kind.
+const OBJECTIONS: usize = 50;
 
 /// So many heads of columns are looked at.
 const COLUMNS: usize = 20;
@@ -49,10 +53,12 @@ pub(super) struct Page {
     pub(super) leads_up_from_pre: bool,
     /// What stands over the columns of its tables, in lower case.
     pub(super) columns: Vec<String>,
-    /// What its words say against it, the first of each kind.
+    /// What its words say against it, each once.
     pub(super) objections: Vec<Objection>,
     /// Links that call themselves those to the next page.
     pub(super) next: Vec<String>,
+    /// Links that call themselves those to more.
+    pub(super) more: Vec<String>,
     /// Something after the last link says that the list is at its end.
     pub(super) is_whole: bool,
     /// It is a web page, and no other text.
@@ -118,9 +124,21 @@ impl Page {
     }
 
     fn object(&mut self, objection: Option<Objection>) {
-        if let Some(objection) = objection.filter(|objection| self.says(objection.kind).is_none()) {
+        let has_room = |objection: &Objection| {
+            self.says(objection.kind).is_none()
+                || (self.objections.len() < OBJECTIONS && !self.objections.contains(objection))
+        };
+        if let Some(objection) = objection.filter(has_room) {
             self.objections.push(objection);
         }
+    }
+
+    /// What it says that pages of errors say.
+    pub(super) fn errors(&self) -> impl Iterator<Item = &str> {
+        self.objections
+            .iter()
+            .filter(|objection| objection.kind == Kind::Error)
+            .map(|objection| objection.words.as_str())
     }
 
     /// True when the page, which came from `url`, leads to something below its folder.
@@ -156,6 +174,7 @@ enum Opening {
     /// A link of the page as a whole.
     Relation,
     Input,
+    Image,
     #[default]
     Other,
 }
@@ -166,6 +185,9 @@ enum Attribute {
     Href,
     Rel,
     Type,
+    /// What a link or an image in one says of itself.
+    Label,
+    Disabled,
     #[default]
     Other,
 }
@@ -176,6 +198,8 @@ impl Attribute {
             b"href" => Attribute::Href,
             b"rel" => Attribute::Rel,
             b"type" => Attribute::Type,
+            b"title" | b"aria-label" | b"alt" => Attribute::Label,
+            b"disabled" | b"aria-disabled" => Attribute::Disabled,
             _ => Attribute::Other,
         }
     }
@@ -198,50 +222,8 @@ struct Reading {
     /// Text outside of links, up to the next tag that ends it.
     passage: Vec<u8>,
     is_script: bool,
-}
-
-/// A page that holds nothing but links to what is in a folder, each under its own name, within one `<pre>`: all that Go's
-/// `http.FileServer` writes, which says nowhere what it is.
-#[derive(Debug, Default)]
-struct Bare {
-    is_open: bool,
-    has_ended: bool,
-    /// Something else stands there.
-    is_other: bool,
-}
-
-impl Bare {
-    fn opens(&mut self, tag: &[u8]) {
-        match tag {
-            b"pre" => {
-                self.is_other |= self.is_open || self.has_ended;
-                self.is_open = true;
-            }
-            b"a" => self.is_other |= !self.is_open,
-            b"meta" | b"html" | b"head" | b"body" => {}
-            _ => self.is_other = true,
-        }
-    }
-
-    fn closes(&mut self, tag: &[u8]) {
-        if tag == b"pre" && self.is_open {
-            (self.is_open, self.has_ended) = (false, true);
-        }
-    }
-
-    /// Text that is no link's.
-    fn text(&mut self, text: &[u8]) {
-        self.is_other |= !text.trim_ascii().is_empty();
-    }
-
-    fn link(&mut self, href: &str, text: &str) {
-        let href = href.strip_prefix("./").unwrap_or(href);
-        self.is_other |= percent_decode_str(href).decode_utf8_lossy() != text.trim();
-    }
-
-    fn is_listing(&self) -> bool {
-        self.has_ended && !self.is_other
-    }
+    /// Within a button that can be pressed.
+    is_button: bool,
 }
 
 /// Reads a page. Never fails: what is no page has no links.
@@ -272,7 +254,10 @@ impl Reading {
     fn take(&mut self, event: &CallbackEvent<'_>) {
         match event {
             CallbackEvent::OpenStartTag { name } => self.opens(name),
-            CallbackEvent::AttributeName { name } => self.attribute = Attribute::of(name),
+            CallbackEvent::AttributeName { name } => {
+                self.attribute = Attribute::of(name);
+                self.is_button &= self.attribute != Attribute::Disabled;
+            }
             CallbackEvent::AttributeValue { value } => self.takes_value(value),
             CallbackEvent::CloseStartTag { .. } if self.opening == Opening::Base => {
                 self.opening = Opening::Other;
@@ -319,6 +304,10 @@ impl Reading {
             (Attribute::Rel, Opening::Link | Opening::Relation) => {
                 self.is_next |= value.split(u8::is_ascii_whitespace).any(|word| word.eq_ignore_ascii_case(b"next"));
             }
+            (Attribute::Label, Opening::Link) => self.is_next |= leads_to_next(&String::from_utf8_lossy(value)),
+            (Attribute::Label, Opening::Image) if leads_to_next(&String::from_utf8_lossy(value)) => {
+                self.next_from_link();
+            }
             (Attribute::Type, Opening::Input) if value.eq_ignore_ascii_case(b"password") => {
                 let words = "a field for a password".to_owned();
                 self.page.object(Some(Objection { kind: Kind::Error, words }));
@@ -342,8 +331,10 @@ impl Reading {
             b"base" => Opening::Base,
             b"link" => Opening::Relation,
             b"input" => Opening::Input,
+            b"img" => Opening::Image,
             _ => Opening::Other,
         };
+        self.is_button = tag == b"button" || (self.is_button && is_inline(tag));
         if is_title(tag) {
             self.within = Within::Title;
         }
@@ -353,6 +344,9 @@ impl Reading {
         if tag == b"th" && self.page.columns.len() < COLUMNS {
             let column = String::from_utf8_lossy(&self.passage).trim().to_ascii_lowercase();
             self.page.columns.push(column);
+        }
+        if tag == b"button" && std::mem::take(&mut self.is_button) {
+            self.button_ends();
         }
         let was_link = self.within == Within::Link || (self.is_in_link && tag == b"a");
         self.tag_within_text(tag);
@@ -381,6 +375,24 @@ impl Reading {
             self.take_text(CELL.encode_utf8(&mut [0; 4]).as_bytes());
         } else {
             self.text_ends();
+        }
+    }
+
+    /// The link that is open says that it leads to the next page.
+    fn next_from_link(&mut self) {
+        let link = self.page.links.last().filter(|_| self.is_in_link);
+        self.page.next.extend(link.map(|link| link.href.clone()));
+    }
+
+    fn button_ends(&mut self) {
+        let words = String::from_utf8_lossy(&self.passage).trim().to_owned();
+        if !leads_to_next(&words) {
+            return;
+        }
+        if self.is_in_link {
+            self.next_from_link();
+        } else {
+            self.page.object(Some(Objection { kind: Kind::Part, words }));
         }
     }
 
@@ -417,10 +429,10 @@ impl Reading {
                 let href = self.page.links.last().map_or("", |link| link.href.as_str());
                 let leads_up = leads_up(href, &text);
                 self.page.leads_up |= leads_up;
-                self.page.leads_up_from_pre |= leads_up && self.bare.is_open;
-                let next = leads_to_next(&text).then(|| href.to_owned());
-                self.page.next.extend(next);
+                self.page.leads_up_from_pre |= leads_up && self.bare.is_open();
                 self.bare.link(href, &text);
+                self.page.next.extend(leads_to_next(&text).then(|| href.to_owned()));
+                self.page.more.extend(leads_to_more(&text).then(|| href.to_owned()));
             }
             Within::After => {
                 if let Some(link) = self.page.links.last_mut() {

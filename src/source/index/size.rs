@@ -158,7 +158,7 @@ fn without_parts(number: &str, part: char) -> Option<String> {
 /// True for a number of one group, or of groups of three digits behind a first one of no more.
 fn is_parted(number: &str, part: char) -> bool {
     let (first, rest) = number.split_once(part).unwrap_or((number, ""));
-    rest.is_empty() == !number.contains(part)
+    rest.is_empty() != number.contains(part)
         && (rest.is_empty() || (first.len() <= 3 && rest.split(part).all(|group| group.len() == 3)))
 }
 

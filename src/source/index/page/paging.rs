@@ -1,7 +1,9 @@
 //! Signs that a page is one of several of the same listing.
 
+use chrono::{Datelike, NaiveDate};
 use url::Url;
 
+use super::words::Where;
 use super::{Link, Page, TEXT, within};
 
 /// Parameters of a query that count pages or entries.
@@ -27,15 +29,38 @@ const MARKERS: [&str; 7] =
 /// A number from here on is a date.
 const DATE: u64 = 10_000_000;
 
+/// What entries of a listing are called.
+const ENTRIES: [&str; 8] = ["files", "entries", "items", "results", "objects", "records", "rows", "folders"];
+
+/// How a query may tell a day.
+const DATES: [&str; 6] = ["%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%Y.%m.%d", "%Y_%m_%d", "%Y-%j"];
+
 impl Page {
-    /// The link to the next page of the same listing, which came from `url`. One to another folder leads to another listing.
-    pub(in super::super) fn next_page(&self, url: &Url) -> Option<&str> {
+    /// The link to the next page of the same listing, which came from `url` and is that of this day. One to another folder or
+    /// day leads to another listing.
+    pub(in super::super) fn next_page(&self, url: &Url, date: NaiveDate) -> Option<&str> {
         let is_other = |target: &Url| {
             target.path() != url.path() || target.query().is_some_and(|query| url.query() != Some(query))
         };
-        let next = self.next.iter().find(|href| within(url, href).as_ref().is_some_and(is_other));
-        next.map(String::as_str).or_else(|| numbered(&self.links, url))
+        let is_next = |target: Url| is_other(&target) && !is_of_another_day(&target, date);
+        let next = self.next.iter().find(|href| within(url, href).is_some_and(is_next));
+        // More of the folder is no file in it.
+        let is_more = |target: Url| is_same_folder(url, &target) && !is_of_another_day(&target, date);
+        let more = || self.more.iter().find(|href| within(url, href).is_some_and(is_more));
+        next.or_else(more).map(String::as_str).or_else(|| numbered(&self.links, url))
     }
+}
+
+/// True where a query names another day.
+fn is_of_another_day(target: &Url, date: NaiveDate) -> bool {
+    let mut days = target.query_pairs().filter_map(|(_, value)| {
+        DATES.iter().find_map(|format| NaiveDate::parse_from_str(&value, format).ok().filter(|day| is_year(day.year())))
+    });
+    days.any(|day| day != date)
+}
+
+fn is_year(number: i32) -> bool {
+    (1950..=2040).contains(&number)
 }
 
 /// A link to another page by its number or by where it begins. Pages count from 0 or from 1, so 1 may be the page itself, and
@@ -50,6 +75,8 @@ fn numbered<'l>(links: &'l [Link], url: &Url) -> Option<&'l str> {
                 return Some(href);
             }
             match value.parse::<u64>() {
+                // A round number is rather one of entries.
+                Ok(year) if name == "start" && i32::try_from(year).is_ok_and(is_year) && year % 50 != 0 => {}
                 Ok(0) if NUMBERS.contains(&&*name) => has_first = true,
                 Ok(1) if NUMBERS.contains(&&*name) => second = Some(&**href),
                 Ok(number) if NUMBERS.contains(&&*name) && number < DATE => return Some(href),
@@ -68,27 +95,45 @@ fn is_same_folder(url: &Url, target: &Url) -> bool {
 
 /// True for what a link to the next page of a listing says.
 pub(super) fn leads_to_next(text: &str) -> bool {
-    let text = text.trim().to_ascii_lowercase();
-    let words = text.trim_matches(|c: char| !c.is_alphanumeric());
-    words.len() < TEXT / 4 && ["next", "next page", "more", "show more", "load more", "more files"].contains(&words)
+    says(text, &["next", "next page"])
 }
 
-/// True for `page 1 of 3` and for `showing 1-100 of 250`, in lower case.
-pub(super) fn counts_a_part(text: &str) -> bool {
-    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c == '-' || c == '–').collect();
+/// True for what a link to more of a listing, or of something else, says.
+pub(super) fn leads_to_more(text: &str) -> bool {
+    says(text, &["more", "show more", "load more", "more files"])
+}
+
+fn says(text: &str, told: &[&str]) -> bool {
+    let text = text.trim().to_ascii_lowercase();
+    let words = text.trim_matches(|c: char| !c.is_alphanumeric());
+    words.len() < TEXT / 4 && told.contains(&words)
+}
+
+/// True for `page 1 of 3`, as a text of its own or at the end of a heading, and for `showing 1-100 of 250`, in lower case.
+pub(super) fn counts_a_part(text: &str, place: Where) -> bool {
+    let words = text.split(|c: char| c.is_whitespace() || c == '-' || c == '–').filter(|word| !word.is_empty());
+    let words: Vec<&str> = words.collect();
+    let plain = |at: usize| words.get(at).map(|word| word.trim_matches(|c: char| c.is_ascii_punctuation()));
     let number = |at: usize| -> Option<u64> {
         let word = words.get(at)?.trim_matches(|c: char| !c.is_ascii_digit());
         word.replace(',', "").parse().ok()
     };
-    let is = |at: usize, word: &str| words.get(at) == Some(&word);
+    let is_entries = |at: usize| plain(at).is_none_or(|word| ENTRIES.contains(&word));
     let counts = |at: usize| {
-        let is_page = at >= 2 && is(at - 2, "page");
-        let is_shown = words[..at].iter().any(|word| matches!(*word, "showing" | "displaying"));
+        let is_alone = || (0..at - 2).all(|before| number(before).is_some() || is_entries(before));
+        let is_page = at >= 2
+            && plain(at - 2) == Some("page")
+            && (place == Where::Heading || is_alone())
+            && plain(at + 2).is_none_or(|word| !word.starts_with(char::is_alphabetic));
+        // A range of anything is a page.
+        let is_range = at >= 2 && number(at - 2).is_some();
+        let is_shown = (is_range || is_entries(at + 2))
+            && words[..at].iter().any(|word| matches!(*word, "showing" | "displaying"));
         let shown = at.checked_sub(1).and_then(number);
         (is_page || is_shown)
             && shown.zip(number(at + 1)).is_some_and(|(shown, all)| shown < all || (is_page && all > 1))
     };
-    (0..words.len()).any(|at| is(at, "of") && counts(at))
+    (0..words.len()).any(|at| words[at] == "of" && counts(at))
 }
 
 /// The addresses that a `Link` header (RFC 8288) gives of the next page.

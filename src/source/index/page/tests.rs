@@ -4,6 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn date() -> chrono::NaiveDate {
+    "2015-12-11".parse().unwrap()
+}
+
 fn hrefs(page: &Page) -> Vec<&str> {
     page.links.iter().map(|link| link.href.as_str()).collect()
 }
@@ -77,6 +81,16 @@ fn a_title_with_another_path_is_that_of_another_folder() {
         ("Index of /2015/12/11 on h.example", Titled::Due),
         ("Index of /data/2015/12/11: my archive", Titled::Due),
         ("Index of FTP/HTTP mirror /2015/12/11/", Titled::Due),
+        ("Directory Listing For [/data/2015/12/11/]", Titled::Due),
+        ("Directory Listing For [/data/2015/12/11/] - Up To [/data]", Titled::Due),
+        ("Directory listing for \"/2015/12/11\"", Titled::Due),
+        ("Index of /mnt/sun/20151211", Titled::Due),
+        ("Index of /mnt/sun/data 2015-12-11", Titled::Due),
+        ("Directory Listing For [/data/2015/12/12/]", Titled::Other),
+        ("Directory Listing For [/]", Titled::Root),
+        ("Index of /mnt/sun/20151212", Titled::Other),
+        ("Index of /mnt/sun/201512110", Titled::Other),
+        ("Index of /2015/12/12 as of 2015-12-11", Titled::Other),
         ("Index of /2015/12/12", Titled::Other),
         ("Index of /2015/12", Titled::Other),
         ("Index of /2015/12/12/ - My Archive", Titled::Other),
@@ -86,10 +100,21 @@ fn a_title_with_another_path_is_that_of_another_folder() {
         ("Directory: /2014/12/11/", Titled::Other),
         ("/2015/12/12/", Titled::Other),
     ] {
-        assert_eq!(titled(title, "2015/12/11/"), expected, "{title}");
+        assert_eq!(titled(title, "2015/12/11/", date()), expected, "{title}");
     }
-    assert_eq!(titled("Index of /x", ""), Titled::Due);
-    assert_eq!(titled("Index of /a b/", "a%20b/"), Titled::Due);
+    for (title, folder, expected) in [
+        ("Index of /mnt/sun/20151211/euv", "2015/12/11/euv/", Titled::Due),
+        ("Index of /mnt/sun/20151211/mag", "2015/12/11/euv/", Titled::Other),
+        ("Index of /mnt/sun/20151211/H01", "2015/12/11/H00/", Titled::Other),
+        ("Index of /mnt/20151211_01", "20151211_00/", Titled::Other),
+        ("Index of /mnt/2015/345", "d20151211/", Titled::Due),
+        ("Index of /mnt/20151211", "2015/", Titled::Other),
+    ] {
+        assert_eq!(titled(title, folder, date()), expected, "{title} {folder}");
+    }
+    assert_eq!(titled("Index of /x", "", date()), Titled::Due);
+    assert_eq!(titled("Index of /a b/", "a%20b/", date()), Titled::Due);
+    assert_eq!(titled("Index of /a(1)", "a(1)/", date()), Titled::Due);
 }
 
 #[test]
@@ -133,10 +158,22 @@ fn a_link_to_the_next_page_leads_to_the_rest_of_the_same_folder() {
         ("<a href='../12/'>Next</a><link rel=next href='/2015/12/12/'>", None),
         ("<a rel=next href='?page=2'", None),
         ("<a href='?C=N;O=D'>Name</a><a href='?C=M&amp;O=A'>Last modified</a>", None),
+        ("<a href='?o=2' title='Next page'>&gt;</a>", Some("?o=2")),
+        ("<a href='?o=2' aria-label=Next>&gt;</a>", Some("?o=2")),
+        ("<a href='?o=2'><img src='/next.gif' alt=Next></a>", Some("?o=2")),
+        ("<a href='?o=2'><button>Next</button></a>", Some("?o=2")),
+        ("<a href='?d=2015-12-11&amp;o=100'>Next</a>", Some("?d=2015-12-11&o=100")),
+        ("<a href='?o=2'>Load more</a>", Some("?o=2")),
+        ("<a href='?start=2000'>&gt;</a>", Some("?start=2000")),
+        ("<a href='?d=2015-12-12'>next</a><a rel=next href='?20151212&amp;day=20151212'>2</a>", None),
+        ("<a href='?start=2015'>from 2015</a>", None),
+        ("<a href='README.html'>More</a>", None),
+        ("<a href='../12/' title=Next><img alt=Next></a><a href='../12/'><button>Next</button></a>", None),
+        ("<img alt=Next><a href='a.fits' title='a.fits'><img alt='[   ]'>a.fits</a>", None),
         ("<a href='#more'>More</a>", None),
         ("<link rel=stylesheet href='?next.css'>", None),
     ] {
-        assert_eq!(read(html.as_bytes()).next_page(&url), next, "{html}");
+        assert_eq!(read(html.as_bytes()).next_page(&url, date()), next, "{html}");
     }
 }
 
@@ -151,6 +188,7 @@ fn the_words_of_a_page_say_that_it_failed() {
             Kind::Failed,
         ),
         ("<h1>Index of /</h1>Warning: scandir(): Stale file handle in /x.php on line 12<hr>", Kind::Failed),
+        ("<button type=button>Next <b>&raquo;</b></button>", Kind::Part),
         ("<pre></pre><p>Listing truncated: too many files</p>", Kind::Part),
     ] {
         assert!(read(html.as_bytes()).says(kind).is_some(), "{html}");
@@ -159,9 +197,17 @@ fn the_words_of_a_page_say_that_it_failed() {
         "<script>s = 'permission denied'</script><style>/* access denied */</style>",
         "<table><tr><td><a href=a>a</a><td>4<td>why a permission denied</table>",
         "<a href=a>404 Not Found</a><!-- permission denied -->",
+        "<button disabled>Next</button><button aria-disabled=true>Next page</button><button>Search</button>",
     ] {
         assert_eq!(read(html.as_bytes()).objections, [], "{html}");
     }
+}
+
+#[test]
+fn each_error_that_a_page_speaks_of_is_told_once() {
+    let page =
+        read(b"<p>Please log in to upload files</p><p>Please log in to upload files</p><p>Permission denied</p>");
+    assert_eq!(page.errors().collect::<Vec<_>>(), ["Please log in to upload files", "Permission denied"]);
 }
 
 #[test]

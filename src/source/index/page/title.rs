@@ -1,8 +1,13 @@
 //! What the title of a page says: that it is a listing, and of which folder.
 
+use chrono::NaiveDate;
 use percent_encoding::percent_decode_str;
 
 use super::TEXT;
+use crate::source::index::other_files::DATES;
+
+/// How folders may tell a day, besides in one name.
+const FOLDERS: [&str; 4] = ["%Y/%m/%d", "%Y/%j", "%Y/%b/%d", "%Y.%m.%d"];
 
 /// What a listing's title says of the folder that the page lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,8 +21,8 @@ pub(in super::super) enum Titled {
 }
 
 /// Holds a listing's title against `folder`, which is below the source's base. Before that the paths may differ: a proxy may
-/// show an archive under another one. After it further words may stand.
-pub(in super::super) fn titled(title: &str, folder: &str) -> Titled {
+/// show an archive under another one, which may write the day, `date`, in another form. After it further words may stand.
+pub(in super::super) fn titled(title: &str, folder: &str, date: NaiveDate) -> Titled {
     let title = percent_decode_str(title.trim()).decode_utf8_lossy();
     let folder = percent_decode_str(folder).decode_utf8_lossy();
     // The folders before it say what the words before the path mean; a long one is not kept whole.
@@ -28,15 +33,49 @@ pub(in super::super) fn titled(title: &str, folder: &str) -> Titled {
     let due = parts(&folder);
     let spaces = path.match_indices(char::is_whitespace).map(|(at, _)| at);
     // Where the path ends, and words begin, is not known of a path that may hold spaces.
-    let readings = spaces.chain([path.len()]).map(|end| parts(path[..end].trim_end_matches([':', ',', ';', '|', ' '])));
-    let readings: Vec<Vec<String>> = readings.collect();
+    let ends = spaces.chain([path.len()]).flat_map(|end| {
+        let plain = path[..end].trim_end_matches([':', ',', ';', '|', ' ']);
+        [plain.trim_end_matches([']', ')', '}', '>', '"', '\'', '`', '”', '’', '»', ' ']), plain]
+    });
+    let readings: Vec<Vec<String>> = ends.clone().map(parts).collect();
     let is_due =
         |titled: &Vec<String>| !titled.is_empty() && titled.iter().zip(&due).all(|(titled, due)| titled == due);
     match readings.first() {
         _ if due.is_empty() || readings.iter().any(is_due) => Titled::Due,
+        _ if ends.clone().any(|path| is_of_day(path, &folder, date)) => Titled::Due,
         Some(first) if first.is_empty() => Titled::Root,
         _ => Titled::Other,
     }
+}
+
+/// True for a path that holds the date of its folder in whatever form, and behind it the same folders.
+fn is_of_day(path: &str, folder: &str, date: NaiveDate) -> bool {
+    let (path, folder) = (without_date(path, date), without_date(folder, date));
+    let digits = |part: &str| part.chars().filter(char::is_ascii_digit).collect::<String>();
+    let parts =
+        |path: &str| -> Vec<String> { path.rsplit('/').filter(|part| !part.is_empty()).map(str::to_owned).collect() };
+    let (titled, due) = (parts(&path), parts(&folder));
+    let dated = |parts: &[String]| parts.iter().position(|part| part.contains('\0'));
+    let (Some(at), Some(other)) = (dated(&titled), dated(&due)) else { return false };
+    // What is beside the date may be a name, but no time of the day.
+    at == other && titled[..at] == due[..at] && digits(&titled[at]) == digits(&due[at])
+}
+
+/// The path with NUL for the date.
+fn without_date(path: &str, date: NaiveDate) -> String {
+    let mut path = path.to_owned();
+    for text in FOLDERS.iter().chain(&DATES).map(|format| date.format(format).to_string()) {
+        let mut out = String::new();
+        let mut rest = path.as_str();
+        while let Some((before, after)) = rest.split_once(&*text) {
+            let is_apart =
+                !before.ends_with(|c: char| c.is_ascii_digit()) && !after.starts_with(|c: char| c.is_ascii_digit());
+            out.extend([before, if is_apart { "\0" } else { &text }]);
+            rest = after;
+        }
+        path = out + rest;
+    }
+    path
 }
 
 /// True for `Index of /data`, as Apache, nginx and lighttpd say it, `Directory listing for /data`, as others do,

@@ -47,8 +47,8 @@ pub(super) fn objection(passage: &str, place: Where) -> Option<Objection> {
     let kind = match script(&text) {
         Some(kind) => kind,
         None if !is_message => return None,
-        None if is_part(&text) => Kind::Part,
-        None if place != Where::BehindLink && counts_a_part(&text) => Kind::Part,
+        None if is_part(&text, place) => Kind::Part,
+        None if place != Where::BehindLink && counts_a_part(&text, place) => Kind::Part,
         None if place == Where::Heading && heads_an_error(&text) => Kind::Error,
         None if place == Where::Elsewhere && is_error(&text) => Kind::Error,
         None => return None,
@@ -73,13 +73,34 @@ fn script(text: &str) -> Option<Kind> {
     warns.then_some(Kind::Error)
 }
 
-fn is_part(text: &str) -> bool {
-    let is_cut = text.contains("truncated") || text.contains("incomplete");
-    let of_list = ["listing", "list is", "list was", "list has", "output", "results"];
-    (is_cut && of_list.into_iter().any(|words| text.contains(words)))
-        || ["too many files to ", "too many entries to "].into_iter().any(|words| text.contains(words))
-        || (text.starts_with("too many ")
-            && ["files", "entries", "results"].into_iter().any(|what| text.contains(what)))
+/// True for words that say of the listing itself that it is a part: not of data, or of a list of something else.
+fn is_part(text: &str, place: Where) -> bool {
+    let words: Vec<&str> = text.split(' ').map(|word| word.trim_matches(|c: char| c.is_ascii_punctuation())).collect();
+    let cut = |at: usize| match *words.get(at)? {
+        "truncated" if place == Where::BehindLink => Some(&["listing"][..]),
+        "truncated" => Some(&["listing", "list", "output", "results", "entries", "items", "directory"][..]),
+        "incomplete" => Some(&["listing", "list"][..]),
+        _ => None,
+    };
+    // A list may be one of events: of those words it is that of files where nothing else stands before it.
+    let is_files = |at: usize| {
+        let before = at.checked_sub(1).map_or("", |before| words[before]);
+        words[at] != "list" || ["", "the", "this", "file", "files", "directory", "folder"].contains(&before)
+    };
+    let is_said = |at: usize| {
+        let Some(subjects) = cut(at) else { return false };
+        let is_subject = |at: usize| subjects.contains(&words[at]);
+        let verbs = ["is", "are", "was", "were", "has", "have", "been"];
+        let before = words[..at].iter().rposition(|word| !verbs.contains(word));
+        before.is_some_and(|at| is_subject(at) && is_files(at)) || (at + 1 < words.len() && is_subject(at + 1))
+    };
+    let shows = ["list", "show", "display", "print", "index", "be"];
+    let too_many = ["too many files to ", "too many entries to "]
+        .iter()
+        .any(|start| text.split(start).skip(1).any(|rest| shows.iter().any(|verb| rest.starts_with(verb))));
+    let starts = text.starts_with("too many ") && !text.contains('?') && !text.contains("files to ");
+    let of_list = || ["files", "entries", "results"].into_iter().any(|what| text.contains(what));
+    (0..words.len()).any(is_said) || too_many || (starts && of_list())
 }
 
 fn heads_an_error(text: &str) -> bool {
@@ -144,7 +165,28 @@ mod tests {
             ("Warning: gaps in data on line 3", Where::Elsewhere, None),
             ("Listing truncated: too many files", Where::Elsewhere, Some(Kind::Part)),
             ("Too many entries to show", Where::Elsewhere, Some(Kind::Part)),
+            ("The file list is incomplete", Where::Elsewhere, Some(Kind::Part)),
+            ("The list has been truncated.", Where::Elsewhere, Some(Kind::Part)),
+            ("2015-12-11 10:00 5760 Listing truncated", Where::BehindLink, Some(Kind::Part)),
+            ("Results truncated", Where::Elsewhere, Some(Kind::Part)),
+            ("Too many files: only the first 1000", Where::Elsewhere, Some(Kind::Part)),
             ("Some images were truncated by the downlink", Where::Elsewhere, None),
+            ("Near real time data: results are preliminary and may be incomplete.", Where::Elsewhere, None),
+            ("Pipeline output; days before 2010 are incomplete.", Where::Elsewhere, None),
+            ("The event list is incomplete before 1996.", Where::Elsewhere, None),
+            ("2015-12-11 10:00 1.0K incomplete results", Where::BehindLink, None),
+            ("Too many files? Get the day as a tar.", Where::Elsewhere, None),
+            ("Too many files to download? Get a tar.", Where::Elsewhere, None),
+            ("See table 1, page 3 of 12 of the user guide.", Where::Elsewhere, None),
+            ("See page 3 of 12", Where::Elsewhere, None),
+            ("The quick look movie is displaying 24 of 120 frames.", Where::Elsewhere, None),
+            ("Displaying 24 of 120 frames", Where::Elsewhere, None),
+            ("Page 1 of 3 (250 files)", Where::Elsewhere, Some(Kind::Part)),
+            ("250 files, page 1 of 3", Where::Elsewhere, Some(Kind::Part)),
+            ("Index of /data (page 1 of 3)", Where::Heading, Some(Kind::Part)),
+            ("Showing 1 - 100 of 250 images", Where::Elsewhere, Some(Kind::Part)),
+            ("Now showing 100 of 250 entries", Where::Elsewhere, Some(Kind::Part)),
+            ("Showing 100 of 250", Where::Elsewhere, Some(Kind::Part)),
             ("Please do not download too many files at once", Where::Elsewhere, None),
             ("404 Not Found", Where::Heading, Some(Kind::Error)),
             ("Sign in", Where::Heading, Some(Kind::Error)),

@@ -18,6 +18,7 @@ fn l_06_a_folder_that_holds_folders_alone_is_no_empty_day() {
         (Form::Lighttpd, &["/data/2015/12/11/level1/"]),
         (Form::Nginx, &["README", "fits/"]),
         (Form::Nginx, &["n20151211_07.fits", "moved/"]),
+        (Form::Apache, &["H00", "H01"]),
     ] {
         let entries: Vec<Entry> = hrefs.iter().map(|href| Entry::new(href, 100)).collect();
         let (lab, _server) = second_day(&page(form, OWN, &entries));
@@ -27,6 +28,19 @@ fn l_06_a_folder_that_holds_folders_alone_is_no_empty_day() {
         assert!(message.contains("no file fits `files`, and folders are there, such as"), "{message}");
         assert_eq!(lab.days("data").len(), 2, "{hrefs:?}");
     }
+}
+
+#[test]
+fn l_06_a_note_on_the_pages_of_other_days_says_nothing_against_a_day_without_files() {
+    let noted = |page: String, words: &str| page.replace("</body>", &format!("<p>{words}</p></body>"));
+    let known = "Please log in to upload files";
+    let pages = [noted(folder_of(11, &[]), known), noted(noted(folder_of(12, &[]), "Permission denied"), known)];
+    let (lab, server) = days_after(&pages);
+    let first = page(Form::Nginx, "/data/2015/12/10/", &[Entry::new("x_20151210_0600.fits", 5760)]);
+    server.script("/data/2015/12/10/", [Answer::text("text/html", &noted(first, known))]);
+    let report = lab.report(4);
+    assert_eq!(report["totals"]["days"]["sealed"], 2, "{report:#}");
+    assert!(failure(&report).1.contains("Permission denied"), "{report:#}");
 }
 
 #[test]

@@ -29,6 +29,8 @@ fn l_04_a_page_with_links_to_others_by_their_numbers_is_a_part() {
         "<a href=\"./?offset=1000&amp;limit=1000\">&gt;</a>",
         "<a href='index.php?C=N&amp;pg=2'>2</a>",
         "<a href='?marker=x_20151211_0600.fits'>&gt;&gt;</a>",
+        "<a href='?o=2' aria-label='Next'>&gt;</a>",
+        "<button>Next</button>",
         "<p>Page 1 of 3</p>",
         "<p>Showing 1-1 of 1,250 files</p>",
     ] {
@@ -63,6 +65,8 @@ fn l_04_links_that_count_no_pages_make_no_part_of_a_listing() {
         "<a href='?start=0'>1</a>",
         "<a href='?limit=500'>500 a page</a> <a href='?start=20151212'>next day</a>",
         "<a href='../12/?page=2'>the day after</a> <a href='/?page=7'>7</a>",
+        "<a href='README.html'>More</a> <a href='?start=2015'>from 2015</a> <a href='?d=2015-12-12'>next</a>",
+        "<p>Results may be incomplete.</p><p>Too many files? Get a tar.</p><p>See page 3 of 12 of the guide.</p>",
         "<p>Page 1 of 1</p><p>Showing 1-1 of 1 files</p><p>Part 1 of 3 of the mission</p>",
     ] {
         let (lab, _server) = lab_of(Answer::text("text/html", &ending(words)));
