@@ -100,7 +100,11 @@ fn is_part(text: &str, place: Where) -> bool {
         .any(|start| text.split(start).skip(1).any(|rest| shows.iter().any(|verb| rest.starts_with(verb))));
     let starts = text.starts_with("too many ") && !text.contains('?') && !text.contains("files to ");
     let of_list = || ["files", "entries", "results"].into_iter().any(|what| text.contains(what));
-    (0..words.len()).any(is_said) || too_many || (starts && of_list())
+    // However long the sentence is: data are no listing, and are truncated as no output or result is.
+    let has = |word: &str| words.contains(&word);
+    let is_output = place != Where::BehindLink && has("truncated") && (has("output") || has("results"));
+    let is_listing = has("listing") && (has("truncated") || has("incomplete"));
+    is_listing || is_output || (0..words.len()).any(is_said) || too_many || (starts && of_list())
 }
 
 fn heads_an_error(text: &str) -> bool {
@@ -165,6 +169,8 @@ mod tests {
             ("Warning: gaps in data on line 3", Where::Elsewhere, None),
             ("Listing truncated: too many files", Where::Elsewhere, Some(Kind::Part)),
             ("Too many entries to show", Where::Elsewhere, Some(Kind::Part)),
+            ("The listing of this folder is truncated", Where::Elsewhere, Some(Kind::Part)),
+            ("Output has more than 1000 lines and was truncated", Where::Elsewhere, Some(Kind::Part)),
             ("The file list is incomplete", Where::Elsewhere, Some(Kind::Part)),
             ("The list has been truncated.", Where::Elsewhere, Some(Kind::Part)),
             ("2015-12-11 10:00 5760 Listing truncated", Where::BehindLink, Some(Kind::Part)),
