@@ -29,9 +29,10 @@ pub(super) async fn body(ask: &Ask<'_>, response: Response) -> Result<Fetched, F
 async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) -> Result<Fetched, Failed> {
     let declared = response.content_length();
     let claims = Claims { answered: declared, ..ask.claims() };
-    // What contradicts the listing is not even received, unless it is so short that it may be a message that says why.
-    if declared.is_none_or(|length| length > LONGEST_MESSAGE) {
-        claims.length().map_err(|failure| about(&response, &failure))?;
+    // What contradicts the listing is not even written down.
+    if let Err(failure) = claims.length() {
+        let failure = about(&response, &failure);
+        return Err(page_instead(ask, response, &validators).await.unwrap_or(failure).into());
     }
     let checks = ask.checks(&validators);
     let small = declared.filter(|length| *length <= SMALL);
@@ -72,6 +73,18 @@ async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) ->
     }
     drop(response);
     finish(sink, Claims { is_ended: true, ..claims }, validators, 0)
+}
+
+/// How a body fails that is short, and a page or a message in place of the file: it says why its length is another one.
+async fn page_instead(ask: &Ask<'_>, mut response: Response, validators: &Validators) -> Option<Failure> {
+    response.content_length().filter(|length| *length <= LONGEST_MESSAGE)?;
+    let mut checks = ask.checks(validators);
+    while let Some(bytes) = response.chunk().await.ok()? {
+        (ask.received)(bytes.len() as u64);
+        checks.push(&bytes);
+    }
+    let claims = Claims { is_ended: true, ..Claims::default() };
+    verify_body(checks, &claims.with_answer(validators)).err().filter(|failure| failure.class == Class::Html)
 }
 
 /// The same failure, with the file's address before its words.
