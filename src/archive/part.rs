@@ -106,20 +106,20 @@ impl Part {
     /// no part, a broken sidecar, or bytes written under another boot.
     #[must_use]
     pub fn left(&self) -> Option<(Validators, u64)> {
-        self.read().map(|(told, length)| (told.validators, length))
+        self.read().map(|(sidecar, length)| (sidecar.validators, length))
     }
 
     fn read(&self) -> Option<(Sidecar, u64)> {
         let length = open_at(&self.dir, &self.name()).ok()??.metadata().ok()?.len();
-        let sidecar = open_at(&self.dir, &self.sidecar()).ok()??;
-        if length == 0 || sidecar.metadata().ok()?.len() > LONGEST_SIDECAR {
+        let file = open_at(&self.dir, &self.sidecar()).ok()??;
+        if length == 0 || file.metadata().ok()?.len() > LONGEST_SIDECAR {
             return None;
         }
         let mut text = Vec::new();
-        sidecar.take(LONGEST_SIDECAR).read_to_end(&mut text).ok()?;
-        let told: Sidecar = serde_json::from_slice(&text).ok()?;
-        let trusted = told.format == FORMAT && told.boot_id == boot_id() && told.key == self.key;
-        trusted.then_some((told, length))
+        file.take(LONGEST_SIDECAR).read_to_end(&mut text).ok()?;
+        let sidecar: Sidecar = serde_json::from_slice(&text).ok()?;
+        let is_trusted = sidecar.format == FORMAT && sidecar.boot_id == boot_id() && sidecar.key == self.key;
+        is_trusted.then_some((sidecar, length))
     }
 
     /// Begins anew under these validators.
@@ -172,10 +172,6 @@ impl Part {
     /// Makes way for new bytes under these validators. The sidecar comes first: a part without one is never trusted.
     pub(super) fn prepare(&self, validators: &Validators) -> Result<(), Error> {
         self.discard()?;
-        self.write_sidecar(validators)
-    }
-
-    fn write_sidecar(&self, validators: &Validators) -> Result<(), Error> {
         let sidecar = Sidecar {
             format: FORMAT.to_owned(),
             boot_id: boot_id().to_owned(),
@@ -193,18 +189,22 @@ impl Part {
     /// # Errors
     /// [`Error::Storage`].
     pub fn note_refusal(&self) -> Result<bool, Error> {
-        let Some((told, length)) = self.read() else { return Ok(false) };
-        if told.refused_at == Some(length) {
+        let Some((sidecar, length)) = self.read() else { return Ok(false) };
+        if sidecar.refused_at == Some(length) {
             return Ok(true);
         }
-        let failed = |e| Error::storage("note a refusal beside the part", &self.path, e);
+        self.replace_sidecar(&Sidecar { refused_at: Some(length), ..sidecar })?;
+        Ok(false)
+    }
+
+    /// Puts another sidecar in place of the one that is there: a kill leaves one of the two.
+    fn replace_sidecar(&self, sidecar: &Sidecar) -> Result<(), Error> {
+        let failed = |e| Error::storage("write beside the part", &self.path, e);
         let staged = format!("{}.new", self.stem);
         // One that a crash left.
         remove_at(&self.dir, OsStr::new(&staged)).map_err(|e| failed(e.into()))?;
-        let sidecar = Sidecar { refused_at: Some(length), ..told };
-        self.new_file(staged.clone())?.write_all(&line(&sidecar)).map_err(failed)?;
-        fs::renameat(&*self.dir, staged, &*self.dir, self.sidecar()).map_err(|e| failed(e.into()))?;
-        Ok(false)
+        self.new_file(staged.clone())?.write_all(&line(sidecar)).map_err(failed)?;
+        fs::renameat(&*self.dir, staged, &*self.dir, self.sidecar()).map_err(|e| failed(e.into()))
     }
 
     fn new_file(&self, name: String) -> Result<File, Error> {
@@ -218,9 +218,8 @@ impl Part {
     /// # Errors
     /// [`Error::Storage`].
     pub fn append(&self, length: u64, validators: &Validators) -> Result<Staged, Error> {
-        if self.left().is_some_and(|(before, _)| before != *validators) {
-            self.forget_sidecar();
-            self.write_sidecar(validators)?;
+        if let Some((sidecar, _)) = self.read().filter(|(sidecar, _)| sidecar.validators != *validators) {
+            self.replace_sidecar(&Sidecar { validators: validators.clone(), refused_at: None, ..sidecar })?;
         }
         let failed = |e| Error::storage("go on with the part", &self.path, e);
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

@@ -2,6 +2,8 @@
 //!
 //! What it does not do: fetch, or delete anything.
 
+use std::cell::LazyCell;
+
 use chrono::NaiveDate;
 use rustix::fs::{self, AtFlags, FileType, RenameFlags};
 use rustix::io::Errno;
@@ -80,11 +82,17 @@ impl Archive {
         let folder = format!("{}/{date}", Archive::work("retired", series));
         let to = self.tree.make(&folder)?;
         let mut target = cut(name, LONGEST).to_owned();
+        // Read once, however many names are taken, and not at all where the first is free.
+        let sha256 = LazyCell::new(|| self.hash(path).ok().flatten());
+        let is_copy = |kept: &str| -> Result<bool, Error> {
+            let is_like = self.are_of_one_length(path, kept)? && sha256.is_some();
+            Ok(is_like && self.hash(kept).is_ok_and(|kept| kept == *sha256))
+        };
         for attempt in 1u32.. {
             match fs::renameat_with(&*dir, name, &*to, &target, RenameFlags::NOREPLACE) {
                 Ok(()) => return Ok(true),
                 Err(Errno::NOENT) => return Ok(false),
-                Err(Errno::EXIST) if self.is_copy(path, &format!("{folder}/{target}"))? => {
+                Err(Errno::EXIST) if is_copy(&format!("{folder}/{target}"))? => {
                     // It takes the place of its copy: one that comes again in each run, and is refused, would fill the disk.
                     return match fs::renameat(&*dir, name, &*to, &target) {
                         Ok(()) => Ok(true),
@@ -102,11 +110,10 @@ impl Archive {
         Ok(false)
     }
 
-    /// True when two paths have files of the same bytes, which are not one file under two names: renaming one would leave both.
-    fn is_copy(&self, path: &str, kept: &str) -> Result<bool, Error> {
-        let (Some(new), Some(old)) = (self.tree.stat(path)?, self.tree.stat(kept)?) else { return Ok(false) };
-        let is_other = FileId::of(&new) != FileId::of(&old) && length_of(&new).is_some();
-        let has_length = is_other && length_of(&new) == length_of(&old);
-        Ok(has_length && self.hash(path)?.is_some_and(|sha256| self.hash(kept).is_ok_and(|kept| kept == Some(sha256))))
+    /// True when two paths have files of one length, which are not one file under two names: renaming one would leave both.
+    fn are_of_one_length(&self, path: &str, other: &str) -> Result<bool, Error> {
+        let (Some(one), Some(other)) = (self.tree.stat(path)?, self.tree.stat(other)?) else { return Ok(false) };
+        let length = length_of(&one);
+        Ok(FileId::of(&one) != FileId::of(&other) && length.is_some() && length == length_of(&other))
     }
 }

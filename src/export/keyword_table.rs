@@ -63,8 +63,8 @@ impl<'a> Columns<'a> {
         let mut columns = Columns { all: Vec::new(), missing };
         for read in dataset.read() {
             let record = read?.record;
-            let Some((line, told)) = made(&record, "keywords.json") else { continue };
-            let mut file = Recorded::open(dataset, line, told)?;
+            let Some(mut file) = Recorded::made(dataset, &record, "keywords.json")? else { continue };
+            let line = file.line;
             let mut text = Vec::new();
             (&mut file).take(LONGEST_SIDECAR).read_to_end(&mut text).map_err(|e| unread(line, e))?;
             file.end()?;
@@ -102,8 +102,7 @@ impl<'a> Columns<'a> {
         let mut written = Written::default();
         for read in dataset.read() {
             let read = read?;
-            if let Some((line, told)) = made(&read.record, "keywords.csv") {
-                let table = Recorded::open(dataset, line, told)?;
+            if let Some(table) = Recorded::made(dataset, &read.record, "keywords.csv")? {
                 written.rows += self.copy(table, &read.series.id.0, &mut out)?;
                 written.days += 1;
             }
@@ -124,8 +123,8 @@ impl<'a> Columns<'a> {
             self.all.iter().map(|column| (place(column), self.missing(column))).collect();
         let (mut row, mut rows) = (csv::StringRecord::new(), 0);
         while reader.read_record(&mut row).map_err(failed)? {
-            let told = |place: usize| row.get(place).filter(|cell| !cell.is_empty());
-            let cells = places.iter().map(|(place, missing)| place.and_then(told).unwrap_or(missing));
+            let filled = |place: usize| row.get(place).filter(|cell| !cell.is_empty());
+            let cells = places.iter().map(|(place, missing)| place.and_then(filled).unwrap_or(missing));
             out.write_record(std::iter::once(series).chain(cells)).map_err(unwritten)?;
             rows += 1;
         }
@@ -192,33 +191,31 @@ fn datatype(name: &str, kind: Option<&str>) -> Option<&'static str> {
     })
 }
 
-/// The file that was made of the keywords of a day.
-fn made<'a>(record: &'a DayRecord, name: &str) -> Option<(&'a FileLine, Present)> {
-    present(record).find(|(line, _)| line.key.strip_prefix(MADE) == Some(name))
-}
-
 /// A file that is held to its record while it is read.
 struct Recorded<'a> {
     line: &'a FileLine,
-    told: Present,
+    sha256: Digest,
     file: File,
     hasher: Hasher,
 }
 
 impl<'a> Recorded<'a> {
-    fn open(dataset: &Dataset<'_>, line: &'a FileLine, told: Present) -> Result<Recorded<'a>, Error> {
+    /// The file that was made of the keywords of a day, under this name; none of a day without any.
+    fn made(dataset: &Dataset<'_>, record: &'a DayRecord, name: &str) -> Result<Option<Recorded<'a>>, Error> {
+        let made = present(record).find(|(line, _)| line.key.strip_prefix(MADE) == Some(name));
+        let Some((line, Present { sha256, .. })) = made else { return Ok(None) };
         let file = open_regular(&dataset.root().join(&line.path));
         let file = file.map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => Error::Differs { path: line.path.clone(), why: "is not there".to_owned() },
             _ => Error::storage("read", dataset.root().join(&line.path), e),
         })?;
-        Ok(Recorded { line, told, file, hasher: Hasher::default() })
+        Ok(Some(Recorded { line, sha256, file, hasher: Hasher::default() }))
     }
 
     /// Reads what is left, and compares all of it with the record.
     fn end(mut self) -> Result<(), Error> {
         io::copy(&mut self, &mut io::sink()).map_err(|e| unread(self.line, e))?;
-        let Recorded { line, told: Present { sha256, .. }, hasher, .. } = self;
+        let Recorded { line, sha256, hasher, .. } = self;
         let found: Digest = hasher.finish();
         if found == sha256 {
             return Ok(());

@@ -40,7 +40,7 @@ const SHOWN: usize = 5;
         bagit       a BagIt 1.0 bag: files as hard links, their hashes, manifest, lock and day records\n  \
         ro-crate    RO-Crate 1.1 metadata of the archive: save it there as `ro-crate-metadata.json`\n  \
         csv         a table of all files, with keywords of their FITS headers where they are asked for; or, with \
-        --keywords-table, one of all records, with the keywords that their service told\n\n\
+        --keywords-table, one of all records, with the keywords that their service gave\n\n\
         A day without a record that answers the manifest is left out and told; the exit code is then 1, and what there \
         is was written. Days that have not begun yet are not counted. Where a record is damaged or the output exists already, \
         nothing is written.\n\n\
