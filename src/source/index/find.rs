@@ -9,7 +9,7 @@ use super::folders::{is_shared, of_another_time as of_another_folder};
 use super::link::{Place, below, place, subfolder, target};
 use super::newest::natural;
 use super::other_files::{OtherFiles, data_names, folder_names, notices};
-use super::page::{Kind, Link, Page, Titled, ends_in_folder, has_folder, titled};
+use super::page::{Kind, Link, Page, Titled, ends_in_folder, has_folder, is_of_listing, names_a_listing, titled};
 use super::size::Size;
 use crate::day::Day;
 use crate::failure::{Class, Failure};
@@ -138,7 +138,7 @@ impl<'a> Found<'a> {
             self.other_files.learn(&strange, self.day.date);
             self.other_files.learn(&subfolders(url, page), self.day.date);
             self.other_files.learn_form(&page.title, self.day.date);
-            for words in page.errors() {
+            for words in page.errors().chain(page.texts.iter().map(String::as_str)) {
                 self.other_files.learn_note(words, self.day.date);
             }
             if titled(&page.title, below(self.base, url).unwrap_or_default(), self.day.date) != Titled::Due {
@@ -156,9 +156,11 @@ impl<'a> Found<'a> {
         let (title, path) = (&page.title, url.path());
         let names_folder = page.says_listing || ends_in_folder(title, path) || has_folder(title, path);
         let title = escape(&page.title);
-        let mut errors = page.errors().filter(|words| !self.other_files.know_note(words, self.day.date));
-        if let Some(words) = errors.next() {
-            let why = format!("a web page without files, titled `{title}`, that says `{}`", escape(words));
+        if let Some(words) = self.unknown_words(url, page).next() {
+            let why = format!(
+                "a web page without files, titled `{title}`, that says `{}`, which no page with files of another day says",
+                escape(words)
+            );
             return Err(Failure::new(Class::Html, why));
         }
         let is_listing = names_folder || page.is_laid_out(url) || (page.leads_up && may_lead_up());
@@ -167,6 +169,16 @@ impl<'a> Found<'a> {
             return Err(Failure::new(Class::Html, why));
         }
         Ok(())
+    }
+
+    /// What a page says that no plain listing says, nor the page of another day that has files.
+    fn unknown_words<'p>(&'p self, url: &'p Url, page: &'p Page) -> impl Iterator<Item = &'p str> {
+        let texts = page.texts.iter().map(String::as_str);
+        let is_own = move |text: &&str| {
+            !(text.eq_ignore_ascii_case(&page.title) || names_a_listing(text) || is_of_listing(text, url.as_str()))
+        };
+        let all = page.errors().chain(texts.filter(is_own));
+        all.filter(|words| !self.other_files.know_note(words, self.day.date))
     }
 
     /// What shows that a page is the listing of another folder, though it came for this one: a rewritten address, a link on

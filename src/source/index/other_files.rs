@@ -99,15 +99,16 @@ impl OtherFiles {
 /// sum, a thumbnail or a page's own parts.
 pub(super) fn data_names(names: &[String], files: &str) -> Vec<String> {
     let due = Kind::of(files);
-    let is_dated_text = |name: &&String| Kind::of(name) == Kind::Text && has_time(name);
-    let has_texts = due == Kind::Text || names.iter().filter(is_dated_text).count() >= TEXTS;
+    let is_text = |name: &str| matches!(Kind::of(name), Kind::Text | Kind::Log);
+    let is_dated_text = |name: &&String| is_text(name) && has_time(name);
+    let has_texts = is_text(files) || names.iter().filter(is_dated_text).count() >= TEXTS;
     let is_data = |name: &&String| match Kind::of(name) {
         _ if is_about_the_folder(name) => false,
         _ if ending(name) == ending(files) => true,
         Kind::Data => true,
         Kind::Picture => due == Kind::Picture,
-        Kind::Text => has_time(name) && has_texts,
-        Kind::Sum | Kind::Page => false,
+        Kind::Text | Kind::Log => has_time(name) && has_texts,
+        Kind::Sum | Kind::Page | Kind::PageAsset => false,
     };
     names.iter().filter(is_data).cloned().collect()
 }
@@ -121,20 +122,27 @@ pub(super) fn folder_names(names: &[String]) -> Vec<String> {
     if names.iter().all(is_folder) { names.to_vec() } else { Vec::new() }
 }
 
-/// Those of these names that a note has which says why there are no files.
+/// Those of these names that a note may have which says why there are no files: those of texts and pages that are no more usual
+/// beside files.
 pub(super) fn notices(names: &[String]) -> Vec<String> {
-    let told = ["offline", "maintenance", "unavailable", "outage", "moved", "relocated", "migrated"];
-    let is_notice = |name: &&String| {
-        let name = name.to_ascii_lowercase();
-        let is_note = matches!(Kind::of(&name), Kind::Text | Kind::Page);
-        is_note && name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| told.contains(&word))
+    let is_notice = |name: &&String| match Kind::of(name) {
+        Kind::Text | Kind::Page => !is_about_the_folder(name) && !has_time(name) && !lists_sums(name),
+        Kind::Log | Kind::Picture | Kind::Sum | Kind::PageAsset | Kind::Data => false,
     };
     names.iter().filter(is_notice).cloned().collect()
 }
 
+/// True for what a folder may hold about itself.
 fn is_about_the_folder(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    name.starts_with('.') || name.starts_with("readme") || name.starts_with("index.")
+    let about = ["readme", "index", "header", "footer", "license", "licence", "copying", "copyright", "citation"];
+    name.starts_with('.') || about.contains(&name.split('.').next().unwrap_or_default())
+}
+
+/// True for `SHA256SUMS`, `md5sum.txt` and the like.
+fn lists_sums(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["md5", "sha", "checksum", "manifest"].iter().any(|start| name.starts_with(start))
 }
 
 fn ending(name: &str) -> String {
@@ -149,19 +157,23 @@ fn has_time(name: &str) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
+    Log,
     Picture,
     Sum,
     Page,
+    PageAsset,
     Data,
 }
 
 impl Kind {
     fn of(name: &str) -> Kind {
         match &*ending(name) {
-            "" | "txt" | "md" | "log" => Kind::Text,
+            "" | "txt" | "md" => Kind::Text,
+            "log" => Kind::Log,
             "png" | "gif" | "jpg" | "jpeg" | "svg" | "webp" => Kind::Picture,
             "md5" | "sha1" | "sha256" | "sha512" | "asc" | "sig" => Kind::Sum,
-            "html" | "htm" | "css" | "js" | "ico" => Kind::Page,
+            "html" | "htm" => Kind::Page,
+            "css" | "js" | "ico" => Kind::PageAsset,
             _ => Kind::Data,
         }
     }
@@ -214,8 +226,15 @@ mod tests {
             ("README_OFFLINE.txt", true),
             ("MAINTENANCE", true),
             ("data.moved.html", true),
+            ("DOWNTIME.txt", true),
+            ("ON_TAPE", true),
+            ("SEE_NEW_SERVER.txt", true),
             ("README", false),
-            ("removed.txt", false),
+            ("readme.txt", false),
+            ("index.html", false),
+            ("SHA256SUMS", false),
+            ("notes_20151211.txt", false),
+            ("transfer.log", false),
             ("offline_20151211.fits", false),
         ] {
             assert_eq!(!notices(&names(&[name])).is_empty(), is_notice, "{name}");

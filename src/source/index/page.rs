@@ -16,14 +16,15 @@ use super::size::{self, CELL, Size};
 use bare::Bare;
 pub(super) use paging::next_in_header;
 use paging::{leads_to_more, leads_to_next};
-use title::names_a_listing;
-pub(super) use title::{Titled, ends_in_folder, has_folder, titled};
+pub(super) use texts::is_of_listing;
+pub(super) use title::{Titled, ends_in_folder, has_folder, names_a_listing, titled};
 pub(super) use words::{Kind, Objection};
 use words::{PASSAGE, Where};
 
 mod bare;
 mod layout;
 mod paging;
+mod texts;
 mod title;
 mod words;
 
@@ -55,6 +56,8 @@ pub(super) struct Page {
     pub(super) columns: Vec<String>,
     /// What its words say against it, each once.
     pub(super) objections: Vec<Objection>,
+    /// What it says in words of its own, each once.
+    pub(super) texts: Vec<String>,
     /// Links that call themselves those to the next page.
     pub(super) next: Vec<String>,
     /// Links that call themselves those to more.
@@ -174,6 +177,7 @@ enum Opening {
     /// A link of the page as a whole.
     Relation,
     Input,
+    Meta,
     Image,
     #[default]
     Other,
@@ -184,6 +188,7 @@ enum Opening {
 enum Attribute {
     Href,
     Rel,
+    HttpEquiv,
     Type,
     /// What a link or an image in one says of itself.
     Label,
@@ -197,6 +202,7 @@ impl Attribute {
         match name {
             b"href" => Attribute::Href,
             b"rel" => Attribute::Rel,
+            b"http-equiv" => Attribute::HttpEquiv,
             b"type" => Attribute::Type,
             b"title" | b"aria-label" | b"alt" => Attribute::Label,
             b"disabled" | b"aria-disabled" => Attribute::Disabled,
@@ -309,8 +315,10 @@ impl Reading {
                 self.next_from_link();
             }
             (Attribute::Type, Opening::Input) if value.eq_ignore_ascii_case(b"password") => {
-                let words = "a field for a password".to_owned();
-                self.page.object(Some(Objection { kind: Kind::Error, words }));
+                self.is_no_listing("a field for a password");
+            }
+            (Attribute::HttpEquiv, Opening::Meta) if value.eq_ignore_ascii_case(b"refresh") => {
+                self.is_no_listing("a meta element that leads elsewhere");
             }
             _ => {}
         }
@@ -331,6 +339,7 @@ impl Reading {
             b"base" => Opening::Base,
             b"link" => Opening::Relation,
             b"input" => Opening::Input,
+            b"meta" => Opening::Meta,
             b"img" => Opening::Image,
             _ => Opening::Other,
         };
@@ -338,6 +347,14 @@ impl Reading {
         if is_title(tag) {
             self.within = Within::Title;
         }
+        if matches!(tag, b"frame" | b"iframe" | b"object" | b"embed") {
+            self.is_no_listing("a page in a frame");
+        }
+    }
+
+    /// Notes what a plain listing does not have.
+    fn is_no_listing(&mut self, words: &str) {
+        self.page.object(Some(Objection { kind: Kind::Error, words: words.to_owned() }));
     }
 
     fn closes(&mut self, tag: &[u8]) {
@@ -400,11 +417,15 @@ impl Reading {
         let room = PASSAGE.saturating_sub(self.passage.len());
         if !self.is_script {
             self.passage.extend_from_slice(&text[..text.len().min(room)]);
+        } else if text.windows(9).any(|word| word == b"location.") || text.windows(9).any(|word| word == b"location=") {
+            self.is_no_listing("a script that leads elsewhere");
         }
     }
 
     fn passage_ends(&mut self, place: Where) {
-        self.page.object(words::objection(&String::from_utf8_lossy(&self.passage), place));
+        let passage = String::from_utf8_lossy(&self.passage);
+        texts::keep(&mut self.page.texts, &passage);
+        self.page.object(words::objection(&passage, place));
         self.passage.clear();
     }
 

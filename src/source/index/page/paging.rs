@@ -7,7 +7,7 @@ use super::words::Where;
 use super::{Link, Page, TEXT, within};
 
 /// Parameters of a query that count pages or entries.
-const NUMBERS: [&str; 12] = [
+const NUMBERS: [&str; 13] = [
     "page",
     "p",
     "pg",
@@ -20,6 +20,7 @@ const NUMBERS: [&str; 12] = [
     "skip",
     "startindex",
     "startrow",
+    "from",
 ];
 
 /// Parameters of a query that name the entry where a page begins.
@@ -47,7 +48,9 @@ impl Page {
         // More of the folder is no file in it.
         let is_more = |target: Url| is_same_folder(url, &target) && !is_of_another_day(&target, date);
         let more = || self.more.iter().find(|href| within(url, href).is_some_and(is_more));
-        next.or_else(more).map(String::as_str).or_else(|| numbered(&self.links, url))
+        next.or_else(more)
+            .map(String::as_str)
+            .or_else(|| numbered(&self.links, url).or_else(|| in_a_file(&self.links, url)))
     }
 }
 
@@ -76,7 +79,10 @@ fn numbered<'l>(links: &'l [Link], url: &Url) -> Option<&'l str> {
             }
             match value.parse::<u64>() {
                 // A round number is rather one of entries.
-                Ok(year) if name == "start" && i32::try_from(year).is_ok_and(is_year) && year % 50 != 0 => {}
+                Ok(year)
+                    if matches!(&*name, "start" | "from")
+                        && i32::try_from(year).is_ok_and(is_year)
+                        && year % 50 != 0 => {}
                 Ok(0) if NUMBERS.contains(&&*name) => has_first = true,
                 Ok(1) if NUMBERS.contains(&&*name) => second = Some(&**href),
                 Ok(number) if NUMBERS.contains(&&*name) && number < DATE => return Some(href),
@@ -85,6 +91,19 @@ fn numbered<'l>(links: &'l [Link], url: &Url) -> Option<&'l str> {
         }
     }
     second.filter(|_| has_first)
+}
+
+/// A link to another page by the name of its file: `page2.html` or `index_2.html` in the folder.
+fn in_a_file<'l>(links: &'l [Link], url: &Url) -> Option<&'l str> {
+    let is_page = |link: &&Link| {
+        let Some(target) = within(url, &link.href) else { return false };
+        let name = target.path().strip_prefix(url.path()).unwrap_or_default().to_ascii_lowercase();
+        let stem = [".html", ".htm", ".php"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or_default();
+        let number = ["page", "index"].iter().find_map(|start| stem.strip_prefix(start));
+        let number = number.map(|number| number.trim_start_matches(['-', '_']));
+        number.is_some_and(|number| number.len() <= 4 && number.parse::<u32>().is_ok_and(|number| number > 1))
+    };
+    links.iter().find(is_page).map(|link| &*link.href)
 }
 
 /// True for the folder itself, or the index page in it.
@@ -129,8 +148,10 @@ pub(super) fn counts_a_part(text: &str, place: Where) -> bool {
         let is_range = at >= 2 && number(at - 2).is_some();
         let is_shown = (is_range || is_entries(at + 2))
             && words[..at].iter().any(|word| matches!(*word, "showing" | "displaying"));
+        // Nothing but `1-100 of 250 files`.
+        let is_bare_range = is_range && at == 2 && is_entries(at + 2) && words.len() <= at + 3;
         let shown = at.checked_sub(1).and_then(number);
-        (is_page || is_shown)
+        (is_page || is_shown || is_bare_range)
             && shown.zip(number(at + 1)).is_some_and(|(shown, all)| shown < all || (is_page && all > 1))
     };
     (0..words.len()).any(|at| words[at] == "of" && counts(at))

@@ -182,7 +182,9 @@ fn the_words_of_a_page_say_that_it_failed() {
     for (html, kind) in [
         ("<h1>404 Not Found</h1>", Kind::Error),
         ("<form><input name=u><input type=password></form>", Kind::Error),
-        ("<p>Storage is offline for maintenance, please try again later</p>", Kind::Error),
+        ("<meta http-equiv=Refresh content='0; url=/login'>", Kind::Error),
+        ("<iframe src=/list></iframe>", Kind::Error),
+        ("<script>window.location = '/login'; top.location.href = x</script>", Kind::Error),
         (
             "<pre><a href=a>a</a> 4\n<br />\n<b>Fatal error</b>: no in <b>/x.php</b> on line <b>12</b><br />",
             Kind::Failed,
@@ -204,10 +206,12 @@ fn the_words_of_a_page_say_that_it_failed() {
 }
 
 #[test]
-fn each_error_that_a_page_speaks_of_is_told_once() {
-    let page =
-        read(b"<p>Please log in to upload files</p><p>Please log in to upload files</p><p>Permission denied</p>");
-    assert_eq!(page.errors().collect::<Vec<_>>(), ["Please log in to upload files", "Permission denied"]);
+fn what_a_page_says_in_words_of_its_own_is_kept_once() {
+    let page = read(
+        b"<h1>Index of <b>/data/</b></h1><table><tr><th>Name<th>Size</tr><tr><td><a href=a>log in</a><td>4 kB</table>\
+          <p>Please log in</p><p>Please\n log in</p><script>why('no')</script><!-- no --><p>Permission denied</p>",
+    );
+    assert_eq!(page.texts, ["Index of /data/", "Please log in", "Permission denied"]);
 }
 
 #[test]

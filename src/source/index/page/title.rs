@@ -80,7 +80,7 @@ fn without_date(path: &str, date: NaiveDate) -> String {
 
 /// True for `Index of /data`, as Apache, nginx and lighttpd say it, `Directory listing for /data`, as others do,
 /// `Directory: /data` (Jetty), `listing directory /data` and `Files within data` (Node), and for a path alone.
-pub(super) fn names_a_listing(text: &str) -> bool {
+pub(in super::super) fn names_a_listing(text: &str) -> bool {
     let text = text.trim().to_ascii_lowercase();
     let starts = [
         "index of ",

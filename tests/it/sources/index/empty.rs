@@ -67,7 +67,9 @@ fn l_06_the_folder_of_a_month_that_holds_folders_of_days_alone_is_none_of_empty_
 
 #[test]
 fn l_06_a_note_that_the_files_are_out_of_reach_is_no_empty_day() {
-    for name in ["README_OFFLINE.txt", "MAINTENANCE", "data-unavailable.html", "00_MOVED.txt"] {
+    for name in
+        ["README_OFFLINE.txt", "MAINTENANCE", "data-unavailable.html", "00_MOVED.txt", "ON_TAPE", "SEE_NEW_SERVER.md"]
+    {
         let (lab, _server) = second_day(&folder_of(11, &[name]));
         let report = lab.report(1);
         let (class, message) = failure(&report);
@@ -75,6 +77,43 @@ fn l_06_a_note_that_the_files_are_out_of_reach_is_no_empty_day() {
         assert!(message.contains(&format!("a note named `{name}`")), "{message}");
         assert_eq!(lab.days("data").len(), 2, "{name}");
     }
+}
+
+/// An empty folder's page with this before its list.
+fn saying(day: u32, what: &str) -> String {
+    folder_of(day, &[]).replace("<hr><pre>", &format!("{what}<hr><pre>"))
+}
+
+#[test]
+fn l_06_a_page_without_files_that_says_what_no_page_with_files_says_is_no_empty_day() {
+    let wrong = [
+        "<p>The files of this day have been moved to the tape library.</p>",
+        "<p>On tape</p>",
+        "<meta http-equiv=\"refresh\" content=\"0; url=/new/\">",
+        "<iframe src=\"/list?day=11\"></iframe>",
+        "<script>window.location.href = '/login';</script>",
+        "<noscript>Please turn on JavaScript to see the files</noscript>",
+        "<h2>Maintenance</h2>",
+    ];
+    let (lab, _server) = days_after(&(11..).zip(wrong).map(|(day, what)| saying(day, what)).collect::<Vec<_>>());
+    let report = lab.report(4);
+    assert_eq!(report["totals"]["days"]["sealed"], 1, "{report:#}");
+    let failures = report["failures"].as_array().expect("failures");
+    assert!(failures.iter().all(|failure| failure["class"] == "html"), "{report:#}");
+
+    // What stands there on days with files says nothing of those without; nor does what is said of the folder itself.
+    let right = [
+        "<p>Solar archive. Contact: sun@h.example, update of 2015-12-11</p><script>if (location.hash) {}</script>",
+        "<p>This directory is empty.</p>",
+        "<p>0 files, 0 bytes total</p><address>Apache/2.4.57 (Debian) Server at h Port 80</address>",
+        "<h2>/data/2015/12/14/</h2>",
+    ];
+    let (lab, server) = days_after(&(11..).zip(right).map(|(day, what)| saying(day, what)).collect::<Vec<_>>());
+    let first = page(Form::Nginx, "/data/2015/12/10/", &[Entry::new("x_20151210_0600.fits", 5760)]);
+    let known = right[0].replace("2015-12-11", "2015-12-10");
+    let first = first.replace("<hr><pre>", &format!("{known}<hr><pre>"));
+    server.script("/data/2015/12/10/", [Answer::text("text/html", &first)]);
+    assert_eq!(lab.report(0)["totals"]["days"]["sealed"], 5);
 }
 
 /// Pages of empty folders as servers write them under a title of their own, and what becomes of the day.

@@ -33,6 +33,10 @@ fn l_04_a_page_with_links_to_others_by_their_numbers_is_a_part() {
         "<button>Next</button>",
         "<p>Page 1 of 3</p>",
         "<p>Showing 1-1 of 1,250 files</p>",
+        "<p>1-1 of 1,250</p>",
+        "<a href='page2.html'>2</a>",
+        "<a href='/data/2015/12/11/index-2.htm'>2</a>",
+        "<a href='?from=2'>2</a>",
     ] {
         let (lab, _server) = lab_of(Answer::text("text/html", &ending(words)));
         let report = lab.report(1);
@@ -62,7 +66,7 @@ fn l_04_links_that_count_no_pages_make_no_part_of_a_listing() {
     for words in [
         "<a href='?page=1'>1</a>",
         "<a href='?page=1&amp;sort=name'>Name</a> <a href='?page=1&amp;sort=size'>Size</a>",
-        "<a href='?start=0'>1</a>",
+        "<a href='?start=0'>1</a> <a href='page.html'>about</a> <a href='../12/page2.html'>2</a> <a href='?from=2015'>2015</a>",
         "<a href='?limit=500'>500 a page</a> <a href='?start=20151212'>next day</a>",
         "<a href='../12/?page=2'>the day after</a> <a href='/?page=7'>7</a>",
         "<a href='README.html'>More</a> <a href='?start=2015'>from 2015</a> <a href='?d=2015-12-12'>next</a>",
