@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::bars::Total;
 use crate::failure::{Class, Failure};
 use crate::net::HostStats;
 use crate::report::human;
@@ -110,6 +111,23 @@ pub(super) fn pause(stats: &HostStats) -> String {
     let so_far = Duration::try_from_secs_f64(stats.paused_seconds.floor()).unwrap_or_default();
     let so_far = if so_far.is_zero() { String::new() } else { format!(" ({} waited before)", human::wait(so_far)) };
     format!("{} asked to wait {}{so_far}", host(&stats.host, &stats.preset), human::wait(pause_left(stats)))
+}
+
+/// How far a run is: `3 of 60 days, 1,204 files, 2.7 GiB, 1.2 MiB/s, 12 min 05 s left`; and how soon the next of the attempts
+/// that failed is repeated.
+pub(super) fn progress(total: &Total, next: Option<(Duration, Class)>) -> String {
+    let mut facts = vec![
+        format!("{} of {}", human::number(total.days), human::count(total.of_days, "day")),
+        human::count(total.files, "file"),
+        human::bytes(total.bytes),
+        human::rate(total.rate),
+    ];
+    if total.lost > 0 {
+        facts.push(format!("{} missing", human::number(total.lost)));
+    }
+    facts.extend(total.left.map(|left| format!("{} left", human::span(left))));
+    facts.extend(next.map(|(wait, class)| format!("retry in {} ({class})", human::wait(wait))));
+    facts.join(", ")
 }
 
 /// Class, attempts and message of a failure, without its hint.

@@ -27,6 +27,8 @@ const LONG_WAIT: f64 = 2.0;
 const LATE: Duration = Duration::from_secs(1);
 /// A paused host is told again after this much more pause, in seconds.
 const PAUSE_STEP: f64 = 30.0;
+/// Without bars, a line says how far the run is once nothing else was said for so long.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// What a person sees of a run that goes on.
 #[derive(Debug)]
@@ -52,6 +54,10 @@ struct State {
     meter: Meter,
     /// Since the run's start, as the last tick told it.
     elapsed: Duration,
+    /// When the last line was written.
+    last_line: Duration,
+    /// Bytes per second, over the last seconds.
+    rate: u64,
     /// How long each host had been paused when its pause was told last.
     paused: BTreeMap<String, f64>,
     /// The first day of each reason for which days failed whole.
@@ -97,25 +103,33 @@ impl Progress {
 
     /// Takes in one event.
     pub fn tell(&self, event: &Event) {
-        if let Some(line) = self.state().fold(event, self) {
+        let mut state = self.state();
+        if let Some(line) = state.fold(event, self) {
+            state.last_line = state.elapsed;
+            drop(state);
             self.screen.line(&line);
         }
     }
 
-    /// Redraws the bars, `elapsed` after the run's start, or tells which of the hosts asked for a pause where there are
-    /// none.
+    /// Redraws the bars, `elapsed` after the run's start. Where there are none, it says which of the hosts asked for a pause,
+    /// or, after a while without a line, how far the run is.
     pub fn tick(&self, elapsed: Duration, hosts: &[HostStats]) {
         let mut state = self.state();
         // After a while without ticks the process may just have been stopped and resumed. The screen learns of that
         // by a signal, which may be later than this tick.
         let is_late = elapsed.saturating_sub(state.elapsed) > LATE;
         state.elapsed = elapsed;
+        state.rate = {
+            let bytes = state.bytes;
+            state.meter.rate(elapsed, bytes)
+        };
         if self.verbosity == Verbosity::Quiet || (is_late && self.screen.has_bars()) {
             return;
         }
         if !self.screen.has_bars() {
-            if let Some(told) = state.pauses(hosts) {
-                self.screen.line(&told);
+            if let Some(line) = state.pauses(hosts).or_else(|| state.progress()) {
+                state.last_line = elapsed;
+                self.screen.line(&line);
             }
         } else if state.planned > 0 {
             let bars = state.bars(hosts);
@@ -263,10 +277,21 @@ impl State {
         (!told.is_empty()).then(|| told.join("\n"))
     }
 
-    fn bars(&mut self, hosts: &[HostStats]) -> Bars {
+    /// How far the run is, where nothing was written for a while.
+    fn progress(&self) -> Option<String> {
+        let is_silent = self.elapsed.saturating_sub(self.last_line) >= SILENCE;
+        (is_silent && self.planned > 0).then(|| {
+            let waiting = self.days.values().filter_map(|row| row.waiting).filter(|(until, _)| *until > self.elapsed);
+            let next = waiting.min_by_key(|(until, _)| *until);
+            let next = next.map(|(until, class)| (until.saturating_sub(self.elapsed), class));
+            lines::progress(&self.total(), next)
+        })
+    }
+
+    fn total(&self) -> Total {
         let share =
             ratio(self.ended, self.planned) + self.days.values().map(Row::share).sum::<f64>() / ratio(self.planned, 1);
-        let total = Total {
+        Total {
             days: self.ended,
             of_days: self.planned,
             share: share.min(1.0),
@@ -274,10 +299,14 @@ impl State {
             bytes: self.bytes,
             resumed: self.resumed,
             lost: self.lost,
-            rate: self.meter.rate(self.elapsed, self.bytes),
+            rate: self.rate,
             elapsed: self.elapsed,
             left: self.work.left(self.elapsed, self.planned),
-        };
+        }
+    }
+
+    fn bars(&self, hosts: &[HostStats]) -> Bars {
+        let total = self.total();
         let days = self.days.iter().map(|(day, row)| DayBar {
             series: escape(&day.series.0).into_owned(),
             date: day.date.to_string(),
@@ -404,6 +433,38 @@ mod tests {
     #[test]
     fn plain_lines_tell_each_day_and_nothing_acts_on_the_terminal() {
         insta::assert_snapshot!(told(Verbosity::Normal));
+    }
+
+    #[test]
+    fn without_bars_a_line_after_each_half_minute_of_silence_says_how_far_the_run_is() {
+        let paper = Paper::default();
+        let screen = Arc::new(Screen::new(Box::new(paper.clone()), Mode::Lines, Paint(false)));
+        let progress = Progress::new(screen, Verbosity::Normal);
+        let tick = |seconds| progress.tick(Duration::from_secs(seconds), &[]);
+        // Before the plan there is nothing to say.
+        tick(31);
+        progress.on(Event::Planned { planned: 60, already_sealed: 0 });
+        progress.on(Event::DayListed { day: day("2015-12-11"), files: 6, have: 0, bytes: None });
+        progress.on(Event::Received { day: day("2015-12-11"), bytes: 1 << 20 });
+        tick(32);
+        tick(61);
+        let passing = Failure::new(Class::Unreachable, "no answer");
+        progress.on(Event::Retrying { day: day("2015-12-11"), key: None, failure: passing, wait_seconds: 40.0 });
+        tick(62);
+        tick(92);
+        // The end of a day is a line of its own.
+        let ended = DayDone { state: DayState::Sealed, files: 6, ..DayDone::nothing(day("2015-12-11")) };
+        progress.on(Event::DayDone(ended));
+        tick(121);
+        tick(122);
+        let lines = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        insta::assert_snapshot!(lines, @"
+        0 of 60 days, 0 files, 1.0 MiB, 1.0 MiB/s
+        0 of 60 days, 0 files, 1.0 MiB, 0 B/s, retry in 39 s (unreachable)
+        0 of 60 days, 0 files, 1.0 MiB, 0 B/s, retry in 9 s (unreachable)
+        sharp_720s 2015-12-11 sealed: 6 files, 0 B (1 of 60 days)
+        1 of 60 days, 0 files, 1.0 MiB, 0 B/s
+        ");
     }
 
     #[test]
