@@ -139,6 +139,9 @@ impl Window {
     }
 }
 
+/// The first and the last of slots in a row.
+pub type SlotSpan = [NaiveDateTime; 2];
+
 /// One calendar day of one series: the chunk that everything is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Day {

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tree::Tree;
-use super::{Error, RelativePath};
+use super::{Error, LeftOut, RelativePath};
 use crate::day::Scale;
 use crate::digest::{self, Digest, Hasher};
 use crate::manifest::SeriesId;
@@ -68,6 +68,10 @@ pub struct DayHeader {
     pub digest: String,
     /// The byte length of the lines after this one.
     pub body: u64,
+    /// Records of regions that filters left out. Only of days whose source lists them all the same, and only where a filter may
+    /// leave any out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
     /// Shows a change of any byte: the first half is that of the SHA-256 of this line up to this key, the second half
     /// that of the SHA-256 of the lines after it. A record that another program made may lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,6 +177,8 @@ pub struct Lasting {
     pub spec: Digest,
     /// How final it is.
     pub state: State,
+    /// What filters left out of it.
+    pub left_out: Option<LeftOut>,
 }
 
 #[derive(Serialize)]
@@ -192,7 +198,7 @@ impl DayRecord {
     #[must_use]
     pub fn new(lasting: Lasting, mut files: Vec<FileLine>) -> DayRecord {
         files.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()).then_with(|| a.key.cmp(&b.key)));
-        let Lasting { job, series, date, scale, window, spec, state } = lasting;
+        let Lasting { job, series, date, scale, window, spec, state, left_out } = lasting;
         let (mut body, mut hasher) = (0, Hasher::default());
         for file in &files {
             let line = line(file);
@@ -215,6 +221,7 @@ impl DayRecord {
             absent: files.iter().filter(|f| f.absent.is_some()).count() as u64,
             digest: format!("sha256:{}", digest_of(&files)),
             body,
+            left_out,
             check: Some(lines),
         };
         let own = Digest::of(vouched_for(&line(&HeaderLine { day: &header })));
@@ -308,8 +315,8 @@ impl DayRecord {
         if format!("sha256:{}", digest_of(&files)) != header.digest {
             return Err(Error::record(path, 1, format!("the digest does not match the lines; {MEND}")));
         }
-        let DayHeader { job, series, date, scale, window, spec, state, .. } = header.clone();
-        let mut record = DayRecord::new(Lasting { job, series, date, scale, window, spec, state }, files);
+        let DayHeader { job, series, date, scale, window, spec, state, left_out, .. } = header.clone();
+        let mut record = DayRecord::new(Lasting { job, series, date, scale, window, spec, state, left_out }, files);
         if header.check.is_none() {
             // Made by another program, in its own spelling: what it counts must be right all the same.
             (record.header.check, record.header.body) = (None, header.body);

@@ -74,6 +74,7 @@ fn lasting(lab: &Lab, spec: &str, state: State) -> Lasting {
         window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
         spec: spec_of(spec),
         state,
+        left_out: None,
     }
 }
 

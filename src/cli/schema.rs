@@ -77,6 +77,7 @@ mod tests {
             window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
             spec: crate::digest::Digest::of(b"spec"),
             state: archive::State::Sealed,
+            left_out: None,
         };
         let file = |path: &str, absent: bool| archive::FileLine {
             preexisting: false,

@@ -379,6 +379,7 @@ mod tests {
             window: [String::new(), String::new()],
             spec: series.spec(&day),
             state: State::Sealed,
+            left_out: None,
         };
         let done = Done { job: "december".into(), elsewhere: false, lacks_files: false };
         let plan = Plan {

@@ -16,10 +16,9 @@ use super::listing::{
     without_file,
 };
 use super::locked::{Expected, Settled};
+use super::seal::{SealedBy, seal};
 use super::{How, Opened, Run, Todo, renumbered, unlisted};
-use crate::archive::{
-    self, Archive, DayRecord, DayWork, FileLine, Lasting, Prior, SealAs, Standing, State, Trust, Values, render,
-};
+use crate::archive::{self, Archive, DayRecord, DayWork, FileLine, Prior, Standing, State, Trust, Values, render};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fetch::condition;
@@ -104,6 +103,7 @@ async fn try_work(
     done.outside_day = listed.outside_day;
     done.duplicates = listed.duplicates;
     done.without_record = listed.without_record;
+    let left_out = listed.left_out_by_quality.take();
     if !is_final {
         day_work.note_young()?;
     }
@@ -239,7 +239,7 @@ async fn try_work(
     // Sealing needs the memory.
     drop((claims, expected));
     let state = if is_final { State::Sealed } else { State::Provisional };
-    let record = seal(run, opened, todo, day_work, SealedBy { keys, absent: settled, state }).await?;
+    let record = seal(run, opened, todo, day_work, SealedBy { keys, absent: settled, left_out, state }).await?;
     tell_record(done, &record);
     Ok(Went::Through)
 }
@@ -455,38 +455,6 @@ pub(crate) fn path_of(
         Err(failure) if file.body != Body::Remote => render(&Template::default_of_kind(), &values).map_err(|_| failure),
         path => path,
     }
-}
-
-struct SealedBy {
-    keys: HashSet<String>,
-    absent: Vec<FileLine>,
-    state: State,
-}
-
-async fn seal(run: &Run, opened: &Opened, todo: &Todo, work: Arc<DayWork>, by: SealedBy) -> Result<DayRecord, Failure> {
-    let scale = opened.series.source.scale();
-    let lasting = Lasting {
-        job: run.manifest.name.clone(),
-        series: opened.series.id.0.clone(),
-        date: todo.day.date,
-        scale,
-        window: [scale.label(todo.day.window.start), scale.label(todo.day.window.end)],
-        spec: todo.spec,
-        state: by.state,
-    };
-    let Some(work) = Arc::into_inner(work) else {
-        return Err(Failure::new(Class::Record, "a file of this day is still being worked on; run again"));
-    };
-    let id = todo.id();
-    let (record, retired) = blocking(move || work.seal(SealAs { lasting, absent: by.absent }, &by.keys)).await?;
-    if retired > 0 {
-        let (files, they) = if retired == 1 { ("file is", "it") } else { ("files are", "they") };
-        run.tell(Event::Note(format!(
-            "{} {}: {retired} {files} no longer asked for; {they} went to `.sunhaul/work/retired` until `sunhaul clean`",
-            id.series, id.date
-        )));
-    }
-    Ok(record)
 }
 
 /// Runs file work on a thread that may block.

@@ -16,6 +16,7 @@ mod locked;
 mod redirects;
 mod renumbered;
 mod scheduler;
+mod seal;
 mod shelf;
 mod todo;
 mod unlisted;

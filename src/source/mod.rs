@@ -13,7 +13,7 @@ mod read;
 mod replicas;
 pub mod template;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::day::{Day, Window};
+use crate::day::{Day, SlotSpan, Window};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Series, SourceSpec};
 use crate::net::{Client, secret_names, shown};
@@ -79,6 +79,8 @@ pub struct Listed {
     pub duplicates: u64,
     /// Files of the day that the series' filters leave out.
     pub left_out: u64,
+    /// The slots of the records that `quality` alone leaves out, by HARP number; none where the source does not list them.
+    pub left_out_by_quality: Option<BTreeMap<i64, Vec<SlotSpan>>>,
     /// Instants of the series' cadence that have no record near them.
     pub without_record: u64,
     /// The source says that it does not have all of the day yet: it is not final, however long ago it was.
@@ -110,6 +112,7 @@ impl Listed {
             far_outside: self.far_outside.into_iter().chain(other.far_outside).min(),
             duplicates: self.duplicates + other.duplicates,
             left_out: self.left_out + other.left_out,
+            left_out_by_quality: united(self.left_out_by_quality, other.left_out_by_quality),
             without_record: self.without_record + other.without_record,
             may_grow: self.may_grow || other.may_grow,
         }
@@ -136,6 +139,21 @@ impl Listed {
         self.duplicates += fold(&mut self.files, |file| file)?;
         Ok(self)
     }
+}
+
+/// The slots of both.
+fn united(
+    one: Option<BTreeMap<i64, Vec<SlotSpan>>>,
+    other: Option<BTreeMap<i64, Vec<SlotSpan>>>,
+) -> Option<BTreeMap<i64, Vec<SlotSpan>>> {
+    let (mut all, more) = match (one, other) {
+        (Some(one), Some(other)) => (one, other),
+        (one, other) => return one.or(other),
+    };
+    for (harpnum, spans) in more {
+        all.entry(harpnum).or_default().extend(spans);
+    }
+    Some(all)
 }
 
 /// What is said of a listing whose items, so many, all lie outside the day, one of them `far` from it.

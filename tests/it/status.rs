@@ -178,6 +178,7 @@ fn records(lab: &Lab) {
             window: [Scale::Utc.label(day.window.start), Scale::Utc.label(day.window.end)],
             spec: series.spec(&day),
             state: State::Sealed,
+            left_out: None,
         };
         let path = Archive::record_path(&job.archive.root, &series.id, day.date);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("folders");

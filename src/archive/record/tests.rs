@@ -36,6 +36,7 @@ fn record(paths: &[&str]) -> DayRecord {
         window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
         spec: Digest::of(b"spec"),
         state: State::Sealed,
+        left_out: None,
     };
     DayRecord::new(lasting, paths.iter().map(|p| file(p)).collect())
 }
@@ -116,11 +117,12 @@ proptest::proptest! {
     ) {
         let texts: [String; 8] = texts.try_into().unwrap();
         let [job, series, time, key, url, segment, etag, absent] = texts;
+        let left_out = Some(LeftOut { quality: [(377, vec![time.clone(), key.clone()])].into() });
         let mut files = vec![file("s/a"), file("s/b")];
         files[0] = FileLine { time, key, url, segment: Some(segment), etag: Some(etag), ..files[0].clone() };
         files[1] = FileLine { absent: Some(absent), sha256: None, bytes: None, ..files[1].clone() };
         let DayHeader { date, scale, window, spec, state, .. } = record(&[]).header;
-        let written = DayRecord::new(Lasting { job, series, date, scale, window, spec, state }, files);
+        let written = DayRecord::new(Lasting { job, series, date, scale, window, spec, state, left_out }, files);
         let mut bytes = written.to_bytes();
         proptest::prop_assert_eq!(&DayRecord::parse(Path::new("r"), &bytes).unwrap(), &written);
         let at = at % bytes.len();

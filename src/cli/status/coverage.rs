@@ -344,6 +344,7 @@ pub(super) fn header(date: &str, job: &str, state: State, spec: Digest, files: u
         absent: 0,
         digest: String::new(),
         body: 0,
+        left_out: None,
         check: None,
     }
 }

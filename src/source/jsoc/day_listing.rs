@@ -1,11 +1,14 @@
 //! A day's listing, put together from the answers for its parts: a day of `aia.lev1_euv_12s` with all keywords is 120 MB.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use url::Url;
 
 use super::answer::Answer;
 use super::listing::{self, Records};
 use super::question::{INFO, Question};
+use super::slot::in_a_row;
 use super::{begun, table, text};
 use crate::day::{Day, Window};
 use crate::failure::Failure;
@@ -58,6 +61,10 @@ impl DayListing {
             begun(question, day)?;
         }
         let mut listed = std::mem::take(&mut records.listed);
+        let step = question.every_slots().map_or_else(|| question.step(), TimeDelta::seconds);
+        for spans in listed.left_out_by_quality.iter_mut().flat_map(BTreeMap::values_mut) {
+            *spans = in_a_row(std::mem::take(spans), step);
+        }
         if question.series.fetch.has_keywords() {
             let path = format!("/{INFO}?{}", url.query().unwrap_or_default());
             listed.files.extend(table.files(question.series, day, url, &path));

@@ -99,6 +99,7 @@ pub(super) fn read_records(
 ) -> Result<Records, Failure> {
     let count = answer.records()?;
     let mut records = Records::default();
+    records.listed.left_out_by_quality = question.lists_every_quality().then(BTreeMap::new);
     if count == 0 {
         let chosen = question.instants().map(|instants| instants.choose(day.window, iter::empty()));
         records.listed.without_record = chosen.map_or(0, |chosen| chosen.lacking);
@@ -132,6 +133,11 @@ pub(super) fn read_records(
         let is_chosen = chosen.as_ref().is_none_or(|chosen| chosen.records.contains(&recnum));
         if !is_chosen || !sieve.keeps(facts) {
             records.listed.left_out += question.segments.len().max(1) as u64;
+            if let (Some(left_out), Some(harpnum)) = (&mut records.listed.left_out_by_quality, harpnum)
+                && sieve.lacks_quality_alone(facts)
+            {
+                left_out.entry(harpnum).or_default().push([time, time]);
+            }
             continue;
         }
         let instant = question.instants().and_then(|instants| instants.of(time));

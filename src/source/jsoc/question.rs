@@ -15,7 +15,7 @@ use super::structure::Structure;
 use crate::day::Window;
 use crate::failure::{Class, Failure};
 use crate::manifest::units::span;
-use crate::manifest::{Condition, Series, cadence};
+use crate::manifest::{Condition, Quality, Series, cadence};
 use crate::untrusted::escape;
 
 /// Where listings are asked for, below the source's base.
@@ -49,8 +49,10 @@ pub(super) struct Question<'a> {
     pub(super) segments: Vec<&'a str>,
     /// The keyword that tells the NOAA numbers, where they are asked for.
     pub(super) noaa: Option<&'static str>,
-    /// What follows the prime keys: nothing, or one `[? ... ?]` or `[! ... !]`.
+    /// What follows the prime keys of an order: nothing, or one `[? ... ?]` or `[! ... !]`.
     conditions: String,
+    /// The same of a listing.
+    listed_conditions: String,
 }
 
 /// What to order.
@@ -119,12 +121,22 @@ impl<'a> Question<'a> {
                 None => return Err(no_keyword(name, "noaa", NOAA[0])),
             }),
         };
-        let mut question = Question { series, structure, segments, noaa, conditions: String::new() };
-        question.conditions = question.conditions()?;
+        let (conditions, listed_conditions) = (String::new(), String::new());
+        let mut question = Question { series, structure, segments, noaa, conditions, listed_conditions };
+        question.conditions = question.conditions(filters.quality)?;
+        let listed = filters.quality.filter(|_| !question.lists_every_quality());
+        question.listed_conditions = question.conditions(listed)?;
         Ok(question)
     }
 
-    fn conditions(&self) -> Result<String, Failure> {
+    /// True where the listing has the records that `quality` leaves out as well, so that a region's gaps have their reason.
+    pub(super) fn lists_every_quality(&self) -> bool {
+        let is_of_regions = self.structure.prime.iter().any(|key| key == HARPNUM);
+        self.series.filters.quality.is_some() && is_of_regions && self.instants().is_none()
+    }
+
+    /// What is asked of records besides their prime keys, with this condition on QUALITY.
+    fn conditions(&self, quality: Option<Quality>) -> Result<String, Failure> {
         let (filters, name) = (&self.series.filters, &self.series.name);
         let mut all = Vec::new();
         for (filter, keyword, numbers) in
@@ -153,10 +165,10 @@ impl<'a> Question<'a> {
                 _ => {}
             }
         }
-        if let Some(quality) = filters.quality {
-            if !self.structure.has(QUALITY) {
-                return Err(no_keyword(name, "quality", QUALITY));
-            }
+        if filters.quality.is_some() && !self.structure.has(QUALITY) {
+            return Err(no_keyword(name, "quality", QUALITY));
+        }
+        if let Some(quality) = quality {
             // It has 32 bits; what a mask has beyond them, nothing can be.
             all.push(format!("({QUALITY} & {}) = 0", quality.none_of & 0xffff_ffff));
         }
@@ -180,7 +192,7 @@ impl<'a> Question<'a> {
     /// The records of a stretch of time, such as `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI/1d@1h]`; none when no
     /// multiple of the cadence lies inside.
     pub(super) fn record_set(&self, window: Window) -> Option<String> {
-        self.record_set_of(window, self.series.filters.harpnum.as_deref())
+        self.record_set_of(window, self.series.filters.harpnum.as_deref(), &self.listed_conditions)
     }
 
     /// The same to order: of more regions than can be asked for, those that are listed, and where records are chosen here,
@@ -194,21 +206,21 @@ impl<'a> Question<'a> {
         let set = match self.series.filters.harpnum.as_deref() {
             Some(all) if all.len() > REGIONS => {
                 let regions: BTreeSet<i64> = listed.iter().filter_map(|ordered| ordered.harpnum).collect();
-                self.record_set_of(window, Some(&regions.into_iter().collect::<Vec<_>>()))
+                self.record_set_of(window, Some(&regions.into_iter().collect::<Vec<_>>()), &self.conditions)
             }
-            harpnum => self.record_set_of(window, harpnum),
+            harpnum => self.record_set_of(window, harpnum, &self.conditions),
         };
         set.map_or(OrderSet::Nothing, OrderSet::Records)
     }
 
-    fn record_set_of(&self, window: Window, harpnum: Option<&[i64]>) -> Option<String> {
+    fn record_set_of(&self, window: Window, harpnum: Option<&[i64]>, conditions: &str) -> Option<String> {
         let time = self.stretch(window)?;
         let mut keys: Vec<String> = self.structure.prime.iter().map(|key| self.value(key, &time, harpnum)).collect();
         while keys.last().is_some_and(String::is_empty) {
             keys.pop();
         }
         let keys: String = keys.iter().flat_map(|key| ["[", key.as_str(), "]"]).collect();
-        Some(format!("{}{keys}{}", self.series.name, self.conditions))
+        Some(format!("{}{keys}{conditions}", self.series.name))
     }
 
     fn value(&self, key: &str, time: &str, harpnum: Option<&[i64]>) -> String {

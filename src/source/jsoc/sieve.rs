@@ -60,7 +60,22 @@ impl<'a> Sieve<'a> {
 
     /// True when the record is asked for.
     pub(super) fn keeps(&self, facts: Facts) -> bool {
-        let Filters { harpnum, wavelength, noaa, quality, .. } = self.filters;
+        self.is_good(facts) && self.is_asked_for_if_good(facts)
+    }
+
+    /// True when `quality` leaves the record out, and no other filter does.
+    pub(super) fn lacks_quality_alone(&self, facts: Facts) -> bool {
+        !self.is_good(facts) && self.is_asked_for_if_good(facts)
+    }
+
+    fn is_good(&self, facts: Facts) -> bool {
+        let value = self.quality.map_or("", |column| column.value(facts.at));
+        let quality = self.filters.quality;
+        quality.is_none_or(|quality| bits(value).is_some_and(|told| u64::from(told) & quality.none_of == 0))
+    }
+
+    fn is_asked_for_if_good(&self, facts: Facts) -> bool {
+        let Filters { harpnum, wavelength, noaa, .. } = self.filters;
         let is_one = |wanted: &Option<Vec<i64>>, told: Option<i64>| {
             wanted.as_ref().is_none_or(|wanted| told.is_some_and(|told| wanted.contains(&told)))
         };
@@ -68,12 +83,9 @@ impl<'a> Sieve<'a> {
         let is_noaa = noaa
             .as_ref()
             .is_none_or(|wanted| value(self.noaa).split(',').filter_map(whole).any(|told| wanted.contains(&told)));
-        let is_good = quality
-            .is_none_or(|quality| bits(value(self.quality)).is_some_and(|told| u64::from(told) & quality.none_of == 0));
         is_one(harpnum, facts.harpnum)
             && is_one(wavelength, facts.wavelength)
             && is_noaa
-            && is_good
             && self.cadence.is_none_or(|cadence| is_nearest(facts.time, cadence, self.step))
     }
 }

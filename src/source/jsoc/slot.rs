@@ -5,7 +5,7 @@
 
 use chrono::{Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike as _};
 
-use crate::day::tai;
+use crate::day::{SlotSpan, tai};
 use crate::fits::name;
 
 /// The instant that JSOC's text means, as a TAI label.
@@ -50,6 +50,19 @@ pub(super) fn first_multiple(from: NaiveDateTime, cadence: i64) -> NaiveDateTime
 pub(super) fn is_nearest(slot: NaiveDateTime, cadence: i64, step: i64) -> bool {
     let beyond = since_epoch(slot).rem_euclid(cadence);
     2 * beyond.min(cadence - beyond) <= step
+}
+
+/// Slots as few as can be: those in a row, `step` apart, are one.
+pub(super) fn in_a_row(mut slots: Vec<SlotSpan>, step: TimeDelta) -> Vec<SlotSpan> {
+    slots.sort_unstable();
+    let mut rows: Vec<SlotSpan> = Vec::new();
+    for [first, last] in slots {
+        match rows.last_mut() {
+            Some([_, end]) if first - *end <= step => *end = last.max(*end),
+            _ => rows.push([first, last]),
+        }
+    }
+    rows
 }
 
 /// Whole seconds since `1993.01.01_TAI`.
@@ -99,6 +112,16 @@ mod tests {
         let first = first_multiple(at("2011-02-15T00:00:00"), 25_200);
         assert_eq!(since_epoch(first) % 25_200, 0);
         assert_ne!(first, at("2011-02-15T00:00:00"));
+    }
+
+    #[test]
+    fn slots_that_follow_each_other_are_one_row() {
+        let slot = |minutes: i64| at("2011-02-15T00:00:00") + TimeDelta::minutes(minutes);
+        let single = |minutes: &[i64]| minutes.iter().map(|minutes| [slot(*minutes), slot(*minutes)]).collect();
+        let rows = in_a_row(single(&[36, 0, 12, 12, 60]), TimeDelta::minutes(12));
+        assert_eq!(rows, [[slot(0), slot(12)], [slot(36), slot(36)], [slot(60), slot(60)]]);
+        assert_eq!(in_a_row(rows.clone(), TimeDelta::minutes(12)), rows);
+        assert!(in_a_row(Vec::new(), TimeDelta::minutes(12)).is_empty());
     }
 
     #[test]

@@ -76,6 +76,7 @@ fn made(from: &mut Unstructured<'_>) -> Result<DayRecord> {
         window: [from.arbitrary()?, from.arbitrary()?],
         spec: Digest::of(from.bytes(1)?),
         state: *from.choose(&[State::Sealed, State::Provisional])?,
+        left_out: None,
     };
     let mut files = Vec::new();
     for nth in 0..from.int_in_range(0..=3)? {

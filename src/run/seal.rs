@@ -1,0 +1,60 @@
+//! The end of a day that has all its files: its record.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use super::day::blocking;
+use super::event::Event;
+use super::{Opened, Run, Todo};
+use crate::archive::{DayRecord, DayWork, FileLine, Lasting, LeftOut, SealAs, State};
+use crate::day::SlotSpan;
+use crate::failure::{Class, Failure};
+
+/// What a day is sealed with.
+pub(super) struct SealedBy {
+    /// The keys of its files.
+    pub(super) keys: HashSet<String>,
+    /// What is listed and not there.
+    pub(super) absent: Vec<FileLine>,
+    /// What `quality` left out.
+    pub(super) left_out: Option<BTreeMap<i64, Vec<SlotSpan>>>,
+    /// How final it is.
+    pub(super) state: State,
+}
+
+/// Seals a day: its files durable, its record named.
+///
+/// # Errors
+/// Those of the archive.
+pub(super) async fn seal(
+    run: &Run,
+    opened: &Opened,
+    todo: &Todo,
+    work: Arc<DayWork>,
+    by: SealedBy,
+) -> Result<DayRecord, Failure> {
+    let scale = opened.series.source.scale();
+    let lasting = Lasting {
+        job: run.manifest.name.clone(),
+        series: opened.series.id.0.clone(),
+        date: todo.day.date,
+        scale,
+        window: [scale.label(todo.day.window.start), scale.label(todo.day.window.end)],
+        spec: todo.spec,
+        state: by.state,
+        left_out: by.left_out.and_then(|slots| LeftOut::by_quality(&slots, scale)),
+    };
+    let Some(work) = Arc::into_inner(work) else {
+        return Err(Failure::new(Class::Record, "a file of this day is still being worked on; run again"));
+    };
+    let id = todo.id();
+    let (record, retired) = blocking(move || work.seal(SealAs { lasting, absent: by.absent }, &by.keys)).await?;
+    if retired > 0 {
+        let (files, they) = if retired == 1 { ("file is", "it") } else { ("files are", "they") };
+        run.tell(Event::Note(format!(
+            "{} {}: {retired} {files} no longer asked for; {they} went to `.sunhaul/work/retired` until `sunhaul clean`",
+            id.series, id.date
+        )));
+    }
+    Ok(record)
+}
