@@ -346,9 +346,9 @@ impl Pen {
     }
 }
 
-/// What the journal of a day says is there; `None` when there is no journal. It is neither locked nor changed: whoever
-/// works on the day goes on.
-pub(super) fn started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Option<Started>, Error> {
+/// The files that are there of a day, by its journal; `None` when there is no journal. It is neither locked nor changed:
+/// whoever works on the day goes on.
+pub(super) fn started_files(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Option<Vec<FileLine>>, Error> {
     let relative = path_of(series, date);
     let text = tree.read(&relative).map_err(|error| match error {
         Error::Storage { path, source, .. } if source.kind() == ErrorKind::InvalidInput => no_journal(&path, &source),
@@ -356,13 +356,21 @@ pub(super) fn started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result
     });
     let Some(mut text) = text? else { return Ok(None) };
     text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
-    let Some((spec, job)) = told::asked_last(&text) else {
-        return Ok(Some(Started::default()));
-    };
+    let Some((spec, job)) = told::asked_last(&text) else { return Ok(Some(Vec::new())) };
     let asked = Asked { spec, job: &job, day: Some((series, date)) };
     let told = told::tell(&text, asked, boot_id(), &tree.path(&relative))?;
-    let lines = || told.files.iter().filter(|file| file.worth != Worth::Nothing);
-    Ok(Some(Started { files: lines().count() as u64, bytes: lines().filter_map(|file| file.line.bytes).sum() }))
+    let files = told.files.into_iter().filter(|file| file.worth != Worth::Nothing);
+    Ok(Some(files.map(|file| file.line).collect()))
+}
+
+/// How many they are.
+pub(super) fn started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Option<Started>, Error> {
+    let files = started_files(tree, series, date)?;
+    let sum = |files: Vec<FileLine>| Started {
+        files: files.len() as u64,
+        bytes: files.iter().filter_map(|file| file.bytes).sum(),
+    };
+    Ok(files.map(sum))
 }
 
 /// A path that a day in progress names.

@@ -103,6 +103,15 @@ impl Reader {
         journal::started(tree, series, date)
     }
 
+    /// The files themselves that [`Reader::started`] counts.
+    ///
+    /// # Errors
+    /// As [`Reader::started`].
+    pub fn started_files(&self, series: &SeriesId, date: NaiveDate) -> Result<Option<Vec<FileLine>>, Error> {
+        let Some(tree) = &self.tree else { return Ok(None) };
+        journal::started_files(tree, series, date)
+    }
+
     /// The paths of a record's files that are not there with their length: what `run --check` asks.
     #[must_use]
     pub fn missing(&self, record: &DayRecord) -> Vec<String> {

@@ -21,6 +21,14 @@ pub fn named(series: &str) -> Option<u64> {
     series.split(['_', '.']).find_map(seconds)
 }
 
+/// The same for counting slots: of names such as `mdi.smarp_96m`, too.
+#[must_use]
+pub fn slots(series: &str) -> u64 {
+    let minutes = |word: &str| word.strip_suffix('m')?.parse().ok().filter(|step| (1..=1440).contains(step));
+    let in_minutes = || series.split(['_', '.']).find_map(minutes).map(|minutes: u64| minutes * 60);
+    named(series).or_else(in_minutes).unwrap_or(USUAL)
+}
+
 /// Checks that records of `series` can be had every `asked`.
 pub(super) fn check(asked: Duration, series: &str) -> Result<(), Wrong> {
     let (asked, step) = (asked.as_secs(), step(series));
@@ -57,7 +65,9 @@ mod tests {
     fn the_step_is_read_from_the_name() {
         for (name, seconds) in [("hmi.sharp_cea_720s_nrt", 720), ("hmi.M_45s", 45), ("sharp", 720), ("x_0s", 720)] {
             assert_eq!(step(name), seconds, "{name}");
+            assert_eq!(slots(name), seconds, "{name}");
         }
+        assert_eq!(slots("mdi.smarp_cea_96m"), 5760);
     }
 
     #[test]

@@ -6,9 +6,11 @@ mod calendar;
 mod coverage;
 mod failed;
 mod page;
+mod regions;
 mod runs;
 mod thin;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -21,10 +23,13 @@ use super::locking::Locking;
 use super::{Exit, Result, Shell, job, problem, same_job, stdout};
 use crate::archive::Reader;
 use crate::day::Window;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Series, SeriesId};
+use crate::report::model::Report;
 use crate::report::terminal::Paint;
-use calendar::By;
-use coverage::{DayFact, SeriesStatus};
+use calendar::By as Cell;
+use coverage::{DayFact, Fact, SeriesStatus};
+use problem::Problem;
+use regions::Form;
 use runs::PastRun;
 
 /// How many of the last runs are shown.
@@ -42,17 +47,23 @@ const QUICK: u64 = 64 << 20;
         manifest asked for something else then; `thin` when it has less than half as many files as the days around it \
         (the median of a week on either side): often the source was not complete yet, or lost data. Days that have \
         not begun yet are not shown. `checked by` counts what proved the files. Nothing is asked of a source and \
-        nothing is written.",
+        nothing is written.\n\n\
+        With `--by harpnum` each region has a line for each series: the slots that are there of those from its first to \
+        its last record, and why the others are not. `absent` slots are those that the source does not list. A series \
+        of another range than the others is held to all of the region, and the rest is `outside range`. Reasons are \
+        those that the archive's records tell; where these do not, they are `not known`.",
     after_help = "Examples:\n  sunhaul status jobs/nightly.yaml\n  \
         sunhaul status jobs/nightly.yaml --by month\n  \
+        sunhaul status jobs/nightly.yaml --by harpnum\n  \
         sunhaul status jobs/nightly.yaml --json | jq '.series[].gaps'"
 )]
 pub(super) struct Args {
     /// The manifest.
     #[arg(value_name = "JOB")]
     job: PathBuf,
-    /// What a cell of the calendar is: `day`, `week` or `month`. Default: the finest that fits.
-    #[arg(long, value_name = "CELL", hide_possible_values = true)]
+    /// What a cell of the calendar is: `day`, `week` or `month`. Default: the finest that fits. With `harpnum`, show how complete
+    /// each region is instead.
+    #[arg(long, value_name = "UNIT", hide_possible_values = true)]
     by: Option<By>,
     /// Count what proved the files, however many there are: every line of the day records is read.
     #[arg(long)]
@@ -60,6 +71,9 @@ pub(super) struct Args {
     /// Print it as JSON on standard output.
     #[arg(long)]
     json: bool,
+    /// Print the regions of `--by harpnum` as CSV.
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
     #[command(flatten)]
     archive: ArchiveArg,
 }
@@ -73,54 +87,117 @@ struct Status {
     runs: Vec<PastRun>,
 }
 
+/// What a page is counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum By {
+    Day,
+    Week,
+    Month,
+    Harpnum,
+}
+
+impl By {
+    /// The cell of a calendar; none of a page of regions.
+    fn cell(self) -> Option<Cell> {
+        match self {
+            By::Day => Some(Cell::Day),
+            By::Week => Some(Cell::Week),
+            By::Month => Some(Cell::Month),
+            By::Harpnum => None,
+        }
+    }
+}
+
+/// The archive of a job as it is seen at one moment.
+struct Seen {
+    now: DateTime<Utc>,
+    records: Reader,
+    /// Days that have a journal.
+    journalled: BTreeSet<(SeriesId, NaiveDate)>,
+    /// Of the last runs, the newest first.
+    reports: Vec<Report>,
+}
+
+/// What is known of a series.
+struct Known {
+    /// What of its range has begun.
+    begun: Window,
+    /// Of each day that something is known of, in order.
+    facts: Vec<Fact>,
+}
+
+impl Seen {
+    fn of(&self, job: &Manifest, series: &Series) -> Result<Known> {
+        let scale = series.source.scale();
+        let reached = self.now.naive_utc() + scale.ahead_of_utc();
+        let range = series.range.resolve(self.now, scale);
+        let begun = range.days_touched_by(&Window { end: reached.min(range.end), ..range });
+        // Of every other day there is nothing.
+        let mut noted = self.records.recorded(&series.id)?;
+        noted.extend(self.journalled.iter().filter(|(id, _)| *id == series.id).map(|(_, date)| *date));
+        let mut facts = Vec::new();
+        for day in noted.into_iter().map(|date| begun.day(date)).filter(|day| !day.window.is_empty()) {
+            let header = self.records.header(&series.id, day.date);
+            let started = || self.records.started(&series.id, day.date);
+            facts.push(coverage::fact((&job.name, &day, series.spec(&day)), header, started)?);
+        }
+        Ok(Known { begun, facts })
+    }
+}
+
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
+    let by_region = args.by == Some(By::Harpnum);
+    if args.csv && !by_region {
+        let message = "`--csv` prints the regions of `--by harpnum`, and nothing else";
+        return Err(Problem::new(Exit::Usage, message).hint("add `--by harpnum`, or use `--json`").into());
+    }
     let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     let now = now();
     warn_of_refusal(&job, now, shell);
-    let root = &job.archive.root;
-    let records = Reader::open(root)?;
+    let records = Reader::open(&job.archive.root)?;
     let journalled = records.journalled()?;
     let reports = runs::last(&records, &job.name, RUNS);
+    let seen = Seen { now, records, journalled, reports };
+    if by_region {
+        let form = match (args.csv, args.json) {
+            (true, _) => Form::Csv,
+            (_, true) => Form::Json,
+            _ => Form::Text,
+        };
+        return regions::run(&job, &seen, form, shell);
+    }
+    let status = calendar_of(args, &job, &seen)?;
+    if args.json {
+        stdout::print_json(&status)?;
+    } else {
+        let (by, paint) = (args.by.and_then(By::cell), Paint(shell.page.colour));
+        stdout::print_painted(&page::render(&status, by, shell.page.columns, paint), shell.page.colour)?;
+    }
+    Ok(Exit::Complete)
+}
+
+fn calendar_of(args: &Args, job: &Manifest, seen: &Seen) -> Result<Status> {
     let mut series = Vec::new();
     for one in &job.series {
-        let scale = one.source.scale();
-        let reached = now.naive_utc() + scale.ahead_of_utc();
-        let range = one.range.resolve(now, scale);
-        let begun = range.days_touched_by(&Window { end: reached.min(range.end), ..range });
-        // Of every other day there is nothing.
-        let mut noted = records.recorded(&one.id)?;
-        noted.extend(journalled.iter().filter(|(id, _)| *id == one.id).map(|(_, date)| *date));
-        let mut facts = Vec::new();
-        for day in noted.into_iter().map(|date| begun.day(date)).filter(|day| !day.window.is_empty()) {
-            let header = records.header(&one.id, day.date);
-            let started = || records.started(&one.id, day.date);
-            facts.push(coverage::fact((&job.name, &day, one.spec(&day)), header, started)?);
-        }
-        let failed = failed::failed_days(&reports, &one.id.0);
+        let Known { begun, facts } = seen.of(job, one)?;
+        let failed = failed::failed_days(&seen.reports, &one.id.0);
         let mut status = coverage::of_series(&one.id.0, begun, facts, failed);
         let lines: u64 = status.days.facts.iter().map(|fact| fact.body).sum();
         if args.checked || lines <= QUICK {
             let recorded = |state: &DayFact| matches!(state, DayFact::Sealed | DayFact::Provisional | DayFact::Stale);
             let days = status.days.facts.iter().filter(|fact| recorded(&fact.state)).map(|fact| fact.date);
             let days: Vec<NaiveDate> = days.collect();
-            status.checked = Some(records.checked(&one.id, &days));
+            status.checked = Some(seen.records.checked(&one.id, &days));
         }
         series.push(status);
     }
-    let status = Status {
+    Ok(Status {
         job: job.name.clone(),
-        archive: root.to_string_lossy().into_owned(),
+        archive: job.archive.root.to_string_lossy().into_owned(),
         series,
-        runs: reports.iter().map(PastRun::new).collect(),
-    };
-    if args.json {
-        stdout::print_json(&status)?;
-    } else {
-        let paint = Paint(shell.page.colour);
-        stdout::print_painted(&page::render(&status, args.by, shell.page.columns, paint), shell.page.colour)?;
-    }
-    Ok(Exit::Complete)
+        runs: seen.reports.iter().map(PastRun::new).collect(),
+    })
 }
 
 /// Warns where a run would refuse the job as a whole: what is shown is true all the same.

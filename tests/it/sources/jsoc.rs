@@ -7,6 +7,7 @@ mod export;
 mod info;
 mod listing;
 mod orders;
+mod regions;
 mod renumbered;
 
 use std::sync::{Arc, Mutex, MutexGuard};
