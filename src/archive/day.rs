@@ -191,6 +191,14 @@ impl DayWork {
         Ok(there)
     }
 
+    /// The bytes at the path of a line; none where there is no such file.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn read(&self, line: &FileLine) -> Result<Option<Vec<u8>>, Error> {
+        self.archive.tree.read(&line.path)
+    }
+
     /// How many files of the day are in the archive, and their bytes: those that this go has, and what else the record
     /// that stands names.
     #[must_use]

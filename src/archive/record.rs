@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write};
 use std::path::Path;
 
@@ -64,6 +64,9 @@ pub struct DayHeader {
     pub bytes: u64,
     /// Files that upstream does not have.
     pub absent: u64,
+    /// Records by the source's names of their series, where the job prefers one of several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub records: Option<BTreeMap<String, u64>>,
     /// `sha256:` and the SHA-256 of the lines `<sha256>  <path>\n`.
     pub digest: String,
     /// The byte length of the lines after this one.
@@ -109,6 +112,9 @@ pub struct FileLine {
     pub key: String,
     /// Where it was, relative to the source's base; the whole URL on one of its further hosts.
     pub url: String,
+    /// The source's name for the series that it is of, where the job prefers one of several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub source_series: Option<String>,
     /// The record's number.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub recnum: Option<i64>,
@@ -177,6 +183,8 @@ pub struct Lasting {
     pub spec: Digest,
     /// How final it is.
     pub state: State,
+    /// Records by their series, where the job prefers one of several.
+    pub records: Option<BTreeMap<String, u64>>,
     /// What filters left out of it.
     pub left_out: Option<LeftOut>,
 }
@@ -198,7 +206,7 @@ impl DayRecord {
     #[must_use]
     pub fn new(lasting: Lasting, mut files: Vec<FileLine>) -> DayRecord {
         files.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()).then_with(|| a.key.cmp(&b.key)));
-        let Lasting { job, series, date, scale, window, spec, state, left_out } = lasting;
+        let Lasting { job, series, date, scale, window, spec, state, records, left_out } = lasting;
         let (mut body, mut hasher) = (0, Hasher::default());
         for file in &files {
             let line = line(file);
@@ -219,6 +227,7 @@ impl DayRecord {
             // A line that was edited by hand may say anything.
             bytes: files.iter().filter_map(|f| f.bytes).fold(0, u64::saturating_add),
             absent: files.iter().filter(|f| f.absent.is_some()).count() as u64,
+            records,
             digest: format!("sha256:{}", digest_of(&files)),
             body,
             left_out,
@@ -315,8 +324,9 @@ impl DayRecord {
         if format!("sha256:{}", digest_of(&files)) != header.digest {
             return Err(Error::record(path, 1, format!("the digest does not match the lines; {MEND}")));
         }
-        let DayHeader { job, series, date, scale, window, spec, state, left_out, .. } = header.clone();
-        let mut record = DayRecord::new(Lasting { job, series, date, scale, window, spec, state, left_out }, files);
+        let DayHeader { job, series, date, scale, window, spec, state, records, left_out, .. } = header.clone();
+        let lasting = Lasting { job, series, date, scale, window, spec, state, records, left_out };
+        let mut record = DayRecord::new(lasting, files);
         if header.check.is_none() {
             // Made by another program, in its own spelling: what it counts must be right all the same.
             (record.header.check, record.header.body) = (None, header.body);

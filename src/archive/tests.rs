@@ -74,6 +74,7 @@ fn lasting(lab: &Lab, spec: &str, state: State) -> Lasting {
         window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
         spec: spec_of(spec),
         state,
+        records: None,
         left_out: None,
     }
 }
@@ -97,6 +98,7 @@ fn line(key: &str, at: &str, body: &str) -> FileLine {
         time: "2015-12-11T00:00:00Z".into(),
         key: key.into(),
         url: format!("/{key}"),
+        source_series: None,
         recnum: None,
         harpnum: None,
         segment: None,

@@ -77,6 +77,7 @@ mod tests {
             window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
             spec: crate::digest::Digest::of(b"spec"),
             state: archive::State::Sealed,
+            records: None,
             left_out: None,
         };
         let file = |path: &str, absent: bool| archive::FileLine {
@@ -88,6 +89,7 @@ mod tests {
             time: "2015-12-11T18:22:08.799999Z".into(),
             key: format!("/HMI/{path}"),
             url: format!("/HMI/{path}"),
+            source_series: None,
             recnum: Some(1),
             harpnum: None,
             segment: None,

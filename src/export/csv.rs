@@ -14,9 +14,21 @@ use crate::archive::{FileLine, open_regular};
 use crate::fits::{self, Keyword, Value};
 use crate::untrusted::acts;
 
-/// The columns that records fill.
-const COLUMNS: [&str; 12] = [
-    "series", "date", "time", "path", "bytes", "sha256", "recnum", "harpnum", "segment", "checked", "absent", "reason",
+/// The columns that records fill; `source_series` only where a series of the job prefers one of several.
+const COLUMNS: [&str; 13] = [
+    "series",
+    "source_series",
+    "date",
+    "time",
+    "path",
+    "bytes",
+    "sha256",
+    "recnum",
+    "harpnum",
+    "segment",
+    "checked",
+    "absent",
+    "reason",
 ];
 
 /// What a catalogue told while it was written.
@@ -37,7 +49,7 @@ pub struct Catalogued {
 /// # Errors
 /// A damaged record, or an output that cannot be written.
 pub fn write(dataset: &Dataset<'_>, keywords: &[Keyword], out: &mut dyn Write) -> Result<Catalogued, Error> {
-    let columns = Columns::new(keywords);
+    let columns = Columns::new(keywords, has_fallbacks(dataset));
     out.write_all(columns.head().as_bytes()).map_err(|e| Error::storage("write", "the export", e))?;
     rows(dataset, &columns, |row, _| {
         out.write_all(row.as_bytes()).map_err(|e| Error::storage("write", "the export", e))
@@ -50,7 +62,7 @@ pub fn write(dataset: &Dataset<'_>, keywords: &[Keyword], out: &mut dyn Write) -
 /// # Errors
 /// As [`write()`]; besides, too many values.
 pub fn write_by(dataset: &Dataset<'_>, keywords: &[Keyword], by: Keyword, folder: &Path) -> Result<Catalogued, Error> {
-    let columns = Columns::new(keywords);
+    let columns = Columns::new(keywords, has_fallbacks(dataset));
     let at = keywords.iter().position(|keyword| *keyword == by);
     let mut tables = Tables::new(folder, by, columns.head());
     let mut told = rows(dataset, &columns, |row, values| {
@@ -88,6 +100,11 @@ fn rows(
     Ok(told)
 }
 
+/// True where a series of the job prefers one of several of its source.
+fn has_fallbacks(dataset: &Dataset<'_>) -> bool {
+    dataset.job.series.iter().any(|series| !series.fallbacks.is_empty())
+}
+
 /// The columns of a catalogue.
 struct Columns<'a> {
     keywords: &'a [Keyword],
@@ -96,11 +113,14 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn new(keywords: &'a [Keyword]) -> Columns<'a> {
+    fn new(keywords: &'a [Keyword], has_fallbacks: bool) -> Columns<'a> {
         let is_asked = |name: &str| keywords.iter().any(|keyword| keyword.to_string() == name.to_ascii_uppercase());
-        let own =
-            COLUMNS.into_iter().filter(|name| !(matches!(*name, "recnum" | "harpnum" | "segment") && is_asked(name)));
-        Columns { keywords, own: own.collect() }
+        let is_own = |name: &&str| match *name {
+            "source_series" => has_fallbacks,
+            "recnum" | "harpnum" | "segment" => !is_asked(name),
+            _ => true,
+        };
+        Columns { keywords, own: COLUMNS.into_iter().filter(is_own).collect() }
     }
 
     fn head(&self) -> String {
@@ -134,6 +154,7 @@ impl<'a> Columns<'a> {
         let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
         let own = self.own.iter().map(|name| match *name {
             "series" => cell(&file.series),
+            "source_series" => cell(file.source_series.as_deref().unwrap_or_default()),
             "date" => date.to_owned(),
             "time" => cell(&file.time),
             "path" => path(&file.path),
@@ -213,6 +234,7 @@ mod tests {
             time: "2015-12-11T18:22:08.799999Z".into(),
             key: "k".into(),
             url: "/HMI/k".into(),
+            source_series: None,
             recnum: Some(-7),
             harpnum: Some(377),
             segment: Some("Br".into()),
@@ -245,7 +267,7 @@ mod tests {
             text("eui-fsi###-image; hint: ::x"),
             text(&"long".repeat(100)),
         ];
-        let row = Columns::new(&keywords).row("2015-12-11", &file("=1+1.fits"), &values);
+        let row = Columns::new(&keywords, false).row("2015-12-11", &file("=1+1.fits"), &values);
         let sha256 = crate::digest::Digest::of(b"");
         assert_eq!(
             row,
@@ -261,7 +283,7 @@ mod tests {
     #[test]
     fn what_the_record_knows_fills_the_column_of_the_keyword() {
         let keywords = keywords(&["HARPNUM", "NOAA_AR"]);
-        let columns = Columns::new(&keywords);
+        let columns = Columns::new(&keywords, false);
         assert!(
             columns.head().ends_with(",recnum,segment,checked,absent,reason,HARPNUM,NOAA_AR\n"),
             "{}",

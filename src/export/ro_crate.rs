@@ -358,6 +358,7 @@ mod tests {
             time: String::new(),
             key: number.to_string(),
             url: String::new(),
+            source_series: None,
             recnum: None,
             harpnum: None,
             segment: None,
@@ -379,6 +380,7 @@ mod tests {
             window: [String::new(), String::new()],
             spec: series.spec(&day),
             state: State::Sealed,
+            records: None,
             left_out: None,
         };
         let done = Done { job: "december".into(), elsewhere: false, lacks_files: false };

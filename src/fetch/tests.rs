@@ -114,6 +114,7 @@ impl Lab {
             time: chrono::NaiveDateTime::default(),
             t_rec: None,
             instant: None,
+            source_series: None,
             recnum: None,
             harpnum: None,
             segment: None,

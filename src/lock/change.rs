@@ -1,7 +1,7 @@
 //! What moved between two locks, day by day and file by file.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -27,6 +27,9 @@ pub struct DayChange {
     pub changed: Vec<Replaced>,
     /// Files with the same bytes whose records have another number now: JSOC computed their keywords anew.
     pub keywords_changed: u64,
+    /// Records of a series that gave way to those of a preferred one, by their series.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub replaced: BTreeMap<String, u64>,
     /// The day's digests, where the files of either side are not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<[String; 2]>,
@@ -104,7 +107,10 @@ impl DayChange {
             return Ok(change);
         }
         let files = |lock: &Lock| lock.files(series, date).map(Option::unwrap_or_default);
-        change.compare(old.map_or(Ok(Vec::new()), files)?, files(new)?);
+        let (old, new) = (old.map_or(Ok(Vec::new()), files)?, files(new)?);
+        let now = new.iter().filter_map(|file| Some((file.time.as_str(), file.source_series.as_deref()?)));
+        change.replaced = replaced(&old, &now.collect());
+        change.compare(old, new);
         Ok(change)
     }
 
@@ -169,6 +175,23 @@ impl DayChange {
             }
         }
     }
+}
+
+/// How many records of fallbacks are locked at times that other series have now, by their series. The key of a fallback's file
+/// begins with the name of its series.
+#[must_use]
+pub fn replaced(locked: &[LockedFile], now: &BTreeMap<&str, &str>) -> BTreeMap<String, u64> {
+    let of_fallbacks = locked.iter().filter_map(|file| {
+        let series = file.source_series.as_deref()?;
+        let is_fallback = file.key.strip_prefix(series).is_some_and(|rest| rest.starts_with('/'));
+        is_fallback.then_some((series, file.time.as_str(), file.recnum))
+    });
+    let records: BTreeSet<(&str, &str, Option<i64>)> = of_fallbacks.collect();
+    let mut replaced = BTreeMap::new();
+    for (series, ..) in records.into_iter().filter(|(series, time, _)| now.get(time).is_some_and(|now| now != series)) {
+        *replaced.entry(series.to_owned()).or_default() += 1;
+    }
+    replaced
 }
 
 /// What stands for the files of a day: its digest, and what is absent.

@@ -106,6 +106,9 @@ pub struct LockedFile {
     pub key: String,
     /// Where it is, relative to the source's base; the whole URL on one of its further hosts.
     pub url: String,
+    /// The source's name for the series that it is of, where the job prefers one of several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub source_series: Option<String>,
     /// The record's number.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub recnum: Option<i64>,
@@ -220,6 +223,7 @@ impl LockedFile {
             time: line.time,
             key: line.key,
             url: line.url,
+            source_series: line.source_series,
             recnum: line.recnum,
             harpnum: line.harpnum,
             segment: line.segment,
@@ -242,6 +246,7 @@ impl LockedFile {
             time: self.time,
             key: self.key,
             url: self.url,
+            source_series: self.source_series,
             recnum: self.recnum,
             harpnum: self.harpnum,
             segment: self.segment,

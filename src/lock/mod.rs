@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use crate::manifest::is_yaml;
 
-pub use change::{DayChange, Named, Replaced};
+pub use change::{DayChange, Named, Replaced, replaced};
 pub use error::{Error, Part};
 pub use form::{DayRow, Detail, Header, LockedFile, schema};
 pub use held::Held;

@@ -61,6 +61,8 @@ struct Seen<'a> {
     _key: Cow<'a, str>,
     #[serde(borrow, rename = "url")]
     _url: Cow<'a, str>,
+    #[serde(borrow, default, rename = "source_series")]
+    _source_series: Option<Cow<'a, str>>,
     #[serde(default, rename = "recnum")]
     _recnum: Option<i64>,
     #[serde(default, rename = "harpnum")]

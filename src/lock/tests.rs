@@ -25,6 +25,7 @@ fn file(path: &str) -> LockedFile {
         time: "2015-12-11T18:22:08Z".into(),
         key: format!("/HMI/{path}"),
         url: format!("/HMI/{path}"),
+        source_series: None,
         recnum: None,
         harpnum: None,
         segment: None,

@@ -74,7 +74,7 @@ fn ids(job: &form::Job) -> Option<Vec<&str>> {
         let series = series.value()?;
         match &series.id {
             Typed::Given(_, id) => Some(id.0.as_str()),
-            Typed::Missing => series.name.value().map(|name| name.0.as_str()),
+            Typed::Missing => series.source_name().map(|(_, name)| name.0.as_str()),
             Typed::Invalid => None,
         }
     });

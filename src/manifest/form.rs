@@ -106,11 +106,17 @@ pub(super) struct Range {
 /// One series.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(inline)]
+#[schemars(inline, extend("oneOf" = [{ "required": ["name"] }, { "required": ["prefer"] }]))]
 pub(super) struct Series {
     /// The source's name for the series.
     #[schemars(example = "hmi.sharp_cea_720s")]
+    #[serde(default)]
     pub(super) name: Typed<SeriesName>,
+    /// Several series in order of preference, in place of `name`: each slot (`T_REC`) that a series has no record for is taken
+    /// from the next one. JSOC alone, without `export` and `harpnum`.
+    #[schemars(example = ["hmi.sharp_cea_720s", "hmi.sharp_cea_720s_nrt"], length(min = 2))]
+    #[serde(default)]
+    pub(super) prefer: Typed<Vec<Typed<SeriesName>>>,
     /// The id under which its files and records are kept, when the name is taken already. Default: the name.
     #[schemars(example = &"cea")]
     #[serde(rename = "as", default)]

@@ -20,6 +20,7 @@ mod nearby;
 pub(crate) mod nearest;
 mod node;
 mod parse;
+mod prefer;
 mod resolve;
 mod root;
 pub mod schema;

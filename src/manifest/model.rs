@@ -202,6 +202,8 @@ pub struct Series {
     pub id: SeriesId,
     /// The source's name for the series.
     pub name: String,
+    /// Further series of the source: a slot that those before have no record for is taken from the next one.
+    pub fallbacks: Vec<String>,
     /// Where it is.
     pub source: Arc<SourceSpec>,
     /// The dates asked for.
@@ -330,6 +332,16 @@ impl Range {
     }
 }
 
+impl Filters {
+    /// True where records are chosen by what their keywords say.
+    #[must_use]
+    pub fn has_conditions(&self) -> bool {
+        let Filters { harpnum, noaa, wavelength, quality, conditions, raw, .. } = self;
+        let has_list = [harpnum, noaa, wavelength].iter().any(|list| list.is_some());
+        has_list || quality.is_some() || !conditions.is_empty() || raw.is_some()
+    }
+}
+
 impl Manifest {
     /// What is allowed and yet probably not meant when the clock shows `now`, each in one line.
     #[must_use]
@@ -364,6 +376,12 @@ impl Manifest {
 }
 
 impl Series {
+    /// The same for one of the source's series alone.
+    #[must_use]
+    pub fn of_source(&self, name: &str) -> Series {
+        Series { name: name.to_owned(), fallbacks: Vec::new(), ..self.clone() }
+    }
+
     /// The digest of what one day of this series is asked for: a day record answers exactly this.
     ///
     /// Source kind and base path, series, filters, layout and window are in it; host, limits, retry, settle and
@@ -414,6 +432,7 @@ impl Series {
             ("where", if conditions.is_empty() { json!(raw) } else { json!(conditions) }),
             ("fetch", json!(fetch)),
             ("keywords", json!(self.keywords.as_ref().filter(|_| fetch.is_some()))),
+            ("fallbacks", json!(Some(&self.fallbacks).filter(|fallbacks| !fallbacks.is_empty()))),
         ];
         let given: serde_json::Map<String, Value> =
             all.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.to_owned(), value)).collect();

@@ -21,6 +21,7 @@ use super::model::{
 };
 use super::names;
 use super::node::{Node, Value};
+use super::prefer;
 use super::root::{in_the_way, tidied};
 use super::template::Template;
 use super::typed::Typed;
@@ -221,12 +222,7 @@ impl Resolver<'_> {
         defaults: &Defaults<'_>,
         sources: &mut Vec<(Span, Arc<SourceSpec>)>,
     ) -> Option<Series> {
-        let name = series.name.required(
-            "name",
-            at,
-            "write `name: sharp_720s`, the source's name for the series",
-            self.findings,
-        );
+        let names = prefer::read(series, at, self.findings);
         let own = series.source.given().and_then(|(at, source)| kinds::read(self.given, source, at, self.findings));
         if series.source.is_missing() && defaults.job.source.is_missing() {
             let finding = Finding::new(at, "a series without a source");
@@ -248,9 +244,10 @@ impl Resolver<'_> {
         let range = self.range(dates, source);
         let own_layout = self.layout(&series.layout);
         let filters = self.filters(series);
-        let name = name?.1.0.clone();
+        let prefer::Names { first: name, fallbacks } = names?;
         if let Some(source) = source {
             kinds::refuse(&source.spec, series, &name, self.findings);
+            prefer::refuse(&source.spec, series, self.findings);
         }
         let spec = Arc::clone(&source?.spec);
         let layout = own_layout.or_else(|| defaults.layout.clone()).unwrap_or_else(Template::default_of_kind);
@@ -267,6 +264,7 @@ impl Resolver<'_> {
         Some(Series {
             id: SeriesId(series.id.value().map_or_else(|| name.clone(), |id| id.0.clone())),
             name,
+            fallbacks,
             source: spec,
             range: range?,
             layout,
@@ -370,7 +368,7 @@ impl Resolver<'_> {
         for (_, series) in list.iter().filter_map(Typed::given) {
             let own = series.id.given().map(|(at, id)| (at, &id.0));
             // A wrong `as:` is told already; the name does not stand in for it.
-            let name = series.name.given().filter(|_| series.id.is_missing()).map(|(at, name)| (at, &name.0));
+            let name = series.source_name().filter(|_| series.id.is_missing()).map(|(at, name)| (at, &name.0));
             let Some((at, id)) = own.or(name) else { continue };
             if let Some(first) = seen.get(&id.to_lowercase()) {
                 let finding = Finding::new(at, format!("the series `{}` stands here a second time", escape(id)))

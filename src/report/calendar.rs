@@ -187,6 +187,8 @@ pub(super) mod tests {
             bytes: 1000 * files,
             absent: 0,
             accepted: 0,
+            records: BTreeMap::new(),
+            replaced: BTreeMap::new(),
             digest: None,
             outside_day: 0,
             duplicates: 0,

@@ -282,6 +282,8 @@ impl Facts {
             bytes: done.bytes,
             absent: done.absent,
             accepted: done.accepted,
+            records: done.records.clone(),
+            replaced: done.replaced.clone(),
             digest: done.digest.map(|digest| format!("sha256:{digest}")),
             outside_day: done.outside_day,
             duplicates: done.duplicates,

@@ -288,6 +288,12 @@ pub struct Day {
     /// Of the absent ones, those that the job accepts as such: the day's record says which, and why.
     #[serde(default)]
     pub accepted: u64,
+    /// Records of the day by the source's names of their series, where the job prefers one of several; else empty.
+    #[serde(default)]
+    pub records: BTreeMap<String, u64>,
+    /// Records of a series that in this run gave way to those of a preferred one, by their series.
+    #[serde(default)]
+    pub replaced: BTreeMap<String, u64>,
     /// The record's digest, `sha256:` and 64 hex digits; null for a day that failed or is held.
     pub digest: Option<String>,
     /// Items of the listing that lay outside the day and were dropped.

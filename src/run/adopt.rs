@@ -61,6 +61,7 @@ impl Work {
         for series in &self.run.manifest.series {
             let names = if series.id == self.id.series { &mut own } else { &mut others };
             names.extend([series.name.clone(), series.id.0.clone()]);
+            names.extend(series.fallbacks.iter().cloned());
         }
         Names { own, others }
     }

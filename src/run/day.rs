@@ -10,21 +10,22 @@ use super::accept::{Accepted, Judge};
 use super::asked_again;
 use super::claims::{Claims, collision};
 use super::event::{DayDone, DayState, Event, FileEnd};
+use super::file::of_series;
 use super::flight::{Failures, Flight, Landed, Missing, died};
 use super::listing::{
-    Lacking, is_final, is_final_without_files, list, lost_its_files, seen_doubted_before, seen_empty_before, vanished,
-    without_file,
+    Lacking, is_final, is_final_without_files, list, lost_its_files, must_keep_preferred, seen_doubted_before,
+    seen_empty_before, vanished, warn_of_room, way_out, without_file,
 };
 use super::locked::{Expected, Settled};
+use super::preferred::Before;
 use super::seal::{SealedBy, seal};
 use super::{How, Opened, Run, Todo, renumbered, unlisted};
-use crate::archive::{self, Archive, DayRecord, DayWork, FileLine, Prior, Standing, State, Trust, Values, render};
+use crate::archive::{self, DayRecord, DayWork, FileLine, Prior, Standing, State, Trust, Values, render};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fetch::condition;
 use crate::manifest::{Series, Template};
 use crate::source::{Body, Listed, MADE, RemoteFile};
-use crate::untrusted::escape;
 
 /// How work at a day ended.
 pub(super) enum Ended {
@@ -121,13 +122,16 @@ async fn try_work(
         )));
         return Ok(Went::Again);
     } else if listed.left_out == 0 && lost_its_files(opened, todo, &day_work) {
-        return Err(vanished(run, todo, &day_work, expected.binds()));
+        return Err(vanished(&way_out(run, todo, &day_work, expected.binds())));
     }
+    let before = Before::of(opened, todo, &day_work)?;
+    must_keep_preferred(opened, &before, &listed, || way_out(run, todo, &day_work, expected.binds()))?;
     let expected = expected.by_listed_keys(&listed, opened.series.source.scale());
     let former = renumbered::take_over(opened, todo, &day_work, &expected, &listed)?;
     if todo.how.recheck && is_final && !is_frozen {
         unlisted::keep(opened, todo, (&day_work, &former), &expected, &mut listed).await?;
     }
+    let by_series = std::mem::take(&mut listed.by_series);
     let bytes = listed.files.iter().map(|f| f.bytes).sum();
     let keys: HashSet<String> = listed.files.iter().map(|f| f.key.clone()).collect();
     let Settled { absent: mut settled, failed: refused } = expected.settle(&mut listed, &todo.series.0);
@@ -239,25 +243,11 @@ async fn try_work(
     // Sealing needs the memory.
     drop((claims, expected));
     let state = if is_final { State::Sealed } else { State::Provisional };
-    let record = seal(run, opened, todo, day_work, SealedBy { keys, absent: settled, left_out, state }).await?;
+    done.replaced = before.replaced(&opened.series, &by_series);
+    let by = SealedBy { keys, absent: settled, left_out, state, records: by_series.records, replaced: &done.replaced };
+    let record = seal(run, opened, todo, day_work, by).await?;
     tell_record(done, &record);
     Ok(Went::Through)
-}
-
-/// Tells before anything is fetched that the sizes listed are more than the disk has room for.
-fn warn_of_room(run: &Run, todo: &Todo, missing: &[Missing]) {
-    let due: u64 = missing.iter().filter_map(|m| m.file.bytes).fold(0, u64::saturating_add);
-    let root = run.archive.root();
-    if let Ok(free) = Archive::free_bytes(root)
-        && due > free
-    {
-        run.tell(Event::Note(format!(
-            "{} {}: {due} bytes are listed to be fetched, but only {free} are free in `{}`",
-            todo.series,
-            todo.day.date,
-            escape(&root.to_string_lossy())
-        )));
-    }
 }
 
 pub(super) async fn take(run: &Run, todo: &Todo) -> Result<archive::Opened, Failure> {
@@ -279,6 +269,7 @@ fn tell_record(done: &mut DayDone, record: &DayRecord) {
     done.bytes = record.header.bytes;
     done.absent = record.header.absent;
     done.accepted = record.files.iter().filter(|file| file.reason.is_some()).count() as u64;
+    done.records = record.header.records.clone().unwrap_or_default();
     done.digest = record.header.digest.strip_prefix("sha256:").and_then(|d| d.parse().ok());
 }
 
@@ -324,7 +315,7 @@ fn sort(
             have.push(line);
             continue;
         }
-        adopted.extend(sure.map(|prior| prior.line.clone()));
+        adopted.extend(sure.map(|prior| of_series(prior.line.clone(), &file)));
         let kept = kept.map(|prior| Box::new(prior.line.clone()));
         missing.push(Missing { file, path, kept });
     }

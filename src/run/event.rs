@@ -1,5 +1,6 @@
 //! What happens in a run, told as it happens. Reports, progress bars and logs are all folded from these.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -197,6 +198,10 @@ pub struct DayDone {
     pub absent: u64,
     /// Of the absent ones, those that the job accepts as such.
     pub accepted: u64,
+    /// Its records by their series, where the job prefers one of several.
+    pub records: BTreeMap<String, u64>,
+    /// Records of fallbacks that gave way in this run, by their series.
+    pub replaced: BTreeMap<String, u64>,
     /// The record's digest; none when there is no record.
     pub digest: Option<Digest>,
     /// Items of the listing outside the day.
@@ -222,6 +227,8 @@ impl DayDone {
             bytes: 0,
             absent: 0,
             accepted: 0,
+            records: BTreeMap::new(),
+            replaced: BTreeMap::new(),
             digest: None,
             outside_day: 0,
             duplicates: 0,

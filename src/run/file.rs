@@ -201,7 +201,7 @@ impl Work {
 
     /// Keeps the file of before. `None` when it is not there any more.
     pub(super) fn keep(&mut self, file: &RemoteFile) -> Option<Ended> {
-        let line = *self.kept.take()?;
+        let line = of_series(*self.kept.take()?, file);
         let path = RelativePath::from_record(&line.path)?;
         if let Some(crossed) = self.claim(&path, &line.key) {
             return Some(crossed);
@@ -427,6 +427,11 @@ fn server(replica: &Replica, file: &RemoteFile) -> Option<Arc<str>> {
     file.made().is_none().then(|| Arc::clone(replica.name()))
 }
 
+/// The line of a file that is here, with the series that it is listed of now.
+pub(super) fn of_series(line: FileLine, file: &RemoteFile) -> FileLine {
+    FileLine { source_series: file.source_series.as_deref().map(str::to_owned), ..line }
+}
+
 /// What a record says of a file whatever became of it.
 pub(super) fn line_of(series: &SeriesId, scale: Scale, file: &RemoteFile, path: &RelativePath) -> FileLine {
     FileLine {
@@ -439,6 +444,7 @@ pub(super) fn line_of(series: &SeriesId, scale: Scale, file: &RemoteFile, path: 
         instant: file.instant.map(|instant| scale.label(instant)),
         key: file.key.clone(),
         url: file.path.clone(),
+        source_series: file.source_series.as_deref().map(str::to_owned),
         recnum: file.recnum,
         harpnum: file.harpnum,
         segment: file.segment.clone(),

@@ -2,20 +2,23 @@
 //!
 //! What it does not do: fetch what it lists.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::day::{has, path_of};
 use super::event::{DayId, Event};
 use super::file::line_of;
+use super::flight::Missing;
 use super::locked::Expected;
+use super::preferred::Before;
 use super::{Opened, Run, Todo};
 use crate::archive::{self, Archive, DayWork, FileLine};
 use crate::failure::{Class, Failure};
 use crate::fetch;
-use crate::manifest::latency::WITHOUT_FILES;
+use crate::manifest::latency::{WITHOUT_FILES, by_name};
 use crate::net::Waits;
 use crate::source::{Body, Listed, Memory, RemoteFile};
 use crate::untrusted::escape;
@@ -26,6 +29,9 @@ pub(super) fn is_final(opened: &Opened, todo: &Todo, listed: &Listed, listed_at:
     // Records that the filters leave out show that the day's data has come.
     let may_come = listed.files.is_empty() && listed.left_out == 0;
     let enough = if may_come { settle.max(WITHOUT_FILES) } else { settle };
+    // However short `settle` is, a fallback's records may still give way.
+    let has_fallbacks = listed.by_series.slots.values().any(|series| **series != *opened.series.name);
+    let enough = if has_fallbacks { enough.max(by_name(&opened.series.name, true)) } else { enough };
     !listed.may_grow && is_older(opened, todo, listed_at, enough)
 }
 
@@ -116,8 +122,8 @@ pub(super) fn lost_its_files(opened: &Opened, todo: &Todo, work: &DayWork) -> bo
     work.had_files_at(|time| scale.read(time).is_none_or(|time| todo.day.window.contains(time)))
 }
 
-/// What becomes of a day whose files a listing does not know any more: nothing.
-pub(super) fn vanished(run: &Run, todo: &Todo, work: &DayWork, is_locked: bool) -> Failure {
+/// How to go on where the archive has what a listing does not know any more.
+pub(super) fn way_out(run: &Run, todo: &Todo, work: &DayWork, is_locked: bool) -> String {
     let forget = if work.has_record() {
         let record = Archive::record_path(run.archive.root(), &todo.series, todo.day.date);
         format!("remove `{}`", escape(&record.to_string_lossy()))
@@ -126,13 +132,51 @@ pub(super) fn vanished(run: &Run, todo: &Todo, work: &DayWork, is_locked: bool) 
     };
     // The lock would not let another run seal it as empty.
     let again = if is_locked { "let `sunhaul update` do the day" } else { "give the same command again" };
+    format!("if that is right, {forget} and {again}")
+}
+
+/// What becomes of a day whose files a listing does not know any more: nothing.
+pub(super) fn vanished(way_out: &str) -> Failure {
     Failure::new(
         Class::Vanished,
         format!(
-            "the service lists nothing for this day, but the archive has files of it, which stay as they are; if that is \
-             right, {forget} and {again}: the day is then sealed as empty, and its files are nobody's"
+            "the service lists nothing for this day, but the archive has files of it, which stay as they are; {way_out}: \
+             the day is then sealed as empty, and its files are nobody's"
         ),
     )
+}
+
+/// Refuses a listing in which a series that the day has records of has none any more, and a fallback has: an outage of one
+/// series is no reason to give up what is there.
+///
+/// # Errors
+/// `vanished`.
+pub(super) fn must_keep_preferred(
+    opened: &Opened,
+    before: &Before,
+    listed: &Listed,
+    way_out: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    match before.objection(&opened.series, &listed.by_series) {
+        None => Ok(()),
+        Some(why) => Err(Failure::new(Class::Vanished, format!("{why}; {}", way_out()))),
+    }
+}
+
+/// Says before anything is fetched that the sizes listed are more than the disk has room for.
+pub(super) fn warn_of_room(run: &Run, todo: &Todo, missing: &[Missing]) {
+    let due: u64 = missing.iter().filter_map(|m| m.file.bytes).fold(0, u64::saturating_add);
+    let root = run.archive.root();
+    if let Ok(free) = Archive::free_bytes(root)
+        && due > free
+    {
+        run.tell(Event::Note(format!(
+            "{} {}: {due} bytes are listed to be fetched, but only {free} are free in `{}`",
+            todo.series,
+            todo.day.date,
+            escape(&root.to_string_lossy())
+        )));
+    }
 }
 
 /// Lists the day, trying again as the manifest allows. `None` when the run was stopped, or its time was up, before there
@@ -150,14 +194,12 @@ pub(super) async fn list(
         todo: todo.clone(),
         expected: Arc::clone(expected),
     });
-    // Nothing is ordered where the files are taken from a folder.
-    let memory = Some(&memory).filter(|_| run.shelf.is_none());
     let mut waits = Waits::new(run.manifest.retry);
     let mut attempts = 0;
     loop {
         attempts += 1;
         let replica = opened.source.current();
-        let listing = replica.list(&opened.series, &todo.day, memory);
+        let listing = replica.list(&opened.series, &todo.day, Some(&memory));
         let result = tokio::select! {
             result = listing => result,
             () = run.halt.cancelled() => return Ok(None),
@@ -211,5 +253,16 @@ impl Memory for Remembered {
         let Some((run, work)) = self.run.upgrade().zip(self.work.upgrade()) else { return false };
         let opened = run.series.get(&self.todo.series);
         opened.is_some_and(|opened| has(opened, &work, file, (&self.todo, &self.expected)))
+    }
+
+    fn may_order(&self) -> bool {
+        // Nothing is ordered where the files are taken from a folder.
+        self.run.upgrade().is_some_and(|run| run.shelf.is_none())
+    }
+
+    fn fixed_series(&self) -> BTreeMap<NaiveDateTime, String> {
+        let run = self.run.upgrade();
+        let opened = run.as_ref().and_then(|run| run.series.get(&self.todo.series));
+        opened.map(|opened| self.expected.series_by_slot(opened.series.source.scale())).unwrap_or_default()
     }
 }

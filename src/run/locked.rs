@@ -2,9 +2,10 @@
 //!
 //! What it does not do: read the lock, or move it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use chrono::NaiveDateTime;
 use url::Url;
 
 use super::Todo;
@@ -128,6 +129,7 @@ impl Expected {
             let url = address(base, source, &file.url).ok_or_else(|| wrong("url"))?;
             let time = scale.read(&file.time).ok_or_else(|| wrong("time"))?;
             files.push(RemoteFile {
+                source_series: file.source_series.as_deref().map(Arc::from),
                 recnum: file.recnum,
                 harpnum: file.harpnum,
                 segment: file.segment.clone(),
@@ -181,6 +183,12 @@ impl Expected {
             Some(_) => true,
         });
         settled
+    }
+
+    /// The series that the lock has each slot of, where the job prefers one of several.
+    pub(super) fn series_by_slot(&self, scale: Scale) -> BTreeMap<NaiveDateTime, String> {
+        let slots = self.files.values().filter(|_| self.is_whole);
+        slots.filter_map(|file| Some((scale.read(&file.time)?, file.source_series.clone()?))).collect()
     }
 
     /// True when the lock says which files the day has.

@@ -13,6 +13,7 @@ mod file;
 mod flight;
 mod listing;
 mod locked;
+mod preferred;
 mod redirects;
 mod renumbered;
 mod scheduler;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::day::blocking;
 use super::event::Event;
-use super::{Opened, Run, Todo};
+use super::{Opened, Run, Todo, preferred};
 use crate::archive::{DayRecord, DayWork, FileLine, Lasting, LeftOut, SealAs, State};
 use crate::day::SlotSpan;
 use crate::failure::{Class, Failure};
 
 /// What a day is sealed with.
-pub(super) struct SealedBy {
+pub(super) struct SealedBy<'a> {
     /// The keys of its files.
     pub(super) keys: HashSet<String>,
     /// What is listed and not there.
@@ -20,6 +20,10 @@ pub(super) struct SealedBy {
     pub(super) left_out: Option<BTreeMap<i64, Vec<SlotSpan>>>,
     /// How final it is.
     pub(super) state: State,
+    /// Its records by their series, where the job prefers one of several.
+    pub(super) records: BTreeMap<String, u64>,
+    /// Records that gave way to those of a preferred series.
+    pub(super) replaced: &'a BTreeMap<String, u64>,
 }
 
 /// Seals a day: its files durable, its record named.
@@ -31,7 +35,7 @@ pub(super) async fn seal(
     opened: &Opened,
     todo: &Todo,
     work: Arc<DayWork>,
-    by: SealedBy,
+    by: SealedBy<'_>,
 ) -> Result<DayRecord, Failure> {
     let scale = opened.series.source.scale();
     let lasting = Lasting {
@@ -42,6 +46,7 @@ pub(super) async fn seal(
         window: [scale.label(todo.day.window.start), scale.label(todo.day.window.end)],
         spec: todo.spec,
         state: by.state,
+        records: Some(by.records).filter(|records| !records.is_empty()),
         left_out: by.left_out.and_then(|slots| LeftOut::by_quality(&slots, scale)),
     };
     let Some(work) = Arc::into_inner(work) else {
@@ -49,12 +54,8 @@ pub(super) async fn seal(
     };
     let id = todo.id();
     let (record, retired) = blocking(move || work.seal(SealAs { lasting, absent: by.absent }, &by.keys)).await?;
-    if retired > 0 {
-        let (files, they) = if retired == 1 { ("file is", "it") } else { ("files are", "they") };
-        run.tell(Event::Note(format!(
-            "{} {}: {retired} {files} no longer asked for; {they} went to `.sunhaul/work/retired` until `sunhaul clean`",
-            id.series, id.date
-        )));
+    if let Some(note) = preferred::retired(by.replaced, retired) {
+        run.tell(Event::Note(format!("{} {}: {note}", id.series, id.date)));
     }
     Ok(record)
 }

@@ -4,6 +4,7 @@
 //! keywords, or read those of a file.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 use serde::Serialize;
@@ -53,6 +54,8 @@ pub(super) struct Row {
     pub(super) time: NaiveDateTime,
     /// The instant of the cadence that it is the nearest one to.
     pub(super) instant: Option<NaiveDateTime>,
+    /// The source's name for its series, where the job prefers one of several.
+    pub(super) source_series: Option<Arc<str>>,
     /// Its number.
     pub(super) recnum: Option<i64>,
     /// The active region.
@@ -61,6 +64,16 @@ pub(super) struct Row {
     pub(super) has_data: Option<bool>,
     /// A value for each column, as [`cells`] writes them.
     pub(super) cells: String,
+}
+
+/// The column that says which series a record is of.
+const SOURCE_SERIES: &str = "source_series";
+
+impl Row {
+    /// The slot that the record stands for.
+    pub(super) fn slot(&self) -> NaiveDateTime {
+        self.instant.unwrap_or(self.time)
+    }
 }
 
 /// The sidecar: `keywords/2`.
@@ -88,6 +101,29 @@ impl Table {
         Ok(self)
     }
 
+    /// The same with the rows of a table of another series. A column that one of the two does not have is empty there; what
+    /// it means, the first one says.
+    pub(super) fn with_other_series(mut self, other: Table) -> Table {
+        if self.rows.is_empty() || other.rows.is_empty() {
+            return if self.rows.is_empty() { other } else { self };
+        }
+        let is_known = |columns: &[Column], name: &str| columns.iter().any(|column| column.name == name);
+        let new: Vec<Column> =
+            other.columns.iter().filter(|column| !is_known(&self.columns, &column.name)).cloned().collect();
+        let empty = ",".repeat(new.len());
+        self.rows.iter_mut().for_each(|row| row.cells.push_str(&empty));
+        self.columns.extend(new);
+        let place = |column: &Column| other.columns.iter().position(|own| own.name == column.name);
+        let places: Vec<Option<usize>> = self.columns.iter().map(place).collect();
+        self.rows.extend(other.rows.into_iter().map(|row| {
+            let own = split(&row.cells);
+            let cell = |place: &Option<usize>| place.and_then(|place| own.get(place).copied()).unwrap_or_default();
+            let cells = places.iter().flat_map(|place| [",", cell(place)]).collect();
+            Row { cells, ..row }
+        }));
+        self
+    }
+
     /// The table and its sidecar, of a day of `series`; none of a day without records. `asked` is the question that the
     /// answers were given to, and `path` the same below the source's base.
     ///
@@ -109,7 +145,7 @@ impl Table {
 
     /// Renames keywords that have the name of a column of our own, however it is written: databases take both for one.
     fn rename(&mut self) {
-        let others = [Own::Time, Own::Scale, Own::Instant, Own::Recnum, Own::HasData];
+        let others = [Own::Time, Own::Scale, Own::Instant, Own::SourceSeries, Own::Recnum, Own::HasData];
         for column in &mut self.columns {
             if others.iter().any(|own| column.name.eq_ignore_ascii_case(own.name())) {
                 column.name.push('_');
@@ -123,6 +159,7 @@ impl Table {
         let is_told = |own: Own| match own {
             Own::Time | Own::Scale | Own::Recnum => true,
             Own::Instant => self.rows.iter().any(|row| row.instant.is_some()),
+            Own::SourceSeries => self.rows.iter().any(|row| row.source_series.is_some()),
             Own::Harpnum => !has_harpnum && self.rows.iter().any(|row| row.harpnum.is_some()),
             Own::HasData => self.rows.iter().any(|row| row.has_data.is_some()),
         };
@@ -160,19 +197,22 @@ enum Own {
     Time,
     Scale,
     Instant,
+    SourceSeries,
     Recnum,
     Harpnum,
     HasData,
 }
 
 impl Own {
-    const ALL: [Own; 6] = [Own::Time, Own::Scale, Own::Instant, Own::Recnum, Own::Harpnum, Own::HasData];
+    const ALL: [Own; 7] =
+        [Own::Time, Own::Scale, Own::Instant, Own::SourceSeries, Own::Recnum, Own::Harpnum, Own::HasData];
 
     fn name(self) -> &'static str {
         match self {
             Own::Time => "time",
             Own::Scale => "scale",
             Own::Instant => "instant",
+            Own::SourceSeries => SOURCE_SERIES,
             Own::Recnum => "recnum",
             Own::Harpnum => "harpnum",
             Own::HasData => "has_data",
@@ -185,6 +225,7 @@ impl Own {
             Own::Time => iso(row.time),
             Own::Scale => scale.to_string(),
             Own::Instant => row.instant.map(iso).unwrap_or_default(),
+            Own::SourceSeries => row.source_series.as_deref().unwrap_or_default().to_owned(),
             Own::Recnum => number(row.recnum),
             Own::Harpnum => number(row.harpnum),
             Own::HasData => row.has_data.map(|has_data| has_data.to_string()).unwrap_or_default(),
@@ -198,6 +239,7 @@ impl Own {
             Own::Instant => {
                 ("time", "the instant of the cadence that the record is the nearest one to, in the same form")
             }
+            Own::SourceSeries => ("string", "the series that the record is of"),
             Own::Recnum => ("longlong", "the record's number"),
             Own::Harpnum => ("int", "the number of the active region"),
             Own::HasData => ("boolean", "false where the record's QUALITY says that nothing was observed"),
@@ -223,6 +265,29 @@ pub(super) fn has_data(series: &str, quality: u32) -> bool {
     quality & nothing == 0
 }
 
+/// The key of a day's table.
+pub const KEYWORDS_TABLE: &str = "made:keywords.csv";
+
+/// The records of a day's table: the slot, the series and the number of each. None where it does not say of which series
+/// they are.
+#[must_use]
+pub fn table_records(table: &[u8]) -> Vec<(NaiveDateTime, String, i64)> {
+    let mut rows = csv::Reader::from_reader(table);
+    let head = rows.headers().cloned().unwrap_or_default();
+    let place = |own: Own| head.iter().position(|name| name == own.name());
+    let (Some(time), Some(series), Some(recnum)) = (place(Own::Time), place(Own::SourceSeries), place(Own::Recnum))
+    else {
+        return Vec::new();
+    };
+    let instant = place(Own::Instant);
+    let read = |row: csv::StringRecord| {
+        let instant = instant.and_then(|instant| row.get(instant)).filter(|instant| !instant.is_empty());
+        let slot = instant.or_else(|| row.get(time))?.parse().ok()?;
+        Some((slot, row.get(series)?.to_owned(), row.get(recnum)?.parse().ok()?))
+    };
+    rows.records().filter_map(Result::ok).filter_map(read).collect()
+}
+
 /// Values as they stand in a row, each after a comma; `None` where the source told none, or that it is missing.
 pub(super) fn cells<'a>(values: impl Iterator<Item = Option<Cow<'a, str>>>) -> String {
     let mut cells = String::new();
@@ -231,6 +296,16 @@ pub(super) fn cells<'a>(values: impl Iterator<Item = Option<Cow<'a, str>>>) -> S
         cells.push_str(&cell(value.as_deref().unwrap_or_default()));
     }
     cells
+}
+
+/// The cells of a row as [`cells`] wrote them: each after a comma, quoted where they hold one.
+fn split(cells: &str) -> Vec<&str> {
+    let mut is_quoted = false;
+    let ends_a_cell = |c: char| {
+        is_quoted ^= c == '"';
+        c == ',' && !is_quoted
+    };
+    cells.split(ends_a_cell).skip(1).collect()
 }
 
 /// A value as a cell: as it is, and no formula where a spreadsheet would take it for one. Numbers and times stay as they
@@ -285,6 +360,48 @@ mod tests {
         assert_eq!(names(&["T_REC"], Some(377)), "time,scale,recnum,harpnum,T_REC");
         assert_eq!(names(&["HARPNUM", "T_REC"], Some(377)), "time,scale,recnum,HARPNUM,T_REC");
         assert_eq!(names(&["Time"], None), "time,scale,recnum,Time_");
+    }
+
+    #[test]
+    fn a_table_that_names_series_says_which_records_it_has() {
+        let at = |time: &str| -> NaiveDateTime { time.parse().unwrap() };
+        let row = |time: &str, series: Option<&str>, recnum: i64, note: &str| Row {
+            record: recnum.to_string(),
+            time: at(time),
+            source_series: series.map(Arc::from),
+            recnum: Some(recnum),
+            cells: cells([Some(Cow::Borrowed(note))].into_iter()),
+            ..Row::default()
+        };
+        let table = |series: Option<&str>| {
+            let rows =
+                vec![row("2015-12-11T00:00:00", series, 8, "a\n\"b"), row("2015-12-11T00:12:00", series, 9, "c")];
+            Table { columns: vec![Column { name: "NOTE".to_owned(), ..Column::default() }], rows }.csv(Scale::Tai)
+        };
+        let records = table_records(table(Some("hmi.x_nrt")).as_bytes());
+        let due = [("2015-12-11T00:00:00", 8), ("2015-12-11T00:12:00", 9)];
+        assert_eq!(records, due.map(|(time, recnum)| (at(time), "hmi.x_nrt".to_owned(), recnum)));
+        assert_eq!(table_records(table(None).as_bytes()), []);
+        assert_eq!(table_records(b""), []);
+    }
+
+    #[test]
+    fn rows_of_another_series_get_the_columns_of_both_tables() {
+        let table = |names: &[&str], record: &str, values: &[&str]| {
+            let column = |name: &&str| Column { name: (*name).to_owned(), ..Column::default() };
+            let values = values.iter().map(|value| Some(Cow::Borrowed(*value)));
+            let row = Row { record: record.to_owned(), recnum: Some(7), cells: cells(values), ..Row::default() };
+            Table { columns: names.iter().map(column).collect(), rows: vec![row] }
+        };
+        let told = |a: Table, b: Table| a.with_other_series(b).csv(Scale::Tai).lines().collect::<Vec<_>>().join("|");
+        let (one, other) = (["A", "B"], ["C", "B"]);
+        let first = || table(&one, "1", &["x,\"1", "2"]);
+        assert_eq!(
+            told(first(), table(&other, "2", &["3", "y,\"4"])),
+            "time,scale,recnum,A,B,C|1970-01-01T00:00:00,TAI,7,\"x,\"\"1\",2,|\
+             1970-01-01T00:00:00,TAI,7,,\"y,\"\"4\",3"
+        );
+        assert_eq!(told(first(), Table::default()), told(Table::default(), first()));
     }
 
     #[test]

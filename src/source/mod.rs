@@ -29,6 +29,7 @@ use crate::failure::{Class, Failure};
 use crate::manifest::{Series, SourceSpec};
 use crate::net::{Client, secret_names, shown};
 use crate::untrusted::escape;
+pub use keywords::{KEYWORDS_TABLE, table_records};
 pub(crate) use place::from_base;
 pub use replicas::{Replica, Replicas};
 
@@ -61,6 +62,16 @@ pub trait Memory: Send + Sync {
 
     /// True when the file is here, and nothing will be asked about it: it need not be ordered.
     fn has(&self, file: &RemoteFile) -> bool;
+
+    /// True when files may be ordered.
+    fn may_order(&self) -> bool {
+        true
+    }
+
+    /// The series that slots must be taken from, whichever is preferred: those of a lock, or of a sealed day that is mended.
+    fn fixed_series(&self) -> BTreeMap<NaiveDateTime, String> {
+        BTreeMap::new()
+    }
 }
 
 /// A listing on its way.
@@ -85,6 +96,17 @@ pub struct Listed {
     pub without_record: u64,
     /// The source says that it does not have all of the day yet: it is not final, however long ago it was.
     pub may_grow: bool,
+    /// Which series the records are of, where the job prefers one of several.
+    pub by_series: BySeries,
+}
+
+/// The records of a day by their series, where the job prefers one of several.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BySeries {
+    /// How many records of each series the day has. Empty where the job names one series alone.
+    pub records: BTreeMap<String, u64>,
+    /// The series that each slot is taken from.
+    pub slots: BTreeMap<NaiveDateTime, Arc<str>>,
 }
 
 /// Around midnight a service may give more than it is asked for: the end of a range as well, or what its own slots, scale
@@ -115,6 +137,7 @@ impl Listed {
             left_out_by_quality: united(self.left_out_by_quality, other.left_out_by_quality),
             without_record: self.without_record + other.without_record,
             may_grow: self.may_grow || other.may_grow,
+            by_series: self.by_series,
         }
     }
 
@@ -242,6 +265,8 @@ pub struct RemoteFile {
     pub t_rec: Option<NaiveDateTime>,
     /// The instant of the cadence that its record is the nearest one to, where such records are chosen.
     pub instant: Option<NaiveDateTime>,
+    /// The source's name for the series that its record is of, where the job prefers one of several.
+    pub source_series: Option<Arc<str>>,
     /// The record's number.
     pub recnum: Option<i64>,
     /// The active region.
@@ -295,7 +320,7 @@ impl RemoteFile {
     #[must_use]
     pub fn new(key: String, url: Url, path: String, time: NaiveDateTime) -> RemoteFile {
         let (recnum, harpnum, segment, wavelength, bytes) = (None, None, None, None, None);
-        let (name, t_rec, instant, rounded, body) = (None, None, None, None, Body::Remote);
+        let (name, t_rec, instant, source_series, rounded) = (None, None, None, None, None);
         RemoteFile {
             key,
             url,
@@ -304,13 +329,14 @@ impl RemoteFile {
             time,
             t_rec,
             instant,
+            source_series,
             recnum,
             harpnum,
             segment,
             wavelength,
             bytes,
             rounded,
-            body,
+            body: Body::Remote,
         }
     }
 
@@ -322,6 +348,12 @@ impl RemoteFile {
             body: Body::Made(Bytes::from(bytes)),
             ..RemoteFile::new(format!("{MADE}{what}"), asked.clone(), path.to_owned(), day.window.start)
         }
+    }
+
+    /// The slot that its record stands for.
+    #[must_use]
+    pub fn slot(&self) -> NaiveDateTime {
+        self.instant.unwrap_or(self.time)
     }
 
     /// True where a file of this length may have been listed so.
@@ -351,11 +383,12 @@ impl RemoteFile {
 /// Opens the source of a kind: the one place that knows them all. `base` is where the service listens, which for the
 /// built-in one is known only once it runs.
 #[must_use]
-pub fn open(spec: &SourceSpec, base: &Url, client: Client) -> Box<dyn Source> {
-    match spec {
+pub fn open(series: &Series, base: &Url, client: Client) -> Box<dyn Source> {
+    match &*series.source {
         // The built-in service speaks as the HMI service does; only where it listens is another matter.
         SourceSpec::Hmi(_) | SourceSpec::Embedded(_) => Box::new(hmi::Hmi::new(base.clone(), client)),
-        SourceSpec::Jsoc(spec) => Box::new(jsoc::Jsoc::new(spec, base.clone(), client)),
+        SourceSpec::Jsoc(spec) if series.fallbacks.is_empty() => Box::new(jsoc::Jsoc::new(spec, base.clone(), client)),
+        SourceSpec::Jsoc(spec) => Box::new(jsoc::Preferred::new(spec, series, base, &client)),
         SourceSpec::Medoc(spec) => Box::new(medoc::Medoc::new(spec, base.clone(), client)),
         SourceSpec::Index(spec) => Box::new(index::Index::new(spec.clone(), base.clone(), client)),
         SourceSpec::Template(spec) => Box::new(template::Template::new(spec.clone(), base.clone(), client)),

@@ -37,7 +37,7 @@ impl Replicas {
     pub fn open(net: &Net, job: &Manifest, series: &Series, bases: &[Url], run: &str) -> Result<Replicas, Failure> {
         let replica = |base: &Url| {
             let client = net.open(job, &series.source, base, run)?;
-            Ok(Replica { name: client.host_name().into(), source: open(&series.source, base, client.clone()), client })
+            Ok(Replica { name: client.host_name().into(), source: open(series, base, client.clone()), client })
         };
         let all: Vec<Replica> = bases.iter().map(replica).collect::<Result<_, Failure>>()?;
         if all.is_empty() {

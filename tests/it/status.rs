@@ -157,6 +157,7 @@ fn records(lab: &Lab) {
             time: format!("{}T12:00:00Z", day.date),
             key: day.date.to_string(),
             url: format!("/HMI/sharp_720s/{}", day.date),
+            source_series: None,
             recnum: None,
             harpnum: None,
             segment: None,
@@ -178,6 +179,7 @@ fn records(lab: &Lab) {
             window: [Scale::Utc.label(day.window.start), Scale::Utc.label(day.window.end)],
             spec: series.spec(&day),
             state: State::Sealed,
+            records: None,
             left_out: None,
         };
         let path = Archive::record_path(&job.archive.root, &series.id, day.date);

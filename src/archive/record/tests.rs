@@ -12,6 +12,7 @@ fn file(path: &str) -> FileLine {
         time: "2015-12-11T18:22:08Z".into(),
         key: format!("/HMI/s/{path}"),
         url: format!("/HMI/s/{path}"),
+        source_series: None,
         recnum: None,
         harpnum: None,
         segment: None,
@@ -36,6 +37,7 @@ fn record(paths: &[&str]) -> DayRecord {
         window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
         spec: Digest::of(b"spec"),
         state: State::Sealed,
+        records: None,
         left_out: None,
     };
     DayRecord::new(lasting, paths.iter().map(|p| file(p)).collect())
@@ -122,7 +124,7 @@ proptest::proptest! {
         files[0] = FileLine { time, key, url, segment: Some(segment), etag: Some(etag), ..files[0].clone() };
         files[1] = FileLine { absent: Some(absent), sha256: None, bytes: None, ..files[1].clone() };
         let DayHeader { date, scale, window, spec, state, .. } = record(&[]).header;
-        let written = DayRecord::new(Lasting { job, series, date, scale, window, spec, state, left_out }, files);
+        let written = DayRecord::new(Lasting { job, series, date, scale, window, spec, state, records: None, left_out }, files);
         let mut bytes = written.to_bytes();
         proptest::prop_assert_eq!(&DayRecord::parse(Path::new("r"), &bytes).unwrap(), &written);
         let at = at % bytes.len();

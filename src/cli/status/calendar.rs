@@ -307,7 +307,16 @@ mod tests {
                 _ => DayFact::Missing,
             };
             let files = if "=~-".contains(sign) { 24 } else { 0 };
-            Fact { date, state, files, bytes: files * 576_000, absent: 0, body: 0, whole: true }
+            Fact {
+                date,
+                state,
+                files,
+                bytes: files * 576_000,
+                absent: 0,
+                records: BTreeMap::new(),
+                body: 0,
+                whole: true,
+            }
         };
         let signs = || start.iter_days().zip(signs.chars());
         let those = |wanted| signs().filter(|(_, sign)| *sign == wanted).map(|(date, _)| date).collect();

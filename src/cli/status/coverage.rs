@@ -24,6 +24,8 @@ pub(super) struct Fact {
     pub(super) bytes: u64,
     /// Files that upstream does not have, by the day's record.
     pub(super) absent: u64,
+    /// Records by their series, where the job prefers one of several.
+    pub(super) records: BTreeMap<String, u64>,
     /// The length of the record's lines.
     pub(super) body: u64,
     /// The job asks for the whole day.
@@ -108,7 +110,8 @@ impl Serialize for Days {
 impl Fact {
     fn missing(day: &day::Day) -> Fact {
         let whole = *day == day::Day::whole(day.date);
-        Fact { date: day.date, state: DayFact::Missing, files: 0, bytes: 0, absent: 0, body: 0, whole }
+        let state = DayFact::Missing;
+        Fact { date: day.date, state, files: 0, bytes: 0, absent: 0, records: BTreeMap::new(), body: 0, whole }
     }
 }
 
@@ -135,6 +138,9 @@ pub(super) struct SeriesStatus {
     pub(super) bytes: u64,
     /// Files that upstream does not have.
     pub(super) absent: u64,
+    /// Records by their series, where the job prefers one of several.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) records: BTreeMap<String, u64>,
     /// How many files were proved in which way; null where the records were not read.
     pub(super) checked: Option<BTreeMap<String, u64>>,
     pub(super) months: Vec<Month>,
@@ -237,8 +243,8 @@ pub(super) fn fact(
                 State::Sealed => DayFact::Sealed,
                 State::Provisional => DayFact::Provisional,
             };
-            let DayHeader { files, bytes, absent, body, .. } = header;
-            Fact { state, files, bytes, absent, body, ..nothing }
+            let DayHeader { files, bytes, absent, records, body, .. } = header;
+            Fact { state, files, bytes, absent, records: records.unwrap_or_default(), body, ..nothing }
         }
         Err(error) if error.class() == Class::Record => {
             Fact { state: DayFact::Unreadable(error.to_string()), ..nothing }
@@ -310,11 +316,16 @@ pub(super) fn of_series(
     }
     let sum = |of: fn(&Fact) -> u64| days.facts.iter().map(of).fold(0, u64::saturating_add);
     let (files, bytes, absent) = (sum(|fact| fact.files), sum(|fact| fact.bytes), sum(|fact| fact.absent));
+    let mut records = BTreeMap::new();
+    for (name, count) in days.facts.iter().flat_map(|fact| &fact.records) {
+        *records.entry(name.clone()).or_default() += count;
+    }
     SeriesStatus {
         series: series.to_owned(),
         files,
         bytes,
         absent,
+        records,
         checked: None,
         months: months.into_iter().map(|(_, month)| month).collect(),
         gaps,
@@ -342,6 +353,7 @@ pub(super) fn header(date: &str, job: &str, state: State, spec: Digest, files: u
         files,
         bytes: files * 576_000,
         absent: 0,
+        records: None,
         digest: String::new(),
         body: 0,
         left_out: None,

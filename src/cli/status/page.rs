@@ -27,6 +27,9 @@ pub(super) fn render(status: &Status, by: Option<By>, columns: usize, paint: Pai
             seen.extend(cells);
             out.push_str(&calendar);
         }
+        if let Some(records) = records(series) {
+            let _ = writeln!(out, "{records}");
+        }
         if let Some(checked) = checked(series) {
             let _ = writeln!(out, "{checked}");
         }
@@ -60,6 +63,13 @@ fn told(series: &SeriesStatus) -> String {
         let _ = write!(out, ", {} absent upstream", human::number(series.absent));
     }
     out
+}
+
+/// `records: 118 of hmi.sharp_cea_720s, 2 of hmi.sharp_cea_720s_nrt`
+fn records(series: &SeriesStatus) -> Option<String> {
+    let each = series.records.iter().map(|(name, count)| format!("{} of {}", human::number(*count), escape(name)));
+    let all: Vec<String> = each.collect();
+    (!all.is_empty()).then(|| format!("records: {}", all.join(", ")))
 }
 
 /// `checked by checksum 640, structure 8`

@@ -55,6 +55,8 @@ fn twice_the_median(sorted: &[u64]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn facts(files: &[Option<u64>]) -> Vec<Fact> {
@@ -65,6 +67,7 @@ mod tests {
             files: files.unwrap_or(0),
             bytes: 0,
             absent: 0,
+            records: BTreeMap::new(),
             body: 0,
             whole: true,
         };

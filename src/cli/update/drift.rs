@@ -15,7 +15,7 @@ use crate::cli::{Exit, Result, Shell, asking};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fetch::sample;
-use crate::lock::{DayChange, Held, LockedFile, Named, Replaced};
+use crate::lock::{self, DayChange, Held, LockedFile, Named, Replaced};
 use crate::manifest::{Identity, Manifest, Series, SeriesId};
 use crate::net::Net;
 use crate::report::model::Run;
@@ -172,11 +172,18 @@ impl Asked<'_> {
         let listed = asking::list(job, series, &self.source, &todo.day, self.shell).await?;
         let locked = self.held.files(&series.id, todo.day.date);
         let locked = locked.map_err(|error| Failure::new(Class::Storage, error.to_string()))?.unwrap_or_default();
+        let scale = series.source.scale();
+        let times: Vec<(String, &str)> = listed
+            .files
+            .iter()
+            .filter_map(|file| Some((scale.label(file.time), file.source_series.as_deref()?)))
+            .collect();
+        let replaced = lock::replaced(&locked, &times.iter().map(|(time, series)| (time.as_str(), *series)).collect());
         let mut locked: BTreeMap<String, LockedFile> =
             locked.into_iter().map(|file| (file.key.clone(), file)).collect();
         let known = locked.values().map(|file| Known { key: &file.key, url: &file.url, time: &file.time });
         let former = former_keys(&listed.files, known, series.source.scale());
-        let mut change = DayChange::of(&series.id, todo.day.date);
+        let mut change = DayChange { replaced, ..DayChange::of(&series.id, todo.day.date) };
         for file in &listed.files {
             match locked.remove(former.get(&file.key).unwrap_or(&file.key)) {
                 None => {

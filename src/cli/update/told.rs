@@ -197,6 +197,10 @@ impl Told {
                 let _ =
                     writeln!(out, "  {}: keywords changed, data the same", human::count(day.keywords_changed, "file"));
             }
+            for (series, records) in &day.replaced {
+                let records = human::count(*records, "record");
+                let _ = writeln!(out, "  {records} of {} replaced by definitive ones", escape(series));
+            }
             if let Some([old, new]) = &day.digest {
                 let _ = writeln!(out, "  digest   old {old}\n           new {new}");
             }

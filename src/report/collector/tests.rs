@@ -48,6 +48,8 @@ fn done(date: &str, state: DayState, error: Option<failure::Failure>) -> Event {
         bytes: 900,
         absent: 0,
         accepted: 0,
+        records: BTreeMap::new(),
+        replaced: BTreeMap::new(),
         digest: sealed.then(|| Digest::of(date.as_bytes())),
         outside_day: 1,
         duplicates: 0,

@@ -383,6 +383,8 @@ mod tests {
                 bytes: 2_880_000,
                 absent: 1,
                 accepted: 0,
+                records: BTreeMap::new(),
+                replaced: BTreeMap::new(),
                 digest: None,
                 outside_day: 2,
                 duplicates: 0,

@@ -2,7 +2,7 @@
 //!
 //! What it does not do: count. It reads the report.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -49,6 +49,10 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     let files = files(report);
     if !files.is_empty() {
         let _ = write!(out, "\n  {files}");
+    }
+    for (series, records) in replaced(report) {
+        let records = human::count(records, "record");
+        let _ = write!(out, "\n  {records} of {} replaced by definitive ones", escape(series));
     }
     for host in &report.hosts {
         let _ = write!(out, "\n  {}", asked(host));
@@ -199,6 +203,15 @@ fn files(report: &Report) -> String {
     format!("{} listed: {}{wrong}", human::count(files.listed, "file"), parts.join(", "))
 }
 
+/// Records that gave way to those of a preferred series, by the series that they were of.
+fn replaced(report: &Report) -> BTreeMap<&str, u64> {
+    let mut replaced = BTreeMap::new();
+    for (series, records) in report.days.iter().flat_map(|day| &day.replaced) {
+        *replaced.entry(series.as_str()).or_default() += records;
+    }
+    replaced
+}
+
 fn listed(counts: &[(u64, &str)]) -> Vec<String> {
     counts
         .iter()
@@ -319,6 +332,8 @@ mod tests {
             bytes: 2 << 20,
             absent: 0,
             accepted: 0,
+            records: BTreeMap::new(),
+            replaced: BTreeMap::new(),
             digest: None,
             outside_day: 0,
             duplicates: 0,

@@ -30,7 +30,7 @@ async fn list(lab: &Lab, series: &str, date: &str) -> Listed {
     };
     let client = Net::new().client(lab.running.base_url(), policy).expect("a client");
     let spec = &manifest.series[0];
-    let source = source::open(&spec.source, lab.running.base_url(), client);
+    let source = source::open(spec, lab.running.base_url(), client);
     source.list(spec, &Day::whole(date.parse().expect("a date")), None).await.expect("a listing")
 }
 

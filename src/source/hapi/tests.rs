@@ -20,6 +20,7 @@ fn series(name: &str) -> Series {
     Series {
         id: SeriesId("one".to_owned()),
         name: name.to_owned(),
+        fallbacks: Vec::new(),
         source: Arc::new(SourceSpec::Hapi(manifest::Hapi { reach, parameters: None })),
         range: Range { start: at("2015-12-11T00:00:00"), end: at("2015-12-12T00:00:00") },
         layout: Template::default_of_kind(),

@@ -228,6 +228,7 @@ impl Reading<'_> {
                     time,
                     t_rec: slot.and_then(Slot::label),
                     instant: None,
+                    source_series: None,
                     recnum: Some(recnum),
                     harpnum: item.harpnum.map(|harpnum| harpnum.0),
                     segment: Some(segment),

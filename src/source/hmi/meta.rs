@@ -128,6 +128,7 @@ impl<'a> Told<'a> {
                 record: format!("{:020}", record.recnum),
                 time: record.time,
                 instant: None,
+                source_series: None,
                 recnum: Some(record.recnum),
                 harpnum: record.harpnum,
                 has_data: record.quality.map(|quality| has_data(&series.name, bits(quality))),

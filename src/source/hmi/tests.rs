@@ -42,6 +42,7 @@ pub(super) fn series(name: &str, filters: Filters) -> Series {
     Series {
         id: SeriesId(name.to_owned()),
         name: name.to_owned(),
+        fallbacks: Vec::new(),
         source: Arc::new(SourceSpec::Hmi(crate::manifest::Hmi {
             reach: Reach { urls: vec![base()], hosts: Vec::new(), tunnel: None, credentials: Credentials::default() },
         })),
@@ -104,6 +105,7 @@ fn the_first_form_is_keyed_by_path_and_named_by_the_answer() {
             time: "2015-12-11T18:22:08.799999".parse().unwrap(),
             t_rec: Some("2015-12-11T18:24:00".parse().unwrap()),
             instant: None,
+            source_series: None,
             recnum: None,
             harpnum: None,
             segment: None,
@@ -423,7 +425,7 @@ pub(in crate::source) fn client(base: &Url) -> Client {
 
 async fn list(answer: Vec<u8>, series: &Series) -> (Result<Listed, Failure>, Vec<String>) {
     let (base, asked) = service(answer).await;
-    let listed = open(&series.source, &base, client(&base)).list(series, &day("2015-12-11"), None).await;
+    let listed = open(series, &base, client(&base)).list(series, &day("2015-12-11"), None).await;
     let asked = asked.lock().unwrap().clone();
     (listed, asked)
 }

@@ -1,8 +1,9 @@
 //! A day's listing, put together from the answers for its parts: a day of `aia.lev1_euv_12s` with all keywords is 120 MB.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{NaiveDateTime, TimeDelta};
 use url::Url;
 
 use super::answer::Answer;
@@ -12,8 +13,8 @@ use super::slot::in_a_row;
 use super::{begun, table, text};
 use crate::day::{Day, Window};
 use crate::failure::Failure;
-use crate::source::keywords::Table;
-use crate::source::{Listed, read};
+use crate::source::keywords::{Row, Table};
+use crate::source::{Listed, RemoteFile, read};
 
 /// A day is cut into 128 parts of 11 minutes at most.
 pub(super) const MOST_CUTS: u32 = 7;
@@ -51,15 +52,74 @@ impl DayListing {
         })
     }
 
-    /// The day's files with its table, which `url` asks for; and what its records are.
+    /// Refuses a day without records that lies before the series begins.
     ///
     /// # Errors
-    /// `source-refused` for a day before the series begins.
-    pub(super) fn end(self, question: &Question<'_>, day: &Day, url: &Url) -> Result<(Listed, Records), Failure> {
-        let DayListing { mut records, table, has_records } = self;
-        if !has_records {
-            begun(question, day)?;
+    /// `source-refused`.
+    pub(super) fn must_have_begun(&self, question: &Question<'_>, day: &Day) -> Result<(), Failure> {
+        if self.has_records { Ok(()) } else { begun(question, day) }
+    }
+
+    /// The slots of its records.
+    pub(super) fn slots(&self) -> BTreeSet<NaiveDateTime> {
+        let files = self.records.listed.files.iter().map(RemoteFile::slot);
+        files.chain(self.table.rows.iter().map(Row::slot)).collect()
+    }
+
+    /// Instants of the cadence that have no record near them.
+    pub(super) fn without_record(&self) -> u64 {
+        self.records.listed.without_record
+    }
+
+    /// The same of several series together.
+    pub(super) fn set_without_record(&mut self, instants: u64) {
+        self.records.listed.without_record = instants;
+    }
+
+    /// How many records it has.
+    pub(super) fn count(&self) -> u64 {
+        let files = self.records.listed.files.iter().filter_map(|file| file.recnum);
+        files.chain(self.table.rows.iter().filter_map(|row| row.recnum)).collect::<BTreeSet<i64>>().len() as u64
+    }
+
+    /// Keeps the records of these slots alone, marked with their series. Numbers of records are unique within a series, so
+    /// those of a fallback get its name before their keys.
+    pub(super) fn of_series(&mut self, name: &Arc<str>, is_fallback: bool, keeps: impl Fn(NaiveDateTime) -> bool) {
+        let DayListing { records, table, .. } = self;
+        records.listed.files.retain(|file| keeps(file.slot()));
+        table.rows.retain(|row| keeps(row.slot()));
+        for spans in records.listed.left_out_by_quality.iter_mut().flat_map(BTreeMap::values_mut) {
+            spans.retain(|[first, _]| keeps(*first));
         }
+        for file in &mut records.listed.files {
+            file.source_series = Some(Arc::clone(name));
+            if is_fallback {
+                file.key = format!("{name}/{}", file.key);
+            }
+        }
+        for row in &mut table.rows {
+            row.source_series = Some(Arc::clone(name));
+            if is_fallback {
+                row.record = format!("{name}/{}", row.record);
+            }
+        }
+    }
+
+    /// The same with the records of another series.
+    ///
+    /// # Errors
+    /// `listing-too-large` for more files than a day can have.
+    pub(super) fn with_other_series(self, other: DayListing) -> Result<DayListing, Failure> {
+        Ok(DayListing {
+            records: self.records.and(other.records)?,
+            table: self.table.with_other_series(other.table),
+            has_records: self.has_records || other.has_records,
+        })
+    }
+
+    /// The day's files with its table, which `url` asks for; and what its records are.
+    pub(super) fn end(self, question: &Question<'_>, day: &Day, url: &Url) -> (Listed, Records) {
+        let DayListing { mut records, table, .. } = self;
         let mut listed = std::mem::take(&mut records.listed);
         let step = question.every_slots().map_or_else(|| question.step(), TimeDelta::seconds);
         for spans in listed.left_out_by_quality.iter_mut().flat_map(BTreeMap::values_mut) {
@@ -70,7 +130,7 @@ impl DayListing {
             listed.files.extend(table.files(question.series, day, url, &path));
             listed.files.sort_by(|a, b| a.key.cmp(&b.key));
         }
-        Ok((listed, records))
+        (listed, records)
     }
 }
 

@@ -194,6 +194,7 @@ pub(super) fn read_records(
                 time,
                 t_rec: Some(time),
                 instant,
+                source_series: None,
                 recnum: Some(recnum),
                 harpnum,
                 segment: Some((*segment).to_owned()),

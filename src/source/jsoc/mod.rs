@@ -8,6 +8,7 @@ mod day_listing;
 mod export;
 mod instants;
 mod listing;
+mod prefer;
 mod question;
 mod renumbered;
 #[cfg(test)]
@@ -35,6 +36,7 @@ use crate::untrusted::escape;
 use day_listing::{DayListing, MOST_CUTS, halves, parts};
 use export::{Desk, Wanted};
 use listing::Records;
+pub use prefer::Preferred;
 use question::{INFO, Question, below};
 pub use renumbered::{Known, former_keys};
 use structure::Structure;
@@ -62,7 +64,7 @@ impl Jsoc {
 
     async fn ask(&self, series: &Series, day: &Day, memory: Option<&Arc<dyn Memory>>) -> Result<Listed, Failure> {
         // Where nothing is remembered, nothing is ordered either.
-        let order = match self.desk.as_ref().zip(memory) {
+        let order = match self.desk.as_ref().zip(memory.filter(|memory| memory.may_order())) {
             Some((desk, memory)) => Some((desk, memory, desk.coming().await)),
             None => None,
         };
@@ -73,7 +75,8 @@ impl Jsoc {
         let listing = self.listing(&question, day).await?;
         let url = question.url(&self.base, &record_set);
         let told = |failure| read::about(asked_for(&url, &record_set), failure);
-        let (mut listed, records) = listing.end(&question, day, &url).map_err(told)?;
+        listing.must_have_begun(&question, day).map_err(told)?;
+        let (mut listed, records) = listing.end(&question, day, &url);
         if let Some((desk, memory, coming)) = order {
             let Records { names, size, .. } = records;
             let wanted = Wanted { window: day.window, files: &mut listed.files, names, size, memory };
@@ -155,7 +158,8 @@ pub fn read_answers(
     let question = Question::of(series, &structure)?;
     let Some(record_set) = question.record_set(day.window) else { return Ok(Listed::default()) };
     let listing = DayListing::read(answer, &question, base, day)?;
-    Ok(listing.end(&question, day, &question.url(base, &record_set))?.0)
+    listing.must_have_begun(&question, day)?;
+    Ok(listing.end(&question, day, &question.url(base, &record_set)).0)
 }
 
 /// Refuses a day without records that lies before the first record of its series.

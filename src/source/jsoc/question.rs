@@ -213,6 +213,14 @@ impl<'a> Question<'a> {
         set.map_or(OrderSet::Nothing, OrderSet::Records)
     }
 
+    /// All records of a stretch of time, whatever the filters say of them, on the slots of the cadence.
+    pub(super) fn unfiltered_set(&self, window: Window) -> Option<String> {
+        let time = self.stretch(window)?;
+        let keys = self.structure.prime.iter().map(|key| if *key == self.structure.time { time.as_str() } else { "" });
+        let keys: String = keys.flat_map(|key| ["[", key, "]"]).collect();
+        Some(format!("{}{keys}", self.series.name))
+    }
+
     fn record_set_of(&self, window: Window, harpnum: Option<&[i64]>, conditions: &str) -> Option<String> {
         let time = self.stretch(window)?;
         let mut keys: Vec<String> = self.structure.prime.iter().map(|key| self.value(key, &time, harpnum)).collect();
@@ -354,6 +362,17 @@ impl<'a> Question<'a> {
 
     fn table(&self) -> impl Iterator<Item = &Vec<String>> {
         self.series.keywords.iter().filter(|_| self.series.fetch.has_keywords())
+    }
+
+    /// Where to ask for the times of the records of a record set.
+    pub(super) fn url_of_times(&self, base: &Url, record_set: &str) -> Url {
+        let mut url = below(base, INFO);
+        url.query_pairs_mut()
+            .append_pair("op", "rs_list")
+            .append_pair("ds", record_set)
+            .append_pair("key", &self.structure.time)
+            .append_pair("seg", "**NONE**");
+        url
     }
 
     /// Where to ask for the records of a record set.

@@ -34,6 +34,7 @@ pub(super) fn of(answer: &Answer, question: &Question<'_>, kept: &[Kept]) -> Res
         record: format!("{:020}", kept.recnum),
         time: kept.time,
         instant: kept.instant,
+        source_series: None,
         recnum: Some(kept.recnum),
         harpnum: kept.harpnum,
         has_data: quality.and_then(|quality| bits(quality.value(kept.at))).map(|bits| has_data(series, bits)),

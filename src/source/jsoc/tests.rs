@@ -23,6 +23,7 @@ pub(super) fn series(name: &str, filters: Filters) -> Series {
     Series {
         id: SeriesId(name.to_owned()),
         name: name.to_owned(),
+        fallbacks: Vec::new(),
         source: Arc::new(SourceSpec::Jsoc(Spec { reach, export: None })),
         range: Range { start: at("2011-02-15T00:00:00"), end: at("2011-02-16T00:00:00") },
         layout: Template::default_of_kind(),
@@ -82,6 +83,7 @@ fn a_record_s_file_has_jsoc_s_own_name_and_lies_on_the_base() {
         time,
         t_rec: Some(time),
         instant: None,
+        source_series: None,
         recnum: Some(7),
         harpnum: Some(377),
         segment: Some("Br".into()),
@@ -241,7 +243,7 @@ fn l_08_names_are_bounded_and_made_for_orders_alone() {
         let structure = Structure::read(SHARP.as_bytes()).unwrap();
         let question = Question::of(series, &structure).unwrap();
         let answer = told.to_string().into_bytes();
-        DayListing::read(&answer, &question, &base(), &day()).unwrap().end(&question, &day(), &base()).unwrap().1.names
+        DayListing::read(&answer, &question, &base(), &day()).unwrap().end(&question, &day(), &base()).1.names
     };
     let ordered = Series { filters: only_br(), ..ordered("hmi.sharp_cea_720s", Protocol::Fits) };
     assert_eq!(names(&ordered)["7/Br"].shown(), "hmi.sharp_cea_720s[377][2011.02.15_02:00:00_TAI]{Br}");

@@ -19,6 +19,7 @@ fn series(name: &str, filters: Filters) -> Series {
     Series {
         id: SeriesId(name.to_owned()),
         name: name.to_owned(),
+        fallbacks: Vec::new(),
         source: Arc::new(SourceSpec::Medoc(manifest::Medoc { reach, dataset: None })),
         range: Range { start: at("2015-12-11T00:00:00"), end: at("2015-12-12T00:00:00") },
         layout: Template::default_of_kind(),

@@ -76,6 +76,7 @@ fn made(from: &mut Unstructured<'_>) -> Result<DayRecord> {
         window: [from.arbitrary()?, from.arbitrary()?],
         spec: Digest::of(from.bytes(1)?),
         state: *from.choose(&[State::Sealed, State::Provisional])?,
+records: None,
         left_out: None,
     };
     let mut files = Vec::new();
@@ -91,6 +92,7 @@ fn made(from: &mut Unstructured<'_>) -> Result<DayRecord> {
             time: from.arbitrary()?,
             key: from.arbitrary()?,
             url: from.arbitrary()?,
+source_series: from.arbitrary()?,
             recnum: from.arbitrary()?,
             harpnum: from.arbitrary()?,
             segment: from.arbitrary()?,

@@ -172,7 +172,7 @@ fn holds(lock: &Lock) {
 fn makes_a_record(row: &DayRow, files: Vec<LockedFile>) {
     let DayRow { series, date, scale, window, spec, state, .. } = row.clone();
     let files = files.into_iter().map(|file| file.into_line(&series)).collect();
-    let record = DayRecord::new(Lasting { job: "j".into(), series, date, scale, window, spec, state, left_out: None }, files);
+    let record = DayRecord::new(Lasting { job: "j".into(), series, date, scale, window, spec, state, records: None, left_out: None }, files);
     assert_eq!(DayRow::of(&record.header), *row);
     let path = std::path::Path::new("r");
     assert_eq!(DayRecord::parse(path, &record.to_bytes()).expect("a record of a lock's day reads back"), record);

@@ -28,6 +28,7 @@ fn a_lock_of_more_than_50_000_files_holds_days_alone_and_says_so() {
         window: ["2015-12-11T00:00:00Z".to_owned(), "2015-12-12T00:00:00Z".to_owned()],
         spec,
         state: sunhaul::archive::State::Sealed,
+        records: None,
         left_out: None,
     };
     let file = |number: u64| sunhaul::archive::FileLine {
@@ -39,6 +40,7 @@ fn a_lock_of_more_than_50_000_files_holds_days_alone_and_says_so() {
         time: "2015-12-11T18:22:08Z".to_owned(),
         key: number.to_string(),
         url: format!("/HMI/{number}"),
+        source_series: None,
         recnum: None,
         harpnum: None,
         segment: None,

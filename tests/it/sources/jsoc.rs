@@ -7,6 +7,7 @@ mod export;
 mod info;
 mod listing;
 mod orders;
+mod prefer;
 mod regions;
 mod renumbered;
 
@@ -22,6 +23,8 @@ use orders::Desk;
 
 /// The series.
 const SERIES: &str = "hmi.sharp_cea_720s";
+/// The near-real-time one.
+const NRT: &str = "hmi.sharp_cea_720s_nrt";
 const INFO: &str = "/cgi-bin/ajax/jsoc_info";
 const FETCH: &str = "/cgi-bin/ajax/jsoc_fetch";
 const CHECK_ADDRESS: &str = "/cgi-bin/ajax/checkAddress.sh";
@@ -43,6 +46,8 @@ struct State {
     asked: usize,
     /// A listing says neither how many records there are nor anything of them.
     bare: bool,
+    /// The server that lists this series fails.
+    broken: Option<&'static str>,
     /// Raw bytes that stand in a keyword's note.
     note: &'static [u8],
 }
@@ -57,6 +62,7 @@ impl Fake {
             together: 0,
             asked: 0,
             bare: false,
+            broken: None,
             note: b"Total unsigned flux",
         };
         let state = Arc::new(Mutex::new(state));

@@ -6,12 +6,13 @@ use chrono::NaiveDateTime;
 use serde_json::{Value, json};
 
 use super::super::contract::How;
-use super::{SERIES, State, said};
+use super::{NRT, SERIES, State, said};
 use crate::lab::{Answer, Ending, Request};
 
 /// One record of one patch.
 #[derive(Debug, Clone)]
 pub(in crate::sources) struct Record {
+    pub(super) series: &'static str,
     pub(super) recnum: i64,
     /// The storage unit of its files: `update_sharp_keys.c` lets a new record point to that of the one before. -1 for none,
     /// as of a record without an image.
@@ -35,6 +36,7 @@ impl Record {
     pub(super) fn new(recnum: i64, time: &str) -> Record {
         let time: &'static str = Box::leak(time.to_owned().into_boxed_str());
         Record {
+            series: SERIES,
             recnum,
             unit: recnum,
             flux: None,
@@ -54,7 +56,7 @@ impl Record {
 
     /// As it is asked for alone.
     pub(super) fn query(&self) -> String {
-        format!("{SERIES}[{}][{}]", self.harpnum, self.slot())
+        format!("{}[{}][{}]", self.series, self.harpnum, self.slot())
     }
 
     fn slot(&self) -> String {
@@ -108,7 +110,7 @@ impl Record {
 impl Record {
     /// JSOC's own name of a file.
     pub(super) fn file(&self, segment: &str) -> String {
-        format!("{SERIES}.{}.{}.{segment}.fits", self.harpnum, self.at().format("%Y%m%d_%H%M%S_TAI"))
+        format!("{}.{}.{}.{segment}.fits", self.series, self.harpnum, self.at().format("%Y%m%d_%H%M%S_TAI"))
     }
 }
 
@@ -122,13 +124,17 @@ const KEYWORDS: [(&str, &str, &str); 6] = [
     ("CRVAL1", "double", "degree"),
 ];
 
+/// The series with their first records.
+const FIRST: [(&str, &str); 2] = [(SERIES, "2010.05.01_00:12:00_TAI"), (NRT, "2012.09.14_00:00:00_TAI")];
+
 pub(super) const SEGMENTS: [&str; 2] = ["Br", "Bp"];
 
 pub(super) fn structure(request: &Request, state: &State) -> Answer {
     // drms asks in lower case: the database holds names so.
-    if request.parameter("ds").is_none_or(|name| !name.eq_ignore_ascii_case(SERIES)) {
+    let asked = request.parameter("ds").unwrap_or_default();
+    let Some((name, first)) = FIRST.into_iter().find(|(name, _)| asked.eq_ignore_ascii_case(name)) else {
         return said(&json!({ "status": 1, "error": "series not found" }));
-    }
+    };
     let keyword = |(name, kind, unit): &(&str, &str, &str)| {
         let note = if *name == "USFLUX" { "THE NOTE" } else { "" };
         json!({ "name": name, "type": kind, "recscope": "variable", "defval": "nan", "units": unit, "note": note })
@@ -139,7 +145,7 @@ pub(super) fn structure(request: &Request, state: &State) -> Answer {
         "primekeysinfo": [{ "name": "HARPNUM", "slotted": 0 }, { "name": "T_REC", "slotted": 1, "step": "720.0" }],
         "keywords": KEYWORDS.iter().map(keyword).collect::<Vec<_>>(),
         "segments": SEGMENTS.iter().map(segment).collect::<Vec<_>>(), "links": [],
-        "Interval": { "FirstRecord": format!("{SERIES}[1][2010.05.01_00:12:00_TAI]") }, "status": 0,
+        "Interval": { "FirstRecord": format!("{name}[1][{first}]") }, "status": 0,
     }));
     let body = String::from_utf8(answer.body()).expect("UTF-8");
     let (before, after) = body.split_once("THE NOTE").expect("a note");
@@ -152,6 +158,9 @@ pub(super) fn list(request: &Request, state: &State) -> Answer {
         return said(&json!({ "runtime": 0.1, "status": 0 }));
     }
     let set = request.parameter("ds").expect("a record set");
+    if state.broken.is_some_and(|series| set.starts_with(&format!("{series}["))) {
+        return Answer::status(503);
+    }
     let mut records = match select(&set, &state.records) {
         Ok(records) => records,
         Err(error) => return said(&json!({ "status": 1, "error": error })),
@@ -237,7 +246,7 @@ fn slots(stretch: &str) -> Result<Range<i64>, String> {
 pub(super) fn select(set: &str, records: &[Record]) -> Result<Vec<Record>, String> {
     let set = set.split('{').next().unwrap_or_default();
     let (series, rest) = set.split_once('[').ok_or("no record set")?;
-    if series != SERIES {
+    if !FIRST.iter().any(|(name, _)| *name == series) {
         return Err(" jsoc_info: series not found.".to_owned());
     }
     let parts: Vec<&str> = rest.trim_end_matches(']').split("][").collect();
@@ -260,7 +269,8 @@ pub(super) fn select(set: &str, records: &[Record]) -> Result<Vec<Record>, Strin
     let mask: u32 = number("QUALITY & ").next().and_then(|mask| mask.parse().ok()).unwrap_or_default();
     let is_asked = |record: &&Record| {
         let at = slot(record.at());
-        (harps.is_empty() || harps.contains(&record.harpnum))
+        record.series == series
+            && (harps.is_empty() || harps.contains(&record.harpnum))
             && slots.contains(&at)
             && (at - first) % every == 0
             && (noaa.is_empty() || noaa.iter().any(|number| record.noaa.contains(number)))
