@@ -1,6 +1,7 @@
 //! What to do after a run, by how it ended.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::human;
 use super::model::{Report, Run};
@@ -39,6 +40,18 @@ pub(in crate::report) fn cadence_gaps(report: &Report) -> Option<String> {
         escape(&first.series),
         first.date
     ))
+}
+
+/// Records that gave way to those of a preferred series, a line for each series that they were of.
+pub(in crate::report) fn replaced(report: &Report) -> impl Iterator<Item = String> {
+    let mut replaced: BTreeMap<&str, u64> = BTreeMap::new();
+    for (series, records) in report.days.iter().flat_map(|day| &day.replaced) {
+        *replaced.entry(series).or_default() += records;
+    }
+    let line = |(series, records)| {
+        format!("{} of {} replaced by definitive ones", human::count(records, "record"), escape(series))
+    };
+    replaced.into_iter().map(line)
 }
 
 /// What to think of where the source had nothing at all of what was asked for: that may be so, or the question is wrong.

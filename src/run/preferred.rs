@@ -92,15 +92,100 @@ pub(super) fn retired(replaced: &BTreeMap<String, u64>, files: u64) -> Option<St
 }
 
 /// `2 records of hmi.sharp_cea_720s_nrt replaced by definitive ones`, for each series.
-pub(super) fn shown(replaced: &BTreeMap<String, u64>) -> Option<String> {
-    let each = replaced.iter().map(|(name, records)| {
-        let (records, ones) = if *records == 1 {
-            ("1 record".to_owned(), "a definitive one")
-        } else {
-            (format!("{records} records"), "definitive ones")
-        };
-        format!("{records} of {} replaced by {ones}", escape(name))
+fn shown(replaced: &BTreeMap<String, u64>) -> Option<String> {
+    let each = replaced.iter().map(|(name, count)| {
+        let records = if *count == 1 { "record" } else { "records" };
+        format!("{count} {records} of {} replaced by definitive ones", escape(name))
     });
     let all: Vec<String> = each.collect();
     (!all.is_empty()).then(|| all.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::manifest::parse;
+
+    const TEXT: &str = "version: 1\nname: j\ncontact: a@example.org\nsource: { jsoc: {} }\n\
+                        range: { start: 2015-12-11, end: 2015-12-12 }\nseries: [{ prefer: [x.a, x.b, x.c] }]\n\
+                        archive: { root: data }\n";
+
+    fn series() -> Series {
+        parse(Path::new("j.yaml"), TEXT.as_bytes(), &|_| None).unwrap().series.remove(0)
+    }
+
+    fn at(slot: u32) -> NaiveDateTime {
+        format!("2015-12-11T{slot:02}:00:00").parse().unwrap()
+    }
+
+    /// What a day had and has, each as `hour series`, one record a line.
+    fn day(before: &[&str], now: &[&str]) -> (Before, BySeries) {
+        let split = |line: &&str| {
+            let (hour, series) = line.split_once(' ').unwrap();
+            (at(hour.parse().unwrap()), series.to_owned())
+        };
+        let records = (0..).zip(before).map(|(nth, line)| {
+            let (slot, series) = split(line);
+            (slot, series, nth)
+        });
+        let mut by_series = BySeries::default();
+        for (slot, series) in now.iter().map(split) {
+            by_series.slots.insert(slot, Arc::from(series.as_str()));
+            *by_series.records.entry(series).or_default() += 1;
+        }
+        (Before { records: records.collect() }, by_series)
+    }
+
+    #[test]
+    fn records_are_replaced_where_a_preferred_series_has_their_slot() {
+        for (before, now, due) in [
+            (&["0 x.b", "1 x.b"][..], &["0 x.a", "1 x.b"][..], "1 record of x.b replaced by definitive ones"),
+            (&["0 x.b", "0 x.b"], &["0 x.a"], "2 records of x.b replaced by definitive ones"),
+            (
+                &["0 x.b", "1 x.c", "2 x.c"],
+                &["0 x.a", "1 x.b", "2 x.a"],
+                "1 record of x.b replaced by definitive ones, 2 records of x.c replaced by definitive ones",
+            ),
+            (&["0 x.a"], &["0 x.b"], ""),
+            (&["0 x.b"], &["1 x.a"], ""),
+            (&[], &["0 x.a"], ""),
+            (&["0 x.a"], &["0 x.a"], ""),
+        ] {
+            let (before, now) = day(before, now);
+            assert_eq!(shown(&before.replaced(&series(), &now)).unwrap_or_default(), due);
+        }
+    }
+
+    #[test]
+    fn a_listing_is_refused_where_a_series_has_lost_all_its_records_to_a_fallback() {
+        for (before, now, is_refused) in [
+            (&["0 x.a", "1 x.a"][..], &["0 x.b"][..], true),
+            (&["0 x.b"], &["0 x.c"], true),
+            (&["0 x.a", "1 x.a"], &["0 x.b", "1 x.a"], false),
+            (&["0 x.a"], &["1 x.b"], false),
+            (&["0 x.a"], &[], false),
+            (&["0 x.b"], &["0 x.a"], false),
+        ] {
+            let (records, listed) = day(before, now);
+            assert_eq!(records.objection(&series(), &listed).is_some(), is_refused, "{before:?} {now:?}");
+        }
+    }
+
+    #[test]
+    fn one_note_says_what_was_replaced_and_where_the_files_went() {
+        let replaced = BTreeMap::from([("x.b".to_owned(), 2)]);
+        let kept = "`.sunhaul/work/retired` until `sunhaul clean`";
+        for (replaced, files, due) in [
+            (BTreeMap::new(), 0, None),
+            (BTreeMap::new(), 1, Some(format!("1 file is no longer asked for; it went to {kept}"))),
+            (BTreeMap::new(), 2, Some(format!("2 files are no longer asked for; they went to {kept}"))),
+            (replaced.clone(), 0, Some("2 records of x.b replaced by definitive ones".to_owned())),
+            (replaced, 4, Some(format!("2 records of x.b replaced by definitive ones; 4 files went to {kept}"))),
+        ] {
+            assert_eq!(retired(&replaced, files), due);
+        }
+    }
 }

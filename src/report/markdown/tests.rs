@@ -5,10 +5,23 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 use super::super::calendar::tests::{bare, day, stretch, varied};
 use super::*;
 use crate::report::model::{DriftedDay, Rest};
+use crate::run::event::DayState;
 
 #[test]
 fn a_section_tells_what_was_got_what_is_missing_and_how_to_go_on() {
     insta::assert_snapshot!(section(&varied("")));
+}
+
+#[test]
+fn records_that_gave_way_to_definitive_ones_are_counted_over_all_days() {
+    let mut report = bare();
+    for date in ["2015-12-11", "2015-12-12"] {
+        let mut day = day("cea", date, DayState::Provisional, 3);
+        day.replaced.insert("hmi.sharp_cea_720s_nrt".to_owned(), 2);
+        report.days.push(day);
+    }
+    let text = section(&report).replace('\\', "");
+    assert!(text.contains("4 records of hmi.sharp_cea_720s_nrt replaced by definitive ones"), "{text}");
 }
 
 #[test]

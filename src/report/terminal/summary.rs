@@ -2,13 +2,13 @@
 //!
 //! What it does not do: count. It reads the report.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use super::{Paint, Verbosity, lines};
-use crate::report::advice::{advice, cadence_gaps, doubt};
+use crate::report::advice::{advice, cadence_gaps, doubt, replaced};
 use crate::report::human;
 use crate::report::model::{Failure, Host, Report, RunResult};
 use crate::untrusted::escape;
@@ -50,9 +50,8 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     if !files.is_empty() {
         let _ = write!(out, "\n  {files}");
     }
-    for (series, records) in replaced(report) {
-        let records = human::count(records, "record");
-        let _ = write!(out, "\n  {records} of {} replaced by definitive ones", escape(series));
+    for line in replaced(report) {
+        let _ = write!(out, "\n  {line}");
     }
     for host in &report.hosts {
         let _ = write!(out, "\n  {}", asked(host));
@@ -203,15 +202,6 @@ fn files(report: &Report) -> String {
     format!("{} listed: {}{wrong}", human::count(files.listed, "file"), parts.join(", "))
 }
 
-/// Records that gave way to those of a preferred series, by the series that they were of.
-fn replaced(report: &Report) -> BTreeMap<&str, u64> {
-    let mut replaced = BTreeMap::new();
-    for (series, records) in report.days.iter().flat_map(|day| &day.replaced) {
-        *replaced.entry(series.as_str()).or_default() += records;
-    }
-    replaced
-}
-
 fn listed(counts: &[(u64, &str)]) -> Vec<String> {
     counts
         .iter()
@@ -247,6 +237,8 @@ fn asked(host: &Host) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::failure::{self, Class};
     use crate::manifest::SeriesId;
