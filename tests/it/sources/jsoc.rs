@@ -157,6 +157,17 @@ impl contract::Otherwise for Orders {
     }
 }
 
+/// The same files as those of a fallback.
+pub(super) struct Fallback;
+
+impl contract::Otherwise for Fallback {
+    type Service = Fake;
+    const SERIES: &'static str =
+        "{ prefer: [hmi.sharp_cea_720s_nrt, hmi.sharp_cea_720s], as: one, segments: [Br], fetch: files }";
+    const UNANSWERABLE: &'static str =
+        "{ prefer: [hmi.sharp_cea_720s_nrt, hmi.sharp_cea_720s], as: one, segments: [Bz], fetch: files }";
+}
+
 /// Holds a listing back until the others are asked for.
 fn meet(request: &Request, state: &Mutex<State>) {
     if request.parameter("op").as_deref() != Some("rs_list") {
