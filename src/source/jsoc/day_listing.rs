@@ -88,8 +88,9 @@ impl DayListing {
         let DayListing { records, table, .. } = self;
         records.listed.files.retain(|file| keeps(file.slot()));
         table.rows.retain(|row| keeps(row.slot()));
-        for spans in records.listed.left_out_by_quality.iter_mut().flat_map(BTreeMap::values_mut) {
-            spans.retain(|[first, _]| keeps(*first));
+        // Regions of a fallback have other numbers.
+        if let Some(regions) = records.listed.left_out_by_quality.as_mut().filter(|_| is_fallback) {
+            regions.clear();
         }
         for file in &mut records.listed.files {
             file.source_series = Some(Arc::clone(name));

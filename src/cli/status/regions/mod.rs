@@ -17,7 +17,7 @@ use super::{Known, Seen};
 use crate::archive::{ACCEPTED, DayRecord, FileLine, Reader};
 use crate::cli::problem::Problem;
 use crate::cli::{Exit, Result, Shell, stdout};
-use crate::day::{Scale, Window};
+use crate::day::Window;
 use crate::manifest::{Manifest, Series, cadence};
 use crate::report::terminal::Paint;
 use crate::untrusted::escape;
@@ -146,9 +146,9 @@ fn recorded(job: &Manifest, series: &Series, records: &Reader, fact: &Fact) -> R
     let left_out: Vec<_> = left_out.into_iter().flat_map(|left_out| left_out.spans(scale)).collect();
     let unlisted = unlisted(series, &fact.state, &record);
     if series.fetch.has_files() {
-        return Ok(Day { slots: of_files(&record.files, scale, None), left_out, unlisted });
+        return Ok(Day { slots: of_files(&record.files, series, None), left_out, unlisted });
     }
-    Ok(match table::records(&job.archive.root, &record) {
+    Ok(match table::records(&job.archive.root, &record, &series.name) {
         Some(slots) => Day { slots, left_out, unlisted },
         None => Day { slots: DaySlots::new(), left_out, unlisted: Some(Reason::NotKnown) },
     })
@@ -176,17 +176,19 @@ fn started(series: &Series, records: &Reader, fact: &Fact, begun: &Window) -> Re
     let is_asked = |line: &FileLine| scale.read(&line.time).is_some_and(|time| window.contains(time));
     let files: Vec<FileLine> = files.into_iter().filter(is_asked).collect();
     let segments = series.filters.segments.as_ref().map(Vec::len);
-    let slots = of_files(&files, scale, Some(segments.unwrap_or_default()));
+    let slots = of_files(&files, series, Some(segments.unwrap_or_default()));
     Ok(Day { slots, ..Day::default() })
 }
 
 /// The records of files. Of a day that is not finished, those that have fewer files than `segments`, or than another record, are
-/// not known yet.
-fn of_files(files: &[FileLine], scale: Scale, segments: Option<usize>) -> DaySlots {
+/// not known yet. A fallback numbers its regions differently, so that its records are of none of the preferred series.
+fn of_files(files: &[FileLine], series: &Series, segments: Option<usize>) -> DaySlots {
     /// A region, a record and its time.
     type Record = (i64, Option<i64>, NaiveDateTime);
+    let scale = series.source.scale();
+    let is_preferred = |line: &&FileLine| line.source_series.as_ref().is_none_or(|name| *name == series.name);
     let mut records: BTreeMap<Record, (usize, Slot)> = BTreeMap::new();
-    for line in files {
+    for line in files.iter().filter(is_preferred) {
         let (Some(harpnum), Some(time)) = (line.harpnum, scale.read(&line.time)) else { continue };
         let slot = match line.absent.as_deref() {
             None => Slot::Had,

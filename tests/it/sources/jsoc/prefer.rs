@@ -201,6 +201,26 @@ fn a_record_that_the_filters_leave_out_is_no_gap() {
 }
 
 #[test]
+fn the_regions_of_a_fallback_are_none_of_the_preferred_series() {
+    let bad = |record: Record| Record { quality: 0x0002_0000, ..record };
+    let records = vec![
+        definitive(8, &young("00:00")),
+        nrt(9, &young("00:12")),
+        bad(definitive(10, &young("00:24"))),
+        bad(nrt(11, &young("00:36"))),
+        definitive(12, &young("00:48")),
+    ];
+    let fake = Fake::of(records);
+    for fetch in ["fetch: files, segments: [Br]", "fetch: keywords"] {
+        let (lab, _) = run(&young_job(&fake, &format!("{fetch}, quality: good")), 0);
+        let page = lab.sunhaul(&["status", "job.yaml", "--by", "harpnum", "--json"]).stdout_has("{").done().json();
+        let [region] = page["series"][0]["regions"].as_array().expect("regions").as_slice() else { panic!("{page:#}") };
+        assert_eq!((&region["harpnum"], &region["expected"], &region["had"]), (&json!(377), &json!(5), &json!(2)));
+        assert_eq!(region["lacking"], json!({ "quality": 1, "provisional": 2 }), "{page:#}");
+    }
+}
+
+#[test]
 fn a_fallback_is_not_asked_where_every_slot_has_its_record() {
     let slot = |nth: u32| format!("{DAY}T{:02}:{:02}:00", nth / 5, nth % 5 * 12);
     let fake = Fake::of((0..120).map(|nth| definitive(i64::from(nth) + 1, &slot(nth))).collect());
