@@ -12,9 +12,10 @@ use tracing::Instrument as _;
 
 use super::accept::{Accepted, GivenUp};
 use super::claims::Claims;
-use super::event::DayId;
+use super::event::{DayId, Event};
 use super::file::{self, Gone, Work};
 use super::locked::Expected;
+use super::repeated_failure::{is_hopeless, with_samples_first};
 use super::{Opened, Run, Todo};
 use crate::archive::{DayWork, FileLine, RelativePath};
 use crate::failure::{Class, Failure};
@@ -60,10 +61,14 @@ impl Flight<'_> {
     pub(super) async fn fetch(&self, run: &Arc<Run>, todo: &Todo, missing: Vec<Missing>) -> Landed {
         let width = run.series.get(&todo.series).map_or(1, Opened::width);
         let mut landed = Landed::default();
+        let missing = if self.expected.binds() { with_samples_first(missing) } else { missing };
         let mut waiting = missing.into_iter();
+        // How many files are not what the lock says; none while any other came well.
+        let mut mismatches = Some(0);
         let mut flying: JoinSet<(String, file::Ended)> = JoinSet::new();
         loop {
-            while flying.len() < width && !run.halt.is_cancelled() && !run.is_spent() {
+            let is_hopeless = mismatches.is_some_and(is_hopeless);
+            while flying.len() < width && !run.halt.is_cancelled() && !run.is_spent() && !is_hopeless {
                 let Some(Missing { file, path, kept }) = waiting.next() else { break };
                 let work = Work {
                     run: Arc::clone(run),
@@ -89,7 +94,7 @@ impl Flight<'_> {
             // When the run is stopped, each of them ends by itself, and what it has published is told.
             match flying.join_next().await {
                 None => break,
-                Some(Ok((_, file::Ended::Done))) => {}
+                Some(Ok((_, file::Ended::Done))) => mismatches = None,
                 Some(Ok((_, file::Ended::Left | file::Ended::Stopped))) => landed.left += 1,
                 Some(Ok((_, file::Ended::Absent(gone)))) => landed.absent.push(*gone),
                 Some(Ok((_, file::Ended::GivenUp(given_up)))) => {
@@ -104,6 +109,9 @@ impl Flight<'_> {
                         // Every other file would fail on it too.
                         run.halt.cancel();
                     }
+                    if failure.class == Class::LockMismatch {
+                        mismatches = mismatches.map(|count: usize| count + 1);
+                    }
                     if let Some(with) = with {
                         landed.failed.insert(with, (path.clone(), failure.clone()));
                     }
@@ -112,6 +120,14 @@ impl Flight<'_> {
                 // Nothing cancels it, and a panic was caught: this is a runtime that goes down.
                 Some(Err(error)) => tracing::debug!(%error, "a file's task ended early"),
             }
+        }
+        if mismatches.is_some_and(is_hopeless) && waiting.len() > 0 {
+            run.tell(Event::Note(format!(
+                "{} {}: no file that came is what the lock says; {} more are not asked for",
+                todo.series,
+                todo.day.date,
+                waiting.len()
+            )));
         }
         landed.left += waiting.len() as u64;
         landed

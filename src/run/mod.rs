@@ -16,6 +16,7 @@ mod locked;
 mod preferred;
 mod redirects;
 mod renumbered;
+mod repeated_failure;
 mod scheduler;
 mod seal;
 mod shelf;
@@ -43,6 +44,7 @@ pub(crate) use day::path_of;
 use event::{DayState, Event, Observer};
 pub use locked::{Grip, Locked};
 use redirects::Redirects;
+use repeated_failure::RepeatedFailure;
 
 pub use shelf::Shelf;
 pub use todo::{Backlog, How, Todo};
@@ -125,9 +127,15 @@ impl Outcome {
 struct Opened {
     series: Series,
     source: Replicas,
+    repeated_failure: RepeatedFailure,
 }
 
 impl Opened {
+    /// Why no more of it is asked for, where that is so.
+    fn given_up(&self) -> Option<Failure> {
+        self.source.given_up().or_else(|| self.repeated_failure.given_up())
+    }
+
     /// How many requests may be under way at once.
     fn width(&self) -> usize {
         self.source.current().client().concurrency().max(1)
@@ -208,7 +216,7 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
         let source = Replicas::open(&net, &manifest, one, bases, &run)?;
         let is_frozen = locked.as_ref().is_some_and(|locked| locked.grip == Grip::Frozen);
         let source = if is_frozen { source.for_locked_files() } else { source };
-        let opened = Opened { series: one.clone(), source };
+        let opened = Opened { series: one.clone(), source, repeated_failure: RepeatedFailure::default() };
         widest = widest.max(opened.width());
         series.insert(one.id.clone(), opened);
     }

@@ -12,7 +12,9 @@ use tracing::Instrument as _;
 use super::budget::Spent;
 use super::day::{self, Ended};
 use super::event::{DayDone, DayId, Event};
-use super::{Backlog, Outcome, Run, Todo, redirects};
+use super::repeated_failure::Next;
+use super::todo::Place;
+use super::{Backlog, Opened, Outcome, Run, Todo, redirects};
 use crate::failure::Failure;
 use crate::net::Net;
 use crate::untrusted::escape;
@@ -44,14 +46,14 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
                 break;
             }
             let due = again.first_key_value().is_some_and(|((at, _), _)| *at <= now);
-            let begun = if due { again.pop_first().map(|(_, todo)| todo) } else { waiting.pop_first(&run.manifest) };
+            let begun = if due { again.pop_first().map(|(_, todo)| todo) } else { next(run, &mut waiting) };
             let Some(todo) = begun else { break };
-            let given_up = |series| run.series.get(series).and_then(|opened| opened.source.given_up());
+            let given_up = |series| run.series.get(series).and_then(Opened::given_up);
             if let Some(why) = given_up(&todo.series) {
                 unbegun += 1;
                 if unbegun <= FAILED_UNBEGUN {
                     let message = format!("not begun: {}", why.message);
-                    end(run, &mut outcome, failed(&todo, Failure { message, ..why }));
+                    end(run, &mut outcome, failed(&todo, Failure { message, attempts: 0, ..why }));
                 } else {
                     let is_alike = |other: Failure| other.message == why.message;
                     let alike = run.series.keys().filter(|series| given_up(series).is_some_and(is_alike));
@@ -84,6 +86,9 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
         tokio::select! {
             Some(done) = flying.join_next() => match done {
                 Ok((todo, Ended::Again)) => {
+                    if let Some(opened) = run.series.get(&todo.series) {
+                        opened.repeated_failure.note_answered();
+                    }
                     again.insert((Instant::now() + run.second_look, todo.id()), todo);
                 }
                 // It comes again with the next run.
@@ -92,6 +97,9 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
                 }
                 Ok((todo, Ended::Done(done, classes))) => {
                     in_work.remove(&todo.id());
+                    if let Some(opened) = run.series.get(&todo.series) {
+                        opened.repeated_failure.note(&done, &classes);
+                    }
                     outcome.classes.extend(classes);
                     end(run, &mut outcome, *done);
                     redirects::reopen_days(run, &in_work).await.into_iter().for_each(|ended| outcome.reopened(ended));
@@ -112,6 +120,20 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
     }
     redirects::reopen_days(run, &in_work).await.into_iter().for_each(|ended| outcome.reopened(ended));
     outcome
+}
+
+/// The day to begin: as a rule the first one of those that wait, and none while samples of its series are under way.
+fn next(run: &Run, waiting: &mut Backlog) -> Option<Todo> {
+    let opened = waiting.first_series().and_then(|series| run.series.get(series));
+    match opened.map(|opened| (opened, opened.repeated_failure.next())) {
+        None | Some((_, Next::Day(Place::First))) => waiting.pop_first(&run.manifest),
+        Some((opened, Next::Day(place))) => {
+            let todo = waiting.take(&run.manifest, &opened.series.id, place)?;
+            opened.repeated_failure.note_sample(todo.day.date);
+            Some(todo)
+        }
+        Some((_, Next::Wait)) => None,
+    }
 }
 
 fn failed(todo: &Todo, failure: Failure) -> DayDone {

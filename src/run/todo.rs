@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use chrono::Days;
+
 use crate::day::{Day, Window};
 use crate::digest::Digest;
 use crate::manifest::{Manifest, SeriesId};
@@ -46,6 +48,14 @@ pub struct How {
 pub struct Backlog {
     /// None of them is empty.
     batches: VecDeque<Batch>,
+}
+
+/// A place among the days of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    First,
+    Middle,
+    Last,
 }
 
 /// Days in a row of one series that are done alike.
@@ -109,6 +119,37 @@ impl Backlog {
         }
     }
 
+    /// The series whose day comes first.
+    pub(super) fn first_series(&self) -> Option<&SeriesId> {
+        self.batches.front().map(|batch| &batch.series)
+    }
+
+    /// Takes the day at this place among those of a series out.
+    pub(super) fn take(&mut self, manifest: &Manifest, id: &SeriesId, place: Place) -> Option<Todo> {
+        let series = manifest.series.iter().find(|series| series.id == *id)?;
+        let count: u64 =
+            self.batches.iter().filter(|batch| batch.series == *id).map(|batch| batch.window.day_count()).sum();
+        let mut nth = match place {
+            Place::First => 0,
+            Place::Middle => count / 2,
+            Place::Last => count.checked_sub(1)?,
+        };
+        let at = self.batches.iter().position(|batch| {
+            let days = if batch.series == *id { batch.window.day_count() } else { 0 };
+            let is_here = nth < days;
+            nth -= if is_here { 0 } else { days };
+            is_here
+        })?;
+        let batch = self.batches.remove(at)?;
+        let day = batch.window.day(batch.window.start.date().checked_add_days(Days::new(nth))?);
+        let before = Window { end: day.window.start, ..batch.window };
+        let after = Window { start: day.window.end, ..batch.window };
+        for window in [after, before].into_iter().filter(|window| !window.is_empty()) {
+            self.batches.insert(at, Batch { window, ..batch.clone() });
+        }
+        Some(Todo { spec: series.spec(&day), series: batch.series, day, how: batch.how })
+    }
+
     /// Takes all days of a series out, and gives their number.
     pub(super) fn take_out(&mut self, series: &SeriesId) -> u64 {
         let before = self.day_count();
@@ -129,6 +170,32 @@ mod tests {
         let text = "version: 1\nname: job\nsource: { embedded: {} }\nrange: { start: 2015-01-01, end: 2016-01-01 }\n\
                     series: [{ name: a }, { name: b }]\narchive: { root: data }\n";
         crate::manifest::parse(Path::new("job.yaml"), text.as_bytes(), &|_| None).unwrap()
+    }
+
+    #[test]
+    fn a_day_is_taken_from_any_place_of_its_series() {
+        let manifest = manifest();
+        let [a, b] = [&manifest.series[0].id, &manifest.series[1].id];
+        let window = |start: u32, end: u32| {
+            let at = |day| chrono::NaiveDate::from_ymd_opt(2015, 1, day).unwrap().and_time(chrono::NaiveTime::MIN);
+            Window { start: at(start), end: at(end) }
+        };
+        let mut backlog = Backlog::default();
+        backlog.push(a, window(1, 4), How::default());
+        backlog.push(b, window(1, 3), How::default());
+        backlog.push(a, window(10, 12), How { recheck: true, ..How::default() });
+        let mut take = |place| {
+            let taken = backlog.take(&manifest, a, place)?;
+            Some((taken.day.date.to_string()[8..].to_owned(), taken.how.recheck))
+        };
+        let day = |day: &str, recheck| Some((day.to_owned(), recheck));
+        assert_eq!(take(Place::Last), day("11", true));
+        assert_eq!(take(Place::Middle), day("03", false));
+        assert_eq!(take(Place::First), day("01", false));
+        assert_eq!(take(Place::Middle), day("10", true));
+        assert_eq!(take(Place::Middle), day("02", false));
+        assert_eq!(take(Place::Last), None);
+        assert_eq!((backlog.first_series(), backlog.day_count()), (Some(b), 2));
     }
 
     proptest! {

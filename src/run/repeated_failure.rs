@@ -1,0 +1,311 @@
+//! When the rest of a series is given up: its days fail one after another for the same reason, which does not pass by itself.
+//!
+//! Before that, the last and a middle day of those left are tried: a series may begin, or end, within the range that is asked for.
+//! What it does not do: begin days, or tell of them.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::NaiveDate;
+
+use super::event::{DayDone, DayState};
+use super::todo::Place;
+use crate::failure::{Class, Failure};
+
+/// So many days in a row are tried before others are sampled.
+const DAYS: u32 = 5;
+
+/// The days that are tried then, of those left.
+const SAMPLES: [Place; 2] = [Place::Last, Place::Middle];
+
+/// So many files of a day that are all not what the lock says are asked for in order, and then [`FILE_SAMPLES`] others.
+const FILES: usize = 20;
+
+/// So many files, spread over the rest, are asked for before the rest is given up.
+const FILE_SAMPLES: usize = 3;
+
+/// How the days of one series ended so far.
+#[derive(Debug, Default)]
+pub(super) struct RepeatedFailure {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// Nothing failed, or something else came since.
+    #[default]
+    Well,
+    /// Days in a row that failed alike.
+    Failing {
+        first: First,
+        days: u32,
+    },
+    /// Samples are tried: how many were asked for, which are under way, and how many failed alike.
+    Sampling {
+        first: First,
+        asked: usize,
+        under_way: BTreeSet<NaiveDate>,
+        failed: usize,
+    },
+    GivenUp(Failure),
+}
+
+/// The first day that failed so.
+#[derive(Debug, Clone)]
+struct First {
+    date: NaiveDate,
+    failure: Failure,
+}
+
+/// Which day of a series is begun next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The one at this place of those left.
+    Day(Place),
+    /// None before those that were begun have ended.
+    Wait,
+}
+
+impl RepeatedFailure {
+    /// Which day is to be begun. The date of a sample is then to be told to [`Self::note_sample`].
+    pub(super) fn next(&self) -> Next {
+        let mut state = self.state();
+        match &mut *state {
+            State::Well | State::GivenUp(_) => Next::Day(Place::First),
+            State::Failing { days, .. } if *days < DAYS => Next::Day(Place::First),
+            State::Failing { first, .. } => {
+                let under_way = BTreeSet::new();
+                *state = State::Sampling { first: first.clone(), asked: 1, under_way, failed: 0 };
+                Next::Day(SAMPLES[0])
+            }
+            State::Sampling { asked, .. } => match SAMPLES.get(*asked) {
+                Some(place) => {
+                    *asked += 1;
+                    Next::Day(*place)
+                }
+                None => Next::Wait,
+            },
+        }
+    }
+
+    /// The sample that [`Self::next`] asked for is this day.
+    pub(super) fn note_sample(&self, date: NaiveDate) {
+        if let State::Sampling { under_way, .. } = &mut *self.state() {
+            under_way.insert(date);
+        }
+    }
+
+    /// A day was answered: it fails for no such reason, however it ends.
+    pub(super) fn note_answered(&self) {
+        *self.state() = State::Well;
+    }
+
+    /// Takes in how a day ended, with the classes of what failed of it.
+    pub(super) fn note(&self, done: &DayDone, classes: &BTreeSet<Class>) {
+        let mut state = self.state();
+        let Some(failure) = cause(done, classes) else {
+            *state = State::Well;
+            return;
+        };
+        let is_alike = |first: &First| is_same(&first.failure, &failure);
+        match &mut *state {
+            State::GivenUp(_) => {}
+            State::Failing { first, days } if is_alike(first) => *days += 1,
+            State::Sampling { first, under_way, failed, .. } if is_alike(first) => {
+                // Days that were under way before say nothing new.
+                *failed += usize::from(under_way.remove(&done.day.date));
+                if *failed >= SAMPLES.len() {
+                    *state = State::GivenUp(given_up(first));
+                }
+            }
+            State::Well | State::Failing { .. } | State::Sampling { .. } => {
+                *state = State::Failing { first: First { date: done.day.date, failure }, days: 1 };
+            }
+        }
+    }
+
+    /// Why the rest of the series is given up, where it is.
+    pub(super) fn given_up(&self) -> Option<Failure> {
+        match &*self.state() {
+            State::GivenUp(why) => Some(why.clone()),
+            State::Well | State::Failing { .. } | State::Sampling { .. } => None,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn given_up(first: &First) -> Failure {
+    let message = format!(
+        "{DAYS} days in a row failed as {} did, and so did the last day and one between: {}",
+        first.date, first.failure.message
+    );
+    Failure { message, attempts: 0, ..first.failure.clone() }
+}
+
+/// Why a day failed whole, where the reason may be that of all days of its series.
+fn cause(done: &DayDone, classes: &BTreeSet<Class>) -> Option<Failure> {
+    let is_failed = done.state == DayState::Failed;
+    if let Some(failure) = done.error.as_ref().filter(|_| is_failed) {
+        return is_of_source(failure.class).then(|| failure.clone());
+    }
+    let is_unlocked = is_failed && done.files == 0 && classes.iter().eq([&Class::LockMismatch]);
+    is_unlocked.then(|| Failure::new(Class::LockMismatch, "no file of the day is what the lock says"))
+}
+
+/// True for what a source, or the lock, may say of all days alike, and goes on saying. What passes has its host given up.
+fn is_of_source(class: Class) -> bool {
+    matches!(
+        class,
+        Class::NotFound
+            | Class::Forbidden
+            | Class::UnexpectedStatus
+            | Class::Redirect
+            | Class::Protocol
+            | Class::ListingMalformed
+            | Class::ListingTooLarge
+            | Class::SourceRefused
+            | Class::LockMismatch
+    )
+}
+
+/// True where two failures differ in addresses and numbers, such as dates, alone.
+fn is_same(one: &Failure, other: &Failure) -> bool {
+    one.class == other.class && (one.class == Class::LockMismatch || reason(&one.message) == reason(&other.message))
+}
+
+/// A message without the address that it begins with, and with one digit for each number.
+fn reason(message: &str) -> String {
+    let about = message.starts_with("http").then(|| message.split_once(": ")).flatten();
+    let mut reason = String::new();
+    for c in about.map_or(message, |(_, why)| why).chars() {
+        match c {
+            '0'..='9' if reason.ends_with('0') => {}
+            '0'..='9' => reason.push('0'),
+            other => reason.push(other),
+        }
+    }
+    reason
+}
+
+/// Puts a few files, spread over the rest, behind the first ones: enough to see whether all of a day are not what the lock says.
+pub(super) fn with_samples_first<T>(files: Vec<T>) -> Vec<T> {
+    if files.len() <= FILES + FILE_SAMPLES {
+        return files;
+    }
+    let step = (files.len() - FILES - 1) / FILE_SAMPLES;
+    let mut rest = files;
+    let samples: Vec<T> = (1..=FILE_SAMPLES).rev().map(|nth| rest.remove(FILES + nth * step)).collect();
+    rest.splice(FILES..FILES, samples);
+    rest
+}
+
+/// True when so many files of a day failed that the others will, too; none of it came well.
+pub(super) fn is_hopeless(mismatches: usize) -> bool {
+    mismatches >= FILES + FILE_SAMPLES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::SeriesId;
+    use crate::run::event::DayId;
+
+    fn date(day: u32) -> NaiveDate {
+        NaiveDate::from_ymd_opt(2015, 12, day).unwrap()
+    }
+
+    fn ended(day: u32, end: Result<(), (Class, &str)>) -> DayDone {
+        let nothing = DayDone::nothing(DayId { series: SeriesId("a".into()), date: date(day) });
+        match end {
+            Ok(()) => DayDone { state: DayState::Sealed, ..nothing },
+            Err((class, message)) => DayDone { error: Some(Failure::new(class, message)), ..nothing },
+        }
+    }
+
+    const FIRST: Next = Next::Day(Place::First);
+
+    #[test]
+    fn a_series_is_given_up_once_days_in_a_row_and_the_samples_fail_alike() {
+        let series = RepeatedFailure::default();
+        let fail = |day: u32| {
+            let message = format!("http://h/2015/12/{day}: 400, no such series on 2015-12-{day}");
+            series.note(&ended(day, Err((Class::UnexpectedStatus, &message))), &BTreeSet::new());
+        };
+        for day in 1..=5 {
+            assert_eq!(series.next(), FIRST);
+            fail(day);
+        }
+        assert_eq!(series.next(), Next::Day(Place::Last));
+        series.note_sample(date(31));
+        assert_eq!(series.next(), Next::Day(Place::Middle));
+        series.note_sample(date(15));
+        assert_eq!(series.next(), Next::Wait);
+        // Days that had been begun before the samples.
+        [6, 7, 31].into_iter().for_each(fail);
+        assert!(series.given_up().is_none());
+        fail(15);
+        let why = series.given_up().unwrap();
+        assert_eq!((why.class, why.attempts), (Class::UnexpectedStatus, 0));
+        assert_eq!(
+            why.message,
+            "5 days in a row failed as 2015-12-01 did, and so did the last day and one between: http://h/2015/12/1: 400, no such \
+             series on 2015-12-1"
+        );
+    }
+
+    #[test]
+    fn what_ends_otherwise_begins_the_count_anew() {
+        let refused = Err((Class::SourceRefused, "no data yet"));
+        for other in [
+            Ok(()),
+            Err((Class::SourceRefused, "no such segment")),
+            Err((Class::Forbidden, "no data yet")),
+            Err((Class::Unreachable, "no data yet")),
+            Err((Class::Storage, "no data yet")),
+        ] {
+            let series = RepeatedFailure::default();
+            (1..=5).for_each(|day| series.note(&ended(day, refused), &BTreeSet::new()));
+            assert_eq!((series.next(), series.next()), (Next::Day(Place::Last), Next::Day(Place::Middle)));
+            series.note(&ended(31, other), &BTreeSet::new());
+            assert_eq!(series.next(), FIRST, "{other:?}");
+            series.note(&ended(15, refused), &BTreeSet::new());
+            assert!(series.given_up().is_none());
+        }
+    }
+
+    #[test]
+    fn a_day_counts_where_none_of_its_files_is_what_the_lock_says() {
+        let failed = |files| DayDone { files, ..ended(1, Err((Class::Storage, ""))) };
+        let failed = |files| DayDone { error: None, ..failed(files) };
+        for (files, classes, counts) in [
+            (0, &[Class::LockMismatch][..], true),
+            (1, &[Class::LockMismatch], false),
+            (0, &[Class::LockMismatch, Class::Truncated], false),
+            (0, &[Class::Truncated], false),
+            (0, &[], false),
+        ] {
+            assert_eq!(
+                cause(&failed(files), &classes.iter().copied().collect()).is_some(),
+                counts,
+                "{files} {classes:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn samples_of_a_day_come_behind_its_first_files() {
+        let few: Vec<usize> = (0..23).collect();
+        assert_eq!(with_samples_first(few.clone()), few);
+        for count in [24, 25, 57, 1000] {
+            let files = with_samples_first((0..count).collect::<Vec<usize>>());
+            assert_eq!(files[..20], (0..20).collect::<Vec<_>>());
+            assert_eq!(files.len(), count);
+            assert_eq!(files.iter().collect::<BTreeSet<_>>().len(), count);
+            assert!(files[20] > files[21] && files[21] > files[22] && files[22] >= 20, "{:?}", &files[20..23]);
+        }
+        assert!(!is_hopeless(22) && is_hopeless(23));
+    }
+}
