@@ -8,7 +8,7 @@ use super::clock::now;
 use super::job::Secrets;
 use super::precious::report_file;
 use super::run::{ReportFile, Saved};
-use super::{Exit, Result, Shell, job, same_job, stdout};
+use super::{Exit, Result, Shell, job, lock_owner, same_job, stdout};
 use crate::manifest::Diagnostics;
 use crate::report::terminal::Verbosity;
 use crate::report::{code_quality, human};
@@ -65,6 +65,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         let text = serde_json::to_string_pretty(&issues)?;
         file.write(format!("{}\n", in_json(&text)).as_bytes(), Saved::AtTheEnd)?;
     }
+    jobs.iter().try_for_each(lock_owner::must_not_share)?;
     same_job::must_agree_among(&jobs, now())?;
     Ok(if wrong.is_empty() { Exit::Complete } else { Exit::Usage })
 }

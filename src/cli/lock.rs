@@ -12,7 +12,7 @@ use super::lock_wait::{UntilCommandEnds, interrupted};
 use super::locking::{self, Locking};
 use super::selection::Selection;
 use super::signals::Signals;
-use super::{Exit, Result, Shell, job, limits, planning, stdout};
+use super::{Exit, Result, Shell, job, limits, lock_owner, planning, stdout};
 use crate::lock::{Moved, Takes};
 use crate::manifest::Manifest;
 use crate::report::human;
@@ -40,6 +40,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
     let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
+    lock_owner::must_be_clear(&job)?;
     let now = now();
     let (job, moved) = limits::runtime()?.block_on(moved(job, now, shell))?;
     stdout::print(&format!("{}\n", locking::told(&job, &moved, now)))?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::problem::Problem;
-use super::{Exit, Result};
+use super::{Exit, Result, lock_owner};
 use crate::archive::LockWait;
 use crate::lock::{self, Detail, Held, Lock, Moved, Takes};
 use crate::manifest::Manifest;
@@ -65,8 +65,9 @@ impl Locking {
     /// Reads the lock of a job, if there is one.
     ///
     /// # Errors
-    /// When it cannot be read, or is not there though nothing may be added to it.
+    /// When it cannot be read, is not there though nothing may be added to it, or may be another manifest's.
     pub(super) fn read(job: &Manifest, grip: Grip, only_new: bool, records: Option<PathBuf>) -> Result<Locking> {
+        lock_owner::must_be_clear(job)?;
         let path = lock::path_of(&job.path);
         let lock = Lock::read(&path, &job.name)?;
         if lock.is_none() && grip != Grip::Honoured {

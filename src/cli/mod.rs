@@ -18,6 +18,7 @@ mod init;
 mod job;
 mod limits;
 mod lock;
+mod lock_owner;
 mod lock_wait;
 mod locking;
 mod log;

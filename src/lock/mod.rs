@@ -23,7 +23,7 @@ pub use error::{Error, Part};
 pub use form::{DayRow, Detail, Header, LockedFile, schema};
 pub use held::Held;
 pub use moved::{AHEAD, Moved, Takes, is_ahead, may_write, write};
-pub use read::Lock;
+pub use read::{Lock, job_of};
 
 /// Where the lock of a manifest is: its path with `.lock` for `.yaml`.
 #[must_use]

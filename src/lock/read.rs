@@ -25,6 +25,9 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 /// No line is longer: a file that is no lock must not fill the memory.
 const LONGEST_LINE: u64 = 16 << 20;
 
+/// Nor is a header.
+const LONGEST_HEADER: u64 = 4096;
+
 /// A lock as it stood when it was read: a later one in its place changes nothing here.
 #[derive(Debug)]
 pub struct Lock {
@@ -77,6 +80,15 @@ struct Seen<'a> {
     header: Option<Digest>,
     #[serde(default)]
     data: Option<Vec<Digest>>,
+}
+
+/// The job that a lock says it is of; `None` for a file that does not begin as a lock does.
+#[must_use]
+pub fn job_of(path: &Path) -> Option<String> {
+    let mut line = Vec::new();
+    BufReader::new(open_regular(path).ok()?).take(LONGEST_HEADER).read_until(b'\n', &mut line).ok()?;
+    let line = line.strip_prefix(BOM).unwrap_or(&line);
+    Some(serde_json::from_slice::<HeaderLine>(line).ok()?.lock.job)
 }
 
 impl Lock {

@@ -2,6 +2,7 @@
 
 mod detail;
 mod instant;
+mod owner;
 mod writer_lock;
 mod written;
 
