@@ -82,6 +82,13 @@ impl Window {
         Window { start, end: start + TimeDelta::days(1) }
     }
 
+    /// The window between two labels as records write them; `None` where one of them cannot be read.
+    #[must_use]
+    pub fn from_labels(labels: &[String; 2], scale: Scale) -> Option<Window> {
+        let [start, end] = labels.each_ref().map(|label| scale.read(label));
+        start.zip(end).map(|(start, end)| Window { start, end })
+    }
+
     /// True when `at` lies in `[start, end)`.
     #[must_use]
     pub fn contains(&self, at: NaiveDateTime) -> bool {

@@ -27,6 +27,8 @@ pub use standing::{Done, EqualDays, PlannedDay, Reason, Standing};
 pub struct Known {
     /// What the day was asked for.
     pub spec: Digest,
+    /// The labels that it was asked for.
+    pub window: Window,
     /// Whether it is final.
     pub state: Recorded,
     /// The job that wrote it.
@@ -113,6 +115,8 @@ pub struct PlannedSeries {
     pub counts: Counts,
     /// The selected days, by date.
     pub days: Vec<EqualDays>,
+    /// How many of them lie outside of the range, and stay until they are forgotten: the job asked for them before.
+    pub kept: u64,
 }
 
 /// How many selected days there are of each kind. `planned` are the new, started, provisional, stale, damaged
@@ -185,7 +189,7 @@ pub fn plan<R: Records>(
         }
     }
     if let Some(bond) = bond {
-        plan.unpinned.extend(bond.not_asked_for(manifest, now, selection)?);
+        plan.unpinned.extend(bond.not_asked_for(manifest, selection));
     }
     if plan.series.iter().all(|series| series.days.is_empty())
         && let Some(stretch) = &selection.range
@@ -247,24 +251,71 @@ impl Plan {
             .into());
         }
         let (id, source) = (series.id.clone(), series.source.kind());
-        let mut planned =
-            PlannedSeries { series: index, id, source, scale, range, counts: Counts::default(), days: Vec::new() };
-        let selected = selection.days_of(&range, now, scale)?;
-        let mut rest = selected;
-        if let Some(last) = selected.last_date() {
-            let mut noted = records.noted(&series.id).map_err(Error::Records)?;
-            noted.extend(bond.into_iter().flat_map(|bond| bond.pins.dates(&series.id)));
-            for date in noted.range(selected.start.date()..=last) {
-                let day = range.day(*date);
-                self.add_new(&mut planned, Window { end: day.window.start, ..rest }, bond);
-                let record = records.known(&series.id, *date).map_err(Error::Records)?;
-                let standing = self.judge(series, &day, record, bond);
-                planned.push(day.window, standing);
-                rest.start = day.window.end;
+        let (counts, days) = (Counts::default(), Vec::new());
+        let mut planned = PlannedSeries { series: index, id, source, scale, range, counts, days, kept: 0 };
+        let mut noted = records.noted(&series.id).map_err(Error::Records)?;
+        noted.extend(bond.into_iter().flat_map(|bond| bond.pins.dates(&series.id)));
+        let is_before = |date: &NaiveDate| *date < range.start.date();
+        let (before, rest): (Vec<NaiveDate>, Vec<NaiveDate>) = noted.into_iter().partition(is_before);
+        let (within, after): (Vec<NaiveDate>, Vec<NaiveDate>) =
+            rest.into_iter().partition(|date| !range.day(*date).window.is_empty());
+        let is_selected = |date: &NaiveDate| -> Result<bool, Problem> {
+            Ok(!selection.days_of(&Window::of_day(*date), now, scale)?.is_empty())
+        };
+        for date in before {
+            if is_selected(&date)? {
+                self.add_kept(&mut planned, series, date, records, bond)?;
             }
         }
+        let mut rest = selection.days_of(&range, now, scale)?;
+        let selected = rest;
+        for date in within.into_iter().filter(|date| !selected.day(*date).window.is_empty()) {
+            let day = range.day(date);
+            self.add_new(&mut planned, Window { end: day.window.start, ..rest }, bond);
+            let record = records.known(&series.id, date).map_err(Error::Records)?;
+            let standing = self.judge(series, &day, record, bond);
+            planned.push(day.window, standing);
+            rest.start = day.window.end;
+        }
         self.add_new(&mut planned, rest, bond);
+        for date in after {
+            if is_selected(&date)? {
+                self.add_kept(&mut planned, series, date, records, bond)?;
+            }
+        }
         self.series.push(planned);
+        Ok(())
+    }
+
+    /// Adds a day outside of the range that the job asked for before: it stays as it is, and is looked at until it is final. A
+    /// lock that may not be moved has such a day done where it is not here.
+    fn add_kept<R: Records>(
+        &mut self,
+        planned: &mut PlannedSeries,
+        series: &Series,
+        date: NaiveDate,
+        records: &R,
+        bond: Option<Bond<'_>>,
+    ) -> Result<(), Error<R::Error>> {
+        let record = records.known(&series.id, date).map_err(Error::Records)?;
+        let pin = bond.and_then(|bond| bond.pins.pinned(&series.id, date));
+        let is_exact = bond.is_some_and(|bond| bond.is_exact);
+        let (window, standing) = match record {
+            Record::Known(known)
+                if pin.is_some_and(|pin| pin.spec == known.spec) || (known.job == self.job && !is_exact) =>
+            {
+                let tie = bond.map_or_else(pins::Tie::none, |bond| bond.tie(&series.id, date, known.spec));
+                (known.window, tie.stands(&series.id, date, known))
+            }
+            record if is_exact && pin.is_some() => {
+                let day = Day::whole(date);
+                (day.window, self.judge(series, &day, record, bond))
+            }
+            // It was never done, or is another job's.
+            _ => return Ok(()),
+        };
+        planned.kept += 1;
+        planned.push(window, standing);
         Ok(())
     }
 
@@ -297,11 +348,7 @@ impl Plan {
             Record::Known(known) if known.spec != spec => {
                 Standing::ToDo(Reason::Stale { elsewhere: !known.spec.has_first_of(&spec) })
             }
-            Record::Known(known) => {
-                let lacks_files = known.absent > 0 || known.files == 0;
-                let done = |job| Standing::Done(Done { job, elsewhere: false, lacks_files });
-                tie.judge(&series.id, day.date, &known).map_or_else(|| done(known.job), Standing::ToDo)
-            }
+            Record::Known(known) => tie.stands(&series.id, day.date, known),
         }
     }
 

@@ -16,7 +16,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rustix::fs::{self, AtFlags};
 
 use owned::Owned;
-pub use seal::SealAs;
+pub use seal::{Retired, SealAs};
 pub use take::Trust;
 
 use super::journal::{Entry, Journal, Spoilt};

@@ -135,8 +135,10 @@ pub(super) struct Journal {
 }
 
 /// What is there of a day that was started and has no record yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Started {
+    /// The job that started it; `None` where the journal does not say.
+    pub job: Option<String>,
     /// Files.
     pub files: u64,
     /// Their bytes.
@@ -346,9 +348,15 @@ impl Pen {
     }
 }
 
-/// The files that are there of a day, by its journal; `None` when there is no journal. It is neither locked nor changed:
-/// whoever works on the day goes on.
-pub(super) fn started_files(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Option<Vec<FileLine>>, Error> {
+/// A day that was started, by its journal.
+struct Begun {
+    job: Option<String>,
+    files: Vec<FileLine>,
+}
+
+/// What the journal of a day says; `None` when there is no journal. It is neither locked nor changed: whoever works on the
+/// day goes on.
+fn begun(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Option<Begun>, Error> {
     let relative = path_of(series, date);
     let text = tree.read(&relative).map_err(|error| match error {
         Error::Storage { path, source, .. } if source.kind() == ErrorKind::InvalidInput => no_journal(&path, &source),
@@ -356,21 +364,25 @@ pub(super) fn started_files(tree: &Tree, series: &SeriesId, date: NaiveDate) -> 
     });
     let Some(mut text) = text? else { return Ok(None) };
     text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
-    let Some((spec, job)) = told::asked_last(&text) else { return Ok(Some(Vec::new())) };
+    let Some((spec, job)) = told::asked_last(&text) else { return Ok(Some(Begun { job: None, files: Vec::new() })) };
     let asked = Asked { spec, job: &job, day: Some((series, date)) };
     let told = told::tell(&text, asked, boot_id(), &tree.path(&relative))?;
-    let files = told.files.into_iter().filter(|file| file.worth != Worth::Nothing);
-    Ok(Some(files.map(|file| file.line).collect()))
+    let files = told.files.into_iter().filter(|file| file.worth != Worth::Nothing).map(|file| file.line).collect();
+    Ok(Some(Begun { job: Some(job), files }))
 }
 
-/// How many they are.
+/// The files that are there of a day that was started; `None` when it was not.
+pub(super) fn started_files(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Option<Vec<FileLine>>, Error> {
+    Ok(begun(tree, series, date)?.map(|begun| begun.files))
+}
+
+/// How many they are, and who started it.
 pub(super) fn started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Option<Started>, Error> {
-    let files = started_files(tree, series, date)?;
-    let sum = |files: Vec<FileLine>| Started {
+    Ok(begun(tree, series, date)?.map(|Begun { job, files }| Started {
+        job,
         files: files.len() as u64,
         bytes: files.iter().filter_map(|file| file.bytes).sum(),
-    };
-    Ok(files.map(sum))
+    }))
 }
 
 /// A path that a day in progress names.

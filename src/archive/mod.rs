@@ -35,7 +35,7 @@ use chrono::NaiveDate;
 
 pub use audit::{Depth, Expected, Fault, Finding, Found};
 pub use clean::Cleaned;
-pub use day::{DayWork, Opened, Prior, Published, SealAs, Standing, Trust};
+pub use day::{DayWork, Opened, Prior, Published, Retired, SealAs, Standing, Trust};
 pub use error::Error;
 pub use file_lock::{HeldLock, LockWait, NoLimit};
 pub(crate) use file_lock::{NotLocked, lock};

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tree::Tree;
 use super::{Error, LeftOut, RelativePath};
-use crate::day::Scale;
+use crate::day::{Scale, Window};
 use crate::digest::{self, Digest, Hasher};
 use crate::manifest::SeriesId;
 use crate::untrusted::escape;
@@ -341,6 +341,12 @@ impl DayRecord {
 }
 
 impl DayHeader {
+    /// The labels that the day was asked for; those of the whole day where they cannot be read.
+    #[must_use]
+    pub fn asked_window(&self) -> Window {
+        Window::from_labels(&self.window, self.scale).unwrap_or_else(|| Window::of_day(self.date))
+    }
+
     /// Refuses the record of another day: it was copied or moved to where this day's record is due, and names files that
     /// are not this day's.
     fn must_be_of(&self, path: &Path, (series, date): (&SeriesId, NaiveDate)) -> Result<(), Error> {

@@ -136,18 +136,18 @@ fn a_day_that_was_started_tells_what_is_there_until_it_is_sealed() {
     let started = || Reader::open(lab.root()).unwrap().started(&lab.series, lab.date).unwrap();
     assert_eq!(started(), None);
     let work = lab.work("a");
-    assert_eq!(started(), Some(Started::default()));
+    assert_eq!(started(), Some(Started { job: Some("job".into()), files: 0, bytes: 0 }));
     publish(&work, "k1", "s/2015/a.dat", "one").unwrap();
     by_part(&work, "k2", "s/2015/b.dat", "three").unwrap();
-    assert_eq!(started(), Some(Started { files: 2, bytes: 8 }));
+    assert_eq!(started(), Some(Started { job: Some("job".into()), files: 2, bytes: 8 }));
     drop(work);
     // Another go, and a line that a crash has cut.
     let journal = lab.root().join(".sunhaul/work/journal/s/2015-12-11.jsonl");
     let text = lab.text(".sunhaul/work/journal/s/2015-12-11.jsonl");
     std::fs::write(&journal, format!("{text}{{\"file\":{{")).unwrap();
-    assert_eq!(started(), Some(Started { files: 2, bytes: 8 }));
+    assert_eq!(started(), Some(Started { job: Some("job".into()), files: 2, bytes: 8 }));
     let work = lab.work("a");
-    assert_eq!(started(), Some(Started { files: 2, bytes: 8 }));
+    assert_eq!(started(), Some(Started { job: Some("job".into()), files: 2, bytes: 8 }));
     lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
     assert_eq!(started(), None);
 }

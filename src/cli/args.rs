@@ -10,8 +10,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use super::{
-    adopt, check, clean, completions, environment, export, init, lock, man, plan, report, run, schema, serve, status,
-    update, verify,
+    adopt, check, clean, completions, environment, export, forget, init, lock, man, plan, report, run, schema, serve,
+    status, update, verify,
 };
 use crate::manifest::{NAME_ONE, nearest};
 use crate::net::Net;
@@ -144,6 +144,7 @@ pub(super) enum Command {
     Verify(verify::Args),
     Adopt(adopt::Args),
     Serve(serve::Args),
+    Forget(forget::Args),
     Clean(clean::Args),
     Schema(schema::Args),
     Completions(completions::Args),

@@ -14,6 +14,7 @@ mod completions;
 mod environment;
 mod exit;
 mod export;
+mod forget;
 mod init;
 mod job;
 mod limits;
@@ -109,6 +110,7 @@ fn execute(command: Command, shell: &Shell) -> Result<Exit> {
         Command::Verify(args) => verify::run(&args, shell),
         Command::Adopt(args) => adopt::run(&args, shell),
         Command::Serve(args) => serve::run(&args, shell),
+        Command::Forget(args) => forget::run(&args, shell),
         Command::Clean(args) => clean::run(&args, shell),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -100,6 +100,7 @@ impl Records for OnDisk<'_> {
                 Ok(None) | Err(_) => Record::Missing,
             },
             Ok(Some(header)) => Record::Known(Known {
+                window: header.asked_window(),
                 spec: header.spec,
                 state: match header.state {
                     State::Sealed => Recorded::Sealed,

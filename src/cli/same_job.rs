@@ -92,8 +92,7 @@ fn must_have_made(job: &Manifest, records: &Reader) -> Result<()> {
         let Ok(dates) = records.recorded(&series.id) else { continue };
         for date in dates {
             let Ok(Some(header)) = records.header(&series.id, date) else { continue };
-            let [start, end] = header.window.each_ref().map(|label| scale.read(label));
-            let asked = start.zip(end).map(|(start, end)| series.spec(&Day { date, window: Window { start, end } }));
+            let asked = Window::from_labels(&header.window, scale).map(|window| series.spec(&Day { date, window }));
             let is_locked =
                 || lock.as_ref().and_then(|lock| lock.day(&series.id, date)).is_some_and(|row| row.spec == header.spec);
             if header.job != job.name || asked == Some(header.spec) || is_locked() {

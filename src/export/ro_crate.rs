@@ -394,6 +394,7 @@ mod tests {
                 range: day.window,
                 counts: Counts { done: 1, ..Counts::default() },
                 days: vec![EqualDays { window: day.window, standing: Standing::Done(done) }],
+                kept: 0,
             }],
             unpinned: Vec::new(),
         };

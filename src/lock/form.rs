@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::{DayHeader, DayRecord, FileLine, State};
-use crate::day::Scale;
+use crate::day::{Scale, Window};
 use crate::digest::{Digest, Hasher};
 
 /// The format this version writes and reads.
@@ -153,6 +153,12 @@ fn in_seconds<S: serde::Serializer>(at: &DateTime<Utc>, serializer: S) -> Result
 }
 
 impl DayRow {
+    /// The labels that the day was asked for; those of the whole day where they cannot be read.
+    #[must_use]
+    pub fn asked_window(&self) -> Window {
+        Window::from_labels(&self.window, self.scale).unwrap_or_else(|| Window::of_day(self.date))
+    }
+
     /// What a lock says of a day by its record's header.
     #[must_use]
     pub fn of(header: &DayHeader) -> DayRow {

@@ -30,6 +30,8 @@ pub enum Takes<'a> {
     Missing,
     /// Those of all these days: what the user asked to be moved.
     Chosen(&'a dyn Fn(&SeriesId, NaiveDate) -> bool),
+    /// None: the lock keeps what it says, but for these days, which leave it.
+    Without(&'a dyn Fn(&SeriesId, NaiveDate) -> bool),
     /// Those of all days, as of now: what mends a lock that was written by a clock that was ahead.
     All,
 }
@@ -146,8 +148,8 @@ impl Next {
     }
 }
 
-/// Moves the lock of a job on. Days that the manifest asks for no more leave it; a day without a record of its own stays
-/// as it was. Nothing is written when nothing is different, and no lock is begun without a day. One that [`is_ahead`] stays
+/// Moves the lock of a job on. Days of series that the manifest does not have any more leave it; those outside of a series' range
+/// stay, and so does a day without a record of its own. Nothing is written when nothing is different, and no lock is begun without a day. One that [`is_ahead`] stays
 /// as it is, unless all is taken. Processes that write one
 /// lock wait for each other: this blocks the thread meanwhile.
 ///
@@ -223,7 +225,7 @@ fn as_of(manifest: &Manifest, old: Option<&Lock>, now: DateTime<Utc>, takes: &Ta
     let now = now.trunc_subsecs(0);
     let Some(before) = old.map(Lock::as_of) else { return now };
     let before = match takes {
-        Takes::Chosen(_) => return before,
+        Takes::Chosen(_) | Takes::Without(_) => return before,
         Takes::All => before.min(now),
         Takes::Missing => before,
     };
@@ -257,15 +259,19 @@ fn decide(
     let rows = rows(manifest, old, as_of, takes)?;
     let before = old.map_or(as_of, Lock::as_of);
     let is_moved = before != as_of && !matches!(takes, Takes::All);
-    if is_moved && rows.iter().all(Row::is_kept) && (rows.len() as u64) < days(manifest, as_of) {
+    if is_moved && rows.iter().all(Row::is_kept) && lacks_days(manifest, as_of, &rows) {
         return Ok((before, self::rows(manifest, old, before, takes)?));
     }
     Ok((as_of, rows))
 }
 
-/// How many days the manifest asks for at an instant.
-fn days(manifest: &Manifest, as_of: DateTime<Utc>) -> u64 {
-    manifest.series.iter().map(|series| series.range.resolve(as_of, series.source.scale()).day_count()).sum()
+/// True when the manifest asks at an instant for days that are not among these.
+fn lacks_days(manifest: &Manifest, as_of: DateTime<Utc>, rows: &[Row]) -> bool {
+    manifest.series.iter().any(|series| {
+        let range = series.range.resolve(as_of, series.source.scale());
+        let is_within = |row: &&Row| row.row().series == series.id.0 && !range.day(row.row().date).window.is_empty();
+        (rows.iter().filter(is_within).count() as u64) < range.day_count()
+    })
 }
 
 /// Which days the lock is to hold at an instant, and whence each comes, sorted by series and date.
@@ -279,13 +285,21 @@ fn rows(manifest: &Manifest, old: Option<&Lock>, as_of: DateTime<Utc>, takes: &T
         // Of every other day there is nothing to hold.
         let mut known = records.recorded(&series.id)?;
         known.extend(old.into_iter().flat_map(|old| old.dates(&series.id)));
-        for day in known.into_iter().map(|date| range.day(date)).filter(|day| !day.window.is_empty()) {
+        if let Takes::Without(is_left_out) = takes {
+            known.retain(|date| !is_left_out(&series.id, *date));
+        }
+        for day in known.into_iter().map(|date| range.day(date)) {
             let before = old.and_then(|old| old.day(&series.id, day.date));
+            if day.window.is_empty() {
+                rows.extend(kept_row(manifest, &series.id, day.date, before, takes)?);
+                continue;
+            }
             let spec = series.spec(&day);
             let is_bound = before.is_some_and(|row| row.spec == spec && row.state == State::Sealed);
             let is_wanted = match takes {
                 Takes::Missing => !is_bound,
                 Takes::Chosen(is_chosen) => is_chosen(&series.id, day.date),
+                Takes::Without(_) => false,
                 Takes::All => true,
             };
             let recorded = if is_wanted { header(manifest, &series.id, day.date, takes)? } else { None };
@@ -303,6 +317,32 @@ fn rows(manifest: &Manifest, old: Option<&Lock>, as_of: DateTime<Utc>, takes: &T
         }
     }
     Ok(rows)
+}
+
+/// The row of a day outside of its series' range, which stays until it is forgotten: that of its record, where this job made
+/// it, or else as it was.
+fn kept_row(
+    manifest: &Manifest,
+    series: &SeriesId,
+    date: NaiveDate,
+    before: Option<&DayRow>,
+    takes: &Takes<'_>,
+) -> Result<Option<Row>, Error> {
+    let is_final = before.is_some_and(|row| row.state == State::Sealed);
+    let is_wanted = match takes {
+        Takes::Missing => !is_final,
+        Takes::Chosen(is_chosen) => is_chosen(series, date),
+        Takes::Without(_) => false,
+        Takes::All => true,
+    };
+    let recorded = if is_wanted { header(manifest, series, date, takes)? } else { None };
+    let is_own = |header: &DayHeader| header.job == manifest.name || before.is_some_and(|row| row.spec == header.spec);
+    let recorded = recorded.filter(is_own).map(|header| DayRow::of(&header));
+    Ok(match (recorded, before) {
+        (Some(row), Some(before)) if row == *before && matches!(takes, Takes::Missing) => Some(Row::Kept(row)),
+        (Some(row), _) => Some(Row::Recorded(row)),
+        (None, before) => before.cloned().map(Row::Kept),
+    })
 }
 
 /// True unless the record of a day says something else of the same files than the lock: a row does not tell their keys. A

@@ -4,9 +4,9 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 
-use super::{Known, Problem, Reason, Recorded, Selection};
+use super::{Done, Known, Reason, Recorded, Selection, Standing};
 use crate::day::Window;
 use crate::digest::Digest;
 use crate::manifest::{Manifest, SeriesId};
@@ -95,8 +95,17 @@ impl<'a> Tie<'a> {
         Tie { unpinned: None, is_elsewhere: false, pins: None, is_exact: false }
     }
 
-    /// Why a day whose record answers the question is still to be done; none when it is done.
-    pub(super) fn judge(&self, series: &SeriesId, date: NaiveDate, known: &Known) -> Option<Reason> {
+    /// How a day stands whose record answers the question.
+    pub(super) fn stands(&self, series: &SeriesId, date: NaiveDate, known: Known) -> Standing {
+        let lacks_files = known.absent > 0 || known.files == 0;
+        match self.objection(series, date, &known) {
+            Some(reason) => Standing::ToDo(reason),
+            None => Standing::Done(Done { job: known.job, elsewhere: false, lacks_files }),
+        }
+    }
+
+    /// Why such a day is still to be done; none when it is done.
+    fn objection(&self, series: &SeriesId, date: NaiveDate, known: &Known) -> Option<Reason> {
         let agrees = self.pins.map(|pins| pins.agrees(series, date, known));
         match (known.state, agrees) {
             (Recorded::Sealed, Some(false)) => Some(Reason::Differs),
@@ -124,32 +133,19 @@ impl<'a> Bond<'a> {
         }
     }
 
-    /// The selected days of a lock that may not be moved which the manifest does not ask for.
-    pub(super) fn not_asked_for(
-        self,
-        manifest: &Manifest,
-        now: DateTime<Utc>,
-        selection: &Selection,
-    ) -> Result<Vec<Unpinned>, Problem> {
+    /// The selected days of a lock that may not be moved whose series the manifest does not have.
+    pub(super) fn not_asked_for(self, manifest: &Manifest, selection: &Selection) -> Vec<Unpinned> {
         let mut found = Vec::new();
         if !self.is_exact {
-            return Ok(found);
+            return found;
         }
+        let is_selected = selection.series.is_empty() && selection.range.is_none();
         for (id, date) in self.pins.days() {
-            let series = manifest.series.iter().find(|series| series.id == id);
-            let day = Window::of_day(date);
-            let (is_asked, is_selected) = match series {
-                None => (false, selection.series.is_empty() && selection.range.is_none()),
-                Some(series) => {
-                    let scale = series.source.scale();
-                    let is_asked = !series.range.resolve(now, scale).intersect(&day).is_empty();
-                    (is_asked, selection.takes(&id) && !selection.days_of(&day, now, scale)?.is_empty())
-                }
-            };
-            if is_selected && !is_asked {
-                found.push(Unpinned { id, window: day, why: Why::NotAskedFor });
+            // Days of a series stay, whatever its range is now.
+            if is_selected && !manifest.series.iter().any(|series| series.id == id) {
+                found.push(Unpinned { id, window: Window::of_day(date), why: Why::NotAskedFor });
             }
         }
-        Ok(found)
+        found
     }
 }

@@ -28,8 +28,16 @@ impl Records for Table {
 
 impl Table {
     fn put(&mut self, day: &Asked, state: Recorded, job: &str) {
-        let known =
-            Known { spec: day.spec, state, job: job.into(), files: 1, bytes: 1, absent: 0, digest: String::new() };
+        let known = Known {
+            spec: day.spec,
+            window: day.day.window,
+            state,
+            job: job.into(),
+            files: 1,
+            bytes: 1,
+            absent: 0,
+            digest: String::new(),
+        };
         self.0.insert((day.id.clone(), day.day.date), Record::Known(known));
     }
 }

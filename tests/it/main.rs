@@ -26,6 +26,7 @@ mod giving_up; // one cause on all days of a series, and how much is asked for b
 mod hosts; // further hosts that links and redirects lead to
 mod identity; // what two versions of a file have in common when their headers differ
 mod init; // a new manifest from options, or from a dialogue at a terminal
+mod kept_days; // days that a range has left behind, and taking days out
 mod kills; // killed with no warning at any moment, again and again
 mod lock; // what every file must be: honoured, added to, held to the letter
 mod log; // the records of `--log-format json`

@@ -29,6 +29,15 @@ pub struct SealAs {
     pub absent: Vec<FileLine>,
 }
 
+/// What becomes of the files of a day that is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retired {
+    /// They stay in `work/retired` until the next `clean`.
+    Kept,
+    /// They are deleted, and what was retired of the day before is as well.
+    Deleted,
+}
+
 impl DayWork {
     /// Ends the day: `keys` are its files; their data and names reach stable storage, then the record gets its name,
     /// then the journal goes. What the day no longer asks for is retired, unless another day names it too; the number
@@ -68,6 +77,23 @@ impl DayWork {
         self.forget_parts();
         self.journal.remove()?;
         Ok((record, retired))
+    }
+
+    /// Takes the day out of the archive: its files are retired, unless another day names them, and its record goes. Gives how
+    /// many files were retired.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]; the day can be forgotten again then.
+    pub fn forget(self, retired: Retired) -> Result<u64, Error> {
+        let count = self.let_go(&HashSet::new(), false)?;
+        // A record that names none of our files stands until now.
+        self.withdraw()?;
+        if retired == Retired::Deleted {
+            self.archive.tree.remove(&self.retired())?;
+        }
+        self.forget_parts();
+        self.journal.remove()?;
+        Ok(count)
     }
 
     /// Takes back the files of keys that are nobody's: two keys want one path. What a record names stays.

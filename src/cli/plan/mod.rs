@@ -125,6 +125,14 @@ fn render(plan: &Plan, root: &str) -> String {
     out.push_str(&table.render());
     let counts = plan.counts();
     // Writing to a String cannot fail.
+    for series in plan.series.iter().filter(|series| series.kept > 0) {
+        let _ = writeln!(
+            out,
+            "\n{}: {} outside of the range, from before, which `sunhaul forget` takes out",
+            escape(&series.id.0),
+            human::count(series.kept, "day")
+        );
+    }
     match counts.planned {
         0 if counts.refused == 0 => {
             let _ = writeln!(out, "\nnothing to do: {} sealed", all(counts.done));
@@ -218,7 +226,16 @@ mod tests {
 
     fn known(job: &str, spec: Digest) -> Record {
         let state = Recorded::Sealed;
-        Record::Known(Known { spec, state, job: job.into(), files: 5, bytes: 9, absent: 0, digest: String::new() })
+        Record::Known(Known {
+            spec,
+            window: crate::day::Window::of_day(NaiveDate::MIN),
+            state,
+            job: job.into(),
+            files: 5,
+            bytes: 9,
+            absent: 0,
+            digest: String::new(),
+        })
     }
 
     #[test]

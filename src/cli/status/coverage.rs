@@ -78,25 +78,30 @@ pub(super) struct Day {
 /// The days of a series. What is known of some of them is kept; the others are missing, and take no room.
 #[derive(Debug)]
 pub(super) struct Days {
-    /// The windows of all of them together.
+    /// The windows of all that are asked for together.
     pub(super) range: Window,
-    /// What is known, by date.
+    /// What is known, by date, also of days outside of the range that stay from before.
     pub(super) facts: Vec<Fact>,
     pub(super) thin: BTreeSet<NaiveDate>,
     pub(super) failed: BTreeSet<NaiveDate>,
 }
 
 impl Days {
-    /// Each day, by date.
+    /// Each day, by date: those of the range, and those outside of it that stay from before.
     pub(super) fn iter(&self) -> impl Iterator<Item = Day> {
-        let mut facts = self.facts.iter().peekable();
-        self.range.days().map(move |day| {
-            let fact = facts.next_if(|fact| fact.date == day.date);
-            Day {
-                fact: fact.cloned().unwrap_or_else(|| Fact::missing(&day)),
-                is_thin: self.thin.contains(&day.date),
-                is_failed: self.failed.contains(&day.date),
-            }
+        let start = self.facts.partition_point(|fact| fact.date < self.range.start.date());
+        let is_after = |fact: &Fact| fact.date > self.range.start.date() && self.range.day(fact.date).window.is_empty();
+        let end = start + self.facts[start..].iter().position(is_after).unwrap_or(self.facts.len() - start);
+        let mut within = self.facts[start..end].iter().peekable();
+        let days = self.range.days().map(move |day| {
+            let fact = within.next_if(|fact| fact.date == day.date);
+            fact.cloned().unwrap_or_else(|| Fact::missing(&day))
+        });
+        let facts = self.facts[..start].iter().cloned().chain(days).chain(self.facts[end..].iter().cloned());
+        facts.map(|fact| Day {
+            is_thin: self.thin.contains(&fact.date),
+            is_failed: self.failed.contains(&fact.date),
+            fact,
         })
     }
 }
@@ -228,7 +233,7 @@ pub(super) fn fact(
     Ok(match header {
         Ok(None) => match started() {
             Ok(None) => nothing,
-            Ok(Some(Started { files, bytes })) => Fact { state: DayFact::Started, files, bytes, ..nothing },
+            Ok(Some(Started { files, bytes, .. })) => Fact { state: DayFact::Started, files, bytes, ..nothing },
             Err(error) if error.class() == Class::Record => {
                 Fact { state: DayFact::Unreadable(error.to_string()), ..nothing }
             }
@@ -251,6 +256,20 @@ pub(super) fn fact(
         }
         Err(error) => return Err(error.into()),
     })
+}
+
+/// What is known of a day outside of the range by the header of its record: the job asked for it before, and it stays.
+pub(super) fn kept_fact(
+    job: &str,
+    range: &Window,
+    header: std::result::Result<Option<DayHeader>, Error>,
+) -> Option<Fact> {
+    let header = header.ok().flatten()?;
+    if header.job != job || !range.day(header.date).window.is_empty() {
+        return None;
+    }
+    let day = day::Day { date: header.date, window: header.asked_window() };
+    fact((job, &day, header.spec), Ok(Some(header)), || Ok(None)).ok()
 }
 
 /// Folds the days of one series. What is known of some is in order. `failed` are those that failed when they were tried

@@ -136,8 +136,13 @@ impl Seen {
         let mut noted = self.records.recorded(&series.id)?;
         noted.extend(self.journalled.iter().filter(|(id, _)| *id == series.id).map(|(_, date)| *date));
         let mut facts = Vec::new();
-        for day in noted.into_iter().map(|date| begun.day(date)).filter(|day| !day.window.is_empty()) {
-            let header = self.records.header(&series.id, day.date);
+        for date in noted {
+            let header = self.records.header(&series.id, date);
+            let day = begun.day(date);
+            if day.window.is_empty() {
+                facts.extend(coverage::kept_fact(&job.name, &range, header));
+                continue;
+            }
             let started = || self.records.started(&series.id, day.date);
             facts.push(coverage::fact((&job.name, &day, series.spec(&day)), header, started)?);
         }

@@ -50,7 +50,9 @@ fn told(series: &SeriesStatus) -> String {
     let range = series.days.range;
     let Some(last) = range.last_date() else { return "no day of it has begun yet".to_owned() };
     let end = last.succ_opt().unwrap_or(last);
-    let done = series.days.facts.iter().filter(|fact| matches!(fact.state, DayFact::Sealed | DayFact::Provisional));
+    let within = series.days.facts.iter().filter(|fact| !range.day(fact.date).window.is_empty());
+    let kept = series.days.facts.len() - within.clone().count();
+    let done = within.filter(|fact| matches!(fact.state, DayFact::Sealed | DayFact::Provisional));
     let mut out = format!(
         "{}..{end}  {} of {}, {}, {}",
         range.start.date(),
@@ -61,6 +63,9 @@ fn told(series: &SeriesStatus) -> String {
     );
     if series.absent > 0 {
         let _ = write!(out, ", {} absent upstream", human::number(series.absent));
+    }
+    if kept > 0 {
+        let _ = write!(out, ", {} outside of the range included", human::count(kept as u64, "day"));
     }
     out
 }
@@ -145,7 +150,7 @@ mod tests {
                 "2016-01-05" => Ok(Some(coverage::header(&text, "december", State::Provisional, spec, 10))),
                 _ => Ok(Some(coverage::header(&text, "december", State::Sealed, spec, 10))),
             };
-            let started = || Ok((text == "2015-12-31").then_some(Started { files: 3, bytes: 1_728_000 }));
+            let started = || Ok((text == "2015-12-31").then_some(Started { job: None, files: 3, bytes: 1_728_000 }));
             facts.push(coverage::fact(("december", &Day::whole(date), spec), header, started).unwrap());
         }
         let failed = |date: &str, error: Option<&str>, classes: &[(Class, u64)]| {

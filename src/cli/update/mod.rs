@@ -14,7 +14,8 @@ use super::planning::Work;
 use super::problem::Problem;
 use super::run::{Files, Ran, ReportArgs, Shared, Task, Then, execute};
 use super::selection::Selection;
-use super::{Exit, Result, Shell, job, limits, planning};
+use super::{Exit, Result, Shell, job, limits, lock_owner, planning};
+use crate::day::Day;
 use crate::lock::{self, DayChange, Lock};
 use crate::manifest::{Manifest, SeriesId};
 use crate::run::{Grip, How, Todo};
@@ -88,6 +89,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 
 /// The lock to move or compare with, and its days that are asked for.
 fn begin(args: &Args, job: &Manifest) -> Result<(Lock, Vec<Todo>, Locking)> {
+    lock_owner::must_be_clear(job)?;
     let path = lock::path_of(&job.path);
     let Some(lock) = Lock::read(&path, &job.name)? else {
         let message = format!("there is no lock `{}` to update", crate::untrusted::escape(&path.to_string_lossy()));
@@ -102,7 +104,7 @@ fn begin(args: &Args, job: &Manifest) -> Result<(Lock, Vec<Todo>, Locking)> {
     Ok((lock, days, locking))
 }
 
-/// The selected days that the lock has and the manifest still asks for.
+/// The selected days that the lock has of the manifest's series.
 fn locked_days(job: &Manifest, lock: &Lock, selection: &Selection) -> Result<Vec<Todo>> {
     let selection = selection.resolve();
     crate::plan::known_series(job, &selection).map_err(planning::usage)?;
@@ -110,8 +112,14 @@ fn locked_days(job: &Manifest, lock: &Lock, selection: &Selection) -> Result<Vec
     for series in job.series.iter().filter(|series| selection.takes(&series.id)) {
         let scale = series.source.scale();
         let range = series.range.resolve(lock.as_of(), scale);
-        let selected = selection.days_of(&range, lock.as_of(), scale).map_err(planning::usage)?;
-        for day in lock.dates(&series.id).map(|date| selected.day(date)).filter(|day| !day.window.is_empty()) {
+        for row in lock.days().filter(|row| row.series == series.id.0) {
+            let day = range.day(row.date);
+            // A day outside of the range stays in the lock as it was asked for.
+            let window = if day.window.is_empty() { row.asked_window() } else { day.window };
+            if selection.days_of(&window, lock.as_of(), scale).map_err(planning::usage)?.is_empty() {
+                continue;
+            }
+            let day = Day { window, ..day };
             let (spec, how) = (series.spec(&day), How { afresh: true, ..How::default() });
             days.push(Todo { series: series.id.clone(), day, spec, how });
         }
