@@ -242,7 +242,8 @@ impl Plan {
     ) -> Result<(), Error<R::Error>> {
         let scale = series.source.scale();
         let range = series.range.resolve(now, scale);
-        if range.is_empty() {
+        // One that has not begun has no day yet.
+        if range.is_empty() && series.range.labels(now, scale).is_empty() {
             let message = format!("the range of series `{}` is empty now: {}", series.id, shown(range, scale));
             return Err(Problem::new(
                 message,
@@ -250,6 +251,7 @@ impl Plan {
             )
             .into());
         }
+        let range = Window { end: range.end.max(range.start), ..range };
         let (id, source) = (series.id.clone(), series.source.kind());
         let (counts, days) = (Counts::default(), Vec::new());
         let mut planned = PlannedSeries { series: index, id, source, scale, range, counts, days, kept: 0 };

@@ -66,7 +66,7 @@ pub(super) fn warn(job: &Manifest, shell: &Shell) {
 pub(super) fn note(job: &Manifest, shell: &Shell) {
     if shell.verbosity > Verbosity::Quiet {
         let path = job.path.to_string_lossy();
-        for note in job.notes() {
+        for note in job.notes(now()) {
             shell.screen.line(&format!("note: {}: {note}", escape(&path)));
         }
     }

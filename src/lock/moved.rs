@@ -320,7 +320,7 @@ fn rows(manifest: &Manifest, old: Option<&Lock>, as_of: DateTime<Utc>, takes: &T
 }
 
 /// The row of a day outside of its series' range, which stays until it is forgotten: that of its record, where this job made
-/// it, or else as it was.
+/// it, or else as it was. What a run adds are days of the range alone: the archive may be ahead of a lock of before.
 fn kept_row(
     manifest: &Manifest,
     series: &SeriesId,
@@ -330,7 +330,7 @@ fn kept_row(
 ) -> Result<Option<Row>, Error> {
     let is_final = before.is_some_and(|row| row.state == State::Sealed);
     let is_wanted = match takes {
-        Takes::Missing => !is_final,
+        Takes::Missing => before.is_some() && !is_final,
         Takes::Chosen(is_chosen) => is_chosen(series, date),
         Takes::Without(_) => false,
         Takes::All => true,

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::model::{Bound, Manifest, Series, SourceSpec};
 use super::units::span;
@@ -62,7 +62,7 @@ fn place(spec: &SourceSpec) -> String {
 
 /// What of a job will never be complete, each in one line.
 pub(super) fn warnings(job: &Manifest, now: DateTime<Utc>) -> impl Iterator<Item = String> + '_ {
-    job.series.iter().flat_map(move |series| [sealed_early(series, now), left_young(series)]).flatten()
+    job.series.iter().flat_map(move |series| sealed_early(series, now))
 }
 
 /// A `settle` that is shorter than the data takes to come.
@@ -84,14 +84,21 @@ fn sealed_early(series: &Series, now: DateTime<Utc>) -> Option<String> {
     })
 }
 
-/// A range whose days leave it before they are final.
-fn left_young(series: &Series) -> Option<String> {
-    let Bound::Today { minus_days } = series.range.start else { return None };
-    (Duration::from_secs(u64::from(minus_days) * DAY) <= series.settle).then(|| {
-        let enough = series.settle.as_secs() / DAY + 1;
+/// Which series reach into days that are not final yet or have not begun, each in one line: usual for a job that follows the
+/// clock.
+pub(super) fn notes(job: &Manifest, now: DateTime<Utc>) -> impl Iterator<Item = String> + '_ {
+    job.series.iter().filter_map(move |series| match series.range.end {
+        Bound::Today { minus_days } => young(series, minus_days),
+        Bound::At(end) => still_to_come(series, end, now),
+    })
+}
+
+fn young(series: &Series, minus_days: i32) -> Option<String> {
+    let age = Duration::from_secs(u64::try_from(minus_days).unwrap_or(0) * DAY);
+    (age < series.settle).then(|| {
         format!(
-            "days of `{}` leave the range, which begins at `{}`, before they are final ({}): what comes later is never \
-             fetched; begin at `today-{enough}d` or earlier",
+            "the range of `{}` ends at `{}`, and its days are final after {}: younger ones stay provisional, and each \
+             run asks for them again",
             series.id,
             today(minus_days),
             shown(series.settle)
@@ -99,25 +106,24 @@ fn left_young(series: &Series) -> Option<String> {
     })
 }
 
-/// Which series reach into days that are not final yet, each in one line: usual for a job that follows the clock.
-pub(super) fn notes(job: &Manifest) -> impl Iterator<Item = String> + '_ {
-    job.series.iter().filter_map(|series| {
-        let Bound::Today { minus_days } = series.range.end else { return None };
-        let is_young = Duration::from_secs(u64::from(minus_days) * DAY) < series.settle;
-        is_young.then(|| {
-            format!(
-                "the range of `{}` ends at `{}`, and its days are final after {}: younger ones stay provisional, and each \
-                 run asks for them again",
-                series.id,
-                today(minus_days),
-                shown(series.settle)
-            )
-        })
+fn still_to_come(series: &Series, end: NaiveDateTime, now: DateTime<Utc>) -> Option<String> {
+    (series.range.resolve(now, series.source.scale()).end < end).then(|| {
+        format!(
+            "the range of `{}` ends on {}, which is still to come: each run takes the days that have begun, and those younger than \
+             {} stay provisional",
+            series.id,
+            end.date(),
+            shown(series.settle)
+        )
     })
 }
 
-fn today(minus_days: u32) -> String {
-    if minus_days == 0 { "today".to_owned() } else { format!("today-{minus_days}d") }
+fn today(minus_days: i32) -> String {
+    match minus_days {
+        0 => "today".to_owned(),
+        ..0 => format!("today+{}d", -minus_days),
+        1.. => format!("today-{minus_days}d"),
+    }
 }
 
 fn shown(time: Duration) -> String {
@@ -184,10 +190,10 @@ mod tests {
     }
 
     #[test]
-    fn days_that_are_sealed_or_left_too_early_are_a_warning_and_young_ones_a_note() {
+    fn days_that_are_sealed_too_early_are_a_warning_and_young_ones_a_note() {
         let told = |range: &str, more: &str| {
             let job = good(&(job("{ medoc: {} }", "hmi.sharp_cea_720s").replace(RANGE, range) + more));
-            (job.warnings(now()).join("\n"), job.notes().join("\n"))
+            (job.warnings(now()).join("\n"), job.notes(now()).join("\n"))
         };
         let (fixed, rolling) =
             ("range: { start: 2010-05-01, end: 2015-01-01 }", "range: { start: 2010-05-01, end: today-44d }");
@@ -206,8 +212,7 @@ mod tests {
         for range in [young, coming] {
             assert!(told(range, "settle: 36h\n").0.contains("`settle` is 36h, but"), "{range}");
         }
-        let (warnings, _) = told("range: { start: today-45d, end: today }", "");
-        assert!(warnings.contains("begin at `today-46d` or earlier"), "{warnings}");
-        assert!(told("range: { start: today-46d, end: today }", "").0.is_empty());
+        let (warnings, notes) = told("range: { start: today-5d, end: today+1d }", "");
+        assert!(warnings.is_empty() && notes.contains("ends at `today+1d`"), "{warnings} {notes}");
     }
 }

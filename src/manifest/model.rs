@@ -307,8 +307,8 @@ pub enum Bound {
     At(NaiveDateTime),
     /// The start of the current day in the source's scale, less these days.
     Today {
-        /// Days before today.
-        minus_days: u32,
+        /// Days before today; -1 for tomorrow, so that the current day is in a range that ends there.
+        minus_days: i32,
     },
 }
 
@@ -325,9 +325,18 @@ impl Bound {
 }
 
 impl Range {
-    /// The labels meant when the clock shows `now`; empty when the end is not after the start.
+    /// The labels asked for when the clock shows `now`; empty when the end is not after the start. Days that have not begun are
+    /// not asked for, whatever the end is.
     #[must_use]
     pub fn resolve(&self, now: DateTime<Utc>, scale: Scale) -> Window {
+        let tomorrow = Bound::Today { minus_days: -1 }.resolve(now, scale);
+        let Window { start, end } = self.labels(now, scale);
+        Window { start, end: end.min(tomorrow) }
+    }
+
+    /// The labels from one end to the other, also of days that have not begun.
+    #[must_use]
+    pub fn labels(&self, now: DateTime<Utc>, scale: Scale) -> Window {
         Window { start: self.start.resolve(now, scale), end: self.end.resolve(now, scale) }
     }
 }
@@ -370,8 +379,8 @@ impl Manifest {
 
     /// What is worth knowing before a run and no reason to change the job, each in one line.
     #[must_use]
-    pub fn notes(&self) -> Vec<String> {
-        latency::notes(self).collect()
+    pub fn notes(&self, now: DateTime<Utc>) -> Vec<String> {
+        latency::notes(self, now).collect()
     }
 }
 

@@ -17,7 +17,7 @@ const LONGEST: u64 = 10 * 366 * 86_400;
 /// The years that dates may lie in; solar records on the net do not reach further.
 const YEARS: std::ops::RangeInclusive<i32> = 1900..=2199;
 /// How far back `today-Nd` may reach, in days.
-const FURTHEST: u32 = 36_600;
+const FURTHEST: i32 = 36_600;
 
 /// A span of whole seconds as one would type it, in the largest unit that is whole: `1d`, `6h`, `12m`, `45s`.
 pub(crate) fn span(seconds: u64) -> String {
@@ -160,8 +160,8 @@ pub(crate) enum Instant {
     Label(NaiveDateTime),
     /// An instant with an offset, in UTC.
     Utc(DateTime<Utc>),
-    /// The start of the current day less these days.
-    Today(u32),
+    /// The start of the current day less these days; -1 for the day after it.
+    Today(i32),
 }
 
 impl Instant {
@@ -189,9 +189,16 @@ pub(crate) fn instant(text: &str) -> Result<Instant, Wrong> {
     if let Some(rest) = text.strip_prefix("today") {
         return today(rest);
     }
-    if text == "now" || text.starts_with("now-") || text.starts_with("now+") {
-        let why = "`now` would give every run another window, so that no day could ever be called done";
-        return Err(Wrong::new(why).hint("write `today` or `today-3d`: the start of the day"));
+    if text == "now" {
+        // The current day is in the range, as far as it has come.
+        return today("+1d");
+    }
+    if text.starts_with("now-") || text.starts_with("now+") {
+        let why =
+            format!("`{}` would give every run another window, so that no day could ever be called done", escape(text));
+        return Err(
+            Wrong::new(why).hint("write `today` or `today-3d`: the start of the day; `end: now` has the current day")
+        );
     }
     let no_date = || Wrong::new(format!("`{}` is no date", escape(text))).hint(DATES);
     let (date_text, time_text) = match text.find(['T', ' ']) {
@@ -273,8 +280,12 @@ fn today(rest: &str) -> Result<Instant, Wrong> {
     if rest.is_empty() {
         return Ok(Instant::Today(0));
     }
+    if rest == "+1d" {
+        return Ok(Instant::Today(-1));
+    }
     if rest.starts_with('+') {
-        return Err(Wrong::new("a day after today").hint("`today` is the latest that can be asked for"));
+        let hint = "`today+1d` is the latest that can be asked for: a range that ends there has the current day";
+        return Err(Wrong::new("a day that has not begun").hint(hint));
     }
     let days = rest.strip_prefix('-').and_then(|rest| rest.strip_suffix('d'));
     match days.filter(|days| !days.is_empty() && days.bytes().all(|b| b.is_ascii_digit())) {
@@ -336,6 +347,7 @@ mod tests {
         assert_eq!(instant("2015-12-11T18:30:00+02:00"), Ok(Instant::Utc("2015-12-11T16:30:00Z".parse().unwrap())));
         assert_eq!(instant("today"), Ok(Instant::Today(0)));
         assert_eq!(instant("today-3d"), Ok(Instant::Today(3)));
+        assert_eq!([instant("today+1d"), instant("now")], [Ok(Instant::Today(-1)), Ok(Instant::Today(-1))]);
         for bad in [
             "2015-02-30",
             "2015-13-01",
@@ -343,11 +355,10 @@ mod tests {
             "11.12.2015",
             "20151211",
             "2015-12-11T25:00:00",
-            "now",
             "now-3h",
             "today-3",
             "today - 3d",
-            "today+1d",
+            "today+2d",
             "todayish",
             "today-99999d",
             "2015-12-11T18:00:00_TAI",

@@ -140,8 +140,17 @@ fn three_days() -> Manifest {
     job(&dates("2015-12-11", "2015-12-14"), "[{ name: a }, { name: b }]")
 }
 
-fn all(manifest: &Manifest, records: &Table) -> Plan {
-    plan(manifest, records, now(), &Selection::default(), None).unwrap()
+fn all(manifest: &Manifest, table: &Table) -> Plan {
+    all_at(now(), manifest, table)
+}
+
+/// When all days of any range have begun.
+fn late() -> DateTime<Utc> {
+    "2200-01-10T12:00:00Z".parse().unwrap()
+}
+
+fn all_at(now: DateTime<Utc>, manifest: &Manifest, table: &Table) -> Plan {
+    plan(manifest, table, now, &Selection::default(), None).unwrap()
 }
 
 fn date(text: &str) -> NaiveDate {
@@ -266,7 +275,9 @@ fn a_rolling_range_follows_the_clock_and_is_an_error_when_it_is_empty() {
 #[test]
 fn many_years_are_planned_in_one_go() {
     let manifest = job(&dates("2000-01-01", "2016-06-06"), "[{ name: a }]");
-    assert_eq!(all(&manifest, &Table::default()).to_do().count(), 6001);
+    assert_eq!(all_at(late(), &manifest, &Table::default()).to_do().count(), 6001);
+    // Those that have not begun are not planned; the current day is.
+    assert_eq!(all(&manifest, &Table::default()).to_do().count(), 5854);
 }
 
 proptest! {
@@ -276,7 +287,7 @@ proptest! {
         let last = first + chrono::TimeDelta::minutes(minutes);
         let label = |at: NaiveDateTime| at.format("%Y-%m-%dT%H:%M:%S").to_string();
         let manifest = job(&dates(&label(first), &label(last)), "[{ name: a }]");
-        let plan = all(&manifest, &Table::default());
+        let plan = all_at(late(), &manifest, &Table::default());
         let mut next = first;
         for day in plan.to_do() {
             prop_assert_eq!(day.day.window.start, next);
@@ -364,7 +375,7 @@ fn days_that_stand_alike_take_no_room_each() {
     let manifest = job(&dates("1900-01-01", "2199-12-31T06:00:00"), "[{ name: a }]");
     let mut table = Table::default();
     table.0.insert(("a".into(), date("1955-05-05")), Record::Started { files: 1 });
-    let plan = all(&manifest, &table);
+    let plan = all_at(late(), &manifest, &table);
     assert_eq!(plan.series[0].days.len(), 3);
     let last = plan.to_do().next_back().map(|day| (day.day.date, day.day.window.end.to_string()));
     assert_eq!(last, Some((date("2199-12-31"), "2199-12-31 06:00:00".to_owned())));

@@ -170,7 +170,7 @@ fn locked_and_frozen_refuse_days_that_the_lock_does_not_fit_before_anything_is_a
     let cases = [
         (job(&server).range("2015-12-11", "2015-12-14"), "sharp_720s 2015-12-13 is not in the lock"),
         (
-            job(&server).range("2015-12-11", "2015-12-12"),
+            job(&server).series(&["{ name: sharp_720s, as: other }"]),
             "sharp_720s 2015-12-12 is in the lock, and the manifest does not",
         ),
         (

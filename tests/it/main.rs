@@ -22,6 +22,7 @@ mod examples; // the manifests under `jobs/`
 mod export; // proof and catalogue in other programs' forms, and those programs' word on them
 mod faults; // what can go wrong, with a name each: what a service, a network, a disk and an operator do
 mod fits_verdicts; // what astropy and fitsverify say of the same files
+mod future; // days that have not begun
 mod giving_up; // one cause on all days of a series, and how much is asked for before the rest is given up
 mod hosts; // further hosts that links and redirects lead to
 mod identity; // what two versions of a file have in common when their headers differ

@@ -117,6 +117,7 @@ fn a_manifest_that_was_moved_copied_as_it_is_or_asks_for_other_days_goes_on() {
     // Renamed, and changed since.
     std::fs::remove_dir_all(lab.path("checkout")).expect("a folder");
     std::fs::rename(lab.path("job.yaml"), lab.path("renamed.yaml")).expect("a file");
+    std::fs::rename(lab.path("job.lock"), lab.path("renamed.lock")).expect("a file");
     lab.write("renamed.yaml", otherwise(&server));
     lab.sunhaul(&["run", "renamed.yaml"]).chatty().done();
     // What has its old name is another job now.

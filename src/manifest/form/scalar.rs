@@ -95,7 +95,7 @@ scalar! {
     /// One end of a range.
     Date(Instant) as Raw(String) = |text| units::instant(text), {
         "type": "string",
-        "pattern": "^([0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}.*)?|today(-[0-9]+d)?)$",
+        "pattern": "^([0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}.*)?|now|today(-[0-9]+d|\\+1d)?)$",
     };
     /// A day of the calendar.
     Day(NaiveDate) as Raw(String) = |text| units::day(text),
