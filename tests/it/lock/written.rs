@@ -153,6 +153,7 @@ fn a_lock_keeps_the_ends_of_its_lines_and_a_mixed_one_gets_plain_ones() {
     ] {
         lab.write(LOCK, &before);
         lab.write("job.yaml", &one_day);
+        std::fs::remove_dir_all(lab.path("data")).expect("an archive");
         for more in [&[][..], &["--locked"], &["--frozen"]] {
             lab.run_with(more).done();
             assert_eq!(lab.read(LOCK), before, "what needs no change gets none");
