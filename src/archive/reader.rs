@@ -55,6 +55,17 @@ impl Reader {
         record::read_header(tree, &record_of(series, date), (series, date))
     }
 
+    /// The series that have a folder of records, whichever job made them.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn series(&self) -> Result<BTreeSet<SeriesId>, Error> {
+        let Some(tree) = &self.tree else { return Ok(BTreeSet::new()) };
+        let entries = tree.entries(&format!("{STATE}/days"))?;
+        let folders = entries.iter().filter(|entry| entry.is_dir()).filter_map(|entry| entry.text());
+        Ok(folders.map(|name| SeriesId(name.to_owned())).collect())
+    }
+
     /// The days of a series that have a record, or something else under its name.
     ///
     /// # Errors

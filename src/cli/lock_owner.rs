@@ -62,8 +62,11 @@ fn left_behind(manifest: &Path, job: &str, own: &Path) -> Option<PathBuf> {
     let folder = manifest.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let files =
         std::fs::read_dir(folder).ok()?.take(MOST).flatten().map(|entry| manifest.with_file_name(entry.file_name()));
+    // What a kill left of a lock that was being written has a hidden name.
+    let is_hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let is_left = |path: &PathBuf| {
-        path.extension().is_some_and(|ending| ending == "lock")
+        !is_hidden(path)
+            && path.extension().is_some_and(|ending| ending == "lock")
             && path.file_name() != own.file_name()
             && !["yaml", "yml"].iter().any(|ending| path.with_extension(ending).exists())
             && lock::job_of(path).as_deref() == Some(job)

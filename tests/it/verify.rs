@@ -134,7 +134,7 @@ fn a_folder_in_a_files_place_stays() {
     fs::remove_file(lab.path(&place(0))).expect("a file");
     lab.write(&format!("{}/notes.txt", place(0)), "mine");
     let extra = format!("extra {}/notes.txt", path(0));
-    assert_eq!(findings(&lab, &["--repair"], 1), [format!("changed {}", path(0)), extra]);
+    assert_eq!(findings(&lab, &["--repair"], 0), [format!("changed {}", path(0)), extra]);
     assert_eq!(lab.read(&format!("{}/notes.txt", place(0))), b"mine");
 }
 
@@ -156,13 +156,37 @@ fn extra_files_are_told_and_never_touched() {
     lab.write("data/ro-crate-metadata.json", "{}");
     lab.write(&format!("data/{DAY}/.hidden"), "mine");
     let extra = ["extra notes.txt".to_owned(), format!("extra {DAY}/.hidden")];
-    assert_eq!(findings(&lab, &[], 1), extra);
+    for name in [".DS_Store", ".nfs000000000123", "._a.fits", "@eaDir/a.fits"] {
+        lab.write(&format!("data/{DAY}/{name}"), "a system's");
+    }
+    assert_eq!(findings(&lab, &[], 0), extra);
+    assert_eq!(findings(&lab, &["--strict"], 1), extra);
+    lab.sunhaul(&["verify", "job.yaml"])
+        .stdout_has(": all is right\n  2 files that no record names\n  4 files left by a system")
+        .chatty()
+        .done();
     assert_eq!(findings(&lab, &["--series", "sharp_720s"], 0), [""; 0], "a part of a job tells nothing of the rest");
-    assert_eq!(findings(&lab, &["--repair"], 1), extra);
+    assert_eq!(findings(&lab, &["--repair"], 0), extra);
     flip(&lab, 0);
-    let said = lab.sunhaul(&["verify", "job.yaml", "--repair"]).status(1).stdout_has("extra").stdout_has("whole again");
-    said.stderr_has("nobody's").done();
+    let said = lab.sunhaul(&["verify", "job.yaml", "--repair"]).stdout_has("extra").stdout_has("whole again");
+    said.stderr_has("extra files are left as they are").done();
     assert_eq!((lab.read("data/notes.txt"), asked(&server, 0)), (b"mine".to_vec(), 2));
+}
+
+#[test]
+fn days_of_a_series_that_the_manifest_has_no_more_are_named_with_the_way_to_take_them_out() {
+    let (lab, _server) = whole();
+    let manifest = String::from_utf8(lab.read("job.yaml")).expect("text");
+    lab.write("job.yaml", manifest.replace("{ name: sharp_720s", "{ name: sharp_720s, as: other"));
+    let verify = |more: &[&str]| lab.sunhaul(&[&["verify", "job.yaml"], more].concat());
+    verify(&[])
+        .stdout_has("of `sharp_720s`, which the manifest does not have any more")
+        .stderr_has("`sunhaul forget JOB --series ID` takes out")
+        .done();
+    verify(&["--strict"]).status(1).stdout_has("").chatty().done();
+    lab.sunhaul(&["forget", "job.yaml", "--series", "sharp_720s"]).chatty().done();
+    verify(&["--strict"]).stdout_has("").chatty().done();
+    assert!(lab.days("data").is_empty());
 }
 
 #[test]

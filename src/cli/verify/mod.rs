@@ -5,6 +5,7 @@
 mod repair;
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
@@ -29,12 +30,14 @@ use verdict::Verdict;
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Hash the archive and compare it with its records.\n\n\
-        Every file that the day records of the job name is hashed, on all cores. Told are, a line each: `missing` files; \
-        `changed` ones, which hold other bytes or are no plain file any more; `extra` ones, which no record of any day of \
-        the archive names (only without --series and --range); `damaged` records; `unreadable` files; and where a record `differs` from \
-        the lock. Days that are \
+        Every file that the day records of the job name is hashed, on all cores. A line each shows: `missing` files; \
+        `changed` ones, which hold other bytes or are no plain file any more; `damaged` records; `unreadable` files; and where a \
+        record `differs` from the lock. Days that are \
         not fetched yet are counted, and are nothing wrong; those of another job are counted and not looked at. Nothing \
         is asked of a source, and nothing is written.\n\n\
+        Without --series and --range it also looks for `extra` files, which no record of the archive names, and for days of \
+        series that the manifest does not have any more. They are nothing wrong, unless --strict says so. Files that systems \
+        leave, such as `.DS_Store` and `.nfs*`, are counted apart, and are never wrong.\n\n\
         With --quick sizes are compared, and a file is hashed only when it changed after its day's record was written: \
         damage by the disk itself goes unseen.\n\n\
         With --repair the changed files are moved to `.sunhaul/work/retired` and the days with something missing, changed \
@@ -57,6 +60,9 @@ pub(super) struct Args {
     /// Compare sizes; hash only what changed after it was recorded.
     #[arg(long)]
     quick: bool,
+    /// Take extra files, and days of series that the manifest does not have any more, for wrong.
+    #[arg(long)]
+    strict: bool,
     /// Print what was found as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -92,12 +98,13 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
             .into());
     }
     let files = args.reports.open(1)?;
-    let mut verdict = Verdict::new(&job, &plan, args.quick);
+    let mut verdict = Verdict::new(&job, &plan, args.quick, args.strict);
     let findings = against_records(&job, &plan, args, &mut verdict)?;
     verdict.tell(&findings);
     let differing = against_lock(&job, &plan, &locking, &mut verdict)?;
     if args.selection.is_everything() {
         verdict.tell_extra(Archive::strays(root)?);
+        verdict.tell_forgotten(forgotten(&job)?);
     }
     if !args.json {
         stdout::print(&verdict.render())?;
@@ -126,6 +133,25 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         }
     }
     Ok(verdict.exit())
+}
+
+/// The days of this job whose series the manifest does not have any more, by series.
+fn forgotten(job: &Manifest) -> Result<BTreeMap<SeriesId, u64>> {
+    let records = Reader::open(&job.archive.root)?;
+    let mut forgotten = BTreeMap::new();
+    for series in records.series()? {
+        if job.series.iter().any(|one| one.id == series) {
+            continue;
+        }
+        for date in records.recorded(&series)? {
+            // What cannot be read says nothing of whose it is.
+            let is_own = records.header(&series, date).ok().flatten().is_some_and(|header| header.job == job.name);
+            if is_own {
+                *forgotten.entry(series.clone()).or_default() += 1;
+            }
+        }
+    }
+    Ok(forgotten)
 }
 
 /// Holds the files of the days that have a record against it.

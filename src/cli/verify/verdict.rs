@@ -2,6 +2,7 @@
 //!
 //! What it does not do: look at the archive.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -11,7 +12,7 @@ use crate::archive::{DayRecord, Expected, Fault, Finding, Found, Stray};
 use crate::cli::{Exit, Result};
 use crate::digest::Digest;
 use crate::lock::DayChange;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, SeriesId};
 use crate::plan::Plan;
 use crate::report::human;
 use crate::untrusted::escape;
@@ -26,6 +27,10 @@ pub(super) struct Verdict {
     days: Days,
     files: Files,
     findings: Vec<Told>,
+    /// Days of series that the manifest does not have any more, by series.
+    forgotten: BTreeMap<String, u64>,
+    /// Extra files and such days are wrong.
+    strict: bool,
     /// What was done about it, where that was asked for and something was to do.
     pub(super) repair: Option<Repair>,
 }
@@ -57,6 +62,8 @@ struct Files {
     unreadable: u64,
     /// Named by no record; null where they were not looked for, or a damaged record hides what it names.
     extra: Option<u64>,
+    /// Named by no record, and left by a system.
+    system: u64,
 }
 
 /// One thing that is not right.
@@ -95,7 +102,7 @@ struct Figures {
 
 impl Verdict {
     /// Of nothing yet.
-    pub(super) fn new(job: &Manifest, plan: &Plan, quick: bool) -> Verdict {
+    pub(super) fn new(job: &Manifest, plan: &Plan, quick: bool, strict: bool) -> Verdict {
         let counts = plan.counts();
         Verdict {
             job: job.name.clone(),
@@ -110,6 +117,8 @@ impl Verdict {
             },
             files: Files::default(),
             findings: Vec::new(),
+            forgotten: BTreeMap::new(),
+            strict,
             repair: None,
         }
     }
@@ -175,8 +184,11 @@ impl Verdict {
 
     /// Takes in the files that no record names.
     pub(super) fn tell_extra(&mut self, strays: Option<Vec<Stray>>) {
-        self.files.extra = strays.as_ref().map(|strays| strays.len() as u64);
-        let strays = strays.unwrap_or_default();
+        let is_known = strays.is_some();
+        let (system, strays): (Vec<Stray>, Vec<Stray>) =
+            strays.unwrap_or_default().into_iter().partition(|stray| is_left_by_a_system(&stray.path));
+        self.files.extra = is_known.then_some(strays.len() as u64);
+        self.files.system = system.len() as u64;
         self.findings.extend(strays.into_iter().map(|stray| Told {
             what: What::Extra,
             series: None,
@@ -188,6 +200,11 @@ impl Verdict {
         }));
     }
 
+    /// Takes in the days of series that the manifest does not have any more.
+    pub(super) fn tell_forgotten(&mut self, days: BTreeMap<SeriesId, u64>) {
+        self.forgotten = days.into_iter().map(|(series, days)| (series.0, days)).collect();
+    }
+
     /// How the command ends.
     pub(super) fn exit(&self) -> Exit {
         let left = |what: What| self.findings.iter().any(|told| told.what == what);
@@ -195,7 +212,8 @@ impl Verdict {
         let mendable = [What::Missing, What::Changed, What::Damaged, What::Differs];
         let unmended = || wrong(mendable.into_iter().any(left), Exit::Incomplete);
         let mended = self.repair.as_ref().map_or_else(unmended, |repair| repair.exit);
-        mended.max(wrong(left(What::Extra), Exit::Incomplete)).max(wrong(left(What::Unreadable), Exit::Storage))
+        let is_beside = self.strict && (left(What::Extra) || !self.forgotten.is_empty());
+        mended.max(wrong(is_beside, Exit::Incomplete)).max(wrong(left(What::Unreadable), Exit::Storage))
     }
 
     /// As JSON, with the exit code.
@@ -214,12 +232,11 @@ impl Verdict {
             out.push_str(&told.line());
             out.push('\n');
         }
-        let Files { checked, bytes, missing, changed, unreadable, extra } = &self.files;
+        let Files { checked, bytes, missing, changed, unreadable, extra, system } = &self.files;
         let counts = [
             (*missing, "missing"),
             (*changed, "changed"),
             (*unreadable, "unreadable"),
-            (extra.unwrap_or_default(), "extra"),
             (self.days.differ, if self.days.differ == 1 { "day not as locked" } else { "days not as locked" }),
             (self.days.damaged, if self.days.damaged == 1 { "damaged record" } else { "damaged records" }),
         ];
@@ -239,6 +256,16 @@ impl Verdict {
             human::bytes(*bytes),
             if wrong.is_empty() { "all is right".to_owned() } else { wrong.join(", ") }
         );
+        let extra = extra.unwrap_or_default();
+        for (count, why) in [(extra, "that no record names"), (*system, "left by a system, such as `.DS_Store`")] {
+            if count > 0 {
+                let _ = writeln!(out, "  {} {why}", human::count(count, "file"));
+            }
+        }
+        for (series, days) in &self.forgotten {
+            let (series, days) = (escape(series), human::count(*days, "day"));
+            let _ = writeln!(out, "  {days} of `{series}`, which the manifest does not have any more");
+        }
         for (count, why) in [(self.days.not_fetched, "not fetched yet"), (self.days.refused, "of another job")] {
             if count > 0 {
                 let _ = writeln!(out, "  {} {why}, and not looked at", human::count(count, "day"));
@@ -279,8 +306,10 @@ impl Verdict {
             hints.push("extra files are not looked for where a damaged record hides what it names");
         }
         if extra.unwrap_or_default() > 0 {
-            hints
-                .push("extra files are nobody's: they are left as they are; move them away if they do not belong here");
+            hints.push("extra files are left as they are; move them away if they do not belong here");
+        }
+        if !self.forgotten.is_empty() {
+            hints.push("`sunhaul forget JOB --series ID` takes out what the manifest does not have any more");
         }
         if *unreadable > 0 {
             hints.push(
@@ -328,6 +357,18 @@ impl Told {
             What::Unreadable => format!("unreadable {path}: {}", self.why.as_deref().unwrap_or_default()),
         }
     }
+}
+
+/// True for what file managers and network filesystems leave in folders.
+fn is_left_by_a_system(path: &str) -> bool {
+    const NAMES: [&str; 5] = [".DS_Store", "Thumbs.db", "desktop.ini", ".directory", ".localized"];
+    const FOLDERS: [&str; 5] = ["@eaDir", "lost+found", ".snapshot", ".Trash-0", ".Spotlight-V100"];
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    NAMES.contains(&name)
+        || name.starts_with("._")
+        || name.starts_with(".nfs")
+        || name.starts_with(".fuse_hidden")
+        || folder.split('/').any(|folder| FOLDERS.iter().any(|known| folder.starts_with(known)))
 }
 
 fn of_expected(expected: &Expected) -> Figures {

@@ -15,6 +15,8 @@ fn a_renamed_manifest_is_told_where_its_lock_is() {
     }
     std::fs::rename(lab.path(LOCK), lab.path("new.lock")).expect("a lock");
     lab.sunhaul(&["run", "new.yaml", "--locked"]).chatty().done();
+    // What a kill left of a lock is no lock.
+    std::fs::copy(lab.path("new.lock"), lab.path(".sunhaul-abc.lock")).expect("a copy");
     // The lock of a manifest that is there, and of another job, is nobody else's.
     lab.write(
         "other.yaml",
