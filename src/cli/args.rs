@@ -10,8 +10,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use super::{
-    adopt, check, clean, completions, environment, export, forget, init, lock, man, plan, report, run, schema, serve,
-    status, update, verify,
+    adopt, check, clean, completions, environment, export, forget, init, lock, man, ping, plan, report, run, schema,
+    serve, status, update, verify,
 };
 use crate::manifest::{NAME_ONE, nearest};
 use crate::net::Net;
@@ -136,6 +136,7 @@ pub(super) enum Command {
     Check(check::Args),
     Plan(plan::Args),
     Run(run::Args),
+    Ping(ping::Args),
     Status(status::Args),
     Report(report::Args),
     Update(update::Args),

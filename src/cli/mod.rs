@@ -25,6 +25,7 @@ mod locking;
 mod log;
 mod man;
 mod netrc;
+mod ping;
 mod plan;
 mod planning;
 mod precious;
@@ -102,6 +103,7 @@ fn execute(command: Command, shell: &Shell) -> Result<Exit> {
         Command::Check(args) => check::run(&args, shell),
         Command::Plan(args) => plan::run(&args, shell),
         Command::Run(args) => run::run(&args, shell),
+        Command::Ping(args) => ping::run(&args, shell),
         Command::Status(args) => status::run(&args, shell),
         Command::Report(args) => report::run(&args, shell),
         Command::Update(args) => update::run(&args, shell),

@@ -62,7 +62,7 @@ fn place(spec: &SourceSpec) -> String {
 
 /// What of a job will never be complete, each in one line.
 pub(super) fn warnings(job: &Manifest, now: DateTime<Utc>) -> impl Iterator<Item = String> + '_ {
-    job.series.iter().flat_map(move |series| sealed_early(series, now))
+    job.series.iter().filter_map(move |series| sealed_early(series, now))
 }
 
 /// A `settle` that is shorter than the data takes to come.

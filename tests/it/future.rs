@@ -4,6 +4,7 @@ use chrono::{Days, NaiveDate, Utc};
 
 use crate::lab::{Job, Lab};
 
+#[expect(clippy::disallowed_methods, reason = "the program reads the same clock")]
 fn today() -> NaiveDate {
     Utc::now().date_naive()
 }

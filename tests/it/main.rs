@@ -38,6 +38,7 @@ mod model; // whatever happens to an archive, drawn by odds, and what must hold 
 mod own_state; // symlinks, pipes and strange records in `.sunhaul`
 mod ownership; // whose a file is: the user's, one that days share, one that layouts fight over
 mod page; // the report as a web page, and in a browser
+mod ping; // one question to each source, and how it fared
 mod politeness; // the pace, as the server sees it
 mod power_cut; // what is on stable storage when the power goes, and what the next run makes of it
 mod rehearsal; // a service that does wrong on purpose, for anyone

@@ -50,6 +50,7 @@ use verdict::Verdict;
         when something came otherwise than the lock says, 4 when it could not be fetched for a passing reason, and \
         130 interrupted."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Args {
     /// The manifest.
     #[arg(value_name = "JOB")]
