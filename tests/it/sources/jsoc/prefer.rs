@@ -351,6 +351,20 @@ fn a_lock_holds_a_day_to_the_series_that_it_was_sealed_with() {
 }
 
 #[test]
+fn an_exact_lock_holds_a_provisional_day_to_its_series_too() {
+    let fake = Fake::of(vec![definitive(8, &young("00:00")), nrt(9, &young("00:12"))]);
+    let (lab, _) = run(&young_job(&fake, BOTH), 0);
+    let files = lab.proved("data");
+    fake.state().records.push(definitive(9, &young("00:12")));
+    fs::remove_dir_all(lab.path("data")).expect("an archive");
+    lab.run_with(&["--locked"]).chatty().stdout_has("").start().done_any();
+    assert_eq!(lab.proved("data"), files);
+    let report = lab.report(0);
+    assert_eq!(report["days"][0]["replaced"], json!({ NRT: 1 }), "without it the definitive records come");
+    assert_eq!(slots(&lab, YOUNG), [definitive_slot("00:00", 8), definitive_slot("00:12", 9)]);
+}
+
+#[test]
 fn a_mended_day_has_each_slot_of_one_series() {
     let time = |slot: &str| format!("{DAY}T{slot}:00");
     let fake = Fake::of(vec![nrt(8, &time("00:00")), nrt(9, &time("00:12"))]);
