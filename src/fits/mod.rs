@@ -3,8 +3,10 @@
 //! [`Check`] reads a file once, while it streams by; [`Keywords`] and [`values`] read headers alone, and [`Identity`] adds
 //! what the name tells. What it does not do: decode pixels, or repair anything.
 
+mod cards;
 mod check;
 mod digests;
+mod embed;
 mod header;
 mod headers;
 mod identity;
@@ -16,8 +18,10 @@ mod sum;
 #[cfg(test)]
 mod tests;
 
+pub use cards::{Card, CardValue, cards, commentary};
 pub use check::Check;
 pub use digests::Digests;
+pub use embed::embed;
 pub use identity::Identity;
 pub use keywords::Keywords;
 pub use named::{Keyword, Value, values};
