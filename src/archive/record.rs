@@ -102,6 +102,10 @@ pub struct FileLine {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
     pub sha256: Option<Digest>,
+    /// The SHA-256 of the file as it came, where it is a copy with the keywords of its record in the header.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<String>")]
+    pub origin: Option<Digest>,
     /// Its time by the source's own key, in the record's scale.
     pub time: String,
     /// The instant of the cadence that it stands for, in the record's scale, where records have no slots and the nearest one to

@@ -111,6 +111,7 @@ fn line(key: &str, at: &str, body: &str) -> FileLine {
         last_modified: None,
         redirected: None,
         instant: None,
+        origin: None,
     }
 }
 

@@ -102,6 +102,7 @@ mod tests {
             last_modified: None,
             redirected: None,
             instant: None,
+            origin: None,
         };
         let record = archive::DayRecord::new(lasting, vec![file("a.fits", false), file("b.fits", true)]);
         for line in String::from_utf8(record.to_bytes()).unwrap().lines() {

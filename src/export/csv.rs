@@ -247,6 +247,7 @@ mod tests {
             last_modified: None,
             redirected: None,
             instant: None,
+            origin: None,
         }
     }
 

@@ -371,6 +371,7 @@ mod tests {
             last_modified: None,
             redirected: None,
             instant: None,
+            origin: None,
         };
         let lasting = || Lasting {
             job: "december".into(),

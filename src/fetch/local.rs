@@ -86,7 +86,10 @@ fn try_take(
         &Claims { listed, rounded, locked, is_ended: true, is_vouched_for: true, ..Claims::default() },
     )?;
     let validators = Validators { name: Some(name.to_owned()), ..Validators::default() };
-    Ok((Fetched { staged, body, validators, redirected: None, resumed_bytes: 0, restarted: false }, taken))
+    Ok((
+        Fetched { staged, body, origin: None, validators, redirected: None, resumed_bytes: 0, restarted: false },
+        taken,
+    ))
 }
 
 /// Opens a plain file, following no link and waiting for nothing.

@@ -6,6 +6,7 @@ pub mod condition;
 mod constant_etag;
 mod content;
 pub mod disposition;
+mod embedded;
 mod error_page;
 pub mod local;
 mod made;
@@ -33,6 +34,7 @@ use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use crate::archive::{FileLine, Part, Staged, Validators};
+use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Identity, Verify};
 use crate::net::{Client, Response};
@@ -60,6 +62,8 @@ pub struct Ask<'a> {
     pub file: &'a RemoteFile,
     /// Where its part is or would be.
     pub part: &'a Part,
+    /// Where its copy with the keywords of its record would be, where it gets one.
+    pub copy: Option<&'a Part>,
     /// The file as it is here already: it is asked for only if it changed.
     pub kept: Option<&'a FileLine>,
     /// What the lock has for it.
@@ -90,6 +94,8 @@ pub struct Fetched {
     pub staged: Staged,
     /// What was found out about it.
     pub body: Verified,
+    /// The SHA-256 of the body as it came, where this is a copy of it.
+    pub origin: Option<Digest>,
     /// What the answer said of it.
     pub validators: Validators,
     /// Where redirects led to; `None` when the file's own URL answered.
@@ -158,6 +164,16 @@ pub async fn attempt(ask: &Ask<'_>) -> Result<Got, Failed> {
     if let Some(bytes) = ask.file.made() {
         return made::body(ask, bytes).map(|fetched| Got::File(Box::new(fetched)));
     }
+    let Some((cards, copy)) = ask.file.cards.as_ref().zip(ask.copy) else { return as_listed(ask).await };
+    // What is here, and what the lock has, are copies: the file as it comes is neither.
+    match as_listed(&Ask { kept: None, locked: None, ..*ask }).await? {
+        Got::File(came) => embedded::body(ask, *came, cards, copy).await.map(|made| Got::File(Box::new(made))),
+        Got::Unchanged => Ok(Got::Unchanged),
+    }
+}
+
+/// Fetches a file as its source has it.
+async fn as_listed(ask: &Ask<'_>) -> Result<Got, Failed> {
     let has_part = ask.part.left().is_some();
     let kept = Kept::of(ask)?;
     let name = kept.as_ref().and_then(Kept::name);

@@ -183,7 +183,9 @@ pub(super) fn finish(
     let claims = claims.with_answer(&answered);
     let proves_nothing = !claims.is_ended && claims.length()?.is_none();
     match verify_body(checks, &claims) {
-        Ok(body) => Ok(Fetched { staged, body, validators, redirected: None, resumed_bytes, restarted: false }),
+        Ok(body) => {
+            Ok(Fetched { staged, body, origin: None, validators, redirected: None, resumed_bytes, restarted: false })
+        }
         // A short part is for the next attempt to go on with.
         Err(failure) if failure.class == Class::Truncated && !proves_nothing => Err(failure.into()),
         Err(failure) => Err(Failed { body: Some(staged), ..failure.into() }),

@@ -1,9 +1,12 @@
 //! A body fetched only to be looked at: hashed and checked as it comes, and kept nowhere.
 
+use std::fs::File;
+use std::io::Write as _;
+
 use super::receive::ENDLESS;
 use super::sink::Checks;
 use super::verify::{Claims, Verified, verify_body};
-use super::{get, name_of, shown, stated_digest, validators, whole};
+use super::{embedded, get, name_of, shown, stated_digest, validators, whole};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fits;
@@ -38,8 +41,13 @@ pub async fn look(client: &Client, file: &RemoteFile, verify: Verify, identity: 
     let most = claims.length()?.unwrap_or(ENDLESS);
     let checks = Checks::new(name_of(file, answered.name.as_deref()), verify, identity);
     let mut checks = checks.held_to(stated_digest::all(&answered));
+    // A copy is made of it, which is what counts.
+    let mut kept = file.cards.as_ref().map(|cards| scratch().map(|kept| (cards, kept))).transpose()?;
     while let Some(bytes) = response.chunk().await? {
         checks.push(&bytes);
+        if let Some((_, kept)) = &mut kept {
+            kept.write_all(&bytes).map_err(|error| unwritten(&error))?;
+        }
         if checks.length() > most {
             return Err(Failure::new(
                 Class::TooLong,
@@ -50,7 +58,22 @@ pub async fn look(client: &Client, file: &RemoteFile, verify: Verify, identity: 
             break;
         }
     }
-    verify_body(checks, &claims).map(Seen::from)
+    let body = verify_body(checks, &claims)?;
+    match kept {
+        None => Ok(Seen::from(body)),
+        Some((cards, kept)) => {
+            embedded::look(kept, body.sha256, cards, (name_of(file, None), verify, identity)).map(Seen::from)
+        }
+    }
+}
+
+/// A file without a name, in the folder for temporary files.
+fn scratch() -> Result<File, Failure> {
+    tempfile::tempfile().map_err(|error| unwritten(&error))
+}
+
+fn unwritten(error: &std::io::Error) -> Failure {
+    Failure::new(Class::Storage, format!("could not write a temporary file: {error}"))
 }
 
 impl From<Verified> for Seen {

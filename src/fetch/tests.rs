@@ -121,6 +121,7 @@ impl Lab {
             wavelength: None,
             bytes: None,
             rounded: None,
+            cards: None,
             body: crate::source::Body::Remote,
         };
         Lab {
@@ -160,8 +161,19 @@ impl Lab {
         let identity = Identity::FitsData;
         let (client, file, locked) = (&self.client, &self.file, self.locked.as_ref());
         let may_restart = true;
-        attempt(&Ask { client, file, part: &part, kept, locked, verify, identity, may_restart, received: &|_| {} })
-            .await
+        attempt(&Ask {
+            client,
+            file,
+            part: &part,
+            copy: None,
+            kept,
+            locked,
+            verify,
+            identity,
+            may_restart,
+            received: &|_| {},
+        })
+        .await
     }
 
     /// An attempt that brings these very bytes.

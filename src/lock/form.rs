@@ -265,6 +265,7 @@ impl LockedFile {
             last_modified: None,
             redirected: None,
             instant: None,
+            origin: None,
         }
     }
 }

@@ -171,6 +171,11 @@ pub(super) struct Series {
     #[schemars(example = &"both")]
     #[serde(default)]
     pub(super) fetch: Typed<Fetch>,
+    /// What the files have in their headers: what they come with, or the keywords of their record as well. Default: as-is. JSOC
+    /// alone, whose files hold hardly any keywords: `embed` makes files that need no table beside them.
+    #[schemars(example = &"embed")]
+    #[serde(default)]
+    pub(super) headers: Typed<HeadersForm>,
     /// The keywords of that table. Default: all that the source tells.
     #[schemars(example = ["USFLUX", "TOTUSJH", "AREA_ACR"], length(min = 1))]
     #[serde(default)]
@@ -188,6 +193,17 @@ pub(super) enum Fetch {
     Keywords,
     /// Both.
     Both,
+}
+
+/// What files have in their headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub(super) enum HeadersForm {
+    /// What they come with.
+    AsIs,
+    /// The keywords of their record as well.
+    Embed,
 }
 
 /// Where the files go.

@@ -334,6 +334,8 @@ pub(super) fn refuse(spec: &SourceSpec, series: &form::Series, name: &str, findi
     let wants = series.fetch.given().filter(|(_, fetch)| **fetch != form::Fetch::Files).map(|(at, _)| at);
     needs(wants, "fetch", keywords, "keywords come from `jsoc`, and from `hmi` of the newest kind");
     needs(series.keywords.given().map(|(at, _)| at), "keywords", keywords, "leave it out");
+    needs(series.headers.given().map(|(at, _)| at), "headers", jsoc, "leave it out: files are kept as they come");
+    refuse_headers(spec, series, findings);
     if let Some((at, asked)) = series.cadence.given()
         && let Err(wrong) = cadence_of(spec, asked.0, name)
     {
@@ -355,6 +357,21 @@ pub(super) fn refuse(spec: &SourceSpec, series: &form::Series, name: &str, findi
         let finding = Finding::new(at, "keywords, where only files are fetched");
         findings.push(finding.hint("write `fetch: both`, or leave the list out"));
     }
+}
+
+/// Notes where keywords are to go into the headers of files that have them, or that there are none of.
+fn refuse_headers(spec: &SourceSpec, series: &form::Series, findings: &mut Vec<Finding>) {
+    let Some((at, form::HeadersForm::Embed)) = series.headers.given() else { return };
+    let is_ordered = matches!(spec, SourceSpec::Jsoc(jsoc) if jsoc.export.is_some());
+    let (what, hint) = if is_ordered {
+        let what = "keywords for headers, where JSOC's export system makes the files";
+        (what, "leave it out: with `protocol: fits`, the default, files have all keywords in their headers")
+    } else if matches!(series.fetch.value(), Some(form::Fetch::Keywords)) {
+        ("keywords for headers, where no files are fetched", "write `fetch: both` or `fetch: files`, or leave it out")
+    } else {
+        return;
+    };
+    findings.push(Finding::new(at, what).hint(hint));
 }
 
 /// Checks that records can be had as far apart as asked.

@@ -39,9 +39,9 @@ pub use diagnostic::{Diagnostic, Diagnostics};
 pub use glob::Glob;
 pub(crate) use kinds::{MEDOC_CADENCES, is_aia};
 pub use model::{
-    ArchiveSpec, Bandwidth, Bound, Condition, Embedded, Export, Fetch, Filters, Hapi, Hmi, Identity, Index, Jsoc,
-    Limits, LockDetail, LockMode, LockSpec, Manifest, Medoc, Method, Protocol, Quality, Range, Rate, Reach, Retry,
-    Series, SeriesId, SourceSpec, Timeouts, Timetable, Tunnel, Verify, Way, is_on_one_of,
+    ArchiveSpec, Bandwidth, Bound, Condition, Embedded, Export, Fetch, Filters, Hapi, Headers, Hmi, Identity, Index,
+    Jsoc, Limits, LockDetail, LockMode, LockSpec, Manifest, Medoc, Method, Protocol, Quality, Range, Rate, Reach,
+    Retry, Series, SeriesId, SourceSpec, Timeouts, Timetable, Tunnel, Verify, Way, is_on_one_of,
 };
 pub(crate) use nearby::{NAME_ONE, is_yaml};
 pub use parse::{Environment, load, load_with_secrets, parse};

@@ -214,6 +214,8 @@ pub struct Series {
     pub filters: Filters,
     /// What is kept of each record.
     pub fetch: Fetch,
+    /// What its files have in their headers.
+    pub headers: Headers,
     /// The keywords that a table of them has, in the manifest's order; all that the source tells when there is none.
     pub keywords: Option<Vec<String>>,
     /// How old a day's end must be, when it is listed, to count as final.
@@ -230,6 +232,16 @@ pub enum Fetch {
     Keywords,
     /// Both.
     Both,
+}
+
+/// What files have in their headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Headers {
+    /// What they come with.
+    #[default]
+    AsIs,
+    /// The keywords of their record as well.
+    Embed,
 }
 
 impl Fetch {
@@ -440,6 +452,7 @@ impl Series {
             ("wavelength", json!(wavelength)),
             ("where", if conditions.is_empty() { json!(raw) } else { json!(conditions) }),
             ("fetch", json!(fetch)),
+            ("headers", json!((self.headers == Headers::Embed).then_some("embed"))),
             ("keywords", json!(self.keywords.as_ref().filter(|_| fetch.is_some()))),
             ("fallbacks", json!(Some(&self.fallbacks).filter(|fallbacks| !fallbacks.is_empty()))),
         ];

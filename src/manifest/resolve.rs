@@ -16,8 +16,8 @@ use super::kinds::{self, Source};
 use super::latency;
 use super::limits;
 use super::model::{
-    ArchiveSpec, Bound, Condition, Fetch, Filters, Identity, LockDetail, LockMode, LockSpec, Manifest, Quality, Range,
-    Retry, Series, SeriesId, SourceSpec, Timeouts, Verify,
+    ArchiveSpec, Bound, Condition, Fetch, Filters, Headers, Identity, LockDetail, LockMode, LockSpec, Manifest,
+    Quality, Range, Retry, Series, SeriesId, SourceSpec, Timeouts, Verify,
 };
 use super::names;
 use super::node::{Node, Value};
@@ -270,6 +270,10 @@ impl Resolver<'_> {
             layout,
             filters,
             fetch,
+            headers: match series.headers.value() {
+                Some(form::HeadersForm::Embed) => Headers::Embed,
+                Some(form::HeadersForm::AsIs) | None => Headers::AsIs,
+            },
             keywords: self.listed(&series.keywords, |keyword| keyword.0.clone()),
             settle,
         })

@@ -14,7 +14,8 @@ impl Work {
     /// Takes the file from the shelf, if it is there.
     pub(super) async fn take_from(self, held: Arc<Shelf>, file: &RemoteFile) -> Ended {
         // What is here from an earlier look is asked about by a run, and displaced by nobody's copy.
-        if self.kept.is_some() {
+        // Nor is a copy with further keywords made of it: a run makes that of what JSOC has.
+        if self.kept.is_some() || file.cards.is_some() {
             return Ended::Left;
         }
         let name = name_due(file);

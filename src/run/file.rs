@@ -253,6 +253,7 @@ impl Work {
             return Err(Failure::new(Class::SourceRefused, why.clone()));
         }
         let part = self.day.part(&file.key)?;
+        let copy = file.cards.is_some().then(|| self.day.part(&format!("{} copy", file.key))).transpose()?;
         let received = |bytes| {
             if let Some(ticket) = &self.ticket {
                 ticket.received(bytes);
@@ -264,6 +265,7 @@ impl Work {
             client: replica.client(),
             file,
             part: &part,
+            copy: copy.as_ref(),
             kept: self.kept.as_deref(),
             locked: locked.as_ref(),
             verify: self.run.manifest.verify,
@@ -380,6 +382,7 @@ impl Work {
         FileLine {
             bytes: Some(fetched.body.bytes),
             sha256: Some(fetched.body.sha256),
+            origin: fetched.origin,
             checked: Some(fetched.body.checked.to_owned()),
             header: fetched.body.digests.as_ref().map(|digests| digests.header),
             data: fetched.body.digests.as_ref().map(|digests| digests.data.clone()),
@@ -440,6 +443,7 @@ pub(super) fn line_of(series: &SeriesId, scale: Scale, file: &RemoteFile, path: 
         path: path.to_string(),
         bytes: None,
         sha256: None,
+        origin: None,
         time: scale.label(file.time),
         instant: file.instant.map(|instant| scale.label(instant)),
         key: file.key.clone(),

@@ -26,6 +26,7 @@ use url::Url;
 
 use crate::day::{Day, SlotSpan, Window};
 use crate::failure::{Class, Failure};
+use crate::fits::Card;
 use crate::manifest::{Series, SourceSpec};
 use crate::net::{Client, secret_names, shown};
 use crate::untrusted::escape;
@@ -279,8 +280,19 @@ pub struct RemoteFile {
     pub bytes: Option<u64>,
     /// What its size may be, when the listing rounds it.
     pub rounded: Option<Rounded>,
+    /// The keywords of its record that go into its header.
+    pub cards: Option<HeaderCards>,
     /// What is fetched for it.
     pub body: Body,
+}
+
+/// Cards for the header of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderCards {
+    /// Those that all files of its record have.
+    pub shared: Arc<[Card]>,
+    /// Its own.
+    pub own: Vec<Card>,
 }
 
 /// What a size may be that a listing rounds, in bytes.
@@ -320,7 +332,7 @@ impl RemoteFile {
     #[must_use]
     pub fn new(key: String, url: Url, path: String, time: NaiveDateTime) -> RemoteFile {
         let (recnum, harpnum, segment, wavelength, bytes) = (None, None, None, None, None);
-        let (name, t_rec, instant, source_series, rounded) = (None, None, None, None, None);
+        let (name, t_rec, instant, source_series, rounded, cards) = (None, None, None, None, None, None);
         RemoteFile {
             key,
             url,
@@ -336,6 +348,7 @@ impl RemoteFile {
             wavelength,
             bytes,
             rounded,
+            cards,
             body: Body::Remote,
         }
     }

@@ -170,6 +170,7 @@ fn records(lab: &Lab) {
             last_modified: None,
             redirected: None,
             instant: None,
+            origin: None,
         };
         let lasting = Lasting {
             job: job.name.clone(),

@@ -25,6 +25,7 @@ fn file(path: &str) -> FileLine {
         last_modified: None,
         redirected: None,
         instant: None,
+        origin: None,
     }
 }
 

@@ -26,6 +26,7 @@ fn series(name: &str) -> Series {
         layout: Template::default_of_kind(),
         filters: Filters::default(),
         fetch: Fetch::Files,
+        headers: manifest::Headers::AsIs,
         keywords: None,
         settle: Duration::from_hours(72),
     }

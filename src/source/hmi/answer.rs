@@ -235,6 +235,7 @@ impl Reading<'_> {
                     wavelength: item.wavelnth.map(|wavelength| wavelength.0),
                     bytes: None,
                     rounded: None,
+                    cards: None,
                     body: Body::Remote,
                 });
             } else {
@@ -269,6 +270,7 @@ impl Reading<'_> {
                 harpnum: of_record.harpnum,
                 segment: segment.cloned(),
                 wavelength: of_record.wavelength,
+                cards: None,
                 body: Body::None,
                 ..RemoteFile::new(key, asked.clone(), path.clone(), time)
             });

@@ -50,6 +50,7 @@ pub(super) fn series(name: &str, filters: Filters) -> Series {
         layout: Template::parse("{series}/{date:%Y/%m/%d}/{file}").unwrap(),
         filters,
         fetch: Fetch::Files,
+        headers: crate::manifest::Headers::AsIs,
         keywords: None,
         settle: Duration::from_hours(72),
     }
@@ -112,6 +113,7 @@ fn the_first_form_is_keyed_by_path_and_named_by_the_answer() {
             wavelength: None,
             bytes: None,
             rounded: None,
+            cards: None,
             body: Body::Remote,
         }
     );

@@ -10,12 +10,14 @@ use url::Url;
 
 use super::address::{lasting, on_base, unordered};
 use super::answer::{Answer, Column};
+use super::header_cards::HeaderKeywords;
 use super::instants::Candidate;
 use super::question::{HARPNUM, QUALITY, Question, WAVELNTH};
 use super::sieve::{Facts, Sieve, bits};
 use super::slot;
 use crate::day::Day;
 use crate::failure::{Class, Failure};
+use crate::manifest::Headers;
 use crate::source::read::{self, malformed};
 use crate::source::{BORDER, Body, Listed, RemoteFile};
 use crate::untrusted::escape;
@@ -106,6 +108,7 @@ pub(super) fn read_records(
         return Ok(records);
     }
     let columns = Columns::of(answer, question)?;
+    let headers = (question.series.headers == Headers::Embed).then(|| HeaderKeywords::of(question, answer));
     let sieve = Sieve::of(question, answer)?;
     let facts: Vec<Facts> = (0..count).map(|at| columns.facts(question, at)).collect::<Result<_, _>>()?;
     let chosen = question.instants().map(|instants| {
@@ -153,11 +156,12 @@ pub(super) fn read_records(
             return Err(malformed(&why));
         }
         read::room(records.listed.files.len() + columns.segments.len())?;
+        let shared = headers.as_ref().map(|headers| (headers, headers.shared(at)));
         for Segment { name: segment, paths, is_linked } in &columns.segments {
             let path = paths.value(at);
             let on_disk = on_disk(path).map(str::to_owned);
             let named = || format!("{query}{{{segment}}}");
-            let key = format!("{recnum}/{segment}");
+            let key = key(recnum, segment, question.series.headers);
             let storage = columns.storage(at, *is_linked);
             let found = found(path, storage).map_err(|why| of(&format!("the path of `{segment}`, {why},"), path))?;
             // An order leaves out the records that have no image (`jsoc_fetch.c:3485-3528`).
@@ -202,6 +206,10 @@ pub(super) fn read_records(
                 // What JSOC tells is the size of all files of a record, or of all that lies beside them.
                 bytes: None,
                 rounded: None,
+                cards: shared
+                    .as_ref()
+                    .filter(|_| ["fits", "fts", "fit"].contains(&ending))
+                    .map(|(headers, shared)| headers.of_file(shared, at, recnum, segment)),
                 body: match found {
                     Found::Nothing => Body::None,
                     Found::Offline if !is_ordered => Body::Offline(offline(&named())),
@@ -213,6 +221,14 @@ pub(super) fn read_records(
     }
     records.listed = records.listed.folded()?;
     Ok(records)
+}
+
+/// What identifies a file. One with keywords in its header is another file than the one as it came.
+fn key(recnum: i64, segment: &str, headers: Headers) -> String {
+    match headers {
+        Headers::AsIs => format!("{recnum}/{segment}"),
+        Headers::Embed => format!("{recnum}/{segment}/headers"),
+    }
 }
 
 /// The columns that files are made of.

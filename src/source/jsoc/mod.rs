@@ -6,6 +6,7 @@ mod address;
 mod answer;
 mod day_listing;
 mod export;
+mod header_cards;
 mod instants;
 mod listing;
 mod prefer;

@@ -15,7 +15,7 @@ use super::structure::Structure;
 use crate::day::Window;
 use crate::failure::{Class, Failure};
 use crate::manifest::units::span;
-use crate::manifest::{Condition, Quality, Series, cadence};
+use crate::manifest::{Condition, Headers, Quality, Series, cadence};
 use crate::untrusted::escape;
 
 /// Where listings are asked for, below the source's base.
@@ -355,9 +355,10 @@ impl<'a> Question<'a> {
         names + ".{segment}"
     }
 
-    /// True when every keyword of the series goes into a table.
+    /// True when every keyword of the series goes into a table, or into headers.
     fn is_whole(&self) -> bool {
-        self.series.fetch.has_keywords() && self.series.keywords.is_none()
+        let has_whole_table = self.series.fetch.has_keywords() && self.series.keywords.is_none();
+        has_whole_table || self.series.headers == Headers::Embed
     }
 
     fn table(&self) -> impl Iterator<Item = &Vec<String>> {

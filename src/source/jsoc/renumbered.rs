@@ -44,7 +44,12 @@ pub fn former_keys<'a>(
     let is_unlisted = |known: &&Known<'_>| !listed_keys.contains(known.key);
     let former = alone(known.iter().filter(is_unlisted).filter_map(|known| Some((place(known.url)?, known))));
     let pairs = new.into_iter().filter_map(|(place, file)| Some((file, *former.get(place)?)));
-    let same = pairs.filter(|(file, known)| scale.label(file.time) == known.time);
+    // A copy with keywords in its header, whose key has a part more, is another file than the one that it was made of.
+    let parts = |key: &str| key.split('/').count();
+    let is_same = |file: &RemoteFile, known: &Known<'_>| {
+        scale.label(file.time) == known.time && parts(&file.key) == parts(known.key)
+    };
+    let same = pairs.filter(|(file, known)| is_same(file, known));
     same.map(|(file, known)| (file.key.clone(), known.key.to_owned())).collect()
 }
 
@@ -119,6 +124,14 @@ mod tests {
             pairs(&[("9/Br", one), ("10/Br", other)], &[("8/Br", one, at), ("7/Br", other, at)]),
             "7/Br>10/Br 8/Br>9/Br"
         );
+    }
+
+    #[test]
+    fn a_copy_with_keywords_is_another_file_than_the_one_as_it_came() {
+        let (at, path) = ("2011-02-15T00:00:00_TAI", "/SUM1/D5/S00008/Br.fits");
+        assert_eq!(pairs(&[("8/Br/headers", path)], &[("8/Br", path, at)]), "");
+        assert_eq!(pairs(&[("9/Br", path)], &[("8/Br/headers", path, at)]), "");
+        assert_eq!(pairs(&[("9/Br/headers", path)], &[("8/Br/headers", path, at)]), "8/Br/headers>9/Br/headers");
     }
 
     #[test]

@@ -190,6 +190,13 @@ impl Structure {
 }
 
 impl Known {
+    /// The number of the segment whose own keyword of this name is.
+    pub(super) fn segment_of(&self, name: &str) -> Option<usize> {
+        let number =
+            name.rsplit_once('_').map(|(_, number)| number).filter(|_| self.is_per_segment && self.name != name);
+        number?.parse().ok()
+    }
+
     fn is(&self, name: &str) -> bool {
         let own = || {
             let (base, number) = name.rsplit_once('_')?;

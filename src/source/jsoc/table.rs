@@ -66,7 +66,7 @@ fn columns<'a>(answer: &'a Answer, question: &Question<'_>) -> Result<Vec<&'a To
 
 /// A value as JSOC wrote it, bits as a number; none where it is missing, or the record that a keyword is linked to is not
 /// there.
-fn value(column: &Told, at: usize) -> Option<Cow<'_, str>> {
+pub(super) fn value(column: &Told, at: usize) -> Option<Cow<'_, str>> {
     let value = column.value(at);
     if value == MISSING && OTHER_BITS.contains(&column.name.0.as_str()) {
         return Some(Cow::Owned(NO_IMAGE.to_string()));

@@ -29,6 +29,7 @@ pub(super) fn series(name: &str, filters: Filters) -> Series {
         layout: Template::default_of_kind(),
         filters,
         fetch: Fetch::Files,
+        headers: crate::manifest::Headers::AsIs,
         keywords: None,
         settle: Duration::from_hours(72),
     }
@@ -90,6 +91,7 @@ fn a_record_s_file_has_jsoc_s_own_name_and_lies_on_the_base() {
         wavelength: None,
         bytes: None,
         rounded: None,
+        cards: None,
         body: Body::Remote,
     };
     assert_eq!(listed, Listed { files: vec![file], ..Listed::default() });

@@ -294,6 +294,7 @@ impl<'a> Records<'a> {
         Ok(RemoteFile {
             url,
             path,
+            cards: None,
             body: Body::Remote,
             ..self.absent(record, Some(segment.to_owned()), self.places.base)
         })
@@ -314,6 +315,7 @@ impl<'a> Records<'a> {
             harpnum: record.harpnum,
             segment,
             wavelength: record.wavelength,
+            cards: None,
             body: Body::None,
             ..RemoteFile::new(key, asked.clone(), format!("/{below}"), record.time)
         }

@@ -25,6 +25,7 @@ fn series(name: &str, filters: Filters) -> Series {
         layout: Template::default_of_kind(),
         filters,
         fetch: Fetch::Files,
+        headers: manifest::Headers::AsIs,
         keywords: None,
         settle: Duration::from_hours(72),
     }

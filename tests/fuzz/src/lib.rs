@@ -8,7 +8,7 @@ use sunhaul::archive::{RelativePath, Values, render, sanitise};
 use sunhaul::day::Day;
 use sunhaul::failure::Failure;
 use sunhaul::fetch::name_of;
-use sunhaul::manifest::{Bound, Credentials, Fetch, Filters, Range, Reach, Series, SeriesId, SourceSpec, Template};
+use sunhaul::manifest::{Bound, Credentials, Fetch, Filters, Headers, Range, Reach, Series, SeriesId, SourceSpec, Template};
 use sunhaul::source::Listed;
 use url::Url;
 
@@ -34,6 +34,7 @@ pub fn series(name: &str, source: SourceSpec, filters: Filters) -> Series {
         layout: Template::default_of_kind(),
         filters,
         fetch: Fetch::Files,
+        headers: Headers::AsIs,
         keywords: None,
         settle: Duration::from_hours(72),
     }

@@ -53,6 +53,7 @@ fn a_lock_of_more_than_50_000_files_holds_days_alone_and_says_so() {
         last_modified: None,
         redirected: None,
         instant: None,
+        origin: None,
     };
     let record = |files: u64| {
         let record =

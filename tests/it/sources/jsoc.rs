@@ -4,6 +4,7 @@
 
 mod cadence;
 mod export;
+mod headers;
 mod info;
 mod listing;
 mod orders;
@@ -50,6 +51,8 @@ struct State {
     broken: Option<&'static str>,
     /// Raw bytes that stand in a keyword's note.
     note: &'static [u8],
+    /// What every file on the disks is, when not its own.
+    served: Option<Vec<u8>>,
 }
 
 impl Fake {
@@ -64,6 +67,7 @@ impl Fake {
             bare: false,
             broken: None,
             note: b"Total unsigned flux",
+            served: None,
         };
         let state = Arc::new(Mutex::new(state));
         let own = Arc::clone(&state);
@@ -202,6 +206,9 @@ fn file(path: &str, state: &State) -> Option<Answer> {
         return Some(Answer::file(fits(1000 + nth, 20, record.time)));
     }
     let record = state.records.iter().find(|record| path.starts_with(&record.folder()))?;
+    if let Some(served) = &state.served {
+        return Some(Answer::file(served.clone()));
+    }
     let seed = u32::try_from(record.unit).ok()?;
     let segment = if path.ends_with("/Br.fits") { 0 } else { 500 };
     Some(Answer::file(fits(seed + segment, 20, record.time)))

@@ -35,10 +35,10 @@ const KEYWORDS: [(&str, &str, &str); 25] = [
     ("MEANPOT", "double", "MISSING"),
 ];
 
-fn jsoc() -> Server {
-    Server::speaking(|request| {
+fn jsoc(file: Vec<u8>) -> Server {
+    Server::speaking(move |request| {
         if request.path == "/SUM1/D1/S00000/Br.fits" {
-            return Some(Answer::file(fits(1, 20, "2011-02-15T01:58:12.30Z")));
+            return Some(Answer::file(file.clone()));
         }
         match request.parameter("op")?.as_str() {
             "series_struct" => {
@@ -81,7 +81,7 @@ fn jsoc() -> Server {
 #[expect(clippy::disallowed_methods, reason = "the test's own setting, not the program's")]
 fn a_file_and_its_row_of_the_table_make_a_map_as_the_readme_shows() {
     let python = std::env::var("SUNHAUL_TEST_SUNPY").expect("SUNHAUL_TEST_SUNPY: tests/run.sh sets it");
-    let jsoc = jsoc();
+    let jsoc = jsoc(fits(1, 20, "2011-02-15T01:58:12.30Z"));
     let lab = Lab::new();
     let series = ["{ name: hmi.sharp_cea_720s, segments: [Br] }"];
     let job = Job::from_source(&format!("{{ jsoc: {{ url: \"{}\" }} }}", jsoc.url())).series(&series);
@@ -99,4 +99,51 @@ fn a_file_and_its_row_of_the_table_make_a_map_as_the_readme_shows() {
         .stdout("2011-02-15T01:58:12.300 SDO 34.879 (20, 20)\n")
         .chatty()
         .done();
+}
+
+/// What JSOC's disks hold: an image in compressed tiles behind an empty HDU, with no keyword of its record.
+const AS_IT_COMES: &str = "import numpy, astropy.io.fits as fits
+image = fits.CompImageHDU(numpy.arange(400, dtype=numpy.int16).reshape(20, 20), compression_type='RICE_1')
+fits.HDUList([fits.PrimaryHDU(), image]).writeto('as-it-comes.fits', checksum=True)
+";
+
+const MAP: &str = "import sys, warnings, numpy, astropy.io.fits as fits, sunpy.map
+path = sys.argv[1]
+with warnings.catch_warnings():
+    warnings.simplefilter('error')
+    fits.open(path, checksum=True)[1].data
+image = sunpy.map.Map(path)
+data = fits.getdata('as-it-comes.fits')
+print(image.date.isot, image.observatory, round(image.reference_coordinate.lon.deg, 3), image.unit, image.meta['harpnum'],
+      numpy.array_equal(image.data, data))
+";
+
+#[test]
+#[ignore = "needs sunpy, which tests/run.sh installs"]
+#[expect(clippy::disallowed_methods, reason = "the test's own setting, not the program's")]
+fn a_file_with_embedded_keywords_is_a_map_by_itself_and_its_sums_are_right_to_astropy() {
+    let python = std::env::var("SUNHAUL_TEST_SUNPY").expect("SUNHAUL_TEST_SUNPY: tests/run.sh sets it");
+    let lab = Lab::new();
+    let python = format!("{python}/python");
+    let call = |args: &[&str]| {
+        let folder = lab.path("tmp");
+        let folder = folder.to_str().expect("a path");
+        lab.program(&python, args)
+            .env("SUNPY_CONFIGDIR", folder)
+            .env("MPLCONFIGDIR", folder)
+            .chatty()
+            .stdout_has("")
+            .done()
+    };
+    lab.write("make.py", AS_IT_COMES);
+    call(&["make.py"]);
+    let jsoc = jsoc(lab.read("as-it-comes.fits"));
+    let series = ["{ name: hmi.sharp_cea_720s, segments: [Br], fetch: files, headers: embed }"];
+    let job = Job::from_source(&format!("{{ jsoc: {{ url: \"{}\" }} }}", jsoc.url())).series(&series);
+    lab.write("job.yaml", job.range("2011-02-15", "2011-02-16").yaml());
+    lab.report(0);
+    lab.write("map.py", MAP);
+    let path = lab.files("data").into_keys().next().expect("a file");
+    let said = call(&["map.py", &format!("data/{path}")]).stdout;
+    assert_eq!(said, "2011-02-15T01:58:12.300 SDO 34.879 Mx / cm2 377 True\n");
 }
