@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::day::{Day, Scale, Window};
 use crate::digest::Digest;
-use crate::manifest::{Manifest, Series, SeriesId, nearest};
+use crate::manifest::{Manifest, Region, Series, SeriesId, nearest};
 
 mod json;
 mod pins;
@@ -111,6 +111,8 @@ pub struct PlannedSeries {
     pub scale: Scale,
     /// Its range, resolved; the selection does not change it.
     pub range: Window,
+    /// What is known of the active regions that it follows.
+    pub regions: Vec<Region>,
     /// How many days there are of each kind.
     pub counts: Counts,
     /// The selected days, by date.
@@ -227,6 +229,17 @@ pub fn known_series(manifest: &Manifest, selection: &Selection) -> Result<(), Pr
     Ok(())
 }
 
+/// Refuses a series whose range follows a region that nobody was asked for.
+///
+/// # Errors
+/// A [`Problem`] that says who asks.
+pub fn known_dates(series: &Series) -> Result<(), Problem> {
+    let Some(number) = series.regions_of_range().next().filter(|_| series.lacks_dates()) else { return Ok(()) };
+    let message =
+        format!("the range of series `{}` follows {number}, and the lock does not say when it was seen", series.id);
+    Err(Problem::new(message, "`sunhaul run` looks it up and keeps it in the lock; `sunhaul plan` looks it up, too"))
+}
+
 fn shown(window: Window, scale: Scale) -> String {
     format!("{} to {}", scale.label(window.start), scale.label(window.end))
 }
@@ -241,6 +254,7 @@ impl Plan {
         bond: Option<Bond<'_>>,
     ) -> Result<(), Error<R::Error>> {
         let scale = series.source.scale();
+        known_dates(series)?;
         let range = series.range.resolve(now, scale);
         // One that has not begun has no day yet.
         if range.is_empty() && series.range.labels(now, scale).is_empty() {
@@ -253,8 +267,8 @@ impl Plan {
         }
         let range = Window { end: range.end.max(range.start), ..range };
         let (id, source) = (series.id.clone(), series.source.kind());
-        let (counts, days) = (Counts::default(), Vec::new());
-        let mut planned = PlannedSeries { series: index, id, source, scale, range, counts, days, kept: 0 };
+        let (counts, days, regions) = (Counts::default(), Vec::new(), series.regions.known.clone());
+        let mut planned = PlannedSeries { series: index, id, source, scale, range, regions, counts, days, kept: 0 };
         let mut noted = records.noted(&series.id).map_err(Error::Records)?;
         noted.extend(bond.into_iter().flat_map(|bond| bond.pins.dates(&series.id)));
         let is_before = |date: &NaiveDate| *date < range.start.date();

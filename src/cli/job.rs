@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::clock::now;
-use super::{Shell, environment, netrc};
+use super::{Shell, environment, netrc, regions};
 use crate::manifest::{self, Diagnostics, Manifest};
 use crate::report::annotations::{Annotation, Level};
 use crate::report::human;
@@ -88,12 +88,23 @@ pub(super) fn load_all(
         return None;
     }
     for job in &mut jobs {
+        regions::recall(job);
         warn(job, shell);
         if let Some(root) = archive {
             root.clone_into(&mut job.archive.root);
         }
     }
     Some(jobs)
+}
+
+/// A manifest that was right a moment ago, with its secrets. It is not warned of again.
+pub(super) fn load_with_secrets(job: &Manifest, shell: &Shell) -> Option<Manifest> {
+    let (good, wrong) = load_each(std::slice::from_ref(&job.path), Secrets::Needed);
+    show(&wrong, 1, shell);
+    let mut again = good.into_iter().next()?;
+    regions::recall(&mut again);
+    again.archive.root.clone_from(&job.archive.root);
+    Some(again)
 }
 
 /// As [`load_all`], for one manifest.

@@ -15,6 +15,7 @@ use super::signals::Signals;
 use super::{Exit, Result, Shell, job, limits, lock_owner, planning, stdout};
 use crate::lock::{Moved, Takes};
 use crate::manifest::Manifest;
+use crate::plan;
 use crate::report::human;
 use crate::report::terminal::Verbosity;
 use crate::run::budget::Budget;
@@ -41,6 +42,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
     let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     lock_owner::must_be_clear(&job)?;
+    for series in &job.series {
+        plan::known_dates(series).map_err(planning::usage)?;
+    }
     let now = now();
     let (job, moved) = limits::runtime()?.block_on(moved(job, now, shell))?;
     stdout::print(&format!("{}\n", locking::told(&job, &moved, now)))?;

@@ -30,6 +30,7 @@ mod plan;
 mod planning;
 mod precious;
 mod problem;
+mod regions;
 mod report;
 mod run;
 mod same_job;

@@ -393,6 +393,7 @@ mod tests {
                 source: "embedded",
                 scale: Scale::Utc,
                 range: day.window,
+                regions: Vec::new(),
                 counts: Counts { done: 1, ..Counts::default() },
                 days: vec![EqualDays { window: day.window, standing: Standing::Done(done) }],
                 kept: 0,

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::regions::RegionLine;
 use crate::archive::{DayHeader, DayRecord, FileLine, State};
 use crate::day::{Scale, Window};
 use crate::digest::{Digest, Hasher};
@@ -270,19 +271,21 @@ impl LockedFile {
     }
 }
 
-/// The JSON Schema of a lock's lines: the first is a header, the others are days and files.
+/// The JSON Schema of a lock's lines: the first is a header, the others are regions, days and files.
 #[must_use]
 pub fn schema() -> serde_json::Value {
     let mut generator = schemars::SchemaGenerator::default();
     let header = generator.subschema_for::<HeaderLine>();
+    let region = generator.subschema_for::<RegionLine>();
     let day = generator.subschema_for::<DayLine>();
     let file = generator.subschema_for::<LockedFile>();
     serde_json::json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A line of a sunhaul lock, lock/1",
-        "description": "The first line is the header; then each day is one line, followed by a line for each of its \
-            files where `detail` is `files`. Sorted by series, date and path.",
-        "oneOf": [header, day, file],
+        "description": "The first line is the header; then each patch of an active region that the job follows is one \
+            line, sorted by series and number; then each day is one line, followed by a line for each of its files where \
+            `detail` is `files`. Sorted by series, date and path.",
+        "oneOf": [header, region, day, file],
         "$defs": generator.take_definitions(true),
     })
 }

@@ -1,6 +1,6 @@
 //! The job's lock, `lock/1`: what every file of the job must be, in git beside the manifest.
 //!
-//! A header, then a line a day, each followed by a line for each of its files: sorted, so that a new day is only added
+//! A header, lines for the active regions that the job follows, then a line a day, each followed by a line for each of its files: sorted, so that a new day is only added
 //! lines and branches merge. It is a pure function of the old lock, the manifest, the day records and an instant. What
 //! it does not do: fetch, or judge what a run fetched; `run` holds files against it.
 
@@ -10,6 +10,7 @@ mod form;
 mod held;
 mod moved;
 mod read;
+mod regions;
 #[cfg(test)]
 mod tests;
 mod writer_lock;
@@ -24,6 +25,7 @@ pub use form::{DayRow, Detail, Header, LockedFile, schema};
 pub use held::Held;
 pub use moved::{AHEAD, Moved, Takes, is_ahead, may_write, write};
 pub use read::{Lock, job_of};
+pub use regions::{RegionRow, regions_of, rows_of};
 
 /// Where the lock of a manifest is: its path with `.lock` for `.yaml`.
 #[must_use]

@@ -11,6 +11,7 @@ use chrono::{DateTime, NaiveDate, SubsecRound as _, TimeDelta, Utc};
 use tempfile::NamedTempFile;
 
 use super::form::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedFile};
+use super::regions::{RegionLine, RegionRow, rows_of};
 use super::writer_lock::{STAGED, WriterLock};
 use super::{Error, Lock, path_of};
 use crate::archive::{self, Archive, DayHeader, LockWait, State, line};
@@ -78,6 +79,7 @@ impl Row {
 struct Next {
     old: Option<Lock>,
     header: Header,
+    regions: Vec<RegionRow>,
     rows: Vec<Row>,
     lacks_files: bool,
 }
@@ -89,7 +91,8 @@ impl Next {
             Some(old) if !matches!(takes, Takes::All) && is_ahead(&old, manifest, now) => {
                 // Which of the two clocks is wrong cannot be known from here, and days would leave the lock.
                 let (header, rows) = (old.header().clone(), old.days().cloned().map(Row::Kept).collect());
-                return Ok(Next { old: Some(old), header, rows, lacks_files: false });
+                let regions = old.regions().to_vec();
+                return Ok(Next { old: Some(old), header, regions, rows, lacks_files: false });
             }
             old => old,
         };
@@ -98,7 +101,7 @@ impl Next {
         let (detail, lacks_files) = detail(manifest, old.as_ref(), &mut rows, files)?;
         let about = detail.about().to_owned();
         let header = Header { format: FORMAT.to_owned(), job: manifest.name.clone(), as_of, detail, about };
-        Ok(Next { old, header, rows, lacks_files })
+        Ok(Next { old, header, regions: rows_of(manifest), rows, lacks_files })
     }
 
     /// True when the lock is just so already, or none is begun.
@@ -107,6 +110,7 @@ impl Next {
             None => self.rows.is_empty(),
             Some(old) => {
                 old.is_headed(&self.header)
+                    && old.regions() == self.regions
                     && old.days().count() == self.rows.len()
                     && self.rows.iter().all(Row::is_kept)
             }
@@ -136,6 +140,9 @@ impl Next {
         }
         let mut out = Out::to(path, staged.as_file(), self.old.as_ref().is_some_and(Lock::has_crlf));
         out.put(&line(&HeaderLine { lock: self.header.clone() }));
+        for region in &self.regions {
+            out.put(&line(&RegionLine { region: region.clone() }));
+        }
         for row in &self.rows {
             out.row(manifest, self.old.as_ref(), row, self.header.detail)?;
         }

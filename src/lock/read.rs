@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::Error;
 use super::error::{BEGIN, MERGE, Part};
 use super::form::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedFile};
+use super::regions::{RegionLine, RegionRow};
 use crate::archive::{ACCEPTED, RelativePath, open_regular};
 use crate::digest::{Digest, Hasher};
 use crate::manifest::SeriesId;
@@ -35,6 +36,7 @@ pub struct Lock {
     file: File,
     header: Header,
     sha256: Digest,
+    regions: Vec<RegionRow>,
     days: Vec<Day>,
     has_crlf: bool,
 }
@@ -129,8 +131,8 @@ impl Lock {
         }
         let Some(mut reading) = reading else { return Err(Error::line(path, 1, "the lock is empty").with_hint(BEGIN)) };
         reading.close()?;
-        let Reading { header, days, .. } = reading;
-        Ok(Some(Lock { path: path.to_owned(), file, header, sha256: whole.finish(), days, has_crlf }))
+        let Reading { header, regions, days, .. } = reading;
+        Ok(Some(Lock { path: path.to_owned(), file, header, sha256: whole.finish(), regions, days, has_crlf }))
     }
 
     /// Where it was read from.
@@ -169,6 +171,12 @@ impl Lock {
     #[must_use]
     pub fn sha256(&self) -> Digest {
         self.sha256
+    }
+
+    /// What it says of active regions, sorted by series and number. A lock that an earlier version wrote says nothing.
+    #[must_use]
+    pub fn regions(&self) -> &[RegionRow] {
+        &self.regions
     }
 
     /// Its days, sorted by series and date.
@@ -230,6 +238,7 @@ impl Lock {
 struct Reading<'p> {
     path: &'p Path,
     header: Header,
+    regions: Vec<RegionRow>,
     days: Vec<Day>,
     open: Option<Open>,
     /// Files of all days, the absent ones too, as told.
@@ -273,12 +282,15 @@ impl<'p> Reading<'p> {
         if !has_four_digits(header.as_of.year()) {
             return Err(Error::line(path, 1, "the year of its `as_of` has no four digits"));
         }
-        Ok(Reading { path, header, days: Vec::new(), open: None, files: 0, at: length })
+        Ok(Reading { path, header, regions: Vec::new(), days: Vec::new(), open: None, files: 0, at: length })
     }
 
     fn take(&mut self, text: &[u8], number: usize, length: u64) -> Result<(), Error> {
         let begins = self.at;
         self.at += length;
+        if text.starts_with(b"{\"region\":") {
+            return self.take_region(text, number);
+        }
         if !text.starts_with(b"{\"day\":") {
             return self.take_file(text, number, length);
         }
@@ -307,6 +319,22 @@ impl<'p> Reading<'p> {
         self.days.push(Day { row, at: begins + length, length: 0, line: number });
         self.open = Some(Open { text: text.to_owned(), ..Open::default() });
         Ok(())
+    }
+
+    fn take_region(&mut self, text: &[u8], number: usize) -> Result<(), Error> {
+        let RegionLine { region } = serde_json::from_slice(text)
+            .map_err(|e| Error::json(self.path, number, "this is no line of a region", &e))?;
+        let is_after = self.regions.last().is_none_or(|before| *before < region);
+        let why = match region.wrong() {
+            None if !self.days.is_empty() => "a region after a day",
+            None if !is_after => "a region that stands twice, or out of order",
+            None => {
+                self.regions.push(region);
+                return Ok(());
+            }
+            Some(why) => why,
+        };
+        Err(Error::line(self.path, number, why))
     }
 
     fn take_file(&mut self, text: &[u8], number: usize, length: u64) -> Result<(), Error> {

@@ -225,3 +225,44 @@ proptest! {
         }
     }
 }
+
+fn region(noaa: Option<i64>, harpnum: Option<i64>, window: Option<[&str; 2]>) -> RegionRow {
+    let window = window.map(|ends| ends.map(str::to_owned));
+    let (series, name) = ("a".to_owned(), "hmi.sharp_cea_720s".to_owned());
+    RegionRow { series, name, noaa, harpnum, absent: harpnum.is_none(), window }
+}
+
+#[test]
+fn regions_stand_between_the_header_and_the_days_and_are_read_as_they_were_written() {
+    let windows = ["2011-02-10T21:48:00_TAI", "2011-02-19T00:00:00_TAI"];
+    let rows = [
+        region(None, Some(377), Some(windows)),
+        region(Some(11_158), Some(377), None),
+        region(Some(11_158), Some(394), None),
+        region(Some(12_345), None, None),
+    ];
+    let lines: Vec<u8> = rows.iter().flat_map(|region| line(&regions::RegionLine { region: region.clone() })).collect();
+    let (head, days) = (header(Detail::Files), day("a", "2015-12-11", &["a/1"]));
+    let lock = read(&[&head[..], &lines, &days].concat()).unwrap().unwrap();
+    assert_eq!(lock.regions(), rows);
+    assert_eq!((lock.days().count(), read(&[&head[..], &days].concat()).unwrap().unwrap().regions().len()), (1, 0));
+    let text = String::from_utf8(lines).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[3], r#"{"region":{"series":"a","name":"hmi.sharp_cea_720s","noaa":12345,"absent":true}}"#);
+    let with = |line: &str| [&head[..], line.as_bytes(), b"\n"].concat();
+    for (bytes, number, why) in [
+        (with(&format!("{}\n{}", lines[1], lines[0])), 3, "out of order"),
+        (with(&format!("{}\n{}", lines[1], lines[1])), 3, "stands twice"),
+        ([&head[..], &days, lines[0].as_bytes(), b"\n"].concat(), 4, "after a day"),
+        (with(&lines[0].replace(r#""harpnum":377,"#, "")), 2, "without a number"),
+        (with(&lines[3].replace(r#","absent":true"#, "")), 2, "neither a patch"),
+        (with(&lines[2].replace("394", "394,\"absent\":true")), 2, "`absent`"),
+        (with(&lines[0].replace("2011-02-19", "2011-02-09")), 2, "without a label inside"),
+        (with(&lines[0].replace("2011-02-19", "Feb")), 2, "without a label inside"),
+        (with(&lines[0].replace("harpnum", "harp")), 2, "no line of a region"),
+    ] {
+        let (line, words) = refusal(&bytes);
+        assert_eq!(line, number, "{words}");
+        assert!(words.contains(why), "{words}");
+    }
+}

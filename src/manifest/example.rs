@@ -62,9 +62,10 @@ fn example(schema: &Json) -> Option<Json> {
     required.collect::<Option<_>>().map(Json::Object)
 }
 
-/// The keys that a mapping must have, in the form's order.
+/// The keys that a mapping must have, in the form's order; those of the first form where it has several.
 fn required(schema: &Json) -> impl Iterator<Item = &str> {
-    schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str)
+    let own = schema["required"].as_array().or_else(|| schema["oneOf"][0]["required"].as_array());
+    own.into_iter().flatten().filter_map(Json::as_str)
 }
 
 /// The schema of a key in a mapping, in the entries of a list, or in one of several forms.

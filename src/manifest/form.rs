@@ -5,6 +5,7 @@
 
 mod conditions;
 mod quality;
+mod range;
 mod scalar;
 mod source;
 
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use super::typed::Typed;
 pub(super) use conditions::{Condition, Conditions};
 pub(super) use quality::Quality;
+pub(super) use range::Range;
 pub(super) use scalar::{
     Attempts, Bandwidth, BaseUrl, Component, Concurrency, Date, Day, Email, Harpnum, HeaderName, Host, Keyword, Mask,
     Noaa, Parameter, Pattern, Port, PositiveSpan, Rate, Reason, RemoteName, Seed, Sensitive, SeriesName, Span, Switch,
@@ -40,8 +42,9 @@ pub(super) struct Job {
     #[schemars(example = serde_json::json!({ "hmi": { "url": "http://localhost:8001" } }))]
     #[serde(default)]
     pub(super) source: Typed<Source>,
-    /// The dates of all series; a series may have its own.
+    /// The dates of all series; a series may have its own. Or active regions, in whose time it has records.
     #[schemars(example = serde_json::json!({ "start": "2015-12-11", "end": "2015-12-14" }))]
+    #[schemars(example = serde_json::json!({ "noaa": 11158, "margin": "12h" }))]
     #[serde(default)]
     pub(super) range: Typed<Range>,
     /// The series to fetch.
@@ -88,19 +91,6 @@ pub(super) struct Job {
     ]))]
     #[serde(default)]
     pub(super) accept: Typed<Vec<Typed<Accept>>>,
-}
-
-/// Dates, half-open: the start is inside, the end is not.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(super) struct Range {
-    /// The first instant: a date, an instant, `today` or `today-3d`.
-    #[schemars(example = "2015-12-11")]
-    pub(super) start: Typed<Date>,
-    /// The first instant after the range.
-    #[schemars(example = "2015-12-14", example = "today-3d")]
-    pub(super) end: Typed<Date>,
 }
 
 /// One series.

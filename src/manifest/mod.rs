@@ -40,8 +40,9 @@ pub use glob::Glob;
 pub(crate) use kinds::{MEDOC_CADENCES, is_aia};
 pub use model::{
     ArchiveSpec, Bandwidth, Bound, Condition, Embedded, Export, Fetch, Filters, Hapi, Headers, Hmi, Identity, Index,
-    Jsoc, Limits, LockDetail, LockMode, LockSpec, Manifest, Medoc, Method, Protocol, Quality, Range, Rate, Reach,
-    Retry, Series, SeriesId, SourceSpec, Timeouts, Timetable, Tunnel, Verify, Way, is_on_one_of,
+    Jsoc, Limits, LockDetail, LockMode, LockSpec, Manifest, Medoc, Method, Passage, Patch, Protocol, Quality, Range,
+    Rate, Reach, Region, RegionNumber, Regions, Retry, Series, SeriesId, SourceSpec, Timeouts, Timetable, Tunnel,
+    Verify, Way, is_on_one_of,
 };
 pub(crate) use nearby::{NAME_ONE, is_yaml};
 pub use parse::{Environment, load, load_with_secrets, parse};

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+mod regions;
 mod source;
 
+pub use regions::{Passage, Patch, Region, RegionNumber, Regions};
 pub use source::{
     Embedded, Export, Hapi, Hmi, Index, Jsoc, Medoc, Method, Protocol, Reach, SourceSpec, Timetable, Tunnel, Way,
     is_on_one_of,
@@ -206,8 +208,10 @@ pub struct Series {
     pub fallbacks: Vec<String>,
     /// Where it is.
     pub source: Arc<SourceSpec>,
-    /// The dates asked for.
+    /// The dates asked for; [`Range::UNKNOWN`] while they follow regions that are not known yet.
     pub range: Range,
+    /// The active regions that it follows.
+    pub regions: Regions,
     /// Where its files go below the root.
     pub layout: Template,
     /// Which of its records are asked for.
@@ -337,6 +341,12 @@ impl Bound {
 }
 
 impl Range {
+    /// No label at all, in place of those that are not known yet.
+    pub const UNKNOWN: Range = {
+        let nowhere = Bound::At(DateTime::UNIX_EPOCH.naive_utc());
+        Range { start: nowhere, end: nowhere }
+    };
+
     /// The labels asked for when the clock shows `now`; empty when the end is not after the start. Days that have not begun are
     /// not asked for, whatever the end is.
     #[must_use]

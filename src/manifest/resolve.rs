@@ -3,6 +3,8 @@
 //! What it does not do: read the environment or the clock. Variables come through a function, and the ends of a range
 //! that follow the clock are left to the planner.
 
+mod range;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,8 +18,8 @@ use super::kinds::{self, Source};
 use super::latency;
 use super::limits;
 use super::model::{
-    ArchiveSpec, Bound, Condition, Fetch, Filters, Headers, Identity, LockDetail, LockMode, LockSpec, Manifest,
-    Quality, Range, Retry, Series, SeriesId, SourceSpec, Timeouts, Verify,
+    ArchiveSpec, Condition, Fetch, Filters, Headers, Identity, LockDetail, LockMode, LockSpec, Manifest, Quality,
+    Regions, Retry, Series, SeriesId, SourceSpec, Timeouts, Verify,
 };
 use super::names;
 use super::node::{Node, Value};
@@ -241,7 +243,7 @@ impl Resolver<'_> {
             let hint = "write `range: { start: 2015-12-11, end: 2015-12-14 }` at the top of the file or in the series";
             self.note(Finding::new(at, "a series without a range").hint(hint));
         }
-        let range = self.range(dates, source);
+        let dates = self.dates(dates, series, source);
         let own_layout = self.layout(&series.layout);
         let filters = self.filters(series);
         let prefer::Names { first: name, fallbacks } = names?;
@@ -250,6 +252,9 @@ impl Resolver<'_> {
             prefer::refuse(&source.spec, series, self.findings);
         }
         let spec = Arc::clone(&source?.spec);
+        if name.starts_with("hmi.") && matches!(&*spec, SourceSpec::Jsoc(_)) {
+            self.must_have_five_digits(series.noaa.value().map(Vec::as_slice).unwrap_or_default());
+        }
         let layout = own_layout.or_else(|| defaults.layout.clone()).unwrap_or_else(Template::default_of_kind);
         if let Err(wrong) = apart::names(&spec, &layout) {
             self.note(wrong.at(series.layout.given().map_or(at, |(at, _)| at)));
@@ -261,12 +266,14 @@ impl Resolver<'_> {
             Some(form::Fetch::Keywords) => Fetch::Keywords,
             Some(form::Fetch::Both) => Fetch::Both,
         };
+        let dates = dates?;
         Some(Series {
             id: SeriesId(series.id.value().map_or_else(|| name.clone(), |id| id.0.clone())),
             name,
             fallbacks,
             source: spec,
-            range: range?,
+            range: dates.range,
+            regions: Regions { passage: dates.passage, known: Vec::new() },
             layout,
             filters,
             fetch,
@@ -277,44 +284,6 @@ impl Resolver<'_> {
             keywords: self.listed(&series.keywords, |keyword| keyword.0.clone()),
             settle,
         })
-    }
-
-    fn range(&mut self, range: &Typed<form::Range>, source: Option<&Source>) -> Option<Range> {
-        let (at, form) = range.given()?;
-        let start = form.start.required("start", at, "write for example `start: 2015-12-11`", self.findings);
-        let end = form.end.required(
-            "end",
-            at,
-            "write for example `end: 2015-12-14`; the end is not in the range",
-            self.findings,
-        );
-        let scale = source?.spec.scale();
-        let mut bound = |at: Span, date: &form::Date| match date.0.bound(scale) {
-            Ok(bound) => Some(bound),
-            Err(wrong) => {
-                self.note(wrong.at(at));
-                None
-            }
-        };
-        let (start_at, start) = start?;
-        let (end_at, end) = end?;
-        let range = Range { start: bound(start_at, start)?, end: bound(end_at, end)? };
-        let (empty, inverted) = match (range.start, range.end) {
-            (Bound::At(start), Bound::At(end)) => (start == end, start > end),
-            (Bound::Today { minus_days: start }, Bound::Today { minus_days: end }) => (start == end, start < end),
-            _ => (false, false),
-        };
-        if !empty && !inverted {
-            return Some(range);
-        }
-        let finding = if empty {
-            Finding::new(end_at, "an empty range: its end is its start")
-                .hint("the end is not in the range: for one day write the day after")
-        } else {
-            Finding::new(end_at, "the end is before the start").hint("exchange the two, or correct one")
-        };
-        self.note(finding.also(start_at, "the start"));
-        None
     }
 
     fn filters(&mut self, series: &form::Series) -> Filters {

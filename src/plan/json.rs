@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Counts, Done, Plan, PlannedDay, Standing};
 use crate::day::{Scale, Window};
+use crate::manifest::{Patch, Region};
 
 /// A plan in the form `plan/1`, with every selected day. Labels are in each series' own scale. It is made while it is
 /// written: days take no room.
@@ -26,7 +27,23 @@ struct SeriesJson<'p> {
     days: Counts,
     id: &'p str,
     range: RangeJson,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    regions: Vec<RegionJson>,
     source: &'static str,
+}
+
+/// A region that the series follows: no patches where the source has none.
+#[derive(Debug, Serialize)]
+struct RegionJson {
+    patches: Vec<PatchJson>,
+    region: String,
+}
+
+#[derive(Debug, Serialize)]
+struct PatchJson {
+    harpnum: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<[String; 2]>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,7 +68,8 @@ impl Plan {
         let series = self.series.iter().map(|series| {
             let [start, end] = labels(series.scale, series.range);
             let (days, range) = (series.counts, RangeJson { end, start });
-            SeriesJson { days, id: &series.id.0, range, source: series.source }
+            let regions = series.regions.iter().map(|region| region_json(region, series.scale)).collect();
+            SeriesJson { days, id: &series.id.0, range, regions, source: series.source }
         });
         PlanJson { archive: root, days: self, job: &self.job, listing, series: series.collect(), sunhaul: "plan/1" }
     }
@@ -74,6 +92,12 @@ impl Plan {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn days<S: Serializer>(plan: &&Plan, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(plan.days().map(|day| plan.day_json(&day)))
+}
+
+fn region_json(region: &Region, scale: Scale) -> RegionJson {
+    let patch =
+        |patch: &Patch| PatchJson { harpnum: patch.harpnum, window: patch.window.map(|window| labels(scale, window)) };
+    RegionJson { patches: region.patches.iter().map(patch).collect(), region: region.number.to_string() }
 }
 
 fn labels(scale: Scale, window: Window) -> [String; 2] {

@@ -8,7 +8,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::manifest;
+use crate::manifest::{self, Patch};
 
 /// Day records as a table.
 #[derive(Default)]
@@ -382,6 +382,16 @@ fn days_that_stand_alike_take_no_room_each() {
     assert_eq!(plan.counts(), Counts { planned: 109_573, new: 109_572, started: 1, ..Counts::default() });
 }
 
+/// Lets each region that a range follows be seen from 2011-02-10 to 2011-02-21, as JSOC would say.
+fn follow(series: &mut Series) {
+    let at = |text: &str| text.parse().unwrap();
+    let window = Window { start: at("2011-02-10T22:00:00"), end: at("2011-02-21T10:12:00") };
+    let patch = Patch { harpnum: 377, window: Some(window) };
+    let regions = series.regions_of_range().map(|number| Region { number, patches: vec![patch] });
+    let regions: Vec<Region> = regions.collect();
+    series.learn(regions);
+}
+
 /// The jobs that come with the product are read, say what their schema allows, and have days to do.
 #[test]
 fn the_jobs_in_the_repository_plan() {
@@ -394,7 +404,8 @@ fn the_jobs_in_the_repository_plan() {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
-        let job = manifest::load(&path, &|_| None).unwrap_or_else(|said| panic!("{said}"));
+        let mut job = manifest::load(&path, &|_| None).unwrap_or_else(|said| panic!("{said}"));
+        job.series.iter_mut().for_each(follow);
         assert!(text.starts_with("# yaml-language-server: $schema=../schemas/job.schema.json\n"), "{}", job.name);
         assert!(job.warnings(DateTime::UNIX_EPOCH).is_empty(), "{}", job.name);
         assert_eq!(path.file_stem().and_then(|stem| stem.to_str()), Some(job.name.as_str()));
@@ -408,6 +419,7 @@ fn the_jobs_in_the_repository_plan() {
         ("nightly", 60),
         ("sharp-cea-jsoc", 7),
         ("flare-features-jsoc", 365),
+        ("ar11158", 12),
         ("sharp-medoc", 7),
         ("aia-and-goes", 6),
         ("hapi", 3),

@@ -27,7 +27,7 @@ use url::Url;
 use crate::day::{Day, SlotSpan, Window};
 use crate::failure::{Class, Failure};
 use crate::fits::Card;
-use crate::manifest::{Series, SourceSpec};
+use crate::manifest::{Region, RegionNumber, Series, SourceSpec};
 use crate::net::{Client, secret_names, shown};
 use crate::untrusted::escape;
 pub use keywords::{KEYWORDS_TABLE, table_records};
@@ -48,6 +48,13 @@ pub const MADE: &str = "made:";
 pub trait Source: Send + Sync {
     /// The files of one day. Without a `memory` it is only looked at: nothing is ordered for it.
     fn list<'a>(&'a self, series: &'a Series, day: &'a Day, memory: Option<&'a Arc<dyn Memory>>) -> Listing<'a>;
+
+    /// What the source has of active regions, by number; none where its records are not those of patches. The windows of
+    /// the patches are looked up where they are asked for.
+    fn regions<'a>(&'a self, series: &'a Series, wanted: &'a [RegionNumber], with_windows: bool) -> RegionLookup<'a> {
+        let _ = (series, wanted, with_windows);
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 /// What a source keeps of a day between two runs: one short text, such as the number of an order.
@@ -77,6 +84,9 @@ pub trait Memory: Send + Sync {
 
 /// A listing on its way.
 pub type Listing<'a> = Pin<Box<dyn Future<Output = Result<Listed, Failure>> + Send + 'a>>;
+
+/// Regions on their way.
+pub type RegionLookup<'a> = Pin<Box<dyn Future<Output = Result<Option<Vec<Region>>, Failure>> + Send + 'a>>;
 
 /// What a source says of one day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use url::Url;
 
 use super::place::{UP, from_base};
-use super::{Listed, Listing, Memory, RemoteFile, Source, open};
+use super::{Listed, Listing, Memory, RegionLookup, RemoteFile, Source, open};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
-use crate::manifest::{Manifest, Series};
+use crate::manifest::{Manifest, RegionNumber, Series};
 use crate::net::{Client, Net, is_below, shown};
 
 /// One series' source, opened at every place that has it.
@@ -127,6 +127,18 @@ impl Replica {
             let listed = self.source.list(series, day, memory).await.and_then(|listed| listed.of_its_day(day));
             listed.and_then(|listed| self.without_secrets(listed)).map_err(|failure| self.client.veiled(failure))
         })
+    }
+
+    /// What the source has of active regions. What a failure tells holds no secret.
+    #[must_use]
+    pub fn regions<'a>(
+        &'a self,
+        series: &'a Series,
+        wanted: &'a [RegionNumber],
+        with_windows: bool,
+    ) -> RegionLookup<'a> {
+        let found = self.source.regions(series, wanted, with_windows);
+        Box::pin(async move { found.await.map_err(|failure| self.client.veiled(failure)) })
     }
 
     /// A listing none of whose files repeats a secret of this source where a record, a lock or a path would keep it.

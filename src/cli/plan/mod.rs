@@ -1,6 +1,6 @@
 //! `sunhaul plan`: what there is to do, and with `--list` what it will take.
 //!
-//! Without `--list` it opens no socket and starts no process.
+//! Without `--list` it opens no socket and starts no process, unless a range follows a region that the lock does not know.
 
 mod listing;
 
@@ -14,8 +14,9 @@ use super::locking::Locking;
 use super::selection::Selection;
 use super::signals::Signals;
 use super::table::{Side, Table};
-use super::{Exit, Result, Shell, job, limits, planning, same_job, stdout};
-use crate::manifest::Manifest;
+use super::{Exit, Result, Shell, job, limits, planning, regions, same_job, stdout};
+use crate::day::Window;
+use crate::manifest::{Manifest, Region, Series};
 use crate::net::Net;
 use crate::plan::Plan;
 use crate::report::human;
@@ -34,7 +35,8 @@ const NAMED: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Show what there is to do.\n\n\
-        Reads the manifest and the archive's day records and journals, and nothing else: no socket is opened. A day is \
+        Reads the manifest, its lock, and the archive's day records and journals, and nothing else: no socket is opened, \
+        unless a range follows active regions that the lock does not have; the source is asked for those. A day is \
         `new` without a record, `started` when a run began it and did not finish, `provisional` when it was too young \
         to be final, `stale` when the manifest asks for something else now, `damaged` when its record cannot be read, \
         `differs` when its files are not those of the lock, `refused` when it belongs to another job that asks for something else, and `done` when it is sealed.\n\n\
@@ -66,6 +68,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
     let Some(job) = job::load(&args.job, secrets, archive, shell) else { return Ok(Exit::Usage) };
     job::note(&job, shell);
+    let Some(job) = with_regions(job, args, shell)? else { return Ok(Exit::Usage) };
     same_job::must_not_undo(std::slice::from_ref(&job), now())?;
     let plan = planning::plan(&job, &args.selection, &Locking::looked_at(&job)?, now())?;
     let listing = if args.list {
@@ -89,6 +92,25 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     }
     let listed = listing.map_or(Exit::Complete, |listing| listing.exit());
     Ok(if plan.counts().refused == 0 { listed } else { Exit::Usage })
+}
+
+/// The job with the regions that it needs to know: those of its ranges, and with `--list` those of its filters.
+fn with_regions(job: Manifest, args: &Args, shell: &Shell) -> Result<Option<Manifest>> {
+    let lacks_dates = regions::lacks_dates(&job);
+    // Secrets were left alone as long as nobody was to be asked.
+    let secret = if lacks_dates && !args.list { job::load_with_secrets(&job, shell) } else { Some(job) };
+    let Some(mut job) = secret else { return Ok(None) };
+    let wanted = if args.list { Series::unknown_regions } else { Series::unknown_of_range };
+    if job.series.iter().any(|series| !wanted(series).is_empty()) {
+        limits::runtime()?.block_on(async {
+            let net = args.ssh.net();
+            let found = regions::look_up_until_signal(&mut job, wanted, &net, shell).await;
+            net.close().await;
+            found
+        })?;
+    }
+    regions::must_have_patches(&job, |_| true, shell)?;
+    Ok(Some(job))
 }
 
 /// What the sources have; none when a signal ends the asking.
@@ -123,6 +145,13 @@ fn render(plan: &Plan, root: &str) -> String {
         table.row(cells.chain(numbers.map(human::number)));
     }
     out.push_str(&table.render());
+    for series in plan.series.iter().filter(|series| !series.regions.is_empty()) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "\nregions of {}:", escape(&series.id.0));
+        for region in &series.regions {
+            let _ = writeln!(out, "  {}: {}", region.number, patches(region, series.scale));
+        }
+    }
     let counts = plan.counts();
     // Writing to a String cannot fail.
     for series in plan.series.iter().filter(|series| series.kept > 0) {
@@ -172,6 +201,20 @@ fn render(plan: &Plan, root: &str) -> String {
         }
     }
     out
+}
+
+/// `HARP 377 from 2011-02-10T21:48:00_TAI to 2011-02-19T00:00:00_TAI`.
+fn patches(region: &Region, scale: crate::day::Scale) -> String {
+    if region.patches.is_empty() {
+        return "no HARP".to_owned();
+    }
+    let patches = region.patches.iter().map(|patch| match patch.window {
+        None => format!("HARP {}", patch.harpnum),
+        Some(Window { start, end }) => {
+            format!("HARP {} from {} to {}", patch.harpnum, label(scale, start), label(scale, end))
+        }
+    });
+    patches.collect::<Vec<_>>().join(", ")
 }
 
 /// `the only day is`, `all 12 days are`.
@@ -228,7 +271,7 @@ mod tests {
         let state = Recorded::Sealed;
         Record::Known(Known {
             spec,
-            window: crate::day::Window::of_day(NaiveDate::MIN),
+            window: Window::of_day(NaiveDate::MIN),
             state,
             job: job.into(),
             files: 5,

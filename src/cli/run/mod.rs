@@ -9,6 +9,7 @@ mod report_file;
 mod reports;
 mod task;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,14 +22,14 @@ use super::clock::now;
 use super::job::Secrets;
 use super::lock_wait::{UntilCommandEnds, interrupted};
 use super::locking::{LockArgs, Locking};
-use super::planning::{Halt, Redo};
+use super::planning::{Halt, Halted, Redo, Work};
 use super::problem;
 use super::selection::Selection;
 use super::signals::{self, Signals};
 use super::sources::Sources;
-use super::{Exit, Result, Shell, job, limits, planning, same_job};
+use super::{Exit, Result, Shell, job, limits, planning, regions, same_job};
 use crate::archive::LockWait;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, RegionNumber, Series, SeriesId};
 use crate::net::Net;
 use crate::plan::Plan;
 use crate::run::budget::Budget;
@@ -178,13 +179,19 @@ async fn each(jobs: Vec<Manifest>, args: &Args, (files, budget): (Files, Arc<Bud
 async fn in_turn(jobs: Vec<Manifest>, args: &Args, shared: &mut Shared<'_>) -> Result<Exit> {
     // A series or range that a job does not have must be told before another job has begun.
     let mut bound = Vec::new();
-    for job in jobs {
+    let mut worst = Exit::Complete;
+    for mut job in jobs {
+        // A source that does not answer says nothing of the other jobs.
+        if let Err(error) = find_dates(&mut job, args, shared).await {
+            shared.files.refused(&job, &error, shared.shell);
+            worst = worst.max(problem::tell(&error, shared.shell));
+            continue;
+        }
         let (files, shell) = (&shared.files, shared.shell);
         let about = job.clone();
         let halt = Halt::new(&shared.stop, &shared.budget);
         bound.push(bind(job, args, &halt).inspect_err(|error| files.refused(&about, error, shell))?);
     }
-    let mut worst = Exit::Complete;
     for (nth, bound) in bound.into_iter().enumerate() {
         if shared.stop.is_cancelled() {
             worst = worst.max(Exit::Interrupted);
@@ -198,9 +205,49 @@ async fn in_turn(jobs: Vec<Manifest>, args: &Args, shared: &mut Shared<'_>) -> R
     Ok(worst)
 }
 
+/// Looks up when the regions were seen that ranges of a job follow, where the lock does not say so.
+async fn find_dates(job: &mut Manifest, args: &Args, shared: &mut Shared<'_>) -> Result<()> {
+    let has_range = |series: &Series| series.regions.passage.is_some();
+    if !job.series.iter().any(has_range) {
+        return Ok(());
+    }
+    regions::must_be_locked(job, &args.lock.read(job)?)?;
+    look_up(job, Series::unknown_of_range, shared).await?;
+    regions::must_have_patches(job, has_range, shared.shell)
+}
+
+/// Looks up the patches of the regions that filters name, for series with days to do.
+async fn find_patches(job: &mut Manifest, work: &Work, shared: &mut Shared<'_>) -> Result<()> {
+    let ids: BTreeSet<SeriesId> = work.days.windows().map(|(id, _)| id.clone()).collect();
+    let is_filtered = |series: &Series| ids.contains(&series.id) && series.filters.noaa.is_some();
+    let unknown = |series: &Series| if is_filtered(series) { series.unknown_regions() } else { Vec::new() };
+    look_up(job, unknown, shared).await?;
+    regions::must_have_patches(job, |series| is_filtered(series) && series.regions.passage.is_none(), shared.shell)
+}
+
+/// Looks up regions, unless a signal or the end of the command's time comes before.
+async fn look_up(
+    job: &mut Manifest,
+    wanted: impl Fn(&Series) -> Vec<RegionNumber>,
+    shared: &mut Shared<'_>,
+) -> Result<()> {
+    let end = shared.budget.end();
+    let time_up = async {
+        match end {
+            Some(end) => tokio::time::sleep_until(end).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        found = regions::look_up(job, wanted, (&shared.net, &mut shared.sources), shared.shell) => found,
+        () = shared.stop.cancelled() => Err(Halted::Interrupted.into()),
+        () = time_up => Err(Halted::TimeUp.into()),
+    }
+}
+
 /// One job, by its plan; one that is not fresh is made anew.
 async fn one(bound: Bound, is_fresh: bool, args: &Args, shared: &mut Shared<'_>) -> Result<Exit> {
-    let Bound { job, locking, planned: before } = bound;
+    let Bound { mut job, locking, planned: before } = bound;
     let halt = Halt::new(&shared.stop, &shared.budget);
     let redo = Redo { check: args.check, retry_absent: args.retry_absent };
     let work = if is_fresh { Ok(before) } else { planned(&job, &locking, args, &halt) }.and_then(|planned| {
@@ -209,6 +256,10 @@ async fn one(bound: Bound, is_fresh: bool, args: &Args, shared: &mut Shared<'_>)
         Ok((work, planned.at))
     });
     let (work, started) = work.inspect_err(|error| shared.files.refused(&job, error, shared.shell))?;
+    if locking.may_move() {
+        let found = find_patches(&mut job, &work, shared).await;
+        found.inspect_err(|error| shared.files.refused(&job, error, shared.shell))?;
+    }
     let then = if locking.may_move() { Then::Add } else { Then::Leave };
     let (retry_failed, again) = (args.retry_failed, shared.shell.words.clone());
     let task = Task { job: Arc::new(job), work, shelf: None, locking, then, retry_failed, started, again };

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, stream};
 
+use super::regions::RegionChange;
 use super::told::{Failed, Lost, Told};
 use crate::cli::clock::{now, run_id};
 use crate::cli::locking::Locking;
@@ -73,7 +74,13 @@ struct Compared {
 ///
 /// # Errors
 /// When a source cannot be opened, the lock does not say which files a day has, or a report cannot be written.
-pub(super) async fn run(check: &Check<'_>, locking: &Locking, net: Net, shell: &Shell) -> Result<Exit> {
+pub(super) async fn run(
+    check: &Check<'_>,
+    locking: &Locking,
+    regions: Vec<RegionChange>,
+    net: Net,
+    shell: &Shell,
+) -> Result<Exit> {
     let Some(held) = locking.held() else { return Ok(Exit::Usage) };
     for todo in check.days {
         if !held.knows(&todo.series, todo.day.date)? {
@@ -86,7 +93,7 @@ pub(super) async fn run(check: &Check<'_>, locking: &Locking, net: Net, shell: &
         }
     }
     let mut signals = Signals::catch()?;
-    let mut told = Told::of(check.job, true);
+    let mut told = Told::of(check.job, true).with_regions(regions);
     let started = now();
     let run = run_id(started);
     let compared = tokio::select! {

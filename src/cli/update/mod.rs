@@ -1,6 +1,7 @@
 //! `sunhaul update`: lists locked days again and moves the lock, or with `--dry-run` only says what has drifted.
 
 mod drift;
+mod regions;
 mod told;
 
 use std::path::PathBuf;
@@ -18,7 +19,10 @@ use super::{Exit, Result, Shell, job, limits, lock_owner, planning};
 use crate::day::Day;
 use crate::lock::{self, DayChange, Lock};
 use crate::manifest::{Manifest, SeriesId};
+use crate::net::Net;
+use crate::plan;
 use crate::run::{Grip, How, Todo};
+use regions::RegionChange;
 use told::Told;
 
 /// List locked days again and move the lock to what upstream has now.
@@ -26,8 +30,8 @@ use told::Told;
 #[command(
     long_about = "List locked days again and move the lock to what upstream has now.\n\n\
         Each locked day is listed anew. Files that are here are asked for again, if only whether they changed; what \
-        changed is fetched, what is new is added, and what is displaced or gone goes to `.sunhaul/work/retired/`. Then \
-        the lock is moved, and what moved is printed with old and new hashes. Days that the lock does not have are none \
+        changed is fetched, what is new is added, and what is displaced or gone goes to `.sunhaul/work/retired/`. Active \
+        regions that the job follows are looked up again. Then the lock is moved, and what moved is printed with old and new hashes. Days that the lock does not have are none \
         of its business: `sunhaul run` adds them.\n\n\
         With --dry-run nothing is moved and no archive is touched: the days are listed and compared with the lock. That \
         shows files that came or went, and sizes where the listing tells them. --sample fetches some files too, compares \
@@ -73,22 +77,29 @@ fn share(text: &str) -> std::result::Result<f64, &'static str> {
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     args.reports.begin(shell);
     let archive = args.archive.archive.as_deref();
-    let Some(job) = job::load(&args.job, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
+    let Some(mut job) = job::load(&args.job, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
     let files = args.reports.open(1)?;
-    let begun = begin(args, &job).inspect_err(|error| files.refused(&job, error, shell));
-    let (lock, days, locking) = begun?;
-    let runtime = limits::runtime()?;
+    let (runtime, net) = (limits::runtime()?, args.ssh.net());
+    let begun = runtime.block_on(begin(args, &mut job, &net, shell));
+    let begun = begun.inspect_err(|error| files.refused(&job, error, shell))?;
     if args.dry_run {
         let sample = args.sample.map(|share| drift::Sample { share, seed: args.seed });
-        let check = drift::Check { job: &job, days: &days, sample, as_json: args.json, files: &files };
-        let ended = runtime.block_on(drift::run(&check, &locking, args.ssh.net(), shell));
+        let check = drift::Check { job: &job, days: &begun.days, sample, as_json: args.json, files: &files };
+        let ended = runtime.block_on(drift::run(&check, &begun.locking, begun.regions, net, shell));
         return ended.inspect_err(|error| files.refused(&job, error, shell));
     }
-    runtime.block_on(moved(job, lock, locking, days, (args, files), shell))
+    runtime.block_on(moved(job, begun, (args, files, net), shell))
 }
 
-/// The lock to move or compare with, and its days that are asked for.
-fn begin(args: &Args, job: &Manifest) -> Result<(Lock, Vec<Todo>, Locking)> {
+/// The lock to move or compare with, its days that are asked for, and the regions that have changed since.
+struct Begun {
+    lock: Lock,
+    locking: Locking,
+    days: Vec<Todo>,
+    regions: Vec<RegionChange>,
+}
+
+async fn begin(args: &Args, job: &mut Manifest, net: &Net, shell: &Shell) -> Result<Begun> {
     lock_owner::must_be_clear(job)?;
     let path = lock::path_of(&job.path);
     let Some(lock) = Lock::read(&path, &job.name)? else {
@@ -97,17 +108,22 @@ fn begin(args: &Args, job: &Manifest) -> Result<(Lock, Vec<Todo>, Locking)> {
     };
     let locking = Locking::read(job, Grip::Honoured, false, None)?;
     locking.must_not_be_ahead(job, now())?;
-    let days = locked_days(job, &lock, &args.selection)?;
+    let selection = args.selection.resolve();
+    plan::known_series(job, &selection).map_err(planning::usage)?;
+    let found = regions::look_up_again(job, &selection, net, shell).await;
+    if found.is_err() {
+        net.close().await;
+    }
+    let regions = found?;
+    let days = locked_days(job, &lock, &selection)?;
     if !args.dry_run {
         locking.must_be_writable(job, days.len() as u64)?;
     }
-    Ok((lock, days, locking))
+    Ok(Begun { lock, locking, days, regions })
 }
 
 /// The selected days that the lock has of the manifest's series.
-fn locked_days(job: &Manifest, lock: &Lock, selection: &Selection) -> Result<Vec<Todo>> {
-    let selection = selection.resolve();
-    crate::plan::known_series(job, &selection).map_err(planning::usage)?;
+fn locked_days(job: &Manifest, lock: &Lock, selection: &plan::Selection) -> Result<Vec<Todo>> {
     let mut days = Vec::new();
     for series in job.series.iter().filter(|series| selection.takes(&series.id)) {
         let scale = series.source.scale();
@@ -133,17 +149,11 @@ fn locked_days(job: &Manifest, lock: &Lock, selection: &Selection) -> Result<Vec
 }
 
 /// Does the days again, moves the lock, and tells what moved.
-async fn moved(
-    job: Manifest,
-    old: Lock,
-    locking: Locking,
-    days: Vec<Todo>,
-    (args, files): (&Args, Files),
-    shell: &Shell,
-) -> Result<Exit> {
+async fn moved(job: Manifest, begun: Begun, (args, files, net): (&Args, Files, Net), shell: &Shell) -> Result<Exit> {
+    let Begun { lock: old, locking, days, regions } = begun;
     let asked = days.len() as u64;
     let job = Arc::new(job);
-    let mut shared = Shared::new(files, args.ssh.net(), shell)?;
+    let mut shared = Shared::new(files, net, shell)?;
     let mut work = Work::default();
     for todo in &days {
         work.days.push(&todo.series, todo.day.window, todo.how);
@@ -153,7 +163,7 @@ async fn moved(
     let done = execute(task, &mut shared).await;
     shared.close().await;
     let Ran { exit, report, .. } = done?;
-    let mut told = Told::of(&job, false);
+    let mut told = Told::of(&job, false).with_regions(regions);
     if let Some(new) = Lock::read(old.path(), &job.name)? {
         for (series, date) in report.done() {
             let series = SeriesId(series.to_owned());

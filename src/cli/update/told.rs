@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::regions::RegionChange;
 use crate::cli::clock::now;
 use crate::cli::{Exit, Result, stdout};
 use crate::digest::Digest;
@@ -41,6 +42,9 @@ pub(super) struct Told {
     keywords_changed: u64,
     /// Days that could not be compared, and why.
     failed: Vec<Failed>,
+    /// Active regions that the source has otherwise now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    regions: Vec<RegionChange>,
     /// Days with something different.
     days: Vec<DayChange>,
 }
@@ -78,8 +82,14 @@ impl Told {
             changed: 0,
             keywords_changed: 0,
             failed: Vec::new(),
+            regions: Vec::new(),
             days: Vec::new(),
         }
+    }
+
+    /// The same with regions that have changed.
+    pub(super) fn with_regions(self, regions: Vec<RegionChange>) -> Told {
+        Told { regions, ..self }
     }
 
     /// Takes in one day that was compared.
@@ -111,7 +121,7 @@ impl Told {
 
     /// True when something is different.
     pub(super) fn has_drifted(&self) -> bool {
-        !self.days.is_empty()
+        !self.days.is_empty() || !self.regions.is_empty()
     }
 
     /// The report of it: `days` were asked for, and `lost` could not be compared.
@@ -178,6 +188,9 @@ impl Told {
     fn text(&self) -> String {
         let mut out = String::new();
         // Writing to a String cannot fail.
+        for change in &self.regions {
+            let _ = write!(out, "{} {}\n{}", escape(&change.series), change.region, change.text());
+        }
         for day in &self.days {
             let _ = writeln!(out, "{} {}", escape(&day.series), day.date);
             for file in &day.added {
@@ -218,6 +231,9 @@ impl Told {
             (true, 0) => write!(out, "{} added, {} removed, {} changed", self.added, self.removed, self.changed),
             (true, _) => write!(out, "{} changed", human::count(alone, "digest")),
         };
+        if !self.regions.is_empty() {
+            let _ = write!(out, ", {} with other patches", human::count(self.regions.len() as u64, "region"));
+        }
         if self.keywords_changed > 0 {
             let _ = write!(out, ", {} with other keywords and the same data", self.keywords_changed);
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::rows::read_rows;
 use super::*;
-use crate::manifest::{Bound, Credentials, Fetch, Filters, Range, Reach, SeriesId, SourceSpec, Template};
+use crate::manifest::{Bound, Credentials, Fetch, Filters, Range, Reach, Regions, SeriesId, SourceSpec, Template};
 use crate::source::{Body, RemoteFile};
 
 fn base() -> Url {
@@ -23,6 +23,7 @@ fn series(name: &str) -> Series {
         fallbacks: Vec::new(),
         source: Arc::new(SourceSpec::Hapi(manifest::Hapi { reach, parameters: None })),
         range: Range { start: at("2015-12-11T00:00:00"), end: at("2015-12-12T00:00:00") },
+        regions: Regions::default(),
         layout: Template::default_of_kind(),
         filters: Filters::default(),
         fetch: Fetch::Files,

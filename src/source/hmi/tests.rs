@@ -9,8 +9,8 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::manifest::{
-    Bound, Credentials, Fetch, Filters, Limits, Quality, Range, Reach, Retry, SeriesId, SourceSpec, Template, Timeouts,
-    Way,
+    Bound, Credentials, Fetch, Filters, Limits, Quality, Range, Reach, Regions, Retry, SeriesId, SourceSpec, Template,
+    Timeouts, Way,
 };
 use crate::net::{Net, Policy};
 use crate::source::read::CAP;
@@ -47,6 +47,7 @@ pub(super) fn series(name: &str, filters: Filters) -> Series {
             reach: Reach { urls: vec![base()], hosts: Vec::new(), tunnel: None, credentials: Credentials::default() },
         })),
         range: Range { start: at("2015-12-11T00:00:00"), end: at("2015-12-12T00:00:00") },
+        regions: Regions::default(),
         layout: Template::parse("{series}/{date:%Y/%m/%d}/{file}").unwrap(),
         filters,
         fetch: Fetch::Files,

@@ -11,6 +11,7 @@ mod instants;
 mod listing;
 mod prefer;
 mod question;
+mod regions;
 mod renumbered;
 #[cfg(test)]
 mod selection_tests;
@@ -28,10 +29,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::{Listed, Listing, Memory, Source, read};
+use super::{Listed, Listing, Memory, RegionLookup, Source, read};
 use crate::day::{Day, Window};
 use crate::failure::{Class, Failure};
-use crate::manifest::{Export, Jsoc as Spec, Protocol, Series, SourceSpec};
+use crate::manifest::{Export, Jsoc as Spec, Protocol, RegionNumber, Series, SourceSpec};
 use crate::net::{Client, shown};
 use crate::untrusted::escape;
 use day_listing::{DayListing, MOST_CUTS, halves, parts};
@@ -141,6 +142,10 @@ impl Jsoc {
 impl Source for Jsoc {
     fn list<'a>(&'a self, series: &'a Series, day: &'a Day, memory: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
         Box::pin(self.ask(series, day, memory))
+    }
+
+    fn regions<'a>(&'a self, series: &'a Series, wanted: &'a [RegionNumber], with_windows: bool) -> RegionLookup<'a> {
+        Box::pin(self.find_regions(series, wanted, with_windows))
     }
 }
 

@@ -47,7 +47,9 @@ pub(super) struct Question<'a> {
     pub(super) structure: &'a Structure,
     /// The segments whose files are wanted; none where no files are.
     pub(super) segments: Vec<&'a str>,
-    /// The keyword that tells the NOAA numbers, where they are asked for.
+    /// Only these patches; those of the filter `noaa` too, where they are known.
+    pub(super) harps: Option<Vec<i64>>,
+    /// The keyword that tells the NOAA numbers, where they are asked of each record.
     pub(super) noaa: Option<&'static str>,
     /// What follows the prime keys of an order: nothing, or one `[? ... ?]` or `[! ... !]`.
     conditions: String,
@@ -114,15 +116,10 @@ impl<'a> Question<'a> {
                 return Err(Failure::new(Class::SourceRefused, why));
             }
         }
-        let noaa = match filters.noaa {
-            None => None,
-            Some(_) => Some(match NOAA.iter().find(|keyword| structure.has(keyword)) {
-                Some(keyword) => *keyword,
-                None => return Err(no_keyword(name, "noaa", NOAA[0])),
-            }),
-        };
-        let (conditions, listed_conditions) = (String::new(), String::new());
-        let mut question = Question { series, structure, segments, noaa, conditions, listed_conditions };
+        let by_record = filters.noaa.is_some() && series.harps_of_filter().is_none();
+        let noaa = if by_record { Some(noaa_keyword(name, structure)?) } else { None };
+        let (harps, conditions, listed_conditions) = (series.harps(), String::new(), String::new());
+        let mut question = Question { series, structure, segments, harps, noaa, conditions, listed_conditions };
         question.conditions = question.conditions(filters.quality)?;
         let listed = filters.quality.filter(|_| !question.lists_every_quality());
         question.listed_conditions = question.conditions(listed)?;
@@ -140,7 +137,7 @@ impl<'a> Question<'a> {
         let (filters, name) = (&self.series.filters, &self.series.name);
         let mut all = Vec::new();
         for (filter, keyword, numbers) in
-            [("harpnum", HARPNUM, &filters.harpnum), ("wavelength", WAVELNTH, &filters.wavelength)]
+            [("harpnum", HARPNUM, &self.harps), ("wavelength", WAVELNTH, &filters.wavelength)]
         {
             let Some(numbers) = numbers else { continue };
             // A prime key has its own place in the record set.
@@ -155,15 +152,7 @@ impl<'a> Question<'a> {
             }
         }
         if let (Some(keyword), Some(numbers)) = (self.noaa, &filters.noaa) {
-            let texts: Vec<String> = numbers.iter().map(i64::to_string).collect();
-            match keyword {
-                // A text of several numbers: which of them it is, the listing looks at.
-                "NOAA_ARS" if numbers.len() <= NOAA_NUMBERS => all.push(format!("{keyword} ~ '{}'", texts.join("|"))),
-                "NOAA_AR" if numbers.len() <= REGIONS => {
-                    all.push(either(texts.iter().map(|number| format!("{keyword} = {number}"))));
-                }
-                _ => {}
-            }
+            all.extend(has_one_of(keyword, numbers));
         }
         if filters.quality.is_some() && !self.structure.has(QUALITY) {
             return Err(no_keyword(name, "quality", QUALITY));
@@ -192,7 +181,7 @@ impl<'a> Question<'a> {
     /// The records of a stretch of time, such as `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI/1d@1h]`; none when no
     /// multiple of the cadence lies inside.
     pub(super) fn record_set(&self, window: Window) -> Option<String> {
-        self.record_set_of(window, self.series.filters.harpnum.as_deref(), &self.listed_conditions)
+        self.record_set_of(window, self.harps.as_deref(), &self.listed_conditions)
     }
 
     /// The same to order: of more regions than can be asked for, those that are listed, and where records are chosen here,
@@ -203,7 +192,7 @@ impl<'a> Question<'a> {
             let records: BTreeSet<i64> = listed.map(|ordered| ordered.recnum).collect();
             return OrderSet::of_records(&self.series.name, &records);
         }
-        let set = match self.series.filters.harpnum.as_deref() {
+        let set = match self.harps.as_deref() {
             Some(all) if all.len() > REGIONS => {
                 let regions: BTreeSet<i64> = listed.iter().filter_map(|ordered| ordered.harpnum).collect();
                 self.record_set_of(window, Some(&regions.into_iter().collect::<Vec<_>>()), &self.conditions)
@@ -222,20 +211,16 @@ impl<'a> Question<'a> {
     }
 
     fn record_set_of(&self, window: Window, harpnum: Option<&[i64]>, conditions: &str) -> Option<String> {
-        let time = self.stretch(window)?;
-        let mut keys: Vec<String> = self.structure.prime.iter().map(|key| self.value(key, &time, harpnum)).collect();
-        while keys.last().is_some_and(String::is_empty) {
-            keys.pop();
+        if harpnum.is_some_and(<[i64]>::is_empty) {
+            return None;
         }
-        let keys: String = keys.iter().flat_map(|key| ["[", key.as_str(), "]"]).collect();
+        let time = self.stretch(window)?;
+        let keys = self.structure.keys(|key| self.value(key, &time, harpnum));
         Some(format!("{}{keys}{conditions}", self.series.name))
     }
 
     fn value(&self, key: &str, time: &str, harpnum: Option<&[i64]>) -> String {
-        let list = |numbers: Option<&[i64]>| {
-            let numbers = numbers.filter(|numbers| numbers.len() <= REGIONS).unwrap_or_default();
-            numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
-        };
+        let list = |numbers: Option<&[i64]>| listed(numbers.filter(|few| few.len() <= REGIONS).unwrap_or_default());
         match key {
             _ if key == self.structure.time => time.to_owned(),
             HARPNUM => list(harpnum),
@@ -310,8 +295,7 @@ impl<'a> Question<'a> {
 
     /// How far apart records are.
     pub(super) fn step(&self) -> TimeDelta {
-        let own = || i64::try_from(cadence::step(&self.series.name)).unwrap_or(1);
-        TimeDelta::seconds(self.structure.step.unwrap_or_else(own))
+        self.structure.spacing(&self.series.name)
     }
 
     /// The keywords that are asked for.
@@ -378,16 +362,22 @@ impl<'a> Question<'a> {
 
     /// Where to ask for the records of a record set.
     pub(super) fn url(&self, base: &Url, record_set: &str) -> Url {
-        let mut url = below(base, INFO);
         let segments = if self.segments.is_empty() { "**NONE**".to_owned() } else { self.segments.join(",") };
-        url.query_pairs_mut()
-            .append_pair("op", "rs_list")
-            .append_pair("ds", record_set)
-            .append_pair("key", &self.keys().join(","))
-            .append_pair("seg", &segments)
-            .append_pair("R", "1");
+        let mut url = rs_list(base, record_set, &self.keys().join(","), &segments);
+        url.query_pairs_mut().append_pair("R", "1");
         url
     }
+}
+
+/// Where to ask for keywords and segments of the records of a record set.
+pub(super) fn rs_list(base: &Url, record_set: &str, keys: &str, segments: &str) -> Url {
+    let mut url = below(base, INFO);
+    url.query_pairs_mut()
+        .append_pair("op", "rs_list")
+        .append_pair("ds", record_set)
+        .append_pair("key", keys)
+        .append_pair("seg", segments);
+    url
 }
 
 /// True when each slot has its record, as far as JSOC tells: the slots are as far apart as the series' name says that its
@@ -395,6 +385,33 @@ impl<'a> Question<'a> {
 fn has_known_spacing(name: &str, structure: &Structure) -> bool {
     let slots = structure.step.and_then(|step| u64::try_from(step).ok());
     slots.is_some() && slots == cadence::named(name)
+}
+
+/// The keyword of NOAA's numbers that a series has.
+///
+/// # Errors
+/// `source-refused` where it has none.
+pub(super) fn noaa_keyword(series: &str, structure: &Structure) -> Result<&'static str, Failure> {
+    let keyword = NOAA.into_iter().find(|keyword| structure.has(keyword));
+    keyword.ok_or_else(|| no_keyword(series, "noaa", NOAA[0]))
+}
+
+/// The condition that a record has one of these NOAA numbers; none where a query has no room for them.
+pub(super) fn has_one_of(keyword: &str, numbers: &[i64]) -> Option<String> {
+    let texts = numbers.iter().map(i64::to_string);
+    match keyword {
+        // A text of several numbers: which of them it is, who asks looks at.
+        "NOAA_ARS" if numbers.len() <= NOAA_NUMBERS => {
+            Some(format!("{keyword} ~ '{}'", texts.collect::<Vec<_>>().join("|")))
+        }
+        "NOAA_AR" if numbers.len() <= REGIONS => Some(either(texts.map(|number| format!("{keyword} = {number}")))),
+        _ => None,
+    }
+}
+
+/// Numbers as a prime key takes them.
+pub(super) fn listed(numbers: &[i64]) -> String {
+    numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// A path below the source's base.

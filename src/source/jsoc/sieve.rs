@@ -28,6 +28,7 @@ pub(super) struct Facts {
 #[derive(Debug)]
 pub(super) struct Sieve<'a> {
     filters: &'a Filters,
+    harps: Option<&'a [i64]>,
     noaa: Option<&'a Column>,
     quality: Option<&'a Column>,
     /// The cadence, where it is one of whole slots.
@@ -45,6 +46,7 @@ impl<'a> Sieve<'a> {
         let told = |keyword: Option<&str>| keyword.map(|keyword| answer.keyword(keyword)).transpose();
         let sieve = Sieve {
             filters,
+            harps: question.harps.as_deref(),
             noaa: told(question.noaa)?,
             quality: told(filters.quality.map(|_| QUALITY))?,
             cadence: question.every_slots(),
@@ -75,19 +77,24 @@ impl<'a> Sieve<'a> {
     }
 
     fn is_asked_for_if_good(&self, facts: Facts) -> bool {
-        let Filters { harpnum, wavelength, noaa, .. } = self.filters;
-        let is_one = |wanted: &Option<Vec<i64>>, told: Option<i64>| {
-            wanted.as_ref().is_none_or(|wanted| told.is_some_and(|told| wanted.contains(&told)))
+        let Filters { wavelength, noaa, .. } = self.filters;
+        let is_one = |wanted: Option<&[i64]>, told: Option<i64>| {
+            wanted.is_none_or(|wanted| told.is_some_and(|told| wanted.contains(&told)))
         };
-        let value = |column: Option<&'a Column>| column.map_or("", |column| column.value(facts.at));
-        let is_noaa = noaa
-            .as_ref()
-            .is_none_or(|wanted| value(self.noaa).split(',').filter_map(whole).any(|told| wanted.contains(&told)));
-        is_one(harpnum, facts.harpnum)
-            && is_one(wavelength, facts.wavelength)
+        let is_noaa = self
+            .noaa
+            .zip(noaa.as_ref())
+            .is_none_or(|(column, wanted)| numbers(column.value(facts.at)).any(|told| wanted.contains(&told)));
+        is_one(self.harps, facts.harpnum)
+            && is_one(wavelength.as_deref(), facts.wavelength)
             && is_noaa
             && self.cadence.is_none_or(|cadence| is_nearest(facts.time, cadence, self.step))
     }
+}
+
+/// The NOAA numbers of a patch, with commas between them.
+pub(super) fn numbers(noaa: &str) -> impl Iterator<Item = i64> + '_ {
+    noaa.split(',').filter_map(whole)
 }
 
 /// QUALITY as the 32 bits that it is, however it is printed: `0x80000000`, `-2147483648`, `0`.

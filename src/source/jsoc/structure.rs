@@ -2,13 +2,14 @@
 //!
 //! What it does not do: ask for it.
 
-use chrono::NaiveDateTime;
+use chrono::{NaiveDateTime, TimeDelta};
 use serde::Deserialize;
 
 use super::answer::{Loose, accepted};
 use super::slot;
 use super::text::parse;
 use crate::failure::{Class, Failure};
+use crate::manifest::cadence;
 use crate::manifest::nearest::nearest;
 use crate::source::read::malformed;
 use crate::untrusted::escape;
@@ -180,6 +181,22 @@ impl Structure {
             return Ok(());
         }
         Err(unknown(series, "segment", name, self.segments.iter().map(String::as_str)))
+    }
+
+    /// The prime keys of a record set, each with its value: `[377][2011.02.15_00:00:00_TAI/1d]`. Empty ones at the end are
+    /// left out.
+    pub(super) fn keys(&self, value: impl Fn(&str) -> String) -> String {
+        let mut keys: Vec<String> = self.prime.iter().map(|key| value(key)).collect();
+        while keys.last().is_some_and(String::is_empty) {
+            keys.pop();
+        }
+        keys.iter().flat_map(|key| ["[", key.as_str(), "]"]).collect()
+    }
+
+    /// How far apart the records of a series are: by its slots, else by its name.
+    pub(super) fn spacing(&self, series: &str) -> TimeDelta {
+        let by_name = || i64::try_from(cadence::step(series)).unwrap_or(1);
+        TimeDelta::seconds(self.step.unwrap_or_else(by_name))
     }
 
     /// When the series begins, as far as its first record tells.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::structure::tests::{DISKS, SHARP};
 use super::*;
 use crate::manifest::{
-    Bound, Condition, Credentials, Fetch, Filters, Method, Quality, Range, Reach, SeriesId, Template,
+    Bound, Condition, Credentials, Fetch, Filters, Method, Quality, Range, Reach, Regions, SeriesId, Template,
 };
 use crate::source::{Body, RemoteFile};
 
@@ -26,6 +26,7 @@ pub(super) fn series(name: &str, filters: Filters) -> Series {
         fallbacks: Vec::new(),
         source: Arc::new(SourceSpec::Jsoc(Spec { reach, export: None })),
         range: Range { start: at("2011-02-15T00:00:00"), end: at("2011-02-16T00:00:00") },
+        regions: Regions::default(),
         layout: Template::default_of_kind(),
         filters,
         fetch: Fetch::Files,

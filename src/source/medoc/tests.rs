@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::manifest::{Bound, Credentials, Fetch, Filters, Range, Reach, SeriesId, SourceSpec, Template};
+use crate::manifest::{Bound, Credentials, Fetch, Filters, Range, Reach, Regions, SeriesId, SourceSpec, Template};
 use crate::source::{Body, RemoteFile};
 
 fn base() -> Url {
@@ -22,6 +22,7 @@ fn series(name: &str, filters: Filters) -> Series {
         fallbacks: Vec::new(),
         source: Arc::new(SourceSpec::Medoc(manifest::Medoc { reach, dataset: None })),
         range: Range { start: at("2015-12-11T00:00:00"), end: at("2015-12-12T00:00:00") },
+        regions: Regions::default(),
         layout: Template::default_of_kind(),
         filters,
         fetch: Fetch::Files,

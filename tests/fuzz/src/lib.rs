@@ -8,7 +8,9 @@ use sunhaul::archive::{RelativePath, Values, render, sanitise};
 use sunhaul::day::Day;
 use sunhaul::failure::Failure;
 use sunhaul::fetch::name_of;
-use sunhaul::manifest::{Bound, Credentials, Fetch, Filters, Headers, Range, Reach, Series, SeriesId, SourceSpec, Template};
+use sunhaul::manifest::{
+    Bound, Credentials, Fetch, Filters, Headers, Range, Reach, Regions, Series, SeriesId, SourceSpec, Template,
+};
 use sunhaul::source::Listed;
 use url::Url;
 
@@ -31,6 +33,7 @@ pub fn series(name: &str, source: SourceSpec, filters: Filters) -> Series {
         fallbacks: Vec::new(),
         source: Arc::new(source),
         range: Range { start: at("2015-12-11T00:00:00"), end: at("2015-12-12T00:00:00") },
+        regions: Regions::default(),
         layout: Template::default_of_kind(),
         filters,
         fetch: Fetch::Files,

@@ -5,7 +5,7 @@
 #[must_use = "`yaml` gives the text"]
 pub(crate) struct Job {
     source: String,
-    range: (String, String),
+    range: String,
     series: Vec<String>,
     limits: String,
     retry: String,
@@ -28,7 +28,7 @@ impl Job {
     pub(crate) fn from_source(source: &str) -> Job {
         Job {
             source: source.to_owned(),
-            range: ("2015-12-11".to_owned(), "2015-12-12".to_owned()),
+            range: "{ start: 2015-12-11, end: 2015-12-12 }".to_owned(),
             series: vec!["{ name: sharp_720s }".to_owned()],
             limits: "{ requests: unlimited, bandwidth: unlimited, concurrency: 4 }".to_owned(),
             retry: "{ attempts: 3, max_wait: 1s }".to_owned(),
@@ -46,7 +46,13 @@ impl Job {
 
     /// Another range, half-open.
     pub(crate) fn range(mut self, start: &str, end: &str) -> Job {
-        self.range = (start.to_owned(), end.to_owned());
+        self.range = format!("{{ start: {start}, end: {end} }}");
+        self
+    }
+
+    /// A range that follows active regions, as YAML in flow style.
+    pub(crate) fn following(mut self, regions: &str) -> Job {
+        regions.clone_into(&mut self.range);
         self
     }
 
@@ -83,10 +89,10 @@ impl Job {
 
     /// The manifest. Its archive is `data` beside it.
     pub(crate) fn yaml(&self) -> String {
-        let Job { source, range: (start, end), series, limits, retry, timeouts, more } = self;
+        let Job { source, range, series, limits, retry, timeouts, more } = self;
         let series: String = series.iter().flat_map(|s| ["  - ", s, "\n"]).collect();
         format!(
-            "version: 1\nname: lab\nsource: {source}\nrange: {{ start: {start}, end: {end} }}\nseries:\n{series}\
+            "version: 1\nname: lab\nsource: {source}\nrange: {range}\nseries:\n{series}\
              archive: {{ root: data }}\nlimits: {limits}\nretry: {retry}\ntimeouts: {timeouts}\n{more}"
         )
     }

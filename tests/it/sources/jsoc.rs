@@ -9,6 +9,7 @@ mod info;
 mod listing;
 mod orders;
 mod prefer;
+mod region_lookup;
 mod regions;
 mod renumbered;
 

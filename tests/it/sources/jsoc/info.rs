@@ -251,8 +251,10 @@ pub(super) fn select(set: &str, records: &[Record]) -> Result<Vec<Record>, Strin
     }
     let parts: Vec<&str> = rest.trim_end_matches(']').split("][").collect();
     let harps: Vec<i64> = parts[0].split(',').filter_map(|harp| harp.parse().ok()).collect();
-    let (stretch, cadence) = parts[1].split_once('@').unwrap_or((parts[1], "1s"));
-    let slots = slots(stretch)?;
+    // A prime key that is empty or left out at the end is no condition (`drms_names.c:168-181`).
+    let time = parts.get(1).copied().filter(|part| !part.is_empty());
+    let (stretch, cadence) = time.map_or(("", "1s"), |time| time.split_once('@').unwrap_or((time, "1s")));
+    let slots = if time.is_some() { slots(stretch)? } else { i64::MIN..i64::MAX };
     let first = slots.start;
     let every = (seconds(cadence) / STEP).max(1);
     let condition = parts.get(2).copied().unwrap_or_default();
@@ -272,7 +274,7 @@ pub(super) fn select(set: &str, records: &[Record]) -> Result<Vec<Record>, Strin
         record.series == series
             && (harps.is_empty() || harps.contains(&record.harpnum))
             && slots.contains(&at)
-            && (at - first) % every == 0
+            && (every == 1 || (at - first) % every == 0)
             && (noaa.is_empty() || noaa.iter().any(|number| record.noaa.contains(number)))
             && record.quality & mask == 0
             && (!needs_image || record.quality & 0x8000_0000 == 0)
