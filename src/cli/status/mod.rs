@@ -24,6 +24,7 @@ use super::{Exit, Result, Shell, job, problem, same_job, stdout};
 use crate::archive::Reader;
 use crate::day::Window;
 use crate::manifest::{Manifest, Series, SeriesId};
+use crate::plan;
 use crate::report::model::Report;
 use crate::report::terminal::Paint;
 use calendar::By as Cell;
@@ -160,6 +161,10 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     let now = now();
     warn_of_refusal(&job, now, shell);
+    for problem in job.series.iter().filter_map(|series| plan::known_dates(series).err()) {
+        let word = shell.screen.paint.care("warning:");
+        shell.screen.line(&format!("{word} {problem}; no day of it is shown"));
+    }
     let records = Reader::open(&job.archive.root)?;
     let journalled = records.journalled()?;
     let reports = runs::last(&records, &job.name, RUNS);
