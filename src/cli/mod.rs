@@ -15,6 +15,7 @@ mod environment;
 mod exit;
 mod export;
 mod forget;
+mod gitignore;
 mod init;
 mod job;
 mod limits;

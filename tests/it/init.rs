@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::lab::terminal::Terminal;
-use crate::lab::{Lab, Server};
+use crate::lab::{Job, Lab, Server};
 
 fn text(lab: &Lab, path: &str) -> String {
     String::from_utf8(lab.read(path)).expect("text")
@@ -157,4 +157,18 @@ fn answers_that_end_too_early_write_nothing() {
     terminal.until(|lines| lines.iter().any(|line| line.contains("nothing was written")));
     assert_eq!(child.wait().expect("an end").code(), Some(2));
     assert_eq!(lab.tree("").len(), 0);
+}
+
+#[test]
+fn a_first_run_in_a_git_repository_says_which_line_leaves_its_archive_out() {
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::embedded().yaml());
+    fs::create_dir(lab.path(".git")).expect("a folder");
+    lab.run().stderr_has("does not ignore it: add the line `/data/` to `").done();
+    let said = lab.run().done().stderr;
+    assert!(!said.contains("git repository"), "once is enough: {said}");
+    fs::remove_dir_all(lab.path("data")).expect("an archive");
+    lab.write(".gitignore", "/data/\n");
+    let said = lab.run().done().stderr;
+    assert!(!said.contains("git repository"), "{said}");
 }

@@ -4,7 +4,6 @@
 
 mod asked;
 mod draft;
-mod ignored;
 mod text;
 
 use std::fs::Permissions;
@@ -13,7 +12,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::problem::Problem;
-use super::{Exit, Result, Shell, environment};
+use super::{Exit, Result, Shell, environment, gitignore};
 use crate::manifest::Diagnostics;
 use crate::report::terminal::Verbosity;
 use crate::untrusted::{escape, quoted};
@@ -104,7 +103,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         }
     };
     tell(&format!("wrote {}", escape(&shown)));
-    match ignored::add(folder_of(&path), &job.archive.root) {
+    match gitignore::add(folder_of(&path), &job.archive.root) {
         Ok(Some(added)) => tell(&format!("added {} to {}", escape(&added.rule), escape(&added.file.to_string_lossy()))),
         Ok(None) => {}
         Err(error) => {

@@ -14,20 +14,21 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::follow::{Follower, Saved};
 use super::reports::{about, reason};
-use crate::archive::{Archive, LockWait, Trust};
+use crate::archive::{Archive, LockWait, Reader, Trust};
 use crate::cli::clock::{now, run_id};
+use crate::cli::gitignore::{self, Rule};
 use crate::cli::locking::{self, Locking};
 use crate::cli::planning::Work;
-use crate::cli::{Exit, Result, problem, same_job};
+use crate::cli::{Exit, Result, Shell, problem, same_job};
 use crate::failure::Class;
 use crate::lock::{Moved, Takes};
 use crate::manifest::{Manifest, SeriesId};
 use crate::report::model::RunResult;
-use crate::report::terminal::{Progress, Summary, summary};
+use crate::report::terminal::{Progress, Summary, Verbosity, summary};
 use crate::report::{Collector, Ends, Log, Report};
 use crate::run::event::{DayId, Event, Observer as _};
 use crate::run::{self, Order, Outcome, Shelf, Todo};
-use crate::untrusted::quoted;
+use crate::untrusted::{escape, quoted};
 
 /// How long after an empty listing the second look is taken.
 const SECOND_LOOK: Duration = Duration::from_secs(30);
@@ -97,6 +98,7 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     let Task { job, work: planned, shelf, locking, then, retry_failed, started, again: words } = task;
     let is_adoption = shelf.is_some();
     let id = run_id(started);
+    let is_new = !Reader::open(&job.archive.root)?.has_state()?;
     let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?.with_lock_wait(shared.lock_wait()));
     same_job::claim(&job, &archive, started)?;
     let about = about(&job, locking.lock().map(|lock| lock.sha256().to_string()));
@@ -202,6 +204,9 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     if let (Ok(_), Some(words), None) = (&result, words, &follower.log) {
         shell.screen.line(&words);
     }
+    if is_new && shell.verbosity > Verbosity::Quiet {
+        suggest_to_ignore(&job, shell);
+    }
     shell.ci.ran(&report, Some(&path), &shell.screen);
     *is_told = true;
     // Quick looks take their time, and nothing else waits for them.
@@ -211,6 +216,20 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     paged?;
     moved.transpose()?;
     Ok(Ran { exit, report, saved: path })
+}
+
+/// Says how to leave a new archive out of the git repository that it lies in.
+fn suggest_to_ignore(job: &Manifest, shell: &Shell) {
+    let folder = job.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A `.gitignore` that cannot be read is none of a run's business.
+    if let Ok(Some(Rule { rule, file })) = gitignore::lacking(folder, &job.archive.root) {
+        let (root, file) = (job.archive.root.to_string_lossy(), file.to_string_lossy());
+        shell.screen.line(&format!(
+            "note: the archive `{}` lies in a git repository that does not ignore it: add the line `{rule}` to `{}`",
+            escape(&root),
+            escape(&file)
+        ));
+    }
 }
 
 /// Moves the lock on by what the report says was done, on a thread that may wait for another process. Days whose absent files were asked for again replace what it has

@@ -7,9 +7,9 @@ use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Component, Path, PathBuf};
 
-/// What was added, and where.
+/// A rule, and the file that it belongs in.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Added {
+pub(super) struct Rule {
     /// The rule.
     pub(super) rule: String,
     /// The file.
@@ -21,24 +21,34 @@ pub(super) struct Added {
 ///
 /// # Errors
 /// When the file cannot be read or written.
-pub(super) fn add(folder: &Path, root: &Path) -> io::Result<Option<Added>> {
+pub(super) fn add(folder: &Path, root: &Path) -> io::Result<Option<Rule>> {
+    let Some(lacking) = lacking(folder, root)? else { return Ok(None) };
+    let Rule { rule, file } = &lacking;
+    let before = text_of(file)?;
+    let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+    let mut out = OpenOptions::new().append(true).create(true).open(file)?;
+    out.write_all(format!("{gap}{rule}\n").as_bytes())?;
+    Ok(Some(lacking))
+}
+
+/// The rule for `root` that [`add`] would add.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn lacking(folder: &Path, root: &Path) -> io::Result<Option<Rule>> {
     let folder = plain(&std::path::absolute(folder)?);
     let root = plain(&std::path::absolute(root)?);
     let Some(top) = top_of(&folder) else { return Ok(None) };
     let Some(rule) = root.strip_prefix(&top).ok().and_then(rule) else { return Ok(None) };
     let file = top.join(".gitignore");
-    let before = match std::fs::read_to_string(&file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error),
-    };
-    if is_covered(&before, &rule) {
-        return Ok(None);
+    Ok((!is_covered(&text_of(&file)?, &rule)).then_some(Rule { rule, file }))
+}
+
+fn text_of(file: &Path) -> io::Result<String> {
+    match std::fs::read_to_string(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        text => text,
     }
-    let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
-    let mut out = OpenOptions::new().append(true).create(true).open(&file)?;
-    out.write_all(format!("{gap}{rule}\n").as_bytes())?;
-    Ok(Some(Added { rule, file }))
 }
 
 /// The work tree's top, or a folder that has rules all the same.
