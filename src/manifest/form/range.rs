@@ -18,8 +18,9 @@ pub(in crate::manifest) struct Range {
     #[schemars(example = "2015-12-11")]
     #[serde(default)]
     pub(in crate::manifest) start: Typed<Date>,
-    /// The first instant after the range.
-    #[schemars(example = "2015-12-14", example = "today-3d")]
+    /// The first instant after the range: a date, an instant, `today`, `today-3d`, or `now` for the current day as far as it
+    /// has come. Days that have not begun are not asked for, so that a far end takes days as they come.
+    #[schemars(example = "2015-12-14", example = "today-3d", example = &"now")]
     #[serde(default)]
     pub(in crate::manifest) end: Typed<Date>,
     /// In place of the ends: from the first record of a patch (HARP number), or of several, to the last one. Only these

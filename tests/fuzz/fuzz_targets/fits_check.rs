@@ -8,8 +8,7 @@ use fitsio_pure::header::{Card, serialize_header};
 use fitsio_pure::value::Value;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use sunhaul::digest::Digest;
-use sunhaul::fits::{BLOCK, Check, Fault, Keywords, Proof};
+use sunhaul::fits::{BLOCK, Check, Digests, Fault, Keywords, Proof};
 use sunhaul_fuzz::assert_safe_to_show;
 
 fuzz_target!(|data: &[u8]| {
@@ -88,19 +87,19 @@ fn one_verdict(file: &[u8], seed: u64) -> std::result::Result<Proof, Fault> {
     whole
 }
 
-/// What is proved of a file in pieces, and the digests of its data units.
-type Found = std::result::Result<(Proof, Option<Vec<Digest>>), Fault>;
+/// What is proved of a file in pieces, and the digests of its headers and data units.
+type Found = std::result::Result<(Proof, Option<Digests>), Fault>;
 
 fn verdict<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Found {
-    let mut check = Check::with_data();
+    let mut check = Check::with_digests();
     for piece in pieces {
         if let Err(fault) = check.push(piece) {
             assert_eq!(check.push(b"more"), Err(fault.clone()), "a fault stays");
-            assert_eq!(check.finish_with_data(), Err(fault.clone()));
+            assert_eq!(check.finish_with_digests(), Err(fault.clone()));
             return Err(fault);
         }
     }
-    check.finish_with_data()
+    check.finish_with_digests()
 }
 
 /// Begins as an HDU does; its cards and its data are anything.
