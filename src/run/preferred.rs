@@ -48,14 +48,14 @@ impl Before {
         self.count(now, is_better)
     }
 
-    /// Why a listing is not believed: a series lists nothing any more whose records would give way to those of a fallback.
+    /// Why a listing is not believed: records that it does not have any more would give way to those of a fallback.
     pub(super) fn objection(&self, series: &Series, now: &BySeries) -> Option<String> {
         let is_worse = |was: &str, is: &str| rank(series, is) > rank(series, was);
-        let lost = self.count(now, is_worse).into_iter().find(|(name, _)| !now.records.contains_key(name));
-        lost.map(|(name, records)| {
+        self.count(now, is_worse).into_iter().next().map(|(name, records)| {
             let records = if records == 1 { "1 record".to_owned() } else { format!("{records} records") };
+            let listed = if now.records.contains_key(&name) { "does not list all" } else { "lists nothing" };
             format!(
-                "`{}` lists nothing for this day, but the archive has {records} of it, which no fallback replaces",
+                "`{}` {listed} of this day any more, but the archive has {records} of it that no fallback replaces",
                 escape(&name)
             )
         })
@@ -160,11 +160,11 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_is_refused_where_a_series_has_lost_all_its_records_to_a_fallback() {
+    fn a_listing_is_refused_where_a_series_has_lost_records_to_a_fallback() {
         for (before, now, is_refused) in [
             (&["0 x.a", "1 x.a"][..], &["0 x.b"][..], true),
             (&["0 x.b"], &["0 x.c"], true),
-            (&["0 x.a", "1 x.a"], &["0 x.b", "1 x.a"], false),
+            (&["0 x.a", "1 x.a"], &["0 x.b", "1 x.a"], true),
             (&["0 x.a"], &["1 x.b"], false),
             (&["0 x.a"], &[], false),
             (&["0 x.b"], &["0 x.a"], false),

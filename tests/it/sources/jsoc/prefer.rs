@@ -179,13 +179,27 @@ fn a_series_that_fails_or_lists_nothing_any_more_loses_nothing() {
     assert_eq!(report["failures"][0]["class"], "vanished", "{report:#}");
     let message = report["failures"][0]["message"].as_str().expect("a message");
     assert!(
-        message.contains("`hmi.sharp_cea_720s` lists nothing for this day, but the archive has 1 record"),
+        message.contains("`hmi.sharp_cea_720s` lists nothing of this day any more, but the archive has 1 record"),
         "{message}"
     );
     assert!(message.contains("if that is right, remove `"), "{message}");
     assert_eq!(lab.proved("data"), files);
     fake.state().records.push(definitive);
     lab.report(0);
+    assert_eq!(lab.proved("data"), files);
+}
+
+#[test]
+fn a_record_that_its_series_does_not_list_any_more_does_not_give_way_to_a_fallback() {
+    let fake = Fake::of(vec![definitive(8, &young("00:00")), definitive(9, &young("00:12"))]);
+    let (lab, _) = run(&young_job(&fake, BOTH), 0);
+    let files = lab.proved("data");
+    fake.state().records.remove(1);
+    fake.state().records.push(nrt(9, &young("00:12")));
+    let report = lab.report(1);
+    let (class, message) = (&report["failures"][0]["class"], report["failures"][0]["message"].as_str());
+    assert_eq!(class, "vanished", "{report:#}");
+    assert!(message.is_some_and(|message| message.contains("does not list all of this day any more")), "{message:?}");
     assert_eq!(lab.proved("data"), files);
 }
 
