@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::archive::Archive;
+use crate::archive::{Archive, Reader};
 use crate::failure::{Class, Failure, Remedy};
 use crate::manifest::{Manifest, Series, SeriesId};
 use crate::net::Net;
@@ -212,11 +212,15 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
     for one in &manifest.series {
         let Some(bases) = bases.get(&one.id) else { continue };
         let (layouts, id, layout) = (archive.clone(), one.id.clone(), one.layout.clone());
-        day::blocking(move || layouts.use_layout(&id, &layout)).await?;
+        let has_days = day::blocking(move || {
+            layouts.use_layout(&id, &layout)?;
+            Ok(!Reader::open(layouts.root())?.recorded(&id)?.is_empty())
+        });
+        let has_days = has_days.await?;
         let source = Replicas::open(&net, &manifest, one, bases, &run)?;
         let is_frozen = locked.as_ref().is_some_and(|locked| locked.grip == Grip::Frozen);
         let source = if is_frozen { source.for_locked_files() } else { source };
-        let opened = Opened { series: one.clone(), source, repeated_failure: RepeatedFailure::default() };
+        let opened = Opened { series: one.clone(), source, repeated_failure: RepeatedFailure::of(has_days) };
         widest = widest.max(opened.width());
         series.insert(one.id.clone(), opened);
     }

@@ -1,6 +1,7 @@
 //! When the rest of a series is given up: its days fail one after another for the same reason, which does not pass by itself.
 //!
-//! Before that, the last and a middle day of those left are tried: a series may begin, or end, within the range that is asked for.
+//! Before that, days spread over those left are tried: a series may begin, end, or be open to read for a part of the range alone.
+//! Nor is a series given up of which the archive has a day, unless its files are not what the lock says.
 //! What it does not do: begin days, or tell of them.
 
 use std::collections::BTreeSet;
@@ -15,8 +16,8 @@ use crate::failure::{Class, Failure};
 /// So many days in a row are tried before others are sampled.
 const DAYS: u32 = 5;
 
-/// The days that are tried then, of those left.
-const SAMPLES: [Place; 2] = [Place::Last, Place::Middle];
+/// The days that are tried then, of those left, by their place in eighths.
+const SAMPLES: [Place; 6] = [Place::LAST, Place(4), Place(2), Place(6), Place(1), Place(5)];
 
 /// So many files of a day that are all not what the lock says are asked for in order, and then [`FILE_SAMPLES`] others.
 const FILES: usize = 20;
@@ -28,6 +29,8 @@ const FILE_SAMPLES: usize = 3;
 #[derive(Debug, Default)]
 pub(super) struct RepeatedFailure {
     state: Mutex<State>,
+    /// The archive has days of it from before.
+    has_days: bool,
 }
 
 #[derive(Debug, Default)]
@@ -67,12 +70,17 @@ pub(super) enum Next {
 }
 
 impl RepeatedFailure {
+    /// Of a series of which the archive has days, or none yet.
+    pub(super) fn of(has_days: bool) -> RepeatedFailure {
+        RepeatedFailure { has_days, ..RepeatedFailure::default() }
+    }
+
     /// Which day is to be begun. The date of a sample is then to be told to [`Self::note_sample`].
     pub(super) fn next(&self) -> Next {
         let mut state = self.state();
         match &mut *state {
-            State::Well | State::GivenUp(_) => Next::Day(Place::First),
-            State::Failing { days, .. } if *days < DAYS => Next::Day(Place::First),
+            State::Well | State::GivenUp(_) => Next::Day(Place::FIRST),
+            State::Failing { days, .. } if *days < DAYS => Next::Day(Place::FIRST),
             State::Failing { first, .. } => {
                 let under_way = BTreeSet::new();
                 *state = State::Sampling { first: first.clone(), asked: 1, under_way, failed: 0 };
@@ -103,7 +111,8 @@ impl RepeatedFailure {
     /// Takes in how a day ended, with the classes of what failed of it.
     pub(super) fn note(&self, done: &DayDone, classes: &BTreeSet<Class>) {
         let mut state = self.state();
-        let Some(failure) = cause(done, classes) else {
+        let may_count = |failure: &Failure| !self.has_days || failure.class == Class::LockMismatch;
+        let Some(failure) = cause(done, classes).filter(may_count) else {
             *state = State::Well;
             return;
         };
@@ -139,7 +148,7 @@ impl RepeatedFailure {
 
 fn given_up(first: &First) -> Failure {
     let message = format!(
-        "{DAYS} days in a row failed as {} did, and so did the last day and one between: {}",
+        "{DAYS} days in a row failed as {} did, and so did the last day and others between: {}",
         first.date, first.failure.message
     );
     Failure { message, attempts: 0, ..first.failure.clone() }
@@ -155,7 +164,8 @@ fn cause(done: &DayDone, classes: &BTreeSet<Class>) -> Option<Failure> {
     is_unlocked.then(|| Failure::new(Class::LockMismatch, "no file of the day is what the lock says"))
 }
 
-/// True for what a source, or the lock, may say of all days alike, and goes on saying. What passes has its host given up.
+/// True for what a source, or the lock, may say of all days alike, and goes on saying. What passes has its host given up, and
+/// how a listing is wrong is each day's own.
 fn is_of_source(class: Class) -> bool {
     matches!(
         class,
@@ -164,7 +174,6 @@ fn is_of_source(class: Class) -> bool {
             | Class::UnexpectedStatus
             | Class::Redirect
             | Class::Protocol
-            | Class::ListingMalformed
             | Class::ListingTooLarge
             | Class::SourceRefused
             | Class::LockMismatch
@@ -225,7 +234,7 @@ mod tests {
         }
     }
 
-    const FIRST: Next = Next::Day(Place::First);
+    const FIRST: Next = Next::Day(Place::FIRST);
 
     #[test]
     fn a_series_is_given_up_once_days_in_a_row_and_the_samples_fail_alike() {
@@ -238,20 +247,21 @@ mod tests {
             assert_eq!(series.next(), FIRST);
             fail(day);
         }
-        assert_eq!(series.next(), Next::Day(Place::Last));
-        series.note_sample(date(31));
-        assert_eq!(series.next(), Next::Day(Place::Middle));
-        series.note_sample(date(15));
+        let samples = [31, 20, 12, 25, 9, 22];
+        for (place, day) in SAMPLES.into_iter().zip(samples) {
+            assert_eq!(series.next(), Next::Day(place));
+            series.note_sample(date(day));
+        }
         assert_eq!(series.next(), Next::Wait);
         // Days that had been begun before the samples.
-        [6, 7, 31].into_iter().for_each(fail);
+        [6, 7].into_iter().chain(samples).take(7).for_each(fail);
         assert!(series.given_up().is_none());
-        fail(15);
+        fail(22);
         let why = series.given_up().unwrap();
         assert_eq!((why.class, why.attempts), (Class::UnexpectedStatus, 0));
         assert_eq!(
             why.message,
-            "5 days in a row failed as 2015-12-01 did, and so did the last day and one between: http://h/2015/12/1: 400, no such \
+            "5 days in a row failed as 2015-12-01 did, and so did the last day and others between: http://h/2015/12/1: 400, no such \
              series on 2015-12-1"
         );
     }
@@ -268,11 +278,20 @@ mod tests {
         ] {
             let series = RepeatedFailure::default();
             (1..=5).for_each(|day| series.note(&ended(day, refused), &BTreeSet::new()));
-            assert_eq!((series.next(), series.next()), (Next::Day(Place::Last), Next::Day(Place::Middle)));
+            assert_eq!((series.next(), series.next()), (Next::Day(SAMPLES[0]), Next::Day(SAMPLES[1])));
             series.note(&ended(31, other), &BTreeSet::new());
             assert_eq!(series.next(), FIRST, "{other:?}");
             series.note(&ended(15, refused), &BTreeSet::new());
             assert!(series.given_up().is_none());
+        }
+    }
+
+    #[test]
+    fn a_series_that_has_days_already_is_given_up_for_the_lock_alone() {
+        for (class, is_sampled) in [(Class::SourceRefused, false), (Class::LockMismatch, true)] {
+            let series = RepeatedFailure::of(true);
+            (1..=5).for_each(|day| series.note(&ended(day, Err((class, "no"))), &BTreeSet::new()));
+            assert_eq!(series.next() == Next::Day(SAMPLES[0]), is_sampled, "{class}");
         }
     }
 

@@ -126,7 +126,7 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
 fn next(run: &Run, waiting: &mut Backlog) -> Option<Todo> {
     let opened = waiting.first_series().and_then(|series| run.series.get(series));
     match opened.map(|opened| (opened, opened.repeated_failure.next())) {
-        None | Some((_, Next::Day(Place::First))) => waiting.pop_first(&run.manifest),
+        None | Some((_, Next::Day(Place::FIRST))) => waiting.pop_first(&run.manifest),
         Some((opened, Next::Day(place))) => {
             let todo = waiting.take(&run.manifest, &opened.series.id, place)?;
             opened.repeated_failure.note_sample(todo.day.date);

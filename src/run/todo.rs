@@ -50,12 +50,13 @@ pub struct Backlog {
     batches: VecDeque<Batch>,
 }
 
-/// A place among the days of a series.
+/// A place among the days of a series, in eighths of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    First,
-    Middle,
-    Last,
+pub(super) struct Place(pub(super) u64);
+
+impl Place {
+    pub(super) const FIRST: Place = Place(0);
+    pub(super) const LAST: Place = Place(8);
 }
 
 /// Days in a row of one series that are done alike.
@@ -129,11 +130,7 @@ impl Backlog {
         let series = manifest.series.iter().find(|series| series.id == *id)?;
         let count: u64 =
             self.batches.iter().filter(|batch| batch.series == *id).map(|batch| batch.window.day_count()).sum();
-        let mut nth = match place {
-            Place::First => 0,
-            Place::Middle => count / 2,
-            Place::Last => count.checked_sub(1)?,
-        };
+        let mut nth = (count * place.0 / 8).min(count.checked_sub(1)?);
         let at = self.batches.iter().position(|batch| {
             let days = if batch.series == *id { batch.window.day_count() } else { 0 };
             let is_here = nth < days;
@@ -189,12 +186,12 @@ mod tests {
             Some((taken.day.date.to_string()[8..].to_owned(), taken.how.recheck))
         };
         let day = |day: &str, recheck| Some((day.to_owned(), recheck));
-        assert_eq!(take(Place::Last), day("11", true));
-        assert_eq!(take(Place::Middle), day("03", false));
-        assert_eq!(take(Place::First), day("01", false));
-        assert_eq!(take(Place::Middle), day("10", true));
-        assert_eq!(take(Place::Middle), day("02", false));
-        assert_eq!(take(Place::Last), None);
+        assert_eq!(take(Place::LAST), day("11", true));
+        assert_eq!(take(Place(4)), day("03", false));
+        assert_eq!(take(Place::FIRST), day("01", false));
+        assert_eq!(take(Place(4)), day("10", true));
+        assert_eq!(take(Place(4)), day("02", false));
+        assert_eq!(take(Place::LAST), None);
         assert_eq!((backlog.first_series(), backlog.day_count()), (Some(b), 2));
     }
 

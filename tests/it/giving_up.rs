@@ -32,8 +32,9 @@ fn a_series_that_its_service_refuses_day_by_day_is_given_up_after_a_few() {
     let not_begun = failures.iter().filter(|failure| failure["attempts"] == 0);
     let messages: Vec<&str> = not_begun.map(|failure| failure["message"].as_str().expect("a message")).collect();
     assert!(messages.len() > 700, "{}", messages.len());
-    let due = "not begun: 5 days in a row failed as 2012-01-01 did, and so did the last day and one between: ";
-    assert!(messages[0].starts_with(due), "{}", messages[0]);
+    // Which of the days under way ends first is a matter of timing.
+    let due = ["not begun: 5 days in a row failed as 2012-01-0", " did, and so did the last day and others between: "];
+    assert!(messages[0].starts_with(due[0]) && messages[0].contains(due[1]), "{}", messages[0]);
 }
 
 #[test]
@@ -59,4 +60,16 @@ fn a_frozen_run_against_files_that_all_changed_ends_soon() {
     let report = lab.report_with(&["--frozen"], 3);
     assert_eq!((days(&report, "planned"), days(&report, "failed")), (60, 60));
     assert!(changed.requests().len() < 700, "{} requests of 1,440", changed.requests().len());
+}
+
+#[test]
+fn a_series_that_can_be_read_in_the_middle_of_its_range_alone_is_not_given_up() {
+    let server = Server::speaking(|request| {
+        let start = request.parameter("start")?;
+        let is_open = ("2026-02-10".."2026-02-20").contains(&start.as_str());
+        Some(if is_open { Answer::text("application/json", "[]") } else { Answer::status(403) })
+    });
+    let job = Job::at(&server.url()).range("2026-01-01", "2026-03-11").retry("{ attempts: 1 }").more("settle: 3650d");
+    let report = lab(&job).report(1);
+    assert_eq!(days(&report, "provisional"), 10, "{report:#}");
 }
