@@ -41,6 +41,16 @@ impl Archive {
 }
 
 impl Reader {
+    /// The jobs whose makers are noted.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn jobs(&self) -> Result<Vec<String>, Error> {
+        let (directory, _) = place("");
+        let names = self.names_in(&directory)?;
+        Ok(names.iter().filter_map(|name| name.strip_suffix(".json")).map(str::to_owned).collect())
+    }
+
     /// The manifests that have made a job here, by their paths relative to the root; `None` where nothing tells them: there
     /// is no note, or none that can be read.
     ///

@@ -149,6 +149,15 @@ impl Reader {
         self.tree.as_ref().map_or(Ok(BTreeSet::new()), super::clean::journalled)
     }
 
+    /// The names in a folder of the state, sorted; none where there is no such folder.
+    pub(super) fn names_in(&self, relative: &str) -> Result<Vec<String>, Error> {
+        let Some(tree) = &self.tree else { return Ok(Vec::new()) };
+        let entries = tree.entries(relative)?;
+        let mut names: Vec<String> = entries.iter().filter_map(|entry| entry.text()).map(str::to_owned).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
     /// The bytes of a file of the state.
     pub(super) fn read_state(&self, relative: &str) -> Result<Option<Vec<u8>>, Error> {
         self.tree.as_ref().map_or(Ok(None), |tree| tree.read(relative))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
 use super::args::ArchiveArg;
 use super::clock::now;
@@ -13,12 +13,12 @@ use super::lock_wait::{UntilCommandEnds, interrupted};
 use super::problem::Problem;
 use super::selection::Selection;
 use super::signals::Signals;
-use super::{Exit, Result, Shell, job, limits, lock_owner, locking, planning};
+use super::{Exit, Result, Shell, environment, job, limits, lock_owner, locking, planning};
 use crate::archive::{Archive, Opened, Reader, Retired, Trust};
 use crate::day::{Scale, Window};
 use crate::digest::Digest;
 use crate::lock::{self, Takes};
-use crate::manifest::{Manifest, SeriesId};
+use crate::manifest::{self, Manifest, SeriesId};
 use crate::plan;
 use crate::report::human;
 use crate::report::terminal::Verbosity;
@@ -32,7 +32,7 @@ use crate::untrusted::escape;
         A job's archive and lock grow: days that a range that follows the calendar has left behind stay, and so do those that a \
         manifest does not ask for any more. This command takes such days out. Their files go to `.sunhaul/work/retired/`, where \
         `sunhaul clean` deletes them, or are deleted at once with --delete; their records and their lines in the lock go. Files \
-        that another day or job names as well, that were changed, or that were there before sunhaul stay where they are.\n\n\
+        that another day names as well, that were changed, or that were there before sunhaul stay where they are.\n\n\
         --series, --range or both say which days. A series may be one that the manifest does not have any more. Days that the \
         manifest still asks for come back with the next run.",
     after_help = "Examples:\n  sunhaul forget jobs/nightly.yaml --range ..today-365d --dry-run\n  \
@@ -65,6 +65,8 @@ struct Leaving {
     bytes: u64,
     /// Those that the manifest still asks for.
     asked_for: u64,
+    /// Files that have gone.
+    gone: u64,
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
@@ -76,16 +78,66 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
             .into());
     }
     lock_owner::must_be_clear(&job)?;
+    must_be_whole_days(&args.selection.resolve())?;
     let leaving = leaving(&job, &args.selection.resolve())?;
     if leaving.is_empty() {
         let message = "neither the archive nor the lock has any of these days";
         return Err(Problem::new(Exit::Usage, message).hint("`sunhaul status` shows which there are").into());
     }
+    must_be_there(&job, &leaving)?;
+    must_be_alone(&job, &leaving)?;
     if args.dry_run {
-        tell(&leaving, "would be taken out", shell);
+        tell_plan(&leaving, shell);
         return Ok(Exit::Complete);
     }
     limits::runtime()?.block_on(take_out(job, leaving, args.delete, shell))
+}
+
+/// Refuses a range that begins or ends within a day: days are taken out whole.
+fn must_be_whole_days(selection: &plan::Selection) -> Result<()> {
+    let Some(stretch) = &selection.range else { return Ok(()) };
+    let window = stretch.window(now(), Scale::Utc).map_err(planning::usage)?;
+    let is_open = |end: NaiveDateTime| end == NaiveDateTime::MIN || end == NaiveDateTime::MAX;
+    if [window.start, window.end].into_iter().all(|end| is_open(end) || end.time() == NaiveTime::MIN) {
+        return Ok(());
+    }
+    let message = format!("the range `{stretch}` has a part of a day, and days are forgotten whole");
+    Err(Problem::new(Exit::Usage, message).hint("write dates, such as `2015-12-11..2015-12-14`").into())
+}
+
+/// Refuses where the archive is missing: its files would stay, and nothing would know them.
+fn must_be_there(job: &Manifest, leaving: &[Leaving]) -> Result<()> {
+    let root = &job.archive.root;
+    if leaving.is_empty() || Reader::open(root)?.has_state()? {
+        return Ok(());
+    }
+    let message = format!("no archive is there: `{}`", escape(&root.to_string_lossy()));
+    let hint =
+        "a disk may have to be mounted first; `--archive` names another one; git takes lines out of a lock alone";
+    Err(Problem::new(Exit::Storage, message).hint(hint).into())
+}
+
+/// Refuses where another job of the archive has a series with the same id: days that both ask for have one record.
+fn must_be_alone(job: &Manifest, leaving: &[Leaving]) -> Result<()> {
+    let records = Reader::open(&job.archive.root)?;
+    for other in records.jobs()?.into_iter().filter(|name| *name != job.name) {
+        for maker in records.makers(&other)?.unwrap_or_default() {
+            let path = job.archive.root.join(maker);
+            let Ok(manifest) = manifest::load(&path, &environment::variable) else { continue };
+            let shares = |one: &&Leaving| manifest.series.iter().any(|series| series.id == one.series);
+            let Some(common) = leaving.iter().find(shares).filter(|_| manifest.name == other) else { continue };
+            let message = format!(
+                "`{}` is the job `{}` in the same archive, and has a series `{}` as well: its days may be those to be forgotten",
+                escape(&path.to_string_lossy()),
+                escape(&other),
+                escape(&common.series.0)
+            );
+            let hint =
+                "take the series out of one of the manifests, or give it another id there with `as:`, and run that job";
+            return Err(Problem::new(Exit::Usage, message).hint(hint).into());
+        }
+    }
+    Ok(())
 }
 
 /// The days of the selection that this job has, by series.
@@ -105,7 +157,7 @@ fn leaving(job: &Manifest, selection: &plan::Selection) -> Result<Vec<Leaving>> 
         let series = job.series.iter().find(|series| series.id == id);
         let scale = series.map_or(Scale::Utc, |series| series.source.scale());
         let range = series.map(|series| series.range.resolve(now(), scale));
-        let mut leaving = Leaving { series: id, days: BTreeSet::new(), files: 0, bytes: 0, asked_for: 0 };
+        let mut leaving = Leaving { series: id, days: BTreeSet::new(), files: 0, bytes: 0, asked_for: 0, gone: 0 };
         for date in known {
             let is_selected = selection.days_of(&Window::of_day(date), now(), scale).map_err(planning::usage)?;
             if is_selected.is_empty() {
@@ -158,61 +210,83 @@ fn must_be_safe(id: &SeriesId) -> Result<()> {
 async fn take_out(job: Manifest, leaving: Vec<Leaving>, delete: bool, shell: &Shell) -> Result<Exit> {
     let stop = Signals::stop(&shell.screen)?;
     let lock_wait = Arc::new(UntilCommandEnds::new(stop.clone(), Arc::new(Budget::unlimited()), shell.screen.clone()));
-    let has_archive = Reader::open(&job.archive.root)?.has_state()?;
-    let work = move || -> Result<(Manifest, Vec<Leaving>)> {
-        if has_archive {
-            let archive = Archive::open(&job.archive.root, job.archive.lock)?.with_lock_wait(lock_wait.clone());
-            forget_all(&job, &Arc::new(archive), &leaving, delete)?;
-        }
+    let work = move || -> Result<Vec<Leaving>> {
+        let archive = Archive::open(&job.archive.root, job.archive.lock)?.with_lock_wait(lock_wait.clone());
+        let leaving = forget_all(&job, &Arc::new(archive), leaving, delete)?;
         let is_left_out = |id: &SeriesId, date| leaving.iter().any(|one| one.series == *id && one.days.contains(&date));
         locking::move_on(&job, now(), &Takes::Without(&is_left_out), &*lock_wait)?;
-        Ok((job, leaving))
+        Ok(leaving)
     };
-    let done = tokio::task::spawn_blocking(work).await?.map_err(|error| interrupted(error, &stop));
-    let (_, leaving) = done?;
-    let what = if delete { "taken out and deleted" } else { "taken out; `sunhaul clean` deletes the files" };
-    tell(&leaving, what, shell);
+    let leaving = tokio::task::spawn_blocking(work).await?.map_err(|error| interrupted(error, &stop))?;
+    tell_end(&leaving, delete, shell);
     Ok(Exit::Complete)
 }
 
-fn forget_all(job: &Manifest, archive: &Arc<Archive>, leaving: &[Leaving], delete: bool) -> Result<()> {
+/// Forgets the days; gives them with what has gone.
+fn forget_all(job: &Manifest, archive: &Arc<Archive>, leaving: Vec<Leaving>, delete: bool) -> Result<Vec<Leaving>> {
     let records = Reader::open(&job.archive.root)?;
     let retired = if delete { Retired::Deleted } else { Retired::Kept };
-    for Leaving { series, days, .. } in leaving {
-        for date in days {
-            let Some(held) = held(&records, job, series, *date)? else { continue };
+    let mut gone = Vec::new();
+    for mut one in leaving {
+        for date in &one.days {
+            let Some(held) = held(&records, job, &one.series, *date)? else { continue };
             let spec = held.spec.unwrap_or_else(|| Digest::of(b""));
-            match archive.take(series, *date, spec, &job.name, Trust::Files)? {
-                Opened::Work(work) => {
-                    work.forget(retired)?;
-                }
+            match archive.take(&one.series, *date, spec, &job.name, Trust::Files)? {
+                Opened::Work(work) => one.gone += work.forget(retired)?,
                 Opened::Done(_) => {}
                 Opened::Held => {
-                    let message = format!("another process works on {} {date}", escape(&series.0));
+                    let message = format!("another process works on {} {date}", escape(&one.series.0));
                     let hint = "the days before it are taken out; run the same command again when it has ended";
                     return Err(Problem::new(Exit::Later, message).hint(hint).into());
                 }
             }
         }
+        gone.push(one);
     }
-    Ok(())
+    Ok(gone)
 }
 
-fn tell(leaving: &[Leaving], what: &str, shell: &Shell) {
-    if shell.verbosity == Verbosity::Quiet {
-        return;
+/// Says what would go.
+fn tell_plan(leaving: &[Leaving], shell: &Shell) {
+    for Leaving { series, days, files, bytes, .. } in leaving {
+        let (days, files) = (human::count(days.len() as u64, "day"), human::count(*files, "file"));
+        let bytes = human::bytes(*bytes);
+        tell(&format!("{}: {days}, {files}, {bytes} would be taken out", escape(&series.0)), shell);
     }
-    for Leaving { series, days, files, bytes, asked_for } in leaving {
+    warn_of_asked_for(leaving, shell);
+}
+
+/// Says what has gone.
+fn tell_end(leaving: &[Leaving], delete: bool, shell: &Shell) {
+    let how = if delete { "deleted" } else { "moved to `.sunhaul/work/retired`, where `sunhaul clean` deletes them" };
+    for Leaving { series, days, files, gone, .. } in leaving {
         let days = human::count(days.len() as u64, "day");
-        let files = human::count(*files, "file");
-        shell.screen.line(&format!("{}: {days}, {files}, {} {what}", escape(&series.0), human::bytes(*bytes)));
-        if *asked_for > 0 {
-            let word = shell.screen.paint.care("warning:");
-            let asked_for = human::count(*asked_for, "day");
-            shell.screen.line(&format!(
-                "{word} the manifest still asks for {asked_for} of {}, which the next run fetches again",
-                escape(&series.0)
-            ));
+        tell(&format!("{}: {days} taken out, {} {how}", escape(&series.0), human::count(*gone, "file")), shell);
+        let stay = files.saturating_sub(*gone);
+        if stay > 0 {
+            let stay = human::count(stay, "file");
+            tell(&format!("  {stay} of these days stay: others have them, or they are not as they were put"), shell);
         }
+    }
+    warn_of_asked_for(leaving, shell);
+}
+
+fn warn_of_asked_for(leaving: &[Leaving], shell: &Shell) {
+    for Leaving { series, asked_for, .. } in leaving.iter().filter(|one| one.asked_for > 0) {
+        let word = shell.screen.paint.care("warning:");
+        let days = human::count(*asked_for, "day");
+        tell(
+            &format!(
+                "{word} the manifest still asks for {days} of {}, which the next run fetches again",
+                escape(&series.0)
+            ),
+            shell,
+        );
+    }
+}
+
+fn tell(line: &str, shell: &Shell) {
+    if shell.verbosity > Verbosity::Quiet {
+        shell.screen.line(line);
     }
 }

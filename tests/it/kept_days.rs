@@ -128,7 +128,7 @@ fn forget_takes_days_out_of_the_archive_and_the_lock() {
         .done();
     assert_eq!((lab.proved("data"), locked(&lab)), (before, DAYS[..3].iter().map(|day| (*day).to_owned()).collect()));
 
-    forget(&["--range", "..2026-01-12"]).stderr_has("1 day, 1 file").done();
+    forget(&["--range", "..2026-01-12"]).stderr_has("1 day taken out, 1 file moved to `.sunhaul/work/retired`").done();
     assert_eq!(locked(&lab), DAYS[1..3]);
     assert_eq!(lab.days("data"), ["sharp_720s/2026-01-12", "sharp_720s/2026-01-13"]);
     assert_eq!(lab.proved("data").len(), 2);
@@ -136,7 +136,7 @@ fn forget_takes_days_out_of_the_archive_and_the_lock() {
     assert_eq!(retired(&lab), 1);
     lab.sunhaul(&["verify", "job.yaml"]).stdout_has("").chatty().done();
 
-    forget(&["--range", "..2026-01-13", "--delete"]).stderr_has("taken out and deleted").done();
+    forget(&["--range", "..2026-01-13", "--delete"]).stderr_has("1 day taken out, 1 file deleted").done();
     assert_eq!((locked(&lab), retired(&lab)), (vec![DAYS[2].to_owned()], 1));
     // A day that is still asked for comes back.
     forget(&["--series", "sharp_720s"]).stderr_has("the manifest still asks for 1 day of sharp_720s").done();
@@ -153,7 +153,9 @@ fn forget_leaves_what_is_not_its_own() {
     lab.report(0);
     let path = lab.files("data").keys().next().expect("a file").clone();
     lab.write(&format!("data/{path}"), "mine now");
-    lab.sunhaul(&["forget", "job.yaml", "--range", "2026-01-11..2026-01-12", "--delete"]).chatty().done();
+    lab.sunhaul(&["forget", "job.yaml", "--range", "2026-01-11..2026-01-12", "--delete"])
+        .stderr_has("1 day taken out, 0 files deleted\n  1 file of these days stay")
+        .done();
     assert_eq!(lab.read(&format!("data/{path}")), b"mine now");
     assert!(lab.days("data").is_empty());
 
@@ -162,7 +164,33 @@ fn forget_leaves_what_is_not_its_own() {
         (&["--range", "2020-01-01..2020-02-01"], "neither the archive nor the lock has any of these days"),
         (&["--series", "../x"], "`../x` is no id of a series"),
         (&["--series", "none"], "neither the archive nor the lock"),
+        (&["--range", "..2026-01-11T06:00"], "has a part of a day, and days are forgotten whole"),
     ] {
         lab.sunhaul(&[&["forget", "job.yaml"], args].concat()).status(2).stderr_has(says).done();
     }
+}
+
+#[test]
+fn forget_is_refused_where_the_archive_is_missing_or_another_job_has_the_series() {
+    let server = service();
+    let lab = Lab::new();
+    ask(&lab, &server, DAYS[0], DAYS[1], "settle: 1d");
+    lab.report(0);
+    let other = String::from_utf8(lab.read("job.yaml")).expect("text").replace("name: lab", "name: other");
+    lab.write("other.yaml", &other);
+    lab.sunhaul(&["run", "other.yaml"]).chatty().done();
+    let (before, locks) = (lab.proved("data"), lab.read("job.lock"));
+    let forget = || lab.sunhaul(&["forget", "job.yaml", "--series", "sharp_720s", "--delete"]);
+    forget()
+        .status(2)
+        .stderr_has("is the job `other` in the same archive, and has a series `sharp_720s` as well")
+        .done();
+    assert_eq!(lab.proved("data"), before);
+    lab.write("other.yaml", other.replace("{ name: sharp_720s }", "{ name: sharp_720s, as: another }"));
+    std::fs::rename(lab.path("data"), lab.path("elsewhere")).expect("a folder");
+    forget().status(5).stderr_has("no archive is there: `data`").done();
+    assert_eq!(lab.read("job.lock"), locks);
+    std::fs::rename(lab.path("elsewhere"), lab.path("data")).expect("a folder");
+    forget().chatty().done();
+    assert!(lab.days("data").is_empty());
 }
