@@ -138,7 +138,8 @@ impl<'a> Found<'a> {
             self.other_files.learn(&strange, self.day.date);
             self.other_files.learn(&subfolders(url, page), self.day.date);
             self.other_files.learn_form(&page.title, self.day.date);
-            for words in page.errors().chain(page.texts.iter().map(String::as_str)) {
+            let away = page.sentences.iter().map(|link| &link.text);
+            for words in page.errors().chain(page.texts.iter().chain(away).map(String::as_str)) {
                 self.other_files.learn_note(words, self.day.date);
             }
             if titled(&page.title, below(self.base, url).unwrap_or_default(), self.day.date) != Titled::Due {
@@ -177,7 +178,10 @@ impl<'a> Found<'a> {
         let is_own = move |text: &&str| {
             !(text.eq_ignore_ascii_case(&page.title) || names_a_listing(text) || is_of_listing(text, url.as_str()))
         };
-        let all = page.errors().chain(texts.filter(is_own));
+        // One to a folder above may say so in any language.
+        let leads_away = |href: &str| url.join(href).is_ok_and(|target| !url.path().starts_with(target.path()));
+        let away = page.sentences.iter().filter(move |link| leads_away(&link.href)).map(|link| link.text.as_str());
+        let all = page.errors().chain(texts.filter(is_own)).chain(away);
         all.filter(|words| !self.other_files.know_note(words, self.day.date))
     }
 

@@ -73,13 +73,13 @@ impl OtherFiles {
     pub(super) fn learn_note(&self, words: &str, date: NaiveDate) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         if notes.len() < MOST {
-            notes.insert(form(words, date));
+            notes.insert(note_form(words, date));
         }
     }
 
     /// True when the same words stand on a page that has its day's files, so that they say nothing.
     pub(super) fn know_note(&self, words: &str, date: NaiveDate) -> bool {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).contains(&form(words, date))
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).contains(&note_form(words, date))
     }
 
     /// The first of these names whose form is not known.
@@ -194,6 +194,13 @@ fn form(name: &str, date: NaiveDate) -> String {
         }
     }
     out
+}
+
+/// The same of words, in which a number that is zero says something else than one that is not.
+fn note_form(words: &str, date: NaiveDate) -> String {
+    let is_zero = |word: &str| word.trim_matches(|c: char| !c.is_ascii_alphanumeric()).parse() == Ok(0);
+    let zeros = words.split(' ').filter(|word| is_zero(word)).count();
+    format!("{zeros} {}", form(words, date))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use url::Url;
 use super::link::below;
 use super::size::{self, CELL, Size};
 use bare::Bare;
+pub(super) use other::Other;
 pub(super) use paging::next_in_header;
 use paging::{leads_to_more, leads_to_next};
 pub(super) use texts::is_of_listing;
@@ -23,6 +24,7 @@ use words::{PASSAGE, Where};
 
 mod bare;
 mod layout;
+mod other;
 mod paging;
 mod texts;
 mod title;
@@ -36,6 +38,9 @@ const LINKS: usize = 1_000_000;
 
 /// So many objections are kept, and the first of each kind.
 const OBJECTIONS: usize = 50;
+
+/// So many links with sentences are kept.
+const SENTENCES: usize = 100;
 
 /// So many heads of columns are looked at.
 const COLUMNS: usize = 20;
@@ -58,6 +63,8 @@ pub(super) struct Page {
     pub(super) objections: Vec<Objection>,
     /// What it says in words of its own, each once.
     pub(super) texts: Vec<String>,
+    /// Links whose text is a sentence.
+    pub(super) sentences: Vec<Sentence>,
     /// Links that call themselves those to the next page.
     pub(super) next: Vec<String>,
     /// Links that call themselves those to more.
@@ -76,41 +83,6 @@ pub(super) struct Page {
     pub(super) other: Option<Other>,
 }
 
-/// A listing in another form than that of a web page with links to files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Other {
-    Bucket,
-    Azure,
-    Thredds,
-    WebDav,
-    Json,
-}
-
-impl Other {
-    /// What it is, in words.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Other::Bucket => "the listing of a bucket in XML, as Amazon S3, Google Cloud Storage and others give it",
-            Other::Azure => "the listing of a container of Azure Blob Storage in XML",
-            Other::Thredds => "a catalogue of a THREDDS server",
-            Other::WebDav => "a WebDAV listing in XML",
-            Other::Json => "a listing in JSON",
-        }
-    }
-
-    /// By the name of a document's outermost element.
-    fn of_root(tag: &[u8]) -> Option<Other> {
-        let name = tag.rsplit(|byte| *byte == b':').next().unwrap_or(tag);
-        match name {
-            b"listbucketresult" | b"listversionsresult" => Some(Other::Bucket),
-            b"enumerationresults" => Some(Other::Azure),
-            b"catalog" => Some(Other::Thredds),
-            b"multistatus" => Some(Other::WebDav),
-            _ => None,
-        }
-    }
-}
-
 /// One link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Link {
@@ -118,6 +90,15 @@ pub(super) struct Link {
     pub(super) href: String,
     /// The size that stands beside it.
     pub(super) size: Option<Size>,
+}
+
+/// A link whose text is a sentence, and so may be no name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sentence {
+    /// Where to.
+    pub(super) href: String,
+    /// What it says.
+    pub(super) text: String,
 }
 
 impl Page {
@@ -178,6 +159,7 @@ enum Opening {
     Relation,
     Input,
     Meta,
+    Script,
     Image,
     #[default]
     Other,
@@ -189,6 +171,7 @@ enum Attribute {
     Href,
     Rel,
     HttpEquiv,
+    Src,
     Type,
     /// What a link or an image in one says of itself.
     Label,
@@ -203,6 +186,7 @@ impl Attribute {
             b"href" => Attribute::Href,
             b"rel" => Attribute::Rel,
             b"http-equiv" => Attribute::HttpEquiv,
+            b"src" => Attribute::Src,
             b"type" => Attribute::Type,
             b"title" | b"aria-label" | b"alt" => Attribute::Label,
             b"disabled" | b"aria-disabled" => Attribute::Disabled,
@@ -314,9 +298,17 @@ impl Reading {
             (Attribute::Label, Opening::Image) if leads_to_next(&String::from_utf8_lossy(value)) => {
                 self.next_from_link();
             }
+            (Attribute::Label, Opening::Image) => {
+                let label = String::from_utf8_lossy(value);
+                if texts::is_sentence(&label) {
+                    texts::keep(&mut self.page.texts, &label);
+                }
+            }
             (Attribute::Type, Opening::Input) if value.eq_ignore_ascii_case(b"password") => {
                 self.is_no_listing("a field for a password");
             }
+            // It may write what is there.
+            (Attribute::Src, Opening::Script) => self.is_no_listing("a script that is loaded"),
             (Attribute::HttpEquiv, Opening::Meta) if value.eq_ignore_ascii_case(b"refresh") => {
                 self.is_no_listing("a meta element that leads elsewhere");
             }
@@ -340,6 +332,7 @@ impl Reading {
             b"link" => Opening::Relation,
             b"input" => Opening::Input,
             b"meta" => Opening::Meta,
+            b"script" => Opening::Script,
             b"img" => Opening::Image,
             _ => Opening::Other,
         };
@@ -417,7 +410,10 @@ impl Reading {
         let room = PASSAGE.saturating_sub(self.passage.len());
         if !self.is_script {
             self.passage.extend_from_slice(&text[..text.len().min(room)]);
-        } else if text.windows(9).any(|word| word == b"location.") || text.windows(9).any(|word| word == b"location=") {
+        } else if ["location.", "location="]
+            .iter()
+            .any(|word| text.windows(word.len()).any(|part| part == word.as_bytes()))
+        {
             self.is_no_listing("a script that leads elsewhere");
         }
     }
@@ -452,6 +448,10 @@ impl Reading {
                 self.page.leads_up |= leads_up;
                 self.page.leads_up_from_pre |= leads_up && self.bare.is_open();
                 self.bare.link(href, &text);
+                if self.page.sentences.len() < SENTENCES && texts::is_sentence(&text) {
+                    let href = href.to_owned();
+                    self.page.sentences.push(Sentence { href, text: text.trim().to_owned() });
+                }
                 self.page.next.extend(leads_to_next(&text).then(|| href.to_owned()));
                 self.page.more.extend(leads_to_more(&text).then(|| href.to_owned()));
             }

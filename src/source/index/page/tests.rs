@@ -184,7 +184,8 @@ fn the_words_of_a_page_say_that_it_failed() {
         ("<form><input name=u><input type=password></form>", Kind::Error),
         ("<meta http-equiv=Refresh content='0; url=/login'>", Kind::Error),
         ("<iframe src=/list></iframe>", Kind::Error),
-        ("<script>window.location = '/login'; top.location.href = x</script>", Kind::Error),
+        ("<script src=app.js></script>", Kind::Error),
+        ("<script>top.location.href = '/login'</script>", Kind::Error),
         (
             "<pre><a href=a>a</a> 4\n<br />\n<b>Fatal error</b>: no in <b>/x.php</b> on line <b>12</b><br />",
             Kind::Failed,

@@ -92,8 +92,12 @@ fn l_06_a_page_without_files_that_says_what_no_page_with_files_says_is_no_empty_
         "<meta http-equiv=\"refresh\" content=\"0; url=/new/\">",
         "<iframe src=\"/list?day=11\"></iframe>",
         "<script>window.location.href = '/login';</script>",
+        "<div id=\"root\"></div><script src=\"/static/app.js\"></script>",
         "<noscript>Please turn on JavaScript to see the files</noscript>",
         "<h2>Maintenance</h2>",
+        "<a href=\"/new/\">The files have moved to the new server</a>",
+        "<img src=x.png alt=\"These files are on tape\">",
+        "<p>24 files, 138240 bytes</p>",
     ];
     let (lab, _server) = days_after(&(11..).zip(wrong).map(|(day, what)| saying(day, what)).collect::<Vec<_>>());
     let report = lab.report(4);
@@ -107,13 +111,15 @@ fn l_06_a_page_without_files_that_says_what_no_page_with_files_says_is_no_empty_
         "<p>This directory is empty.</p>",
         "<p>0 files, 0 bytes total</p><address>Apache/2.4.57 (Debian) Server at h Port 80</address>",
         "<h2>/data/2015/12/14/</h2>",
+        "<p>There are no files in this directory.</p><address>Apache Server at 127.0.0.1 Port 80</address>",
+        "<a href=\"/data/2015/\">Zum Ordner des ganzen Jahres</a>",
     ];
     let (lab, server) = days_after(&(11..).zip(right).map(|(day, what)| saying(day, what)).collect::<Vec<_>>());
     let first = page(Form::Nginx, "/data/2015/12/10/", &[Entry::new("x_20151210_0600.fits", 5760)]);
     let known = right[0].replace("2015-12-11", "2015-12-10");
     let first = first.replace("<hr><pre>", &format!("{known}<hr><pre>"));
     server.script("/data/2015/12/10/", [Answer::text("text/html", &first)]);
-    assert_eq!(lab.report(0)["totals"]["days"]["sealed"], 5);
+    assert_eq!(lab.report(0)["totals"]["days"]["sealed"], 7);
 }
 
 /// Pages of empty folders as servers write them under a title of their own, and what becomes of the day.
