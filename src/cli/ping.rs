@@ -13,7 +13,7 @@ use super::signals::Signals;
 use super::sources::Sources;
 use super::{Exit, Result, Shell, asking, job, limits, stdout};
 use crate::day::Day;
-use crate::failure::Failure;
+use crate::failure::{Class, Failure};
 use crate::manifest::{Manifest, Retry, Series};
 use crate::net::{Net, shown};
 use crate::report::human;
@@ -53,7 +53,7 @@ struct Answer {
     files: Option<u64>,
     seconds: f64,
     /// The class of the failure; null where there was an answer.
-    class: Option<&'static str>,
+    class: Option<Class>,
     error: Option<String>,
 }
 
@@ -61,45 +61,42 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let Some(mut job) = job::load(&args.job, Secrets::Needed, None, shell) else { return Ok(Exit::Usage) };
     // One that has to be asked twice is not well.
     job.retry = Retry { attempts: 1, ..job.retry };
-    let Some(pinged) = limits::runtime()?.block_on(until_signal(&job, &args.ssh.net(), shell))? else {
+    let Some(answers) = limits::runtime()?.block_on(until_signal(&job, &args.ssh.net(), shell))? else {
         return Ok(Exit::Interrupted);
     };
     if args.json {
-        let answers: Vec<&Answer> = pinged.iter().map(|(answer, _)| answer).collect();
         stdout::print_json(&answers)?;
     } else {
-        let lines: Vec<String> = pinged.iter().map(|(answer, _)| answer.line()).collect();
-        stdout::print(&lines.concat())?;
+        stdout::print(&answers.iter().map(Answer::line).collect::<String>())?;
     }
-    Ok(pinged.into_iter().map(|(_, exit)| exit).max().unwrap_or(Exit::Complete))
+    Ok(answers.iter().filter_map(|answer| answer.class).map(Exit::of_class).max().unwrap_or(Exit::Complete))
 }
 
-async fn until_signal(job: &Manifest, net: &Net, shell: &Shell) -> Result<Option<Vec<(Answer, Exit)>>> {
+async fn until_signal(job: &Manifest, net: &Net, shell: &Shell) -> Result<Option<Vec<Answer>>> {
     let mut signals = Signals::catch()?;
-    let pinged = tokio::select! {
-        pinged = ping(job, net, shell) => pinged.map(Some),
+    let answers = tokio::select! {
+        answers = ping(job, net, shell) => answers.map(Some),
         () = signals.next() => Ok(None),
     };
     net.close().await;
-    pinged
+    answers
 }
 
-async fn ping(job: &Manifest, net: &Net, shell: &Shell) -> Result<Vec<(Answer, Exit)>> {
+async fn ping(job: &Manifest, net: &Net, shell: &Shell) -> Result<Vec<Answer>> {
     let mut sources = Sources::default();
     let bases = sources.bases(job, |_| true).await?;
     let run = run_id(now());
-    let mut pinged = Vec::new();
+    let mut answers = Vec::new();
     for series in &job.series {
         let Some(bases) = bases.get(&series.id) else { continue };
         let source = Replicas::open(net, job, series, bases, &run)?;
         let day = last_final_day(series, now());
         let begun = Instant::now();
         let listed = ask(job, series, &source, &day, shell).await;
-        let exit = listed.as_ref().map_or_else(|failure| Exit::of_class(failure.class), |_| Exit::Complete);
-        pinged.push((Answer::of(series, &source, &day, begun.elapsed(), listed), exit));
+        answers.push(Answer::of(series, &source, &day, begun.elapsed(), listed));
     }
     sources.close().await;
-    Ok(pinged)
+    Ok(answers)
 }
 
 async fn ask(job: &Manifest, series: &Series, source: &Replicas, day: &Day, shell: &Shell) -> Result<Listed, Failure> {
@@ -139,7 +136,7 @@ impl Answer {
             date: day.date,
             files,
             seconds: took.as_secs_f64(),
-            class: failure.as_ref().map(|failure| failure.class.name()),
+            class: failure.as_ref().map(|failure| failure.class),
             error: failure.map(|failure| failure.message),
         }
     }
