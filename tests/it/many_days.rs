@@ -10,18 +10,18 @@ use serde_json::{Value, json};
 
 use crate::lab::{Answer, Call, Job, Lab, Server};
 
-/// With 109,572 days each.
-const SERIES: usize = 30;
+/// With 46,021 days each.
+const SERIES: usize = 72;
 
 /// Their days: of each, more than 100 bytes were kept once.
-const ALL: u64 = 3_287_160;
+const ALL: u64 = 3_313_512;
 
-/// A job of 300 years in so many series. In a fake autoindex every day has one file.
+/// A job of 126 years in so many series. In a fake autoindex every day has one file.
 fn job(url: &str, series: usize) -> String {
     let source = format!("{{ index: {{ url: \"{url}\", path: \"%Y/%m/%d/\", files: \"x%Y%m%d.txt\" }} }}");
     let series: Vec<String> = (0..series).map(|nth| format!("{{ name: s{nth:02} }}")).collect();
     let series: Vec<&str> = series.iter().map(String::as_str).collect();
-    Job::from_source(&source).range("1900-01-01", "2199-12-31").series(&series).more("verify: [size, magic]").yaml()
+    Job::from_source(&source).range("1900-01-01", "2026-01-01").series(&series).more("verify: [size, magic]").yaml()
 }
 
 fn autoindex() -> Server {
@@ -59,12 +59,12 @@ fn commands_that_ask_nobody_take_the_memory_of_a_few_days_for_millions() {
     lab.write("job.yaml", job("http://localhost:1/", SERIES));
     within(&lab, 300, "plan job.yaml").done();
     let plan = String::from_utf8(lab.read("out")).expect("UTF-8");
-    assert!(plan.contains("s29     1900-01-01 UTC  2199-12-31 UTC     109,572  109,572  109,572     0\n"), "{plan}");
+    assert!(plan.contains("s71     1900-01-01 UTC  2026-01-01 UTC     46,021  46,021  46,021     0\n"), "{plan}");
     assert!(
-        plan.ends_with("to do: 3,287,160 days, from s00 1900-01-01 to s29 2199-12-30; --json lists them\n"),
+        plan.ends_with("to do: 3,313,512 days, from s00 1900-01-01 to s71 2025-12-31; --json lists them\n"),
         "{plan}"
     );
-    within(&lab, 300, "lock job.yaml").stderr_has("3,287,160 days of the job are still to do").done();
+    within(&lab, 300, "lock job.yaml").stderr_has("3,313,512 days of the job are still to do").done();
     within(&lab, 300, "export job.yaml --format csv").status(1).stderr_has("no day of `lab` has a record").done();
     within(&lab, 300, "status job.yaml").done();
     within(&lab, 300, "verify job.yaml").status(1).stderr_has("no archive is there").done();
@@ -73,13 +73,13 @@ fn commands_that_ask_nobody_take_the_memory_of_a_few_days_for_millions() {
 #[test]
 fn a_plan_as_json_is_written_while_it_is_made() {
     let lab = Lab::new();
-    lab.write("job.yaml", job("http://localhost:1/", 2));
+    lab.write("job.yaml", job("http://localhost:1/", 5));
     within(&lab, 256, "plan job.yaml --json").done();
     let plan = lab.json("out");
     let days = plan["days"].as_array().expect("days");
-    assert_eq!(days.len(), 219_144);
-    assert_eq!((&days[0]["date"], &days[219_143]["date"]), (&"1900-01-01".into(), &"2199-12-30".into()));
-    assert_eq!(plan["series"][1]["days"]["new"], 109_572);
+    assert_eq!(days.len(), 230_105);
+    assert_eq!((&days[0]["date"], &days[230_104]["date"]), (&"1900-01-01".into(), &"2025-12-31".into()));
+    assert_eq!(plan["series"][1]["days"]["new"], 46_021);
 }
 
 #[test]

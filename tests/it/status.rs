@@ -146,7 +146,7 @@ fn six_thousand_days_are_told_without_reading_more_than_the_records() {
 fn records(lab: &Lab) {
     let job = manifest::load(&lab.path("job.yaml"), &|_| None).expect("a manifest");
     let series = &job.series[0];
-    let range = series.range.resolve(chrono::DateTime::UNIX_EPOCH, Scale::Utc);
+    let range = series.range.labels(chrono::DateTime::UNIX_EPOCH, Scale::Utc);
     for day in range.days() {
         let line = FileLine {
             preexisting: false,
