@@ -146,6 +146,13 @@ impl Failure {
     }
 }
 
+/// A message without the address that it begins with: for one reason it is the same of all days and files.
+#[must_use]
+pub fn without_address(message: &str) -> &str {
+    let about = message.starts_with("http").then(|| message.split_once(": ")).flatten();
+    about.map_or(message, |(_, why)| why)
+}
+
 /// What to do when the system refuses because of a limit of this process or this machine, which is nobody else's fault;
 /// none for any other error.
 #[must_use]

@@ -35,6 +35,20 @@ pub fn escape(text: &str) -> Untrusted<'_> {
     Untrusted(Cow::Owned(out))
 }
 
+/// The text with `0` for each number, so that texts that differ in dates and counts alone are equal.
+#[must_use]
+pub fn with_numbers_alike(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '0'..='9' if out.ends_with('0') => {}
+            '0'..='9' => out.push('0'),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
 /// The character that begins at `at`, as [`escape`] shows it in its text: what stands around it counts. Nothing where
 /// none begins.
 #[must_use]

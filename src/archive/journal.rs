@@ -349,14 +349,14 @@ impl Pen {
 }
 
 /// A day that was started, by its journal.
-struct Begun {
+struct StartedFiles {
     job: Option<String>,
     files: Vec<FileLine>,
 }
 
 /// What the journal of a day says; `None` when there is no journal. It is neither locked nor changed: whoever works on the
 /// day goes on.
-fn begun(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Option<Begun>, Error> {
+fn read_started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Option<StartedFiles>, Error> {
     let relative = path_of(series, date);
     let text = tree.read(&relative).map_err(|error| match error {
         Error::Storage { path, source, .. } if source.kind() == ErrorKind::InvalidInput => no_journal(&path, &source),
@@ -364,21 +364,23 @@ fn begun(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Option<Begun
     });
     let Some(mut text) = text? else { return Ok(None) };
     text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
-    let Some((spec, job)) = told::asked_last(&text) else { return Ok(Some(Begun { job: None, files: Vec::new() })) };
+    let Some((spec, job)) = told::asked_last(&text) else {
+        return Ok(Some(StartedFiles { job: None, files: Vec::new() }));
+    };
     let asked = Asked { spec, job: &job, day: Some((series, date)) };
     let told = told::tell(&text, asked, boot_id(), &tree.path(&relative))?;
     let files = told.files.into_iter().filter(|file| file.worth != Worth::Nothing).map(|file| file.line).collect();
-    Ok(Some(Begun { job: Some(job), files }))
+    Ok(Some(StartedFiles { job: Some(job), files }))
 }
 
 /// The files that are there of a day that was started; `None` when it was not.
 pub(super) fn started_files(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Option<Vec<FileLine>>, Error> {
-    Ok(begun(tree, series, date)?.map(|begun| begun.files))
+    Ok(read_started(tree, series, date)?.map(|started| started.files))
 }
 
 /// How many they are, and who started it.
 pub(super) fn started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Option<Started>, Error> {
-    Ok(begun(tree, series, date)?.map(|Begun { job, files }| Started {
+    Ok(read_started(tree, series, date)?.map(|StartedFiles { job, files }| Started {
         job,
         files: files.len() as u64,
         bytes: files.iter().filter_map(|file| file.bytes).sum(),

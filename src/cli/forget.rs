@@ -30,10 +30,10 @@ use crate::untrusted::escape;
 #[command(
     long_about = "Take days out of the archive and the lock.\n\n\
         A job's archive and lock grow: days that a range that follows the calendar has left behind stay, and so do those that a \
-        manifest does not ask for any more. This command takes such days out. Their files go to `.sunhaul/work/retired/`, where \
+        manifest no longer asks for. This command takes such days out. Their files go to `.sunhaul/work/retired/`, where \
         `sunhaul clean` deletes them, or are deleted at once with --delete; their records and their lines in the lock go. Files \
         that another day names as well, that were changed, or that were there before sunhaul stay where they are.\n\n\
-        --series, --range or both say which days. A series may be one that the manifest does not have any more. Days that the \
+        --series, --range or both say which days. A series may be one that the manifest no longer has. Days that the \
         manifest still asks for come back with the next run.",
     after_help = "Examples:\n  sunhaul forget jobs/nightly.yaml --range ..today-365d --dry-run\n  \
         sunhaul forget jobs/december.yaml --series sharp_720s --delete\n  \
@@ -84,7 +84,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         let message = "neither the archive nor the lock has any of these days";
         return Err(Problem::new(Exit::Usage, message).hint("`sunhaul status` shows which there are").into());
     }
-    must_be_there(&job, &leaving)?;
+    must_be_there(&job)?;
     must_be_alone(&job, &leaving)?;
     if args.dry_run {
         tell_plan(&leaving, shell);
@@ -106,9 +106,9 @@ fn must_be_whole_days(selection: &plan::Selection) -> Result<()> {
 }
 
 /// Refuses where the archive is missing: its files would stay, and nothing would know them.
-fn must_be_there(job: &Manifest, leaving: &[Leaving]) -> Result<()> {
+fn must_be_there(job: &Manifest) -> Result<()> {
     let root = &job.archive.root;
-    if leaving.is_empty() || Reader::open(root)?.has_state()? {
+    if Reader::open(root)?.has_state()? {
         return Ok(());
     }
     let message = format!("no archive is there: `{}`", escape(&root.to_string_lossy()));
@@ -265,7 +265,7 @@ fn tell_end(leaving: &[Leaving], delete: bool, shell: &Shell) {
         let stay = files.saturating_sub(*gone);
         if stay > 0 {
             let stay = human::count(stay, "file");
-            tell(&format!("  {stay} of these days stay: others have them, or they are not as they were put"), shell);
+            tell(&format!("  {stay} of these days stay: another day names them, or they were changed"), shell);
         }
     }
     warn_of_asked_for(leaving, shell);

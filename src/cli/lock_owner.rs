@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::problem::Problem;
 use super::{Exit, Result};
 use crate::lock;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, folder_of};
 use crate::untrusted::escape;
 
 /// No more files of a folder than these are looked at.
@@ -48,8 +48,7 @@ fn must_not_be_left_behind(job: &Manifest) -> Result<()> {
     let own = lock::path_of(&job.path);
     let Some(left) = left_behind(&job.path, &job.name, &own) else { return Ok(()) };
     let [manifest, own, left] = [&job.path, &own, &left].map(|path| shown(path));
-    let message =
-        format!("`{manifest}` has no lock, and `{left}` is that of the job `{}`, without a manifest", job.name);
+    let message = format!("`{manifest}` has no lock, and `{left}`, a lock of the job `{}`, has no manifest", job.name);
     let hint = format!(
         "if the manifest was renamed, rename its lock as well: `mv {left} {own}` (`git mv` in git); if that lock is of no use any \
          more, remove it"
@@ -59,9 +58,11 @@ fn must_not_be_left_behind(job: &Manifest) -> Result<()> {
 
 /// The first lock by name that lies beside the manifest, is of this job and has no manifest of its own.
 fn left_behind(manifest: &Path, job: &str, own: &Path) -> Option<PathBuf> {
-    let folder = manifest.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let files =
-        std::fs::read_dir(folder).ok()?.take(MOST).flatten().map(|entry| manifest.with_file_name(entry.file_name()));
+    let files = std::fs::read_dir(folder_of(manifest))
+        .ok()?
+        .take(MOST)
+        .flatten()
+        .map(|entry| manifest.with_file_name(entry.file_name()));
     // What a kill left of a lock that was being written has a hidden name.
     let is_hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let is_left = |path: &PathBuf| {

@@ -91,9 +91,9 @@ async fn ping(job: &Manifest, net: &Net, shell: &Shell) -> Result<Vec<Answer>> {
         let Some(bases) = bases.get(&series.id) else { continue };
         let source = Replicas::open(net, job, series, bases, &run)?;
         let day = last_final_day(series, now());
-        let begun = Instant::now();
+        let started = Instant::now();
         let listed = ask(job, series, &source, &day, shell).await;
-        answers.push(Answer::of(series, &source, &day, begun.elapsed(), listed));
+        answers.push(Answer::of(series, &source, &day, started.elapsed(), listed));
     }
     sources.close().await;
     Ok(answers)

@@ -16,7 +16,7 @@ use super::writer_lock::{STAGED, WriterLock};
 use super::{Error, Lock, path_of};
 use crate::archive::{self, Archive, DayHeader, LockWait, State, line};
 use crate::digest::{Digest, Hasher};
-use crate::manifest::{LockDetail, LockMode, Manifest, SeriesId};
+use crate::manifest::{LockDetail, LockMode, Manifest, SeriesId, folder_of};
 use crate::untrusted::escape;
 
 /// With `detail: auto`, a lock of more files than this holds days alone.
@@ -35,6 +35,18 @@ pub enum Takes<'a> {
     Without(&'a dyn Fn(&SeriesId, NaiveDate) -> bool),
     /// Those of all days, as of now: what mends a lock that was written by a clock that was ahead.
     All,
+}
+
+impl Takes<'_> {
+    /// True when the record of a day is to be taken; `lacks` says whether the lock lacks it as final.
+    fn wants(&self, series: &SeriesId, date: NaiveDate, lacks: bool) -> bool {
+        match self {
+            Takes::Missing => lacks,
+            Takes::Chosen(is_chosen) => is_chosen(series, date),
+            Takes::Without(_) => false,
+            Takes::All => true,
+        }
+    }
 }
 
 /// What became of a lock.
@@ -199,7 +211,7 @@ pub fn write(
 /// [`Error::Storage`].
 pub fn may_write(path: &Path) -> Result<(), Error> {
     let target = target(path)?;
-    rustix::fs::access(folder(&target), rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+    rustix::fs::access(folder_of(&target), rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
         .map_err(|e| Error::storage("write the lock", &target, e.into()))
 }
 
@@ -207,15 +219,11 @@ pub fn may_write(path: &Path) -> Result<(), Error> {
 fn target(path: &Path) -> Result<PathBuf, Error> {
     let failed = |e| Error::storage("write the lock", path, e);
     let target = archive::link_target(path).map_err(failed)?;
-    if target != path && !folder(&target).is_dir() {
+    if target != path && !folder_of(&target).is_dir() {
         let why = format!("it is a link to `{}`, whose folder does not exist", escape(&target.to_string_lossy()));
         return Err(failed(std::io::Error::new(std::io::ErrorKind::NotFound, why)));
     }
     Ok(target)
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A file beside the lock that nobody else can have made, gone when it is dropped. It is private by default; a lock is as
@@ -223,7 +231,7 @@ fn folder(path: &Path) -> &Path {
 fn staged(path: &Path) -> std::io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(STAGED).suffix(".lock").rand_bytes(16).permissions(Permissions::from_mode(0o666));
-    builder.tempfile_in(folder(path))
+    builder.tempfile_in(folder_of(path))
 }
 
 /// The instant that ranges are resolved at: the old lock's, unless the ranges have moved since and days are added. It goes
@@ -303,12 +311,7 @@ fn rows(manifest: &Manifest, old: Option<&Lock>, as_of: DateTime<Utc>, takes: &T
             }
             let spec = series.spec(&day);
             let is_bound = before.is_some_and(|row| row.spec == spec && row.state == State::Sealed);
-            let is_wanted = match takes {
-                Takes::Missing => !is_bound,
-                Takes::Chosen(is_chosen) => is_chosen(&series.id, day.date),
-                Takes::Without(_) => false,
-                Takes::All => true,
-            };
+            let is_wanted = takes.wants(&series.id, day.date, !is_bound);
             let recorded = if is_wanted { header(manifest, &series.id, day.date, takes)? } else { None };
             let recorded = recorded.filter(|header| header.spec == spec).map(|header| DayRow::of(&header));
             match (recorded, before) {
@@ -336,12 +339,7 @@ fn kept_row(
     takes: &Takes<'_>,
 ) -> Result<Option<Row>, Error> {
     let is_final = before.is_some_and(|row| row.state == State::Sealed);
-    let is_wanted = match takes {
-        Takes::Missing => before.is_some() && !is_final,
-        Takes::Chosen(is_chosen) => is_chosen(series, date),
-        Takes::Without(_) => false,
-        Takes::All => true,
-    };
+    let is_wanted = takes.wants(series, date, before.is_some() && !is_final);
     let recorded = if is_wanted { header(manifest, series, date, takes)? } else { None };
     let is_own = |header: &DayHeader| header.job == manifest.name || before.is_some_and(|row| row.spec == header.spec);
     let recorded = recorded.filter(is_own).map(|header| DayRow::of(&header));
@@ -480,5 +478,5 @@ impl<'a> Out<'a> {
 }
 
 fn sync_folder(path: &Path) -> std::io::Result<()> {
-    File::open(folder(path))?.sync_all()
+    File::open(folder_of(path))?.sync_all()
 }

@@ -99,9 +99,9 @@ pub fn regions_of<'a>(rows: impl IntoIterator<Item = &'a RegionRow>, series: &Se
     regions.into_iter().map(|(number, patches)| Region { number, patches }).collect()
 }
 
-fn window(scale: Scale, [start, end]: &[String; 2]) -> Option<Window> {
-    let window = Window { start: scale.read(start)?, end: scale.read(end)? };
-    (!window.is_empty()).then_some(window)
+/// A window with a label inside.
+fn window(scale: Scale, ends: &[String; 2]) -> Option<Window> {
+    Window::from_labels(ends, scale).filter(|window| !window.is_empty())
 }
 
 impl RegionRow {

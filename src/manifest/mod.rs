@@ -44,7 +44,7 @@ pub use model::{
     Rate, Reach, Region, RegionNumber, Regions, Retry, Series, SeriesId, SourceSpec, Timeouts, Timetable, Tunnel,
     Verify, Way, is_on_one_of,
 };
-pub(crate) use nearby::{NAME_ONE, is_yaml};
+pub(crate) use nearby::{NAME_ONE, folder_of, is_yaml};
 pub use parse::{Environment, load, load_with_secrets, parse};
 pub use template::Template;
 pub use timed::Timed;

@@ -33,6 +33,12 @@ fn likely(path: &Path) -> Option<PathBuf> {
     same.or_else(|| folders.iter().find_map(|folder| Some(folder.join(near(folder, &name)?))))
 }
 
+/// The folder that a file lies in: the current one where its path is a name alone.
+#[must_use]
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// The manifest of a folder with the nearest name.
 fn near(folder: &Path, name: &str) -> Option<String> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };

@@ -15,7 +15,7 @@ use super::claims::Claims;
 use super::event::{DayId, Event};
 use super::file::{self, Gone, Work};
 use super::locked::Expected;
-use super::repeated_failure::{is_hopeless, with_samples_first};
+use super::repeated_failure::{shows_that_all_differ, with_samples_first};
 use super::{Opened, Run, Todo};
 use crate::archive::{DayWork, FileLine, RelativePath};
 use crate::failure::{Class, Failure};
@@ -63,11 +63,11 @@ impl Flight<'_> {
         let mut landed = Landed::default();
         let missing = if self.expected.binds() { with_samples_first(missing) } else { missing };
         let mut waiting = missing.into_iter();
-        // How many files are not what the lock says; none while any other came well.
+        // How many files are not what the lock says; none once a file came well.
         let mut mismatches = Some(0);
         let mut flying: JoinSet<(String, file::Ended)> = JoinSet::new();
         loop {
-            let is_hopeless = mismatches.is_some_and(is_hopeless);
+            let is_hopeless = mismatches.is_some_and(shows_that_all_differ);
             while flying.len() < width && !run.halt.is_cancelled() && !run.is_spent() && !is_hopeless {
                 let Some(Missing { file, path, kept }) = waiting.next() else { break };
                 let work = Work {
@@ -121,7 +121,7 @@ impl Flight<'_> {
                 Some(Err(error)) => tracing::debug!(%error, "a file's task ended early"),
             }
         }
-        if mismatches.is_some_and(is_hopeless) && waiting.len() > 0 {
+        if mismatches.is_some_and(shows_that_all_differ) && waiting.len() > 0 {
             run.tell(Event::Note(format!(
                 "{} {}: no file that came is what the lock says; {} more are not asked for",
                 todo.series,

@@ -11,7 +11,8 @@ use chrono::NaiveDate;
 
 use super::event::{DayDone, DayState};
 use super::todo::Place;
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, without_address};
+use crate::untrusted::with_numbers_alike;
 
 /// So many days in a row are tried before others are sampled.
 const DAYS: u32 = 5;
@@ -182,21 +183,8 @@ fn is_of_source(class: Class) -> bool {
 
 /// True where two failures differ in addresses and numbers, such as dates, alone.
 fn is_same(one: &Failure, other: &Failure) -> bool {
-    one.class == other.class && (one.class == Class::LockMismatch || reason(&one.message) == reason(&other.message))
-}
-
-/// A message without the address that it begins with, and with one digit for each number.
-fn reason(message: &str) -> String {
-    let about = message.starts_with("http").then(|| message.split_once(": ")).flatten();
-    let mut reason = String::new();
-    for c in about.map_or(message, |(_, why)| why).chars() {
-        match c {
-            '0'..='9' if reason.ends_with('0') => {}
-            '0'..='9' => reason.push('0'),
-            other => reason.push(other),
-        }
-    }
-    reason
+    let reason = |failure: &Failure| with_numbers_alike(without_address(&failure.message));
+    one.class == other.class && (one.class == Class::LockMismatch || reason(one) == reason(other))
 }
 
 /// Puts a few files, spread over the rest, behind the first ones: enough to see whether all of a day are not what the lock says.
@@ -211,8 +199,8 @@ pub(super) fn with_samples_first<T>(files: Vec<T>) -> Vec<T> {
     rest
 }
 
-/// True when so many files of a day failed that the others will, too; none of it came well.
-pub(super) fn is_hopeless(mismatches: usize) -> bool {
+/// True when so many files of a day, and no other, are not what the lock says that the rest will not be, either.
+pub(super) fn shows_that_all_differ(mismatches: usize) -> bool {
     mismatches >= FILES + FILE_SAMPLES
 }
 
@@ -325,6 +313,6 @@ mod tests {
             assert_eq!(files.iter().collect::<BTreeSet<_>>().len(), count);
             assert!(files[20] > files[21] && files[21] > files[22] && files[22] >= 20, "{:?}", &files[20..23]);
         }
-        assert!(!is_hopeless(22) && is_hopeless(23));
+        assert!(!shows_that_all_differ(22) && shows_that_all_differ(23));
     }
 }

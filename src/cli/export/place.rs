@@ -14,6 +14,7 @@ use crate::cli::problem::Problem;
 use crate::cli::{Exit, Result};
 use crate::export::Error;
 use crate::failure::limit_hint;
+use crate::manifest::folder_of;
 use crate::untrusted::escape;
 
 /// A place that nothing has taken yet.
@@ -39,7 +40,7 @@ impl Place {
         if path.symlink_metadata().is_ok() || path.file_name().is_none() {
             return refused("exists already", "name another place with `--output`, or move it away");
         }
-        let Ok(folder) = folder(path).canonicalize() else {
+        let Ok(folder) = folder_of(path).canonicalize() else {
             return refused("lies in a folder that does not exist", "make the folder first");
         };
         if root.canonicalize().is_ok_and(|root| folder.starts_with(root.join(".sunhaul"))) {
@@ -72,7 +73,7 @@ impl Place {
         let mut builder = tempfile::Builder::new();
         // Private by default; an export is as readable as any file (the umask holds).
         builder.permissions(Permissions::from_mode(0o666));
-        let mut file = builder.tempfile_in(folder(&path)).map_err(failed)?;
+        let mut file = builder.tempfile_in(folder_of(&path)).map_err(failed)?;
         // Errors of the file itself do not name it; those of the temporary one would.
         let told = filled(file.as_file_mut(), content, failed)?;
         file.persist_noclobber(&path).map_err(|error| failed(error.error))?;
@@ -90,7 +91,7 @@ impl Place {
         let failed = |error: io::Error| storage(&path.to_string_lossy(), &error);
         let mut builder = tempfile::Builder::new();
         builder.permissions(Permissions::from_mode(0o777));
-        let made = builder.tempdir_in(folder(&path)).map_err(failed)?;
+        let made = builder.tempdir_in(folder_of(&path)).map_err(failed)?;
         let told = content(made.path())?;
         let renamed = match renameat_with(CWD, made.path(), CWD, &path, RenameFlags::NOREPLACE) {
             // Not known to this filesystem: at worst an empty folder that came meanwhile is replaced.
@@ -133,8 +134,4 @@ fn storage(what: &str, error: &io::Error) -> Problem {
         Some(hint) => problem.hint(hint),
         None => problem,
     }
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

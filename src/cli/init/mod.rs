@@ -13,7 +13,7 @@ use std::path::Path;
 
 use super::problem::Problem;
 use super::{Exit, Result, Shell, environment, gitignore};
-use crate::manifest::Diagnostics;
+use crate::manifest::{Diagnostics, folder_of};
 use crate::report::terminal::Verbosity;
 use crate::untrusted::{escape, quoted};
 use draft::{Draft, Kind};
@@ -130,10 +130,6 @@ fn schema_for(path: &Path) -> Option<&'static str> {
     ["../schemas/job.schema.json", "schemas/job.schema.json", "job.schema.json"]
         .into_iter()
         .find(|schema| folder.join(schema).is_file())
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Sees that there is no such file yet, and a place for it.

@@ -15,6 +15,7 @@ use crate::archive::link_target;
 use crate::cli::ci::open_unwaiting;
 use crate::cli::problem::Problem;
 use crate::cli::{Exit, Result, stdout};
+use crate::manifest::folder_of;
 use crate::untrusted::escape;
 
 /// Where a report goes besides the archive.
@@ -77,7 +78,7 @@ impl Place {
             access(path, Access::WRITE_OK).map_err(|error| (Exit::Storage, io::Error::from(error).to_string()))?;
             return Ok(Place::Stream(path.to_owned()));
         }
-        if !folder(path).is_dir() {
+        if !folder_of(path).is_dir() {
             return Err((Exit::Usage, "its folder does not exist".to_owned()));
         }
         beside(path).map_err(|error| (Exit::Storage, error.to_string()))?;
@@ -89,10 +90,6 @@ fn told(path: &Path, option: &str, exit: Exit, why: &str) -> Problem {
     let path = path.to_string_lossy();
     Problem::new(exit, format!("could not write the report `{}`: {why}", escape(&path)))
         .hint(format!("name another file with `{option}`"))
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Held while a temporary file stands beside the report.
@@ -114,7 +111,7 @@ pub(in crate::cli) fn settled() -> Option<MutexGuard<'static, ()>> {
 /// A temporary file in the report's folder, gone when dropped. It is private by default; a report is as readable as any
 /// file (the umask holds).
 fn beside(path: &Path) -> io::Result<NamedTempFile> {
-    let file = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder(path));
+    let file = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder_of(path));
     // Its own words name the temporary file, which nobody asked for.
     file.map_err(|error| error.kind().into())
 }

@@ -22,7 +22,7 @@ use crate::cli::planning::Work;
 use crate::cli::{Exit, Result, Shell, problem, same_job};
 use crate::failure::Class;
 use crate::lock::{Moved, Takes};
-use crate::manifest::{Manifest, SeriesId};
+use crate::manifest::{Manifest, SeriesId, folder_of};
 use crate::report::model::RunResult;
 use crate::report::terminal::{Progress, Summary, Verbosity, summary};
 use crate::report::{Collector, Ends, Log, Report};
@@ -220,9 +220,8 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
 
 /// Says how to leave a new archive out of the git repository that it lies in.
 fn suggest_to_ignore(job: &Manifest, shell: &Shell) {
-    let folder = job.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // A `.gitignore` that cannot be read is none of a run's business.
-    if let Ok(Some(Rule { rule, file })) = gitignore::lacking(folder, &job.archive.root) {
+    if let Ok(Some(Rule { rule, file })) = gitignore::lacking(folder_of(&job.path), &job.archive.root) {
         let (root, file) = (job.archive.root.to_string_lossy(), file.to_string_lossy());
         shell.screen.line(&format!(
             "note: the archive `{}` lies in a git repository that does not ignore it: add the line `{rule}` to `{}`",

@@ -80,26 +80,26 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let Some(mut job) = job::load(&args.job, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
     let files = args.reports.open(1)?;
     let (runtime, net) = (limits::runtime()?, args.ssh.net());
-    let begun = runtime.block_on(begin(args, &mut job, &net, shell));
-    let begun = begun.inspect_err(|error| files.refused(&job, error, shell))?;
+    let prepared = runtime.block_on(prepare(args, &mut job, &net, shell));
+    let prepared = prepared.inspect_err(|error| files.refused(&job, error, shell))?;
     if args.dry_run {
         let sample = args.sample.map(|share| drift::Sample { share, seed: args.seed });
-        let check = drift::Check { job: &job, days: &begun.days, sample, as_json: args.json, files: &files };
-        let ended = runtime.block_on(drift::run(&check, &begun.locking, begun.regions, net, shell));
+        let check = drift::Check { job: &job, days: &prepared.days, sample, as_json: args.json, files: &files };
+        let ended = runtime.block_on(drift::run(&check, &prepared.locking, prepared.regions, net, shell));
         return ended.inspect_err(|error| files.refused(&job, error, shell));
     }
-    runtime.block_on(moved(job, begun, (args, files, net), shell))
+    runtime.block_on(moved(job, prepared, (args, files, net), shell))
 }
 
 /// The lock to move or compare with, its days that are asked for, and the regions that have changed since.
-struct Begun {
+struct Prepared {
     lock: Lock,
     locking: Locking,
     days: Vec<Todo>,
     regions: Vec<RegionChange>,
 }
 
-async fn begin(args: &Args, job: &mut Manifest, net: &Net, shell: &Shell) -> Result<Begun> {
+async fn prepare(args: &Args, job: &mut Manifest, net: &Net, shell: &Shell) -> Result<Prepared> {
     lock_owner::must_be_clear(job)?;
     let path = lock::path_of(&job.path);
     let Some(lock) = Lock::read(&path, &job.name)? else {
@@ -119,7 +119,7 @@ async fn begin(args: &Args, job: &mut Manifest, net: &Net, shell: &Shell) -> Res
     if !args.dry_run {
         locking.must_be_writable(job, days.len() as u64)?;
     }
-    Ok(Begun { lock, locking, days, regions })
+    Ok(Prepared { lock, locking, days, regions })
 }
 
 /// The selected days that the lock has of the manifest's series.
@@ -149,8 +149,13 @@ fn locked_days(job: &Manifest, lock: &Lock, selection: &plan::Selection) -> Resu
 }
 
 /// Does the days again, moves the lock, and tells what moved.
-async fn moved(job: Manifest, begun: Begun, (args, files, net): (&Args, Files, Net), shell: &Shell) -> Result<Exit> {
-    let Begun { lock: old, locking, days, regions } = begun;
+async fn moved(
+    job: Manifest,
+    prepared: Prepared,
+    (args, files, net): (&Args, Files, Net),
+    shell: &Shell,
+) -> Result<Exit> {
+    let Prepared { lock: old, locking, days, regions } = prepared;
     let asked = days.len() as u64;
     let job = Arc::new(job);
     let mut shared = Shared::new(files, net, shell)?;

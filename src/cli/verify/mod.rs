@@ -30,13 +30,13 @@ use verdict::Verdict;
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Hash the archive and compare it with its records.\n\n\
-        Every file that the day records of the job name is hashed, on all cores. A line each shows: `missing` files; \
+        Every file that the day records of the job name is hashed, on all cores. Each finding is one line: `missing` files; \
         `changed` ones, which hold other bytes or are no plain file any more; `damaged` records; `unreadable` files; and where a \
         record `differs` from the lock. Days that are \
         not fetched yet are counted, and are nothing wrong; those of another job are counted and not looked at. Nothing \
         is asked of a source, and nothing is written.\n\n\
         Without --series and --range it also looks for `extra` files, which no record of the archive names, and for days of \
-        series that the manifest does not have any more. They are nothing wrong, unless --strict says so. Files that systems \
+        series that the manifest no longer has. They are nothing wrong, unless --strict says so. Files that systems \
         leave, such as `.DS_Store` and `.nfs*`, are counted apart, and are never wrong.\n\n\
         With --quick sizes are compared, and a file is hashed only when it changed after its day's record was written: \
         damage by the disk itself goes unseen.\n\n\
@@ -61,7 +61,7 @@ pub(super) struct Args {
     /// Compare sizes; hash only what changed after it was recorded.
     #[arg(long)]
     quick: bool,
-    /// Take extra files, and days of series that the manifest does not have any more, for wrong.
+    /// Count extra files, and days of series that the manifest no longer has, as wrong.
     #[arg(long)]
     strict: bool,
     /// Print what was found as JSON on standard output.

@@ -27,7 +27,7 @@ pub(super) struct Verdict {
     days: Days,
     files: Files,
     findings: Vec<Told>,
-    /// Days of series that the manifest does not have any more, by series.
+    /// Days of series that the manifest no longer has, by series.
     forgotten: BTreeMap<String, u64>,
     /// Extra files and such days are wrong.
     strict: bool,
@@ -200,7 +200,7 @@ impl Verdict {
         }));
     }
 
-    /// Takes in the days of series that the manifest does not have any more.
+    /// Takes in the days of series that the manifest no longer has.
     pub(super) fn tell_forgotten(&mut self, days: BTreeMap<SeriesId, u64>) {
         self.forgotten = days.into_iter().map(|(series, days)| (series.0, days)).collect();
     }
@@ -264,7 +264,7 @@ impl Verdict {
         }
         for (series, days) in &self.forgotten {
             let (series, days) = (escape(series), human::count(*days, "day"));
-            let _ = writeln!(out, "  {days} of `{series}`, which the manifest does not have any more");
+            let _ = writeln!(out, "  {days} of `{series}`, which the manifest no longer has");
         }
         for (count, why) in [(self.days.not_fetched, "not fetched yet"), (self.days.refused, "of another job")] {
             if count > 0 {
@@ -309,7 +309,7 @@ impl Verdict {
             hints.push("extra files are left as they are; move them away if they do not belong here");
         }
         if !self.forgotten.is_empty() {
-            hints.push("`sunhaul forget JOB --series ID` takes out what the manifest does not have any more");
+            hints.push("`sunhaul forget JOB --series ID` takes out what the manifest no longer has");
         }
         if *unreadable > 0 {
             hints.push(

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::bars::Total;
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, without_address};
 use crate::net::HostStats;
 use crate::report::human;
 use crate::report::terminal::Paint;
@@ -92,8 +92,7 @@ pub(super) fn file_failed(id: &DayId, key: &str, failure: &Failure, paint: Paint
 
 /// Days that fail whole for one reason have the same of this: their messages differ in the URL, which names the day.
 pub(super) fn sameness<'a>(series: &'a str, class: Class, message: &'a str) -> (&'a str, Class, &'a str) {
-    let told = if message.starts_with("http") { message.split_once(": ") } else { None };
-    (series, class, told.map_or(message, |(_, why)| why))
+    (series, class, without_address(message))
 }
 
 /// A host as it is named everywhere: the built-in service has another port in each run.

@@ -119,10 +119,8 @@ impl Progress {
         // by a signal, which may be later than this tick.
         let is_late = elapsed.saturating_sub(state.elapsed) > LATE;
         state.elapsed = elapsed;
-        state.rate = {
-            let bytes = state.bytes;
-            state.meter.rate(elapsed, bytes)
-        };
+        let bytes = state.bytes;
+        state.rate = state.meter.rate(elapsed, bytes);
         if self.verbosity == Verbosity::Quiet || (is_late && self.screen.has_bars()) {
             return;
         }

@@ -8,6 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::NaiveDate;
 
+use crate::untrusted::with_numbers_alike;
+
 /// No more forms than these are remembered, nor names of a page looked at.
 const MOST: usize = 1_000;
 
@@ -185,15 +187,7 @@ fn form(name: &str, date: NaiveDate) -> String {
     for text in DATES.map(|format| date.format(format).to_string()) {
         form = form.replace(&text, "\0");
     }
-    let mut out = String::with_capacity(form.len());
-    for c in form.chars() {
-        match c {
-            '0'..='9' if out.ends_with('0') => {}
-            '0'..='9' => out.push('0'),
-            other => out.push(other),
-        }
-    }
-    out
+    with_numbers_alike(&form)
 }
 
 /// The same of words, in which a number that is zero says something else than one that is not.

@@ -9,7 +9,7 @@ fn a_renamed_manifest_is_told_where_its_lock_is() {
     std::fs::rename(lab.path("job.yaml"), lab.path("new.yaml")).expect("a manifest");
     for command in ["run", "plan", "update", "verify"] {
         let call = lab.sunhaul(&[command, "new.yaml"]).status(2);
-        call.stderr_has("`new.yaml` has no lock, and `job.lock` is that of the job `lab`, without a manifest")
+        call.stderr_has("`new.yaml` has no lock, and `job.lock`, a lock of the job `lab`, has no manifest")
             .stderr_has("`mv job.lock new.lock`")
             .done();
     }
