@@ -14,6 +14,7 @@ mod kinds;
 pub(crate) mod latency;
 mod limits;
 pub mod manners;
+mod misplaced;
 pub mod model;
 mod names;
 mod nearby;
@@ -24,6 +25,7 @@ mod prefer;
 mod resolve;
 mod root;
 pub mod schema;
+mod syntax;
 pub mod template;
 #[cfg(test)]
 mod tests;

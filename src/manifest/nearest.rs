@@ -17,13 +17,17 @@ pub(crate) fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a 
         .filter(|(distance, candidate)| {
             *distance <= (candidate.chars().count() / 3).max(1) || begins_alike(&typed, &candidate.to_lowercase())
         })
-        .min_by_key(|(distance, _)| *distance)
+        // The first letter is seldom wrong.
+        .min_by_key(|(distance, candidate)| (candidate.chars().next() != typed.chars().next(), *distance))
         .map(|(_, candidate)| candidate)
 }
 
-/// True when one is the beginning of the other, such as `seg` for `segments` or `harpnumber` for `harpnum`.
+/// True when one is the beginning of the other, such as `seg` for `segments` or `harpnumber` for `harpnum`, or has another
+/// ending, such as `retries` for `retry`.
 fn begins_alike(a: &str, b: &str) -> bool {
-    a.len().min(b.len()) >= 3 && (a.starts_with(b) || b.starts_with(a))
+    let shared = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
+    let longest_end = a.chars().count().max(b.chars().count()) - shared;
+    a.len().min(b.len()) >= 3 && (a.starts_with(b) || b.starts_with(a)) || (shared >= 4 && longest_end <= 3)
 }
 
 /// How many single changes (insert, remove, replace, swap of neighbours) turn `a` into `b`.
@@ -59,6 +63,7 @@ mod tests {
         assert_eq!(nearest("esttle", keys), Some("settle"));
         assert_eq!(nearest("seg", keys), Some("segments"));
         assert_eq!(nearest("sources_of_data", keys), Some("source"));
+        assert_eq!(nearest("retries", ["series", "retry"]), Some("retry"));
         assert_eq!(nearest("se", keys), None);
         assert_eq!(nearest("colour", keys), None);
         assert_eq!(nearest(&"s".repeat(100_000), keys), None);

@@ -12,6 +12,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::diagnostic::{Finding, Span};
+use super::misplaced::{hint_for_key, hint_for_list};
 use super::nearest::nearest;
 use super::typed;
 use crate::untrusted::escape;
@@ -210,15 +211,11 @@ impl<'a> Reader<'a> {
 }
 
 fn unknown_key(key: &Node, fields: &[&str]) -> Finding {
-    let known = || format!("known here: {}", listed(fields));
     let Some(text) = key.text() else {
-        return Finding::new(key.span, format!("expected a key, found {}", key.described())).hint(known());
+        let known = format!("known here: {}", listed(fields));
+        return Finding::new(key.span, format!("expected a key, found {}", key.described())).hint(known);
     };
-    let finding = Finding::new(key.span, format!("unknown key `{}`", escape(text)));
-    match nearest(text, fields.iter().copied()) {
-        Some(near) => finding.hint(format!("did you mean `{near}`?")),
-        None => finding.hint(known()),
-    }
+    Finding::new(key.span, format!("unknown key `{}`", escape(text))).hint(hint_for_key(text, fields))
 }
 
 fn listed(words: &[&str]) -> String {
@@ -265,7 +262,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         match &self.node.value {
             Value::List(items) => visitor.visit_seq(Items { at: self, rest: items.iter() }),
-            _ => Err(self.wrong("a list").hint("a list is written `[a, b]`, or as lines that begin with `- `")),
+            _ => Err(self.wrong("a list").hint(hint_for_list(self.node.text()))),
         }
     }
 

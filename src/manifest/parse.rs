@@ -10,7 +10,6 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::{MapAccess, SeqAccess, Visitor};
-use serde_saphyr::granit_parser::ErrorKind;
 use serde_saphyr::localizer::ExternalMessageSource;
 use serde_saphyr::{DuplicateKeyPolicy, Location, MergeKeyPolicy, NonFiniteFloatPolicy, Spanned};
 
@@ -23,6 +22,7 @@ use super::model::Manifest;
 use super::nearby;
 use super::node::{Node, Reader, Value};
 use super::resolve::{Given, resolve};
+use super::syntax::{self, QUOTES};
 use super::typed::Typed;
 use super::veil;
 use crate::untrusted::escape;
@@ -214,6 +214,7 @@ fn broken(error: &serde_saphyr::Error, text: &str) -> Finding {
     use serde_saphyr::budget::BudgetBreach;
 
     let error = error.without_snippet();
+    let place = |error: &Yaml| error.location().map(|location| span(&location, text));
     // What is wrong shows where an anchor is unfolded: the alias is the place to correct.
     let (inner, alias) = match error {
         Yaml::AliasError { error, locations, .. } => (error.without_snippet(), Some(locations.reference_location)),
@@ -256,7 +257,7 @@ fn broken(error: &serde_saphyr::Error, text: &str) -> Finding {
             ("a YAML tag (`!name`), which has no meaning here".to_owned(), "text that begins with `!` needs quotes")
         }
         Yaml::ExternalMessage { source, msg, .. } => match source.as_ref() {
-            ExternalMessageSource::Parser(error) => broken_syntax(error.kind()),
+            ExternalMessageSource::Parser(error) => syntax::told(error.kind(), line_at(place(inner), text)),
             _ => (format!("not YAML: {}", escape(msg)), QUOTES),
         },
         Yaml::Eof { .. } => ("the file ends in the middle of something".to_owned(), "close what is open"),
@@ -265,36 +266,15 @@ fn broken(error: &serde_saphyr::Error, text: &str) -> Finding {
             (format!("not YAML: {}", escape(told.lines().next().unwrap_or_default())), QUOTES)
         }
     };
-    let at = alias.or_else(|| inner.location()).or_else(|| error.location()).map(|location| span(&location, text));
+    let at = alias.map(|location| span(&location, text)).or_else(|| place(inner)).or_else(|| place(error));
     Finding { at, message, hint: Some(hint.to_owned()), also: None }
 }
 
-const QUOTES: &str = "mind the indentation, and put text with `: `, `#`, `{` or `*` in quotes";
-
-/// What the parser below the library stumbled over, with a hint.
-fn broken_syntax(kind: &ErrorKind) -> (String, &'static str) {
-    match kind {
-        ErrorKind::RecursionLimitExceeded => {
-            (format!("nested deeper than {DEEPEST} levels"), "is it a manifest at all?")
-        }
-        ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => {
-            ("a tab where YAML wants spaces".to_owned(), "indent with spaces")
-        }
-        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => (
-            "a `:` or `-` where no key can stand".to_owned(),
-            "one `key: value` a line, list entries on lines of their own, and text with `: ` in quotes",
-        ),
-        ErrorKind::UnexpectedCharacter { character } if character.is_control() => {
-            let wrong = form::control(*character);
-            (wrong.message().to_owned(), "take it out: a manifest is plain text")
-        }
-        ErrorKind::UnexpectedCharacter { character } => {
-            let message = format!("`{}` cannot begin a value", escape(&character.to_string()));
-            (message, "put the text in quotes")
-        }
-        ErrorKind::UnclosedQuotedScalar => ("a quote that is not closed".to_owned(), "close it on the same line"),
-        other => (format!("not YAML: {}", escape(&other.to_string())), QUOTES),
-    }
+/// The line of the text that holds a place.
+fn line_at(place: Option<Span>, text: &str) -> &str {
+    let at = place.map_or(0, |place| place.start);
+    let before = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+    text.get(before..).and_then(|rest| rest.lines().next()).unwrap_or_default()
 }
 
 /// The place in bytes. Where the library gives lines and columns only, it is found from those.

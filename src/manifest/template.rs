@@ -67,6 +67,19 @@ pub struct Problem {
 /// The names of the variables; those that take a strftime format end in `:`.
 const NAMES: &[&str] = &["series", "date:", "time:", "file", "recnum", "harpnum", "t_rec", "segment", "wavelength"];
 
+/// What people call parts of a date, and how they are written.
+const PARTS_OF_DATES: &[(&str, &str)] = &[
+    ("year", "date:%Y"),
+    ("yyyy", "date:%Y"),
+    ("month", "date:%m"),
+    ("mm", "date:%m"),
+    ("day", "date:%d"),
+    ("dd", "date:%d"),
+    ("doy", "date:%j"),
+    ("hour", "time:%H"),
+    ("minute", "time:%M"),
+];
+
 impl Problem {
     fn new(at: Range<usize>, message: impl Into<String>, hint: impl Into<String>) -> Problem {
         Problem { message: message.into(), hint: Some(hint.into()), at }
@@ -190,9 +203,11 @@ fn variable(text: &str, inside: Range<usize>) -> Result<Variable, Problem> {
         "wavelength" => Variable::Wavelength,
         other => {
             let names = NAMES.iter().map(|name| name.trim_end_matches(':'));
-            let hint = match nearest(other, names.clone()) {
-                Some(near) => format!("did you mean `{{{near}}}`?"),
-                None => format!("known: {}", names.collect::<Vec<_>>().join(", ")),
+            let of_date = PARTS_OF_DATES.iter().find(|(part, _)| other.eq_ignore_ascii_case(part));
+            let hint = match (of_date, nearest(other, names.clone())) {
+                (Some((_, written)), _) => format!("write `{{{written}}}`"),
+                (None, Some(near)) => format!("did you mean `{{{near}}}`?"),
+                (None, None) => format!("known: {}", names.collect::<Vec<_>>().join(", ")),
             };
             return Err(Problem::new(inside, format!("unknown variable `{{{}}}`", escape(other)), hint));
         }
@@ -211,6 +226,10 @@ fn strftime(text: &str, at: Range<usize>, of_day: bool) -> Result<(), Problem> {
     if format.is_empty() || items.contains(&Item::Error) {
         return Err(Problem::new(at, "a date format that strftime does not know", hint));
     }
+    if has_repeated_letter(format) {
+        let hint = "`%Y` is the year, `%m` the month, `%d` the day, each written once: `%Y-%m-%d`";
+        return Err(Problem::new(at, "a date format in which a letter is repeated", hint));
+    }
     literal(text, at.clone())?;
     for sample in samples() {
         let Some(filled) = fill(&items, sample) else {
@@ -226,6 +245,11 @@ fn strftime(text: &str, at: Range<usize>, of_day: bool) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// True for `%YYYY` and `%MM`, as other programs write dates: strftime would take the letters behind the first for text.
+fn has_repeated_letter(format: &str) -> bool {
+    format.as_bytes().windows(3).any(|part| part[0] == b'%' && part[1].is_ascii_alphabetic() && part[1] == part[2])
 }
 
 /// Times that a format is tried with: one whose every number has one digit, so that padding shows, and others where what
@@ -336,6 +360,16 @@ mod tests {
         ] {
             assert!(Template::parse(good).is_ok(), "{good}: {:?}", Template::parse(good));
         }
+    }
+
+    #[test]
+    fn dates_as_other_programs_write_them_are_led_to_strftime() {
+        let hint = |text: &str| Template::parse(text).unwrap_err().hint.unwrap_or_default();
+        assert_eq!(hint("{year}/{file}"), "write `{date:%Y}`");
+        assert_eq!(hint("{MM}/{file}"), "write `{date:%m}`");
+        assert_eq!(hint("{fil}"), "did you mean `{file}`?");
+        let once = "`%Y` is the year, `%m` the month, `%d` the day, each written once: `%Y-%m-%d`";
+        assert_eq!(hint("{date:%YYYY-%MM-%DD}/{file}"), once);
     }
 
     #[test]
