@@ -22,6 +22,7 @@ mod reader;
 mod record;
 mod regular;
 mod repair;
+mod spot_check;
 mod staged;
 mod stray;
 #[cfg(test)]
@@ -49,6 +50,7 @@ pub(crate) use record::line;
 pub use record::{ACCEPTED, DayHeader, DayRecord, FileLine, Lasting, State, schema as day_schema};
 pub(crate) use regular::must_be_regular;
 pub use regular::{link_target, open_regular};
+pub use spot_check::SpotCheck;
 pub use staged::Staged;
 pub use stray::Stray;
 

@@ -37,6 +37,11 @@ impl Reader {
         Ok(reader)
     }
 
+    /// What is below the root, where that is there.
+    pub(super) fn tree(&self) -> Option<&Tree> {
+        self.tree.as_ref()
+    }
+
     /// True when an archive is there.
     ///
     /// # Errors

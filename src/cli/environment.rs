@@ -26,6 +26,13 @@ pub(super) fn ci(is_log: bool) -> Around {
     }
 }
 
+/// Where notes about this machine's archives are kept: below `$XDG_STATE_HOME`, or `~/.local/state`. `None` without a home.
+pub(super) fn state_folder() -> Option<PathBuf> {
+    let folder = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")))?;
+    Some(state.join("sunhaul/archives"))
+}
+
 /// This program, to be started again: the very one, also when its file has been replaced meanwhile.
 pub(super) fn own_program() -> PathBuf {
     let running = PathBuf::from("/proc/self/exe");

@@ -103,6 +103,11 @@ impl Locking {
         self.grip == Grip::Honoured
     }
 
+    /// True when days that the lock holds as sealed are left out, though their files are not here.
+    pub(super) fn takes_only_new(&self) -> bool {
+        self.only_new
+    }
+
     /// The lock and the archive that it is held against.
     pub(super) fn held(&self) -> Option<&Held> {
         self.held.as_deref()

@@ -18,6 +18,7 @@ mod forget;
 mod gitignore;
 mod init;
 mod job;
+mod known_archive;
 mod limits;
 mod lock;
 mod lock_owner;

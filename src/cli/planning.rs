@@ -161,6 +161,8 @@ pub(super) struct Work {
     pub(super) days: Backlog,
     /// Days that a record seals, as windows of each series.
     pub(super) sealed: Vec<(SeriesId, Window)>,
+    /// The files of the sealed days were looked at.
+    pub(super) is_checked: bool,
     /// Those of them that have a journal all the same: what a kill left is put away.
     pub(super) left: Vec<Todo>,
 }
@@ -197,7 +199,14 @@ pub(super) fn work(job: &Manifest, plan: &Plan, redo: Redo, halt: Option<&Halt<'
         return Err(Problem::new(Exit::Usage, format!("{message}{more}")).hint(hint).into());
     }
     let records = Reader::open(&job.archive.root)?;
-    let mut making = Making { job, redo, halt, journalled: records.journalled()?, records, work: Work::default() };
+    let mut making = Making {
+        job,
+        redo,
+        halt,
+        journalled: records.journalled()?,
+        records,
+        work: Work { is_checked: redo.check, ..Work::default() },
+    };
     for series in &plan.series {
         for EqualDays { window, standing } in &series.days {
             match standing {

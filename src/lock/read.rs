@@ -179,6 +179,12 @@ impl Lock {
         &self.regions
     }
 
+    /// True for a lock without a day.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.days.is_empty()
+    }
+
     /// Its days, sorted by series and date.
     pub fn days(&self) -> impl Iterator<Item = &DayRow> {
         self.days.iter().map(|day| &day.row)

@@ -65,6 +65,12 @@ impl Lab {
         self.write(call::TRUSTED, server::trusted());
     }
 
+    /// Leaves what a new machine would have: no archive `data`, and no note that there was one.
+    pub(crate) fn on_a_new_machine(&self) {
+        std::fs::remove_dir_all(self.path("data")).expect("an archive");
+        std::fs::remove_dir_all(self.path("home/.local")).expect("notes of archives");
+    }
+
     /// A file's bytes.
     #[track_caller]
     pub(crate) fn read(&self, relative: &str) -> Vec<u8> {

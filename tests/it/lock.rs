@@ -105,7 +105,7 @@ fn a_frozen_run_makes_the_same_archive_without_a_listing() {
     let lab = locked_lab(&server);
     let (files, lock) = (lab.proved("data"), lab.read(LOCK));
     let record = lab.day("data", "sharp_720s", "2015-12-12");
-    std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    lab.on_a_new_machine();
     let before = server.requests().len();
     lab.run_with(&["--frozen"]).done();
     let asked = server.requests().split_off(before);
@@ -121,7 +121,7 @@ fn a_file_that_is_not_the_lock_s_goes_to_quarantine_and_its_day_fails_with_exit_
     let server = service([1, 2, 3]);
     let lab = locked_lab(&server);
     let lock = lab.read(LOCK);
-    std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    lab.on_a_new_machine();
     let other = service([1, 2, 4]);
     lab.write("job.yaml", job(&other).yaml());
     for flags in [&[][..], &["--locked"], &["--frozen"]] {
@@ -142,7 +142,7 @@ fn a_file_that_is_not_the_lock_s_goes_to_quarantine_and_its_day_fails_with_exit_
 fn files_that_came_or_went_upstream_fail_the_day_by_name() {
     let server = service([1, 2, 3]);
     let lab = locked_lab(&server);
-    std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    lab.on_a_new_machine();
     let other = Server::start();
     let (name, time) = FILES[1];
     other.file("sharp_720s", Item::new(name, time), fits(2, 60, time));
@@ -231,7 +231,7 @@ fn new_only_leaves_out_what_the_lock_holds_and_adds_the_rest() {
     lab.write("job.yaml", job(&server).range("2015-12-11", "2015-12-12").yaml());
     lab.report(0);
     let before = lab.read(LOCK);
-    std::fs::remove_dir_all(lab.path("data")).expect("an empty disk");
+    lab.on_a_new_machine();
     lab.write("job.yaml", job(&server).yaml());
     lab.run_with(&["--new-only"]).done();
     let report = lab.json("report.json");
@@ -331,7 +331,7 @@ fn with_identity_fits_data_a_file_that_was_only_written_again_is_the_same_file()
     assert_eq!(lines(&lab)[2]["data"].as_array().expect("a digest of each HDU").len(), 1);
 
     // Exported again: another comment in the header, another hash, the same image.
-    std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    lab.on_a_new_machine();
     let exported = restamped(&original, "exported again");
     assert_ne!(exported, original);
     let again = of(exported.clone());
@@ -347,7 +347,7 @@ fn with_identity_fits_data_a_file_that_was_only_written_again_is_the_same_file()
         assert_eq!(lab.proved("data").into_values().collect::<Vec<_>>(), [Digest::of(&exported)]);
         lab.run_with(flags).done();
         assert_eq!(lab.json("report.json")["totals"]["days"]["already_sealed"], 1, "and it is not fetched again");
-        std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+        lab.on_a_new_machine();
     }
     lab.sunhaul(&["update", "job.yaml", "--dry-run", "--sample", "100%"]).stdout_has("nothing changed").done();
 
@@ -401,7 +401,7 @@ fn a_locked_file_is_not_done_without_when_upstream_has_it_no_more() {
         let other = service_with(&[answer]);
         lab.write("job.yaml", job(&other).more(more).yaml());
         for flags in [&[][..], &["--locked"], &["--frozen"]] {
-            std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+            lab.on_a_new_machine();
             let report = lab.report_with(flags, 3);
             assert_eq!(report["failures"][0]["class"], "lock-mismatch", "{report:#}");
             assert_eq!(report["totals"]["days"]["failed"], 1);
@@ -412,7 +412,7 @@ fn a_locked_file_is_not_done_without_when_upstream_has_it_no_more() {
     let other = service_with(&whole_and_cut()[1..]);
     lab.write("job.yaml", job(&other).more(ACCEPT).yaml());
     // Of what is there from before, nothing would be asked of the host in time to show that it is well.
-    std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    lab.on_a_new_machine();
     lab.sunhaul(&["update", "job.yaml"]).chatty().stdout_has("new absent").done();
     lab.run_with(&["--locked"]).done();
     assert_eq!(lab.json("report.json")["totals"]["days"]["already_sealed"], 2);
@@ -430,7 +430,7 @@ fn a_file_that_the_lock_has_as_accepted_is_not_asked_for_whatever_the_manifest_a
     for more in [ACCEPT, ""] {
         lab.write("job.yaml", job(&other).more(more).yaml());
         for flags in [&[][..], &["--locked"], &["--frozen"]] {
-            std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+            lab.on_a_new_machine();
             let told = lab.run_with(flags).done().stderr;
             assert!(!told.contains("`accept`"), "the entry is in use: {told}");
             assert_eq!(lab.day("data", "sharp_720s", "2015-12-12"), record);
@@ -447,7 +447,7 @@ fn a_file_of_an_unfinished_day_goes_to_the_path_of_a_lock_that_came_in_between()
     let server = service([1, 2, 3]);
     let lab = locked_lab(&server);
     let (lock, files) = (lab.read(LOCK), lab.proved("data"));
-    std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    lab.on_a_new_machine();
     lab.forget_the_lock();
     // The service calls a file otherwise, and the day is not finished.
     let (name, time) = FILES[1];
@@ -465,7 +465,7 @@ fn a_file_of_an_unfinished_day_goes_to_the_path_of_a_lock_that_came_in_between()
 fn two_files_under_one_key_are_no_day_of_a_lock() {
     let server = service([1, 2, 3]);
     let lab = locked_lab(&server);
-    std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    lab.on_a_new_machine();
     let lock = String::from_utf8(lab.read(LOCK)).expect("text");
     let key = |name: &str| format!("\"key\":\"/HMI/sharp_720s/{name}\"");
     lab.write(LOCK, lock.replace(&key(FILES[2].0), &key(FILES[1].0)));

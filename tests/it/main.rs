@@ -34,6 +34,7 @@ mod log; // the records of `--log-format json`
 mod main_job; // a manifest becomes a verified archive, and a second run has nothing to do
 mod man; // pages of the manual and completion scripts, held against the programs that read them
 mod many_days; // millions of days to do, in the memory of a few
+mod missing_archive; // a disk that is not mounted is no new job
 mod model; // whatever happens to an archive, drawn by odds, and what must hold after each step
 mod own_state; // symlinks, pipes and strange records in `.sunhaul`
 mod ownership; // whose a file is: the user's, one that days share, one that layouts fight over

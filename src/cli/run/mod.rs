@@ -7,6 +7,7 @@ mod follow;
 mod page;
 mod report_file;
 mod reports;
+mod spot_check;
 mod task;
 
 use std::collections::BTreeSet;
@@ -27,7 +28,7 @@ use super::problem;
 use super::selection::Selection;
 use super::signals::{self, Signals};
 use super::sources::Sources;
-use super::{Exit, Result, Shell, job, limits, planning, regions, same_job};
+use super::{Exit, Result, Shell, job, known_archive, limits, planning, regions, same_job};
 use crate::archive::LockWait;
 use crate::manifest::{Manifest, RegionNumber, Series, SeriesId};
 use crate::net::Net;
@@ -62,6 +63,7 @@ pub(super) use task::{Ran, Task, Then, again, execute};
         lock does not match, 4 incomplete for a passing reason (run the same command again), 5 local storage, 130 \
         interrupted (the same command goes on from there; interrupt twice to stop at once)."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Args {
     /// Manifests.
     #[arg(required = true, value_name = "JOB")]
@@ -71,6 +73,10 @@ pub(super) struct Args {
     /// Look whether the files of sealed days are still there with their sizes; fetch again what is not.
     #[arg(long)]
     check: bool,
+    /// Fetch everything again where the archive is missing from where this machine has had it. Else that ends with exit 5: its
+    /// disk may not be mounted. `--locked` and `--frozen` make an archive of the lock wherever none is.
+    #[arg(long)]
+    rebuild: bool,
     /// Ask now for files that came wrong in earlier runs. Else they are asked for after 1, 2, 4, 8, 16 and 30 days.
     #[arg(long)]
     retry_failed: bool,
@@ -117,6 +123,10 @@ struct Planned {
 /// Finds out whether a job could begin.
 fn bind(job: Manifest, args: &Args, halt: &Halt<'_>) -> Result<Bound> {
     let locking = args.lock.read(&job)?;
+    // To make an archive of a lock alone is what `--locked` and `--frozen` are for; `--new-only` leaves out what is elsewhere.
+    if locking.may_move() && !locking.takes_only_new() {
+        known_archive::must_be_there(&job, locking.lock(), args.rebuild)?;
+    }
     let planned = planned(&job, &locking, args, halt)?;
     Ok(Bound { job, locking, planned })
 }
@@ -256,6 +266,9 @@ async fn one(bound: Bound, is_fresh: bool, args: &Args, shared: &mut Shared<'_>)
         Ok((work, planned.at))
     });
     let (work, started) = work.inspect_err(|error| shared.files.refused(&job, error, shared.shell))?;
+    if !args.check {
+        spot_check::warn(&job, &work.sealed, shared.shell)?;
+    }
     if locking.may_move() {
         let found = find_patches(&mut job, &work, shared).await;
         found.inspect_err(|error| shared.files.refused(&job, error, shared.shell))?;

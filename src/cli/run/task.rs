@@ -19,7 +19,7 @@ use crate::cli::clock::{now, run_id};
 use crate::cli::gitignore::{self, Rule};
 use crate::cli::locking::{self, Locking};
 use crate::cli::planning::Work;
-use crate::cli::{Exit, Result, Shell, problem, same_job};
+use crate::cli::{Exit, Result, Shell, known_archive, problem, same_job};
 use crate::failure::Class;
 use crate::lock::{Moved, Takes};
 use crate::manifest::{Manifest, SeriesId, folder_of};
@@ -101,9 +101,11 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     let is_new = !Reader::open(&job.archive.root)?.has_state()?;
     let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?.with_lock_wait(shared.lock_wait()));
     same_job::claim(&job, &archive, started)?;
+    known_archive::note(&job);
     let about = about(&job, locking.lock().map(|lock| lock.sha256().to_string()));
     let collector = Collector::new(id.clone(), started, about);
     let retried = planned.days.days_done(|how| how.retry_absent).collect();
+    let is_checked = planned.is_checked;
     let already_sealed = planned.sealed.iter().map(|(_, window)| window.day_count()).sum();
     collector.expect(planned.days.windows(), planned.sealed.iter().map(|(series, window)| (series, *window)));
     let follower = Arc::new(Follower {
@@ -198,7 +200,8 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     let lock = moved.as_ref().and_then(|moved| moved.as_ref().ok()).filter(|moved| moved.sha256.is_some());
     let lock = lock.map(|moved| locking::told(&job, moved, started));
     let is_held = !locking.may_move();
-    let told = Summary { report: &report, root, lock: lock.as_deref(), is_held, saved: &path, again: &again };
+    let told =
+        Summary { report: &report, root, lock: lock.as_deref(), is_held, is_checked, saved: &path, again: &again };
     let words = summary(&told, shell.verbosity, shell.screen.paint);
     let saved = follower.save(report.clone(), Saved::AtTheEnd).await;
     if let (Ok(_), Some(words), None) = (&result, words, &follower.log) {

@@ -15,7 +15,7 @@ use super::planning::Work;
 use super::problem::Problem;
 use super::run::{Files, Ran, ReportArgs, Shared, Task, Then, execute};
 use super::selection::Selection;
-use super::{Exit, Result, Shell, job, limits, lock_owner, planning};
+use super::{Exit, Result, Shell, job, known_archive, limits, lock_owner, planning};
 use crate::day::Day;
 use crate::lock::{self, DayChange, Lock};
 use crate::manifest::{Manifest, SeriesId};
@@ -108,6 +108,9 @@ async fn prepare(args: &Args, job: &mut Manifest, net: &Net, shell: &Shell) -> R
     };
     let locking = Locking::read(job, Grip::Honoured, false, None)?;
     locking.must_not_be_ahead(job, now())?;
+    if !args.dry_run {
+        known_archive::must_be_there(job, Some(&lock), false)?;
+    }
     let selection = args.selection.resolve();
     plan::known_series(job, &selection).map_err(planning::usage)?;
     let found = regions::look_up_again(job, &selection, net, shell).await;

@@ -17,7 +17,7 @@ use super::locking::Locking;
 use super::problem::Problem;
 use super::run::ReportArgs;
 use super::selection::Selection;
-use super::{Exit, Result, Shell, job, limits, planning, stdout};
+use super::{Exit, Result, Shell, job, known_archive, limits, planning, stdout};
 use crate::archive::{Archive, Depth, Finding, Reader};
 use crate::lock::DayChange;
 use crate::manifest::{Manifest, SeriesId};
@@ -92,6 +92,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let locking = Locking::looked_at(&job)?;
     let plan = planning::plan(&job, &args.selection, &locking, now())?;
     let root = &job.archive.root;
+    known_archive::must_be_there(&job, locking.lock(), false)?;
     if !Reader::open(root)?.has_state()? {
         let shown = root.to_string_lossy();
         return Err(Problem::new(Exit::Incomplete, format!("no archive is there: `{}`", escape(&shown)))

@@ -27,6 +27,8 @@ pub struct Summary<'a> {
     pub lock: Option<&'a str>,
     /// The lock may not be moved: a provisional day that is as it says is left out like a sealed one.
     pub is_held: bool,
+    /// The files of sealed days were looked at.
+    pub is_checked: bool,
     /// Where the report is.
     pub saved: &'a Path,
     /// The command that goes on from here.
@@ -41,7 +43,7 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     if complete && verbosity == Verbosity::Quiet {
         return None;
     }
-    let mut out = headline(report, what.is_held, paint);
+    let mut out = headline(what, paint);
     // Writing to a String cannot fail.
     if report.totals.days.planned > 0 {
         let _ = write!(out, "\n  {}", days(report, what.is_held));
@@ -118,7 +120,8 @@ pub(in crate::report) fn folded(failures: &[Failure]) -> Vec<(&Failure, u64)> {
 }
 
 /// `december complete: 30 files fetched, 16.5 MiB in 1.4 s`
-fn headline(report: &Report, is_held: bool, paint: Paint) -> String {
+fn headline(what: &Summary<'_>, paint: Paint) -> String {
+    let Summary { report, is_held, is_checked, .. } = *what;
     let word = match report.run.result {
         RunResult::Complete => paint.good("complete"),
         RunResult::Interrupted => paint.care("interrupted"),
@@ -128,7 +131,8 @@ fn headline(report: &Report, is_held: bool, paint: Paint) -> String {
     let (days, totals, job) = (&report.totals.days, &report.totals, escape(&report.job.name));
     if days.planned == 0 && report.run.result == RunResult::Complete {
         let how = if is_held { "as the lock says" } else { "sealed" };
-        return format!("{job} {word}: nothing to do, {} {how}", all(days.already_sealed));
+        let files = if is_checked { "their files are there" } else { "their files were not looked at (--check does)" };
+        return format!("{job} {word}: nothing to do, {} {how}; {files}", all(days.already_sealed));
     }
     let (count, bytes, how) = if totals.files.adopted > 0 {
         (totals.files.adopted, totals.bytes.adopted, "adopted")
@@ -273,6 +277,7 @@ mod tests {
                 root,
                 lock: None,
                 is_held: false,
+                is_checked: false,
                 saved,
                 again: "sunhaul run jobs/december.yaml",
             },

@@ -103,7 +103,7 @@ fn records_that_are_pipes_are_not_waited_for() {
     let lab = Lab::new();
     lab.write("job.yaml", job(&server).more("lock: { detail: day }").yaml());
     lab.report(0);
-    std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
+    lab.on_a_new_machine();
     std::fs::create_dir_all(lab.path("days/sharp_720s")).expect("folders");
     let pipe = lab.path("days/sharp_720s/2015-12-11.jsonl");
     rustix::fs::mknodat(rustix::fs::CWD, pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).expect("a pipe");
@@ -154,7 +154,7 @@ fn a_lock_keeps_the_ends_of_its_lines_and_a_mixed_one_gets_plain_ones() {
     ] {
         lab.write(LOCK, &before);
         lab.write("job.yaml", &one_day);
-        std::fs::remove_dir_all(lab.path("data")).expect("an archive");
+        lab.on_a_new_machine();
         for more in [&[][..], &["--locked"], &["--frozen"]] {
             lab.run_with(more).done();
             assert_eq!(lab.read(LOCK), before, "what needs no change gets none");
@@ -164,7 +164,7 @@ fn a_lock_keeps_the_ends_of_its_lines_and_a_mixed_one_gets_plain_ones() {
         lab.write("job.yaml", &both);
         assert_eq!(lab.report(0)["job"]["lock_changed"], true);
         assert!(lab.read(LOCK) == after, "{}", String::from_utf8_lossy(&lab.read(LOCK)));
-        std::fs::remove_dir_all(lab.path("data")).expect("an archive");
+        lab.on_a_new_machine();
         lab.run_with(&["--frozen"]).done();
     }
 }

@@ -286,7 +286,7 @@ fn retry_absent_holds_the_files_that_are_there_to_the_lock() {
     let lab = lab(&server, "path: \"%Y/%m/%d/a_%H.fits\", cadence: 12h", "{ name: x }");
     lab.report(0);
     // Somebody else's archive, and the same lock; upstream has another file.
-    std::fs::remove_dir_all(lab.path("data")).expect("an archive");
+    lab.on_a_new_machine();
     lab.report(0);
     std::fs::remove_file(lab.path("data/x/2015/12/11/a_00.fits")).expect("a file");
     server.script(early, [Answer::file(fits(9, 20, "2015-12-11T00:00:00"))]);
@@ -302,7 +302,7 @@ fn a_frozen_run_asks_for_the_files_of_its_lock_alone() {
     let lab = lab(&server, "path: \"%Y/%m/%d/a_%H.fits\", cadence: 6h", "{ name: x }");
     lab.report(0);
     let before = lab.proved("data");
-    std::fs::remove_dir_all(lab.path("data")).expect("an archive");
+    lab.on_a_new_machine();
     let asked = server.requests().len();
     lab.report_with(&["--frozen"], 0);
     assert_eq!(lab.proved("data"), before);
