@@ -148,6 +148,9 @@ pub struct FileLine {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<Vec<String>>")]
     pub data: Option<Vec<Digest>>,
+    /// What the listing said of its date and size; volatile, and only of days that are provisional.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub listed: Option<String>,
     /// The validator it came with; volatile.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub etag: Option<String>,
@@ -211,6 +214,12 @@ impl DayRecord {
     pub fn new(lasting: Lasting, mut files: Vec<FileLine>) -> DayRecord {
         files.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()).then_with(|| a.key.cmp(&b.key)));
         let Lasting { job, series, date, scale, window, spec, state, records, left_out } = lasting;
+        if state == State::Sealed {
+            // It tells what to ask about again, and nothing is.
+            for file in &mut files {
+                file.listed = None;
+            }
+        }
         let (mut body, mut hasher) = (0, Hasher::default());
         for file in &files {
             let line = line(file);

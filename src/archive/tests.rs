@@ -107,6 +107,7 @@ fn line(key: &str, at: &str, body: &str) -> FileLine {
         reason: None,
         header: None,
         data: None,
+        listed: None,
         etag: None,
         last_modified: None,
         redirected: None,

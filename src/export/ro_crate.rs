@@ -367,6 +367,7 @@ mod tests {
             reason: None,
             header: None,
             data: None,
+            listed: None,
             etag: None,
             last_modified: None,
             redirected: None,

@@ -120,6 +120,7 @@ impl Lab {
             segment: None,
             wavelength: None,
             bytes: None,
+            listed: None,
             rounded: None,
             cards: None,
             body: crate::source::Body::Remote,

@@ -262,6 +262,7 @@ impl LockedFile {
             reason: self.reason,
             header: self.header,
             data: self.data,
+            listed: None,
             etag: None,
             last_modified: None,
             redirected: None,

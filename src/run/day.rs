@@ -10,7 +10,7 @@ use super::accept::{Accepted, Judge};
 use super::asked_again;
 use super::claims::{Claims, collision};
 use super::event::{DayDone, DayState, Event, FileEnd};
-use super::file::of_series;
+use super::file::as_listed;
 use super::flight::{Failures, Flight, Landed, Missing, died};
 use super::listing::{
     Lacking, is_final, is_final_without_files, list, lost_its_files, must_keep_preferred, seen_doubted_before,
@@ -138,7 +138,8 @@ async fn try_work(
     let total = (listed.files.len() + settled.len() + refused.len()) as u64;
     let without_file = without_file(opened, todo, &expected, &mut listed)?;
     let claims = Arc::new(Mutex::new(Claims::default()));
-    let (mut missing, have, mut failed) = sort(run, opened, (&day_work, &claims), listed, (todo, &expected))?;
+    let look = Look { todo, expected: &expected, is_final };
+    let (mut missing, have, mut failed) = sort(run, opened, (&day_work, &claims), listed, look)?;
     failed.extend(refused.into_iter().map(|(key, path, failure)| (key, (path, failure))));
     let accepted = Arc::new(Accepted::of(&run.manifest, &done.day));
     accepted.need(&settled);
@@ -279,7 +280,7 @@ fn sort(
     opened: &Opened,
     (work, claims): (&DayWork, &Mutex<Claims>),
     listed: Listed,
-    (todo, expected): (&Todo, &Expected),
+    look: Look<'_>,
 ) -> Result<(Vec<Missing>, Vec<FileLine>, Failures), Failure> {
     let mut claims = claims.lock().unwrap_or_else(PoisonError::into_inner);
     let mut failed = Failures::new();
@@ -289,7 +290,7 @@ fn sort(
     let mut adopted = Vec::new();
     claims.list(listed.files.iter().filter(|file| file.body == Body::Remote).map(|file| &file.url));
     for file in listed.files {
-        let Found { there, path, prior, is_sure, is_pinned } = match find(opened, work, &file, (todo, expected)) {
+        let Found { there, path, prior, is_sure, is_pinned } = match find(opened, work, &file, look) {
             Ok(found) => found,
             Err(failure) => {
                 failed.insert(file.key, (None, failure));
@@ -309,13 +310,13 @@ fn sort(
         }
         let here = there.as_ref().or(sure.map(|prior| &prior.line));
         if let Some(line) = here.filter(|line| !is_sealed(work, &line.key)) {
-            run.redirects.remember(todo, &file.url, line);
+            run.redirects.remember(look.todo, &file.url, line);
         }
         if let Some(line) = there {
             have.push(line);
             continue;
         }
-        adopted.extend(sure.map(|prior| of_series(prior.line.clone(), &file)));
+        adopted.extend(sure.map(|prior| as_listed(prior.line.clone(), &file)));
         let kept = kept.map(|prior| Box::new(prior.line.clone()));
         missing.push(Missing { file, path, kept });
     }
@@ -325,6 +326,15 @@ fn sort(
     have.retain(|line| !failed.contains_key(&line.key));
     missing.retain(|m| !taken.contains(&m.file.key) && !failed.contains_key(&m.file.key));
     Ok((missing, have, failed))
+}
+
+/// How a listing is looked at.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    todo: &'a Todo,
+    expected: &'a Expected,
+    /// The day is sealed by it, if all goes well.
+    is_final: bool,
 }
 
 /// What is here of a listed file.
@@ -345,7 +355,7 @@ fn find<'a>(
     opened: &Opened,
     work: &'a DayWork,
     file: &RemoteFile,
-    (todo, expected): (&Todo, &Expected),
+    Look { todo, expected, is_final }: Look<'_>,
 ) -> Result<Found<'a>, Failure> {
     let pinned = expected.path(&file.key);
     let is_due = |path: &str| pinned.as_ref().is_none_or(|pinned| pinned.as_str() == path);
@@ -371,8 +381,10 @@ fn find<'a>(
     });
     let is_fixed = opened.series.source.has_fixed_keys();
     let is_sure = prior.is_some_and(|prior| {
-        let is_final = prior.standing == Standing::Final || is_fixed;
-        !todo.how.afresh && (is_final || !condition::can_be_asked(&prior.line))
+        // The last look at a day asks about each file, whatever the listing says.
+        let is_same = !is_final && prior.standing == Standing::Young && file.is_version_of(&prior.line);
+        let is_known = prior.standing == Standing::Final || is_fixed || is_same;
+        !todo.how.afresh && (is_known || !condition::can_be_asked(&prior.line))
     });
     Ok(Found { there, path, prior, is_sure, is_pinned })
 }
@@ -384,7 +396,8 @@ pub(super) fn is_sealed(work: &DayWork, key: &str) -> bool {
 
 /// True when nothing will be asked about a listed file, since it is here.
 pub(super) fn has(opened: &Opened, work: &DayWork, file: &RemoteFile, (todo, expected): (&Todo, &Expected)) -> bool {
-    find(opened, work, file, (todo, expected)).is_ok_and(|found| found.there.is_some() || found.is_sure)
+    let look = Look { todo, expected, is_final: true };
+    find(opened, work, file, look).is_ok_and(|found| found.there.is_some() || found.is_sure)
 }
 
 /// The file's path, as far as it can be known without asking for the file.

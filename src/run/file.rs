@@ -201,7 +201,7 @@ impl Work {
 
     /// Keeps the file of before. `None` when it is not there any more.
     pub(super) fn keep(&mut self, file: &RemoteFile) -> Option<Ended> {
-        let line = of_series(*self.kept.take()?, file);
+        let line = as_listed(*self.kept.take()?, file);
         let path = RelativePath::from_record(&line.path)?;
         if let Some(crossed) = self.claim(&path, &line.key) {
             return Some(crossed);
@@ -430,9 +430,10 @@ fn server(replica: &Replica, file: &RemoteFile) -> Option<Arc<str>> {
     file.made().is_none().then(|| Arc::clone(replica.name()))
 }
 
-/// The line of a file that is here, with the series that it is listed of now.
-pub(super) fn of_series(line: FileLine, file: &RemoteFile) -> FileLine {
-    FileLine { source_series: file.source_series.as_deref().map(str::to_owned), ..line }
+/// The line of a file that is here, with what the listing says of it now.
+pub(super) fn as_listed(line: FileLine, file: &RemoteFile) -> FileLine {
+    let source_series = file.source_series.as_deref().map(str::to_owned);
+    FileLine { source_series, listed: file.listed.clone(), ..line }
 }
 
 /// What a record says of a file whatever became of it.
@@ -457,6 +458,7 @@ pub(super) fn line_of(series: &SeriesId, scale: Scale, file: &RemoteFile, path: 
         reason: None,
         header: None,
         data: None,
+        listed: file.listed.clone(),
         etag: None,
         last_modified: None,
         redirected: None,

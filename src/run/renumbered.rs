@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::day::path_of;
-use super::file::of_series;
+use super::file::as_listed;
 use super::locked::Expected;
 use super::{Opened, Todo};
 use crate::archive::{DayWork, FileLine, RelativePath};
@@ -40,7 +40,7 @@ pub(super) fn take_over(
             key: file.key.clone(),
             url: file.path.clone(),
             recnum: file.recnum,
-            ..of_series(line.clone(), file)
+            ..as_listed(line.clone(), file)
         })
     });
     work.adopt(renamed.collect())?;

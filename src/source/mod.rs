@@ -24,6 +24,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use crate::archive::FileLine;
 use crate::day::{Day, SlotSpan, Window};
 use crate::failure::{Class, Failure};
 use crate::fits::Card;
@@ -288,6 +289,8 @@ pub struct RemoteFile {
     pub wavelength: Option<i64>,
     /// Its size in bytes, when the listing gives one.
     pub bytes: Option<u64>,
+    /// What the listing says of its date and size, in its own words, where they tell one version of it from another.
+    pub listed: Option<String>,
     /// What its size may be, when the listing rounds it.
     pub rounded: Option<Rounded>,
     /// The keywords of its record that go into its header.
@@ -342,7 +345,7 @@ impl RemoteFile {
     #[must_use]
     pub fn new(key: String, url: Url, path: String, time: NaiveDateTime) -> RemoteFile {
         let (recnum, harpnum, segment, wavelength, bytes) = (None, None, None, None, None);
-        let (name, t_rec, instant, source_series, rounded, cards) = (None, None, None, None, None, None);
+        let (name, t_rec, instant, source_series, listed, rounded, cards) = (None, None, None, None, None, None, None);
         RemoteFile {
             key,
             url,
@@ -357,6 +360,7 @@ impl RemoteFile {
             segment,
             wavelength,
             bytes,
+            listed,
             rounded,
             cards,
             body: Body::Remote,
@@ -377,6 +381,14 @@ impl RemoteFile {
     #[must_use]
     pub fn slot(&self) -> NaiveDateTime {
         self.instant.unwrap_or(self.time)
+    }
+
+    /// True where this is the version of the file that a line is of, as far as the listing tells: it has the same record's number,
+    /// or the same date and size.
+    #[must_use]
+    pub fn is_version_of(&self, line: &FileLine) -> bool {
+        let is_record = line.recnum.is_some() && line.recnum == self.recnum;
+        is_record || (line.listed.is_some() && line.listed == self.listed)
     }
 
     /// True where a file of this length may have been listed so.

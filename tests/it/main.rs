@@ -42,6 +42,7 @@ mod page; // the report as a web page, and in a browser
 mod ping; // one question to each source, and how it fared
 mod politeness; // the pace, as the server sees it
 mod power_cut; // what is on stable storage when the power goes, and what the next run makes of it
+mod provisional; // what each look at a day that is not final costs
 mod rehearsal; // a service that does wrong on purpose, for anyone
 mod reports; // a run in the forms that CI services and people read, then and later
 mod resume; // broken off by signal, kill and network, and gone on with

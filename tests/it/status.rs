@@ -166,6 +166,7 @@ fn records(lab: &Lab) {
             reason: None,
             header: None,
             data: None,
+            listed: None,
             etag: None,
             last_modified: None,
             redirected: None,

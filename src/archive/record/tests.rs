@@ -21,6 +21,7 @@ fn file(path: &str) -> FileLine {
         reason: None,
         header: None,
         data: None,
+        listed: None,
         etag: None,
         last_modified: None,
         redirected: None,

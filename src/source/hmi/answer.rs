@@ -234,6 +234,7 @@ impl Reading<'_> {
                     segment: Some(segment),
                     wavelength: item.wavelnth.map(|wavelength| wavelength.0),
                     bytes: None,
+                    listed: None,
                     rounded: None,
                     cards: None,
                     body: Body::Remote,

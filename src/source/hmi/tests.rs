@@ -113,6 +113,7 @@ fn the_first_form_is_keyed_by_path_and_named_by_the_answer() {
             segment: None,
             wavelength: None,
             bytes: None,
+            listed: None,
             rounded: None,
             cards: None,
             body: Body::Remote,

@@ -301,7 +301,8 @@ impl<'a> Found<'a> {
             Some(Size::About(rounded)) => (None, Some(rounded)),
             None => (None, None),
         };
-        let file = RemoteFile { name, bytes, rounded, ..RemoteFile::new(key, target.url, path, time) };
+        let listed = link.version.as_deref().map(str::to_owned);
+        let file = RemoteFile { name, bytes, listed, rounded, ..RemoteFile::new(key, target.url, path, time) };
         self.files.push(Candidate { file, name: target.name, told });
     }
 

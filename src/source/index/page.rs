@@ -26,6 +26,7 @@ mod bare;
 mod layout;
 mod other;
 mod paging;
+mod row;
 mod texts;
 mod title;
 mod words;
@@ -90,6 +91,8 @@ pub(super) struct Link {
     pub(super) href: String,
     /// The size that stands beside it.
     pub(super) size: Option<Size>,
+    /// What stands beside it, where that tells one version of the file from another.
+    pub(super) version: Option<Box<str>>,
 }
 
 /// A link whose text is a sentence, and so may be no name.
@@ -265,7 +268,7 @@ impl Reading {
                 self.page.is_whole = false;
                 self.page.is_too_long |= self.page.links.len() == LINKS;
                 if !self.page.is_too_long {
-                    self.page.links.push(Link { href, size: None });
+                    self.page.links.push(Link { href, size: None, version: None });
                     self.within = Within::Link;
                     self.is_in_link = true;
                 }
@@ -458,6 +461,7 @@ impl Reading {
             Within::After => {
                 if let Some(link) = self.page.links.last_mut() {
                     link.size = size::told(&text);
+                    link.version = row::version(&text);
                 }
             }
         }

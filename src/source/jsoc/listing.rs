@@ -205,6 +205,7 @@ pub(super) fn read_records(
                 wavelength,
                 // What JSOC tells is the size of all files of a record, or of all that lies beside them.
                 bytes: None,
+                listed: None,
                 rounded: None,
                 cards: shared
                     .as_ref()

@@ -91,6 +91,7 @@ fn a_record_s_file_has_jsoc_s_own_name_and_lies_on_the_base() {
         segment: Some("Br".into()),
         wavelength: None,
         bytes: None,
+        listed: None,
         rounded: None,
         cards: None,
         body: Body::Remote,

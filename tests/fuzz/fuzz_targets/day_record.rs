@@ -104,6 +104,7 @@ fn made(from: &mut Unstructured<'_>) -> Result<DayRecord> {
             reason: if !has && accepted { Some(from.arbitrary()?) } else { None },
             header: None,
             data: if has { Some(vec![Digest::of(&[nth]); from.int_in_range(0..=2)?]) } else { None },
+            listed: None,
             etag: from.arbitrary()?,
             last_modified: from.arbitrary()?,
         });

@@ -49,6 +49,7 @@ fn a_lock_of_more_than_50_000_files_holds_days_alone_and_says_so() {
         reason: None,
         header: None,
         data: None,
+        listed: None,
         etag: None,
         last_modified: None,
         redirected: None,
