@@ -84,7 +84,11 @@ impl Archive {
     /// # Errors
     /// [`Error::Storage`] when the root cannot be made, entered or written.
     pub fn open(root: &Path, lock: LockMode) -> Result<Archive, Error> {
-        std::fs::create_dir_all(root).map_err(|e| Error::storage("make the archive's root", root, e))?;
+        std::fs::create_dir_all(root).map_err(|error| {
+            let leads_nowhere = root.is_symlink() && !root.exists();
+            let dangling = || std::io::Error::new(error.kind(), "it is a symbolic link that leads nowhere");
+            Error::storage("make the archive's root", root, if leads_nowhere { dangling() } else { error })
+        })?;
         let tree = Tree::open(root)?;
         for kind in ["days", "runs", "work/journal", "work/partial", "work/quarantine", "work/retired"] {
             tree.make(&format!("{STATE}/{kind}"))?;

@@ -10,8 +10,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use super::{
-    adopt, check, clean, completions, environment, export, forget, init, lock, man, ping, plan, report, run, schema,
-    serve, status, update, verify,
+    adopt, check, clean, completions, environment, export, forget, help, init, lock, man, mistyped, ping, plan, report,
+    run, schema, serve, status, update, verify,
 };
 use crate::manifest::{NAME_ONE, nearest};
 use crate::net::Net;
@@ -70,8 +70,15 @@ fn with_advice(mut error: clap::Error, command: &clap::Command) -> clap::Error {
     let told = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => texts.first().cloned(),
+        Some(ContextValue::StyledStr(text)) => Some(text.to_string()),
         _ => None,
     };
+    if let Some(advice) = advice_on_other_words(&error, told) {
+        error.remove(ContextKind::SuggestedSubcommand);
+        error.remove(ContextKind::SuggestedArg);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![advice.into()]));
+        return error;
+    }
     match error.kind() {
         ErrorKind::InvalidSubcommand if told(ContextKind::SuggestedSubcommand).is_none() => {
             let typed = told(ContextKind::InvalidSubcommand).unwrap_or_default();
@@ -86,6 +93,22 @@ fn with_advice(mut error: clap::Error, command: &clap::Command) -> clap::Error {
         _ => {}
     }
     error
+}
+
+/// What to do in place of a command or an option of other programs.
+fn advice_on_other_words(error: &clap::Error, told: impl Fn(ContextKind) -> Option<String>) -> Option<String> {
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            let own = mistyped::command(&told(ContextKind::InvalidSubcommand)?)?;
+            Some(format!("the command here is `{own}`"))
+        }
+        ErrorKind::UnknownArgument => {
+            let is_run = told(ContextKind::Usage).is_some_and(|usage| usage.contains("sunhaul run"));
+            let typed = told(ContextKind::InvalidArg).filter(|_| is_run)?;
+            mistyped::option_of_run(&typed).map(str::to_owned)
+        }
+        _ => None,
+    }
 }
 
 /// What every command takes.
@@ -150,6 +173,7 @@ pub(super) enum Command {
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Help(help::Args),
 }
 
 /// Where the archive is, when not where the manifest says.

@@ -16,6 +16,7 @@ mod exit;
 mod export;
 mod forget;
 mod gitignore;
+mod help;
 mod init;
 mod job;
 mod known_archive;
@@ -26,6 +27,7 @@ mod lock_wait;
 mod locking;
 mod log;
 mod man;
+mod mistyped;
 mod netrc;
 mod ping;
 mod plan;
@@ -120,6 +122,7 @@ fn execute(command: Command, shell: &Shell) -> Result<Exit> {
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Help(args) => help::run(&args),
     }
 }
 

@@ -45,7 +45,9 @@ pub(super) fn check(asked: Duration, series: &str) -> Result<(), Wrong> {
         below => format!("`{}` or `{}`", text(below), text(below + step)),
     };
     let wrong = Wrong::new(format!("{own}, and {} is no multiple of that", text(asked)));
-    Err(wrong.hint(format!("nothing is interpolated: write a multiple, such as {near}")))
+    let or_name =
+        if named(series).is_some() { ", or correct the name of the series, which tells its cadence" } else { "" };
+    Err(wrong.hint(format!("nothing is interpolated: write a multiple, such as {near}{or_name}")))
 }
 
 /// Seconds as a manifest has them, in the largest unit that is whole.
@@ -82,7 +84,7 @@ mod tests {
             ("x", 86_401, "such as `1d` or `1452m`"),
         ] {
             let wrong = check(Duration::from_secs(seconds), series).unwrap_err();
-            assert!(wrong.to_do().is_some_and(|hint| hint.ends_with(said)), "{series} {seconds}: {wrong}");
+            assert!(wrong.to_do().is_some_and(|hint| hint.contains(said)), "{series} {seconds}: {wrong}");
         }
     }
 }

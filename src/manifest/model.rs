@@ -391,6 +391,7 @@ impl Manifest {
                 )
             })
             .chain(in_the_clear)
+            .chain(self.series.iter().filter_map(|series| series.source.base_below_its_series()))
             .chain(latency::warnings(self, now))
             .chain(beside.map(|accept| {
                 let Accept { series, day, file, .. } = accept;

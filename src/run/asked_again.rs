@@ -3,6 +3,8 @@
 //! What it does not do: judge what can be mended here (a login, a path, a disk) or passes by itself. Those are asked for
 //! in each run.
 
+use std::path::Path;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::accept::Accepted;
@@ -14,7 +16,7 @@ use crate::failure::{Class, Failure};
 use crate::fetch;
 use crate::manifest::Verify;
 use crate::source::RemoteFile;
-use crate::untrusted::escape;
+use crate::untrusted::{escape, quoted};
 
 /// The longest wait, in days.
 const LONGEST: i64 = 30;
@@ -51,7 +53,7 @@ pub(super) fn put_off(
         if is_another || now >= due || now < spoilt.at || accepted.means(&paths) {
             return true;
         }
-        failed.insert(missing.file.key.clone(), (spoilt.path.clone(), told_again(spoilt, due)));
+        failed.insert(missing.file.key.clone(), (spoilt.path.clone(), told_again(spoilt, due, &run.manifest.path)));
         false
     });
     failed
@@ -100,7 +102,7 @@ pub(super) fn note(run: &Run, work: &DayWork, failed: Failed<'_>) -> Result<Fail
         return Ok(failure);
     }
     // An update or a repair asks whenever it is called; a plain run may take the day for done as it was.
-    let again = put_off_until(due(&spoilt));
+    let again = put_off_until(due(&spoilt), &run.manifest.path);
     let again = if run.retry_failed { "the same command asks for it again" } else { &again };
     let message = format!("{}; {again}", failure.message);
     work.note_spoilt(spoilt)?;
@@ -120,17 +122,22 @@ fn due(spoilt: &Spoilt) -> DateTime<Utc> {
 }
 
 /// The same failure, without an attempt.
-fn told_again(spoilt: &Spoilt, due: DateTime<Utc>) -> Failure {
+fn told_again(spoilt: &Spoilt, due: DateTime<Utc>, manifest: &Path) -> Failure {
     let so_far = match spoilt.times {
         0 | 1 => format!("so it was on {}", shown(spoilt.at)),
         times => format!("so it was {times} times from {} to {}", shown(spoilt.since), shown(spoilt.at)),
     };
-    let message = format!("{}; {so_far}; {}", escape(&spoilt.message), put_off_until(due));
+    let message = format!("{}; {so_far}; {}", escape(&spoilt.message), put_off_until(due, manifest));
     Failure { status: spoilt.status, attempts: 0, ..Failure::new(spoilt.class, message) }
 }
 
-fn put_off_until(due: DateTime<Utc>) -> String {
-    format!("it is asked for again from {} on; hint: `sunhaul run --retry-failed` asks now", shown(due))
+fn put_off_until(due: DateTime<Utc>, manifest: &Path) -> String {
+    format!(
+        "it is asked for again from {} on; hint: `sunhaul run {} --retry-failed` asks now; where the file is bad at its source, \
+         name it under `accept`, and its day is sealed without it",
+        shown(due),
+        quoted(&manifest.to_string_lossy())
+    )
 }
 
 fn shown(at: DateTime<Utc>) -> String {
@@ -179,12 +186,13 @@ mod tests {
 
     #[test]
     fn it_is_told_since_when_how_often_and_when_it_is_asked_for_again() {
-        let told = told_again(&failed(3), due(&failed(3)));
+        let told = told_again(&failed(3), due(&failed(3)), Path::new("jobs/a.yaml"));
         assert_eq!((told.class, told.attempts), (Class::FitsChecksum, 0));
         assert_eq!(
             told.message,
             "HDU 0: CHECKSUM is wrong; so it was 3 times from 2025-12-29 12:00 UTC to 2026-01-01 12:00 UTC; it is asked \
-             for again from 2026-01-05 12:00 UTC on; hint: `sunhaul run --retry-failed` asks now"
+             for again from 2026-01-05 12:00 UTC on; hint: `sunhaul run jobs/a.yaml --retry-failed` asks now; where the \
+             file is bad at its source, name it under `accept`, and its day is sealed without it"
         );
     }
 }

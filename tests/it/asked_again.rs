@@ -76,7 +76,7 @@ fn it_is_asked_for_again_after_1_2_4_8_16_30_30_days() {
             CLOCK.store(early, Ordering::SeqCst);
             let failure = fails(&lab, &server, now);
             assert_eq!(failure.attempts, 0);
-            assert!(failure.message.contains("`sunhaul run --retry-failed` asks now"), "{}", failure.message);
+            assert!(failure.message.contains("job.yaml --retry-failed` asks now"), "{}", failure.message);
             assert_eq!(asked(&server), times + 1, "too early, {days} days");
         }
         last += days * DAY;

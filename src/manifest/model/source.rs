@@ -10,6 +10,7 @@ use url::Url;
 use super::super::credentials::Credentials;
 use super::super::timed::Timed;
 use crate::day::Scale;
+use crate::untrusted::escape;
 
 /// A kind of source and how to reach it. One variant a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -304,6 +305,14 @@ impl SourceSpec {
     #[must_use]
     pub fn has_lasting_addresses(&self) -> bool {
         !matches!(self, SourceSpec::Jsoc(_))
+    }
+
+    /// What is wrong with the base of an HMI service that ends where its series begin: it would be asked for `/HMI/HMI/...`.
+    pub(in crate::manifest) fn base_below_its_series(&self) -> Option<String> {
+        let SourceSpec::Hmi(_) = self else { return None };
+        let url = self.reach()?.first();
+        let base = url.as_str().trim_end_matches('/').strip_suffix("/HMI")?;
+        Some(format!("`url` ends in `/HMI`, below which the service has its series: it is probably `{}`", escape(base)))
     }
 
     /// True when a key stands for one file for good, since what is made anew has another one. JSOC never changes a record:
