@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::human;
-use super::model::{Report, Run};
+use super::model::{RegionSlots, Report, Run};
+use super::regions::Reason;
 use crate::untrusted::escape;
 
 /// The words before the command that goes on. `has_hints` when the failures told already what to do.
@@ -52,6 +53,30 @@ pub(in crate::report) fn replaced(report: &Report) -> impl Iterator<Item = Strin
         format!("{} of {} replaced by definitive ones", human::count(records, "record"), escape(series))
     };
     replaced.into_iter().map(line)
+}
+
+/// How complete the regions are: `regions: 1,208 of 1,420 slots; 200 quality, 12 absent`.
+#[must_use]
+pub(in crate::report) fn regions(report: &Report) -> Option<String> {
+    let sum = |of: fn(&RegionSlots) -> u64| report.regions.iter().map(of).sum();
+    let listed = report.regions.len() as u64;
+    if listed == 0 {
+        return None;
+    }
+    let mut lacking: BTreeMap<Reason, u64> = BTreeMap::new();
+    for (reason, slots) in report.regions.iter().flat_map(|region| &region.lacking) {
+        *lacking.entry(*reason).or_default() += slots;
+    }
+    let why = lacking.iter().map(|(reason, slots)| format!("{} {}", human::number(*slots), reason.name()));
+    let why = why.collect::<Vec<_>>().join(", ");
+    let which = match report.regions_omitted {
+        0 => "regions".to_owned(),
+        more => format!("{} of {} regions", human::number(listed), human::number(listed + more)),
+    };
+    let had = human::number(sum(|region| region.had));
+    let slots = human::count(sum(|region| region.expected), "slot");
+    let why = if why.is_empty() { why } else { format!("; {why}") };
+    Some(format!("{which}: {had} of {slots}{why}"))
 }
 
 /// What to think of where the source had nothing at all of what was asked for: that may be so, or the question is wrong.

@@ -139,6 +139,8 @@ impl Collector {
             drift: None,
             failures: facts.failures.values().cloned().collect(),
             failures_omitted: facts.failures_omitted,
+            regions: Vec::new(),
+            regions_omitted: 0,
             timeline: facts.timeline.samples().to_vec(),
             sizes: facts.sizes.counts(),
             waits: facts.waits.sums(),

@@ -17,6 +17,7 @@ mod log;
 pub mod markdown;
 pub mod model;
 pub mod outputs;
+pub mod regions;
 pub mod terminal;
 mod timeline;
 

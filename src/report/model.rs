@@ -3,6 +3,7 @@
 //! What it does not do: count. `collector` does.
 
 mod drift;
+mod region_slots;
 mod stretch;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::run::budget::Spent;
 use crate::run::event::DayState;
 use crate::untrusted::in_json;
 pub use drift::{Drift, DriftedDay};
+pub use region_slots::RegionSlots;
 pub use stretch::{Rest, Stretch, stretches};
 
 /// The report of one sunhaul run over one job.
@@ -49,6 +51,14 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// How many failures are not in the list because it is full.
     pub failures_omitted: u64,
+    /// How complete each active region is that was there on the days of this run, sorted by series and number: at most 1,000,
+    /// those that lack most slots. Empty while the run goes on, where it was interrupted, and of series that are not of regions
+    /// by their name or filters.
+    #[serde(default)]
+    pub regions: Vec<RegionSlots>,
+    /// How many regions are not in the list because it is full.
+    #[serde(default)]
+    pub regions_omitted: u64,
     /// The run over time, from its begin to its end: at most 300 samples, in the order of time.
     #[serde(default)]
     pub timeline: Vec<Sample>,
@@ -374,6 +384,14 @@ pub struct Wait {
     pub seconds: f64,
 }
 
+impl Day {
+    /// True when it was brought to a good end.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self.state, DayState::Sealed | DayState::Provisional)
+    }
+}
+
 impl Report {
     /// The bytes of the report's file: indented JSON and a newline.
     ///
@@ -387,8 +405,7 @@ impl Report {
 
     /// The days that were brought to a good end, by series and date.
     pub fn done(&self) -> impl Iterator<Item = (&str, NaiveDate)> {
-        let done = self.days.iter().filter(|day| matches!(day.state, DayState::Sealed | DayState::Provisional));
-        done.map(|day| (day.series.as_str(), day.date))
+        self.days.iter().filter(|day| day.is_done()).map(|day| (day.series.as_str(), day.date))
     }
 
     /// The JSON Schema of the report (draft 2020-12), as `schemas/report.schema.json` holds it.

@@ -24,6 +24,7 @@ use crate::failure::Class;
 use crate::lock::{Moved, Takes};
 use crate::manifest::{Manifest, SeriesId, folder_of};
 use crate::report::model::RunResult;
+use crate::report::regions;
 use crate::report::terminal::{Progress, Summary, Verbosity, summary};
 use crate::report::{Collector, Ends, Log, Report};
 use crate::run::event::{DayId, Event, Observer as _};
@@ -184,6 +185,11 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     if let (Ok(outcome), RunResult::Incomplete) = (&result, word) {
         report.run.ended_by = outcome.spent;
     }
+    // Who interrupts a run does not wait for records to be read.
+    if word != RunResult::Interrupted {
+        let regions::Listed { regions, omitted } = regions_of(&job, &follower.collector).await?;
+        (report.regions, report.regions_omitted) = (regions, omitted);
+    }
     if let Some(Ok(moved)) = &moved {
         report.job.lock_sha256 = moved.sha256.map(|sha256| sha256.to_string());
         report.job.lock_changed = moved.changed;
@@ -269,6 +275,16 @@ async fn put_away(archive: Arc<Archive>, todo: Todo, job: String) -> Result<()> 
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// How complete the regions are that the days done have. What cannot be read is no reason to fail a run that is over.
+async fn regions_of(job: &Arc<Manifest>, collector: &Collector) -> Result<regions::Listed> {
+    let (job, report) = (job.clone(), collector.snapshot());
+    let read = move || regions::of_run(&job, &report, &Reader::open(&job.archive.root)?, now());
+    Ok(tokio::task::spawn_blocking(read).await?.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the report does not say how complete regions are");
+        regions::Listed::default()
+    }))
 }
 
 /// Executes an order while the report is kept fresh and the bars are drawn.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::advice::{advice, cadence_gaps, doubt, replaced};
+use super::advice::{advice, cadence_gaps, doubt, regions, replaced};
 use super::calendar::Calendar;
 use super::human;
 use super::model::{Drift, Failure, Host, Report, RunResult};
@@ -125,6 +125,7 @@ fn totals(out: &mut String, report: &Report) {
         facts.push(format!("{} came wrong (see the quarantine)", human::count(files.quarantined, "file")));
     }
     facts.extend(replaced(report).map(|line| message(&line)));
+    facts.extend(regions(report));
     if let Some(took) = report.run.finished.and_then(|end| (end - report.run.started).to_std().ok()) {
         facts.push(format!("took {}", human::span(took)));
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Paint, Verbosity, lines};
-use crate::report::advice::{advice, cadence_gaps, doubt, replaced};
+use crate::report::advice::{advice, cadence_gaps, doubt, regions, replaced};
 use crate::report::human;
 use crate::report::model::{Failure, Host, Report, RunResult};
 use crate::untrusted::escape;
@@ -52,7 +52,7 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     if !files.is_empty() {
         let _ = write!(out, "\n  {files}");
     }
-    for line in replaced(report) {
+    for line in replaced(report).chain(regions(report)) {
         let _ = write!(out, "\n  {line}");
     }
     for host in &report.hosts {

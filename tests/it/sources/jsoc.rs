@@ -27,6 +27,8 @@ use orders::Desk;
 const SERIES: &str = "hmi.sharp_cea_720s";
 /// The near-real-time one.
 const NRT: &str = "hmi.sharp_cea_720s_nrt";
+/// One of the full disk, which has neither HARPNUM nor `NOAA_ARS`.
+const DISKS: &str = "hmi.m_720s";
 const INFO: &str = "/cgi-bin/ajax/jsoc_info";
 const FETCH: &str = "/cgi-bin/ajax/jsoc_fetch";
 const CHECK_ADDRESS: &str = "/cgi-bin/ajax/checkAddress.sh";
@@ -54,6 +56,8 @@ struct State {
     note: &'static [u8],
     /// What every file on the disks is, when not its own.
     served: Option<Vec<u8>>,
+    /// Each segment has a BUNIT of its own, as those of SHARPs have.
+    has_units: bool,
 }
 
 impl Fake {
@@ -69,6 +73,7 @@ impl Fake {
             broken: None,
             note: b"Total unsigned flux",
             served: None,
+            has_units: false,
         };
         let state = Arc::new(Mutex::new(state));
         let own = Arc::clone(&state);

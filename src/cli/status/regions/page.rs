@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::slots::{Reason, Region, reasons};
 use super::{Page, SeriesRegions};
 use crate::report::human;
+use crate::report::regions::{Reason, Region, reasons};
 use crate::report::terminal::Paint;
 use crate::untrusted::escape;
 

@@ -6,7 +6,7 @@ use chrono::NaiveDateTime;
 use serde_json::{Value, json};
 
 use super::super::contract::How;
-use super::{NRT, SERIES, State, said};
+use super::{DISKS, NRT, SERIES, State, said};
 use crate::lab::{Answer, Ending, Request};
 
 /// One record of one patch.
@@ -93,6 +93,8 @@ impl Record {
             "USFLUX" => self.flux.map_or_else(|| format!("{}.5e+21", self.recnum), str::to_owned),
             "CRVAL1" if self.recnum % 2 == 0 => "MISSING".to_owned(),
             "CRVAL1" => "-12.25".to_owned(),
+            "BUNIT_000" => "Gauss".to_owned(),
+            "BUNIT_001" => "mT".to_owned(),
             _ => "Invalid KeyLink".to_owned(),
         }
     }
@@ -125,7 +127,8 @@ const KEYWORDS: [(&str, &str, &str); 6] = [
 ];
 
 /// The series with their first records.
-const FIRST: [(&str, &str); 2] = [(SERIES, "2010.05.01_00:12:00_TAI"), (NRT, "2012.09.14_00:00:00_TAI")];
+const FIRST: [(&str, &str); 3] =
+    [(SERIES, "2010.05.01_00:12:00_TAI"), (NRT, "2012.09.14_00:00:00_TAI"), (DISKS, "2010.05.01_00:12:00_TAI")];
 
 pub(super) const SEGMENTS: [&str; 2] = ["Br", "Bp"];
 
@@ -139,11 +142,20 @@ pub(super) fn structure(request: &Request, state: &State) -> Answer {
         let note = if *name == "USFLUX" { "THE NOTE" } else { "" };
         json!({ "name": name, "type": kind, "recscope": "variable", "defval": "nan", "units": unit, "note": note })
     };
+    let is_of_disks = name == DISKS;
+    let of_regions = ["HARPNUM", "NOAA_ARS"];
+    let own = KEYWORDS.iter().filter(|(name, ..)| !is_of_disks || !of_regions.contains(name));
+    let mut keywords: Vec<Value> = own.map(keyword).collect();
+    if state.has_units {
+        // Of the keywords of all segments, the first without its number.
+        keywords.push(json!({ "name": "BUNIT", "type": "string", "recscope": "segment", "units": "none", "note": "[BUNIT] Unit" }));
+    }
+    let prime = [json!({ "name": "HARPNUM", "slotted": 0 }), json!({ "name": "T_REC", "slotted": 1, "step": "720.0" })];
+    let prime = &prime[usize::from(is_of_disks)..];
+    let prime_keys: Vec<&Value> = prime.iter().map(|key| &key["name"]).collect();
     let segment = |name: &&str| json!({ "name": name, "type": "int", "units": "Gauss", "protocol": "fits", "dims": "VARxVAR", "note": "" });
     let answer = said(&json!({
-        "note": "SHARP", "primekeys": ["HARPNUM", "T_REC"],
-        "primekeysinfo": [{ "name": "HARPNUM", "slotted": 0 }, { "name": "T_REC", "slotted": 1, "step": "720.0" }],
-        "keywords": KEYWORDS.iter().map(keyword).collect::<Vec<_>>(),
+        "note": "SHARP", "primekeys": prime_keys, "primekeysinfo": prime, "keywords": keywords,
         "segments": SEGMENTS.iter().map(segment).collect::<Vec<_>>(), "links": [],
         "Interval": { "FirstRecord": format!("{name}[1][{first}]") }, "status": 0,
     }));
@@ -186,7 +198,10 @@ pub(super) fn list(request: &Request, state: &State) -> Answer {
     if records.is_empty() {
         return said(&json!({ "count": 0, "runtime": 0.01, "status": 0 }));
     }
-    let all = KEYWORDS.map(|(name, ..)| name).join(",");
+    let mut all = KEYWORDS.map(|(name, ..)| name).join(",");
+    if state.has_units {
+        all.push_str(",BUNIT_000,BUNIT_001");
+    }
     let column = |key: &str| {
         let values: Vec<Value> = records.iter().map(|record| record.value(key)).collect();
         json!({ "name": key, "values": values })
@@ -249,7 +264,10 @@ pub(super) fn select(set: &str, records: &[Record]) -> Result<Vec<Record>, Strin
     if !FIRST.iter().any(|(name, _)| *name == series) {
         return Err(" jsoc_info: series not found.".to_owned());
     }
-    let parts: Vec<&str> = rest.trim_end_matches(']').split("][").collect();
+    let mut parts: Vec<&str> = rest.trim_end_matches(']').split("][").collect();
+    if series == DISKS {
+        parts.insert(0, "");
+    }
     let harps: Vec<i64> = parts[0].split(',').filter_map(|harp| harp.parse().ok()).collect();
     // A prime key that is empty or left out at the end is no condition (`drms_names.c:168-181`).
     let time = parts.get(1).copied().filter(|part| !part.is_empty());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::contract::Fake as _;
-use super::{Fake, Record, SERIES};
+use super::{DISKS, Fake, Record, SERIES};
 use crate::lab::{Job, Lab};
 
 const BY: [&str; 4] = ["status", "job.yaml", "--by", "harpnum"];
@@ -149,4 +149,69 @@ fn a_job_without_regions_and_words_that_do_not_fit_are_refused() {
     lab.sunhaul(&[&BY[..], &["--csv", "--json"]].concat()).status(2).stderr_has("cannot be used with").done();
     lab.write("job.yaml", job("aia.lev1_euv_12s"));
     lab.sunhaul(&BY).status(2).stderr_has("the records of `one` have no HARPNUM").stderr_has("--by month").done();
+}
+
+/// A region of the report: `series harpnum had/expected lacking`.
+fn told(region: &Value) -> String {
+    let (had, expected, lacking) = counts(region);
+    format!("{} {} {had}/{expected} {lacking}", region["series"].as_str().expect("an id"), region["harpnum"])
+}
+
+fn of_report(report: &Value) -> Vec<String> {
+    assert_eq!(report["regions_omitted"], 0);
+    report["regions"].as_array().expect("a list").iter().map(told).collect()
+}
+
+#[test]
+fn a_report_counts_the_slots_of_regions_that_were_there_on_the_days_of_its_run() {
+    let fake = two_regions();
+    fake.state().records.push(Record { harpnum: 379, ..at(8, "12T06:00:00") });
+    let files = "segments: [Br], fetch: files, quality: good";
+    let job = job(&fake, &[&format!("as: one, {files}"), "as: table, fetch: keywords, harpnum: [377]"]);
+    let lab = Lab::new();
+    lab.write("job.yaml", job.yaml());
+    let run = lab.run().chatty().done();
+    let line = "\n  regions: 11 of 244 slots; 2 quality, 1 no file, 230 absent\n";
+    assert!(run.stderr.contains(line), "{}", run.stderr);
+    let report = lab.json("report.json");
+    let one = [
+        r#"one 377 3/121 {"absent":115,"no-file":1,"quality":2}"#,
+        "one 378 1/1 {}",
+        "one 379 1/1 {}",
+        r#"table 377 6/121 {"absent":115}"#,
+    ];
+    assert_eq!(of_report(&report), one);
+    // The same as `status` says, but for the gaps.
+    let mut status = regions(&lab)["series"][0].clone();
+    let mut region = status["regions"][0].take();
+    region.as_object_mut().expect("an object").remove("gaps");
+    let mut own = report["regions"][0].clone();
+    let own_fields = own.as_object_mut().expect("an object");
+    assert_eq!(own_fields.remove("series"), Some(json!("one")));
+    assert_eq!(own_fields.remove("step_seconds"), Some(status["step_seconds"].take()));
+    assert_eq!(own, region);
+    // A run with nothing to do reads no records; one of the second day has the regions of that day.
+    assert!(of_report(&lab.report(0)).is_empty());
+    for series in ["one", "table"] {
+        std::fs::remove_file(lab.path(&format!("data/.sunhaul/days/{series}/2015-12-12.jsonl"))).expect("a record");
+    }
+    assert_eq!(of_report(&lab.report(0)), [one[0], one[2], one[3]]);
+}
+
+#[test]
+fn a_report_has_the_slots_of_failed_days_and_no_regions_of_other_series() {
+    let fake = two_regions();
+    fake.state().records.push(Record { instead: Some("NoDataDirectory"), is_offline: true, ..at(8, "12T00:12:00") });
+    fake.state().records.push(at(9, "12T00:24:00"));
+    let lab = Lab::new();
+    lab.write("job.yaml", job(&fake, &["as: one, segments: [Br], fetch: files, quality: good, harpnum: [377]"]).yaml());
+    let failed = r#"one 377 4/123 {"absent":115,"failed":1,"no-file":1,"quality":2}"#;
+    assert_eq!(of_report(&lab.report(1)), [failed]);
+    let disks = Fake::of(vec![Record { series: DISKS, ..Record::new(1, "2015-12-11T00:00:00") }]);
+    let lab = Lab::new();
+    let series = format!("{{ name: {DISKS}, as: one, segments: [Br], fetch: files }}");
+    lab.write("job.yaml", Job::from_source(&disks.source()).series(&[&series]).yaml());
+    let report = lab.report(0);
+    assert_eq!(report["totals"]["files"]["fetched"], 1);
+    assert!(of_report(&report).is_empty());
 }

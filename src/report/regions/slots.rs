@@ -5,17 +5,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::day::{Scale, SlotSpan, Window};
+use crate::manifest::Series;
 
 /// Times of one slot differ by seconds where a source tells the start of the exposure.
 const JITTER: TimeDelta = TimeDelta::seconds(60);
 
 /// Why a slot is not there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Reason {
+pub enum Reason {
     /// The filter `quality` leaves its record out.
     Quality,
     /// The source has the record and no file of it.
@@ -37,7 +39,8 @@ pub(super) enum Reason {
 }
 
 impl Reason {
-    pub(super) const ALL: [Reason; 9] = [
+    /// Each, in their order.
+    pub const ALL: [Reason; 9] = [
         Reason::Quality,
         Reason::NoFile,
         Reason::Accepted,
@@ -49,7 +52,9 @@ impl Reason {
         Reason::NotKnown,
     ];
 
-    pub(super) fn name(self) -> &'static str {
+    /// Its name in text and tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Reason::Quality => "quality",
             Reason::NoFile => "no file",
@@ -63,7 +68,9 @@ impl Reason {
         }
     }
 
-    pub(super) fn meaning(self) -> &'static str {
+    /// What it says of a slot.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
         match self {
             Reason::Quality => "left out by `quality`",
             Reason::NoFile => "the source has the record, and no file of it",
@@ -89,9 +96,9 @@ pub(super) enum Slot {
 
 /// The slots of a series: `step` seconds apart, one of them at `anchor`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Grid {
-    pub(super) anchor: NaiveDateTime,
-    pub(super) step: i64,
+struct Grid {
+    anchor: NaiveDateTime,
+    step: i64,
 }
 
 impl Grid {
@@ -120,17 +127,38 @@ struct Run {
     slot: Slot,
 }
 
+/// Series that number regions alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Family {
+    /// The scale of their times.
+    pub scale: Scale,
+    /// Near-real-time series number regions anew, so that one number is two regions.
+    pub is_nrt: bool,
+}
+
+impl Family {
+    /// The family of a series.
+    #[must_use]
+    pub fn of(series: &Series) -> Family {
+        Family { scale: series.source.scale(), is_nrt: series.name.to_ascii_lowercase().contains("_nrt") }
+    }
+}
+
 /// What the archive knows of the regions of one series.
 #[derive(Debug)]
-pub(super) struct SeriesSlots {
-    pub(super) id: String,
-    pub(super) scale: Scale,
-    /// Regions are numbered anew in near-real-time series, so that one number is two regions.
-    pub(super) is_nrt: bool,
+pub struct SeriesSlots {
+    /// The series' id.
+    pub id: String,
+    /// The series that number regions alike.
+    pub family: Family,
     /// Seconds from one slot to the next.
-    pub(super) step: i64,
+    pub step: i64,
+    /// A day that was read has files.
+    pub has_files: bool,
     /// What of the time is asked for and has begun.
-    pub(super) range: Window,
+    range: Window,
+    /// The regions that are asked for; none where all are.
+    pub(super) asked: Option<BTreeSet<i64>>,
     /// Why slots of a day that nothing is known of are not there; of every other day: not fetched.
     pub(super) unlisted: BTreeMap<NaiveDate, Reason>,
     grid: Option<Grid>,
@@ -148,47 +176,66 @@ struct Known {
 
 /// The slots of one region in one series.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Region {
-    pub(super) harpnum: i64,
+pub struct Region {
+    /// Its number.
+    pub harpnum: i64,
     /// The first slot, in the scale of the series.
-    pub(super) first: String,
+    pub first: String,
     /// The last slot.
-    pub(super) last: String,
-    pub(super) expected: u64,
-    pub(super) had: u64,
+    pub last: String,
+    /// Slots from the first to the last.
+    pub expected: u64,
+    /// Of these, those that are there.
+    pub had: u64,
     /// How many are not there, by the reason.
-    pub(super) lacking: BTreeMap<Reason, u64>,
-    pub(super) gaps: Vec<Gap>,
+    pub lacking: BTreeMap<Reason, u64>,
+    /// The slots that are not there, in order.
+    pub gaps: Vec<Gap>,
 }
 
 /// Slots in a row that are not there for one reason.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Gap {
-    pub(super) first: String,
-    pub(super) last: String,
-    pub(super) slots: u64,
-    pub(super) reason: Reason,
+pub struct Gap {
+    /// The first of them.
+    pub first: String,
+    /// The last.
+    pub last: String,
+    /// How many they are.
+    pub slots: u64,
+    /// Why.
+    pub reason: Reason,
 }
 
 /// The records of one day by region and time.
 pub(super) type DaySlots = BTreeMap<i64, Vec<(NaiveDateTime, Slot)>>;
 
 impl SeriesSlots {
-    pub(super) fn new(id: &str, (scale, is_nrt): (Scale, bool), step: i64, range: Window) -> SeriesSlots {
+    pub(super) fn new(id: &str, family: Family, step: i64, range: Window) -> SeriesSlots {
         SeriesSlots {
             id: id.to_owned(),
-            scale,
-            is_nrt,
+            family,
             step: step.max(1),
+            has_files: false,
             range,
+            asked: None,
             unlisted: BTreeMap::new(),
             grid: None,
             regions: BTreeMap::new(),
         }
     }
 
-    pub(super) fn has_regions(&self) -> bool {
+    /// True when a record names a region.
+    #[must_use]
+    pub fn has_regions(&self) -> bool {
         !self.regions.is_empty()
+    }
+
+    /// The regions with a slot in this series that are asked for or there, by their numbers.
+    pub fn regions(&self, spans: &Spans) -> impl Iterator<Item = Region> {
+        let is_asked = |harpnum: &i64| self.asked.as_ref().is_none_or(|asked| asked.contains(harpnum));
+        let is_own = move |harpnum: &i64| is_asked(harpnum) || self.regions.contains_key(harpnum);
+        let own = spans.of(self.family).filter(move |(harpnum, _)| is_own(harpnum));
+        own.map(|(harpnum, span)| self.region(harpnum, span)).filter(|region| region.expected > 0)
     }
 
     /// Adds a day, which lies after all that were added. `left_out` are slots whose records `quality` left out.
@@ -223,7 +270,7 @@ impl SeriesSlots {
     fn region(&self, harpnum: i64, span: SlotSpan) -> Region {
         let grid = self.grid.unwrap_or(Grid { anchor: span[0], step: self.step });
         let (from, until) = grid.within(span);
-        let label = |nth: i64| self.scale.label(grid.at(nth));
+        let label = |nth: i64| self.family.scale.label(grid.at(nth));
         let mut region = Region {
             harpnum,
             first: label(from),
@@ -281,27 +328,44 @@ impl Known {
     }
 }
 
-/// The regions of each series. A region is expected from its first to its last record in any of the series that number
-/// regions alike, also in those that have none of it.
-pub(super) fn regions(all: &[SeriesSlots]) -> Vec<Vec<Region>> {
-    let family = |series: &SeriesSlots| (series.scale, series.is_nrt);
-    let mut spans: BTreeMap<(Scale, bool, i64), SlotSpan> = BTreeMap::new();
-    for series in all {
-        for (harpnum, Known { span, .. }) in &series.regions {
-            let (scale, is_nrt) = family(series);
-            let whole = spans.entry((scale, is_nrt, *harpnum)).or_insert(*span);
-            *whole = [whole[0].min(span[0]), whole[1].max(span[1])];
+/// From when to when regions are expected: from the first to the last record in any of the series that number regions
+/// alike, also in those that have none of it.
+#[derive(Debug, Default)]
+pub struct Spans(BTreeMap<(Family, i64), SlotSpan>);
+
+impl Spans {
+    /// Those of all regions of these series.
+    #[must_use]
+    pub fn of_all(all: &[SeriesSlots]) -> Spans {
+        let mut spans: BTreeMap<(Family, i64), SlotSpan> = BTreeMap::new();
+        for series in all {
+            for (harpnum, Known { span, .. }) in &series.regions {
+                let whole = spans.entry((series.family, *harpnum)).or_insert(*span);
+                *whole = [whole[0].min(span[0]), whole[1].max(span[1])];
+            }
         }
+        Spans(spans)
     }
-    let of = |series: &SeriesSlots| {
-        let own = spans.iter().filter(|((scale, is_nrt, _), _)| (*scale, *is_nrt) == family(series));
-        own.map(|((.., harpnum), span)| series.region(*harpnum, *span)).filter(|region| region.expected > 0).collect()
-    };
-    all.iter().map(of).collect()
+
+    /// Leaves out the regions that are not there on any of these days of their family.
+    #[must_use]
+    pub(super) fn on(mut self, days: &BTreeMap<Family, BTreeSet<NaiveDate>>) -> Spans {
+        let is_on = |family: &Family, [first, last]: &SlotSpan| {
+            days.get(family).is_some_and(|days| days.range(first.date()..=last.date()).next().is_some())
+        };
+        self.0.retain(|(family, _), span| is_on(family, span));
+        self
+    }
+
+    fn of(&self, family: Family) -> impl Iterator<Item = (i64, SlotSpan)> {
+        let all = self.0.range((family, i64::MIN)..=(family, i64::MAX));
+        all.map(|((_, harpnum), span)| (*harpnum, *span))
+    }
 }
 
 /// The reasons that any region has, in their order.
-pub(super) fn reasons<'a>(regions: impl Iterator<Item = &'a Region>) -> Vec<Reason> {
+#[must_use]
+pub fn reasons<'a>(regions: impl Iterator<Item = &'a Region>) -> Vec<Reason> {
     let seen: BTreeSet<Reason> = regions.flat_map(|region| region.lacking.keys().copied()).collect();
     seen.into_iter().collect()
 }
@@ -317,7 +381,7 @@ mod tests {
     const DAY: i64 = 1440;
 
     fn series(id: &str, is_nrt: bool, step: i64, [start, end]: [i64; 2]) -> SeriesSlots {
-        SeriesSlots::new(id, (Scale::Tai, is_nrt), step, Window { start: at(start), end: at(end) })
+        SeriesSlots::new(id, Family { scale: Scale::Tai, is_nrt }, step, Window { start: at(start), end: at(end) })
     }
 
     /// The slots of region 377 at these minutes.
@@ -327,14 +391,15 @@ mod tests {
 
     /// `had/expected reason:count ...` of region 377 in each series.
     fn told(all: &[SeriesSlots]) -> Vec<String> {
-        let told = |regions: Vec<Region>| {
+        let spans = Spans::of_all(all);
+        let told = |series: &SeriesSlots| {
             let of = |region: &Region| {
                 let why = region.lacking.iter().map(|(reason, slots)| format!(" {}:{slots}", reason.name()));
                 format!("{}/{}{}", region.had, region.expected, why.collect::<String>())
             };
-            regions.iter().map(of).collect::<Vec<_>>().join("; ")
+            series.regions(&spans).map(|region| of(&region)).collect::<Vec<_>>().join("; ")
         };
-        regions(all).into_iter().map(told).collect()
+        all.iter().map(told).collect()
     }
 
     #[test]
@@ -359,16 +424,23 @@ mod tests {
         let mut hourly = series("hourly", false, 3600, [0, DAY]);
         hourly.add(day(&[(60, Slot::Had)]), [].into_iter());
         let none = series("none", false, 3600, [0, DAY]);
+        let mut another = series("another", false, 720, [0, DAY]);
+        another.asked = Some(BTreeSet::from([378]));
         let mut nrt = series("nrt", true, 720, [0, DAY]);
         nrt.add(day(&[(DAY - 12, Slot::Had)]), [].into_iter());
         let expected =
-            ["3/7 absent:4", "1/7 provisional:1 outside range:5", "1/2 not fetched:1", "0/2 not fetched:2", "1/1"];
-        assert_eq!(told(&[long, short, hourly, none, nrt]), expected);
+            ["3/7 absent:4", "1/7 provisional:1 outside range:5", "1/2 not fetched:1", "0/2 not fetched:2", "", "1/1"];
+        assert_eq!(told(&[long, short, hourly, none, another, nrt]), expected);
     }
 
     #[test]
     fn times_some_seconds_off_are_the_same_slots() {
-        let mut one = SeriesSlots::new("one", (Scale::Utc, false), 720, Window { start: at(0), end: at(2 * DAY) });
+        let mut one = SeriesSlots::new(
+            "one",
+            Family { scale: Scale::Utc, is_nrt: false },
+            720,
+            Window { start: at(0), end: at(2 * DAY) },
+        );
         for first in [0, DAY] {
             let slots = (0..120).map(|nth| (at(first + 12 * nth) + TimeDelta::seconds(nth % 7 - 3), Slot::Had));
             one.add(DaySlots::from([(377, slots.collect())]), [].into_iter());
@@ -381,7 +453,8 @@ mod tests {
         let mut one = series("one", false, 720, [0, DAY]);
         one.add(day(&[(0, Slot::Had), (48, Slot::Had)]), [(377, [at(24), at(24)])].into_iter());
         one.unlisted = [(at(0).date(), Reason::Absent)].into();
-        let [region] = &regions(&[one])[0][..] else { panic!("one region") };
+        let all = [one];
+        let region = all[0].regions(&Spans::of_all(&all)).next().unwrap();
         let gaps: Vec<(&str, u64, Reason)> =
             region.gaps.iter().map(|gap| (&gap.first[11..16], gap.slots, gap.reason)).collect();
         assert_eq!(gaps, [("00:12", 1, Reason::Absent), ("00:24", 1, Reason::Quality), ("00:36", 1, Reason::Absent)]);

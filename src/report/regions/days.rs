@@ -1,0 +1,176 @@
+//! The regions of a series, from the records and journals of its days.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{NaiveDate, NaiveDateTime};
+
+use super::slots::{DaySlots, Family, Reason, SeriesSlots, Slot};
+use super::table;
+use crate::archive::{ACCEPTED, DayHeader, DayRecord, Error, FileLine, Reader, State};
+use crate::day::{SlotSpan, Window};
+use crate::failure::Class;
+use crate::manifest::{Manifest, Series, cadence};
+
+/// True where the name or the filters of a series say that its records are of regions.
+#[must_use]
+pub fn are_of_regions(series: &Series) -> bool {
+    let filters = &series.filters;
+    series.name.to_ascii_lowercase().contains("harp") || filters.harpnum.is_some() || filters.noaa.is_some()
+}
+
+/// The days of a series that are read.
+#[derive(Debug)]
+pub struct Days<'a> {
+    /// Their job.
+    pub job: &'a Manifest,
+    /// Their series.
+    pub series: &'a Series,
+    /// Their archive.
+    pub archive: &'a Reader,
+    /// Those that have a record or a journal.
+    pub dates: BTreeSet<NaiveDate>,
+    /// What of the time the job asks for and has begun.
+    pub range: Window,
+    /// Those that failed when they were last tried.
+    pub failed: BTreeSet<NaiveDate>,
+}
+
+impl Days<'_> {
+    /// Reads what the archive knows of the regions. A record or journal that cannot be used says nothing of its day.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn read(&self) -> Result<SeriesSlots, Error> {
+        let family = Family::of(self.series);
+        let mut slots = SeriesSlots::new(&self.series.id.0, family, step(self.series), self.range);
+        slots.asked = self.series.harps().map(BTreeSet::from_iter);
+        slots.unlisted.extend(self.failed.iter().map(|date| (*date, Reason::Failed)));
+        for date in &self.dates {
+            let day = match self.day(*date) {
+                Err(error) if error.class() == Class::Record => continue,
+                day => day?,
+            };
+            if let Some(reason) = day.unlisted {
+                slots.unlisted.insert(*date, reason);
+            }
+            slots.has_files |= day.has_files;
+            slots.add(day.slots, day.left_out.into_iter());
+        }
+        Ok(slots)
+    }
+
+    fn day(&self, date: NaiveDate) -> Result<Day, Error> {
+        let Some(record) = self.archive.record(&self.series.id, date)? else { return self.started(date) };
+        Ok(match self.standing(&record.header) {
+            Standing::OfAnotherJob => Day::default(),
+            Standing::Stale => Day { unlisted: None, ..self.recorded(&record) },
+            Standing::AsAsked => self.recorded(&record),
+        })
+    }
+
+    fn standing(&self, header: &DayHeader) -> Standing {
+        let day = self.range.day(header.date);
+        // A day outside of the range stays as it was asked for.
+        let is_kept = day.window.is_empty();
+        let is_own = header.job == self.job.name;
+        let is_as_asked = if is_kept { is_own } else { header.spec == self.series.spec(&day) };
+        match (is_as_asked, is_own) {
+            (true, _) => Standing::AsAsked,
+            (false, true) => Standing::Stale,
+            (false, false) => Standing::OfAnotherJob,
+        }
+    }
+
+    fn recorded(&self, record: &DayRecord) -> Day {
+        let DayHeader { scale, left_out, files, .. } = &record.header;
+        let left_out = left_out.iter().flat_map(|left_out| left_out.spans(*scale)).collect();
+        let (unlisted, has_files) = (Some(unlisted(self.series, &record.header)), *files > 0);
+        if self.series.fetch.has_files() {
+            return Day { slots: of_files(&record.files, self.series, None), left_out, unlisted, has_files };
+        }
+        match table::records(&self.job.archive.root, record, &self.series.name) {
+            Some(slots) => Day { slots, left_out, unlisted, has_files },
+            None => Day { slots: DaySlots::new(), left_out, unlisted: Some(Reason::NotKnown), has_files },
+        }
+    }
+
+    /// The files that are there of a day that is not finished.
+    fn started(&self, date: NaiveDate) -> Result<Day, Error> {
+        let files = self.archive.started_files(&self.series.id, date)?.unwrap_or_default();
+        let window = self.range.day(date).window;
+        let scale = self.series.source.scale();
+        let is_asked = |line: &FileLine| scale.read(&line.time).is_some_and(|time| window.contains(time));
+        let files: Vec<FileLine> = files.into_iter().filter(is_asked).collect();
+        let segments = self.series.filters.segments.as_ref().map(Vec::len).unwrap_or_default();
+        let has_files = files.iter().any(|line| line.absent.is_none());
+        Ok(Day { slots: of_files(&files, self.series, Some(segments)), has_files, ..Day::default() })
+    }
+}
+
+/// How the record of a day stands to what the job asks for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    AsAsked,
+    /// The job asked for something else then.
+    Stale,
+    OfAnotherJob,
+}
+
+/// What is known of a day.
+#[derive(Debug, Default)]
+struct Day {
+    slots: DaySlots,
+    left_out: Vec<(i64, SlotSpan)>,
+    /// Why other slots are not there; where it has no record, that is said elsewhere.
+    unlisted: Option<Reason>,
+    has_files: bool,
+}
+
+/// Seconds from one slot of a series to the next.
+fn step(series: &Series) -> i64 {
+    let asked = series.filters.cadence.map(|cadence| cadence.as_secs());
+    i64::try_from(asked.unwrap_or_else(|| cadence::slots(&series.name))).unwrap_or(i64::MAX)
+}
+
+/// Why slots are not there that the record of a day does not name.
+fn unlisted(series: &Series, header: &DayHeader) -> Reason {
+    let filters = &series.filters;
+    // What these leave out, no source lists.
+    let is_filtered = filters.raw.is_some() || !filters.conditions.is_empty();
+    let is_quality_known = filters.quality.is_none() || header.left_out.is_some();
+    match header.state {
+        State::Provisional => Reason::Provisional,
+        State::Sealed if is_filtered || !is_quality_known => Reason::NotKnown,
+        State::Sealed => Reason::Absent,
+    }
+}
+
+/// The records of files. Of a day that is not finished, those that have fewer files than `segments`, or than another record, are
+/// not known yet. A fallback numbers its regions differently, so that its records are of none of the preferred series.
+fn of_files(files: &[FileLine], series: &Series, segments: Option<usize>) -> DaySlots {
+    /// A region, a record and its time.
+    type Record = (i64, Option<i64>, NaiveDateTime);
+    let scale = series.source.scale();
+    let is_preferred = |line: &&FileLine| line.source_series.as_ref().is_none_or(|name| *name == series.name);
+    let mut records: BTreeMap<Record, (usize, Slot)> = BTreeMap::new();
+    for line in files.iter().filter(is_preferred) {
+        let (Some(harpnum), Some(time)) = (line.harpnum, scale.read(&line.time)) else { continue };
+        let slot = match line.absent.as_deref() {
+            None => Slot::Had,
+            Some(ACCEPTED) => Slot::Lacks(Reason::Accepted),
+            Some(_) => Slot::Lacks(Reason::NoFile),
+        };
+        let (count, known) = records.entry((harpnum, line.recnum, time)).or_insert((0, Slot::Had));
+        *count += 1;
+        *known = slot.max(*known);
+    }
+    let most = records.values().map(|(count, _)| *count).max().unwrap_or_default();
+    let due = segments.map(|segments| segments.max(most)).unwrap_or_default();
+    let mut slots = DaySlots::new();
+    for ((harpnum, _, time), (count, slot)) in records {
+        if count >= due {
+            slots.entry(harpnum).or_default().push((time, slot));
+        }
+    }
+    slots
+}
