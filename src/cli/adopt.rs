@@ -94,7 +94,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let Some(job) = job::load(&args.job, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
     let started = now();
     let files = args.reports.open(1)?;
-    let begun = begin(args, &job, started).inspect_err(|error| files.refused(&job, error, shell));
+    let begun = begin(args, &job, started).inspect_err(|error| files.refused(&job, error, Vec::new(), shell));
     let (locking, work, held) = begun?;
     let archive_root = job.archive.root.to_string_lossy().into_owned();
     let ran = limits::runtime()?.block_on(async {

@@ -110,6 +110,8 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 /// A job that could begin.
 struct Bound {
     job: Manifest,
+    /// Its network: what it was asked for counts as the job's.
+    net: Net,
     locking: Locking,
     planned: Planned,
 }
@@ -121,14 +123,15 @@ struct Planned {
 }
 
 /// Finds out whether a job could begin.
-fn bind(job: Manifest, args: &Args, halt: &Halt<'_>) -> Result<Bound> {
+fn bind(job: Manifest, args: &Args, shared: &Shared<'_>) -> Result<Bound> {
     let locking = args.lock.read(&job)?;
     // To make an archive of a lock alone is what `--locked` and `--frozen` are for; `--new-only` leaves out what is elsewhere.
     if locking.may_move() && !locking.takes_only_new() {
         known_archive::must_be_there(&job, locking.lock(), args.rebuild)?;
     }
-    let planned = planned(&job, &locking, args, halt)?;
-    Ok(Bound { job, locking, planned })
+    let halt = Halt::new(&shared.stop, &shared.budget);
+    let planned = planned(&job, &locking, args, &halt)?;
+    Ok(Bound { job, net: shared.net.clone(), locking, planned })
 }
 
 fn planned(job: &Manifest, locking: &Locking, args: &Args, halt: &Halt<'_>) -> Result<Planned> {
@@ -171,6 +174,11 @@ impl<'a> Shared<'a> {
         interrupted(error, &self.stop)
     }
 
+    /// Tells of a run that could not begin, with what it asked of hosts by then.
+    fn refused(&self, job: &Manifest, error: &anyhow::Error) {
+        self.files.refused(job, error, self.net.hosts(), self.shell);
+    }
+
     /// Ends what was started for the jobs.
     pub(super) async fn close(self) {
         self.net.close().await;
@@ -191,16 +199,15 @@ async fn in_turn(jobs: Vec<Manifest>, args: &Args, shared: &mut Shared<'_>) -> R
     let mut bound = Vec::new();
     let mut worst = Exit::Complete;
     for mut job in jobs {
+        shared.net = shared.net.next_run();
         // A source that does not answer says nothing of the other jobs.
         if let Err(error) = find_dates(&mut job, args, shared).await {
-            shared.files.refused(&job, &error, shared.shell);
+            shared.refused(&job, &error);
             worst = worst.max(problem::tell(&error, shared.shell));
             continue;
         }
-        let (files, shell) = (&shared.files, shared.shell);
         let about = job.clone();
-        let halt = Halt::new(&shared.stop, &shared.budget);
-        bound.push(bind(job, args, &halt).inspect_err(|error| files.refused(&about, error, shell))?);
+        bound.push(bind(job, args, shared).inspect_err(|error| shared.refused(&about, error))?);
     }
     for (nth, bound) in bound.into_iter().enumerate() {
         if shared.stop.is_cancelled() {
@@ -257,7 +264,8 @@ async fn look_up(
 
 /// One job, by its plan; one that is not fresh is made anew.
 async fn one(bound: Bound, is_fresh: bool, args: &Args, shared: &mut Shared<'_>) -> Result<Exit> {
-    let Bound { mut job, locking, planned: before } = bound;
+    let Bound { mut job, net, locking, planned: before } = bound;
+    shared.net = net;
     let halt = Halt::new(&shared.stop, &shared.budget);
     let redo = Redo { check: args.check, retry_absent: args.retry_absent };
     let work = if is_fresh { Ok(before) } else { planned(&job, &locking, args, &halt) }.and_then(|planned| {
@@ -265,13 +273,13 @@ async fn one(bound: Bound, is_fresh: bool, args: &Args, shared: &mut Shared<'_>)
         locking.must_be_writable(&job, work.days.day_count())?;
         Ok((work, planned.at))
     });
-    let (work, started) = work.inspect_err(|error| shared.files.refused(&job, error, shared.shell))?;
+    let (work, started) = work.inspect_err(|error| shared.refused(&job, error))?;
     if !args.check {
         spot_check::warn(&job, &work.sealed, shared.shell)?;
     }
     if locking.may_move() {
         let found = find_patches(&mut job, &work, shared).await;
-        found.inspect_err(|error| shared.files.refused(&job, error, shared.shell))?;
+        found.inspect_err(|error| shared.refused(&job, error))?;
     }
     let then = if locking.may_move() { Then::Add } else { Then::Leave };
     let (retry_failed, again) = (args.retry_failed, shared.shell.words.clone());

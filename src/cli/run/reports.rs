@@ -16,9 +16,11 @@ use crate::cli::precious::report_file;
 use crate::cli::problem::{self, Problem};
 use crate::cli::{Exit, Result, Shell};
 use crate::manifest::Manifest;
+use crate::net::HostStats;
 use crate::report::model::{Job, RunResult};
 use crate::report::{Collector, Report, junit};
 use crate::run::budget::Spent;
+use crate::run::event::Event;
 
 /// Where reports go, as typed.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -120,13 +122,15 @@ impl Files {
         self.page.as_ref().map_or(Ok(()), |page| page.write(report, None))
     }
 
-    /// Tells of a run that could not begin, wherever a report of it was asked for.
-    pub(in crate::cli) fn refused(&self, job: &Manifest, error: &anyhow::Error, shell: &Shell) {
+    /// Tells of a run that could not begin, wherever a report of it was asked for. `hosts` were asked by then.
+    pub(in crate::cli) fn refused(&self, job: &Manifest, error: &anyhow::Error, hosts: Vec<HostStats>, shell: &Shell) {
         let at = now();
         let (exit, ..) = problem::explain(error);
         let about = about(job, None);
         let result = if exit == Exit::Interrupted { RunResult::Interrupted } else { RunResult::Incomplete };
-        let mut report = Collector::new(run_id(at), at, about).finish(result, exit.code(), at);
+        let collector = Collector::new(run_id(at), at, about);
+        collector.fold(&Event::Hosts(hosts));
+        let mut report = collector.finish(result, exit.code(), at);
         report.run.error = Some(reason(error));
         if let Some(halted) = error.downcast_ref::<Halted>() {
             report.run.ended_by = (*halted == Halted::TimeUp).then_some(Spent::Time);

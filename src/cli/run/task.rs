@@ -87,7 +87,7 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
     if let Err(error) = &ran
         && !is_told
     {
-        shared.files.refused(&job, error, shared.shell);
+        shared.refused(&job, error);
     }
     ran
 }
@@ -95,7 +95,6 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
 /// Does them; `is_told` when the run was told of, however it ended.
 async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> Result<Ran> {
     let shell = shared.shell;
-    shared.net = shared.net.next_run();
     let Task { job, work: planned, shelf, locking, then, retry_failed, started, again: words } = task;
     let is_adoption = shelf.is_some();
     let id = run_id(started);
@@ -118,6 +117,8 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
         run: id.clone(),
         files: shared.files.clone(),
     });
+    // Regions were looked up by then.
+    follower.on(Event::Hosts(shared.net.hosts()));
     // A report that cannot be written is told before anything is fetched.
     follower.save(follower.collector.snapshot(), Saved::Meanwhile).await?;
 

@@ -81,12 +81,12 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let files = args.reports.open(1)?;
     let (runtime, net) = (limits::runtime()?, args.ssh.net());
     let prepared = runtime.block_on(prepare(args, &mut job, &net, shell));
-    let prepared = prepared.inspect_err(|error| files.refused(&job, error, shell))?;
+    let prepared = prepared.inspect_err(|error| files.refused(&job, error, net.hosts(), shell))?;
     if args.dry_run {
         let sample = args.sample.map(|share| drift::Sample { share, seed: args.seed });
         let check = drift::Check { job: &job, days: &prepared.days, sample, as_json: args.json, files: &files };
-        let ended = runtime.block_on(drift::run(&check, &prepared.locking, prepared.regions, net, shell));
-        return ended.inspect_err(|error| files.refused(&job, error, shell));
+        let ended = runtime.block_on(drift::run(&check, &prepared.locking, prepared.regions, net.clone(), shell));
+        return ended.inspect_err(|error| files.refused(&job, error, net.hosts(), shell));
     }
     runtime.block_on(moved(job, prepared, (args, files, net), shell))
 }

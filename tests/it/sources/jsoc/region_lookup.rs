@@ -54,6 +54,16 @@ fn region_lines(lab: &Lab) -> Vec<Value> {
     lines.filter_map(|line| line.get("region").cloned()).collect()
 }
 
+/// The requests of a run's report.
+fn sent(report: &Value) -> u64 {
+    report["totals"]["requests"]["sent"].as_u64().expect("a count")
+}
+
+/// How many requests the service has had.
+fn had(fake: &Fake) -> u64 {
+    fake.server().requests().len() as u64
+}
+
 fn windows(report: &Value) -> Vec<String> {
     let days = report["days"].as_array().expect("days");
     days.iter().map(|day| day["date"].as_str().expect("a date").to_owned()).collect()
@@ -255,4 +265,29 @@ fn a_source_that_does_not_answer_a_question_about_regions_ends_its_job_and_not_t
     fake.list(super::super::contract::How::Failing);
     lab.sunhaul(&["run", "job.yaml", "other.yaml"]).status(4).stderr_has("500").chatty().done();
     assert!(!lab.path("data/one").exists() && lab.path("other/.sunhaul/days").exists());
+}
+
+#[test]
+fn the_requests_that_look_up_regions_are_in_the_report_of_their_job() {
+    let filter = format!("noaa: [11158], {FILES}");
+    let dates = "{ start: 2011-02-14, end: 2011-02-17 }";
+    for (keys, range) in [(FILES, "{ noaa: 11158 }"), (&filter, dates)] {
+        let (fake, other) = (service(), service());
+        let lab = lab(&fake.job(keys).following(range));
+        let second = other.job(keys).following(range).yaml();
+        lab.write("other.yaml", second.replace("name: lab", "name: other").replace("root: data", "root: other"));
+        lab.sunhaul(&["run", "job.yaml", "other.yaml"]).chatty().done();
+        for (fake, archive) in [(&fake, "data"), (&other, "other")] {
+            let runs = lab.tree(&format!("{archive}/.sunhaul/runs"));
+            let report = lab.json(&format!("{archive}/.sunhaul/runs/{}", runs.keys().next().expect("one")));
+            assert_eq!((sent(&report), &report["hosts"][0]["requests"]), (had(fake), &json!(had(fake))), "{keys}");
+        }
+        // So are those of `update`, and of a run that ends with them.
+        let before = had(&fake);
+        lab.sunhaul(&["update", "job.yaml", "--report", "report.json"]).stdout_has("").chatty().done();
+        assert_eq!(sent(&lab.json("report.json")), had(&fake) - before, "{keys}");
+        let lab = self::lab(&fake.job(&keys.replace("11158", "12345")).following(&range.replace("11158", "12345")));
+        let before = had(&fake);
+        assert_eq!(sent(&lab.report(1)), had(&fake) - before, "{keys}");
+    }
 }
