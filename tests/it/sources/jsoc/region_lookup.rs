@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::super::contract::Fake as _;
-use super::{Fake, INFO, Record};
+use super::{DISKS, Fake, INFO, Record};
 use crate::lab::{Job, Lab};
 
 /// NOAA 11158 in two patches over three days, and another region in a third one.
@@ -290,4 +290,47 @@ fn the_requests_that_look_up_regions_are_in_the_report_of_their_job() {
         let before = had(&fake);
         assert_eq!(sent(&lab.report(1)), had(&fake) - before, "{keys}");
     }
+}
+
+#[test]
+fn a_series_without_patches_is_refused_with_its_name_and_a_way_out() {
+    let fake = service();
+    let lab_of = |series: &str, range: &str| {
+        let series = format!("{{ name: {DISKS}, as: one{series} }}");
+        lab(&Job::from_source(&fake.source()).series(&[&series]).following(range))
+    };
+    let dates = "{ start: 2011-02-15, end: 2011-02-16 }";
+    let no_keyword = |filter: &str, keyword: &str| {
+        format!(
+            "filter `{filter}` cannot be applied: by JSOC's `series_struct`, `{DISKS}` has no `{keyword}`; leave the \
+             filter out, or use `where`"
+        )
+    };
+    let no_patches = |number: &str| {
+        format!("the range of `one` follows {number}, and `{DISKS}` has no HARPNUM among its prime keys")
+    };
+    for (series, range, told) in [
+        ("", "{ harpnum: 377 }", no_patches("HARP 377")),
+        ("", "{ noaa: 11158, margin: 12h }", no_patches("NOAA 11158")),
+        (", noaa: [11158]", dates, no_keyword("noaa", "NOAA_ARS")),
+        (", harpnum: [377]", dates, no_keyword("harpnum", "HARPNUM")),
+    ] {
+        let lab = lab_of(series, range);
+        // Which keywords a series has, JSOC alone knows, and `check` asks nobody.
+        lab.sunhaul(&["check", "job.yaml"]).chatty().done();
+        lab.sunhaul(&["run", "job.yaml"]).status(1).chatty().stderr_has(&told).done();
+        assert!(!lab.path("job.lock").exists() && keys(&lab).is_empty());
+        if range != dates {
+            let hint = "hint: write `start` and `end`";
+            lab.sunhaul(&["plan", "job.yaml"]).status(1).stderr_has(&told).stderr_has(hint).done();
+        }
+    }
+    // Of other services it is known that they cannot be asked for a region.
+    let told = "a range that follows regions cannot be asked of `embedded`";
+    for range in ["{ harpnum: 377 }", "{ noaa: 11158 }"] {
+        let lab = lab(&Job::embedded().following(range));
+        lab.sunhaul(&["check", "job.yaml"]).status(2).stderr_has(told).stderr_has("write `start` and `end`").done();
+    }
+    let lab = lab(&Job::embedded().series(&["{ name: sharp_720s, as: one, noaa: [11158] }"]));
+    lab.sunhaul(&["check", "job.yaml"]).status(2).stderr_has("`noaa` cannot be asked of `embedded`").done();
 }
