@@ -55,6 +55,36 @@ fn a_file_has_its_record_s_keywords_right_sums_and_the_digest_of_what_came() {
 }
 
 #[test]
+fn a_file_has_the_keywords_of_its_own_segment_without_their_number() {
+    let fake = two();
+    fake.state().has_units = true;
+    for (keys, units) in [
+        (EMBED, &[("Bp", "mT"), ("Br", "Gauss")][..]),
+        // The number is that of the series, whichever segments are asked for.
+        ("fetch: files, headers: embed, segments: [Bp]", &[("Bp", "mT")]),
+    ] {
+        let lab = lab(&fake, keys);
+        let all = lab.proved("data");
+        assert_eq!(all.len(), 2 * units.len());
+        for (segment, unit) in units {
+            let paths: Vec<&String> = all.keys().filter(|path| path.ends_with(&format!(".{segment}.fits"))).collect();
+            assert_eq!(paths.len(), 2, "{all:?}");
+            for path in paths {
+                let text = String::from_utf8_lossy(&lab.read(&format!("data/{path}"))).into_owned();
+                let cards: Vec<&str> = text.split_inclusive("BUNIT").skip(1).collect();
+                assert!(cards.len() == 1 && cards[0].starts_with(&format!("   = '{unit:<8}'")), "{path}: {cards:?}");
+            }
+        }
+        let export = ["export", "job.yaml", "--format", "csv", "--keywords", "BUNIT"];
+        let csv = lab.sunhaul(&export).stdout_has("").done().stdout;
+        for (segment, unit) in units {
+            let rows: Vec<&str> = csv.lines().filter(|row| row.contains(&format!(".{segment}.fits"))).collect();
+            assert!(rows.len() == 2 && rows.iter().all(|row| row.ends_with(&format!(",{unit}"))), "{csv}");
+        }
+    }
+}
+
+#[test]
 fn a_file_that_is_too_large_to_be_held_is_copied_as_well_and_leaves_no_part() {
     let fake = two();
     let large = fits(7, 900, "2015-12-11T00:00:00");
