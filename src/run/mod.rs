@@ -43,6 +43,7 @@ use budget::{Budget, Spent};
 pub(crate) use day::path_of;
 use event::{DayState, Event, Observer};
 pub use locked::{Grip, Locked};
+pub use preferred::Before;
 use redirects::Redirects;
 use repeated_failure::RepeatedFailure;
 

@@ -18,11 +18,17 @@ type Record = (NaiveDateTime, String, i64);
 
 /// The records that a day had before it was listed.
 #[derive(Debug, Default)]
-pub(super) struct Before {
+pub struct Before {
     records: BTreeSet<Record>,
 }
 
 impl Before {
+    /// Those of a day's table of keywords.
+    #[must_use]
+    pub fn of_table(table: &[u8]) -> Before {
+        Before { records: table_records(table).into_iter().collect() }
+    }
+
     /// The records of the files and of the table that the archive has of a day; none where the job names one series alone.
     pub(super) fn of(opened: &Opened, todo: &Todo, work: &DayWork) -> Result<Before, Failure> {
         let mut before = Before::default();
@@ -43,7 +49,8 @@ impl Before {
     }
 
     /// How many records of each series have given way to those of a preferred one.
-    pub(super) fn replaced(&self, series: &Series, now: &BySeries) -> BTreeMap<String, u64> {
+    #[must_use]
+    pub fn replaced(&self, series: &Series, now: &BySeries) -> BTreeMap<String, u64> {
         let is_better = |was: &str, is: &str| rank(series, is) < rank(series, was);
         self.count(now, is_better)
     }

@@ -1,11 +1,13 @@
 //! The drift check: locked days are listed again and compared; nothing is moved, and no archive is touched.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 
 use futures_util::{StreamExt as _, stream};
 
 use super::regions::RegionChange;
 use super::told::{Failed, Lost, Told};
+use crate::archive::open_regular;
 use crate::cli::clock::{now, run_id};
 use crate::cli::locking::Locking;
 use crate::cli::problem::Problem;
@@ -22,9 +24,9 @@ use crate::net::Net;
 use crate::report::model::Run;
 use crate::report::{Collector, Report};
 use crate::run::event::DayId;
-use crate::run::{Todo, path_of};
+use crate::run::{Before, Todo, path_of};
 use crate::source::jsoc::{Known, former_keys};
-use crate::source::{RemoteFile, Replica, Replicas};
+use crate::source::{KEYWORDS_TABLE, RemoteFile, Replica, Replicas};
 
 /// Which files are fetched and hashed besides.
 #[derive(Debug, Clone, Copy)]
@@ -185,7 +187,11 @@ impl Asked<'_> {
             .iter()
             .filter_map(|file| Some((scale.label(file.time), file.source_series.as_deref()?)))
             .collect();
-        let replaced = lock::replaced(&locked, &times.iter().map(|(time, series)| (time.as_str(), *series)).collect());
+        let mut replaced =
+            lock::replaced(&locked, &times.iter().map(|(time, series)| (time.as_str(), *series)).collect());
+        if replaced.is_empty() {
+            replaced = Before::of_table(&self.locked_table(&locked)).replaced(series, &listed.by_series);
+        }
         let mut locked: BTreeMap<String, LockedFile> =
             locked.into_iter().map(|file| (file.key.clone(), file)).collect();
         let known = locked.values().map(|file| Known { key: &file.key, url: &file.url, time: &file.time });
@@ -210,6 +216,17 @@ impl Asked<'_> {
         // Also one that was absent: the lock would lose its line.
         change.removed.extend(locked.into_values().map(Named::from));
         Ok(change.with_replaced())
+    }
+
+    /// The table of keywords that is locked, where the archive has it: nothing else says of which series its records are.
+    fn locked_table(&self, locked: &[LockedFile]) -> Vec<u8> {
+        let table = || {
+            let line = locked.iter().find(|line| line.key == KEYWORDS_TABLE && !self.series.fallbacks.is_empty())?;
+            let mut bytes = Vec::new();
+            open_regular(&self.job.archive.root.join(&line.path)).ok()?.read_to_end(&mut bytes).ok()?;
+            (Some(Digest::of(&bytes)) == line.sha256).then_some(bytes)
+        };
+        table().unwrap_or_default()
     }
 
     /// How a file differs from the locked one, as far as it is looked at.

@@ -173,9 +173,14 @@ async fn moved(
     let Ran { exit, report, .. } = done?;
     let mut told = Told::of(&job, false).with_regions(regions);
     if let Some(new) = Lock::read(old.path(), &job.name)? {
-        for (series, date) in report.done() {
-            let series = SeriesId(series.to_owned());
-            told.add(DayChange::between(Some(&old), &new, &series, date)?);
+        for day in report.days.iter().filter(|day| day.is_done()) {
+            let series = SeriesId(day.series.clone());
+            let mut change = DayChange::between(Some(&old), &new, &series, day.date)?;
+            // A lock of days alone, and one of tables, names no records.
+            if change.replaced.is_empty() {
+                change.replaced.clone_from(&day.replaced);
+            }
+            told.add(change);
         }
     }
     told.of_days(asked);

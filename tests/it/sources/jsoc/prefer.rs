@@ -334,6 +334,23 @@ fn a_table_alone_says_what_has_been_replaced() {
 }
 
 #[test]
+fn update_counts_the_records_that_a_table_alone_has_replaced() {
+    let time = |slot: &str| format!("{DAY}T{slot}:00");
+    for detail in ["files", "day"] {
+        let fake = Fake::of(vec![definitive(8, &time("00:00")), nrt(9, &time("00:12")), nrt(10, &time("00:24"))]);
+        let keys = "fetch: keywords, keywords: [USFLUX]";
+        let (lab, _) = run(&job(&fake, keys).more(&format!("lock: {{ detail: {detail} }}")), 0);
+        fake.state().records.push(definitive(9, &time("00:24")));
+        let words = "  1 record of hmi.sharp_cea_720s_nrt replaced by definitive ones\n";
+        lab.sunhaul(&["update", "job.yaml", "--dry-run"]).status(3).chatty().stdout_has(words).done();
+        let told = lab.sunhaul(&["update", "job.yaml"]).chatty().stdout_has(words).done().stdout;
+        assert_eq!(told.matches("replaced").count(), 1, "{told}");
+        lab.sunhaul(&["update", "job.yaml", "--dry-run"]).stdout("1 day compared: nothing changed\n").done();
+        lab.sunhaul(&["verify", "job.yaml"]).stdout_has("").chatty().done();
+    }
+}
+
+#[test]
 fn a_lock_holds_a_day_to_the_series_that_it_was_sealed_with() {
     let time = |slot: &str| format!("{DAY}T{slot}:00");
     let fake = Fake::of(vec![definitive(8, &time("00:00")), nrt(9, &time("00:12"))]);
