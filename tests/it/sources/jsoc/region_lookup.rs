@@ -251,7 +251,7 @@ fn a_lock_of_an_earlier_version_that_knows_no_region_is_held_to_with_each_record
     assert!(fake.listed()[4..].iter().all(|set| set.contains("[? NOAA_ARS ~ '11158' ?]") && !set.contains("40000d")));
     assert_eq!(String::from_utf8(lab.read("job.lock")).expect("text"), old);
     // A run that may move it adds the regions when it asks for days again.
-    fs::remove_dir_all(lab.path("data")).expect("an archive");
+    lab.on_a_new_machine();
     lab.report(0);
     assert_eq!(String::from_utf8(lab.read("job.lock")).expect("text"), lock);
 }

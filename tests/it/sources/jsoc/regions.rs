@@ -114,7 +114,7 @@ fn a_day_that_failed_has_its_files_and_the_others_are_failed() {
     assert_eq!(counts(&region), (4, 123, json!({ "quality": 2, "no-file": 1, "absent": 115, "failed": 1 })));
     let accept = "accept: [{ series: one, day: 2015-12-12, file: \"*001200*\", reason: \"on tape\" }]";
     lab.write("job.yaml", one.more(accept).yaml());
-    std::fs::remove_dir_all(lab.path("data")).expect("an archive");
+    lab.on_a_new_machine();
     lab.report(0);
     let region = regions(&lab)["series"][0]["regions"][0].clone();
     assert_eq!(counts(&region).2, json!({ "quality": 2, "no-file": 1, "absent": 115, "accepted": 1 }));
