@@ -15,7 +15,8 @@ impl Lab {
     }
 
     fn retired(&self) -> usize {
-        std::fs::read_dir(self.root().join(".sunhaul/work/retired/s/2015-12-11")).map_or(0, Iterator::count)
+        let retired = std::fs::read_dir(self.root().join(".sunhaul/work/retired/s/2015-12-11"));
+        retired.map_or(0, |entries| entries.filter(|entry| entry.as_ref().unwrap().file_name() != day::NOTE).count())
     }
 }
 
