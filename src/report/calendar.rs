@@ -283,7 +283,15 @@ pub(super) mod tests {
         let mut report = bare();
         report.other_days = vec![stretch("a", "2015-12-01", "2015-12-03", Rest::AsLocked)];
         let date = "2015-12-03".parse().unwrap();
-        let days = vec![DriftedDay { series: "a".into(), date, added: 1, removed: 0, changed: 0, keywords_changed: 0 }];
+        let days = vec![DriftedDay {
+            series: "a".into(),
+            date,
+            added: 1,
+            removed: 0,
+            changed: 0,
+            keywords_changed: 0,
+            by: crate::report::model::ComparedBy::default(),
+        }];
         report.drift = Some(Drift { days, ..Drift::default() });
         assert_eq!(drawn(&report), ["a 2015-12 ll!"]);
     }

@@ -17,7 +17,7 @@ use crate::failure::Class;
 use crate::run::budget::Spent;
 use crate::run::event::DayState;
 use crate::untrusted::in_json;
-pub use drift::{Drift, DriftedDay};
+pub use drift::{ComparedBy, Drift, DriftedDay};
 pub use region_slots::RegionSlots;
 pub use stretch::{Rest, Stretch, stretches};
 

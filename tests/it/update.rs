@@ -126,8 +126,28 @@ fn a_dry_run_tells_drift_and_touches_nothing() {
     let told = update(&lab, &["--dry-run", "--sample", "100%"], 3);
     assert_eq!((&told["changed"], &told["sampled"]), (&1.into(), &2.into()));
     assert!(told["days"][2]["changed"][0]["new"].is_string());
-    lab.sunhaul(&["update", "job.yaml", "--dry-run"]).status(3).stdout_has("removed  sharp_720s/2015/12/12").done();
+    assert_eq!(told["by"], serde_json::json!({ "hash": 2, "size": 0, "recnum": 0, "nothing": 0 }));
+    let dry = |more: &[&str]| lab.sunhaul(&[&["update", "job.yaml", "--dry-run"], more].concat()).status(3);
+    dry(&["--files"]).stdout_has("removed  sharp_720s/2015/12/12").stdout_has("added    sharp_720s/2015/12/11/").done();
+    // Nothing that is listed tells whether the two files of both sides changed.
+    dry(&[])
+        .stdout(
+            "sharp_720s 2015-12-11: 1 added, 0 removed; 1 file: 1 not compared\n\
+             sharp_720s 2015-12-12: 0 added, 1 removed, 0 changed\n\
+             3 days compared: 1 added, 1 removed; 2 files: 2 not compared\n",
+        )
+        .done();
     assert_eq!((lab.read(LOCK), lab.tree("data")), (before, tree));
+}
+
+#[test]
+fn a_dry_run_says_by_what_it_compared_and_nothing_of_what_it_did_not() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let dry = |more: &[&str]| lab.sunhaul(&[&["update", "job.yaml", "--dry-run"], more].concat()).chatty();
+    dry(&[]).stdout("3 days compared: no file came or went; 3 files: 3 not compared\n").done();
+    let sampled = "3 days compared: nothing changed; 3 files fetched and hashed; 3 files: compared 3 by hash\n";
+    dry(&["--sample", "100%"]).stdout(sampled).done();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use futures_util::{StreamExt as _, stream};
 
 use super::regions::RegionChange;
-use super::told::{Failed, Lost, Told};
+use super::told::{Failed, Form, Lost, Told};
 use crate::archive::open_regular;
 use crate::cli::clock::{now, run_id};
 use crate::cli::locking::Locking;
@@ -17,11 +17,11 @@ use crate::cli::sources::Sources;
 use crate::cli::{Exit, Result, Shell, asking};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
-use crate::fetch::sample;
+use crate::fetch::{self, sample};
 use crate::lock::{self, DayChange, Held, LockedFile, Named, Replaced};
 use crate::manifest::{Identity, Manifest, Series, SeriesId};
 use crate::net::Net;
-use crate::report::model::Run;
+use crate::report::model::{ComparedBy, Run};
 use crate::report::{Collector, Report};
 use crate::run::event::DayId;
 use crate::run::{Before, Todo, path_of};
@@ -51,7 +51,7 @@ pub(super) struct Check<'a> {
     pub(super) job: &'a Manifest,
     pub(super) days: &'a [Todo],
     pub(super) sample: Option<Sample>,
-    pub(super) as_json: bool,
+    pub(super) form: Form,
     pub(super) files: &'a Files,
 }
 
@@ -68,6 +68,7 @@ struct Asked<'a> {
 /// What came of one day.
 struct Compared {
     change: Option<DayChange>,
+    by: ComparedBy,
     sampled: u64,
     failed: Vec<(Option<String>, Failure)>,
 }
@@ -106,7 +107,7 @@ pub(super) async fn run(
     net.close().await;
     let Some(lost) = compared else { return Ok(Exit::Interrupted) };
     let lost = lost?;
-    told.print(check.as_json)?;
+    told.print(check.form)?;
     let drifted = if told.has_drifted() { Exit::Lock } else { Exit::Complete };
     let exit = lost.iter().map(|lost| Exit::of_class(lost.failure.class)).fold(drifted, Exit::max);
 
@@ -143,10 +144,10 @@ async fn compare(
         while let Some(compared) = answers.next().await {
             let date = days.get(index).map(|todo| todo.day.date).unwrap_or_default();
             index += 1;
-            let Compared { change, sampled, failed } = compared;
+            let Compared { change, by, sampled, failed } = compared;
             told.sampled(sampled);
             if let Some(change) = change {
-                told.add(change);
+                told.add_compared(change, by);
             }
             for (path, failure) in failed {
                 let class = failure.class.name();
@@ -168,7 +169,7 @@ async fn compare(
 
 impl Asked<'_> {
     async fn day(&self, todo: &Todo) -> Compared {
-        let mut compared = Compared { change: None, sampled: 0, failed: Vec::new() };
+        let mut compared = Compared { change: None, by: ComparedBy::default(), sampled: 0, failed: Vec::new() };
         match self.compare(todo, &mut compared).await {
             Ok(change) => compared.change = Some(change),
             Err(failure) => compared.failed.push((None, failure)),
@@ -200,7 +201,7 @@ impl Asked<'_> {
         for file in &listed.files {
             match locked.remove(former.get(&file.key).unwrap_or(&file.key)) {
                 None => {
-                    let path = file.name.as_deref().and_then(|name| path_of(series, todo, file, name).ok());
+                    let path = path_of(series, todo, file, &fetch::name_of(file, None)).ok();
                     let path = path.map(|path| path.to_string()).unwrap_or_default();
                     change.added.push(Named { path, key: file.key.clone(), sha256: None });
                 }
@@ -246,9 +247,16 @@ impl Asked<'_> {
             };
             let seen = asking::patiently(self.job, &self.source, self.shell, &path, look).await?;
             compared.sampled += u64::from(is_sampled);
+            compared.by.hash += 1;
             let is_same = before.sha256 == Some(seen.sha256)
                 || (identity == Identity::FitsData && before.has_digests(file.recnum, seen.digests.as_ref()));
             return Ok((!is_same).then_some(Replaced { path, key, old, new: Some(seen.sha256) }));
+        }
+        let is_record = file.recnum.is_some() && before.recnum.is_some();
+        match (file.bytes, is_record) {
+            (Some(_), _) => compared.by.size += 1,
+            (None, true) => compared.by.recnum += 1,
+            (None, false) => compared.by.nothing += 1,
         }
         let other_size = file.bytes.is_some_and(|bytes| Some(bytes) != before.bytes);
         Ok(other_size.then_some(Replaced { path, key, old, new: None }))

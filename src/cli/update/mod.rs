@@ -23,7 +23,7 @@ use crate::net::Net;
 use crate::plan;
 use crate::run::{Grip, How, Todo};
 use regions::RegionChange;
-use told::Told;
+use told::{Form, Told};
 
 /// List locked days again and move the lock to what upstream has now.
 #[derive(Debug, clap::Args)]
@@ -34,8 +34,9 @@ use told::Told;
         regions that the job follows are looked up again. Then the lock is moved, and what moved is printed with old and new hashes. Days that the lock does not have are none \
         of its business: `sunhaul run` adds them.\n\n\
         With --dry-run nothing is moved and no archive is touched: the days are listed and compared with the lock. That \
-        shows files that came or went, and sizes where the listing tells them. --sample fetches some files too, compares \
-        their hashes and throws them away. Exit 3 means that upstream has drifted.",
+        shows files that came or went, and sizes where the listing tells them; it says of how many files nothing is known. --files \
+        names them. --sample fetches some files too, compares their hashes and throws them away. Exit 3 means that upstream has \
+        drifted.",
     after_help = "Examples:\n  sunhaul update jobs/december.yaml --dry-run --sample 5%\n  \
         sunhaul update jobs/december.yaml --range 2015-12-12..2015-12-13\n  git diff jobs/december.lock\n\n\
         Exit codes: 0 done, or no drift, 1 incomplete and trying again will not help by itself, 2 usage or manifest, \
@@ -54,6 +55,9 @@ pub(super) struct Args {
     /// Which files --sample takes: the same seed takes the same ones.
     #[arg(long, value_name = "N", requires = "sample", default_value_t = 0)]
     seed: u64,
+    /// With --dry-run: print each file that came, went or changed, in place of a line for each day.
+    #[arg(long, requires = "dry_run")]
+    files: bool,
     /// Print what moved, or drifted, as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -83,8 +87,15 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let prepared = runtime.block_on(prepare(args, &mut job, &net, shell));
     let prepared = prepared.inspect_err(|error| files.refused(&job, error, net.hosts(), shell))?;
     if args.dry_run {
+        let form = if args.json {
+            Form::Json
+        } else if args.files {
+            Form::Files
+        } else {
+            Form::Days
+        };
         let sample = args.sample.map(|share| drift::Sample { share, seed: args.seed });
-        let check = drift::Check { job: &job, days: &prepared.days, sample, as_json: args.json, files: &files };
+        let check = drift::Check { job: &job, days: &prepared.days, sample, form, files: &files };
         let ended = runtime.block_on(drift::run(&check, &prepared.locking, prepared.regions, net.clone(), shell));
         return ended.inspect_err(|error| files.refused(&job, error, net.hosts(), shell));
     }
@@ -184,6 +195,6 @@ async fn moved(
         }
     }
     told.of_days(asked);
-    told.print(args.json)?;
+    told.print(if args.json { Form::Json } else { Form::Files })?;
     Ok(exit)
 }

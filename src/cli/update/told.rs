@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::lock::{self, DayChange};
 use crate::manifest::Manifest;
 use crate::net::HostStats;
-use crate::report::model::{Drift, DriftedDay, Rest, RunResult, stretches};
+use crate::report::model::{ComparedBy, Drift, DriftedDay, Rest, RunResult, stretches};
 use crate::report::{Collector, Report, human};
 use crate::run::Todo;
 use crate::run::event::{DayDone, DayId, Event, FileEnd};
@@ -40,13 +40,37 @@ pub(super) struct Told {
     changed: u64,
     /// Files whose bytes are the same, of records with other keywords.
     keywords_changed: u64,
+    /// By what files were compared, of a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<ComparedBy>,
     /// Days that could not be compared, and why.
     failed: Vec<Failed>,
     /// Active regions that the source has otherwise now.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     regions: Vec<RegionChange>,
     /// Days with something different.
-    days: Vec<DayChange>,
+    days: Vec<ToldDay>,
+}
+
+/// A day with something different.
+#[derive(Debug, Serialize)]
+struct ToldDay {
+    #[serde(flatten)]
+    change: DayChange,
+    /// By what its files were compared, of a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<ComparedBy>,
+}
+
+/// How it is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As JSON, with all files.
+    Json,
+    /// A line for each day.
+    Days,
+    /// Each file with its hashes.
+    Files,
 }
 
 /// The same as its report has it.
@@ -81,6 +105,7 @@ impl Told {
             removed: 0,
             changed: 0,
             keywords_changed: 0,
+            by: dry_run.then(ComparedBy::default),
             failed: Vec::new(),
             regions: Vec::new(),
             days: Vec::new(),
@@ -92,15 +117,25 @@ impl Told {
         Told { regions, ..self }
     }
 
-    /// Takes in one day that was compared.
+    /// Takes in one day that was only compared.
+    pub(super) fn add_compared(&mut self, change: DayChange, by: ComparedBy) {
+        self.by.get_or_insert_default().add(by);
+        self.take(change, Some(by));
+    }
+
+    /// Takes in one day that was updated.
     pub(super) fn add(&mut self, change: DayChange) {
+        self.take(change, None);
+    }
+
+    fn take(&mut self, change: DayChange, by: Option<ComparedBy>) {
         self.compared += 1;
         self.added += change.added.len() as u64;
         self.removed += change.removed.len() as u64;
         self.changed += change.changed.len() as u64;
         self.keywords_changed += change.keywords_changed;
         if !change.is_empty() {
-            self.days.push(change);
+            self.days.push(ToldDay { change, by });
         }
     }
 
@@ -138,7 +173,8 @@ impl Told {
             by_day.entry(one.day.clone()).or_default().push(one);
         }
         collector.fold(&Event::Planned { planned: by_day.len() as u64, already_sealed: 0 });
-        let differs = |day: &DayId| self.days.iter().any(|one| one.series == day.series.0 && one.date == day.date);
+        let is_of = |change: &DayChange, day: &DayId| change.series == day.series.0 && change.date == day.date;
+        let differs = |day: &DayId| self.days.iter().any(|one| is_of(&one.change, day));
         let is_same = |todo: &&Todo| !by_day.contains_key(&todo.id()) && !differs(&todo.id());
         let same = days.iter().filter(is_same).map(|todo| (&todo.series, todo.day.window));
         let same = stretches(same, Rest::AsLocked);
@@ -156,14 +192,7 @@ impl Told {
         let result = if exit == Exit::Complete { RunResult::Complete } else { RunResult::Incomplete };
         let mut report = collector.finish(result, exit.code(), now());
         report.other_days = same;
-        let listed = self.days.iter().take(LISTED).map(|day| DriftedDay {
-            series: day.series.clone(),
-            date: day.date,
-            added: day.added.len() as u64,
-            removed: day.removed.len() as u64,
-            changed: day.changed.len() as u64,
-            keywords_changed: day.keywords_changed,
-        });
+        let listed = self.days.iter().take(LISTED).map(|day| drifted(&day.change, day.by));
         report.drift = Some(Drift {
             compared: self.compared,
             sampled: self.sampled,
@@ -171,6 +200,7 @@ impl Told {
             removed: self.removed,
             changed: self.changed,
             keywords_changed: self.keywords_changed,
+            by: self.by.unwrap_or_default(),
             days: listed.collect(),
             days_omitted: self.days.len().saturating_sub(LISTED) as u64,
         });
@@ -181,17 +211,25 @@ impl Told {
     ///
     /// # Errors
     /// When that cannot be written.
-    pub(super) fn print(&self, as_json: bool) -> Result<()> {
-        if as_json { stdout::print_json(self) } else { stdout::print(&self.text()) }
+    pub(super) fn print(&self, form: Form) -> Result<()> {
+        if form == Form::Json { stdout::print_json(self) } else { stdout::print(&self.text(form)) }
     }
 
-    fn text(&self) -> String {
+    fn text(&self, form: Form) -> String {
         let mut out = String::new();
         // Writing to a String cannot fail.
         for change in &self.regions {
             let _ = write!(out, "{} {}\n{}", escape(&change.series), change.region, change.text());
         }
-        for day in &self.days {
+        for ToldDay { change: day, by } in &self.days {
+            if form == Form::Days {
+                let words =
+                    day.digest.as_ref().map_or_else(|| drifted(day, *by).words(), |_| "another digest".to_owned());
+                let by = by.and_then(|by| by.words()).map(|by| format!("; {by}")).unwrap_or_default();
+                let _ = writeln!(out, "{} {}: {words}{by}", escape(&day.series), day.date);
+                replaced(&mut out, day);
+                continue;
+            }
             let _ = writeln!(out, "{} {}", escape(&day.series), day.date);
             for file in &day.added {
                 let _ = writeln!(out, "  added    {}{}", escape(name(&file.path, &file.key)), hash(file.sha256));
@@ -210,10 +248,7 @@ impl Told {
                 let _ =
                     writeln!(out, "  {}: keywords changed, data the same", human::count(day.keywords_changed, "file"));
             }
-            for (series, records) in &day.replaced {
-                let records = human::count(*records, "record");
-                let _ = writeln!(out, "  {records} of {} replaced by definitive ones", escape(series));
-            }
+            replaced(&mut out, day);
             if let Some([old, new]) = &day.digest {
                 let _ = writeln!(out, "  digest   old {old}\n           new {new}");
             }
@@ -225,9 +260,14 @@ impl Told {
         let days = human::count(self.compared, "day");
         let verb = if self.dry_run { "compared" } else { "updated" };
         let _ = write!(out, "{days} {verb}: ");
-        let alone = self.days.iter().filter(|day| day.digest.is_some()).count() as u64;
+        let alone = self.days.iter().filter(|day| day.change.digest.is_some()).count() as u64;
         let _ = match (self.has_drifted(), alone) {
+            // Nothing is said of what nothing was looked at.
+            (false, _) if self.by.is_some_and(|by| by.nothing > 0) => write!(out, "no file came or went"),
             (false, _) => write!(out, "nothing changed"),
+            (true, 0) if self.changed == 0 && self.by.is_some_and(|by| !by.says_what_changed()) => {
+                write!(out, "{} added, {} removed", self.added, self.removed)
+            }
             (true, 0) => write!(out, "{} added, {} removed, {} changed", self.added, self.removed, self.changed),
             (true, _) => write!(out, "{} changed", human::count(alone, "digest")),
         };
@@ -240,6 +280,9 @@ impl Told {
         if self.sampled > 0 {
             let _ = write!(out, "; {} fetched and hashed", human::count(self.sampled, "file"));
         }
+        if let Some(by) = self.by.as_ref().and_then(ComparedBy::words) {
+            let _ = write!(out, "; {by}");
+        }
         if self.not_updated > 0 {
             let _ = write!(out, "; {} not updated, which stay as locked", human::count(self.not_updated, "day"));
         }
@@ -248,6 +291,28 @@ impl Told {
         }
         out.push('\n');
         out
+    }
+}
+
+/// How a day differs, in figures.
+fn drifted(day: &DayChange, by: Option<ComparedBy>) -> DriftedDay {
+    DriftedDay {
+        series: day.series.clone(),
+        date: day.date,
+        added: day.added.len() as u64,
+        removed: day.removed.len() as u64,
+        changed: day.changed.len() as u64,
+        keywords_changed: day.keywords_changed,
+        by: by.unwrap_or_default(),
+    }
+}
+
+/// The records of a day that gave way to those of a preferred series.
+fn replaced(out: &mut String, day: &DayChange) {
+    for (series, records) in &day.replaced {
+        let records = human::count(*records, "record");
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "  {records} of {} replaced by definitive ones", escape(series));
     }
 }
 

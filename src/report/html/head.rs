@@ -84,7 +84,7 @@ pub(super) struct Count {
 
 /// What `update --dry-run` found.
 pub(super) fn drift(drift: &Drift) -> Vec<Count> {
-    let Drift { compared, sampled, added, removed, changed, keywords_changed, days: _, days_omitted } = drift;
+    let Drift { compared, sampled, added, removed, changed, keywords_changed, by, days: _, days_omitted } = drift;
     let counts = [
         ("days compared", "compared", compared),
         ("files fetched to compare", "sampled", sampled),
@@ -92,6 +92,10 @@ pub(super) fn drift(drift: &Drift) -> Vec<Count> {
         ("files removed", "removed", removed),
         ("files changed", "changed", changed),
         ("files with other keywords alone", "keywords_changed", keywords_changed),
+        ("files compared by hash", "by/hash", &by.hash),
+        ("files compared by size", "by/size", &by.size),
+        ("files compared by record number", "by/recnum", &by.recnum),
+        ("files not compared", "by/nothing", &by.nothing),
         ("days not listed", "days_omitted", days_omitted),
     ];
     let count = |(name, of, value): (&'static str, &str, &u64)| Count {

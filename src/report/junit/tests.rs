@@ -48,7 +48,15 @@ fn c_03_foreign_text_adds_no_element_and_no_attribute() {
 fn a_day_that_drifted_is_a_failed_case() {
     let mut report = bare();
     let date = "2015-12-12".parse().unwrap();
-    let days = vec![DriftedDay { series: "s".into(), date, added: 1, removed: 0, changed: 2, keywords_changed: 0 }];
+    let days = vec![DriftedDay {
+        series: "s".into(),
+        date,
+        added: 1,
+        removed: 0,
+        changed: 2,
+        keywords_changed: 0,
+        by: crate::report::model::ComparedBy::default(),
+    }];
     report.drift = Some(Drift { days, ..Drift::default() });
     let page = document(&report);
     let told = "<failure type=\"drift\" message=\"upstream differs from the lock: 1 added, 0 removed, 2 changed\">";

@@ -158,8 +158,12 @@ fn drift(out: &mut String, drift: Option<&Drift>) {
         files => format!("; {} fetched and hashed", human::count(files, "file")),
     };
     let _ = write!(out, "\n### Drift\n\n{compared} compared with the lock{sampled}.\n");
+    if let Some(by) = drift.by.words() {
+        let _ = writeln!(out, "{by}.");
+    }
     if drift.days.is_empty() {
-        out.push_str("Nothing differs.\n");
+        let words = if drift.by.nothing > 0 { "No file came or went.\n" } else { "Nothing differs.\n" };
+        out.push_str(words);
         return;
     }
     out.push_str("\n| series | day | added | removed | changed | keywords alone |\n|---|---|--:|--:|--:|--:|\n");

@@ -4,7 +4,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 
 use super::super::calendar::tests::{bare, day, stretch, varied};
 use super::*;
-use crate::report::model::{DriftedDay, Rest};
+use crate::report::model::{ComparedBy, DriftedDay, Rest};
 use crate::run::event::DayState;
 
 #[test]
@@ -28,7 +28,15 @@ fn records_that_gave_way_to_definitive_ones_are_counted_over_all_days() {
 fn a_comparison_with_the_lock_tells_the_days_that_differ() {
     let mut report = bare();
     let date = "2015-12-12".parse().unwrap();
-    let days = vec![DriftedDay { series: "sharp".into(), date, added: 1, removed: 0, changed: 2, keywords_changed: 3 }];
+    let days = vec![DriftedDay {
+        series: "sharp".into(),
+        date,
+        added: 1,
+        removed: 0,
+        changed: 2,
+        keywords_changed: 3,
+        by: ComparedBy::default(),
+    }];
     report.drift = Some(Drift {
         compared: 3,
         sampled: 4,
@@ -36,6 +44,7 @@ fn a_comparison_with_the_lock_tells_the_days_that_differ() {
         removed: 0,
         changed: 2,
         keywords_changed: 3,
+        by: ComparedBy { hash: 4, size: 5, recnum: 0, nothing: 6 },
         days,
         days_omitted: 7,
     });
