@@ -157,7 +157,7 @@ fn what_a_stop_leaves_is_unfinished_and_no_failure() {
     let mut beside: Vec<_> =
         std::fs::read_dir(lab.path("")).expect("a folder").map(|e| e.expect("an entry").file_name()).collect();
     beside.sort_unstable();
-    assert_eq!(beside, ["data", "job.lock", "job.yaml", "report.json", "tmp"], "no temporary file is left");
+    assert_eq!(beside, ["data", "home", "job.lock", "job.yaml", "report.json", "tmp"], "no temporary file is left");
 
     let before = lab.files("data").len();
     let report = lab.report(0);

@@ -167,7 +167,7 @@ fn a_first_run_in_a_git_repository_says_which_line_leaves_its_archive_out() {
     lab.run().stderr_has("does not ignore it: add the line `/data/` to `").done();
     let said = lab.run().done().stderr;
     assert!(!said.contains("git repository"), "once is enough: {said}");
-    fs::remove_dir_all(lab.path("data")).expect("an archive");
+    lab.on_a_new_machine();
     lab.write(".gitignore", "/data/\n");
     let said = lab.run().done().stderr;
     assert!(!said.contains("git repository"), "{said}");

@@ -144,6 +144,7 @@ fn a_service_tells_each_request_and_a_quiet_one_none() {
         let service = lab.serve(&[&["fits"], flags].concat());
         lab.write("job.yaml", Job::at(service.url()).yaml());
         let _ = std::fs::remove_dir_all(lab.path("data"));
+        let _ = std::fs::remove_dir_all(lab.path("home"));
         lab.run().done();
         let told = service.stderr_so_far();
         assert_eq!(

@@ -204,7 +204,12 @@ fn a_table_that_changed_upstream_is_drift() {
     let other =
         json!({ "0": { "meta": { "cmask": 1 } }, "1": { "meta": { "cmask": 2 } }, "2": { "meta": { "cmask": 3 } } });
     service.server.script("/HMI/hmi.sharp_720s/meta/0,1,2", [Answer::json(&other)]);
-    let drift = lab.sunhaul(&["update", "job.yaml", "--dry-run"]).status(3).stdout_has("keywords.csv").chatty().done();
+    let drift = lab
+        .sunhaul(&["update", "job.yaml", "--dry-run", "--files"])
+        .status(3)
+        .stdout_has("keywords.csv")
+        .chatty()
+        .done();
     assert!(!drift.stdout.contains("keywords.json"), "its meaning is the same: {}", drift.stdout);
     lab.sunhaul(&["update", "job.yaml"]).stdout_has("keywords.csv").chatty().done();
     let csv = lab.read("data/one/2015/12/11/hmi.sharp_720s.20151211.keywords.csv");

@@ -207,7 +207,7 @@ fn of_versions_the_newest_is_taken_and_a_newer_one_is_drift() {
     entries.push(Entry::new("sci_d20151211_v1-1-0.fits", newer.len() as u64));
     server.script(folder, [Answer::text("text/html", &page(Form::Nginx, folder, &entries))]);
     server.script(&format!("{folder}sci_d20151211_v1-1-0.fits"), [Answer::file(newer)]);
-    lab.sunhaul(&["update", "job.yaml", "--dry-run"]).status(3).stdout_has("v1-1-0").chatty().done();
+    lab.sunhaul(&["update", "job.yaml", "--dry-run", "--files"]).status(3).stdout_has("v1-1-0").chatty().done();
     lab.sunhaul(&["update", "job.yaml"]).stdout_has("").chatty().done();
     lab.run().done();
     assert_eq!(names(&lab), ["sci_d20151211_v1-1-0.fits"], "the older one has left the archive");

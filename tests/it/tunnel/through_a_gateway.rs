@@ -213,7 +213,7 @@ fn port_key_and_jump_of_a_manifest_reach_ssh() {
     run(&lab).done();
     assert_eq!(gateway.logins(), 1);
     lab.write(SSH_CONFIG, gateway.config("user_key", "known_hosts"));
-    std::fs::remove_dir_all(lab.path("data")).expect("an archive");
+    lab.on_a_new_machine();
     lab.write("job.yaml", Job::at(&far_url(&server)).credentials("tunnel: { ssh: inner, jump: bastion }").yaml());
     run(&lab).done();
     assert_eq!(gateway.logins(), 3, "one at the bastion, one within");

@@ -143,7 +143,9 @@ fn update_looks_up_regions_again_and_says_what_changed() {
     let fake = service();
     let lab = lab(&fake.job(FILES).following("{ harpnum: 377 }"));
     lab.report(0);
-    lab.sunhaul(&["update", "job.yaml", "--dry-run"]).stdout("2 days compared: nothing changed\n").done();
+    lab.sunhaul(&["update", "job.yaml", "--dry-run"])
+        .stdout("2 days compared: nothing changed; 3 files: compared 3 by record number\n")
+        .done();
     let grown = Record::new(9, "2011-02-16T00:00:00");
     fake.state().records.push(grown);
     let lock = lab.read("job.lock");

@@ -61,8 +61,9 @@ fn new_keywords_of_a_record_are_drift_of_its_table_and_not_of_its_files() {
     assert_eq!(counts(&told), [0, 0, 1, 2], "{told:#}");
     assert_eq!((&told["days"][0]["keywords_changed"], asked(&fake)), (&json!(2), before));
     let words = "  2 files: keywords changed, data the same\n\
-                 1 day compared: 0 added, 0 removed, 1 changed, 2 with other keywords and the same data\n";
-    lab.sunhaul(&["update", "job.yaml", "--dry-run"]).status(3).chatty().stdout_has(words).done();
+                 1 day compared: 0 added, 0 removed, 1 changed, 2 with other keywords and the same data; 4 files: compared 2 by \
+                 hash, 2 by record number\n";
+    lab.sunhaul(&["update", "job.yaml", "--dry-run", "--files"]).status(3).chatty().stdout_has(words).done();
     let told = update(&lab, &[], 0);
     assert_eq!((counts(&told), asked(&fake)), ([0, 0, 1, 2], before), "{told:#}");
     let now = lab.proved("data");
