@@ -6,7 +6,6 @@ use std::path::Path;
 use chrono::NaiveDate;
 use rustix::fs::FileType;
 
-use super::day::NOTE;
 use super::journal::{self, Journal};
 use super::tree::{Removed, Tree};
 use super::{Archive, Error, STAGING, WORK};
@@ -106,8 +105,6 @@ impl Cleaned {
         };
         // Only the journal says who owns the files of an unfinished day.
         let is_needed = journal.as_ref().map_or(Ok(false), |journal| journal.forget(tree))?;
-        // No file of anybody's, and not counted. Where a link stands in the way, it goes below.
-        let _ = tree.remove(&format!("{}/{NOTE}", Archive::retired(series, date)));
         for kind in FOLDERS {
             self.count(tree.remove(&format!("{}/{date}", Archive::work(kind, series)))?);
         }

@@ -1,8 +1,6 @@
 //! One day being worked on: locked, journalled, published file by file, and sealed.
 
-mod known;
 mod owned;
-mod retired;
 mod seal;
 mod spoilt;
 mod take;
@@ -17,10 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, NaiveDate, Utc};
 use rustix::fs::{self, AtFlags};
 
-use known::Elsewhere;
-pub use known::Placed;
 use owned::Owned;
-pub(super) use retired::NOTE;
 pub use seal::{Retired, SealAs};
 pub use take::Trust;
 
@@ -72,8 +67,8 @@ pub enum Standing {
     Final,
     /// As the day is asked for, but by a listing that was not final: it may have changed since.
     Young,
-    /// By another query of the same source, which was final or not: the path may differ now.
-    OtherSpec(State),
+    /// By another question to the same source: path and bytes may differ now.
+    OtherSpec,
 }
 
 /// A day that this process holds.
@@ -97,12 +92,8 @@ pub struct DayWork {
     have: Mutex<BTreeMap<String, FileLine>>,
     /// Files that a record names, or a journal of another spec or of a young day: by key.
     prior: BTreeMap<String, Prior>,
-    /// What is known of retired files: by key.
-    retired: BTreeMap<String, Prior>,
     /// Whose the files at the day's paths are.
     owned: Mutex<Owned>,
-    /// Files of the day that lie elsewhere than they are due.
-    elsewhere: Mutex<Elsewhere>,
     /// Paths at which a damaged record says that files of ours are.
     salvaged: HashSet<String>,
     /// The machine went down since an earlier go: a file of right or zero bytes may be a write that was lost.

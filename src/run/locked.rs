@@ -232,13 +232,6 @@ impl Expected {
         Some(LockedBody { sha256: locked.sha256?, bytes: locked.bytes, digests })
     }
 
-    /// What is known of a file whose bytes the lock has.
-    pub(super) fn line(&self, bare: impl FnOnce() -> FileLine, key: &str) -> Option<FileLine> {
-        let locked = self.files.get(key).filter(|locked| locked.sha256.is_some())?;
-        let LockedFile { bytes, sha256, header, data, .. } = locked.clone();
-        Some(FileLine { bytes, sha256, header, data, ..bare() })
-    }
-
     /// True when the lock has these very bytes under a key.
     pub(super) fn has(&self, key: &str, sha256: Digest) -> bool {
         self.files.get(key).is_some_and(|file| file.sha256 == Some(sha256))

@@ -125,7 +125,7 @@ impl Archive {
             let standing = match record.header.state {
                 State::Sealed if record.header.spec == spec => Standing::Final,
                 State::Provisional if record.header.spec == spec => Standing::Young,
-                state => Standing::OtherSpec(state),
+                _ => Standing::OtherSpec,
             };
             for file in record.files.iter().filter(|f| f.sha256.is_some()) {
                 let paths = if file.preexisting { &mut owned.found } else { &mut owned.ours };
@@ -151,7 +151,7 @@ impl Archive {
                 _ if !is_there => continue,
                 Worth::Nothing => continue,
                 Worth::Young => Standing::Young,
-                Worth::Other(state) => Standing::OtherSpec(state),
+                Worth::Other => Standing::OtherSpec,
                 Worth::This => {
                     match how {
                         How::Published if same_boot => {}
@@ -182,9 +182,7 @@ impl Archive {
             withdrawn: Mutex::new(false),
             have: Mutex::new(have),
             prior,
-            retired: self.retired_lines(series, date, spec),
             owned: Mutex::new(owned),
-            elsewhere: Mutex::default(),
             salvaged,
             after_crash: told.crashed,
             empty_at: told.empty_at,

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::chain::Chain;
 use super::{Entry, FORMAT, Spoilt};
-use crate::archive::{Error, FileLine, RelativePath, State};
+use crate::archive::{Error, FileLine, RelativePath};
 use crate::digest::Digest;
 use crate::manifest::SeriesId;
 
@@ -55,8 +55,8 @@ pub(in crate::archive) enum Worth {
     This,
     /// It answers this spec, by a listing that was not final.
     Young,
-    /// It answers another spec of the same source, by a listing that was final or not.
-    Other(State),
+    /// It answers another spec of the same source.
+    Other,
     /// Nothing: another source has another file under the same key, or a sync failed. The path may be ours.
     Nothing,
 }
@@ -151,8 +151,7 @@ pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path
                     () if is_same && young => Worth::Young,
                     () if is_same => Worth::This,
                     () if stranger.is_some() => Worth::Nothing,
-                    () if asked.has_first_of(&spec) && young => Worth::Other(State::Provisional),
-                    () if asked.has_first_of(&spec) => Worth::Other(State::Sealed),
+                    () if asked.has_first_of(&spec) => Worth::Other,
                     // Under the same key another source has another file.
                     () => Worth::Nothing,
                 };

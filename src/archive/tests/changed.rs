@@ -15,8 +15,7 @@ impl Lab {
     }
 
     fn retired(&self) -> usize {
-        let retired = std::fs::read_dir(self.root().join(".sunhaul/work/retired/s/2015-12-11"));
-        retired.map_or(0, |entries| entries.filter(|entry| entry.as_ref().unwrap().file_name() != day::NOTE).count())
+        std::fs::read_dir(self.root().join(".sunhaul/work/retired/s/2015-12-11")).map_or(0, Iterator::count)
     }
 }
 

@@ -73,9 +73,7 @@ fn nrt_slot(time: &str, recnum: i64) -> String {
 /// The names of retired files.
 fn retired(lab: &Lab) -> Vec<String> {
     let tree = lab.tree("data/.sunhaul/work/retired");
-    let names = tree.into_keys().filter_map(|path| path.rsplit('/').next().map(str::to_owned));
-    // Beside them is noted what they are.
-    names.filter(|name| !name.starts_with('.')).collect()
+    tree.into_keys().filter_map(|path| path.rsplit('/').next().map(str::to_owned)).collect()
 }
 
 #[test]
