@@ -215,7 +215,7 @@ impl DayRecord {
         files.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()).then_with(|| a.key.cmp(&b.key)));
         let Lasting { job, series, date, scale, window, spec, state, records, left_out } = lasting;
         if state == State::Sealed {
-            // It tells what to ask about again, and nothing is.
+            // It says which files of a provisional day to ask about again. A sealed day is not asked about.
             for file in &mut files {
                 file.listed = None;
             }

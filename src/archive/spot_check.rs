@@ -34,8 +34,8 @@ impl SpotCheck {
 }
 
 impl Reader {
-    /// Looks whether the first `files` files of a day's record are there with their lengths. A record that is not there, or
-    /// cannot be read, has none.
+    /// Looks whether the first `files` files of a day's record are there with their lengths. A record that is not there has
+    /// none, and of a damaged one the files before the damage count.
     ///
     /// # Errors
     /// [`Error::Storage`] when the record cannot be read.

@@ -3,9 +3,8 @@
 use clap::CommandFactory as _;
 
 use super::args::Cli;
-use super::problem::Problem;
+use super::problem::unknown_name;
 use super::{Exit, Result, stdout};
-use crate::manifest::nearest;
 use crate::untrusted::escape;
 
 /// Pages of text: the name, a line of what it holds, and the page.
@@ -52,10 +51,6 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         return Ok(Exit::Complete);
     }
     let known = PAGES.iter().map(|page| page.name).chain(command.get_subcommands().map(clap::Command::get_name));
-    let problem = Problem::new(Exit::Usage, format!("there is no command or topic `{}`", escape(name)));
-    Err(match nearest::nearest(name, known) {
-        Some(near) => problem.hint(format!("did you mean `{near}`?")),
-        None => problem.hint("`sunhaul help` names them"),
-    }
-    .into())
+    let message = format!("there is no command or topic `{}`", escape(name));
+    Err(unknown_name(message, name, known, "`sunhaul help` names them").into())
 }

@@ -36,12 +36,12 @@ pub(super) fn note(job: &Manifest) {
     }
 }
 
-/// Refuses a job whose archive is missing where this machine has had it, and whose lock has days: `rebuild` makes it anew.
+/// Refuses a job whose archive is missing where this machine has had it, and whose lock has days.
 ///
 /// # Errors
 /// One with exit code 5 that says how to go on; [`crate::archive::Error`] when the root cannot be looked at.
-pub(super) fn must_be_there(job: &Manifest, lock: Option<&Lock>, rebuild: bool) -> Result<()> {
-    if rebuild || lock.is_none_or(Lock::is_empty) || Reader::open(&job.archive.root)?.has_state()? || !is_noted(job) {
+pub(super) fn must_be_there(job: &Manifest, lock: Option<&Lock>) -> Result<()> {
+    if lock.is_none_or(Lock::is_empty) || Reader::open(&job.archive.root)?.has_state()? || !is_noted(job) {
         return Ok(());
     }
     let [root, manifest] = [&job.archive.root, &job.path].map(|path| path.to_string_lossy());

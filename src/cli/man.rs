@@ -6,9 +6,8 @@ use clap::CommandFactory as _;
 use clap_mangen::Man;
 
 use super::args::Cli;
-use super::problem::Problem;
+use super::problem::{Problem, unknown_name};
 use super::{Exit, Result, stdout};
-use crate::manifest::nearest;
 use crate::untrusted::escape;
 
 /// Print a page of the manual, or write all of them.
@@ -40,12 +39,8 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let Some((_, page)) = pages.iter().find(|(name, _)| *name == wanted) else {
         let named = args.command.as_deref().unwrap_or_default();
         let known = pages.iter().filter_map(|(name, _)| name.strip_prefix("sunhaul-"));
-        let problem = Problem::new(Exit::Usage, format!("there is no command `{}`", escape(named)));
-        return Err(match nearest::nearest(named, known) {
-            Some(near) => problem.hint(format!("did you mean `{near}`?")),
-            None => problem.hint("`sunhaul --help` names them"),
-        }
-        .into());
+        let message = format!("there is no command `{}`", escape(named));
+        return Err(unknown_name(message, named, known, "`sunhaul --help` names them").into());
     };
     stdout::print(page)?;
     Ok(Exit::Complete)

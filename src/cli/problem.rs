@@ -7,6 +7,7 @@ use super::{Exit, Shell};
 use crate::archive;
 use crate::failure::{Failure, limit_hint};
 use crate::lock;
+use crate::manifest::nearest;
 use crate::report::annotations::{Annotation, Level};
 
 /// An error that knows its exit code.
@@ -32,6 +33,18 @@ impl Problem {
         self.hint = Some(hint.into());
         self
     }
+}
+
+/// A usage error for a name that is none of the `known` ones: it names the one that was probably meant, else says what to do
+/// instead. `message` must be safe to show.
+pub(super) fn unknown_name<'a>(
+    message: String,
+    typed: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    instead: &str,
+) -> Problem {
+    let near = nearest::nearest(typed, known).map(|near| format!("did you mean `{near}`?"));
+    Problem::new(Exit::Usage, message).hint(near.unwrap_or_else(|| instead.to_owned()))
 }
 
 /// Tells an error on standard error, and gives the exit code that it makes.

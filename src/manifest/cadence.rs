@@ -78,13 +78,13 @@ mod tests {
             assert_eq!(check(Duration::from_secs(seconds), series), Ok(()), "{series} {seconds}");
         }
         for (series, seconds, said) in [
-            ("sharp_720s", 420, "such as `12m`"),
-            ("sharp_720s", 1080, "such as `12m` or `24m`"),
-            ("hmi.m_45s", 60, "such as `45s` or `90s`"),
+            ("sharp_720s", 420, "such as `12m`, or correct the name of the series, which tells its cadence"),
+            ("sharp_720s", 1080, "such as `12m` or `24m`, or correct the name of the series, which tells its cadence"),
+            ("hmi.m_45s", 60, "such as `45s` or `90s`, or correct the name of the series, which tells its cadence"),
             ("x", 86_401, "such as `1d` or `1452m`"),
         ] {
             let wrong = check(Duration::from_secs(seconds), series).unwrap_err();
-            assert!(wrong.to_do().is_some_and(|hint| hint.contains(said)), "{series} {seconds}: {wrong}");
+            assert!(wrong.to_do().is_some_and(|hint| hint.ends_with(said)), "{series} {seconds}: {wrong}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Keys and values that were typed in a wrong form or at a wrong place: what was meant.
 
 use super::nearest::nearest;
+use super::node::listed;
+use crate::untrusted::escape;
 
 /// Keys that people look for elsewhere, and the key that they stand under.
 const STAND_UNDER: [(&str, &str); 14] = [
@@ -25,7 +27,7 @@ pub(super) fn hint_for_key(typed: &str, known: &[&str]) -> String {
     if let Some((key, value)) = typed.split_once(':')
         && known.contains(&key)
     {
-        return format!("put a space behind the `:`, as in `{key}: {}`", crate::untrusted::escape(value));
+        return format!("put a space behind the `:`, as in `{key}: {}`", escape(value));
     }
     let elsewhere = STAND_UNDER.iter().find(|(key, under)| *key == typed && known.contains(under));
     if let Some((key, under)) = elsewhere {
@@ -36,7 +38,7 @@ pub(super) fn hint_for_key(typed: &str, known: &[&str]) -> String {
     }
     match nearest(typed, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("known here: {}", known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")),
+        None => format!("known here: {}", listed(known)),
     }
 }
 
@@ -50,7 +52,7 @@ pub(super) fn hint_for_list(typed: Option<&str>) -> String {
     if ends.is_some_and(|(first, last)| is_number(first) && is_number(last)) {
         return "numbers from one to another cannot be given: write each of them, such as `[377, 378, 379]`".to_owned();
     }
-    format!("write `[{}]`", crate::untrusted::escape(typed))
+    format!("write `[{}]`", escape(typed))
 }
 
 #[cfg(test)]

@@ -218,7 +218,8 @@ fn unknown_key(key: &Node, fields: &[&str]) -> Finding {
     Finding::new(key.span, format!("unknown key `{}`", escape(text))).hint(hint_for_key(text, fields))
 }
 
-fn listed(words: &[&str]) -> String {
+/// Words in backticks, with commas between them.
+pub(super) fn listed(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 

@@ -126,8 +126,8 @@ struct Planned {
 fn bind(job: Manifest, args: &Args, shared: &Shared<'_>) -> Result<Bound> {
     let locking = args.lock.read(&job)?;
     // To make an archive of a lock alone is what `--locked` and `--frozen` are for; `--new-only` leaves out what is elsewhere.
-    if locking.may_move() && !locking.takes_only_new() {
-        known_archive::must_be_there(&job, locking.lock(), args.rebuild)?;
+    if !args.rebuild && locking.may_move() && !locking.takes_only_new() {
+        known_archive::must_be_there(&job, locking.lock())?;
     }
     let halt = Halt::new(&shared.stop, &shared.budget);
     let planned = planned(&job, &locking, args, &halt)?;

@@ -190,8 +190,8 @@ impl Asked<'_> {
             .collect();
         let mut replaced =
             lock::replaced(&locked, &times.iter().map(|(time, series)| (time.as_str(), *series)).collect());
-        if replaced.is_empty() {
-            replaced = Before::of_table(&self.locked_table(&locked)).replaced(series, &listed.by_series);
+        if replaced.is_empty() && !series.fallbacks.is_empty() {
+            replaced = Before::of_table(&self.locked_table(&locked).await).replaced(series, &listed.by_series);
         }
         let mut locked: BTreeMap<String, LockedFile> =
             locked.into_iter().map(|file| (file.key.clone(), file)).collect();
@@ -220,14 +220,15 @@ impl Asked<'_> {
     }
 
     /// The table of keywords that is locked, where the archive has it: nothing else says of which series its records are.
-    fn locked_table(&self, locked: &[LockedFile]) -> Vec<u8> {
-        let table = || {
-            let line = locked.iter().find(|line| line.key == KEYWORDS_TABLE && !self.series.fallbacks.is_empty())?;
+    async fn locked_table(&self, locked: &[LockedFile]) -> Vec<u8> {
+        let Some(line) = locked.iter().find(|line| line.key == KEYWORDS_TABLE) else { return Vec::new() };
+        let (path, due) = (self.job.archive.root.join(&line.path), line.sha256);
+        let read = move || {
             let mut bytes = Vec::new();
-            open_regular(&self.job.archive.root.join(&line.path)).ok()?.read_to_end(&mut bytes).ok()?;
-            (Some(Digest::of(&bytes)) == line.sha256).then_some(bytes)
+            open_regular(&path).ok()?.read_to_end(&mut bytes).ok()?;
+            (Some(Digest::of(&bytes)) == due).then_some(bytes)
         };
-        table().unwrap_or_default()
+        tokio::task::spawn_blocking(read).await.ok().flatten().unwrap_or_default()
     }
 
     /// How a file differs from the locked one, as far as it is looked at.

@@ -120,7 +120,7 @@ async fn prepare(args: &Args, job: &mut Manifest, net: &Net, shell: &Shell) -> R
     let locking = Locking::read(job, Grip::Honoured, false, None)?;
     locking.must_not_be_ahead(job, now())?;
     if !args.dry_run {
-        known_archive::must_be_there(job, Some(&lock), false)?;
+        known_archive::must_be_there(job, Some(&lock))?;
     }
     let selection = args.selection.resolve();
     plan::known_series(job, &selection).map_err(planning::usage)?;

@@ -216,61 +216,37 @@ impl Told {
     }
 
     fn text(&self, form: Form) -> String {
-        let mut out = String::new();
-        // Writing to a String cannot fail.
-        for change in &self.regions {
-            let _ = write!(out, "{} {}\n{}", escape(&change.series), change.region, change.text());
-        }
-        for ToldDay { change: day, by } in &self.days {
-            if form == Form::Days {
-                let words =
-                    day.digest.as_ref().map_or_else(|| drifted(day, *by).words(), |_| "another digest".to_owned());
-                let by = by.and_then(|by| by.words()).map(|by| format!("; {by}")).unwrap_or_default();
-                let _ = writeln!(out, "{} {}: {words}{by}", escape(&day.series), day.date);
-                replaced(&mut out, day);
-                continue;
-            }
-            let _ = writeln!(out, "{} {}", escape(&day.series), day.date);
-            for file in &day.added {
-                let _ = writeln!(out, "  added    {}{}", escape(name(&file.path, &file.key)), hash(file.sha256));
-            }
-            for file in &day.removed {
-                let _ = writeln!(out, "  removed  {}{}", escape(name(&file.path, &file.key)), hash(file.sha256));
-            }
-            for file in &day.changed {
-                let _ = writeln!(out, "  changed  {}", escape(&file.path));
-                let shown = |digest: Option<Digest>, none: &str| digest.map_or(none.to_owned(), |d| d.to_string());
-                let _ = writeln!(out, "           old {}", shown(file.old, "absent"));
-                let none = if self.dry_run { "not fetched: its size or key differs" } else { "absent" };
-                let _ = writeln!(out, "           new {}", shown(file.new, none));
-            }
-            if day.keywords_changed > 0 {
-                let _ =
-                    writeln!(out, "  {}: keywords changed, data the same", human::count(day.keywords_changed, "file"));
-            }
-            replaced(&mut out, day);
-            if let Some([old, new]) = &day.digest {
-                let _ = writeln!(out, "  digest   old {old}\n           new {new}");
-            }
-        }
-        for failed in &self.failed {
+        let regions = self
+            .regions
+            .iter()
+            .map(|change| format!("{} {}\n{}", escape(&change.series), change.region, change.text()));
+        let days = self.days.iter().map(|ToldDay { change, by }| match form {
+            Form::Days => line_of_day(change, *by),
+            Form::Files | Form::Json => files_of_day(change, self.dry_run),
+        });
+        let failed = self.failed.iter().map(|failed| {
             let what = failed.path.as_deref().unwrap_or("the whole day");
-            let _ = writeln!(out, "{} {} {}: {}", escape(&failed.series), failed.date, escape(what), failed.message);
-        }
+            format!("{} {} {}: {}\n", escape(&failed.series), failed.date, escape(what), failed.message)
+        });
+        regions.chain(days).chain(failed).chain([self.last_line()]).collect()
+    }
+
+    fn last_line(&self) -> String {
         let days = human::count(self.compared, "day");
         let verb = if self.dry_run { "compared" } else { "updated" };
-        let _ = write!(out, "{days} {verb}: ");
         let alone = self.days.iter().filter(|day| day.change.digest.is_some()).count() as u64;
-        let _ = match (self.has_drifted(), alone) {
-            // Nothing is said of what nothing was looked at.
-            (false, _) if self.by.is_some_and(|by| by.nothing > 0) => write!(out, "no file came or went"),
-            (false, _) => write!(out, "nothing changed"),
+        let what = match (self.has_drifted(), alone) {
+            // Some files were not compared, so they may have changed.
+            (false, _) if self.by.is_some_and(|by| by.nothing > 0) => "no file came or went".to_owned(),
+            (false, _) => "nothing changed".to_owned(),
             (true, 0) if self.changed == 0 && self.by.is_some_and(|by| !by.says_what_changed()) => {
-                write!(out, "{} added, {} removed", self.added, self.removed)
+                format!("{} added, {} removed", self.added, self.removed)
             }
-            (true, 0) => write!(out, "{} added, {} removed, {} changed", self.added, self.removed, self.changed),
-            (true, _) => write!(out, "{} changed", human::count(alone, "digest")),
+            (true, 0) => format!("{} added, {} removed, {} changed", self.added, self.removed, self.changed),
+            (true, _) => format!("{} changed", human::count(alone, "digest")),
         };
+        let mut out = format!("{days} {verb}: {what}");
+        // Writing to a String cannot fail.
         if !self.regions.is_empty() {
             let _ = write!(out, ", {} with other patches", human::count(self.regions.len() as u64, "region"));
         }
@@ -294,6 +270,40 @@ impl Told {
     }
 }
 
+/// A day in figures: `sharp_720s 2015-12-11: 1 added, 0 removed, 0 changed`, and what was replaced below it.
+fn line_of_day(day: &DayChange, by: Option<ComparedBy>) -> String {
+    let words = if day.digest.is_some() { "another digest".to_owned() } else { drifted(day, by).words() };
+    let by = by.and_then(|by| by.words()).map(|by| format!("; {by}")).unwrap_or_default();
+    format!("{} {}: {words}{by}\n{}", escape(&day.series), day.date, replaced(day))
+}
+
+/// A day with each of its files that differs.
+fn files_of_day(day: &DayChange, dry_run: bool) -> String {
+    let mut out = format!("{} {}\n", escape(&day.series), day.date);
+    // Writing to a String cannot fail.
+    for file in &day.added {
+        let _ = writeln!(out, "  added    {}{}", escape(name(&file.path, &file.key)), hash(file.sha256));
+    }
+    for file in &day.removed {
+        let _ = writeln!(out, "  removed  {}{}", escape(name(&file.path, &file.key)), hash(file.sha256));
+    }
+    for file in &day.changed {
+        let _ = writeln!(out, "  changed  {}", escape(&file.path));
+        let shown = |digest: Option<Digest>, none: &str| digest.map_or(none.to_owned(), |d| d.to_string());
+        let _ = writeln!(out, "           old {}", shown(file.old, "absent"));
+        let none = if dry_run { "not fetched: its size or key differs" } else { "absent" };
+        let _ = writeln!(out, "           new {}", shown(file.new, none));
+    }
+    if day.keywords_changed > 0 {
+        let _ = writeln!(out, "  {}: keywords changed, data the same", human::count(day.keywords_changed, "file"));
+    }
+    out.push_str(&replaced(day));
+    if let Some([old, new]) = &day.digest {
+        let _ = writeln!(out, "  digest   old {old}\n           new {new}");
+    }
+    out
+}
+
 /// How a day differs, in figures.
 fn drifted(day: &DayChange, by: Option<ComparedBy>) -> DriftedDay {
     DriftedDay {
@@ -307,13 +317,12 @@ fn drifted(day: &DayChange, by: Option<ComparedBy>) -> DriftedDay {
     }
 }
 
-/// The records of a day that gave way to those of a preferred series.
-fn replaced(out: &mut String, day: &DayChange) {
-    for (series, records) in &day.replaced {
-        let records = human::count(*records, "record");
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "  {records} of {} replaced by definitive ones", escape(series));
-    }
+/// The records of a day that gave way to those of a preferred series, a line for each series.
+fn replaced(day: &DayChange) -> String {
+    let line = |(series, records): (&String, &u64)| {
+        format!("  {} of {} replaced by definitive ones\n", human::count(*records, "record"), escape(series))
+    };
+    day.replaced.iter().map(line).collect()
 }
 
 /// What to call a file: a listing alone may give no path.

@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let locking = Locking::looked_at(&job)?;
     let plan = planning::plan(&job, &args.selection, &locking, now())?;
     let root = &job.archive.root;
-    known_archive::must_be_there(&job, locking.lock(), false)?;
+    known_archive::must_be_there(&job, locking.lock())?;
     if !Reader::open(root)?.has_state()? {
         let shown = root.to_string_lossy();
         return Err(Problem::new(Exit::Incomplete, format!("no archive is there: `{}`", escape(&shown)))
