@@ -6,6 +6,7 @@ use std::path::Path;
 use chrono::NaiveDate;
 use rustix::fs::FileType;
 
+use super::day::{RETIRED_LINES, retired_lines_of};
 use super::journal::{self, Journal};
 use super::tree::{Removed, Tree};
 use super::{Archive, Error, STAGING, WORK};
@@ -27,6 +28,9 @@ const FOLDERS: [&str; 3] = ["partial", "quarantine", "retired"];
 
 /// Where days have their journals.
 const JOURNALS: &str = "journal";
+
+/// All folders of `work`.
+const KINDS: [&str; 5] = [FOLDERS[0], FOLDERS[1], FOLDERS[2], JOURNALS, RETIRED_LINES];
 
 impl Archive {
     /// Empties `.sunhaul/work` of the archive at `root`, unless a day of it is being worked on. A symlink there is removed
@@ -56,7 +60,7 @@ impl Archive {
         }
         cleaned.unlink_links(&tree)?;
         let mut days = journals;
-        for kind in FOLDERS {
+        for kind in KINDS {
             days.extend(days_in(&tree, kind)?);
         }
         for (series, date) in days {
@@ -75,7 +79,7 @@ impl Cleaned {
 
     /// Removes the symlinks that stand where a folder of a kind, or of a series, is due.
     fn unlink_links(&mut self, tree: &Tree) -> Result<(), Error> {
-        for kind in FOLDERS.into_iter().chain([JOURNALS]) {
+        for kind in KINDS {
             let folder = format!("{WORK}/{kind}");
             if tree.is_link(&folder)? {
                 self.count(tree.remove(&folder)?);
@@ -105,6 +109,8 @@ impl Cleaned {
         };
         // Only the journal says who owns the files of an unfinished day.
         let is_needed = journal.as_ref().map_or(Ok(false), |journal| journal.forget(tree))?;
+        // What it says of files goes with them, and is not counted.
+        tree.remove(&retired_lines_of(series, date))?;
         for kind in FOLDERS {
             self.count(tree.remove(&format!("{}/{date}", Archive::work(kind, series)))?);
         }
@@ -122,7 +128,7 @@ impl Cleaned {
 
 /// Removes the folders of a day's work that are empty.
 pub(super) fn sweep(tree: &Tree, series: &SeriesId, date: NaiveDate) {
-    for kind in FOLDERS.into_iter().chain([JOURNALS]) {
+    for kind in KINDS {
         let folder = Archive::work(kind, series);
         tree.prune(&format!("{folder}/{date}"));
         tree.prune(&folder);

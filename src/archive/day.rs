@@ -1,6 +1,8 @@
 //! One day being worked on: locked, journalled, published file by file, and sealed.
 
+mod known;
 mod owned;
+mod retired;
 mod seal;
 mod spoilt;
 mod take;
@@ -15,7 +17,12 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, NaiveDate, Utc};
 use rustix::fs::{self, AtFlags};
 
+use known::Elsewhere;
+pub use known::Placed;
 use owned::Owned;
+pub use retired::RetiredFile;
+use retired::RetiredFiles;
+pub(super) use retired::{RETIRED_LINES, path_of as retired_lines_of};
 pub use seal::{Retired, SealAs};
 pub use take::Trust;
 
@@ -67,8 +74,8 @@ pub enum Standing {
     Final,
     /// As the day is asked for, but by a listing that was not final: it may have changed since.
     Young,
-    /// By another question to the same source: path and bytes may differ now.
-    OtherSpec,
+    /// By another query of the same source, which was final or not: the path may differ now.
+    OtherSpec(State),
 }
 
 /// A day that this process holds.
@@ -92,8 +99,12 @@ pub struct DayWork {
     have: Mutex<BTreeMap<String, FileLine>>,
     /// Files that a record names, or a journal of another spec or of a young day: by key.
     prior: BTreeMap<String, Prior>,
+    /// What is known of retired files.
+    retired: RetiredFiles,
     /// Whose the files at the day's paths are.
     owned: Mutex<Owned>,
+    /// Files of the day that lie elsewhere than they are due.
+    elsewhere: Mutex<Elsewhere>,
     /// Paths at which a damaged record says that files of ours are.
     salvaged: HashSet<String>,
     /// The machine went down since an earlier go: a file of right or zero bytes may be a write that was lost.

@@ -89,11 +89,11 @@ struct Line<'a> {
 
 impl Archive {
     /// Notes that a series uses a layout. To be called before it is used: where another day could have, or have had, a path
-    /// that it gives, days share paths from now on.
+    /// that it gives, days share paths from now on. Gives the layouts that the series used before.
     ///
     /// # Errors
     /// [`Error::Storage`], [`Error::NoLocks`].
-    pub fn use_layout(&self, series: &SeriesId, layout: &Template) -> Result<(), Error> {
+    pub fn use_layout(&self, series: &SeriesId, layout: &Template) -> Result<Vec<String>, Error> {
         let mut file = self.own_file(LAYOUTS)?;
         let path = || self.tree.path(STATE).join(LAYOUTS);
         let mut text = Vec::new();
@@ -101,7 +101,7 @@ impl Archive {
         let lines = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Used>(line).ok());
         let before: Vec<String> = lines.filter(|used| used.series == series.0).map(|used| used.layout).collect();
         if before.iter().any(|before| before == layout.text()) {
-            return Ok(());
+            return Ok(before);
         }
         let is_shared = !keeps_days_apart(layout) || !before.is_empty() || self.is_laid_otherwise(series, layout)?;
         if is_shared {
@@ -109,7 +109,8 @@ impl Archive {
         }
         let used = line(&Used { series: series.0.clone(), layout: layout.text().to_owned() });
         append(&mut file, !matches!(text.last(), None | Some(b'\n')), &used)
-            .map_err(|e| Error::storage("write", path(), e))
+            .map_err(|e| Error::storage("write", path(), e))?;
+        Ok(before)
     }
 
     /// True when a record or journal of a series names a path that this layout cannot have given: another one was used

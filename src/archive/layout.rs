@@ -93,6 +93,19 @@ pub fn render(layout: &Template, values: &Values<'_>) -> Result<RelativePath, Fa
     ))
 }
 
+/// Stands for a name that is looked for.
+const MARK: &str = "0name0to0find0";
+
+/// The name that a layout has made this path of; `None` where it cannot have, or holds no name.
+#[must_use]
+pub fn name_in(layout: &Template, values: &Values<'_>, path: &str) -> Option<String> {
+    let with = |name: &str| render(layout, &Values { file: name, ..values.clone() }).ok();
+    let marked = with(MARK)?;
+    let (before, after) = marked.as_str().split_once(MARK)?;
+    let name = path.strip_prefix(before)?.strip_suffix(after)?;
+    with(name).filter(|made| made.as_str() == path).map(|_| name.to_owned())
+}
+
 fn value(variable: &Variable, values: &Values<'_>) -> Result<String, Failure> {
     let missing = |name: &str| {
         Failure::new(
@@ -191,6 +204,24 @@ mod tests {
     fn paths_equal_but_for_case_or_unicode_form_fold_to_one() {
         assert_eq!(folded("A/e\u{301}.fits"), folded("a/\u{e9}.FITS"));
         assert_ne!(folded("a.fits"), folded("b.fits"));
+    }
+
+    #[test]
+    fn a_path_tells_the_name_that_a_layout_made_it_of() {
+        let values = Values { series: "s", date: NaiveDate::from_ymd_opt(2015, 12, 11).unwrap(), ..Values::default() };
+        for (layout, path, name) in [
+            ("{series}/{date:%F}/{file}", "s/2015-12-11/a.fits", Some("a.fits")),
+            ("{series}/{date:%F}_{file}.old", "s/2015-12-11_a.fits.old", Some("a.fits")),
+            ("{series}/{file}/{file}", "s/a/a", None),
+            ("{series}/{date:%F}/{file}", "s/2015-12-12/a.fits", None),
+            ("{series}/{date:%F}/{file}", "s/2015-12-11/", None),
+            ("{series}/{date:%F}/{file}", "s/2015-12-11/b/a.fits", None),
+            ("{series}/{time:%H%M%S}.fits", "s/000000.fits", None),
+            ("{series}/{recnum}_{file}", "s/1_a.fits", None),
+        ] {
+            let found = name_in(&Template::parse(layout).unwrap(), &values, path);
+            assert_eq!(found.as_deref(), name, "{layout} {path}");
+        }
     }
 
     #[test]

@@ -36,12 +36,12 @@ use chrono::NaiveDate;
 
 pub use audit::{Depth, Expected, Fault, Finding, Found};
 pub use clean::Cleaned;
-pub use day::{DayWork, Opened, Prior, Published, Retired, SealAs, Standing, Trust};
+pub use day::{DayWork, Opened, Placed, Prior, Published, Retired, RetiredFile, SealAs, Standing, Trust};
 pub use error::Error;
 pub use file_lock::{HeldLock, LockWait, NoLimit};
 pub(crate) use file_lock::{NotLocked, lock};
 pub use journal::{Spoilt, Started, of as journal_of, paths as journal_paths};
-pub use layout::{RelativePath, Values, folded, keeps_days_apart, render};
+pub use layout::{RelativePath, Values, folded, keeps_days_apart, name_in, render};
 pub use left_out::LeftOut;
 pub use name::sanitise;
 pub use part::{Part, Validators};
@@ -167,5 +167,10 @@ impl Archive {
 
     fn work(kind: &str, series: &SeriesId) -> String {
         format!("{WORK}/{kind}/{series}")
+    }
+
+    /// Where files that were displaced, or that a day no longer asks for, lie until `clean` deletes them.
+    fn retired(series: &SeriesId, date: NaiveDate) -> String {
+        format!("{}/{date}", Archive::work("retired", series))
     }
 }

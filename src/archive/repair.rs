@@ -68,18 +68,18 @@ impl Archive {
                 }
                 ground.retired(self, &line.path)?;
             }
-            if self.set_aside(series, date, &line.path)? {
+            if self.set_aside(series, date, &line.path)?.is_some() {
                 moved.push(line.path.clone());
             }
         }
         Ok(moved)
     }
 
-    /// Moves what has a path to the day's folder of `retired/`, under a name that nothing has there. False when there is
-    /// nothing to move.
-    pub(super) fn set_aside(&self, series: &SeriesId, date: NaiveDate, path: &str) -> Result<bool, Error> {
+    /// Moves what has a path to the day's folder of `retired/`, under a name that nothing has there. Gives its path there;
+    /// `None` when there is nothing to move.
+    pub(super) fn set_aside(&self, series: &SeriesId, date: NaiveDate, path: &str) -> Result<Option<String>, Error> {
         let (dir, name) = self.tree.place(path)?;
-        let folder = format!("{}/{date}", Archive::work("retired", series));
+        let folder = Archive::retired(series, date);
         let to = self.tree.make(&folder)?;
         let mut target = cut(name, LONGEST).to_owned();
         // Read once, however many names are taken, and not at all where the first is free.
@@ -90,13 +90,13 @@ impl Archive {
         };
         for attempt in 1u32.. {
             match fs::renameat_with(&*dir, name, &*to, &target, RenameFlags::NOREPLACE) {
-                Ok(()) => return Ok(true),
-                Err(Errno::NOENT) => return Ok(false),
+                Ok(()) => return Ok(Some(format!("{folder}/{target}"))),
+                Err(Errno::NOENT) => return Ok(None),
                 Err(Errno::EXIST) if is_copy(&format!("{folder}/{target}"))? => {
                     // It takes the place of its copy: one that comes again in each run, and is refused, would fill the disk.
                     return match fs::renameat(&*dir, name, &*to, &target) {
-                        Ok(()) => Ok(true),
-                        Err(Errno::NOENT) => Ok(false),
+                        Ok(()) => Ok(Some(format!("{folder}/{target}"))),
+                        Err(Errno::NOENT) => Ok(None),
                         Err(e) => Err(Error::storage("retire", self.tree.path(path), e.into())),
                     };
                 }
@@ -107,7 +107,7 @@ impl Archive {
                 Err(e) => return Err(Error::storage("retire", self.tree.path(path), e.into())),
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// True when two paths have files of one length, which are not one file under two names: renaming one would leave both.

@@ -37,6 +37,16 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
+    /// How long the file was.
+    pub(super) fn length(&self) -> u64 {
+        u64::try_from(self.length).unwrap_or(0)
+    }
+
+    /// True when it is that of the same file with the same bytes: it may have got another name.
+    pub(super) fn has_bytes_of(&self, other: &Stamp) -> bool {
+        (self.id, self.length, self.modified) == (other.id, other.length, other.modified)
+    }
+
     pub(super) fn of(stat: &fs::Stat) -> Stamp {
         #[expect(clippy::unnecessary_cast, clippy::cast_possible_wrap, reason = "the types differ between platforms")]
         let time = |seconds, nanos| (seconds as i64, nanos as i64);

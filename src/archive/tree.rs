@@ -232,6 +232,13 @@ impl Tree {
         list(&dir).map_err(|e| Error::storage("look into", self.path(relative), e.into()))
     }
 
+    /// The names in a directory below the root, as far as they are text; none where none is, or a symlink stands on the way.
+    pub(super) fn names(&self, relative: &str) -> Result<Vec<String>, Error> {
+        let Some(dir) = self.find(relative)? else { return Ok(Vec::new()) };
+        let entries = list(&dir).map_err(|e| Error::storage("look into", self.path(relative), e.into()))?;
+        Ok(entries.iter().filter_map(|entry| entry.text().map(str::to_owned)).collect())
+    }
+
     /// What stands at a path of the archive's own state; a symlink is not followed. `None` where nothing does.
     fn kind(&self, relative: &str) -> Result<Option<FileType>, Error> {
         let (directory, name) = split(relative);

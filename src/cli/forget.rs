@@ -34,7 +34,7 @@ use crate::untrusted::escape;
         `sunhaul clean` deletes them, or are deleted at once with --delete; their records and their lines in the lock go. Files \
         that another day names as well, that were changed, or that were there before sunhaul stay where they are.\n\n\
         --series, --range or both say which days. A series may be one that the manifest no longer has. Days that the \
-        manifest still asks for come back with the next run.",
+        manifest still asks for come back with the next run, without a download where their files are still there.",
     after_help = "Examples:\n  sunhaul forget jobs/nightly.yaml --range ..today-365d --dry-run\n  \
         sunhaul forget jobs/december.yaml --series sharp_720s --delete\n  \
         sunhaul forget jobs/december.yaml --range 2015-12-01..2015-12-05"
@@ -87,7 +87,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     must_be_there(&job)?;
     must_be_alone(&job, &leaving)?;
     if args.dry_run {
-        tell_plan(&leaving, shell);
+        tell_plan(&leaving, args.delete, shell);
         return Ok(Exit::Complete);
     }
     limits::runtime()?.block_on(take_out(job, leaving, args.delete, shell))
@@ -247,13 +247,13 @@ fn forget_all(job: &Manifest, archive: &Arc<Archive>, leaving: Vec<Leaving>, del
 }
 
 /// Says what would go.
-fn tell_plan(leaving: &[Leaving], shell: &Shell) {
+fn tell_plan(leaving: &[Leaving], delete: bool, shell: &Shell) {
     for Leaving { series, days, files, bytes, .. } in leaving {
         let (days, files) = (human::count(days.len() as u64, "day"), human::count(*files, "file"));
         let bytes = human::bytes(*bytes);
         tell(&format!("{}: {days}, {files}, {bytes} would be taken out", escape(&series.0)), shell);
     }
-    warn_of_asked_for(leaving, shell);
+    warn_of_asked_for(leaving, delete, shell);
 }
 
 /// Says what has gone.
@@ -268,18 +268,16 @@ fn tell_end(leaving: &[Leaving], delete: bool, shell: &Shell) {
             tell(&format!("  {stay} of these days stay: another day names them, or they were changed"), shell);
         }
     }
-    warn_of_asked_for(leaving, shell);
+    warn_of_asked_for(leaving, delete, shell);
 }
 
-fn warn_of_asked_for(leaving: &[Leaving], shell: &Shell) {
+fn warn_of_asked_for(leaving: &[Leaving], delete: bool, shell: &Shell) {
+    let how = if delete { "fetches again" } else { "takes back" };
     for Leaving { series, asked_for, .. } in leaving.iter().filter(|one| one.asked_for > 0) {
         let word = shell.screen.paint.care("warning:");
         let days = human::count(*asked_for, "day");
         tell(
-            &format!(
-                "{word} the manifest still asks for {days} of {}, which the next run fetches again",
-                escape(&series.0)
-            ),
+            &format!("{word} the manifest still asks for {days} of {}, which the next run {how}", escape(&series.0)),
             shell,
         );
     }

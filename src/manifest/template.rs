@@ -149,6 +149,12 @@ impl Template {
         self.parts.contains(&Part::Variable(Variable::Series))
     }
 
+    /// True when the layout holds `{file}`.
+    #[must_use]
+    pub fn names_file(&self) -> bool {
+        self.parts.contains(&Part::Variable(Variable::File))
+    }
+
     fn tells_records_apart(&self) -> bool {
         self.parts.iter().any(|part| match part {
             Part::Variable(Variable::File | Variable::Recnum | Variable::TRec) => true,

@@ -249,7 +249,8 @@ impl Facts {
             throttled: sum(|host| host.throttled),
         };
         let ended_days = days.sealed + days.provisional + days.failed + days.held;
-        let ended_files = files.have + files.fetched + files.adopted + files.kept + files.absent + files.failed;
+        let here_before = files.have + files.renamed + files.restored + files.kept;
+        let ended_files = here_before + files.fetched + files.adopted + files.absent + files.failed;
         Totals {
             days: DayTotals { unfinished: days.planned.saturating_sub(ended_days), ..days },
             files: FileTotals { unfinished: files.listed.saturating_sub(ended_files), ..files },
@@ -300,8 +301,9 @@ impl Facts {
     /// Takes the end of a day back, and that of files.
     fn reopened(&mut self, day: &DayId, files: u64, bytes: u64, taken: &[TakenBack]) {
         for TakenBack { key, path, was_here, failure } in taken {
-            let FileTotals { have, fetched, failed, .. } = &mut self.totals.files;
-            let before = if *was_here { have } else { fetched };
+            let FileTotals { have, renamed, restored, fetched, failed, .. } = &mut self.totals.files;
+            let here_before = [have, renamed, restored].into_iter().find(|count| **count > 0);
+            let before = here_before.filter(|_| *was_here).unwrap_or(fetched);
             (*before, *failed) = (before.saturating_sub(1), *failed + 1);
             self.missing(day, Some(key), Some(path), failure);
         }
@@ -356,6 +358,8 @@ impl Totals {
                 step(&mut bytes.adopted, *length);
             }
             FileEnd::Have => step(&mut files.have, 1),
+            FileEnd::Renamed { .. } => step(&mut files.renamed, 1),
+            FileEnd::Restored { .. } => step(&mut files.restored, 1),
             FileEnd::Absent => step(&mut files.absent, 1),
             FileEnd::Failed(_) => step(&mut files.failed, 1),
         }

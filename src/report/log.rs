@@ -94,6 +94,8 @@ impl Log {
             FileEnd::Fetched { bytes, resumed_bytes, .. } => file!(debug, bytes, resumed_bytes, "the file is fetched"),
             FileEnd::Kept { bytes } => file!(debug, bytes, "the file was at its path already"),
             FileEnd::Adopted { bytes } => file!(debug, bytes, "the file is adopted"),
+            FileEnd::Renamed { bytes } => file!(debug, bytes, "the file is renamed"),
+            FileEnd::Restored { bytes } => file!(debug, bytes, "the file is taken back from the retired ones"),
             FileEnd::Have => file!(debug, "the file is there already"),
         }
     }

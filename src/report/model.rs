@@ -182,8 +182,8 @@ pub struct DayTotals {
     pub unfinished: u64,
 }
 
-/// Files, counted by how they ended: `listed` is the sum of `have`, `fetched`, `adopted`, `kept`, `absent`, `failed` and
-/// `unfinished`.
+/// Files, counted by how they ended: `listed` is the sum of `have`, `renamed`, `restored`, `fetched`, `adopted`, `kept`,
+/// `absent`, `failed` and `unfinished`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileTotals {
@@ -191,6 +191,12 @@ pub struct FileTotals {
     pub listed: u64,
     /// Files that the archive had by its own records.
     pub have: u64,
+    /// Files that the archive had at other paths, and that were moved to those of now.
+    #[serde(default)]
+    pub renamed: u64,
+    /// Files that were taken back from `.sunhaul/work/retired`.
+    #[serde(default)]
+    pub restored: u64,
     /// Files fetched and published in this run.
     pub fetched: u64,
     /// Of the fetched ones, those that a part from before began.

@@ -239,10 +239,10 @@ impl Work {
     }
 
     /// The end of a file that was given up. One that is here from an earlier look is kept where its source fails it.
-    pub(super) fn given_up(&mut self, file: RemoteFile, named: Option<String>, failure: Failure) -> Ended {
+    pub(super) async fn given_up(&mut self, file: RemoteFile, named: Option<String>, failure: Failure) -> Ended {
         let paths = self.paths(&file, named.as_deref());
         let is_excusable = is_about_the_file(failure.class) && self.accepted.reason(&paths).is_some();
-        if is_excusable && let Some(ended) = self.keep(&file) {
+        if is_excusable && let Some(ended) = self.keep(&file).await {
             return ended;
         }
         Ended::GivenUp(Box::new(GivenUp { file, path: named, paths, failure }))

@@ -9,9 +9,11 @@ use futures_util::FutureExt as _;
 use super::accept::{Accepted, Judge};
 use super::asked_again;
 use super::claims::{Claims, collision};
+use super::earlier::{Earlier, Found, Look, find, is_sealed};
 use super::event::{DayDone, DayState, Event, FileEnd};
 use super::file::as_listed;
 use super::flight::{Failures, Flight, Landed, Missing, died};
+use super::known::{self, KnownFile};
 use super::listing::{
     Lacking, is_final, is_final_without_files, list, lost_its_files, must_keep_preferred, seen_doubted_before,
     seen_empty_before, vanished, warn_of_room, way_out, without_file,
@@ -20,10 +22,8 @@ use super::locked::{Expected, Settled};
 use super::preferred::Before;
 use super::seal::{SealedBy, seal};
 use super::{How, Opened, Run, Todo, renumbered, unlisted};
-use crate::archive::{self, DayRecord, DayWork, FileLine, Prior, Standing, State, Trust, Values, render};
-use crate::digest::Digest;
+use crate::archive::{self, DayRecord, DayWork, FileLine, State, Trust, Values, render};
 use crate::failure::{Class, Failure};
-use crate::fetch::condition;
 use crate::manifest::{Series, Template};
 use crate::source::{Body, Listed, MADE, RemoteFile};
 
@@ -139,7 +139,7 @@ async fn try_work(
     let without_file = without_file(opened, todo, &expected, &mut listed)?;
     let claims = Arc::new(Mutex::new(Claims::default()));
     let look = Look { todo, expected: &expected, is_final };
-    let (mut missing, have, mut failed) = sort(run, opened, (&day_work, &claims), listed, look)?;
+    let Sorted { mut missing, have, known, mut failed } = sort(run, opened, (&day_work, &claims), listed, look)?;
     failed.extend(refused.into_iter().map(|(key, path, failure)| (key, (path, failure))));
     let accepted = Arc::new(Accepted::of(&run.manifest, &done.day));
     accepted.need(&settled);
@@ -147,7 +147,7 @@ async fn try_work(
     if run.shelf.is_none() {
         warn_of_room(run, todo, &missing);
     }
-    let there = have.len() + missing.iter().filter(|m| m.kept.is_some()).count();
+    let there = have.len() + known.len() + missing.iter().filter(|m| m.kept.is_some()).count();
     run.tell(Event::DayListed { day: done.day.clone(), files: total, have: there as u64, bytes });
     for line in have {
         run.tell(Event::FileDone { day: done.day.clone(), key: line.key, path: Some(line.path), end: FileEnd::Have });
@@ -157,6 +157,9 @@ async fn try_work(
         run.tell(Event::FileDone { day: done.day.clone(), key, path, end: FileEnd::Absent });
     }
     let id = &done.day;
+    let unplaced = known::place(run, todo, (&day_work, id), known).await;
+    missing.extend(unplaced.missing);
+    failed.extend(unplaced.failed);
     let flight = Flight { day: &day_work, claims: &claims, expected: &expected, accepted: &accepted, id, is_final };
     let Landed { absent: gone, given_up, failed: more, left } = flight.fetch(run, todo, missing).await;
     failed.extend(more);
@@ -274,32 +277,43 @@ fn tell_record(done: &mut DayDone, record: &DayRecord) {
     done.digest = record.header.digest.strip_prefix("sha256:").and_then(|d| d.parse().ok());
 }
 
-/// Sorts a listing into what is there, what is to be fetched, and what can have no path.
+/// A listing, sorted.
+struct Sorted {
+    /// To be fetched, or asked about.
+    missing: Vec<Missing>,
+    /// In place.
+    have: Vec<FileLine>,
+    /// Elsewhere, and not asked about.
+    known: Vec<KnownFile>,
+    /// What can have no path.
+    failed: Failures,
+}
+
 fn sort(
     run: &Run,
     opened: &Opened,
     (work, claims): (&DayWork, &Mutex<Claims>),
     listed: Listed,
     look: Look<'_>,
-) -> Result<(Vec<Missing>, Vec<FileLine>, Failures), Failure> {
+) -> Result<Sorted, Failure> {
     let mut claims = claims.lock().unwrap_or_else(PoisonError::into_inner);
     let mut failed = Failures::new();
-    let mut have = Vec::new();
+    let (mut have, mut known) = (Vec::new(), Vec::new());
     // As long as the listing: grown step by step it would hold twice as much.
     let mut missing = Vec::with_capacity(listed.files.len());
     let mut adopted = Vec::new();
     claims.list(listed.files.iter().filter(|file| file.body == Body::Remote).map(|file| &file.url));
     for file in listed.files {
-        let Found { there, path, prior, is_sure, is_pinned } = match find(opened, work, &file, look) {
+        let Found { there, path, earlier, is_pinned } = match find(opened, work, &file, look) {
             Ok(found) => found,
             Err(failure) => {
                 failed.insert(file.key, (None, failure));
                 continue;
             }
         };
-        let (sure, kept) = if is_sure { (prior, None) } else { (None, prior) };
+        let is_sure = earlier.as_ref().is_some_and(|earlier| earlier.is_sure);
         // Where only the answer will name the file, its path is a guess that keeps nobody else out.
-        let is_known = there.is_some() || sure.is_some() || is_pinned || file.name.is_some();
+        let is_known = there.is_some() || is_sure || is_pinned || file.name.is_some();
         if let Some(path) = path.as_ref().filter(|_| is_known)
             && let Err(other) = claims.claim(path, &file.key)
         {
@@ -308,129 +322,34 @@ fn sort(
             failed.insert(file.key, (Some(path.to_string()), failure));
             continue;
         }
-        let here = there.as_ref().or(sure.map(|prior| &prior.line));
-        if let Some(line) = here.filter(|line| !is_sealed(work, &line.key)) {
+        let in_place = earlier.as_ref().filter(|earlier| is_sure && earlier.is_in_place).map(|earlier| &earlier.line);
+        if let Some(line) = there.as_ref().or(in_place).filter(|line| !is_sealed(work, &line.key)) {
             run.redirects.remember(look.todo, &file.url, line);
         }
         if let Some(line) = there {
             have.push(line);
             continue;
         }
-        adopted.extend(sure.map(|prior| as_listed(prior.line.clone(), &file)));
-        let kept = kept.map(|prior| Box::new(prior.line.clone()));
-        missing.push(Missing { file, path, kept });
+        match (earlier, path) {
+            (Some(Earlier { line, is_in_place: false, is_sure: true }), Some(path)) => {
+                known.push(KnownFile { file, path, line });
+            }
+            (Some(Earlier { line, is_sure: true, .. }), path) => {
+                adopted.push(as_listed(line, &file));
+                missing.push(Missing { file, path, kept: None });
+            }
+            (earlier, path) => {
+                missing.push(Missing { file, path, kept: earlier.map(|earlier| Box::new(earlier.line)) });
+            }
+        }
     }
     adopted.retain(|line| !failed.contains_key(&line.key));
     let taken = work.adopt(adopted)?;
     have.extend(taken.iter().filter_map(|key| work.have(key)));
     have.retain(|line| !failed.contains_key(&line.key));
+    known.retain(|known| !failed.contains_key(&known.file.key));
     missing.retain(|m| !taken.contains(&m.file.key) && !failed.contains_key(&m.file.key));
-    Ok((missing, have, failed))
-}
-
-/// How a listing is looked at.
-#[derive(Clone, Copy)]
-struct Look<'a> {
-    todo: &'a Todo,
-    expected: &'a Expected,
-    /// The day is sealed by it, if all goes well.
-    is_final: bool,
-}
-
-/// What is here of a listed file.
-struct Found<'a> {
-    /// This go has it already.
-    there: Option<FileLine>,
-    /// Its path, as far as that is known.
-    path: Option<archive::RelativePath>,
-    /// An earlier look had it, and it is there.
-    prior: Option<&'a Prior>,
-    /// Nothing is asked about that one.
-    is_sure: bool,
-    /// The lock says where it is.
-    is_pinned: bool,
-}
-
-fn find<'a>(
-    opened: &Opened,
-    work: &'a DayWork,
-    file: &RemoteFile,
-    Look { todo, expected, is_final }: Look<'_>,
-) -> Result<Found<'a>, Failure> {
-    let pinned = expected.path(&file.key);
-    let is_due = |path: &str| pinned.as_ref().is_none_or(|pinned| pinned.as_str() == path);
-    let made = file.made().map(|bytes| Digest::of(bytes));
-    let is_made = |line: &FileLine| made.is_none() || line.sha256 == made;
-    let is_as_listed = |line: &FileLine| file.may_have(line.bytes);
-    let there = work.have(&file.key).filter(|line| {
-        expected.allows(line) && is_due(&line.path) && is_made(line) && (line.absent.is_some() || is_as_listed(line))
-    });
-    let is_pinned = pinned.is_some();
-    let path = match &there {
-        Some(line) => archive::RelativePath::from_record(&line.path),
-        None if is_pinned => pinned,
-        None => known_path(opened, todo, file, work.prior(&file.key))?,
-    };
-    let prior = work.prior(&file.key).filter(|prior| {
-        there.is_none()
-            && path.as_ref().is_some_and(|path| prior.line.path == path.as_str())
-            && is_as_listed(&prior.line)
-            && expected.allows(&prior.line)
-            && is_made(&prior.line)
-            && work.is_there(&prior.line)
-    });
-    let is_fixed = opened.series.source.has_fixed_keys();
-    let is_sure = prior.is_some_and(|prior| {
-        // The last look at a day asks about each file, whatever the listing says.
-        let is_same = !is_final && prior.standing == Standing::Young && file.is_version_of(&prior.line);
-        let is_known = prior.standing == Standing::Final || is_fixed || is_same;
-        !todo.how.afresh && (is_known || !condition::can_be_asked(&prior.line))
-    });
-    Ok(Found { there, path, prior, is_sure, is_pinned })
-}
-
-/// True for a file of the sealed record that stands.
-pub(super) fn is_sealed(work: &DayWork, key: &str) -> bool {
-    work.prior(key).is_some_and(|prior| prior.standing == Standing::Final)
-}
-
-/// True when nothing will be asked about a listed file, since it is here.
-pub(super) fn has(opened: &Opened, work: &DayWork, file: &RemoteFile, (todo, expected): (&Todo, &Expected)) -> bool {
-    let look = Look { todo, expected, is_final: true };
-    find(opened, work, file, look).is_ok_and(|found| found.there.is_some() || found.is_sure)
-}
-
-/// The file's path, as far as it can be known without asking for the file.
-fn known_path(
-    opened: &Opened,
-    todo: &Todo,
-    file: &RemoteFile,
-    prior: Option<&Prior>,
-) -> Result<Option<archive::RelativePath>, Failure> {
-    match (&file.name, prior) {
-        // The same layout gave it.
-        (None, Some(Prior { line, standing: Standing::Final | Standing::Young })) => {
-            Ok(archive::RelativePath::from_record(&line.path))
-        }
-        (_, prior) => {
-            let name = known_name(file, prior.map(|prior| &prior.line));
-            name.map(|name| path_of(&opened.series, todo, file, &name)).transpose()
-        }
-    }
-}
-
-/// The file's name, as far as it can be known without asking for the file.
-///
-/// Where only the answer's header gives it, an earlier path of the same key tells it, if that ends in the URL's own
-/// last part: a layout cannot have made that up.
-fn known_name(file: &RemoteFile, prior: Option<&FileLine>) -> Option<String> {
-    if file.name.is_some() {
-        return file.name.clone();
-    }
-    let name = prior?.path.rsplit('/').next()?;
-    let last = file.url.path_segments()?.next_back()?;
-    let stem = |text: &str| text.rsplit_once('.').map_or(text, |(stem, _)| stem).to_owned();
-    (name == last || stem(name) == last || name == stem(last)).then(|| name.to_owned())
+    Ok(Sorted { missing, have, known, failed })
 }
 
 /// The path of a file of this name, by the series' layout.
@@ -443,7 +362,17 @@ pub(crate) fn path_of(
     file: &RemoteFile,
     name: &str,
 ) -> Result<archive::RelativePath, Failure> {
-    let values = Values {
+    let values = values(series, todo, file, name);
+    match render(&series.layout, &values) {
+        // What is of all records of a day has no value of any one of them; and no file of a record has no segment.
+        Err(failure) if file.body != Body::Remote => render(&Template::default_of_kind(), &values).map_err(|_| failure),
+        path => path,
+    }
+}
+
+/// What a layout's variables stand for, for a file of this name.
+pub(super) fn values<'a>(series: &'a Series, todo: &Todo, file: &'a RemoteFile, name: &'a str) -> Values<'a> {
+    Values {
         series: &series.id.0,
         date: todo.day.date,
         time: file.time,
@@ -453,11 +382,6 @@ pub(crate) fn path_of(
         t_rec: file.t_rec,
         segment: file.segment.as_deref(),
         wavelength: file.wavelength,
-    };
-    match render(&series.layout, &values) {
-        // What is of all records of a day has no value of any one of them; and no file of a record has no segment.
-        Err(failure) if file.body != Body::Remote => render(&Template::default_of_kind(), &values).map_err(|_| failure),
-        path => path,
     }
 }
 

@@ -158,6 +158,16 @@ pub enum FileEnd {
         /// Its length.
         bytes: u64,
     },
+    /// Its bytes were known, and lay at an earlier path of the day.
+    Renamed {
+        /// Its length.
+        bytes: u64,
+    },
+    /// Its bytes were known, and lay among the retired files.
+    Restored {
+        /// Its length.
+        bytes: u64,
+    },
     /// A record or the journal has it.
     Have,
     /// Upstream does not have it, for good.

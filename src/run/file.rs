@@ -7,8 +7,10 @@ use url::Url;
 use super::accept::{Accepted, GivenUp};
 use super::budget::{Spent, Ticket};
 use super::claims::{Claims, collision};
-use super::day::{blocking, is_sealed, path_of};
+use super::day::{blocking, path_of};
+use super::earlier::is_sealed;
 use super::event::{DayId, Event, FileEnd};
+use super::known::place_one;
 use super::locked::Expected;
 use super::redirects::{self, PlaceTaken, Reached};
 use super::{Run, Todo};
@@ -127,7 +129,7 @@ impl Work {
                 Ok(Got::File(fetched)) => {
                     return self.publish(&file, *fetched, shown.restarted, server(replica, &file)).await;
                 }
-                Ok(Got::Unchanged) => match self.keep(&file) {
+                Ok(Got::Unchanged) => match self.keep(&file).await {
                     Some(ended) => return ended,
                     // Gone meanwhile: it is fetched after all.
                     None => continue,
@@ -170,7 +172,7 @@ impl Work {
             {
                 // Listed, and not to be had: nothing says that what is here is wrong.
                 tracing::warn!(key = %escape(&line.key), %failure, "the file of before is kept");
-                if let Some(ended) = self.keep(&file) {
+                if let Some(ended) = self.keep(&file).await {
                     return ended;
                 }
             }
@@ -189,7 +191,7 @@ impl Work {
                 let url = opened.source.on(replica, &file).url.clone();
                 return Ended::Absent(Box::new(Gone { line, url }));
             }
-            return self.given_up(file, path, failure);
+            return self.given_up(file, path, failure).await;
         }
     }
 
@@ -200,24 +202,27 @@ impl Work {
     }
 
     /// Keeps the file of before. `None` when it is not there any more.
-    pub(super) fn keep(&mut self, file: &RemoteFile) -> Option<Ended> {
+    pub(super) async fn keep(&mut self, file: &RemoteFile) -> Option<Ended> {
         let line = as_listed(*self.kept.take()?, file);
-        let path = RelativePath::from_record(&line.path)?;
+        // Where only the answer names a file, one that is here has its name by its earlier path.
+        let path = self.path.clone().or_else(|| RelativePath::from_record(&line.path))?;
         if let Some(crossed) = self.claim(&path, &line.key) {
             return Some(crossed);
         }
-        match self.day.adopt(vec![line.clone()]) {
-            Err(error) => return Some(Ended::Failed { path: Some(line.path), failure: error.into(), with: None }),
-            Ok(taken) if taken.is_empty() => return None,
-            Ok(_) if is_sealed(&self.day, &line.key) => {}
-            Ok(_) => self.run.redirects.remember(&self.todo, &file.url, &line),
+        let kept = if line.path == path.as_str() && self.day.is_there(&line) {
+            self.day.adopt(vec![line.clone()]).map_err(Into::into).map(|_| Some(FileEnd::Have))
+        } else {
+            place_one(&self.day, line.clone(), &path).await
+        };
+        let end = match kept {
+            Ok(end) => end?,
+            Err(failure) => return Some(Ended::Failed { path: Some(path.to_string()), failure, with: None }),
+        };
+        if !is_sealed(&self.day, &line.key) {
+            self.run.redirects.remember(&self.todo, &file.url, &line);
         }
-        self.run.tell(Event::FileDone {
-            day: self.id.clone(),
-            key: line.key,
-            path: Some(line.path),
-            end: FileEnd::Have,
-        });
+        let path = Some(path.to_string());
+        self.run.tell(Event::FileDone { day: self.id.clone(), key: line.key, path, end });
         Some(Ended::Done)
     }
 

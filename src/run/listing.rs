@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-use super::day::{has, path_of};
+use super::day::path_of;
+use super::earlier::has;
 use super::event::{DayId, Event};
 use super::file::line_of;
 use super::flight::Missing;

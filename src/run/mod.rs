@@ -8,9 +8,11 @@ mod asked_again;
 pub mod budget;
 mod claims;
 mod day;
+mod earlier;
 pub mod event;
 mod file;
 mod flight;
+mod known;
 mod listing;
 mod locked;
 mod preferred;
@@ -35,7 +37,7 @@ use url::Url;
 
 use crate::archive::{Archive, Reader};
 use crate::failure::{Class, Failure, Remedy};
-use crate::manifest::{Manifest, Series, SeriesId};
+use crate::manifest::{Manifest, Series, SeriesId, Template};
 use crate::net::Net;
 use crate::source::{RemoteFile, Replicas};
 use crate::untrusted::escape;
@@ -127,6 +129,8 @@ impl Outcome {
 /// One series, opened.
 struct Opened {
     series: Series,
+    /// The layouts that it was given in this archive, the one of now among them.
+    layouts: Vec<Template>,
     source: Replicas,
     repeated_failure: RepeatedFailure,
 }
@@ -213,15 +217,18 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
     for one in &manifest.series {
         let Some(bases) = bases.get(&one.id) else { continue };
         let (layouts, id, layout) = (archive.clone(), one.id.clone(), one.layout.clone());
-        let has_days = day::blocking(move || {
-            layouts.use_layout(&id, &layout)?;
-            Ok(!Reader::open(layouts.root())?.recorded(&id)?.is_empty())
+        let looked = day::blocking(move || {
+            let before = layouts.use_layout(&id, &layout)?;
+            Ok((!Reader::open(layouts.root())?.recorded(&id)?.is_empty(), before))
         });
-        let has_days = has_days.await?;
+        let (has_days, before) = looked.await?;
+        let before = before.iter().filter_map(|layout| Template::parse(layout).ok());
+        let layouts = before.chain([one.layout.clone()]).collect();
         let source = Replicas::open(&net, &manifest, one, bases, &run)?;
         let is_frozen = locked.as_ref().is_some_and(|locked| locked.grip == Grip::Frozen);
         let source = if is_frozen { source.for_locked_files() } else { source };
-        let opened = Opened { series: one.clone(), source, repeated_failure: RepeatedFailure::of(has_days) };
+        let repeated_failure = RepeatedFailure::of(has_days);
+        let opened = Opened { series: one.clone(), layouts, source, repeated_failure };
         widest = widest.max(opened.width());
         series.insert(one.id.clone(), opened);
     }

@@ -45,8 +45,10 @@ mod politeness; // the pace, as the server sees it
 mod power_cut; // what is on stable storage when the power goes, and what the next run makes of it
 mod provisional; // what each look at a day that is not final costs
 mod rehearsal; // a service that does wrong on purpose, for anyone
+mod renames; // a changed layout, and what is asked for then: nothing
 mod reports; // a run in the forms that CI services and people read, then and later
 mod resume; // broken off by signal, kill and network, and gone on with
+mod retired; // files that were displaced, and that are asked for again
 mod same_bytes; // four ways to one archive: the same files, records and lock
 mod same_job; // two manifests with one name and one archive
 mod second_look; // days whose listing is empty, and young ones

@@ -130,11 +130,14 @@ fn d_09_a_power_cut_after_any_step_of_fresh_days_is_mended_by_the_next_run() {
 #[ignore = "needs strace and the right to mount"]
 fn d_09_a_power_cut_after_any_step_of_days_that_are_done_anew_is_mended_by_the_next_run() {
     let server = service();
-    let manifest = |name| {
-        job(&server).replace("root: data", &format!("root: data, layout: \"{{series}}/{{date:%d}}/{name}.fits\""))
+    let manifest = |end, name| {
+        let job = Job::at(&server.url()).range("2015-12-11", end).yaml();
+        job.replace("root: data", &format!("root: data, layout: \"{{series}}/{{date:%d}}/{name}.fits\""))
     };
-    // One file's hour is another's minute: what is asked for now belongs where the other file lies.
-    let (before, after) = (manifest("{time:%H}"), manifest("{time:%M}"));
+    // One file's hour is another's minute: what is asked for now belongs where the other file lies. The day
+    // after is new.
+    let before = manifest("2015-12-12", "{time:%H}");
+    let after = manifest("2015-12-13", "{time:%M}");
     sweep(|lab| {
         lab.write("job.yaml", &before);
         lab.run().done();

@@ -61,7 +61,9 @@ impl DayWork {
             return Err(error);
         }
         let wanted: HashSet<&str> = files.iter().map(|f| f.path.as_str()).collect();
+        self.note_retired_lines(&files)?;
         let retired = self.let_go(&wanted, false)?;
+        self.drop_spare_names()?;
         {
             let owned = self.lock_owned();
             for file in &mut files {
@@ -85,11 +87,13 @@ impl DayWork {
     /// # Errors
     /// [`Error::Storage`]; the day can be forgotten again then.
     pub fn forget(self, retired: Retired) -> Result<u64, Error> {
+        self.note_retired_lines(&[])?;
         let count = self.let_go(&HashSet::new(), false)?;
         // A record that names none of our files stands until now.
         self.withdraw()?;
         if retired == Retired::Deleted {
-            self.archive.tree.remove(&self.retired())?;
+            self.archive.tree.remove(&Archive::retired(&self.series, self.date))?;
+            self.forget_retired_lines()?;
         }
         self.forget_parts();
         self.journal.remove()?;
@@ -114,7 +118,7 @@ impl DayWork {
             let mut ground = self.archive.ground()?;
             self.journal.append(&entries)?;
             if let Some(known) = ours {
-                self.retire_all(&BTreeMap::from([(line.path, known)]), ground.as_mut())?;
+                self.retire_all(&BTreeMap::from([(line.path, known)]), &HashMap::new(), ground.as_mut())?;
             }
         }
         Ok(())
@@ -209,6 +213,7 @@ impl DayWork {
         if leaving.is_empty() && given_up.is_empty() {
             return Ok(0);
         }
+        let further = self.further_names(&leaving, wanted)?;
         // From here on an interrupted go is finished by the next one.
         let retire = leaving.iter().map(|(path, sha256)| Entry::Retire { path: path.clone(), sha256: *sha256 });
         let entries: Vec<Entry> = retire.collect();
@@ -220,10 +225,11 @@ impl DayWork {
         let entries: Vec<Entry> = given_up.iter().map(|path| Entry::Retired { path: path.clone() }).collect();
         self.journal.append(&entries)?;
         self.lock_owned().found.retain(|path, _| wanted.contains(path.as_str()));
-        let retired = self.retire_all(&leaving, ground.as_mut())?;
-        if retired > 0 {
+        let retired = self.retire_all(&leaving, &further, ground.as_mut())?;
+        if retired > 0 || !further.is_empty() {
             // Else a power cut could bring them back beside a record that does not name them.
-            settle_moves(&self.archive.tree, &self.root, leaving.keys().map(String::as_str), &self.retired())?;
+            let to = Archive::retired(&self.series, self.date);
+            settle_moves(&self.archive.tree, &self.root, leaving.keys().map(String::as_str), &to)?;
         }
         Ok(retired)
     }
@@ -262,16 +268,13 @@ impl DayWork {
         Ok(())
     }
 
-    /// Where what was displaced lies.
-    fn retired(&self) -> String {
-        format!("{}/{}", Archive::work("retired", &self.series), self.date)
-    }
-
     /// Retires the files at these paths that no other day names and that hold what is known of them. One that others only
-    /// found is left to them, and one that was changed since to whoever changed it.
+    /// found is left to them, and one that was changed since to whoever changed it. Of a file that has a further name, with
+    /// its path, the name alone goes. Gives how many files were retired.
     fn retire_all(
         &self,
         files: &BTreeMap<String, Option<Digest>>,
+        further: &HashMap<String, String>,
         mut ground: Option<&mut Ground<'_>>,
     ) -> Result<u64, Error> {
         let others = match &ground {
@@ -284,7 +287,12 @@ impl DayWork {
         let mut retired = 0;
         for (path, known) in files {
             let Some(owners) = others.get(path) else {
-                if self.is_as_put(path, *known)? {
+                if let Some(kept) = further.get(path) {
+                    // Moved first: it may have been replaced in this moment, and what is the user's is not removed.
+                    if let Some(moved) = self.move_away(path, ground.as_deref_mut())? {
+                        self.drop_spare_name(&moved, kept)?;
+                    }
+                } else if self.is_as_put(path, *known)? {
                     retired += u64::from(self.retire(path, ground.as_deref_mut())?);
                 } else {
                     self.leave(path, ground.as_deref_mut())?;
@@ -302,14 +310,23 @@ impl DayWork {
 
     /// Moves a file of ours out of the way, to `retired/`. Its absence is fine, and what is no plain file stays.
     pub(super) fn retire(&self, path: &str, ground: Option<&mut Ground<'_>>) -> Result<bool, Error> {
+        let moved = self.move_away(path, ground)?;
+        if let Some(to) = &moved {
+            self.note_retired(path, to);
+        }
+        Ok(moved.is_some())
+    }
+
+    /// The same; gives where it lies now.
+    fn move_away(&self, path: &str, ground: Option<&mut Ground<'_>>) -> Result<Option<String>, Error> {
         if let Some(ground) = ground {
             ground.retired(&self.archive, path)?;
         }
         let is_plain = self.archive.tree.length(path).is_some();
-        let is_moved = is_plain && self.archive.set_aside(&self.series, self.date, path)?;
+        let moved = if is_plain { self.archive.set_aside(&self.series, self.date, path)? } else { None };
         self.lock_owned().ours.remove(path);
         self.journal.append(&[Entry::Retired { path: path.to_owned() }])?;
-        Ok(is_moved)
+        Ok(moved)
     }
 
     /// Leaves a file where it is that was changed since we put it there: it is no longer ours.

@@ -1,6 +1,6 @@
 //! Taking a day: locked, its record read again under the lock, and what an earlier go left weighed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use super::{DayWork, Opened, Owned, Prior, Standing, days};
 use crate::archive::clean::sweep;
 use crate::archive::journal::{Entry, How, Journal, Named, Worth};
 use crate::archive::reader::record_of;
-use crate::archive::record::{DayRecord, State, salvage};
+use crate::archive::record::{DayRecord, FileLine, State, salvage};
 use crate::archive::{Archive, Error};
 use crate::digest::Digest;
 use crate::manifest::SeriesId;
@@ -125,7 +125,7 @@ impl Archive {
             let standing = match record.header.state {
                 State::Sealed if record.header.spec == spec => Standing::Final,
                 State::Provisional if record.header.spec == spec => Standing::Young,
-                _ => Standing::OtherSpec,
+                state => Standing::OtherSpec(state),
             };
             for file in record.files.iter().filter(|f| f.sha256.is_some()) {
                 let paths = if file.preexisting { &mut owned.found } else { &mut owned.ours };
@@ -135,6 +135,14 @@ impl Archive {
                     prior.insert(file.key.clone(), Prior { line: file.clone(), standing });
                 }
             }
+        }
+        let mut retired = self.retired_lines(series, date, spec);
+        let named: HashMap<String, Option<Digest>> =
+            told.files.iter().map(|named| (named.line.key.clone(), named.line.sha256)).collect();
+        let is_superseded = |line: &FileLine| named.get(&line.key).is_some_and(|sha256| *sha256 != line.sha256);
+        for gone in told.retired {
+            let is_superseded = is_superseded(&gone.line);
+            retired.add_named(gone, is_superseded);
         }
         // What was looked at now is written down again, so that a next go need not look.
         let (mut published, mut entries) = (Vec::new(), Vec::new());
@@ -146,12 +154,15 @@ impl Archive {
             } else if named.how == How::Found && !owned.ours.contains_key(path) {
                 owned.found.insert(path.clone(), known);
             }
+            if !is_there {
+                retired.add_named(named, false);
+                continue;
+            }
             let Named { line, worth, how, same_boot } = named;
             let standing = match worth {
-                _ if !is_there => continue,
                 Worth::Nothing => continue,
                 Worth::Young => Standing::Young,
-                Worth::Other => Standing::OtherSpec,
+                Worth::Other(state) => Standing::OtherSpec(state),
                 Worth::This => {
                     match how {
                         How::Published if same_boot => {}
@@ -182,7 +193,9 @@ impl Archive {
             withdrawn: Mutex::new(false),
             have: Mutex::new(have),
             prior,
+            retired,
             owned: Mutex::new(owned),
+            elsewhere: Mutex::default(),
             salvaged,
             after_crash: told.crashed,
             empty_at: told.empty_at,

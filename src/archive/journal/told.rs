@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::chain::Chain;
 use super::{Entry, FORMAT, Spoilt};
-use crate::archive::{Error, FileLine, RelativePath};
+use crate::archive::{Error, FileLine, RelativePath, State};
 use crate::digest::Digest;
 use crate::manifest::SeriesId;
 
@@ -19,6 +19,8 @@ use crate::manifest::SeriesId;
 pub(in crate::archive) struct Told {
     /// Files that lines name and no later line took back.
     pub(in crate::archive) files: Vec<Named>,
+    /// Files that lines named until they were retired.
+    pub(in crate::archive) retired: Vec<Named>,
     /// Further paths that are ours to displace, with the digest of what each is known to hold.
     pub(in crate::archive) ours: BTreeMap<String, Option<Digest>>,
     /// When the listing was last found empty, by a look for the same spec that no fuller one followed.
@@ -55,8 +57,8 @@ pub(in crate::archive) enum Worth {
     This,
     /// It answers this spec, by a listing that was not final.
     Young,
-    /// It answers another spec of the same source.
-    Other,
+    /// It answers another spec of the same source, by a listing that was final or not.
+    Other(State),
     /// Nothing: another source has another file under the same key, or a sync failed. The path may be ours.
     Nothing,
 }
@@ -80,6 +82,7 @@ struct Fold {
     holders: BTreeMap<String, String>,
     /// What a key had before it moved on, or before a sync failed.
     left: Vec<Named>,
+    retired: Vec<Named>,
 }
 
 /// Who reads a journal.
@@ -151,7 +154,8 @@ pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path
                     () if is_same && young => Worth::Young,
                     () if is_same => Worth::This,
                     () if stranger.is_some() => Worth::Nothing,
-                    () if asked.has_first_of(&spec) => Worth::Other,
+                    () if asked.has_first_of(&spec) && young => Worth::Other(State::Provisional),
+                    () if asked.has_first_of(&spec) => Worth::Other(State::Sealed),
                     // Under the same key another source has another file.
                     () => Worth::Nothing,
                 };
@@ -210,6 +214,7 @@ pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path
     if let Some(refused) = refused {
         return Err(refused);
     }
+    told.retired = fold.retired;
     told.files = fold.left;
     told.files.extend(fold.files.into_values());
     Ok(told)
@@ -280,7 +285,7 @@ impl Fold {
     /// What stood at `path` stands there no more.
     fn leave(&mut self, path: &str) {
         if let Some(key) = self.holders.remove(path) {
-            self.files.remove(&key);
+            self.retired.extend(self.files.remove(&key));
         }
         self.left.retain(|named| named.line.path != path);
     }

@@ -157,6 +157,8 @@ pub(super) fn cards(totals: &Totals) -> [Card; 4] {
                 ("fetched", files.fetched),
                 ("listed", files.listed),
                 ("have", files.have),
+                ("renamed", files.renamed),
+                ("restored", files.restored),
                 ("adopted", files.adopted),
                 ("kept", files.kept),
                 ("absent", files.absent),

@@ -110,6 +110,8 @@ fn totals(out: &mut String, report: &Report) {
             ("listed", files.listed),
             ("fetched", files.fetched),
             ("adopted", files.adopted),
+            ("renamed", files.renamed),
+            ("taken back", files.restored),
             ("there already", files.have + files.kept),
             ("absent upstream", files.absent),
             ("missing", files.failed),

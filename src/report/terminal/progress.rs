@@ -176,7 +176,7 @@ impl State {
             }
             Event::FileDone { day, key, end, .. } => {
                 // Of what was there before no byte comes: its files and bytes are left out alike.
-                let took_time = !matches!(end, FileEnd::Have);
+                let took_time = !matches!(end, FileEnd::Have | FileEnd::Renamed { .. } | FileEnd::Restored { .. });
                 self.files += u64::from(took_time);
                 self.work.done(took_time);
                 let row = self.days.entry(day.clone()).or_default();

@@ -134,15 +134,20 @@ fn headline(what: &Summary<'_>, paint: Paint) -> String {
         let files = if is_checked { "their files are there" } else { "their files were not looked at (--check does)" };
         return format!("{job} {word}: nothing to do, {} {how}; {files}", all(days.already_sealed));
     }
-    let (count, bytes, how) = if totals.files.adopted > 0 {
-        (totals.files.adopted, totals.bytes.adopted, "adopted")
+    let files = &totals.files;
+    let (count, bytes, how) = if files.adopted > 0 {
+        (files.adopted, totals.bytes.adopted, "adopted")
     } else {
-        (totals.files.fetched, totals.bytes.fetched, "fetched")
+        (files.fetched, totals.bytes.fetched, "fetched")
     };
     let took = report.run.finished.unwrap_or(report.run.started) - report.run.started;
+    let moved =
+        [(files.renamed, "renamed"), (files.restored, "taken back")].into_iter().filter(|(count, _)| *count > 0);
+    let mut parts: Vec<String> = moved.map(|(count, how)| format!("{} {how}", human::count(count, "file"))).collect();
+    parts.push(format!("{} {how}", human::count(count, "file")));
     format!(
-        "{job} {word}: {} {how}, {} in {}",
-        human::count(count, "file"),
+        "{job} {word}: {}, {} in {}",
+        parts.join(", "),
         human::bytes(bytes),
         human::span(took.to_std().unwrap_or_default()),
     )
@@ -188,6 +193,8 @@ fn files(report: &Report) -> String {
     let parts = listed(&[
         (files.fetched, fetched.as_str()),
         (files.adopted, "adopted"),
+        (files.renamed, "renamed"),
+        (files.restored, "taken back"),
         (files.have, "there already"),
         (files.kept, "kept"),
         (files.absent, "absent upstream"),

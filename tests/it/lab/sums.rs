@@ -24,7 +24,8 @@ pub(crate) fn add_up(report: &Value) {
     let names: BTreeSet<String> = list("days").iter().map(|day| format!("{} {}", day["series"], day["date"])).collect();
     assert_eq!(names.len(), list("days").len(), "each day once\n{report:#}");
 
-    let files = sum(&totals["files"], &["have", "fetched", "adopted", "kept", "absent", "failed", "unfinished"]);
+    let ends = ["have", "renamed", "restored", "fetched", "adopted", "kept", "absent", "failed", "unfinished"];
+    let files = sum(&totals["files"], &ends);
     assert_eq!(number(&totals["files"]["listed"]), files, "listed files\n{report:#}");
     for part in ["resumed", "restarted", "replaced", "restamped"] {
         assert!(number(&totals["files"][part]) <= number(&totals["files"]["fetched"]), "{part}\n{report:#}");

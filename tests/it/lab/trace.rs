@@ -9,6 +9,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Lab, PATIENCE, Running};
@@ -201,8 +202,11 @@ impl Stepped {
                 }
             }
             if let Some(main) = main {
-                kill_process(main, Signal::CONT).expect("a process that stands still");
-                stood = false;
+                match kill_process(main, Signal::CONT) {
+                    // It has just ended by itself.
+                    Ok(()) | Err(Errno::SRCH) => stood = false,
+                    Err(error) => panic!("a process that stands still: {error}"),
+                }
             }
         }
     }

@@ -1,0 +1,256 @@
+//! Files whose bytes are known and that lie elsewhere than they are due: at an earlier path, or among the retired files of
+//! the day. They are read, and get their path without a request.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
+
+use rustix::fs;
+
+use super::{DayWork, Published, digest_of};
+use crate::archive::staged::{FileId, Stamp};
+use crate::archive::tree::length_of;
+use crate::archive::{Archive, Error, FileLine, RelativePath, Staged, Validators};
+use crate::digest::{Digest, Hasher};
+
+/// How much is read at a time.
+const PIECE: usize = 256 * 1024;
+
+/// How a file whose bytes are known came to the path that it is due at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placed {
+    /// From an earlier path of the day.
+    Renamed,
+    /// From the retired files.
+    Restored,
+    /// These very bytes had the path already.
+    Kept,
+}
+
+/// Files of the day that lie elsewhere than they are due.
+#[derive(Debug, Default)]
+pub(super) struct Elsewhere {
+    /// The retired files by their length; none before they are listed, and after one more came.
+    retired: Option<HashMap<u64, Vec<String>>>,
+    /// What was read of files at these paths.
+    read: HashMap<String, (Stamp, Digest)>,
+    /// Paths whose file has got a further name, with the path that this one is.
+    renamed: HashMap<String, String>,
+    /// Retired names of files that have another name at the path that they are due at.
+    spare: Vec<(String, String)>,
+}
+
+impl DayWork {
+    /// True when a file of the length that a line knows lies at its path, or among the retired files.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn may_have(&self, line: &FileLine) -> Result<bool, Error> {
+        let Some(length) = line.bytes.filter(|_| line.sha256.is_some()) else { return Ok(false) };
+        Ok(self.is_there(line) || !self.retired_of(length)?.is_empty())
+    }
+
+    /// True when a file of this length lies among the retired files.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn may_have_retired(&self, line: &FileLine) -> Result<bool, Error> {
+        line.bytes.map_or(Ok(false), |length| Ok(!self.retired_of(length)?.is_empty()))
+    }
+
+    /// The same, and the file was read and has the bytes.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn has_bytes_of(&self, line: &FileLine) -> Result<bool, Error> {
+        Ok(self.find(line, None)?.is_some())
+    }
+
+    /// Gives a file that a line knows another path: the one at the line's path, or a retired one. It is read first, and what
+    /// is not what the line says is left where it is. One of the user's own is copied. `None` where no such file is found.
+    ///
+    /// # Errors
+    /// As [`DayWork::publish`].
+    pub fn place(&self, known: &FileLine, path: &RelativePath) -> Result<Option<Placed>, Error> {
+        let Some((from, file, stamp)) = self.find(known, Some(path))? else { return Ok(None) };
+        let is_retired = from != known.path;
+        let is_ours = is_retired || self.lock_owned().ours.contains_key(&from);
+        let part = self.part(&known.key)?;
+        let is_linked = is_ours && part.can_link(&file)?;
+        let staged = if is_linked {
+            part.other(file, stamp.length())
+        } else {
+            let Some(copy) = self.copy(known, file)? else { return Ok(None) };
+            copy
+        };
+        let line = FileLine { path: path.to_string(), preexisting: false, ..known.clone() };
+        let published = self.publish(staged, path, line)?;
+        if published == Published::Kept {
+            return Ok(Some(Placed::Kept));
+        }
+        if is_linked {
+            self.note_link(&from, path.as_str(), stamp, is_retired);
+        }
+        Ok(Some(if is_retired { Placed::Restored } else { Placed::Renamed }))
+    }
+
+    /// Notes that the file at a path has got a further name, and holds what was read of it only if it was not changed since.
+    fn note_link(&self, from: &str, to: &str, read: Stamp, is_retired: bool) {
+        let mut owned = self.lock_owned();
+        let placed = owned.placed.get(to).copied().filter(|placed| placed.has_bytes_of(&read));
+        match placed {
+            Some(placed) if !is_retired => {
+                owned.placed.insert(from.to_owned(), placed);
+            }
+            Some(_) => {}
+            // Read when the day is sealed.
+            None => {
+                owned.placed.remove(to);
+            }
+        }
+        drop(owned);
+        let mut elsewhere = self.lock_elsewhere();
+        if is_retired {
+            elsewhere.spare.push((from.to_owned(), to.to_owned()));
+        } else {
+            elsewhere.renamed.insert(from.to_owned(), to.to_owned());
+        }
+    }
+
+    /// Where a file with the bytes of a line lies, other than where it is due, the file, and what it was when it was read.
+    fn find(&self, line: &FileLine, due: Option<&RelativePath>) -> Result<Option<(String, File, Stamp)>, Error> {
+        let (Some(length), Some(sha256)) = (line.bytes, line.sha256) else { return Ok(None) };
+        let before = Some(&line.path).filter(|path| due.is_none_or(|due| due.as_str() != path.as_str()));
+        let places = before.cloned().into_iter().chain(self.retired_of(length)?);
+        for place in places {
+            // One that cannot be read is none: it is fetched.
+            let Ok(Some(file)) = self.archive.open_plain(&place) else { continue };
+            if let Some(stamp) = self.read_as(&place, &file, (length, sha256)) {
+                return Ok(Some((place, file, stamp)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a file is, if it has these bytes. It is read once as long as it does not change.
+    fn read_as(&self, place: &str, file: &File, (length, due): (u64, Digest)) -> Option<Stamp> {
+        let stamp = |file: &File| fs::fstat(file).ok().map(|stat| Stamp::of(&stat));
+        let before = stamp(file).filter(|stamp| stamp.length() == length)?;
+        let known =
+            self.lock_elsewhere().read.get(place).filter(|(stamp, _)| *stamp == before).map(|(_, found)| *found);
+        let found = match known {
+            Some(found) => found,
+            None => {
+                digest_of(file.try_clone().ok()?, &mut vec![0; PIECE]).ok().filter(|_| stamp(file) == Some(before))?
+            }
+        };
+        self.lock_elsewhere().read.insert(place.to_owned(), (before, found));
+        (found == due).then_some(before)
+    }
+
+    /// A copy of a file, which shares its blocks where the filesystem can; `None` when it came to other bytes.
+    fn copy(&self, known: &FileLine, mut file: File) -> Result<Option<Staged>, Error> {
+        let failed = |e| Error::storage("read", self.archive.tree.path(&known.path), e);
+        let part = self.part(&known.key)?;
+        let mut staged = part.unnamed()?.map_or_else(|| part.create(&Validators::default()), Ok)?;
+        file.rewind().map_err(failed)?;
+        let found = if staged.share_blocks(&file) {
+            let mut copied = staged.file().try_clone().map_err(failed)?;
+            copied.rewind().map_err(failed)?;
+            digest_of(copied, &mut vec![0; PIECE]).map_err(failed)?
+        } else {
+            let (mut hasher, mut piece) = (Hasher::default(), vec![0; PIECE]);
+            loop {
+                let count = match file.read(&mut piece) {
+                    Ok(0) => break hasher.finish(),
+                    Ok(count) => count,
+                    Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+                    Err(e) => return Err(failed(e)),
+                };
+                hasher.update(&piece[..count]);
+                staged.write(&piece[..count])?;
+            }
+        };
+        if Some(found) != known.sha256 {
+            staged.discard()?;
+            return Ok(None);
+        }
+        Ok(Some(staged))
+    }
+
+    /// The retired files of the day that have this length.
+    fn retired_of(&self, length: u64) -> Result<Vec<String>, Error> {
+        if let Some(retired) = &self.lock_elsewhere().retired {
+            return Ok(retired.get(&length).cloned().unwrap_or_default());
+        }
+        let folder = Archive::retired(&self.series, self.date);
+        let mut retired: HashMap<u64, Vec<String>> = HashMap::new();
+        // A link in its place leads to nothing of ours.
+        for name in self.archive.tree.names(&folder)? {
+            let path = format!("{folder}/{name}");
+            if let Some(length) = self.archive.tree.stat(&path)?.as_ref().and_then(length_of) {
+                retired.entry(length).or_default().push(path);
+            }
+        }
+        for paths in retired.values_mut() {
+            paths.sort_unstable();
+        }
+        let found = retired.get(&length).cloned().unwrap_or_default();
+        self.lock_elsewhere().retired = Some(retired);
+        Ok(found)
+    }
+
+    /// Notes that the file at a path went to `retired/`.
+    pub(super) fn note_retired(&self, path: &str, to: &str) {
+        let mut elsewhere = self.lock_elsewhere();
+        elsewhere.retired = None;
+        let wanted = elsewhere.renamed.remove(path);
+        elsewhere.spare.extend(wanted.map(|wanted| (to.to_owned(), wanted)));
+    }
+
+    /// Those of these paths of ours that are a further name of a file at a path that the day keeps, with that path: nothing is
+    /// lost with them.
+    pub(super) fn further_names(
+        &self,
+        leaving: &BTreeMap<String, Option<Digest>>,
+        wanted: &HashSet<&str>,
+    ) -> Result<HashMap<String, String>, Error> {
+        let tree = &self.archive.tree;
+        let mut by_id: HashMap<FileId, Vec<&str>> = HashMap::new();
+        for path in leaving.keys() {
+            if let Some(stat) = tree.stat(path)?.filter(|stat| stat.st_nlink > 1) {
+                by_id.entry(FileId::of(&stat)).or_default().push(path);
+            }
+        }
+        let mut further = HashMap::new();
+        for path in wanted.iter().filter(|_| !by_id.is_empty()) {
+            let Some(stat) = tree.stat(path)? else { continue };
+            let kept = self.lock_owned().ours.get(*path).copied().flatten();
+            // Numbers of files may be made up: the bytes must be the same as well.
+            let names = by_id.get(&FileId::of(&stat)).into_iter().flatten();
+            let names = names.filter(|name| kept.is_some() && leaving.get(**name) == Some(&kept));
+            further.extend(names.map(|name| ((*name).to_owned(), (*path).to_owned())));
+        }
+        Ok(further)
+    }
+
+    /// Removes names in `retired/` of files that have lasting names at the paths that they are due at.
+    pub(super) fn drop_spare_names(&self) -> Result<(), Error> {
+        let spare = std::mem::take(&mut self.lock_elsewhere().spare);
+        spare.iter().try_for_each(|(retired, wanted)| self.drop_spare_name(retired, wanted))
+    }
+
+    /// Removes a name in `retired/` if the file has another one at this path.
+    pub(super) fn drop_spare_name(&self, retired: &str, wanted: &str) -> Result<(), Error> {
+        let tree = &self.archive.tree;
+        let (Some(one), Some(other)) = (tree.stat(retired)?, tree.stat(wanted)?) else { return Ok(()) };
+        if FileId::of(&one) == FileId::of(&other) && one.st_nlink > 1 {
+            tree.remove(retired)?;
+        }
+        Ok(())
+    }
+
+    fn lock_elsewhere(&self) -> std::sync::MutexGuard<'_, Elsewhere> {
+        self.elsewhere.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
