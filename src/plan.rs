@@ -10,13 +10,16 @@ use serde::Serialize;
 
 use crate::day::{Day, Scale, Window};
 use crate::digest::Digest;
-use crate::manifest::{Manifest, Region, Series, SeriesId, nearest};
+use crate::manifest::{Manifest, Query, Region, Series, SeriesId, nearest};
 
+mod change;
 mod json;
 mod pins;
 mod selection;
 mod standing;
 
+use change::Asked;
+pub use change::Change;
 pub use json::PlanJson;
 pub use pins::{Bond, Pin, Pins, Unpinned, Why};
 pub use selection::{Selection, Stretch};
@@ -85,6 +88,14 @@ pub trait Records {
     /// # Errors
     /// When the plan is to be given up. A record that cannot be read is no error.
     fn known(&self, series: &SeriesId, date: NaiveDate) -> Result<Record, Self::Error>;
+
+    /// What a series was asked for before, as far as that was noted. Called once for each series of a plan.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    fn queries(&self, _series: &SeriesId) -> Result<Vec<Query>, Self::Error> {
+        Ok(Vec::new())
+    }
 }
 
 /// What a job has to do, by series in the manifest's order and by date.
@@ -269,6 +280,8 @@ impl Plan {
         let (id, source) = (series.id.clone(), series.source.kind());
         let (counts, days, regions) = (Counts::default(), Vec::new(), series.regions.known.clone());
         let mut planned = PlannedSeries { series: index, id, source, scale, range, regions, counts, days, kept: 0 };
+        let before = records.queries(&series.id).map_err(Error::Records)?;
+        let asked = Asked::of(series, before);
         let mut noted = records.noted(&series.id).map_err(Error::Records)?;
         noted.extend(bond.into_iter().flat_map(|bond| bond.pins.dates(&series.id)));
         let is_before = |date: &NaiveDate| *date < range.start.date();
@@ -280,7 +293,7 @@ impl Plan {
         };
         for date in before {
             if is_selected(&date)? {
-                self.add_kept(&mut planned, series, date, records, bond)?;
+                self.add_kept(&mut planned, &asked, date, records, bond)?;
             }
         }
         let mut rest = selection.days_of(&range, now, scale)?;
@@ -289,14 +302,14 @@ impl Plan {
             let day = range.day(date);
             self.add_new(&mut planned, Window { end: day.window.start, ..rest }, bond);
             let record = records.known(&series.id, date).map_err(Error::Records)?;
-            let standing = self.judge(series, &day, record, bond);
+            let standing = self.judge((&series.id, &asked), &day, record, bond);
             planned.push(day.window, standing);
             rest.start = day.window.end;
         }
         self.add_new(&mut planned, rest, bond);
         for date in after {
             if is_selected(&date)? {
-                self.add_kept(&mut planned, series, date, records, bond)?;
+                self.add_kept(&mut planned, &asked, date, records, bond)?;
             }
         }
         self.series.push(planned);
@@ -308,24 +321,25 @@ impl Plan {
     fn add_kept<R: Records>(
         &mut self,
         planned: &mut PlannedSeries,
-        series: &Series,
+        asked: &Asked,
         date: NaiveDate,
         records: &R,
         bond: Option<Bond<'_>>,
     ) -> Result<(), Error<R::Error>> {
-        let record = records.known(&series.id, date).map_err(Error::Records)?;
-        let pin = bond.and_then(|bond| bond.pins.pinned(&series.id, date));
+        let series = planned.id.clone();
+        let record = records.known(&series, date).map_err(Error::Records)?;
+        let pin = bond.and_then(|bond| bond.pins.pinned(&series, date));
         let is_exact = bond.is_some_and(|bond| bond.is_exact);
         let (window, standing) = match record {
             Record::Known(known)
                 if pin.is_some_and(|pin| pin.spec == known.spec) || (known.job == self.job && !is_exact) =>
             {
-                let tie = bond.map_or_else(pins::Tie::none, |bond| bond.tie(&series.id, date, known.spec));
-                (known.window, tie.stands(&series.id, date, known))
+                let tie = bond.map_or_else(pins::Tie::none, |bond| bond.tie(&series, date, known.spec));
+                (known.window, tie.stands(&series, date, known))
             }
             record if is_exact && pin.is_some() => {
                 let day = Day::whole(date);
-                (day.window, self.judge(series, &day, record, bond))
+                (day.window, self.judge((&series, asked), &day, record, bond))
             }
             // It was never done, or is another job's.
             _ => return Ok(()),
@@ -347,11 +361,17 @@ impl Plan {
     }
 
     /// How a day stands by its record and by the lock.
-    fn judge(&mut self, series: &Series, day: &Day, record: Record, bond: Option<Bond<'_>>) -> Standing {
-        let spec = series.spec(day);
-        let tie = bond.map_or_else(pins::Tie::none, |bond| bond.tie(&series.id, day.date, spec));
+    fn judge(
+        &mut self,
+        (series, asked): (&SeriesId, &Asked),
+        day: &Day,
+        record: Record,
+        bond: Option<Bond<'_>>,
+    ) -> Standing {
+        let spec = asked.spec(day.window);
+        let tie = bond.map_or_else(pins::Tie::none, |bond| bond.tie(series, day.date, spec));
         if let Some(why) = tie.unpinned {
-            self.unpinned.push(Unpinned { id: series.id.clone(), window: day.window, why });
+            self.unpinned.push(Unpinned { id: series.clone(), window: day.window, why });
         }
         if tie.is_elsewhere && !matches!(&record, Record::Known(known) if known.spec == spec) {
             return Standing::Done(Done { job: self.job.clone(), elsewhere: true, lacks_files: false });
@@ -362,9 +382,9 @@ impl Plan {
             Record::Unreadable(why) => Standing::ToDo(Reason::Damaged(why)),
             Record::Known(known) if known.spec != spec && known.job != self.job => Standing::Refused { job: known.job },
             Record::Known(known) if known.spec != spec => {
-                Standing::ToDo(Reason::Stale { elsewhere: !known.spec.has_first_of(&spec) })
+                Standing::ToDo(Reason::Stale(asked.change_since(&known, day.window)))
             }
-            Record::Known(known) => tie.stands(&series.id, day.date, known),
+            Record::Known(known) => tie.stands(series, day.date, known),
         }
     }
 
@@ -457,7 +477,7 @@ impl Counts {
                     Reason::New => &mut self.new,
                     Reason::Started { .. } => &mut self.started,
                     Reason::Provisional => &mut self.provisional,
-                    Reason::Stale { .. } => &mut self.stale,
+                    Reason::Stale(_) => &mut self.stale,
                     Reason::Damaged(_) => &mut self.damaged,
                     Reason::Differs => &mut self.differs,
                 }

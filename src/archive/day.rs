@@ -335,6 +335,12 @@ impl DayWork {
         self.before.is_some()
     }
 
+    /// The record that stands.
+    #[must_use]
+    pub fn record(&self) -> Option<&DayRecord> {
+        self.before.as_ref()
+    }
+
     /// How final the record is that stands.
     #[must_use]
     pub fn recorded_state(&self) -> Option<State> {

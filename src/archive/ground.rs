@@ -148,7 +148,7 @@ impl Archive {
 
     /// Opens a small file of the state for reading and appending, and locks it; makes it where it is missing. Blocks the
     /// thread while another process holds it.
-    fn own_file(&self, name: &str) -> Result<File, Error> {
+    pub(super) fn own_file(&self, name: &str) -> Result<File, Error> {
         let dir = self.tree.make(STATE)?;
         let path = || self.tree.path(STATE).join(name);
         let flags =

@@ -18,6 +18,7 @@ mod left_out;
 mod name;
 mod part;
 mod quarantine;
+mod queries;
 mod reader;
 mod record;
 mod regular;

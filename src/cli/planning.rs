@@ -14,7 +14,7 @@ use super::{Exit, Result};
 use crate::archive::{Reader, State};
 use crate::day::Window;
 use crate::failure::Class;
-use crate::manifest::{Manifest, SeriesId};
+use crate::manifest::{Manifest, Query, SeriesId};
 use crate::plan::{self, Done, EqualDays, Known, Plan, PlannedSeries, Reason, Record, Recorded, Records, Standing};
 use crate::run::budget::Budget;
 use crate::run::{Backlog, How, Todo};
@@ -89,6 +89,10 @@ impl Records for OnDisk<'_> {
         let mut noted = self.reader.recorded(series)?;
         noted.extend(self.journalled.iter().filter(|(id, _)| id == series).map(|(_, date)| *date));
         Ok(noted)
+    }
+
+    fn queries(&self, series: &SeriesId) -> Result<Vec<Query>> {
+        Ok(self.reader.queries(series)?)
     }
 
     fn known(&self, series: &SeriesId, date: NaiveDate) -> Result<Record> {

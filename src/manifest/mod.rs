@@ -22,6 +22,7 @@ pub(crate) mod nearest;
 mod node;
 mod parse;
 mod prefer;
+mod query;
 mod resolve;
 mod root;
 pub mod schema;
@@ -48,5 +49,6 @@ pub use model::{
 };
 pub(crate) use nearby::{NAME_ONE, folder_of, is_yaml};
 pub use parse::{Environment, load, load_with_secrets, parse};
+pub use query::Query;
 pub use template::Template;
 pub use timed::Timed;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
-use serde_json::{Value, json};
 mod regions;
 mod source;
 
@@ -18,7 +17,7 @@ pub use source::{
     is_on_one_of,
 };
 
-use super::{Accept, Template, credentials, latency};
+use super::{Accept, Query, Template, credentials, latency};
 use crate::day::{Day, Scale, Window};
 use crate::digest::Digest;
 use crate::untrusted::escape;
@@ -415,60 +414,8 @@ impl Series {
     }
 
     /// The digest of what one day of this series is asked for: a day record answers exactly this.
-    ///
-    /// Source kind and base path, series, filters, layout and window are in it; host, limits, retry, settle and
-    /// verify are not. Values are written as canonical JSON in a fixed order. The first half stands for the source and
-    /// its series alone: where it differs, no file of an earlier record is the same file.
     #[must_use]
     pub fn spec(&self, day: &Day) -> Digest {
-        let scale = self.source.scale();
-        // Another order of the same segments asks for the same files.
-        let segments = self.filters.segments.as_ref().map(|segments| {
-            let mut sorted: Vec<&str> = segments.iter().map(String::as_str).collect();
-            sorted.sort_unstable();
-            sorted
-        });
-        let source = json!(["source/1", self.source.kind(), self.source.identity(), self.name]);
-        let mut asked = vec![
-            json!("spec/1"),
-            json!(segments),
-            json!(self.filters.harpnum),
-            json!(self.filters.quality.map(|q| q.none_of)),
-            json!(self.filters.cadence.map(|c| c.as_secs())),
-            json!(self.layout.text()),
-            json!(scale.label(day.window.start)),
-            json!(scale.label(day.window.end)),
-        ];
-        // What is not asked is not written, so that a new key leaves the records of before as they are.
-        asked.extend(self.asked_besides());
-        let asked = json!(asked);
-        Digest::of_two(source.to_string().as_bytes(), asked.to_string().as_bytes())
-    }
-    /// What else is asked of the source, by the names of the keys.
-    fn asked_besides(&self) -> Option<Value> {
-        let Filters { noaa, wavelength, conditions, raw, .. } = &self.filters;
-        let conditions = conditions.iter().map(|(keyword, condition)| match condition {
-            Condition::Is(value) => json!([keyword, value]),
-            Condition::Within(least, most) => json!([keyword, least, most]),
-            Condition::NoneOf(mask) => json!([keyword, mask]),
-        });
-        let conditions: Vec<Value> = conditions.collect();
-        let fetch = match self.fetch {
-            Fetch::Files => None,
-            Fetch::Keywords => Some("keywords"),
-            Fetch::Both => Some("both"),
-        };
-        let all = [
-            ("noaa", json!(noaa)),
-            ("wavelength", json!(wavelength)),
-            ("where", if conditions.is_empty() { json!(raw) } else { json!(conditions) }),
-            ("fetch", json!(fetch)),
-            ("headers", json!((self.headers == Headers::Embed).then_some("embed"))),
-            ("keywords", json!(self.keywords.as_ref().filter(|_| fetch.is_some()))),
-            ("fallbacks", json!(Some(&self.fallbacks).filter(|fallbacks| !fallbacks.is_empty()))),
-        ];
-        let given: serde_json::Map<String, Value> =
-            all.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.to_owned(), value)).collect();
-        (!given.is_empty()).then_some(Value::Object(given))
+        Query::of(self).spec(day.window, self.source.scale())
     }
 }

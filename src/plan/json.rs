@@ -14,6 +14,7 @@ use crate::manifest::{Patch, Region};
 #[derive(Debug, Serialize)]
 pub struct PlanJson<'p> {
     archive: &'p str,
+    consequences: serde_json::Value,
     #[serde(serialize_with = "days")]
     days: &'p Plan,
     job: &'p str,
@@ -62,16 +63,22 @@ struct DayJson<'p> {
 }
 
 impl Plan {
-    /// The plan in the form `plan/1`, for the archive at `root`, with what `plan --list` found.
+    /// The plan in the form `plan/1`, for the archive at `root`, with what becomes of stale days and what `plan --list` found.
     #[must_use]
-    pub fn to_json<'p>(&'p self, root: &'p str, listing: serde_json::Value) -> PlanJson<'p> {
+    pub fn to_json<'p>(
+        &'p self,
+        root: &'p str,
+        consequences: serde_json::Value,
+        listing: serde_json::Value,
+    ) -> PlanJson<'p> {
         let series = self.series.iter().map(|series| {
             let [start, end] = labels(series.scale, series.range);
             let (days, range) = (series.counts, RangeJson { end, start });
             let regions = series.regions.iter().map(|region| region_json(region, series.scale)).collect();
             SeriesJson { days, id: &series.id.0, range, regions, source: series.source }
         });
-        PlanJson { archive: root, days: self, job: &self.job, listing, series: series.collect(), sunhaul: "plan/1" }
+        let (series, sunhaul) = (series.collect(), "plan/1");
+        PlanJson { archive: root, consequences, days: self, job: &self.job, listing, series, sunhaul }
     }
 
     fn day_json<'p>(&self, day: &PlannedDay<'p>) -> DayJson<'p> {

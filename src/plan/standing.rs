@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Change;
 use crate::day::{Day, Scale, Window};
 use crate::manifest::SeriesId;
 use crate::untrusted::escape;
@@ -18,11 +19,8 @@ pub enum Reason {
     },
     /// Its record is not final.
     Provisional,
-    /// Its record answers another question of this job.
-    Stale {
-        /// It was asked of another source or series: nothing of it can be kept.
-        elsewhere: bool,
-    },
+    /// Its record answers another query of this job.
+    Stale(Change),
     /// Its record cannot be read; why.
     Damaged(String),
     /// Its files are not those of the lock.
@@ -37,7 +35,7 @@ impl Reason {
             Reason::New => "new",
             Reason::Started { .. } => "started",
             Reason::Provisional => "provisional",
-            Reason::Stale { .. } => "stale",
+            Reason::Stale(_) => "stale",
             Reason::Damaged(_) => "damaged",
             Reason::Differs => "differs",
         }
@@ -52,12 +50,7 @@ impl fmt::Display for Reason {
             Reason::Started { files: 1 } => f.write_str("not finished, 1 file is there"),
             Reason::Started { files } => write!(f, "not finished, {files} files are there"),
             Reason::Provisional => f.write_str("was too young to be final when it was listed"),
-            Reason::Stale { elsewhere: true } => {
-                f.write_str("the source, its paths or the series were others: all of it is fetched again")
-            }
-            Reason::Stale { elsewhere: false } => {
-                f.write_str("asked for something else before: the segments, other filters, layout or window changed")
-            }
+            Reason::Stale(change) => change.fmt(f),
             Reason::Damaged(why) => write!(f, "its record cannot be read: {why}"),
             Reason::Differs => f.write_str("its files are not those of the lock"),
         }

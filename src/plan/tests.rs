@@ -201,7 +201,7 @@ fn each_kind_of_record_has_its_consequence() {
     let standings: Vec<_> = plan.to_do().map(|day| day.standing.clone()).collect();
     let reasons = [
         Reason::Provisional,
-        Reason::Stale { elsewhere: true },
+        Reason::Stale(Change::Source),
         Reason::Damaged("cut short".into()),
         Reason::Started { files: 7 },
     ];
@@ -211,7 +211,9 @@ fn each_kind_of_record_has_its_consequence() {
     let refused: Vec<String> = plan.refused().map(|day| day.to_string()).collect();
     let [said] = refused.as_slice() else { panic!("{refused:?}") };
     assert!(said.contains("b 2015-12-11 belongs to the job `other`") && said.contains("`as: ...`"), "{said}");
-    insta::assert_snapshot!(serde_json::to_string_pretty(&plan.to_json("data", serde_json::Value::Null)).unwrap());
+    insta::assert_snapshot!(
+        serde_json::to_string_pretty(&plan.to_json("data", serde_json::Value::Null, serde_json::Value::Null)).unwrap()
+    );
 }
 
 #[test]

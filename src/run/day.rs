@@ -15,7 +15,7 @@ use super::file::as_listed;
 use super::flight::{Failures, Flight, Landed, Missing, died};
 use super::known::{self, KnownFile};
 use super::listing::{
-    Lacking, is_final, is_final_without_files, list, lost_its_files, must_keep_preferred, seen_doubted_before,
+    DayListing, Lacking, day_listing, is_final_without_files, lost_its_files, must_keep_preferred, seen_doubted_before,
     seen_empty_before, vanished, warn_of_room, way_out, without_file,
 };
 use super::locked::{Expected, Settled};
@@ -89,27 +89,18 @@ async fn try_work(
     (done.files, done.bytes) = day_work.in_place();
     let expected = Arc::new(Expected::of(run.locked.as_ref(), todo)?);
     let listed_at = (run.now)();
-    let frozen = expected.listing(opened.source.current().client().base(), &opened.series.source)?;
-    let is_frozen = frozen.is_some();
-    let (mut listed, is_final) = match frozen {
-        Some(frozen) => frozen,
-        None => match list(run, opened, todo, (&day_work, &expected), &done.day).await? {
-            Some(listed) => {
-                let is_final = is_final(opened, todo, &listed, listed_at);
-                (listed, is_final)
-            }
-            None => return Ok(Went::Stopped),
-        },
+    let listing = day_listing(run, opened, todo, (&day_work, &expected), (&done.day, listed_at)).await?;
+    let Some(DayListing { mut listed, is_final, is_asked, absent: known_absent, left_out }) = listing else {
+        return Ok(Went::Stopped);
     };
     done.outside_day = listed.outside_day;
     done.duplicates = listed.duplicates;
     done.without_record = listed.without_record;
-    let left_out = listed.left_out_by_quality.take();
     if !is_final {
         day_work.note_young()?;
     }
-    if is_frozen {
-        // The lock is no answer of a service that may be wrong today.
+    if !is_asked {
+        // No service has answered that may be wrong today.
     } else if !listed.files.is_empty() {
         day_work.note_listed()?;
     } else if (is_final || day_work.had_files()) && !seen_empty_before(run, &day_work, listed_at)? {
@@ -128,13 +119,14 @@ async fn try_work(
     must_keep_preferred(opened, &before, &listed, || way_out(run, todo, &day_work, expected.binds()))?;
     let expected = expected.by_listed_keys(&listed, opened.series.source.scale());
     let former = renumbered::take_over(opened, todo, &day_work, &expected, &listed)?;
-    if todo.how.recheck && is_final && !is_frozen {
+    if todo.how.recheck && is_final && is_asked {
         unlisted::keep(opened, todo, (&day_work, &former), &expected, &mut listed).await?;
     }
     let by_series = std::mem::take(&mut listed.by_series);
     let bytes = listed.files.iter().map(|f| f.bytes).sum();
     let keys: HashSet<String> = listed.files.iter().map(|f| f.key.clone()).collect();
     let Settled { absent: mut settled, failed: refused } = expected.settle(&mut listed, &todo.series.0);
+    settled.extend(known_absent);
     let total = (listed.files.len() + settled.len() + refused.len()) as u64;
     let without_file = without_file(opened, todo, &expected, &mut listed)?;
     let claims = Arc::new(Mutex::new(Claims::default()));
@@ -184,13 +176,12 @@ async fn try_work(
     // Where none of its files has come, and none that came was bad, they may still be late.
     let has_come = absent.iter().any(|line| line.reason.is_some()) || day_work.has_any(keys.iter().map(String::as_str));
     let lacks_all = !absent.is_empty() && !has_come;
-    let may_come = is_final && !is_frozen && lacks_all && !is_final_without_files(opened, todo, listed_at);
+    let may_come = is_final && is_asked && lacks_all && !is_final_without_files(opened, todo, listed_at);
     if is_through && may_come {
         day_work.note_young()?;
     }
     let is_final = is_final && !may_come;
-    if is_through && is_final && !is_frozen && lacking.is_doubtful() && !seen_doubted_before(run, &day_work, listed_at)?
-    {
+    if is_through && is_final && is_asked && lacking.is_doubtful() && !seen_doubted_before(run, &day_work, listed_at)? {
         run.tell(Event::DayAgain(done.day.clone()));
         let what =
             if lacking.has_files { "and nothing else came from its host" } else { "and the day has no other file" };

@@ -160,7 +160,7 @@ fn reading<T>(read: impl FnOnce() -> T) -> T {
 }
 
 /// The file's path, as far as it can be known without asking for the file.
-fn known_path(
+pub(super) fn known_path(
     opened: &Opened,
     todo: &Todo,
     file: &RemoteFile,

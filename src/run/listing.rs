@@ -14,9 +14,10 @@ use super::event::{DayId, Event};
 use super::file::line_of;
 use super::flight::Missing;
 use super::locked::Expected;
+use super::narrowed::{self, Recorded};
 use super::preferred::Before;
 use super::{Opened, Run, Todo};
-use crate::archive::{self, Archive, DayWork, FileLine};
+use crate::archive::{self, Archive, DayWork, FileLine, LeftOut};
 use crate::failure::{Class, Failure};
 use crate::fetch;
 use crate::manifest::latency::{WITHOUT_FILES, by_name};
@@ -25,7 +26,7 @@ use crate::source::{Body, Listed, Memory, RemoteFile};
 use crate::untrusted::escape;
 
 /// True when the day's end lies far enough back for its listing to be final, and its source does not say otherwise.
-pub(super) fn is_final(opened: &Opened, todo: &Todo, listed: &Listed, listed_at: DateTime<Utc>) -> bool {
+fn is_final(opened: &Opened, todo: &Todo, listed: &Listed, listed_at: DateTime<Utc>) -> bool {
     let settle = opened.series.settle;
     // Records that the filters leave out show that the day's data has come.
     let may_come = listed.files.is_empty() && listed.left_out == 0;
@@ -180,9 +181,46 @@ pub(super) fn warn_of_room(run: &Run, todo: &Todo, missing: &[Missing]) {
     }
 }
 
+/// What a day has, and who says so.
+pub(super) struct DayListing {
+    pub(super) listed: Listed,
+    /// How final it is.
+    pub(super) is_final: bool,
+    /// The source was asked for it. The lock and the record that stands are no service that may be wrong today.
+    pub(super) is_asked: bool,
+    /// The lines of files that upstream does not have, where the record that stands knows them.
+    pub(super) absent: Vec<FileLine>,
+    /// What `quality` left out.
+    pub(super) left_out: Option<LeftOut>,
+}
+
+/// Lists a day: by the lock where that alone counts, by the record that stands where that tells all, or by the source. `None` as
+/// for [`list`].
+pub(super) async fn day_listing(
+    run: &Arc<Run>,
+    opened: &Opened,
+    todo: &Todo,
+    (work, expected): (&Arc<DayWork>, &Arc<Expected>),
+    (day, listed_at): (&DayId, DateTime<Utc>),
+) -> Result<Option<DayListing>, Failure> {
+    if let Some((listed, is_final)) =
+        expected.listing(opened.source.current().client().base(), &opened.series.source)?
+    {
+        return Ok(Some(DayListing { listed, is_final, is_asked: false, absent: Vec::new(), left_out: None }));
+    }
+    if let Some(Recorded { listed, absent, left_out }) = narrowed::listing(opened, todo, work) {
+        return Ok(Some(DayListing { listed, is_final: true, is_asked: false, absent, left_out }));
+    }
+    let Some(mut listed) = list(run, opened, todo, (work, expected), day).await? else { return Ok(None) };
+    let is_final = is_final(opened, todo, &listed, listed_at);
+    let slots = listed.left_out_by_quality.take();
+    let left_out = slots.and_then(|slots| LeftOut::by_quality(&slots, opened.series.source.scale()));
+    Ok(Some(DayListing { listed, is_final, is_asked: true, absent: Vec::new(), left_out }))
+}
+
 /// Lists the day, trying again as the manifest allows. `None` when the run was stopped, or its time was up, before there
 /// was a listing.
-pub(super) async fn list(
+async fn list(
     run: &Arc<Run>,
     opened: &Opened,
     todo: &Todo,

@@ -282,7 +282,7 @@ fn mismatch(why: &str) -> Failure {
 
 /// Where a file is, by its address relative to the source's base, or its whole one on a further host that the source
 /// names; none when that leads elsewhere.
-fn address(base: &Url, source: &SourceSpec, relative: &str) -> Option<Url> {
+pub(super) fn address(base: &Url, source: &SourceSpec, relative: &str) -> Option<Url> {
     let elsewhere = source.reach().and_then(|reach| reach.elsewhere(relative));
     elsewhere.or_else(|| from_base(base, relative))
 }

@@ -15,6 +15,7 @@ mod flight;
 mod known;
 mod listing;
 mod locked;
+mod narrowed;
 mod preferred;
 mod redirects;
 mod renumbered;
@@ -35,9 +36,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use url::Url;
 
+pub use narrowed::Narrowed;
+
 use crate::archive::{Archive, Reader};
 use crate::failure::{Class, Failure, Remedy};
-use crate::manifest::{Manifest, Series, SeriesId, Template};
+use crate::manifest::{Manifest, Query, Series, SeriesId, Template};
 use crate::net::Net;
 use crate::source::{RemoteFile, Replicas};
 use crate::untrusted::escape;
@@ -131,6 +134,8 @@ struct Opened {
     series: Series,
     /// The layouts that it was given in this archive, the one of now among them.
     layouts: Vec<Template>,
+    /// What it was asked for in this archive before.
+    queries: Vec<Query>,
     source: Replicas,
     repeated_failure: RepeatedFailure,
 }
@@ -216,19 +221,20 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
     let mut widest = 1;
     for one in &manifest.series {
         let Some(bases) = bases.get(&one.id) else { continue };
-        let (layouts, id, layout) = (archive.clone(), one.id.clone(), one.layout.clone());
+        let (noted, id, layout, query) = (archive.clone(), one.id.clone(), one.layout.clone(), Query::of(one));
         let looked = day::blocking(move || {
-            let before = layouts.use_layout(&id, &layout)?;
-            Ok((!Reader::open(layouts.root())?.recorded(&id)?.is_empty(), before))
+            let layouts = noted.use_layout(&id, &layout)?;
+            let queries = noted.use_query(&id, &query)?;
+            Ok((!Reader::open(noted.root())?.recorded(&id)?.is_empty(), layouts, queries))
         });
-        let (has_days, before) = looked.await?;
+        let (has_days, before, queries) = looked.await?;
         let before = before.iter().filter_map(|layout| Template::parse(layout).ok());
         let layouts = before.chain([one.layout.clone()]).collect();
         let source = Replicas::open(&net, &manifest, one, bases, &run)?;
         let is_frozen = locked.as_ref().is_some_and(|locked| locked.grip == Grip::Frozen);
         let source = if is_frozen { source.for_locked_files() } else { source };
         let repeated_failure = RepeatedFailure::of(has_days);
-        let opened = Opened { series: one.clone(), layouts, source, repeated_failure };
+        let opened = Opened { series: one.clone(), layouts, queries, source, repeated_failure };
         widest = widest.max(opened.width());
         series.insert(one.id.clone(), opened);
     }

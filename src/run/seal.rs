@@ -7,7 +7,6 @@ use super::day::blocking;
 use super::event::Event;
 use super::{Opened, Run, Todo, preferred};
 use crate::archive::{DayRecord, DayWork, FileLine, Lasting, LeftOut, SealAs, State};
-use crate::day::SlotSpan;
 use crate::failure::{Class, Failure};
 
 /// What a day is sealed with.
@@ -17,7 +16,7 @@ pub(super) struct SealedBy<'a> {
     /// What is listed and not there.
     pub(super) absent: Vec<FileLine>,
     /// What `quality` left out.
-    pub(super) left_out: Option<BTreeMap<i64, Vec<SlotSpan>>>,
+    pub(super) left_out: Option<LeftOut>,
     /// How final it is.
     pub(super) state: State,
     /// Its records by their series, where the job prefers one of several.
@@ -47,7 +46,7 @@ pub(super) async fn seal(
         spec: todo.spec,
         state: by.state,
         records: Some(by.records).filter(|records| !records.is_empty()),
-        left_out: by.left_out.and_then(|slots| LeftOut::by_quality(&slots, scale)),
+        left_out: by.left_out,
     };
     let Some(work) = Arc::into_inner(work) else {
         return Err(Failure::new(Class::Record, "a file of this day is still being worked on; run again"));

@@ -31,6 +31,7 @@ use crate::fits::Card;
 use crate::manifest::{Region, RegionNumber, Series, SourceSpec};
 use crate::net::{Client, secret_names, shown};
 use crate::untrusted::escape;
+pub use hmi::slot::is_at_cadence;
 pub use keywords::{KEYWORDS_TABLE, table_records};
 pub(crate) use place::from_base;
 pub use replicas::{Replica, Replicas};

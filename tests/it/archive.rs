@@ -190,17 +190,19 @@ fn a_check_finds_files_that_are_gone_or_cut_and_fetches_these_alone() {
 #[test]
 fn what_a_killed_run_fetched_for_another_question_goes_when_the_manifest_is_put_back() {
     let server = server();
-    let lab = lab_for(&server);
+    let lab = Lab::new();
+    let manifest = Job::at(&server.url()).range("2015-12-11T12:00:00", "2015-12-12").yaml();
+    lab.write("job.yaml", &manifest);
     lab.report(0);
     let (files, days) = (lab.proved("data"), lab.tree("data/.sunhaul/days"));
-    let manifest = String::from_utf8(lab.read("job.yaml")).expect("text");
 
     // Two more are listed by now. The one that was here is renamed.
     let (new, large) = (("new", "2015-12-11T20:00:00Z"), ("large", "2015-12-11T21:00:00Z"));
     server.file("sharp_720s", Item::new(new.0, new.1), fits(2, 20, new.1));
     let answer = Answer::file(fits(3, 800, large.1)).named("large.fits").stall_at(1_500_000);
     server.script_file("sharp_720s", Item::new(large.0, large.1), [answer]);
-    lab.write("job.yaml", manifest.replace("root: data", "root: data, layout: \"{series}/other/{file}\""));
+    let whole = manifest.replace("2015-12-11T12:00:00", "2015-12-11");
+    lab.write("job.yaml", whole.replace("root: data", "root: data, layout: \"{series}/other/{file}\""));
     for kills in 1..=2 {
         let run = lab.run().start();
         server.wait_for_pauses(kills);

@@ -36,6 +36,7 @@ mod man; // pages of the manual and completion scripts, held against the program
 mod many_days; // millions of days to do, in the memory of a few
 mod missing_archive; // a disk that is not mounted is no new job
 mod model; // whatever happens to an archive, drawn by odds, and what must hold after each step
+mod narrowed; // a manifest that asks for less than before
 mod newcomer; // what somebody types who comes from another program
 mod own_state; // symlinks, pipes and strange records in `.sunhaul`
 mod ownership; // whose a file is: the user's, one that days share, one that layouts fight over

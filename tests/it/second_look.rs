@@ -233,15 +233,15 @@ fn vanished((outcome, events): (Outcome, Vec<Event>), what_to_do: &str) {
 #[test]
 fn a_sealed_day_does_not_lose_its_files_to_an_upstream_that_lists_nothing_any_more() {
     let server = service([full(), empty()]);
-    let lab = lab_for(&server, "");
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::at(&server.url()).range("2015-12-11T12:00:00", "2015-12-12").yaml());
     run(&lab, &server);
     let (files, days) = (lab.proved("data"), lab.tree("data/.sunhaul/days"));
     vanished(check(&lab, &server), "2015-12-11.jsonl");
     assert_eq!((lab.proved("data"), lab.tree("data/.sunhaul/days")), (files.clone(), days.clone()));
     assert_eq!(server.requests_for(LISTING).len(), 3, "it was looked at twice");
     // Asked for something else, it is the same.
-    let shorter = Job::at(&server.url()).range("2015-12-11T12:00:00", "2015-12-12").yaml();
-    lab.write("job.yaml", &shorter);
+    lab.write("job.yaml", Job::at(&server.url()).range("2015-12-11", "2015-12-12").yaml());
     vanished(run(&lab, &server), "2015-12-11.jsonl");
     assert_eq!((lab.proved("data"), lab.tree("data/.sunhaul/days")), (files, days));
     assert!(lab.tree("data/.sunhaul/work/retired").is_empty());

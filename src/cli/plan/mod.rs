@@ -2,8 +2,10 @@
 //!
 //! Without `--list` it opens no socket and starts no process, unless a range follows a region that the lock does not know.
 
+mod consequences;
 mod listing;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -18,7 +20,7 @@ use super::{Exit, Result, Shell, job, limits, planning, regions, same_job, stdou
 use crate::day::Window;
 use crate::manifest::{Manifest, Region, Series};
 use crate::net::Net;
-use crate::plan::Plan;
+use crate::plan::{Plan, Reason, Standing};
 use crate::report::human;
 use crate::untrusted::escape;
 
@@ -39,7 +41,8 @@ const NAMED: usize = 20;
         unless a range follows active regions that the lock does not have; the source is asked for those. A day is \
         `new` without a record, `started` when a run began it and did not finish, `provisional` when it was too young \
         to be final, `stale` when the manifest asks for something else now, `damaged` when its record cannot be read, \
-        `differs` when its files are not those of the lock, `refused` when it belongs to another job that asks for something else, and `done` when it is sealed.\n\n\
+        `differs` when its files are not those of the lock, `refused` when it belongs to another job that asks for something else, and `done` when it is sealed. \
+        Of stale days it tells which keys of the manifest differ, and what becomes of their files.\n\n\
         With --list the sources are asked for the days to do, within the hosts' limits, and the files, bytes, \
         requests, free disk and time are told.",
     after_help = "Examples:\n  sunhaul plan jobs/quickstart.yaml\n  sunhaul plan jobs/december.yaml --list\n  \
@@ -79,11 +82,14 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     } else {
         None
     };
+    let consequences = consequences::of(&job, &plan)?;
     if args.json {
         let root = job.archive.root.to_string_lossy();
-        stdout::print_json(&plan.to_json(&root, serde_json::to_value(&listing)?))?;
+        let [consequences, listing] = [serde_json::to_value(consequences)?, serde_json::to_value(&listing)?];
+        stdout::print_json(&plan.to_json(&root, consequences, listing))?;
     } else {
         let mut text = render(&plan, &job.archive.root.to_string_lossy());
+        text.extend(consequences.map(|consequences| consequences.render()));
         // With nothing to do there is nothing to list, and the plan has said so.
         if let Some(listing) = listing.as_ref().filter(|_| plan.counts().planned > 0) {
             text.push_str(&listing.render());
@@ -174,6 +180,7 @@ fn render(plan: &Plan, root: &str) -> String {
             }
         }
         many => {
+            out.push_str(&stale_by_reason(plan));
             let ends = [plan.to_do().next(), plan.to_do().next_back()];
             let [from, to] =
                 ends.map(|day| day.map(|day| format!("{} {}", escape(&day.id.0), day.day.date)).unwrap_or_default());
@@ -201,6 +208,17 @@ fn render(plan: &Plan, root: &str) -> String {
         }
     }
     out
+}
+
+/// Why days are stale, a line for each reason, where they are not shown one by one.
+fn stale_by_reason(plan: &Plan) -> String {
+    let mut days: BTreeMap<String, u64> = BTreeMap::new();
+    for day in plan.days_that(|standing| matches!(standing, Standing::ToDo(Reason::Stale(_)))) {
+        *days.entry(day.to_string()).or_default() += 1;
+    }
+    let line = |(reason, count): (&String, &u64)| format!("  {}: {reason}\n", human::count(*count, "day"));
+    let lines: String = days.iter().take(NAMED).map(line).collect();
+    if lines.is_empty() { lines } else { format!("\nstale:\n{lines}") }
 }
 
 /// `HARP 377 from 2011-02-10T21:48:00_TAI to 2011-02-19T00:00:00_TAI`.

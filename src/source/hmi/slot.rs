@@ -2,10 +2,12 @@
 //!
 //! What it does not do: relabel data. A slot is a fact about a record, never its day.
 
+use std::time::Duration;
+
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
 use crate::day::tai;
-use crate::manifest::cadence;
+use crate::manifest::{Series, SourceSpec, cadence};
 
 /// The one step whose lag is known, in seconds.
 const USUAL_STEP: i64 = 720;
@@ -62,6 +64,15 @@ impl Slot {
     pub(in crate::source) fn is_multiple_of(self, cadence: i64) -> bool {
         self.0.rem_euclid(cadence.max(1)) == 0
     }
+}
+
+/// True when the record of a file with this time has its slot at a multiple of a cadence; `None` where the time alone does not
+/// tell its slot, as for every other kind of source and every other grid.
+#[must_use]
+pub fn is_at_cadence(series: &Series, time: NaiveDateTime, cadence: Duration) -> Option<bool> {
+    let has_slots = matches!(*series.source, SourceSpec::Hmi(_) | SourceSpec::Embedded(_));
+    let slot = Grid::of(&series.name).around(time).filter(|_| has_slots)?;
+    Some(slot.is_multiple_of(i64::try_from(cadence.as_secs()).unwrap_or(i64::MAX)))
 }
 
 /// Seconds of TAI from the epoch to a UTC label, rounded to the nearest; `None` before leap seconds are known.

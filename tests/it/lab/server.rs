@@ -15,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 pub(crate) use answer::{Answer, Ending, Ranges};
 pub(crate) use secure::{Certificate, Speaks, trusted};
@@ -56,17 +56,24 @@ pub(crate) struct Item {
     name: String,
     date_obs: String,
     size: Option<u64>,
+    /// What else is told of it, by field.
+    facts: Map<String, Value>,
 }
 
 impl Item {
     /// An item of the v1 service: `sharp_720s_20151211_182208`, listed at `2015-12-11T18:22:08.799999Z`.
     pub(crate) fn new(name: &str, date_obs: &str) -> Item {
-        Item { name: name.to_owned(), date_obs: date_obs.to_owned(), size: None }
+        Item { name: name.to_owned(), date_obs: date_obs.to_owned(), size: None, facts: Map::new() }
     }
 
     /// Listed with this size in bytes.
     pub(crate) fn sized(self, size: u64) -> Item {
         Item { size: Some(size), ..self }
+    }
+
+    /// Listed with these further fields, as `sunhaul serve` has them: an object.
+    pub(crate) fn telling(self, facts: &Value) -> Item {
+        Item { facts: facts.as_object().expect("an object").clone(), ..self }
     }
 }
 
@@ -252,7 +259,7 @@ impl Shared {
 }
 
 /// The items from `start` to before `end`, in the shape of v1.
-fn listing(series: &str, items: &[Item], request: &Request) -> serde_json::Value {
+fn listing(series: &str, items: &[Item], request: &Request) -> Value {
     // Labels of one form sort as texts; the seconds are enough.
     let label = |name: &str| request.parameter(name).map(|text| text.chars().take(19).collect::<String>());
     let (start, end) = (label("start"), label("end"));
@@ -266,6 +273,7 @@ fn listing(series: &str, items: &[Item], request: &Request) -> serde_json::Value
         .map(|item| {
             let mut listed =
                 json!({ "url": format!("{OLD_HOST}/HMI/{series}/{}", item.name), "date_obs": item.date_obs });
+            listed.as_object_mut().expect("an object").extend(item.facts.clone());
             if let Some(size) = item.size {
                 listed["size"] = size.into();
             }

@@ -1,0 +1,130 @@
+//! What becomes of the files of days that are asked for otherwise now, as far as their records tell it.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::archive::{FileLine, Reader};
+use crate::cli::Result;
+use crate::manifest::{Manifest, Query};
+use crate::plan::{Change, Plan, PlannedDay, Reason, Standing};
+use crate::report::human;
+use crate::run::Narrowed;
+
+/// Files and their bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+struct Sum {
+    files: u64,
+    bytes: u64,
+}
+
+/// What the next run does with the days that are stale.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Consequences {
+    /// Days that are done from their records, without a request.
+    from_records: u64,
+    /// Their files that stay where they are.
+    stay: Sum,
+    /// Those that get new paths.
+    renamed: Sum,
+    /// Those that go to `.sunhaul/work/retired`.
+    retired: Sum,
+    /// Days whose source is asked.
+    asked: u64,
+}
+
+/// Reads the records of the stale days; `None` where there are none.
+pub(super) fn of(job: &Manifest, plan: &Plan) -> Result<Option<Consequences>> {
+    if plan.counts().stale == 0 {
+        return Ok(None);
+    }
+    let reader = Reader::open(&job.archive.root)?;
+    let before: Vec<Vec<Query>> =
+        job.series.iter().map(|series| reader.queries(&series.id)).collect::<std::result::Result<_, _>>()?;
+    let mut consequences = Consequences::default();
+    for day in plan.days_that(|standing| matches!(standing, Standing::ToDo(Reason::Stale(_)))) {
+        consequences.add(job, &reader, &before[day.series], &day)?;
+    }
+    Ok(Some(consequences))
+}
+
+impl Consequences {
+    fn add(&mut self, job: &Manifest, reader: &Reader, before: &[Query], day: &PlannedDay<'_>) -> Result<()> {
+        let series = &job.series[day.series];
+        let is_told = matches!(day.standing, Standing::ToDo(Reason::Stale(Change::Keys(_))));
+        let record = if is_told { reader.record(day.id, day.day.date)? } else { None };
+        let narrowed = record.as_ref().and_then(|record| Narrowed::of(series, day.day.window, before, record));
+        let Some(Narrowed { asked_for, left, has_other_layout }) = narrowed else {
+            self.asked += 1;
+            return Ok(());
+        };
+        self.from_records += 1;
+        let to = if has_other_layout { &mut self.renamed } else { &mut self.stay };
+        to.add(&asked_for);
+        self.retired.add(&left);
+        Ok(())
+    }
+
+    /// As lines for people.
+    pub(super) fn render(&self) -> String {
+        let mut out = String::new();
+        if self.from_records > 0 {
+            let parts =
+                [(self.stay, "kept"), (self.renamed, "renamed"), (self.retired, "moved to `.sunhaul/work/retired`")];
+            let parts = parts
+                .iter()
+                .filter(|(sum, _)| sum.files > 0)
+                .map(|(sum, what)| format!("{} ({}) {what}", human::count(sum.files, "file"), human::bytes(sum.bytes)));
+            let parts: Vec<String> = parts.collect();
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                out,
+                "\nthe records tell all of {}, and no source is asked for it: {}",
+                human::count(self.from_records, "stale day"),
+                parts.join(", ")
+            );
+        }
+        if self.asked > 0 {
+            let _ = writeln!(
+                out,
+                "\nof {} the records do not tell all: the source is asked, and --list says what it has",
+                human::count(self.asked, "stale day"),
+            );
+        }
+        out
+    }
+}
+
+impl Sum {
+    fn add(&mut self, lines: &[&FileLine]) {
+        for line in lines.iter().filter(|line| line.absent.is_none()) {
+            self.files += 1;
+            self.bytes += line.bytes.unwrap_or_default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_consequence_has_its_words() {
+        let some = Sum { files: 12, bytes: 3 << 20 };
+        let one = Sum { files: 1, bytes: 2880 };
+        for (consequences, said) in [
+            (
+                Consequences { from_records: 3, stay: some, retired: one, ..Consequences::default() },
+                "\nthe records tell all of 3 stale days, and no source is asked for it: 12 files (3.0 MiB) kept, 1 file \
+                 (2.8 KiB) moved to `.sunhaul/work/retired`\n",
+            ),
+            (
+                Consequences { from_records: 1, renamed: some, asked: 2, ..Consequences::default() },
+                "\nthe records tell all of 1 stale day, and no source is asked for it: 12 files (3.0 MiB) renamed\n\
+                 \nof 2 stale days the records do not tell all: the source is asked, and --list says what it has\n",
+            ),
+        ] {
+            assert_eq!(consequences.render(), said);
+        }
+    }
+}
