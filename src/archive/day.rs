@@ -1,7 +1,7 @@
 //! One day being worked on: locked, journalled, published file by file, and sealed.
 
-mod known;
 mod owned;
+mod rename;
 mod retired;
 mod seal;
 mod spoilt;
@@ -17,9 +17,9 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, NaiveDate, Utc};
 use rustix::fs::{self, AtFlags};
 
-use known::Elsewhere;
-pub use known::Placed;
 use owned::Owned;
+use rename::Elsewhere;
+pub use rename::Placed;
 pub use retired::RetiredFile;
 use retired::RetiredFiles;
 pub(super) use retired::{RETIRED_LINES, path_of as retired_lines_of};

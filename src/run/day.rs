@@ -13,13 +13,13 @@ use super::earlier::{Earlier, Found, Look, find, is_sealed};
 use super::event::{DayDone, DayState, Event, FileEnd};
 use super::file::as_listed;
 use super::flight::{Failures, Flight, Landed, Missing, died};
-use super::known::{self, KnownFile};
 use super::listing::{
     DayListing, Lacking, day_listing, is_final_without_files, lost_its_files, must_keep_preferred, seen_doubted_before,
     seen_empty_before, vanished, warn_of_room, way_out, without_file,
 };
 use super::locked::{Expected, Settled};
 use super::preferred::Before;
+use super::rename::{self, KnownFile};
 use super::seal::{SealedBy, seal};
 use super::{How, Opened, Run, Todo, renumbered, unlisted};
 use crate::archive::{self, DayRecord, DayWork, FileLine, State, Trust, Values, render};
@@ -149,7 +149,7 @@ async fn try_work(
         run.tell(Event::FileDone { day: done.day.clone(), key, path, end: FileEnd::Absent });
     }
     let id = &done.day;
-    let unplaced = known::place(run, todo, (&day_work, id), known).await;
+    let unplaced = rename::place(run, todo, (&day_work, id), known).await;
     missing.extend(unplaced.missing);
     failed.extend(unplaced.failed);
     let flight = Flight { day: &day_work, claims: &claims, expected: &expected, accepted: &accepted, id, is_final };
