@@ -302,8 +302,9 @@ impl Plan {
             let day = range.day(date);
             self.add_new(&mut planned, Window { end: day.window.start, ..rest }, bond);
             let record = records.known(&series.id, date).map_err(Error::Records)?;
-            let standing = self.judge((&series.id, &asked), &day, record, bond);
-            planned.push(day.window, standing);
+            let spec = asked.spec(day.window);
+            let standing = self.judge((&series.id, &asked), (&day, spec), record, bond);
+            planned.push(day.window, standing, None);
             rest.start = day.window.end;
         }
         self.add_new(&mut planned, rest, bond);
@@ -317,7 +318,7 @@ impl Plan {
     }
 
     /// Adds a day outside of the range that the job asked for before: it stays as it is, and is looked at until it is final. A
-    /// lock that may not be moved has such a day done where it is not here.
+    /// lock that may not be moved has such a day done as it was asked for then, where it is not here.
     fn add_kept<R: Records>(
         &mut self,
         planned: &mut PlannedSeries,
@@ -330,22 +331,22 @@ impl Plan {
         let record = records.known(&series, date).map_err(Error::Records)?;
         let pin = bond.and_then(|bond| bond.pins.pinned(&series, date));
         let is_exact = bond.is_some_and(|bond| bond.is_exact);
-        let (window, standing) = match record {
-            Record::Known(known)
+        let (window, standing, spec) = match (record, pin) {
+            (record, Some(pin)) if is_exact => {
+                let day = Day { date, window: pin.window };
+                (pin.window, self.judge((&series, asked), (&day, pin.spec), record, bond), Some(pin.spec))
+            }
+            (Record::Known(known), pin)
                 if pin.is_some_and(|pin| pin.spec == known.spec) || (known.job == self.job && !is_exact) =>
             {
                 let tie = bond.map_or_else(pins::Tie::none, |bond| bond.tie(&series, date, known.spec));
-                (known.window, tie.stands(&series, date, known))
-            }
-            record if is_exact && pin.is_some() => {
-                let day = Day::whole(date);
-                (day.window, self.judge((&series, asked), &day, record, bond))
+                (known.window, tie.stands(&series, date, known), None)
             }
             // It was never done, or is another job's.
             _ => return Ok(()),
         };
         planned.kept += 1;
-        planned.push(window, standing);
+        planned.push(window, standing, spec);
         Ok(())
     }
 
@@ -357,18 +358,17 @@ impl Plan {
         if bond.is_some_and(|bond| bond.is_exact) {
             self.unpinned.push(Unpinned { id: planned.id.clone(), window, why: Why::Missing });
         }
-        planned.push(window, Standing::ToDo(Reason::New));
+        planned.push(window, Standing::ToDo(Reason::New), None);
     }
 
-    /// How a day stands by its record and by the lock.
+    /// How a day that is asked for so stands by its record and by the lock.
     fn judge(
         &mut self,
         (series, asked): (&SeriesId, &Asked),
-        day: &Day,
+        (day, spec): (&Day, Digest),
         record: Record,
         bond: Option<Bond<'_>>,
     ) -> Standing {
-        let spec = asked.spec(day.window);
         let tie = bond.map_or_else(pins::Tie::none, |bond| bond.tie(series, day.date, spec));
         if let Some(why) = tie.unpinned {
             self.unpinned.push(Unpinned { id: series.clone(), window: day.window, why });
@@ -392,7 +392,7 @@ impl Plan {
     pub fn days_that(&self, are: impl Fn(&Standing) -> bool + Copy) -> impl DoubleEndedIterator<Item = PlannedDay<'_>> {
         self.series.iter().flat_map(move |series| {
             let alike = series.days.iter().filter(move |days| are(&days.standing));
-            alike.flat_map(|EqualDays { window, standing }| {
+            alike.flat_map(|EqualDays { window, standing, .. }| {
                 window.days().map(|day| PlannedDay {
                     series: series.series,
                     id: &series.id,
@@ -459,11 +459,13 @@ impl PlannedSeries {
     }
 
     /// Adds days after those that are there.
-    fn push(&mut self, window: Window, standing: Standing) {
+    fn push(&mut self, window: Window, standing: Standing, spec: Option<Digest>) {
         self.counts.add(&standing, window.day_count());
         match self.days.last_mut() {
-            Some(last) if last.standing == standing && last.window.end == window.start => last.window.end = window.end,
-            _ => self.days.push(EqualDays { window, standing }),
+            Some(last) if (&last.standing, last.spec, last.window.end) == (&standing, spec, window.start) => {
+                last.window.end = window.end;
+            }
+            _ => self.days.push(EqualDays { window, standing, spec }),
         }
     }
 }

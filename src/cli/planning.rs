@@ -212,11 +212,11 @@ pub(super) fn work(job: &Manifest, plan: &Plan, redo: Redo, halt: Option<&Halt<'
         work: Work { is_checked: redo.check, ..Work::default() },
     };
     for series in &plan.series {
-        for EqualDays { window, standing } in &series.days {
+        for EqualDays { window, standing, spec } in &series.days {
             match standing {
                 // A record whose files are not the lock's is no answer.
                 Standing::ToDo(reason) => {
-                    let how = How { recheck: *reason == Reason::Differs, ..How::default() };
+                    let how = How { recheck: *reason == Reason::Differs, spec: *spec, ..How::default() };
                     making.work.days.push(&series.id, *window, how);
                 }
                 Standing::Done(done) => making.add_done(series, *window, done)?,
@@ -252,7 +252,7 @@ impl Making<'_> {
             }
             let recheck = retry_absent || (self.redo.check && !is_whole(&self.records, &planned.id, day.date)?);
             if recheck {
-                let how = How { recheck, retry_absent, afresh: false };
+                let how = How { recheck, retry_absent, ..How::default() };
                 self.work.days.push(&planned.id, day.window, how);
                 continue;
             }
@@ -338,7 +338,10 @@ mod tests {
         let (_folder, job) = recorded(0);
         let mut plan = planned(&job, &Halt::new(&CancellationToken::new(), &Budget::unlimited())).unwrap();
         let at = |date: &str| date.parse::<NaiveDate>().unwrap().and_time(chrono::NaiveTime::MIN);
-        let days = |start, end, standing| EqualDays { window: Window { start: at(start), end: at(end) }, standing };
+        let days = |start, end, standing| {
+            let window = Window { start: at(start), end: at(end) };
+            EqualDays { window, standing, spec: None }
+        };
         let done = |lacks_files| Standing::Done(Done { job: "job".into(), elsewhere: false, lacks_files });
         plan.series.truncate(1);
         plan.series[0].days = vec![

@@ -396,7 +396,7 @@ mod tests {
                 range: day.window,
                 regions: Vec::new(),
                 counts: Counts { done: 1, ..Counts::default() },
-                days: vec![EqualDays { window: day.window, standing: Standing::Done(done) }],
+                days: vec![EqualDays { window: day.window, standing: Standing::Done(done), spec: None }],
                 kept: 0,
             }],
             unpinned: Vec::new(),

@@ -122,7 +122,7 @@ impl DayRow {
 
 impl Pins for Held {
     fn pinned(&self, series: &SeriesId, date: NaiveDate) -> Option<Pin> {
-        self.lock.day(series, date).map(|row| Pin { spec: row.spec, state: row.recorded() })
+        self.lock.day(series, date).map(|row| Pin { spec: row.spec, window: row.asked_window(), state: row.recorded() })
     }
 
     fn agrees(&self, series: &SeriesId, date: NaiveDate, known: &Known) -> bool {

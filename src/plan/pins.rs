@@ -16,6 +16,8 @@ use crate::manifest::{Manifest, SeriesId};
 pub struct Pin {
     /// What the day was asked for.
     pub spec: Digest,
+    /// The labels that it was asked for.
+    pub window: Window,
     /// Whether it was final.
     pub state: Recorded,
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Change;
 use crate::day::{Day, Scale, Window};
+use crate::digest::Digest;
 use crate::manifest::SeriesId;
 use crate::untrusted::escape;
 
@@ -89,6 +90,8 @@ pub struct EqualDays {
     pub window: Window,
     /// How each of them stands.
     pub standing: Standing,
+    /// What the lock has them asked for, where the range has left them behind and the lock may not be moved.
+    pub spec: Option<Digest>,
 }
 
 /// A day of a plan.

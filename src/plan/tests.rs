@@ -350,7 +350,7 @@ proptest! {
             let Asked { id, day, spec } = asked[nth % asked.len()].clone();
             let spec = if kind & 1 == 0 { spec } else { Digest::of(b"other") };
             let state = if kind & 2 == 0 { Recorded::Sealed } else { Recorded::Provisional };
-            ((id, day.date), (Pin { spec, state }, kind & 4 == 0))
+            ((id, day.date), (Pin { spec, window: day.window, state }, kind & 4 == 0))
         }).collect()));
         let bond = locked.as_ref().map(|pins| Bond { pins, is_exact, only_new });
         let range = part.map(|(from, lasting)| format!("{}..{}", label(from), label(from + lasting)).parse().unwrap());

@@ -41,6 +41,8 @@ pub struct How {
     pub afresh: bool,
     /// Files that its record, or the lock, has as absent are asked for again.
     pub retry_absent: bool,
+    /// What it is asked for, where that is not what its series asks now.
+    pub spec: Option<Digest>,
 }
 
 /// Days to do, in order.
@@ -115,7 +117,7 @@ impl Backlog {
                 self.batches.pop_front();
             }
             if let Some(series) = manifest.series.iter().find(|series| series.id == id) {
-                return Some(Todo { spec: series.spec(&day), series: id, day, how });
+                return Some(Todo { spec: how.spec.unwrap_or_else(|| series.spec(&day)), series: id, day, how });
             }
         }
     }
@@ -144,7 +146,8 @@ impl Backlog {
         for window in [after, before].into_iter().filter(|window| !window.is_empty()) {
             self.batches.insert(at, Batch { window, ..batch.clone() });
         }
-        Some(Todo { spec: series.spec(&day), series: batch.series, day, how: batch.how })
+        let spec = batch.how.spec.unwrap_or_else(|| series.spec(&day));
+        Some(Todo { spec, series: batch.series, day, how: batch.how })
     }
 
     /// Takes all days of a series out, and gives their number.

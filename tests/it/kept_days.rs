@@ -32,6 +32,27 @@ fn locked(lab: &Lab) -> Vec<String> {
 }
 
 #[test]
+fn a_frozen_run_elsewhere_has_days_left_behind_as_they_were_asked_for() {
+    let server = service();
+    let lab = Lab::new();
+    // A day in part, and a layout of before.
+    let start = format!("{}T12:00:00", DAYS[0]);
+    ask(&lab, &server, &start, DAYS[3], "settle: 1d");
+    lab.report(0);
+    let job = Job::at(&server.url()).range(DAYS[2], "2026-01-15").more("settle: 1d").yaml();
+    lab.write("job.yaml", job.replace("root: data", "root: data, layout: \"{series}/{file}\""));
+    lab.report(0);
+    let (files, lock) = (lab.proved("data"), lab.read("job.lock"));
+    assert_eq!(files.keys().filter(|path| path.contains("/2026/")).count(), 2, "days left behind stay as they are");
+    for held in ["--frozen", "--locked"] {
+        lab.on_a_new_machine();
+        lab.report_with(&[held], 0);
+        assert_eq!((lab.proved("data"), lab.read("job.lock")), (files.clone(), lock.clone()), "{held}");
+        lab.sunhaul(&["verify", "job.yaml"]).stdout_has("all is right").chatty().done();
+    }
+}
+
+#[test]
 fn days_that_a_range_leaves_behind_stay_in_lock_status_verify_and_export() {
     let server = service();
     let lab = Lab::new();

@@ -278,7 +278,7 @@ impl Missing {
         let mut missing = Missing::default();
         for series in &plan.series {
             let reached = now + series.scale.ahead_of_utc();
-            for EqualDays { window, standing } in &series.days {
+            for EqualDays { window, standing, .. } in &series.days {
                 if let Standing::ToDo(reason) = standing
                     && *reason != Reason::Provisional
                 {
