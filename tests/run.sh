@@ -36,6 +36,7 @@ strace -V | strace | adopt::a_file_that_can_have_no_further_name
 strace -V | strace | faults::local::d_05
 faketime -f +0s true | faketime | faults::local::d_13
 faketime -f +0s true | faketime | faults::local::n_10
+faketime -f +0s true | faketime | ten_nights::
 unshare --mount mount -t tmpfs none /mnt | - | faults::mounted::
 f=$(mktemp) && truncate -s 16M $f && /usr/sbin/mkfs.ext4 -q -O casefold $f && unshare --mount mount -o loop $f /mnt; s=$?; rm $f; exit $s | - | f_05_where_case_is_ignored
 test -x /usr/sbin/sshd | openssh-server | tunnel::through_a_gateway::

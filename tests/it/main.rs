@@ -58,6 +58,7 @@ mod serving; // what `sunhaul serve` tells of a folder's files, and what it does
 mod shown; // what a server says, and how little it does to whoever reads it
 mod sources; // one contract for every kind of source, and what each has of its own
 mod status; // the calendar of what is there
+mod ten_nights; // a range that follows the clock, night after night, and what each costs
 mod terminal; // bars: right at any width, and gone at the end
 mod told; // errors as people read them: of the command line, of locks, of plans
 mod torture; // each step that touches files or sockets fails once

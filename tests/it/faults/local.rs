@@ -8,7 +8,7 @@ use serde_json::Value;
 use sunhaul::digest::Digest;
 
 use super::SERIES;
-use crate::lab::{Answer, Ending, Item, Job, Lab, Running, Server, fits};
+use crate::lab::{Answer, Ending, Item, Job, Lab, Server, fits};
 
 const RECORD: &str = "data/.sunhaul/days/sharp_720s/2015-12-11.jsonl";
 const JOURNAL: &str = "data/.sunhaul/work/journal/sharp_720s/2015-12-11.jsonl";
@@ -367,19 +367,6 @@ fn d_11_a_file_of_an_unfinished_day_that_is_gone_is_fetched_again_and_an_edited_
     are_right(&lab, &files);
 }
 
-/// The program with a wall clock that a file in the lab sets, such as `+1d`; its timers go on as they are.
-fn with_clock(lab: &Lab, clock: &str) -> Running {
-    lab.write("clock", clock);
-    let folders = std::fs::read_dir("/usr/lib").expect("a folder").flatten();
-    let library = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
-    lab.run()
-        .env("LD_PRELOAD", library.expect("the library of faketime").to_str().expect("a path"))
-        .env("FAKETIME_TIMESTAMP_FILE", lab.path("clock").to_str().expect("a path"))
-        .env("FAKETIME_NO_CACHE", "1")
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        .start()
-}
-
 /// The year that a run's report says it began in.
 fn year(report: &Value) -> &str {
     &report["run"]["started"].as_str().expect("an instant")[..4]
@@ -394,7 +381,7 @@ fn n_10_a_clock_that_jumps_within_a_run_neither_hurries_nor_holds_it() {
         server.script(&files[0].url(), [files[0].answer().stall_at(0), busy, files[0].answer()]);
         lab.write("job.yaml", Job::at(&server.url()).timeouts("{ connect: 1s, stall: 1s }").yaml());
         let begun = Instant::now();
-        let run = with_clock(&lab, "+0");
+        let run = lab.run().with_clock("+0").start();
         server.wait_for_pauses(1);
         lab.write("clock", jump);
         run.done();
@@ -419,7 +406,7 @@ fn n_10_a_clock_that_jumps_within_a_run_neither_hurries_nor_holds_it() {
 fn d_13_a_clock_that_runs_backwards_between_runs_undoes_nothing() {
     let (files, server, lab) = day_of(2);
     // By this clock the day goes on: what is there is fetched, and is not final.
-    with_clock(&lab, "@2015-12-11 12:00:00").done();
+    lab.run().with_clock("@2015-12-11 12:00:00").done();
     let report = lab.json("report.json");
     assert_eq!((year(&report), &report["totals"]["days"]["provisional"]), ("2015", &1.into()), "{report:#}");
     are_right(&lab, &files);
@@ -427,7 +414,7 @@ fn d_13_a_clock_that_runs_backwards_between_runs_undoes_nothing() {
     assert_eq!((&report["totals"]["days"]["sealed"], &report["totals"]["files"]["have"]), (&1.into(), &2.into()));
     let record = lab.read(RECORD);
     // By this one it is yet to come.
-    with_clock(&lab, "@2015-12-01 00:00:00").done();
+    lab.run().with_clock("@2015-12-01 00:00:00").done();
     let report = lab.json("report.json");
     assert_eq!((year(&report), &report["totals"]["days"]["already_sealed"]), ("2015", &1.into()), "{report:#}");
     assert_eq!(lab.read(RECORD), record, "what is sealed stays sealed");

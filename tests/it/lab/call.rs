@@ -144,6 +144,20 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// A wall clock that the lab's file `clock` sets, such as `+1d` or `@2015-12-11 12:00:00`; timers go on as they are. Needs
+    /// faketime.
+    pub(crate) fn with_clock(self, clock: &str) -> Self {
+        self.lab.write("clock", clock);
+        let file = self.lab.path("clock");
+        let folders = std::fs::read_dir("/usr/lib").expect("a folder").flatten();
+        let library =
+            folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
+        self.env("LD_PRELOAD", library.expect("the library of faketime").to_str().expect("a path"))
+            .env("FAKETIME_TIMESTAMP_FILE", file.to_str().expect("a path"))
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+    }
+
     /// The folder that the program runs in, relative to the lab.
     pub(crate) fn within(mut self, folder: &str) -> Self {
         self.command.current_dir(self.lab.path(folder));
