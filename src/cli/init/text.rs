@@ -35,7 +35,7 @@ pub(super) fn of(draft: &Draft, schema: Option<&str>) -> String {
          archive:\n  \
            # Relative to the folder of this file.\n  \
            root: {root}\n  \
-           # Where each file goes below it.\n  \
+           # Where each file goes below it. `sunhaul help manifest` names the variables.\n  \
            #layout: \"{{series}}/{{date:%Y/%m/%d}}/{{file}}\"\n\n\
          # Less than what is polite anyway: by default a host's preset holds.\n\
          {limits}\n\
