@@ -42,6 +42,8 @@ pub struct Catalogued {
     pub unread: u64,
     /// The first of them, and why; safe to show.
     pub first_unread: Option<String>,
+    /// Keywords that no file states: their columns are empty.
+    pub unstated: Vec<Keyword>,
 }
 
 /// Writes one table.
@@ -79,7 +81,7 @@ fn rows(
     columns: &Columns<'_>,
     mut take: impl FnMut(&str, &[String]) -> Result<(), Error>,
 ) -> Result<Catalogued, Error> {
-    let mut told = Catalogued::default();
+    let mut told = Catalogued { unstated: columns.keywords.to_vec(), ..Catalogued::default() };
     for read in dataset.read() {
         let read = read?;
         let date = read.record.header.date.to_string();
@@ -93,6 +95,8 @@ fn rows(
                 }
             };
             told.files += 1;
+            let stated = |keyword: &Keyword| columns.value(*keyword, &values).is_some();
+            told.unstated.retain(|keyword| !stated(keyword));
             let texts: Vec<String> = values.iter().map(|value| value.as_ref().map_or_else(String::new, text)).collect();
             take(&columns.row(&date, file, &values), &texts)?;
         }
@@ -108,18 +112,13 @@ fn has_fallbacks(dataset: &Dataset<'_>) -> bool {
 /// The columns of a catalogue.
 struct Columns<'a> {
     keywords: &'a [Keyword],
-    /// The record's own columns: one that is asked for as a keyword stands there, and is not told twice.
+    /// The record's own columns.
     own: Vec<&'static str>,
 }
 
 impl<'a> Columns<'a> {
     fn new(keywords: &'a [Keyword], has_fallbacks: bool) -> Columns<'a> {
-        let is_asked = |name: &str| keywords.iter().any(|keyword| keyword.to_string() == name.to_ascii_uppercase());
-        let is_own = |name: &&str| match *name {
-            "source_series" => has_fallbacks,
-            "recnum" | "harpnum" | "segment" => !is_asked(name),
-            _ => true,
-        };
+        let is_own = |name: &&str| *name != "source_series" || has_fallbacks;
         Columns { keywords, own: COLUMNS.into_iter().filter(is_own).collect() }
     }
 
@@ -150,8 +149,21 @@ impl<'a> Columns<'a> {
         self.keywords.iter().map(known).collect()
     }
 
+    /// The value of one of the keywords.
+    fn value<'v>(&self, keyword: Keyword, values: &'v [Option<Value>]) -> Option<&'v Value> {
+        let at = self.keywords.iter().position(|asked| *asked == keyword)?;
+        values.get(at)?.as_ref()
+    }
+
+    /// What the record knows, else what the keyword of that name says, where it is asked for: to readers that take `harpnum`
+    /// and HARPNUM for one column, both say the same.
+    fn known(&self, name: &str, of_record: Option<Value>, values: &[Option<Value>]) -> String {
+        let keyword = name.to_ascii_uppercase().parse().ok();
+        let value = of_record.or_else(|| self.value(keyword?, values).cloned());
+        value.as_ref().map_or_else(String::new, shown)
+    }
+
     fn row(&self, date: &str, file: &FileLine, values: &[Option<Value>]) -> String {
-        let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
         let own = self.own.iter().map(|name| match *name {
             "series" => cell(&file.series),
             "source_series" => cell(file.source_series.as_deref().unwrap_or_default()),
@@ -160,18 +172,14 @@ impl<'a> Columns<'a> {
             "path" => path(&file.path),
             "bytes" => file.bytes.map(|bytes| bytes.to_string()).unwrap_or_default(),
             "sha256" => file.sha256.map(|digest| digest.to_string()).unwrap_or_default(),
-            "recnum" => number(file.recnum),
-            "harpnum" => number(file.harpnum),
-            "segment" => cell(file.segment.as_deref().unwrap_or_default()),
+            "recnum" => self.known("recnum", file.recnum.map(Value::Integer), values),
+            "harpnum" => self.known("harpnum", file.harpnum.map(Value::Integer), values),
+            "segment" => self.known("segment", file.segment.clone().map(Value::Text), values),
             "checked" => cell(file.checked.as_deref().unwrap_or_default()),
             "absent" => cell(file.absent.as_deref().unwrap_or_default()),
             _ => cell(file.reason.as_deref().unwrap_or_default()),
         });
-        let values = values.iter().map(|value| match value {
-            Some(Value::Text(text)) => cell(text),
-            Some(value) => text(value),
-            None => String::new(),
-        });
+        let values = values.iter().map(|value| value.as_ref().map_or_else(String::new, shown));
         line(own.chain(values))
     }
 }
@@ -179,6 +187,14 @@ impl<'a> Columns<'a> {
 fn is_fits(path: &str) -> bool {
     let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
     ["fits", "fts", "fit"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// A value as a cell shows it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Text(text) => cell(text),
+        value => text(value),
+    }
 }
 
 /// A value as it is.
@@ -283,14 +299,22 @@ mod tests {
     }
 
     #[test]
-    fn what_the_record_knows_fills_the_column_of_the_keyword() {
+    fn the_columns_of_the_record_and_of_a_keyword_fill_each_other() {
         let keywords = keywords(&["HARPNUM", "NOAA_AR"]);
         let columns = Columns::new(&keywords, false);
-        assert!(
-            columns.head().ends_with(",recnum,segment,checked,absent,reason,HARPNUM,NOAA_AR\n"),
-            "{}",
-            columns.head()
-        );
-        assert_eq!(columns.of_record(&file("a.fits")), [Some(Value::Integer(377)), None]);
+        let head = columns.head();
+        assert!(head.ends_with(",recnum,harpnum,segment,checked,absent,reason,HARPNUM,NOAA_AR\n"), "{head}");
+        let known = file("a.fits");
+        assert_eq!(columns.of_record(&known), [Some(Value::Integer(377)), None]);
+        for (of_record, of_header, cells) in [
+            (Some(377), Some(377), ",377,Br,checksum,,,377,\n"),
+            (Some(377), None, ",377,Br,checksum,,,,\n"),
+            (None, Some(6175), ",6175,Br,checksum,,,6175,\n"),
+            (None, None, ",,Br,checksum,,,,\n"),
+        ] {
+            let file = FileLine { harpnum: of_record, ..known.clone() };
+            let row = columns.row("2015-12-11", &file, &[of_header.map(Value::Integer), None]);
+            assert!(row.ends_with(cells), "{row}");
+        }
     }
 }

@@ -45,7 +45,7 @@ const SHOWN: usize = 5;
         is was written. Days that have not begun yet are not counted. Where a record is damaged or the output exists already, \
         nothing is written.\n\n\
         In the table a number stays a number. A text that a spreadsheet would take for a formula has a `'` before it, \
-        a path `./`. Lines end in LF. A file of the bag is the one of the archive: use --copy to change one and not \
+        a path `./`. Paths are those below the archive's root. Lines end in LF. A file of the bag is the one of the archive: use --copy to change one and not \
         the other.",
     after_help = "Examples:\n  \
         sunhaul export jobs/december.yaml --format sha256sums | (cd data && sha256sum -c --quiet)\n  \
@@ -238,7 +238,9 @@ fn write(args: &Args, dataset: &Dataset<'_>, place: Place) -> Result<Told> {
                 tables => format!(" in {}", human::count(tables, "table")),
             };
             let done = done(&format!("{} of {days}{tables}", human::count(catalogued.files, "file")));
-            Told { done, ..unread(&catalogued) }
+            let mut told = Told { done, ..unread(&catalogued) };
+            told.notes.extend(unstated(&catalogued));
+            told
         }
     })
 }
@@ -249,6 +251,14 @@ fn unread(catalogued: &Catalogued) -> Told {
     let count = human::count(catalogued.unread, "file");
     let note = format!("{count} without keywords, since the headers could not be read, such as {first}");
     Told { notes: vec![note], done: None, exit: Exit::Incomplete }
+}
+
+/// Keywords whose columns are empty.
+fn unstated(catalogued: &Catalogued) -> Option<String> {
+    let names: Vec<String> = catalogued.unstated.iter().map(|keyword| format!("`{keyword}`")).collect();
+    let (column, is) = if names.len() == 1 { ("its column", "is") } else { ("their columns", "are") };
+    let is_empty = names.is_empty() || catalogued.files == 0;
+    (!is_empty).then(|| format!("no file states {}: {column} {is} empty", names.join(", ")))
 }
 
 fn is_loopback(source: &SourceSpec) -> bool {
