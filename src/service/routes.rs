@@ -63,6 +63,8 @@ pub(super) fn router(holdings: Arc<dyn Holdings>, access: Access, faults: Option
             "/openapi.json",
             get(|Extension(Base(base)): Extension<Base>| async move { described(&description, &base) }),
         )
+        .route("/HMI", get(no_series))
+        .route("/HMI/", get(no_series))
         .route("/HMI/{series}", get(list))
         .route("/HMI/{series}/meta/{recnums}", get(keywords))
         .route("/HMI/{series}/{*path}", files)
@@ -119,7 +121,15 @@ fn described(description: &Value, base: &str) -> Json<Value> {
 }
 
 async fn nothing_here(uri: Uri) -> Problem {
-    Problem::not_found(format!("there is no `{}` here; `/ui/` shows what there is", escape(uri.path())))
+    let path = escape(uri.path());
+    Problem::not_found(format!(
+        "there is no `{path}` here; `/HMI` names the series, and `/ui/` says how to ask for them"
+    ))
+}
+
+/// A listing is asked for by its series.
+async fn no_series(State(holdings): Shared) -> Problem {
+    Problem::not_found(format!("give a series, as in `/HMI/SERIES?start=...&end=...`; {}", there_are(&*holdings)))
 }
 
 async fn only_get() -> Problem {
@@ -253,6 +263,11 @@ async fn file(
 }
 
 fn unknown_series(holdings: &dyn Holdings, series: &str) -> Problem {
+    Problem::not_found(format!("there is no series `{}` here; {}", escape(series), there_are(holdings)))
+}
+
+/// Which series there are.
+fn there_are(holdings: &dyn Holdings) -> String {
     let all = holdings.series();
     let mut known: Vec<String> = all.iter().take(NAMED).map(|known| format!("`{}`", known.name)).collect();
     match all.len() {
@@ -260,6 +275,5 @@ fn unknown_series(holdings: &dyn Holdings, series: &str) -> Problem {
         count if count > NAMED => known.push(format!("and {} more", count - NAMED)),
         _ => {}
     }
-    let known = known.join(", ");
-    Problem::not_found(format!("there is no series `{}` here; there are: {known}", escape(series)))
+    format!("there are: {}", known.join(", "))
 }
