@@ -12,6 +12,7 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 use url::Url;
 
+use super::sizes::{LockedSizes, Size};
 use crate::archive::Archive;
 use crate::cli::asking;
 use crate::cli::clock::{now, run_id};
@@ -19,6 +20,7 @@ use crate::cli::sources::Sources;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Exit, Result, Shell};
 use crate::failure::Class;
+use crate::lock::Held;
 use crate::manifest::manners::{self, Effective};
 use crate::manifest::{Bandwidth, Manifest, Rate, SeriesId, SourceSpec, Way};
 use crate::net::{Net, shown};
@@ -49,6 +51,9 @@ struct ListedDay {
     bytes: Option<u64>,
     /// How many files these are.
     files_with_size: u64,
+    /// Bytes of all its files, those taken from the lock that the listing does not give: those of the file itself, else the
+    /// mean of the series' files; null where neither tells.
+    expected_bytes: Option<u64>,
     outside_day: u64,
     duplicates: u64,
     /// Instants of the cadence that have no record near them.
@@ -66,13 +71,13 @@ struct Effort {
     host: String,
     /// Listings and files.
     requests: u64,
-    /// Null when no listing gives a size.
+    /// Null when neither a listing nor the lock gives a size.
     bytes: Option<u64>,
     /// The limits in force, in words.
     limit: String,
     /// The least time that the limits allow; null when they limit nothing, or the sizes that they limit are not told.
     seconds: Option<f64>,
-    /// Only the bytes are limited, and no listing told any.
+    /// Only the bytes are limited, and neither a listing nor the lock tells any.
     #[serde(skip)]
     is_unknown: bool,
 }
@@ -81,7 +86,7 @@ struct Effort {
 ///
 /// # Errors
 /// When a source cannot be opened, or the disk cannot be asked. A day that cannot be listed is told, and is no error.
-pub(super) async fn ask(job: &Manifest, plan: &Plan, net: &Net, shell: &Shell) -> Result<Listing> {
+pub(super) async fn ask(job: &Manifest, plan: &Plan, lock: Option<&Held>, net: &Net, shell: &Shell) -> Result<Listing> {
     let mut sources = Sources::default();
     let with_days = plan.series.iter().filter(|series| series.counts.planned > 0);
     let wanted: BTreeSet<&SeriesId> = with_days.map(|series| &series.id).collect();
@@ -103,20 +108,25 @@ pub(super) async fn ask(job: &Manifest, plan: &Plan, net: &Net, shell: &Shell) -
         let answers = stream::iter(asked).buffered(source.current().client().concurrency().max(1)).inspect(tell);
         let answers: Vec<_> = answers.collect().await;
         let base = source.current().client().base();
+        let sizes = LockedSizes::of(lock, &series.id);
         for (day, answer) in days.iter().zip(answers) {
             // An empty day has no bytes, and that is known.
             let none = answer.as_ref().is_ok_and(|listed| listed.files.is_empty()).then_some(0);
             efforts.add(&series.source, base, base, none);
             let listed = match answer {
                 Ok(listed) => {
+                    let locked = sizes.of_day(day.day.date)?;
                     for file in listed.files.iter().filter(|file| file.body == Body::Remote) {
-                        efforts.add(&series.source, base, &file.url, file.bytes);
+                        efforts.add(&series.source, base, &file.url, locked.of(file).bytes());
                     }
-                    listed_day(day, &listed, None)
+                    let files = listed.files.iter().filter(|file| file.body != Body::None);
+                    let sizes: Vec<Size> = files.map(|file| locked.of(file)).collect();
+                    listed_day(day, &listed, &sizes)
                 }
                 Err(failure) => {
                     listing.failed.insert(failure.class);
-                    listed_day(day, &Listed::default(), Some(failure.message))
+                    let unlisted = listed_day(day, &Listed::default(), &[]);
+                    ListedDay { bytes: None, expected_bytes: None, error: Some(failure.message), ..unlisted }
                 }
             };
             listing.days.push(listed);
@@ -157,26 +167,26 @@ impl Efforts<'_> {
     }
 }
 
-fn listed_day(day: &PlannedDay<'_>, listed: &Listed, error: Option<String>) -> ListedDay {
-    let files = listed.files.iter().filter(|file| file.body != Body::None);
+fn listed_day(day: &PlannedDay<'_>, listed: &Listed, sizes: &[Size]) -> ListedDay {
     let mut named =
         listed.files.iter().filter(|file| file.body == Body::Remote).map(|file| escape(&shown(&file.url)).into_owned());
     let first = named.next();
-    let sizes: Vec<u64> = files.clone().filter_map(|file| file.bytes).collect();
+    let told: Vec<u64> = sizes.iter().filter_map(Size::listed).collect();
     // An empty day has no bytes, and that is known.
-    let is_told = !sizes.is_empty() || (listed.files.is_empty() && error.is_none());
+    let is_told = !told.is_empty() || listed.files.is_empty();
     ListedDay {
         series: day.id.to_string(),
         date: day.day.date,
-        files: files.count() as u64,
-        bytes: is_told.then(|| sizes.iter().sum()),
-        files_with_size: sizes.len() as u64,
+        files: sizes.len() as u64,
+        bytes: is_told.then(|| told.iter().sum()),
+        files_with_size: told.len() as u64,
+        expected_bytes: sizes.iter().map(Size::bytes).sum(),
         outside_day: listed.outside_day,
         duplicates: listed.duplicates,
         without_record: listed.without_record,
         last: named.next_back().or_else(|| first.clone()),
         first,
-        error,
+        error: None,
     }
 }
 
@@ -257,10 +267,12 @@ impl Listing {
             let sum = |of: fn(&ListedDay) -> u64| days.iter().map(|day| of(day)).sum::<u64>();
             let (files, sized, bytes) =
                 (sum(|day| day.files), sum(|day| day.files_with_size), sum(|day| day.bytes.unwrap_or_default()));
-            let size = match sized {
-                0 if files > 0 => "not told".to_owned(),
-                _ if sized < files => format!("over {}", human::bytes(bytes)),
-                _ => human::bytes(bytes),
+            let expected: Option<u64> = days.iter().map(|day| day.expected_bytes).sum();
+            let size = match (sized, expected) {
+                _ if sized == files => human::bytes(bytes),
+                (_, Some(expected)) => format!("about {}", human::bytes(expected)),
+                (0, None) => "not told".to_owned(),
+                (_, None) => format!("over {}", human::bytes(bytes)),
             };
             table.row([escape(id).into_owned(), human::number(days.len() as u64), human::number(files), size]);
         }
@@ -282,7 +294,7 @@ impl Listing {
             let _ = writeln!(out, "{}: about {requests}, {time} ({}){rest}", escape(&host.host), host.limit);
         }
         let _ = writeln!(out, "free where the archive is: {}", human::bytes(self.free_bytes));
-        let needed: u64 = self.days.iter().filter_map(|day| day.bytes).sum();
+        let needed: u64 = self.days.iter().filter_map(|day| day.expected_bytes.or(day.bytes)).sum();
         if needed > self.free_bytes {
             let _ = writeln!(out, "not enough: {} more", human::bytes(needed - self.free_bytes));
         }
@@ -306,6 +318,7 @@ mod tests {
             files,
             bytes: (files_with_size > 0).then_some(files_with_size * 576_000),
             files_with_size,
+            expected_bytes: (files_with_size == files).then_some(files * 576_000),
             outside_day: 0,
             duplicates: 0,
             without_record: 0,
@@ -344,5 +357,28 @@ mod tests {
         };
         insta::assert_snapshot!(listing.render());
         assert_eq!(listing.exit(), Exit::Later);
+    }
+
+    #[test]
+    fn a_size_is_as_sure_as_what_tells_it() {
+        let size = |days: &[(u64, u64, Option<u64>)]| {
+            let shown = |(nth, (files, sized, expected)): (usize, &(u64, u64, Option<u64>))| {
+                let date = format!("2015-12-{}", 11 + nth);
+                ListedDay { expected_bytes: *expected, ..day(&date, *files, *sized) }
+            };
+            let days = days.iter().enumerate().map(shown).collect();
+            let text = Listing { days, hosts: Vec::new(), free_bytes: 5 << 30, failed: BTreeSet::new() }.render();
+            let row = text.lines().find(|line| line.starts_with("sharp_720s")).unwrap_or_default();
+            row.split_once("  ").map(|(_, rest)| rest.rsplit("  ").next().unwrap_or_default().trim().to_owned())
+        };
+        for (days, shown) in [
+            (&[(2, 2, Some(1_152_000))][..], "1.1 MiB"),
+            (&[(0, 0, Some(0))], "0 B"),
+            (&[(2, 0, Some(1 << 20)), (2, 2, Some(1 << 20))], "about 2.0 MiB"),
+            (&[(2, 0, Some(1 << 20)), (2, 0, None)], "not told"),
+            (&[(2, 2, Some(1_152_000)), (2, 0, None)], "over 1.1 MiB"),
+        ] {
+            assert_eq!(size(days).as_deref(), Some(shown));
+        }
     }
 }

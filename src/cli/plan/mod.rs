@@ -4,6 +4,7 @@
 
 mod consequences;
 mod listing;
+mod sizes;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -73,9 +74,12 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     job::note(&job, shell);
     let Some(job) = with_regions(job, args, shell)? else { return Ok(Exit::Usage) };
     same_job::must_not_undo(std::slice::from_ref(&job), now())?;
-    let plan = planning::plan(&job, &args.selection, &Locking::looked_at(&job)?, now())?;
+    let locking = Locking::looked_at(&job)?;
+    let plan = planning::plan(&job, &args.selection, &locking, now())?;
     let listing = if args.list {
-        let Some(listing) = limits::runtime()?.block_on(listed(&job, &plan, &args.ssh.net(), shell))? else {
+        let net = args.ssh.net();
+        let asked = listed(&job, &plan, &locking, &net, shell);
+        let Some(listing) = limits::runtime()?.block_on(asked)? else {
             return Ok(Exit::Interrupted);
         };
         Some(listing)
@@ -120,10 +124,16 @@ fn with_regions(job: Manifest, args: &Args, shell: &Shell) -> Result<Option<Mani
 }
 
 /// What the sources have; none when a signal ends the asking.
-async fn listed(job: &Manifest, plan: &Plan, net: &Net, shell: &Shell) -> Result<Option<listing::Listing>> {
+async fn listed(
+    job: &Manifest,
+    plan: &Plan,
+    locking: &Locking,
+    net: &Net,
+    shell: &Shell,
+) -> Result<Option<listing::Listing>> {
     let mut signals = Signals::catch()?;
     let listing = tokio::select! {
-        listing = listing::ask(job, plan, net, shell) => listing.map(Some),
+        listing = listing::ask(job, plan, locking.held(), net, shell) => listing.map(Some),
         () = signals.next() => {
             shell.screen.without_bars(|| ());
             Ok(None)

@@ -1,0 +1,79 @@
+//! Sizes of listed files: what the listing says, else what the lock knows.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+
+use crate::cli::Result;
+use crate::lock::Held;
+use crate::manifest::SeriesId;
+use crate::source::RemoteFile;
+
+/// What is known of a file's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Size {
+    /// By the listing.
+    Listed(u64),
+    /// By the lock.
+    Expected(u64),
+    Unknown,
+}
+
+impl Size {
+    /// By whatever tells it.
+    pub(super) fn bytes(&self) -> Option<u64> {
+        match *self {
+            Size::Listed(bytes) | Size::Expected(bytes) => Some(bytes),
+            Size::Unknown => None,
+        }
+    }
+
+    /// By the listing alone.
+    pub(super) fn listed(&self) -> Option<u64> {
+        if let Size::Listed(bytes) = *self { Some(bytes) } else { None }
+    }
+}
+
+/// The lock's files of one series.
+pub(super) struct LockedSizes<'a> {
+    lock: Option<&'a Held>,
+    series: &'a SeriesId,
+    /// Of all its files.
+    mean: Option<u64>,
+}
+
+impl<'a> LockedSizes<'a> {
+    /// Those of a lock, if there is one.
+    pub(super) fn of(lock: Option<&'a Held>, series: &'a SeriesId) -> LockedSizes<'a> {
+        let days = lock.iter().flat_map(|held| held.lock().days()).filter(|row| row.series == series.0);
+        let (files, bytes) = days.fold((0u64, 0u64), |(files, bytes), row| (files + row.files, bytes + row.bytes));
+        LockedSizes { lock, series, mean: bytes.checked_div(files) }
+    }
+
+    /// Those of a day.
+    ///
+    /// # Errors
+    /// When the lock is damaged.
+    pub(super) fn of_day(&self, date: NaiveDate) -> Result<DaySizes> {
+        let files = self.lock.map(|held| held.files(self.series, date)).transpose()?.flatten().unwrap_or_default();
+        let by_key = files.into_iter().filter_map(|file| Some((file.key, file.bytes?))).collect();
+        Ok(DaySizes { by_key, mean: self.mean })
+    }
+}
+
+/// The lock's files of one day.
+pub(super) struct DaySizes {
+    by_key: HashMap<String, u64>,
+    mean: Option<u64>,
+}
+
+impl DaySizes {
+    /// The size of a listed file.
+    pub(super) fn of(&self, file: &RemoteFile) -> Size {
+        let expected = || self.by_key.get(&file.key).copied().or(self.mean);
+        match file.bytes {
+            Some(bytes) => Size::Listed(bytes),
+            None => expected().map_or(Size::Unknown, Size::Expected),
+        }
+    }
+}
