@@ -45,7 +45,7 @@ pub(super) fn render(status: &Status, by: Option<By>, columns: usize, paint: Pai
     out
 }
 
-/// `2015-12-11..2015-12-14  3 of 3 days, 71 files, 9.0 MiB, 2 absent upstream`
+/// `2015-12-11..2015-12-14 (not included)  3 of 3 days, 71 files, 9.0 MiB, 2 absent upstream`
 fn told(series: &SeriesStatus) -> String {
     let range = series.days.range;
     let Some(last) = range.last_date() else { return "no day of it has begun yet".to_owned() };
@@ -54,7 +54,7 @@ fn told(series: &SeriesStatus) -> String {
     let kept = series.days.facts.len() - within.clone().count();
     let done = within.filter(|fact| matches!(fact.state, DayFact::Sealed | DayFact::Provisional));
     let mut out = format!(
-        "{}..{end}  {} of {}, {}, {}",
+        "{}..{end} (not included)  {} of {}, {}, {}",
         range.start.date(),
         human::number(done.count() as u64),
         human::count(range.day_count(), "day"),
