@@ -134,7 +134,7 @@ pub struct Failure {
     pub status: Option<u16>,
     /// How long the host asked to wait before the next try.
     pub retry_after: Option<Duration>,
-    /// How many attempts were made.
+    /// How many attempts were made; none where what is known decides it already.
     pub attempts: u32,
 }
 
@@ -143,6 +143,19 @@ impl Failure {
     #[must_use]
     pub fn new(class: Class, message: impl Into<String>) -> Failure {
         Failure { class, message: message.into(), status: None, retry_after: None, attempts: 1 }
+    }
+
+    /// A failure that no request was made for. `message` must be safe to show.
+    #[must_use]
+    pub fn unasked(class: Class, message: impl Into<String>) -> Failure {
+        Failure { attempts: 0, ..Failure::new(class, message) }
+    }
+
+    /// The same as the end of so many attempts. In the last of them, a host that is given up got no request.
+    #[must_use]
+    pub fn after(self, attempts: u32) -> Failure {
+        let refused = u32::from(self.class == Class::HostGivenUp);
+        Failure { attempts: attempts.saturating_sub(refused), ..self }
     }
 }
 
@@ -165,5 +178,18 @@ pub fn limit_hint(error: &io::Error) -> Option<&'static str> {
             Some("raise the limit on the size of files (`ulimit -f`), or use a filesystem that holds larger ones")
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_are_those_that_sent_a_request() {
+        let ended = |class, attempts| Failure::new(class, "m").after(attempts).attempts;
+        assert_eq!(Failure::unasked(Class::Collision, "m").attempts, 0);
+        assert_eq!([1, 6].map(|attempts| ended(Class::Unreachable, attempts)), [1, 6]);
+        assert_eq!([1, 3].map(|attempts| ended(Class::HostGivenUp, attempts)), [0, 2]);
     }
 }

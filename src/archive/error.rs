@@ -140,7 +140,7 @@ impl Error {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        Failure::new(error.class(), error.to_string())
+        Failure::unasked(error.class(), error.to_string())
     }
 }
 

@@ -344,7 +344,7 @@ pub struct Failure {
     pub path: Option<String>,
     /// What kind of failure it is.
     pub class: Class,
-    /// How many attempts were made.
+    /// How many attempts were made; 0 where nothing was asked, since what was known decided it.
     pub attempts: u32,
     /// The HTTP status, when one was the reason; else null.
     pub status: Option<u16>,

@@ -52,7 +52,7 @@ impl Claims {
 /// What both keys are told.
 pub(super) fn collision(path: &RelativePath, key: &str, other: &str) -> Failure {
     let (key, other) = (escape(key), escape(other));
-    Failure::new(
+    Failure::unasked(
         Class::Collision,
         format!("`{key}` and `{other}` both want the path `{path}`; choose a layout that tells them apart"),
     )

@@ -78,7 +78,7 @@ async fn try_work(
         archive::Opened::Work(work) => Arc::from(work),
         archive::Opened::Held => {
             done.state = DayState::Held;
-            return Err(Failure::new(Class::Held, "another process is working on this day; run again later"));
+            return Err(Failure::unasked(Class::Held, "another process is working on this day; run again later"));
         }
         archive::Opened::Done(record) => {
             tell_record(done, &record);

@@ -134,7 +134,7 @@ impl Work {
                     // Gone meanwhile: it is fetched after all.
                     None => continue,
                 },
-                Err(failure) => Failure { attempts, ..failure },
+                Err(failure) => failure.after(attempts),
             };
             let path = shown.path.clone();
             let failure = if shown.was_there { after_it_was_there(failure) } else { failure };

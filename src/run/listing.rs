@@ -245,7 +245,7 @@ async fn list(
         };
         let failure = match result {
             Ok(listed) => return Ok(Some(listed)),
-            Err(failure) => Failure { attempts, ..failure },
+            Err(failure) => failure.after(attempts),
         };
         let Some(wait) = waits.after(&failure) else {
             if opened.source.leave(replica, &failure) {

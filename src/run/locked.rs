@@ -92,13 +92,14 @@ impl Expected {
         let row = has_digest.then(|| row.clone());
         if is_frozen && (files.is_none() || !is_whole) {
             let why = "the lock does not say which files this day has; run without `--frozen`, or with `--records DIR`";
-            return Err(Failure::new(Class::LockMismatch, why));
+            return Err(Failure::unasked(Class::LockMismatch, why));
         }
         let listed = files.unwrap_or_default();
         let count = listed.len();
         let files: HashMap<_, _> = listed.into_iter().map(|file| (file.key.clone(), file)).collect();
         if files.len() != count {
-            return Err(mismatch("the lock has two files of this day under one key; take the lock back from git"));
+            let why = "the lock has two files of this day under one key; take the lock back from git";
+            return Err(Failure::unasked(Class::LockMismatch, why));
         }
         let (is_whole, lets_absent_come) = (is_whole && is_known, todo.how.retry_absent);
         Ok(Expected { files, is_whole, row, identity, is_frozen, is_final, lets_absent_come })
@@ -124,7 +125,7 @@ impl Expected {
                         format!("the lock has `{path}` on `{host}`, which the source's `hosts` do not name")
                     }
                 };
-                Failure::new(Class::LockMismatch, message)
+                Failure::unasked(Class::LockMismatch, message)
             };
             let url = address(base, source, &file.url).ok_or_else(|| wrong("url"))?;
             let time = scale.read(&file.time).ok_or_else(|| wrong("time"))?;
