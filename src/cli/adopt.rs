@@ -202,13 +202,14 @@ fn tell_unmatched(held: &Shelf, report: &Report, shell: &Shell) {
     let name_all = shell.verbosity == Verbosity::Verbose;
     let more = if name_all { ":" } else { " (-v names them)" };
     let fit = if unmatched == 1 { "fits" } else { "fit" };
+    let what = if report.totals.files.have > 0 { "still missing" } else { "listed" };
     let sealed = report.totals.days.already_sealed;
     let why = if sealed > 0 {
         format!(", which does not ask for the {} sealed before", human::count(sealed, "day"))
     } else {
         String::new()
     };
-    shell.screen.line(&format!("{} of {of} {fit} nothing that is listed{why}{more}", human::number(unmatched)));
+    shell.screen.line(&format!("{} of {of} {fit} nothing that is {what}{why}{more}", human::number(unmatched)));
     for path in held.unmatched().filter(|_| name_all) {
         shell.screen.line(&format!("  {}", escape(path)));
     }

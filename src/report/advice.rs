@@ -4,17 +4,26 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::human;
-use super::model::{RegionSlots, Report, Run};
+use super::model::{RegionSlots, Report};
 use super::regions::Reason;
 use crate::untrusted::escape;
 
+/// True when files of a folder were not taken in, and nothing else failed: a run fetches them.
+#[must_use]
+pub(super) fn is_left_to_a_run(report: &Report) -> bool {
+    let is_incomplete = matches!(report.run.exit_code, Some(1 | 3));
+    report.run.is_adoption && is_incomplete && report.failures.iter().all(|why| why.key.is_some())
+}
+
 /// The words before the command that goes on. `has_hints` when the failures told already what to do.
 #[must_use]
-pub(super) fn advice(run: &Run, has_hints: bool) -> Cow<'static, str> {
+pub(super) fn advice(report: &Report, has_hints: bool) -> Cow<'static, str> {
+    let run = &report.run;
     if let (Some(4), Some(spent)) = (run.exit_code, run.ended_by) {
         return format!("the budget (`{}`) is spent; go on with", spent.option()).into();
     }
     let advice = match run.exit_code {
+        _ if is_left_to_a_run(report) => "fetch the rest with",
         Some(3) => {
             "the lock stays as it is: `sunhaul update` moves it to what upstream has now; when upstream is as it was"
         }

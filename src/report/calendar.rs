@@ -194,6 +194,8 @@ pub(super) mod tests {
             duplicates: 0,
             without_record: 0,
             error: None,
+            error_class: None,
+            failed: BTreeMap::new(),
             served: BTreeMap::new(),
             seconds: Some(1.5),
         }

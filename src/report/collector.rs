@@ -93,6 +93,7 @@ impl Collector {
             ended_by: None,
             error: None,
             again: None,
+            is_adoption: false,
             user_agent: user_agent(&job.name, &run_id),
             id: run_id,
         };
@@ -271,7 +272,7 @@ impl Facts {
     }
 
     fn day(&mut self, done: &DayDone) {
-        let Open { served, .. } = self.open.remove(&done.day).unwrap_or_default();
+        let Open { served, ends, .. } = self.open.remove(&done.day).unwrap_or_default();
         *days_in(&mut self.totals.days, done.state) += 1;
         // A held day lacks nothing that anyone knows of: it is told, and is no failure.
         if let (DayState::Failed, Some(failure)) = (done.state, &done.error) {
@@ -292,6 +293,8 @@ impl Facts {
             duplicates: done.duplicates,
             without_record: done.without_record,
             error: done.error.as_ref().map(|failure| failure.message.clone()),
+            error_class: done.error.as_ref().map(|failure| failure.class),
+            failed: failed_files(ends.values()),
             served: served.into_iter().map(|(host, files)| (host.to_string(), files)).collect(),
             seconds: Some((done.took.as_secs_f64() * 1000.0).round() / 1000.0),
         };
@@ -300,12 +303,14 @@ impl Facts {
 
     /// Takes the end of a day back, and that of files.
     fn reopened(&mut self, day: &DayId, files: u64, bytes: u64, taken: &[TakenBack]) {
+        let mut lost: BTreeMap<Class, u64> = BTreeMap::new();
         for TakenBack { key, path, was_here, failure } in taken {
             let FileTotals { have, renamed, restored, fetched, failed, .. } = &mut self.totals.files;
             let here_before = [have, renamed, restored].into_iter().find(|count| **count > 0);
             let before = here_before.filter(|_| *was_here).unwrap_or(fetched);
             (*before, *failed) = (before.saturating_sub(1), *failed + 1);
             self.missing(day, Some(key), Some(path), failure);
+            *lost.entry(failure.class).or_default() += 1;
         }
         let Some(ended) = self.days.get_mut(day) else { return };
         let days = &mut self.totals.days;
@@ -313,6 +318,9 @@ impl Facts {
         *before = before.saturating_sub(1);
         days.failed += 1;
         (ended.state, ended.files, ended.bytes, ended.digest) = (DayState::Failed, files, bytes, None);
+        for (class, count) in lost {
+            *ended.failed.entry(class).or_default() += count;
+        }
     }
 
     fn missing(&mut self, day: &DayId, key: Option<&String>, path: Option<&str>, failure: &failure::Failure) {
@@ -364,6 +372,17 @@ impl Totals {
             FileEnd::Failed(_) => step(&mut files.failed, 1),
         }
     }
+}
+
+/// How many of these files failed, by the kind of failure.
+fn failed_files<'a>(ends: impl Iterator<Item = &'a FileEnd>) -> BTreeMap<Class, u64> {
+    let mut failed = BTreeMap::new();
+    for end in ends {
+        if let FileEnd::Failed(failure) = end {
+            *failed.entry(failure.class).or_default() += 1;
+        }
+    }
+    failed
 }
 
 /// How many days ended in a state.

@@ -110,6 +110,9 @@ pub struct Run {
     /// The command that goes on from where this run ended, ready for a shell; null while it runs and when it is complete.
     #[serde(default)]
     pub again: Option<String>,
+    /// True when `adopt` made it: its files are those of a folder, and `again` is the run that fetches the rest.
+    #[serde(default)]
+    pub is_adoption: bool,
     /// The `User-Agent` of its requests.
     #[serde(default)]
     pub user_agent: String,
@@ -321,6 +324,12 @@ pub struct Day {
     pub without_record: u64,
     /// Why the day failed or is held, when the reason is the day's and not a file's; else null.
     pub error: Option<String>,
+    /// What kind of failure that is.
+    #[serde(default)]
+    pub error_class: Option<Class>,
+    /// Files of the day that failed in this run, by the kind of failure; `failures` may be too full to have them all.
+    #[serde(default)]
+    pub failed: BTreeMap<Class, u64>,
     /// Files that this run fetched for the day, by the host that served them.
     #[serde(default)]
     pub served: BTreeMap<String, u64>,

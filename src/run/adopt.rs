@@ -1,5 +1,6 @@
 //! A listed file taken from the shelf in place of its source: found, checked, published as a fetched one is.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::file::{Ended, Work};
@@ -8,7 +9,7 @@ use crate::failure::{Class, Failure};
 use crate::fetch::Fetched;
 use crate::fetch::local::{self, Taking, Wanted};
 use crate::source::RemoteFile;
-use crate::untrusted::escape;
+use crate::untrusted::{escape, quoted};
 
 impl Work {
     /// Takes the file from the shelf, if it is there.
@@ -27,19 +28,21 @@ impl Work {
         let (verify, identity) = (self.run.manifest.verify, self.run.manifest.identity);
         let locked = self.expected.body(file);
         let (day, wanted, at) = (Arc::clone(&self.day), file.clone(), path.to_string());
-        let folder = Arc::clone(&held);
+        let (folder, run) = (Arc::clone(&held), Arc::clone(&self.run));
         let take = move || -> Result<Option<(Fetched, Taking)>, Failure> {
             match held.find(&wanted, &series, &at) {
-                Err(error) => Err(Failure::new(Class::Storage, format!("cannot compare files of the folder: {error}"))),
+                Err(error) => {
+                    Err(Failure::unasked(Class::Storage, format!("cannot compare files of the folder: {error}")))
+                }
                 Ok(Match::Nothing) => Ok(None),
-                Ok(Match::Several(paths)) => Err(several(&paths)),
+                Ok(Match::Several(paths)) => Err(several(&paths, &run.manifest.path)),
                 Ok(Match::One { path, place }) => {
                     let part = day.part(&wanted.key)?;
                     let (listed, rounded, locked) = (wanted.bytes, wanted.rounded, locked.as_ref());
                     let due = Wanted { name: &name, listed, rounded, locked, verify, identity };
                     match local::take(&place, held.taking, &part, due) {
                         Ok((fetched, how)) => Ok(Some((fetched, how))),
-                        Err(why) => Err(told(&path, &why)),
+                        Err(why) => Err(told(&path, &why, &run.manifest.path)),
                     }
                 }
             }
@@ -69,26 +72,33 @@ impl Work {
 }
 
 /// What becomes of files that fit alike and differ.
-fn several(paths: &[String]) -> Failure {
+fn several(paths: &[String], manifest: &Path) -> Failure {
     let shown: Vec<String> = paths.iter().take(3).map(|path| format!("`{}`", escape(path))).collect();
     let more = if paths.len() > shown.len() { " and others" } else { "" };
     let message = format!(
         "{}{more} of the folder fit it alike and differ, so none is taken; hint: move away all but one, or let \
-         `sunhaul run` fetch it",
-        shown.join(", ")
+         `{}` fetch it",
+        shown.join(", "),
+        run_of(manifest)
     );
-    Failure::new(Class::Ambiguous, message)
+    Failure::unasked(Class::Ambiguous, message)
 }
 
 /// Why a file of the folder is not taken.
-fn told(path: &str, why: &Failure) -> Failure {
+fn told(path: &str, why: &Failure, manifest: &Path) -> Failure {
     let message = format!("`{}` of the folder is left alone: {}", escape(path), why.message);
     match why.class {
-        Class::Storage => Failure::new(Class::Storage, message),
+        Class::Storage => Failure::unasked(Class::Storage, message),
         class => {
             // A page in a file's place says nothing of how its service is now.
             let class = if class == Class::Html { Class::Magic } else { class };
-            Failure::new(class, format!("{message}; hint: `sunhaul run` fetches it from its source"))
+            let hint = format!("move the file away, or let `{}` fetch the one of its source", run_of(manifest));
+            Failure::unasked(class, format!("{message}; hint: {hint}"))
         }
     }
+}
+
+/// The command that fetches what a folder does not give.
+fn run_of(manifest: &Path) -> String {
+    format!("sunhaul run {}", quoted(&manifest.to_string_lossy()))
 }

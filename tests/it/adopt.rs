@@ -317,7 +317,8 @@ fn a_file_that_is_not_the_one_of_the_lock_is_left_alone() {
         let message = failure["message"].as_str().expect("a message");
         assert_eq!(failure["class"], "lock-mismatch");
         assert!(
-            message.contains("of the folder is left alone") && message.contains("`sunhaul run` fetches"),
+            message.contains("of the folder is left alone")
+                && message.contains("let `sunhaul run job.yaml` fetch the one"),
             "{message}"
         );
         let held = lab.path(&format!("mine/{}.fits", FILES[0].0));

@@ -199,6 +199,7 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     report.run.error = failed.map(reason);
     let again = again(&words);
     report.run.again = (word != RunResult::Complete).then(|| again.clone());
+    report.run.is_adoption = is_adoption;
     if let Some(log) = &follower.log {
         log.ended(&report);
     }

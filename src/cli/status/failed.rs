@@ -19,7 +19,10 @@ pub(super) struct FailedDay {
     pub(super) run: String,
     /// Why, when the reason is the day's and not a file's.
     pub(super) error: Option<String>,
-    /// How many of its failures, as far as the report lists them, are of which class.
+    /// What kind of failure that is.
+    #[serde(skip)]
+    pub(super) error_class: Option<Class>,
+    /// How many of its files failed, by the kind of failure; without any, the kind that the day as a whole failed by.
     pub(super) classes: BTreeMap<Class, u64>,
 }
 
@@ -28,7 +31,7 @@ impl FailedDay {
     pub(super) fn line(&self) -> String {
         let why = match &self.error {
             Some(error) => {
-                let class = self.classes.keys().next().map(|class| format!("{class}: ")).unwrap_or_default();
+                let class = self.error_class.map(|class| format!("{class}: ")).unwrap_or_default();
                 format!("{class}{}", escape(error))
             }
             None if self.classes.is_empty() => "files are missing".to_owned(),
@@ -48,20 +51,17 @@ pub(super) fn failed_days(reports: &[Report], series: &str) -> BTreeMap<NaiveDat
     let mut tried = BTreeSet::new();
     let mut failed = BTreeMap::new();
     for report in reports {
-        let mut fresh = BTreeMap::new();
         for day in report.days.iter().filter(|day| day.series == series) {
             if day.state == DayState::Held || !tried.insert(day.date) || day.state != DayState::Failed {
                 continue;
             }
-            let (run, error) = (report.run.id.clone(), day.error.clone());
-            fresh.insert(day.date, FailedDay { date: day.date, run, error, classes: BTreeMap::new() });
-        }
-        for failure in report.failures.iter().filter(|failure| failure.series == series) {
-            if let Some(day) = fresh.get_mut(&failure.date) {
-                *day.classes.entry(failure.class).or_default() += 1;
+            let mut classes = day.failed.clone();
+            if let Some(class) = day.error_class.filter(|_| classes.is_empty()) {
+                classes.insert(class, 1);
             }
+            let (run, error, error_class) = (report.run.id.clone(), day.error.clone(), day.error_class);
+            failed.insert(day.date, FailedDay { date: day.date, run, error, error_class, classes });
         }
-        failed.append(&mut fresh);
     }
     failed
 }

@@ -154,13 +154,15 @@ mod tests {
             facts.push(coverage::fact(("december", &Day::whole(date), spec), header, started).unwrap());
         }
         let failed = |date: &str, error: Option<&str>, classes: &[(Class, u64)]| {
-            let (date, classes) = (date.parse().unwrap(), classes.iter().copied().collect());
+            let (date, classes) = (date.parse().unwrap(), classes.iter().copied().collect::<BTreeMap<_, _>>());
+            let error_class = error.and(classes.keys().next().copied());
             (
                 date,
                 FailedDay {
                     date,
                     run: "20160106T000000Z-00000000000000aa".into(),
                     error: error.map(Into::into),
+                    error_class,
                     classes,
                 },
             )

@@ -2,7 +2,7 @@
 //!
 //! What it does not do: choose an exit code; it says what the report's means.
 
-use crate::report::advice::doubt;
+use crate::report::advice::{doubt, is_left_to_a_run};
 use crate::report::human;
 use crate::report::model::{Drift, Report, RunResult, Totals};
 use crate::untrusted::escape;
@@ -36,6 +36,9 @@ impl Verdict {
             (RunResult::Complete, _) => "Every day that was asked for is there, and every file of it was checked.",
             (RunResult::Interrupted, _) => "It was told to stop. The same command goes on from there.",
             (_, Some(0)) => "What there was to take in is there; a run fetches the rest.",
+            _ if is_left_to_a_run(report) => {
+                "Files of the folder were not taken in. A run fetches them from their source."
+            }
             (_, Some(3)) => "Files or days are not those that the lock names.",
             (_, Some(4)) => "Something is missing for a passing reason. Run the same command again later.",
             (_, Some(5)) => "This machine's storage failed. Make room or mend it, then run the same command again.",

@@ -47,7 +47,7 @@ pub fn section(report: &Report) -> String {
     held(&mut out, report);
     hosts(&mut out, &report.hosts);
     if let Some(again) = &report.run.again {
-        let words = advice(&report.run, !hints.is_empty());
+        let words = advice(report, !hints.is_empty());
         let _ = write!(out, "\n### Going on\n\n{}:\n\n{}", sentence(&words), block(again, "sh"));
     }
     out.push('\n');

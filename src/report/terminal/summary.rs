@@ -94,7 +94,7 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
         let _ = write!(out, "\n{} {warning}", paint.care("warning:"));
     }
     if !complete {
-        let advice = advice(&report.run, !hints.is_empty());
+        let advice = advice(report, !hints.is_empty());
         let _ = write!(out, "\n{} {}", paint.strong(&format!("{advice}:")), lines::safe(what.again));
     }
     Some(out)
@@ -135,7 +135,7 @@ fn headline(what: &Summary<'_>, paint: Paint) -> String {
         return format!("{job} {word}: nothing to do, {} {how}; {files}", all(days.already_sealed));
     }
     let files = &totals.files;
-    let (count, bytes, how) = if files.adopted > 0 {
+    let (count, bytes, how) = if report.run.is_adoption {
         (files.adopted, totals.bytes.adopted, "adopted")
     } else {
         (files.fetched, totals.bytes.fetched, "fetched")
