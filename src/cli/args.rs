@@ -77,6 +77,10 @@ fn with_advice(mut error: clap::Error, command: &clap::Command) -> clap::Error {
         error.remove(ContextKind::SuggestedSubcommand);
         error.remove(ContextKind::SuggestedArg);
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![advice.into()]));
+        // The parser's usage names the option that it takes for the nearest.
+        if error.kind() == ErrorKind::UnknownArgument {
+            error.remove(ContextKind::Usage);
+        }
         return error;
     }
     match error.kind() {
