@@ -46,7 +46,7 @@ pub(super) struct Args {
     /// Do wrong on purpose with answers that hold files: `truncate=0.2,stall=0.05`, each a probability.
     #[arg(long, value_name = "SPEC", long_help = format!(
         "Do wrong on purpose with answers that hold files, to rehearse a manifest: each FAULT=ODDS of the SPEC, with \
-         commas between, befalls an answer with that probability. Which ones follows from --seed.\n\n{}", Faults::kinds()
+         commas between, happens to an answer with that probability. Which ones follows from --seed.\n\n{}", Faults::kinds()
     ))]
     faults: Option<String>,
     /// The port; 0 takes any free one.

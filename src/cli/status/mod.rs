@@ -42,8 +42,8 @@ const QUICK: u64 = 64 << 20;
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Show what is there: a calendar of each series, gaps, thin days, last runs.\n\n\
-        A cell is a day; where there are too many for the terminal it is a week or a month, and as the day in it that \
-        needs an eye. The signs are explained below the calendars. A day is `started` when a run began it and did not \
+        A cell is a day; where there are too many for the terminal it is a week or a month, and looks like the day \
+        in it that needs attention most. The signs are explained below the calendars. A day is `started` when a run began it and did not \
         finish it, or is still at it; `failed` when the last run that tried it could not get it; `stale` when the \
         manifest asked for something else then; `thin` when it has less than half as many files as the days around it \
         (the median of a week on either side): often the source was not complete yet, or lost data. Days that have \
