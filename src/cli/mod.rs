@@ -76,6 +76,16 @@ struct Shell {
     words: Vec<OsString>,
 }
 
+impl Shell {
+    /// Warns where a command that only looks is given a job that a run refuses: what it shows is true all the same.
+    fn warn_of_refusal(&self, error: &anyhow::Error) {
+        let (_, message, hint) = problem::explain(error);
+        let hint = hint.map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+        let word = self.screen.paint.care("warning:");
+        self.screen.line(&format!("{word} `sunhaul run` refuses this job: {message}{hint}"));
+    }
+}
+
 /// Runs the program over the process' own command line.
 #[must_use]
 pub fn main() -> ExitCode {

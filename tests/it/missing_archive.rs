@@ -25,6 +25,10 @@ fn an_archive_that_is_missing_or_empty_ends_the_commands_that_would_fetch_it_aga
         for flags in [&[][..], &["--check"], &["--retry-absent"], &["--range", "2015-12-11.."]] {
             lab.run_with(flags).status(5).stderr_has(told).stderr_has(way_out).done();
         }
+        for command in ["plan", "status"] {
+            let warning = format!("warning: `sunhaul run` refuses this job: {told}");
+            lab.sunhaul(&[command, "job.yaml"]).stdout_has("").stderr_has(&warning).stderr_has(way_out).done();
+        }
         lab.sunhaul(&["update", "job.yaml"]).status(5).stderr_has(told).chatty().done();
         lab.sunhaul(&["verify", "job.yaml"]).status(5).stderr_has(told).chatty().done();
         std::fs::create_dir_all(lab.path("data")).expect("a mount point");

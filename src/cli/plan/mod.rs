@@ -17,7 +17,7 @@ use super::locking::Locking;
 use super::selection::Selection;
 use super::signals::Signals;
 use super::table::{Side, Table};
-use super::{Exit, Result, Shell, job, limits, planning, regions, same_job, stdout};
+use super::{Exit, Result, Shell, job, known_archive, limits, planning, regions, same_job, stdout};
 use crate::day::Window;
 use crate::manifest::{Manifest, Region, Series};
 use crate::net::Net;
@@ -76,6 +76,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     same_job::must_not_undo(std::slice::from_ref(&job), now())?;
     let locking = Locking::looked_at(&job)?;
     let plan = planning::plan(&job, &args.selection, &locking, now())?;
+    if let Err(error) = known_archive::must_be_there(&job, locking.lock()) {
+        shell.warn_of_refusal(&error);
+    }
     let listing = if args.list {
         let net = args.ssh.net();
         let asked = listed(&job, &plan, &locking, &net, shell);

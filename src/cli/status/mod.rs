@@ -20,7 +20,7 @@ use super::args::ArchiveArg;
 use super::clock::now;
 use super::job::Secrets;
 use super::locking::Locking;
-use super::{Exit, Result, Shell, job, problem, same_job, stdout};
+use super::{Exit, Result, Shell, job, known_archive, problem, same_job, stdout};
 use crate::archive::Reader;
 use crate::day::Window;
 use crate::manifest::{Manifest, Series, SeriesId};
@@ -213,10 +213,8 @@ fn calendar_of(args: &Args, job: &Manifest, seen: &Seen) -> Result<Status> {
 /// Warns where a run would refuse the job as a whole: what is shown is true all the same.
 fn warn_of_refusal(job: &Manifest, now: DateTime<Utc>, shell: &Shell) {
     let usable = same_job::must_not_undo(std::slice::from_ref(job), now).and_then(|()| Locking::looked_at(job));
+    let usable = usable.and_then(|locking| known_archive::must_be_there(job, locking.lock()));
     if let Err(error) = usable {
-        let (_, message, hint) = problem::explain(&error);
-        let hint = hint.map(|hint| format!("; hint: {hint}")).unwrap_or_default();
-        let word = shell.screen.paint.care("warning:");
-        shell.screen.line(&format!("{word} `sunhaul run` refuses this job: {message}{hint}"));
+        shell.warn_of_refusal(&error);
     }
 }
