@@ -35,6 +35,7 @@ mod planning;
 mod precious;
 mod problem;
 mod regions;
+mod removed_series;
 mod report;
 mod run;
 mod same_job;

@@ -340,6 +340,12 @@ impl Bound {
 }
 
 impl Range {
+    /// True when neither end follows the clock.
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        matches!((self.start, self.end), (Bound::At(_), Bound::At(_)))
+    }
+
     /// No label at all, in place of those that are not known yet.
     pub const UNKNOWN: Range = {
         let nowhere = Bound::At(DateTime::UNIX_EPOCH.naive_utc());

@@ -59,7 +59,12 @@ fn days_that_a_range_leaves_behind_stay_in_lock_status_verify_and_export() {
     ask(&lab, &server, DAYS[0], DAYS[2], "settle: 1d");
     lab.report(0);
     ask(&lab, &server, DAYS[2], "2026-01-15", "settle: 1d");
-    assert_eq!(lab.report(0)["totals"]["days"]["sealed"], 2);
+    lab.run()
+        .stderr_has(
+            "note: 2 days of `sharp_720s` outside of its range, from before; `sunhaul forget` takes such days out",
+        )
+        .done();
+    assert_eq!(lab.json("report.json")["totals"]["days"]["sealed"], 2);
     assert_eq!(locked(&lab), DAYS);
     lab.sunhaul(&["plan", "job.yaml"])
         .stdout_has("sharp_720s: 2 days outside of the range, from before, which `sunhaul forget` takes out")

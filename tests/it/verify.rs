@@ -180,9 +180,11 @@ fn days_of_a_series_that_the_manifest_has_no_more_are_named_with_the_way_to_take
     lab.write("job.yaml", manifest.replace("{ name: sharp_720s", "{ name: sharp_720s, as: other"));
     let verify = |more: &[&str]| lab.sunhaul(&[&["verify", "job.yaml"], more].concat());
     verify(&[])
-        .stdout_has("of `sharp_720s`, which the manifest no longer has")
-        .stderr_has("`sunhaul forget JOB --series ID` takes out")
+        .stdout_has(
+            "of `sharp_720s`, which the manifest no longer has: `sunhaul forget job.yaml --series sharp_720s` takes",
+        )
         .done();
+    lab.sunhaul(&["plan", "job.yaml"]).stdout_has("of `sharp_720s`, which the manifest no longer has: ").done();
     verify(&["--strict"]).status(1).stdout_has("").chatty().done();
     lab.sunhaul(&["forget", "job.yaml", "--series", "sharp_720s"]).chatty().done();
     verify(&["--strict"]).stdout_has("").chatty().done();

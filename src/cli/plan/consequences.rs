@@ -79,20 +79,25 @@ impl Consequences {
             // Writing to a String cannot fail.
             let _ = writeln!(
                 out,
-                "\nthe records tell all of {}, and no source is asked for it: {}",
-                human::count(self.from_records, "stale day"),
+                "\n{} done from the records, without a request: {}",
+                stale(self.from_records),
                 parts.join(", ")
             );
         }
         if self.asked > 0 {
             let _ = writeln!(
                 out,
-                "\nof {} the records do not tell all: the source is asked, and --list says what it has",
-                human::count(self.asked, "stale day"),
+                "\n{} listed again, since the records do not tell all; --list says what their sources have",
+                stale(self.asked),
             );
         }
         out
     }
+}
+
+/// `1 stale day is`, `3 stale days are`.
+fn stale(days: u64) -> String {
+    format!("{} {}", human::count(days, "stale day"), if days == 1 { "is" } else { "are" })
 }
 
 impl Sum {
@@ -115,13 +120,13 @@ mod tests {
         for (consequences, said) in [
             (
                 Consequences { from_records: 3, stay: some, retired: one, ..Consequences::default() },
-                "\nthe records tell all of 3 stale days, and no source is asked for it: 12 files (3.0 MiB) kept, 1 file \
-                 (2.8 KiB) moved to `.sunhaul/work/retired`\n",
+                "\n3 stale days are done from the records, without a request: 12 files (3.0 MiB) kept, 1 file (2.8 KiB) moved to \
+                 `.sunhaul/work/retired`\n",
             ),
             (
                 Consequences { from_records: 1, renamed: some, asked: 2, ..Consequences::default() },
-                "\nthe records tell all of 1 stale day, and no source is asked for it: 12 files (3.0 MiB) renamed\n\
-                 \nof 2 stale days the records do not tell all: the source is asked, and --list says what it has\n",
+                "\n1 stale day is done from the records, without a request: 12 files (3.0 MiB) renamed\n\
+                 \n2 stale days are listed again, since the records do not tell all; --list says what their sources have\n",
             ),
         ] {
             assert_eq!(consequences.render(), said);

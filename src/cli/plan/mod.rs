@@ -17,7 +17,7 @@ use super::locking::Locking;
 use super::selection::Selection;
 use super::signals::Signals;
 use super::table::{Side, Table};
-use super::{Exit, Result, Shell, job, known_archive, limits, planning, regions, same_job, stdout};
+use super::{Exit, Result, Shell, job, known_archive, limits, planning, regions, removed_series, same_job, stdout};
 use crate::day::Window;
 use crate::manifest::{Manifest, Region, Series};
 use crate::net::Net;
@@ -96,6 +96,10 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         stdout::print_json(&plan.to_json(&root, consequences, listing))?;
     } else {
         let mut text = render(&plan, &job.archive.root.to_string_lossy());
+        for (series, days) in removed_series::days(&job)? {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "\n{}", removed_series::line(&job.path, &series.0, days));
+        }
         text.extend(consequences.map(|consequences| consequences.render()));
         // With nothing to do there is nothing to list, and the plan has said so.
         if let Some(listing) = listing.as_ref().filter(|_| plan.counts().planned > 0) {

@@ -28,12 +28,15 @@ use super::problem;
 use super::selection::Selection;
 use super::signals::{self, Signals};
 use super::sources::Sources;
-use super::{Exit, Result, Shell, job, known_archive, limits, planning, regions, same_job};
+use super::{Exit, Result, Shell, job, known_archive, limits, planning, regions, removed_series, same_job};
 use crate::archive::LockWait;
 use crate::manifest::{Manifest, RegionNumber, Series, SeriesId};
 use crate::net::Net;
 use crate::plan::Plan;
+use crate::report::human;
+use crate::report::terminal::Verbosity;
 use crate::run::budget::Budget;
+use crate::untrusted::escape;
 pub(super) use follow::Saved;
 pub(super) use page::manifest;
 pub(super) use report_file::{ReportFile, settled};
@@ -262,6 +265,32 @@ async fn look_up(
     }
 }
 
+/// Says which days a fixed range does not ask for any more. One that follows the clock leaves days behind all the time.
+fn tell_outside(job: &Manifest, plan: &Plan, shell: &Shell) {
+    for planned in plan.series.iter().filter(|planned| planned.kept > 0 && shell.verbosity > Verbosity::Quiet) {
+        if job.series[planned.series].range.is_fixed() {
+            let (days, id) = (human::count(planned.kept, "day"), escape(&planned.id.0));
+            shell.screen.line(&format!(
+                "note: {days} of `{id}` outside of its range, from before; `sunhaul forget` takes such days out"
+            ));
+        }
+    }
+}
+
+/// Says which series leave the lock, since the manifest does not have them any more.
+fn tell_removed(job: &Manifest, locking: &Locking, shell: &Shell) -> Result<()> {
+    let Some(lock) = locking.lock().filter(|_| locking.may_move()) else { return Ok(()) };
+    let removed = removed_series::in_lock(job, lock);
+    if removed.is_empty() || shell.verbosity == Verbosity::Quiet {
+        return Ok(());
+    }
+    for (series, days) in removed_series::days(job)?.into_iter().filter(|(series, _)| removed.contains(series)) {
+        let line = removed_series::line(&job.path, &series.0, days);
+        shell.screen.line(&format!("note: the lock lets go of {line}"));
+    }
+    Ok(())
+}
+
 /// One job, by its plan; one that is not fresh is made anew.
 async fn one(bound: Bound, is_fresh: bool, args: &Args, shared: &mut Shared<'_>) -> Result<Exit> {
     let Bound { mut job, net, locking, planned: before } = bound;
@@ -269,6 +298,7 @@ async fn one(bound: Bound, is_fresh: bool, args: &Args, shared: &mut Shared<'_>)
     let halt = Halt::new(&shared.stop, &shared.budget);
     let redo = Redo { check: args.check, retry_absent: args.retry_absent };
     let work = if is_fresh { Ok(before) } else { planned(&job, &locking, args, &halt) }.and_then(|planned| {
+        tell_outside(&job, &planned.plan, shared.shell);
         let work = planning::work(&job, &planned.plan, redo, Some(&halt))?;
         locking.must_be_writable(&job, work.days.day_count())?;
         Ok((work, planned.at))
@@ -277,6 +307,7 @@ async fn one(bound: Bound, is_fresh: bool, args: &Args, shared: &mut Shared<'_>)
     if !args.check {
         spot_check::warn(&job, &work.sealed, shared.shell)?;
     }
+    tell_removed(&job, &locking, shared.shell)?;
     if locking.may_move() {
         let found = find_patches(&mut job, &work, shared).await;
         found.inspect_err(|error| shared.refused(&job, error))?;

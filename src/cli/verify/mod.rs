@@ -5,7 +5,6 @@
 mod repair;
 mod verdict;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
@@ -17,7 +16,7 @@ use super::locking::Locking;
 use super::problem::Problem;
 use super::run::ReportArgs;
 use super::selection::Selection;
-use super::{Exit, Result, Shell, job, known_archive, limits, planning, stdout};
+use super::{Exit, Result, Shell, job, known_archive, limits, planning, removed_series, stdout};
 use crate::archive::{Archive, Depth, Finding, Reader};
 use crate::lock::DayChange;
 use crate::manifest::{Manifest, SeriesId};
@@ -106,7 +105,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let differing = against_lock(&job, &plan, &locking, &mut verdict)?;
     if args.selection.is_everything() {
         verdict.tell_extra(Archive::strays(root)?);
-        verdict.tell_forgotten(forgotten(&job)?);
+        verdict.tell_forgotten(removed_series::days(&job)?);
     }
     if !args.json {
         stdout::print(&verdict.render())?;
@@ -135,25 +134,6 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         }
     }
     Ok(verdict.exit())
-}
-
-/// The days of this job whose series the manifest does not have any more, by series.
-fn forgotten(job: &Manifest) -> Result<BTreeMap<SeriesId, u64>> {
-    let records = Reader::open(&job.archive.root)?;
-    let mut forgotten = BTreeMap::new();
-    for series in records.series()? {
-        if job.series.iter().any(|one| one.id == series) {
-            continue;
-        }
-        for date in records.recorded(&series)? {
-            // What cannot be read says nothing of whose it is.
-            let is_own = records.header(&series, date).ok().flatten().is_some_and(|header| header.job == job.name);
-            if is_own {
-                *forgotten.entry(series.clone()).or_default() += 1;
-            }
-        }
-    }
-    Ok(forgotten)
 }
 
 /// Holds the files of the days that have a record against it.

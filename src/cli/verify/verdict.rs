@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::repair::Repair;
 use crate::archive::{DayRecord, Expected, Fault, Finding, Found, Stray};
-use crate::cli::{Exit, Result};
+use crate::cli::{Exit, Result, removed_series};
 use crate::digest::Digest;
 use crate::lock::DayChange;
 use crate::manifest::{Manifest, SeriesId};
@@ -29,6 +30,8 @@ pub(super) struct Verdict {
     findings: Vec<Told>,
     /// Days of series that the manifest no longer has, by series.
     forgotten: BTreeMap<String, u64>,
+    #[serde(skip)]
+    manifest: PathBuf,
     /// Extra files and such days are wrong.
     strict: bool,
     /// What was done about it, where that was asked for and something was to do.
@@ -118,6 +121,7 @@ impl Verdict {
             files: Files::default(),
             findings: Vec::new(),
             forgotten: BTreeMap::new(),
+            manifest: job.path.clone(),
             strict,
             repair: None,
         }
@@ -263,8 +267,7 @@ impl Verdict {
             }
         }
         for (series, days) in &self.forgotten {
-            let (series, days) = (escape(series), human::count(*days, "day"));
-            let _ = writeln!(out, "  {days} of `{series}`, which the manifest no longer has");
+            let _ = writeln!(out, "  {}", removed_series::line(&self.manifest, series, *days));
         }
         for (count, why) in [(self.days.not_fetched, "not fetched yet"), (self.days.refused, "of another job")] {
             if count > 0 {
@@ -307,9 +310,6 @@ impl Verdict {
         }
         if extra.unwrap_or_default() > 0 {
             hints.push("extra files are left as they are; move them away if they do not belong here");
-        }
-        if !self.forgotten.is_empty() {
-            hints.push("`sunhaul forget JOB --series ID` takes out what the manifest no longer has");
         }
         if *unreadable > 0 {
             hints.push(

@@ -44,7 +44,11 @@ pub fn of_run(job: &Manifest, report: &Report, archive: &Reader, now: DateTime<U
         dates.extend(journalled.iter().filter(|(id, _)| *id == series.id).map(|(_, date)| *date));
         dates.retain(|date| is_near(*date, days));
         let range = series.range.resolve(now, series.source.scale());
-        all.push(Days { job, series, archive, dates, range, failed: failed(series, report) }.read()?);
+        let slots = Days { job, series, archive, dates, range, failed: failed(series, report) }.read()?;
+        // A service that tells the region of no file may have all of them.
+        if slots.has_regions() || !slots.has_files {
+            all.push(slots);
+        }
     }
     Ok(listed(&all, &Spans::of_all(&all).on(&done), LISTED))
 }

@@ -131,8 +131,9 @@ fn headline(what: &Summary<'_>, paint: Paint) -> String {
     let (days, totals, job) = (&report.totals.days, &report.totals, escape(&report.job.name));
     if days.planned == 0 && report.run.result == RunResult::Complete {
         let how = if is_held { "as the lock says" } else { "sealed" };
-        let files = if is_checked { "their files are there" } else { "their files were not looked at (--check does)" };
-        return format!("{job} {word}: nothing to do, {} {how}; {files}", all(days.already_sealed));
+        let whose = if days.already_sealed == 1 { "its" } else { "their" };
+        let files = if is_checked { "are there" } else { "were not looked at (--check does)" };
+        return format!("{job} {word}: nothing to do, {} {how}; {whose} files {files}", all(days.already_sealed));
     }
     let files = &totals.files;
     let (count, bytes, how) = if report.run.is_adoption {

@@ -207,10 +207,10 @@ impl<'a> Found<'a> {
         let data = data_names(strange, self.spec.files.text());
         let Some(first) = data.first().filter(|_| !self.other_files.know(&data, self.day.date)) else { return Ok(()) };
         Err(read::malformed(&format!(
-            "no name fits `files`; {} others are there, such as `{}`, and none of another day shows that those lie there \
+            "no name fits `files`; {}, such as `{}`, and none of another day shows that files like it lie there \
              besides: is it the listing of this day, and are `path` and `files` right? A job over days that have both kinds \
              takes a day without the one for what it is",
-            data.len(),
+            others(data.len()),
             escape(first)
         )))
     }
@@ -315,8 +315,8 @@ impl<'a> Found<'a> {
         let is_bare = self.seen() == 0;
         let Found { mut files, outside, off_cadence, foreign, strange, unwritable, .. } = self;
         let strange = strange.first().filter(|_| is_bare).map(|name| {
-            let (base, name, count) = (shown(self.base), escape(name), strange.len());
-            format!("{base}: {}: no name fits `files`; {count} others are there, such as `{name}`", self.day.date)
+            let (base, name, others) = (shown(self.base), escape(name), others(strange.len()));
+            format!("{base}: {}: no name fits `files`; {others}, such as `{name}`", self.day.date)
         });
         let mut remarks = Vec::from_iter(strange);
         if let Some((count, name)) = unwritable {
@@ -384,4 +384,9 @@ fn keep_newest(files: &mut Vec<Candidate>) -> Result<u64, Failure> {
     files.dedup_by(|older, newest| older.told == newest.told);
     files.sort_unstable_by(|a, b| a.file.key.cmp(&b.file.key));
     Ok((before - files.len()) as u64)
+}
+
+/// `1 other is there`, `3 others are there`.
+fn others(count: usize) -> String {
+    if count == 1 { "1 other is there".to_owned() } else { format!("{count} others are there") }
 }

@@ -94,9 +94,9 @@ fn l_03_the_listing_of_another_folder_seals_no_day() {
         ),
         (Form::Lighttpd, other, files(&[]), "the listing of another folder: it is titled `Index of /data/2015/12/12/`"),
         (Form::Apache, "/data/", files(&["2015/"]), "the listing of another folder: it is titled `Index of /data`"),
-        (Form::Nginx, own, files(&["g20151211_0000.dat"]), "no name fits `files`; 1 others are there, such as `g2015"),
-        (Form::Nginx, own, files(&["n20151212_07.fits"]), "no name fits `files`; 1 others are there, such as `n2015"),
-        (Form::Apache, own, files(&["a.fits", "README"]), "no name fits `files`; 1 others are there, such as `a.fits`"),
+        (Form::Nginx, own, files(&["g20151211_0000.dat"]), "no name fits `files`; 1 other is there, such as `g2015"),
+        (Form::Nginx, own, files(&["n20151212_07.fits"]), "no name fits `files`; 1 other is there, such as `n2015"),
+        (Form::Apache, own, files(&["a.fits", "README"]), "no name fits `files`; 1 other is there, such as `a.fits`"),
     ] {
         let (lab, _server) = second_day(&page(form, folder, &entries));
         let report = lab.report(1);
