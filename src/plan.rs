@@ -340,12 +340,16 @@ impl Plan {
                 if pin.is_some_and(|pin| pin.spec == known.spec) || (known.job == self.job && !is_exact) =>
             {
                 let tie = bond.map_or_else(pins::Tie::none, |bond| bond.tie(&series, date, known.spec));
-                (known.window, tie.stands(&series, date, known), None)
+                // One that is not final is looked at as the manifest asks now: its listing may only be had so.
+                let spec = (known.state == Recorded::Sealed).then_some(known.spec);
+                (known.window, tie.stands(&series, date, known), spec)
             }
+            (Record::Unreadable(why), Some(pin)) => (pin.window, Standing::ToDo(Reason::Damaged(why)), Some(pin.spec)),
             // It was never done, or is another job's.
             _ => return Ok(()),
         };
         planned.kept += 1;
+        let spec = spec.filter(|spec| *spec != asked.spec(window));
         planned.push(window, standing, spec);
         Ok(())
     }
@@ -392,13 +396,14 @@ impl Plan {
     pub fn days_that(&self, are: impl Fn(&Standing) -> bool + Copy) -> impl DoubleEndedIterator<Item = PlannedDay<'_>> {
         self.series.iter().flat_map(move |series| {
             let alike = series.days.iter().filter(move |days| are(&days.standing));
-            alike.flat_map(|EqualDays { window, standing, .. }| {
+            alike.flat_map(|EqualDays { window, standing, spec }| {
                 window.days().map(|day| PlannedDay {
                     series: series.series,
                     id: &series.id,
                     scale: series.scale,
                     day,
                     standing,
+                    spec: *spec,
                 })
             })
         })

@@ -13,6 +13,7 @@ use super::selection::Selection;
 use super::{Exit, Result};
 use crate::archive::{Reader, State};
 use crate::day::Window;
+use crate::digest::Digest;
 use crate::failure::Class;
 use crate::manifest::{Manifest, Query, SeriesId};
 use crate::plan::{self, Done, EqualDays, Known, Plan, PlannedSeries, Reason, Record, Recorded, Records, Standing};
@@ -219,7 +220,7 @@ pub(super) fn work(job: &Manifest, plan: &Plan, redo: Redo, halt: Option<&Halt<'
                     let how = How { recheck: *reason == Reason::Differs, spec: *spec, ..How::default() };
                     making.work.days.push(&series.id, *window, how);
                 }
-                Standing::Done(done) => making.add_done(series, *window, done)?,
+                Standing::Done(done) => making.add_done(series, (*window, *spec), done)?,
                 Standing::Refused { .. } => {}
             }
         }
@@ -239,7 +240,12 @@ struct Making<'a> {
 
 impl Making<'_> {
     /// Adds days that are done: most of them are sealed, and that is all.
-    fn add_done(&mut self, planned: &PlannedSeries, window: Window, done: &Done) -> Result<()> {
+    fn add_done(
+        &mut self,
+        planned: &PlannedSeries,
+        (window, spec): (Window, Option<Digest>),
+        done: &Done,
+    ) -> Result<()> {
         let retry_absent = self.redo.retry_absent && done.lacks_files;
         if done.elsewhere || !(retry_absent || self.redo.check || !self.journalled.is_empty()) {
             self.work.add_sealed(&planned.id, window);
@@ -252,14 +258,15 @@ impl Making<'_> {
             }
             let recheck = retry_absent || (self.redo.check && !is_whole(&self.records, &planned.id, day.date)?);
             if recheck {
-                let how = How { recheck, retry_absent, ..How::default() };
+                let how = How { recheck, retry_absent, spec, ..How::default() };
                 self.work.days.push(&planned.id, day.window, how);
                 continue;
             }
             self.work.add_sealed(&planned.id, day.window);
             let is_left = self.journalled.contains(&(planned.id.clone(), day.date));
             if let Some(series) = self.job.series.get(planned.series).filter(|_| is_left) {
-                let (id, spec, how) = (planned.id.clone(), series.spec(&day), How::default());
+                let (id, how) = (planned.id.clone(), How { spec, ..How::default() });
+                let spec = spec.unwrap_or_else(|| series.spec(&day));
                 self.work.left.push(Todo { series: id, day, spec, how });
             }
         }

@@ -306,7 +306,7 @@ fn rows(manifest: &Manifest, old: Option<&Lock>, as_of: DateTime<Utc>, takes: &T
         for day in known.into_iter().map(|date| range.day(date)) {
             let before = old.and_then(|old| old.day(&series.id, day.date));
             if day.window.is_empty() {
-                rows.extend(kept_row(manifest, &series.id, day.date, before, takes)?);
+                rows.extend(kept_row(manifest, (&series.id, day.date), (old, before), takes)?);
                 continue;
             }
             let spec = series.spec(&day);
@@ -330,16 +330,15 @@ fn rows(manifest: &Manifest, old: Option<&Lock>, as_of: DateTime<Utc>, takes: &T
 }
 
 /// The row of a day outside of its series' range, which stays until it is forgotten: that of its record, where this job made
-/// it, or else as it was. What a run adds are days of the range alone: the archive may be ahead of a lock of before.
+/// it, or else as it was. What a run adds to a lock are days of the range alone: the archive may be ahead of one of before.
 fn kept_row(
     manifest: &Manifest,
-    series: &SeriesId,
-    date: NaiveDate,
-    before: Option<&DayRow>,
+    (series, date): (&SeriesId, NaiveDate),
+    (old, before): (Option<&Lock>, Option<&DayRow>),
     takes: &Takes<'_>,
 ) -> Result<Option<Row>, Error> {
     let is_final = before.is_some_and(|row| row.state == State::Sealed);
-    let is_wanted = takes.wants(series, date, before.is_some() && !is_final);
+    let is_wanted = takes.wants(series, date, old.is_none() || (before.is_some() && !is_final));
     let recorded = if is_wanted { header(manifest, series, date, takes)? } else { None };
     let is_own = |header: &DayHeader| header.job == manifest.name || before.is_some_and(|row| row.spec == header.spec);
     let recorded = recorded.filter(is_own).map(|header| DayRow::of(&header));

@@ -90,7 +90,7 @@ pub struct EqualDays {
     pub window: Window,
     /// How each of them stands.
     pub standing: Standing,
-    /// What the lock has them asked for, where the range has left them behind and the lock may not be moved.
+    /// What they were asked for, where the range has left them behind and the manifest asks for something else now.
     pub spec: Option<Digest>,
 }
 
@@ -107,6 +107,8 @@ pub struct PlannedDay<'p> {
     pub day: Day,
     /// How it stands.
     pub standing: &'p Standing,
+    /// What it was asked for, where the range has left it behind and the manifest asks for something else now.
+    pub spec: Option<Digest>,
 }
 
 impl PlannedDay<'_> {

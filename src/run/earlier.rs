@@ -7,10 +7,11 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use super::day::{path_of, values};
 use super::locked::Expected;
 use super::{Opened, Todo};
-use crate::archive::{DayWork, FileLine, Prior, RelativePath, RetiredFile, Standing, State, name_in};
+use crate::archive::{DayWork, FileLine, Prior, RelativePath, RetiredFile, Standing, State, Values, name_in, render};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::fetch::{self, condition};
+use crate::manifest::Template;
 use crate::source::RemoteFile;
 
 /// How a listing is looked at.
@@ -97,7 +98,11 @@ fn recorded(
 /// The file as the day had it before, by what is known of retired ones. What the lock names by its bytes is taken back whatever
 /// the listing says of it.
 fn retired(opened: &Opened, work: &DayWork, file: &RemoteFile, look: Look<'_>) -> Result<Option<Earlier>, Failure> {
-    for RetiredFile { line, state, is_superseded } in work.retired_files(&file.key) {
+    // A note may have been edited: where addresses last, what it says of a key has that of the listed file.
+    let is_of_file = |line: &FileLine| !opened.series.source.has_lasting_addresses() || line.url == file.path;
+    for RetiredFile { line, state, is_superseded } in
+        work.retired_files(&file.key).filter(|retired| is_of_file(&retired.line))
+    {
         let is_locked = line.sha256.is_some_and(|sha256| look.expected.has(&file.key, sha256));
         let is_due = !is_superseded && is_asked_for(file, line) && look.expected.allows(line);
         if !(is_locked || is_due) || !work.may_have_retired(line)? {
@@ -179,27 +184,60 @@ pub(super) fn known_path(
         _ => {
             let retired = || work.retired_files(&file.key).next().map(|retired| &retired.line);
             let name = known_name(opened, todo, file, prior.map(|prior| &prior.line).or_else(retired));
-            name.map(|name| path_of(&opened.series, todo, file, &name)).transpose()
+            // What the layout lacks of this file, no name gives it: that is told before the file is asked for.
+            let guess = fetch::name_of(file, None);
+            let path = path_of(&opened.series, todo, file, name.as_deref().unwrap_or(&guess))?;
+            Ok(name.map(|_| path))
         }
     }
 }
 
 /// The file's name, as far as it can be known without asking for the file.
 ///
-/// Where only the answer's header gives it, an earlier path of the same key tells it, if that ends in the URL's own
-/// last part: a layout cannot have made that up. Or if the layouts that were used can have made it of one name alone.
+/// Where only the answer's header gives it, an earlier path of the same key tells it, if the layouts that were used can have
+/// made that of one name alone: or of several, of which one is the URL's own last part.
 fn known_name(opened: &Opened, todo: &Todo, file: &RemoteFile, prior: Option<&FileLine>) -> Option<String> {
     if file.name.is_some() {
         return file.name.clone();
     }
-    let path = prior?.path.as_str();
+    let values = values(&opened.series, todo, file, "");
     let last = file.url.path_segments()?.next_back()?;
+    name_by_layouts(&opened.layouts, &values, prior?.path.as_str(), last)
+}
+
+/// The name of a file whose URL ends in `last`, by the path that one of these layouts gave it. A layout without `{file}` may have
+/// given it too, and then it tells no name.
+fn name_by_layouts(layouts: &[Template], values: &Values<'_>, path: &str, last: &str) -> Option<String> {
+    let is_nameless =
+        |layout: &Template| !layout.names_file() && render(layout, values).is_ok_and(|made| made.as_str() == path);
+    if layouts.iter().any(is_nameless) {
+        return None;
+    }
     let stem = |text: &str| text.rsplit_once('.').map_or(text, |(stem, _)| stem).to_owned();
     let is_url_s = |name: &str| name == last || stem(name) == last || name == stem(last);
-    let values = values(&opened.series, todo, file, "");
-    let own = path.rsplit('/').next().filter(|name| is_url_s(name)).map(str::to_owned);
-    let by_layout = opened.layouts.iter().filter_map(|layout| name_in(layout, &values, path));
-    let names: BTreeSet<String> = by_layout.collect();
-    let only = if names.len() == 1 { names.first().cloned() } else { None };
-    own.or_else(|| names.into_iter().find(|name| is_url_s(name))).or(only)
+    let mut names: BTreeSet<String> = layouts.iter().filter_map(|layout| name_in(layout, values, path)).collect();
+    if names.len() > 1 { names.into_iter().find(|name| is_url_s(name)) } else { names.pop_first() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_tells_a_name_only_where_no_layout_without_names_can_have_made_it() {
+        let values = Values { series: "s", segment: Some("Br"), recnum: Some(7), ..Values::default() };
+        for (layouts, path, name) in [
+            (&["{series}/{file}"][..], "s/7.Br.fits", Some("7.Br.fits")),
+            (&["{series}/{recnum}/{segment}.fits", "{series}/{recnum}/{file}"], "s/7/Br.fits", None),
+            (&["{series}/{recnum}/{segment}.fits", "{series}/{recnum}/{file}"], "s/7/7.Br.fits", Some("7.Br.fits")),
+            (&["{series}/{file}", "{series}/{recnum}{file}"], "s/7Br.fits", Some("Br.fits")),
+            (&["{series}/{file}", "{series}/{recnum}{file}"], "s/7x.fits", None),
+            (&["{series}/{file}"], "elsewhere/Br.fits", None),
+            (&[], "s/Br.fits", None),
+        ] {
+            let templates: Vec<Template> = layouts.iter().map(|layout| Template::parse(layout).unwrap()).collect();
+            let found = name_by_layouts(&templates, &values, path, "Br.fits");
+            assert_eq!(found.as_deref(), name, "{layouts:?} {path}");
+        }
+    }
 }

@@ -208,8 +208,14 @@ pub(super) async fn day_listing(
     {
         return Ok(Some(DayListing { listed, is_final, is_asked: false, absent: Vec::new(), left_out: None }));
     }
-    if let Some(Recorded { listed, absent, left_out }) = narrowed::listing(opened, todo, work) {
+    let by_record = if todo.how.spec.is_some() { narrowed::as_recorded } else { narrowed::listing };
+    if let Some(Recorded { listed, absent, left_out }) = by_record(opened, todo, work) {
         return Ok(Some(DayListing { listed, is_final: true, is_asked: false, absent, left_out }));
+    }
+    if todo.how.spec.is_some() && !expected.binds() {
+        let why = "the range has left this day behind, and the manifest asks for something else now: neither its record nor \
+                   the lock tells all of its files. `sunhaul forget` takes it out; a manifest put back asks for it again";
+        return Err(Failure::new(Class::LockMismatch, why));
     }
     let Some(mut listed) = list(run, opened, todo, (work, expected), day).await? else { return Ok(None) };
     let is_final = is_final(opened, todo, &listed, listed_at);

@@ -86,11 +86,11 @@ impl Expected {
             return Ok(unbound);
         }
         let files = held.files(&todo.series, todo.day.date).map_err(|e| Failure::new(Class::Storage, e.to_string()))?;
-        let is_frozen = *grip == Grip::Frozen;
+        let is_frozen = *grip == Grip::Frozen || (todo.how.spec.is_some() && is_whole && files.is_some());
         let (identity, is_known) = (held.identity(), files.is_some());
         let has_digest = is_whole && !todo.how.retry_absent && (!is_known || identity == Identity::Bytes);
         let row = has_digest.then(|| row.clone());
-        if is_frozen && (files.is_none() || !is_whole) {
+        if *grip == Grip::Frozen && (files.is_none() || !is_whole) {
             let why = "the lock does not say which files this day has; run without `--frozen`, or with `--records DIR`";
             return Err(Failure::unasked(Class::LockMismatch, why));
         }

@@ -8,7 +8,7 @@ use super::{Opened, Todo};
 use crate::archive::{DayRecord, DayWork, FileLine, LeftOut, State};
 use crate::day::Window;
 use crate::fetch;
-use crate::manifest::{Query, Series};
+use crate::manifest::{Query, Series, Template};
 use crate::source::{Listed, MADE, RemoteFile, is_at_cadence};
 
 /// The files of a sealed record, sorted by whether a narrower query asks for them.
@@ -33,7 +33,7 @@ impl<'r> Narrowed<'r> {
         let (header, scale) = (&record.header, series.source.scale());
         let (query, recorded) = (Query::of(series), header.asked_window());
         let before = before.iter().find(|query| query.spec(recorded, scale) == header.spec)?;
-        let is_as_listed = |line: &FileLine| line.origin.is_none() && !line.key.starts_with(MADE);
+        let has_other_layout = query.layout() != before.layout();
         let same_records = query.has_records_of(before) && (window.start, window.end) == (recorded.start, recorded.end);
         let is_told = header.state == State::Sealed
             && series.source.has_lasting_addresses()
@@ -41,12 +41,12 @@ impl<'r> Narrowed<'r> {
             && query.narrows(before)
             && window.intersect(&recorded) == window
             && (header.left_out.is_none() || same_records)
-            && record.files.iter().all(is_as_listed);
+            && record.files.iter().all(is_as_listed)
+            && (!has_other_layout || tells_names(before, series, record));
         if !is_told {
             return None;
         }
         let cadence = series.filters.cadence.filter(|_| query.has_other_cadence(before));
-        let has_other_layout = query.layout() != before.layout();
         let mut narrowed = Narrowed { asked_for: Vec::new(), left: Vec::new(), has_other_layout };
         for line in &record.files {
             let time = scale.read(&line.time)?;
@@ -59,6 +59,13 @@ impl<'r> Narrowed<'r> {
         }
         narrowed.asked_for.iter().any(|line| line.absent.is_none()).then_some(narrowed)
     }
+}
+
+/// True when the paths of a record tell what another layout makes of its files: the name of each, where that is needed. Of one
+/// that is accepted as bad no answer gave the name.
+fn tells_names(before: &Query, series: &Series, record: &DayRecord) -> bool {
+    let has_name = Template::parse(before.layout()).is_ok_and(|layout| layout.names_file());
+    !series.layout.names_file() || (has_name && record.files.iter().all(|line| line.reason.is_none()))
 }
 
 /// True when a filter lets a file through; `None` where the record does not tell.
@@ -99,6 +106,24 @@ pub(super) fn listing(opened: &Opened, todo: &Todo, work: &DayWork) -> Option<Re
     }
     let listed = Listed { files, ..Listed::default() };
     Some(Recorded { listed, absent, left_out: record.header.left_out.clone() })
+}
+
+/// The listing by the record that stands of a day that is asked for as it was then, whatever the manifest asks now.
+pub(super) fn as_recorded(opened: &Opened, todo: &Todo, work: &DayWork) -> Option<Recorded> {
+    let record = work.record().filter(|record| record.header.spec == todo.spec)?;
+    if !(opened.series.source.has_lasting_addresses() && record.files.iter().all(is_as_listed)) {
+        return None;
+    }
+    let (absent, there): (Vec<&FileLine>, Vec<&FileLine>) =
+        record.files.iter().partition(|line| line.absent.is_some() && !todo.how.retry_absent);
+    let files = there.into_iter().map(|line| listed(opened, line)).collect::<Option<Vec<RemoteFile>>>()?;
+    let listed = Listed { files, ..Listed::default() };
+    Some(Recorded { listed, absent: absent.into_iter().cloned().collect(), left_out: record.header.left_out.clone() })
+}
+
+/// False for what is made of a listing's answers: tables of keywords, and copies with keywords.
+fn is_as_listed(line: &FileLine) -> bool {
+    line.origin.is_none() && !line.key.starts_with(MADE)
 }
 
 /// A file as a listing would have it; `None` where its line does not tell what its path needs.

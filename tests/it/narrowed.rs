@@ -138,3 +138,64 @@ fn a_file_that_upstream_does_not_have_stays_absent_and_is_not_asked_for() {
     assert_eq!(server.requests().len(), requests);
     assert_eq!(lab.day("data", "hmi.sharp_720s", "2015-12-11").header["absent"], 1);
 }
+
+#[test]
+fn a_layout_that_keeps_no_names_tells_none_to_the_next_one() {
+    let (server, lab) = (service(), Lab::new());
+    for layout in ["{series}/{date:%F}/{time:%H}_{segment}.fits", "{series}/{date:%F}/{file}"] {
+        ask(&lab, &server, &format!(", layout: \"{layout}\""));
+        lab.report(0);
+    }
+    let fresh = Lab::new();
+    ask(&fresh, &server, ", layout: \"{series}/{date:%F}/{file}\"");
+    fresh.report(0);
+    assert_eq!(lab.proved("data"), fresh.proved("data"));
+}
+
+#[test]
+fn a_day_left_behind_is_done_again_as_it_was_asked_for_whatever_the_manifest_asks_now() {
+    for command in [
+        &["run", "job.yaml", "--check"][..],
+        &["run", "job.yaml", "--locked", "--check"],
+        &["run", "job.yaml", "--frozen", "--check"],
+        &["run", "job.yaml", "--retry-absent", "--check"],
+        &["verify", "job.yaml", "--repair"],
+    ] {
+        for is_damaged in [false, true] {
+            let (server, lab) = (service(), Lab::new());
+            ask(&lab, &server, ", segments: [Bp, Br]");
+            lab.report(0);
+            ask(&lab, &server, ", segments: [Br]");
+            let yaml = String::from_utf8(lab.read("job.yaml")).expect("text");
+            lab.write("job.yaml", yaml.replace("start: 2015-12-11", "start: 2015-12-12"));
+            lab.report(0);
+            let (files, lock) = (lab.proved("data"), lab.read("job.lock"));
+            assert_eq!(files.len(), 12);
+            let gone = files.keys().find(|path| path.contains("/11/") && path.ends_with(".Bp.fits")).expect("a file");
+            std::fs::remove_file(lab.path(&format!("data/{gone}"))).expect("a file");
+            if is_damaged {
+                let record = "data/.sunhaul/days/hmi.sharp_720s/2015-12-11.jsonl";
+                let text = lab.read(record);
+                lab.write(record, &text[..text.len() / 2]);
+            }
+            lab.sunhaul(command).stdout_has("").chatty().done();
+            assert_eq!(lab.proved("data"), files, "{command:?}, damaged {is_damaged}");
+            assert_eq!(lab.read("job.lock"), lock, "{command:?}, damaged {is_damaged}");
+        }
+    }
+}
+
+#[test]
+fn a_new_lock_has_the_days_that_the_range_has_left_behind() {
+    let (server, lab) = (service(), Lab::new());
+    ask(&lab, &server, ", segments: [Bp, Br]");
+    lab.report(0);
+    ask(&lab, &server, ", segments: [Br]");
+    let yaml = String::from_utf8(lab.read("job.yaml")).expect("text");
+    lab.write("job.yaml", yaml.replace("start: 2015-12-11", "start: 2015-12-12"));
+    lab.report(0);
+    let lock = lab.read("job.lock");
+    lab.forget_the_lock();
+    lab.report(0);
+    assert_eq!(lab.read("job.lock"), lock);
+}

@@ -144,12 +144,14 @@ fn locked_days(job: &Manifest, lock: &Lock, selection: &plan::Selection) -> Resu
         let range = series.range.resolve(lock.as_of(), scale);
         for row in lock.days().filter(|row| row.series == series.id.0) {
             let day = range.day(row.date);
+            let is_kept = day.window.is_empty();
+            let day = if is_kept { Day { window: row.asked_window(), ..day } } else { day };
             // A day outside of the range stays in the lock as it was asked for.
-            let window = if day.window.is_empty() { row.asked_window() } else { day.window };
-            if selection.days_of(&window, lock.as_of(), scale).map_err(planning::usage)?.is_empty() {
+            let is_otherwise = is_kept && row.spec != series.spec(&day);
+            if is_otherwise || selection.days_of(&day.window, lock.as_of(), scale).map_err(planning::usage)?.is_empty()
+            {
                 continue;
             }
-            let day = Day { window, ..day };
             let (spec, how) = (series.spec(&day), How { afresh: true, ..How::default() });
             days.push(Todo { series: series.id.clone(), day, spec, how });
         }

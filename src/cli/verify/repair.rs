@@ -88,7 +88,7 @@ pub(super) async fn repair(
             let moved = tokio::task::spawn_blocking(retire).await?;
             retired.extend(moved.map_err(|error| shared.interrupted(error.into()))?.unwrap_or_default());
         }
-        work.days.push(day.id, day.day.window, recheck);
+        work.days.push(day.id, day.day.window, How { spec: day.spec, ..recheck });
     }
     let (then, started, again) = (Then::Add, now(), shell.words.clone());
     let task = Task { job: Arc::new(job), work, shelf: None, locking, then, retry_failed: true, started, again };
