@@ -138,7 +138,7 @@ async fn prepare(args: &Args, job: &mut Manifest, net: &Net, shell: &Shell) -> R
 
 /// The selected days that the lock has of the manifest's series.
 fn locked_days(job: &Manifest, lock: &Lock, selection: &plan::Selection) -> Result<Vec<Todo>> {
-    let mut days = Vec::new();
+    let (mut days, mut asked_otherwise) = (Vec::new(), 0);
     for series in job.series.iter().filter(|series| selection.takes(&series.id)) {
         let scale = series.source.scale();
         let range = series.range.resolve(lock.as_of(), scale);
@@ -146,15 +146,23 @@ fn locked_days(job: &Manifest, lock: &Lock, selection: &plan::Selection) -> Resu
             let day = range.day(row.date);
             let is_kept = day.window.is_empty();
             let day = if is_kept { Day { window: row.asked_window(), ..day } } else { day };
+            if selection.days_of(&day.window, lock.as_of(), scale).map_err(planning::usage)?.is_empty() {
+                continue;
+            }
             // A day outside of the range stays in the lock as it was asked for.
-            let is_otherwise = is_kept && row.spec != series.spec(&day);
-            if is_otherwise || selection.days_of(&day.window, lock.as_of(), scale).map_err(planning::usage)?.is_empty()
-            {
+            if is_kept && row.spec != series.spec(&day) {
+                asked_otherwise += 1;
                 continue;
             }
             let (spec, how) = (series.spec(&day), How { afresh: true, ..How::default() });
             days.push(Todo { series: series.id.clone(), day, spec, how });
         }
+    }
+    if days.is_empty() && asked_otherwise > 0 {
+        let message = "these days lie outside of the range, and were asked for otherwise than the manifest asks now";
+        return Err(Problem::new(Exit::Usage, message)
+            .hint("they stay as they are; `sunhaul forget` takes them out, and a longer range takes them in again")
+            .into());
     }
     if days.is_empty() {
         return Err(Problem::new(Exit::Usage, "the lock has none of these days")
