@@ -194,12 +194,14 @@ fn a_new_lock_has_the_days_that_the_range_has_left_behind() {
     let yaml = String::from_utf8(lab.read("job.yaml")).expect("text");
     lab.write("job.yaml", yaml.replace("start: 2015-12-11", "start: 2015-12-12"));
     lab.report(0);
-    let lock = lab.read("job.lock");
+    // But for the head, which tells when it was written.
+    let rows = || lab.read("job.lock").split(|byte| *byte == b'\n').skip(1).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let before = rows();
     lab.sunhaul(&["update", "job.yaml", "--range", "..2015-12-12"])
         .status(2)
         .stderr_has("these days lie outside of the range, and were asked for otherwise than the manifest asks now")
         .done();
     lab.forget_the_lock();
     lab.report(0);
-    assert_eq!(lab.read("job.lock"), lock);
+    assert_eq!(rows(), before);
 }
