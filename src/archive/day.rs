@@ -387,19 +387,23 @@ impl DayWork {
         let tree = &self.archive.tree;
         let (dir, name) = tree.place(path.as_str())?;
         let mut replaced = false;
+        let stat = || fs::statat(&*dir, name, AtFlags::SYMLINK_NOFOLLOW);
         // Looked at before the line is written, so that a line never names somebody else's file.
-        if let Ok(stat) = fs::statat(&*dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        if stat().is_ok() {
             let mut ground = self.archive.ground()?;
-            let found = self.archive.hash(path.as_str())?;
-            if found == line.sha256 {
-                self.lock_owned().placed.insert(path.to_string(), Stamp::of(&stat));
-                self.keep(vec![line])?;
-                staged.discard()?;
-                return Ok(Published::Kept);
+            // Another day may have moved it away before the paths were held.
+            if let Ok(stat) = stat() {
+                let found = self.archive.hash(path.as_str())?;
+                if found == line.sha256 {
+                    self.lock_owned().placed.insert(path.to_string(), Stamp::of(&stat));
+                    self.keep(vec![line])?;
+                    staged.discard()?;
+                    return Ok(Published::Kept);
+                }
+                self.must_be_ours(path, found, ground.as_ref(), &staged)?;
+                self.withdraw()?;
+                replaced = self.retire(path.as_str(), ground.as_mut())?;
             }
-            self.must_be_ours(path, found, ground.as_ref(), &staged)?;
-            self.withdraw()?;
-            replaced = self.retire(path.as_str(), ground.as_mut())?;
         }
         let key = line.key.clone();
         self.journal.append(&[Entry::File(Box::new(line.clone()))])?;
