@@ -60,7 +60,7 @@ impl Archive {
         }
         cleaned.unlink_links(&tree)?;
         let mut days = journals;
-        for kind in KINDS {
+        for kind in FOLDERS.into_iter().chain([RETIRED_LINES]) {
             days.extend(days_in(&tree, kind)?);
         }
         for (series, date) in days {

@@ -329,22 +329,10 @@ impl DayWork {
         paths.any(|time| time.is_none_or(|time| is_asked_for(time)))
     }
 
-    /// True when a record of the day stands.
-    #[must_use]
-    pub fn has_record(&self) -> bool {
-        self.before.is_some()
-    }
-
     /// The record that stands.
     #[must_use]
     pub fn record(&self) -> Option<&DayRecord> {
         self.before.as_ref()
-    }
-
-    /// How final the record is that stands.
-    #[must_use]
-    pub fn recorded_state(&self) -> Option<State> {
-        self.before.as_ref().map(|record| record.header.state)
     }
 
     /// Takes over files that an earlier record or spec had and that are asked for again at the same path: those whose

@@ -184,7 +184,7 @@ fn released(text: &[u8]) -> HashSet<String> {
 }
 
 /// Appends a line, in one write.
-fn append(file: &mut File, is_torn: bool, line: &[u8]) -> std::io::Result<()> {
+pub(super) fn append(file: &mut File, is_torn: bool, line: &[u8]) -> std::io::Result<()> {
     let gap: &[u8] = if is_torn { b"\n" } else { b"" };
     file.write_all(&[gap, line].concat())
 }

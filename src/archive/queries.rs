@@ -1,9 +1,10 @@
 //! What series have been asked for in this archive, so that it can be said how the query of a record differs from that of now.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 
 use serde::{Deserialize, Serialize};
 
+use super::ground::append;
 use super::record::line;
 use super::{Archive, Error, Reader, STATE};
 use crate::manifest::{Query, SeriesId};
@@ -32,8 +33,8 @@ impl Archive {
         if !before.contains(query) {
             let asked = line(&Asked { series: series.0.clone(), query: query.clone() });
             // A line that was cut by a kill says nothing, and spoils none that follows.
-            let gap: &[u8] = if matches!(text.last(), None | Some(b'\n')) { b"" } else { b"\n" };
-            file.write_all(&[gap, &asked].concat()).map_err(|e| Error::storage("write", path(), e))?;
+            append(&mut file, !matches!(text.last(), None | Some(b'\n')), &asked)
+                .map_err(|e| Error::storage("write", path(), e))?;
         }
         Ok(before)
     }

@@ -13,7 +13,6 @@ use super::selection::Selection;
 use super::{Exit, Result};
 use crate::archive::{Reader, State};
 use crate::day::Window;
-use crate::digest::Digest;
 use crate::failure::Class;
 use crate::manifest::{Manifest, Query, SeriesId};
 use crate::plan::{self, Done, EqualDays, Known, Plan, PlannedSeries, Reason, Record, Recorded, Records, Standing};
@@ -213,14 +212,15 @@ pub(super) fn work(job: &Manifest, plan: &Plan, redo: Redo, halt: Option<&Halt<'
         work: Work { is_checked: redo.check, ..Work::default() },
     };
     for series in &plan.series {
-        for EqualDays { window, standing, spec } in &series.days {
+        for days in &series.days {
+            let EqualDays { window, standing, spec } = days;
             match standing {
                 // A record whose files are not the lock's is no answer.
                 Standing::ToDo(reason) => {
                     let how = How { recheck: *reason == Reason::Differs, spec: *spec, ..How::default() };
                     making.work.days.push(&series.id, *window, how);
                 }
-                Standing::Done(done) => making.add_done(series, (*window, *spec), done)?,
+                Standing::Done(done) => making.add_done(series, days, done)?,
                 Standing::Refused { .. } => {}
             }
         }
@@ -240,12 +240,8 @@ struct Making<'a> {
 
 impl Making<'_> {
     /// Adds days that are done: most of them are sealed, and that is all.
-    fn add_done(
-        &mut self,
-        planned: &PlannedSeries,
-        (window, spec): (Window, Option<Digest>),
-        done: &Done,
-    ) -> Result<()> {
+    fn add_done(&mut self, planned: &PlannedSeries, days: &EqualDays, done: &Done) -> Result<()> {
+        let (window, spec) = (days.window, days.spec);
         let retry_absent = self.redo.retry_absent && done.lacks_files;
         if done.elsewhere || !(retry_absent || self.redo.check || !self.journalled.is_empty()) {
             self.work.add_sealed(&planned.id, window);

@@ -126,7 +126,7 @@ pub(super) fn lost_its_files(opened: &Opened, todo: &Todo, work: &DayWork) -> bo
 
 /// How to go on where the archive has what a listing does not know any more.
 pub(super) fn way_out(run: &Run, todo: &Todo, work: &DayWork, is_locked: bool) -> String {
-    let forget = if work.has_record() {
+    let forget = if work.record().is_some() {
         let record = Archive::record_path(run.archive.root(), &todo.series, todo.day.date);
         format!("remove `{}`", escape(&record.to_string_lossy()))
     } else {

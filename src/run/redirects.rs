@@ -237,7 +237,7 @@ async fn reopen(run: &Run, todo: Todo, files: BTreeMap<String, Misplaced>) -> Re
     let Opened::Work(work) = take(run, &todo).await? else {
         return Err(Failure::new(Class::Held, "another process is working on this day"));
     };
-    let state = match work.recorded_state() {
+    let state = match work.record().map(|record| record.header.state) {
         Some(State::Sealed) => DayState::Sealed,
         Some(State::Provisional) => DayState::Provisional,
         None => DayState::Failed,

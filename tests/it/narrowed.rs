@@ -152,6 +152,18 @@ fn a_layout_that_keeps_no_names_tells_none_to_the_next_one() {
     assert_eq!(lab.proved("data"), fresh.proved("data"));
 }
 
+/// A job whose range has left a day of two segments behind, and that asks for one of them now.
+fn left_behind() -> (Server, Lab) {
+    let (server, lab) = (service(), Lab::new());
+    ask(&lab, &server, ", segments: [Bp, Br]");
+    lab.report(0);
+    ask(&lab, &server, ", segments: [Br]");
+    let yaml = String::from_utf8(lab.read("job.yaml")).expect("text");
+    lab.write("job.yaml", yaml.replace("start: 2015-12-11", "start: 2015-12-12"));
+    lab.report(0);
+    (server, lab)
+}
+
 #[test]
 fn a_day_left_behind_is_done_again_as_it_was_asked_for_whatever_the_manifest_asks_now() {
     for command in [
@@ -162,13 +174,7 @@ fn a_day_left_behind_is_done_again_as_it_was_asked_for_whatever_the_manifest_ask
         &["verify", "job.yaml", "--repair"],
     ] {
         for is_damaged in [false, true] {
-            let (server, lab) = (service(), Lab::new());
-            ask(&lab, &server, ", segments: [Bp, Br]");
-            lab.report(0);
-            ask(&lab, &server, ", segments: [Br]");
-            let yaml = String::from_utf8(lab.read("job.yaml")).expect("text");
-            lab.write("job.yaml", yaml.replace("start: 2015-12-11", "start: 2015-12-12"));
-            lab.report(0);
+            let (_server, lab) = left_behind();
             let (files, lock) = (lab.proved("data"), lab.read("job.lock"));
             assert_eq!(files.len(), 12);
             let gone = files.keys().find(|path| path.contains("/11/") && path.ends_with(".Bp.fits")).expect("a file");
@@ -187,13 +193,7 @@ fn a_day_left_behind_is_done_again_as_it_was_asked_for_whatever_the_manifest_ask
 
 #[test]
 fn a_new_lock_has_the_days_that_the_range_has_left_behind() {
-    let (server, lab) = (service(), Lab::new());
-    ask(&lab, &server, ", segments: [Bp, Br]");
-    lab.report(0);
-    ask(&lab, &server, ", segments: [Br]");
-    let yaml = String::from_utf8(lab.read("job.yaml")).expect("text");
-    lab.write("job.yaml", yaml.replace("start: 2015-12-11", "start: 2015-12-12"));
-    lab.report(0);
+    let (_server, lab) = left_behind();
     // But for the head, which tells when it was written.
     let rows = || lab.read("job.lock").split(|byte| *byte == b'\n').skip(1).map(<[u8]>::to_vec).collect::<Vec<_>>();
     let before = rows();

@@ -46,11 +46,10 @@ impl DayWork {
     /// # Errors
     /// [`Error::Storage`].
     pub fn may_have(&self, line: &FileLine) -> Result<bool, Error> {
-        let Some(length) = line.bytes.filter(|_| line.sha256.is_some()) else { return Ok(false) };
-        Ok(self.is_there(line) || !self.retired_of(length)?.is_empty())
+        Ok(line.sha256.is_some() && (self.is_there(line) || self.may_have_retired(line)?))
     }
 
-    /// True when a file of this length lies among the retired files.
+    /// True when a file of the length that a line knows lies among the retired files.
     ///
     /// # Errors
     /// [`Error::Storage`].
@@ -58,7 +57,7 @@ impl DayWork {
         line.bytes.map_or(Ok(false), |length| Ok(!self.retired_of(length)?.is_empty()))
     }
 
-    /// The same, and the file was read and has the bytes.
+    /// True when such a file, at its path or retired, has the bytes of the line: it is read.
     ///
     /// # Errors
     /// [`Error::Storage`].
@@ -123,7 +122,7 @@ impl DayWork {
         let before = Some(&line.path).filter(|path| due.is_none_or(|due| due.as_str() != path.as_str()));
         let places = before.cloned().into_iter().chain(self.retired_of(length)?);
         for place in places {
-            // One that cannot be read is none: it is fetched.
+            // Where the file cannot be read, it is fetched.
             let Ok(Some(file)) = self.archive.open_plain(&place) else { continue };
             if let Some(stamp) = self.read_as(&place, &file, (length, sha256)) {
                 return Ok(Some((place, file, stamp)));
