@@ -55,7 +55,7 @@ pub(super) struct Args {
     /// The address to listen on. Anything but loopback lets others in: there is no login.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
     host: String,
-    /// Where clients see the service when a proxy stands before it.
+    /// Where clients see the service, if not at its own address: behind a proxy, or by another name.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
 }
