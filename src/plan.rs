@@ -20,7 +20,7 @@ mod standing;
 
 use change::Asked;
 pub use change::Change;
-pub use json::PlanJson;
+pub use json::{Outlook, PlanJson};
 pub use pins::{Bond, Pin, Pins, Unpinned, Why};
 pub use selection::{Selection, Stretch};
 pub use standing::{Done, EqualDays, PlannedDay, Reason, Standing};

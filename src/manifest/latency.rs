@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::model::{Bound, Manifest, Series, SourceSpec};
 use super::units::span;
+use crate::day::Window;
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -47,6 +48,13 @@ pub(crate) fn by_name(series: &str, is_of_jsoc: bool) -> Duration {
     } else {
         USUAL
     }
+}
+
+/// True when a window of a series had ended so long before an instant.
+pub(crate) fn has_ended(series: &Series, window: Window, at: DateTime<Utc>, before: Duration) -> bool {
+    let end = (window.end - series.source.scale().ahead_of_utc()).and_utc();
+    let before = chrono::TimeDelta::from_std(before).unwrap_or(chrono::TimeDelta::MAX);
+    at.signed_duration_since(end) >= before
 }
 
 /// Where the files of an `index` or a `template` lie.

@@ -17,10 +17,22 @@ pub struct PlanJson<'p> {
     consequences: serde_json::Value,
     #[serde(serialize_with = "days")]
     days: &'p Plan,
+    estimate: serde_json::Value,
     job: &'p str,
     listing: serde_json::Value,
     series: Vec<SeriesJson<'p>>,
     sunhaul: &'static str,
+}
+
+/// What the next run will do, as `plan/1` has it; each null where there is nothing to tell.
+#[derive(Debug, Default)]
+pub struct Outlook {
+    /// What becomes of the files of stale days.
+    pub consequences: serde_json::Value,
+    /// What the run takes, by the lock and the records.
+    pub estimate: serde_json::Value,
+    /// What the sources have, with `--list`.
+    pub listing: serde_json::Value,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,14 +75,10 @@ struct DayJson<'p> {
 }
 
 impl Plan {
-    /// The plan in the form `plan/1`, for the archive at `root`, with what becomes of stale days and what `plan --list` found.
+    /// The plan in the form `plan/1`, for the archive at `root`.
     #[must_use]
-    pub fn to_json<'p>(
-        &'p self,
-        root: &'p str,
-        consequences: serde_json::Value,
-        listing: serde_json::Value,
-    ) -> PlanJson<'p> {
+    pub fn to_json<'p>(&'p self, root: &'p str, outlook: Outlook) -> PlanJson<'p> {
+        let Outlook { consequences, estimate, listing } = outlook;
         let series = self.series.iter().map(|series| {
             let [start, end] = labels(series.scale, series.range);
             let (days, range) = (series.counts, RangeJson { end, start });
@@ -78,7 +86,7 @@ impl Plan {
             SeriesJson { days, id: &series.id.0, range, regions, source: series.source }
         });
         let (series, sunhaul) = (series.collect(), "plan/1");
-        PlanJson { archive: root, consequences, days: self, job: &self.job, listing, series, sunhaul }
+        PlanJson { archive: root, consequences, days: self, estimate, job: &self.job, listing, series, sunhaul }
     }
 
     fn day_json<'p>(&self, day: &PlannedDay<'p>) -> DayJson<'p> {

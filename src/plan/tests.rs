@@ -211,9 +211,7 @@ fn each_kind_of_record_has_its_consequence() {
     let refused: Vec<String> = plan.refused().map(|day| day.to_string()).collect();
     let [said] = refused.as_slice() else { panic!("{refused:?}") };
     assert!(said.contains("b 2015-12-11 belongs to the job `other`") && said.contains("`as: ...`"), "{said}");
-    insta::assert_snapshot!(
-        serde_json::to_string_pretty(&plan.to_json("data", serde_json::Value::Null, serde_json::Value::Null)).unwrap()
-    );
+    insta::assert_snapshot!(serde_json::to_string_pretty(&plan.to_json("data", Outlook::default())).unwrap());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::archive::{DayWork, FileLine, Prior, RelativePath, RetiredFile, Standi
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::fetch::{self, condition};
-use crate::manifest::Template;
+use crate::manifest::{Series, Template};
 use crate::source::RemoteFile;
 
 /// How a listing is looked at.
@@ -84,14 +84,14 @@ fn recorded(
     look: Look<'_>,
 ) -> Result<Option<Earlier>, Failure> {
     let Some(Prior { line, standing }) = work.prior(&file.key) else { return Ok(None) };
-    if !(is_asked_for(file, line) && look.expected.allows(line)) {
+    if !(is_as_listed(file, line) && look.expected.allows(line)) {
         return Ok(None);
     }
     let is_in_place = line.path == due.as_str() && work.is_there(line);
     if !(is_in_place || work.may_have(line)?) {
         return Ok(None);
     }
-    let is_sure = is_sure(opened, (file, line), *standing, look);
+    let is_sure = !look.todo.how.afresh && needs_no_request(&opened.series, (file, line), *standing, look.is_final);
     Ok(Some(Earlier { line: line.clone(), is_in_place, is_sure }))
 }
 
@@ -104,15 +104,13 @@ fn retired(opened: &Opened, work: &DayWork, file: &RemoteFile, look: Look<'_>) -
         work.retired_files(&file.key).filter(|retired| is_of_file(&retired.line))
     {
         let is_locked = line.sha256.is_some_and(|sha256| look.expected.has(&file.key, sha256));
-        let is_due = !is_superseded && is_asked_for(file, line) && look.expected.allows(line);
+        let is_due = !is_superseded && is_as_listed(file, line) && look.expected.allows(line);
         if !(is_locked || is_due) || !work.may_have_retired(line)? {
             continue;
         }
-        let is_sure = if is_locked {
-            !look.todo.how.afresh
-        } else {
-            is_sure(opened, (file, line), Standing::OtherSpec(*state), look)
-        };
+        let standing = Standing::OtherSpec(*state);
+        let is_sure = !look.todo.how.afresh
+            && (is_locked || needs_no_request(&opened.series, (file, line), standing, look.is_final));
         return Ok(Some(Earlier { line: line.clone(), is_in_place: false, is_sure }));
     }
     Ok(None)
@@ -120,16 +118,19 @@ fn retired(opened: &Opened, work: &DayWork, file: &RemoteFile, look: Look<'_>) -
 
 /// True when a file that is known is what the listing names: of its length, and as it is made. A copy with keywords in its header
 /// is another file.
-fn is_asked_for(file: &RemoteFile, line: &FileLine) -> bool {
+#[must_use]
+pub fn is_as_listed(file: &RemoteFile, line: &FileLine) -> bool {
     line.origin.is_some() == file.cards.is_some() && file.may_have(line.bytes) && is_as_made(file, line)
 }
 
-/// True when nothing is asked about a file that is known.
-fn is_sure(
-    opened: &Opened,
+/// True when nothing is asked about a file that an earlier look at the day had, by how that look stands and by whether this
+/// one can be the last.
+#[must_use]
+pub fn needs_no_request(
+    series: &Series,
     (file, line): (&RemoteFile, &FileLine),
     standing: Standing,
-    Look { todo, is_final, .. }: Look<'_>,
+    is_final: bool,
 ) -> bool {
     let is_other_version = line.listed.is_some() && file.listed.is_some() && !file.is_version_of(line);
     let was_final = match standing {
@@ -138,8 +139,8 @@ fn is_sure(
         Standing::OtherSpec(State::Provisional) | Standing::Young => false,
     };
     // The last look at a day asks about each file, whatever the listing says.
-    let is_known = was_final || opened.series.source.has_fixed_keys() || (!is_final && file.is_version_of(line));
-    !todo.how.afresh && (is_known || !condition::can_be_asked(line))
+    let is_known = was_final || series.source.has_fixed_keys() || (!is_final && file.is_version_of(line));
+    is_known || !condition::can_be_asked(line)
 }
 
 /// True for a file of the sealed record that stands.

@@ -20,7 +20,7 @@ use super::{Opened, Run, Todo};
 use crate::archive::{self, Archive, DayWork, FileLine, LeftOut};
 use crate::failure::{Class, Failure};
 use crate::fetch;
-use crate::manifest::latency::{WITHOUT_FILES, by_name};
+use crate::manifest::latency::{WITHOUT_FILES, by_name, has_ended};
 use crate::net::Waits;
 use crate::source::{Body, Listed, Memory, RemoteFile};
 use crate::untrusted::escape;
@@ -43,9 +43,7 @@ pub(super) fn is_final_without_files(opened: &Opened, todo: &Todo, listed_at: Da
 }
 
 fn is_older(opened: &Opened, todo: &Todo, listed_at: DateTime<Utc>, than: Duration) -> bool {
-    let end = (todo.day.window.end - opened.series.source.scale().ahead_of_utc()).and_utc();
-    let than = chrono::TimeDelta::from_std(than).unwrap_or(chrono::TimeDelta::MAX);
-    listed_at.signed_duration_since(end) >= than
+    has_ended(&opened.series, todo.day.window, listed_at, than)
 }
 
 /// Takes the records out of a listing that the source has no file of: each gets its line.

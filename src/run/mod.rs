@@ -36,7 +36,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use url::Url;
 
-pub use narrowed::Narrowed;
+pub use earlier::{is_as_listed, needs_no_request};
+pub use narrowed::{Narrowed, passes_filters};
 
 use crate::archive::{Archive, Reader};
 use crate::failure::{Class, Failure, Remedy};

@@ -41,7 +41,7 @@ impl<'r> Narrowed<'r> {
             && query.narrows(before)
             && window.intersect(&recorded) == window
             && (header.left_out.is_none() || same_records)
-            && record.files.iter().all(is_as_listed)
+            && record.files.iter().all(is_fetched_as_is)
             && (!has_other_layout || tells_names(before, series, record));
         if !is_told {
             return None;
@@ -51,10 +51,8 @@ impl<'r> Narrowed<'r> {
         for line in &record.files {
             let time = scale.read(&line.time)?;
             let at_cadence = cadence.map_or(Some(true), |cadence| is_at_cadence(series, time, cadence));
-            let is_asked_for = window.contains(time)
-                && at_cadence?
-                && is_one_of(series.filters.segments.as_deref(), line.segment.as_ref())?
-                && is_one_of(series.filters.harpnum.as_deref(), line.harpnum.as_ref())?;
+            let is_asked_for =
+                window.contains(time) && at_cadence? && passes_filters(series, line.segment.as_ref(), line.harpnum)?;
             if is_asked_for { narrowed.asked_for.push(line) } else { narrowed.left.push(line) }
         }
         narrowed.asked_for.iter().any(|line| line.absent.is_none()).then_some(narrowed)
@@ -66,6 +64,13 @@ impl<'r> Narrowed<'r> {
 fn tells_names(before: &Query, series: &Series, record: &DayRecord) -> bool {
     let has_name = Template::parse(before.layout()).is_ok_and(|layout| layout.names_file());
     !series.layout.names_file() || (has_name && record.files.iter().all(|line| line.reason.is_none()))
+}
+
+/// True when a series' filters let a file of this segment and region through; `None` where that is not told.
+#[must_use]
+pub fn passes_filters(series: &Series, segment: Option<&String>, harpnum: Option<i64>) -> Option<bool> {
+    let is_of_region = is_one_of(series.filters.harpnum.as_deref(), harpnum.as_ref())?;
+    Some(is_of_region && is_one_of(series.filters.segments.as_deref(), segment)?)
 }
 
 /// True when a filter lets a file through; `None` where the record does not tell.
@@ -111,7 +116,7 @@ pub(super) fn listing(opened: &Opened, todo: &Todo, work: &DayWork) -> Option<Re
 /// The listing by the record that stands of a day that is asked for as it was then, whatever the manifest asks now.
 pub(super) fn as_recorded(opened: &Opened, todo: &Todo, work: &DayWork) -> Option<Recorded> {
     let record = work.record().filter(|record| record.header.spec == todo.spec)?;
-    if !(opened.series.source.has_lasting_addresses() && record.files.iter().all(is_as_listed)) {
+    if !(opened.series.source.has_lasting_addresses() && record.files.iter().all(is_fetched_as_is)) {
         return None;
     }
     let (absent, there): (Vec<&FileLine>, Vec<&FileLine>) =
@@ -122,7 +127,7 @@ pub(super) fn as_recorded(opened: &Opened, todo: &Todo, work: &DayWork) -> Optio
 }
 
 /// False for what is made of a listing's answers: tables of keywords, and copies with keywords.
-fn is_as_listed(line: &FileLine) -> bool {
+fn is_fetched_as_is(line: &FileLine) -> bool {
     line.origin.is_none() && !line.key.starts_with(MADE)
 }
 

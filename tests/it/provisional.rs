@@ -115,3 +115,57 @@ fn a_look_at_records_that_have_a_number_asks_about_none_until_the_last() {
     ask("1d");
     assert_eq!(run(13), 1);
 }
+
+#[test]
+fn a_plan_counts_what_a_run_will_ask_for_and_not_what_is_here() {
+    let folder = Folder::new(["11-Jan-2026 00:10   5760", "11-Jan-2026 12:10   5760"]);
+    let lab = Lab::new();
+    folder.job(&lab, "3650d");
+    let planned = |here: u64, requests: u64, bytes: u64| {
+        let plan = lab.sunhaul(&["plan", "job.yaml", "--list", "--json"]).stdout_has("").chatty().done().json();
+        let (day, host) = (&plan["listing"]["days"][0], &plan["listing"]["hosts"][0]);
+        assert_eq!([&day["files"], &day["files_here"], &host["requests"]], [2, here, requests], "{plan:#}");
+        assert_eq!([&day["expected_bytes"], &day["fetch_bytes"], &host["bytes"]], [11_520, bytes, bytes], "{plan:#}");
+    };
+    planned(0, 3, 11_520);
+    assert_eq!(folder.run(&lab), [1, 2]);
+    let plan = || lab.sunhaul(&["plan", "job.yaml", "--list", "--json"]).stdout_has("").chatty().done().json();
+    let idle = plan();
+    assert_eq!(
+        [&idle["listing"]["days"][0]["files_here"], &idle["listing"]["hosts"][0]["requests"]],
+        [2, 1],
+        "{idle:#}"
+    );
+    folder.lists(1, "11-Jan-2026 12:11   5760");
+    planned(2, 2, 0);
+    folder.lists(1, "11-Jan-2026 12:11   8640");
+    let plan = plan();
+    assert_eq!(
+        [&plan["listing"]["days"][0]["files_here"], &plan["listing"]["days"][0]["fetch_bytes"]],
+        [1, 8640],
+        "{plan:#}"
+    );
+    let shown = lab.sunhaul(&["plan", "job.yaml", "--list"]).stdout_has("here already").chatty().done();
+    assert!(shown.stdout.contains("about 2 requests"), "{}", shown.stdout);
+}
+
+#[test]
+fn a_plan_tells_what_the_next_run_takes_by_the_days_in_the_lock() {
+    let folder = Folder::new(["11-Jan-2026 00:10   5760", "11-Jan-2026 12:10   5760"]);
+    let lab = Lab::new();
+    folder.job(&lab, "1d");
+    let requests = || folder.server.requests().len();
+    let before = requests();
+    lab.sunhaul(&["plan", "job.yaml"]).stdout_has("the lock does not tell what the 1 day to do have").done();
+    assert_eq!(requests(), before, "nobody is asked");
+    folder.run(&lab);
+    let longer = String::from_utf8(lab.read("job.yaml")).expect("text").replace("2026-01-12", "2026-01-15");
+    lab.write("job.yaml", longer);
+    let before = requests();
+    let shown =
+        lab.sunhaul(&["plan", "job.yaml"]).stdout_has("by the lock, 3 days take about 6 files (33.8 KiB)").done();
+    assert!(shown.stdout.contains(": about 9 requests, as fast as it can (private: unlimited, "), "{}", shown.stdout);
+    let estimate = lab.sunhaul(&["plan", "job.yaml", "--json"]).stdout_has("").done().json()["estimate"].clone();
+    assert_eq!([&estimate["days"], &estimate["files"], &estimate["bytes"]], [3, 6, 34_560], "{estimate:#}");
+    assert_eq!(requests(), before, "nobody is asked");
+}

@@ -1,7 +1,9 @@
 //! What becomes of the files of days that are asked for otherwise now, as far as their records tell it.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
+use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::archive::{FileLine, Reader};
@@ -33,36 +35,67 @@ pub(super) struct Consequences {
     asked: u64,
 }
 
-/// Reads the records of the stale days; `None` where there are none.
-pub(super) fn of(job: &Manifest, plan: &Plan) -> Result<Option<Consequences>> {
+/// The days that a run does from their records: nobody is asked for them.
+#[derive(Debug, Default)]
+pub(super) struct DaysFromRecords(HashSet<(usize, NaiveDate)>);
+
+impl DaysFromRecords {
+    /// True for one of them, of a series by its place in the manifest.
+    pub(super) fn has(&self, series: usize, date: NaiveDate) -> bool {
+        self.0.contains(&(series, date))
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// What becomes of the stale days of a plan.
+#[derive(Debug, Default)]
+pub(super) struct StaleDays {
+    /// `None` where there are none.
+    pub(super) consequences: Option<Consequences>,
+    pub(super) from_records: DaysFromRecords,
+}
+
+/// Reads the records of the stale days.
+///
+/// # Errors
+/// When the archive cannot be read.
+pub(super) fn of(job: &Manifest, plan: &Plan) -> Result<StaleDays> {
     if plan.counts().stale == 0 {
-        return Ok(None);
+        return Ok(StaleDays::default());
     }
     let reader = Reader::open(&job.archive.root)?;
     let before: Vec<Vec<Query>> =
         job.series.iter().map(|series| reader.queries(&series.id)).collect::<std::result::Result<_, _>>()?;
     let mut consequences = Consequences::default();
+    let mut from_records = HashSet::new();
     for day in plan.days_that(|standing| matches!(standing, Standing::ToDo(Reason::Stale(_)))) {
-        consequences.add(job, &reader, &before[day.series], &day)?;
+        if consequences.add(job, &reader, &before[day.series], &day)? {
+            from_records.insert((day.series, day.day.date));
+        }
     }
-    Ok(Some(consequences))
+    Ok(StaleDays { consequences: Some(consequences), from_records: DaysFromRecords(from_records) })
 }
 
 impl Consequences {
-    fn add(&mut self, job: &Manifest, reader: &Reader, before: &[Query], day: &PlannedDay<'_>) -> Result<()> {
+    /// Adds a day; true where it is done from its records.
+    fn add(&mut self, job: &Manifest, reader: &Reader, before: &[Query], day: &PlannedDay<'_>) -> Result<bool> {
         let series = &job.series[day.series];
         let is_told = matches!(day.standing, Standing::ToDo(Reason::Stale(Change::Keys(_))));
         let record = if is_told { reader.record(day.id, day.day.date)? } else { None };
         let narrowed = record.as_ref().and_then(|record| Narrowed::of(series, day.day.window, before, record));
         let Some(Narrowed { asked_for, left, has_other_layout }) = narrowed else {
             self.asked += 1;
-            return Ok(());
+            return Ok(false);
         };
         self.from_records += 1;
         let to = if has_other_layout { &mut self.renamed } else { &mut self.stay };
         to.add(&asked_for);
         self.retired.add(&left);
-        Ok(())
+        Ok(true)
     }
 
     /// As lines for people.

@@ -1,19 +1,20 @@
 //! `plan --list`: what the sources have for the days to do, and what fetching it takes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use chrono::NaiveDate;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
-use url::Url;
 
+use super::archived::{Archived, Next};
+use super::consequences::DaysFromRecords;
+use super::hosts::{HostLoad, HostLoads};
 use super::sizes::{LockedSizes, Size};
-use crate::archive::Archive;
+use crate::archive::{Archive, Reader};
 use crate::cli::asking;
 use crate::cli::clock::{now, run_id};
 use crate::cli::sources::Sources;
@@ -21,20 +22,19 @@ use crate::cli::table::{Side, Table};
 use crate::cli::{Exit, Result, Shell};
 use crate::failure::Class;
 use crate::lock::Held;
-use crate::manifest::manners::{self, Effective};
-use crate::manifest::{Bandwidth, Manifest, Rate, SeriesId, SourceSpec, Way};
+use crate::manifest::{Manifest, SeriesId};
 use crate::net::{Net, shown};
 use crate::plan::{Plan, PlannedDay};
 use crate::report::human;
 use crate::report::terminal::Verbosity;
-use crate::source::{Body, Listed, Replicas};
+use crate::source::{Body, Listed, RemoteFile, Replicas};
 use crate::untrusted::escape;
 
 /// What the days to do hold.
 #[derive(Debug, Serialize)]
 pub(super) struct Listing {
     days: Vec<ListedDay>,
-    hosts: Vec<Effort>,
+    hosts: Vec<HostLoad>,
     /// Free bytes where the archive is or will be.
     free_bytes: u64,
     #[serde(skip)]
@@ -51,6 +51,10 @@ struct ListedDay {
     bytes: Option<u64>,
     /// How many files these are.
     files_with_size: u64,
+    /// How many of its files the archive has, as far as the listing tells.
+    files_here: u64,
+    /// Bytes of those that are to be fetched, by the listing or the lock; null where neither tells any.
+    fetch_bytes: Option<u64>,
     /// Bytes of all its files, those taken from the lock that the listing does not give: those of the file itself, else the
     /// mean of the series' files; null where neither tells.
     expected_bytes: Option<u64>,
@@ -65,45 +69,52 @@ struct ListedDay {
     error: Option<String>,
 }
 
-/// What a run asks of one host group.
-#[derive(Debug, Serialize)]
-struct Effort {
-    host: String,
-    /// Listings and files.
-    requests: u64,
-    /// Null when neither a listing nor the lock gives a size.
-    bytes: Option<u64>,
-    /// The limits in force, in words.
-    limit: String,
-    /// The least time that the limits allow; null when they limit nothing, or the sizes that they limit are not told.
-    seconds: Option<f64>,
-    /// Only the bytes are limited, and neither a listing nor the lock tells any.
-    #[serde(skip)]
-    is_unknown: bool,
+/// A listed file, and what a run does with it.
+struct ListedFile<'l> {
+    remote: &'l RemoteFile,
+    size: Size,
+    next: Next,
 }
 
-/// Asks the sources of a plan's days.
+impl ListedFile<'_> {
+    /// The bytes of the answer, as far as they are known: none of a file that has not changed.
+    fn answer_bytes(&self) -> Option<u64> {
+        if self.next == Next::Fetch { self.size.bytes() } else { Some(0) }
+    }
+}
+
+/// Asks the sources of a plan's days, but for those that a run does from their records.
 ///
 /// # Errors
 /// When a source cannot be opened, or the disk cannot be asked. A day that cannot be listed is told, and is no error.
-pub(super) async fn ask(job: &Manifest, plan: &Plan, lock: Option<&Held>, net: &Net, shell: &Shell) -> Result<Listing> {
+pub(super) async fn ask(
+    job: &Manifest,
+    plan: &Plan,
+    from_records: &DaysFromRecords,
+    lock: Option<&Held>,
+    net: &Net,
+    shell: &Shell,
+) -> Result<Listing> {
     let mut sources = Sources::default();
     let with_days = plan.series.iter().filter(|series| series.counts.planned > 0);
     let wanted: BTreeSet<&SeriesId> = with_days.map(|series| &series.id).collect();
     let bases = sources.bases(job, |id| wanted.contains(id)).await?;
-    let run = run_id(now());
+    let at = now();
+    let run = run_id(at);
     let mut listing =
         Listing { days: Vec::new(), hosts: Vec::new(), free_bytes: free(&job.archive.root)?, failed: BTreeSet::new() };
-    let mut efforts = Efforts { job, by_group: BTreeMap::new() };
+    let mut loads = HostLoads::new(&job.limits);
+    let reader = Reader::open(&job.archive.root)?;
     for series in &job.series {
         let Some(bases) = bases.get(&series.id) else { continue };
         let source = Replicas::open(net, job, series, bases, &run)?;
-        let days: Vec<PlannedDay<'_>> = plan.to_do().filter(|day| *day.id == series.id).collect();
+        let is_listed = |day: &PlannedDay<'_>| *day.id == series.id && !from_records.has(day.series, day.day.date);
+        let days: Vec<PlannedDay<'_>> = plan.to_do().filter(is_listed).collect();
         let asked = days.iter().map(|day| asking::list(job, series, &source, &day.day, shell));
         let mut answered = listing.days.len();
         let tell = |_: &_| {
             answered += 1;
-            show(answered, plan.counts().planned, shell);
+            show(answered, plan.counts().planned - from_records.count() as u64, shell);
         };
         let answers = stream::iter(asked).buffered(source.current().client().concurrency().max(1)).inspect(tell);
         let answers: Vec<_> = answers.collect().await;
@@ -112,21 +123,33 @@ pub(super) async fn ask(job: &Manifest, plan: &Plan, lock: Option<&Held>, net: &
         for (day, answer) in days.iter().zip(answers) {
             // An empty day has no bytes, and that is known.
             let none = answer.as_ref().is_ok_and(|listed| listed.files.is_empty()).then_some(0);
-            efforts.add(&series.source, base, base, none);
+            loads.add(&series.source, base, base, 1, none);
             let listed = match answer {
                 Ok(listed) => {
                     let locked = sizes.of_day(day.day.date)?;
-                    for file in listed.files.iter().filter(|file| file.body == Body::Remote) {
-                        efforts.add(&series.source, base, &file.url, locked.of(file).bytes());
+                    let archived = Archived::of(&reader, series, day, &locked, at)?;
+                    let files = listed.files.iter().filter(|file| file.body != Body::None).map(|remote| ListedFile {
+                        remote,
+                        size: locked.of(remote),
+                        next: archived.next(series, remote),
+                    });
+                    let files: Vec<ListedFile<'_>> = files.collect();
+                    let is_asked = |file: &&ListedFile<'_>| file.remote.body == Body::Remote && file.next != Next::Keep;
+                    for file in files.iter().filter(is_asked) {
+                        loads.add(&series.source, base, &file.remote.url, 1, file.answer_bytes());
                     }
-                    let files = listed.files.iter().filter(|file| file.body != Body::None);
-                    let sizes: Vec<Size> = files.map(|file| locked.of(file)).collect();
-                    listed_day(day, &listed, &sizes)
+                    listed_day(day, &listed, &files)
                 }
                 Err(failure) => {
                     listing.failed.insert(failure.class);
                     let unlisted = listed_day(day, &Listed::default(), &[]);
-                    ListedDay { bytes: None, expected_bytes: None, error: Some(failure.message), ..unlisted }
+                    ListedDay {
+                        bytes: None,
+                        fetch_bytes: None,
+                        expected_bytes: None,
+                        error: Some(failure.message),
+                        ..unlisted
+                    }
                 }
             };
             listing.days.push(listed);
@@ -134,7 +157,7 @@ pub(super) async fn ask(job: &Manifest, plan: &Plan, lock: Option<&Held>, net: &
     }
     sources.close().await;
     shell.screen.without_bars(|| ());
-    listing.hosts = efforts.by_group.into_iter().map(|(host, effort)| Effort::new(host, effort)).collect();
+    listing.hosts = loads.finish();
     Ok(listing)
 }
 
@@ -146,41 +169,24 @@ fn show(answered: usize, all: u64, shell: &Shell) {
     }
 }
 
-/// What a run asks of each host group: requests, bytes where they are told, and the limits.
-struct Efforts<'a> {
-    job: &'a Manifest,
-    by_group: BTreeMap<String, (u64, Option<u64>, Effective)>,
-}
-
-impl Efforts<'_> {
-    /// One more request to `url`, which a source at `base` has led to.
-    fn add(&mut self, source: &SourceSpec, base: &Url, url: &Url, bytes: Option<u64>) {
-        let reach = source.reach();
-        let is_elsewhere = url.origin() != base.origin() && reach.is_some_and(|reach| reach.leads_to(url));
-        let (url, way) = if is_elsewhere { (url, Way::Direct) } else { (base, source.way()) };
-        let tunnel = reach.and_then(|reach| reach.tunnel.as_ref()).filter(|_| !is_elsewhere);
-        let group = if way == Way::Embedded { "embedded".to_owned() } else { manners::group_of(url, tunnel) };
-        let new = || (0, None, manners::effective(url, way, &self.job.limits));
-        let (requests, known, _) = self.by_group.entry(group).or_insert_with(new);
-        *requests += 1;
-        *known = [*known, bytes].into_iter().flatten().reduce(u64::saturating_add);
-    }
-}
-
-fn listed_day(day: &PlannedDay<'_>, listed: &Listed, sizes: &[Size]) -> ListedDay {
+fn listed_day(day: &PlannedDay<'_>, listed: &Listed, files: &[ListedFile<'_>]) -> ListedDay {
     let mut named =
         listed.files.iter().filter(|file| file.body == Body::Remote).map(|file| escape(&shown(&file.url)).into_owned());
     let first = named.next();
-    let told: Vec<u64> = sizes.iter().filter_map(Size::listed).collect();
+    let told: Vec<u64> = files.iter().filter_map(|file| file.size.listed()).collect();
+    let missing: Vec<&ListedFile<'_>> = files.iter().filter(|file| file.next == Next::Fetch).collect();
+    let missing_bytes: Vec<u64> = missing.iter().filter_map(|file| file.size.bytes()).collect();
     // An empty day has no bytes, and that is known.
     let is_told = !told.is_empty() || listed.files.is_empty();
     ListedDay {
         series: day.id.to_string(),
         date: day.day.date,
-        files: sizes.len() as u64,
+        files: files.len() as u64,
         bytes: is_told.then(|| told.iter().sum()),
         files_with_size: told.len() as u64,
-        expected_bytes: sizes.iter().map(Size::bytes).sum(),
+        files_here: (files.len() - missing.len()) as u64,
+        fetch_bytes: (missing.is_empty() || !missing_bytes.is_empty()).then(|| missing_bytes.iter().sum()),
+        expected_bytes: files.iter().map(|file| file.size.bytes()).sum(),
         outside_day: listed.outside_day,
         duplicates: listed.duplicates,
         without_record: listed.without_record,
@@ -196,35 +202,6 @@ fn free(root: &Path) -> Result<u64> {
     let above = root.ancestors().filter(|folder| !folder.as_os_str().is_empty());
     let folder = above.map(Path::to_path_buf).find(|folder| folder.exists()).unwrap_or(here);
     Ok(Archive::free_bytes(&folder)?)
-}
-
-impl Effort {
-    fn new(host: String, (requests, bytes, limits): (u64, Option<u64>, Effective)) -> Effort {
-        let by_requests = match limits.requests {
-            Rate::Unlimited => None,
-            #[expect(clippy::cast_precision_loss, reason = "an estimate of seconds")]
-            Rate::PerSecond(rate) => Some(requests as f64 / rate),
-        };
-        let by_bytes = match limits.bandwidth {
-            Bandwidth::Unlimited => None,
-            #[expect(clippy::cast_precision_loss, reason = "an estimate of seconds")]
-            Bandwidth::BytesPerSecond(rate) => bytes.map(|bytes| bytes as f64 / rate as f64),
-        };
-        let seconds = [by_requests, by_bytes].into_iter().flatten().reduce(f64::max);
-        let mut words = match limits.requests {
-            Rate::Unlimited => "unlimited".to_owned(),
-            Rate::PerSecond(rate) => format!("{rate}/s"),
-        };
-        // Writing to a String cannot fail.
-        let _ = write!(words, ", {}", human::count(u64::from(limits.concurrency), "connection"));
-        if let Bandwidth::BytesPerSecond(rate) = limits.bandwidth {
-            let _ = write!(words, ", {}", human::rate(rate));
-        }
-        let is_unknown = seconds.is_none() && limits.bandwidth != Bandwidth::Unlimited;
-        // The built-in service is its own preset.
-        let preset = if limits.preset == host { String::new() } else { format!("{}: ", limits.preset) };
-        Effort { host, requests, bytes, limit: format!("{preset}{words}"), seconds, is_unknown }
-    }
 }
 
 impl Listing {
@@ -257,8 +234,9 @@ impl Listing {
 
     /// What is listed, as text.
     pub(super) fn render(&self) -> String {
-        let columns = [("days listed", Side::Right), ("files", Side::Right), ("size", Side::Right)];
-        let mut table = Table::new(&[&[("series", Side::Left)], columns.as_slice()].concat());
+        let columns = ["days listed", "files", "here already", "size"].map(|name| (name, Side::Right));
+        let mut table =
+            Table::new(&[&[("series", Side::Left)], columns.as_slice()].concat()).without_zeros(&["here already"]);
         let mut series: Vec<&str> = self.days.iter().map(|day| day.series.as_str()).collect();
         series.dedup();
         for id in series {
@@ -274,7 +252,8 @@ impl Listing {
                 (0, None) => "not told".to_owned(),
                 (_, None) => format!("over {}", human::bytes(bytes)),
             };
-            table.row([escape(id).into_owned(), human::number(days.len() as u64), human::number(files), size]);
+            let counts = [days.len() as u64, files, sum(|day| day.files_here)].map(human::number);
+            table.row(std::iter::once(escape(id).into_owned()).chain(counts).chain([size]));
         }
         let mut out = format!("\n{}\n", table.render());
         out.push_str(&self.ends());
@@ -284,17 +263,10 @@ impl Listing {
         let rest = if failed > 0 { ", without the days that were not listed" } else { "" };
         // Writing to a String cannot fail.
         for host in hosts {
-            let time = host.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            let time = match time {
-                Some(time) => format!("at least {}", human::span(time)),
-                None if host.is_unknown => "time unknown since no sizes are told".to_owned(),
-                None => "as fast as it can".to_owned(),
-            };
-            let requests = human::count(host.requests, "request");
-            let _ = writeln!(out, "{}: about {requests}, {time} ({}){rest}", escape(&host.host), host.limit);
+            let _ = writeln!(out, "{}{rest}", host.line());
         }
         let _ = writeln!(out, "free where the archive is: {}", human::bytes(self.free_bytes));
-        let needed: u64 = self.days.iter().filter_map(|day| day.expected_bytes.or(day.bytes)).sum();
+        let needed: u64 = self.days.iter().filter_map(|day| day.fetch_bytes).sum();
         if needed > self.free_bytes {
             let _ = writeln!(out, "not enough: {} more", human::bytes(needed - self.free_bytes));
         }
@@ -309,6 +281,7 @@ impl Listing {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hosts;
     use super::*;
 
     fn day(date: &str, files: u64, files_with_size: u64) -> ListedDay {
@@ -318,6 +291,8 @@ mod tests {
             files,
             bytes: (files_with_size > 0).then_some(files_with_size * 576_000),
             files_with_size,
+            files_here: 0,
+            fetch_bytes: (files_with_size > 0).then_some(files_with_size * 576_000),
             expected_bytes: (files_with_size == files).then_some(files * 576_000),
             outside_day: 0,
             duplicates: 0,
@@ -328,30 +303,13 @@ mod tests {
         }
     }
 
-    fn limits(requests: Rate, bandwidth: Bandwidth) -> Effective {
-        Effective { requests, bandwidth, concurrency: 4, preset: "private", agreed_with: None }
-    }
-
-    #[test]
-    fn the_slower_of_the_limits_gives_the_time() {
-        let seconds = |requests, bandwidth| {
-            Effort::new("h".into(), (80, Some(100 << 20), limits(requests, bandwidth))).seconds.map(f64::round)
-        };
-        assert_eq!(seconds(Rate::PerSecond(8.0), Bandwidth::Unlimited), Some(10.0));
-        assert_eq!(seconds(Rate::PerSecond(8.0), Bandwidth::BytesPerSecond(5 << 20)), Some(20.0));
-        assert_eq!(seconds(Rate::Unlimited, Bandwidth::Unlimited), None);
-        let untold = Effort::new("h".into(), (80, None, limits(Rate::Unlimited, Bandwidth::BytesPerSecond(5 << 20))));
-        assert_eq!((untold.seconds, untold.is_unknown), (None, true));
-    }
-
     #[test]
     fn sizes_that_are_not_told_are_not_made_up_and_a_day_that_failed_is_named() {
         let mut failed = day("2015-12-13", 0, 0);
         failed.error = Some("http://localhost:8001/HMI: refused".into());
-        let effort = (33, Some(9), limits(Rate::PerSecond(8.0), Bandwidth::BytesPerSecond(20 << 20)));
         let listing = Listing {
             days: vec![day("2015-12-11", 5, 5), day("2015-12-12", 27, 20), failed],
-            hosts: vec![Effort::new("localhost:8001".into(), effort)],
+            hosts: vec![hosts::tests::some()],
             free_bytes: 5 << 30,
             failed: [Class::Unreachable].into(),
         };

@@ -2,13 +2,18 @@
 //!
 //! Without `--list` it opens no socket and starts no process, unless a range follows a region that the lock does not know.
 
+mod archived;
 mod consequences;
+mod estimate;
+mod hosts;
 mod listing;
 mod sizes;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+
+use consequences::{DaysFromRecords, StaleDays};
 
 use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
@@ -21,7 +26,7 @@ use super::{Exit, Result, Shell, job, known_archive, limits, planning, regions, 
 use crate::day::Window;
 use crate::manifest::{Manifest, Region, Series};
 use crate::net::Net;
-use crate::plan::{Plan, Reason, Standing};
+use crate::plan::{Outlook, Plan, Reason, Standing};
 use crate::report::human;
 use crate::untrusted::escape;
 
@@ -43,9 +48,10 @@ const NAMED: usize = 20;
         `new` without a record, `started` when a run began it and did not finish, `provisional` when it was too young \
         to be final, `stale` when the manifest asks for something else now, `damaged` when its record cannot be read, \
         `differs` when its files are not those of the lock, `refused` when it belongs to another job that asks for something else, and `done` when it is sealed. \
-        Of stale days it tells which keys of the manifest differ, and what becomes of their files.\n\n\
+        Of stale days it tells which keys of the manifest differ, and what becomes of their files. What the run takes \
+        (requests, bytes, time) is estimated from the days in the lock.\n\n\
         With --list the sources are asked for the days to do, within the hosts' limits, and the files, bytes, \
-        requests, free disk and time are told.",
+        requests, free disk and time are told. Files that the archive has already are not counted.",
     after_help = "Examples:\n  sunhaul plan jobs/quickstart.yaml\n  sunhaul plan jobs/december.yaml --list\n  \
         sunhaul plan jobs/nightly.yaml --range today-7d.. --json | jq '.days[].state'"
 )]
@@ -79,21 +85,26 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     if let Err(error) = known_archive::must_be_there(&job, locking.lock()) {
         shell.warn_of_refusal(&error);
     }
-    let listing = if args.list {
+    let StaleDays { consequences, from_records } = consequences::of(&job, &plan)?;
+    let (mut listing, mut estimate) = (None, None);
+    if args.list {
         let net = args.ssh.net();
-        let asked = listed(&job, &plan, &locking, &net, shell);
-        let Some(listing) = limits::runtime()?.block_on(asked)? else {
+        let asked = listed(&job, &plan, &from_records, &locking, &net, shell);
+        listing = limits::runtime()?.block_on(asked)?;
+        if listing.is_none() {
             return Ok(Exit::Interrupted);
-        };
-        Some(listing)
+        }
     } else {
-        None
-    };
-    let consequences = consequences::of(&job, &plan)?;
+        estimate = estimate::of(&job, &plan, &from_records, locking.lock())?;
+    }
     if args.json {
         let root = job.archive.root.to_string_lossy();
-        let [consequences, listing] = [serde_json::to_value(consequences)?, serde_json::to_value(&listing)?];
-        stdout::print_json(&plan.to_json(&root, consequences, listing))?;
+        let outlook = Outlook {
+            consequences: serde_json::to_value(consequences)?,
+            estimate: serde_json::to_value(estimate)?,
+            listing: serde_json::to_value(&listing)?,
+        };
+        stdout::print_json(&plan.to_json(&root, outlook))?;
     } else {
         let mut text = render(&plan, &job.archive.root.to_string_lossy());
         for (series, days) in removed_series::days(&job)? {
@@ -101,6 +112,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
             let _ = writeln!(text, "\n{}", removed_series::line(&job.path, &series.0, days));
         }
         text.extend(consequences.map(|consequences| consequences.render()));
+        text.extend(estimate.map(|estimate| estimate.render()));
         // With nothing to do there is nothing to list, and the plan has said so.
         if let Some(listing) = listing.as_ref().filter(|_| plan.counts().planned > 0) {
             text.push_str(&listing.render());
@@ -134,13 +146,14 @@ fn with_regions(job: Manifest, args: &Args, shell: &Shell) -> Result<Option<Mani
 async fn listed(
     job: &Manifest,
     plan: &Plan,
+    from_records: &DaysFromRecords,
     locking: &Locking,
     net: &Net,
     shell: &Shell,
 ) -> Result<Option<listing::Listing>> {
     let mut signals = Signals::catch()?;
     let listing = tokio::select! {
-        listing = listing::ask(job, plan, locking.held(), net, shell) => listing.map(Some),
+        listing = listing::ask(job, plan, from_records, locking.held(), net, shell) => listing.map(Some),
         () = signals.next() => {
             shell.screen.without_bars(|| ());
             Ok(None)

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use chrono::NaiveDate;
 
+use crate::archive::FileLine;
 use crate::cli::Result;
-use crate::lock::Held;
+use crate::lock::{Held, LockedFile};
 use crate::manifest::SeriesId;
 use crate::source::RemoteFile;
 
@@ -56,24 +57,29 @@ impl<'a> LockedSizes<'a> {
     /// When the lock is damaged.
     pub(super) fn of_day(&self, date: NaiveDate) -> Result<DaySizes> {
         let files = self.lock.map(|held| held.files(self.series, date)).transpose()?.flatten().unwrap_or_default();
-        let by_key = files.into_iter().filter_map(|file| Some((file.key, file.bytes?))).collect();
+        let by_key = files.into_iter().map(|file| (file.key.clone(), file)).collect();
         Ok(DaySizes { by_key, mean: self.mean })
     }
 }
 
 /// The lock's files of one day.
 pub(super) struct DaySizes {
-    by_key: HashMap<String, u64>,
+    by_key: HashMap<String, LockedFile>,
     mean: Option<u64>,
 }
 
 impl DaySizes {
     /// The size of a listed file.
     pub(super) fn of(&self, file: &RemoteFile) -> Size {
-        let expected = || self.by_key.get(&file.key).copied().or(self.mean);
+        let expected = || self.by_key.get(&file.key).and_then(|locked| locked.bytes).or(self.mean);
         match file.bytes {
             Some(bytes) => Size::Listed(bytes),
             None => expected().map_or(Size::Unknown, Size::Expected),
         }
+    }
+
+    /// True when the lock has a file of these bytes.
+    pub(super) fn has(&self, line: &FileLine) -> bool {
+        self.by_key.get(&line.key).is_some_and(|locked| locked.sha256 == line.sha256)
     }
 }

@@ -1,0 +1,82 @@
+//! Which listed files of a day the archive has already, and whether a run asks about them.
+//!
+//! By their lines alone: whether they lie where these say, a run looks.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+
+use super::sizes::DaySizes;
+use crate::archive::{FileLine, Reader, Standing};
+use crate::cli::Result;
+use crate::manifest::Series;
+use crate::manifest::latency::has_ended;
+use crate::plan::{self, PlannedDay, Reason};
+use crate::run::{is_as_listed, needs_no_request};
+use crate::source::RemoteFile;
+
+/// A day's files in the archive.
+pub(super) struct Archived {
+    by_key: HashMap<String, FileLine>,
+    standing: Standing,
+    is_final: bool,
+}
+
+/// What a run does with a listed file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It is not here: it is fetched.
+    Fetch,
+    /// It is here, and the source is asked whether it has changed.
+    AskAbout,
+    /// It is here, and nobody is asked.
+    Keep,
+}
+
+impl Archived {
+    /// What a day to do has, at one instant.
+    ///
+    /// # Errors
+    /// When the archive or the lock cannot be read.
+    pub(super) fn of(
+        reader: &Reader,
+        series: &Series,
+        day: &PlannedDay<'_>,
+        locked: &DaySizes,
+        now: DateTime<Utc>,
+    ) -> Result<Archived> {
+        let is_final = has_ended(series, day.day.window, now, series.settle);
+        let (id, date) = (day.id, day.day.date);
+        let plan::Standing::ToDo(reason) = day.standing else {
+            return Ok(Archived { by_key: HashMap::new(), standing: Standing::Final, is_final });
+        };
+        let record = match reason {
+            Reason::Provisional | Reason::Stale(_) | Reason::Differs => reader.record(id, date)?,
+            Reason::New | Reason::Started { .. } | Reason::Damaged(_) => None,
+        };
+        let standing = match (reason, &record) {
+            (Reason::Stale(_), Some(record)) => Standing::OtherSpec(record.header.state),
+            (Reason::Provisional, _) => Standing::Young,
+            (Reason::Started { .. }, _) if !is_final => Standing::Young,
+            _ => Standing::Final,
+        };
+        let mut lines = match reason {
+            Reason::Started { .. } => reader.started_files(id, date)?.unwrap_or_default(),
+            _ => record.map(|record| record.files).unwrap_or_default(),
+        };
+        lines.retain(|line| line.absent.is_none() && (*reason != Reason::Differs || locked.has(line)));
+        let by_key = lines.into_iter().map(|line| (line.key.clone(), line)).collect();
+        Ok(Archived { by_key, standing, is_final })
+    }
+
+    /// What a run does with a file that the listing names.
+    pub(super) fn next(&self, series: &Series, file: &RemoteFile) -> Next {
+        match self.by_key.get(&file.key) {
+            Some(line) if is_as_listed(file, line) => {
+                let is_sure = needs_no_request(series, (file, line), self.standing, self.is_final);
+                if is_sure { Next::Keep } else { Next::AskAbout }
+            }
+            _ => Next::Fetch,
+        }
+    }
+}
