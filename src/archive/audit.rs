@@ -65,6 +65,8 @@ pub struct Expected {
     pub bytes: u64,
     /// Its bytes.
     pub sha256: Digest,
+    /// It was there before sunhaul: it is the user's, and is never moved.
+    pub preexisting: bool,
 }
 
 /// What lies in its place.
@@ -204,7 +206,7 @@ fn pass(
 
 /// A line of a record as something to look at; nothing for an absent file.
 fn item(day: &Arc<Day>, line: FileLine) -> Option<Item> {
-    let expected = Expected { bytes: line.bytes?, sha256: line.sha256? };
+    let expected = Expected { bytes: line.bytes?, sha256: line.sha256?, preexisting: line.preexisting };
     Some(Item { day: Arc::clone(day), path: line.path, expected })
 }
 

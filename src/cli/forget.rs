@@ -265,7 +265,12 @@ fn tell_end(leaving: &[Leaving], delete: bool, shell: &Shell) {
         let stay = files.saturating_sub(*gone);
         if stay > 0 {
             let stay = human::count(stay, "file");
-            tell(&format!("  {stay} of these days stay: another day names them, or they were changed"), shell);
+            tell(
+                &format!(
+                    "  {stay} of these days stay: another day names them, they were changed, or they were there before sunhaul"
+                ),
+                shell,
+            );
         }
     }
     warn_of_asked_for(leaving, delete, shell);

@@ -334,3 +334,20 @@ fn verify_writes_nothing() {
     lab.sunhaul(&["verify", "job.yaml", "--quick"]).status(1).stdout_has("").chatty().done();
     assert_eq!(lab.tree("data"), before);
 }
+
+#[test]
+fn a_changed_file_whose_record_was_lost_is_told_as_the_users_own_with_the_way_out() {
+    let (lab, _server) = whole();
+    let before = lab.proved("data");
+    fs::remove_file(lab.path("data/.sunhaul/days/sharp_720s/2015-12-11.jsonl")).expect("a record");
+    lab.run().chatty().done();
+    flip(&lab, 1);
+    let hint = "move it away yourself, then run this with `--repair`";
+    let verify = lab.sunhaul(&["verify", "job.yaml"]).status(1).stdout_has("; it was there before sunhaul");
+    assert_eq!(verify.stderr_has(hint).done().stderr.matches("hint:").count(), 1);
+    lab.sunhaul(&["verify", "job.yaml", "--repair"]).status(1).stdout_has("not whole yet").stderr_has(hint).done();
+    fs::rename(lab.path(&place(1)), lab.path("mine.fits")).expect("moved away");
+    lab.sunhaul(&["verify", "job.yaml", "--repair"]).stdout_has("whole again").chatty().done();
+    assert_eq!(lab.proved("data"), before);
+    all_is_right(&lab);
+}

@@ -78,6 +78,9 @@ struct Told {
     path: String,
     expected: Option<Figures>,
     found: Option<Figures>,
+    /// It was there before sunhaul.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    preexisting: bool,
     /// Why it could not be read.
     why: Option<String>,
 }
@@ -155,6 +158,7 @@ impl Verdict {
                 series: Some(finding.series.0.clone()),
                 date: Some(finding.date),
                 path: finding.path.clone(),
+                preexisting: expected.is_some_and(|expected| expected.preexisting),
                 expected: expected.map(of_expected),
                 found,
                 why,
@@ -175,6 +179,7 @@ impl Verdict {
                 path: path.to_owned(),
                 expected: Some(of(locked)),
                 found: Some(of(recorded)),
+                preexisting: false,
                 why: None,
             }
         };
@@ -200,6 +205,7 @@ impl Verdict {
             path: stray.path,
             expected: None,
             found: Some(Figures { bytes: stray.bytes, ..Figures::default() }),
+            preexisting: false,
             why: None,
         }));
     }
@@ -302,7 +308,13 @@ impl Verdict {
     pub(super) fn hints(&self) -> Vec<&'static str> {
         let Files { missing, changed, unreadable, extra, .. } = &self.files;
         let mut hints = Vec::new();
-        if self.repair.is_none() && missing + changed + self.days.damaged + self.days.differ > 0 {
+        let is_preexisting = |told: &&Told| told.what == What::Changed && told.preexisting;
+        let preexisting = self.findings.iter().filter(is_preexisting).count() as u64;
+        if preexisting > 0 {
+            hints.push("a file that was there before sunhaul is never moved: move it away yourself, then run this with `--repair`");
+        }
+        let mendable = missing + changed - preexisting + self.days.damaged + self.days.differ;
+        if self.repair.is_none() && mendable > 0 {
             hints.push("`--repair` moves changed files to `.sunhaul/work/retired` and fetches what is not there");
         }
         if self.days.damaged > 0 && extra.is_none() {
@@ -342,7 +354,8 @@ impl Told {
                     }
                 };
                 let (expected, found) = (of(&self.expected, &self.found), of(&self.found, &self.expected));
-                format!("changed    {path}: expected {expected}, found {found}")
+                let whose = if self.preexisting { "; it was there before sunhaul" } else { "" };
+                format!("changed    {path}: expected {expected}, found {found}{whose}")
             }
             What::Extra => format!("extra      {path}: no record names it"),
             What::Differs => {
