@@ -116,6 +116,22 @@ classes! {
     Internal = "internal", retry: false, None;
 }
 
+impl Class {
+    /// True for bytes that are not what they must be: only the file's source can mend them.
+    #[must_use]
+    pub fn is_of_bytes(self) -> bool {
+        matches!(
+            self,
+            Class::FitsStructure
+                | Class::FitsChecksum
+                | Class::FileStructure
+                | Class::Magic
+                | Class::Size
+                | Class::TooLong
+        )
+    }
+}
+
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

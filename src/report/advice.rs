@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::human;
-use super::model::{RegionSlots, Report};
+use super::model::{Failure, RegionSlots, Report};
 use super::regions::Reason;
 use crate::untrusted::escape;
 
@@ -13,6 +13,15 @@ use crate::untrusted::escape;
 pub(super) fn is_left_to_a_run(report: &Report) -> bool {
     let is_incomplete = matches!(report.run.exit_code, Some(1 | 3));
     report.run.is_adoption && is_incomplete && report.failures.iter().all(|why| why.key.is_some())
+}
+
+/// True when all that failed are files whose bytes are wrong at their source: a plain run puts them off, and `--retry-failed`
+/// asks for them.
+#[must_use]
+pub fn is_left_to_the_source(report: &Report) -> bool {
+    let is_of_bytes = |why: &Failure| why.key.is_some() && why.class.is_of_bytes();
+    let is_all = report.failures_omitted == 0 && !report.failures.is_empty() && report.failures.iter().all(is_of_bytes);
+    report.run.exit_code == Some(1) && !report.run.is_adoption && is_all
 }
 
 /// The words before the command that goes on. `has_hints` when the failures told already what to do.
@@ -24,6 +33,7 @@ pub(super) fn advice(report: &Report, has_hints: bool) -> Cow<'static, str> {
     }
     let advice = match run.exit_code {
         _ if is_left_to_a_run(report) => "fetch the rest with",
+        _ if is_left_to_the_source(report) => "only their source can mend these files; when it has, fetch them with",
         Some(3) => {
             "the lock stays as it is: `sunhaul update` moves it to what upstream has now; when upstream is as it was"
         }

@@ -21,6 +21,7 @@ pub mod regions;
 pub mod terminal;
 mod timeline;
 
+pub use advice::is_left_to_the_source;
 pub use collector::{Collector, Ends};
 pub use log::Log;
 pub use model::Report;

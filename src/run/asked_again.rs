@@ -12,7 +12,7 @@ use super::day::path_of;
 use super::flight::{Failures, Missing};
 use super::{Run, Todo};
 use crate::archive::{self, DayWork, Spoilt};
-use crate::failure::{Class, Failure};
+use crate::failure::Failure;
 use crate::fetch;
 use crate::manifest::Verify;
 use crate::source::RemoteFile;
@@ -20,14 +20,6 @@ use crate::untrusted::{escape, quoted};
 
 /// The longest wait, in days.
 const LONGEST: i64 = 30;
-
-/// True for what only the file's source can mend: its bytes are not what they must be.
-fn is_spoilt(class: Class) -> bool {
-    matches!(
-        class,
-        Class::FitsStructure | Class::FitsChecksum | Class::FileStructure | Class::Magic | Class::Size | Class::TooLong
-    )
-}
 
 /// Takes the files out of `missing` that are not asked for yet, and gives how they fail. A file that the job accepts is
 /// asked for: its day may seal without it.
@@ -42,7 +34,7 @@ pub(super) fn put_off(
     let Some(opened) = run.series.get(&todo.series).filter(|_| !run.retry_failed) else { return failed };
     let now = (run.now)();
     missing.retain(|missing| {
-        let spoilt = work.spoilt(&missing.file.key).filter(|spoilt| is_spoilt(spoilt.class));
+        let spoilt = work.spoilt(&missing.file.key).filter(|spoilt| spoilt.class.is_of_bytes());
         let Some(spoilt) = spoilt else { return true };
         let by_url = path_of(&opened.series, todo, &missing.file, &fetch::name_of(&missing.file, None)).ok();
         let paths = missing.path.iter().map(ToString::to_string).chain(spoilt.path.clone());
@@ -74,12 +66,12 @@ pub(super) struct Failed<'a> {
 /// Notes how a file failed, where only its source can mend it, and adds to its message when it is asked for again.
 pub(super) fn note(run: &Run, work: &DayWork, failed: Failed<'_>) -> Result<Failure, archive::Error> {
     let Failed { file, path, failure, host_is_well, is_accepted } = failed;
-    if !is_spoilt(failure.class) && !is_accepted {
+    if !failure.class.is_of_bytes() && !is_accepted {
         return Ok(failure);
     }
     let (at, checks) = ((run.now)(), checks(run.manifest.verify));
     let is_same = |before: &&Spoilt| {
-        let is_class = before.class == failure.class || (is_spoilt(before.class) && is_spoilt(failure.class));
+        let is_class = before.class == failure.class || (before.class.is_of_bytes() && failure.class.is_of_bytes());
         is_class && before.checks == checks && before.since <= at && !has_other_size(before, file)
     };
     let before = work.spoilt(&file.key).filter(is_same);
@@ -153,6 +145,7 @@ fn checks(verify: Verify) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Class;
 
     fn failed(times: u32) -> Spoilt {
         let at = "2026-01-01T12:00:00Z".parse().unwrap();

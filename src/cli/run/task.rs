@@ -26,7 +26,7 @@ use crate::manifest::{Manifest, SeriesId, folder_of};
 use crate::report::model::RunResult;
 use crate::report::regions;
 use crate::report::terminal::{Progress, Summary, Verbosity, summary};
-use crate::report::{Collector, Ends, Log, Report};
+use crate::report::{Collector, Ends, Log, Report, is_left_to_the_source};
 use crate::run::event::{DayId, Event, Observer as _};
 use crate::run::{self, Order, Outcome, Shelf, Todo};
 use crate::untrusted::{escape, quoted};
@@ -95,7 +95,7 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
 /// Does them; `is_told` when the run was told of, however it ended.
 async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> Result<Ran> {
     let shell = shared.shell;
-    let Task { job, work: planned, shelf, locking, then, retry_failed, started, again: words } = task;
+    let Task { job, work: planned, shelf, locking, then, retry_failed, started, again: mut words } = task;
     let is_adoption = shelf.is_some();
     let id = run_id(started);
     let is_new = !Reader::open(&job.archive.root)?.has_state()?;
@@ -197,6 +197,9 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     }
     let failed = result.as_ref().err().or(moved.as_ref().and_then(|moved| moved.as_ref().err()));
     report.run.error = failed.map(reason);
+    if is_left_to_the_source(&report) && !retry_failed {
+        words.push("--retry-failed".into());
+    }
     let again = again(&words);
     report.run.again = (word != RunResult::Complete).then(|| again.clone());
     report.run.is_adoption = is_adoption;
