@@ -205,3 +205,15 @@ fn a_new_lock_has_the_days_that_the_range_has_left_behind() {
     lab.report(0);
     assert_eq!(rows(), before);
 }
+
+#[test]
+fn a_drift_check_tells_what_the_manifest_no_longer_asks_for_from_what_upstream_has_lost() {
+    let (server, lab) = (service(), Lab::new());
+    ask(&lab, &server, "");
+    lab.report(0);
+    ask(&lab, &server, ", segments: [Bp, Br], harpnum: [377]");
+    let dry = || lab.sunhaul(&["update", "job.yaml", "--dry-run"]).status(3);
+    dry().stdout_has("16 removed").stdout_has("; the manifest no longer asks for 16 of the removed ones").done();
+    let told = lab.sunhaul(&["update", "job.yaml", "--dry-run", "--json"]).status(3).stdout_has("").done().json();
+    assert_eq!([&told["removed"], &told["not_asked_for"]], [16, 16], "{told:#}");
+}

@@ -24,7 +24,7 @@ use crate::net::Net;
 use crate::report::model::{ComparedBy, Run};
 use crate::report::{Collector, Report};
 use crate::run::event::DayId;
-use crate::run::{Before, Todo, path_of};
+use crate::run::{Before, Todo, passes_filters, path_of};
 use crate::source::jsoc::{Known, former_keys};
 use crate::source::{KEYWORDS_TABLE, RemoteFile, Replica, Replicas};
 
@@ -70,6 +70,8 @@ struct Compared {
     change: Option<DayChange>,
     by: ComparedBy,
     sampled: u64,
+    /// Locked files that the manifest does not ask for any more.
+    not_asked_for: u64,
     failed: Vec<(Option<String>, Failure)>,
 }
 
@@ -144,8 +146,9 @@ async fn compare(
         while let Some(compared) = answers.next().await {
             let date = days.get(index).map(|todo| todo.day.date).unwrap_or_default();
             index += 1;
-            let Compared { change, by, sampled, failed } = compared;
+            let Compared { change, by, sampled, not_asked_for, failed } = compared;
             told.sampled(sampled);
+            told.not_asked_for(not_asked_for);
             if let Some(change) = change {
                 told.add_compared(change, by);
             }
@@ -169,7 +172,8 @@ async fn compare(
 
 impl Asked<'_> {
     async fn day(&self, todo: &Todo) -> Compared {
-        let mut compared = Compared { change: None, by: ComparedBy::default(), sampled: 0, failed: Vec::new() };
+        let mut compared =
+            Compared { change: None, by: ComparedBy::default(), sampled: 0, not_asked_for: 0, failed: Vec::new() };
         match self.compare(todo, &mut compared).await {
             Ok(change) => compared.change = Some(change),
             Err(failure) => compared.failed.push((None, failure)),
@@ -214,6 +218,11 @@ impl Asked<'_> {
                 },
             }
         }
+        let is_asked_for = |file: &&LockedFile| {
+            let in_window = scale.read(&file.time).is_none_or(|time| todo.day.window.contains(time));
+            in_window && passes_filters(series, file.segment.as_ref(), file.harpnum).unwrap_or(true)
+        };
+        compared.not_asked_for += locked.values().filter(|file| !is_asked_for(file)).count() as u64;
         // Also one that was absent: the lock would lose its line.
         change.removed.extend(locked.into_values().map(Named::from));
         Ok(change.with_replaced())

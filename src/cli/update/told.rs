@@ -37,6 +37,9 @@ pub(super) struct Told {
     sampled: u64,
     added: u64,
     removed: u64,
+    /// Of the removed ones: those that the manifest does not ask for any more.
+    #[serde(skip_serializing_if = "is_zero")]
+    not_asked_for: u64,
     changed: u64,
     /// Files whose bytes are the same, of records with other keywords.
     keywords_changed: u64,
@@ -50,6 +53,11 @@ pub(super) struct Told {
     regions: Vec<RegionChange>,
     /// Days with something different.
     days: Vec<ToldDay>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A day with something different.
@@ -101,6 +109,7 @@ impl Told {
             compared: 0,
             not_updated: 0,
             sampled: 0,
+            not_asked_for: 0,
             added: 0,
             removed: 0,
             changed: 0,
@@ -147,6 +156,11 @@ impl Told {
     /// Takes in files whose hashes were compared.
     pub(super) fn sampled(&mut self, files: u64) {
         self.sampled += files;
+    }
+
+    /// Takes in removed files that the manifest does not ask for any more.
+    pub(super) fn not_asked_for(&mut self, files: u64) {
+        self.not_asked_for += files;
     }
 
     /// Takes in what could not be compared.
@@ -252,6 +266,13 @@ impl Told {
         }
         if self.keywords_changed > 0 {
             let _ = write!(out, ", {} with other keywords and the same data", self.keywords_changed);
+        }
+        if self.not_asked_for > 0 {
+            let _ = write!(
+                out,
+                "; the manifest no longer asks for {} of the removed ones",
+                human::number(self.not_asked_for)
+            );
         }
         if self.sampled > 0 {
             let _ = write!(out, "; {} fetched and hashed", human::count(self.sampled, "file"));
