@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::day::{Day, Scale, Window};
 use crate::digest::Digest;
-use crate::manifest::{Manifest, Query, Region, Series, SeriesId, nearest};
+use crate::manifest::{Manifest, Query, Region, Series, SeriesId, suggest_word};
 
 mod change;
 mod json;
@@ -231,7 +231,7 @@ pub fn known_series(manifest: &Manifest, selection: &Selection) -> Result<(), Pr
         let message = format!("the job `{}` has no series `{}`", manifest.name, crate::untrusted::escape(wanted));
         return Err(Problem::new(
             message,
-            match nearest::nearest(wanted, ids()) {
+            match suggest_word::nearest(wanted, ids()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("it has: {}", ids().collect::<Vec<_>>().join(", ")),
             },

@@ -1,7 +1,7 @@
 //! The files of an archive held against its day records: hashed on all cores, each record's lines one by one.
 //!
 //! It reads alone: it makes no folder, takes no lock and follows no link. Its memory follows the records being read, and
-//! what is wrong. What it does not do: find files that no record names (`stray` does), or mend anything (`repair` does).
+//! what is wrong. What it does not do: find files that no record names (`untracked` does), or mend anything (`repair` does).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,7 +18,7 @@ use rustix::io::Errno;
 
 use super::day::digest_of;
 use super::regular::kind_of;
-use super::tree::Tree;
+use super::safe_dir::Tree;
 use super::{Archive, DayHeader, DayRecord, Error, FileLine};
 use crate::digest::Digest;
 use crate::manifest::SeriesId;

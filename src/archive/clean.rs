@@ -8,7 +8,7 @@ use rustix::fs::FileType;
 
 use super::day::{RETIRED_LINES, retired_lines_of};
 use super::journal::{self, Journal};
-use super::tree::{Removed, Tree};
+use super::safe_dir::{Removed, Tree};
 use super::{Archive, Error, STAGING, WORK};
 use crate::manifest::{LockMode, SeriesId};
 

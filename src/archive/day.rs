@@ -1,11 +1,11 @@
 //! One day being worked on: locked, journalled, published file by file, and sealed.
 
+mod corrupt_files;
+mod open;
 mod owned;
 mod rename;
 mod retired;
 mod seal;
-mod spoilt;
-mod take;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
@@ -17,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, NaiveDate, Utc};
 use rustix::fs::{self, AtFlags};
 
+pub use open::Trust;
 use owned::Owned;
 use rename::Elsewhere;
 pub use rename::Placed;
@@ -24,13 +25,12 @@ pub use retired::RetiredFile;
 use retired::RetiredFiles;
 pub(super) use retired::{RETIRED_LINES, path_of as retired_lines_of};
 pub use seal::{Retired, SealAs};
-pub use take::Trust;
 
 use super::journal::{Entry, Journal, Spoilt};
 use super::record::{DayRecord, FileLine, State};
 use super::regular::open_at;
-use super::staged::Stamp;
-use super::tree::split;
+use super::safe_dir::split;
+use super::staged_file::Stamp;
 use super::{Archive, Error, Part, RelativePath, Staged};
 use crate::digest::{Digest, Hasher};
 use crate::failure::Failure;

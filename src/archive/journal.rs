@@ -3,9 +3,9 @@
 //! It is only ever appended to. Each line has a check. A line that a crash has cut, or that was edited, ends the reading;
 //! what it named, and what those after it did, is fetched again.
 
-mod chain;
-mod spoilt;
-mod told;
+mod corrupt_file;
+mod line_checksum;
+mod replay;
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -18,14 +18,14 @@ use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use chain::Chain;
-pub use spoilt::Spoilt;
-use told::Asked;
-pub(super) use told::{How, Named, Told, Worth};
+pub use corrupt_file::Spoilt;
+use line_checksum::Chain;
+use replay::Asked;
+pub(super) use replay::{How, Named, Told, Worth};
 
-use super::durable::boot_id;
+use super::fsync::boot_id;
 use super::regular::{is_no_file, must_be_regular};
-use super::tree::Tree;
+use super::safe_dir::Tree;
 use super::{Archive, Error, FileLine};
 use crate::digest::Digest;
 use crate::manifest::{LockMode, SeriesId};
@@ -110,7 +110,7 @@ const FORMAT: &str = "journal/1";
 #[must_use]
 pub fn paths(path: &Path, text: &[u8], spec: Digest) -> Vec<String> {
     let asked = Asked { spec, job: "job", day: None };
-    let Ok(told) = told::tell(text, asked, boot_id(), path) else { return Vec::new() };
+    let Ok(told) = replay::tell(text, asked, boot_id(), path) else { return Vec::new() };
     told.files.into_iter().map(|named| named.line.path).chain(told.ours.into_keys()).collect()
 }
 
@@ -240,7 +240,7 @@ impl Journal {
     /// Reads the text of this journal, and cuts off what cannot be read: the next lines go below the last good one.
     fn go_on_from(&self, text: &[u8], spec: Digest, job: &str) -> Result<Told, Error> {
         let asked = Asked { spec, job, day: Some((&self.day.0, self.day.1)) };
-        let told = told::tell(text, asked, boot_id(), &self.path)?;
+        let told = replay::tell(text, asked, boot_id(), &self.path)?;
         let mut pen = self.pen();
         if told.whole < text.len() {
             // Else the lines of this go would stand below what no later go reads past.
@@ -257,7 +257,7 @@ impl Journal {
     /// [`Error::Newer`], [`Error::Storage`].
     pub(super) fn forget(&self, tree: &Tree) -> Result<bool, Error> {
         let text = self.text()?;
-        let Some((spec, job)) = told::asked_last(&text) else { return Ok(false) };
+        let Some((spec, job)) = replay::asked_last(&text) else { return Ok(false) };
         let told = self.go_on_from(&text, spec, &job)?;
         let mut paths = told.files.iter().map(|named| &named.line.path).chain(told.ours.keys());
         if !paths.any(|path| tree.length(path).is_some()) {
@@ -364,11 +364,11 @@ fn read_started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Optio
     });
     let Some(mut text) = text? else { return Ok(None) };
     text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
-    let Some((spec, job)) = told::asked_last(&text) else {
+    let Some((spec, job)) = replay::asked_last(&text) else {
         return Ok(Some(StartedFiles { job: None, files: Vec::new() }));
     };
     let asked = Asked { spec, job: &job, day: Some((series, date)) };
-    let told = told::tell(&text, asked, boot_id(), &tree.path(&relative))?;
+    let told = replay::tell(&text, asked, boot_id(), &tree.path(&relative))?;
     let files = told.files.into_iter().filter(|file| file.worth != Worth::Nothing).map(|file| file.line).collect();
     Ok(Some(StartedFiles { job: Some(job), files }))
 }
@@ -404,9 +404,9 @@ pub(super) fn claims(tree: &Tree, relative: &str) -> Result<Vec<Claimed>, Error>
         Err(Error::Storage { source, .. }) if source.kind() == ErrorKind::InvalidInput => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let Some((spec, job)) = told::asked_last(&text) else { return Ok(Vec::new()) };
+    let Some((spec, job)) = replay::asked_last(&text) else { return Ok(Vec::new()) };
     let asked = Asked { spec, job: &job, day: None };
-    let Ok(told) = told::tell(&text, asked, boot_id(), &tree.path(relative)) else { return Ok(Vec::new()) };
+    let Ok(told) = replay::tell(&text, asked, boot_id(), &tree.path(relative)) else { return Ok(Vec::new()) };
     let claimed = told.files.into_iter().map(|Named { line, how, .. }| Claimed {
         path: line.path,
         sha256: line.sha256,

@@ -4,31 +4,31 @@
 //! What it does not do: decide what is fetched, or talk to anyone.
 
 mod audit;
-mod checked;
+mod check_counts;
 mod clean;
 mod day;
-mod durable;
 mod error;
 mod file_lock;
-mod ground;
+mod fsync;
 mod jobs;
 mod journal;
 mod layout;
 mod left_out;
 mod name;
-mod part;
+mod partial_file;
 mod quarantine;
 mod queries;
 mod reader;
 mod record;
 mod regular;
 mod repair;
+mod safe_dir;
+mod shared_paths;
 mod spot_check;
-mod staged;
-mod stray;
+mod staged_file;
 #[cfg(test)]
 mod tests;
-mod tree;
+mod untracked;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -45,18 +45,18 @@ pub use journal::{Spoilt, Started, of as journal_of, paths as journal_paths};
 pub use layout::{RelativePath, Values, folded, keeps_days_apart, name_in, render};
 pub use left_out::LeftOut;
 pub use name::sanitise;
-pub use part::{Part, Validators};
+pub use partial_file::{Part, Validators};
 pub use reader::Reader;
 pub(crate) use record::line;
 pub use record::{ACCEPTED, DayHeader, DayRecord, FileLine, Lasting, State, schema as day_schema};
 pub(crate) use regular::must_be_regular;
 pub use regular::{link_target, open_regular};
 pub use spot_check::SpotCheck;
-pub use staged::Staged;
-pub use stray::Stray;
+pub use staged_file::Staged;
+pub use untracked::Stray;
 
 use crate::manifest::{LockMode, SeriesId};
-use tree::Tree;
+use safe_dir::Tree;
 
 /// An archive on disk.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::name::{cut, sanitise};
 use super::record::line;
-use super::tree::{Entry, Tree, length_of, list};
+use super::safe_dir::{Entry, Tree, length_of, list};
 use super::{Archive, Error, Staged, WORK};
 use crate::digest::Digest;
 use crate::failure::Failure;

@@ -4,8 +4,8 @@ use std::io::Read as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::ground::append;
 use super::record::line;
+use super::shared_paths::append;
 use super::{Archive, Error, Reader, STATE};
 use crate::manifest::{Query, SeriesId};
 

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use super::journal::{self, Started};
 use super::record;
-use super::tree::Tree;
+use super::safe_dir::Tree;
 use super::{DayHeader, DayRecord, Error, FileLine, STATE};
 use crate::manifest::SeriesId;
 
@@ -140,7 +140,7 @@ impl Reader {
     /// record that cannot be read counts nothing.
     #[must_use]
     pub fn checked(&self, series: &SeriesId, days: &[NaiveDate]) -> BTreeMap<String, u64> {
-        super::checked::count(days, |day| {
+        super::check_counts::count(days, |day| {
             let tree = self.tree.as_ref()?;
             tree.read(&record_of(series, day)).ok()?
         })

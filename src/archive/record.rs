@@ -13,7 +13,7 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::tree::Tree;
+use super::safe_dir::Tree;
 use super::{Error, LeftOut, RelativePath};
 use crate::day::{Scale, Window};
 use crate::digest::{self, Digest, Hasher};

@@ -11,8 +11,8 @@ use rustix::io::Errno;
 use super::journal::Journal;
 use super::name::{LONGEST, cut};
 use super::reader::record_of;
-use super::staged::FileId;
-use super::tree::length_of;
+use super::safe_dir::length_of;
+use super::staged_file::FileId;
 use super::{Archive, DayRecord, Error, FileLine};
 use crate::manifest::SeriesId;
 

@@ -2,8 +2,8 @@
 
 mod changed;
 mod clean;
-mod ground;
 mod ownership;
+mod shared_paths;
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -12,14 +12,14 @@ use serde::Serialize;
 
 use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
-use super::job::Secrets;
-use super::locking::Locking;
-use super::planning::{Redo, Work};
+use super::job_lock::Locking;
+use super::load_manifest::Secrets;
+use super::plan_job::{Redo, Work};
 use super::problem::Problem;
 use super::run::{ReportArgs, Shared, Task, Then, execute};
 use super::selection::Selection;
-use super::{Exit, Result, Shell, job, limits, planning, stdout};
-use crate::fetch::local::Taking;
+use super::{Exit, Result, Shell, limits, load_manifest, plan_job, stdout};
+use crate::fetch::local_copy::Taking;
 use crate::manifest::Manifest;
 use crate::report::human;
 use crate::report::model::{FileTotals, Report};
@@ -91,7 +91,7 @@ struct Adopted<'a> {
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     args.reports.begin(shell);
     let archive = args.archive.archive.as_deref();
-    let Some(job) = job::load(&args.job, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
+    let Some(job) = load_manifest::load(&args.job, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
     let started = now();
     let files = args.reports.open(1)?;
     let begun = begin(args, &job, started).inspect_err(|error| files.refused(&job, error, Vec::new(), shell));
@@ -139,7 +139,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 fn begin(args: &Args, job: &Manifest, started: DateTime<Utc>) -> Result<(Locking, Work, Arc<Shelf>)> {
     let locking = Locking::looked_at(job)?;
     let redo = Redo { check: false, retry_absent: false };
-    let work = planning::work(job, &planning::plan(job, &args.selection, &locking, started)?, redo, None)?;
+    let work = plan_job::work(job, &plan_job::plan(job, &args.selection, &locking, started)?, redo, None)?;
     locking.must_be_writable(job, work.days.day_count())?;
     fits_beside(&args.folder, &job.archive.root, args.link)?;
     let held = Arc::new(shelf(args, job, &work)?);

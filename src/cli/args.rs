@@ -13,7 +13,7 @@ use super::{
     adopt, check, clean, completions, environment, export, forget, help, init, lock, man, mistyped, ping, plan, report,
     run, schema, serve, status, update, verify,
 };
-use crate::manifest::{NAME_ONE, nearest};
+use crate::manifest::{NAME_ONE, suggest_word};
 use crate::net::Net;
 use crate::net::tunnel::Ssh;
 
@@ -87,7 +87,7 @@ fn with_advice(mut error: clap::Error, command: &clap::Command) -> clap::Error {
         ErrorKind::InvalidSubcommand if told(ContextKind::SuggestedSubcommand).is_none() => {
             let typed = told(ContextKind::InvalidSubcommand).unwrap_or_default();
             let names = command.get_subcommands().map(clap::Command::get_name);
-            if let Some(near) = nearest::nearest(&typed, names) {
+            if let Some(near) = suggest_word::nearest(&typed, names) {
                 error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![near.to_owned()]));
             }
         }

@@ -5,10 +5,10 @@
 use std::path::PathBuf;
 
 use super::clock::now;
-use super::job::Secrets;
-use super::precious::report_file;
+use super::load_manifest::Secrets;
+use super::output_guard::report_file;
 use super::run::{ReportFile, Saved};
-use super::{Exit, Result, Shell, job, lock_owner, same_job, stdout};
+use super::{Exit, Result, Shell, load_manifest, lock_owner, same_job, stdout};
 use crate::manifest::Diagnostics;
 use crate::report::terminal::Verbosity;
 use crate::report::{code_quality, human};
@@ -39,7 +39,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let quality = args.report_codequality.as_deref().map(|path| ReportFile::new(path, "--report-codequality"));
     let quality = quality.transpose()?;
-    let (jobs, wrong) = job::load_each(&args.jobs, Secrets::NotNeeded);
+    let (jobs, wrong) = load_manifest::load_each(&args.jobs, Secrets::NotNeeded);
     if args.json {
         let errors: Vec<_> = wrong.iter().flat_map(Diagnostics::list).collect();
         stdout::print_json(&errors)?;
@@ -51,13 +51,13 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
                     many => format!("{} series", human::number(many as u64)),
                 };
                 let path = job.path.to_string_lossy();
-                job::warn(job, shell);
-                job::note(job, shell);
+                load_manifest::warn(job, shell);
+                load_manifest::note(job, shell);
                 shell.screen.line(&format!("{}: {}, {series}", escape(&path), shell.screen.paint.good("good")));
             }
         }
         // Last, where the eye is.
-        job::show(&wrong, args.jobs.len(), shell);
+        load_manifest::show(&wrong, args.jobs.len(), shell);
     }
     shell.ci.manifests(&wrong, &shell.screen);
     if let Some(file) = quality {

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use super::{Exit, clock, stdout};
 use crate::manifest::Diagnostics;
 use crate::report::annotations::{self, Annotation};
-use crate::report::outputs::Outputs;
+use crate::report::github_output::Outputs;
 use crate::report::terminal::Screen;
 use crate::report::{Report, markdown};
 use crate::untrusted::escape;

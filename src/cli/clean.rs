@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::args::ArchiveArg;
-use super::job::Secrets;
+use super::load_manifest::Secrets;
 use super::problem::Problem;
-use super::{Exit, Result, Shell, job};
+use super::{Exit, Result, Shell, load_manifest};
 use crate::archive::{Archive, Reader};
 use crate::report::human;
 use crate::report::terminal::Verbosity;
@@ -31,7 +31,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
-    let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
+    let Some(job) = load_manifest::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     let root = &job.archive.root;
     let shown = root.to_string_lossy();
     let tell = |text: String| {

@@ -8,12 +8,12 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
 use super::args::ArchiveArg;
 use super::clock::now;
-use super::job::Secrets;
+use super::load_manifest::Secrets;
 use super::lock_wait::{UntilCommandEnds, interrupted};
 use super::problem::Problem;
 use super::selection::Selection;
 use super::signals::Signals;
-use super::{Exit, Result, Shell, environment, job, limits, lock_owner, locking, planning};
+use super::{Exit, Result, Shell, environment, job_lock, limits, load_manifest, lock_owner, plan_job};
 use crate::archive::{Archive, Opened, Reader, Retired, Trust};
 use crate::day::{Scale, Window};
 use crate::digest::Digest;
@@ -71,7 +71,7 @@ struct Leaving {
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
-    let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
+    let Some(job) = load_manifest::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     if args.selection.is_everything() {
         return Err(Problem::new(Exit::Usage, "nothing says which days are to be forgotten")
             .hint("name them with `--range A..B`, `--series ID` or both")
@@ -96,7 +96,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 /// Refuses a range that begins or ends within a day: days are taken out whole.
 fn must_be_whole_days(selection: &plan::Selection) -> Result<()> {
     let Some(stretch) = &selection.range else { return Ok(()) };
-    let window = stretch.window(now(), Scale::Utc).map_err(planning::usage)?;
+    let window = stretch.window(now(), Scale::Utc).map_err(plan_job::usage)?;
     let is_open = |end: NaiveDateTime| end == NaiveDateTime::MIN || end == NaiveDateTime::MAX;
     if [window.start, window.end].into_iter().all(|end| is_open(end) || end.time() == NaiveTime::MIN) {
         return Ok(());
@@ -159,7 +159,7 @@ fn leaving(job: &Manifest, selection: &plan::Selection) -> Result<Vec<Leaving>> 
         let range = series.map(|series| series.range.resolve(now(), scale));
         let mut leaving = Leaving { series: id, days: BTreeSet::new(), files: 0, bytes: 0, asked_for: 0, gone: 0 };
         for date in known {
-            let is_selected = selection.days_of(&Window::of_day(date), now(), scale).map_err(planning::usage)?;
+            let is_selected = selection.days_of(&Window::of_day(date), now(), scale).map_err(plan_job::usage)?;
             if is_selected.is_empty() {
                 continue;
             }
@@ -214,7 +214,7 @@ async fn take_out(job: Manifest, leaving: Vec<Leaving>, delete: bool, shell: &Sh
         let archive = Archive::open(&job.archive.root, job.archive.lock)?.with_lock_wait(lock_wait.clone());
         let leaving = forget_all(&job, &Arc::new(archive), leaving, delete)?;
         let is_left_out = |id: &SeriesId, date| leaving.iter().any(|one| one.series == *id && one.days.contains(&date));
-        locking::move_on(&job, now(), &Takes::Without(&is_left_out), &*lock_wait)?;
+        job_lock::move_on(&job, now(), &Takes::Without(&is_left_out), &*lock_wait)?;
         Ok(leaving)
     };
     let leaving = tokio::task::spawn_blocking(work).await?.map_err(|error| interrupted(error, &stop))?;

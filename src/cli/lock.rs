@@ -7,12 +7,13 @@ use chrono::{DateTime, Utc};
 
 use super::args::ArchiveArg;
 use super::clock::now;
-use super::job::Secrets;
+use super::job_lock;
+use super::job_lock::Locking;
+use super::load_manifest::Secrets;
 use super::lock_wait::{UntilCommandEnds, interrupted};
-use super::locking::{self, Locking};
 use super::selection::Selection;
 use super::signals::Signals;
-use super::{Exit, Result, Shell, job, limits, lock_owner, planning, stdout};
+use super::{Exit, Result, Shell, limits, load_manifest, lock_owner, plan_job, stdout};
 use crate::lock::{Moved, Takes};
 use crate::manifest::Manifest;
 use crate::plan;
@@ -40,15 +41,15 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
-    let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
+    let Some(job) = load_manifest::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     lock_owner::must_be_clear(&job)?;
     for series in &job.series {
-        plan::known_dates(series).map_err(planning::usage)?;
+        plan::known_dates(series).map_err(plan_job::usage)?;
     }
     let now = now();
     let (job, moved) = limits::runtime()?.block_on(moved(job, now, shell))?;
-    stdout::print(&format!("{}\n", locking::told(&job, &moved, now)))?;
-    let plan = planning::plan(&job, &Selection::default(), &Locking::looked_at(&job)?, now)?;
+    stdout::print(&format!("{}\n", job_lock::told(&job, &moved, now)))?;
+    let plan = plan_job::plan(&job, &Selection::default(), &Locking::looked_at(&job)?, now)?;
     let to_do = plan.counts().planned;
     if to_do > 0 && shell.verbosity > Verbosity::Quiet {
         let days = human::count(to_do, "day");
@@ -63,7 +64,7 @@ async fn moved(job: Manifest, now: DateTime<Utc>, shell: &Shell) -> Result<(Mani
     let stop = Signals::stop(&shell.screen)?;
     let lock_wait = UntilCommandEnds::new(stop.clone(), Arc::new(Budget::unlimited()), shell.screen.clone());
     let write = move || {
-        let moved = locking::move_on(&job, now, &Takes::All, &lock_wait)?;
+        let moved = job_lock::move_on(&job, now, &Takes::All, &lock_wait)?;
         Ok((job, moved))
     };
     tokio::task::spawn_blocking(write).await?.map_err(|error| interrupted(error, &stop))

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::args::SshArg;
 use super::clock::{now, run_id};
-use super::job::Secrets;
+use super::load_manifest::Secrets;
 use super::signals::Signals;
 use super::sources::Sources;
-use super::{Exit, Result, Shell, asking, job, limits, stdout};
+use super::{Exit, Result, Shell, limits, load_manifest, query_retry, stdout};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Manifest, Retry, Series};
@@ -58,7 +58,7 @@ struct Answer {
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
-    let Some(mut job) = job::load(&args.job, Secrets::Needed, None, shell) else { return Ok(Exit::Usage) };
+    let Some(mut job) = load_manifest::load(&args.job, Secrets::Needed, None, shell) else { return Ok(Exit::Usage) };
     // One that has to be asked twice is not well.
     job.retry = Retry { attempts: 1, ..job.retry };
     let Some(answers) = limits::runtime()?.block_on(until_signal(&job, &args.ssh.net(), shell))? else {
@@ -100,13 +100,13 @@ async fn ping(job: &Manifest, net: &Net, shell: &Shell) -> Result<Vec<Answer>> {
 }
 
 async fn ask(job: &Manifest, series: &Series, source: &Replicas, day: &Day, shell: &Shell) -> Result<Listed, Failure> {
-    let listed = asking::list(job, series, source, day, shell).await?;
+    let listed = query_retry::list(job, series, source, day, shell).await?;
     // Where the addresses are made, nobody was asked yet.
     let made = listed.files.iter().find(|file| file.body == Body::Remote).filter(|_| series.source.is_guessed());
     if let Some(file) = made {
         let what = escape(&series.id.0).into_owned();
         let url = &file.url;
-        asking::patiently(job, source, shell, &what, async |replica: &Replica| {
+        query_retry::patiently(job, source, shell, &what, async |replica: &Replica| {
             replica.client().get_listing(url).await.map(drop)
         })
         .await?;

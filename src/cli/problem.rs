@@ -2,12 +2,12 @@
 //!
 //! What it does not do: decide what a run's failures mean; `exit` does.
 
-use super::planning::Halted;
+use super::plan_job::Halted;
 use super::{Exit, Shell};
 use crate::archive;
 use crate::failure::{Failure, limit_hint};
 use crate::lock;
-use crate::manifest::nearest;
+use crate::manifest::suggest_word;
 use crate::report::annotations::{Annotation, Level};
 
 /// An error that knows its exit code.
@@ -43,7 +43,7 @@ pub(super) fn unknown_name<'a>(
     known: impl IntoIterator<Item = &'a str>,
     instead: &str,
 ) -> Problem {
-    let near = nearest::nearest(typed, known).map(|near| format!("did you mean `{near}`?"));
+    let near = suggest_word::nearest(typed, known).map(|near| format!("did you mean `{near}`?"));
     Problem::new(Exit::Usage, message).hint(near.unwrap_or_else(|| instead.to_owned()))
 }
 

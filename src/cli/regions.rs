@@ -2,11 +2,11 @@
 //!
 //! What it does not do: write the lock; a run does, with what the job knows then.
 
-use super::asking;
 use super::clock::{now, run_id};
-use super::locking::Locking;
-use super::planning::Halted;
+use super::job_lock::Locking;
+use super::plan_job::Halted;
 use super::problem::Problem;
+use super::query_retry;
 use super::signals::Signals;
 use super::sources::Sources;
 use super::{Exit, Result, Shell};
@@ -88,7 +88,7 @@ async fn ask(
     let with_windows = series.regions_of_range().next().is_some();
     let what = format!("{} {}", escape(&series.id.0), named(numbers));
     let ask = async |replica: &Replica| replica.regions(series, numbers, with_windows).await;
-    Ok(asking::patiently(job, &source, shell, &what, ask).await?)
+    Ok(query_retry::patiently(job, &source, shell, &what, ask).await?)
 }
 
 fn no_patches(series: &Series, number: RegionNumber) -> Failure {

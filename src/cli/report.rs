@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::args::ArchiveArg;
-use super::job::Secrets;
-use super::precious::report_file;
+use super::load_manifest::Secrets;
+use super::output_guard::report_file;
 use super::problem::Problem;
 use super::run::{ReportFile, Saved, manifest};
-use super::{Exit, Result, Shell, job};
+use super::{Exit, Result, Shell, load_manifest};
 use crate::archive::{Archive, Reader};
 use crate::manifest::is_yaml;
 use crate::report::{Report, hosts, html, junit, markdown};
@@ -107,7 +107,7 @@ fn find(args: &Args, shell: &Shell) -> Result<Option<Place>> {
     }
     let wanted = if is_manifest { "latest" } else { &args.run };
     if let Some(manifest) = manifest {
-        let Some(job) = job::load(manifest, Secrets::NotNeeded, root, shell) else { return Ok(None) };
+        let Some(job) = load_manifest::load(manifest, Secrets::NotNeeded, root, shell) else { return Ok(None) };
         return below(&job.archive.root, wanted, Some(&job.name)).map(Some);
     }
     if let Some(root) = root {

@@ -5,7 +5,7 @@ use std::io::{Read as _, Seek as _};
 
 use http::HeaderMap;
 
-use super::{Ask, Failed, Fetched, condition, get, receive, tell_restart, whole};
+use super::{Ask, Failed, Fetched, conditional_get, get, receive, tell_restart, whole};
 use crate::archive::FileLine;
 use crate::digest::{Digest, Hasher};
 use crate::failure::{Class, Failure};
@@ -14,7 +14,8 @@ use crate::failure::{Class, Failure};
 /// and a second answer brings the same bytes.
 pub(super) async fn consistent(ask: &Ask<'_>, first: Box<Fetched>) -> Result<Box<Fetched>, Failed> {
     let Some(kept) = ask.kept else { return Ok(first) };
-    let objection = |fetched: &Fetched| condition::objection(kept, fetched.validators.etag.as_deref(), &fetched.body);
+    let objection =
+        |fetched: &Fetched| conditional_get::objection(kept, fetched.validators.etag.as_deref(), &fetched.body);
     let Some(why) = objection(&first) else { return Ok(first) };
     if !may_be_a_new_version(kept, &first).await? {
         return Err(refused(ask, *first, &why));

@@ -2,8 +2,8 @@
 
 use std::io::{Read, Seek};
 
-use super::sink::{Checks, Sink};
 use super::verify::{Claims, Verified, verify_body};
+use super::writer::{Checks, Sink};
 use super::{Ask, Failed, Fetched, name_of, receive};
 use crate::archive::{Part, Staged, Validators};
 use crate::digest::Digest;

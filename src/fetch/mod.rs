@@ -2,21 +2,20 @@
 //!
 //! What it does not do: try again, choose a path, or give a file its name.
 
-pub mod condition;
+pub mod conditional_get;
 mod constant_etag;
 mod content;
-pub mod disposition;
+pub mod content_disposition;
 mod embedded;
 mod error_page;
-pub mod local;
-mod made;
+mod generated;
+pub mod local_copy;
 mod magic;
 mod packed;
+pub mod probe;
 mod receive;
 pub mod resource;
 mod resume;
-pub mod sample;
-mod sink;
 mod stated_digest;
 mod stated_length;
 mod stored_encoding;
@@ -26,6 +25,7 @@ mod tests;
 mod trailer;
 mod validators;
 mod verify;
+mod writer;
 
 use std::time::Duration;
 
@@ -39,11 +39,11 @@ use crate::failure::{Class, Failure};
 use crate::manifest::{Identity, Verify};
 use crate::net::{Client, Response};
 use crate::source::RemoteFile;
-use condition::Word;
+use conditional_get::Word;
 use resume::{Kept, Resumed};
-use sink::Checks;
 use verify::Claims;
 pub use verify::{LockedBody, Verified};
+use writer::Checks;
 
 /// Bodies of known length up to this many bytes are small: written where they are received, to a file without a name.
 pub const SMALL: u64 = 1 << 20;
@@ -162,7 +162,7 @@ pub fn name_of(file: &RemoteFile, answered: Option<&str>) -> String {
 /// help.
 pub async fn attempt(ask: &Ask<'_>) -> Result<Got, Failed> {
     if let Some(bytes) = ask.file.made() {
-        return made::body(ask, bytes).map(|fetched| Got::File(Box::new(fetched)));
+        return generated::body(ask, bytes).map(|fetched| Got::File(Box::new(fetched)));
     }
     let Some((cards, copy)) = ask.file.cards.as_ref().zip(ask.copy) else { return as_listed(ask).await };
     // What is here, and what the lock has, are copies: the file as it comes is neither.
@@ -228,9 +228,9 @@ async fn fresh(ask: &Ask<'_>) -> Result<Got, Failed> {
 
 /// Asks for the whole file; `None` where it did not change.
 async fn changed(ask: &Ask<'_>) -> Result<Option<Response>, Failure> {
-    let condition = ask.kept.map(condition::headers).unwrap_or_default();
+    let condition = ask.kept.map(conditional_get::headers).unwrap_or_default();
     let mut response = get(ask.client, ask.file, condition).await?;
-    match ask.kept.map(|kept| condition::word(kept, &response)) {
+    match ask.kept.map(|kept| conditional_get::word(kept, &response)) {
         Some(Word::Contradicts(why)) => {
             tell_restart(ask, why);
             response = again(ask, response).await?;
@@ -283,7 +283,7 @@ async fn get(client: &Client, file: &RemoteFile, headers: HeaderMap) -> Result<R
 
 /// The file name that an answer gives.
 fn answered_name(headers: &HeaderMap) -> Option<String> {
-    headers.get(CONTENT_DISPOSITION).and_then(|value| disposition::file_name(value.as_bytes()))
+    headers.get(CONTENT_DISPOSITION).and_then(|value| content_disposition::file_name(value.as_bytes()))
 }
 
 /// Checks that an answer brings the whole file.

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::sink::{Pipe, Sink};
 use super::verify::{Claims, verify_body};
+use super::writer::{Pipe, Sink};
 use super::{Ask, Failed, Fetched, OVERLAP, SLOW, SMALL, redirected, shown, validators};
 use crate::archive::{Archive, Validators};
 use crate::failure::{Class, Failure};

@@ -7,8 +7,8 @@ use http::header::{CONTENT_TYPE, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::receive::{Rest, finish, stream};
-use super::sink::{Pipe, Sink};
 use super::verify::Claims;
+use super::writer::{Pipe, Sink};
 use super::{Ask, Failed, Fetched, OVERLAP, get, redirected, validators};
 use crate::archive::{Error, Validators};
 use crate::failure::{Class, Failure};

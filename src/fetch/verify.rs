@@ -3,8 +3,8 @@
 //!
 //! Only this file makes a [`Verified`], and nothing is published without one.
 
-use super::sink::{Checks, Proved};
 use super::stored_encoding;
+use super::writer::{Checks, Proved};
 use crate::archive::Validators;
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};

@@ -3,9 +3,9 @@
 //! What it does not do: hold the data. It keeps one header block, two sums and, where they are asked for, digests, whatever
 //! the file's size.
 
+use super::checksum::{Sum, add, same};
 use super::digests::{Digesting, Digests};
 use super::header::{Header, Stated};
-use super::sum::{Sum, add, same};
 use super::{BLOCK, CARD, Fault, HEADER_BLOCKS, KEEP, Proof, magic, one_line};
 use crate::failure::Class;
 

@@ -8,8 +8,8 @@ use fitsio_pure::checksum::encode_checksum;
 use fitsio_pure::value::Value;
 
 use super::cards::{Card, card};
+use super::checksum::{Sum, add};
 use super::header::{Header, value_of};
-use super::sum::{Sum, add};
 use super::{BLOCK, CARD, Fault, HEADER_BLOCKS, one_line};
 use crate::failure::Class;
 

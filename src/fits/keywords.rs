@@ -1,6 +1,6 @@
 //! The keywords that say what a file is: read from its headers alone.
 //!
-//! What it does not do: know other keywords; `named` reads those that a user asks for.
+//! What it does not do: know other keywords; `keyword_values` reads those that a user asks for.
 
 use std::io::{Read, Seek};
 

@@ -5,16 +5,16 @@
 
 mod cards;
 mod check;
+mod checksum;
 mod digests;
 mod embed;
 mod header;
 mod headers;
 mod identity;
+mod keyword_values;
 mod keywords;
 pub mod name;
-mod named;
 mod observed;
-mod sum;
 #[cfg(test)]
 mod tests;
 
@@ -23,8 +23,8 @@ pub use check::Check;
 pub use digests::Digests;
 pub use embed::embed;
 pub use identity::Identity;
+pub use keyword_values::{Keyword, Value, values};
 pub use keywords::Keywords;
-pub use named::{Keyword, Value, values};
 pub use observed::Times;
 
 use crate::failure::{Class, Failure};

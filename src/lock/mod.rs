@@ -4,28 +4,28 @@
 //! lines and branches merge. It is a pure function of the old lock, the manifest, the day records and an instant. What
 //! it does not do: fetch, or judge what a run fetched; `run` holds files against it.
 
-mod change;
+mod diff;
 mod error;
-mod form;
-mod held;
-mod moved;
+mod format;
 mod read;
 mod regions;
 #[cfg(test)]
 mod tests;
+mod with_records;
+mod write;
 mod writer_lock;
 
 use std::path::{Path, PathBuf};
 
 use crate::manifest::is_yaml;
 
-pub use change::{DayChange, Named, Replaced, replaced};
+pub use diff::{DayChange, Named, Replaced, replaced};
 pub use error::{Error, Part};
-pub use form::{DayRow, Detail, Header, LockedFile, schema};
-pub use held::Held;
-pub use moved::{AHEAD, Moved, Takes, is_ahead, may_write, write};
+pub use format::{DayRow, Detail, Header, LockedFile, schema};
 pub use read::{Lock, job_of};
 pub use regions::{RegionRow, regions_of, rows_of};
+pub use with_records::Held;
+pub use write::{AHEAD, Moved, Takes, is_ahead, may_write, write};
 
 /// Where the lock of a manifest is: its path with `.lock` for `.yaml`.
 #[must_use]

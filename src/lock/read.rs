@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::Error;
 use super::error::{BEGIN, MERGE, Part};
-use super::form::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedFile};
+use super::format::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedFile};
 use super::regions::{RegionLine, RegionRow};
 use crate::archive::{ACCEPTED, RelativePath, open_regular};
 use crate::digest::{Digest, Hasher};

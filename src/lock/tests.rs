@@ -9,7 +9,7 @@ use crate::archive::{RelativePath, State, line};
 use crate::day::Scale;
 use crate::digest::{Digest, of_files};
 use crate::manifest::SeriesId;
-use form::{DayLine, FORMAT, HeaderLine};
+use format::{DayLine, FORMAT, HeaderLine};
 
 fn header(detail: Detail) -> Vec<u8> {
     let as_of = "2026-11-25T03:00:00Z".parse().unwrap();

@@ -5,11 +5,11 @@
 use chrono::NaiveDate;
 
 use super::diagnostic::Finding;
-use super::form;
 use super::glob::Glob;
 use super::model::{Bound, Range, SeriesId};
-use super::nearest::nearest;
-use super::typed::Typed;
+use super::raw;
+use super::spanned::Typed;
+use super::suggest_word::nearest;
 use crate::untrusted::escape;
 
 /// Files of one day that may be missing, and why.
@@ -35,7 +35,7 @@ impl Accept {
 }
 
 /// Reads the entries; what is wrong with them goes to `findings`.
-pub(super) fn read(job: &form::Job, findings: &mut Vec<Finding>) -> Vec<Accept> {
+pub(super) fn read(job: &raw::Job, findings: &mut Vec<Finding>) -> Vec<Accept> {
     let ids = ids(job);
     let entries = job.accept.value().into_iter().flatten().filter_map(Typed::given);
     let mut accepted = Vec::new();
@@ -69,7 +69,7 @@ pub(super) fn read(job: &form::Job, findings: &mut Vec<Finding>) -> Vec<Accept> 
 }
 
 /// The ids of all series; `None` where one of them is wrong, so that nothing is told twice.
-fn ids(job: &form::Job) -> Option<Vec<&str>> {
+fn ids(job: &raw::Job) -> Option<Vec<&str>> {
     let series = job.series.value()?.iter().map(|series| {
         let series = series.value()?;
         match &series.id {

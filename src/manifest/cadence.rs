@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::node::Wrong;
+use super::yaml_tree::Wrong;
 use crate::untrusted::escape;
 
 /// Seconds from one record to the next where a series' name does not say: most HMI series have this.

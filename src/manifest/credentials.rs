@@ -7,13 +7,13 @@ use http::HeaderName;
 use url::Url;
 
 use super::diagnostic::{Finding, Span};
-use super::form;
 use super::model::Series;
-use super::node::Wrong;
 use super::parse::Environment;
+use super::raw;
 use super::resolve::Given;
-use super::typed::Typed;
-use super::{manners, variable};
+use super::spanned::Typed;
+use super::yaml_tree::Wrong;
+use super::{host_presets, variable};
 use crate::secret::Secret;
 use crate::untrusted::escape;
 
@@ -95,7 +95,7 @@ pub(super) fn is_one(path: &[&str]) -> bool {
 }
 
 /// Reads the credentials of a source. What is wrong goes to `findings`, and what is right is still given.
-pub(super) fn read(given: &Given<'_>, reach: &form::Reach<'_>, findings: &mut Vec<Finding>) -> Credentials {
+pub(super) fn read(given: &Given<'_>, reach: &raw::Reach<'_>, findings: &mut Vec<Finding>) -> Credentials {
     let mut reading = Reading { environment: given.secrets.map(|_| given.environment), findings };
     let headers = reading.headers(reach.headers);
     let basic = reach.basic.given().map(|(at, basic)| (at, reading.basic(at, basic)));
@@ -127,7 +127,7 @@ pub(super) fn in_the_clear(series: &[Series]) -> Vec<String> {
         .filter_map(|series| series.source.reach())
         .filter(|reach| !reach.credentials.is_empty() && reach.tunnel.is_none())
         .flat_map(|reach| &reach.urls)
-        .filter(|url| url.scheme() == "http" && manners::is_public(url))
+        .filter(|url| url.scheme() == "http" && host_presets::is_public(url))
         .filter_map(Url::host_str)
         .collect();
     hosts.sort_unstable();
@@ -144,7 +144,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn headers(&mut self, headers: &Typed<form::Headers>) -> Vec<(Span, HeaderName, Secret)> {
+    fn headers(&mut self, headers: &Typed<raw::Headers>) -> Vec<(Span, HeaderName, Secret)> {
         let mut read: Vec<(Span, HeaderName, Secret)> = Vec::new();
         for (name, value) in headers.value().map_or(&[][..], |headers| &headers.0) {
             let (Some((name_at, name)), Some((at, value))) = (name.given(), value.given()) else { continue };
@@ -166,7 +166,7 @@ impl Reading<'_> {
         read
     }
 
-    fn basic(&mut self, at: Span, basic: &form::Basic) -> Option<Login> {
+    fn basic(&mut self, at: Span, basic: &raw::Basic) -> Option<Login> {
         let hint = "write `basic: { user: jane, password: \"${SUNHAUL_PASSWORD}\" }`";
         let user = basic.user.required("user", at, hint, self.findings);
         let password = basic.password.required("password", at, hint, self.findings);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::excerpt::{Excerpt, Paint, Places};
+use super::snippet::{Excerpt, Paint, Places};
 use crate::untrusted::escape;
 
 /// How many errors of one file are kept; a hostile file could hold half a million.

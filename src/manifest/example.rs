@@ -3,8 +3,8 @@
 use serde_json::Value as Json;
 
 use super::diagnostic::{Finding, Span};
-use super::node::{Node, Value};
 use super::schema;
+use super::yaml_tree::{Node, Value};
 
 /// Gives each finding that has no hint an example of the key that it stands under.
 pub(super) fn give(findings: &mut [Finding], root: &Node) {

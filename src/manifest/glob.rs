@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::node::Wrong;
+use super::yaml_tree::Wrong;
 use crate::untrusted::escape;
 
 /// The longest pattern, in bytes.

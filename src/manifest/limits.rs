@@ -8,12 +8,12 @@ use url::Url;
 
 use super::diagnostic::{Finding, Span};
 use super::model::{Limits, SourceSpec, Way};
-use super::{form, manners};
+use super::{host_presets, raw};
 use crate::untrusted::escape;
 
 /// Resolves the limits; one above what every host of the job's sources allows goes to `findings`.
 pub(super) fn read(
-    form: Option<&form::Limits>,
+    form: Option<&raw::Limits>,
     sources: &[(Span, Arc<SourceSpec>)],
     findings: &mut Vec<Finding>,
 ) -> Limits {
@@ -38,7 +38,7 @@ pub(super) fn read(
     if !form.agreed_with.is_missing() || presets.is_empty() || presets.len() < all.len() {
         return limits;
     }
-    let allowed = |of: &dyn Fn(&manners::Preset) -> String| {
+    let allowed = |of: &dyn Fn(&host_presets::Preset) -> String| {
         let mut lines: Vec<String> =
             presets.iter().map(|(host, preset)| format!("`{host}` is asked {} at most", of(preset))).collect();
         lines.sort();
@@ -47,7 +47,7 @@ pub(super) fn read(
     };
     let hint = "lower it, or ask the host's people first and write `agreed_with: \"name, date\"` beside it";
     if let Some((at, rate)) = form.requests.given()
-        && presets.iter().all(|(_, preset)| manners::is_above(rate.0, preset.requests))
+        && presets.iter().all(|(_, preset)| host_presets::is_above(rate.0, preset.requests))
     {
         let ceiling = allowed(&|preset| format!("{} requests", preset.requests));
         findings.push(Finding::new(at, format!("above what is polite: {ceiling}")).hint(hint));
@@ -68,13 +68,13 @@ pub(super) fn read(
 pub(super) struct Place {
     pub(super) host: String,
     pub(super) is_public: bool,
-    preset: manners::Preset,
+    preset: host_presets::Preset,
 }
 
 /// Every host of a source.
 pub(super) fn places(spec: &SourceSpec) -> Vec<Place> {
     let Some(reach) = spec.reach() else {
-        return vec![Place { host: "embedded".to_owned(), is_public: false, preset: manners::EMBEDDED }];
+        return vec![Place { host: "embedded".to_owned(), is_public: false, preset: host_presets::EMBEDDED }];
     };
     let others = reach.hosts.iter().filter_map(|host| Url::parse(&format!("https://{host}/")).ok());
     let place = |url: Url| {
@@ -82,8 +82,8 @@ pub(super) fn places(spec: &SourceSpec) -> Vec<Place> {
         let way = if reach.urls.contains(&url) { reach.way() } else { Way::Direct };
         Place {
             host: escape(url.host_str().unwrap_or_default()).into_owned(),
-            is_public: way == Way::Direct && manners::is_public(&url),
-            preset: manners::preset_of(&url, way),
+            is_public: way == Way::Direct && host_presets::is_public(&url),
+            preset: host_presets::preset_of(&url, way),
         }
     };
     reach.urls.iter().cloned().chain(others).map(place).collect()

@@ -1,54 +1,53 @@
 //! What a job asks for: the manifest's model, its parser, its diagnostics, its schema.
 
 mod accept;
-mod apart;
 pub mod cadence;
 mod credentials;
 mod diagnostic;
 mod example;
-mod excerpt;
-mod form;
 mod glob;
+pub mod host_presets;
 mod invisible;
-mod kinds;
 pub(crate) mod latency;
 mod limits;
-pub mod manners;
 mod misplaced;
 pub mod model;
-mod names;
-mod nearby;
-pub(crate) mod nearest;
-mod node;
+mod name_rules;
 mod parse;
+pub mod path_pattern;
+mod path_uniqueness;
 mod prefer;
 mod query;
+mod raw;
+mod redact;
 mod resolve;
 mod root;
 pub mod schema;
+mod snippet;
+mod spanned;
+mod suggest_path;
+pub(crate) mod suggest_word;
 mod syntax;
 pub mod template;
 #[cfg(test)]
 mod tests;
-pub mod timed;
-mod typed;
 pub(crate) mod units;
 mod variable;
-mod veil;
+mod yaml_tree;
 
 pub use accept::Accept;
 pub use credentials::{Credentials, Login, Netrc, NoLogin};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use glob::Glob;
-pub(crate) use kinds::{MEDOC_CADENCES, is_aia};
 pub use model::{
     ArchiveSpec, Bandwidth, Bound, Condition, Embedded, Export, Fetch, Filters, Hapi, Headers, Hmi, Identity, Index,
     Jsoc, Limits, LockDetail, LockMode, LockSpec, Manifest, Medoc, Method, Passage, Patch, Protocol, Quality, Range,
     Rate, Reach, Region, RegionNumber, Regions, Retry, Series, SeriesId, SourceSpec, Timeouts, Timetable, Tunnel,
     Verify, Way, is_on_one_of,
 };
-pub(crate) use nearby::{NAME_ONE, folder_of, is_yaml};
 pub use parse::{Environment, load, load_with_secrets, parse};
+pub use path_pattern::Timed;
 pub use query::Query;
+pub(crate) use resolve::source::{MEDOC_CADENCES, is_aia};
+pub(crate) use suggest_path::{NAME_ONE, folder_of, is_yaml};
 pub use template::Template;
-pub use timed::Timed;

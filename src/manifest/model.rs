@@ -1,6 +1,6 @@
 //! The manifest as resolved: every default filled in, every value checked, nothing left to look up but `today`.
 //!
-//! What it does not do: know YAML. `form` holds the manifest as typed.
+//! What it does not do: know YAML. `raw` holds the manifest as typed.
 
 use std::fmt;
 use std::path::PathBuf;

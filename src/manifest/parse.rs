@@ -1,6 +1,6 @@
 //! The manifest's door: bytes in, a checked manifest or all that is wrong with it out.
 //!
-//! The one place that knows the YAML library. What it does not do: know the keys; `form` does.
+//! The one place that knows the YAML library. What it does not do: know the keys; `raw` does.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -16,15 +16,15 @@ use serde_saphyr::{DuplicateKeyPolicy, Location, MergeKeyPolicy, NonFiniteFloatP
 use super::credentials::Netrc;
 use super::diagnostic::{Diagnostics, Finding, Span};
 use super::example;
-use super::form;
 use super::invisible;
 use super::model::Manifest;
-use super::nearby;
-use super::node::{Node, Reader, Value};
+use super::raw;
+use super::redact;
 use super::resolve::{Given, resolve};
+use super::spanned::Typed;
+use super::suggest_path;
 use super::syntax::{self, QUOTES};
-use super::typed::Typed;
-use super::veil;
+use super::yaml_tree::{Node, Reader, Value};
 use crate::untrusted::escape;
 
 /// The largest manifest, in bytes.
@@ -62,7 +62,7 @@ fn read(path: &Path, environment: Environment<'_>, secrets: Option<Netrc<'_>>) -
     let fail = |finding: Finding| Diagnostics::new(path, "", vec![finding]);
     let unreadable = |error: &std::io::Error| {
         let finding = match error.kind() {
-            std::io::ErrorKind::NotFound => Finding::whole("there is no such file").hint(nearby::hint(path)),
+            std::io::ErrorKind::NotFound => Finding::whole("there is no such file").hint(suggest_path::hint(path)),
             std::io::ErrorKind::IsADirectory => folder(),
             std::io::ErrorKind::PermissionDenied => Finding::whole("cannot be read: no permission")
                 .hint("give yourself the right to read it, such as by `chmod u+r`"),
@@ -137,7 +137,7 @@ pub(super) fn check(
     read_text(path, (bytes, text), environment, secrets).map_err(|diagnostics| match invisible::findings(text) {
         odd if odd.is_empty() => diagnostics,
         // What else seems wrong is so because of them.
-        odd => Diagnostics::new(path, &veil::over_lines(text), odd),
+        odd => Diagnostics::new(path, &redact::over_lines(text), odd),
     })
 }
 
@@ -148,9 +148,9 @@ fn read_text(
     environment: Environment<'_>,
     secrets: Option<Netrc<'_>>,
 ) -> Result<Manifest, Diagnostics> {
-    let root = with_room(text).map_err(|finding| Diagnostics::new(path, &veil::over_lines(text), vec![finding]))?;
+    let root = with_room(text).map_err(|finding| Diagnostics::new(path, &redact::over_lines(text), vec![finding]))?;
     let findings = RefCell::new(Vec::new());
-    let job = Typed::<form::Job>::deserialize(Reader { node: &root, findings: &findings });
+    let job = Typed::<raw::Job>::deserialize(Reader { node: &root, findings: &findings });
     let mut findings = findings.into_inner();
     let given = Given { path, bytes, text, root: &root, environment, secrets };
     let job = job.ok();
@@ -158,7 +158,7 @@ fn read_text(
     manifest.ok_or_else(|| {
         example::give(&mut findings, &root);
         without_echoes(&mut findings);
-        Diagnostics::new(path, &veil::over(text, &root, &mut findings), findings)
+        Diagnostics::new(path, &redact::over(text, &root, &mut findings), findings)
     })
 }
 

@@ -3,11 +3,11 @@
 //! What it does not do: choose records; `source::jsoc` does.
 
 use super::diagnostic::{Finding, Span};
-use super::form;
 use super::model::{Jsoc, SourceSpec};
-use super::names;
-use super::node::Wrong;
-use super::typed::Typed;
+use super::name_rules;
+use super::raw;
+use super::spanned::Typed;
+use super::yaml_tree::Wrong;
 use crate::untrusted::escape;
 
 /// The keyword whose numbers differ between definitive and near-real-time series.
@@ -22,16 +22,16 @@ pub(super) struct Names {
     pub(super) fallbacks: Vec<String>,
 }
 
-impl form::Series {
+impl raw::Series {
     /// The source's name that stands for the series where it has no id: its only or its preferred one, with its place.
-    pub(super) fn source_name(&self) -> Option<(Span, &form::SeriesName)> {
+    pub(super) fn source_name(&self) -> Option<(Span, &raw::SeriesName)> {
         let preferred = || self.prefer.value()?.first()?.given();
         self.name.given().or_else(preferred)
     }
 }
 
 /// Reads `name` or `prefer` of the series at `at`; what is wrong goes to `findings`.
-pub(super) fn read(series: &form::Series, at: Span, findings: &mut Vec<Finding>) -> Option<Names> {
+pub(super) fn read(series: &raw::Series, at: Span, findings: &mut Vec<Finding>) -> Option<Names> {
     let Typed::Given(list_at, list) = &series.prefer else {
         if !series.prefer.is_missing() {
             return None;
@@ -71,7 +71,7 @@ fn jsoc_name(text: &str) -> Result<(), Wrong> {
         is_plain && text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
     };
     let is_one = text.split_once('.').is_some_and(|(space, name)| is_identifier(space) && is_identifier(name));
-    if is_one && names::remote_name(text).is_ok() {
+    if is_one && name_rules::remote_name(text).is_ok() {
         return Ok(());
     }
     let wrong = Wrong::new(format!("`{}` is not the name of a JSOC series", escape(text)));
@@ -79,7 +79,7 @@ fn jsoc_name(text: &str) -> Result<(), Wrong> {
 }
 
 /// Notes what cannot be combined with `prefer`.
-pub(super) fn refuse(spec: &SourceSpec, series: &form::Series, findings: &mut Vec<Finding>) {
+pub(super) fn refuse(spec: &SourceSpec, series: &raw::Series, findings: &mut Vec<Finding>) {
     let Some((at, _)) = series.prefer.given() else { return };
     let SourceSpec::Jsoc(Jsoc { export, .. }) = spec else {
         let finding = Finding::new(at, format!("`prefer` cannot be asked of `{}`", spec.kind()));
@@ -91,7 +91,7 @@ pub(super) fn refuse(spec: &SourceSpec, series: &form::Series, findings: &mut Ve
         findings.push(finding.hint("leave `export` out, or write a series with `name` for each"));
     }
     let by_keyword = match series.conditions.given() {
-        Some((at, form::Conditions::ByKeyword(list))) => {
+        Some((at, raw::Conditions::ByKeyword(list))) => {
             list.iter().filter_map(|(keyword, _)| keyword.value()).any(|keyword| keyword.0 == HARPNUM).then_some(at)
         }
         _ => None,

@@ -4,32 +4,33 @@
 //! that follow the clock are left to the planner.
 
 mod range;
+pub(super) mod source;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::accept;
-use super::apart;
 use super::credentials::{self, Netrc};
 use super::diagnostic::{Finding, Span};
-use super::form;
-use super::kinds::{self, Source};
 use super::latency;
 use super::limits;
 use super::model::{
     ArchiveSpec, Condition, Fetch, Filters, Headers, Identity, LockDetail, LockMode, LockSpec, Manifest, Quality,
     Regions, Retry, Series, SeriesId, SourceSpec, Timeouts, Verify,
 };
-use super::names;
-use super::node::{Node, Value};
+use super::name_rules;
+use super::path_uniqueness;
 use super::prefer;
+use super::raw;
 use super::root::{in_the_way, tidied};
+use super::spanned::Typed;
 use super::template::Template;
-use super::typed::Typed;
 use super::variable;
+use super::yaml_tree::{Node, Value};
 use crate::digest::Digest;
 use crate::untrusted::escape;
+use source::Source;
 
 /// What the resolver needs to know besides the form.
 pub(super) struct Given<'a> {
@@ -48,7 +49,7 @@ pub(super) struct Given<'a> {
 }
 
 /// Turns a form into a manifest; what is wrong goes to `findings`, and then there is none.
-pub(super) fn resolve(given: &Given<'_>, job: &form::Job, findings: &mut Vec<Finding>) -> Option<Manifest> {
+pub(super) fn resolve(given: &Given<'_>, job: &raw::Job, findings: &mut Vec<Finding>) -> Option<Manifest> {
     let mut resolver = Resolver { given, findings };
     let manifest = resolver.job(job);
     resolver.stray_variables(given.root, &mut Vec::new());
@@ -65,7 +66,7 @@ impl Resolver<'_> {
         self.findings.push(finding);
     }
 
-    fn job(&mut self, job: &form::Job) -> Option<Manifest> {
+    fn job(&mut self, job: &raw::Job) -> Option<Manifest> {
         let root = self.given.root.span;
         job.version.required("version", root, "write `version: 1`", self.findings);
         let name =
@@ -79,7 +80,7 @@ impl Resolver<'_> {
         let series =
             job.series.required("series", root, "write for example `series: [{ name: sharp_720s }]`", self.findings);
 
-        let source = job.source.given().and_then(|(at, source)| kinds::read(self.given, source, at, self.findings));
+        let source = job.source.given().and_then(|(at, source)| source::read(self.given, source, at, self.findings));
         let contact = self.contact(&job.contact);
         let (archive, layout) = archive.map(|(at, archive)| self.archive(archive, at)).unwrap_or_default();
         let mut sources: Vec<(Span, Arc<SourceSpec>)> = Vec::new();
@@ -133,8 +134,8 @@ impl Resolver<'_> {
     }
 
     /// What is not read as FITS has no data to compare.
-    fn identity(&mut self, job: &form::Job, verify: Verify) -> Identity {
-        let Some((at, form::Identity::FitsData)) = job.identity.given() else { return Identity::Bytes };
+    fn identity(&mut self, job: &raw::Job, verify: Verify) -> Identity {
+        let Some((at, raw::Identity::FitsData)) = job.identity.given() else { return Identity::Bytes };
         if let Some((checks, _)) = job.verify.given().filter(|_| !verify.fits) {
             let finding = Finding::new(at, "the data of FITS files that are not read as such")
                 .hint("add `fits` to `verify`, or write `identity: bytes`")
@@ -144,10 +145,10 @@ impl Resolver<'_> {
         Identity::FitsData
     }
 
-    fn contact(&mut self, contact: &Typed<form::Text>) -> Option<String> {
+    fn contact(&mut self, contact: &Typed<raw::Text>) -> Option<String> {
         let (at, text) = contact.given()?;
         let contact = self.expanded(&text.0, at)?;
-        match names::contact(&contact) {
+        match name_rules::contact(&contact) {
             Ok(contact) => Some(contact),
             Err(wrong) => {
                 self.note(wrong.at(at));
@@ -157,11 +158,11 @@ impl Resolver<'_> {
     }
 
     /// The archive, and the layout that it gives to every series.
-    fn archive(&mut self, archive: &form::Archive, at: Span) -> (Option<ArchiveSpec>, Option<Template>) {
+    fn archive(&mut self, archive: &raw::Archive, at: Span) -> (Option<ArchiveSpec>, Option<Template>) {
         let layout = self.layout(&archive.layout);
         let lock = match archive.lock.value() {
-            Some(form::Lock::None) => LockMode::None,
-            Some(form::Lock::Flock) | None => LockMode::Flock,
+            Some(raw::Lock::None) => LockMode::None,
+            Some(raw::Lock::Flock) | None => LockMode::Flock,
         };
         let root = archive.root.required("root", at, "write for example `root: ../data/sharp`", self.findings);
         let root = root.and_then(|(at, text)| self.root(&text.0, at));
@@ -200,7 +201,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn layout(&mut self, layout: &Typed<form::Text>) -> Option<Template> {
+    fn layout(&mut self, layout: &Typed<raw::Text>) -> Option<Template> {
         let (at, text) = layout.given()?;
         match Template::parse(&text.0) {
             Ok(template) => Some(template),
@@ -219,13 +220,13 @@ impl Resolver<'_> {
 
     fn series(
         &mut self,
-        series: &form::Series,
+        series: &raw::Series,
         at: Span,
         defaults: &Defaults<'_>,
         sources: &mut Vec<(Span, Arc<SourceSpec>)>,
     ) -> Option<Series> {
         let names = prefer::read(series, at, self.findings);
-        let own = series.source.given().and_then(|(at, source)| kinds::read(self.given, source, at, self.findings));
+        let own = series.source.given().and_then(|(at, source)| source::read(self.given, source, at, self.findings));
         if series.source.is_missing() && defaults.job.source.is_missing() {
             let finding = Finding::new(at, "a series without a source");
             self.note(
@@ -248,7 +249,7 @@ impl Resolver<'_> {
         let filters = self.filters(series);
         let prefer::Names { first: name, fallbacks } = names?;
         if let Some(source) = source {
-            kinds::refuse(&source.spec, series, &name, self.findings);
+            source::refuse(&source.spec, series, &name, self.findings);
             prefer::refuse(&source.spec, series, self.findings);
         }
         let spec = Arc::clone(&source?.spec);
@@ -256,15 +257,15 @@ impl Resolver<'_> {
             self.must_have_five_digits(series.noaa.value().map(Vec::as_slice).unwrap_or_default());
         }
         let layout = own_layout.or_else(|| defaults.layout.clone()).unwrap_or_else(Template::default_of_kind);
-        if let Err(wrong) = apart::names(&spec, &layout) {
+        if let Err(wrong) = path_uniqueness::names(&spec, &layout) {
             self.note(wrong.at(series.layout.given().map_or(at, |(at, _)| at)));
         }
         let settle = defaults.job.settle.value().map_or_else(|| latency::of(&spec, &name), |settle| settle.0);
         let fetch = match series.fetch.value() {
-            None => kinds::fetch(&spec),
-            Some(form::Fetch::Files) => Fetch::Files,
-            Some(form::Fetch::Keywords) => Fetch::Keywords,
-            Some(form::Fetch::Both) => Fetch::Both,
+            None => source::fetch(&spec),
+            Some(raw::Fetch::Files) => Fetch::Files,
+            Some(raw::Fetch::Keywords) => Fetch::Keywords,
+            Some(raw::Fetch::Both) => Fetch::Both,
         };
         let dates = dates?;
         Some(Series {
@@ -278,20 +279,20 @@ impl Resolver<'_> {
             filters,
             fetch,
             headers: match series.headers.value() {
-                Some(form::HeadersForm::Embed) => Headers::Embed,
-                Some(form::HeadersForm::AsIs) | None => Headers::AsIs,
+                Some(raw::HeadersForm::Embed) => Headers::Embed,
+                Some(raw::HeadersForm::AsIs) | None => Headers::AsIs,
             },
             keywords: self.listed(&series.keywords, |keyword| keyword.0.clone()),
             settle,
         })
     }
 
-    fn filters(&mut self, series: &form::Series) -> Filters {
+    fn filters(&mut self, series: &raw::Series) -> Filters {
         let mut conditions = Vec::new();
         let mut raw = None;
         match series.conditions.given() {
-            Some((_, form::Conditions::Raw(text))) => raw = Some(text.clone()),
-            Some((at, form::Conditions::ByKeyword(list))) => {
+            Some((_, raw::Conditions::Raw(text))) => raw = Some(text.clone()),
+            Some((at, raw::Conditions::ByKeyword(list))) => {
                 if list.is_empty() {
                     self.note(Finding::new(at, "no condition at all").hint("name a keyword, or remove the key"));
                 }
@@ -312,9 +313,9 @@ impl Resolver<'_> {
             noaa: self.listed(&series.noaa, |number| number.0),
             wavelength: self.listed(&series.wavelength, |number| number.0),
             quality: series.quality.value().and_then(|quality| match quality {
-                form::Quality::Good => Some(Quality::GOOD),
-                form::Quality::Any => None,
-                form::Quality::NoneOf(mask) => Some(Quality { none_of: *mask }),
+                raw::Quality::Good => Some(Quality::GOOD),
+                raw::Quality::Any => None,
+                raw::Quality::NoneOf(mask) => Some(Quality { none_of: *mask }),
             }),
             cadence: series.cadence.value().map(|cadence| cadence.0),
             conditions,
@@ -336,7 +337,7 @@ impl Resolver<'_> {
     }
 
     /// Ids are folder names: unique, and on some disks the case of letters does not count.
-    fn unique_ids(&mut self, list: &[Typed<form::Series>]) {
+    fn unique_ids(&mut self, list: &[Typed<raw::Series>]) {
         let mut seen: HashMap<String, Span> = HashMap::new();
         for (_, series) in list.iter().filter_map(Typed::given) {
             let own = series.id.given().map(|(at, id)| (at, &id.0));
@@ -351,7 +352,7 @@ impl Resolver<'_> {
                 continue;
             }
             if name.is_some()
-                && let Err(wrong) = names::component(id)
+                && let Err(wrong) = name_rules::component(id)
             {
                 self.note(wrong.at(at).hint("give it an id that can be a folder's name: `as: ...`"));
             }
@@ -391,29 +392,29 @@ impl Resolver<'_> {
 
 /// What a series takes over from the top of the file.
 struct Defaults<'a> {
-    job: &'a form::Job,
+    job: &'a raw::Job,
     source: Option<&'a Source>,
     layout: &'a Option<Template>,
 }
 
-fn by_keyword(condition: &form::Condition) -> Condition {
+fn by_keyword(condition: &raw::Condition) -> Condition {
     match condition {
-        form::Condition::Is(value) => Condition::Is(value.clone()),
-        form::Condition::Within(least, most) => Condition::Within(least.clone(), most.clone()),
-        form::Condition::NoneOf(mask) => Condition::NoneOf(*mask),
+        raw::Condition::Is(value) => Condition::Is(value.clone()),
+        raw::Condition::Within(least, most) => Condition::Within(least.clone(), most.clone()),
+        raw::Condition::NoneOf(mask) => Condition::NoneOf(*mask),
     }
 }
 
-fn verify(checks: Option<&Vec<Typed<form::Check>>>) -> Verify {
+fn verify(checks: Option<&Vec<Typed<raw::Check>>>) -> Verify {
     let Some(checks) = checks else { return Verify::default() };
     let has = |check| checks.iter().any(|given| given.value() == Some(&check));
-    Verify { fits: has(form::Check::Fits), magic: has(form::Check::Magic) }
+    Verify { fits: has(raw::Check::Fits), magic: has(raw::Check::Magic) }
 }
 
-fn detail(detail: Option<&form::Detail>) -> LockDetail {
+fn detail(detail: Option<&raw::Detail>) -> LockDetail {
     match detail {
-        Some(form::Detail::Files) => LockDetail::Files,
-        Some(form::Detail::Day) => LockDetail::Day,
-        Some(form::Detail::Auto) | None => LockDetail::Auto,
+        Some(raw::Detail::Files) => LockDetail::Files,
+        Some(raw::Detail::Day) => LockDetail::Day,
+        Some(raw::Detail::Auto) | None => LockDetail::Auto,
     }
 }

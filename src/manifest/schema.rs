@@ -3,12 +3,12 @@
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::form;
+use super::raw;
 
 /// The schema of a manifest: draft 2020-12, one document without references to others.
 #[must_use]
 pub fn job() -> Value {
-    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<form::Job>();
+    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<raw::Job>();
     let mut schema = schema.to_value();
     if let Some(object) = schema.as_object_mut() {
         object.insert("$id".to_owned(), "urn:sunhaul:schema:job".into());

@@ -2,7 +2,7 @@
 
 use serde_saphyr::granit_parser::ErrorKind;
 
-use super::form;
+use super::raw;
 use crate::untrusted::escape;
 
 /// What to do where nothing better is known.
@@ -21,7 +21,7 @@ pub(super) fn told(kind: &ErrorKind, line: &str) -> (String, &'static str) {
             "one `key: value` a line, list entries on lines of their own, and text with `: ` in quotes",
         ),
         ErrorKind::UnexpectedCharacter { character } if character.is_control() => {
-            let wrong = form::control(*character);
+            let wrong = raw::control(*character);
             known(wrong.message(), "take it out: a manifest is plain text")
         }
         ErrorKind::UnexpectedCharacter { character } => {

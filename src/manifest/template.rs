@@ -8,7 +8,7 @@ use std::ops::Range;
 use chrono::format::{Item, StrftimeItems};
 use chrono::{NaiveDate, NaiveDateTime};
 
-use super::nearest::nearest;
+use super::suggest_word::nearest;
 use crate::untrusted::escape;
 
 /// The layout when a manifest gives none.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use super::model::{Bandwidth, Bound, Rate};
-pub(crate) use super::node::Wrong;
+pub(crate) use super::yaml_tree::Wrong;
 use crate::day::Scale;
 use crate::untrusted::escape;
 

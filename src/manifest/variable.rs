@@ -1,6 +1,6 @@
 //! `${NAME}` in a value, replaced from the environment. A value is never repeated in an error.
 
-use super::node::Wrong;
+use super::yaml_tree::Wrong;
 use crate::untrusted::escape;
 
 /// Replaces every `${NAME}` in `text` by what the environment says.

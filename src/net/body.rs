@@ -17,7 +17,7 @@ use url::Url;
 
 use super::classify::{failure, within_body};
 use super::content_range::ContentRange;
-use super::host::{Host, Slot};
+use super::host_session::{Host, Slot};
 use crate::failure::{Class, Failure};
 
 /// A body that brings fewer bytes than this in one stall time crawls, and is given up like a silent one.

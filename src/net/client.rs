@@ -11,15 +11,16 @@ use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use super::answer_check::{Asked, IsStored, has_plain_body, objection};
+use super::auth;
+use super::auth::Keys;
 use super::body::Response;
 use super::classify::{self, failure};
-use super::door::Door;
-use super::host::Slot;
-use super::keys::{self, Keys};
+use super::endpoint::Door;
+use super::host_session::Slot;
 use super::origin::Origin;
 use super::redirect::{Leads, Route, is_redirect};
 use super::robots::Robots;
-use super::{refusal, retry_after};
+use super::{error_body, retry_after};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Credentials, Timeouts};
 
@@ -141,13 +142,13 @@ impl Client {
     /// True when a text repeats one of the source's secrets, so that it may not be recorded.
     #[must_use]
     pub fn has_secret(&self, text: &str) -> bool {
-        self.keys.are_in(text, keys::TELLING)
+        self.keys.are_in(text, auth::TELLING)
     }
 
     /// The same for a file's address, in which a short password such as `solar` may stand by chance.
     #[must_use]
     pub fn has_secret_in_address(&self, text: &str) -> bool {
-        self.keys.are_in(text, keys::TELLING_PIECE)
+        self.keys.are_in(text, auth::TELLING_PIECE)
     }
 
     /// A text for the log, the same way.
@@ -305,11 +306,11 @@ impl Client {
         }
         slot.host().failed(&refused);
         let is_explained =
-            told.is_some() || refused.class == Class::SourceRefused || refusal::is_told(answer.headers());
+            told.is_some() || refused.class == Class::SourceRefused || error_body::is_told(answer.headers());
         if is_explained && has_plain_body(answer.headers()) {
             let mut response = Response::new(answer, url, slot, self.timeouts.stall);
-            let body = refusal::body(&mut response).await;
-            if let Some(words) = refusal::words(&body, |text| self.veil(text)) {
+            let body = error_body::body(&mut response).await;
+            if let Some(words) = error_body::words(&body, |text| self.veil(text)) {
                 refused.message += ": ";
                 refused.message += &words;
             }

@@ -12,10 +12,11 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::clock::Clock;
-use super::group::Group;
+use super::host_limits::Group;
 use super::origin::is_localhost;
 use crate::manifest::Tunnel;
-use crate::manifest::manners::{self, Effective};
+use crate::manifest::host_presets;
+use crate::manifest::host_presets::Effective;
 
 /// How long the lookup of a name may take.
 const LOOKUP: Duration = Duration::from_secs(2);
@@ -54,7 +55,7 @@ impl HostGroups {
     ///
     /// Blocks for up to two seconds where a name must be looked up.
     pub(super) fn group(&mut self, url: &Url, tunnel: Option<&Tunnel>, limits: &Effective) -> Arc<Group> {
-        let host = manners::group_of(url, tunnel);
+        let host = host_presets::group_of(url, tunnel);
         let index = match self.by_host.get(&host) {
             Some(index) => *index,
             None => self.add(url, tunnel, limits),
@@ -112,11 +113,11 @@ impl HostGroups {
 /// What a host is known by without a lookup.
 fn key_of_name(url: &Url, tunnel: Option<&Tunnel>) -> String {
     match url.host() {
-        _ if tunnel.is_some() => manners::group_of(url, tunnel),
+        _ if tunnel.is_some() => host_presets::group_of(url, tunnel),
         Some(Host::Ipv4(address)) => key_of_address(url, address.into()),
         Some(Host::Ipv6(address)) => key_of_address(url, address.into()),
         Some(Host::Domain(name)) if is_localhost(name) => key_of_address(url, IpAddr::from([127, 0, 0, 1])),
-        _ => manners::operator_of(url).unwrap_or_else(|| manners::group_of(url, None)),
+        _ => host_presets::operator_of(url).unwrap_or_else(|| host_presets::group_of(url, None)),
     }
 }
 
@@ -125,7 +126,7 @@ fn key_of_address(url: &Url, address: IpAddr) -> String {
     let port = url.port_or_known_default().unwrap_or_default();
     if is_this_machine(address) {
         format!("this machine:{port}")
-    } else if manners::is_public_address(address) {
+    } else if host_presets::is_public_address(address) {
         address.to_string()
     } else {
         format!("{address} {port}")

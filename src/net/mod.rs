@@ -4,24 +4,23 @@
 //! listing or a file is.
 
 mod answer_check;
+mod auth;
+mod bandwidth;
 mod body;
-mod bucket;
 mod classify;
 mod client;
 mod clock;
 mod content_range;
-mod door;
-mod group;
-mod host;
+mod endpoint;
+mod error_body;
 mod host_groups;
-mod identity;
-mod keys;
+mod host_limits;
+mod host_session;
 mod origin;
-mod pace;
 #[cfg(test)]
 mod politeness;
+mod rate_limiter;
 mod redirect;
-mod refusal;
 mod retry;
 pub mod retry_after;
 mod robots;
@@ -30,6 +29,7 @@ mod stats;
 mod tests;
 mod transport;
 pub mod tunnel;
+mod user_agent;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,18 +41,19 @@ pub use answer_check::IsStored;
 pub use body::Response;
 pub use client::{Client, Refused};
 pub use content_range::ContentRange;
-pub use identity::user_agent;
 pub use retry::Waits;
 pub use stats::HostStats;
+pub use user_agent::user_agent;
 
 use crate::failure::{Class, Failure};
-use crate::manifest::manners::{self, Effective};
+use crate::manifest::host_presets;
+use crate::manifest::host_presets::Effective;
 use crate::manifest::{Limits, Manifest, Retry, SourceSpec, Timeouts, Tunnel as Gateway, Way};
+use auth::Keys;
 use clock::RuntimeClock;
-use door::Door;
-use host::Host;
+use endpoint::Door;
 use host_groups::HostGroups;
-use keys::Keys;
+use host_session::Host;
 use origin::Origin;
 pub(crate) use origin::{is_below, secret_names, shown, without_secrets};
 use transport::Settings;
@@ -158,20 +159,20 @@ impl Net {
 
     fn to(&self, base: &Url, policy: Policy, tunnel: Option<&Gateway>, hosts: &[String]) -> Result<Client, Failure> {
         let Policy { job, run, contact, limits, timeouts, retry, way } = policy;
-        let identity = identity::headers(&job, &run, contact.as_deref())?;
+        let identity = user_agent::headers(&job, &run, contact.as_deref())?;
         let door = |url: &Url, way: Way, tunnel: Option<&Gateway>, contact: Option<String>| {
             let origin = Origin::of(url).ok_or_else(|| {
                 Failure::new(Class::SourceRefused, format!("{}: a source needs an http or https URL", shown(url)))
             })?;
-            let limits = manners::effective(url, way, &limits);
+            let limits = host_presets::effective(url, way, &limits);
             let settings = Settings {
                 connect: timeouts.connect,
                 is_direct: origin.is_loopback() || tunnel.is_some(),
                 idle: limits.concurrency as usize,
             };
             let way = match tunnel {
-                Some(gateway) => door::Way::Gateway(self.tunnel(gateway, url)?, settings),
-                None => door::Way::Net(self.transport(settings)?),
+                Some(gateway) => endpoint::Way::Gateway(self.tunnel(gateway, url)?, settings),
+                None => endpoint::Way::Net(self.transport(settings)?),
             };
             Ok(Door { origin, host: self.host(url, tunnel, &limits, contact, retry.max_wait), way })
         };
@@ -226,7 +227,7 @@ impl Net {
         contact: Option<String>,
         max_wait: Duration,
     ) -> Arc<Host> {
-        let name = manners::group_of(url, tunnel);
+        let name = host_presets::group_of(url, tunnel);
         let group = self.shared.groups.lock().unwrap_or_else(PoisonError::into_inner).group(url, tunnel, limits);
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get(&name) {

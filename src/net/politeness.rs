@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 use super::clock::Clock as _;
 use super::clock::fake::FakeClock;
-use super::pace::Pace;
+use super::rate_limiter::Pace;
 use super::stats::Tally;
 use crate::manifest::{Bandwidth, Rate};
 

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::origin::shown;
 use crate::failure::{Class, Failure};
-use crate::manifest::manners::is_public;
+use crate::manifest::host_presets::is_public;
 use crate::untrusted::escape;
 
 /// How many redirects one request follows at most.

@@ -6,9 +6,9 @@
 //!
 //! What it does not do: speak SSH, or set a pace.
 
-mod command;
-mod keeper;
-mod words;
+mod ssh_args;
+mod ssh_stderr;
+mod watchdog;
 
 use std::collections::HashMap;
 use std::fs::Permissions;
@@ -29,8 +29,8 @@ use super::transport::{self, Settings};
 use crate::failure::{Class, limit_hint};
 use crate::manifest::Tunnel as Gateway;
 use crate::untrusted::escape;
-pub use keeper::{KEEP, keep};
-use words::Words;
+use ssh_stderr::Words;
+pub use watchdog::{KEEP, keep};
 
 /// What a login may take beyond the time for a connection: each host on the way asks for keys.
 const LOGIN: Duration = Duration::from_secs(15);
@@ -140,7 +140,7 @@ impl Tunnel {
     /// # Errors
     /// When that host cannot be named to `ssh`.
     pub(super) fn new(gateway: Gateway, url: &Url, ssh: Ssh) -> Result<Tunnel, Trouble> {
-        let target = command::target(url).ok_or_else(|| Trouble {
+        let target = ssh_args::target(url).ok_or_else(|| Trouble {
             class: Class::SourceRefused,
             why: "a host of this name cannot be reached through a tunnel".to_owned(),
         })?;
@@ -207,15 +207,15 @@ impl Tunnel {
         let place = place();
         let no_folder = || format!("no folder for its socket in `{}`", escape(&place.to_string_lossy()));
         let folder = folder_in(&place).map_err(|error| self.local_trouble(&no_folder(), &error))?;
-        let socket = folder.path().join(keeper::SOCKET);
+        let socket = folder.path().join(watchdog::SOCKET);
         let config = self.ssh.config.as_deref();
-        let words = command::words(&self.gateway, config, (&socket, &self.target), connect);
+        let words = ssh_args::words(&self.gateway, config, (&socket, &self.target), connect);
         let words = words.map_err(|key| Trouble {
             class: Class::SourceRefused,
             why: format!("`tunnel: {{ {key}: ... }}` begins with a dash"),
         })?;
         tracing::debug!(gateway = %self.gateway.gateway(), target = self.target, "starting ssh");
-        let mut keeper = keeper::start(&self.ssh, folder.path(), &words)
+        let mut keeper = watchdog::start(&self.ssh, folder.path(), &words)
             .map_err(|error| self.local_trouble("this program cannot start itself", &error))?;
         // From here on the keeper takes it away.
         let _ = folder.keep();
@@ -246,7 +246,7 @@ impl Tunnel {
                 if let Some(hearing) = hearing {
                     let _ = timeout(LATE_WORDS * 4, hearing).await;
                 }
-                if ended.is_ok_and(|status| status.code() == Some(keeper::NO_SSH.into())) {
+                if ended.is_ok_and(|status| status.code() == Some(watchdog::NO_SSH.into())) {
                     let said = said.since(0).unwrap_or_else(|| "`ssh` could not be started".to_owned());
                     let why = format!("{said}; hint: a tunnel is the system's `ssh`: install OpenSSH's client");
                     return Err(Trouble { class: Class::SourceRefused, why });
@@ -267,7 +267,7 @@ impl Tunnel {
 
     /// No tunnel, for a reason that may pass.
     fn trouble(&self, why: &str) -> Trouble {
-        let by_hand = command::by_hand(&self.gateway, self.ssh.config.as_deref());
+        let by_hand = ssh_args::by_hand(&self.gateway, self.ssh.config.as_deref());
         let advice = format!(
             "`{}` must get in without a question: a key that needs no passphrase or is in the agent, and a host that is \
              known",
@@ -339,8 +339,8 @@ impl State {
 /// Where the folder of the socket is made: in the usual place if its path will do.
 fn place() -> PathBuf {
     let usual = std::env::temp_dir();
-    let probe = usual.join("sunhaul-abcdef").join(keeper::SOCKET);
-    if command::is_plain(&probe) { usual } else { PathBuf::from("/tmp") }
+    let probe = usual.join("sunhaul-abcdef").join(watchdog::SOCKET);
+    if ssh_args::is_plain(&probe) { usual } else { PathBuf::from("/tmp") }
 }
 
 /// A folder that nobody else can look into.

@@ -2,7 +2,7 @@
 //! more, brings to an end what is under way, and leaves the rest for the next one.
 //!
 //! A file has a ticket while it is on its way. One that would not fit waits until it is known what those under way come
-//! to. What it does not do: stop anything; `scheduler`, `flight` and `file` ask before they begin.
+//! to. What it does not do: stop anything; `scheduler`, `downloads` and `file_task` ask before they begin.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

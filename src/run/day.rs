@@ -1,31 +1,45 @@
 //! The life of one day: taken, listed, fetched, sealed.
 
+pub(super) mod corrupt_backoff;
+pub(super) mod downloads;
+pub(super) mod file_task;
+pub(super) mod known_bad;
+pub(super) mod known_files;
+pub(super) mod listing;
+pub(super) mod lock_view;
+pub(super) mod narrowed;
+pub(super) mod path_collisions;
+pub(super) mod preferred;
+pub(super) mod rename;
+pub(super) mod renumbered;
+pub(super) mod seal;
+pub(super) mod unlisted;
+
 use std::collections::{BTreeSet, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt as _;
 
-use super::accept::{Accepted, Judge};
-use super::asked_again;
-use super::claims::{Claims, collision};
-use super::earlier::{Earlier, Found, Look, find, is_sealed};
 use super::event::{DayDone, DayState, Event, FileEnd};
-use super::file::as_listed;
-use super::flight::{Failures, Flight, Landed, Missing, died};
-use super::listing::{
-    DayListing, Lacking, day_listing, is_final_without_files, lost_its_files, must_keep_preferred, seen_doubted_before,
-    seen_empty_before, vanished, warn_of_room, way_out, without_file,
-};
-use super::locked::{Expected, Settled};
-use super::preferred::Before;
-use super::rename::{self, KnownFile};
-use super::seal::{SealedBy, seal};
-use super::{How, Opened, Run, Todo, renumbered, unlisted};
+use super::{How, Opened, Run, Todo};
 use crate::archive::{self, DayRecord, DayWork, FileLine, State, Trust, Values, render};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Series, Template};
 use crate::source::{Body, Listed, MADE, RemoteFile};
+use downloads::{Failures, Flight, Landed, Missing, died};
+use file_task::as_listed;
+use known_bad::{Accepted, Judge};
+use known_files::{Earlier, Found, Look, find, is_sealed};
+use listing::{
+    DayListing, Lacking, day_listing, is_final_without_files, lost_its_files, must_keep_preferred, seen_doubted_before,
+    seen_empty_before, vanished, warn_of_room, way_out, without_file,
+};
+use lock_view::{Expected, Settled};
+use path_collisions::{Claims, collision};
+use preferred::Before;
+use rename::KnownFile;
+use seal::{SealedBy, seal};
 
 /// How work at a day ended.
 pub(super) enum Ended {
@@ -135,7 +149,7 @@ async fn try_work(
     failed.extend(refused.into_iter().map(|(key, path, failure)| (key, (path, failure))));
     let accepted = Arc::new(Accepted::of(&run.manifest, &done.day));
     accepted.need(&settled);
-    failed.extend(asked_again::put_off(run, todo, &day_work, &accepted, &mut missing));
+    failed.extend(corrupt_backoff::put_off(run, todo, &day_work, &accepted, &mut missing));
     if run.shelf.is_none() {
         warn_of_room(run, todo, &missing);
     }

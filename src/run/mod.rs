@@ -2,29 +2,14 @@
 //!
 //! What it does not do: read the clock or the environment, print, or choose an exit code.
 
-mod accept;
-mod adopt;
-mod asked_again;
 pub mod budget;
-mod claims;
 mod day;
-mod earlier;
 pub mod event;
-mod file;
-mod flight;
-mod listing;
-mod locked;
-mod narrowed;
-mod preferred;
+mod import;
 mod redirects;
-mod rename;
-mod renumbered;
 mod repeated_failure;
 mod scheduler;
-mod seal;
-mod shelf;
 mod todo;
-mod unlisted;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use url::Url;
 
-pub use earlier::{is_as_listed, needs_no_request};
-pub use narrowed::{Narrowed, passes_filters};
+pub use day::known_files::{is_as_listed, needs_no_request};
+pub use day::narrowed::{Narrowed, passes_filters};
 
 use crate::archive::{Archive, Reader};
 use crate::failure::{Class, Failure, Remedy};
@@ -46,14 +31,14 @@ use crate::net::Net;
 use crate::source::{RemoteFile, Replicas};
 use crate::untrusted::escape;
 use budget::{Budget, Spent};
+pub use day::lock_view::{Grip, Locked};
 pub(crate) use day::path_of;
+pub use day::preferred::Before;
 use event::{DayState, Event, Observer};
-pub use locked::{Grip, Locked};
-pub use preferred::Before;
 use redirects::Redirects;
 use repeated_failure::RepeatedFailure;
 
-pub use shelf::Shelf;
+pub use import::index::Shelf;
 pub use todo::{Backlog, How, Todo};
 
 /// What to run, and what it runs with.

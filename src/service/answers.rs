@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::holdings::{Item, Known, Record, Shape};
+use super::backend::{Item, Known, Record, Shape};
 
 /// What is encoded in a path: all that a URL gives a meaning of its own, but for the slash.
 const IN_PATH: &AsciiSet = &CONTROLS

@@ -3,13 +3,13 @@
 //! The protocol is the one of the FLARECAST HMI service, in the three shapes that it had in time. What it does not do:
 //! write anything, or answer under names that are not its own.
 
-mod access;
 mod answers;
+mod backend;
 mod connections;
-mod delivery;
-mod faults;
+mod fault_injection;
+mod file_response;
 mod folder;
-mod holdings;
+mod host_header_guard;
 mod listener;
 mod log;
 mod problem;
@@ -32,14 +32,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::{Host, Url};
 
-pub use self::access::Access;
-pub use self::faults::Faults;
 pub use self::folder::Skipped;
 pub use self::log::Log;
+pub use crate::service::fault_injection::Faults;
+pub use crate::service::host_header_guard::Access;
 
 use self::folder::Folder;
-use self::holdings::Holdings;
 use self::synthetic::Synthetic;
+use crate::service::backend::Holdings;
 
 /// How many series are told of, one a line, when a service starts.
 const TOLD: usize = 20;
@@ -137,7 +137,7 @@ impl Service {
         for series in all.iter().take(TOLD) {
             let day = series.example.date();
             let next = day.succ_opt().unwrap_or(day);
-            let count = series.files.map_or(String::new(), |files| format!(" ({})", holdings::count(files)));
+            let count = series.files.map_or(String::new(), |files| format!(" ({})", backend::count(files)));
             let url = format!("{base}/HMI/{}?start={day}T00:00:00Z&end={next}T00:00:00Z", series.name);
             lines.push(format!("  {}{count}: curl '{url}'", series.name));
         }

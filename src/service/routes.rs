@@ -18,11 +18,11 @@ use tokio::task::spawn_blocking;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::access::{Access, Base, guard};
 use super::answers::{self, Answer, FileItem, MetaItem, RecordItem};
-use super::delivery;
-use super::faults::{Faults, rehearse};
-use super::holdings::{Holdings, Shape};
+use super::backend::{Holdings, Shape};
+use super::fault_injection::{Faults, rehearse};
+use super::file_response;
+use super::host_header_guard::{Access, Base, guard};
 use super::problem::Problem;
 use super::query::{self, Asked};
 use crate::day::Window;
@@ -246,11 +246,11 @@ async fn file(
     Path((series, path)): Path<(String, String)>,
     method: Method,
     headers: HeaderMap,
-) -> Result<delivery::Delivery, Problem> {
+) -> Result<file_response::Delivery, Problem> {
     let (asked, shown) = (Arc::clone(&holdings), (series.clone(), path.clone()));
     let opened = spawn_blocking(move || {
         let served = asked.open(&series, &path)?;
-        served.map(|served| delivery::prepare(served, &method, &headers)).transpose()
+        served.map(|served| file_response::prepare(served, &method, &headers)).transpose()
     });
     match opened.await.map_err(|error| Problem::internal(&error))? {
         Ok(Some(delivery)) => Ok(delivery),

@@ -11,7 +11,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::RemoteFile;
-use super::read::malformed;
+use super::read_capped::malformed;
 use crate::day::{Day, Scale};
 use crate::failure::Failure;
 use crate::manifest::Series;

@@ -1,17 +1,17 @@
 //! Where files are: the trait, and one file per kind of source. Sources list, and never download.
 
+mod cadence_gap;
 pub mod hapi;
 pub mod hmi;
 pub mod index;
 pub mod jsoc;
 mod keywords;
+mod launch_date;
 pub mod medoc;
-mod mission;
-mod off_cadence;
-mod place;
-mod read;
+mod read_capped;
 mod replicas;
 pub mod template;
+mod url_scope;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -33,8 +33,8 @@ use crate::net::{Client, secret_names, shown};
 use crate::untrusted::escape;
 pub use hmi::slot::is_at_cadence;
 pub use keywords::{KEYWORDS_TABLE, table_records};
-pub(crate) use place::from_base;
 pub use replicas::{Replica, Replicas};
+pub(crate) use url_scope::from_base;
 
 /// What the keys of files begin with that a source made of its answers, such as a table of keywords. No other key does.
 pub const MADE: &str = "made:";
@@ -194,7 +194,7 @@ fn united(
 
 /// What is said of a listing whose items, so many, all lie outside the day, one of them `far` from it.
 fn of_another_time(count: u64, day: &Day, far: NaiveDateTime) -> Failure {
-    read::malformed(&format!(
+    read_capped::malformed(&format!(
         "all that is listed ({count}) lies outside of {}, such as at {}: the service lists another time, or times are read \
          wrongly, as by the fields of `path` and `files`",
         day.date,
@@ -226,7 +226,7 @@ fn must_be_one(a: &RemoteFile, b: &RemoteFile) -> Result<(), Failure> {
     match (a.bytes, b.bytes) {
         (Some(one), Some(other)) if one != other => {
             let why = format!("`{}` is listed twice, with {one} and with {other} bytes", shown(&a.url));
-            Err(read::malformed(&why))
+            Err(read_capped::malformed(&why))
         }
         _ => Ok(()),
     }

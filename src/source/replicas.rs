@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use url::Url;
 
-use super::place::{UP, from_base};
+use super::url_scope::{UP, from_base};
 use super::{Listed, Listing, Memory, RegionLookup, RemoteFile, Source, open};
 use crate::day::Day;
 use crate::failure::{Class, Failure};

@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use super::DayWork;
-use crate::archive::ground::{Ground, Owner};
 use crate::archive::journal::Entry;
 use crate::archive::layout::folded;
-use crate::archive::staged::Stamp;
+use crate::archive::shared_paths::{Ground, Owner};
+use crate::archive::staged_file::Stamp;
 use crate::archive::{Error, FileLine, RelativePath, Staged};
 use crate::digest::Digest;
 

@@ -9,13 +9,13 @@ use rustix::fs::{self, AtFlags};
 use rustix::io::Errno;
 
 use super::{DayWork, days};
-use crate::archive::durable::{settle, settle_moves};
-use crate::archive::ground::Ground;
+use crate::archive::fsync::{settle, settle_moves};
 use crate::archive::journal::Entry;
 use crate::archive::layout::folded;
 use crate::archive::record::{DayRecord, FileLine, Lasting, State};
-use crate::archive::staged::{FileId, Stamp};
-use crate::archive::tree::{length_of, split};
+use crate::archive::safe_dir::{length_of, split};
+use crate::archive::shared_paths::Ground;
+use crate::archive::staged_file::{FileId, Stamp};
 use crate::archive::{Archive, Error};
 use crate::digest::Digest;
 use crate::untrusted::escape;

@@ -11,11 +11,11 @@ use clap::ValueEnum;
 
 use super::args::ArchiveArg;
 use super::clock::now;
-use super::job::Secrets;
-use super::locking::Locking;
+use super::job_lock::Locking;
+use super::load_manifest::Secrets;
 use super::problem::Problem;
 use super::selection::Selection;
-use super::{Exit, Result, Shell, job, planning};
+use super::{Exit, Result, Shell, load_manifest, plan_job};
 use crate::day::Window;
 use crate::export::bagit::{self, Payload};
 use crate::export::csv::Catalogued;
@@ -107,9 +107,9 @@ enum Format {
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     fits_together(args)?;
     let archive = args.archive.archive.as_deref();
-    let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
+    let Some(job) = load_manifest::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     let place = Place::new(args.output.as_deref(), &job.archive.root)?;
-    let plan = planning::plan(&job, &args.selection, &Locking::looked_at(&job)?, now())?;
+    let plan = plan_job::plan(&job, &args.selection, &Locking::looked_at(&job)?, now())?;
     let damaged = plan.days_that(|standing| matches!(standing, Standing::ToDo(Reason::Damaged(_)))).next();
     if let Some(Standing::ToDo(Reason::Damaged(why))) = damaged.map(|day| day.standing) {
         return Err(Problem::new(Exit::Incomplete, why).hint("nothing was written").into());

@@ -86,7 +86,7 @@ impl Dialogue<'_> {
             if let Ok(kind) = Kind::from_str(&answer, true) {
                 return Ok(kind);
             }
-            let near = crate::manifest::nearest::nearest(&answer, Kind::ALL.map(|(kind, _)| kind.name()));
+            let near = crate::manifest::suggest_word::nearest(&answer, Kind::ALL.map(|(kind, _)| kind.name()));
             let hint =
                 near.map_or_else(|| "it is one of those above".to_owned(), |near| format!("did you mean `{near}`?"));
             self.refuse(&format!("`{}` is no kind of source", escape(&answer)), Some(&hint));

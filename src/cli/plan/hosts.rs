@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 use url::Url;
 
-use crate::manifest::manners::{self, Effective};
+use crate::manifest::host_presets;
+use crate::manifest::host_presets::Effective;
 use crate::manifest::{Bandwidth, Limits, Rate, SourceSpec, Way};
 use crate::report::human;
 use crate::untrusted::escape;
@@ -53,8 +54,8 @@ impl<'a> HostLoads<'a> {
         let is_elsewhere = url.origin() != base.origin() && reach.is_some_and(|reach| reach.leads_to(url));
         let (url, way) = if is_elsewhere { (url, Way::Direct) } else { (base, source.way()) };
         let tunnel = reach.and_then(|reach| reach.tunnel.as_ref()).filter(|_| !is_elsewhere);
-        let group = if way == Way::Embedded { "embedded".to_owned() } else { manners::group_of(url, tunnel) };
-        let new = || Sum { requests: 0, bytes: None, limits: manners::effective(url, way, self.limits) };
+        let group = if way == Way::Embedded { "embedded".to_owned() } else { host_presets::group_of(url, tunnel) };
+        let new = || Sum { requests: 0, bytes: None, limits: host_presets::effective(url, way, self.limits) };
         let sum = self.by_group.entry(group).or_insert_with(new);
         sum.requests += requests;
         sum.bytes = [sum.bytes, bytes].into_iter().flatten().reduce(u64::saturating_add);

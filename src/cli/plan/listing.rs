@@ -15,8 +15,8 @@ use super::consequences::DaysFromRecords;
 use super::hosts::{HostLoad, HostLoads};
 use super::sizes::{LockedSizes, Size};
 use crate::archive::{Archive, Reader};
-use crate::cli::asking;
 use crate::cli::clock::{now, run_id};
+use crate::cli::query_retry;
 use crate::cli::sources::Sources;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Exit, Result, Shell};
@@ -110,7 +110,7 @@ pub(super) async fn ask(
         let source = Replicas::open(net, job, series, bases, &run)?;
         let is_listed = |day: &PlannedDay<'_>| *day.id == series.id && !from_records.has(day.series, day.day.date);
         let days: Vec<PlannedDay<'_>> = plan.to_do().filter(is_listed).collect();
-        let asked = days.iter().map(|day| asking::list(job, series, &source, &day.day, shell));
+        let asked = days.iter().map(|day| query_retry::list(job, series, &source, &day.day, shell));
         let mut answered = listing.days.len();
         let tell = |_: &_| {
             answered += 1;

@@ -17,12 +17,14 @@ use consequences::{DaysFromRecords, StaleDays};
 
 use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
-use super::job::Secrets;
-use super::locking::Locking;
+use super::job_lock::Locking;
+use super::load_manifest::Secrets;
 use super::selection::Selection;
 use super::signals::Signals;
 use super::table::{Side, Table};
-use super::{Exit, Result, Shell, job, known_archive, limits, planning, regions, removed_series, same_job, stdout};
+use super::{
+    Exit, Result, Shell, known_archive, limits, load_manifest, plan_job, regions, removed_series, same_job, stdout,
+};
 use crate::day::Window;
 use crate::manifest::{Manifest, Region, Series};
 use crate::net::Net;
@@ -76,12 +78,12 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let secrets = if args.list { Secrets::Needed } else { Secrets::NotNeeded };
     let archive = args.archive.archive.as_deref();
-    let Some(job) = job::load(&args.job, secrets, archive, shell) else { return Ok(Exit::Usage) };
-    job::note(&job, shell);
+    let Some(job) = load_manifest::load(&args.job, secrets, archive, shell) else { return Ok(Exit::Usage) };
+    load_manifest::note(&job, shell);
     let Some(job) = with_regions(job, args, shell)? else { return Ok(Exit::Usage) };
     same_job::must_not_undo(std::slice::from_ref(&job), now())?;
     let locking = Locking::looked_at(&job)?;
-    let plan = planning::plan(&job, &args.selection, &locking, now())?;
+    let plan = plan_job::plan(&job, &args.selection, &locking, now())?;
     if let Err(error) = known_archive::must_be_there(&job, locking.lock()) {
         shell.warn_of_refusal(&error);
     }
@@ -127,7 +129,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 fn with_regions(job: Manifest, args: &Args, shell: &Shell) -> Result<Option<Manifest>> {
     let lacks_dates = regions::lacks_dates(&job);
     // Secrets were left alone as long as nobody was to be asked.
-    let secret = if lacks_dates && !args.list { job::load_with_secrets(&job, shell) } else { Some(job) };
+    let secret = if lacks_dates && !args.list { load_manifest::load_with_secrets(&job, shell) } else { Some(job) };
     let Some(mut job) = secret else { return Ok(None) };
     let wanted = if args.list { Series::unknown_regions } else { Series::unknown_of_range };
     if job.series.iter().any(|series| !wanted(series).is_empty()) {

@@ -3,12 +3,12 @@
 //! What it does not do: the work itself; `run` does. This file checks all jobs first, starts them in turn, and lets
 //! the worst end count.
 
-mod follow;
-mod page;
+mod html_report;
+mod job;
 mod report_file;
+mod report_writer;
 mod reports;
 mod spot_check;
-mod task;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -20,15 +20,15 @@ use tokio_util::sync::CancellationToken;
 use super::args::{ArchiveArg, SshArg};
 use super::budget::BudgetArgs;
 use super::clock::now;
-use super::job::Secrets;
+use super::job_lock::{LockArgs, Locking};
+use super::load_manifest::Secrets;
 use super::lock_wait::{UntilCommandEnds, interrupted};
-use super::locking::{LockArgs, Locking};
-use super::planning::{Halt, Halted, Redo, Work};
+use super::plan_job::{Halt, Halted, Redo, Work};
 use super::problem;
 use super::selection::Selection;
 use super::signals::{self, Signals};
 use super::sources::Sources;
-use super::{Exit, Result, Shell, job, known_archive, limits, planning, regions, removed_series, same_job};
+use super::{Exit, Result, Shell, known_archive, limits, load_manifest, plan_job, regions, removed_series, same_job};
 use crate::archive::LockWait;
 use crate::manifest::{Manifest, RegionNumber, Series, SeriesId};
 use crate::net::Net;
@@ -37,11 +37,11 @@ use crate::report::human;
 use crate::report::terminal::Verbosity;
 use crate::run::budget::Budget;
 use crate::untrusted::escape;
-pub(super) use follow::Saved;
-pub(super) use page::manifest;
+pub(super) use html_report::manifest;
+pub(super) use job::{Ran, Task, Then, again, execute};
 pub(super) use report_file::{ReportFile, settled};
+pub(super) use report_writer::Saved;
 pub(super) use reports::{Files, ReportArgs, about};
-pub(super) use task::{Ran, Task, Then, again, execute};
 
 /// Fetch what jobs ask for and is not there yet.
 #[derive(Debug, clap::Args)]
@@ -104,7 +104,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let budget = args.budget.begin();
     args.reports.begin(shell);
     let archive = args.archive.archive.as_deref();
-    let Some(jobs) = job::load_all(&args.jobs, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
+    let Some(jobs) = load_manifest::load_all(&args.jobs, Secrets::Needed, archive, shell) else {
+        return Ok(Exit::Usage);
+    };
     let files = args.reports.open(jobs.len())?;
     same_job::must_not_undo(&jobs, now())?;
     limits::runtime()?.block_on(each(jobs, args, (files, budget), shell))
@@ -139,7 +141,7 @@ fn bind(job: Manifest, args: &Args, shared: &Shared<'_>) -> Result<Bound> {
 
 fn planned(job: &Manifest, locking: &Locking, args: &Args, halt: &Halt<'_>) -> Result<Planned> {
     let at = now();
-    let plan = planning::plan_until(job, &args.selection, locking, at, Some(halt))?;
+    let plan = plan_job::plan_until(job, &args.selection, locking, at, Some(halt))?;
     locking.must_fit(&plan)?;
     locking.must_be_writable(job, plan.counts().planned)?;
     Ok(Planned { plan, at })
@@ -299,7 +301,7 @@ async fn one(bound: Bound, is_fresh: bool, args: &Args, shared: &mut Shared<'_>)
     let redo = Redo { check: args.check, retry_absent: args.retry_absent };
     let work = if is_fresh { Ok(before) } else { planned(&job, &locking, args, &halt) }.and_then(|planned| {
         tell_outside(&job, &planned.plan, shared.shell);
-        let work = planning::work(&job, &planned.plan, redo, Some(&halt))?;
+        let work = plan_job::work(&job, &planned.plan, redo, Some(&halt))?;
         locking.must_be_writable(&job, work.days.day_count())?;
         Ok((work, planned.at))
     });

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::fs::{Access, access};
 use tempfile::NamedTempFile;
 
-use super::follow::Saved;
+use super::report_writer::Saved;
 use crate::archive::link_target;
 use crate::cli::ci::open_unwaiting;
 use crate::cli::problem::Problem;

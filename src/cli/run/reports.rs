@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
-use super::follow::Saved;
-use super::page::Page;
+use super::html_report::Page;
+use super::job::again;
 use super::report_file::ReportFile;
-use super::task::again;
+use super::report_writer::Saved;
 use crate::cli::clock::{now, run_id};
-use crate::cli::planning::Halted;
-use crate::cli::precious::report_file;
+use crate::cli::output_guard::report_file;
+use crate::cli::plan_job::Halted;
 use crate::cli::problem::{self, Problem};
 use crate::cli::{Exit, Result, Shell};
 use crate::manifest::Manifest;

@@ -18,9 +18,9 @@ use serde::Serialize;
 
 use super::args::ArchiveArg;
 use super::clock::now;
-use super::job::Secrets;
-use super::locking::Locking;
-use super::{Exit, Result, Shell, job, known_archive, problem, same_job, stdout};
+use super::job_lock::Locking;
+use super::load_manifest::Secrets;
+use super::{Exit, Result, Shell, known_archive, load_manifest, problem, same_job, stdout};
 use crate::archive::Reader;
 use crate::day::Window;
 use crate::manifest::{Manifest, Series, SeriesId};
@@ -158,7 +158,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         let message = "`--csv` prints the regions of `--by harpnum`, and nothing else";
         return Err(Problem::new(Exit::Usage, message).hint("add `--by harpnum`, or use `--json`").into());
     }
-    let Some(job) = job::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
+    let Some(job) = load_manifest::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     let now = now();
     warn_of_refusal(&job, now, shell);
     for problem in job.series.iter().filter_map(|series| plan::known_dates(series).err()) {

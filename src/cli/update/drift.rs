@@ -5,19 +5,20 @@ use std::io::Read as _;
 
 use futures_util::{StreamExt as _, stream};
 
+use super::output::{Failed, Form, Lost, Told};
 use super::regions::RegionChange;
-use super::told::{Failed, Form, Lost, Told};
 use crate::archive::open_regular;
 use crate::cli::clock::{now, run_id};
-use crate::cli::locking::Locking;
+use crate::cli::job_lock::Locking;
 use crate::cli::problem::Problem;
 use crate::cli::run::{Files, Saved, about, again};
 use crate::cli::signals::Signals;
 use crate::cli::sources::Sources;
-use crate::cli::{Exit, Result, Shell, asking};
+use crate::cli::{Exit, Result, Shell, query_retry};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
-use crate::fetch::{self, sample};
+use crate::fetch;
+use crate::fetch::probe;
 use crate::lock::{self, DayChange, Held, LockedFile, Named, Replaced};
 use crate::manifest::{Identity, Manifest, Series, SeriesId};
 use crate::net::Net;
@@ -183,7 +184,7 @@ impl Asked<'_> {
 
     async fn compare(&self, todo: &Todo, compared: &mut Compared) -> std::result::Result<DayChange, Failure> {
         let Asked { job, series, .. } = self;
-        let listed = asking::list(job, series, &self.source, &todo.day, self.shell).await?;
+        let listed = query_retry::list(job, series, &self.source, &todo.day, self.shell).await?;
         let locked = self.held.files(&series.id, todo.day.date);
         let locked = locked.map_err(|error| Failure::new(Class::Storage, error.to_string()))?.unwrap_or_default();
         let scale = series.source.scale();
@@ -253,9 +254,9 @@ impl Asked<'_> {
         if is_sampled || file.made().is_some() {
             let (verify, identity) = (self.job.verify, self.job.identity);
             let look = async |replica: &Replica| {
-                sample::look(replica.client(), &self.source.on(replica, file), verify, identity).await
+                probe::look(replica.client(), &self.source.on(replica, file), verify, identity).await
             };
-            let seen = asking::patiently(self.job, &self.source, self.shell, &path, look).await?;
+            let seen = query_retry::patiently(self.job, &self.source, self.shell, &path, look).await?;
             compared.sampled += u64::from(is_sampled);
             compared.by.hash += 1;
             let is_same = before.sha256 == Some(seen.sha256)

@@ -1,29 +1,29 @@
 //! `sunhaul update`: lists locked days again and moves the lock, or with `--dry-run` only says what has drifted.
 
 mod drift;
+mod output;
 mod regions;
-mod told;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
-use super::job::Secrets;
-use super::locking::Locking;
-use super::planning::Work;
+use super::job_lock::Locking;
+use super::load_manifest::Secrets;
+use super::plan_job::Work;
 use super::problem::Problem;
 use super::run::{Files, Ran, ReportArgs, Shared, Task, Then, execute};
 use super::selection::Selection;
-use super::{Exit, Result, Shell, job, known_archive, limits, lock_owner, planning};
+use super::{Exit, Result, Shell, known_archive, limits, load_manifest, lock_owner, plan_job};
 use crate::day::Day;
 use crate::lock::{self, DayChange, Lock};
 use crate::manifest::{Manifest, SeriesId};
 use crate::net::Net;
 use crate::plan;
 use crate::run::{Grip, How, Todo};
+use output::{Form, Told};
 use regions::RegionChange;
-use told::{Form, Told};
 
 /// List locked days again and move the lock to what upstream has now.
 #[derive(Debug, clap::Args)]
@@ -81,7 +81,7 @@ fn share(text: &str) -> std::result::Result<f64, &'static str> {
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     args.reports.begin(shell);
     let archive = args.archive.archive.as_deref();
-    let Some(mut job) = job::load(&args.job, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
+    let Some(mut job) = load_manifest::load(&args.job, Secrets::Needed, archive, shell) else { return Ok(Exit::Usage) };
     let files = args.reports.open(1)?;
     let (runtime, net) = (limits::runtime()?, args.ssh.net());
     let prepared = runtime.block_on(prepare(args, &mut job, &net, shell));
@@ -123,7 +123,7 @@ async fn prepare(args: &Args, job: &mut Manifest, net: &Net, shell: &Shell) -> R
         known_archive::must_be_there(job, Some(&lock))?;
     }
     let selection = args.selection.resolve();
-    plan::known_series(job, &selection).map_err(planning::usage)?;
+    plan::known_series(job, &selection).map_err(plan_job::usage)?;
     let found = regions::look_up_again(job, &selection, net, shell).await;
     if found.is_err() {
         net.close().await;
@@ -146,7 +146,7 @@ fn locked_days(job: &Manifest, lock: &Lock, selection: &plan::Selection) -> Resu
             let day = range.day(row.date);
             let is_kept = day.window.is_empty();
             let day = if is_kept { Day { window: row.asked_window(), ..day } } else { day };
-            if selection.days_of(&day.window, lock.as_of(), scale).map_err(planning::usage)?.is_empty() {
+            if selection.days_of(&day.window, lock.as_of(), scale).map_err(plan_job::usage)?.is_empty() {
                 continue;
             }
             // A day outside of the range stays in the lock as it was asked for.

@@ -2,8 +2,8 @@
 //!
 //! Without `--repair` it reads alone: no socket is opened, and nothing is written.
 
+mod output;
 mod repair;
-mod verdict;
 
 use std::path::PathBuf;
 
@@ -11,19 +11,19 @@ use chrono::NaiveDate;
 
 use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
-use super::job::Secrets;
-use super::locking::Locking;
+use super::job_lock::Locking;
+use super::load_manifest::Secrets;
 use super::problem::Problem;
 use super::run::ReportArgs;
 use super::selection::Selection;
-use super::{Exit, Result, Shell, job, known_archive, limits, planning, removed_series, stdout};
+use super::{Exit, Result, Shell, known_archive, limits, load_manifest, plan_job, removed_series, stdout};
 use crate::archive::{Archive, Depth, Finding, Reader};
 use crate::lock::DayChange;
 use crate::manifest::{Manifest, SeriesId};
 use crate::plan::{Plan, Reason, Standing};
 use crate::report::terminal::Verbosity;
 use crate::untrusted::escape;
-use verdict::Verdict;
+use output::Verdict;
 
 /// Hash the archive and compare it with its records.
 #[derive(Debug, clap::Args)]
@@ -87,9 +87,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     }
     let secrets = if args.repair { Secrets::Needed } else { Secrets::NotNeeded };
     let archive = args.archive.archive.as_deref();
-    let Some(job) = job::load(&args.job, secrets, archive, shell) else { return Ok(Exit::Usage) };
+    let Some(job) = load_manifest::load(&args.job, secrets, archive, shell) else { return Ok(Exit::Usage) };
     let locking = Locking::looked_at(&job)?;
-    let plan = planning::plan(&job, &args.selection, &locking, now())?;
+    let plan = plan_job::plan(&job, &args.selection, &locking, now())?;
     let root = &job.archive.root;
     known_archive::must_be_there(&job, locking.lock())?;
     if !Reader::open(root)?.has_state()? {

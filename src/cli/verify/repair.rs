@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 
 use crate::archive::{Archive, Fault, Finding};
 use crate::cli::clock::now;
-use crate::cli::locking::Locking;
-use crate::cli::planning::Work;
+use crate::cli::job_lock::Locking;
+use crate::cli::plan_job::Work;
 use crate::cli::run::{Files, Shared, Task, Then, execute};
 use crate::cli::{Exit, Result, Shell};
 use crate::manifest::{Manifest, SeriesId};

@@ -60,7 +60,7 @@ async fn a_part_of_the_changed_file_is_gone_on_with_and_no_condition_asked() {
 
 #[test]
 fn only_what_is_a_validator_is_asked_by() {
-    let can = |etag, modified| condition::can_be_asked(&line(b"x", etag, modified));
+    let can = |etag, modified| conditional_get::can_be_asked(&line(b"x", etag, modified));
     assert!(can(Some("\"a\""), None) && can(Some("W/\"a\""), None) && can(Some("\"\""), None));
     assert!(can(None, Some("Fri, 11 Dec 2015 20:00:00 GMT")));
     for etag in ["*", "a", "\"", "", "W/", "\"a\", \"b\"", "\"a\u{1b}\""] {

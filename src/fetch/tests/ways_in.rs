@@ -1,7 +1,7 @@
 //! Every way by which bytes can come into an archive, and everything that can be wrong with them: no way in leaves out a
 //! check.
 
-use super::local::{Taking, Wanted};
+use super::local_copy::{Taking, Wanted};
 use super::*;
 use crate::source::{Body, Rounded};
 
@@ -126,7 +126,7 @@ async fn come(way: Way, claimed: &Claimed) -> Result<Digest, Class> {
         Way::Copied | Way::Linked => import(&lab, way, claimed).map_err(|failure| failure.class)?,
         Way::Sampled => {
             let verify = Verify { fits: true, magic: true };
-            let seen = sample::look(&lab.client, &lab.file, verify, Identity::Bytes).await;
+            let seen = probe::look(&lab.client, &lab.file, verify, Identity::Bytes).await;
             return seen.map(|seen| seen.sha256).map_err(|failure| failure.class);
         }
         _ => {
@@ -166,7 +166,7 @@ fn import(lab: &Lab, way: Way, claimed: &Claimed) -> Result<Fetched, Failure> {
         verify: Verify { fits: true, magic: true },
         identity: Identity::Bytes,
     };
-    local::take(&place, taking, &lab.part(), wanted).map(|(fetched, taken)| {
+    local_copy::take(&place, taking, &lab.part(), wanted).map(|(fetched, taken)| {
         assert_eq!(taken, taking);
         fetched
     })

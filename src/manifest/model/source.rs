@@ -8,7 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::super::credentials::Credentials;
-use super::super::timed::Timed;
+use super::super::path_pattern::Timed;
 use crate::day::Scale;
 use crate::untrusted::escape;
 

@@ -3,10 +3,10 @@
 use chrono::TimeDelta;
 
 use super::super::diagnostic::{Finding, Span};
-use super::super::form;
-use super::super::kinds::Source;
 use super::super::model::{Bound, Passage, Range, RegionNumber, SourceSpec};
-use super::super::typed::Typed;
+use super::super::raw;
+use super::super::resolve::source::Source;
+use super::super::spanned::Typed;
 use super::Resolver;
 
 /// NOAA's numbers have five digits since 2002; HMI, which has the patches, begins in 2010.
@@ -22,8 +22,8 @@ impl Resolver<'_> {
     /// The range of a series, whose own keys say whether it names regions itself.
     pub(super) fn dates(
         &mut self,
-        range: &Typed<form::Range>,
-        series: &form::Series,
+        range: &Typed<raw::Range>,
+        series: &raw::Series,
         source: Option<&Source>,
     ) -> Option<Dates> {
         let (at, form) = range.given()?;
@@ -58,7 +58,7 @@ impl Resolver<'_> {
         Some(Dates { range: Range::UNKNOWN, passage: Some(passage) })
     }
 
-    fn passage(&mut self, form: &form::Range, at: Span, is_filter: bool, source: &Source) -> Option<Passage> {
+    fn passage(&mut self, form: &raw::Range, at: Span, is_filter: bool, source: &Source) -> Option<Passage> {
         if !matches!(&*source.spec, SourceSpec::Jsoc(_)) {
             let message = format!("a range that follows regions cannot be asked of `{}`", source.spec.kind());
             let hint = "write `start` and `end`; only `jsoc` says when it has records of a region";
@@ -86,7 +86,7 @@ impl Resolver<'_> {
     }
 
     /// Notes NOAA numbers that no record of HMI can have.
-    pub(super) fn must_have_five_digits(&mut self, numbers: &[Typed<form::Noaa>]) {
+    pub(super) fn must_have_five_digits(&mut self, numbers: &[Typed<raw::Noaa>]) {
         for (at, number) in numbers.iter().filter_map(Typed::given).filter(|(_, number)| number.0 < FIRST_OF_HMI) {
             let finding = Finding::new(at, format!("NOAA {} is from before HMI: JSOC writes five digits", number.0));
             let whole = FIRST_OF_HMI + number.0;
@@ -94,7 +94,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn ends(&mut self, form: &form::Range, at: Span, source: Option<&Source>) -> Option<Range> {
+    fn ends(&mut self, form: &raw::Range, at: Span, source: Option<&Source>) -> Option<Range> {
         let start = form.start.required("start", at, "write for example `start: 2015-12-11`", self.findings);
         let end = form.end.required(
             "end",
@@ -103,7 +103,7 @@ impl Resolver<'_> {
             self.findings,
         );
         let scale = source?.spec.scale();
-        let mut bound = |at: Span, date: &form::Date| match date.0.bound(scale) {
+        let mut bound = |at: Span, date: &raw::Date| match date.0.bound(scale) {
             Ok(bound) => Some(bound),
             Err(wrong) => {
                 self.note(wrong.at(at));

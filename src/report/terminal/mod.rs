@@ -4,16 +4,16 @@
 //! passed.
 
 mod bars;
-mod lines;
-mod meter;
+mod messages;
 mod progress;
+mod rate;
+mod redraw;
 mod screen;
-mod standing;
 mod summary;
 mod width;
 
 pub use bars::Size;
-pub(super) use lines::{host, safe, why};
+pub(super) use messages::{host, safe, why};
 pub use progress::Progress;
 pub use screen::{Mode, Paint, Screen, TOLD};
 pub(super) use summary::folded;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use super::bars::{Bars, DayBar, Total};
-use super::meter::{Meter, Work};
-use super::{Screen, Verbosity, lines};
+use super::rate::{Meter, Work};
+use super::{Screen, Verbosity, messages};
 use crate::failure::{Class, Failure};
 use crate::net::HostStats;
 use crate::report::human;
@@ -193,7 +193,7 @@ impl State {
                         // A full disk fails every file alike: one is enough.
                         let is_news = failure.class != Class::Storage || !std::mem::replace(&mut self.is_full, true);
                         return (is_news && self.lost <= NAMED && verbosity > Verbosity::Quiet)
-                            .then(|| lines::file_failed(day, key, failure, paint));
+                            .then(|| messages::file_failed(day, key, failure, paint));
                     }
                     _ => {}
                 }
@@ -204,11 +204,11 @@ impl State {
                     let row = self.days.entry(day.clone()).or_default();
                     row.waiting = Some((self.elapsed.saturating_add(wait), failure.class));
                 }
-                return (verbosity >= Verbosity::Verbose).then(|| lines::retrying(day, failure, *wait_seconds));
+                return (verbosity >= Verbosity::Verbose).then(|| messages::retrying(day, failure, *wait_seconds));
             }
             Event::Quarantined { day, key, class } => {
                 return (verbosity >= Verbosity::Verbose)
-                    .then(|| format!("{} quarantined {}: {class}", lines::day(day), escape(key)));
+                    .then(|| format!("{} quarantined {}: {class}", messages::day(day), escape(key)));
             }
             Event::DayDone(done) => {
                 self.ended += 1;
@@ -220,21 +220,22 @@ impl State {
                 // Bars show the days that go well.
                 let shown = progress.screen.has_bars() && !amiss;
                 let told = if shown { Verbosity::Verbose } else { Verbosity::Normal };
-                let files = lines::DayFiles { lost: row.lost, resumed: row.resumed };
+                let files = messages::DayFiles { lost: row.lost, resumed: row.resumed };
                 let done = self.folded(done);
-                return (verbosity >= told).then(|| lines::day_done(&done, files, (self.ended, self.planned), paint));
+                return (verbosity >= told)
+                    .then(|| messages::day_done(&done, files, (self.ended, self.planned), paint));
             }
             Event::DayAgain(day) => {
                 self.days.remove(day);
             }
             Event::DayReopened { day, taken, .. } => {
                 self.lost += taken.len() as u64;
-                let line = || lines::day_reopened(day, taken, paint);
+                let line = || messages::day_reopened(day, taken, paint);
                 return (verbosity > Verbosity::Quiet).then(line);
             }
             Event::DayLeft { day, files, left } => {
                 self.days.remove(day);
-                return (verbosity > Verbosity::Quiet).then(|| lines::day_left(day, *files, *left, paint));
+                return (verbosity > Verbosity::Quiet).then(|| messages::day_left(day, *files, *left, paint));
             }
             // Ticks bring fresher ones.
             Event::Hosts(_) => {}
@@ -243,7 +244,7 @@ impl State {
                 return match (verbosity, self.notes) {
                     (Verbosity::Normal, NAMED) => Some("note: there are more notes; `-v` tells all of them".to_owned()),
                     (Verbosity::Quiet, _) | (Verbosity::Normal, NAMED..) => None,
-                    _ => Some(format!("note: {}", lines::safe(note))),
+                    _ => Some(format!("note: {}", messages::safe(note))),
                 };
             }
         }
@@ -253,7 +254,7 @@ impl State {
     /// The end of a day, its reason shortened where another day failed for the same one.
     fn folded<'a>(&mut self, done: &'a DayDone) -> Cow<'a, DayDone> {
         let (DayState::Failed, Some(failure)) = (done.state, &done.error) else { return Cow::Borrowed(done) };
-        let (series, class, why) = lines::sameness(&done.day.series.0, failure.class, &failure.message);
+        let (series, class, why) = messages::sameness(&done.day.series.0, failure.class, &failure.message);
         let first = *self.failed.entry((series.to_owned(), class, why.to_owned())).or_insert(done.day.date);
         if first == done.day.date {
             return Cow::Borrowed(done);
@@ -269,7 +270,7 @@ impl State {
             let before = self.paused.get(&host.host);
             if before.is_none_or(|before| host.paused_seconds >= before + PAUSE_STEP) {
                 self.paused.insert(host.host.clone(), host.paused_seconds);
-                told.push(lines::pause(host));
+                told.push(messages::pause(host));
             }
         }
         (!told.is_empty()).then(|| told.join("\n"))
@@ -282,7 +283,7 @@ impl State {
             let waiting = self.days.values().filter_map(|row| row.waiting).filter(|(until, _)| *until > self.elapsed);
             let next = waiting.min_by_key(|(until, _)| *until);
             let next = next.map(|(until, class)| (until.saturating_sub(self.elapsed), class));
-            lines::progress(&self.total(), next)
+            messages::progress(&self.total(), next)
         })
     }
 
@@ -315,7 +316,7 @@ impl State {
         let pauses = hosts.iter().filter(|host| host.pause_left_seconds >= LONG_WAIT);
         Bars {
             days: days.collect(),
-            pauses: pauses.map(|host| (lines::host(&host.host, &host.preset), lines::pause_left(host))).collect(),
+            pauses: pauses.map(|host| (messages::host(&host.host, &host.preset), messages::pause_left(host))).collect(),
             total,
         }
     }

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::bars::Size;
-use super::standing::Standing;
+use super::redraw::Standing;
 
 use crate::untrusted;
 

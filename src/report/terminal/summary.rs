@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Paint, Verbosity, lines};
+use super::{Paint, Verbosity, messages};
 use crate::report::advice::{advice, cadence_gaps, doubt, regions, replaced};
 use crate::report::human;
 use crate::report::model::{Failure, Host, Report, RunResult};
@@ -62,7 +62,7 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
         let _ = write!(out, "\n  lock: {lock}");
     }
     for (name, path) in [("archive", what.root), ("report", what.saved)] {
-        let _ = write!(out, "\n  {name}: {}", lines::safe(&path.to_string_lossy()));
+        let _ = write!(out, "\n  {name}: {}", messages::safe(&path.to_string_lossy()));
     }
     let lost = folded(&report.failures);
     // Failures of one kind share their hint: each is told once.
@@ -76,7 +76,7 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
                 2 => "and 1 more day".to_owned(),
                 days => format!("and {} more days", human::number(days - 1)),
             };
-            let (why, hint) = lines::why(failure.class, failure.attempts, &failure.message);
+            let (why, hint) = messages::why(failure.class, failure.attempts, &failure.message);
             if number < NAMED {
                 let _ = write!(out, "\n  {} {} {what}: {why}", escape(&failure.series), failure.date);
             }
@@ -95,7 +95,7 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     }
     if !complete {
         let advice = advice(report, !hints.is_empty());
-        let _ = write!(out, "\n{} {}", paint.strong(&format!("{advice}:")), lines::safe(what.again));
+        let _ = write!(out, "\n{} {}", paint.strong(&format!("{advice}:")), messages::safe(what.again));
     }
     Some(out)
 }
@@ -105,7 +105,7 @@ pub(in crate::report) fn folded(failures: &[Failure]) -> Vec<(&Failure, u64)> {
     let mut folded: Vec<(&Failure, u64)> = Vec::new();
     let mut told: HashMap<_, usize> = HashMap::new();
     for failure in failures {
-        let why = lines::sameness(&failure.series, failure.class, &failure.message);
+        let why = messages::sameness(&failure.series, failure.class, &failure.message);
         match told.get(&why) {
             Some(&at) if failure.key.is_none() => folded[at].1 += 1,
             _ => {
@@ -228,7 +228,7 @@ fn asked(host: &Host) -> String {
     let preset = if host.preset == "embedded" { String::new() } else { format!("{}: ", host.preset) };
     let mut out = format!(
         "from {}: {}, at most {} in a second and {} at once ({preset}{})",
-        lines::host(&host.host, &host.preset),
+        messages::host(&host.host, &host.preset),
         human::count(host.requests, "request"),
         human::number(host.peak_requests_per_second),
         human::number(host.peak_connections),

@@ -12,7 +12,7 @@ use super::beneath::Root;
 use crate::failure::Class;
 use crate::fits::{Identity, Keywords, name};
 use crate::manifest::cadence;
-use crate::service::holdings::Known;
+use crate::service::backend::Known;
 use crate::service::slot;
 use crate::untrusted::escape;
 

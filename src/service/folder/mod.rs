@@ -14,7 +14,7 @@ use std::time::SystemTime;
 
 use self::beneath::Root;
 use self::index::Entry;
-use super::holdings::{Content, Holdings, Item, Known, SeriesName, Served, Shape, count};
+use super::backend::{Content, Holdings, Item, Known, SeriesName, Served, Shape, count};
 use crate::day::Window;
 
 /// A file that is not served, and why.

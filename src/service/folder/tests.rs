@@ -7,7 +7,7 @@ use fitsio_pure::primary::build_primary_header;
 use fitsio_pure::value::Value;
 
 use super::*;
-use crate::service::holdings::Known;
+use crate::service::backend::Known;
 
 /// A FITS file that is a header alone.
 fn header(keywords: &[(&str, &str)]) -> Vec<u8> {

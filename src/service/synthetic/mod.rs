@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use self::region::Sky;
 use self::series::{FIELDS, SERIES, SyntheticSeries};
-use super::holdings::{Content, Holdings, Item, SeriesName, Served, Shape};
+use super::backend::{Content, Holdings, Item, SeriesName, Served, Shape};
 use super::slot::Slot;
 use crate::day::Window;
 use crate::digest::Digest;

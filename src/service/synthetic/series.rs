@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::region::{Region, Sky, small};
-use crate::service::holdings::{Item, Known, Record, Shape};
+use crate::service::backend::{Item, Known, Record, Shape};
 use crate::service::slot::Slot;
 
 /// One series.

@@ -14,7 +14,7 @@ use super::rows::{End, Row, cell, read_rows};
 use crate::day::{Day, Window};
 use crate::failure::Failure;
 use crate::manifest::Series;
-use crate::source::place::{Place, Places, question};
+use crate::source::url_scope::{Place, Places, question};
 use crate::source::{BORDER, Body, Listed, RemoteFile};
 
 /// A day in the making.

@@ -9,8 +9,8 @@ use chrono::NaiveDateTime;
 
 use super::time;
 use crate::failure::{Class, Failure};
-use crate::manifest::nearest::nearest;
-use crate::source::read;
+use crate::manifest::suggest_word::nearest;
+use crate::source::read_capped;
 use crate::untrusted::escape;
 
 /// The keys that say what the data are, and stay as they are while a dataset grows.
@@ -117,27 +117,28 @@ impl Info {
     /// # Errors
     /// `listing-malformed`.
     pub(super) fn read(answer: &[u8]) -> Result<Info, Failure> {
-        read::expect_json(answer, r#"{"parameters":[]}"#)?;
-        let all: Map<String, Value> = serde_json::from_slice(answer).map_err(|error| read::no_json(answer, &error))?;
-        let told: Told = serde_json::from_slice(answer).map_err(|error| read::no_json(answer, &error))?;
+        read_capped::expect_json(answer, r#"{"parameters":[]}"#)?;
+        let all: Map<String, Value> =
+            serde_json::from_slice(answer).map_err(|error| read_capped::no_json(answer, &error))?;
+        let told: Told = serde_json::from_slice(answer).map_err(|error| read_capped::no_json(answer, &error))?;
         let date = |field: &str, text: String| match time::parse(&text) {
             Some(at) => Ok((text, at)),
-            None => Err(read::malformed(&format!("`{field}` is `{}`, which is no time", escape(&text)))),
+            None => Err(read_capped::malformed(&format!("`{field}` is `{}`, which is no time", escape(&text)))),
         };
         let parameters = told.parameters.iter().map(Parameter::of).collect::<Result<Vec<_>, Failure>>()?;
         let columns =
             parameters.iter().try_fold(0, |all: u64, one| Some(all + one.width()?).filter(|all| *all <= COLUMNS));
         if columns.is_none() {
-            return Err(read::malformed(&format!("the parameters have more than {COLUMNS} columns")));
+            return Err(read_capped::malformed(&format!("the parameters have more than {COLUMNS} columns")));
         }
         if parameters.iter().map(Parameter::bytes_of_names).fold(0, u64::saturating_add) > NAMES {
             let why =
                 format!("the names of all columns, as the parameters have them, are longer than {} MiB", NAMES >> 20);
-            return Err(read::malformed(&why));
+            return Err(read_capped::malformed(&why));
         }
         let first = all.get("parameters").and_then(|all| all[0]["type"].as_str());
         if first != Some("isotime") {
-            return Err(read::malformed("the first parameter is no time: its `type` is not `isotime`"));
+            return Err(read_capped::malformed("the first parameter is no time: its `type` is not `isotime`"));
         }
         let lasting =
             all.into_iter().filter(|(key, _)| key == "parameters" || LASTING.contains(&key.as_str())).collect();
@@ -159,7 +160,7 @@ impl Info {
                 format!("the dataset has no parameter `{}`, but {}{hint}", escape(missing), escape(&all.join(", ")));
             return Err(Failure::new(Class::SourceRefused, why));
         }
-        let (time, others) = self.parameters.split_first().ok_or_else(|| read::malformed("no parameters"))?;
+        let (time, others) = self.parameters.split_first().ok_or_else(|| read_capped::malformed("no parameters"))?;
         let is_chosen = |parameter: &&Parameter| named.is_none_or(|named| named.contains(&parameter.name));
         let chosen: Vec<&Parameter> = others.iter().filter(is_chosen).collect();
         let has_files = chosen.iter().any(|parameter| parameter.uri.is_some());
@@ -188,7 +189,7 @@ impl Info {
 
 impl Parameter {
     fn of(told: &ToldParameter) -> Result<Parameter, Failure> {
-        let wrong = |why: &str| read::malformed(&format!("parameter `{}`: {why}", escape(&told.name)));
+        let wrong = |why: &str| read_capped::malformed(&format!("parameter `{}`: {why}", escape(&told.name)));
         if told.name.is_empty() || told.name.contains(|c: char| c == ',' || c.is_control()) {
             return Err(wrong("a name that cannot be asked for"));
         }

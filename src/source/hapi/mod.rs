@@ -6,7 +6,7 @@
 mod coverage;
 mod day_table;
 mod info;
-mod question;
+mod query;
 mod rows;
 mod status;
 #[cfg(test)]
@@ -20,8 +20,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::place::Places;
-use super::{Listed, Listing, Memory, Source, read};
+use super::url_scope::Places;
+use super::{Listed, Listing, Memory, Source, read_capped};
 use crate::day::{Day, Scale, Window};
 use crate::failure::{Class, Failure};
 use crate::manifest::{self, Series};
@@ -30,7 +30,7 @@ use crate::untrusted::escape;
 use coverage::Part;
 use day_table::DayTable;
 use info::{Info, Parameter};
-use question::Names;
+use query::Names;
 use rows::{End, LastRow};
 use status::Meaning;
 
@@ -121,11 +121,11 @@ impl Hapi {
             }
             let question = Window { end, ..piece };
             let url = dataset.names.data(&self.base, &series.name, &question, dataset.asked.as_deref());
-            match self.data(&url, read::CAP.saturating_sub(table.bytes())).await? {
+            match self.data(&url, read_capped::CAP.saturating_sub(table.bytes())).await? {
                 Brought::Nothing => {}
                 Brought::Data { answer, end } => {
                     let answer = self.confirmed(answer, &question, &series.name, dataset).await?;
-                    table.take(&answer, piece, end).map_err(|failure| read::about(shown(&url), failure))?;
+                    table.take(&answer, piece, end).map_err(|failure| read_capped::about(shown(&url), failure))?;
                 }
                 Brought::Outside(_) if stop < end && (piece.start < stop || still_grows) => {
                     (latest, may_grow) = (stop, true);
@@ -160,7 +160,8 @@ impl Hapi {
             );
             tracing::warn!("{}", self.client.veil(format!("{what}; they are kept as the server sends them")));
         }
-        let listed = table.into_listed(series, info, &whole).map_err(|failure| read::about(shown(&whole), failure))?;
+        let listed =
+            table.into_listed(series, info, &whole).map_err(|failure| read_capped::about(shown(&whole), failure))?;
         Ok(Listed { may_grow, ..listed })
     }
 
@@ -178,7 +179,7 @@ impl Hapi {
         let Some(LastRow { time, text, .. }) = open else { return Ok(answer) };
         let alone = Window { start: time, ..*question };
         let url = dataset.names.data(&self.base, id, &alone, dataset.asked.as_deref());
-        let Brought::Data { answer: again, end: End::Framed } = self.data(&url, read::CAP).await? else {
+        let Brought::Data { answer: again, end: End::Framed } = self.data(&url, read_capped::CAP).await? else {
             return Ok(answer);
         };
         if rows::last_row(&again, columns).is_some_and(|last| last.text == text) {
@@ -189,9 +190,9 @@ impl Hapi {
 
     /// Asks for the server's version and for what the dataset is.
     async fn look_up(&self, id: &str) -> Result<Dataset, Failure> {
-        let url = question::capabilities(&self.base);
+        let url = query::capabilities(&self.base);
         let answer = self.small(&url).await?;
-        let names = Names::of(&answer).map_err(|failure| read::about(shown(&url), failure))?;
+        let names = Names::of(&answer).map_err(|failure| read_capped::about(shown(&url), failure))?;
         let url = names.info(&self.base, id);
         let answer = self.small(&url).await?;
         let chosen = || -> Result<(Info, Vec<Parameter>), Failure> {
@@ -199,9 +200,9 @@ impl Hapi {
             let chosen = info.choose(self.parameters.as_deref())?;
             Ok((info, chosen))
         };
-        let (info, chosen) = chosen().map_err(|failure| read::about(shown(&url), failure))?;
+        let (info, chosen) = chosen().map_err(|failure| read_capped::about(shown(&url), failure))?;
         let has_files = chosen.iter().any(|parameter| parameter.uri.is_some());
-        let list = question::list(&chosen);
+        let list = query::list(&chosen);
         let asked = (has_files || self.parameters.is_some()).then_some(list);
         Ok(Dataset { names, info, chosen, asked })
     }
@@ -209,18 +210,20 @@ impl Hapi {
     /// The answer of an endpoint that always speaks JSON.
     async fn small(&self, url: &Url) -> Result<Vec<u8>, Failure> {
         let answer = match self.client.get_told(url).await {
-            Ok(mut response) => read::whole(&mut response, SMALL).await?,
+            Ok(mut response) => read_capped::whole(&mut response, SMALL).await?,
             Err(refused) => return Err(known(url, refused).1),
         };
-        read::expect_json(&answer, "{}").map_err(|failure| read::about(shown(url), failure))?;
+        read_capped::expect_json(&answer, "{}").map_err(|failure| read_capped::about(shown(url), failure))?;
         match status::of(&answer) {
             Some(status) if !matches!(status.meaning(), Meaning::Ok | Meaning::NoData) => {
                 Err(status.failure(url, None))
             }
             Some(_) => Ok(answer),
             None => match serde_json::from_slice::<serde::de::IgnoredAny>(&answer) {
-                Err(error) => Err(read::about(shown(url), read::no_json(&answer, &error))),
-                Ok(_) => Err(read::about(shown(url), read::malformed("the answer has no `status` of HAPI"))),
+                Err(error) => Err(read_capped::about(shown(url), read_capped::no_json(&answer, &error))),
+                Ok(_) => {
+                    Err(read_capped::about(shown(url), read_capped::malformed("the answer has no `status` of HAPI")))
+                }
             },
         }
     }
@@ -239,12 +242,15 @@ impl Hapi {
             }
         };
         let end = end_of(&response);
-        let answer = read::whole(&mut response, cap).await?;
-        match read::first_byte(&answer) {
-            Some(b'<') => Err(read::about(shown(url), read::page(&answer, "CSV"))),
+        let answer = read_capped::whole(&mut response, cap).await?;
+        match read_capped::first_byte(&answer) {
+            Some(b'<') => Err(read_capped::about(shown(url), read_capped::page(&answer, "CSV"))),
             Some(b'{') => {
                 let status = status::of(&answer).ok_or_else(|| {
-                    read::about(shown(url), read::malformed("JSON came where CSV is due, and it is no status of HAPI"))
+                    read_capped::about(
+                        shown(url),
+                        read_capped::malformed("JSON came where CSV is due, and it is no status of HAPI"),
+                    )
                 })?;
                 let failure = status.failure(url, None);
                 match status.meaning() {
@@ -252,7 +258,7 @@ impl Hapi {
                     Meaning::Ok => {
                         let why =
                             "JSON came where CSV is due, with the status of success: the server ignores `format=csv`";
-                        Err(read::about(shown(url), read::malformed(why)))
+                        Err(read_capped::about(shown(url), read_capped::malformed(why)))
                     }
                     Meaning::TooMuch => Ok(Brought::TooMuch(failure)),
                     Meaning::Outside => Ok(Brought::Outside(failure)),

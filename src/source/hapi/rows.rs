@@ -11,7 +11,7 @@ use super::status::{self, Meaning};
 use super::time;
 use crate::day::Window;
 use crate::failure::{Class, Failure};
-use crate::source::read;
+use crate::source::read_capped;
 use crate::untrusted::escape;
 
 /// One row.
@@ -53,14 +53,14 @@ pub(super) fn read_rows<'a>(
         return Err(Failure::new(Class::Truncated, why));
     }
     let text = std::str::from_utf8(answer)
-        .map_err(|error| read::malformed(&format!("no UTF-8 (byte {})", error.valid_up_to())))?;
+        .map_err(|error| read_capped::malformed(&format!("no UTF-8 (byte {})", error.valid_up_to())))?;
     let mut elsewhere = Vec::new();
     let mut rest = text;
     let mut nth = 0_u64;
     while !rest.is_empty() {
         nth += 1;
         let wrong = |why: &str, at: &str| {
-            read::malformed(&format!("row {nth}: {why} (near `{}`)", read::excerpt(at.as_bytes(), 0)))
+            read_capped::malformed(&format!("row {nth}: {why} (near `{}`)", read_capped::excerpt(at.as_bytes(), 0)))
         };
         let (line, is_ended, after) = first_record(rest).ok_or_else(|| wrong("a quote that is not closed", rest))?;
         rest = after;
@@ -68,7 +68,7 @@ pub(super) fn read_rows<'a>(
         if !is_ended {
             let why = format!(
                 "row {nth} has no line break, so the answer may be cut: `{}`",
-                read::excerpt(line.as_bytes(), 0)
+                read_capped::excerpt(line.as_bytes(), 0)
             );
             return Err(Failure::new(Class::Truncated, why));
         }

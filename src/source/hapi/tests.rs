@@ -111,7 +111,7 @@ fn parameters_come_in_the_dataset_s_own_order_or_are_refused() {
     let info = read_info(&magnetic()).unwrap();
     let choose = |named: &[&str]| {
         let named: Vec<String> = named.iter().map(|name| (*name).to_owned()).collect();
-        info.choose(Some(&named)).map(|chosen| question::list(&chosen))
+        info.choose(Some(&named)).map(|chosen| query::list(&chosen))
     };
     assert_eq!(choose(&["mag_GSE", "Time", "quality_flag"]).unwrap(), "quality%5Fflag,mag%5FGSE".replace("%5F", "_"));
     assert_eq!(choose(&["Time"]).unwrap(), "Time");

@@ -7,7 +7,7 @@ use url::{Position, Url};
 
 use crate::manifest::Reach;
 use crate::net::without_secrets;
-use crate::source::place::check;
+use crate::source::url_scope::check;
 
 /// Where the service's own paths begin.
 const ROOT: &str = "/HMI/";

@@ -10,13 +10,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::answer::Record;
-use super::sieve::bits;
+use super::filters::bits;
+use super::response::Record;
 use crate::failure::{Class, Failure};
 use crate::manifest::Series;
-use crate::manifest::nearest::nearest;
+use crate::manifest::suggest_word::nearest;
 use crate::source::keywords::{Column, Row, Table, cells, has_data};
-use crate::source::read::{self, malformed};
+use crate::source::read_capped;
+use crate::source::read_capped::malformed;
 use crate::untrusted::escape;
 
 /// Records a request: their numbers stand in the URL, which stays below 1,000 bytes.
@@ -71,9 +72,9 @@ impl<'a> Told<'a> {
     /// `html` for a web page, `listing-malformed` for what else is no answer, `listing-too-large` when a day has more than
     /// one answer may have.
     pub(super) fn read(&mut self, answer: &[u8], asked: &[Record]) -> Result<(), Failure> {
-        read::expect_json(answer, "{}")?;
+        read_capped::expect_json(answer, "{}")?;
         let mut told: BTreeMap<String, Entry> =
-            serde_json::from_slice(answer).map_err(|error| read::no_json(answer, &error))?;
+            serde_json::from_slice(answer).map_err(|error| read_capped::no_json(answer, &error))?;
         for Record { recnum, .. } in asked {
             let Some(mut entry) = told.remove(&recnum.to_string()) else {
                 return Err(malformed(&format!("the answer leaves out record {recnum}, which was asked for")));
@@ -86,8 +87,8 @@ impl<'a> Told<'a> {
             let wanted = self.series.keywords.as_ref();
             entry.meta.retain(|name, _| wanted.is_none_or(|wanted| wanted.contains(name)));
             self.bytes += entry.meta.values().map(length).sum::<u64>();
-            if self.bytes > read::CAP {
-                let why = format!("the day's keywords have more than {} bytes; ask for fewer", read::CAP);
+            if self.bytes > read_capped::CAP {
+                let why = format!("the day's keywords have more than {} bytes; ask for fewer", read_capped::CAP);
                 return Err(Failure::new(Class::ListingTooLarge, why));
             }
             self.records.insert(*recnum, entry.meta);

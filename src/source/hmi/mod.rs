@@ -3,10 +3,10 @@
 //! What it does not do: ask for the files. It lists them.
 
 pub(in crate::source) mod address;
-mod answer;
+mod filters;
 mod item;
 mod meta;
-mod sieve;
+mod response;
 pub(in crate::source) mod slot;
 #[cfg(test)]
 pub(in crate::source) mod tests;
@@ -16,11 +16,11 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Mutex;
 use url::Url;
 
-pub use answer::read_answer;
-use answer::{Record, read_records};
 use meta::Told;
+pub use response::read_answer;
+use response::{Record, read_records};
 
-use super::{Listed, Listing, Memory, Source, mission, place, read};
+use super::{Listed, Listing, Memory, Source, launch_date, read_capped, url_scope};
 use crate::day::{Day, Scale};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Series, SourceSpec};
@@ -48,15 +48,15 @@ impl Hmi {
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
         // The built-in service makes its data up: an early day of it is empty.
         if matches!(*series.source, SourceSpec::Hmi(_)) {
-            mission::begun(series, day)?;
+            launch_date::begun(series, day)?;
         }
         if let Some(Err(failure)) = self.route.get().filter(|_| series.fetch.has_keywords()) {
             return Err(failure.clone());
         }
         let question = question(&self.base, &series.name, day);
         let mut response = self.client.get_listing(&question).await.map_err(|failure| known(failure, series))?;
-        let answer = read::whole(&mut response, read::CAP).await?;
-        let told = |failure| read::about(shown(&question), failure);
+        let answer = read_capped::whole(&mut response, read_capped::CAP).await?;
+        let told = |failure| read_capped::about(shown(&question), failure);
         let (mut listed, records) = read_records(&answer, &self.base, series, day).map_err(told)?;
         drop(answer);
         if series.fetch.has_keywords() {
@@ -66,7 +66,7 @@ impl Hmi {
                 listed.files.clear();
             }
             let asked = meta::question(&self.base, series, &[]);
-            listed.files.extend(table.files(series, day, &asked, &place::question(&self.base, &asked)));
+            listed.files.extend(table.files(series, day, &asked, &url_scope::question(&self.base, &asked)));
             listed.files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         }
         Ok(listed)
@@ -78,8 +78,8 @@ impl Hmi {
         for some in records.chunks(meta::AT_ONCE) {
             let question = meta::question(&self.base, series, some);
             let mut response = self.ask_route(&question, series).await?;
-            let answer = read::whole(&mut response, read::CAP).await?;
-            told.read(&answer, some).map_err(|failure| read::about(shown(&question), failure))?;
+            let answer = read_capped::whole(&mut response, read_capped::CAP).await?;
+            told.read(&answer, some).map_err(|failure| read_capped::about(shown(&question), failure))?;
         }
         Ok(told)
     }

@@ -13,7 +13,7 @@ use crate::manifest::{
     Timeouts, Way,
 };
 use crate::net::{Net, Policy};
-use crate::source::read::CAP;
+use crate::source::read_capped::CAP;
 use crate::source::{Body, RemoteFile, open};
 
 /// The first form, as the service's own tutorial shows it.

@@ -13,11 +13,11 @@ use super::page::{Kind, Link, Page, Titled, ends_in_folder, has_folder, is_of_li
 use super::size::Size;
 use crate::day::Day;
 use crate::failure::{Class, Failure};
-use crate::manifest::timed::Told;
+use crate::manifest::path_pattern::Told;
 use crate::manifest::{Index as Spec, Series};
 use crate::net::shown;
-use crate::source::off_cadence::OffCadence;
-use crate::source::{BORDER, Listed, RemoteFile, fold, of_another_time, one_key_for_two, read};
+use crate::source::cadence_gap::OffCadence;
+use crate::source::{BORDER, Listed, RemoteFile, fold, of_another_time, one_key_for_two, read_capped};
 use crate::untrusted::escape;
 
 /// Fewer files than these do not show that a source lacks a cadence.
@@ -115,7 +115,7 @@ impl<'a> Found<'a> {
             return fails(Class::Html, why);
         }
         if self.seen() == before {
-            self.object_to_empty(url, page).map_err(|failure| read::about(shown(url), failure))?;
+            self.object_to_empty(url, page).map_err(|failure| read_capped::about(shown(url), failure))?;
         }
         if !page.is_whole {
             return fails(Class::Truncated, "the directory listing breaks off".to_owned());
@@ -130,9 +130,9 @@ impl<'a> Found<'a> {
             return fails(Class::ListingTooLarge, "the directory listing has more than a million links".to_owned());
         }
         let seen = self.seen() - before;
-        self.object_to_folder(url, page, seen, &strange).map_err(|failure| read::about(shown(url), failure))?;
+        self.object_to_folder(url, page, seen, &strange).map_err(|failure| read_capped::about(shown(url), failure))?;
         if seen == 0 {
-            self.object_to_contents(url, page, &strange).map_err(|failure| read::about(shown(url), failure))?;
+            self.object_to_contents(url, page, &strange).map_err(|failure| read_capped::about(shown(url), failure))?;
             self.strange.extend(strange);
         } else {
             self.other_files.learn(&strange, self.day.date);
@@ -199,14 +199,14 @@ impl<'a> Found<'a> {
         let is_another = says == Titled::Other || (says == Titled::Root && page.links_below(url));
         if is_another && !self.other_files.know_title(&page.title) {
             let title = escape(&page.title);
-            return Err(read::malformed(&format!("the listing of another folder: it is titled `{title}`")));
+            return Err(read_capped::malformed(&format!("the listing of another folder: it is titled `{title}`")));
         }
         if is_shared(self.spec.path.as_ref()) {
             return Ok(());
         }
         let data = data_names(strange, self.spec.files.text());
         let Some(first) = data.first().filter(|_| !self.other_files.know(&data, self.day.date)) else { return Ok(()) };
-        Err(read::malformed(&format!(
+        Err(read_capped::malformed(&format!(
             "no name fits `files`; {}, such as `{}`, and none of another day shows that files like it lie there \
              besides: is it the listing of this day, and are `path` and `files` right? A job over days that have both kinds \
              takes a day without the one for what it is",
@@ -237,7 +237,7 @@ impl<'a> Found<'a> {
             return Ok(());
         };
         let to_do = "a job over days that have files beside the same takes a day without files for what it is";
-        Err(read::malformed(&format!("{why}; {to_do}")))
+        Err(read_capped::malformed(&format!("{why}; {to_do}")))
     }
 
     /// How many links had a name that is asked for.
@@ -330,7 +330,7 @@ impl<'a> Found<'a> {
         if let Some(cadence) = self.cadence.filter(|cadence| files.is_empty() && has_times(self.day, *cadence)) {
             off_cadence
                 .must_be_a_gap(cadence.into(), "00:00", ENOUGH)
-                .map_err(|failure| read::about(shown(self.base), failure))?;
+                .map_err(|failure| read_capped::about(shown(self.base), failure))?;
         }
         let mut left_out = off_cadence.count();
         if let Some((count, host)) = foreign {

@@ -9,7 +9,7 @@ use url::Url;
 use super::link::below;
 use crate::day::Day;
 use crate::manifest::Timed;
-use crate::manifest::timed::{Field, Piece, Told};
+use crate::manifest::path_pattern::{Field, Piece, Told};
 
 /// A folder, and what its name tells of the time.
 #[derive(Debug, Clone, PartialEq, Eq)]

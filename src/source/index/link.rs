@@ -5,7 +5,7 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::source::place::Places;
+use crate::source::url_scope::Places;
 
 /// Longer URLs are no file's address.
 const LONGEST: usize = 2_000;

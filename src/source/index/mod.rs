@@ -24,7 +24,7 @@ use self::find::Found;
 use self::folders::Folder;
 use self::other_files::OtherFiles;
 use self::page::Page;
-use super::read::whole;
+use super::read_capped::whole;
 use super::{Listed, Listing, Memory, Source};
 use crate::day::Day;
 use crate::failure::{Class, Failure};

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use url::Url;
 
-use super::question::{INFO, below};
+use super::query::{INFO, below};
 use crate::manifest::{Export, Series, SourceSpec};
 use crate::net::is_below;
 

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use chrono::{NaiveDateTime, TimeDelta};
 use url::Url;
 
-use super::answer::Answer;
 use super::listing::{self, Records};
-use super::question::{INFO, Question};
+use super::query::{INFO, Question};
+use super::response::Answer;
 use super::slot::in_a_row;
 use super::{begun, table, text};
 use crate::day::{Day, Window};
 use crate::failure::Failure;
 use crate::source::keywords::{Row, Table};
-use crate::source::{Listed, RemoteFile, read};
+use crate::source::{Listed, RemoteFile, read_capped};
 
 /// A day is cut into 128 parts of 11 minutes at most.
 pub(super) const MOST_CUTS: u32 = 7;
@@ -137,7 +137,7 @@ impl DayListing {
 
 impl Records {
     fn and(mut self, later: Records) -> Result<Records, Failure> {
-        read::room(self.listed.files.len() + later.listed.files.len())?;
+        read_capped::room(self.listed.files.len() + later.listed.files.len())?;
         self.listed = self.listed.and(later.listed).folded()?;
         self.names.extend(later.names);
         self.size = self.size.saturating_add(later.size);

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use super::answer::{Answer, Column};
-use super::question::Question;
+use super::query::Question;
+use super::response::{Answer, Column};
 use super::table;
 use crate::fits::{self, Card, CardValue};
 use crate::source::HeaderCards;

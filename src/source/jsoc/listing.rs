@@ -9,16 +9,17 @@ use chrono::NaiveDateTime;
 use url::Url;
 
 use super::address::{lasting, on_base, unordered};
-use super::answer::{Answer, Column};
+use super::filters::{Facts, Sieve, bits};
 use super::header_cards::HeaderKeywords;
 use super::instants::Candidate;
-use super::question::{HARPNUM, QUALITY, Question, WAVELNTH};
-use super::sieve::{Facts, Sieve, bits};
+use super::query::{HARPNUM, QUALITY, Question, WAVELNTH};
+use super::response::{Answer, Column};
 use super::slot;
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::Headers;
-use crate::source::read::{self, malformed};
+use crate::source::read_capped;
+use crate::source::read_capped::malformed;
 use crate::source::{BORDER, Body, Listed, RemoteFile};
 use crate::untrusted::escape;
 
@@ -155,7 +156,7 @@ pub(super) fn read_records(
             let why = format!("record {at}: its name `{}...` is longer than {LONGEST} bytes", escape(&start));
             return Err(malformed(&why));
         }
-        read::room(records.listed.files.len() + columns.segments.len())?;
+        read_capped::room(records.listed.files.len() + columns.segments.len())?;
         let shared = headers.as_ref().map(|headers| (headers, headers.shared(at)));
         for Segment { name: segment, paths, is_linked } in &columns.segments {
             let path = paths.value(at);

@@ -3,19 +3,19 @@
 //! What it does not do: ask for the files. It lists them, and orders those that the export system is to make.
 
 mod address;
-mod answer;
 mod day_listing;
 mod export;
+mod filters;
 mod header_cards;
 mod instants;
 mod listing;
 mod prefer;
-mod question;
+mod query;
 mod regions;
 mod renumbered;
+mod response;
 #[cfg(test)]
 mod selection_tests;
-mod sieve;
 mod slot;
 mod structure;
 mod table;
@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::{Listed, Listing, Memory, RegionLookup, Source, read};
+use super::{Listed, Listing, Memory, RegionLookup, Source, read_capped};
 use crate::day::{Day, Window};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Export, Jsoc as Spec, Protocol, RegionNumber, Series, SourceSpec};
@@ -39,7 +39,7 @@ use day_listing::{DayListing, MOST_CUTS, halves, parts};
 use export::{Desk, Wanted};
 use listing::Records;
 pub use prefer::Preferred;
-use question::{INFO, Question, below};
+use query::{INFO, Question, below};
 pub use renumbered::{Known, former_keys};
 use structure::Structure;
 
@@ -76,7 +76,7 @@ impl Jsoc {
         let Some(record_set) = question.record_set(day.window) else { return Ok(Listed::default()) };
         let listing = self.listing(&question, day).await?;
         let url = question.url(&self.base, &record_set);
-        let told = |failure| read::about(asked_for(&url, &record_set), failure);
+        let told = |failure| read_capped::about(asked_for(&url, &record_set), failure);
         listing.must_have_begun(&question, day).map_err(told)?;
         let (mut listed, records) = listing.end(&question, day, &url);
         if let Some((desk, memory, coming)) = order {
@@ -106,7 +106,7 @@ impl Jsoc {
                 }
                 (answer, _) => answer?,
             };
-            let told = |failure| read::about(asked_for(&url, &record_set), failure);
+            let told = |failure| read_capped::about(asked_for(&url, &record_set), failure);
             let part = DayListing::read(&answer, question, &self.base, &Day { window, ..*day }).map_err(told)?;
             all = all.and(part).map_err(told)?;
         }
@@ -129,13 +129,13 @@ impl Jsoc {
         let mut url = below(&self.base, INFO);
         url.query_pairs_mut().append_pair("op", "series_struct").append_pair("ds", &series.name);
         let answer = self.get(&url).await?;
-        Structure::read(&answer).map_err(|failure| read::about(asked_for(&url, &series.name), failure))
+        Structure::read(&answer).map_err(|failure| read_capped::about(asked_for(&url, &series.name), failure))
     }
 
     async fn get(&self, url: &Url) -> Result<Vec<u8>, Failure> {
         let mut response = self.client.get_listing(url).await.map_err(known)?;
         // A day of patches with all their keywords is 4 MB.
-        read::whole(&mut response, read::CAP).await
+        read_capped::whole(&mut response, read_capped::CAP).await
     }
 }
 

@@ -9,15 +9,16 @@ use std::sync::Arc;
 use chrono::NaiveDateTime;
 use url::Url;
 
-use super::answer::Answer;
 use super::day_listing::DayListing;
-use super::question::Question;
+use super::query::Question;
+use super::response::Answer;
 use super::{Jsoc, asked_for, slot, text};
 use crate::day::{Day, Window};
 use crate::failure::Failure;
 use crate::manifest::{Jsoc as Spec, Series};
 use crate::net::Client;
-use crate::source::read::{self, malformed};
+use crate::source::read_capped;
+use crate::source::read_capped::malformed;
 use crate::source::{BySeries, Listed, Listing, Memory, Source};
 use crate::untrusted::escape;
 
@@ -108,7 +109,7 @@ impl Preferred {
         let before = std::mem::take(&mut taken.listing);
         taken.listing = if nth == 0 { listing } else { before.with_other_series(listing)? };
         taken.listing.set_without_record(without_record);
-        Ok(not_begun.map(|failure| read::about(escape(name).into_owned(), failure)))
+        Ok(not_begun.map(|failure| read_capped::about(escape(name).into_owned(), failure)))
     }
 
     /// True when slots are left that a series may have, or must have.
@@ -150,7 +151,7 @@ impl Jsoc {
     async fn all_slots(&self, question: &Question<'_>, day: &Day) -> Result<Vec<NaiveDateTime>, Failure> {
         let Some(record_set) = question.unfiltered_set(day.window) else { return Ok(Vec::new()) };
         let url = question.url_of_times(&self.base, &record_set);
-        let told = |failure| read::about(asked_for(&url, &record_set), failure);
+        let told = |failure| read_capped::about(asked_for(&url, &record_set), failure);
         let answer: Answer = text::parse(&self.get(&url).await?).map_err(told)?;
         slots_of(&answer, question).map_err(told)
     }

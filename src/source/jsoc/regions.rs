@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDateTime;
 use url::Url;
 
-use super::answer::Answer;
+use super::filters::numbers;
 use super::listing::whole;
-use super::question::{HARPNUM, has_one_of, listed, noaa_keyword, rs_list};
-use super::sieve::numbers;
+use super::query::{HARPNUM, has_one_of, listed, noaa_keyword, rs_list};
+use super::response::Answer;
 use super::slot::{epoch, label, time};
 use super::structure::Structure;
 use super::text::parse;
@@ -22,7 +22,7 @@ use super::{Jsoc, asked_for};
 use crate::day::Window;
 use crate::failure::Failure;
 use crate::manifest::{Patch, Region, RegionNumber, Series};
-use crate::source::read;
+use crate::source::read_capped;
 use crate::untrusted::escape;
 
 /// All time that JSOC's series may have from 1993 on, and how far apart the records are that tell which patches have a region:
@@ -74,7 +74,7 @@ impl Jsoc {
         }
         if let Some(gone) = holders.values().flatten().find(|harp| with_windows && !windows.contains_key(harp)) {
             let why = format!("there is no record of HARP {gone}, and there was one a moment ago");
-            return Err(read::malformed(&why));
+            return Err(read_capped::malformed(&why));
         }
         Ok(Some(wanted.iter().map(|number| region(*number, &holders, &windows, with_windows)).collect()))
     }
@@ -89,7 +89,7 @@ impl Jsoc {
         let url: Url = rs_list(&self.base, set, keys, "**NONE**");
         let answer = self.get(&url).await?;
         let taken = parse(&answer).and_then(|answer| take(&answer));
-        taken.map_err(|failure| read::about(asked_for(&url, set), failure))
+        taken.map_err(|failure| read_capped::about(asked_for(&url, set), failure))
     }
 }
 
@@ -140,7 +140,7 @@ fn read_windows(
     let (harps, times) = (answer.keyword(HARPNUM)?, answer.keyword(&structure.time)?);
     for nth in 0..count {
         let (harp, text) = (harpnum(harps.value(nth))?, times.value(nth));
-        let odd = || read::malformed(&format!("`{}` is `{}`, which is no time", structure.time, escape(text)));
+        let odd = || read_capped::malformed(&format!("`{}` is `{}`, which is no time", structure.time, escape(text)));
         let slot = time(text).ok_or_else(odd)?;
         let (first, last) = slots.entry(harp).or_insert((slot, slot));
         (*first, *last) = ((*first).min(slot), (*last).max(slot));
@@ -152,7 +152,7 @@ fn read_windows(
 }
 
 fn harpnum(text: &str) -> Result<i64, Failure> {
-    whole(text).ok_or_else(|| read::malformed(&format!("`{HARPNUM}` is `{}`, which is no number", escape(text))))
+    whole(text).ok_or_else(|| read_capped::malformed(&format!("`{HARPNUM}` is `{}`, which is no number", escape(text))))
 }
 
 /// What was found of one region.

@@ -4,7 +4,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::question::Question;
+use super::query::Question;
 use super::slot::{is_nearest, time};
 use super::structure::Structure;
 use super::structure::tests::SHARP;

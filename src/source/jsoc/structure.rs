@@ -5,13 +5,13 @@
 use chrono::{NaiveDateTime, TimeDelta};
 use serde::Deserialize;
 
-use super::answer::{Loose, accepted};
+use super::response::{Loose, accepted};
 use super::slot;
 use super::text::parse;
 use crate::failure::{Class, Failure};
 use crate::manifest::cadence;
-use crate::manifest::nearest::nearest;
-use crate::source::read::malformed;
+use crate::manifest::suggest_word::nearest;
+use crate::source::read_capped::malformed;
 use crate::untrusted::escape;
 
 /// The key that the days of a series are cut by, where it has it.

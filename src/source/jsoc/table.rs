@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::answer::{Answer, Column as Told};
+use super::filters::bits;
 use super::listing::{Kept, MISSING, NO_IMAGE, NO_KEYWORD};
-use super::question::{QUALITY, Question};
-use super::sieve::bits;
+use super::query::{QUALITY, Question};
+use super::response::{Answer, Column as Told};
 use crate::failure::{Class, Failure};
 use crate::source::keywords::{Column, Row, Table, cells, has_data};
-use crate::source::read::malformed;
+use crate::source::read_capped::malformed;
 use crate::untrusted::escape;
 
 /// Keywords of bits besides QUALITY. JSOC writes `MISSING` for them where they have the highest bit alone, which is an int's

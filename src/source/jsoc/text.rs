@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
-use crate::source::read::{excerpt, expect_json, first_byte, malformed, no_json};
+use crate::source::read_capped::{excerpt, expect_json, first_byte, malformed, no_json};
 
 /// Reads an answer.
 ///

@@ -5,7 +5,7 @@
 //! believed: rows must be as many as were counted, and no record may come again. What it does not do: ask for the files.
 
 mod page;
-mod question;
+mod query;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -19,14 +19,14 @@ use url::Url;
 use page::{read_items, read_page};
 use record::{Items, Records};
 
-use super::place::Places;
-use super::{Listed, Listing, Memory, Source, mission, read};
+use super::url_scope::Places;
+use super::{Listed, Listing, Memory, Source, launch_date, read_capped};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::{self, Series};
 use crate::net::{Client, Refused, Response, shown};
 use crate::untrusted::escape;
-use question::Question;
+use query::Question;
 
 /// Rows of a page: what the service's own clients ask for.
 pub const PAGE: u64 = 300;
@@ -57,7 +57,7 @@ impl Medoc {
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
-        mission::begun(series, day)?;
+        launch_date::begun(series, day)?;
         let question = Question::of(&self.base, self.dataset.as_deref(), series, day);
         let places = Places { base: &self.base, hosts: &self.hosts };
         let total = self.count(&question).await?;
@@ -66,10 +66,10 @@ impl Medoc {
         for start in (0..total).step_by(usize::try_from(PAGE).unwrap_or(usize::MAX)) {
             let url = question.page(start);
             let page = self.get(&url, &question, read_page).await?;
-            page.must_follow(start, total, &mut before).map_err(|failure| read::about(shown(&url), failure))?;
-            page.records(&mut records).map_err(|failure| read::about(shown(&url), failure))?;
+            page.must_follow(start, total, &mut before).map_err(|failure| read_capped::about(shown(&url), failure))?;
+            page.records(&mut records).map_err(|failure| read_capped::about(shown(&url), failure))?;
         }
-        let told = |failure| read::about(shown(&question.page(0)), failure);
+        let told = |failure| read_capped::about(shown(&question.page(0)), failure);
         let mut items = self.items_of(records.without_items().map_err(told)?, &question).await?;
         let further = self.items_of(records.without_further(&items).map_err(told)?, &question).await?;
         items.extend(further);
@@ -127,8 +127,8 @@ impl Medoc {
         mut response: Response,
         read_as: impl FnOnce(&[u8]) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let answer = read::whole(&mut response, read::CAP).await?;
-        read_as(&answer).map_err(|failure| read::about(shown(url), failure))
+        let answer = read_capped::whole(&mut response, read_capped::CAP).await?;
+        read_as(&answer).map_err(|failure| read_capped::about(shown(url), failure))
     }
 }
 

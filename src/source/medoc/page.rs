@@ -13,7 +13,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use super::PAGE;
 use super::record::{Record, Records};
 use crate::failure::{Class, Failure};
-use crate::source::read;
+use crate::source::read_capped;
 use crate::untrusted::escape;
 
 /// A page of records.
@@ -54,9 +54,9 @@ struct Item {
 /// Reads the answer to `count`.
 pub(super) fn read_count(answer: &[u8]) -> Result<u64, Failure> {
     let page = parsed(answer, r#"{"total":0}"#)?;
-    let total = page.total.as_ref().ok_or_else(|| read::malformed("the answer has no `total`"))?;
+    let total = page.total.as_ref().ok_or_else(|| read_capped::malformed("the answer has no `total`"))?;
     let total = total.whole().and_then(|total| u64::try_from(total).ok());
-    total.ok_or_else(|| read::malformed("`total` is no number of records"))
+    total.ok_or_else(|| read_capped::malformed("`total` is no number of records"))
 }
 
 /// Reads a page of records.
@@ -72,14 +72,14 @@ pub(super) fn read_page(answer: &[u8]) -> Result<Page, Failure> {
 /// # Errors
 /// `html`, and `listing-malformed` with the place.
 pub(super) fn read_items(answer: &[u8]) -> Result<Vec<String>, Failure> {
-    read::expect_json(answer, r#"{"items":[]}"#)?;
-    let items: Object<Items> = serde_json::from_slice(answer).map_err(|error| read::no_json(answer, &error))?;
+    read_capped::expect_json(answer, r#"{"items":[]}"#)?;
+    let items: Object<Items> = serde_json::from_slice(answer).map_err(|error| read_capped::no_json(answer, &error))?;
     Ok(items.0.items.into_iter().map(|item| item.0.name.0).collect())
 }
 
 fn parsed(answer: &[u8], due: &str) -> Result<Page, Failure> {
-    read::expect_json(answer, due)?;
-    let page: Object<Page> = serde_json::from_slice(answer).map_err(|error| read::no_json(answer, &error))?;
+    read_capped::expect_json(answer, due)?;
+    let page: Object<Page> = serde_json::from_slice(answer).map_err(|error| read_capped::no_json(answer, &error))?;
     if page.0.success == Some(false) {
         let said = page.0.message.as_ref().map_or("nothing more", |message| message.0.as_str());
         let why = format!("the service says that it failed: `{}`", escape(said));
@@ -99,17 +99,17 @@ impl Page {
     /// # Errors
     /// `listing-malformed`: rows are lost, too many, or come again.
     pub(super) fn must_follow(&self, start: u64, total: u64, before: &mut HashSet<i64>) -> Result<(), Failure> {
-        let rows = self.data.as_deref().ok_or_else(|| read::malformed("the answer has no `data`"))?;
+        let rows = self.data.as_deref().ok_or_else(|| read_capped::malformed("the answer has no `data`"))?;
         let due = PAGE.min(total - start.min(total));
         let said = self.total.as_ref().map(Scalar::whole);
         if let Some(said) = said.filter(|said| said.and_then(|said| u64::try_from(said).ok()) != Some(total)) {
             let said = said.map_or("something else".to_owned(), |said| said.to_string());
             let why = format!("the page from row {start} says that there are {said} records, but {total} were counted");
-            return Err(read::malformed(&why));
+            return Err(read_capped::malformed(&why));
         }
         if rows.len() as u64 != due {
             let why = format!("the page from row {start} has {} rows, where {due} of {total} are due", rows.len());
-            return Err(read::malformed(&why));
+            return Err(read_capped::malformed(&why));
         }
         let mut own = HashSet::new();
         for (nth, row) in (start + 1..).zip(rows) {
@@ -118,7 +118,7 @@ impl Page {
                 let why = format!(
                     "row {nth} is record {recnum} again, which an earlier page had: records between may be lost"
                 );
-                return Err(read::malformed(&why));
+                return Err(read_capped::malformed(&why));
             }
             own.insert(recnum);
         }
@@ -141,7 +141,7 @@ impl Page {
 impl Row {
     fn recnum(&self, nth: u64) -> Result<i64, Failure> {
         let recnum = self.recnum.as_ref().and_then(Scalar::whole);
-        recnum.ok_or_else(|| read::malformed(&format!("row {nth} has no `recnum` that is a number")))
+        recnum.ok_or_else(|| read_capped::malformed(&format!("row {nth} has no `recnum` that is a number")))
     }
 }
 

@@ -10,13 +10,13 @@ use url::Url;
 use super::page::{Row, Scalar};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
-use crate::manifest::nearest::nearest;
+use crate::manifest::suggest_word::nearest;
 use crate::manifest::{Series, is_aia};
+use crate::source::cadence_gap::OffCadence;
 use crate::source::hmi::address::segment;
 use crate::source::hmi::slot::{Grid, Slot};
-use crate::source::off_cadence::OffCadence;
-use crate::source::place::{Place, Places};
-use crate::source::{BORDER, Body, Listed, RemoteFile, read};
+use crate::source::url_scope::{Place, Places};
+use crate::source::{BORDER, Body, Listed, RemoteFile, read_capped};
 use crate::untrusted::escape;
 
 /// The segments of an AIA record; the first is what its address alone gives.
@@ -49,8 +49,8 @@ impl Record {
     /// `listing-malformed`; `source-refused` for rows that do not tell where files are.
     pub(super) fn of(row: &Row) -> Result<Record, Failure> {
         let recnum = row.recnum.as_ref().and_then(Scalar::whole);
-        let recnum = recnum.ok_or_else(|| read::malformed("a row has no `recnum` that is a number"))?;
-        let wrong = |why: &str| read::malformed(&format!("record {recnum}: {why}"));
+        let recnum = recnum.ok_or_else(|| read_capped::malformed("a row has no `recnum` that is a number"))?;
+        let wrong = |why: &str| read_capped::malformed(&format!("record {recnum}: {why}"));
         let number = |field: &str, value: &Option<Scalar>| match value {
             None => Ok(None),
             Some(value) => value
@@ -127,7 +127,7 @@ impl<'a> Records<'a> {
         if let Some(series) = record.series.as_deref().filter(|series| !series.eq_ignore_ascii_case(&self.series.name))
         {
             let why = format!("record {} is of `{}`, which was not asked for", record.recnum, escape(series));
-            return Err(read::malformed(&why));
+            return Err(read_capped::malformed(&why));
         }
         if !self.day.window.contains(record.time) {
             self.listed.note_outside(record.time, self.day, BORDER);
@@ -155,7 +155,7 @@ impl<'a> Records<'a> {
         } else if let Some(first) = self.kept.get(&record.recnum) {
             if *first != record {
                 let why = format!("record {} is listed twice, and its two rows differ", record.recnum);
-                return Err(read::malformed(&why));
+                return Err(read_capped::malformed(&why));
             }
             self.listed.duplicates += 1;
         } else {
@@ -281,7 +281,10 @@ impl<'a> Records<'a> {
 
     fn file(&self, record: &Record, segment: &str) -> Result<RemoteFile, Failure> {
         let get = record.get.as_deref().ok_or_else(|| {
-            read::malformed(&format!("record {}: held, but its row has neither `get` nor `ias_path`", record.recnum))
+            read_capped::malformed(&format!(
+                "record {}: held, but its row has neither `get` nor `ias_path`",
+                record.recnum
+            ))
         })?;
         let get = get.trim_end_matches('/');
         // As its client asks for images: tile-compressed they are a quarter as large, and the same.
@@ -340,7 +343,7 @@ fn segments_of(recnum: i64, names: &[String]) -> Result<Vec<String>, Failure> {
     let mut segments = stems
         .map(|stem| {
             segment(stem).ok_or_else(|| {
-                read::malformed(&format!("record {recnum}: item `{}.fits` names no segment", escape(stem)))
+                read_capped::malformed(&format!("record {recnum}: item `{}.fits` names no segment", escape(stem)))
             })
         })
         .collect::<Result<Vec<String>, Failure>>()?;

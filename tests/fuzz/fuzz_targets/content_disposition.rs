@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sunhaul::archive::{Values, render, sanitise};
-use sunhaul::fetch::disposition::file_name;
+use sunhaul::fetch::content_disposition::file_name;
 use sunhaul::manifest::Template;
 use sunhaul_fuzz::{assert_safe_to_show, assert_stays_below_the_root};
 

@@ -14,7 +14,7 @@ use super::super::slot;
 use super::reply::{Row, plain};
 use crate::day::Window;
 use crate::failure::{Class, Failure};
-use crate::source::read::malformed;
+use crate::source::read_capped::malformed;
 use crate::source::{Body, RemoteFile};
 use crate::untrusted::escape;
 

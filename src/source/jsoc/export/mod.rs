@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::listing::{Names, Ordered};
-use super::question::{OrderSet, Question};
+use super::query::{OrderSet, Question};
 use crate::day::Window;
 use crate::failure::{Class, Failure};
 use crate::manifest::Export;

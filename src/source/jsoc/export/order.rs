@@ -8,12 +8,12 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::super::address::{FETCH, as_given};
-use super::super::question::{Question, below};
+use super::super::query::{Question, below};
 use super::reply::{Reply, Row};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Export, Method, Protocol};
 use crate::net::{Client, shown};
-use crate::source::read;
+use crate::source::read_capped;
 use crate::untrusted::escape;
 
 /// The log's target for what is told to the user.
@@ -98,7 +98,7 @@ impl Counter {
                 Reply::Done(rows) => return Ok(Placed::Ended(Ended::Done(rows))),
                 Reply::Pending { id: Some(id), wait } => return Ok(Placed::Queued { id, wait }),
                 Reply::Pending { id: None, .. } => {
-                    return Err(about(set, read::malformed("an order that waits, without a number")));
+                    return Err(about(set, read_capped::malformed("an order that waits, without a number")));
                 }
                 Reply::TooLarge(words) => return Ok(Placed::Ended(Ended::TooLarge(format!("JSOC says: {words}")))),
                 Reply::Expired => return Ok(Placed::Ended(Ended::Gone("it is expired".to_owned()))),
@@ -172,10 +172,10 @@ impl Counter {
 
     async fn ask(&self, url: &Url) -> Result<Reply, Failure> {
         let mut response = self.client.get_listing(url).await?;
-        let answer = read::whole(&mut response, read::CAP).await?;
+        let answer = read_capped::whole(&mut response, read_capped::CAP).await?;
         // What JSOC says goes into the log, too.
         let reply = Reply::read(&answer).map(|reply| reply.in_words(|words| self.client.veil(words)));
-        let reply = reply.map_err(|failure| self.client.veiled(read::about(shown(url), failure)))?;
+        let reply = reply.map_err(|failure| self.client.veiled(read_capped::about(shown(url), failure)))?;
         // The journal keeps the number.
         if let Reply::Pending { id: Some(id), .. } = &reply
             && self.client.has_secret(id)
@@ -216,5 +216,5 @@ fn no(words: &str) -> Failure {
 }
 
 fn about(order: &str, failure: Failure) -> Failure {
-    read::about(format_args!("the order `{}`", escape(order)), failure)
+    read_capped::about(format_args!("the order `{}`", escape(order)), failure)
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::super::answer::{Loose, said};
+use super::super::response::{Loose, said};
 use super::super::text::parse;
 use crate::failure::Failure;
-use crate::source::read::malformed;
+use crate::source::read_capped::malformed;
 use crate::untrusted::escape;
 
 /// An answer to `exp_request` or `exp_status`.

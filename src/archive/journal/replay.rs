@@ -1,0 +1,298 @@
+//! What a journal tells of an earlier go at the same day: its lines folded.
+//!
+//! What it does not do: look at the files. Whether they are there is for `day::take` to see.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Deserialize;
+
+use super::line_checksum::Chain;
+use super::{Entry, FORMAT, Spoilt};
+use crate::archive::{Error, FileLine, RelativePath, State};
+use crate::digest::Digest;
+use crate::manifest::SeriesId;
+
+/// What is left of an earlier go.
+#[derive(Debug, Default)]
+pub(in crate::archive) struct Told {
+    /// Files that lines name and no later line took back.
+    pub(in crate::archive) files: Vec<Named>,
+    /// Files that lines named until they were retired.
+    pub(in crate::archive) retired: Vec<Named>,
+    /// Further paths that are ours to displace, with the digest of what each is known to hold.
+    pub(in crate::archive) ours: BTreeMap<String, Option<Digest>>,
+    /// When the listing was last found empty, by a look for the same spec that no fuller one followed.
+    pub(in crate::archive) empty_at: Option<DateTime<Utc>>,
+    /// When files were last not to be had, by a look for the same spec that nothing confirmed.
+    pub(in crate::archive) doubted_at: Option<DateTime<Utc>>,
+    /// Files that came wrong when they were last asked for as they are now, by key.
+    pub(in crate::archive) spoilt: BTreeMap<String, Spoilt>,
+    /// What the source kept, for the same spec.
+    pub(in crate::archive) remembered: Option<String>,
+    /// The machine went down, or lines are lost: writes of that time may be lost too.
+    pub(in crate::archive) crashed: bool,
+    /// It is the journal of another day, and says nothing of this one.
+    pub(super) is_others: bool,
+    /// How many bytes of the journal can be read, and the checks of their lines.
+    pub(super) whole: usize,
+    pub(super) chain: Chain,
+}
+
+/// One file that a journal names.
+#[derive(Debug)]
+pub(in crate::archive) struct Named {
+    pub(in crate::archive) line: FileLine,
+    pub(in crate::archive) worth: Worth,
+    pub(in crate::archive) how: How,
+    /// Written under this boot of this host: what was written then reads back now.
+    pub(in crate::archive) same_boot: bool,
+}
+
+/// What a line is worth to this go, if its file is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::archive) enum Worth {
+    /// It answers this spec.
+    This,
+    /// It answers this spec, by a listing that was not final.
+    Young,
+    /// It answers another spec of the same source, by a listing that was final or not.
+    Other(State),
+    /// Nothing: another source has another file under the same key, or a sync failed. The path may be ours.
+    Nothing,
+}
+
+/// How a file came to stand in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::archive) enum How {
+    /// It was about to get its name; whether it did is not known.
+    Meant,
+    /// It got its name from us.
+    Published,
+    /// It had its name already.
+    Found,
+}
+
+/// The folding of lines.
+#[derive(Default)]
+struct Fold {
+    files: BTreeMap<String, Named>,
+    /// Which key a path was given to last.
+    holders: BTreeMap<String, String>,
+    /// What a key had before it moved on, or before a sync failed.
+    left: Vec<Named>,
+    retired: Vec<Named>,
+}
+
+/// Who reads a journal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// What the day is asked for.
+    pub(super) spec: Digest,
+    /// Which job asks.
+    pub(super) job: &'a str,
+    /// Of which day the journal is to be; any, where this is not known.
+    pub(super) day: Option<(&'a SeriesId, NaiveDate)>,
+}
+
+impl Asked<'_> {
+    /// True when an entry is of another day: the journal was copied or moved to where it lies.
+    fn is_strange(&self, entry: &Entry) -> bool {
+        let Some((own, day)) = self.day else { return false };
+        match entry {
+            Entry::Journal { series, date, .. } => {
+                series.as_ref().is_some_and(|series| *series != own.0) || date.is_some_and(|date| date != day)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Folds a journal's lines.
+pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path) -> Result<Told, Error> {
+    let Asked { spec, job: own, .. } = asked_now;
+    let mut told = Told::default();
+    let mut fold = Fold::default();
+    let (mut worth, mut is_same, mut same_boot) = (Worth::Nothing, false, true);
+    let (mut stranger, mut refused) = (None, None);
+    for (index, raw) in text.split_inclusive(|b| *b == b'\n').enumerate() {
+        // The last write was cut: by a kill, which loses nothing else.
+        if !raw.ends_with(b"\n") {
+            break;
+        }
+        let entry = match read(&mut told.chain, raw) {
+            Ok(entry) => entry,
+            Err(why) => {
+                if let Some(format) = newer(raw) {
+                    return Err(Error::Newer { path: path.to_owned(), format });
+                }
+                tracing::warn!(
+                    journal = %path.display(), line = index + 1,
+                    "{why}: what this line and those after it tell is not believed; their files are fetched again"
+                );
+                told.crashed = true;
+                break;
+            }
+        };
+        if asked_now.is_strange(&entry) {
+            tracing::warn!(journal = %path.display(), line = index + 1, "the journal is of another day: it is not believed");
+            return Ok(Told { is_others: true, ..Told::default() });
+        }
+        let how = if matches!(entry, Entry::Kept(_)) { How::Found } else { How::Meant };
+        match entry {
+            Entry::Journal { format, boot_id: boot, spec: asked, job, young, .. } => {
+                if format != FORMAT {
+                    let format = crate::untrusted::escape(&format).into_owned();
+                    return Err(Error::Newer { path: path.to_owned(), format });
+                }
+                same_boot = boot == boot_id;
+                told.crashed |= !same_boot;
+                is_same = asked == spec;
+                stranger = (!is_same && !job.is_empty() && job != own).then_some(job);
+                worth = match () {
+                    () if is_same && young => Worth::Young,
+                    () if is_same => Worth::This,
+                    () if stranger.is_some() => Worth::Nothing,
+                    () if asked.has_first_of(&spec) && young => Worth::Other(State::Provisional),
+                    () if asked.has_first_of(&spec) => Worth::Other(State::Sealed),
+                    // Under the same key another source has another file.
+                    () => Worth::Nothing,
+                };
+                if !is_same {
+                    told.empty_at = None;
+                    told.doubted_at = None;
+                    told.remembered = None;
+                }
+            }
+            Entry::File(line) | Entry::Kept(line) => {
+                told.spoilt.remove(&line.key);
+                if let Some(stranger) = &stranger {
+                    refused.get_or_insert_with(|| Error::record(path, index + 1, of_another_job(stranger)));
+                }
+                fold.name(Named { line: *line, worth, how, same_boot });
+            }
+            Entry::Spoilt(spoilt) if is_same => {
+                told.spoilt.insert(spoilt.key.clone(), *spoilt);
+            }
+            Entry::Spoilt(_) => {}
+            Entry::Published { keys } => {
+                for key in keys {
+                    if let Some(named) = fold.files.get_mut(&key) {
+                        named.how = How::Published;
+                    }
+                }
+            }
+            Entry::Void { key } => {
+                if let Some(named) = fold.files.remove(&key) {
+                    fold.holders.remove(&named.line.path);
+                }
+            }
+            Entry::Retire { path, sha256 } => {
+                if RelativePath::from_record(&path).is_some() {
+                    told.ours.insert(path, sha256);
+                }
+            }
+            Entry::Retired { path } => {
+                told.ours.remove(&path);
+                fold.leave(&path);
+            }
+            Entry::Crashed {} => told.crashed = true,
+            Entry::Unsynced {} => fold.distrust(),
+            Entry::Doubted { at } => told.doubted_at = is_same.then_some(at),
+            Entry::Empty { at } => told.empty_at = is_same.then_some(at),
+            Entry::Listed {} => told.empty_at = None,
+            Entry::Remembered { text } => told.remembered = Some(text).filter(|text| is_same && !text.is_empty()),
+            Entry::Cleaned {} => {
+                refused = None;
+                (told.empty_at, told.doubted_at, told.remembered) = (None, None, None);
+                told.spoilt.clear();
+            }
+        }
+        told.whole += raw.len();
+    }
+    if let Some(refused) = refused {
+        return Err(refused);
+    }
+    told.retired = fold.retired;
+    told.files = fold.left;
+    told.files.extend(fold.files.into_values());
+    Ok(told)
+}
+
+/// Why the files of a job that asked otherwise are not gone on with.
+fn of_another_job(job: &str) -> String {
+    format!(
+        "the job `{}` began this day and asked for something else under this id; give the series another id with `as:`, or \
+         the job another root; or run that job to its end, or `sunhaul clean`",
+        crate::untrusted::escape(job)
+    )
+}
+
+/// The entry of the next line, or why there is none.
+fn read(chain: &mut Chain, line: &[u8]) -> Result<Entry, &'static str> {
+    let before = chain.clone();
+    let object = chain.object(line).ok_or("the journal was damaged or edited")?;
+    serde_json::from_slice(&object).map_err(|_| {
+        *chain = before;
+        "the journal has a line that this version does not know"
+    })
+}
+
+/// What a head calls its format, when that is not ours: another version may check its lines otherwise.
+fn newer(line: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Line {
+        journal: Head,
+    }
+    #[derive(Deserialize)]
+    struct Head {
+        format: String,
+    }
+    let Line { journal: Head { format } } = serde_json::from_slice(line).ok()?;
+    (format != FORMAT).then(|| crate::untrusted::escape(&format).into_owned())
+}
+
+/// The spec and the job of the last go.
+pub(super) fn asked_last(text: &[u8]) -> Option<(Digest, String)> {
+    let mut chain = Chain::default();
+    let entries = text.split_inclusive(|byte| *byte == b'\n').map_while(|line| read(&mut chain, line).ok());
+    let asked = entries.filter_map(|entry| match entry {
+        Entry::Journal { spec, job, .. } => Some((spec, job)),
+        _ => None,
+    });
+    asked.last()
+}
+
+impl Fold {
+    fn name(&mut self, named: Named) {
+        let (key, path) = (named.line.key.clone(), named.line.path.clone());
+        if RelativePath::from_record(&path).is_none() {
+            return;
+        }
+        // A later line on the same path has displaced what an earlier one put there, under whatever key.
+        if let Some(other) = self.holders.insert(path.clone(), key.clone()).filter(|other| *other != key) {
+            self.files.remove(&other);
+        }
+        if let Some(earlier) = self.files.insert(key, named)
+            && earlier.line.path != path
+        {
+            self.holders.remove(&earlier.line.path);
+            self.left.push(Named { worth: Worth::Nothing, ..earlier });
+        }
+    }
+
+    /// What stood at `path` stands there no more.
+    fn leave(&mut self, path: &str) {
+        if let Some(key) = self.holders.remove(path) {
+            self.retired.extend(self.files.remove(&key));
+        }
+        self.left.retain(|named| named.line.path != path);
+    }
+
+    fn distrust(&mut self) {
+        self.holders.clear();
+        let files = std::mem::take(&mut self.files).into_values();
+        self.left.extend(files.map(|named| Named { worth: Worth::Nothing, ..named }));
+    }
+}
