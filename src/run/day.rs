@@ -1,5 +1,6 @@
 //! The life of one day: taken, listed, fetched, sealed.
 
+mod context;
 pub(super) mod corrupt_backoff;
 pub(super) mod downloads;
 pub(super) mod file_task;
@@ -17,25 +18,26 @@ pub(super) mod unlisted;
 
 use std::collections::{BTreeSet, HashSet};
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
 
 use super::event::{DayDone, DayState, Event, FileEnd};
-use super::{How, Opened, Run, Todo};
+use super::{How, OpenedSeries, Run, Todo};
 use crate::archive::{self, DayRecord, DayWork, FileLine, State, Trust, Values, render};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Series, Template};
 use crate::source::{Body, Listed, MADE, RemoteFile};
-use downloads::{Failures, Flight, Landed, Missing, died};
+use context::DayContext;
+use downloads::{Downloads, Failures, Missing, panicked};
 use file_task::as_listed;
-use known_bad::{Accepted, Judge};
+use known_bad::KnownBad;
 use known_files::{Earlier, Found, Look, find, is_sealed};
 use listing::{
     DayListing, Lacking, day_listing, is_final_without_files, lost_its_files, must_keep_preferred, seen_doubted_before,
     seen_empty_before, vanished, warn_of_room, way_out, without_file,
 };
-use lock_view::{Expected, Settled};
+use lock_view::{LockView, Settled};
 use path_collisions::{Claims, collision};
 use preferred::Before;
 use rename::KnownFile;
@@ -63,7 +65,7 @@ pub(super) async fn work(run: &Arc<Run>, todo: &Todo) -> Ended {
     let mut done = DayDone::nothing(todo.id());
     let mut classes = BTreeSet::new();
     let work = AssertUnwindSafe(try_work(run, todo, &mut done, &mut classes)).catch_unwind();
-    match work.await.unwrap_or_else(|_| Err(died())) {
+    match work.await.unwrap_or_else(|_| Err(panicked())) {
         Ok(Went::Through) => {}
         Ok(Went::Again) => return Ended::Again,
         Ok(Went::Stopped) => return Ended::Stopped,
@@ -101,7 +103,7 @@ async fn try_work(
     };
     run.tell(Event::DayBegun(done.day.clone()));
     (done.files, done.bytes) = day_work.in_place();
-    let expected = Arc::new(Expected::of(run.locked.as_ref(), todo)?);
+    let expected = Arc::new(LockView::of(run.locked.as_ref(), todo)?);
     let listed_at = (run.now)();
     let listing = day_listing(run, opened, todo, (&day_work, &expected), (&done.day, listed_at)).await?;
     let Some(DayListing { mut listed, is_final, is_asked, absent: known_absent, left_out }) = listing else {
@@ -143,13 +145,13 @@ async fn try_work(
     settled.extend(known_absent);
     let total = (listed.files.len() + settled.len() + refused.len()) as u64;
     let without_file = without_file(opened, todo, &expected, &mut listed)?;
-    let claims = Arc::new(Mutex::new(Claims::default()));
+    let mut claims = Claims::default();
     let look = Look { todo, expected: &expected, is_final };
-    let Sorted { mut missing, have, known, mut failed } = sort(run, opened, (&day_work, &claims), listed, look)?;
+    let Sorted { mut missing, have, known, mut failed } = sort(run, opened, (&day_work, &mut claims), listed, look)?;
     failed.extend(refused.into_iter().map(|(key, path, failure)| (key, (path, failure))));
-    let accepted = Arc::new(Accepted::of(&run.manifest, &done.day));
-    accepted.need(&settled);
-    failed.extend(corrupt_backoff::put_off(run, todo, &day_work, &accepted, &mut missing));
+    let known_bad = KnownBad::of(&run.manifest, &done.day);
+    known_bad.need(&settled);
+    failed.extend(corrupt_backoff::put_off(run, todo, &day_work, &known_bad, &mut missing));
     if run.shelf.is_none() {
         warn_of_room(run, todo, &missing);
     }
@@ -162,14 +164,22 @@ async fn try_work(
         let (key, path) = (line.key.clone(), Some(line.path.clone()));
         run.tell(Event::FileDone { day: done.day.clone(), key, path, end: FileEnd::Absent });
     }
-    let id = &done.day;
-    let unplaced = rename::place(run, todo, (&day_work, id), known).await;
+    let unplaced = rename::place(run, todo, (&day_work, &done.day), known).await;
     missing.extend(unplaced.missing);
     failed.extend(unplaced.failed);
-    let flight = Flight { day: &day_work, claims: &claims, expected: &expected, accepted: &accepted, id, is_final };
-    let Landed { absent: gone, given_up, failed: more, left } = flight.fetch(run, todo, missing).await;
+    let day = Arc::new(DayContext {
+        run: Arc::clone(run),
+        opened: Arc::clone(opened),
+        todo: todo.clone(),
+        id: done.day.clone(),
+        store: Arc::clone(&day_work),
+        lock_view: Arc::clone(&expected),
+        known_bad,
+        claims: Mutex::new(claims),
+        is_final,
+    });
+    let Downloads { absent: gone, given_up, failed: more, left } = downloads::fetch(&day, missing).await;
     failed.extend(more);
-    let judge = Judge { run, opened, todo, day: &day_work, expected: &expected, accepted: &accepted };
     let lacking = Lacking {
         without_file: without_file.len(),
         gone: gone.len(),
@@ -179,7 +189,7 @@ async fn try_work(
     let mut absent: Vec<FileLine> = without_file;
     absent.extend(gone.into_iter().map(|gone| gone.line));
     for given_up in given_up {
-        match judge.end(&given_up) {
+        match day.absent_as_accepted(&given_up) {
             Ok(line) => absent.push(line),
             Err(failure) => {
                 failed.insert(given_up.file.key, (given_up.path, failure));
@@ -240,7 +250,7 @@ async fn try_work(
         return Ok(Went::Stopped);
     }
     if !run.halt.is_cancelled() && run.shelf.is_none() {
-        accepted.tell_idle(run, &day_work, &keys, !failed.is_empty());
+        day.known_bad.tell_idle(run, &day_work, &keys, !failed.is_empty());
     }
     if !failed.is_empty() {
         done.error = failed.values().find(|(_, f)| f.class == Class::HostGivenUp).map(|(_, f)| f.clone());
@@ -250,7 +260,7 @@ async fn try_work(
         return Err(failure);
     }
     // Sealing needs the memory.
-    drop((claims, expected));
+    drop((day, expected));
     let state = if is_final { State::Sealed } else { State::Provisional };
     done.replaced = before.replaced(&opened.series, &by_series);
     let by = SealedBy { keys, absent: settled, left_out, state, records: by_series.records, replaced: &done.replaced };
@@ -296,12 +306,11 @@ struct Sorted {
 
 fn sort(
     run: &Run,
-    opened: &Opened,
-    (work, claims): (&DayWork, &Mutex<Claims>),
+    opened: &OpenedSeries,
+    (work, claims): (&DayWork, &mut Claims),
     listed: Listed,
     look: Look<'_>,
 ) -> Result<Sorted, Failure> {
-    let mut claims = claims.lock().unwrap_or_else(PoisonError::into_inner);
     let mut failed = Failures::new();
     let (mut have, mut known) = (Vec::new(), Vec::new());
     // As long as the listing: grown step by step it would hold twice as much.

@@ -116,7 +116,7 @@ impl Outcome {
 }
 
 /// One series, opened.
-struct Opened {
+struct OpenedSeries {
     series: Series,
     /// The layouts that it was given in this archive, the one of now among them.
     layouts: Vec<Template>,
@@ -126,7 +126,7 @@ struct Opened {
     repeated_failure: RepeatedFailure,
 }
 
-impl Opened {
+impl OpenedSeries {
     /// Why no more of it is asked for, where that is so.
     fn given_up(&self) -> Option<Failure> {
         self.source.given_up().or_else(|| self.repeated_failure.given_up())
@@ -148,7 +148,7 @@ struct Run {
     manifest: Arc<Manifest>,
     archive: Arc<Archive>,
     locked: Option<Locked>,
-    series: BTreeMap<SeriesId, Opened>,
+    series: BTreeMap<SeriesId, Arc<OpenedSeries>>,
     observer: Arc<dyn Observer>,
     now: fn() -> DateTime<Utc>,
     second_look: Duration,
@@ -220,9 +220,9 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
         let is_frozen = locked.as_ref().is_some_and(|locked| locked.grip == Grip::Frozen);
         let source = if is_frozen { source.for_locked_files() } else { source };
         let repeated_failure = RepeatedFailure::of(has_days);
-        let opened = Opened { series: one.clone(), layouts, queries, source, repeated_failure };
+        let opened = OpenedSeries { series: one.clone(), layouts, queries, source, repeated_failure };
         widest = widest.max(opened.width());
-        series.insert(one.id.clone(), opened);
+        series.insert(one.id.clone(), Arc::new(opened));
     }
     let halt = stop.child_token();
     let observer_of_all = Arc::clone(&observer);

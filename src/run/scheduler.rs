@@ -14,7 +14,7 @@ use super::day::{self, Ended};
 use super::event::{DayDone, DayId, Event};
 use super::repeated_failure::Next;
 use super::todo::Place;
-use super::{Backlog, Opened, Outcome, Run, Todo, redirects};
+use super::{Backlog, Outcome, Run, Todo, redirects};
 use crate::failure::Failure;
 use crate::net::Net;
 use crate::untrusted::escape;
@@ -48,7 +48,7 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
             let due = again.first_key_value().is_some_and(|((at, _), _)| *at <= now);
             let begun = if due { again.pop_first().map(|(_, todo)| todo) } else { next(run, &mut waiting) };
             let Some(todo) = begun else { break };
-            let given_up = |series| run.series.get(series).and_then(Opened::given_up);
+            let given_up = |series| run.series.get(series).and_then(|opened| opened.given_up());
             if let Some(why) = given_up(&todo.series) {
                 unbegun += 1;
                 if unbegun <= FAILED_UNBEGUN {

@@ -8,7 +8,7 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::downloads::{Failures, Missing};
-use super::known_bad::Accepted;
+use super::known_bad::KnownBad;
 use super::path_of;
 use crate::archive::{self, DayWork, Spoilt};
 use crate::failure::Failure;
@@ -27,7 +27,7 @@ pub(in crate::run) fn put_off(
     run: &Run,
     todo: &Todo,
     work: &DayWork,
-    accepted: &Accepted,
+    accepted: &KnownBad,
     missing: &mut Vec<Missing>,
 ) -> Failures {
     let mut failed = Failures::new();

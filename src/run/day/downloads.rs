@@ -4,22 +4,19 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
-use super::file_task;
-use super::file_task::{Gone, Work};
-use super::known_bad::{Accepted, GivenUp};
-use super::lock_view::Expected;
-use super::path_collisions::Claims;
-use crate::archive::{DayWork, FileLine, RelativePath};
+use super::context::DayContext;
+use super::file_task::{FileEnded, FileTask, Gone};
+use super::known_bad::GivenUp;
+use crate::archive::{FileLine, RelativePath};
 use crate::failure::{Class, Failure};
-use crate::run::event::{DayId, Event};
+use crate::run::event::Event;
 use crate::run::repeated_failure::{shows_that_all_differ, with_samples_first};
-use crate::run::{Opened, Run, Todo};
 use crate::source::RemoteFile;
 use crate::untrusted::escape;
 
@@ -34,19 +31,9 @@ pub(in crate::run) struct Missing {
     pub(in crate::run) kept: Option<Box<FileLine>>,
 }
 
-/// What the files of a day in flight share.
-pub(in crate::run) struct Flight<'a> {
-    pub(in crate::run) day: &'a Arc<DayWork>,
-    pub(in crate::run) claims: &'a Arc<Mutex<Claims>>,
-    pub(in crate::run) expected: &'a Arc<Expected>,
-    pub(in crate::run) accepted: &'a Arc<Accepted>,
-    pub(in crate::run) id: &'a DayId,
-    pub(in crate::run) is_final: bool,
-}
-
 /// How the files of a day ended that are not in the archive now.
 #[derive(Default)]
-pub(in crate::run) struct Landed {
+pub(in crate::run) struct Downloads {
     /// Those that the source does not have.
     pub(in crate::run) absent: Vec<Gone>,
     /// Those that were given up after all attempts.
@@ -57,88 +44,72 @@ pub(in crate::run) struct Landed {
     pub(in crate::run) left: u64,
 }
 
-impl Flight<'_> {
-    /// Fetches what is missing, as many files at once as the host may be asked for.
-    pub(in crate::run) async fn fetch(&self, run: &Arc<Run>, todo: &Todo, missing: Vec<Missing>) -> Landed {
-        let width = run.series.get(&todo.series).map_or(1, Opened::width);
-        let mut landed = Landed::default();
-        let missing = if self.expected.binds() { with_samples_first(missing) } else { missing };
-        let mut waiting = missing.into_iter();
-        // How many files are not what the lock says; none once a file came well.
-        let mut mismatches = Some(0);
-        let mut flying: JoinSet<(String, file_task::Ended)> = JoinSet::new();
-        loop {
-            let is_hopeless = mismatches.is_some_and(shows_that_all_differ);
-            while flying.len() < width && !run.halt.is_cancelled() && !run.is_spent() && !is_hopeless {
-                let Some(Missing { file, path, kept }) = waiting.next() else { break };
-                let work = Work {
-                    run: Arc::clone(run),
-                    todo: todo.clone(),
-                    day: Arc::clone(self.day),
-                    id: self.id.clone(),
-                    claims: Arc::clone(self.claims),
-                    expected: Arc::clone(self.expected),
-                    accepted: Arc::clone(self.accepted),
-                    path,
-                    kept,
-                    is_final: self.is_final,
-                    ticket: None,
-                };
-                let span = tracing::info_span!("file", key = %escape(&file.key));
-                let fetched = async move {
-                    let key = file.key.clone();
-                    let ended = AssertUnwindSafe(work.fetch(file)).catch_unwind().await;
-                    (
-                        key,
-                        ended.unwrap_or_else(|_| file_task::Ended::Failed { path: None, failure: died(), with: None }),
-                    )
-                };
-                flying.spawn(fetched.instrument(span));
-            }
-            // When the run is stopped, each of them ends by itself, and what it has published is told.
-            match flying.join_next().await {
-                None => break,
-                Some(Ok((_, file_task::Ended::Done))) => mismatches = None,
-                Some(Ok((_, file_task::Ended::Left | file_task::Ended::Stopped))) => landed.left += 1,
-                Some(Ok((_, file_task::Ended::Absent(gone)))) => landed.absent.push(*gone),
-                Some(Ok((_, file_task::Ended::GivenUp(given_up)))) => {
-                    if given_up.failure.class == Class::Storage {
-                        // Every other file would fail on it too.
-                        run.halt.cancel();
-                    }
-                    landed.given_up.push(*given_up);
-                }
-                Some(Ok((key, file_task::Ended::Failed { path, failure, with }))) => {
-                    if failure.class == Class::Storage {
-                        // Every other file would fail on it too.
-                        run.halt.cancel();
-                    }
-                    if failure.class == Class::LockMismatch {
-                        mismatches = mismatches.map(|count: usize| count + 1);
-                    }
-                    if let Some(with) = with {
-                        landed.failed.insert(with, (path.clone(), failure.clone()));
-                    }
-                    landed.failed.insert(key, (path, failure));
-                }
-                // Nothing cancels it, and a panic was caught: this is a runtime that goes down.
-                Some(Err(error)) => tracing::debug!(%error, "a file's task ended early"),
-            }
+/// Fetches what is missing, as many files at once as the host may be asked for.
+pub(in crate::run) async fn fetch(day: &Arc<DayContext>, missing: Vec<Missing>) -> Downloads {
+    let DayContext { run, todo, opened, .. } = &**day;
+    let width = opened.width();
+    let mut downloads = Downloads::default();
+    let missing = if day.lock_view.binds() { with_samples_first(missing) } else { missing };
+    let mut waiting = missing.into_iter();
+    // How many files are not what the lock says; none once a file came well.
+    let mut mismatches = Some(0);
+    let mut tasks: JoinSet<(String, FileEnded)> = JoinSet::new();
+    loop {
+        let is_hopeless = mismatches.is_some_and(shows_that_all_differ);
+        while tasks.len() < width && !run.halt.is_cancelled() && !run.is_spent() && !is_hopeless {
+            let Some(Missing { file, path, kept }) = waiting.next() else { break };
+            let task = FileTask { day: Arc::clone(day), path, kept, ticket: None };
+            let span = tracing::info_span!("file", key = %escape(&file.key));
+            let fetched = async move {
+                let key = file.key.clone();
+                let ended = AssertUnwindSafe(task.fetch(file)).catch_unwind().await;
+                (key, ended.unwrap_or_else(|_| FileEnded::Failed { path: None, failure: panicked(), with: None }))
+            };
+            tasks.spawn(fetched.instrument(span));
         }
-        if mismatches.is_some_and(shows_that_all_differ) && waiting.len() > 0 {
-            run.tell(Event::Note(format!(
-                "{} {}: no file that came is what the lock says; {} more are not asked for",
-                todo.series,
-                todo.day.date,
-                waiting.len()
-            )));
+        // When the run is stopped, each of them ends by itself, and what it has published is told.
+        match tasks.join_next().await {
+            None => break,
+            Some(Ok((_, FileEnded::Done))) => mismatches = None,
+            Some(Ok((_, FileEnded::Left | FileEnded::Stopped))) => downloads.left += 1,
+            Some(Ok((_, FileEnded::Absent(gone)))) => downloads.absent.push(*gone),
+            Some(Ok((_, FileEnded::GivenUp(given_up)))) => {
+                if given_up.failure.class == Class::Storage {
+                    // Every other file would fail on it too.
+                    run.halt.cancel();
+                }
+                downloads.given_up.push(*given_up);
+            }
+            Some(Ok((key, FileEnded::Failed { path, failure, with }))) => {
+                if failure.class == Class::Storage {
+                    // Every other file would fail on it too.
+                    run.halt.cancel();
+                }
+                if failure.class == Class::LockMismatch {
+                    mismatches = mismatches.map(|count: usize| count + 1);
+                }
+                if let Some(with) = with {
+                    downloads.failed.insert(with, (path.clone(), failure.clone()));
+                }
+                downloads.failed.insert(key, (path, failure));
+            }
+            // Nothing cancels it, and a panic was caught: this is a runtime that goes down.
+            Some(Err(error)) => tracing::debug!(%error, "a file's task ended early"),
         }
-        landed.left += waiting.len() as u64;
-        landed
     }
+    if mismatches.is_some_and(shows_that_all_differ) && waiting.len() > 0 {
+        run.tell(Event::Note(format!(
+            "{} {}: no file that came is what the lock says; {} more are not asked for",
+            todo.series,
+            todo.day.date,
+            waiting.len()
+        )));
+    }
+    downloads.left += waiting.len() as u64;
+    downloads
 }
 
 /// A panic is a bug of ours: it ends one day or file, and the others go on.
-pub(in crate::run) fn died() -> Failure {
+pub(in crate::run) fn panicked() -> Failure {
     Failure::new(Class::Internal, "a task of this program died; please tell its makers what standard error says of it")
 }

@@ -1,16 +1,16 @@
 //! The life of one file: fetched in as many attempts as allowed, then published.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use url::Url;
 
-use super::known_bad::{Accepted, GivenUp};
+use super::context::DayContext;
+use super::known_bad::GivenUp;
 use super::known_files::is_sealed;
-use super::lock_view::Expected;
-use super::path_collisions::{Claims, collision};
+use super::path_collisions::collision;
 use super::rename::place_one;
 use super::{blocking, path_of};
-use crate::archive::{DayWork, FileLine, Published, RelativePath, Staged};
+use crate::archive::{FileLine, Published, RelativePath, Staged};
 use crate::day::Scale;
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
@@ -18,10 +18,10 @@ use crate::fetch::{self, Ask, Fetched, Got, resource};
 use crate::manifest::SeriesId;
 use crate::net::Waits;
 use crate::run::budget::{Spent, Ticket};
-use crate::run::event::{DayId, Event, FileEnd};
+use crate::run::event::{Event, FileEnd};
 use crate::run::redirects;
 use crate::run::redirects::{PlaceTaken, Reached};
-use crate::run::{Run, Todo};
+
 use crate::source::{Body, RemoteFile, Replica};
 use crate::untrusted::escape;
 
@@ -29,23 +29,13 @@ use crate::untrusted::escape;
 /// Of a young day the next look asks again.
 const GUESSES: u32 = 2;
 
-/// What the work at one file needs.
-pub(in crate::run) struct Work {
-    pub(in crate::run) run: Arc<Run>,
-    pub(in crate::run) todo: Todo,
-    pub(in crate::run) day: Arc<DayWork>,
-    pub(in crate::run) id: DayId,
-    pub(in crate::run) claims: Arc<Mutex<Claims>>,
-    /// What the lock says of the day's files.
-    pub(in crate::run) expected: Arc<Expected>,
+/// The task of one file.
+pub(in crate::run) struct FileTask {
+    pub(in crate::run) day: Arc<DayContext>,
     /// Its path, when the listing or an earlier look told it.
     pub(in crate::run) path: Option<RelativePath>,
     /// It is there from an earlier look, and asked for only in case that it changed.
     pub(in crate::run) kept: Option<Box<FileLine>>,
-    /// The files of the day that the job takes for bad at their source.
-    pub(in crate::run) accepted: Arc<Accepted>,
-    /// The day's listing is final: what is not there will not come.
-    pub(in crate::run) is_final: bool,
     /// What it may use of the budget, while it is asked for.
     pub(in crate::run) ticket: Option<Ticket>,
 }
@@ -70,7 +60,7 @@ struct Shown {
 }
 
 /// How work at a file ended.
-pub(in crate::run) enum Ended {
+pub(in crate::run) enum FileEnded {
     /// It is in the archive.
     Done,
     /// Upstream does not have it.
@@ -92,18 +82,15 @@ pub(in crate::run) enum Ended {
     },
 }
 
-impl Work {
+impl FileTask {
     /// Fetches and publishes the file, telling how it went.
-    pub(in crate::run) async fn fetch(mut self, file: RemoteFile) -> Ended {
+    pub(in crate::run) async fn fetch(mut self, file: RemoteFile) -> FileEnded {
         // What the listing's answers made is on no shelf.
-        if let Some(shelf) = self.run.shelf.clone().filter(|_| file.made().is_none()) {
+        if let Some(shelf) = self.day.run.shelf.clone().filter(|_| file.made().is_none()) {
             return self.take_from(shelf, &file).await;
         }
-        let run = Arc::clone(&self.run);
-        let Some(opened) = run.series.get(&self.id.series) else {
-            let failure = Failure::new(Class::SourceRefused, "its series is not open");
-            return Ended::Failed { path: None, failure, with: None };
-        };
+        let day = Arc::clone(&self.day);
+        let (run, opened) = (&day.run, &day.opened);
         // What is made of the listing is asked of nobody.
         if file.made().is_none() {
             let size = file.bytes.or(self.kept.as_ref().and_then(|line| line.bytes));
@@ -112,10 +99,10 @@ impl Work {
                     Ok(ticket) => Some(ticket),
                     Err(spent) => return self.refused(spent),
                 },
-                () = run.halt.cancelled() => return Ended::Stopped,
+                () = run.halt.cancelled() => return FileEnded::Stopped,
             };
         }
-        let mut waits = Waits::new(self.run.manifest.retry);
+        let mut waits = Waits::new(self.day.run.manifest.retry);
         let mut attempts = 0;
         let mut shown = Shown { path: self.path.as_ref().map(ToString::to_string), ..Shown::default() };
         loop {
@@ -124,7 +111,7 @@ impl Work {
             let attempt = tokio::select! {
                 attempt = self.attempt(replica, &file, attempts, &mut shown) => attempt,
                 // It may be dropped at any point; publishing may not.
-                () = self.run.halt.cancelled() => return Ended::Stopped,
+                () = self.day.run.halt.cancelled() => return FileEnded::Stopped,
             };
             let failure = match attempt {
                 Ok(Got::File(fetched)) => {
@@ -141,31 +128,31 @@ impl Work {
             let failure = if shown.was_there { after_it_was_there(failure) } else { failure };
             let is_guessed = opened.series.source.is_guessed();
             // The second look at a day asks once more anyway.
-            let guesses = if self.is_final && self.day.doubted_at().is_none() { GUESSES } else { 1 };
+            let guesses = if self.day.is_final && self.day.store.doubted_at().is_none() { GUESSES } else { 1 };
             let is_answered = failure.class == Class::NotFound && is_guessed && !shown.was_there && attempts >= guesses;
             let is_hopeless = is_answered || self.is_hopeless(&file, path.as_deref(), failure.class);
             if let Some(wait) = waits.after(&failure).filter(|_| !is_hopeless) {
                 if let Some(spent) = run.budget.too_late(wait) {
                     return self.refused(spent);
                 }
-                self.run.tell(Event::Retrying {
-                    day: self.id.clone(),
+                self.day.run.tell(Event::Retrying {
+                    day: self.day.id.clone(),
                     key: Some(file.key.clone()),
                     failure,
                     wait_seconds: wait.as_secs_f64(),
                 });
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
-                    () = self.run.halt.cancelled() => return Ended::Stopped,
+                    () = self.day.run.halt.cancelled() => return FileEnded::Stopped,
                 }
                 replica.client().note_retry();
                 continue;
             }
             if failure.class == Class::LockMismatch {
-                return Ended::Failed { path, failure, with: None };
+                return FileEnded::Failed { path, failure, with: None };
             }
             if opened.source.leave(replica, &failure) {
-                (waits, attempts) = (Waits::new(self.run.manifest.retry), 0);
+                (waits, attempts) = (Waits::new(self.day.run.manifest.retry), 0);
                 continue;
             }
             if failure.class == Class::NotFound
@@ -180,93 +167,94 @@ impl Work {
             // A file that an earlier record had does not become absent by a 404 of today.
             // Nor does one whose address may not be the one of tomorrow: it may have been moved meanwhile.
             // Nor one that is listed on a young day. One that is only guessed may not be there yet: the next look asks again.
-            let is_told = (self.is_final || is_guessed) && opened.series.source.has_lasting_addresses();
-            let is_accepted = self.accepted.means(&self.paths(&file, path.as_deref()));
+            let is_told = (self.day.is_final || is_guessed) && opened.series.source.has_lasting_addresses();
+            let is_accepted = self.day.known_bad.means(&self.paths(&file, path.as_deref()));
             // Nor one that a server began to send: by that, its 404 is wrong.
-            let is_new = self.day.prior(&file.key).is_none() && !shown.was_there;
+            let is_new = self.day.store.prior(&file.key).is_none() && !shown.was_there;
             let gone = failure.class == Class::NotFound && is_told && is_new && !is_accepted;
-            if gone && let Some(failure) = self.expected.misses(&file.key, &failure) {
-                return Ended::Failed { path, failure, with: None };
+            if gone && let Some(failure) = self.day.lock_view.misses(&file.key, &failure) {
+                return FileEnded::Failed { path, failure, with: None };
             }
             if gone && let Some(line) = self.absent_line(&file, &failure) {
                 let url = opened.source.on(replica, &file).url.clone();
-                return Ended::Absent(Box::new(Gone { line, url }));
+                return FileEnded::Absent(Box::new(Gone { line, url }));
             }
             return self.given_up(file, path, failure).await;
         }
     }
 
     /// Leaves the file to another run, since the budget is spent.
-    fn refused(&self, spent: Spent) -> Ended {
-        self.run.refuse(spent);
-        Ended::Stopped
+    fn refused(&self, spent: Spent) -> FileEnded {
+        self.day.run.refuse(spent);
+        FileEnded::Stopped
     }
 
     /// Keeps the file of before. `None` when it is not there any more.
-    pub(in crate::run) async fn keep(&mut self, file: &RemoteFile) -> Option<Ended> {
+    pub(in crate::run) async fn keep(&mut self, file: &RemoteFile) -> Option<FileEnded> {
         let line = as_listed(*self.kept.take()?, file);
         // Where only the answer names a file, one that is here has its name by its earlier path.
         let path = self.path.clone().or_else(|| RelativePath::from_record(&line.path))?;
         if let Some(crossed) = self.claim(&path, &line.key) {
             return Some(crossed);
         }
-        let kept = if line.path == path.as_str() && self.day.is_there(&line) {
-            self.day.adopt(vec![line.clone()]).map_err(Into::into).map(|_| Some(FileEnd::Have))
+        let kept = if line.path == path.as_str() && self.day.store.is_there(&line) {
+            self.day.store.adopt(vec![line.clone()]).map_err(Into::into).map(|_| Some(FileEnd::Have))
         } else {
-            place_one(&self.day, line.clone(), &path).await
+            place_one(&self.day.store, line.clone(), &path).await
         };
         let end = match kept {
             Ok(end) => end?,
-            Err(failure) => return Some(Ended::Failed { path: Some(path.to_string()), failure, with: None }),
+            Err(failure) => return Some(FileEnded::Failed { path: Some(path.to_string()), failure, with: None }),
         };
-        if !is_sealed(&self.day, &line.key) {
-            self.run.redirects.remember(&self.todo, &file.url, &line);
+        if !is_sealed(&self.day.store, &line.key) {
+            self.day.run.redirects.remember(&self.day.todo, &file.url, &line);
         }
         let path = Some(path.to_string());
-        self.run.tell(Event::FileDone { day: self.id.clone(), key: line.key, path, end });
-        Some(Ended::Done)
+        self.day.run.tell(Event::FileDone { day: self.day.id.clone(), key: line.key, path, end });
+        Some(FileEnded::Done)
     }
 
     /// Claims a path for a key; the end of both when another one has it.
-    fn claim(&self, path: &RelativePath, key: &str) -> Option<Ended> {
-        let claimed = self.claims.lock().unwrap_or_else(PoisonError::into_inner).claim(path, key);
+    fn claim(&self, path: &RelativePath, key: &str) -> Option<FileEnded> {
+        let claimed = self.day.claims.lock().unwrap_or_else(PoisonError::into_inner).claim(path, key);
         let other = claimed.err()?;
-        Some(Ended::Failed { path: Some(path.to_string()), failure: collision(path, key, &other), with: Some(other) })
+        Some(FileEnded::Failed {
+            path: Some(path.to_string()),
+            failure: collision(path, key, &other),
+            with: Some(other),
+        })
     }
 
     /// Claims the place that redirects led to; the end of the file when that is another one's.
-    async fn claim_place(&self, file: &RemoteFile, path: &RelativePath, to: &Url, sha256: Digest) -> Option<Ended> {
-        if self.expected.has(&file.key, sha256) || redirects::names_its_bytes(to, sha256) {
+    async fn claim_place(&self, file: &RemoteFile, path: &RelativePath, to: &Url, sha256: Digest) -> Option<FileEnded> {
+        if self.day.lock_view.has(&file.key, sha256) || redirects::names_its_bytes(to, sha256) {
             return None;
         }
-        self.run.redirects.look_around(&self.run.archive, &self.id).await;
-        let listed = self.claims.lock().unwrap_or_else(PoisonError::into_inner).object_to(&file.url, to);
+        self.day.run.redirects.look_around(&self.day.run.archive, &self.day.id).await;
+        let listed = self.day.claims.lock().unwrap_or_else(PoisonError::into_inner).object_to(&file.url, to);
         let taken = listed.map(|failure| PlaceTaken { failure, with: None }).or_else(|| {
-            let (todo, key, listed) = (self.todo.clone(), file.key.clone(), file.url.clone());
-            self.run.redirects.reach(Reached { todo, key, listed, was_here: false }, to, sha256).err()
+            let (todo, key, listed) = (self.day.todo.clone(), file.key.clone(), file.url.clone());
+            self.day.run.redirects.reach(Reached { todo, key, listed, was_here: false }, to, sha256).err()
         });
         let PlaceTaken { failure, with } = taken?;
-        Some(Ended::Failed { path: Some(path.to_string()), failure, with })
+        Some(FileEnded::Failed { path: Some(path.to_string()), failure, with })
     }
 
     /// One attempt, which adds to what was shown before.
     async fn attempt(&self, replica: &Replica, file: &RemoteFile, nth: u32, shown: &mut Shown) -> Result<Got, Failure> {
-        let Some(opened) = self.run.series.get(&self.id.series) else {
-            return Err(Failure::new(Class::SourceRefused, "its series is not open"));
-        };
-        let file = &*opened.source.on(replica, file);
+        let file = &*self.day.opened.source.on(replica, file);
         if let Body::Offline(why) = &file.body {
             return Err(Failure::new(Class::SourceRefused, why.clone()));
         }
-        let part = self.day.part(&file.key)?;
-        let copy = file.cards.is_some().then(|| self.day.part(&format!("{} copy", file.key))).transpose()?;
+        let part = self.day.store.part(&file.key)?;
+        let copy = file.cards.is_some().then(|| self.day.store.part(&format!("{} copy", file.key))).transpose()?;
         let received = |bytes| {
             if let Some(ticket) = &self.ticket {
                 ticket.received(bytes);
             }
-            self.run.tell(Event::Received { day: self.id.clone(), bytes });
+            self.day.run.tell(Event::Received { day: self.day.id.clone(), bytes });
         };
-        let locked = self.expected.body(file);
+        let locked = self.day.lock_view.body(file);
         let ask = Ask {
             client: replica.client(),
             file,
@@ -274,10 +262,10 @@ impl Work {
             copy: copy.as_ref(),
             kept: self.kept.as_deref(),
             locked: locked.as_ref(),
-            verify: self.run.manifest.verify,
-            identity: self.run.manifest.identity,
+            verify: self.day.run.manifest.verify,
+            identity: self.day.run.manifest.identity,
             // In between, a service that is only overloaded has time to recover.
-            may_restart: nth == 1 || nth >= self.run.manifest.retry.attempts,
+            may_restart: nth == 1 || nth >= self.day.run.manifest.retry.attempts,
             received: &received,
         };
         let failed = match fetch::attempt(&ask).await {
@@ -285,7 +273,7 @@ impl Work {
                 shown.restarted |= matches!(&got, Got::File(fetched) if fetched.restarted);
                 replica.client().note_answer(&file.url, Ok(()));
                 if file.made().is_none() {
-                    self.run.note_well(&file.url);
+                    self.day.run.note_well(&file.url);
                 }
                 return Ok(got);
             }
@@ -299,7 +287,7 @@ impl Work {
             shown.path = self.path_by(file, name).ok().map(|path| path.to_string());
         }
         let failure = if failed.failure.class == Class::LockMismatch {
-            shown.path = self.expected.path(&file.key).map(|path| path.to_string()).or(shown.path.take());
+            shown.path = self.day.lock_view.path(&file.key).map(|path| path.to_string()).or(shown.path.take());
             not_as_locked(shown.path.as_deref().unwrap_or(&file.key), failed.failure)
         } else {
             failed.failure
@@ -313,9 +301,9 @@ impl Work {
     /// Puts a body that may not have its name into quarantine.
     async fn set_aside(&self, body: Staged, file: &RemoteFile, why: &Failure) -> Result<(), Failure> {
         let class = why.class;
-        let (day, key, url, why) = (Arc::clone(&self.day), file.key.clone(), file.path.clone(), why.clone());
+        let (day, key, url, why) = (Arc::clone(&self.day.store), file.key.clone(), file.path.clone(), why.clone());
         blocking(move || day.quarantine(body, &key, &url, &why)).await?;
-        self.run.tell(Event::Quarantined { day: self.id.clone(), key: file.key.clone(), class });
+        self.day.run.tell(Event::Quarantined { day: self.day.id.clone(), key: file.key.clone(), class });
         Ok(())
     }
 
@@ -325,15 +313,15 @@ impl Work {
         fetched: Fetched,
         restarted: bool,
         from: Option<Arc<str>>,
-    ) -> Ended {
-        let given_up = |path: Option<String>, failure: Failure| Ended::Failed { path, failure, with: None };
+    ) -> FileEnded {
+        let given_up = |path: Option<String>, failure: Failure| FileEnded::Failed { path, failure, with: None };
         // What an earlier look told is only a guess where the answer names the file.
-        let told = self.path.clone().filter(|_| file.name.is_some() || self.run.shelf.is_some());
-        let path = match self.expected.path(&file.key).or(told).map_or_else(|| self.path_by_answer(file, &fetched), Ok)
-        {
-            Ok(path) => path,
-            Err(failure) => return given_up(None, failure),
-        };
+        let told = self.path.clone().filter(|_| file.name.is_some() || self.day.run.shelf.is_some());
+        let path =
+            match self.day.lock_view.path(&file.key).or(told).map_or_else(|| self.path_by_answer(file, &fetched), Ok) {
+                Ok(path) => path,
+                Err(failure) => return given_up(None, failure),
+            };
         if let Some(crossed) = self.claim(&path, &file.key) {
             return crossed;
         }
@@ -343,16 +331,16 @@ impl Work {
             return crossed;
         }
         let line = self.line(file, &path, &fetched);
-        let restamped = self.expected.is_restamped(&line);
+        let restamped = self.day.lock_view.is_restamped(&line);
         let (bytes, resumed_bytes) = (fetched.body.bytes, fetched.resumed_bytes);
-        let (day, at) = (Arc::clone(&self.day), path.clone());
+        let (day, at) = (Arc::clone(&self.day.store), path.clone());
         let publish = move || day.publish(fetched.staged, &at, line);
-        // Work this small is done before another thread is awake.
-        let is_quick = bytes <= fetch::SMALL && !self.day.may_wait();
+        // FileTask this small is done before another thread is awake.
+        let is_quick = bytes <= fetch::SMALL && !self.day.store.may_wait();
         let published = if is_quick { publish().map_err(Into::into) } else { blocking(publish).await };
         let end = match published {
             Ok(Published::Kept) => FileEnd::Kept { bytes },
-            Ok(_) if self.run.shelf.is_some() => FileEnd::Adopted { bytes },
+            Ok(_) if self.day.run.shelf.is_some() => FileEnd::Adopted { bytes },
             Ok(how) => {
                 let replaced = how == Published::Replaced;
                 FileEnd::Fetched { bytes, resumed_bytes, restarted, replaced, restamped, from }
@@ -362,8 +350,13 @@ impl Work {
         if let Some(ticket) = &mut self.ticket {
             ticket.fetched();
         }
-        self.run.tell(Event::FileDone { day: self.id, key: file.key.clone(), path: Some(path.to_string()), end });
-        Ended::Done
+        self.day.run.tell(Event::FileDone {
+            day: self.day.id.clone(),
+            key: file.key.clone(),
+            path: Some(path.to_string()),
+            end,
+        });
+        FileEnded::Done
     }
 
     fn path_by_answer(&self, file: &RemoteFile, fetched: &Fetched) -> Result<RelativePath, Failure> {
@@ -372,10 +365,7 @@ impl Work {
     }
 
     pub(in crate::run) fn path_by(&self, file: &RemoteFile, name: &str) -> Result<RelativePath, Failure> {
-        match self.run.series.get(&self.id.series) {
-            Some(opened) => path_of(&opened.series, &self.todo, file, name),
-            None => Err(Failure::new(Class::SourceRefused, "its series is not open")),
-        }
+        path_of(&self.day.opened.series, &self.day.todo, file, name)
     }
 
     /// Where redirects led to, unless that place can hold no other file.
@@ -410,8 +400,7 @@ impl Work {
 
     /// What a record says of a file whatever became of it.
     pub(in crate::run) fn bare_line(&self, file: &RemoteFile, path: &RelativePath) -> FileLine {
-        let scale = self.run.series.get(&self.id.series).map_or(Scale::Utc, |o| o.series.source.scale());
-        line_of(&self.id.series, scale, file, path)
+        line_of(&self.day.id.series, self.day.opened.series.source.scale(), file, path)
     }
 }
 

@@ -8,22 +8,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::NaiveDate;
 
+use super::context::DayContext;
 use super::corrupt_backoff;
 use super::corrupt_backoff::Failed;
-use super::file_task::{Ended, Work, line_of};
-use super::lock_view::Expected;
+use super::file_task::{FileEnded, FileTask, line_of};
 use crate::archive::{ACCEPTED, DayWork, FileLine, RelativePath, Spoilt};
 use crate::failure::{Class, Failure, Remedy};
 use crate::fetch;
 use crate::manifest::{Accept, Manifest};
+use crate::run::Run;
 use crate::run::event::{DayId, Event};
-use crate::run::{Opened, Run, Todo};
 use crate::source::RemoteFile;
 use crate::untrusted::escape;
 
 /// The entries of one day.
 #[derive(Debug)]
-pub(in crate::run) struct Accepted(Vec<Entry>);
+pub(in crate::run) struct KnownBad(Vec<Entry>);
 
 #[derive(Debug)]
 struct Entry {
@@ -32,11 +32,11 @@ struct Entry {
     is_needed: AtomicBool,
 }
 
-impl Accepted {
+impl KnownBad {
     /// The entries for a day.
-    pub(in crate::run) fn of(manifest: &Manifest, day: &DayId) -> Accepted {
+    pub(in crate::run) fn of(manifest: &Manifest, day: &DayId) -> KnownBad {
         let own = manifest.accept.iter().filter(|accept| accept.series == day.series && accept.day == day.date);
-        Accepted(own.map(|accept| Entry { accept: accept.clone(), is_needed: AtomicBool::new(false) }).collect())
+        KnownBad(own.map(|accept| Entry { accept: accept.clone(), is_needed: AtomicBool::new(false) }).collect())
     }
 
     /// True when an entry means one of these paths.
@@ -99,30 +99,20 @@ pub(in crate::run) struct GivenUp {
     pub(in crate::run) failure: Failure,
 }
 
-/// What the end of a file that was given up depends on.
-pub(in crate::run) struct Judge<'a> {
-    pub(in crate::run) run: &'a Run,
-    pub(in crate::run) opened: &'a Opened,
-    pub(in crate::run) todo: &'a Todo,
-    pub(in crate::run) day: &'a DayWork,
-    pub(in crate::run) expected: &'a Expected,
-    pub(in crate::run) accepted: &'a Accepted,
-}
-
-impl Judge<'_> {
+impl DayContext {
     /// The line of a file that is absent, as the job accepts.
     ///
     /// # Errors
     /// Why it is missing all the same: it is not accepted, it may be the host that fails, or the lock has it.
-    pub(in crate::run) fn end(&self, given_up: &GivenUp) -> Result<FileLine, Failure> {
+    pub(in crate::run) fn absent_as_accepted(&self, given_up: &GivenUp) -> Result<FileLine, Failure> {
         let GivenUp { file, path, paths, failure } = given_up;
         let host_is_well = self.run.is_well(&self.opened.on_current(file).url);
         let noted = |failure: Failure, is_accepted: bool| {
             let failed = Failed { file, path: path.as_deref(), failure, host_is_well, is_accepted };
-            corrupt_backoff::note(self.run, self.day, failed).unwrap_or_else(Failure::from)
+            corrupt_backoff::note(&self.run, &self.store, failed).unwrap_or_else(Failure::from)
         };
-        let Some(reason) = self.accepted.reason(paths) else { return Err(noted(failure.clone(), false)) };
-        let proof = proof(failure.class, host_is_well, self.day.spoilt(&file.key), (self.run.now)().date_naive());
+        let Some(reason) = self.known_bad.reason(paths) else { return Err(noted(failure.clone(), false)) };
+        let proof = proof(failure.class, host_is_well, self.store.spoilt(&file.key), (self.run.now)().date_naive());
         if let Some(why_not) = proof.why_not() {
             let message = format!("{}; {why_not}", failure.message);
             return Err(noted(Failure { message, ..failure.clone() }, is_about_the_file(failure.class)));
@@ -138,7 +128,7 @@ impl Judge<'_> {
         reason: &str,
         failure: &Failure,
     ) -> Result<FileLine, Failure> {
-        if let Some(failure) = self.expected.misses(&file.key, failure) {
+        if let Some(failure) = self.lock_view.misses(&file.key, failure) {
             return Err(failure);
         }
         let path = paths.first().and_then(|path| RelativePath::from_record(path)).ok_or_else(|| failure.clone())?;
@@ -233,10 +223,10 @@ fn is_about_the_file(class: Class) -> bool {
     }
 }
 
-impl Work {
+impl FileTask {
     /// True when no further attempt is due: the thing itself is wrong, as the job knows already.
     pub(in crate::run) fn is_hopeless(&self, file: &RemoteFile, named: Option<&str>, class: Class) -> bool {
-        class.remedy() == Remedy::None && is_about_the_file(class) && self.accepted.means(&self.paths(file, named))
+        class.remedy() == Remedy::None && is_about_the_file(class) && self.day.known_bad.means(&self.paths(file, named))
     }
 
     /// The end of a file that was given up. One that is here from an earlier look is kept where its source fails it.
@@ -245,13 +235,13 @@ impl Work {
         file: RemoteFile,
         named: Option<String>,
         failure: Failure,
-    ) -> Ended {
+    ) -> FileEnded {
         let paths = self.paths(&file, named.as_deref());
-        let is_excusable = is_about_the_file(failure.class) && self.accepted.reason(&paths).is_some();
+        let is_excusable = is_about_the_file(failure.class) && self.day.known_bad.reason(&paths).is_some();
         if is_excusable && let Some(ended) = self.keep(&file).await {
             return ended;
         }
-        Ended::GivenUp(Box::new(GivenUp { file, path: named, paths, failure }))
+        FileEnded::GivenUp(Box::new(GivenUp { file, path: named, paths, failure }))
     }
 
     /// Where the file is or would be: by its name, if it is known, and by its URL.

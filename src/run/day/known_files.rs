@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::lock_view::Expected;
+use super::lock_view::LockView;
 use super::{path_of, values};
 use crate::archive::{DayWork, FileLine, Prior, RelativePath, RetiredFile, Standing, State, Values, name_in, render};
 use crate::digest::Digest;
@@ -12,14 +12,14 @@ use crate::failure::Failure;
 use crate::fetch;
 use crate::fetch::conditional_get;
 use crate::manifest::{Series, Template};
-use crate::run::{Opened, Todo};
+use crate::run::{OpenedSeries, Todo};
 use crate::source::RemoteFile;
 
 /// How a listing is looked at.
 #[derive(Clone, Copy)]
 pub(in crate::run) struct Look<'a> {
     pub(in crate::run) todo: &'a Todo,
-    pub(in crate::run) expected: &'a Expected,
+    pub(in crate::run) expected: &'a LockView,
     /// The day is sealed by it, if all goes well.
     pub(in crate::run) is_final: bool,
 }
@@ -47,7 +47,7 @@ pub(in crate::run) struct Earlier {
 }
 
 pub(in crate::run) fn find(
-    opened: &Opened,
+    opened: &OpenedSeries,
     work: &DayWork,
     file: &RemoteFile,
     look: Look<'_>,
@@ -84,7 +84,7 @@ fn is_as_made(file: &RemoteFile, line: &FileLine) -> bool {
 
 /// The file by an earlier look, in place or elsewhere.
 fn recorded(
-    opened: &Opened,
+    opened: &OpenedSeries,
     work: &DayWork,
     (file, due): (&RemoteFile, &RelativePath),
     look: Look<'_>,
@@ -103,7 +103,12 @@ fn recorded(
 
 /// The file as the day had it before, by what is known of retired ones. What the lock names by its bytes is taken back whatever
 /// the listing says of it.
-fn retired(opened: &Opened, work: &DayWork, file: &RemoteFile, look: Look<'_>) -> Result<Option<Earlier>, Failure> {
+fn retired(
+    opened: &OpenedSeries,
+    work: &DayWork,
+    file: &RemoteFile,
+    look: Look<'_>,
+) -> Result<Option<Earlier>, Failure> {
     // A note may have been edited: where addresses last, what it says of a key has that of the listed file.
     let is_of_file = |line: &FileLine| !opened.series.source.has_lasting_addresses() || line.url == file.path;
     for RetiredFile { line, state, is_superseded } in
@@ -156,10 +161,10 @@ pub(in crate::run) fn is_sealed(work: &DayWork, key: &str) -> bool {
 
 /// True when nothing will be asked about a listed file, since it is here.
 pub(in crate::run) fn has(
-    opened: &Opened,
+    opened: &OpenedSeries,
     work: &DayWork,
     file: &RemoteFile,
-    (todo, expected): (&Todo, &Expected),
+    (todo, expected): (&Todo, &LockView),
 ) -> bool {
     let look = Look { todo, expected, is_final: true };
     let Ok(found) = find(opened, work, file, look) else { return false };
@@ -178,7 +183,7 @@ fn reading<T>(read: impl FnOnce() -> T) -> T {
 
 /// The file's path, as far as it can be known without asking for the file.
 pub(in crate::run) fn known_path(
-    opened: &Opened,
+    opened: &OpenedSeries,
     todo: &Todo,
     file: &RemoteFile,
     work: &DayWork,
@@ -208,7 +213,7 @@ pub(in crate::run) fn known_path(
 ///
 /// Where only the answer's header gives it, an earlier path of the same key tells it, if the layouts that were used can have
 /// made that of one name alone: or of several, of which one is the URL's own last part.
-fn known_name(opened: &Opened, todo: &Todo, file: &RemoteFile, prior: Option<&FileLine>) -> Option<String> {
+fn known_name(opened: &OpenedSeries, todo: &Todo, file: &RemoteFile, prior: Option<&FileLine>) -> Option<String> {
     if file.name.is_some() {
         return file.name.clone();
     }

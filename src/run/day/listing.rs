@@ -11,7 +11,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use super::downloads::Missing;
 use super::file_task::line_of;
 use super::known_files::has;
-use super::lock_view::Expected;
+use super::lock_view::LockView;
 use super::narrowed;
 use super::narrowed::Recorded;
 use super::path_of;
@@ -22,12 +22,12 @@ use crate::fetch;
 use crate::manifest::latency::{WITHOUT_FILES, by_name, has_ended};
 use crate::net::Waits;
 use crate::run::event::{DayId, Event};
-use crate::run::{Opened, Run, Todo};
+use crate::run::{OpenedSeries, Run, Todo};
 use crate::source::{Body, Listed, Memory, RemoteFile};
 use crate::untrusted::escape;
 
 /// True when the day's end lies far enough back for its listing to be final, and its source does not say otherwise.
-fn is_final(opened: &Opened, todo: &Todo, listed: &Listed, listed_at: DateTime<Utc>) -> bool {
+fn is_final(opened: &OpenedSeries, todo: &Todo, listed: &Listed, listed_at: DateTime<Utc>) -> bool {
     let settle = opened.series.settle;
     // Records that the filters leave out show that the day's data has come.
     let may_come = listed.files.is_empty() && listed.left_out == 0;
@@ -39,19 +39,19 @@ fn is_final(opened: &Opened, todo: &Todo, listed: &Listed, listed_at: DateTime<U
 }
 
 /// True when its end lies so far back that none of its files is late any more.
-pub(in crate::run) fn is_final_without_files(opened: &Opened, todo: &Todo, listed_at: DateTime<Utc>) -> bool {
+pub(in crate::run) fn is_final_without_files(opened: &OpenedSeries, todo: &Todo, listed_at: DateTime<Utc>) -> bool {
     is_older(opened, todo, listed_at, opened.series.settle.max(WITHOUT_FILES))
 }
 
-fn is_older(opened: &Opened, todo: &Todo, listed_at: DateTime<Utc>, than: Duration) -> bool {
+fn is_older(opened: &OpenedSeries, todo: &Todo, listed_at: DateTime<Utc>, than: Duration) -> bool {
     has_ended(&opened.series, todo.day.window, listed_at, than)
 }
 
 /// Takes the records out of a listing that the source has no file of: each gets its line.
 pub(in crate::run) fn without_file(
-    opened: &Opened,
+    opened: &OpenedSeries,
     todo: &Todo,
-    expected: &Expected,
+    expected: &LockView,
     listed: &mut Listed,
 ) -> Result<Vec<FileLine>, Failure> {
     let scale = opened.series.source.scale();
@@ -118,7 +118,7 @@ fn seen_before(
 }
 
 /// True when files of the day that are still asked for are missing from an empty listing.
-pub(in crate::run) fn lost_its_files(opened: &Opened, todo: &Todo, work: &DayWork) -> bool {
+pub(in crate::run) fn lost_its_files(opened: &OpenedSeries, todo: &Todo, work: &DayWork) -> bool {
     let scale = opened.series.source.scale();
     work.had_files_at(|time| scale.read(time).is_none_or(|time| todo.day.window.contains(time)))
 }
@@ -153,7 +153,7 @@ pub(in crate::run) fn vanished(way_out: &str) -> Failure {
 /// # Errors
 /// `vanished`.
 pub(in crate::run) fn must_keep_preferred(
-    opened: &Opened,
+    opened: &OpenedSeries,
     before: &Before,
     listed: &Listed,
     way_out: impl FnOnce() -> String,
@@ -197,9 +197,9 @@ pub(in crate::run) struct DayListing {
 /// for [`list`].
 pub(in crate::run) async fn day_listing(
     run: &Arc<Run>,
-    opened: &Opened,
+    opened: &OpenedSeries,
     todo: &Todo,
-    (work, expected): (&Arc<DayWork>, &Arc<Expected>),
+    (work, expected): (&Arc<DayWork>, &Arc<LockView>),
     (day, listed_at): (&DayId, DateTime<Utc>),
 ) -> Result<Option<DayListing>, Failure> {
     if let Some((listed, is_final)) =
@@ -227,9 +227,9 @@ pub(in crate::run) async fn day_listing(
 /// was a listing.
 async fn list(
     run: &Arc<Run>,
-    opened: &Opened,
+    opened: &OpenedSeries,
     todo: &Todo,
-    (work, expected): (&Arc<DayWork>, &Arc<Expected>),
+    (work, expected): (&Arc<DayWork>, &Arc<LockView>),
     day: &DayId,
 ) -> Result<Option<Listed>, Failure> {
     let memory: Arc<dyn Memory> = Arc::new(Remembered {
@@ -281,7 +281,7 @@ struct Remembered {
     run: Weak<Run>,
     work: Weak<DayWork>,
     todo: Todo,
-    expected: Arc<Expected>,
+    expected: Arc<LockView>,
 }
 
 impl Memory for Remembered {

@@ -46,7 +46,7 @@ pub struct Locked {
     clippy::struct_excessive_bools,
     reason = "what the lock, the question and the command each say, free of the others"
 )]
-pub(in crate::run) struct Expected {
+pub(in crate::run) struct LockView {
     /// By key.
     files: HashMap<String, LockedFile>,
     /// They are all that the day may have, at these very paths.
@@ -72,10 +72,10 @@ pub(in crate::run) struct Settled {
     pub(in crate::run) failed: Vec<(String, Option<String>, Failure)>,
 }
 
-impl Expected {
+impl LockView {
     /// What a lock says of a day; nothing binds where it says nothing.
-    pub(in crate::run) fn of(locked: Option<&Locked>, todo: &Todo) -> Result<Expected, Failure> {
-        let unbound = Expected::default();
+    pub(in crate::run) fn of(locked: Option<&Locked>, todo: &Todo) -> Result<LockView, Failure> {
+        let unbound = LockView::default();
         let Some(Locked { held, grip }) = locked else { return Ok(unbound) };
         let Some(row) = held.lock().day(&todo.series, todo.day.date) else { return Ok(unbound) };
         let is_final = row.state == State::Sealed;
@@ -102,7 +102,7 @@ impl Expected {
             return Err(Failure::unasked(Class::LockMismatch, why));
         }
         let (is_whole, lets_absent_come) = (is_whole && is_known, todo.how.retry_absent);
-        Ok(Expected { files, is_whole, row, identity, is_frozen, is_final, lets_absent_come })
+        Ok(LockView { files, is_whole, row, identity, is_frozen, is_final, lets_absent_come })
     }
 
     /// The listing that the lock stands for, where nobody is asked; and whether the day is final. None where the lock has
@@ -142,7 +142,7 @@ impl Expected {
     }
 
     /// The same with files under the keys that they are listed by now, where their records have other numbers than before.
-    pub(in crate::run) fn by_listed_keys(self: Arc<Self>, listed: &Listed, scale: Scale) -> Arc<Expected> {
+    pub(in crate::run) fn by_listed_keys(self: Arc<Self>, listed: &Listed, scale: Scale) -> Arc<LockView> {
         let former = former_keys(&listed.files, self.files.values().map(known), scale);
         if former.is_empty() {
             return self;

@@ -8,7 +8,7 @@ use crate::archive::{DayRecord, DayWork, FileLine, LeftOut, State};
 use crate::day::Window;
 use crate::fetch;
 use crate::manifest::{Query, Series, Template};
-use crate::run::{Opened, Todo};
+use crate::run::{OpenedSeries, Todo};
 use crate::source::{Listed, MADE, RemoteFile, is_at_cadence};
 
 /// The files of a sealed record, sorted by whether a narrower query asks for them.
@@ -89,7 +89,7 @@ pub(in crate::run) struct Recorded {
 
 /// The listing by the record that stands, if that tells what is asked for and the files are there; else `None`, and the source is
 /// asked.
-pub(in crate::run) fn listing(opened: &Opened, todo: &Todo, work: &DayWork) -> Option<Recorded> {
+pub(in crate::run) fn listing(opened: &OpenedSeries, todo: &Todo, work: &DayWork) -> Option<Recorded> {
     if todo.how.afresh || todo.how.recheck || todo.how.retry_absent {
         return None;
     }
@@ -114,7 +114,7 @@ pub(in crate::run) fn listing(opened: &Opened, todo: &Todo, work: &DayWork) -> O
 }
 
 /// The listing by the record that stands of a day that is asked for as it was then, whatever the manifest asks now.
-pub(in crate::run) fn as_recorded(opened: &Opened, todo: &Todo, work: &DayWork) -> Option<Recorded> {
+pub(in crate::run) fn as_recorded(opened: &OpenedSeries, todo: &Todo, work: &DayWork) -> Option<Recorded> {
     let record = work.record().filter(|record| record.header.spec == todo.spec)?;
     if !(opened.series.source.has_lasting_addresses() && record.files.iter().all(is_fetched_as_is)) {
         return None;
@@ -132,7 +132,7 @@ fn is_fetched_as_is(line: &FileLine) -> bool {
 }
 
 /// A file as a listing would have it; `None` where its line does not tell what its path needs.
-fn listed(opened: &Opened, line: &FileLine) -> Option<RemoteFile> {
+fn listed(opened: &OpenedSeries, line: &FileLine) -> Option<RemoteFile> {
     let source = &opened.series.source;
     let url = address(opened.source.current().client().base(), source, &line.url)?;
     let scale = source.scale();

@@ -9,7 +9,7 @@ use chrono::NaiveDateTime;
 use crate::archive::DayWork;
 use crate::failure::Failure;
 use crate::manifest::Series;
-use crate::run::{Opened, Todo};
+use crate::run::{OpenedSeries, Todo};
 use crate::source::{BySeries, KEYWORDS_TABLE, table_records};
 use crate::untrusted::escape;
 
@@ -30,7 +30,7 @@ impl Before {
     }
 
     /// The records of the files and of the table that the archive has of a day; none where the job names one series alone.
-    pub(in crate::run) fn of(opened: &Opened, todo: &Todo, work: &DayWork) -> Result<Before, Failure> {
+    pub(in crate::run) fn of(opened: &OpenedSeries, todo: &Todo, work: &DayWork) -> Result<Before, Failure> {
         let mut before = Before::default();
         if opened.series.fallbacks.is_empty() {
             return Ok(before);

@@ -5,21 +5,21 @@
 use std::collections::{HashMap, HashSet};
 
 use super::file_task::as_listed;
-use super::lock_view::Expected;
+use super::lock_view::LockView;
 use super::path_of;
 use crate::archive::{DayWork, FileLine, RelativePath};
 use crate::failure::Failure;
-use crate::run::{Opened, Todo};
+use crate::run::{OpenedSeries, Todo};
 use crate::source::jsoc::{Known, former_keys};
 use crate::source::{Listed, RemoteFile};
 
 /// Takes over the files that are at the paths which they have by the listing. Gives the keys of before of all that are listed
 /// under other ones.
 pub(in crate::run) fn take_over(
-    opened: &Opened,
+    opened: &OpenedSeries,
     todo: &Todo,
     work: &DayWork,
-    expected: &Expected,
+    expected: &LockView,
     listed: &Listed,
 ) -> Result<HashSet<String>, Failure> {
     let is_known = |key: &str| work.have(key).is_some() || work.prior(key).is_some();

@@ -8,7 +8,7 @@ use super::preferred;
 use crate::archive::{DayRecord, DayWork, FileLine, Lasting, LeftOut, SealAs, State};
 use crate::failure::{Class, Failure};
 use crate::run::event::Event;
-use crate::run::{Opened, Run, Todo};
+use crate::run::{OpenedSeries, Run, Todo};
 
 /// What a day is sealed with.
 pub(in crate::run) struct SealedBy<'a> {
@@ -32,7 +32,7 @@ pub(in crate::run) struct SealedBy<'a> {
 /// Those of the archive.
 pub(in crate::run) async fn seal(
     run: &Run,
-    opened: &Opened,
+    opened: &OpenedSeries,
     todo: &Todo,
     work: Arc<DayWork>,
     by: SealedBy<'_>,

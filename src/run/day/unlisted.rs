@@ -6,19 +6,19 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::blocking;
-use super::lock_view::Expected;
+use super::lock_view::LockView;
 use crate::archive::{DayWork, FileLine, Standing};
 use crate::failure::Failure;
-use crate::run::{Opened, Todo};
+use crate::run::{OpenedSeries, Todo};
 use crate::source::{Listed, RemoteFile};
 
 /// Adds to a listing what the sealed record of the day has besides, as far as it lies there as recorded, and what the lock
 /// knows as absent. Nothing of that is asked for. What is listed under another key than before is none of it.
 pub(in crate::run) async fn keep(
-    opened: &Opened,
+    opened: &OpenedSeries,
     todo: &Todo,
     (work, former): (&Arc<DayWork>, &HashSet<String>),
-    expected: &Expected,
+    expected: &LockView,
     listed: &mut Listed,
 ) -> Result<(), Failure> {
     let keys: HashSet<&str> = listed.files.iter().map(|file| file.key.as_str()).collect();

@@ -8,28 +8,28 @@ use crate::failure::{Class, Failure};
 use crate::fetch::Fetched;
 use crate::fetch::local_copy;
 use crate::fetch::local_copy::{Taking, Wanted};
-use crate::run::day::file_task::{Ended, Work};
+use crate::run::day::file_task::{FileEnded, FileTask};
 use crate::source::RemoteFile;
 use crate::untrusted::{escape, quoted};
 
-impl Work {
+impl FileTask {
     /// Takes the file from the shelf, if it is there.
-    pub(in crate::run) async fn take_from(self, held: Arc<Shelf>, file: &RemoteFile) -> Ended {
+    pub(in crate::run) async fn take_from(self, held: Arc<Shelf>, file: &RemoteFile) -> FileEnded {
         // What is here from an earlier look is asked about by a run, and displaced by nobody's copy.
         // Nor is a copy with further keywords made of it: a run makes that of what JSOC has.
         if self.kept.is_some() || file.cards.is_some() {
-            return Ended::Left;
+            return FileEnded::Left;
         }
         let name = name_due(file);
         let path = match self.path.clone().map_or_else(|| self.path_by(file, &name), Ok) {
             Ok(path) => path,
-            Err(failure) => return Ended::Failed { path: None, failure, with: None },
+            Err(failure) => return FileEnded::Failed { path: None, failure, with: None },
         };
         let series = self.names();
-        let (verify, identity) = (self.run.manifest.verify, self.run.manifest.identity);
-        let locked = self.expected.body(file);
-        let (day, wanted, at) = (Arc::clone(&self.day), file.clone(), path.to_string());
-        let (folder, run) = (Arc::clone(&held), Arc::clone(&self.run));
+        let (verify, identity) = (self.day.run.manifest.verify, self.day.run.manifest.identity);
+        let locked = self.day.lock_view.body(file);
+        let (day, wanted, at) = (Arc::clone(&self.day.store), file.clone(), path.to_string());
+        let (folder, run) = (Arc::clone(&held), Arc::clone(&self.day.run));
         let take = move || -> Result<Option<(Fetched, Taking)>, Failure> {
             match held.find(&wanted, &series, &at) {
                 Err(error) => {
@@ -56,15 +56,15 @@ impl Work {
                 folder.note_taken(how);
                 self.publish(file, fetched, false, None).await
             }
-            Ok(None) => Ended::Left,
-            Err(failure) => Ended::Failed { path: Some(path.to_string()), failure, with: None },
+            Ok(None) => FileEnded::Left,
+            Err(failure) => FileEnded::Failed { path: Some(path.to_string()), failure, with: None },
         }
     }
 
     fn names(&self) -> Names {
         let (mut own, mut others) = (Vec::new(), Vec::new());
-        for series in &self.run.manifest.series {
-            let names = if series.id == self.id.series { &mut own } else { &mut others };
+        for series in &self.day.run.manifest.series {
+            let names = if series.id == self.day.id.series { &mut own } else { &mut others };
             names.extend([series.name.clone(), series.id.0.clone()]);
             names.extend(series.fallbacks.iter().cloned());
         }

@@ -1,0 +1,28 @@
+//! What the stages of one day, and the tasks of its files, share.
+
+use std::sync::{Arc, Mutex};
+
+use super::known_bad::KnownBad;
+use super::lock_view::LockView;
+use super::path_collisions::Claims;
+use crate::archive::DayWork;
+use crate::run::event::DayId;
+use crate::run::{OpenedSeries, Run, Todo};
+
+/// A day that is listed.
+pub(in crate::run) struct DayContext {
+    pub(in crate::run) run: Arc<Run>,
+    pub(in crate::run) opened: Arc<OpenedSeries>,
+    pub(in crate::run) todo: Todo,
+    pub(in crate::run) id: DayId,
+    /// The day in the archive, which this process holds.
+    pub(in crate::run) store: Arc<DayWork>,
+    /// What the lock says of its files.
+    pub(in crate::run) lock_view: Arc<LockView>,
+    /// The files that the job takes for bad at their source.
+    pub(in crate::run) known_bad: KnownBad,
+    /// Which key has which path.
+    pub(in crate::run) claims: Mutex<Claims>,
+    /// The listing is final: what is not there will not come.
+    pub(in crate::run) is_final: bool,
+}
