@@ -316,7 +316,8 @@ fn sort(
     // As long as the listing: grown step by step it would hold twice as much.
     let mut missing = Vec::with_capacity(listed.files.len());
     let mut adopted = Vec::new();
-    claims.list(listed.files.iter().filter(|file| file.body == Body::Remote).map(|file| &file.url));
+    let places = claims.list(listed.files.iter().filter(|file| file.body == Body::Remote).map(|file| &file.url));
+    run.redirects.list(&look.todo.id(), places);
     for file in listed.files {
         let Found { there, path, earlier, is_pinned } = match find(opened, work, &file, look) {
             Ok(found) => found,

@@ -1,19 +1,22 @@
 //! Where redirects led to in this run. Two files that were redirected to one place are one file: a placeholder, the newest one,
 //! a login page.
 //!
+//! The same goes for a file that was redirected to where another day's file is by its own listing.
+//!
 //! The second one may come when the day of the first is sealed already. That day is reopened: its record is taken down, and the
 //! file taken back. Days that an earlier run sealed stay as they are, since some stores keep equal files as one: only the new
 //! file fails.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::Days;
 use url::Url;
 
+use super::day::lock_view::address;
 use super::day::{blocking, take};
 use super::event::{DayId, DayState, Event, TakenBack};
-use super::{How, Run, Todo};
+use super::{How, OpenedSeries, Run, Todo};
 use crate::archive::{self, Archive, FileLine, Opened, Reader, State};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
@@ -23,6 +26,10 @@ use crate::untrusted::escape;
 /// No more places are remembered at once, in some 500 bytes each. Beyond that the earlier ones are forgotten: a placeholder
 /// stands in for files that are asked for one after another.
 const MOST: usize = 50_000;
+
+/// No more places of listed files are remembered at once, in some 50 bytes each. Beyond that whole days are forgotten, the earliest
+/// first.
+const MOST_LISTED: usize = 100_000;
 
 /// The days around a file's own whose records are looked at: a placeholder stands in for some days in a row.
 const AROUND: u64 = 7;
@@ -41,6 +48,8 @@ struct Places {
     reached: HashMap<Digest, Arc<Reached>>,
     /// The places of files of sealed days.
     sealed: HashMap<Digest, SealedFile>,
+    /// Where the files of days are by their own listings, or by the records of sealed days.
+    listed: BTreeMap<DayId, Arc<HashSet<Digest>>>,
     /// Files at the place of another one, of days that may have been sealed before that was known.
     misplaced: BTreeMap<DayId, BTreeMap<String, Misplaced>>,
 }
@@ -59,6 +68,8 @@ pub(super) struct Reached {
     pub(super) key: String,
     /// Its address by the listing.
     pub(super) listed: Url,
+    /// Where it was redirected to, if that was in this run.
+    pub(super) to: Option<Url>,
     /// It was here already when its day was begun.
     pub(super) was_here: bool,
 }
@@ -84,6 +95,9 @@ impl Redirects {
         // With two queries of one path the bytes must be the same as well: a query may be all that names the object.
         let places = [resource::exact(to), of_body(resource::without_query(to), sha256)];
         let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(day) = known.day_that_lists(&file, to) {
+            return Err(PlaceTaken { failure: file.failure_as_listed(to, &day), with: None });
+        }
         let file = Arc::new(file);
         let Some(first) = known.enter(&file, &places) else {
             let sealed = known.sealed.get(&places[1]).filter(|sealed| sealed.day != file.todo.id());
@@ -104,7 +118,7 @@ impl Redirects {
     pub(super) fn remember(&self, todo: &Todo, listed: &Url, line: &FileLine) {
         let (Some(place), Some(sha256)) = (line.redirected, line.sha256) else { return };
         let (todo, key, listed) = (todo.clone(), line.key.clone(), listed.clone());
-        let file = Arc::new(Reached { todo, key, listed, was_here: true });
+        let file = Arc::new(Reached { todo, key, listed, to: None, was_here: true });
         let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(first) = known.enter(&file, &[of_body(place, sha256)]) {
             let failure = file.failure_beside(None, &first);
@@ -113,8 +127,24 @@ impl Redirects {
         }
     }
 
+    /// Notes where the files of a day are by its listing. Files of other days that were redirected to one of these places are
+    /// misplaced.
+    pub(super) fn list(&self, day: &DayId, places: Arc<HashSet<Digest>>) {
+        let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let reached = known.reached.iter().filter(|(place, file)| places.contains(*place) && file.todo.id() != *day);
+        let reached: Vec<Arc<Reached>> = reached.map(|(_, file)| Arc::clone(file)).collect();
+        known.list(day, places);
+        for file in reached {
+            if let Some(to) = &file.to
+                && let Some(other) = known.day_that_lists(&file, to)
+            {
+                known.misplace(&file, file.failure_as_listed(to, &other));
+            }
+        }
+    }
+
     /// Reads the records of the sealed days around one whose file was redirected, each once in a run.
-    pub(super) async fn look_around(&self, archive: &Arc<Archive>, day: &DayId) {
+    pub(super) async fn look_around(&self, archive: &Arc<Archive>, opened: &Arc<OpenedSeries>, day: &DayId) {
         let mut looked_at = self.looked_at.lock().await;
         let around = (1..=AROUND).map(Days::new);
         let dates = around.flat_map(|far| [day.date.checked_sub_days(far), day.date.checked_add_days(far)]);
@@ -123,10 +153,14 @@ impl Redirects {
         if new.is_empty() {
             return;
         }
-        let archive = Arc::clone(archive);
+        let (archive, opened) = (Arc::clone(archive), Arc::clone(opened));
         // A record that cannot be read is told where its day is done.
-        let Ok(found) = blocking(move || sealed_files(&archive, new)).await else { return };
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).sealed.extend(found);
+        let Ok(found) = blocking(move || sealed_days(&archive, &opened, new)).await else { return };
+        let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        for SealedDay { day, redirected, listed } in found {
+            known.sealed.extend(redirected);
+            known.list(&day, Arc::new(listed));
+        }
     }
 
     /// Takes out the misplaced files of days that are not in work.
@@ -152,25 +186,64 @@ impl Places {
         first
     }
 
+    fn list(&mut self, day: &DayId, places: Arc<HashSet<Digest>>) {
+        self.listed.insert(day.clone(), places);
+        while self.listed.len() > 1 && self.listed.values().map(|places| places.len()).sum::<usize>() > MOST_LISTED {
+            self.listed.pop_first();
+        }
+    }
+
+    /// The other day that has a file of its own where a file was redirected to. A series whose source is a mirror has the same
+    /// file there.
+    fn day_that_lists(&self, file: &Reached, to: &Url) -> Option<DayId> {
+        let place = resource::exact(to);
+        let is_mirrored = |day: &DayId| day.series != file.todo.series && last_part(&file.listed) == last_part(to);
+        let is_other = |day: &DayId| *day != file.todo.id() && !is_mirrored(day);
+        if place == resource::exact(&file.listed) {
+            return None;
+        }
+        self.listed.iter().find(|(day, places)| places.contains(&place) && is_other(day)).map(|(day, _)| day.clone())
+    }
+
     fn misplace(&mut self, file: &Arc<Reached>, failure: Failure) {
         let files = self.misplaced.entry(file.todo.id()).or_default();
         files.entry(file.key.clone()).or_insert_with(|| Misplaced { file: Arc::clone(file), failure });
     }
 }
 
-/// The files of these days that were redirected, by their places, as far as the days are sealed.
-fn sealed_files(archive: &Archive, days: Vec<DayId>) -> Result<HashMap<Digest, SealedFile>, archive::Error> {
+/// What the record of a sealed day says of where its files are.
+struct SealedDay {
+    day: DayId,
+    /// The files that were redirected, by their places.
+    redirected: HashMap<Digest, SealedFile>,
+    /// Where all of them are by the day's listing.
+    listed: HashSet<Digest>,
+}
+
+/// Those of these days that are sealed.
+fn sealed_days(archive: &Archive, opened: &OpenedSeries, days: Vec<DayId>) -> Result<Vec<SealedDay>, archive::Error> {
     let records = Reader::open(archive.root())?;
-    let mut sealed = HashMap::new();
+    let (base, source) = (opened.source.current().client().base(), &opened.series.source);
+    let mut sealed = Vec::new();
     for day in days {
         let record = records.record(&day.series, day.date).ok().flatten();
         let Some(record) = record.filter(|record| record.header.state == State::Sealed) else { continue };
+        let has_bytes = |line: &&FileLine| line.sha256.is_some();
+        let address = |line: &FileLine| address(base, source, &line.url);
+        let listed =
+            record.files.iter().filter(has_bytes).filter_map(address).map(|url| resource::exact(&url)).collect();
         let file = |line: FileLine| {
             Some((of_body(line.redirected?, line.sha256?), SealedFile { day: day.clone(), key: line.key }))
         };
-        sealed.extend(record.files.into_iter().filter_map(file));
+        let redirected = record.files.into_iter().filter_map(file).collect();
+        sealed.push(SealedDay { day, redirected, listed });
     }
     Ok(sealed)
+}
+
+/// The last part of an address's path.
+fn last_part(url: &Url) -> Option<&str> {
+    url.path().rsplit('/').next()
 }
 
 /// True for the address of a store that names files by what they hold: equal files have one place there.
@@ -186,10 +259,17 @@ fn of_body(place: Digest, sha256: Digest) -> Digest {
 impl Reached {
     /// True for one listed file: asked for again, listed twice, or by a series whose source is a mirror.
     fn is_same_file(&self, other: &Reached) -> bool {
-        let name = |url: &Url| url.path().rsplit('/').next().map(str::to_owned);
-        let is_mirrored = || self.todo.series != other.todo.series && name(&self.listed) == name(&other.listed);
+        let is_mirrored =
+            || self.todo.series != other.todo.series && last_part(&self.listed) == last_part(&other.listed);
         let is_asked_again = || self.todo.id() == other.todo.id() && self.key == other.key;
         is_asked_again() || resource::exact(&self.listed) == resource::exact(&other.listed) || is_mirrored()
+    }
+
+    fn failure_as_listed(&self, to: &Url, day: &DayId) -> Failure {
+        // The query of a signed URL is a secret.
+        let (from, to) = (escape(self.listed.path()), escape(to.path()));
+        let why = format!("which is a file of {} {} by its listing", escape(&day.series.0), day.date);
+        Failure::new(Class::Redirect, format!("`{from}` was redirected to `{to}`, {why}: two files cannot be one"))
     }
 
     fn failure_beside(&self, to: Option<&Url>, first: &Reached) -> Failure {
@@ -271,7 +351,7 @@ mod tests {
         let start = chrono::NaiveDate::from_ymd_opt(2015, 12, day).unwrap().and_time(chrono::NaiveTime::MIN);
         let day = Day { date: start.date(), window: Window { start, end: start + chrono::TimeDelta::days(1) } };
         let todo = Todo { series: SeriesId(series.to_owned()), day, spec: Digest::of(b""), how: How::default() };
-        let file = Reached { todo, key: listed.to_owned(), listed: url(listed), was_here: false };
+        let file = Reached { todo, key: listed.to_owned(), listed: url(listed), to: Some(url(to)), was_here: false };
         redirects.reach(file, &url(to), Digest::of(sent.as_bytes()))
     }
 

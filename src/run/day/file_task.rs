@@ -230,11 +230,15 @@ impl FileTask {
         if self.day.lock_view.has(&file.key, sha256) || redirects::names_its_bytes(to, sha256) {
             return None;
         }
-        self.day.run.redirects.look_around(&self.day.run.archive, &self.day.id).await;
+        self.day.run.redirects.look_around(&self.day.run.archive, &self.day.opened, &self.day.id).await;
         let listed = self.day.claims.lock().unwrap_or_else(PoisonError::into_inner).object_to(&file.url, to);
         let taken = listed.map(|failure| PlaceTaken { failure, with: None }).or_else(|| {
             let (todo, key, listed) = (self.day.todo.clone(), file.key.clone(), file.url.clone());
-            self.day.run.redirects.reach(Reached { todo, key, listed, was_here: false }, to, sha256).err()
+            self.day
+                .run
+                .redirects
+                .reach(Reached { todo, key, listed, to: Some(to.clone()), was_here: false }, to, sha256)
+                .err()
         });
         let PlaceTaken { failure, with } = taken?;
         Some(FileEnded::Failed { path: Some(path.to_string()), failure, with })

@@ -1,6 +1,7 @@
 //! Which key has which path: two keys on one path fail both. And which addresses are those of listed files.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use url::Url;
 
@@ -15,7 +16,7 @@ use crate::untrusted::escape;
 pub(in crate::run) struct Claims {
     keys: HashMap<String, String>,
     /// Where files of the day are by its listing.
-    listed: HashSet<Digest>,
+    listed: Arc<HashSet<Digest>>,
 }
 
 impl Claims {
@@ -31,9 +32,10 @@ impl Claims {
         }
     }
 
-    /// Notes where the files of the day are by its listing.
-    pub(in crate::run) fn list<'a>(&mut self, urls: impl Iterator<Item = &'a Url>) {
-        self.listed = urls.map(resource::exact).collect();
+    /// Notes where the files of the day are by its listing, and gives these places.
+    pub(in crate::run) fn list<'a>(&mut self, urls: impl Iterator<Item = &'a Url>) -> Arc<HashSet<Digest>> {
+        self.listed = Arc::new(urls.map(resource::exact).collect());
+        Arc::clone(&self.listed)
     }
 
     /// How a file fails that was redirected to another file of the day by its listing.

@@ -169,6 +169,30 @@ fn s_09_a_file_that_is_redirected_to_another_of_its_day_fails_alone() {
 }
 
 #[test]
+fn s_09_a_file_that_is_redirected_to_another_days_own_file_fails_in_every_order() {
+    for (redirected, own) in [("2015-12-11", "2015-12-12"), ("2015-12-12", "2015-12-11")] {
+        for (end, is_sealed_before) in [("2015-12-13", false), ("2015-12-13", true)] {
+            let server = Server::start();
+            let item = |name: &str, day: &str| Item::new(name, &format!("{day}T10:00:00Z"));
+            server.script_file(SERIES, item("one", redirected), [to(302, &format!("/HMI/{SERIES}/two"))]);
+            server.file(SERIES, item("two", own), crate::lab::fits(1, 20, own));
+            let lab = Lab::new();
+            lab.write("job.yaml", Job::at(&server.url()).range("2015-12-11", end).retry("{ attempts: 1 }").yaml());
+            if is_sealed_before {
+                let days = format!("{own}..{}", if own == "2015-12-11" { "2015-12-12" } else { "2015-12-13" });
+                lab.report_with(&["--range", &days], 0);
+            }
+            for _ in 0..2 {
+                let report = lab.report(1);
+                assert_eq!(classes(&report), ["redirect"], "{redirected}, before: {is_sealed_before}: {report:#}");
+                assert_eq!(lab.files("data").len(), 1, "{redirected}, before: {is_sealed_before}");
+                assert_eq!(lab.days("data").len(), 1, "{redirected}, before: {is_sealed_before}");
+            }
+        }
+    }
+}
+
+#[test]
 fn s_10_a_location_is_relative_or_whole_and_nothing_else() {
     for (location, place) in
         [("./../x/../../elsewhere", "/elsewhere"), ("?a=b#c", "/HMI/sharp_720s/on_11"), ("x", "/HMI/sharp_720s/x")]
