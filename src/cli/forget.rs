@@ -13,7 +13,7 @@ use super::lock_wait::{UntilCommandEnds, interrupted};
 use super::problem::Problem;
 use super::selection::Selection;
 use super::signals::Signals;
-use super::{Exit, Result, Shell, environment, job_lock, limits, load_manifest, lock_owner, plan_job};
+use super::{Exit, Result, Shell, environment, job_lock, limits, load_manifest, lock_owner, plan_job, same_job};
 use crate::archive::{Archive, Opened, Reader, Retired, Trust};
 use crate::day::{Scale, Window};
 use crate::digest::Digest;
@@ -85,6 +85,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         return Err(Problem::new(Exit::Usage, message).hint("`sunhaul status` shows which there are").into());
     }
     must_be_there(&job)?;
+    same_job::must_not_undo(std::slice::from_ref(&job), now())?;
     must_be_alone(&job, &leaving)?;
     if args.dry_run {
         tell_plan(&leaving, args.delete, shell);

@@ -16,7 +16,7 @@ use super::load_manifest::Secrets;
 use super::problem::Problem;
 use super::run::ReportArgs;
 use super::selection::Selection;
-use super::{Exit, Result, Shell, known_archive, limits, load_manifest, plan_job, removed_series, stdout};
+use super::{Exit, Result, Shell, known_archive, limits, load_manifest, plan_job, removed_series, same_job, stdout};
 use crate::archive::{Archive, Depth, Finding, Reader};
 use crate::lock::DayChange;
 use crate::manifest::{Manifest, SeriesId};
@@ -97,6 +97,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         return Err(Problem::new(Exit::Incomplete, format!("no archive is there: `{}`", escape(&shown)))
             .hint("`sunhaul run` makes it; `--archive` names another one; a disk may have to be mounted first")
             .into());
+    }
+    if args.repair {
+        same_job::must_not_undo(std::slice::from_ref(&job), now())?;
     }
     let files = args.reports.open(1)?;
     let mut verdict = Verdict::new(&job, &plan, args.quick, args.strict);
