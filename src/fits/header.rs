@@ -38,9 +38,21 @@ pub(super) struct Header {
     pub(super) checksum: bool,
 }
 
-/// Parses a card; one that does not parse counts as a card without a value.
+/// Parses a card; one that does not parse counts as a card without a value. A number that no float holds is text.
 pub(super) fn value_of(card: &[u8; CARD]) -> Option<Value> {
-    parse_card(card).ok().and_then(|card: Card| card.value)
+    let value = parse_card(card).ok().and_then(|card: Card| card.value)?;
+    let Value::Float(number) = value else { return Some(value) };
+    let field = String::from_utf8_lossy(&card[10..]);
+    let text = field.split('/').next().unwrap_or_default().trim();
+    Some(if is_held(number, text) { value } else { Value::String(text.to_owned()) })
+}
+
+/// True when a float has as many digits as a number's text, and its size.
+fn is_held(number: f64, text: &str) -> bool {
+    const DIGITS: usize = 17;
+    let mantissa = text.split(['E', 'e', 'D', 'd']).next().unwrap_or_default();
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0');
+    number.is_finite() && digits.count() <= DIGITS
 }
 
 impl Header {

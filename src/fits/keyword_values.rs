@@ -115,11 +115,16 @@ mod tests {
             "CDELT1  = 3.0D-02 / degree",
             "FLAG    = F",
             "NOAA_ARS= '11158,11159'",
+            "BIG     = 9223372036854775808 / no i64",
+            "HUGE    = 1E400",
+            "FINE    = 0.12345678901234567890",
+            "ENOUGH  = 000.12345678901234567",
         ]));
         // Data that is not read: it would be no header.
         file.extend([0; BLOCK]);
         file.extend(header(&["XTENSION= 'IMAGE   '", "BITPIX  = 8", "NAXIS   = 0", "LATE    = -7"]));
-        let asked = names(&["NOAA_AR", "A", "CDELT1", "FLAG", "LATE", "NOAA", "NOAA_ARS"]);
+        let asked =
+            names(&["NOAA_AR", "A", "CDELT1", "FLAG", "LATE", "NOAA", "NOAA_ARS", "BIG", "HUGE", "FINE", "ENOUGH"]);
         let text = |text: &str| Some(Value::Text(text.to_owned()));
         let expected = [
             Some(Value::Integer(11158)),
@@ -129,6 +134,10 @@ mod tests {
             Some(Value::Integer(-7)),
             None,
             text("11158,11159"),
+            text("9223372036854775808"),
+            text("1E400"),
+            text("0.12345678901234567890"),
+            Some(Value::Float(0.123_456_789_012_345_67)),
         ];
         assert_eq!(values(Cursor::new(&file), &asked).unwrap(), expected);
         assert!(values(Cursor::new(b"<html>"), &asked).is_err());

@@ -56,7 +56,7 @@ impl Times {
     /// The start of exposure, else the time of the slot; `named` is the time that the file's name tells.
     ///
     /// A keyword that cannot be read hides no other one. A date without a time of day is taken with TIME-OBS, else with a
-    /// further keyword of that date, and only then as midnight.
+    /// further keyword of that date, and only then as midnight; not so where a TIME-OBS stands beside it that cannot be read.
     #[must_use]
     pub fn observed(&self, named: Option<NaiveDateTime>) -> Option<NaiveDateTime> {
         let dates = [&self.date_obs, &self.date_obs_with_underscore].map(|text| text.as_deref().and_then(read));
@@ -66,8 +66,9 @@ impl Times {
         of_dates.or_else(|| {
             let Some(date) = dates.into_iter().flatten().find_map(date) else { return further.next() };
             let time_of_day = self.time_obs.as_deref().and_then(time_of_day).map(|time| date.and_time(time));
-            let midnight = date.and_time(NaiveTime::MIN);
-            time_of_day.or_else(|| further.find(|time| time.date() == date)).or(Some(midnight))
+            let has_time = self.time_obs.as_deref().is_some_and(|text| !text.trim().is_empty());
+            let midnight = (!has_time).then(|| date.and_time(NaiveTime::MIN));
+            time_of_day.or_else(|| further.find(|time| time.date() == date)).or(midnight)
         })
     }
 }
@@ -135,6 +136,7 @@ mod tests {
             (&[(DATE, "2005-03-07"), (b"TIME_OBS", "06:51:26.5")], "2005-03-07T06:51:26.500"),
             (&[(DATE, "2005-03-07"), (TIME, "junk"), (T_OBS, "2005-03-07T01:02:03")], "2005-03-07T01:02:03"),
             (&[(DATE, "2005-03-07"), (T_OBS, "2005-03-08T01:02:03")], "2005-03-07T00:00:00"),
+            (&[(DATE, "2005-03-07"), (TIME, " ")], "2005-03-07T00:00:00"),
             (&[(DATE, "2005-03-07")], "2005-03-07T00:00:00"),
             (&[(DATE, "2002/05/21"), (TIME, "00:18:06.516")], "2002-05-21T00:18:06.516"),
             (&[(DATE, "07/06/2011"), (TIME, "00:00:00.000")], "2011-06-07T00:00:00"),
@@ -144,6 +146,11 @@ mod tests {
             (&[(DATE, "2005-03-07T01:02:03"), (DATE, "2006-03-07T01:02:03")], "2005-03-07T01:02:03"),
         ] {
             assert_eq!(observed(cards, None).as_deref(), Some(expected), "{cards:?}");
+        }
+        for unreadable in ["25:00:00", "12345.0"] {
+            let cards: &[(&[u8; 8], &str)] = &[(DATE, "2005-03-07"), (TIME, unreadable)];
+            assert_eq!(observed(cards, None), None, "no midnight is made up beside {unreadable}");
+            assert_eq!(observed(cards, Some("2005-03-07T04:05:06")).as_deref(), Some("2005-03-07T04:05:06"));
         }
         let others = ["1858-11-17T00:00:00", "9999-12-31T23:59:59", "2200-01-01"];
         let unreadable = [missing, "15/02/11", "-4712-01-01", "0000-00-00T00:00:00", "2015-13-01", "11-DEC-96", ""];
