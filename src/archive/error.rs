@@ -77,7 +77,7 @@ pub enum Error {
     /// The path holds the file of another day.
     #[error(
         "`{path}` is the file of {by}, with other bytes; hint: choose a layout that holds `{{series}}` and the whole \
-         `{{date:...}}`, or another root"
+         `{{date:...}}`, or another root; where two days exchange their paths, run once with a third layout in between"
     )]
     Claimed {
         /// The path below the root.

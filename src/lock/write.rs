@@ -160,6 +160,10 @@ impl Next {
         }
         let moved = self.moved(Some(out.finish()?));
         if moved.changed {
+            // Who made a lock private wants the next one to be so.
+            if let Ok(before) = std::fs::metadata(path) {
+                staged.as_file().set_permissions(before.permissions()).map_err(failed)?;
+            }
             staged.persist(path).map_err(|e| failed(e.error))?;
             sync_folder(path).map_err(failed)?;
         }

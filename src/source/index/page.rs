@@ -235,8 +235,9 @@ pub(super) fn read(html: &[u8]) -> Page {
     reading.passage_ends(Where::Elsewhere);
     let mut page = reading.page;
     page.says_listing |= reading.bare.is_listing();
-    let is_thredds = !page.says_listing && page.title.to_ascii_lowercase().contains("thredds");
-    page.other = page.other.or(is_thredds.then_some(Other::Thredds));
+    if !page.says_listing {
+        page.other = page.other.or_else(|| Other::of_title(&page.title));
+    }
     if !page.is_html && matches!(html.trim_ascii_start().first(), Some(b'[' | b'{')) {
         page.other = Some(Other::Json);
     }

@@ -6,6 +6,7 @@ pub(in super::super) enum Other {
     Bucket,
     Azure,
     Thredds,
+    Opendap,
     WebDav,
     Json,
 }
@@ -17,9 +18,17 @@ impl Other {
             Other::Bucket => "the listing of a bucket in XML, as Amazon S3, Google Cloud Storage and others give it",
             Other::Azure => "the listing of a container of Azure Blob Storage in XML",
             Other::Thredds => "a catalogue of a THREDDS server",
+            Other::Opendap => "the contents page of an OPeNDAP server",
             Other::WebDav => "a WebDAV listing in XML",
             Other::Json => "a listing in JSON",
         }
+    }
+
+    /// By a page's title.
+    pub(super) fn of_title(title: &str) -> Option<Other> {
+        let title = title.to_ascii_lowercase();
+        let named = [("thredds", Other::Thredds), ("opendap", Other::Opendap)];
+        named.into_iter().find(|(name, _)| title.contains(name)).map(|(_, other)| other)
     }
 
     /// By the name of a document's outermost element.

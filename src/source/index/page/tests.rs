@@ -236,6 +236,10 @@ fn a_listing_in_another_form_is_known_for_what_it_is() {
             Other::Thredds,
         ),
         ("<html><head><title>Catalog https://t.example.net/thredds/catalog/S/catalog.html</title>", Other::Thredds),
+        (
+            "<html><head><title>OPeNDAP Hyrax: Contents of /d/2012</title></head><body><h1>Contents of /d</h1>",
+            Other::Opendap,
+        ),
         ("<D:multistatus xmlns:D=\"DAV:\"></D:multistatus>", Other::WebDav),
         ("[{\"name\":\"a\",\"type\":\"file\"}]", Other::Json),
     ] {
