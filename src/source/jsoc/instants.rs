@@ -91,6 +91,11 @@ impl Instants {
         from(window.start)..from(window.end)
     }
 
+    /// How many instants there are in a window.
+    pub(super) fn count_in(self, window: Window) -> u64 {
+        self.within(window).count() as u64
+    }
+
     /// Chooses the record nearest to each instant, among all within reach of a window; of two as near, the earlier one.
     pub(super) fn choose<'a>(self, window: Window, candidates: impl Iterator<Item = Candidate<'a>>) -> Chosen {
         let mut nearest: BTreeMap<(i64, Vec<&str>), Rank> = BTreeMap::new();

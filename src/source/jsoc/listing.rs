@@ -2,7 +2,7 @@
 //!
 //! What it does not do: ask. Everything here is a pure function of answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
 use chrono::NaiveDateTime;
@@ -121,7 +121,16 @@ pub(super) fn read_records(
         };
         instants.choose(day.window, facts.iter().filter(|facts| sieve.keeps(**facts)).map(candidate))
     });
-    records.listed.without_record = chosen.as_ref().map_or(0, |chosen| chosen.lacking);
+    let is_asked_for = |facts: &&Facts| day.window.contains(facts.time) && sieve.keeps(**facts);
+    let wavelengths: BTreeSet<i64> = facts.iter().filter(is_asked_for).filter_map(|facts| facts.wavelength).collect();
+    let wanted = question.series.filters.wavelength.as_ref();
+    // A wavelength that the whole day lacks is no kind among its records.
+    let lacks_one = wanted.is_some_and(|wanted| wanted.iter().any(|one| !wavelengths.contains(one)));
+    records.listed.without_record = match (question.instants(), &chosen) {
+        (Some(instants), Some(_)) if lacks_one => instants.count_in(day.window),
+        (_, Some(chosen)) => chosen.lacking,
+        (_, None) => 0,
+    };
     // More is asked for than the window holds.
     let asked = question.instants().and_then(|instants| instants.reach(day.window)).unwrap_or(day.window);
     let (from, until) = (asked.start - question.margin(), asked.end + question.margin());

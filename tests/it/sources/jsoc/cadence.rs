@@ -255,6 +255,18 @@ fn slots_that_are_mostly_empty_do_not_hide_a_record_and_an_instant_without_one_i
 }
 
 #[test]
+fn a_wavelength_that_a_whole_day_lacks_leaves_every_instant_without_a_record() {
+    let images = Images { name: "aia.lev1", slot: Some(1), records: every(13, &[171]) };
+    let (_lab, report, _server) = run(
+        images,
+        "",
+        "fetch: files, cadence: 6h, wavelength: [171, 193]",
+        "warning: 4 instants of a cadence on 1 day have no record near, such as on one 2011-02-15",
+    );
+    assert_eq!(report["days"][0]["without_record"], 4, "{report:#}");
+}
+
+#[test]
 fn the_chosen_records_alone_are_ordered() {
     let images = Images { name: "aia.lev1", slot: Some(1), records: every(13, &[171]) };
     let export = ", export: { email: jane@example.org, protocol: as-is, method: url_quick }";
