@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
 use super::slots::{DaySlots, Family, Reason, SeriesSlots, Slot};
 use super::table;
@@ -44,6 +44,7 @@ impl Days<'_> {
         let family = Family::of(self.series);
         let mut slots = SeriesSlots::new(&self.series.id.0, family, step(self.series), self.range);
         slots.asked = self.series.harps().map(BTreeSet::from_iter);
+        slots.looked_up.extend(self.looked_up());
         slots.unlisted.extend(self.failed.iter().map(|date| (*date, Reason::Failed)));
         for date in &self.dates {
             let day = match self.day(*date) {
@@ -57,6 +58,17 @@ impl Days<'_> {
             slots.add(day.slots, day.left_out.into_iter());
         }
         Ok(slots)
+    }
+
+    /// From the first to the last record of the patches that were looked up.
+    fn looked_up(&self) -> impl Iterator<Item = (i64, SlotSpan)> {
+        let slot = i64::try_from(cadence::slots(&self.series.name)).unwrap_or(i64::MAX);
+        let slot = TimeDelta::try_seconds(slot).unwrap_or_default();
+        let patches = self.series.regions.known.iter().flat_map(|region| &region.patches);
+        patches.filter_map(move |patch| {
+            let Window { start, end } = patch.window?;
+            Some((patch.harpnum, [start, end.checked_sub_signed(slot)?]))
+        })
     }
 
     fn day(&self, date: NaiveDate) -> Result<Day, Error> {

@@ -161,6 +161,8 @@ pub struct SeriesSlots {
     pub(super) asked: Option<BTreeSet<i64>>,
     /// Why slots of a day that nothing is known of are not there; of every other day: not fetched.
     pub(super) unlisted: BTreeMap<NaiveDate, Reason>,
+    /// From the first to the last record of regions, where the source was asked for that.
+    pub(super) looked_up: BTreeMap<i64, SlotSpan>,
     grid: Option<Grid>,
     regions: BTreeMap<i64, Known>,
 }
@@ -219,6 +221,7 @@ impl SeriesSlots {
             range,
             asked: None,
             unlisted: BTreeMap::new(),
+            looked_up: BTreeMap::new(),
             grid: None,
             regions: BTreeMap::new(),
         }
@@ -329,7 +332,7 @@ impl Known {
 }
 
 /// From when to when regions are expected: from the first to the last record in any of the series that number regions
-/// alike, also in those that have none of it.
+/// alike, also in those that have none of it; and as their source told, where it was asked.
 #[derive(Debug, Default)]
 pub struct Spans(BTreeMap<(Family, i64), SlotSpan>);
 
@@ -339,7 +342,8 @@ impl Spans {
     pub fn of_all(all: &[SeriesSlots]) -> Spans {
         let mut spans: BTreeMap<(Family, i64), SlotSpan> = BTreeMap::new();
         for series in all {
-            for (harpnum, Known { span, .. }) in &series.regions {
+            let recorded = series.regions.iter().map(|(harpnum, known)| (harpnum, &known.span));
+            for (harpnum, span) in recorded.chain(&series.looked_up) {
                 let whole = spans.entry((series.family, *harpnum)).or_insert(*span);
                 *whole = [whole[0].min(span[0]), whole[1].max(span[1])];
             }

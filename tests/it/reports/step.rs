@@ -51,7 +51,7 @@ fn a_faulty_run_is_understood_from_the_page_of_the_job_alone() {
         "2015-12            =x=\n",
         "`=` sealed, `x` failed\n",
         "| `sharp_720s` | 2015-12-12 | `sharp_720s/2015/12/12/junk.fits` | magic | 2 |",
-        "sunhaul run jobs/job.yaml\n```\n",
+        "sunhaul run jobs/job.yaml --retry-failed\n```\n",
     ] {
         assert!(page.contains(part), "{part}\n{page}");
     }

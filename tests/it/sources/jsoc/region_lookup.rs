@@ -139,6 +139,21 @@ fn a_range_by_harp_number_has_its_margin_and_asks_for_that_patch_alone() {
 }
 
 #[test]
+fn a_region_is_expected_for_as_long_as_its_source_told_whatever_days_are_there() {
+    let fake = service();
+    let lab = lab(&fake.job(FILES).following("{ harpnum: 377 }"));
+    lab.report_with(&["--range", "2011-02-14..2011-02-15"], 0);
+    let status = lab.sunhaul(&["status", "job.yaml", "--by", "harpnum", "--json"]).stdout_has("").done().json();
+    let region = &status["series"][0]["regions"][0];
+    assert_eq!((&region["harpnum"], &region["had"], &region["expected"]), (&json!(377), &json!(1), &json!(62)));
+    assert_eq!(region["lacking"], json!({ "not-fetched": 61 }), "{status:#}");
+    assert_eq!(
+        (&region["first"], &region["last"]),
+        (&json!("2011-02-14T23:48:00_TAI"), &json!("2011-02-15T12:00:00_TAI"))
+    );
+}
+
+#[test]
 fn update_looks_up_regions_again_and_says_what_changed() {
     let fake = service();
     let lab = lab(&fake.job(FILES).following("{ harpnum: 377 }"));
