@@ -175,7 +175,7 @@ fn s_09_a_file_that_is_redirected_to_another_days_own_file_fails_in_every_order(
             let server = Server::start();
             let item = |name: &str, day: &str| Item::new(name, &format!("{day}T10:00:00Z"));
             server.script_file(SERIES, item("one", redirected), [to(302, &format!("/HMI/{SERIES}/two"))]);
-            server.file(SERIES, item("two", own), crate::lab::fits(1, 20, own));
+            server.file(SERIES, item("two", own), fits(1, 20, own));
             let lab = Lab::new();
             lab.write("job.yaml", Job::at(&server.url()).range("2015-12-11", end).retry("{ attempts: 1 }").yaml());
             if is_sealed_before {
