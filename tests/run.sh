@@ -239,9 +239,8 @@ outcomes() {
         id = substr(line, 1, 4); ids[++count] = id; what[id] = substr(line, 6)
         key = tolower(id); sub(/-/, "_", key); pattern[id] = "(^|[:_])" key "(_|$)"
       }
-      while ((getline line <"README.md") > 0) {
-        if (line ~ /^## /) within = line ~ /^## Limits/
-        if (within) for (i = 1; i <= count; i++) if (index(line, ids[i])) limit[ids[i]] = 1
+      while ((getline line <"src/cli/help/limits.md") > 0) {
+        for (i = 1; i <= count; i++) if (index(line, ids[i])) limit[ids[i]] = 1
       }
     }
     /^test .* \.\.\. / {
@@ -253,7 +252,7 @@ outcomes() {
     /^test result:/ && integration && seen {
       for (i = 1; i <= count; i++) {
         id = ids[i]
-        told = failed[id] ? "FAILED" : ok[id] ? "ok, " ok[id] (ok[id] > 1 ? " tests" : " test") : limit[id] ? "see the README'"'"'s limits" : "left out"
+        told = failed[id] ? "FAILED" : ok[id] ? "ok, " ok[id] (ok[id] > 1 ? " tests" : " test") : limit[id] ? "see sunhaul help limits" : "left out"
         if (all || ok[id] || failed[id]) printf "%s %s: %s\n", id, what[id], told
       }
       print ""

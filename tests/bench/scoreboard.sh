@@ -11,7 +11,7 @@ each was left with.
 usage: tests/bench/scoreboard.sh [OPTION...]
 
   --sunhaul FILE   the program (default target/release/sunhaul; build it first: cargo build --release)
-  --markdown       a table for README
+  --markdown       a table for tests/README.md
   --help           show this
 
 Each program gets three runs of one command, with the flags that its own manual gives for bad lines (the commands are

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes one target, or each in turn, as the figures in README's "Fuzzing" were made. `--help` explains.
+# Fuzzes one target, or each in turn, as the figures in tests/README.md were made. `--help` explains.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 exec </dev/null

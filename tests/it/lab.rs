@@ -233,11 +233,30 @@ impl DayRecord {
     }
 }
 
-/// A block of the README, by its language and a word in it.
+/// The pages of the documentation, by their paths in the repository: README, tests/README.md, and the topics of
+/// `sunhaul help`.
+pub(crate) fn pages() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let topics = std::fs::read_dir(root.join("src/cli/help")).expect("the folder of topics");
+    let topics = topics.map(|topic| topic.expect("an entry").file_name().into_string().expect("UTF-8"));
+    let mut topics: Vec<String> =
+        topics.filter(|name| Path::new(name).extension().is_some_and(|end| end == "md")).collect();
+    topics.sort();
+    let topics = topics.into_iter().map(|name| format!("src/cli/help/{name}"));
+    let paths = ["README.md", "tests/README.md"].map(str::to_owned).into_iter().chain(topics);
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).expect("UTF-8");
+    paths.map(|path| (path.clone(), read(&path))).collect()
+}
+
+/// The blocks of code of a page, each with its language.
+pub(crate) fn blocks(page: &str) -> impl Iterator<Item = (&str, &str)> {
+    page.split("\n```").skip(1).step_by(2).filter_map(|block| block.split_once('\n'))
+}
+
+/// A block of the documentation, by its language and a word in it.
 pub(crate) fn recipe(language: &str, word: &str) -> String {
-    let readme = include_str!("../../README.md");
-    let blocks = readme.split("\n```").skip(1).step_by(2);
-    let mut found = blocks.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'));
-    let found = found.find(|block| block.contains(word));
-    found.unwrap_or_else(|| panic!("the README has no {language} block with {word}")).to_owned()
+    let pages = pages();
+    let mut found = pages.iter().flat_map(|(_, page)| blocks(page)).filter(|(spoken, _)| *spoken == language);
+    let found = found.find(|(_, block)| block.contains(word));
+    found.unwrap_or_else(|| panic!("no page has a {language} block with {word}")).1.to_owned()
 }

@@ -17,6 +17,7 @@ mod bad_input; // wrong manifests and storage that cannot be used
 mod budgets; // time, bytes and files that a run may use up, and runs that go on after it
 mod changed; // days looked at again whose files changed upstream, or did not
 mod ci_files; // workflows and images under `jobs/ci`
+mod documentation; // README and the pages of `sunhaul help`
 mod editor; // the schema of manifests, as editors use it
 mod examples; // the manifests under `jobs/`
 mod export; // proof and catalogue in other programs' forms, and those programs' word on them

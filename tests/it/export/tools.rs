@@ -1,4 +1,4 @@
-//! Exports before somebody else's tools, and the README's recipes as they stand there.
+//! Exports before somebody else's tools, and the recipes of `sunhaul help export` as they stand there.
 //!
 //! `tests/run.sh` puts the tools into a virtual environment and says where in `SUNHAUL_TEST_TOOLS`.
 
@@ -85,7 +85,7 @@ fn quickstart() -> Lab {
 
 #[test]
 #[ignore = "needs the Python tools that tests/run.sh installs"]
-fn the_commands_and_the_recipes_for_pandas_and_duckdb_run_as_they_stand_in_the_readme() {
+fn the_commands_and_the_recipes_for_pandas_and_duckdb_run_as_they_stand_in_the_help() {
     let lab = quickstart();
     lab.sunhaul(&["run", "jobs/quickstart.yaml"]).chatty().done();
     program(&lab, "bash", &["-euo", "pipefail", "-c", &recipe("sh", "> catalogue.csv")]).stdout("").done();
@@ -115,7 +115,7 @@ fn the_commands_and_the_recipes_for_pandas_and_duckdb_run_as_they_stand_in_the_r
 
 #[test]
 #[ignore = "needs the Python tools that tests/run.sh installs"]
-fn the_recipe_for_snakemake_runs_as_it_stands_in_the_readme() {
+fn the_recipe_for_snakemake_runs_as_it_stands_in_the_help() {
     let lab = quickstart();
     lab.write("Snakefile", recipe("python", "rule "));
     tool(&lab, "snakemake", &["--cores", "2"]).done();

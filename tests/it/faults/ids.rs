@@ -1,4 +1,4 @@
-//! The list of faults, walked: each has a test that bears its id, or a line in README's limits that says why not.
+//! The list of faults, walked: each has a test that bears its id, or a line in `sunhaul help limits` that says why not.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -29,19 +29,18 @@ fn tested() -> BTreeSet<String> {
     listed.lines().filter_map(|line| line.strip_suffix(": test")).flat_map(named).collect()
 }
 
-/// What README says of its limits.
+/// The page of the limits.
 fn limits() -> String {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("UTF-8");
-    let (_, limits) = readme.split_once("\n## Limits").expect("a section");
-    limits.split_once("\n## ").map_or(limits, |(limits, _)| limits).to_owned()
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/help/limits.md");
+    std::fs::read_to_string(page).expect("UTF-8")
 }
 
 #[test]
-fn every_fault_has_a_test_that_bears_its_id_or_a_reason_in_the_readme() {
+fn every_fault_has_a_test_that_bears_its_id_or_a_reason_in_the_limits() {
     let (tested, limits) = (tested(), limits());
     assert!(tested.contains("B-01") && tested.contains("D-12"), "the list of tests is not read: {tested:?}");
     let neither: Vec<&str> = ids().into_iter().filter(|id| !tested.contains(*id) && !limits.contains(id)).collect();
-    assert!(neither.is_empty(), "faults with neither a test nor a reason in README's limits: {neither:?}");
+    assert!(neither.is_empty(), "faults with neither a test nor a reason in src/cli/help/limits.md: {neither:?}");
     let strange: Vec<&String> = tested.iter().filter(|id| !ids().contains(&id.as_str())).collect();
     assert!(strange.is_empty(), "tests of faults that are not on the list: {strange:?}");
 }

@@ -1,4 +1,4 @@
-//! A source of one's own, as the README's section on adding one has it.
+//! A source of one's own, as the section of tests/README.md on adding one has it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::lab::recipe;
 
-// The block of the README begins here.
+// The block of tests/README.md begins here.
 /// Drawings of the Sun: one a day, at a place that follows from its date.
 struct Drawings {
     base: Url,
@@ -35,7 +35,7 @@ impl Source for Drawings {
 // It ends here.
 
 #[test]
-fn the_readme_s_own_source_is_this_one_and_lists() {
+fn the_source_that_the_documentation_shows_is_this_one_and_lists() {
     let (_, code) = include_str!("own.rs").split_once("begins here.\n").expect("a beginning");
     let (code, _) = code.split_once("// It ends here.").expect("an end");
     assert_eq!(recipe("rust", "impl Source for").trim(), code.trim());

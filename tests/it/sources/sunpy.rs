@@ -1,4 +1,4 @@
-//! A map in sunpy of a file that holds no keywords and its row of the day's table, as the README shows it.
+//! A map in sunpy of a file that holds no keywords and its row of the day's table, as `sunhaul help jsoc` shows it.
 //!
 //! `tests/run.sh` puts sunpy into a virtual environment and says where in `SUNHAUL_TEST_SUNPY`.
 
@@ -79,7 +79,7 @@ fn jsoc(file: Vec<u8>) -> Server {
 #[test]
 #[ignore = "needs sunpy, which tests/run.sh installs"]
 #[expect(clippy::disallowed_methods, reason = "the test's own setting, not the program's")]
-fn a_file_and_its_row_of_the_table_make_a_map_as_the_readme_shows() {
+fn a_file_and_its_row_of_the_table_make_a_map_as_the_help_shows() {
     let python = std::env::var("SUNHAUL_TEST_SUNPY").expect("SUNHAUL_TEST_SUNPY: tests/run.sh sets it");
     let jsoc = jsoc(fits(1, 20, "2011-02-15T01:58:12.30Z"));
     let lab = Lab::new();
@@ -91,7 +91,11 @@ fn a_file_and_its_row_of_the_table_make_a_map_as_the_readme_shows() {
         "{}\nprint(image.date.isot, image.observatory, round(image.reference_coordinate.lon.deg, 3), image.data.shape)\n",
         recipe("python", "sunpy.map.Map")
     );
-    assert_eq!(script.lines().filter(|line| !line.is_empty()).count(), 7, "six lines, and what is printed:\n{script}");
+    assert_eq!(
+        script.lines().filter(|line| !line.is_empty()).count(),
+        10,
+        "nine lines, and what is printed:\n{script}"
+    );
     lab.write("map.py", script);
     lab.program(&format!("{python}/python"), &["map.py"])
         .env("SUNPY_CONFIGDIR", lab.path("tmp").to_str().expect("a path"))
