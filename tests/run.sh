@@ -10,6 +10,7 @@ exec </dev/null
 needs='
 git --version | git | house::
 python3 -c "import requests" | python3-requests | tutorial::
+python3 --version | python3 | documentation::python
 python3 -c "import ensurepip, venv" | python3-venv | export::tools::
 python3 -c "import ensurepip, venv" | python3-venv | sources::jsoc::listing::a_table_of_keywords_opens
 python3 -c "import ensurepip, venv" | python3-venv | sources::sunpy::

@@ -10,8 +10,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use super::{
-    adopt, check, clean, completions, environment, export, forget, help, init, lock, man, mistyped, ping, plan, report,
-    run, schema, serve, status, update, verify,
+    adopt, check, clean, completions, environment, explain, export, forget, help, init, lock, man, mistyped, ping,
+    plan, report, run, schema, serve, status, update, verify,
 };
 use crate::manifest::{NAME_ONE, suggest_word};
 use crate::net::Net;
@@ -177,6 +177,7 @@ pub(super) enum Command {
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Explain(explain::Args),
     Help(help::Args),
 }
 
@@ -240,6 +241,53 @@ mod tests {
             text.extend([format!("\n──────── {name} ────────\n"), sub.render_long_help().to_string()]);
         }
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn every_command_and_every_option_says_what_it_is_for() {
+        let mut command = Cli::command();
+        command.build();
+        for command in std::iter::once(&command).chain(command.get_subcommands()) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+            }
+        }
+    }
+
+    /// The calls of the program in a script, without what a shell makes of the rest of their lines.
+    fn calls(script: &str) -> Vec<Vec<String>> {
+        let mut calls = Vec::new();
+        for line in script.replace("\\\n", " ").lines() {
+            let (command, _comment) = line.split_once(" #").unwrap_or((line, ""));
+            for part in command.split(['|', '&', ';', '>', '(', ')']) {
+                let words: Vec<&str> = part.split_whitespace().map(|word| word.trim_matches('"')).collect();
+                let own = words.iter().position(|word| *word == "sunhaul").filter(|_| !words.contains(&"git"));
+                calls.extend(own.map(|at| words[at..].iter().map(|word| (*word).to_owned()).collect()));
+            }
+        }
+        calls
+    }
+
+    #[test]
+    fn every_command_that_the_documentation_shows_is_one() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/help");
+        let pages = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        let others =
+            ["README.md", "tests/README.md"].map(|path| format!("{}/{path}", env!("CARGO_MANIFEST_DIR")).into());
+        let mut seen = 0;
+        for path in pages.chain(others).filter(|path| path.extension().is_some_and(|end| end == "md")) {
+            let page = std::fs::read_to_string(&path).unwrap();
+            let blocks = page.split("\n```").skip(1).step_by(2).filter_map(|block| block.split_once('\n'));
+            let blocks = blocks.filter(|(language, _)| ["sh", "yaml"].contains(language));
+            for call in blocks.flat_map(|(_, block)| calls(block)) {
+                let parsed = Cli::try_parse_from(&call);
+                let is_help = parsed.as_ref().is_err_and(|error| !error.use_stderr());
+                assert!(parsed.is_ok() || is_help, "{}: {call:?}: {}", path.display(), parsed.unwrap_err());
+                seen += 1;
+            }
+        }
+        assert!(seen > 40, "{seen} commands");
     }
 
     /// A line that ends by itself, and is longer than the terminal, breaks in the middle of a thought.

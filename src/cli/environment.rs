@@ -76,6 +76,29 @@ pub(super) fn page(choice: ColorChoice) -> Page {
     Page { columns: columns.max(NARROWEST), colour }
 }
 
+/// A program that shows text page by page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Pager {
+    /// A command for the shell.
+    Shell(String),
+    /// `less`, where it is there.
+    Less,
+}
+
+/// The pager for standard output: `PAGER`, else `less`; `None` where nobody reads at a terminal, or `PAGER` is `cat` or
+/// empty.
+pub(super) fn pager() -> Option<Pager> {
+    let dumb = variable("TERM").is_none_or(|term| term == "dumb");
+    if dumb || !std::io::stdout().is_terminal() {
+        return None;
+    }
+    match variable("PAGER") {
+        None => Some(Pager::Less),
+        Some(program) if program.is_empty() || program == "cat" => None,
+        Some(program) => Some(Pager::Shell(program)),
+    }
+}
+
 /// True when somebody can be asked: they see the question, and the answer comes from them.
 pub(super) fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()

@@ -1,4 +1,4 @@
-//! `sunhaul man`: the manual's pages, from what `--help` says.
+//! `sunhaul man`: the manual: a page for each command from what `--help` says, and one for each topic of `sunhaul help`.
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +6,7 @@ use clap::CommandFactory as _;
 use clap_mangen::Man;
 
 use super::args::Cli;
+use super::help::Topic;
 use super::problem::{Problem, unknown_name};
 use super::{Exit, Result, stdout};
 use crate::untrusted::escape;
@@ -14,40 +15,62 @@ use crate::untrusted::escape;
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Print a page of the manual, or write all of them.\n\n\
-        There is a page for sunhaul and one for each command, in section 1.",
-    after_help = "Examples:\n  sunhaul man run | man -l -\n  \
-        sunhaul man --output ~/.local/share/man/man1    then: man sunhaul-run"
+        There is a page for sunhaul and one for each command in section 1, and one for each topic of `sunhaul help` in \
+        section 7. If a topic and a command have the same name, `lock` is the command and `lock.7` the topic.",
+    after_help = "Examples:\n  sunhaul man run | man -l -\n  sunhaul man lock.7 | man -l -\n  \
+        sunhaul man --output ~/.local/share/man/man1    then: man sunhaul-run; man sunhaul-jsoc"
 )]
 pub(super) struct Args {
-    /// The command. Default: sunhaul itself.
+    /// A command or a topic. Default: sunhaul itself.
     #[arg(conflicts_with = "output")]
-    command: Option<String>,
-    /// Write all pages into this folder, which is made where it is missing; pages of before are replaced.
+    name: Option<String>,
+    /// Write all pages into this directory, which is created if it does not exist. Earlier pages are replaced. If its
+    /// name is `man1`, the pages of section 7 go to `man7` beside it.
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
+}
+
+/// A page of the manual.
+struct Page {
+    /// Such as `sunhaul-run.1`.
+    file: String,
+    text: String,
+}
+
+impl Page {
+    /// The section that the page belongs to.
+    fn section(&self) -> &str {
+        self.file.rsplit_once('.').map_or("", |(_, section)| section)
+    }
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit> {
     let pages = pages()?;
     if let Some(folder) = &args.output {
-        for (name, page) in &pages {
-            write(folder, name, page)?;
+        for page in &pages {
+            write(&folder_of(folder, page.section()), page)?;
         }
         return Ok(Exit::Complete);
     }
-    let wanted = args.command.as_ref().map_or_else(|| "sunhaul".to_owned(), |name| format!("sunhaul-{name}"));
-    let Some((_, page)) = pages.iter().find(|(name, _)| *name == wanted) else {
-        let named = args.command.as_deref().unwrap_or_default();
-        let known = pages.iter().filter_map(|(name, _)| name.strip_prefix("sunhaul-"));
-        let message = format!("there is no command `{}`", escape(named));
-        return Err(unknown_name(message, named, known, "`sunhaul --help` names them").into());
+    let Some(name) = &args.name else {
+        stdout::print(&pages[0].text)?;
+        return Ok(Exit::Complete);
     };
-    stdout::print(page)?;
+    // Pages of commands come first: where a topic has the same name, the command is meant.
+    let file = format!("sunhaul-{name}");
+    let is_wanted =
+        |page: &&Page| page.file == file || page.file.rsplit_once('.').is_some_and(|(stem, _)| stem == file);
+    let Some(page) = pages.iter().find(is_wanted) else {
+        let known = pages.iter().filter_map(|page| page.file.strip_prefix("sunhaul-")?.rsplit_once('.'));
+        let message = format!("there is no command or topic `{}`", escape(name));
+        return Err(unknown_name(message, name, known.map(|(name, _)| name), "`sunhaul help` lists them").into());
+    };
+    stdout::print(&page.text)?;
     Ok(Exit::Complete)
 }
 
-/// The pages by their names.
-fn pages() -> Result<Vec<(String, String)>> {
+/// The pages: sunhaul's own first, then those of commands, then those of topics.
+fn pages() -> Result<Vec<Page>> {
     let mut command = Cli::command();
     command.build();
     let mut pages = Vec::new();
@@ -58,14 +81,21 @@ fn pages() -> Result<Vec<(String, String)>> {
         let mut page = Vec::new();
         let man = Man::new(command).source(concat!("sunhaul ", env!("CARGO_PKG_VERSION")));
         man.render(&mut page)?;
-        pages.push((name, String::from_utf8_lossy(&page).into_owned()));
+        pages.push(Page { file: format!("{name}.1"), text: String::from_utf8_lossy(&page).into_owned() });
     }
+    let topics = Topic::all().iter();
+    pages.extend(topics.map(|topic| Page { file: format!("sunhaul-{}.7", topic.name), text: topic.manual() }));
     Ok(pages)
 }
 
-fn write(folder: &Path, name: &str, page: &str) -> Result<()> {
-    let path = folder.join(format!("{name}.1"));
-    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, page));
+/// Where pages of a section go: `man` looks for those of section 7 in `man7`.
+fn folder_of(folder: &Path, section: &str) -> PathBuf {
+    if folder.ends_with("man1") { folder.with_file_name(format!("man{section}")) } else { folder.to_owned() }
+}
+
+fn write(folder: &Path, page: &Page) -> Result<()> {
+    let path = folder.join(&page.file);
+    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, &page.text));
     Ok(written.map_err(|error| {
         Problem::new(Exit::Storage, format!("could not write `{}`: {error}", escape(&path.to_string_lossy())))
             .hint("name another folder with `--output`")

@@ -12,6 +12,7 @@ mod clock;
 mod completions;
 mod environment;
 mod exit;
+mod explain;
 mod export;
 mod forget;
 mod gitignore;
@@ -29,6 +30,7 @@ mod man;
 mod mistyped;
 mod netrc;
 mod output_guard;
+mod pager;
 mod ping;
 mod plan;
 mod plan_job;
@@ -133,7 +135,8 @@ fn execute(command: Command, shell: &Shell) -> Result<Exit> {
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
-        Command::Help(args) => help::run(&args),
+        Command::Explain(args) => explain::run(&args, shell),
+        Command::Help(args) => help::run(&args, shell),
     }
 }
 

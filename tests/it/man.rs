@@ -11,8 +11,15 @@ fn commands(lab: &Lab) -> Vec<String> {
     named.filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
 }
 
+/// Every topic that the help names.
+fn topics(lab: &Lab) -> Vec<String> {
+    let help = lab.sunhaul(&["help"]).stdout_has("Topics of ").done().stdout;
+    let named = help.lines().skip_while(|line| !line.starts_with("Topics of ")).skip(1);
+    named.filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
+}
+
 #[test]
-fn there_is_a_page_for_each_command() {
+fn there_is_a_page_for_each_command_and_each_topic() {
     let lab = Lab::new();
     lab.sunhaul(&["man", "--output", "man/man1"]).done();
     let pages: Vec<String> = lab.tree("man/man1").into_keys().collect();
@@ -20,12 +27,22 @@ fn there_is_a_page_for_each_command() {
     expected.push("sunhaul.1".to_owned());
     expected.sort();
     assert_eq!(pages, expected);
+    let pages: Vec<String> = lab.tree("man/man7").into_keys().collect();
+    let mut expected: Vec<String> = topics(&lab).iter().map(|name| format!("sunhaul-{name}.7")).collect();
+    expected.sort();
+    assert_eq!(pages, expected);
+    // Without a folder of that name all pages are in one.
+    lab.sunhaul(&["man", "--output", "pages"]).done();
+    assert_eq!(lab.tree("pages").len(), lab.tree("man").len());
     let page = lab.sunhaul(&["man", "run"]).stdout_has(".TH sunhaul-run 1").stdout_has("max\\-time").done().stdout;
     assert_eq!(page.as_bytes(), lab.read("man/man1/sunhaul-run.1"));
     lab.sunhaul(&["man"]).stdout_has(".TH sunhaul 1").done();
+    lab.sunhaul(&["man", "lock"]).stdout_has(".TH sunhaul-lock 1").done();
+    lab.sunhaul(&["man", "lock.7"]).stdout_has(".TH sunhaul-lock 7").done();
+    lab.sunhaul(&["man", "jsoc"]).stdout_has(".TH sunhaul-jsoc 7").done();
     lab.sunhaul(&["man", "rum"])
         .status(2)
-        .stderr_has("there is no command `rum`")
+        .stderr_has("there is no command or topic `rum`")
         .stderr_has("did you mean `run`?")
         .done();
     lab.write("file", "");
@@ -37,7 +54,9 @@ fn there_is_a_page_for_each_command() {
 fn man_shows_every_page_without_a_complaint() {
     let lab = Lab::new();
     lab.sunhaul(&["man", "--output", "man/man1"]).done();
-    for (page, name) in fs::read_dir(lab.path("man/man1")).expect("pages").map(|entry| {
+    let folders =
+        ["man/man1", "man/man7"].into_iter().flat_map(|folder| fs::read_dir(lab.path(folder)).expect("pages"));
+    for (page, name) in folders.map(|entry| {
         let entry = entry.expect("a page");
         (entry.path(), entry.file_name().to_string_lossy().into_owned())
     }) {
@@ -46,7 +65,9 @@ fn man_shows_every_page_without_a_complaint() {
         let shown =
             call.env("MANWIDTH", "120").env("LC_ALL", "C.UTF-8").env("MAN_KEEP_FORMATTING", "").stdout_has("NAME");
         let shown = shown.done().stdout;
-        assert!(shown.contains(name.trim_end_matches(".1")) && shown.contains("OPTIONS"), "{name}\n{shown}");
+        let (name, section) = name.rsplit_once('.').expect("a section");
+        let part = if section == "1" { "OPTIONS" } else { "DESCRIPTION" };
+        assert!(shown.contains(name) && shown.contains(part), "{name}\n{shown}");
     }
 }
 

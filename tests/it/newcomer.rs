@@ -17,6 +17,8 @@ fn commands_and_options_of_other_programs_are_answered_with_those_of_this_one() 
         ("run job.yaml -o there", "tip: `--archive DIR` says where files go"),
         ("help rnu", "hint: did you mean `run`?"),
         ("help recipies", "hint: did you mean `recipes`?"),
+        ("explain fits-checksums", "hint: did you mean `fits-checksum`?"),
+        ("explain html wrong", "hint: `sunhaul explain` lists them"),
     ] {
         let words: Vec<&str> = line.split(' ').collect();
         let spoken = lab.sunhaul(&words).status(2).stderr_has(told).done();
@@ -34,6 +36,10 @@ fn commands_and_options_of_other_programs_are_answered_with_those_of_this_one() 
 fn help_shows_topics_and_commands() {
     let lab = Lab::new();
     lab.sunhaul(&["help"]).stdout_has("Topics of `sunhaul help NAME`:").stdout_has("recipes").done();
+    lab.sunhaul(&["help", "jsoc"]).stdout_has("JSOC\n\n").done();
+    // A topic and a command of one name.
+    let command = "`sunhaul lock --help` shows the options of the command.\n";
+    lab.sunhaul(&["help", "lock"]).stdout_has("LOCK\n\n").stdout_has(command).done();
     lab.sunhaul(&["help", "run"]).stdout_has("Usage: sunhaul run").stdout_has("--rebuild").done();
     let recipes = lab.sunhaul(&["help", "recipes"]).stdout_has("").done().stdout;
     for recipe in
@@ -41,6 +47,15 @@ fn help_shows_topics_and_commands() {
     {
         assert!(recipes.contains(recipe), "{recipe}");
     }
+}
+
+#[test]
+fn explain_says_what_to_do_about_a_class() {
+    let lab = Lab::new();
+    let list = lab.sunhaul(&["explain"]).stdout_has("- `fits-checksum`: CHECKSUM or DATASUM").done().stdout;
+    assert!(list.contains("- `internal`: "), "{list}");
+    let both = lab.sunhaul(&["explain", "html", "held"]).stdout_has("html\n\nA web page").done().stdout;
+    assert!(both.contains("\nheld\n\nAnother process") && both.matches("- What to do: ").count() == 2, "{both}");
 }
 
 #[test]

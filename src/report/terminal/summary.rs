@@ -90,6 +90,9 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
     for hint in hints.iter().take(NAMED) {
         let _ = write!(out, "\n{} {hint}", paint.strong("hint:"));
     }
+    if let Some(command) = explanation(&report.failures) {
+        let _ = write!(out, "\nfor more information, run: {command}");
+    }
     for warning in [doubt(report), cadence_gaps(report)].into_iter().flatten() {
         let _ = write!(out, "\n{} {warning}", paint.care("warning:"));
     }
@@ -98,6 +101,13 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
         let _ = write!(out, "\n{} {}", paint.strong(&format!("{advice}:")), messages::safe(what.again));
     }
     Some(out)
+}
+
+/// The command that explains the classes of the failures.
+fn explanation(failures: &[Failure]) -> Option<String> {
+    let classes: BTreeSet<&str> = failures.iter().map(|failure| failure.class.name()).collect();
+    let classes: Vec<&str> = classes.into_iter().take(NAMED).collect();
+    (!classes.is_empty()).then(|| format!("sunhaul explain {}", classes.join(" ")))
 }
 
 /// The failures, each with how many days it stands for: days that failed whole and for one reason are told once.
@@ -372,8 +382,8 @@ mod tests {
         let collector = collector(&(0..7).map(lost).collect::<Vec<_>>());
         let text = words(&collector, RunResult::Incomplete, 5, Verbosity::Quiet).unwrap();
         assert_eq!(text.matches("free some space").count(), 1, "{text}");
-        let end =
-            "\n  and 2 more in the report\nhint: free some space\nthen go on with: sunhaul run jobs/december.yaml";
+        let end = "\n  and 2 more in the report\nhint: free some space\nfor more information, run: sunhaul explain storage\n\
+             then go on with: sunhaul run jobs/december.yaml";
         assert!(text.ends_with(end), "{text}");
     }
 
