@@ -11,6 +11,7 @@ needs='
 git --version | git | house::
 python3 -c "import requests" | python3-requests | tutorial::
 python3 --version | python3 | documentation::python
+jq --version | jq | documentation::the_files_of_an_archive
 python3 -c "import ensurepip, venv" | python3-venv | export::tools::
 python3 -c "import ensurepip, venv" | python3-venv | sources::jsoc::listing::a_table_of_keywords_opens
 python3 -c "import ensurepip, venv" | python3-venv | sources::sunpy::

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sunhaul::cli::Exit;
 use sunhaul::failure::Class;
 
-use crate::lab::{Lab, blocks, pages};
+use crate::lab::{Job, Lab, blocks, pages, recipe};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -41,7 +41,7 @@ fn every_link_of_the_documentation_resolves() {
             let folder = root().join(&path);
             let target = if file.is_empty() { folder } else { folder.parent().expect("a folder").join(file) };
             let text = std::fs::read_to_string(&target).unwrap_or_else(|error| panic!("{path}: `{link}`: {error}"));
-            let mut headings = text.lines().filter_map(|line| Some(line.trim_start_matches('#').strip_prefix(' ')?));
+            let mut headings = text.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
             assert!(heading.is_none_or(|to| headings.any(|line| anchor(line) == to)), "{path}: `{link}`: no heading");
         }
     }
@@ -54,6 +54,14 @@ fn readme_links_to_every_topic() {
     let (_, readme) = &all[0];
     for (path, _) in all.iter().filter(|(path, _)| path.starts_with("src/")) {
         assert!(links(readme).contains(&path.as_str()), "README has no link to {path}");
+    }
+}
+
+#[test]
+fn every_kind_of_source_has_a_page_that_shows_it() {
+    for kind in ["hmi", "jsoc", "medoc", "index", "template", "hapi", "embedded"] {
+        let page = topic(kind);
+        assert!(blocks(&page).any(|(_, block)| block.contains(&format!("{kind}:"))), "{kind}");
     }
 }
 
@@ -156,13 +164,13 @@ fn every_part_of_a_manifest_that_is_shown_passes_check() {
                 continue;
             }
             let others = OTHER_KEYS.iter().filter(|(key, _)| !present.contains(*key));
-            let others: String = others.map(|(key, value)| format!("{key}: {value}\n")).collect();
+            let others: Vec<String> = others.map(|(key, value)| format!("{key}: {value}\n")).collect();
             let source = match path.as_str() {
                 _ if present.contains("source") => "",
                 "src/cli/help/jsoc.md" => "source: { jsoc: {} }\n",
                 _ => "source: { hmi: { url: \"http://localhost:8001\" } }\n",
             };
-            lab.write("job.yaml", format!("{others}{source}{block}\n"));
+            lab.write("job.yaml", format!("{}{source}{block}\n", others.concat()));
             lab.sunhaul(&["check", "job.yaml"]).stdout_has("").chatty().done();
             checked += 1;
         }
@@ -184,4 +192,15 @@ fn python_compiles_every_block_of_python() {
         }
     }
     assert!(compiled >= 4, "{compiled} blocks");
+}
+
+#[test]
+#[ignore = "needs jq"]
+fn the_files_of_an_archive_are_verified_by_other_programs_as_shown() {
+    let lab = Lab::new();
+    lab.write("job.yaml", Job::embedded().yaml());
+    lab.report(0);
+    let script = format!("cd data && {}", recipe("sh", "tail -qn +2"));
+    let verified = lab.program("/bin/bash", &["-euo", "pipefail", "-c", &script]).stdout_has(": OK\n").done().stdout;
+    assert_eq!(verified.lines().count(), lab.files("data").len());
 }

@@ -213,3 +213,24 @@ fn help_and_errors_fit_twenty_columns_in_words() {
     let said = lab.sunhaul(&["check", "job.yaml"]).env("COLUMNS", "20").status(2).stderr_has("nmae: lab").done().stderr;
     assert!(said.contains("did you mean `name`?"), "{said}");
 }
+
+#[test]
+fn help_on_a_terminal_is_shown_by_the_pager_and_all_else_as_it_is() {
+    let lab = Lab::new();
+    let page = |words: &[&str], pager: &str| lab.sunhaul(words).env("TERM", "xterm").env("PAGER", pager).page(80);
+    for words in [&["help", "words"][..], &["help", "run"], &["explain"], &["explain", "held"]] {
+        let paged = page(words, "sed 's/^/paged: /'");
+        assert!(paged.lines().all(|line| line.starts_with("paged: ")), "{words:?}: {paged}");
+        let plain = page(words, "cat");
+        assert_eq!(paged.replace("paged: ", ""), plain, "{words:?}");
+        assert_eq!(page(words, ""), plain, "{words:?}");
+    }
+    assert!(page(&["help", "words"], "cat").contains("\u{1b}[1mWORDS\u{1b}[0m"), "headings are bold");
+    // No `less` is there: the text is shown all the same.
+    let without = lab.sunhaul(&["help", "words"]).env("TERM", "xterm").env("PATH", "/nowhere").page(80);
+    assert_eq!(without, page(&["help", "words"], "cat"));
+    // Nobody reads at a terminal.
+    let call = lab.sunhaul(&["help", "words"]).env("TERM", "xterm").env("PAGER", "false");
+    let text = call.stdout_has("WORDS\n").done().stdout;
+    assert!(text.contains("- `thin`: ") && !text.contains('\u{1b}'), "{text}");
+}

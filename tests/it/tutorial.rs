@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::lab::{Lab, fits};
+use crate::lab::{Lab, fits, recipe};
 
 #[test]
 #[ignore = "needs Python's requests: tests/run.sh installs it"]
@@ -31,4 +31,17 @@ fn the_client_says_how_it_is_used() {
         let told = String::from_utf8_lossy(&said.stderr).into_owned();
         assert!(told.starts_with("usage: client.py BASE") && told.lines().count() == 1, "{told}");
     }
+}
+
+#[test]
+#[ignore = "needs Python's requests: tests/run.sh installs it"]
+fn the_client_that_the_help_shows_gets_the_files_of_a_day() {
+    let lab = Lab::new();
+    lab.write("upstream/sharp_720s_20151211_182208.fits", fits(1, 60, "2015-12-11T18:22:08.799999Z"));
+    std::fs::create_dir(lab.path("got")).expect("a folder");
+    let service = lab.serve(&["upstream"]);
+    let client = recipe("python", "iter_content").replace("http://localhost:8001", service.url().trim_end_matches('/'));
+    let said = Command::new("python3").args(["-c", &client]).current_dir(lab.path("got")).output().expect("python3");
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    assert_eq!(lab.tree("got"), lab.tree("upstream"));
 }

@@ -92,10 +92,20 @@ pub(super) fn to_text(blocks: &[Block], columns: usize, paint: Paint) -> String 
     out
 }
 
+/// What keeps a short command on one line until the lines are made.
+const NO_BREAK: char = '\u{a0}';
+
+/// A span of code longer than this may be broken.
+const LONGEST_SPAN: usize = 40;
+
 /// The text without marks of emphasis, with a link to another topic as the command that shows it.
 fn plain(text: &str) -> String {
-    let linked = with_links(text, |topic| format!("`sunhaul help {topic}`"));
-    linked.replace("**", "")
+    let linked = with_links(text, |topic| format!("`sunhaul help {topic}`")).replace("**", "");
+    let spans = linked.split('`').enumerate().map(|(number, part)| {
+        let is_kept = number % 2 == 1 && part.len() <= LONGEST_SPAN;
+        if is_kept { part.replace(' ', &NO_BREAK.to_string()) } else { part.to_owned() }
+    });
+    spans.collect::<Vec<_>>().join("`")
 }
 
 /// The text with what stands for each link to another topic; of other links the text stays.
@@ -134,7 +144,7 @@ fn filled(text: &str, columns: usize, first: &str, others: &str) -> String {
         }
         is_empty = false;
     }
-    lines.join("\n")
+    lines.join("\n").replace(NO_BREAK, " ")
 }
 
 /// A page of the manual, in section 7.

@@ -115,6 +115,25 @@ fn the_commands_and_the_recipes_for_pandas_and_duckdb_run_as_they_stand_in_the_h
 
 #[test]
 #[ignore = "needs the Python tools that tests/run.sh installs"]
+fn the_recipe_for_tables_of_hapi_reads_fill_values_as_missing_ones() {
+    let lab = Lab::new();
+    let place = "data/hapi/ace-mfi/2015/12/11/AC_H0_MFI.20151211";
+    lab.write(
+        &format!("{place}.csv"),
+        "Time,Magnitude,Quality\n2015-12-11T00:00:00Z,5.1,0\n2015-12-11T00:00:16Z,-1e31,1\n",
+    );
+    let parameters =
+        r#"[{"name":"Time","fill":null},{"name":"Magnitude","fill":"-1.0E31"},{"name":"Quality","fill":null}]"#;
+    lab.write(&format!("{place}.json"), format!("{{\"parameters\":{parameters}}}"));
+    let script = format!(
+        "{}\nprint(table.Magnitude.isna().sum(), len(table), table.Time.dtype.kind)\n",
+        recipe("python", "def day")
+    );
+    tool(&lab, "python", &["-c", &script]).stdout("1 2 M\n").done();
+}
+
+#[test]
+#[ignore = "needs the Python tools that tests/run.sh installs"]
 fn the_recipe_for_snakemake_runs_as_it_stands_in_the_help() {
     let lab = quickstart();
     lab.write("Snakefile", recipe("python", "rule "));
