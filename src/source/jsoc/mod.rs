@@ -196,15 +196,27 @@ impl Question<'_> {
     }
 }
 
-/// Where nobody answers for JSOC's programs, there is no JSOC; and a question that is too long is so the next time, too.
+/// Where nobody answers for JSOC's programs, there is no JSOC.
 fn known(failure: Failure) -> Failure {
-    let hint = match failure.status {
-        _ if failure.class == Class::NotFound => "is this where JSOC is?",
-        Some(414) => "the question is too long for it: name fewer segments, keywords or conditions",
-        _ => return failure,
-    };
+    if failure.class == Class::NotFound {
+        return refused(&failure, "is this where JSOC is?");
+    }
+    not_too_long(failure)
+}
+
+/// A request that is too long for the server, or for a proxy before it, is so the next time, too.
+fn not_too_long(failure: Failure) -> Failure {
+    match failure.status {
+        Some(413 | 414 | 431) => {
+            refused(&failure, "the request is too long for it: name fewer segments, keywords, regions or conditions")
+        }
+        _ => failure,
+    }
+}
+
+fn refused(failure: &Failure, hint: &str) -> Failure {
     let message = format!("{}; {hint}", failure.message);
-    Failure { class: Class::SourceRefused, message, ..failure }
+    Failure { class: Class::SourceRefused, message, ..failure.clone() }
 }
 
 /// A question with the record set, or the series, that it is about.

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::super::address::{FETCH, as_given};
+use super::super::not_too_long;
 use super::super::query::{Question, below};
 use super::reply::{Reply, Row};
 use crate::failure::{Class, Failure};
@@ -171,7 +172,7 @@ impl Counter {
     }
 
     async fn ask(&self, url: &Url) -> Result<Reply, Failure> {
-        let mut response = self.client.get_listing(url).await?;
+        let mut response = self.client.get_listing(url).await.map_err(not_too_long)?;
         let answer = read_capped::whole(&mut response, read_capped::CAP).await?;
         // What JSOC says goes into the log, too.
         let reply = Reply::read(&answer).map(|reply| reply.in_words(|words| self.client.veil(words)));

@@ -339,3 +339,18 @@ fn what_a_program_makes_of_records_is_joined_to_the_records_it_was_made_of() {
         assert_eq!(lab.read(&path), fits(seed, 20, THREE[0]), "{segment}");
     }
 }
+
+#[test]
+fn a_request_that_is_too_long_is_refused_once() {
+    for path in [INFO, FETCH] {
+        for status in [413, 414, 431] {
+            let fake = three();
+            let lab = lab(&one(&fake));
+            fake.server.script(path, [crate::lab::Answer::status(status)]);
+            let report = lab.report(1);
+            assert_eq!(report["failures"][0]["class"], "source-refused", "{path} {status}: {report:#}");
+            assert!(message(&report).contains("the request is too long for it: name fewer"), "{report:#}");
+            assert_eq!(fake.server.requests_for(path).len(), 1, "{path} {status}");
+        }
+    }
+}
