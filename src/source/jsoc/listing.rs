@@ -238,7 +238,7 @@ pub(super) fn read_records(
 fn key(recnum: i64, segment: &str, headers: Headers) -> String {
     match headers {
         Headers::AsIs => format!("{recnum}/{segment}"),
-        Headers::Embed => format!("{recnum}/{segment}/headers"),
+        Headers::Embed => format!("{recnum}/{segment}{WITH_HEADERS}"),
     }
 }
 
@@ -250,6 +250,9 @@ struct Columns<'a> {
     wavelength: Option<&'a Column>,
     online: Option<&'a Column>,
     archive: Option<&'a Column>,
+/// Ends what identifies a file with keywords in its header.
+pub(super) const WITH_HEADERS: &str = "/headers";
+
     quality: Option<&'a Column>,
     prime: Vec<&'a Column>,
     segments: Vec<Segment<'a>>,

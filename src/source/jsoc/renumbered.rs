@@ -8,6 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::listing::WITH_HEADERS;
 use crate::day::Scale;
 use crate::source::RemoteFile;
 
@@ -44,10 +45,13 @@ pub fn former_keys<'a>(
     let is_unlisted = |known: &&Known<'_>| !listed_keys.contains(known.key);
     let former = alone(known.iter().filter(is_unlisted).filter_map(|known| Some((place(known.url)?, known))));
     let pairs = new.into_iter().filter_map(|(place, file)| Some((file, *former.get(place)?)));
-    // A copy with keywords in its header, whose key has a part more, is another file than the one that it was made of.
+    // A copy with keywords in its header is another file than the one that it was made of, and than one with the keywords of
+    // another record: it is made anew.
+    let is_as_it_came = |key: &str| !key.ends_with(WITH_HEADERS);
     let parts = |key: &str| key.split('/').count();
     let is_same = |file: &RemoteFile, known: &Known<'_>| {
-        scale.label(file.time) == known.time && parts(&file.key) == parts(known.key)
+        let are_alike = is_as_it_came(&file.key) && parts(&file.key) == parts(known.key);
+        scale.label(file.time) == known.time && are_alike && is_as_it_came(known.key)
     };
     let same = pairs.filter(|(file, known)| is_same(file, known));
     same.map(|(file, known)| (file.key.clone(), known.key.to_owned())).collect()
@@ -131,7 +135,7 @@ mod tests {
         let (at, path) = ("2011-02-15T00:00:00_TAI", "/SUM1/D5/S00008/Br.fits");
         assert_eq!(pairs(&[("8/Br/headers", path)], &[("8/Br", path, at)]), "");
         assert_eq!(pairs(&[("9/Br", path)], &[("8/Br/headers", path, at)]), "");
-        assert_eq!(pairs(&[("9/Br/headers", path)], &[("8/Br/headers", path, at)]), "8/Br/headers>9/Br/headers");
+        assert_eq!(pairs(&[("9/Br/headers", path)], &[("8/Br/headers", path, at)]), "", "it holds the keywords of 8");
     }
 
     #[test]

@@ -90,6 +90,25 @@ fn files_without_a_table_get_the_number_of_their_record_and_are_not_asked_for() 
 }
 
 #[test]
+fn files_with_keywords_in_their_headers_are_made_anew() {
+    let (fake, lab) = locked("segments: [Br], fetch: files, headers: embed");
+    let before = asked(&fake);
+    renumber(&fake);
+    assert_eq!(counts(&update(&lab, &["--dry-run"], 3)), [0, 0, 2, 0]);
+    assert_eq!(counts(&update(&lab, &[], 0)), [0, 0, 2, 0]);
+    assert_eq!(asked(&fake), before + 2);
+    let due = || ["90008/Br/headers", "90009/Br/headers"].map(str::to_owned).to_vec();
+    assert_eq!(keys(&lab), [due(), due()]);
+    let path = "data/one/2015/12/11/hmi.sharp_cea_720s.377.20151211_000000_TAI.Br.fits";
+    let header = String::from_utf8_lossy(&lab.read(path)).into_owned();
+    let cards: Vec<&str> = (0..header.len() / 80).filter_map(|nth| header.get(80 * nth..80 * (nth + 1))).collect();
+    let card = cards.iter().find(|card| card.starts_with("RECNUM  =")).expect("a card");
+    assert!(card.contains(" 90008"), "{card}");
+    assert_eq!(counts(&update(&lab, &["--dry-run"], 0)), [0; 4]);
+    lab.run_with(&["--locked"]).done();
+}
+
+#[test]
 fn keywords_that_were_changed_in_place_are_noticed_by_their_table() {
     let (fake, lab) = locked(BOTH);
     fake.state().records[1].flux = Some("7.25e+22");
