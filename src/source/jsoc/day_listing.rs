@@ -141,6 +141,7 @@ impl Records {
         self.listed = self.listed.and(later.listed).folded()?;
         self.names.extend(later.names);
         self.size = self.size.saturating_add(later.size);
+        self.not_orderable.extend(later.not_orderable);
         // They are places in one answer, and of no use beyond it.
         self.kept.clear();
         Ok(self)

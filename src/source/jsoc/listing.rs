@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
-use chrono::NaiveDateTime;
+use chrono::{NaiveDateTime, TimeDelta};
 use url::Url;
 
 use super::address::{lasting, on_base, unordered};
@@ -15,6 +15,7 @@ use super::instants::Candidate;
 use super::query::{HARPNUM, QUALITY, Question, WAVELNTH};
 use super::response::{Answer, Column};
 use super::slot;
+use super::storage::{Found, NO_SEGMENT, Storage, beside_offline, found, offline};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::Headers;
@@ -45,6 +46,8 @@ pub(super) struct Records {
     pub(super) kept: Vec<Kept>,
     /// What JSOC has on disk of them, in bytes, as far as it tells: of all files of a record together.
     pub(super) size: u64,
+    /// The times of records that no order may have, within the day and next to it.
+    pub(super) not_orderable: BTreeSet<NaiveDateTime>,
 }
 
 /// What the export system knows files by, by their keys.
@@ -64,6 +67,11 @@ pub(super) struct Ordered {
     pub(super) segment: String,
     /// The name of the segment's file on disk, where the listing tells it: a segment may have several.
     pub(super) file: Option<String>,
+    /// An order can have its record: none of the record's files is offline or gone.
+    pub(super) is_available: bool,
+    /// How far the time in the name of its file may be from the record's: JSOC rounds it to a second, and that of a linked
+    /// segment is of the other record (`exputil.c`).
+    pub(super) time_slack: TimeDelta,
 }
 
 impl Ordered {
@@ -137,6 +145,10 @@ pub(super) fn read_records(
     for facts in facts {
         let Facts { at, recnum, time, harpnum, wavelength } = facts;
         let of = |what: &str, value: &str| malformed(&format!("record {at}: {what} is `{}`", escape(value)));
+        let is_available = !is_ordered || columns.can_be_ordered(at);
+        if !is_available {
+            records.not_orderable.insert(time);
+        }
         if !day.window.contains(time) {
             if time < from || time >= until {
                 records.listed.note_outside(time, day, BORDER.max(day.window.start - from).max(until - day.window.end));
@@ -177,7 +189,7 @@ pub(super) fn read_records(
             // An order leaves out the records that have no image (`jsoc_fetch.c:3485-3528`).
             let found = if is_ordered && !storage.has_image { Found::Nothing } else { found };
             let set = match found {
-                Found::Nothing => unordered(question.series, recnum, segment),
+                Found::Nothing | Found::Gone => unordered(question.series, recnum, segment),
                 _ => lasting(question.series, &named()),
             };
             let ((url, path), ending) = match found {
@@ -191,7 +203,10 @@ pub(super) fn read_records(
             };
             if is_ordered {
                 let (record, segment) = (query.clone(), (*segment).to_owned());
-                let ordered = Ordered { record, recnum, time, harpnum, segment, file: on_disk };
+                let linked_slack = if *is_linked { question.step() } else { TimeDelta::zero() };
+                let time_slack = TimeDelta::seconds(1) + linked_slack;
+                let ordered =
+                    Ordered { record, recnum, time, harpnum, segment, file: on_disk, is_available, time_slack };
                 if let Some(other) = records.names.insert(key.clone(), ordered.clone())
                     && other != ordered
                 {
@@ -222,9 +237,10 @@ pub(super) fn read_records(
                     .filter(|_| ["fits", "fts", "fit"].contains(&ending))
                     .map(|(headers, shared)| headers.of_file(shared, at, recnum, segment)),
                 body: match found {
-                    Found::Nothing => Body::None,
-                    Found::Offline if !is_ordered => Body::Offline(offline(&named())),
-                    Found::Offline | Found::File(_) => Body::Remote,
+                    Found::Nothing | Found::Gone => Body::None,
+                    Found::Offline => Body::Offline(offline(&named())),
+                    Found::File(_) if !is_available => Body::Offline(beside_offline(&named())),
+                    Found::File(_) => Body::Remote,
                 },
                 key,
             });
@@ -233,6 +249,9 @@ pub(super) fn read_records(
     records.listed = records.listed.folded()?;
     Ok(records)
 }
+
+/// Ends what identifies a file with keywords in its header.
+pub(super) const WITH_HEADERS: &str = "/headers";
 
 /// What identifies a file. One with keywords in its header is another file than the one as it came.
 fn key(recnum: i64, segment: &str, headers: Headers) -> String {
@@ -250,9 +269,6 @@ struct Columns<'a> {
     wavelength: Option<&'a Column>,
     online: Option<&'a Column>,
     archive: Option<&'a Column>,
-/// Ends what identifies a file with keywords in its header.
-pub(super) const WITH_HEADERS: &str = "/headers";
-
     quality: Option<&'a Column>,
     prime: Vec<&'a Column>,
     segments: Vec<Segment<'a>>,
@@ -327,6 +343,17 @@ impl<'a> Columns<'a> {
         }
     }
 
+    /// True when an order can have a record: none of its files is offline or gone.
+    fn can_be_ordered(&self, at: usize) -> bool {
+        let is_there = |segment: &Segment<'_>| {
+            let storage = self.storage(at, segment.is_linked);
+            let found = found(segment.paths.value(at), storage);
+            // An order leaves out the records that have no image (`jsoc_fetch.c:3485-3528`).
+            !storage.has_image || found.is_ok_and(Found::can_be_ordered)
+        };
+        self.segments.iter().all(is_there)
+    }
+
     /// The record as it is asked for alone, where JSOC does not tell it.
     fn query(&self, question: &Question<'_>, at: usize) -> String {
         let keys: String = self.prime.iter().flat_map(|column| ["[", column.value(at), "]"]).collect();
@@ -344,58 +371,6 @@ impl<'a> Columns<'a> {
         }
         stem.chars().map(|c| if c.is_ascii_alphanumeric() || "._+-".contains(c) { c } else { '_' }).collect()
     }
-}
-
-/// What stands for a segment that the series does not have.
-const NO_SEGMENT: &str = "InvalidSegName";
-
-/// What a path says of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found<'a> {
-    /// It lies here.
-    File(&'a str),
-    /// It lies on tape alone.
-    Offline,
-    /// There is none.
-    Nothing,
-}
-
-/// Where a record's files are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Storage<'a> {
-    /// `Y` or `N`: its storage unit is on the disks. `NA` when it has none of its own.
-    online: &'a str,
-    /// `N`: its storage unit is on no tape either.
-    archive: &'a str,
-    /// Its segment's files are of a record of another series, in that one's storage unit.
-    is_linked: bool,
-    /// As its QUALITY has it.
-    has_image: bool,
-}
-
-/// What JSOC says of a file: a path, or a word in its place (`jsoc_info.c:3667-3742,4220-4230`).
-fn found<'a>(path: &'a str, storage: Storage<'_>) -> Result<Found<'a>, &'static str> {
-    let is_gone = storage.online == "N" && storage.archive == "N";
-    match path {
-        // The folder alone: the record names no file of the segment.
-        _ if path.starts_with('/') && path.ends_with('/') => Ok(Found::Nothing),
-        // JSOC names a place all the same where the disks have let the file go.
-        _ if path.starts_with('/') && storage.online != "N" => Ok(Found::File(path)),
-        "NoDataFile" | "BadSegLink" | MISSING => Ok(Found::Nothing),
-        // Whether the other record's storage unit is gone for good, this answer does not tell.
-        "NoDataDirectory" | "" if storage.is_linked && storage.has_image => Ok(Found::Offline),
-        _ if is_gone && (path.starts_with('/') || matches!(path, "NoDataDirectory" | "")) => Ok(Found::Nothing),
-        _ if path.starts_with('/') => Ok(Found::Offline),
-        "NoDataDirectory" | "" if storage.online == "N" => Ok(Found::Offline),
-        "NoDataDirectory" | "" => Ok(Found::Nothing),
-        NO_SEGMENT => Err("which no such series has"),
-        _ => Err("which is no path"),
-    }
-}
-
-/// What a file that is not on JSOC's disks fails with.
-fn offline(named: &str) -> String {
-    format!("`{}` is not on JSOC's disks; ask jsoc@sun.stanford.edu to put it there, and run this again", escape(named))
 }
 
 /// The name of the file that a path leads to, where it leads to one.
@@ -425,47 +400,6 @@ pub(super) fn whole(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn l_15_a_path_says_whether_there_is_a_file_and_where() {
-        let path = "/SUM58/D803708321/S00008/Br.fits";
-        let own = |online, archive| Storage { online, archive, is_linked: false, has_image: true };
-        for (path, storage, what) in [
-            (path, own("Y", "Y"), Found::File(path)),
-            (path, own("", ""), Found::File(path)),
-            (path, own("N", "Y"), Found::Offline),
-            (path, own("N", "N"), Found::Nothing),
-            ("NoDataFile", own("Y", "Y"), Found::Nothing),
-            ("NoDataDirectory", own("N", "Y"), Found::Offline),
-            ("NoDataDirectory", own("N", "Pending"), Found::Offline),
-            ("NoDataDirectory", own("N", NO_KEYWORD), Found::Offline),
-            ("NoDataDirectory", own("N", "N"), Found::Nothing),
-            ("", own("N", ""), Found::Offline),
-            ("NoDataDirectory", own("NA", "NA"), Found::Nothing),
-            ("BadSegLink", own("Y", "Y"), Found::Nothing),
-            ("/SUM58/D803708321/S00008/", own("Y", "Y"), Found::Nothing),
-        ] {
-            assert_eq!(found(path, storage), Ok(what), "{path} {storage:?}");
-        }
-        for path in ["InvalidSegName", "http://evil.example/SUM1/x", "SUM58/x", "../x"] {
-            assert!(found(path, own("Y", "Y")).is_err(), "{path}");
-        }
-    }
-
-    #[test]
-    fn a_linked_file_that_is_not_on_the_disks_is_no_absent_one_unless_there_is_no_image() {
-        let path = "/SUM58/D803708321/S00008/image_lev1.fits";
-        let linked = |has_image| Storage { online: "NA", archive: "NA", is_linked: true, has_image };
-        for (path, storage, what) in [
-            (path, linked(true), Found::File(path)),
-            ("NoDataDirectory", linked(true), Found::Offline),
-            ("NoDataDirectory", linked(false), Found::Nothing),
-            ("BadSegLink", linked(true), Found::Nothing),
-            ("NoDataFile", linked(true), Found::Nothing),
-        ] {
-            assert_eq!(found(path, storage), Ok(what), "{path} {storage:?}");
-        }
-    }
 
     #[test]
     fn endings_and_numbers_are_read_as_they_are_written() {

@@ -17,6 +17,7 @@ mod response;
 #[cfg(test)]
 mod selection_tests;
 mod slot;
+mod storage;
 mod structure;
 mod table;
 #[cfg(test)]
@@ -80,8 +81,9 @@ impl Jsoc {
         listing.must_have_begun(&question, day).map_err(told)?;
         let (mut listed, records) = listing.end(&question, day, &url);
         if let Some((desk, memory, coming)) = order {
-            let Records { names, size, .. } = records;
-            let wanted = Wanted { window: day.window, files: &mut listed.files, names, size, memory };
+            let Records { names, size, not_orderable, .. } = records;
+            let window = day.window;
+            let wanted = Wanted { window, files: &mut listed.files, names, size, not_orderable, memory };
             desk.fill(&question, wanted, coming).await?;
         }
         Ok(listed)

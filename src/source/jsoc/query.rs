@@ -185,11 +185,18 @@ impl<'a> Question<'a> {
     }
 
     /// The same to order: of more regions than can be asked for, those that are listed, and where records are chosen here,
-    /// these by their numbers.
-    pub(super) fn order_set(&self, window: Window, listed: &[&Ordered]) -> OrderSet {
-        if self.instants().is_some() {
-            let listed = listed.iter().filter(|ordered| window.contains(ordered.time));
-            let records: BTreeSet<i64> = listed.map(|ordered| ordered.recnum).collect();
+    /// or some cannot be ordered, those that can by their numbers.
+    pub(super) fn order_set(
+        &self,
+        window: Window,
+        listed: &[&Ordered],
+        not_orderable: &BTreeSet<NaiveDateTime>,
+    ) -> OrderSet {
+        // An order of a stretch of time reaches beyond both ends, and one file that is offline has all of it refused.
+        let reach = (window.start - self.margin())..=(window.end + self.margin());
+        if self.instants().is_some() || not_orderable.range(reach).next().is_some() {
+            let is_due = |ordered: &&&Ordered| ordered.is_available && window.contains(ordered.time);
+            let records: BTreeSet<i64> = listed.iter().filter(is_due).map(|ordered| ordered.recnum).collect();
             return OrderSet::of_records(&self.series.name, &records);
         }
         let set = match self.harps.as_deref() {
@@ -314,11 +321,8 @@ impl<'a> Question<'a> {
         keys.extend(self.structure.prime.iter().map(String::as_str));
         keys.extend([HARPNUM, WAVELNTH].into_iter().filter(|key| self.structure.has(key)));
         keys.extend(self.noaa);
-        let needs_quality = self.series.filters.quality.is_some()
-            || self.export().is_some()
-            || !self.structure.linked.is_empty()
-            || self.series.fetch.has_keywords();
-        keys.extend(Some(QUALITY).filter(|key| needs_quality && self.structure.has(key)));
+        // It says whether a record has an image at all.
+        keys.extend(Some(QUALITY).filter(|key| self.structure.has(key)));
         keys.extend(self.table().flatten().map(String::as_str));
         let mut seen = Vec::with_capacity(keys.len());
         keys.retain(|key| {

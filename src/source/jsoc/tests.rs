@@ -139,13 +139,16 @@ fn l_15_a_record_without_a_file_is_absent_and_one_off_the_disks_cannot_be_fetche
     };
     assert!(is_offline(&offline));
     let series = Series { filters: only_br(), ..ordered("hmi.sharp_cea_720s", Protocol::AsIs) };
-    assert_eq!(read_as(&series, &offline).unwrap().files[0].body, Body::Remote);
+    assert!(matches!(read_as(&series, &offline).unwrap().files[0].body, Body::Offline(_)), "nor can it be ordered");
     let with_path = answer(&NAMES, &[(row, "/SUM58/D1/S00008/Br.jpg")]);
     assert!(is_offline(&with_path));
-    // Records without a storage unit of their own: where one of them has a file, they link to others.
+    // Records without a storage unit of their own may link to others; that one has no image, its QUALITY says.
     let row: &[&str] = &["7", "NA", "377", "2011.02.15_02:00:00_TAI"];
     let other: &[&str] = &["8", "NA", "377", "2011.02.15_02:12:00_TAI"];
-    assert!(!is_offline(&answer(&NAMES, &[(row, "NoDataDirectory")])), "it has no data");
+    assert!(is_offline(&answer(&NAMES, &[(row, "NoDataDirectory")])));
+    let names = [&NAMES[..], &["QUALITY"]].concat();
+    let no_image = [row, &["0x80000000"]].concat();
+    assert!(!is_offline(&answer(&names, &[(no_image.as_slice(), "NoDataDirectory")])), "it has no data");
     assert!(is_offline(&answer(&NAMES, &[(row, "NoDataDirectory"), (other, "/SUM58/D1/S00008/Br.fits")])));
     let name = read_as(&series, &with_path).unwrap().files[0].name.clone().unwrap();
     assert!(name.ends_with(".Br.jpg"), "{name}");

@@ -11,15 +11,13 @@ use url::Url;
 use super::super::address::on_base;
 use super::super::listing::{Names, Ordered};
 use super::super::slot;
+use super::file_name::{is_of_our_format, last_part, names_file, names_processed_file, names_record};
 use super::reply::{Row, plain};
 use crate::day::Window;
 use crate::failure::{Class, Failure};
 use crate::source::read_capped::malformed;
 use crate::source::{Body, RemoteFile};
 use crate::untrusted::escape;
-
-/// The server cuts names in a buffer of 128 bytes (`exputil.c`).
-const LONGEST_NAME: usize = 127;
 
 /// Says of each file of a stretch of time where the order has put it.
 ///
@@ -49,9 +47,9 @@ pub(super) fn join(
             )));
         }
         let rows = made.rows_of(ordered);
-        if rows.iter().all(|row| row.warning.is_some()) && file.body == Body::Remote {
+        if rows.iter().all(|made| made.row.warning.is_some()) && file.body == Body::Remote {
             missing += 1;
-            one.get_or_insert((ordered, rows.first().and_then(|row| row.warning.as_deref())));
+            one.get_or_insert((ordered, rows.first().and_then(|made| made.row.warning.as_deref())));
             continue;
         }
         // What a record keeps stays as it is: where an order lies is gone in a week.
@@ -65,13 +63,17 @@ pub(super) fn join(
             )));
         }
         match (path, &file.body) {
+            // It was not ordered.
+            (None, Body::Offline(_)) => {}
             (None, _) => file.body = Body::None,
-            (Some(path), Body::Remote) => {
+            // An order of an earlier run may have what has left the disks since.
+            (Some(path), Body::Remote | Body::Offline(_)) => {
                 let wrong = |why| {
                     let (path, record) = (escape(path), ordered.shown());
                     malformed(&format!("the order's path `{path}` of `{}`, {why}", escape(&record)))
                 };
                 file.url = on_base(base, path).map_err(wrong)?.0;
+                file.body = Body::Remote;
             }
             (Some(path), _) => {
                 let (path, record) = (escape(path), ordered.shown());
@@ -95,26 +97,45 @@ pub(super) fn join(
 
 /// The rows of an order by their records.
 struct Made<'r> {
-    by_record: HashMap<String, Vec<&'r Row>>,
+    by_record: HashMap<String, Vec<MadeRow<'r>>>,
+}
+
+/// A row of an order.
+#[derive(Clone, Copy)]
+struct MadeRow<'r> {
+    row: &'r Row,
+    /// Its file is one that a program made of the record's own.
+    is_processed: bool,
+}
+
+impl MadeRow<'_> {
+    /// True when the name of its file is that of a record's file.
+    fn names(self, ordered: &Ordered) -> bool {
+        let name = self.row.path.as_deref().map(last_part).unwrap_or_default();
+        // A row may name its segment itself, beside the name that our orders ask for.
+        let is_told = || segment_of(&self.row.named).is_some() && is_of_our_format(name, ordered);
+        names_file(name, ordered) || ((self.is_processed || is_told()) && names_processed_file(name, ordered))
+    }
 }
 
 impl<'r> Made<'r> {
     fn of(names: &Names, rows: &'r [Row]) -> Made<'r> {
         let like = names.values().next().map(|ordered| Shape::of(&ordered.record)).unwrap_or_default();
-        let mut by_record: HashMap<String, Vec<&Row>> = HashMap::new();
+        let mut by_record: HashMap<String, Vec<MadeRow<'_>>> = HashMap::new();
         for row in rows {
-            by_record.entry(like.record(&row.named)).or_default().push(row);
+            let is_processed = like.is_processed(&row.named);
+            by_record.entry(like.record(&row.named)).or_default().push(MadeRow { row, is_processed });
         }
         Made { by_record }
     }
 
     /// The rows of a record and segment.
-    fn rows_of(&self, ordered: &Ordered) -> Vec<&'r Row> {
+    fn rows_of(&self, ordered: &Ordered) -> Vec<MadeRow<'r>> {
         let segment = plain(&ordered.segment);
         let rows = self.by_record.get(&plain(&ordered.record)).map(Vec::as_slice).unwrap_or_default();
-        let is_of = |row: &&&Row| match (segment_of(&row.named), &row.path) {
+        let is_of = |made: &&MadeRow<'_>| match (segment_of(&made.row.named), &made.row.path) {
             (Some(own), _) => own == segment,
-            (None, Some(path)) => names_file(last_part(path), ordered),
+            (None, Some(_)) => made.names(ordered),
             (None, None) => true,
         };
         rows.iter().filter(is_of).copied().collect()
@@ -136,12 +157,17 @@ impl Shape {
         Shape { keys: record.matches('[').count(), series }
     }
 
+    /// True for a row of what a program made of a record.
+    fn is_processed(&self, named: &str) -> bool {
+        named.split('[').next().and_then(|series| series.strip_suffix("_mod")) == Some(&self.series)
+    }
+
     /// The record of the series that a row is of: what a program made of it is a record of `SERIES_mod`, with the order's
     /// number as a further prime key (`jsoc_export_clone.c:233-237,288`).
     fn record(&self, named: &str) -> String {
         let named = named.split('{').next().unwrap_or_default();
-        let Some((series, keys)) = named.split_once('[') else { return named.to_owned() };
-        if series.strip_suffix("_mod") != Some(&self.series) {
+        let Some((_, keys)) = named.split_once('[') else { return named.to_owned() };
+        if !self.is_processed(named) {
             return named.to_owned();
         }
         let keys: Vec<&str> = keys.split('[').take(self.keys).collect();
@@ -154,41 +180,22 @@ fn segment_of(named: &str) -> Option<&str> {
     Some(named.split_once('{')?.1.trim_end_matches('}'))
 }
 
-fn last_part(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
-}
-
-/// True when the name of an exported file ends with that of the segment's own file, or with the segment where that is not
-/// known. A name that was cut may end within it.
-fn names_file(name: &str, ordered: &Ordered) -> bool {
-    let ends_with = |end: &str| name == end || name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));
-    let names_segment = || {
-        let segment = &ordered.segment;
-        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-        ends_with(segment) || stem == segment || stem.ends_with(&format!(".{segment}"))
-    };
-    let is_whole = ordered.file.as_ref().map_or_else(names_segment, |file| ends_with(file));
-    let end = ordered.file.as_ref().unwrap_or(&ordered.segment);
-    let is_cut = || {
-        let starts = end.char_indices().skip(1).map(|(at, _)| &end[..at]);
-        name.len() >= LONGEST_NAME && starts.into_iter().any(ends_with)
-    };
-    is_whole || is_cut()
-}
-
 /// The path of the file that is listed, among all that the order has of its record and segment; none where it has no file.
 ///
 /// # Errors
 /// `source-refused` where none of them has the listed name, or several have it.
-fn listed_file<'r>(ordered: &Ordered, rows: &[&'r Row]) -> Result<Option<&'r str>, Failure> {
-    let all: BTreeSet<&str> = rows.iter().filter_map(|row| row.path.as_deref()).collect();
-    let is_listed = |path: &&str| ordered.file.is_none() || names_file(last_part(path), ordered);
-    let named: Vec<&str> = all.iter().copied().filter(is_listed).collect();
+fn listed_file<'r>(ordered: &Ordered, rows: &[MadeRow<'r>]) -> Result<Option<&'r str>, Failure> {
+    let paths = |is_asked: &dyn Fn(&MadeRow<'r>) -> bool| -> BTreeSet<&'r str> {
+        rows.iter().filter(|made| is_asked(made)).filter_map(|made| made.row.path.as_deref()).collect()
+    };
+    let all = paths(&|_| true);
+    let named = paths(&|made| ordered.file.is_none() || made.names(ordered));
     // When two names end alike, the shorter one is the match: both begin with the same name of the record.
-    let shortest = named.iter().map(|path| last_part(path).len()).min();
-    let mut named = named.into_iter().filter(|path| Some(last_part(path).len()) == shortest);
+    let is_of_file = |path: &&&str| names_file(last_part(path), ordered);
+    let shortest = named.iter().filter(is_of_file).map(|path| last_part(path).len()).min();
+    let mut named = named.iter().filter(|path| !is_of_file(path) || Some(last_part(path).len()) == shortest);
     match (named.next(), named.next()) {
-        (Some(path), None) => Ok(Some(path)),
+        (Some(path), None) => is_of_record(ordered, path, rows).map(|()| Some(*path)),
         _ if all.is_empty() => Ok(None),
         _ => {
             let listed = ordered.file.as_deref().unwrap_or("none of them");
@@ -201,6 +208,27 @@ fn listed_file<'r>(ordered: &Ordered, rows: &[&'r Row]) -> Result<Option<&'r str
             )))
         }
     }
+}
+
+/// Checks that the name of a file is that of the record which the order lists it with. What is not made anew may have the name
+/// that it has on disk.
+///
+/// # Errors
+/// `source-refused` for the name of another record's file.
+fn is_of_record(ordered: &Ordered, path: &str, rows: &[MadeRow<'_>]) -> Result<(), Failure> {
+    let name = last_part(path);
+    let is_made =
+        rows.iter().any(|made| made.row.path.as_deref() == Some(path) && segment_of(&made.row.named).is_none());
+    let is_ours = is_made || (is_of_our_format(name, ordered) && ordered.file.as_deref() != Some(name));
+    if !is_ours || names_record(name, ordered) {
+        return Ok(());
+    }
+    Err(refused(&format!(
+        "the export system lists `{}` for `{}`, but that is no name of a file of that record: whose bytes it holds cannot be \
+         told; the same command orders it again",
+        escape(path),
+        escape(&ordered.shown())
+    )))
 }
 
 fn refused(why: &str) -> Failure {
@@ -227,19 +255,42 @@ pub(super) fn strange<'a>(rows: &'a [Row], window: Window, names: &[&Names]) -> 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
     const RECORD: &str = "hmi.v_sht_2drls[2024.09.19_00:00:00_TAI]";
+    const STEM: &str = "hmi.v_sht_2drls.20240919_000000_TAI.";
+
+    /// A row of what is made anew has the record alone, and a file named after it.
+    fn listed_row((record, name): &(&str, &str)) -> Row {
+        let stem = if record.contains('{') { "" } else { STEM };
+        row(record, Some(&format!("/SUM9/D1/S00000/{stem}{name}")))
+    }
+
+    fn without_stem(file: &RemoteFile) -> String {
+        let name = last_part(file.url.path());
+        name.strip_prefix(STEM).unwrap_or(name).to_owned()
+    }
 
     fn row(named: &str, path: Option<&str>) -> Row {
         Row { named: plain(named), path: path.map(str::to_owned), warning: None }
     }
 
-    fn ordered(segment: &str, file: Option<&str>) -> Ordered {
+    pub(in super::super) fn ordered(segment: &str, file: Option<&str>) -> Ordered {
         let time = "2024-09-19T00:00:00".parse().unwrap();
         let (segment, file) = (segment.to_owned(), file.map(str::to_owned));
-        Ordered { record: RECORD.to_owned(), recnum: 77, time, harpnum: None, segment, file }
+        Ordered {
+            record: RECORD.to_owned(),
+            recnum: 77,
+            time,
+            harpnum: None,
+            segment,
+            file,
+            is_available: true,
+            time_slack: TimeDelta::seconds(1),
+        }
     }
 
     /// What becomes of a file that the listing knows as `listed` when the order has these paths of its record and segment.
@@ -294,6 +345,11 @@ mod tests {
         assert_eq!(joined(None, Body::None, &[None]), Ok(None));
         assert_eq!(joined(None, Body::None, &[]), Ok(None));
         assert!(joined(Some("rot.2d"), Body::Remote, &[]).unwrap_err().contains("left out 1 files"));
+        let offline = || Body::Offline("on tape".to_owned());
+        for rows in [&[][..], &[None]] {
+            assert_eq!(joined(None, offline(), rows), Ok(None));
+        }
+        assert_eq!(joined(Some("rot.2d"), offline(), &[Some("/SUM9/rot.2d")]), Ok(Some("/SUM9/rot.2d".to_owned())));
         assert!(joined(None, Body::None, &[Some("/SUM1/x")]).unwrap_err().contains("the listing has no file"));
     }
 
@@ -307,49 +363,67 @@ mod tests {
             ("77/Br".to_owned(), ordered("Br", Some("Br.fits"))),
             ("77/err".to_owned(), ordered("err", Some("err.Br.fits"))),
         ]);
-        let rows: Vec<Row> =
-            rows.iter().map(|(record, name)| row(record, Some(&format!("/SUM9/D1/S00000/{name}")))).collect();
+        let rows: Vec<Row> = rows.iter().map(listed_row).collect();
         join(&mut files, window, &names, &rows, &base).map_err(|failure| failure.message)?;
-        let name = |file: &RemoteFile| last_part(file.url.path()).to_owned();
-        Ok(files.each_ref().map(|file| (file.body == Body::Remote).then(|| name(file))))
+        Ok(files.each_ref().map(|file| (file.body == Body::Remote).then(|| without_stem(file))))
     }
 
     #[test]
     fn files_that_are_made_are_told_apart_by_their_names() {
         let both = |one: &str, other: &str| Ok([Some(one.to_owned()), Some(other.to_owned())]);
-        let rows = [(RECORD, "a.b.err.Br.fits"), (RECORD, "a.b.Br.fits")];
-        assert_eq!(told_apart(&rows), both("a.b.Br.fits", "a.b.err.Br.fits"));
+        let rows = [(RECORD, "err.Br.fits"), (RECORD, "Br.fits")];
+        assert_eq!(told_apart(&rows), both("Br.fits", "err.Br.fits"));
         let made = "hmi.V_SHT_2drls_mod[2024.09.19_00:00:00_TAI][JSOC_20260101_001]";
-        let rows = [(made, "m.err.Br.fits"), (made, "m.Br.fits")];
-        assert_eq!(told_apart(&rows), both("m.Br.fits", "m.err.Br.fits"), "of a series that a program made");
-        let left_out = told_apart(&[(RECORD, "a.Br.fits")]).unwrap_err();
+        let rows = [(made, "err.Br.fits"), (made, "Br.fits")];
+        assert_eq!(told_apart(&rows), both("Br.fits", "err.Br.fits"), "of a series that a program made");
+        let left_out = told_apart(&[(RECORD, "Br.fits")]).unwrap_err();
         assert!(
             left_out
                 .contains("left out 1 files that are listed, such as `hmi.v_sht_2drls[2024.09.19_00:00:00_TAI]{err}`"),
             "{left_out}"
         );
         let other = "hmi.v_sht_2drls[2024.09.20_00:00:00_TAI]";
-        assert!(told_apart(&[(other, "a.Br.fits"), (other, "a.err.Br.fits")]).unwrap_err().contains("left out 2"));
+        assert!(told_apart(&[(other, "Br.fits"), (other, "err.Br.fits")]).unwrap_err().contains("left out 2"));
     }
 
     #[test]
-    fn a_name_says_which_segment_it_belongs_to_even_when_it_was_cut() {
-        let long = "x".repeat(LONGEST_NAME - 3);
-        for (name, file, segment, is_it) in [
-            ("s.377.20110215_000000_TAI.Br.fits", Some("Br.fits"), "Br", true),
-            ("s.377.20110215_000000_TAI.Br_err.fits", Some("Br.fits"), "Br", false),
-            ("s.377.xBr.fits", Some("Br.fits"), "Br", false),
-            ("Br.fits", Some("Br.fits"), "Br", true),
-            ("s.1.V.fits", Some("V.fits"), "Dopplergram", true),
-            // On tape alone: the file's name is not listed.
-            ("s.1.Br.fits", None, "Br", true),
-            ("s.1.Br", None, "Br", true),
-            ("s.1.Bp.fits", None, "Br", false),
-            (&format!("{long}.Br"), Some("Br.fits"), "Br", true),
-            (&format!("{long}.Bp"), Some("Br.fits"), "Br", false),
-            ("s.1.Br", Some("Br.fits"), "Br", false),
-        ] {
-            assert_eq!(names_file(name, &ordered(segment, file)), is_it, "{name} {file:?}");
+    fn what_a_program_makes_is_known_by_the_file_s_name_or_the_segment_s() {
+        let made = "hmi.V_SHT_2drls_mod[2024.09.19_00:00:00_TAI][JSOC_20260101_001]";
+        let image = |rows: &[(&str, &str)]| {
+            let base: Url = "http://h.example/".parse().unwrap();
+            let window = Window::of_day("2024-09-19".parse().unwrap());
+            let mut files = [RemoteFile::new("77/image".to_owned(), base.clone(), "/x".to_owned(), window.start)];
+            let names = Names::from([("77/image".to_owned(), ordered("image", Some("image_lev1.fits")))]);
+            let rows: Vec<Row> = rows.iter().map(listed_row).collect();
+            join(&mut files, window, &names, &rows, &base).map_err(|failure| failure.message)?;
+            Ok::<_, String>(without_stem(&files[0]))
+        };
+        for name in ["image.fits", "image_lev1.fits"] {
+            assert_eq!(image(&[(made, name)]).as_deref(), Ok(name));
+        }
+        let both = image(&[(made, "image.fits"), (made, "image_lev1.fits")]).unwrap_err();
+        assert!(both.contains("(2 in all)"), "{both}");
+        let own = image(&[(RECORD, "image.fits")]).unwrap_err();
+        assert!(own.contains("left out 1 files"), "no program made it: {own}");
+        assert!(image(&[(made, "spikes.fits")]).unwrap_err().contains("left out 1 files"));
+        // As-is files: the row names the segment, and the name is as ours ask for, or that on disk.
+        let as_is = format!("{RECORD}{{image}}");
+        assert_eq!(image(&[(as_is.as_str(), format!("{STEM}image.fits").as_str())]).as_deref(), Ok("image.fits"));
+        assert!(image(&[(as_is.as_str(), "image.fits")]).unwrap_err().contains("which file it is cannot be told"));
+    }
+
+    #[test]
+    fn a_file_named_after_another_record_is_refused() {
+        let other = "hmi.v_sht_2drls.20240920_000000_TAI";
+        for record in [RECORD.to_owned(), format!("{RECORD}{{rot}}")] {
+            let base: Url = "http://h.example/".parse().unwrap();
+            let window = Window::of_day("2024-09-19".parse().unwrap());
+            let mut files = [RemoteFile::new("77/rot".to_owned(), base.clone(), "/x".to_owned(), window.start)];
+            let names = Names::from([("77/rot".to_owned(), ordered("rot", Some("rot.2d")))]);
+            let rows = [row(&record, Some(&format!("/SUM9/D1/S00000/{other}.rot.2d")))];
+            let message = join(&mut files, window, &names, &rows, &base).unwrap_err().message;
+            assert!(message.contains(&format!("lists `/SUM9/D1/S00000/{other}.rot.2d` for `{RECORD}")), "{message}");
+            assert!(message.contains("is no name of a file of that record"), "{message}");
         }
     }
 

@@ -3,12 +3,13 @@
 //! An order's number is in the journal of each of its days before it is asked after. An order that was cut off before its
 //! number was told is given again word for word, which JSOC knows for the same one. What it does not do: list records.
 
+mod file_name;
 mod join;
 mod order;
 mod reply;
 mod stretch;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -28,7 +29,7 @@ use crate::source::{Body, Memory, RemoteFile};
 use crate::untrusted::escape;
 use order::{Counter, Ended, PATIENCE, Placed, TOLD};
 use reply::Row;
-use stretch::{Stretch, cover, halves, remembered};
+use stretch::{SHORTEST, SHORTEST_NAMED, Stretch, cover, halves, remembered};
 
 /// Days are folded into one order as long as JSOC has no more than this on disk of them: 20 GB.
 const FOLD: u64 = 20_000_000_000;
@@ -66,6 +67,8 @@ pub(super) struct Wanted<'a> {
     pub(super) names: Names,
     /// What JSOC has on disk of them, in bytes, as far as it tells.
     pub(super) size: u64,
+    /// The times of records that no order may have.
+    pub(super) not_orderable: BTreeSet<NaiveDateTime>,
     pub(super) memory: &'a Arc<dyn Memory>,
 }
 
@@ -74,11 +77,28 @@ struct Waiting {
     window: Window,
     names: Arc<Names>,
     size: u64,
+    not_orderable: Arc<BTreeSet<NaiveDateTime>>,
     memory: Arc<dyn Memory>,
     answer: oneshot::Sender<Answer>,
 }
 
 type Answer = Result<Arc<Vec<Row>>, Failure>;
+
+/// What came of the orders of days that were ordered together.
+enum Served {
+    Rows(Arc<Vec<Row>>),
+    /// JSOC refuses one of them, since files are not on its disks.
+    Offline(Failure),
+}
+
+impl Served {
+    fn answer(self) -> Answer {
+        match self {
+            Served::Rows(rows) => Ok(rows),
+            Served::Offline(failure) => Err(failure),
+        }
+    }
+}
 
 impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,14 +137,15 @@ impl Desk {
         wanted: Wanted<'_>,
         coming: Coming<'_>,
     ) -> Result<(), Failure> {
-        let Wanted { window, files, names, size, memory } = wanted;
+        let Wanted { window, files, names, size, not_orderable, memory } = wanted;
         let Some(window) = lacking(window, files, question.step(), |file| memory.has(file)) else { return Ok(()) };
-        let names = Arc::new(names);
+        let (names, not_orderable) = (Arc::new(names), Arc::new(not_orderable));
         let mut coming = Some(coming);
         let rows = loop {
             let (answer, mut answered) = oneshot::channel();
-            let memory = Arc::clone(memory);
-            self.queue().push(Waiting { window, names: Arc::clone(&names), size, memory, answer });
+            let (names, memory) = (Arc::clone(&names), Arc::clone(memory));
+            let not_orderable = Arc::clone(&not_orderable);
+            self.queue().push(Waiting { window, names, size, not_orderable, memory, answer });
             drop(coming.take());
             let turn = tokio::select! {
                 biased;
@@ -143,15 +164,10 @@ impl Desk {
             }
             let batch = self.take(window);
             if !batch.is_empty() {
-                let rows = self.serve(question, &batch, self.end_of(&batch)).await;
-                if let Err(failure) = &rows
-                    && failure.class == Class::Pending
-                {
-                    let _ = self.given_up.set(failure.clone());
-                }
-                for waiting in batch {
+                let answers = self.serve_each(question, &batch, self.end_of(&batch)).await;
+                for (waiting, rows) in batch.into_iter().zip(answers) {
                     // A day that was stopped meanwhile wants nothing any more.
-                    let _ = waiting.answer.send(rows.clone());
+                    let _ = waiting.answer.send(rows);
                 }
             }
             drop(turn);
@@ -195,9 +211,40 @@ impl Desk {
         begun.unwrap_or(now) + self.patience
     }
 
+    /// Gets what each day of a batch wants. Where JSOC refuses to order them together since files are not on its disks, each
+    /// is ordered alone: which day they are of, it does not say.
+    async fn serve_each(&self, question: &Question<'_>, batch: &[Waiting], end: Instant) -> Vec<Answer> {
+        let together = self.serve(question, batch, end).await;
+        let is_split = matches!(&together, Ok(Served::Offline(_))) && batch.len() > 1;
+        if !is_split {
+            let answer = together.and_then(Served::answer);
+            self.note_pending(&answer);
+            return vec![answer; batch.len()];
+        }
+        let mut answers = Vec::with_capacity(batch.len());
+        for day in batch.chunks(1) {
+            let answer = match self.given_up.get() {
+                Some(failure) => Err(failure.clone()),
+                None => self.serve(question, day, end).await.and_then(Served::answer),
+            };
+            self.note_pending(&answer);
+            answers.push(answer);
+        }
+        answers
+    }
+
+    /// Ends the orders of the run with one that takes too long.
+    fn note_pending(&self, answer: &Answer) {
+        if let Err(failure) = answer
+            && failure.class == Class::Pending
+        {
+            let _ = self.given_up.set(failure.clone());
+        }
+    }
+
     /// Gets what the days of a batch want: they lie side by side.
-    async fn serve(&self, question: &Question<'_>, batch: &[Waiting], end: Instant) -> Answer {
-        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(Arc::default()) };
+    async fn serve(&self, question: &Question<'_>, batch: &[Waiting], end: Instant) -> Result<Served, Failure> {
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(Served::Rows(Arc::default())) };
         let whole = Window { start: first.window.start, end: last.window.end };
         let kept = batch.iter().filter_map(|waiting| waiting.memory.recall());
         let mut todo = cover(whole, kept.flat_map(|text| remembered(&text)).collect());
@@ -216,14 +263,13 @@ impl Desk {
                     }
                     all.extend(rows);
                 }
-                Ended::TooLarge(words) => {
+                Ended::TooLarge(words) => todo.extend(cut(stretch.window, SHORTEST, &words, batch)?),
+                Ended::TooLong => {
+                    todo.extend(cut(stretch.window, SHORTEST_NAMED, "it names too many records", batch)?);
+                }
+                Ended::Offline(failure) => {
                     forget(stretch.window, batch)?;
-                    let Some((before, after)) = halves(stretch.window) else {
-                        let why = format!("no shorter time can be ordered: {words}");
-                        return Err(Failure::new(Class::SourceRefused, why));
-                    };
-                    tracing::info!("an order is cut in two: {words}");
-                    todo.extend([after, before].map(|window| Stretch { window, id: None }));
+                    return Ok(Served::Offline(failure));
                 }
                 Ended::Gone(words) => {
                     let why = format!("the export system lost an order, and the same one again: {words}");
@@ -231,7 +277,7 @@ impl Desk {
                 }
             }
         }
-        Ok(Arc::new(all))
+        Ok(Served::Rows(Arc::new(all)))
     }
 
     /// One order from wherever it stands to its end. One that is gone is given again, once.
@@ -251,9 +297,10 @@ impl Desk {
             }
         }
         let listed: Vec<&Ordered> = batch.iter().flat_map(|waiting| waiting.names.values()).collect();
-        let set = match question.order_set(stretch.window, &listed) {
+        let not_orderable = batch.iter().flat_map(|waiting| waiting.not_orderable.iter().copied()).collect();
+        let set = match question.order_set(stretch.window, &listed, &not_orderable) {
             OrderSet::Nothing => return Ok(Ended::Done(Vec::new())),
-            OrderSet::TooLong => return Ok(Ended::TooLarge("it names too many records".to_owned())),
+            OrderSet::TooLong => return Ok(Ended::TooLong),
             OrderSet::Records(set) => set,
         };
         let set = format!("{set}{{{}}}", question.segments.join(","));
@@ -325,6 +372,20 @@ fn keep(stretch: &Stretch, batch: &[Waiting]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The halves of a stretch whose order is more than JSOC takes, the later one first.
+///
+/// # Errors
+/// `source-refused` with JSOC's own words where none can be shorter.
+fn cut(window: Window, shortest: TimeDelta, words: &str, batch: &[Waiting]) -> Result<[Stretch; 2], Failure> {
+    forget(window, batch)?;
+    let Some((before, after)) = halves(window, shortest) else {
+        let why = format!("no shorter time can be ordered: {words}");
+        return Err(Failure::new(Class::SourceRefused, why));
+    };
+    tracing::info!("an order is cut in two: {words}");
+    Ok([after, before].map(|window| Stretch { window, id: None }))
+}
+
 fn forget(window: Window, batch: &[Waiting]) -> Result<(), Failure> {
     for waiting in of(window, batch) {
         let text = stretch::without(waiting.memory.recall().as_deref(), window);
@@ -351,96 +412,4 @@ fn turn(base: &Url, email: &str) -> Arc<Turn<()>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::structure::{Structure, tests::SHARP};
-    use super::super::tests::ordered;
-    use super::*;
-    use crate::day::Day;
-    use crate::manifest::Protocol;
-    use crate::source::hmi::tests::{client, ok, service};
-
-    #[derive(Default)]
-    struct Kept(Mutex<Option<String>>);
-
-    impl Memory for Kept {
-        fn recall(&self) -> Option<String> {
-            self.0.lock().unwrap().clone()
-        }
-
-        fn keep(&self, text: &str) -> Result<(), Failure> {
-            *self.0.lock().unwrap() = Some(text.to_owned());
-            Ok(())
-        }
-
-        fn has(&self, _: &RemoteFile) -> bool {
-            false
-        }
-    }
-
-    fn window(date: &str) -> Window {
-        Day::whole(date.parse().unwrap()).window
-    }
-
-    #[tokio::test]
-    async fn an_order_that_takes_too_long_ends_the_orders_of_the_run_and_is_remembered() {
-        let (base, asked) = service(ok(r#"{"status":2,"requestid":"JSOC_1","wait":0}"#)).await;
-        let structure = Structure::read(SHARP.as_bytes()).unwrap();
-        let series = ordered("hmi.sharp_cea_720s", Protocol::Fits);
-        let question = Question::of(&series, &structure).unwrap();
-        let export = question.export().unwrap().clone();
-        let desk = Desk { patience: Duration::ZERO, ..Desk::new(base.clone(), client(&base), export) };
-        let memory: Arc<dyn Memory> = Arc::new(Kept::default());
-        // The same day once more, as the next attempt at its listing; and another one.
-        for date in ["2011-02-15", "2011-02-15", "2011-02-16"] {
-            let window = window(date);
-            let mut files = [RemoteFile::new("1/Br".into(), base.clone(), "/x".into(), window.start)];
-            let names = Names::new();
-            let wanted = Wanted { window, files: &mut files, names, size: 1, memory: &memory };
-            let failure = desk.fill(&question, wanted, desk.coming().await).await.unwrap_err();
-            assert_eq!((failure.class, failure.class.is_retried()), (Class::Pending, false), "{failure}");
-            assert!(failure.message.contains("the order `JSOC_1`: it is not done after 24 hours"), "{failure}");
-        }
-        assert_eq!(asked.lock().unwrap().len(), 1, "one order, and no other one while it is under way");
-        assert!(memory.recall().unwrap().contains("JSOC_1"));
-    }
-
-    #[tokio::test]
-    async fn a_day_that_is_listed_once_more_is_not_waited_for_anew() {
-        let base: Url = "http://127.0.0.1:9/".parse().unwrap();
-        let series = ordered("hmi.sharp_cea_720s", Protocol::Fits);
-        let structure = Structure::read(SHARP.as_bytes()).unwrap();
-        let export = Question::of(&series, &structure).unwrap().export().unwrap().clone();
-        let desk = Desk::new(base.clone(), client(&base), export);
-        let waiting = |date: &str| Waiting {
-            window: window(date),
-            names: Arc::default(),
-            size: 0,
-            memory: Arc::new(Kept::default()),
-            answer: oneshot::channel().0,
-        };
-        let first = desk.end_of(&[waiting("2011-02-15")]);
-        assert_eq!(desk.end_of(&[waiting("2011-02-15"), waiting("2011-02-17")]), first);
-    }
-
-    #[test]
-    fn of_a_day_that_is_looked_at_again_only_the_time_of_what_is_new_is_ordered() {
-        let day = Day::whole("2011-02-15".parse().unwrap()).window;
-        let file = |key: &str, time: &str| {
-            let url = Url::parse("http://h.example/x").unwrap();
-            RemoteFile::new(key.to_owned(), url, "/x".to_owned(), format!("2011-02-15T{time}").parse().unwrap())
-        };
-        let mut files =
-            vec![file("1", "00:00:00"), file("2", "12:00:00"), file("3", "12:12:00"), file("4", "23:48:00")];
-        let asked = |files: &[RemoteFile], here: &[&str]| {
-            let window = lacking(day, files, TimeDelta::seconds(720), |file| here.contains(&file.key.as_str()))?;
-            Some(format!("{} {}", window.start.format("%H:%M"), window.end.format("%d %H:%M")))
-        };
-        assert_eq!(asked(&files, &[]).as_deref(), Some("00:00 16 00:00"));
-        assert_eq!(asked(&files, &["1", "4"]).as_deref(), Some("12:00 15 12:24"));
-        assert_eq!(asked(&files, &["1", "2", "3"]).as_deref(), Some("23:48 16 00:00"));
-        assert_eq!(asked(&files, &["1", "2", "3", "4"]), None);
-        files[3].body = Body::None;
-        assert_eq!(asked(&files, &["1", "2", "3"]), None, "there is no file to order");
-        assert_eq!(asked(&[], &[]), None);
-    }
-}
+mod tests;

@@ -41,6 +41,10 @@ pub(super) enum Ended {
     Done(Vec<Row>),
     /// It is to be cut: why.
     TooLarge(String),
+    /// It is to be cut: it names too many records.
+    TooLong,
+    /// It is refused, since some of its files are not on JSOC's disks.
+    Offline(Failure),
     /// It is gone, or was never there: in JSOC's words.
     Gone(String),
 }
@@ -112,7 +116,7 @@ impl Counter {
                         return Err(about(set, Failure::new(Class::Pending, why)));
                     }
                 }
-                Reply::Offline(words) => return Err(about(set, no(&words))),
+                Reply::Offline(words) => return Ok(Placed::Ended(Ended::Offline(about(set, no(&words))))),
                 Reply::Refused(words) if refused => return Err(about(set, no(&words))),
                 // Now and then one that is refused passes the second time.
                 Reply::Refused(_) => {
@@ -164,7 +168,7 @@ impl Counter {
                 Reply::Unknown(_) => unseen += 1,
                 Reply::TooLarge(words) => return Ok(Ended::TooLarge(words)),
                 Reply::Busy(_) => {}
-                Reply::Offline(words) => return Err(told(no(&words))),
+                Reply::Offline(words) => return Ok(Ended::Offline(told(no(&words)))),
                 Reply::Refused(words) if refused => return Err(told(no(&words))),
                 Reply::Refused(_) => refused = true,
             }

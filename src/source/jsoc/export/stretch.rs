@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::day::Window;
 
 /// No stretch is cut into shorter ones: one slot of most series.
-const SHORTEST: TimeDelta = TimeDelta::minutes(12);
+pub(super) const SHORTEST: TimeDelta = TimeDelta::minutes(12);
+/// The same where an order names each record: in 12 minutes, AIA has more than it can name.
+pub(super) const SHORTEST_NAMED: TimeDelta = TimeDelta::minutes(1);
 
 /// A stretch of time that is, or is to be, one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,17 +94,17 @@ pub(super) fn cover(whole: Window, remembered: Vec<Stretch>) -> Vec<Stretch> {
     all
 }
 
-/// A stretch in two: between days where it has several, else in its middle. None when it is too short.
-pub(super) fn halves(window: Window) -> Option<(Window, Window)> {
+/// A stretch in two: between days where it has several, else in its middle. None when a half were shorter than `shortest`.
+pub(super) fn halves(window: Window, shortest: TimeDelta) -> Option<(Window, Window)> {
     let span = window.end - window.start;
     let middle = window.start + span / 2;
     let midnight = Window::of_day(middle.date());
     let near = [midnight.start, midnight.end].into_iter().min_by_key(|at| (*at - middle).abs());
     let cut = match near.filter(|at| window.start < *at && *at < window.end) {
         Some(between) => between,
-        None if span >= SHORTEST * 2 => {
+        None if span >= shortest * 2 => {
             let seconds = span.num_seconds() / 2;
-            window.start + TimeDelta::seconds(seconds - seconds % SHORTEST.num_seconds())
+            window.start + TimeDelta::seconds(seconds - seconds % shortest.num_seconds())
         }
         None => return None,
     };
@@ -159,15 +161,19 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_cut_between_days_and_then_within() {
-        assert_eq!(halves(days(14, 18)), Some((days(14, 16), days(16, 18))));
-        assert_eq!(halves(days(14, 17)), Some((days(14, 15), days(15, 17))));
+        assert_eq!(halves(days(14, 18), SHORTEST), Some((days(14, 16), days(16, 18))));
+        assert_eq!(halves(days(14, 17), SHORTEST), Some((days(14, 15), days(15, 17))));
         let noon = "2011-02-14T12:00:00";
         let (day, half) = (days(14, 15), window("2011-02-14T00:00:00", noon));
-        assert_eq!(halves(day), Some((half, window(noon, "2011-02-15T00:00:00"))));
+        assert_eq!(halves(day, SHORTEST), Some((half, window(noon, "2011-02-15T00:00:00"))));
         let short = window("2011-02-14T00:00:00", "2011-02-14T00:36:00");
         let cut = "2011-02-14T00:12:00";
-        assert_eq!(halves(short), Some((window("2011-02-14T00:00:00", cut), window(cut, "2011-02-14T00:36:00"))));
-        assert_eq!(halves(window("2011-02-14T00:00:00", "2011-02-14T00:12:00")), None);
+        assert_eq!(
+            halves(short, SHORTEST),
+            Some((window("2011-02-14T00:00:00", cut), window(cut, "2011-02-14T00:36:00")))
+        );
+        assert_eq!(halves(window("2011-02-14T00:00:00", "2011-02-14T00:12:00"), SHORTEST), None);
+        assert!(halves(window("2011-02-14T00:00:00", "2011-02-14T00:12:00"), SHORTEST_NAMED).is_some());
     }
 
     proptest::proptest! {

@@ -34,7 +34,16 @@ fn refused(filters: Filters) -> String {
 /// A record to order, so many minutes after the day's start.
 fn listed(recnum: i64, harpnum: Option<i64>) -> Ordered {
     let time = day().start + TimeDelta::minutes(recnum);
-    Ordered { record: String::new(), recnum, time, harpnum, segment: String::new(), file: None }
+    Ordered {
+        record: String::new(),
+        recnum,
+        time,
+        harpnum,
+        segment: String::new(),
+        file: None,
+        is_available: true,
+        time_slack: TimeDelta::zero(),
+    }
 }
 
 fn conditions(all: &[(&str, Condition)]) -> Filters {
@@ -87,10 +96,12 @@ fn more_regions_than_a_query_holds_are_left_to_the_listing_and_ordered_as_listed
     assert!(few.record_set(day()).unwrap().starts_with("hmi.sharp_cea_720s[1,2,3,"));
     assert!(many.record_set(day()).unwrap().starts_with("hmi.sharp_cea_720s[][2011"));
     let listed = [listed(1, Some(9)), listed(2, Some(7))];
-    let set = |question: &Question<'_>| match question.order_set(day(), &listed.iter().collect::<Vec<_>>()) {
-        OrderSet::Records(set) => set,
-        other => panic!("{other:?}"),
-    };
+    let set =
+        |question: &Question<'_>| match question.order_set(day(), &listed.iter().collect::<Vec<_>>(), &BTreeSet::new())
+        {
+            OrderSet::Records(set) => set,
+            other => panic!("{other:?}"),
+        };
     assert!(set(&many).starts_with("hmi.sharp_cea_720s[7,9][2011"));
     assert!(set(&few).starts_with("hmi.sharp_cea_720s[1,2,3,"));
     let noaa = |count: i64| asked(Filters { noaa: Some((11_000..11_000 + count).collect()), ..Filters::default() });
@@ -148,12 +159,32 @@ fn records_that_are_chosen_here_are_ordered_by_their_numbers() {
     let question = Question::of(&series, &structure).unwrap();
     let set = |window: Window, count: i64| {
         let listed: Vec<Ordered> = (1..=count).map(|recnum| listed(recnum, None)).collect();
-        question.order_set(window, &listed.iter().collect::<Vec<_>>())
+        question.order_set(window, &listed.iter().collect::<Vec<_>>(), &BTreeSet::new())
     };
     let hour = Window { end: day().start + TimeDelta::minutes(3), ..day() };
     assert_eq!(set(hour, 9), OrderSet::Records("aia.lev1[:#1,#2]".to_owned()));
     assert_eq!((set(day(), 0), set(day(), 301)), (OrderSet::Nothing, OrderSet::TooLong));
     assert!(matches!(set(day(), 300), OrderSet::Records(set) if set.len() < 1_600));
+}
+
+#[test]
+fn where_a_record_cannot_be_ordered_the_others_are_by_their_numbers() {
+    let structure = sharp();
+    let series = series("hmi.sharp_cea_720s", Filters::default());
+    let question = Question::of(&series, &structure).unwrap();
+    let all: Vec<Ordered> = (1..=3).map(|nth| Ordered { is_available: nth != 2, ..listed(nth, None) }).collect();
+    let set = |missing: &str, count: usize| {
+        let missing = BTreeSet::from([missing.parse().unwrap()]);
+        question.order_set(day(), &all.iter().take(count).collect::<Vec<_>>(), &missing)
+    };
+    let numbers = OrderSet::Records("hmi.sharp_cea_720s[:#1,#3]".to_owned());
+    assert_eq!(set("2011-02-15T00:02:00", 3), numbers);
+    // The order of a day reaches beyond it.
+    for beside in ["2011-02-14T23:48:00", "2011-02-16T00:00:00", "2011-02-16T00:12:00"] {
+        assert_eq!(set(beside, 3), numbers, "{beside}");
+    }
+    assert!(matches!(set("2011-02-16T02:00:00", 3), OrderSet::Records(set) if set.contains("/1464m]")));
+    assert_eq!(set("2011-02-15T00:02:00", 0), OrderSet::Nothing);
 }
 
 #[test]
@@ -171,7 +202,9 @@ fn filters_are_one_condition() {
     let structure = sharp();
     let series = series("hmi.sharp_cea_720s", both);
     let question = Question::of(&series, &structure).unwrap();
-    let OrderSet::Records(ordered) = question.order_set(day(), &[]) else { panic!("nothing to order") };
+    let OrderSet::Records(ordered) = question.order_set(day(), &[], &BTreeSet::new()) else {
+        panic!("nothing to order")
+    };
     let due = "[? (NOAA_ARS ~ '11158') AND ((QUALITY & 65536) = 0) AND (LON_FWT >= -70 AND LON_FWT <= 70) ?]";
     assert!(ordered.ends_with(due), "{ordered}");
     let is = |keyword, value: &str| tail(conditions(&[(keyword, Condition::Is(value.into()))]));
@@ -226,7 +259,7 @@ fn only_what_is_needed_is_asked_for() {
         assert_eq!((pairs[0].1.as_str(), pairs[1].1.as_str(), pairs[4].1.as_str()), ("rs_list", "s[]", "1"));
         format!("{} {}", pairs[2].1, pairs[3].1)
     };
-    assert_eq!(asked(Fetch::Files, None), "*recnum*,*online*,*archive*,HARPNUM,T_REC Bp,Br");
+    assert_eq!(asked(Fetch::Files, None), "*recnum*,*online*,*archive*,HARPNUM,T_REC,QUALITY Bp,Br");
     assert_eq!(asked(Fetch::Both, None), "*recnum*,*online*,*archive*,**ALL** Bp,Br");
     assert_eq!(asked(Fetch::Keywords, None), "*recnum*,**ALL** **NONE**");
     assert_eq!(asked(Fetch::Keywords, Some(&["USFLUX", "T_REC"])), "*recnum*,HARPNUM,T_REC,QUALITY,USFLUX **NONE**");

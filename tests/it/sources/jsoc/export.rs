@@ -8,32 +8,32 @@ use crate::lab::{Job, Lab, fits};
 
 const THREE: [&str; 3] = ["2015-12-11T00:00:00", "2015-12-12T12:00:00", "2015-12-13T23:48:00"];
 
-fn three() -> Fake {
+pub(super) fn three() -> Fake {
     Fake::of((1..).zip(THREE).map(|(recnum, time)| Record::new(recnum, time)).collect())
 }
 
 /// A job over the one day, or over all three, whose files are ordered.
-fn ordered(fake: &Fake, how: &str, keys: &str, end: &str) -> Job {
+pub(super) fn ordered(fake: &Fake, how: &str, keys: &str, end: &str) -> Job {
     let source = format!("{{ jsoc: {{ url: \"{}\", export: {{ {how} }} }} }}", fake.server.url());
     let series = format!("{{ name: hmi.sharp_cea_720s, as: one, segments: [Br], {keys} }}");
     Job::from_source(&source).series(&[&series]).range("2015-12-11", end)
 }
 
-fn all_three(fake: &Fake) -> Job {
+pub(super) fn all_three(fake: &Fake) -> Job {
     ordered(fake, &format!("email: {EMAIL}"), "fetch: files", "2015-12-14")
 }
 
-fn one(fake: &Fake) -> Job {
+pub(super) fn one(fake: &Fake) -> Job {
     ordered(fake, &format!("email: {EMAIL}"), "fetch: files", "2015-12-12")
 }
 
-fn lab(job: &Job) -> Lab {
+pub(super) fn lab(job: &Job) -> Lab {
     let lab = Lab::new();
     lab.write("job.yaml", job.yaml());
     lab
 }
 
-fn message(report: &Value) -> &str {
+pub(super) fn message(report: &Value) -> &str {
     report["failures"][0]["message"].as_str().expect("a message")
 }
 
@@ -47,7 +47,7 @@ impl Fake {
     }
 
     /// How many times an order was given, whatever became of it.
-    fn given(&self) -> usize {
+    pub(in crate::sources) fn given(&self) -> usize {
         self.asked(FETCH, "exp_request", "ds").len()
     }
 }
@@ -78,7 +78,7 @@ fn files_are_ordered_asked_after_and_fetched() {
 }
 
 /// The three days are listed at once.
-fn at_once() -> Fake {
+pub(super) fn at_once() -> Fake {
     let fake = three();
     fake.state().together = 3;
     fake
@@ -256,8 +256,8 @@ fn files_as_they_are_come_at_once_and_what_is_on_tape_is_refused_once() {
     assert_eq!((fake.given(), fake.asked_after(), at_once.proved("data").len()), (1, 0, 1));
     let path = "data/one/2015/12/11/hmi.sharp_cea_720s.377.20151211_000000_TAI.Br.fits";
     assert_eq!(at_once.read(path), fits(1, 20, THREE[0]));
-    fake.state().records[0].instead = Some("NoDataDirectory");
-    let from_tape = lab(&ordered(&fake, &quick, "fetch: files", "2015-12-12"));
+    fake.state().desk.offline = Some(1);
+    let from_tape = lab(&one(&fake));
     let report = from_tape.report(1);
     assert!(message(&report).contains("JSOC says: One or more data files are offline"), "{report:#}");
     assert_eq!((fake.given(), fake.orders().len(), &report["failures"][0]["class"]), (2, 0, &json!("source-refused")));

@@ -28,6 +28,8 @@ pub(in crate::sources) struct Record {
     pub(super) instead: Option<&'static str>,
     /// Its files are said to be on tape, and have their paths all the same.
     pub(super) is_offline: bool,
+    /// This segment's files are of a record of another series, whose storage unit is not on the disks.
+    pub(super) offline_segment: Option<&'static str>,
     /// They are on no tape either (`jsoc_info.c:3716-3742`).
     pub(super) is_gone: bool,
 }
@@ -46,6 +48,7 @@ impl Record {
             quality: 0,
             instead: None,
             is_offline: false,
+            offline_segment: None,
             is_gone: false,
         }
     }
@@ -68,7 +71,7 @@ impl Record {
     }
 
     pub(super) fn is_on_tape(&self) -> bool {
-        self.is_offline || self.instead == Some("NoDataDirectory")
+        self.is_offline || self.offline_segment.is_some() || self.instead == Some("NoDataDirectory")
     }
 
     fn has_unit(&self) -> bool {
@@ -84,7 +87,7 @@ impl Record {
         match key {
             "*size*" => "1".to_owned(),
             "*online*" | "*archive*" if !self.has_unit() => "NA".to_owned(),
-            "*online*" => if self.is_on_tape() { "N" } else { "Y" }.to_owned(),
+            "*online*" => if self.is_on_tape() && self.offline_segment.is_none() { "N" } else { "Y" }.to_owned(),
             "*archive*" => if self.is_gone { "N" } else { "Y" }.to_owned(),
             "HARPNUM" => self.harpnum.to_string(),
             "T_REC" => self.slot(),
@@ -103,6 +106,7 @@ impl Record {
         match (self.instead, segment) {
             (_, segment) if !SEGMENTS.contains(&segment) => "InvalidSegName".to_owned(),
             (Some(instead), _) => instead.to_owned(),
+            (None, segment) if self.offline_segment == Some(segment) => "NoDataDirectory".to_owned(),
             (None, _) if !self.has_unit() => "NoDataDirectory".to_owned(),
             (None, segment) => format!("{}{segment}.fits", self.folder()),
         }
@@ -265,6 +269,11 @@ pub(super) fn select(set: &str, records: &[Record]) -> Result<Vec<Record>, Strin
         return Err(" jsoc_info: series not found.".to_owned());
     }
     let mut parts: Vec<&str> = rest.trim_end_matches(']').split("][").collect();
+    // By their numbers: `[:#1,#3]` (`drms_names.c`, `parse_record_list`).
+    let numbers = parts[0].strip_prefix(":#").map(|numbers| numbers.split(",#").collect::<Vec<_>>());
+    if numbers.is_some() {
+        parts.splice(..1, ["", ""]);
+    }
     if series == DISKS {
         parts.insert(0, "");
     }
@@ -290,6 +299,7 @@ pub(super) fn select(set: &str, records: &[Record]) -> Result<Vec<Record>, Strin
     let is_asked = |record: &&Record| {
         let at = slot(record.at());
         record.series == series
+            && numbers.as_ref().is_none_or(|numbers| numbers.contains(&record.recnum.to_string().as_str()))
             && (harps.is_empty() || harps.contains(&record.harpnum))
             && slots.contains(&at)
             && (every == 1 || (at - first) % every == 0)

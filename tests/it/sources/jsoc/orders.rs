@@ -31,6 +31,10 @@ pub(super) struct Desk {
     pub(super) has_none: Option<&'static str>,
     /// Of each record and segment, an order at once has the files of all segments, as of those whose protocol is `generic`.
     pub(super) has_all: bool,
+    /// The files of this record have left the disks since it was listed.
+    pub(super) offline: Option<i64>,
+    /// What is made is listed with the record of another one.
+    pub(super) swaps: bool,
 }
 
 /// One order.
@@ -82,6 +86,8 @@ impl Default for Desk {
             lacks: None,
             has_none: None,
             has_all: false,
+            offline: None,
+            swaps: false,
         }
     }
 }
@@ -182,7 +188,7 @@ pub(super) fn request(request: &Request, state: &mut State) -> Answer {
         desk.flaky -= 1;
         return refused(4, "Cant save new export-request hash.");
     }
-    if records.iter().any(Record::is_on_tape) {
+    if records.iter().any(|record| record.is_on_tape() || desk.offline == Some(record.recnum)) {
         let error = "One or more data files are offline; please send a request for help to jsoc@sun.stanford.edu and we will \
                      place the requested data online, and then you may try again; JSOC_20151213_9";
         return refused(25, error);
@@ -245,6 +251,10 @@ pub(super) fn status(request: &Request, state: &mut State) -> Answer {
         let named = if is_made { record.query() } else { format!("{}{{{segment}}}", record.query()) };
         let filename = if desk.has_none == Some(segment) { "NoDataFile".to_owned() } else { record.file(segment) };
         data.push(json!({ "record": order.record(&named, &id), "filename": filename }));
+    }
+    if desk.swaps {
+        let names: Vec<Value> = data.iter().rev().map(|row| row["filename"].clone()).collect();
+        data.iter_mut().zip(names).for_each(|(row, name)| row["filename"] = name);
     }
     // What `jsoc_export_make_index.c:256-259` makes of the lines of a list: all of them texts.
     let dir = format!("/SUM9/D{nth}/S00000");

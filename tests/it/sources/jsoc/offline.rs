@@ -1,0 +1,118 @@
+//! Orders beside files that are not on JSOC's disks, and lists of files that contradict themselves.
+
+use super::export::{all_three, at_once, lab, message, one, ordered};
+use super::orders::EMAIL;
+use super::{Fake, Record};
+
+const NOON: &str = "2015-12-11T12:00:00";
+
+/// A day of three records, the second of which is not on the disks.
+fn of_a_day(second: Record) -> Fake {
+    Fake::of(vec![Record::new(1, "2015-12-11T00:00:00"), second, Record::new(3, "2015-12-11T18:00:00")])
+}
+
+fn gone() -> Record {
+    Record { instead: Some("NoDataDirectory"), is_gone: true, ..Record::new(2, NOON) }
+}
+
+fn on_tape() -> Record {
+    Record { instead: Some("NoDataDirectory"), ..Record::new(2, NOON) }
+}
+
+const OTHERS: [&str; 1] = ["hmi.sharp_cea_720s[:#1,#3]{Br}"];
+
+#[test]
+fn a_file_that_is_gone_is_absent_and_the_others_are_ordered() {
+    for gone in [gone(), Record { instead: None, is_offline: true, ..gone() }] {
+        let fake = of_a_day(gone);
+        let lab = lab(&one(&fake));
+        let report = lab.report(0);
+        assert_eq!(report["totals"]["files"]["absent"], 1, "{report:#}");
+        assert_eq!((fake.orders(), fake.given()), (OTHERS.map(str::to_owned).to_vec(), 1));
+        assert_eq!((lab.proved("data").len(), lab.days("data").len()), (2, 1));
+    }
+}
+
+#[test]
+fn a_file_on_tape_fails_alone_and_can_be_accepted() {
+    for offline in [on_tape(), Record { is_offline: true, ..Record::new(2, NOON) }] {
+        let fake = of_a_day(offline);
+        let job = one(&fake);
+        let lab = lab(&job);
+        let report = lab.report(1);
+        assert_eq!(report["failures"].as_array().map(Vec::len), Some(1), "{report:#}");
+        assert!(message(&report).contains("[2015.12.11_12:00:00_TAI]{Br}` is not on JSOC's disks"), "{report:#}");
+        assert_eq!((fake.orders(), fake.given()), (OTHERS.map(str::to_owned).to_vec(), 1));
+        assert!(lab.days("data").is_empty(), "its day is not sealed");
+        let accept = "accept: [{ series: one, day: 2015-12-11, file: \"*_120000_TAI.*\", reason: \"on tape\" }]";
+        let accepts = self::lab(&job.more(accept));
+        accepts.report(0);
+        assert_eq!((accepts.proved("data").len(), accepts.days("data").len()), (2, 1));
+    }
+}
+
+#[test]
+fn a_record_with_one_file_on_tape_is_not_ordered_for_the_other() {
+    let fake = of_a_day(Record { offline_segment: Some("Bp"), ..Record::new(2, NOON) });
+    let job = ordered(&fake, &format!("email: {EMAIL}"), "fetch: files", "2015-12-12")
+        .series(&["{ name: hmi.sharp_cea_720s, as: one, segments: [Br, Bp], fetch: files }"]);
+    let report = lab(&job).report(1);
+    let failures = report["failures"].as_array().expect("failures");
+    let said = |words: &str| failures.iter().filter(|failure| failure["message"].to_string().contains(words)).count();
+    assert_eq!(
+        (failures.len(), said("{Bp}` is not on JSOC's disks; ask"), said("cannot be ordered")),
+        (2, 1, 1),
+        "{report:#}"
+    );
+    assert_eq!(fake.orders(), ["hmi.sharp_cea_720s[:#1,#3]{Br,Bp}"]);
+}
+
+#[test]
+fn a_day_whose_files_left_the_disks_unseen_does_not_fail_its_neighbours() {
+    let fake = at_once();
+    fake.state().desk.offline = Some(2);
+    let lab = lab(&all_three(&fake));
+    let report = lab.report(1);
+    assert_eq!(report["failures"].as_array().map(Vec::len), Some(1), "{report:#}");
+    assert!(message(&report).contains("JSOC says: One or more data files are offline"), "{report:#}");
+    assert_eq!((lab.days("data").len(), fake.orders().len(), fake.given()), (2, 2, 4), "together, then each alone");
+    fake.state().desk.offline = None;
+    lab.report(0);
+    assert_eq!((lab.days("data").len(), fake.given()), (3, 5));
+}
+
+#[test]
+fn a_record_next_to_the_day_that_is_on_tape_does_not_fail_it() {
+    let next = Record { is_offline: true, ..Record::new(2, "2015-12-12T00:00:00") };
+    let fake = Fake::of(vec![Record::new(1, "2015-12-11T00:00:00"), next]);
+    let lab = lab(&one(&fake));
+    lab.report(0);
+    assert_eq!(fake.orders(), ["hmi.sharp_cea_720s[:#1]{Br}"]);
+}
+
+#[test]
+fn a_list_of_files_that_names_one_record_and_the_file_of_another_is_refused() {
+    let fake = of_a_day(Record::new(2, NOON));
+    fake.state().desk.swaps = true;
+    let lab = lab(&one(&fake));
+    let report = lab.report(1);
+    assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
+    assert!(message(&report).contains("is no name of a file of that record"), "{report:#}");
+    assert!(lab.days("data").is_empty());
+    fake.state().desk.swaps = false;
+    fake.state().desk.orders.clear();
+    lab.report(0);
+    assert_eq!(lab.proved("data").len(), 3);
+}
+
+#[test]
+fn a_file_without_a_place_is_on_tape_unless_its_record_has_no_image() {
+    // As of a record whose files are those of another series: it has no storage unit of its own.
+    let fake = Fake::of(vec![Record { unit: -1, ..Record::new(1, "2015-12-11T00:00:00") }]);
+    let job = fake.job("segments: [Br], fetch: files");
+    let report = lab(&job).report(1);
+    assert!(message(&report).contains("is not on JSOC's disks"), "{report:#}");
+    fake.state().records[0].quality = 0x8000_0000;
+    let report = lab(&job).report(0);
+    assert_eq!(report["totals"]["files"]["absent"], 1, "{report:#}");
+}
