@@ -18,7 +18,7 @@ use crate::fetch;
 use crate::manifest::{Accept, Manifest};
 use crate::run::Run;
 use crate::run::event::{DayId, Event};
-use crate::source::RemoteFile;
+use crate::source::{Body, RemoteFile};
 use crate::untrusted::escape;
 
 /// The entries of one day.
@@ -106,7 +106,9 @@ impl DayContext {
     /// Why it is missing all the same: it is not accepted, it may be the host that fails, or the lock has it.
     pub(in crate::run) fn absent_as_accepted(&self, given_up: &GivenUp) -> Result<FileLine, Failure> {
         let GivenUp { file, path, paths, failure } = given_up;
-        let host_is_well = self.run.is_well(&self.opened.on_current(file).url);
+        // What the listing says of a file is no failure of the host that would have it.
+        let is_listed_so = matches!(file.body, Body::Offline(_));
+        let host_is_well = is_listed_so || self.run.is_well(&self.opened.on_current(file).url);
         let noted = |failure: Failure, is_accepted: bool| {
             let failed = Failed { file, path: path.as_deref(), failure, host_is_well, is_accepted };
             corrupt_backoff::note(&self.run, &self.store, failed).unwrap_or_else(Failure::from)
