@@ -27,23 +27,23 @@ use crate::report::terminal::Verbosity;
 use crate::run::Shelf;
 use crate::untrusted::escape;
 
-/// Take in files that you hold already.
+/// Import files that you already have.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Take in files that you hold already.\n\n\
-        Each day of the job that is not sealed is listed by its source, within the limits of its host, and the listed \
-        files are looked for in the folder and below it, whatever its tree: by the path that the archive would give them, \
-        by their names where header or name tells the time or the record, and by what these tell of record and segment. What fits is checked as a fetched \
-        file is and gets its place in the archive. A day of which every listed file is there is sealed; `sunhaul run` \
-        fetches the rest. No file is asked of a source.\n\n\
-        Nothing in the folder is moved or changed. Files are copied; with --link they get a further name instead: no \
-        room is taken, but whoever edits one edits both. A file that fails its check, and files that fit alike and differ, \
-        are told and left alone. Hidden files and links are passed over.",
+    long_about = "Import files that you already have.\n\n\
+        Each day of the job that is not sealed is listed by its source, within the limits of its host. The listed \
+        files are then searched in the folder and below it, whatever its structure: by the path that the archive \
+        would give them, by their names if the header or the name has the time or the record, and by the record and \
+        segment in these. A match is checked like a downloaded file and gets its place in the archive. A day with \
+        all its files is sealed; `sunhaul run` downloads the rest. No file is requested from a source.\n\n\
+        Nothing in the folder is moved or changed. Files are copied; with --link they get a second name instead, \
+        which needs no space, but a change to one changes both. Files that fail their check, and different files \
+        that match equally well, are reported and left alone. Hidden files and links are ignored.",
     after_help = "Examples:\n  sunhaul adopt jobs/december.yaml ~/sharp\n  \
         sunhaul adopt jobs/december.yaml /data/old --link\n  sunhaul adopt jobs/december.yaml ~/sharp -v && sunhaul run jobs/december.yaml\n\n\
         Exit codes: 0 all that fits is taken in, whatever is left to fetch; 1 something that fits could not be \
         taken, 2 usage or manifest, 3 something that fits is not what the lock says, 4 a source could not be asked \
-        for a passing reason, 5 local storage, 130 interrupted."
+        for a temporary reason, 5 local storage, 130 interrupted."
 )]
 pub(super) struct Args {
     /// The manifest.
@@ -56,7 +56,7 @@ pub(super) struct Args {
     /// have no further name there, such as one of somebody else, is copied.
     #[arg(long, conflicts_with = "copy")]
     link: bool,
-    /// Copy the files. This is what is done without a word.
+    /// Copy the files (the default).
     #[arg(long)]
     copy: bool,
     /// Print what was done as JSON on standard output.

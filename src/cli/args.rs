@@ -32,8 +32,8 @@ use crate::net::tunnel::Ssh;
         sunhaul plan jobs/quickstart.yaml    what is there to do?\n  \
         sunhaul run jobs/quickstart.yaml     do it\n  \
         sunhaul status jobs/quickstart.yaml  what is there now?\n\n\
-        Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest, 3 the \
-        lock does not match, 4 incomplete for a passing reason (run the same command again), 5 local storage, 130 \
+        Exit codes: 0 complete, 1 incomplete and a retry will not help by itself, 2 usage or manifest, 3 the \
+        lock does not match, 4 incomplete for a temporary reason (run the same command again), 5 local storage, 130 \
         interrupted.\n\n\
         Data goes to standard output, everything else to standard error.",
     max_term_width = 100,
@@ -192,8 +192,8 @@ pub(super) struct ArchiveArg {
 /// How an SSH gateway is reached, where a manifest names one.
 #[derive(Debug, clap::Args)]
 pub(super) struct SshArg {
-    /// Let `ssh` read this file in place of `~/.ssh/config` where a source has a `tunnel`. A manifest cannot name one, since
-    /// such a file can start any program.
+    /// Let `ssh` read this file instead of `~/.ssh/config` for sources with a `tunnel`. A manifest cannot name it,
+    /// because such a file can start any program.
     #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(file))]
     ssh_config: Option<PathBuf>,
 }

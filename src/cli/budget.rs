@@ -15,15 +15,15 @@ use crate::run::budget::{Budget, Caps};
 #[command(next_help_heading = "Budget")]
 #[expect(clippy::struct_field_names, reason = "the options are called so")]
 pub(super) struct BudgetArgs {
-    /// End within this time, such as `50m`, with exit 4 if anything is left. For the last tenth of it, at most a minute,
-    /// nothing new is begun; what is not whole by then is kept as a part.
+    /// Stop within this time, such as `50m`, with exit code 4 if anything is left. In the last tenth of it, at most a
+    /// minute, no new download starts; partial files are kept.
     #[arg(long, value_name = "TIME", value_parser = time)]
     max_time: Option<Duration>,
-    /// Begin no file that would bring the bytes fetched above this, such as `20GiB`. Where no size is listed, that of the
-    /// largest file so far is taken. A file that is larger than the whole is fetched alone.
+    /// Do not start a file that would push the total downloaded above this, such as `20GiB`. If no size is listed, the size
+    /// of the largest file so far is assumed. A file larger than the limit is downloaded alone.
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     max_bytes: Option<u64>,
-    /// Fetch this many files at most.
+    /// Download at most this many files.
     #[arg(long, value_name = "N", value_parser = files)]
     max_files: Option<u64>,
 }

@@ -11,10 +11,10 @@ use crate::report::human;
 use crate::report::terminal::Verbosity;
 use crate::untrusted::escape;
 
-/// Remove unfinished work: parts, quarantine, retired files.
+/// Remove partial files, quarantined files and retired files.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Remove unfinished work: parts, quarantine, retired files.\n\n\
+    long_about = "Remove partial files, quarantined files and retired files.\n\n\
         Empties `.sunhaul/work` of the job's archive. The files, the day records and the reports stay, and so do the \
         journals that say which files of unfinished days are the archive's. What was fetched in part is fetched from its \
         beginning by the next run. While a run works on a day of this archive, \

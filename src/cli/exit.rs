@@ -11,9 +11,9 @@ pub enum Exit {
     /// Everything asked for is there.
     #[default]
     Complete,
-    /// Something is missing for a passing reason: run the same command again.
+    /// Something is missing for a temporary reason: run the same command again.
     Later,
-    /// Something is missing, and trying again will not help by itself.
+    /// Something is missing, and a retry will not help by itself.
     Incomplete,
     /// The lock does not match: its days or files are others than those asked for, or those upstream.
     Lock,

@@ -25,10 +25,10 @@ use crate::report::terminal::Verbosity;
 use crate::run::budget::Budget;
 use crate::untrusted::escape;
 
-/// Take days out of the archive and the lock.
+/// Remove days from the archive and the lock.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Take days out of the archive and the lock.\n\n\
+    long_about = "Remove days from the archive and the lock.\n\n\
         A job's archive and lock grow: days that a range that follows the calendar has left behind stay, and so do those that a \
         manifest no longer asks for. This command takes such days out. Their files go to `.sunhaul/work/retired/`, where \
         `sunhaul clean` deletes them, or are deleted at once with --delete; their records and their lines in the lock go. Files \

@@ -23,17 +23,17 @@ const NAMED: usize = 20;
 /// How a run goes about the lock, as typed.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct LockArgs {
-    /// Change nothing in the lock: where a day or a file would have to be added or changed, end with exit 3. `today` is
-    /// the day of the lock.
+    /// Do not change the lock: exit with code 3 if a day or a file would have to be added or changed. `today` is the
+    /// day of the lock.
     #[arg(long, conflicts_with = "new_only")]
     locked: bool,
-    /// As `--locked`, and ask for no listing: the files are those of the lock.
+    /// Like `--locked`, but request no listings: the files are those in the lock.
     #[arg(long, conflicts_with_all = ["locked", "new_only"])]
     frozen: bool,
-    /// With `--frozen`: where the day records are that name the files of a lock of days alone.
+    /// With `--frozen`: the folder with the day records that name the files, for a lock that contains only days.
     #[arg(long, value_name = "DIR", requires = "frozen")]
     records: Option<PathBuf>,
-    /// Leave out days that the lock holds as sealed, though their files are not here.
+    /// Skip days that the lock records as sealed, even if their files are not here.
     #[arg(long)]
     new_only: bool,
 }
@@ -71,8 +71,10 @@ impl Locking {
         let path = lock::path_of(&job.path);
         let lock = Lock::read(&path, &job.name)?;
         if lock.is_none() && grip != Grip::Honoured {
-            let message =
-                format!("there is no lock `{}`, and nothing may be added to it", escape(&path.to_string_lossy()));
+            let message = format!(
+                "lock `{}` does not exist, and `--locked` and `--frozen` forbid creating it",
+                escape(&path.to_string_lossy())
+            );
             return Err(Problem::new(Exit::Lock, message).hint("run once without `--locked` or `--frozen`").into());
         }
         let held = lock.map(|lock| Arc::new(Held::new(lock, job, records)));

@@ -25,10 +25,10 @@ use crate::run::budget::Budget;
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Write the lock from the archive's records.\n\n\
-        The lock, `x.lock` beside `x.yaml`, gets what the day records of this archive say, whatever it said before: use it \
-        when the archive is right and the lock is not there, or wrong, as after a run whose clock was ahead: `today` is the \
-        day of now. Days without a record stay as the lock has them. \
-        Nothing is fetched, and no file is read; `sunhaul verify` compares files with records.",
+        The lock, `x.lock` beside `x.yaml`, is written from the day records of this archive, whatever it contained \
+        before. Use it if the archive is right and the lock is missing or wrong, for example after a run with a \
+        wrong clock: `today` is the current day. Days without a record stay as they are in the lock. Nothing is \
+        downloaded, and no file is read; `sunhaul verify` compares files with records.",
     after_help = "Examples:\n  sunhaul lock jobs/december.yaml\n  git diff jobs/december.lock"
 )]
 pub(super) struct Args {

@@ -20,13 +20,13 @@ use crate::report::human;
 use crate::source::{Body, Listed, Replica, Replicas};
 use crate::untrusted::escape;
 
-/// Ask each source one question, and say how it fared.
+/// Check that each source responds, with one request.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Ask each source one question, and say how it fared.\n\n\
-        For each series one day of its range is listed, the last one that is final, and nothing is tried again. A `template`, which \
-        has no listing, is asked for the first file of that day, and no byte of its body is read. Nothing is fetched or \
-        written; the limits of the hosts hold.",
+    long_about = "Check that each source responds, with one request.\n\n\
+        For each series, the last final day of its range is listed, without retries. For a `template`, which has no \
+        listings, the first file of that day is requested, and no byte of its body is read. Nothing is downloaded or \
+        written, and the limits of the hosts apply.",
     after_help = "Examples:\n  sunhaul ping jobs/nightly.yaml\n  sunhaul ping jobs/nightly.yaml && sunhaul run jobs/nightly.yaml\n\n\
         Exit codes: 0 every source answered, 1 one refused, 2 usage or manifest, 4 one did not answer or is not well for now."
 )]

@@ -24,15 +24,16 @@ const LARGEST: u64 = 256 << 20;
 /// How many reports are looked at for the last one of a job: another job's lie in the same folder.
 const LOOKED_AT: usize = 200;
 
-/// Show the report of a run in another form.
+/// Show the report of a run in another format.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Show the report of a run in another form.\n\n\
-        RUN is the file of a report, `-` for standard input, a manifest for the last run of its job, or, with --job or \
-        --archive, a run's id, the beginning of one, or `latest`. The forms are the same, to the byte, as those that the \
-        run itself writes with --report, --report-junit, --report-html and --summary; of quick looks it knows nothing.\n\n\
-        With --hosts it is a text about what was asked of each host: who asked, how often, how many requests at once, the \
-        limits, the answers, the pauses. It can be pasted into a mail to whoever runs the archive.",
+    long_about = "Show the report of a run in another format.\n\n\
+        RUN is the file of a report, `-` for standard input, a manifest for the last run of its job, or, with --job \
+        or --archive, a run's id, the beginning of one, or `latest`. The formats are identical, byte for byte, to \
+        those that the run itself writes with --report, --report-junit, --report-html and --summary, but without \
+        quick looks.\n\n\
+        With --hosts it is a text about the requests to each host: from whom, how many, how many at once, the \
+        limits, the responses and the pauses. You can paste it into a mail to the operator of the archive.",
     after_help = "Examples:\n  sunhaul report jobs/nightly.yaml\n  sunhaul report report.json --format junit --output junit.xml\n  \
         sunhaul report latest --archive data/nightly --format json | jq .totals\n  \
         sunhaul report 20261125T065038Z --job jobs/nightly.yaml --hosts"
@@ -41,18 +42,18 @@ pub(super) struct Args {
     /// A report's file, a manifest, a run's id, or `latest`.
     #[arg(value_name = "RUN")]
     run: String,
-    /// The job whose runs are meant.
+    /// The job that the run belongs to.
     #[arg(long, value_name = "JOB")]
     job: Option<PathBuf>,
     #[command(flatten)]
     archive: ArchiveArg,
-    /// The form: `json`, `junit`, `html` or `markdown`.
+    /// The format: `json`, `junit`, `html` or `markdown`.
     #[arg(long, value_name = "FORMAT", default_value = "markdown", hide_possible_values = true)]
     format: Format,
-    /// Tell what was asked of each host, as plain text.
+    /// Show what was requested from each host, as plain text.
     #[arg(long, conflicts_with = "format")]
     hosts: bool,
-    /// Write it to this file, and not to standard output.
+    /// Write to this file instead of standard output.
     #[arg(long, value_name = "FILE", default_value = "-", hide_default_value = true, value_parser = report_file())]
     output: PathBuf,
 }

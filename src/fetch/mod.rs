@@ -291,7 +291,7 @@ fn whole(response: &Response) -> Result<(), Failure> {
     if response.status == StatusCode::OK {
         return Ok(());
     }
-    let why = format!("`{}` answered {} to a plain request", shown(response), response.status);
+    let why = format!("`{}`: unexpected status {} for an unconditional GET", shown(response), response.status);
     Err(Failure::new(Class::Protocol, why))
 }
 

@@ -167,7 +167,7 @@ pub(super) fn verify_body(checks: Checks, claims: &Claims<'_>) -> Result<Verifie
     }
     let is_proved = claims.is_ended || claims.length()?.is_some() || !matches!(checked, "size" | "magic");
     if !is_proved {
-        let why = "the answer had no length and no proper end, and nothing else proves that it is whole";
+        let why = "no Content-Length and no clean end of body, so completeness cannot be verified";
         return Err(Failure::new(Class::Truncated, why));
     }
     if let Some(why) = digest_objection {

@@ -276,7 +276,7 @@ pub struct Filters {
     pub quality: Option<Quality>,
     /// Only records whose slot is a multiple of this, in whole seconds.
     pub cadence: Option<Duration>,
-    /// Only records whose keywords are so; each must hold.
+    /// Only records whose keywords match; each must hold.
     pub conditions: Vec<(String, Condition)>,
     /// Only records that this says, in the source's own words.
     pub raw: Option<String>,

@@ -150,7 +150,7 @@ pub(super) struct Series {
     #[schemars(example = "1h")]
     #[serde(default)]
     pub(super) cadence: Typed<PositiveSpan>,
-    /// Only records whose keywords are so: a value, a range `a..b` with both ends, or `none_of` with a mask of bits; or one
+    /// Only records whose keywords match: a value, a range `a..b` with both ends, or `none_of` with a mask of bits; or one
     /// text, `[? ... ?]`, in JSOC's own words. To its database a number that is missing is greater than all others, so that
     /// `[? USFLUX > 1e22 ?]` has the records that lack it as well; a range `a..b` has not. JSOC alone.
     #[schemars(example = serde_json::json!({ "USFLUX": "1e21..1e23", "LON_FWT": "-70..70" }))]

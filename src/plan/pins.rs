@@ -74,7 +74,7 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Why::Missing => "is not in the lock",
-            Why::OtherSpec => "is asked for otherwise than when it was locked",
+            Why::OtherSpec => "was locked with a different query",
             Why::NotAskedFor => "is in the lock, and the manifest does not ask for it any more",
         })
     }

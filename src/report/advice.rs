@@ -29,20 +29,22 @@ pub fn is_left_to_the_source(report: &Report) -> bool {
 pub(super) fn advice(report: &Report, has_hints: bool) -> Cow<'static, str> {
     let run = &report.run;
     if let (Some(4), Some(spent)) = (run.exit_code, run.ended_by) {
-        return format!("the budget (`{}`) is spent; go on with", spent.option()).into();
+        return format!("the budget (`{}`) is used up; continue with", spent.option()).into();
     }
     let advice = match run.exit_code {
-        _ if is_left_to_a_run(report) => "fetch the rest with",
-        _ if is_left_to_the_source(report) => "only their source can mend these files; when it has, fetch them with",
-        Some(3) => {
-            "the lock stays as it is: `sunhaul update` moves it to what upstream has now; when upstream is as it was"
+        _ if is_left_to_a_run(report) => "download the rest with",
+        _ if is_left_to_the_source(report) => {
+            "only their source can correct these files; when it has, download them with"
         }
-        Some(0) => "fetch the rest with",
-        Some(4) => "the reason may pass; go on with",
-        Some(130) => "go on with",
-        Some(5) if has_hints => "then go on with",
-        Some(5) => "make room or set the permissions right, then",
-        _ => "trying again will not help by itself; when the cause is gone",
+        Some(3) => {
+            "the lock is unchanged: `sunhaul update` updates it to what upstream has now; if upstream is restored, run"
+        }
+        Some(0) => "download the rest with",
+        Some(4) => "the reason may be temporary; continue with",
+        Some(130) => "continue with",
+        Some(5) if has_hints => "then continue with",
+        Some(5) => "free disk space or correct the permissions, then run",
+        _ => "a retry will not help by itself; when the cause is fixed, run",
     };
     advice.into()
 }

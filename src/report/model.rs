@@ -96,8 +96,8 @@ pub struct Run {
     pub version: String,
     /// How it ended, in a word.
     pub result: RunResult,
-    /// The exit code of the process for this job: 0 complete, 1 incomplete and trying again will not help by itself,
-    /// 4 incomplete for a passing reason, 5 local storage, 130 interrupted. Null while it runs. `adopt` ends with 0 when it
+    /// The exit code of the process for this job: 0 complete, 1 incomplete and a retry will not help by itself,
+    /// 4 incomplete for a temporary reason, 5 local storage, 130 interrupted. Null while it runs. `adopt` ends with 0 when it
     /// took in what there was, whatever is left to fetch.
     pub exit_code: Option<u8>,
     /// What of the command's budget was spent when there was more to do: the same command goes on from there. Null where

@@ -122,7 +122,7 @@ async fn try_work(
     } else if (is_final || day_work.had_files()) && !seen_empty_before(run, &day_work, listed_at)? {
         // Final, or about to retire what an earlier listing had: neither happens on the word of one answer.
         run.tell(Event::Note(format!(
-            "{} {}: the listing is empty; it is asked for again in {} s",
+            "{} {}: the listing is empty; checking again in {} s",
             todo.series,
             todo.day.date,
             run.second_look.as_secs()

@@ -69,7 +69,7 @@ pub struct Order {
     pub now: fn() -> DateTime<Utc>,
     /// How long after an empty listing the second look is taken; 30 s for users.
     pub second_look: Duration,
-    /// Ask now for files that came wrong in earlier runs, though their time has not come.
+    /// Retry files that arrived corrupt in earlier runs now, although they are not due.
     pub retry_failed: bool,
     /// Files are taken from here, and none is fetched.
     pub shelf: Option<Arc<Shelf>>,
@@ -174,7 +174,9 @@ impl Run {
     fn refuse(&self, spent: Spent) {
         if self.spent.set(spent).is_ok() {
             let option = spent.option();
-            self.tell(Event::Note(format!("{option}: nothing more is begun, and what is under way comes to its end")));
+            self.tell(Event::Note(format!(
+                "{option}: limit reached: no new downloads will start; running ones will finish"
+            )));
         }
     }
 

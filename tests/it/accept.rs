@@ -185,8 +185,7 @@ fn another_file_that_fails_is_not_excused() {
 fn a_file_that_comes_well_after_all_is_taken_and_the_entry_told() {
     let server = service([honest(1)]);
     let lab = lab_for(&server, "*_010000.fits");
-    let told =
-        "sharp_720s 2026-01-11: `accept` of `*_010000.fits` matches nothing that fails any more: take the entry out";
+    let told = "sharp_720s 2026-01-11: `accept` of `*_010000.fits` no longer matches a failing file; remove the entry";
     lab.run().stderr_has(told).done();
     let report = lab.json("report.json");
     add_up(&report);
@@ -198,7 +197,7 @@ fn a_file_that_comes_well_after_all_is_taken_and_the_entry_told() {
 fn an_entry_that_matches_no_file_is_told() {
     let server = service([honest(1)]);
     let lab = lab_for(&server, "*.Bt.fits");
-    lab.run().stderr_has("`accept` of `*.Bt.fits` matches no file that is listed").done();
+    lab.run().stderr_has("`accept` of `*.Bt.fits` matches no listed file").done();
     let server = service([truncated(1)]);
     let lab = lab_for(&server, "*_010000.fits");
     let told = lab.run().done().stderr;

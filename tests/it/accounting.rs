@@ -190,7 +190,7 @@ fn a_stop_between_two_looks_at_an_empty_day_leaves_it_unfinished() {
     server.script("/HMI/empty", [Answer::json(&json!([]))]);
     let lab = lab_for(&server, &["empty"]);
     let run = lab.run().status(130).start();
-    lab.until("the second look is told", |_| run.stderr_so_far().contains("asked for again"));
+    lab.until("the second look is told", |_| run.stderr_so_far().contains("checking again"));
     run.signal(Signal::INT);
     run.done();
     let report = lab.json("report.json");

@@ -110,7 +110,7 @@ fn what_is_left_is_told_with_the_command_that_fetches_it() {
     lab.write("mine/notes.txt", "mine");
     lab.sunhaul(&["adopt", "job.yaml", "mine", "--archive", "data", "-v"])
         .stderr_has("sharp_720s 2015-12-11 begun: 1 file is there, 3 are to be fetched")
-        .stderr_has("fetch the rest with:")
+        .stderr_has("download the rest with:")
         .stderr_has("run job.yaml --archive data")
         .stderr_has("1 of 2 files fits nothing that is listed:\n  notes.txt")
         .done();

@@ -120,7 +120,8 @@ fn the_next_run_fails_at_once_with_the_same_class_and_says_how_to_ask() {
     let (lab, server) = start([damaged(), honest()]);
     assert_eq!(report(&lab)["failures"][0]["attempts"], 1);
     let told = lab.run().status(1).stderr_has("so it was on 20").done().stderr;
-    let last = told.lines().rfind(|line| line.contains("only their source can mend these files")).unwrap_or_default();
+    let last =
+        told.lines().rfind(|line| line.contains("only their source can correct these files")).unwrap_or_default();
     assert!(last.ends_with(" --retry-failed"), "{told}");
     let report = report(&lab);
     assert_eq!(report["failures"][0]["attempts"], 0);

@@ -64,9 +64,9 @@ fn max_files_ends_the_run_in_good_order_and_the_same_command_goes_on() {
     let told = lab
         .run_with(&["--max-files", "5"])
         .status(4)
-        .stderr_has("note: --max-files: nothing more is begun, and what is under way comes to its end")
+        .stderr_has("note: --max-files: limit reached: no new downloads will start; running ones will finish")
         .stderr_has("lab incomplete: 5 files fetched")
-        .stderr_has("the budget (`--max-files`) is spent; go on with: ")
+        .stderr_has("the budget (`--max-files`) is used up; continue with: ")
         .done();
     assert!(told.stderr.ends_with(" run job.yaml --report report.json --max-files 5\n"), "{}", told.stderr);
     let report = lab.json("report.json");

@@ -175,7 +175,7 @@ fn locked_and_frozen_refuse_days_that_the_lock_does_not_fit_before_anything_is_a
         ),
         (
             job(&server).series(&["{ name: sharp_720s, layout: \"{series}/{date:%Y%m%d}/{file}\" }"]),
-            "sharp_720s 2015-12-11 is asked for otherwise than when it was locked",
+            "sharp_720s 2015-12-11 was locked with a different query",
         ),
     ];
     for (job, why) in cases {

@@ -170,7 +170,7 @@ fn adopt_leaves_what_it_does_not_take_to_a_run() {
         .stderr_has("lab incomplete: 0 files adopted, 0 B in")
         .stderr_has("fits-checksum: `sharp_720s_20151211_182208.fits` of the folder is left alone: ")
         .stderr_has("hint: move the file away, or let `sunhaul run job.yaml` fetch the one of its source\n")
-        .stderr_has("fetch the rest with: ")
+        .stderr_has("download the rest with: ")
         .done();
     assert!(!spoken.stderr.contains("trying again"), "{}", spoken.stderr);
     assert_eq!(lab.json("report.json")["failures"][0]["attempts"], 0, "no file was asked for");

@@ -105,13 +105,13 @@ fn a_run_on_a_terminal_that_is_resized_and_then_interrupted_leaves_its_summary_a
         });
     }
     kill_process(Pid::from_child(&child), Signal::INT).expect("a process to interrupt");
-    terminal.until(|lines| count(lines, "go on with: ") == 1);
+    terminal.until(|lines| count(lines, "continue with: ") == 1);
     assert_eq!(child.wait().expect("an end").code(), Some(130));
     terminal.catch_up();
     let lines = terminal.paper.lines();
     assert_eq!(lines[0], "stopping; once more to stop at once", "{lines:#?}");
     assert!(lines[1].starts_with("lab interrupted: "), "{lines:#?}");
-    assert!(lines.last().is_some_and(|line| line.starts_with("go on with: ")), "{lines:#?}");
+    assert!(lines.last().is_some_and(|line| line.starts_with("continue with: ")), "{lines:#?}");
 }
 
 #[test]

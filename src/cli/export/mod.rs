@@ -31,22 +31,22 @@ use place::Place;
 /// How many missing days are named.
 const SHOWN: usize = 5;
 
-/// Write proof and a catalogue that need no sunhaul.
+/// Export checksums and a catalogue that can be used without sunhaul.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Write proof and a catalogue that need no sunhaul.\n\n\
-        It tells what the day records of the job say, sealed and provisional; no source is asked.\n\n  \
+    long_about = "Export checksums and a catalogue that can be used without sunhaul.\n\n\
+        It exports what the day records of the job say, sealed and provisional, and makes no requests.\n\n  \
         sha256sums  what `sha256sum -c` reads in the archive's root\n  \
         bagit       a BagIt 1.0 bag: files as hard links, their hashes, manifest, lock and day records\n  \
         ro-crate    RO-Crate 1.1 metadata of the archive: save it there as `ro-crate-metadata.json`\n  \
-        csv         a table of all files, with keywords of their FITS headers where they are asked for; or, with \
+        csv         a table of all files, with keywords of their FITS headers if requested; or, with \
         --keywords-table, one of all records, with the keywords that their service gave\n\n\
-        A day without a record that answers the manifest is left out and told; the exit code is then 1, and what there \
-        is was written. Days that have not begun yet are not counted. Where a record is damaged or the output exists already, \
+        A day without a record that matches the manifest is left out and reported; the exit code is then 1, and the rest \
+        is written. Days that have not begun are not counted. If a record is damaged or the output exists already, \
         nothing is written.\n\n\
         In the table a number stays a number. A text that a spreadsheet would take for a formula has a `'` before it, \
-        a path `./`. Paths are those below the archive's root. Lines end in LF. A file of the bag is the one of the archive: use --copy to change one and not \
-        the other.",
+        a path `./`. Paths are relative to the archive's root. Lines end in LF. The files of a bag are those of the archive: \
+        use --copy to change one and not the other.",
     after_help = "Examples:\n  \
         sunhaul export jobs/december.yaml --format sha256sums | (cd data && sha256sum -c --quiet)\n  \
         sunhaul export jobs/december.yaml --format bagit --output december-bag\n  \
@@ -65,8 +65,8 @@ pub(super) struct Args {
     /// standard output.
     #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
-    /// csv: a column for each of these FITS keywords, separated by commas: the first value that any header of the file
-    /// states.
+    /// csv: add a column for each of these FITS keywords, separated by commas, with the first value in any header of
+    /// the file.
     #[arg(long, value_name = "KEYWORDS", value_delimiter = ',')]
     keywords: Vec<Keyword>,
     /// csv: one table for each value of this keyword, and one for the files without a value.
@@ -76,13 +76,13 @@ pub(super) struct Args {
     /// --output, `-metadata.json` behind its name (CSV on the Web) says what type and unit each column has.
     #[arg(long, conflicts_with_all = ["keywords", "by"])]
     keywords_table: bool,
-    /// With --keywords-table: what a number that is missing is written as, such as NaN. Default: an empty cell.
+    /// With --keywords-table: how missing numbers are written, such as NaN. Default: an empty cell.
     #[arg(long, value_name = "TEXT", requires = "keywords_table", default_value = "", hide_default_value = true)]
     missing: String,
     /// bagit: copy the files. Links need no space, but must stay on one filesystem.
     #[arg(long, conflicts_with = "no_data")]
     copy: bool,
-    /// bagit: put no file into the bag; its `fetch.txt` names them all.
+    /// bagit: do not put files into the bag; its `fetch.txt` lists them.
     #[arg(long)]
     no_data: bool,
     #[command(flatten)]

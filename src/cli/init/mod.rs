@@ -51,10 +51,10 @@ pub(super) struct Args {
     /// The day after the last one.
     #[arg(long, value_name = "DATE")]
     end: Option<String>,
-    /// Your e-mail address, sent to the sources as `From`. Public archives want it.
+    /// Your e-mail address, sent to the sources as `From`. Public archives require it.
     #[arg(long, value_name = "EMAIL")]
     contact: Option<String>,
-    /// The archive's folder; a relative one starts at the manifest's folder. Default: `data/NAME`, beside a folder `jobs`.
+    /// The archive's folder, relative to the manifest's folder. Default: `data/NAME`, beside a folder `jobs`.
     #[arg(long, value_name = "DIR")]
     root: Option<String>,
 }

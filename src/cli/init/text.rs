@@ -149,7 +149,7 @@ fn filters(kind: Kind) -> &'static str {
              #cadence: 1h\n    \
              # Only these active regions, by HARP number.\n    \
              #harpnum: [377]\n    \
-             # Only records with data and of good quality (QUALITY below 65536), and whose keywords are so.\n    \
+             # Only records with data and of good quality (QUALITY below 65536), and whose keywords match.\n    \
              #quality: good\n    \
              #where: { LON_FWT: \"-70..70\" }\n"
         }

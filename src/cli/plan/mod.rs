@@ -41,19 +41,19 @@ const FEW: u64 = 20;
 /// As many days that cannot be done are shown.
 const NAMED: usize = 20;
 
-/// Show what there is to do.
+/// Show what a run would do.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Show what there is to do.\n\n\
-        Reads the manifest, its lock, and the archive's day records and journals, and nothing else: no socket is opened, \
-        unless a range follows active regions that the lock does not have; the source is asked for those. A day is \
-        `new` without a record, `started` when a run began it and did not finish, `provisional` when it was too young \
-        to be final, `stale` when the manifest asks for something else now, `damaged` when its record cannot be read, \
-        `differs` when its files are not those of the lock, `refused` when it belongs to another job that asks for something else, and `done` when it is sealed. \
-        Of stale days it tells which keys of the manifest differ, and what becomes of their files. What the run takes \
-        (requests, bytes, time) is estimated from the days in the lock.\n\n\
-        With --list the sources are asked for the days to do, within the hosts' limits, and the files, bytes, \
-        requests, free disk and time are told. Files that the archive has already are not counted.",
+    long_about = "Show what a run would do.\n\n\
+        Reads only the manifest, its lock, and the archive's day records and journals. It makes no request, unless a \
+        range follows active regions that the lock does not have; then it asks the source for those. A day is `new` \
+        without a record, `started` if a run began it and did not finish, `provisional` if it was too recent to be \
+        final, `stale` if the manifest now asks for something else, `damaged` if its record cannot be read, \
+        `differs` if its files are not those in the lock, `refused` if it belongs to another job that asks for \
+        something else, and `done` if it is sealed. For stale days it shows which keys of the manifest differ, and \
+        what happens to their files. Requests, bytes and time are estimated from the days in the lock.\n\n\
+        With --list the days to do are listed at their sources, within the limits of the hosts, and it shows files, \
+        bytes, requests, free disk space and time. Files that the archive already has are not counted.",
     after_help = "Examples:\n  sunhaul plan jobs/quickstart.yaml\n  sunhaul plan jobs/december.yaml --list\n  \
         sunhaul plan jobs/nightly.yaml --range today-7d.. --json | jq '.days[].state'"
 )]
@@ -61,10 +61,10 @@ pub(super) struct Args {
     /// The manifest.
     #[arg(value_name = "JOB")]
     job: PathBuf,
-    /// Ask the sources what the days to do hold.
+    /// List the days to do at their sources.
     #[arg(long)]
     list: bool,
-    /// Print the plan as JSON on standard output, the days that are done too.
+    /// Print the plan as JSON, including the days that are done.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

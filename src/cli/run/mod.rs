@@ -43,28 +43,28 @@ pub(super) use report_file::{ReportFile, settled};
 pub(super) use report_writer::Saved;
 pub(super) use reports::{Files, ReportArgs, about};
 
-/// Fetch what jobs ask for and is not there yet.
+/// Download the files that jobs request and the archive does not have yet.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Fetch what jobs ask for and is not there yet.\n\n\
-        Each day of each series is listed, fetched, checked and sealed into a small record. Sealed days are not \
-        asked for again; a run that was stopped, killed or cut off goes on where it was. Days that are younger than \
-        the manifest's `settle` stay provisional and are looked at again next time: that is no failure.\n\n\
+    long_about = "Download the files that jobs request and the archive does not have yet.\n\n\
+        Each day of each series is listed, downloaded, checked and sealed in a small record. Sealed days are not \
+        requested again, and a run that was stopped, killed or cut off continues where it was. Days younger than the \
+        manifest's `settle` stay provisional and are checked again next time; that is not a failure.\n\n\
         The lock, `x.lock` beside `x.yaml`, says what every file must be: keep it in git with the manifest. A run adds \
-        the days that it does not have yet. A file that comes with other bytes than the lock says goes to quarantine, \
-        and its day fails; `sunhaul update` moves the lock to what upstream has now.\n\n\
+        the days that it does not have yet. A file whose bytes differ from the lock goes to quarantine, and its day \
+        fails; `sunhaul update` moves the lock to what upstream has now.\n\n\
         All manifests are checked before the first job starts. The jobs run one after another and share the limits \
         of the hosts. A report of each run is written to `.sunhaul/runs/` in the archive.",
     after_help = "Examples:\n  sunhaul run jobs/quickstart.yaml\n  \
         sunhaul run jobs/nightly.yaml --report report.json\n  \
         sunhaul run jobs/december.yaml --report-html report.html --quicklook\n  \
         sunhaul run jobs/december.yaml --series cea --range 2015-12-11..2015-12-14\n  \
-        sunhaul run jobs/december.yaml --frozen       the very files of the lock, or exit 3\n  \
+        sunhaul run jobs/december.yaml --frozen       exactly the files in the lock, or exit 3\n  \
         sunhaul run jobs/nightly.yaml --new-only      only what the lock does not have yet\n  \
-        sunhaul run jobs/nightly.yaml --max-time 50m  end before CI ends it; the next run goes on\n\n\
-        Exit codes: 0 complete, 1 incomplete and trying again will not help by itself, 2 usage or manifest, 3 the \
-        lock does not match, 4 incomplete for a passing reason (run the same command again), 5 local storage, 130 \
-        interrupted (the same command goes on from there; interrupt twice to stop at once)."
+        sunhaul run jobs/nightly.yaml --max-time 50m  stop before CI does; the next run continues\n\n\
+        Exit codes: 0 complete, 1 incomplete and a retry will not help by itself, 2 usage or manifest, 3 the lock does \
+        not match, 4 incomplete for a temporary reason (run the same command again), 5 local storage, 130 interrupted \
+        (the same command continues from there; interrupt twice to stop at once)."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Args {
@@ -73,17 +73,17 @@ pub(super) struct Args {
     jobs: Vec<PathBuf>,
     #[command(flatten)]
     lock: LockArgs,
-    /// Look whether the files of sealed days are still there with their sizes; fetch again what is not.
+    /// Check that files of sealed days still exist with the recorded size; download the missing ones again.
     #[arg(long)]
     check: bool,
-    /// Fetch everything again where the archive is missing from where this machine has had it. Else that ends with exit 5: its
-    /// disk may not be mounted. `--locked` and `--frozen` make an archive of the lock wherever none is.
+    /// Download everything again if the archive that this machine had is missing. Without this option the run stops with
+    /// exit code 5, because the disk may not be mounted. `--locked` and `--frozen` create the archive from the lock.
     #[arg(long)]
     rebuild: bool,
-    /// Ask now for files that came wrong in earlier runs. Else they are asked for after 1, 2, 4, 8, 16 and 30 days.
+    /// Retry files that arrived corrupt in earlier runs now. Otherwise they are retried after 1, 2, 4, 8, 16 and 30 days.
     #[arg(long)]
     retry_failed: bool,
-    /// Ask again for files that sealed days have as absent, and for days sealed without a file. What has come since is
+    /// Request files again that sealed days record as absent, and days sealed without a file. What has arrived since is
     /// added to the lock.
     #[arg(long, conflicts_with_all = ["locked", "frozen", "new_only"])]
     retry_absent: bool,

@@ -25,20 +25,20 @@ use crate::run::event::Event;
 /// Where reports go, as typed.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(in crate::cli) struct ReportArgs {
-    /// Write the report to this file too, while the run goes on and at its end; `-` is standard output, at the end.
+    /// Also write the report to this file, during the run and at its end; `-` is standard output, at the end.
     #[arg(long, value_name = "FILE", value_parser = report_file())]
     report: Option<PathBuf>,
-    /// The same as JUnit XML: a case a day.
+    /// The same as JUnit XML, one test case per day.
     #[arg(long, value_name = "FILE", value_parser = report_file())]
     report_junit: Option<PathBuf>,
-    /// Write a summary in Markdown to this file, when the run has ended. Without this option it is added to the file that
-    /// `GITHUB_STEP_SUMMARY` names, where that is set.
+    /// Write a summary in Markdown to this file when the run ends. Without this option it is appended to the file that
+    /// `GITHUB_STEP_SUMMARY` names, if set.
     #[arg(long, value_name = "FILE", value_parser = report_file())]
     summary: Option<PathBuf>,
-    /// The same as a web page, when the run has ended: one file, to look at or to mail.
+    /// The same as a web page when the run ends: a single file to view or mail.
     #[arg(long, value_name = "FILE", value_parser = report_file())]
     report_html: Option<PathBuf>,
-    /// Put a small picture of one FITS image of each day and series into the web page.
+    /// Add a small picture of one FITS image per day and series to the web page.
     #[arg(long, requires = "report_html")]
     quicklook: bool,
 }

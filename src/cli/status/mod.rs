@@ -38,21 +38,21 @@ const RUNS: usize = 5;
 /// Records of more bytes than this are read line by line only when it is asked for.
 const QUICK: u64 = 64 << 20;
 
-/// Show what is there: a calendar of each series, gaps, thin days, last runs.
+/// Show what the archive has: a calendar of each series, gaps, thin days, last runs.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Show what is there: a calendar of each series, gaps, thin days, last runs.\n\n\
-        A cell is a day; where there are too many for the terminal it is a week or a month, and looks like the day \
-        in it that needs attention most. The signs are explained below the calendars. A day is `started` when a run began it and did not \
-        finish it, or is still at it; `failed` when the last run that tried it could not get it; `stale` when the \
-        manifest asked for something else then; `thin` when it has less than half as many files as the days around it \
-        (the median of a week on either side): often the source was not complete yet, or lost data. Days that have \
-        not begun yet are not shown. `checked by` counts what proved the files. Nothing is asked of a source and \
-        nothing is written.\n\n\
-        With `--by harpnum` each region has a line for each series: the slots that are there of those from its first to \
-        its last record, and why the others are not. `absent` slots are those that the source does not list. A series \
-        of another range than the others is held to all of the region, and the rest is `outside range`. Reasons are \
-        those that the archive's records tell; where these do not, they are `not known`.",
+    long_about = "Show what the archive has: a calendar of each series, gaps, thin days, last runs.\n\n\
+        A cell is a day. If there are too many for the terminal, it is a week or a month, and shows the day that \
+        needs attention most. The symbols are explained below the calendars. A day is `started` if a run began it \
+        and did not finish, or is still working on it; `failed` if the last run that tried it failed; `stale` if the \
+        manifest asked for something else then; and `thin` if it has less than half as many files as the days around \
+        it (the median of a week on either side): often the source was not complete yet, or lost data. Days that \
+        have not begun are not shown. `checked by` counts how files were verified. It makes no requests and writes \
+        nothing.\n\n\
+        With `--by harpnum` each region has a line for each series: how many slots from its first to its last record \
+        are here, and why the others are not. `absent` slots are those that the source does not list. If the range \
+        of a series does not cover the region, the rest is `outside range`. The reasons come from the archive's \
+        records; where these do not say, the reason is `not known`.",
     after_help = "Examples:\n  sunhaul status jobs/nightly.yaml\n  \
         sunhaul status jobs/nightly.yaml --by month\n  \
         sunhaul status jobs/nightly.yaml --by harpnum\n  \
@@ -66,7 +66,7 @@ pub(super) struct Args {
     /// each region is instead.
     #[arg(long, value_name = "UNIT", hide_possible_values = true)]
     by: Option<By>,
-    /// Count what proved the files, however many there are: every line of the day records is read.
+    /// Count how files were verified, however many there are; this reads every line of the day records.
     #[arg(long)]
     checked: bool,
     /// Print it as JSON on standard output.

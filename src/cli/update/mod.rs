@@ -25,22 +25,23 @@ use crate::run::{Grip, How, Todo};
 use output::{Form, Told};
 use regions::RegionChange;
 
-/// List locked days again and move the lock to what upstream has now.
+/// List locked days again and update the lock to what upstream has now.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "List locked days again and move the lock to what upstream has now.\n\n\
-        Each locked day is listed anew. Files that are here are asked for again, if only whether they changed; what \
-        changed is fetched, what is new is added, and what is displaced or gone goes to `.sunhaul/work/retired/`. Active \
-        regions that the job follows are looked up again. Then the lock is moved, and what moved is printed with old and new hashes. Days that the lock does not have are none \
-        of its business: `sunhaul run` adds them.\n\n\
-        With --dry-run nothing is moved and no archive is touched: the days are listed and compared with the lock. That \
-        shows files that came or went, and sizes where the listing tells them; it says of how many files nothing is known. --files \
-        names them. --sample fetches some files too, compares their hashes and throws them away. Exit 3 means that upstream has \
-        drifted.",
+    long_about = "List locked days again and update the lock to what upstream has now.\n\n\
+        Each locked day is listed again. Files that are here are requested again, if only to see whether they \
+        changed. Changed files are downloaded, new ones are added, and files that are replaced or gone move to \
+        `.sunhaul/work/retired/`. Active regions that the job follows are looked up again. Then the lock is updated, \
+        and the changes are printed with old and new hashes. Days that are not in the lock are left to `sunhaul \
+        run`.\n\n\
+        With --dry-run nothing is changed: the days are listed and compared with the lock. This shows files that \
+        were added or removed, and sizes if the listing has them; it also says for how many files nothing is known. \
+        --files lists them. --sample also downloads some files, compares their hashes and deletes them. Exit code 3 \
+        means that upstream has drifted.",
     after_help = "Examples:\n  sunhaul update jobs/december.yaml --dry-run --sample 5%\n  \
         sunhaul update jobs/december.yaml --range 2015-12-12..2015-12-13\n  git diff jobs/december.lock\n\n\
-        Exit codes: 0 done, or no drift, 1 incomplete and trying again will not help by itself, 2 usage or manifest, \
-        3 drift (with --dry-run), 4 incomplete for a passing reason, 5 local storage, 130 interrupted."
+        Exit codes: 0 done, or no drift, 1 incomplete and a retry will not help by itself, 2 usage or manifest, \
+        3 drift (with --dry-run), 4 incomplete for a temporary reason, 5 local storage, 130 interrupted."
 )]
 pub(super) struct Args {
     /// The manifest.
@@ -49,16 +50,16 @@ pub(super) struct Args {
     /// Only compare listings with the lock; exit 3 on drift.
     #[arg(long)]
     dry_run: bool,
-    /// With --dry-run: fetch this share of the files too and compare their hashes, such as `5%`.
+    /// With --dry-run: also download this share of the files and compare their hashes, such as `5%`.
     #[arg(long, value_name = "P%", requires = "dry_run", value_parser = share)]
     sample: Option<f64>,
-    /// Which files --sample takes: the same seed takes the same ones.
+    /// Which files --sample selects: the same seed selects the same files.
     #[arg(long, value_name = "N", requires = "sample", default_value_t = 0)]
     seed: u64,
-    /// With --dry-run: print each file that came, went or changed, in place of a line for each day.
+    /// With --dry-run: print each file that was added, removed or changed, instead of one line per day.
     #[arg(long, requires = "dry_run")]
     files: bool,
-    /// Print what moved, or drifted, as JSON on standard output.
+    /// Print what changed, or drifted, as JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

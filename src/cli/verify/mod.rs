@@ -29,24 +29,23 @@ use output::Verdict;
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Hash the archive and compare it with its records.\n\n\
-        Every file that the day records of the job name is hashed, on all cores. Each finding is one line: `missing` files; \
-        `changed` ones, which hold other bytes or are no plain file any more; `damaged` records; `unreadable` files; and where a \
-        record `differs` from the lock. Days that are \
-        not fetched yet are counted, and are nothing wrong; those of another job are counted and not looked at. Nothing \
-        is asked of a source, and nothing is written.\n\n\
-        Without --series and --range it also looks for `extra` files, which no record of the archive names, and for days of \
-        series that the manifest no longer has. They are nothing wrong, unless --strict says so. Files that systems \
-        leave, such as `.DS_Store` and `.nfs*`, are counted apart, and are never wrong.\n\n\
-        With --quick sizes are compared, and a file is hashed only when it changed after its day's record was written: \
-        damage by the disk itself goes unseen.\n\n\
-        With --repair the changed files are moved to `.sunhaul/work/retired` and the days with something missing, changed \
-        or damaged are done again: only what is not there is asked for. A day that is right is not asked about, extra \
-        files stay where they are, and nothing is deleted until `sunhaul clean`.",
+        Every file in the day records of the job is hashed, on all cores. Each finding is one line: `missing` files; \
+        `changed` ones, which have other bytes or are no longer regular files; `damaged` records; `unreadable` \
+        files; and records that `differ` from the lock. Days that are not downloaded yet are counted, and are not an \
+        error; days of another job are counted and not checked. It makes no requests and writes nothing.\n\n\
+        Without --series and --range it also looks for `extra` files, which no record of the archive names, and for \
+        days of series that the manifest no longer has. They are not errors, unless --strict says so. Files that \
+        systems leave behind, such as `.DS_Store` and `.nfs*`, are counted separately, and are never errors.\n\n\
+        With --quick it compares sizes, and hashes a file only if it changed after its day's record was written. \
+        This does not detect damage by the disk itself.\n\n\
+        With --repair changed files move to `.sunhaul/work/retired`, and days with missing or changed files or a \
+        damaged record are done again: only files that are not here are requested. Other days are not requested, \
+        extra files stay, and nothing is deleted until `sunhaul clean`.",
     after_help = "Examples:\n  sunhaul verify jobs/nightly.yaml\n  sunhaul verify jobs/nightly.yaml --repair\n  \
         sunhaul verify jobs/nightly.yaml --range today-30d.. --quick\n  \
         sunhaul verify jobs/nightly.yaml --json | jq -r '.findings[].path'\n\n\
         Exit codes: 0 all is right, 1 something is not, 2 usage or manifest, 5 local storage; with --repair also 3 \
-        when something came otherwise than the lock says, 4 when it could not be fetched for a passing reason, and \
+        when something came otherwise than the lock says, 4 when it could not be fetched for a temporary reason, and \
         130 interrupted."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -54,13 +53,13 @@ pub(super) struct Args {
     /// The manifest.
     #[arg(value_name = "JOB")]
     job: PathBuf,
-    /// Retire what is wrong, fetch it again, and seal the days again.
+    /// Retire corrupt files, download them again, and seal the days again.
     #[arg(long)]
     repair: bool,
-    /// Compare sizes; hash only what changed after it was recorded.
+    /// Compare sizes; hash only files that changed after they were recorded.
     #[arg(long)]
     quick: bool,
-    /// Count extra files, and days of series that the manifest no longer has, as wrong.
+    /// Treat extra files, and days of series that the manifest no longer has, as errors.
     #[arg(long)]
     strict: bool,
     /// Print what was found as JSON on standard output.

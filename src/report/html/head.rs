@@ -40,9 +40,9 @@ impl Verdict {
                 "Files of the folder were not taken in. A run fetches them from their source."
             }
             (_, Some(3)) => "Files or days are not those that the lock names.",
-            (_, Some(4)) => "Something is missing for a passing reason. Run the same command again later.",
+            (_, Some(4)) => "Something is missing for a temporary reason. Run the same command again later.",
             (_, Some(5)) => "This machine's storage failed. Make room or mend it, then run the same command again.",
-            _ => "Something is missing, and trying again will not help by itself. The failures below say why.",
+            _ => "Something is missing, and a retry will not help by itself. The failures below say why.",
         };
         Verdict { word, sentence }
     }

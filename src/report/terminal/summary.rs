@@ -383,7 +383,7 @@ mod tests {
         let text = words(&collector, RunResult::Incomplete, 5, Verbosity::Quiet).unwrap();
         assert_eq!(text.matches("free some space").count(), 1, "{text}");
         let end = "\n  and 2 more in the report\nhint: free some space\nfor more information, run: sunhaul explain storage\n\
-             then go on with: sunhaul run jobs/december.yaml";
+             then continue with: sunhaul run jobs/december.yaml";
         assert!(text.ends_with(end), "{text}");
     }
 
@@ -403,7 +403,7 @@ mod tests {
             Event::FileDone { day: day(), key: "x".into(), path: None, end: FileEnd::Have },
         ]);
         let text = words(&collector, RunResult::Interrupted, 130, Verbosity::Normal).unwrap();
-        assert!(text.ends_with("go on with: sunhaul run jobs/december.yaml"), "{text}");
+        assert!(text.ends_with("continue with: sunhaul run jobs/december.yaml"), "{text}");
         assert!(text.contains("2 days planned: 2 not finished"), "{text}");
         assert!(text.contains("9 files listed: 1 there already, 8 not finished"), "{text}");
         assert!(!text.contains("missing"), "{text}");

@@ -111,5 +111,5 @@ pub(in crate::run) async fn fetch(day: &Arc<DayContext>, missing: Vec<Missing>) 
 
 /// A panic is a bug of ours: it ends one day or file, and the others go on.
 pub(in crate::run) fn panicked() -> Failure {
-    Failure::new(Class::Internal, "a task of this program died; please tell its makers what standard error says of it")
+    Failure::new(Class::Internal, "internal error: a task panicked; please report the message on standard error")
 }

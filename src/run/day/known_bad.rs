@@ -70,9 +70,9 @@ impl KnownBad {
         let here: Vec<String> = listed.iter().filter_map(|key| work.have(key)).map(|line| line.path).collect();
         for Entry { accept: Accept { series, day, file, .. }, .. } in idle {
             let what = if here.iter().any(|path| file.matches(path)) {
-                "matches nothing that fails any more: take the entry out"
+                "no longer matches a failing file; remove the entry"
             } else if !has_failures {
-                "matches no file that is listed: correct the entry, or take it out"
+                "matches no listed file; correct or remove the entry"
             } else {
                 continue;
             };

@@ -56,7 +56,7 @@ pub(in crate::run) fn collision(path: &RelativePath, key: &str, other: &str) -> 
     let (key, other) = (escape(key), escape(other));
     Failure::unasked(
         Class::Collision,
-        format!("`{key}` and `{other}` both want the path `{path}`; choose a layout that tells them apart"),
+        format!("`{key}` and `{other}` both map to the path `{path}`; choose a layout that separates them"),
     )
 }
 

@@ -87,14 +87,14 @@ fn rank(series: &Series, name: &str) -> usize {
 
 /// What is said of files that were retired, and of records that gave way to others.
 pub(in crate::run) fn retired(replaced: &BTreeMap<String, u64>, files: u64) -> Option<String> {
-    let (are, they) = if files == 1 { ("file is", "it") } else { ("files are", "they") };
-    let went = "went to `.sunhaul/work/retired` until `sunhaul clean`";
+    let are = if files == 1 { "file is" } else { "files are" };
+    let moved = "moved to `.sunhaul/work/retired`, where `sunhaul clean` deletes them";
     match (shown(replaced), files) {
         (None, 0) => None,
-        (None, _) => Some(format!("{files} {are} no longer asked for; {they} {went}")),
+        (None, _) => Some(format!("{files} {are} no longer part of this day; {moved}")),
         (Some(replaced), 0) => Some(replaced),
-        (Some(replaced), 1) => Some(format!("{replaced}; 1 file {went}")),
-        (Some(replaced), _) => Some(format!("{replaced}; {files} files {went}")),
+        (Some(replaced), 1) => Some(format!("{replaced}; 1 file {moved}")),
+        (Some(replaced), _) => Some(format!("{replaced}; {files} files {moved}")),
     }
 }
 
@@ -184,13 +184,13 @@ mod tests {
     #[test]
     fn one_note_says_what_was_replaced_and_where_the_files_went() {
         let replaced = BTreeMap::from([("x.b".to_owned(), 2)]);
-        let kept = "`.sunhaul/work/retired` until `sunhaul clean`";
+        let kept = "`.sunhaul/work/retired`, where `sunhaul clean` deletes them";
         for (replaced, files, due) in [
             (BTreeMap::new(), 0, None),
-            (BTreeMap::new(), 1, Some(format!("1 file is no longer asked for; it went to {kept}"))),
-            (BTreeMap::new(), 2, Some(format!("2 files are no longer asked for; they went to {kept}"))),
+            (BTreeMap::new(), 1, Some(format!("1 file is no longer part of this day; moved to {kept}"))),
+            (BTreeMap::new(), 2, Some(format!("2 files are no longer part of this day; moved to {kept}"))),
             (replaced.clone(), 0, Some("2 records of x.b replaced by definitive ones".to_owned())),
-            (replaced, 4, Some(format!("2 records of x.b replaced by definitive ones; 4 files went to {kept}"))),
+            (replaced, 4, Some(format!("2 records of x.b replaced by definitive ones; 4 files moved to {kept}"))),
         ] {
             assert_eq!(retired(&replaced, files), due);
         }

@@ -122,7 +122,7 @@ fn l_06_an_empty_day_is_not_sealed_by_one_look() {
     server.script(LISTING, [Answer::json(&json!([]))]);
     let lab = lab_for(&server, 1, "");
     let run = lab.run().status(130).start();
-    lab.until("it waits for the second look", |_| run.stderr_so_far().contains("asked for again in 30 s"));
+    lab.until("it waits for the second look", |_| run.stderr_so_far().contains("checking again in 30 s"));
     run.signal(Signal::INT);
     run.done();
     assert!(lab.days("data").is_empty());

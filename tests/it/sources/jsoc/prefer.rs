@@ -89,7 +89,7 @@ fn near_real_time_records_give_way_as_the_definitive_ones_come() {
     assert_eq!(slots(&lab, YOUNG), [nrt_slot("00:00", 8), nrt_slot("00:12", 9), nrt_slot("00:24", 10)]);
     // The numbers of records are unique within a series alone.
     fake.state().records.extend([definitive(8, &times[0]), definitive(9, &times[2])]);
-    let words = "one 2025-12-11: 2 records of hmi.sharp_cea_720s_nrt replaced by definitive ones; 2 files went to";
+    let words = "one 2025-12-11: 2 records of hmi.sharp_cea_720s_nrt replaced by definitive ones; 2 files moved to";
     let summary = "  2 records of hmi.sharp_cea_720s_nrt replaced by definitive ones\n";
     lab.run().chatty().stdout_has("").stderr_has(words).stderr_has(summary).done();
     let day = &lab.json("report.json")["days"][0];
