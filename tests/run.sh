@@ -8,7 +8,7 @@ exec </dev/null
 # that need it, as a name to skip. Only what a test really uses stands here. `-` for a package is a right, not a
 # program: where this user does not have it, its tests are left out.
 needs='
-git --version | git | house::
+git --version | git | repository::
 python3 -c "import requests" | python3-requests | tutorial::
 python3 --version | python3 | documentation::python
 jq --version | jq | documentation::the_files_of_an_archive
@@ -259,7 +259,7 @@ outcomes() {
       }
       print ""
     }
-    /^test (faults|house)::/ { integration = 1 }
+    /^test (faults|repository)::/ { integration = 1 }
     { print; fflush() }'
 }
 

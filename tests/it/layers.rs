@@ -1,4 +1,4 @@
-//! Imports go one way: reads every path of `src` that starts at the crate's root and fails on an arrow that goes up.
+//! Imports go one way: reads every path of `src` that starts at the crate's root and fails on an import from a layer above.
 //!
 //! What it does not do: look at code that only tests compile, or at what a file says in comments and texts.
 
@@ -7,12 +7,12 @@ mod imports;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use imports::{Arrow, arrows};
+use imports::{Import, imports_in};
 
 pub(crate) use imports::rust_files;
 
-/// The rooms, lowest first. A room may use every room on a lower floor.
-const FLOORS: &[&[&str]] = &[
+/// The folders, lowest layer first. A folder may use every folder in a lower layer.
+const LAYERS: &[&[&str]] = &[
     &["day", "digest", "untrusted", "secret", "failure"],
     &["manifest"],
     &["net", "archive", "plan", "fits"],
@@ -22,57 +22,57 @@ const FLOORS: &[&[&str]] = &[
     &["cli"],
 ];
 
-/// Arrows between two rooms of one floor that are meant, each with its reason. They must not form a ring.
-const SAME_FLOOR: &[(&str, &str, &str)] = &[
+/// Imports between two folders of one layer that are meant, each with its reason. They must not form a cycle.
+const SAME_LAYER: &[(&str, &str, &str)] = &[
     ("plan", "archive", "a plan is made from the records that the archive holds"),
     ("fetch", "source", "what is fetched is a file that a source listed"),
 ];
 
-/// Why an arrow is wrong, or nothing.
-fn objection(arrow: &Arrow) -> Option<String> {
-    let floor = |room: &str| FLOORS.iter().position(|rooms| rooms.contains(&room));
-    let Arrow { from, to, line, file } = arrow;
+/// Why an import is wrong, or nothing.
+fn objection(import: &Import) -> Option<String> {
+    let layer = |folder: &str| LAYERS.iter().position(|folders| folders.contains(&folder));
+    let Import { from, to, line, file } = import;
     let here = format!("{}:{line}", file.display());
-    let Some(below) = floor(to) else {
-        return Some(format!("{here}: `crate::{to}` names no room of the house"));
+    let Some(below) = layer(to) else {
+        return Some(format!("{here}: `crate::{to}` names no folder of the source tree"));
     };
-    let Some(above) = floor(from) else {
-        return Some(format!("{here}: `{from}` is no room of the house"));
+    let Some(above) = layer(from) else {
+        return Some(format!("{here}: `{from}` is not a folder of the source tree"));
     };
     if from == to || below < above {
         return None;
     }
     if below > above {
-        return Some(format!("{here}: `{from}` uses `{to}`, which stands above it"));
+        return Some(format!("{here}: `{from}` uses `{to}`, which is in a layer above it"));
     }
-    if SAME_FLOOR.iter().any(|(a, b, _)| a == from && b == to) {
+    if SAME_LAYER.iter().any(|(a, b, _)| a == from && b == to) {
         return None;
     }
-    Some(format!("{here}: `{from}` and `{to}` stand on one floor, and no reason is written down for this arrow"))
+    Some(format!("{here}: `{from}` and `{to}` are in one layer, and no reason is written down for this import"))
 }
 
 #[test]
 fn imports_go_one_way() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let objections: Vec<String> = arrows(&src).iter().filter_map(objection).collect();
-    assert!(objections.is_empty(), "arrows that go up:\n{}", objections.join("\n"));
+    let objections: Vec<String> = imports_in(&src).iter().filter_map(objection).collect();
+    assert!(objections.is_empty(), "imports from a layer above:\n{}", objections.join("\n"));
 }
 
 #[test]
-fn the_rooms_are_those_that_the_crate_declares() {
+fn the_folders_are_those_that_the_crate_declares() {
     let lib = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).expect("src/lib.rs");
-    let known: BTreeSet<&str> = FLOORS.iter().copied().flatten().copied().collect();
+    let known: BTreeSet<&str> = LAYERS.iter().copied().flatten().copied().collect();
     let unknown: Vec<&str> = lib
         .lines()
         .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'))
         .filter(|module| !known.contains(module))
         .collect();
-    assert!(unknown.is_empty(), "modules without a floor: {unknown:?}");
+    assert!(unknown.is_empty(), "modules without a layer: {unknown:?}");
 }
 
 #[test]
-fn same_floor_arrows_form_no_ring() {
-    let mut reached: BTreeSet<(&str, &str)> = SAME_FLOOR.iter().map(|(from, to, _)| (*from, *to)).collect();
+fn imports_within_a_layer_form_no_cycle() {
+    let mut reached: BTreeSet<(&str, &str)> = SAME_LAYER.iter().map(|(from, to, _)| (*from, *to)).collect();
     loop {
         let longer: Vec<_> = reached
             .iter()
@@ -84,21 +84,21 @@ fn same_floor_arrows_form_no_ring() {
         }
         reached.extend(longer);
     }
-    assert!(reached.iter().all(|(from, to)| from != to), "a ring: {reached:?}");
-    assert!(SAME_FLOOR.iter().all(|(_, _, reason)| !reason.is_empty()));
+    assert!(reached.iter().all(|(from, to)| from != to), "a cycle: {reached:?}");
+    assert!(SAME_LAYER.iter().all(|(_, _, reason)| !reason.is_empty()));
 }
 
-/// Arrows of a planted house with one file.
+/// Imports of a made-up source tree with one file.
 fn planted(path: &str, text: &str) -> Vec<String> {
-    let house = tempfile::tempdir().expect("a folder");
-    let file = house.path().join(path);
+    let tree = tempfile::tempdir().expect("a folder");
+    let file = tree.path().join(path);
     std::fs::create_dir_all(file.parent().expect("a parent")).expect("folders");
     std::fs::write(&file, text).expect("a file");
-    arrows(house.path()).iter().filter_map(objection).collect()
+    imports_in(tree.path()).iter().filter_map(objection).collect()
 }
 
 #[test]
-fn an_arrow_up_is_found_however_it_is_written() {
+fn an_import_from_above_is_found_however_it_is_written() {
     for text in [
         "use crate::cli::Exit;",
         "use crate::{day::Day, cli};",
@@ -111,14 +111,14 @@ fn an_arrow_up_is_found_however_it_is_written() {
         "/* a /* nested */ comment */ pub(crate) use crate :: cli as shell;",
         "fn f<'a>(x: &'a str) -> &'a str { crate::cli::shout(x, r#\"quote \" inside\"#) }",
     ] {
-        let found = planted("net/pace.rs", text);
+        let found = planted("net/rate_limiter.rs", text);
         assert_eq!(found.len(), 1, "{text}: {found:?}");
         assert!(found[0].contains("`net` uses `cli`"), "{text}: {found:?}");
     }
 }
 
 #[test]
-fn an_arrow_up_is_found_in_a_room_of_one_file() {
+fn an_import_from_above_is_found_in_a_folder_of_one_file() {
     for path in ["fits.rs", "fits/mod.rs"] {
         let found = planted(path, "use super::run::event::Event;");
         assert_eq!(found.len(), 1, "{path}: {found:?}");
@@ -126,14 +126,14 @@ fn an_arrow_up_is_found_in_a_room_of_one_file() {
 }
 
 #[test]
-fn an_arrow_on_one_floor_needs_a_written_reason() {
+fn an_import_within_a_layer_needs_a_written_reason() {
     let found = planted("net/client.rs", "use crate::archive::Archive;");
-    assert!(found.len() == 1 && found[0].contains("one floor"), "{found:?}");
+    assert!(found.len() == 1 && found[0].contains("one layer"), "{found:?}");
     assert!(planted("plan.rs", "use crate::archive::record;").is_empty());
 }
 
 #[test]
-fn comments_texts_and_tests_make_no_arrow() {
+fn comments_texts_and_tests_are_no_imports() {
     let text = r##"
 //! See [`crate::cli`].
 /// As [`crate::run`] does.
@@ -153,10 +153,10 @@ use crate::cli;
 }
 
 #[test]
-fn a_file_that_only_tests_compile_makes_no_arrow() {
-    let house = tempfile::tempdir().expect("a folder");
-    std::fs::create_dir_all(house.path().join("net")).expect("a folder");
-    std::fs::write(house.path().join("net/mod.rs"), "#[cfg(test)]\nmod tests;\n").expect("a file");
-    std::fs::write(house.path().join("net/tests.rs"), "use crate::cli;").expect("a file");
-    assert!(arrows(house.path()).is_empty());
+fn a_file_that_only_tests_compile_is_left_out() {
+    let tree = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir_all(tree.path().join("net")).expect("a folder");
+    std::fs::write(tree.path().join("net/mod.rs"), "#[cfg(test)]\nmod tests;\n").expect("a file");
+    std::fs::write(tree.path().join("net/tests.rs"), "use crate::cli;").expect("a file");
+    assert!(imports_in(tree.path()).is_empty());
 }

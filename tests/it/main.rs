@@ -1,8 +1,8 @@
 //! The integration tests, in one binary. This file is their table of contents.
 
-// The house itself.
-mod house; // every file's first line and length, the top level
-mod layers; // imports go one way
+// The repository itself.
+mod layers;
+mod repository; // every file's first line and length, the top level // imports go one way
 
 // What the other tests stand on.
 mod lab; // the program in a clean environment, a scripted service, and both tried on themselves

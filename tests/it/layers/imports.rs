@@ -1,16 +1,16 @@
-//! The arrows of a source tree: which room uses which, read from the tokens of its files.
+//! The imports of a source tree: which folder uses which, read from the tokens of its files.
 //!
 //! What it does not do: judge them, or expand macros.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// One use of a room by a file.
+/// One use of a folder by a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Arrow {
-    /// The room that the file belongs to.
+pub(super) struct Import {
+    /// The folder that the file belongs to.
     pub(super) from: String,
-    /// The room it names.
+    /// The folder it names.
     pub(super) to: String,
     /// Where, counted from 1.
     pub(super) line: usize,
@@ -18,11 +18,11 @@ pub(super) struct Arrow {
     pub(super) file: PathBuf,
 }
 
-/// Every arrow of the tree at `src`; `main.rs` and `lib.rs` belong to no room and are left out.
-pub(super) fn arrows(src: &Path) -> Vec<Arrow> {
+/// Every import of the tree at `src`; `main.rs` and `lib.rs` belong to no folder and are left out.
+pub(super) fn imports_in(src: &Path) -> Vec<Import> {
     let files = rust_files(src);
     let tests: BTreeSet<PathBuf> = files.iter().flat_map(|file| test_modules(src, file)).collect();
-    files.iter().filter(|file| !tests.contains(*file)).flat_map(|file| arrows_of(src, file)).collect()
+    files.iter().filter(|file| !tests.contains(*file)).flat_map(|file| imports_of(src, file)).collect()
 }
 
 /// Every `.rs` file below `src`, relative to it, sorted.
@@ -46,7 +46,7 @@ pub(crate) fn rust_files(src: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The modules a file is in: `net/pace.rs` is `[net, pace]`, `net/mod.rs` is `[net]`, `lib.rs` is none.
+/// The modules a file is in: `net/rate_limiter.rs` is `[net, rate_limiter]`, `net/mod.rs` is `[net]`, `lib.rs` is none.
 fn modules(file: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         file.with_extension("").iter().map(|name| name.to_string_lossy().into_owned()).collect();
@@ -77,7 +77,7 @@ fn test_modules(src: &Path, file: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn arrows_of(src: &Path, file: &Path) -> Vec<Arrow> {
+fn imports_of(src: &Path, file: &Path) -> Vec<Import> {
     let modules = modules(file);
     let Some(from) = modules.first() else { return Vec::new() };
     let text = std::fs::read_to_string(src.join(file)).expect("UTF-8");
@@ -116,7 +116,7 @@ fn arrows_of(src: &Path, file: &Path) -> Vec<Arrow> {
                 let at_root = word(at) == "crate" || supers == modules.len() + inner.len();
                 if at_root && word(end) == "::" {
                     for (to, line) in heads(&tokens, end + 1) {
-                        found.push(Arrow { from: from.clone(), to, line, file: file.to_owned() });
+                        found.push(Import { from: from.clone(), to, line, file: file.to_owned() });
                     }
                 }
                 at = end;

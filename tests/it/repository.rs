@@ -11,7 +11,7 @@ use crate::layers::rust_files;
 /// A file holds one idea; more lines than these are more than one.
 const LONGEST: usize = 500;
 
-fn house() -> &'static Path {
+fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -19,7 +19,7 @@ fn house() -> &'static Path {
 fn all_files() -> Vec<PathBuf> {
     ["src", "tests"]
         .iter()
-        .flat_map(|tree| rust_files(&house().join(tree)).into_iter().map(move |file| Path::new(tree).join(file)))
+        .flat_map(|tree| rust_files(&repository().join(tree)).into_iter().map(move |file| Path::new(tree).join(file)))
         .collect()
 }
 
@@ -27,7 +27,7 @@ fn all_files() -> Vec<PathBuf> {
 fn every_file_opens_with_what_it_is_for() {
     let silent: Vec<PathBuf> = all_files()
         .into_iter()
-        .filter(|file| !std::fs::read_to_string(house().join(file)).expect("UTF-8").starts_with("//! "))
+        .filter(|file| !std::fs::read_to_string(repository().join(file)).expect("UTF-8").starts_with("//! "))
         .collect();
     assert!(silent.is_empty(), "files that do not open with `//! `: {silent:?}");
 }
@@ -37,7 +37,7 @@ fn no_file_holds_more_than_one_idea() {
     let long: Vec<(PathBuf, usize)> = all_files()
         .into_iter()
         .map(|file| {
-            let lines = std::fs::read_to_string(house().join(&file)).expect("UTF-8").lines().count();
+            let lines = std::fs::read_to_string(repository().join(&file)).expect("UTF-8").lines().count();
             (file, lines)
         })
         .filter(|(_, lines)| *lines > LONGEST)
@@ -50,7 +50,7 @@ fn the_top_level_is_the_owners() {
     // `safe.directory`: a checkout often belongs to another user than the one who tests.
     let listed = Command::new("git")
         .args(["-c", "safe.directory=*", "ls-files", "-z", "--full-name"])
-        .current_dir(house())
+        .current_dir(repository())
         .output()
         .expect("git");
     assert!(listed.status.success(), "git ls-files: {}", String::from_utf8_lossy(&listed.stderr));
@@ -71,7 +71,7 @@ fn the_top_level_is_the_owners() {
 
 #[test]
 fn the_readme_is_short() {
-    let readme = std::fs::read_to_string(house().join("README.md")).expect("UTF-8");
+    let readme = std::fs::read_to_string(repository().join("README.md")).expect("UTF-8");
     let lines = readme.lines().count();
     assert!(lines <= 250, "README.md has {lines} lines; move what is not for a first look to src/cli/help");
 }
