@@ -20,7 +20,7 @@
 //! - *lock*: `x.lock` beside `x.yaml`, what every file of the job must be. *Lock policy*: how a run holds to it: honour it, add
 //!   nothing (`--locked`), or take it alone (`--frozen`).
 //! - *host limits*: the requests, connections and bytes that the hosts of one operator get, all runs of a command together.
-//! - *validator*: an ETag or Last-Modified. *Restamped*: a file written again with the same data.
+//! - *validator*: an `ETag` or `Last-Modified`. *Restamped*: a file written again with the same data.
 //! - *absent*: listed or expected, and not to be had upstream. *Accepted*: absent because the manifest says so under `accept`.
 //!
 //! # Layout of the source
@@ -41,7 +41,7 @@
 //! |---|---|
 //! | [`cli`] | one file per command; the clock, the environment, standard output, exit codes, the pages of help |
 //! | [`report`] | the report of a run, and the same facts for terminals, CI services and mail |
-//! | [`export`] | checksums and catalogues from the day records: sums, BagIt, RO-Crate, CSV |
+//! | [`export`] | checksums and catalogues from the day records: sums, `BagIt`, `RO-Crate`, CSV |
 //! | [`service`] | a server of the HMI API: over a folder of FITS files, or with synthetic data |
 //! | [`run`] | the scheduler, `run/day` for one day and its files, `run/import` for `adopt`, events |
 //! | [`source`] | where files are: the trait, and one file or folder per kind. Sources list, and never download |

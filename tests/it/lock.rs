@@ -187,7 +187,7 @@ fn locked_and_frozen_refuse_days_that_the_lock_does_not_fit_before_anything_is_a
     }
     lab.write("job.yaml", job(&server).yaml());
     std::fs::remove_file(lab.path(LOCK)).expect("the lock goes");
-    lab.run_with(&["--locked"]).status(3).stderr_has("there is no lock `job.lock`").done();
+    lab.run_with(&["--locked"]).status(3).stderr_has("lock `job.lock` does not exist").done();
     assert_eq!(server.requests().len(), asked);
 }
 
