@@ -207,7 +207,7 @@ fn plan_asks_for_a_range_that_the_lock_does_not_know_and_check_never_does() {
     }
     let told = "warning: the range of series `one` follows NOAA 11158, and the lock does not say when it was seen";
     lab.sunhaul(&["status", "job.yaml"]).stdout_has("").stderr_has(told).done();
-    lab.sunhaul(&["run", "job.yaml", "--locked"]).status(3).stderr_has("no lock").done();
+    lab.sunhaul(&["run", "job.yaml", "--locked"]).status(3).stderr_has("does not exist").done();
     assert_eq!(fake.listed().len(), 4);
 }
 
