@@ -50,6 +50,8 @@ struct Places {
     sealed: HashMap<Digest, SealedFile>,
     /// Where the files of days are by their own listings, or by the records of sealed days.
     listed: BTreeMap<DayId, Arc<HashSet<Digest>>>,
+    /// How many places these are.
+    listed_count: usize,
     /// Files at the place of another one, of days that may have been sealed before that was known.
     misplaced: BTreeMap<DayId, BTreeMap<String, Misplaced>>,
 }
@@ -187,9 +189,16 @@ impl Places {
     }
 
     fn list(&mut self, day: &DayId, places: Arc<HashSet<Digest>>) {
-        self.listed.insert(day.clone(), places);
-        while self.listed.len() > 1 && self.listed.values().map(|places| places.len()).sum::<usize>() > MOST_LISTED {
-            self.listed.pop_first();
+        // Of days without files there may be millions.
+        if places.is_empty() {
+            return;
+        }
+        self.listed_count += places.len();
+        let before = self.listed.insert(day.clone(), places);
+        self.listed_count -= before.map_or(0, |places| places.len());
+        while self.listed.len() > 1 && self.listed_count > MOST_LISTED {
+            let forgotten = self.listed.pop_first();
+            self.listed_count -= forgotten.map_or(0, |(_, places)| places.len());
         }
     }
 
@@ -382,5 +391,20 @@ mod tests {
             let misplaced: Vec<_> = redirects.misplaced(&BTreeSet::new()).into_keys().map(|id| id.series.0).collect();
             assert_eq!(misplaced.len(), usize::from(expected == Err(None)), "{what}: {misplaced:?}");
         }
+    }
+
+    #[test]
+    fn beyond_the_most_places_whole_days_are_forgotten_and_days_without_files_take_no_room() {
+        let day = |nth: u32| DayId {
+            series: SeriesId("s".to_owned()),
+            date: chrono::NaiveDate::from_ymd_opt(2015, 12, nth).unwrap(),
+        };
+        let places = |nth: u32| (0..40_000u32).map(|n| Digest::of(format!("{nth}/{n}").as_bytes())).collect();
+        let mut known = Places::default();
+        for (nth, files) in [(1, true), (2, true), (2, true), (3, false), (4, true)] {
+            known.list(&day(nth), Arc::new(if files { places(nth) } else { HashSet::new() }));
+            assert_eq!(known.listed_count, known.listed.values().map(|places| places.len()).sum::<usize>());
+        }
+        assert_eq!(known.listed.into_keys().collect::<Vec<_>>(), [day(2), day(4)]);
     }
 }

@@ -1,6 +1,6 @@
-//! Which listed files of a day the archive has already, and whether a run asks about them.
+//! Which listed files of a day the archive already has, and whether a run requests them.
 //!
-//! By their lines alone: whether they lie where these say, a run looks.
+//! What it does not do: check that the files exist. It reads their lines in the record or the journal.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What the next run takes, by what the lock and the records tell: nobody is asked.
+//! Requests, bytes and time of the next run, estimated from the lock and the records, without a request.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ use crate::manifest::{Manifest, SeriesId};
 use crate::plan::{Plan, PlannedSeries, Reason, Standing};
 use crate::report::human;
 
-/// What the days to do take, as far as that can be told without their sources.
+/// Files and bytes of the days to do, estimated without their sources.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Expected {
     /// Days whose source will be asked.
@@ -77,10 +77,10 @@ fn expected(
             Standing::ToDo(Reason::New) => sum = sum.and(&locked.expected(days.window)),
             Standing::ToDo(_) => {
                 for day in days.window.days().filter(|day| !from_records.has(planned.series, day.date)) {
-                    let header = reader.header(&planned.id, day.date).ok().flatten();
-                    let started = reader.started(&planned.id, day.date)?;
-                    let have = header.map(|header| (header.files, header.bytes));
-                    let have = have.or(started.map(|started| (started.files, started.bytes)));
+                    let have = match reader.header(&planned.id, day.date).ok().flatten() {
+                        Some(header) => Some((header.files, header.bytes)),
+                        None => reader.started(&planned.id, day.date)?.map(|started| (started.files, started.bytes)),
+                    };
                     sum = sum.and(&locked.expected(day.window).without(have.unwrap_or_default()));
                 }
             }
