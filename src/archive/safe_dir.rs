@@ -296,11 +296,10 @@ impl Tree {
         durable: bool,
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Error> {
-        let (from, dir) = (self.make(staging)?, self.make(directory)?);
         let shown = || self.path(directory).join(name);
+        let (from, file) = self.create(staging, staged)?;
+        let dir = self.make(directory)?;
         let write = || -> io::Result<()> {
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let file = File::from(fs::openat(&*from, staged, flags, Mode::from_raw_mode(0o666))?);
             let mut out = BufWriter::with_capacity(64 * 1024, file);
             content(&mut out)?;
             let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -318,6 +317,20 @@ impl Tree {
             let _ = fs::unlinkat(&*from, staged, AtFlags::empty());
             Error::storage("write", shown(), e)
         })
+    }
+
+    /// Creates a file, or empties it. Gives its directory, too.
+    fn create(&self, directory: &str, name: &str) -> Result<(Arc<OwnedFd>, File), Error> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        loop {
+            let dir = self.make(directory)?;
+            match fs::openat(&*dir, name, flags, Mode::from_raw_mode(0o666)) {
+                Ok(file) => return Ok((dir, File::from(file))),
+                // Another day that ended has just removed the directory, because it was empty.
+                Err(Errno::NOENT) => {}
+                Err(e) => return Err(Error::storage("write", self.path(directory).join(name), e.into())),
+            }
+        }
     }
 
     /// True when two paths that differ in case or Unicode form alone lead to one entry: the filesystem takes either

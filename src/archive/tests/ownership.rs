@@ -415,6 +415,26 @@ fn a_record_in_the_making_lies_in_the_days_own_work() {
 }
 
 #[test]
+fn a_file_is_written_though_other_days_remove_its_empty_folder_again_and_again() {
+    let lab = Lab::new();
+    let (folder, is_over) = (".sunhaul/work/retired_lines/s", std::sync::atomic::AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                lab.archive.tree.prune(folder);
+            }
+        });
+        let write = |_| -> Result<(), Error> {
+            lab.archive.tree.replace(folder, "2015-12-11.jsonl", b"x", false)?;
+            lab.archive.tree.remove(&format!("{folder}/2015-12-11.jsonl")).map(drop)
+        };
+        let written = (0..500).try_for_each(write);
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        written.unwrap();
+    });
+}
+
+#[test]
 fn a_day_leaves_no_empty_folder_in_the_work() {
     let kinds = || ["journal", "partial", "quarantine", "retired"].map(|kind| format!(".sunhaul/work/{kind}/s"));
     let lab = Lab::new();
