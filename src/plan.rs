@@ -3,18 +3,17 @@
 //! Days in a row that stand alike are one value, and each day is made when it is asked for: a plan of millions of days
 //! takes no more room and time than its changes do. Pure: it reads no clock, no disk and no network. What it does not do: decide how a day is done.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::Serialize;
 
 use crate::day::{Day, Scale, Window};
 use crate::digest::Digest;
-use crate::manifest::{Manifest, Query, Region, Series, SeriesId, suggest_word};
+use crate::manifest::{Manifest, Region, Series, SeriesId, suggest_word};
 
 mod change;
 mod json;
 mod pins;
+mod records;
 mod selection;
 mod standing;
 
@@ -22,81 +21,9 @@ use change::Asked;
 pub use change::Change;
 pub use json::{Outlook, PlanJson};
 pub use pins::{Bond, Pin, Pins, Unpinned, Why};
+pub use records::{Known, Record, Recorded, Records};
 pub use selection::{Selection, Stretch};
 pub use standing::{Done, EqualDays, PlannedDay, Reason, Standing};
-
-/// What a day record says of its day.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
-    /// What the day was asked for.
-    pub spec: Digest,
-    /// The labels that it was asked for.
-    pub window: Window,
-    /// Whether it is final.
-    pub state: Recorded,
-    /// The job that wrote it.
-    pub job: String,
-    /// Files, without the absent ones.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Files that upstream does not have.
-    pub absent: u64,
-    /// `sha256:` and the digest of its files.
-    pub digest: String,
-}
-
-/// How final a day record is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recorded {
-    /// Final.
-    Sealed,
-    /// Whole, but too young to be final.
-    Provisional,
-}
-
-/// What is found where a day record would be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Record {
-    /// Nothing.
-    Missing,
-    /// Nothing yet, but the day was started.
-    Started {
-        /// How many files are there.
-        files: u64,
-    },
-    /// A record.
-    Known(Known),
-    /// Something that is no record, and why; safe to show.
-    Unreadable(String),
-}
-
-/// The day records of an archive.
-pub trait Records {
-    /// Why they cannot be read.
-    type Error;
-
-    /// The days of a series of which there may be something; of every other day there is nothing. Called once for each
-    /// series of a plan.
-    ///
-    /// # Errors
-    /// When that cannot be found out.
-    fn noted(&self, series: &SeriesId) -> Result<BTreeSet<NaiveDate>, Self::Error>;
-
-    /// What is known of one day. Called once for each noted day of a plan, so it must be cheap.
-    ///
-    /// # Errors
-    /// When the plan is to be given up. A record that cannot be read is no error.
-    fn known(&self, series: &SeriesId, date: NaiveDate) -> Result<Record, Self::Error>;
-
-    /// What a series was asked for before, as far as that was noted. Called once for each series of a plan.
-    ///
-    /// # Errors
-    /// When that cannot be found out.
-    fn queries(&self, _series: &SeriesId) -> Result<Vec<Query>, Self::Error> {
-        Ok(Vec::new())
-    }
-}
 
 /// What a job has to do, by series in the manifest's order and by date.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -482,7 +409,7 @@ impl Counts {
                 self.planned += days;
                 match reason {
                     Reason::New => &mut self.new,
-                    Reason::Started { .. } => &mut self.started,
+                    Reason::Started { .. } | Reason::Incomplete { .. } => &mut self.started,
                     Reason::Provisional => &mut self.provisional,
                     Reason::Stale(_) => &mut self.stale,
                     Reason::Damaged(_) => &mut self.damaged,

@@ -18,8 +18,8 @@ use crate::manifest::SeriesId;
 
 impl Archive {
     /// Retires those of these paths that the day's record names and that do not hold its bytes, under the day's lock.
-    /// Gives the paths that were moved; `None` when another process holds the day. The record stays: a run that checks it
-    /// fetches what it names and finds gone.
+    /// Gives the paths that were moved; `None` when another process holds the day. The record stays, and beside
+    /// it a journal: the next run fetches what the record names and the archive does not have.
     ///
     /// A folder in a file's place stays: it may hold what is the user's. A record that cannot be read names nothing.
     ///
@@ -33,7 +33,10 @@ impl Archive {
     ) -> Result<Option<Vec<String>>, Error> {
         let Some(journal) = Journal::open(&self.tree, series, date, self.lock)? else { return Ok(None) };
         let moved = self.make_way(series, date, paths);
-        journal.remove_if_new()?;
+        // Where a file was moved the journal stays, though it is empty: a later run sees by it that the day is not finished.
+        if moved.as_ref().is_ok_and(Vec::is_empty) {
+            journal.remove_if_new()?;
+        }
         self.sweep(series, date);
         moved.map(Some)
     }

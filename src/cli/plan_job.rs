@@ -82,6 +82,22 @@ impl<'a> OnDisk<'a> {
     }
 }
 
+impl OnDisk<'_> {
+    /// How many files of a day's record are not there. Only days with a journal are looked at: an earlier run, or one under
+    /// way, has begun them again.
+    fn missing(&self, series: &SeriesId, date: NaiveDate) -> Result<u64> {
+        if !self.journalled.contains(&(series.clone(), date)) {
+            return Ok(0);
+        }
+        match self.reader.record(series, date) {
+            Ok(record) => Ok(record.map_or(0, |record| self.reader.missing(&record).len() as u64)),
+            // The run reads it again, and reports it.
+            Err(error) if error.class() == Class::Record => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
 impl Records for OnDisk<'_> {
     type Error = anyhow::Error;
 
@@ -115,6 +131,7 @@ impl Records for OnDisk<'_> {
                 bytes: header.bytes,
                 absent: header.absent,
                 digest: header.digest,
+                missing: self.missing(series, date)?,
             }),
             Err(error) => Record::Unreadable(error.to_string()),
         })
@@ -215,9 +232,10 @@ pub(super) fn work(job: &Manifest, plan: &Plan, redo: Redo, halt: Option<&Halt<'
         for days in &series.days {
             let EqualDays { window, standing, spec } = days;
             match standing {
-                // A record whose files are not the lock's is no answer.
                 Standing::ToDo(reason) => {
-                    let how = How { recheck: *reason == Reason::Differs, spec: *spec, ..How::default() };
+                    // A record whose files are not the lock's, or not there, is no answer.
+                    let recheck = matches!(reason, Reason::Differs | Reason::Incomplete { .. });
+                    let how = How { recheck, spec: *spec, ..How::default() };
                     making.work.days.push(&series.id, *window, how);
                 }
                 Standing::Done(done) => making.add_done(series, days, done)?,

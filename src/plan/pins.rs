@@ -113,6 +113,7 @@ impl<'a> Tie<'a> {
             (Recorded::Sealed, Some(false)) => Some(Reason::Differs),
             (Recorded::Provisional, Some(true)) if self.is_exact => None,
             (Recorded::Provisional, _) => Some(Reason::Provisional),
+            (Recorded::Sealed, _) if known.missing > 0 => Some(Reason::Incomplete { missing: known.missing }),
             (Recorded::Sealed, _) => None,
         }
     }

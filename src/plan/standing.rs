@@ -18,6 +18,11 @@ pub enum Reason {
         /// How many files are there.
         files: u64,
     },
+    /// It has a record, and an earlier run that was to fetch missing files of it again did not get all of them.
+    Incomplete {
+        /// How many files are missing.
+        missing: u64,
+    },
     /// Its record is not final.
     Provisional,
     /// Its record answers another query of this job.
@@ -34,7 +39,7 @@ impl Reason {
     pub fn state(&self) -> &'static str {
         match self {
             Reason::New => "new",
-            Reason::Started { .. } => "started",
+            Reason::Started { .. } | Reason::Incomplete { .. } => "started",
             Reason::Provisional => "provisional",
             Reason::Stale(_) => "stale",
             Reason::Damaged(_) => "damaged",
@@ -50,6 +55,8 @@ impl fmt::Display for Reason {
             Reason::Started { files: 0 } => f.write_str("not finished, no file is whole yet"),
             Reason::Started { files: 1 } => f.write_str("not finished, 1 file is there"),
             Reason::Started { files } => write!(f, "not finished, {files} files are there"),
+            Reason::Incomplete { missing: 1 } => f.write_str("not finished, 1 file of its record is missing"),
+            Reason::Incomplete { missing } => write!(f, "not finished, {missing} files of its record are missing"),
             Reason::Provisional => f.write_str("was too young to be final when it was listed"),
             Reason::Stale(change) => change.fmt(f),
             Reason::Damaged(why) => write!(f, "its record cannot be read: {why}"),

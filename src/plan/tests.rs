@@ -37,6 +37,7 @@ impl Table {
             bytes: 1,
             absent: 0,
             digest: String::new(),
+            missing: 0,
         };
         self.0.insert((day.id.clone(), day.day.date), Record::Known(known));
     }

@@ -295,6 +295,51 @@ fn files_that_the_service_does_not_list_any_more_stay_where_another_one_is_repai
 }
 
 #[test]
+fn a_file_that_could_not_be_fetched_again_is_fetched_by_the_next_run() {
+    let url = format!("/HMI/sharp_720s/{}", FILES[1].0);
+    for (command, is_missing) in [("verify --repair", false), ("verify --repair", true), ("run --check", true)] {
+        let (lab, server) = whole();
+        let before = lab.proved("data");
+        if is_missing {
+            fs::remove_file(lab.path(&place(1))).expect("a file");
+        } else {
+            flip(&lab, 1);
+        }
+        server.script(&url, [Answer::status(503)]);
+        let (name, option) = command.split_once(' ').expect("an option");
+        let command = [name, "job.yaml", option];
+        lab.sunhaul(&command).status(4).stdout_has("").chatty().done();
+        lab.sunhaul(&["plan", "job.yaml"]).stdout_has("not finished, 1 file of its record is missing").done();
+        assert_eq!(lab.report(4)["totals"]["files"]["failed"], 1, "{command:?}: the day is not complete yet");
+        server.script(&url, [Answer::file(fits(2, 60, FILES[1].1)).named(&format!("{}.fits", FILES[1].0))]);
+        let report = lab.report(0);
+        assert_eq!((&report["totals"]["files"]["fetched"], &report["totals"]["files"]["have"]), (&1.into(), &2.into()));
+        assert_eq!(lab.proved("data"), before, "{command:?}");
+        all_is_right(&lab);
+        let report = lab.report(0);
+        assert_eq!(report["totals"]["days"]["already_sealed"], 1, "{report:#}");
+    }
+}
+
+#[test]
+fn a_repair_that_is_killed_is_finished_by_the_next_run() {
+    let (lab, server) = whole();
+    let before = lab.proved("data");
+    flip(&lab, 1);
+    server.script(&format!("/HMI/sharp_720s/{}", FILES[1].0), [Answer::file(fits(2, 60, FILES[1].1)).stall_at(3000)]);
+    let repair = lab.sunhaul(&["verify", "job.yaml", "--repair"]).chatty().start();
+    lab.until("the changed file is moved away", |lab| !lab.path(&place(1)).exists());
+    repair.kill();
+    server.script(
+        &format!("/HMI/sharp_720s/{}", FILES[1].0),
+        [Answer::file(fits(2, 60, FILES[1].1)).named(&format!("{}.fits", FILES[1].0))],
+    );
+    lab.report(0);
+    assert_eq!(lab.proved("data"), before);
+    all_is_right(&lab);
+}
+
+#[test]
 fn a_good_day_is_not_asked_about() {
     let lab = Lab::new();
     let service = lab.serve(&["--embedded", "--log-format", "json"]);

@@ -84,7 +84,10 @@ impl Archive {
             Ok(record) => (record, HashSet::new()),
             // A record that cannot be read proves nothing; the day is done again and the record replaced.
             Err(error @ Error::Record { .. }) => {
-                tracing::warn!(%error, "the day is done again");
+                tracing::warn!(
+                    %error,
+                    "the day is done again; if its files were at other paths, `sunhaul verify` reports them as extra"
+                );
                 let left = self.tree.read(&relative).ok().flatten();
                 (None, left.map(|left| salvage(&left)).unwrap_or_default())
             }

@@ -51,7 +51,9 @@ impl Archived {
             return Ok(Archived { by_key: HashMap::new(), standing: Standing::Final, is_final });
         };
         let record = match reason {
-            Reason::Provisional | Reason::Stale(_) | Reason::Differs => reader.record(id, date)?,
+            Reason::Provisional | Reason::Stale(_) | Reason::Differs | Reason::Incomplete { .. } => {
+                reader.record(id, date)?
+            }
             Reason::New | Reason::Started { .. } | Reason::Damaged(_) => None,
         };
         let standing = match (reason, &record) {

@@ -328,6 +328,7 @@ mod tests {
             bytes: 9,
             absent: 0,
             digest: String::new(),
+            missing: 0,
         })
     }
 
