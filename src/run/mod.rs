@@ -24,7 +24,7 @@ use url::Url;
 pub use day::known_files::{is_as_listed, needs_no_request};
 pub use day::narrowed::{Narrowed, passes_filters};
 
-use crate::archive::{Archive, Reader};
+use crate::archive::{self, Archive, Reader};
 use crate::failure::{Class, Failure, Remedy};
 use crate::manifest::{Manifest, Query, Series, SeriesId, Template};
 use crate::net::Net;
@@ -34,7 +34,7 @@ use budget::{Budget, Spent};
 pub use day::lock_view::{Grip, Locked};
 pub(crate) use day::path_of;
 pub use day::preferred::Before;
-use event::{DayState, Event, Observer};
+use event::{DayId, DayState, Event, Observer};
 use redirects::Redirects;
 use repeated_failure::RepeatedFailure;
 
@@ -170,6 +170,11 @@ impl Run {
         self.observer.on(event);
     }
 
+    /// Shows a note about a day.
+    fn note(&self, day: &DayId, what: &str) {
+        self.tell(Event::Note(format!("{} {}: {what}", day.series, day.date)));
+    }
+
     /// Something is not begun, since the budget is spent. Told once.
     fn refuse(&self, spent: Spent) {
         if self.spent.set(spent).is_ok() {
@@ -213,7 +218,7 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
         let looked = day::blocking(move || {
             let layouts = noted.use_layout(&id, &layout)?;
             let queries = noted.use_query(&id, &query)?;
-            Ok((!Reader::open(noted.root())?.recorded(&id)?.is_empty(), layouts, queries))
+            Ok::<_, archive::Error>((!Reader::open(noted.root())?.recorded(&id)?.is_empty(), layouts, queries))
         });
         let (has_days, before, queries) = looked.await?;
         let before = before.iter().filter_map(|layout| Template::parse(layout).ok());

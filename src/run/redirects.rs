@@ -13,8 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::Days;
 use url::Url;
 
+use super::day::blocking;
 use super::day::lock_view::address;
-use super::day::{blocking, take};
+use super::day::open::take;
 use super::event::{DayId, DayState, Event, TakenBack};
 use super::{How, OpenedSeries, Run, Todo};
 use crate::archive::{self, Archive, FileLine, Opened, Reader, State};

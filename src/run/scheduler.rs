@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::Instrument as _;
 
 use super::budget::Spent;
-use super::day::{self, Ended};
+use super::day::{self, DayEnd};
 use super::event::{DayDone, DayId, Event};
 use super::repeated_failure::Next;
 use super::todo::Place;
@@ -31,7 +31,7 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
     let mut unbegun = 0;
     // Days whose first listing was empty, by when they are looked at again.
     let mut again: BTreeMap<(Instant, DayId), Todo> = BTreeMap::new();
-    let mut flying: JoinSet<(Todo, Ended)> = JoinSet::new();
+    let mut flying: JoinSet<(Todo, DayEnd)> = JoinSet::new();
     // Days that were begun and have no end yet.
     let mut in_work: BTreeSet<DayId> = BTreeSet::new();
     let mut tick = interval(TELL_HOSTS);
@@ -68,8 +68,8 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
             flying.spawn(
                 async move {
                     let begun = Instant::now();
-                    let mut ended = day::work(&run, &todo).await;
-                    if let Ended::Done(done, _) = &mut ended {
+                    let mut ended = day::process_day(&run, &todo).await;
+                    if let DayEnd::Done(done, _) = &mut ended {
                         done.took = begun.elapsed();
                     }
                     (todo, ended)
@@ -85,17 +85,17 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
         let time_up = run.budget.end();
         tokio::select! {
             Some(done) = flying.join_next() => match done {
-                Ok((todo, Ended::Again)) => {
+                Ok((todo, DayEnd::Again)) => {
                     if let Some(opened) = run.series.get(&todo.series) {
                         opened.repeated_failure.note_answered();
                     }
                     again.insert((Instant::now() + run.second_look, todo.id()), todo);
                 }
                 // It comes again with the next run.
-                Ok((todo, Ended::Stopped)) => {
+                Ok((todo, DayEnd::Stopped)) => {
                     in_work.remove(&todo.id());
                 }
-                Ok((todo, Ended::Done(done, classes))) => {
+                Ok((todo, DayEnd::Done(done, classes))) => {
                     in_work.remove(&todo.id());
                     if let Some(opened) = run.series.get(&todo.series) {
                         opened.repeated_failure.note(&done, &classes);

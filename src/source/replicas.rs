@@ -69,26 +69,32 @@ impl Replicas {
         self.all.last().filter(|last| std::ptr::eq(*last, current))?.client.given_up()
     }
 
-    /// Moves on from a replica that cannot be had. True when there is another to ask, which may be so because somebody
-    /// else moved on already.
+    /// True when a failure shows that a replica cannot be had, and another is left.
     #[must_use]
-    pub fn leave(&self, replica: &Replica, failure: &Failure) -> bool {
+    pub fn may_leave(&self, replica: &Replica, failure: &Failure) -> bool {
         let is_gone = match failure.class {
             Class::Unreachable | Class::Stalled | Class::ServerError | Class::HostGivenUp => true,
             // With Retry-After a 503 is one as well; a host that asks for fewer requests (429) is there, unless for too long.
             Class::Throttled => failure.status.is_some_and(|status| status >= 500),
             _ => false,
         };
-        let Some(index) = self.all.iter().position(|one| std::ptr::eq(one, replica)) else { return false };
-        if !is_gone || index + 1 >= self.all.len() {
-            return false;
-        }
+        is_gone && self.index_of(replica).is_some_and(|index| index + 1 < self.all.len())
+    }
+
+    /// Moves on from a replica that cannot be had. True when there is another to ask, which may be so because somebody
+    /// else moved on already.
+    pub fn leave(&self, replica: &Replica, failure: &Failure) -> bool {
+        let Some(index) = self.index_of(replica).filter(|_| self.may_leave(replica, failure)) else { return false };
         let moved = self.current.compare_exchange(index, index + 1, Ordering::Relaxed, Ordering::Relaxed);
         if moved.is_ok() {
             let (from, to) = (shown(replica.client.base()), shown(self.all[index + 1].client.base()));
             tracing::warn!("{from} cannot be had; {to} is asked from now on");
         }
         true
+    }
+
+    fn index_of(&self, replica: &Replica) -> Option<usize> {
+        self.all.iter().position(|one| std::ptr::eq(one, replica))
     }
 
     /// A file as `replica` has it, whichever listed it.

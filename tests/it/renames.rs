@@ -209,3 +209,27 @@ fn a_users_own_file_is_copied_to_the_new_path_and_stays_at_the_old_one() {
     lab.write(&path, "mine");
     assert_eq!(lab.read(&new), old);
 }
+
+#[test]
+fn a_file_that_was_damaged_before_its_layout_changed_is_fetched_as_its_source_lists_it_now() {
+    let (server, lab) = (service(), Lab::new());
+    let (name, time) = (name(DAYS[0], HOURS[1]), format!("{}T{:02}:22:08Z", DAYS[0], HOURS[1]));
+    let listed = |bytes: &[u8]| Item::new(&name, &time).sized(bytes.len() as u64);
+    let (first, later) = (fits(10 + HOURS[1], 20, &time), fits(99, 40, &time));
+    server.list_anew("sharp_720s", listed(&first));
+    lab.write("job.yaml", laid_out(&job(&server), BY_DAY));
+    lab.report(0);
+    let path = format!("data/sharp_720s/2015/12/11/{name}.fits");
+    let mut damaged = lab.read(&path);
+    damaged[100] ^= 1;
+    lab.write(&path, damaged);
+    server.list_anew("sharp_720s", listed(&later));
+    server.script(&format!("/HMI/sharp_720s/{name}"), [Answer::file(later.clone()).named(&format!("{name}.fits"))]);
+    lab.forget_the_lock();
+    lab.write("job.yaml", laid_out(&job(&server), FLAT));
+    let asked_before = asked(&server);
+    let report = lab.report(0);
+    assert_eq!((asked(&server) - asked_before, &files(&report)["fetched"]), (1, &1), "{report:#}");
+    assert_eq!(by_name(&lab.files("data"))[&format!("{name}.fits")], Digest::of(&later), "{report:#}");
+    lab.run().stderr_has("nothing to do").done();
+}

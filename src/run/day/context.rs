@@ -1,6 +1,6 @@
 //! What the stages of one day, and the tasks of its files, share.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::known_bad::KnownBad;
 use super::lock_view::LockView;
@@ -22,7 +22,13 @@ pub(in crate::run) struct DayContext {
     /// The files that the job takes for bad at their source.
     pub(in crate::run) known_bad: KnownBad,
     /// Which key has which path.
-    pub(in crate::run) claims: Mutex<Claims>,
+    pub(super) claims: Mutex<Claims>,
     /// The listing is final: what is not there will not come.
     pub(in crate::run) is_final: bool,
+}
+
+impl DayContext {
+    pub(in crate::run) fn lock_claims(&self) -> MutexGuard<'_, Claims> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

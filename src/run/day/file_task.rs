@@ -1,33 +1,24 @@
 //! The life of one file: fetched in as many attempts as allowed, then published.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
+use super::blocking;
 use super::context::DayContext;
 use super::known_bad::GivenUp;
-use super::known_files::is_sealed;
-use super::path_collisions::collision;
-use super::rename::place_one;
-use super::{blocking, path_of};
-use crate::archive::{FileLine, Published, RelativePath, Staged};
+use super::next_step::{FailedFile, NextStep};
+use crate::archive::{self, FileLine, RelativePath, Staged};
 use crate::day::Scale;
-use crate::digest::Digest;
 use crate::failure::{Class, Failure};
-use crate::fetch::{self, Ask, Fetched, Got, resource};
-use crate::manifest::SeriesId;
+use crate::fetch::{self, Ask, Got};
+use crate::manifest::{Retry, SeriesId};
 use crate::net::Waits;
 use crate::run::budget::{Spent, Ticket};
-use crate::run::event::{Event, FileEnd};
-use crate::run::redirects;
-use crate::run::redirects::{PlaceTaken, Reached};
-
+use crate::run::event::Event;
 use crate::source::{Body, RemoteFile, Replica};
 use crate::untrusted::escape;
-
-/// So often is a file of a final day asked for that may never have been, whatever the job's `retry`: a server may err once.
-/// Of a young day the next look asks again.
-const GUESSES: u32 = 2;
 
 /// The task of one file.
 pub(in crate::run) struct FileTask {
@@ -48,15 +39,63 @@ pub(in crate::run) struct Gone {
     pub(in crate::run) url: Url,
 }
 
-/// What the attempts at a file have shown so far.
-#[derive(Default)]
-struct Shown {
+/// The attempts at a file so far.
+struct Attempts {
+    /// Those at the replica of now.
+    count: u32,
+    waits: Waits,
     /// A part was thrown away.
     restarted: bool,
     /// Its path, once it is known.
     path: Option<String>,
-    /// An answer began to bring it.
+    /// A response began to bring it.
     was_there: bool,
+}
+
+impl Attempts {
+    fn new(retry: Retry, path: Option<&RelativePath>) -> Attempts {
+        let path = path.map(ToString::to_string);
+        Attempts { count: 0, waits: Waits::new(retry), restarted: false, path, was_there: false }
+    }
+
+    /// Takes over what a failed attempt has shown, and gives how it failed.
+    fn note(&mut self, failed: FailedAttempt) -> Failure {
+        self.restarted |= failed.restarted;
+        self.was_there |= failed.was_there;
+        if failed.path.is_some() {
+            self.path = failed.path;
+        }
+        let failure = failed.failure.after(self.count);
+        if self.was_there { after_it_was_there(failure) } else { failure }
+    }
+
+    /// Begins at another replica.
+    fn start_over(&mut self, retry: Retry) {
+        (self.count, self.waits) = (0, Waits::new(retry));
+    }
+}
+
+/// An attempt that failed, and what it showed.
+struct FailedAttempt {
+    failure: Failure,
+    /// A part was thrown away.
+    restarted: bool,
+    /// A response began to bring the file.
+    was_there: bool,
+    /// The file's path, where it was found out.
+    path: Option<String>,
+}
+
+impl From<Failure> for FailedAttempt {
+    fn from(failure: Failure) -> FailedAttempt {
+        FailedAttempt { failure, restarted: false, was_there: false, path: None }
+    }
+}
+
+impl From<archive::Error> for FailedAttempt {
+    fn from(error: archive::Error) -> FailedAttempt {
+        Failure::from(error).into()
+    }
 }
 
 /// How work at a file ended.
@@ -83,103 +122,142 @@ pub(in crate::run) enum FileEnded {
 }
 
 impl FileTask {
-    /// Fetches and publishes the file, telling how it went.
+    /// Fetches and publishes the file, and reports how it went.
     pub(in crate::run) async fn fetch(mut self, file: RemoteFile) -> FileEnded {
-        // What the listing's answers made is on no shelf.
-        if let Some(shelf) = self.day.run.shelf.clone().filter(|_| file.made().is_none()) {
-            return self.take_from(shelf, &file).await;
+        // What the listing's responses made is in no local folder, and costs no request.
+        if file.made().is_none() {
+            if let Some(shelf) = self.day.run.shelf.clone() {
+                return self.take_from(shelf, &file).await;
+            }
+            if let Some(ended) = self.reserve(&file).await {
+                return ended;
+            }
         }
         let day = Arc::clone(&self.day);
-        let (run, opened) = (&day.run, &day.opened);
-        // What is made of the listing is asked of nobody.
-        if file.made().is_none() {
-            let size = file.bytes.or(self.kept.as_ref().and_then(|line| line.bytes));
-            self.ticket = tokio::select! {
-                ticket = run.budget.ticket(size) => match ticket {
-                    Ok(ticket) => Some(ticket),
-                    Err(spent) => return self.refused(spent),
-                },
-                () = run.halt.cancelled() => return FileEnded::Stopped,
-            };
-        }
-        let mut waits = Waits::new(self.day.run.manifest.retry);
-        let mut attempts = 0;
-        let mut shown = Shown { path: self.path.as_ref().map(ToString::to_string), ..Shown::default() };
+        let retry = day.run.manifest.retry;
+        let mut attempts = Attempts::new(retry, self.path.as_ref());
         loop {
-            attempts += 1;
-            let replica = opened.source.current();
+            attempts.count += 1;
+            let replica = day.opened.source.current();
             let attempt = tokio::select! {
-                attempt = self.attempt(replica, &file, attempts, &mut shown) => attempt,
+                attempt = self.attempt(replica, &file, &attempts) => attempt,
                 // It may be dropped at any point; publishing may not.
-                () = self.day.run.halt.cancelled() => return FileEnded::Stopped,
+                () = day.run.halt.cancelled() => return FileEnded::Stopped,
             };
             let failure = match attempt {
                 Ok(Got::File(fetched)) => {
-                    return self.publish(&file, *fetched, shown.restarted, server(replica, &file)).await;
+                    let restarted = attempts.restarted || fetched.restarted;
+                    return self.publish(&file, *fetched, restarted, server(replica, &file)).await;
                 }
                 Ok(Got::Unchanged) => match self.keep(&file).await {
                     Some(ended) => return ended,
                     // Gone meanwhile: it is fetched after all.
                     None => continue,
                 },
-                Err(failure) => failure.after(attempts),
+                Err(failed) => attempts.note(failed),
             };
-            let path = shown.path.clone();
-            let failure = if shown.was_there { after_it_was_there(failure) } else { failure };
-            let is_guessed = opened.series.source.is_guessed();
-            // The second look at a day asks once more anyway.
-            let guesses = if self.day.is_final && self.day.store.doubted_at().is_none() { GUESSES } else { 1 };
-            let is_answered = failure.class == Class::NotFound && is_guessed && !shown.was_there && attempts >= guesses;
-            let is_hopeless = is_answered || self.is_hopeless(&file, path.as_deref(), failure.class);
-            if let Some(wait) = waits.after(&failure).filter(|_| !is_hopeless) {
-                if let Some(spent) = run.budget.too_late(wait) {
-                    return self.refused(spent);
-                }
-                self.day.run.tell(Event::Retrying {
-                    day: self.day.id.clone(),
-                    key: Some(file.key.clone()),
-                    failure,
-                    wait_seconds: wait.as_secs_f64(),
-                });
-                tokio::select! {
-                    () = tokio::time::sleep(wait) => {}
-                    () = self.day.run.halt.cancelled() => return FileEnded::Stopped,
-                }
-                replica.client().note_retry();
-                continue;
-            }
-            if failure.class == Class::LockMismatch {
-                return FileEnded::Failed { path, failure, with: None };
-            }
-            if opened.source.leave(replica, &failure) {
-                (waits, attempts) = (Waits::new(self.day.run.manifest.retry), 0);
-                continue;
-            }
-            if failure.class == Class::NotFound
-                && let Some(line) = &self.kept
-            {
-                // Listed, and not to be had: nothing says that what is here is wrong.
-                tracing::warn!(key = %escape(&line.key), %failure, "the file of before is kept");
-                if let Some(ended) = self.keep(&file).await {
+            let wait = attempts.waits.after(&failure);
+            let mut failed = self.failed_file(&file, &failure, &attempts);
+            failed.may_retry = wait.is_some();
+            failed.may_fail_over = day.opened.source.may_leave(replica, &failure);
+            if failed.next_step() == NextStep::KeepEarlier {
+                if let Some(ended) = self.keep_after(&file, &failure).await {
                     return ended;
                 }
+                failed.has_earlier = false;
             }
-            // A file that an earlier record had does not become absent by a 404 of today.
-            // Nor does one whose address may not be the one of tomorrow: it may have been moved meanwhile.
-            // Nor one that is listed on a young day. One that is only guessed may not be there yet: the next look asks again.
-            let is_told = (self.day.is_final || is_guessed) && opened.series.source.has_lasting_addresses();
-            let is_accepted = self.day.known_bad.means(&self.paths(&file, path.as_deref()));
-            // Nor one that a server began to send: by that, its 404 is wrong.
-            let is_new = self.day.store.prior(&file.key).is_none() && !shown.was_there;
-            let gone = failure.class == Class::NotFound && is_told && is_new && !is_accepted;
-            if gone && let Some(failure) = self.day.lock_view.misses(&file.key, &failure) {
-                return FileEnded::Failed { path, failure, with: None };
+            match failed.next_step() {
+                NextStep::Retry => {
+                    if let Some(ended) = self.wait(&file, failure, wait.unwrap_or_default()).await {
+                        return ended;
+                    }
+                    replica.client().note_retry();
+                }
+                NextStep::FailOver => {
+                    day.opened.source.leave(replica, &failure);
+                    attempts.start_over(retry);
+                }
+                NextStep::Fail => return FileEnded::Failed { path: attempts.path, failure, with: None },
+                NextStep::Absent => return self.absent(replica, file, attempts.path, failure).await,
+                NextStep::KeepEarlier | NextStep::GiveUp => return self.given_up(file, attempts.path, failure).await,
             }
-            if gone && let Some(line) = self.absent_line(&file, &failure) {
-                let url = opened.source.on(replica, &file).url.clone();
-                return FileEnded::Absent(Box::new(Gone { line, url }));
+        }
+    }
+
+    /// Reserves the file's share of the budget; the end of the file when there is none left.
+    async fn reserve(&mut self, file: &RemoteFile) -> Option<FileEnded> {
+        let run = Arc::clone(&self.day.run);
+        let size = file.bytes.or(self.kept.as_ref().and_then(|line| line.bytes));
+        tokio::select! {
+            ticket = run.budget.ticket(size) => match ticket {
+                Ok(ticket) => {
+                    self.ticket = Some(ticket);
+                    None
+                }
+                Err(spent) => Some(self.refused(spent)),
+            },
+            () = run.halt.cancelled() => Some(FileEnded::Stopped),
+        }
+    }
+
+    /// What is known of the file after a failed attempt, but for what may be tried next.
+    fn failed_file(&self, file: &RemoteFile, failure: &Failure, attempts: &Attempts) -> FailedFile {
+        let DayContext { opened, store, known_bad, is_final, .. } = &*self.day;
+        let path = attempts.path.as_deref();
+        FailedFile {
+            class: failure.class,
+            attempts: attempts.count,
+            may_retry: false,
+            may_fail_over: false,
+            is_guessed: opened.series.source.is_guessed(),
+            has_lasting_address: opened.series.source.has_lasting_addresses(),
+            was_there: attempts.was_there,
+            has_earlier: self.kept.is_some(),
+            had_before: store.prior(&file.key).is_some(),
+            is_accepted: known_bad.means(&self.paths(file, path)),
+            is_hopeless: self.is_hopeless(file, path, failure.class),
+            is_final: *is_final,
+            is_second_look: store.doubted_at().is_some(),
+        }
+    }
+
+    /// Waits for the next attempt; the end of the file when that would come too late.
+    async fn wait(&self, file: &RemoteFile, failure: Failure, wait: Duration) -> Option<FileEnded> {
+        let DayContext { run, id, .. } = &*self.day;
+        if let Some(spent) = run.budget.too_late(wait) {
+            return Some(self.refused(spent));
+        }
+        let (day, key) = (id.clone(), Some(file.key.clone()));
+        run.tell(Event::Retrying { day, key, failure, wait_seconds: wait.as_secs_f64() });
+        tokio::select! {
+            () = tokio::time::sleep(wait) => None,
+            () = run.halt.cancelled() => Some(FileEnded::Stopped),
+        }
+    }
+
+    /// Keeps the file of an earlier look though it is not to be had today. `None` when it is not there any more.
+    async fn keep_after(&mut self, file: &RemoteFile, failure: &Failure) -> Option<FileEnded> {
+        tracing::warn!(key = %escape(&file.key), %failure, "the file of an earlier run is kept");
+        self.keep(file).await
+    }
+
+    /// The end of a file that the source does not have.
+    async fn absent(
+        &mut self,
+        replica: &Replica,
+        file: RemoteFile,
+        path: Option<String>,
+        failure: Failure,
+    ) -> FileEnded {
+        if let Some(failure) = self.day.lock_view.misses(&file.key, &failure) {
+            return FileEnded::Failed { path, failure, with: None };
+        }
+        match self.absent_line(&file, &failure) {
+            Some(line) => {
+                let url = self.day.opened.source.on(replica, &file).url.clone();
+                FileEnded::Absent(Box::new(Gone { line, url }))
             }
-            return self.given_up(file, path, failure).await;
+            None => self.given_up(file, path, failure).await,
         }
     }
 
@@ -189,76 +267,22 @@ impl FileTask {
         FileEnded::Stopped
     }
 
-    /// Keeps the file of before. `None` when it is not there any more.
-    pub(in crate::run) async fn keep(&mut self, file: &RemoteFile) -> Option<FileEnded> {
-        let line = as_listed(*self.kept.take()?, file);
-        // Where only the answer names a file, one that is here has its name by its earlier path.
-        let path = self.path.clone().or_else(|| RelativePath::from_record(&line.path))?;
-        if let Some(crossed) = self.claim(&path, &line.key) {
-            return Some(crossed);
-        }
-        let kept = if line.path == path.as_str() && self.day.store.is_there(&line) {
-            self.day.store.adopt(vec![line.clone()]).map_err(Into::into).map(|_| Some(FileEnd::Have))
-        } else {
-            place_one(&self.day.store, line.clone(), &path).await
-        };
-        let end = match kept {
-            Ok(end) => end?,
-            Err(failure) => return Some(FileEnded::Failed { path: Some(path.to_string()), failure, with: None }),
-        };
-        if !is_sealed(&self.day.store, &line.key) {
-            self.day.run.redirects.remember(&self.day.todo, &file.url, &line);
-        }
-        let path = Some(path.to_string());
-        self.day.run.tell(Event::FileDone { day: self.day.id.clone(), key: line.key, path, end });
-        Some(FileEnded::Done)
-    }
-
-    /// Claims a path for a key; the end of both when another one has it.
-    fn claim(&self, path: &RelativePath, key: &str) -> Option<FileEnded> {
-        let claimed = self.day.claims.lock().unwrap_or_else(PoisonError::into_inner).claim(path, key);
-        let other = claimed.err()?;
-        Some(FileEnded::Failed {
-            path: Some(path.to_string()),
-            failure: collision(path, key, &other),
-            with: Some(other),
-        })
-    }
-
-    /// Claims the place that redirects led to; the end of the file when that is another one's.
-    async fn claim_place(&self, file: &RemoteFile, path: &RelativePath, to: &Url, sha256: Digest) -> Option<FileEnded> {
-        if self.day.lock_view.has(&file.key, sha256) || redirects::names_its_bytes(to, sha256) {
-            return None;
-        }
-        self.day.run.redirects.look_around(&self.day.run.archive, &self.day.opened, &self.day.id).await;
-        let listed = self.day.claims.lock().unwrap_or_else(PoisonError::into_inner).object_to(&file.url, to);
-        let taken = listed.map(|failure| PlaceTaken { failure, with: None }).or_else(|| {
-            let (todo, key, listed) = (self.day.todo.clone(), file.key.clone(), file.url.clone());
-            self.day
-                .run
-                .redirects
-                .reach(Reached { todo, key, listed, to: Some(to.clone()), was_here: false }, to, sha256)
-                .err()
-        });
-        let PlaceTaken { failure, with } = taken?;
-        Some(FileEnded::Failed { path: Some(path.to_string()), failure, with })
-    }
-
-    /// One attempt, which adds to what was shown before.
-    async fn attempt(&self, replica: &Replica, file: &RemoteFile, nth: u32, shown: &mut Shown) -> Result<Got, Failure> {
-        let file = &*self.day.opened.source.on(replica, file);
+    /// One attempt at a replica.
+    async fn attempt(&self, replica: &Replica, file: &RemoteFile, so_far: &Attempts) -> Result<Got, FailedAttempt> {
+        let DayContext { run, opened, store, lock_view, id, .. } = &*self.day;
+        let file = &*opened.source.on(replica, file);
         if let Body::Offline(why) = &file.body {
-            return Err(Failure::new(Class::SourceRefused, why.clone()));
+            return Err(Failure::new(Class::SourceRefused, why.clone()).into());
         }
-        let part = self.day.store.part(&file.key)?;
-        let copy = file.cards.is_some().then(|| self.day.store.part(&format!("{} copy", file.key))).transpose()?;
+        let part = store.part(&file.key)?;
+        let copy = file.cards.is_some().then(|| store.part(&format!("{} copy", file.key))).transpose()?;
         let received = |bytes| {
             if let Some(ticket) = &self.ticket {
                 ticket.received(bytes);
             }
-            self.day.run.tell(Event::Received { day: self.day.id.clone(), bytes });
+            run.tell(Event::Received { day: id.clone(), bytes });
         };
-        let locked = self.day.lock_view.body(file);
+        let locked = lock_view.body(file);
         let ask = Ask {
             client: replica.client(),
             file,
@@ -266,18 +290,17 @@ impl FileTask {
             copy: copy.as_ref(),
             kept: self.kept.as_deref(),
             locked: locked.as_ref(),
-            verify: self.day.run.manifest.verify,
-            identity: self.day.run.manifest.identity,
+            verify: run.manifest.verify,
+            identity: run.manifest.identity,
             // In between, a service that is only overloaded has time to recover.
-            may_restart: nth == 1 || nth >= self.day.run.manifest.retry.attempts,
+            may_restart: so_far.count == 1 || so_far.count >= run.manifest.retry.attempts,
             received: &received,
         };
         let failed = match fetch::attempt(&ask).await {
             Ok(got) => {
-                shown.restarted |= matches!(&got, Got::File(fetched) if fetched.restarted);
                 replica.client().note_answer(&file.url, Ok(()));
                 if file.made().is_none() {
-                    self.day.run.note_well(&file.url);
+                    run.note_well(&file.url);
                 }
                 return Ok(got);
             }
@@ -285,21 +308,25 @@ impl FileTask {
             Err(failed) => fetch::Failed { failure: replica.client().veiled(failed.failure), ..failed },
         };
         replica.client().note_answer(&file.url, Err(&failed.failure));
-        shown.restarted |= failed.restarted;
-        shown.was_there |= failed.was_there;
-        if let (None, Some(name)) = (&file.name, &failed.name) {
-            shown.path = self.path_by(file, name).ok().map(|path| path.to_string());
+        Err(self.failed_attempt(file, failed, so_far).await)
+    }
+
+    /// What a failed attempt has shown. A body that came goes to quarantine.
+    async fn failed_attempt(&self, file: &RemoteFile, failed: fetch::Failed, so_far: &Attempts) -> FailedAttempt {
+        let fetch::Failed { mut failure, body, name, restarted, was_there, .. } = failed;
+        let name = name.filter(|_| file.name.is_none());
+        let mut path = name.and_then(|name| self.path_by(file, &name).ok()).map(|path| path.to_string());
+        if failure.class == Class::LockMismatch {
+            let locked = self.day.lock_view.path(&file.key).map(|path| path.to_string());
+            path = locked.or(path).or_else(|| so_far.path.clone());
+            failure = not_as_locked(path.as_deref().unwrap_or(&file.key), failure);
         }
-        let failure = if failed.failure.class == Class::LockMismatch {
-            shown.path = self.day.lock_view.path(&file.key).map(|path| path.to_string()).or(shown.path.take());
-            not_as_locked(shown.path.as_deref().unwrap_or(&file.key), failed.failure)
-        } else {
-            failed.failure
-        };
-        if let Some(body) = failed.body {
-            self.set_aside(body, file, &failure).await?;
+        if let Some(body) = body
+            && let Err(error) = self.set_aside(body, file, &failure).await
+        {
+            failure = error;
         }
-        Err(failure)
+        FailedAttempt { failure, restarted, was_there, path }
     }
 
     /// Puts a body that may not have its name into quarantine.
@@ -309,102 +336,6 @@ impl FileTask {
         blocking(move || day.quarantine(body, &key, &url, &why)).await?;
         self.day.run.tell(Event::Quarantined { day: self.day.id.clone(), key: file.key.clone(), class });
         Ok(())
-    }
-
-    pub(in crate::run) async fn publish(
-        mut self,
-        file: &RemoteFile,
-        fetched: Fetched,
-        restarted: bool,
-        from: Option<Arc<str>>,
-    ) -> FileEnded {
-        let given_up = |path: Option<String>, failure: Failure| FileEnded::Failed { path, failure, with: None };
-        // What an earlier look told is only a guess where the answer names the file.
-        let told = self.path.clone().filter(|_| file.name.is_some() || self.day.run.shelf.is_some());
-        let path =
-            match self.day.lock_view.path(&file.key).or(told).map_or_else(|| self.path_by_answer(file, &fetched), Ok) {
-                Ok(path) => path,
-                Err(failure) => return given_up(None, failure),
-            };
-        if let Some(crossed) = self.claim(&path, &file.key) {
-            return crossed;
-        }
-        if let Some(to) = &fetched.redirected
-            && let Some(crossed) = self.claim_place(file, &path, to, fetched.body.sha256).await
-        {
-            return crossed;
-        }
-        let line = self.line(file, &path, &fetched);
-        let restamped = self.day.lock_view.is_restamped(&line);
-        let (bytes, resumed_bytes) = (fetched.body.bytes, fetched.resumed_bytes);
-        let (day, at) = (Arc::clone(&self.day.store), path.clone());
-        let publish = move || day.publish(fetched.staged, &at, line);
-        // FileTask this small is done before another thread is awake.
-        let is_quick = bytes <= fetch::SMALL && !self.day.store.may_wait();
-        let published = if is_quick { publish().map_err(Into::into) } else { blocking(publish).await };
-        let end = match published {
-            Ok(Published::Kept) => FileEnd::Kept { bytes },
-            Ok(_) if self.day.run.shelf.is_some() => FileEnd::Adopted { bytes },
-            Ok(how) => {
-                let replaced = how == Published::Replaced;
-                FileEnd::Fetched { bytes, resumed_bytes, restarted, replaced, restamped, from }
-            }
-            Err(failure) => return given_up(Some(path.to_string()), failure),
-        };
-        if let Some(ticket) = &mut self.ticket {
-            ticket.fetched();
-        }
-        self.day.run.tell(Event::FileDone {
-            day: self.day.id.clone(),
-            key: file.key.clone(),
-            path: Some(path.to_string()),
-            end,
-        });
-        FileEnded::Done
-    }
-
-    fn path_by_answer(&self, file: &RemoteFile, fetched: &Fetched) -> Result<RelativePath, Failure> {
-        let name = fetch::name_of(file, fetched.validators.name.as_deref());
-        self.path_by(file, &name)
-    }
-
-    pub(in crate::run) fn path_by(&self, file: &RemoteFile, name: &str) -> Result<RelativePath, Failure> {
-        path_of(&self.day.opened.series, &self.day.todo, file, name)
-    }
-
-    /// Where redirects led to, unless that place can hold no other file.
-    fn place_of(fetched: &Fetched) -> Option<Digest> {
-        let to = fetched.redirected.as_ref()?;
-        (!redirects::names_its_bytes(to, fetched.body.sha256)).then(|| resource::without_query(to))
-    }
-
-    pub(in crate::run) fn line(&self, file: &RemoteFile, path: &RelativePath, fetched: &Fetched) -> FileLine {
-        FileLine {
-            bytes: Some(fetched.body.bytes),
-            sha256: Some(fetched.body.sha256),
-            origin: fetched.origin,
-            checked: Some(fetched.body.checked.to_owned()),
-            header: fetched.body.digests.as_ref().map(|digests| digests.header),
-            data: fetched.body.digests.as_ref().map(|digests| digests.data.clone()),
-            etag: fetched.validators.etag.clone(),
-            last_modified: fetched.validators.last_modified.clone(),
-            redirected: Self::place_of(fetched),
-            ..self.bare_line(file, path)
-        }
-    }
-
-    fn absent_line(&self, file: &RemoteFile, failure: &Failure) -> Option<FileLine> {
-        let path = match &self.path {
-            Some(path) => path.clone(),
-            None => self.path_by(file, &fetch::name_of(file, None)).ok()?,
-        };
-        let why = failure.status.map_or_else(|| "404".to_owned(), |status| status.to_string());
-        Some(FileLine { absent: Some(why), ..self.bare_line(file, &path) })
-    }
-
-    /// What a record says of a file whatever became of it.
-    pub(in crate::run) fn bare_line(&self, file: &RemoteFile, path: &RelativePath) -> FileLine {
-        line_of(&self.day.id.series, self.day.opened.series.source.scale(), file, path)
     }
 }
 

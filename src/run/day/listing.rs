@@ -1,6 +1,4 @@
-//! The listing of a day: asked for, and believed or looked at once more.
-//!
-//! What it does not do: fetch what it lists.
+//! The listing of a day: by its source, its record or the lock.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -14,14 +12,14 @@ use super::known_files::has;
 use super::lock_view::LockView;
 use super::narrowed;
 use super::narrowed::Recorded;
+use super::open::OpenDay;
 use super::path_of;
-use super::preferred::Before;
-use crate::archive::{self, Archive, DayWork, FileLine, LeftOut};
+use crate::archive::{Archive, DayWork, FileLine, LeftOut};
 use crate::failure::{Class, Failure};
 use crate::fetch;
 use crate::manifest::latency::{WITHOUT_FILES, by_name, has_ended};
 use crate::net::Waits;
-use crate::run::event::{DayId, Event};
+use crate::run::event::Event;
 use crate::run::{OpenedSeries, Run, Todo};
 use crate::source::{Body, Listed, Memory, RemoteFile};
 use crate::untrusted::escape;
@@ -67,103 +65,6 @@ pub(in crate::run) fn without_file(
     Ok(lines)
 }
 
-/// What a day lacks of the files that are listed, and what speaks for that being so.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::run) struct Lacking {
-    /// Records of which the source says that there is no file.
-    pub(in crate::run) without_file: usize,
-    /// Files that were asked for and are not there.
-    pub(in crate::run) gone: usize,
-    /// Others of the day are in the archive.
-    pub(in crate::run) has_files: bool,
-    /// Others of their hosts came well in this run.
-    pub(in crate::run) host_is_well: bool,
-}
-
-impl Lacking {
-    /// True when it may as well be a storage that is not mounted for a moment.
-    pub(in crate::run) fn is_doubtful(self) -> bool {
-        let lacks_all = !self.has_files && self.without_file + self.gone > 0;
-        lacks_all || (self.gone > 0 && !self.host_is_well)
-    }
-}
-
-/// An empty day seals only when a second look, long enough after the first, finds it empty too.
-pub(in crate::run) fn seen_empty_before(run: &Run, work: &DayWork, now: DateTime<Utc>) -> Result<bool, Failure> {
-    seen_before(run, work.empty_at(), now, || work.note_empty(now))
-}
-
-/// So does a day whose absent files are in doubt.
-pub(in crate::run) fn seen_doubted_before(run: &Run, work: &DayWork, now: DateTime<Utc>) -> Result<bool, Failure> {
-    seen_before(run, work.doubted_at(), now, || work.note_doubted(now))
-}
-
-/// True when a look at `before` saw the same, long enough ago; else this one is noted, unless one is that counts.
-fn seen_before(
-    run: &Run,
-    before: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-    note: impl FnOnce() -> Result<(), archive::Error>,
-) -> Result<bool, Failure> {
-    let second_look = chrono::TimeDelta::from_std(run.second_look).unwrap_or(chrono::TimeDelta::MAX);
-    match before {
-        Some(at) if now.signed_duration_since(at) >= second_look => Ok(true),
-        Some(at) if at <= now => Ok(false),
-        // None yet, or one by a clock that went wrong: waiting for that hour could take for ever.
-        _ => {
-            note()?;
-            Ok(false)
-        }
-    }
-}
-
-/// True when files of the day that are still asked for are missing from an empty listing.
-pub(in crate::run) fn lost_its_files(opened: &OpenedSeries, todo: &Todo, work: &DayWork) -> bool {
-    let scale = opened.series.source.scale();
-    work.had_files_at(|time| scale.read(time).is_none_or(|time| todo.day.window.contains(time)))
-}
-
-/// How to go on where the archive has what a listing does not know any more.
-pub(in crate::run) fn way_out(run: &Run, todo: &Todo, work: &DayWork, is_locked: bool) -> String {
-    let forget = if work.record().is_some() {
-        let record = Archive::record_path(run.archive.root(), &todo.series, todo.day.date);
-        format!("remove `{}`", escape(&record.to_string_lossy()))
-    } else {
-        "run `sunhaul clean`".to_owned()
-    };
-    // The lock would not let another run seal it as empty.
-    let again = if is_locked { "let `sunhaul update` do the day" } else { "give the same command again" };
-    format!("if that is right, {forget} and {again}")
-}
-
-/// What becomes of a day whose files a listing does not know any more: nothing.
-pub(in crate::run) fn vanished(way_out: &str) -> Failure {
-    Failure::new(
-        Class::Vanished,
-        format!(
-            "the service lists nothing for this day, but the archive has files of it, which stay as they are; {way_out}: \
-             the day is then sealed as empty, and its files are nobody's"
-        ),
-    )
-}
-
-/// Refuses a listing in which a series that the day has records of has none any more, and a fallback has: an outage of one
-/// series is no reason to give up what is there.
-///
-/// # Errors
-/// `vanished`.
-pub(in crate::run) fn must_keep_preferred(
-    opened: &OpenedSeries,
-    before: &Before,
-    listed: &Listed,
-    way_out: impl FnOnce() -> String,
-) -> Result<(), Failure> {
-    match before.objection(&opened.series, &listed.by_series) {
-        None => Ok(()),
-        Some(why) => Err(Failure::new(Class::Vanished, format!("{why}; {}", way_out()))),
-    }
-}
-
 /// Says before anything is fetched that the sizes listed are more than the disk has room for.
 pub(in crate::run) fn warn_of_room(run: &Run, todo: &Todo, missing: &[Missing]) {
     let due: u64 = missing.iter().filter_map(|m| m.file.bytes).fold(0, u64::saturating_add);
@@ -185,58 +86,68 @@ pub(in crate::run) struct DayListing {
     pub(in crate::run) listed: Listed,
     /// How final it is.
     pub(in crate::run) is_final: bool,
-    /// The source was asked for it. The lock and the record that stands are no service that may be wrong today.
-    pub(in crate::run) is_asked: bool,
+    pub(in crate::run) listed_by: ListedBy,
     /// The lines of files that upstream does not have, where the record that stands knows them.
     pub(in crate::run) absent: Vec<FileLine>,
     /// What `quality` left out.
     pub(in crate::run) left_out: Option<LeftOut>,
 }
 
-/// Lists a day: by the lock where that alone counts, by the record that stands where that tells all, or by the source. `None` as
-/// for [`list`].
-pub(in crate::run) async fn day_listing(
-    run: &Arc<Run>,
-    opened: &OpenedSeries,
-    todo: &Todo,
-    (work, expected): (&Arc<DayWork>, &Arc<LockView>),
-    (day, listed_at): (&DayId, DateTime<Utc>),
-) -> Result<Option<DayListing>, Failure> {
-    if let Some((listed, is_final)) =
-        expected.listing(opened.source.current().client().base(), &opened.series.source)?
-    {
-        return Ok(Some(DayListing { listed, is_final, is_asked: false, absent: Vec::new(), left_out: None }));
+/// Who lists a day. The lock and the record that stands are no service that may be wrong today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::run) enum ListedBy {
+    /// The job's lock.
+    Lock,
+    /// The record of the day, which is sealed.
+    Record,
+    /// The source, by a request.
+    Source,
+}
+
+/// Lists a day without a request: by the lock where that alone counts, or by the record that stands where that tells all.
+pub(in crate::run) fn by_lock_or_record(todo: &Todo, open: &OpenDay) -> Result<Option<DayListing>, Failure> {
+    let OpenDay { series: opened, store, lock_view } = open;
+    let base = opened.source.current().client().base();
+    if let Some((listed, is_final)) = lock_view.listing(base, &opened.series.source)? {
+        let listed_by = ListedBy::Lock;
+        return Ok(Some(DayListing { listed, is_final, listed_by, absent: Vec::new(), left_out: None }));
     }
     let by_record = if todo.how.spec.is_some() { narrowed::as_recorded } else { narrowed::listing };
-    if let Some(Recorded { listed, absent, left_out }) = by_record(opened, todo, work) {
-        return Ok(Some(DayListing { listed, is_final: true, is_asked: false, absent, left_out }));
-    }
-    if todo.how.spec.is_some() && !expected.binds() {
+    Ok(by_record(opened, todo, store).map(|Recorded { listed, absent, left_out }| {
+        let listed_by = ListedBy::Record;
+        DayListing { listed, is_final: true, listed_by, absent, left_out }
+    }))
+}
+
+/// Lists a day by its source. `None` as for [`list`].
+pub(in crate::run) async fn by_source(
+    run: &Arc<Run>,
+    todo: &Todo,
+    open: &OpenDay,
+    listed_at: DateTime<Utc>,
+) -> Result<Option<DayListing>, Failure> {
+    let OpenDay { series: opened, lock_view, .. } = open;
+    if todo.how.spec.is_some() && !lock_view.binds() {
         let why = "the range has left this day behind, and the manifest asks for something else now: neither its record nor \
                    the lock tells all of its files. `sunhaul forget` takes it out; a manifest put back asks for it again";
         return Err(Failure::new(Class::LockMismatch, why));
     }
-    let Some(mut listed) = list(run, opened, todo, (work, expected), day).await? else { return Ok(None) };
+    let Some(mut listed) = list(run, todo, open).await? else { return Ok(None) };
     let is_final = is_final(opened, todo, &listed, listed_at);
     let slots = listed.left_out_by_quality.take();
     let left_out = slots.and_then(|slots| LeftOut::by_quality(&slots, opened.series.source.scale()));
-    Ok(Some(DayListing { listed, is_final, is_asked: true, absent: Vec::new(), left_out }))
+    Ok(Some(DayListing { listed, is_final, listed_by: ListedBy::Source, absent: Vec::new(), left_out }))
 }
 
 /// Lists the day, trying again as the manifest allows. `None` when the run was stopped, or its time was up, before there
 /// was a listing.
-async fn list(
-    run: &Arc<Run>,
-    opened: &OpenedSeries,
-    todo: &Todo,
-    (work, expected): (&Arc<DayWork>, &Arc<LockView>),
-    day: &DayId,
-) -> Result<Option<Listed>, Failure> {
+async fn list(run: &Arc<Run>, todo: &Todo, open: &OpenDay) -> Result<Option<Listed>, Failure> {
+    let OpenDay { series: opened, store, lock_view } = open;
     let memory: Arc<dyn Memory> = Arc::new(Remembered {
         run: Arc::downgrade(run),
-        work: Arc::downgrade(work),
+        work: Arc::downgrade(store),
         todo: todo.clone(),
-        expected: Arc::clone(expected),
+        expected: Arc::clone(lock_view),
     });
     let mut waits = Waits::new(run.manifest.retry);
     let mut attempts = 0;
@@ -264,7 +175,7 @@ async fn list(
             return Ok(None);
         }
         run.tell(Event::Retrying {
-            day: day.clone(),
+            day: todo.id(),
             key: None,
             failure: failure.clone(),
             wait_seconds: wait.as_secs_f64(),
