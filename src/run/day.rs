@@ -4,6 +4,7 @@ mod context;
 pub(super) mod corrupt_backoff;
 pub(super) mod downloads;
 pub(super) mod file_task;
+mod given_up;
 pub(super) mod known_bad;
 pub(super) mod known_files;
 pub(super) mod listing;
@@ -183,15 +184,5 @@ pub(super) fn values<'a>(series: &'a Series, todo: &Todo, file: &'a RemoteFile, 
         t_rec: file.t_rec,
         segment: file.segment.as_deref(),
         wavelength: file.wavelength,
-    }
-}
-
-/// Runs file work on a thread that may block.
-pub(super) async fn blocking<T: Send + 'static, E: Into<Failure> + Send + 'static>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, Failure> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result.map_err(Into::into),
-        Err(error) => Err(Failure::new(Class::Internal, format!("a thread of this program died: {error}"))),
     }
 }

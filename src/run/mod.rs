@@ -2,11 +2,14 @@
 //!
 //! What it does not do: read the clock or the environment, print, or choose an exit code.
 
+mod blocking;
 pub mod budget;
 mod day;
 pub mod event;
+mod file_address;
 mod import;
 mod redirects;
+mod reopen;
 mod repeated_failure;
 mod scheduler;
 mod todo;
@@ -215,7 +218,7 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
     for one in &manifest.series {
         let Some(bases) = bases.get(&one.id) else { continue };
         let (noted, id, layout, query) = (archive.clone(), one.id.clone(), one.layout.clone(), Query::of(one));
-        let looked = day::blocking(move || {
+        let looked = blocking::blocking(move || {
             let layouts = noted.use_layout(&id, &layout)?;
             let queries = noted.use_query(&id, &query)?;
             Ok::<_, archive::Error>((!Reader::open(noted.root())?.recorded(&id)?.is_empty(), layouts, queries))

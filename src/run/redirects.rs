@@ -13,12 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::Days;
 use url::Url;
 
-use super::day::blocking;
-use super::day::lock_view::address;
-use super::day::open::take;
-use super::event::{DayId, DayState, Event, TakenBack};
-use super::{How, OpenedSeries, Run, Todo};
-use crate::archive::{self, Archive, FileLine, Opened, Reader, State};
+use super::blocking::blocking;
+use super::event::DayId;
+use super::file_address::address;
+use super::{OpenedSeries, Todo};
+use crate::archive::{self, Archive, FileLine, Reader, State};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fetch::resource;
@@ -78,9 +77,9 @@ pub(super) struct Reached {
 }
 
 #[derive(Debug, Clone)]
-struct Misplaced {
-    file: Arc<Reached>,
-    failure: Failure,
+pub(super) struct Misplaced {
+    pub(super) file: Arc<Reached>,
+    pub(super) failure: Failure,
 }
 
 /// The place that redirects led to is another file's.
@@ -167,7 +166,7 @@ impl Redirects {
     }
 
     /// Takes out the misplaced files of days that are not in work.
-    fn misplaced(&self, in_work: &BTreeSet<DayId>) -> BTreeMap<DayId, BTreeMap<String, Misplaced>> {
+    pub(super) fn misplaced(&self, in_work: &BTreeSet<DayId>) -> BTreeMap<DayId, BTreeMap<String, Misplaced>> {
         let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let (kept, out) = std::mem::take(&mut known.misplaced).into_iter().partition(|(id, _)| in_work.contains(id));
         known.misplaced = kept;
@@ -302,56 +301,12 @@ impl Reached {
     }
 }
 
-/// Reopens the days that ended before another file was redirected to the place of theirs. Gives how they had ended. A day in
-/// work has no end yet, and is left to a later call.
-pub(super) async fn reopen_days(run: &Run, in_work: &BTreeSet<DayId>) -> Vec<DayState> {
-    let mut ended = Vec::new();
-    for (id, files) in run.redirects.misplaced(in_work) {
-        let Some(todo) = files.values().next().map(|misplaced| misplaced.file.todo.clone()) else { continue };
-        match reopen(run, todo, files).await {
-            Ok(state) => ended.extend(state),
-            Err(failure) => run.tell(Event::Note(format!(
-                "{} {}: a file was redirected to the place of another one, and could not be taken back: {}",
-                escape(&id.series.0),
-                id.date,
-                failure.message
-            ))),
-        }
-    }
-    ended
-}
-
-/// Takes files of a day back, and gives how the day had ended; none where it has none of them.
-async fn reopen(run: &Run, todo: Todo, files: BTreeMap<String, Misplaced>) -> Result<Option<DayState>, Failure> {
-    let todo = Todo { how: How { recheck: true, ..todo.how }, ..todo };
-    let Opened::Work(work) = take(run, &todo).await? else {
-        return Err(Failure::new(Class::Held, "another process is working on this day"));
-    };
-    let state = match work.record().map(|record| record.header.state) {
-        Some(State::Sealed) => DayState::Sealed,
-        Some(State::Provisional) => DayState::Provisional,
-        None => DayState::Failed,
-    };
-    let keys: Vec<String> = files.keys().cloned().collect();
-    let (work, taken) = blocking(move || work.reopen(&keys).map(|taken| (work, taken))).await?;
-    if taken.is_empty() {
-        return Ok(None);
-    }
-    let of_line = |line: FileLine| {
-        let Misplaced { file, failure } = files.get(&line.key)?.clone();
-        Some(TakenBack { key: line.key, path: line.path, was_here: file.was_here, failure })
-    };
-    let taken = taken.into_iter().filter_map(of_line).collect();
-    let (files, bytes) = work.in_place();
-    run.tell(Event::DayReopened { day: todo.id(), files, bytes, taken });
-    Ok(Some(state))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::day::{Day, Window};
     use crate::manifest::SeriesId;
+    use crate::run::How;
 
     /// A file of a series and a day of December 2015 by its listed path, where it was redirected to, and what came.
     type File<'a> = (&'a str, u32, &'a str, &'a str, &'a str);

@@ -14,7 +14,7 @@ use super::day::{self, DayEnd};
 use super::event::{DayDone, DayId, Event};
 use super::repeated_failure::Next;
 use super::todo::Place;
-use super::{Backlog, Outcome, Run, Todo, redirects};
+use super::{Backlog, Outcome, Run, Todo, reopen};
 use crate::failure::Failure;
 use crate::net::Net;
 use crate::untrusted::escape;
@@ -102,7 +102,7 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
                     }
                     outcome.classes.extend(classes);
                     end(run, &mut outcome, *done);
-                    redirects::reopen_days(run, &in_work).await.into_iter().for_each(|ended| outcome.reopened(ended));
+                    reopen::reopen_days(run, &in_work).await.into_iter().for_each(|ended| outcome.reopened(ended));
                 }
                 // Nothing cancels it, and a panic was caught: this is a runtime that goes down.
                 Err(error) => tracing::debug!(%error, "a day's task ended early"),
@@ -118,7 +118,7 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
             _ = tick.tick() => run.tell(Event::Hosts(net.hosts())),
         }
     }
-    redirects::reopen_days(run, &in_work).await.into_iter().for_each(|ended| outcome.reopened(ended));
+    reopen::reopen_days(run, &in_work).await.into_iter().for_each(|ended| outcome.reopened(ended));
     outcome
 }
 

@@ -11,8 +11,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use super::context::DayContext;
-use super::file_task::{FileEnded, FileTask, Gone};
-use super::known_bad::GivenUp;
+use super::file_task::{FileEnded, FileTask, GivenUp, Gone};
 use crate::archive::{FileLine, RelativePath};
 use crate::failure::{Class, Failure};
 use crate::run::event::Event;

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::blocking;
 use super::context::DayContext;
-use super::known_bad::GivenUp;
 use super::next_step::{FailedFile, NextStep};
 use crate::archive::{self, FileLine, RelativePath, Staged};
 use crate::day::Scale;
@@ -15,6 +13,7 @@ use crate::failure::{Class, Failure};
 use crate::fetch::{self, Ask, Got};
 use crate::manifest::{Retry, SeriesId};
 use crate::net::Waits;
+use crate::run::blocking::blocking;
 use crate::run::budget::{Spent, Ticket};
 use crate::run::event::Event;
 use crate::source::{Body, RemoteFile, Replica};
@@ -37,6 +36,17 @@ pub(in crate::run) struct Gone {
     pub(in crate::run) line: FileLine,
     /// Where it was asked for last.
     pub(in crate::run) url: Url,
+}
+
+/// A file that was given up after all its attempts. What becomes of it depends on how the others of its host fared.
+pub(in crate::run) struct GivenUp {
+    pub(in crate::run) file: RemoteFile,
+    /// Its path, when known.
+    pub(in crate::run) path: Option<String>,
+    /// Where it is or would be.
+    pub(in crate::run) paths: Vec<String>,
+    /// Why.
+    pub(in crate::run) failure: Failure,
 }
 
 /// The attempts at a file so far.

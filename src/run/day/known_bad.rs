@@ -8,17 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::NaiveDate;
 
-use super::context::DayContext;
-use super::corrupt_backoff;
-use super::corrupt_backoff::Failed;
-use super::file_task::{FileEnded, FileTask, line_of};
-use crate::archive::{ACCEPTED, DayWork, FileLine, RelativePath, Spoilt};
-use crate::failure::{Class, Failure, Remedy};
-use crate::fetch;
+use crate::archive::{DayWork, FileLine, Spoilt};
+use crate::failure::Class;
 use crate::manifest::{Accept, Manifest};
 use crate::run::Run;
 use crate::run::event::{DayId, Event};
-use crate::source::{Body, RemoteFile};
 use crate::untrusted::escape;
 
 /// The entries of one day.
@@ -54,7 +48,7 @@ impl KnownBad {
     }
 
     /// Why the file at one of these paths, which failed, may be missing: as the first entry that means it says.
-    fn reason(&self, paths: &[String]) -> Option<&str> {
+    pub(super) fn reason(&self, paths: &[String]) -> Option<&str> {
         let meant = || self.0.iter().filter(|entry| entry.means(paths));
         meant().for_each(|entry| entry.is_needed.store(true, Ordering::Relaxed));
         meant().next().map(|entry| entry.accept.reason.as_str())
@@ -88,61 +82,9 @@ impl Entry {
     }
 }
 
-/// A file that was given up after all its attempts. What becomes of it depends on how the others of its host fared.
-pub(in crate::run) struct GivenUp {
-    pub(in crate::run) file: RemoteFile,
-    /// Its path, when known.
-    pub(in crate::run) path: Option<String>,
-    /// Where it is or would be.
-    pub(in crate::run) paths: Vec<String>,
-    /// Why.
-    pub(in crate::run) failure: Failure,
-}
-
-impl DayContext {
-    /// The line of a file that is absent, as the job accepts.
-    ///
-    /// # Errors
-    /// Why it is missing all the same: it is not accepted, it may be the host that fails, or the lock has it.
-    pub(in crate::run) fn absent_as_accepted(&self, given_up: &GivenUp) -> Result<FileLine, Failure> {
-        let GivenUp { file, path, paths, failure } = given_up;
-        // What the listing says of a file is no failure of the host that would have it.
-        let is_listed_so = matches!(file.body, Body::Offline(_));
-        let host_is_well = is_listed_so || self.run.is_well(&self.opened.on_current(file).url);
-        let noted = |failure: Failure, is_accepted: bool| {
-            let failed = Failed { file, path: path.as_deref(), failure, host_is_well, is_accepted };
-            corrupt_backoff::note(&self.run, &self.store, failed).unwrap_or_else(Failure::from)
-        };
-        let Some(reason) = self.known_bad.reason(paths) else { return Err(noted(failure.clone(), false)) };
-        let proof = proof(failure.class, host_is_well, self.store.spoilt(&file.key), (self.run.now)().date_naive());
-        if let Some(why_not) = proof.why_not() {
-            let message = format!("{}; {why_not}", failure.message);
-            return Err(noted(Failure { message, ..failure.clone() }, is_about_the_file(failure.class)));
-        }
-        self.accepted_line(file, paths, reason, failure)
-    }
-
-    /// The line of a file that the job accepts as missing; a failure where the lock has it.
-    fn accepted_line(
-        &self,
-        file: &RemoteFile,
-        paths: &[String],
-        reason: &str,
-        failure: &Failure,
-    ) -> Result<FileLine, Failure> {
-        if let Some(failure) = self.lock_view.misses(&file.key, failure) {
-            return Err(failure);
-        }
-        let path = paths.first().and_then(|path| RelativePath::from_record(path)).ok_or_else(|| failure.clone())?;
-        tracing::info!(key = %escape(&file.key), class = %failure.class, %failure, "absent, as the job accepts");
-        let line = line_of(&self.todo.series, self.opened.series.source.scale(), file, &path);
-        Ok(FileLine { absent: Some(ACCEPTED.to_owned()), reason: Some(reason.to_owned()), ..line })
-    }
-}
-
 /// What a failure shows of a file that the job takes for bad at its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Proof {
+pub(super) enum Proof {
     /// That it is.
     Bad,
     /// Nothing: it may be the host that fails, since none of its files came well.
@@ -154,7 +96,7 @@ enum Proof {
 }
 
 impl Proof {
-    fn why_not(self) -> Option<&'static str> {
+    pub(super) fn why_not(self) -> Option<&'static str> {
         match self {
             Proof::Bad => None,
             Proof::Alone => Some(
@@ -170,7 +112,7 @@ impl Proof {
 }
 
 /// What a failure of today shows, given how the file failed `before`.
-fn proof(class: Class, host_is_well: bool, before: Option<&Spoilt>, today: NaiveDate) -> Proof {
+pub(super) fn proof(class: Class, host_is_well: bool, before: Option<&Spoilt>, today: NaiveDate) -> Proof {
     let before = before.filter(|before| before.class == class);
     let is_repeated = before.is_some_and(|before| before.since.date_naive() < today);
     let host_was_well = host_is_well || before.is_some_and(|before| before.host_was_well);
@@ -187,7 +129,7 @@ fn proof(class: Class, host_is_well: bool, before: Option<&Spoilt>, today: Naive
 
 /// True for what may be wrong with a file at its source. What is wrong with the network, with the service as a whole or
 /// with this machine is no file's fault.
-fn is_about_the_file(class: Class) -> bool {
+pub(super) fn is_about_the_file(class: Class) -> bool {
     match class {
         Class::Forbidden
         | Class::NotFound
@@ -225,34 +167,6 @@ fn is_about_the_file(class: Class) -> bool {
     }
 }
 
-impl FileTask {
-    /// True when no further attempt is due: the thing itself is wrong, as the job knows already.
-    pub(in crate::run) fn is_hopeless(&self, file: &RemoteFile, named: Option<&str>, class: Class) -> bool {
-        class.remedy() == Remedy::None && is_about_the_file(class) && self.day.known_bad.means(&self.paths(file, named))
-    }
-
-    /// The end of a file that was given up. One that is here from an earlier look is kept where its source fails it.
-    pub(in crate::run) async fn given_up(
-        &mut self,
-        file: RemoteFile,
-        named: Option<String>,
-        failure: Failure,
-    ) -> FileEnded {
-        let paths = self.paths(&file, named.as_deref());
-        let is_excusable = is_about_the_file(failure.class) && self.day.known_bad.reason(&paths).is_some();
-        if is_excusable && let Some(ended) = self.keep(&file).await {
-            return ended;
-        }
-        FileEnded::GivenUp(Box::new(GivenUp { file, path: named, paths, failure }))
-    }
-
-    /// Where the file is or would be: by its name, if it is known, and by its URL.
-    pub(in crate::run) fn paths(&self, file: &RemoteFile, named: Option<&str>) -> Vec<String> {
-        let by_url = self.path_by(file, &fetch::name_of(file, None)).ok().map(|path| path.to_string());
-        named.map(str::to_owned).into_iter().chain(by_url).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Class::{
@@ -260,6 +174,7 @@ mod tests {
     };
     use super::Proof::{Alone, Bad, Once, Passing};
     use super::*;
+    use crate::failure::Remedy;
 
     #[test]
     fn only_what_cannot_pass_shows_that_a_file_is_bad_at_its_source() {

@@ -2,12 +2,12 @@
 //! are, and nobody is asked.
 
 use super::known_files::known_path;
-use super::lock_view::address;
 use super::path_of;
 use crate::archive::{DayRecord, DayWork, FileLine, LeftOut, State};
 use crate::day::Window;
 use crate::fetch;
 use crate::manifest::{Query, Series, Template};
+use crate::run::file_address::address;
 use crate::run::{OpenedSeries, Todo};
 use crate::source::{Listed, MADE, RemoteFile, is_at_cadence};
 

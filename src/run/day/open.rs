@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::lock_view::LockView;
-use super::{DayProcess, Early, blocking};
+use super::{DayProcess, Early};
 use crate::archive::{self, DayRecord, DayWork, State, Trust};
 use crate::failure::{Class, Failure};
+use crate::run::blocking::blocking;
 use crate::run::event::{DayState, Event};
 use crate::run::{How, OpenedSeries, Run, Todo};
 

@@ -16,9 +16,10 @@ use super::open::OpenDay;
 use super::path_collisions::{Claims, collision};
 use super::preferred::Before;
 use super::rename::{self, KnownFile};
-use super::{DayProcess, Early, blocking, corrupt_backoff, renumbered, unlisted};
+use super::{DayProcess, Early, corrupt_backoff, renumbered, unlisted};
 use crate::archive::{FileLine, LeftOut, RelativePath};
 use crate::failure::Failure;
+use crate::run::blocking::blocking;
 use crate::run::event::{Event, FileEnd};
 use crate::source::{Body, BySeries, Listed, RemoteFile};
 

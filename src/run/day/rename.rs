@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use super::blocking;
 use super::downloads::{Failures, Missing};
 use super::file_task::as_listed;
 use super::known_files::is_sealed;
 use crate::archive::{DayWork, FileLine, Placed, RelativePath};
 use crate::failure::{Class, Failure};
+use crate::run::blocking::blocking;
 use crate::run::event::{DayId, Event, FileEnd};
 use crate::run::{Run, Todo};
 use crate::source::RemoteFile;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use super::blocking;
 use super::preferred;
 use crate::archive::{DayRecord, DayWork, FileLine, Lasting, LeftOut, SealAs, State};
 use crate::failure::{Class, Failure};
+use crate::run::blocking::blocking;
 use crate::run::event::Event;
 use crate::run::{OpenedSeries, Run, Todo};
 

@@ -5,10 +5,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::blocking;
 use super::lock_view::LockView;
 use crate::archive::{DayWork, FileLine, Standing};
 use crate::failure::Failure;
+use crate::run::blocking::blocking;
 use crate::run::{OpenedSeries, Todo};
 use crate::source::{Listed, RemoteFile};
 

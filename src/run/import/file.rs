@@ -49,9 +49,12 @@ impl FileTask {
             }
         };
         let taken = tokio::task::spawn_blocking(take).await;
-        match taken
-            .unwrap_or_else(|e| Err(Failure::new(Class::Internal, format!("a thread of this program died: {e}"))))
-        {
+        match taken.unwrap_or_else(|e| {
+            Err(Failure::new(
+                Class::Internal,
+                format!("internal error: a thread panicked: {e}; please report this message"),
+            ))
+        }) {
             Ok(Some((fetched, how))) => {
                 folder.note_taken(how);
                 self.publish(file, fetched, false, None).await
