@@ -10,10 +10,10 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
 use super::job_lock::Locking;
 use super::load_manifest::Secrets;
+use super::options::{ArchiveArg, SshArg};
 use super::plan_job::{Redo, Work};
 use super::problem::Problem;
 use super::run::{ReportArgs, Shared, Task, Then, execute};

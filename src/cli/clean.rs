@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::args::ArchiveArg;
 use super::load_manifest::Secrets;
+use super::options::ArchiveArg;
 use super::problem::Problem;
 use super::{Exit, Result, Shell, load_manifest};
 use crate::archive::{Archive, Reader};

@@ -1,9 +1,8 @@
 //! `sunhaul completions`: the command line, for shells.
 
-use clap::CommandFactory as _;
+use clap::Command;
 use clap_complete::Shell;
 
-use super::args::Cli;
 use super::{Exit, Result, stdout};
 
 /// Print a completion script for a shell.
@@ -17,9 +16,9 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-pub(super) fn run(args: &Args) -> Result<Exit> {
+pub(super) fn run(args: &Args, mut command: Command) -> Result<Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "sunhaul", &mut script);
+    clap_complete::generate(args.shell, &mut command, "sunhaul", &mut script);
     stdout::print(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Complete)
 }

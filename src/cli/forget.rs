@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
-use super::args::ArchiveArg;
 use super::clock::now;
 use super::load_manifest::Secrets;
 use super::lock_wait::{UntilCommandEnds, interrupted};
+use super::options::ArchiveArg;
 use super::problem::Problem;
 use super::selection::Selection;
 use super::signals::Signals;

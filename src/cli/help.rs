@@ -2,9 +2,8 @@
 
 mod markdown;
 
-use clap::CommandFactory as _;
+use clap::Command;
 
-use super::args::Cli;
 use super::problem::unknown_name;
 use super::{Exit, Result, Shell, pager, stdout};
 use crate::report::terminal::Paint;
@@ -96,8 +95,7 @@ pub(super) struct Args {
     name: Option<String>,
 }
 
-pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
-    let mut command = Cli::command();
+pub(super) fn run(args: &Args, mut command: Command, shell: &Shell) -> Result<Exit> {
     command.build();
     let Some(name) = &args.name else {
         let topics = TOPICS.iter().map(|topic| format!("  {:<14}{}\n", topic.name, topic.about));
@@ -118,7 +116,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         pager::show(&help, false)?;
         return Ok(Exit::Complete);
     }
-    let known = TOPICS.iter().map(|topic| topic.name).chain(command.get_subcommands().map(clap::Command::get_name));
+    let known = TOPICS.iter().map(|topic| topic.name).chain(command.get_subcommands().map(Command::get_name));
     let message = format!("there is no command or topic `{}`", escape(name));
     Err(unknown_name(message, name, known, "`sunhaul help` lists them").into())
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::args::ArchiveArg;
 use super::clock::now;
 use super::job_lock;
 use super::job_lock::Locking;
 use super::load_manifest::Secrets;
 use super::lock_wait::{UntilCommandEnds, interrupted};
+use super::options::ArchiveArg;
 use super::selection::Selection;
 use super::signals::Signals;
 use super::{Exit, Result, Shell, limits, load_manifest, lock_owner, plan_job, stdout};

@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::args::LogFormat;
+use super::options::LogFormat;
 use crate::report::terminal::{Screen, TOLD};
 use crate::untrusted;
 

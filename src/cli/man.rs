@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory as _;
+use clap::Command;
 use clap_mangen::Man;
 
-use super::args::Cli;
 use super::help::Topic;
 use super::problem::{Problem, unknown_name};
 use super::{Exit, Result, stdout};
@@ -44,8 +43,8 @@ impl Page {
     }
 }
 
-pub(super) fn run(args: &Args) -> Result<Exit> {
-    let pages = pages()?;
+pub(super) fn run(args: &Args, command: Command) -> Result<Exit> {
+    let pages = pages(command)?;
     if let Some(folder) = &args.output {
         for page in &pages {
             write(&folder_of(folder, page.section()), page)?;
@@ -70,8 +69,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
 }
 
 /// The pages: sunhaul's own first, then those of commands, then those of topics.
-fn pages() -> Result<Vec<Page>> {
-    let mut command = Cli::command();
+fn pages(mut command: Command) -> Result<Vec<Page>> {
     command.build();
     let mut pages = Vec::new();
     let subcommands = command.get_subcommands().filter(|command| !command.is_hide_set()).cloned();

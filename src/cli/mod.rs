@@ -29,6 +29,7 @@ mod log;
 mod man;
 mod mistyped;
 mod netrc;
+mod options;
 mod output_guard;
 mod pager;
 mod ping;
@@ -60,9 +61,10 @@ use clap::{ColorChoice, CommandFactory as _};
 
 use crate::net::tunnel;
 use crate::report::terminal::{Mode, Paint, Screen, Verbosity};
-use args::{Cli, Command, LogFormat};
+use args::{Cli, Command};
 use ci::Ci;
 pub use exit::Exit;
+use options::LogFormat;
 
 /// What every command gives: how it ended, or why it failed.
 type Result<T, E = anyhow::Error> = anyhow::Result<T, E>;
@@ -133,10 +135,10 @@ fn execute(command: Command, shell: &Shell) -> Result<Exit> {
         Command::Forget(args) => forget::run(&args, shell),
         Command::Clean(args) => clean::run(&args, shell),
         Command::Schema(args) => schema::run(&args),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Man(args) => man::run(&args, Cli::command()),
         Command::Explain(args) => explain::run(&args, shell),
-        Command::Help(args) => help::run(&args, shell),
+        Command::Help(args) => help::run(&args, Cli::command(), shell),
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Days, Utc};
 use serde::Serialize;
 
-use super::args::SshArg;
 use super::clock::{now, run_id};
 use super::load_manifest::Secrets;
+use super::options::SshArg;
 use super::signals::Signals;
 use super::sources::Sources;
 use super::{Exit, Result, Shell, limits, load_manifest, query_retry, stdout};

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::args::ArchiveArg;
 use super::load_manifest::Secrets;
+use super::options::ArchiveArg;
 use super::output_guard::report_file;
 use super::problem::Problem;
 use super::run::{ReportFile, Saved, manifest};

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::args::ArchiveArg;
 use super::clock::now;
 use super::job_lock::Locking;
 use super::load_manifest::Secrets;
+use super::options::ArchiveArg;
 use super::problem::Problem;
 use super::selection::Selection;
 use super::{Exit, Result, Shell, load_manifest, plan_job};

@@ -15,10 +15,10 @@ use std::path::PathBuf;
 
 use consequences::{DaysFromRecords, StaleDays};
 
-use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
 use super::job_lock::Locking;
 use super::load_manifest::Secrets;
+use super::options::{ArchiveArg, SshArg};
 use super::selection::Selection;
 use super::signals::Signals;
 use super::table::{Side, Table};

@@ -17,12 +17,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use super::args::{ArchiveArg, SshArg};
 use super::budget::BudgetArgs;
 use super::clock::now;
 use super::job_lock::{LockArgs, Locking};
 use super::load_manifest::Secrets;
 use super::lock_wait::{UntilCommandEnds, interrupted};
+use super::options::{ArchiveArg, SshArg};
 use super::plan_job::{Halt, Halted, Redo, Work};
 use super::problem;
 use super::selection::Selection;

@@ -16,10 +16,10 @@ use std::path::PathBuf;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use super::args::ArchiveArg;
 use super::clock::now;
 use super::job_lock::Locking;
 use super::load_manifest::Secrets;
+use super::options::ArchiveArg;
 use super::{Exit, Result, Shell, known_archive, load_manifest, problem, same_job, stdout};
 use crate::archive::Reader;
 use crate::day::Window;

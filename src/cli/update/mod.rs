@@ -7,10 +7,10 @@ mod regions;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
 use super::job_lock::Locking;
 use super::load_manifest::Secrets;
+use super::options::{ArchiveArg, SshArg};
 use super::plan_job::Work;
 use super::problem::Problem;
 use super::run::{Files, Ran, ReportArgs, Shared, Task, Then, execute};

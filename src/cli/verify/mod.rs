@@ -9,10 +9,10 @@ use std::path::PathBuf;
 
 use chrono::NaiveDate;
 
-use super::args::{ArchiveArg, SshArg};
 use super::clock::now;
 use super::job_lock::Locking;
 use super::load_manifest::Secrets;
+use super::options::{ArchiveArg, SshArg};
 use super::problem::Problem;
 use super::run::ReportArgs;
 use super::selection::Selection;
