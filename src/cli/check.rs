@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::clock::now;
 use super::load_manifest::Secrets;
 use super::output_guard::report_file;
-use super::run::{ReportFile, Saved};
+use super::report_file::{ReportFile, Saved};
 use super::{Exit, Result, Shell, load_manifest, lock_owner, same_job, stdout};
 use crate::manifest::Diagnostics;
 use crate::report::terminal::Verbosity;

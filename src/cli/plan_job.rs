@@ -1,12 +1,11 @@
 //! The plan of a job from the records of its archive: what `plan` shows and `run` does.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use tokio_util::sync::CancellationToken;
 
+use super::halt::Halt;
 use super::job_lock::Locking;
 use super::problem::Problem;
 use super::selection::Selection;
@@ -16,54 +15,7 @@ use crate::day::Window;
 use crate::failure::Class;
 use crate::manifest::{Manifest, Query, SeriesId};
 use crate::plan::{self, Done, EqualDays, Known, Plan, PlannedSeries, Reason, Record, Recorded, Records, Standing};
-use crate::run::budget::Budget;
 use crate::run::{Backlog, How, Todo};
-
-/// After so many records it is looked whether planning is to be given up: reading them takes a moment.
-const LOOK_AFTER: u64 = 1000;
-
-/// Why planning was given up: nothing was begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Halted {
-    /// A signal asked for it.
-    #[error("interrupted before the first day; nothing was begun")]
-    Interrupted,
-    /// The time of the command is up.
-    #[error("the time of `--max-time` was up before the first day; nothing was begun")]
-    TimeUp,
-}
-
-/// What ends planning before its end.
-#[derive(Debug)]
-pub(super) struct Halt<'a> {
-    stop: &'a CancellationToken,
-    budget: &'a Budget,
-    looked_at: Cell<u64>,
-}
-
-impl<'a> Halt<'a> {
-    /// A signal or the end of the budget's time.
-    pub(super) fn new(stop: &'a CancellationToken, budget: &'a Budget) -> Halt<'a> {
-        Halt { stop, budget, looked_at: Cell::new(0) }
-    }
-
-    /// Refuses to go on when it is time.
-    fn check(&self) -> std::result::Result<(), Halted> {
-        match (self.stop.is_cancelled(), self.budget.is_time_up()) {
-            (true, _) => Err(Halted::Interrupted),
-            (false, true) => Err(Halted::TimeUp),
-            (false, false) => Ok(()),
-        }
-    }
-
-    /// The same for one of many records, which takes no time by itself. A few are always read: with these a run can still
-    /// say what there was to do.
-    fn check_now_and_then(&self) -> std::result::Result<(), Halted> {
-        let looked_at = self.looked_at.get() + 1;
-        self.looked_at.set(looked_at);
-        if looked_at.is_multiple_of(LOOK_AFTER) { self.check() } else { Ok(()) }
-    }
-}
 
 /// The day records below a root.
 struct OnDisk<'a> {
@@ -303,9 +255,12 @@ mod tests {
     use std::time::Duration;
 
     use tokio::time::Instant;
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::cli::halt::Halted;
     use crate::cli::problem;
+    use crate::run::budget::Budget;
     use crate::run::budget::Caps;
 
     /// A job over years, and an archive in which so many of its days have a record, which cannot be read.

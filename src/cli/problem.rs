@@ -2,7 +2,7 @@
 //!
 //! What it does not do: decide what a run's failures mean; `exit` does.
 
-use super::plan_job::Halted;
+use super::halt::Halted;
 use super::{Exit, Shell};
 use crate::archive;
 use crate::failure::{Failure, limit_hint};

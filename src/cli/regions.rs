@@ -3,8 +3,8 @@
 //! What it does not do: write the lock; a run does, with what the job knows then.
 
 use super::clock::{now, run_id};
+use super::halt::Halted;
 use super::job_lock::Locking;
-use super::plan_job::Halted;
 use super::problem::Problem;
 use super::query_retry;
 use super::signals::Signals;

@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::problem::Problem;
-use super::{Exit, Result, environment, run};
+use super::{Exit, Result, environment, report_file};
 use crate::report::terminal::Screen;
 
 /// The two signals that ask a process to end.
@@ -74,6 +74,6 @@ pub(super) async fn let_go_of_bars(screen: Arc<Screen>) -> io::Result<()> {
 /// Ends the process at once: what is on disk is whole at any instant.
 #[expect(clippy::exit, reason = "the second signal asks for just this")]
 fn leave() -> ! {
-    let _settled = run::settled();
+    let _settled = report_file::settled();
     std::process::exit(i32::from(Exit::Interrupted.code()))
 }

@@ -6,10 +6,9 @@ use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
-use super::report_file::ReportFile;
-use super::report_writer::Saved;
 use crate::archive::Archive;
 use crate::cli::Result;
+use crate::cli::report_file::{ReportFile, Saved};
 use crate::digest::Digest;
 use crate::manifest::SeriesId;
 use crate::report::Report;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::report_writer::{Follower, Saved};
+use super::again::again;
+use super::report_writer::Follower;
 use super::reports::{about, reason};
 use crate::archive::{Archive, LockWait, Reader, Trust};
 use crate::cli::clock::{now, run_id};
@@ -20,6 +21,7 @@ use crate::cli::gitignore::{self, Rule};
 use crate::cli::job_lock;
 use crate::cli::job_lock::Locking;
 use crate::cli::plan_job::Work;
+use crate::cli::report_file::Saved;
 use crate::cli::{Exit, Result, Shell, known_archive, problem, same_job};
 use crate::failure::Class;
 use crate::lock::{Moved, Takes};
@@ -30,7 +32,7 @@ use crate::report::terminal::{Progress, Summary, Verbosity, summary};
 use crate::report::{Collector, Ends, Log, Report, is_left_to_the_source};
 use crate::run::event::{DayId, Event, Observer as _};
 use crate::run::{self, Order, Outcome, Shelf, Todo};
-use crate::untrusted::{escape, quoted};
+use crate::untrusted::escape;
 
 /// How long after an empty listing the second look is taken.
 const SECOND_LOOK: Duration = Duration::from_secs(30);
@@ -308,33 +310,4 @@ async fn run_and_follow(order: Order, follower: &Arc<Follower>) -> Result<Outcom
 fn undone(mut ends: Ends, outcome: &Outcome) -> Ends {
     ends.classes.extend(&outcome.classes);
     ends
-}
-
-/// The command line, ready to paste into a shell.
-pub(in crate::cli) fn again(words: &[OsString]) -> String {
-    let mut words = words.iter();
-    let program = words.next().map_or("sunhaul".into(), |word| match Path::new(word).parent() {
-        // Found by the search path: its name is enough.
-        None => "sunhaul".into(),
-        Some(folder) if folder.as_os_str().is_empty() => "sunhaul".into(),
-        Some(_) => word.to_string_lossy(),
-    });
-    let words = words.map(|word| word.to_string_lossy());
-    std::iter::once(program).chain(words).map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_to_go_on_with_can_be_pasted() {
-        let of = |words: &[&str]| again(&words.iter().map(OsString::from).collect::<Vec<_>>());
-        assert_eq!(of(&["sunhaul", "run", "jobs/a b.yaml"]), "sunhaul run 'jobs/a b.yaml'");
-        assert_eq!(of(&["./target/sunhaul", "run", "it's.yaml", ""]), r"./target/sunhaul run 'it'\''s.yaml' ''");
-        assert_eq!(
-            of(&["sunhaul", "run", "a.yaml", "--range", "2015-12-11..2015-12-14"]),
-            "sunhaul run a.yaml --range 2015-12-11..2015-12-14"
-        );
-    }
 }

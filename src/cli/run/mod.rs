@@ -3,9 +3,9 @@
 //! What it does not do: the work itself; `run` does. This file checks all jobs first, starts them in turn, and lets
 //! the worst end count.
 
+mod again;
 mod html_report;
 mod job;
-mod report_file;
 mod report_writer;
 mod reports;
 mod spot_check;
@@ -19,11 +19,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::budget::BudgetArgs;
 use super::clock::now;
+use super::halt::{Halt, Halted};
 use super::job_lock::{LockArgs, Locking};
 use super::load_manifest::Secrets;
 use super::lock_wait::{UntilCommandEnds, interrupted};
 use super::options::{ArchiveArg, SshArg};
-use super::plan_job::{Halt, Halted, Redo, Work};
+use super::plan_job::{Redo, Work};
 use super::problem;
 use super::selection::Selection;
 use super::signals::{self, Signals};
@@ -37,10 +38,9 @@ use crate::report::human;
 use crate::report::terminal::Verbosity;
 use crate::run::budget::Budget;
 use crate::untrusted::escape;
+pub(super) use again::again;
 pub(super) use html_report::manifest;
-pub(super) use job::{Ran, Task, Then, again, execute};
-pub(super) use report_file::{ReportFile, settled};
-pub(super) use report_writer::Saved;
+pub(super) use job::{Ran, Task, Then, execute};
 pub(super) use reports::{Files, ReportArgs, about};
 
 /// Download the files that jobs request and the archive does not have yet.

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::reports::Files;
 use crate::archive::Archive;
 use crate::cli::Result;
+use crate::cli::report_file::Saved;
 use crate::net::Net;
 use crate::report::terminal::Progress;
 use crate::report::{Collector, Log, Report};
@@ -31,15 +32,6 @@ pub(super) struct Follower {
     pub(super) run: String,
     /// Where the report goes besides the archive.
     pub(super) files: Files,
-}
-
-/// When a report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) enum Saved {
-    /// While the run goes on.
-    Meanwhile,
-    /// When it has ended.
-    AtTheEnd,
 }
 
 impl Observer for Follower {

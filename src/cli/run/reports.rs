@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
+use super::again::again;
 use super::html_report::Page;
-use super::job::again;
-use super::report_file::ReportFile;
-use super::report_writer::Saved;
 use crate::cli::clock::{now, run_id};
+use crate::cli::halt::Halted;
 use crate::cli::output_guard::report_file;
-use crate::cli::plan_job::Halted;
 use crate::cli::problem::{self, Problem};
+use crate::cli::report_file::{ReportFile, Saved};
 use crate::cli::{Exit, Result, Shell};
 use crate::manifest::Manifest;
 use crate::net::HostStats;

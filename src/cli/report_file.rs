@@ -10,17 +10,25 @@ use std::time::Duration;
 use rustix::fs::{Access, access};
 use tempfile::NamedTempFile;
 
-use super::report_writer::Saved;
+use super::ci::open_unwaiting;
+use super::problem::Problem;
+use super::{Exit, Result, stdout};
 use crate::archive::link_target;
-use crate::cli::ci::open_unwaiting;
-use crate::cli::problem::Problem;
-use crate::cli::{Exit, Result, stdout};
 use crate::manifest::folder_of;
 use crate::untrusted::escape;
 
+/// When a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Saved {
+    /// While the run goes on.
+    Meanwhile,
+    /// When it has ended.
+    AtTheEnd,
+}
+
 /// Where a report goes besides the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) struct ReportFile {
+pub(super) struct ReportFile {
     place: Place,
     /// The option that named it.
     option: &'static str,
@@ -42,7 +50,7 @@ impl ReportFile {
     ///
     /// # Errors
     /// A usage error when the path names no file; a storage error when this user or disk cannot have one there.
-    pub(in crate::cli) fn new(path: &Path, option: &'static str) -> Result<ReportFile> {
+    pub(super) fn new(path: &Path, option: &'static str) -> Result<ReportFile> {
         Ok(ReportFile { place: Place::of(path).map_err(|(exit, why)| told(path, option, exit, &why))?, option })
     }
 
@@ -50,7 +58,7 @@ impl ReportFile {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(in crate::cli) fn write(&self, bytes: &[u8], when: Saved) -> Result<()> {
+    pub(super) fn write(&self, bytes: &[u8], when: Saved) -> Result<()> {
         let storage = |path: &Path, error: io::Error| told(path, self.option, Exit::Storage, &error.to_string());
         match (&self.place, when) {
             (Place::Stdout, Saved::AtTheEnd) => stdout::print(&String::from_utf8_lossy(bytes)),
@@ -97,7 +105,7 @@ static WRITING: Mutex<()> = Mutex::new(());
 
 /// Waits until no temporary file stands beside the report, and lets none come: for a process that leaves at once. A disk
 /// that does not answer is not waited for.
-pub(in crate::cli) fn settled() -> Option<MutexGuard<'static, ()>> {
+pub(super) fn settled() -> Option<MutexGuard<'static, ()>> {
     for _ in 0..200 {
         match WRITING.try_lock() {
             Ok(guard) => return Some(guard),
