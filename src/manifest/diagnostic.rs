@@ -8,20 +8,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub(super) use super::snippet::Span;
 use super::snippet::{Excerpt, Paint, Places};
 use crate::untrusted::escape;
 
 /// How many errors of one file are kept; a hostile file could hold half a million.
 const KEPT: usize = 100;
-
-/// A stretch of the manifest's text, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Span {
-    /// The first byte.
-    pub(super) start: usize,
-    /// The byte after the last.
-    pub(super) end: usize,
-}
 
 /// An error found, before it is put beside the text it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! Keys and values that were typed in a wrong form or at a wrong place: what was meant.
 
-use super::suggest_word::nearest;
-use super::yaml_tree::listed;
+use super::suggest_word::{listed, nearest};
 use crate::untrusted::escape;
 
 /// Keys that people look for elsewhere, and the key that they stand under.

@@ -2,8 +2,16 @@
 
 use std::fmt;
 
-use super::diagnostic::Span;
 use crate::untrusted::{escape, escape_at};
+
+/// A stretch of the manifest's text, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Span {
+    /// The first byte.
+    pub(super) start: usize,
+    /// The byte after the last.
+    pub(super) end: usize,
+}
 
 /// How many characters of a line are shown, and how many of them stand before the underlined part.
 const SHOWN: usize = 110;

@@ -51,6 +51,11 @@ fn distance(a: &str, b: &str) -> usize {
     last[b.len()]
 }
 
+/// Words in backticks, with commas between them.
+pub(super) fn listed(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use serde::forward_to_deserialize_any;
 use super::diagnostic::{Finding, Span};
 use super::misplaced::{hint_for_key, hint_for_list};
 use super::spanned;
-use super::suggest_word::nearest;
+use super::suggest_word::{listed, nearest};
 use crate::untrusted::escape;
 
 /// A value and where it stands.
@@ -216,11 +216,6 @@ fn unknown_key(key: &Node, fields: &[&str]) -> Finding {
         return Finding::new(key.span, format!("expected a key, found {}", key.described())).hint(known);
     };
     Finding::new(key.span, format!("unknown key `{}`", escape(text))).hint(hint_for_key(text, fields))
-}
-
-/// Words in backticks, with commas between them.
-pub(super) fn listed(words: &[&str]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 impl<'de> de::Deserializer<'de> for Reader<'de> {

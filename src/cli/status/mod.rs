@@ -4,6 +4,7 @@
 
 mod calendar;
 mod coverage;
+mod facts;
 mod failed;
 mod page;
 mod regions;

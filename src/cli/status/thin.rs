@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::coverage::{DayFact, Fact};
+use super::facts::{DayFact, Fact};
 
 /// How many days on either side are neighbours.
 const REACH: i64 = 7;
