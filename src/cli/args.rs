@@ -137,7 +137,7 @@ pub(super) enum Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{ColorChoice, CommandFactory as _};
 
     use super::*;
 
