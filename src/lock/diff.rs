@@ -1,7 +1,7 @@
 //! What moved between two locks, day by day and file by file.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -55,7 +55,7 @@ pub struct Replaced {
     pub key: String,
     /// The SHA-256 before; none when it was absent.
     pub old: Option<Digest>,
-    /// The SHA-256 now; none when it is absent, or when only its size or key is known to differ.
+    /// The SHA-256 now; none when it is absent, or when only its size, key, storage or keywords are known to differ.
     pub new: Option<Digest>,
 }
 
@@ -110,7 +110,8 @@ impl DayChange {
         let (old, new) = (old.map_or(Ok(Vec::new()), files)?, files(new)?);
         let now = new.iter().filter_map(|file| Some((file.time.as_str(), file.source_series.as_deref()?)));
         change.replaced = replaced(&old, &now.collect());
-        change.compare(old, new);
+        let (removed, added) = change.take_changed(old, new);
+        change.take_moved(removed, added);
         Ok(change)
     }
 
@@ -153,19 +154,27 @@ impl DayChange {
 
     /// Takes in both sides' files, each sorted by path.
     pub fn compare(&mut self, old: Vec<LockedFile>, new: Vec<LockedFile>) {
+        let (removed, added) = self.take_changed(old, new);
+        self.removed.extend(removed.into_iter().map(Named::from));
+        self.added.extend(added.into_iter().map(Named::from));
+    }
+
+    /// Takes in the files at paths that both sides have. Gives those that one side alone has: the old, and the new.
+    fn take_changed(&mut self, old: Vec<LockedFile>, new: Vec<LockedFile>) -> (Vec<LockedFile>, Vec<LockedFile>) {
         let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
+        let (mut removed, mut added) = (Vec::new(), Vec::new());
         loop {
             let order = match (old.peek(), new.peek()) {
-                (None, None) => return,
+                (None, None) => break,
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (Some(old), Some(new)) => old.path.as_bytes().cmp(new.path.as_bytes()),
             };
             match order {
-                Ordering::Less => self.removed.extend(old.next().map(Named::from)),
-                Ordering::Greater => self.added.extend(new.next().map(Named::from)),
+                Ordering::Less => removed.extend(old.next()),
+                Ordering::Greater => added.extend(new.next()),
                 Ordering::Equal => {
-                    let (Some(old), Some(new)) = (old.next(), new.next()) else { return };
+                    let (Some(old), Some(new)) = (old.next(), new.next()) else { break };
                     if old.sha256 != new.sha256 {
                         self.changed.push(Replaced { path: new.path, key: new.key, old: old.sha256, new: new.sha256 });
                     } else if old.is_renumbered(new.recnum) {
@@ -174,6 +183,27 @@ impl DayChange {
                 }
             }
         }
+        (removed, added)
+    }
+
+    /// Takes in files that left their paths and files that came to theirs. Where the path holds the number of a record that has
+    /// another one now, it is one file.
+    fn take_moved(&mut self, removed: Vec<LockedFile>, added: Vec<LockedFile>) {
+        let mut by_bytes: HashMap<_, Vec<LockedFile>> = HashMap::new();
+        for file in removed {
+            by_bytes.entry((file.sha256, file.time.clone(), file.segment.clone())).or_default().push(file);
+        }
+        for file in added {
+            let alike = by_bytes.get_mut(&(file.sha256, file.time.clone(), file.segment.clone()));
+            let is_same = |before: &LockedFile| file.sha256.is_some() && before.is_renumbered(file.recnum);
+            let former = alike.and_then(|alike| Some(alike.swap_remove(alike.iter().position(is_same)?)));
+            match former {
+                Some(_) => self.keywords_changed += 1,
+                None => self.added.push(Named::from(file)),
+            }
+        }
+        self.removed.extend(by_bytes.into_values().flatten().map(Named::from));
+        self.removed.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
     }
 }
 
