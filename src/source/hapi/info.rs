@@ -2,6 +2,8 @@
 //!
 //! HAPI 3.2, "info", with `stringType`. What it does not do: ask for it.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -56,6 +58,8 @@ pub(super) struct Info {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Parameter {
     pub(super) name: String,
+    /// Its name in a table, where no two columns have the same one.
+    column: String,
     /// The sizes of its dimensions; none for a scalar.
     size: Vec<u64>,
     /// What stands for no value.
@@ -125,7 +129,7 @@ impl Info {
             Some(at) => Ok((text, at)),
             None => Err(read_capped::malformed(&format!("`{field}` is `{}`, which is no time", escape(&text)))),
         };
-        let parameters = told.parameters.iter().map(Parameter::of).collect::<Result<Vec<_>, Failure>>()?;
+        let mut parameters = told.parameters.iter().map(Parameter::of).collect::<Result<Vec<_>, Failure>>()?;
         let columns =
             parameters.iter().try_fold(0, |all: u64, one| Some(all + one.width()?).filter(|all| *all <= COLUMNS));
         if columns.is_none() {
@@ -136,6 +140,7 @@ impl Info {
                 format!("the names of all columns, as the parameters have them, are longer than {} MiB", NAMES >> 20);
             return Err(read_capped::malformed(&why));
         }
+        tell_apart(&mut parameters);
         let first = all.get("parameters").and_then(|all| all[0]["type"].as_str());
         if first != Some("isotime") {
             return Err(read_capped::malformed("the first parameter is no time: its `type` is not `isotime`"));
@@ -149,7 +154,7 @@ impl Info {
     /// addresses of files are among them, they alone.
     ///
     /// # Errors
-    /// `source-refused` for one that the dataset does not have.
+    /// `source-refused` for one that the dataset does not have, or has twice.
     pub(super) fn choose(&self, named: Option<&[String]>) -> Result<Vec<Parameter>, Failure> {
         if let Some(missing) = named.into_iter().flatten().find(|name| self.parameters.iter().all(|p| p.name != **name))
         {
@@ -165,7 +170,26 @@ impl Info {
         let chosen: Vec<&Parameter> = others.iter().filter(is_chosen).collect();
         let has_files = chosen.iter().any(|parameter| parameter.uri.is_some());
         let kept = chosen.into_iter().filter(|parameter| !has_files || parameter.uri.is_some());
-        Ok([time].into_iter().chain(kept).cloned().collect())
+        let kept: Vec<&Parameter> = [time].into_iter().chain(kept).collect();
+        // All are asked for without their names.
+        if named.is_some() || has_files {
+            kept.iter().skip(1).try_for_each(|parameter| self.must_be_the_only_one(parameter))?;
+        }
+        Ok(kept.into_iter().cloned().collect())
+    }
+
+    /// Refuses a parameter that cannot be asked for by its name, since the dataset has another one of that name.
+    fn must_be_the_only_one(&self, parameter: &Parameter) -> Result<(), Failure> {
+        let name = &parameter.name;
+        if self.parameters.iter().filter(|other| other.name == *name).count() <= 1 {
+            return Ok(());
+        }
+        let why = format!(
+            "the dataset has several parameters `{}`, so none of them can be asked for by its name; leave `parameters` out, or \
+             ask those who run the service",
+            escape(name)
+        );
+        Err(Failure::new(Class::SourceRefused, why))
     }
 
     /// What the columns of a table of these parameters mean: `hapi-info/1`, without what changes as the dataset grows and
@@ -176,14 +200,28 @@ impl Info {
         sidecar.insert("dataset".to_owned(), dataset.into());
         if let Some(Value::Array(parameters)) = sidecar.get_mut("parameters") {
             parameters.retain(|told| chosen.iter().any(|one| told["name"] == one.name.as_str()));
-            for parameter in parameters.iter_mut().filter_map(Value::as_object_mut) {
+            for (parameter, chosen) in parameters.iter_mut().filter_map(Value::as_object_mut).zip(chosen) {
                 parameter.retain(|key, _| !key.starts_with("x_"));
+                parameter.insert("name".to_owned(), chosen.column.as_str().into());
             }
         }
         // It came from JSON: nothing in it can fail to be written.
         let mut json = serde_json::to_vec_pretty(&sidecar).unwrap_or_default();
         json.push(b'\n');
         json
+    }
+}
+
+/// Names the columns of parameters apart that have one name: a later one gets a `_`.
+fn tell_apart(parameters: &mut [Parameter]) {
+    let all: HashSet<String> = parameters.iter().map(|parameter| parameter.name.clone()).collect();
+    let mut seen = HashSet::new();
+    for parameter in parameters {
+        if !seen.insert(parameter.name.clone()) {
+            while all.contains(&parameter.column) || !seen.insert(parameter.column.clone()) {
+                parameter.column.push('_');
+            }
+        }
     }
 }
 
@@ -200,9 +238,9 @@ impl Parameter {
         let name = told.name.to_ascii_lowercase();
         let string = told.string.as_ref().map(Value::to_string).unwrap_or_default().to_ascii_lowercase();
         let is_like_uri = name.ends_with("url") || name.ends_with("uri") || string.contains("uri");
-        let (name, uri) = (told.name.clone(), uri.filter(|_| is_text));
-        let parameter =
-            Parameter { name, size, fill, is_like_uri: is_text && is_like_uri && uri.is_none(), is_text, uri };
+        let (name, column, uri) = (told.name.clone(), told.name.clone(), uri.filter(|_| is_text));
+        let is_like_uri = is_text && is_like_uri && uri.is_none();
+        let parameter = Parameter { name, column, size, fill, is_text, uri, is_like_uri };
         match parameter.width() {
             _ if parameter.size.len() > DIMENSIONS => {
                 Err(wrong(&format!("its `size` has more than {DIMENSIONS} dimensions")))
@@ -230,7 +268,7 @@ impl Parameter {
 
     /// The names of its columns: its own, or `name[0][1]` for each element, the last index fastest.
     pub(super) fn columns(&self) -> Vec<String> {
-        let mut names = vec![self.name.clone()];
+        let mut names = vec![self.column.clone()];
         for size in &self.size {
             names = names.iter().flat_map(|name| (0..*size).map(move |nth| format!("{name}[{nth}]"))).collect();
         }

@@ -144,6 +144,26 @@ fn a_table_has_the_server_s_own_rows_under_one_line_of_names_and_a_sidecar() {
 }
 
 #[test]
+fn two_parameters_of_one_name_are_told_apart_in_the_table_and_refused_by_name() {
+    let mut info = magnetic();
+    info["parameters"][2]["name"] = json!("mag_GSE");
+    info["parameters"][4]["name"] = json!("mag_GSE_");
+    let rows = "2015-12-11T00:00:00.000Z,6.8,0,0.05,0.08,-50.98,1,2,3,4\n";
+    let all = listed(&info, None, &[(rows, day().window)]).unwrap();
+    let due = "Time,radial_position,mag_GSE,mag_GSE__[0],mag_GSE__[1],mag_GSE__[2],mag_GSE_[0][0],mag_GSE_[0][1],\
+               mag_GSE_[1][0],mag_GSE_[1][1]\n";
+    assert_eq!(table(&all), format!("{due}{rows}"));
+    let Body::Made(sidecar) = &all.files[1].body else { panic!("{all:?}") };
+    let sidecar: Value = serde_json::from_slice(sidecar).unwrap();
+    let names = sidecar["parameters"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
+    assert_eq!(names.collect::<Vec<_>>(), ["Time", "radial_position", "mag_GSE", "mag_GSE__", "mag_GSE_"]);
+    let refused = listed(&info, Some(&["mag_GSE"]), &[]).unwrap_err();
+    assert_eq!(refused.class, Class::SourceRefused);
+    assert!(refused.message.contains("has several parameters `mag_GSE`"), "{refused}");
+    assert!(listed(&info, Some(&["radial_position"]), &[("", day().window)]).is_ok());
+}
+
+#[test]
 fn in_pieces_or_whole_the_table_is_the_same() {
     let Window { start, end } = day().window;
     let middle = start + (end - start) / 2;
