@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{Dataset, Error, Present, present};
 use crate::archive::{DayRecord, FileLine, open_regular};
 use crate::digest::{Digest, Hasher};
-use crate::source::MADE;
+use crate::source::{MADE, common_kind};
 
 /// The column of the series that a row is of.
 const SERIES: &str = "series";
@@ -87,7 +87,7 @@ impl<'a> Columns<'a> {
                 *known = None;
             }
         };
-        same(&mut known.kind, column.kind);
+        known.kind = common_kind(known.kind.as_deref(), column.kind.as_deref());
         same(&mut known.unit, column.unit);
         same(&mut known.note, column.note);
     }
@@ -261,11 +261,14 @@ mod tests {
             column("QUALITY", "int", "none"),
             column("QUALITY", "string", "none"),
             column("T_OBS", "time", ""),
+            column("LON_FWT", "float", "degree"),
+            column("LON_FWT", "double", "degree"),
+            column("LON_FWT", "int", "degree"),
         ] {
             columns.add(told);
         }
         let titles: Vec<String> = columns.titles().collect();
-        assert_eq!(titles, ["series", "time", "USFLUX", "Series_", "QUALITY", "T_OBS"]);
+        assert_eq!(titles, ["series", "time", "USFLUX", "Series_", "QUALITY", "T_OBS", "LON_FWT"]);
         let metadata = columns.metadata("keywords.csv");
         assert_eq!(
             (&metadata["@context"], &metadata["url"]),
@@ -281,5 +284,7 @@ mod tests {
             "two types are none"
         );
         assert_eq!(told(5)["datatype"], "string", "of JSOC's own form");
+        let widest = json!({ "titles": "LON_FWT", "null": "NaN", "datatype": "double", "schema:unitText": "degree" });
+        assert_eq!(told(6), widest);
     }
 }

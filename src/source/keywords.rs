@@ -66,6 +66,22 @@ pub(super) struct Row {
     pub(super) cells: String,
 }
 
+/// JSOC's types of numbers, each of which holds the values of those before it.
+const NUMBERS: [&str; 6] = ["char", "short", "int", "longlong", "float", "double"];
+
+/// The type of a column that is of one type in one table and of another one in the next: the wider one of two numbers, and none
+/// of what have nothing in common.
+#[must_use]
+pub fn common_kind(one: Option<&str>, other: Option<&str>) -> Option<String> {
+    let (one, other) = (one?, other?);
+    if one == other {
+        return Some(one.to_owned());
+    }
+    let place = |kind: &str| NUMBERS.iter().position(|number| *number == kind);
+    let wider = place(one)?.max(place(other)?);
+    NUMBERS.get(wider).map(|&kind| kind.to_owned())
+}
+
 /// The column that says which series a record is of.
 const SOURCE_SERIES: &str = "source_series";
 
@@ -102,7 +118,7 @@ impl Table {
     }
 
     /// The same with the rows of a table of another series. A column that one of the two does not have is empty there; what
-    /// it means, the first one says.
+    /// it means, the first one says, and its type is one for the values of both.
     pub(super) fn with_other_series(mut self, other: Table) -> Table {
         if self.rows.is_empty() || other.rows.is_empty() {
             return if self.rows.is_empty() { other } else { self };
@@ -112,6 +128,11 @@ impl Table {
             other.columns.iter().filter(|column| !is_known(&self.columns, &column.name)).cloned().collect();
         let empty = ",".repeat(new.len());
         self.rows.iter_mut().for_each(|row| row.cells.push_str(&empty));
+        for column in &mut self.columns {
+            if let Some(known) = other.columns.iter().find(|known| known.name == column.name) {
+                column.kind = common_kind(column.kind.as_deref(), known.kind.as_deref());
+            }
+        }
         self.columns.extend(new);
         let place = |column: &Column| other.columns.iter().position(|own| own.name == column.name);
         let places: Vec<Option<usize>> = self.columns.iter().map(place).collect();

@@ -32,7 +32,7 @@ use crate::manifest::{Region, RegionNumber, Series, SourceSpec};
 use crate::net::{Client, secret_names, shown};
 use crate::untrusted::escape;
 pub use hmi::slot::is_at_cadence;
-pub use keywords::{KEYWORDS_TABLE, table_records};
+pub use keywords::{KEYWORDS_TABLE, common_kind, table_records};
 pub use replicas::{Replica, Replicas};
 pub(crate) use url_scope::from_base;
 
