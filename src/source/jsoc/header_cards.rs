@@ -54,6 +54,9 @@ impl<'a> HeaderKeywords<'a> {
         let keyword = |column: &'a Column| {
             let known = structure.keyword(&column.name.0)?;
             let segment = known.segment_of(&column.name.0);
+            // What is no name in FITS is that of a segment's keyword with the segment's number.
+            let by_name = || structure.numbered_segment(&column.name.0).filter(|_| !is_valid(&column.name.0));
+            let segment = segment.or_else(by_name);
             let name = fits_name(&column.name.0, &known.note, segment.is_some())?;
             let kind = match known.kind.as_str() {
                 "string" => Kind::Text,

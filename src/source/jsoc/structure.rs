@@ -163,6 +163,15 @@ impl Structure {
         self.keywords.iter().position(|known| known.is(name)).unwrap_or(usize::MAX)
     }
 
+    /// The number of the segment that a keyword is of by its own name alone, such as `BUNIT_000`: one that is linked to a
+    /// keyword of each segment is not marked as such (`jsoc_info.c:1625`).
+    pub(super) fn numbered_segment(&self, name: &str) -> Option<usize> {
+        let (base, number) = name.rsplit_once('_')?;
+        let is_number = number.len() == 3 && number.bytes().all(|byte| byte.is_ascii_digit());
+        let nth: usize = number.parse().ok().filter(|_| is_number && !base.is_empty())?;
+        (nth < self.segments.len() && !self.has(base)).then_some(nth)
+    }
+
     /// The keyword of this name.
     ///
     /// # Errors
@@ -291,6 +300,9 @@ pub(super) mod tests {
         assert_eq!(sharp.keyword("USFLUX").unwrap().unit, "Mx");
         assert_eq!(sharp.keyword("DATAMEAN_003").unwrap().name, "DATAMEAN");
         assert!(!sharp.has("USFLUX_003") && !sharp.has("DATAMEAN_x"));
+        let numbered = ["BUNIT_000", "BUNIT_003", "BUNIT_004", "BUNIT_03", "USFLUX_003", "_000", "BUNIT"];
+        let numbered = numbered.map(|name| sharp.numbered_segment(name));
+        assert_eq!(numbered, [Some(0), Some(3), None, None, None, None, None]);
         assert_eq!(Structure::read(DISKS.as_bytes()).unwrap().time, "T_REC");
     }
 

@@ -59,6 +59,8 @@ struct State {
     served: Option<Vec<u8>>,
     /// Each segment has a BUNIT of its own, as those of SHARPs have.
     has_units: bool,
+    /// They are linked to those of another series.
+    has_linked_units: bool,
 }
 
 impl Fake {
@@ -75,6 +77,7 @@ impl Fake {
             note: b"Total unsigned flux",
             served: None,
             has_units: false,
+            has_linked_units: false,
         };
         let state = Arc::new(Mutex::new(state));
         let own = Arc::clone(&state);

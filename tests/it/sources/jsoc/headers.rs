@@ -58,11 +58,13 @@ fn a_file_has_its_record_s_keywords_right_sums_and_the_digest_of_what_came() {
 fn a_file_has_the_keywords_of_its_own_segment_without_their_number() {
     let fake = two();
     fake.state().has_units = true;
-    for (keys, units) in [
-        (EMBED, &[("Bp", "mT"), ("Br", "Gauss")][..]),
+    for (keys, units, is_linked) in [
+        (EMBED, &[("Bp", "mT"), ("Br", "Gauss")][..], false),
+        (EMBED, &[("Bp", "mT"), ("Br", "Gauss")][..], true),
         // The number is that of the series, whichever segments are asked for.
-        ("fetch: files, headers: embed, segments: [Bp]", &[("Bp", "mT")]),
+        ("fetch: files, headers: embed, segments: [Bp]", &[("Bp", "mT")], false),
     ] {
+        fake.state().has_linked_units = is_linked;
         let lab = lab(&fake, keys);
         let all = lab.proved("data");
         assert_eq!(all.len(), 2 * units.len());

@@ -150,7 +150,10 @@ pub(super) fn structure(request: &Request, state: &State) -> Answer {
     let of_regions = ["HARPNUM", "NOAA_ARS"];
     let own = KEYWORDS.iter().filter(|(name, ..)| !is_of_disks || !of_regions.contains(name));
     let mut keywords: Vec<Value> = own.map(keyword).collect();
-    if state.has_units {
+    if state.has_linked_units {
+        // Keywords that are linked to those of segments are told one by one.
+        keywords.extend(["BUNIT_000", "BUNIT_001"].map(|name| keyword(&(name, "string", "none"))));
+    } else if state.has_units {
         // Of the keywords of all segments, the first without its number.
         keywords.push(json!({ "name": "BUNIT", "type": "string", "recscope": "segment", "units": "none", "note": "[BUNIT] Unit" }));
     }
