@@ -106,6 +106,10 @@ pub struct FileLine {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
     pub origin: Option<Digest>,
+    /// The SHA-256 of the header cards that were made of those keywords, each 80 bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<String>")]
+    pub cards: Option<Digest>,
     /// Its time by the source's own key, in the record's scale.
     pub time: String,
     /// The instant of the cadence that it stands for, in the record's scale, where records have no slots and the nearest one to
@@ -116,6 +120,10 @@ pub struct FileLine {
     pub key: String,
     /// Where it was, relative to the source's base; the whole URL on one of its further hosts.
     pub url: String,
+    /// The storage unit, the slot and the file's name at JSOC, such as `D803708321/S00008/Br.fits`, where `url` is an order of
+    /// the file as it is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub storage: Option<String>,
     /// The source's name for the series that it is of, where the job prefers one of several.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub source_series: Option<String>,

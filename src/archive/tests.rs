@@ -113,6 +113,8 @@ fn line(key: &str, at: &str, body: &str) -> FileLine {
         redirected: None,
         instant: None,
         origin: None,
+        cards: None,
+        storage: None,
     }
 }
 

@@ -104,6 +104,8 @@ mod tests {
             redirected: None,
             instant: None,
             origin: None,
+            cards: None,
+            storage: None,
         };
         let record = archive::DayRecord::new(lasting, vec![file("a.fits", false), file("b.fits", true)]);
         for line in String::from_utf8(record.to_bytes()).unwrap().lines() {

@@ -265,6 +265,8 @@ mod tests {
             redirected: None,
             instant: None,
             origin: None,
+            cards: None,
+            storage: None,
         }
     }
 

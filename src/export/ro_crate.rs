@@ -373,6 +373,8 @@ mod tests {
             redirected: None,
             instant: None,
             origin: None,
+            cards: None,
+            storage: None,
         };
         let lasting = || Lasting {
             job: "december".into(),

@@ -123,6 +123,7 @@ impl Lab {
             listed: None,
             rounded: None,
             cards: None,
+            storage: None,
             body: crate::source::Body::Remote,
         };
         Lab {

@@ -101,12 +101,19 @@ pub struct LockedFile {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
     pub sha256: Option<Digest>,
+    /// The SHA-256 of the header cards that were made of its record's keywords, where it is a copy with these in its header.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<String>")]
+    pub cards: Option<Digest>,
     /// Its time by the source's own key, in the day's scale.
     pub time: String,
     /// What identifies it at the source, within its day.
     pub key: String,
     /// Where it is, relative to the source's base; the whole URL on one of its further hosts.
     pub url: String,
+    /// The storage unit, the slot and the file's name at JSOC, where `url` is an order of the file as it is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub storage: Option<String>,
     /// The source's name for the series that it is of, where the job prefers one of several.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub source_series: Option<String>,
@@ -227,9 +234,11 @@ impl LockedFile {
             path: line.path,
             bytes: line.bytes,
             sha256: line.sha256,
+            cards: line.cards,
             time: line.time,
             key: line.key,
             url: line.url,
+            storage: line.storage,
             source_series: line.source_series,
             recnum: line.recnum,
             harpnum: line.harpnum,
@@ -250,9 +259,11 @@ impl LockedFile {
             path: self.path,
             bytes: self.bytes,
             sha256: self.sha256,
+            cards: self.cards,
             time: self.time,
             key: self.key,
             url: self.url,
+            storage: self.storage,
             source_series: self.source_series,
             recnum: self.recnum,
             harpnum: self.harpnum,

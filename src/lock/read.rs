@@ -60,12 +60,16 @@ struct Seen<'a> {
     bytes: Option<u64>,
     #[serde(default)]
     sha256: Option<Digest>,
+    #[serde(default, rename = "cards")]
+    _cards: Option<Digest>,
     #[serde(borrow, rename = "time")]
     _time: Cow<'a, str>,
     #[serde(borrow, rename = "key")]
     _key: Cow<'a, str>,
     #[serde(borrow, rename = "url")]
     _url: Cow<'a, str>,
+    #[serde(borrow, default, rename = "storage")]
+    _storage: Option<Cow<'a, str>>,
     #[serde(borrow, default, rename = "source_series")]
     _source_series: Option<Cow<'a, str>>,
     #[serde(default, rename = "recnum")]

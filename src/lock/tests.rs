@@ -29,6 +29,8 @@ fn file(path: &str) -> LockedFile {
         recnum: None,
         harpnum: None,
         segment: None,
+        cards: None,
+        storage: None,
         absent: None,
         reason: None,
         header: None,

@@ -13,7 +13,7 @@ mod replicas;
 pub mod template;
 mod url_scope;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use url::Url;
 
 use crate::archive::FileLine;
 use crate::day::{Day, SlotSpan, Window};
+use crate::digest::{Digest, Hasher};
 use crate::failure::{Class, Failure};
 use crate::fits::Card;
 use crate::manifest::{Region, RegionNumber, Series, SourceSpec};
@@ -70,8 +71,8 @@ pub trait Memory: Send + Sync {
     /// `storage`.
     fn keep(&self, text: &str) -> Result<(), Failure>;
 
-    /// True when the file is here, and nothing will be asked about it: it need not be ordered.
-    fn has(&self, file: &RemoteFile) -> bool;
+    /// The keys of those files of a listing that are here, and that nothing will be asked about: they need not be ordered.
+    fn here(&self, files: &[RemoteFile]) -> HashSet<String>;
 
     /// True when files may be ordered.
     fn may_order(&self) -> bool {
@@ -296,6 +297,8 @@ pub struct RemoteFile {
     pub rounded: Option<Rounded>,
     /// The keywords of its record that go into its header.
     pub cards: Option<HeaderCards>,
+    /// The storage unit, the slot and the file's name at JSOC, where its path is an order of the file as it is.
+    pub storage: Option<String>,
     /// What is fetched for it.
     pub body: Body,
 }
@@ -307,6 +310,16 @@ pub struct HeaderCards {
     pub shared: Arc<[Card]>,
     /// Its own.
     pub own: Vec<Card>,
+}
+
+impl HeaderCards {
+    /// The SHA-256 of all of them.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut hasher = Hasher::default();
+        self.shared.iter().chain(&self.own).for_each(|card| hasher.update(card));
+        hasher.finish()
+    }
 }
 
 /// What a size may be that a listing rounds, in bytes.
@@ -347,6 +360,7 @@ impl RemoteFile {
     pub fn new(key: String, url: Url, path: String, time: NaiveDateTime) -> RemoteFile {
         let (recnum, harpnum, segment, wavelength, bytes) = (None, None, None, None, None);
         let (name, t_rec, instant, source_series, listed, rounded, cards) = (None, None, None, None, None, None, None);
+        let storage = None;
         RemoteFile {
             key,
             url,
@@ -364,6 +378,7 @@ impl RemoteFile {
             listed,
             rounded,
             cards,
+            storage,
             body: Body::Remote,
         }
     }

@@ -172,6 +172,8 @@ fn records(lab: &Lab) {
             redirected: None,
             instant: None,
             origin: None,
+            cards: None,
+            storage: None,
         };
         let lasting = Lasting {
             job: job.name.clone(),

@@ -27,6 +27,8 @@ fn file(path: &str) -> FileLine {
         redirected: None,
         instant: None,
         origin: None,
+        cards: None,
+        storage: None,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::manifest::latency::has_ended;
 use crate::plan::{self, PlannedDay, Reason};
 use crate::run::{is_as_listed, needs_no_request};
 use crate::source::RemoteFile;
+use crate::source::jsoc::{Known, former_keys};
 
 /// A day's files in the archive.
 pub(super) struct Archived {
@@ -69,6 +70,20 @@ impl Archived {
         lines.retain(|line| line.absent.is_none() && (*reason != Reason::Differs || locked.has(line)));
         let by_key = lines.into_iter().map(|line| (line.key.clone(), line)).collect();
         Ok(Archived { by_key, standing, is_final })
+    }
+
+    /// The same with files under the keys that they are listed by now, where their records have other numbers than before.
+    pub(super) fn by_listed_keys(mut self, series: &Series, files: &[RemoteFile]) -> Archived {
+        if !series.source.has_fixed_keys() {
+            return self;
+        }
+        let former = former_keys(files, self.by_key.values().map(Known::of_line), series.source.scale());
+        for (key, old) in former {
+            if let Some(line) = self.by_key.remove(&old) {
+                self.by_key.insert(key, line);
+            }
+        }
+        self
     }
 
     /// What a run does with a file that the listing names.

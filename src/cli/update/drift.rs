@@ -27,7 +27,7 @@ use crate::report::model::{ComparedBy, Run};
 use crate::report::{Collector, Report};
 use crate::run::event::DayId;
 use crate::run::{Before, Todo, passes_filters, path_of};
-use crate::source::jsoc::{Known, former_keys};
+use crate::source::jsoc::{Known, former_keys, is_stored_elsewhere};
 use crate::source::{KEYWORDS_TABLE, RemoteFile, Replica, Replicas};
 
 /// Which files are fetched and hashed besides.
@@ -201,7 +201,7 @@ impl Asked<'_> {
         }
         let mut locked: BTreeMap<String, LockedFile> =
             locked.into_iter().map(|file| (file.key.clone(), file)).collect();
-        let known = locked.values().map(|file| Known { key: &file.key, url: &file.url, time: &file.time });
+        let known = locked.values().map(known);
         let former = former_keys(&listed.files, known, series.source.scale());
         let mut change = DayChange { replaced, ..DayChange::of(&series.id, todo.day.date) };
         for file in &listed.files {
@@ -264,15 +264,23 @@ impl Asked<'_> {
                 || (identity == Identity::FitsData && before.has_digests(file.recnum, seen.digests.as_ref()));
             return Ok((!is_same).then_some(Replaced { path, key, old, new: Some(seen.sha256) }));
         }
+        let other_header = before.cards.zip(file.cards.as_ref()).map(|(before, now)| before != now.digest());
         let is_record = file.recnum.is_some() && before.recnum.is_some();
-        match (file.bytes, is_record) {
-            (Some(_), _) => compared.by.size += 1,
-            (None, true) => compared.by.recnum += 1,
-            (None, false) => compared.by.nothing += 1,
+        match (file.bytes, other_header, is_record) {
+            (Some(_), ..) => compared.by.size += 1,
+            (None, Some(_), _) => compared.by.keywords += 1,
+            // Its header was made of keywords that are not known any more.
+            (None, None, true) if file.cards.is_none() => compared.by.recnum += 1,
+            (None, None, _) => compared.by.nothing += 1,
         }
         let other_size = file.bytes.is_some_and(|bytes| Some(bytes) != before.bytes);
-        Ok(other_size.then_some(Replaced { path, key, old, new: None }))
+        let differs = other_size || other_header == Some(true) || is_stored_elsewhere(file, &known(before));
+        Ok(differs.then_some(Replaced { path, key, old, new: None }))
     }
+}
+
+fn known(file: &LockedFile) -> Known<'_> {
+    Known { key: &file.key, url: &file.url, storage: file.storage.as_deref(), time: &file.time }
 }
 
 #[cfg(test)]

@@ -312,7 +312,7 @@ fn files_of_day(day: &DayChange, dry_run: bool) -> String {
         let _ = writeln!(out, "  changed  {}", escape(&file.path));
         let shown = |digest: Option<Digest>, none: &str| digest.map_or(none.to_owned(), |d| d.to_string());
         let _ = writeln!(out, "           old {}", shown(file.old, "absent"));
-        let none = if dry_run { "not fetched: its size or key differs" } else { "absent" };
+        let none = if dry_run { "not fetched: its size, key, storage or keywords differ" } else { "absent" };
         let _ = writeln!(out, "           new {}", shown(file.new, none));
     }
     if day.keywords_changed > 0 {

@@ -44,7 +44,7 @@ fn a_comparison_with_the_lock_tells_the_days_that_differ() {
         removed: 0,
         changed: 2,
         keywords_changed: 3,
-        by: ComparedBy { hash: 4, size: 5, recnum: 0, nothing: 6 },
+        by: ComparedBy { hash: 4, size: 5, keywords: 0, recnum: 0, nothing: 6 },
         days,
         days_omitted: 7,
     });

@@ -43,6 +43,9 @@ pub struct ComparedBy {
     pub hash: u64,
     /// By the size that is listed.
     pub size: u64,
+    /// By the keywords of their records, which their headers were made of.
+    #[serde(default)]
+    pub keywords: u64,
     /// By the number of their record alone, which is another one where JSOC made it anew.
     pub recnum: u64,
     /// By nothing: they are listed, and nothing tells whether they changed.
@@ -54,6 +57,7 @@ impl ComparedBy {
     pub fn add(&mut self, other: ComparedBy) {
         self.hash += other.hash;
         self.size += other.size;
+        self.keywords += other.keywords;
         self.recnum += other.recnum;
         self.nothing += other.nothing;
     }
@@ -61,13 +65,18 @@ impl ComparedBy {
     /// False where files are listed and none of them was compared, so that nothing is known of changes.
     #[must_use]
     pub fn says_what_changed(&self) -> bool {
-        self.hash + self.size + self.recnum > 0 || self.nothing == 0
+        self.hash + self.size + self.keywords + self.recnum > 0 || self.nothing == 0
     }
 
     /// What was compared, in words: `24 files compared by size, 3 not compared`; none where there was no file.
     #[must_use]
     pub fn words(&self) -> Option<String> {
-        let named = [(self.hash, "by hash"), (self.size, "by size"), (self.recnum, "by record number")];
+        let named = [
+            (self.hash, "by hash"),
+            (self.size, "by size"),
+            (self.keywords, "by keywords"),
+            (self.recnum, "by record number"),
+        ];
         let compared: Vec<String> = named
             .iter()
             .filter(|(files, _)| *files > 0)
@@ -76,7 +85,7 @@ impl ComparedBy {
         let compared = (!compared.is_empty()).then(|| format!("compared {}", compared.join(", ")));
         let not = (self.nothing > 0).then(|| format!("{} not compared", human::number(self.nothing)));
         let words: Vec<String> = compared.into_iter().chain(not).collect();
-        let files = human::count(self.hash + self.size + self.recnum + self.nothing, "file");
+        let files = human::count(self.hash + self.size + self.keywords + self.recnum + self.nothing, "file");
         (!words.is_empty()).then(|| format!("{files}: {}", words.join("; ")))
     }
 }

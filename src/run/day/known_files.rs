@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::lock_view::LockView;
+use super::renumbered::Renumbered;
 use super::{path_of, values};
 use crate::archive::{DayWork, FileLine, Prior, RelativePath, RetiredFile, Standing, State, Values, name_in, render};
 use crate::digest::Digest;
@@ -14,12 +15,15 @@ use crate::fetch::conditional_get;
 use crate::manifest::{Series, Template};
 use crate::run::{OpenedSeries, Todo};
 use crate::source::RemoteFile;
+use crate::source::jsoc::{Known, is_stored_elsewhere};
 
 /// How a listing is looked at.
 #[derive(Clone, Copy)]
 pub(in crate::run) struct Look<'a> {
     pub(in crate::run) todo: &'a Todo,
     pub(in crate::run) expected: &'a LockView,
+    /// Files that are listed under other keys than before.
+    pub(in crate::run) renumbered: &'a Renumbered,
     /// The day is sealed by it, if all goes well.
     pub(in crate::run) is_final: bool,
 }
@@ -58,7 +62,7 @@ pub(in crate::run) fn find(
     let there = work.have(&file.key).filter(|line| {
         expected.allows(line)
             && is_due(&line.path)
-            && is_as_made(file, line)
+            && is_same_version(file, line, expected)
             && (line.absent.is_some() || file.may_have(line.bytes))
     });
     let is_pinned = pinned.is_some();
@@ -77,9 +81,21 @@ pub(in crate::run) fn find(
     Ok(Found { there, path, earlier, is_pinned })
 }
 
+/// True where a file that is known is the one which the listing names, by all that the listing says besides its length.
+fn is_same_version(file: &RemoteFile, line: &FileLine, expected: &LockView) -> bool {
+    let is_locked = || line.sha256.is_some_and(|sha256| expected.has(&file.key, sha256));
+    is_as_made(file, line) && (is_locked() || is_as_stored(file, line))
+}
+
 /// True for what the listing's answers made of a file, and of any other one.
 fn is_as_made(file: &RemoteFile, line: &FileLine) -> bool {
     file.made().is_none_or(|bytes| line.sha256 == Some(Digest::of(bytes)))
+}
+
+/// True unless the listing has the file in another place than before, or other keywords for its header.
+fn is_as_stored(file: &RemoteFile, line: &FileLine) -> bool {
+    let cards = file.cards.as_ref().filter(|_| line.cards.is_some());
+    cards.is_none_or(|cards| line.cards == Some(cards.digest())) && !is_stored_elsewhere(file, &Known::of_line(line))
 }
 
 /// The file by an earlier look, in place or elsewhere.
@@ -89,15 +105,20 @@ fn recorded(
     (file, due): (&RemoteFile, &RelativePath),
     look: Look<'_>,
 ) -> Result<Option<Earlier>, Failure> {
-    let Some(Prior { line, standing }) = work.prior(&file.key) else { return Ok(None) };
-    if !(is_as_listed(file, line) && look.expected.allows(line)) {
+    let renumbered = || Some((look.renumbered.line(&file.key)?, None));
+    let prior = work.prior(&file.key).map(|Prior { line, standing }| (line, Some(*standing)));
+    let Some((line, standing)) = prior.or_else(renumbered) else { return Ok(None) };
+    if !(is_made_alike(file, line) && is_same_version(file, line, look.expected) && look.expected.allows(line)) {
         return Ok(None);
     }
     let is_in_place = line.path == due.as_str() && work.is_there(line);
     if !(is_in_place || work.may_have(line)?) {
         return Ok(None);
     }
-    let is_sure = !look.todo.how.afresh && needs_no_request(&opened.series, (file, line), *standing, look.is_final);
+    // The same place stands for the same bytes, whatever the number of the record.
+    let is_sure = standing.is_none_or(|standing| {
+        !look.todo.how.afresh && needs_no_request(&opened.series, (file, line), standing, look.is_final)
+    });
     Ok(Some(Earlier { line: line.clone(), is_in_place, is_sure }))
 }
 
@@ -131,7 +152,11 @@ fn retired(
 /// is another file.
 #[must_use]
 pub fn is_as_listed(file: &RemoteFile, line: &FileLine) -> bool {
-    line.origin.is_some() == file.cards.is_some() && file.may_have(line.bytes) && is_as_made(file, line)
+    is_made_alike(file, line) && is_as_made(file, line) && is_as_stored(file, line)
+}
+
+fn is_made_alike(file: &RemoteFile, line: &FileLine) -> bool {
+    line.origin.is_some() == file.cards.is_some() && file.may_have(line.bytes)
 }
 
 /// True when nothing is asked about a file that an earlier look at the day had, by how that look stands and by whether this
@@ -160,13 +185,7 @@ pub(in crate::run) fn is_sealed(work: &DayWork, key: &str) -> bool {
 }
 
 /// True when nothing will be asked about a listed file, since it is here.
-pub(in crate::run) fn has(
-    opened: &OpenedSeries,
-    work: &DayWork,
-    file: &RemoteFile,
-    (todo, expected): (&Todo, &LockView),
-) -> bool {
-    let look = Look { todo, expected, is_final: true };
+pub(in crate::run) fn has(opened: &OpenedSeries, work: &DayWork, file: &RemoteFile, look: Look<'_>) -> bool {
     let Ok(found) = find(opened, work, file, look) else { return false };
     let has_bytes = |line: &FileLine| reading(|| work.has_bytes_of(line)).unwrap_or(false);
     let is_here = |earlier: Earlier| earlier.is_sure && (earlier.is_in_place || has_bytes(&earlier.line));

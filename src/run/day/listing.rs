@@ -1,6 +1,6 @@
 //! The listing of a day: by its source, its record or the lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -8,12 +8,13 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::downloads::Missing;
 use super::file_task::line_of;
-use super::known_files::has;
+use super::known_files::{Look, has};
 use super::lock_view::LockView;
 use super::narrowed;
 use super::narrowed::Recorded;
 use super::open::OpenDay;
 use super::path_of;
+use super::renumbered::Renumbered;
 use crate::archive::{Archive, DayWork, FileLine, LeftOut};
 use crate::failure::{Class, Failure};
 use crate::fetch;
@@ -204,10 +205,13 @@ impl Memory for Remembered {
         self.work.upgrade().map_or(Ok(()), |work| work.remember(text).map_err(Into::into))
     }
 
-    fn has(&self, file: &RemoteFile) -> bool {
-        let Some((run, work)) = self.run.upgrade().zip(self.work.upgrade()) else { return false };
-        let opened = run.series.get(&self.todo.series);
-        opened.is_some_and(|opened| has(opened, &work, file, (&self.todo, &self.expected)))
+    fn here(&self, files: &[RemoteFile]) -> HashSet<String> {
+        let Some((run, work)) = self.run.upgrade().zip(self.work.upgrade()) else { return HashSet::new() };
+        let Some(opened) = run.series.get(&self.todo.series) else { return HashSet::new() };
+        let expected = Arc::clone(&self.expected).by_listed_keys(files, opened.series.source.scale());
+        let renumbered = Renumbered::of(opened, &work, files);
+        let look = Look { todo: &self.todo, expected: &expected, renumbered: &renumbered, is_final: true };
+        files.iter().filter(|file| has(opened, &work, file, look)).map(|file| file.key.clone()).collect()
     }
 
     fn may_order(&self) -> bool {

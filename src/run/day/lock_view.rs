@@ -143,8 +143,8 @@ impl LockView {
     }
 
     /// The same with files under the keys that they are listed by now, where their records have other numbers than before.
-    pub(in crate::run) fn by_listed_keys(self: Arc<Self>, listed: &Listed, scale: Scale) -> Arc<LockView> {
-        let former = former_keys(&listed.files, self.files.values().map(known), scale);
+    pub(in crate::run) fn by_listed_keys(self: Arc<Self>, listed: &[RemoteFile], scale: Scale) -> Arc<LockView> {
+        let former = former_keys(listed, self.files.values().map(known), scale);
         if former.is_empty() {
             return self;
         }
@@ -275,7 +275,7 @@ impl LockView {
 
 /// What tells whether a file is listed under another key.
 fn known(file: &LockedFile) -> Known<'_> {
-    Known { key: &file.key, url: &file.url, time: &file.time }
+    Known { key: &file.key, url: &file.url, storage: file.storage.as_deref(), time: &file.time }
 }
 
 fn mismatch(why: &str) -> Failure {

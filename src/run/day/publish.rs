@@ -16,7 +16,7 @@ use crate::fetch::{self, Fetched, resource};
 use crate::run::blocking::blocking;
 use crate::run::event::{Event, FileEnd};
 use crate::run::redirects::{self, PlaceTaken, Reached};
-use crate::source::RemoteFile;
+use crate::source::{HeaderCards, RemoteFile};
 
 impl FileTask {
     /// Keeps the file of before. `None` when it is not there any more.
@@ -146,6 +146,7 @@ impl FileTask {
             bytes: Some(fetched.body.bytes),
             sha256: Some(fetched.body.sha256),
             origin: fetched.origin,
+            cards: fetched.origin.and(file.cards.as_ref()).map(HeaderCards::digest),
             checked: Some(fetched.body.checked.to_owned()),
             header: fetched.body.digests.as_ref().map(|digests| digests.header),
             data: fetched.body.digests.as_ref().map(|digests| digests.data.clone()),

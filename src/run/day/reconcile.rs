@@ -16,7 +16,8 @@ use super::open::OpenDay;
 use super::path_collisions::{Claims, collision};
 use super::preferred::Before;
 use super::rename::{self, KnownFile};
-use super::{DayProcess, Early, corrupt_backoff, renumbered, unlisted};
+use super::renumbered::Renumbered;
+use super::{DayProcess, Early, corrupt_backoff, unlisted};
 use crate::archive::{FileLine, LeftOut, RelativePath};
 use crate::failure::Failure;
 use crate::run::blocking::blocking;
@@ -66,10 +67,10 @@ impl DayProcess<'_> {
         let OpenDay { series, store, lock_view } = open;
         let Believed { listing, before, listed_at } = believed;
         let DayListing { mut listed, is_final, listed_by, absent, left_out } = listing;
-        let lock_view = lock_view.by_listed_keys(&listed, series.series.source.scale());
-        let former = renumbered::take_over(&series, todo, &store, &lock_view, &listed)?;
+        let lock_view = lock_view.by_listed_keys(&listed.files, series.series.source.scale());
+        let renumbered = Renumbered::of(&series, &store, &listed.files);
         if todo.how.recheck && is_final && listed_by == ListedBy::Source {
-            unlisted::keep(&series, todo, (&store, &former), &lock_view, &mut listed).await?;
+            unlisted::keep(&series, todo, (&store, renumbered.former_keys()), &lock_view, &mut listed).await?;
         }
         let by_series = std::mem::take(&mut listed.by_series);
         let bytes = listed.files.iter().map(|f| f.bytes).sum();
@@ -92,7 +93,7 @@ impl DayProcess<'_> {
         };
         let day = Arc::new(day);
         let context = Arc::clone(&day);
-        let mut sorted = blocking(move || sort(&context, listed)).await?;
+        let mut sorted = blocking(move || sort(&context, &renumbered, listed)).await?;
         sorted.failed.extend(refused.into_iter().map(|(key, path, failure)| (key, (path, failure))));
         day.known_bad.need(&settled);
         let put_off = corrupt_backoff::put_off(run, todo, &day.store, &day.known_bad, &mut sorted.missing);
@@ -183,9 +184,9 @@ fn action(there: Option<FileLine>, earlier: Option<Earlier>) -> FileAction {
 }
 
 /// Sorts the listed files by what becomes of them. Reads the archive.
-fn sort(day: &DayContext, listed: Listed) -> Result<Sorted, Failure> {
+fn sort(day: &DayContext, renumbered: &Renumbered, listed: Listed) -> Result<Sorted, Failure> {
     let DayContext { run, opened, todo, store, .. } = day;
-    let look = Look { todo, expected: &day.lock_view, is_final: day.is_final };
+    let look = Look { todo, expected: &day.lock_view, renumbered, is_final: day.is_final };
     let mut claims = day.lock_claims();
     // As long as the listing: grown step by step it would hold twice as much.
     let missing = Vec::with_capacity(listed.files.len());

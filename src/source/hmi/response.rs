@@ -237,6 +237,7 @@ impl Reading<'_> {
                     listed: None,
                     rounded: None,
                     cards: None,
+                    storage: None,
                     body: Body::Remote,
                 });
             } else {
@@ -272,6 +273,7 @@ impl Reading<'_> {
                 segment: segment.cloned(),
                 wavelength: of_record.wavelength,
                 cards: None,
+                storage: None,
                 body: Body::None,
                 ..RemoteFile::new(key, asked.clone(), path.clone(), time)
             });

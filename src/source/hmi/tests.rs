@@ -116,6 +116,7 @@ fn the_first_form_is_keyed_by_path_and_named_by_the_answer() {
             listed: None,
             rounded: None,
             cards: None,
+            storage: None,
             body: Body::Remote,
         }
     );

@@ -13,6 +13,7 @@ use super::filters::{Facts, Sieve, bits};
 use super::header_cards::HeaderKeywords;
 use super::instants::Candidate;
 use super::query::{HARPNUM, QUALITY, Question, WAVELNTH};
+use super::renumbered::place;
 use super::response::{Answer, Column};
 use super::slot;
 use super::storage::{Found, NO_SEGMENT, Storage, beside_offline, found, offline};
@@ -182,6 +183,7 @@ pub(super) fn read_records(
         for Segment { name: segment, paths, is_linked } in &columns.segments {
             let path = paths.value(at);
             let on_disk = on_disk(path).map(str::to_owned);
+            let stored = place(path).map(str::to_owned);
             let named = || format!("{query}{{{segment}}}");
             let key = key(recnum, segment, question.series.headers);
             let storage = columns.storage(at, *is_linked);
@@ -236,6 +238,7 @@ pub(super) fn read_records(
                     .as_ref()
                     .filter(|_| ["fits", "fts", "fit"].contains(&ending))
                     .map(|(headers, shared)| headers.of_file(shared, at, recnum, segment)),
+                storage: stored.filter(|_| is_ordered && question.is_as_stored() && matches!(found, Found::File(_))),
                 body: match found {
                     Found::Nothing | Found::Gone => Body::None,
                     Found::Offline => Body::Offline(offline(&named())),

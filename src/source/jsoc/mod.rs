@@ -41,7 +41,7 @@ use export::{Desk, Wanted};
 use listing::Records;
 pub use prefer::Preferred;
 use query::{INFO, Question, below};
-pub use renumbered::{Known, former_keys};
+pub use renumbered::{Known, former_keys, is_stored_elsewhere};
 use structure::Structure;
 
 /// JSOC at one base, for one series.
@@ -190,6 +190,11 @@ impl Question<'_> {
             SourceSpec::Jsoc(spec) => spec.export.as_ref(),
             _ => None,
         }
+    }
+
+    /// True when the files that are ordered are those on JSOC's disks, as they are.
+    fn is_as_stored(&self) -> bool {
+        self.export().is_some_and(|export| export.protocol == Protocol::AsIs && export.process.is_none())
     }
 
     /// True when the files are made anew, as FITS.

@@ -9,6 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::listing::WITH_HEADERS;
+use crate::archive::FileLine;
 use crate::day::Scale;
 use crate::source::RemoteFile;
 
@@ -19,8 +20,28 @@ pub struct Known<'a> {
     pub key: &'a str,
     /// Where it was, relative to the source's base.
     pub url: &'a str,
+    /// Where it is stored, where its address does not say that.
+    pub storage: Option<&'a str>,
     /// The label of its time.
     pub time: &'a str,
+}
+
+impl<'a> Known<'a> {
+    /// What a day record says of a file.
+    #[must_use]
+    pub fn of_line(line: &'a FileLine) -> Known<'a> {
+        Known { key: &line.key, url: &line.url, storage: line.storage.as_deref(), time: &line.time }
+    }
+
+    fn place(&self) -> Option<&'a str> {
+        self.storage.or_else(|| place(self.url))
+    }
+}
+
+/// True where a file is listed in another place than it was: its bytes may be others, under whatever key.
+#[must_use]
+pub fn is_stored_elsewhere(file: &RemoteFile, known: &Known<'_>) -> bool {
+    place_of(file).zip(known.place()).is_some_and(|(now, before)| now != before)
 }
 
 /// The keys of known files that are listed under other ones now, by these. A file is the same one where the record of the same
@@ -31,19 +52,19 @@ pub fn former_keys<'a>(
     known: impl Iterator<Item = Known<'a>>,
     scale: Scale,
 ) -> HashMap<String, String> {
-    if listed.iter().all(|file| place(&file.path).is_none()) {
+    if listed.iter().all(|file| place_of(file).is_none()) {
         return HashMap::new();
     }
     let known: Vec<Known<'_>> = known.collect();
     let known_keys: HashSet<&str> = known.iter().map(|known| known.key).collect();
     let is_new = |file: &&RemoteFile| file.recnum.is_some() && !known_keys.contains(file.key.as_str());
-    let new = alone(listed.iter().filter(is_new).filter_map(|file| Some((place(&file.path)?, file))));
+    let new = alone(listed.iter().filter(is_new).filter_map(|file| Some((place_of(file)?, file))));
     if new.is_empty() {
         return HashMap::new();
     }
     let listed_keys: HashSet<&str> = listed.iter().map(|file| file.key.as_str()).collect();
     let is_unlisted = |known: &&Known<'_>| !listed_keys.contains(known.key);
-    let former = alone(known.iter().filter(is_unlisted).filter_map(|known| Some((place(known.url)?, known))));
+    let former = alone(known.iter().filter(is_unlisted).filter_map(|known| Some((known.place()?, known))));
     let pairs = new.into_iter().filter_map(|(place, file)| Some((file, *former.get(place)?)));
     // A copy with keywords in its header is another file than the one that it was made of, and than one with the keywords of
     // another record: it is made anew.
@@ -57,8 +78,13 @@ pub fn former_keys<'a>(
     same.map(|(file, known)| (file.key.clone(), known.key.to_owned())).collect()
 }
 
+/// Where a listed file is stored.
+fn place_of(file: &RemoteFile) -> Option<&str> {
+    file.storage.as_deref().or_else(|| place(&file.path))
+}
+
 /// The storage unit, the slot and the name in an address such as `/SUM58/D803708321/S00008/Br.fits`; none in any other.
-fn place(path: &str) -> Option<&str> {
+pub(super) fn place(path: &str) -> Option<&str> {
     let (partition, place) = path.strip_prefix("/SUM")?.split_once('/')?;
     let (unit, rest) = place.strip_prefix('D')?.split_once('/')?;
     let (slot, name) = rest.strip_prefix('S')?.split_once('/')?;
@@ -90,7 +116,7 @@ mod tests {
     /// The pairs of listed and former keys, of files and of what is known of them as `key path` or `key path time`.
     fn pairs(listed: &[(&str, &str)], known: &[(&str, &str, &str)]) -> String {
         let listed: Vec<RemoteFile> = listed.iter().map(|(key, path)| file(key, path)).collect();
-        let known = known.iter().map(|(key, url, time)| Known { key, url, time });
+        let known = known.iter().map(|(key, url, time)| Known { key, url, storage: None, time });
         let mut pairs: Vec<String> =
             former_keys(&listed, known, Scale::Tai).into_iter().map(|(new, old)| format!("{old}>{new}")).collect();
         pairs.sort_unstable();
@@ -136,6 +162,23 @@ mod tests {
         assert_eq!(pairs(&[("8/Br/headers", path)], &[("8/Br", path, at)]), "");
         assert_eq!(pairs(&[("9/Br", path)], &[("8/Br/headers", path, at)]), "");
         assert_eq!(pairs(&[("9/Br/headers", path)], &[("8/Br/headers", path, at)]), "", "it holds the keywords of 8");
+    }
+
+    #[test]
+    fn an_order_of_a_file_as_it_is_says_where_that_is_stored() {
+        let (at, order, place) = ("2011-02-15T00:00:00_TAI", "/cgi-bin/ajax/jsoc_fetch?ds=x", "D5/S00008/Br.fits");
+        let ordered = |storage: Option<&str>| RemoteFile { storage: storage.map(str::to_owned), ..file("9/Br", order) };
+        let known = |storage| Known { key: "8/Br", url: order, storage, time: at };
+        for (now, before, is_same, is_elsewhere) in [
+            (Some(place), Some(place), true, false),
+            (Some(place), Some("D6/S00008/Br.fits"), false, true),
+            (Some(place), None, false, false),
+            (None, Some(place), false, false),
+        ] {
+            let former = former_keys(&[ordered(now)], std::iter::once(known(before)), Scale::Tai);
+            assert_eq!(former.contains_key("9/Br"), is_same, "{now:?} {before:?}");
+            assert_eq!(is_stored_elsewhere(&ordered(now), &known(before)), is_elsewhere, "{now:?} {before:?}");
+        }
     }
 
     #[test]

@@ -94,6 +94,7 @@ fn a_record_s_file_has_jsoc_s_own_name_and_lies_on_the_base() {
         listed: None,
         rounded: None,
         cards: None,
+        storage: None,
         body: Body::Remote,
     };
     assert_eq!(listed, Listed { files: vec![file], ..Listed::default() });

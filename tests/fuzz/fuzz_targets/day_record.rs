@@ -90,6 +90,8 @@ fn made(from: &mut Unstructured<'_>) -> Result<DayRecord> {
             bytes: if has { Some(from.arbitrary::<u64>()? >> 3) } else { None },
             sha256: has.then(|| Digest::of(&[nth])),
             origin: None,
+            cards: None,
+            storage: None,
             redirected: None,
             time: from.arbitrary()?,
             instant: from.arbitrary()?,

@@ -55,6 +55,8 @@ fn a_lock_of_more_than_50_000_files_holds_days_alone_and_says_so() {
         redirected: None,
         instant: None,
         origin: None,
+        cards: None,
+        storage: None,
     };
     let record = |files: u64| {
         let record =

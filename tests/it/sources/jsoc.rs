@@ -212,8 +212,8 @@ fn answer(request: &Request, state: &mut State) -> Option<Answer> {
 
 /// The files of records: those on disk, and those that orders were made into.
 fn file(path: &str, state: &State) -> Option<Answer> {
-    if let Some((nth, record)) = state.desk.exported(path, &state.records) {
-        return Some(Answer::file(fits(1000 + nth, 20, record.time)));
+    if let Some((seed, record)) = state.desk.exported(path, &state.records) {
+        return Some(Answer::file(fits(seed, 20, record.time)));
     }
     let record = state.records.iter().find(|record| path.starts_with(&record.folder()))?;
     if let Some(served) = &state.served {

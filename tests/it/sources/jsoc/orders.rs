@@ -93,7 +93,7 @@ impl Default for Desk {
 }
 
 impl Desk {
-    /// The record that an exported file was made of, and a number that tells its segment.
+    /// The record that an exported file is of, and the seed of its bytes: those on disk, unless it was made anew.
     pub(super) fn exported<'a>(&self, path: &str, records: &'a [Record]) -> Option<(u32, &'a Record)> {
         let (number, file) = path.strip_prefix("/SUM9/D")?.split_once("/S00000/")?;
         let order = self.orders.get(number.parse::<usize>().ok()?).filter(|order| !order.is_expired)?;
@@ -102,7 +102,8 @@ impl Desk {
             .iter()
             .find(|segment| segments.contains(**segment) && file.ends_with(&format!(".{segment}.fits")))?;
         let record = records.iter().find(|record| record.file(segment) == file)?;
-        Some((u32::try_from(record.recnum).ok()? + if *segment == "Br" { 0 } else { 500 }, record))
+        let seed = if order.is_made() { 1000 + record.recnum } else { record.unit };
+        Some((u32::try_from(seed).ok()? + if *segment == "Br" { 0 } else { 500 }, record))
     }
 
     /// The record sets that were ordered.

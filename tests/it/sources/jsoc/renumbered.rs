@@ -5,6 +5,8 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::super::contract::Fake as _;
+use super::export::ordered;
+use super::orders::EMAIL;
 use super::{Fake, Record};
 use crate::lab::Lab;
 
@@ -142,6 +144,8 @@ fn a_young_day_that_is_listed_again_keeps_the_files_of_renumbered_records() {
     lab.report(0);
     let before = asked(&fake);
     renumber(&fake);
+    let plan = lab.sunhaul(&["plan", "job.yaml", "--list", "--json"]).stdout_has("{").chatty().done().json();
+    assert_eq!(plan["listing"]["days"][0]["files_here"], 3, "two files, and what the columns mean: {plan:#}");
     lab.report(0);
     let day = lab.day("data", "one", "2025-12-11");
     assert!(day.files.iter().any(|file| file["key"] == "90009/Br"), "{:?}", day.files);
@@ -169,4 +173,97 @@ fn a_lock_holds_the_files_of_renumbered_records_to_their_bytes() {
     let before = asked(&fake);
     lab.sunhaul(&["verify", "job.yaml", "--repair"]).chatty().stdout_has("").start().done_any();
     assert_eq!((lab.proved("data"), asked(&fake)), (files, before + 1));
+}
+
+#[test]
+fn keywords_that_were_changed_in_place_are_noticed_by_the_headers_they_are_in() {
+    let (fake, lab) = locked("segments: [Br], fetch: files, headers: embed");
+    let before = asked(&fake);
+    let told = update(&lab, &["--dry-run"], 0);
+    assert_eq!((counts(&told), &told["by"]["keywords"]), ([0; 4], &json!(2)), "{told:#}");
+    fake.state().records[1].flux = Some("7.25e+22");
+    let told = update(&lab, &["--dry-run"], 3);
+    assert_eq!((counts(&told), asked(&fake)), ([0, 0, 1, 0], before), "{told:#}");
+    assert_eq!(told["days"][0]["changed"][0]["key"], "9/Br/headers");
+    assert_eq!(counts(&update(&lab, &[], 0)), [0, 0, 1, 0]);
+    assert_eq!(counts(&update(&lab, &["--dry-run"], 0)), [0; 4]);
+}
+
+#[test]
+fn a_record_that_got_another_storage_unit_has_another_file() {
+    for keys in [FILES, "segments: [Br], fetch: files, headers: embed"] {
+        let (fake, lab) = locked(keys);
+        let files = lab.proved("data");
+        fake.state().records[1].unit = 77;
+        let told = update(&lab, &["--dry-run"], 3);
+        assert_eq!(counts(&told), [0, 0, 1, 0], "{told:#}");
+        assert_eq!(counts(&update(&lab, &[], 0)), [0, 0, 1, 0]);
+        assert_ne!(lab.proved("data"), files);
+        assert_eq!(counts(&update(&lab, &["--dry-run"], 0)), [0; 4]);
+    }
+}
+
+#[test]
+fn a_young_day_takes_a_file_anew_that_is_stored_elsewhere_or_has_other_keywords_in_its_header() {
+    for keys in [FILES, "segments: [Br], fetch: files, headers: embed"] {
+        let fake = Fake::of(vec![Record::new(8, "2025-12-11T00:00:00"), Record::new(9, "2025-12-11T12:12:00")]);
+        let lab = Lab::new();
+        lab.write("job.yaml", fake.job(keys).range("2025-12-11", "2025-12-12").more("settle: 3650d").yaml());
+        lab.report(0);
+        let before = asked(&fake);
+        lab.report(0);
+        assert_eq!(asked(&fake), before);
+        fake.state().records[1].unit = 77;
+        lab.report(0);
+        assert_eq!(asked(&fake), before + 1, "{keys}");
+        fake.state().records[0].flux = Some("7.25e+22");
+        lab.report(0);
+        assert_eq!(asked(&fake), before + 1 + usize::from(keys != FILES), "{keys}");
+    }
+}
+
+#[test]
+fn files_that_are_ordered_as_they_are_are_neither_ordered_nor_fetched_again() {
+    let fake = Fake::of(vec![Record::new(8, "2015-12-11T00:00:00"), Record::new(9, "2015-12-11T12:12:00")]);
+    let lab = Lab::new();
+    let how = format!("email: {EMAIL}, protocol: as-is");
+    lab.write("job.yaml", ordered(&fake, &how, "fetch: files", "2015-12-12").yaml());
+    lab.report(0);
+    let (files, before) = (lab.proved("data"), (asked(&fake), fake.given()));
+    renumber(&fake);
+    assert_eq!(counts(&update(&lab, &["--dry-run"], 3)), [0, 0, 0, 2]);
+    assert_eq!(counts(&update(&lab, &[], 0)), [0, 0, 0, 2]);
+    assert_eq!((lab.proved("data"), (asked(&fake), fake.given())), (files, before));
+    assert_eq!(counts(&update(&lab, &["--dry-run"], 0)), [0; 4]);
+    // One has another storage unit: its bytes are not known.
+    renumber(&fake);
+    fake.state().records[1].unit = 77;
+    assert_eq!(counts(&update(&lab, &["--dry-run"], 3)), [0, 0, 1, 1]);
+    assert_eq!(counts(&update(&lab, &[], 0)), [0, 0, 1, 1]);
+    assert_eq!((asked(&fake), fake.given()), (before.0 + 1, before.1 + 1));
+}
+
+#[test]
+fn files_whose_path_has_the_number_of_their_record_are_renamed() {
+    let fake = Fake::of(vec![Record::new(8, "2015-12-11T00:00:00"), Record::new(9, "2015-12-11T12:12:00")]);
+    let lab = Lab::new();
+    let layout = "archive: { root: data, layout: \"{series}/{recnum}.{segment}.fits\" }";
+    let job = fake.job(FILES).yaml().replace("archive: { root: data }", layout);
+    lab.write("job.yaml", job);
+    lab.report(0);
+    let (files, before) = (lab.proved("data"), asked(&fake));
+    renumber(&fake);
+    assert_eq!(counts(&update(&lab, &["--dry-run"], 3)), [0, 0, 0, 2]);
+    assert_eq!(counts(&update(&lab, &[], 0)), [0, 0, 0, 2]);
+    let now = lab.proved("data");
+    assert_eq!(asked(&fake), before);
+    assert_eq!(now.keys().collect::<Vec<_>>(), ["one/90008.Br.fits", "one/90009.Br.fits"]);
+    assert!(now.values().eq(files.values()), "{now:?}");
+    assert_eq!(counts(&update(&lab, &["--dry-run"], 0)), [0; 4]);
+    // A file that is not there is fetched.
+    fs::remove_file(lab.path("data/one/90008.Br.fits")).expect("a file");
+    renumber(&fake);
+    assert_eq!(counts(&update(&lab, &[], 0)), [0, 0, 0, 2]);
+    assert!(lab.proved("data").values().eq(files.values()));
+    assert_eq!(asked(&fake), before + 1);
 }
