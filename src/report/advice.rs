@@ -53,11 +53,11 @@ pub(super) fn advice(report: &Report, has_hints: bool) -> Cow<'static, str> {
 #[must_use]
 pub(in crate::report) fn cadence_gaps(report: &Report) -> Option<String> {
     let days = || report.days.iter().filter(|day| day.without_record > 0);
-    let instants: u64 = days().map(|day| day.without_record).sum();
+    let (slots, all): (Vec<u64>, Vec<u64>) = days().map(|day| (day.without_record, day.cadence_slots)).unzip();
     let first = days().next()?;
     Some(format!(
-        "{} of a cadence on {} have no record near, such as on {} {}; `without_record` in the report counts them by day",
-        human::count(instants, "instant"),
+        "{} of the cadence on {} have no record, such as on {} {}; `without_record` in the report counts them by day",
+        human::of(slots.iter().sum(), all.iter().sum(), "slot"),
         human::count(days().count() as u64, "day"),
         escape(&first.series),
         first.date

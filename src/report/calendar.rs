@@ -192,6 +192,7 @@ pub(super) mod tests {
             digest: None,
             outside_day: 0,
             duplicates: 0,
+            cadence_slots: 0,
             without_record: 0,
             error: None,
             error_class: None,

@@ -291,6 +291,7 @@ impl Facts {
             digest: done.digest.map(|digest| format!("sha256:{digest}")),
             outside_day: done.outside_day,
             duplicates: done.duplicates,
+            cadence_slots: done.cadence_slots,
             without_record: done.without_record,
             error: done.error.as_ref().map(|failure| failure.message.clone()),
             error_class: done.error.as_ref().map(|failure| failure.class),

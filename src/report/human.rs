@@ -55,6 +55,12 @@ pub fn wait(wait: Duration) -> String {
     }
 }
 
+/// A part of a count with its noun: `12 of 24 slots`.
+#[must_use]
+pub fn of(part: u64, all: u64, noun: &str) -> String {
+    format!("{} of {}", number(part), count(all.max(part), noun))
+}
+
 /// A count with its noun, in the plural where it is due, thousands set apart: `1 file`, `12,345 files`.
 #[must_use]
 pub fn count(count: u64, noun: &str) -> String {

@@ -319,7 +319,10 @@ pub struct Day {
     pub outside_day: u64,
     /// Items of the listing that named a file again and were folded.
     pub duplicates: u64,
-    /// Instants of the series' cadence that have no record near them, where the nearest record to each is chosen.
+    /// Slots of the series' cadence in what is asked of the day, where its source is to have a record for each.
+    #[serde(default)]
+    pub cadence_slots: u64,
+    /// Those of them that have no record, or none that the filters keep.
     #[serde(default)]
     pub without_record: u64,
     /// Why the day failed or is held, when the reason is the day's and not a file's; else null.

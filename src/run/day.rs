@@ -122,6 +122,7 @@ impl DayProcess<'_> {
         let DayListing { listed, .. } = &listing;
         self.done.outside_day = listed.outside_day;
         self.done.duplicates = listed.duplicates;
+        self.done.cadence_slots = listed.cadence_slots;
         self.done.without_record = listed.without_record;
         match believe(run, todo, open, &listing, listed_at)? {
             Belief::Believed(before) => Ok(Believed { listing, before, listed_at }),

@@ -218,7 +218,9 @@ pub struct DayDone {
     pub outside_day: u64,
     /// Items that named a key again.
     pub duplicates: u64,
-    /// Instants of the cadence that have no record near them.
+    /// Slots of the cadence, where the source is to have a record for each.
+    pub cadence_slots: u64,
+    /// Those of them that have no record.
     pub without_record: u64,
     /// Why it failed or is held, when the reason is the day's and not a file's.
     pub error: Option<Failure>,
@@ -242,6 +244,7 @@ impl DayDone {
             digest: None,
             outside_day: 0,
             duplicates: 0,
+            cadence_slots: 0,
             without_record: 0,
             error: None,
             took: Duration::ZERO,

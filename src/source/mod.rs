@@ -106,7 +106,9 @@ pub struct Listed {
     pub left_out: u64,
     /// The slots of the records that `quality` alone leaves out, by HARP number; none where the source does not list them.
     pub left_out_by_quality: Option<BTreeMap<i64, Vec<SlotSpan>>>,
-    /// Instants of the series' cadence that have no record near them.
+    /// Slots of the series' cadence in what is asked of the day, where the source is to have a record for each.
+    pub cadence_slots: u64,
+    /// Those of them that have no record.
     pub without_record: u64,
     /// The source says that it does not have all of the day yet: it is not final, however long ago it was.
     pub may_grow: bool,
@@ -149,6 +151,7 @@ impl Listed {
             duplicates: self.duplicates + other.duplicates,
             left_out: self.left_out + other.left_out,
             left_out_by_quality: united(self.left_out_by_quality, other.left_out_by_quality),
+            cadence_slots: self.cadence_slots + other.cadence_slots,
             without_record: self.without_record + other.without_record,
             may_grow: self.may_grow || other.may_grow,
             by_series: self.by_series,

@@ -60,7 +60,9 @@ struct ListedDay {
     expected_bytes: Option<u64>,
     outside_day: u64,
     duplicates: u64,
-    /// Instants of the cadence that have no record near them.
+    /// Slots of the cadence.
+    cadence_slots: u64,
+    /// Those of them that have no record.
     without_record: u64,
     /// The addresses of its first and its last file by key, without secrets.
     first: Option<String>,
@@ -127,7 +129,8 @@ pub(super) async fn ask(
             let listed = match answer {
                 Ok(listed) => {
                     let locked = sizes.of_day(day.day.date)?;
-                    let archived = Archived::of(&reader, series, day, &locked, at)?;
+                    let archived =
+                        Archived::of(&reader, series, day, &locked, at)?.by_listed_keys(series, &listed.files);
                     let files = listed.files.iter().filter(|file| file.body != Body::None).map(|remote| ListedFile {
                         remote,
                         size: locked.of(remote),
@@ -189,6 +192,7 @@ fn listed_day(day: &PlannedDay<'_>, listed: &Listed, files: &[ListedFile<'_>]) -
         expected_bytes: files.iter().map(|file| file.size.bytes()).sum(),
         outside_day: listed.outside_day,
         duplicates: listed.duplicates,
+        cadence_slots: listed.cadence_slots,
         without_record: listed.without_record,
         last: named.next_back().or_else(|| first.clone()),
         first,
@@ -296,6 +300,7 @@ mod tests {
             expected_bytes: (files_with_size == files).then_some(files * 576_000),
             outside_day: 0,
             duplicates: 0,
+            cadence_slots: 0,
             without_record: 0,
             first: None,
             last: None,

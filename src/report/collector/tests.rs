@@ -53,6 +53,7 @@ fn done(date: &str, state: DayState, error: Option<failure::Failure>) -> Event {
         digest: sealed.then(|| Digest::of(date.as_bytes())),
         outside_day: 1,
         duplicates: 0,
+        cadence_slots: 0,
         without_record: 0,
         error,
         took: Duration::from_millis(1500),

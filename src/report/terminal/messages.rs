@@ -55,7 +55,7 @@ pub(super) fn day_done(done: &DayDone, files: DayFiles, (ended, planned): (u64, 
         facts.push(format!("{} listed twice", human::number(done.duplicates)));
     }
     if done.without_record > 0 {
-        facts.push(format!("{} of the cadence without a record near", human::count(done.without_record, "instant")));
+        facts.push(format!("{} have no record", human::of(done.without_record, done.cadence_slots, "slot")));
     }
     format!("{} {state}: {} ({ended} of {})", day(&done.day), facts.join(", "), human::count(planned, "day"))
 }

@@ -387,6 +387,7 @@ mod tests {
                 digest: None,
                 outside_day: 2,
                 duplicates: 0,
+                cadence_slots: 0,
                 without_record: 0,
                 error,
                 took: Duration::ZERO,

@@ -352,6 +352,7 @@ mod tests {
             digest: None,
             outside_day: 0,
             duplicates: 0,
+            cadence_slots: 0,
             without_record: 0,
             error: None,
             took: Duration::ZERO,

@@ -66,14 +66,20 @@ impl DayListing {
         files.chain(self.table.rows.iter().map(Row::slot)).collect()
     }
 
-    /// Instants of the cadence that have no record near them.
+    /// Slots of the cadence.
+    pub(super) fn cadence_slots(&self) -> u64 {
+        self.records.listed.cadence_slots
+    }
+
+    /// Those of them that have no record.
     pub(super) fn without_record(&self) -> u64 {
         self.records.listed.without_record
     }
 
     /// The same of several series together.
-    pub(super) fn set_without_record(&mut self, instants: u64) {
-        self.records.listed.without_record = instants;
+    pub(super) fn set_cadence_slots(&mut self, all: u64, without_record: u64) {
+        self.records.listed.cadence_slots = all;
+        self.records.listed.without_record = without_record;
     }
 
     /// How many records it has.

@@ -3,7 +3,6 @@
 //! What it does not do: ask. Everything here is a pure function of answers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::iter;
 
 use chrono::{NaiveDateTime, TimeDelta};
 use url::Url;
@@ -112,34 +111,37 @@ pub(super) fn read_records(
     let count = answer.records()?;
     let mut records = Records::default();
     records.listed.left_out_by_quality = question.lists_every_quality().then(BTreeMap::new);
+    let cadence = question.instants().or_else(|| question.slots_of_cadence());
+    records.listed.cadence_slots = cadence.map_or(0, |cadence| cadence.count_in(day.window));
     if count == 0 {
-        let chosen = question.instants().map(|instants| instants.choose(day.window, iter::empty()));
-        records.listed.without_record = chosen.map_or(0, |chosen| chosen.lacking);
+        records.listed.without_record = records.listed.cadence_slots;
         return Ok(records);
     }
     let columns = Columns::of(answer, question)?;
     let headers = (question.series.headers == Headers::Embed).then(|| HeaderKeywords::of(question, answer));
     let sieve = Sieve::of(question, answer)?;
     let facts: Vec<Facts> = (0..count).map(|at| columns.facts(question, at)).collect::<Result<_, _>>()?;
-    let chosen = question.instants().map(|instants| {
+    let on_cadence = cadence.map(|cadence| {
         let kinds: Vec<&Column> = question.kind_keys().filter_map(|key| answer.known(key)).collect();
         let candidate = |facts: &Facts| Candidate {
             time: facts.time,
             recnum: facts.recnum,
             kind: kinds.iter().map(|column| column.value(facts.at)).collect(),
         };
-        instants.choose(day.window, facts.iter().filter(|facts| sieve.keeps(**facts)).map(candidate))
+        cadence.choose(day.window, facts.iter().filter(|facts| sieve.keeps(**facts)).map(candidate))
     });
     let is_asked_for = |facts: &&Facts| day.window.contains(facts.time) && sieve.keeps(**facts);
     let wavelengths: BTreeSet<i64> = facts.iter().filter(is_asked_for).filter_map(|facts| facts.wavelength).collect();
     let wanted = question.series.filters.wavelength.as_ref();
     // A wavelength that the whole day lacks is no kind among its records.
     let lacks_one = wanted.is_some_and(|wanted| wanted.iter().any(|one| !wavelengths.contains(one)));
-    records.listed.without_record = match (question.instants(), &chosen) {
-        (Some(instants), Some(_)) if lacks_one => instants.count_in(day.window),
-        (_, Some(chosen)) => chosen.lacking,
-        (_, None) => 0,
+    records.listed.without_record = match &on_cadence {
+        Some(_) if lacks_one => records.listed.cadence_slots,
+        Some(nearest) => nearest.lacking,
+        None => 0,
     };
+    // Of a cadence of whole slots JSOC chooses the records.
+    let chosen = on_cadence.filter(|_| question.instants().is_some());
     // More is asked for than the window holds.
     let asked = question.instants().and_then(|instants| instants.reach(day.window)).unwrap_or(day.window);
     let (from, until) = (asked.start - question.margin(), asked.end + question.margin());

@@ -100,15 +100,15 @@ impl Preferred {
         }
         let kept = listing.slots();
         let filled = kept.iter().filter(|slot| !covered.contains(slot)).count() as u64;
-        let without_record = match nth {
-            0 => listing.without_record(),
-            _ => taken.listing.without_record().saturating_sub(filled),
+        let (cadence_slots, without_record) = match nth {
+            0 => (listing.cadence_slots(), listing.without_record()),
+            _ => (taken.listing.cadence_slots(), taken.listing.without_record().saturating_sub(filled)),
         };
         taken.by_series.slots.extend(kept.into_iter().map(|slot| (slot, Arc::clone(name))));
         taken.covered.extend(slots);
         let before = std::mem::take(&mut taken.listing);
         taken.listing = if nth == 0 { listing } else { before.with_other_series(listing)? };
-        taken.listing.set_without_record(without_record);
+        taken.listing.set_cadence_slots(cadence_slots, without_record);
         Ok(not_begun.map(|failure| read_capped::about(escape(name).into_owned(), failure)))
     }
 

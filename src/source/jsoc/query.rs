@@ -280,6 +280,12 @@ impl<'a> Question<'a> {
         self.cadence().filter(|_| !has_known_spacing(&self.series.name, self.structure)).map(Instants::every)
     }
 
+    /// The slots of the cadence, where each of them is due to have a record. Regions come and go.
+    pub(super) fn slots_of_cadence(&self) -> Option<Instants> {
+        let is_of_regions = self.structure.prime.iter().any(|key| key == HARPNUM);
+        self.every_slots().filter(|_| !is_of_regions).map(Instants::every)
+    }
+
     fn cadence(&self) -> Option<i64> {
         self.series.filters.cadence.map(|cadence| i64::try_from(cadence.as_secs()).unwrap_or(i64::MAX))
     }

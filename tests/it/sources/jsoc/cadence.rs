@@ -248,7 +248,7 @@ fn slots_that_are_mostly_empty_do_not_hide_a_record_and_an_instant_without_one_i
         gap,
         "",
         "fetch: files, cadence: 12m",
-        "warning: 6 instants of a cadence on 1 day have no record near, such as on one 2011-02-15",
+        "warning: 6 of 120 slots of the cadence on 1 day have no record, such as on one 2011-02-15",
     );
     assert_eq!(report["days"][0]["without_record"], 6, "{report:#}");
     assert!(recnums(&lab).len() < 240);
@@ -261,9 +261,27 @@ fn a_wavelength_that_a_whole_day_lacks_leaves_every_instant_without_a_record() {
         images,
         "",
         "fetch: files, cadence: 6h, wavelength: [171, 193]",
-        "warning: 4 instants of a cadence on 1 day have no record near, such as on one 2011-02-15",
+        "warning: 4 of 4 slots of the cadence on 1 day have no record, such as on one 2011-02-15",
     );
     assert_eq!(report["days"][0]["without_record"], 4, "{report:#}");
+}
+
+#[test]
+fn a_day_that_lacks_slots_of_its_cadence_says_how_many() {
+    let image = |(recnum, hour): (i64, i64)| Image {
+        recnum,
+        time: at("2011-02-15T00:00:00") + TimeDelta::hours(hour),
+        wavelength: 6173,
+    };
+    let of = |hours: Vec<i64>| {
+        let images = Images { name: "hmi.m_720s", slot: Some(720), records: (1..).zip(hours).map(image).collect() };
+        let words = "12 of 24 slots of the cadence on 1 day have no record, such as on one 2011-02-15";
+        let words = if images.records.len() == 12 { words } else { "24 files" };
+        let (_lab, report, _server) = run(images, "", "fetch: files, cadence: 1h", words);
+        ["without_record", "cadence_slots"].map(|count| report["days"][0][count].clone())
+    };
+    assert_eq!(of((0..24).step_by(2).collect()), [json!(12), json!(24)]);
+    assert_eq!(of((0..24).collect()), [json!(0), json!(24)]);
 }
 
 #[test]
