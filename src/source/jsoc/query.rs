@@ -209,6 +209,11 @@ impl<'a> Question<'a> {
         set.map_or(OrderSet::Nothing, OrderSet::Records)
     }
 
+    /// These records to order.
+    pub(super) fn order_set_of(&self, records: &[i64]) -> OrderSet {
+        OrderSet::of_records(&self.series.name, &records.iter().copied().collect())
+    }
+
     /// All records of a stretch of time, whatever the filters say of them, on the slots of the cadence.
     pub(super) fn unfiltered_set(&self, window: Window) -> Option<String> {
         let time = self.stretch(window)?;

@@ -11,6 +11,8 @@ use url::Url;
 use super::super::address::on_base;
 use super::super::listing::{Names, Ordered};
 use super::super::slot;
+use super::super::storage::offline;
+use super::Delivered;
 use super::file_name::{is_of_our_format, last_part, names_file, names_processed_file, names_record};
 use super::reply::{Row, plain};
 use crate::day::Window;
@@ -30,15 +32,20 @@ pub(super) fn join(
     files: &mut [RemoteFile],
     window: Window,
     names: &Names,
-    rows: &[Row],
+    delivered: &Delivered,
     base: &Url,
 ) -> Result<(), Failure> {
+    let rows = &delivered.rows;
     let made = Made::of(names, rows);
     let mut joined: HashMap<String, &Ordered> = HashMap::new();
     let mut of_path: HashMap<&str, &Ordered> = HashMap::new();
     let (mut missing, mut one) = (0u64, None);
     for file in files.iter_mut().filter(|file| file.made().is_none() && window.contains(file.time)) {
         let Some(ordered) = names.get(&file.key) else { continue };
+        if let Some(why) = delivered.not_had.get(&ordered.recnum).filter(|_| file.body == Body::Remote) {
+            file.body = Body::Offline(why.about(&ordered.shown()));
+            continue;
+        }
         if let Some(other) = joined.insert(plain(&ordered.shown()), ordered) {
             return Err(refused(&format!(
                 "the export system cannot tell `{}` and `{}` apart",

@@ -3,13 +3,14 @@
 //! An order's number is in the journal of each of its days before it is asked after. An order that was cut off before its
 //! number was told is given again word for word, which JSOC knows for the same one. What it does not do: list records.
 
+mod by_record;
 mod file_name;
 mod join;
 mod order;
 mod reply;
 mod stretch;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -27,8 +28,8 @@ use crate::manifest::Export;
 use crate::net::Client;
 use crate::source::{Body, Memory, RemoteFile};
 use crate::untrusted::escape;
+use by_record::Delivered;
 use order::{Counter, Ended, PATIENCE, Placed, TOLD};
-use reply::Row;
 use stretch::{SHORTEST, SHORTEST_NAMED, Stretch, cover, halves, remembered};
 
 /// Days are folded into one order as long as JSOC has no more than this on disk of them: 20 GB.
@@ -78,15 +79,17 @@ struct Waiting {
     names: Arc<Names>,
     size: u64,
     not_orderable: Arc<BTreeSet<NaiveDateTime>>,
+    /// The records whose files are not here, by their times and numbers.
+    due: Arc<BTreeSet<(NaiveDateTime, i64)>>,
     memory: Arc<dyn Memory>,
     answer: oneshot::Sender<Answer>,
 }
 
-type Answer = Result<Arc<Vec<Row>>, Failure>;
+type Answer = Result<Arc<Delivered>, Failure>;
 
 /// What came of the orders of days that were ordered together.
 enum Served {
-    Rows(Arc<Vec<Row>>),
+    Delivered(Arc<Delivered>),
     /// JSOC refuses one of them, since files are not on its disks.
     Offline(Failure),
 }
@@ -94,7 +97,7 @@ enum Served {
 impl Served {
     fn answer(self) -> Answer {
         match self {
-            Served::Rows(rows) => Ok(rows),
+            Served::Delivered(delivered) => Ok(delivered),
             Served::Offline(failure) => Err(failure),
         }
     }
@@ -138,19 +141,22 @@ impl Desk {
         coming: Coming<'_>,
     ) -> Result<(), Failure> {
         let Wanted { window, files, names, size, not_orderable, memory } = wanted;
-        let Some(window) = lacking(window, files, question.step(), |file| memory.has(file)) else { return Ok(()) };
-        let (names, not_orderable) = (Arc::new(names), Arc::new(not_orderable));
+        let here = memory.here(files);
+        let Some(window) = lacking(window, files, question.step(), &here) else { return Ok(()) };
+        let due = files.iter().filter(|file| file.body == Body::Remote && !here.contains(&file.key));
+        let due = due.filter_map(|file| names.get(&file.key)).map(|ordered| (ordered.time, ordered.recnum)).collect();
+        let (names, not_orderable, due) = (Arc::new(names), Arc::new(not_orderable), Arc::new(due));
         let mut coming = Some(coming);
-        let rows = loop {
+        let delivered = loop {
             let (answer, mut answered) = oneshot::channel();
             let (names, memory) = (Arc::clone(&names), Arc::clone(memory));
-            let not_orderable = Arc::clone(&not_orderable);
-            self.queue().push(Waiting { window, names, size, not_orderable, memory, answer });
+            let (not_orderable, due) = (Arc::clone(&not_orderable), Arc::clone(&due));
+            self.queue().push(Waiting { window, names, size, not_orderable, due, memory, answer });
             drop(coming.take());
             let turn = tokio::select! {
                 biased;
                 answer = &mut answered => match answer {
-                    Ok(rows) => break rows?,
+                    Ok(delivered) => break delivered?,
                     // Whoever had taken the day along was stopped: it comes again.
                     Err(_) => continue,
                 },
@@ -165,17 +171,20 @@ impl Desk {
             let batch = self.take(window);
             if !batch.is_empty() {
                 let answers = self.serve_each(question, &batch, self.end_of(&batch)).await;
-                for (waiting, rows) in batch.into_iter().zip(answers) {
+                for (waiting, delivered) in batch.into_iter().zip(answers) {
                     // A day that was stopped meanwhile wants nothing any more.
-                    let _ = waiting.answer.send(rows);
+                    let _ = waiting.answer.send(delivered);
                 }
             }
             drop(turn);
-            if let Ok(rows) = answered.try_recv() {
-                break rows?;
+            if let Ok(delivered) = answered.try_recv() {
+                break delivered?;
             }
         };
-        join::join(files, window, &names, &rows, &self.counter.base).inspect_err(|_| {
+        // What is here is not ordered wherever records are ordered by their numbers.
+        let mut wanted = (*names).clone();
+        wanted.retain(|key, _| !here.contains(key));
+        join::join(files, window, &wanted, &delivered, &self.counter.base).inspect_err(|_| {
             // What was left out is ordered anew, and not asked after for ever.
             if let Err(failure) = memory.keep("") {
                 tracing::warn!(%failure, "an order's number is not forgotten");
@@ -244,12 +253,14 @@ impl Desk {
 
     /// Gets what the days of a batch want: they lie side by side.
     async fn serve(&self, question: &Question<'_>, batch: &[Waiting], end: Instant) -> Result<Served, Failure> {
-        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(Served::Rows(Arc::default())) };
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
+            return Ok(Served::Delivered(Arc::default()));
+        };
         let whole = Window { start: first.window.start, end: last.window.end };
         let kept = batch.iter().filter_map(|waiting| waiting.memory.recall());
         let mut todo = cover(whole, kept.flat_map(|text| remembered(&text)).collect());
         todo.reverse();
-        let mut all = Vec::new();
+        let mut all = Delivered::default();
         while let Some(stretch) = todo.pop() {
             match self.settle(question, &stretch, (batch, end)).await? {
                 Ended::Done(rows) => {
@@ -261,7 +272,7 @@ impl Desk {
                             self.counter.told(one)
                         );
                     }
-                    all.extend(rows);
+                    all.rows.extend(rows);
                 }
                 Ended::TooLarge(words) => todo.extend(cut(stretch.window, SHORTEST, &words, batch)?),
                 Ended::TooLong => {
@@ -269,7 +280,14 @@ impl Desk {
                 }
                 Ended::Offline(failure) => {
                     forget(stretch.window, batch)?;
-                    return Ok(Served::Offline(failure));
+                    if batch.len() > 1 {
+                        return Ok(Served::Offline(failure));
+                    }
+                    tracing::info!("records are ordered by their numbers: {}", failure.message);
+                    let Delivered { rows, not_had } =
+                        self.serve_by_record(question, due(stretch.window, batch), end).await?;
+                    all.rows.extend(rows);
+                    all.not_had.extend(not_had);
                 }
                 Ended::Gone(words) => {
                     let why = format!("the export system lost an order, and the same one again: {words}");
@@ -277,7 +295,7 @@ impl Desk {
                 }
             }
         }
-        Ok(Served::Rows(Arc::new(all)))
+        Ok(Served::Delivered(Arc::new(all)))
     }
 
     /// One order from wherever it stands to its end. One that is gone is given again, once.
@@ -303,24 +321,37 @@ impl Desk {
             OrderSet::TooLong => return Ok(Ended::TooLong),
             OrderSet::Records(set) => set,
         };
+        let kept = |id| keep(&Stretch { window: stretch.window, id }, batch);
+        let ended = self.order(&set, question, kept, end).await;
+        if matches!(&ended, Err(failure) if failure.class == Class::SourceRefused) {
+            forget(stretch.window, batch)?;
+        }
+        match ended? {
+            // It is given again, once; where an earlier run gave it, it has been by now.
+            Ended::Gone(_) if stretch.id.is_none() => self.order(&set, question, kept, end).await,
+            ended => Ok(ended),
+        }
+    }
+
+    /// Gives an order for a record set, and asks after it until it has an end. `keep` is told of its number before.
+    ///
+    /// # Errors
+    /// As [`Counter::place`] and [`Counter::follow`], and what `keep` says.
+    async fn order(
+        &self,
+        set: &str,
+        question: &Question<'_>,
+        keep: impl Fn(Option<String>) -> Result<(), Failure>,
+        end: Instant,
+    ) -> Result<Ended, Failure> {
         let set = format!("{set}{{{}}}", question.segments.join(","));
-        let mut lost = stretch.id.is_some();
-        loop {
-            keep(&Stretch { id: None, ..stretch.clone() }, batch)?;
-            let ended = match self.counter.place(&set, question, end).await? {
-                Placed::Ended(ended) => ended,
-                Placed::Queued { id, wait } => {
-                    keep(&Stretch { window: stretch.window, id: Some(id.clone()) }, batch)?;
-                    tracing::info!(target: TOLD, "ordered from JSOC as {}, and waited for: `{}`", self.counter.told(&id), escape(&set));
-                    self.follow(&id, Some(wait.unwrap_or_default()), stretch.window, (batch, end)).await?
-                }
-            };
-            match ended {
-                Ended::Gone(words) if !lost => {
-                    lost = true;
-                    tracing::info!("the order is gone ({words}); it is given again");
-                }
-                ended => return Ok(ended),
+        keep(None)?;
+        match self.counter.place(&set, question, end).await? {
+            Placed::Ended(ended) => Ok(ended),
+            Placed::Queued { id, wait } => {
+                keep(Some(id.clone()))?;
+                tracing::info!(target: TOLD, "ordered from JSOC as {}, and waited for: `{}`", self.counter.told(&id), escape(&set));
+                self.counter.follow(&id, Some(wait.unwrap_or_default()), end).await
             }
         }
     }
@@ -347,14 +378,10 @@ impl Desk {
 
 /// What of a day must be ordered: all of it, or, when it is looked at again, the time of what is not here. None when
 /// everything is.
-fn lacking(
-    day: Window,
-    files: &[RemoteFile],
-    step: TimeDelta,
-    is_here: impl Fn(&RemoteFile) -> bool,
-) -> Option<Window> {
+fn lacking(day: Window, files: &[RemoteFile], step: TimeDelta, is_here: &HashSet<String>) -> Option<Window> {
     let of = |file: &&RemoteFile| file.body == Body::Remote;
-    let (here, lacking): (Vec<&RemoteFile>, Vec<&RemoteFile>) = files.iter().filter(of).partition(|file| is_here(file));
+    let (here, lacking): (Vec<&RemoteFile>, Vec<&RemoteFile>) =
+        files.iter().filter(of).partition(|file| is_here.contains(&file.key));
     let times = || lacking.iter().map(|file| file.time);
     let (first, last) = (times().min()?, times().max()?);
     if here.is_empty() {
@@ -392,6 +419,12 @@ fn forget(window: Window, batch: &[Waiting]) -> Result<(), Failure> {
         waiting.memory.keep(&text)?;
     }
     Ok(())
+}
+
+/// The numbers of the records of a stretch of time whose files are not here, in the order of their times.
+fn due(window: Window, batch: &[Waiting]) -> Vec<i64> {
+    let due = of(window, batch).flat_map(|waiting| waiting.due.iter());
+    due.filter(|(time, _)| window.contains(*time)).map(|(_, recnum)| *recnum).collect()
 }
 
 /// The days that a stretch of time is for.

@@ -20,8 +20,8 @@ impl Memory for Kept {
         Ok(())
     }
 
-    fn has(&self, _: &RemoteFile) -> bool {
-        false
+    fn here(&self, _: &[RemoteFile]) -> HashSet<String> {
+        HashSet::new()
     }
 }
 
@@ -64,6 +64,7 @@ async fn a_day_that_is_listed_once_more_is_not_waited_for_anew() {
         window: window(date),
         names: Arc::default(),
         size: 0,
+        due: Arc::default(),
         not_orderable: Arc::default(),
         memory: Arc::new(Kept::default()),
         answer: oneshot::channel().0,
@@ -81,7 +82,8 @@ fn of_a_day_that_is_looked_at_again_only_the_time_of_what_is_new_is_ordered() {
     };
     let mut files = vec![file("1", "00:00:00"), file("2", "12:00:00"), file("3", "12:12:00"), file("4", "23:48:00")];
     let asked = |files: &[RemoteFile], here: &[&str]| {
-        let window = lacking(day, files, TimeDelta::seconds(720), |file| here.contains(&file.key.as_str()))?;
+        let here = here.iter().map(|key| (*key).to_owned()).collect();
+        let window = lacking(day, files, TimeDelta::seconds(720), &here)?;
         Some(format!("{} {}", window.start.format("%H:%M"), window.end.format("%d %H:%M")))
     };
     assert_eq!(asked(&files, &[]).as_deref(), Some("00:00 16 00:00"));

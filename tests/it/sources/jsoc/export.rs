@@ -248,7 +248,7 @@ fn files_that_are_adopted_are_not_ordered() {
 }
 
 #[test]
-fn files_as_they_are_come_at_once_and_what_is_on_tape_is_refused_once() {
+fn files_as_they_are_come_at_once_and_what_is_on_tape_is_refused() {
     let fake = three();
     let quick = format!("email: {EMAIL}, protocol: as-is, method: url_quick");
     let at_once = lab(&ordered(&fake, &quick, "fetch: files", "2015-12-12"));
@@ -256,11 +256,11 @@ fn files_as_they_are_come_at_once_and_what_is_on_tape_is_refused_once() {
     assert_eq!((fake.given(), fake.asked_after(), at_once.proved("data").len()), (1, 0, 1));
     let path = "data/one/2015/12/11/hmi.sharp_cea_720s.377.20151211_000000_TAI.Br.fits";
     assert_eq!(at_once.read(path), fits(1, 20, THREE[0]));
-    fake.state().desk.offline = Some(1);
+    fake.state().desk.offline = vec![1];
     let from_tape = lab(&one(&fake));
     let report = from_tape.report(1);
-    assert!(message(&report).contains("JSOC says: One or more data files are offline"), "{report:#}");
-    assert_eq!((fake.given(), fake.orders().len(), &report["failures"][0]["class"]), (2, 0, &json!("source-refused")));
+    assert!(message(&report).contains("{Br}` is not on JSOC's disks; ask jsoc@sun.stanford.edu"), "{report:#}");
+    assert_eq!((fake.given(), fake.orders().len(), &report["failures"][0]["class"]), (3, 0, &json!("source-refused")));
 }
 
 #[test]

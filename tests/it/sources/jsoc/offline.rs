@@ -73,15 +73,57 @@ fn a_record_with_one_file_on_tape_is_not_ordered_for_the_other() {
 #[test]
 fn a_day_whose_files_left_the_disks_unseen_does_not_fail_its_neighbours() {
     let fake = at_once();
-    fake.state().desk.offline = Some(2);
+    fake.state().desk.offline = vec![2];
     let lab = lab(&all_three(&fake));
     let report = lab.report(1);
     assert_eq!(report["failures"].as_array().map(Vec::len), Some(1), "{report:#}");
-    assert!(message(&report).contains("JSOC says: One or more data files are offline"), "{report:#}");
-    assert_eq!((lab.days("data").len(), fake.orders().len(), fake.given()), (2, 2, 4), "together, then each alone");
-    fake.state().desk.offline = None;
+    assert!(message(&report).contains("[2015.12.12_12:00:00_TAI]{Br}` is not on JSOC's disks"), "{report:#}");
+    let given = (lab.days("data").len(), fake.orders().len(), fake.given());
+    assert_eq!(given, (2, 2, 5), "together, then each alone, and the one record by its number");
+    fake.state().desk.offline.clear();
     lab.report(0);
-    assert_eq!((lab.days("data").len(), fake.given()), (3, 5));
+    assert_eq!((lab.days("data").len(), fake.given()), (3, 6));
+}
+
+/// A day of records that are listed as being on the disks, some of which are not.
+fn of_many(count: i64, offline: Vec<i64>) -> Fake {
+    let time = |nth: i64| format!("2015-12-11T{:02}:{:02}:00", nth / 60, nth % 60);
+    let fake = Fake::of((0..count).map(|nth| Record::new(nth + 1, &time(12 * nth))).collect());
+    fake.state().desk.offline = offline;
+    fake
+}
+
+#[test]
+fn files_that_left_the_disks_unseen_fail_alone() {
+    let fake = of_many(24, vec![5, 17]);
+    let lab = lab(&one(&fake));
+    let report = lab.report(1);
+    let failures = report["failures"].as_array().expect("failures");
+    let of = |time: &str| failures.iter().filter(|failure| failure["message"].to_string().contains(time)).count();
+    assert_eq!((failures.len(), of("_00:48:00_TAI]{Br}"), of("_03:12:00_TAI]{Br}")), (2, 1, 1), "{report:#}");
+    assert_eq!(lab.files("data").len(), 22);
+    let given = fake.given();
+    assert!((10..=20).contains(&given), "{given} orders");
+    // Only what is not here is ordered again.
+    fake.state().desk.offline = vec![17];
+    lab.report(1);
+    assert_eq!(lab.files("data").len(), 23);
+    assert!(fake.given() <= given + 4, "{} orders", fake.given());
+    assert_eq!(fake.orders().last().map(String::as_str), Some("hmi.sharp_cea_720s[:#5]{Br}"));
+    fake.state().desk.offline.clear();
+    lab.report(0);
+    assert_eq!(lab.proved("data").len(), 24);
+}
+
+#[test]
+fn a_day_none_of_which_is_on_the_disks_is_given_up_after_so_many_orders() {
+    let fake = of_many(120, (1..=120).collect());
+    let report = lab(&one(&fake)).report(1);
+    assert!(fake.given() <= 66, "{} orders", fake.given());
+    let failures = report["failures"].as_array().expect("failures");
+    let said = |words: &str| failures.iter().filter(|failure| failure["message"].to_string().contains(words)).count();
+    let (offline, left) = (said("is not on JSOC's disks"), said("is not ordered, since JSOC has refused 64 orders"));
+    assert!(failures.len() == 120 && offline > 20 && offline + left == 120, "{offline} {left}");
 }
 
 #[test]

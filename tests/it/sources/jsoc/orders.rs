@@ -31,8 +31,8 @@ pub(super) struct Desk {
     pub(super) has_none: Option<&'static str>,
     /// Of each record and segment, an order at once has the files of all segments, as of those whose protocol is `generic`.
     pub(super) has_all: bool,
-    /// The files of this record have left the disks since it was listed.
-    pub(super) offline: Option<i64>,
+    /// The files of these records have left the disks since they were listed.
+    pub(super) offline: Vec<i64>,
     /// What is made is listed with the record of another one.
     pub(super) swaps: bool,
 }
@@ -86,7 +86,7 @@ impl Default for Desk {
             lacks: None,
             has_none: None,
             has_all: false,
-            offline: None,
+            offline: Vec::new(),
             swaps: false,
         }
     }
@@ -189,7 +189,7 @@ pub(super) fn request(request: &Request, state: &mut State) -> Answer {
         desk.flaky -= 1;
         return refused(4, "Cant save new export-request hash.");
     }
-    if records.iter().any(|record| record.is_on_tape() || desk.offline == Some(record.recnum)) {
+    if records.iter().any(|record| record.is_on_tape() || desk.offline.contains(&record.recnum)) {
         let error = "One or more data files are offline; please send a request for help to jsoc@sun.stanford.edu and we will \
                      place the requested data online, and then you may try again; JSOC_20151213_9";
         return refused(25, error);
