@@ -67,6 +67,8 @@ pub(super) struct Ordered {
     pub(super) segment: String,
     /// The name of the segment's file on disk, where the listing tells it: a segment may have several.
     pub(super) file: Option<String>,
+    /// The storage unit, the slot and the name that it has on disk, where the listing tells them.
+    pub(super) place: Option<String>,
     /// An order can have its record: none of the record's files is offline or gone.
     pub(super) is_available: bool,
     /// How far the time in the name of its file may be from the record's: JSOC rounds it to a second, and that of a linked
@@ -209,8 +211,17 @@ pub(super) fn read_records(
                 let (record, segment) = (query.clone(), (*segment).to_owned());
                 let linked_slack = if *is_linked { question.step() } else { TimeDelta::zero() };
                 let time_slack = TimeDelta::seconds(1) + linked_slack;
-                let ordered =
-                    Ordered { record, recnum, time, harpnum, segment, file: on_disk, is_available, time_slack };
+                let ordered = Ordered {
+                    record,
+                    recnum,
+                    time,
+                    harpnum,
+                    segment,
+                    file: on_disk,
+                    place: stored.clone(),
+                    is_available,
+                    time_slack,
+                };
                 if let Some(other) = records.names.insert(key.clone(), ordered.clone())
                     && other != ordered
                 {

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::super::address::on_base;
 use super::super::listing::{Names, Ordered};
+use super::super::renumbered::place;
 use super::super::slot;
 use super::super::storage::offline;
 use super::Delivered;
@@ -72,6 +73,9 @@ pub(super) fn join(
         match (path, &file.body) {
             // It was not ordered.
             (None, Body::Offline(_)) => {}
+            (None, Body::Remote) if rows.iter().any(|made| made.row.is_offline) => {
+                file.body = Body::Offline(offline(&ordered.shown()));
+            }
             (None, _) => file.body = Body::None,
             // An order of an earlier run may have what has left the disks since.
             (Some(path), Body::Remote | Body::Offline(_)) => {
@@ -217,13 +221,24 @@ fn listed_file<'r>(ordered: &Ordered, rows: &[MadeRow<'r>]) -> Result<Option<&'r
     }
 }
 
-/// Checks that the name of a file is that of the record which the order lists it with. What is not made anew may have the name
-/// that it has on disk.
+/// Checks that a file is that of the record which the order lists it with: by its name, or where it is not made anew and has
+/// the name that it has on disk, by its storage unit and slot.
 ///
 /// # Errors
-/// `source-refused` for the name of another record's file.
+/// `source-refused` for another record's file.
 fn is_of_record(ordered: &Ordered, path: &str, rows: &[MadeRow<'_>]) -> Result<(), Failure> {
     let name = last_part(path);
+    let is_on_disk = rows.iter().any(|made| made.row.path.as_deref() == Some(path) && made.row.is_on_disk);
+    let places = place(path).zip(ordered.place.as_deref()).filter(|_| is_on_disk);
+    if let Some((_, listed)) = places.filter(|(ordered, listed)| ordered != listed) {
+        return Err(refused(&format!(
+            "the export system has `{}` for `{}`, but by the listing that file is in `{}`: which of the two is right cannot be \
+             told; the same command lists and orders it again",
+            escape(path),
+            escape(&ordered.shown()),
+            escape(listed)
+        )));
+    }
     let is_made =
         rows.iter().any(|made| made.row.path.as_deref() == Some(path) && segment_of(&made.row.named).is_none());
     let is_ours = is_made || (is_of_our_format(name, ordered) && ordered.file.as_deref() != Some(name));
@@ -262,190 +277,4 @@ pub(super) fn strange<'a>(rows: &'a [Row], window: Window, names: &[&Names]) -> 
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use chrono::TimeDelta;
-
-    use super::*;
-
-    const RECORD: &str = "hmi.v_sht_2drls[2024.09.19_00:00:00_TAI]";
-    const STEM: &str = "hmi.v_sht_2drls.20240919_000000_TAI.";
-
-    /// A row of what is made anew has the record alone, and a file named after it.
-    fn listed_row((record, name): &(&str, &str)) -> Row {
-        let stem = if record.contains('{') { "" } else { STEM };
-        row(record, Some(&format!("/SUM9/D1/S00000/{stem}{name}")))
-    }
-
-    fn without_stem(file: &RemoteFile) -> String {
-        let name = last_part(file.url.path());
-        name.strip_prefix(STEM).unwrap_or(name).to_owned()
-    }
-
-    fn row(named: &str, path: Option<&str>) -> Row {
-        Row { named: plain(named), path: path.map(str::to_owned), warning: None }
-    }
-
-    pub(in super::super) fn ordered(segment: &str, file: Option<&str>) -> Ordered {
-        let time = "2024-09-19T00:00:00".parse().unwrap();
-        let (segment, file) = (segment.to_owned(), file.map(str::to_owned));
-        Ordered {
-            record: RECORD.to_owned(),
-            recnum: 77,
-            time,
-            harpnum: None,
-            segment,
-            file,
-            is_available: true,
-            time_slack: TimeDelta::seconds(1),
-        }
-    }
-
-    /// What becomes of a file that the listing knows as `listed` when the order has these paths of its record and segment.
-    fn joined(listed: Option<&str>, body: Body, paths: &[Option<&str>]) -> Result<Option<String>, String> {
-        let base: Url = "http://h.example/".parse().unwrap();
-        let window = Window::of_day("2024-09-19".parse().unwrap());
-        let file = RemoteFile::new("77/rot".to_owned(), base.clone(), "/x".to_owned(), window.start);
-        let mut files = [RemoteFile { body, ..file }];
-        let rows: Vec<Row> = paths.iter().map(|path| row(&format!("{RECORD}{{rot}}"), *path)).collect();
-        let names = Names::from([("77/rot".to_owned(), ordered("rot", listed))]);
-        join(&mut files, window, &names, &rows, &base).map_err(|failure| failure.message)?;
-        Ok((files[0].body == Body::Remote).then(|| files[0].url.path().to_owned()))
-    }
-
-    #[test]
-    fn of_several_files_of_a_record_the_listed_one_is_taken_or_none() {
-        let all = [Some("/SUM1/D1/S0/err.2d"), Some("/SUM1/D1/S0/rot.2d"), Some("/SUM1/D1/S0/splittings.out")];
-        let there = |path: &str| Ok(Some(path.to_owned()));
-        assert_eq!(joined(Some("rot.2d"), Body::Remote, &all), there("/SUM1/D1/S0/rot.2d"));
-        let mut back = all;
-        back.reverse();
-        assert_eq!(joined(Some("rot.2d"), Body::Remote, &back), there("/SUM1/D1/S0/rot.2d"));
-        for listed in [Some("other.2d"), None] {
-            let message = joined(listed, Body::Remote, &all).unwrap_err();
-            let count = if listed.is_some() { "(3 in all), and the listing names `other.2d`" } else { "(3 in all)" };
-            assert!(message.contains("of `hmi.v_sht_2drls") && message.contains(count), "{message}");
-        }
-        // Two of that name, in two folders.
-        let twice = [Some("/SUM1/D1/S0/rot.2d"), Some("/SUM1/D2/S0/rot.2d")];
-        assert!(joined(Some("rot.2d"), Body::Remote, &twice).unwrap_err().contains("(2 in all)"));
-        // The same row twice is one file; and the export system gives its one file a name of its own.
-        assert_eq!(joined(None, Body::Remote, &[all[1], all[1], None]), there("/SUM1/D1/S0/rot.2d"));
-        assert_eq!(
-            joined(Some("rot.2d"), Body::Remote, &[Some("/SUM9/D5/S0/a.rot.2d")]),
-            there("/SUM9/D5/S0/a.rot.2d")
-        );
-    }
-
-    #[test]
-    fn a_row_that_names_the_file_of_another_segment_is_refused() {
-        let message = joined(Some("rot.2d"), Body::Remote, &[Some("/SUM1/D1/S0/err.2d")]).unwrap_err();
-        assert!(message.contains("has `/SUM1/D1/S0/err.2d`") && message.contains("names `rot.2d`"), "{message}");
-        let message =
-            told_apart(&[(&format!("{RECORD}{{Br}}"), "err.Br.fits"), (&format!("{RECORD}{{err}}"), "err.Br.fits")])
-                .unwrap_err();
-        assert!(message.contains("names one file, `/SUM9/D1/S00000/err.Br.fits`, for"), "{message}");
-    }
-
-    #[test]
-    fn what_the_order_has_no_file_of_is_absent_and_what_contradicts_the_listing_fails() {
-        assert_eq!(joined(Some("rot.2d"), Body::Remote, &[None]), Ok(None));
-        assert_eq!(joined(None, Body::None, &[None]), Ok(None));
-        assert_eq!(joined(None, Body::None, &[]), Ok(None));
-        assert!(joined(Some("rot.2d"), Body::Remote, &[]).unwrap_err().contains("left out 1 files"));
-        let offline = || Body::Offline("on tape".to_owned());
-        for rows in [&[][..], &[None]] {
-            assert_eq!(joined(None, offline(), rows), Ok(None));
-        }
-        assert_eq!(joined(Some("rot.2d"), offline(), &[Some("/SUM9/rot.2d")]), Ok(Some("/SUM9/rot.2d".to_owned())));
-        assert!(joined(None, Body::None, &[Some("/SUM1/x")]).unwrap_err().contains("the listing has no file"));
-    }
-
-    /// Where an order of protocol fits has put the files `Br` and `err`, by the names of these rows.
-    fn told_apart(rows: &[(&str, &str)]) -> Result<[Option<String>; 2], String> {
-        let base: Url = "http://h.example/".parse().unwrap();
-        let window = Window::of_day("2024-09-19".parse().unwrap());
-        let file = |key: &str| RemoteFile::new(key.to_owned(), base.clone(), "/x".to_owned(), window.start);
-        let mut files = [file("77/Br"), file("77/err")];
-        let names = Names::from([
-            ("77/Br".to_owned(), ordered("Br", Some("Br.fits"))),
-            ("77/err".to_owned(), ordered("err", Some("err.Br.fits"))),
-        ]);
-        let rows: Vec<Row> = rows.iter().map(listed_row).collect();
-        join(&mut files, window, &names, &rows, &base).map_err(|failure| failure.message)?;
-        Ok(files.each_ref().map(|file| (file.body == Body::Remote).then(|| without_stem(file))))
-    }
-
-    #[test]
-    fn files_that_are_made_are_told_apart_by_their_names() {
-        let both = |one: &str, other: &str| Ok([Some(one.to_owned()), Some(other.to_owned())]);
-        let rows = [(RECORD, "err.Br.fits"), (RECORD, "Br.fits")];
-        assert_eq!(told_apart(&rows), both("Br.fits", "err.Br.fits"));
-        let made = "hmi.V_SHT_2drls_mod[2024.09.19_00:00:00_TAI][JSOC_20260101_001]";
-        let rows = [(made, "err.Br.fits"), (made, "Br.fits")];
-        assert_eq!(told_apart(&rows), both("Br.fits", "err.Br.fits"), "of a series that a program made");
-        let left_out = told_apart(&[(RECORD, "Br.fits")]).unwrap_err();
-        assert!(
-            left_out
-                .contains("left out 1 files that are listed, such as `hmi.v_sht_2drls[2024.09.19_00:00:00_TAI]{err}`"),
-            "{left_out}"
-        );
-        let other = "hmi.v_sht_2drls[2024.09.20_00:00:00_TAI]";
-        assert!(told_apart(&[(other, "Br.fits"), (other, "err.Br.fits")]).unwrap_err().contains("left out 2"));
-    }
-
-    #[test]
-    fn what_a_program_makes_is_known_by_the_file_s_name_or_the_segment_s() {
-        let made = "hmi.V_SHT_2drls_mod[2024.09.19_00:00:00_TAI][JSOC_20260101_001]";
-        let image = |rows: &[(&str, &str)]| {
-            let base: Url = "http://h.example/".parse().unwrap();
-            let window = Window::of_day("2024-09-19".parse().unwrap());
-            let mut files = [RemoteFile::new("77/image".to_owned(), base.clone(), "/x".to_owned(), window.start)];
-            let names = Names::from([("77/image".to_owned(), ordered("image", Some("image_lev1.fits")))]);
-            let rows: Vec<Row> = rows.iter().map(listed_row).collect();
-            join(&mut files, window, &names, &rows, &base).map_err(|failure| failure.message)?;
-            Ok::<_, String>(without_stem(&files[0]))
-        };
-        for name in ["image.fits", "image_lev1.fits"] {
-            assert_eq!(image(&[(made, name)]).as_deref(), Ok(name));
-        }
-        let both = image(&[(made, "image.fits"), (made, "image_lev1.fits")]).unwrap_err();
-        assert!(both.contains("(2 in all)"), "{both}");
-        let own = image(&[(RECORD, "image.fits")]).unwrap_err();
-        assert!(own.contains("left out 1 files"), "no program made it: {own}");
-        assert!(image(&[(made, "spikes.fits")]).unwrap_err().contains("left out 1 files"));
-        // As-is files: the row names the segment, and the name is as ours ask for, or that on disk.
-        let as_is = format!("{RECORD}{{image}}");
-        assert_eq!(image(&[(as_is.as_str(), format!("{STEM}image.fits").as_str())]).as_deref(), Ok("image.fits"));
-        assert!(image(&[(as_is.as_str(), "image.fits")]).unwrap_err().contains("which file it is cannot be told"));
-    }
-
-    #[test]
-    fn a_file_named_after_another_record_is_refused() {
-        let other = "hmi.v_sht_2drls.20240920_000000_TAI";
-        for record in [RECORD.to_owned(), format!("{RECORD}{{rot}}")] {
-            let base: Url = "http://h.example/".parse().unwrap();
-            let window = Window::of_day("2024-09-19".parse().unwrap());
-            let mut files = [RemoteFile::new("77/rot".to_owned(), base.clone(), "/x".to_owned(), window.start)];
-            let names = Names::from([("77/rot".to_owned(), ordered("rot", Some("rot.2d")))]);
-            let rows = [row(&record, Some(&format!("/SUM9/D1/S00000/{other}.rot.2d")))];
-            let message = join(&mut files, window, &names, &rows, &base).unwrap_err().message;
-            assert!(message.contains(&format!("lists `/SUM9/D1/S00000/{other}.rot.2d` for `{RECORD}")), "{message}");
-            assert!(message.contains("is no name of a file of that record"), "{message}");
-        }
-    }
-
-    #[test]
-    fn a_warning_in_place_of_a_file_is_reported_and_files_outside_the_time_are_ignored() {
-        let base: Url = "http://h.example/".parse().unwrap();
-        let window = Window::of_day("2024-09-19".parse().unwrap());
-        let mut files = [RemoteFile::new("77/rot".to_owned(), base.clone(), "/x".to_owned(), window.start)];
-        let names = Names::from([("77/rot".to_owned(), ordered("rot", Some("rot.2d")))]);
-        let warns = Row { warning: Some("No such file".to_owned()), ..row(RECORD, None) };
-        let message = join(&mut files, window, &names, &[warns], &base).unwrap_err().message;
-        assert!(message.contains("(JSOC warns: No such file)"), "{message}");
-        let at = |time: &str| row(&format!("hmi.v_sht_2drls[{time}]"), Some("/SUM9/x.rot.2d"));
-        let rows = [at("2024.09.19_00:00:00_TAI"), at("2024.09.18_23:48:00_TAI"), at("2024.09.19_12:00:00_TAI")];
-        let strange = strange(&rows, window, &[&names]);
-        assert_eq!(strange, Some((1, "hmi.v_sht_2drls[2024.09.19_12:00:00_tai]")));
-    }
-}
+pub(super) mod tests;

@@ -81,6 +81,10 @@ pub(super) struct Row {
     pub(super) named: String,
     /// Its path below JSOC's root; none where there is no file.
     pub(super) path: Option<String>,
+    /// It is a path on JSOC's disks, and none in the order's own folder.
+    pub(super) is_on_disk: bool,
+    /// Its storage unit is not on the disks.
+    pub(super) is_offline: bool,
     /// JSOC's warning in place of a file.
     pub(super) warning: Option<String>,
 }
@@ -145,6 +149,9 @@ const TOO_MANY: &str = "too many records in one request";
 /// Older servers have a status of its own for it, 6.
 const NO_RECORD: &str = "export DRMS record for ID";
 
+/// What stands for a file whose storage unit is not on the disks.
+const NO_DIRECTORY: &str = "NoDataDirectory";
+
 /// Begins a row that has a warning in place of a file.
 const WARNING: &str = "warning=";
 
@@ -152,13 +159,15 @@ fn rows(dir: &str, data: Option<Vec<File>>) -> Result<Vec<Row>, Failure> {
     let data = data.ok_or_else(|| malformed("an order that is done, without `data`"))?;
     let row = |File { record, filename }: File| {
         let warning = [&record.0, &filename.0].into_iter().find_map(|text| text.trim().strip_prefix(WARNING)).map(said);
+        let is_on_disk = filename.0.starts_with('/');
         let path = match filename.0.as_str() {
             _ if warning.is_some() => None,
-            "NoDataFile" | "NoDataDirectory" | "" => None,
-            path if path.starts_with('/') => Some(path.to_owned()),
+            "NoDataFile" | NO_DIRECTORY | "" => None,
+            path if is_on_disk => Some(path.to_owned()),
             name => Some(format!("{}/{name}", dir.trim_end_matches('/'))),
         };
-        Row { named: plain(&record.0), path, warning }
+        let is_offline = warning.is_none() && filename.0 == NO_DIRECTORY;
+        Row { named: plain(&record.0), path, is_on_disk, is_offline, warning }
     };
     Ok(data.into_iter().map(row).collect())
 }
@@ -203,18 +212,28 @@ mod tests {
     fn files_lie_in_the_order_s_folder_or_where_they_were() {
         let done = r#"{"status":0,"requestid":"JSOC_1","dir":"/SUM9/D5/S00000","count":2,"data":[
             {"record":"hmi.M_45s[2011.02.15_00:00:00_TAI][2]{magnetogram}","filename":"a.fits"},
-            {"record":"hmi.M_45s[x]{magnetogram}","filename":"NoDataFile"}]}"#;
-        let row =
-            |named: &str, path: Option<&str>| Row { named: named.into(), path: path.map(str::to_owned), warning: None };
+            {"record":"hmi.M_45s[x]{magnetogram}","filename":"NoDataFile"},
+            {"record":"hmi.M_45s[y]{magnetogram}","filename":"NoDataDirectory"}]}"#;
+        let row = |named: &str, path: Option<&str>| Row {
+            named: named.into(),
+            path: path.map(str::to_owned),
+            is_on_disk: false,
+            is_offline: false,
+            warning: None,
+        };
         assert_eq!(
             read(done),
             Reply::Done(vec![
                 row("hmi.m_45s[2011.02.15_00:00:00_tai][2]{magnetogram}", Some("/SUM9/D5/S00000/a.fits")),
-                row("hmi.m_45s[x]{magnetogram}", None)
+                row("hmi.m_45s[x]{magnetogram}", None),
+                Row { is_offline: true, ..row("hmi.m_45s[y]{magnetogram}", None) },
             ])
         );
         let quick = r#"{"status":0,"requestid":"","dir":"","data":[{"record":"a[1]{ Br }","filename":"/SUM1/D1/S00000/Br.fits"}]}"#;
-        assert_eq!(read(quick), Reply::Done(vec![row("a[1]{br}", Some("/SUM1/D1/S00000/Br.fits"))]));
+        assert_eq!(
+            read(quick),
+            Reply::Done(vec![Row { is_on_disk: true, ..row("a[1]{br}", Some("/SUM1/D1/S00000/Br.fits")) }])
+        );
     }
 
     #[test]

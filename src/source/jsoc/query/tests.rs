@@ -40,6 +40,7 @@ fn listed(recnum: i64, harpnum: Option<i64>) -> Ordered {
         time,
         harpnum,
         segment: String::new(),
+        place: None,
         file: None,
         is_available: true,
         time_slack: TimeDelta::zero(),
