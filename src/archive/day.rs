@@ -31,7 +31,7 @@ use super::record::{DayRecord, FileLine, State};
 use super::regular::open_at;
 use super::safe_dir::split;
 use super::staged_file::Stamp;
-use super::{Archive, Error, Part, RelativePath, Staged};
+use super::{Archive, Error, MissingSlots, Part, RelativePath, Staged};
 use crate::digest::{Digest, Hasher};
 use crate::failure::Failure;
 use crate::manifest::SeriesId;
@@ -284,6 +284,14 @@ impl DayWork {
     /// [`Error::Storage`].
     pub fn note_listed(&self) -> Result<(), Error> {
         if self.empty_at.is_some() { self.journal.append(&[Entry::Listed {}]) } else { Ok(()) }
+    }
+
+    /// Notes what a day lacks that was listed, and failed.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn note_missing(&self, missing: MissingSlots) -> Result<(), Error> {
+        self.journal.append(&[Entry::Missing(Box::new(missing))])
     }
 
     /// What the source kept of this day last, for the same question.

@@ -26,7 +26,7 @@ pub(super) use replay::{How, Named, Told, Worth};
 use super::fsync::boot_id;
 use super::regular::{is_no_file, must_be_regular};
 use super::safe_dir::Tree;
-use super::{Archive, Error, FileLine};
+use super::{Archive, Error, FileLine, MissingSlots};
 use crate::digest::Digest;
 use crate::manifest::{LockMode, SeriesId};
 
@@ -82,6 +82,8 @@ pub(super) enum Entry {
     Listed {},
     /// What the source keeps of this day, for the same question: the last one counts.
     Remembered { text: String },
+    /// The day was listed, and failed: what it lacks, and why.
+    Missing(Box<MissingSlots>),
     /// Written by `clean`: of the lines above, only those that say who owns a file still count.
     Cleaned {},
 }
@@ -349,14 +351,18 @@ impl Pen {
 }
 
 /// A day that was started, by its journal.
-struct StartedFiles {
+#[derive(Debug, Default)]
+pub struct StartedDay {
     job: Option<String>,
-    files: Vec<FileLine>,
+    /// The files that are there.
+    pub files: Vec<FileLine>,
+    /// What it lacks, and why, where it was listed and failed.
+    pub missing: Option<MissingSlots>,
 }
 
 /// What the journal of a day says; `None` when there is no journal. It is neither locked nor changed: whoever works on the
 /// day goes on.
-fn read_started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Option<StartedFiles>, Error> {
+pub(super) fn read_started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Option<StartedDay>, Error> {
     let relative = path_of(series, date);
     let text = tree.read(&relative).map_err(|error| match error {
         Error::Storage { path, source, .. } if source.kind() == ErrorKind::InvalidInput => no_journal(&path, &source),
@@ -365,12 +371,12 @@ fn read_started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Optio
     let Some(mut text) = text? else { return Ok(None) };
     text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
     let Some((spec, job)) = replay::asked_last(&text) else {
-        return Ok(Some(StartedFiles { job: None, files: Vec::new() }));
+        return Ok(Some(StartedDay::default()));
     };
     let asked = Asked { spec, job: &job, day: Some((series, date)) };
     let told = replay::tell(&text, asked, boot_id(), &tree.path(&relative))?;
     let files = told.files.into_iter().filter(|file| file.worth != Worth::Nothing).map(|file| file.line).collect();
-    Ok(Some(StartedFiles { job: Some(job), files }))
+    Ok(Some(StartedDay { job: Some(job), files, missing: told.missing }))
 }
 
 /// The files that are there of a day that was started; `None` when it was not.
@@ -380,7 +386,7 @@ pub(super) fn started_files(tree: &Tree, series: &SeriesId, date: NaiveDate) -> 
 
 /// How many they are, and who started it.
 pub(super) fn started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result<Option<Started>, Error> {
-    Ok(read_started(tree, series, date)?.map(|StartedFiles { job, files }| Started {
+    Ok(read_started(tree, series, date)?.map(|StartedDay { job, files, .. }| Started {
         job,
         files: files.len() as u64,
         bytes: files.iter().filter_map(|file| file.bytes).sum(),

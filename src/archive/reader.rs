@@ -119,6 +119,15 @@ impl Reader {
         journal::started(tree, series, date)
     }
 
+    /// What the journal of such a day says of it.
+    ///
+    /// # Errors
+    /// As [`Reader::started`].
+    pub fn started_day(&self, series: &SeriesId, date: NaiveDate) -> Result<Option<journal::StartedDay>, Error> {
+        let Some(tree) = &self.tree else { return Ok(None) };
+        journal::read_started(tree, series, date)
+    }
+
     /// The files themselves that [`Reader::started`] counts.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ pub(super) mod known_bad;
 pub(super) mod known_files;
 pub(super) mod listing;
 pub(super) mod lock_view;
+mod missing_slots;
 pub(super) mod narrowed;
 mod next_step;
 pub(super) mod open;

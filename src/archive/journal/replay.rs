@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::line_checksum::Chain;
 use super::{Entry, FORMAT, Spoilt};
-use crate::archive::{Error, FileLine, RelativePath, State};
+use crate::archive::{Error, FileLine, MissingSlots, RelativePath, State};
 use crate::digest::Digest;
 use crate::manifest::SeriesId;
 
@@ -29,6 +29,8 @@ pub(in crate::archive) struct Told {
     pub(in crate::archive) doubted_at: Option<DateTime<Utc>>,
     /// Files that came wrong when they were last asked for as they are now, by key.
     pub(in crate::archive) spoilt: BTreeMap<String, Spoilt>,
+    /// What the day lacked when it was last listed for the same spec, where it failed.
+    pub(in crate::archive) missing: Option<MissingSlots>,
     /// What the source kept, for the same spec.
     pub(in crate::archive) remembered: Option<String>,
     /// The machine went down, or lines are lost: writes of that time may be lost too.
@@ -163,6 +165,7 @@ pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path
                     told.empty_at = None;
                     told.doubted_at = None;
                     told.remembered = None;
+                    told.missing = None;
                 }
             }
             Entry::File(line) | Entry::Kept(line) => {
@@ -203,8 +206,10 @@ pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path
             Entry::Empty { at } => told.empty_at = is_same.then_some(at),
             Entry::Listed {} => told.empty_at = None,
             Entry::Remembered { text } => told.remembered = Some(text).filter(|text| is_same && !text.is_empty()),
+            Entry::Missing(missing) => told.missing = Some(*missing).filter(|_| is_same),
             Entry::Cleaned {} => {
                 refused = None;
+                told.missing = None;
                 (told.empty_at, told.doubted_at, told.remembered) = (None, None, None);
                 told.spoilt.clear();
             }

@@ -6,8 +6,8 @@ use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
 use super::slots::{DaySlots, Family, Reason, SeriesSlots, Slot};
 use super::table;
-use crate::archive::{ACCEPTED, DayHeader, DayRecord, Error, FileLine, Reader, State};
-use crate::day::{SlotSpan, Window};
+use crate::archive::{ACCEPTED, DayHeader, DayRecord, Error, FileLine, MissingSlots, MissingWhy, Reader, State};
+use crate::day::{Scale, SlotSpan, Window};
 use crate::failure::Class;
 use crate::manifest::{Manifest, Series, cadence};
 
@@ -96,7 +96,8 @@ impl Days<'_> {
     fn recorded(&self, record: &DayRecord) -> Day {
         let DayHeader { scale, left_out, files, .. } = &record.header;
         let left_out = left_out.iter().flat_map(|left_out| left_out.spans(*scale)).collect();
-        let (unlisted, has_files) = (Some(unlisted(self.series, &record.header)), *files > 0);
+        let (unlisted, has_files) =
+            (Some(unlisted(self.series, record.header.state, record.header.left_out.is_some())), *files > 0);
         if self.series.fetch.has_files() {
             return Day { slots: of_files(&record.files, self.series, None), left_out, unlisted, has_files };
         }
@@ -106,16 +107,26 @@ impl Days<'_> {
         }
     }
 
-    /// The files that are there of a day that is not finished.
+    /// The files that are there of a day that is not finished, and why others are not.
     fn started(&self, date: NaiveDate) -> Result<Day, Error> {
-        let files = self.archive.started_files(&self.series.id, date)?.unwrap_or_default();
+        let started = self.archive.started_day(&self.series.id, date)?.unwrap_or_default();
+        let (files, missing) = (started.files, started.missing);
         let window = self.range.day(date).window;
         let scale = self.series.source.scale();
         let is_asked = |line: &FileLine| scale.read(&line.time).is_some_and(|time| window.contains(time));
         let files: Vec<FileLine> = files.into_iter().filter(is_asked).collect();
         let segments = self.series.filters.segments.as_ref().map(Vec::len).unwrap_or_default();
         let has_files = files.iter().any(|line| line.absent.is_none());
-        Ok(Day { slots: of_files(&files, self.series, Some(segments)), has_files, ..Day::default() })
+        let slots = of_files(&files, self.series, Some(segments));
+        let Some(missing) = missing else { return Ok(Day { slots, has_files, ..Day::default() }) };
+        let left_out = missing.left_out.iter().flat_map(|left_out| left_out.spans(scale)).collect();
+        let is_known = missing.slots.is_some();
+        let by_listing = unlisted(self.series, missing.state, missing.left_out.is_some());
+        let mut day = Day { slots, left_out, unlisted: is_known.then_some(by_listing), has_files };
+        for (harpnum, slot) in missing_slots(missing, scale).filter(|(_, (time, _))| window.contains(*time)) {
+            day.slots.entry(harpnum).or_default().push(slot);
+        }
+        Ok(day)
     }
 }
 
@@ -144,13 +155,26 @@ fn step(series: &Series) -> i64 {
     i64::try_from(asked.unwrap_or_else(|| cadence::slots(&series.name))).unwrap_or(i64::MAX)
 }
 
-/// Why slots are not there that the record of a day does not name.
-fn unlisted(series: &Series, header: &DayHeader) -> Reason {
+/// The slots of regions that a day lacks, by its journal.
+fn missing_slots(missing: MissingSlots, scale: Scale) -> impl Iterator<Item = (i64, (NaiveDateTime, Slot))> {
+    missing.slots.into_iter().flatten().filter_map(move |slot| {
+        let reason = match slot.why {
+            MissingWhy::NoFile => Reason::NoFile,
+            MissingWhy::Accepted => Reason::Accepted,
+            MissingWhy::Offline => Reason::Offline,
+            MissingWhy::Failed => Reason::Failed,
+        };
+        Some((slot.harpnum, (scale.read(&slot.time)?, Slot::Lacks(reason))))
+    })
+}
+
+/// Why slots are not there that a day's listing did not name, by how final it was.
+fn unlisted(series: &Series, state: State, knows_quality: bool) -> Reason {
     let filters = &series.filters;
     // What these leave out, no source lists.
     let is_filtered = filters.raw.is_some() || !filters.conditions.is_empty();
-    let is_quality_known = filters.quality.is_none() || header.left_out.is_some();
-    match header.state {
+    let is_quality_known = filters.quality.is_none() || knows_quality;
+    match state {
         State::Provisional => Reason::Provisional,
         State::Sealed if is_filtered || !is_quality_known => Reason::NotKnown,
         State::Sealed => Reason::Absent,

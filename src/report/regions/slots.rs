@@ -28,7 +28,9 @@ pub enum Reason {
     Absent,
     /// The source does not list it, and may not have made it yet.
     Provisional,
-    /// Its day failed when it was last tried.
+    /// The source has its file where it cannot be fetched from, as on tape.
+    Offline,
+    /// Its file could not be fetched, or its day could not be listed.
     Failed,
     /// Its day has no usable record yet.
     NotFetched,
@@ -40,12 +42,13 @@ pub enum Reason {
 
 impl Reason {
     /// Each, in their order.
-    pub const ALL: [Reason; 9] = [
+    pub const ALL: [Reason; 10] = [
         Reason::Quality,
         Reason::NoFile,
         Reason::Accepted,
         Reason::Absent,
         Reason::Provisional,
+        Reason::Offline,
         Reason::Failed,
         Reason::NotFetched,
         Reason::OutsideRange,
@@ -61,6 +64,7 @@ impl Reason {
             Reason::Accepted => "accepted",
             Reason::Absent => "absent",
             Reason::Provisional => "provisional",
+            Reason::Offline => "offline",
             Reason::Failed => "failed",
             Reason::NotFetched => "not fetched",
             Reason::OutsideRange => "outside range",
@@ -77,7 +81,8 @@ impl Reason {
             Reason::Accepted => "bad at its source, and accepted by the job",
             Reason::Absent => "the source has no such record",
             Reason::Provisional => "not listed yet; the day is not final",
-            Reason::Failed => "missing on a day that failed when it was last tried",
+            Reason::Offline => "the source has the file only where it cannot be fetched, as on tape",
+            Reason::Failed => "its file could not be fetched, or its day not be listed, when it was last tried",
             Reason::NotFetched => "on a day that has no usable record yet",
             Reason::OutsideRange => "not in the range of this series",
             Reason::NotKnown => "the records do not tell why",

@@ -8,7 +8,7 @@ use super::listing::{ListedBy, is_final_without_files};
 use super::reconcile::Rest;
 use super::second_look::{Lacking, seen_doubted_before};
 use super::{DayProcess, Early};
-use crate::archive::FileLine;
+use crate::archive::{FileLine, State};
 use crate::failure::{Class, Failure};
 use crate::run::blocking::blocking;
 use crate::run::day::context::DayContext;
@@ -118,6 +118,11 @@ impl DayProcess<'_> {
             day.known_bad.tell_idle(self.run, &day.store, &rest.keys, !failed.is_empty());
         }
         if !failed.is_empty() {
+            if !rest.listed_slots.is_empty() {
+                let state = if outcome.is_final { State::Sealed } else { State::Provisional };
+                let missing = rest.listed_slots.missing(failed, &outcome.absent, (state, rest.left_out.clone()));
+                day.store.note_missing(missing)?;
+            }
             let given_up = failed.values().find(|(_, failure)| failure.class == Class::HostGivenUp);
             self.done.error = given_up.map(|(_, failure)| failure.clone());
             return Err(Early::Done);

@@ -12,6 +12,7 @@ use super::known_bad::KnownBad;
 use super::known_files::{Earlier, Found, Look, find, is_sealed};
 use super::listing::{DayListing, ListedBy, by_source, warn_of_room, without_file};
 use super::lock_view::Settled;
+use super::missing_slots::ListedSlots;
 use super::open::OpenDay;
 use super::path_collisions::{Claims, collision};
 use super::preferred::Before;
@@ -52,6 +53,8 @@ pub(super) struct Rest {
     pub(super) without_file: Vec<FileLine>,
     /// What `quality` left out.
     pub(super) left_out: Option<LeftOut>,
+    /// The slots that listed files are of.
+    pub(super) listed_slots: ListedSlots,
     /// The records of the listing by their series.
     pub(super) by_series: BySeries,
     /// The records that the day had before.
@@ -75,6 +78,7 @@ impl DayProcess<'_> {
         let by_series = std::mem::take(&mut listed.by_series);
         let bytes = listed.files.iter().map(|f| f.bytes).sum();
         let keys: HashSet<String> = listed.files.iter().map(|f| f.key.clone()).collect();
+        let listed_slots = ListedSlots::of(&listed, series.series.source.scale());
         let Settled { absent: mut settled, failed: refused } = lock_view.settle(&mut listed, &todo.series.0);
         settled.extend(absent);
         let total = (listed.files.len() + settled.len() + refused.len()) as u64;
@@ -111,7 +115,18 @@ impl DayProcess<'_> {
         let (mut missing, mut failed) = (sorted.missing, sorted.failed);
         missing.extend(unplaced.missing);
         failed.extend(unplaced.failed);
-        let rest = Rest { keys, failed, settled, without_file, left_out, by_series, before, listed_by, listed_at };
+        let rest = Rest {
+            keys,
+            failed,
+            settled,
+            without_file,
+            left_out,
+            listed_slots,
+            by_series,
+            before,
+            listed_by,
+            listed_at,
+        };
         Ok(Reconciled { day, missing, rest })
     }
 }

@@ -70,10 +70,10 @@ fn each_region_has_its_slots_and_a_reason_for_each_gap() {
         gap("01:12:00", "23:48:00", 114, "absent"),
     ]);
     assert_eq!(region["gaps"], gaps);
-    let csv = "series,harpnum,first,last,step_seconds,expected,had,quality,no_file,accepted,absent,provisional,failed,\
-               not_fetched,outside_range,not_known\n\
-               one,377,2015-12-11T00:00:00_TAI,2015-12-12T00:00:00_TAI,720,121,3,2,1,0,115,0,0,0,0,0\n\
-               one,378,2015-12-11T06:00:00_TAI,2015-12-11T06:00:00_TAI,720,1,1,0,0,0,0,0,0,0,0,0\n";
+    let csv = "series,harpnum,first,last,step_seconds,expected,had,quality,no_file,accepted,absent,provisional,\
+               offline,failed,not_fetched,outside_range,not_known\n\
+               one,377,2015-12-11T00:00:00_TAI,2015-12-12T00:00:00_TAI,720,121,3,2,1,0,115,0,0,0,0,0,0\n\
+               one,378,2015-12-11T06:00:00_TAI,2015-12-11T06:00:00_TAI,720,1,1,0,0,0,0,0,0,0,0,0,0\n";
     lab.sunhaul(&[&BY[..], &["--csv"]].concat()).stdout(csv).done();
 }
 
@@ -104,20 +104,24 @@ fn keyword_tables_count_and_a_series_of_another_range_is_held_to_the_whole_regio
 }
 
 #[test]
-fn a_day_that_failed_has_its_files_and_the_others_are_failed() {
+fn a_day_that_failed_has_its_files_and_each_gap_its_own_reason() {
     let fake = two_regions();
     fake.state().records.push(Record { instead: Some("NoDataDirectory"), is_offline: true, ..at(8, "12T00:12:00") });
-    fake.state().records.push(at(9, "12T00:24:00"));
+    // One that is not made, one of poor quality, one without a file, and one that is there.
+    fake.state().records.push(Record { quality: 0x0001_0000, ..at(9, "12T00:36:00") });
+    fake.state().records.push(Record { instead: Some("NoDataFile"), ..at(10, "12T00:48:00") });
+    fake.state().records.push(at(11, "12T01:00:00"));
     let one = job(&fake, &["as: one, segments: [Br], fetch: files, quality: good, harpnum: [377]"]);
     let lab = lab(&one, 1);
     let region = regions(&lab)["series"][0]["regions"][0].clone();
-    assert_eq!(counts(&region), (4, 123, json!({ "quality": 2, "no-file": 1, "absent": 115, "failed": 1 })));
+    let reasons = json!({ "quality": 3, "no-file": 2, "absent": 116, "offline": 1 });
+    assert_eq!(counts(&region), (4, 126, reasons), "{region:#}");
     let accept = "accept: [{ series: one, day: 2015-12-12, file: \"*001200*\", reason: \"on tape\" }]";
     lab.write("job.yaml", one.more(accept).yaml());
     lab.on_a_new_machine();
     lab.report(0);
     let region = regions(&lab)["series"][0]["regions"][0].clone();
-    assert_eq!(counts(&region).2, json!({ "quality": 2, "no-file": 1, "absent": 115, "accepted": 1 }));
+    assert_eq!(counts(&region).2, json!({ "quality": 3, "no-file": 2, "absent": 116, "accepted": 1 }));
 }
 
 #[test]
@@ -205,7 +209,7 @@ fn a_report_has_the_slots_of_failed_days_and_no_regions_of_other_series() {
     fake.state().records.push(at(9, "12T00:24:00"));
     let lab = Lab::new();
     lab.write("job.yaml", job(&fake, &["as: one, segments: [Br], fetch: files, quality: good, harpnum: [377]"]).yaml());
-    let failed = r#"one 377 4/123 {"absent":115,"failed":1,"no-file":1,"quality":2}"#;
+    let failed = r#"one 377 4/123 {"absent":115,"no-file":1,"offline":1,"quality":2}"#;
     assert_eq!(of_report(&lab.report(1)), [failed]);
     let disks = Fake::of(vec![Record { series: DISKS, ..Record::new(1, "2015-12-11T00:00:00") }]);
     let lab = Lab::new();
