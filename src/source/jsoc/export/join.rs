@@ -13,7 +13,7 @@ use super::super::listing::{Names, Ordered};
 use super::super::renumbered::place;
 use super::super::slot;
 use super::super::storage::offline;
-use super::Delivered;
+use super::by_record::Delivered;
 use super::file_name::{is_of_our_format, last_part, names_file, names_processed_file, names_record};
 use super::reply::{Row, plain};
 use crate::day::Window;
