@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::lab::Lab;
+use crate::lab::{Job, Lab};
 
 fn ci(relative: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("jobs/ci").join(relative).to_str().expect("a path").to_owned()
@@ -58,6 +58,28 @@ fn workflows_and_the_image_pass_their_linters() {
         "on: push\njobs: { a: { runs-on: ubuntu-latest, steps: [{ run: \"echo ${{ nothing.here }}\" }] } }\n",
     );
     lab.program("node", &[&script, "bad.yml"]).status(1).stdout_has("undefined variable \"nothing\"").done();
+}
+
+/// The reports that a nightly run is told to write are written, and kept by the service.
+#[test]
+fn each_report_of_a_nightly_run_is_written_and_kept() {
+    for path in ["github/nightly.yml", "gitlab/gitlab-ci.yml"] {
+        let text = std::fs::read_to_string(ci(path)).expect("a file");
+        let (_, command) = text.split_once("sunhaul run \"jobs/$JOB.yaml\"").expect("a run");
+        let (arguments, rest) = command.split_once("|| code=$?").expect("an end of the command");
+        let arguments: Vec<&str> = arguments.split_whitespace().filter(|word| *word != "\\").collect();
+        let reports: Vec<&str> =
+            arguments.windows(2).filter(|pair| pair[0].starts_with("--report")).map(|pair| pair[1]).collect();
+        assert_eq!(reports, ["report.json", "report.xml", "report.html"], "{path}");
+        let lab = Lab::new();
+        lab.write("job.yaml", Job::embedded().yaml());
+        lab.sunhaul(&[&["run", "job.yaml"], &arguments[..]].concat()).chatty().done();
+        let (_, kept) = rest.split_once("paths: [").or_else(|| rest.split_once("upload-artifact")).expect("artifacts");
+        for report in reports {
+            assert!(lab.path(report).is_file(), "{path}: {report}");
+            assert!(kept.contains(report), "{path}: {report}");
+        }
+    }
 }
 
 /// What a pull request's author writes must be no program: expressions go through the environment.
