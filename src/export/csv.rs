@@ -5,13 +5,15 @@
 //! for a formula gets a `'` before it, and such a path `./`. Control characters, which FITS does not allow, are escaped, so
 //! that each line is one file. The files' data is not read.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::tables::Tables;
 use super::{Dataset, Error};
 use crate::archive::{FileLine, open_regular};
 use crate::fits::{self, Keyword, Value};
+use crate::manifest::suggest_word::nearest;
 use crate::untrusted::acts;
 
 /// The columns that records fill; `source_series` only where a series of the job prefers one of several.
@@ -43,7 +45,16 @@ pub struct Catalogued {
     /// The first of them, and why; safe to show.
     pub first_unread: Option<String>,
     /// Keywords that no file states: their columns are empty.
-    pub unstated: Vec<Keyword>,
+    pub unstated: Vec<Unstated>,
+}
+
+/// A keyword that no file states.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unstated {
+    /// Its name.
+    pub keyword: Keyword,
+    /// The keyword that was most likely meant, of those in the first file of each series.
+    pub nearest: Option<String>,
 }
 
 /// Writes one table.
@@ -81,7 +92,9 @@ fn rows(
     columns: &Columns<'_>,
     mut take: impl FnMut(&str, &[String]) -> Result<(), Error>,
 ) -> Result<Catalogued, Error> {
-    let mut told = Catalogued { unstated: columns.keywords.to_vec(), ..Catalogued::default() };
+    let mut told = Catalogued::default();
+    let mut unstated = columns.keywords.to_vec();
+    let mut firsts: BTreeMap<String, PathBuf> = BTreeMap::new();
     for read in dataset.read() {
         let read = read?;
         let date = read.record.header.date.to_string();
@@ -96,12 +109,32 @@ fn rows(
             };
             told.files += 1;
             let stated = |keyword: &Keyword| columns.value(*keyword, &values).is_some();
-            told.unstated.retain(|keyword| !stated(keyword));
+            unstated.retain(|keyword| !stated(keyword));
+            if !unstated.is_empty()
+                && file.sha256.is_some()
+                && is_fits(&file.path)
+                && !firsts.contains_key(&file.series)
+            {
+                firsts.insert(file.series.clone(), dataset.root().join(&file.path));
+            }
             let texts: Vec<String> = values.iter().map(|value| value.as_ref().map_or_else(String::new, text)).collect();
             take(&columns.row(&date, file, &values), &texts)?;
         }
     }
+    told.unstated = with_nearest(&unstated, firsts.values());
     Ok(told)
+}
+
+/// Keywords that no file states, each with the nearest one that these files do.
+fn with_nearest<'p>(unstated: &[Keyword], files: impl Iterator<Item = &'p PathBuf>) -> Vec<Unstated> {
+    let mut stated: BTreeSet<String> = BTreeSet::new();
+    if !unstated.is_empty() {
+        // A file that cannot be read says nothing here: that is reported by itself.
+        stated.extend(files.filter_map(|path| fits::stated_keywords(open_regular(path).ok()?).ok()).flatten());
+    }
+    let nearest =
+        |keyword: &Keyword| nearest(&keyword.to_string(), stated.iter().map(String::as_str)).map(str::to_owned);
+    unstated.iter().map(|keyword| Unstated { keyword: *keyword, nearest: nearest(keyword) }).collect()
 }
 
 /// True where a series of the job prefers one of several of its source.

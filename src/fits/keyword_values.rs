@@ -1,5 +1,6 @@
 //! Keywords that a user names, read from a file's headers alone.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{Read, Seek};
 use std::str::FromStr;
@@ -17,17 +18,24 @@ impl FromStr for Keyword {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Keyword, String> {
-        let is_plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
-        if !(1..=8).contains(&text.len()) || !text.bytes().all(is_plain) {
+        if !is_name(text) {
             let shown = crate::untrusted::escape(text);
-            return Err(format!(
-                "`{shown}` is no FITS keyword\nhint: 1 to 8 of A-Z, 0-9, `_` and `-`, such as NOAA_AR"
-            ));
+            let upper = Some(text.to_ascii_uppercase()).filter(|upper| is_name(upper));
+            let hint = upper.map_or_else(
+                || "1 to 8 of A-Z, 0-9, `_` and `-`, such as NOAA_AR".to_owned(),
+                |upper| format!("did you mean `{upper}`?"),
+            );
+            return Err(format!("`{shown}` is no FITS keyword\nhint: {hint}"));
         }
         let mut name = [b' '; 8];
         name[..text.len()].copy_from_slice(text.as_bytes());
         Ok(Keyword(name))
     }
+}
+
+fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    (1..=8).contains(&text.len()) && text.bytes().all(is_plain)
 }
 
 impl fmt::Display for Keyword {
@@ -66,6 +74,20 @@ pub fn values(file: impl Read + Seek, names: &[Keyword]) -> Result<Vec<Option<Va
         }
     })?;
     Ok(found)
+}
+
+/// The keywords that a file's headers give a value.
+///
+/// # Errors
+/// As [`values`].
+pub fn stated_keywords(file: impl Read + Seek) -> Result<BTreeSet<String>, Fault> {
+    let mut names = BTreeSet::new();
+    statements(file, |keyword, stated| {
+        if value(stated.clone()).is_some() {
+            names.insert(String::from_utf8_lossy(&keyword).trim_end().to_owned());
+        }
+    })?;
+    Ok(names)
 }
 
 fn value(parsed: Parsed) -> Option<Value> {

@@ -23,7 +23,7 @@ pub use check::Check;
 pub use digests::Digests;
 pub use embed::embed;
 pub use identity::Identity;
-pub use keyword_values::{Keyword, Value, values};
+pub use keyword_values::{Keyword, Value, stated_keywords, values};
 pub use keywords::Keywords;
 pub use observed::Times;
 

@@ -147,7 +147,8 @@ fn what_is_there_is_not_replaced_and_wrong_options_are_usage() {
         (&["csv", "--output", "data/.sunhaul/x"], "the archive's own folder", "outside of `.sunhaul`"),
         (&["bagit"], "a bag is a folder", "hint: name a new one with `--output DIR`"),
         (&["csv", "--by", "HARPNUM", "--output", "-"], "many tables", "hint: name a new folder"),
-        (&["csv", "--keywords", "harpnum"], "`harpnum` is no FITS keyword", "hint: 1 to 8 of A-Z"),
+        (&["csv", "--keywords", "harpnum"], "`harpnum` is no FITS keyword", "hint: did you mean `HARPNUM`?"),
+        (&["csv", "--keywords", "NOAA AR"], "`NOAA AR` is no FITS keyword", "hint: 1 to 8 of A-Z"),
         (&["csv", "--keywords", "HARPNUM,,X"], "`` is no FITS keyword", "hint: "),
         (&["ro-crate", "--keywords", "HARPNUM"], "what a table has", "`--format csv`"),
         (&["csv", "--copy"], "come into a bag", "`--format bagit`"),
@@ -259,6 +260,17 @@ fn a_table_has_every_file_and_hostile_headers_make_neither_cells_nor_formulas() 
     assert!(row.starts_with(&format!("sharp_720s,2015-12-11,{time},{FIRST},")), "{row}");
     assert!(row.ends_with(",\"'=1+1,\"\"\\u{7}\",16,"), "{row}");
     assert!(absent.ends_with(",,,,,,,404,,,,"), "{absent}");
+    for (asked, said) in [
+        ("DATE_OBS", "no file states `DATE_OBS`: its column is empty; did you mean `DATE-OBS`?\n"),
+        (
+            "NONE,OBJEKT,BITPX",
+            "no file states `NONE`, `OBJEKT`, `BITPX`: their columns are empty; did you mean `OBJECT` for `OBJEKT`, \
+             `BITPIX` for `BITPX`?\n",
+        ),
+    ] {
+        let call = lab.sunhaul(&["export", "job.yaml", "--format", "csv", "--keywords", asked]);
+        call.stdout_has(FIRST).stderr(said).done();
+    }
     std::fs::remove_file(lab.path(&format!("data/{FIRST}"))).expect("a file");
     let call = lab.sunhaul(&["export", "job.yaml", "--format", "csv", "--keywords", "OBJECT"]);
     call.status(1).stdout_has(FIRST).stderr_has("1 file without keywords").stderr_has(FIRST).done();

@@ -18,7 +18,7 @@ use super::selection::Selection;
 use super::{Exit, Result, Shell, load_manifest, plan_job};
 use crate::day::Window;
 use crate::export::bagit::{self, Payload};
-use crate::export::csv::Catalogued;
+use crate::export::csv::{Catalogued, Unstated};
 use crate::export::{Dataset, Error, csv, keyword_table, ro_crate, sha256sums};
 use crate::fits::Keyword;
 use crate::manifest::{SeriesId, SourceSpec};
@@ -255,10 +255,21 @@ fn unread(catalogued: &Catalogued) -> Told {
 
 /// Keywords whose columns are empty.
 fn unstated(catalogued: &Catalogued) -> Option<String> {
-    let names: Vec<String> = catalogued.unstated.iter().map(|keyword| format!("`{keyword}`")).collect();
+    let names: Vec<String> = catalogued.unstated.iter().map(|unstated| format!("`{}`", unstated.keyword)).collect();
     let (column, is) = if names.len() == 1 { ("its column", "is") } else { ("their columns", "are") };
     let is_empty = names.is_empty() || catalogued.files == 0;
-    (!is_empty).then(|| format!("no file states {}: {column} {is} empty", names.join(", ")))
+    let meant = meant(&catalogued.unstated).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+    (!is_empty).then(|| format!("no file states {}: {column} {is} empty{meant}", names.join(", ")))
+}
+
+/// The keywords that were most likely meant.
+fn meant(unstated: &[Unstated]) -> Option<String> {
+    let near = |unstated: &Unstated| Some((unstated.keyword, escape(unstated.nearest.as_deref()?).into_owned()));
+    let near: Vec<String> = match unstated {
+        [one] => near(one).map(|(_, meant)| format!("`{meant}`")).into_iter().collect(),
+        all => all.iter().filter_map(near).map(|(keyword, meant)| format!("`{meant}` for `{keyword}`")).collect(),
+    };
+    (!near.is_empty()).then(|| near.join(", "))
 }
 
 fn is_loopback(source: &SourceSpec) -> bool {
