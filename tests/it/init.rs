@@ -89,6 +89,31 @@ fn without_a_terminal_what_is_missing_is_told_and_nothing_is_written() {
 }
 
 #[test]
+fn segments_a_cadence_and_a_layout_are_written_for_the_kinds_that_have_them() {
+    let lab = Lab::new();
+    let filters = ["--segments", "Br,Bp", "--cadence", "1h", "--layout", "{series}/{date:%Y%m%d}_{file}"];
+    let range = ["--start", "2011-02-15", "--end", "2011-02-16"];
+    let jsoc = ["init", "field", "--source", "jsoc", "--contact", "jane@example.org"];
+    lab.sunhaul(&[&jsoc[..], &range, &filters].concat()).stderr_has("wrote field.yaml").done();
+    let field = text(&lab, "field.yaml");
+    for line in ["    segments: [\"Br\", \"Bp\"]", "    cadence: \"1h\"", "  layout: \"{series}/{date:%Y%m%d}_{file}\""]
+    {
+        assert!(field.contains(&format!("\n{line}\n")), "{line}\n{field}");
+    }
+    lab.sunhaul(&["check", "field.yaml"]).stderr_has("good, 1 series").done();
+    let index = ["init", "--source", "index", "--url", "http://localhost:8001/data/", "--series", "goes"];
+    for (wrong, said) in [
+        (["--segments", "Br"], "`segments` cannot be asked of `index`"),
+        (["--cadence", "7m"], "cadence"),
+        (["--layout", "{series}/{day}"], "layout"),
+    ] {
+        let call = lab.sunhaul(&[&index[..], &range, &wrong].concat()).status(2);
+        call.stderr_has("the manifest would be wrong").stderr_has(said).done();
+    }
+    assert!(!lab.path("goes.yaml").exists());
+}
+
+#[test]
 fn the_archive_is_kept_out_of_git_once() {
     let lab = Lab::new();
     fs::create_dir_all(lab.path("repo/.git")).expect("folders");

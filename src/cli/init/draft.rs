@@ -85,10 +85,13 @@ pub(super) struct Draft {
     pub(super) kind: Option<Kind>,
     pub(super) url: Option<String>,
     pub(super) series: Vec<String>,
+    pub(super) segments: Vec<String>,
+    pub(super) cadence: Option<String>,
     pub(super) start: Option<String>,
     pub(super) end: Option<String>,
     pub(super) contact: Option<String>,
     pub(super) root: Option<String>,
+    pub(super) layout: Option<String>,
 }
 
 impl Draft {
@@ -104,10 +107,13 @@ impl Draft {
             kind: args.source,
             url: args.url.clone(),
             series: args.series.clone(),
+            segments: args.segments.clone(),
+            cadence: args.cadence.clone(),
             start: args.start.clone(),
             end: args.end.clone(),
             contact: args.contact.clone(),
             root: args.root.clone(),
+            layout: args.layout.clone(),
         }
     }
 
@@ -159,7 +165,8 @@ impl Draft {
         format!("{up}data/{}", self.name.as_deref().unwrap_or("job"))
     }
 
-    /// What is wrong with the manifest so far, if anything is. What is not known yet is taken to be right.
+    /// What is wrong with the manifest so far, if anything is. What is not known yet is taken to be right, and so is what no
+    /// answer can change.
     pub(super) fn objection(&self) -> Option<Diagnostic> {
         let filled = Draft {
             name: Some(self.name.clone().unwrap_or_else(|| "job".to_owned())),
@@ -171,6 +178,9 @@ impl Draft {
             contact: self.contact.clone().or_else(|| Some("jane@example.org".to_owned())),
             root: self.root.clone().or_else(|| Some("data".to_owned())),
             path: self.path.clone(),
+            segments: Vec::new(),
+            cadence: None,
+            layout: None,
         };
         filled.parsed().err().and_then(|wrong| wrong.list().first().cloned())
     }

@@ -31,6 +31,8 @@ use draft::{Draft, Kind};
         sunhaul init try --source embedded\n  \
         sunhaul init february --source jsoc --series hmi.sharp_cea_720s --start 2011-02-12 --end 2011-02-19 \
         --contact you@example.org\n  \
+        sunhaul init field --source jsoc --series hmi.sharp_cea_720s --segments Br,Bp,Bt --cadence 1h \
+        --start 2011-02-12 --end 2011-02-19 --contact you@example.org\n  \
         sunhaul init nightly --source hmi --url http://localhost:8001 --series sharp_720s --start today-60d --end today"
 )]
 pub(super) struct Args {
@@ -45,6 +47,12 @@ pub(super) struct Args {
     /// A series, by the source's name for it. May be given several times.
     #[arg(long, value_name = "NAME")]
     series: Vec<String>,
+    /// Only these segments, separated by commas, such as `Br,Bp,Bt`; of all series. For sources with records.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    segments: Vec<String>,
+    /// Only records whose slot is a multiple of this, such as `1h`; of all series.
+    #[arg(long, value_name = "TIME")]
+    cadence: Option<String>,
     /// The first day, such as `2015-12-11` or `today-60d`.
     #[arg(long, value_name = "DATE")]
     start: Option<String>,
@@ -57,6 +65,9 @@ pub(super) struct Args {
     /// The archive's folder, relative to the manifest's folder. Default: `data/NAME`, beside a folder `jobs`.
     #[arg(long, value_name = "DIR")]
     root: Option<String>,
+    /// The path of each file below it, such as `{series}/{date:%Y%m%d}_{file}`. Default: a folder for each day.
+    #[arg(long)]
+    layout: Option<String>,
 }
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {

@@ -20,7 +20,7 @@ pub(super) fn of(draft: &Draft, schema: Option<&str>) -> String {
         None => "#contact: you@example.org\n".to_owned(),
     };
     let series: Vec<String> =
-        draft.series.iter().map(|name| format!("  - name: {}\n{}", scalar(name), filters(kind))).collect();
+        draft.series.iter().map(|name| format!("  - name: {}\n{}", scalar(name), filters(kind, draft))).collect();
     format!(
         "{schema}version: 1\n\
          # The job: part of every record, and of what the service is told of who asks.\n\
@@ -36,7 +36,7 @@ pub(super) fn of(draft: &Draft, schema: Option<&str>) -> String {
            # Relative to the folder of this file.\n  \
            root: {root}\n  \
            # Where each file goes below it. `sunhaul help manifest` names the variables.\n  \
-           #layout: \"{{series}}/{{date:%Y/%m/%d}}/{{file}}\"\n\n\
+           {layout}\n\n\
          # Less than what is polite anyway: by default a host's preset holds.\n\
          {limits}\n\
          # A day whose end is younger than this is fetched and stays provisional: each run looks at it again.\n\
@@ -52,6 +52,10 @@ pub(super) fn of(draft: &Draft, schema: Option<&str>) -> String {
         end = value(&draft.end),
         series = series.join("\n"),
         root = value(&draft.root),
+        layout = match &draft.layout {
+            Some(layout) => format!("layout: {}", scalar(layout)),
+            None => "#layout: \"{series}/{date:%Y/%m/%d}/{file}\"".to_owned(),
+        },
         settle = settle(kind, &draft.series),
         limits = match kind {
             Kind::Jsoc => "#limits: { requests: 1/s }",
@@ -135,32 +139,44 @@ fn source(kind: Kind, url: Option<&str>) -> String {
     format!("source:\n{source}")
 }
 
-/// What of a series may be left out.
-fn filters(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Hmi | Kind::Embedded => {
-            "    # Only these segments, and only records whose slot is a multiple of this.\n    \
-             #segments: [Br, Bp, Bt]\n    \
-             #cadence: 1h\n"
-        }
-        Kind::Jsoc => {
-            "    # Only these segments, and only records whose slot is a multiple of this.\n    \
-             #segments: [Br, Bp, Bt]\n    \
-             #cadence: 1h\n    \
-             # Only these active regions, by HARP number.\n    \
+/// What of a series may be left out: what is asked for, and what might be, as comments.
+fn filters(kind: Kind, draft: &Draft) -> String {
+    let (comment, segments, cadence) = match kind {
+        Kind::Hmi | Kind::Embedded | Kind::Jsoc => (
+            "Only these segments, and only records whose slot is a multiple of this.",
+            Some("[Br, Bp, Bt]"),
+            Some("1h"),
+        ),
+        Kind::Medoc => (
+            "Only these segments, and records of one of MEDOC's cadences: 12m, 1h, 2h, 6h, 12h or 1d.",
+            Some("[Br, Bp, Bt]"),
+            Some("6h"),
+        ),
+        Kind::Template => ("Of the source's times only the multiples of this.", None, Some("2h")),
+        Kind::Index | Kind::Hapi => ("", None, None),
+    };
+    let names: Vec<String> = draft.segments.iter().map(|name| scalar(name)).collect();
+    let names = (!names.is_empty()).then(|| format!("[{}]", names.join(", ")));
+    let lines = [
+        (!comment.is_empty()).then(|| format!("# {comment}")),
+        filter("segments", names, segments),
+        filter("cadence", draft.cadence.as_deref().map(scalar), cadence),
+        (kind == Kind::Jsoc).then(|| {
+            "# Only these active regions, by HARP number.\n    \
              #harpnum: [377]\n    \
              # Only records with data and of good quality (QUALITY below 65536), and whose keywords match.\n    \
              #quality: good\n    \
-             #where: { LON_FWT: \"-70..70\" }\n"
-        }
-        Kind::Medoc => {
-            "    # Only these segments, and records of one of MEDOC's cadences: 12m, 1h, 2h, 6h, 12h or 1d.\n    \
-             #segments: [Br, Bp, Bt]\n    \
-             #cadence: 6h\n"
-        }
-        Kind::Template => "    # Of the source's times only the multiples of this.\n    #cadence: 2h\n",
-        Kind::Index | Kind::Hapi => "",
-    }
+             #where: { LON_FWT: \"-70..70\" }"
+                .to_owned()
+        }),
+    ];
+    lines.into_iter().flatten().map(|line| format!("    {line}\n")).collect()
+}
+
+/// The line of a filter: as it is asked for, else as it might be.
+fn filter(key: &str, asked: Option<String>, example: Option<&str>) -> Option<String> {
+    let example = || example.map(|example| format!("#{key}: {example}"));
+    asked.map(|value| format!("{key}: {value}")).or_else(example)
 }
 
 /// A text as YAML: as it is where that is plain, else in quotes.
@@ -187,7 +203,7 @@ mod tests {
             end: Some("2015-12-14".into()),
             contact: matches!(kind, Kind::Jsoc | Kind::Medoc).then(|| "jane@example.org".into()),
             root: Some("../data/sharp".into()),
-            path: None,
+            ..Draft::default()
         }
     }
 
@@ -217,6 +233,30 @@ mod tests {
                 .collect();
             assert!(text.lines().filter(|line| is_off(line)).count() >= 4, "{text}");
             check(&uncommented.join("\n"));
+        }
+    }
+
+    #[test]
+    fn filters_and_a_layout_that_are_asked_for_stand_in_place_of_their_comments() {
+        for (kind, segments, cadence) in [
+            (Kind::Jsoc, &["Br", "Bp"][..], "2h"),
+            (Kind::Embedded, &["Br"], "12m"),
+            (Kind::Medoc, &["Br"], "6h"),
+            (Kind::Template, &[], "3h"),
+        ] {
+            let segments: Vec<String> = segments.iter().map(|name| (*name).to_owned()).collect();
+            let layout = "{series}/{date:%F}_{file}".to_owned();
+            let asked = Draft { segments, cadence: Some(cadence.into()), layout: Some(layout.clone()), ..draft(kind) };
+            let text = of(&asked, None);
+            check(&text);
+            let job = crate::manifest::parse("job.yaml".as_ref(), text.as_bytes(), &|_| None).unwrap();
+            let filters = &job.series[0].filters;
+            assert_eq!(filters.segments.clone().unwrap_or_default(), asked.segments, "{text}");
+            assert_eq!(filters.cadence.map(|cadence| span(cadence.as_secs())).as_deref(), Some(cadence), "{text}");
+            assert_eq!(job.series[0].layout.text(), layout, "{text}");
+            for key in ["#cadence", "#layout"] {
+                assert!(!text.contains(key), "{text}");
+            }
         }
     }
 
