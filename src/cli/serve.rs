@@ -26,7 +26,8 @@ const NAMED: usize = 5;
     long_about = "Serve FITS files, or synthetic ones, through the HMI service's API.\n\n\
         With a folder it serves every FITS file below it: series and time come from the headers, else from the name. \
         With --embedded it makes small SHARP-like files up, always the same ones for the same seed. Lists are at \
-        /HMI/SERIES?start=..&end=.., the API's description at /openapi.json, and a page to try it from at /ui/. It \
+        /HMI/SERIES?start=..&end=.., pages of the series and their days at /browse/, the API's description at \
+        /openapi.json, and a page to try it from at /ui/. It \
         listens on this machine only, unless --host says otherwise, and runs until it is interrupted.",
     after_help = "Examples:\n  sunhaul serve --embedded\n  sunhaul serve ~/sharp --port 8002\n  \
         sunhaul serve --embedded --faults truncate=0.2,throttle=0.1 --seed 7\n  \

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::backend::{Item, Known, Record, Shape};
 
 /// What is encoded in a path: all that a URL gives a meaning of its own, but for the slash.
-const IN_PATH: &AsciiSet = &CONTROLS
+pub(super) const IN_PATH: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
     .add(b'#')

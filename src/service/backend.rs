@@ -8,7 +8,7 @@ use std::io;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use chrono::NaiveDateTime;
+use chrono::{NaiveDate, NaiveDateTime};
 use serde_json::Value;
 
 use crate::day::Window;
@@ -40,6 +40,15 @@ pub(super) struct SeriesName {
 /// A number of files in words.
 pub(super) fn count(files: usize) -> String {
     format!("{files} file{}", if files == 1 { "" } else { "s" })
+}
+
+/// How many items a day has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DayCount {
+    /// The day in UTC.
+    pub(super) date: NaiveDate,
+    /// Its items, at least one.
+    pub(super) items: usize,
 }
 
 /// One item of a listing: a file (V1) or a record with its files.
@@ -121,6 +130,12 @@ pub(super) trait Holdings: Send + Sync + 'static {
 
     /// The items whose `date_obs` lies in the window, sorted by it; `None` for an unknown series.
     fn list(&self, series: &str, window: Window) -> Option<Vec<Item>>;
+
+    /// The years in which a series may have items, sorted; none for an unknown series.
+    fn years(&self, series: &str) -> Vec<i32>;
+
+    /// The days of a year on which a series has items, sorted.
+    fn days(&self, series: &str, year: i32) -> Vec<DayCount>;
 
     /// The keywords that a series' records may have; `None` where it has no records to ask for.
     fn fields(&self, series: &str) -> Option<&'static [&'static str]>;

@@ -5,6 +5,7 @@
 
 mod answers;
 mod backend;
+mod browse;
 mod connections;
 mod fault_injection;
 mod file_response;
@@ -145,6 +146,7 @@ impl Service {
             lines.push(format!("  and {} more series", all.len() - TOLD));
         }
         lines.extend(self.faults.as_ref().map(ToString::to_string));
+        lines.push(format!("series and days are listed at {base}/browse/"));
         lines.push(format!("try it at {base}/ui/"));
         if let Some(public) = &self.access.public_url {
             lines.push(format!("clients that come by {public} get URLs that begin with it"));

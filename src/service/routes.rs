@@ -20,6 +20,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::answers::{self, Answer, FileItem, MetaItem, RecordItem};
 use super::backend::{Holdings, Shape};
+use super::browse::{self, there_are, unknown_series};
 use super::fault_injection::{Faults, rehearse};
 use super::file_response;
 use super::host_header_guard::{Access, Base, guard};
@@ -28,14 +29,12 @@ use super::query::{self, Asked};
 use crate::day::Window;
 use crate::untrusted::escape;
 
-/// How many series an error names at most.
-const NAMED: usize = 50;
-
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "HMI Service",
-        description = "Lists and serves solar image files by series and time. Start with `GET /HMI/{series}`.",
+        description = "Lists and serves solar image files by series and time. [What there is](../browse/), by series and \
+            day. Start with `GET /HMI/{series}`.",
     ),
     paths(list, keywords, file),
     components(schemas(FileItem, RecordItem, MetaItem, Problem)),
@@ -63,6 +62,9 @@ pub(super) fn router(holdings: Arc<dyn Holdings>, access: Access, faults: Option
             "/openapi.json",
             get(|Extension(Base(base)): Extension<Base>| async move { described(&description, &base) }),
         )
+        .route("/browse", get(browse::all_series))
+        .route("/browse/", get(browse::all_series))
+        .route("/browse/{series}", get(browse::days))
         .route("/HMI", get(no_series))
         .route("/HMI/", get(no_series))
         .route("/HMI/{series}", get(list))
@@ -123,7 +125,7 @@ fn described(description: &Value, base: &str) -> Json<Value> {
 async fn nothing_here(uri: Uri) -> Problem {
     let path = escape(uri.path());
     Problem::not_found(format!(
-        "there is no `{path}` here; `/HMI` names the series, and `/ui/` says how to ask for them"
+        "there is no `{path}` here; `/browse/` lists the series, and `/ui/` says how to ask for them"
     ))
 }
 
@@ -260,20 +262,4 @@ async fn file(
         Ok(None) => Err(unknown_series(&*holdings, &shown.0)),
         Err(error) => Err(Problem::internal(&error)),
     }
-}
-
-fn unknown_series(holdings: &dyn Holdings, series: &str) -> Problem {
-    Problem::not_found(format!("there is no series `{}` here; {}", escape(series), there_are(holdings)))
-}
-
-/// Which series there are.
-fn there_are(holdings: &dyn Holdings) -> String {
-    let all = holdings.series();
-    let mut known: Vec<String> = all.iter().take(NAMED).map(|known| format!("`{}`", known.name)).collect();
-    match all.len() {
-        0 => known.push("none".to_owned()),
-        count if count > NAMED => known.push(format!("and {} more", count - NAMED)),
-        _ => {}
-    }
-    format!("there are: {}", known.join(", "))
 }

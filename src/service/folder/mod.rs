@@ -6,15 +6,17 @@
 mod beneath;
 mod index;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
+use chrono::{Datelike as _, NaiveDate};
+
 use self::beneath::Root;
 use self::index::Entry;
-use super::backend::{Content, Holdings, Item, Known, SeriesName, Served, Shape, count};
+use super::backend::{Content, DayCount, Holdings, Item, Known, SeriesName, Served, Shape, count};
 use crate::day::Window;
 
 /// A file that is not served, and why.
@@ -75,6 +77,20 @@ impl Holdings for Folder {
         let mut items: Vec<Item> = files.map(item).collect();
         items.sort_by_key(|item| item.date_obs);
         Some(items)
+    }
+
+    fn years(&self, series: &str) -> Vec<i32> {
+        let files = self.series.get(series).into_iter().flat_map(BTreeMap::values);
+        files.map(|entry| entry.date_obs.year()).collect::<BTreeSet<i32>>().into_iter().collect()
+    }
+
+    fn days(&self, series: &str, year: i32) -> Vec<DayCount> {
+        let files = self.series.get(series).into_iter().flat_map(BTreeMap::values);
+        let mut days: BTreeMap<NaiveDate, usize> = BTreeMap::new();
+        for date in files.map(|entry| entry.date_obs.date()).filter(|date| date.year() == year) {
+            *days.entry(date).or_default() += 1;
+        }
+        days.into_iter().map(|(date, items)| DayCount { date, items }).collect()
     }
 
     fn fields(&self, _: &str) -> Option<&'static [&'static str]> {

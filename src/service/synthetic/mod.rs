@@ -8,16 +8,17 @@ mod region;
 mod segment;
 mod series;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use chrono::{Datelike as _, NaiveDate};
 
 use self::region::Sky;
 use self::series::{FIELDS, SERIES, SyntheticSeries};
-use super::backend::{Content, Holdings, Item, SeriesName, Served, Shape};
+use super::backend::{Content, DayCount, Holdings, Item, SeriesName, Served, Shape};
 use super::slot::Slot;
 use crate::day::Window;
 use crate::digest::Digest;
@@ -84,6 +85,26 @@ impl Holdings for Synthetic {
         let series = known(series)?;
         let slots = Slot::within(window);
         Some(slots.flat_map(|slot| series.items(self.sky, Slot(slot))).collect())
+    }
+
+    fn years(&self, series: &str) -> Vec<i32> {
+        let last = Slot(Slot::END.0 - 1).date_obs().year();
+        known(series).map_or_else(Vec::new, |_| (Slot::FIRST.date_obs().year()..=last).collect())
+    }
+
+    fn days(&self, series: &str, year: i32) -> Vec<DayCount> {
+        let first = |year| NaiveDate::from_ymd_opt(year, 1, 1).map(|day| day.and_time(chrono::NaiveTime::MIN));
+        let (Some(series), Some(start), Some(end)) = (known(series), first(year), first(year + 1)) else {
+            return Vec::new();
+        };
+        let mut days: BTreeMap<NaiveDate, usize> = BTreeMap::new();
+        for slot in Slot::within(Window { start, end }).map(Slot) {
+            let items = series.count(self.sky, slot);
+            if items > 0 {
+                *days.entry(slot.date_obs().date()).or_default() += items;
+            }
+        }
+        days.into_iter().map(|(date, items)| DayCount { date, items }).collect()
     }
 
     fn fields(&self, series: &str) -> Option<&'static [&'static str]> {

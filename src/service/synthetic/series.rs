@@ -70,6 +70,11 @@ impl SyntheticSeries {
         regions
     }
 
+    /// How many items a slot has.
+    pub(super) fn count(&self, sky: Sky, slot: Slot) -> usize {
+        self.regions(sky, slot).len()
+    }
+
     /// The items of a slot.
     pub(super) fn items(&self, sky: Sky, slot: Slot) -> Vec<Item> {
         let regions = self.regions(sky, slot);

@@ -1,5 +1,6 @@
 //! The service over real HTTP on loopback: listings, files and their parts, refusals.
 
+mod browse;
 mod listed;
 
 use reqwest::header::{HeaderMap, HeaderName};
