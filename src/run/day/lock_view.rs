@@ -96,6 +96,9 @@ impl LockView {
             return Err(Failure::unasked(Class::LockMismatch, why));
         }
         let listed = files.unwrap_or_default();
+        // What was made of the answers to another question is another file.
+        let listed: Vec<LockedFile> =
+            listed.into_iter().filter(|file| is_whole || !file.key.starts_with(MADE)).collect();
         let count = listed.len();
         let files: HashMap<_, _> = listed.into_iter().map(|file| (file.key.clone(), file)).collect();
         if files.len() != count {
