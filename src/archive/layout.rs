@@ -101,8 +101,12 @@ const MARK: &str = "0name0to0find0";
 pub fn name_in(layout: &Template, values: &Values<'_>, path: &str) -> Option<String> {
     let with = |name: &str| render(layout, &Values { file: name, ..values.clone() }).ok();
     let marked = with(MARK)?;
-    let (before, after) = marked.as_str().split_once(MARK)?;
-    let name = path.strip_prefix(before)?.strip_suffix(after)?;
+    let texts: Vec<&str> = marked.as_str().split(MARK).collect();
+    // Where the name stands several times, it is as long each time.
+    let times = texts.len() - 1;
+    let length = path.len().checked_sub(texts.iter().map(|text| text.len()).sum())?.checked_div(times)?;
+    let start = texts.first()?.len();
+    let name = path.get(start..start + length)?;
     with(name).filter(|made| made.as_str() == path).map(|_| name.to_owned())
 }
 
@@ -212,7 +216,11 @@ mod tests {
         for (layout, path, name) in [
             ("{series}/{date:%F}/{file}", "s/2015-12-11/a.fits", Some("a.fits")),
             ("{series}/{date:%F}_{file}.old", "s/2015-12-11_a.fits.old", Some("a.fits")),
-            ("{series}/{file}/{file}", "s/a/a", None),
+            ("{series}/{file}/{file}", "s/a/a", Some("a")),
+            ("{file}/{date:%F}_{file}/{file}.old", "é.fits/2015-12-11_é.fits/é.fits.old", Some("é.fits")),
+            ("{series}/{file}/{file}", "s/a/b", None),
+            ("{series}/{file}/{file}", "s/a/bc", None),
+            ("{series}/{file}/{file}", "s/", None),
             ("{series}/{date:%F}/{file}", "s/2015-12-12/a.fits", None),
             ("{series}/{date:%F}/{file}", "s/2015-12-11/", None),
             ("{series}/{date:%F}/{file}", "s/2015-12-11/b/a.fits", None),
