@@ -8,7 +8,8 @@ use rustix::fs::FileType;
 
 use super::day::{RETIRED_LINES, retired_lines_of};
 use super::journal::{self, Journal};
-use super::safe_dir::{Removed, Tree};
+use super::remove::Removed;
+use super::safe_dir::Tree;
 use super::{Archive, Error, STAGING, WORK};
 use crate::manifest::{LockMode, SeriesId};
 

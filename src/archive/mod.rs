@@ -22,6 +22,7 @@ mod queries;
 mod reader;
 mod record;
 mod regular;
+mod remove;
 mod repair;
 mod safe_dir;
 mod shared_paths;

@@ -16,7 +16,8 @@ use super::Error;
 use super::fsync::boot_id;
 use super::record::line;
 use super::regular::{must_be_regular, open_at};
-use super::safe_dir::{Tree, remove_at};
+use super::remove::remove_at;
+use super::safe_dir::Tree;
 use super::staged_file::{Staged, link};
 use crate::digest::Digest;
 

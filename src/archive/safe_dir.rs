@@ -103,7 +103,7 @@ impl Tree {
     }
 
     /// True when an open directory is the one of this path.
-    fn is_still_at(&self, fd: &OwnedFd, relative: &str) -> bool {
+    pub(super) fn is_still_at(&self, fd: &OwnedFd, relative: &str) -> bool {
         let path = if relative.is_empty() { "." } else { relative };
         let (Ok(own), Ok(named)) = (fs::fstat(fd), fs::statat(&*self.root, path, AtFlags::SYMLINK_NOFOLLOW)) else {
             return false;
@@ -266,17 +266,6 @@ impl Tree {
         if let Ok(Some(dir)) = self.look(directory) {
             let _ = fs::unlinkat(&dir, name, AtFlags::REMOVEDIR);
         }
-    }
-
-    /// Removes what stands at a path below the root, a directory with all that it holds. A symlink is removed itself.
-    /// Gives the files removed and their bytes.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub(super) fn remove(&self, relative: &str) -> Result<Removed, Error> {
-        let (directory, name) = split(relative);
-        let Some(dir) = self.look(directory)? else { return Ok(Removed::default()) };
-        remove_at(&dir, OsStr::new(name)).map_err(|e| Error::storage("remove", self.path(relative), e.into()))
     }
 
     /// Writes a small file of our own in one atomic step, replacing what has the name.
@@ -459,42 +448,4 @@ pub(super) fn list(dir: &OwnedFd) -> Result<Vec<Entry>, Errno> {
 /// Opens a directory in an open directory, unless it is a symlink.
 pub(super) fn enter(parent: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
     fs::openat(parent, name.as_bytes(), DIRECTORY | OFlags::NOFOLLOW, Mode::empty())
-}
-
-/// What was removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Removed {
-    pub(super) files: u64,
-    pub(super) bytes: u64,
-}
-
-impl Removed {
-    fn add(&mut self, other: Removed) {
-        self.files += other.files;
-        self.bytes += other.bytes;
-    }
-}
-
-/// Removes one name, a directory with all that it holds. What is gone already is no error.
-pub(super) fn remove_at(parent: &OwnedFd, name: &OsStr) -> Result<Removed, Errno> {
-    let stat = match fs::statat(parent, name.as_bytes(), AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => stat,
-        Err(Errno::NOENT) => return Ok(Removed::default()),
-        Err(e) => return Err(e),
-    };
-    let mut removed = Removed::default();
-    let flags = if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-        let dir = enter(parent, name)?;
-        for entry in list(&dir)? {
-            removed.add(remove_at(&dir, &entry.name)?);
-        }
-        AtFlags::REMOVEDIR
-    } else {
-        removed.add(Removed { files: 1, bytes: u64::try_from(stat.st_size).unwrap_or(0) });
-        AtFlags::empty()
-    };
-    match fs::unlinkat(parent, name.as_bytes(), flags) {
-        Ok(()) | Err(Errno::NOENT) => Ok(removed),
-        Err(e) => Err(e),
-    }
 }
