@@ -2,8 +2,6 @@
 //!
 //! What it does not do: fetch, or delete anything.
 
-use std::cell::LazyCell;
-
 use chrono::NaiveDate;
 use rustix::fs::{self, AtFlags, FileType, RenameFlags};
 use rustix::io::Errno;
@@ -11,7 +9,7 @@ use rustix::io::Errno;
 use super::journal::Journal;
 use super::name::{LONGEST, cut};
 use super::reader::record_of;
-use super::safe_dir::length_of;
+use super::safe_dir::{length_of, split};
 use super::staged_file::FileId;
 use super::{Archive, DayRecord, Error, FileLine};
 use crate::manifest::SeriesId;
@@ -71,50 +69,64 @@ impl Archive {
                 }
                 ground.retired(self, &line.path)?;
             }
-            if self.set_aside(series, date, &line.path)?.is_some() {
+            let copy = self.retired_copy(series, date, &line.path)?;
+            if self.set_aside(series, date, &line.path, copy)?.is_some() {
                 moved.push(line.path.clone());
             }
         }
         Ok(moved)
     }
 
-    /// Moves what has a path to the day's folder of `retired/`, under a name that nothing has there. Gives its path there;
-    /// `None` when there is nothing to move.
-    pub(super) fn set_aside(&self, series: &SeriesId, date: NaiveDate, path: &str) -> Result<Option<String>, Error> {
+    /// Moves what has a path to the day's folder of `retired/`: in place of a copy of it, or under a name that nothing has there.
+    /// Gives its path there; `None` when there is nothing to move.
+    pub(super) fn set_aside(
+        &self,
+        series: &SeriesId,
+        date: NaiveDate,
+        path: &str,
+        copy: Option<String>,
+    ) -> Result<Option<String>, Error> {
         let (dir, name) = self.tree.place(path)?;
         let folder = Archive::retired(series, date);
         let to = self.tree.make(&folder)?;
+        let failed = |e: Errno| Error::storage("retire", self.tree.path(path), e.into());
+        if let Some(copy) = copy {
+            return match fs::renameat(&*dir, name, &*to, split(&copy).1) {
+                Ok(()) => Ok(Some(copy)),
+                Err(Errno::NOENT) => Ok(None),
+                Err(e) => Err(failed(e)),
+            };
+        }
         let mut target = cut(name, LONGEST).to_owned();
-        // Read once, however many names are taken, and not at all where the first is free.
-        let sha256 = LazyCell::new(|| self.hash(path).ok().flatten());
-        let is_copy = |kept: &str| -> Result<bool, Error> {
-            let is_like = self.are_of_one_length(path, kept)? && sha256.is_some();
-            Ok(is_like && self.hash(kept).is_ok_and(|kept| kept == *sha256))
-        };
         for attempt in 1u32.. {
             match fs::renameat_with(&*dir, name, &*to, &target, RenameFlags::NOREPLACE) {
                 Ok(()) => return Ok(Some(format!("{folder}/{target}"))),
                 Err(Errno::NOENT) => return Ok(None),
-                Err(Errno::EXIST) if is_copy(&format!("{folder}/{target}"))? => {
-                    // It takes the place of its copy: one that comes again in each run, and is refused, would fill the disk.
-                    return match fs::renameat(&*dir, name, &*to, &target) {
-                        Ok(()) => Ok(Some(format!("{folder}/{target}"))),
-                        Err(Errno::NOENT) => Ok(None),
-                        Err(e) => Err(Error::storage("retire", self.tree.path(path), e.into())),
-                    };
-                }
                 Err(Errno::EXIST) => {
                     let more = format!(".{attempt}");
                     target = format!("{}{more}", cut(name, LONGEST - more.len()));
                 }
-                Err(e) => return Err(Error::storage("retire", self.tree.path(path), e.into())),
+                Err(e) => return Err(failed(e)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// A retired file of the day that has the bytes of the one at a path, which is read: kept once each, files that come again
+    /// in each run, and are refused, would fill the disk otherwise.
+    fn retired_copy(&self, series: &SeriesId, date: NaiveDate, path: &str) -> Result<Option<String>, Error> {
+        let folder = Archive::retired(series, date);
+        for name in self.tree.names(&folder)? {
+            let retired = format!("{folder}/{name}");
+            if self.may_be_copies(path, &retired)? && self.hash(&retired)? == self.hash(path)? {
+                return Ok(Some(retired));
             }
         }
         Ok(None)
     }
 
     /// True when two paths have files of one length, which are not one file under two names: renaming one would leave both.
-    fn are_of_one_length(&self, path: &str, other: &str) -> Result<bool, Error> {
+    pub(super) fn may_be_copies(&self, path: &str, other: &str) -> Result<bool, Error> {
         let (Some(one), Some(other)) = (self.tree.stat(path)?, self.tree.stat(other)?) else { return Ok(false) };
         let length = length_of(&one);
         Ok(FileId::of(&one) != FileId::of(&other) && length.is_some() && length == length_of(&other))

@@ -99,7 +99,10 @@ impl DayWork {
         let Some(stat) = self.archive.tree.stat(path)? else { return Ok(true) };
         let is_placed = self.lock_owned().placed.get(path) == Some(&Stamp::of(&stat));
         let Some(put) = put.filter(|_| !is_placed && stat.st_size > 0) else { return Ok(true) };
-        Ok(self.archive.hash(path)?.is_none_or(|found| found == put))
+        match self.digest_once(path) {
+            Some(found) => Ok(found == put),
+            None => Ok(self.archive.hash(path)?.is_none_or(|found| found == put)),
+        }
     }
 
     /// Takes over files that were found at their paths with their bytes. Whose they are does not change.

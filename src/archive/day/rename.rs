@@ -30,7 +30,7 @@ pub enum Placed {
 /// Files of the day that lie elsewhere than they are due.
 #[derive(Debug, Default)]
 pub(super) struct Elsewhere {
-    /// The retired files by their length; none before they are listed, and after one more came.
+    /// The retired files by their length; none before they are listed. One of them may be gone.
     retired: Option<HashMap<u64, Vec<String>>>,
     /// What was read of files at these paths.
     read: HashMap<String, (Stamp, Digest)>,
@@ -131,10 +131,16 @@ impl DayWork {
         Ok(None)
     }
 
-    /// What a file is, if it has these bytes. It is read once as long as it does not change.
+    /// What a file is, if it has these bytes.
     fn read_as(&self, place: &str, file: &File, (length, due): (u64, Digest)) -> Option<Stamp> {
+        fs::fstat(file).ok().filter(|stat| length_of(stat) == Some(length))?;
+        self.read_once(place, file).filter(|(_, found)| *found == due).map(|(stamp, _)| stamp)
+    }
+
+    /// What a file is, and the digest of its bytes. It is read once as long as it does not change.
+    fn read_once(&self, place: &str, file: &File) -> Option<(Stamp, Digest)> {
         let stamp = |file: &File| fs::fstat(file).ok().map(|stat| Stamp::of(&stat));
-        let before = stamp(file).filter(|stamp| stamp.length() == length)?;
+        let before = stamp(file)?;
         let known =
             self.lock_elsewhere().read.get(place).filter(|(stamp, _)| *stamp == before).map(|(_, found)| *found);
         let found = match known {
@@ -144,7 +150,26 @@ impl DayWork {
             }
         };
         self.lock_elsewhere().read.insert(place.to_owned(), (before, found));
-        (found == due).then_some(before)
+        Some((before, found))
+    }
+
+    /// The digest of a file, as far as it can be read.
+    pub(super) fn digest_once(&self, place: &str) -> Option<Digest> {
+        let file = self.archive.open_plain(place).ok()??;
+        self.read_once(place, &file).map(|(_, found)| found)
+    }
+
+    /// A retired file that has the bytes of the one at a path: of equal ones, one is kept.
+    pub(super) fn retired_copy(&self, path: &str) -> Result<Option<String>, Error> {
+        let Some(length) = self.archive.tree.length(path) else { return Ok(None) };
+        for retired in self.retired_of(length)? {
+            if self.archive.may_be_copies(path, &retired)?
+                && self.digest_once(path).is_some_and(|digest| self.digest_once(&retired) == Some(digest))
+            {
+                return Ok(Some(retired));
+            }
+        }
+        Ok(None)
     }
 
     /// A copy of a file, which shares its blocks where the filesystem can; `None` when it came to other bytes.
@@ -199,10 +224,22 @@ impl DayWork {
         Ok(found)
     }
 
-    /// Notes that the file at a path went to `retired/`.
+    /// Notes that the file at a path went to `retired/`. What was read of it still holds if it was not changed meanwhile.
     pub(super) fn note_retired(&self, path: &str, to: &str) {
+        let now = self.archive.tree.stat(to).ok().flatten().map(|stat| Stamp::of(&stat));
         let mut elsewhere = self.lock_elsewhere();
-        elsewhere.retired = None;
+        if let (Some(retired), Some(now)) = (&mut elsewhere.retired, now) {
+            let equally_long = retired.entry(now.length()).or_default();
+            if let Err(at) = equally_long.binary_search_by(|known| known.as_str().cmp(to)) {
+                equally_long.insert(at, to.to_owned());
+            }
+        }
+        let read = elsewhere.read.remove(path);
+        if let (Some((before, digest)), Some(now)) = (read, now)
+            && now.has_bytes_of(&before)
+        {
+            elsewhere.read.insert(to.to_owned(), (now, digest));
+        }
         let wanted = elsewhere.renamed.remove(path);
         elsewhere.spare.extend(wanted.map(|wanted| (to.to_owned(), wanted)));
     }
@@ -245,6 +282,9 @@ impl DayWork {
         let (Some(one), Some(other)) = (tree.stat(retired)?, tree.stat(wanted)?) else { return Ok(()) };
         if FileId::of(&one) == FileId::of(&other) && one.st_nlink > 1 {
             tree.remove(retired)?;
+        } else {
+            // It is one more of them, whatever it is.
+            self.lock_elsewhere().retired = None;
         }
         Ok(())
     }

@@ -289,7 +289,7 @@ impl DayWork {
             let Some(owners) = others.get(path) else {
                 if let Some(kept) = further.get(path) {
                     // Moved first: it may have been replaced in this moment, and what is the user's is not removed.
-                    if let Some(moved) = self.move_away(path, ground.as_deref_mut())? {
+                    if let Some(moved) = self.move_away(path, None, ground.as_deref_mut())? {
                         self.drop_spare_name(&moved, kept)?;
                     }
                 } else if self.is_as_put(path, *known)? {
@@ -310,20 +310,26 @@ impl DayWork {
 
     /// Moves a file of ours out of the way, to `retired/`. Its absence is fine, and what is no plain file stays.
     pub(super) fn retire(&self, path: &str, ground: Option<&mut Ground<'_>>) -> Result<bool, Error> {
-        let moved = self.move_away(path, ground)?;
+        let copy = self.retired_copy(path)?;
+        let moved = self.move_away(path, copy, ground)?;
         if let Some(to) = &moved {
             self.note_retired(path, to);
         }
         Ok(moved.is_some())
     }
 
-    /// The same; gives where it lies now.
-    fn move_away(&self, path: &str, ground: Option<&mut Ground<'_>>) -> Result<Option<String>, Error> {
+    /// The same, in place of a copy of it there; gives where it lies now.
+    fn move_away(
+        &self,
+        path: &str,
+        copy: Option<String>,
+        ground: Option<&mut Ground<'_>>,
+    ) -> Result<Option<String>, Error> {
         if let Some(ground) = ground {
             ground.retired(&self.archive, path)?;
         }
         let is_plain = self.archive.tree.length(path).is_some();
-        let moved = if is_plain { self.archive.set_aside(&self.series, self.date, path)? } else { None };
+        let moved = if is_plain { self.archive.set_aside(&self.series, self.date, path, copy)? } else { None };
         self.lock_owned().ours.remove(path);
         self.journal.append(&[Entry::Retired { path: path.to_owned() }])?;
         Ok(moved)
