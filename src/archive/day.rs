@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use rustix::fs::{self, AtFlags};
+use rustix::fs::{self, AtFlags, FileType};
 
 pub use open::Trust;
 use owned::Owned;
@@ -28,7 +28,7 @@ pub use seal::{Retired, SealAs};
 
 use super::journal::{Entry, Journal, Spoilt};
 use super::record::{DayRecord, FileLine, State};
-use super::regular::open_at;
+use super::regular::{kind_of, open_at};
 use super::safe_dir::split;
 use super::staged_file::Stamp;
 use super::{Archive, Error, MissingSlots, Part, RelativePath, Staged};
@@ -377,8 +377,9 @@ impl DayWork {
     /// another process holds them. The journal line goes first.
     ///
     /// # Errors
-    /// [`Error::Occupied`] when the path holds other bytes that are not ours, [`Error::Changed`] when it held ours and they
-    /// were changed since, [`Error::Claimed`] when they are another day's as well; [`Error::Storage`].
+    /// [`Error::Occupied`] when the path holds other bytes that are not ours, and [`Error::InTheWay`] when it holds something
+    /// else than a file; [`Error::Changed`] when it held ours and they were changed since, [`Error::Claimed`] when they are
+    /// another day's as well; [`Error::Storage`].
     pub fn publish(&self, mut staged: Staged, path: &RelativePath, line: FileLine) -> Result<Published, Error> {
         let tree = &self.archive.tree;
         let (dir, name) = tree.place(path.as_str())?;
@@ -389,6 +390,10 @@ impl DayWork {
             let mut ground = self.archive.ground()?;
             // Another day may have moved it away before the paths were held.
             if let Ok(stat) = stat() {
+                let kind = FileType::from_raw_mode(stat.st_mode);
+                if kind != FileType::RegularFile {
+                    return Err(Error::InTheWay { path: path.to_string(), what: kind_of(kind) });
+                }
                 let found = self.archive.hash(path.as_str())?;
                 if found == line.sha256 {
                     self.lock_owned().placed.insert(path.to_string(), Stamp::of(&stat));

@@ -64,6 +64,17 @@ pub enum Error {
         /// The path below the root.
         path: String,
     },
+    /// Something else than a file stands at the path.
+    #[error(
+        "{what} is in the way at `{path}`, and sunhaul neither replaces nor follows it; hint: move it away and run the same \
+         command again, or choose another layout or root"
+    )]
+    InTheWay {
+        /// The path below the root.
+        path: String,
+        /// What it is, such as `a symlink`.
+        what: &'static str,
+    },
     /// The path holds other bytes than were put there.
     #[error(
         "`{path}` does not hold what sunhaul put there: it was edited, replaced or damaged since; hint: move it away and \
@@ -131,7 +142,7 @@ impl Error {
             Error::Storage { action, source, .. } if is_too_long(source) && *action != ENTER_ROOT => Class::UnsafePath,
             Error::Storage { .. } | Error::NoLocks { .. } => Class::Storage,
             Error::Record { .. } | Error::Newer { .. } => Class::Record,
-            Error::Occupied { .. } | Error::Changed { .. } => Class::Occupied,
+            Error::Occupied { .. } | Error::InTheWay { .. } | Error::Changed { .. } => Class::Occupied,
             Error::Claimed { .. } => Class::Collision,
             Error::Shared { .. } | Error::Moved { .. } | Error::FolderMoved { .. } | Error::Locked(_) => Class::Held,
         }
@@ -165,6 +176,7 @@ fn hint(source: &io::Error) -> String {
         io::ErrorKind::CrossesDevices => {
             "; hint: let the archive's files and its `.sunhaul` lie on one filesystem, with nothing mounted in between"
         }
+        io::ErrorKind::NotADirectory => "; hint: move it away, or put a folder in its place",
         io::ErrorKind::PermissionDenied => "; hint: check who owns it and its mode",
         _ => "",
     };

@@ -53,10 +53,11 @@ pub(super) fn is_no_file(kind: FileType) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("it is {}, not a regular file", kind_of(kind)))
 }
 
-/// What is no regular file, in a word or two.
+/// What something is, in a word or two.
 pub(super) fn kind_of(kind: FileType) -> &'static str {
     match kind {
         FileType::Symlink => "a symlink",
+        FileType::RegularFile => "a file",
         FileType::Directory => "a folder",
         FileType::Fifo => "a pipe",
         FileType::Socket => "a socket",

@@ -148,10 +148,11 @@ impl Tree {
     }
 
     fn not_entered(&self, relative: &str, e: Errno) -> Error {
+        let what = || self.glance(relative).map_or("no folder", regular::kind_of);
         let why = match e {
             Errno::LOOP | Errno::NOTDIR => io::Error::new(
                 io::ErrorKind::NotADirectory,
-                "it is a symlink or no directory, and files are not read or written through it",
+                format!("it is {}, and files are not read or written through it", what()),
             ),
             other => other.into(),
         };
@@ -266,6 +267,11 @@ impl Tree {
         if let Ok(Some(dir)) = self.look(directory) {
             let _ = fs::unlinkat(&dir, name, AtFlags::REMOVEDIR);
         }
+    }
+
+    /// What stands at a path below the root, by one system call: quick, but symlinks on the way are followed.
+    pub(super) fn glance(&self, relative: &str) -> Result<FileType, Errno> {
+        fs::statat(&*self.root, relative, AtFlags::SYMLINK_NOFOLLOW).map(|stat| FileType::from_raw_mode(stat.st_mode))
     }
 
     /// Writes a small file of our own in one atomic step, replacing what has the name.
