@@ -3,6 +3,7 @@
 mod corrupt_files;
 mod open;
 mod owned;
+mod path_obstacles;
 mod rename;
 mod retired;
 mod seal;
@@ -382,6 +383,8 @@ impl DayWork {
     /// another day's as well; [`Error::Storage`].
     pub fn publish(&self, mut staged: Staged, path: &RelativePath, line: FileLine) -> Result<Published, Error> {
         let tree = &self.archive.tree;
+        self.make_room([path])?;
+        self.must_have_folders(path)?;
         let (dir, name) = tree.place(path.as_str())?;
         let mut replaced = false;
         let stat = || fs::statat(&*dir, name, AtFlags::SYMLINK_NOFOLLOW);
@@ -408,7 +411,7 @@ impl DayWork {
         }
         let key = line.key.clone();
         self.journal.append(&[Entry::File(Box::new(line.clone()))])?;
-        match staged.publish(&dir, name) {
+        match self.name(&mut staged, path)? {
             Ok(true) => {}
             Ok(false) => {
                 self.journal.append(&[Entry::Void { key }])?;
@@ -441,6 +444,19 @@ impl DayWork {
         }
         self.lock_have().insert(key, line);
         Ok(if replaced { Published::Replaced } else { Published::New })
+    }
+
+    /// Gives a body its name. Its folder is made again where another day has just removed it as empty.
+    fn name(&self, staged: &mut Staged, path: &RelativePath) -> Result<std::io::Result<bool>, Error> {
+        let tree = &self.archive.tree;
+        let folder = split(path.as_str()).0;
+        loop {
+            let (dir, name) = tree.place(path.as_str())?;
+            match staged.publish(&dir, name) {
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound && !tree.is_still_at(&dir, folder) => {}
+                named => return Ok(named),
+            }
+        }
     }
 
     /// Puts a body that failed a check into quarantine.

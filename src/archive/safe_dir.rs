@@ -261,11 +261,12 @@ impl Tree {
         Ok(self.kind(relative)? == Some(FileType::Symlink))
     }
 
-    /// Removes an empty directory below the root. One that is not empty, or not there, stays as it is.
-    pub(super) fn prune(&self, relative: &str) {
+    /// Removes an empty directory below the root; one that is not empty stays as it is. True when it is gone.
+    pub(super) fn prune(&self, relative: &str) -> bool {
         let (directory, name) = split(relative);
-        if let Ok(Some(dir)) = self.look(directory) {
-            let _ = fs::unlinkat(&dir, name, AtFlags::REMOVEDIR);
+        match self.look(directory) {
+            Ok(Some(dir)) => matches!(fs::unlinkat(&dir, name, AtFlags::REMOVEDIR), Ok(()) | Err(Errno::NOENT)),
+            other => other.is_ok(),
         }
     }
 

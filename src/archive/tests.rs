@@ -2,6 +2,7 @@
 
 mod changed;
 mod clean;
+mod folders;
 mod ownership;
 mod shared_paths;
 

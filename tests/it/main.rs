@@ -66,4 +66,5 @@ mod torture; // each step that touches files or sockets fails once
 mod tunnel; // an SSH gateway on the way: with a real one, and with an `ssh` of our own
 mod tutorial; // the old service's client against `sunhaul serve`
 mod update; // the lock moved on purpose, and the check whether upstream has drifted
+mod vacated_folders;
 mod verify; // an archive held against its records, and repaired

@@ -1,7 +1,7 @@
 //! Files whose bytes are known and that lie elsewhere than they are due: at an earlier path, or among the retired files of
 //! the day. They are read, and get their path without a request.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
 
@@ -38,6 +38,10 @@ pub(super) struct Elsewhere {
     renamed: HashMap<String, String>,
     /// Retired names of files that have another name at the path that they are due at.
     spare: Vec<(String, String)>,
+    /// Where files went that this go has retired, by their paths.
+    displaced: HashMap<String, String>,
+    /// Folders that files of ours were moved from.
+    pub(super) vacated: BTreeSet<String>,
 }
 
 impl DayWork {
@@ -73,6 +77,8 @@ impl DayWork {
     pub fn place(&self, known: &FileLine, path: &RelativePath) -> Result<Option<Placed>, Error> {
         let Some((from, file, stamp)) = self.find(known, Some(path))? else { return Ok(None) };
         let is_retired = from != known.path;
+        // Moved by this very go, out of the way of another file.
+        let is_displaced = self.lock_elsewhere().displaced.get(&known.path) == Some(&from);
         let is_ours = is_retired || self.lock_owned().ours.contains_key(&from);
         let part = self.part(&known.key)?;
         let is_linked = is_ours && part.can_link(&file)?;
@@ -90,7 +96,7 @@ impl DayWork {
         if is_linked {
             self.note_link(&from, path.as_str(), stamp, is_retired);
         }
-        Ok(Some(if is_retired { Placed::Restored } else { Placed::Renamed }))
+        Ok(Some(if is_retired && !is_displaced { Placed::Restored } else { Placed::Renamed }))
     }
 
     /// Notes that the file at a path has got a further name, and holds what was read of it only if it was not changed since.
@@ -108,11 +114,15 @@ impl DayWork {
             }
         }
         drop(owned);
+        let is_gone = !is_retired && matches!(self.archive.tree.stat(from), Ok(None));
         let mut elsewhere = self.lock_elsewhere();
-        if is_retired {
-            elsewhere.spare.push((from.to_owned(), to.to_owned()));
-        } else {
-            elsewhere.renamed.insert(from.to_owned(), to.to_owned());
+        // It may have stood in the way of this very path.
+        let displaced = elsewhere.displaced.get(from).filter(|_| is_gone).cloned();
+        match if is_retired { Some(from.to_owned()) } else { displaced } {
+            Some(retired) => elsewhere.spare.push((retired, to.to_owned())),
+            None => {
+                elsewhere.renamed.insert(from.to_owned(), to.to_owned());
+            }
         }
     }
 
@@ -138,7 +148,7 @@ impl DayWork {
     }
 
     /// What a file is, and the digest of its bytes. It is read once as long as it does not change.
-    fn read_once(&self, place: &str, file: &File) -> Option<(Stamp, Digest)> {
+    pub(super) fn read_once(&self, place: &str, file: &File) -> Option<(Stamp, Digest)> {
         let stamp = |file: &File| fs::fstat(file).ok().map(|stat| Stamp::of(&stat));
         let before = stamp(file)?;
         let known =
@@ -224,6 +234,11 @@ impl DayWork {
         Ok(found)
     }
 
+    /// Notes that a file was moved out of a folder.
+    pub(super) fn note_vacated(&self, folder: &str) {
+        self.lock_elsewhere().vacated.insert(folder.to_owned());
+    }
+
     /// Notes that the file at a path went to `retired/`. What was read of it still holds if it was not changed meanwhile.
     pub(super) fn note_retired(&self, path: &str, to: &str) {
         let now = self.archive.tree.stat(to).ok().flatten().map(|stat| Stamp::of(&stat));
@@ -240,6 +255,7 @@ impl DayWork {
         {
             elsewhere.read.insert(to.to_owned(), (now, digest));
         }
+        elsewhere.displaced.insert(path.to_owned(), to.to_owned());
         let wanted = elsewhere.renamed.remove(path);
         elsewhere.spare.extend(wanted.map(|wanted| (to.to_owned(), wanted)));
     }
@@ -289,7 +305,7 @@ impl DayWork {
         Ok(())
     }
 
-    fn lock_elsewhere(&self) -> std::sync::MutexGuard<'_, Elsewhere> {
+    pub(super) fn lock_elsewhere(&self) -> std::sync::MutexGuard<'_, Elsewhere> {
         self.elsewhere.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

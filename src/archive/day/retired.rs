@@ -52,6 +52,11 @@ impl RetiredFiles {
         versions.insert(0, file);
     }
 
+    /// Where they were.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.values().flatten().map(|file| file.line.path.as_str())
+    }
+
     /// Adds what a journal names and what is not where the journal has it. A version that answered the spec of now is asked for
     /// by its bytes alone: that it was retired may be what the spec asks for.
     pub(super) fn add_named(&mut self, named: Named, is_superseded: bool) {

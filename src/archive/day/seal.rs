@@ -330,6 +330,9 @@ impl DayWork {
         }
         let is_plain = self.archive.tree.length(path).is_some();
         let moved = if is_plain { self.archive.set_aside(&self.series, self.date, path, copy)? } else { None };
+        if moved.is_some() {
+            self.note_vacated(split(path).0);
+        }
         self.lock_owned().ours.remove(path);
         self.journal.append(&[Entry::Retired { path: path.to_owned() }])?;
         Ok(moved)
@@ -390,6 +393,7 @@ impl DayWork {
 
 impl Drop for DayWork {
     fn drop(&mut self) {
+        self.remove_vacated_folders();
         self.archive.sweep(&self.series, self.date);
     }
 }

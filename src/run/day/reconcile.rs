@@ -111,6 +111,9 @@ impl DayProcess<'_> {
             run.tell(Event::FileDone { day: id.clone(), key: line.key, path: Some(line.path), end: FileEnd::Have });
         }
         self.report_absent(&settled);
+        if !run.halt.is_cancelled() {
+            rename::make_room(&day.store, &sorted.known).await?;
+        }
         let unplaced = rename::place(run, todo, (&day.store, id), sorted.known).await;
         let (mut missing, mut failed) = (sorted.missing, sorted.failed);
         missing.extend(unplaced.missing);

@@ -29,6 +29,15 @@ pub(in crate::run) struct Unplaced {
     pub(in crate::run) failed: Failures,
 }
 
+/// Makes room for the files where others of the day stand in the way.
+///
+/// # Errors
+/// Those of the archive.
+pub(in crate::run) async fn make_room(work: &Arc<DayWork>, files: &[KnownFile]) -> Result<(), Failure> {
+    let (work, paths) = (Arc::clone(work), files.iter().map(|file| file.path.clone()).collect::<Vec<RelativePath>>());
+    blocking(move || work.make_room(&paths)).await
+}
+
 /// Gives the files their paths. Those that are not found with their bytes are to be fetched.
 pub(in crate::run) async fn place(
     run: &Arc<Run>,
