@@ -3,6 +3,7 @@
 mod context;
 pub(super) mod corrupt_backoff;
 pub(super) mod downloads;
+mod file_paths;
 pub(super) mod file_task;
 mod given_up;
 pub(super) mod known_bad;

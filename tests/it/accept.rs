@@ -204,6 +204,55 @@ fn an_entry_that_matches_no_file_is_told() {
     assert!(!told.contains("`accept`"), "an entry that is needed is not told: {told}");
 }
 
+/// The job with a layout.
+fn laid_out(server: &Server, file: &str, layout: &str) -> String {
+    job(server, file, "").replace("root: data", &format!("root: data, layout: \"{layout}\""))
+}
+
+const FLAT: &str = "{series}/{date:%Y%m%d}_{file}";
+
+#[test]
+fn an_entry_means_its_file_by_its_path_of_before_and_is_told_the_one_of_now() {
+    let now = format!("{SERIES}/20260111_{}.fits", name(1));
+    // By path, and by the name in it.
+    for file in [path(1), format!("{}.fits", name(1))] {
+        let server = service([truncated(1)]);
+        let lab = lab_for(&server, &file);
+        is_sealed_without(&lab, &lab.report(0));
+        lab.write("job.yaml", laid_out(&server, &file, FLAT));
+        let told = format!("`accept` of `{file}` names a path of an earlier layout; write `{now}` there");
+        lab.run().stderr_has(&told).done();
+        is_sealed_without(&lab, &lab.json("report.json"));
+        assert_eq!(line(&lab)["path"], *now);
+        assert_eq!(server.requests_for(&url(1)).len(), 1, "it is not asked for again");
+        lab.write("job.yaml", laid_out(&server, &now, FLAT));
+        lab.run().stderr_has("nothing to do").done();
+        // Where nothing is known of that layout, as in a new archive.
+        for (file, status) in [(&now, 0), (&file, 1)] {
+            let other = Lab::new();
+            other.write("job.yaml", laid_out(&server, file, FLAT));
+            let report = other.report(status);
+            let told = format!("`accept` of `{file}` does not match it; if it should, write `{now}` there");
+            let message = report["failures"][0]["message"].as_str().unwrap_or_default();
+            assert_eq!(message.contains(&told), status == 1, "{report:#}");
+        }
+    }
+}
+
+#[test]
+fn an_accepted_file_that_is_asked_for_again_alone_stays_accepted() {
+    // As before, and without a name in the answer.
+    for again in [truncated(1), Answer::status(404)] {
+        let server = service([truncated(1), again]);
+        let lab = lab_for(&server, &path(1));
+        is_sealed_without(&lab, &lab.report(0));
+        lab.write("job.yaml", laid_out(&server, &path(1), FLAT));
+        is_sealed_without(&lab, &lab.report(0));
+        is_sealed_without(&lab, &lab.report_with(&["--retry-absent"], 0));
+        assert!(server.requests_for(&url(1)).len() > 1);
+    }
+}
+
 #[test]
 fn an_entry_that_is_added_after_the_failure_seals_the_day_at_once() {
     let server = service([truncated(1)]);

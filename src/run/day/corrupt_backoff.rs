@@ -8,11 +8,10 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::downloads::{Failures, Missing};
+use super::file_paths::FilePaths;
 use super::known_bad::KnownBad;
-use super::path_of;
 use crate::archive::{self, DayWork, Spoilt};
 use crate::failure::Failure;
-use crate::fetch;
 use crate::manifest::Verify;
 use crate::run::{Run, Todo};
 use crate::source::RemoteFile;
@@ -36,9 +35,8 @@ pub(in crate::run) fn put_off(
     missing.retain(|missing| {
         let spoilt = work.spoilt(&missing.file.key).filter(|spoilt| spoilt.class.is_of_bytes());
         let Some(spoilt) = spoilt else { return true };
-        let by_url = path_of(&opened.series, todo, &missing.file, &fetch::name_of(&missing.file, None)).ok();
-        let paths = missing.path.iter().map(ToString::to_string).chain(spoilt.path.clone());
-        let paths: Vec<String> = paths.chain(by_url.map(|path| path.to_string())).collect();
+        let known = missing.path.iter().map(ToString::to_string).chain(spoilt.path.clone());
+        let paths = FilePaths::of(opened, todo, work, &missing.file, known);
         let due = due(spoilt);
         // Other checks may let it pass, and so may another size; by a clock that went wrong, the hour might never come.
         let is_another = spoilt.checks != checks(run.manifest.verify) || has_other_size(spoilt, &missing.file);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::context::DayContext;
+use super::file_paths::FilePaths;
 use super::next_step::{FailedFile, NextStep};
 use crate::archive::{self, FileLine, RelativePath, Staged};
 use crate::day::Scale;
@@ -44,7 +45,7 @@ pub(in crate::run) struct GivenUp {
     /// Its path, when known.
     pub(in crate::run) path: Option<String>,
     /// Where it is or would be.
-    pub(in crate::run) paths: Vec<String>,
+    pub(in crate::run) paths: FilePaths,
     /// Why.
     pub(in crate::run) failure: Failure,
 }

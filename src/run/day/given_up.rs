@@ -2,11 +2,11 @@
 
 use super::context::DayContext;
 use super::corrupt_backoff::{self, Failed};
+use super::file_paths::{FilePaths, absent_line};
 use super::file_task::{FileEnded, FileTask, GivenUp, line_of};
-use super::known_bad::{is_about_the_file, proof};
+use super::known_bad::{Proof, is_about_the_file, proof};
 use crate::archive::{ACCEPTED, FileLine, RelativePath};
 use crate::failure::{Class, Failure, Remedy};
-use crate::fetch;
 use crate::source::{Body, RemoteFile};
 use crate::untrusted::escape;
 
@@ -24,8 +24,18 @@ impl DayContext {
             let failed = Failed { file, path: path.as_deref(), failure, host_is_well, is_accepted };
             corrupt_backoff::note(&self.run, &self.store, failed).unwrap_or_else(Failure::from)
         };
-        let Some(reason) = self.known_bad.reason(paths) else { return Err(noted(failure.clone(), false)) };
-        let proof = proof(failure.class, host_is_well, self.store.spoilt(&file.key), (self.run.now)().date_naive());
+        let Some(reason) = self.known_bad.reason(paths) else {
+            let hint = self.known_bad.hint_for(paths).filter(|_| is_about_the_file(failure.class));
+            let message = hint.map_or_else(|| failure.message.clone(), |hint| format!("{}; {hint}", failure.message));
+            return Err(noted(Failure { message, ..failure.clone() }, false));
+        };
+        let was_accepted = absent_line(&self.store, &file.key).is_some_and(|line| line.reason.is_some());
+        let today = (self.run.now)().date_naive();
+        // What was shown before need not be shown again.
+        let proof = match proof(failure.class, host_is_well, self.store.spoilt(&file.key), today) {
+            Proof::Alone | Proof::Once if was_accepted => Proof::Bad,
+            proof => proof,
+        };
         if let Some(why_not) = proof.why_not() {
             let message = format!("{}; {why_not}", failure.message);
             return Err(noted(Failure { message, ..failure.clone() }, is_about_the_file(failure.class)));
@@ -37,14 +47,14 @@ impl DayContext {
     fn accepted_line(
         &self,
         file: &RemoteFile,
-        paths: &[String],
+        paths: &FilePaths,
         reason: &str,
         failure: &Failure,
     ) -> Result<FileLine, Failure> {
         if let Some(failure) = self.lock_view.misses(&file.key, failure) {
             return Err(failure);
         }
-        let path = paths.first().and_then(|path| RelativePath::from_record(path)).ok_or_else(|| failure.clone())?;
+        let path = paths.now.first().and_then(|path| RelativePath::from_record(path)).ok_or_else(|| failure.clone())?;
         tracing::info!(key = %escape(&file.key), class = %failure.class, %failure, "absent, as the job accepts");
         let line = line_of(&self.todo.series, self.opened.series.source.scale(), file, &path);
         Ok(FileLine { absent: Some(ACCEPTED.to_owned()), reason: Some(reason.to_owned()), ..line })
@@ -72,9 +82,9 @@ impl FileTask {
         FileEnded::GivenUp(Box::new(GivenUp { file, path: named, paths, failure }))
     }
 
-    /// Where the file is or would be: by its name, if it is known, and by its URL.
-    pub(in crate::run) fn paths(&self, file: &RemoteFile, named: Option<&str>) -> Vec<String> {
-        let by_url = self.path_by(file, &fetch::name_of(file, None)).ok().map(|path| path.to_string());
-        named.map(str::to_owned).into_iter().chain(by_url).collect()
+    /// Where the file is or would be.
+    pub(in crate::run) fn paths(&self, file: &RemoteFile, named: Option<&str>) -> FilePaths {
+        let DayContext { opened, todo, store, .. } = &*self.day;
+        FilePaths::of(opened, todo, store, file, named.map(str::to_owned))
     }
 }

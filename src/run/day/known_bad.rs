@@ -4,10 +4,12 @@
 //! What it does not do: excuse a failure that may pass. Such a file may be well, and comes with the next run.
 
 use std::collections::HashSet;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::NaiveDate;
 
+use super::file_paths::FilePaths;
 use crate::archive::{DayWork, FileLine, Spoilt};
 use crate::failure::Class;
 use crate::manifest::{Accept, Manifest};
@@ -24,39 +26,70 @@ struct Entry {
     accept: Accept,
     /// A file that it means failed in this run, for whatever reason, or is absent by the lock.
     is_needed: AtomicBool,
+    /// The path now of a file that it means by an earlier layout alone.
+    moved_to: OnceLock<String>,
 }
 
 impl KnownBad {
     /// The entries for a day.
     pub(in crate::run) fn of(manifest: &Manifest, day: &DayId) -> KnownBad {
         let own = manifest.accept.iter().filter(|accept| accept.series == day.series && accept.day == day.date);
-        KnownBad(own.map(|accept| Entry { accept: accept.clone(), is_needed: AtomicBool::new(false) }).collect())
+        KnownBad(own.map(|accept| Entry::of(accept)).collect())
     }
 
     /// True when an entry means one of these paths.
-    pub(in crate::run) fn means(&self, paths: &[String]) -> bool {
+    pub(in crate::run) fn means(&self, paths: &FilePaths) -> bool {
         self.0.iter().any(|entry| entry.means(paths))
     }
 
-    /// Notes the entries that mean files which the lock has as absent: those are not even asked for.
-    pub(in crate::run) fn need(&self, absent: &[FileLine]) {
+    /// Notes the entries that mean files which the lock, or the record that stands, has as absent: those are not even asked for.
+    pub(in crate::run) fn need(&self, absent: &[FileLine], work: &DayWork) {
+        if self.0.is_empty() {
+            return;
+        }
         for line in absent {
-            let paths = [line.path.clone()];
-            let meant = self.0.iter().filter(|entry| entry.means(&paths));
-            meant.for_each(|entry| entry.is_needed.store(true, Ordering::Relaxed));
+            self.reason(&FilePaths::of_absent(work, line));
         }
     }
 
     /// Why the file at one of these paths, which failed, may be missing: as the first entry that means it says.
-    pub(super) fn reason(&self, paths: &[String]) -> Option<&str> {
+    pub(super) fn reason(&self, paths: &FilePaths) -> Option<&str> {
         let meant = || self.0.iter().filter(|entry| entry.means(paths));
-        meant().for_each(|entry| entry.is_needed.store(true, Ordering::Relaxed));
+        for entry in meant() {
+            entry.is_needed.store(true, Ordering::Relaxed);
+            if let Some(path) = paths.now.first().filter(|_| !entry.means_any(&paths.now)) {
+                entry.moved_to.get_or_init(|| path.clone());
+            }
+        }
         meant().next().map(|entry| entry.accept.reason.as_str())
     }
 
-    /// Tells the entries that mean no failure any more, once every file of the day has its end. `listed` are the keys of
-    /// the day's files; with failures among them, a file's path may not be known.
-    pub(in crate::run) fn tell_idle(&self, run: &Run, work: &DayWork, listed: &HashSet<String>, has_failures: bool) {
+    /// What to write for a file that no entry means, where one that means no file may be about it.
+    pub(super) fn hint_for(&self, paths: &FilePaths) -> Option<String> {
+        let idle = self.0.iter().find(|entry| !entry.is_needed.load(Ordering::Relaxed))?;
+        let file = idle.accept.file.to_string();
+        let path = escape(paths.now.first()?).into_owned();
+        Some(format!("`accept` of `{}` does not match it; if it should, write `{path}` there", escape(&file)))
+    }
+
+    /// Tells the entries that mean no failure any more, or a path of before, once every file of the day has its end. `listed`
+    /// are the keys of the day's files; with failures among them, a file's path may not be known.
+    pub(in crate::run) fn tell_outdated(
+        &self,
+        run: &Run,
+        work: &DayWork,
+        listed: &HashSet<String>,
+        has_failures: bool,
+    ) {
+        for Entry { accept: Accept { series, day, file, .. }, moved_to, .. } in &self.0 {
+            let Some(path) = moved_to.get() else { continue };
+            let file = file.to_string();
+            run.tell(Event::Note(format!(
+                "{series} {day}: `accept` of `{}` names a path of an earlier layout; write `{}` there",
+                escape(&file),
+                escape(path)
+            )));
+        }
         let idle: Vec<&Entry> = self.0.iter().filter(|entry| !entry.is_needed.load(Ordering::Relaxed)).collect();
         if idle.is_empty() {
             return;
@@ -77,7 +110,15 @@ impl KnownBad {
 }
 
 impl Entry {
-    fn means(&self, paths: &[String]) -> bool {
+    fn of(accept: &Accept) -> Entry {
+        Entry { accept: accept.clone(), is_needed: AtomicBool::new(false), moved_to: OnceLock::new() }
+    }
+
+    fn means(&self, paths: &FilePaths) -> bool {
+        self.means_any(&paths.now) || self.means_any(&paths.before)
+    }
+
+    fn means_any(&self, paths: &[String]) -> bool {
         paths.iter().any(|path| self.accept.file.matches(path))
     }
 }

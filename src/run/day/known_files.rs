@@ -232,7 +232,12 @@ pub(in crate::run) fn known_path(
 ///
 /// Where only the answer's header gives it, an earlier path of the same key tells it, if the layouts that were used can have
 /// made that of one name alone: or of several, of which one is the URL's own last part.
-fn known_name(opened: &OpenedSeries, todo: &Todo, file: &RemoteFile, prior: Option<&FileLine>) -> Option<String> {
+pub(in crate::run) fn known_name(
+    opened: &OpenedSeries,
+    todo: &Todo,
+    file: &RemoteFile,
+    prior: Option<&FileLine>,
+) -> Option<String> {
     if file.name.is_some() {
         return file.name.clone();
     }

@@ -1,12 +1,12 @@
 //! A sealed day of which less is asked for than before, or the same under other paths. Its record tells which of its files these
 //! are, and nobody is asked.
 
-use super::known_files::known_path;
+use super::known_files::{known_name, known_path};
 use super::path_of;
 use crate::archive::{DayRecord, DayWork, FileLine, LeftOut, State};
 use crate::day::Window;
 use crate::fetch;
-use crate::manifest::{Query, Series, Template};
+use crate::manifest::{Query, Series, SourceSpec, Template};
 use crate::run::file_address::address;
 use crate::run::{OpenedSeries, Todo};
 use crate::source::{Listed, MADE, RemoteFile, is_at_cadence};
@@ -42,7 +42,7 @@ impl<'r> Narrowed<'r> {
             && window.intersect(&recorded) == window
             && (header.left_out.is_none() || same_records)
             && record.files.iter().all(is_fetched_as_is)
-            && (!has_other_layout || tells_names(before, series, record));
+            && (!has_other_layout || tells_names(before, series));
         if !is_told {
             return None;
         }
@@ -59,11 +59,9 @@ impl<'r> Narrowed<'r> {
     }
 }
 
-/// True when the paths of a record tell what another layout makes of its files: the name of each, where that is needed. Of one
-/// that is accepted as bad no answer gave the name.
-fn tells_names(before: &Query, series: &Series, record: &DayRecord) -> bool {
-    let has_name = Template::parse(before.layout()).is_ok_and(|layout| layout.names_file());
-    !series.layout.names_file() || (has_name && record.files.iter().all(|line| line.reason.is_none()))
+/// True when the paths of a record tell what another layout makes of its files: the name of each, where that is needed.
+fn tells_names(before: &Query, series: &Series) -> bool {
+    !series.layout.names_file() || Template::parse(before.layout()).is_ok_and(|layout| layout.names_file())
 }
 
 /// True when a series' filters let a file of this segment and region through; `None` where that is not told.
@@ -100,8 +98,7 @@ pub(in crate::run) fn listing(opened: &OpenedSeries, todo: &Todo, work: &DayWork
     for line in asked_for {
         let file = listed(opened, line)?;
         if line.absent.is_some() {
-            let path = has_other_layout.then(|| path_of(&opened.series, todo, &file, &fetch::name_of(&file, None)));
-            let path = path.transpose().ok()?.map_or_else(|| line.path.clone(), |path| path.to_string());
+            let path = if has_other_layout { absent_path(opened, todo, &file, line)? } else { line.path.clone() };
             absent.push(FileLine { path, ..line.clone() });
         } else if work.is_there(line) && known_path(opened, todo, &file, work).is_ok_and(|path| path.is_some()) {
             files.push(file);
@@ -111,6 +108,17 @@ pub(in crate::run) fn listing(opened: &OpenedSeries, todo: &Todo, work: &DayWork
     }
     let listed = Listed { files, ..Listed::default() };
     Some(Recorded { listed, absent, left_out: record.header.left_out.clone() })
+}
+
+/// Where another layout has an absent file. The name of one that is accepted as bad may be that of its answer, which its path
+/// alone tells, and JSOC's listing names each; any other one is named by its URL.
+fn absent_path(opened: &OpenedSeries, todo: &Todo, file: &RemoteFile, line: &FileLine) -> Option<String> {
+    let OpenedSeries { series, .. } = opened;
+    let is_by_url =
+        !series.layout.names_file() || (line.reason.is_none() && !matches!(*series.source, SourceSpec::Jsoc(_)));
+    let by_url = || is_by_url.then(|| fetch::name_of(file, None));
+    let name = known_name(opened, todo, file, Some(line)).or_else(by_url)?;
+    path_of(series, todo, file, &name).ok().map(|path| path.to_string())
 }
 
 /// The listing by the record that stands of a day that is asked for as it was then, whatever the manifest asks now.

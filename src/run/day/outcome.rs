@@ -115,7 +115,7 @@ impl DayProcess<'_> {
             return Err(Early::Stopped);
         }
         if !is_halted && self.run.shelf.is_none() {
-            day.known_bad.tell_idle(self.run, &day.store, &rest.keys, !failed.is_empty());
+            day.known_bad.tell_outdated(self.run, &day.store, &rest.keys, !failed.is_empty());
         }
         if !failed.is_empty() {
             if !rest.listed_slots.is_empty() {

@@ -99,7 +99,7 @@ impl DayProcess<'_> {
         let context = Arc::clone(&day);
         let mut sorted = blocking(move || sort(&context, &renumbered, listed)).await?;
         sorted.failed.extend(refused.into_iter().map(|(key, path, failure)| (key, (path, failure))));
-        day.known_bad.need(&settled);
+        day.known_bad.need(&settled, &day.store);
         let put_off = corrupt_backoff::put_off(run, todo, &day.store, &day.known_bad, &mut sorted.missing);
         sorted.failed.extend(put_off);
         if run.shelf.is_none() {
