@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 use serde::Serialize;
-use url::Url;
 
-use super::RemoteFile;
 use super::read_capped::malformed;
+use super::{Asked, MADE, RemoteFile};
 use crate::day::{Day, Scale};
 use crate::failure::Failure;
 use crate::manifest::Series;
@@ -146,10 +145,10 @@ impl Table {
     }
 
     /// The table and its sidecar, of a day of `series`; none of a day without records. `asked` is the question that the
-    /// answers were given to, and `path` the same below the source's base.
+    /// answers were given to.
     ///
     /// Rows are sorted by time, those of one time by record; a record that comes again is folded.
-    pub(super) fn files(mut self, series: &Series, day: &Day, asked: &Url, path: &str) -> Vec<RemoteFile> {
+    pub(super) fn files(mut self, series: &Series, day: &Day, asked: Asked<'_>) -> Vec<RemoteFile> {
         if self.rows.is_empty() {
             return Vec::new();
         }
@@ -157,9 +156,8 @@ impl Table {
         self.rows.dedup_by(|later, first| later.record == first.record);
         self.rename();
         let scale = series.source.scale();
-        let stem = format!("{}.{}.keywords", series.name, day.date.format("%Y%m%d"));
         let file = |end: &str, bytes: Vec<u8>| {
-            RemoteFile::of_answers(&format!("keywords.{end}"), format!("{stem}.{end}"), bytes, day, (asked, path))
+            RemoteFile::of_answers(&format!("keywords.{end}"), name(series, day, end), bytes, day, asked)
         };
         vec![file("csv", self.csv(scale).into_bytes()), file("json", self.sidecar(series, scale))]
     }
@@ -288,6 +286,19 @@ pub(super) fn has_data(series: &str, quality: u32) -> bool {
 
 /// The key of a day's table.
 pub const KEYWORDS_TABLE: &str = "made:keywords.csv";
+
+/// What one of the two files of a day is called.
+fn name(series: &Series, day: &Day, end: &str) -> String {
+    format!("{}.{}.keywords.{end}", series.name, day.date.format("%Y%m%d"))
+}
+
+/// One of the two files of a day as it was made before; `None` for a key of another file.
+#[must_use]
+pub fn recorded_table(series: &Series, day: &Day, key: &str, bytes: Vec<u8>, asked: Asked<'_>) -> Option<RemoteFile> {
+    let what = key.strip_prefix(MADE)?;
+    let end = what.strip_prefix("keywords.")?;
+    Some(RemoteFile::of_answers(what, name(series, day, end), bytes, day, asked))
+}
 
 /// The records of a day's table: the slot, the series and the number of each. None where it does not say of which series
 /// they are.

@@ -33,7 +33,7 @@ use crate::manifest::{Region, RegionNumber, Series, SourceSpec};
 use crate::net::{Client, secret_names, shown};
 use crate::untrusted::escape;
 pub use hmi::slot::is_at_cadence;
-pub use keywords::{KEYWORDS_TABLE, common_kind, table_records};
+pub use keywords::{KEYWORDS_TABLE, common_kind, recorded_table, table_records};
 pub use replicas::{Replica, Replicas};
 pub(crate) use url_scope::from_base;
 
@@ -357,6 +357,15 @@ pub enum Body {
     Offline(String),
 }
 
+/// A question that answers were given to.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Where it was asked.
+    pub url: &'a Url,
+    /// The same below the source's base.
+    pub path: &'a str,
+}
+
 impl RemoteFile {
     /// A file of which no more is known: what its URL answers, under the name that the answer or the URL gives it.
     #[must_use]
@@ -387,12 +396,12 @@ impl RemoteFile {
     }
 
     /// A file of a day that the source made itself, under this key without [`MADE`], of what it was told at `asked`.
-    fn of_answers(what: &str, name: String, bytes: Vec<u8>, day: &Day, (asked, path): (&Url, &str)) -> RemoteFile {
+    fn of_answers(what: &str, name: String, bytes: Vec<u8>, day: &Day, asked: Asked<'_>) -> RemoteFile {
         RemoteFile {
             name: Some(name),
             bytes: Some(bytes.len() as u64),
             body: Body::Made(Bytes::from(bytes)),
-            ..RemoteFile::new(format!("{MADE}{what}"), asked.clone(), path.to_owned(), day.window.start)
+            ..RemoteFile::new(format!("{MADE}{what}"), asked.url.clone(), asked.path.to_owned(), day.window.start)
         }
     }
 

@@ -5,11 +5,13 @@ use super::known_files::{known_name, known_path};
 use super::path_of;
 use crate::archive::{DayRecord, DayWork, FileLine, LeftOut, State};
 use crate::day::Window;
+use crate::digest::Digest;
 use crate::fetch;
 use crate::manifest::{Query, Series, SourceSpec, Template};
 use crate::run::file_address::address;
 use crate::run::{OpenedSeries, Todo};
-use crate::source::{Listed, MADE, RemoteFile, is_at_cadence};
+use crate::source::jsoc::with_segments;
+use crate::source::{Asked, Listed, MADE, RemoteFile, is_at_cadence, recorded_table};
 
 /// The files of a sealed record, sorted by whether a narrower query asks for them.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,8 +28,10 @@ impl<'r> Narrowed<'r> {
     /// Sorts a record, if one of the queries of before made it and the series asks for nothing beyond that; `None` where the
     /// source must be asked.
     ///
-    /// Keyword tables and copies with keywords are made of a listing's answers, which a record does not have, and neither does
-    /// it say which records gave way to those of a preferred series. A day of which nothing would be left is listed as well.
+    /// Keyword tables and copies with keywords are made of a listing's answers, which a record does not have: only a table of
+    /// JSOC stays what it is, where the same records are asked for. Neither does a record say which records gave way to those of
+    /// a preferred series. A day of which no file would be left is listed as well. Of a source whose addresses do not last this
+    /// holds too: none of the files is asked for.
     #[must_use]
     pub fn of(series: &Series, window: Window, before: &[Query], record: &'r DayRecord) -> Option<Narrowed<'r>> {
         let (header, scale) = (&record.header, series.source.scale());
@@ -36,12 +40,15 @@ impl<'r> Narrowed<'r> {
         let has_other_layout = query.layout() != before.layout();
         let same_records = query.has_records_of(before) && (window.start, window.end) == (recorded.start, recorded.end);
         let is_told = header.state == State::Sealed
-            && series.source.has_lasting_addresses()
             && series.fallbacks.is_empty()
             && query.narrows(before)
             && window.intersect(&recorded) == window
             && (header.left_out.is_none() || same_records)
-            && record.files.iter().all(is_fetched_as_is)
+            && (!chooses_records(series) || (window.start, window.end) == (recorded.start, recorded.end))
+            && record
+                .files
+                .iter()
+                .all(|line| is_fetched_as_is(line) || (same_records && is_lasting_table(series, line)))
             && (!has_other_layout || tells_names(before, series));
         if !is_told {
             return None;
@@ -49,14 +56,25 @@ impl<'r> Narrowed<'r> {
         let cadence = series.filters.cadence.filter(|_| query.has_other_cadence(before));
         let mut narrowed = Narrowed { asked_for: Vec::new(), left: Vec::new(), has_other_layout };
         for line in &record.files {
+            if line.key.starts_with(MADE) {
+                narrowed.asked_for.push(line);
+                continue;
+            }
             let time = scale.read(&line.time)?;
             let at_cadence = cadence.map_or(Some(true), |cadence| is_at_cadence(series, time, cadence));
             let is_asked_for =
                 window.contains(time) && at_cadence? && passes_filters(series, line.segment.as_ref(), line.harpnum)?;
             if is_asked_for { narrowed.asked_for.push(line) } else { narrowed.left.push(line) }
         }
-        narrowed.asked_for.iter().any(|line| line.absent.is_none()).then_some(narrowed)
+        let is_file =
+            |line: &&FileLine| line.absent.is_none() && !(series.fetch.has_files() && line.key.starts_with(MADE));
+        narrowed.asked_for.iter().any(is_file).then_some(narrowed)
     }
+}
+
+/// True where it depends on the window which records a cadence takes: JSOC's may be those nearest to its instants.
+fn chooses_records(series: &Series) -> bool {
+    matches!(*series.source, SourceSpec::Jsoc(_)) && series.filters.cadence.is_some()
 }
 
 /// True when the paths of a record tell what another layout makes of its files: the name of each, where that is needed.
@@ -96,7 +114,7 @@ pub(in crate::run) fn listing(opened: &OpenedSeries, todo: &Todo, work: &DayWork
         Narrowed::of(&opened.series, todo.day.window, &opened.queries, record)?;
     let (mut files, mut absent) = (Vec::with_capacity(asked_for.len()), Vec::new());
     for line in asked_for {
-        let file = listed(opened, line)?;
+        let file = if line.key.starts_with(MADE) { table(opened, todo, line, work)? } else { listed(opened, line)? };
         if line.absent.is_some() {
             let path = if has_other_layout { absent_path(opened, todo, &file, line)? } else { line.path.clone() };
             absent.push(FileLine { path, ..line.clone() });
@@ -134,6 +152,22 @@ pub(in crate::run) fn as_recorded(opened: &OpenedSeries, todo: &Todo, work: &Day
     Some(Recorded { listed, absent: absent.into_iter().cloned().collect(), left_out: record.header.left_out.clone() })
 }
 
+/// True for a table that is made of the records alone, whatever is asked for of their files.
+fn is_lasting_table(series: &Series, line: &FileLine) -> bool {
+    matches!(*series.source, SourceSpec::Jsoc(_)) && line.key.starts_with(MADE) && line.sha256.is_some()
+}
+
+/// A table as a listing would have it; `None` where it does not lie at its path with its bytes.
+fn table(opened: &OpenedSeries, todo: &Todo, line: &FileLine, work: &DayWork) -> Option<RemoteFile> {
+    let bytes = work.read(line).ok()??;
+    if line.sha256 != Some(Digest::of(&bytes)) {
+        return None;
+    }
+    let path = with_segments(&line.url, opened.series.filters.segments.as_deref())?;
+    let url = address(opened.source.current().client().base(), &opened.series.source, &path)?;
+    recorded_table(&opened.series, &todo.day, &line.key, bytes, Asked { url: &url, path: &path })
+}
+
 /// False for what is made of a listing's answers: tables of keywords, and copies with keywords.
 fn is_fetched_as_is(line: &FileLine) -> bool {
     line.origin.is_none() && !line.key.starts_with(MADE)
@@ -144,7 +178,10 @@ fn listed(opened: &OpenedSeries, line: &FileLine) -> Option<RemoteFile> {
     let source = &opened.series.source;
     let url = address(opened.source.current().client().base(), source, &line.url)?;
     let scale = source.scale();
+    let time = scale.read(&line.time)?;
     Some(RemoteFile {
+        // The time of a record of JSOC is its slot.
+        t_rec: matches!(**source, SourceSpec::Jsoc(_)).then_some(time),
         bytes: line.bytes,
         listed: line.listed.clone(),
         recnum: line.recnum,
@@ -155,6 +192,6 @@ fn listed(opened: &OpenedSeries, line: &FileLine) -> Option<RemoteFile> {
             .as_deref()
             .map(|instant| scale.read(instant))
             .map_or(Some(None), |read| read.map(Some))?,
-        ..RemoteFile::new(line.key.clone(), url, line.url.clone(), scale.read(&line.time)?)
+        ..RemoteFile::new(line.key.clone(), url, line.url.clone(), time)
     })
 }

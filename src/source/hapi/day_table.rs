@@ -15,7 +15,7 @@ use crate::day::{Day, Window};
 use crate::failure::Failure;
 use crate::manifest::Series;
 use crate::source::url_scope::{Place, Places, question};
-use crate::source::{BORDER, Body, Listed, RemoteFile};
+use crate::source::{Asked, BORDER, Body, Listed, RemoteFile};
 
 /// A day in the making.
 #[derive(Debug)]
@@ -156,9 +156,10 @@ impl<'a> DayTable<'a> {
         let table = format!("{}\n{}", names.join(","), self.rows);
         let stem = format!("{}.{}", series.name.replace('/', "_"), self.day.date.format("%Y%m%d"));
         let path = question(self.places.base, asked);
+        let asked = Asked { url: asked, path: &path };
         let file = |what: &str, end: &str, bytes: Vec<u8>| {
             let (key, name) = (format!("{what}.{end}"), format!("{stem}.{end}"));
-            RemoteFile::of_answers(&key, name, bytes, self.day, (asked, &path))
+            RemoteFile::of_answers(&key, name, bytes, self.day, asked)
         };
         let sidecar = info.sidecar(&series.name, self.chosen);
         self.listed.files = vec![file("data", "csv", table.into_bytes()), file("info", "json", sidecar)];

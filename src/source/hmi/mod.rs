@@ -20,7 +20,7 @@ use meta::Told;
 pub use response::read_answer;
 use response::{Record, read_records};
 
-use super::{Listed, Listing, Memory, Source, launch_date, read_capped, url_scope};
+use super::{Asked, Listed, Listing, Memory, Source, launch_date, read_capped, url_scope};
 use crate::day::{Day, Scale};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Series, SourceSpec};
@@ -65,8 +65,9 @@ impl Hmi {
             if !series.fetch.has_files() {
                 listed.files.clear();
             }
-            let asked = meta::question(&self.base, series, &[]);
-            listed.files.extend(table.files(series, day, &asked, &url_scope::question(&self.base, &asked)));
+            let url = meta::question(&self.base, series, &[]);
+            let path = url_scope::question(&self.base, &url);
+            listed.files.extend(table.files(series, day, Asked { url: &url, path: &path }));
             listed.files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         }
         Ok(listed)

@@ -84,9 +84,42 @@ pub(super) fn on_base(base: &Url, path: &str) -> Result<(Url, String), &'static 
     Ok((url, relative))
 }
 
+/// A question for records, by its path and query, as it is for these of its segments alone. `None` where it asks for none of
+/// them, or is no such question.
+#[must_use]
+pub fn with_segments(path: &str, wanted: Option<&[String]>) -> Option<String> {
+    let Some(wanted) = wanted else { return Some(path.to_owned()) };
+    let (place, query) = path.split_once('?')?;
+    let mut asks_for_one = false;
+    let pairs = url::form_urlencoded::parse(query.as_bytes()).map(|(key, value)| {
+        if key != "seg" {
+            return (key, value);
+        }
+        let left: Vec<&str> = value.split(',').filter(|own| wanted.iter().any(|wanted| wanted == own)).collect();
+        asks_for_one |= !left.is_empty();
+        (key, Cow::Owned(left.join(",")))
+    });
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    asks_for_one.then(|| format!("{place}?{query}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_question_for_fewer_segments_keeps_their_order_and_all_else() {
+        let asked = "/cgi-bin/ajax/jsoc_info?op=rs_list&ds=x%5B%5D%5B2015.12.11%5D&key=**ALL**&seg=Bp%2CBr%2CBt&R=1";
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
+        for (wanted, seg) in [(&["Br"][..], "Br"), (&["Bt", "Bp"], "Bp%2CBt"), (&["Bt", "Bz"], "Bt")] {
+            let due = asked.replace("Bp%2CBr%2CBt", seg);
+            assert_eq!(with_segments(asked, Some(&words(wanted))), Some(due), "{wanted:?}");
+        }
+        assert_eq!(with_segments(asked, None).as_deref(), Some(asked));
+        for strange in ["/x", "/x?op=rs_list", &asked.replace("Bp%2CBr%2CBt", "**NONE**")] {
+            assert_eq!(with_segments(strange, Some(&words(&["Br"]))), None, "{strange}");
+        }
+    }
 
     #[test]
     fn a_process_is_sent_with_its_number_of_records() {

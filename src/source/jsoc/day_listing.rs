@@ -14,7 +14,7 @@ use super::{begun, table, text};
 use crate::day::{Day, Window};
 use crate::failure::Failure;
 use crate::source::keywords::{Row, Table};
-use crate::source::{Listed, RemoteFile, read_capped};
+use crate::source::{Asked, Listed, RemoteFile, read_capped};
 
 /// A day is cut into 128 parts of 11 minutes at most.
 pub(super) const MOST_CUTS: u32 = 7;
@@ -134,7 +134,7 @@ impl DayListing {
         }
         if question.series.fetch.has_keywords() {
             let path = format!("/{INFO}?{}", url.query().unwrap_or_default());
-            listed.files.extend(table.files(question.series, day, url, &path));
+            listed.files.extend(table.files(question.series, day, Asked { url, path: &path }));
             listed.files.sort_by(|a, b| a.key.cmp(&b.key));
         }
         (listed, records)

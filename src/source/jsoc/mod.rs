@@ -36,6 +36,7 @@ use crate::failure::{Class, Failure};
 use crate::manifest::{Export, Jsoc as Spec, Protocol, RegionNumber, Series, SourceSpec};
 use crate::net::{Client, shown};
 use crate::untrusted::escape;
+pub use address::with_segments;
 use day_listing::{DayListing, MOST_CUTS, halves, parts};
 use export::{Desk, Wanted};
 use listing::Records;

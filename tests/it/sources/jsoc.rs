@@ -7,6 +7,7 @@ mod export;
 mod headers;
 mod info;
 mod listing;
+mod narrowed;
 mod offline;
 mod orders;
 mod prefer;
