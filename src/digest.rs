@@ -13,14 +13,14 @@ pub struct Digest([u8; 32]);
 impl Digest {
     /// The digest of `bytes`.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Digest {
+    pub fn sha256(bytes: &[u8]) -> Digest {
         Digest(Sha256::digest(bytes).into())
     }
 
     /// A digest of two texts, half and half: the first 16 bytes tell the first text, the others the second.
     #[must_use]
     pub fn of_two(first: &[u8], second: &[u8]) -> Digest {
-        Digest::of_halves(&Digest::of(first), &Digest::of(second))
+        Digest::of_halves(&Digest::sha256(first), &Digest::sha256(second))
     }
 
     /// The same of two texts whose digests are known.
@@ -134,13 +134,13 @@ mod tests {
 
     #[test]
     fn the_digest_of_nothing_is_the_known_one() {
-        assert_eq!(Digest::of(b"").to_string(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(Digest::sha256(b"").to_string(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 
     #[test]
     fn upper_case_and_short_texts_are_no_digests() {
-        let good = Digest::of(b"sun").to_string();
-        assert_eq!(good.parse::<Digest>(), Ok(Digest::of(b"sun")));
+        let good = Digest::sha256(b"sun").to_string();
+        assert_eq!(good.parse::<Digest>(), Ok(Digest::sha256(b"sun")));
         assert_eq!(good.to_uppercase().parse::<Digest>(), Err(NotADigest));
         assert_eq!(good[1..].parse::<Digest>(), Err(NotADigest));
     }

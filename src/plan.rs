@@ -17,13 +17,13 @@ mod records;
 mod selection;
 mod standing;
 
-use change::Asked;
 pub use change::Change;
+use change::SeriesQueries;
 pub use json::{Outlook, PlanJson};
 pub use pins::{Bond, Pin, Pins, Unpinned, Why};
-pub use records::{Known, Record, Recorded, Records};
-pub use selection::{Selection, Stretch};
-pub use standing::{Done, EqualDays, PlannedDay, Reason, Standing};
+pub use records::{DayRecords, DayStatus, DaySummary, Finality};
+pub use selection::{Selection, TypedRange};
+pub use standing::{DayStanding, Done, EqualDays, PlannedDay, ToDoReason};
 
 /// What a job has to do, by series in the manifest's order and by date.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,16 +78,16 @@ pub struct Counts {
 /// Why there is no plan: a message, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct Problem {
+pub struct PlanError {
     /// What is wrong.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
 }
 
-impl Problem {
-    pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Problem {
-        Problem { message: message.into(), hint: Some(hint.into()) }
+impl PlanError {
+    pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> PlanError {
+        PlanError { message: message.into(), hint: Some(hint.into()) }
     }
 }
 
@@ -95,13 +95,13 @@ impl Problem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error<E> {
     /// The job or the selection does not allow one.
-    Problem(Problem),
+    Problem(PlanError),
     /// The records cannot be read.
     Records(E),
 }
 
-impl<E> From<Problem> for Error<E> {
-    fn from(problem: Problem) -> Error<E> {
+impl<E> From<PlanError> for Error<E> {
+    fn from(problem: PlanError) -> Error<E> {
         Error::Problem(problem)
     }
 }
@@ -114,7 +114,7 @@ impl<E> From<Problem> for Error<E> {
 /// # Errors
 /// A series that the manifest does not have, a range that is empty now, a selection without a day, or records that
 /// cannot be read.
-pub fn plan<R: Records>(
+pub fn plan<R: DayRecords>(
     manifest: &Manifest,
     records: &R,
     now: DateTime<Utc>,
@@ -140,7 +140,7 @@ pub fn plan<R: Records>(
             .map(|series| format!("{} has {}", series.id, shown(series.range, series.scale)))
             .collect();
         let message = format!("no day of the job lies in the range `{stretch}`");
-        return Err(Problem::new(message, ranges.join("; ")).into());
+        return Err(PlanError::new(message, ranges.join("; ")).into());
     }
     Ok(plan)
 }
@@ -149,14 +149,14 @@ pub fn plan<R: Records>(
 ///
 /// # Errors
 /// A [`Problem`] with the nearest one.
-pub fn known_series(manifest: &Manifest, selection: &Selection) -> Result<(), Problem> {
+pub fn known_series(manifest: &Manifest, selection: &Selection) -> Result<(), PlanError> {
     let ids = || manifest.series.iter().map(|series| series.id.0.as_str());
     for wanted in &selection.series {
         if ids().any(|id| id == wanted) {
             continue;
         }
         let message = format!("the job `{}` has no series `{}`", manifest.name, crate::untrusted::escape(wanted));
-        return Err(Problem::new(
+        return Err(PlanError::new(
             message,
             match suggest_word::nearest(wanted, ids()) {
                 Some(near) => format!("did you mean `{near}`?"),
@@ -171,11 +171,11 @@ pub fn known_series(manifest: &Manifest, selection: &Selection) -> Result<(), Pr
 ///
 /// # Errors
 /// A [`Problem`] that says who asks.
-pub fn known_dates(series: &Series) -> Result<(), Problem> {
+pub fn known_dates(series: &Series) -> Result<(), PlanError> {
     let Some(number) = series.regions_of_range().next().filter(|_| series.lacks_dates()) else { return Ok(()) };
     let message =
         format!("the range of series `{}` follows {number}, and the lock does not say when it was seen", series.id);
-    Err(Problem::new(message, "`sunhaul run` looks it up and keeps it in the lock; `sunhaul plan` looks it up, too"))
+    Err(PlanError::new(message, "`sunhaul run` looks it up and keeps it in the lock; `sunhaul plan` looks it up, too"))
 }
 
 fn shown(window: Window, scale: Scale) -> String {
@@ -183,7 +183,7 @@ fn shown(window: Window, scale: Scale) -> String {
 }
 
 impl Plan {
-    fn add<R: Records>(
+    fn add<R: DayRecords>(
         &mut self,
         (index, series): (usize, &Series),
         records: &R,
@@ -197,7 +197,7 @@ impl Plan {
         // One that has not begun has no day yet.
         if range.is_empty() && series.range.labels(now, scale).is_empty() {
             let message = format!("the range of series `{}` is empty now: {}", series.id, shown(range, scale));
-            return Err(Problem::new(
+            return Err(PlanError::new(
                 message,
                 "`today` moves with the clock; let the range begin earlier or end later",
             )
@@ -208,14 +208,14 @@ impl Plan {
         let (counts, days, regions) = (Counts::default(), Vec::new(), series.regions.known.clone());
         let mut planned = PlannedSeries { series: index, id, source, scale, range, regions, counts, days, kept: 0 };
         let before = records.queries(&series.id).map_err(Error::Records)?;
-        let asked = Asked::of(series, before);
+        let asked = SeriesQueries::of(series, before);
         let mut noted = records.noted(&series.id).map_err(Error::Records)?;
         noted.extend(bond.into_iter().flat_map(|bond| bond.pins.dates(&series.id)));
         let is_before = |date: &NaiveDate| *date < range.start.date();
         let (before, rest): (Vec<NaiveDate>, Vec<NaiveDate>) = noted.into_iter().partition(is_before);
         let (within, after): (Vec<NaiveDate>, Vec<NaiveDate>) =
             rest.into_iter().partition(|date| !range.day(*date).window.is_empty());
-        let is_selected = |date: &NaiveDate| -> Result<bool, Problem> {
+        let is_selected = |date: &NaiveDate| -> Result<bool, PlanError> {
             Ok(!selection.days_of(&Window::of_day(*date), now, scale)?.is_empty())
         };
         for date in before {
@@ -246,10 +246,10 @@ impl Plan {
 
     /// Adds a day outside of the range that the job asked for before: it stays as it is, and is looked at until it is final. A
     /// lock that may not be moved has such a day done as it was asked for then, where it is not here.
-    fn add_kept<R: Records>(
+    fn add_kept<R: DayRecords>(
         &mut self,
         planned: &mut PlannedSeries,
-        asked: &Asked,
+        asked: &SeriesQueries,
         date: NaiveDate,
         records: &R,
         bond: Option<Bond<'_>>,
@@ -263,15 +263,17 @@ impl Plan {
                 let day = Day { date, window: pin.window };
                 (pin.window, self.judge((&series, asked), (&day, pin.spec), record, bond), Some(pin.spec))
             }
-            (Record::Known(known), pin)
+            (DayStatus::Known(known), pin)
                 if pin.is_some_and(|pin| pin.spec == known.spec) || (known.job == self.job && !is_exact) =>
             {
                 let tie = bond.map_or_else(pins::Tie::none, |bond| bond.tie(&series, date, known.spec));
                 // One that is not final is looked at as the manifest asks now: its listing may only be had so.
-                let spec = (known.state == Recorded::Sealed).then_some(known.spec);
+                let spec = (known.state == Finality::Sealed).then_some(known.spec);
                 (known.window, tie.stands(&series, date, known), spec)
             }
-            (Record::Unreadable(why), Some(pin)) => (pin.window, Standing::ToDo(Reason::Damaged(why)), Some(pin.spec)),
+            (DayStatus::Unreadable(why), Some(pin)) => {
+                (pin.window, DayStanding::ToDo(ToDoReason::Damaged(why)), Some(pin.spec))
+            }
             // It was never done, or is another job's.
             _ => return Ok(()),
         };
@@ -289,38 +291,43 @@ impl Plan {
         if bond.is_some_and(|bond| bond.is_exact) {
             self.unpinned.push(Unpinned { id: planned.id.clone(), window, why: Why::Missing });
         }
-        planned.push(window, Standing::ToDo(Reason::New), None);
+        planned.push(window, DayStanding::ToDo(ToDoReason::New), None);
     }
 
     /// How a day that is asked for so stands by its record and by the lock.
     fn judge(
         &mut self,
-        (series, asked): (&SeriesId, &Asked),
+        (series, asked): (&SeriesId, &SeriesQueries),
         (day, spec): (&Day, Digest),
-        record: Record,
+        record: DayStatus,
         bond: Option<Bond<'_>>,
-    ) -> Standing {
+    ) -> DayStanding {
         let tie = bond.map_or_else(pins::Tie::none, |bond| bond.tie(series, day.date, spec));
         if let Some(why) = tie.unpinned {
             self.unpinned.push(Unpinned { id: series.clone(), window: day.window, why });
         }
-        if tie.is_elsewhere && !matches!(&record, Record::Known(known) if known.spec == spec) {
-            return Standing::Done(Done { job: self.job.clone(), elsewhere: true, lacks_files: false });
+        if tie.is_elsewhere && !matches!(&record, DayStatus::Known(known) if known.spec == spec) {
+            return DayStanding::Done(Done { job: self.job.clone(), elsewhere: true, lacks_files: false });
         }
         match record {
-            Record::Missing => Standing::ToDo(Reason::New),
-            Record::Started { files } => Standing::ToDo(Reason::Started { files }),
-            Record::Unreadable(why) => Standing::ToDo(Reason::Damaged(why)),
-            Record::Known(known) if known.spec != spec && known.job != self.job => Standing::Refused { job: known.job },
-            Record::Known(known) if known.spec != spec => {
-                Standing::ToDo(Reason::Stale(asked.change_since(&known, day.window)))
+            DayStatus::Missing => DayStanding::ToDo(ToDoReason::New),
+            DayStatus::Started { files } => DayStanding::ToDo(ToDoReason::Started { files }),
+            DayStatus::Unreadable(why) => DayStanding::ToDo(ToDoReason::Damaged(why)),
+            DayStatus::Known(known) if known.spec != spec && known.job != self.job => {
+                DayStanding::Refused { job: known.job }
             }
-            Record::Known(known) => tie.stands(series, day.date, known),
+            DayStatus::Known(known) if known.spec != spec => {
+                DayStanding::ToDo(ToDoReason::Stale(asked.change_since(&known, day.window)))
+            }
+            DayStatus::Known(known) => tie.stands(series, day.date, known),
         }
     }
 
     /// The days whose standing is such, by series in the manifest's order and by date.
-    pub fn days_that(&self, are: impl Fn(&Standing) -> bool + Copy) -> impl DoubleEndedIterator<Item = PlannedDay<'_>> {
+    pub fn days_that(
+        &self,
+        are: impl Fn(&DayStanding) -> bool + Copy,
+    ) -> impl DoubleEndedIterator<Item = PlannedDay<'_>> {
         self.series.iter().flat_map(move |series| {
             let alike = series.days.iter().filter(move |days| are(&days.standing));
             alike.flat_map(|EqualDays { window, standing, spec }| {
@@ -345,19 +352,19 @@ impl Plan {
     /// The days to do.
     #[must_use]
     pub fn to_do(&self) -> impl DoubleEndedIterator<Item = PlannedDay<'_>> {
-        self.days_that(|standing| matches!(standing, Standing::ToDo(_)))
+        self.days_that(|standing| matches!(standing, DayStanding::ToDo(_)))
     }
 
     /// The days that are done.
     #[must_use]
     pub fn done(&self) -> impl DoubleEndedIterator<Item = PlannedDay<'_>> {
-        self.days_that(|standing| matches!(standing, Standing::Done(_)))
+        self.days_that(|standing| matches!(standing, DayStanding::Done(_)))
     }
 
     /// The days that may not be done.
     #[must_use]
     pub fn refused(&self) -> impl DoubleEndedIterator<Item = PlannedDay<'_>> {
-        self.days_that(|standing| matches!(standing, Standing::Refused { .. }))
+        self.days_that(|standing| matches!(standing, DayStanding::Refused { .. }))
     }
 
     /// The figures of all series together.
@@ -391,7 +398,7 @@ impl PlannedSeries {
     }
 
     /// Adds days after those that are there.
-    fn push(&mut self, window: Window, standing: Standing, spec: Option<Digest>) {
+    fn push(&mut self, window: Window, standing: DayStanding, spec: Option<Digest>) {
         self.counts.add(&standing, window.day_count());
         match self.days.last_mut() {
             Some(last) if (&last.standing, last.spec, last.window.end) == (&standing, spec, window.start) => {
@@ -403,21 +410,21 @@ impl PlannedSeries {
 }
 
 impl Counts {
-    fn add(&mut self, standing: &Standing, days: u64) {
+    fn add(&mut self, standing: &DayStanding, days: u64) {
         *match standing {
-            Standing::ToDo(reason) => {
+            DayStanding::ToDo(reason) => {
                 self.planned += days;
                 match reason {
-                    Reason::New => &mut self.new,
-                    Reason::Started { .. } | Reason::Incomplete { .. } => &mut self.started,
-                    Reason::Provisional => &mut self.provisional,
-                    Reason::Stale(_) => &mut self.stale,
-                    Reason::Damaged(_) => &mut self.damaged,
-                    Reason::Differs => &mut self.differs,
+                    ToDoReason::New => &mut self.new,
+                    ToDoReason::Started { .. } | ToDoReason::Incomplete { .. } => &mut self.started,
+                    ToDoReason::Provisional => &mut self.provisional,
+                    ToDoReason::Stale(_) => &mut self.stale,
+                    ToDoReason::Damaged(_) => &mut self.damaged,
+                    ToDoReason::Differs => &mut self.differs,
                 }
             }
-            Standing::Done(_) => &mut self.done,
-            Standing::Refused { .. } => &mut self.refused,
+            DayStanding::Done(_) => &mut self.done,
+            DayStanding::Refused { .. } => &mut self.refused,
         } += days;
     }
 }

@@ -34,7 +34,7 @@ pub enum Depth {
 
 /// Something that is not as a day record says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Finding {
+pub struct AuditFinding {
     /// The series of the day.
     pub series: SeriesId,
     /// Its date.
@@ -42,16 +42,16 @@ pub struct Finding {
     /// The path below the root.
     pub path: String,
     /// What is wrong.
-    pub fault: Fault,
+    pub fault: AuditFault,
 }
 
 /// What is wrong with a file, or with a record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
+pub enum AuditFault {
     /// The record names it, and it is not there.
-    Missing(Expected),
+    Missing(ExpectedFile),
     /// It holds other bytes, or is no plain file.
-    Changed(Expected, Found),
+    Changed(ExpectedFile, FoundInPlace),
     /// It cannot be read; why.
     Unreadable(String),
     /// The day record itself cannot be read; why. Nothing is known of the day's files.
@@ -60,7 +60,7 @@ pub enum Fault {
 
 /// What a record says of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Expected {
+pub struct ExpectedFile {
     /// Its length.
     pub bytes: u64,
     /// Its bytes.
@@ -71,7 +71,7 @@ pub struct Expected {
 
 /// What lies in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Found {
+pub enum FoundInPlace {
     /// A file of another length, which was not hashed.
     Length(u64),
     /// A file of other bytes.
@@ -90,7 +90,7 @@ const PIECE: usize = 256 * 1024;
 const LARGE: u64 = 1 << 20;
 
 /// A day whose lines are looked at.
-struct Day {
+struct AuditedDay {
     series: SeriesId,
     date: NaiveDate,
     header: DayHeader,
@@ -99,16 +99,16 @@ struct Day {
 }
 
 /// A file to look at.
-struct Item {
-    day: Arc<Day>,
+struct AuditedFile {
+    day: Arc<AuditedDay>,
     path: String,
-    expected: Expected,
+    expected: ExpectedFile,
 }
 
 /// What one pass over days found.
 #[derive(Default)]
 struct Pass {
-    findings: Vec<Finding>,
+    findings: Vec<AuditFinding>,
     /// The days that something was found of, by the header that was read.
     suspects: BTreeMap<(SeriesId, NaiveDate), DayHeader>,
 }
@@ -126,7 +126,7 @@ impl Archive {
         days: impl Iterator<Item = (SeriesId, NaiveDate)>,
         depth: Depth,
         told: impl FnMut(&DayRecord),
-    ) -> Result<Vec<Finding>, Error> {
+    ) -> Result<Vec<AuditFinding>, Error> {
         let tree = Tree::open(root)?;
         let Pass { mut findings, suspects } = pass(root, &tree, days, depth, told)?;
         let mut moved = Vec::new();
@@ -155,7 +155,7 @@ fn pass(
     let found = Mutex::new(Pass::default());
     let tell = |finding, header: Option<&DayHeader>| {
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-        let Finding { series, date, .. } = &finding;
+        let AuditFinding { series, date, .. } = &finding;
         if let Some(header) = header {
             found.suspects.entry((series.clone(), *date)).or_insert_with(|| header.clone());
         }
@@ -181,7 +181,7 @@ fn pass(
                     told(&record);
                     let recorded = modified(&Archive::record_path(root, &series, date))?;
                     let DayRecord { header, files } = record;
-                    let day = Arc::new(Day { series, date, header, recorded });
+                    let day = Arc::new(AuditedDay { series, date, header, recorded });
                     for item in files.into_iter().filter_map(|line| item(&day, line)) {
                         // Nobody takes it only when every worker has died; that is told when they are waited for.
                         let _ = send.send(item);
@@ -195,7 +195,7 @@ fn pass(
                         other => return Err(other),
                     };
                     let path = Archive::record_path(Path::new(""), &series, date).to_string_lossy().into_owned();
-                    tell(Finding { series, date, path, fault: Fault::Damaged(why) }, None);
+                    tell(AuditFinding { series, date, path, fault: AuditFault::Damaged(why) }, None);
                 }
             }
         }
@@ -205,9 +205,9 @@ fn pass(
 }
 
 /// A line of a record as something to look at; nothing for an absent file.
-fn item(day: &Arc<Day>, line: FileLine) -> Option<Item> {
-    let expected = Expected { bytes: line.bytes?, sha256: line.sha256?, preexisting: line.preexisting };
-    Some(Item { day: Arc::clone(day), path: line.path, expected })
+fn item(day: &Arc<AuditedDay>, line: FileLine) -> Option<AuditedFile> {
+    let expected = ExpectedFile { bytes: line.bytes?, sha256: line.sha256?, preexisting: line.preexisting };
+    Some(AuditedFile { day: Arc::clone(day), path: line.path, expected })
 }
 
 /// When a record was written. One that is gone by now vouches for nothing: everything is looked at.
@@ -220,18 +220,23 @@ fn modified(record: &Path) -> Result<SystemTime, Error> {
 }
 
 /// The work of one core: takes items until there are no more.
-fn work(tree: &Tree, depth: Depth, items: &Mutex<Receiver<Item>>, tell: &impl Fn(Finding, Option<&DayHeader>)) {
+fn work(
+    tree: &Tree,
+    depth: Depth,
+    items: &Mutex<Receiver<AuditedFile>>,
+    tell: &impl Fn(AuditFinding, Option<&DayHeader>),
+) {
     let mut eye = Eye { tree, depth, folder: None, buffer: vec![0; PIECE] };
     loop {
         let next = items.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Item { day, path, expected }) = next else { return };
+        let Ok(AuditedFile { day, path, expected }) = next else { return };
         let fault = match eye.look(&path, expected, day.recorded) {
             Ok(None) => continue,
             Ok(Some(fault)) => fault,
-            Err(error) => Fault::Unreadable(error.to_string()),
+            Err(error) => AuditFault::Unreadable(error.to_string()),
         };
-        let Day { series, date, header, .. } = &*day;
-        tell(Finding { series: series.clone(), date: *date, path, fault }, Some(header));
+        let AuditedDay { series, date, header, .. } = &*day;
+        tell(AuditFinding { series: series.clone(), date: *date, path, fault }, Some(header));
     }
 }
 
@@ -246,26 +251,26 @@ struct Eye<'a> {
 
 impl Eye<'_> {
     /// What is wrong with a file, if anything.
-    fn look(&mut self, path: &str, expected: Expected, recorded: SystemTime) -> Result<Option<Fault>, Error> {
+    fn look(&mut self, path: &str, expected: ExpectedFile, recorded: SystemTime) -> Result<Option<AuditFault>, Error> {
         let failed = |e: std::io::Error| Error::storage("read", self.tree.path(path), e);
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         if self.folder.as_ref().is_none_or(|(known, _)| known != folder) {
             self.folder = Some((folder.to_owned(), self.tree.find(folder)?));
         }
-        let Some((_, Some(dir))) = &self.folder else { return Ok(Some(Fault::Missing(expected))) };
+        let Some((_, Some(dir))) = &self.folder else { return Ok(Some(AuditFault::Missing(expected))) };
         let stat = match fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
-            Err(Errno::NOENT) => return Ok(Some(Fault::Missing(expected))),
+            Err(Errno::NOENT) => return Ok(Some(AuditFault::Missing(expected))),
             Err(e) => return Err(failed(e.into())),
         };
-        let changed = |found| Ok(Some(Fault::Changed(expected, found)));
+        let changed = |found| Ok(Some(AuditFault::Changed(expected, found)));
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {}
-            other => return changed(Found::Other(kind_of(other))),
+            other => return changed(FoundInPlace::Other(kind_of(other))),
         }
         let length = u64::try_from(stat.st_size).unwrap_or_default();
         if length != expected.bytes {
-            return changed(Found::Length(length));
+            return changed(FoundInPlace::Length(length));
         }
         // Between the two calls anything may have taken its place: nothing is followed, and nothing waited for.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -274,8 +279,8 @@ impl Eye<'_> {
         }
         let file = match fs::openat(dir, name, flags, Mode::empty()) {
             Ok(file) => File::from(file),
-            Err(Errno::NOENT) => return Ok(Some(Fault::Missing(expected))),
-            Err(Errno::LOOP) => return changed(Found::Other(kind_of(FileType::Symlink))),
+            Err(Errno::NOENT) => return Ok(Some(AuditFault::Missing(expected))),
+            Err(Errno::LOOP) => return changed(FoundInPlace::Other(kind_of(FileType::Symlink))),
             Err(e) => return Err(failed(e.into())),
         };
         if length >= LARGE {
@@ -283,7 +288,7 @@ impl Eye<'_> {
             let _ = fs::fadvise(&file, 0, None, Advice::Sequential);
         }
         let sha256 = digest_of(file, &mut self.buffer).map_err(failed)?;
-        if sha256 == expected.sha256 { Ok(None) } else { changed(Found::Bytes(sha256)) }
+        if sha256 == expected.sha256 { Ok(None) } else { changed(FoundInPlace::Bytes(sha256)) }
     }
 }
 

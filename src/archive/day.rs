@@ -21,18 +21,18 @@ use rustix::fs::{self, AtFlags, FileType};
 pub use open::Trust;
 use owned::Owned;
 use rename::Elsewhere;
-pub use rename::Placed;
+pub use rename::PlacedAs;
 pub use retired::RetiredFile;
 use retired::RetiredFiles;
 pub(super) use retired::{RETIRED_LINES, path_of as retired_lines_of};
 pub use seal::{Retired, SealAs};
 
-use super::journal::{Entry, Journal, Spoilt};
-use super::record::{DayRecord, FileLine, State};
+use super::journal::{Journal, JournalEntry, Spoilt};
+use super::record::{DayRecord, FileLine, RecordState};
 use super::regular::{kind_of, open_at};
 use super::safe_dir::split;
 use super::staged_file::Stamp;
-use super::{Archive, Error, MissingSlots, Part, RelativePath, Staged};
+use super::{Archive, Error, MissingSlots, PartialFile, RelativePath, Staged};
 use crate::digest::{Digest, Hasher};
 use crate::failure::Failure;
 use crate::manifest::SeriesId;
@@ -65,18 +65,18 @@ pub struct Prior {
     /// Its line.
     pub line: FileLine,
     /// How much of it still holds.
-    pub standing: Standing,
+    pub standing: EarlierLook,
 }
 
 /// How final an earlier look was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum EarlierLook {
     /// Sealed, as the day is asked for: nothing is asked about it.
     Final,
     /// As the day is asked for, but by a listing that was not final: it may have changed since.
     Young,
     /// By another query of the same source, which was final or not: the path may differ now.
-    OtherSpec(State),
+    OtherSpec(RecordState),
 }
 
 /// A day that this process holds.
@@ -262,7 +262,7 @@ impl DayWork {
     /// # Errors
     /// [`Error::Storage`].
     pub fn note_empty(&self, at: DateTime<Utc>) -> Result<(), Error> {
-        self.journal.append(&[Entry::Empty { at }])
+        self.journal.append(&[JournalEntry::Empty { at }])
     }
 
     /// When an earlier go could not have files of the day, and nothing showed that their host was well.
@@ -276,7 +276,7 @@ impl DayWork {
     /// # Errors
     /// [`Error::Storage`].
     pub fn note_doubted(&self, at: DateTime<Utc>) -> Result<(), Error> {
-        self.journal.append(&[Entry::Doubted { at }])
+        self.journal.append(&[JournalEntry::Doubted { at }])
     }
 
     /// Notes that the listing holds files, so that an empty one before it confirms nothing.
@@ -284,7 +284,7 @@ impl DayWork {
     /// # Errors
     /// [`Error::Storage`].
     pub fn note_listed(&self) -> Result<(), Error> {
-        if self.empty_at.is_some() { self.journal.append(&[Entry::Listed {}]) } else { Ok(()) }
+        if self.empty_at.is_some() { self.journal.append(&[JournalEntry::Listed {}]) } else { Ok(()) }
     }
 
     /// Notes what a day lacks that was listed, and failed.
@@ -292,7 +292,7 @@ impl DayWork {
     /// # Errors
     /// [`Error::Storage`].
     pub fn note_missing(&self, missing: MissingSlots) -> Result<(), Error> {
-        self.journal.append(&[Entry::Missing(Box::new(missing))])
+        self.journal.append(&[JournalEntry::Missing(Box::new(missing))])
     }
 
     /// What the source kept of this day last, for the same question.
@@ -307,7 +307,7 @@ impl DayWork {
     /// [`Error::Storage`].
     pub fn remember(&self, text: &str) -> Result<(), Error> {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        self.journal.append(&[Entry::Remembered { text: text.to_owned() }])?;
+        self.journal.append(&[JournalEntry::Remembered { text: text.to_owned() }])?;
         *remembered = Some(text.to_owned()).filter(|text| !text.is_empty());
         Ok(())
     }
@@ -360,8 +360,8 @@ impl DayWork {
     ///
     /// # Errors
     /// [`Error::Storage`].
-    pub fn part(&self, key: &str) -> Result<Part, Error> {
-        Part::at(&self.archive.tree, &self.parts(), key)
+    pub fn part(&self, key: &str) -> Result<PartialFile, Error> {
+        PartialFile::at(&self.archive.tree, &self.parts(), key)
     }
 
     fn parts(&self) -> String {
@@ -410,18 +410,18 @@ impl DayWork {
             }
         }
         let key = line.key.clone();
-        self.journal.append(&[Entry::File(Box::new(line.clone()))])?;
+        self.journal.append(&[JournalEntry::File(Box::new(line.clone()))])?;
         match self.name(&mut staged, path)? {
             Ok(true) => {}
             Ok(false) => {
-                self.journal.append(&[Entry::Void { key }])?;
+                self.journal.append(&[JournalEntry::Void { key }])?;
                 return Err(Error::Shared { path: path.to_string() });
             }
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
                 // Somebody took the name just now.
                 let _ground = self.archive.ground()?;
                 if self.archive.hash(path.as_str())? != line.sha256 {
-                    self.journal.append(&[Entry::Void { key }])?;
+                    self.journal.append(&[JournalEntry::Void { key }])?;
                     return Err(Error::Occupied { path: path.to_string() });
                 }
                 self.keep(vec![line])?;
@@ -429,7 +429,7 @@ impl DayWork {
                 return Ok(Published::Kept);
             }
             Err(e) => {
-                self.journal.append(&[Entry::Void { key }]).ok();
+                self.journal.append(&[JournalEntry::Void { key }]).ok();
                 return Err(Error::storage("publish", tree.path(path.as_str()), e));
             }
         }

@@ -14,12 +14,12 @@ use super::safe_dir::Tree;
 /// Names this boot of this host: what was written under another one may not have reached the disk.
 pub(super) fn boot_id() -> &'static str {
     static BOOT: OnceLock<String> = OnceLock::new();
-    BOOT.get_or_init(|| told(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")))
+    BOOT.get_or_init(|| boot_id_text(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")))
 }
 
 /// Without one, a name that no other process has, not even one of the same number in another container: nothing
 /// unsealed is trusted across processes then, which is right, and only slower.
-fn told(boot_id: std::io::Result<String>) -> String {
+fn boot_id_text(boot_id: std::io::Result<String>) -> String {
     let id = boot_id.ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
     id.unwrap_or_else(|| format!("unknown-{:032x}", rand::random::<u128>()))
 }
@@ -128,10 +128,10 @@ mod tests {
 
     #[test]
     fn a_process_that_is_told_no_boot_has_a_name_of_its_own() {
-        assert_eq!(told(Ok("0b0b\n".into())), "0b0b");
-        let nothing = || told(Err(std::io::ErrorKind::NotFound.into()));
+        assert_eq!(boot_id_text(Ok("0b0b\n".into())), "0b0b");
+        let nothing = || boot_id_text(Err(std::io::ErrorKind::NotFound.into()));
         assert_ne!(nothing(), nothing());
-        assert_ne!(told(Ok("\n".into())), told(Ok(String::new())));
+        assert_ne!(boot_id_text(Ok("\n".into())), boot_id_text(Ok(String::new())));
         assert!(nothing().starts_with("unknown-"));
     }
 }

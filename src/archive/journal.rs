@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 
 pub use corrupt_file::Spoilt;
 use line_checksum::Chain;
-use replay::Asked;
-pub(super) use replay::{How, Named, Told, Worth};
+use replay::ReplayFor;
+pub(super) use replay::{JournalFile, JournalledAs, Replay, Worth};
 
 use super::fsync::boot_id;
 use super::regular::{is_no_file, must_be_regular};
@@ -33,7 +33,7 @@ use crate::manifest::{LockMode, SeriesId};
 /// One line of a journal.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Entry {
+pub(super) enum JournalEntry {
     /// The lines that follow answer this spec and were written under this boot.
     Journal {
         format: String,
@@ -88,17 +88,17 @@ pub(super) enum Entry {
     Cleaned {},
 }
 
-impl Entry {
+impl JournalEntry {
     /// These files have their names from us.
-    pub(super) fn published(files: impl IntoIterator<Item = FileLine>) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = files.into_iter().map(|file| Entry::File(Box::new(file))).collect();
+    pub(super) fn published(files: impl IntoIterator<Item = FileLine>) -> Vec<JournalEntry> {
+        let mut entries: Vec<JournalEntry> = files.into_iter().map(|file| JournalEntry::File(Box::new(file))).collect();
         let keys = entries.iter().filter_map(|entry| match entry {
-            Entry::File(file) => Some(file.key.clone()),
+            JournalEntry::File(file) => Some(file.key.clone()),
             _ => None,
         });
         let keys: Vec<String> = keys.collect();
         if !keys.is_empty() {
-            entries.push(Entry::Published { keys });
+            entries.push(JournalEntry::Published { keys });
         }
         entries
     }
@@ -111,15 +111,15 @@ const FORMAT: &str = "journal/1";
 /// below the root. None where the journal is refused. `path` is for messages only.
 #[must_use]
 pub fn paths(path: &Path, text: &[u8], spec: Digest) -> Vec<String> {
-    let asked = Asked { spec, job: "job", day: None };
-    let Ok(told) = replay::tell(text, asked, boot_id(), path) else { return Vec::new() };
+    let asked = ReplayFor { spec, job: "job", day: None };
+    let Ok(told) = replay::replay(text, asked, boot_id(), path) else { return Vec::new() };
     told.files.into_iter().map(|named| named.line.path).chain(told.ours.into_keys()).collect()
 }
 
 /// The journal of these lines, each an object of JSON without its check: for tests, which write what this version would
 /// not.
 #[must_use]
-pub fn of<'a>(objects: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+pub fn journal_text<'a>(objects: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut chain = Chain::default();
     objects.into_iter().flat_map(|object| chain.line(object)).collect()
 }
@@ -220,14 +220,14 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Record`] when another job has files here that it asked for otherwise.
-    pub(super) fn begin(&self, spec: Digest, job: &str) -> Result<Told, Error> {
+    pub(super) fn begin(&self, spec: Digest, job: &str) -> Result<Replay, Error> {
         let text = self.text()?;
         let mut told = self.go_on_from(&text, spec, job)?;
         // One that was begun and holds nothing has lost its lines.
         told.crashed |= !self.is_new && told.whole == 0 && !told.is_others;
         let mut entries = vec![self.head(spec, job, false)];
         // A later go must know it too, though it finds lines of this boot alone.
-        entries.extend(told.crashed.then_some(Entry::Crashed {}));
+        entries.extend(told.crashed.then_some(JournalEntry::Crashed {}));
         self.append(&entries)?;
         Ok(told)
     }
@@ -240,9 +240,9 @@ impl Journal {
     }
 
     /// Reads the text of this journal, and cuts off what cannot be read: the next lines go below the last good one.
-    fn go_on_from(&self, text: &[u8], spec: Digest, job: &str) -> Result<Told, Error> {
-        let asked = Asked { spec, job, day: Some((&self.day.0, self.day.1)) };
-        let told = replay::tell(text, asked, boot_id(), &self.path)?;
+    fn go_on_from(&self, text: &[u8], spec: Digest, job: &str) -> Result<Replay, Error> {
+        let asked = ReplayFor { spec, job, day: Some((&self.day.0, self.day.1)) };
+        let told = replay::replay(text, asked, boot_id(), &self.path)?;
         let mut pen = self.pen();
         if told.whole < text.len() {
             // Else the lines of this go would stand below what no later go reads past.
@@ -265,26 +265,26 @@ impl Journal {
         if !paths.any(|path| tree.length(path).is_some()) {
             return Ok(false);
         }
-        let crashed = told.crashed.then_some(Entry::Crashed {});
-        self.append(&crashed.into_iter().chain([Entry::Cleaned {}]).collect::<Vec<Entry>>())?;
+        let crashed = told.crashed.then_some(JournalEntry::Crashed {});
+        self.append(&crashed.into_iter().chain([JournalEntry::Cleaned {}]).collect::<Vec<JournalEntry>>())?;
         Ok(true)
     }
 
     /// Lines that follow answer `spec` and are written now.
-    pub(super) fn head(&self, spec: Digest, job: &str, young: bool) -> Entry {
+    pub(super) fn head(&self, spec: Digest, job: &str, young: bool) -> JournalEntry {
         let (format, boot_id, job) = (FORMAT.to_owned(), boot_id().to_owned(), job.to_owned());
         let (series, date) = (Some(self.day.0.0.clone()), Some(self.day.1));
-        Entry::Journal { format, boot_id, spec, job, series, date, young }
+        JournalEntry::Journal { format, boot_id, spec, job, series, date, young }
     }
 
     /// Appends entries in one write, after the mark of what was published since the last ones.
-    pub(super) fn append(&self, entries: &[Entry]) -> Result<(), Error> {
+    pub(super) fn append(&self, entries: &[JournalEntry]) -> Result<(), Error> {
         if entries.is_empty() {
             return Ok(());
         }
         let mut pen = self.pen();
         let keys = std::mem::take(&mut pen.published);
-        let published = (!keys.is_empty()).then_some(Entry::Published { keys });
+        let published = (!keys.is_empty()).then_some(JournalEntry::Published { keys });
         pen.write(published.iter().chain(entries)).map_err(|e| Error::storage("write the journal", &self.path, e))
     }
 
@@ -332,7 +332,7 @@ impl Pen {
     }
 
     /// Appends these entries in one write. What a failed one leaves is taken back.
-    fn write<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> std::io::Result<()> {
+    fn write<'a>(&mut self, entries: impl Iterator<Item = &'a JournalEntry>) -> std::io::Result<()> {
         if self.is_torn {
             return Err(std::io::Error::other("half a line of an earlier write stands at its end"));
         }
@@ -373,8 +373,8 @@ pub(super) fn read_started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> R
     let Some((spec, job)) = replay::asked_last(&text) else {
         return Ok(Some(StartedDay::default()));
     };
-    let asked = Asked { spec, job: &job, day: Some((series, date)) };
-    let told = replay::tell(&text, asked, boot_id(), &tree.path(&relative))?;
+    let asked = ReplayFor { spec, job: &job, day: Some((series, date)) };
+    let told = replay::replay(&text, asked, boot_id(), &tree.path(&relative))?;
     let files = told.files.into_iter().filter(|file| file.worth != Worth::Nothing).map(|file| file.line).collect();
     Ok(Some(StartedDay { job: Some(job), files, missing: told.missing }))
 }
@@ -395,7 +395,7 @@ pub(super) fn started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> Result
 
 /// A path that a day in progress names.
 #[derive(Debug)]
-pub(super) struct Claimed {
+pub(super) struct ClaimedPath {
     pub(super) path: String,
     /// The bytes that are there by its word.
     pub(super) sha256: Option<Digest>,
@@ -404,19 +404,19 @@ pub(super) struct Claimed {
 }
 
 /// What the journal at a path below the root claims, as its own day would read it. What cannot be read claims nothing.
-pub(super) fn claims(tree: &Tree, relative: &str) -> Result<Vec<Claimed>, Error> {
+pub(super) fn claims(tree: &Tree, relative: &str) -> Result<Vec<ClaimedPath>, Error> {
     let text = match tree.read(relative) {
         Ok(text) => text.unwrap_or_default(),
         Err(Error::Storage { source, .. }) if source.kind() == ErrorKind::InvalidInput => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
     let Some((spec, job)) = replay::asked_last(&text) else { return Ok(Vec::new()) };
-    let asked = Asked { spec, job: &job, day: None };
-    let Ok(told) = replay::tell(&text, asked, boot_id(), &tree.path(relative)) else { return Ok(Vec::new()) };
-    let claimed = told.files.into_iter().map(|Named { line, how, .. }| Claimed {
+    let asked = ReplayFor { spec, job: &job, day: None };
+    let Ok(told) = replay::replay(&text, asked, boot_id(), &tree.path(relative)) else { return Ok(Vec::new()) };
+    let claimed = told.files.into_iter().map(|JournalFile { line, how, .. }| ClaimedPath {
         path: line.path,
         sha256: line.sha256,
-        is_found: how == How::Found,
+        is_found: how == JournalledAs::Found,
     });
     Ok(claimed.collect())
 }

@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::name::{self, sanitise};
 use crate::failure::{Class, Failure};
 use crate::manifest::Template;
-use crate::manifest::template::{Part, Variable};
+use crate::manifest::template::{TemplatePart, TemplateVariable};
 use crate::untrusted::escape;
 
 /// A path below the root that is safe to write to: components joined by `/`, none empty, none that leaves.
@@ -44,7 +44,7 @@ impl fmt::Display for RelativePath {
 
 /// What a layout's variables stand for, for one file.
 #[derive(Debug, Clone, Default)]
-pub struct Values<'a> {
+pub struct LayoutValues<'a> {
     /// The series' id.
     pub series: &'a str,
     /// The day.
@@ -72,12 +72,12 @@ const LONGEST: usize = 2000;
 ///
 /// # Errors
 /// `unsafe-path` when a variable has no value for this file, or the result is no safe path.
-pub fn render(layout: &Template, values: &Values<'_>) -> Result<RelativePath, Failure> {
+pub fn render(layout: &Template, values: &LayoutValues<'_>) -> Result<RelativePath, Failure> {
     let mut path = String::new();
     for part in layout.parts() {
         match part {
-            Part::Text(text) => path.push_str(text),
-            Part::Variable(variable) => path.push_str(&value(variable, values)?),
+            TemplatePart::Text(text) => path.push_str(text),
+            TemplatePart::Variable(variable) => path.push_str(&value(variable, values)?),
         }
     }
     if is_safe(&path) {
@@ -98,8 +98,8 @@ const MARK: &str = "0name0to0find0";
 
 /// The name that a layout has made this path of; `None` where it cannot have, or holds no name.
 #[must_use]
-pub fn name_in(layout: &Template, values: &Values<'_>, path: &str) -> Option<String> {
-    let with = |name: &str| render(layout, &Values { file: name, ..values.clone() }).ok();
+pub fn name_in(layout: &Template, values: &LayoutValues<'_>, path: &str) -> Option<String> {
+    let with = |name: &str| render(layout, &LayoutValues { file: name, ..values.clone() }).ok();
     let marked = with(MARK)?;
     let texts: Vec<&str> = marked.as_str().split(MARK).collect();
     // Where the name stands several times, it is as long each time.
@@ -110,7 +110,7 @@ pub fn name_in(layout: &Template, values: &Values<'_>, path: &str) -> Option<Str
     with(name).filter(|made| made.as_str() == path).map(|_| name.to_owned())
 }
 
-fn value(variable: &Variable, values: &Values<'_>) -> Result<String, Failure> {
+fn value(variable: &TemplateVariable, values: &LayoutValues<'_>) -> Result<String, Failure> {
     let missing = |name: &str| {
         Failure::new(
             Class::UnsafePath,
@@ -122,15 +122,15 @@ fn value(variable: &Variable, values: &Values<'_>) -> Result<String, Failure> {
             .ok_or_else(|| Failure::new(Class::UnsafePath, format!("the name `{}` cannot name a file", escape(text))))
     };
     Ok(match variable {
-        Variable::Series => values.series.to_owned(),
-        Variable::Date(format) => written(format, values.date.format(format))?,
-        Variable::Time(format) => written(format, values.time.format(format))?,
-        Variable::File => component(values.file)?,
-        Variable::Recnum => values.recnum.ok_or_else(|| missing("recnum"))?.to_string(),
-        Variable::Harpnum => values.harpnum.ok_or_else(|| missing("harpnum"))?.to_string(),
-        Variable::TRec => values.t_rec.ok_or_else(|| missing("t_rec"))?.format("%Y%m%d_%H%M%S_TAI").to_string(),
-        Variable::Segment => component(values.segment.ok_or_else(|| missing("segment"))?)?,
-        Variable::Wavelength => values.wavelength.ok_or_else(|| missing("wavelength"))?.to_string(),
+        TemplateVariable::Series => values.series.to_owned(),
+        TemplateVariable::Date(format) => written(format, values.date.format(format))?,
+        TemplateVariable::Time(format) => written(format, values.time.format(format))?,
+        TemplateVariable::File => component(values.file)?,
+        TemplateVariable::Recnum => values.recnum.ok_or_else(|| missing("recnum"))?.to_string(),
+        TemplateVariable::Harpnum => values.harpnum.ok_or_else(|| missing("harpnum"))?.to_string(),
+        TemplateVariable::TRec => values.t_rec.ok_or_else(|| missing("t_rec"))?.format("%Y%m%d_%H%M%S_TAI").to_string(),
+        TemplateVariable::Segment => component(values.segment.ok_or_else(|| missing("segment"))?)?,
+        TemplateVariable::Wavelength => values.wavelength.ok_or_else(|| missing("wavelength"))?.to_string(),
     })
 }
 
@@ -148,23 +148,27 @@ fn written(format: &str, filled: impl fmt::Display) -> Result<String, Failure> {
 /// date.
 #[must_use]
 pub fn keeps_days_apart(layout: &Template) -> bool {
-    let [Part::Variable(Variable::Series), Part::Text(text), rest @ ..] = layout.parts() else { return false };
+    let [TemplatePart::Variable(TemplateVariable::Series), TemplatePart::Text(text), rest @ ..] = layout.parts() else {
+        return false;
+    };
     let is_whole = |format: &str| {
         let has = |code: &str| format.contains(code);
         has("%F") || (has("%Y") && (has("%j") || (has("%m") && has("%d"))))
     };
     text.starts_with('/')
-        && rest.iter().any(|part| matches!(part, Part::Variable(Variable::Date(format)) if is_whole(format)))
+        && rest
+            .iter()
+            .any(|part| matches!(part, TemplatePart::Variable(TemplateVariable::Date(format)) if is_whole(format)))
 }
 
 /// True when a layout could give this path to a file of the day, whatever the file is called.
 #[must_use]
 pub(super) fn can_give(layout: &Template, series: &str, date: NaiveDate, path: &str) -> bool {
     let pieces = layout.parts().iter().map(|part| match part {
-        Part::Text(text) => Some(text.clone()),
-        Part::Variable(Variable::Series) => Some(series.to_owned()),
-        Part::Variable(Variable::Date(format)) => written(format, date.format(format)).ok(),
-        Part::Variable(_) => None,
+        TemplatePart::Text(text) => Some(text.clone()),
+        TemplatePart::Variable(TemplateVariable::Series) => Some(series.to_owned()),
+        TemplatePart::Variable(TemplateVariable::Date(format)) => written(format, date.format(format)).ok(),
+        TemplatePart::Variable(_) => None,
     });
     // Each fixed text in its order, and anything where a variable stands: what a text may begin at.
     let mut starts: BTreeSet<usize> = [0].into();
@@ -212,7 +216,11 @@ mod tests {
 
     #[test]
     fn a_path_tells_the_name_that_a_layout_made_it_of() {
-        let values = Values { series: "s", date: NaiveDate::from_ymd_opt(2015, 12, 11).unwrap(), ..Values::default() };
+        let values = LayoutValues {
+            series: "s",
+            date: NaiveDate::from_ymd_opt(2015, 12, 11).unwrap(),
+            ..LayoutValues::default()
+        };
         for (layout, path, name) in [
             ("{series}/{date:%F}/{file}", "s/2015-12-11/a.fits", Some("a.fits")),
             ("{series}/{date:%F}_{file}.old", "s/2015-12-11_a.fits.old", Some("a.fits")),
@@ -280,7 +288,7 @@ mod tests {
             let text = format!("{{series}}/{{{}:{format}}}/{{file}}", if is_date { "date" } else { "time" });
             if let Ok(layout) = Template::parse(&text) {
                 let time = chrono::DateTime::from_timestamp(seconds, micros * 1000).unwrap().naive_utc();
-                let values = Values { series: "s", date: time.date(), time, file: "a.fits", ..Values::default() };
+                let values = LayoutValues { series: "s", date: time.date(), time, file: "a.fits", ..LayoutValues::default() };
                 if let Err(failure) = render(&layout, &values) {
                     proptest::prop_assert!(failure.message.contains("which is no safe path"), "{}: {}", text, failure);
                 }

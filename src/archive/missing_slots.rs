@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LeftOut, State};
+use super::{LeftOut, RecordState};
 
 /// A journal keeps so many slots; of more, none.
 const MOST: usize = 5_000;
@@ -11,7 +11,7 @@ const MOST: usize = 5_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingSlots {
     /// How final its listing was.
-    pub state: State,
+    pub state: RecordState,
     /// What filters left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<LeftOut>,
@@ -48,7 +48,7 @@ pub enum MissingWhy {
 impl MissingSlots {
     /// What is kept of these slots.
     #[must_use]
-    pub fn new(state: State, left_out: Option<LeftOut>, mut slots: Vec<MissingSlot>) -> MissingSlots {
+    pub fn new(state: RecordState, left_out: Option<LeftOut>, mut slots: Vec<MissingSlot>) -> MissingSlots {
         slots.sort_unstable();
         slots.dedup();
         let slots = (slots.len() <= MOST).then_some(slots);
@@ -63,12 +63,12 @@ mod tests {
     #[test]
     fn slots_are_kept_once_each_and_read_back_and_too_many_are_not_kept() {
         let slot = |nth: usize| MissingSlot { harpnum: 377, time: format!("{nth:05}"), why: MissingWhy::Offline };
-        let missing = MissingSlots::new(State::Sealed, None, vec![slot(2), slot(1), slot(2)]);
+        let missing = MissingSlots::new(RecordState::Sealed, None, vec![slot(2), slot(1), slot(2)]);
         assert_eq!(missing.slots, Some(vec![slot(1), slot(2)]));
         let json = serde_json::to_string(&missing).unwrap();
         assert!(json.contains(r#"{"harpnum":377,"time":"00001","why":"offline"}"#), "{json}");
         assert_eq!(serde_json::from_str::<MissingSlots>(&json).unwrap(), missing);
-        let many = MissingSlots::new(State::Sealed, None, (0..=MOST).map(slot).collect());
+        let many = MissingSlots::new(RecordState::Sealed, None, (0..=MOST).map(slot).collect());
         assert_eq!(many.slots, None);
     }
 }

@@ -37,21 +37,21 @@ use std::sync::{Arc, Mutex};
 
 use chrono::NaiveDate;
 
-pub use audit::{Depth, Expected, Fault, Finding, Found};
+pub use audit::{AuditFault, AuditFinding, Depth, ExpectedFile, FoundInPlace};
 pub use clean::Cleaned;
-pub use day::{DayWork, Opened, Placed, Prior, Published, Retired, RetiredFile, SealAs, Standing, Trust};
+pub use day::{DayWork, EarlierLook, Opened, PlacedAs, Prior, Published, Retired, RetiredFile, SealAs, Trust};
 pub use error::Error;
 pub use file_lock::{HeldLock, LockWait, NoLimit};
 pub(crate) use file_lock::{NotLocked, lock};
-pub use journal::{Spoilt, Started, StartedDay, of as journal_of, paths as journal_paths};
-pub use layout::{RelativePath, Values, folded, keeps_days_apart, name_in, render};
+pub use journal::{Spoilt, Started, StartedDay, journal_text as journal_of, paths as journal_paths};
+pub use layout::{LayoutValues, RelativePath, folded, keeps_days_apart, name_in, render};
 pub use left_out::LeftOut;
 pub use missing_slots::{MissingSlot, MissingSlots, MissingWhy};
 pub use name::sanitise;
-pub use partial_file::{Part, Validators};
+pub use partial_file::{PartialFile, Validators};
 pub use reader::Reader;
 pub(crate) use record::line;
-pub use record::{ACCEPTED, DayHeader, DayRecord, FileLine, Lasting, State, schema as day_schema};
+pub use record::{ACCEPTED, DayHeader, DayRecord, FileLine, RecordBasis, RecordState, schema as day_schema};
 pub(crate) use regular::must_be_regular;
 pub use regular::{link_target, open_regular};
 pub use spot_check::SpotCheck;
@@ -67,7 +67,7 @@ pub struct Archive {
     root: PathBuf,
     lock: LockMode,
     tree: Tree,
-    quarantine: quarantine::Used,
+    quarantine: quarantine::QuarantineUse,
     lock_wait: Arc<dyn LockWait>,
     /// Held by the one day of this process that looks around among shared paths.
     alone: Mutex<()>,
@@ -101,7 +101,7 @@ impl Archive {
             root: root.to_owned(),
             lock,
             tree,
-            quarantine: quarantine::Used::default(),
+            quarantine: quarantine::QuarantineUse::default(),
             lock_wait: Arc::new(NoLimit),
             alone: Mutex::new(()),
         })

@@ -53,7 +53,7 @@ pub struct Validators {
 
 /// The sidecar of a part.
 #[derive(Debug, Serialize, Deserialize)]
-struct Sidecar {
+struct PartSidecar {
     format: String,
     boot_id: String,
     key: String,
@@ -70,18 +70,18 @@ const LONGEST_SIDECAR: u64 = 64 * 1024;
 
 /// Where the part of a key is.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub struct PartialFile {
     pub(super) dir: Arc<OwnedFd>,
     path: PathBuf,
     stem: String,
     key: String,
 }
 
-impl Part {
-    pub(super) fn at(tree: &Tree, directory: &str, key: &str) -> Result<Part, Error> {
+impl PartialFile {
+    pub(super) fn at(tree: &Tree, directory: &str, key: &str) -> Result<PartialFile, Error> {
         // Keys are foreign text of any length: their digest is a name.
-        let stem = Digest::of(key.as_bytes()).to_string()[..32].to_owned();
-        Ok(Part {
+        let stem = Digest::sha256(key.as_bytes()).to_string()[..32].to_owned();
+        Ok(PartialFile {
             dir: tree.make(directory)?,
             path: tree.path(directory).join(format!("{stem}.part")),
             stem,
@@ -110,7 +110,7 @@ impl Part {
         self.read().map(|(sidecar, length)| (sidecar.validators, length))
     }
 
-    fn read(&self) -> Option<(Sidecar, u64)> {
+    fn read(&self) -> Option<(PartSidecar, u64)> {
         let length = open_at(&self.dir, &self.name()).ok()??.metadata().ok()?.len();
         let file = open_at(&self.dir, &self.sidecar()).ok()??;
         if length == 0 || file.metadata().ok()?.len() > LONGEST_SIDECAR {
@@ -118,7 +118,7 @@ impl Part {
         }
         let mut text = Vec::new();
         file.take(LONGEST_SIDECAR).read_to_end(&mut text).ok()?;
-        let sidecar: Sidecar = serde_json::from_slice(&text).ok()?;
+        let sidecar: PartSidecar = serde_json::from_slice(&text).ok()?;
         let is_trusted = sidecar.format == FORMAT && sidecar.boot_id == boot_id() && sidecar.key == self.key;
         is_trusted.then_some((sidecar, length))
     }
@@ -173,7 +173,7 @@ impl Part {
     /// Makes way for new bytes under these validators. The sidecar comes first: a part without one is never trusted.
     pub(super) fn prepare(&self, validators: &Validators) -> Result<(), Error> {
         self.discard()?;
-        let sidecar = Sidecar {
+        let sidecar = PartSidecar {
             format: FORMAT.to_owned(),
             boot_id: boot_id().to_owned(),
             key: self.key.clone(),
@@ -194,12 +194,12 @@ impl Part {
         if sidecar.refused_at == Some(length) {
             return Ok(true);
         }
-        self.replace_sidecar(&Sidecar { refused_at: Some(length), ..sidecar })?;
+        self.replace_sidecar(&PartSidecar { refused_at: Some(length), ..sidecar })?;
         Ok(false)
     }
 
     /// Puts another sidecar in place of the one that is there: a kill leaves one of the two.
-    fn replace_sidecar(&self, sidecar: &Sidecar) -> Result<(), Error> {
+    fn replace_sidecar(&self, sidecar: &PartSidecar) -> Result<(), Error> {
         let failed = |e| Error::storage("write beside the part", &self.path, e);
         let staged = format!("{}.new", self.stem);
         // One that a crash left.
@@ -220,7 +220,7 @@ impl Part {
     /// [`Error::Storage`].
     pub fn append(&self, length: u64, validators: &Validators) -> Result<Staged, Error> {
         if let Some((sidecar, _)) = self.read().filter(|(sidecar, _)| sidecar.validators != *validators) {
-            self.replace_sidecar(&Sidecar { validators: validators.clone(), refused_at: None, ..sidecar })?;
+            self.replace_sidecar(&PartSidecar { validators: validators.clone(), refused_at: None, ..sidecar })?;
         }
         let failed = |e| Error::storage("go on with the part", &self.path, e);
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::name::{cut, sanitise};
 use super::record::line;
-use super::safe_dir::{Entry, Tree, length_of, list};
+use super::safe_dir::{DirEntry, Tree, length_of, list};
 use super::{Archive, Error, Staged, WORK};
 use crate::digest::Digest;
 use crate::failure::Failure;
@@ -19,7 +19,7 @@ use crate::manifest::SeriesId;
 const ROOM: u64 = 1 << 30;
 
 #[derive(Serialize)]
-struct Reason<'a> {
+struct QuarantineReason<'a> {
     key: &'a str,
     url: &'a str,
     class: &'a str,
@@ -34,7 +34,7 @@ const SHOWN: usize = 100;
 
 /// How many bytes quarantine holds, as far as this process knows: counted once, then added to.
 #[derive(Debug, Default)]
-pub(super) struct Used(Mutex<Option<u64>>);
+pub(super) struct QuarantineUse(Mutex<Option<u64>>);
 
 /// Puts a failed body aside and makes room by removing the oldest ones.
 pub(super) fn put(
@@ -49,8 +49,8 @@ pub(super) fn put(
     let directory = format!("{}/{date}", Archive::work("quarantine", series));
     let dir = tree.make(&directory)?;
     let tail = url.rsplit('/').next().and_then(sanitise).unwrap_or_default();
-    let name = format!("{}-{}", &Digest::of(key.as_bytes()).to_string()[..12], cut(&tail, SHOWN));
-    let reason = line(&Reason { key, url, class: failure.class.name(), message: &failure.message });
+    let name = format!("{}-{}", &Digest::sha256(key.as_bytes()).to_string()[..12], cut(&tail, SHOWN));
+    let reason = line(&QuarantineReason { key, url, class: failure.class.name(), message: &failure.message });
     let added = staged.length() + reason.len() as u64;
     staged.move_over(&dir, &name)?;
     tree.replace(&directory, &format!("{name}.json"), &reason, false)?;
@@ -65,28 +65,28 @@ pub(super) fn put(
 
 /// One file of quarantine. Sorted, the oldest comes first.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Body {
+struct QuarantinedBody {
     modified: (i64, u64),
     length: u64,
     path: String,
 }
 
 /// All files of quarantine.
-fn bodies(tree: &Tree) -> Result<Vec<Body>, Error> {
+fn bodies(tree: &Tree) -> Result<Vec<QuarantinedBody>, Error> {
     let mut bodies = Vec::new();
     let root = format!("{WORK}/quarantine");
-    for series in tree.entries(&root)?.iter().filter(|entry| entry.is_dir()).filter_map(Entry::text) {
+    for series in tree.entries(&root)?.iter().filter(|entry| entry.is_dir()).filter_map(DirEntry::text) {
         let series = format!("{root}/{series}");
-        for day in tree.entries(&series)?.iter().filter(|entry| entry.is_dir()).filter_map(Entry::text) {
+        for day in tree.entries(&series)?.iter().filter(|entry| entry.is_dir()).filter_map(DirEntry::text) {
             let folder = format!("{series}/{day}");
             let Some(dir) = tree.look(&folder)? else { continue };
             let failed = |e: Errno| Error::storage("look into quarantine", tree.path(&folder), e.into());
-            for name in list(&dir).map_err(failed)?.iter().filter_map(Entry::text) {
+            for name in list(&dir).map_err(failed)?.iter().filter_map(DirEntry::text) {
                 // Another worker may have removed it meanwhile.
                 let Ok(stat) = fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
                 let Some(length) = length_of(&stat) else { continue };
                 let modified = (stat.st_mtime, stat.st_mtime_nsec);
-                bodies.push(Body { modified, length, path: format!("{folder}/{name}") });
+                bodies.push(QuarantinedBody { modified, length, path: format!("{folder}/{name}") });
             }
         }
     }
@@ -130,7 +130,7 @@ mod tests {
         std::os::unix::fs::symlink("a", at("link")).unwrap();
         assert_eq!(make_room(&tree).unwrap(), ROOM / 2);
         let names = list(&tree.look(&day).unwrap().unwrap()).unwrap();
-        let mut names: Vec<&str> = names.iter().filter_map(Entry::text).collect();
+        let mut names: Vec<&str> = names.iter().filter_map(DirEntry::text).collect();
         names.sort_unstable();
         assert_eq!(names, ["b", "link"]);
     }

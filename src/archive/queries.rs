@@ -14,7 +14,7 @@ const QUERIES: &str = "queries";
 
 /// A line of them.
 #[derive(Debug, Serialize, Deserialize)]
-struct Asked {
+struct QueryLine {
     series: String,
     query: Query,
 }
@@ -31,7 +31,7 @@ impl Archive {
         file.read_to_end(&mut text).map_err(|e| Error::storage("read", path(), e))?;
         let before = queries_of(series, &text);
         if !before.contains(query) {
-            let asked = line(&Asked { series: series.0.clone(), query: query.clone() });
+            let asked = line(&QueryLine { series: series.0.clone(), query: query.clone() });
             // A line that was cut by a kill says nothing, and spoils none that follows.
             append(&mut file, !matches!(text.last(), None | Some(b'\n')), &asked)
                 .map_err(|e| Error::storage("write", path(), e))?;
@@ -53,6 +53,6 @@ impl Reader {
 }
 
 fn queries_of(series: &SeriesId, text: &[u8]) -> Vec<Query> {
-    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Asked>(line).ok());
+    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<QueryLine>(line).ok());
     lines.filter(|asked| asked.series == series.0).map(|asked| asked.query).collect()
 }

@@ -29,7 +29,7 @@ pub const ACCEPTED: &str = "accepted";
 /// How final a day record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum RecordState {
     /// Final: the day is not asked for again.
     Sealed,
     /// Whole, but listed too early to be final.
@@ -57,7 +57,7 @@ pub struct DayHeader {
     #[schemars(with = "String")]
     pub spec: Digest,
     /// How final it is.
-    pub state: State,
+    pub state: RecordState,
     /// Files, without the absent ones.
     pub files: u64,
     /// Their bytes.
@@ -183,7 +183,7 @@ pub struct DayRecord {
 
 /// What a new record says besides its files.
 #[derive(Debug, Clone)]
-pub struct Lasting {
+pub struct RecordBasis {
     /// The job.
     pub job: String,
     /// The series' id.
@@ -197,7 +197,7 @@ pub struct Lasting {
     /// What the day was asked for.
     pub spec: Digest,
     /// How final it is.
-    pub state: State,
+    pub state: RecordState,
     /// Records by their series, where the job prefers one of several.
     pub records: Option<BTreeMap<String, u64>>,
     /// What filters left out of it.
@@ -219,10 +219,10 @@ struct OwnedHeaderLine {
 impl DayRecord {
     /// Sorts the files and works out counts and digest.
     #[must_use]
-    pub fn new(lasting: Lasting, mut files: Vec<FileLine>) -> DayRecord {
+    pub fn new(lasting: RecordBasis, mut files: Vec<FileLine>) -> DayRecord {
         files.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()).then_with(|| a.key.cmp(&b.key)));
-        let Lasting { job, series, date, scale, window, spec, state, records, left_out } = lasting;
-        if state == State::Sealed {
+        let RecordBasis { job, series, date, scale, window, spec, state, records, left_out } = lasting;
+        if state == RecordState::Sealed {
             // It says which files of a provisional day to ask about again. A sealed day is not asked about.
             for file in &mut files {
                 file.listed = None;
@@ -254,7 +254,7 @@ impl DayRecord {
             left_out,
             check: Some(lines),
         };
-        let own = Digest::of(vouched_for(&line(&HeaderLine { day: &header })));
+        let own = Digest::sha256(vouched_for(&line(&HeaderLine { day: &header })));
         header.check = Some(Digest::of_halves(&own, &lines));
         DayRecord { header, files }
     }
@@ -346,7 +346,7 @@ impl DayRecord {
             return Err(Error::record(path, 1, format!("the digest does not match the lines; {MEND}")));
         }
         let DayHeader { job, series, date, scale, window, spec, state, records, left_out, .. } = header.clone();
-        let lasting = Lasting { job, series, date, scale, window, spec, state, records, left_out };
+        let lasting = RecordBasis { job, series, date, scale, window, spec, state, records, left_out };
         let mut record = DayRecord::new(lasting, files);
         if header.check.is_none() {
             // Made by another program, in its own spelling: what it counts must be right all the same.
@@ -472,7 +472,7 @@ pub(super) fn read_header(
     if length - text.len() as u64 != header.body {
         return Err(Error::record(path, 1, CUT));
     }
-    if header.check.is_some_and(|check| !check.has_first_of(&Digest::of(vouched_for(&text)))) {
+    if header.check.is_some_and(|check| !check.has_first_of(&Digest::sha256(vouched_for(&text)))) {
         return Err(Error::record(path, 1, format!("it is not as sunhaul wrote it; {MEND}")));
     }
     header.must_be_of(path, day)?;

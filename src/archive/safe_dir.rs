@@ -228,7 +228,7 @@ impl Tree {
     ///
     /// # Errors
     /// [`Error::Storage`] where a symlink stands on the way.
-    pub(super) fn entries(&self, relative: &str) -> Result<Vec<Entry>, Error> {
+    pub(super) fn entries(&self, relative: &str) -> Result<Vec<DirEntry>, Error> {
         let Some(dir) = self.look(relative)? else { return Ok(Vec::new()) };
         list(&dir).map_err(|e| Error::storage("look into", self.path(relative), e.into()))
     }
@@ -410,14 +410,14 @@ pub(super) fn length_of(stat: &fs::Stat) -> Option<u64> {
 
 /// One name in a directory.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct DirEntry {
     /// The name.
     pub(super) name: OsString,
     /// What it stands for; a symlink is not followed.
     pub(super) kind: FileType,
 }
 
-impl Entry {
+impl DirEntry {
     /// The name, where it is text.
     pub(super) fn text(&self) -> Option<&str> {
         self.name.to_str()
@@ -429,7 +429,7 @@ impl Entry {
 }
 
 /// What an open directory holds.
-pub(super) fn list(dir: &OwnedFd) -> Result<Vec<Entry>, Errno> {
+pub(super) fn list(dir: &OwnedFd) -> Result<Vec<DirEntry>, Errno> {
     let mut entries = Vec::new();
     for entry in Dir::read_from(dir)? {
         let entry = entry?;
@@ -447,7 +447,7 @@ pub(super) fn list(dir: &OwnedFd) -> Result<Vec<Entry>, Errno> {
             },
             known => known,
         };
-        entries.push(Entry { name: OsString::from_vec(name.to_vec()), kind });
+        entries.push(DirEntry { name: OsString::from_vec(name.to_vec()), kind });
     }
     Ok(entries)
 }

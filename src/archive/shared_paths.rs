@@ -13,7 +13,7 @@ use chrono::NaiveDate;
 use rustix::fs::{self, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
-use super::journal::{self, Claimed};
+use super::journal::{self, ClaimedPath};
 use super::layout::{can_give, folded, keeps_days_apart};
 use super::record::line;
 use super::regular::must_be_regular;
@@ -73,18 +73,18 @@ pub(super) struct Owner {
 
 /// As much of a record's or journal's line as is looked at.
 #[derive(Deserialize)]
-struct Line<'a> {
+struct PathLine<'a> {
     #[serde(borrow)]
     path: Option<Cow<'a, str>>,
     sha256: Option<Digest>,
     #[serde(default)]
     preexisting: bool,
     #[serde(borrow)]
-    file: Option<Box<Line<'a>>>,
+    file: Option<Box<PathLine<'a>>>,
     #[serde(borrow)]
-    kept: Option<Box<Line<'a>>>,
+    kept: Option<Box<PathLine<'a>>>,
     #[serde(borrow)]
-    retire: Option<Box<Line<'a>>>,
+    retire: Option<Box<PathLine<'a>>>,
 }
 
 impl Archive {
@@ -249,7 +249,7 @@ impl Ground<'_> {
                         }
                     })?;
                 } else {
-                    for Claimed { path, sha256, is_found } in journal::claims(&archive.tree, &relative)? {
+                    for ClaimedPath { path, sha256, is_found } in journal::claims(&archive.tree, &relative)? {
                         named(&path, sha256, is_found);
                     }
                 }
@@ -272,7 +272,7 @@ pub(super) fn names(tree: &Tree, relative: &str, mut told: impl FnMut(&str, Opti
 }
 
 /// The lines of a record or journal. True when every one could be read.
-fn lines(tree: &Tree, relative: &str, mut told: impl FnMut(&Line<'_>)) -> Result<bool, Error> {
+fn lines(tree: &Tree, relative: &str, mut told: impl FnMut(&PathLine<'_>)) -> Result<bool, Error> {
     let failed = |e| Error::storage("read", tree.path(relative), e);
     let mut lines = match tree.open_file(relative) {
         Ok(Some(file)) => BufReader::with_capacity(64 * 1024, file),

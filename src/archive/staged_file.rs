@@ -8,7 +8,7 @@ use rustix::fs::{self, AtFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::fsync::begin_writing_out;
-use super::{Error, Part, Validators};
+use super::{Error, PartialFile, Validators};
 
 /// After so many bytes the kernel is asked to begin writing them out.
 const WRITE_OUT: u64 = 4 << 20;
@@ -68,13 +68,13 @@ pub struct Staged {
     length: u64,
     /// Up to here the kernel was asked to begin writing out.
     begun: u64,
-    part: Part,
+    part: PartialFile,
     /// It has the part's name; else it has none, and is gone when it is dropped.
     is_named: bool,
 }
 
 impl Staged {
-    pub(super) fn at(part: Part, file: File, length: u64, is_named: bool) -> Staged {
+    pub(super) fn at(part: PartialFile, file: File, length: u64, is_named: bool) -> Staged {
         Staged { file, length, begun: length, part, is_named }
     }
 

@@ -44,7 +44,7 @@ impl Lab {
         }
     }
 
-    fn seal(&self, work: DayWork, spec: &str, state: State, keys: &[&str]) -> DayRecord {
+    fn seal(&self, work: DayWork, spec: &str, state: RecordState, keys: &[&str]) -> DayRecord {
         let lasting = lasting(self, spec, state);
         let keys: HashSet<String> = keys.iter().map(|k| (*k).to_owned()).collect();
         work.seal(SealAs { lasting, absent: Vec::new() }, &keys).unwrap().0
@@ -66,8 +66,8 @@ fn written_otherwise(journal: &str, from: &str, to: &str) -> String {
     String::from_utf8(journal_of(objects.iter().map(String::as_bytes))).unwrap()
 }
 
-fn lasting(lab: &Lab, spec: &str, state: State) -> Lasting {
-    Lasting {
+fn lasting(lab: &Lab, spec: &str, state: RecordState) -> RecordBasis {
+    RecordBasis {
         job: "job".into(),
         series: "s".into(),
         date: lab.date,
@@ -95,7 +95,7 @@ fn line(key: &str, at: &str, body: &str) -> FileLine {
         preexisting: false,
         path: at.into(),
         bytes: Some(body.len() as u64),
-        sha256: Some(Digest::of(body.as_bytes())),
+        sha256: Some(Digest::sha256(body.as_bytes())),
         time: "2015-12-11T00:00:00Z".into(),
         key: key.into(),
         url: format!("/{key}"),
@@ -153,7 +153,7 @@ fn a_day_that_was_started_tells_what_is_there_until_it_is_sealed() {
     assert_eq!(started(), Some(Started { job: Some("job".into()), files: 2, bytes: 8 }));
     let work = lab.work("a");
     assert_eq!(started(), Some(Started { job: Some("job".into()), files: 2, bytes: 8 }));
-    lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
+    lab.seal(work, "a", RecordState::Sealed, &["k1", "k2"]);
     assert_eq!(started(), None);
 }
 
@@ -163,7 +163,7 @@ fn a_day_is_filled_sealed_and_then_done() {
     let work = lab.work("a");
     assert_eq!(publish(&work, "k1", "s/2015/a.dat", "one").unwrap(), Published::New);
     assert_eq!(by_part(&work, "k2", "s/2015/b.dat", "two").unwrap(), Published::New);
-    let record = lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
+    let record = lab.seal(work, "a", RecordState::Sealed, &["k1", "k2"]);
     assert_eq!((record.header.files, record.header.bytes), (2, 6));
     assert_eq!((lab.text("s/2015/a.dat"), lab.text("s/2015/b.dat")), ("one".into(), "two".into()));
     assert_eq!(Archive::record(lab.root(), &lab.series, lab.date).unwrap(), Some(record.clone()));
@@ -188,7 +188,7 @@ fn an_interrupted_day_has_what_it_journalled_and_nothing_else() {
     assert_eq!(work.have("k1"), Some(line("k1", "s/a", "one")));
     assert_eq!(work.have("k2"), None, "a line without a file is fetched again");
     assert_eq!(publish(&work, "k2", "s/b", "two").unwrap(), Published::New);
-    assert_eq!(lab.seal(work, "a", State::Sealed, &["k1", "k2"]).header.files, 2);
+    assert_eq!(lab.seal(work, "a", RecordState::Sealed, &["k1", "k2"]).header.files, 2);
 }
 
 #[test]
@@ -256,12 +256,12 @@ fn another_spec_keeps_what_is_asked_again_and_retires_the_rest() {
     let work = lab.work("a");
     publish(&work, "k1", "s/a", "one").unwrap();
     publish(&work, "k2", "s/b", "two").unwrap();
-    lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
+    lab.seal(work, "a", RecordState::Sealed, &["k1", "k2"]);
     let work = lab.work("b");
     let prior = work.prior("k1").cloned().unwrap();
     assert_eq!(work.adopt(vec![prior.line]).unwrap(), HashSet::from(["k1".to_owned()]));
     publish(&work, "k3", "s/c", "three").unwrap();
-    let record = lab.seal(work, "b", State::Sealed, &["k1", "k3"]);
+    let record = lab.seal(work, "b", RecordState::Sealed, &["k1", "k3"]);
     assert_eq!(record.files.iter().map(|f| f.path.as_str()).collect::<Vec<_>>(), ["s/a", "s/c"]);
     assert!(!lab.root().join("s/b").exists());
     assert_eq!(lab.text(".sunhaul/work/retired/s/2015-12-11/b"), "two");
@@ -284,7 +284,7 @@ fn nothing_is_kept_of_another_source_though_its_keys_and_paths_are_the_same() {
     assert_eq!(publish(&work, "k1", "s/a", "two").unwrap(), Published::Replaced);
     assert_eq!(lab.text("s/a"), "two");
     assert_eq!(lab.text(".sunhaul/work/retired/s/2015-12-11/a"), "one");
-    lab.seal(work, "irrelevant", State::Sealed, &["k1"]);
+    lab.seal(work, "irrelevant", RecordState::Sealed, &["k1"]);
     let work = take("three");
     assert_eq!(work.prior("k1"), None);
 }
@@ -292,7 +292,7 @@ fn nothing_is_kept_of_another_source_though_its_keys_and_paths_are_the_same() {
 #[test]
 fn a_record_of_a_newer_version_is_refused_and_left_alone() {
     let lab = Lab::new();
-    lab.seal(lab.work("a"), "a", State::Sealed, &[]);
+    lab.seal(lab.work("a"), "a", RecordState::Sealed, &[]);
     let at = Archive::record_path(lab.root(), &lab.series, lab.date);
     let newer = std::fs::read_to_string(&at).unwrap().replace("day/1", "day/2");
     std::fs::write(&at, &newer).unwrap();
@@ -317,7 +317,7 @@ fn a_day_that_someone_else_holds_is_held_and_a_clean_waits_for_it() {
 fn another_job_that_asked_for_something_else_is_an_error_with_a_way_out() {
     let lab = Lab::new();
     let work = lab.work("a");
-    lab.seal(work, "a", State::Sealed, &[]);
+    lab.seal(work, "a", RecordState::Sealed, &[]);
     let take = |spec: &str| lab.archive.take(&lab.series, lab.date, spec_of(spec), "other", Trust::All);
     let error = take("b").unwrap_err();
     assert_eq!(error.class(), Class::Record);
@@ -366,7 +366,7 @@ fn a_journalled_file_that_another_spec_displaced_is_not_believed_again() {
     let work = lab.work("a");
     assert_eq!(work.have("k1"), None, "the path holds other bytes of the same length");
     assert_eq!(publish(&work, "k1", "s/a", "one").unwrap(), Published::Replaced);
-    lab.seal(work, "a", State::Sealed, &["k1"]);
+    lab.seal(work, "a", RecordState::Sealed, &["k1"]);
     assert_eq!(lab.text("s/a"), "one");
 }
 
@@ -377,7 +377,7 @@ fn a_file_that_another_layout_left_behind_is_retired() {
     let work = lab.work("b");
     publish(&work, "k1", "s/new", "one").unwrap();
     drop(work);
-    lab.seal(lab.work("b"), "b", State::Sealed, &["k1"]);
+    lab.seal(lab.work("b"), "b", RecordState::Sealed, &["k1"]);
     assert!(lab.root().join("s/new").exists() && !lab.root().join("s/old").exists());
 }
 
@@ -434,7 +434,7 @@ fn a_record_is_taken_down_before_a_file_of_it_is_displaced() {
     let work = lab.work("a");
     publish(&work, "k1", "s/a", "one").unwrap();
     publish(&work, "k2", "s/b", "bee").unwrap();
-    lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
+    lab.seal(work, "a", RecordState::Sealed, &["k1", "k2"]);
     let work = lab.work("b");
     assert_eq!(publish(&work, "other", "s/a", "two").unwrap(), Published::Replaced);
     drop(work);
@@ -442,7 +442,7 @@ fn a_record_is_taken_down_before_a_file_of_it_is_displaced() {
     let work = lab.work("a");
     assert_eq!((work.have("k1"), work.have("k2")), (None, Some(line("k2", "s/b", "bee"))));
     assert_eq!(publish(&work, "k1", "s/a", "one").unwrap(), Published::Replaced);
-    lab.seal(work, "a", State::Sealed, &["k1", "k2"]);
+    lab.seal(work, "a", RecordState::Sealed, &["k1", "k2"]);
     assert_eq!((lab.text("s/a"), lab.text("s/b")), ("one".into(), "bee".into()));
 }
 

@@ -14,10 +14,10 @@ use super::clock::now;
 use super::job_lock::Locking;
 use super::load_manifest::Secrets;
 use super::options::{ArchiveArg, SshArg};
-use super::plan_job::{Redo, Work};
-use super::problem::Problem;
-use super::run::{ReportArgs, Shared, Task, Then, execute};
-use super::selection::Selection;
+use super::plan_job::{PlannedWork, Redo};
+use super::problem::CliError;
+use super::run::{CommandContext, ReportArgs, Task, Then, execute};
+use super::selection::SelectionArgs;
 use super::{Exit, Result, Shell, limits, load_manifest, plan_job, stdout};
 use crate::fetch::local_copy::Taking;
 use crate::manifest::Manifest;
@@ -63,7 +63,7 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    selection: Selection,
+    selection: SelectionArgs,
     #[command(flatten)]
     archive: ArchiveArg,
     #[command(flatten)]
@@ -98,7 +98,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let (locking, work, held) = begun?;
     let archive_root = job.archive.root.to_string_lossy().into_owned();
     let ran = limits::runtime()?.block_on(async {
-        let mut shared = Shared::new(files, args.ssh.net(), shell)?;
+        let mut shared = CommandContext::new(files, args.ssh.net(), shell)?;
         // A file that came wrong from upstream may be right on the shelf.
         let (then, retry_failed) = (Then::Add, true);
         let task = Task {
@@ -136,7 +136,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 }
 
 /// What there is to do, and the folder's files.
-fn begin(args: &Args, job: &Manifest, started: DateTime<Utc>) -> Result<(Locking, Work, Arc<Shelf>)> {
+fn begin(args: &Args, job: &Manifest, started: DateTime<Utc>) -> Result<(Locking, PlannedWork, Arc<Shelf>)> {
     let locking = Locking::looked_at(job)?;
     let redo = Redo { check: false, retry_absent: false };
     let work = plan_job::work(job, &plan_job::plan(job, &args.selection, &locking, started)?, redo, None)?;
@@ -149,7 +149,7 @@ fn begin(args: &Args, job: &Manifest, started: DateTime<Utc>) -> Result<(Locking
 /// Refuses a folder that is none, that is part of the archive, or whose files cannot be linked there.
 fn fits_beside(folder: &Path, root: &Path, link: bool) -> Result<()> {
     let wrong = |why: &str, hint: &str| {
-        Err(Problem::new(Exit::Usage, format!("`{}` {why}", escape(&folder.to_string_lossy()))).hint(hint).into())
+        Err(CliError::new(Exit::Usage, format!("`{}` {why}", escape(&folder.to_string_lossy()))).hint(hint).into())
     };
     let Ok(own) = folder.canonicalize() else {
         return wrong("is no folder that can be read", "name the folder that holds the files");
@@ -173,14 +173,14 @@ fn fits_beside(folder: &Path, root: &Path, link: bool) -> Result<()> {
 }
 
 /// The folder's files; with nothing to do there is no need to look at them.
-fn shelf(args: &Args, job: &Manifest, work: &Work) -> Result<Shelf> {
+fn shelf(args: &Args, job: &Manifest, work: &PlannedWork) -> Result<Shelf> {
     let taking = if args.link { Taking::Link } else { Taking::Copy };
     if work.days.is_empty() {
         return Ok(Shelf::empty(taking));
     }
     Shelf::scan(&args.folder, &job.archive.root, taking).map_err(|error| {
         let folder = args.folder.to_string_lossy();
-        Problem::new(Exit::Storage, format!("could not look through `{}`: {error}", escape(&folder)))
+        CliError::new(Exit::Storage, format!("could not look through `{}`: {error}", escape(&folder)))
             .hint("check who owns it and its mode")
             .into()
     })

@@ -37,7 +37,7 @@ impl BudgetArgs {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    units::positive_duration(text).map_err(|wrong| told(&wrong))
+    units::positive_duration(text).map_err(|wrong| explain(&wrong))
 }
 
 fn files(text: &str) -> Result<u64, String> {
@@ -45,11 +45,11 @@ fn files(text: &str) -> Result<u64, String> {
 }
 
 fn bytes(text: &str) -> Result<u64, String> {
-    units::bytes(text).map_err(|wrong| told(&wrong))
+    units::bytes(text).map_err(|wrong| explain(&wrong))
 }
 
 /// What is wrong, with the hint on a line of its own: a usage error is one text.
-fn told(wrong: &Wrong) -> String {
+fn explain(wrong: &Wrong) -> String {
     match wrong.to_do() {
         Some(hint) => format!("{}\nhint: {hint}", wrong.message()),
         None => wrong.message().to_owned(),

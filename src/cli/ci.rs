@@ -41,14 +41,14 @@ pub(super) struct Around {
 pub(super) struct Ci {
     around: Around,
     /// Where else it was asked to go: that file is made anew by the first section.
-    asked: Mutex<Option<Asked>>,
+    asked: Mutex<Option<SummaryRequest>>,
     /// What there is to put out, where the command has outputs.
     outputs: Mutex<Option<Outputs>>,
 }
 
 /// A summary that was asked for.
 #[derive(Debug)]
-struct Asked {
+struct SummaryRequest {
     path: PathBuf,
     is_begun: bool,
 }
@@ -63,7 +63,7 @@ impl Ci {
     pub(super) fn begin(&self, summary: Option<&Path>) {
         *lock(&self.outputs) = Some(Outputs::default());
         let path = summary.filter(|path| self.around.summary.as_deref() != Some(path));
-        *lock(&self.asked) = path.map(|path| Asked { path: path.to_owned(), is_begun: false });
+        *lock(&self.asked) = path.map(|path| SummaryRequest { path: path.to_owned(), is_begun: false });
     }
 
     /// A path as the service names the files of the repository.
@@ -120,7 +120,7 @@ impl Ci {
     }
 }
 
-impl Asked {
+impl SummaryRequest {
     fn add(&mut self, section: &str) -> io::Result<()> {
         if self.path == Path::new("-") {
             return stdout::print(section).map_err(io::Error::other);

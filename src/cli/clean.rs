@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::load_manifest::Secrets;
 use super::options::ArchiveArg;
-use super::problem::Problem;
+use super::problem::CliError;
 use super::{Exit, Result, Shell, load_manifest};
 use crate::archive::{Archive, Reader};
 use crate::report::human;
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
             1 => String::new(),
             many => format!(" and on {} more", human::count(many as u64 - 1, "day")),
         };
-        return Err(Problem::new(
+        return Err(CliError::new(
             Exit::Later,
             format!("another process works on {} {date}{more} of `{}`", escape(series), escape(&shown)),
         )

@@ -7,7 +7,7 @@ use clap::ColorChoice;
 use rustix::{process, termios};
 
 use super::ci::Around;
-use crate::report::terminal::Size;
+use crate::report::terminal::TerminalSize;
 
 /// A variable's value; `None` when it is unset, or is no UTF-8.
 #[expect(clippy::disallowed_methods, reason = "this is the place that the environment lives in")]
@@ -57,7 +57,7 @@ pub(super) fn terminal(choice: ColorChoice) -> Terminal {
 
 /// How data for people are shown on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Page {
+pub(super) struct OutputPage {
     /// How wide it is.
     pub(super) columns: usize,
     /// It gets colours.
@@ -65,7 +65,7 @@ pub(super) struct Page {
 }
 
 /// The page that standard output is: as wide as `COLUMNS` says, else as its terminal, else 80 columns.
-pub(super) fn page(choice: ColorChoice) -> Page {
+pub(super) fn page(choice: ColorChoice) -> OutputPage {
     let out = std::io::stdout();
     let dumb = variable("TERM").is_none_or(|term| term == "dumb");
     let plain = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -73,7 +73,7 @@ pub(super) fn page(choice: ColorChoice) -> Page {
     let told = variable("COLUMNS").and_then(|columns| columns.parse().ok());
     let seen = || termios::tcgetwinsize(&out).ok().map(|size| usize::from(size.ws_col));
     let columns = told.filter(|columns| *columns > 0).or_else(|| seen().filter(|columns| *columns > 0)).unwrap_or(80);
-    Page { columns: columns.max(NARROWEST), colour }
+    OutputPage { columns: columns.max(NARROWEST), colour }
 }
 
 /// A program that shows text page by page.
@@ -113,7 +113,7 @@ pub(super) fn is_under_a_shell() -> bool {
 }
 
 /// The size of the terminal that standard error is; `None` while another program has it: this one is in the background.
-pub(super) fn size() -> Option<Size> {
+pub(super) fn size() -> Option<TerminalSize> {
     let terminal = std::io::stderr();
     if termios::tcgetpgrp(&terminal).is_ok_and(|group| group != process::getpgrp()) {
         return None;
@@ -121,7 +121,7 @@ pub(super) fn size() -> Option<Size> {
     // A terminal that does not know its size is taken to be as they all once were.
     let known = |length: u16, usual: usize| if length == 0 { usual } else { usize::from(length) };
     let size = termios::tcgetwinsize(&terminal).ok();
-    Some(Size {
+    Some(TerminalSize {
         columns: known(size.map_or(0, |size| size.ws_col), 80),
         rows: known(size.map_or(0, |size| size.ws_row), 24),
     })

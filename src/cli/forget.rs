@@ -10,8 +10,8 @@ use super::clock::now;
 use super::load_manifest::Secrets;
 use super::lock_wait::{UntilCommandEnds, interrupted};
 use super::options::ArchiveArg;
-use super::problem::Problem;
-use super::selection::Selection;
+use super::problem::CliError;
+use super::selection::SelectionArgs;
 use super::signals::Signals;
 use super::{Exit, Result, Shell, environment, job_lock, limits, load_manifest, lock_owner, plan_job, same_job};
 use crate::archive::{Archive, Opened, Reader, Retired, Trust};
@@ -44,7 +44,7 @@ pub(super) struct Args {
     #[arg(value_name = "JOB")]
     job: PathBuf,
     #[command(flatten)]
-    selection: Selection,
+    selection: SelectionArgs,
     /// Delete the files, and what was retired of these days before.
     #[arg(long)]
     delete: bool,
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
     let Some(job) = load_manifest::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     if args.selection.is_everything() {
-        return Err(Problem::new(Exit::Usage, "nothing says which days are to be forgotten")
+        return Err(CliError::new(Exit::Usage, "nothing says which days are to be forgotten")
             .hint("name them with `--range A..B`, `--series ID` or both")
             .into());
     }
@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let leaving = leaving(&job, &args.selection.resolve())?;
     if leaving.is_empty() {
         let message = "neither the archive nor the lock has any of these days";
-        return Err(Problem::new(Exit::Usage, message).hint("`sunhaul status` shows which there are").into());
+        return Err(CliError::new(Exit::Usage, message).hint("`sunhaul status` shows which there are").into());
     }
     must_be_there(&job)?;
     same_job::must_not_undo(std::slice::from_ref(&job), now())?;
@@ -103,7 +103,7 @@ fn must_be_whole_days(selection: &plan::Selection) -> Result<()> {
         return Ok(());
     }
     let message = format!("the range `{stretch}` has a part of a day, and days are forgotten whole");
-    Err(Problem::new(Exit::Usage, message).hint("write dates, such as `2015-12-11..2015-12-14`").into())
+    Err(CliError::new(Exit::Usage, message).hint("write dates, such as `2015-12-11..2015-12-14`").into())
 }
 
 /// Refuses where the archive is missing: its files would stay, and nothing would know them.
@@ -115,7 +115,7 @@ fn must_be_there(job: &Manifest) -> Result<()> {
     let message = format!("no archive is there: `{}`", escape(&root.to_string_lossy()));
     let hint =
         "a disk may have to be mounted first; `--archive` names another one; git takes lines out of a lock alone";
-    Err(Problem::new(Exit::Storage, message).hint(hint).into())
+    Err(CliError::new(Exit::Storage, message).hint(hint).into())
 }
 
 /// Refuses where another job of the archive has a series with the same id: days that both ask for have one record.
@@ -135,7 +135,7 @@ fn must_be_alone(job: &Manifest, leaving: &[Leaving]) -> Result<()> {
             );
             let hint =
                 "take the series out of one of the manifests, or give it another id there with `as:`, and run that job";
-            return Err(Problem::new(Exit::Usage, message).hint(hint).into());
+            return Err(CliError::new(Exit::Usage, message).hint(hint).into());
         }
     }
     Ok(())
@@ -183,19 +183,23 @@ fn leaving(job: &Manifest, selection: &plan::Selection) -> Result<Vec<Leaving>> 
 
 /// What the archive has of a day of this job; none of another job's.
 #[derive(Debug, Default)]
-struct Held {
+struct ForgottenDay {
     spec: Option<Digest>,
     files: u64,
     bytes: u64,
 }
 
-fn held(records: &Reader, job: &Manifest, series: &SeriesId, date: NaiveDate) -> Result<Option<Held>> {
+fn held(records: &Reader, job: &Manifest, series: &SeriesId, date: NaiveDate) -> Result<Option<ForgottenDay>> {
     if let Some(header) = records.header(series, date)? {
         let is_own = header.job == job.name;
-        return Ok(is_own.then_some(Held { spec: Some(header.spec), files: header.files, bytes: header.bytes }));
+        return Ok(is_own.then_some(ForgottenDay {
+            spec: Some(header.spec),
+            files: header.files,
+            bytes: header.bytes,
+        }));
     }
     let started = records.started(series, date)?.filter(|started| started.job.as_ref() == Some(&job.name));
-    Ok(started.map(|started| Held { spec: None, files: started.files, bytes: started.bytes }))
+    Ok(started.map(|started| ForgottenDay { spec: None, files: started.files, bytes: started.bytes }))
 }
 
 /// Refuses an id that is no name of a folder: it comes from the command line.
@@ -204,7 +208,7 @@ fn must_be_safe(id: &SeriesId) -> Result<()> {
         return Ok(());
     }
     let message = format!("`{}` is no id of a series", escape(&id.0));
-    Err(Problem::new(Exit::Usage, message).hint("`sunhaul status` shows the ids").into())
+    Err(CliError::new(Exit::Usage, message).hint("`sunhaul status` shows the ids").into())
 }
 
 /// Takes the days out of the archive, and then out of the lock.
@@ -231,14 +235,14 @@ fn forget_all(job: &Manifest, archive: &Arc<Archive>, leaving: Vec<Leaving>, del
     for mut one in leaving {
         for date in &one.days {
             let Some(held) = held(&records, job, &one.series, *date)? else { continue };
-            let spec = held.spec.unwrap_or_else(|| Digest::of(b""));
+            let spec = held.spec.unwrap_or_else(|| Digest::sha256(b""));
             match archive.take(&one.series, *date, spec, &job.name, Trust::Files)? {
                 Opened::Work(work) => one.gone += work.forget(retired)?,
                 Opened::Done(_) => {}
                 Opened::Held => {
                     let message = format!("another process works on {} {date}", escape(&one.series.0));
                     let hint = "the days before it are taken out; run the same command again when it has ended";
-                    return Err(Problem::new(Exit::Later, message).hint(hint).into());
+                    return Err(CliError::new(Exit::Later, message).hint(hint).into());
                 }
             }
         }
@@ -252,7 +256,7 @@ fn tell_plan(leaving: &[Leaving], delete: bool, shell: &Shell) {
     for Leaving { series, days, files, bytes, .. } in leaving {
         let (days, files) = (human::count(days.len() as u64, "day"), human::count(*files, "file"));
         let bytes = human::bytes(*bytes);
-        tell(&format!("{}: {days}, {files}, {bytes} would be taken out", escape(&series.0)), shell);
+        print_line(&format!("{}: {days}, {files}, {bytes} would be taken out", escape(&series.0)), shell);
     }
     warn_of_asked_for(leaving, delete, shell);
 }
@@ -262,11 +266,11 @@ fn tell_end(leaving: &[Leaving], delete: bool, shell: &Shell) {
     let how = if delete { "deleted" } else { "moved to `.sunhaul/work/retired`, where `sunhaul clean` deletes them" };
     for Leaving { series, days, files, gone, .. } in leaving {
         let days = human::count(days.len() as u64, "day");
-        tell(&format!("{}: {days} taken out, {} {how}", escape(&series.0), human::count(*gone, "file")), shell);
+        print_line(&format!("{}: {days} taken out, {} {how}", escape(&series.0), human::count(*gone, "file")), shell);
         let stay = files.saturating_sub(*gone);
         if stay > 0 {
             let stay = human::count(stay, "file");
-            tell(
+            print_line(
                 &format!(
                     "  {stay} of these days stay: another day names them, they were changed, or they were there before sunhaul"
                 ),
@@ -282,14 +286,14 @@ fn warn_of_asked_for(leaving: &[Leaving], delete: bool, shell: &Shell) {
     for Leaving { series, asked_for, .. } in leaving.iter().filter(|one| one.asked_for > 0) {
         let word = shell.screen.paint.care("warning:");
         let days = human::count(*asked_for, "day");
-        tell(
+        print_line(
             &format!("{word} the manifest still asks for {days} of {}, which the next run {how}", escape(&series.0)),
             shell,
         );
     }
 }
 
-fn tell(line: &str, shell: &Shell) {
+fn print_line(line: &str, shell: &Shell) {
     if shell.verbosity > Verbosity::Quiet {
         shell.screen.line(line);
     }

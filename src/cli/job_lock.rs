@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::problem::Problem;
+use super::problem::CliError;
 use super::{Exit, Result, lock_owner};
 use crate::archive::LockWait;
-use crate::lock::{self, Detail, Held, Lock, Moved, Takes};
+use crate::lock::{self, Detail, Lock, LockWithRecords, Moved, Takes};
 use crate::manifest::Manifest;
 use crate::plan::{Bond, Plan, Unpinned};
 use crate::report::human;
-use crate::run::{Grip, Locked};
+use crate::run::{LockBinding, LockPolicy};
 use crate::untrusted::escape;
 
 /// How many days are named in one message.
@@ -45,9 +45,9 @@ impl LockArgs {
     /// As [`Locking::read`].
     pub(super) fn read(&self, job: &Manifest) -> Result<Locking> {
         let grip = match (self.locked, self.frozen) {
-            (_, true) => Grip::Frozen,
-            (true, false) => Grip::Exact,
-            (false, false) => Grip::Honoured,
+            (_, true) => LockBinding::Frozen,
+            (true, false) => LockBinding::Exact,
+            (false, false) => LockBinding::Honoured,
         };
         Locking::read(job, grip, self.new_only, self.records.clone())
     }
@@ -56,8 +56,8 @@ impl LockArgs {
 /// How a command goes about the lock.
 #[derive(Debug)]
 pub(super) struct Locking {
-    held: Option<Arc<Held>>,
-    grip: Grip,
+    held: Option<Arc<LockWithRecords>>,
+    grip: LockBinding,
     only_new: bool,
 }
 
@@ -66,18 +66,18 @@ impl Locking {
     ///
     /// # Errors
     /// When it cannot be read, is not there though nothing may be added to it, or may be another manifest's.
-    pub(super) fn read(job: &Manifest, grip: Grip, only_new: bool, records: Option<PathBuf>) -> Result<Locking> {
+    pub(super) fn read(job: &Manifest, grip: LockBinding, only_new: bool, records: Option<PathBuf>) -> Result<Locking> {
         lock_owner::must_be_clear(job)?;
         let path = lock::path_of(&job.path);
         let lock = Lock::read(&path, &job.name)?;
-        if lock.is_none() && grip != Grip::Honoured {
+        if lock.is_none() && grip != LockBinding::Honoured {
             let message = format!(
                 "lock `{}` does not exist, and `--locked` and `--frozen` forbid creating it",
                 escape(&path.to_string_lossy())
             );
-            return Err(Problem::new(Exit::Lock, message).hint("run once without `--locked` or `--frozen`").into());
+            return Err(CliError::new(Exit::Lock, message).hint("run once without `--locked` or `--frozen`").into());
         }
-        let held = lock.map(|lock| Arc::new(Held::new(lock, job, records)));
+        let held = lock.map(|lock| Arc::new(LockWithRecords::new(lock, job, records)));
         Ok(Locking { held, grip, only_new })
     }
 
@@ -86,7 +86,7 @@ impl Locking {
     /// # Errors
     /// When the lock cannot be read.
     pub(super) fn looked_at(job: &Manifest) -> Result<Locking> {
-        Locking::read(job, Grip::Honoured, false, None)
+        Locking::read(job, LockBinding::Honoured, false, None)
     }
 
     /// What a plan is bound to.
@@ -96,13 +96,13 @@ impl Locking {
     }
 
     /// What a run is held to.
-    pub(super) fn locked(&self) -> Option<Locked> {
-        Some(Locked { held: self.held.clone()?, grip: self.grip })
+    pub(super) fn locked(&self) -> Option<LockPolicy> {
+        Some(LockPolicy { held: self.held.clone()?, grip: self.grip })
     }
 
     /// True when the lock may be added to.
     pub(super) fn may_move(&self) -> bool {
-        self.grip == Grip::Honoured
+        self.grip == LockBinding::Honoured
     }
 
     /// True when days that the lock holds as sealed are left out, though their files are not here.
@@ -111,13 +111,13 @@ impl Locking {
     }
 
     /// The lock and the archive that it is held against.
-    pub(super) fn held(&self) -> Option<&Held> {
+    pub(super) fn held(&self) -> Option<&LockWithRecords> {
         self.held.as_deref()
     }
 
     /// The lock.
     pub(super) fn lock(&self) -> Option<&Lock> {
-        self.held.as_deref().map(Held::lock)
+        self.held.as_deref().map(LockWithRecords::lock)
     }
 
     /// The instant at which ranges that follow the clock are resolved.
@@ -137,7 +137,7 @@ impl Locking {
         let (path, date) = (lock.path().to_string_lossy(), lock.as_of().format("%Y-%m-%d"));
         let message = format!("the lock `{}` is of {date}, which is still to come", escape(&path));
         let hint = "if this machine's clock is right, `sunhaul lock` writes the lock anew";
-        Err(Problem::new(Exit::Lock, message).hint(hint).into())
+        Err(CliError::new(Exit::Lock, message).hint(hint).into())
     }
 
     /// Refuses a plan for which the lock would have to be moved though it may not be, or of whose files it says nothing.
@@ -151,11 +151,11 @@ impl Locking {
                 window.days().map(move |day| format!("{} {} {why}", escape(&id.0), day.date))
             });
             let message = format!("the lock does not match the manifest:{}", named(days, all));
-            return Err(Problem::new(Exit::Lock, message)
+            return Err(CliError::new(Exit::Lock, message)
                 .hint("`sunhaul run` without `--locked` and `--frozen` moves the lock")
                 .into());
         }
-        let Some(held) = self.held.as_deref().filter(|_| self.grip == Grip::Frozen) else { return Ok(()) };
+        let Some(held) = self.held.as_deref().filter(|_| self.grip == LockBinding::Frozen) else { return Ok(()) };
         let mut unknown = Vec::new();
         for day in plan.to_do() {
             if !held.knows(day.id, day.day.date)? {
@@ -168,7 +168,7 @@ impl Locking {
         let all = unknown.len() as u64;
         let days = named(unknown, all);
         let message = format!("the lock holds days alone, and no record at hand names the files of:{days}");
-        Err(Problem::new(Exit::Usage, message)
+        Err(CliError::new(Exit::Usage, message)
             .hint(
                 "give a folder of day records with `--records DIR` (an archive's `.sunhaul/days`), lock with `lock: { \
                  detail: files }`, or run with `--locked`",
@@ -188,7 +188,7 @@ impl Locking {
         let path = lock::path_of(&job.path);
         lock::may_write(&path).map_err(|error| {
             let hint = "the lock lies beside the manifest: put both into a folder that can be written";
-            Problem::new(Exit::Storage, format!("{error}")).hint(hint).into()
+            CliError::new(Exit::Storage, format!("{error}")).hint(hint).into()
         })
     }
 }
@@ -215,7 +215,7 @@ pub(super) fn move_on(
 }
 
 /// What became of the lock, in one line; and what to do about one that a clock ahead has written.
-pub(super) fn told(job: &Manifest, moved: &Moved, now: DateTime<Utc>) -> String {
+pub(super) fn describe_move(job: &Manifest, moved: &Moved, now: DateTime<Utc>) -> String {
     let path = lock::path_of(&job.path);
     let counts = format!("{}, {}", human::count(moved.days, "day"), human::count(moved.files, "file"));
     let how = match (moved.detail, moved.lacks_files) {

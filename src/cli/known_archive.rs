@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::gitignore::plain;
-use super::problem::Problem;
+use super::problem::CliError;
 use super::{Exit, Result, environment};
 use crate::archive::Reader;
 use crate::digest::Digest;
@@ -21,7 +21,7 @@ const FORMAT: &str = "known-archive/1";
 
 /// What is noted of an archive.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Known {
+struct ArchiveMark {
     format: String,
     job: String,
     root: PathBuf,
@@ -30,7 +30,7 @@ struct Known {
 /// Notes that the job's archive is there. A note that cannot be written is left out.
 pub(super) fn note(job: &Manifest) {
     let Some(state) = environment::state_folder() else { return };
-    let Some(known) = of(job) else { return };
+    let Some(known) = mark_of(job) else { return };
     if let Err(error) = write(&state, &known) {
         tracing::debug!(%error, "the archive is not noted");
     }
@@ -55,27 +55,28 @@ pub(super) fn must_be_there(job: &Manifest, lock: Option<&Lock>) -> Result<()> {
          it was deleted, `sunhaul run {} --rebuild` fetches it again",
         quoted(&manifest)
     );
-    Err(Problem::new(Exit::Storage, message).hint(hint).into())
+    Err(CliError::new(Exit::Storage, message).hint(hint).into())
 }
 
 fn is_noted(job: &Manifest) -> bool {
-    let (Some(state), Some(known)) = (environment::state_folder(), of(job)) else { return false };
+    let (Some(state), Some(known)) = (environment::state_folder(), mark_of(job)) else { return false };
     let text = std::fs::read(state.join(name_of(&known))).unwrap_or_default();
-    serde_json::from_slice::<Known>(&text).is_ok_and(|noted| noted == known)
+    serde_json::from_slice::<ArchiveMark>(&text).is_ok_and(|noted| noted == known)
 }
 
 /// What would be noted of a job's archive.
-fn of(job: &Manifest) -> Option<Known> {
+fn mark_of(job: &Manifest) -> Option<ArchiveMark> {
     let root = plain(&std::path::absolute(&job.archive.root).ok()?);
-    Some(Known { format: FORMAT.to_owned(), job: job.name.clone(), root })
+    Some(ArchiveMark { format: FORMAT.to_owned(), job: job.name.clone(), root })
 }
 
-fn name_of(known: &Known) -> String {
-    let name = Digest::of([known.job.as_bytes(), b"\0", known.root.as_os_str().as_encoded_bytes()].concat().as_slice());
+fn name_of(known: &ArchiveMark) -> String {
+    let name =
+        Digest::sha256([known.job.as_bytes(), b"\0", known.root.as_os_str().as_encoded_bytes()].concat().as_slice());
     format!("{name}.json")
 }
 
-fn write(state: &Path, known: &Known) -> std::io::Result<()> {
+fn write(state: &Path, known: &ArchiveMark) -> std::io::Result<()> {
     let path = state.join(name_of(known));
     let text = serde_json::to_vec(known)?;
     if std::fs::read(&path).is_ok_and(|noted| noted == text) {

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::problem::Problem;
+use super::problem::CliError;
 use super::{Exit, Result};
 use crate::failure::limit_hint;
 
@@ -61,7 +61,7 @@ pub(super) fn runtime() -> Result<Runtime> {
 
 fn no_threads(error: &io::Error) -> anyhow::Error {
     let hint = limit_hint(error).unwrap_or("raise the limit on processes (`ulimit -u`), or close other programs");
-    Problem::new(Exit::Storage, format!("could not start threads: {error}")).hint(hint).into()
+    CliError::new(Exit::Storage, format!("could not start threads: {error}")).hint(hint).into()
 }
 
 /// The threads of this process; none where `/proc` is not mounted.

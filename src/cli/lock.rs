@@ -11,7 +11,7 @@ use super::job_lock::Locking;
 use super::load_manifest::Secrets;
 use super::lock_wait::{UntilCommandEnds, interrupted};
 use super::options::ArchiveArg;
-use super::selection::Selection;
+use super::selection::SelectionArgs;
 use super::signals::Signals;
 use super::{Exit, Result, Shell, limits, load_manifest, lock_owner, plan_job, stdout};
 use crate::lock::{Moved, Takes};
@@ -48,8 +48,8 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     }
     let now = now();
     let (job, moved) = limits::runtime()?.block_on(moved(job, now, shell))?;
-    stdout::print(&format!("{}\n", job_lock::told(&job, &moved, now)))?;
-    let plan = plan_job::plan(&job, &Selection::default(), &Locking::looked_at(&job)?, now)?;
+    stdout::print(&format!("{}\n", job_lock::describe_move(&job, &moved, now)))?;
+    let plan = plan_job::plan(&job, &SelectionArgs::default(), &Locking::looked_at(&job)?, now)?;
     let to_do = plan.counts().planned;
     if to_do > 0 && shell.verbosity > Verbosity::Quiet {
         let days = human::count(to_do, "day");

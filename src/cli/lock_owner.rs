@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::problem::Problem;
+use super::problem::CliError;
 use super::{Exit, Result};
 use crate::lock;
 use crate::manifest::{Manifest, folder_of};
@@ -27,7 +27,7 @@ pub(super) fn must_not_share(job: &Manifest) -> Result<()> {
     }
     let [own, other, lock] = [&job.path, &other, &lock::path_of(&job.path)].map(|path| shown(path));
     let message = format!("`{own}` and `{other}` would both have the lock `{lock}`");
-    Err(Problem::new(Exit::Usage, message).hint("rename one of them, or remove the one that is not used").into())
+    Err(CliError::new(Exit::Usage, message).hint("rename one of them, or remove the one that is not used").into())
 }
 
 /// Refuses a job whose lock may be another manifest's, or may have been left behind by a rename.
@@ -53,7 +53,7 @@ fn must_not_be_left_behind(job: &Manifest) -> Result<()> {
         "if the manifest was renamed, rename its lock as well: `mv {left} {own}` (`git mv` in git); if that lock is of no use any \
          more, remove it"
     );
-    Err(Problem::new(Exit::Usage, message).hint(hint).into())
+    Err(CliError::new(Exit::Usage, message).hint(hint).into())
 }
 
 /// The first lock by name that lies beside the manifest, is of this job and has no manifest of its own.

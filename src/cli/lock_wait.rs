@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Exit;
-use super::problem::{Problem, explain};
+use super::problem::{CliError, explain};
 use crate::archive::{HeldLock, LockWait};
 use crate::report::terminal::Screen;
 use crate::run::budget::Budget;
@@ -59,8 +59,8 @@ impl fmt::Debug for UntilCommandEnds {
 pub(super) fn interrupted(error: anyhow::Error, stop: &CancellationToken) -> anyhow::Error {
     match explain(&error) {
         (Exit::Later, message, hint) if stop.is_cancelled() => {
-            let problem = Problem::new(Exit::Interrupted, message);
-            hint.into_iter().fold(problem, Problem::hint).into()
+            let problem = CliError::new(Exit::Interrupted, message);
+            hint.into_iter().fold(problem, CliError::hint).into()
         }
         _ => error,
     }

@@ -58,21 +58,21 @@ struct Lines {
 }
 
 /// Collects one record, and shows it whole when it is dropped.
-struct Line {
+struct LogLine {
     screen: Arc<Screen>,
     format: LogFormat,
     bytes: Vec<u8>,
 }
 
 impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Line;
+    type Writer = LogLine;
 
-    fn make_writer(&'a self) -> Line {
-        Line { screen: self.screen.clone(), format: self.format, bytes: Vec::new() }
+    fn make_writer(&'a self) -> LogLine {
+        LogLine { screen: self.screen.clone(), format: self.format, bytes: Vec::new() }
     }
 }
 
-impl Write for Line {
+impl Write for LogLine {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -83,7 +83,7 @@ impl Write for Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for LogLine {
     fn drop(&mut self) {
         let record = String::from_utf8_lossy(&self.bytes);
         match self.format {

@@ -6,7 +6,7 @@ use clap::Command;
 use clap_mangen::Man;
 
 use super::help::Topic;
-use super::problem::{Problem, unknown_name};
+use super::problem::{CliError, unknown_name};
 use super::{Exit, Result, stdout};
 use crate::untrusted::escape;
 
@@ -30,13 +30,13 @@ pub(super) struct Args {
 }
 
 /// A page of the manual.
-struct Page {
+struct ManPage {
     /// Such as `sunhaul-run.1`.
     file: String,
     text: String,
 }
 
-impl Page {
+impl ManPage {
     /// The section that the page belongs to.
     fn section(&self) -> &str {
         self.file.rsplit_once('.').map_or("", |(_, section)| section)
@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args, command: Command) -> Result<Exit> {
     // Pages of commands come first: where a topic has the same name, the command is meant.
     let file = format!("sunhaul-{name}");
     let is_wanted =
-        |page: &&Page| page.file == file || page.file.rsplit_once('.').is_some_and(|(stem, _)| stem == file);
+        |page: &&ManPage| page.file == file || page.file.rsplit_once('.').is_some_and(|(stem, _)| stem == file);
     let Some(page) = pages.iter().find(is_wanted) else {
         let known = pages.iter().filter_map(|page| page.file.strip_prefix("sunhaul-")?.rsplit_once('.'));
         let message = format!("there is no command or topic `{}`", escape(name));
@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args, command: Command) -> Result<Exit> {
 }
 
 /// The pages: sunhaul's own first, then those of commands, then those of topics.
-fn pages(mut command: Command) -> Result<Vec<Page>> {
+fn pages(mut command: Command) -> Result<Vec<ManPage>> {
     command.build();
     let mut pages = Vec::new();
     let subcommands = command.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
@@ -79,10 +79,10 @@ fn pages(mut command: Command) -> Result<Vec<Page>> {
         let mut page = Vec::new();
         let man = Man::new(command).source(concat!("sunhaul ", env!("CARGO_PKG_VERSION")));
         man.render(&mut page)?;
-        pages.push(Page { file: format!("{name}.1"), text: String::from_utf8_lossy(&page).into_owned() });
+        pages.push(ManPage { file: format!("{name}.1"), text: String::from_utf8_lossy(&page).into_owned() });
     }
     let topics = Topic::all().iter();
-    pages.extend(topics.map(|topic| Page { file: format!("sunhaul-{}.7", topic.name), text: topic.manual() }));
+    pages.extend(topics.map(|topic| ManPage { file: format!("sunhaul-{}.7", topic.name), text: topic.manual() }));
     Ok(pages)
 }
 
@@ -91,11 +91,11 @@ fn folder_of(folder: &Path, section: &str) -> PathBuf {
     if folder.ends_with("man1") { folder.with_file_name(format!("man{section}")) } else { folder.to_owned() }
 }
 
-fn write(folder: &Path, page: &Page) -> Result<()> {
+fn write(folder: &Path, page: &ManPage) -> Result<()> {
     let path = folder.join(&page.file);
     let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, &page.text));
     Ok(written.map_err(|error| {
-        Problem::new(Exit::Storage, format!("could not write `{}`: {error}", escape(&path.to_string_lossy())))
+        CliError::new(Exit::Storage, format!("could not write `{}`: {error}", escape(&path.to_string_lossy())))
             .hint("name another folder with `--output`")
     })?)
 }

@@ -75,7 +75,7 @@ type Result<T, E = anyhow::Error> = anyhow::Result<T, E>;
 struct Shell {
     screen: Arc<Screen>,
     /// Standard output, for what people read there.
-    page: environment::Page,
+    page: environment::OutputPage,
     verbosity: Verbosity,
     /// Who reads along, where that is a CI service.
     ci: Ci,
@@ -114,7 +114,7 @@ pub fn main() -> ExitCode {
     };
     let shell = shell(&cli, words);
     limits::catch_large_files();
-    let exit = execute(cli.command, &shell).unwrap_or_else(|error| problem::tell(&error, &shell));
+    let exit = execute(cli.command, &shell).unwrap_or_else(|error| problem::report(&error, &shell));
     shell.ci.ended(exit, &shell.screen);
     exit.into()
 }

@@ -49,13 +49,13 @@ pub(super) fn login(host: &str) -> Result<(String, Secret), NoLogin> {
 
 /// One entry in the making.
 #[derive(Default)]
-struct Entry {
+struct NetrcEntry {
     is_meant: bool,
     user: Option<String>,
     password: Option<Secret>,
 }
 
-impl Entry {
+impl NetrcEntry {
     fn login(self) -> Option<(String, Secret)> {
         if self.is_meant { Some((self.user.unwrap_or_default(), self.password?)) } else { None }
     }
@@ -64,8 +64,8 @@ impl Entry {
 /// The first entry of `host` that has a password, or of `default`, whichever comes first, as every reader of the form
 /// has it.
 fn find(text: &str, host: &str) -> Result<Option<(String, Secret)>, &'static str> {
-    let mut words = Words { rest: text };
-    let mut entry = Entry::default();
+    let mut words = NetrcWords { rest: text };
+    let mut entry = NetrcEntry::default();
     while let Some(word) = words.next()? {
         match word.as_str() {
             "machine" | "default" => {
@@ -86,11 +86,11 @@ fn find(text: &str, host: &str) -> Result<Option<(String, Secret)>, &'static str
 }
 
 /// The words of a file; `#` begins a comment where a word could begin.
-struct Words<'a> {
+struct NetrcWords<'a> {
     rest: &'a str,
 }
 
-impl Words<'_> {
+impl NetrcWords<'_> {
     /// The next keyword; a comment before it is skipped.
     fn next(&mut self) -> Result<Option<String>, &'static str> {
         loop {

@@ -43,7 +43,7 @@ pub(super) struct Args {
 
 /// How one source fared.
 #[derive(Debug, Serialize)]
-struct Answer {
+struct SourceHealth {
     series: String,
     /// The address of the source, without secrets.
     url: String,
@@ -67,12 +67,12 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     if args.json {
         stdout::print_json(&answers)?;
     } else {
-        stdout::print(&answers.iter().map(Answer::line).collect::<String>())?;
+        stdout::print(&answers.iter().map(SourceHealth::line).collect::<String>())?;
     }
     Ok(answers.iter().filter_map(|answer| answer.class).map(Exit::of_class).max().unwrap_or(Exit::Complete))
 }
 
-async fn until_signal(job: &Manifest, net: &Net, shell: &Shell) -> Result<Option<Vec<Answer>>> {
+async fn until_signal(job: &Manifest, net: &Net, shell: &Shell) -> Result<Option<Vec<SourceHealth>>> {
     let mut signals = Signals::catch()?;
     let answers = tokio::select! {
         answers = ping(job, net, shell) => answers.map(Some),
@@ -82,7 +82,7 @@ async fn until_signal(job: &Manifest, net: &Net, shell: &Shell) -> Result<Option
     answers
 }
 
-async fn ping(job: &Manifest, net: &Net, shell: &Shell) -> Result<Vec<Answer>> {
+async fn ping(job: &Manifest, net: &Net, shell: &Shell) -> Result<Vec<SourceHealth>> {
     let mut sources = Sources::default();
     let bases = sources.bases(job, |_| true).await?;
     let run = run_id(now());
@@ -93,7 +93,7 @@ async fn ping(job: &Manifest, net: &Net, shell: &Shell) -> Result<Vec<Answer>> {
         let day = last_final_day(series, now());
         let started = Instant::now();
         let listed = ask(job, series, &source, &day, shell).await;
-        answers.push(Answer::of(series, &source, &day, started.elapsed(), listed));
+        answers.push(SourceHealth::from_listing(series, &source, &day, started.elapsed(), listed));
     }
     sources.close().await;
     Ok(answers)
@@ -124,13 +124,19 @@ fn last_final_day(series: &Series, now: DateTime<Utc>) -> Day {
     last.unwrap_or_else(|| Day::whole(now.date_naive().checked_sub_days(Days::new(1)).unwrap_or_default()))
 }
 
-impl Answer {
-    fn of(series: &Series, source: &Replicas, day: &Day, took: Duration, listed: Result<Listed, Failure>) -> Answer {
+impl SourceHealth {
+    fn from_listing(
+        series: &Series,
+        source: &Replicas,
+        day: &Day,
+        took: Duration,
+        listed: Result<Listed, Failure>,
+    ) -> SourceHealth {
         let (files, failure) = match listed {
             Ok(listed) => (Some(listed.files.len() as u64), None),
             Err(failure) => (None, Some(failure)),
         };
-        Answer {
+        SourceHealth {
             series: series.id.to_string(),
             url: shown(source.current().client().base()),
             date: day.date,
@@ -143,7 +149,7 @@ impl Answer {
 
     /// `cea: answered in 0.2 s, 24 files on 2015-12-12, http://localhost:8001/`
     fn line(&self) -> String {
-        let Answer { series, url, date, files, seconds, class, error } = self;
+        let SourceHealth { series, url, date, files, seconds, class, error } = self;
         let (series, took) = (escape(series), human::span(Duration::try_from_secs_f64(*seconds).unwrap_or_default()));
         match (files, class, error) {
             (Some(files), ..) => {

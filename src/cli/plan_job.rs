@@ -7,14 +7,16 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::halt::Halt;
 use super::job_lock::Locking;
-use super::problem::Problem;
-use super::selection::Selection;
+use super::problem::CliError;
+use super::selection::SelectionArgs;
 use super::{Exit, Result};
-use crate::archive::{Reader, State};
+use crate::archive::{Reader, RecordState};
 use crate::day::Window;
 use crate::failure::Class;
 use crate::manifest::{Manifest, Query, SeriesId};
-use crate::plan::{self, Done, EqualDays, Known, Plan, PlannedSeries, Reason, Record, Recorded, Records, Standing};
+use crate::plan::{
+    self, DayRecords, DayStanding, DayStatus, DaySummary, Done, EqualDays, Finality, Plan, PlannedSeries, ToDoReason,
+};
 use crate::run::{Backlog, How, Todo};
 
 /// The day records below a root.
@@ -50,7 +52,7 @@ impl OnDisk<'_> {
     }
 }
 
-impl Records for OnDisk<'_> {
+impl DayRecords for OnDisk<'_> {
     type Error = anyhow::Error;
 
     fn noted(&self, series: &SeriesId) -> Result<BTreeSet<NaiveDate>> {
@@ -63,20 +65,20 @@ impl Records for OnDisk<'_> {
         Ok(self.reader.queries(series)?)
     }
 
-    fn known(&self, series: &SeriesId, date: NaiveDate) -> Result<Record> {
+    fn known(&self, series: &SeriesId, date: NaiveDate) -> Result<DayStatus> {
         self.halt.map_or(Ok(()), Halt::check_now_and_then)?;
         Ok(match self.reader.header(series, date) {
             // A journal that cannot be read changes nothing of what there is to do; the run will tell.
             Ok(None) => match self.reader.started(series, date) {
-                Ok(Some(started)) => Record::Started { files: started.files },
-                Ok(None) | Err(_) => Record::Missing,
+                Ok(Some(started)) => DayStatus::Started { files: started.files },
+                Ok(None) | Err(_) => DayStatus::Missing,
             },
-            Ok(Some(header)) => Record::Known(Known {
+            Ok(Some(header)) => DayStatus::Known(DaySummary {
                 window: header.asked_window(),
                 spec: header.spec,
                 state: match header.state {
-                    State::Sealed => Recorded::Sealed,
-                    State::Provisional => Recorded::Provisional,
+                    RecordState::Sealed => Finality::Sealed,
+                    RecordState::Provisional => Finality::Provisional,
                 },
                 job: header.job,
                 files: header.files,
@@ -85,7 +87,7 @@ impl Records for OnDisk<'_> {
                 digest: header.digest,
                 missing: self.missing(series, date)?,
             }),
-            Err(error) => Record::Unreadable(error.to_string()),
+            Err(error) => DayStatus::Unreadable(error.to_string()),
         })
     }
 }
@@ -95,7 +97,7 @@ impl Records for OnDisk<'_> {
 /// # Errors
 /// As [`plan::plan`], with exit code 2 where it is the job's or the selection's fault; those of
 /// [`Locking::must_not_be_ahead`] where the lock may not move.
-pub(super) fn plan(job: &Manifest, selection: &Selection, locking: &Locking, now: DateTime<Utc>) -> Result<Plan> {
+pub(super) fn plan(job: &Manifest, selection: &SelectionArgs, locking: &Locking, now: DateTime<Utc>) -> Result<Plan> {
     plan_until(job, selection, locking, now, None)
 }
 
@@ -105,7 +107,7 @@ pub(super) fn plan(job: &Manifest, selection: &Selection, locking: &Locking, now
 /// [`Halted`], and those of [`plan()`].
 pub(super) fn plan_until(
     job: &Manifest,
-    selection: &Selection,
+    selection: &SelectionArgs,
     locking: &Locking,
     now: DateTime<Utc>,
     halt: Option<&Halt<'_>>,
@@ -122,14 +124,14 @@ pub(super) fn plan_until(
 }
 
 /// A plan's problem, as a command tells it.
-pub(super) fn usage(problem: plan::Problem) -> Problem {
-    let told = Problem::new(Exit::Usage, problem.message);
-    problem.hint.into_iter().fold(told, Problem::hint)
+pub(super) fn usage(problem: plan::PlanError) -> CliError {
+    let told = CliError::new(Exit::Usage, problem.message);
+    problem.hint.into_iter().fold(told, CliError::hint)
 }
 
 /// The days that a run does.
 #[derive(Debug, Default)]
-pub(super) struct Work {
+pub(super) struct PlannedWork {
     /// The days to do, in order.
     pub(super) days: Backlog,
     /// Days that a record seals, as windows of each series.
@@ -140,7 +142,7 @@ pub(super) struct Work {
     pub(super) left: Vec<Todo>,
 }
 
-impl Work {
+impl PlannedWork {
     /// Adds a sealed day, or several in a row, after those that are there.
     pub(super) fn add_sealed(&mut self, series: &SeriesId, window: Window) {
         match self.sealed.last_mut() {
@@ -163,13 +165,13 @@ pub(super) struct Redo {
 ///
 /// # Errors
 /// When a day belongs to another job, or the disk cannot be read; [`Halted`].
-pub(super) fn work(job: &Manifest, plan: &Plan, redo: Redo, halt: Option<&Halt<'_>>) -> Result<Work> {
+pub(super) fn work(job: &Manifest, plan: &Plan, redo: Redo, halt: Option<&Halt<'_>>) -> Result<PlannedWork> {
     if let Some(refused) = plan.refused().next() {
         let text = refused.to_string();
         let (message, hint) = text.split_once("; ").unwrap_or((&text, ""));
         let more = plan.counts().refused - 1;
         let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-        return Err(Problem::new(Exit::Usage, format!("{message}{more}")).hint(hint).into());
+        return Err(CliError::new(Exit::Usage, format!("{message}{more}")).hint(hint).into());
     }
     let records = Reader::open(&job.archive.root)?;
     let mut making = Making {
@@ -178,20 +180,20 @@ pub(super) fn work(job: &Manifest, plan: &Plan, redo: Redo, halt: Option<&Halt<'
         halt,
         journalled: records.journalled()?,
         records,
-        work: Work { is_checked: redo.check, ..Work::default() },
+        work: PlannedWork { is_checked: redo.check, ..PlannedWork::default() },
     };
     for series in &plan.series {
         for days in &series.days {
             let EqualDays { window, standing, spec } = days;
             match standing {
-                Standing::ToDo(reason) => {
+                DayStanding::ToDo(reason) => {
                     // A record whose files are not the lock's, or not there, is no answer.
-                    let recheck = matches!(reason, Reason::Differs | Reason::Incomplete { .. });
+                    let recheck = matches!(reason, ToDoReason::Differs | ToDoReason::Incomplete { .. });
                     let how = How { recheck, spec: *spec, ..How::default() };
                     making.work.days.push(&series.id, *window, how);
                 }
-                Standing::Done(done) => making.add_done(series, days, done)?,
-                Standing::Refused { .. } => {}
+                DayStanding::Done(done) => making.add_done(series, days, done)?,
+                DayStanding::Refused { .. } => {}
             }
         }
     }
@@ -205,7 +207,7 @@ struct Making<'a> {
     halt: Option<&'a Halt<'a>>,
     records: Reader,
     journalled: BTreeSet<(SeriesId, NaiveDate)>,
-    work: Work,
+    work: PlannedWork,
 }
 
 impl Making<'_> {
@@ -281,7 +283,7 @@ mod tests {
     fn planned(job: &Manifest, halt: &Halt<'_>) -> Result<Plan> {
         let locking = Locking::looked_at(job).unwrap();
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        plan_until(job, &Selection::default(), &locking, now, Some(halt))
+        plan_until(job, &SelectionArgs::default(), &locking, now, Some(halt))
     }
 
     #[test]
@@ -318,13 +320,13 @@ mod tests {
             let window = Window { start: at(start), end: at(end) };
             EqualDays { window, standing, spec: None }
         };
-        let done = |lacks_files| Standing::Done(Done { job: "job".into(), elsewhere: false, lacks_files });
+        let done = |lacks_files| DayStanding::Done(Done { job: "job".into(), elsewhere: false, lacks_files });
         plan.series.truncate(1);
         plan.series[0].days = vec![
-            days("2001-01-01", "2001-01-03", Standing::ToDo(Reason::New)),
+            days("2001-01-01", "2001-01-03", DayStanding::ToDo(ToDoReason::New)),
             days("2001-01-03", "2001-01-05", done(true)),
             days("2001-01-05", "2001-01-09", done(false)),
-            days("2001-01-09", "2001-01-10", Standing::ToDo(Reason::Differs)),
+            days("2001-01-09", "2001-01-10", DayStanding::ToDo(ToDoReason::Differs)),
         ];
         let shown = |redo| {
             let work = work(&job, &plan, redo, None).unwrap();

@@ -13,7 +13,7 @@ use crate::report::annotations::{Annotation, Level};
 /// An error that knows its exit code.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-pub(super) struct Problem {
+pub(super) struct CliError {
     /// How the process ends.
     pub(super) exit: Exit,
     /// What failed, on what, and why; safe to show.
@@ -22,14 +22,14 @@ pub(super) struct Problem {
     pub(super) hint: Option<String>,
 }
 
-impl Problem {
+impl CliError {
     /// An error without a hint. `message` must be safe to show.
-    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Problem {
-        Problem { exit, message: message.into(), hint: None }
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> CliError {
+        CliError { exit, message: message.into(), hint: None }
     }
 
     /// Adds what to do.
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Problem {
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> CliError {
         self.hint = Some(hint.into());
         self
     }
@@ -42,13 +42,13 @@ pub(super) fn unknown_name<'a>(
     typed: &str,
     known: impl IntoIterator<Item = &'a str>,
     instead: &str,
-) -> Problem {
+) -> CliError {
     let near = suggest_word::nearest(typed, known).map(|near| format!("did you mean `{near}`?"));
-    Problem::new(Exit::Usage, message).hint(near.unwrap_or_else(|| instead.to_owned()))
+    CliError::new(Exit::Usage, message).hint(near.unwrap_or_else(|| instead.to_owned()))
 }
 
 /// Tells an error on standard error, and gives the exit code that it makes.
-pub(super) fn tell(error: &anyhow::Error, shell: &Shell) -> Exit {
+pub(super) fn report(error: &anyhow::Error, shell: &Shell) -> Exit {
     let (exit, message, hint) = explain(error);
     let screen = &shell.screen;
     let whole = hint.as_deref().map_or_else(|| message.clone(), |hint| format!("{message}\nhint: {hint}"));
@@ -70,7 +70,7 @@ pub(super) fn explain(error: &anyhow::Error) -> (Exit, String, Option<String>) {
     for cause in error.chain() {
         // Our own errors name their cause in their message: what lies below is not said twice.
         contexts.push(cause.to_string());
-        if let Some(problem) = cause.downcast_ref::<Problem>() {
+        if let Some(problem) = cause.downcast_ref::<CliError>() {
             return (problem.exit, contexts.join(": "), problem.hint.clone());
         }
         if let Some(halted) = cause.downcast_ref::<Halted>() {
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn an_error_of_any_floor_gets_its_code_and_its_hint() {
-        let problem = Problem::new(Exit::Usage, "no such series `x`").hint("see `sunhaul plan`");
+        let problem = CliError::new(Exit::Usage, "no such series `x`").hint("see `sunhaul plan`");
         let (exit, message, hint) = explain(&anyhow::Error::new(problem).context("job december"));
         assert_eq!((exit, hint.as_deref()), (Exit::Usage, Some("see `sunhaul plan`")));
         assert_eq!(message, "job december: no such series `x`");

@@ -5,7 +5,7 @@
 use super::clock::{now, run_id};
 use super::halt::Halted;
 use super::job_lock::Locking;
-use super::problem::Problem;
+use super::problem::CliError;
 use super::query_retry;
 use super::signals::Signals;
 use super::sources::Sources;
@@ -44,7 +44,7 @@ pub(super) fn must_be_locked(job: &Manifest, locking: &Locking) -> Result<()> {
     let Some((series, number)) = unknown.filter(|_| !locking.may_move()) else { return Ok(()) };
     let message = format!("the range of `{}` follows {number}, of which the lock says nothing", escape(&series.id.0));
     let hint = "`sunhaul run` without `--locked` and `--frozen` looks it up";
-    Err(Problem::new(Exit::Lock, message).hint(hint).into())
+    Err(CliError::new(Exit::Lock, message).hint(hint).into())
 }
 
 /// Looks up regions: of each series those that `wanted` names. The job knows them then.

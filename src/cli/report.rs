@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use super::load_manifest::Secrets;
 use super::options::ArchiveArg;
 use super::output_guard::report_file;
-use super::problem::Problem;
+use super::problem::CliError;
 use super::report_file::{ReportFile, Saved};
 use super::run::manifest;
 use super::{Exit, Result, Shell, load_manifest};
@@ -50,7 +50,7 @@ pub(super) struct Args {
     archive: ArchiveArg,
     /// The format: `json`, `junit`, `html` or `markdown`.
     #[arg(long, value_name = "FORMAT", default_value = "markdown", hide_possible_values = true)]
-    format: Format,
+    format: ReportFormat,
     /// Show what was requested from each host, as plain text.
     #[arg(long, conflicts_with = "format")]
     hosts: bool,
@@ -61,24 +61,24 @@ pub(super) struct Args {
 
 /// The forms of a report.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
+enum ReportFormat {
     Json,
     Junit,
     Html,
     Markdown,
 }
 
-impl Format {
+impl ReportFormat {
     fn render(self, report: &Report) -> Result<Vec<u8>> {
         Ok(match self {
-            Format::Json => report.to_json()?,
-            Format::Junit => junit::document(report).into_bytes(),
-            Format::Html => {
+            ReportFormat::Json => report.to_json()?,
+            ReportFormat::Junit => junit::document(report).into_bytes(),
+            ReportFormat::Html => {
                 let manifest = manifest(report);
                 html::render(report, &html::Besides { manifest: manifest.as_deref(), ..Default::default() })?
                     .into_bytes()
             }
-            Format::Markdown => markdown::section(report).into_bytes(),
+            ReportFormat::Markdown => markdown::section(report).into_bytes(),
         })
     }
 }
@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 }
 
 /// Where a report lies.
-enum Place {
+enum ReportLocation {
     /// In a file that the user names, or on standard input.
     Named(PathBuf),
     /// In an archive, under this name.
@@ -100,12 +100,12 @@ enum Place {
 }
 
 /// Where the report lies; nothing when the manifest is wrong, which is told.
-fn find(args: &Args, shell: &Shell) -> Result<Option<Place>> {
+fn find(args: &Args, shell: &Shell) -> Result<Option<ReportLocation>> {
     let (root, path) = (args.archive.archive.as_deref(), Path::new(&args.run));
     let is_manifest = is_yaml(path);
     let manifest = args.job.as_deref().or(is_manifest.then_some(path));
     if manifest.is_none() && (args.run == "-" || path.is_file() || args.run.contains('/')) {
-        return Ok(Some(Place::Named(path.to_owned())));
+        return Ok(Some(ReportLocation::Named(path.to_owned())));
     }
     let wanted = if is_manifest { "latest" } else { &args.run };
     if let Some(manifest) = manifest {
@@ -117,21 +117,21 @@ fn find(args: &Args, shell: &Shell) -> Result<Option<Place>> {
     }
     let message = format!("there is no file `{}`, and no archive to look for a run of that id", escape(wanted));
     let hint = "name a report's file or a manifest, or say where with `--job JOB` or `--archive DIR`";
-    Err(Problem::new(Exit::Usage, message).hint(hint).into())
+    Err(CliError::new(Exit::Usage, message).hint(hint).into())
 }
 
 /// The report of a run, by its id or the beginning of it, or the last one of a job.
-fn below(root: &Path, wanted: &str, job: Option<&str>) -> Result<Place> {
+fn below(root: &Path, wanted: &str, job: Option<&str>) -> Result<ReportLocation> {
     let (records, folder) = (Reader::open(root)?, Archive::runs_path(root));
     let name = choose(&records, &folder, wanted, job)?;
-    Ok(Place::Archived(records, folder.join(&name), name))
+    Ok(ReportLocation::Archived(records, folder.join(&name), name))
 }
 
 fn choose(records: &Reader, folder: &Path, wanted: &str, job: Option<&str>) -> Result<String> {
     let names = records.reports()?;
     let shown = folder.to_string_lossy();
     let missing = |what: &str, hint: &str| {
-        Err(Problem::new(Exit::Usage, format!("{what} in `{}`", escape(&shown))).hint(hint).into())
+        Err(CliError::new(Exit::Usage, format!("{what} in `{}`", escape(&shown))).hint(hint).into())
     };
     if wanted == "latest" {
         let is_of = |name: &String, job| archived(records, &folder.join(name), name).is_ok_and(|r| r.job.name == job);
@@ -152,11 +152,11 @@ fn choose(records: &Reader, folder: &Path, wanted: &str, job: Option<&str>) -> R
     }
 }
 
-impl Place {
+impl ReportLocation {
     fn read(&self) -> Result<Report> {
         match self {
-            Place::Named(path) => named(path),
-            Place::Archived(records, path, name) => archived(records, path, name),
+            ReportLocation::Named(path) => named(path),
+            ReportLocation::Archived(records, path, name) => archived(records, path, name),
         }
     }
 }
@@ -185,6 +185,6 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Report> {
     })
 }
 
-fn problem(path: &Path, why: &str) -> Problem {
-    Problem::new(Exit::Usage, format!("could not read the report `{}`: {why}", escape(&path.to_string_lossy())))
+fn problem(path: &Path, why: &str) -> CliError {
+    CliError::new(Exit::Usage, format!("could not read the report `{}`: {why}", escape(&path.to_string_lossy())))
 }

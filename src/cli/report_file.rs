@@ -11,7 +11,7 @@ use rustix::fs::{Access, access};
 use tempfile::NamedTempFile;
 
 use super::ci::open_unwaiting;
-use super::problem::Problem;
+use super::problem::CliError;
 use super::{Exit, Result, stdout};
 use crate::archive::link_target;
 use crate::manifest::folder_of;
@@ -29,13 +29,13 @@ pub(super) enum Saved {
 /// Where a report goes besides the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ReportFile {
-    place: Place,
+    place: ReportTarget,
     /// The option that named it.
     option: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum ReportTarget {
     /// Standard output, once, at the end.
     Stdout,
     /// A pipe or a device: once, at the end.
@@ -51,7 +51,10 @@ impl ReportFile {
     /// # Errors
     /// A usage error when the path names no file; a storage error when this user or disk cannot have one there.
     pub(super) fn new(path: &Path, option: &'static str) -> Result<ReportFile> {
-        Ok(ReportFile { place: Place::of(path).map_err(|(exit, why)| told(path, option, exit, &why))?, option })
+        Ok(ReportFile {
+            place: ReportTarget::locate(path).map_err(|(exit, why)| not_writable(path, option, exit, &why))?,
+            option,
+        })
     }
 
     /// Writes the report, if this is the time for it.
@@ -59,23 +62,24 @@ impl ReportFile {
     /// # Errors
     /// When it cannot be written.
     pub(super) fn write(&self, bytes: &[u8], when: Saved) -> Result<()> {
-        let storage = |path: &Path, error: io::Error| told(path, self.option, Exit::Storage, &error.to_string());
+        let storage =
+            |path: &Path, error: io::Error| not_writable(path, self.option, Exit::Storage, &error.to_string());
         match (&self.place, when) {
-            (Place::Stdout, Saved::AtTheEnd) => stdout::print(&String::from_utf8_lossy(bytes)),
-            (Place::Stream(path), Saved::AtTheEnd) => {
+            (ReportTarget::Stdout, Saved::AtTheEnd) => stdout::print(&String::from_utf8_lossy(bytes)),
+            (ReportTarget::Stream(path), Saved::AtTheEnd) => {
                 let file = open_unwaiting(OpenOptions::new().write(true), path);
                 Ok(file.and_then(|mut file| file.write_all(bytes)).map_err(|error| storage(path, error))?)
             }
-            (Place::Stdout | Place::Stream(_), Saved::Meanwhile) => Ok(()),
-            (Place::File(path), _) => Ok(replace(path, bytes).map_err(|error| storage(path, error))?),
+            (ReportTarget::Stdout | ReportTarget::Stream(_), Saved::Meanwhile) => Ok(()),
+            (ReportTarget::File(path), _) => Ok(replace(path, bytes).map_err(|error| storage(path, error))?),
         }
     }
 }
 
-impl Place {
-    fn of(path: &Path) -> Result<Place, (Exit, String)> {
+impl ReportTarget {
+    fn locate(path: &Path) -> Result<ReportTarget, (Exit, String)> {
         if path == Path::new("-") {
-            return Ok(Place::Stdout);
+            return Ok(ReportTarget::Stdout);
         }
         let metadata = path.metadata();
         if path.file_name().is_none() || metadata.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
@@ -84,19 +88,19 @@ impl Place {
         if metadata.is_ok_and(|metadata| !metadata.is_file()) {
             // A pipe would wait for its reader if it were opened.
             access(path, Access::WRITE_OK).map_err(|error| (Exit::Storage, io::Error::from(error).to_string()))?;
-            return Ok(Place::Stream(path.to_owned()));
+            return Ok(ReportTarget::Stream(path.to_owned()));
         }
         if !folder_of(path).is_dir() {
             return Err((Exit::Usage, "its folder does not exist".to_owned()));
         }
         beside(path).map_err(|error| (Exit::Storage, error.to_string()))?;
-        Ok(Place::File(path.to_owned()))
+        Ok(ReportTarget::File(path.to_owned()))
     }
 }
 
-fn told(path: &Path, option: &str, exit: Exit, why: &str) -> Problem {
+fn not_writable(path: &Path, option: &str, exit: Exit, why: &str) -> CliError {
     let path = path.to_string_lossy();
-    Problem::new(exit, format!("could not write the report `{}`: {why}", escape(&path)))
+    CliError::new(exit, format!("could not write the report `{}`: {why}", escape(&path)))
         .hint(format!("name another file with `{option}`"))
 }
 
@@ -203,8 +207,8 @@ mod tests {
     #[test]
     fn a_device_is_written_to_and_never_replaced() {
         let file = ReportFile::new(Path::new("/dev/null"), "--report").unwrap();
-        assert_eq!(file.place, Place::Stream("/dev/null".into()));
+        assert_eq!(file.place, ReportTarget::Stream("/dev/null".into()));
         file.write(b"x", Saved::AtTheEnd).unwrap();
-        assert_eq!(ReportFile::new(Path::new("-"), "--report").unwrap().place, Place::Stdout);
+        assert_eq!(ReportFile::new(Path::new("-"), "--report").unwrap().place, ReportTarget::Stdout);
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::problem::Problem;
+use super::problem::CliError;
 use super::{Exit, Result, environment};
 use crate::archive::{Archive, Reader};
 use crate::day::{Day, Window};
@@ -111,7 +111,7 @@ fn must_have_made(job: &Manifest, records: &Reader) -> Result<()> {
                 "where another manifest made it, run that one first, and give this one another `archive.root`, or another \
                  `name` and its series other ids with `as:`; where this one did, `sunhaul lock {own}` says so"
             );
-            return Err(Problem::new(Exit::Usage, message).hint(hint).into());
+            return Err(CliError::new(Exit::Usage, message).hint(hint).into());
         }
     }
     Ok(())
@@ -140,7 +140,7 @@ fn must_agree(job: &Manifest, other: &Manifest, now: DateTime<Utc>) -> Result<()
     );
     let hint = "give one of them another `archive.root`, or another `name` and its series other ids with `as:`; remove \
                 the one that is not wanted any more";
-    Err(Problem::new(Exit::Usage, message).hint(hint).into())
+    Err(CliError::new(Exit::Usage, message).hint(hint).into())
 }
 
 /// A path as somebody in this folder would write it.

@@ -16,12 +16,12 @@ use crate::{archive, lock, manifest};
 )]
 pub(super) struct Args {
     /// Which format.
-    format: Format,
+    format: SchemaName,
 }
 
 /// The formats that have a schema.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
+enum SchemaName {
     /// The manifest.
     Job,
     /// The report of a run.
@@ -37,12 +37,12 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     Ok(Exit::Complete)
 }
 
-fn schema(format: Format) -> serde_json::Value {
+fn schema(format: SchemaName) -> serde_json::Value {
     match format {
-        Format::Job => manifest::schema::job(),
-        Format::Report => Report::schema(),
-        Format::Day => archive::day_schema(),
-        Format::Lock => lock::schema(),
+        SchemaName::Job => manifest::schema::job(),
+        SchemaName::Report => Report::schema(),
+        SchemaName::Day => archive::day_schema(),
+        SchemaName::Lock => lock::schema(),
     }
 }
 
@@ -54,7 +54,7 @@ mod tests {
     /// `SUNHAUL_UPDATE_SCHEMAS=1` writes the files instead.
     #[test]
     fn the_committed_schemas_are_what_the_types_say() {
-        for format in Format::value_variants() {
+        for format in SchemaName::value_variants() {
             let name = format.to_possible_value().unwrap();
             let path = format!("{}/schemas/{}.schema.json", env!("CARGO_MANIFEST_DIR"), name.get_name());
             let made = format!("{}\n", serde_json::to_string_pretty(&schema(*format)).unwrap());
@@ -68,15 +68,15 @@ mod tests {
 
     #[test]
     fn a_day_record_is_valid_line_by_line_and_a_strange_key_is_not() {
-        let schema = jsonschema::validator_for(&schema(Format::Day)).unwrap();
-        let lasting = archive::Lasting {
+        let schema = jsonschema::validator_for(&schema(SchemaName::Day)).unwrap();
+        let lasting = archive::RecordBasis {
             job: "december".into(),
             series: "sharp_720s".into(),
             date: "2015-12-11".parse().unwrap(),
             scale: crate::day::Scale::Utc,
             window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
-            spec: crate::digest::Digest::of(b"spec"),
-            state: archive::State::Sealed,
+            spec: crate::digest::Digest::sha256(b"spec"),
+            state: archive::RecordState::Sealed,
             records: None,
             left_out: None,
         };
@@ -85,7 +85,7 @@ mod tests {
             series: "sharp_720s".into(),
             path: path.into(),
             bytes: (!absent).then_some(2880),
-            sha256: (!absent).then(|| crate::digest::Digest::of(path.as_bytes())),
+            sha256: (!absent).then(|| crate::digest::Digest::sha256(path.as_bytes())),
             time: "2015-12-11T18:22:08.799999Z".into(),
             key: format!("/HMI/{path}"),
             url: format!("/HMI/{path}"),

@@ -6,17 +6,17 @@ use crate::plan;
 
 /// A part of a job.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub(super) struct Selection {
+pub(super) struct SelectionArgs {
     /// Only this series, by its id (`as:`, else the name). May be given several times.
     #[arg(long = "series", value_name = "ID")]
     series: Vec<String>,
     /// Only the days in this range, whose end is not included: `2015-12-11..2015-12-14` is three days. Either end may
     /// be left out, and `today-3d` follows the calendar.
     #[arg(long, value_name = "A..B", value_parser = stretch)]
-    range: Option<plan::Stretch>,
+    range: Option<plan::TypedRange>,
 }
 
-impl Selection {
+impl SelectionArgs {
     /// True when nothing of the job is left out.
     pub(super) fn is_everything(&self) -> bool {
         self.series.is_empty() && self.range.is_none()
@@ -29,8 +29,8 @@ impl Selection {
 }
 
 /// A range, or why it is none with the hint on a line of its own: a usage error is one text.
-fn stretch(text: &str) -> Result<plan::Stretch, String> {
-    text.parse().map_err(|problem: plan::Problem| match problem.hint {
+fn stretch(text: &str) -> Result<plan::TypedRange, String> {
+    text.parse().map_err(|problem: plan::PlanError| match problem.hint {
         Some(hint) => format!("{}\nhint: {hint}", problem.message),
         None => problem.message,
     })

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::problem::Problem;
+use super::problem::CliError;
 use super::signals::Signals;
 use super::{Exit, Result, Shell, limits};
 use crate::manifest::Embedded;
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let public_url = args.public_url.as_deref().map(public_url).transpose()?;
     let seed = args.seed.unwrap_or(Embedded::default().seed);
     if args.dir.is_some() && args.seed.is_some() && args.faults.is_none() {
-        let problem = Problem::new(Exit::Usage, "`--seed` means nothing for a folder's files");
+        let problem = CliError::new(Exit::Usage, "`--seed` means nothing for a folder's files");
         return Err(problem.hint("leave it out, or say what goes wrong with `--faults`").into());
     }
     let service = match &args.dir {
@@ -77,7 +77,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         None => service,
         Some(spec) => service.with_faults(Faults::parse(spec, seed).map_err(|why| {
             let hint = format!("such as `truncate=0.2,stall=0.05`; there are:\n{}", Faults::kinds().trim_end());
-            Problem::new(Exit::Usage, format!("`--faults`: {why}")).hint(hint)
+            CliError::new(Exit::Usage, format!("`--faults`: {why}")).hint(hint)
         })?),
     };
     let access = Access { host: Some(args.host.clone()), public_url };
@@ -105,7 +105,7 @@ async fn serve(service: Service, address: SocketAddr, shell: &Shell) -> Result<E
     signals.next().await;
     tokio::select! {
         ended = running.stop() => {
-            ended.map_err(|error| Problem::new(Exit::Later, format!("the service failed: {error}")))?;
+            ended.map_err(|error| CliError::new(Exit::Later, format!("the service failed: {error}")))?;
         }
         // An answer to a slow client may take long: the second signal does not wait for it.
         () = signals.next() => {}
@@ -129,7 +129,7 @@ fn folder(dir: &Path, shell: &Shell) -> Result<Service> {
             _ => (error.to_string(), "name a folder of FITS files"),
         };
         let message = format!("could not read the folder `{shown}`: {why}");
-        Problem::new(Exit::Usage, message).hint(format!("{hint}; `--embedded` serves synthetic ones"))
+        CliError::new(Exit::Usage, message).hint(format!("{hint}; `--embedded` serves synthetic ones"))
     })?;
     tell_skipped(&service, shell);
     if service.is_empty() && shell.verbosity > Verbosity::Quiet {
@@ -142,7 +142,7 @@ fn warn(what: &str, shell: &Shell) {
     shell.screen.line(&format!("{} {what}", shell.screen.paint.care("warning:")));
 }
 
-fn cannot_listen(address: SocketAddr, error: &io::Error) -> Problem {
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> CliError {
     let (exit, why, hint) = match error.kind() {
         ErrorKind::AddrInUse => {
             let hint = "take another `--port`; `--port 0` takes any free one";
@@ -158,7 +158,7 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> Problem {
         }
         _ => (Exit::Later, error.to_string(), "try another `--port` or `--host`"),
     };
-    Problem::new(exit, format!("could not listen on {address}: {why}")).hint(hint)
+    CliError::new(exit, format!("could not listen on {address}: {why}")).hint(hint)
 }
 
 /// A web address that paths can be put behind, or why it is none. A login in it is not repeated.
@@ -171,7 +171,7 @@ fn public_url(text: &str) -> Result<Url> {
         Err(_) => "it is no web address",
     };
     let hint = "write for example `https://data.example.org/sun/`";
-    Err(Problem::new(Exit::Usage, format!("`--public-url` cannot be used: {why}")).hint(hint).into())
+    Err(CliError::new(Exit::Usage, format!("`--public-url` cannot be used: {why}")).hint(hint).into())
 }
 
 fn resolve(host: &str, port: u16) -> Result<SocketAddr> {
@@ -182,7 +182,7 @@ fn resolve(host: &str, port: u16) -> Result<SocketAddr> {
     let found = (bare, port).to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
     found.ok_or_else(|| {
         let message = format!("`--host {}` is no address of this machine", escape(host));
-        Problem::new(Exit::Usage, message).hint("such as `127.0.0.1`, `::1` or `0.0.0.0`").into()
+        CliError::new(Exit::Usage, message).hint("such as `127.0.0.1`, `::1` or `0.0.0.0`").into()
     })
 }
 

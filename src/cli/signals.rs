@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::problem::Problem;
+use super::problem::CliError;
 use super::{Exit, Result, environment, report_file};
 use crate::report::terminal::Screen;
 
@@ -23,7 +23,7 @@ impl Signals {
     /// When the system refuses.
     pub(super) fn catch() -> Result<Signals> {
         let catch = |kind| {
-            signal(kind).map_err(|error| Problem::new(Exit::Storage, format!("could not catch signals: {error}")))
+            signal(kind).map_err(|error| CliError::new(Exit::Storage, format!("could not catch signals: {error}")))
         };
         Ok(Signals { interrupt: catch(SignalKind::interrupt())?, terminate: catch(SignalKind::terminate())? })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::problem::Problem;
+use super::problem::CliError;
 use super::{Exit, Result};
 use crate::manifest::{Manifest, SeriesId, SourceSpec};
 use crate::service::{self, Running};
@@ -60,7 +60,7 @@ impl Sources {
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let running = service::embedded(seed, any_port)
             .await
-            .map_err(|error| Problem::new(Exit::Later, format!("could not start the built-in service: {error}")))?;
+            .map_err(|error| CliError::new(Exit::Later, format!("could not start the built-in service: {error}")))?;
         let base = running.base_url().clone();
         self.running.insert(seed, running);
         Ok(base)

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, ErrorKind, Write};
 
-use super::problem::Problem;
+use super::problem::CliError;
 use super::{Exit, Result};
 use crate::untrusted;
 
@@ -38,7 +38,7 @@ fn written(outcome: io::Result<()>) -> Result<()> {
     match outcome {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Problem::new(Exit::Storage, format!("could not write to standard output: {error}")).into()),
+        Err(error) => Err(CliError::new(Exit::Storage, format!("could not write to standard output: {error}")).into()),
     }
 }
 

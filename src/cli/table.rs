@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 /// Rows of cells under a head. Cells must be safe to show.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(super) struct TextTable {
     head: Vec<(&'static str, Side)>,
     rows: Vec<Vec<String>>,
     /// Columns that are left out where they say nothing.
@@ -20,14 +20,14 @@ pub(super) enum Side {
     Right,
 }
 
-impl Table {
+impl TextTable {
     /// A table with these columns.
-    pub(super) fn new(head: &[(&'static str, Side)]) -> Table {
-        Table { head: head.to_vec(), rows: Vec::new(), optional: &[] }
+    pub(super) fn new(head: &[(&'static str, Side)]) -> TextTable {
+        TextTable { head: head.to_vec(), rows: Vec::new(), optional: &[] }
     }
 
     /// Leaves out those of the named columns that hold nothing but `0`.
-    pub(super) fn without_zeros(mut self, names: &'static [&'static str]) -> Table {
+    pub(super) fn without_zeros(mut self, names: &'static [&'static str]) -> TextTable {
         self.optional = names;
         self
     }
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let mut table = Table::new(&[("series", Side::Left), ("days", Side::Right), ("note", Side::Left)]);
+        let mut table = TextTable::new(&[("series", Side::Left), ("days", Side::Right), ("note", Side::Left)]);
         table.row(["太".into(), "1,000".into(), String::new()]);
         table.row(["sharp_720s".into(), "3".into(), "late".into()]);
         assert_eq!(table.render(), "series       days  note\n太          1,000\nsharp_720s      3  late\n");
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_column_of_zeros_can_be_left_out() {
         let table = |stale: &str| {
-            let mut table = Table::new(&[("days", Side::Right), ("stale", Side::Right)]).without_zeros(&["stale"]);
+            let mut table = TextTable::new(&[("days", Side::Right), ("stale", Side::Right)]).without_zeros(&["stale"]);
             table.row(["0".into(), "0".into()]);
             table.row(["3".into(), stale.into()]);
             table.render()

@@ -39,7 +39,7 @@ pub fn utc(tai: NaiveDateTime) -> NaiveDateTime {
 
 /// A UTC label as a TAI instant.
 #[must_use]
-pub fn of(utc: NaiveDateTime) -> NaiveDateTime {
+pub fn from_utc(utc: NaiveDateTime) -> NaiveDateTime {
     utc + TimeDelta::seconds(ahead_at(utc).unwrap_or(AHEAD[0].1))
 }
 
@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(utc(at("2012-07-01T00:00:33")), at("2012-06-30T23:59:59"));
         assert_eq!(utc(at("2012-07-01T00:00:35")), at("2012-07-01T00:00:00"));
         assert_eq!(utc(at("2011-02-15T02:00:00")), at("2011-02-15T01:59:26"));
-        assert_eq!(of(at("2011-02-15T01:59:26")), at("2011-02-15T02:00:00"));
-        assert_eq!(of(at("2012-07-01T00:00:00")), at("2012-07-01T00:00:35"));
+        assert_eq!(from_utc(at("2011-02-15T01:59:26")), at("2011-02-15T02:00:00"));
+        assert_eq!(from_utc(at("2012-07-01T00:00:00")), at("2012-07-01T00:00:35"));
     }
 }

@@ -27,7 +27,7 @@ pub enum Payload {
 
 /// What a bag is made of besides the dataset.
 #[derive(Debug, Clone, Copy)]
-pub struct Order<'a> {
+pub struct BagOrder<'a> {
     /// How the files come into it.
     pub payload: Payload,
     /// The job's lock, where it has one.
@@ -52,7 +52,7 @@ pub struct Bagged {
 /// # Errors
 /// A damaged record, a file that is not as its record says or cannot be linked, one that is not there and cannot be
 /// fetched either, or a folder that cannot be written.
-pub fn write(dataset: &Dataset<'_>, order: Order<'_>, folder: &Path) -> Result<Bagged, Error> {
+pub fn write(dataset: &Dataset<'_>, order: BagOrder<'_>, folder: &Path) -> Result<Bagged, Error> {
     let mut bag = Bag { folder, tags: Vec::new() };
     let mut bagged = Bagged::default();
     let mut sums = bag.begin("manifest-sha256.txt")?;
@@ -209,7 +209,7 @@ impl Bag<'_> {
     fn papers(&mut self, dataset: &Dataset<'_>, lock: Option<&Path>) -> Result<(), Error> {
         let path = &dataset.job.path;
         let bytes = std::fs::read(path).map_err(|e| Error::storage("read", path, e))?;
-        if Digest::of(&bytes) != dataset.job.sha256 {
+        if Digest::sha256(&bytes) != dataset.job.sha256 {
             return Err(Error::Changed { path: path.clone() });
         }
         let mut tag = self.begin("sunhaul/job.yaml")?;

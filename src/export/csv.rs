@@ -62,7 +62,7 @@ pub struct Unstated {
 /// # Errors
 /// A damaged record, or an output that cannot be written.
 pub fn write(dataset: &Dataset<'_>, keywords: &[Keyword], out: &mut dyn Write) -> Result<Catalogued, Error> {
-    let columns = Columns::new(keywords, has_fallbacks(dataset));
+    let columns = CatalogueColumns::new(keywords, has_fallbacks(dataset));
     out.write_all(columns.head().as_bytes()).map_err(|e| Error::storage("write", "the export", e))?;
     rows(dataset, &columns, |row, _| {
         out.write_all(row.as_bytes()).map_err(|e| Error::storage("write", "the export", e))
@@ -75,7 +75,7 @@ pub fn write(dataset: &Dataset<'_>, keywords: &[Keyword], out: &mut dyn Write) -
 /// # Errors
 /// As [`write()`]; besides, too many values.
 pub fn write_by(dataset: &Dataset<'_>, keywords: &[Keyword], by: Keyword, folder: &Path) -> Result<Catalogued, Error> {
-    let columns = Columns::new(keywords, has_fallbacks(dataset));
+    let columns = CatalogueColumns::new(keywords, has_fallbacks(dataset));
     let at = keywords.iter().position(|keyword| *keyword == by);
     let mut tables = Tables::new(folder, by, columns.head());
     let mut told = rows(dataset, &columns, |row, values| {
@@ -89,7 +89,7 @@ pub fn write_by(dataset: &Dataset<'_>, keywords: &[Keyword], by: Keyword, folder
 /// Makes the row of each file and hands it over, with the texts of its keywords as they are.
 fn rows(
     dataset: &Dataset<'_>,
-    columns: &Columns<'_>,
+    columns: &CatalogueColumns<'_>,
     mut take: impl FnMut(&str, &[String]) -> Result<(), Error>,
 ) -> Result<Catalogued, Error> {
     let mut told = Catalogued::default();
@@ -143,16 +143,16 @@ fn has_fallbacks(dataset: &Dataset<'_>) -> bool {
 }
 
 /// The columns of a catalogue.
-struct Columns<'a> {
+struct CatalogueColumns<'a> {
     keywords: &'a [Keyword],
     /// The record's own columns.
     own: Vec<&'static str>,
 }
 
-impl<'a> Columns<'a> {
-    fn new(keywords: &'a [Keyword], has_fallbacks: bool) -> Columns<'a> {
+impl<'a> CatalogueColumns<'a> {
+    fn new(keywords: &'a [Keyword], has_fallbacks: bool) -> CatalogueColumns<'a> {
         let is_own = |name: &&str| *name != "source_series" || has_fallbacks;
-        Columns { keywords, own: COLUMNS.into_iter().filter(is_own).collect() }
+        CatalogueColumns { keywords, own: COLUMNS.into_iter().filter(is_own).collect() }
     }
 
     fn head(&self) -> String {
@@ -279,7 +279,7 @@ mod tests {
             series: "cea".into(),
             path: path.into(),
             bytes: Some(2880),
-            sha256: Some(crate::digest::Digest::of(b"")),
+            sha256: Some(crate::digest::Digest::sha256(b"")),
             time: "2015-12-11T18:22:08.799999Z".into(),
             key: "k".into(),
             url: "/HMI/k".into(),
@@ -320,8 +320,8 @@ mod tests {
             text("eui-fsi###-image; hint: ::x"),
             text(&"long".repeat(100)),
         ];
-        let row = Columns::new(&keywords, false).row("2015-12-11", &file("=1+1.fits"), &values);
-        let sha256 = crate::digest::Digest::of(b"");
+        let row = CatalogueColumns::new(&keywords, false).row("2015-12-11", &file("=1+1.fits"), &values);
+        let sha256 = crate::digest::Digest::sha256(b"");
         assert_eq!(
             row,
             format!(
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn the_columns_of_the_record_and_of_a_keyword_fill_each_other() {
         let keywords = keywords(&["HARPNUM", "NOAA_AR"]);
-        let columns = Columns::new(&keywords, false);
+        let columns = CatalogueColumns::new(&keywords, false);
         let head = columns.head();
         assert!(head.ends_with(",recnum,harpnum,segment,checked,absent,reason,HARPNUM,NOAA_AR\n"), "{head}");
         let known = file("a.fits");

@@ -23,8 +23,8 @@ const LONGEST_SIDECAR: u64 = 16 * 1024 * 1024;
 
 /// The columns of the table.
 #[derive(Debug)]
-pub struct Columns<'a> {
-    all: Vec<Column>,
+pub struct TableColumns<'a> {
+    all: Vec<TableColumn>,
     /// What stands for a number that is missing.
     missing: &'a str,
 }
@@ -32,11 +32,11 @@ pub struct Columns<'a> {
 /// What the sidecar of a day's table says, as far as it is used here.
 #[derive(Debug, Deserialize)]
 struct Sidecar {
-    columns: Vec<Column>,
+    columns: Vec<TableColumn>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-struct Column {
+struct TableColumn {
     name: String,
     #[serde(rename = "type")]
     kind: Option<String>,
@@ -53,17 +53,17 @@ pub struct Written {
     pub days: u64,
 }
 
-impl<'a> Columns<'a> {
+impl<'a> TableColumns<'a> {
     /// The columns of all days' tables, each where it came first. `missing` is what a number that is missing is written as;
     /// a missing text is an empty cell.
     ///
     /// # Errors
     /// A damaged record, a sidecar that is not as its record says, [`Error::NoKeywords`] where no day has a table.
-    pub fn of(dataset: &Dataset<'_>, missing: &'a str) -> Result<Columns<'a>, Error> {
-        let mut columns = Columns { all: Vec::new(), missing };
+    pub fn from_dataset(dataset: &Dataset<'_>, missing: &'a str) -> Result<TableColumns<'a>, Error> {
+        let mut columns = TableColumns { all: Vec::new(), missing };
         for read in dataset.read() {
             let record = read?.record;
-            let Some(mut file) = Recorded::made(dataset, &record, "keywords.json")? else { continue };
+            let Some(mut file) = RecordedFile::made(dataset, &record, "keywords.json")? else { continue };
             let line = file.line;
             let mut text = Vec::new();
             (&mut file).take(LONGEST_SIDECAR).read_to_end(&mut text).map_err(|e| unread(line, e))?;
@@ -77,7 +77,7 @@ impl<'a> Columns<'a> {
     }
 
     /// Adds a column that is not there yet. What days or series say of one in different words is not said.
-    fn add(&mut self, column: Column) {
+    fn add(&mut self, column: TableColumn) {
         let Some(known) = self.all.iter_mut().find(|known| known.name == column.name) else {
             self.all.push(column);
             return;
@@ -102,7 +102,7 @@ impl<'a> Columns<'a> {
         let mut written = Written::default();
         for read in dataset.read() {
             let read = read?;
-            if let Some(table) = Recorded::made(dataset, &read.record, "keywords.csv")? {
+            if let Some(table) = RecordedFile::made(dataset, &read.record, "keywords.csv")? {
                 written.rows += self.copy(table, &read.series.id.0, &mut out)?;
                 written.days += 1;
             }
@@ -112,13 +112,18 @@ impl<'a> Columns<'a> {
     }
 
     /// Copies the rows of a day's table; gives how many.
-    fn copy(&self, mut table: Recorded<'_>, series: &str, out: &mut csv::Writer<&mut dyn Write>) -> Result<u64, Error> {
+    fn copy(
+        &self,
+        mut table: RecordedFile<'_>,
+        series: &str,
+        out: &mut csv::Writer<&mut dyn Write>,
+    ) -> Result<u64, Error> {
         let line = table.line;
         let failed = |e: csv::Error| unread(line, io::Error::other(e));
         let mut reader = csv::Reader::from_reader(&mut table);
         let head = reader.headers().map_err(failed)?;
         let places: HashMap<&str, usize> = head.iter().zip(0..).collect();
-        let place = |column: &Column| places.get(column.name.as_str()).copied();
+        let place = |column: &TableColumn| places.get(column.name.as_str()).copied();
         let places: Vec<(Option<usize>, &str)> =
             self.all.iter().map(|column| (place(column), self.missing(column))).collect();
         let (mut row, mut rows) = (csv::StringRecord::new(), 0);
@@ -134,14 +139,14 @@ impl<'a> Columns<'a> {
     }
 
     /// What stands in a column for a missing value.
-    fn missing(&self, column: &Column) -> &'a str {
+    fn missing(&self, column: &TableColumn) -> &'a str {
         let is_number = matches!(datatype(&column.name, column.kind.as_deref()), Some("integer" | "double"));
         if is_number { self.missing } else { "" }
     }
 
     /// The names of all columns. One that is called as ours gets a `_`.
     fn titles(&self) -> impl Iterator<Item = String> {
-        let title = |column: &Column| {
+        let title = |column: &TableColumn| {
             let is_taken = column.name.eq_ignore_ascii_case(SERIES);
             if is_taken { format!("{}_", column.name) } else { column.name.clone() }
         };
@@ -158,9 +163,9 @@ impl<'a> Columns<'a> {
     }
 
     fn metadata(&self, table: &str) -> Value {
-        let series = Column { kind: Some("string".to_owned()), ..Column::default() };
+        let series = TableColumn { kind: Some("string".to_owned()), ..TableColumn::default() };
         let meanings = std::iter::once(&series).chain(&self.all);
-        let column = |(title, column): (String, &Column)| {
+        let column = |(title, column): (String, &TableColumn)| {
             let mut told = json!({ "titles": title, "null": self.missing(column) });
             let kind = datatype(&column.name, column.kind.as_deref());
             for (key, value) in [
@@ -192,16 +197,16 @@ fn datatype(name: &str, kind: Option<&str>) -> Option<&'static str> {
 }
 
 /// A file that is held to its record while it is read.
-struct Recorded<'a> {
+struct RecordedFile<'a> {
     line: &'a FileLine,
     sha256: Digest,
     file: File,
     hasher: Hasher,
 }
 
-impl<'a> Recorded<'a> {
+impl<'a> RecordedFile<'a> {
     /// The file that was made of the keywords of a day, under this name; none of a day without any.
-    fn made(dataset: &Dataset<'_>, record: &'a DayRecord, name: &str) -> Result<Option<Recorded<'a>>, Error> {
+    fn made(dataset: &Dataset<'_>, record: &'a DayRecord, name: &str) -> Result<Option<RecordedFile<'a>>, Error> {
         let made = present(record).find(|(line, _)| line.key.strip_prefix(MADE) == Some(name));
         let Some((line, Present { sha256, .. })) = made else { return Ok(None) };
         let file = open_regular(&dataset.root().join(&line.path));
@@ -209,13 +214,13 @@ impl<'a> Recorded<'a> {
             io::ErrorKind::NotFound => Error::Differs { path: line.path.clone(), why: "is not there".to_owned() },
             _ => Error::storage("read", dataset.root().join(&line.path), e),
         })?;
-        Ok(Some(Recorded { line, sha256, file, hasher: Hasher::default() }))
+        Ok(Some(RecordedFile { line, sha256, file, hasher: Hasher::default() }))
     }
 
     /// Reads what is left, and compares all of it with the record.
     fn end(mut self) -> Result<(), Error> {
         io::copy(&mut self, &mut io::sink()).map_err(|e| unread(self.line, e))?;
-        let Recorded { line, sha256, hasher, .. } = self;
+        let RecordedFile { line, sha256, hasher, .. } = self;
         let found: Digest = hasher.finish();
         if found == sha256 {
             return Ok(());
@@ -225,7 +230,7 @@ impl<'a> Recorded<'a> {
     }
 }
 
-impl Read for Recorded<'_> {
+impl Read for RecordedFile<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(buffer)?;
         self.hasher.update(&buffer[..count]);
@@ -245,14 +250,14 @@ fn unwritten(error: csv::Error) -> Error {
 mod tests {
     use super::*;
 
-    fn column(name: &str, kind: &str, unit: &str) -> Column {
+    fn column(name: &str, kind: &str, unit: &str) -> TableColumn {
         let told = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-        Column { name: name.to_owned(), kind: told(kind), unit: told(unit), note: None }
+        TableColumn { name: name.to_owned(), kind: told(kind), unit: told(unit), note: None }
     }
 
     #[test]
     fn a_column_stands_where_it_came_first_and_says_what_all_days_say_of_it() {
-        let mut columns = Columns { all: Vec::new(), missing: "NaN" };
+        let mut columns = TableColumns { all: Vec::new(), missing: "NaN" };
         for told in [
             column("time", "time", ""),
             column("USFLUX", "double", "Mx"),

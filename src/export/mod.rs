@@ -20,7 +20,7 @@ use chrono::NaiveDate;
 use crate::archive::{self, DayRecord, FileLine, Reader, keeps_days_apart};
 use crate::day::Day;
 use crate::manifest::{Manifest, Series};
-use crate::plan::{Plan, Reason, Standing};
+use crate::plan::{DayStanding, Plan, ToDoReason};
 use crate::untrusted::escape;
 
 /// Why there is no export.
@@ -98,7 +98,7 @@ pub struct Dataset<'a> {
 
 /// One day to export.
 #[derive(Debug, Clone, Copy)]
-pub struct Chosen<'a> {
+pub struct ChosenDay<'a> {
     /// Its series.
     pub series: &'a Series,
     /// The day.
@@ -125,11 +125,12 @@ impl<'a> Dataset<'a> {
     }
 
     /// The days, by series in the manifest's order and by date.
-    pub fn days(&self) -> impl Iterator<Item = Chosen<'a>> {
+    pub fn days(&self) -> impl Iterator<Item = ChosenDay<'a>> {
         let job = self.job;
-        let recorded =
-            self.plan.days_that(|standing| matches!(standing, Standing::Done(_) | Standing::ToDo(Reason::Provisional)));
-        recorded.filter_map(|day| Some(Chosen { series: job.series.get(day.series)?, day: day.day }))
+        let recorded = self.plan.days_that(|standing| {
+            matches!(standing, DayStanding::Done(_) | DayStanding::ToDo(ToDoReason::Provisional))
+        });
+        recorded.filter_map(|day| Some(ChosenDay { series: job.series.get(day.series)?, day: day.day }))
     }
 
     /// The number of days.
@@ -148,7 +149,7 @@ impl<'a> Dataset<'a> {
     /// Reads the days one by one.
     pub fn read(&self) -> impl Iterator<Item = Result<Read<'a>, Error>> {
         let root = self.root();
-        self.days().map(move |Chosen { series, day }| {
+        self.days().map(move |ChosenDay { series, day }| {
             let (record, bytes) = Reader::open(root)?.record_with_bytes(&series.id, day.date)?;
             Ok(Read { series, record, bytes })
         })

@@ -26,7 +26,7 @@ const MOST: u64 = 10_000;
 
 /// A run that made some of the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
+pub struct CrateRun {
     /// Its id.
     pub id: String,
     /// When it began.
@@ -47,9 +47,9 @@ pub struct Run {
 
 /// What a crate tells besides the files.
 #[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
+pub struct CrateOrigin<'a> {
     /// The runs that made the files, in order.
-    pub runs: &'a [Run],
+    pub runs: &'a [CrateRun],
     /// The job's lock, where it has one.
     pub lock: Option<&'a Path>,
     /// The day it is made on.
@@ -60,7 +60,7 @@ pub struct Origin<'a> {
 ///
 /// # Errors
 /// A damaged record, or something that cannot be read or written.
-pub fn write(dataset: &Dataset<'_>, origin: Origin<'_>, out: &mut dyn Write) -> Result<bool, Error> {
+pub fn write(dataset: &Dataset<'_>, origin: CrateOrigin<'_>, out: &mut dyn Write) -> Result<bool, Error> {
     let job = dataset.job;
     let by_day = files(dataset)? > MOST;
     let (mut parts, told) = if by_day { day_records(dataset)? } else { data_files(dataset)? };
@@ -124,7 +124,7 @@ pub fn write(dataset: &Dataset<'_>, origin: Origin<'_>, out: &mut dyn Write) -> 
 
 /// How much there is.
 #[derive(Debug, Default)]
-struct Told {
+struct CrateTotals {
     files: u64,
     bytes: u64,
 }
@@ -137,8 +137,8 @@ fn files(dataset: &Dataset<'_>) -> Result<u64, Error> {
     })
 }
 
-fn data_files(dataset: &Dataset<'_>) -> Result<(Vec<Value>, Told), Error> {
-    let (mut parts, mut told, mut once) = (Vec::new(), Told::default(), dataset.once());
+fn data_files(dataset: &Dataset<'_>) -> Result<(Vec<Value>, CrateTotals), Error> {
+    let (mut parts, mut told, mut once) = (Vec::new(), CrateTotals::default(), dataset.once());
     for read in dataset.read() {
         let read = read?;
         for (file, is) in present(&read.record).filter(|(file, _)| once.is_new(&file.path)) {
@@ -160,8 +160,8 @@ fn data_files(dataset: &Dataset<'_>) -> Result<(Vec<Value>, Told), Error> {
     Ok((parts, told))
 }
 
-fn day_records(dataset: &Dataset<'_>) -> Result<(Vec<Value>, Told), Error> {
-    let (mut parts, mut told) = (Vec::new(), Told::default());
+fn day_records(dataset: &Dataset<'_>) -> Result<(Vec<Value>, CrateTotals), Error> {
+    let (mut parts, mut told) = (Vec::new(), CrateTotals::default());
     for read in dataset.read() {
         let read = read?;
         let header = &read.record.header;
@@ -173,7 +173,7 @@ fn day_records(dataset: &Dataset<'_>) -> Result<(Vec<Value>, Told), Error> {
             "name": format!("{} {}", read.series.id, header.date),
             "description": format!("The record of {} files, {} bytes.", header.files, header.bytes),
             "contentSize": read.bytes.len().to_string(),
-            "sha256": Digest::of(&read.bytes),
+            "sha256": Digest::sha256(&read.bytes),
             "encodingFormat": "application/x-ndjson",
         }));
     }
@@ -230,7 +230,7 @@ impl About {
         add(&mut self.others, source)
     }
 
-    fn run(&mut self, run: &Run) -> Value {
+    fn run(&mut self, run: &CrateRun) -> Value {
         let instrument = add(
             &mut self.others,
             json!({
@@ -335,9 +335,9 @@ fn encoding_format(path: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::{DayRecord, FileLine, Lasting, State};
+    use crate::archive::{DayRecord, FileLine, RecordBasis, RecordState};
     use crate::day::Day;
-    use crate::plan::{Counts, Done, EqualDays, Plan, PlannedSeries, Standing};
+    use crate::plan::{Counts, DayStanding, Done, EqualDays, Plan, PlannedSeries};
 
     #[test]
     fn with_very_many_files_the_crate_names_the_day_records() {
@@ -354,7 +354,7 @@ mod tests {
             series: "sharp_720s".into(),
             path: format!("{number}.fits"),
             bytes: Some(1),
-            sha256: Some(Digest::of(&number.to_be_bytes())),
+            sha256: Some(Digest::sha256(&number.to_be_bytes())),
             time: String::new(),
             key: number.to_string(),
             url: String::new(),
@@ -376,14 +376,14 @@ mod tests {
             cards: None,
             storage: None,
         };
-        let lasting = || Lasting {
+        let lasting = || RecordBasis {
             job: "december".into(),
             series: "sharp_720s".into(),
             date: day.date,
             scale: Scale::Utc,
             window: [String::new(), String::new()],
             spec: series.spec(&day),
-            state: State::Sealed,
+            state: RecordState::Sealed,
             records: None,
             left_out: None,
         };
@@ -398,7 +398,7 @@ mod tests {
                 range: day.window,
                 regions: Vec::new(),
                 counts: Counts { done: 1, ..Counts::default() },
-                days: vec![EqualDays { window: day.window, standing: Standing::Done(done), spec: None }],
+                days: vec![EqualDays { window: day.window, standing: DayStanding::Done(done), spec: None }],
                 kept: 0,
             }],
             unpinned: Vec::new(),
@@ -410,13 +410,13 @@ mod tests {
             std::fs::write(&record, &bytes).unwrap();
             let dataset = Dataset::of(&job, &plan);
             let mut out = Vec::new();
-            let origin = Origin { runs: &[], lock: None, date: day.date };
+            let origin = CrateOrigin { runs: &[], lock: None, date: day.date };
             assert_eq!(write(&dataset, origin, &mut out).unwrap(), by_day);
             let metadata: Value = serde_json::from_slice(&out).unwrap();
             let graph = metadata["@graph"].as_array().unwrap();
             let of_record = graph.iter().find(|entity| entity["@id"] == ".sunhaul/days/sharp_720s/2015-12-11.jsonl");
             assert_eq!(
-                of_record.map(|entity| entity["sha256"] == Digest::of(&bytes).to_string()),
+                of_record.map(|entity| entity["sha256"] == Digest::sha256(&bytes).to_string()),
                 by_day.then_some(true)
             );
             assert_eq!(graph.len() > 10_000, !by_day);
@@ -427,7 +427,7 @@ mod tests {
     fn a_path_is_an_address_and_a_hash_is_a_name() {
         assert_eq!(address_of("a b/é%.fits"), "a%20b/%C3%A9%25.fits");
         let mut about = About::default();
-        let reference = about.paper(&Digest::of(b"Hello World!"), "x.yaml", "application/yaml");
+        let reference = about.paper(&Digest::sha256(b"Hello World!"), "x.yaml", "application/yaml");
         // The example of RFC 6920.
         assert_eq!(reference["@id"], "ni:///sha-256;f4OxZX_x_FO5LcGBSKHWXfwtSx-j1ncoSt3SABJtkGk");
     }

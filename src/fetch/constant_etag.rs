@@ -5,14 +5,14 @@ use std::io::{Read as _, Seek as _};
 
 use http::HeaderMap;
 
-use super::{Ask, Failed, Fetched, conditional_get, get, receive, tell_restart, whole};
+use super::{Ask, FailedFetch, Fetched, conditional_get, get, receive, tell_restart, whole};
 use crate::archive::FileLine;
 use crate::digest::{Digest, Hasher};
 use crate::failure::{Class, Failure};
 
 /// Refuses a body that the validators of the file here say cannot be, unless something else shows that it is a new version,
 /// and a second answer brings the same bytes.
-pub(super) async fn consistent(ask: &Ask<'_>, first: Box<Fetched>) -> Result<Box<Fetched>, Failed> {
+pub(super) async fn consistent(ask: &Ask<'_>, first: Box<Fetched>) -> Result<Box<Fetched>, FailedFetch> {
     let Some(kept) = ask.kept else { return Ok(first) };
     let objection =
         |fetched: &Fetched| conditional_get::objection(kept, fetched.validators.etag.as_deref(), &fetched.body);
@@ -37,7 +37,7 @@ pub(super) async fn consistent(ask: &Ask<'_>, first: Box<Fetched>) -> Result<Box
 /// True for a body that a second answer may confirm: it came whole by its stated length, and is proved by its own structure or
 /// goes on where the file here ends. Any other may be a cut one or a message of an error, which a server would send again. A
 /// file that is listed with another length than here is not held against the one here at all.
-async fn may_be_a_new_version(kept: &FileLine, fetched: &Fetched) -> Result<bool, Failed> {
+async fn may_be_a_new_version(kept: &FileLine, fetched: &Fetched) -> Result<bool, FailedFetch> {
     if fetched.resumed_bytes > 0 || fetched.validators.total != Some(fetched.body.bytes) {
         return Ok(false);
     }
@@ -46,7 +46,7 @@ async fn may_be_a_new_version(kept: &FileLine, fetched: &Fetched) -> Result<bool
 }
 
 /// True for a body that begins with all bytes of the file here.
-async fn goes_on_after(kept: &FileLine, fetched: &Fetched) -> Result<bool, Failed> {
+async fn goes_on_after(kept: &FileLine, fetched: &Fetched) -> Result<bool, FailedFetch> {
     let (Some(here), Some(sha256)) = (kept.bytes, kept.sha256) else { return Ok(false) };
     if fetched.body.bytes <= here {
         return Ok(false);
@@ -70,8 +70,8 @@ async fn goes_on_after(kept: &FileLine, fetched: &Fetched) -> Result<bool, Faile
 }
 
 /// The failure of a body that contradicts the file here.
-fn refused(ask: &Ask<'_>, fetched: Fetched, why: &str) -> Failed {
+fn refused(ask: &Ask<'_>, fetched: Fetched, why: &str) -> FailedFetch {
     let message = format!("`{}`: {why}", crate::untrusted::escape(ask.file.url.path()));
     let Fetched { staged, restarted, .. } = fetched;
-    Failed { body: Some(staged), restarted, was_there: true, ..Failure::new(Class::Protocol, message).into() }
+    FailedFetch { body: Some(staged), restarted, was_there: true, ..Failure::new(Class::Protocol, message).into() }
 }

@@ -6,7 +6,7 @@
 use std::io::ErrorKind;
 use std::mem;
 
-use super::error_page::{self, Body, Start};
+use super::error_page::{self, PageBody, Start};
 use super::packed::{self, Decoded, Decoder};
 use super::trailer::{self, Tail};
 use super::{magic, stated_length, tar};
@@ -47,7 +47,7 @@ fn begins_as_fits(start: &[u8]) -> bool {
 
 /// What the format of a body proved.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Proof {
+pub(super) enum FormatProof {
     /// Every data unit has a checksum, and all are right.
     Checksum,
     /// The structure holds to the last byte.
@@ -57,7 +57,7 @@ pub(super) enum Proof {
 }
 
 /// The check of one body, fed in order.
-pub(super) struct Content {
+pub(super) struct ContentCheck {
     format: Format,
     name: String,
     verify: Verify,
@@ -69,19 +69,19 @@ pub(super) struct Content {
 enum Format {
     /// Too few bytes so far to know.
     Unknown(Vec<u8>),
-    Fits(Box<fits::Check>),
+    Fits(Box<fits::FitsCheck>),
     Packed(Box<Packed>),
-    Tar(tar::Check),
+    Tar(tar::TarCheck),
     /// One that is not decoded.
     Other,
 }
 
-impl Content {
+impl ContentCheck {
     /// A check of a body of this name.
-    pub(super) fn new(name: &str, verify: Verify, identity: Identity) -> Content {
+    pub(super) fn new(name: &str, verify: Verify, identity: Identity) -> ContentCheck {
         let is_fits = verify.fits && magic::is_fits(name);
         let format = if is_fits { Format::Fits(Box::new(fits_check(identity))) } else { Format::Unknown(Vec::new()) };
-        Content { format, name: name.to_owned(), verify, identity, depth: 0 }
+        ContentCheck { format, name: name.to_owned(), verify, identity, depth: 0 }
     }
 
     /// Takes in the next bytes.
@@ -115,7 +115,7 @@ impl Content {
     ///
     /// # Errors
     /// The [`Fault`] that the end shows, such as that of a file which is cut.
-    pub(super) fn finish(mut self) -> Result<(Proof, Option<fits::Digests>), Fault> {
+    pub(super) fn finish(mut self) -> Result<(FormatProof, Option<fits::Digests>), Fault> {
         if let Format::Unknown(start) = &mut self.format {
             let start = mem::take(start);
             self.format = self.format_of(&start);
@@ -124,8 +124,8 @@ impl Content {
         match self.format {
             Format::Fits(check) => check.finish_with_digests().map(|(proof, digests)| (proof.into(), digests)),
             Format::Packed(packed) => packed.finish().map(|proof| (proof, None)),
-            Format::Tar(check) => check.finish().map(|()| (Proof::None, None)),
-            Format::Unknown(_) | Format::Other => Ok((Proof::None, None)),
+            Format::Tar(check) => check.finish().map(|()| (FormatProof::None, None)),
+            Format::Unknown(_) | Format::Other => Ok((FormatProof::None, None)),
         }
     }
 
@@ -136,33 +136,33 @@ impl Content {
         if !self.verify.magic {
             return Format::Other;
         }
-        match packed::Format::of(&self.name, start) {
+        match packed::Compression::detect(&self.name, start) {
             Some(format) if self.depth < DEPTH => Format::Packed(Box::new(Packed::new(format, self))),
-            _ if tar::begins_as_tar(start) => Format::Tar(tar::Check::default()),
+            _ if tar::begins_as_tar(start) => Format::Tar(tar::TarCheck::default()),
             _ => Format::Other,
         }
     }
 }
 
-fn fits_check(identity: Identity) -> fits::Check {
+fn fits_check(identity: Identity) -> fits::FitsCheck {
     match identity {
-        Identity::Bytes => fits::Check::new(),
-        Identity::FitsData => fits::Check::with_digests(),
+        Identity::Bytes => fits::FitsCheck::new(),
+        Identity::FitsData => fits::FitsCheck::with_digests(),
     }
 }
 
-impl From<fits::Proof> for Proof {
-    fn from(proof: fits::Proof) -> Proof {
+impl From<fits::FitsProof> for FormatProof {
+    fn from(proof: fits::FitsProof) -> FormatProof {
         match proof {
-            fits::Proof::Checksum => Proof::Checksum,
-            fits::Proof::Structure => Proof::Structure,
+            fits::FitsProof::Checksum => FormatProof::Checksum,
+            fits::FitsProof::Structure => FormatProof::Structure,
         }
     }
 }
 
 /// The check of a compressed stream, and of what comes out of it.
 struct Packed {
-    format: packed::Format,
+    format: packed::Compression,
     /// `None` for a stream that cannot be decoded here.
     decoder: Option<Decoder>,
     /// How many bytes of the stream were decoded.
@@ -171,9 +171,9 @@ struct Packed {
 }
 
 impl Packed {
-    fn new(format: packed::Format, content: &Content) -> Packed {
+    fn new(format: packed::Compression, content: &ContentCheck) -> Packed {
         let name = format.name_within(&content.name);
-        let content = Content {
+        let content = ContentCheck {
             // What begins as FITS is checked; of what the name alone calls so, see `Within::finish`.
             format: Format::Unknown(Vec::new()),
             name: name.to_owned(),
@@ -208,8 +208,8 @@ impl Packed {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Proof, Fault> {
-        let Some(decoder) = self.decoder.take() else { return Ok(Proof::None) };
+    fn finish(mut self) -> Result<FormatProof, Fault> {
+        let Some(decoder) = self.decoder.take() else { return Ok(FormatProof::None) };
         let last = decoder.finish().map_err(|error| self.damaged(&error))?;
         let format = self.format;
         let found = self.within.push(&last).and_then(|()| self.within.finish());
@@ -229,13 +229,13 @@ fn is_too_dense(taken: u64, held: u64) -> bool {
     held > DENSE && held / DENSEST > taken
 }
 
-fn within_stream(format: packed::Format, Fault { class, message }: Fault) -> Fault {
+fn within_stream(format: packed::Compression, Fault { class, message }: Fault) -> Fault {
     Fault { class, message: format!("in the {} stream: {message}", format.name()) }
 }
 
 /// What comes out of a compressed stream: checked, and thrown away.
 struct Within {
-    content: Content,
+    content: ContentCheck,
     head: Vec<u8>,
     start: Start,
     tail: Tail,
@@ -243,7 +243,7 @@ struct Within {
 }
 
 impl Within {
-    fn new(content: Content) -> Within {
+    fn new(content: ContentCheck) -> Within {
         Within { content, head: Vec::new(), start: Start::default(), tail: Tail::default(), length: 0 }
     }
 
@@ -259,10 +259,10 @@ impl Within {
         self.content.push(bytes)
     }
 
-    fn finish(mut self) -> Result<Proof, Fault> {
+    fn finish(mut self) -> Result<FormatProof, Fault> {
         self.start.end();
         let (name, head, start, tail) = (&self.content.name, &self.head, &self.start, self.tail.last());
-        if let Some(why) = error_page::objection(Body { name, content_type: None, head, start, tail }) {
+        if let Some(why) = error_page::objection(PageBody { name, content_type: None, head, start, tail }) {
             return Err(Fault { class: Class::Html, message: why.to_owned() });
         }
         if self.content.verify.fits && magic::is_fits(name) && !head.starts_with(magic::FITS) {
@@ -276,7 +276,7 @@ impl Within {
             return Err(Fault { class: Class::FileStructure, message });
         }
         // The sum of the stream was right, which says less than sums of data units.
-        Ok(if proof == Proof::Checksum { proof } else { Proof::Structure })
+        Ok(if proof == FormatProof::Checksum { proof } else { FormatProof::Structure })
     }
 }
 

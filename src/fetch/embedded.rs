@@ -2,10 +2,10 @@
 
 use std::io::{Read, Seek};
 
-use super::verify::{Claims, Verified, verify_body};
+use super::verify::{BodyClaims, Verified, verify_body};
 use super::writer::{Checks, Sink};
-use super::{Ask, Failed, Fetched, name_of, receive};
-use crate::archive::{Part, Staged, Validators};
+use super::{Ask, FailedFetch, Fetched, name_of, receive};
+use crate::archive::{PartialFile, Staged, Validators};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fits::{self, Card};
@@ -13,7 +13,12 @@ use crate::manifest::{Identity, Verify};
 use crate::source::HeaderCards;
 
 /// Makes the copy of a body that passed its checks. `part` is where it is written.
-pub(super) async fn body(ask: &Ask<'_>, came: Fetched, cards: &HeaderCards, part: &Part) -> Result<Fetched, Failed> {
+pub(super) async fn body(
+    ask: &Ask<'_>,
+    came: Fetched,
+    cards: &HeaderCards,
+    part: &PartialFile,
+) -> Result<Fetched, FailedFetch> {
     let origin = came.body.sha256;
     let cards = with_origin(cards, origin);
     let checks = Checks::new(name_of(ask.file, None), ask.verify, ask.identity);
@@ -31,7 +36,7 @@ pub(super) async fn body(ask: &Ask<'_>, came: Fetched, cards: &HeaderCards, part
     };
     let made = tokio::task::spawn_blocking(copy).await;
     let (sink, source) = made.map_err(|error| Failure::new(Class::Internal, format!("a writer died: {error}")))??;
-    let claims = Claims { is_ended: true, is_vouched_for: true, locked: ask.locked, ..Claims::default() };
+    let claims = BodyClaims { is_ended: true, is_vouched_for: true, locked: ask.locked, ..BodyClaims::default() };
     let made = receive::finish(sink, claims, came.validators, came.resumed_bytes);
     // The body that came is whole: whatever became of its copy, there is nothing of it to go on with.
     drop(source);
@@ -52,7 +57,7 @@ pub(super) fn look(
         checks.push(piece);
         Ok(())
     })?;
-    verify_body(checks, &Claims { is_ended: true, is_vouched_for: true, ..Claims::default() })
+    verify_body(checks, &BodyClaims { is_ended: true, is_vouched_for: true, ..BodyClaims::default() })
 }
 
 /// The cards of a record, and where the rest of the file comes from.

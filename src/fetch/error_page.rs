@@ -90,7 +90,7 @@ impl Label {
 
 /// A body as far as it is looked at here.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Body<'a> {
+pub(super) struct PageBody<'a> {
     /// Its file's name.
     pub(super) name: &'a str,
     /// The Content-Type that it came with.
@@ -104,7 +104,7 @@ pub(super) struct Body<'a> {
 }
 
 /// Why a body is no file's; `None` where it may be one.
-pub(super) fn objection(Body { name, content_type, head, start, tail }: Body<'_>) -> Option<&'static str> {
+pub(super) fn objection(PageBody { name, content_type, head, start, tail }: PageBody<'_>) -> Option<&'static str> {
     let (due, label) = (Due::of(name), Label::of(content_type));
     if label == Label::Problem {
         return Some(ERROR);

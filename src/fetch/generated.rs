@@ -3,13 +3,13 @@
 //! What it does not do: ask anybody.
 
 use super::receive::finish;
-use super::verify::Claims;
+use super::verify::BodyClaims;
 use super::writer::{Checks, Sink};
-use super::{Ask, Failed, Fetched, name_of};
+use super::{Ask, FailedFetch, Fetched, name_of};
 use crate::archive::Validators;
 
 /// Stages the bytes.
-pub(super) fn body(ask: &Ask<'_>, bytes: &[u8]) -> Result<Fetched, Failed> {
+pub(super) fn body(ask: &Ask<'_>, bytes: &[u8]) -> Result<Fetched, FailedFetch> {
     let checks = Checks::new(name_of(ask.file, None), ask.verify, ask.identity);
     let staged = match ask.part.unnamed()? {
         Some(staged) => staged,
@@ -17,5 +17,5 @@ pub(super) fn body(ask: &Ask<'_>, bytes: &[u8]) -> Result<Fetched, Failed> {
     };
     let mut sink = Sink { staged, checks };
     sink.push(bytes)?;
-    finish(sink, Claims { is_ended: true, is_vouched_for: true, ..ask.claims() }, Validators::default(), 0)
+    finish(sink, BodyClaims { is_ended: true, is_vouched_for: true, ..ask.claims() }, Validators::default(), 0)
 }

@@ -9,10 +9,10 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use super::verify::{Claims, verify_body};
+use super::verify::{BodyClaims, verify_body};
 use super::writer::Checks;
 use super::{Fetched, LockedBody};
-use crate::archive::{Error, Part, Staged, Validators};
+use crate::archive::{Error, PartialFile, Staged, Validators};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Identity, Verify};
 use crate::source::Rounded;
@@ -31,7 +31,7 @@ const PIECE: usize = 256 * 1024;
 
 /// What a file of this machine is taken for.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct LocalSource<'a> {
     /// Its name in the archive, before the layout.
     pub name: &'a str,
     /// Its length by the listing.
@@ -50,7 +50,12 @@ pub struct Wanted<'a> {
 ///
 /// # Errors
 /// A [`Failure`]: a check that it did not pass, or `storage`.
-pub fn take(place: &Path, taking: Taking, part: &Part, wanted: Wanted<'_>) -> Result<(Fetched, Taking), Failure> {
+pub fn take(
+    place: &Path,
+    taking: Taking,
+    part: &PartialFile,
+    wanted: LocalSource<'_>,
+) -> Result<(Fetched, Taking), Failure> {
     let taken = try_take(place, taking, part, wanted);
     if taken.is_err() {
         // What was copied so far is nothing to go on from.
@@ -62,8 +67,8 @@ pub fn take(place: &Path, taking: Taking, part: &Part, wanted: Wanted<'_>) -> Re
 fn try_take(
     place: &Path,
     taking: Taking,
-    part: &Part,
-    Wanted { name, listed, rounded, locked, verify, identity }: Wanted<'_>,
+    part: &PartialFile,
+    LocalSource { name, listed, rounded, locked, verify, identity }: LocalSource<'_>,
 ) -> Result<(Fetched, Taking), Failure> {
     let mut checks = Checks::new(name.to_owned(), verify, identity);
     let failed = |source| Error::Storage { action: "read", path: place.to_owned(), source };
@@ -83,7 +88,7 @@ fn try_take(
     }
     let body = verify_body(
         checks,
-        &Claims { listed, rounded, locked, is_ended: true, is_vouched_for: true, ..Claims::default() },
+        &BodyClaims { listed, rounded, locked, is_ended: true, is_vouched_for: true, ..BodyClaims::default() },
     )?;
     let validators = Validators { name: Some(name.to_owned()), ..Validators::default() };
     Ok((
@@ -115,7 +120,7 @@ impl Broken {
     }
 }
 
-fn copy(file: &mut File, part: &Part, checks: &mut Checks) -> Result<Staged, Broken> {
+fn copy(file: &mut File, part: &PartialFile, checks: &mut Checks) -> Result<Staged, Broken> {
     let unnamed = part.unnamed().map_err(Broken::Archive)?;
     let staged = unnamed.map_or_else(|| part.create(&Validators::default()), Ok);
     let mut staged = staged.map_err(Broken::Archive)?;

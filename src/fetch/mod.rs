@@ -33,15 +33,15 @@ use http::header::CONTENT_DISPOSITION;
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-use crate::archive::{FileLine, Part, Staged, Validators};
+use crate::archive::{FileLine, PartialFile, Staged, Validators};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Identity, Verify};
 use crate::net::{Client, Response};
 use crate::source::RemoteFile;
 use conditional_get::Word;
-use resume::{Kept, Resumed};
-use verify::Claims;
+use resume::{PartialBody, Resumed};
+use verify::BodyClaims;
 pub use verify::{LockedBody, Verified};
 use writer::Checks;
 
@@ -61,9 +61,9 @@ pub struct Ask<'a> {
     /// The file.
     pub file: &'a RemoteFile,
     /// Where its part is or would be.
-    pub part: &'a Part,
+    pub part: &'a PartialFile,
     /// Where its copy with the keywords of its record would be, where it gets one.
-    pub copy: Option<&'a Part>,
+    pub copy: Option<&'a PartialFile>,
     /// The file as it is here already: it is asked for only if it changed.
     pub kept: Option<&'a FileLine>,
     /// What the lock has for it.
@@ -80,7 +80,7 @@ pub struct Ask<'a> {
 
 /// What an attempt brought.
 #[derive(Debug)]
-pub enum Got {
+pub enum FetchOutcome {
     /// The file.
     File(Box<Fetched>),
     /// The word that the file here is still the right one.
@@ -108,7 +108,7 @@ pub struct Fetched {
 
 /// An attempt that failed.
 #[derive(Debug)]
-pub struct Failed {
+pub struct FailedFetch {
     /// Why.
     pub failure: Failure,
     /// The body that failed a check, for quarantine.
@@ -129,21 +129,21 @@ impl Ask<'_> {
     }
 
     /// What is claimed of the body before anybody answers.
-    fn claims(&self) -> Claims<'_> {
+    fn claims(&self) -> BodyClaims<'_> {
         let here = self.kept.and_then(|line| line.bytes);
         let (listed, rounded) = (self.file.bytes, self.file.rounded);
-        Claims { listed, rounded, locked: self.locked, here, ..Claims::default() }
+        BodyClaims { listed, rounded, locked: self.locked, here, ..BodyClaims::default() }
     }
 }
 
-impl From<Failure> for Failed {
-    fn from(failure: Failure) -> Failed {
-        Failed { failure, body: None, restarted: false, name: None, was_there: false }
+impl From<Failure> for FailedFetch {
+    fn from(failure: Failure) -> FailedFetch {
+        FailedFetch { failure, body: None, restarted: false, name: None, was_there: false }
     }
 }
 
-impl From<crate::archive::Error> for Failed {
-    fn from(error: crate::archive::Error) -> Failed {
+impl From<crate::archive::Error> for FailedFetch {
+    fn from(error: crate::archive::Error) -> FailedFetch {
         Failure::from(error).into()
     }
 }
@@ -160,31 +160,33 @@ pub fn name_of(file: &RemoteFile, answered: Option<&str>) -> String {
 /// # Errors
 /// [`Failed`]: what went wrong, and the body when a check refused it. A part is left for the next attempt where it may
 /// help.
-pub async fn attempt(ask: &Ask<'_>) -> Result<Got, Failed> {
+pub async fn attempt(ask: &Ask<'_>) -> Result<FetchOutcome, FailedFetch> {
     if let Some(bytes) = ask.file.made() {
-        return generated::body(ask, bytes).map(|fetched| Got::File(Box::new(fetched)));
+        return generated::body(ask, bytes).map(|fetched| FetchOutcome::File(Box::new(fetched)));
     }
     let Some((cards, copy)) = ask.file.cards.as_ref().zip(ask.copy) else { return as_listed(ask).await };
     // What is here, and what the lock has, are copies: the file as it comes is neither.
     match as_listed(&Ask { kept: None, locked: None, ..*ask }).await? {
-        Got::File(came) => embedded::body(ask, *came, cards, copy).await.map(|made| Got::File(Box::new(made))),
-        Got::Unchanged => Ok(Got::Unchanged),
+        FetchOutcome::File(came) => {
+            embedded::body(ask, *came, cards, copy).await.map(|made| FetchOutcome::File(Box::new(made)))
+        }
+        FetchOutcome::Unchanged => Ok(FetchOutcome::Unchanged),
     }
 }
 
 /// Fetches a file as its source has it.
-async fn as_listed(ask: &Ask<'_>) -> Result<Got, Failed> {
+async fn as_listed(ask: &Ask<'_>) -> Result<FetchOutcome, FailedFetch> {
     let has_part = ask.part.left().is_some();
-    let kept = Kept::of(ask)?;
-    let name = kept.as_ref().and_then(Kept::name);
+    let kept = PartialBody::of(ask)?;
+    let name = kept.as_ref().and_then(PartialBody::name);
     let got = match go_on(ask, kept).await {
-        Ok(Got::File(fetched)) => constant_etag::consistent(ask, fetched).await.map(Got::File),
+        Ok(FetchOutcome::File(fetched)) => constant_etag::consistent(ask, fetched).await.map(FetchOutcome::File),
         other => other,
     };
-    got.map_err(|failed| Failed { name: failed.name.or(name), was_there: failed.was_there || has_part, ..failed })
+    got.map_err(|failed| FailedFetch { name: failed.name.or(name), was_there: failed.was_there || has_part, ..failed })
 }
 
-async fn go_on(ask: &Ask<'_>, kept: Option<Kept>) -> Result<Got, Failed> {
+async fn go_on(ask: &Ask<'_>, kept: Option<PartialBody>) -> Result<FetchOutcome, FailedFetch> {
     // A part was begun when the file had changed already: it is gone on with, and nothing else is asked.
     let Some(kept) = kept else { return fresh(ask).await };
     let resumed = match kept.resume(ask).await {
@@ -192,7 +194,7 @@ async fn go_on(ask: &Ask<'_>, kept: Option<Kept>) -> Result<Got, Failed> {
         resumed => resumed?,
     };
     match resumed {
-        Resumed::Fetched(fetched) => Ok(Got::File(fetched)),
+        Resumed::Fetched(fetched) => Ok(FetchOutcome::File(fetched)),
         Resumed::Refused(refusal) => whole_in_place_of_part(ask, &refusal).await,
         Resumed::Contradicted(why) => {
             tell_restart(ask, &why);
@@ -204,13 +206,13 @@ async fn go_on(ask: &Ask<'_>, kept: Option<Kept>) -> Result<Got, Failed> {
 
 /// True where the request for the rest brought nothing, nor did the one before it, and it is time to try without a range.
 /// Some gateways answer every range as if the service were overloaded, or not at all.
-fn is_refused_for_good(ask: &Ask<'_>, failed: &Failed) -> Result<bool, Failed> {
+fn is_refused_for_good(ask: &Ask<'_>, failed: &FailedFetch) -> Result<bool, FailedFetch> {
     let may_pass = failed.body.is_none() && failed.failure.class.is_retried();
     Ok(may_pass && ask.part.note_refusal()? && ask.may_restart)
 }
 
 /// Fetches the whole file where the service answers the request for its rest with an error.
-async fn whole_in_place_of_part(ask: &Ask<'_>, refusal: &Failure) -> Result<Got, Failed> {
+async fn whole_in_place_of_part(ask: &Ask<'_>, refusal: &Failure) -> Result<FetchOutcome, FailedFetch> {
     let answer = changed(ask).await;
     // A server that is down refuses the whole as well: the part is still good then. By a 404 its file is gone, and once the
     // part is gone, too, a later 404 contradicts nothing.
@@ -222,7 +224,7 @@ async fn whole_in_place_of_part(ask: &Ask<'_>, refusal: &Failure) -> Result<Got,
 }
 
 /// Fetches the file from its first byte, or learns that it did not change.
-async fn fresh(ask: &Ask<'_>) -> Result<Got, Failed> {
+async fn fresh(ask: &Ask<'_>) -> Result<FetchOutcome, FailedFetch> {
     received(ask, changed(ask).await?).await
 }
 
@@ -248,19 +250,19 @@ async fn changed(ask: &Ask<'_>) -> Result<Option<Response>, Failure> {
 }
 
 /// Receives the file, if there is an answer that brings it.
-async fn received(ask: &Ask<'_>, answer: Option<Response>) -> Result<Got, Failed> {
+async fn received(ask: &Ask<'_>, answer: Option<Response>) -> Result<FetchOutcome, FailedFetch> {
     match answer {
-        Some(response) => receive(ask, response).await.map(Got::File),
-        None => Ok(Got::Unchanged),
+        Some(response) => receive(ask, response).await.map(FetchOutcome::File),
+        None => Ok(FetchOutcome::Unchanged),
     }
 }
 
 /// Receives the whole file.
-async fn receive(ask: &Ask<'_>, response: Response) -> Result<Box<Fetched>, Failed> {
+async fn receive(ask: &Ask<'_>, response: Response) -> Result<Box<Fetched>, FailedFetch> {
     receive::body(ask, response).await.map(Box::new).map_err(|failed| {
         // A service that fails may say so in a page with status 200, which is no sign of a file.
         let was_there = failed.failure.class != Class::Html;
-        Failed { was_there, ..failed }
+        FailedFetch { was_there, ..failed }
     })
 }
 
@@ -295,11 +297,11 @@ fn whole(response: &Response) -> Result<(), Failure> {
     Err(Failure::new(Class::Protocol, why))
 }
 
-fn restart(result: Result<Got, Failed>) -> Result<Got, Failed> {
+fn restart(result: Result<FetchOutcome, FailedFetch>) -> Result<FetchOutcome, FailedFetch> {
     match result {
-        Ok(Got::File(fetched)) => Ok(Got::File(Box::new(Fetched { restarted: true, ..*fetched }))),
-        Ok(Got::Unchanged) => Ok(Got::Unchanged),
-        Err(failed) => Err(Failed { restarted: true, ..failed }),
+        Ok(FetchOutcome::File(fetched)) => Ok(FetchOutcome::File(Box::new(Fetched { restarted: true, ..*fetched }))),
+        Ok(FetchOutcome::Unchanged) => Ok(FetchOutcome::Unchanged),
+        Err(failed) => Err(FailedFetch { restarted: true, ..failed }),
     }
 }
 

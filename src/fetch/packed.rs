@@ -20,40 +20,40 @@ const BZIP2_REST: usize = 2;
 
 /// A format of compressed streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(super) enum Compression {
     Gzip,
     Bzip2,
     Xz,
 }
 
-impl Format {
+impl Compression {
     /// The format of a file with this name that begins so.
-    pub(super) fn of(name: &str, start: &[u8]) -> Option<Format> {
+    pub(super) fn detect(name: &str, start: &[u8]) -> Option<Compression> {
         if begins_as_gzip(start) || (magic::is_gzip(name) && start.starts_with(magic::GZIP)) {
-            Some(Format::Gzip)
+            Some(Compression::Gzip)
         } else if begins_as_bzip2(start) {
-            Some(Format::Bzip2)
+            Some(Compression::Bzip2)
         } else {
             // Blocks with more than one filter before LZMA2 cannot be decoded in pieces yet (XZ 1.2.1, 3.1.2).
             let is_readable = start.get(13).is_none_or(|flags| flags & 0b11 < 2);
-            (start.starts_with(magic::XZ) && is_readable).then_some(Format::Xz)
+            (start.starts_with(magic::XZ) && is_readable).then_some(Compression::Xz)
         }
     }
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Format::Gzip => "gzip",
-            Format::Bzip2 => "bzip2",
-            Format::Xz => "xz",
+            Compression::Gzip => "gzip",
+            Compression::Bzip2 => "bzip2",
+            Compression::Xz => "xz",
         }
     }
 
     /// The name of what is in a file of this name.
     pub(super) fn name_within(self, name: &str) -> &str {
         let endings: &[&str] = match self {
-            Format::Gzip => &["gz", "tgz"],
-            Format::Bzip2 => &["bz2", "tbz", "tbz2"],
-            Format::Xz => &["xz", "txz"],
+            Compression::Gzip => &["gz", "tgz"],
+            Compression::Bzip2 => &["bz2", "tbz", "tbz2"],
+            Compression::Xz => &["xz", "txz"],
         };
         let is_own = endings.contains(&magic::extension(name).as_str());
         name.rsplit_once('.').filter(|_| is_own).map_or(name, |(within, _)| within)
@@ -94,11 +94,13 @@ pub(super) enum Decoder {
 }
 
 impl Decoder {
-    pub(super) fn new(format: Format) -> Decoder {
+    pub(super) fn new(format: Compression) -> Decoder {
         match format {
-            Format::Gzip => Decoder::Gzip(Gzip { member: Box::new(GzDecoder::new(Vec::new())), is_padding: false }),
-            Format::Bzip2 => Decoder::Bzip2(Bzip2::Stream(Decompress::new(false))),
-            Format::Xz => Decoder::Xz(Box::new(XzStream::new_mem_limit(true, XZ_MEMORY))),
+            Compression::Gzip => {
+                Decoder::Gzip(Gzip { member: Box::new(GzDecoder::new(Vec::new())), is_padding: false })
+            }
+            Compression::Bzip2 => Decoder::Bzip2(Bzip2::Stream(Decompress::new(false))),
+            Compression::Xz => Decoder::Xz(Box::new(XzStream::new_mem_limit(true, XZ_MEMORY))),
         }
     }
 

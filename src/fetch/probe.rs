@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write as _;
 
 use super::receive::ENDLESS;
-use super::verify::{Claims, Verified, verify_body};
+use super::verify::{BodyClaims, Verified, verify_body};
 use super::writer::Checks;
 use super::{embedded, get, name_of, shown, stated_digest, validators, whole};
 use crate::digest::Digest;
@@ -16,7 +16,7 @@ use crate::source::RemoteFile;
 
 /// What a body turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct ProbedBody {
     /// The SHA-256 of its bytes.
     pub sha256: Digest,
     /// The digests of its headers and data, with `identity: fits-data`.
@@ -27,17 +27,24 @@ pub struct Seen {
 ///
 /// # Errors
 /// As [`super::attempt`]: a body that is cut, too long or fails its checks is none.
-pub async fn look(client: &Client, file: &RemoteFile, verify: Verify, identity: Identity) -> Result<Seen, Failure> {
-    let claims = Claims { listed: file.bytes, rounded: file.rounded, ..Claims::default() };
+pub async fn look(
+    client: &Client,
+    file: &RemoteFile,
+    verify: Verify,
+    identity: Identity,
+) -> Result<ProbedBody, Failure> {
+    let claims = BodyClaims { listed: file.bytes, rounded: file.rounded, ..BodyClaims::default() };
     if let Some(bytes) = file.made() {
         let mut checks = Checks::new(name_of(file, None), verify, identity);
         checks.push(bytes);
-        return verify_body(checks, &Claims { is_ended: true, is_vouched_for: true, ..claims }).map(Seen::from);
+        return verify_body(checks, &BodyClaims { is_ended: true, is_vouched_for: true, ..claims })
+            .map(ProbedBody::from);
     }
     let mut response = get(client, file, http::HeaderMap::new()).await?;
     whole(&response)?;
-    let answered = validators::of(client, &response, response.content_length());
-    let claims = Claims { answered: answered.total, is_ended: response.is_framed(), ..claims.with_answer(&answered) };
+    let answered = validators::read_validators(client, &response, response.content_length());
+    let claims =
+        BodyClaims { answered: answered.total, is_ended: response.is_framed(), ..claims.with_answer(&answered) };
     let most = claims.length()?.unwrap_or(ENDLESS);
     let checks = Checks::new(name_of(file, answered.name.as_deref()), verify, identity);
     let mut checks = checks.held_to(stated_digest::all(&answered));
@@ -60,9 +67,9 @@ pub async fn look(client: &Client, file: &RemoteFile, verify: Verify, identity: 
     }
     let body = verify_body(checks, &claims)?;
     match kept {
-        None => Ok(Seen::from(body)),
+        None => Ok(ProbedBody::from(body)),
         Some((cards, kept)) => {
-            embedded::look(kept, body.sha256, cards, (name_of(file, None), verify, identity)).map(Seen::from)
+            embedded::look(kept, body.sha256, cards, (name_of(file, None), verify, identity)).map(ProbedBody::from)
         }
     }
 }
@@ -76,8 +83,8 @@ fn unwritten(error: &std::io::Error) -> Failure {
     Failure::new(Class::Storage, format!("could not write a temporary file: {error}"))
 }
 
-impl From<Verified> for Seen {
-    fn from(body: Verified) -> Seen {
-        Seen { sha256: body.sha256, digests: body.digests }
+impl From<Verified> for ProbedBody {
+    fn from(body: Verified) -> ProbedBody {
+        ProbedBody { sha256: body.sha256, digests: body.digests }
     }
 }

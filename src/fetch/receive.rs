@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::verify::{Claims, verify_body};
+use super::verify::{BodyClaims, verify_body};
 use super::writer::{Pipe, Sink};
-use super::{Ask, Failed, Fetched, OVERLAP, SLOW, SMALL, redirected, shown, validators};
+use super::{Ask, FailedFetch, Fetched, OVERLAP, SLOW, SMALL, redirected, shown, validators};
 use crate::archive::{Archive, Validators};
 use crate::failure::{Class, Failure};
 use crate::net::Response;
@@ -18,17 +18,17 @@ pub(super) const ENDLESS: u64 = 64 << 30;
 const LONGEST_MESSAGE: u64 = 64 * 1024;
 
 /// Receives a whole body.
-pub(super) async fn body(ask: &Ask<'_>, response: Response) -> Result<Fetched, Failed> {
-    let validators = validators::of(ask.client, &response, response.content_length());
+pub(super) async fn body(ask: &Ask<'_>, response: Response) -> Result<Fetched, FailedFetch> {
+    let validators = validators::read_validators(ask.client, &response, response.content_length());
     let name = validators.name.clone();
     let redirected = redirected(ask, &response);
     let received = whole(ask, response, validators).await;
-    received.map(|fetched| Fetched { redirected, ..fetched }).map_err(|failed| Failed { name, ..failed })
+    received.map(|fetched| Fetched { redirected, ..fetched }).map_err(|failed| FailedFetch { name, ..failed })
 }
 
-async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) -> Result<Fetched, Failed> {
+async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) -> Result<Fetched, FailedFetch> {
     let declared = response.content_length();
-    let claims = Claims { answered: declared, ..ask.claims() };
+    let claims = BodyClaims { answered: declared, ..ask.claims() };
     // What contradicts the listing is not even written down.
     if let Err(failure) = claims.length() {
         let failure = about(&response, &failure);
@@ -43,7 +43,7 @@ async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) ->
             has_room(ask, declared, &response)?;
         }
         let sink = Sink { staged: ask.part.create(&validators)?, checks };
-        return stream(ask, response, Pipe::new(sink), validators, Rest::default()).await;
+        return stream(ask, response, Pipe::new(sink), validators, RemainingBody::default()).await;
     };
     let mut sink = Sink { staged, checks };
     let begun = Instant::now();
@@ -58,7 +58,7 @@ async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) ->
                 }
                 if begun.elapsed() >= SLOW && sink.checks.length() < length {
                     sink.staged.keep(&validators)?;
-                    return stream(ask, response, Pipe::new(sink), validators, Rest::default()).await;
+                    return stream(ask, response, Pipe::new(sink), validators, RemainingBody::default()).await;
                 }
             }
             Ok(None) => break,
@@ -72,7 +72,7 @@ async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) ->
         }
     }
     drop(response);
-    finish(sink, Claims { is_ended: true, ..claims }, validators, 0)
+    finish(sink, BodyClaims { is_ended: true, ..claims }, validators, 0)
 }
 
 /// How a body fails that is short, and a page or a message in place of the file: it says why its length is another one.
@@ -83,7 +83,7 @@ async fn page_instead(ask: &Ask<'_>, mut response: Response, validators: &Valida
         (ask.received)(bytes.len() as u64);
         checks.push(&bytes);
     }
-    let claims = Claims { is_ended: true, ..Claims::default() };
+    let claims = BodyClaims { is_ended: true, ..BodyClaims::default() };
     verify_body(checks, &claims.with_answer(validators)).err().filter(|failure| failure.class == Class::Html)
 }
 
@@ -107,7 +107,7 @@ fn has_room(ask: &Ask<'_>, declared: u64, response: &Response) -> Result<(), Fai
 
 /// What of a body is there already, or comes.
 #[derive(Debug, Default)]
-pub(super) struct Rest {
+pub(super) struct RemainingBody {
     /// Bytes from before.
     pub(super) kept: u64,
     /// Bytes that have come, and were told of.
@@ -122,9 +122,9 @@ pub(super) async fn stream(
     mut response: Response,
     mut pipe: Pipe,
     validators: Validators,
-    Rest { kept, next, end }: Rest,
-) -> Result<Fetched, Failed> {
-    let claims = Claims { answered: validators.total, is_ended: response.is_framed(), ..ask.claims() };
+    RemainingBody { kept, next, end }: RemainingBody,
+) -> Result<Fetched, FailedFetch> {
+    let claims = BodyClaims { answered: validators.total, is_ended: response.is_framed(), ..ask.claims() };
     let most = end.or(claims.length()?).unwrap_or(ENDLESS);
     let mut came = kept;
     let mut next = Some(next).filter(|bytes| !bytes.is_empty());
@@ -175,10 +175,10 @@ pub(super) async fn stream(
 /// Judges a body that has ended.
 pub(super) fn finish(
     Sink { staged, checks }: Sink,
-    claims: Claims<'_>,
+    claims: BodyClaims<'_>,
     validators: Validators,
     resumed_bytes: u64,
-) -> Result<Fetched, Failed> {
+) -> Result<Fetched, FailedFetch> {
     let answered = validators.clone();
     let claims = claims.with_answer(&answered);
     let proves_nothing = !claims.is_ended && claims.length()?.is_none();
@@ -188,6 +188,6 @@ pub(super) fn finish(
         }
         // A short part is for the next attempt to go on with.
         Err(failure) if failure.class == Class::Truncated && !proves_nothing => Err(failure.into()),
-        Err(failure) => Err(Failed { body: Some(staged), ..failure.into() }),
+        Err(failure) => Err(FailedFetch { body: Some(staged), ..failure.into() }),
     }
 }

@@ -32,20 +32,20 @@ const SIGNING_AZURE: &[&str] =
 /// The SHA-256 of a URL without its fragment. A hash, since a URL may hold a secret.
 #[must_use]
 pub fn exact(url: &Url) -> Digest {
-    Digest::of(text(url, url.query()).as_bytes())
+    Digest::sha256(text(url, url.query()).as_bytes())
 }
 
 /// The SHA-256 of a URL without its query and its fragment.
 #[must_use]
 pub fn without_query(url: &Url) -> Digest {
-    Digest::of(text(url, None).as_bytes())
+    Digest::sha256(text(url, None).as_bytes())
 }
 
 /// The same as [`exact`] without what signs the URL. Two such URLs may be of two resources where the object is known by its token
 /// alone, so that something else must agree as well.
 #[must_use]
 pub fn unsigned(url: &Url) -> Digest {
-    Digest::of(text(url, unsigned_query(url).as_deref()).as_bytes())
+    Digest::sha256(text(url, unsigned_query(url).as_deref()).as_bytes())
 }
 
 fn text(url: &Url, query: Option<&str>) -> String {
@@ -136,6 +136,6 @@ mod tests {
     #[test]
     fn a_url_without_a_query_has_one_hash() {
         let url: Url = "http://h.example/a.dat".parse().unwrap();
-        assert_eq!((exact(&url), unsigned(&url)), (Digest::of(b"http://h.example/a.dat"), exact(&url)));
+        assert_eq!((exact(&url), unsigned(&url)), (Digest::sha256(b"http://h.example/a.dat"), exact(&url)));
     }
 }

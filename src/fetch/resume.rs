@@ -6,16 +6,16 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::receive::{Rest, finish, stream};
-use super::verify::Claims;
+use super::receive::{RemainingBody, finish, stream};
+use super::verify::BodyClaims;
 use super::writer::{Pipe, Sink};
-use super::{Ask, Failed, Fetched, OVERLAP, get, redirected, validators};
+use super::{Ask, FailedFetch, Fetched, OVERLAP, get, redirected, validators};
 use crate::archive::{Error, Validators};
 use crate::failure::{Class, Failure};
 use crate::net::{ContentRange, Response};
 
 /// A part that may be gone on with.
-pub(super) struct Kept {
+pub(super) struct PartialBody {
     validators: Validators,
     validator: HeaderValue,
     length: u64,
@@ -33,7 +33,7 @@ pub(super) enum Resumed {
 
 /// What the answer to a resumed request means for the part.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Answer {
+enum ResumeVerdict {
     /// It goes on from where it was asked to, up to `end`; the whole has `total` bytes.
     Continues { end: u64, total: u64 },
     /// There is nothing after the part.
@@ -53,20 +53,20 @@ struct Head {
 }
 
 impl Head {
-    fn of(ask: &Ask<'_>, response: &Response) -> Head {
+    fn from_response(ask: &Ask<'_>, response: &Response) -> Head {
         Head {
             status: response.status,
-            range: ContentRange::of(&response.headers),
+            range: ContentRange::from_headers(&response.headers),
             content_length: response.content_length(),
             is_multipart: is_multipart(&response.headers),
-            validators: validators::of(ask.client, response, None),
+            validators: validators::read_validators(ask.client, response, None),
         }
     }
 }
 
-impl Kept {
+impl PartialBody {
     /// What is left of an earlier attempt, if it can be trusted. What cannot is removed.
-    pub(super) fn of(ask: &Ask<'_>) -> Result<Option<Kept>, Error> {
+    pub(super) fn of(ask: &Ask<'_>) -> Result<Option<PartialBody>, Error> {
         let Some((validators, length)) = ask.part.left() else { return Ok(None) };
         let is_within = |total: Option<u64>| total.is_none_or(|total| length <= total);
         let is_listed = validators.total.zip(ask.file.bytes).is_none_or(|(total, listed)| total == listed);
@@ -74,7 +74,7 @@ impl Kept {
         match validators::strong(&validators) {
             // A part of before that does not say where it came from may be another server's.
             Some(validator) if length > OVERLAP && is_trusted && validators.resource.is_some() => {
-                Ok(Some(Kept { validators, validator, length, from: length - OVERLAP }))
+                Ok(Some(PartialBody { validators, validator, length, from: length - OVERLAP }))
             }
             _ => {
                 ask.part.discard()?;
@@ -89,7 +89,7 @@ impl Kept {
     }
 
     /// Asks for the rest, and goes on where the answer agrees with the part.
-    pub(super) async fn resume(self, ask: &Ask<'_>) -> Result<Resumed, Failed> {
+    pub(super) async fn resume(self, ask: &Ask<'_>) -> Result<Resumed, FailedFetch> {
         let response = match get(ask.client, ask.file, self.headers()).await {
             // A part that came compressed, framed in two ways, under a wrong status, or as no valid HTTP: asked for again, it
             // would come so again.
@@ -107,21 +107,21 @@ impl Kept {
         })
     }
 
-    async fn resume_by(self, ask: &Ask<'_>, response: Response) -> Result<Resumed, Failed> {
-        let head = Head::of(ask, &response);
+    async fn resume_by(self, ask: &Ask<'_>, response: Response) -> Result<Resumed, FailedFetch> {
+        let head = Head::from_response(ask, &response);
         match self.answer(&head, ask.file.bytes) {
-            Answer::Continues { end, total } => {
+            ResumeVerdict::Continues { end, total } => {
                 let validators = validators::joined(self.validators, &head.validators);
                 let validators = Validators { total: Some(total), ..validators };
-                Kept { validators, ..self }.go_on(ask, response, end).await
+                PartialBody { validators, ..self }.go_on(ask, response, end).await
             }
-            Answer::Whole => Ok(match self.verified_as_whole(ask).await? {
+            ResumeVerdict::Whole => Ok(match self.verified_as_whole(ask).await? {
                 Some(fetched) => Resumed::Fetched(Box::new(fetched)),
                 None => {
                     Resumed::Contradicted("the service says that the part is all, but it fails the checks".to_owned())
                 }
             }),
-            Answer::Contradicts(why) => Ok(Resumed::Contradicted(why)),
+            ResumeVerdict::Contradicts(why) => Ok(Resumed::Contradicted(why)),
         }
     }
 
@@ -135,14 +135,14 @@ impl Kept {
     }
 
     /// What the answer means for the part.
-    fn answer(&self, head: &Head, listed: Option<u64>) -> Answer {
-        let contradicts = |why: &str| Answer::Contradicts(why.to_owned());
+    fn answer(&self, head: &Head, listed: Option<u64>) -> ResumeVerdict {
+        let contradicts = |why: &str| ResumeVerdict::Contradicts(why.to_owned());
         let differs = validators::difference(&self.validators, &head.validators);
         match (head.status, head.range) {
             // Servers and proxies are known to send the slice under a 200 without its Content-Range, some even with the length
             // of the whole. One more request tells for sure.
             (StatusCode::OK, _) => match differs {
-                Some(how) => Answer::Contradicts(format!("the file changed: a 200 came {how}")),
+                Some(how) => ResumeVerdict::Contradicts(format!("the file changed: a 200 came {how}")),
                 None => contradicts("the service does not resume: a 200 came, which may be the slice alone"),
             },
             (StatusCode::RANGE_NOT_SATISFIABLE, Some(ContentRange::Unsatisfied { total })) => {
@@ -150,7 +150,7 @@ impl Kept {
                 let is_same = self.validators.resource == head.validators.resource
                     && head.validators.etag.as_ref().is_none_or(|etag| self.validators.etag.as_ref() == Some(etag));
                 let is_all = total == self.length && self.validators.total.or(listed).is_none_or(|due| due == total);
-                if is_same && is_all { Answer::Whole } else { contradicts("416 for a part that does not fit") }
+                if is_same && is_all { ResumeVerdict::Whole } else { contradicts("416 for a part that does not fit") }
             }
             (StatusCode::RANGE_NOT_SATISFIABLE, _) => contradicts("416 for a part that does not fit"),
             (StatusCode::PARTIAL_CONTENT, _) if head.is_multipart => {
@@ -160,7 +160,7 @@ impl Kept {
                 if start == self.from && self.validators.total.is_none_or(|due| due == total) =>
             {
                 if let Some(how) = differs {
-                    Answer::Contradicts(format!("the rest came {how}"))
+                    ResumeVerdict::Contradicts(format!("the rest came {how}"))
                 } else if total < self.length {
                     contradicts("the file is shorter now")
                 } else if listed.is_some_and(|listed| listed != total) {
@@ -168,16 +168,16 @@ impl Kept {
                 } else if head.content_length.is_some_and(|length| length != end - start + 1) {
                     contradicts("a Content-Range that is not as long as its body")
                 } else {
-                    Answer::Continues { end, total }
+                    ResumeVerdict::Continues { end, total }
                 }
             }
             (StatusCode::PARTIAL_CONTENT, _) => contradicts("a Content-Range that does not fit"),
-            (other, _) => Answer::Contradicts(format!("status {other}")),
+            (other, _) => ResumeVerdict::Contradicts(format!("status {other}")),
         }
     }
 
     /// Reads the kept bytes again: the checks fed with them, the open part, and the overlap at its end.
-    async fn read_again(&self, ask: &Ask<'_>) -> Result<(Sink, Vec<u8>), Failed> {
+    async fn read_again(&self, ask: &Ask<'_>) -> Result<(Sink, Vec<u8>), FailedFetch> {
         let (part, length, from, validators) = (ask.part.clone(), self.length, self.from, self.validators.clone());
         let mut checks = ask.checks(&self.validators);
         let read = move || -> Result<(Sink, Vec<u8>), Failure> {
@@ -203,7 +203,7 @@ impl Kept {
     }
 
     /// Compares the overlap byte for byte, then receives the rest.
-    async fn go_on(self, ask: &Ask<'_>, mut response: Response, end: u64) -> Result<Resumed, Failed> {
+    async fn go_on(self, ask: &Ask<'_>, mut response: Response, end: u64) -> Result<Resumed, FailedFetch> {
         let (sink, overlap) = self.read_again(ask).await?;
         if sink.checks.is_bad() {
             return Ok(Resumed::Contradicted("the part fails the checks".to_owned()));
@@ -228,16 +228,16 @@ impl Kept {
             compared += same;
             rest = bytes.split_off(same);
         }
-        let rest = Rest { kept: self.length, next: rest, end: Some(end + 1) };
+        let rest = RemainingBody { kept: self.length, next: rest, end: Some(end + 1) };
         let fetched = stream(ask, response, Pipe::new(sink), self.validators, rest).await?;
         Ok(Resumed::Fetched(Box::new(fetched)))
     }
 
     /// The service says that the part is all there is: true only if the checks pass.
-    async fn verified_as_whole(self, ask: &Ask<'_>) -> Result<Option<Fetched>, Failed> {
+    async fn verified_as_whole(self, ask: &Ask<'_>) -> Result<Option<Fetched>, FailedFetch> {
         let (sink, _) = self.read_again(ask).await?;
         // A length that only the 416 gave is no proof: size alone does not do here.
-        let claims = Claims { answered: self.validators.total, is_ended: false, ..ask.claims() };
+        let claims = BodyClaims { answered: self.validators.total, is_ended: false, ..ask.claims() };
         Ok(finish(sink, claims, self.validators, self.length).ok())
     }
 }

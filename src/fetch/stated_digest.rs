@@ -14,7 +14,7 @@ use crate::digest::Digest;
 
 /// A digest that an answer states.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stated {
+pub(super) struct StatedDigest {
     /// The header that states it.
     header: String,
     algorithm: Algorithm,
@@ -59,13 +59,13 @@ impl Algorithm {
 }
 
 /// What the answer that brings a whole body states of it. What cannot be read states nothing.
-pub(super) fn all(answer: &Validators) -> Vec<Stated> {
+pub(super) fn all(answer: &Validators) -> Vec<StatedDigest> {
     let is_of_body = |header: &str| header != "x-goog-hash" || is_sent_as_stored(answer);
     let headers = answer.further.iter().filter(|(header, _)| is_of_body(header));
     headers
         .flat_map(|(header, value)| {
             let found = read(header, value).into_iter();
-            found.map(|(algorithm, value)| Stated { header: header.clone(), algorithm, value })
+            found.map(|(algorithm, value)| StatedDigest { header: header.clone(), algorithm, value })
         })
         .collect()
 }
@@ -110,18 +110,18 @@ fn base64(text: &str) -> Option<Vec<u8>> {
 /// Holds a body to the digests that its answer states, while it comes. SHA-256 is computed anyway; the others are only
 /// where they are stated.
 #[derive(Default)]
-pub(super) struct Held {
-    stated: Vec<Stated>,
+pub(super) struct StatedDigests {
+    stated: Vec<StatedDigest>,
     md5: Option<Md5>,
     sha512: Option<Sha512>,
 }
 
-impl Held {
-    pub(super) fn to(stated: Vec<Stated>) -> Held {
+impl StatedDigests {
+    pub(super) fn to(stated: Vec<StatedDigest>) -> StatedDigests {
         let is_stated = |algorithm| stated.iter().any(|stated| stated.algorithm == algorithm);
         let md5 = is_stated(Algorithm::Md5).then(Md5::new);
         let sha512 = is_stated(Algorithm::Sha512).then(Sha512::new);
-        Held { stated, md5, sha512 }
+        StatedDigests { stated, md5, sha512 }
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
@@ -135,14 +135,14 @@ impl Held {
 
     /// How a whole body with this SHA-256 contradicts what its answer states.
     pub(super) fn objection(self, sha256: Digest) -> Option<String> {
-        let Held { stated, md5, sha512 } = self;
+        let StatedDigests { stated, md5, sha512 } = self;
         let (md5, sha512) = (md5.map(|md5| md5.finalize().to_vec()), sha512.map(|sha512| sha512.finalize().to_vec()));
         let computed = |algorithm| match algorithm {
             Algorithm::Md5 => md5.clone(),
             Algorithm::Sha256 => Some(sha256.bytes().to_vec()),
             Algorithm::Sha512 => sha512.clone(),
         };
-        stated.into_iter().find_map(|Stated { header, algorithm, value }| {
+        stated.into_iter().find_map(|StatedDigest { header, algorithm, value }| {
             let found = computed(algorithm).filter(|found| *found != value)?;
             let (name, found, due) = (algorithm.name(), hex::encode(found), hex::encode(value));
             Some(format!("the body has the {name} {found}, but its own `{header}` says {due}"))
@@ -194,10 +194,10 @@ mod tests {
             let algorithms: Vec<Algorithm> = found.iter().map(|stated| stated.algorithm).collect();
             assert_eq!(algorithms, stated, "{header}: {value}");
             for (body, is_right) in [(&b"hello"[..], true), (b"hallo", stated.is_empty())] {
-                let mut held = Held::to(found.clone());
+                let mut held = StatedDigests::to(found.clone());
                 held.push(&body[..2]);
                 held.push(&body[2..]);
-                let objection = held.objection(Digest::of(body));
+                let objection = held.objection(Digest::sha256(body));
                 assert_eq!(objection.is_none(), is_right, "{header}: {value}: {objection:?}");
             }
         }

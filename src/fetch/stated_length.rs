@@ -116,7 +116,7 @@ struct Netcdf<'a> {
 }
 
 /// One variable of a netCDF file.
-struct Variable {
+struct NetcdfVariable {
     begin: u64,
     /// How many bytes it has; of one with records, each of them.
     bytes: u64,
@@ -196,7 +196,7 @@ impl<'a> Netcdf<'a> {
         Ok(())
     }
 
-    fn variable(&mut self, dimensions: &[u64]) -> Result<Variable, Untold> {
+    fn variable(&mut self, dimensions: &[u64]) -> Result<NetcdfVariable, Untold> {
         self.name()?;
         let (mut values, mut has_records) = (1_u64, false);
         for nth in 0..self.number(self.count)? {
@@ -212,12 +212,12 @@ impl<'a> Netcdf<'a> {
         let bytes = self.width()?.checked_mul(values).ok_or(Untold::Unknown)?;
         // The size as it stands there says no more, and less of a large one.
         self.number(self.count)?;
-        Ok(Variable { begin: self.number(self.offset)?, bytes, has_records })
+        Ok(NetcdfVariable { begin: self.number(self.offset)?, bytes, has_records })
     }
 }
 
 /// Where the last value of all variables ends. Not the fill behind it, which a writer may leave out.
-fn length_of(variables: &[Variable], records: u64, is_streamed: bool) -> Option<u64> {
+fn length_of(variables: &[NetcdfVariable], records: u64, is_streamed: bool) -> Option<u64> {
     let with_records = || variables.iter().filter(|variable| variable.has_records);
     // The records of one variable alone have no fill between them.
     let record: u64 = match with_records().count() {
@@ -225,7 +225,7 @@ fn length_of(variables: &[Variable], records: u64, is_streamed: bool) -> Option<
         _ => with_records().try_fold(0_u64, |sum, variable| sum.checked_add(padded(variable.bytes)?))?,
     };
     let mut least = 0;
-    for Variable { begin, bytes, has_records } in variables {
+    for NetcdfVariable { begin, bytes, has_records } in variables {
         let before = match (has_records, records.checked_sub(1)) {
             (false, _) => 0,
             (true, Some(before)) if !is_streamed => before.checked_mul(record)?,

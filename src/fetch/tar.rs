@@ -11,13 +11,13 @@ pub(super) const BLOCK: usize = 512;
 
 /// The check of one archive, fed in order.
 #[derive(Debug, Default)]
-pub(super) struct Check {
-    reading: Reading,
+pub(super) struct TarCheck {
+    reading: TarState,
     at: u64,
 }
 
 #[derive(Debug)]
-enum Reading {
+enum TarState {
     /// The bytes of a header that is not whole yet.
     Header(Vec<u8>),
     /// The bytes of a member that are still to come, and those that fill its last block.
@@ -26,9 +26,9 @@ enum Reading {
     Rest,
 }
 
-impl Default for Reading {
-    fn default() -> Reading {
-        Reading::Header(Vec::new())
+impl Default for TarState {
+    fn default() -> TarState {
+        TarState::Header(Vec::new())
     }
 }
 
@@ -45,13 +45,13 @@ pub(super) fn begins_as_tar(start: &[u8]) -> bool {
     start.get(..BLOCK).is_some_and(|block| is_marked(block) && size(block).is_some())
 }
 
-impl Check {
+impl TarCheck {
     /// Takes in the next bytes.
     pub(super) fn push(&mut self, mut bytes: &[u8]) {
         self.at += bytes.len() as u64;
         while !bytes.is_empty() {
             let taken = match &mut self.reading {
-                Reading::Header(block) => {
+                TarState::Header(block) => {
                     let taken = bytes.len().min(BLOCK - block.len());
                     block.extend_from_slice(&bytes[..taken]);
                     if block.len() == BLOCK {
@@ -59,16 +59,16 @@ impl Check {
                     }
                     taken
                 }
-                Reading::Member { left, fill } => {
+                TarState::Member { left, fill } => {
                     let taken = usize::try_from(*left + *fill).unwrap_or(usize::MAX).min(bytes.len());
                     let of_member = (*left).min(taken as u64);
                     (*left, *fill) = (*left - of_member, *fill - (taken as u64 - of_member));
                     if *left + *fill == 0 {
-                        self.reading = Reading::default();
+                        self.reading = TarState::default();
                     }
                     taken
                 }
-                Reading::Rest => return,
+                TarState::Rest => return,
             };
             bytes = &bytes[taken..];
         }
@@ -80,8 +80,8 @@ impl Check {
     /// A [`Fault`] where it ends within a member or a header.
     pub(super) fn finish(&self) -> Result<(), Fault> {
         let place = match &self.reading {
-            Reading::Member { left: 1.., .. } => "a member",
-            Reading::Header(block) if block.iter().any(|byte| *byte != 0) => "a header",
+            TarState::Member { left: 1.., .. } => "a member",
+            TarState::Header(block) if block.iter().any(|byte| *byte != 0) => "a header",
             _ => return Ok(()),
         };
         let message = format!("the tar archive is cut: it ends within {place}, at byte {}", self.at);
@@ -90,11 +90,11 @@ impl Check {
 }
 
 /// What follows a header.
-fn behind(block: &[u8]) -> Reading {
+fn behind(block: &[u8]) -> TarState {
     match size(block) {
-        Some(0) => Reading::default(),
-        Some(left) => Reading::Member { left, fill: left.next_multiple_of(BLOCK as u64) - left },
-        None => Reading::Rest,
+        Some(0) => TarState::default(),
+        Some(left) => TarState::Member { left, fill: left.next_multiple_of(BLOCK as u64) - left },
+        None => TarState::Rest,
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
 
     fn is_cut(archive: &[u8]) -> bool {
         let verdicts = [1, 511, 700, usize::MAX].map(|piece| {
-            let mut check = Check::default();
+            let mut check = TarCheck::default();
             archive.chunks(piece.min(archive.len())).for_each(|bytes| check.push(bytes));
             check.finish().is_err()
         });

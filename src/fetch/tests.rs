@@ -92,7 +92,7 @@ impl Lab {
         let folder = tempfile::tempdir().unwrap();
         let archive = Arc::new(Archive::open(folder.path(), LockMode::Flock).unwrap());
         let series = SeriesId("s".into());
-        let spec = Digest::of(b"asked");
+        let spec = Digest::sha256(b"asked");
         let Opened::Work(work) = archive.take(&series, "2015-12-11".parse().unwrap(), spec, "job", Trust::All).unwrap()
         else {
             panic!("a new day is there to be taken");
@@ -104,7 +104,7 @@ impl Lab {
             limits: Limits { requests: Some(Rate::Unlimited), ..Limits::default() },
             timeouts: Timeouts { connect: Duration::from_secs(20), stall: Duration::from_secs(20) },
             retry: Retry { attempts: 1, max_wait: Duration::ZERO },
-            way: crate::manifest::Way::Direct,
+            way: crate::manifest::HostAccess::Direct,
         };
         let file = RemoteFile {
             key: "k".into(),
@@ -137,7 +137,7 @@ impl Lab {
         }
     }
 
-    fn part(&self) -> Part {
+    fn part(&self) -> PartialFile {
         self.work.part(&self.file.key).unwrap()
     }
 
@@ -150,14 +150,14 @@ impl Lab {
 
     /// Nothing but where the file's own answers come from.
     fn resource_only(&self) -> Validators {
-        Validators { resource: Some(Digest::of(self.file.url.as_str().as_bytes())), ..Validators::default() }
+        Validators { resource: Some(Digest::sha256(self.file.url.as_str().as_bytes())), ..Validators::default() }
     }
 
-    async fn attempt(&self) -> Result<Got, Failed> {
+    async fn attempt(&self) -> Result<FetchOutcome, FailedFetch> {
         self.attempt_with(None).await
     }
 
-    async fn attempt_with(&self, kept: Option<&FileLine>) -> Result<Got, Failed> {
+    async fn attempt_with(&self, kept: Option<&FileLine>) -> Result<FetchOutcome, FailedFetch> {
         let verify = Verify { fits: true, magic: true };
         let part = self.part();
         let identity = Identity::FitsData;
@@ -181,8 +181,8 @@ impl Lab {
     /// An attempt that brings these very bytes.
     async fn brings(&self, body: &[u8]) -> Fetched {
         match self.attempt().await {
-            Ok(Got::File(fetched)) => {
-                assert_eq!((fetched.body.bytes, fetched.body.sha256), (body.len() as u64, Digest::of(body)));
+            Ok(FetchOutcome::File(fetched)) => {
+                assert_eq!((fetched.body.bytes, fetched.body.sha256), (body.len() as u64, Digest::sha256(body)));
                 *fetched
             }
             other => panic!("{other:?}"),

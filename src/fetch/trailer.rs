@@ -16,14 +16,18 @@ const OTHER: usize = 64 * 1024;
 
 /// A format that ends in a known way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum TrailedFormat {
     Zip,
     Xz,
 }
 
-impl Format {
-    fn of(name: &str, head: &[u8]) -> Option<Format> {
-        if magic::is_zip(name, head) { Some(Format::Zip) } else { head.starts_with(magic::XZ).then_some(Format::Xz) }
+impl TrailedFormat {
+    fn detect(name: &str, head: &[u8]) -> Option<TrailedFormat> {
+        if magic::is_zip(name, head) {
+            Some(TrailedFormat::Zip)
+        } else {
+            head.starts_with(magic::XZ).then_some(TrailedFormat::Xz)
+        }
     }
 }
 
@@ -55,11 +59,11 @@ impl Tail {
 
 /// What is wrong with the end of a body of `length` bytes; `None` for formats that end in no known way.
 pub(super) fn objection(name: &str, head: &[u8], Tail { bytes: tail }: &Tail, length: u64) -> Option<&'static str> {
-    let (is_whole, why) = match Format::of(name, head)? {
-        Format::Zip => {
+    let (is_whole, why) = match TrailedFormat::detect(name, head)? {
+        TrailedFormat::Zip => {
             (ends_zip(head, tail, length), "the ZIP archive is cut: the list of its members is not at its end")
         }
-        Format::Xz => (ends_xz(tail), "the xz stream is cut: its footer is not at its end"),
+        TrailedFormat::Xz => (ends_xz(tail), "the xz stream is cut: its footer is not at its end"),
     };
     (!is_whole).then_some(why)
 }

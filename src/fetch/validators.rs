@@ -16,7 +16,7 @@ use crate::net::{Client, Response};
 const LONGEST: usize = 1024;
 
 /// What an answer says of its body; `total` is the length of the whole.
-pub(super) fn of(client: &Client, response: &Response, total: Option<u64>) -> Validators {
+pub(super) fn read_validators(client: &Client, response: &Response, total: Option<u64>) -> Validators {
     let is_secret = |text: &str| client.has_secret(text);
     read(&response.headers, &response.url, total, &is_secret)
 }
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(difference(&before, &date), None, "these change by themselves, or are looked at elsewhere");
         let other = || Some("other".to_owned());
         for now in [
-            Validators { resource: Some(Digest::of(b"other")), ..before.clone() },
+            Validators { resource: Some(Digest::sha256(b"other")), ..before.clone() },
             Validators { etag: other(), ..before.clone() },
             Validators { etag: None, ..before.clone() },
             Validators { last_modified: other(), ..before.clone() },

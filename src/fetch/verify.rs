@@ -13,7 +13,7 @@ use crate::source::Rounded;
 
 /// Everything that is claimed of a body besides its bytes. Claims that are not made are `None`.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Claims<'a> {
+pub(super) struct BodyClaims<'a> {
     /// Its length by the listing.
     pub(super) listed: Option<u64>,
     /// What its length may be, by a listing that rounds.
@@ -62,10 +62,10 @@ pub struct Verified {
     _door: (),
 }
 
-impl<'a> Claims<'a> {
+impl<'a> BodyClaims<'a> {
     /// The same, with what the answer says of the body.
-    pub(super) fn with_answer(self, answered: &'a Validators) -> Claims<'a> {
-        Claims {
+    pub(super) fn with_answer(self, answered: &'a Validators) -> BodyClaims<'a> {
+        BodyClaims {
             encoding: answered.content_encoding.as_deref(),
             content_type: answered.content_type.as_deref(),
             is_vouched_for: self.is_vouched_for || answered.etag.is_some() || answered.last_modified.is_some(),
@@ -147,7 +147,7 @@ impl<'a> Claims<'a> {
 ///
 /// # Errors
 /// `truncated`, `too-long`, `size`, `protocol`, `lock-mismatch`, and the classes of the checks.
-pub(super) fn verify_body(checks: Checks, claims: &Claims<'_>) -> Result<Verified, Failure> {
+pub(super) fn verify_body(checks: Checks, claims: &BodyClaims<'_>) -> Result<Verified, Failure> {
     // What is known to be bad was not read to its end, so that its length says nothing.
     if !checks.is_bad() {
         if let Err(failure) = claims.object_to_length(checks.length()) {
@@ -192,43 +192,53 @@ mod tests {
     fn every_claim_that_a_body_contradicts_has_its_class() {
         // `gzip -n` of nothing.
         let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0";
-        let own = LockedBody { sha256: Digest::of(b"0123456789"), bytes: Some(10), digests: None };
-        let other = LockedBody { sha256: Digest::of(b"x"), bytes: Some(10), digests: None };
-        let nothing = LockedBody { sha256: Digest::of(b""), bytes: Some(0), digests: None };
-        let none = Claims::default();
+        let own = LockedBody { sha256: Digest::sha256(b"0123456789"), bytes: Some(10), digests: None };
+        let other = LockedBody { sha256: Digest::sha256(b"x"), bytes: Some(10), digests: None };
+        let nothing = LockedBody { sha256: Digest::sha256(b""), bytes: Some(0), digests: None };
+        let none = BodyClaims::default();
         let about = |least, most| Some(Rounded { least, most });
-        let ended = Claims { is_ended: true, ..none };
+        let ended = BodyClaims { is_ended: true, ..none };
         for (name, body, claims, expected) in [
             ("a.dat", &b"0123456789"[..], ended, Ok("size")),
             ("a.dat", b"0123456789", none, Err(Class::Truncated)),
-            ("a.dat", b"0123456789", Claims { answered: Some(10), ..none }, Ok("size")),
-            ("a.dat", b"0123456789", Claims { answered: Some(11), ..none }, Err(Class::Truncated)),
-            ("a.dat", b"0123456789", Claims { answered: Some(9), ..none }, Err(Class::TooLong)),
-            ("a.dat", b"0123456789", Claims { listed: Some(10), ..none }, Ok("size")),
-            ("a.dat", b"0123456789", Claims { listed: Some(11), ..none }, Err(Class::Truncated)),
-            ("a.dat", b"0123456789", Claims { listed: Some(11), ..ended }, Err(Class::Size)),
-            ("a.dat", b"0123456789", Claims { listed: Some(9), ..ended }, Err(Class::Size)),
-            ("a.dat", b"<html>sorry</html>", Claims { listed: Some(9), ..ended }, Err(Class::Html)),
-            ("a.dat", b"<html>sorry</html>", Claims { listed: Some(9), answered: Some(18), ..ended }, Err(Class::Html)),
-            ("a.dat", b"<html>sorry</html>", Claims { answered: Some(19), ..ended }, Err(Class::Truncated)),
-            ("a.dat", b"0123456789", Claims { listed: Some(11), answered: Some(10), ..ended }, Err(Class::Size)),
-            ("a.dat", b"0123456789", Claims { listed: Some(10), answered: Some(11), ..ended }, Err(Class::Size)),
-            ("a.dat", b"0123456789", Claims { rounded: about(10, 12), ..ended }, Ok("size")),
-            ("a.dat", b"0123456789", Claims { rounded: about(12, 13), ..ended }, Ok("size")),
-            ("a.dat", b"0123456789", Claims { rounded: about(14, 15), ..ended }, Err(Class::Size)),
-            ("a.dat", b"0123456789", Claims { rounded: about(7, 8), answered: Some(10), ..ended }, Err(Class::Size)),
-            ("a.dat", b"", Claims { answered: Some(0), ..ended }, Err(Class::Truncated)),
-            ("a.dat", b"", Claims { answered: Some(0), is_vouched_for: true, ..ended }, Ok("size")),
-            ("a.dat", b"", Claims { listed: Some(0), ..ended }, Ok("size")),
-            ("a.dat", b"", Claims { locked: Some(&nothing), ..ended }, Ok("size")),
-            ("a.dat", b"", Claims { here: Some(0), is_vouched_for: true, ..ended }, Ok("size")),
-            ("a.dat", b"", Claims { here: Some(9), is_vouched_for: true, ..ended }, Err(Class::Truncated)),
-            ("a.dat", b"0123456789", Claims { content_type: Some("text/html"), ..ended }, Err(Class::Html)),
-            ("a.dat", b"0123456789", Claims { locked: Some(&own), ..ended }, Ok("size")),
-            ("a.dat", b"0123456789", Claims { locked: Some(&other), ..ended }, Err(Class::LockMismatch)),
-            ("a.dat.gz", gzip, Claims { encoding: Some("x-gzip"), ..ended }, Ok("structure")),
-            ("a.dat.gz", gzip, Claims { encoding: Some("br"), ..ended }, Err(Class::Protocol)),
-            ("a.fits.gz", b"SIMPLE", Claims { encoding: Some("gzip"), ..ended }, Err(Class::Protocol)),
+            ("a.dat", b"0123456789", BodyClaims { answered: Some(10), ..none }, Ok("size")),
+            ("a.dat", b"0123456789", BodyClaims { answered: Some(11), ..none }, Err(Class::Truncated)),
+            ("a.dat", b"0123456789", BodyClaims { answered: Some(9), ..none }, Err(Class::TooLong)),
+            ("a.dat", b"0123456789", BodyClaims { listed: Some(10), ..none }, Ok("size")),
+            ("a.dat", b"0123456789", BodyClaims { listed: Some(11), ..none }, Err(Class::Truncated)),
+            ("a.dat", b"0123456789", BodyClaims { listed: Some(11), ..ended }, Err(Class::Size)),
+            ("a.dat", b"0123456789", BodyClaims { listed: Some(9), ..ended }, Err(Class::Size)),
+            ("a.dat", b"<html>sorry</html>", BodyClaims { listed: Some(9), ..ended }, Err(Class::Html)),
+            (
+                "a.dat",
+                b"<html>sorry</html>",
+                BodyClaims { listed: Some(9), answered: Some(18), ..ended },
+                Err(Class::Html),
+            ),
+            ("a.dat", b"<html>sorry</html>", BodyClaims { answered: Some(19), ..ended }, Err(Class::Truncated)),
+            ("a.dat", b"0123456789", BodyClaims { listed: Some(11), answered: Some(10), ..ended }, Err(Class::Size)),
+            ("a.dat", b"0123456789", BodyClaims { listed: Some(10), answered: Some(11), ..ended }, Err(Class::Size)),
+            ("a.dat", b"0123456789", BodyClaims { rounded: about(10, 12), ..ended }, Ok("size")),
+            ("a.dat", b"0123456789", BodyClaims { rounded: about(12, 13), ..ended }, Ok("size")),
+            ("a.dat", b"0123456789", BodyClaims { rounded: about(14, 15), ..ended }, Err(Class::Size)),
+            (
+                "a.dat",
+                b"0123456789",
+                BodyClaims { rounded: about(7, 8), answered: Some(10), ..ended },
+                Err(Class::Size),
+            ),
+            ("a.dat", b"", BodyClaims { answered: Some(0), ..ended }, Err(Class::Truncated)),
+            ("a.dat", b"", BodyClaims { answered: Some(0), is_vouched_for: true, ..ended }, Ok("size")),
+            ("a.dat", b"", BodyClaims { listed: Some(0), ..ended }, Ok("size")),
+            ("a.dat", b"", BodyClaims { locked: Some(&nothing), ..ended }, Ok("size")),
+            ("a.dat", b"", BodyClaims { here: Some(0), is_vouched_for: true, ..ended }, Ok("size")),
+            ("a.dat", b"", BodyClaims { here: Some(9), is_vouched_for: true, ..ended }, Err(Class::Truncated)),
+            ("a.dat", b"0123456789", BodyClaims { content_type: Some("text/html"), ..ended }, Err(Class::Html)),
+            ("a.dat", b"0123456789", BodyClaims { locked: Some(&own), ..ended }, Ok("size")),
+            ("a.dat", b"0123456789", BodyClaims { locked: Some(&other), ..ended }, Err(Class::LockMismatch)),
+            ("a.dat.gz", gzip, BodyClaims { encoding: Some("x-gzip"), ..ended }, Ok("structure")),
+            ("a.dat.gz", gzip, BodyClaims { encoding: Some("br"), ..ended }, Err(Class::Protocol)),
+            ("a.fits.gz", b"SIMPLE", BodyClaims { encoding: Some("gzip"), ..ended }, Err(Class::Protocol)),
             ("a.fits.gz", b"SIMPLE", ended, Err(Class::Magic)),
             ("a.dat", b"<html>", ended, Err(Class::Html)),
             ("a.fits", b"SIMPLE", ended, Err(Class::FitsStructure)),

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::content::{Content, Proof};
-use super::error_page::{self, Body, Start};
-use super::stated_digest::{Held, Stated};
+use super::content::{ContentCheck, FormatProof};
+use super::error_page::{self, PageBody, Start};
+use super::stated_digest::{StatedDigest, StatedDigests};
 use super::trailer::Tail;
 use super::{SLOW, magic, stated_length, trailer};
 use crate::archive::Staged;
@@ -18,8 +18,8 @@ use crate::manifest::{Identity, Verify};
 /// The checks of one body, fed in order.
 pub(super) struct Checks {
     hasher: Hasher,
-    stated: Held,
-    content: Content,
+    stated: StatedDigests,
+    content: ContentCheck,
     head: Vec<u8>,
     start: Start,
     tail: Tail,
@@ -31,14 +31,25 @@ pub(super) struct Checks {
 
 impl Checks {
     pub(super) fn new(name: String, verify: Verify, identity: Identity) -> Checks {
-        let content = Content::new(&name, verify, identity);
+        let content = ContentCheck::new(&name, verify, identity);
         let (hasher, head, start, tail) = (Hasher::default(), Vec::new(), Start::default(), Tail::default());
-        Checks { hasher, stated: Held::default(), content, head, start, tail, name, verify, length: 0, fault: None }
+        Checks {
+            hasher,
+            stated: StatedDigests::default(),
+            content,
+            head,
+            start,
+            tail,
+            name,
+            verify,
+            length: 0,
+            fault: None,
+        }
     }
 
     /// The same, for a body whose answer states these digests; before any of its bytes.
-    pub(super) fn held_to(self, stated: Vec<Stated>) -> Checks {
-        Checks { stated: Held::to(stated), ..self }
+    pub(super) fn held_to(self, stated: Vec<StatedDigest>) -> Checks {
+        Checks { stated: StatedDigests::to(stated), ..self }
     }
 
     /// Takes in the next bytes. A fault found early is kept for the end, since the bytes are worth quarantine.
@@ -82,7 +93,7 @@ impl Checks {
     pub(super) fn finish(mut self, content_type: Option<&str>) -> Result<Proved, Failure> {
         self.start.end();
         let (name, head, start, tail) = (self.name.as_str(), self.head.as_slice(), &self.start, self.tail.last());
-        let body = Body { name, content_type, head, start, tail };
+        let body = PageBody { name, content_type, head, start, tail };
         if let Some(why) = error_page::objection(body) {
             return Err(self.failed(Class::Html, why));
         }
@@ -105,10 +116,10 @@ impl Checks {
             return Err(failed(Class::FileStructure, &why));
         }
         let checked = match proof {
-            Proof::Checksum => "checksum",
-            Proof::Structure => "structure",
-            Proof::None if begins_right.is_some() => "magic",
-            Proof::None => "size",
+            FormatProof::Checksum => "checksum",
+            FormatProof::Structure => "structure",
+            FormatProof::None if begins_right.is_some() => "magic",
+            FormatProof::None => "size",
         };
         let sha256 = hasher.finish();
         Ok(Proved { sha256, bytes: length, checked, digests, digest_objection: stated.objection(sha256) })
@@ -141,13 +152,13 @@ impl Sink {
 
 /// A sink that works on a blocking thread while the next bytes arrive.
 pub(super) struct Pipe {
-    state: State,
+    state: WriterState,
     batch: Vec<Bytes>,
     batched: usize,
     flushed: Instant,
 }
 
-enum State {
+enum WriterState {
     Idle(Box<Sink>),
     Busy(tokio::task::JoinHandle<Result<Box<Sink>, Failure>>),
     Broken,
@@ -160,7 +171,7 @@ const BATCH: usize = 128 * 1024;
 
 impl Pipe {
     pub(super) fn new(sink: Sink) -> Pipe {
-        Pipe { state: State::Idle(Box::new(sink)), batch: Vec::new(), batched: 0, flushed: Instant::now() }
+        Pipe { state: WriterState::Idle(Box::new(sink)), batch: Vec::new(), batched: 0, flushed: Instant::now() }
     }
 
     /// Takes the next bytes; gives false when the body is known to be bad and the rest need not come.
@@ -189,7 +200,7 @@ impl Pipe {
         let batch = std::mem::take(&mut self.batch);
         self.batched = 0;
         self.flushed = Instant::now();
-        self.state = State::Busy(tokio::task::spawn_blocking(move || {
+        self.state = WriterState::Busy(tokio::task::spawn_blocking(move || {
             for bytes in batch {
                 sink.push(&bytes)?;
             }
@@ -199,10 +210,12 @@ impl Pipe {
     }
 
     async fn idle(&mut self) -> Result<Box<Sink>, Failure> {
-        match std::mem::replace(&mut self.state, State::Broken) {
-            State::Idle(sink) => Ok(sink),
-            State::Busy(work) => work.await.map_err(|e| Failure::new(Class::Storage, format!("a writer died: {e}")))?,
-            State::Broken => Err(Failure::new(Class::Storage, "the writer of this file has failed already")),
+        match std::mem::replace(&mut self.state, WriterState::Broken) {
+            WriterState::Idle(sink) => Ok(sink),
+            WriterState::Busy(work) => {
+                work.await.map_err(|e| Failure::new(Class::Storage, format!("a writer died: {e}")))?
+            }
+            WriterState::Broken => Err(Failure::new(Class::Storage, "the writer of this file has failed already")),
         }
     }
 

@@ -5,8 +5,8 @@
 
 use super::checksum::{Sum, add, same};
 use super::digests::{Digesting, Digests};
-use super::header::{Header, Stated};
-use super::{BLOCK, CARD, Fault, HEADER_BLOCKS, KEEP, Proof, magic, one_line};
+use super::header::{Header, StatedSum};
+use super::{BLOCK, CARD, Fault, FitsProof, HEADER_BLOCKS, KEEP, magic, one_line};
 use crate::failure::Class;
 
 /// How many bytes that begin no extension are shown.
@@ -14,14 +14,14 @@ const SHOWN: usize = 16;
 
 /// A check under way: [`push`](Check::push) every byte in order, then [`finish`](Check::finish).
 #[derive(Debug, Default)]
-pub struct Check {
+pub struct FitsCheck {
     /// Bytes taken in.
     at: u64,
     /// The HDU being read; the primary one is 0.
     hdu: usize,
     /// Where it begins.
     start: u64,
-    reading: Reading,
+    reading: CheckState,
     /// The bytes of a header block that is not whole yet.
     block: Vec<u8>,
     blocks: u64,
@@ -39,24 +39,24 @@ pub struct Check {
 }
 
 #[derive(Debug, Default)]
-enum Reading {
+enum CheckState {
     #[default]
     Header,
     /// Data and its fill: so many bytes are still to come.
     Data { left: u64 },
 }
 
-impl Check {
+impl FitsCheck {
     /// A check of a file from its first byte.
     #[must_use]
-    pub fn new() -> Check {
-        Check::default()
+    pub fn new() -> FitsCheck {
+        FitsCheck::default()
     }
 
     /// The same, which takes the digests of headers and data besides.
     #[must_use]
-    pub fn with_digests() -> Check {
-        Check { digesting: Some(Digesting::default()), ..Check::default() }
+    pub fn with_digests() -> FitsCheck {
+        FitsCheck { digesting: Some(Digesting::default()), ..FitsCheck::default() }
     }
 
     /// Takes in the next bytes, in pieces of any length.
@@ -74,7 +74,7 @@ impl Check {
     ///
     /// # Errors
     /// The [`Fault`] found before, or the one that the end shows: a file that is cut, or has bytes behind its last HDU.
-    pub fn finish(self) -> Result<Proof, Fault> {
+    pub fn finish(self) -> Result<FitsProof, Fault> {
         self.finish_with_digests().map(|(proof, _)| proof)
     }
 
@@ -83,31 +83,33 @@ impl Check {
     ///
     /// # Errors
     /// As [`finish`](Check::finish).
-    pub fn finish_with_digests(self) -> Result<(Proof, Option<Digests>), Fault> {
+    pub fn finish_with_digests(self) -> Result<(FitsProof, Option<Digests>), Fault> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
         match self.reading {
-            Reading::Data { left } => Err(self.cut_data(left)),
-            Reading::Header if self.hdu == 0 && self.blocks == 0 && self.block.len() < CARD => {
+            CheckState::Data { left } => Err(self.cut_data(left)),
+            CheckState::Header if self.hdu == 0 && self.blocks == 0 && self.block.len() < CARD => {
                 magic(&self.block)?;
                 Err(self.cut_header())
             }
-            Reading::Header if self.blocks == 0 && self.block.is_empty() => {
+            CheckState::Header if self.blocks == 0 && self.block.is_empty() => {
                 let all = self.proved > 0 && self.unproved == 0;
-                let proof = if all { Proof::Checksum } else { Proof::Structure };
+                let proof = if all { FitsProof::Checksum } else { FitsProof::Structure };
                 Ok((proof, self.digesting.and_then(Digesting::finish)))
             }
-            Reading::Header if self.hdu > 0 && self.blocks == 0 && !begins_extension(&self.block) => Err(self.junk()),
-            Reading::Header => Err(self.cut_header()),
+            CheckState::Header if self.hdu > 0 && self.blocks == 0 && !begins_extension(&self.block) => {
+                Err(self.junk())
+            }
+            CheckState::Header => Err(self.cut_header()),
         }
     }
 
     fn take(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
         while !bytes.is_empty() {
             let taken = match self.reading {
-                Reading::Header => self.take_header(bytes)?,
-                Reading::Data { left } => self.take_data(left, bytes)?,
+                CheckState::Header => self.take_header(bytes)?,
+                CheckState::Data { left } => self.take_data(left, bytes)?,
             };
             bytes = &bytes[taken..];
         }
@@ -152,7 +154,7 @@ impl Check {
         self.block.clear();
         if end {
             let bytes = self.header.data_bytes().map_err(|what| self.structure(format!("its header has {what}")))?;
-            self.reading = Reading::Data { left: bytes.next_multiple_of(BLOCK as u64) };
+            self.reading = CheckState::Data { left: bytes.next_multiple_of(BLOCK as u64) };
             if bytes == 0 {
                 self.close(false)?;
             }
@@ -173,7 +175,7 @@ impl Check {
         }
         self.at += take as u64;
         let left = left - take as u64;
-        self.reading = Reading::Data { left };
+        self.reading = CheckState::Data { left };
         if left == 0 {
             self.close(true)?;
         }
@@ -184,10 +186,10 @@ impl Check {
     fn close(&mut self, has_data: bool) -> Result<(), Fault> {
         let data = self.data_sum.value();
         match self.header.datasum {
-            Some(Stated::Sum(stated)) if !same(stated, data) => {
+            Some(StatedSum::Sum(stated)) if !same(stated, data) => {
                 return Err(self.checksum(format!("DATASUM states {stated}, its data sums to {data}")));
             }
-            Some(Stated::Unreadable) => return Err(self.checksum("DATASUM states no sum")),
+            Some(StatedSum::Unreadable) => return Err(self.checksum("DATASUM states no sum")),
             _ => {}
         }
         let whole = add(self.header_sum.value(), data);
@@ -204,7 +206,7 @@ impl Check {
         }
         self.hdu += 1;
         self.start = self.at;
-        self.reading = Reading::Header;
+        self.reading = CheckState::Header;
         self.blocks = 0;
         self.header = Header::default();
         self.header_sum = Sum::default();

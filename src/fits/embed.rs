@@ -189,7 +189,7 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
-    use crate::fits::{CardValue, Check, Proof, cards as cards_of};
+    use crate::fits::{CardValue, FitsCheck, FitsProof, cards as cards_of};
 
     /// An HDU of these cards and data, filled up.
     fn hdu_of(cards: &[&str], data: &[u8]) -> Vec<u8> {
@@ -256,8 +256,8 @@ mod tests {
         cards.map(|card| String::from_utf8_lossy(card).trim_end().to_owned()).take_while(|line| line != "END").collect()
     }
 
-    fn proof(bytes: &[u8]) -> Proof {
-        let mut check = Check::new();
+    fn proof(bytes: &[u8]) -> FitsProof {
+        let mut check = FitsCheck::new();
         check.push(bytes).unwrap();
         check.finish().unwrap()
     }
@@ -267,7 +267,7 @@ mod tests {
         let data: Vec<u8> = (0..4000_u32).map(|n| u8::try_from(n * 7 % 251).unwrap()).collect();
         let file = hdu_of(&IMAGE, &data);
         let out = embedded(&file, &record());
-        assert_eq!(proof(&out), Proof::Checksum);
+        assert_eq!(proof(&out), FitsProof::Checksum);
         assert_eq!(out, embedded(&file, &record()), "the same each time");
         let header = lines(&out);
         assert_eq!(header[..5], IMAGE[..5]);
@@ -304,7 +304,7 @@ mod tests {
         let header = lines(&out[BLOCK..]);
         assert_eq!(header[..9], TILES);
         assert!(header[9].starts_with("DATE-OBS") && header.last().unwrap().starts_with("CHECKSUM"), "{header:#?}");
-        assert_eq!(proof(&out), Proof::Structure, "the last image states no sum");
+        assert_eq!(proof(&out), FitsProof::Structure, "the last image states no sum");
     }
 
     #[test]

@@ -15,7 +15,7 @@ const AXES: i64 = 999;
 
 /// What DATASUM states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stated {
+pub(super) enum StatedSum {
     /// The sum of the data.
     Sum(u32),
     /// Something that is no sum: no data can match it.
@@ -33,7 +33,7 @@ pub(super) struct Header {
     groups: Option<bool>,
     extension: bool,
     /// The sum of the data, when one is stated.
-    pub(super) datasum: Option<Stated>,
+    pub(super) datasum: Option<StatedSum>,
     /// True when the header states the sum of its whole HDU.
     pub(super) checksum: bool,
 }
@@ -143,7 +143,7 @@ fn integer(name: &str, card: &[u8; CARD], kept: &mut Option<i64>) -> Result<(), 
 }
 
 /// What a DATASUM card states; nothing when its value is blank, which means "not known".
-fn datasum(card: &[u8; CARD]) -> Option<Stated> {
+fn datasum(card: &[u8; CARD]) -> Option<StatedSum> {
     let value = value_of(card);
     if is_blank(value.as_ref()) {
         return None;
@@ -153,7 +153,7 @@ fn datasum(card: &[u8; CARD]) -> Option<Stated> {
         Some(Value::Integer(value)) => u32::try_from(value).ok(),
         _ => None,
     };
-    Some(sum.map_or(Stated::Unreadable, Stated::Sum))
+    Some(sum.map_or(StatedSum::Unreadable, StatedSum::Sum))
 }
 
 /// True for a value that is stated to be unknown.

@@ -34,7 +34,7 @@ impl Identity {
     /// Of a file by its path below a folder and its headers. Of its record the headers are the better witness, of its
     /// segment the name is.
     #[must_use]
-    pub fn of(path: &str, keywords: &Keywords) -> Identity {
+    pub fn from_keywords(path: &str, keywords: &Keywords) -> Identity {
         let named = name::read(path);
         // A compressor calls whatever it has packed by this name.
         let extname = keywords.extname.as_deref().filter(|name| *name != "COMPRESSED_IMAGE");

@@ -19,7 +19,7 @@ mod observed;
 mod tests;
 
 pub use cards::{Card, CardValue, cards, commentary};
-pub use check::Check;
+pub use check::FitsCheck;
 pub use digests::Digests;
 pub use embed::embed;
 pub use identity::Identity;
@@ -40,7 +40,7 @@ const HEADER_BLOCKS: u64 = 10_000;
 
 /// What the bytes of a file proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
+pub enum FitsProof {
     /// Every HDU that has data stated CHECKSUM or DATASUM, at least one was stated, and all that were are right.
     Checksum,
     /// The structure holds to the last byte, but some data states no sum of itself.

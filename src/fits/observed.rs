@@ -32,7 +32,7 @@ pub struct Times {
 
 /// A header's text as a time in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
+enum HeaderTime {
     Instant(NaiveDateTime),
     Date(NaiveDate),
 }
@@ -73,25 +73,25 @@ impl Times {
     }
 }
 
-fn instant(reading: Reading) -> Option<NaiveDateTime> {
-    if let Reading::Instant(time) = reading { Some(time) } else { None }
+fn instant(reading: HeaderTime) -> Option<NaiveDateTime> {
+    if let HeaderTime::Instant(time) = reading { Some(time) } else { None }
 }
 
-fn date(reading: Reading) -> Option<NaiveDate> {
-    if let Reading::Date(date) = reading { Some(date) } else { None }
+fn date(reading: HeaderTime) -> Option<NaiveDate> {
+    if let HeaderTime::Date(date) = reading { Some(date) } else { None }
 }
 
 /// A text as a time; none for JSOC's "missing", which is a day in the year -4712.
-fn read(text: &str) -> Option<Reading> {
+fn read(text: &str) -> Option<HeaderTime> {
     let text = text.trim();
     let date = DATES.iter().find_map(|form| NaiveDate::parse_from_str(text, form).ok());
     if let Some(date) = date.filter(|date| name::is_plausible(*date)) {
-        return Some(Reading::Date(date));
+        return Some(HeaderTime::Date(date));
     }
     let bare = text.strip_suffix('Z').unwrap_or(text);
     let further = || INSTANTS.iter().find_map(|form| NaiveDateTime::parse_from_str(bare, form).ok());
     let time = name::instant(text).or_else(further)?;
-    name::is_plausible(time.date()).then_some(Reading::Instant(time))
+    name::is_plausible(time.date()).then_some(HeaderTime::Instant(time))
 }
 
 fn time_of_day(text: &str) -> Option<NaiveTime> {

@@ -14,20 +14,20 @@ use super::*;
 use crate::digest::Digest;
 
 /// The verdict on a file that comes in pieces of `piece` bytes.
-fn verdict(file: &[u8], piece: usize) -> Result<Proof, Class> {
+fn verdict(file: &[u8], piece: usize) -> Result<FitsProof, Class> {
     spoken(file, piece).map_err(|fault| fault.class)
 }
 
 /// The digests of the data units of a sound file.
 fn data(file: &[u8], piece: usize) -> Vec<Digest> {
-    let mut check = Check::with_digests();
+    let mut check = FitsCheck::with_digests();
     file.chunks(piece).try_for_each(|bytes| check.push(bytes)).expect("sound");
     check.finish_with_digests().expect("sound").1.expect("not too many").data
 }
 
 /// The same, with its words.
-fn spoken(file: &[u8], piece: usize) -> Result<Proof, Fault> {
-    let mut check = Check::new();
+fn spoken(file: &[u8], piece: usize) -> Result<FitsProof, Fault> {
+    let mut check = FitsCheck::new();
     file.chunks(piece).try_for_each(|bytes| check.push(bytes))?;
     check.finish()
 }
@@ -87,11 +87,11 @@ fn plain() -> Vec<u8> {
 
 #[test]
 fn sound_files_prove_as_much_as_they_state() {
-    assert_eq!(verdict(&segment(), 4096), Ok(Proof::Checksum));
-    assert_eq!(verdict(&plain(), 4096), Ok(Proof::Checksum));
-    assert_eq!(verdict(&[empty_primary(), compressed(false)].concat(), 4096), Ok(Proof::Structure));
-    assert_eq!(verdict(&[segment(), compressed(false)].concat(), 4096), Ok(Proof::Structure));
-    assert_eq!(verdict(&empty_primary(), 4096), Ok(Proof::Structure));
+    assert_eq!(verdict(&segment(), 4096), Ok(FitsProof::Checksum));
+    assert_eq!(verdict(&plain(), 4096), Ok(FitsProof::Checksum));
+    assert_eq!(verdict(&[empty_primary(), compressed(false)].concat(), 4096), Ok(FitsProof::Structure));
+    assert_eq!(verdict(&[segment(), compressed(false)].concat(), 4096), Ok(FitsProof::Structure));
+    assert_eq!(verdict(&empty_primary(), 4096), Ok(FitsProof::Structure));
 }
 
 #[test]
@@ -125,11 +125,15 @@ fn the_data_of_each_hdu_has_a_digest_of_its_own() {
     let extension = compressed(true);
     let begin = fitsio_pure::header::header_byte_len(&extension).expect("a header");
     let file = [image, extension.clone()].concat();
-    assert_eq!(data(&file, 1000), [Digest::of(&filled), Digest::of(&extension[begin..])], "with its fill");
-    assert_eq!(data(&[empty_primary(), extension.clone()].concat(), 1000)[0], Digest::of(b""), "an HDU without data");
-    let mut check = Check::new();
+    assert_eq!(data(&file, 1000), [Digest::sha256(&filled), Digest::sha256(&extension[begin..])], "with its fill");
+    assert_eq!(
+        data(&[empty_primary(), extension.clone()].concat(), 1000)[0],
+        Digest::sha256(b""),
+        "an HDU without data"
+    );
+    let mut check = FitsCheck::new();
     check.push(&file).expect("sound");
-    assert_eq!(check.finish_with_digests(), Ok((Proof::Structure, None)), "only where it is asked for");
+    assert_eq!(check.finish_with_digests(), Ok((FitsProof::Structure, None)), "only where it is asked for");
 }
 
 #[test]
@@ -137,7 +141,7 @@ fn another_header_over_the_same_data_is_the_same_data() {
     let file = plain();
     let again = restamped(&file);
     assert_ne!(again, file);
-    assert_eq!(verdict(&again, 4096), Ok(Proof::Checksum));
+    assert_eq!(verdict(&again, 4096), Ok(FitsProof::Checksum));
     assert_eq!(data(&again, 4096), data(&file, 4096));
     let mut other = again.clone();
     let last = other.len() - BLOCK;
@@ -158,7 +162,7 @@ fn a_file_of_countless_hdus_has_no_digests() {
         &[],
     );
     let units = |extensions: usize| {
-        let mut check = Check::with_digests();
+        let mut check = FitsCheck::with_digests();
         check.push(&empty_primary()).expect("sound");
         (0..extensions).for_each(|_| check.push(&extension).expect("sound"));
         check.finish_with_digests().expect("sound").1.map(|digests| digests.data.len())
@@ -180,13 +184,13 @@ fn pages_and_other_things_fail_before_their_end() {
         ["<!DOCTYPE html><title>502</title>", "\r\n \t<html>", "\u{feff}<?xml version='1.0'?>", "<h1>Busy</h1>"];
     for page in pages {
         let long = format!("{page}{}", " ".repeat(100));
-        assert_eq!(Check::new().push(long.as_bytes()).map_err(|fault| fault.class), Err(Class::Html), "{page}");
+        assert_eq!(FitsCheck::new().push(long.as_bytes()).map_err(|fault| fault.class), Err(Class::Html), "{page}");
         assert_eq!(verdict(page.as_bytes(), 5), Err(Class::Html), "{page}");
     }
     for other in ["{\"error\": 1}", "SIMPLE = T", "\u{1b}[2J", "%PDF"] {
         assert_eq!(verdict(other.as_bytes(), 5), Err(Class::Magic), "{other}");
     }
-    let fault = Check::new().push(&[0x1b; 80]).expect_err("no FITS");
+    let fault = FitsCheck::new().push(&[0x1b; 80]).expect_err("no FITS");
     assert!(!fault.message.contains('\u{1b}'), "{}", fault.message);
 }
 
@@ -195,7 +199,7 @@ fn a_fault_stays_and_says_where() {
     let mut file = segment();
     let at = file.len() - 2000;
     file[at] ^= 1;
-    let mut check = Check::new();
+    let mut check = FitsCheck::new();
     let fault = check.push(&file).expect_err("a flipped bit");
     assert!(fault.message.starts_with("HDU 1 (from byte 2880): DATASUM states "), "{}", fault.message);
     assert_eq!(check.push(b"more"), Err(fault.clone()));
@@ -214,10 +218,10 @@ fn lengths_follow_groups_and_counts_and_never_overflow() {
         [("BITPIX", -32), ("NAXIS", 3), ("NAXIS1", 0), ("NAXIS2", 2), ("NAXIS3", 2), ("PCOUNT", 3), ("GCOUNT", 2)];
     let mut groups = cards(&shape);
     groups.push(card("GROUPS", Value::Logical(true)));
-    assert_eq!(verdict(&hdu(&groups, &[1; 56]), 999), Ok(Proof::Structure));
+    assert_eq!(verdict(&hdu(&groups, &[1; 56]), 999), Ok(FitsProof::Structure));
     assert_eq!(verdict(&hdu(&groups, &[]), 999), Err(Class::FitsStructure));
     // Without GROUPS the empty axis means no data at all.
-    assert_eq!(verdict(&hdu(&cards(&shape), &[]), 999), Ok(Proof::Structure));
+    assert_eq!(verdict(&hdu(&cards(&shape), &[]), 999), Ok(FitsProof::Structure));
     let wrong: [&[(&str, i64)]; 8] = [
         &[("BITPIX", 8), ("NAXIS", 3), ("NAXIS1", i64::MAX), ("NAXIS2", i64::MAX), ("NAXIS3", 9)],
         &[("BITPIX", 64), ("NAXIS", 1), ("NAXIS1", i64::MAX)],
@@ -231,12 +235,12 @@ fn lengths_follow_groups_and_counts_and_never_overflow() {
     for list in &wrong[..7] {
         assert_eq!(verdict(&hdu(&cards(list), &[]), 999), Err(Class::FitsStructure), "{list:?}");
     }
-    assert_eq!(verdict(&hdu(&cards(wrong[7]), &[]), 999), Ok(Proof::Structure));
+    assert_eq!(verdict(&hdu(&cards(wrong[7]), &[]), 999), Ok(FitsProof::Structure));
 }
 
 #[test]
 fn a_header_without_an_end_is_given_up() {
-    let mut check = Check::new();
+    let mut check = FitsCheck::new();
     let mut first = empty_primary();
     let end = first.chunks(CARD).position(|card| card.starts_with(b"END ")).expect("an END card") * CARD;
     first[end..end + CARD].fill(b' ');
@@ -258,10 +262,10 @@ fn a_blank_sum_is_unknown_and_an_unreadable_one_is_wrong() {
         verdict(&hdu(&cards, &[1, 2, 3, 4]), 77)
     };
     let sum = u32::from_be_bytes([1, 2, 3, 4]);
-    assert_eq!(stated(Value::String(sum.to_string())), Ok(Proof::Checksum));
-    assert_eq!(stated(Value::Integer(i64::from(sum))), Ok(Proof::Checksum));
-    assert_eq!(stated(Value::String(String::new())), Ok(Proof::Structure));
-    assert_eq!(stated(Value::Undefined), Ok(Proof::Structure));
+    assert_eq!(stated(Value::String(sum.to_string())), Ok(FitsProof::Checksum));
+    assert_eq!(stated(Value::Integer(i64::from(sum))), Ok(FitsProof::Checksum));
+    assert_eq!(stated(Value::String(String::new())), Ok(FitsProof::Structure));
+    assert_eq!(stated(Value::Undefined), Ok(FitsProof::Structure));
     assert_eq!(stated(Value::String((sum + 1).to_string())), Err(Class::FitsChecksum));
     assert_eq!(stated(Value::String("0x01020304".into())), Err(Class::FitsChecksum));
 }
@@ -296,7 +300,7 @@ proptest! {
     #[test]
     fn any_cutting_gives_the_same_data(pieces in proptest::collection::vec(1usize..9000, 1..40)) {
         let file = [plain(), compressed(true), compressed(false)].concat();
-        let mut check = Check::with_digests();
+        let mut check = FitsCheck::with_digests();
         let (mut rest, mut pieces) = (&file[..], pieces.into_iter().cycle());
         while !rest.is_empty() {
             let (piece, behind) = rest.split_at(pieces.next().unwrap_or(1).min(rest.len()));
@@ -363,11 +367,11 @@ fn real_segments_prove_their_sums_and_their_damage_shows() {
     }
     for path in files {
         let file = std::fs::read(&path).expect("a real file");
-        assert_eq!(verdict(&file, 65_536), Ok(Proof::Checksum), "{}", path.display());
+        assert_eq!(verdict(&file, 65_536), Ok(FitsProof::Checksum), "{}", path.display());
         assert_damage_is_caught(&file);
         let again = restamped(&file);
         assert_ne!(again, file);
-        assert_eq!(verdict(&again, 65_536), Ok(Proof::Checksum), "{}", path.display());
+        assert_eq!(verdict(&again, 65_536), Ok(FitsProof::Checksum), "{}", path.display());
         assert_eq!(data(&again, 65_536), data(&file, 65_536), "{}", path.display());
         let keywords = Keywords::read(Cursor::new(&file)).expect("keywords");
         assert_eq!(keywords.times.date_obs.as_deref(), Some("2011-02-15T01:58:12.30"));
@@ -380,7 +384,7 @@ fn a_file_that_only_lacks_its_last_fill_and_one_of_another_format_are_told_as_su
     let data = [1u8; 100];
     let image = hdu(&build_primary_header(8, &[100]).expect("a header"), &data);
     let told = |bytes: &[u8]| {
-        let mut check = Check::new();
+        let mut check = FitsCheck::new();
         let pushed = check.push(bytes);
         pushed.and_then(|()| check.finish()).unwrap_err()
     };

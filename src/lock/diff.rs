@@ -20,9 +20,9 @@ pub struct DayChange {
     /// The day.
     pub date: NaiveDate,
     /// Files that were not there before.
-    pub added: Vec<Named>,
+    pub added: Vec<ChangedFile>,
     /// Files that are not there any more.
-    pub removed: Vec<Named>,
+    pub removed: Vec<ChangedFile>,
     /// Files whose bytes are others now.
     pub changed: Vec<Replaced>,
     /// Files with the same bytes whose records have another number now: JSOC computed their keywords anew.
@@ -37,7 +37,7 @@ pub struct DayChange {
 
 /// A file that came or went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Named {
+pub struct ChangedFile {
     /// The path below the root; empty where only a listing was asked, and the file's own answer names it.
     pub path: String,
     /// What identifies it at the source.
@@ -67,9 +67,9 @@ impl LockedFile {
     }
 }
 
-impl From<LockedFile> for Named {
-    fn from(file: LockedFile) -> Named {
-        Named { path: file.path, key: file.key, sha256: file.sha256 }
+impl From<LockedFile> for ChangedFile {
+    fn from(file: LockedFile) -> ChangedFile {
+        ChangedFile { path: file.path, key: file.key, sha256: file.sha256 }
     }
 }
 
@@ -122,10 +122,10 @@ impl DayChange {
     pub fn of_record(lock: &Lock, record: DayRecord, series: &SeriesId, date: NaiveDate) -> Result<DayChange, Error> {
         let mut change = DayChange::of(series, date);
         if let Some(locked) = lock.files(series, date)? {
-            change.compare(locked, record.files.into_iter().map(LockedFile::of).collect());
+            change.compare(locked, record.files.into_iter().map(LockedFile::from_line).collect());
         } else {
             let due = lock.day(series, date).map(shown).unwrap_or_default();
-            change.digest = Some([due, shown(&DayRow::of(&record.header).alone(record.absent()))]);
+            change.digest = Some([due, shown(&DayRow::from_header(&record.header).alone(record.absent()))]);
         }
         Ok(change)
     }
@@ -133,7 +133,7 @@ impl DayChange {
     /// The same with files that came and went at one path as changed ones.
     #[must_use]
     pub fn with_replaced(mut self) -> DayChange {
-        let mut gone: BTreeMap<String, Named> =
+        let mut gone: BTreeMap<String, ChangedFile> =
             self.removed.into_iter().map(|file| (file.path.clone(), file)).collect();
         let mut added = Vec::new();
         for file in self.added {
@@ -155,8 +155,8 @@ impl DayChange {
     /// Takes in both sides' files, each sorted by path.
     pub fn compare(&mut self, old: Vec<LockedFile>, new: Vec<LockedFile>) {
         let (removed, added) = self.take_changed(old, new);
-        self.removed.extend(removed.into_iter().map(Named::from));
-        self.added.extend(added.into_iter().map(Named::from));
+        self.removed.extend(removed.into_iter().map(ChangedFile::from));
+        self.added.extend(added.into_iter().map(ChangedFile::from));
     }
 
     /// Takes in the files at paths that both sides have. Gives those that one side alone has: the old, and the new.
@@ -199,10 +199,10 @@ impl DayChange {
             let former = alike.and_then(|alike| Some(alike.swap_remove(alike.iter().position(is_same)?)));
             match former {
                 Some(_) => self.keywords_changed += 1,
-                None => self.added.push(Named::from(file)),
+                None => self.added.push(ChangedFile::from(file)),
             }
         }
-        self.removed.extend(by_bytes.into_values().flatten().map(Named::from));
+        self.removed.extend(by_bytes.into_values().flatten().map(ChangedFile::from));
         self.removed.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
     }
 }

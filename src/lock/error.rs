@@ -25,7 +25,7 @@ pub enum Error {
         /// The line itself, as far as it is text.
         text: String,
         /// What of it is meant.
-        part: Part,
+        part: LinePart,
     },
     /// The operating system said no.
     #[error("could not {action} `{}`: {source}", escape(&path.to_string_lossy()))]
@@ -66,7 +66,7 @@ pub enum Error {
 
 /// What of a line is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum LinePart {
     /// All of it.
     Whole,
     /// The character at this byte, from 0.
@@ -75,12 +75,12 @@ pub enum Part {
     Text(String),
 }
 
-impl Part {
+impl LinePart {
     /// The bytes of a line that are meant.
-    fn of(&self, text: &str) -> Range<usize> {
+    fn range_in(&self, text: &str) -> Range<usize> {
         match self {
-            Part::Byte(at) if *at < text.len() => *at..*at + 1,
-            Part::Text(part) if text.contains(part) => {
+            LinePart::Byte(at) if *at < text.len() => *at..*at + 1,
+            LinePart::Text(part) if text.contains(part) => {
                 let start = text.find(part).unwrap_or_default();
                 start..start + part.len()
             }
@@ -102,7 +102,7 @@ pub(super) const MERGE: &str = "take either side whole (`git checkout --ours` or
 impl Error {
     pub(super) fn line(path: &Path, line: usize, why: impl Into<String>) -> Error {
         let why = why.into();
-        Error::Line { path: path.to_owned(), line, why, hint: RESTORE, text: String::new(), part: Part::Whole }
+        Error::Line { path: path.to_owned(), line, why, hint: RESTORE, text: String::new(), part: LinePart::Whole }
     }
 
     /// A line that is not the JSON that it should be.
@@ -112,7 +112,7 @@ impl Error {
         let reason = escape(text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason));
         let wrong = Error::line(path, line, format!("{what}: {reason}"));
         match error.column().checked_sub(1) {
-            Some(at) => wrong.at(Part::Byte(at)),
+            Some(at) => wrong.at(LinePart::Byte(at)),
             None => wrong,
         }
     }
@@ -126,7 +126,7 @@ impl Error {
     }
 
     /// Says what of the line is meant.
-    pub(super) fn at(mut self, meant: Part) -> Error {
+    pub(super) fn at(mut self, meant: LinePart) -> Error {
         if let Error::Line { part, .. } = &mut self {
             *part = meant;
         }
@@ -148,7 +148,7 @@ impl Error {
     pub fn beside_its_line(&self) -> Option<Diagnostics> {
         match self {
             Error::Line { path, line, why, hint, text, part } => {
-                Some(Diagnostics::of_line(path, *line, text, part.of(text), why, hint))
+                Some(Diagnostics::of_line(path, *line, text, part.range_in(text), why, hint))
             }
             _ => None,
         }

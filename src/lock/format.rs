@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::regions::RegionLine;
-use crate::archive::{DayHeader, DayRecord, FileLine, State};
+use crate::archive::{DayHeader, DayRecord, FileLine, RecordState};
 use crate::day::{Scale, Window};
 use crate::digest::{Digest, Hasher};
 
@@ -73,7 +73,7 @@ pub struct DayRow {
     #[schemars(with = "String")]
     pub spec: Digest,
     /// How final it is: only a sealed day binds later runs.
-    pub state: State,
+    pub state: RecordState,
     /// Files, without the absent ones.
     pub files: u64,
     /// Their bytes.
@@ -169,7 +169,7 @@ impl DayRow {
 
     /// What a lock says of a day by its record's header.
     #[must_use]
-    pub fn of(header: &DayHeader) -> DayRow {
+    pub fn from_header(header: &DayHeader) -> DayRow {
         DayRow {
             series: header.series.clone(),
             date: header.date,
@@ -229,7 +229,7 @@ fn absent_digest<'a>(keys: impl IntoIterator<Item = &'a str>) -> String {
 impl LockedFile {
     /// What a lock says of a file by its line in the day's record.
     #[must_use]
-    pub fn of(line: FileLine) -> LockedFile {
+    pub fn from_line(line: FileLine) -> LockedFile {
         LockedFile {
             path: line.path,
             bytes: line.bytes,

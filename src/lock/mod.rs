@@ -19,12 +19,12 @@ use std::path::{Path, PathBuf};
 
 use crate::manifest::is_yaml;
 
-pub use diff::{DayChange, Named, Replaced, replaced};
-pub use error::{Error, Part};
+pub use diff::{ChangedFile, DayChange, Replaced, replaced};
+pub use error::{Error, LinePart};
 pub use format::{DayRow, Detail, Header, LockedFile, schema};
 pub use read::{Lock, job_of};
 pub use regions::{RegionRow, regions_of, rows_of};
-pub use with_records::Held;
+pub use with_records::LockWithRecords;
 pub use write::{AHEAD, Moved, Takes, is_ahead, may_write, write};
 
 /// Where the lock of a manifest is: its path with `.lock` for `.yaml`.

@@ -12,7 +12,7 @@ use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde::Deserialize;
 
 use super::Error;
-use super::error::{BEGIN, MERGE, Part};
+use super::error::{BEGIN, LinePart, MERGE};
 use super::format::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedFile};
 use super::regions::{RegionLine, RegionRow};
 use crate::archive::{ACCEPTED, RelativePath, open_regular};
@@ -37,13 +37,13 @@ pub struct Lock {
     header: Header,
     sha256: Digest,
     regions: Vec<RegionRow>,
-    days: Vec<Day>,
+    days: Vec<LockDay>,
     has_crlf: bool,
 }
 
 /// One day and where its file lines are.
 #[derive(Debug)]
-struct Day {
+struct LockDay {
     row: DayRow,
     at: u64,
     length: u64,
@@ -113,7 +113,7 @@ impl Lock {
         };
         let mut lines = BufReader::with_capacity(256 * 1024, &file);
         let (mut raw, mut whole) = (Vec::new(), Hasher::default());
-        let mut reading: Option<Reading<'_>> = None;
+        let mut reading: Option<LockReader<'_>> = None;
         let mut has_crlf = true;
         let mut number = 0;
         loop {
@@ -128,14 +128,14 @@ impl Lock {
             let text = raw.strip_prefix(BOM).filter(|_| number == 1).unwrap_or(&raw);
             let text = one_line(path, text, number)?;
             let taken = match &mut reading {
-                None => Reading::of(path, text, length as u64, job).map(|begun| reading = Some(begun)),
+                None => LockReader::read_header(path, text, length as u64, job).map(|begun| reading = Some(begun)),
                 Some(reading) => reading.take(text, number, length as u64),
             };
             taken.map_err(|wrong| wrong.in_line(text))?;
         }
         let Some(mut reading) = reading else { return Err(Error::line(path, 1, "the lock is empty").with_hint(BEGIN)) };
         reading.close()?;
-        let Reading { header, regions, days, .. } = reading;
+        let LockReader { header, regions, days, .. } = reading;
         Ok(Some(Lock { path: path.to_owned(), file, header, sha256: whole.finish(), regions, days, has_crlf }))
     }
 
@@ -207,7 +207,7 @@ impl Lock {
         self.find(&series.0, date).map(|day| &day.row)
     }
 
-    fn find(&self, series: &str, date: NaiveDate) -> Option<&Day> {
+    fn find(&self, series: &str, date: NaiveDate) -> Option<&LockDay> {
         let at = self.days.binary_search_by(|day| (day.row.series.as_str(), day.row.date).cmp(&(series, date)));
         at.ok().and_then(|at| self.days.get(at))
     }
@@ -235,7 +235,7 @@ impl Lock {
         self.find(series, date).map_or(Ok(Vec::new()), |day| self.lines_of(day))
     }
 
-    fn lines_of(&self, day: &Day) -> Result<Vec<u8>, Error> {
+    fn lines_of(&self, day: &LockDay) -> Result<Vec<u8>, Error> {
         let length = usize::try_from(day.length).unwrap_or(usize::MAX);
         let mut bytes = vec![0; length];
         let read = self.file.read_exact_at(&mut bytes, day.at);
@@ -245,12 +245,12 @@ impl Lock {
 }
 
 /// A lock while it is read, line by line.
-struct Reading<'p> {
+struct LockReader<'p> {
     path: &'p Path,
     header: Header,
     regions: Vec<RegionRow>,
-    days: Vec<Day>,
-    open: Option<Open>,
+    days: Vec<LockDay>,
+    open: Option<OpenLockDay>,
     /// Files of all days, the absent ones too, as told.
     files: u64,
     /// Where the next line begins.
@@ -259,7 +259,7 @@ struct Reading<'p> {
 
 /// The day whose files are being read.
 #[derive(Default)]
-struct Open {
+struct OpenLockDay {
     files: u64,
     bytes: u64,
     absent: u64,
@@ -269,8 +269,8 @@ struct Open {
     text: Vec<u8>,
 }
 
-impl<'p> Reading<'p> {
-    fn of(path: &'p Path, text: &[u8], length: u64, job: &str) -> Result<Reading<'p>, Error> {
+impl<'p> LockReader<'p> {
+    fn read_header(path: &'p Path, text: &[u8], length: u64, job: &str) -> Result<LockReader<'p>, Error> {
         let value: serde_json::Value =
             serde_json::from_slice(text).map_err(|e| Error::json(path, 1, "this is no header of a lock", &e))?;
         // The format is looked at before the rest, so that a newer version is told as such.
@@ -279,7 +279,7 @@ impl<'p> Reading<'p> {
             Some(other) => {
                 let why = format!("it is written as `{}`, which this version does not know", escape(other));
                 let wrong = Error::line(path, 1, why).with_hint("use a newer sunhaul");
-                return Err(wrong.at(Part::Text(other.to_owned())));
+                return Err(wrong.at(LinePart::Text(other.to_owned())));
             }
             None => return Err(Error::line(path, 1, "this is no header of a lock")),
         }
@@ -287,12 +287,12 @@ impl<'p> Reading<'p> {
             serde_json::from_value(value).map_err(|e| Error::json(path, 1, "this is no header of a lock", &e))?;
         if header.job != job {
             let why = format!("it is the lock of the job `{}`, not of `{}`", escape(&header.job), escape(job));
-            return Err(Error::line(path, 1, why).at(Part::Text(header.job)));
+            return Err(Error::line(path, 1, why).at(LinePart::Text(header.job)));
         }
         if !has_four_digits(header.as_of.year()) {
             return Err(Error::line(path, 1, "the year of its `as_of` has no four digits"));
         }
-        Ok(Reading { path, header, regions: Vec::new(), days: Vec::new(), open: None, files: 0, at: length })
+        Ok(LockReader { path, header, regions: Vec::new(), days: Vec::new(), open: None, files: 0, at: length })
     }
 
     fn take(&mut self, text: &[u8], number: usize, length: u64) -> Result<(), Error> {
@@ -314,20 +314,20 @@ impl<'p> Reading<'p> {
         let is_none =
             |digest: &&String| digest.strip_prefix("sha256:").is_none_or(|hex| hex.parse::<Digest>().is_err());
         if let Some(digest) = [&row.digest].into_iter().chain(&row.absent_digest).find(is_none) {
-            return Err(wrong(format!("`{}` is no digest", escape(digest))).at(Part::Text(digest.clone())));
+            return Err(wrong(format!("`{}` is no digest", escape(digest))).at(LinePart::Text(digest.clone())));
         }
         let files = self.files.checked_add(row.files).and_then(|files| files.checked_add(row.absent));
         self.files = files.ok_or_else(|| wrong("more files are told than can be counted".to_owned()))?;
         let place = (row.series.as_str(), row.date);
-        if let Some(Day { row: before, .. }) = self.days.last()
+        if let Some(LockDay { row: before, .. }) = self.days.last()
             && (before.series.as_str(), before.date) >= place
         {
             let why = if (before.series.as_str(), before.date) == place { "stands twice" } else { "is out of order" };
             let date = row.date.to_string();
-            return Err(wrong(format!("{} {date} {why}", escape(&row.series))).at(Part::Text(date)));
+            return Err(wrong(format!("{} {date} {why}", escape(&row.series))).at(LinePart::Text(date)));
         }
-        self.days.push(Day { row, at: begins + length, length: 0, line: number });
-        self.open = Some(Open { text: text.to_owned(), ..Open::default() });
+        self.days.push(LockDay { row, at: begins + length, length: 0, line: number });
+        self.open = Some(OpenLockDay { text: text.to_owned(), ..OpenLockDay::default() });
         Ok(())
     }
 
@@ -359,11 +359,11 @@ impl<'p> Reading<'p> {
             .map_err(|e| Error::json(self.path, number, "this is no line of a file", &e))?;
         if !RelativePath::is_one(&file.path) {
             let why = format!("the path `{}` leaves the archive or is not safe", escape(&file.path));
-            return Err(wrong(why).at(Part::Text(file.path.into_owned())));
+            return Err(wrong(why).at(LinePart::Text(file.path.into_owned())));
         }
         if open.last.as_bytes() > file.path.as_bytes() {
             let why = format!("`{}` is out of order", escape(&file.path));
-            return Err(wrong(why).at(Part::Text(file.path.into_owned())));
+            return Err(wrong(why).at(LinePart::Text(file.path.into_owned())));
         }
         match (file.sha256, file.bytes, &file.absent) {
             (Some(sha256), Some(bytes), None) => {
@@ -389,13 +389,13 @@ impl<'p> Reading<'p> {
 
     /// Proves the day whose last line was read.
     fn close(&mut self) -> Result<(), Error> {
-        let (Some(Day { row, line, .. }), Some(open)) = (self.days.last(), self.open.take()) else { return Ok(()) };
+        let (Some(LockDay { row, line, .. }), Some(open)) = (self.days.last(), self.open.take()) else { return Ok(()) };
         if self.header.detail == Detail::Day {
             return Ok(());
         }
         let here = |part: String, why: String| {
             let why = format!("{} {}: {why}", escape(&row.series), row.date);
-            Error::line(self.path, *line, why).at(Part::Text(part)).in_line(&open.text)
+            Error::line(self.path, *line, why).at(LinePart::Text(part)).in_line(&open.text)
         };
         let (due, found) = ((row.files, row.absent), (open.files, open.absent));
         if due != found {
@@ -425,7 +425,7 @@ fn one_line<'a>(path: &Path, raw: &'a [u8], number: usize) -> Result<&'a [u8], E
             return Err(wrong("this line is longer than any line of a lock"));
         }
         let last = raw.len().saturating_sub(1);
-        return Err(wrong("the lock is cut short in this line").at(Part::Byte(last)).in_line(raw));
+        return Err(wrong("the lock is cut short in this line").at(LinePart::Byte(last)).in_line(raw));
     };
     let text = text.strip_suffix(b"\r").unwrap_or(text);
     if text.is_empty() { Err(wrong("this line is empty")) } else { Ok(text) }

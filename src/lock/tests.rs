@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
-use crate::archive::{RelativePath, State, line};
+use crate::archive::{RecordState, RelativePath, line};
 use crate::day::Scale;
 use crate::digest::{Digest, of_files};
 use crate::manifest::SeriesId;
@@ -21,7 +21,7 @@ fn file(path: &str) -> LockedFile {
     LockedFile {
         path: path.into(),
         bytes: Some(9),
-        sha256: Some(Digest::of(path.as_bytes())),
+        sha256: Some(Digest::sha256(path.as_bytes())),
         time: "2015-12-11T18:22:08Z".into(),
         key: format!("/HMI/{path}"),
         url: format!("/HMI/{path}"),
@@ -45,8 +45,8 @@ fn day(series: &str, date: &str, paths: &[&str]) -> Vec<u8> {
         date: date.parse().unwrap(),
         scale: Scale::Utc,
         window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
-        spec: Digest::of(b"spec"),
-        state: State::Sealed,
+        spec: Digest::sha256(b"spec"),
+        state: RecordState::Sealed,
         files: paths.len() as u64,
         bytes: 9 * paths.len() as u64,
         absent: 0,
@@ -96,7 +96,7 @@ fn a_lock_gives_its_days_and_their_files() {
     let (a, date) = (SeriesId("a".into()), "2015-12-11".parse().unwrap());
     assert_eq!(lock.files(&a, date).unwrap().unwrap(), [file("a/1"), file("a/2")]);
     assert_eq!(lock.files(&a, "2015-12-12".parse().unwrap()).unwrap(), None);
-    assert_eq!(lock.sha256(), Digest::of(&whole()));
+    assert_eq!(lock.sha256(), Digest::sha256(&whole()));
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn other_ends_of_lines_and_a_byte_order_mark_say_the_same() {
         (plain.replacen('\n', "\r\n", 2), false),
     ] {
         let lock = read(text.as_bytes()).unwrap().unwrap();
-        assert_eq!((lock.has_crlf(), lock.sha256()), (has_crlf, Digest::of(text.as_bytes())));
+        assert_eq!((lock.has_crlf(), lock.sha256()), (has_crlf, Digest::sha256(text.as_bytes())));
         let (a, b, date) = (SeriesId("a".into()), SeriesId("b".into()), "2015-12-11".parse().unwrap());
         assert_eq!(lock.files(&a, date).unwrap().unwrap(), [file("a/1"), file("a/2")], "{text}");
         assert_eq!(lock.files(&b, date).unwrap().unwrap(), [file("b/1")], "{text}");
@@ -183,7 +183,7 @@ fn what_is_wrong_is_told_with_its_line() {
 
 /// What holds of every lock that is believed.
 fn holds(lock: &Lock, bytes: &[u8]) {
-    assert_eq!(lock.sha256(), Digest::of(bytes));
+    assert_eq!(lock.sha256(), Digest::sha256(bytes));
     assert!(lock.days().is_sorted_by(|a, b| (&a.series, a.date) < (&b.series, b.date)));
     let (as_of, detail, about) = (lock.as_of(), lock.detail(), String::new());
     let (format, job) = (FORMAT.to_owned(), "december".to_owned());

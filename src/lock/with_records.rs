@@ -6,26 +6,26 @@ use chrono::NaiveDate;
 
 use super::format::{DayRow, LockedFile};
 use super::{Error, Lock};
-use crate::archive::{Archive, DayRecord, FileLine, Reader, State};
+use crate::archive::{Archive, DayRecord, FileLine, Reader, RecordState};
 use crate::fits::Digests;
 use crate::manifest::{Identity, Manifest, SeriesId};
-use crate::plan::{Known, Pin, Pins, Recorded};
+use crate::plan::{DaySummary, Finality, Pin, Pins};
 
 /// A lock, the archive beside it, and what counts as the same file.
 #[derive(Debug)]
-pub struct Held {
+pub struct LockWithRecords {
     lock: Lock,
     root: PathBuf,
     identity: Identity,
     records: Option<PathBuf>,
 }
 
-impl Held {
+impl LockWithRecords {
     /// Holds a lock against the archive of its job. `records` is a further folder of day records, as the archive's own
     /// `.sunhaul/days`, for a lock that holds days alone.
     #[must_use]
-    pub fn new(lock: Lock, manifest: &Manifest, records: Option<PathBuf>) -> Held {
-        Held { lock, root: manifest.archive.root.clone(), identity: manifest.identity, records }
+    pub fn new(lock: Lock, manifest: &Manifest, records: Option<PathBuf>) -> LockWithRecords {
+        LockWithRecords { lock, root: manifest.archive.root.clone(), identity: manifest.identity, records }
     }
 
     /// The lock.
@@ -57,7 +57,7 @@ impl Held {
         let other = || Reader::open(self.records.as_deref()?).ok()?.loose_record(series, date).ok().flatten();
         let is_locked = |record: &DayRecord| record.header.spec == row.spec && row.is_of(record);
         let record = own().filter(is_locked).or_else(|| other().filter(is_locked));
-        Ok(record.map(|record| record.files.into_iter().map(LockedFile::of).collect()))
+        Ok(record.map(|record| record.files.into_iter().map(LockedFile::from_line).collect()))
     }
 
     /// True when the files of a day can be known from the lock and the records at hand.
@@ -112,20 +112,20 @@ impl LockedFile {
 }
 
 impl DayRow {
-    fn recorded(&self) -> Recorded {
+    fn recorded(&self) -> Finality {
         match self.state {
-            State::Sealed => Recorded::Sealed,
-            State::Provisional => Recorded::Provisional,
+            RecordState::Sealed => Finality::Sealed,
+            RecordState::Provisional => Finality::Provisional,
         }
     }
 }
 
-impl Pins for Held {
+impl Pins for LockWithRecords {
     fn pinned(&self, series: &SeriesId, date: NaiveDate) -> Option<Pin> {
         self.lock.day(series, date).map(|row| Pin { spec: row.spec, window: row.asked_window(), state: row.recorded() })
     }
 
-    fn agrees(&self, series: &SeriesId, date: NaiveDate, known: &Known) -> bool {
+    fn agrees(&self, series: &SeriesId, date: NaiveDate, known: &DaySummary) -> bool {
         let Some(row) = self.lock.day(series, date) else { return false };
         let is_same = row.digest == known.digest && row.absent == known.absent;
         (is_same && self.has_absent(row, series, date))

@@ -14,7 +14,7 @@ use super::format::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedF
 use super::regions::{RegionLine, RegionRow, rows_of};
 use super::writer_lock::{STAGED, WriterLock};
 use super::{Error, Lock, path_of};
-use crate::archive::{self, Archive, DayHeader, LockWait, State, line};
+use crate::archive::{self, Archive, DayHeader, LockWait, RecordState, line};
 use crate::digest::{Digest, Hasher};
 use crate::manifest::{LockDetail, LockMode, Manifest, SeriesId, folder_of};
 use crate::untrusted::escape;
@@ -69,42 +69,42 @@ pub struct Moved {
 }
 
 /// One day of the lock to be.
-enum Row {
+enum NextDay {
     /// As it stands in the old lock.
     Kept(DayRow),
     /// As its record says.
     Recorded(DayRow),
 }
 
-impl Row {
+impl NextDay {
     fn row(&self) -> &DayRow {
-        let (Row::Kept(row) | Row::Recorded(row)) = self;
+        let (NextDay::Kept(row) | NextDay::Recorded(row)) = self;
         row
     }
 
     fn is_kept(&self) -> bool {
-        matches!(self, Row::Kept(_))
+        matches!(self, NextDay::Kept(_))
     }
 }
 
 /// What a lock is to be.
-struct Next {
+struct NextLock {
     old: Option<Lock>,
     header: Header,
     regions: Vec<RegionRow>,
-    rows: Vec<Row>,
+    rows: Vec<NextDay>,
     lacks_files: bool,
 }
 
-impl Next {
-    fn decide(manifest: &Manifest, path: &Path, now: DateTime<Utc>, takes: &Takes<'_>) -> Result<Next, Error> {
+impl NextLock {
+    fn decide(manifest: &Manifest, path: &Path, now: DateTime<Utc>, takes: &Takes<'_>) -> Result<NextLock, Error> {
         let old = Lock::read(path, &manifest.name)?;
         let old = match old {
             Some(old) if !matches!(takes, Takes::All) && is_ahead(&old, manifest, now) => {
                 // Which of the two clocks is wrong cannot be known from here, and days would leave the lock.
-                let (header, rows) = (old.header().clone(), old.days().cloned().map(Row::Kept).collect());
+                let (header, rows) = (old.header().clone(), old.days().cloned().map(NextDay::Kept).collect());
                 let regions = old.regions().to_vec();
-                return Ok(Next { old: Some(old), header, regions, rows, lacks_files: false });
+                return Ok(NextLock { old: Some(old), header, regions, rows, lacks_files: false });
             }
             old => old,
         };
@@ -113,7 +113,7 @@ impl Next {
         let (detail, lacks_files) = detail(manifest, old.as_ref(), &mut rows, files)?;
         let about = detail.about().to_owned();
         let header = Header { format: FORMAT.to_owned(), job: manifest.name.clone(), as_of, detail, about };
-        Ok(Next { old, header, regions: rows_of(manifest), rows, lacks_files })
+        Ok(NextLock { old, header, regions: rows_of(manifest), rows, lacks_files })
     }
 
     /// True when the lock is just so already, or none is begun.
@@ -124,7 +124,7 @@ impl Next {
                 old.is_headed(&self.header)
                     && old.regions() == self.regions
                     && old.days().count() == self.rows.len()
-                    && self.rows.iter().all(Row::is_kept)
+                    && self.rows.iter().all(NextDay::is_kept)
             }
         }
     }
@@ -186,7 +186,7 @@ pub fn write(
     lock_wait: &dyn LockWait,
 ) -> Result<Moved, Error> {
     let path = path_of(&manifest.path);
-    let decide = || Next::decide(manifest, &path, now, takes);
+    let decide = || NextLock::decide(manifest, &path, now, takes);
     let next = decide()?;
     let is_locked = manifest.archive.lock == LockMode::Flock;
     if next.is_there() {
@@ -273,28 +273,34 @@ fn decide(
     old: Option<&Lock>,
     now: DateTime<Utc>,
     takes: &Takes<'_>,
-) -> Result<(DateTime<Utc>, Vec<Row>), Error> {
+) -> Result<(DateTime<Utc>, Vec<NextDay>), Error> {
     let as_of = as_of(manifest, old, now, takes);
     let rows = rows(manifest, old, as_of, takes)?;
     let before = old.map_or(as_of, Lock::as_of);
     let is_moved = before != as_of && !matches!(takes, Takes::All);
-    if is_moved && rows.iter().all(Row::is_kept) && lacks_days(manifest, as_of, &rows) {
+    if is_moved && rows.iter().all(NextDay::is_kept) && lacks_days(manifest, as_of, &rows) {
         return Ok((before, crate::lock::write::rows(manifest, old, before, takes)?));
     }
     Ok((as_of, rows))
 }
 
 /// True when the manifest asks at an instant for days that are not among these.
-fn lacks_days(manifest: &Manifest, as_of: DateTime<Utc>, rows: &[Row]) -> bool {
+fn lacks_days(manifest: &Manifest, as_of: DateTime<Utc>, rows: &[NextDay]) -> bool {
     manifest.series.iter().any(|series| {
         let range = series.range.resolve(as_of, series.source.scale());
-        let is_within = |row: &&Row| row.row().series == series.id.0 && !range.day(row.row().date).window.is_empty();
+        let is_within =
+            |row: &&NextDay| row.row().series == series.id.0 && !range.day(row.row().date).window.is_empty();
         (rows.iter().filter(is_within).count() as u64) < range.day_count()
     })
 }
 
 /// Which days the lock is to hold at an instant, and whence each comes, sorted by series and date.
-fn rows(manifest: &Manifest, old: Option<&Lock>, as_of: DateTime<Utc>, takes: &Takes<'_>) -> Result<Vec<Row>, Error> {
+fn rows(
+    manifest: &Manifest,
+    old: Option<&Lock>,
+    as_of: DateTime<Utc>,
+    takes: &Takes<'_>,
+) -> Result<Vec<NextDay>, Error> {
     let records = archive::Reader::open(&manifest.archive.root)?;
     let mut rows = Vec::new();
     let mut series: Vec<_> = manifest.series.iter().collect();
@@ -314,18 +320,18 @@ fn rows(manifest: &Manifest, old: Option<&Lock>, as_of: DateTime<Utc>, takes: &T
                 continue;
             }
             let spec = series.spec(&day);
-            let is_bound = before.is_some_and(|row| row.spec == spec && row.state == State::Sealed);
+            let is_bound = before.is_some_and(|row| row.spec == spec && row.state == RecordState::Sealed);
             let is_wanted = takes.wants(&series.id, day.date, !is_bound);
             let recorded = if is_wanted { header(manifest, &series.id, day.date, takes)? } else { None };
-            let recorded = recorded.filter(|header| header.spec == spec).map(|header| DayRow::of(&header));
+            let recorded = recorded.filter(|header| header.spec == spec).map(|header| DayRow::from_header(&header));
             match (recorded, before) {
                 (Some(row), Some(before))
                     if row == *before && (matches!(takes, Takes::Missing) || has_lines(old, &records, before)?) =>
                 {
-                    rows.push(Row::Kept(row));
+                    rows.push(NextDay::Kept(row));
                 }
-                (Some(row), _) => rows.push(Row::Recorded(row)),
-                (None, Some(before)) => rows.push(Row::Kept(before.clone())),
+                (Some(row), _) => rows.push(NextDay::Recorded(row)),
+                (None, Some(before)) => rows.push(NextDay::Kept(before.clone())),
                 (None, None) => {}
             }
         }
@@ -340,16 +346,16 @@ fn kept_row(
     (series, date): (&SeriesId, NaiveDate),
     (old, before): (Option<&Lock>, Option<&DayRow>),
     takes: &Takes<'_>,
-) -> Result<Option<Row>, Error> {
-    let is_final = before.is_some_and(|row| row.state == State::Sealed);
+) -> Result<Option<NextDay>, Error> {
+    let is_final = before.is_some_and(|row| row.state == RecordState::Sealed);
     let is_wanted = takes.wants(series, date, old.is_none() || (before.is_some() && !is_final));
     let recorded = if is_wanted { header(manifest, series, date, takes)? } else { None };
     let is_own = |header: &DayHeader| header.job == manifest.name || before.is_some_and(|row| row.spec == header.spec);
-    let recorded = recorded.filter(is_own).map(|header| DayRow::of(&header));
+    let recorded = recorded.filter(is_own).map(|header| DayRow::from_header(&header));
     Ok(match (recorded, before) {
-        (Some(row), Some(before)) if row == *before && matches!(takes, Takes::Missing) => Some(Row::Kept(row)),
-        (Some(row), _) => Some(Row::Recorded(row)),
-        (None, before) => before.cloned().map(Row::Kept),
+        (Some(row), Some(before)) if row == *before && matches!(takes, Takes::Missing) => Some(NextDay::Kept(row)),
+        (Some(row), _) => Some(NextDay::Recorded(row)),
+        (None, before) => before.cloned().map(NextDay::Kept),
     })
 }
 
@@ -361,7 +367,7 @@ fn has_lines(old: Option<&Lock>, records: &archive::Reader, row: &DayRow) -> Res
     let recorded = records.record(&id, row.date).ok().flatten();
     Ok(locked
         .zip(recorded)
-        .is_none_or(|(locked, record)| locked.into_iter().eq(record.files.into_iter().map(LockedFile::of))))
+        .is_none_or(|(locked, record)| locked.into_iter().eq(record.files.into_iter().map(LockedFile::from_line))))
 }
 
 /// The header of a day's record. Where a run adds what it did, a record that cannot be read adds nothing.
@@ -379,7 +385,7 @@ fn header(
 
 /// How much the lock is to hold. Where it held days alone before and the files are wanted now, they come from the
 /// records; where those are not at hand, it holds days alone as before.
-fn detail(manifest: &Manifest, old: Option<&Lock>, rows: &mut [Row], files: u64) -> Result<(Detail, bool), Error> {
+fn detail(manifest: &Manifest, old: Option<&Lock>, rows: &mut [NextDay], files: u64) -> Result<(Detail, bool), Error> {
     let wanted = match manifest.lock.detail {
         LockDetail::Day => Detail::Day,
         LockDetail::Auto if files > MANY => Detail::Day,
@@ -389,14 +395,14 @@ fn detail(manifest: &Manifest, old: Option<&Lock>, rows: &mut [Row], files: u64)
         return Ok((wanted, false));
     }
     for one in rows {
-        let Row::Kept(row) = one else { continue };
+        let NextDay::Kept(row) = one else { continue };
         if row.files + row.absent == 0 {
             continue;
         }
         let id = SeriesId(row.series.clone());
-        let recorded = header(manifest, &id, row.date, &Takes::Missing)?.map(|header| DayRow::of(&header));
+        let recorded = header(manifest, &id, row.date, &Takes::Missing)?.map(|header| DayRow::from_header(&header));
         match recorded.filter(|recorded| recorded.has_files_of(row) && recorded.spec == row.spec) {
-            Some(recorded) => *one = Row::Recorded(recorded),
+            Some(recorded) => *one = NextDay::Recorded(recorded),
             None => return Ok((Detail::Day, true)),
         }
     }
@@ -436,32 +442,32 @@ impl<'a> Out<'a> {
         }
     }
 
-    fn row(&mut self, manifest: &Manifest, old: Option<&Lock>, row: &Row, detail: Detail) -> Result<(), Error> {
+    fn row(&mut self, manifest: &Manifest, old: Option<&Lock>, row: &NextDay, detail: Detail) -> Result<(), Error> {
         let (row, lines) = match row {
-            Row::Kept(row) if detail == Detail::Files => {
+            NextDay::Kept(row) if detail == Detail::Files => {
                 let lines = old.map_or(Ok(Vec::new()), |old| old.lines(&row.series, row.date))?;
                 (DayRow { absent_digest: None, ..row.clone() }, lines)
             }
-            Row::Recorded(row) if detail == Detail::Files => {
+            NextDay::Recorded(row) if detail == Detail::Files => {
                 let id = SeriesId(row.series.clone());
                 // Sealed anew meanwhile, it is the newer record that counts.
                 let Some(record) = Archive::record(&manifest.archive.root, &id, row.date)? else { return Ok(()) };
-                let files = record.files.into_iter().map(LockedFile::of);
-                (DayRow::of(&record.header), files.flat_map(|file| line(&file)).collect())
+                let files = record.files.into_iter().map(LockedFile::from_line);
+                (DayRow::from_header(&record.header), files.flat_map(|file| line(&file)).collect())
             }
-            Row::Kept(row) if row.absent == 0 || row.absent_digest.is_some() => (row.clone(), Vec::new()),
-            Row::Kept(row) => {
+            NextDay::Kept(row) if row.absent == 0 || row.absent_digest.is_some() => (row.clone(), Vec::new()),
+            NextDay::Kept(row) => {
                 let files = old.map_or(Ok(None), |old| old.files(&SeriesId(row.series.clone()), row.date))?;
                 // One that held days alone before cannot tell.
                 let absent = files.as_ref().map(|files| files.iter().filter(|file| file.absent.is_some()));
                 let keys = absent.map(|files| files.map(|file| file.key.as_str()));
                 (keys.map_or_else(|| row.clone(), |keys| row.clone().alone(keys)), Vec::new())
             }
-            Row::Recorded(row) if row.absent == 0 => (row.clone(), Vec::new()),
-            Row::Recorded(row) => {
+            NextDay::Recorded(row) if row.absent == 0 => (row.clone(), Vec::new()),
+            NextDay::Recorded(row) => {
                 let id = SeriesId(row.series.clone());
                 let Some(record) = Archive::record(&manifest.archive.root, &id, row.date)? else { return Ok(()) };
-                (DayRow::of(&record.header).alone(record.absent()), Vec::new())
+                (DayRow::from_header(&record.header).alone(record.absent()), Vec::new())
             }
         };
         self.put(&line(&DayLine { day: row }));

@@ -96,7 +96,7 @@ pub(super) fn is_one(path: &[&str]) -> bool {
 
 /// Reads the credentials of a source. What is wrong goes to `findings`, and what is right is still given.
 pub(super) fn read(given: &Given<'_>, reach: &raw::Reach<'_>, findings: &mut Vec<Finding>) -> Credentials {
-    let mut reading = Reading { environment: given.secrets.map(|_| given.environment), findings };
+    let mut reading = CredentialsReader { environment: given.secrets.map(|_| given.environment), findings };
     let headers = reading.headers(reach.headers);
     let basic = reach.basic.given().map(|(at, basic)| (at, reading.basic(at, basic)));
     let bearer = reach.bearer.given().map(|(at, token)| (at, reading.bearer(at, &token.0)));
@@ -137,13 +137,13 @@ pub(super) fn in_the_clear(series: &[Series]) -> Vec<String> {
     hosts.into_iter().map(warning).collect()
 }
 
-struct Reading<'a> {
+struct CredentialsReader<'a> {
     /// Where values are looked up; none when only the names are checked.
     environment: Option<Environment<'a>>,
     findings: &'a mut Vec<Finding>,
 }
 
-impl Reading<'_> {
+impl CredentialsReader<'_> {
     fn headers(&mut self, headers: &Typed<raw::Headers>) -> Vec<(Span, HeaderName, Secret)> {
         let mut read: Vec<(Span, HeaderName, Secret)> = Vec::new();
         for (name, value) in headers.value().map_or(&[][..], |headers| &headers.0) {
@@ -171,10 +171,10 @@ impl Reading<'_> {
         let user = basic.user.required("user", at, hint, self.findings);
         let password = basic.password.required("password", at, hint, self.findings);
         let user = user.and_then(|(at, user)| {
-            let name = self.told(at, variable::replace(&user.0, |name| self.value(name)))?;
+            let name = self.report_wrong(at, variable::replace(&user.0, |name| self.value(name)))?;
             let wrong =
                 Wrong::new("a user's name with a `:`, which cannot be sent").hint("is the password in it, too?");
-            self.told(at, if name.contains(':') { Err(wrong) } else { Ok(name) })
+            self.report_wrong(at, if name.contains(':') { Err(wrong) } else { Ok(name) })
         });
         let password = password.and_then(|(at, password)| self.secret(at, &password.0, |_| Ok(())));
         Some(Login::Basic { user: user?, password: password? })
@@ -201,7 +201,7 @@ impl Reading<'_> {
             }
             Ok(Login::Basic { user, password })
         });
-        self.told(at, found)
+        self.report_wrong(at, found)
     }
 
     /// A text with its variables put in, when `check` takes it. A text without one is no secret any more.
@@ -220,7 +220,7 @@ impl Reading<'_> {
             check(&value).map(|()| Secret::new(&value))
         };
         let read = read();
-        self.told(at, read)
+        self.report_wrong(at, read)
     }
 
     /// A variable's value; nothing where only its name is looked at.
@@ -245,7 +245,7 @@ impl Reading<'_> {
     }
 
     /// What is right; what is wrong goes to the findings.
-    fn told<T>(&mut self, at: Span, read: Result<T, Wrong>) -> Option<T> {
+    fn report_wrong<T>(&mut self, at: Span, read: Result<T, Wrong>) -> Option<T> {
         read.map_err(|wrong| self.findings.push(wrong.at(at))).ok()
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub(super) use super::snippet::Span;
-use super::snippet::{Excerpt, Paint, Places};
+use super::snippet::{Excerpt, LineColumns, Paint};
 use crate::untrusted::escape;
 
 /// How many errors of one file are kept; a hostile file could hold half a million.
@@ -89,7 +89,7 @@ impl Diagnostics {
         findings.dedup();
         let omitted = findings.len().saturating_sub(KEPT);
         findings.truncate(KEPT);
-        let (mut places, mut others) = (Places::new(text), Places::new(text));
+        let (mut places, mut others) = (LineColumns::new(text), LineColumns::new(text));
         let list = findings
             .into_iter()
             .map(|finding| {

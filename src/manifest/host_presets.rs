@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use url::{Host, Url};
 
-use super::model::{Bandwidth, Limits, Rate, Tunnel, Way};
+use super::model::{Bandwidth, HostAccess, Limits, Rate, Tunnel};
 
 /// What a host is asked at most.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,12 +28,12 @@ pub(super) const EMBEDDED: Preset = Preset { name: "embedded", connections: 8, r
 
 /// The preset of the host in `url`, by the way to it.
 #[must_use]
-pub fn preset_of(url: &Url, way: Way) -> Preset {
+pub fn preset_of(url: &Url, way: HostAccess) -> Preset {
     match way {
-        Way::Embedded => return EMBEDDED,
-        Way::Tunnel => return PRIVATE,
-        Way::Direct if !is_public(url) => return PRIVATE,
-        Way::Direct => {}
+        HostAccess::Embedded => return EMBEDDED,
+        HostAccess::Tunnel => return PRIVATE,
+        HostAccess::Direct if !is_public(url) => return PRIVATE,
+        HostAccess::Direct => {}
     }
     match preset_operator(url) {
         Some("jsoc") => JSOC,
@@ -151,10 +151,10 @@ pub struct Effective {
 ///
 /// On a public host they lower the preset, and raise it only with `agreed_with`; elsewhere they replace it.
 #[must_use]
-pub fn effective(url: &Url, way: Way, limits: &Limits) -> Effective {
+pub fn effective(url: &Url, way: HostAccess, limits: &Limits) -> Effective {
     let preset = preset_of(url, way);
     let raises = exceeds(&preset, limits);
-    let is_public = way == Way::Direct && is_public(url);
+    let is_public = way == HostAccess::Direct && is_public(url);
     let capped = is_public && limits.agreed_with.is_none();
     let requests = limits.requests.unwrap_or(preset.requests);
     let concurrency = limits.concurrency.unwrap_or(preset.connections);
@@ -218,10 +218,10 @@ mod tests {
             ("http://[fd00::1]/", "private", "[fd00::1]:80"),
             ("http://[2001:db8::1]/", "public", "[2001:db8::1]:80"),
         ] {
-            assert_eq!(preset_of(&url(host), Way::Direct).name, name, "{host}");
+            assert_eq!(preset_of(&url(host), HostAccess::Direct).name, name, "{host}");
             assert_eq!(group_of(&url(host), None), group, "{host}");
         }
-        assert_eq!(preset_of(&url("http://127.0.0.1:1/"), Way::Embedded), EMBEDDED);
+        assert_eq!(preset_of(&url("http://127.0.0.1:1/"), HostAccess::Embedded), EMBEDDED);
     }
 
     #[test]
@@ -262,10 +262,10 @@ mod tests {
     fn a_public_preset_is_lowered_freely_and_raised_only_by_agreement() {
         let jsoc = url("http://jsoc.stanford.edu/");
         let mut limits = Limits { requests: Some(Rate::PerSecond(1.0)), concurrency: Some(5), ..Limits::default() };
-        let held = effective(&jsoc, Way::Direct, &limits);
+        let held = effective(&jsoc, HostAccess::Direct, &limits);
         assert_eq!((held.requests, held.concurrency, held.agreed_with), (Rate::PerSecond(1.0), 1, None));
         limits.agreed_with = Some("JSOC, 2026-01-08".into());
-        let agreed = effective(&jsoc, Way::Direct, &limits);
+        let agreed = effective(&jsoc, HostAccess::Direct, &limits);
         assert_eq!((agreed.requests, agreed.concurrency), (Rate::PerSecond(1.0), 5));
         assert_eq!(agreed.agreed_with.as_deref(), Some("JSOC, 2026-01-08"));
     }
@@ -273,9 +273,9 @@ mod tests {
     #[test]
     fn a_private_preset_is_replaced() {
         let limits = Limits { requests: Some(Rate::Unlimited), concurrency: Some(64), ..Limits::default() };
-        let held = effective(&url("http://localhost:8001/"), Way::Direct, &limits);
+        let held = effective(&url("http://localhost:8001/"), HostAccess::Direct, &limits);
         assert_eq!((held.requests, held.concurrency, held.preset), (Rate::Unlimited, 64, "private"));
-        let plain = effective(&url("http://localhost:8001/"), Way::Direct, &Limits::default());
+        let plain = effective(&url("http://localhost:8001/"), HostAccess::Direct, &Limits::default());
         assert_eq!((plain.requests, plain.concurrency), (Rate::PerSecond(8.0), 4));
         assert_eq!(plain.bandwidth, Bandwidth::Unlimited);
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::diagnostic::{Finding, Span};
-use super::model::{Limits, SourceSpec, Way};
+use super::model::{HostAccess, Limits, SourceSpec};
 use super::{host_presets, raw};
 use crate::untrusted::escape;
 
@@ -31,7 +31,7 @@ pub(super) fn read(
             Finding::new(at, "an empty agreement").hint("say with whom, and when: `agreed_with: \"name, date\"`"),
         );
     }
-    let all: Vec<Place> = sources.iter().flat_map(|(_, spec)| places(spec)).collect();
+    let all: Vec<SourceHost> = sources.iter().flat_map(|(_, spec)| places(spec)).collect();
     let presets: Vec<_> =
         all.iter().filter(|place| place.is_public).map(|place| (place.host.as_str(), place.preset)).collect();
     // A private host beside a public one may use the limit; the public one keeps its preset then.
@@ -65,24 +65,24 @@ pub(super) fn read(
 }
 
 /// A host of a source, as manners know it.
-pub(super) struct Place {
+pub(super) struct SourceHost {
     pub(super) host: String,
     pub(super) is_public: bool,
     preset: host_presets::Preset,
 }
 
 /// Every host of a source.
-pub(super) fn places(spec: &SourceSpec) -> Vec<Place> {
+pub(super) fn places(spec: &SourceSpec) -> Vec<SourceHost> {
     let Some(reach) = spec.reach() else {
-        return vec![Place { host: "embedded".to_owned(), is_public: false, preset: host_presets::EMBEDDED }];
+        return vec![SourceHost { host: "embedded".to_owned(), is_public: false, preset: host_presets::EMBEDDED }];
     };
     let others = reach.hosts.iter().filter_map(|host| Url::parse(&format!("https://{host}/")).ok());
     let place = |url: Url| {
         // The gateway reaches the source's own host; others are reached over the net.
-        let way = if reach.urls.contains(&url) { reach.way() } else { Way::Direct };
-        Place {
+        let way = if reach.urls.contains(&url) { reach.way() } else { HostAccess::Direct };
+        SourceHost {
             host: escape(url.host_str().unwrap_or_default()).into_owned(),
-            is_public: way == Way::Direct && host_presets::is_public(&url),
+            is_public: way == HostAccess::Direct && host_presets::is_public(&url),
             preset: host_presets::preset_of(&url, way),
         }
     };

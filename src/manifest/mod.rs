@@ -40,10 +40,10 @@ pub use credentials::{Credentials, Login, Netrc, NoLogin};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use glob::Glob;
 pub use model::{
-    ArchiveSpec, Bandwidth, Bound, Condition, Embedded, Export, Fetch, Filters, Hapi, Headers, Hmi, Identity, Index,
-    Jsoc, Limits, LockDetail, LockMode, LockSpec, Manifest, Medoc, Method, Passage, Patch, Protocol, Quality, Range,
-    Rate, Reach, Region, RegionNumber, Regions, Retry, Series, SeriesId, SourceSpec, Timeouts, Timetable, Tunnel,
-    Verify, Way, is_on_one_of,
+    ArchiveSpec, Bandwidth, Bound, Condition, Embedded, Export, Fetch, Filters, Hapi, Headers, Hmi, HostAccess,
+    Identity, Index, Jsoc, Limits, LockDetail, LockMode, LockSpec, Manifest, Medoc, Method, Passage, Patch, Protocol,
+    Quality, Range, Rate, Reach, Region, RegionNumber, Regions, Retry, Series, SeriesId, SourceSpec, Timeouts,
+    Timetable, Tunnel, Verify, is_on_one_of,
 };
 pub use parse::{Environment, load, load_with_secrets, parse};
 pub use path_pattern::Timed;

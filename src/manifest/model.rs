@@ -13,8 +13,8 @@ mod source;
 
 pub use regions::{Passage, Patch, Region, RegionNumber, Regions};
 pub use source::{
-    Embedded, Export, Hapi, Hmi, Index, Jsoc, Medoc, Method, Protocol, Reach, SourceSpec, Timetable, Tunnel, Way,
-    is_on_one_of,
+    Embedded, Export, Hapi, Hmi, HostAccess, Index, Jsoc, Medoc, Method, Protocol, Reach, SourceSpec, Timetable,
+    Tunnel, is_on_one_of,
 };
 
 use super::{Accept, Query, Template, credentials, latency};

@@ -257,7 +257,9 @@ fn broken(error: &serde_saphyr::Error, text: &str) -> Finding {
             ("a YAML tag (`!name`), which has no meaning here".to_owned(), "text that begins with `!` needs quotes")
         }
         Yaml::ExternalMessage { source, msg, .. } => match source.as_ref() {
-            ExternalMessageSource::Parser(error) => syntax::told(error.kind(), line_at(place(inner), text)),
+            ExternalMessageSource::Parser(error) => {
+                syntax::explain_syntax_error(error.kind(), line_at(place(inner), text))
+            }
             _ => (format!("not YAML: {}", escape(msg)), QUOTES),
         },
         Yaml::Eof { .. } => ("the file ends in the middle of something".to_owned(), "close what is open"),

@@ -10,7 +10,7 @@ use chrono::NaiveDateTime;
 
 use super::yaml_tree::Wrong;
 use crate::untrusted::escape;
-pub use told::Told;
+pub use told::PathTime;
 
 /// A text such as `%Y/%m/%d/H%H00/AIA%Y%m%d_%H%M_{wavelength:04}.fits`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Piece {
     /// Text that stands for itself.
     Text(String),
     /// A field of the time.
-    Time(Field),
+    Time(TimeField),
     /// `*`: any number of characters but `/`.
     Any,
     /// `?`: one character but `/`.
@@ -41,7 +41,7 @@ pub enum Piece {
 
 /// A field of a time, and its strftime letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Field {
+pub enum TimeField {
     /// `%Y`: four digits.
     Year,
     /// `%y`: the year's last two digits; of which century, the day says that they are read for.
@@ -65,17 +65,17 @@ pub enum Field {
 }
 
 /// Every field with its letter.
-const FIELDS: [(char, Field); 10] = [
-    ('Y', Field::Year),
-    ('y', Field::YearOfCentury),
-    ('m', Field::Month),
-    ('b', Field::MonthName),
-    ('d', Field::Day),
-    ('j', Field::DayOfYear),
-    ('H', Field::Hour),
-    ('M', Field::Minute),
-    ('S', Field::Second),
-    ('f', Field::Fraction),
+const FIELDS: [(char, TimeField); 10] = [
+    ('Y', TimeField::Year),
+    ('y', TimeField::YearOfCentury),
+    ('m', TimeField::Month),
+    ('b', TimeField::MonthName),
+    ('d', TimeField::Day),
+    ('j', TimeField::DayOfYear),
+    ('H', TimeField::Hour),
+    ('M', TimeField::Minute),
+    ('S', TimeField::Second),
+    ('f', TimeField::Fraction),
 ];
 
 /// The names of values that a template can vary.
@@ -160,16 +160,16 @@ impl Timed {
 
     /// True when a field of the time stands in it.
     #[must_use]
-    pub fn has(&self, field: Field) -> bool {
+    pub fn has(&self, field: TimeField) -> bool {
         self.parts.contains(&Piece::Time(field))
     }
 
     /// True when it tells the whole date.
     #[must_use]
     pub fn tells_date(&self) -> bool {
-        let has_month = self.has(Field::Month) || self.has(Field::MonthName);
-        (self.has(Field::Year) || self.has(Field::YearOfCentury))
-            && (self.has(Field::DayOfYear) || (has_month && self.has(Field::Day)))
+        let has_month = self.has(TimeField::Month) || self.has(TimeField::MonthName);
+        (self.has(TimeField::Year) || self.has(TimeField::YearOfCentury))
+            && (self.has(TimeField::DayOfYear) || (has_month && self.has(TimeField::Day)))
     }
 
     /// The names of the values in it.
@@ -207,25 +207,25 @@ impl fmt::Display for Timed {
     }
 }
 
-impl Field {
+impl TimeField {
     fn write(self, at: NaiveDateTime, out: &mut String) {
         let format = match self {
-            Field::Year => "%Y",
-            Field::YearOfCentury => "%y",
-            Field::Month => "%m",
-            Field::MonthName => "%b",
-            Field::Day => "%d",
-            Field::DayOfYear => "%j",
-            Field::Hour => "%H",
-            Field::Minute => "%M",
-            Field::Second => "%S",
-            Field::Fraction => "%6f",
+            TimeField::Year => "%Y",
+            TimeField::YearOfCentury => "%y",
+            TimeField::Month => "%m",
+            TimeField::MonthName => "%b",
+            TimeField::Day => "%d",
+            TimeField::DayOfYear => "%j",
+            TimeField::Hour => "%H",
+            TimeField::Minute => "%M",
+            TimeField::Second => "%S",
+            TimeField::Fraction => "%6f",
         };
         out.push_str(&at.format(format).to_string());
     }
 }
 
-fn field(letter: char) -> Result<Field, Wrong> {
+fn field(letter: char) -> Result<TimeField, Wrong> {
     let known = FIELDS.iter().find(|(known, _)| *known == letter);
     known.map(|(_, field)| *field).ok_or_else(|| {
         let letters: Vec<String> = FIELDS.iter().map(|(letter, _)| format!("`%{letter}`")).collect();

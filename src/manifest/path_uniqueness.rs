@@ -8,14 +8,14 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use super::model::SourceSpec;
-use super::path_pattern::{Field, Piece, Timed};
+use super::path_pattern::{Piece, TimeField, Timed};
 use super::resolve::source::date_hint;
-use super::template::{Part, Template, Variable};
+use super::template::{Template, TemplatePart, TemplateVariable};
 use super::yaml_tree::Wrong;
 
 /// The fields of a day's time with their letters, and how many seconds each lasts.
-const FIELDS: [(Field, &str, u64); 3] =
-    [(Field::Hour, "%H", 3600), (Field::Minute, "%M", 60), (Field::Second, "%S", 1)];
+const FIELDS: [(TimeField, &str, u64); 3] =
+    [(TimeField::Hour, "%H", 3600), (TimeField::Minute, "%M", 60), (TimeField::Second, "%S", 1)];
 
 /// Checks that two times of a template never make one path.
 pub(super) fn times(path: &Timed, cadence: Duration) -> Result<(), Wrong> {
@@ -49,7 +49,7 @@ pub(super) fn names(spec: &SourceSpec, layout: &Template) -> Result<(), Wrong> {
         }
         _ => return Ok(()),
     };
-    let is_named = layout.parts().contains(&Part::Variable(Variable::File));
+    let is_named = layout.parts().contains(&TemplatePart::Variable(TemplateVariable::File));
     let stands = |piece: &dyn Fn(&Piece) -> bool| is_named && name.iter().any(piece);
     for (field, letter, seconds) in fields {
         if !stands(&|piece| *piece == Piece::Time(field)) && !layout_has(layout, seconds) {
@@ -60,9 +60,9 @@ pub(super) fn names(spec: &SourceSpec, layout: &Template) -> Result<(), Wrong> {
         }
     }
     for value in values {
-        let variable = if value == "wavelength" { Variable::Wavelength } else { Variable::Segment };
+        let variable = if value == "wavelength" { TemplateVariable::Wavelength } else { TemplateVariable::Segment };
         let is_it = |piece: &Piece| matches!(piece, Piece::Value { name, .. } if name == value);
-        if !stands(&is_it) && !layout.parts().contains(&Part::Variable(variable)) {
+        if !stands(&is_it) && !layout.parts().contains(&TemplatePart::Variable(variable)) {
             let message = format!("several files of a time get one path: `{{{value}}}` stands in the folders alone");
             let hint = format!("write for example `layout: \"{{series}}/{{date:%Y/%m/%d}}/{{{value}}}/{{file}}\"`");
             return Err(Wrong::new(message).hint(hint));
@@ -72,11 +72,11 @@ pub(super) fn names(spec: &SourceSpec, layout: &Template) -> Result<(), Wrong> {
 }
 
 /// The fields that times of this cadence differ in, with their letters.
-pub(super) fn needed(cadence: Duration) -> impl Iterator<Item = (Field, &'static str)> {
+pub(super) fn needed(cadence: Duration) -> impl Iterator<Item = (TimeField, &'static str)> {
     lasting(cadence).map(|(field, letter, _)| (field, letter))
 }
 
-fn lasting(cadence: Duration) -> impl Iterator<Item = (Field, &'static str, u64)> {
+fn lasting(cadence: Duration) -> impl Iterator<Item = (TimeField, &'static str, u64)> {
     let seconds = cadence.as_secs();
     let above = [86_400, 3600, 60];
     FIELDS.into_iter().zip(above).filter(move |(_, above)| !seconds.is_multiple_of(*above)).map(|(field, _)| field)
@@ -106,7 +106,7 @@ fn layout_has(layout: &Template, seconds: u64) -> bool {
         midnight + chrono::TimeDelta::seconds(i64::try_from(seconds).unwrap_or_default())
     };
     layout.parts().iter().any(|part| match part {
-        Part::Variable(Variable::Time(format)) => {
+        TemplatePart::Variable(TemplateVariable::Time(format)) => {
             at(0).format(format).to_string() != at(seconds).format(format).to_string()
         }
         _ => false,

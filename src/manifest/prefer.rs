@@ -15,7 +15,7 @@ const HARPNUM: &str = "HARPNUM";
 
 /// The series that a source is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Names {
+pub(super) struct PreferredNames {
     /// The only one, or the preferred one.
     pub(super) first: String,
     /// Where it has no record, these are asked, in this order.
@@ -31,14 +31,14 @@ impl raw::Series {
 }
 
 /// Reads `name` or `prefer` of the series at `at`; what is wrong goes to `findings`.
-pub(super) fn read(series: &raw::Series, at: Span, findings: &mut Vec<Finding>) -> Option<Names> {
+pub(super) fn read(series: &raw::Series, at: Span, findings: &mut Vec<Finding>) -> Option<PreferredNames> {
     let Typed::Given(list_at, list) = &series.prefer else {
         if !series.prefer.is_missing() {
             return None;
         }
         let hint = "write `name: sharp_720s`, the source's name for the series";
         let (_, name) = series.name.required("name", at, hint, findings)?;
-        return Some(Names { first: name.0.clone(), fallbacks: Vec::new() });
+        return Some(PreferredNames { first: name.0.clone(), fallbacks: Vec::new() });
     };
     if let Some((name_at, _)) = series.name.given() {
         let finding = Finding::new(*list_at, "`prefer` beside `name`").also(name_at, "the name");
@@ -61,7 +61,7 @@ pub(super) fn read(series: &raw::Series, at: Span, findings: &mut Vec<Finding>) 
     }
     let mut names = list.iter().map(|name| name.value().map(|name| name.0.clone()));
     let first = names.next()??;
-    Some(Names { first, fallbacks: names.collect::<Option<_>>()? })
+    Some(PreferredNames { first, fallbacks: names.collect::<Option<_>>()? })
 }
 
 /// Checks that a name is one of a JSOC series: a namespace, a dot and a name.

@@ -42,7 +42,7 @@ impl Query {
             segments
         });
         Query {
-            source: Digest::of(source.to_string().as_bytes()),
+            source: Digest::sha256(source.to_string().as_bytes()),
             segments,
             harpnum: harpnum.clone(),
             quality: quality.map(|quality| quality.none_of),
@@ -71,7 +71,7 @@ impl Query {
         if !self.besides.is_empty() {
             asked.push(json!(self.besides));
         }
-        Digest::of_halves(&self.source, &Digest::of(json!(asked).to_string().as_bytes()))
+        Digest::of_halves(&self.source, &Digest::sha256(json!(asked).to_string().as_bytes()))
     }
 
     /// The layout as typed.

@@ -32,7 +32,7 @@ const OPEN: &[&str] = &[
 /// The text with each secret's characters hidden, every place where it was; takes them out of the findings' words, too.
 pub(super) fn over(text: &str, root: &Node, findings: &mut [Finding]) -> String {
     let mut hidden = Vec::new();
-    collect(root, Place::Open, &mut hidden);
+    collect(root, ValuePosition::Open, &mut hidden);
     for node in &hidden {
         let Some(typed) = node.text().filter(|typed| !typed.is_empty()) else { continue };
         for quote in ['`', '"'] {
@@ -66,7 +66,7 @@ pub(super) fn over_lines(text: &str) -> String {
 
 /// Where a value stands.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum ValuePosition {
     /// Where there are no secrets.
     Open,
     /// Where the kind of a source stands.
@@ -80,7 +80,7 @@ enum Place {
 }
 
 /// The scalars that may be secrets.
-fn collect<'a>(node: &'a Node, place: Place, hidden: &mut Vec<&'a Node>) {
+fn collect<'a>(node: &'a Node, place: ValuePosition, hidden: &mut Vec<&'a Node>) {
     match &node.value {
         Value::Map(entries) => {
             for (key, value) in entries {
@@ -88,22 +88,22 @@ fn collect<'a>(node: &'a Node, place: Place, hidden: &mut Vec<&'a Node>) {
                 let lower = key.to_ascii_lowercase();
                 let is_secret = WORDS.iter().any(|word| lower.contains(word));
                 let within = match place {
-                    _ if is_secret => Place::Secret,
-                    Place::Source if OPEN.contains(&key) => continue,
+                    _ if is_secret => ValuePosition::Secret,
+                    ValuePosition::Source if OPEN.contains(&key) => continue,
                     // A host has no login; who writes one there means it.
-                    Place::Source if key == "hosts" => Place::Hosts,
-                    Place::Kind if value.text().is_some() => continue,
-                    Place::Kind => Place::Source,
-                    Place::Open if key == "source" => Place::Kind,
+                    ValuePosition::Source if key == "hosts" => ValuePosition::Hosts,
+                    ValuePosition::Kind if value.text().is_some() => continue,
+                    ValuePosition::Kind => ValuePosition::Source,
+                    ValuePosition::Open if key == "source" => ValuePosition::Kind,
                     place => place,
                 };
                 collect(value, within, hidden);
             }
         }
         Value::List(items) => items.iter().for_each(|item| collect(item, place, hidden)),
-        Value::Text(text) if place == Place::Hosts && text.contains('@') => hidden.push(node),
-        Value::Text(_) if place >= Place::Source => hidden.push(node),
-        _ if place == Place::Secret => hidden.push(node),
+        Value::Text(text) if place == ValuePosition::Hosts && text.contains('@') => hidden.push(node),
+        Value::Text(_) if place >= ValuePosition::Source => hidden.push(node),
+        _ if place == ValuePosition::Secret => hidden.push(node),
         _ => {}
     }
 }

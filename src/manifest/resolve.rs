@@ -112,7 +112,7 @@ impl Resolver<'_> {
         let timeouts = job.timeouts.value();
         Some(Manifest {
             path: self.given.path.to_owned(),
-            sha256: Digest::of(self.given.bytes),
+            sha256: Digest::sha256(self.given.bytes),
             name: name?.1.0.clone(),
             contact,
             archive: archive?,
@@ -247,7 +247,7 @@ impl Resolver<'_> {
         let dates = self.dates(dates, series, source);
         let own_layout = self.layout(&series.layout);
         let filters = self.filters(series);
-        let prefer::Names { first: name, fallbacks } = names?;
+        let prefer::PreferredNames { first: name, fallbacks } = names?;
         if let Some(source) = source {
             source::refuse(&source.spec, series, &name, self.findings);
             prefer::refuse(&source.spec, series, self.findings);

@@ -35,7 +35,7 @@ pub(super) struct Excerpt {
 }
 
 /// Counts lines and columns while going forward through the text, so that many places cost one pass.
-pub(super) struct Places<'a> {
+pub(super) struct LineColumns<'a> {
     text: &'a str,
     at: usize,
     line: usize,
@@ -43,15 +43,15 @@ pub(super) struct Places<'a> {
     column: usize,
 }
 
-impl<'a> Places<'a> {
-    pub(super) fn new(text: &'a str) -> Places<'a> {
-        Places { text, at: 0, line: 1, line_start: 0, column: 1 }
+impl<'a> LineColumns<'a> {
+    pub(super) fn new(text: &'a str) -> LineColumns<'a> {
+        LineColumns { text, at: 0, line: 1, line_start: 0, column: 1 }
     }
 
     /// Goes to a place, from the beginning when it lies behind.
     fn go(&mut self, to: usize) {
         if to < self.at {
-            *self = Places::new(self.text);
+            *self = LineColumns::new(self.text);
         }
         let passed = &self.text[self.at..to];
         if let Some(newline) = passed.rfind('\n') {
@@ -65,7 +65,7 @@ impl<'a> Places<'a> {
 }
 
 impl Excerpt {
-    pub(super) fn new(places: &mut Places<'_>, span: Span) -> Excerpt {
+    pub(super) fn new(places: &mut LineColumns<'_>, span: Span) -> Excerpt {
         let text = places.text;
         let start = floor(text, span.start);
         let end = floor(text, span.end.max(span.start));

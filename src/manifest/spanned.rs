@@ -99,13 +99,13 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Presence<T> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Typed<T>, D::Error> {
-        deserializer.deserialize_struct(MARK, FIELDS, Placed(PhantomData))
+        deserializer.deserialize_struct(MARK, FIELDS, SpannedVisitor(PhantomData))
     }
 }
 
-struct Placed<T>(PhantomData<T>);
+struct SpannedVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Placed<T> {
+impl<'de, T: Deserialize<'de>> Visitor<'de> for SpannedVisitor<T> {
     type Value = Typed<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

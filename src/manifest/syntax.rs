@@ -9,7 +9,7 @@ use crate::untrusted::escape;
 pub(super) const QUOTES: &str = "mind the indentation, and put text with `: `, `#`, `{` or `*` in quotes";
 
 /// What is wrong, and what to do. `line` is the one that the parser stopped in.
-pub(super) fn told(kind: &ErrorKind, line: &str) -> (String, &'static str) {
+pub(super) fn explain_syntax_error(kind: &ErrorKind, line: &str) -> (String, &'static str) {
     let known = |message: &str, hint| (message.to_owned(), hint);
     match kind {
         ErrorKind::RecursionLimitExceeded => known("nested deeper than any manifest is", "is it a manifest at all?"),

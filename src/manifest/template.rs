@@ -18,21 +18,21 @@ const DEFAULT: &str = "{series}/{date:%Y/%m/%d}/{file}";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     text: String,
-    parts: Vec<Part>,
+    parts: Vec<TemplatePart>,
 }
 
 /// A piece of a layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum TemplatePart {
     /// Text that stands for itself; may hold `/`.
     Text(String),
     /// A variable, with its strftime format where it takes one.
-    Variable(Variable),
+    Variable(TemplateVariable),
 }
 
 /// What a layout can hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Variable {
+pub enum TemplateVariable {
     /// The series' id.
     Series,
     /// The day, by strftime.
@@ -55,7 +55,7 @@ pub enum Variable {
 
 /// Why a text is no layout: a message and a hint, and the byte range in the text that is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct TemplateError {
     /// What is wrong.
     pub message: String,
     /// What to write instead.
@@ -80,9 +80,9 @@ const PARTS_OF_DATES: &[(&str, &str)] = &[
     ("minute", "time:%M"),
 ];
 
-impl Problem {
-    fn new(at: Range<usize>, message: impl Into<String>, hint: impl Into<String>) -> Problem {
-        Problem { message: message.into(), hint: Some(hint.into()), at }
+impl TemplateError {
+    fn new(at: Range<usize>, message: impl Into<String>, hint: impl Into<String>) -> TemplateError {
+        TemplateError { message: message.into(), hint: Some(hint.into()), at }
     }
 }
 
@@ -92,26 +92,30 @@ impl Template {
     ///
     /// # Errors
     /// The first [`Problem`] found.
-    pub fn parse(text: &str) -> Result<Template, Problem> {
+    pub fn parse(text: &str) -> Result<Template, TemplateError> {
         let whole = 0..text.len();
         if text.is_empty() || text.len() > 500 {
             let example = format!("write for example `{DEFAULT}`");
-            return Err(Problem::new(whole, "a layout has 1 to 500 characters", example));
+            return Err(TemplateError::new(whole, "a layout has 1 to 500 characters", example));
         }
         let mut parts = Vec::new();
         let mut at = 0;
         while at < text.len() {
             if text[at..].starts_with('{') {
                 let Some(length) = text[at..].find('}') else {
-                    return Err(Problem::new(at..text.len(), "a `{` without its `}`", "close the variable with `}`"));
+                    return Err(TemplateError::new(
+                        at..text.len(),
+                        "a `{` without its `}`",
+                        "close the variable with `}`",
+                    ));
                 };
                 let inside = at + 1..at + length;
-                parts.push(Part::Variable(variable(text, inside)?));
+                parts.push(TemplatePart::Variable(variable(text, inside)?));
                 at += length + 1;
             } else {
                 let end = text[at..].find('{').map_or(text.len(), |length| at + length);
                 literal(text, at..end)?;
-                parts.push(Part::Text(text[at..end].to_owned()));
+                parts.push(TemplatePart::Text(text[at..end].to_owned()));
                 at = end;
             }
         }
@@ -121,7 +125,7 @@ impl Template {
             let message =
                 "a layout that gives several records of a day one name: nothing in it tells their times apart";
             let hint = "add `{file}`, `{recnum}`, `{t_rec}` or `{time:%H%M%S}`";
-            return Err(Problem::new(whole, message, hint));
+            return Err(TemplateError::new(whole, message, hint));
         }
         Ok(template)
     }
@@ -132,13 +136,13 @@ impl Template {
     #[must_use]
     pub fn default_of_kind() -> Template {
         // Kept in step with DEFAULT by a test.
-        let text = |text: &str| Part::Text(text.to_owned());
+        let text = |text: &str| TemplatePart::Text(text.to_owned());
         let parts = vec![
-            Part::Variable(Variable::Series),
+            TemplatePart::Variable(TemplateVariable::Series),
             text("/"),
-            Part::Variable(Variable::Date("%Y/%m/%d".to_owned())),
+            TemplatePart::Variable(TemplateVariable::Date("%Y/%m/%d".to_owned())),
             text("/"),
-            Part::Variable(Variable::File),
+            TemplatePart::Variable(TemplateVariable::File),
         ];
         Template { text: DEFAULT.to_owned(), parts }
     }
@@ -146,20 +150,20 @@ impl Template {
     /// True when the layout holds `{series}`.
     #[must_use]
     pub fn names_series(&self) -> bool {
-        self.parts.contains(&Part::Variable(Variable::Series))
+        self.parts.contains(&TemplatePart::Variable(TemplateVariable::Series))
     }
 
     /// True when the layout holds `{file}`.
     #[must_use]
     pub fn names_file(&self) -> bool {
-        self.parts.contains(&Part::Variable(Variable::File))
+        self.parts.contains(&TemplatePart::Variable(TemplateVariable::File))
     }
 
     fn tells_records_apart(&self) -> bool {
         self.parts.iter().any(|part| match part {
-            Part::Variable(Variable::File | Variable::Recnum | Variable::TRec) => true,
-            Part::Variable(Variable::Time(format)) => changes_within_a_day(format),
-            Part::Variable(_) | Part::Text(_) => false,
+            TemplatePart::Variable(TemplateVariable::File | TemplateVariable::Recnum | TemplateVariable::TRec) => true,
+            TemplatePart::Variable(TemplateVariable::Time(format)) => changes_within_a_day(format),
+            TemplatePart::Variable(_) | TemplatePart::Text(_) => false,
         })
     }
 
@@ -171,7 +175,7 @@ impl Template {
 
     /// The pieces, in order.
     #[must_use]
-    pub fn parts(&self) -> &[Part] {
+    pub fn parts(&self) -> &[TemplatePart] {
         &self.parts
     }
 }
@@ -183,7 +187,7 @@ impl fmt::Display for Template {
 }
 
 /// Reads what stands between braces.
-fn variable(text: &str, inside: Range<usize>) -> Result<Variable, Problem> {
+fn variable(text: &str, inside: Range<usize>) -> Result<TemplateVariable, TemplateError> {
     let content = &text[inside.clone()];
     let (name, format) = match content.split_once(':') {
         Some((name, format)) => (name, Some(format)),
@@ -193,20 +197,20 @@ fn variable(text: &str, inside: Range<usize>) -> Result<Variable, Problem> {
         "date" | "time" => {
             let example = format!("write `{{{name}:%Y/%m/%d}}`");
             let Some(format) = format else {
-                return Err(Problem::new(inside, format!("`{{{name}}}` needs a format"), example));
+                return Err(TemplateError::new(inside, format!("`{{{name}}}` needs a format"), example));
             };
             let start = inside.end - format.len();
             strftime(text, start..inside.end, name == "date")?;
             let format = format.to_owned();
-            return Ok(if name == "date" { Variable::Date(format) } else { Variable::Time(format) });
+            return Ok(if name == "date" { TemplateVariable::Date(format) } else { TemplateVariable::Time(format) });
         }
-        "series" => Variable::Series,
-        "file" => Variable::File,
-        "recnum" => Variable::Recnum,
-        "harpnum" => Variable::Harpnum,
-        "t_rec" => Variable::TRec,
-        "segment" => Variable::Segment,
-        "wavelength" => Variable::Wavelength,
+        "series" => TemplateVariable::Series,
+        "file" => TemplateVariable::File,
+        "recnum" => TemplateVariable::Recnum,
+        "harpnum" => TemplateVariable::Harpnum,
+        "t_rec" => TemplateVariable::TRec,
+        "segment" => TemplateVariable::Segment,
+        "wavelength" => TemplateVariable::Wavelength,
         other => {
             let names = NAMES.iter().map(|name| name.trim_end_matches(':'));
             let of_date = PARTS_OF_DATES.iter().find(|(part, _)| other.eq_ignore_ascii_case(part));
@@ -215,39 +219,41 @@ fn variable(text: &str, inside: Range<usize>) -> Result<Variable, Problem> {
                 (None, Some(near)) => format!("did you mean `{{{near}}}`?"),
                 (None, None) => format!("known: {}", names.collect::<Vec<_>>().join(", ")),
             };
-            return Err(Problem::new(inside, format!("unknown variable `{{{}}}`", escape(other)), hint));
+            return Err(TemplateError::new(inside, format!("unknown variable `{{{}}}`", escape(other)), hint));
         }
     };
     match format {
         None => Ok(plain),
-        Some(_) => Err(Problem::new(inside, format!("`{{{name}}}` takes no format"), format!("write `{{{name}}}`"))),
+        Some(_) => {
+            Err(TemplateError::new(inside, format!("`{{{name}}}` takes no format"), format!("write `{{{name}}}`")))
+        }
     }
 }
 
 /// Checks a strftime format, and that what it gives is safe in a path.
-fn strftime(text: &str, at: Range<usize>, of_day: bool) -> Result<(), Problem> {
+fn strftime(text: &str, at: Range<usize>, of_day: bool) -> Result<(), TemplateError> {
     let format = &text[at.clone()];
     let hint = "write for example `%Y/%m/%d`, or `%H%M%S` in `{time:...}`";
     let items: Vec<Item<'_>> = StrftimeItems::new(format).collect();
     if format.is_empty() || items.contains(&Item::Error) {
-        return Err(Problem::new(at, "a date format that strftime does not know", hint));
+        return Err(TemplateError::new(at, "a date format that strftime does not know", hint));
     }
     if has_repeated_letter(format) {
         let hint = "`%Y` is the year, `%m` the month, `%d` the day, each written once: `%Y-%m-%d`";
-        return Err(Problem::new(at, "a date format in which a letter is repeated", hint));
+        return Err(TemplateError::new(at, "a date format in which a letter is repeated", hint));
     }
     literal(text, at.clone())?;
     for sample in samples() {
         let Some(filled) = fill(&items, sample) else {
-            return Err(Problem::new(at, "a date format with a time zone; labels have none", hint));
+            return Err(TemplateError::new(at, "a date format with a time zone; labels have none", hint));
         };
         if of_day && !is_of_a_date(&items, sample.date()) {
             let hint = "use `{time:...}` for the file's own time";
-            return Err(Problem::new(at, "`{date}` is the day; it has no time of day", hint));
+            return Err(TemplateError::new(at, "`{date}` is the day; it has no time of day", hint));
         }
         if filled.contains(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-'))) {
             let message = format!("a date format that gives `{}`, which is awkward in a path", escape(&filled));
-            return Err(Problem::new(at, message, hint));
+            return Err(TemplateError::new(at, message, hint));
         }
     }
     Ok(())
@@ -281,18 +287,18 @@ fn is_of_a_date(items: &[Item<'_>], date: NaiveDate) -> bool {
 }
 
 /// Checks text that stands for itself.
-fn literal(text: &str, at: Range<usize>) -> Result<(), Problem> {
+fn literal(text: &str, at: Range<usize>) -> Result<(), TemplateError> {
     for (offset, c) in text[at.clone()].char_indices() {
         let place = at.start + offset..at.start + offset + c.len_utf8();
         if c == '}' {
-            return Err(Problem::new(place, "a `}` without its `{`", "write variables as `{name}`"));
+            return Err(TemplateError::new(place, "a `}` without its `{`", "write variables as `{name}`"));
         }
         if c == '\\' {
-            return Err(Problem::new(place, "a backslash in a layout", "folders are divided by `/`"));
+            return Err(TemplateError::new(place, "a backslash in a layout", "folders are divided by `/`"));
         }
         if !(c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '=' | '+' | '%')) {
             let message = format!("`{}` in a layout", escape(&c.to_string()));
-            return Err(Problem::new(place, message, "use letters, digits and `. _ - = +`"));
+            return Err(TemplateError::new(place, message, "use letters, digits and `. _ - = +`"));
         }
     }
     Ok(())
@@ -300,24 +306,28 @@ fn literal(text: &str, at: Range<usize>) -> Result<(), Problem> {
 
 /// Checks the folders and the name that a layout gives. A variable stands for one character here: values are made safe
 /// when they are filled in.
-fn components(text: &str, parts: &[Part]) -> Result<(), Problem> {
+fn components(text: &str, parts: &[TemplatePart]) -> Result<(), TemplateError> {
     samples().try_for_each(|sample| components_at(text, parts, sample))
 }
 
-fn components_at(text: &str, parts: &[Part], sample: NaiveDateTime) -> Result<(), Problem> {
+fn components_at(text: &str, parts: &[TemplatePart], sample: NaiveDateTime) -> Result<(), TemplateError> {
     let whole = 0..text.len();
     let path: String = parts
         .iter()
         .map(|part| match part {
-            Part::Text(text) => text.clone(),
-            Part::Variable(Variable::Date(format) | Variable::Time(format)) => {
+            TemplatePart::Text(text) => text.clone(),
+            TemplatePart::Variable(TemplateVariable::Date(format) | TemplateVariable::Time(format)) => {
                 fill(&StrftimeItems::new(format).collect::<Vec<_>>(), sample).unwrap_or_default()
             }
-            Part::Variable(_) => "x".to_owned(),
+            TemplatePart::Variable(_) => "x".to_owned(),
         })
         .collect();
     if path.starts_with('/') {
-        return Err(Problem::new(whole, "a layout that starts at the root of the disk", "take the first `/` away"));
+        return Err(TemplateError::new(
+            whole,
+            "a layout that starts at the root of the disk",
+            "take the first `/` away",
+        ));
     }
     for component in path.split('/') {
         let (message, hint) = match component {
@@ -329,7 +339,7 @@ fn components_at(text: &str, parts: &[Part], sample: NaiveDateTime) -> Result<()
             other if other.ends_with('.') => ("a layout with a name that ends with a dot", "take the dot away"),
             _ => continue,
         };
-        return Err(Problem::new(whole, message, hint));
+        return Err(TemplateError::new(whole, message, hint));
     }
     Ok(())
 }

@@ -135,7 +135,7 @@ fn yaml_readings_of_plain_values_do_no_harm() {
     let text = format!("\u{feff}%YAML 1.2\n---\n{}", SMALL.replace('\n', "\r\n"));
     let manifest = good(&text);
     assert_eq!(manifest.series.len(), 1);
-    assert_eq!(manifest.sha256, crate::digest::Digest::of(text.as_bytes()), "the digest is of the file as it is");
+    assert_eq!(manifest.sha256, crate::digest::Digest::sha256(text.as_bytes()), "the digest is of the file as it is");
 }
 
 #[test]

@@ -269,7 +269,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         visitor: V,
     ) -> Result<V::Value, Wrong> {
         if name == spanned::MARK {
-            return visitor.visit_map(Place { at: self, step: 0 });
+            return visitor.visit_map(SpannedValue { at: self, step: 0 });
         }
         let entries = self.known_entries(name, fields)?;
         visitor.visit_map(Entries { at: self, rest: entries.into_iter(), value: None })
@@ -397,12 +397,12 @@ impl<'de> MapAccess<'de> for Pairs<'de> {
 }
 
 /// A value together with its place: what [`spanned::Typed`] asks for.
-struct Place<'a> {
+struct SpannedValue<'a> {
     at: Reader<'a>,
     step: usize,
 }
 
-impl<'de> MapAccess<'de> for Place<'de> {
+impl<'de> MapAccess<'de> for SpannedValue<'de> {
     type Error = Wrong;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Wrong> {

@@ -14,7 +14,7 @@ pub type IsStored<'a> = &'a (dyn Fn(&HeaderMap) -> bool + Sync);
 
 /// Which answers a request allows besides a 200 with the bytes as they are.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct ExpectedResponse<'a> {
     /// 206 and 416.
     pub(super) a_range: bool,
     /// 304.
@@ -24,7 +24,7 @@ pub(super) struct Asked<'a> {
 
 /// Why an answer is not taken for what its status says. The framing and the encoding of a body count only where the body is
 /// wanted: a 404 is one whatever its error page comes in.
-pub(super) fn objection(status: StatusCode, headers: &HeaderMap, asked: Asked<'_>) -> Option<&'static str> {
+pub(super) fn objection(status: StatusCode, headers: &HeaderMap, asked: ExpectedResponse<'_>) -> Option<&'static str> {
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     match status {
         _ if size > HEADERS => Some("the answer's headers are larger than 256 KiB"),
@@ -65,7 +65,7 @@ pub(super) fn has_plain_body(headers: &HeaderMap) -> bool {
 /// meaning in a 200, but servers are known to send a part so, and a part must not pass for the whole.
 fn is_slice(headers: &HeaderMap) -> bool {
     let length = || headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
-    let whole = || ContentRange::of(headers).and_then(ContentRange::whole);
+    let whole = || ContentRange::from_headers(headers).and_then(ContentRange::whole);
     headers.contains_key(CONTENT_RANGE)
         && whole().is_none_or(|whole| headers.contains_key(CONTENT_LENGTH) && length() != Some(whole))
 }
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn the_status_goes_before_the_encoding_and_the_framing_of_a_body_that_is_not_wanted() {
         let objects = |status: u16, lines: &[(&'static str, &'static str)], a_range, a_condition| {
-            let asked = Asked { a_range, a_condition, is_stored: &|_| false };
+            let asked = ExpectedResponse { a_range, a_condition, is_stored: &|_| false };
             objection(StatusCode::from_u16(status).unwrap(), &headers(lines), asked).is_some()
         };
         for lines in [
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_body_of_several_ranges_is_never_a_file() {
-        let asked = Asked { a_range: true, a_condition: true, is_stored: &|_| false };
+        let asked = ExpectedResponse { a_range: true, a_condition: true, is_stored: &|_| false };
         for (value, is_refused) in [
             ("multipart/byteranges; boundary=X", true),
             ("Multipart/ByteRanges;boundary=X", true),

@@ -166,10 +166,10 @@ mod tests {
     }
 
     fn keys(credentials: &Credentials) -> Keys {
-        Keys::new(Origin::of(&url("https://h.example/p/")).unwrap(), credentials).unwrap()
+        Keys::new(Origin::from_url(&url("https://h.example/p/")).unwrap(), credentials).unwrap()
     }
 
-    fn of(keys: &Keys, to: &str) -> HeaderMap {
+    fn headers_for(keys: &Keys, to: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
         keys.attach(&url(to), &mut headers);
         headers
@@ -185,17 +185,20 @@ mod tests {
     #[test]
     fn s_05_s_06_keys_go_to_their_own_origin_alone() {
         let keys = keys(&basic());
-        let sent = of(&keys, "https://h.example/x");
+        let sent = headers_for(&keys, "https://h.example/x");
         assert_eq!(sent["x-api-key"], "Key abc123");
         assert_eq!(sent["authorization"], "Basic amFuZTpodW50ZXIy");
         assert!(sent.values().all(HeaderValue::is_sensitive));
-        assert_eq!(of(&keys, "https://H.example:443/x").len(), 2);
+        assert_eq!(headers_for(&keys, "https://H.example:443/x").len(), 2);
         for other in ["http://h.example/", "https://h.example:8443/", "https://a.h.example/", "https://h.example.org/"]
         {
-            assert!(of(&keys, other).is_empty(), "{other}");
+            assert!(headers_for(&keys, other).is_empty(), "{other}");
         }
         let token = Credentials { headers: Vec::new(), login: Some(Login::Bearer(Secret::new("t0ken"))) };
-        assert_eq!(of(&Keys::new(keys.origin, &token).unwrap(), "https://h.example/")["authorization"], "Bearer t0ken");
+        assert_eq!(
+            headers_for(&Keys::new(keys.origin, &token).unwrap(), "https://h.example/")["authorization"],
+            "Bearer t0ken"
+        );
     }
 
     #[test]
@@ -236,7 +239,7 @@ mod tests {
         let unread = Credentials { headers: vec![("x".parse().unwrap(), Secret::unread())], login: None };
         let netrc = Credentials { headers: Vec::new(), login: Some(Login::Netrc) };
         for credentials in [unread, netrc] {
-            let origin = Origin::of(&url("https://h.example/")).unwrap();
+            let origin = Origin::from_url(&url("https://h.example/")).unwrap();
             let failure = Keys::new(origin, &credentials).unwrap_err();
             assert_eq!(failure.class, Class::SourceRefused, "{failure}");
         }

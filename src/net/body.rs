@@ -17,7 +17,7 @@ use url::Url;
 
 use super::classify::{failure, within_body};
 use super::content_range::ContentRange;
-use super::host_session::{Host, Slot};
+use super::host_session::{HostSession, RequestSlot};
 use crate::failure::{Class, Failure};
 
 /// A body that brings fewer bytes than this in one stall time crawls, and is given up like a silent one.
@@ -38,8 +38,8 @@ pub struct Response {
     ends_streams: bool,
     received: u64,
     stall: Duration,
-    host: Arc<Host>,
-    stretch: Stretch,
+    host: Arc<HostSession>,
+    stretch: WaitTime,
     flow: Flow,
 }
 
@@ -48,7 +48,7 @@ enum Flow {
     Open {
         body: Box<reqwest::Body>,
         /// Held for its drop.
-        _slot: Slot,
+        _slot: RequestSlot,
     },
     Ended,
     Broken(Failure),
@@ -56,20 +56,20 @@ enum Flow {
 
 /// Time spent waiting for the peer, and what came of it; our own bandwidth limit does not count as its slowness.
 #[derive(Debug, Default)]
-struct Stretch {
+struct WaitTime {
     waited: Duration,
     bytes: u64,
 }
 
 impl Response {
-    pub(super) fn new(answer: reqwest::Response, url: Url, slot: Slot, stall: Duration) -> Response {
+    pub(super) fn new(answer: reqwest::Response, url: Url, slot: RequestSlot, stall: Duration) -> Response {
         let (Parts { status, headers, version, .. }, body) = http::Response::<reqwest::Body>::from(answer).into_parts();
         let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let length = match status {
             // It has no body: a length that it gives is that of the file.
             StatusCode::NOT_MODIFIED => Some(0),
             // A range of all bytes tells their count as well.
-            StatusCode::OK => declared.or_else(|| ContentRange::of(&headers)?.whole()),
+            StatusCode::OK => declared.or_else(|| ContentRange::from_headers(&headers)?.whole()),
             _ => declared,
         };
         let ends_streams = version == Version::HTTP_2;
@@ -84,7 +84,7 @@ impl Response {
             received: 0,
             stall,
             host: Arc::clone(slot.host()),
-            stretch: Stretch::default(),
+            stretch: WaitTime::default(),
             flow: Flow::Open { body: Box::new(body), _slot: slot },
         }
     }

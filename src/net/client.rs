@@ -10,13 +10,13 @@ use http::header::{FROM, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE};
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-use super::answer_check::{Asked, IsStored, has_plain_body, objection};
+use super::answer_check::{ExpectedResponse, IsStored, has_plain_body, objection};
 use super::auth;
 use super::auth::Keys;
 use super::body::Response;
 use super::classify::{self, failure};
 use super::endpoint::Door;
-use super::host_session::Slot;
+use super::host_session::RequestSlot;
 use super::origin::Origin;
 use super::redirect::{Leads, Route, is_redirect};
 use super::robots::Robots;
@@ -48,7 +48,7 @@ impl Client {
     /// # Errors
     /// `source-refused` when a secret was not read, or cannot be sent.
     pub fn with_credentials(self, credentials: Option<&Credentials>) -> Result<Client, Failure> {
-        match (Origin::of(&self.base), credentials) {
+        match (Origin::from_url(&self.base), credentials) {
             (Some(origin), Some(credentials)) => Ok(Client { keys: Arc::new(Keys::new(origin, credentials)?), ..self }),
             _ => Ok(self),
         }
@@ -100,7 +100,7 @@ impl Client {
     /// # Errors
     /// A [`Failure`] with class, URL and reason; `retry_after` where the host named a wait.
     pub async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response, Failure> {
-        self.ask(Wanted { headers, ..Wanted::plain(url) }, None).await.map_err(|failure| self.veiled(failure))
+        self.ask(Request { headers, ..Request::plain(url) }, None).await.map_err(|failure| self.veiled(failure))
     }
 
     /// The same for a file. `is_stored` decides by an answer's headers whether its Content-Encoding is that of the stored
@@ -109,7 +109,7 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub async fn get_file(&self, url: &Url, headers: HeaderMap, is_stored: IsStored<'_>) -> Result<Response, Failure> {
-        self.ask(Wanted { headers, is_stored, ..Wanted::plain(url) }, None)
+        self.ask(Request { headers, is_stored, ..Request::plain(url) }, None)
             .await
             .map_err(|failure| self.veiled(failure))
     }
@@ -119,7 +119,7 @@ impl Client {
     /// # Errors
     /// As [`Client::get`]; `redirect` with the target.
     pub async fn get_listing(&self, url: &Url) -> Result<Response, Failure> {
-        let answer = self.ask(Wanted { leads: Leads::SamePath, ..Wanted::plain(url) }, None).await;
+        let answer = self.ask(Request { leads: Leads::SamePath, ..Request::plain(url) }, None).await;
         answer.map_err(|failure| self.veiled(failure))
     }
 
@@ -127,10 +127,10 @@ impl Client {
     ///
     /// # Errors
     /// [`Refused`]: the same failure, and the start of that body.
-    pub async fn get_told(&self, url: &Url) -> Result<Response, Refused> {
+    pub async fn get_told(&self, url: &Url) -> Result<Response, RefusedRequest> {
         let mut body = Vec::new();
-        let answer = self.ask(Wanted { leads: Leads::SamePath, ..Wanted::plain(url) }, Some(&mut body)).await;
-        answer.map_err(|failure| Refused { failure: self.veiled(failure), body })
+        let answer = self.ask(Request { leads: Leads::SamePath, ..Request::plain(url) }, Some(&mut body)).await;
+        answer.map_err(|failure| RefusedRequest { failure: self.veiled(failure), body })
     }
 
     /// The same failure without the source's secrets: a server may repeat what it was sent.
@@ -158,13 +158,13 @@ impl Client {
     }
 
     /// `told` takes what a refusal's body says.
-    async fn ask(&self, wanted: Wanted<'_>, told: Option<&mut Vec<u8>>) -> Result<Response, Failure> {
-        let Wanted { url, headers, leads, is_stored } = wanted;
+    async fn ask(&self, wanted: Request<'_>, told: Option<&mut Vec<u8>>) -> Result<Response, Failure> {
+        let Request { url, headers, leads, is_stored } = wanted;
         let mut door = self.door(url).ok_or_else(|| {
             let why = "not on the source's own host, nor on one of its `hosts`, so it is not asked";
             failure(Class::Redirect, url, why)
         })?;
-        let asked = Asked {
+        let asked = ExpectedResponse {
             a_range: headers.contains_key(RANGE),
             a_condition: headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MODIFIED_SINCE),
             is_stored,
@@ -275,8 +275,8 @@ impl Client {
         &self,
         answer: reqwest::Response,
         url: Url,
-        slot: Slot,
-        asked: Asked<'_>,
+        slot: RequestSlot,
+        asked: ExpectedResponse<'_>,
         told: Option<&mut Vec<u8>>,
     ) -> Result<Response, Failure> {
         let status = answer.status();
@@ -326,7 +326,7 @@ impl Client {
 }
 
 /// What is asked for, and which answers are taken for it.
-struct Wanted<'a> {
+struct Request<'a> {
     url: &'a Url,
     headers: HeaderMap,
     /// Where redirects may lead.
@@ -334,16 +334,16 @@ struct Wanted<'a> {
     is_stored: IsStored<'a>,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> Request<'a> {
     /// A plain request.
-    fn plain(url: &'a Url) -> Wanted<'a> {
-        Wanted { url, headers: HeaderMap::new(), leads: Leads::Anywhere, is_stored: &|_| false }
+    fn plain(url: &'a Url) -> Request<'a> {
+        Request { url, headers: HeaderMap::new(), leads: Leads::Anywhere, is_stored: &|_| false }
     }
 }
 
 /// A request that was refused.
 #[derive(Debug, Clone)]
-pub struct Refused {
+pub struct RefusedRequest {
     /// Why.
     pub failure: Failure,
     /// The first 8 KiB of the answer's body, as sent; empty when there was no answer.

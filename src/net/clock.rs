@@ -64,14 +64,14 @@ pub(super) mod fake {
     use super::{Clock, Duration, Future, Pin, Sleep, SystemTime};
 
     #[derive(Debug, Default)]
-    struct Shared {
+    struct SharedClock {
         now: Duration,
         waiting: Vec<(Duration, Waker)>,
     }
 
     /// A clock in a test's hand.
     #[derive(Debug, Clone, Default)]
-    pub(in crate::net) struct FakeClock(Arc<Mutex<Shared>>);
+    pub(in crate::net) struct FakeClock(Arc<Mutex<SharedClock>>);
 
     impl Clock for FakeClock {
         fn now(&self) -> Duration {

@@ -42,7 +42,7 @@ impl ContentRange {
 
     /// Reads the header of an answer; `None` when there is none, more than one, or one that contradicts itself.
     #[must_use]
-    pub fn of(headers: &HeaderMap) -> Option<ContentRange> {
+    pub fn from_headers(headers: &HeaderMap) -> Option<ContentRange> {
         let mut values = headers.get_all(CONTENT_RANGE).iter();
         let value = values.next()?;
         values.next().is_none().then(|| ContentRange::parse(value.to_str().ok()?))?
@@ -94,11 +94,11 @@ mod tests {
     #[test]
     fn two_headers_are_none() {
         let mut headers = HeaderMap::new();
-        assert_eq!(ContentRange::of(&headers), None);
+        assert_eq!(ContentRange::from_headers(&headers), None);
         headers.append(CONTENT_RANGE, "bytes 0-9/10".parse().unwrap());
-        assert!(ContentRange::of(&headers).is_some());
+        assert!(ContentRange::from_headers(&headers).is_some());
         headers.append(CONTENT_RANGE, "bytes 0-9/10".parse().unwrap());
-        assert_eq!(ContentRange::of(&headers), None);
+        assert_eq!(ContentRange::from_headers(&headers), None);
     }
 
     #[test]

@@ -10,10 +10,10 @@ use url::Url;
 
 use super::body::seconds;
 use super::classify::{self, failure};
-use super::host_session::Host;
+use super::host_session::HostSession;
 use super::origin::Origin;
 use super::transport::Settings;
-use super::tunnel::{Passage, Tunnel};
+use super::tunnel::{HostTunnel, TunnelPassage};
 use crate::failure::{Class, Failure, limit_hint};
 use crate::manifest::Timeouts;
 
@@ -21,26 +21,26 @@ use crate::manifest::Timeouts;
 #[derive(Debug)]
 pub(super) struct Door {
     pub(super) origin: Origin,
-    pub(super) host: Arc<Host>,
-    pub(super) way: Way,
+    pub(super) host: Arc<HostSession>,
+    pub(super) way: OriginRoute,
 }
 
 /// How an origin is reached.
 #[derive(Debug)]
-pub(super) enum Way {
+pub(super) enum OriginRoute {
     /// Over the net.
     Net(reqwest::Client),
     /// Through a gateway.
-    Gateway(Arc<Tunnel>, Settings),
+    Gateway(Arc<HostTunnel>, Settings),
 }
 
 /// What a request goes through.
 #[derive(Debug)]
-pub(super) enum Open {
+pub(super) enum Connector {
     /// The net.
     Net(reqwest::Client),
     /// A tunnel that is up.
-    Tunnel(Passage),
+    Tunnel(TunnelPassage),
 }
 
 impl Door {
@@ -48,24 +48,24 @@ impl Door {
     ///
     /// # Errors
     /// `unreachable` or `forbidden` when there is no tunnel, with `ssh`'s own words.
-    pub(super) async fn open(&self, url: &Url) -> Result<Open, Failure> {
+    pub(super) async fn open(&self, url: &Url) -> Result<Connector, Failure> {
         let (tunnel, settings) = match &self.way {
-            Way::Net(http) => return Ok(Open::Net(http.clone())),
-            Way::Gateway(tunnel, settings) => (tunnel, *settings),
+            OriginRoute::Net(http) => return Ok(Connector::Net(http.clone())),
+            OriginRoute::Gateway(tunnel, settings) => (tunnel, *settings),
         };
         let passage = tunnel.passage(settings).await;
         let passage = passage.map_err(|trouble| of_this_machine(failure(trouble.class, url, &trouble.why)))?;
         if passage.is_restarted {
             self.host.tunnel_restarted();
         }
-        Ok(Open::Tunnel(passage))
+        Ok(Connector::Tunnel(passage))
     }
 }
 
-impl Open {
+impl Connector {
     /// True for a tunnel that is not there any more.
     pub(super) fn has_ended(&self) -> bool {
-        matches!(self, Open::Tunnel(passage) if passage.has_ended())
+        matches!(self, Connector::Tunnel(passage) if passage.has_ended())
     }
 
     /// One GET: the answer as far as its headers.
@@ -81,8 +81,8 @@ impl Open {
         let mut request = reqwest::Request::new(Method::GET, url.clone());
         *request.headers_mut() = headers;
         let http = match self {
-            Open::Net(http) => http,
-            Open::Tunnel(passage) => &passage.http,
+            Connector::Net(http) => http,
+            Connector::Tunnel(passage) => &passage.http,
         };
         // The connection has its own timer; whether one is made cannot be seen from here, so the time for it is added.
         let limit = timeouts.connect + timeouts.stall;
@@ -91,7 +91,7 @@ impl Open {
             Ok(Err(error)) => of_this_machine(classify::before_headers(&error, url)),
             Err(_) => failure(Class::Stalled, url, &format!("no answer within {}", seconds(limit))),
         };
-        if let Open::Tunnel(passage) = self
+        if let Connector::Tunnel(passage) = self
             && let Some(said) = passage.said().await
         {
             failed.message += "; ssh says: ";

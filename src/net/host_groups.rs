@@ -31,14 +31,14 @@ pub(super) struct HostGroups {
     lookup: Lookup,
     /// It was too slow once, and is not waited for again: hosts are then known by their names alone.
     resolver_is_slow: bool,
-    known: Vec<Known>,
+    known: Vec<KnownGroup>,
     /// Indices into `known`, by the host's name in reports.
     by_host: HashMap<String, usize>,
 }
 
 /// A group, and what its hosts are known by.
 #[derive(Debug)]
-struct Known {
+struct KnownGroup {
     keys: BTreeSet<String>,
     /// Named hosts whose addresses are not looked up yet: while there is one group there is nothing to compare them with.
     unresolved: Vec<Url>,
@@ -86,7 +86,7 @@ impl HostGroups {
             self.known[index].unresolved.append(&mut unresolved);
             return index;
         }
-        self.known.push(Known { keys, unresolved, group: Arc::new(Group::new(Arc::clone(&self.clock), limits)) });
+        self.known.push(KnownGroup { keys, unresolved, group: Arc::new(Group::new(Arc::clone(&self.clock), limits)) });
         self.known.len() - 1
     }
 

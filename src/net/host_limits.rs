@@ -34,12 +34,12 @@ pub(super) struct Group {
     slots: Arc<Semaphore>,
     /// Slots that a stricter job took away while they were in use; swallowed as they come back.
     surplus: AtomicUsize,
-    terms: Mutex<Terms>,
+    terms: Mutex<HostTerms>,
 }
 
 /// What holds at present.
 #[derive(Debug)]
-struct Terms {
+struct HostTerms {
     concurrency: usize,
     next_pause: Duration,
 }
@@ -53,7 +53,7 @@ impl Group {
             clock,
             slots: Arc::new(Semaphore::new(concurrency)),
             surplus: AtomicUsize::new(0),
-            terms: Mutex::new(Terms { concurrency, next_pause: UNNAMED_PAUSE }),
+            terms: Mutex::new(HostTerms { concurrency, next_pause: UNNAMED_PAUSE }),
         }
     }
 
@@ -135,7 +135,7 @@ impl Group {
         format!("{requests}{bandwidth}, {concurrency} connection{plural}")
     }
 
-    fn terms(&self) -> MutexGuard<'_, Terms> {
+    fn terms(&self) -> MutexGuard<'_, HostTerms> {
         self.terms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

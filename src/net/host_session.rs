@@ -20,14 +20,14 @@ const LAST_STRAW: u32 = 20;
 
 /// A host group in one run. The next run begins with clean figures and tries the host anew, at the same pace.
 #[derive(Debug)]
-pub(super) struct Host {
+pub(super) struct HostSession {
     name: String,
     group: Arc<Group>,
     /// How long the group had stood still when this run came to it.
     paused_before: Duration,
     bytes: AtomicU64,
     tally: Mutex<Tally>,
-    terms: Mutex<Terms>,
+    terms: Mutex<SeriesTerms>,
     /// The longest wait that the run honours.
     max_wait: Duration,
     given_up: CancellationToken,
@@ -35,7 +35,7 @@ pub(super) struct Host {
 
 /// What the run's series say of the group, together.
 #[derive(Debug)]
-struct Terms {
+struct SeriesTerms {
     preset: &'static str,
     agreed_with: Option<String>,
     contact: Option<String>,
@@ -43,7 +43,7 @@ struct Terms {
     why_given_up: String,
 }
 
-impl Host {
+impl HostSession {
     /// A host group that this run has not asked yet.
     pub(super) fn new(
         name: String,
@@ -51,15 +51,15 @@ impl Host {
         limits: &Effective,
         contact: Option<String>,
         max_wait: Duration,
-    ) -> Host {
-        Host {
+    ) -> HostSession {
+        HostSession {
             name,
             max_wait,
             paused_before: group.pace.paused(),
             group,
             bytes: AtomicU64::new(0),
             tally: Mutex::default(),
-            terms: Mutex::new(Terms {
+            terms: Mutex::new(SeriesTerms {
                 preset: limits.preset,
                 agreed_with: limits.agreed_with.clone(),
                 contact,
@@ -90,11 +90,11 @@ impl Host {
     ///
     /// # Errors
     /// `host-given-up`.
-    pub(super) async fn slot(self: &Arc<Host>) -> Result<Slot, Failure> {
+    pub(super) async fn slot(self: &Arc<HostSession>) -> Result<RequestSlot, Failure> {
         self.check()?;
         let permit = self.group.slot().await.ok_or_else(|| self.farewell())?;
         self.check()?;
-        Ok(Slot { host: Arc::clone(self), permit: Some(permit), is_begun: false })
+        Ok(RequestSlot { host: Arc::clone(self), permit: Some(permit), is_begun: false })
     }
 
     /// Counts body bytes and waits until the bandwidth allows them.
@@ -240,7 +240,7 @@ impl Host {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn terms(&self) -> MutexGuard<'_, Terms> {
+    fn terms(&self) -> MutexGuard<'_, SeriesTerms> {
         self.terms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -266,15 +266,15 @@ fn too_long(now: SystemTime, wait: Duration, max_wait: Duration) -> String {
 
 /// The right to have one request under way; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Slot {
-    host: Arc<Host>,
+pub(super) struct RequestSlot {
+    host: Arc<HostSession>,
     permit: Option<OwnedSemaphorePermit>,
     is_begun: bool,
 }
 
-impl Slot {
+impl RequestSlot {
     /// The host it is for.
-    pub(super) fn host(&self) -> &Arc<Host> {
+    pub(super) fn host(&self) -> &Arc<HostSession> {
         &self.host
     }
 
@@ -299,7 +299,7 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl Drop for RequestSlot {
     fn drop(&mut self) {
         if self.is_begun {
             self.host.tally().under_way -= 1;
@@ -327,8 +327,14 @@ mod tests {
         Arc::new(Group::new(Arc::new(clock.clone()), &limits(4, Rate::Unlimited)))
     }
 
-    fn host(group: &Arc<Group>) -> Arc<Host> {
-        Arc::new(Host::new("h:80".into(), Arc::clone(group), &limits(4, Rate::Unlimited), Some("me".into()), MAX_WAIT))
+    fn host(group: &Arc<Group>) -> Arc<HostSession> {
+        Arc::new(HostSession::new(
+            "h:80".into(),
+            Arc::clone(group),
+            &limits(4, Rate::Unlimited),
+            Some("me".into()),
+            MAX_WAIT,
+        ))
     }
 
     #[test]
@@ -378,7 +384,7 @@ mod tests {
         let clock = FakeClock::default();
         let group = group(&clock);
         let first = host(&group);
-        let slots: Vec<Slot> = (0..3).map(|_| clock.run(first.slot()).unwrap()).collect();
+        let slots: Vec<RequestSlot> = (0..3).map(|_| clock.run(first.slot()).unwrap()).collect();
         for mut slot in slots {
             clock.run(slot.turn()).unwrap();
         }

@@ -39,7 +39,7 @@ use url::Url;
 
 pub use answer_check::IsStored;
 pub use body::Response;
-pub use client::{Client, Refused};
+pub use client::{Client, RefusedRequest};
 pub use content_range::ContentRange;
 pub use retry::Waits;
 pub use stats::HostStats;
@@ -48,34 +48,34 @@ pub use user_agent::user_agent;
 use crate::failure::{Class, Failure};
 use crate::manifest::host_presets;
 use crate::manifest::host_presets::Effective;
-use crate::manifest::{Limits, Manifest, Retry, SourceSpec, Timeouts, Tunnel as Gateway, Way};
+use crate::manifest::{HostAccess, Limits, Manifest, Retry, SourceSpec, Timeouts, Tunnel as Gateway};
 use auth::Keys;
 use clock::RuntimeClock;
 use endpoint::Door;
 use host_groups::HostGroups;
-use host_session::Host;
+use host_session::HostSession;
 use origin::Origin;
 pub(crate) use origin::{is_below, secret_names, shown, without_secrets};
 use transport::Settings;
-use tunnel::{Ssh, Tunnel};
+use tunnel::{HostTunnel, Ssh};
 
 /// All hosts this process talks to. Manners are shared by every job, since limits belong to the operator's host group;
 /// figures are those of one run.
 #[derive(Debug, Clone)]
 pub struct Net {
-    shared: Arc<Shared>,
+    shared: Arc<SharedNet>,
     /// As this run sees them, by group.
-    hosts: Arc<Mutex<BTreeMap<String, Arc<Host>>>>,
+    hosts: Arc<Mutex<BTreeMap<String, Arc<HostSession>>>>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct SharedNet {
     groups: Mutex<HostGroups>,
     transports: Mutex<HashMap<Settings, reqwest::Client>>,
     /// How tunnels are made; none where there are none.
     ssh: Option<Ssh>,
     /// By the gateway and the host behind it.
-    tunnels: Mutex<BTreeMap<(Gateway, String), Arc<Tunnel>>>,
+    tunnels: Mutex<BTreeMap<(Gateway, String), Arc<HostTunnel>>>,
 }
 
 /// What a client needs to know of its job.
@@ -94,12 +94,12 @@ pub struct Policy {
     /// The manifest's retry: how long a host's own wait is honoured at most.
     pub retry: Retry,
     /// The way to the source, which decides on its preset.
-    pub way: Way,
+    pub way: HostAccess,
 }
 
 impl Policy {
     /// How a job's run talks to one of its sources.
-    fn of(job: &Manifest, source: &SourceSpec, run: &str) -> Policy {
+    fn policy_of_job(job: &Manifest, source: &SourceSpec, run: &str) -> Policy {
         Policy {
             job: job.name.clone(),
             run: run.to_owned(),
@@ -126,7 +126,7 @@ impl Net {
     }
 
     fn with(ssh: Option<Ssh>) -> Net {
-        let shared = Shared {
+        let shared = SharedNet {
             groups: Mutex::new(HostGroups::new(Arc::new(RuntimeClock::start()), host_groups::look_up)),
             transports: Mutex::default(),
             ssh,
@@ -141,7 +141,7 @@ impl Net {
     /// # Errors
     /// A [`Failure`] when the HTTP client cannot be built, or the manifest's contact, secrets or tunnel cannot be used.
     pub fn open(&self, job: &Manifest, source: &SourceSpec, base: &Url, run: &str) -> Result<Client, Failure> {
-        let policy = Policy::of(job, source, run);
+        let policy = Policy::policy_of_job(job, source, run);
         let tunnel = source.reach().and_then(|reach| reach.tunnel.as_ref());
         let hosts = source.reach().map_or(&[][..], |reach| &reach.hosts);
         let client = self.to(base, policy, tunnel, hosts)?.with_credentials(source.credentials())?;
@@ -160,8 +160,8 @@ impl Net {
     fn to(&self, base: &Url, policy: Policy, tunnel: Option<&Gateway>, hosts: &[String]) -> Result<Client, Failure> {
         let Policy { job, run, contact, limits, timeouts, retry, way } = policy;
         let identity = user_agent::headers(&job, &run, contact.as_deref())?;
-        let door = |url: &Url, way: Way, tunnel: Option<&Gateway>, contact: Option<String>| {
-            let origin = Origin::of(url).ok_or_else(|| {
+        let door = |url: &Url, way: HostAccess, tunnel: Option<&Gateway>, contact: Option<String>| {
+            let origin = Origin::from_url(url).ok_or_else(|| {
                 Failure::new(Class::SourceRefused, format!("{}: a source needs an http or https URL", shown(url)))
             })?;
             let limits = host_presets::effective(url, way, &limits);
@@ -171,15 +171,16 @@ impl Net {
                 idle: limits.concurrency as usize,
             };
             let way = match tunnel {
-                Some(gateway) => endpoint::Way::Gateway(self.tunnel(gateway, url)?, settings),
-                None => endpoint::Way::Net(self.transport(settings)?),
+                Some(gateway) => endpoint::OriginRoute::Gateway(self.tunnel(gateway, url)?, settings),
+                None => endpoint::OriginRoute::Net(self.transport(settings)?),
             };
             Ok(Door { origin, host: self.host(url, tunnel, &limits, contact, retry.max_wait), way })
         };
         let own = door(base, way, tunnel, contact)?;
         let places = hosts.iter().flat_map(|host| ["http", "https"].map(|scheme| format!("{scheme}://{host}/")));
         let places = places.filter_map(|place| Url::parse(&place).ok());
-        let others = places.map(|place| door(&place, Way::Direct, None, None)).collect::<Result<_, Failure>>()?;
+        let others =
+            places.map(|place| door(&place, HostAccess::Direct, None, None)).collect::<Result<_, Failure>>()?;
         Ok(Client {
             keys: Arc::new(Keys::none(own.origin.clone())),
             own: Arc::new(own),
@@ -226,7 +227,7 @@ impl Net {
         limits: &Effective,
         contact: Option<String>,
         max_wait: Duration,
-    ) -> Arc<Host> {
+    ) -> Arc<HostSession> {
         let name = host_presets::group_of(url, tunnel);
         let group = self.shared.groups.lock().unwrap_or_else(PoisonError::into_inner).group(url, tunnel, limits);
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -234,7 +235,7 @@ impl Net {
             host.join(limits, contact);
             return Arc::clone(host);
         }
-        let host = Arc::new(Host::new(name.clone(), group, limits, contact, max_wait));
+        let host = Arc::new(HostSession::new(name.clone(), group, limits, contact, max_wait));
         hosts.insert(name, Arc::clone(&host));
         host
     }
@@ -250,10 +251,10 @@ impl Net {
     }
 
     /// The tunnel through a gateway to the host of `url`: one for all who go there.
-    fn tunnel(&self, gateway: &Gateway, url: &Url) -> Result<Arc<Tunnel>, Failure> {
+    fn tunnel(&self, gateway: &Gateway, url: &Url) -> Result<Arc<HostTunnel>, Failure> {
         let refused = |why: &str| Failure::new(Class::SourceRefused, format!("{}: {why}", shown(url)));
         let ssh = self.shared.ssh.as_ref().ok_or_else(|| refused("there is no way through a gateway here"))?;
-        let new = Tunnel::new(gateway.clone(), url, ssh.clone()).map_err(|trouble| refused(&trouble.why))?;
+        let new = HostTunnel::new(gateway.clone(), url, ssh.clone()).map_err(|trouble| refused(&trouble.why))?;
         let mut tunnels = self.shared.tunnels.lock().unwrap_or_else(PoisonError::into_inner);
         let tunnel = tunnels.entry((gateway.clone(), new.target().to_owned())).or_insert_with(|| Arc::new(new));
         Ok(Arc::clone(tunnel))

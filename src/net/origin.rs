@@ -19,7 +19,7 @@ pub(super) struct Origin {
 
 impl Origin {
     /// The origin of an `http` or `https` URL; `None` for any other.
-    pub(super) fn of(url: &Url) -> Option<Origin> {
+    pub(super) fn from_url(url: &Url) -> Option<Origin> {
         if !matches!(url.scheme(), "http" | "https") {
             return None;
         }
@@ -179,12 +179,12 @@ mod tests {
 
     #[test]
     fn an_origin_holds_its_own_urls_whatever_way_the_port_is_written() {
-        let origin = Origin::of(&url("http://h.example/HMI/")).unwrap();
+        let origin = Origin::from_url(&url("http://h.example/HMI/")).unwrap();
         assert!(origin.holds(&url("http://H.example:80/x?y")));
         assert!(!origin.holds(&url("https://h.example/")));
         assert!(!origin.holds(&url("http://h.example:8080/")));
         assert!(!origin.holds(&url("http://h.example.org/")));
-        assert_eq!(Origin::of(&url("file:///etc/passwd")), None);
+        assert_eq!(Origin::from_url(&url("file:///etc/passwd")), None);
     }
 
     #[test]

@@ -21,11 +21,11 @@ pub(super) struct Pace {
     clock: Arc<dyn Clock>,
     /// One waiter at a time stands before the limiter; the others queue here, first come, first served.
     turnstile: tokio::sync::Mutex<()>,
-    state: Mutex<State>,
+    state: Mutex<LimiterState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct LimiterState {
     rate: Rate,
     limiter: Option<Limiter>,
     bandwidth: Bandwidth,
@@ -57,7 +57,7 @@ impl Pace {
     /// A pace with these limits, not paused.
     pub(super) fn new(clock: Arc<dyn Clock>, rate: Rate, bandwidth: Bandwidth) -> Pace {
         let limiter = limiter(&clock, rate);
-        let state = State {
+        let state = LimiterState {
             rate,
             limiter,
             bandwidth,
@@ -148,7 +148,7 @@ impl Pace {
         state.paused.saturating_sub(state.paused_until.saturating_sub(self.clock.now()))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LimiterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -145,7 +145,7 @@ mod tests {
 
     /// A door to the origin of `url` alone.
     fn only(url: &Url) -> impl Fn(&Url) -> Option<()> + use<> {
-        let origin = Origin::of(url).unwrap();
+        let origin = Origin::from_url(url).unwrap();
         move |url| origin.holds(url).then_some(())
     }
 

@@ -112,7 +112,7 @@ fn policy() -> Policy {
         limits: Limits { requests: Some(Rate::Unlimited), ..Limits::default() },
         timeouts: Timeouts { connect: PATIENCE, stall: PATIENCE },
         retry: Retry { attempts: 2, max_wait: Duration::from_millis(300) },
-        way: Way::Direct,
+        way: HostAccess::Direct,
     }
 }
 

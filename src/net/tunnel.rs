@@ -29,7 +29,7 @@ use super::transport::{self, Settings};
 use crate::failure::{Class, limit_hint};
 use crate::manifest::Tunnel as Gateway;
 use crate::untrusted::escape;
-use ssh_stderr::Words;
+use ssh_stderr::SshStderr;
 pub use watchdog::{KEEP, keep};
 
 /// What a login may take beyond the time for a connection: each host on the way asks for keys.
@@ -62,18 +62,18 @@ pub struct Ssh {
 
 /// The way through one gateway to one host.
 #[derive(Debug)]
-pub(super) struct Tunnel {
+pub(super) struct HostTunnel {
     gateway: Gateway,
     /// Host and port on the far side.
     target: String,
     ssh: Ssh,
     /// How many starts have ended, well or not.
     starts: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<TunnelState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct TunnelState {
     up: Option<Up>,
     /// An `ssh` was up before.
     was_up: bool,
@@ -93,7 +93,7 @@ struct Up {
     lifeline: Option<ChildStdin>,
     socket: PathBuf,
     since: Instant,
-    words: Words,
+    words: SshStderr,
     /// The HTTP clients that go in at its socket.
     clients: HashMap<Settings, reqwest::Client>,
 }
@@ -109,17 +109,17 @@ pub(super) struct Trouble {
 
 /// A tunnel that is ready for one request.
 #[derive(Debug)]
-pub(super) struct Passage {
+pub(super) struct TunnelPassage {
     /// The client whose requests go through.
     pub(super) http: reqwest::Client,
     /// It had ended, and was started again for this request.
     pub(super) is_restarted: bool,
     socket: PathBuf,
-    words: Words,
+    words: SshStderr,
     mark: u64,
 }
 
-impl Passage {
+impl TunnelPassage {
     /// True when nobody listens there any more.
     pub(super) fn has_ended(&self) -> bool {
         !self.socket.exists()
@@ -134,17 +134,17 @@ impl Passage {
     }
 }
 
-impl Tunnel {
+impl HostTunnel {
     /// A tunnel to the host of `url`; nothing is started.
     ///
     /// # Errors
     /// When that host cannot be named to `ssh`.
-    pub(super) fn new(gateway: Gateway, url: &Url, ssh: Ssh) -> Result<Tunnel, Trouble> {
+    pub(super) fn new(gateway: Gateway, url: &Url, ssh: Ssh) -> Result<HostTunnel, Trouble> {
         let target = ssh_args::target(url).ok_or_else(|| Trouble {
             class: Class::SourceRefused,
             why: "a host of this name cannot be reached through a tunnel".to_owned(),
         })?;
-        Ok(Tunnel { gateway, target, ssh, starts: AtomicU64::new(0), state: Mutex::default() })
+        Ok(HostTunnel { gateway, target, ssh, starts: AtomicU64::new(0), state: Mutex::default() })
     }
 
     /// Host and port on the far side.
@@ -156,7 +156,7 @@ impl Tunnel {
     ///
     /// # Errors
     /// [`Trouble`]; one that is no passing one is given again without another start.
-    pub(super) async fn passage(&self, settings: Settings) -> Result<Passage, Trouble> {
+    pub(super) async fn passage(&self, settings: Settings) -> Result<TunnelPassage, Trouble> {
         let seen = self.starts.load(Ordering::Relaxed);
         let mut state = self.state.lock().await;
         state.look(&self.gateway);
@@ -166,7 +166,7 @@ impl Tunnel {
         };
         state.was_up = true;
         let up = state.up.insert(up);
-        Ok(Passage {
+        Ok(TunnelPassage {
             http: up.client(settings)?,
             is_restarted,
             socket: up.socket.clone(),
@@ -176,7 +176,7 @@ impl Tunnel {
     }
 
     /// Starts `ssh` when its time has come. Who has `seen` fewer starts than there were shares the outcome of the last one.
-    async fn begin(&self, state: &mut State, seen: u64, connect: Duration) -> Result<Up, Trouble> {
+    async fn begin(&self, state: &mut TunnelState, seen: u64, connect: Duration) -> Result<Up, Trouble> {
         let is_told = self.starts.load(Ordering::Relaxed) != seen;
         if let Some(trouble) = state.trouble.as_ref().filter(|trouble| is_told || trouble.is_lasting()) {
             return Err(trouble.clone());
@@ -221,7 +221,7 @@ impl Tunnel {
         let _ = folder.keep();
         // Whoever waits for a child closes what it holds of this.
         let lifeline = keeper.stdin.take();
-        let said = Words::default();
+        let said = SshStderr::default();
         let hearing = keeper.stderr.take().map(|stderr| tokio::spawn(said.clone().hear(stderr)));
         let allowed = connect + LOGIN;
         let ended = timeout(allowed, async {
@@ -312,7 +312,7 @@ impl Trouble {
     }
 }
 
-impl State {
+impl TunnelState {
     /// Notices when `ssh` has ended by itself.
     fn look(&mut self, gateway: &Gateway) {
         let Some(up) = &mut self.up else { return };

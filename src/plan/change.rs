@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Known, shown};
+use super::{DaySummary, shown};
 use crate::day::{Scale, Window};
 use crate::digest::Digest;
 use crate::manifest::{Query, Series};
@@ -33,15 +33,15 @@ impl fmt::Display for Change {
 }
 
 /// What a series asks, now and before.
-pub(super) struct Asked {
+pub(super) struct SeriesQueries {
     now: Query,
     before: Vec<Query>,
     scale: Scale,
 }
 
-impl Asked {
-    pub(super) fn of(series: &Series, before: Vec<Query>) -> Asked {
-        Asked { now: Query::of(series), before, scale: series.source.scale() }
+impl SeriesQueries {
+    pub(super) fn of(series: &Series, before: Vec<Query>) -> SeriesQueries {
+        SeriesQueries { now: Query::of(series), before, scale: series.source.scale() }
     }
 
     /// What a day with this window is asked for.
@@ -50,7 +50,7 @@ impl Asked {
     }
 
     /// How the query of a record differs from that of a day with this window now.
-    pub(super) fn change_since(&self, known: &Known, window: Window) -> Change {
+    pub(super) fn change_since(&self, known: &DaySummary, window: Window) -> Change {
         if !known.spec.has_first_of(&self.spec(window)) {
             return Change::Source;
         }

@@ -5,7 +5,7 @@
 use chrono::NaiveDate;
 use serde::{Serialize, Serializer};
 
-use super::{Counts, Done, Plan, PlannedDay, Standing};
+use super::{Counts, DayStanding, Done, Plan, PlannedDay};
 use crate::day::{Scale, Window};
 use crate::manifest::{Patch, Region};
 
@@ -91,7 +91,7 @@ impl Plan {
 
     fn day_json<'p>(&self, day: &PlannedDay<'p>) -> DayJson<'p> {
         let reason = match day.standing {
-            Standing::Done(Done { job, .. }) if *job == self.job => "sealed".to_owned(),
+            DayStanding::Done(Done { job, .. }) if *job == self.job => "sealed".to_owned(),
             _ => day.to_string(),
         };
         DayJson {

@@ -6,7 +6,7 @@ use std::fmt;
 
 use chrono::NaiveDate;
 
-use super::{Done, Known, Reason, Recorded, Selection, Standing};
+use super::{DayStanding, DaySummary, Done, Finality, Selection, ToDoReason};
 use crate::day::Window;
 use crate::digest::Digest;
 use crate::manifest::{Manifest, SeriesId};
@@ -19,7 +19,7 @@ pub struct Pin {
     /// The labels that it was asked for.
     pub window: Window,
     /// Whether it was final.
-    pub state: Recorded,
+    pub state: Finality,
 }
 
 /// The days of a lock.
@@ -28,7 +28,7 @@ pub trait Pins {
     fn pinned(&self, series: &SeriesId, date: NaiveDate) -> Option<Pin>;
 
     /// True when a record that answers the pinned question has the files of the lock.
-    fn agrees(&self, series: &SeriesId, date: NaiveDate, known: &Known) -> bool;
+    fn agrees(&self, series: &SeriesId, date: NaiveDate, known: &DaySummary) -> bool;
 
     /// All its days.
     fn days(&self) -> Vec<(SeriesId, NaiveDate)>;
@@ -98,23 +98,23 @@ impl<'a> Tie<'a> {
     }
 
     /// How a day stands whose record answers the question.
-    pub(super) fn stands(&self, series: &SeriesId, date: NaiveDate, known: Known) -> Standing {
+    pub(super) fn stands(&self, series: &SeriesId, date: NaiveDate, known: DaySummary) -> DayStanding {
         let lacks_files = known.absent > 0 || known.files == 0;
         match self.objection(series, date, &known) {
-            Some(reason) => Standing::ToDo(reason),
-            None => Standing::Done(Done { job: known.job, elsewhere: false, lacks_files }),
+            Some(reason) => DayStanding::ToDo(reason),
+            None => DayStanding::Done(Done { job: known.job, elsewhere: false, lacks_files }),
         }
     }
 
     /// Why such a day is still to be done; none when it is done.
-    fn objection(&self, series: &SeriesId, date: NaiveDate, known: &Known) -> Option<Reason> {
+    fn objection(&self, series: &SeriesId, date: NaiveDate, known: &DaySummary) -> Option<ToDoReason> {
         let agrees = self.pins.map(|pins| pins.agrees(series, date, known));
         match (known.state, agrees) {
-            (Recorded::Sealed, Some(false)) => Some(Reason::Differs),
-            (Recorded::Provisional, Some(true)) if self.is_exact => None,
-            (Recorded::Provisional, _) => Some(Reason::Provisional),
-            (Recorded::Sealed, _) if known.missing > 0 => Some(Reason::Incomplete { missing: known.missing }),
-            (Recorded::Sealed, _) => None,
+            (Finality::Sealed, Some(false)) => Some(ToDoReason::Differs),
+            (Finality::Provisional, Some(true)) if self.is_exact => None,
+            (Finality::Provisional, _) => Some(ToDoReason::Provisional),
+            (Finality::Sealed, _) if known.missing > 0 => Some(ToDoReason::Incomplete { missing: known.missing }),
+            (Finality::Sealed, _) => None,
         }
     }
 }
@@ -126,7 +126,7 @@ impl<'a> Bond<'a> {
         if pin.spec != spec {
             return unpinned(Why::OtherSpec);
         }
-        let is_final = pin.state == Recorded::Sealed;
+        let is_final = pin.state == Finality::Sealed;
         Tie {
             unpinned: None,
             is_elsewhere: self.only_new && is_final,

@@ -10,13 +10,13 @@ use crate::manifest::{Query, SeriesId};
 
 /// What a day record says of its day.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct DaySummary {
     /// What the day was asked for.
     pub spec: Digest,
     /// The labels that it was asked for.
     pub window: Window,
     /// Whether it is final.
-    pub state: Recorded,
+    pub state: Finality,
     /// The job that wrote it.
     pub job: String,
     /// Files, without the absent ones.
@@ -33,7 +33,7 @@ pub struct Known {
 
 /// How final a day record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recorded {
+pub enum Finality {
     /// Final.
     Sealed,
     /// Whole, but too young to be final.
@@ -42,7 +42,7 @@ pub enum Recorded {
 
 /// What is found where a day record would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Record {
+pub enum DayStatus {
     /// Nothing.
     Missing,
     /// Nothing yet, but the day was started.
@@ -51,13 +51,13 @@ pub enum Record {
         files: u64,
     },
     /// A record.
-    Known(Known),
+    Known(DaySummary),
     /// Something that is no record, and why; safe to show.
     Unreadable(String),
 }
 
 /// The day records of an archive.
-pub trait Records {
+pub trait DayRecords {
     /// Why they cannot be read.
     type Error;
 
@@ -72,7 +72,7 @@ pub trait Records {
     ///
     /// # Errors
     /// When the plan is to be given up. A record that cannot be read is no error.
-    fn known(&self, series: &SeriesId, date: NaiveDate) -> Result<Record, Self::Error>;
+    fn known(&self, series: &SeriesId, date: NaiveDate) -> Result<DayStatus, Self::Error>;
 
     /// What a series was asked for before, as far as that was noted. Called once for each series of a plan.
     ///

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-use super::Problem;
+use super::PlanError;
 use crate::day::{Scale, Window};
 use crate::manifest::units::{self, Instant};
 use crate::manifest::{Bound, Range, SeriesId};
@@ -19,7 +19,7 @@ pub struct Selection {
     /// Only these series, by id; empty for all.
     pub series: Vec<String>,
     /// Only days that this stretch touches.
-    pub range: Option<Stretch>,
+    pub range: Option<TypedRange>,
 }
 
 impl Selection {
@@ -33,7 +33,7 @@ impl Selection {
     ///
     /// # Errors
     /// As [`Stretch::window`].
-    pub fn days_of(&self, window: &Window, now: DateTime<Utc>, scale: Scale) -> Result<Window, Problem> {
+    pub fn days_of(&self, window: &Window, now: DateTime<Utc>, scale: Scale) -> Result<Window, PlanError> {
         let Some(stretch) = &self.range else { return Ok(*window) };
         Ok(window.days_touched_by(&stretch.window(now, scale)?))
     }
@@ -41,18 +41,18 @@ impl Selection {
 
 /// A stretch of time as typed on the command line: `A..B`, half-open; either end may be left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stretch {
+pub struct TypedRange {
     text: String,
     start: Option<Instant>,
     end: Option<Instant>,
 }
 
-impl Stretch {
+impl TypedRange {
     /// The labels meant in a source's scale when the clock shows `now`.
     ///
     /// # Errors
     /// An instant with an offset in a scale that has none, or an end that is not after the start.
-    pub fn window(&self, now: DateTime<Utc>, scale: Scale) -> Result<Window, Problem> {
+    pub fn window(&self, now: DateTime<Utc>, scale: Scale) -> Result<Window, PlanError> {
         let bound = |end: Option<Instant>, open: NaiveDateTime| match end {
             None => Ok(Bound::At(open)),
             Some(instant) => instant.bound(scale).map_err(|wrong| self.problem(&wrong)),
@@ -61,37 +61,40 @@ impl Stretch {
         let window = range.labels(now, scale);
         if window.is_empty() {
             let message = format!("the range `{self}` is empty");
-            return Err(Problem::new(message, "the end is not in it: one day is `2015-12-11..2015-12-12`"));
+            return Err(PlanError::new(message, "the end is not in it: one day is `2015-12-11..2015-12-12`"));
         }
         Ok(window)
     }
 
-    fn problem(&self, wrong: &units::Wrong) -> Problem {
-        Problem { message: format!("the range `{self}`: {}", wrong.message()), hint: wrong.to_do().map(str::to_owned) }
+    fn problem(&self, wrong: &units::Wrong) -> PlanError {
+        PlanError {
+            message: format!("the range `{self}`: {}", wrong.message()),
+            hint: wrong.to_do().map(str::to_owned),
+        }
     }
 }
 
-impl fmt::Display for Stretch {
+impl fmt::Display for TypedRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&escape(&self.text))
     }
 }
 
-impl FromStr for Stretch {
-    type Err = Problem;
+impl FromStr for TypedRange {
+    type Err = PlanError;
 
-    fn from_str(text: &str) -> Result<Stretch, Problem> {
+    fn from_str(text: &str) -> Result<TypedRange, PlanError> {
         const HINT: &str = "write `2015-12-11..2015-12-14`; the end is not in it, and either end may be left out";
         let Some((start, end)) = text.split_once("..") else {
-            return Err(Problem::new(format!("`{}` is no range", escape(text)), HINT));
+            return Err(PlanError::new(format!("`{}` is no range", escape(text)), HINT));
         };
         if start.is_empty() && end.is_empty() {
-            return Err(Problem::new("`..` selects everything", HINT));
+            return Err(PlanError::new("`..` selects everything", HINT));
         }
-        let mut stretch = Stretch { text: text.to_owned(), start: None, end: None };
+        let mut stretch = TypedRange { text: text.to_owned(), start: None, end: None };
         for (typed, place) in [(start, &mut stretch.start), (end, &mut stretch.end)] {
             if !typed.is_empty() {
-                *place = Some(units::instant(typed).map_err(|wrong| Problem {
+                *place = Some(units::instant(typed).map_err(|wrong| PlanError {
                     message: format!("the range `{}`: {}", escape(text), wrong.message()),
                     hint: wrong.to_do().map(str::to_owned),
                 })?);
@@ -105,9 +108,9 @@ impl FromStr for Stretch {
 mod tests {
     use super::*;
 
-    fn window(text: &str) -> Result<Window, Problem> {
+    fn window(text: &str) -> Result<Window, PlanError> {
         let now = "2016-01-10T12:00:00Z".parse().unwrap();
-        text.parse::<Stretch>()?.window(now, Scale::Utc)
+        text.parse::<TypedRange>()?.window(now, Scale::Utc)
     }
 
     #[test]

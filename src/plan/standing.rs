@@ -10,7 +10,7 @@ use crate::untrusted::escape;
 
 /// Why a day is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
+pub enum ToDoReason {
     /// It has no record.
     New,
     /// It has no record, but was started.
@@ -33,43 +33,43 @@ pub enum Reason {
     Differs,
 }
 
-impl Reason {
+impl ToDoReason {
     /// The word in `--json` and tables.
     #[must_use]
     pub fn state(&self) -> &'static str {
         match self {
-            Reason::New => "new",
-            Reason::Started { .. } | Reason::Incomplete { .. } => "started",
-            Reason::Provisional => "provisional",
-            Reason::Stale(_) => "stale",
-            Reason::Damaged(_) => "damaged",
-            Reason::Differs => "differs",
+            ToDoReason::New => "new",
+            ToDoReason::Started { .. } | ToDoReason::Incomplete { .. } => "started",
+            ToDoReason::Provisional => "provisional",
+            ToDoReason::Stale(_) => "stale",
+            ToDoReason::Damaged(_) => "damaged",
+            ToDoReason::Differs => "differs",
         }
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for ToDoReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reason::New => f.write_str("not fetched yet"),
-            Reason::Started { files: 0 } => f.write_str("not finished, no file is whole yet"),
-            Reason::Started { files: 1 } => f.write_str("not finished, 1 file is there"),
-            Reason::Started { files } => write!(f, "not finished, {files} files are there"),
-            Reason::Incomplete { missing: 1 } => f.write_str("not finished, 1 file of its record is missing"),
-            Reason::Incomplete { missing } => write!(f, "not finished, {missing} files of its record are missing"),
-            Reason::Provisional => f.write_str("was too young to be final when it was listed"),
-            Reason::Stale(change) => change.fmt(f),
-            Reason::Damaged(why) => write!(f, "its record cannot be read: {why}"),
-            Reason::Differs => f.write_str("its files are not those of the lock"),
+            ToDoReason::New => f.write_str("not fetched yet"),
+            ToDoReason::Started { files: 0 } => f.write_str("not finished, no file is whole yet"),
+            ToDoReason::Started { files: 1 } => f.write_str("not finished, 1 file is there"),
+            ToDoReason::Started { files } => write!(f, "not finished, {files} files are there"),
+            ToDoReason::Incomplete { missing: 1 } => f.write_str("not finished, 1 file of its record is missing"),
+            ToDoReason::Incomplete { missing } => write!(f, "not finished, {missing} files of its record are missing"),
+            ToDoReason::Provisional => f.write_str("was too young to be final when it was listed"),
+            ToDoReason::Stale(change) => change.fmt(f),
+            ToDoReason::Damaged(why) => write!(f, "its record cannot be read: {why}"),
+            ToDoReason::Differs => f.write_str("its files are not those of the lock"),
         }
     }
 }
 
 /// How a day stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum DayStanding {
     /// It is to be done, and why.
-    ToDo(Reason),
+    ToDo(ToDoReason),
     /// Its record answers it.
     Done(Done),
     /// This job may not do it: it belongs to another job, which asks for something else.
@@ -96,7 +96,7 @@ pub struct EqualDays {
     /// Their windows together.
     pub window: Window,
     /// How each of them stands.
-    pub standing: Standing,
+    pub standing: DayStanding,
     /// What they were asked for, where the range has left them behind and the manifest asks for something else now.
     pub spec: Option<Digest>,
 }
@@ -113,7 +113,7 @@ pub struct PlannedDay<'p> {
     /// The day and its window.
     pub day: Day,
     /// How it stands.
-    pub standing: &'p Standing,
+    pub standing: &'p DayStanding,
     /// What it was asked for, where the range has left it behind and the manifest asks for something else now.
     pub spec: Option<Digest>,
 }
@@ -123,9 +123,9 @@ impl PlannedDay<'_> {
     #[must_use]
     pub fn state(&self) -> &'static str {
         match self.standing {
-            Standing::ToDo(reason) => reason.state(),
-            Standing::Done(_) => "done",
-            Standing::Refused { .. } => "refused",
+            DayStanding::ToDo(reason) => reason.state(),
+            DayStanding::Done(_) => "done",
+            DayStanding::Refused { .. } => "refused",
         }
     }
 }
@@ -134,9 +134,9 @@ impl PlannedDay<'_> {
 impl fmt::Display for PlannedDay<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.standing {
-            Standing::ToDo(reason) => reason.fmt(f),
-            Standing::Done(Done { job, .. }) => write!(f, "sealed by the job `{}`", escape(job)),
-            Standing::Refused { job } => write!(
+            DayStanding::ToDo(reason) => reason.fmt(f),
+            DayStanding::Done(Done { job, .. }) => write!(f, "sealed by the job `{}`", escape(job)),
+            DayStanding::Refused { job } => write!(
                 f,
                 "{} {} belongs to the job `{}`, which asks for something else; give the series an id of its own \
                  (`as: ...`) or the job another `archive.root`",

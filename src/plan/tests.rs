@@ -12,23 +12,23 @@ use crate::manifest::{self, Patch};
 
 /// Day records as a table.
 #[derive(Default)]
-struct Table(HashMap<(String, NaiveDate), Record>);
+struct Table(HashMap<(String, NaiveDate), DayStatus>);
 
-impl Records for Table {
+impl DayRecords for Table {
     type Error = Infallible;
 
     fn noted(&self, series: &SeriesId) -> Result<BTreeSet<NaiveDate>, Infallible> {
         Ok(self.0.keys().filter(|(id, _)| *id == series.0).map(|(_, date)| *date).collect())
     }
 
-    fn known(&self, series: &SeriesId, date: NaiveDate) -> Result<Record, Infallible> {
-        Ok(self.0.get(&(series.0.clone(), date)).cloned().unwrap_or(Record::Missing))
+    fn known(&self, series: &SeriesId, date: NaiveDate) -> Result<DayStatus, Infallible> {
+        Ok(self.0.get(&(series.0.clone(), date)).cloned().unwrap_or(DayStatus::Missing))
     }
 }
 
 impl Table {
-    fn put(&mut self, day: &Asked, state: Recorded, job: &str) {
-        let known = Known {
+    fn put(&mut self, day: &AskedDay, state: Finality, job: &str) {
+        let known = DaySummary {
             spec: day.spec,
             window: day.day.window,
             state,
@@ -39,26 +39,26 @@ impl Table {
             digest: String::new(),
             missing: 0,
         };
-        self.0.insert((day.id.clone(), day.day.date), Record::Known(known));
+        self.0.insert((day.id.clone(), day.day.date), DayStatus::Known(known));
     }
 }
 
 impl Table {
-    fn put_kind(&mut self, mut day: Asked, kind: u8) {
+    fn put_kind(&mut self, mut day: AskedDay, kind: u8) {
         if kind > 3 {
-            day.spec = Digest::of(b"other");
+            day.spec = Digest::sha256(b"other");
         }
         match kind {
             0 => {}
-            1 | 4 => self.put(&day, Recorded::Sealed, "job"),
-            2 => self.put(&day, Recorded::Provisional, "other"),
+            1 | 4 => self.put(&day, Finality::Sealed, "job"),
+            2 => self.put(&day, Finality::Provisional, "other"),
             6 => {
-                self.0.insert((day.id, day.day.date), Record::Started { files: 1 });
+                self.0.insert((day.id, day.day.date), DayStatus::Started { files: 1 });
             }
             3 => {
-                self.0.insert((day.id, day.day.date), Record::Unreadable(String::new()));
+                self.0.insert((day.id, day.day.date), DayStatus::Unreadable(String::new()));
             }
-            _ => self.put(&day, Recorded::Sealed, "other"),
+            _ => self.put(&day, Finality::Sealed, "other"),
         }
     }
 }
@@ -66,14 +66,14 @@ impl Table {
 /// The same, with every day of a century noted: each is judged for itself.
 struct Dense<'t>(&'t Table);
 
-impl Records for Dense<'_> {
+impl DayRecords for Dense<'_> {
     type Error = Infallible;
 
     fn noted(&self, _: &SeriesId) -> Result<BTreeSet<NaiveDate>, Infallible> {
         Ok(date("1990-01-01").iter_days().take(36_525).collect())
     }
 
-    fn known(&self, series: &SeriesId, date: NaiveDate) -> Result<Record, Infallible> {
+    fn known(&self, series: &SeriesId, date: NaiveDate) -> Result<DayStatus, Infallible> {
         self.0.known(series, date)
     }
 }
@@ -86,7 +86,7 @@ impl Pins for Locked {
         self.0.get(&(series.0.clone(), date)).map(|(pin, _)| *pin)
     }
 
-    fn agrees(&self, series: &SeriesId, date: NaiveDate, _: &Known) -> bool {
+    fn agrees(&self, series: &SeriesId, date: NaiveDate, _: &DaySummary) -> bool {
         self.0.get(&(series.0.clone(), date)).is_some_and(|(_, agrees)| *agrees)
     }
 
@@ -99,7 +99,7 @@ impl Pins for Locked {
     }
 }
 
-fn problem<E: fmt::Debug>(planned: Result<Plan, Error<E>>) -> Problem {
+fn problem<E: fmt::Debug>(planned: Result<Plan, Error<E>>) -> PlanError {
     match planned {
         Err(Error::Problem(problem)) => problem,
         other => panic!("{other:?}"),
@@ -108,16 +108,16 @@ fn problem<E: fmt::Debug>(planned: Result<Plan, Error<E>>) -> Problem {
 
 /// A day and what it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Asked {
+struct AskedDay {
     id: String,
     day: Day,
     spec: Digest,
 }
 
-fn to_do(manifest: &Manifest, plan: &Plan) -> Vec<Asked> {
+fn to_do(manifest: &Manifest, plan: &Plan) -> Vec<AskedDay> {
     let asked = |day: PlannedDay<'_>| {
         let spec = manifest.series[day.series].spec(&day.day);
-        Asked { id: day.id.0.clone(), day: day.day, spec }
+        AskedDay { id: day.id.0.clone(), day: day.day, spec }
     };
     plan.to_do().map(asked).collect()
 }
@@ -173,7 +173,7 @@ fn after_everything_is_sealed_nothing_is_to_do() {
     let manifest = three_days();
     let mut table = Table::default();
     for day in to_do(&manifest, &all(&manifest, &table)) {
-        table.put(&day, Recorded::Sealed, "job");
+        table.put(&day, Finality::Sealed, "job");
     }
     let plan = all(&manifest, &table);
     assert!(plan.to_do().next().is_none() && plan.refused().next().is_none());
@@ -185,30 +185,30 @@ fn each_kind_of_record_has_its_consequence() {
     let manifest = three_days();
     let mut table = Table::default();
     let days = to_do(&manifest, &all(&manifest, &table));
-    table.put(&days[0], Recorded::Provisional, "job");
+    table.put(&days[0], Finality::Provisional, "job");
     // The same question from another job is shared.
-    table.put(&days[1], Recorded::Sealed, "other");
+    table.put(&days[1], Finality::Sealed, "other");
     // Another question of this job is stale, of another job a conflict.
     let mut changed = days[2].clone();
-    changed.spec = Digest::of(b"something else");
-    table.put(&changed, Recorded::Sealed, "job");
+    changed.spec = Digest::sha256(b"something else");
+    table.put(&changed, Finality::Sealed, "job");
     let mut foreign = days[3].clone();
-    foreign.spec = Digest::of(b"something else");
-    table.put(&foreign, Recorded::Provisional, "other");
-    table.0.insert(("b".into(), days[4].day.date), Record::Unreadable("cut short".into()));
-    table.0.insert(("b".into(), days[5].day.date), Record::Started { files: 7 });
+    foreign.spec = Digest::sha256(b"something else");
+    table.put(&foreign, Finality::Provisional, "other");
+    table.0.insert(("b".into(), days[4].day.date), DayStatus::Unreadable("cut short".into()));
+    table.0.insert(("b".into(), days[5].day.date), DayStatus::Started { files: 7 });
 
     let plan = all(&manifest, &table);
     let standings: Vec<_> = plan.to_do().map(|day| day.standing.clone()).collect();
     let reasons = [
-        Reason::Provisional,
-        Reason::Stale(Change::Source),
-        Reason::Damaged("cut short".into()),
-        Reason::Started { files: 7 },
+        ToDoReason::Provisional,
+        ToDoReason::Stale(Change::Source),
+        ToDoReason::Damaged("cut short".into()),
+        ToDoReason::Started { files: 7 },
     ];
-    assert_eq!(standings, reasons.map(Standing::ToDo));
+    assert_eq!(standings, reasons.map(DayStanding::ToDo));
     let done = Done { job: "other".into(), elsewhere: false, lacks_files: false };
-    assert_eq!(plan.done().map(|day| day.standing.clone()).collect::<Vec<_>>(), [Standing::Done(done)]);
+    assert_eq!(plan.done().map(|day| day.standing.clone()).collect::<Vec<_>>(), [DayStanding::Done(done)]);
     let refused: Vec<String> = plan.refused().map(|day| day.to_string()).collect();
     let [said] = refused.as_slice() else { panic!("{refused:?}") };
     assert!(said.contains("b 2015-12-11 belongs to the job `other`") && said.contains("`as: ...`"), "{said}");
@@ -219,7 +219,7 @@ fn each_kind_of_record_has_its_consequence() {
 fn a_changed_filter_makes_the_days_stale() {
     let mut table = Table::default();
     for day in to_do(&three_days(), &all(&three_days(), &table)) {
-        table.put(&day, Recorded::Sealed, "job");
+        table.put(&day, Finality::Sealed, "job");
     }
     let changed = job(&dates("2015-12-11", "2015-12-14"), "[{ name: a, segments: [Br] }, { name: b }]");
     let plan = all(&changed, &table);
@@ -314,7 +314,7 @@ proptest! {
 }
 
 /// The days of a plan, each for itself.
-fn one_by_one(plan: &Plan) -> Vec<(String, Day, Standing)> {
+fn one_by_one(plan: &Plan) -> Vec<(String, Day, DayStanding)> {
     plan.days().map(|day| (day.id.0.clone(), day.day, day.standing.clone())).collect()
 }
 
@@ -346,9 +346,9 @@ proptest! {
             table.put_kind(asked[nth % asked.len()].clone(), kind);
         }
         let locked = pins.map(|pins| Locked(pins.into_iter().map(|(nth, kind)| {
-            let Asked { id, day, spec } = asked[nth % asked.len()].clone();
-            let spec = if kind & 1 == 0 { spec } else { Digest::of(b"other") };
-            let state = if kind & 2 == 0 { Recorded::Sealed } else { Recorded::Provisional };
+            let AskedDay { id, day, spec } = asked[nth % asked.len()].clone();
+            let spec = if kind & 1 == 0 { spec } else { Digest::sha256(b"other") };
+            let state = if kind & 2 == 0 { Finality::Sealed } else { Finality::Provisional };
             ((id, day.date), (Pin { spec, window: day.window, state }, kind & 4 == 0))
         }).collect()));
         let bond = locked.as_ref().map(|pins| Bond { pins, is_exact, only_new });
@@ -375,7 +375,7 @@ proptest! {
 fn days_that_stand_alike_take_no_room_each() {
     let manifest = job(&dates("1900-01-01", "2199-12-31T06:00:00"), "[{ name: a }]");
     let mut table = Table::default();
-    table.0.insert(("a".into(), date("1955-05-05")), Record::Started { files: 1 });
+    table.0.insert(("a".into(), date("1955-05-05")), DayStatus::Started { files: 1 });
     let plan = all_at(late(), &manifest, &table);
     assert_eq!(plan.series[0].days.len(), 3);
     let last = plan.to_do().next_back().map(|day| (day.day.date, day.day.window.end.to_string()));

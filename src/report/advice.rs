@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::human;
-use super::model::{Failure, RegionSlots, Report};
-use super::regions::Reason;
+use super::model::{RegionSlots, Report, ReportFailure};
+use super::regions::GapReason;
 use crate::untrusted::escape;
 
 /// True when files of a folder were not taken in, and nothing else failed: a run fetches them.
@@ -19,7 +19,7 @@ pub(super) fn is_left_to_a_run(report: &Report) -> bool {
 /// asks for them.
 #[must_use]
 pub fn is_left_to_the_source(report: &Report) -> bool {
-    let is_of_bytes = |why: &Failure| why.key.is_some() && why.class.is_of_bytes();
+    let is_of_bytes = |why: &ReportFailure| why.key.is_some() && why.class.is_of_bytes();
     let is_all = report.failures_omitted == 0 && !report.failures.is_empty() && report.failures.iter().all(is_of_bytes);
     report.run.exit_code == Some(1) && !report.run.is_adoption && is_all
 }
@@ -84,7 +84,7 @@ pub(in crate::report) fn regions(report: &Report) -> Option<String> {
     if listed == 0 {
         return None;
     }
-    let mut lacking: BTreeMap<Reason, u64> = BTreeMap::new();
+    let mut lacking: BTreeMap<GapReason, u64> = BTreeMap::new();
     for (reason, slots) in report.regions.iter().flat_map(|region| &region.lacking) {
         *lacking.entry(*reason).or_default() += slots;
     }

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use chrono::NaiveDate;
 
 use super::human;
-use super::model::{Day, Failure, Report};
+use super::model::{Report, ReportDay, ReportFailure};
 use super::terminal::{folded, safe, why};
 use crate::manifest::Diagnostics;
 use crate::run::event::DayState;
@@ -120,9 +120,9 @@ pub fn of_run(report: &Report, manifest: &str) -> Vec<Annotation> {
 
 /// What is told of one day that failed: its first failure, how many it has, and for how many days that one stands; none
 /// for a day that failed whole for the reason of an earlier one.
-type Told<'a> = (&'a Failure, usize, u64);
+type Told<'a> = (&'a ReportFailure, usize, u64);
 
-fn told_days(failures: &[Failure]) -> HashMap<(&str, NaiveDate), Told<'_>> {
+fn told_days(failures: &[ReportFailure]) -> HashMap<(&str, NaiveDate), Told<'_>> {
     let mut all: HashMap<(&str, NaiveDate), Told<'_>> = HashMap::new();
     for failure in failures {
         all.entry((failure.series.as_str(), failure.date)).or_insert((failure, 0, 0)).1 += 1;
@@ -135,7 +135,7 @@ fn told_days(failures: &[Failure]) -> HashMap<(&str, NaiveDate), Told<'_>> {
     all
 }
 
-fn of_day(day: &Day, told: Option<&Told<'_>>) -> Option<Annotation> {
+fn of_day(day: &ReportDay, told: Option<&Told<'_>>) -> Option<Annotation> {
     let series = escape(&day.series);
     let Some((first, failures, days)) = told else {
         let why = day.error.as_deref().map_or_else(|| "files of it are missing".to_owned(), safe);
@@ -263,7 +263,7 @@ mod tests {
         let mut report = bare();
         let dates: Vec<String> = (1..=30).map(|n| format!("2015-11-{n:02}")).collect();
         report.days = dates.iter().map(|date| day("s", date, DayState::Failed, 0)).collect();
-        let failure = |date: &String| Failure {
+        let failure = |date: &String| ReportFailure {
             series: "s".into(),
             date: date.parse().unwrap(),
             key: None,

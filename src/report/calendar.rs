@@ -84,7 +84,7 @@ impl Cell {
 
 /// The days of one series.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Series {
+pub struct CalendarSeries {
     /// The series' id, as the report has it: not safe to show.
     pub id: String,
     /// How each day stands.
@@ -93,17 +93,17 @@ pub struct Series {
 
 /// The days of a report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Calendar {
+pub struct ReportCalendar {
     /// By series, sorted by id.
-    pub series: Vec<Series>,
+    pub series: Vec<CalendarSeries>,
     /// How many days are left out.
     pub omitted: u64,
 }
 
-impl Calendar {
+impl ReportCalendar {
     /// The calendar of a report.
     #[must_use]
-    pub fn of(report: &Report) -> Calendar {
+    pub fn from_report(report: &Report) -> ReportCalendar {
         let mut all: BTreeMap<&str, BTreeMap<NaiveDate, Cell>> = BTreeMap::new();
         let (mut taken, mut omitted) = (0, 0);
         for stretch in &report.other_days {
@@ -133,8 +133,8 @@ impl Calendar {
             // One that could not be compared whole stays failed.
             all.entry(&day.series).or_default().entry(day.date).or_insert(Cell::Drifted);
         }
-        let series = all.into_iter().map(|(id, days)| Series { id: id.to_owned(), days }).collect();
-        Calendar { series, omitted }
+        let series = all.into_iter().map(|(id, days)| CalendarSeries { id: id.to_owned(), days }).collect();
+        ReportCalendar { series, omitted }
     }
 
     /// The ways in which its days stand, in the order of a legend.
@@ -145,7 +145,7 @@ impl Calendar {
     }
 }
 
-impl Series {
+impl CalendarSeries {
     /// Its months, in order: year, month, and the cell of each day of the month; `None` for one that is not asked for.
     #[must_use]
     pub fn months(&self) -> Vec<(i32, u32, Vec<Option<Cell>>)> {
@@ -166,7 +166,7 @@ impl Series {
 pub(super) mod tests {
     use super::*;
     use crate::failure::Class;
-    use crate::report::model::{Day, DayTotals, Drift, DriftedDay, Failure, RunResult, Stretch};
+    use crate::report::model::{DayRange, DayTotals, Drift, DriftedDay, ReportDay, ReportFailure, RunResult};
 
     /// A report with nothing in it but the seed's run and job.
     pub(in crate::report) fn bare() -> Report {
@@ -178,8 +178,8 @@ pub(super) mod tests {
     }
 
     /// A day that ended so.
-    pub(in crate::report) fn day(series: &str, date: &str, state: DayState, files: u64) -> Day {
-        Day {
+    pub(in crate::report) fn day(series: &str, date: &str, state: DayState, files: u64) -> ReportDay {
+        ReportDay {
             series: series.to_owned(),
             date: date.parse().expect("a date"),
             state,
@@ -203,15 +203,15 @@ pub(super) mod tests {
     }
 
     /// Days in a row.
-    pub(in crate::report) fn stretch(series: &str, start: &str, end: &str, state: Rest) -> Stretch {
+    pub(in crate::report) fn stretch(series: &str, start: &str, end: &str, state: Rest) -> DayRange {
         let date = |text: &str| text.parse().expect("a date");
-        Stretch { series: series.to_owned(), start: date(start), end: date(end), state }
+        DayRange { series: series.to_owned(), start: date(start), end: date(end), state }
     }
 
     /// A report with a day of every kind; each text that may come from outside holds `foreign`.
     pub(in crate::report) fn varied(foreign: &str) -> Report {
         let mut report = bare();
-        let failure = |date: &str, key: Option<&str>, class, message: &str| Failure {
+        let failure = |date: &str, key: Option<&str>, class, message: &str| ReportFailure {
             series: format!("sharp{foreign}"),
             date: date.parse().expect("a date"),
             key: key.map(|key| format!("{key}{foreign}")),
@@ -254,7 +254,7 @@ pub(super) mod tests {
     }
 
     fn drawn(report: &Report) -> Vec<String> {
-        let calendar = Calendar::of(report);
+        let calendar = ReportCalendar::from_report(report);
         let row = |id: &str, (year, month, cells): (i32, u32, Vec<Option<Cell>>)| {
             let signs: String = cells.into_iter().map(|cell| cell.map_or(' ', Cell::sign)).collect();
             format!("{id} {year}-{month:02} {signs}").trim_end().to_owned()
@@ -306,7 +306,7 @@ pub(super) mod tests {
             stretch("a", "0001-01-01", "9999-12-31", Rest::Unfinished),
             stretch("b", "2016-01-05", "2015-01-01", Rest::Unfinished),
         ];
-        let calendar = Calendar::of(&report);
+        let calendar = ReportCalendar::from_report(&report);
         assert_eq!(calendar.series[0].days.len(), TAKEN);
         assert!(calendar.omitted > 3_000_000 && calendar.series[1].days.is_empty());
     }

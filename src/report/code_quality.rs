@@ -50,7 +50,7 @@ pub fn issues(
         let what = format!("{path}\n{check_name}\n{description}");
         let nth: &mut u64 = seen.entry(what.clone()).or_default();
         *nth += 1;
-        let fingerprint = Digest::of(format!("{what}\n{nth}").as_bytes()).to_string();
+        let fingerprint = Digest::sha256(format!("{what}\n{nth}").as_bytes()).to_string();
         let location = Location { path, lines: Lines { begin: line.max(1) } };
         Issue { description, check_name, fingerprint, severity, location }
     };

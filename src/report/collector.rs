@@ -13,8 +13,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::model::{
-    Day, DayTotals, Failure, FileTotals, Format, Host, Job, Report, RequestTotals, Rest, Run, RunResult, Stretch,
-    Totals, stretches,
+    DayRange, DayTotals, FileTotals, Format, Report, ReportDay, ReportFailure, ReportHost, ReportJob, ReportRun,
+    RequestTotals, Rest, RunResult, Totals, stretches,
 };
 use super::timeline::{Sizes, Timeline, Waits};
 use crate::day::Window;
@@ -30,25 +30,25 @@ const LISTED_FAILURES: usize = 1000;
 /// Takes in the events of one run over one job and gives its report at any time.
 #[derive(Debug)]
 pub struct Collector {
-    run: Run,
-    job: Job,
-    facts: Mutex<Facts>,
+    run: ReportRun,
+    job: ReportJob,
+    facts: Mutex<CollectedFacts>,
 }
 
 /// What the events told so far.
 #[derive(Debug, Default)]
-struct Facts {
+struct CollectedFacts {
     totals: Totals,
     hosts: Vec<HostStats>,
-    days: BTreeMap<DayId, Day>,
+    days: BTreeMap<DayId, ReportDay>,
     /// Days that are to be done, whether they have an end by now or not.
-    expected: Vec<Stretch>,
+    expected: Vec<DayRange>,
     /// Days that were sealed before.
-    sealed_before: Vec<Stretch>,
-    failures: BTreeMap<(DayId, Option<String>), Failure>,
+    sealed_before: Vec<DayRange>,
+    failures: BTreeMap<(DayId, Option<String>), ReportFailure>,
     failures_omitted: u64,
     classes: BTreeSet<Class>,
-    open: HashMap<DayId, Open>,
+    open: HashMap<DayId, OpenDayFiles>,
     timeline: Timeline,
     sizes: Sizes,
     waits: Waits,
@@ -56,7 +56,7 @@ struct Facts {
 
 /// The files of a day in flight.
 #[derive(Debug, Default)]
-struct Open {
+struct OpenDayFiles {
     /// How each ended. It is told anew when two keys turn out to want one path: each file has one end in the report.
     ends: HashMap<String, FileEnd>,
     /// How many files its listing had.
@@ -83,8 +83,8 @@ pub struct Ends {
 impl Collector {
     /// A report of nothing yet.
     #[must_use]
-    pub fn new(run_id: String, started: DateTime<Utc>, job: Job) -> Collector {
-        let run = Run {
+    pub fn new(run_id: String, started: DateTime<Utc>, job: ReportJob) -> Collector {
+        let run = ReportRun {
             started,
             finished: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -166,7 +166,7 @@ impl Collector {
         Ends { classes: facts.classes.clone(), failed, held, unfinished }
     }
 
-    fn facts(&self) -> MutexGuard<'_, Facts> {
+    fn facts(&self) -> MutexGuard<'_, CollectedFacts> {
         // Counters stay true whatever panicked beside them.
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -178,7 +178,7 @@ impl Observer for Collector {
     }
 }
 
-impl Facts {
+impl CollectedFacts {
     fn fold(&mut self, event: &Event) {
         match event {
             Event::Planned { planned, already_sealed } => {
@@ -221,7 +221,7 @@ impl Facts {
 
     /// Takes back what a day has counted so far.
     fn forget(&mut self, day: &DayId) {
-        let Open { ends, listed, .. } = self.open.remove(day).unwrap_or_default();
+        let OpenDayFiles { ends, listed, .. } = self.open.remove(day).unwrap_or_default();
         self.totals.files.listed = self.totals.files.listed.saturating_sub(listed);
         for end in ends.values() {
             self.count(end, u64::saturating_sub);
@@ -236,7 +236,7 @@ impl Facts {
         }
     }
 
-    fn open(&mut self, day: &DayId) -> &mut Open {
+    fn open(&mut self, day: &DayId) -> &mut OpenDayFiles {
         self.open.entry(day.clone()).or_default()
     }
 
@@ -260,7 +260,7 @@ impl Facts {
         }
     }
 
-    fn other_days(&self) -> Vec<Stretch> {
+    fn other_days(&self) -> Vec<DayRange> {
         let mut all = self.sealed_before.clone();
         for stretch in &self.expected {
             let id = |date| DayId { series: SeriesId(stretch.series.clone()), date };
@@ -272,13 +272,13 @@ impl Facts {
     }
 
     fn day(&mut self, done: &DayDone) {
-        let Open { served, ends, .. } = self.open.remove(&done.day).unwrap_or_default();
+        let OpenDayFiles { served, ends, .. } = self.open.remove(&done.day).unwrap_or_default();
         *days_in(&mut self.totals.days, done.state) += 1;
         // A held day lacks nothing that anyone knows of: it is told, and is no failure.
         if let (DayState::Failed, Some(failure)) = (done.state, &done.error) {
             self.missing(&done.day, None, None, failure);
         }
-        let day = Day {
+        let day = ReportDay {
             series: done.day.series.to_string(),
             date: done.day.date,
             state: done.state,
@@ -330,7 +330,7 @@ impl Facts {
             self.failures_omitted += 1;
             return;
         }
-        let entry = Failure {
+        let entry = ReportFailure {
             series: day.series.to_string(),
             date: day.date,
             key: key.cloned(),
@@ -396,8 +396,8 @@ fn days_in(days: &mut DayTotals, state: DayState) -> &mut u64 {
     }
 }
 
-fn host(stats: &HostStats) -> Host {
-    Host {
+fn host(stats: &HostStats) -> ReportHost {
+    ReportHost {
         host: stats.host.clone(),
         preset: stats.preset.clone(),
         limit: stats.limit.clone(),

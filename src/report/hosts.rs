@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::human;
-use super::model::{Host, Report};
+use super::model::{Report, ReportHost};
 use super::terminal::host;
 use crate::untrusted::escape;
 
@@ -36,7 +36,7 @@ pub fn table(report: &Report) -> String {
     out
 }
 
-fn facts(one: &Host) -> Vec<(&'static str, String)> {
+fn facts(one: &ReportHost) -> Vec<(&'static str, String)> {
     let statuses =
         one.status_counts.iter().map(|(status, count)| format!("{}: {}", escape(status), human::number(*count)));
     let statuses: Vec<String> = statuses.collect();

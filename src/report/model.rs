@@ -19,7 +19,7 @@ use crate::run::event::DayState;
 use crate::untrusted::in_json;
 pub use drift::{ComparedBy, Drift, DriftedDay};
 pub use region_slots::RegionSlots;
-pub use stretch::{Rest, Stretch, stretches};
+pub use stretch::{DayRange, Rest, stretches};
 
 /// The report of one sunhaul run over one job.
 ///
@@ -31,24 +31,24 @@ pub struct Report {
     /// The format of this report.
     pub sunhaul: Format,
     /// The run itself.
-    pub run: Run,
+    pub run: ReportRun,
     /// The job that was run.
-    pub job: Job,
+    pub job: ReportJob,
     /// Sums over the whole run.
     pub totals: Totals,
     /// The hosts that were asked, sorted by name.
-    pub hosts: Vec<Host>,
+    pub hosts: Vec<ReportHost>,
     /// The days that this run brought to an end, sorted by series and date; the unfinished ones are not among them.
-    pub days: Vec<Day>,
+    pub days: Vec<ReportDay>,
     /// The other days of the job that this run looked at, in stretches, sorted by series and date: sealed before it, or not
     /// brought to an end.
     #[serde(default)]
-    pub other_days: Vec<Stretch>,
+    pub other_days: Vec<DayRange>,
     /// What `update --dry-run` found; null for every other run.
     #[serde(default)]
     pub drift: Option<Drift>,
     /// What is missing and why, sorted by series, date and key: at most 1,000 entries.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<ReportFailure>,
     /// How many failures are not in the list because it is full.
     pub failures_omitted: u64,
     /// How complete each active region is that was there on the days of this run, sorted by series and number: at most 1,000,
@@ -83,7 +83,7 @@ pub enum Format {
 /// The run itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Run {
+pub struct ReportRun {
     /// UTC time of the start and 64 random bits, such as `20151211T182208Z-0123456789abcdef`.
     pub id: String,
     /// When the run began.
@@ -135,7 +135,7 @@ pub enum RunResult {
 /// The job that was run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Job {
+pub struct ReportJob {
     /// The job's name.
     pub name: String,
     /// The manifest's path, as given on the command line.
@@ -257,7 +257,7 @@ pub struct RequestTotals {
 /// One host group and how it was treated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Host {
+pub struct ReportHost {
     /// The group's name, or the host with its port.
     pub host: String,
     /// The preset of manners that held.
@@ -288,7 +288,7 @@ pub struct Host {
 /// The end of one day.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Day {
+pub struct ReportDay {
     /// The series' id.
     pub series: String,
     /// The date, in the source's own scale.
@@ -344,7 +344,7 @@ pub struct Day {
 /// One thing that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Failure {
+pub struct ReportFailure {
     /// The series' id.
     pub series: String,
     /// The date, in the source's own scale.
@@ -402,7 +402,7 @@ pub struct Wait {
     pub seconds: f64,
 }
 
-impl Day {
+impl ReportDay {
     /// True when it was brought to a good end.
     #[must_use]
     pub fn is_done(&self) -> bool {

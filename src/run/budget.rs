@@ -64,13 +64,13 @@ pub struct Budget {
     caps: Caps,
     /// From when on nothing more is begun, and when all must be over.
     until: Option<(Instant, Instant)>,
-    used: Mutex<Used>,
+    used: Mutex<BudgetUse>,
     /// A ticket was given back.
     freed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Used {
+struct BudgetUse {
     /// Files fetched.
     files: u64,
     /// Bytes that came for files whose tickets are back.
@@ -203,7 +203,7 @@ impl Budget {
         }
     }
 
-    fn fit(&self, used: &Used, due: u64) -> Fit {
+    fn fit(&self, used: &BudgetUse, due: u64) -> Fit {
         if let Some(spent) = used.spent {
             return Fit::No(spent);
         }
@@ -227,7 +227,7 @@ impl Budget {
         Fit::Yes
     }
 
-    fn used(&self) -> MutexGuard<'_, Used> {
+    fn used(&self) -> MutexGuard<'_, BudgetUse> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -32,8 +32,8 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 
 use super::event::DayDone;
-use super::{Run, Todo};
-use crate::archive::{self, State, Values, render};
+use super::{RunContext, Todo};
+use crate::archive::{self, LayoutValues, RecordState, render};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Series, Template};
 use crate::source::{Body, RemoteFile};
@@ -41,8 +41,8 @@ use context::DayContext;
 use downloads::panicked;
 use listing::{DayListing, by_lock_or_record, by_source};
 use open::OpenDay;
-use outcome::Outcome;
-use reconcile::{Believed, Reconciled, Rest};
+use outcome::DayOutcome;
+use reconcile::{Believed, DayRest, Reconciled};
 use seal::{SealedBy, seal};
 use second_look::{Belief, believe};
 
@@ -78,7 +78,7 @@ impl From<archive::Error> for Early {
 }
 
 /// Works at a day until it has an end.
-pub(super) async fn process_day(run: &Arc<Run>, todo: &Todo) -> DayEnd {
+pub(super) async fn process_day(run: &Arc<RunContext>, todo: &Todo) -> DayEnd {
     let mut day = DayProcess { run, todo, done: DayDone::nothing(todo.id()), classes: BTreeSet::new() };
     let processed = AssertUnwindSafe(day.process()).catch_unwind().await;
     match processed.unwrap_or_else(|_| Err(panicked().into())) {
@@ -92,7 +92,7 @@ pub(super) async fn process_day(run: &Arc<Run>, todo: &Todo) -> DayEnd {
 
 /// The work at one day, and what of it is reported.
 struct DayProcess<'r> {
-    run: &'r Arc<Run>,
+    run: &'r Arc<RunContext>,
     todo: &'r Todo,
     done: DayDone,
     /// The classes of what failed.
@@ -133,12 +133,12 @@ impl DayProcess<'_> {
     }
 
     /// Seals the day, or keeps it as provisional.
-    async fn seal(&mut self, day: Arc<DayContext>, rest: Rest, outcome: Outcome) -> Result<(), Early> {
-        let Rest { keys, left_out, by_series, before, .. } = rest;
+    async fn seal(&mut self, day: Arc<DayContext>, rest: DayRest, outcome: DayOutcome) -> Result<(), Early> {
+        let DayRest { keys, left_out, by_series, before, .. } = rest;
         let (series, store) = (Arc::clone(&day.opened), Arc::clone(&day.store));
         // Sealing needs the memory.
         drop(day);
-        let state = if outcome.is_final { State::Sealed } else { State::Provisional };
+        let state = if outcome.is_final { RecordState::Sealed } else { RecordState::Provisional };
         self.done.replaced = before.replaced(&series.series, &by_series);
         let (absent, records) = (outcome.absent, by_series.records);
         let by = SealedBy { keys, absent, left_out, state, records, replaced: &self.done.replaced };
@@ -176,8 +176,8 @@ pub(crate) fn path_of(
 }
 
 /// What a layout's variables stand for, for a file of this name.
-pub(super) fn values<'a>(series: &'a Series, todo: &Todo, file: &'a RemoteFile, name: &'a str) -> Values<'a> {
-    Values {
+pub(super) fn values<'a>(series: &'a Series, todo: &Todo, file: &'a RemoteFile, name: &'a str) -> LayoutValues<'a> {
+    LayoutValues {
         series: &series.id.0,
         date: todo.day.date,
         time: file.time,

@@ -34,7 +34,7 @@ use crate::net::Net;
 use crate::source::{RemoteFile, Replicas};
 use crate::untrusted::escape;
 use budget::{Budget, Spent};
-pub use day::lock_view::{Grip, Locked};
+pub use day::lock_view::{LockBinding, LockPolicy};
 pub(crate) use day::path_of;
 pub use day::preferred::Before;
 use event::{DayId, DayState, Event, Observer};
@@ -45,7 +45,7 @@ pub use import::index::Shelf;
 pub use todo::{Backlog, How, Todo};
 
 /// What to run, and what it runs with.
-pub struct Order {
+pub struct RunOrder {
     /// The job.
     pub manifest: Arc<Manifest>,
     /// The days, in the order to begin them.
@@ -55,7 +55,7 @@ pub struct Order {
     /// Where the files go.
     pub archive: Arc<Archive>,
     /// The lock that the files are held to.
-    pub locked: Option<Locked>,
+    pub locked: Option<LockPolicy>,
     /// The network.
     pub net: Net,
     /// Where the source of each series listens: its replicas.
@@ -80,7 +80,7 @@ pub struct Order {
 
 /// How a run ended, in what an exit code needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// Days by how they ended.
     pub days: BTreeMap<DayState, u64>,
     /// The classes of what failed.
@@ -91,7 +91,7 @@ pub struct Outcome {
     pub spent: Option<Spent>,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// True when every day to do is sealed or provisional.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -147,10 +147,10 @@ impl OpenedSeries {
 }
 
 /// What all tasks of a run share.
-struct Run {
+struct RunContext {
     manifest: Arc<Manifest>,
     archive: Arc<Archive>,
-    locked: Option<Locked>,
+    locked: Option<LockPolicy>,
     series: BTreeMap<SeriesId, Arc<OpenedSeries>>,
     observer: Arc<dyn Observer>,
     now: fn() -> DateTime<Utc>,
@@ -168,21 +168,21 @@ struct Run {
     halt: CancellationToken,
 }
 
-impl Run {
-    fn tell(&self, event: Event) {
+impl RunContext {
+    fn emit(&self, event: Event) {
         self.observer.on(event);
     }
 
     /// Shows a note about a day.
     fn note(&self, day: &DayId, what: &str) {
-        self.tell(Event::Note(format!("{} {}: {what}", day.series, day.date)));
+        self.emit(Event::Note(format!("{} {}: {what}", day.series, day.date)));
     }
 
     /// Something is not begun, since the budget is spent. Told once.
     fn refuse(&self, spent: Spent) {
         if self.spent.set(spent).is_ok() {
             let option = spent.option();
-            self.tell(Event::Note(format!(
+            self.emit(Event::Note(format!(
                 "{option}: limit reached: no new downloads will start; running ones will finish"
             )));
         }
@@ -208,9 +208,9 @@ impl Run {
 ///
 /// # Errors
 /// A [`Failure`] when a source or the archive cannot be opened at all; nothing was asked for then.
-pub async fn execute(order: Order) -> Result<Outcome, Failure> {
-    let Order { manifest, days, already_sealed, archive, locked, net, bases, run, observer, stop, .. } = order;
-    let Order { now, second_look, retry_failed, shelf, budget, .. } = order;
+pub async fn execute(order: RunOrder) -> Result<RunOutcome, Failure> {
+    let RunOrder { manifest, days, already_sealed, archive, locked, net, bases, run, observer, stop, .. } = order;
+    let RunOrder { now, second_look, retry_failed, shelf, budget, .. } = order;
     // Told first: whatever happens now, the days are counted.
     observer.on(Event::Planned { planned: days.day_count(), already_sealed });
     let mut series = BTreeMap::new();
@@ -227,7 +227,7 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
         let before = before.iter().filter_map(|layout| Template::parse(layout).ok());
         let layouts = before.chain([one.layout.clone()]).collect();
         let source = Replicas::open(&net, &manifest, one, bases, &run)?;
-        let is_frozen = locked.as_ref().is_some_and(|locked| locked.grip == Grip::Frozen);
+        let is_frozen = locked.as_ref().is_some_and(|locked| locked.grip == LockBinding::Frozen);
         let source = if is_frozen { source.for_locked_files() } else { source };
         let repeated_failure = RepeatedFailure::of(has_days);
         let opened = OpenedSeries { series: one.clone(), layouts, queries, source, repeated_failure };
@@ -236,7 +236,7 @@ pub async fn execute(order: Order) -> Result<Outcome, Failure> {
     }
     let halt = stop.child_token();
     let observer_of_all = Arc::clone(&observer);
-    let shared = Run {
+    let shared = RunContext {
         manifest,
         archive,
         locked,

@@ -17,7 +17,7 @@ use super::blocking::blocking;
 use super::event::DayId;
 use super::file_address::address;
 use super::{OpenedSeries, Todo};
-use crate::archive::{self, Archive, FileLine, Reader, State};
+use crate::archive::{self, Archive, FileLine, Reader, RecordState};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fetch::resource;
@@ -37,14 +37,14 @@ const AROUND: u64 = 7;
 /// The places that redirects led to in a run.
 #[derive(Debug, Default)]
 pub(super) struct Redirects {
-    places: Mutex<Places>,
+    places: Mutex<RedirectPlaces>,
     /// The days whose records were read for the places of their files. Locked meanwhile: no file may pass before what they
     /// hold is known.
     looked_at: tokio::sync::Mutex<BTreeSet<DayId>>,
 }
 
 #[derive(Debug, Default)]
-struct Places {
+struct RedirectPlaces {
     reached: HashMap<Digest, Arc<Reached>>,
     /// The places of files of sealed days.
     sealed: HashMap<Digest, SealedFile>,
@@ -174,7 +174,7 @@ impl Redirects {
     }
 }
 
-impl Places {
+impl RedirectPlaces {
     /// Enters a file at these places, and gives another one that was at one of them before.
     fn enter(&mut self, file: &Arc<Reached>, places: &[Digest]) -> Option<Arc<Reached>> {
         if self.reached.len() >= MOST {
@@ -236,7 +236,7 @@ fn sealed_days(archive: &Archive, opened: &OpenedSeries, days: Vec<DayId>) -> Re
     let mut sealed = Vec::new();
     for day in days {
         let record = records.record(&day.series, day.date).ok().flatten();
-        let Some(record) = record.filter(|record| record.header.state == State::Sealed) else { continue };
+        let Some(record) = record.filter(|record| record.header.state == RecordState::Sealed) else { continue };
         let has_bytes = |line: &&FileLine| line.sha256.is_some();
         let address = |line: &FileLine| address(base, source, &line.url);
         let listed =
@@ -315,9 +315,9 @@ mod tests {
         let url = |path: &str| -> Url { format!("http://h{path}").parse().unwrap() };
         let start = chrono::NaiveDate::from_ymd_opt(2015, 12, day).unwrap().and_time(chrono::NaiveTime::MIN);
         let day = Day { date: start.date(), window: Window { start, end: start + chrono::TimeDelta::days(1) } };
-        let todo = Todo { series: SeriesId(series.to_owned()), day, spec: Digest::of(b""), how: How::default() };
+        let todo = Todo { series: SeriesId(series.to_owned()), day, spec: Digest::sha256(b""), how: How::default() };
         let file = Reached { todo, key: listed.to_owned(), listed: url(listed), to: Some(url(to)), was_here: false };
-        redirects.reach(file, &url(to), Digest::of(sent.as_bytes()))
+        redirects.reach(file, &url(to), Digest::sha256(sent.as_bytes()))
     }
 
     #[test]
@@ -355,8 +355,8 @@ mod tests {
             series: SeriesId("s".to_owned()),
             date: chrono::NaiveDate::from_ymd_opt(2015, 12, nth).unwrap(),
         };
-        let places = |nth: u32| (0..40_000u32).map(|n| Digest::of(format!("{nth}/{n}").as_bytes())).collect();
-        let mut known = Places::default();
+        let places = |nth: u32| (0..40_000u32).map(|n| Digest::sha256(format!("{nth}/{n}").as_bytes())).collect();
+        let mut known = RedirectPlaces::default();
         for (nth, files) in [(1, true), (2, true), (2, true), (3, false), (4, true)] {
             known.list(&day(nth), Arc::new(if files { places(nth) } else { HashSet::new() }));
             assert_eq!(known.listed_count, known.listed.values().map(|places| places.len()).sum::<usize>());

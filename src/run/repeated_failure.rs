@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::NaiveDate;
 
 use super::event::{DayDone, DayState};
-use super::todo::Place;
+use super::todo::SamplePlace;
 use crate::failure::{Class, Failure, without_address};
 use crate::untrusted::with_numbers_alike;
 
@@ -18,7 +18,8 @@ use crate::untrusted::with_numbers_alike;
 const DAYS: u32 = 5;
 
 /// The days that are tried then, of those left, by their place in eighths.
-const SAMPLES: [Place; 6] = [Place::LAST, Place(4), Place(2), Place(6), Place(1), Place(5)];
+const SAMPLES: [SamplePlace; 6] =
+    [SamplePlace::LAST, SamplePlace(4), SamplePlace(2), SamplePlace(6), SamplePlace(1), SamplePlace(5)];
 
 /// So many files of a day that are all not what the lock says are asked for in order, and then [`FILE_SAMPLES`] others.
 const FILES: usize = 20;
@@ -29,13 +30,13 @@ const FILE_SAMPLES: usize = 3;
 /// How the days of one series ended so far.
 #[derive(Debug, Default)]
 pub(super) struct RepeatedFailure {
-    state: Mutex<State>,
+    state: Mutex<FailureState>,
     /// The archive has days of it from before.
     has_days: bool,
 }
 
 #[derive(Debug, Default)]
-enum State {
+enum FailureState {
     /// Nothing failed, or something else came since.
     #[default]
     Well,
@@ -63,9 +64,9 @@ struct First {
 
 /// Which day of a series is begun next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextDayToStart {
     /// The one at this place of those left.
-    Day(Place),
+    Day(SamplePlace),
     /// None before those that were begun have ended.
     Wait,
 }
@@ -77,36 +78,36 @@ impl RepeatedFailure {
     }
 
     /// Which day is to be begun. The date of a sample is then to be told to [`Self::note_sample`].
-    pub(super) fn next(&self) -> Next {
+    pub(super) fn next(&self) -> NextDayToStart {
         let mut state = self.state();
         match &mut *state {
-            State::Well | State::GivenUp(_) => Next::Day(Place::FIRST),
-            State::Failing { days, .. } if *days < DAYS => Next::Day(Place::FIRST),
-            State::Failing { first, .. } => {
+            FailureState::Well | FailureState::GivenUp(_) => NextDayToStart::Day(SamplePlace::FIRST),
+            FailureState::Failing { days, .. } if *days < DAYS => NextDayToStart::Day(SamplePlace::FIRST),
+            FailureState::Failing { first, .. } => {
                 let under_way = BTreeSet::new();
-                *state = State::Sampling { first: first.clone(), asked: 1, under_way, failed: 0 };
-                Next::Day(SAMPLES[0])
+                *state = FailureState::Sampling { first: first.clone(), asked: 1, under_way, failed: 0 };
+                NextDayToStart::Day(SAMPLES[0])
             }
-            State::Sampling { asked, .. } => match SAMPLES.get(*asked) {
+            FailureState::Sampling { asked, .. } => match SAMPLES.get(*asked) {
                 Some(place) => {
                     *asked += 1;
-                    Next::Day(*place)
+                    NextDayToStart::Day(*place)
                 }
-                None => Next::Wait,
+                None => NextDayToStart::Wait,
             },
         }
     }
 
     /// The sample that [`Self::next`] asked for is this day.
     pub(super) fn note_sample(&self, date: NaiveDate) {
-        if let State::Sampling { under_way, .. } = &mut *self.state() {
+        if let FailureState::Sampling { under_way, .. } = &mut *self.state() {
             under_way.insert(date);
         }
     }
 
     /// A day was answered: it fails for no such reason, however it ends.
     pub(super) fn note_answered(&self) {
-        *self.state() = State::Well;
+        *self.state() = FailureState::Well;
     }
 
     /// Takes in how a day ended, with the classes of what failed of it.
@@ -114,22 +115,22 @@ impl RepeatedFailure {
         let mut state = self.state();
         let may_count = |failure: &Failure| !self.has_days || failure.class == Class::LockMismatch;
         let Some(failure) = cause(done, classes).filter(may_count) else {
-            *state = State::Well;
+            *state = FailureState::Well;
             return;
         };
         let is_alike = |first: &First| is_same(&first.failure, &failure);
         match &mut *state {
-            State::GivenUp(_) => {}
-            State::Failing { first, days } if is_alike(first) => *days += 1,
-            State::Sampling { first, under_way, failed, .. } if is_alike(first) => {
+            FailureState::GivenUp(_) => {}
+            FailureState::Failing { first, days } if is_alike(first) => *days += 1,
+            FailureState::Sampling { first, under_way, failed, .. } if is_alike(first) => {
                 // Days that were under way before say nothing new.
                 *failed += usize::from(under_way.remove(&done.day.date));
                 if *failed >= SAMPLES.len() {
-                    *state = State::GivenUp(given_up(first));
+                    *state = FailureState::GivenUp(given_up(first));
                 }
             }
-            State::Well | State::Failing { .. } | State::Sampling { .. } => {
-                *state = State::Failing { first: First { date: done.day.date, failure }, days: 1 };
+            FailureState::Well | FailureState::Failing { .. } | FailureState::Sampling { .. } => {
+                *state = FailureState::Failing { first: First { date: done.day.date, failure }, days: 1 };
             }
         }
     }
@@ -137,12 +138,12 @@ impl RepeatedFailure {
     /// Why the rest of the series is given up, where it is.
     pub(super) fn given_up(&self) -> Option<Failure> {
         match &*self.state() {
-            State::GivenUp(why) => Some(why.clone()),
-            State::Well | State::Failing { .. } | State::Sampling { .. } => None,
+            FailureState::GivenUp(why) => Some(why.clone()),
+            FailureState::Well | FailureState::Failing { .. } | FailureState::Sampling { .. } => None,
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FailureState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -222,7 +223,7 @@ mod tests {
         }
     }
 
-    const FIRST: Next = Next::Day(Place::FIRST);
+    const FIRST: NextDayToStart = NextDayToStart::Day(SamplePlace::FIRST);
 
     #[test]
     fn a_series_is_given_up_once_days_in_a_row_and_the_samples_fail_alike() {
@@ -237,10 +238,10 @@ mod tests {
         }
         let samples = [31, 20, 12, 25, 9, 22];
         for (place, day) in SAMPLES.into_iter().zip(samples) {
-            assert_eq!(series.next(), Next::Day(place));
+            assert_eq!(series.next(), NextDayToStart::Day(place));
             series.note_sample(date(day));
         }
-        assert_eq!(series.next(), Next::Wait);
+        assert_eq!(series.next(), NextDayToStart::Wait);
         // Days that had been begun before the samples.
         [6, 7].into_iter().chain(samples).take(7).for_each(fail);
         assert!(series.given_up().is_none());
@@ -266,7 +267,10 @@ mod tests {
         ] {
             let series = RepeatedFailure::default();
             (1..=5).for_each(|day| series.note(&ended(day, refused), &BTreeSet::new()));
-            assert_eq!((series.next(), series.next()), (Next::Day(SAMPLES[0]), Next::Day(SAMPLES[1])));
+            assert_eq!(
+                (series.next(), series.next()),
+                (NextDayToStart::Day(SAMPLES[0]), NextDayToStart::Day(SAMPLES[1]))
+            );
             series.note(&ended(31, other), &BTreeSet::new());
             assert_eq!(series.next(), FIRST, "{other:?}");
             series.note(&ended(15, refused), &BTreeSet::new());
@@ -279,7 +283,7 @@ mod tests {
         for (class, is_sampled) in [(Class::SourceRefused, false), (Class::LockMismatch, true)] {
             let series = RepeatedFailure::of(true);
             (1..=5).for_each(|day| series.note(&ended(day, Err((class, "no"))), &BTreeSet::new()));
-            assert_eq!(series.next() == Next::Day(SAMPLES[0]), is_sampled, "{class}");
+            assert_eq!(series.next() == NextDayToStart::Day(SAMPLES[0]), is_sampled, "{class}");
         }
     }
 

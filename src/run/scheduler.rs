@@ -12,9 +12,9 @@ use tracing::Instrument as _;
 use super::budget::Spent;
 use super::day::{self, DayEnd};
 use super::event::{DayDone, DayId, Event};
-use super::repeated_failure::Next;
-use super::todo::Place;
-use super::{Backlog, Outcome, Run, Todo, reopen};
+use super::repeated_failure::NextDayToStart;
+use super::todo::SamplePlace;
+use super::{Backlog, RunContext, RunOutcome, Todo, reopen};
 use crate::failure::Failure;
 use crate::net::Net;
 use crate::untrusted::escape;
@@ -26,8 +26,8 @@ const TELL_HOSTS: Duration = Duration::from_secs(5);
 /// there are, and they stay unfinished.
 const FAILED_UNBEGUN: u64 = 1000;
 
-pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, net: &Net) -> Outcome {
-    let mut outcome = Outcome::default();
+pub(super) async fn run(run: &Arc<RunContext>, mut waiting: Backlog, in_flight: usize, net: &Net) -> RunOutcome {
+    let mut outcome = RunOutcome::default();
     let mut unbegun = 0;
     // Days whose first listing was empty, by when they are looked at again.
     let mut again: BTreeMap<(Instant, DayId), Todo> = BTreeMap::new();
@@ -58,7 +58,7 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
                     let is_alike = |other: Failure| other.message == why.message;
                     let alike = run.series.keys().filter(|series| given_up(series).is_some_and(is_alike));
                     let more = 1 + alike.map(|series| waiting.take_out(series)).sum::<u64>();
-                    run.tell(Event::Note(format!("{more} more days were not started: {}", why.message)));
+                    run.emit(Event::Note(format!("{more} more days were not started: {}", why.message)));
                 }
                 continue;
             }
@@ -115,7 +115,7 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
                 run.refuse(Spent::Time);
                 run.halt.cancel();
             }
-            _ = tick.tick() => run.tell(Event::Hosts(net.hosts())),
+            _ = tick.tick() => run.emit(Event::Hosts(net.hosts())),
         }
     }
     reopen::reopen_days(run, &in_work).await.into_iter().for_each(|ended| outcome.reopened(ended));
@@ -123,16 +123,16 @@ pub(super) async fn run(run: &Arc<Run>, mut waiting: Backlog, in_flight: usize, 
 }
 
 /// The day to begin: as a rule the first one of those that wait, and none while samples of its series are under way.
-fn next(run: &Run, waiting: &mut Backlog) -> Option<Todo> {
+fn next(run: &RunContext, waiting: &mut Backlog) -> Option<Todo> {
     let opened = waiting.first_series().and_then(|series| run.series.get(series));
     match opened.map(|opened| (opened, opened.repeated_failure.next())) {
-        None | Some((_, Next::Day(Place::FIRST))) => waiting.pop_first(&run.manifest),
-        Some((opened, Next::Day(place))) => {
+        None | Some((_, NextDayToStart::Day(SamplePlace::FIRST))) => waiting.pop_first(&run.manifest),
+        Some((opened, NextDayToStart::Day(place))) => {
             let todo = waiting.take(&run.manifest, &opened.series.id, place)?;
             opened.repeated_failure.note_sample(todo.day.date);
             Some(todo)
         }
-        Some((_, Next::Wait)) => None,
+        Some((_, NextDayToStart::Wait)) => None,
     }
 }
 
@@ -140,8 +140,8 @@ fn failed(todo: &Todo, failure: Failure) -> DayDone {
     DayDone { error: Some(failure), ..DayDone::nothing(todo.id()) }
 }
 
-fn end(run: &Run, outcome: &mut Outcome, done: DayDone) {
+fn end(run: &RunContext, outcome: &mut RunOutcome, done: DayDone) {
     *outcome.days.entry(done.state).or_default() += 1;
     outcome.classes.extend(done.error.as_ref().map(|e| e.class));
-    run.tell(Event::DayDone(done));
+    run.emit(Event::DayDone(done));
 }

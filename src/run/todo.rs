@@ -54,11 +54,11 @@ pub struct Backlog {
 
 /// A place among the days of a series, in eighths of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place(pub(super) u64);
+pub(super) struct SamplePlace(pub(super) u64);
 
-impl Place {
-    pub(super) const FIRST: Place = Place(0);
-    pub(super) const LAST: Place = Place(8);
+impl SamplePlace {
+    pub(super) const FIRST: SamplePlace = SamplePlace(0);
+    pub(super) const LAST: SamplePlace = SamplePlace(8);
 }
 
 /// Days in a row of one series that are done alike.
@@ -128,7 +128,7 @@ impl Backlog {
     }
 
     /// Takes the day at this place among those of a series out.
-    pub(super) fn take(&mut self, manifest: &Manifest, id: &SeriesId, place: Place) -> Option<Todo> {
+    pub(super) fn take(&mut self, manifest: &Manifest, id: &SeriesId, place: SamplePlace) -> Option<Todo> {
         let series = manifest.series.iter().find(|series| series.id == *id)?;
         let count: u64 =
             self.batches.iter().filter(|batch| batch.series == *id).map(|batch| batch.window.day_count()).sum();
@@ -189,12 +189,12 @@ mod tests {
             Some((taken.day.date.to_string()[8..].to_owned(), taken.how.recheck))
         };
         let day = |day: &str, recheck| Some((day.to_owned(), recheck));
-        assert_eq!(take(Place::LAST), day("11", true));
-        assert_eq!(take(Place(4)), day("03", false));
-        assert_eq!(take(Place::FIRST), day("01", false));
-        assert_eq!(take(Place(4)), day("10", true));
-        assert_eq!(take(Place(4)), day("02", false));
-        assert_eq!(take(Place::LAST), None);
+        assert_eq!(take(SamplePlace::LAST), day("11", true));
+        assert_eq!(take(SamplePlace(4)), day("03", false));
+        assert_eq!(take(SamplePlace::FIRST), day("01", false));
+        assert_eq!(take(SamplePlace(4)), day("10", true));
+        assert_eq!(take(SamplePlace(4)), day("02", false));
+        assert_eq!(take(SamplePlace::LAST), None);
         assert_eq!((backlog.first_series(), backlog.day_count()), (Some(b), 2));
     }
 

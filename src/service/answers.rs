@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::backend::{Item, Known, Record, Shape};
+use super::backend::{AnswerVersion, FileFacts, Item, RecordKeys};
 
 /// What is encoded in a path: all that a URL gives a meaning of its own, but for the slash.
 pub(super) const IN_PATH: &AsciiSet = &CONTROLS
@@ -105,7 +105,7 @@ pub(super) struct RecordItem {
 /// A listing, of files or of records.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
-pub(super) enum Answer {
+pub(super) enum ListingBody {
     /// v1.
     Files(Vec<FileItem>),
     /// v2 and v3.
@@ -132,31 +132,38 @@ pub(super) struct MetaItem {
 }
 
 /// The answer to a listing of a series, its URLs below `base`.
-pub(super) fn listing(base: &str, series: &str, shape: Shape, items: Vec<Item>, meta: bool) -> Answer {
+pub(super) fn listing(base: &str, series: &str, shape: AnswerVersion, items: Vec<Item>, meta: bool) -> ListingBody {
     let url = |path: &str| {
         format!("{base}/HMI/{}/{}", utf8_percent_encode(series, IN_PATH), utf8_percent_encode(path, IN_PATH))
     };
-    if shape == Shape::V1 {
+    if shape == AnswerVersion::V1 {
         let files = items.into_iter().flat_map(|item| {
             let date_obs = v1_label(&item);
             item.paths.into_iter().map(move |path| (path, date_obs.clone(), item.known.clone()))
         });
-        return Answer::Files(files.map(|(path, date_obs, known)| file(url(&path), date_obs, known)).collect());
+        return ListingBody::Files(files.map(|(path, date_obs, known)| file(url(&path), date_obs, known)).collect());
     }
     let records = items.into_iter().filter_map(|item| {
         let urls = item.paths.iter().map(|path| url(path)).collect();
         Some(record(series, shape, item.date_obs, item.record?, urls, meta))
     });
-    Answer::Records(records.collect())
+    ListingBody::Records(records.collect())
 }
 
-fn file(url: String, date_obs: String, known: Known) -> FileItem {
-    let Known { recnum, harpnum, quality, t_rec_index, segment, size } = known;
+fn file(url: String, date_obs: String, known: FileFacts) -> FileItem {
+    let FileFacts { recnum, harpnum, quality, t_rec_index, segment, size } = known;
     FileItem { url, date_obs, recnum, harpnum, quality, t_rec_index, segment, size }
 }
 
-fn record(series: &str, shape: Shape, at: NaiveDateTime, record: Record, urls: Vec<String>, meta: bool) -> RecordItem {
-    let v3 = shape == Shape::V3;
+fn record(
+    series: &str,
+    shape: AnswerVersion,
+    at: NaiveDateTime,
+    record: RecordKeys,
+    urls: Vec<String>,
+    meta: bool,
+) -> RecordItem {
+    let v3 = shape == AnswerVersion::V3;
     let slot = super::slot::Slot(record.t_rec_index);
     RecordItem {
         date_obs: label(at),

@@ -15,7 +15,7 @@ use crate::day::Window;
 
 /// Which of the service's three historical answers a series gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum AnswerVersion {
     /// `url` and `date_obs`, one file an item.
     V1,
     /// A record with its keys and the URLs of its segments.
@@ -30,7 +30,7 @@ pub(super) struct SeriesName {
     /// Its name.
     pub(super) name: String,
     /// Its answers' shape.
-    pub(super) shape: Shape,
+    pub(super) shape: AnswerVersion,
     /// How many files it has, where they can be counted.
     pub(super) files: Option<usize>,
     /// A label that it has data at.
@@ -59,14 +59,14 @@ pub(super) struct Item {
     /// Its files' paths below `/HMI/<series>/`, not percent-encoded.
     pub(super) paths: Vec<String>,
     /// What is known of the record; `None` for a mere file.
-    pub(super) record: Option<Record>,
+    pub(super) record: Option<RecordKeys>,
     /// What is known of a mere file; empty for a record.
-    pub(super) known: Known,
+    pub(super) known: FileFacts,
 }
 
 /// What a mere file's headers, its name and the disk tell, as far as they do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct FileFacts {
     /// Its record's number.
     pub(super) recnum: Option<i64>,
     /// Its active region.
@@ -83,7 +83,7 @@ pub(super) struct Known {
 
 /// The keys of a record.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Record {
+pub(super) struct RecordKeys {
     /// Its number, unique in the series.
     pub(super) recnum: i64,
     /// Its active region.
@@ -98,7 +98,7 @@ pub(super) struct Record {
 
 /// One file, opened.
 #[derive(Debug)]
-pub(super) struct Served {
+pub(super) struct OpenedFile {
     /// Its name for the reader's disk.
     pub(super) name: String,
     /// Its length in bytes.
@@ -108,12 +108,12 @@ pub(super) struct Served {
     /// When it last changed.
     pub(super) modified: SystemTime,
     /// Where its bytes are.
-    pub(super) content: Content,
+    pub(super) content: FileContent,
 }
 
 /// Where a file's bytes are.
 #[derive(Debug)]
-pub(super) enum Content {
+pub(super) enum FileContent {
     /// In memory.
     Held(Bytes),
     /// On disk.
@@ -126,7 +126,7 @@ pub(super) trait Holdings: Send + Sync + 'static {
     fn series(&self) -> Vec<SeriesName>;
 
     /// The shape of a series' answers; `None` for an unknown one.
-    fn shape(&self, series: &str) -> Option<Shape>;
+    fn shape(&self, series: &str) -> Option<AnswerVersion>;
 
     /// The items whose `date_obs` lies in the window, sorted by it; `None` for an unknown series.
     fn list(&self, series: &str, window: Window) -> Option<Vec<Item>>;
@@ -147,7 +147,7 @@ pub(super) trait Holdings: Send + Sync + 'static {
     ///
     /// # Errors
     /// When a file that should be there cannot be read or made.
-    fn open(&self, series: &str, path: &str) -> io::Result<Option<Served>>;
+    fn open(&self, series: &str, path: &str) -> io::Result<Option<OpenedFile>>;
 
     /// What it is, in a few words.
     fn about(&self) -> String;

@@ -16,7 +16,7 @@ use tokio::task::spawn_blocking;
 use super::answers::IN_PATH;
 use super::backend::{DayCount, Holdings};
 use super::host_header_guard::Base;
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use crate::untrusted::escape;
 
 /// So many series are on the page at most.
@@ -132,7 +132,7 @@ pub(super) async fn days(
     Extension(Base(base)): Extension<Base>,
     Path(series): Path<String>,
     RawQuery(raw): RawQuery,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let known = holdings.series().into_iter().find(|known| known.name == series);
     let Some(known) = known else { return Err(unknown_series(&*holdings, &series)) };
     let year = year(raw.as_deref().unwrap_or_default())?.unwrap_or_else(|| known.example.year());
@@ -147,18 +147,18 @@ pub(super) async fn days(
             name: escape(&name).into_owned(),
         }
     });
-    Ok(page(&found.await.map_err(|error| Problem::internal(&error))?))
+    Ok(page(&found.await.map_err(|error| HttpProblem::internal(&error))?))
 }
 
 /// The year that is asked for, if one is.
-fn year(raw: &str) -> Result<Option<i32>, Problem> {
+fn year(raw: &str) -> Result<Option<i32>, HttpProblem> {
     let mut year = None;
     for (name, value) in url::form_urlencoded::parse(raw.as_bytes()) {
         if name != "year" {
-            return Err(Problem::bad_request(format!("unknown parameter `{}`: there is `year`", escape(&name))));
+            return Err(HttpProblem::bad_request(format!("unknown parameter `{}`: there is `year`", escape(&name))));
         }
         let known = value.parse().ok().filter(|year| (1..=9999).contains(year));
-        let wrong = || Problem::bad_request(format!("`year` is `{}`: write it as 2015", escape(&value)));
+        let wrong = || HttpProblem::bad_request(format!("`year` is `{}`: write it as 2015", escape(&value)));
         year = Some(known.ok_or_else(wrong)?);
     }
     Ok(year)
@@ -167,12 +167,12 @@ fn year(raw: &str) -> Result<Option<i32>, Problem> {
 fn page(page: &impl Template) -> Response {
     match page.render() {
         Ok(text) => ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(text)).into_response(),
-        Err(error) => Problem::internal(&error).into_response(),
+        Err(error) => HttpProblem::internal(&error).into_response(),
     }
 }
 
-pub(super) fn unknown_series(holdings: &dyn Holdings, series: &str) -> Problem {
-    Problem::not_found(format!("there is no series `{}` here; {}", escape(series), there_are(holdings)))
+pub(super) fn unknown_series(holdings: &dyn Holdings, series: &str) -> HttpProblem {
+    HttpProblem::not_found(format!("there is no series `{}` here; {}", escape(series), there_are(holdings)))
 }
 
 /// Which series there are.

@@ -44,7 +44,7 @@ struct Activity {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct OpenConnection {
     activity: Activity,
     close: CancellationToken,
 }
@@ -53,7 +53,7 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct Connections {
     limit: usize,
-    open: Mutex<BTreeMap<u64, Entry>>,
+    open: Mutex<BTreeMap<u64, OpenConnection>>,
     closed: Notify,
 }
 
@@ -91,7 +91,7 @@ impl Connections {
         }
         let close = CancellationToken::new();
         let activity = Activity { is_answering: false, since: Instant::now() };
-        open.insert(number, Entry { activity, close: close.clone() });
+        open.insert(number, OpenConnection { activity, close: close.clone() });
         Some(Connection { number, all: Arc::clone(self), close })
     }
 
@@ -115,7 +115,7 @@ impl Connections {
         }
     }
 
-    fn entries(&self) -> MutexGuard<'_, BTreeMap<u64, Entry>> {
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<u64, OpenConnection>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -155,18 +155,18 @@ impl Drop for Answering {
 
 /// The body of an answer, which notes how it goes on.
 #[derive(Debug)]
-pub(super) struct Noted {
+pub(super) struct NotedBody {
     body: Body,
     answering: Answering,
 }
 
-impl Noted {
-    pub(super) fn new(body: Body, answering: Answering) -> Noted {
-        Noted { body, answering }
+impl NotedBody {
+    pub(super) fn new(body: Body, answering: Answering) -> NotedBody {
+        NotedBody { body, answering }
     }
 }
 
-impl HttpBody for Noted {
+impl HttpBody for NotedBody {
     type Data = Bytes;
     type Error = axum::Error;
 

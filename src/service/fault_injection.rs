@@ -19,13 +19,13 @@ use futures_util::stream::{self, Stream, StreamExt};
 use tokio::time::sleep;
 
 use super::listener::Socket;
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use crate::digest::Digest;
 use crate::untrusted::escape;
 
 /// One kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+enum InjectedFault {
     Truncate,
     Stall,
     Reset,
@@ -37,15 +37,15 @@ enum Fault {
 }
 
 /// Every kind: its name in a SPEC, and what it does.
-const KINDS: [(&str, Fault, &str); 8] = [
-    ("truncate", Fault::Truncate, "the connection ends within the body"),
-    ("stall", Fault::Stall, "no more bytes come after some"),
-    ("reset", Fault::Reset, "the connection is reset within the body"),
-    ("throttle", Fault::Throttle, "429 with Retry-After: 1"),
-    ("corrupt", Fault::Corrupt, "one bit of the body is flipped"),
-    ("wrong-length", Fault::WrongLength, "the body is cut, and Content-Length agrees with it"),
-    ("html", Fault::Html, "a web page with status 200"),
-    ("changed", Fault::Changed, "the whole file under another ETag, whatever range was asked for"),
+const KINDS: [(&str, InjectedFault, &str); 8] = [
+    ("truncate", InjectedFault::Truncate, "the connection ends within the body"),
+    ("stall", InjectedFault::Stall, "no more bytes come after some"),
+    ("reset", InjectedFault::Reset, "the connection is reset within the body"),
+    ("throttle", InjectedFault::Throttle, "429 with Retry-After: 1"),
+    ("corrupt", InjectedFault::Corrupt, "one bit of the body is flipped"),
+    ("wrong-length", InjectedFault::WrongLength, "the body is cut, and Content-Length agrees with it"),
+    ("html", InjectedFault::Html, "a web page with status 200"),
+    ("changed", InjectedFault::Changed, "the whole file under another ETag, whatever range was asked for"),
 ];
 
 /// One file meets at most so many faults in a row: attempts are bounded, so a run must be able to end.
@@ -61,7 +61,7 @@ const FLUSHED: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Faults {
     seed: u64,
-    odds: Vec<(&'static str, Fault, f64)>,
+    odds: Vec<(&'static str, InjectedFault, f64)>,
     met: Mutex<HashMap<String, Met>>,
 }
 
@@ -78,7 +78,7 @@ impl Faults {
     /// # Errors
     /// What is wrong with it, in words that are safe to show.
     pub fn parse(spec: &str, seed: u64) -> Result<Faults, String> {
-        let mut odds: Vec<(&'static str, Fault, f64)> = Vec::new();
+        let mut odds: Vec<(&'static str, InjectedFault, f64)> = Vec::new();
         for part in spec.split(',').map(str::trim) {
             let (name, odd) = part.split_once('=').ok_or_else(|| format!("`{}` is no FAULT=ODDS", escape(part)))?;
             let kind = KINDS.iter().find(|(known, ..)| *known == name.trim());
@@ -106,11 +106,11 @@ impl Faults {
     }
 
     /// What befalls the next answer for `path`, and a number that says where in the body.
-    fn draw(&self, path: &str) -> Option<(&'static str, Fault, u64)> {
+    fn draw(&self, path: &str) -> Option<(&'static str, InjectedFault, u64)> {
         let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         let met = met.entry(path.to_owned()).or_default();
         met.asked += 1;
-        let dice = Digest::of(format!("{} {} {path}", self.seed, met.asked).as_bytes()).to_string();
+        let dice = Digest::sha256(format!("{} {} {path}", self.seed, met.asked).as_bytes()).to_string();
         let number = |from: usize| u64::from_str_radix(&dice[from..from + 13], 16).unwrap_or_default();
         // Thirteen digits are 52 bits, which a float holds exactly.
         #[expect(clippy::cast_precision_loss, reason = "52 bits")]
@@ -145,16 +145,16 @@ pub(super) async fn rehearse(State(faults): State<Arc<Faults>>, mut request: Req
     tracing::info!(target: "sunhaul::service", fault = name, path = %escape(&path), "fault");
     let socket = request.extensions().get::<ConnectInfo<Socket>>().map(|info| info.0.clone());
     match fault {
-        Fault::Throttle => {
-            let mut response = Problem::new(StatusCode::TOO_MANY_REQUESTS, "a rehearsed fault").into_response();
+        InjectedFault::Throttle => {
+            let mut response = HttpProblem::new(StatusCode::TOO_MANY_REQUESTS, "a rehearsed fault").into_response();
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             return response;
         }
-        Fault::Html => {
+        InjectedFault::Html => {
             let page = "<!DOCTYPE html><html><body><h1>Service temporarily unavailable</h1></body></html>\n";
             return ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response();
         }
-        Fault::Changed => {
+        InjectedFault::Changed => {
             request.headers_mut().remove(header::RANGE);
             request.headers_mut().remove(header::IF_RANGE);
             let mut response = next.run(request).await;
@@ -175,20 +175,20 @@ pub(super) async fn rehearse(State(faults): State<Arc<Faults>>, mut request: Req
 }
 
 /// The same answer with a body that goes wrong at byte `at`.
-fn spoil(response: Response, fault: Fault, at: u64, socket: Option<Socket>) -> Response {
+fn spoil(response: Response, fault: InjectedFault, at: u64, socket: Option<Socket>) -> Response {
     let (mut parts, body) = response.into_parts();
     let pieces = body.into_data_stream();
     let broken = || io::Error::other("a rehearsed fault");
     let body = match fault {
-        Fault::Corrupt => Body::from_stream(flipped(pieces, at)),
-        Fault::WrongLength => {
+        InjectedFault::Corrupt => Body::from_stream(flipped(pieces, at)),
+        InjectedFault::WrongLength => {
             parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(at));
             Body::from_stream(cut(pieces, at))
         }
         _ => {
             let end = async move {
-                sleep(if fault == Fault::Stall { STALLED } else { FLUSHED }).await;
-                if let Some(socket) = socket.filter(|_| fault == Fault::Reset) {
+                sleep(if fault == InjectedFault::Stall { STALLED } else { FLUSHED }).await;
+                if let Some(socket) = socket.filter(|_| fault == InjectedFault::Reset) {
                     socket.reset_on_close();
                 }
                 Err(axum::Error::new(broken()))
@@ -257,8 +257,8 @@ mod tests {
         assert_eq!(one, drawn("truncate=0.1,html=0.2", 7, 10_000));
         assert_ne!(one, drawn("truncate=0.1,html=0.2", 8, 10_000));
         let of = |kind| one.iter().flatten().filter(|(_, fault, _)| *fault == kind).count();
-        assert!((850..1150).contains(&of(Fault::Truncate)), "{}", of(Fault::Truncate));
-        assert!((1700..2300).contains(&of(Fault::Html)), "{}", of(Fault::Html));
+        assert!((850..1150).contains(&of(InjectedFault::Truncate)), "{}", of(InjectedFault::Truncate));
+        assert!((1700..2300).contains(&of(InjectedFault::Html)), "{}", of(InjectedFault::Html));
         let always = drawn("stall=1", 7, 1000);
         assert_eq!(always.iter().flatten().count(), 800, "of ten requests for each of 100 files, 1-3, 5-7 and 9-10");
     }

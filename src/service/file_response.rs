@@ -13,9 +13,9 @@ use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::backend::{Content, Served};
-use super::problem::Problem;
-use super::range::{Wanted, wanted};
+use super::backend::{FileContent, OpenedFile};
+use super::problem::HttpProblem;
+use super::range::{RequestedRange, wanted};
 
 /// How much is read at a time: large enough that the hand-over between threads costs little.
 const PIECE: usize = 256 * 1024;
@@ -34,7 +34,7 @@ pub(super) struct Delivery {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub(super) fn prepare(served: Served, method: &Method, asked: &HeaderMap) -> io::Result<Delivery> {
+pub(super) fn prepare(served: OpenedFile, method: &Method, asked: &HeaderMap) -> io::Result<Delivery> {
     let modified = httpdate::fmt_http_date(served.modified);
     let (status, part) = part(&served, &modified, method, asked);
     let mut headers = HeaderMap::new();
@@ -66,7 +66,7 @@ pub(super) fn prepare(served: Served, method: &Method, asked: &HeaderMap) -> io:
 }
 
 /// The status of the answer, and which bytes it holds.
-fn part(served: &Served, modified: &str, method: &Method, asked: &HeaderMap) -> (StatusCode, Range<u64>) {
+fn part(served: &OpenedFile, modified: &str, method: &Method, asked: &HeaderMap) -> (StatusCode, Range<u64>) {
     let whole = 0..served.length;
     let text = |name: header::HeaderName| asked.get(name).and_then(|value| value.to_str().ok());
     if is_known(served, modified, asked) {
@@ -82,14 +82,14 @@ fn part(served: &Served, modified: &str, method: &Method, asked: &HeaderMap) -> 
         return (StatusCode::OK, whole);
     }
     match wanted(range, served.length) {
-        Wanted::Whole => (StatusCode::OK, whole),
-        Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
-        Wanted::Beyond => (StatusCode::RANGE_NOT_SATISFIABLE, 0..0),
+        RequestedRange::Whole => (StatusCode::OK, whole),
+        RequestedRange::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
+        RequestedRange::Beyond => (StatusCode::RANGE_NOT_SATISFIABLE, 0..0),
     }
 }
 
 /// True when the reader has these very bytes, as far as its conditions tell (RFC 9110, 13.1.2, 13.1.3, 13.2.2).
-fn is_known(served: &Served, modified: &str, asked: &HeaderMap) -> bool {
+fn is_known(served: &OpenedFile, modified: &str, asked: &HeaderMap) -> bool {
     if asked.contains_key(header::IF_NONE_MATCH) {
         // Whether a tag is weak is of no matter here, and with tags the date says nothing more.
         let lines = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
@@ -114,14 +114,14 @@ fn safe_name(name: &str) -> String {
 }
 
 /// The first piece of a part, and what is left of it.
-fn begin(content: Content, part: Range<u64>) -> io::Result<(Bytes, Option<(File, u64)>)> {
+fn begin(content: FileContent, part: Range<u64>) -> io::Result<(Bytes, Option<(File, u64)>)> {
     match content {
-        Content::Held(bytes) => {
+        FileContent::Held(bytes) => {
             let end = usize::try_from(part.end).unwrap_or(usize::MAX).min(bytes.len());
             let start = usize::try_from(part.start).unwrap_or(usize::MAX).min(end);
             Ok((bytes.slice(start..end), None))
         }
-        Content::File(mut file) => {
+        FileContent::File(mut file) => {
             if part.start > 0 {
                 file.seek(SeekFrom::Start(part.start))?;
             }
@@ -169,7 +169,7 @@ impl IntoResponse for Delivery {
     fn into_response(self) -> Response {
         if self.status == StatusCode::RANGE_NOT_SATISFIABLE {
             let detail = "the range lies beyond the end of the file; Content-Range has its length";
-            let mut response = Problem::new(self.status, detail).into_response();
+            let mut response = HttpProblem::new(self.status, detail).into_response();
             response.headers_mut().extend(self.headers);
             return response;
         }

@@ -12,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use url::Url;
 
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use crate::untrusted::escape;
 
 /// The names beside loopback under which the service answers.
@@ -52,15 +52,15 @@ impl Access {
     }
 
     /// The authority of a request: the one in its target, else its one Host header.
-    fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Result<&'a str, Problem> {
+    fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Result<&'a str, HttpProblem> {
         if let Some(authority) = uri.authority() {
             return Ok(authority.as_str());
         }
         let mut hosts = headers.get_all(header::HOST).iter();
         match (hosts.next(), hosts.next()) {
-            (Some(host), None) => host.to_str().map_err(|_| Problem::bad_request("the Host header is no text")),
-            (None, _) => Err(Problem::bad_request("the request has no Host header")),
-            (Some(_), Some(_)) => Err(Problem::bad_request("the request has more than one Host header")),
+            (Some(host), None) => host.to_str().map_err(|_| HttpProblem::bad_request("the Host header is no text")),
+            (None, _) => Err(HttpProblem::bad_request("the request has no Host header")),
+            (Some(_), Some(_)) => Err(HttpProblem::bad_request("the request has more than one Host header")),
         }
     }
 }
@@ -73,7 +73,7 @@ pub(super) async fn guard(State(access): State<Arc<Access>>, mut request: Reques
                 "this service does not answer as `{}`: ask it as localhost, or start it with `--public-url`",
                 escape(authority)
             );
-            Problem::new(StatusCode::MISDIRECTED_REQUEST, detail)
+            HttpProblem::new(StatusCode::MISDIRECTED_REQUEST, detail)
         })
     });
     match base {

@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::connections::{Connection, Connections, Noted, limit};
+use super::connections::{Connection, Connections, NotedBody, limit};
 
 /// How long a client may take for the head of a request, and leave a connection without one.
 const HEADERS: Duration = Duration::from_secs(30);
@@ -91,7 +91,7 @@ async fn converse(
         let answering = connection.asked();
         request.extensions_mut().insert(ConnectInfo(socket.clone()));
         let answer = router.call(request);
-        async move { answer.await.map(|answer| answer.map(|body| Noted::new(body, answering))) }
+        async move { answer.await.map(|answer| answer.map(|body| NotedBody::new(body, answering))) }
     });
     let mut http = http1::Builder::new();
     let http = http.timer(TokioTimer::new()).header_read_timeout(HEADERS);

@@ -15,7 +15,7 @@ use crate::untrusted::escape;
 pub type Log = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The same routes, each request told.
-pub(super) fn told(router: Router, log: Log) -> Router {
+pub(super) fn with_log(router: Router, log: Log) -> Router {
     router.layer(from_fn(move |request: Request, next: Next| {
         let log = Arc::clone(&log);
         async move {

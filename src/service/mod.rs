@@ -38,7 +38,7 @@ pub use self::log::Log;
 pub use crate::service::fault_injection::Faults;
 pub use crate::service::host_header_guard::Access;
 
-use self::folder::Folder;
+use self::folder::ServedFolder;
 use self::synthetic::Synthetic;
 use crate::service::backend::Holdings;
 
@@ -77,7 +77,7 @@ impl Service {
     /// # Errors
     /// When `dir` is no readable folder.
     pub fn folder(dir: &Path) -> io::Result<Service> {
-        let (folder, skipped) = Folder::scan(dir)?;
+        let (folder, skipped) = ServedFolder::scan(dir)?;
         Ok(Service::over(folder, skipped))
     }
 
@@ -164,7 +164,7 @@ impl Service {
     pub fn router(&self) -> Router {
         let router = routes::router(Arc::clone(&self.holdings), self.access.clone(), self.faults.clone());
         match &self.log {
-            Some(log) => log::told(router, Arc::clone(log)),
+            Some(log) => log::with_log(router, Arc::clone(log)),
             None => router,
         }
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// What went wrong with a request, and what to ask instead.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
-pub(super) struct Problem {
+pub(super) struct HttpProblem {
     /// The status in words.
     #[schema(example = "Bad Request")]
     title: String,
@@ -20,28 +20,28 @@ pub(super) struct Problem {
     detail: String,
 }
 
-impl Problem {
-    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
+impl HttpProblem {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> HttpProblem {
         let title = status.canonical_reason().unwrap_or("Error").to_owned();
-        Problem { title, status: status.as_u16(), detail: detail.into() }
+        HttpProblem { title, status: status.as_u16(), detail: detail.into() }
     }
 
-    pub(super) fn bad_request(detail: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::BAD_REQUEST, detail)
+    pub(super) fn bad_request(detail: impl Into<String>) -> HttpProblem {
+        HttpProblem::new(StatusCode::BAD_REQUEST, detail)
     }
 
-    pub(super) fn not_found(detail: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::NOT_FOUND, detail)
+    pub(super) fn not_found(detail: impl Into<String>) -> HttpProblem {
+        HttpProblem::new(StatusCode::NOT_FOUND, detail)
     }
 
     /// A fault of the service's own; the reason goes to its log.
-    pub(super) fn internal(reason: &dyn std::fmt::Display) -> Problem {
+    pub(super) fn internal(reason: &dyn std::fmt::Display) -> HttpProblem {
         tracing::error!(target: "sunhaul::service", %reason, "cannot answer");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the service could not read or make this; its log says why")
+        HttpProblem::new(StatusCode::INTERNAL_SERVER_ERROR, "the service could not read or make this; its log says why")
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for HttpProblem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, axum::Json(self)).into_response();

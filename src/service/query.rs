@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use crate::day::Window;
 use crate::untrusted::escape;
 
@@ -25,7 +25,7 @@ const RECORDS: usize = 1000;
 
 /// What a question for keywords asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct KeywordRequest {
     /// The records' numbers.
     pub(super) recnums: Vec<i64>,
     /// The fields, lower case; none of them means all.
@@ -36,35 +36,35 @@ pub(super) struct Asked {
 ///
 /// # Errors
 /// A 400 that names what is wrong.
-pub(super) fn keywords(recnums: &str, raw: &str, known: &[&str]) -> Result<Asked, Problem> {
+pub(super) fn keywords(recnums: &str, raw: &str, known: &[&str]) -> Result<KeywordRequest, HttpProblem> {
     let numbers: Result<Vec<i64>, _> = recnums.split(',').map(|number| number.trim().parse()).collect();
     let Ok(numbers) = numbers else {
         let detail = format!("`{}` is no list of record numbers, such as 5601499,5605571", escape(recnums));
-        return Err(Problem::bad_request(detail));
+        return Err(HttpProblem::bad_request(detail));
     };
     if numbers.len() > RECORDS {
-        return Err(Problem::bad_request(format!("more than {RECORDS} records: ask for them in parts")));
+        return Err(HttpProblem::bad_request(format!("more than {RECORDS} records: ask for them in parts")));
     }
     let mut fields = Vec::new();
     for (name, value) in url::form_urlencoded::parse(raw.as_bytes()) {
         if name != "fields" {
-            return Err(Problem::bad_request(format!("unknown parameter `{}`: there is `fields`", escape(&name))));
+            return Err(HttpProblem::bad_request(format!("unknown parameter `{}`: there is `fields`", escape(&name))));
         }
         fields
             .extend(value.split(',').map(|field| field.trim().to_ascii_lowercase()).filter(|field| !field.is_empty()));
     }
     if let Some(unknown) = fields.iter().find(|field| !known.contains(&field.as_str())) {
         let detail = format!("unknown field `{}`: there are {}", escape(unknown), known.join(", "));
-        return Err(Problem::bad_request(detail));
+        return Err(HttpProblem::bad_request(detail));
     }
-    Ok(Asked { recnums: numbers, fields })
+    Ok(KeywordRequest { recnums: numbers, fields })
 }
 
 /// Reads the query of a listing.
 ///
 /// # Errors
 /// A 400 that names the parameter.
-pub(super) fn read(raw: &str) -> Result<Query, Problem> {
+pub(super) fn read(raw: &str) -> Result<Query, HttpProblem> {
     let (mut start, mut end, mut meta) = (None, None, None);
     for (name, value) in url::form_urlencoded::parse(raw.as_bytes()) {
         let slot = match &*name {
@@ -73,33 +73,35 @@ pub(super) fn read(raw: &str) -> Result<Query, Problem> {
             "meta" => &mut meta,
             _ => {
                 let detail = format!("unknown parameter `{}`: there are `start`, `end` and `meta`", escape(&name));
-                return Err(Problem::bad_request(detail));
+                return Err(HttpProblem::bad_request(detail));
             }
         };
         if slot.replace(value.into_owned()).is_some() {
-            return Err(Problem::bad_request(format!("`{name}` is given twice")));
+            return Err(HttpProblem::bad_request(format!("`{name}` is given twice")));
         }
     }
     let meta = match meta.as_deref() {
         None | Some("" | "false" | "0") => false,
         Some("true" | "1") => true,
-        Some(other) => return Err(Problem::bad_request(format!("`meta` is `{}`: say true or false", escape(other)))),
+        Some(other) => {
+            return Err(HttpProblem::bad_request(format!("`meta` is `{}`: say true or false", escape(other))));
+        }
     };
     let window = Window { start: instant("start", start)?, end: instant("end", end)? };
     if window.end < window.start {
-        return Err(Problem::bad_request("`end` is before `start`"));
+        return Err(HttpProblem::bad_request("`end` is before `start`"));
     }
     if window.end - window.start > TimeDelta::days(LONGEST) {
         let detail = format!("the window is longer than {LONGEST} days: ask for it in parts");
-        return Err(Problem::bad_request(detail));
+        return Err(HttpProblem::bad_request(detail));
     }
     Ok(Query { window, meta })
 }
 
 /// An instant in UTC: ISO 8601 with `Z`, with an offset, or without either; a bare date is its midnight.
-fn instant(name: &str, value: Option<String>) -> Result<NaiveDateTime, Problem> {
+fn instant(name: &str, value: Option<String>) -> Result<NaiveDateTime, HttpProblem> {
     let text = value.ok_or_else(|| {
-        Problem::bad_request(format!(
+        HttpProblem::bad_request(format!(
             "`{name}` is missing: give both, as start=2015-12-11T00:00:00Z&end=2015-12-12T00:00:00Z"
         ))
     })?;
@@ -114,7 +116,7 @@ fn instant(name: &str, value: Option<String>) -> Result<NaiveDateTime, Problem> 
     // Years beyond these overflow further on, and hold no data.
     instant.filter(|at| (1900..3000).contains(&chrono::Datelike::year(at))).ok_or_else(|| {
         let shown = escape(&text);
-        Problem::bad_request(format!("`{name}` is `{shown}`, which is no date: write it as 2015-12-11T00:00:00Z"))
+        HttpProblem::bad_request(format!("`{name}` is `{shown}`, which is no date: write it as 2015-12-11T00:00:00Z"))
     })
 }
 

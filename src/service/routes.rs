@@ -18,14 +18,14 @@ use tokio::task::spawn_blocking;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::answers::{self, Answer, FileItem, MetaItem, RecordItem};
-use super::backend::{Holdings, Shape};
+use super::answers::{self, FileItem, ListingBody, MetaItem, RecordItem};
+use super::backend::{AnswerVersion, Holdings};
 use super::browse::{self, there_are, unknown_series};
 use super::fault_injection::{Faults, rehearse};
 use super::file_response;
 use super::host_header_guard::{Access, Base, guard};
-use super::problem::Problem;
-use super::query::{self, Asked};
+use super::problem::HttpProblem;
+use super::query::{self, KeywordRequest};
 use crate::day::Window;
 use crate::untrusted::escape;
 
@@ -37,7 +37,7 @@ use crate::untrusted::escape;
             day. Start with `GET /HMI/{series}`.",
     ),
     paths(list, keywords, file),
-    components(schemas(FileItem, RecordItem, MetaItem, Problem)),
+    components(schemas(FileItem, RecordItem, MetaItem, HttpProblem)),
     tags((name = "HMI", description = "Series of the Helioseismic and Magnetic Imager, or of the folder that is served")),
 )]
 struct Description;
@@ -90,7 +90,7 @@ fn description(holdings: &dyn Holdings) -> Value {
     {
         paths.remove(KEYWORDS);
     }
-    let plain = known.iter().find(|known| known.shape == Shape::V1).or(known.first());
+    let plain = known.iter().find(|known| known.shape == AnswerVersion::V1).or(known.first());
     let paths = description["paths"].as_object_mut().into_iter().flatten();
     for (path, what) in paths {
         let Some(example) = (if path == KEYWORDS { with_fields } else { plain }) else { continue };
@@ -122,20 +122,20 @@ fn described(description: &Value, base: &str) -> Json<Value> {
     Json(description)
 }
 
-async fn nothing_here(uri: Uri) -> Problem {
+async fn nothing_here(uri: Uri) -> HttpProblem {
     let path = escape(uri.path());
-    Problem::not_found(format!(
+    HttpProblem::not_found(format!(
         "there is no `{path}` here; `/browse/` lists the series, and `/ui/` says how to ask for them"
     ))
 }
 
 /// A listing is asked for by its series.
-async fn no_series(State(holdings): Shared) -> Problem {
-    Problem::not_found(format!("give a series, as in `/HMI/SERIES?start=...&end=...`; {}", there_are(&*holdings)))
+async fn no_series(State(holdings): Shared) -> HttpProblem {
+    HttpProblem::not_found(format!("give a series, as in `/HMI/SERIES?start=...&end=...`; {}", there_are(&*holdings)))
 }
 
-async fn only_get() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this service only answers GET and HEAD")
+async fn only_get() -> HttpProblem {
+    HttpProblem::new(StatusCode::METHOD_NOT_ALLOWED, "this service only answers GET and HEAD")
 }
 
 /// One line for each request, and the headers that every answer has.
@@ -144,7 +144,7 @@ async fn log(request: Request, next: Next) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let mut response = match percent_decode_str(uri.path()).decode_utf8() {
         Ok(_) => next.run(request).await,
-        Err(_) => Problem::bad_request("the path is no UTF-8 text").into_response(),
+        Err(_) => HttpProblem::bad_request("the path is no UTF-8 text").into_response(),
     };
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     tracing::info!(
@@ -168,9 +168,9 @@ async fn log(request: Request, next: Next) -> Response {
         ("meta" = Option<bool>, Query, description = "True: with the keywords, where the series has records that have any", example = false),
     ),
     responses(
-        (status = 200, description = "The files, sorted by time; their URLs begin with the host that was asked", body = Answer),
-        (status = 400, description = "No such date, or no such window", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such series", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The files, sorted by time; their URLs begin with the host that was asked", body = ListingBody),
+        (status = 400, description = "No such date, or no such window", body = HttpProblem, content_type = "application/problem+json"),
+        (status = 404, description = "No such series", body = HttpProblem, content_type = "application/problem+json"),
     ),
 )]
 async fn list(
@@ -178,7 +178,7 @@ async fn list(
     Extension(Base(base)): Extension<Base>,
     Path(series): Path<String>,
     RawQuery(raw): RawQuery,
-) -> Result<Json<Answer>, Problem> {
+) -> Result<Json<ListingBody>, HttpProblem> {
     let Some(shape) = holdings.shape(&series) else {
         return Err(unknown_series(&*holdings, &series));
     };
@@ -187,8 +187,8 @@ async fn list(
         let items = holdings.list(&series, query.window)?;
         Some(answers::listing(&base, &series, shape, items, query.meta))
     });
-    let answer = listed.await.map_err(|error| Problem::internal(&error))?;
-    answer.map(Json).ok_or_else(|| Problem::not_found("there is no such series"))
+    let answer = listed.await.map_err(|error| HttpProblem::internal(&error))?;
+    answer.map(Json).ok_or_else(|| HttpProblem::not_found("there is no such series"))
 }
 
 /// Gives keywords of records.
@@ -201,8 +201,8 @@ async fn list(
     ),
     responses(
         (status = 200, description = "The keywords, by record number", body = BTreeMap<String, MetaItem>),
-        (status = 400, description = "No number, or a field that the series does not have", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such series, or no such record", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "No number, or a field that the series does not have", body = HttpProblem, content_type = "application/problem+json"),
+        (status = 404, description = "No such series, or no such record", body = HttpProblem, content_type = "application/problem+json"),
     ),
 )]
 async fn keywords(
@@ -211,18 +211,18 @@ async fn keywords(
     RawQuery(raw): RawQuery,
     method: Method,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let Some(known) = holdings.fields(&series) else {
         // A folder has no records, but may well have files below a folder `meta`.
         let path = format!("meta/{recnums}");
         return file(State(holdings), Path((series, path)), method, headers).await.map(IntoResponse::into_response);
     };
-    let Asked { recnums, fields } = query::keywords(&recnums, raw.as_deref().unwrap_or_default(), known)?;
+    let KeywordRequest { recnums, fields } = query::keywords(&recnums, raw.as_deref().unwrap_or_default(), known)?;
     let (name, asked) = (series.clone(), recnums.clone());
     let found = spawn_blocking(move || holdings.records(&name, &asked)).await;
-    let answer = answers::keywords(found.map_err(|error| Problem::internal(&error))?, &fields);
+    let answer = answers::keywords(found.map_err(|error| HttpProblem::internal(&error))?, &fields);
     match recnums.iter().find(|recnum| !answer.contains_key(&recnum.to_string())) {
-        Some(missing) => Err(Problem::not_found(format!("`{}` has no record {missing}", escape(&series)))),
+        Some(missing) => Err(HttpProblem::not_found(format!("`{}` has no record {missing}", escape(&series)))),
         None => Ok(Json(answer).into_response()),
     }
 }
@@ -239,8 +239,8 @@ async fn keywords(
     responses(
         (status = 200, description = "The file", content_type = "application/fits"),
         (status = 206, description = "The part asked for", content_type = "application/fits"),
-        (status = 404, description = "No such file", body = Problem, content_type = "application/problem+json"),
-        (status = 416, description = "The file is shorter than that", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such file", body = HttpProblem, content_type = "application/problem+json"),
+        (status = 416, description = "The file is shorter than that", body = HttpProblem, content_type = "application/problem+json"),
     ),
 )]
 async fn file(
@@ -248,18 +248,18 @@ async fn file(
     Path((series, path)): Path<(String, String)>,
     method: Method,
     headers: HeaderMap,
-) -> Result<file_response::Delivery, Problem> {
+) -> Result<file_response::Delivery, HttpProblem> {
     let (asked, shown) = (Arc::clone(&holdings), (series.clone(), path.clone()));
     let opened = spawn_blocking(move || {
         let served = asked.open(&series, &path)?;
         served.map(|served| file_response::prepare(served, &method, &headers)).transpose()
     });
-    match opened.await.map_err(|error| Problem::internal(&error))? {
+    match opened.await.map_err(|error| HttpProblem::internal(&error))? {
         Ok(Some(delivery)) => Ok(delivery),
         Ok(None) if holdings.shape(&shown.0).is_some() => {
-            Err(Problem::not_found(format!("`{}` has no file `{}`", escape(&shown.0), escape(&shown.1))))
+            Err(HttpProblem::not_found(format!("`{}` has no file `{}`", escape(&shown.0), escape(&shown.1))))
         }
         Ok(None) => Err(unknown_series(&*holdings, &shown.0)),
-        Err(error) => Err(Problem::internal(&error)),
+        Err(error) => Err(HttpProblem::internal(&error)),
     }
 }

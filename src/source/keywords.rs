@@ -17,16 +17,16 @@ use crate::manifest::Series;
 
 /// A day's keywords.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Table {
+pub(super) struct KeywordTable {
     /// The keywords, in the table's order.
-    pub(super) columns: Vec<Column>,
+    pub(super) columns: Vec<KeywordColumn>,
     /// The records, in any order.
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<KeywordRow>,
 }
 
 /// What one keyword means; `None` where the source does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Column {
+pub(super) struct KeywordColumn {
     /// Its name.
     pub(super) name: String,
     /// Its type, in the source's own word, such as `int`, `double`, `string`, `time`.
@@ -46,7 +46,7 @@ pub(super) struct Column {
 
 /// The keywords of one record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct KeywordRow {
     /// What identifies the record within its day.
     pub(super) record: String,
     /// Its time by the source's own key.
@@ -84,7 +84,7 @@ pub fn common_kind(one: Option<&str>, other: Option<&str>) -> Option<String> {
 /// The column that says which series a record is of.
 const SOURCE_SERIES: &str = "source_series";
 
-impl Row {
+impl KeywordRow {
     /// The slot that the record stands for.
     pub(super) fn slot(&self) -> NaiveDateTime {
         self.instant.unwrap_or(self.time)
@@ -97,15 +97,15 @@ struct Sidecar<'a> {
     sunhaul: &'static str,
     series: &'a str,
     scale: Scale,
-    columns: Vec<Column>,
+    columns: Vec<KeywordColumn>,
 }
 
-impl Table {
+impl KeywordTable {
     /// The same with the rows of another table.
     ///
     /// # Errors
     /// `listing-malformed` where it has other columns.
-    pub(super) fn and(mut self, other: Table) -> Result<Table, Failure> {
+    pub(super) fn and(mut self, other: KeywordTable) -> Result<KeywordTable, Failure> {
         if self.rows.is_empty() {
             return Ok(other);
         }
@@ -118,12 +118,12 @@ impl Table {
 
     /// The same with the rows of a table of another series. A column that one of the two does not have is empty there; what
     /// it means, the first one says, and its type is one for the values of both.
-    pub(super) fn with_other_series(mut self, other: Table) -> Table {
+    pub(super) fn with_other_series(mut self, other: KeywordTable) -> KeywordTable {
         if self.rows.is_empty() || other.rows.is_empty() {
             return if self.rows.is_empty() { other } else { self };
         }
-        let is_known = |columns: &[Column], name: &str| columns.iter().any(|column| column.name == name);
-        let new: Vec<Column> =
+        let is_known = |columns: &[KeywordColumn], name: &str| columns.iter().any(|column| column.name == name);
+        let new: Vec<KeywordColumn> =
             other.columns.iter().filter(|column| !is_known(&self.columns, &column.name)).cloned().collect();
         let empty = ",".repeat(new.len());
         self.rows.iter_mut().for_each(|row| row.cells.push_str(&empty));
@@ -133,13 +133,13 @@ impl Table {
             }
         }
         self.columns.extend(new);
-        let place = |column: &Column| other.columns.iter().position(|own| own.name == column.name);
+        let place = |column: &KeywordColumn| other.columns.iter().position(|own| own.name == column.name);
         let places: Vec<Option<usize>> = self.columns.iter().map(place).collect();
         self.rows.extend(other.rows.into_iter().map(|row| {
             let own = split(&row.cells);
             let cell = |place: &Option<usize>| place.and_then(|place| own.get(place).copied()).unwrap_or_default();
             let cells = places.iter().flat_map(|place| [",", cell(place)]).collect();
-            Row { cells, ..row }
+            KeywordRow { cells, ..row }
         }));
         self
     }
@@ -200,7 +200,7 @@ impl Table {
     }
 
     fn sidecar(&self, series: &Series, scale: Scale) -> Vec<u8> {
-        let mut columns: Vec<Column> = self.own().into_iter().map(Own::meaning).collect();
+        let mut columns: Vec<KeywordColumn> = self.own().into_iter().map(Own::meaning).collect();
         columns.extend(self.columns.iter().cloned());
         let sidecar = Sidecar { sunhaul: "keywords/2", series: &series.name, scale, columns };
         // It is made of strings alone: nothing in it can fail to be written.
@@ -238,7 +238,7 @@ impl Own {
         }
     }
 
-    fn value(self, row: &Row, scale: Scale) -> String {
+    fn value(self, row: &KeywordRow, scale: Scale) -> String {
         let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
         match self {
             Own::Time => iso(row.time),
@@ -251,7 +251,7 @@ impl Own {
         }
     }
 
-    fn meaning(self) -> Column {
+    fn meaning(self) -> KeywordColumn {
         let (kind, note) = match self {
             Own::Time => ("time", "the record's time by the source's own key, ISO 8601 in the scale beside it"),
             Own::Scale => ("string", "the scale of that time"),
@@ -263,12 +263,12 @@ impl Own {
             Own::Harpnum => ("int", "the number of the active region"),
             Own::HasData => ("boolean", "false where the record's QUALITY says that nothing was observed"),
         };
-        Column {
+        KeywordColumn {
             name: self.name().to_owned(),
             kind: Some(kind.to_owned()),
             missing: Some(String::new()),
             note: Some(note.to_owned()),
-            ..Column::default()
+            ..KeywordColumn::default()
         }
     }
 }
@@ -383,9 +383,10 @@ mod tests {
     #[test]
     fn no_column_is_there_twice_however_its_name_is_written() {
         let names = |keywords: &[&str], harpnum: Option<i64>| {
-            let column = |name: &&str| Column { name: (*name).to_owned(), ..Column::default() };
-            let row = Row { harpnum, cells: cells(vec![None; keywords.len()].into_iter()), ..Row::default() };
-            let mut table = Table { columns: keywords.iter().map(column).collect(), rows: vec![row] };
+            let column = |name: &&str| KeywordColumn { name: (*name).to_owned(), ..KeywordColumn::default() };
+            let row =
+                KeywordRow { harpnum, cells: cells(vec![None; keywords.len()].into_iter()), ..KeywordRow::default() };
+            let mut table = KeywordTable { columns: keywords.iter().map(column).collect(), rows: vec![row] };
             table.rename();
             table.csv(Scale::Tai).lines().next().unwrap().to_owned()
         };
@@ -397,18 +398,19 @@ mod tests {
     #[test]
     fn a_table_that_names_series_says_which_records_it_has() {
         let at = |time: &str| -> NaiveDateTime { time.parse().unwrap() };
-        let row = |time: &str, series: Option<&str>, recnum: i64, note: &str| Row {
+        let row = |time: &str, series: Option<&str>, recnum: i64, note: &str| KeywordRow {
             record: recnum.to_string(),
             time: at(time),
             source_series: series.map(Arc::from),
             recnum: Some(recnum),
             cells: cells([Some(Cow::Borrowed(note))].into_iter()),
-            ..Row::default()
+            ..KeywordRow::default()
         };
         let table = |series: Option<&str>| {
             let rows =
                 vec![row("2015-12-11T00:00:00", series, 8, "a\n\"b"), row("2015-12-11T00:12:00", series, 9, "c")];
-            Table { columns: vec![Column { name: "NOTE".to_owned(), ..Column::default() }], rows }.csv(Scale::Tai)
+            KeywordTable { columns: vec![KeywordColumn { name: "NOTE".to_owned(), ..KeywordColumn::default() }], rows }
+                .csv(Scale::Tai)
         };
         let records = table_records(table(Some("hmi.x_nrt")).as_bytes());
         let due = [("2015-12-11T00:00:00", 8), ("2015-12-11T00:12:00", 9)];
@@ -420,12 +422,19 @@ mod tests {
     #[test]
     fn rows_of_another_series_get_the_columns_of_both_tables() {
         let table = |names: &[&str], record: &str, values: &[&str]| {
-            let column = |name: &&str| Column { name: (*name).to_owned(), ..Column::default() };
+            let column = |name: &&str| KeywordColumn { name: (*name).to_owned(), ..KeywordColumn::default() };
             let values = values.iter().map(|value| Some(Cow::Borrowed(*value)));
-            let row = Row { record: record.to_owned(), recnum: Some(7), cells: cells(values), ..Row::default() };
-            Table { columns: names.iter().map(column).collect(), rows: vec![row] }
+            let row = KeywordRow {
+                record: record.to_owned(),
+                recnum: Some(7),
+                cells: cells(values),
+                ..KeywordRow::default()
+            };
+            KeywordTable { columns: names.iter().map(column).collect(), rows: vec![row] }
         };
-        let told = |a: Table, b: Table| a.with_other_series(b).csv(Scale::Tai).lines().collect::<Vec<_>>().join("|");
+        let told = |a: KeywordTable, b: KeywordTable| {
+            a.with_other_series(b).csv(Scale::Tai).lines().collect::<Vec<_>>().join("|")
+        };
         let (one, other) = (["A", "B"], ["C", "B"]);
         let first = || table(&one, "1", &["x,\"1", "2"]);
         assert_eq!(
@@ -433,7 +442,7 @@ mod tests {
             "time,scale,recnum,A,B,C|1970-01-01T00:00:00,TAI,7,\"x,\"\"1\",2,|\
              1970-01-01T00:00:00,TAI,7,,\"y,\"\"4\",3"
         );
-        assert_eq!(told(first(), Table::default()), told(Table::default(), first()));
+        assert_eq!(told(first(), KeywordTable::default()), told(KeywordTable::default(), first()));
     }
 
     #[test]

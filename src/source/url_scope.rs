@@ -18,7 +18,7 @@ const LONGEST: usize = 2_000;
 
 /// The places of one source.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Places<'a> {
+pub(super) struct UrlScope<'a> {
     /// Its own, whose path ends in `/`.
     pub(super) base: &'a Url,
     /// Further hosts, each with its port where that is not the usual one.
@@ -27,7 +27,7 @@ pub(super) struct Places<'a> {
 
 /// A listed URL that may be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct ScopedUrl {
     /// What to ask.
     pub(super) url: Url,
     /// What a record keeps, without secrets, as [`Places::kept`] has it.
@@ -36,12 +36,12 @@ pub(super) struct Place {
     pub(super) key: String,
 }
 
-impl Places<'_> {
+impl UrlScope<'_> {
     /// Reads a listed URL. On the base's own host, `http` and `https` at their usual ports mean the base's.
     ///
     /// # Errors
     /// `listing-malformed` for what is no URL or could lead astray, `source-refused` for a host that is not named.
-    pub(super) fn resolve(&self, listed: &str) -> Result<Place, Failure> {
+    pub(super) fn resolve(&self, listed: &str) -> Result<ScopedUrl, Failure> {
         let refuse = |class, why: &str| Failure::new(class, format!("`{}`, {why}", escape(listed)));
         check(listed).map_err(|why| refuse(Class::ListingMalformed, why))?;
         let mut url = Url::parse(listed).map_err(|_| refuse(Class::ListingMalformed, "which is no URL"))?;
@@ -61,14 +61,14 @@ impl Places<'_> {
             };
             return Err(refuse(Class::SourceRefused, &why));
         }
-        let path = self.kept(&url);
+        let path = self.relative_to_base(&url);
         let key = path.strip_prefix(&url.origin().ascii_serialization()).unwrap_or(&path).to_owned();
-        Ok(Place { url, path, key })
+        Ok(ScopedUrl { url, path, key })
     }
 
     /// What a record keeps of a URL that may be asked for, with the query but without secrets: the path below the base with
     /// a leading slash, the way from the base for what lies beside it on its origin (`../pub/a.fits`), else the whole URL.
-    pub(super) fn kept(&self, url: &Url) -> String {
+    pub(super) fn relative_to_base(&self, url: &Url) -> String {
         let is_own = url.origin() == self.base.origin();
         let below = url.path().strip_prefix(self.base.path()).filter(|_| is_own).map(|below| format!("/{below}"));
         let beside = || is_own.then(|| way(self.base, url)).flatten();
@@ -165,7 +165,7 @@ mod tests {
 
     fn on(base: &str, listed: &str) -> Result<(String, String, String), Class> {
         let (base, hosts) = (base.parse().unwrap(), HOSTS.map(str::to_owned));
-        let places = Places { base: &base, hosts: &hosts };
+        let places = UrlScope { base: &base, hosts: &hosts };
         let place = places.resolve(listed).map_err(|failure| failure.class)?;
         Ok((place.url.into(), place.path, place.key))
     }
@@ -213,7 +213,7 @@ mod tests {
         #[test]
         fn whatever_is_listed_stays_where_the_manifest_allows(tail in "\\PC{0,40}", host in "(h|data|evil)\\.example(\\.org)?(:81)?") {
             let (base, hosts) = ("http://h.example:81/p/".parse().unwrap(), HOSTS.map(str::to_owned));
-            if let Ok(place) = (Places { base: &base, hosts: &hosts }).resolve(&format!("http://{host}{tail}")) {
+            if let Ok(place) = (UrlScope { base: &base, hosts: &hosts }).resolve(&format!("http://{host}{tail}")) {
                 let own = place.url.origin() == base.origin();
                 prop_assert!(own || place.url.host_str() == Some("data.example.org"), "{}", place.url);
                 prop_assert!(place.url.username().is_empty() && place.url.password().is_none());
@@ -248,7 +248,7 @@ mod tests {
             tail in "[a-c/:.%2?=&]{0,24}", base in prop::sample::select(&["/", "/p/", "/a/hapi/", "/a/b/c/"][..]),
         ) {
             let base: Url = format!("http://h.example:81{base}").parse().unwrap();
-            let places = Places { base: &base, hosts: &[] };
+            let places = UrlScope { base: &base, hosts: &[] };
             if let Ok(place) = places.resolve(&format!("http://h.example:81/{tail}")) {
                 prop_assert!(place.path.starts_with('/') || place.path.starts_with(UP), "{}", place.path);
                 prop_assert_eq!(&place.key, &place.path);

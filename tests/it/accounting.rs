@@ -15,10 +15,10 @@ use sunhaul::day::Day;
 use sunhaul::manifest;
 use sunhaul::net::Net;
 use sunhaul::report::Collector;
-use sunhaul::report::model::{Job as About, RunResult};
+use sunhaul::report::model::{ReportJob as About, RunResult};
 use sunhaul::run::budget::Budget;
 use sunhaul::run::event::{Event, Observer};
-use sunhaul::run::{Backlog, How, Order, execute};
+use sunhaul::run::{Backlog, How, RunOrder, execute};
 use tokio_util::sync::CancellationToken;
 
 use crate::lab::{Answer, Item, Job, Lab, Server, add_up, agree_with_the_tree, fits};
@@ -391,7 +391,7 @@ fn a_bug_ends_one_day_or_file_and_is_counted() {
     let run = "20160101T000000Z-0000000000000001".to_owned();
     let observer = Arc::new(Clumsy(Collector::new(run.clone(), now(), about)));
     let url: url::Url = server.url().parse().expect("a URL");
-    let order = Order {
+    let order = RunOrder {
         days,
         already_sealed: 0,
         archive: Arc::new(Archive::open(&job.archive.root, job.archive.lock).expect("an archive")),

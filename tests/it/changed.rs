@@ -19,7 +19,7 @@ fn answer(seed: u32) -> Answer {
 }
 
 fn digest(seed: u32) -> Digest {
-    Digest::of(&fits(seed, 60, TIME))
+    Digest::sha256(&fits(seed, 60, TIME))
 }
 
 /// A job over the one day.
@@ -211,7 +211,7 @@ fn r_11_other_bytes_under_the_same_strong_etag_are_taken_once_two_answers_agree(
     // The file has grown, and the server has one ETag for all its versions.
     assert_eq!(ends(&look_while_young(&lab, &server)), only(&["fetched", "replaced"]));
     assert_eq!(server.requests_for(FILE).len(), 7);
-    assert_eq!(lab.proved("data")[PLACE], Digest::of(&fits(2, 90, TIME)));
+    assert_eq!(lab.proved("data")[PLACE], Digest::sha256(&fits(2, 90, TIME)));
     assert_eq!(retired(&lab).len(), 1);
 }
 
@@ -234,7 +234,7 @@ fn r_11_a_file_that_became_shorter_under_one_strong_etag_is_taken_where_it_is_li
         server.list_anew("sharp_720s", listed(now));
         assert_eq!(ends(&look_while_young(&lab, &server)), only(&["fetched", "replaced"]));
         assert_eq!(lab.read(TEXT), now);
-        assert_eq!(retired(&lab), [Digest::of(ROWS)]);
+        assert_eq!(retired(&lab), [Digest::sha256(ROWS)]);
     }
 }
 

@@ -145,7 +145,7 @@ impl Lab {
                 } else {
                     let name = path.strip_prefix(top).expect("below").to_string_lossy().into_owned();
                     // A file may go while a run is under way.
-                    found.insert(name, Digest::of(&std::fs::read(&path).unwrap_or_default()));
+                    found.insert(name, Digest::sha256(&std::fs::read(&path).unwrap_or_default()));
                 }
             }
         }
@@ -228,7 +228,7 @@ impl DayRecord {
         assert!(present.is_sorted_by_key(|(_, path)| path.as_bytes()), "the lines are sorted by path");
         assert_eq!(header["files"], present.len(), "the number of files");
         let lines: String = present.iter().flat_map(|(sha256, path)| [*sha256, "  ", *path, "\n"]).collect();
-        assert_eq!(header["digest"], format!("sha256:{}", Digest::of(lines.as_bytes())), "the digest");
+        assert_eq!(header["digest"], format!("sha256:{}", Digest::sha256(lines.as_bytes())), "the digest");
         DayRecord { header, files }
     }
 }

@@ -63,7 +63,7 @@ fn a_run_writes_the_lock_that_its_schema_describes_and_a_second_one_leaves_it_as
     let report = lab.json("report.json");
     assert_eq!(report["job"]["lock_changed"], true);
     let lock = lab.read(LOCK);
-    assert_eq!(report["job"]["lock_sha256"], Digest::of(&lock).to_string());
+    assert_eq!(report["job"]["lock_sha256"], Digest::sha256(&lock).to_string());
 
     let lines = lines(&lab);
     let schema: Value = lab.sunhaul(&["schema", "lock"]).stdout_has("{").done().json();
@@ -344,7 +344,7 @@ fn with_identity_fits_data_a_file_that_was_only_written_again_is_the_same_file()
             (&1.into(), &false.into())
         );
         assert_eq!(lab.read(LOCK), lock, "the row stays");
-        assert_eq!(lab.proved("data").into_values().collect::<Vec<_>>(), [Digest::of(&exported)]);
+        assert_eq!(lab.proved("data").into_values().collect::<Vec<_>>(), [Digest::sha256(&exported)]);
         lab.run_with(flags).done();
         assert_eq!(lab.json("report.json")["totals"]["days"]["already_sealed"], 1, "and it is not fetched again");
         lab.on_a_new_machine();

@@ -181,7 +181,7 @@ fn seven_real_segments_arrive_and_pass_their_checksums() {
     };
     let served = std::fs::read_dir(&real)
         .expect("a folder")
-        .map(|entry| sunhaul::digest::Digest::of(&std::fs::read(entry.expect("an entry").path()).expect("a file")));
+        .map(|entry| sunhaul::digest::Digest::sha256(&std::fs::read(entry.expect("an entry").path()).expect("a file")));
     assert_eq!(bodies(lab.proved("data")), served.collect());
     let checked: Vec<_> = lab
         .days("data")

@@ -187,7 +187,7 @@ fn files_of_a_day_that_is_not_final_are_asked_about_and_renamed() {
         assert_eq!(files(&report), only(if changes { "fetched" } else { "renamed" }, 1), "{report:#}");
         assert_eq!(asked(&server), 2);
         let now = lab.proved("data").into_values().collect::<Vec<_>>();
-        assert_eq!(now, [Digest::of(&fits(if changes { 2 } else { 1 }, 20, time))]);
+        assert_eq!(now, [Digest::sha256(&fits(if changes { 2 } else { 1 }, 20, time))]);
         assert_eq!(retired(&lab).len(), usize::from(changes));
     }
 }
@@ -230,6 +230,6 @@ fn a_file_that_was_damaged_before_its_layout_changed_is_fetched_as_its_source_li
     let asked_before = asked(&server);
     let report = lab.report(0);
     assert_eq!((asked(&server) - asked_before, &files(&report)["fetched"]), (1, &1), "{report:#}");
-    assert_eq!(by_name(&lab.files("data"))[&format!("{name}.fits")], Digest::of(&later), "{report:#}");
+    assert_eq!(by_name(&lab.files("data"))[&format!("{name}.fits")], Digest::sha256(&later), "{report:#}");
     lab.run().stderr_has("nothing to do").done();
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sunhaul::archive::{Archive, Opened, State, Trust};
+use sunhaul::archive::{Archive, Opened, RecordState, Trust};
 use sunhaul::failure::Class;
 use sunhaul::manifest::{self, Manifest};
 use sunhaul::run::event::{DayState, Event};
-use sunhaul::run::{Backlog, How, Order, Outcome, Todo};
+use sunhaul::run::{Backlog, How, RunOrder, RunOutcome, Todo};
 use tokio_util::sync::CancellationToken;
 
 use crate::lab::{Answer, Item, Job, Lab, Server, carry_out, fits};
@@ -49,16 +49,16 @@ fn archive(job: &Manifest) -> Arc<Archive> {
 }
 
 /// One run over the one day, which must end.
-fn run(lab: &Lab, server: &Server) -> (Outcome, Vec<Event>) {
+fn run(lab: &Lab, server: &Server) -> (RunOutcome, Vec<Event>) {
     run_until(lab, server, &CancellationToken::new(), Duration::from_millis(20))
 }
 
 /// The same for a day whose record is not to be trusted.
-fn check(lab: &Lab, server: &Server) -> (Outcome, Vec<Event>) {
+fn check(lab: &Lab, server: &Server) -> (RunOutcome, Vec<Event>) {
     run_with(lab, server, &CancellationToken::new(), Duration::from_millis(20), true)
 }
 
-fn run_until(lab: &Lab, server: &Server, stop: &CancellationToken, second_look: Duration) -> (Outcome, Vec<Event>) {
+fn run_until(lab: &Lab, server: &Server, stop: &CancellationToken, second_look: Duration) -> (RunOutcome, Vec<Event>) {
     run_with(lab, server, stop, second_look, false)
 }
 
@@ -68,17 +68,17 @@ fn run_with(
     stop: &CancellationToken,
     second_look: Duration,
     recheck: bool,
-) -> (Outcome, Vec<Event>) {
+) -> (RunOutcome, Vec<Event>) {
     let (order, told) = lab.order(server, now);
     let mut days = Backlog::default();
     order.days.windows().for_each(|(series, window)| days.push(series, window, How { recheck, ..How::default() }));
-    (carry_out(Order { days, stop: stop.clone(), second_look, ..order }), told.events())
+    (carry_out(RunOrder { days, stop: stop.clone(), second_look, ..order }), told.events())
 }
 
 /// One run within 90 days of the day's end.
 fn run_early(lab: &Lab, server: &Server) -> BTreeMap<DayState, u64> {
     let (order, _) = lab.order(server, within_ninety_days);
-    carry_out(Order { second_look: Duration::from_millis(20), ..order }).days
+    carry_out(RunOrder { second_look: Duration::from_millis(20), ..order }).days
 }
 
 fn lab_for(server: &Server, more: &str) -> Lab {
@@ -201,7 +201,7 @@ fn a_young_day_does_not_lose_its_files_to_one_empty_answer() {
     assert_eq!(lab.proved("data"), before);
     let record =
         Archive::record(&lab.path("data"), &manifest(&lab).series[0].id, "2015-12-11".parse().expect("a date"));
-    assert_eq!(record.expect("a record").expect("a day").header.state, State::Provisional);
+    assert_eq!(record.expect("a record").expect("a day").header.state, RecordState::Provisional);
     let asked = server.requests_for(&format!("{LISTING}/{NAME}"));
     assert_eq!((asked.len(), asked[1].header("if-none-match").is_some()), (2, true), "nothing is fetched twice");
 }
@@ -220,7 +220,7 @@ fn a_provisional_day_is_listed_again_and_sealed_once_it_is_old() {
 
 /// What became of a day whose listing is empty though it has files: a failure that says what to do.
 #[track_caller]
-fn vanished((outcome, events): (Outcome, Vec<Event>), what_to_do: &str) {
+fn vanished((outcome, events): (RunOutcome, Vec<Event>), what_to_do: &str) {
     assert_eq!(outcome.classes, BTreeSet::from([Class::Vanished]), "{events:?}");
     let told = events.into_iter().find_map(|event| match event {
         Event::DayDone(done) => done.error,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use sunhaul::archive::{Archive, DayRecord, FileLine, Lasting, State};
+use sunhaul::archive::{Archive, DayRecord, FileLine, RecordBasis, RecordState};
 use sunhaul::day::Scale;
 use sunhaul::digest::Digest;
 use sunhaul::manifest;
@@ -153,7 +153,7 @@ fn records(lab: &Lab) {
             series: series.id.0.clone(),
             path: format!("sharp_720s/{}.fits", day.date),
             bytes: Some(576_000),
-            sha256: Some(Digest::of(day.date.to_string().as_bytes())),
+            sha256: Some(Digest::sha256(day.date.to_string().as_bytes())),
             time: format!("{}T12:00:00Z", day.date),
             key: day.date.to_string(),
             url: format!("/HMI/sharp_720s/{}", day.date),
@@ -175,14 +175,14 @@ fn records(lab: &Lab) {
             cards: None,
             storage: None,
         };
-        let lasting = Lasting {
+        let lasting = RecordBasis {
             job: job.name.clone(),
             series: series.id.0.clone(),
             date: day.date,
             scale: Scale::Utc,
             window: [Scale::Utc.label(day.window.start), Scale::Utc.label(day.window.end)],
             spec: series.spec(&day),
-            state: State::Sealed,
+            state: RecordState::Sealed,
             records: None,
             left_out: None,
         };

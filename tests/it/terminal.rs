@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use rustix::process::{Pid, Signal, kill_process};
-use sunhaul::report::terminal::{Mode, Paint, Screen, Size};
+use sunhaul::report::terminal::{Mode, Paint, Screen, TerminalSize};
 
 use crate::lab::terminal::{Paper, Terminal, freeze, thaw};
 use crate::lab::{Job, Lab};
@@ -51,7 +51,7 @@ proptest! {
         let paper = Arc::new(Mutex::new(Paper::new(80)));
         let columns = Arc::new(AtomicUsize::new(80));
         let asked = Arc::clone(&columns);
-        let size = move || Some(Size { columns: asked.load(Ordering::Relaxed), rows: 24 });
+        let size = move || Some(TerminalSize { columns: asked.load(Ordering::Relaxed), rows: 24 });
         let screen = Screen::new(Box::new(Shared(Arc::clone(&paper))), Mode::Bars(Box::new(size)), Paint(false));
         let mut told: Vec<String> = Vec::new();
         for act in acts {

@@ -2,7 +2,7 @@
 
 use super::DayWork;
 use crate::archive::Error;
-use crate::archive::journal::{Entry, Spoilt};
+use crate::archive::journal::{JournalEntry, Spoilt};
 
 impl DayWork {
     /// How a file failed in the last go that asked for it as this one does.
@@ -16,6 +16,6 @@ impl DayWork {
     /// # Errors
     /// [`Error::Storage`].
     pub fn note_spoilt(&self, spoilt: Spoilt) -> Result<(), Error> {
-        self.journal.append(&[Entry::Spoilt(Box::new(spoilt))])
+        self.journal.append(&[JournalEntry::Spoilt(Box::new(spoilt))])
     }
 }

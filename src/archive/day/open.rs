@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use chrono::NaiveDate;
 
-use super::{DayWork, Opened, Owned, Prior, Standing, days};
+use super::{DayWork, EarlierLook, Opened, Owned, Prior, days};
 use crate::archive::clean::sweep;
-use crate::archive::journal::{Entry, How, Journal, Named, Worth};
+use crate::archive::journal::{Journal, JournalEntry, JournalFile, JournalledAs, Worth};
 use crate::archive::reader::record_of;
-use crate::archive::record::{DayRecord, FileLine, State, salvage};
+use crate::archive::record::{DayRecord, FileLine, RecordState, salvage};
 use crate::archive::{Archive, Error};
 use crate::digest::Digest;
 use crate::manifest::SeriesId;
@@ -53,7 +53,7 @@ impl Archive {
         };
         let is_this = before.as_ref().is_some_and(|record| record.header.spec == spec);
         match before {
-            Some(record) if is_this && record.header.state == State::Sealed && trust == Trust::All => {
+            Some(record) if is_this && record.header.state == RecordState::Sealed && trust == Trust::All => {
                 if journal.is_new() {
                     journal.remove()?;
                     self.sweep(series, date);
@@ -126,9 +126,9 @@ impl Archive {
         let mut prior = BTreeMap::new();
         if let Some(record) = &before {
             let standing = match record.header.state {
-                State::Sealed if record.header.spec == spec => Standing::Final,
-                State::Provisional if record.header.spec == spec => Standing::Young,
-                state => Standing::OtherSpec(state),
+                RecordState::Sealed if record.header.spec == spec => EarlierLook::Final,
+                RecordState::Provisional if record.header.spec == spec => EarlierLook::Young,
+                state => EarlierLook::OtherSpec(state),
             };
             for file in record.files.iter().filter(|f| f.sha256.is_some()) {
                 let paths = if file.preexisting { &mut owned.found } else { &mut owned.ours };
@@ -154,34 +154,34 @@ impl Archive {
             let (path, known) = (&named.line.path, named.line.sha256);
             if is_ours {
                 owned.is_ours(path, known);
-            } else if named.how == How::Found && !owned.ours.contains_key(path) {
+            } else if named.how == JournalledAs::Found && !owned.ours.contains_key(path) {
                 owned.found.insert(path.clone(), known);
             }
             if !is_there {
                 retired.add_named(named, false);
                 continue;
             }
-            let Named { line, worth, how, same_boot } = named;
+            let JournalFile { line, worth, how, same_boot } = named;
             let standing = match worth {
                 Worth::Nothing => continue,
-                Worth::Young => Standing::Young,
-                Worth::Other(state) => Standing::OtherSpec(state),
+                Worth::Young => EarlierLook::Young,
+                Worth::Other(state) => EarlierLook::OtherSpec(state),
                 Worth::This => {
                     match how {
-                        How::Published if same_boot => {}
-                        How::Published | How::Meant => published.push(line.clone()),
-                        How::Found => entries.push(Entry::Kept(Box::new(line.clone()))),
+                        JournalledAs::Published if same_boot => {}
+                        JournalledAs::Published | JournalledAs::Meant => published.push(line.clone()),
+                        JournalledAs::Found => entries.push(JournalEntry::Kept(Box::new(line.clone()))),
                     }
                     if trust != Trust::Nothing {
                         have.insert(line.key.clone(), line);
                         continue;
                     }
-                    Standing::Young
+                    EarlierLook::Young
                 }
             };
             prior.insert(line.key.clone(), Prior { line, standing });
         }
-        entries.extend(Entry::published(published));
+        entries.extend(JournalEntry::published(published));
         journal.append(&entries)?;
         Ok(DayWork {
             archive: Arc::clone(self),
@@ -209,20 +209,20 @@ impl Archive {
     }
 
     /// Whether a file that a journal names is there with its bytes, and whether its path is ours to displace.
-    fn weigh(&self, named: &Named) -> Result<(bool, bool), Error> {
+    fn weigh(&self, named: &JournalFile) -> Result<(bool, bool), Error> {
         let path = &named.line.path;
         let length = self.tree.length(path);
-        if named.how == How::Published && named.same_boot {
+        if named.how == JournalledAs::Published && named.same_boot {
             // Line and file: have. Line without file: fetched again.
             return Ok((length == named.line.bytes, true));
         }
         let is_there = length == named.line.bytes && self.hash(path)? == named.line.sha256;
         let is_ours = match named.how {
-            How::Published => true,
-            How::Found => false,
+            JournalledAs::Published => true,
+            JournalledAs::Found => false,
             // Whoever put another file there, it was not us, unless the machine went down and lost what we wrote: that
             // leaves nothing, or the right length.
-            How::Meant => is_there || (!named.same_boot && (length == Some(0) || length == named.line.bytes)),
+            JournalledAs::Meant => is_there || (!named.same_boot && (length == Some(0) || length == named.line.bytes)),
         };
         Ok((is_there, is_ours))
     }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::DayWork;
-use crate::archive::journal::Entry;
+use crate::archive::journal::JournalEntry;
 use crate::archive::layout::folded;
 use crate::archive::shared_paths::{Ground, Owner};
 use crate::archive::staged_file::Stamp;
@@ -120,8 +120,8 @@ impl DayWork {
                 is_ours
             })
         };
-        let mut entries = Entry::published(ours.into_iter().cloned());
-        entries.extend(found.into_iter().map(|line| Entry::Kept(Box::new(line.clone()))));
+        let mut entries = JournalEntry::published(ours.into_iter().cloned());
+        entries.extend(found.into_iter().map(|line| JournalEntry::Kept(Box::new(line.clone()))));
         self.journal.append(&entries)?;
         self.lock_have().extend(lines.into_iter().map(|line| (line.key.clone(), line)));
         Ok(())

@@ -18,7 +18,7 @@ const PIECE: usize = 256 * 1024;
 
 /// How a file whose bytes are known came to the path that it is due at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placed {
+pub enum PlacedAs {
     /// From an earlier path of the day.
     Renamed,
     /// From the retired files.
@@ -74,7 +74,7 @@ impl DayWork {
     ///
     /// # Errors
     /// As [`DayWork::publish`].
-    pub fn place(&self, known: &FileLine, path: &RelativePath) -> Result<Option<Placed>, Error> {
+    pub fn place(&self, known: &FileLine, path: &RelativePath) -> Result<Option<PlacedAs>, Error> {
         let Some((from, file, stamp)) = self.find(known, Some(path))? else { return Ok(None) };
         let is_retired = from != known.path;
         // Moved by this very go, out of the way of another file.
@@ -91,12 +91,12 @@ impl DayWork {
         let line = FileLine { path: path.to_string(), preexisting: false, ..known.clone() };
         let published = self.publish(staged, path, line)?;
         if published == Published::Kept {
-            return Ok(Some(Placed::Kept));
+            return Ok(Some(PlacedAs::Kept));
         }
         if is_linked {
             self.note_link(&from, path.as_str(), stamp, is_retired);
         }
-        Ok(Some(if is_retired && !is_displaced { Placed::Restored } else { Placed::Renamed }))
+        Ok(Some(if is_retired && !is_displaced { PlacedAs::Restored } else { PlacedAs::Renamed }))
     }
 
     /// Notes that the file at a path has got a further name, and holds what was read of it only if it was not changed since.

@@ -7,9 +7,9 @@ use std::io::{BufRead as _, BufReader};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::{DayWork, Prior, Standing};
-use crate::archive::journal::{Named, Worth};
-use crate::archive::record::{FileLine, State, line};
+use super::{DayWork, EarlierLook, Prior};
+use crate::archive::journal::{JournalFile, Worth};
+use crate::archive::record::{FileLine, RecordState, line};
 use crate::archive::{Archive, Error, RelativePath};
 use crate::digest::Digest;
 use crate::manifest::SeriesId;
@@ -23,17 +23,17 @@ pub struct RetiredFile {
     /// What a record had of it, with the path where it was.
     pub line: FileLine,
     /// How final the listing was that had it.
-    pub state: State,
+    pub state: RecordState,
     /// Another version of it took its place: only a lock that names its bytes asks for it.
     pub is_superseded: bool,
 }
 
 /// The same as it is noted.
 #[derive(Debug, Serialize, Deserialize)]
-struct Noted {
+struct RetiredNote {
     /// What the day was asked for.
     spec: Digest,
-    state: State,
+    state: RecordState,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     superseded: bool,
     file: FileLine,
@@ -59,11 +59,11 @@ impl RetiredFiles {
 
     /// Adds what a journal names and what is not where the journal has it. A version that answered the spec of now is asked for
     /// by its bytes alone: that it was retired may be what the spec asks for.
-    pub(super) fn add_named(&mut self, named: Named, is_superseded: bool) {
+    pub(super) fn add_named(&mut self, named: JournalFile, is_superseded: bool) {
         let (state, is_superseded) = match named.worth {
             Worth::Nothing => return,
-            Worth::This => (State::Sealed, true),
-            Worth::Young => (State::Provisional, is_superseded),
+            Worth::This => (RecordState::Sealed, true),
+            Worth::Young => (RecordState::Provisional, is_superseded),
             Worth::Other(state) => (state, is_superseded),
         };
         if !named.line.preexisting {
@@ -79,8 +79,8 @@ impl Archive {
         let mut files = RetiredFiles::default();
         let Ok(Some(note)) = self.open_plain(&path_of(series, date)) else { return files };
         let lines = BufReader::new(note).split(b'\n').map_while(Result::ok);
-        let noted = lines.filter_map(|line| serde_json::from_slice::<Noted>(&line).ok());
-        for Noted { state, superseded, file, .. } in noted.filter(|noted| noted.spec.has_first_of(&spec)) {
+        let noted = lines.filter_map(|line| serde_json::from_slice::<RetiredNote>(&line).ok());
+        for RetiredNote { state, superseded, file, .. } in noted.filter(|noted| noted.spec.has_first_of(&spec)) {
             if RelativePath::is_one(&file.path) {
                 files.add(RetiredFile { line: file, state, is_superseded: superseded });
             }
@@ -124,17 +124,17 @@ impl DayWork {
         self.archive.tree.remove(&path_of(&self.series, self.date)).map(|_| ())
     }
 
-    fn noted(&self, file: &RetiredFile) -> Noted {
-        Noted { spec: self.spec, state: file.state, superseded: file.is_superseded, file: file.line.clone() }
+    fn noted(&self, file: &RetiredFile) -> RetiredNote {
+        RetiredNote { spec: self.spec, state: file.state, superseded: file.is_superseded, file: file.line.clone() }
     }
 }
 
 impl RetiredFile {
     fn of(prior: &Prior) -> RetiredFile {
         let state = match prior.standing {
-            Standing::Final => State::Sealed,
-            Standing::Young => State::Provisional,
-            Standing::OtherSpec(state) => state,
+            EarlierLook::Final => RecordState::Sealed,
+            EarlierLook::Young => RecordState::Provisional,
+            EarlierLook::OtherSpec(state) => state,
         };
         RetiredFile { line: prior.line.clone(), state, is_superseded: false }
     }

@@ -10,9 +10,9 @@ use rustix::io::Errno;
 
 use super::{DayWork, days};
 use crate::archive::fsync::{settle, settle_moves};
-use crate::archive::journal::Entry;
+use crate::archive::journal::JournalEntry;
 use crate::archive::layout::folded;
-use crate::archive::record::{DayRecord, FileLine, Lasting, State};
+use crate::archive::record::{DayRecord, FileLine, RecordBasis, RecordState};
 use crate::archive::safe_dir::{length_of, split};
 use crate::archive::shared_paths::Ground;
 use crate::archive::staged_file::{FileId, Stamp};
@@ -24,7 +24,7 @@ use crate::untrusted::escape;
 #[derive(Debug, Clone)]
 pub struct SealAs {
     /// The record, but for its files.
-    pub lasting: Lasting,
+    pub lasting: RecordBasis,
     /// What is listed and not there: the lines with `absent`.
     pub absent: Vec<FileLine>,
 }
@@ -57,7 +57,7 @@ impl DayWork {
             settle(&self.archive.tree, &self.root, files.iter().map(|f| f.path.as_str()), &days(&self.series))
         {
             // On a disk that takes no more lines: no journal is as good, and only forgets whose the files are.
-            self.journal.append(&[Entry::Unsynced {}]).or_else(|_| self.journal.remove())?;
+            self.journal.append(&[JournalEntry::Unsynced {}]).or_else(|_| self.journal.remove())?;
             return Err(error);
         }
         let wanted: HashSet<&str> = files.iter().map(|f| f.path.as_str()).collect();
@@ -113,8 +113,9 @@ impl DayWork {
                 continue;
             }
             let ours = self.lock_owned().ours.get(&line.path).copied();
-            let retire = ours.map(|sha256| Entry::Retire { path: line.path.clone(), sha256 });
-            let entries: Vec<Entry> = retire.into_iter().chain([Entry::Void { key: key.to_owned() }]).collect();
+            let retire = ours.map(|sha256| JournalEntry::Retire { path: line.path.clone(), sha256 });
+            let entries: Vec<JournalEntry> =
+                retire.into_iter().chain([JournalEntry::Void { key: key.to_owned() }]).collect();
             let mut ground = self.archive.ground()?;
             self.journal.append(&entries)?;
             if let Some(known) = ours {
@@ -160,7 +161,7 @@ impl DayWork {
     /// moved or replaced since a file got its name there. What is sealed is read, but for files that are as this go has put
     /// them: it is final, and says of each file what lies there now. A provisional day is looked at again, and is not read
     /// at each look.
-    fn must_be_in_place(&self, files: &[FileLine], state: State) -> Result<(), Error> {
+    fn must_be_in_place(&self, files: &[FileLine], state: RecordState) -> Result<(), Error> {
         let tree = &self.archive.tree;
         tree.must_be_at_its_path()?;
         let mut folder: Option<(&str, Option<OwnedFd>)> = None;
@@ -181,7 +182,7 @@ impl DayWork {
             let is_read = match placed {
                 // Not every filesystem keeps the numbers and times of its files: the bytes decide.
                 Some(placed) => placed != Stamp::of(&stat),
-                None => state == State::Sealed,
+                None => state == RecordState::Sealed,
             };
             let is_same = Some(length) == file.bytes && (!is_read || self.archive.hash(&file.path)? == file.sha256);
             if !is_same {
@@ -189,7 +190,8 @@ impl DayWork {
             }
         }
         if let Some(first) = astray.first() {
-            let entries: Vec<Entry> = astray.iter().map(|file| Entry::Void { key: file.key.clone() }).collect();
+            let entries: Vec<JournalEntry> =
+                astray.iter().map(|file| JournalEntry::Void { key: file.key.clone() }).collect();
             self.journal.append(&entries)?;
             return Err(Error::Moved { path: first.path.clone() });
         }
@@ -215,14 +217,15 @@ impl DayWork {
         }
         let further = self.further_names(&leaving, wanted)?;
         // From here on an interrupted go is finished by the next one.
-        let retire = leaving.iter().map(|(path, sha256)| Entry::Retire { path: path.clone(), sha256: *sha256 });
-        let entries: Vec<Entry> = retire.collect();
+        let retire = leaving.iter().map(|(path, sha256)| JournalEntry::Retire { path: path.clone(), sha256: *sha256 });
+        let entries: Vec<JournalEntry> = retire.collect();
         self.journal.append(&entries)?;
         if !names_none {
             self.withdraw()?;
         }
         // Else another day would leave its file to this one, which names it no more.
-        let entries: Vec<Entry> = given_up.iter().map(|path| Entry::Retired { path: path.clone() }).collect();
+        let entries: Vec<JournalEntry> =
+            given_up.iter().map(|path| JournalEntry::Retired { path: path.clone() }).collect();
         self.journal.append(&entries)?;
         self.lock_owned().found.retain(|path, _| wanted.contains(path.as_str()));
         let retired = self.retire_all(&leaving, &further, ground.as_mut())?;
@@ -303,7 +306,7 @@ impl DayWork {
                 ground.release(&self.archive, path)?;
             }
             self.lock_owned().ours.remove(path);
-            self.journal.append(&[Entry::Retired { path: path.clone() }])?;
+            self.journal.append(&[JournalEntry::Retired { path: path.clone() }])?;
         }
         Ok(retired)
     }
@@ -334,7 +337,7 @@ impl DayWork {
             self.note_vacated(split(path).0);
         }
         self.lock_owned().ours.remove(path);
-        self.journal.append(&[Entry::Retired { path: path.to_owned() }])?;
+        self.journal.append(&[JournalEntry::Retired { path: path.to_owned() }])?;
         Ok(moved)
     }
 
@@ -348,7 +351,7 @@ impl DayWork {
             "the file is no longer asked for; it was changed since it was put there, and stays"
         );
         self.lock_owned().ours.remove(path);
-        self.journal.append(&[Entry::Retired { path: path.to_owned() }])
+        self.journal.append(&[JournalEntry::Retired { path: path.to_owned() }])
     }
 
     /// Takes the old record down, once: it no longer vouches for what is about to move. What it knew goes to the
@@ -363,15 +366,15 @@ impl DayWork {
             let files = record.files.iter().filter(|f| f.sha256.is_some() && !paths.contains(f.path.as_str()));
             files.cloned().partition(|f| !have.contains_key(&f.key))
         };
-        let is_young = record.header.state == State::Provisional;
+        let is_young = record.header.state == RecordState::Provisional;
         let mut entries = vec![self.journal.head(record.header.spec, &self.job, is_young)];
         let (found, ours): (Vec<FileLine>, Vec<FileLine>) = known.into_iter().partition(|file| file.preexisting);
-        entries.extend(Entry::published(ours));
-        entries.extend(found.into_iter().map(|file| Entry::Kept(Box::new(file))));
+        entries.extend(JournalEntry::published(ours));
+        entries.extend(found.into_iter().map(|file| JournalEntry::Kept(Box::new(file))));
         entries.push(self.journal.head(self.spec, &self.job, self.young.load(Ordering::Relaxed)));
         // A line of now says more of its key; what lies where the record had it is still ours.
         let ours = elsewhere.into_iter().filter(|file| !file.preexisting);
-        entries.extend(ours.map(|file| Entry::Retire { path: file.path, sha256: file.sha256 }));
+        entries.extend(ours.map(|file| JournalEntry::Retire { path: file.path, sha256: file.sha256 }));
         self.journal.append(&entries)?;
         // A power cut must not take both.
         self.journal.sync()?;

@@ -9,18 +9,18 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
 use super::line_checksum::Chain;
-use super::{Entry, FORMAT, Spoilt};
-use crate::archive::{Error, FileLine, MissingSlots, RelativePath, State};
+use super::{FORMAT, JournalEntry, Spoilt};
+use crate::archive::{Error, FileLine, MissingSlots, RecordState, RelativePath};
 use crate::digest::Digest;
 use crate::manifest::SeriesId;
 
 /// What is left of an earlier go.
 #[derive(Debug, Default)]
-pub(in crate::archive) struct Told {
+pub(in crate::archive) struct Replay {
     /// Files that lines name and no later line took back.
-    pub(in crate::archive) files: Vec<Named>,
+    pub(in crate::archive) files: Vec<JournalFile>,
     /// Files that lines named until they were retired.
-    pub(in crate::archive) retired: Vec<Named>,
+    pub(in crate::archive) retired: Vec<JournalFile>,
     /// Further paths that are ours to displace, with the digest of what each is known to hold.
     pub(in crate::archive) ours: BTreeMap<String, Option<Digest>>,
     /// When the listing was last found empty, by a look for the same spec that no fuller one followed.
@@ -44,10 +44,10 @@ pub(in crate::archive) struct Told {
 
 /// One file that a journal names.
 #[derive(Debug)]
-pub(in crate::archive) struct Named {
+pub(in crate::archive) struct JournalFile {
     pub(in crate::archive) line: FileLine,
     pub(in crate::archive) worth: Worth,
-    pub(in crate::archive) how: How,
+    pub(in crate::archive) how: JournalledAs,
     /// Written under this boot of this host: what was written then reads back now.
     pub(in crate::archive) same_boot: bool,
 }
@@ -60,14 +60,14 @@ pub(in crate::archive) enum Worth {
     /// It answers this spec, by a listing that was not final.
     Young,
     /// It answers another spec of the same source, by a listing that was final or not.
-    Other(State),
+    Other(RecordState),
     /// Nothing: another source has another file under the same key, or a sync failed. The path may be ours.
     Nothing,
 }
 
 /// How a file came to stand in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::archive) enum How {
+pub(in crate::archive) enum JournalledAs {
     /// It was about to get its name; whether it did is not known.
     Meant,
     /// It got its name from us.
@@ -79,17 +79,17 @@ pub(in crate::archive) enum How {
 /// The folding of lines.
 #[derive(Default)]
 struct Fold {
-    files: BTreeMap<String, Named>,
+    files: BTreeMap<String, JournalFile>,
     /// Which key a path was given to last.
     holders: BTreeMap<String, String>,
     /// What a key had before it moved on, or before a sync failed.
-    left: Vec<Named>,
-    retired: Vec<Named>,
+    left: Vec<JournalFile>,
+    retired: Vec<JournalFile>,
 }
 
 /// Who reads a journal.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct ReplayFor<'a> {
     /// What the day is asked for.
     pub(super) spec: Digest,
     /// Which job asks.
@@ -98,12 +98,12 @@ pub(super) struct Asked<'a> {
     pub(super) day: Option<(&'a SeriesId, NaiveDate)>,
 }
 
-impl Asked<'_> {
+impl ReplayFor<'_> {
     /// True when an entry is of another day: the journal was copied or moved to where it lies.
-    fn is_strange(&self, entry: &Entry) -> bool {
+    fn is_strange(&self, entry: &JournalEntry) -> bool {
         let Some((own, day)) = self.day else { return false };
         match entry {
-            Entry::Journal { series, date, .. } => {
+            JournalEntry::Journal { series, date, .. } => {
                 series.as_ref().is_some_and(|series| *series != own.0) || date.is_some_and(|date| date != day)
             }
             _ => false,
@@ -112,9 +112,9 @@ impl Asked<'_> {
 }
 
 /// Folds a journal's lines.
-pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path) -> Result<Told, Error> {
-    let Asked { spec, job: own, .. } = asked_now;
-    let mut told = Told::default();
+pub(super) fn replay(text: &[u8], asked_now: ReplayFor<'_>, boot_id: &str, path: &Path) -> Result<Replay, Error> {
+    let ReplayFor { spec, job: own, .. } = asked_now;
+    let mut told = Replay::default();
     let mut fold = Fold::default();
     let (mut worth, mut is_same, mut same_boot) = (Worth::Nothing, false, true);
     let (mut stranger, mut refused) = (None, None);
@@ -139,11 +139,11 @@ pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path
         };
         if asked_now.is_strange(&entry) {
             tracing::warn!(journal = %path.display(), line = index + 1, "the journal is of another day: it is not believed");
-            return Ok(Told { is_others: true, ..Told::default() });
+            return Ok(Replay { is_others: true, ..Replay::default() });
         }
-        let how = if matches!(entry, Entry::Kept(_)) { How::Found } else { How::Meant };
+        let how = if matches!(entry, JournalEntry::Kept(_)) { JournalledAs::Found } else { JournalledAs::Meant };
         match entry {
-            Entry::Journal { format, boot_id: boot, spec: asked, job, young, .. } => {
+            JournalEntry::Journal { format, boot_id: boot, spec: asked, job, young, .. } => {
                 if format != FORMAT {
                     let format = crate::untrusted::escape(&format).into_owned();
                     return Err(Error::Newer { path: path.to_owned(), format });
@@ -156,8 +156,8 @@ pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path
                     () if is_same && young => Worth::Young,
                     () if is_same => Worth::This,
                     () if stranger.is_some() => Worth::Nothing,
-                    () if asked.has_first_of(&spec) && young => Worth::Other(State::Provisional),
-                    () if asked.has_first_of(&spec) => Worth::Other(State::Sealed),
+                    () if asked.has_first_of(&spec) && young => Worth::Other(RecordState::Provisional),
+                    () if asked.has_first_of(&spec) => Worth::Other(RecordState::Sealed),
                     // Under the same key another source has another file.
                     () => Worth::Nothing,
                 };
@@ -168,46 +168,48 @@ pub(super) fn tell(text: &[u8], asked_now: Asked<'_>, boot_id: &str, path: &Path
                     told.missing = None;
                 }
             }
-            Entry::File(line) | Entry::Kept(line) => {
+            JournalEntry::File(line) | JournalEntry::Kept(line) => {
                 told.spoilt.remove(&line.key);
                 if let Some(stranger) = &stranger {
                     refused.get_or_insert_with(|| Error::record(path, index + 1, of_another_job(stranger)));
                 }
-                fold.name(Named { line: *line, worth, how, same_boot });
+                fold.name(JournalFile { line: *line, worth, how, same_boot });
             }
-            Entry::Spoilt(spoilt) if is_same => {
+            JournalEntry::Spoilt(spoilt) if is_same => {
                 told.spoilt.insert(spoilt.key.clone(), *spoilt);
             }
-            Entry::Spoilt(_) => {}
-            Entry::Published { keys } => {
+            JournalEntry::Spoilt(_) => {}
+            JournalEntry::Published { keys } => {
                 for key in keys {
                     if let Some(named) = fold.files.get_mut(&key) {
-                        named.how = How::Published;
+                        named.how = JournalledAs::Published;
                     }
                 }
             }
-            Entry::Void { key } => {
+            JournalEntry::Void { key } => {
                 if let Some(named) = fold.files.remove(&key) {
                     fold.holders.remove(&named.line.path);
                 }
             }
-            Entry::Retire { path, sha256 } => {
+            JournalEntry::Retire { path, sha256 } => {
                 if RelativePath::from_record(&path).is_some() {
                     told.ours.insert(path, sha256);
                 }
             }
-            Entry::Retired { path } => {
+            JournalEntry::Retired { path } => {
                 told.ours.remove(&path);
                 fold.leave(&path);
             }
-            Entry::Crashed {} => told.crashed = true,
-            Entry::Unsynced {} => fold.distrust(),
-            Entry::Doubted { at } => told.doubted_at = is_same.then_some(at),
-            Entry::Empty { at } => told.empty_at = is_same.then_some(at),
-            Entry::Listed {} => told.empty_at = None,
-            Entry::Remembered { text } => told.remembered = Some(text).filter(|text| is_same && !text.is_empty()),
-            Entry::Missing(missing) => told.missing = Some(*missing).filter(|_| is_same),
-            Entry::Cleaned {} => {
+            JournalEntry::Crashed {} => told.crashed = true,
+            JournalEntry::Unsynced {} => fold.distrust(),
+            JournalEntry::Doubted { at } => told.doubted_at = is_same.then_some(at),
+            JournalEntry::Empty { at } => told.empty_at = is_same.then_some(at),
+            JournalEntry::Listed {} => told.empty_at = None,
+            JournalEntry::Remembered { text } => {
+                told.remembered = Some(text).filter(|text| is_same && !text.is_empty())
+            }
+            JournalEntry::Missing(missing) => told.missing = Some(*missing).filter(|_| is_same),
+            JournalEntry::Cleaned {} => {
                 refused = None;
                 told.missing = None;
                 (told.empty_at, told.doubted_at, told.remembered) = (None, None, None);
@@ -235,7 +237,7 @@ fn of_another_job(job: &str) -> String {
 }
 
 /// The entry of the next line, or why there is none.
-fn read(chain: &mut Chain, line: &[u8]) -> Result<Entry, &'static str> {
+fn read(chain: &mut Chain, line: &[u8]) -> Result<JournalEntry, &'static str> {
     let before = chain.clone();
     let object = chain.object(line).ok_or("the journal was damaged or edited")?;
     serde_json::from_slice(&object).map_err(|_| {
@@ -248,13 +250,13 @@ fn read(chain: &mut Chain, line: &[u8]) -> Result<Entry, &'static str> {
 fn newer(line: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Line {
-        journal: Head,
+        journal: HeadLine,
     }
     #[derive(Deserialize)]
-    struct Head {
+    struct HeadLine {
         format: String,
     }
-    let Line { journal: Head { format } } = serde_json::from_slice(line).ok()?;
+    let Line { journal: HeadLine { format } } = serde_json::from_slice(line).ok()?;
     (format != FORMAT).then(|| crate::untrusted::escape(&format).into_owned())
 }
 
@@ -263,14 +265,14 @@ pub(super) fn asked_last(text: &[u8]) -> Option<(Digest, String)> {
     let mut chain = Chain::default();
     let entries = text.split_inclusive(|byte| *byte == b'\n').map_while(|line| read(&mut chain, line).ok());
     let asked = entries.filter_map(|entry| match entry {
-        Entry::Journal { spec, job, .. } => Some((spec, job)),
+        JournalEntry::Journal { spec, job, .. } => Some((spec, job)),
         _ => None,
     });
     asked.last()
 }
 
 impl Fold {
-    fn name(&mut self, named: Named) {
+    fn name(&mut self, named: JournalFile) {
         let (key, path) = (named.line.key.clone(), named.line.path.clone());
         if RelativePath::from_record(&path).is_none() {
             return;
@@ -283,7 +285,7 @@ impl Fold {
             && earlier.line.path != path
         {
             self.holders.remove(&earlier.line.path);
-            self.left.push(Named { worth: Worth::Nothing, ..earlier });
+            self.left.push(JournalFile { worth: Worth::Nothing, ..earlier });
         }
     }
 
@@ -298,6 +300,6 @@ impl Fold {
     fn distrust(&mut self) {
         self.holders.clear();
         let files = std::mem::take(&mut self.files).into_values();
-        self.left.extend(files.map(|named| Named { worth: Worth::Nothing, ..named }));
+        self.left.extend(files.map(|named| JournalFile { worth: Worth::Nothing, ..named }));
     }
 }

@@ -8,7 +8,7 @@ fn file(path: &str) -> FileLine {
         series: "s".into(),
         path: path.into(),
         bytes: Some(3),
-        sha256: Some(Digest::of(path.as_bytes())),
+        sha256: Some(Digest::sha256(path.as_bytes())),
         time: "2015-12-11T18:22:08Z".into(),
         key: format!("/HMI/s/{path}"),
         url: format!("/HMI/s/{path}"),
@@ -33,14 +33,14 @@ fn file(path: &str) -> FileLine {
 }
 
 fn record(paths: &[&str]) -> DayRecord {
-    let lasting = Lasting {
+    let lasting = RecordBasis {
         job: "j".into(),
         series: "s".into(),
         date: "2015-12-11".parse().unwrap(),
         scale: Scale::Utc,
         window: ["2015-12-11T00:00:00Z".into(), "2015-12-12T00:00:00Z".into()],
-        spec: Digest::of(b"spec"),
-        state: State::Sealed,
+        spec: Digest::sha256(b"spec"),
+        state: RecordState::Sealed,
         records: None,
         left_out: None,
     };
@@ -128,7 +128,7 @@ proptest::proptest! {
         files[0] = FileLine { time, key, url, segment: Some(segment), etag: Some(etag), ..files[0].clone() };
         files[1] = FileLine { absent: Some(absent), sha256: None, bytes: None, ..files[1].clone() };
         let DayHeader { date, scale, window, spec, state, .. } = record(&[]).header;
-        let written = DayRecord::new(Lasting { job, series, date, scale, window, spec, state, records: None, left_out }, files);
+        let written = DayRecord::new(RecordBasis { job, series, date, scale, window, spec, state, records: None, left_out }, files);
         let mut bytes = written.to_bytes();
         proptest::prop_assert_eq!(&DayRecord::parse(Path::new("r"), &bytes).unwrap(), &written);
         let at = at % bytes.len();
@@ -141,7 +141,7 @@ proptest::proptest! {
 fn an_edited_line_a_leaving_path_and_a_newer_version_are_told() {
     let text = String::from_utf8(record(&["s/a", "s/b"]).to_bytes()).unwrap();
     let parse = |text: &str| DayRecord::parse(Path::new("r"), text.as_bytes()).unwrap_err().to_string();
-    let swapped = text.replace(&Digest::of(b"s/a").to_string(), &Digest::of(b"other").to_string());
+    let swapped = text.replace(&Digest::sha256(b"s/a").to_string(), &Digest::sha256(b"other").to_string());
     assert!(parse(&swapped).contains("digest does not match"), "{}", parse(&swapped));
     assert!(parse(&text.replace("\"path\":\"s/a\"", "\"path\":\"../\"")).contains("leaves the archive"));
     assert!(parse(&text.replace("day/1", "day/9")).contains("newer sunhaul"));

@@ -10,7 +10,7 @@ impl Lab {
 
     /// What it is to end a day as sealed.
     fn sealing(&self, work: DayWork, keys: &[&str]) -> Result<(DayRecord, u64), Error> {
-        let seal = SealAs { lasting: lasting(self, "a", State::Sealed), absent: Vec::new() };
+        let seal = SealAs { lasting: lasting(self, "a", RecordState::Sealed), absent: Vec::new() };
         work.seal(seal, &keys.iter().map(|key| (*key).to_owned()).collect())
     }
 
@@ -75,7 +75,7 @@ fn a_day_is_not_sealed_when_a_file_is_not_where_the_record_would_say() {
     publish(&work, "k1", "s/a", "one").unwrap();
     std::fs::remove_file(lab.root().join("s/a")).unwrap();
     lab.write("s/a", "one");
-    lab.seal(work, "a", State::Sealed, &["k1"]);
+    lab.seal(work, "a", RecordState::Sealed, &["k1"]);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_provisional_file_that_was_changed_is_not_sealed_with_its_old_digest() {
         let lab = Lab::new();
         let work = lab.work("a");
         publish(&work, "k1", "s/a", "one").unwrap();
-        let record = lab.seal(work, "a", State::Provisional, &["k1"]);
+        let record = lab.seal(work, "a", RecordState::Provisional, &["k1"]);
         become_other(&lab, "s/a", is_edited);
         // Looked at again and again, until its owner moves it away or puts it back.
         for _ in 0..2 {
@@ -108,7 +108,7 @@ fn a_file_that_was_changed_is_displaced_by_nothing() {
         let work = lab.work("a");
         publish(&work, "k1", "s/a", "one").unwrap();
         publish(&work, "k2", "s/b", "two").unwrap();
-        lab.seal(work, "a", State::Provisional, &["k1", "k2"]);
+        lab.seal(work, "a", RecordState::Provisional, &["k1", "k2"]);
         lab.write("s/a", own);
         let is_kept = || {
             lab.clean().unwrap();
@@ -125,7 +125,7 @@ fn a_file_that_was_changed_is_displaced_by_nothing() {
         // Where it is no longer asked for, it stays, and what was not changed goes.
         let work = lab.work("b");
         publish(&work, "k1", "other/a", "one").unwrap();
-        let record = lab.seal(work, "b", State::Sealed, &["k1"]);
+        let record = lab.seal(work, "b", RecordState::Sealed, &["k1"]);
         assert_eq!(record.files.len(), 1);
         assert!(!lab.root().join("s/b").exists());
         assert_eq!(lab.retired(), 1);
@@ -148,7 +148,7 @@ fn a_file_of_an_unfinished_day_is_displaced_while_it_is_as_it_was_put_or_was_cut
         let due = if left == "one" { Published::Kept } else { Published::Replaced };
         assert_eq!(published, is_displaced.then_some(due), "{left:?}");
         if !is_displaced {
-            lab.seal(lab.work("b"), "b", State::Sealed, &[]);
+            lab.seal(lab.work("b"), "b", RecordState::Sealed, &[]);
             assert_eq!(lab.text("s/a"), left);
         }
     }
@@ -159,7 +159,7 @@ fn a_go_that_another_version_began_to_retire_is_finished_without_what_was_known(
     let lab = Lab::new();
     let work = lab.work("a");
     publish(&work, "k1", "s/a", "one").unwrap();
-    lab.seal(work, "a", State::Provisional, &["k1"]);
+    lab.seal(work, "a", RecordState::Provisional, &["k1"]);
     drop(lab.work("b"));
     let journal = ".sunhaul/work/journal/s/2015-12-11.jsonl";
     let mut lines: Vec<String> = lab.text(journal).lines().map(str::to_owned).collect();
@@ -169,6 +169,6 @@ fn a_go_that_another_version_began_to_retire_is_finished_without_what_was_known(
     lines.push("{\"retire\":{\"path\":\"s/a\"}}".to_owned());
     lab.write(journal, std::str::from_utf8(&journal_of(lines.iter().map(String::as_bytes))).unwrap());
     std::fs::remove_file(Archive::record_path(lab.root(), &lab.series, lab.date)).unwrap();
-    lab.seal(lab.work("b"), "b", State::Sealed, &[]);
+    lab.seal(lab.work("b"), "b", RecordState::Sealed, &[]);
     assert_eq!(lab.retired(), 1);
 }

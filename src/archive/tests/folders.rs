@@ -12,7 +12,7 @@ impl Lab {
         let lab = Lab::new();
         let work = lab.work("a");
         publish(&work, "k1", "s/x/x", "one").unwrap();
-        lab.seal(work, "a", State::Sealed, &["k1"]);
+        lab.seal(work, "a", RecordState::Sealed, &["k1"]);
         lab
     }
 }
@@ -35,8 +35,8 @@ fn an_interrupted_go_leaves_at_worst_an_empty_folder_and_the_next_one_takes_its_
             assert!(lab.is_dir("s/x/y"));
             continue;
         }
-        assert_eq!(placed.unwrap(), Some(Placed::Restored), "{left:?}");
-        let record = lab.seal(work, "b", State::Sealed, &["k1"]);
+        assert_eq!(placed.unwrap(), Some(PlacedAs::Restored), "{left:?}");
+        let record = lab.seal(work, "b", RecordState::Sealed, &["k1"]);
         assert_eq!((record.files[0].path.as_str(), lab.text("s/x")), ("s/x", "one".to_owned()));
         assert!(!lab.is_dir(".sunhaul/work/retired/s"), "one name is enough");
     }
@@ -68,7 +68,8 @@ fn a_file_of_another_day_stays_where_a_folder_is_due() {
         panic!("nobody holds it")
     };
     publish(&work, "k1", "x", "one").unwrap();
-    let sealed = SealAs { lasting: Lasting { date: other, ..lasting(&lab, "a", State::Sealed) }, absent: Vec::new() };
+    let sealed =
+        SealAs { lasting: RecordBasis { date: other, ..lasting(&lab, "a", RecordState::Sealed) }, absent: Vec::new() };
     work.seal(sealed, &["k1".to_owned()].into()).unwrap();
     let work = lab.work("a");
     assert_eq!(publish(&work, "k1", "x/x", "one").unwrap_err().class(), Class::Occupied);
@@ -91,7 +92,7 @@ fn days_that_fill_and_empty_one_folder_at_once_lose_no_file() {
                     if spec == "a" {
                         publish(&work, "k", &at, "one").unwrap();
                     }
-                    let lasting = Lasting { date, ..lasting(lab, spec, State::Sealed) };
+                    let lasting = RecordBasis { date, ..lasting(lab, spec, RecordState::Sealed) };
                     work.seal(SealAs { lasting, absent: Vec::new() }, &keys).unwrap();
                     assert_eq!(lab.root().join(&at).exists(), spec == "a");
                 }

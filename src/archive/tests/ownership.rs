@@ -33,7 +33,7 @@ fn a_users_file_where_one_was_only_meant_to_be_is_never_taken_for_ours() {
         assert_eq!(work.have("k1").is_some(), is_kept, "{theirs}");
         let again = publish(&work, "k1", "s/a", "one");
         assert_eq!(again.map_err(|e| e.class()).ok(), is_kept.then_some(Published::Kept), "{theirs}");
-        lab.seal(work, "a", State::Sealed, &[]);
+        lab.seal(work, "a", RecordState::Sealed, &[]);
         assert_eq!(lab.exists("s/a"), !is_kept, "only what is ours is retired");
         if !is_kept {
             assert_eq!(lab.text("s/a"), theirs);
@@ -52,7 +52,7 @@ fn a_file_that_was_found_stays_the_users_whatever_names_it() {
     assert_eq!(publish(&work, "k1", "s/a", "one").unwrap_err().class(), Class::Occupied);
     lab.put("s/a", "one");
     assert_eq!(publish(&work, "k1", "s/a", "one").unwrap(), Published::Kept);
-    let record = lab.seal(work, "a", State::Provisional, &["k1"]);
+    let record = lab.seal(work, "a", RecordState::Provisional, &["k1"]);
     assert!(record.files[0].preexisting, "{record:?}");
     // Upstream has other bytes now; the record is taken down for another file in between, and a kill comes.
     for _ in 0..2 {
@@ -62,7 +62,7 @@ fn a_file_that_was_found_stays_the_users_whatever_names_it() {
     }
     let work = lab.work("a");
     work.adopt(vec![line("k1", "s/a", "one")]).unwrap();
-    assert!(lab.seal(work, "a", State::Sealed, &["k1"]).files[0].preexisting);
+    assert!(lab.seal(work, "a", RecordState::Sealed, &["k1"]).files[0].preexisting);
     // A record that can be read in part still says whose it is, and one that says nothing claims nothing.
     let at = Archive::record_path(lab.root(), &lab.series, lab.date);
     let whole = std::fs::read(&at).unwrap();
@@ -70,13 +70,13 @@ fn a_file_that_was_found_stays_the_users_whatever_names_it() {
         std::fs::write(&at, left).unwrap();
         let work = lab.work("a");
         assert_eq!(publish(&work, "k1", "s/a", "one").unwrap(), Published::Kept);
-        assert!(lab.seal(work, "a", State::Sealed, &["k1"]).files[0].preexisting);
+        assert!(lab.seal(work, "a", RecordState::Sealed, &["k1"]).files[0].preexisting);
     }
     // Edited by its owner, it is no file of ours that went bad.
     lab.put("s/a", "my notes");
     assert_eq!(lab.archive.retire_changed(&lab.series, lab.date, &["s/a".into()]).unwrap(), Some(Vec::new()));
     lab.put("s/a", "one");
-    lab.seal(lab.work("b"), "b", State::Sealed, &[]);
+    lab.seal(lab.work("b"), "b", RecordState::Sealed, &[]);
     assert_eq!(lab.text("s/a"), "one", "another question does not ask for it, and it is not ours to retire");
     lab.clean().unwrap();
     assert_eq!(lab.text("s/a"), "one");
@@ -87,13 +87,13 @@ fn a_file_of_ours_stays_ours_though_its_record_is_damaged() {
     let lab = Lab::new();
     let work = lab.work("a");
     publish(&work, "k1", "s/a", "one").unwrap();
-    let record = lab.seal(work, "a", State::Provisional, &["k1"]);
+    let record = lab.seal(work, "a", RecordState::Provisional, &["k1"]);
     let at = Archive::record_path(lab.root(), &lab.series, lab.date);
     let whole = std::fs::read(&at).unwrap();
     std::fs::write(&at, &whole[..whole.len() - 20]).unwrap();
     let work = lab.work("a");
     assert_eq!(publish(&work, "k1", "s/a", "one").unwrap(), Published::Kept);
-    assert_eq!(lab.seal(work, "a", State::Provisional, &["k1"]), record);
+    assert_eq!(lab.seal(work, "a", RecordState::Provisional, &["k1"]), record);
     assert_eq!(publish(&lab.work("a"), "k1", "s/a", "two").unwrap(), Published::Replaced);
 }
 
@@ -103,11 +103,11 @@ fn a_file_that_its_owner_removed_and_we_fetched_is_ours() {
     lab.put("s/a", "one");
     let work = lab.work("a");
     publish(&work, "k1", "s/a", "one").unwrap();
-    lab.seal(work, "a", State::Provisional, &["k1"]);
+    lab.seal(work, "a", RecordState::Provisional, &["k1"]);
     std::fs::remove_file(lab.root().join("s/a")).unwrap();
     let work = lab.work("a");
     publish(&work, "k1", "s/a", "one").unwrap();
-    assert!(!lab.seal(work, "a", State::Provisional, &["k1"]).files[0].preexisting);
+    assert!(!lab.seal(work, "a", RecordState::Provisional, &["k1"]).files[0].preexisting);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn d_10_a_journal_under_another_days_name_claims_nothing() {
     };
     assert_eq!((work.have("k1"), work.had_files()), (None, false));
     work.seal(
-        SealAs { lasting: Lasting { date: other, ..lasting(&lab, "a", State::Sealed) }, absent: Vec::new() },
+        SealAs { lasting: RecordBasis { date: other, ..lasting(&lab, "a", RecordState::Sealed) }, absent: Vec::new() },
         &HashSet::new(),
     )
     .unwrap();
@@ -149,7 +149,7 @@ fn f_04_a_name_of_the_longest_kind_is_retired_again_and_again() {
     for body in ["one", "two", "three", "four"] {
         let work = lab.work("a");
         publish(&work, "k1", &long, body).unwrap();
-        lab.seal(work, "a", State::Provisional, &["k1"]);
+        lab.seal(work, "a", RecordState::Provisional, &["k1"]);
     }
     let retired = std::fs::read_dir(lab.root().join(".sunhaul/work/retired/s/2015-12-11")).unwrap();
     assert_eq!(retired.count(), 3);
@@ -163,7 +163,7 @@ fn a_file_that_is_retired_again_with_the_same_bytes_is_kept_once() {
     for (at, body) in paths.into_iter().zip(["one", "two"].into_iter().cycle()) {
         let work = lab.work("a");
         publish(&work, "k1", at, body).unwrap();
-        lab.seal(work, "a", State::Provisional, &["k1"]);
+        lab.seal(work, "a", RecordState::Provisional, &["k1"]);
     }
     let retired = std::fs::read_dir(lab.root().join(".sunhaul/work/retired/s/2015-12-11")).unwrap();
     let mut bodies: Vec<_> = retired.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
@@ -188,7 +188,7 @@ fn a_file_that_two_keys_want_is_taken_back_and_nobodys() {
     lab.put("s/a", "their");
     let work = lab.work("a");
     assert_eq!(publish(&work, "k1", "s/a", "one").unwrap_err().class(), Class::Occupied);
-    lab.seal(work, "a", State::Sealed, &[]);
+    lab.seal(work, "a", RecordState::Sealed, &[]);
     assert_eq!((lab.text("s/a"), lab.text("s/own")), ("their".into(), "mine".into()));
 }
 
@@ -197,7 +197,7 @@ fn what_a_standing_record_names_is_not_taken_back() {
     let lab = Lab::new();
     let work = lab.work("a");
     publish(&work, "k1", "s/a", "one").unwrap();
-    lab.seal(work, "a", State::Provisional, &["k1"]);
+    lab.seal(work, "a", RecordState::Provisional, &["k1"]);
     let work = lab.work("a");
     work.adopt(vec![line("k1", "s/a", "one")]).unwrap();
     work.take_back(["k1"]).unwrap();
@@ -251,7 +251,7 @@ fn what_a_kill_left_of_a_day_that_its_record_answers_is_put_away() {
     let lab = Lab::new();
     let work = lab.work("a");
     publish(&work, "k1", "s/a", "one").unwrap();
-    let record = lab.seal(work, "a", State::Sealed, &["k1"]);
+    let record = lab.seal(work, "a", RecordState::Sealed, &["k1"]);
     let is_done = || {
         let Opened::Done(done) = lab.open("a") else { panic!("it is sealed") };
         assert_eq!((&*done, lab.text("s/a")), (&record, "one".into()));
@@ -316,10 +316,10 @@ fn d_10_a_journal_whose_lines_were_edited_or_moved_is_believed_up_to_there() {
     let whole = lab.text(JOURNAL);
     let lines: Vec<&str> = whole.split_inclusive('\n').collect();
     let second = lines.iter().position(|line| line.contains("\"k2\"")).unwrap();
-    let hash = Digest::of(b"one").to_string();
+    let hash = Digest::sha256(b"one").to_string();
     let without_check = lines[second].split(",\"check\":").next().unwrap().to_owned() + "}\n";
     let edits = [
-        lines[second].replace(&hash, &Digest::of(b"two").to_string()),
+        lines[second].replace(&hash, &Digest::sha256(b"two").to_string()),
         lines[second].replace("s/b", "s/x"),
         without_check,
         String::new(),
@@ -346,14 +346,14 @@ fn what_a_young_day_had_is_asked_about_again_and_what_an_old_one_had_is_not() {
     publish(&work, "k1", "s/a", "one").unwrap();
     drop(work);
     let work = lab.work("a");
-    assert_eq!((work.have("k1"), work.prior("k1").unwrap().standing), (None, Standing::Young));
+    assert_eq!((work.have("k1"), work.prior("k1").unwrap().standing), (None, EarlierLook::Young));
     work.adopt(vec![line("k1", "s/a", "one")]).unwrap();
     drop(work);
     let work = lab.work("a");
     assert_eq!(work.have("k1"), Some(line("k1", "s/a", "one")));
-    lab.seal(work, "a", State::Provisional, &["k1"]);
+    lab.seal(work, "a", RecordState::Provisional, &["k1"]);
     let work = lab.work("a");
-    assert_eq!(work.prior("k1").unwrap().standing, Standing::Young);
+    assert_eq!(work.prior("k1").unwrap().standing, EarlierLook::Young);
     // The record is taken down for another file: what it knew is no surer for that.
     publish(&work, "k2", "s/a", "two").unwrap();
     drop(work);
@@ -364,7 +364,7 @@ fn what_a_young_day_had_is_asked_about_again_and_what_an_old_one_had_is_not() {
 #[test]
 fn a_day_that_may_not_be_taken_leaves_no_journal_behind() {
     let lab = Lab::new();
-    lab.seal(lab.work("a"), "a", State::Sealed, &[]);
+    lab.seal(lab.work("a"), "a", RecordState::Sealed, &[]);
     let take = || lab.archive.take(&lab.series, lab.date, spec_of("b"), "other", Trust::All);
     take().unwrap_err();
     assert!(!lab.exists(JOURNAL) && !lab.exists(".sunhaul/work/journal/s"));
@@ -411,7 +411,7 @@ fn a_record_in_the_making_lies_in_the_days_own_work() {
     });
     written.unwrap();
     std::fs::remove_file(lab.root().join(days).join("x.jsonl")).unwrap();
-    lab.seal(work, "a", State::Sealed, &[]);
+    lab.seal(work, "a", RecordState::Sealed, &[]);
     assert_eq!(names(days), ["2015-12-11.jsonl"]);
     assert!(!lab.exists(".sunhaul/work/partial/s"));
 }
@@ -442,7 +442,7 @@ fn a_day_leaves_no_empty_folder_in_the_work() {
     let lab = Lab::new();
     let work = lab.work("a");
     by_part(&work, "k1", "s/a", "one").unwrap();
-    lab.seal(work, "a", State::Sealed, &["k1"]);
+    lab.seal(work, "a", RecordState::Sealed, &["k1"]);
     assert!(!kinds().iter().any(|folder| lab.exists(folder)));
     // Nothing was there to retire.
     std::fs::remove_file(lab.root().join("s/a")).unwrap();
@@ -450,7 +450,7 @@ fn a_day_leaves_no_empty_folder_in_the_work() {
     work.part("k1").unwrap();
     drop(work);
     assert_eq!(kinds().map(|folder| lab.exists(&folder)), [true, false, false, false], "an unfinished day's journal");
-    lab.seal(lab.work("b"), "b", State::Sealed, &[]);
+    lab.seal(lab.work("b"), "b", RecordState::Sealed, &[]);
     assert!(!kinds().iter().any(|folder| lab.exists(folder)));
     // Cleaning takes the folders, too.
     let work = lab.work("c");

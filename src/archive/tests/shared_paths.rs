@@ -31,7 +31,7 @@ impl Shared {
     }
 
     fn seal_other(&self, work: DayWork, spec: &str, keys: &[&str]) -> u64 {
-        let mut lasting = lasting(&self.lab, spec, State::Sealed);
+        let mut lasting = lasting(&self.lab, spec, RecordState::Sealed);
         lasting.series = self.other.0.clone();
         let keys = keys.iter().map(|k| (*k).to_owned()).collect();
         work.seal(SealAs { lasting, absent: Vec::new() }, &keys).unwrap().1
@@ -46,9 +46,9 @@ fn a_file_that_two_days_share_is_retired_by_neither_alone() {
     let work = lab.work("a");
     assert_eq!(publish(&work, "k", "flat/a", "one").unwrap(), Published::Kept);
     publish(&work, "k2", "flat/b", "two").unwrap();
-    lab.seal(work, "a", State::Sealed, &["k", "k2"]);
+    lab.seal(work, "a", RecordState::Sealed, &["k", "k2"]);
     // It asks for neither any more.
-    lab.seal(lab.work("b"), "b", State::Sealed, &[]);
+    lab.seal(lab.work("b"), "b", RecordState::Sealed, &[]);
     assert_eq!(lab.text("flat/a"), "one");
     assert_eq!(lab.text(".sunhaul/work/retired/s/2015-12-11/b"), "two", "its own alone is retired");
     // The last one that names it may let it go.
@@ -62,10 +62,10 @@ fn a_file_that_an_unfinished_day_names_stays_as_well() {
     let Shared { lab, other } = &shared;
     let work = lab.work("a");
     publish(&work, "k", "flat/a", "one").unwrap();
-    lab.seal(work, "a", State::Sealed, &["k"]);
+    lab.seal(work, "a", RecordState::Sealed, &["k"]);
     let unfinished = shared.work(other, "a");
     assert_eq!(publish(&unfinished, "k", "flat/a", "one").unwrap(), Published::Kept);
-    lab.seal(lab.work("b"), "b", State::Sealed, &[]);
+    lab.seal(lab.work("b"), "b", RecordState::Sealed, &[]);
     assert_eq!(lab.text("flat/a"), "one");
 }
 
@@ -76,7 +76,7 @@ fn a_file_that_another_day_names_is_not_displaced_by_other_bytes() {
     shared.others("one");
     let work = lab.work("a");
     publish(&work, "k", "flat/a", "one").unwrap();
-    lab.seal(work, "a", State::Provisional, &["k"]);
+    lab.seal(work, "a", RecordState::Provisional, &["k"]);
     let work = lab.work("a");
     for again in [publish(&work, "k", "flat/a", "two"), by_part(&work, "k", "flat/a", "two")] {
         let error = again.unwrap_err();
@@ -111,9 +111,9 @@ fn a_file_that_its_own_day_left_to_another_goes_with_the_last_day_that_names_it(
         shared.others("one");
         let work = lab.work("a");
         assert_eq!(publish(&work, "k", "flat/a", "one").unwrap(), Published::Kept);
-        lab.seal(work, "a", State::Sealed, &["k"]);
+        lab.seal(work, "a", RecordState::Sealed, &["k"]);
         let owner = || shared.seal_other(shared.work(other, "b"), "b", &[]);
-        let finder = || lab.seal(lab.work("b"), "b", State::Sealed, &[]);
+        let finder = || lab.seal(lab.work("b"), "b", RecordState::Sealed, &[]);
         if owner_first {
             assert_eq!(owner(), 0);
             assert_eq!(lab.text("flat/a"), "one");
@@ -134,12 +134,12 @@ fn days_in_progress_that_let_go_of_one_file_do_not_leave_it_to_each_other() {
     shared.others("one");
     let work = lab.work("a");
     publish(&work, "k", "flat/a", "one").unwrap();
-    lab.seal(work, "a", State::Sealed, &["k"]);
+    lab.seal(work, "a", RecordState::Sealed, &["k"]);
     // Both are open, and each has its journal when the other one looks around.
     let (mine, theirs) = (lab.work("b"), shared.work(other, "b"));
     mine.withdraw().unwrap();
     theirs.withdraw().unwrap();
-    lab.seal(mine, "b", State::Sealed, &[]);
+    lab.seal(mine, "b", RecordState::Sealed, &[]);
     shared.seal_other(theirs, "b", &[]);
     assert!(!lab.root().join("flat/a").exists());
 }
@@ -153,8 +153,8 @@ fn a_users_file_that_two_days_found_goes_with_neither() {
     shared.others("one");
     let work = lab.work("a");
     publish(&work, "k", "flat/a", "one").unwrap();
-    lab.seal(work, "a", State::Sealed, &["k"]);
-    lab.seal(lab.work("b"), "b", State::Sealed, &[]);
+    lab.seal(work, "a", RecordState::Sealed, &["k"]);
+    lab.seal(lab.work("b"), "b", RecordState::Sealed, &[]);
     shared.seal_other(shared.work(other, "b"), "b", &[]);
     assert_eq!(lab.text("flat/a"), "one");
 }
@@ -175,7 +175,7 @@ fn layouts_share_paths_where_one_of_before_can_reach_those_of_another_day() {
         let lab = Lab::new();
         let work = lab.work("a");
         publish(&work, "k", "s/2015/12/11/a", "one").unwrap();
-        lab.seal(work, "a", State::Sealed, &["k"]);
+        lab.seal(work, "a", RecordState::Sealed, &["k"]);
         assert_eq!(use_layout(&lab, layout), is_shared, "{layout}");
     }
 }
@@ -186,7 +186,7 @@ fn a_file_that_another_day_names_with_these_bytes_is_not_moved_for_a_stale_recor
     let lab = &shared.lab;
     let work = lab.work("a");
     publish(&work, "k", "flat/a", "old").unwrap();
-    lab.seal(work, "a", State::Sealed, &["k"]);
+    lab.seal(work, "a", RecordState::Sealed, &["k"]);
     std::fs::remove_file(lab.root().join("flat/a")).unwrap();
     shared.others("one");
     assert_eq!(lab.archive.retire_changed(&lab.series, lab.date, &["flat/a".into()]).unwrap(), Some(Vec::new()));

@@ -13,8 +13,8 @@ use super::clock::now;
 use super::job_lock::Locking;
 use super::load_manifest::Secrets;
 use super::options::ArchiveArg;
-use super::problem::Problem;
-use super::selection::Selection;
+use super::problem::CliError;
+use super::selection::SelectionArgs;
 use super::{Exit, Result, Shell, load_manifest, plan_job};
 use crate::day::Window;
 use crate::export::bagit::{self, Payload};
@@ -22,11 +22,11 @@ use crate::export::csv::{Catalogued, Unstated};
 use crate::export::{Dataset, Error, csv, keyword_table, ro_crate, sha256sums};
 use crate::fits::Keyword;
 use crate::manifest::{SeriesId, SourceSpec};
-use crate::plan::{EqualDays, Plan, Reason, Standing};
+use crate::plan::{DayStanding, EqualDays, Plan, ToDoReason};
 use crate::report::human;
 use crate::report::terminal::Verbosity;
 use crate::untrusted::escape;
-use place::Place;
+use place::ExportTarget;
 
 /// How many missing days are named.
 const SHOWN: usize = 5;
@@ -60,7 +60,7 @@ pub(super) struct Args {
     job: PathBuf,
     /// What to write.
     #[arg(long, value_name = "FORMAT")]
-    format: Format,
+    format: ExportFormat,
     /// Where to write it: a file or, for a bag and with --by, a folder; neither may exist yet. Without it, and with `-`,
     /// standard output.
     #[arg(long, value_name = "PATH")]
@@ -86,14 +86,14 @@ pub(super) struct Args {
     #[arg(long)]
     no_data: bool,
     #[command(flatten)]
-    selection: Selection,
+    selection: SelectionArgs,
     #[command(flatten)]
     archive: ArchiveArg,
 }
 
 /// The formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum ExportFormat {
     /// Lines of `sha256sum`.
     Sha256sums,
     /// A bag.
@@ -108,17 +108,17 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     fits_together(args)?;
     let archive = args.archive.archive.as_deref();
     let Some(job) = load_manifest::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
-    let place = Place::new(args.output.as_deref(), &job.archive.root)?;
+    let place = ExportTarget::new(args.output.as_deref(), &job.archive.root)?;
     let plan = plan_job::plan(&job, &args.selection, &Locking::looked_at(&job)?, now())?;
-    let damaged = plan.days_that(|standing| matches!(standing, Standing::ToDo(Reason::Damaged(_)))).next();
-    if let Some(Standing::ToDo(Reason::Damaged(why))) = damaged.map(|day| day.standing) {
-        return Err(Problem::new(Exit::Incomplete, why).hint("nothing was written").into());
+    let damaged = plan.days_that(|standing| matches!(standing, DayStanding::ToDo(ToDoReason::Damaged(_)))).next();
+    if let Some(DayStanding::ToDo(ToDoReason::Damaged(why))) = damaged.map(|day| day.standing) {
+        return Err(CliError::new(Exit::Incomplete, why).hint("nothing was written").into());
     }
     let dataset = Dataset::of(&job, &plan);
-    let missing = Missing::of(&plan);
+    let missing = NotExported::of(&plan);
     if dataset.day_count() == 0 {
         let message = format!("no day of `{}` has a record that answers the manifest", job.name);
-        return Err(Problem::new(Exit::Incomplete, message).hint(missing.hint(args)).into());
+        return Err(CliError::new(Exit::Incomplete, message).hint(missing.hint(args)).into());
     }
     let told = write(args, &dataset, place).map_err(explained)?;
     for note in told.notes {
@@ -141,18 +141,18 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 
 /// Which options go with which format.
 fn fits_together(args: &Args) -> Result<()> {
-    let wrong = |message: &str, hint: &str| Err(Problem::new(Exit::Usage, message).hint(hint).into());
+    let wrong = |message: &str, hint: &str| Err(CliError::new(Exit::Usage, message).hint(hint).into());
     let is_stdout = args.output.as_deref().is_none_or(|path| path == Path::new("-"));
-    if args.format != Format::Csv && (!args.keywords.is_empty() || args.by.is_some() || args.keywords_table) {
+    if args.format != ExportFormat::Csv && (!args.keywords.is_empty() || args.by.is_some() || args.keywords_table) {
         return wrong(
             "`--keywords`, `--keywords-table` and `--by` say what a table has",
             "use them with `--format csv`",
         );
     }
-    if args.format != Format::Bagit && (args.copy || args.no_data) {
+    if args.format != ExportFormat::Bagit && (args.copy || args.no_data) {
         return wrong("`--copy` and `--no-data` say how files come into a bag", "use them with `--format bagit`");
     }
-    if args.format == Format::Bagit && is_stdout {
+    if args.format == ExportFormat::Bagit && is_stdout {
         return wrong("a bag is a folder", "name a new one with `--output DIR`");
     }
     if args.by.is_some() && is_stdout {
@@ -163,7 +163,7 @@ fn fits_together(args: &Args) -> Result<()> {
 
 /// What an export said of itself.
 #[derive(Debug, Default)]
-struct Told {
+struct ExportResult {
     /// What somebody must know.
     notes: Vec<String>,
     /// What was written.
@@ -171,7 +171,7 @@ struct Told {
     exit: Exit,
 }
 
-fn write(args: &Args, dataset: &Dataset<'_>, place: Place) -> Result<Told> {
+fn write(args: &Args, dataset: &Dataset<'_>, place: ExportTarget) -> Result<ExportResult> {
     let job = dataset.job;
     let lock = Some(crate::lock::path_of(&job.path)).filter(|path| path.is_file());
     let date = now().date_naive();
@@ -179,17 +179,17 @@ fn write(args: &Args, dataset: &Dataset<'_>, place: Place) -> Result<Told> {
     let shown = args.output.as_ref().filter(|path| **path != Path::new("-")).map(|path| path.to_string_lossy());
     let done = |what: &str| shown.as_ref().map(|path| format!("{}: {what}", escape(path)));
     Ok(match args.format {
-        Format::Sha256sums => {
+        ExportFormat::Sha256sums => {
             place.file(|out| sha256sums::write(dataset, out))?;
-            Told { done: done(&days), ..Told::default() }
+            ExportResult { done: done(&days), ..ExportResult::default() }
         }
-        Format::Bagit => {
+        ExportFormat::Bagit => {
             let payload = match (args.copy, args.no_data) {
                 (_, true) => Payload::Named,
                 (true, _) => Payload::Copied,
                 _ => Payload::Linked,
             };
-            let order = bagit::Order { payload, lock: lock.as_deref(), date };
+            let order = bagit::BagOrder { payload, lock: lock.as_deref(), date };
             let bagged = place.folder(|folder| bagit::write(dataset, order, folder))?;
             let what = format!("{}, {} of {days}", human::count(bagged.files, "file"), human::bytes(bagged.bytes));
             let mut notes = Vec::new();
@@ -202,17 +202,17 @@ fn write(args: &Args, dataset: &Dataset<'_>, place: Place) -> Result<Told> {
                 let count = human::count(bagged.to_fetch, "file");
                 notes.push(format!("{count} of the bag to be fetched as `fetch.txt` says{only_here}"));
             }
-            Told { notes, done: done(&what), exit: Exit::Complete }
+            ExportResult { notes, done: done(&what), exit: Exit::Complete }
         }
-        Format::RoCrate => {
+        ExportFormat::RoCrate => {
             let runs = provenance::runs(dataset);
-            let origin = ro_crate::Origin { runs: &runs, lock: lock.as_deref(), date };
+            let origin = ro_crate::CrateOrigin { runs: &runs, lock: lock.as_deref(), date };
             let by_day = place.file(|out| ro_crate::write(dataset, origin, out))?;
             let notes = by_day.then(|| "so many files: the crate names the day records, which name them".to_owned());
-            Told { notes: notes.into_iter().collect(), done: done(&days), exit: Exit::Complete }
+            ExportResult { notes: notes.into_iter().collect(), done: done(&days), exit: Exit::Complete }
         }
-        Format::Csv if args.keywords_table => {
-            let columns = keyword_table::Columns::of(dataset, &args.missing)?;
+        ExportFormat::Csv if args.keywords_table => {
+            let columns = keyword_table::TableColumns::from_dataset(dataset, &args.missing)?;
             let name = shown.as_ref().map_or("", |shown| shown.rsplit('/').next().unwrap_or_default());
             let metadata = place.beside("-metadata.json", &job.archive.root)?;
             let written = place.file(|out| columns.write(dataset, out))?;
@@ -220,9 +220,12 @@ fn write(args: &Args, dataset: &Dataset<'_>, place: Place) -> Result<Told> {
                 place.file(|out| columns.write_metadata(name, out))?;
             }
             let days = human::count(written.days, "day");
-            Told { done: done(&format!("{} of {days}", human::count(written.rows, "record"))), ..Told::default() }
+            ExportResult {
+                done: done(&format!("{} of {days}", human::count(written.rows, "record"))),
+                ..ExportResult::default()
+            }
         }
-        Format::Csv => {
+        ExportFormat::Csv => {
             let mut keywords: Vec<Keyword> = Vec::new();
             for keyword in args.by.iter().chain(&args.keywords) {
                 if !keywords.contains(keyword) {
@@ -238,7 +241,7 @@ fn write(args: &Args, dataset: &Dataset<'_>, place: Place) -> Result<Told> {
                 tables => format!(" in {}", human::count(tables, "table")),
             };
             let done = done(&format!("{} of {days}{tables}", human::count(catalogued.files, "file")));
-            let mut told = Told { done, ..unread(&catalogued) };
+            let mut told = ExportResult { done, ..unread(&catalogued) };
             told.notes.extend(unstated(&catalogued));
             told
         }
@@ -246,11 +249,11 @@ fn write(args: &Args, dataset: &Dataset<'_>, place: Place) -> Result<Told> {
 }
 
 /// Files whose keywords could not be read.
-fn unread(catalogued: &Catalogued) -> Told {
-    let Some(first) = &catalogued.first_unread else { return Told::default() };
+fn unread(catalogued: &Catalogued) -> ExportResult {
+    let Some(first) = &catalogued.first_unread else { return ExportResult::default() };
     let count = human::count(catalogued.unread, "file");
     let note = format!("{count} without keywords, since the headers could not be read, such as {first}");
-    Told { notes: vec![note], done: None, exit: Exit::Incomplete }
+    ExportResult { notes: vec![note], done: None, exit: Exit::Incomplete }
 }
 
 /// Keywords whose columns are empty.
@@ -284,7 +287,7 @@ fn is_loopback(source: &SourceSpec) -> bool {
 
 /// Days that the job asks for and that are in no export.
 #[derive(Debug, Default)]
-struct Missing {
+struct NotExported {
     /// How many.
     days: u64,
     /// The first ones, each with the reason, safe to show.
@@ -293,15 +296,15 @@ struct Missing {
     can_be_done: bool,
 }
 
-impl Missing {
-    fn of(plan: &Plan) -> Missing {
+impl NotExported {
+    fn of(plan: &Plan) -> NotExported {
         let now = now().naive_utc();
-        let mut missing = Missing::default();
+        let mut missing = NotExported::default();
         for series in &plan.series {
             let reached = now + series.scale.ahead_of_utc();
             for EqualDays { window, standing, .. } in &series.days {
-                if let Standing::ToDo(reason) = standing
-                    && *reason != Reason::Provisional
+                if let DayStanding::ToDo(reason) = standing
+                    && *reason != ToDoReason::Provisional
                 {
                     // Days that have not begun yet are not missing.
                     let begun = Window { end: window.end.min(reached), ..*window };
@@ -311,7 +314,7 @@ impl Missing {
         }
         missing.can_be_done = missing.days > 0;
         for series in &plan.series {
-            let refused = series.days.iter().filter(|days| matches!(days.standing, Standing::Refused { .. }));
+            let refused = series.days.iter().filter(|days| matches!(days.standing, DayStanding::Refused { .. }));
             refused.for_each(|days| missing.add(&series.id, days.window, "refused"));
         }
         missing
@@ -357,5 +360,5 @@ fn explained(error: anyhow::Error) -> anyhow::Error {
         Error::TooManyTables { .. } => (Exit::Usage, "choose a keyword that many files share, such as HARPNUM"),
         Error::Changed { .. } => (Exit::Later, "run the same command again"),
     };
-    Problem::new(exit, error.to_string()).hint(hint).into()
+    CliError::new(exit, error.to_string()).hint(hint).into()
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use crate::cli::problem::Problem;
+use crate::cli::problem::CliError;
 use crate::cli::{Exit, Result};
 use crate::export::Error;
 use crate::failure::limit_hint;
@@ -19,23 +19,23 @@ use crate::untrusted::escape;
 
 /// A place that nothing has taken yet.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum ExportTarget {
     /// Standard output.
     Stdout,
     /// A path.
     Path(PathBuf),
 }
 
-impl Place {
+impl ExportTarget {
     /// What the path on the command line means.
     ///
     /// # Errors
     /// A path that is taken, that has no folder, or that lies in what is the archive's own.
-    pub(super) fn new(output: Option<&Path>, root: &Path) -> Result<Place> {
-        let Some(path) = output.filter(|path| *path != Path::new("-")) else { return Ok(Place::Stdout) };
+    pub(super) fn new(output: Option<&Path>, root: &Path) -> Result<ExportTarget> {
+        let Some(path) = output.filter(|path| *path != Path::new("-")) else { return Ok(ExportTarget::Stdout) };
         let shown = path.to_string_lossy();
         let refused = |why: &str, hint: &str| {
-            Err(Problem::new(Exit::Usage, format!("`{}` {why}", escape(&shown))).hint(hint).into())
+            Err(CliError::new(Exit::Usage, format!("`{}` {why}", escape(&shown))).hint(hint).into())
         };
         if path.symlink_metadata().is_ok() || path.file_name().is_none() {
             return refused("exists already", "name another place with `--output`, or move it away");
@@ -46,18 +46,18 @@ impl Place {
         if root.canonicalize().is_ok_and(|root| folder.starts_with(root.join(".sunhaul"))) {
             return refused("lies in the archive's own folder", "name a place outside of `.sunhaul`");
         }
-        Ok(Place::Path(path.to_owned()))
+        Ok(ExportTarget::Path(path.to_owned()))
     }
 
     /// The place whose name goes on with `ending`; none beside standard output.
     ///
     /// # Errors
     /// As [`Place::new`].
-    pub(super) fn beside(&self, ending: &str, root: &Path) -> Result<Option<Place>> {
-        let Place::Path(path) = self else { return Ok(None) };
+    pub(super) fn beside(&self, ending: &str, root: &Path) -> Result<Option<ExportTarget>> {
+        let ExportTarget::Path(path) = self else { return Ok(None) };
         let mut name = path.clone().into_os_string();
         name.push(ending);
-        Place::new(Some(Path::new(&name)), root).map(Some)
+        ExportTarget::new(Some(Path::new(&name)), root).map(Some)
     }
 
     /// Makes a file.
@@ -66,8 +66,8 @@ impl Place {
     /// What `content` says, or a place that cannot be written.
     pub(super) fn file<T>(self, content: impl FnOnce(&mut dyn Write) -> std::result::Result<T, Error>) -> Result<T> {
         let path = match self {
-            Place::Stdout => return to_stdout(content),
-            Place::Path(path) => path,
+            ExportTarget::Stdout => return to_stdout(content),
+            ExportTarget::Path(path) => path,
         };
         let failed = |error: io::Error| storage(&path.to_string_lossy(), &error);
         let mut builder = tempfile::Builder::new();
@@ -85,8 +85,8 @@ impl Place {
     /// # Errors
     /// As [`Place::file`].
     pub(super) fn folder<T>(self, content: impl FnOnce(&Path) -> std::result::Result<T, Error>) -> Result<T> {
-        let Place::Path(path) = self else {
-            return Err(Problem::new(Exit::Usage, "standard output is no folder").into());
+        let ExportTarget::Path(path) = self else {
+            return Err(CliError::new(Exit::Usage, "standard output is no folder").into());
         };
         let failed = |error: io::Error| storage(&path.to_string_lossy(), &error);
         let mut builder = tempfile::Builder::new();
@@ -120,7 +120,7 @@ fn to_stdout<T>(content: impl FnOnce(&mut dyn Write) -> std::result::Result<T, E
 fn filled<T>(
     file: &mut dyn Write,
     content: impl FnOnce(&mut dyn Write) -> std::result::Result<T, Error>,
-    failed: impl FnOnce(io::Error) -> Problem,
+    failed: impl FnOnce(io::Error) -> CliError,
 ) -> Result<T> {
     let mut out = BufWriter::with_capacity(64 * 1024, file);
     let told = content(&mut out)?;
@@ -128,8 +128,8 @@ fn filled<T>(
     Ok(told)
 }
 
-fn storage(what: &str, error: &io::Error) -> Problem {
-    let problem = Problem::new(Exit::Storage, format!("could not write {}: {error}", escape(what)));
+fn storage(what: &str, error: &io::Error) -> CliError {
+    let problem = CliError::new(Exit::Storage, format!("could not write {}: {error}", escape(what)));
     match limit_hint(error) {
         Some(hint) => problem.hint(hint),
         None => problem,

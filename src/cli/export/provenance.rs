@@ -9,13 +9,13 @@ use chrono::NaiveDate;
 
 use crate::archive::Reader;
 use crate::export::Dataset;
-use crate::export::ro_crate::Run;
+use crate::export::ro_crate::CrateRun;
 use crate::report::model::{Report, RunResult};
 use crate::run::event::DayState;
 use crate::untrusted::escape;
 
 /// Every run that sealed one of the days, or made it provisional, in order.
-pub(super) fn runs(dataset: &Dataset<'_>) -> Vec<Run> {
+pub(super) fn runs(dataset: &Dataset<'_>) -> Vec<CrateRun> {
     let days: HashSet<(&str, NaiveDate)> =
         dataset.days().map(|chosen| (chosen.series.id.0.as_str(), chosen.day.date)).collect();
     let Ok(records) = Reader::open(dataset.root()) else { return Vec::new() };
@@ -39,7 +39,7 @@ fn made_any(report: &Report, days: &HashSet<(&str, NaiveDate)>) -> bool {
     made.map(|day| (day.series.as_str(), day.date)).any(|day| days.contains(&day))
 }
 
-fn run(report: Report) -> Option<Run> {
+fn run(report: Report) -> Option<CrateRun> {
     let Report { run, job, .. } = report;
     let result = match run.result {
         RunResult::Running => "running (or died)",
@@ -47,7 +47,7 @@ fn run(report: Report) -> Option<Run> {
         RunResult::Incomplete => "incomplete",
         RunResult::Interrupted => "interrupted",
     };
-    Some(Run {
+    Some(CrateRun {
         id: run.id,
         started: run.started,
         finished: run.finished,

@@ -9,7 +9,7 @@ use crate::manifest::{self, Diagnostic, Manifest, is_yaml};
 
 /// The kinds of sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Kind {
+pub(super) enum SourceKind {
     /// The HMI service, or `sunhaul serve`.
     Hmi,
     /// JSOC at Stanford.
@@ -26,41 +26,41 @@ pub(super) enum Kind {
     Embedded,
 }
 
-impl Kind {
+impl SourceKind {
     /// All of them, with what each is.
-    pub(super) const ALL: [(Kind, &str); 7] = [
-        (Kind::Embedded, "the built-in service with synthetic data: no network, good to try things"),
-        (Kind::Hmi, "the HMI service (FLARECAST), or `sunhaul serve`"),
-        (Kind::Jsoc, "JSOC at Stanford: everything of SDO"),
-        (Kind::Medoc, "MEDOC at IAS in France: records of SDO"),
-        (Kind::Index, "directory listings of a web server"),
-        (Kind::Template, "URLs that follow from the time"),
-        (Kind::Hapi, "a HAPI 3 server: time series"),
+    pub(super) const ALL: [(SourceKind, &str); 7] = [
+        (SourceKind::Embedded, "the built-in service with synthetic data: no network, good to try things"),
+        (SourceKind::Hmi, "the HMI service (FLARECAST), or `sunhaul serve`"),
+        (SourceKind::Jsoc, "JSOC at Stanford: everything of SDO"),
+        (SourceKind::Medoc, "MEDOC at IAS in France: records of SDO"),
+        (SourceKind::Index, "directory listings of a web server"),
+        (SourceKind::Template, "URLs that follow from the time"),
+        (SourceKind::Hapi, "a HAPI 3 server: time series"),
     ];
 
     /// Its key in a manifest.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Kind::Hmi => "hmi",
-            Kind::Jsoc => "jsoc",
-            Kind::Medoc => "medoc",
-            Kind::Index => "index",
-            Kind::Template => "template",
-            Kind::Hapi => "hapi",
-            Kind::Embedded => "embedded",
+            SourceKind::Hmi => "hmi",
+            SourceKind::Jsoc => "jsoc",
+            SourceKind::Medoc => "medoc",
+            SourceKind::Index => "index",
+            SourceKind::Template => "template",
+            SourceKind::Hapi => "hapi",
+            SourceKind::Embedded => "embedded",
         }
     }
 
     /// True where the manifest must say the address.
     pub(super) fn needs_url(self) -> bool {
-        matches!(self, Kind::Hmi | Kind::Index | Kind::Template | Kind::Hapi)
+        matches!(self, SourceKind::Hmi | SourceKind::Index | SourceKind::Template | SourceKind::Hapi)
     }
 
     /// The address that most have.
     pub(super) fn usual_url(self) -> Option<&'static str> {
         match self {
-            Kind::Hmi => Some("http://localhost:8001"),
-            Kind::Hapi => Some("https://cdaweb.gsfc.nasa.gov/hapi"),
+            SourceKind::Hmi => Some("http://localhost:8001"),
+            SourceKind::Hapi => Some("https://cdaweb.gsfc.nasa.gov/hapi"),
             _ => None,
         }
     }
@@ -68,9 +68,9 @@ impl Kind {
     /// The series that most begin with.
     pub(super) fn usual_series(self) -> Option<&'static str> {
         match self {
-            Kind::Hmi | Kind::Embedded => Some("sharp_720s"),
-            Kind::Jsoc | Kind::Medoc => Some("hmi.sharp_cea_720s"),
-            Kind::Index | Kind::Template | Kind::Hapi => None,
+            SourceKind::Hmi | SourceKind::Embedded => Some("sharp_720s"),
+            SourceKind::Jsoc | SourceKind::Medoc => Some("hmi.sharp_cea_720s"),
+            SourceKind::Index | SourceKind::Template | SourceKind::Hapi => None,
         }
     }
 }
@@ -82,7 +82,7 @@ pub(super) struct Draft {
     pub(super) name: Option<String>,
     /// Where the manifest goes, when a path was named.
     pub(super) path: Option<PathBuf>,
-    pub(super) kind: Option<Kind>,
+    pub(super) kind: Option<SourceKind>,
     pub(super) url: Option<String>,
     pub(super) series: Vec<String>,
     pub(super) segments: Vec<String>,
@@ -138,7 +138,7 @@ impl Draft {
             if self.series.is_empty() {
                 self.series.extend(kind.usual_series().map(str::to_owned));
             }
-            if kind == Kind::Embedded && self.start.is_none() && self.end.is_none() {
+            if kind == SourceKind::Embedded && self.start.is_none() && self.end.is_none() {
                 (self.start, self.end) = (Some("2015-12-11".to_owned()), Some("2015-12-14".to_owned()));
             }
         }
@@ -170,7 +170,7 @@ impl Draft {
     pub(super) fn objection(&self) -> Option<Diagnostic> {
         let filled = Draft {
             name: Some(self.name.clone().unwrap_or_else(|| "job".to_owned())),
-            kind: Some(self.kind.unwrap_or(Kind::Embedded)),
+            kind: Some(self.kind.unwrap_or(SourceKind::Embedded)),
             url: self.url.clone().or_else(|| Some("http://localhost:8001".to_owned())),
             series: if self.series.is_empty() { vec!["series".to_owned()] } else { self.series.clone() },
             start: self.start.clone().or_else(|| Some("1996-01-01".to_owned())),
@@ -190,7 +190,7 @@ impl Draft {
     /// # Errors
     /// All that is wrong with it.
     pub(super) fn parsed(&self) -> Result<Manifest, manifest::Diagnostics> {
-        let text = super::text::of(self, None);
+        let text = super::text::manifest_text(self, None);
         manifest::parse(&self.place(), text.as_bytes(), &crate::cli::environment::variable)
     }
 }

@@ -11,12 +11,12 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::problem::Problem;
+use super::problem::CliError;
 use super::{Exit, Result, Shell, environment, gitignore};
 use crate::manifest::{Diagnostics, folder_of};
 use crate::report::terminal::Verbosity;
 use crate::untrusted::{escape, quoted};
-use draft::{Draft, Kind};
+use draft::{Draft, SourceKind};
 
 /// Write a new manifest with comments.
 #[derive(Debug, clap::Args)]
@@ -40,7 +40,7 @@ pub(super) struct Args {
     name: Option<String>,
     /// Where the series are: `hmi`, `jsoc`, `medoc`, `index`, `template`, `hapi` or `embedded`.
     #[arg(long, value_name = "KIND", hide_possible_values = true)]
-    source: Option<Kind>,
+    source: Option<SourceKind>,
     /// The source's address.
     #[arg(long)]
     url: Option<String>,
@@ -72,8 +72,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let mut draft = Draft::new(args);
-    if draft.kind == Some(Kind::Embedded) && draft.url.is_some() {
-        return Err(Problem::new(Exit::Usage, "the source `embedded` has no URL: it is built in")
+    if draft.kind == Some(SourceKind::Embedded) && draft.url.is_some() {
+        return Err(CliError::new(Exit::Usage, "the source `embedded` has no URL: it is built in")
             .hint("leave `--url` out, or name another kind with `--source`")
             .into());
     }
@@ -88,25 +88,25 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     if !missing.is_empty() {
         let options: Vec<String> = missing.iter().map(|option| format!("`{option}`")).collect();
         let are = if missing.len() == 1 { "is" } else { "are" };
-        return Err(Problem::new(Exit::Usage, format!("{} {are} missing", options.join(", ")))
+        return Err(CliError::new(Exit::Usage, format!("{} {are} missing", options.join(", ")))
             .hint("see `sunhaul init --help`; at a terminal, all that is missing is asked for")
             .into());
     }
     let job = match draft.parsed() {
         Ok(job) => job,
         Err(wrong) if draft.contact.is_none() && wants_contact(&wrong) => {
-            return Err(Problem::new(Exit::Usage, "`--contact` is missing: the source is a public archive")
+            return Err(CliError::new(Exit::Usage, "`--contact` is missing: the source is a public archive")
                 .hint("give your e-mail address: it is sent as `From`, so that the operator can write to you")
                 .into());
         }
         Err(wrong) => {
             shell.screen.line(wrong.render(shell.screen.paint.0).trim_end());
-            return Err(Problem::new(Exit::Usage, "the manifest would be wrong, and is not written").into());
+            return Err(CliError::new(Exit::Usage, "the manifest would be wrong, and is not written").into());
         }
     };
     let path = draft.place();
     free(&path)?;
-    write(&path, &text::of(&draft, schema_for(&path)))?;
+    write(&path, &text::manifest_text(&draft, schema_for(&path)))?;
     let shown = quoted(&path.to_string_lossy());
     let tell = |line: &str| {
         if shell.verbosity > Verbosity::Quiet {
@@ -154,15 +154,15 @@ fn free(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn without_folder(path: &Path) -> Problem {
+fn without_folder(path: &Path) -> CliError {
     let folder = folder_of(path).to_string_lossy();
     let message = format!("could not write `{}`: its folder does not exist", escape(&path.to_string_lossy()));
-    Problem::new(Exit::Usage, message).hint(format!("make it first: `mkdir -p {}`", escape(&quoted(&folder))))
+    CliError::new(Exit::Usage, message).hint(format!("make it first: `mkdir -p {}`", escape(&quoted(&folder))))
 }
 
-fn is_there(path: &Path) -> Problem {
+fn is_there(path: &Path) -> CliError {
     let path = path.to_string_lossy();
-    Problem::new(Exit::Usage, format!("`{}` is there already, and stays as it is", escape(&path)))
+    CliError::new(Exit::Usage, format!("`{}` is there already, and stays as it is", escape(&path)))
         .hint("give the job another name")
 }
 
@@ -174,7 +174,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
         }
         // Its own words name the temporary file, which nobody asked for.
         let why = std::io::Error::from(error.kind());
-        Problem::new(Exit::Storage, format!("could not write `{}`: {why}", escape(&path.to_string_lossy())))
+        CliError::new(Exit::Storage, format!("could not write `{}`: {why}", escape(&path.to_string_lossy())))
     };
     let mut builder = tempfile::Builder::new();
     // As any file that a user makes: the umask takes its share.

@@ -3,13 +3,13 @@
 //! A comment that is a sentence begins with `# `; a line that only needs its mark taken away, with `#`. What it does not
 //! do: check the answers; the parser does.
 
-use super::draft::{Draft, Kind};
+use super::draft::{Draft, SourceKind};
 use crate::manifest::latency;
 use crate::manifest::units::span;
 
 /// The manifest's text. `schema` is where editors find its schema.
-pub(super) fn of(draft: &Draft, schema: Option<&str>) -> String {
-    let kind = draft.kind.unwrap_or(Kind::Embedded);
+pub(super) fn manifest_text(draft: &Draft, schema: Option<&str>) -> String {
+    let kind = draft.kind.unwrap_or(SourceKind::Embedded);
     let value = |value: &Option<String>| scalar(value.as_deref().unwrap_or_default());
     let schema = match schema {
         Some(schema) => format!("# yaml-language-server: $schema={schema}\n"),
@@ -58,32 +58,32 @@ pub(super) fn of(draft: &Draft, schema: Option<&str>) -> String {
         },
         settle = settle(kind, &draft.series),
         limits = match kind {
-            Kind::Jsoc => "#limits: { requests: 1/s }",
+            SourceKind::Jsoc => "#limits: { requests: 1/s }",
             _ => "#limits: { requests: 1/s, bandwidth: 20 MiB/s, concurrency: 1 }",
         },
     )
 }
 
 /// The longest that its series have by default: what one writes here is for all of them.
-fn settle(kind: Kind, series: &[String]) -> String {
+fn settle(kind: SourceKind, series: &[String]) -> String {
     let of = |name: &String| match kind {
-        Kind::Embedded => latency::USUAL,
-        _ => latency::by_name(name, kind == Kind::Jsoc),
+        SourceKind::Embedded => latency::USUAL,
+        _ => latency::by_name(name, kind == SourceKind::Jsoc),
     };
     let longest = series.iter().map(of).max().unwrap_or(latency::USUAL);
     span(longest.as_secs())
 }
 
 /// What a day is, in the scale of the source.
-fn days(kind: Kind) -> &'static str {
+fn days(kind: SourceKind) -> &'static str {
     match kind {
-        Kind::Jsoc => "Days of T_REC in TAI, as JSOC labels its records.",
-        Kind::Hmi | Kind::Medoc | Kind::Embedded => "Days of DATE-OBS in UTC.",
-        Kind::Index | Kind::Template | Kind::Hapi => "Days in UTC, by the times in names or data.",
+        SourceKind::Jsoc => "Days of T_REC in TAI, as JSOC labels its records.",
+        SourceKind::Hmi | SourceKind::Medoc | SourceKind::Embedded => "Days of DATE-OBS in UTC.",
+        SourceKind::Index | SourceKind::Template | SourceKind::Hapi => "Days in UTC, by the times in names or data.",
     }
 }
 
-fn source(kind: Kind, url: Option<&str>) -> String {
+fn source(kind: SourceKind, url: Option<&str>) -> String {
     let url = url.map(scalar).unwrap_or_default();
     let given = |kind: &str| match url.as_str() {
         "" => format!("  {kind}: {{}}\n"),
@@ -94,21 +94,21 @@ fn source(kind: Kind, url: Option<&str>) -> String {
                      # What opens its door. The secret itself never stands here.\n    \
                      #bearer: \"${SUNHAUL_TOKEN}\"\n";
     let source = match kind {
-        Kind::Embedded => "  # The service that is built into sunhaul, with synthetic data: no network.\n  \
+        SourceKind::Embedded => "  # The service that is built into sunhaul, with synthetic data: no network.\n  \
                            embedded: {}\n"
             .to_owned(),
-        Kind::Hmi => format!(
+        SourceKind::Hmi => format!(
             "  hmi:\n    \
                # As you reach it: the service itself, or a port mapping. A list names replicas.\n    \
                url: {url}\n{networked}"
         ),
-        Kind::Jsoc => format!(
+        SourceKind::Jsoc => format!(
             "  # Files as they are on JSOC's disks, with a table of their keywords a day. To order files that hold their\n  \
              # keywords: `jsoc: {{ export: {{ email: you@example.org }} }}`, with an address that is registered there.\n{}",
             given("jsoc")
         ),
-        Kind::Medoc => given("medoc"),
-        Kind::Index => format!(
+        SourceKind::Medoc => given("medoc"),
+        SourceKind::Index => format!(
             "  index:\n    \
                # The folder that all dated paths lie under.\n    \
                url: {url}\n    \
@@ -119,7 +119,7 @@ fn source(kind: Kind, url: Option<&str>) -> String {
                # Of names that differ by `*` and `?` alone, the newest version.\n    \
                #pick: newest\n{networked}"
         ),
-        Kind::Template => format!(
+        SourceKind::Template => format!(
             "  template:\n    \
                # The folder that all dated paths lie under.\n    \
                url: {url}\n    \
@@ -128,7 +128,7 @@ fn source(kind: Kind, url: Option<&str>) -> String {
                cadence: 1h\n    \
                # For several files of each time: `each: {{ wavelength: [171, 193] }}`, and `{{wavelength:04}}` in `path`.\n{networked}"
         ),
-        Kind::Hapi => format!(
+        SourceKind::Hapi => format!(
             "  hapi:\n    \
                # The server's HAPI folder; the name of a series is a dataset's id.\n    \
                url: {url}\n    \
@@ -140,20 +140,20 @@ fn source(kind: Kind, url: Option<&str>) -> String {
 }
 
 /// What of a series may be left out: what is asked for, and what might be, as comments.
-fn filters(kind: Kind, draft: &Draft) -> String {
+fn filters(kind: SourceKind, draft: &Draft) -> String {
     let (comment, segments, cadence) = match kind {
-        Kind::Hmi | Kind::Embedded | Kind::Jsoc => (
+        SourceKind::Hmi | SourceKind::Embedded | SourceKind::Jsoc => (
             "Only these segments, and only records whose slot is a multiple of this.",
             Some("[Br, Bp, Bt]"),
             Some("1h"),
         ),
-        Kind::Medoc => (
+        SourceKind::Medoc => (
             "Only these segments, and records of one of MEDOC's cadences: 12m, 1h, 2h, 6h, 12h or 1d.",
             Some("[Br, Bp, Bt]"),
             Some("6h"),
         ),
-        Kind::Template => ("Of the source's times only the multiples of this.", None, Some("2h")),
-        Kind::Index | Kind::Hapi => ("", None, None),
+        SourceKind::Template => ("Of the source's times only the multiples of this.", None, Some("2h")),
+        SourceKind::Index | SourceKind::Hapi => ("", None, None),
     };
     let names: Vec<String> = draft.segments.iter().map(|name| scalar(name)).collect();
     let names = (!names.is_empty()).then(|| format!("[{}]", names.join(", ")));
@@ -161,7 +161,7 @@ fn filters(kind: Kind, draft: &Draft) -> String {
         (!comment.is_empty()).then(|| format!("# {comment}")),
         filter("segments", names, segments),
         filter("cadence", draft.cadence.as_deref().map(scalar), cadence),
-        (kind == Kind::Jsoc).then(|| {
+        (kind == SourceKind::Jsoc).then(|| {
             "# Only these active regions, by HARP number.\n    \
              #harpnum: [377]\n    \
              # Only records with data and of good quality (QUALITY below 65536), and whose keywords match.\n    \
@@ -193,7 +193,7 @@ fn scalar(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn draft(kind: Kind) -> Draft {
+    fn draft(kind: SourceKind) -> Draft {
         Draft {
             kind: Some(kind),
             name: Some("sharp-december".into()),
@@ -201,7 +201,7 @@ mod tests {
             series: vec![kind.usual_series().unwrap_or("AC_H0_MFI").into()],
             start: Some("2015-12-11".into()),
             end: Some("2015-12-14".into()),
-            contact: matches!(kind, Kind::Jsoc | Kind::Medoc).then(|| "jane@example.org".into()),
+            contact: matches!(kind, SourceKind::Jsoc | SourceKind::Medoc).then(|| "jane@example.org".into()),
             root: Some("../data/sharp".into()),
             ..Draft::default()
         }
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn each_kind_is_written_so_that_it_passes_the_check() {
-        let texts = Kind::ALL.map(|(kind, _)| of(&draft(kind), None));
+        let texts = SourceKind::ALL.map(|(kind, _)| manifest_text(&draft(kind), None));
         for text in &texts {
             check(text);
         }
@@ -223,8 +223,8 @@ mod tests {
 
     #[test]
     fn what_stands_there_as_a_comment_passes_the_check_too_when_its_mark_is_taken_away() {
-        for (kind, _) in Kind::ALL {
-            let text = of(&draft(kind), None);
+        for (kind, _) in SourceKind::ALL {
+            let text = manifest_text(&draft(kind), None);
             let is_off = |line: &str| line.trim_start().starts_with('#') && !line.trim_start().starts_with("# ");
             let uncommented: Vec<String> = text
                 .lines()
@@ -239,15 +239,15 @@ mod tests {
     #[test]
     fn filters_and_a_layout_that_are_asked_for_stand_in_place_of_their_comments() {
         for (kind, segments, cadence) in [
-            (Kind::Jsoc, &["Br", "Bp"][..], "2h"),
-            (Kind::Embedded, &["Br"], "12m"),
-            (Kind::Medoc, &["Br"], "6h"),
-            (Kind::Template, &[], "3h"),
+            (SourceKind::Jsoc, &["Br", "Bp"][..], "2h"),
+            (SourceKind::Embedded, &["Br"], "12m"),
+            (SourceKind::Medoc, &["Br"], "6h"),
+            (SourceKind::Template, &[], "3h"),
         ] {
             let segments: Vec<String> = segments.iter().map(|name| (*name).to_owned()).collect();
             let layout = "{series}/{date:%F}_{file}".to_owned();
             let asked = Draft { segments, cadence: Some(cadence.into()), layout: Some(layout.clone()), ..draft(kind) };
-            let text = of(&asked, None);
+            let text = manifest_text(&asked, None);
             check(&text);
             let job = crate::manifest::parse("job.yaml".as_ref(), text.as_bytes(), &|_| None).unwrap();
             let filters = &job.series[0].filters;

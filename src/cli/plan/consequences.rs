@@ -9,13 +9,13 @@ use serde::Serialize;
 use crate::archive::{FileLine, Reader};
 use crate::cli::Result;
 use crate::manifest::{Manifest, Query};
-use crate::plan::{Change, Plan, PlannedDay, Reason, Standing};
+use crate::plan::{Change, DayStanding, Plan, PlannedDay, ToDoReason};
 use crate::report::human;
 use crate::run::Narrowed;
 
 /// Files and their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-struct Sum {
+struct FileSum {
     files: u64,
     bytes: u64,
 }
@@ -26,11 +26,11 @@ pub(super) struct Consequences {
     /// Days that are done from their records, without a request.
     from_records: u64,
     /// Their files that stay where they are.
-    stay: Sum,
+    stay: FileSum,
     /// Those that get new paths.
-    renamed: Sum,
+    renamed: FileSum,
     /// Those that go to `.sunhaul/work/retired`.
-    retired: Sum,
+    retired: FileSum,
     /// Days whose source is asked.
     asked: u64,
 }
@@ -63,7 +63,7 @@ pub(super) struct StaleDays {
 ///
 /// # Errors
 /// When the archive cannot be read.
-pub(super) fn of(job: &Manifest, plan: &Plan) -> Result<StaleDays> {
+pub(super) fn stale_days(job: &Manifest, plan: &Plan) -> Result<StaleDays> {
     if plan.counts().stale == 0 {
         return Ok(StaleDays::default());
     }
@@ -72,7 +72,7 @@ pub(super) fn of(job: &Manifest, plan: &Plan) -> Result<StaleDays> {
         job.series.iter().map(|series| reader.queries(&series.id)).collect::<std::result::Result<_, _>>()?;
     let mut consequences = Consequences::default();
     let mut from_records = HashSet::new();
-    for day in plan.days_that(|standing| matches!(standing, Standing::ToDo(Reason::Stale(_)))) {
+    for day in plan.days_that(|standing| matches!(standing, DayStanding::ToDo(ToDoReason::Stale(_)))) {
         if consequences.add(job, &reader, &before[day.series], &day)? {
             from_records.insert((day.series, day.day.date));
         }
@@ -84,7 +84,7 @@ impl Consequences {
     /// Adds a day; true where it is done from its records.
     fn add(&mut self, job: &Manifest, reader: &Reader, before: &[Query], day: &PlannedDay<'_>) -> Result<bool> {
         let series = &job.series[day.series];
-        let is_told = matches!(day.standing, Standing::ToDo(Reason::Stale(Change::Keys(_))));
+        let is_told = matches!(day.standing, DayStanding::ToDo(ToDoReason::Stale(Change::Keys(_))));
         let record = if is_told { reader.record(day.id, day.day.date)? } else { None };
         let narrowed = record.as_ref().and_then(|record| Narrowed::of(series, day.day.window, before, record));
         let Some(Narrowed { asked_for, left, has_other_layout }) = narrowed else {
@@ -133,7 +133,7 @@ fn stale(days: u64) -> String {
     format!("{} {}", human::count(days, "stale day"), if days == 1 { "is" } else { "are" })
 }
 
-impl Sum {
+impl FileSum {
     fn add(&mut self, lines: &[&FileLine]) {
         for line in lines.iter().filter(|line| line.absent.is_none()) {
             self.files += 1;
@@ -148,8 +148,8 @@ mod tests {
 
     #[test]
     fn each_kind_of_consequence_has_its_words() {
-        let some = Sum { files: 12, bytes: 3 << 20 };
-        let one = Sum { files: 1, bytes: 2880 };
+        let some = FileSum { files: 12, bytes: 3 << 20 };
+        let one = FileSum { files: 1, bytes: 2880 };
         for (consequences, said) in [
             (
                 Consequences { from_records: 3, stay: some, retired: one, ..Consequences::default() },

@@ -14,12 +14,12 @@ use crate::cli::Result;
 use crate::day::Window;
 use crate::lock::Lock;
 use crate::manifest::{Manifest, SeriesId};
-use crate::plan::{Plan, PlannedSeries, Reason, Standing};
+use crate::plan::{DayStanding, Plan, PlannedSeries, ToDoReason};
 use crate::report::human;
 
 /// Files and bytes of the days to do, estimated without their sources.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Expected {
+struct ExpectedWork {
     /// Days whose source will be asked.
     days: u64,
     /// Their files that are not here: as many as the lock has of each, else as its days of the series have on average. Null where
@@ -33,7 +33,7 @@ struct Expected {
 #[derive(Debug, Serialize)]
 pub(super) struct Estimate {
     #[serde(flatten)]
-    expected: Expected,
+    expected: ExpectedWork,
     /// Listings, and the files that are expected.
     hosts: Vec<HostLoad>,
 }
@@ -42,7 +42,7 @@ pub(super) struct Estimate {
 ///
 /// # Errors
 /// When the archive cannot be read.
-pub(super) fn of(
+pub(super) fn estimate(
     job: &Manifest,
     plan: &Plan,
     from_records: &DaysFromRecords,
@@ -50,7 +50,7 @@ pub(super) fn of(
 ) -> Result<Option<Estimate>> {
     let reader = Reader::open(&job.archive.root)?;
     let mut loads = HostLoads::new(&job.limits);
-    let mut sum = Expected { days: 0, files: Some(0), bytes: Some(0) };
+    let mut sum = ExpectedWork { days: 0, files: Some(0), bytes: Some(0) };
     for planned in &plan.series {
         let source = &job.series[planned.series].source;
         let expected = expected(planned, &LockedDays::of(lock, &planned.id), from_records, &reader)?;
@@ -69,13 +69,13 @@ fn expected(
     locked: &LockedDays,
     from_records: &DaysFromRecords,
     reader: &Reader,
-) -> Result<Expected> {
-    let mut sum = Expected { days: 0, files: Some(0), bytes: Some(0) };
+) -> Result<ExpectedWork> {
+    let mut sum = ExpectedWork { days: 0, files: Some(0), bytes: Some(0) };
     for days in &planned.days {
         match &days.standing {
             // There may be millions of them.
-            Standing::ToDo(Reason::New) => sum = sum.and(&locked.expected(days.window)),
-            Standing::ToDo(_) => {
+            DayStanding::ToDo(ToDoReason::New) => sum = sum.and(&locked.expected(days.window)),
+            DayStanding::ToDo(_) => {
                 for day in days.window.days().filter(|day| !from_records.has(planned.series, day.date)) {
                     let have = match reader.header(&planned.id, day.date).ok().flatten() {
                         Some(header) => Some((header.files, header.bytes)),
@@ -84,24 +84,24 @@ fn expected(
                     sum = sum.and(&locked.expected(day.window).without(have.unwrap_or_default()));
                 }
             }
-            Standing::Done(_) | Standing::Refused { .. } => {}
+            DayStanding::Done(_) | DayStanding::Refused { .. } => {}
         }
     }
     Ok(sum)
 }
 
-impl Expected {
-    fn and(&self, other: &Expected) -> Expected {
+impl ExpectedWork {
+    fn and(&self, other: &ExpectedWork) -> ExpectedWork {
         let sum = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
-        Expected {
+        ExpectedWork {
             days: self.days + other.days,
             files: sum(self.files, other.files),
             bytes: sum(self.bytes, other.bytes),
         }
     }
 
-    fn without(&self, (files, bytes): (u64, u64)) -> Expected {
-        Expected {
+    fn without(&self, (files, bytes): (u64, u64)) -> ExpectedWork {
+        ExpectedWork {
             files: self.files.map(|all| all.saturating_sub(files)),
             bytes: self.bytes.map(|all| all.saturating_sub(bytes)),
             ..*self
@@ -121,9 +121,9 @@ impl LockedDays {
     }
 
     /// What the days of a window have: those of the lock what they have there, the others its mean.
-    fn expected(&self, window: Window) -> Expected {
+    fn expected(&self, window: Window) -> ExpectedWork {
         let days = window.day_count();
-        let Some(last) = window.last_date() else { return Expected { days, files: Some(0), bytes: Some(0) } };
+        let Some(last) = window.last_date() else { return ExpectedWork { days, files: Some(0), bytes: Some(0) } };
         let told = self.by_date.range(window.start.date()..=last).map(|(_, day)| *day);
         let told: Vec<(u64, u64)> = told.collect();
         let others = days.saturating_sub(told.len() as u64);
@@ -134,7 +134,7 @@ impl LockedDays {
             let rest = if others == 0 { Some(0) } else { (count > 0).then(|| mean_of_others(count)) };
             rest.map(|rest| told.iter().map(of).sum::<u64>().saturating_add(u64::try_from(rest).unwrap_or(u64::MAX)))
         };
-        Expected { days, files: sum(|day| day.0), bytes: sum(|day| day.1) }
+        ExpectedWork { days, files: sum(|day| day.0), bytes: sum(|day| day.1) }
     }
 }
 
@@ -146,7 +146,7 @@ fn embedded() -> Url {
 impl Estimate {
     /// As lines for people.
     pub(super) fn render(&self) -> String {
-        let Expected { days, files, bytes } = self.expected;
+        let ExpectedWork { days, files, bytes } = self.expected;
         let days = human::count(days, "day");
         let mut out = match (files, bytes) {
             (Some(files), Some(bytes)) => format!(
@@ -185,7 +185,7 @@ mod tests {
             (&none, window(1, 3), None, None),
         ] {
             let days = window.day_count();
-            assert_eq!(locked.expected(window), Expected { days, files, bytes }, "{window:?}");
+            assert_eq!(locked.expected(window), ExpectedWork { days, files, bytes }, "{window:?}");
         }
         let half = locked.expected(window(11, 13)).without((12, 1000));
         assert_eq!((half.files, half.bytes), (Some(18), Some(3000)));

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::manifest::host_presets;
 use crate::manifest::host_presets::Effective;
-use crate::manifest::{Bandwidth, Limits, Rate, SourceSpec, Way};
+use crate::manifest::{Bandwidth, HostAccess, Limits, Rate, SourceSpec};
 use crate::report::human;
 use crate::untrusted::escape;
 
@@ -52,9 +52,10 @@ impl<'a> HostLoads<'a> {
     pub(super) fn add(&mut self, source: &SourceSpec, base: &Url, url: &Url, requests: u64, bytes: Option<u64>) {
         let reach = source.reach();
         let is_elsewhere = url.origin() != base.origin() && reach.is_some_and(|reach| reach.leads_to(url));
-        let (url, way) = if is_elsewhere { (url, Way::Direct) } else { (base, source.way()) };
+        let (url, way) = if is_elsewhere { (url, HostAccess::Direct) } else { (base, source.way()) };
         let tunnel = reach.and_then(|reach| reach.tunnel.as_ref()).filter(|_| !is_elsewhere);
-        let group = if way == Way::Embedded { "embedded".to_owned() } else { host_presets::group_of(url, tunnel) };
+        let group =
+            if way == HostAccess::Embedded { "embedded".to_owned() } else { host_presets::group_of(url, tunnel) };
         let new = || Sum { requests: 0, bytes: None, limits: host_presets::effective(url, way, self.limits) };
         let sum = self.by_group.entry(group).or_insert_with(new);
         sum.requests += requests;

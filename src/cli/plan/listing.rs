@@ -10,18 +10,18 @@ use futures_util::stream;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::archived::{Archived, Next};
+use super::archived::{Archived, NextRequest};
 use super::consequences::DaysFromRecords;
 use super::hosts::{HostLoad, HostLoads};
-use super::sizes::{LockedSizes, Size};
+use super::sizes::{FileSize, LockedSizes};
 use crate::archive::{Archive, Reader};
 use crate::cli::clock::{now, run_id};
 use crate::cli::query_retry;
 use crate::cli::sources::Sources;
-use crate::cli::table::{Side, Table};
+use crate::cli::table::{Side, TextTable};
 use crate::cli::{Exit, Result, Shell};
 use crate::failure::Class;
-use crate::lock::Held;
+use crate::lock::LockWithRecords;
 use crate::manifest::{Manifest, SeriesId};
 use crate::net::{Net, shown};
 use crate::plan::{Plan, PlannedDay};
@@ -32,7 +32,7 @@ use crate::untrusted::escape;
 
 /// What the days to do hold.
 #[derive(Debug, Serialize)]
-pub(super) struct Listing {
+pub(super) struct PlanListing {
     days: Vec<ListedDay>,
     hosts: Vec<HostLoad>,
     /// Free bytes where the archive is or will be.
@@ -74,14 +74,14 @@ struct ListedDay {
 /// A listed file, and what a run does with it.
 struct ListedFile<'l> {
     remote: &'l RemoteFile,
-    size: Size,
-    next: Next,
+    size: FileSize,
+    next: NextRequest,
 }
 
 impl ListedFile<'_> {
     /// The bytes of the answer, as far as they are known: none of a file that has not changed.
     fn answer_bytes(&self) -> Option<u64> {
-        if self.next == Next::Fetch { self.size.bytes() } else { Some(0) }
+        if self.next == NextRequest::Fetch { self.size.bytes() } else { Some(0) }
     }
 }
 
@@ -93,18 +93,22 @@ pub(super) async fn ask(
     job: &Manifest,
     plan: &Plan,
     from_records: &DaysFromRecords,
-    lock: Option<&Held>,
+    lock: Option<&LockWithRecords>,
     net: &Net,
     shell: &Shell,
-) -> Result<Listing> {
+) -> Result<PlanListing> {
     let mut sources = Sources::default();
     let with_days = plan.series.iter().filter(|series| series.counts.planned > 0);
     let wanted: BTreeSet<&SeriesId> = with_days.map(|series| &series.id).collect();
     let bases = sources.bases(job, |id| wanted.contains(id)).await?;
     let at = now();
     let run = run_id(at);
-    let mut listing =
-        Listing { days: Vec::new(), hosts: Vec::new(), free_bytes: free(&job.archive.root)?, failed: BTreeSet::new() };
+    let mut listing = PlanListing {
+        days: Vec::new(),
+        hosts: Vec::new(),
+        free_bytes: free(&job.archive.root)?,
+        failed: BTreeSet::new(),
+    };
     let mut loads = HostLoads::new(&job.limits);
     let reader = Reader::open(&job.archive.root)?;
     for series in &job.series {
@@ -121,40 +125,40 @@ pub(super) async fn ask(
         let answers = stream::iter(asked).buffered(source.current().client().concurrency().max(1)).inspect(tell);
         let answers: Vec<_> = answers.collect().await;
         let base = source.current().client().base();
-        let sizes = LockedSizes::of(lock, &series.id);
+        let sizes = LockedSizes::for_series(lock, &series.id);
         for (day, answer) in days.iter().zip(answers) {
             // An empty day has no bytes, and that is known.
             let none = answer.as_ref().is_ok_and(|listed| listed.files.is_empty()).then_some(0);
             loads.add(&series.source, base, base, 1, none);
-            let listed = match answer {
-                Ok(listed) => {
-                    let locked = sizes.of_day(day.day.date)?;
-                    let archived =
-                        Archived::of(&reader, series, day, &locked, at)?.by_listed_keys(series, &listed.files);
-                    let files = listed.files.iter().filter(|file| file.body != Body::None).map(|remote| ListedFile {
-                        remote,
-                        size: locked.of(remote),
-                        next: archived.next(series, remote),
-                    });
-                    let files: Vec<ListedFile<'_>> = files.collect();
-                    let is_asked = |file: &&ListedFile<'_>| file.remote.body == Body::Remote && file.next != Next::Keep;
-                    for file in files.iter().filter(is_asked) {
-                        loads.add(&series.source, base, &file.remote.url, 1, file.answer_bytes());
+            let listed =
+                match answer {
+                    Ok(listed) => {
+                        let locked = sizes.of_day(day.day.date)?;
+                        let archived =
+                            Archived::on_day(&reader, series, day, &locked, at)?.by_listed_keys(series, &listed.files);
+                        let files = listed.files.iter().filter(|file| file.body != Body::None).map(|remote| {
+                            ListedFile { remote, size: locked.of_file(remote), next: archived.next(series, remote) }
+                        });
+                        let files: Vec<ListedFile<'_>> = files.collect();
+                        let is_asked =
+                            |file: &&ListedFile<'_>| file.remote.body == Body::Remote && file.next != NextRequest::Keep;
+                        for file in files.iter().filter(is_asked) {
+                            loads.add(&series.source, base, &file.remote.url, 1, file.answer_bytes());
+                        }
+                        listed_day(day, &listed, &files)
                     }
-                    listed_day(day, &listed, &files)
-                }
-                Err(failure) => {
-                    listing.failed.insert(failure.class);
-                    let unlisted = listed_day(day, &Listed::default(), &[]);
-                    ListedDay {
-                        bytes: None,
-                        fetch_bytes: None,
-                        expected_bytes: None,
-                        error: Some(failure.message),
-                        ..unlisted
+                    Err(failure) => {
+                        listing.failed.insert(failure.class);
+                        let unlisted = listed_day(day, &Listed::default(), &[]);
+                        ListedDay {
+                            bytes: None,
+                            fetch_bytes: None,
+                            expected_bytes: None,
+                            error: Some(failure.message),
+                            ..unlisted
+                        }
                     }
-                }
-            };
+                };
             listing.days.push(listed);
         }
     }
@@ -177,7 +181,7 @@ fn listed_day(day: &PlannedDay<'_>, listed: &Listed, files: &[ListedFile<'_>]) -
         listed.files.iter().filter(|file| file.body == Body::Remote).map(|file| escape(&shown(&file.url)).into_owned());
     let first = named.next();
     let told: Vec<u64> = files.iter().filter_map(|file| file.size.listed()).collect();
-    let missing: Vec<&ListedFile<'_>> = files.iter().filter(|file| file.next == Next::Fetch).collect();
+    let missing: Vec<&ListedFile<'_>> = files.iter().filter(|file| file.next == NextRequest::Fetch).collect();
     let missing_bytes: Vec<u64> = missing.iter().filter_map(|file| file.size.bytes()).collect();
     // An empty day has no bytes, and that is known.
     let is_told = !told.is_empty() || listed.files.is_empty();
@@ -208,7 +212,7 @@ fn free(root: &Path) -> Result<u64> {
     Ok(Archive::free_bytes(&folder)?)
 }
 
-impl Listing {
+impl PlanListing {
     /// How the command ends: as the worst listing.
     pub(super) fn exit(&self) -> Exit {
         self.failed.iter().map(|class| Exit::of_class(*class)).max().unwrap_or(Exit::Complete)
@@ -240,7 +244,7 @@ impl Listing {
     pub(super) fn render(&self) -> String {
         let columns = ["days listed", "files", "here already", "size"].map(|name| (name, Side::Right));
         let mut table =
-            Table::new(&[&[("series", Side::Left)], columns.as_slice()].concat()).without_zeros(&["here already"]);
+            TextTable::new(&[&[("series", Side::Left)], columns.as_slice()].concat()).without_zeros(&["here already"]);
         let mut series: Vec<&str> = self.days.iter().map(|day| day.series.as_str()).collect();
         series.dedup();
         for id in series {
@@ -312,7 +316,7 @@ mod tests {
     fn sizes_that_are_not_told_are_not_made_up_and_a_day_that_failed_is_named() {
         let mut failed = day("2015-12-13", 0, 0);
         failed.error = Some("http://localhost:8001/HMI: refused".into());
-        let listing = Listing {
+        let listing = PlanListing {
             days: vec![day("2015-12-11", 5, 5), day("2015-12-12", 27, 20), failed],
             hosts: vec![hosts::tests::some()],
             free_bytes: 5 << 30,
@@ -330,7 +334,7 @@ mod tests {
                 ListedDay { expected_bytes: *expected, ..day(&date, *files, *sized) }
             };
             let days = days.iter().enumerate().map(shown).collect();
-            let text = Listing { days, hosts: Vec::new(), free_bytes: 5 << 30, failed: BTreeSet::new() }.render();
+            let text = PlanListing { days, hosts: Vec::new(), free_bytes: 5 << 30, failed: BTreeSet::new() }.render();
             let row = text.lines().find(|line| line.starts_with("sharp_720s")).unwrap_or_default();
             row.split_once("  ").map(|(_, rest)| rest.rsplit("  ").next().unwrap_or_default().trim().to_owned())
         };

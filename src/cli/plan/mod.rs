@@ -19,16 +19,16 @@ use super::clock::now;
 use super::job_lock::Locking;
 use super::load_manifest::Secrets;
 use super::options::{ArchiveArg, SshArg};
-use super::selection::Selection;
+use super::selection::SelectionArgs;
 use super::signals::Signals;
-use super::table::{Side, Table};
+use super::table::{Side, TextTable};
 use super::{
     Exit, Result, Shell, known_archive, limits, load_manifest, plan_job, regions, removed_series, same_job, stdout,
 };
 use crate::day::Window;
 use crate::manifest::{Manifest, Region, Series};
 use crate::net::Net;
-use crate::plan::{Outlook, Plan, Reason, Standing};
+use crate::plan::{DayStanding, Outlook, Plan, ToDoReason};
 use crate::report::human;
 use crate::untrusted::escape;
 
@@ -68,7 +68,7 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    selection: Selection,
+    selection: SelectionArgs,
     #[command(flatten)]
     archive: ArchiveArg,
     #[command(flatten)]
@@ -87,7 +87,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     if let Err(error) = known_archive::must_be_there(&job, locking.lock()) {
         shell.warn_of_refusal(&error);
     }
-    let StaleDays { consequences, from_records } = consequences::of(&job, &plan)?;
+    let StaleDays { consequences, from_records } = consequences::stale_days(&job, &plan)?;
     let (mut listing, mut estimate) = (None, None);
     if args.list {
         let net = args.ssh.net();
@@ -97,7 +97,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
             return Ok(Exit::Interrupted);
         }
     } else {
-        estimate = estimate::of(&job, &plan, &from_records, locking.lock())?;
+        estimate = estimate::estimate(&job, &plan, &from_records, locking.lock())?;
     }
     if args.json {
         let root = job.archive.root.to_string_lossy();
@@ -152,7 +152,7 @@ async fn listed(
     locking: &Locking,
     net: &Net,
     shell: &Shell,
-) -> Result<Option<listing::Listing>> {
+) -> Result<Option<listing::PlanListing>> {
     let mut signals = Signals::catch()?;
     let listing = tokio::select! {
         listing = listing::ask(job, plan, from_records, locking.held(), net, shell) => listing.map(Some),
@@ -172,7 +172,7 @@ fn render(plan: &Plan, root: &str) -> String {
         .into_iter()
         .chain(names.map(|name| (name, Side::Right)))
         .collect();
-    let mut table = Table::new(&head).without_zeros(&RARE);
+    let mut table = TextTable::new(&head).without_zeros(&RARE);
     for series in &plan.series {
         let counts = series.counts;
         let ends = series.selected().map(|end| label(series.scale, end));
@@ -245,7 +245,7 @@ fn render(plan: &Plan, root: &str) -> String {
 /// Why days are stale, a line for each reason, where they are not shown one by one.
 fn stale_by_reason(plan: &Plan) -> String {
     let mut days: BTreeMap<String, u64> = BTreeMap::new();
-    for day in plan.days_that(|standing| matches!(standing, Standing::ToDo(Reason::Stale(_)))) {
+    for day in plan.days_that(|standing| matches!(standing, DayStanding::ToDo(ToDoReason::Stale(_)))) {
         *days.entry(day.to_string()).or_default() += 1;
     }
     let line = |(reason, count): (&String, &u64)| format!("  {}: {reason}\n", human::count(*count, "day"));
@@ -287,20 +287,20 @@ mod tests {
     use super::*;
     use crate::digest::Digest;
     use crate::manifest::SeriesId;
-    use crate::plan::{Known, Record, Recorded, Records, Selection};
+    use crate::plan::{DayRecords, DayStatus, DaySummary, Finality, Selection};
 
     /// Records by date.
-    struct Paper(BTreeMap<&'static str, Record>);
+    struct Paper(BTreeMap<&'static str, DayStatus>);
 
-    impl Records for Paper {
+    impl DayRecords for Paper {
         type Error = std::convert::Infallible;
 
         fn noted(&self, _: &SeriesId) -> std::result::Result<BTreeSet<NaiveDate>, Self::Error> {
             Ok(self.0.keys().map(|date| date.parse().unwrap()).collect())
         }
 
-        fn known(&self, _: &SeriesId, date: NaiveDate) -> std::result::Result<Record, Self::Error> {
-            Ok(self.0.get(date.to_string().as_str()).cloned().unwrap_or(Record::Missing))
+        fn known(&self, _: &SeriesId, date: NaiveDate) -> std::result::Result<DayStatus, Self::Error> {
+            Ok(self.0.get(date.to_string().as_str()).cloned().unwrap_or(DayStatus::Missing))
         }
     }
 
@@ -312,14 +312,14 @@ mod tests {
         crate::manifest::parse(Path::new("jobs/december.yaml"), text.as_bytes(), &|_| None).unwrap()
     }
 
-    fn planned(end: &str, records: BTreeMap<&'static str, Record>) -> Plan {
+    fn planned(end: &str, records: BTreeMap<&'static str, DayStatus>) -> Plan {
         let now = "2016-01-10T12:00:00Z".parse().unwrap();
         crate::plan::plan(&job(end), &Paper(records), now, &Selection::default(), None).unwrap()
     }
 
-    fn known(job: &str, spec: Digest) -> Record {
-        let state = Recorded::Sealed;
-        Record::Known(Known {
+    fn known(job: &str, spec: Digest) -> DayStatus {
+        let state = Finality::Sealed;
+        DayStatus::Known(DaySummary {
             spec,
             window: Window::of_day(NaiveDate::MIN),
             state,
@@ -338,16 +338,17 @@ mod tests {
         let spec = series.spec(&crate::day::Day::whole("2015-12-11".parse().unwrap()));
         let records = BTreeMap::from([
             ("2015-12-11", known("december", spec)),
-            ("2015-12-12", known("december", Digest::of(b"before"))),
-            ("2015-12-13", Record::Unreadable("days/sharp_720s/2015-12-13.jsonl: cut short".into())),
-            ("2015-12-14", known("other", Digest::of(b"before"))),
+            ("2015-12-12", known("december", Digest::sha256(b"before"))),
+            ("2015-12-13", DayStatus::Unreadable("days/sharp_720s/2015-12-13.jsonl: cut short".into())),
+            ("2015-12-14", known("other", Digest::sha256(b"before"))),
         ]);
         insta::assert_snapshot!(render(&planned("2015-12-15T06:00:00Z", records), "../data"));
     }
 
     #[test]
     fn a_day_that_was_started_shows_how_much_of_it_is_there() {
-        let text = render(&planned("2015-12-12", BTreeMap::from([("2015-12-11", Record::Started { files: 7 })])), "d");
+        let text =
+            render(&planned("2015-12-12", BTreeMap::from([("2015-12-11", DayStatus::Started { files: 7 })])), "d");
         assert!(text.contains("sharp_720s 2015-12-11  started: not finished, 7 files are there\n"), "{text}");
     }
 

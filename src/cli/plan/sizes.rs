@@ -6,13 +6,13 @@ use chrono::NaiveDate;
 
 use crate::archive::FileLine;
 use crate::cli::Result;
-use crate::lock::{Held, LockedFile};
+use crate::lock::{LockWithRecords, LockedFile};
 use crate::manifest::SeriesId;
 use crate::source::RemoteFile;
 
 /// What is known of a file's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Size {
+pub(super) enum FileSize {
     /// By the listing.
     Listed(u64),
     /// By the lock.
@@ -20,24 +20,24 @@ pub(super) enum Size {
     Unknown,
 }
 
-impl Size {
+impl FileSize {
     /// By whatever tells it.
     pub(super) fn bytes(&self) -> Option<u64> {
         match *self {
-            Size::Listed(bytes) | Size::Expected(bytes) => Some(bytes),
-            Size::Unknown => None,
+            FileSize::Listed(bytes) | FileSize::Expected(bytes) => Some(bytes),
+            FileSize::Unknown => None,
         }
     }
 
     /// By the listing alone.
     pub(super) fn listed(&self) -> Option<u64> {
-        if let Size::Listed(bytes) = *self { Some(bytes) } else { None }
+        if let FileSize::Listed(bytes) = *self { Some(bytes) } else { None }
     }
 }
 
 /// The lock's files of one series.
 pub(super) struct LockedSizes<'a> {
-    lock: Option<&'a Held>,
+    lock: Option<&'a LockWithRecords>,
     series: &'a SeriesId,
     /// Of all its files.
     mean: Option<u64>,
@@ -45,7 +45,7 @@ pub(super) struct LockedSizes<'a> {
 
 impl<'a> LockedSizes<'a> {
     /// Those of a lock, if there is one.
-    pub(super) fn of(lock: Option<&'a Held>, series: &'a SeriesId) -> LockedSizes<'a> {
+    pub(super) fn for_series(lock: Option<&'a LockWithRecords>, series: &'a SeriesId) -> LockedSizes<'a> {
         let days = lock.iter().flat_map(|held| held.lock().days()).filter(|row| row.series == series.0);
         let (files, bytes) = days.fold((0u64, 0u64), |(files, bytes), row| (files + row.files, bytes + row.bytes));
         LockedSizes { lock, series, mean: bytes.checked_div(files) }
@@ -70,11 +70,11 @@ pub(super) struct DaySizes {
 
 impl DaySizes {
     /// The size of a listed file.
-    pub(super) fn of(&self, file: &RemoteFile) -> Size {
+    pub(super) fn of_file(&self, file: &RemoteFile) -> FileSize {
         let expected = || self.by_key.get(&file.key).and_then(|locked| locked.bytes).or(self.mean);
         match file.bytes {
-            Some(bytes) => Size::Listed(bytes),
-            None => expected().map_or(Size::Unknown, Size::Expected),
+            Some(bytes) => FileSize::Listed(bytes),
+            None => expected().map_or(FileSize::Unknown, FileSize::Expected),
         }
     }
 

@@ -12,9 +12,9 @@ use crate::cli::report_file::{ReportFile, Saved};
 use crate::digest::Digest;
 use crate::manifest::SeriesId;
 use crate::report::Report;
-use crate::report::html::quicklook::{self, Look};
+use crate::report::html::quicklook::{self, QuickLook};
 use crate::report::html::{self, Besides};
-use crate::report::model::Day;
+use crate::report::model::ReportDay;
 use crate::untrusted::escape;
 
 /// The longest manifest that a page holds, in bytes.
@@ -22,15 +22,15 @@ const MANIFEST: u64 = 256 << 10;
 
 /// The page that was asked for.
 #[derive(Debug, Clone)]
-pub(super) struct Page {
+pub(super) struct HtmlReport {
     pub(super) file: ReportFile,
     pub(super) quicklook: bool,
 }
 
 /// Quick looks, and how many days are left out.
-type Looks = (Vec<Look>, usize);
+type Looks = (Vec<QuickLook>, usize);
 
-impl Page {
+impl HtmlReport {
     /// Writes the page.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl Page {
         if !self.quicklook {
             return None;
         }
-        let days: Vec<&Day> = report.days.iter().filter(|day| day.digest.is_some() && day.files > 0).collect();
+        let days: Vec<&ReportDay> = report.days.iter().filter(|day| day.digest.is_some() && day.files > 0).collect();
         let shown = days.len().min(quicklook::PICTURES);
         let mut looks = Vec::with_capacity(shown);
         for nth in 0..shown {
@@ -67,15 +67,15 @@ pub(in crate::cli) fn manifest(report: &Report) -> Option<String> {
     let path = Path::new(&report.job.manifest);
     let is_small = path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MANIFEST);
     let text = is_small.then(|| std::fs::read_to_string(path).ok()).flatten()?;
-    (Digest::of(text.as_bytes()).to_string() == report.job.manifest_sha256).then_some(text)
+    (Digest::sha256(text.as_bytes()).to_string() == report.job.manifest_sha256).then_some(text)
 }
 
-async fn look(day: &Day, root: &Path) -> Look {
+async fn look(day: &ReportDay, root: &Path) -> QuickLook {
     let (id, date, root) = (SeriesId(day.series.clone()), day.date, root.to_owned());
     // One at a time: an image takes up to 300 MB, and its file up to 160 MB. A decoder that panics takes no more than the picture with it.
     let seen = tokio::task::spawn_blocking(move || first(&id, date, &root)).await;
     let (path, seen) = seen.unwrap_or_else(|_| (String::new(), Err("the decoder failed".to_owned())));
-    Look { series: day.series.clone(), date, path, seen }
+    QuickLook { series: day.series.clone(), date, path, seen }
 }
 
 /// The picture of the day's first file with an image, in the turn of [`quicklook::in_turn`].

@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Utc};
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::CommandContext;
 use super::again::again;
 use super::report_writer::Follower;
 use super::reports::{about, reason};
@@ -20,7 +20,7 @@ use crate::cli::clock::{now, run_id};
 use crate::cli::gitignore::{self, Rule};
 use crate::cli::job_lock;
 use crate::cli::job_lock::Locking;
-use crate::cli::plan_job::Work;
+use crate::cli::plan_job::PlannedWork;
 use crate::cli::report_file::Saved;
 use crate::cli::{Exit, Result, Shell, known_archive, problem, same_job};
 use crate::failure::Class;
@@ -31,7 +31,7 @@ use crate::report::regions;
 use crate::report::terminal::{Progress, Summary, Verbosity, summary};
 use crate::report::{Collector, Ends, Log, Report, is_left_to_the_source};
 use crate::run::event::{DayId, Event, Observer as _};
-use crate::run::{self, Order, Outcome, Shelf, Todo};
+use crate::run::{self, RunOrder, RunOutcome, Shelf, Todo};
 use crate::untrusted::escape;
 
 /// How long after an empty listing the second look is taken.
@@ -42,7 +42,7 @@ pub(in crate::cli) struct Task {
     /// The job.
     pub(in crate::cli) job: Arc<Manifest>,
     /// Its days.
-    pub(in crate::cli) work: Work,
+    pub(in crate::cli) work: PlannedWork,
     /// The lock that the files are held to.
     pub(in crate::cli) locking: Locking,
     /// What becomes of the lock.
@@ -83,7 +83,7 @@ pub(in crate::cli) struct Ran {
 ///
 /// # Errors
 /// When nothing could be begun, or the report or the lock cannot be written.
-pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Result<Ran> {
+pub(in crate::cli) async fn execute(task: Task, shared: &mut CommandContext<'_>) -> Result<Ran> {
     let job = task.job.clone();
     let mut is_told = false;
     let ran = carry_out(task, shared, &mut is_told).await.map_err(|error| shared.interrupted(error));
@@ -96,7 +96,7 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut Shared<'_>) -> Resu
 }
 
 /// Does them; `is_told` when the run was told of, however it ended.
-async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> Result<Ran> {
+async fn carry_out(task: Task, shared: &mut CommandContext<'_>, is_told: &mut bool) -> Result<Ran> {
     let shell = shared.shell;
     let Task { job, work: planned, shelf, locking, then, retry_failed, started, again: mut words } = task;
     let is_adoption = shelf.is_some();
@@ -136,7 +136,7 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
             Err(error)
         }
         Ok(bases) => {
-            let order = Order {
+            let order = RunOrder {
                 manifest: job.clone(),
                 days: planned.days,
                 already_sealed,
@@ -191,7 +191,7 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     }
     // Who interrupts a run does not wait for records to be read.
     if word != RunResult::Interrupted {
-        let regions::Listed { regions, omitted } = regions_of(&job, &follower.collector).await?;
+        let regions::ReportRegions { regions, omitted } = regions_of(&job, &follower.collector).await?;
         (report.regions, report.regions_omitted) = (regions, omitted);
     }
     if let Some(Ok(moved)) = &moved {
@@ -212,7 +212,7 @@ async fn carry_out(task: Task, shared: &mut Shared<'_>, is_told: &mut bool) -> R
     let root = &job.archive.root;
     let path = Archive::runs_path(root).join(format!("{}.json", report.run.id));
     let lock = moved.as_ref().and_then(|moved| moved.as_ref().ok()).filter(|moved| moved.sha256.is_some());
-    let lock = lock.map(|moved| job_lock::told(&job, moved, started));
+    let lock = lock.map(|moved| job_lock::describe_move(&job, moved, started));
     let is_held = !locking.may_move();
     let told =
         Summary { report: &report, root, lock: lock.as_deref(), is_held, is_checked, saved: &path, again: &again };
@@ -286,17 +286,17 @@ async fn put_away(archive: Arc<Archive>, todo: Todo, job: String) -> Result<()> 
 }
 
 /// How complete the regions are that the days done have. What cannot be read is no reason to fail a run that is over.
-async fn regions_of(job: &Arc<Manifest>, collector: &Collector) -> Result<regions::Listed> {
+async fn regions_of(job: &Arc<Manifest>, collector: &Collector) -> Result<regions::ReportRegions> {
     let (job, report) = (job.clone(), collector.snapshot());
     let read = move || regions::of_run(&job, &report, &Reader::open(&job.archive.root)?, now());
     Ok(tokio::task::spawn_blocking(read).await?.unwrap_or_else(|error| {
         tracing::warn!(%error, "the report does not say how complete regions are");
-        regions::Listed::default()
+        regions::ReportRegions::default()
     }))
 }
 
 /// Executes an order while the report is kept fresh and the bars are drawn.
-async fn run_and_follow(order: Order, follower: &Arc<Follower>) -> Result<Outcome> {
+async fn run_and_follow(order: RunOrder, follower: &Arc<Follower>) -> Result<RunOutcome> {
     let ended = CancellationToken::new();
     let following = tokio::spawn(follower.clone().follow(ended.clone()));
     let outcome = run::execute(order).await;
@@ -307,7 +307,7 @@ async fn run_and_follow(order: Order, follower: &Arc<Follower>) -> Result<Outcom
 }
 
 /// What is left undone, by the events and by the run's own word.
-fn undone(mut ends: Ends, outcome: &Outcome) -> Ends {
+fn undone(mut ends: Ends, outcome: &RunOutcome) -> Ends {
     ends.classes.extend(&outcome.classes);
     ends
 }

@@ -24,9 +24,9 @@ use super::job_lock::{LockArgs, Locking};
 use super::load_manifest::Secrets;
 use super::lock_wait::{UntilCommandEnds, interrupted};
 use super::options::{ArchiveArg, SshArg};
-use super::plan_job::{Redo, Work};
+use super::plan_job::{PlannedWork, Redo};
 use super::problem;
-use super::selection::Selection;
+use super::selection::SelectionArgs;
 use super::signals::{self, Signals};
 use super::sources::Sources;
 use super::{Exit, Result, Shell, known_archive, limits, load_manifest, plan_job, regions, removed_series, same_job};
@@ -41,7 +41,7 @@ use crate::untrusted::escape;
 pub(super) use again::again;
 pub(super) use html_report::manifest;
 pub(super) use job::{Ran, Task, Then, execute};
-pub(super) use reports::{Files, ReportArgs, about};
+pub(super) use reports::{ReportArgs, ReportFiles, about};
 
 /// Download the files that jobs request and the archive does not have yet.
 #[derive(Debug, clap::Args)]
@@ -88,7 +88,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with_all = ["locked", "frozen", "new_only"])]
     retry_absent: bool,
     #[command(flatten)]
-    selection: Selection,
+    selection: SelectionArgs,
     #[command(flatten)]
     archive: ArchiveArg,
     #[command(flatten)]
@@ -113,7 +113,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 }
 
 /// A job that could begin.
-struct Bound {
+struct ReadyJob {
     job: Manifest,
     /// Its network: what it was asked for counts as the job's.
     net: Net,
@@ -128,7 +128,7 @@ struct Planned {
 }
 
 /// Finds out whether a job could begin.
-fn bind(job: Manifest, args: &Args, shared: &Shared<'_>) -> Result<Bound> {
+fn bind(job: Manifest, args: &Args, shared: &CommandContext<'_>) -> Result<ReadyJob> {
     let locking = args.lock.read(&job)?;
     // To make an archive of a lock alone is what `--locked` and `--frozen` are for; `--new-only` leaves out what is elsewhere.
     if !args.rebuild && locking.may_move() && !locking.takes_only_new() {
@@ -136,7 +136,7 @@ fn bind(job: Manifest, args: &Args, shared: &Shared<'_>) -> Result<Bound> {
     }
     let halt = Halt::new(&shared.stop, &shared.budget);
     let planned = planned(&job, &locking, args, &halt)?;
-    Ok(Bound { job, net: shared.net.clone(), locking, planned })
+    Ok(ReadyJob { job, net: shared.net.clone(), locking, planned })
 }
 
 fn planned(job: &Manifest, locking: &Locking, args: &Args, halt: &Halt<'_>) -> Result<Planned> {
@@ -148,8 +148,8 @@ fn planned(job: &Manifest, locking: &Locking, args: &Args, halt: &Halt<'_>) -> R
 }
 
 /// What the jobs of one command share.
-pub(super) struct Shared<'a> {
-    files: Files,
+pub(super) struct CommandContext<'a> {
+    files: ReportFiles,
     shell: &'a Shell,
     net: Net,
     sources: Sources,
@@ -157,16 +157,16 @@ pub(super) struct Shared<'a> {
     stop: CancellationToken,
 }
 
-impl<'a> Shared<'a> {
+impl<'a> CommandContext<'a> {
     /// Begins to share: from here on signals end the work in good order.
     ///
     /// # Errors
     /// When signals cannot be caught.
-    pub(super) fn new(files: Files, net: Net, shell: &'a Shell) -> Result<Shared<'a>> {
+    pub(super) fn new(files: ReportFiles, net: Net, shell: &'a Shell) -> Result<CommandContext<'a>> {
         let stop = Signals::stop(&shell.screen)?;
         tokio::spawn(signals::let_go_of_bars(shell.screen.clone()));
         let budget = BudgetArgs::default().begin();
-        Ok(Shared { files, shell, net, sources: Sources::default(), budget, stop })
+        Ok(CommandContext { files, shell, net, sources: Sources::default(), budget, stop })
     }
 
     /// How long locks are waited for.
@@ -191,15 +191,20 @@ impl<'a> Shared<'a> {
     }
 }
 
-async fn each(jobs: Vec<Manifest>, args: &Args, (files, budget): (Files, Arc<Budget>), shell: &Shell) -> Result<Exit> {
-    let mut shared = Shared { budget, ..Shared::new(files, args.ssh.net(), shell)? };
+async fn each(
+    jobs: Vec<Manifest>,
+    args: &Args,
+    (files, budget): (ReportFiles, Arc<Budget>),
+    shell: &Shell,
+) -> Result<Exit> {
+    let mut shared = CommandContext { budget, ..CommandContext::new(files, args.ssh.net(), shell)? };
     let ended = in_turn(jobs, args, &mut shared).await;
     shared.close().await;
     ended
 }
 
 /// The jobs one after another.
-async fn in_turn(jobs: Vec<Manifest>, args: &Args, shared: &mut Shared<'_>) -> Result<Exit> {
+async fn in_turn(jobs: Vec<Manifest>, args: &Args, shared: &mut CommandContext<'_>) -> Result<Exit> {
     // A series or range that a job does not have must be told before another job has begun.
     let mut bound = Vec::new();
     let mut worst = Exit::Complete;
@@ -208,7 +213,7 @@ async fn in_turn(jobs: Vec<Manifest>, args: &Args, shared: &mut Shared<'_>) -> R
         // A source that does not answer says nothing of the other jobs.
         if let Err(error) = find_dates(&mut job, args, shared).await {
             shared.refused(&job, &error);
-            worst = worst.max(problem::tell(&error, shared.shell));
+            worst = worst.max(problem::report(&error, shared.shell));
             continue;
         }
         let about = job.clone();
@@ -222,13 +227,13 @@ async fn in_turn(jobs: Vec<Manifest>, args: &Args, shared: &mut Shared<'_>) -> R
         // The days that jobs share may have been done by those before.
         let is_fresh = nth == 0;
         let ended = one(bound, is_fresh, args, shared).await;
-        worst = worst.max(ended.unwrap_or_else(|error| problem::tell(&error, shared.shell)));
+        worst = worst.max(ended.unwrap_or_else(|error| problem::report(&error, shared.shell)));
     }
     Ok(worst)
 }
 
 /// Looks up when the regions were seen that ranges of a job follow, where the lock does not say so.
-async fn find_dates(job: &mut Manifest, args: &Args, shared: &mut Shared<'_>) -> Result<()> {
+async fn find_dates(job: &mut Manifest, args: &Args, shared: &mut CommandContext<'_>) -> Result<()> {
     let has_range = |series: &Series| series.regions.passage.is_some();
     if !job.series.iter().any(has_range) {
         return Ok(());
@@ -239,7 +244,7 @@ async fn find_dates(job: &mut Manifest, args: &Args, shared: &mut Shared<'_>) ->
 }
 
 /// Looks up the patches of the regions that filters name, for series with days to do.
-async fn find_patches(job: &mut Manifest, work: &Work, shared: &mut Shared<'_>) -> Result<()> {
+async fn find_patches(job: &mut Manifest, work: &PlannedWork, shared: &mut CommandContext<'_>) -> Result<()> {
     let ids: BTreeSet<SeriesId> = work.days.windows().map(|(id, _)| id.clone()).collect();
     let is_filtered = |series: &Series| ids.contains(&series.id) && series.filters.noaa.is_some();
     let unknown = |series: &Series| if is_filtered(series) { series.unknown_regions() } else { Vec::new() };
@@ -251,7 +256,7 @@ async fn find_patches(job: &mut Manifest, work: &Work, shared: &mut Shared<'_>) 
 async fn look_up(
     job: &mut Manifest,
     wanted: impl Fn(&Series) -> Vec<RegionNumber>,
-    shared: &mut Shared<'_>,
+    shared: &mut CommandContext<'_>,
 ) -> Result<()> {
     let end = shared.budget.end();
     let time_up = async {
@@ -294,8 +299,8 @@ fn tell_removed(job: &Manifest, locking: &Locking, shell: &Shell) -> Result<()> 
 }
 
 /// One job, by its plan; one that is not fresh is made anew.
-async fn one(bound: Bound, is_fresh: bool, args: &Args, shared: &mut Shared<'_>) -> Result<Exit> {
-    let Bound { mut job, net, locking, planned: before } = bound;
+async fn one(bound: ReadyJob, is_fresh: bool, args: &Args, shared: &mut CommandContext<'_>) -> Result<Exit> {
+    let ReadyJob { mut job, net, locking, planned: before } = bound;
     shared.net = net;
     let halt = Halt::new(&shared.stop, &shared.budget);
     let redo = Redo { check: args.check, retry_absent: args.retry_absent };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::reports::Files;
+use super::reports::ReportFiles;
 use crate::archive::Archive;
 use crate::cli::Result;
 use crate::cli::report_file::Saved;
@@ -31,7 +31,7 @@ pub(super) struct Follower {
     pub(super) net: Net,
     pub(super) run: String,
     /// Where the report goes besides the archive.
-    pub(super) files: Files,
+    pub(super) files: ReportFiles,
 }
 
 impl Observer for Follower {
@@ -39,7 +39,7 @@ impl Observer for Follower {
         self.collector.fold(&event);
         match &self.log {
             Some(log) => log.on(event),
-            None => self.progress.tell(&event),
+            None => self.progress.on_event(&event),
         }
     }
 }

@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::again::again;
-use super::html_report::Page;
+use super::html_report::HtmlReport;
 use crate::cli::clock::{now, run_id};
 use crate::cli::halt::Halted;
 use crate::cli::output_guard::report_file;
-use crate::cli::problem::{self, Problem};
+use crate::cli::problem::{self, CliError};
 use crate::cli::report_file::{ReportFile, Saved};
 use crate::cli::{Exit, Result, Shell};
 use crate::manifest::Manifest;
 use crate::net::HostStats;
-use crate::report::model::{Job, RunResult};
+use crate::report::model::{ReportJob, RunResult};
 use crate::report::{Collector, Report, junit};
 use crate::run::budget::Spent;
 use crate::run::event::Event;
@@ -44,10 +44,10 @@ pub(in crate::cli) struct ReportArgs {
 
 /// Where reports go.
 #[derive(Debug, Clone, Default)]
-pub(in crate::cli) struct Files {
+pub(in crate::cli) struct ReportFiles {
     report: Option<ReportFile>,
     junit: Option<ReportFile>,
-    page: Option<Page>,
+    page: Option<HtmlReport>,
 }
 
 impl ReportArgs {
@@ -65,10 +65,10 @@ impl ReportArgs {
     ///
     /// # Errors
     /// As [`ReportFile::new`]; a usage error when there are several jobs.
-    pub(in crate::cli) fn open(&self, jobs: usize) -> Result<Files> {
+    pub(in crate::cli) fn open(&self, jobs: usize) -> Result<ReportFiles> {
         let files = [&self.report, &self.report_junit, &self.report_html];
         if files.iter().filter(|path| path.as_deref() == Some(Path::new("-"))).count() > 1 {
-            return Err(Problem::new(Exit::Usage, "two reports cannot both go to standard output")
+            return Err(CliError::new(Exit::Usage, "two reports cannot both go to standard output")
                 .hint("`-` is for one of them; name a file for the other")
                 .into());
         }
@@ -76,17 +76,21 @@ impl ReportArgs {
             Some(_) if jobs > 1 => {
                 let message = format!("`{option}` takes one job: each job has a report of its own");
                 let hint = "the reports of all jobs are in `.sunhaul/runs/` of their archives";
-                Err(Problem::new(Exit::Usage, message).hint(hint).into())
+                Err(CliError::new(Exit::Usage, message).hint(hint).into())
             }
             Some(path) => ReportFile::new(path, option).map(Some),
             None => Ok(None),
         };
-        let page = open(&self.report_html, "--report-html")?.map(|file| Page { file, quicklook: self.quicklook });
-        Ok(Files { report: open(&self.report, "--report")?, junit: open(&self.report_junit, "--report-junit")?, page })
+        let page = open(&self.report_html, "--report-html")?.map(|file| HtmlReport { file, quicklook: self.quicklook });
+        Ok(ReportFiles {
+            report: open(&self.report, "--report")?,
+            junit: open(&self.report_junit, "--report-junit")?,
+            page,
+        })
     }
 }
 
-impl Files {
+impl ReportFiles {
     /// Writes a report, which is these bytes as JSON, where it was asked for.
     ///
     /// # Errors
@@ -145,8 +149,8 @@ impl Files {
 }
 
 /// What a report says of its job.
-pub(in crate::cli) fn about(job: &Manifest, lock_sha256: Option<String>) -> Job {
-    Job {
+pub(in crate::cli) fn about(job: &Manifest, lock_sha256: Option<String>) -> ReportJob {
+    ReportJob {
         name: job.name.clone(),
         manifest: job.path.to_string_lossy().into_owned(),
         manifest_sha256: job.sha256.to_string(),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{Datelike as _, NaiveDate};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::coverage::{Day, DayFact, Days};
+use super::coverage::{CoverageDay, CoverageDays, DayFact};
 use crate::day::Window;
 use crate::report::human;
 use crate::report::terminal::Paint;
@@ -30,7 +30,7 @@ pub(super) enum By {
 
 /// How a day stands, or several. The later ones need an eye the more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Cell {
+pub(super) enum DayCell {
     Sealed,
     /// Sealed, and the source has nothing of the day.
     Absent,
@@ -46,92 +46,94 @@ pub(super) enum Cell {
     Failed,
 }
 
-impl Cell {
-    const ALL: [Cell; 11] = [
-        Cell::Sealed,
-        Cell::Absent,
-        Cell::Provisional,
-        Cell::Thin,
-        Cell::Stale,
-        Cell::Partly,
-        Cell::Missing,
-        Cell::Started,
-        Cell::Refused,
-        Cell::Unreadable,
-        Cell::Failed,
+impl DayCell {
+    const ALL: [DayCell; 11] = [
+        DayCell::Sealed,
+        DayCell::Absent,
+        DayCell::Provisional,
+        DayCell::Thin,
+        DayCell::Stale,
+        DayCell::Partly,
+        DayCell::Missing,
+        DayCell::Started,
+        DayCell::Refused,
+        DayCell::Unreadable,
+        DayCell::Failed,
     ];
 
-    fn of(day: &Day) -> Cell {
+    fn of(day: &CoverageDay) -> DayCell {
         match &day.fact.state {
-            _ if day.is_failed => Cell::Failed,
-            DayFact::Sealed if day.fact.files == 0 => Cell::Absent,
-            DayFact::Sealed | DayFact::Provisional if day.is_thin => Cell::Thin,
-            DayFact::Sealed => Cell::Sealed,
-            DayFact::Provisional => Cell::Provisional,
-            DayFact::Stale => Cell::Stale,
-            DayFact::Started => Cell::Started,
-            DayFact::Refused(_) => Cell::Refused,
-            DayFact::Unreadable(_) => Cell::Unreadable,
-            DayFact::Missing => Cell::Missing,
+            _ if day.is_failed => DayCell::Failed,
+            DayFact::Sealed if day.fact.files == 0 => DayCell::Absent,
+            DayFact::Sealed | DayFact::Provisional if day.is_thin => DayCell::Thin,
+            DayFact::Sealed => DayCell::Sealed,
+            DayFact::Provisional => DayCell::Provisional,
+            DayFact::Stale => DayCell::Stale,
+            DayFact::Started => DayCell::Started,
+            DayFact::Refused(_) => DayCell::Refused,
+            DayFact::Unreadable(_) => DayCell::Unreadable,
+            DayFact::Missing => DayCell::Missing,
         }
     }
 
     /// Several days in one cell.
-    fn with(self, other: Cell) -> Cell {
+    fn with(self, other: DayCell) -> DayCell {
         let (less, more) = if self <= other { (self, other) } else { (other, self) };
         match more {
             _ if less == more => more,
-            Cell::Started if less == Cell::Missing => Cell::Started,
-            Cell::Missing | Cell::Started => Cell::Partly,
+            DayCell::Started if less == DayCell::Missing => DayCell::Started,
+            DayCell::Missing | DayCell::Started => DayCell::Partly,
             more => more,
         }
     }
 
     fn sign(self) -> char {
         match self {
-            Cell::Sealed => '=',
-            Cell::Absent => 'o',
-            Cell::Provisional => '~',
-            Cell::Thin => '-',
-            Cell::Stale => '%',
-            Cell::Partly => '+',
-            Cell::Missing => '.',
-            Cell::Started => '/',
-            Cell::Refused => '@',
-            Cell::Unreadable => '?',
-            Cell::Failed => 'x',
+            DayCell::Sealed => '=',
+            DayCell::Absent => 'o',
+            DayCell::Provisional => '~',
+            DayCell::Thin => '-',
+            DayCell::Stale => '%',
+            DayCell::Partly => '+',
+            DayCell::Missing => '.',
+            DayCell::Started => '/',
+            DayCell::Refused => '@',
+            DayCell::Unreadable => '?',
+            DayCell::Failed => 'x',
         }
     }
 
     fn meaning(self) -> &'static str {
         match self {
-            Cell::Sealed => "sealed",
-            Cell::Absent => "absent upstream",
-            Cell::Provisional => "provisional",
-            Cell::Thin => "thin",
-            Cell::Stale => "stale",
-            Cell::Partly => "partly there",
-            Cell::Missing => "missing",
-            Cell::Started => "started",
-            Cell::Refused => "of another job",
-            Cell::Unreadable => "record unusable",
-            Cell::Failed => "failed",
+            DayCell::Sealed => "sealed",
+            DayCell::Absent => "absent upstream",
+            DayCell::Provisional => "provisional",
+            DayCell::Thin => "thin",
+            DayCell::Stale => "stale",
+            DayCell::Partly => "partly there",
+            DayCell::Missing => "missing",
+            DayCell::Started => "started",
+            DayCell::Refused => "of another job",
+            DayCell::Unreadable => "record unusable",
+            DayCell::Failed => "failed",
         }
     }
 
     fn painted(self, text: &str, paint: Paint) -> Cow<'_, str> {
         match self {
-            Cell::Sealed => paint.good(text),
-            Cell::Provisional | Cell::Thin | Cell::Stale | Cell::Partly | Cell::Started => paint.care(text),
-            Cell::Refused | Cell::Unreadable | Cell::Failed => paint.bad(text),
-            Cell::Absent | Cell::Missing => Cow::Borrowed(text),
+            DayCell::Sealed => paint.good(text),
+            DayCell::Provisional | DayCell::Thin | DayCell::Stale | DayCell::Partly | DayCell::Started => {
+                paint.care(text)
+            }
+            DayCell::Refused | DayCell::Unreadable | DayCell::Failed => paint.bad(text),
+            DayCell::Absent | DayCell::Missing => Cow::Borrowed(text),
         }
     }
 }
 
 /// What a row holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
+enum CalendarShape {
     /// The days of a month.
     Month,
     /// The days of a week, for narrow terminals.
@@ -142,46 +144,48 @@ enum Shape {
     MonthsOfYear,
 }
 
-impl Shape {
+impl CalendarShape {
     /// The finest that fits, unless another one is asked for.
-    fn of(range: &Window, by: Option<By>, columns: usize) -> Shape {
+    fn of(range: &Window, by: Option<By>, columns: usize) -> CalendarShape {
         let months = range.last_date().map_or(1, |last| month_number(last) - month_number(range.start.date()) + 1);
-        let fits = |shape: Shape| shape.label_width() + 2 + shape.width() <= columns;
+        let fits = |shape: CalendarShape| shape.label_width() + 2 + shape.width() <= columns;
         match by {
-            Some(By::Day) if fits(Shape::Month) => Shape::Month,
-            Some(By::Day) => Shape::Week,
-            None if fits(Shape::Month) && usize::try_from(months).is_ok_and(|months| months <= ROWS) => Shape::Month,
-            None if !fits(Shape::Month) && range.day_count() <= 7 * ROWS as u64 => Shape::Week,
-            Some(By::Week) | None if fits(Shape::WeeksOfYear) => Shape::WeeksOfYear,
-            Some(By::Week | By::Month) | None => Shape::MonthsOfYear,
+            Some(By::Day) if fits(CalendarShape::Month) => CalendarShape::Month,
+            Some(By::Day) => CalendarShape::Week,
+            None if fits(CalendarShape::Month) && usize::try_from(months).is_ok_and(|months| months <= ROWS) => {
+                CalendarShape::Month
+            }
+            None if !fits(CalendarShape::Month) && range.day_count() <= 7 * ROWS as u64 => CalendarShape::Week,
+            Some(By::Week) | None if fits(CalendarShape::WeeksOfYear) => CalendarShape::WeeksOfYear,
+            Some(By::Week | By::Month) | None => CalendarShape::MonthsOfYear,
         }
     }
 
     /// How many cells a row has.
     fn width(self) -> usize {
         match self {
-            Shape::Month => 31,
-            Shape::Week => 7,
-            Shape::WeeksOfYear => 53,
-            Shape::MonthsOfYear => 12,
+            CalendarShape::Month => 31,
+            CalendarShape::Week => 7,
+            CalendarShape::WeeksOfYear => 53,
+            CalendarShape::MonthsOfYear => 12,
         }
     }
 
     fn label_width(self) -> usize {
         match self {
-            Shape::Month => "2015-12".len(),
-            Shape::Week => "2015-12-07".len(),
-            Shape::WeeksOfYear | Shape::MonthsOfYear => "2015".len(),
+            CalendarShape::Month => "2015-12".len(),
+            CalendarShape::Week => "2015-12-07".len(),
+            CalendarShape::WeeksOfYear | CalendarShape::MonthsOfYear => "2015".len(),
         }
     }
 
     /// What stands over the cells.
     fn ruler(self) -> &'static str {
         match self {
-            Shape::Month => "1   5    10   15   20   25   30",
-            Shape::Week => "MTWTFSS",
-            Shape::WeeksOfYear => "Jan Feb Mar Apr  May Jun Jul  Aug Sep  Oct Nov Dec",
-            Shape::MonthsOfYear => "JFMAMJJASOND",
+            CalendarShape::Month => "1   5    10   15   20   25   30",
+            CalendarShape::Week => "MTWTFSS",
+            CalendarShape::WeeksOfYear => "Jan Feb Mar Apr  May Jun Jul  Aug Sep  Oct Nov Dec",
+            CalendarShape::MonthsOfYear => "JFMAMJJASOND",
         }
     }
 
@@ -189,13 +193,13 @@ impl Shape {
     fn place(self, date: NaiveDate) -> (String, usize) {
         let since_monday = u64::from(date.weekday().num_days_from_monday());
         match self {
-            Shape::Month => (date.format("%Y-%m").to_string(), date.day0() as usize),
-            Shape::Week => {
+            CalendarShape::Month => (date.format("%Y-%m").to_string(), date.day0() as usize),
+            CalendarShape::Week => {
                 let monday = date.checked_sub_days(chrono::Days::new(since_monday)).unwrap_or(date);
                 (monday.to_string(), date.weekday().num_days_from_monday() as usize)
             }
-            Shape::WeeksOfYear => (date.format("%Y").to_string(), date.ordinal0() as usize / 7),
-            Shape::MonthsOfYear => (date.format("%Y").to_string(), date.month0() as usize),
+            CalendarShape::WeeksOfYear => (date.format("%Y").to_string(), date.ordinal0() as usize / 7),
+            CalendarShape::MonthsOfYear => (date.format("%Y").to_string(), date.month0() as usize),
         }
     }
 }
@@ -206,8 +210,8 @@ fn month_number(date: NaiveDate) -> i64 {
 
 /// A row of the calendar.
 #[derive(Debug)]
-struct Row {
-    cells: Vec<Option<Cell>>,
+struct CalendarRow {
+    cells: Vec<Option<DayCell>>,
     days: u64,
     done: u64,
     files: u64,
@@ -215,14 +219,14 @@ struct Row {
 }
 
 /// The calendar of a series, and the kinds of cells that are in it.
-pub(super) fn render(days: &Days, by: Option<By>, columns: usize, paint: Paint) -> (String, BTreeSet<Cell>) {
-    let shape = Shape::of(&days.range, by, columns);
-    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+pub(super) fn render(days: &CoverageDays, by: Option<By>, columns: usize, paint: Paint) -> (String, BTreeSet<DayCell>) {
+    let shape = CalendarShape::of(&days.range, by, columns);
+    let mut rows: BTreeMap<String, CalendarRow> = BTreeMap::new();
     for day in days.iter() {
         let (label, at) = shape.place(day.fact.date);
-        let new = || Row { cells: vec![None; shape.width()], days: 0, done: 0, files: 0, bytes: 0 };
+        let new = || CalendarRow { cells: vec![None; shape.width()], days: 0, done: 0, files: 0, bytes: 0 };
         let row = rows.entry(label).or_insert_with(new);
-        let cell = Cell::of(&day);
+        let cell = DayCell::of(&day);
         row.cells[at] = Some(row.cells[at].map_or(cell, |there| there.with(cell)));
         row.days += 1;
         row.done += u64::from(matches!(day.fact.state, DayFact::Sealed | DayFact::Provisional));
@@ -243,7 +247,7 @@ pub(super) fn render(days: &Days, by: Option<By>, columns: usize, paint: Paint) 
 }
 
 /// The cells of a row, those of one kind side by side in one colour.
-fn shown(cells: &[Option<Cell>], paint: Paint) -> String {
+fn shown(cells: &[Option<DayCell>], paint: Paint) -> String {
     let same = cells.chunk_by(|one, next| one == next);
     same.map(|some| match some.first() {
         Some(Some(cell)) => cell.painted(&cell.sign().to_string().repeat(some.len()), paint).into_owned(),
@@ -253,7 +257,7 @@ fn shown(cells: &[Option<Cell>], paint: Paint) -> String {
 }
 
 /// As many of the rows' figures as there is room for, the head first.
-fn figures<'r>(rows: impl Iterator<Item = &'r Row>, room: usize) -> Vec<String> {
+fn figures<'r>(rows: impl Iterator<Item = &'r CalendarRow>, room: usize) -> Vec<String> {
     let head = ["days", "files", "size"].map(str::to_owned);
     let figures =
         rows.map(|row| [format!("{}/{}", row.done, row.days), human::number(row.files), human::bytes(row.bytes)]);
@@ -270,9 +274,9 @@ fn figures<'r>(rows: impl Iterator<Item = &'r Row>, room: usize) -> Vec<String> 
 }
 
 /// What the signs mean, in lines that fit.
-pub(super) fn legend(seen: &BTreeSet<Cell>, columns: usize, paint: Paint) -> String {
+pub(super) fn legend(seen: &BTreeSet<DayCell>, columns: usize, paint: Paint) -> String {
     let mut lines = vec![(String::new(), 0)];
-    for cell in Cell::ALL.into_iter().filter(|cell| seen.contains(cell)) {
+    for cell in DayCell::ALL.into_iter().filter(|cell| seen.contains(cell)) {
         let entry = format!("{} {}", cell.sign(), cell.meaning());
         let width = entry.width() + 2;
         if let Some((line, used)) = lines.last_mut()
@@ -294,7 +298,7 @@ mod tests {
     use crate::cli::status::coverage::Fact;
 
     /// Days from a date on, by their signs.
-    fn days(start: &str, signs: &str) -> Days {
+    fn days(start: &str, signs: &str) -> CoverageDays {
         let start: NaiveDate = start.parse().unwrap();
         let fact = |(date, sign)| {
             let state = match sign {
@@ -324,10 +328,10 @@ mod tests {
         let range = Window { start: start.and_time(chrono::NaiveTime::MIN), end: end.and_time(chrono::NaiveTime::MIN) };
         // A missing day is one of which nothing is known.
         let facts = signs().map(fact).filter(|fact| fact.state != DayFact::Missing).collect();
-        Days { range, facts, thin: those('-'), failed: those('x') }
+        CoverageDays { range, facts, thin: those('-'), failed: those('x') }
     }
 
-    fn page(days: &Days, by: Option<By>, columns: usize) -> String {
+    fn page(days: &CoverageDays, by: Option<By>, columns: usize) -> String {
         let (calendar, seen) = render(days, by, columns, Paint(false));
         format!("{calendar}{}", legend(&seen, columns, Paint(false)))
     }
@@ -364,8 +368,9 @@ mod tests {
 
     #[test]
     fn several_days_in_a_cell_are_as_the_one_that_needs_an_eye() {
-        let cell =
-            |signs: &str| days("2015-12-11", signs).iter().map(|day| Cell::of(&day)).reduce(Cell::with).unwrap().sign();
+        let cell = |signs: &str| {
+            days("2015-12-11", signs).iter().map(|day| DayCell::of(&day)).reduce(DayCell::with).unwrap().sign()
+        };
         for (signs, one) in [
             ("=======", '='),
             (".......", '.'),

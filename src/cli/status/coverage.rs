@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 pub(super) use super::facts::{DayFact, Fact};
 use super::failed::FailedDay;
 use super::thin::{ThinDay, thin_days};
-use crate::archive::{DayHeader, Error, Started, State};
+use crate::archive::{DayHeader, Error, RecordState, Started};
 use crate::cli::Result;
 use crate::day::{self, Window};
 use crate::digest::Digest;
@@ -17,7 +17,7 @@ use crate::failure::Class;
 
 /// One day, and how it looks among the others.
 #[derive(Debug)]
-pub(super) struct Day {
+pub(super) struct CoverageDay {
     pub(super) fact: Fact,
     pub(super) is_thin: bool,
     /// It has no record of the present question, and failed when it was tried last.
@@ -26,7 +26,7 @@ pub(super) struct Day {
 
 /// The days of a series. What is known of some of them is kept; the others are missing, and take no room.
 #[derive(Debug)]
-pub(super) struct Days {
+pub(super) struct CoverageDays {
     /// The windows of all that are asked for together.
     pub(super) range: Window,
     /// What is known, by date, also of days outside of the range that stay from before.
@@ -35,9 +35,9 @@ pub(super) struct Days {
     pub(super) failed: BTreeSet<NaiveDate>,
 }
 
-impl Days {
+impl CoverageDays {
     /// Each day, by date: those of the range, and those outside of it that stay from before.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Day> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = CoverageDay> {
         let start = self.facts.partition_point(|fact| fact.date < self.range.start.date());
         let is_after = |fact: &Fact| fact.date > self.range.start.date() && self.range.day(fact.date).window.is_empty();
         let end = start + self.facts[start..].iter().position(is_after).unwrap_or(self.facts.len() - start);
@@ -47,7 +47,7 @@ impl Days {
             fact.cloned().unwrap_or_else(|| Fact::missing(&day))
         });
         let facts = self.facts[..start].iter().cloned().chain(days).chain(self.facts[end..].iter().cloned());
-        facts.map(|fact| Day {
+        facts.map(|fact| CoverageDay {
             is_thin: self.thin.contains(&fact.date),
             is_failed: self.failed.contains(&fact.date),
             fact,
@@ -55,7 +55,7 @@ impl Days {
     }
 }
 
-impl Serialize for Days {
+impl Serialize for CoverageDays {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter())
     }
@@ -69,7 +69,7 @@ impl Fact {
     }
 }
 
-impl Serialize for Day {
+impl Serialize for CoverageDay {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Fact { date, state, files, bytes, absent, .. } = &self.fact;
         let mut day = serializer.serialize_struct("Day", 6)?;
@@ -97,26 +97,26 @@ pub(super) struct SeriesStatus {
     pub(super) records: BTreeMap<String, u64>,
     /// How many files were proved in which way; null where the records were not read.
     pub(super) checked: Option<BTreeMap<String, u64>>,
-    pub(super) months: Vec<Month>,
+    pub(super) months: Vec<CoverageMonth>,
     /// Days in a row without a usable record, which were not started either.
-    pub(super) gaps: Vec<Gap>,
+    pub(super) gaps: Vec<MissingDays>,
     /// Days that were started and are not finished.
     pub(super) started: Vec<StartedDay>,
     /// Days in a row that belong to another job, which asks for something else.
-    pub(super) refused: Vec<Refused>,
+    pub(super) refused: Vec<RefusedDays>,
     pub(super) thin: Vec<ThinDay>,
     /// Days without a record of the present question that failed when they were tried last.
     pub(super) failed: Vec<FailedDay>,
     /// Records that cannot be used, and why.
     pub(super) unreadable: Vec<String>,
     /// Each day.
-    pub(super) days: Days,
+    pub(super) days: CoverageDays,
 }
 
 /// One month of one series, as far as it lies in the job's range.
 #[derive(Debug, Default, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the names are those of the JSON")]
-pub(super) struct Month {
+pub(super) struct CoverageMonth {
     pub(super) month: String,
     pub(super) days: u64,
     pub(super) sealed: u64,
@@ -135,15 +135,15 @@ pub(super) struct Month {
 
 /// Days in a row without a record, half-open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Gap {
+pub(super) struct MissingDays {
     pub(super) start: NaiveDate,
     pub(super) end: NaiveDate,
     pub(super) days: u64,
 }
 
-impl Gap {
-    fn of(date: NaiveDate) -> Gap {
-        Gap { start: date, end: date.succ_opt().unwrap_or(date), days: 1 }
+impl MissingDays {
+    fn of(date: NaiveDate) -> MissingDays {
+        MissingDays { start: date, end: date.succ_opt().unwrap_or(date), days: 1 }
     }
 
     fn grow(&mut self) {
@@ -163,9 +163,9 @@ pub(super) struct StartedDay {
 
 /// Days in a row of another job, half-open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Refused {
+pub(super) struct RefusedDays {
     #[serde(flatten)]
-    pub(super) days: Gap,
+    pub(super) days: MissingDays,
     pub(super) job: String,
 }
 
@@ -194,8 +194,8 @@ pub(super) fn fact(
         Ok(Some(header)) => {
             let state = match header.state {
                 _ if header.spec != spec => DayFact::Stale,
-                State::Sealed => DayFact::Sealed,
-                State::Provisional => DayFact::Provisional,
+                RecordState::Sealed => DayFact::Sealed,
+                RecordState::Provisional => DayFact::Provisional,
             };
             let DayHeader { files, bytes, absent, records, body, .. } = header;
             Fact { state, files, bytes, absent, records: records.unwrap_or_default(), body, ..nothing }
@@ -233,21 +233,21 @@ pub(super) fn of_series(
     let may_fail = |fact: &Fact| matches!(fact.state, DayFact::Missing | DayFact::Started | DayFact::Stale);
     let is_done: BTreeSet<NaiveDate> = facts.iter().filter(|fact| !may_fail(fact)).map(|fact| fact.date).collect();
     failed.retain(|date, _| !range.day(*date).window.is_empty() && !is_done.contains(date));
-    let days = Days {
+    let days = CoverageDays {
         range,
         facts,
         thin: thin.iter().map(|day| day.date).collect(),
         failed: failed.keys().copied().collect(),
     };
-    let mut months: Vec<(NaiveDate, Month)> = Vec::new();
-    let mut gaps: Vec<Gap> = Vec::new();
-    let (mut started, mut refused): (Vec<StartedDay>, Vec<Refused>) = Default::default();
+    let mut months: Vec<(NaiveDate, CoverageMonth)> = Vec::new();
+    let mut gaps: Vec<MissingDays> = Vec::new();
+    let (mut started, mut refused): (Vec<StartedDay>, Vec<RefusedDays>) = Default::default();
     let mut unreadable = Vec::new();
-    for Day { fact, is_failed, .. } in days.iter() {
+    for CoverageDay { fact, is_failed, .. } in days.iter() {
         let is_of = |first: &NaiveDate| (first.year(), first.month()) == (fact.date.year(), fact.date.month());
         if !months.last().is_some_and(|(first, _)| is_of(first)) {
             let month = fact.date.format("%Y-%m").to_string();
-            months.push((fact.date, Month { month, ..Month::default() }));
+            months.push((fact.date, CoverageMonth { month, ..CoverageMonth::default() }));
         }
         let Some((_, month)) = months.last_mut() else { continue };
         month.days += 1;
@@ -267,14 +267,14 @@ pub(super) fn of_series(
                 month.refused += 1;
                 match refused.last_mut() {
                     Some(last) if last.days.end == fact.date && last.job == *job => last.days.grow(),
-                    _ => refused.push(Refused { days: Gap::of(fact.date), job: job.clone() }),
+                    _ => refused.push(RefusedDays { days: MissingDays::of(fact.date), job: job.clone() }),
                 }
             }
             DayFact::Missing | DayFact::Unreadable(_) => {
                 month.missing += 1;
                 match gaps.last_mut() {
                     Some(gap) if gap.end == fact.date => gap.grow(),
-                    _ => gaps.push(Gap::of(fact.date)),
+                    _ => gaps.push(MissingDays::of(fact.date)),
                 }
             }
         }
@@ -308,7 +308,7 @@ pub(super) fn of_series(
 
 /// A header for tests.
 #[cfg(test)]
-pub(super) fn header(date: &str, job: &str, state: State, spec: Digest, files: u64) -> DayHeader {
+pub(super) fn header(date: &str, job: &str, state: RecordState, spec: Digest, files: u64) -> DayHeader {
     DayHeader {
         format: "day/1".into(),
         job: job.into(),

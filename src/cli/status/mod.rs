@@ -30,8 +30,8 @@ use crate::report::model::Report;
 use crate::report::terminal::Paint;
 use calendar::By as Cell;
 use coverage::{DayFact, Fact, SeriesStatus};
-use problem::Problem;
-use regions::Form;
+use problem::CliError;
+use regions::RegionsForm;
 use runs::PastRun;
 
 /// How many of the last runs are shown.
@@ -111,7 +111,7 @@ impl By {
 }
 
 /// The archive of a job as it is seen at one moment.
-struct Seen {
+struct ArchiveView {
     now: DateTime<Utc>,
     records: Reader,
     /// Days that have a journal.
@@ -121,15 +121,15 @@ struct Seen {
 }
 
 /// What is known of a series.
-struct Known {
+struct SeriesFacts {
     /// What of its range has begun.
     begun: Window,
     /// Of each day that something is known of, in order.
     facts: Vec<Fact>,
 }
 
-impl Seen {
-    fn of(&self, job: &Manifest, series: &Series) -> Result<Known> {
+impl ArchiveView {
+    fn facts_of_series(&self, job: &Manifest, series: &Series) -> Result<SeriesFacts> {
         let scale = series.source.scale();
         let reached = self.now.naive_utc() + scale.ahead_of_utc();
         let range = series.range.resolve(self.now, scale);
@@ -148,7 +148,7 @@ impl Seen {
             let started = || self.records.started(&series.id, day.date);
             facts.push(coverage::fact((&job.name, &day, series.spec(&day)), header, started)?);
         }
-        Ok(Known { begun, facts })
+        Ok(SeriesFacts { begun, facts })
     }
 }
 
@@ -157,7 +157,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let by_region = args.by == Some(By::Harpnum);
     if args.csv && !by_region {
         let message = "`--csv` prints the regions of `--by harpnum`, and nothing else";
-        return Err(Problem::new(Exit::Usage, message).hint("add `--by harpnum`, or use `--json`").into());
+        return Err(CliError::new(Exit::Usage, message).hint("add `--by harpnum`, or use `--json`").into());
     }
     let Some(job) = load_manifest::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     let now = now();
@@ -169,12 +169,12 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let records = Reader::open(&job.archive.root)?;
     let journalled = records.journalled()?;
     let reports = runs::last(&records, &job.name, RUNS);
-    let seen = Seen { now, records, journalled, reports };
+    let seen = ArchiveView { now, records, journalled, reports };
     if by_region {
         let form = match (args.csv, args.json) {
-            (true, _) => Form::Csv,
-            (_, true) => Form::Json,
-            _ => Form::Text,
+            (true, _) => RegionsForm::Csv,
+            (_, true) => RegionsForm::Json,
+            _ => RegionsForm::Text,
         };
         return regions::run(&job, &seen, form, shell);
     }
@@ -188,10 +188,10 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     Ok(Exit::Complete)
 }
 
-fn calendar_of(args: &Args, job: &Manifest, seen: &Seen) -> Result<Status> {
+fn calendar_of(args: &Args, job: &Manifest, seen: &ArchiveView) -> Result<Status> {
     let mut series = Vec::new();
     for one in &job.series {
-        let Known { begun, facts } = seen.of(job, one)?;
+        let SeriesFacts { begun, facts } = seen.facts_of_series(job, one)?;
         let failed = failed::failed_days(&seen.reports, &one.id.0);
         let mut status = coverage::of_series(&one.id.0, begun, facts, failed);
         let lines: u64 = status.days.facts.iter().map(|fact| fact.body).sum();

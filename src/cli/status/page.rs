@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::Status;
-use super::calendar::{self, By, Cell};
+use super::calendar::{self, By, DayCell};
 use super::coverage::{DayFact, SeriesStatus};
 use super::failed::FailedDay;
 use super::runs::PastRun;
@@ -18,10 +18,10 @@ const SHOWN: usize = 10;
 /// The page, for a terminal of so many columns.
 pub(super) fn render(status: &Status, by: Option<By>, columns: usize, paint: Paint) -> String {
     let mut out = format!("{} in {}\n", escape(&status.job), escape(&status.archive));
-    let mut seen = BTreeSet::<Cell>::new();
+    let mut seen = BTreeSet::<DayCell>::new();
     for series in &status.series {
         // Writing to a String cannot fail.
-        let _ = write!(out, "\n{}  {}\n", paint.strong(&escape(&series.series)), told(series));
+        let _ = write!(out, "\n{}  {}\n", paint.strong(&escape(&series.series)), describe_series(series));
         if !series.days.range.is_empty() {
             let (calendar, cells) = calendar::render(&series.days, by, columns, paint);
             seen.extend(cells);
@@ -46,7 +46,7 @@ pub(super) fn render(status: &Status, by: Option<By>, columns: usize, paint: Pai
 }
 
 /// `2015-12-11..2015-12-14 (not included)  3 of 3 days, 71 files, 9.0 MiB, 2 absent upstream`
-fn told(series: &SeriesStatus) -> String {
+fn describe_series(series: &SeriesStatus) -> String {
     let range = series.days.range;
     let Some(last) = range.last_date() else { return "no day of it has begun yet".to_owned() };
     let end = last.succ_opt().unwrap_or(last);
@@ -130,25 +130,27 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::archive::{Error, Started, State};
+    use crate::archive::{Error, RecordState, Started};
     use crate::cli::status::coverage;
     use crate::day::Day;
     use crate::digest::Digest;
     use crate::failure::Class;
 
     fn status() -> Status {
-        let (spec, other) = (Digest::of(b"spec"), Digest::of(b"other"));
+        let (spec, other) = (Digest::sha256(b"spec"), Digest::sha256(b"other"));
         let mut facts = Vec::new();
         for date in ("2015-12-25".parse::<chrono::NaiveDate>().unwrap()).iter_days().take(12) {
             let text = date.to_string();
             let header = match text.as_str() {
                 "2015-12-27" | "2015-12-28" | "2015-12-31" => Ok(None),
-                "2015-12-25" | "2015-12-26" => Ok(Some(coverage::header(&text, "other", State::Sealed, other, 10))),
+                "2015-12-25" | "2015-12-26" => {
+                    Ok(Some(coverage::header(&text, "other", RecordState::Sealed, other, 10)))
+                }
                 "2015-12-29" => Err(Error::record(std::path::Path::new("days/s/2015-12-29.jsonl"), 1, "it is cut")),
-                "2016-01-02" => Ok(Some(coverage::header(&text, "december", State::Sealed, other, 10))),
-                "2016-01-03" => Ok(Some(coverage::header(&text, "december", State::Sealed, spec, 4))),
-                "2016-01-05" => Ok(Some(coverage::header(&text, "december", State::Provisional, spec, 10))),
-                _ => Ok(Some(coverage::header(&text, "december", State::Sealed, spec, 10))),
+                "2016-01-02" => Ok(Some(coverage::header(&text, "december", RecordState::Sealed, other, 10))),
+                "2016-01-03" => Ok(Some(coverage::header(&text, "december", RecordState::Sealed, spec, 4))),
+                "2016-01-05" => Ok(Some(coverage::header(&text, "december", RecordState::Provisional, spec, 10))),
+                _ => Ok(Some(coverage::header(&text, "december", RecordState::Sealed, spec, 10))),
             };
             let started = || Ok((text == "2015-12-31").then_some(Started { job: None, files: 3, bytes: 1_728_000 }));
             facts.push(coverage::fact(("december", &Day::whole(date), spec), header, started).unwrap());

@@ -111,7 +111,7 @@ pub(super) fn last(records: &Reader, job: &str, count: usize) -> Vec<Report> {
 mod tests {
     use super::*;
     use crate::report::Collector;
-    use crate::report::model::Job;
+    use crate::report::model::ReportJob;
 
     #[test]
     fn the_newest_runs_of_the_job_come_first_and_strange_files_are_left_out() {
@@ -119,7 +119,7 @@ mod tests {
         let runs = folder.path().join(".sunhaul/runs");
         std::fs::create_dir_all(&runs).unwrap();
         for (hour, name) in [(1, "december"), (2, "other"), (3, "december"), (4, "december")] {
-            let job = Job {
+            let job = ReportJob {
                 name: name.into(),
                 manifest: format!("{name}.yaml"),
                 manifest_sha256: String::new(),

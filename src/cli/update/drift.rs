@@ -5,14 +5,14 @@ use std::io::Read as _;
 
 use futures_util::{StreamExt as _, stream};
 
-use super::output::{Failed, Form, Lost, Told};
+use super::output::{IncomparableDay, Lost, UpdateForm, UpdateResult};
 use super::regions::RegionChange;
 use crate::archive::open_regular;
 use crate::cli::clock::{now, run_id};
 use crate::cli::job_lock::Locking;
-use crate::cli::problem::Problem;
+use crate::cli::problem::CliError;
 use crate::cli::report_file::Saved;
-use crate::cli::run::{Files, about, again};
+use crate::cli::run::{ReportFiles, about, again};
 use crate::cli::signals::Signals;
 use crate::cli::sources::Sources;
 use crate::cli::{Exit, Result, Shell, query_retry};
@@ -20,14 +20,14 @@ use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fetch;
 use crate::fetch::probe;
-use crate::lock::{self, DayChange, Held, LockedFile, Named, Replaced};
+use crate::lock::{self, ChangedFile, DayChange, LockWithRecords, LockedFile, Replaced};
 use crate::manifest::{Identity, Manifest, Series, SeriesId};
 use crate::net::Net;
-use crate::report::model::{ComparedBy, Run};
+use crate::report::model::{ComparedBy, ReportRun};
 use crate::report::{Collector, Report};
 use crate::run::event::DayId;
 use crate::run::{Before, Todo, passes_filters, path_of};
-use crate::source::jsoc::{Known, former_keys, is_stored_elsewhere};
+use crate::source::jsoc::{KnownFileKey, former_keys, is_stored_elsewhere};
 use crate::source::{KEYWORDS_TABLE, RemoteFile, Replica, Replicas};
 
 /// Which files are fetched and hashed besides.
@@ -42,27 +42,27 @@ pub(super) struct Sample {
 impl Sample {
     /// True for the files that are taken: by their key alone, so that a day more or less changes nothing.
     fn takes(self, series: &SeriesId, key: &str) -> bool {
-        let digest = Digest::of(format!("{}\n{series}\n{key}", self.seed).as_bytes());
+        let digest = Digest::sha256(format!("{}\n{series}\n{key}", self.seed).as_bytes());
         let drawn = digest.bytes().iter().take(4).fold(0u32, |sum, byte| (sum << 8) | u32::from(*byte));
         f64::from(drawn) < self.share * 4_294_967_296.0
     }
 }
 
 /// What is compared, and where that is told.
-pub(super) struct Check<'a> {
+pub(super) struct DriftCheck<'a> {
     pub(super) job: &'a Manifest,
     pub(super) days: &'a [Todo],
     pub(super) sample: Option<Sample>,
-    pub(super) form: Form,
-    pub(super) files: &'a Files,
+    pub(super) form: UpdateForm,
+    pub(super) files: &'a ReportFiles,
 }
 
 /// What every day of one series is asked with.
-struct Asked<'a> {
+struct SeriesQuery<'a> {
     job: &'a Manifest,
     series: &'a Series,
     source: Replicas,
-    held: &'a Held,
+    held: &'a LockWithRecords,
     sample: Option<Sample>,
     shell: &'a Shell,
 }
@@ -82,7 +82,7 @@ struct Compared {
 /// # Errors
 /// When a source cannot be opened, the lock does not say which files a day has, or a report cannot be written.
 pub(super) async fn run(
-    check: &Check<'_>,
+    check: &DriftCheck<'_>,
     locking: &Locking,
     regions: Vec<RegionChange>,
     net: Net,
@@ -96,11 +96,11 @@ pub(super) async fn run(
                 todo.series, todo.day.date
             );
             let hint = "compare where the archive is, or lock with `lock: { detail: files }`";
-            return Err(Problem::new(Exit::Usage, message).hint(hint).into());
+            return Err(CliError::new(Exit::Usage, message).hint(hint).into());
         }
     }
     let mut signals = Signals::catch()?;
-    let mut told = Told::of(check.job, true).with_regions(regions);
+    let mut told = UpdateResult::of(check.job, true).with_regions(regions);
     let started = now();
     let run = run_id(started);
     let compared = tokio::select! {
@@ -117,8 +117,10 @@ pub(super) async fn run(
 
     let collector = Collector::new(run, started, about(check.job, Some(held.lock().sha256().to_string())));
     let report = told.report(&collector, check.days, lost, hosts, exit);
-    let report =
-        Report { run: Run { again: (exit != Exit::Complete).then(|| again(&shell.words)), ..report.run }, ..report };
+    let report = Report {
+        run: ReportRun { again: (exit != Exit::Complete).then(|| again(&shell.words)), ..report.run },
+        ..report
+    };
     shell.ci.ran(&report, None, &shell.screen);
     check.files.write(&report, &report.to_json()?, Saved::AtTheEnd)?;
     check.files.write_bare_page(&report)?;
@@ -126,13 +128,13 @@ pub(super) async fn run(
 }
 
 async fn compare(
-    check: &Check<'_>,
+    check: &DriftCheck<'_>,
     (net, run): (&Net, &str),
-    held: &Held,
+    held: &LockWithRecords,
     shell: &Shell,
-    told: &mut Told,
+    told: &mut UpdateResult,
 ) -> Result<Vec<Lost>> {
-    let Check { job, days, sample, .. } = *check;
+    let DriftCheck { job, days, sample, .. } = *check;
     let mut sources = Sources::default();
     let wanted: BTreeSet<&SeriesId> = days.iter().map(|todo| &todo.series).collect();
     let bases = sources.bases(job, |id| wanted.contains(id)).await?;
@@ -141,7 +143,7 @@ async fn compare(
         let Some(bases) = bases.get(&series.id) else { continue };
         let source = Replicas::open(net, job, series, bases, run)?;
         let width = source.current().client().concurrency().max(1);
-        let asked = Asked { job, series, source, held, sample, shell };
+        let asked = SeriesQuery { job, series, source, held, sample, shell };
         let days: Vec<&Todo> = days.iter().filter(|todo| todo.series == series.id).collect();
         let mut answers = stream::iter(days.iter().map(|todo| asked.day(todo))).buffered(width);
         let mut index = 0;
@@ -157,7 +159,7 @@ async fn compare(
             for (path, failure) in failed {
                 let class = failure.class.name();
                 let day = DayId { series: series.id.clone(), date };
-                told.failed(Failed {
+                told.failed(IncomparableDay {
                     series: series.id.0.clone(),
                     date,
                     path: path.clone(),
@@ -172,7 +174,7 @@ async fn compare(
     Ok(lost)
 }
 
-impl Asked<'_> {
+impl SeriesQuery<'_> {
     async fn day(&self, todo: &Todo) -> Compared {
         let mut compared =
             Compared { change: None, by: ComparedBy::default(), sampled: 0, not_asked_for: 0, failed: Vec::new() };
@@ -184,7 +186,7 @@ impl Asked<'_> {
     }
 
     async fn compare(&self, todo: &Todo, compared: &mut Compared) -> std::result::Result<DayChange, Failure> {
-        let Asked { job, series, .. } = self;
+        let SeriesQuery { job, series, .. } = self;
         let listed = query_retry::list(job, series, &self.source, &todo.day, self.shell).await?;
         let locked = self.held.files(&series.id, todo.day.date);
         let locked = locked.map_err(|error| Failure::new(Class::Storage, error.to_string()))?.unwrap_or_default();
@@ -209,7 +211,7 @@ impl Asked<'_> {
                 None => {
                     let path = path_of(series, todo, file, &fetch::name_of(file, None)).ok();
                     let path = path.map(|path| path.to_string()).unwrap_or_default();
-                    change.added.push(Named { path, key: file.key.clone(), sha256: None });
+                    change.added.push(ChangedFile { path, key: file.key.clone(), sha256: None });
                 }
                 // What upstream lists and does not have is for a run to find out.
                 Some(before) if before.absent.is_some() => {}
@@ -226,7 +228,7 @@ impl Asked<'_> {
         };
         compared.not_asked_for += locked.values().filter(|file| !is_asked_for(file)).count() as u64;
         // Also one that was absent: the lock would lose its line.
-        change.removed.extend(locked.into_values().map(Named::from));
+        change.removed.extend(locked.into_values().map(ChangedFile::from));
         Ok(change.with_replaced())
     }
 
@@ -237,7 +239,7 @@ impl Asked<'_> {
         let read = move || {
             let mut bytes = Vec::new();
             open_regular(&path).ok()?.read_to_end(&mut bytes).ok()?;
-            (Some(Digest::of(&bytes)) == due).then_some(bytes)
+            (Some(Digest::sha256(&bytes)) == due).then_some(bytes)
         };
         tokio::task::spawn_blocking(read).await.ok().flatten().unwrap_or_default()
     }
@@ -279,8 +281,8 @@ impl Asked<'_> {
     }
 }
 
-fn known(file: &LockedFile) -> Known<'_> {
-    Known { key: &file.key, url: &file.url, storage: file.storage.as_deref(), time: &file.time }
+fn known(file: &LockedFile) -> KnownFileKey<'_> {
+    KnownFileKey { key: &file.key, url: &file.url, storage: file.storage.as_deref(), time: &file.time }
 }
 
 #[cfg(test)]

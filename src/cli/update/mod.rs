@@ -11,18 +11,18 @@ use super::clock::now;
 use super::job_lock::Locking;
 use super::load_manifest::Secrets;
 use super::options::{ArchiveArg, SshArg};
-use super::plan_job::Work;
-use super::problem::Problem;
-use super::run::{Files, Ran, ReportArgs, Shared, Task, Then, execute};
-use super::selection::Selection;
+use super::plan_job::PlannedWork;
+use super::problem::CliError;
+use super::run::{CommandContext, Ran, ReportArgs, ReportFiles, Task, Then, execute};
+use super::selection::SelectionArgs;
 use super::{Exit, Result, Shell, known_archive, limits, load_manifest, lock_owner, plan_job};
 use crate::day::Day;
 use crate::lock::{self, DayChange, Lock};
 use crate::manifest::{Manifest, SeriesId};
 use crate::net::Net;
 use crate::plan;
-use crate::run::{Grip, How, Todo};
-use output::{Form, Told};
+use crate::run::{How, LockBinding, Todo};
+use output::{UpdateForm, UpdateResult};
 use regions::RegionChange;
 
 /// List locked days again and update the lock to what upstream has now.
@@ -63,7 +63,7 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    selection: Selection,
+    selection: SelectionArgs,
     #[command(flatten)]
     archive: ArchiveArg,
     #[command(flatten)]
@@ -89,14 +89,14 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let prepared = prepared.inspect_err(|error| files.refused(&job, error, net.hosts(), shell))?;
     if args.dry_run {
         let form = if args.json {
-            Form::Json
+            UpdateForm::Json
         } else if args.files {
-            Form::Files
+            UpdateForm::Files
         } else {
-            Form::Days
+            UpdateForm::Days
         };
         let sample = args.sample.map(|share| drift::Sample { share, seed: args.seed });
-        let check = drift::Check { job: &job, days: &prepared.days, sample, form, files: &files };
+        let check = drift::DriftCheck { job: &job, days: &prepared.days, sample, form, files: &files };
         let ended = runtime.block_on(drift::run(&check, &prepared.locking, prepared.regions, net.clone(), shell));
         return ended.inspect_err(|error| files.refused(&job, error, net.hosts(), shell));
     }
@@ -116,9 +116,9 @@ async fn prepare(args: &Args, job: &mut Manifest, net: &Net, shell: &Shell) -> R
     let path = lock::path_of(&job.path);
     let Some(lock) = Lock::read(&path, &job.name)? else {
         let message = format!("there is no lock `{}` to update", crate::untrusted::escape(&path.to_string_lossy()));
-        return Err(Problem::new(Exit::Usage, message).hint("`sunhaul run` makes one").into());
+        return Err(CliError::new(Exit::Usage, message).hint("`sunhaul run` makes one").into());
     };
-    let locking = Locking::read(job, Grip::Honoured, false, None)?;
+    let locking = Locking::read(job, LockBinding::Honoured, false, None)?;
     locking.must_not_be_ahead(job, now())?;
     if !args.dry_run {
         known_archive::must_be_there(job, Some(&lock))?;
@@ -161,12 +161,12 @@ fn locked_days(job: &Manifest, lock: &Lock, selection: &plan::Selection) -> Resu
     }
     if days.is_empty() && asked_otherwise > 0 {
         let message = "these days lie outside of the range, and were asked for otherwise than the manifest asks now";
-        return Err(Problem::new(Exit::Usage, message)
+        return Err(CliError::new(Exit::Usage, message)
             .hint("they stay as they are; `sunhaul forget` takes them out, and a longer range takes them in again")
             .into());
     }
     if days.is_empty() {
-        return Err(Problem::new(Exit::Usage, "the lock has none of these days")
+        return Err(CliError::new(Exit::Usage, "the lock has none of these days")
             .hint("`sunhaul run` adds days; `sunhaul status` shows which there are")
             .into());
     }
@@ -177,14 +177,14 @@ fn locked_days(job: &Manifest, lock: &Lock, selection: &plan::Selection) -> Resu
 async fn moved(
     job: Manifest,
     prepared: Prepared,
-    (args, files, net): (&Args, Files, Net),
+    (args, files, net): (&Args, ReportFiles, Net),
     shell: &Shell,
 ) -> Result<Exit> {
     let Prepared { lock: old, locking, days, regions } = prepared;
     let asked = days.len() as u64;
     let job = Arc::new(job);
-    let mut shared = Shared::new(files, net, shell)?;
-    let mut work = Work::default();
+    let mut shared = CommandContext::new(files, net, shell)?;
+    let mut work = PlannedWork::default();
     for todo in &days {
         work.days.push(&todo.series, todo.day.window, todo.how);
     }
@@ -193,7 +193,7 @@ async fn moved(
     let done = execute(task, &mut shared).await;
     shared.close().await;
     let Ran { exit, report, .. } = done?;
-    let mut told = Told::of(&job, false).with_regions(regions);
+    let mut told = UpdateResult::of(&job, false).with_regions(regions);
     if let Some(new) = Lock::read(old.path(), &job.name)? {
         for day in report.days.iter().filter(|day| day.is_done()) {
             let series = SeriesId(day.series.clone());
@@ -206,6 +206,6 @@ async fn moved(
         }
     }
     told.of_days(asked);
-    told.print(if args.json { Form::Json } else { Form::Files })?;
+    told.print(if args.json { UpdateForm::Json } else { UpdateForm::Files })?;
     Ok(exit)
 }

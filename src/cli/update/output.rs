@@ -24,7 +24,7 @@ const LISTED: usize = 1000;
 
 /// Everything that is different, by day.
 #[derive(Debug, Serialize)]
-pub(super) struct Told {
+pub(super) struct UpdateResult {
     sunhaul: &'static str,
     job: String,
     lock: String,
@@ -47,7 +47,7 @@ pub(super) struct Told {
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<ComparedBy>,
     /// Days that could not be compared, and why.
-    failed: Vec<Failed>,
+    failed: Vec<IncomparableDay>,
     /// Active regions that the source has otherwise now.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     regions: Vec<RegionChange>,
@@ -72,7 +72,7 @@ struct ToldDay {
 
 /// How it is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum UpdateForm {
     /// As JSON, with all files.
     Json,
     /// A line for each day.
@@ -90,7 +90,7 @@ pub(super) struct Lost {
 
 /// A day that could not be compared.
 #[derive(Debug, Serialize)]
-pub(super) struct Failed {
+pub(super) struct IncomparableDay {
     pub(super) series: String,
     pub(super) date: chrono::NaiveDate,
     /// The file, when it was the sample that failed.
@@ -99,9 +99,9 @@ pub(super) struct Failed {
     pub(super) message: String,
 }
 
-impl Told {
-    pub(super) fn of(job: &Manifest, dry_run: bool) -> Told {
-        Told {
+impl UpdateResult {
+    pub(super) fn of(job: &Manifest, dry_run: bool) -> UpdateResult {
+        UpdateResult {
             sunhaul: "update/1",
             job: job.name.clone(),
             lock: lock::path_of(&job.path).to_string_lossy().into_owned(),
@@ -122,8 +122,8 @@ impl Told {
     }
 
     /// The same with regions that have changed.
-    pub(super) fn with_regions(self, regions: Vec<RegionChange>) -> Told {
-        Told { regions, ..self }
+    pub(super) fn with_regions(self, regions: Vec<RegionChange>) -> UpdateResult {
+        UpdateResult { regions, ..self }
     }
 
     /// Takes in one day that was only compared.
@@ -164,7 +164,7 @@ impl Told {
     }
 
     /// Takes in what could not be compared.
-    pub(super) fn failed(&mut self, failed: Failed) {
+    pub(super) fn failed(&mut self, failed: IncomparableDay) {
         self.failed.push(failed);
     }
 
@@ -225,18 +225,18 @@ impl Told {
     ///
     /// # Errors
     /// When that cannot be written.
-    pub(super) fn print(&self, form: Form) -> Result<()> {
-        if form == Form::Json { stdout::print_json(self) } else { stdout::print(&self.text(form)) }
+    pub(super) fn print(&self, form: UpdateForm) -> Result<()> {
+        if form == UpdateForm::Json { stdout::print_json(self) } else { stdout::print(&self.text(form)) }
     }
 
-    fn text(&self, form: Form) -> String {
+    fn text(&self, form: UpdateForm) -> String {
         let regions = self
             .regions
             .iter()
             .map(|change| format!("{} {}\n{}", escape(&change.series), change.region, change.text()));
         let days = self.days.iter().map(|ToldDay { change, by }| match form {
-            Form::Days => line_of_day(change, *by),
-            Form::Files | Form::Json => files_of_day(change, self.dry_run),
+            UpdateForm::Days => line_of_day(change, *by),
+            UpdateForm::Files | UpdateForm::Json => files_of_day(change, self.dry_run),
         });
         let failed = self.failed.iter().map(|failed| {
             let what = failed.path.as_deref().unwrap_or("the whole day");

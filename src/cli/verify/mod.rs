@@ -13,17 +13,17 @@ use super::clock::now;
 use super::job_lock::Locking;
 use super::load_manifest::Secrets;
 use super::options::{ArchiveArg, SshArg};
-use super::problem::Problem;
+use super::problem::CliError;
 use super::run::ReportArgs;
-use super::selection::Selection;
+use super::selection::SelectionArgs;
 use super::{Exit, Result, Shell, known_archive, limits, load_manifest, plan_job, removed_series, same_job, stdout};
-use crate::archive::{Archive, Depth, Finding, Reader};
+use crate::archive::{Archive, AuditFinding, Depth, Reader};
 use crate::lock::DayChange;
 use crate::manifest::{Manifest, SeriesId};
-use crate::plan::{Plan, Reason, Standing};
+use crate::plan::{DayStanding, Plan, ToDoReason};
 use crate::report::terminal::Verbosity;
 use crate::untrusted::escape;
-use output::Verdict;
+use output::VerifyResult;
 
 /// Hash the archive and compare it with its records.
 #[derive(Debug, clap::Args)]
@@ -66,7 +66,7 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    selection: Selection,
+    selection: SelectionArgs,
     #[command(flatten)]
     archive: ArchiveArg,
     #[command(flatten)]
@@ -77,7 +77,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     if args.reports.is_any() && !args.repair {
-        return Err(Problem::new(Exit::Usage, "a report is made of a run, and only `--repair` runs anything")
+        return Err(CliError::new(Exit::Usage, "a report is made of a run, and only `--repair` runs anything")
             .hint("add `--repair`, or take what was found from `--json`")
             .into());
     }
@@ -93,7 +93,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     known_archive::must_be_there(&job, locking.lock())?;
     if !Reader::open(root)?.has_state()? {
         let shown = root.to_string_lossy();
-        return Err(Problem::new(Exit::Incomplete, format!("no archive is there: `{}`", escape(&shown)))
+        return Err(CliError::new(Exit::Incomplete, format!("no archive is there: `{}`", escape(&shown)))
             .hint("`sunhaul run` makes it; `--archive` names another one; a disk may have to be mounted first")
             .into());
     }
@@ -101,9 +101,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         same_job::must_not_undo(std::slice::from_ref(&job), now())?;
     }
     let files = args.reports.open(1)?;
-    let mut verdict = Verdict::new(&job, &plan, args.quick, args.strict);
+    let mut verdict = VerifyResult::new(&job, &plan, args.quick, args.strict);
     let findings = against_records(&job, &plan, args, &mut verdict)?;
-    verdict.tell(&findings);
+    verdict.add_findings(&findings);
     let differing = against_lock(&job, &plan, &locking, &mut verdict)?;
     if args.selection.is_everything() {
         verdict.tell_extra(Archive::strays(root)?);
@@ -139,11 +139,11 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 }
 
 /// Holds the files of the days that have a record against it.
-fn against_records(job: &Manifest, plan: &Plan, args: &Args, verdict: &mut Verdict) -> Result<Vec<Finding>> {
-    let has_record = |standing: &Standing| match standing {
-        Standing::ToDo(reason) => !matches!(reason, Reason::New | Reason::Started { .. }),
-        Standing::Done(_) => true,
-        Standing::Refused { .. } => false,
+fn against_records(job: &Manifest, plan: &Plan, args: &Args, verdict: &mut VerifyResult) -> Result<Vec<AuditFinding>> {
+    let has_record = |standing: &DayStanding| match standing {
+        DayStanding::ToDo(reason) => !matches!(reason, ToDoReason::New | ToDoReason::Started { .. }),
+        DayStanding::Done(_) => true,
+        DayStanding::Refused { .. } => false,
     };
     let days = plan.days_that(has_record).map(|day| (day.id.clone(), day.day.date));
     let depth = if args.quick { Depth::Quick } else { Depth::Whole };
@@ -155,12 +155,12 @@ fn against_lock(
     job: &Manifest,
     plan: &Plan,
     locking: &Locking,
-    verdict: &mut Verdict,
+    verdict: &mut VerifyResult,
 ) -> Result<Vec<(SeriesId, NaiveDate)>> {
     let mut differing = Vec::new();
     let Some(lock) = locking.lock() else { return Ok(differing) };
     let records = Reader::open(&job.archive.root)?;
-    for day in plan.days_that(|standing| *standing == Standing::ToDo(Reason::Differs)) {
+    for day in plan.days_that(|standing| *standing == DayStanding::ToDo(ToDoReason::Differs)) {
         let (series, date) = (day.id, day.day.date);
         // A damaged one is told already.
         let Ok(Some(record)) = records.record(series, date) else { continue };

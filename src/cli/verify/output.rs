@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::repair::Repair;
-use crate::archive::{DayRecord, Expected, Fault, Finding, Found, Stray};
+use crate::archive::{AuditFault, AuditFinding, DayRecord, ExpectedFile, FoundInPlace, Stray};
 use crate::cli::{Exit, Result, removed_series};
 use crate::digest::Digest;
 use crate::lock::DayChange;
@@ -20,14 +20,14 @@ use crate::untrusted::escape;
 
 /// All that is told.
 #[derive(Debug, Serialize)]
-pub(super) struct Verdict {
+pub(super) struct VerifyResult {
     job: String,
     archive: String,
     /// Sizes were compared, and not everything was hashed.
     quick: bool,
     days: Days,
     files: Files,
-    findings: Vec<Told>,
+    findings: Vec<FindingLine>,
     /// Days of series that the manifest no longer has, by series.
     forgotten: BTreeMap<String, u64>,
     #[serde(skip)]
@@ -71,7 +71,7 @@ struct Files {
 
 /// One thing that is not right.
 #[derive(Debug, Serialize)]
-struct Told {
+struct FindingLine {
     what: What,
     series: Option<String>,
     date: Option<chrono::NaiveDate>,
@@ -106,11 +106,11 @@ struct Figures {
     kind: Option<&'static str>,
 }
 
-impl Verdict {
+impl VerifyResult {
     /// Of nothing yet.
-    pub(super) fn new(job: &Manifest, plan: &Plan, quick: bool, strict: bool) -> Verdict {
+    pub(super) fn new(job: &Manifest, plan: &Plan, quick: bool, strict: bool) -> VerifyResult {
         let counts = plan.counts();
-        Verdict {
+        VerifyResult {
             job: job.name.clone(),
             archive: job.archive.root.to_string_lossy().into_owned(),
             quick,
@@ -138,13 +138,13 @@ impl Verdict {
     }
 
     /// Takes in what is not as the records say.
-    pub(super) fn tell(&mut self, findings: &[Finding]) {
+    pub(super) fn add_findings(&mut self, findings: &[AuditFinding]) {
         for finding in findings {
             let (what, expected, found, why) = match &finding.fault {
-                Fault::Missing(expected) => (What::Missing, Some(expected), None, None),
-                Fault::Changed(expected, found) => (What::Changed, Some(expected), Some(of_found(*found)), None),
-                Fault::Unreadable(why) => (What::Unreadable, None, None, Some(why.clone())),
-                Fault::Damaged(why) => (What::Damaged, None, None, Some(why.clone())),
+                AuditFault::Missing(expected) => (What::Missing, Some(expected), None, None),
+                AuditFault::Changed(expected, found) => (What::Changed, Some(expected), Some(of_found(*found)), None),
+                AuditFault::Unreadable(why) => (What::Unreadable, None, None, Some(why.clone())),
+                AuditFault::Damaged(why) => (What::Damaged, None, None, Some(why.clone())),
             };
             match what {
                 What::Missing => self.files.missing += 1,
@@ -153,7 +153,7 @@ impl Verdict {
                 What::Damaged => self.days.damaged += 1,
                 What::Extra | What::Differs => {}
             }
-            self.findings.push(Told {
+            self.findings.push(FindingLine {
                 what,
                 series: Some(finding.series.0.clone()),
                 date: Some(finding.date),
@@ -172,7 +172,7 @@ impl Verdict {
         let date = Some(change.date);
         let told = |path: &str, locked: Option<Digest>, recorded: Option<Digest>| {
             let of = |sha256: Option<Digest>| Figures { sha256: sha256.map(|d| d.to_string()), ..Figures::default() };
-            Told {
+            FindingLine {
                 what: What::Differs,
                 series: Some(change.series.clone()),
                 date,
@@ -198,7 +198,7 @@ impl Verdict {
             strays.unwrap_or_default().into_iter().partition(|stray| is_left_by_a_system(&stray.path));
         self.files.extra = is_known.then_some(strays.len() as u64);
         self.files.system = system.len() as u64;
-        self.findings.extend(strays.into_iter().map(|stray| Told {
+        self.findings.extend(strays.into_iter().map(|stray| FindingLine {
             what: What::Extra,
             series: None,
             date: None,
@@ -308,7 +308,7 @@ impl Verdict {
     pub(super) fn hints(&self) -> Vec<&'static str> {
         let Files { missing, changed, unreadable, extra, .. } = &self.files;
         let mut hints = Vec::new();
-        let is_preexisting = |told: &&Told| told.what == What::Changed && told.preexisting;
+        let is_preexisting = |told: &&FindingLine| told.what == What::Changed && told.preexisting;
         let preexisting = self.findings.iter().filter(is_preexisting).count() as u64;
         if preexisting > 0 {
             hints.push("a file that was there before sunhaul is never moved: move it away yourself, then run this with `--repair`");
@@ -332,7 +332,7 @@ impl Verdict {
     }
 }
 
-impl Told {
+impl FindingLine {
     /// `changed    PATH: expected 576000 bytes, found 575999`
     fn line(&self) -> String {
         let path = escape(&self.path);
@@ -384,14 +384,14 @@ fn is_left_by_a_system(path: &str) -> bool {
         || folder.split('/').any(|folder| FOLDERS.iter().any(|known| folder.starts_with(known)))
 }
 
-fn of_expected(expected: &Expected) -> Figures {
+fn of_expected(expected: &ExpectedFile) -> Figures {
     Figures { bytes: Some(expected.bytes), sha256: Some(expected.sha256.to_string()), kind: None }
 }
 
-fn of_found(found: Found) -> Figures {
+fn of_found(found: FoundInPlace) -> Figures {
     match found {
-        Found::Length(bytes) => Figures { bytes: Some(bytes), ..Figures::default() },
-        Found::Bytes(sha256) => Figures { sha256: Some(sha256.to_string()), ..Figures::default() },
-        Found::Other(kind) => Figures { kind: Some(kind), ..Figures::default() },
+        FoundInPlace::Length(bytes) => Figures { bytes: Some(bytes), ..Figures::default() },
+        FoundInPlace::Bytes(sha256) => Figures { sha256: Some(sha256.to_string()), ..Figures::default() },
+        FoundInPlace::Other(kind) => Figures { kind: Some(kind), ..Figures::default() },
     }
 }

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use serde::{Serialize, Serializer};
 
-use crate::archive::{Archive, Fault, Finding};
+use crate::archive::{Archive, AuditFault, AuditFinding};
 use crate::cli::clock::now;
 use crate::cli::job_lock::Locking;
-use crate::cli::plan_job::Work;
-use crate::cli::run::{Files, Shared, Task, Then, execute};
+use crate::cli::plan_job::PlannedWork;
+use crate::cli::run::{CommandContext, ReportFiles, Task, Then, execute};
 use crate::cli::{Exit, Result, Shell};
 use crate::manifest::{Manifest, SeriesId};
 use crate::net::Net;
-use crate::plan::{Plan, Reason, Standing};
+use crate::plan::{DayStanding, Plan, ToDoReason};
 use crate::run::How;
 
 /// The days that are to be done again, each with its changed files.
@@ -42,13 +42,13 @@ fn code<S: Serializer>(exit: &Exit, serializer: S) -> Result<S::Ok, S::Error> {
 }
 
 /// The days with something that fetching can mend.
-pub(super) fn bad_days(findings: &[Finding]) -> BadDays<'_> {
+pub(super) fn bad_days(findings: &[AuditFinding]) -> BadDays<'_> {
     let mut bad = BadDays::new();
-    for Finding { series, date, path, fault } in findings {
+    for AuditFinding { series, date, path, fault } in findings {
         let changed = match fault {
-            Fault::Changed(..) => Some(path.as_str()),
-            Fault::Missing(_) | Fault::Damaged(_) => None,
-            Fault::Unreadable(_) => continue,
+            AuditFault::Changed(..) => Some(path.as_str()),
+            AuditFault::Missing(_) | AuditFault::Damaged(_) => None,
+            AuditFault::Unreadable(_) => continue,
         };
         bad.entry((series, *date)).or_default().extend(changed);
     }
@@ -63,20 +63,21 @@ pub(super) fn bad_days(findings: &[Finding]) -> BadDays<'_> {
 pub(super) async fn repair(
     job: Manifest,
     locking: Locking,
-    (net, files): (Net, Files),
+    (net, files): (Net, ReportFiles),
     (plan, bad): (&Plan, &BadDays<'_>),
     shell: &Shell,
 ) -> Result<Repair> {
-    let mut shared = Shared::new(files, net, shell)?;
+    let mut shared = CommandContext::new(files, net, shell)?;
     let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?.with_lock_wait(shared.lock_wait()));
     let mut retired = Vec::new();
-    let mut work = Work::default();
+    let mut work = PlannedWork::default();
     let recheck = How { recheck: true, ..How::default() };
     // What has no record has nothing that could be wrong.
-    let may_be_bad = |standing: &Standing| !matches!(standing, Standing::ToDo(Reason::New) | Standing::Refused { .. });
+    let may_be_bad =
+        |standing: &DayStanding| !matches!(standing, DayStanding::ToDo(ToDoReason::New) | DayStanding::Refused { .. });
     for day in plan.days_that(may_be_bad) {
         let Some(changed) = bad.get(&(day.id, day.day.date)) else {
-            if matches!(day.standing, Standing::Done(_)) {
+            if matches!(day.standing, DayStanding::Done(_)) {
                 work.add_sealed(day.id, day.day.window);
             }
             continue;

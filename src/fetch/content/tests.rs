@@ -29,9 +29,9 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The verdict, which must not depend on how the bytes are cut.
-fn verdict(name: &str, body: &[u8], verify: Verify) -> Result<Proof, Class> {
+fn verdict(name: &str, body: &[u8], verify: Verify) -> Result<FormatProof, Class> {
     let mut verdicts = [1, 7, 89, 1000, usize::MAX].map(|piece| {
-        let mut content = Content::new(name, verify, Identity::Bytes);
+        let mut content = ContentCheck::new(name, verify, Identity::Bytes);
         let pushed = body.chunks(piece.min(body.len().max(1))).try_for_each(|bytes| content.push(bytes));
         pushed.and_then(|()| content.finish()).map(|(proof, _)| proof).map_err(|fault| fault.class)
     });
@@ -46,34 +46,34 @@ fn what_begins_as_fits_is_checked_as_fits_whatever_its_name() {
     let (all, whole) = (Verify { fits: true, magic: true }, fits());
     let cut = &whole[..12_000];
     for name in ["a.fits", "a.FTS", "20220318000050Bh.fits.fz", "efz20040301.000010", "tca040301", "image_lev1_fits"] {
-        assert_eq!(verdict(name, &whole, all), Ok(Proof::Structure), "{name}");
+        assert_eq!(verdict(name, &whole, all), Ok(FormatProof::Structure), "{name}");
         assert_eq!(verdict(name, cut, all), Err(Class::FitsStructure), "{name}");
         let lax = Verify { fits: false, magic: true };
-        assert_eq!(verdict(name, cut, lax), Ok(Proof::None), "{name}: not asked for");
+        assert_eq!(verdict(name, cut, lax), Ok(FormatProof::None), "{name}: not asked for");
     }
-    assert_eq!(verdict("a.dat", b"SIMPLE", all), Ok(Proof::None), "too short to be FITS");
+    assert_eq!(verdict("a.dat", b"SIMPLE", all), Ok(FormatProof::None), "too short to be FITS");
     for length in [30, 79, 80, 85, 88, 89, 2879] {
         assert_eq!(verdict("a", &whole[..length], all), Err(Class::FitsStructure), "cut at byte {length}");
     }
     let text = format!("{:80}A text about FITS", "SIMPLE  = T");
-    assert_eq!(verdict("a.txt", text.as_bytes(), all), Ok(Proof::None), "no second card");
-    assert_eq!(verdict("a.dat", b"", all), Ok(Proof::None));
+    assert_eq!(verdict("a.txt", text.as_bytes(), all), Ok(FormatProof::None), "no second card");
+    assert_eq!(verdict("a.dat", b"", all), Ok(FormatProof::None));
 }
 
 #[test]
 fn gzip_is_read_to_its_end_and_so_is_the_fits_file_in_it() {
     let (all, whole) = (Verify { fits: true, magic: true }, gzip(&fits()));
-    assert_eq!(verdict("a.fits.gz", &whole, all), Ok(Proof::Structure));
+    assert_eq!(verdict("a.fits.gz", &whole, all), Ok(FormatProof::Structure));
     assert_eq!(verdict("a.fits.gz", &gzip(&fits()[..12_000]), all), Err(Class::FitsStructure));
     assert_eq!(verdict("a.fits.gz", &gzip(b"hello"), all), Err(Class::Magic));
     assert_eq!(verdict("a.fits.gz", &gzip(b"<html>"), all), Err(Class::Html));
     assert_eq!(verdict("a.csv.gz", &gzip(b"<!-- x --><h1>503</h1>"), all), Err(Class::Html));
-    assert_eq!(verdict("a.html.gz", &gzip(b"<html>"), all), Ok(Proof::Structure));
+    assert_eq!(verdict("a.html.gz", &gzip(b"<html>"), all), Ok(FormatProof::Structure));
     assert_eq!(verdict("a.fits.gz", &gzip(b"SIMPLE  =                    T"), all), Err(Class::FitsStructure));
-    assert_eq!(verdict("a.csv.gz", &gzip(b"a,b\n1,2\n"), all), Ok(Proof::Structure));
-    assert_eq!(verdict("a.gz", &gzip(b""), all), Ok(Proof::Structure));
+    assert_eq!(verdict("a.csv.gz", &gzip(b"a,b\n1,2\n"), all), Ok(FormatProof::Structure));
+    assert_eq!(verdict("a.gz", &gzip(b""), all), Ok(FormatProof::Structure));
     let two = [gzip(b"one"), gzip(b"two")].concat();
-    assert_eq!(verdict("a.txt.gz", &two, all), Ok(Proof::Structure), "two members are one file");
+    assert_eq!(verdict("a.txt.gz", &two, all), Ok(FormatProof::Structure), "two members are one file");
     for length in 2..whole.len() {
         let found = verdict("a.tgz", &whole[..length], all);
         assert!(found.is_err(), "cut at byte {length}: {found:?}");
@@ -83,16 +83,20 @@ fn gzip_is_read_to_its_end_and_so_is_the_fits_file_in_it() {
     flipped[sum] ^= 1;
     assert_eq!(verdict("a.dat.gz", &flipped, all), Err(Class::FileStructure));
     let lax = Verify { fits: true, magic: false };
-    assert_eq!(verdict("a.dat.gz", &flipped, lax), Ok(Proof::None), "not asked for");
-    assert_eq!(verdict("a.dat", b"\x1f\x8b\x00data", all), Ok(Proof::None), "two bytes alone do not make it gzip");
-    assert_eq!(verdict("a.dat", b"\x1f\x8b\x08\xffdata", all), Ok(Proof::None), "nor do three");
+    assert_eq!(verdict("a.dat.gz", &flipped, lax), Ok(FormatProof::None), "not asked for");
+    assert_eq!(
+        verdict("a.dat", b"\x1f\x8b\x00data", all),
+        Ok(FormatProof::None),
+        "two bytes alone do not make it gzip"
+    );
+    assert_eq!(verdict("a.dat", b"\x1f\x8b\x08\xffdata", all), Ok(FormatProof::None), "nor do three");
 }
 
 #[test]
 fn what_begins_as_gzip_is_read_to_its_end_whatever_its_name() {
     let (all, whole) = (Verify { fits: true, magic: true }, gzip(&fits()));
     for name in ["a.dat", "a", "efz20040301.000010", "a.fits.gz_", "a.GZ"] {
-        assert_eq!(verdict(name, &whole, all), Ok(Proof::Structure), "{name}");
+        assert_eq!(verdict(name, &whole, all), Ok(FormatProof::Structure), "{name}");
         assert_eq!(verdict(name, &gzip(&fits()[..12_000]), all), Err(Class::FitsStructure), "{name}");
         for length in [3, 4, 9, 10, 11, 60, whole.len() - 1] {
             assert_eq!(verdict(name, &whole[..length], all), Err(Class::FileStructure), "{name} at {length}");
@@ -123,21 +127,25 @@ fn what_is_in_bzip2_and_xz_is_checked_as_what_is_in_gzip() {
     for (ending, pack) in [("bz2", bzip2 as fn(&[u8]) -> Vec<u8>), ("xz", xz), ("gz", gzip)] {
         let named = |name: &str| format!("{name}.{ending}");
         let fits_name = named("a.fits");
-        assert_eq!(verdict(&fits_name, &pack(&whole), ALL), Ok(Proof::Structure), "{ending}");
+        assert_eq!(verdict(&fits_name, &pack(&whole), ALL), Ok(FormatProof::Structure), "{ending}");
         for name in ["a.fits", "a", "efz20040301.000010"] {
             assert_eq!(verdict(&named(name), &pack(&whole[..12_000]), ALL), Err(Class::FitsStructure), "{ending}");
         }
         assert_eq!(verdict("a.dat", &pack(&whole[..12_000]), ALL), Err(Class::FitsStructure), "{ending}");
         assert_eq!(verdict(&fits_name, &pack(b"hello"), ALL), Err(Class::Magic), "{ending}");
         let one_card = [card("SIMPLE  =                    T"), vec![b' '; 2800]].concat();
-        assert_eq!(verdict(&fits_name, &pack(&one_card), ALL), Ok(Proof::Structure), "{ending}: no FITS by its bytes");
+        assert_eq!(
+            verdict(&fits_name, &pack(&one_card), ALL),
+            Ok(FormatProof::Structure),
+            "{ending}: no FITS by its bytes"
+        );
         assert_eq!(verdict(&fits_name, &pack(b"<html>"), ALL), Err(Class::Html), "{ending}");
         assert_eq!(verdict(&named("a.csv"), &pack(b"<h1>503</h1>"), ALL), Err(Class::Html), "{ending}");
         assert_eq!(verdict(&named("a.csv"), &pack(b"{\"error\":\"x\"}"), ALL), Err(Class::Html), "{ending}");
         let broken = [&large, &b"Fatal error: Out of memory in /x.php on line 3\n"[..]].concat();
         assert_eq!(verdict(&named("a.csv"), &pack(&broken), ALL), Err(Class::Html), "{ending}");
         for (name, body) in [("a.csv", &large[..]), ("a.html", b"<html>"), ("a", b""), ("a.txt", b"x")] {
-            assert_eq!(verdict(&named(name), &pack(body), ALL), Ok(Proof::Structure), "{name} {ending}");
+            assert_eq!(verdict(&named(name), &pack(body), ALL), Ok(FormatProof::Structure), "{name} {ending}");
         }
         let packed = pack(&large);
         for length in [packed.len() / 2, packed.len() - 5, packed.len() - 1, 20] {
@@ -147,9 +155,9 @@ fn what_is_in_bzip2_and_xz_is_checked_as_what_is_in_gzip() {
         flipped[packed.len() / 2] ^= 1;
         assert_eq!(verdict(&named("a.csv"), &flipped, ALL), Err(Class::FileStructure), "{ending}");
         let lax = Verify { fits: true, magic: false };
-        assert_eq!(verdict(&named("a.csv"), &flipped, lax), Ok(Proof::None), "{ending}: not asked for");
+        assert_eq!(verdict(&named("a.csv"), &flipped, lax), Ok(FormatProof::None), "{ending}: not asked for");
         let two = [pack(&whole[..12_000]), pack(&whole[12_000..])].concat();
-        assert_eq!(verdict(&fits_name, &two, ALL), Ok(Proof::Structure), "{ending}: two streams are one file");
+        assert_eq!(verdict(&fits_name, &two, ALL), Ok(FormatProof::Structure), "{ending}: two streams are one file");
     }
 }
 
@@ -159,12 +167,15 @@ fn zeros_behind_a_stream_are_padding_and_other_bytes_are_not() {
         for packed in [pack(b"a,b\n"), [pack(b"a,b\n"), pack(b"1,2\n")].concat()] {
             for zeros in [4, 512, 9000] {
                 let padded = [&packed[..], &vec![0; zeros]].concat();
-                assert_eq!(verdict(name, &padded, ALL), Ok(Proof::Structure), "{name} {zeros}");
+                assert_eq!(verdict(name, &padded, ALL), Ok(FormatProof::Structure), "{name} {zeros}");
                 for rest in [&b"abc"[..], &pack(b"a,b\n")] {
                     let more = [&padded[..], rest].concat();
                     // Streams may follow the padding of xz, in fours.
-                    let expected =
-                        if rest.starts_with(magic::XZ) { Ok(Proof::Structure) } else { Err(Class::FileStructure) };
+                    let expected = if rest.starts_with(magic::XZ) {
+                        Ok(FormatProof::Structure)
+                    } else {
+                        Err(Class::FileStructure)
+                    };
                     assert_eq!(verdict(name, &more, ALL), expected, "{name} {zeros}");
                 }
             }
@@ -172,9 +183,9 @@ fn zeros_behind_a_stream_are_padding_and_other_bytes_are_not() {
             assert_eq!(verdict(name, &more, ALL), Err(Class::FileStructure), "{name}");
         }
     }
-    assert_eq!(verdict("a.bz2", &[&bzip2(b"x")[..], b"\n"].concat(), ALL), Ok(Proof::Structure));
-    assert_eq!(verdict("a.gz", &[&gzip(b"x")[..], b"\0"].concat(), ALL), Ok(Proof::Structure));
-    assert_eq!(verdict("a.gz", &vec![0; 512], ALL), Ok(Proof::None), "zeros alone are no stream");
+    assert_eq!(verdict("a.bz2", &[&bzip2(b"x")[..], b"\n"].concat(), ALL), Ok(FormatProof::Structure));
+    assert_eq!(verdict("a.gz", &[&gzip(b"x")[..], b"\0"].concat(), ALL), Ok(FormatProof::Structure));
+    assert_eq!(verdict("a.gz", &vec![0; 512], ALL), Ok(FormatProof::None), "zeros alone are no stream");
 }
 
 /// An archive of one file of these bytes.
@@ -193,30 +204,30 @@ fn tar(bytes: &[u8]) -> Vec<u8> {
 fn a_stream_or_an_archive_in_a_stream_is_read_to_its_end() {
     let text = "1,2\n".repeat(2000);
     let (inner, archive) = (gzip(text.as_bytes()), tar(text.as_bytes()));
-    assert_eq!(verdict("a.gz.gz", &gzip(&inner), ALL), Ok(Proof::Structure));
+    assert_eq!(verdict("a.gz.gz", &gzip(&inner), ALL), Ok(FormatProof::Structure));
     assert_eq!(verdict("a.csv.gz", &gzip(&inner[..inner.len() - 9]), ALL), Err(Class::FileStructure));
     assert_eq!(verdict("a.fits.gz.bz2", &bzip2(&gzip(&fits()[..12_000])), ALL), Err(Class::FitsStructure));
     for (name, pack) in [("a.tar.bz2", bzip2 as fn(&[u8]) -> Vec<u8>), ("a.txz", xz), ("a.tgz", gzip)] {
-        assert_eq!(verdict(name, &pack(&archive), ALL), Ok(Proof::Structure), "{name}");
+        assert_eq!(verdict(name, &pack(&archive), ALL), Ok(FormatProof::Structure), "{name}");
         assert_eq!(verdict(name, &pack(&archive[..3000]), ALL), Err(Class::FileStructure), "{name}");
     }
-    assert_eq!(verdict("a.tar", &archive, ALL), Ok(Proof::None));
+    assert_eq!(verdict("a.tar", &archive, ALL), Ok(FormatProof::None));
     assert_eq!(verdict("a", &archive[..3000], ALL), Err(Class::FileStructure));
     let deep = (0..9).fold(inner, |inner, _| gzip(&inner));
-    assert_eq!(verdict("a.gz", &deep, ALL), Ok(Proof::Structure), "not without end");
+    assert_eq!(verdict("a.gz", &deep, ALL), Ok(FormatProof::Structure), "not without end");
 }
 
 #[test]
 fn an_xz_stream_of_many_filters_is_not_decoded() {
     // The start of `xz --x86 --delta=dist=4 --lzma2`.
     let start = b"\xfd\x37\x7a\x58\x5a\x00\x00\x04\xe6\xd6\xb4\x46\x03\x02\x04\x00\x03\x01\x03\x21\x01\x16\x00\x00";
-    assert_eq!(verdict("a.xz", start, ALL), Ok(Proof::None));
+    assert_eq!(verdict("a.xz", start, ALL), Ok(FormatProof::None));
 }
 
 #[test]
 fn what_only_begins_like_a_stream_is_none() {
     for other in [&b"BZh is no level"[..], b"BZh1 is text", b"\xfd7zXY", b"\x1f\x8b\x08\xff"] {
-        assert_eq!(verdict("a.dat", other, ALL), Ok(Proof::None), "{other:?}");
+        assert_eq!(verdict("a.dat", other, ALL), Ok(FormatProof::None), "{other:?}");
     }
 }
 
@@ -231,9 +242,9 @@ fn cards_on_lines_of_their_own_are_text() {
         cards[..1].join("\n") + "\n",
     ] {
         for name in ["a.hdr", "a.txt", "a.head", "a"] {
-            assert_eq!(verdict(name, text.as_bytes(), ALL), Ok(Proof::None), "{name} {text:?}");
+            assert_eq!(verdict(name, text.as_bytes(), ALL), Ok(FormatProof::None), "{name} {text:?}");
         }
-        assert_eq!(verdict("a.hdr.gz", &gzip(text.as_bytes()), ALL), Ok(Proof::Structure));
+        assert_eq!(verdict("a.hdr.gz", &gzip(text.as_bytes()), ALL), Ok(FormatProof::Structure));
     }
 }
 

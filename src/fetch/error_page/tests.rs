@@ -17,7 +17,7 @@ fn refused(name: &str, content_type: &str, body: &[u8]) -> bool {
             tail.push(head, bytes);
         }
         start.end();
-        objection(Body { name, content_type, head, start: &start, tail: tail.last() }).is_some()
+        objection(PageBody { name, content_type, head, start: &start, tail: tail.last() }).is_some()
     });
     assert!(verdicts.iter().all(|verdict| *verdict == verdicts[0]), "{name} {content_type:?}");
     verdicts[0]

@@ -5,7 +5,7 @@ use super::*;
 /// The line of a file that is here, under these validators.
 fn line(body: &[u8], etag: Option<&str>, last_modified: Option<&str>) -> FileLine {
     let line = serde_json::json!({
-        "series": "s", "path": "s/a.dat", "bytes": body.len(), "sha256": Digest::of(body), "time": "", "key": "k",
+        "series": "s", "path": "s/a.dat", "bytes": body.len(), "sha256": Digest::sha256(body), "time": "", "key": "k",
         "url": "/a.dat", "etag": etag, "last_modified": last_modified,
     });
     serde_json::from_value(line).unwrap()
@@ -41,7 +41,7 @@ async fn a_file_that_is_here_comes_only_when_it_changed() {
     {
         let lab = Lab::new(vec![answer]);
         let got = lab.attempt_with(Some(line)).await.unwrap();
-        assert_eq!(matches!(got, Got::Unchanged), is_unchanged, "{nth}: {line:?}");
+        assert_eq!(matches!(got, FetchOutcome::Unchanged), is_unchanged, "{nth}: {line:?}");
         let asked = &lab.asked()[0];
         assert_eq!(asked.contains("\nif-none-match: \"one\""), line.etag.is_some(), "{asked}");
         assert_eq!(asked.contains("\nif-modified-since: fri, 11 dec"), line.last_modified.is_some(), "{asked}");
@@ -54,7 +54,7 @@ async fn a_part_of_the_changed_file_is_gone_on_with_and_no_condition_asked() {
     let lab = Lab::new(vec![rest(&body, FROM, body.len())]);
     lab.left(&body[..LEFT], TAG, Some(body.len()));
     let got = lab.attempt_with(Some(&line(&bytes(10), Some("\"old\""), None))).await.unwrap();
-    assert!(matches!(got, Got::File(fetched) if fetched.resumed_bytes == LEFT as u64));
+    assert!(matches!(got, FetchOutcome::File(fetched) if fetched.resumed_bytes == LEFT as u64));
     assert!(!lab.asked()[0].contains("if-none-match"));
 }
 
@@ -93,8 +93,8 @@ async fn b_03_each_end_of_a_body_over_http_1_is_its_end_or_not() {
             let mut lab = Lab::new(vec![[head(version, framing).as_bytes(), body.as_bytes()].concat()]);
             lab.file.bytes = listed;
             let found = match lab.attempt().await {
-                Ok(Got::File(fetched)) => Ok(fetched.body.bytes),
-                Ok(Got::Unchanged) => panic!("nothing was asked by"),
+                Ok(FetchOutcome::File(fetched)) => Ok(fetched.body.bytes),
+                Ok(FetchOutcome::Unchanged) => panic!("nothing was asked by"),
                 Err(failed) => Err(failed.failure.class),
             };
             assert_eq!(found, expected, "HTTP/{version} {framing:?} {body:?} {listed:?}");
@@ -116,7 +116,7 @@ async fn what_contradicts_the_file_that_is_here_is_asked_again_and_a_strong_etag
     let mut cut = ok("ETag", TAG, &other);
     cut.pop();
     let same_length: Vec<u8> = here.iter().map(|byte| byte ^ 1).collect();
-    let brought = Ok(Digest::of(&body));
+    let brought = Ok(Digest::sha256(&body));
     for (what, line, answers, expected) in [
         ("304 with another ETag", &tagged, vec![not_modified("ETag: \"two\""), two.clone()], brought),
         ("304 with another date", &dated, vec![not_modified(&format!("Last-Modified: {LATER}")), two.clone()], brought),
@@ -128,7 +128,7 @@ async fn what_contradicts_the_file_that_is_here_is_asked_again_and_a_strong_etag
             vec![ok("ETag", TAG, &here[..9]), ok("ETag", TAG, &here[..9])],
             Err(Class::Protocol),
         ),
-        ("always the same", &tagged, vec![ok("ETag", TAG, &other); 3], Ok(Digest::of(&other))),
+        ("always the same", &tagged, vec![ok("ETag", TAG, &other); 3], Ok(Digest::sha256(&other))),
         // Such as a message of an error: what nothing proves goes on where the file here ends, or is refused.
         (
             "always the same, another from its start",
@@ -146,7 +146,7 @@ async fn what_contradicts_the_file_that_is_here_is_asked_again_and_a_strong_etag
             "twice, and then as before",
             &tagged,
             vec![ok("ETag", TAG, &other), ok("ETag", TAG, &other), whole(&here)],
-            Ok(Digest::of(&here)),
+            Ok(Digest::sha256(&here)),
         ),
         (
             "twice, and then cut",
@@ -161,7 +161,7 @@ async fn what_contradicts_the_file_that_is_here_is_asked_again_and_a_strong_etag
             vec![not_modified("ETag: \"two\""), ok("ETag", TAG, &same_length)],
             Err(Class::Protocol),
         ),
-        ("then as before", &tagged, vec![ok("ETag", TAG, b""), whole(&here)], Ok(Digest::of(&here))),
+        ("then as before", &tagged, vec![ok("ETag", TAG, b""), whole(&here)], Ok(Digest::sha256(&here))),
         // A file may be written twice within a second.
         ("under one date", &dated, vec![ok("Last-Modified", THEN, &body), ok("Last-Modified", THEN, &body)], brought),
         ("under a weak ETag", &weak, vec![ok("ETag", "W/\"one\"", &body)], brought),
@@ -169,8 +169,8 @@ async fn what_contradicts_the_file_that_is_here_is_asked_again_and_a_strong_etag
         let requests = answers.len();
         let lab = Lab::new(answers);
         let found = match lab.attempt_with(Some(line)).await {
-            Ok(Got::File(fetched)) => Ok(fetched.body.sha256),
-            Ok(Got::Unchanged) => panic!("{what}: believed"),
+            Ok(FetchOutcome::File(fetched)) => Ok(fetched.body.sha256),
+            Ok(FetchOutcome::Unchanged) => panic!("{what}: believed"),
             Err(failed) => Err(failed.failure.class),
         };
         assert_eq!(found, expected, "{what}");
@@ -187,7 +187,7 @@ async fn b_15_a_body_is_held_to_the_digest_that_its_answer_states() {
     let body = bytes(300_000);
     let (small, other) = (&body[..1000], &body[..999]);
     let encode = |sum: &[u8]| base64::engine::general_purpose::STANDARD.encode(sum);
-    let base64 = |body: &[u8]| encode(Digest::of(body).bytes());
+    let base64 = |body: &[u8]| encode(Digest::sha256(body).bytes());
     let md5 = |body: &[u8]| encode(&md5::Md5::digest(body));
     let sha512 = |body: &[u8]| encode(&sha2::Sha512::digest(body));
     for (of, expected) in [(small, Ok(())), (other, Err(Class::Protocol))] {
@@ -196,7 +196,7 @@ async fn b_15_a_body_is_held_to_the_digest_that_its_answer_states() {
             ("Content-Digest", format!("sha-256=:{}:", base64(of))),
             ("Digest", format!("SHA-256={}", base64(of))),
             ("x-amz-checksum-sha256", base64(of)),
-            ("X-Checksum-Sha256", Digest::of(of).to_string()),
+            ("X-Checksum-Sha256", Digest::sha256(of).to_string()),
             ("Digest", format!("MD5={}", md5(of))),
             ("Digest", format!("SHA-512={}", sha512(of))),
             ("Repr-Digest", format!("md5=:{}:", md5(of))),
@@ -235,7 +235,7 @@ async fn a_digest_that_only_the_rest_came_with_holds_for_the_whole() {
     use base64::Engine as _;
     let (body, other) = (bytes(400_000), bytes(399_999));
     let digest = |body: &[u8]| {
-        let sum = base64::engine::general_purpose::STANDARD.encode(Digest::of(body).bytes());
+        let sum = base64::engine::general_purpose::STANDARD.encode(Digest::sha256(body).bytes());
         format!("sha-256=:{sum}:")
     };
     let cut = |mut answer: Vec<u8>| {

@@ -36,7 +36,7 @@ enum Comes {
 
 /// Where the part came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum PartOrigin {
     Same,
     OtherQuery,
     OtherOrigin,
@@ -49,7 +49,7 @@ struct Combination {
     status: u16,
     range: Comes,
     overlap_is_same: bool,
-    place: Place,
+    place: PartOrigin,
 }
 
 const LENGTH: usize = 300_000;
@@ -67,7 +67,7 @@ impl Combination {
         for validator in validators {
             // An answer without a body or a range says the same however these would be.
             for status in REFUSALS {
-                for place in [Place::Same, Place::OtherQuery, Place::OtherOrigin] {
+                for place in [PartOrigin::Same, PartOrigin::OtherQuery, PartOrigin::OtherOrigin] {
                     let (total, range, overlap_is_same) = (Total::Same, Comes::Untold, true);
                     all.push(Combination { validator, total, status, range, overlap_is_same, place });
                 }
@@ -76,7 +76,7 @@ impl Combination {
                 for status in [200, 206, 416] {
                     for range in ranges {
                         for overlap_is_same in [true, false] {
-                            for place in [Place::Same, Place::OtherQuery, Place::OtherOrigin] {
+                            for place in [PartOrigin::Same, PartOrigin::OtherQuery, PartOrigin::OtherOrigin] {
                                 all.push(Combination { validator, total, status, range, overlap_is_same, place });
                             }
                         }
@@ -94,7 +94,7 @@ impl Combination {
             && self.status == 206
             && matches!(self.range, Comes::AsAsked | Comes::Shorter)
             && self.overlap_is_same
-            && self.place == Place::Same
+            && self.place == PartOrigin::Same
     }
 
     /// What the server has: the part's own version where nothing contradicts it, else another one. That differs from it before
@@ -119,9 +119,9 @@ impl Combination {
     fn begun_with(self, lab: &Lab) -> Validators {
         let here = lab.resource_only();
         let resource = match self.place {
-            Place::Same => here.resource,
-            Place::OtherQuery => Some(Digest::of(format!("{}?v=2", lab.file.url).as_bytes())),
-            Place::OtherOrigin => Some(Digest::of(b"http://other.example/a.dat")),
+            PartOrigin::Same => here.resource,
+            PartOrigin::OtherQuery => Some(Digest::sha256(format!("{}?v=2", lab.file.url).as_bytes())),
+            PartOrigin::OtherOrigin => Some(Digest::sha256(b"http://other.example/a.dat")),
         };
         let further = [("digest".to_owned(), "md5=one".to_owned())].into();
         let etag = (self.validator != Validator::Added).then(|| TAG.to_owned());
@@ -190,14 +190,14 @@ async fn r_11_whatever_an_answer_contradicts_the_file_is_of_one_version() {
         let fetched = loop {
             attempts += 1;
             match lab.attempt().await {
-                Ok(Got::File(fetched)) => break *fetched,
+                Ok(FetchOutcome::File(fetched)) => break *fetched,
                 Err(failed) if attempts < 3 => {
                     assert_eq!(failed.failure.class, Class::Truncated, "{combination:?}");
                 }
                 other => panic!("{combination:?}: {other:?}"),
             }
         };
-        assert_eq!(fetched.body.sha256, Digest::of(&served), "{combination:?}");
+        assert_eq!(fetched.body.sha256, Digest::sha256(&served), "{combination:?}");
         assert_eq!(fetched.resumed_bytes > 0, combination.agrees(), "{combination:?}");
         assert_eq!(attempts, if combination.agrees() && combination.range == Comes::Shorter { 2 } else { 1 });
         resumed += u32::from(combination.agrees());

@@ -1,7 +1,7 @@
 //! Every way by which bytes can come into an archive, and everything that can be wrong with them: no way in leaves out a
 //! check.
 
-use super::local_copy::{Taking, Wanted};
+use super::local_copy::{LocalSource, Taking};
 use super::*;
 use crate::source::{Body, Rounded};
 
@@ -76,7 +76,7 @@ fn cut_fits() -> Vec<u8> {
 fn claims() -> Vec<Claimed> {
     let body = bytes(200_000);
     let locked =
-        |body: &[u8]| Some(LockedBody { sha256: Digest::of(body), bytes: Some(body.len() as u64), digests: None });
+        |body: &[u8]| Some(LockedBody { sha256: Digest::sha256(body), bytes: Some(body.len() as u64), digests: None });
     let plain = |what, listed, locked, classes| Claimed {
         what,
         name: "a.dat",
@@ -141,8 +141,8 @@ async fn come(way: Way, claimed: &Claimed) -> Result<Digest, Class> {
                 lab.left(begun, TAG, (way == Way::WholePart).then_some(claimed.body.len()));
             }
             match lab.attempt().await {
-                Ok(Got::File(fetched)) => *fetched,
-                Ok(Got::Unchanged) => panic!("nothing was asked by"),
+                Ok(FetchOutcome::File(fetched)) => *fetched,
+                Ok(FetchOutcome::Unchanged) => panic!("nothing was asked by"),
                 Err(failed) => return Err(failed.failure.class),
             }
         }
@@ -158,7 +158,7 @@ fn import(lab: &Lab, way: Way, claimed: &Claimed) -> Result<Fetched, Failure> {
     let place = folder.join("own.dat");
     std::fs::write(&place, &claimed.body).unwrap();
     let taking = if way == Way::Linked { Taking::Link } else { Taking::Copy };
-    let wanted = Wanted {
+    let wanted = LocalSource {
         name: claimed.name,
         listed: claimed.listed,
         rounded: claimed.rounded,
@@ -205,7 +205,7 @@ async fn every_way_in_holds_a_body_to_every_claim() {
             match found {
                 Ok(sha256) => {
                     assert!(claimed.classes.is_empty(), "{way:?} lets in {}", claimed.what);
-                    assert_eq!(sha256, Digest::of(&claimed.body), "{way:?}: {}", claimed.what);
+                    assert_eq!(sha256, Digest::sha256(&claimed.body), "{way:?}: {}", claimed.what);
                 }
                 Err(class) => assert!(claimed.classes.contains(&class), "{way:?}: {}: {class}", claimed.what),
             }

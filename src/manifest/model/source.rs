@@ -57,8 +57,8 @@ impl Reach {
 
     /// The way to it.
     #[must_use]
-    pub fn way(&self) -> Way {
-        if self.tunnel.is_some() { Way::Tunnel } else { Way::Direct }
+    pub fn way(&self) -> HostAccess {
+        if self.tunnel.is_some() { HostAccess::Tunnel } else { HostAccess::Direct }
     }
 
     /// True when `url` lies on one of the further hosts.
@@ -94,7 +94,7 @@ pub fn is_on_one_of(hosts: &[String], url: &Url) -> bool {
 
 /// The way to a host, as far as manners ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Way {
+pub enum HostAccess {
     /// Over the net.
     Direct,
     /// Through a gateway of the user's own.
@@ -281,8 +281,8 @@ impl SourceSpec {
 
     /// The way to it, as far as manners ask.
     #[must_use]
-    pub fn way(&self) -> Way {
-        self.reach().map_or(Way::Embedded, Reach::way)
+    pub fn way(&self) -> HostAccess {
+        self.reach().map_or(HostAccess::Embedded, Reach::way)
     }
 
     /// What opens the source's door; none for one that lets everybody in.

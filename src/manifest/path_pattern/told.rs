@@ -4,7 +4,7 @@
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 
-use crate::manifest::path_pattern::{Field, Piece, Timed};
+use crate::manifest::path_pattern::{Piece, TimeField, Timed};
 
 /// How many fields there are once a month is a month, however it was written.
 const SLOTS: usize = 9;
@@ -14,7 +14,7 @@ const SECOND: u32 = 1_000_000_000;
 
 /// The fields of a time that a text tells, each once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord, Hash)]
-pub struct Told {
+pub struct PathTime {
     fields: [Option<u32>; SLOTS],
 }
 
@@ -22,10 +22,10 @@ impl Timed {
     /// Reads a text that was made by this pattern; `None` for any other. A `*` takes as little as it can, and neither it
     /// nor `?` takes a slash, a backslash, a control character or what is no Unicode.
     #[must_use]
-    pub fn read(&self, text: &str) -> Option<Told> {
-        let (mut nth, mut at, mut told) = (0, 0, Told::default());
+    pub fn read(&self, text: &str) -> Option<PathTime> {
+        let (mut nth, mut at, mut told) = (0, 0, PathTime::default());
         // After the last `*`: its next piece, how far it reaches, and what was told before. Earlier ones need no second look.
-        let mut star: Option<(usize, usize, Told)> = None;
+        let mut star: Option<(usize, usize, PathTime)> = None;
         loop {
             let taken = match self.parts.get(nth) {
                 None if at == text.len() => return Some(told),
@@ -49,8 +49,8 @@ impl Timed {
 
     /// What a text that was filled with this time tells of it.
     #[must_use]
-    pub fn told(&self, at: NaiveDateTime) -> Told {
-        let mut told = Told::default();
+    pub fn fields_at(&self, at: NaiveDateTime) -> PathTime {
+        let mut told = PathTime::default();
         for piece in &self.parts {
             if let Piece::Time(field) = piece {
                 told.fields[field.slot()] = Some(field.of(at));
@@ -60,13 +60,13 @@ impl Timed {
     }
 }
 
-impl Told {
+impl PathTime {
     /// The fields of both; `None` where they differ in one that both tell.
     #[must_use]
-    pub fn and(mut self, other: Told) -> Option<Told> {
+    pub fn and(mut self, other: PathTime) -> Option<PathTime> {
         for (slot, value) in other.fields.into_iter().enumerate() {
             if let Some(value) = value {
-                self.tell(slot, value).then_some(())?;
+                self.set_field(slot, value).then_some(())?;
             }
         }
         Some(self)
@@ -74,7 +74,7 @@ impl Told {
 
     /// These fields, and those of another where these tell nothing.
     #[must_use]
-    pub fn or(mut self, other: Told) -> Told {
+    pub fn or(mut self, other: PathTime) -> PathTime {
         for (slot, value) in other.fields.into_iter().enumerate() {
             self.fields[slot] = self.fields[slot].or(value);
         }
@@ -109,7 +109,7 @@ impl Told {
     }
 
     /// Notes a field; false when it was told before, and otherwise.
-    fn tell(&mut self, slot: usize, value: u32) -> bool {
+    fn set_field(&mut self, slot: usize, value: u32) -> bool {
         *self.fields[slot].get_or_insert(value) == value
     }
 }
@@ -121,13 +121,13 @@ fn closest(digits: i32, near: i32) -> i32 {
 }
 
 /// How many bytes of a text's start a piece takes, noting what they tell; `None` where it does not fit.
-fn take(piece: &Piece, text: &str, told: &mut Told) -> Option<usize> {
+fn take(piece: &Piece, text: &str, told: &mut PathTime) -> Option<usize> {
     match piece {
         Piece::Text(own) => text.starts_with(own.as_str()).then_some(own.len()),
         Piece::One => plain(text),
         Piece::Time(field) => {
             let (value, length) = field.read(text)?;
-            told.tell(field.slot(), value).then_some(length)
+            told.set_field(field.slot(), value).then_some(length)
         }
         // Neither stands in a name that is read.
         Piece::Any | Piece::Value { .. } => None,
@@ -141,53 +141,53 @@ fn plain(text: &str) -> Option<usize> {
     is_plain.then_some(first.len_utf8())
 }
 
-impl Field {
+impl TimeField {
     fn slot(self) -> usize {
         match self {
-            Field::Year => 0,
-            Field::YearOfCentury => 8,
-            Field::Month | Field::MonthName => 1,
-            Field::Day => 2,
-            Field::DayOfYear => 3,
-            Field::Hour => 4,
-            Field::Minute => 5,
-            Field::Second => 6,
-            Field::Fraction => 7,
+            TimeField::Year => 0,
+            TimeField::YearOfCentury => 8,
+            TimeField::Month | TimeField::MonthName => 1,
+            TimeField::Day => 2,
+            TimeField::DayOfYear => 3,
+            TimeField::Hour => 4,
+            TimeField::Minute => 5,
+            TimeField::Second => 6,
+            TimeField::Fraction => 7,
         }
     }
 
     /// Its value in a time, in the unit of its slot.
     fn of(self, at: NaiveDateTime) -> u32 {
         match self {
-            Field::Year => at.year().unsigned_abs(),
-            Field::YearOfCentury => at.year().unsigned_abs() % 100,
-            Field::Month | Field::MonthName => at.month(),
-            Field::Day => at.day(),
-            Field::DayOfYear => at.ordinal(),
-            Field::Hour => at.hour(),
-            Field::Minute => at.minute(),
-            Field::Second => at.second(),
-            Field::Fraction => at.nanosecond() % SECOND,
+            TimeField::Year => at.year().unsigned_abs(),
+            TimeField::YearOfCentury => at.year().unsigned_abs() % 100,
+            TimeField::Month | TimeField::MonthName => at.month(),
+            TimeField::Day => at.day(),
+            TimeField::DayOfYear => at.ordinal(),
+            TimeField::Hour => at.hour(),
+            TimeField::Minute => at.minute(),
+            TimeField::Second => at.second(),
+            TimeField::Fraction => at.nanosecond() % SECOND,
         }
     }
 
     /// Its value at the start of a text, in the unit of its slot, and how many bytes that takes.
     fn read(self, text: &str) -> Option<(u32, usize)> {
         let (width, least, most) = match self {
-            Field::Year => (4, 0, 9999),
-            Field::YearOfCentury => (2, 0, 99),
-            Field::Month => (2, 1, 12),
-            Field::Day => (2, 1, 31),
-            Field::DayOfYear => (3, 1, 366),
-            Field::Hour => (2, 0, 23),
-            Field::Minute => (2, 0, 59),
-            Field::Second => (2, 0, 60),
-            Field::MonthName => {
+            TimeField::Year => (4, 0, 9999),
+            TimeField::YearOfCentury => (2, 0, 99),
+            TimeField::Month => (2, 1, 12),
+            TimeField::Day => (2, 1, 31),
+            TimeField::DayOfYear => (3, 1, 366),
+            TimeField::Hour => (2, 0, 23),
+            TimeField::Minute => (2, 0, 59),
+            TimeField::Second => (2, 0, 60),
+            TimeField::MonthName => {
                 let name = text.get(..3)?;
                 let nth = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name))?;
                 return Some((u32::try_from(nth).ok()? + 1, 3));
             }
-            Field::Fraction => {
+            TimeField::Fraction => {
                 let digits = text.bytes().take_while(u8::is_ascii_digit).count();
                 // Beyond a nanosecond nothing is told.
                 let known = text.get(..digits.min(9)).filter(|known| !known.is_empty())?;
@@ -281,9 +281,9 @@ mod tests {
         let folder = Timed::path("%Y/%m/%d/H%H00").unwrap();
         let at: NaiveDateTime = "2015-12-11T05:00:00".parse().unwrap();
         let named = |name: &str| Timed::name("x_%H%M.fits").unwrap().read(name).unwrap();
-        let both = folder.told(at).and(named("x_0512.fits")).and_then(|told| told.time(at.date()));
+        let both = folder.fields_at(at).and(named("x_0512.fits")).and_then(|told| told.time(at.date()));
         assert_eq!(both, Some("2015-12-11T05:12:00".parse().unwrap()));
-        assert_eq!(folder.told(at).and(named("x_0612.fits")), None);
+        assert_eq!(folder.fields_at(at).and(named("x_0612.fits")), None);
         assert_eq!(named("x_0512.fits").time(at.date()), None, "without a date");
     }
 
@@ -297,7 +297,7 @@ mod tests {
                 let timed = Timed::name(pattern).unwrap();
                 let name = timed.fill(at, |_| String::new());
                 prop_assert_eq!(timed.read(&name).unwrap().time(at.date()), Some(at));
-                prop_assert_eq!(timed.read(&name), Some(timed.told(at)));
+                prop_assert_eq!(timed.read(&name), Some(timed.fields_at(at)));
             }
         }
 

@@ -14,7 +14,7 @@ use crate::manifest::model::{
     Embedded, Export, Fetch, Hapi, Hmi, Index, Jsoc, Medoc, Method, Protocol, Reach, SourceSpec, Timetable, Tunnel,
 };
 use crate::manifest::name_rules;
-use crate::manifest::path_pattern::{Field, Timed};
+use crate::manifest::path_pattern::{TimeField, Timed};
 use crate::manifest::path_uniqueness;
 use crate::manifest::raw;
 use crate::manifest::resolve::Given;
@@ -68,7 +68,7 @@ pub(in crate::manifest) fn read(
     at: Span,
     findings: &mut Vec<Finding>,
 ) -> Option<Source> {
-    let mut reading = Reading { given, findings };
+    let mut reading = SourceReader { given, findings };
     let spec = match source {
         raw::Source::Hmi(hmi) => {
             let reach = reading.reach(&hmi.reach(), at, None, "write `hmi: { url: \"http://localhost:8001\" }`")?;
@@ -118,12 +118,12 @@ fn reach_of(source: &raw::Source) -> Option<raw::Reach<'_>> {
     }
 }
 
-struct Reading<'a> {
+struct SourceReader<'a> {
     given: &'a Given<'a>,
     findings: &'a mut Vec<Finding>,
 }
 
-impl Reading<'_> {
+impl SourceReader<'_> {
     fn note(&mut self, finding: Finding) {
         self.findings.push(finding);
     }
@@ -244,7 +244,7 @@ impl Reading<'_> {
             return None;
         }
         if let Some((at, path)) = index.path.given()
-            && (path.0.has(Field::Second) || path.0.has(Field::Fraction))
+            && (path.0.has(TimeField::Second) || path.0.has(TimeField::Fraction))
         {
             let finding = Finding::new(at, "a folder for each second: a day would take 86,400 listings");
             self.note(finding.hint("a path changes by the minute at most; write seconds into `files`"));
@@ -430,11 +430,11 @@ fn divides_a_day(seconds: u64) -> Result<(), Wrong> {
 
 /// What to do about patterns that do not tell the date. Those of files of a month or a year cannot.
 pub(in crate::manifest) fn date_hint(patterns: &[Option<&Timed>]) -> String {
-    let has = |field: Field| patterns.iter().flatten().any(|pattern| pattern.has(field));
-    let has_year = has(Field::Year) || has(Field::YearOfCentury);
-    let has_month = has(Field::Month) || has(Field::MonthName);
+    let has = |field: TimeField| patterns.iter().flatten().any(|pattern| pattern.has(field));
+    let has_year = has(TimeField::Year) || has(TimeField::YearOfCentury);
+    let has_month = has(TimeField::Month) || has(TimeField::MonthName);
     let put_in = "put it where it stands: `%Y`, `%m` and `%d`, or `%Y` and `%j`";
-    let is_within_a_day = has(Field::Day) || has(Field::Hour) || has(Field::Minute);
+    let is_within_a_day = has(TimeField::Day) || has(TimeField::Hour) || has(TimeField::Minute);
     let of = match (has_year, has_month) {
         _ if is_within_a_day => return put_in.to_owned(),
         (true, true) => "month",
@@ -446,7 +446,8 @@ pub(in crate::manifest) fn date_hint(patterns: &[Option<&Timed>]) -> String {
 
 /// True when patterns together tell the whole date.
 fn tell_date(patterns: &[Option<&Timed>]) -> bool {
-    let has = |field: Field| patterns.iter().flatten().any(|pattern| pattern.has(field));
-    let has_month = has(Field::Month) || has(Field::MonthName);
-    (has(Field::Year) || has(Field::YearOfCentury)) && (has(Field::DayOfYear) || (has_month && has(Field::Day)))
+    let has = |field: TimeField| patterns.iter().flatten().any(|pattern| pattern.has(field));
+    let has_month = has(TimeField::Month) || has(TimeField::MonthName);
+    (has(TimeField::Year) || has(TimeField::YearOfCentury))
+        && (has(TimeField::DayOfYear) || (has_month && has(TimeField::Day)))
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use rules::{Budget, Rules};
+use rules::{MatchBudget, Rules};
 
 use super::client::Client;
 use super::origin::shown;
@@ -36,12 +36,12 @@ impl Robots {
     /// `source-refused`, with the rule. When there is no telling, as RFC 9309 has it: an answer of 5xx or 429 for a
     /// `robots.txt`, or none at all.
     pub(super) async fn permit(&self, client: &Client, urls: &[&Url]) -> Result<(), Failure> {
-        let mut budget = Budget::default();
+        let mut budget = MatchBudget::default();
         let mut held: Option<(&Url, Arc<Rules>)> = None;
         for url in urls {
             let rules = match held.take() {
                 Some((known, rules)) if is_beside(known, url) => rules,
-                _ => self.of(client, url).await?,
+                _ => self.rules_for(client, url).await?,
             };
             objection(&rules, url, &mut budget)?;
             held = Some((url, rules));
@@ -52,7 +52,7 @@ impl Robots {
     /// The rules of the origin that `url` lies on; asked for once.
     ///
     /// A server that says that there are none (any 4xx but 429, or a redirect to where nobody may go) has none.
-    async fn of(&self, client: &Client, url: &Url) -> Result<Arc<Rules>, Failure> {
+    async fn rules_for(&self, client: &Client, url: &Url) -> Result<Arc<Rules>, Failure> {
         let origin = url.origin().ascii_serialization();
         let cell = {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,7 +106,7 @@ fn says_none(failure: &Failure) -> bool {
 }
 
 /// Why a URL may not be asked for.
-fn objection(rules: &Rules, url: &Url, budget: &mut Budget) -> Result<(), Failure> {
+fn objection(rules: &Rules, url: &Url, budget: &mut MatchBudget) -> Result<(), Failure> {
     let why = match rules.objection(url, budget) {
         Ok(None) => return Ok(()),
         Ok(Some(rule)) => format!("says `{}`", escape(rule)),

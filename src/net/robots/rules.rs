@@ -29,11 +29,11 @@ struct Rule {
 
 /// Steps that are left for checks.
 #[derive(Debug)]
-pub(super) struct Budget(u64);
+pub(super) struct MatchBudget(u64);
 
-impl Default for Budget {
-    fn default() -> Budget {
-        Budget(STEPS)
+impl Default for MatchBudget {
+    fn default() -> MatchBudget {
+        MatchBudget(STEPS)
     }
 }
 
@@ -43,7 +43,7 @@ pub(super) struct UsedUp;
 
 /// What is being read: the groups for this product, and those for everybody.
 #[derive(Debug, Default)]
-struct Reading {
+struct GroupReader {
     own: Option<Rules>,
     everybody: Rules,
     /// The last line named a program: the next one that does names another one of the same group.
@@ -55,7 +55,7 @@ struct Reading {
 impl Rules {
     /// The rules for `product` in a file: those of all groups that name it, else those for `*`.
     pub(super) fn read(text: &str, product: &str) -> Rules {
-        let mut reading = Reading::default();
+        let mut reading = GroupReader::default();
         for line in text.trim_start_matches('\u{feff}').split(['\n', '\r']) {
             let line = line.split('#').next().unwrap_or_default().trim();
             if let Some((key, value)) = line.split_once(':') {
@@ -76,7 +76,7 @@ impl Rules {
     ///
     /// # Errors
     /// When the budget is used up.
-    pub(super) fn objection(&self, url: &Url, budget: &mut Budget) -> Result<Option<&str>, UsedUp> {
+    pub(super) fn objection(&self, url: &Url, budget: &mut MatchBudget) -> Result<Option<&str>, UsedUp> {
         if self.rules.is_empty() || url.path() == "/robots.txt" {
             return Ok(None);
         }
@@ -94,7 +94,7 @@ impl Rules {
     }
 }
 
-impl Reading {
+impl GroupReader {
     fn take(&mut self, line: &str, key: &str, value: &str, product: &str) {
         let allows = match key {
             "user-agent" => return self.head(value, product),
@@ -141,7 +141,7 @@ impl Reading {
 }
 
 /// True when a pattern fits the start of a path: `*` stands for anything, a `$` at the end for the path's end.
-fn fits(pattern: &[u8], path: &[u8], budget: &mut Budget) -> Result<bool, UsedUp> {
+fn fits(pattern: &[u8], path: &[u8], budget: &mut MatchBudget) -> Result<bool, UsedUp> {
     let (pattern, is_anchored) = pattern.strip_suffix(b"$").map_or((pattern, false), |pattern| (pattern, true));
     let (mut nth, mut at) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -211,7 +211,7 @@ mod tests {
 
     fn objection(text: &str, path: &str) -> Option<String> {
         let url = format!("http://h.example{path}").parse().unwrap();
-        Rules::read(text, "sunhaul").objection(&url, &mut Budget::default()).unwrap().map(str::to_owned)
+        Rules::read(text, "sunhaul").objection(&url, &mut MatchBudget::default()).unwrap().map(str::to_owned)
     }
 
     fn allows(text: &str, path: &str) -> bool {
@@ -272,7 +272,7 @@ mod tests {
         let text = format!("User-agent: *\n{}", rules.collect::<String>());
         let rules = Rules::read(&text, "sunhaul");
         let url: Url = format!("http://h.example/{}", "a".repeat(1900)).parse().unwrap();
-        assert_eq!(rules.objection(&url, &mut Budget::default()), Err(UsedUp));
+        assert_eq!(rules.objection(&url, &mut MatchBudget::default()), Err(UsedUp));
     }
 
     proptest! {

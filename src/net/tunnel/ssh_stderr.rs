@@ -20,7 +20,7 @@ const REFUSALS: &[&str] = &["Permission denied (", "Host key verification failed
 
 /// The end of what was said so far. Clones hear the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Words(Arc<Mutex<Said>>);
+pub(super) struct SshStderr(Arc<Mutex<Said>>);
 
 #[derive(Debug, Default)]
 struct Said {
@@ -28,7 +28,7 @@ struct Said {
     total: u64,
 }
 
-impl Words {
+impl SshStderr {
     /// Listens until there is nothing more to hear.
     pub(super) async fn hear(self, mut stream: impl AsyncRead + Unpin) {
         let mut piece = [0; 1024];
@@ -89,13 +89,13 @@ impl Words {
 mod tests {
     use super::*;
 
-    async fn hear(words: &Words, text: &[u8]) {
+    async fn hear(words: &SshStderr, text: &[u8]) {
         words.clone().hear(text).await;
     }
 
     #[tokio::test]
     async fn the_last_lines_since_a_mark_are_shown_and_nothing_acts_in_them() {
-        let words = Words::default();
+        let words = SshStderr::default();
         hear(&words, b"one\r\ntwo\n").await;
         let mark = words.mark();
         assert_eq!(words.since(mark), None);
@@ -106,7 +106,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_gateway_that_talks_for_ever_fills_no_memory() {
-        let words = Words::default();
+        let words = SshStderr::default();
         hear(&words, &vec![b'x'; 1 << 20]).await;
         hear(&words, b"\nthe end").await;
         assert!(words.0.lock().unwrap().end.len() <= KEPT);
@@ -124,7 +124,7 @@ mod tests {
             ("ssh: Could not resolve hostname gw: Name or service not known", false),
             ("unix_listener: cannot bind to path /x/s.sock: Permission denied", false),
         ] {
-            let words = Words::default();
+            let words = SshStderr::default();
             hear(&words, text.as_bytes()).await;
             assert_eq!(words.is_refusal(), is_refusal, "{text}");
         }

@@ -58,7 +58,7 @@ pub fn keep(words: &[OsString]) -> Option<ExitCode> {
     // It fails where the process leads a group already: then somebody started it by hand.
     let _ = setsid();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let code = runtime.and_then(|runtime| runtime.block_on(kept(words))).unwrap_or_else(|error| {
+    let code = runtime.and_then(|runtime| runtime.block_on(run_ssh(words))).unwrap_or_else(|error| {
         // There is nobody else to tell.
         let _ = writeln!(io::stderr(), "`ssh` could not be started: {error}");
         NO_SSH
@@ -71,7 +71,7 @@ pub fn keep(words: &[OsString]) -> Option<ExitCode> {
 }
 
 /// Starts `ssh` and waits for an end.
-async fn kept(words: &[OsString]) -> io::Result<u8> {
+async fn run_ssh(words: &[OsString]) -> io::Result<u8> {
     let mut ends = pipe::Receiver::from_file(File::from(io::stdin().as_fd().try_clone_to_owned()?))?;
     let mut terminated = signal(SignalKind::terminate())?;
     let mut child = Command::new("ssh")

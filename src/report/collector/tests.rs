@@ -12,11 +12,11 @@ fn day(date: &str) -> DayId {
     DayId { series: SeriesId("sharp_720s".into()), date: date.parse().unwrap() }
 }
 
-fn job() -> Job {
-    Job {
+fn job() -> ReportJob {
+    ReportJob {
         name: "december".into(),
         manifest: "jobs/december.yaml".into(),
-        manifest_sha256: Digest::of(b"december").to_string(),
+        manifest_sha256: Digest::sha256(b"december").to_string(),
         lock_sha256: None,
         lock_changed: false,
     }
@@ -50,7 +50,7 @@ fn done(date: &str, state: DayState, error: Option<failure::Failure>) -> Event {
         accepted: 0,
         records: BTreeMap::new(),
         replaced: BTreeMap::new(),
-        digest: sealed.then(|| Digest::of(date.as_bytes())),
+        digest: sealed.then(|| Digest::sha256(date.as_bytes())),
         outside_day: 1,
         duplicates: 0,
         cadence_slots: 0,

@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 
 use chrono::{Datelike as _, NaiveDate};
 
-use crate::report::calendar::{Calendar as Stands, Cell as Stand};
+use crate::report::calendar::{Cell as Stand, ReportCalendar as Stands};
 use crate::report::human;
-use crate::report::model::{Day, DriftedDay, Report};
+use crate::report::model::{DriftedDay, Report, ReportDay};
 use crate::untrusted::escape;
 
 /// How many months a page shows, of all series together: 25 years of one.
@@ -17,29 +17,29 @@ const MONTHS: usize = 300;
 
 /// One series.
 #[derive(Debug)]
-pub(super) struct Calendar {
+pub(super) struct SeriesMonths {
     pub(super) series: String,
     /// How many days stand how.
     pub(super) told: String,
-    pub(super) months: Vec<Month>,
+    pub(super) months: Vec<MonthWeeks>,
     /// How many earlier months are left out.
     pub(super) omitted: usize,
 }
 
 /// One month, by weeks that begin on Monday.
 #[derive(Debug)]
-pub(super) struct Month {
+pub(super) struct MonthWeeks {
     /// Such as `December 2015`.
     pub(super) name: String,
     /// Empty places before the first.
     pub(super) before: u32,
     /// All days of the month.
-    pub(super) cells: Vec<Cell>,
+    pub(super) cells: Vec<MonthCell>,
 }
 
 /// One day of a month.
 #[derive(Debug)]
-pub(super) struct Cell {
+pub(super) struct MonthCell {
     /// The weekday is Monday, and a week begins.
     pub(super) is_monday: bool,
     /// The class of its colour; empty where the run did not look at the day.
@@ -61,21 +61,21 @@ pub(super) struct Sign {
 }
 
 /// What is told of days besides how they stand.
-struct Facts<'a> {
-    days: BTreeMap<(&'a str, NaiveDate), &'a Day>,
+struct DayFacts<'a> {
+    days: BTreeMap<(&'a str, NaiveDate), &'a ReportDay>,
     drifted: BTreeMap<(&'a str, NaiveDate), &'a DriftedDay>,
 }
 
 /// The calendars of all series, and what their signs mean.
-pub(super) fn calendars(report: &Report) -> (Vec<Calendar>, Vec<Sign>) {
-    let stands = Stands::of(report);
+pub(super) fn calendars(report: &Report) -> (Vec<SeriesMonths>, Vec<Sign>) {
+    let stands = Stands::from_report(report);
     let drifted = report.drift.iter().flat_map(|drift| &drift.days);
-    let facts = Facts {
+    let facts = DayFacts {
         days: report.days.iter().map(|day| ((day.series.as_str(), day.date), day)).collect(),
         drifted: drifted.map(|day| ((day.series.as_str(), day.date), day)).collect(),
     };
     let each = (MONTHS / stands.series.len().max(1)).max(1);
-    let calendar = |series: &crate::report::calendar::Series| {
+    let calendar = |series: &crate::report::calendar::CalendarSeries| {
         let most = facts.days.iter().filter(|((id, _), _)| *id == series.id).map(|(_, day)| day.bytes).max();
         let months = series.months();
         let omitted = months.len().saturating_sub(each);
@@ -83,14 +83,14 @@ pub(super) fn calendars(report: &Report) -> (Vec<Calendar>, Vec<Sign>) {
             let first = NaiveDate::from_ymd_opt(*year, *month, 1)?;
             let cells = first.iter_days().zip(stands).map(|(date, stand)| cell(&series.id, date, *stand, &facts, most));
             let (name, before) = (first.format("%B %Y").to_string(), first.weekday().num_days_from_monday());
-            Some(Month { name, before, cells: cells.collect() })
+            Some(MonthWeeks { name, before, cells: cells.collect() })
         };
         let months = months[omitted..].iter().filter_map(month).collect();
         let count = |stand: &Stand| series.days.values().filter(|own| *own == stand).count() as u64;
         let counts = Stand::ALL.iter().map(|stand| (count(stand), stand.word())).filter(|(count, _)| *count > 0);
         let told =
             counts.map(|(count, word)| format!("{} {word}", human::number(count))).collect::<Vec<_>>().join(", ");
-        Calendar { series: escape(&series.id).into_owned(), told, months, omitted }
+        SeriesMonths { series: escape(&series.id).into_owned(), told, months, omitted }
     };
     let calendars = stands.series.iter().map(calendar).collect();
     let legend = stands.legend().into_iter().map(|stand| {
@@ -115,10 +115,10 @@ fn look(stand: Stand) -> (&'static [&'static str], &'static str) {
     }
 }
 
-fn cell(series: &str, date: NaiveDate, stand: Option<Stand>, facts: &Facts<'_>, most: Option<u64>) -> Cell {
+fn cell(series: &str, date: NaiveDate, stand: Option<Stand>, facts: &DayFacts<'_>, most: Option<u64>) -> MonthCell {
     let is_monday = date.weekday() == chrono::Weekday::Mon && date.day() > 1;
     let number = date.day().to_string();
-    let Some(stand) = stand else { return Cell { is_monday, class: "", sign: number, told: String::new() } };
+    let Some(stand) = stand else { return MonthCell { is_monday, class: "", sign: number, told: String::new() } };
     let mut told = format!("{date}: {}", stand.word());
     let day = facts.days.get(&(series, date));
     // Writing to a String cannot fail.
@@ -136,7 +136,7 @@ fn cell(series: &str, date: NaiveDate, stand: Option<Stand>, facts: &Facts<'_>, 
         [only] => only,
         shades => shades[shade(day.map_or(0, |day| day.bytes), most.unwrap_or_default())],
     };
-    Cell { is_monday, class, sign: if sign.is_empty() { number } else { sign.to_owned() }, told }
+    MonthCell { is_monday, class, sign: if sign.is_empty() { number } else { sign.to_owned() }, told }
 }
 
 /// The quarter of the fullest day's bytes that a day's are in: 0 to 3.

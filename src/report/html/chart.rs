@@ -26,12 +26,12 @@ pub(super) struct Chart {
     pub(super) middle: String,
     pub(super) end: String,
     /// Everything as a table.
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<ChartRow>,
 }
 
 /// The time up to one sample.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct ChartRow {
     /// Its place in the charts, 0 to 1000.
     pub(super) x: f64,
     pub(super) time: String,
@@ -44,7 +44,7 @@ pub(super) struct Row {
 
 impl Chart {
     /// None when the report has no two samples, or no time between them.
-    pub(super) fn of(samples: &[Sample]) -> Option<Chart> {
+    pub(super) fn from_samples(samples: &[Sample]) -> Option<Chart> {
         let (first, last) = (samples.first()?, samples.last()?);
         let whole = last.seconds - first.seconds;
         let steps: Vec<(&Sample, f64, u64)> = samples
@@ -68,7 +68,7 @@ impl Chart {
             let width = tenths(seconds / whole * 1000.0);
             (tenths(x(sample) - width), width)
         });
-        let rows = steps.iter().zip(&rates).map(|((sample, ..), rate)| Row {
+        let rows = steps.iter().zip(&rates).map(|((sample, ..), rate)| ChartRow {
             x: x(sample),
             time: span(sample.seconds - first.seconds),
             rate: human_rate(*rate),

@@ -9,15 +9,15 @@ use crate::untrusted::escape;
 
 /// How the run ended, in words.
 #[derive(Debug)]
-pub(super) struct Verdict {
+pub(super) struct RunVerdict {
     /// The report's word; also the class of its colour.
     pub(super) word: &'static str,
     /// What that means.
     pub(super) sentence: &'static str,
 }
 
-impl Verdict {
-    pub(super) fn of(report: &Report) -> Verdict {
+impl RunVerdict {
+    pub(super) fn for_report(report: &Report) -> RunVerdict {
         let word = match report.run.result {
             RunResult::Running => "running",
             RunResult::Complete => "complete",
@@ -44,7 +44,7 @@ impl Verdict {
             (_, Some(5)) => "This machine's storage failed. Make room or mend it, then run the same command again.",
             _ => "Something is missing, and a retry will not help by itself. The failures below say why.",
         };
-        Verdict { word, sentence }
+        RunVerdict { word, sentence }
     }
 }
 

@@ -18,11 +18,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::model::Report;
 use crate::untrusted::{Untrusted, escape, on_terminal};
-use calendar::{Calendar, Sign};
+use calendar::{SeriesMonths, Sign};
 use chart::Chart;
-use head::{Card, Count, Verdict};
-use quicklook::Look;
-use tables::{DayRow, Failed, HostCard, Looked, Share};
+use head::{Card, Count, RunVerdict};
+use quicklook::QuickLook;
+use tables::{DayTableRow, FailureRow, HostCard, Looked, Share};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -33,7 +33,7 @@ pub struct Besides<'a> {
     /// The manifest, when it is there and its hash is the report's.
     pub manifest: Option<&'a str>,
     /// The quick looks, when they were asked for.
-    pub looks: Option<&'a [Look]>,
+    pub looks: Option<&'a [QuickLook]>,
     /// Days whose quick look is left out, since a page holds only so many.
     pub looks_omitted: usize,
 }
@@ -52,14 +52,14 @@ pub fn render(report: &Report, besides: &Besides<'_>) -> askama::Result<String> 
         script_hash: hash(SCRIPT),
         title: head::title(report),
         facts: head::facts(report),
-        verdict: Verdict::of(report),
+        verdict: RunVerdict::for_report(report),
         cards: head::cards(&report.totals),
         error: report.run.error.as_deref().map(|why| on_terminal(why, false).into_owned()),
         again: report.run.again.as_deref().map(|words| on_terminal(words, false).into_owned()),
         calendars,
         legend,
         drift: report.drift.as_ref().map(head::drift),
-        chart: Chart::of(&report.timeline),
+        chart: Chart::from_samples(&report.timeline),
         waits: tables::waits(report),
         sizes: tables::sizes(&report.sizes),
         hosts: tables::hosts(&report.hosts),
@@ -90,20 +90,20 @@ struct Page<'a> {
     script_hash: String,
     title: String,
     facts: Vec<(&'static str, String)>,
-    verdict: Verdict,
+    verdict: RunVerdict,
     cards: [Card; 4],
     error: Option<String>,
     again: Option<String>,
-    calendars: Vec<Calendar>,
+    calendars: Vec<SeriesMonths>,
     legend: Vec<Sign>,
     drift: Option<Vec<Count>>,
     chart: Option<Chart>,
     waits: Vec<Share>,
     sizes: Vec<Share>,
     hosts: Vec<HostCard>,
-    failures: Vec<Failed>,
+    failures: Vec<FailureRow>,
     failures_omitted: u64,
-    days: Vec<DayRow>,
+    days: Vec<DayTableRow>,
     looks: Option<Vec<Looked>>,
     looks_omitted: usize,
     manifest: Option<String>,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
-use super::quicklook::{Look, Picture};
+use super::quicklook::{Picture, QuickLook};
 use crate::report::human;
-use crate::report::model::{Day, Failure, Host, Report, SizeCount};
+use crate::report::model::{Report, ReportDay, ReportFailure, ReportHost, SizeCount};
 use crate::run::event::DayState;
 use crate::untrusted::escape;
 
@@ -84,8 +84,8 @@ pub(super) struct HostCard {
 }
 
 /// All hosts.
-pub(super) fn hosts(hosts: &[Host]) -> Vec<HostCard> {
-    let card = |(index, host): (usize, &Host)| {
+pub(super) fn hosts(hosts: &[ReportHost]) -> Vec<HostCard> {
+    let card = |(index, host): (usize, &ReportHost)| {
         let answers = host.status_counts.iter();
         let answers = answers.map(|(status, count)| format!("{} × {}", human::number(*count), escape(status)));
         let mut facts = vec![("Answers", answers.collect::<Vec<_>>().join(", "))];
@@ -114,7 +114,7 @@ pub(super) fn hosts(hosts: &[Host]) -> Vec<HostCard> {
 
 /// One failure.
 #[derive(Debug)]
-pub(super) struct Failed {
+pub(super) struct FailureRow {
     pub(super) series: String,
     pub(super) date: String,
     pub(super) what: String,
@@ -125,8 +125,8 @@ pub(super) struct Failed {
 }
 
 /// All failures of the report.
-pub(super) fn failures(failures: &[Failure]) -> Vec<Failed> {
-    let row = |failure: &Failure| Failed {
+pub(super) fn failures(failures: &[ReportFailure]) -> Vec<FailureRow> {
+    let row = |failure: &ReportFailure| FailureRow {
         series: escape(&failure.series).into_owned(),
         date: failure.date.to_string(),
         what: escape(failure.path.as_ref().or(failure.key.as_ref()).map_or("the whole day", String::as_str))
@@ -141,7 +141,7 @@ pub(super) fn failures(failures: &[Failure]) -> Vec<Failed> {
 
 /// One day.
 #[derive(Debug)]
-pub(super) struct DayRow {
+pub(super) struct DayTableRow {
     pub(super) series: String,
     pub(super) date: String,
     pub(super) state: &'static str,
@@ -154,8 +154,8 @@ pub(super) struct DayRow {
 }
 
 /// All days of the report.
-pub(super) fn days(days: &[Day], failures: &[Failure]) -> Vec<DayRow> {
-    let row = |day: &Day| DayRow {
+pub(super) fn days(days: &[ReportDay], failures: &[ReportFailure]) -> Vec<DayTableRow> {
+    let row = |day: &ReportDay| DayTableRow {
         series: escape(&day.series).into_owned(),
         date: day.date.to_string(),
         state: match day.state {
@@ -192,14 +192,14 @@ pub(super) struct Looked {
 }
 
 /// All quick looks.
-pub(super) fn looks(looks: &[Look]) -> Vec<Looked> {
+pub(super) fn looks(looks: &[QuickLook]) -> Vec<Looked> {
     let told = |picture: &Picture| {
         let Picture { png, size, of: (width, height), scale: (low, high), unit } = picture;
         let unit = unit.as_ref().map(|unit| format!(" {}", escape(unit))).unwrap_or_default();
         let told = format!("{width} × {height} pixels, black {} to white {}{unit}", figure(*low), figure(*high));
         (BASE64_STANDARD.encode(png), *size, told)
     };
-    let row = |look: &Look| Looked {
+    let row = |look: &QuickLook| Looked {
         title: format!("{} {}", escape(&look.series), look.date),
         path: escape(&look.path).into_owned(),
         seen: look.seen.as_ref().map(told).map_err(|why| escape(why).into_owned()),

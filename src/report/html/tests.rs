@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::quicklook::Picture;
 use super::*;
 use crate::failure::Class;
-use crate::report::model::{Day, Failure, Sample, SizeCount, Wait};
+use crate::report::model::{ReportDay, ReportFailure, Sample, SizeCount, Wait};
 use crate::run::event::DayState;
 
 /// Whatever a name could do to a page.
@@ -24,7 +24,7 @@ fn report() -> Report {
     report.hosts[0].status_counts.insert("503".into(), 4);
     let day = report.days[0].clone();
     for (date, state, bytes) in [("2015-12-12", DayState::Provisional, 7), ("2015-12-13", DayState::Failed, 0)] {
-        report.days.push(Day { date: date.parse().unwrap(), state, bytes, digest: None, ..day.clone() });
+        report.days.push(ReportDay { date: date.parse().unwrap(), state, bytes, digest: None, ..day.clone() });
     }
     let sample = |seconds, bytes, under_way, paused| Sample { seconds, bytes, files: bytes / 100, under_way, paused };
     report.timeline = vec![sample(0.0, 0, 0, 0), sample(1.0, 2048, 4, 0), sample(3.0, 2048, 1, 1)];
@@ -168,7 +168,7 @@ fn c_03_names_that_hold_html_are_shown_as_text() {
     report.days[0].digest = Some(evil());
     let failure = &mut report.failures[0];
     (failure.series, failure.path, failure.message) = (evil(), Some(evil()), evil());
-    let shown = |seen| Look { series: evil(), date: report.days[0].date, path: evil(), seen };
+    let shown = |seen| QuickLook { series: evil(), date: report.days[0].date, path: evil(), seen };
     let picture = Picture { png: b"\"><".to_vec(), size: (1, 1), of: (1, 1), scale: (0.0, 1.0), unit: Some(evil()) };
     let looks = [shown(Ok(picture)), shown(Err(evil()))];
     let besides = Besides { manifest: Some(EVIL), looks: Some(&looks), looks_omitted: 1 };
@@ -192,11 +192,16 @@ fn six_thousand_days_and_a_thousand_failures_stay_below_two_megabytes() {
     let start: chrono::NaiveDate = "2010-05-01".parse().unwrap();
     let dates = |nth| start + chrono::Days::new(nth);
     report.days = (0..6000)
-        .map(|nth| Day { series: "sharp_cea_720s".into(), date: dates(nth), bytes: nth * 1_000_003, ..day.clone() })
+        .map(|nth| ReportDay {
+            series: "sharp_cea_720s".into(),
+            date: dates(nth),
+            bytes: nth * 1_000_003,
+            ..day.clone()
+        })
         .collect();
     let long = "https://solarb.example.org/HMI/sharp_cea_720s/data: 404 Not Found; ".repeat(4);
     report.failures = (0..1000)
-        .map(|nth| Failure {
+        .map(|nth| ReportFailure {
             date: dates(nth),
             path: Some(format!("sharp_cea_720s/2015/12/11/hmi.sharp_cea_720s.{nth}.20151211_182400_TAI.Br.fits")),
             message: long.clone(),
@@ -224,10 +229,10 @@ fn a_timeline_that_makes_no_sense_makes_no_chart_and_no_panic() {
     for odd in
         [vec![], vec![sample(1.0, 1)], vec![sample(2.0, 9), sample(2.0, 1)], vec![sample(5.0, 1), sample(1.0, 2)]]
     {
-        assert!(Chart::of(&odd).is_none(), "{odd:?}");
+        assert!(Chart::from_samples(&odd).is_none(), "{odd:?}");
     }
     let back_and_forth = [sample(0.0, 9), sample(4.0, 1), sample(2.0, u64::MAX), sample(1e300, 3)];
-    assert!(!Chart::of(&back_and_forth).expect("a chart").rate.contains("NaN"));
+    assert!(!Chart::from_samples(&back_and_forth).expect("a chart").rate.contains("NaN"));
 }
 
 #[test]

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 
-use super::calendar::{Calendar, Cell};
+use super::calendar::{Cell, ReportCalendar};
 use super::human;
-use super::model::{Day, DriftedDay, Failure, Report};
+use super::model::{DriftedDay, Report, ReportDay, ReportFailure};
 use super::terminal::{safe, why};
 use crate::untrusted::escape;
 
@@ -22,14 +22,14 @@ const TOLD: usize = 20;
 
 /// What a report says of one day besides its cell.
 #[derive(Default)]
-struct Facts<'a> {
-    day: Option<&'a Day>,
+struct CaseFacts<'a> {
+    day: Option<&'a ReportDay>,
     drifted: Option<&'a DriftedDay>,
-    failures: Vec<&'a Failure>,
+    failures: Vec<&'a ReportFailure>,
 }
 
 /// How a case ended.
-enum End {
+enum CaseEnd {
     Passed,
     Skipped(String),
     Failed { class: String, message: String, all: String },
@@ -39,7 +39,7 @@ enum End {
 struct Case {
     name: String,
     seconds: Option<f64>,
-    end: End,
+    end: CaseEnd,
 }
 
 /// The document, a line break at its end.
@@ -49,14 +49,14 @@ pub fn document(report: &Report) -> String {
     if let Some(error) = &report.run.error {
         let all = error.lines().map(safe).collect::<Vec<_>>().join("\n");
         let message = all.lines().next().unwrap_or_default().to_owned();
-        let end = End::Failed { class: "run".to_owned(), message, all };
+        let end = CaseEnd::Failed { class: "run".to_owned(), message, all };
         let name = escape(&report.job.name).into_owned();
         suites.push((name, vec![Case { name: "run".to_owned(), seconds: None, end }]));
     }
     let facts = facts(report);
-    for series in Calendar::of(report).series {
+    for series in ReportCalendar::from_report(report).series {
         let case = |(date, cell): (&NaiveDate, &Cell)| {
-            let nothing = Facts::default();
+            let nothing = CaseFacts::default();
             case(*date, *cell, facts.get(&(series.id.as_str(), *date)).unwrap_or(&nothing))
         };
         suites.push((escape(&series.id).into_owned(), series.days.iter().map(case).collect()));
@@ -64,8 +64,8 @@ pub fn document(report: &Report) -> String {
     write(report, &suites)
 }
 
-fn facts(report: &Report) -> BTreeMap<(&str, NaiveDate), Facts<'_>> {
-    let mut facts: BTreeMap<(&str, NaiveDate), Facts<'_>> = BTreeMap::new();
+fn facts(report: &Report) -> BTreeMap<(&str, NaiveDate), CaseFacts<'_>> {
+    let mut facts: BTreeMap<(&str, NaiveDate), CaseFacts<'_>> = BTreeMap::new();
     for day in &report.days {
         facts.entry((&day.series, day.date)).or_default().day = Some(day);
     }
@@ -78,31 +78,31 @@ fn facts(report: &Report) -> BTreeMap<(&str, NaiveDate), Facts<'_>> {
     facts
 }
 
-fn case(date: NaiveDate, cell: Cell, facts: &Facts<'_>) -> Case {
+fn case(date: NaiveDate, cell: Cell, facts: &CaseFacts<'_>) -> Case {
     let end = match cell {
-        Cell::Sealed | Cell::Before | Cell::Provisional | Cell::Absent | Cell::AsLocked => End::Passed,
+        Cell::Sealed | Cell::Before | Cell::Provisional | Cell::Absent | Cell::AsLocked => CaseEnd::Passed,
         Cell::Held => {
             let why = facts.day.and_then(|day| day.error.as_deref()).unwrap_or("another process has it");
-            End::Skipped(safe(why))
+            CaseEnd::Skipped(safe(why))
         }
-        Cell::Missing => End::Skipped("not finished: the same command goes on with it".to_owned()),
+        Cell::Missing => CaseEnd::Skipped("not finished: the same command goes on with it".to_owned()),
         Cell::Drifted => drifted(facts.drifted),
         Cell::Failed => failed(facts),
     };
     Case { name: date.to_string(), seconds: facts.day.and_then(|day| day.seconds), end }
 }
 
-fn drifted(day: Option<&DriftedDay>) -> End {
+fn drifted(day: Option<&DriftedDay>) -> CaseEnd {
     let message = format!("upstream differs from the lock: {}", day.map(DriftedDay::words).unwrap_or_default());
-    End::Failed { class: "drift".to_owned(), all: message.clone(), message }
+    CaseEnd::Failed { class: "drift".to_owned(), all: message.clone(), message }
 }
 
-fn failed(facts: &Facts<'_>) -> End {
+fn failed(facts: &CaseFacts<'_>) -> CaseEnd {
     let Some(first) = facts.failures.first() else {
         let why = facts.day.and_then(|day| day.error.as_deref()).unwrap_or("files of it are missing");
-        return End::Failed { class: "failed".to_owned(), message: safe(why), all: safe(why) };
+        return CaseEnd::Failed { class: "failed".to_owned(), message: safe(why), all: safe(why) };
     };
-    let tell = |failure: &&Failure| {
+    let tell = |failure: &&ReportFailure| {
         let what = failure
             .path
             .as_deref()
@@ -122,7 +122,7 @@ fn failed(facts: &Facts<'_>) -> End {
         1 => message.to_owned(),
         count => format!("{message} (and {} more)", count - 1),
     };
-    End::Failed { class: first.class.name().to_owned(), message, all: all.join("\n") }
+    CaseEnd::Failed { class: first.class.name().to_owned(), message, all: all.join("\n") }
 }
 
 /// Writing to a String cannot fail.
@@ -135,19 +135,19 @@ fn write(report: &Report, suites: &[(String, Vec<Case>)]) -> String {
         "<testsuites name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" time=\"{}\">",
         xml::text(&escape(&report.job.name)),
         all().count(),
-        all().filter(|case| matches!(case.end, End::Failed { .. })).count(),
+        all().filter(|case| matches!(case.end, CaseEnd::Failed { .. })).count(),
         seconds(took.as_secs_f64()),
     );
     for (index, (name, cases)) in suites.iter().enumerate() {
-        let count = |wanted: fn(&End) -> bool| cases.iter().filter(|case| wanted(&case.end)).count();
+        let count = |wanted: fn(&CaseEnd) -> bool| cases.iter().filter(|case| wanted(&case.end)).count();
         let _ = writeln!(
             out,
             "  <testsuite name=\"{}\" id=\"{index}\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"{}\" \
              timestamp=\"{}\" time=\"{}\" file=\"{}\">",
             xml::text(name),
             cases.len(),
-            count(|end| matches!(end, End::Failed { .. })),
-            count(|end| matches!(end, End::Skipped(_))),
+            count(|end| matches!(end, CaseEnd::Failed { .. })),
+            count(|end| matches!(end, CaseEnd::Skipped(_))),
             // In UTC: the older readers of the form take no zone.
             report.run.started.format("%Y-%m-%dT%H:%M:%S"),
             seconds(cases.iter().filter_map(|case| case.seconds).sum()),
@@ -167,9 +167,9 @@ fn write_case(out: &mut String, series: &str, case: &Case) {
     let time = case.seconds.map(|took| format!(" time=\"{}\"", seconds(took))).unwrap_or_default();
     let _ = write!(out, "    <testcase classname=\"{}\" name=\"{}\"{time}", xml::text(series), xml::text(&case.name));
     let _ = match &case.end {
-        End::Passed => writeln!(out, "/>"),
-        End::Skipped(why) => writeln!(out, ">\n      <skipped message=\"{}\"/>\n    </testcase>", xml::text(why)),
-        End::Failed { class, message, all } => writeln!(
+        CaseEnd::Passed => writeln!(out, "/>"),
+        CaseEnd::Skipped(why) => writeln!(out, ">\n      <skipped message=\"{}\"/>\n    </testcase>", xml::text(why)),
+        CaseEnd::Failed { class, message, all } => writeln!(
             out,
             ">\n      <failure type=\"{}\" message=\"{}\">{}</failure>\n    </testcase>",
             xml::text(class),

@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::advice::{advice, cadence_gaps, doubt, regions, replaced};
-use super::calendar::Calendar;
+use super::calendar::ReportCalendar;
 use super::human;
-use super::model::{Drift, Failure, Host, Report, RunResult};
+use super::model::{Drift, Report, ReportFailure, ReportHost, RunResult};
 use super::terminal::{folded, host};
 use crate::failure::Class;
 use crate::manifest::Diagnostics;
@@ -42,7 +42,7 @@ pub fn section(report: &Report) -> String {
         let _ = write!(out, "\n{}.\n", sentence(&warning));
     }
     drift(&mut out, report.drift.as_ref());
-    calendar(&mut out, &Calendar::of(report));
+    calendar(&mut out, &ReportCalendar::from_report(report));
     let hints = missing(&mut out, report);
     held(&mut out, report);
     hosts(&mut out, &report.hosts);
@@ -176,7 +176,7 @@ fn drift(out: &mut String, drift: Option<&Drift>) {
     left_out(out, (drift.days.len() as u64 + drift.days_omitted).saturating_sub(told), "day");
 }
 
-fn calendar(out: &mut String, calendar: &Calendar) {
+fn calendar(out: &mut String, calendar: &ReportCalendar) {
     if calendar.series.is_empty() {
         return;
     }
@@ -232,14 +232,14 @@ fn missing(out: &mut String, report: &Report) -> BTreeSet<String> {
     hints
 }
 
-fn row(failure: &Failure, days: u64) -> (String, Option<String>) {
+fn row(failure: &ReportFailure, days: u64) -> (String, Option<String>) {
     let what = failure.path.as_deref().or(failure.key.as_deref());
     let what = match (what, days) {
         (Some(what), _) => name(what),
         (None, 1) => "the whole day".to_owned(),
         (None, days) => format!("the whole day, and {} more", human::count(days - 1, "day")),
     };
-    let Failure { series, date, class, attempts, status, message: told, .. } = failure;
+    let ReportFailure { series, date, class, attempts, status, message: told, .. } = failure;
     let status = status.map(|status| format!(" ({status})")).unwrap_or_default();
     // Failures of one kind share their hint: it is told once, below the table.
     let (told, hint) = match told.split_once("; hint: ") {
@@ -261,7 +261,7 @@ fn held(out: &mut String, report: &Report) {
     left_out(out, (held.len() as u64).saturating_sub(told), "day");
 }
 
-fn hosts(out: &mut String, hosts: &[Host]) {
+fn hosts(out: &mut String, hosts: &[ReportHost]) {
     if hosts.is_empty() {
         return;
     }

@@ -95,7 +95,7 @@ fn a_section_is_far_below_what_github_takes_and_says_what_it_leaves_out() {
     report.failures = (0..1000)
         .map(|n| {
             let message = format!("{n} {}", "words ".repeat(500));
-            Failure { key: Some(format!("{n}")), message, ..failure.clone() }
+            ReportFailure { key: Some(format!("{n}")), message, ..failure.clone() }
         })
         .collect();
     report.failures_omitted = 5000;

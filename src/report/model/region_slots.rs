@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::report::regions::Reason;
+use crate::report::regions::GapReason;
 
 /// The slots of one active region in one series: `expected` is the sum of `had` and of all in `lacking`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,5 +27,5 @@ pub struct RegionSlots {
     pub had: u64,
     /// How many are not there, by the reason: `quality`, `no-file`, `accepted`, `absent`, `provisional`, `failed`, `not-fetched`,
     /// `outside-range` or `not-known`.
-    pub lacking: BTreeMap<Reason, u64>,
+    pub lacking: BTreeMap<GapReason, u64>,
 }

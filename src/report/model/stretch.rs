@@ -10,7 +10,7 @@ use crate::manifest::SeriesId;
 /// Days in a row of one series, half-open.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Stretch {
+pub struct DayRange {
     /// The series' id.
     pub series: String,
     /// The first day, in the source's own scale.
@@ -37,12 +37,12 @@ pub enum Rest {
 
 /// Puts windows of days in a row together; sorted by series and date.
 #[must_use]
-pub fn stretches<'a>(days: impl IntoIterator<Item = (&'a SeriesId, Window)>, state: Rest) -> Vec<Stretch> {
+pub fn stretches<'a>(days: impl IntoIterator<Item = (&'a SeriesId, Window)>, state: Rest) -> Vec<DayRange> {
     let of_window = |(series, window): (&SeriesId, Window)| {
         let end = after(window.last_date()?);
-        Some(Stretch { series: series.0.clone(), start: window.start.date(), end, state })
+        Some(DayRange { series: series.0.clone(), start: window.start.date(), end, state })
     };
-    let mut all: Vec<Stretch> = days.into_iter().filter_map(of_window).collect();
+    let mut all: Vec<DayRange> = days.into_iter().filter_map(of_window).collect();
     all.sort_unstable();
     all.dedup_by(|next, last| {
         let is_next = last.series == next.series && last.end == next.start;
@@ -58,19 +58,19 @@ fn after(date: NaiveDate) -> NaiveDate {
     date.succ_opt().unwrap_or(date)
 }
 
-impl Stretch {
+impl DayRange {
     /// What is left of it without some of its days, which are in order.
-    pub(in crate::report) fn without(&self, days: impl IntoIterator<Item = NaiveDate>) -> Vec<Stretch> {
+    pub(in crate::report) fn without(&self, days: impl IntoIterator<Item = NaiveDate>) -> Vec<DayRange> {
         let mut left = Vec::new();
         let mut start = self.start;
         for day in days {
             if start < day {
-                left.push(Stretch { start, end: day, ..self.clone() });
+                left.push(DayRange { start, end: day, ..self.clone() });
             }
             start = after(day);
         }
         if start < self.end {
-            left.push(Stretch { start, ..self.clone() });
+            left.push(DayRange { start, ..self.clone() });
         }
         left
     }
@@ -80,7 +80,7 @@ impl Stretch {
 mod tests {
     use super::*;
 
-    fn shown(stretches: &[Stretch]) -> Vec<String> {
+    fn shown(stretches: &[DayRange]) -> Vec<String> {
         stretches.iter().map(|one| format!("{} {}..{}", one.series, one.start, one.end)).collect()
     }
 

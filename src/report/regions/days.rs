@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
-use super::slots::{DaySlots, Family, Reason, SeriesSlots, Slot};
+use super::slots::{DaySlots, Family, GapReason, SeriesSlots, SlotStatus};
 use super::table;
-use crate::archive::{ACCEPTED, DayHeader, DayRecord, Error, FileLine, MissingSlots, MissingWhy, Reader, State};
+use crate::archive::{ACCEPTED, DayHeader, DayRecord, Error, FileLine, MissingSlots, MissingWhy, Reader, RecordState};
 use crate::day::{Scale, SlotSpan, Window};
 use crate::failure::Class;
 use crate::manifest::{Manifest, Series, cadence};
@@ -45,7 +45,7 @@ impl Days<'_> {
         let mut slots = SeriesSlots::new(&self.series.id.0, family, step(self.series), self.range);
         slots.asked = self.series.harps().map(BTreeSet::from_iter);
         slots.looked_up.extend(self.looked_up());
-        slots.unlisted.extend(self.failed.iter().map(|date| (*date, Reason::Failed)));
+        slots.unlisted.extend(self.failed.iter().map(|date| (*date, GapReason::Failed)));
         for date in &self.dates {
             let day = match self.day(*date) {
                 Err(error) if error.class() == Class::Record => continue,
@@ -71,44 +71,44 @@ impl Days<'_> {
         })
     }
 
-    fn day(&self, date: NaiveDate) -> Result<Day, Error> {
+    fn day(&self, date: NaiveDate) -> Result<RegionDay, Error> {
         let Some(record) = self.archive.record(&self.series.id, date)? else { return self.started(date) };
         Ok(match self.standing(&record.header) {
-            Standing::OfAnotherJob => Day::default(),
-            Standing::Stale => Day { unlisted: None, ..self.recorded(&record) },
-            Standing::AsAsked => self.recorded(&record),
+            RecordFit::OfAnotherJob => RegionDay::default(),
+            RecordFit::Stale => RegionDay { unlisted: None, ..self.recorded(&record) },
+            RecordFit::AsAsked => self.recorded(&record),
         })
     }
 
-    fn standing(&self, header: &DayHeader) -> Standing {
+    fn standing(&self, header: &DayHeader) -> RecordFit {
         let day = self.range.day(header.date);
         // A day outside of the range stays as it was asked for.
         let is_kept = day.window.is_empty();
         let is_own = header.job == self.job.name;
         let is_as_asked = if is_kept { is_own } else { header.spec == self.series.spec(&day) };
         match (is_as_asked, is_own) {
-            (true, _) => Standing::AsAsked,
-            (false, true) => Standing::Stale,
-            (false, false) => Standing::OfAnotherJob,
+            (true, _) => RecordFit::AsAsked,
+            (false, true) => RecordFit::Stale,
+            (false, false) => RecordFit::OfAnotherJob,
         }
     }
 
-    fn recorded(&self, record: &DayRecord) -> Day {
+    fn recorded(&self, record: &DayRecord) -> RegionDay {
         let DayHeader { scale, left_out, files, .. } = &record.header;
         let left_out = left_out.iter().flat_map(|left_out| left_out.spans(*scale)).collect();
         let (unlisted, has_files) =
             (Some(unlisted(self.series, record.header.state, record.header.left_out.is_some())), *files > 0);
         if self.series.fetch.has_files() {
-            return Day { slots: of_files(&record.files, self.series, None), left_out, unlisted, has_files };
+            return RegionDay { slots: of_files(&record.files, self.series, None), left_out, unlisted, has_files };
         }
         match table::records(&self.job.archive.root, record, &self.series.name) {
-            Some(slots) => Day { slots, left_out, unlisted, has_files },
-            None => Day { slots: DaySlots::new(), left_out, unlisted: Some(Reason::NotKnown), has_files },
+            Some(slots) => RegionDay { slots, left_out, unlisted, has_files },
+            None => RegionDay { slots: DaySlots::new(), left_out, unlisted: Some(GapReason::NotKnown), has_files },
         }
     }
 
     /// The files that are there of a day that is not finished, and why others are not.
-    fn started(&self, date: NaiveDate) -> Result<Day, Error> {
+    fn started(&self, date: NaiveDate) -> Result<RegionDay, Error> {
         let started = self.archive.started_day(&self.series.id, date)?.unwrap_or_default();
         let (files, missing) = (started.files, started.missing);
         let window = self.range.day(date).window;
@@ -118,11 +118,11 @@ impl Days<'_> {
         let segments = self.series.filters.segments.as_ref().map(Vec::len).unwrap_or_default();
         let has_files = files.iter().any(|line| line.absent.is_none());
         let slots = of_files(&files, self.series, Some(segments));
-        let Some(missing) = missing else { return Ok(Day { slots, has_files, ..Day::default() }) };
+        let Some(missing) = missing else { return Ok(RegionDay { slots, has_files, ..RegionDay::default() }) };
         let left_out = missing.left_out.iter().flat_map(|left_out| left_out.spans(scale)).collect();
         let is_known = missing.slots.is_some();
         let by_listing = unlisted(self.series, missing.state, missing.left_out.is_some());
-        let mut day = Day { slots, left_out, unlisted: is_known.then_some(by_listing), has_files };
+        let mut day = RegionDay { slots, left_out, unlisted: is_known.then_some(by_listing), has_files };
         for (harpnum, slot) in missing_slots(missing, scale).filter(|(_, (time, _))| window.contains(*time)) {
             day.slots.entry(harpnum).or_default().push(slot);
         }
@@ -132,7 +132,7 @@ impl Days<'_> {
 
 /// How the record of a day stands to what the job asks for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum RecordFit {
     AsAsked,
     /// The job asked for something else then.
     Stale,
@@ -141,11 +141,11 @@ enum Standing {
 
 /// What is known of a day.
 #[derive(Debug, Default)]
-struct Day {
+struct RegionDay {
     slots: DaySlots,
     left_out: Vec<(i64, SlotSpan)>,
     /// Why other slots are not there; where it has no record, that is said elsewhere.
-    unlisted: Option<Reason>,
+    unlisted: Option<GapReason>,
     has_files: bool,
 }
 
@@ -156,28 +156,28 @@ fn step(series: &Series) -> i64 {
 }
 
 /// The slots of regions that a day lacks, by its journal.
-fn missing_slots(missing: MissingSlots, scale: Scale) -> impl Iterator<Item = (i64, (NaiveDateTime, Slot))> {
+fn missing_slots(missing: MissingSlots, scale: Scale) -> impl Iterator<Item = (i64, (NaiveDateTime, SlotStatus))> {
     missing.slots.into_iter().flatten().filter_map(move |slot| {
         let reason = match slot.why {
-            MissingWhy::NoFile => Reason::NoFile,
-            MissingWhy::Accepted => Reason::Accepted,
-            MissingWhy::Offline => Reason::Offline,
-            MissingWhy::Failed => Reason::Failed,
+            MissingWhy::NoFile => GapReason::NoFile,
+            MissingWhy::Accepted => GapReason::Accepted,
+            MissingWhy::Offline => GapReason::Offline,
+            MissingWhy::Failed => GapReason::Failed,
         };
-        Some((slot.harpnum, (scale.read(&slot.time)?, Slot::Lacks(reason))))
+        Some((slot.harpnum, (scale.read(&slot.time)?, SlotStatus::Lacks(reason))))
     })
 }
 
 /// Why slots are not there that a day's listing did not name, by how final it was.
-fn unlisted(series: &Series, state: State, knows_quality: bool) -> Reason {
+fn unlisted(series: &Series, state: RecordState, knows_quality: bool) -> GapReason {
     let filters = &series.filters;
     // What these leave out, no source lists.
     let is_filtered = filters.raw.is_some() || !filters.conditions.is_empty();
     let is_quality_known = filters.quality.is_none() || knows_quality;
     match state {
-        State::Provisional => Reason::Provisional,
-        State::Sealed if is_filtered || !is_quality_known => Reason::NotKnown,
-        State::Sealed => Reason::Absent,
+        RecordState::Provisional => GapReason::Provisional,
+        RecordState::Sealed if is_filtered || !is_quality_known => GapReason::NotKnown,
+        RecordState::Sealed => GapReason::Absent,
     }
 }
 
@@ -188,15 +188,15 @@ fn of_files(files: &[FileLine], series: &Series, segments: Option<usize>) -> Day
     type Record = (i64, Option<i64>, NaiveDateTime);
     let scale = series.source.scale();
     let is_preferred = |line: &&FileLine| line.source_series.as_ref().is_none_or(|name| *name == series.name);
-    let mut records: BTreeMap<Record, (usize, Slot)> = BTreeMap::new();
+    let mut records: BTreeMap<Record, (usize, SlotStatus)> = BTreeMap::new();
     for line in files.iter().filter(is_preferred) {
         let (Some(harpnum), Some(time)) = (line.harpnum, scale.read(&line.time)) else { continue };
         let slot = match line.absent.as_deref() {
-            None => Slot::Had,
-            Some(ACCEPTED) => Slot::Lacks(Reason::Accepted),
-            Some(_) => Slot::Lacks(Reason::NoFile),
+            None => SlotStatus::Had,
+            Some(ACCEPTED) => SlotStatus::Lacks(GapReason::Accepted),
+            Some(_) => SlotStatus::Lacks(GapReason::NoFile),
         };
-        let (count, known) = records.entry((harpnum, line.recnum, time)).or_insert((0, Slot::Had));
+        let (count, known) = records.entry((harpnum, line.recnum, time)).or_insert((0, SlotStatus::Had));
         *count += 1;
         *known = slot.max(*known);
     }

@@ -8,5 +8,5 @@ mod slots;
 mod table;
 
 pub use days::{Days, are_of_regions};
-pub use of_run::{Listed, of_run};
-pub use slots::{Family, Gap, Reason, Region, SeriesSlots, Spans, reasons};
+pub use of_run::{ReportRegions, of_run};
+pub use slots::{Family, GapReason, MissingSlots, Region, SeriesSlots, Spans, reasons};

@@ -19,7 +19,7 @@ const PASSAGE: TimeDelta = TimeDelta::days(20);
 
 /// The regions that a report lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Listed {
+pub struct ReportRegions {
     /// By series and number.
     pub regions: Vec<RegionSlots>,
     /// How many are left out.
@@ -31,10 +31,10 @@ pub struct Listed {
 ///
 /// # Errors
 /// When the disk fails.
-pub fn of_run(job: &Manifest, report: &Report, archive: &Reader, now: DateTime<Utc>) -> Result<Listed, Error> {
+pub fn of_run(job: &Manifest, report: &Report, archive: &Reader, now: DateTime<Utc>) -> Result<ReportRegions, Error> {
     let done = done(job, report);
     if done.is_empty() {
-        return Ok(Listed::default());
+        return Ok(ReportRegions::default());
     }
     let journalled = archive.journalled()?;
     let mut all = Vec::new();
@@ -82,7 +82,7 @@ fn failed(series: &Series, report: &Report) -> BTreeSet<NaiveDate> {
 }
 
 /// The regions of each series, and where they are more than `most`, those that lack the most slots.
-fn listed(all: &[SeriesSlots], spans: &Spans, most: usize) -> Listed {
+fn listed(all: &[SeriesSlots], spans: &Spans, most: usize) -> ReportRegions {
     let of = |series: &SeriesSlots| {
         let (id, step_seconds) = (series.id.clone(), series.step);
         series.regions(spans).map(move |region| counts(id.clone(), step_seconds, region)).collect::<Vec<_>>()
@@ -95,7 +95,7 @@ fn listed(all: &[SeriesSlots], spans: &Spans, most: usize) -> Listed {
         regions.truncate(most);
     }
     regions.sort_by_cached_key(order);
-    Listed { regions, omitted: omitted as u64 }
+    ReportRegions { regions, omitted: omitted as u64 }
 }
 
 fn counts(series: String, step_seconds: i64, region: Region) -> RegionSlots {
@@ -105,7 +105,7 @@ fn counts(series: String, step_seconds: i64, region: Region) -> RegionSlots {
 
 #[cfg(test)]
 mod tests {
-    use super::super::slots::{DaySlots, Slot};
+    use super::super::slots::{DaySlots, SlotStatus};
     use super::*;
     use crate::day::{Scale, Window};
 
@@ -115,7 +115,8 @@ mod tests {
         ["b", "a"].map(|id| {
             let family = Family { scale: Scale::Tai, is_nrt: false };
             let mut slots = SeriesSlots::new(id, family, 720, window);
-            let ends = |count: i64| [0, count - 1].map(|nth| (window.start + TimeDelta::seconds(720 * nth), Slot::Had));
+            let ends =
+                |count: i64| [0, count - 1].map(|nth| (window.start + TimeDelta::seconds(720 * nth), SlotStatus::Had));
             slots.add(DaySlots::from([1, 4, 3].map(|count| (count, ends(count).to_vec()))), [].into_iter());
             slots
         })
@@ -130,7 +131,7 @@ mod tests {
             (3, &["a 3 2/3", "a 4 2/4", "b 4 2/4"][..], 3),
             (0, &[][..], 6),
         ] {
-            let Listed { regions, omitted: left } = listed(&all, &spans, most);
+            let ReportRegions { regions, omitted: left } = listed(&all, &spans, most);
             let told = |region: &RegionSlots| {
                 format!("{} {} {}/{}", region.series, region.harpnum, region.had, region.expected)
             };

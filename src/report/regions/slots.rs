@@ -17,7 +17,7 @@ const JITTER: TimeDelta = TimeDelta::seconds(60);
 /// Why a slot is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reason {
+pub enum GapReason {
     /// The filter `quality` leaves its record out.
     Quality,
     /// The source has the record and no file of it.
@@ -40,35 +40,35 @@ pub enum Reason {
     NotKnown,
 }
 
-impl Reason {
+impl GapReason {
     /// Each, in their order.
-    pub const ALL: [Reason; 10] = [
-        Reason::Quality,
-        Reason::NoFile,
-        Reason::Accepted,
-        Reason::Absent,
-        Reason::Provisional,
-        Reason::Offline,
-        Reason::Failed,
-        Reason::NotFetched,
-        Reason::OutsideRange,
-        Reason::NotKnown,
+    pub const ALL: [GapReason; 10] = [
+        GapReason::Quality,
+        GapReason::NoFile,
+        GapReason::Accepted,
+        GapReason::Absent,
+        GapReason::Provisional,
+        GapReason::Offline,
+        GapReason::Failed,
+        GapReason::NotFetched,
+        GapReason::OutsideRange,
+        GapReason::NotKnown,
     ];
 
     /// Its name in text and tables.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Reason::Quality => "quality",
-            Reason::NoFile => "no file",
-            Reason::Accepted => "accepted",
-            Reason::Absent => "absent",
-            Reason::Provisional => "provisional",
-            Reason::Offline => "offline",
-            Reason::Failed => "failed",
-            Reason::NotFetched => "not fetched",
-            Reason::OutsideRange => "outside range",
-            Reason::NotKnown => "not known",
+            GapReason::Quality => "quality",
+            GapReason::NoFile => "no file",
+            GapReason::Accepted => "accepted",
+            GapReason::Absent => "absent",
+            GapReason::Provisional => "provisional",
+            GapReason::Offline => "offline",
+            GapReason::Failed => "failed",
+            GapReason::NotFetched => "not fetched",
+            GapReason::OutsideRange => "outside range",
+            GapReason::NotKnown => "not known",
         }
     }
 
@@ -76,37 +76,37 @@ impl Reason {
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
-            Reason::Quality => "left out by `quality`",
-            Reason::NoFile => "the source has the record, and no file of it",
-            Reason::Accepted => "bad at its source, and accepted by the job",
-            Reason::Absent => "the source has no such record",
-            Reason::Provisional => "not listed yet; the day is not final",
-            Reason::Offline => "the source has the file only where it cannot be fetched, as on tape",
-            Reason::Failed => "its file could not be fetched, or its day not be listed, when it was last tried",
-            Reason::NotFetched => "on a day that has no usable record yet",
-            Reason::OutsideRange => "not in the range of this series",
-            Reason::NotKnown => "the records do not tell why",
+            GapReason::Quality => "left out by `quality`",
+            GapReason::NoFile => "the source has the record, and no file of it",
+            GapReason::Accepted => "bad at its source, and accepted by the job",
+            GapReason::Absent => "the source has no such record",
+            GapReason::Provisional => "not listed yet; the day is not final",
+            GapReason::Offline => "the source has the file only where it cannot be fetched, as on tape",
+            GapReason::Failed => "its file could not be fetched, or its day not be listed, when it was last tried",
+            GapReason::NotFetched => "on a day that has no usable record yet",
+            GapReason::OutsideRange => "not in the range of this series",
+            GapReason::NotKnown => "the records do not tell why",
         }
     }
 }
 
 /// How a slot stands that the archive knows of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Slot {
+pub(super) enum SlotStatus {
     /// It is there. The first of several records of one slot that is there counts.
     Had,
     /// Its record is known, and it is not there.
-    Lacks(Reason),
+    Lacks(GapReason),
 }
 
 /// The slots of a series: `step` seconds apart, one of them at `anchor`.
 #[derive(Debug, Clone, Copy)]
-struct Grid {
+struct SlotGrid {
     anchor: NaiveDateTime,
     step: i64,
 }
 
-impl Grid {
+impl SlotGrid {
     /// The number of the slot nearest to a time.
     fn nearest(self, time: NaiveDateTime) -> i64 {
         (2 * (time - self.anchor).num_seconds() + self.step).div_euclid(2 * self.step)
@@ -126,10 +126,10 @@ impl Grid {
 
 /// Slots in a row that stand alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Run {
+struct SlotRun {
     first: i64,
     last: i64,
-    slot: Slot,
+    slot: SlotStatus,
 }
 
 /// Series that number regions alike.
@@ -165,20 +165,20 @@ pub struct SeriesSlots {
     /// The regions that are asked for; none where all are.
     pub(super) asked: Option<BTreeSet<i64>>,
     /// Why slots of a day that nothing is known of are not there; of every other day: not fetched.
-    pub(super) unlisted: BTreeMap<NaiveDate, Reason>,
+    pub(super) unlisted: BTreeMap<NaiveDate, GapReason>,
     /// From the first to the last record of regions, where the source was asked for that.
     pub(super) looked_up: BTreeMap<i64, SlotSpan>,
-    grid: Option<Grid>,
-    regions: BTreeMap<i64, Known>,
+    grid: Option<SlotGrid>,
+    regions: BTreeMap<i64, RegionFacts>,
 }
 
 /// What is known of a region.
 #[derive(Debug)]
-struct Known {
+struct RegionFacts {
     /// The times of its first and last record.
     span: SlotSpan,
     /// In order.
-    runs: Vec<Run>,
+    runs: Vec<SlotRun>,
 }
 
 /// The slots of one region in one series.
@@ -195,14 +195,14 @@ pub struct Region {
     /// Of these, those that are there.
     pub had: u64,
     /// How many are not there, by the reason.
-    pub lacking: BTreeMap<Reason, u64>,
+    pub lacking: BTreeMap<GapReason, u64>,
     /// The slots that are not there, in order.
-    pub gaps: Vec<Gap>,
+    pub gaps: Vec<MissingSlots>,
 }
 
 /// Slots in a row that are not there for one reason.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Gap {
+pub struct MissingSlots {
     /// The first of them.
     pub first: String,
     /// The last.
@@ -210,11 +210,11 @@ pub struct Gap {
     /// How many they are.
     pub slots: u64,
     /// Why.
-    pub reason: Reason,
+    pub reason: GapReason,
 }
 
 /// The records of one day by region and time.
-pub(super) type DaySlots = BTreeMap<i64, Vec<(NaiveDateTime, Slot)>>;
+pub(super) type DaySlots = BTreeMap<i64, Vec<(NaiveDateTime, SlotStatus)>>;
 
 impl SeriesSlots {
     pub(super) fn new(id: &str, family: Family, step: i64, range: Window) -> SeriesSlots {
@@ -252,9 +252,9 @@ impl SeriesSlots {
         let left_out: Vec<(i64, SlotSpan)> = left_out.collect();
         let first = first.into_iter().chain(left_out.iter().map(|(_, [first, _])| *first)).min();
         let Some(anchor) = first else { return };
-        let grid = *self.grid.get_or_insert(Grid { anchor, step: self.step });
-        let mut day: BTreeMap<i64, (SlotSpan, BTreeMap<i64, Slot>)> = BTreeMap::new();
-        let mut note = |harpnum: i64, [first, last]: SlotSpan, slot: Slot| {
+        let grid = *self.grid.get_or_insert(SlotGrid { anchor, step: self.step });
+        let mut day: BTreeMap<i64, (SlotSpan, BTreeMap<i64, SlotStatus>)> = BTreeMap::new();
+        let mut note = |harpnum: i64, [first, last]: SlotSpan, slot: SlotStatus| {
             let (span, slots) = day.entry(harpnum).or_insert(([first, last], BTreeMap::new()));
             *span = [span[0].min(first), span[1].max(last)];
             for nth in grid.nearest(first)..=grid.nearest(last) {
@@ -267,16 +267,16 @@ impl SeriesSlots {
             }
         }
         for (harpnum, span) in left_out {
-            note(harpnum, span, Slot::Lacks(Reason::Quality));
+            note(harpnum, span, SlotStatus::Lacks(GapReason::Quality));
         }
         for (harpnum, (span, slots)) in day {
-            self.regions.entry(harpnum).or_insert_with(|| Known { span, runs: Vec::new() }).add(span, slots);
+            self.regions.entry(harpnum).or_insert_with(|| RegionFacts { span, runs: Vec::new() }).add(span, slots);
         }
     }
 
     /// One region, over the time from the first to the last of its records in all series that number regions alike.
     fn region(&self, harpnum: i64, span: SlotSpan) -> Region {
-        let grid = self.grid.unwrap_or(Grid { anchor: span[0], step: self.step });
+        let grid = self.grid.unwrap_or(SlotGrid { anchor: span[0], step: self.step });
         let (from, until) = grid.within(span);
         let label = |nth: i64| self.family.scale.label(grid.at(nth));
         let mut region = Region {
@@ -290,47 +290,47 @@ impl SeriesSlots {
         };
         let runs = self.regions.get(&harpnum).map_or(&[][..], |known| &known.runs);
         let mut runs = runs.iter().peekable();
-        let mut before: Option<(Reason, i64)> = None;
+        let mut before: Option<(GapReason, i64)> = None;
         for nth in from..=until {
             while runs.next_if(|run| run.last < nth).is_some() {}
             let slot = runs.peek().filter(|run| run.first <= nth).map(|run| run.slot);
             region.expected += 1;
             let reason = match slot {
-                Some(Slot::Had) => {
+                Some(SlotStatus::Had) => {
                     region.had += 1;
                     continue;
                 }
-                Some(Slot::Lacks(reason)) => reason,
+                Some(SlotStatus::Lacks(reason)) => reason,
                 None => self.unlisted_at(grid.at(nth)),
             };
             *region.lacking.entry(reason).or_default() += 1;
             match region.gaps.last_mut() {
                 Some(gap) if before == Some((reason, nth - 1)) => (gap.last, gap.slots) = (label(nth), gap.slots + 1),
-                _ => region.gaps.push(Gap { first: label(nth), last: label(nth), slots: 1, reason }),
+                _ => region.gaps.push(MissingSlots { first: label(nth), last: label(nth), slots: 1, reason }),
             }
             before = Some((reason, nth));
         }
         region
     }
 
-    fn unlisted_at(&self, time: NaiveDateTime) -> Reason {
+    fn unlisted_at(&self, time: NaiveDateTime) -> GapReason {
         if !self.range.contains(time) {
-            return Reason::OutsideRange;
+            return GapReason::OutsideRange;
         }
-        self.unlisted.get(&time.date()).copied().unwrap_or(Reason::NotFetched)
+        self.unlisted.get(&time.date()).copied().unwrap_or(GapReason::NotFetched)
     }
 }
 
-impl Known {
+impl RegionFacts {
     /// Adds the slots of a day after those that were added.
-    fn add(&mut self, span: SlotSpan, slots: BTreeMap<i64, Slot>) {
+    fn add(&mut self, span: SlotSpan, slots: BTreeMap<i64, SlotStatus>) {
         self.span = [self.span[0].min(span[0]), self.span[1].max(span[1])];
         for (nth, slot) in slots {
             match self.runs.last_mut() {
                 // The last slot of one day may be the first of the next, where times are some seconds off.
                 Some(run) if run.last >= nth => {}
                 Some(run) if run.last + 1 == nth && run.slot == slot => run.last = nth,
-                _ => self.runs.push(Run { first: nth, last: nth, slot }),
+                _ => self.runs.push(SlotRun { first: nth, last: nth, slot }),
             }
         }
     }
@@ -374,8 +374,8 @@ impl Spans {
 
 /// The reasons that any region has, in their order.
 #[must_use]
-pub fn reasons<'a>(regions: impl Iterator<Item = &'a Region>) -> Vec<Reason> {
-    let seen: BTreeSet<Reason> = regions.flat_map(|region| region.lacking.keys().copied()).collect();
+pub fn reasons<'a>(regions: impl Iterator<Item = &'a Region>) -> Vec<GapReason> {
+    let seen: BTreeSet<GapReason> = regions.flat_map(|region| region.lacking.keys().copied()).collect();
     seen.into_iter().collect()
 }
 
@@ -394,12 +394,12 @@ mod tests {
     }
 
     /// The slots of region 377 at these minutes.
-    fn day(slots: &[(i64, Slot)]) -> DaySlots {
+    fn day(slots: &[(i64, SlotStatus)]) -> DaySlots {
         DaySlots::from([(377, slots.iter().map(|(minutes, slot)| (at(*minutes), *slot)).collect())])
     }
 
     /// `had/expected reason:count ...` of region 377 in each series.
-    fn told(all: &[SeriesSlots]) -> Vec<String> {
+    fn describe(all: &[SeriesSlots]) -> Vec<String> {
         let spans = Spans::of_all(all);
         let told = |series: &SeriesSlots| {
             let of = |region: &Region| {
@@ -414,32 +414,36 @@ mod tests {
     #[test]
     fn slots_that_no_record_names_have_the_reason_of_their_day() {
         let mut one = series("one", false, 720, [0, 4 * DAY]);
-        one.add(day(&[(0, Slot::Had), (12, Slot::Lacks(Reason::NoFile)), (12, Slot::Had)]), [].into_iter());
-        one.add(day(&[(3 * DAY, Slot::Had)]), [(377, [at(3 * DAY + 12), at(3 * DAY + 36)])].into_iter());
+        one.add(
+            day(&[(0, SlotStatus::Had), (12, SlotStatus::Lacks(GapReason::NoFile)), (12, SlotStatus::Had)]),
+            [].into_iter(),
+        );
+        one.add(day(&[(3 * DAY, SlotStatus::Had)]), [(377, [at(3 * DAY + 12), at(3 * DAY + 36)])].into_iter());
         let date = |days: i64| at(days * DAY).date();
-        one.unlisted = [(date(0), Reason::Absent), (date(1), Reason::Failed), (date(3), Reason::Absent)].into();
+        one.unlisted =
+            [(date(0), GapReason::Absent), (date(1), GapReason::Failed), (date(3), GapReason::Absent)].into();
         let expected = "3/364 quality:3 absent:118 failed:120 not fetched:120";
-        assert_eq!(told(&[one]), [expected]);
+        assert_eq!(describe(&[one]), [expected]);
     }
 
     #[test]
     fn a_region_is_as_long_in_each_series_that_numbers_regions_alike() {
         let mut long = series("long", false, 720, [0, DAY]);
-        long.add(day(&[(0, Slot::Had), (12, Slot::Had), (72, Slot::Had)]), [].into_iter());
-        long.unlisted = [(at(0).date(), Reason::Absent)].into();
+        long.add(day(&[(0, SlotStatus::Had), (12, SlotStatus::Had), (72, SlotStatus::Had)]), [].into_iter());
+        long.unlisted = [(at(0).date(), GapReason::Absent)].into();
         let mut short = series("short", false, 720, [0, 24]);
-        short.add(day(&[(12, Slot::Had)]), [].into_iter());
-        short.unlisted = [(at(0).date(), Reason::Provisional)].into();
+        short.add(day(&[(12, SlotStatus::Had)]), [].into_iter());
+        short.unlisted = [(at(0).date(), GapReason::Provisional)].into();
         let mut hourly = series("hourly", false, 3600, [0, DAY]);
-        hourly.add(day(&[(60, Slot::Had)]), [].into_iter());
+        hourly.add(day(&[(60, SlotStatus::Had)]), [].into_iter());
         let none = series("none", false, 3600, [0, DAY]);
         let mut another = series("another", false, 720, [0, DAY]);
         another.asked = Some(BTreeSet::from([378]));
         let mut nrt = series("nrt", true, 720, [0, DAY]);
-        nrt.add(day(&[(DAY - 12, Slot::Had)]), [].into_iter());
+        nrt.add(day(&[(DAY - 12, SlotStatus::Had)]), [].into_iter());
         let expected =
             ["3/7 absent:4", "1/7 provisional:1 outside range:5", "1/2 not fetched:1", "0/2 not fetched:2", "", "1/1"];
-        assert_eq!(told(&[long, short, hourly, none, another, nrt]), expected);
+        assert_eq!(describe(&[long, short, hourly, none, another, nrt]), expected);
     }
 
     #[test]
@@ -451,21 +455,24 @@ mod tests {
             Window { start: at(0), end: at(2 * DAY) },
         );
         for first in [0, DAY] {
-            let slots = (0..120).map(|nth| (at(first + 12 * nth) + TimeDelta::seconds(nth % 7 - 3), Slot::Had));
+            let slots = (0..120).map(|nth| (at(first + 12 * nth) + TimeDelta::seconds(nth % 7 - 3), SlotStatus::Had));
             one.add(DaySlots::from([(377, slots.collect())]), [].into_iter());
         }
-        assert_eq!(told(&[one]), ["240/240"]);
+        assert_eq!(describe(&[one]), ["240/240"]);
     }
 
     #[test]
     fn a_gap_is_slots_in_a_row_for_one_reason() {
         let mut one = series("one", false, 720, [0, DAY]);
-        one.add(day(&[(0, Slot::Had), (48, Slot::Had)]), [(377, [at(24), at(24)])].into_iter());
-        one.unlisted = [(at(0).date(), Reason::Absent)].into();
+        one.add(day(&[(0, SlotStatus::Had), (48, SlotStatus::Had)]), [(377, [at(24), at(24)])].into_iter());
+        one.unlisted = [(at(0).date(), GapReason::Absent)].into();
         let all = [one];
         let region = all[0].regions(&Spans::of_all(&all)).next().unwrap();
-        let gaps: Vec<(&str, u64, Reason)> =
+        let gaps: Vec<(&str, u64, GapReason)> =
             region.gaps.iter().map(|gap| (&gap.first[11..16], gap.slots, gap.reason)).collect();
-        assert_eq!(gaps, [("00:12", 1, Reason::Absent), ("00:24", 1, Reason::Quality), ("00:36", 1, Reason::Absent)]);
+        assert_eq!(
+            gaps,
+            [("00:12", 1, GapReason::Absent), ("00:24", 1, GapReason::Quality), ("00:36", 1, GapReason::Absent)]
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use chrono::NaiveDateTime;
 
-use super::slots::{DaySlots, Slot};
+use super::slots::{DaySlots, SlotStatus};
 use crate::archive::{DayRecord, open_regular};
 use crate::digest::{Digest, Hasher};
 use crate::source::MADE;
@@ -37,7 +37,7 @@ fn rows(table: &mut impl Read, series: &str) -> Option<DaySlots> {
         }
         // A record without a region is none of a region's.
         if let Ok(harpnum) = row.get(harpnum)?.parse() {
-            slots.entry(harpnum).or_default().push((at, Slot::Had));
+            slots.entry(harpnum).or_default().push((at, SlotStatus::Had));
         }
     }
     Some(slots)
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn rows_are_told_by_time_and_region_whatever_else_a_table_has() {
         let read = |table: &str| rows(&mut table.as_bytes(), "hmi.x");
-        let at = |time: &str| (time.parse::<NaiveDateTime>().unwrap(), Slot::Had);
+        let at = |time: &str| (time.parse::<NaiveDateTime>().unwrap(), SlotStatus::Had);
         let table =
             "time,scale,recnum,HARPNUM,NOTE\n2011-02-15T00:00:00,TAI,8,377,\"a,\nb\"\n2011-02-15T00:12:00,TAI,9,,c\n";
         assert_eq!(read(table), Some(DaySlots::from([(377, vec![at("2011-02-15T00:00:00")])])));

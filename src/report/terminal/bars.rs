@@ -13,7 +13,7 @@ use crate::report::human;
 
 /// How many columns and rows a terminal has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
+pub struct TerminalSize {
     /// Characters in a line.
     pub columns: usize,
     /// Lines.
@@ -77,7 +77,7 @@ pub(super) struct Total {
 
 impl Bars {
     /// The lines, those of the whole run last.
-    pub(super) fn lines(&self, size: Size) -> Vec<String> {
+    pub(super) fn lines(&self, size: TerminalSize) -> Vec<String> {
         // The last column stays free: terminals differ in what they do when it is written to.
         let width = size.columns.saturating_sub(1);
         let height = (size.rows / 2).max(1);
@@ -99,7 +99,7 @@ impl Bars {
         shown.truncate(self.days.len() - hidden);
         shown.sort_by_key(|(place, _)| *place);
         let shown: Vec<&DayBar> = shown.into_iter().map(|(_, day)| day).collect();
-        let columns = Columns::of(&shown, width);
+        let columns = BarColumns::fit(&shown, width);
         let mut lines: Vec<String> = shown.iter().map(|day| columns.line(day)).collect();
         if hidden > 0 && room > 0 {
             let more = if shown.is_empty() { "" } else { "more " };
@@ -115,28 +115,28 @@ fn pause(host: &str, left: Duration, width: usize) -> String {
 }
 
 /// The columns that all days share, so that they stand below each other. A width of 0 leaves a column out.
-struct Columns {
+struct BarColumns {
     name: usize,
     bar: usize,
     files: usize,
     width: usize,
 }
 
-impl Columns {
-    fn of(days: &[&DayBar], width: usize) -> Columns {
+impl BarColumns {
+    fn fit(days: &[&DayBar], width: usize) -> BarColumns {
         let widest = |text: &dyn Fn(&DayBar) -> String| days.iter().map(|day| text(day).width()).max().unwrap_or(0);
         let (name, date) = (widest(&|day| format!("{} {}", day.series, day.date)), widest(&|day| day.date.clone()));
         // As wide as the longest word there, so that the column stays where it is.
         let files = widest(&DayBar::files).max(LISTING.width());
         let gap = GAP.width();
         if date + gap + files > width {
-            return Columns { name: name.min(width), bar: 0, files: 0, width };
+            return BarColumns { name: name.min(width), bar: 0, files: 0, width };
         }
         let name = name.min(width - gap - files);
         let taken = name + gap + files + gap;
         let bar = (width / 2).max(SHORT).saturating_sub(taken).clamp(BAR.0, BAR.1);
         let bar = if taken + bar > width { 0 } else { bar };
-        Columns { name, bar, files, width }
+        BarColumns { name, bar, files, width }
     }
 
     fn line(&self, day: &DayBar) -> String {
@@ -284,7 +284,7 @@ mod tests {
     }
 
     fn drawn(columns: usize, rows: usize) -> String {
-        bars().lines(Size { columns, rows }).join("\n")
+        bars().lines(TerminalSize { columns, rows }).join("\n")
     }
 
     #[test]
@@ -311,7 +311,7 @@ mod tests {
     fn a_day_that_waits_for_its_listing_makes_room_for_one_that_goes_on() {
         let mut bars = bars();
         bars.pauses.clear();
-        let text = bars.lines(Size { columns: 80, rows: 12 }).join("\n");
+        let text = bars.lines(TerminalSize { columns: 80, rows: 12 }).join("\n");
         assert!(!text.contains("cea 2015-12-13") && text.contains("sharp_720s 2015-12-11"), "{text}");
         assert!(text.contains("and 3 more days"), "{text}");
     }
@@ -332,7 +332,7 @@ mod tests {
             let days = series.into_iter().map(day).collect();
             let pauses = vec![(host, Duration::from_secs(bytes % 1000)); 3];
             let total = Total { files: done, bytes, rate: bytes, resumed: done, lost: done, ..Total::default() };
-            let lines = Bars { days, pauses, total }.lines(Size { columns, rows });
+            let lines = Bars { days, pauses, total }.lines(TerminalSize { columns, rows });
             prop_assert!(lines.len() <= (rows / 2).max(1));
             for line in lines {
                 prop_assert!(line.width() <= columns.saturating_sub(1), "{line:?}");

@@ -12,7 +12,7 @@ mod screen;
 mod summary;
 mod width;
 
-pub use bars::Size;
+pub use bars::TerminalSize;
 pub(super) use messages::{host, safe, why};
 pub use progress::Progress;
 pub use screen::{Mode, Paint, Screen, TOLD};

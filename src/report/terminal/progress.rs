@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use super::bars::{Bars, DayBar, Total};
-use super::rate::{Meter, Work};
+use super::rate::{Meter, RateWork};
 use super::{Screen, Verbosity, messages};
 use crate::failure::{Class, Failure};
 use crate::net::HostStats;
@@ -35,11 +35,11 @@ const SILENCE: Duration = Duration::from_secs(30);
 pub struct Progress {
     screen: Arc<Screen>,
     verbosity: Verbosity,
-    state: Mutex<State>,
+    state: Mutex<ProgressState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ProgressState {
     planned: u64,
     ended: u64,
     files: u64,
@@ -49,8 +49,8 @@ struct State {
     /// A file was lost to this machine's storage.
     is_full: bool,
     notes: u64,
-    days: BTreeMap<DayId, Row>,
-    work: Work,
+    days: BTreeMap<DayId, DayProgress>,
+    work: RateWork,
     meter: Meter,
     /// Since the run's start, as the last tick told it.
     elapsed: Duration,
@@ -66,7 +66,7 @@ struct State {
 
 /// A day in flight.
 #[derive(Debug, Default)]
-struct Row {
+struct DayProgress {
     listed: Option<u64>,
     done: u64,
     resumed: u64,
@@ -75,7 +75,7 @@ struct Row {
     waiting: Option<(Duration, Class)>,
 }
 
-impl Row {
+impl DayProgress {
     /// How much of the day is done, from 0 to 1.
     fn share(&self) -> f64 {
         match self.listed {
@@ -102,7 +102,7 @@ impl Progress {
     }
 
     /// Takes in one event.
-    pub fn tell(&self, event: &Event) {
+    pub fn on_event(&self, event: &Event) {
         let mut state = self.state();
         if let Some(line) = state.fold(event, self) {
             state.last_line = state.elapsed;
@@ -140,18 +140,18 @@ impl Progress {
         self.screen.without_bars(|| ());
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ProgressState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Observer for Progress {
     fn on(&self, event: Event) {
-        self.tell(&event);
+        self.on_event(&event);
     }
 }
 
-impl State {
+impl ProgressState {
     /// Counts an event, and gives the line that it is worth.
     fn fold(&mut self, event: &Event, progress: &Progress) -> Option<String> {
         let verbosity = progress.verbosity;
@@ -288,8 +288,8 @@ impl State {
     }
 
     fn total(&self) -> Total {
-        let share =
-            ratio(self.ended, self.planned) + self.days.values().map(Row::share).sum::<f64>() / ratio(self.planned, 1);
+        let share = ratio(self.ended, self.planned)
+            + self.days.values().map(DayProgress::share).sum::<f64>() / ratio(self.planned, 1);
         Total {
             days: self.ended,
             of_days: self.planned,
@@ -351,7 +351,7 @@ mod tests {
         DayId { series: SeriesId("sharp_720s".into()), date: date.parse().unwrap() }
     }
 
-    fn told(verbosity: Verbosity) -> String {
+    fn output_of(verbosity: Verbosity) -> String {
         let paper = Paper::default();
         let screen = Arc::new(Screen::new(Box::new(paper.clone()), Mode::Lines, Paint(false)));
         let progress = Progress::new(screen, verbosity);
@@ -434,7 +434,7 @@ mod tests {
 
     #[test]
     fn plain_lines_tell_each_day_and_nothing_acts_on_the_terminal() {
-        insta::assert_snapshot!(told(Verbosity::Normal));
+        insta::assert_snapshot!(output_of(Verbosity::Normal));
     }
 
     #[test]
@@ -471,11 +471,11 @@ mod tests {
 
     #[test]
     fn verbose_tells_each_retry_and_quiet_tells_nothing() {
-        let more = told(Verbosity::Verbose);
+        let more = output_of(Verbosity::Verbose);
         assert!(more.contains(
             "sharp_720s 2015-12-11 retry in 12 s: throttled after 2 attempts: http://localhost:8001/a: 429\n"
         ));
         assert!(more.contains("quarantined b\\u{a}: html"));
-        assert_eq!(told(Verbosity::Quiet), "");
+        assert_eq!(output_of(Verbosity::Quiet), "");
     }
 }

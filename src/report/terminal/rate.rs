@@ -34,13 +34,13 @@ impl Meter {
 
 /// The files to fetch, as far as days are listed, and those fetched: for the time left.
 #[derive(Debug, Default)]
-pub(super) struct Work {
+pub(super) struct RateWork {
     days: u64,
     files: u64,
     done: u64,
 }
 
-impl Work {
+impl RateWork {
     /// One more day is known, with files to fetch.
     pub(super) fn listed(&mut self, files: u64) {
         self.days += 1;
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn the_time_left_follows_what_is_done_and_not_what_was_there() {
-        let mut work = Work::default();
+        let mut work = RateWork::default();
         let at = Duration::from_secs;
         assert_eq!(work.left(at(50), 4), None);
         // Of 30 files 10 are there.

@@ -6,7 +6,7 @@
 
 use unicode_width::UnicodeWidthChar as _;
 
-use super::bars::Size;
+use super::bars::TerminalSize;
 
 /// Erases from the cursor to the end of the screen, and of the line.
 const ERASE_BELOW: &str = "\u{1b}[J";
@@ -17,15 +17,15 @@ const ERASE_ALL: &str = " \u{1b}[J\r\u{1b}[K";
 
 /// The bars on the terminal.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
+pub(super) struct LiveBars {
     lines: Vec<String>,
     /// The width that they were drawn for.
     columns: usize,
 }
 
-impl Standing {
+impl LiveBars {
     /// What puts `lines` in the place of those that stand.
-    pub(super) fn replaced(&mut self, lines: Vec<String>, size: Size) -> Vec<u8> {
+    pub(super) fn replaced(&mut self, lines: Vec<String>, size: TerminalSize) -> Vec<u8> {
         if self.lines.is_empty() && lines.is_empty() {
             return Vec::new();
         }
@@ -41,7 +41,7 @@ impl Standing {
     }
 
     /// What puts whole lines above the bars; without a size there are no bars any more.
-    pub(super) fn with_lines_above(&mut self, text: &[u8], size: Option<Size>) -> Vec<u8> {
+    pub(super) fn with_lines_above(&mut self, text: &[u8], size: Option<TerminalSize>) -> Vec<u8> {
         let Some(size) = size.filter(|_| !self.lines.is_empty()) else {
             self.lines.clear();
             return text.to_owned();
@@ -59,7 +59,7 @@ impl Standing {
     }
 
     /// Moves the cursor to the start of the first bar.
-    fn home(&self, size: Size) -> String {
+    fn home(&self, size: TerminalSize) -> String {
         let above: usize = self.lines.iter().rev().skip(1).map(|line| rows(line, size.columns)).sum();
         if above == 0 { "\r".to_owned() } else { format!("\r\u{1b}[{above}A") }
     }

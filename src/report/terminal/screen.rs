@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::bars::Size;
-use super::redraw::Standing;
+use super::bars::TerminalSize;
+use super::redraw::LiveBars;
 
 use crate::untrusted;
 
@@ -57,7 +57,7 @@ pub enum Mode {
     Lines,
     /// Lines above bars that move: a terminal. It is asked for its size each time; `None` when the program may not
     /// draw now, since another one has the terminal.
-    Bars(Box<dyn Fn() -> Option<Size> + Send + Sync>),
+    Bars(Box<dyn Fn() -> Option<TerminalSize> + Send + Sync>),
     /// Every line is a record of the log: a machine reads along.
     Log,
 }
@@ -72,14 +72,14 @@ pub struct Screen {
 
 struct Out {
     to: Box<dyn Write + Send>,
-    bars: Standing,
+    bars: LiveBars,
 }
 
 impl Screen {
     /// What is told goes to `to`, and so do bars, where the mode has them.
     #[must_use]
     pub fn new(to: Box<dyn Write + Send>, mode: Mode, paint: Paint) -> Screen {
-        Screen { out: Mutex::new(Out { to, bars: Standing::default() }), mode, paint }
+        Screen { out: Mutex::new(Out { to, bars: LiveBars::default() }), mode, paint }
     }
 
     /// Tells one text above the bars. A closed standard error is nobody's failure.
@@ -113,7 +113,7 @@ impl Screen {
     }
 
     /// Draws bars, in place of those that stand there. `draw` is asked for lines that fit a size.
-    pub fn draw(&self, draw: impl FnOnce(Size) -> Vec<String>) {
+    pub fn draw(&self, draw: impl FnOnce(TerminalSize) -> Vec<String>) {
         let safe = |line: String| untrusted::on_terminal(&line, self.paint.0).into_owned();
         match self.size() {
             Some(size) => {
@@ -126,7 +126,7 @@ impl Screen {
 
     /// Leaves the bars where they stand: who knows what was written there meanwhile.
     pub fn let_go(&self) {
-        self.out().bars = Standing::default();
+        self.out().bars = LiveBars::default();
     }
 
     /// Takes the bars away, does something, and lets nothing be written meanwhile.
@@ -143,7 +143,7 @@ impl Screen {
         matches!(self.mode, Mode::Bars(_))
     }
 
-    fn size(&self) -> Option<Size> {
+    fn size(&self) -> Option<TerminalSize> {
         match &self.mode {
             Mode::Bars(size) => size(),
             Mode::Lines | Mode::Log => None,
@@ -157,7 +157,7 @@ impl Screen {
 
 impl Out {
     /// Writes in one go, so that no half of it is ever seen.
-    fn put(&mut self, text: impl FnOnce(&mut Standing) -> Vec<u8>) {
+    fn put(&mut self, text: impl FnOnce(&mut LiveBars) -> Vec<u8>) {
         let bytes = text(&mut self.bars);
         if !bytes.is_empty() {
             let _ = self.to.write_all(&bytes).and_then(|()| self.to.flush());

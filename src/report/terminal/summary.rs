@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::{Paint, Verbosity, messages};
 use crate::report::advice::{advice, cadence_gaps, doubt, regions, replaced};
 use crate::report::human;
-use crate::report::model::{Failure, Host, Report, RunResult};
+use crate::report::model::{Report, ReportFailure, ReportHost, RunResult};
 use crate::untrusted::escape;
 
 /// How many failures are named; the report has the others.
@@ -104,15 +104,15 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
 }
 
 /// The command that explains the classes of the failures.
-fn explanation(failures: &[Failure]) -> Option<String> {
+fn explanation(failures: &[ReportFailure]) -> Option<String> {
     let classes: BTreeSet<&str> = failures.iter().map(|failure| failure.class.name()).collect();
     let classes: Vec<&str> = classes.into_iter().take(NAMED).collect();
     (!classes.is_empty()).then(|| format!("sunhaul explain {}", classes.join(" ")))
 }
 
 /// The failures, each with how many days it stands for: days that failed whole and for one reason are told once.
-pub(in crate::report) fn folded(failures: &[Failure]) -> Vec<(&Failure, u64)> {
-    let mut folded: Vec<(&Failure, u64)> = Vec::new();
+pub(in crate::report) fn folded(failures: &[ReportFailure]) -> Vec<(&ReportFailure, u64)> {
+    let mut folded: Vec<(&ReportFailure, u64)> = Vec::new();
     let mut told: HashMap<_, usize> = HashMap::new();
     for failure in failures {
         let why = messages::sameness(&failure.series, failure.class, &failure.message);
@@ -233,7 +233,7 @@ fn listed(counts: &[(u64, &str)]) -> Vec<String> {
 }
 
 /// `from localhost:8001: 36 requests, at most 8 in a second and 4 at once (private: 8/s, 4 connections), paused 12 s`
-fn asked(host: &Host) -> String {
+fn asked(host: &ReportHost) -> String {
     // The built-in service is its own preset.
     let preset = if host.preset == "embedded" { String::new() } else { format!("{}: ", host.preset) };
     let mut out = format!(
@@ -266,11 +266,11 @@ mod tests {
     use crate::manifest::SeriesId;
     use crate::net::HostStats;
     use crate::report::Collector;
-    use crate::report::model::Job;
+    use crate::report::model::ReportJob;
     use crate::run::event::{DayDone, DayId, DayState, Event, FileEnd};
 
     fn collector(events: &[Event]) -> Collector {
-        let job = Job {
+        let job = ReportJob {
             name: "december".into(),
             manifest: "jobs/december.yaml".into(),
             manifest_sha256: String::new(),

@@ -7,13 +7,13 @@ use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::downloads::{Failures, Missing};
+use super::downloads::{Failures, MissingFile};
 use super::file_paths::FilePaths;
 use super::known_bad::KnownBad;
 use crate::archive::{self, DayWork, Spoilt};
 use crate::failure::Failure;
 use crate::manifest::Verify;
-use crate::run::{Run, Todo};
+use crate::run::{RunContext, Todo};
 use crate::source::RemoteFile;
 use crate::untrusted::{escape, quoted};
 
@@ -23,11 +23,11 @@ const LONGEST: i64 = 30;
 /// Takes the files out of `missing` that are not asked for yet, and gives how they fail. A file that the job accepts is
 /// asked for: its day may seal without it.
 pub(in crate::run) fn put_off(
-    run: &Run,
+    run: &RunContext,
     todo: &Todo,
     work: &DayWork,
     accepted: &KnownBad,
-    missing: &mut Vec<Missing>,
+    missing: &mut Vec<MissingFile>,
 ) -> Failures {
     let mut failed = Failures::new();
     let Some(opened) = run.series.get(&todo.series).filter(|_| !run.retry_failed) else { return failed };
@@ -50,7 +50,7 @@ pub(in crate::run) fn put_off(
 }
 
 /// A file that failed for good.
-pub(in crate::run) struct Failed<'a> {
+pub(in crate::run) struct CorruptFile<'a> {
     pub(in crate::run) file: &'a RemoteFile,
     /// Its path, when known.
     pub(in crate::run) path: Option<&'a str>,
@@ -62,8 +62,12 @@ pub(in crate::run) struct Failed<'a> {
 }
 
 /// Notes how a file failed, where only its source can mend it, and adds to its message when it is asked for again.
-pub(in crate::run) fn note(run: &Run, work: &DayWork, failed: Failed<'_>) -> Result<Failure, archive::Error> {
-    let Failed { file, path, failure, host_is_well, is_accepted } = failed;
+pub(in crate::run) fn note(
+    run: &RunContext,
+    work: &DayWork,
+    failed: CorruptFile<'_>,
+) -> Result<Failure, archive::Error> {
+    let CorruptFile { file, path, failure, host_is_well, is_accepted } = failed;
     if !failure.class.is_of_bytes() && !is_accepted {
         return Ok(failure);
     }

@@ -23,7 +23,7 @@ use crate::untrusted::escape;
 pub(in crate::run) type Failures = BTreeMap<String, (Option<String>, Failure)>;
 
 /// A file of the day that is to be asked for, with its path where the listing or an earlier look tells it.
-pub(in crate::run) struct Missing {
+pub(in crate::run) struct MissingFile {
     pub(in crate::run) file: RemoteFile,
     pub(in crate::run) path: Option<RelativePath>,
     /// It is there from an earlier look, and asked for only in case that it changed.
@@ -44,7 +44,7 @@ pub(in crate::run) struct Downloads {
 }
 
 /// Fetches what is missing, as many files at once as the host may be asked for.
-pub(in crate::run) async fn fetch(day: &Arc<DayContext>, missing: Vec<Missing>) -> Downloads {
+pub(in crate::run) async fn fetch(day: &Arc<DayContext>, missing: Vec<MissingFile>) -> Downloads {
     let DayContext { run, todo, opened, .. } = &**day;
     let width = opened.width();
     let mut downloads = Downloads::default();
@@ -56,7 +56,7 @@ pub(in crate::run) async fn fetch(day: &Arc<DayContext>, missing: Vec<Missing>) 
     loop {
         let is_hopeless = mismatches.is_some_and(shows_that_all_differ);
         while tasks.len() < width && !run.halt.is_cancelled() && !run.is_spent() && !is_hopeless {
-            let Some(Missing { file, path, kept }) = waiting.next() else { break };
+            let Some(MissingFile { file, path, kept }) = waiting.next() else { break };
             let task = FileTask { day: Arc::clone(day), path, kept, ticket: None };
             let span = tracing::info_span!("file", key = %escape(&file.key));
             let fetched = async move {
@@ -97,7 +97,7 @@ pub(in crate::run) async fn fetch(day: &Arc<DayContext>, missing: Vec<Missing>) 
         }
     }
     if mismatches.is_some_and(shows_that_all_differ) && waiting.len() > 0 {
-        run.tell(Event::Note(format!(
+        run.emit(Event::Note(format!(
             "{} {}: no file that came is what the lock says; {} more are not asked for",
             todo.series,
             todo.day.date,

@@ -11,7 +11,7 @@ use super::next_step::{FailedFile, NextStep};
 use crate::archive::{self, FileLine, RelativePath, Staged};
 use crate::day::Scale;
 use crate::failure::{Class, Failure};
-use crate::fetch::{self, Ask, Got};
+use crate::fetch::{self, Ask, FetchOutcome};
 use crate::manifest::{Retry, SeriesId};
 use crate::net::Waits;
 use crate::run::blocking::blocking;
@@ -156,11 +156,11 @@ impl FileTask {
                 () = day.run.halt.cancelled() => return FileEnded::Stopped,
             };
             let failure = match attempt {
-                Ok(Got::File(fetched)) => {
+                Ok(FetchOutcome::File(fetched)) => {
                     let restarted = attempts.restarted || fetched.restarted;
                     return self.publish(&file, *fetched, restarted, server(replica, &file)).await;
                 }
-                Ok(Got::Unchanged) => match self.keep(&file).await {
+                Ok(FetchOutcome::Unchanged) => match self.keep(&file).await {
                     Some(ended) => return ended,
                     // Gone meanwhile: it is fetched after all.
                     None => continue,
@@ -239,7 +239,7 @@ impl FileTask {
             return Some(self.refused(spent));
         }
         let (day, key) = (id.clone(), Some(file.key.clone()));
-        run.tell(Event::Retrying { day, key, failure, wait_seconds: wait.as_secs_f64() });
+        run.emit(Event::Retrying { day, key, failure, wait_seconds: wait.as_secs_f64() });
         tokio::select! {
             () = tokio::time::sleep(wait) => None,
             () = run.halt.cancelled() => Some(FileEnded::Stopped),
@@ -279,7 +279,12 @@ impl FileTask {
     }
 
     /// One attempt at a replica.
-    async fn attempt(&self, replica: &Replica, file: &RemoteFile, so_far: &Attempts) -> Result<Got, FailedAttempt> {
+    async fn attempt(
+        &self,
+        replica: &Replica,
+        file: &RemoteFile,
+        so_far: &Attempts,
+    ) -> Result<FetchOutcome, FailedAttempt> {
         let DayContext { run, opened, store, lock_view, id, .. } = &*self.day;
         let file = &*opened.source.on(replica, file);
         if let Body::Offline(why) = &file.body {
@@ -291,7 +296,7 @@ impl FileTask {
             if let Some(ticket) = &self.ticket {
                 ticket.received(bytes);
             }
-            run.tell(Event::Received { day: id.clone(), bytes });
+            run.emit(Event::Received { day: id.clone(), bytes });
         };
         let locked = lock_view.body(file);
         let ask = Ask {
@@ -316,15 +321,15 @@ impl FileTask {
                 return Ok(got);
             }
             // A body that failed its checks may begin with what its server was sent.
-            Err(failed) => fetch::Failed { failure: replica.client().veiled(failed.failure), ..failed },
+            Err(failed) => fetch::FailedFetch { failure: replica.client().veiled(failed.failure), ..failed },
         };
         replica.client().note_answer(&file.url, Err(&failed.failure));
         Err(self.failed_attempt(file, failed, so_far).await)
     }
 
     /// What a failed attempt has shown. A body that came goes to quarantine.
-    async fn failed_attempt(&self, file: &RemoteFile, failed: fetch::Failed, so_far: &Attempts) -> FailedAttempt {
-        let fetch::Failed { mut failure, body, name, restarted, was_there, .. } = failed;
+    async fn failed_attempt(&self, file: &RemoteFile, failed: fetch::FailedFetch, so_far: &Attempts) -> FailedAttempt {
+        let fetch::FailedFetch { mut failure, body, name, restarted, was_there, .. } = failed;
         let name = name.filter(|_| file.name.is_none());
         let mut path = name.and_then(|name| self.path_by(file, &name).ok()).map(|path| path.to_string());
         if failure.class == Class::LockMismatch {
@@ -345,7 +350,7 @@ impl FileTask {
         let class = why.class;
         let (day, key, url, why) = (Arc::clone(&self.day.store), file.key.clone(), file.path.clone(), why.clone());
         blocking(move || day.quarantine(body, &key, &url, &why)).await?;
-        self.day.run.tell(Event::Quarantined { day: self.day.id.clone(), key: file.key.clone(), class });
+        self.day.run.emit(Event::Quarantined { day: self.day.id.clone(), key: file.key.clone(), class });
         Ok(())
     }
 }

@@ -1,10 +1,10 @@
 //! What becomes of a file that was given up after all its attempts: it is missing, or absent as the job accepts.
 
 use super::context::DayContext;
-use super::corrupt_backoff::{self, Failed};
+use super::corrupt_backoff::{self, CorruptFile};
 use super::file_paths::{FilePaths, absent_line};
 use super::file_task::{FileEnded, FileTask, GivenUp, line_of};
-use super::known_bad::{Proof, is_about_the_file, proof};
+use super::known_bad::{FailureProof, is_about_the_file, proof};
 use crate::archive::{ACCEPTED, FileLine, RelativePath};
 use crate::failure::{Class, Failure, Remedy};
 use crate::source::{Body, RemoteFile};
@@ -21,7 +21,7 @@ impl DayContext {
         let is_listed_so = matches!(file.body, Body::Offline(_));
         let host_is_well = is_listed_so || self.run.is_well(&self.opened.on_current(file).url);
         let noted = |failure: Failure, is_accepted: bool| {
-            let failed = Failed { file, path: path.as_deref(), failure, host_is_well, is_accepted };
+            let failed = CorruptFile { file, path: path.as_deref(), failure, host_is_well, is_accepted };
             corrupt_backoff::note(&self.run, &self.store, failed).unwrap_or_else(Failure::from)
         };
         let Some(reason) = self.known_bad.reason(paths) else {
@@ -33,7 +33,7 @@ impl DayContext {
         let today = (self.run.now)().date_naive();
         // What was shown before need not be shown again.
         let proof = match proof(failure.class, host_is_well, self.store.spoilt(&file.key), today) {
-            Proof::Alone | Proof::Once if was_accepted => Proof::Bad,
+            FailureProof::Alone | FailureProof::Once if was_accepted => FailureProof::Bad,
             proof => proof,
         };
         if let Some(why_not) = proof.why_not() {

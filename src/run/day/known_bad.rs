@@ -13,16 +13,16 @@ use super::file_paths::FilePaths;
 use crate::archive::{DayWork, FileLine, Spoilt};
 use crate::failure::Class;
 use crate::manifest::{Accept, Manifest};
-use crate::run::Run;
+use crate::run::RunContext;
 use crate::run::event::{DayId, Event};
 use crate::untrusted::escape;
 
 /// The entries of one day.
 #[derive(Debug)]
-pub(in crate::run) struct KnownBad(Vec<Entry>);
+pub(in crate::run) struct KnownBad(Vec<AcceptEntry>);
 
 #[derive(Debug)]
-struct Entry {
+struct AcceptEntry {
     accept: Accept,
     /// A file that it means failed in this run, for whatever reason, or is absent by the lock.
     is_needed: AtomicBool,
@@ -34,7 +34,7 @@ impl KnownBad {
     /// The entries for a day.
     pub(in crate::run) fn of(manifest: &Manifest, day: &DayId) -> KnownBad {
         let own = manifest.accept.iter().filter(|accept| accept.series == day.series && accept.day == day.date);
-        KnownBad(own.map(|accept| Entry::of(accept)).collect())
+        KnownBad(own.map(|accept| AcceptEntry::of(accept)).collect())
     }
 
     /// True when an entry means one of these paths.
@@ -76,26 +76,26 @@ impl KnownBad {
     /// are the keys of the day's files; with failures among them, a file's path may not be known.
     pub(in crate::run) fn tell_outdated(
         &self,
-        run: &Run,
+        run: &RunContext,
         work: &DayWork,
         listed: &HashSet<String>,
         has_failures: bool,
     ) {
-        for Entry { accept: Accept { series, day, file, .. }, moved_to, .. } in &self.0 {
+        for AcceptEntry { accept: Accept { series, day, file, .. }, moved_to, .. } in &self.0 {
             let Some(path) = moved_to.get() else { continue };
             let file = file.to_string();
-            run.tell(Event::Note(format!(
+            run.emit(Event::Note(format!(
                 "{series} {day}: `accept` of `{}` names a path of an earlier layout; write `{}` there",
                 escape(&file),
                 escape(path)
             )));
         }
-        let idle: Vec<&Entry> = self.0.iter().filter(|entry| !entry.is_needed.load(Ordering::Relaxed)).collect();
+        let idle: Vec<&AcceptEntry> = self.0.iter().filter(|entry| !entry.is_needed.load(Ordering::Relaxed)).collect();
         if idle.is_empty() {
             return;
         }
         let here: Vec<String> = listed.iter().filter_map(|key| work.have(key)).map(|line| line.path).collect();
-        for Entry { accept: Accept { series, day, file, .. }, .. } in idle {
+        for AcceptEntry { accept: Accept { series, day, file, .. }, .. } in idle {
             let what = if here.iter().any(|path| file.matches(path)) {
                 "no longer matches a failing file; remove the entry"
             } else if !has_failures {
@@ -104,14 +104,14 @@ impl KnownBad {
                 continue;
             };
             let file = file.to_string();
-            run.tell(Event::Note(format!("{series} {day}: `accept` of `{}` {what}", escape(&file))));
+            run.emit(Event::Note(format!("{series} {day}: `accept` of `{}` {what}", escape(&file))));
         }
     }
 }
 
-impl Entry {
-    fn of(accept: &Accept) -> Entry {
-        Entry { accept: accept.clone(), is_needed: AtomicBool::new(false), moved_to: OnceLock::new() }
+impl AcceptEntry {
+    fn of(accept: &Accept) -> AcceptEntry {
+        AcceptEntry { accept: accept.clone(), is_needed: AtomicBool::new(false), moved_to: OnceLock::new() }
     }
 
     fn means(&self, paths: &FilePaths) -> bool {
@@ -125,7 +125,7 @@ impl Entry {
 
 /// What a failure shows of a file that the job takes for bad at its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Proof {
+pub(super) enum FailureProof {
     /// That it is.
     Bad,
     /// Nothing: it may be the host that fails, since none of its files came well.
@@ -136,35 +136,35 @@ pub(super) enum Proof {
     Passing,
 }
 
-impl Proof {
+impl FailureProof {
     pub(super) fn why_not(self) -> Option<&'static str> {
         match self {
-            Proof::Bad => None,
-            Proof::Alone => Some(
+            FailureProof::Bad => None,
+            FailureProof::Alone => Some(
                 "`accept` names this file, but no file of its host came well in this run, so it may be the host that \
                  fails: `accept` counts once others come, or when this happens on another day too",
             ),
-            Proof::Once => Some(
+            FailureProof::Once => Some(
                 "`accept` names this file, and counts once its body breaks off on another day too, while others come",
             ),
-            Proof::Passing => Some("`accept` does not excuse it, since it may pass"),
+            FailureProof::Passing => Some("`accept` does not excuse it, since it may pass"),
         }
     }
 }
 
 /// What a failure of today shows, given how the file failed `before`.
-pub(super) fn proof(class: Class, host_is_well: bool, before: Option<&Spoilt>, today: NaiveDate) -> Proof {
+pub(super) fn proof(class: Class, host_is_well: bool, before: Option<&Spoilt>, today: NaiveDate) -> FailureProof {
     let before = before.filter(|before| before.class == class);
     let is_repeated = before.is_some_and(|before| before.since.date_naive() < today);
     let host_was_well = host_is_well || before.is_some_and(|before| before.host_was_well);
     match class {
         // A day of nothing else is looked at once more, accepted or not.
-        Class::NotFound => Proof::Bad,
-        Class::Truncated if host_is_well && is_repeated => Proof::Bad,
-        Class::Truncated => Proof::Once,
-        class if !is_about_the_file(class) => Proof::Passing,
-        _ if host_was_well || is_repeated => Proof::Bad,
-        _ => Proof::Alone,
+        Class::NotFound => FailureProof::Bad,
+        Class::Truncated if host_is_well && is_repeated => FailureProof::Bad,
+        Class::Truncated => FailureProof::Once,
+        class if !is_about_the_file(class) => FailureProof::Passing,
+        _ if host_was_well || is_repeated => FailureProof::Bad,
+        _ => FailureProof::Alone,
     }
 }
 
@@ -213,7 +213,7 @@ mod tests {
     use super::Class::{
         FitsChecksum, FitsStructure, Forbidden, Html, Magic, NotFound, Redirect, ServerError, Truncated,
     };
-    use super::Proof::{Alone, Bad, Once, Passing};
+    use super::FailureProof::{Alone, Bad, Once, Passing};
     use super::*;
     use crate::failure::Remedy;
 

@@ -7,7 +7,9 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use super::lock_view::LockView;
 use super::renumbered::Renumbered;
 use super::{path_of, values};
-use crate::archive::{DayWork, FileLine, Prior, RelativePath, RetiredFile, Standing, State, Values, name_in, render};
+use crate::archive::{
+    DayWork, EarlierLook, FileLine, LayoutValues, Prior, RecordState, RelativePath, RetiredFile, name_in, render,
+};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::fetch;
@@ -15,11 +17,11 @@ use crate::fetch::conditional_get;
 use crate::manifest::{Series, Template};
 use crate::run::{OpenedSeries, Todo};
 use crate::source::RemoteFile;
-use crate::source::jsoc::{Known, is_stored_elsewhere};
+use crate::source::jsoc::{KnownFileKey, is_stored_elsewhere};
 
 /// How a listing is looked at.
 #[derive(Clone, Copy)]
-pub(in crate::run) struct Look<'a> {
+pub(in crate::run) struct ListingLook<'a> {
     pub(in crate::run) todo: &'a Todo,
     pub(in crate::run) expected: &'a LockView,
     /// Files that are listed under other keys than before.
@@ -29,7 +31,7 @@ pub(in crate::run) struct Look<'a> {
 }
 
 /// What is here of a listed file.
-pub(in crate::run) struct Found {
+pub(in crate::run) struct LocalFile {
     /// This go has it already.
     pub(in crate::run) there: Option<FileLine>,
     /// Its path, as far as that is known.
@@ -54,9 +56,9 @@ pub(in crate::run) fn find(
     opened: &OpenedSeries,
     work: &DayWork,
     file: &RemoteFile,
-    look: Look<'_>,
-) -> Result<Found, Failure> {
-    let Look { todo, expected, .. } = look;
+    look: ListingLook<'_>,
+) -> Result<LocalFile, Failure> {
+    let ListingLook { todo, expected, .. } = look;
     let pinned = expected.path(&file.key);
     let is_due = |path: &str| pinned.as_ref().is_none_or(|pinned| pinned.as_str() == path);
     let there = work.have(&file.key).filter(|line| {
@@ -78,7 +80,7 @@ pub(in crate::run) fn find(
         },
         _ => None,
     };
-    Ok(Found { there, path, earlier, is_pinned })
+    Ok(LocalFile { there, path, earlier, is_pinned })
 }
 
 /// True where a file that is known is the one which the listing names, by all that the listing says besides its length.
@@ -89,13 +91,14 @@ fn is_same_version(file: &RemoteFile, line: &FileLine, expected: &LockView) -> b
 
 /// True for what the listing's answers made of a file, and of any other one.
 fn is_as_made(file: &RemoteFile, line: &FileLine) -> bool {
-    file.made().is_none_or(|bytes| line.sha256 == Some(Digest::of(bytes)))
+    file.made().is_none_or(|bytes| line.sha256 == Some(Digest::sha256(bytes)))
 }
 
 /// True unless the listing has the file in another place than before, or other keywords for its header.
 fn is_as_stored(file: &RemoteFile, line: &FileLine) -> bool {
     let cards = file.cards.as_ref().filter(|_| line.cards.is_some());
-    cards.is_none_or(|cards| line.cards == Some(cards.digest())) && !is_stored_elsewhere(file, &Known::of_line(line))
+    cards.is_none_or(|cards| line.cards == Some(cards.digest()))
+        && !is_stored_elsewhere(file, &KnownFileKey::of_line(line))
 }
 
 /// The file by an earlier look, in place or elsewhere.
@@ -103,7 +106,7 @@ fn recorded(
     opened: &OpenedSeries,
     work: &DayWork,
     (file, due): (&RemoteFile, &RelativePath),
-    look: Look<'_>,
+    look: ListingLook<'_>,
 ) -> Result<Option<Earlier>, Failure> {
     let renumbered = || Some((look.renumbered.line(&file.key)?, None));
     let prior = work.prior(&file.key).map(|Prior { line, standing }| (line, Some(*standing)));
@@ -128,7 +131,7 @@ fn retired(
     opened: &OpenedSeries,
     work: &DayWork,
     file: &RemoteFile,
-    look: Look<'_>,
+    look: ListingLook<'_>,
 ) -> Result<Option<Earlier>, Failure> {
     // A note may have been edited: where addresses last, what it says of a key has that of the listed file.
     let is_of_file = |line: &FileLine| !opened.series.source.has_lasting_addresses() || line.url == file.path;
@@ -140,7 +143,7 @@ fn retired(
         if !(is_locked || is_due) || !work.may_have_retired(line)? {
             continue;
         }
-        let standing = Standing::OtherSpec(*state);
+        let standing = EarlierLook::OtherSpec(*state);
         let is_sure = !look.todo.how.afresh
             && (is_locked || needs_no_request(&opened.series, (file, line), standing, look.is_final));
         return Ok(Some(Earlier { line: line.clone(), is_in_place: false, is_sure }));
@@ -165,14 +168,14 @@ fn is_made_alike(file: &RemoteFile, line: &FileLine) -> bool {
 pub fn needs_no_request(
     series: &Series,
     (file, line): (&RemoteFile, &FileLine),
-    standing: Standing,
+    standing: EarlierLook,
     is_final: bool,
 ) -> bool {
     let is_other_version = line.listed.is_some() && file.listed.is_some() && !file.is_version_of(line);
     let was_final = match standing {
-        Standing::Final => true,
-        Standing::OtherSpec(State::Sealed) => !is_other_version,
-        Standing::OtherSpec(State::Provisional) | Standing::Young => false,
+        EarlierLook::Final => true,
+        EarlierLook::OtherSpec(RecordState::Sealed) => !is_other_version,
+        EarlierLook::OtherSpec(RecordState::Provisional) | EarlierLook::Young => false,
     };
     // The last look at a day asks about each file, whatever the listing says.
     let is_known = was_final || series.source.has_fixed_keys() || (!is_final && file.is_version_of(line));
@@ -181,11 +184,11 @@ pub fn needs_no_request(
 
 /// True for a file of the sealed record that stands.
 pub(in crate::run) fn is_sealed(work: &DayWork, key: &str) -> bool {
-    work.prior(key).is_some_and(|prior| prior.standing == Standing::Final)
+    work.prior(key).is_some_and(|prior| prior.standing == EarlierLook::Final)
 }
 
 /// True when nothing will be asked about a listed file, since it is here.
-pub(in crate::run) fn has(opened: &OpenedSeries, work: &DayWork, file: &RemoteFile, look: Look<'_>) -> bool {
+pub(in crate::run) fn has(opened: &OpenedSeries, work: &DayWork, file: &RemoteFile, look: ListingLook<'_>) -> bool {
     let Ok(found) = find(opened, work, file, look) else { return false };
     let has_bytes = |line: &FileLine| reading(|| work.has_bytes_of(line)).unwrap_or(false);
     let is_here = |earlier: Earlier| earlier.is_sure && (earlier.is_in_place || has_bytes(&earlier.line));
@@ -210,7 +213,7 @@ pub(in crate::run) fn known_path(
     let prior = work.prior(&file.key);
     match (&file.name, prior) {
         // The same layout gave it.
-        (None, Some(Prior { line, standing: Standing::Final | Standing::Young })) => {
+        (None, Some(Prior { line, standing: EarlierLook::Final | EarlierLook::Young })) => {
             Ok(RelativePath::from_record(&line.path))
         }
         // Whatever its name is.
@@ -248,7 +251,7 @@ pub(in crate::run) fn known_name(
 
 /// The name of a file whose URL ends in `last`, by the path that one of these layouts gave it. A layout without `{file}` may have
 /// given it too, and then it tells no name.
-fn name_by_layouts(layouts: &[Template], values: &Values<'_>, path: &str, last: &str) -> Option<String> {
+fn name_by_layouts(layouts: &[Template], values: &LayoutValues<'_>, path: &str, last: &str) -> Option<String> {
     let is_nameless =
         |layout: &Template| !layout.names_file() && render(layout, values).is_ok_and(|made| made.as_str() == path);
     if layouts.iter().any(is_nameless) {
@@ -266,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_path_tells_a_name_only_where_no_layout_without_names_can_have_made_it() {
-        let values = Values { series: "s", segment: Some("Br"), recnum: Some(7), ..Values::default() };
+        let values = LayoutValues { series: "s", segment: Some("Br"), recnum: Some(7), ..LayoutValues::default() };
         for (layouts, path, name) in [
             (&["{series}/{file}"][..], "s/7.Br.fits", Some("7.Br.fits")),
             (&["{series}/{recnum}/{segment}.fits", "{series}/{recnum}/{file}"], "s/7/Br.fits", None),

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-use super::downloads::Missing;
+use super::downloads::MissingFile;
 use super::file_task::line_of;
-use super::known_files::{Look, has};
+use super::known_files::{ListingLook, has};
 use super::lock_view::LockView;
 use super::narrowed;
-use super::narrowed::Recorded;
+use super::narrowed::RecordListing;
 use super::open::OpenDay;
 use super::path_of;
 use super::renumbered::Renumbered;
@@ -21,7 +21,7 @@ use crate::fetch;
 use crate::manifest::latency::{WITHOUT_FILES, by_name, has_ended};
 use crate::net::Waits;
 use crate::run::event::Event;
-use crate::run::{OpenedSeries, Run, Todo};
+use crate::run::{OpenedSeries, RunContext, Todo};
 use crate::source::{Body, Listed, Memory, RemoteFile};
 use crate::untrusted::escape;
 
@@ -67,13 +67,13 @@ pub(in crate::run) fn without_file(
 }
 
 /// Says before anything is fetched that the sizes listed are more than the disk has room for.
-pub(in crate::run) fn warn_of_room(run: &Run, todo: &Todo, missing: &[Missing]) {
+pub(in crate::run) fn warn_of_room(run: &RunContext, todo: &Todo, missing: &[MissingFile]) {
     let due: u64 = missing.iter().filter_map(|m| m.file.bytes).fold(0, u64::saturating_add);
     let root = run.archive.root();
     if let Ok(free) = Archive::free_bytes(root)
         && due > free
     {
-        run.tell(Event::Note(format!(
+        run.emit(Event::Note(format!(
             "{} {}: {due} bytes are listed to be fetched, but only {free} are free in `{}`",
             todo.series,
             todo.day.date,
@@ -114,7 +114,7 @@ pub(in crate::run) fn by_lock_or_record(todo: &Todo, open: &OpenDay) -> Result<O
         return Ok(Some(DayListing { listed, is_final, listed_by, absent: Vec::new(), left_out: None }));
     }
     let by_record = if todo.how.spec.is_some() { narrowed::as_recorded } else { narrowed::listing };
-    Ok(by_record(opened, todo, store).map(|Recorded { listed, absent, left_out }| {
+    Ok(by_record(opened, todo, store).map(|RecordListing { listed, absent, left_out }| {
         let listed_by = ListedBy::Record;
         DayListing { listed, is_final: true, listed_by, absent, left_out }
     }))
@@ -122,7 +122,7 @@ pub(in crate::run) fn by_lock_or_record(todo: &Todo, open: &OpenDay) -> Result<O
 
 /// Lists a day by its source. `None` as for [`list`].
 pub(in crate::run) async fn by_source(
-    run: &Arc<Run>,
+    run: &Arc<RunContext>,
     todo: &Todo,
     open: &OpenDay,
     listed_at: DateTime<Utc>,
@@ -142,7 +142,7 @@ pub(in crate::run) async fn by_source(
 
 /// Lists the day, trying again as the manifest allows. `None` when the run was stopped, or its time was up, before there
 /// was a listing.
-async fn list(run: &Arc<Run>, todo: &Todo, open: &OpenDay) -> Result<Option<Listed>, Failure> {
+async fn list(run: &Arc<RunContext>, todo: &Todo, open: &OpenDay) -> Result<Option<Listed>, Failure> {
     let OpenDay { series: opened, store, lock_view } = open;
     let memory: Arc<dyn Memory> = Arc::new(Remembered {
         run: Arc::downgrade(run),
@@ -175,7 +175,7 @@ async fn list(run: &Arc<Run>, todo: &Todo, open: &OpenDay) -> Result<Option<List
             run.refuse(spent);
             return Ok(None);
         }
-        run.tell(Event::Retrying {
+        run.emit(Event::Retrying {
             day: todo.id(),
             key: None,
             failure: failure.clone(),
@@ -190,7 +190,7 @@ async fn list(run: &Arc<Run>, todo: &Todo, open: &OpenDay) -> Result<Option<List
 
 /// What a source keeps of a day, in the day's journal. Work that is over keeps nothing, and has nothing.
 struct Remembered {
-    run: Weak<Run>,
+    run: Weak<RunContext>,
     work: Weak<DayWork>,
     todo: Todo,
     expected: Arc<LockView>,
@@ -210,7 +210,7 @@ impl Memory for Remembered {
         let Some(opened) = run.series.get(&self.todo.series) else { return HashSet::new() };
         let expected = Arc::clone(&self.expected).by_listed_keys(files, opened.series.source.scale());
         let renumbered = Renumbered::of(opened, &work, files);
-        let look = Look { todo: &self.todo, expected: &expected, renumbered: &renumbered, is_final: true };
+        let look = ListingLook { todo: &self.todo, expected: &expected, renumbered: &renumbered, is_final: true };
         files.iter().filter(|file| has(opened, &work, file, look)).map(|file| file.key.clone()).collect()
     }
 

@@ -8,22 +8,22 @@ use std::sync::Arc;
 use chrono::NaiveDateTime;
 use url::Url;
 
-use crate::archive::{FileLine, RelativePath, State};
+use crate::archive::{FileLine, RecordState, RelativePath};
 use crate::day::Scale;
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fetch::LockedBody;
-use crate::lock::{DayRow, Held, LockedFile};
+use crate::lock::{DayRow, LockWithRecords, LockedFile};
 use crate::manifest::{Identity, SourceSpec};
 use crate::run::Todo;
 use crate::run::file_address::address;
-use crate::source::jsoc::{Known, former_keys};
+use crate::source::jsoc::{KnownFileKey, former_keys};
 use crate::source::{Listed, MADE, RemoteFile};
 use crate::untrusted::escape;
 
 /// How firmly a run is held to a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grip {
+pub enum LockBinding {
     /// Its sealed days bind; what it does not have yet is added afterwards.
     Honoured,
     /// Each of its days binds, and nothing is added.
@@ -34,11 +34,11 @@ pub enum Grip {
 
 /// A lock that a run is held to.
 #[derive(Debug, Clone)]
-pub struct Locked {
+pub struct LockPolicy {
     /// The lock, and the archive that it is held against.
-    pub held: Arc<Held>,
+    pub held: Arc<LockWithRecords>,
     /// How firmly.
-    pub grip: Grip,
+    pub grip: LockBinding,
 }
 
 /// The files that a day must have.
@@ -75,23 +75,23 @@ pub(in crate::run) struct Settled {
 
 impl LockView {
     /// What a lock says of a day; nothing binds where it says nothing.
-    pub(in crate::run) fn of(locked: Option<&Locked>, todo: &Todo) -> Result<LockView, Failure> {
+    pub(in crate::run) fn of(locked: Option<&LockPolicy>, todo: &Todo) -> Result<LockView, Failure> {
         let unbound = LockView::default();
-        let Some(Locked { held, grip }) = locked else { return Ok(unbound) };
+        let Some(LockPolicy { held, grip }) = locked else { return Ok(unbound) };
         let Some(row) = held.lock().day(&todo.series, todo.day.date) else { return Ok(unbound) };
-        let is_final = row.state == State::Sealed;
+        let is_final = row.state == RecordState::Sealed;
         let is_whole = row.spec == todo.spec;
         // Of another question to the same source, the files that are still asked for are the same files.
-        let binds = (is_final || *grip != Grip::Honoured) && row.spec.has_first_of(&todo.spec);
+        let binds = (is_final || *grip != LockBinding::Honoured) && row.spec.has_first_of(&todo.spec);
         if !binds {
             return Ok(unbound);
         }
         let files = held.files(&todo.series, todo.day.date).map_err(|e| Failure::new(Class::Storage, e.to_string()))?;
-        let is_frozen = *grip == Grip::Frozen || (todo.how.spec.is_some() && is_whole && files.is_some());
+        let is_frozen = *grip == LockBinding::Frozen || (todo.how.spec.is_some() && is_whole && files.is_some());
         let (identity, is_known) = (held.identity(), files.is_some());
         let has_digest = is_whole && !todo.how.retry_absent && (!is_known || identity == Identity::Bytes);
         let row = has_digest.then(|| row.clone());
-        if *grip == Grip::Frozen && (files.is_none() || !is_whole) {
+        if *grip == LockBinding::Frozen && (files.is_none() || !is_whole) {
             let why = "the lock does not say which files this day has; run without `--frozen`, or with `--records DIR`";
             return Err(Failure::unasked(Class::LockMismatch, why));
         }
@@ -277,8 +277,8 @@ impl LockView {
 }
 
 /// What tells whether a file is listed under another key.
-fn known(file: &LockedFile) -> Known<'_> {
-    Known { key: &file.key, url: &file.url, storage: file.storage.as_deref(), time: &file.time }
+fn known(file: &LockedFile) -> KnownFileKey<'_> {
+    KnownFileKey { key: &file.key, url: &file.url, storage: file.storage.as_deref(), time: &file.time }
 }
 
 fn mismatch(why: &str) -> Failure {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::downloads::Failures;
-use crate::archive::{ACCEPTED, FileLine, LeftOut, MissingSlot, MissingSlots, MissingWhy, State};
+use crate::archive::{ACCEPTED, FileLine, LeftOut, MissingSlot, MissingSlots, MissingWhy, RecordState};
 use crate::day::Scale;
 use crate::source::{Body, Listed};
 
@@ -31,7 +31,7 @@ impl ListedSlots {
         &self,
         failed: &Failures,
         absent: &[FileLine],
-        (state, left_out): (State, Option<LeftOut>),
+        (state, left_out): (RecordState, Option<LeftOut>),
     ) -> MissingSlots {
         let failed = failed.keys().filter_map(|key| {
             let ListedSlot { harpnum, time, is_offline } = self.0.get(key)?;

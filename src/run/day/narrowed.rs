@@ -3,7 +3,7 @@
 
 use super::known_files::{known_name, known_path};
 use super::path_of;
-use crate::archive::{DayRecord, DayWork, FileLine, LeftOut, State};
+use crate::archive::{DayRecord, DayWork, FileLine, LeftOut, RecordState};
 use crate::day::Window;
 use crate::digest::Digest;
 use crate::fetch;
@@ -39,7 +39,7 @@ impl<'r> Narrowed<'r> {
         let before = before.iter().find(|query| query.spec(recorded, scale) == header.spec)?;
         let has_other_layout = query.layout() != before.layout();
         let same_records = query.has_records_of(before) && (window.start, window.end) == (recorded.start, recorded.end);
-        let is_told = header.state == State::Sealed
+        let is_told = header.state == RecordState::Sealed
             && series.fallbacks.is_empty()
             && query.narrows(before)
             && window.intersect(&recorded) == window
@@ -96,7 +96,7 @@ fn is_one_of<T: PartialEq>(wanted: Option<&[T]>, told: Option<&T>) -> Option<boo
 }
 
 /// A day's listing by its record.
-pub(in crate::run) struct Recorded {
+pub(in crate::run) struct RecordListing {
     pub(in crate::run) listed: Listed,
     /// The lines of the files that upstream does not have.
     pub(in crate::run) absent: Vec<FileLine>,
@@ -105,7 +105,7 @@ pub(in crate::run) struct Recorded {
 
 /// The listing by the record that stands, if that tells what is asked for and the files are there; else `None`, and the source is
 /// asked.
-pub(in crate::run) fn listing(opened: &OpenedSeries, todo: &Todo, work: &DayWork) -> Option<Recorded> {
+pub(in crate::run) fn listing(opened: &OpenedSeries, todo: &Todo, work: &DayWork) -> Option<RecordListing> {
     if todo.how.afresh || todo.how.recheck || todo.how.retry_absent {
         return None;
     }
@@ -125,7 +125,7 @@ pub(in crate::run) fn listing(opened: &OpenedSeries, todo: &Todo, work: &DayWork
         }
     }
     let listed = Listed { files, ..Listed::default() };
-    Some(Recorded { listed, absent, left_out: record.header.left_out.clone() })
+    Some(RecordListing { listed, absent, left_out: record.header.left_out.clone() })
 }
 
 /// Where another layout has an absent file. The name of one that is accepted as bad may be that of its answer, which its path
@@ -140,7 +140,7 @@ fn absent_path(opened: &OpenedSeries, todo: &Todo, file: &RemoteFile, line: &Fil
 }
 
 /// The listing by the record that stands of a day that is asked for as it was then, whatever the manifest asks now.
-pub(in crate::run) fn as_recorded(opened: &OpenedSeries, todo: &Todo, work: &DayWork) -> Option<Recorded> {
+pub(in crate::run) fn as_recorded(opened: &OpenedSeries, todo: &Todo, work: &DayWork) -> Option<RecordListing> {
     let record = work.record().filter(|record| record.header.spec == todo.spec)?;
     if !(opened.series.source.has_lasting_addresses() && record.files.iter().all(is_fetched_as_is)) {
         return None;
@@ -149,7 +149,11 @@ pub(in crate::run) fn as_recorded(opened: &OpenedSeries, todo: &Todo, work: &Day
         record.files.iter().partition(|line| line.absent.is_some() && !todo.how.retry_absent);
     let files = there.into_iter().map(|line| listed(opened, line)).collect::<Option<Vec<RemoteFile>>>()?;
     let listed = Listed { files, ..Listed::default() };
-    Some(Recorded { listed, absent: absent.into_iter().cloned().collect(), left_out: record.header.left_out.clone() })
+    Some(RecordListing {
+        listed,
+        absent: absent.into_iter().cloned().collect(),
+        left_out: record.header.left_out.clone(),
+    })
 }
 
 /// True for a table that is made of the records alone, whatever is asked for of their files.
@@ -160,7 +164,7 @@ fn is_lasting_table(series: &Series, line: &FileLine) -> bool {
 /// A table as a listing would have it; `None` where it does not lie at its path with its bytes.
 fn table(opened: &OpenedSeries, todo: &Todo, line: &FileLine, work: &DayWork) -> Option<RemoteFile> {
     let bytes = work.read(line).ok()??;
-    if line.sha256 != Some(Digest::of(&bytes)) {
+    if line.sha256 != Some(Digest::sha256(&bytes)) {
         return None;
     }
     let path = with_segments(&line.url, opened.series.filters.segments.as_deref())?;

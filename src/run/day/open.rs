@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::lock_view::LockView;
 use super::{DayProcess, Early};
-use crate::archive::{self, DayRecord, DayWork, State, Trust};
+use crate::archive::{self, DayRecord, DayWork, RecordState, Trust};
 use crate::failure::{Class, Failure};
 use crate::run::blocking::blocking;
 use crate::run::event::{DayState, Event};
-use crate::run::{How, OpenedSeries, Run, Todo};
+use crate::run::{How, OpenedSeries, RunContext, Todo};
 
 /// A day that this process holds.
 pub(in crate::run) struct OpenDay {
@@ -23,7 +23,7 @@ pub(in crate::run) struct OpenDay {
 ///
 /// # Errors
 /// Those of [`archive::Archive::take`].
-pub(in crate::run) async fn take(run: &Run, todo: &Todo) -> Result<archive::Opened, Failure> {
+pub(in crate::run) async fn take(run: &RunContext, todo: &Todo) -> Result<archive::Opened, Failure> {
     let (archive, job, todo) = (Arc::clone(&run.archive), run.manifest.name.clone(), todo.clone());
     let trust = match todo.how {
         How { afresh: true, .. } => Trust::Nothing,
@@ -53,7 +53,7 @@ impl DayProcess<'_> {
                 return Err(Early::Done);
             }
         };
-        run.tell(Event::DayBegun(self.done.day.clone()));
+        run.emit(Event::DayBegun(self.done.day.clone()));
         self.note_files_in_place(&store).await?;
         let (shared, asked) = (Arc::clone(run), todo.clone());
         let lock_view = blocking(move || LockView::of(shared.locked.as_ref(), &asked)).await?;
@@ -71,8 +71,8 @@ impl DayProcess<'_> {
     pub(super) fn note_record(&mut self, record: &DayRecord) {
         let done = &mut self.done;
         done.state = match record.header.state {
-            State::Sealed => DayState::Sealed,
-            State::Provisional => DayState::Provisional,
+            RecordState::Sealed => DayState::Sealed,
+            RecordState::Provisional => DayState::Provisional,
         };
         done.files = record.header.files;
         done.bytes = record.header.bytes;

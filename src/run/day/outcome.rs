@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::downloads::{Downloads, Failures};
 use super::file_task::Gone;
 use super::listing::{ListedBy, is_final_without_files};
-use super::reconcile::Rest;
+use super::reconcile::DayRest;
 use super::second_look::{Lacking, seen_doubted_before};
 use super::{DayProcess, Early};
-use crate::archive::{FileLine, State};
+use crate::archive::{FileLine, RecordState};
 use crate::failure::{Class, Failure};
 use crate::run::blocking::blocking;
 use crate::run::day::context::DayContext;
@@ -16,7 +16,7 @@ use crate::run::event::{Event, FileEnd};
 use crate::source::MADE;
 
 /// How the files of a day ended.
-pub(super) struct Outcome {
+pub(super) struct DayOutcome {
     /// Files that failed, by key.
     pub(super) failed: Failures,
     /// Files that the day is sealed without.
@@ -30,7 +30,12 @@ pub(super) struct Outcome {
 impl DayProcess<'_> {
     /// Weighs what is missing after the downloads. [`Early::Again`] where it may as well be a server that lost its storage for
     /// a moment.
-    pub(super) fn outcome(&self, day: &DayContext, rest: &mut Rest, downloads: Downloads) -> Result<Outcome, Early> {
+    pub(super) fn outcome(
+        &self,
+        day: &DayContext,
+        rest: &mut DayRest,
+        downloads: Downloads,
+    ) -> Result<DayOutcome, Early> {
         let Downloads { absent: gone, given_up, failed: more, left } = downloads;
         let mut failed = std::mem::take(&mut rest.failed);
         failed.extend(more);
@@ -59,11 +64,11 @@ impl DayProcess<'_> {
         }
         self.report_absent(&absent);
         let absent = std::mem::take(&mut rest.settled).into_iter().chain(absent).collect();
-        Ok(Outcome { failed, absent, left, is_final })
+        Ok(DayOutcome { failed, absent, left, is_final })
     }
 
     fn note_second_look(&self, day: &DayContext, lacking: Lacking, absent: usize) {
-        self.run.tell(Event::DayAgain(day.id.clone()));
+        self.run.emit(Event::DayAgain(day.id.clone()));
         let what =
             if lacking.has_files { "and nothing else came from its host" } else { "and the day has no other file" };
         let files = if absent == 1 { "1 file is".to_owned() } else { format!("{absent} files are") };
@@ -75,12 +80,12 @@ impl DayProcess<'_> {
     pub(super) fn report_absent(&self, lines: &[FileLine]) {
         for line in lines {
             let (key, path) = (line.key.clone(), Some(line.path.clone()));
-            self.run.tell(Event::FileDone { day: self.done.day.clone(), key, path, end: FileEnd::Absent });
+            self.run.emit(Event::FileDone { day: self.done.day.clone(), key, path, end: FileEnd::Absent });
         }
     }
 
     /// Takes files that crossed another one out of the archive, and reports all that failed.
-    pub(super) async fn report_failed(&mut self, day: &DayContext, outcome: &Outcome) -> Result<(), Failure> {
+    pub(super) async fn report_failed(&mut self, day: &DayContext, outcome: &DayOutcome) -> Result<(), Failure> {
         // Only now: the first of two keys on one path, or at one place, may have been at it when the second was found.
         let is_crossed = |class: Class| matches!(class, Class::Collision | Class::Redirect);
         let crossed = outcome.failed.iter().filter(|(_, (_, failure))| is_crossed(failure.class));
@@ -93,7 +98,7 @@ impl DayProcess<'_> {
         self.done.absent = outcome.absent.len() as u64;
         for (key, (path, failure)) in &outcome.failed {
             self.classes.insert(failure.class);
-            self.run.tell(Event::FileDone {
+            self.run.emit(Event::FileDone {
                 day: day.id.clone(),
                 key: key.clone(),
                 path: path.clone(),
@@ -104,14 +109,19 @@ impl DayProcess<'_> {
     }
 
     /// Ends a day that may not be sealed: files failed, are left to another run, or are not those of the lock.
-    pub(super) fn must_be_whole(&mut self, day: &DayContext, rest: &Rest, outcome: &Outcome) -> Result<(), Early> {
-        let Outcome { failed, left, .. } = outcome;
+    pub(super) fn must_be_whole(
+        &mut self,
+        day: &DayContext,
+        rest: &DayRest,
+        outcome: &DayOutcome,
+    ) -> Result<(), Early> {
+        let DayOutcome { failed, left, .. } = outcome;
         let is_halted = self.run.halt.is_cancelled();
         if failed.is_empty() && is_halted {
             return Err(Early::Stopped);
         }
         if failed.is_empty() && *left > 0 {
-            self.run.tell(Event::DayLeft { day: day.id.clone(), files: self.done.files, left: *left });
+            self.run.emit(Event::DayLeft { day: day.id.clone(), files: self.done.files, left: *left });
             return Err(Early::Stopped);
         }
         if !is_halted && self.run.shelf.is_none() {
@@ -119,7 +129,7 @@ impl DayProcess<'_> {
         }
         if !failed.is_empty() {
             if !rest.listed_slots.is_empty() {
-                let state = if outcome.is_final { State::Sealed } else { State::Provisional };
+                let state = if outcome.is_final { RecordState::Sealed } else { RecordState::Provisional };
                 let missing = rest.listed_slots.missing(failed, &outcome.absent, (state, rest.left_out.clone()));
                 day.store.note_missing(missing)?;
             }
@@ -132,7 +142,7 @@ impl DayProcess<'_> {
     }
 }
 
-fn lacking(day: &DayContext, rest: &Rest, gone: &[Gone]) -> Lacking {
+fn lacking(day: &DayContext, rest: &DayRest, gone: &[Gone]) -> Lacking {
     let own = rest.keys.iter().map(String::as_str).filter(|key| !key.starts_with(MADE));
     Lacking {
         without_file: rest.without_file.len(),
@@ -143,7 +153,7 @@ fn lacking(day: &DayContext, rest: &Rest, gone: &[Gone]) -> Lacking {
 }
 
 /// True where none of the day's files has come, and none that came was bad: they may still be late.
-fn may_come(day: &DayContext, rest: &Rest, absent: &[FileLine]) -> bool {
+fn may_come(day: &DayContext, rest: &DayRest, absent: &[FileLine]) -> bool {
     let has_come =
         absent.iter().any(|line| line.reason.is_some()) || day.store.has_any(rest.keys.iter().map(String::as_str));
     let lacks_all = !absent.is_empty() && !has_come;

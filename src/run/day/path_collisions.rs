@@ -13,13 +13,13 @@ use crate::untrusted::escape;
 
 /// The paths of one day, compared as a careless filesystem would: case-folded and in NFC.
 #[derive(Debug, Default)]
-pub(in crate::run) struct Claims {
+pub(in crate::run) struct PathClaims {
     keys: HashMap<String, String>,
     /// Where files of the day are by its listing.
     listed: Arc<HashSet<Digest>>,
 }
 
-impl Claims {
+impl PathClaims {
     /// Claims a path for a key. `Err` names the key that has it already.
     pub(in crate::run) fn claim(&mut self, path: &RelativePath, key: &str) -> Result<(), String> {
         match self.keys.entry(folded(path.as_str())) {
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn a_redirect_may_lead_to_a_place_of_no_other_listed_file() {
         let url = |path: &str| -> Url { format!("http://h{path}").parse().unwrap() };
-        let mut claims = Claims::default();
+        let mut claims = PathClaims::default();
         claims.list([url("/a"), url("/b")].iter());
         for (to, is_other) in [("/x/a", false), ("/a", false), ("/%61", false), ("/b", true), ("/%62", true)] {
             assert_eq!(claims.object_to(&url("/a"), &url(to)).is_some(), is_other, "{to}");

@@ -40,7 +40,7 @@ impl FileTask {
             self.day.run.redirects.remember(&self.day.todo, &file.url, &line);
         }
         let path = Some(path.to_string());
-        self.day.run.tell(Event::FileDone { day: self.day.id.clone(), key: line.key, path, end });
+        self.day.run.emit(Event::FileDone { day: self.day.id.clone(), key: line.key, path, end });
         Some(FileEnded::Done)
     }
 
@@ -117,7 +117,7 @@ impl FileTask {
         if let Some(ticket) = &mut self.ticket {
             ticket.fetched();
         }
-        self.day.run.tell(Event::FileDone {
+        self.day.run.emit(Event::FileDone {
             day: self.day.id.clone(),
             key: file.key.clone(),
             path: Some(path.to_string()),

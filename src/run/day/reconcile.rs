@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Utc};
 
 use super::context::DayContext;
-use super::downloads::{Failures, Missing};
+use super::downloads::{Failures, MissingFile};
 use super::file_task::as_listed;
 use super::known_bad::KnownBad;
-use super::known_files::{Earlier, Found, Look, find, is_sealed};
+use super::known_files::{Earlier, ListingLook, LocalFile, find, is_sealed};
 use super::listing::{DayListing, ListedBy, by_source, warn_of_room, without_file};
 use super::lock_view::Settled;
 use super::missing_slots::ListedSlots;
 use super::open::OpenDay;
-use super::path_collisions::{Claims, collision};
+use super::path_collisions::{PathClaims, collision};
 use super::preferred::Before;
 use super::rename::{self, KnownFile};
 use super::renumbered::Renumbered;
@@ -37,12 +37,12 @@ pub(super) struct Believed {
 pub(super) struct Reconciled {
     pub(super) day: Arc<DayContext>,
     /// The files that are to be downloaded.
-    pub(super) missing: Vec<Missing>,
-    pub(super) rest: Rest,
+    pub(super) missing: Vec<MissingFile>,
+    pub(super) rest: DayRest,
 }
 
 /// What is known of a day besides the files that are to be downloaded.
-pub(super) struct Rest {
+pub(super) struct DayRest {
     /// The keys of all listed files.
     pub(super) keys: HashSet<String>,
     /// Files that failed without a request.
@@ -106,9 +106,9 @@ impl DayProcess<'_> {
             warn_of_room(run, todo, &sorted.missing);
         }
         let id = &day.id;
-        run.tell(Event::DayListed { day: id.clone(), files: total, have: sorted.there(), bytes });
+        run.emit(Event::DayListed { day: id.clone(), files: total, have: sorted.there(), bytes });
         for line in sorted.have {
-            run.tell(Event::FileDone { day: id.clone(), key: line.key, path: Some(line.path), end: FileEnd::Have });
+            run.emit(Event::FileDone { day: id.clone(), key: line.key, path: Some(line.path), end: FileEnd::Have });
         }
         self.report_absent(&settled);
         if !run.halt.is_cancelled() {
@@ -118,7 +118,7 @@ impl DayProcess<'_> {
         let (mut missing, mut failed) = (sorted.missing, sorted.failed);
         missing.extend(unplaced.missing);
         failed.extend(unplaced.failed);
-        let rest = Rest {
+        let rest = DayRest {
             keys,
             failed,
             settled,
@@ -160,7 +160,7 @@ impl DayProcess<'_> {
 /// A listing, sorted.
 struct Sorted {
     /// To be fetched, or asked about.
-    missing: Vec<Missing>,
+    missing: Vec<MissingFile>,
     /// In place.
     have: Vec<FileLine>,
     /// Elsewhere, and not asked about.
@@ -204,7 +204,7 @@ fn action(there: Option<FileLine>, earlier: Option<Earlier>) -> FileAction {
 /// Sorts the listed files by what becomes of them. Reads the archive.
 fn sort(day: &DayContext, renumbered: &Renumbered, listed: Listed) -> Result<Sorted, Failure> {
     let DayContext { run, opened, todo, store, .. } = day;
-    let look = Look { todo, expected: &day.lock_view, renumbered, is_final: day.is_final };
+    let look = ListingLook { todo, expected: &day.lock_view, renumbered, is_final: day.is_final };
     let mut claims = day.lock_claims();
     // As long as the listing: grown step by step it would hold twice as much.
     let missing = Vec::with_capacity(listed.files.len());
@@ -224,7 +224,7 @@ fn sort(day: &DayContext, renumbered: &Renumbered, listed: Listed) -> Result<Sor
             sorted.failed.extend(taken);
             continue;
         }
-        let Found { there, path, earlier, .. } = found;
+        let LocalFile { there, path, earlier, .. } = found;
         let action = action(there, earlier);
         if let FileAction::Have(line) | FileAction::Adopt(line) = &action
             && !is_sealed(store, &line.key)
@@ -236,9 +236,9 @@ fn sort(day: &DayContext, renumbered: &Renumbered, listed: Listed) -> Result<Sor
             (FileAction::Rename(line), Some(path)) => sorted.known.push(KnownFile { file, path, line }),
             (FileAction::Adopt(line) | FileAction::Rename(line), path) => {
                 adopted.push(as_listed(line, &file));
-                sorted.missing.push(Missing { file, path, kept: None });
+                sorted.missing.push(MissingFile { file, path, kept: None });
             }
-            (FileAction::Fetch(kept), path) => sorted.missing.push(Missing { file, path, kept }),
+            (FileAction::Fetch(kept), path) => sorted.missing.push(MissingFile { file, path, kept }),
         }
     }
     let Sorted { missing, have, known, failed } = &mut sorted;
@@ -253,9 +253,9 @@ fn sort(day: &DayContext, renumbered: &Renumbered, listed: Listed) -> Result<Sor
 
 /// Claims the path of a file. Where another key has it, both fail.
 fn path_taken(
-    claims: &mut Claims,
+    claims: &mut PathClaims,
     file: &RemoteFile,
-    found: &Found,
+    found: &LocalFile,
 ) -> Option<BTreeMap<String, (Option<String>, Failure)>> {
     let is_sure = found.earlier.as_ref().is_some_and(|earlier| earlier.is_sure);
     // Where only the answer will name the file, its path is a guess that keeps nobody else out.

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use super::downloads::{Failures, Missing};
+use super::downloads::{Failures, MissingFile};
 use super::file_task::as_listed;
 use super::known_files::is_sealed;
-use crate::archive::{DayWork, FileLine, Placed, RelativePath};
+use crate::archive::{DayWork, FileLine, PlacedAs, RelativePath};
 use crate::failure::{Class, Failure};
 use crate::run::blocking::blocking;
 use crate::run::event::{DayId, Event, FileEnd};
-use crate::run::{Run, Todo};
+use crate::run::{RunContext, Todo};
 use crate::source::RemoteFile;
 
 /// A listed file that is known, and how.
@@ -25,7 +25,7 @@ pub(in crate::run) struct KnownFile {
 /// What is left of them to fetch, and what failed.
 #[derive(Default)]
 pub(in crate::run) struct Unplaced {
-    pub(in crate::run) missing: Vec<Missing>,
+    pub(in crate::run) missing: Vec<MissingFile>,
     pub(in crate::run) failed: Failures,
 }
 
@@ -40,7 +40,7 @@ pub(in crate::run) async fn make_room(work: &Arc<DayWork>, files: &[KnownFile]) 
 
 /// Gives the files their paths. Those that are not found with their bytes are to be fetched.
 pub(in crate::run) async fn place(
-    run: &Arc<Run>,
+    run: &Arc<RunContext>,
     todo: &Todo,
     (work, id): (&Arc<DayWork>, &DayId),
     files: Vec<KnownFile>,
@@ -58,9 +58,9 @@ pub(in crate::run) async fn place(
                     run.redirects.remember(todo, &file.url, &line);
                 }
                 let path = Some(path.to_string());
-                run.tell(Event::FileDone { day: id.clone(), key: file.key, path, end });
+                run.emit(Event::FileDone { day: id.clone(), key: file.key, path, end });
             }
-            Ok(None) => unplaced.missing.push(Missing { file, path: Some(path), kept: None }),
+            Ok(None) => unplaced.missing.push(MissingFile { file, path: Some(path), kept: None }),
             Err(failure) => {
                 if failure.class == Class::Storage {
                     // Every other file would fail on it too.
@@ -83,8 +83,8 @@ pub(in crate::run) async fn place_one(
     let bytes = line.bytes.unwrap_or_default();
     let placed = blocking(move || work.place(&line, &path)).await?;
     Ok(placed.map(|placed| match placed {
-        Placed::Renamed => FileEnd::Renamed { bytes },
-        Placed::Restored => FileEnd::Restored { bytes },
-        Placed::Kept => FileEnd::Kept { bytes },
+        PlacedAs::Renamed => FileEnd::Renamed { bytes },
+        PlacedAs::Restored => FileEnd::Restored { bytes },
+        PlacedAs::Kept => FileEnd::Kept { bytes },
     }))
 }

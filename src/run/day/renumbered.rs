@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use crate::archive::{DayWork, FileLine};
 use crate::run::OpenedSeries;
 use crate::source::RemoteFile;
-use crate::source::jsoc::{Known, former_keys};
+use crate::source::jsoc::{KnownFileKey, former_keys};
 
 /// Files that are known, and listed under other keys than before.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl Renumbered {
             return Renumbered::default();
         }
         let known: HashMap<String, FileLine> = work.lines().into_iter().map(|line| (line.key.clone(), line)).collect();
-        let former = former_keys(listed, known.values().map(Known::of_line), source.scale());
+        let former = former_keys(listed, known.values().map(KnownFileKey::of_line), source.scale());
         let renumbered = listed.iter().filter_map(|file| {
             let line = known.get(former.get(&file.key)?)?.clone();
             let (key, url, storage) = (file.key.clone(), file.path.clone(), file.storage.clone());

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::preferred;
-use crate::archive::{DayRecord, DayWork, FileLine, Lasting, LeftOut, SealAs, State};
+use crate::archive::{DayRecord, DayWork, FileLine, LeftOut, RecordBasis, RecordState, SealAs};
 use crate::failure::{Class, Failure};
 use crate::run::blocking::blocking;
 use crate::run::event::Event;
-use crate::run::{OpenedSeries, Run, Todo};
+use crate::run::{OpenedSeries, RunContext, Todo};
 
 /// What a day is sealed with.
 pub(in crate::run) struct SealedBy<'a> {
@@ -19,7 +19,7 @@ pub(in crate::run) struct SealedBy<'a> {
     /// What `quality` left out.
     pub(in crate::run) left_out: Option<LeftOut>,
     /// How final it is.
-    pub(in crate::run) state: State,
+    pub(in crate::run) state: RecordState,
     /// Its records by their series, where the job prefers one of several.
     pub(in crate::run) records: BTreeMap<String, u64>,
     /// Records that gave way to those of a preferred series.
@@ -31,14 +31,14 @@ pub(in crate::run) struct SealedBy<'a> {
 /// # Errors
 /// Those of the archive.
 pub(in crate::run) async fn seal(
-    run: &Run,
+    run: &RunContext,
     opened: &OpenedSeries,
     todo: &Todo,
     work: Arc<DayWork>,
     by: SealedBy<'_>,
 ) -> Result<DayRecord, Failure> {
     let scale = opened.series.source.scale();
-    let lasting = Lasting {
+    let lasting = RecordBasis {
         job: run.manifest.name.clone(),
         series: opened.series.id.0.clone(),
         date: todo.day.date,
@@ -55,7 +55,7 @@ pub(in crate::run) async fn seal(
     let id = todo.id();
     let (record, retired) = blocking(move || work.seal(SealAs { lasting, absent: by.absent }, &by.keys)).await?;
     if let Some(note) = preferred::retired(by.replaced, retired) {
-        run.tell(Event::Note(format!("{} {}: {note}", id.series, id.date)));
+        run.emit(Event::Note(format!("{} {}: {note}", id.series, id.date)));
     }
     Ok(record)
 }

@@ -8,7 +8,7 @@ use super::open::OpenDay;
 use super::preferred::Before;
 use crate::archive::{self, Archive, DayWork};
 use crate::failure::{Class, Failure};
-use crate::run::{OpenedSeries, Run, Todo};
+use crate::run::{OpenedSeries, RunContext, Todo};
 use crate::source::Listed;
 use crate::untrusted::escape;
 
@@ -25,7 +25,7 @@ pub(in crate::run) enum Belief {
 /// # Errors
 /// `vanished` where it does not know what the archive has, and those of the journal.
 pub(in crate::run) fn believe(
-    run: &Run,
+    run: &RunContext,
     todo: &Todo,
     open: &OpenDay,
     listing: &DayListing,
@@ -75,18 +75,22 @@ impl Lacking {
 }
 
 /// An empty day seals only when a second look, long enough after the first, finds it empty too.
-fn seen_empty_before(run: &Run, work: &DayWork, now: DateTime<Utc>) -> Result<bool, Failure> {
+fn seen_empty_before(run: &RunContext, work: &DayWork, now: DateTime<Utc>) -> Result<bool, Failure> {
     seen_before(run, work.empty_at(), now, || work.note_empty(now))
 }
 
 /// So does a day whose absent files are in doubt.
-pub(in crate::run) fn seen_doubted_before(run: &Run, work: &DayWork, now: DateTime<Utc>) -> Result<bool, Failure> {
+pub(in crate::run) fn seen_doubted_before(
+    run: &RunContext,
+    work: &DayWork,
+    now: DateTime<Utc>,
+) -> Result<bool, Failure> {
     seen_before(run, work.doubted_at(), now, || work.note_doubted(now))
 }
 
 /// True when a look at `before` saw the same, long enough ago; else this one is noted, unless one is that counts.
 fn seen_before(
-    run: &Run,
+    run: &RunContext,
     before: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
     note: impl FnOnce() -> Result<(), archive::Error>,
@@ -110,7 +114,7 @@ fn lost_its_files(opened: &OpenedSeries, todo: &Todo, work: &DayWork) -> bool {
 }
 
 /// How to go on where the archive has what a listing does not know any more.
-fn way_out(run: &Run, todo: &Todo, work: &DayWork, lock_view: &LockView) -> String {
+fn way_out(run: &RunContext, todo: &Todo, work: &DayWork, lock_view: &LockView) -> String {
     let forget = if work.record().is_some() {
         let record = Archive::record_path(run.archive.root(), &todo.series, todo.day.date);
         format!("remove `{}`", escape(&record.to_string_lossy()))

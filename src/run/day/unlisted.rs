@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::lock_view::LockView;
-use crate::archive::{DayWork, FileLine, Standing};
+use crate::archive::{DayWork, EarlierLook, FileLine};
 use crate::failure::Failure;
 use crate::run::blocking::blocking;
 use crate::run::{OpenedSeries, Todo};
@@ -31,7 +31,7 @@ pub(in crate::run) async fn keep(
     };
     let unlisted: Vec<FileLine> = work
         .priors()
-        .filter(|prior| prior.standing == Standing::Final)
+        .filter(|prior| prior.standing == EarlierLook::Final)
         .map(|prior| &prior.line)
         // Of other bytes than the lock's nothing is right.
         .filter(|line| !keys.contains(line.key.as_str()) && !former.contains(&line.key) && expected.allows(line))

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::index::{Match, Names, Shelf, name_due};
+use super::index::{Match, SeriesNames, Shelf, name_due};
 use crate::failure::{Class, Failure};
 use crate::fetch::Fetched;
 use crate::fetch::local_copy;
-use crate::fetch::local_copy::{Taking, Wanted};
+use crate::fetch::local_copy::{LocalSource, Taking};
 use crate::run::day::file_task::{FileEnded, FileTask};
 use crate::source::RemoteFile;
 use crate::untrusted::{escape, quoted};
@@ -40,10 +40,10 @@ impl FileTask {
                 Ok(Match::One { path, place }) => {
                     let part = day.part(&wanted.key)?;
                     let (listed, rounded, locked) = (wanted.bytes, wanted.rounded, locked.as_ref());
-                    let due = Wanted { name: &name, listed, rounded, locked, verify, identity };
+                    let due = LocalSource { name: &name, listed, rounded, locked, verify, identity };
                     match local_copy::take(&place, held.taking, &part, due) {
                         Ok((fetched, how)) => Ok(Some((fetched, how))),
-                        Err(why) => Err(told(&path, &why, &run.manifest.path)),
+                        Err(why) => Err(not_importable(&path, &why, &run.manifest.path)),
                     }
                 }
             }
@@ -64,14 +64,14 @@ impl FileTask {
         }
     }
 
-    fn names(&self) -> Names {
+    fn names(&self) -> SeriesNames {
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for series in &self.day.run.manifest.series {
             let names = if series.id == self.day.id.series { &mut own } else { &mut others };
             names.extend([series.name.clone(), series.id.0.clone()]);
             names.extend(series.fallbacks.iter().cloned());
         }
-        Names { own, others }
+        SeriesNames { own, others }
     }
 }
 
@@ -89,7 +89,7 @@ fn several(paths: &[String], manifest: &Path) -> Failure {
 }
 
 /// Why a file of the folder is not taken.
-fn told(path: &str, why: &Failure, manifest: &Path) -> Failure {
+fn not_importable(path: &str, why: &Failure, manifest: &Path) -> Failure {
     let message = format!("`{}` of the folder is left alone: {}", escape(path), why.message);
     match why.class {
         Class::Storage => Failure::unasked(Class::Storage, message),

@@ -25,7 +25,7 @@ pub struct Shelf {
     pub taking: Taking,
     /// How many were taken otherwise.
     otherwise: AtomicU64,
-    files: Vec<Held>,
+    files: Vec<FolderFile>,
     named: HashMap<String, Vec<usize>>,
     records: HashMap<(i64, String), Vec<usize>>,
     slots: HashMap<(i64, NaiveDateTime, String), Vec<usize>>,
@@ -33,7 +33,7 @@ pub struct Shelf {
 
 /// One file of a folder.
 #[derive(Debug)]
-struct Held {
+struct FolderFile {
     /// Below the folder, with `/` between its parts; what is no UTF-8 is replaced.
     path: String,
     place: PathBuf,
@@ -45,12 +45,12 @@ struct Held {
 
 /// What the series of a listed file is called, and what the other series of the job are: by name and by id.
 #[derive(Debug, Clone)]
-pub(in crate::run) struct Names {
+pub(in crate::run) struct SeriesNames {
     pub(in crate::run) own: Vec<String>,
     pub(in crate::run) others: Vec<String>,
 }
 
-impl Names {
+impl SeriesNames {
     /// True for patches: their series differ in projection.
     fn has_projection(&self) -> bool {
         self.own.iter().any(|name| bare(name).starts_with("sharp_"))
@@ -114,7 +114,7 @@ impl Shelf {
                 if found.file_type()?.is_dir() {
                     folders.push((place, format!("{path}/")));
                 } else {
-                    let held = Held::at(place, path, &own);
+                    let held = FolderFile::at(place, path, &own);
                     shelf.files.push(held);
                 }
             }
@@ -174,7 +174,7 @@ impl Shelf {
     ///
     /// # Errors
     /// When files that fit alike cannot be read to compare them.
-    pub(in crate::run) fn find(&self, file: &RemoteFile, series: &Names, path: &str) -> io::Result<Match> {
+    pub(in crate::run) fn find(&self, file: &RemoteFile, series: &SeriesNames, path: &str) -> io::Result<Match> {
         let by_name = |name: &str| self.named.get(name).map(Vec::as_slice).unwrap_or_default();
         let last = path.rsplit('/').next().unwrap_or_default();
         let due = name_due(file);
@@ -196,7 +196,7 @@ impl Shelf {
             by_name(name).iter().filter(|at| self.files[**at].tells_its_time_or_record()).copied().collect()
         };
         for witness in [&whole, &named(&due), &named(&own), &named(last), record, &slot] {
-            let fitting: Vec<&Held> =
+            let fitting: Vec<&FolderFile> =
                 witness.iter().map(|at| &self.files[*at]).filter(|held| held.may_be(file, series)).collect();
             if let [first, others @ ..] = fitting.as_slice() {
                 if differing(first, others)? {
@@ -219,16 +219,22 @@ pub(in crate::run) fn name_due(file: &RemoteFile) -> String {
     if file.name.is_some() || named.contains('.') { named } else { format!("{named}.fits") }
 }
 
-impl Held {
+impl FolderFile {
     /// What lies at a place. What cannot be opened, or is no plain file, has no bytes and fits nothing.
-    fn at(place: PathBuf, path: String, folder: &str) -> Held {
+    fn at(place: PathBuf, path: String, folder: &str) -> FolderFile {
         let meta = place.symlink_metadata().ok().filter(std::fs::Metadata::is_file);
         let keywords = meta.as_ref().and_then(|_| File::open(&place).ok());
         let keywords = keywords.and_then(|file| Keywords::read(BufReader::new(file)).ok()).unwrap_or_default();
-        let mut identity = Identity::of(&path, &keywords);
+        let mut identity = Identity::from_keywords(&path, &keywords);
         // Below the folder there may be none that could be the series.
         identity.series = identity.series.or_else(|| name::series(folder));
-        Held { path, place, bytes: meta.map_or(0, |meta| meta.len()), identity, is_matched: AtomicBool::new(false) }
+        FolderFile {
+            path,
+            place,
+            bytes: meta.map_or(0, |meta| meta.len()),
+            identity,
+            is_matched: AtomicBool::new(false),
+        }
     }
 
     /// The segments that it may be, by its name and by its header: people give files names of their own.
@@ -245,12 +251,12 @@ impl Held {
     }
 
     /// True when its path or its projection says that it is of this series.
-    fn is_surely_of(&self, series: &Names) -> bool {
+    fn is_surely_of(&self, series: &SeriesNames) -> bool {
         self.names_one_of(&series.own) || (series.has_projection() && self.identity.is_cea.is_some())
     }
 
     /// True when its path says that it is of another series of the job, or its projection is that of another one.
-    fn is_of_another(&self, series: &Names) -> bool {
+    fn is_of_another(&self, series: &SeriesNames) -> bool {
         let due = series.own.iter().any(|name| name.contains("_cea_"));
         let is_projected = |is_cea| series.has_projection() && is_cea != due;
         (self.names_one_of(&series.others) && !self.names_one_of(&series.own))
@@ -264,7 +270,7 @@ impl Held {
     }
 
     /// True when nothing that is known of it contradicts the listing.
-    fn may_be(&self, file: &RemoteFile, series: &Names) -> bool {
+    fn may_be(&self, file: &RemoteFile, series: &SeriesNames) -> bool {
         fn agree<T: PartialEq>(told: Option<&T>, listed: Option<&T>) -> bool {
             told.zip(listed).is_none_or(|(told, listed)| told == listed)
         }
@@ -281,7 +287,7 @@ impl Held {
 }
 
 /// True when any of the others holds other bytes than the first.
-fn differing(first: &Held, others: &[&Held]) -> io::Result<bool> {
+fn differing(first: &FolderFile, others: &[&FolderFile]) -> io::Result<bool> {
     if others.is_empty() {
         return Ok(false);
     }

@@ -12,18 +12,18 @@ use super::beneath::Root;
 use crate::failure::Class;
 use crate::fits::{Identity, Keywords, name};
 use crate::manifest::cadence;
-use crate::service::backend::Known;
+use crate::service::backend::FileFacts;
 use crate::service::slot;
 use crate::untrusted::escape;
 
 /// One file to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct ServedFile {
     pub(super) series: String,
     /// The start of exposure, in UTC.
     pub(super) date_obs: NaiveDateTime,
     /// What else its headers and its name tell.
-    pub(super) known: Known,
+    pub(super) known: FileFacts,
     /// Below the folder, with `/` between its parts.
     pub(super) path: String,
     /// Where it lies below the folder, with the links of `path` followed.
@@ -35,7 +35,7 @@ pub(super) struct Entry {
 pub(super) struct Scanned {
     pub(super) root: Root,
     /// Sorted by path.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<ServedFile>,
     /// The files that cannot be served, sorted by path.
     pub(super) skipped: Vec<Skipped>,
 }
@@ -91,7 +91,7 @@ fn skip(path: &str, reason: String) -> Skipped {
 }
 
 /// The entry of a file; nothing for what is not meant to be FITS.
-fn entry(root: &Path, opened: &Root, found: &Path, path: &str) -> Result<Option<Entry>, String> {
+fn entry(root: &Path, opened: &Root, found: &Path, path: &str) -> Result<Option<ServedFile>, String> {
     let named_fits = name::is_fits(path);
     // A link may lead to another file of the folder, never out of it.
     let below = match found.canonicalize() {
@@ -108,11 +108,11 @@ fn entry(root: &Path, opened: &Root, found: &Path, path: &str) -> Result<Option<
         Err(_) if named_fits => Keywords::default(),
         Err(_) => return Ok(None),
     };
-    let told = Identity::of(path, &keywords);
+    let told = Identity::from_keywords(path, &keywords);
     let date_obs = told.time.ok_or("neither its header (DATE-OBS, T_OBS, T_REC) nor its name tells a time")?;
     let series =
         told.series.or_else(|| root.file_name()?.to_str().and_then(name::series)).unwrap_or("files".to_owned());
-    let known = Known {
+    let known = FileFacts {
         recnum: told.recnum,
         harpnum: told.harpnum,
         quality: told.quality,
@@ -121,5 +121,5 @@ fn entry(root: &Path, opened: &Root, found: &Path, path: &str) -> Result<Option<
         // It is asked for with each listing: files change.
         size: None,
     };
-    Ok(Some(Entry { series, date_obs, known, path: path.to_owned(), file: below }))
+    Ok(Some(ServedFile { series, date_obs, known, path: path.to_owned(), file: below }))
 }

@@ -15,8 +15,8 @@ use std::time::SystemTime;
 use chrono::{Datelike as _, NaiveDate};
 
 use self::beneath::Root;
-use self::index::Entry;
-use super::backend::{Content, DayCount, Holdings, Item, Known, SeriesName, Served, Shape, count};
+use self::index::ServedFile;
+use super::backend::{AnswerVersion, DayCount, FileContent, FileFacts, Holdings, Item, OpenedFile, SeriesName, count};
 use crate::day::Window;
 
 /// A file that is not served, and why.
@@ -30,49 +30,49 @@ pub struct Skipped {
 
 /// The files of a folder.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct ServedFolder {
     /// By series, then by path below the folder.
-    series: BTreeMap<String, BTreeMap<String, Entry>>,
+    series: BTreeMap<String, BTreeMap<String, ServedFile>>,
     root: Root,
 }
 
-impl Folder {
+impl ServedFolder {
     /// Reads the headers of every FITS file below `root`.
-    pub(super) fn scan(root: &Path) -> io::Result<(Folder, Vec<Skipped>)> {
+    pub(super) fn scan(root: &Path) -> io::Result<(ServedFolder, Vec<Skipped>)> {
         let index::Scanned { root, entries, skipped } = index::scan(root)?;
-        let mut series: BTreeMap<String, BTreeMap<String, Entry>> = BTreeMap::new();
+        let mut series: BTreeMap<String, BTreeMap<String, ServedFile>> = BTreeMap::new();
         for entry in entries {
             series.entry(entry.series.clone()).or_default().insert(entry.path.clone(), entry);
         }
-        Ok((Folder { series, root }, skipped))
+        Ok((ServedFolder { series, root }, skipped))
     }
 
     /// The length that a file has now.
-    fn size(&self, entry: &Entry) -> Option<u64> {
+    fn size(&self, entry: &ServedFile) -> Option<u64> {
         Some(self.root.file(&entry.file).ok()??.metadata().ok()?.len())
     }
 }
 
-impl Holdings for Folder {
+impl Holdings for ServedFolder {
     fn series(&self) -> Vec<SeriesName> {
-        let told = |(name, files): (&String, &BTreeMap<String, Entry>)| {
+        let told = |(name, files): (&String, &BTreeMap<String, ServedFile>)| {
             let example = files.values().map(|entry| entry.date_obs).min()?;
-            Some(SeriesName { name: name.clone(), shape: Shape::V1, files: Some(files.len()), example })
+            Some(SeriesName { name: name.clone(), shape: AnswerVersion::V1, files: Some(files.len()), example })
         };
         self.series.iter().filter_map(told).collect()
     }
 
-    fn shape(&self, series: &str) -> Option<Shape> {
-        self.series.contains_key(series).then_some(Shape::V1)
+    fn shape(&self, series: &str) -> Option<AnswerVersion> {
+        self.series.contains_key(series).then_some(AnswerVersion::V1)
     }
 
     fn list(&self, series: &str, window: Window) -> Option<Vec<Item>> {
         let files = self.series.get(series)?.values().filter(|entry| window.contains(entry.date_obs));
-        let item = |entry: &Entry| Item {
+        let item = |entry: &ServedFile| Item {
             date_obs: entry.date_obs,
             paths: vec![entry.path.clone()],
             record: None,
-            known: Known { size: self.size(entry), ..entry.known.clone() },
+            known: FileFacts { size: self.size(entry), ..entry.known.clone() },
         };
         let mut items: Vec<Item> = files.map(item).collect();
         items.sort_by_key(|item| item.date_obs);
@@ -101,7 +101,7 @@ impl Holdings for Folder {
         Vec::new()
     }
 
-    fn open(&self, series: &str, path: &str) -> io::Result<Option<Served>> {
+    fn open(&self, series: &str, path: &str) -> io::Result<Option<OpenedFile>> {
         let Some(entry) = self.series.get(series).and_then(|files| files.get(path)) else {
             return Ok(None);
         };
@@ -109,12 +109,12 @@ impl Holdings for Folder {
         let Some(file) = self.root.file(&entry.file)? else { return Ok(None) };
         let metadata = file.metadata()?;
         let changed = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
-        Ok(Some(Served {
+        Ok(Some(OpenedFile {
             name: path.rsplit('/').next().unwrap_or(path).to_owned(),
             length: metadata.len(),
             etag: format!("\"{:x}-{:x}-{:x}\"", metadata.ino(), changed, metadata.len()),
             modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
-            content: Content::File(file),
+            content: FileContent::File(file),
         }))
     }
 

@@ -7,7 +7,7 @@ use fitsio_pure::primary::build_primary_header;
 use fitsio_pure::value::Value;
 
 use super::*;
-use crate::service::backend::Known;
+use crate::service::backend::FileFacts;
 
 /// A FITS file that is a header alone.
 fn header(keywords: &[(&str, &str)]) -> Vec<u8> {
@@ -37,7 +37,7 @@ fn files_are_found_by_header_name_and_place_and_the_rest_is_told() {
     symlink(root.join("plain"), root.join("cea/again.fits")).expect("a link");
     symlink(root.join("nothing"), root.join("dangling.fits")).expect("a link");
 
-    let (folder, skipped) = Folder::scan(&root).expect("a folder");
+    let (folder, skipped) = ServedFolder::scan(&root).expect("a folder");
     let found: Vec<String> = folder
         .series
         .iter()
@@ -68,13 +68,13 @@ fn of_a_record_the_headers_are_the_better_witness_and_of_a_segment_the_name() {
     put("hmi.sharp_720s.377.20151211_182400_TAI.Br.fits", &header(&[slot, ("EXTNAME", "COMPRESSED_IMAGE")]));
     put("hmi.m_45s.20151211_182415_TAI.fits", &header(&[("EXTNAME", "COMPRESSED_IMAGE")]));
     put("sharp_720s_20151211_182208.fits", &header(&[slot, ("EXTNAME", "magnetogram")]));
-    let (folder, _) = Folder::scan(dir.path()).expect("a folder");
+    let (folder, _) = ServedFolder::scan(dir.path()).expect("a folder");
     let known = |series: &str| folder.series[series].values().next().expect("a file").known.clone();
-    let of = |harpnum, t_rec_index, segment: Option<&str>| Known {
+    let of = |harpnum, t_rec_index, segment: Option<&str>| FileFacts {
         harpnum,
         t_rec_index,
         segment: segment.map(str::to_owned),
-        ..Known::default()
+        ..FileFacts::default()
     };
     assert_eq!(known("hmi.sharp_720s"), of(Some(377), Some(1_005_572), Some("Br")));
     assert_eq!(known("hmi.m_45s"), of(None, None, None), "18:24:15 is no slot of 45 s");
@@ -91,7 +91,7 @@ fn a_file_whose_time_is_missing_is_told_and_one_of_an_older_convention_is_listed
     put("mdi.fits", &[("T_REC", "-4712.01.01_11:59:28_TAI"), ("T_OBS", "2010.07.27_00:09:05_TAI")]);
     put("eit.fits", &[("DATE-OBS", "11-DEC-96"), ("DATE_OBS", "1996-12-11T19:00:14.254Z")]);
     put("gong.fits", &[("DATE-OBS", "2023-09-30"), ("TIME-OBS", "06:44")]);
-    let (folder, skipped) = Folder::scan(dir.path()).expect("a folder");
+    let (folder, skipped) = ServedFolder::scan(dir.path()).expect("a folder");
     let mut times: Vec<String> =
         folder.series.values().flat_map(BTreeMap::values).map(|e| e.date_obs.to_string()).collect();
     times.sort();
@@ -105,7 +105,7 @@ fn a_changed_file_has_another_tag_and_a_removed_one_is_gone() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("s_20151211_182208.fits");
     std::fs::write(&path, header(&[])).expect("a file");
-    let (folder, skipped) = Folder::scan(dir.path()).expect("a folder");
+    let (folder, skipped) = ServedFolder::scan(dir.path()).expect("a folder");
     assert_eq!(skipped, []);
     let open = || folder.open("s", "s_20151211_182208.fits").expect("no failure");
     let first = open().expect("a file");

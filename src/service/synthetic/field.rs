@@ -21,7 +21,7 @@ struct Spot {
 
 /// The field of a region's image.
 #[derive(Debug, Clone)]
-pub(super) struct Field {
+pub(super) struct MagneticField {
     /// Pixels along x and y.
     pub(super) size: (usize, usize),
     spots: Vec<Spot>,
@@ -43,8 +43,8 @@ impl Vector {
     }
 }
 
-impl Field {
-    pub(super) fn new(sky: Sky, slot: Slot, region: Region) -> Field {
+impl MagneticField {
+    pub(super) fn new(sky: Sky, slot: Slot, region: Region) -> MagneticField {
         let luck = |what: u64, end: u64| small(sky.chance(what, region.ordinal), end);
         let (width, height) = (256 + 32 * luck(20, 5), 176 + 24 * luck(21, 4));
         let age = region.age(slot);
@@ -69,7 +69,7 @@ impl Field {
             });
         }
         let pixels = |length: i64| usize::try_from(length).unwrap_or(96);
-        Field { size: (pixels(width), pixels(height)), spots }
+        MagneticField { size: (pixels(width), pixels(height)), spots }
     }
 
     /// The field in every pixel, the first axis fastest.

@@ -18,7 +18,7 @@ use chrono::{Datelike as _, NaiveDate};
 
 use self::region::Sky;
 use self::series::{FIELDS, SERIES, SyntheticSeries};
-use super::backend::{Content, DayCount, Holdings, Item, SeriesName, Served, Shape};
+use super::backend::{AnswerVersion, DayCount, FileContent, Holdings, Item, OpenedFile, SeriesName};
 use super::slot::Slot;
 use crate::day::Window;
 use crate::digest::Digest;
@@ -42,7 +42,7 @@ impl Synthetic {
     }
 
     /// The bytes of a file and its entity tag, from memory or made now.
-    fn body(&self, series: &SyntheticSeries, file: &series::Named) -> io::Result<(Bytes, String)> {
+    fn body(&self, series: &SyntheticSeries, file: &series::SyntheticFile) -> io::Result<(Bytes, String)> {
         let key = format!("{}/{}/{}", series.name, file.recnum, file.segment);
         let found = {
             let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,7 +52,7 @@ impl Synthetic {
             return Ok(found);
         }
         let bytes = segment::write(self.sky, series, file).map_err(io::Error::other)?;
-        let etag = format!("\"{}\"", &Digest::of(&bytes).to_string()[..32]);
+        let etag = format!("\"{}\"", &Digest::sha256(&bytes).to_string()[..32]);
         let bytes = Bytes::from(bytes);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.truncate(KEPT - 1);
@@ -77,7 +77,7 @@ impl Holdings for Synthetic {
         SERIES.iter().map(name).collect()
     }
 
-    fn shape(&self, series: &str) -> Option<Shape> {
+    fn shape(&self, series: &str) -> Option<AnswerVersion> {
         known(series).map(|series| series.shape)
     }
 
@@ -108,7 +108,7 @@ impl Holdings for Synthetic {
     }
 
     fn fields(&self, series: &str) -> Option<&'static [&'static str]> {
-        known(series).filter(|series| series.shape == Shape::V3).map(|_| FIELDS)
+        known(series).filter(|series| series.shape == AnswerVersion::V3).map(|_| FIELDS)
     }
 
     fn records(&self, series: &str, recnums: &[i64]) -> Vec<Item> {
@@ -116,18 +116,18 @@ impl Holdings for Synthetic {
         known(series).map_or(Vec::new(), |series| recnums.iter().filter_map(|recnum| item(series, recnum)).collect())
     }
 
-    fn open(&self, series: &str, path: &str) -> io::Result<Option<Served>> {
+    fn open(&self, series: &str, path: &str) -> io::Result<Option<OpenedFile>> {
         let Some((series, file)) = known(series).and_then(|series| Some((series, series.named(self.sky, path)?)))
         else {
             return Ok(None);
         };
         let (bytes, etag) = self.body(series, &file)?;
-        Ok(Some(Served {
+        Ok(Some(OpenedFile {
             name: file.name,
             length: bytes.len() as u64,
             etag,
             modified: SystemTime::UNIX_EPOCH + Duration::from_secs(MODIFIED),
-            content: Content::Held(bytes),
+            content: FileContent::Held(bytes),
         }))
     }
 

@@ -11,15 +11,15 @@ use fitsio_pure::primary::build_primary_header;
 use fitsio_pure::value::Value;
 
 use super::chance;
-use super::field::{Field, Vector};
+use super::field::{MagneticField, Vector};
 use super::region::Sky;
-use super::series::{Named, SyntheticSeries};
+use super::series::{SyntheticFile, SyntheticSeries};
 use crate::fits::BLOCK;
 use crate::service::slot::Slot;
 
 /// The bytes of a file.
-pub(super) fn write(sky: Sky, series: &SyntheticSeries, file: &Named) -> fitsio_pure::Result<Vec<u8>> {
-    let field = Field::new(sky, file.slot, file.region);
+pub(super) fn write(sky: Sky, series: &SyntheticSeries, file: &SyntheticFile) -> fitsio_pure::Result<Vec<u8>> {
+    let field = MagneticField::new(sky, file.slot, file.region);
     let (width, height) = field.size;
     let what = [sky.seed, u64::from(series.cea), file.recnum.cast_unsigned()];
     let salt = chance(&what.into_iter().chain(file.segment.bytes().map(u64::from)).collect::<Vec<_>>());
@@ -76,7 +76,12 @@ fn pixel(segment: &str, field: Vector, luck: u64) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }
 
-fn keywords(sky: Sky, series: &SyntheticSeries, file: &Named, size: (usize, usize)) -> fitsio_pure::Result<Vec<Card>> {
+fn keywords(
+    sky: Sky,
+    series: &SyntheticSeries,
+    file: &SyntheticFile,
+    size: (usize, usize),
+) -> fitsio_pure::Result<Vec<Card>> {
     let text = |text: &str| Value::String(text.to_owned());
     let slot = |slot: Slot| Value::String(slot.t_rec().format("%Y.%m.%d_%H:%M:%S_TAI").to_string());
     // FITS counts pixels from 1; the middle of n pixels is at (n + 1) / 2.

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::region::{Region, Sky, small};
-use crate::service::backend::{Item, Known, Record, Shape};
+use crate::service::backend::{AnswerVersion, FileFacts, Item, RecordKeys};
 use crate::service::slot::Slot;
 
 /// One series.
 #[derive(Debug)]
 pub(super) struct SyntheticSeries {
     pub(super) name: &'static str,
-    pub(super) shape: Shape,
+    pub(super) shape: AnswerVersion,
     /// True for the cylindrical equal-area projection.
     pub(super) cea: bool,
     /// The segments of a record; a V1 record has only one.
@@ -39,16 +39,16 @@ const CEA: &[&str] = &[
 
 /// Every series, sorted by name: the names of the service's three times side by side.
 pub(super) const SERIES: [SyntheticSeries; 5] = [
-    SyntheticSeries { name: "hmi.sharp_720s", shape: Shape::V3, cea: false, segments: CCD },
-    SyntheticSeries { name: "hmi.sharp_cea_720s", shape: Shape::V3, cea: true, segments: CEA },
-    SyntheticSeries { name: "sharp_720s", shape: Shape::V1, cea: false, segments: &["magnetogram"] },
-    SyntheticSeries { name: "sharp_cea_720s", shape: Shape::V1, cea: true, segments: &["Br"] },
-    SyntheticSeries { name: "sharp_cea_720s_nrt", shape: Shape::V2, cea: true, segments: CEA },
+    SyntheticSeries { name: "hmi.sharp_720s", shape: AnswerVersion::V3, cea: false, segments: CCD },
+    SyntheticSeries { name: "hmi.sharp_cea_720s", shape: AnswerVersion::V3, cea: true, segments: CEA },
+    SyntheticSeries { name: "sharp_720s", shape: AnswerVersion::V1, cea: false, segments: &["magnetogram"] },
+    SyntheticSeries { name: "sharp_cea_720s", shape: AnswerVersion::V1, cea: true, segments: &["Br"] },
+    SyntheticSeries { name: "sharp_cea_720s_nrt", shape: AnswerVersion::V2, cea: true, segments: CEA },
 ];
 
 /// One file, found by its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Named {
+pub(super) struct SyntheticFile {
     pub(super) slot: Slot,
     pub(super) region: Region,
     pub(super) recnum: i64,
@@ -64,7 +64,7 @@ impl SyntheticSeries {
             return Vec::new();
         }
         let mut regions = sky.regions(slot);
-        if self.shape == Shape::V1 {
+        if self.shape == AnswerVersion::V1 {
             regions.truncate(1);
         }
         regions
@@ -82,7 +82,7 @@ impl SyntheticSeries {
             date_obs: slot.date_obs(),
             paths: self.segments.iter().map(|segment| self.path(slot, region, segment)).collect(),
             record: Some(record(sky, slot, region)),
-            known: Known::default(),
+            known: FileFacts::default(),
         };
         regions.into_iter().map(item).collect()
     }
@@ -96,15 +96,15 @@ impl SyntheticSeries {
     fn path(&self, slot: Slot, region: Region, segment: &str) -> String {
         let at = slot.date_obs();
         match self.shape {
-            Shape::V1 => format!("{}_{}", self.name, at.format("%Y%m%d_%H%M%S")),
-            Shape::V2 => format!("{}_{}_{segment}.fits", region.recnum(slot), at.format("%Y%m%d%H%M%S")),
-            Shape::V3 => format!("{}/{segment}.fits", region.recnum(slot)),
+            AnswerVersion::V1 => format!("{}_{}", self.name, at.format("%Y%m%d_%H%M%S")),
+            AnswerVersion::V2 => format!("{}_{}_{segment}.fits", region.recnum(slot), at.format("%Y%m%d%H%M%S")),
+            AnswerVersion::V3 => format!("{}/{segment}.fits", region.recnum(slot)),
         }
     }
 
     /// The file at a path; only the very path that a listing names is one.
-    pub(super) fn named(&self, sky: Sky, path: &str) -> Option<Named> {
-        let slot = if self.shape == Shape::V1 {
+    pub(super) fn named(&self, sky: Sky, path: &str) -> Option<SyntheticFile> {
+        let slot = if self.shape == AnswerVersion::V1 {
             let stamp = path.strip_prefix(self.name)?.strip_prefix('_')?;
             let at = chrono::NaiveDateTime::parse_from_str(stamp, "%Y%m%d_%H%M%S").ok()?;
             let end = at + chrono::TimeDelta::seconds(1);
@@ -119,13 +119,13 @@ impl SyntheticSeries {
             regions.into_iter().flat_map(|region| self.segments.iter().map(move |segment| (region, *segment)));
         let (region, segment) = files.find(|(region, segment)| self.path(slot, *region, segment) == path)?;
         let last = path.rsplit('/').next().unwrap_or(path);
-        let name = if self.shape == Shape::V1 { format!("{last}.fits") } else { last.to_owned() };
-        Some(Named { slot, region, recnum: region.recnum(slot), segment, name })
+        let name = if self.shape == AnswerVersion::V1 { format!("{last}.fits") } else { last.to_owned() };
+        Some(SyntheticFile { slot, region, recnum: region.recnum(slot), segment, name })
     }
 }
 
-fn record(sky: Sky, slot: Slot, region: Region) -> Record {
-    Record {
+fn record(sky: Sky, slot: Slot, region: Region) -> RecordKeys {
+    RecordKeys {
         recnum: region.recnum(slot),
         harpnum: region.harpnum,
         quality: sky.quality(slot),

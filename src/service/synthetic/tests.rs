@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::fits::{Check, Keywords, Proof};
+use crate::fits::{FitsCheck, FitsProof, Keywords};
 
 fn day(text: &str) -> Window {
     Window::of_day(text.parse().expect("a date"))
@@ -11,8 +11,8 @@ fn day(text: &str) -> Window {
 
 fn bytes(synthetic: &Synthetic, series: &str, path: &str) -> Bytes {
     match synthetic.open(series, path).expect("no failure").expect("a file").content {
-        Content::Held(bytes) => bytes,
-        Content::File(_) => panic!("a synthetic file lies on no disk"),
+        FileContent::Held(bytes) => bytes,
+        FileContent::File(_) => panic!("a synthetic file lies on no disk"),
     }
 }
 
@@ -24,9 +24,9 @@ fn every_segment_of_every_series_proves_its_sums() {
         let item = &items[items.len() / 2];
         for path in &item.paths {
             let file = bytes(&synthetic, &series.name, path);
-            let mut check = Check::new();
+            let mut check = FitsCheck::new();
             check.push(&file).expect("a sound file");
-            assert_eq!(check.finish(), Ok(Proof::Checksum), "{} {path}", series.name);
+            assert_eq!(check.finish(), Ok(FitsProof::Checksum), "{} {path}", series.name);
             assert!((9_000..600_000).contains(&file.len()), "{} {path}: {} bytes", series.name, file.len());
             let keywords = Keywords::read(io::Cursor::new(&file)).expect("keywords");
             let record = item.record.as_ref().expect("a record");
@@ -44,7 +44,7 @@ fn bytes_are_the_same_on_every_machine_and_follow_the_seed() {
     let one = Synthetic::new(1);
     let file = bytes(&one, "hmi.sharp_cea_720s", &path(&one));
     // The digest was taken once; another one means that archives made of this seed no longer match their locks.
-    insta::assert_snapshot!(Digest::of(&file), @"7dbca984f03a30079d5154cda4f52d587255b803673348e8d2b1118f90c6cc3e");
+    insta::assert_snapshot!(Digest::sha256(&file), @"7dbca984f03a30079d5154cda4f52d587255b803673348e8d2b1118f90c6cc3e");
     assert_eq!(file, bytes(&Synthetic::new(1), "hmi.sharp_cea_720s", &path(&one)));
     let two = Synthetic::new(2);
     assert_ne!(file, bytes(&two, "hmi.sharp_cea_720s", &path(&two)));

@@ -26,7 +26,7 @@ async fn list(lab: &Lab, series: &str, date: &str) -> Listed {
         limits: manifest.limits.clone(),
         timeouts: manifest.timeouts,
         retry: manifest.retry,
-        way: crate::manifest::Way::Embedded,
+        way: crate::manifest::HostAccess::Embedded,
     };
     let client = Net::new().client(lab.running.base_url(), policy).expect("a client");
     let spec = &manifest.series[0];

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::fits::{Check, Proof};
+use crate::fits::{FitsCheck, FitsProof};
 
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -178,9 +178,9 @@ async fn a_file_comes_with_its_name_unquoted_and_its_validators() {
     assert_eq!(got.header("last-modified"), "Wed, 01 Jan 2020 00:00:00 GMT");
     assert_eq!(got.header("x-content-type-options"), "nosniff");
     assert!(got.header("etag").starts_with('"') && got.header("etag").len() == 34, "{}", got.header("etag"));
-    let mut check = Check::new();
+    let mut check = FitsCheck::new();
     check.push(&got.body).expect("a sound file");
-    assert_eq!(check.finish(), Ok(Proof::Checksum));
+    assert_eq!(check.finish(), Ok(FitsProof::Checksum));
 
     let head = lab.send(reqwest::Method::HEAD, &lab.url(path), &[("range", "bytes=0-1")]).await;
     assert_eq!((head.status, head.body.len()), (200, 0));

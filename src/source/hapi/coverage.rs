@@ -16,7 +16,7 @@ const LAST: TimeDelta = TimeDelta::seconds(1);
 
 /// What a dataset has of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum WindowCoverage {
     /// Data, if any, within this window. Its end is not cut: nothing is known of what comes after the last date.
     Within(Window),
     /// Nothing yet.
@@ -26,16 +26,16 @@ pub(super) enum Part {
 }
 
 /// What the dataset has of a window at this time.
-pub(super) fn part(info: &Info, window: &Window, now: NaiveDateTime) -> Part {
+pub(super) fn part(info: &Info, window: &Window, now: NaiveDateTime) -> WindowCoverage {
     let start = window.start.max(info.start.1);
     if start >= window.end {
-        Part::Never
+        WindowCoverage::Never
     } else if start <= info.stop.1 {
-        Part::Within(Window { start, end: window.end })
+        WindowCoverage::Within(Window { start, end: window.end })
     } else if still_grows(info, now) {
-        Part::NotYet
+        WindowCoverage::NotYet
     } else {
-        Part::Never
+        WindowCoverage::Never
     }
 }
 

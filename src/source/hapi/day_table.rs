@@ -10,11 +10,11 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::info::{Info, Parameter};
-use super::rows::{End, Row, cell, read_rows};
+use super::rows::{DataRow, ResponseEnd, cell, read_rows};
 use crate::day::{Day, Window};
 use crate::failure::Failure;
 use crate::manifest::Series;
-use crate::source::url_scope::{Place, Places, question};
+use crate::source::url_scope::{ScopedUrl, UrlScope, question};
 use crate::source::{Asked, BORDER, Body, Listed, RemoteFile};
 
 /// A day in the making.
@@ -22,7 +22,7 @@ use crate::source::{Asked, BORDER, Body, Listed, RemoteFile};
 pub(super) struct DayTable<'a> {
     chosen: &'a [Parameter],
     day: &'a Day,
-    places: Places<'a>,
+    places: UrlScope<'a>,
     /// The names of all columns, each with its parameter.
     columns: Vec<(String, &'a Parameter)>,
     has_files: bool,
@@ -40,7 +40,7 @@ pub(super) struct DayTable<'a> {
 
 impl<'a> DayTable<'a> {
     /// Nothing yet, of the parameters that are asked for.
-    pub(super) fn of(chosen: &'a [Parameter], day: &'a Day, places: Places<'a>) -> DayTable<'a> {
+    pub(super) fn of(chosen: &'a [Parameter], day: &'a Day, places: UrlScope<'a>) -> DayTable<'a> {
         DayTable {
             chosen,
             day,
@@ -65,10 +65,10 @@ impl<'a> DayTable<'a> {
     ///
     /// # Errors
     /// As [`read_rows`]; `source-refused` for a file on a foreign host.
-    pub(super) fn take(&mut self, answer: &[u8], piece: Window, end: End) -> Result<(), Failure> {
+    pub(super) fn take(&mut self, answer: &[u8], piece: Window, end: ResponseEnd) -> Result<(), Failure> {
         self.bytes += answer.len() as u64;
         let (columns, has_files) = (self.columns.len(), self.has_files);
-        let take = |row: Row<'_>| {
+        let take = |row: DataRow<'_>| {
             if has_files {
                 return self.take_files(&row);
             }
@@ -83,7 +83,7 @@ impl<'a> DayTable<'a> {
         Ok(())
     }
 
-    fn take_row(&mut self, row: &Row<'_>) {
+    fn take_row(&mut self, row: &DataRow<'_>) {
         if let Some((time, text)) = &self.last {
             self.is_unordered |= *time > row.time;
             if *text == row.text {
@@ -98,7 +98,7 @@ impl<'a> DayTable<'a> {
     }
 
     /// Notes a column that holds addresses by its values, or says so of itself.
-    fn note_addresses(&mut self, row: &Row<'_>) {
+    fn note_addresses(&mut self, row: &DataRow<'_>) {
         if self.addresses.is_some() {
             return;
         }
@@ -120,7 +120,7 @@ impl<'a> DayTable<'a> {
         self.addresses.as_deref()
     }
 
-    fn take_files(&mut self, row: &Row<'_>) -> Result<(), Failure> {
+    fn take_files(&mut self, row: &DataRow<'_>) -> Result<(), Failure> {
         for ((column, parameter), address) in self.columns.iter().zip(&row.cells) {
             let Some(uri) = &parameter.uri else { continue };
             let address = address.trim();
@@ -133,7 +133,7 @@ impl<'a> DayTable<'a> {
                 self.listed.files.push(RemoteFile { name: Some(what), body: Body::None, ..file });
                 continue;
             }
-            let Place { url, path, key } = self.places.resolve(&absolute(address, uri.base.as_deref()))?;
+            let ScopedUrl { url, path, key } = self.places.resolve(&absolute(address, uri.base.as_deref()))?;
             self.listed.files.push(RemoteFile::new(key, url, path, row.time));
         }
         Ok(())

@@ -82,7 +82,7 @@ pub(super) struct Uri {
 impl Uri {
     /// What a `stringType` says of addresses: `"uri"` or `{"uri": {"base": ..}}` as HAPI has it, or `{"type": "uri",
     /// "base": ..}` as its own test data write it.
-    fn of(string: &Value) -> Option<Uri> {
+    fn uri_from(string: &Value) -> Option<Uri> {
         let told = match string {
             Value::String(word) if word == "uri" => &Value::Null,
             Value::Object(kinds) if kinds.contains_key("uri") => &kinds["uri"],
@@ -94,7 +94,7 @@ impl Uri {
 }
 
 #[derive(Deserialize)]
-struct Told {
+struct InfoBody {
     #[serde(rename = "startDate")]
     start: String,
     #[serde(rename = "stopDate")]
@@ -124,7 +124,7 @@ impl Info {
         read_capped::expect_json(answer, r#"{"parameters":[]}"#)?;
         let all: Map<String, Value> =
             serde_json::from_slice(answer).map_err(|error| read_capped::no_json(answer, &error))?;
-        let told: Told = serde_json::from_slice(answer).map_err(|error| read_capped::no_json(answer, &error))?;
+        let told: InfoBody = serde_json::from_slice(answer).map_err(|error| read_capped::no_json(answer, &error))?;
         let date = |field: &str, text: String| match time::parse(&text) {
             Some(at) => Ok((text, at)),
             None => Err(read_capped::malformed(&format!("`{field}` is `{}`, which is no time", escape(&text)))),
@@ -233,7 +233,7 @@ impl Parameter {
         }
         let size = told.size.clone().unwrap_or_default();
         let is_text = told.kind == "string";
-        let uri = told.string.as_ref().and_then(Uri::of);
+        let uri = told.string.as_ref().and_then(Uri::uri_from);
         let fill = told.fill.as_ref().and_then(Value::as_str).map(str::to_owned);
         let name = told.name.to_ascii_lowercase();
         let string = told.string.as_ref().map(Value::to_string).unwrap_or_default().to_ascii_lowercase();

@@ -20,18 +20,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::url_scope::Places;
+use super::url_scope::UrlScope;
 use super::{Listed, Listing, Memory, Source, read_capped};
 use crate::day::{Day, Scale, Window};
 use crate::failure::{Class, Failure};
 use crate::manifest::{self, Series};
-use crate::net::{Client, Refused, Response, shown};
+use crate::net::{Client, RefusedRequest, Response, shown};
 use crate::untrusted::escape;
-use coverage::Part;
+use coverage::WindowCoverage;
 use day_table::DayTable;
 use info::{Info, Parameter};
-use query::Names;
-use rows::{End, LastRow};
+use query::ParameterNames;
+use rows::{LastRow, ResponseEnd};
 use status::Meaning;
 
 /// The largest `capabilities` or `info` that is read.
@@ -48,7 +48,7 @@ pub struct Hapi {
     parameters: Option<Vec<String>>,
     client: Client,
     /// What the series' dataset is, or why that is refused: asked once.
-    dataset: OnceCell<Result<Dataset, Failure>>,
+    dataset: OnceCell<Result<DatasetInfo, Failure>>,
     /// It was told that a table holds addresses whose files are not fetched.
     has_told_addresses: AtomicBool,
     has_told_order: AtomicBool,
@@ -56,8 +56,8 @@ pub struct Hapi {
 
 /// What is known of a dataset before its data are asked for.
 #[derive(Debug)]
-struct Dataset {
-    names: Names,
+struct DatasetInfo {
+    names: ParameterNames,
     info: Info,
     chosen: Vec<Parameter>,
     /// What the question says of them; none where all are asked for.
@@ -66,7 +66,7 @@ struct Dataset {
 
 /// What a question for data brought.
 enum Brought {
-    Data { answer: Vec<u8>, end: End },
+    Data { answer: Vec<u8>, end: ResponseEnd },
     Nothing,
     TooMuch(Failure),
     Outside(Failure),
@@ -91,9 +91,9 @@ impl Hapi {
         let dataset = asked.await?.as_ref().map_err(Clone::clone)?;
         let (info, now) = (&dataset.info, DateTime::<Utc>::from(self.client.wall()).naive_utc());
         let window = match coverage::part(info, &day.window, now) {
-            Part::Within(window) => window,
-            Part::NotYet => return Ok(Listed { may_grow: true, ..Listed::default() }),
-            Part::Never => return Err(Failure::new(Class::SourceRefused, outside(info, &series.name, day))),
+            WindowCoverage::Within(window) => window,
+            WindowCoverage::NotYet => return Ok(Listed { may_grow: true, ..Listed::default() }),
+            WindowCoverage::Never => return Err(Failure::new(Class::SourceRefused, outside(info, &series.name, day))),
         };
         let (stop, still_grows) = (info.stop.1, coverage::still_grows(info, now));
         let mut may_grow = coverage::ends_within(info, &window);
@@ -101,7 +101,7 @@ impl Hapi {
             tracing::warn!("{}", ended(info, &series.name, day));
         }
         let whole = dataset.names.data(&self.base, &series.name, &window, dataset.asked.as_deref());
-        let places = Places { base: &self.base, hosts: &self.hosts };
+        let places = UrlScope { base: &self.base, hosts: &self.hosts };
         let mut table = DayTable::of(&dataset.chosen, day, places);
         // The pieces that are still to be asked for, the last one first.
         let mut pieces = vec![window];
@@ -172,14 +172,14 @@ impl Hapi {
         mut answer: Vec<u8>,
         question: &Window,
         id: &str,
-        dataset: &Dataset,
+        dataset: &DatasetInfo,
     ) -> Result<Vec<u8>, Failure> {
         let columns = dataset.chosen.iter().map(|parameter| parameter.columns().len()).sum();
         let open = rows::last_row(&answer, columns).filter(|row| !row.is_ended && question.contains(row.time));
         let Some(LastRow { time, text, .. }) = open else { return Ok(answer) };
         let alone = Window { start: time, ..*question };
         let url = dataset.names.data(&self.base, id, &alone, dataset.asked.as_deref());
-        let Brought::Data { answer: again, end: End::Framed } = self.data(&url, read_capped::CAP).await? else {
+        let Brought::Data { answer: again, end: ResponseEnd::Framed } = self.data(&url, read_capped::CAP).await? else {
             return Ok(answer);
         };
         if rows::last_row(&again, columns).is_some_and(|last| last.text == text) {
@@ -189,10 +189,11 @@ impl Hapi {
     }
 
     /// Asks for the server's version and for what the dataset is.
-    async fn look_up(&self, id: &str) -> Result<Dataset, Failure> {
+    async fn look_up(&self, id: &str) -> Result<DatasetInfo, Failure> {
         let url = query::capabilities(&self.base);
         let answer = self.small(&url).await?;
-        let names = Names::of(&answer).map_err(|failure| read_capped::about(shown(&url), failure))?;
+        let names =
+            ParameterNames::from_capabilities(&answer).map_err(|failure| read_capped::about(shown(&url), failure))?;
         let url = names.info(&self.base, id);
         let answer = self.small(&url).await?;
         let chosen = || -> Result<(Info, Vec<Parameter>), Failure> {
@@ -204,7 +205,7 @@ impl Hapi {
         let has_files = chosen.iter().any(|parameter| parameter.uri.is_some());
         let list = query::list(&chosen);
         let asked = (has_files || self.parameters.is_some()).then_some(list);
-        Ok(Dataset { names, info, chosen, asked })
+        Ok(DatasetInfo { names, info, chosen, asked })
     }
 
     /// The answer of an endpoint that always speaks JSON.
@@ -214,7 +215,7 @@ impl Hapi {
             Err(refused) => return Err(known(url, refused).1),
         };
         read_capped::expect_json(&answer, "{}").map_err(|failure| read_capped::about(shown(url), failure))?;
-        match status::of(&answer) {
+        match status::read_status(&answer) {
             Some(status) if !matches!(status.meaning(), Meaning::Ok | Meaning::NoData) => {
                 Err(status.failure(url, None))
             }
@@ -246,7 +247,7 @@ impl Hapi {
         match read_capped::first_byte(&answer) {
             Some(b'<') => Err(read_capped::about(shown(url), read_capped::page(&answer, "CSV"))),
             Some(b'{') => {
-                let status = status::of(&answer).ok_or_else(|| {
+                let status = status::read_status(&answer).ok_or_else(|| {
                     read_capped::about(
                         shown(url),
                         read_capped::malformed("JSON came where CSV is due, and it is no status of HAPI"),
@@ -271,12 +272,12 @@ impl Hapi {
 }
 
 /// What a refusal means: by the status of HAPI in its body, else by that of HTTP.
-fn known(url: &Url, Refused { failure, body }: Refused) -> (Meaning, Failure) {
+fn known(url: &Url, RefusedRequest { failure, body }: RefusedRequest) -> (Meaning, Failure) {
     // No content is an answer as well, and who is to wait waits.
     if failure.status == Some(204) {
         return (Meaning::NoData, failure);
     }
-    match status::of(&body).filter(|_| !matches!(failure.class, Class::Throttled | Class::HostGivenUp)) {
+    match status::read_status(&body).filter(|_| !matches!(failure.class, Class::Throttled | Class::HostGivenUp)) {
         Some(status) => {
             let told = status.failure(url, failure.status);
             let meaning = status.meaning();
@@ -302,9 +303,9 @@ pub fn read_answer(info: &[u8], data: &[u8], base: &Url, series: &Series, day: &
     let hosts = series.source.reach().map_or(&[][..], |reach| &reach.hosts);
     let info = Info::read(info)?;
     let chosen = info.choose(None)?;
-    let mut table = DayTable::of(&chosen, day, Places { base, hosts });
-    table.take(data, day.window, End::Framed)?;
-    let asked = Names::of(br#"{"HAPI":"3.0"}"#)?.data(base, &series.name, &day.window, None);
+    let mut table = DayTable::of(&chosen, day, UrlScope { base, hosts });
+    table.take(data, day.window, ResponseEnd::Framed)?;
+    let asked = ParameterNames::from_capabilities(br#"{"HAPI":"3.0"}"#)?.data(base, &series.name, &day.window, None);
     table.into_listed(series, &info, &asked)
 }
 
@@ -347,6 +348,6 @@ fn ended(info: &Info, id: &str, day: &Day) -> String {
     )
 }
 
-fn end_of(response: &Response) -> End {
-    if response.content_length().is_some() || response.is_framed() { End::Framed } else { End::Close }
+fn end_of(response: &Response) -> ResponseEnd {
+    if response.content_length().is_some() || response.is_framed() { ResponseEnd::Framed } else { ResponseEnd::Close }
 }

@@ -18,7 +18,7 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 
 /// How a server's parameters are called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Names {
+pub(super) struct ParameterNames {
     dataset: &'static str,
     start: &'static str,
     stop: &'static str,
@@ -36,12 +36,12 @@ pub(super) fn list(chosen: &[Parameter]) -> String {
     names.join(",")
 }
 
-impl Names {
+impl ParameterNames {
     /// Those of the server whose `capabilities` this is.
     ///
     /// # Errors
     /// `listing-malformed` where it tells no version.
-    pub(super) fn of(capabilities: &[u8]) -> Result<Names, Failure> {
+    pub(super) fn from_capabilities(capabilities: &[u8]) -> Result<ParameterNames, Failure> {
         #[derive(Deserialize)]
         struct Capabilities {
             #[serde(rename = "HAPI")]
@@ -51,8 +51,8 @@ impl Names {
             serde_json::from_slice(capabilities).map_err(|error| read_capped::no_json(capabilities, &error))?;
         let major = told.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
         match major {
-            Some(3..) => Ok(Names { dataset: "dataset", start: "start", stop: "stop" }),
-            Some(1 | 2) => Ok(Names { dataset: "id", start: "time.min", stop: "time.max" }),
+            Some(3..) => Ok(ParameterNames { dataset: "dataset", start: "start", stop: "stop" }),
+            Some(1 | 2) => Ok(ParameterNames { dataset: "id", start: "time.min", stop: "time.max" }),
             _ => Err(read_capped::malformed(&format!("`HAPI` is `{}`, which is no version", escape(&told.version)))),
         }
     }

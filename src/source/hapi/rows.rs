@@ -16,7 +16,7 @@ use crate::untrusted::escape;
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Row<'a> {
+pub(super) struct DataRow<'a> {
     /// As it came, without its line break.
     pub(super) text: &'a str,
     /// Its first cell.
@@ -27,7 +27,7 @@ pub(super) struct Row<'a> {
 
 /// How an answer's end is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum ResponseEnd {
     /// By its length, by chunks, or by HTTP/2. A server that fails, or one before it that holds what came so far, can end it
     /// as if it were whole.
     Framed,
@@ -45,10 +45,10 @@ pub(super) fn read_rows<'a>(
     answer: &'a [u8],
     columns: usize,
     asked: Window,
-    end: End,
-    mut take: impl FnMut(Row<'a>) -> Result<(), Failure>,
+    end: ResponseEnd,
+    mut take: impl FnMut(DataRow<'a>) -> Result<(), Failure>,
 ) -> Result<Vec<NaiveDateTime>, Failure> {
-    if end == End::Close {
+    if end == ResponseEnd::Close {
         let why = "the answer has neither a length nor chunks: whether it is whole cannot be told";
         return Err(Failure::new(Class::Truncated, why));
     }
@@ -87,7 +87,7 @@ pub(super) fn read_rows<'a>(
         let told = cells[0].trim();
         let time = time::parse(told).ok_or_else(|| wrong(&format!("`{}` is no time", escape(told)), line))?;
         if asked.contains(time) {
-            take(Row { text: line, time, cells })?;
+            take(DataRow { text: line, time, cells })?;
         } else {
             elsewhere.push(time);
         }
@@ -104,7 +104,8 @@ fn failure_in_comment(line: &str) -> Option<&str> {
     let starts = ["error", "fatal", "exception", "internal server error", "traceback"];
     let is_failure = starts.iter().any(|start| lower.starts_with(start))
         || after("hapi").is_some_and(|rest| rest.starts_with("error") || is_code(rest))
-        || status::of(text.as_bytes()).is_some_and(|status| !matches!(status.meaning(), Meaning::Ok | Meaning::NoData));
+        || status::read_status(text.as_bytes())
+            .is_some_and(|status| !matches!(status.meaning(), Meaning::Ok | Meaning::NoData));
     is_failure.then_some(text)
 }
 

@@ -11,7 +11,7 @@ use crate::untrusted::escape;
 
 /// A status, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Status {
+pub(super) struct HapiStatus {
     pub(super) code: i64,
     #[serde(default)]
     pub(super) message: String,
@@ -33,15 +33,15 @@ pub(super) enum Meaning {
 }
 
 /// The status that an answer states; `None` where it is no such object.
-pub(super) fn of(answer: &[u8]) -> Option<Status> {
+pub(super) fn read_status(answer: &[u8]) -> Option<HapiStatus> {
     #[derive(Deserialize)]
-    struct Answer {
-        status: Status,
+    struct StatusBody {
+        status: HapiStatus,
     }
-    serde_json::from_slice(answer).ok().map(|answer: Answer| answer.status)
+    serde_json::from_slice(answer).ok().map(|answer: StatusBody| answer.status)
 }
 
-impl Status {
+impl HapiStatus {
     pub(super) fn meaning(&self) -> Meaning {
         match self.code {
             1200 => Meaning::Ok,
@@ -54,7 +54,7 @@ impl Status {
 
     /// What a refused question is told: 14xx is its own fault, 15xx the server's.
     pub(super) fn failure(&self, url: &Url, http: Option<u16>) -> Failure {
-        let Status { code, message } = self;
+        let HapiStatus { code, message } = self;
         let (class, why) = match code {
             1400..=1499 => (Class::SourceRefused, "the server refuses the question"),
             1500..=1599 => (Class::ServerError, "the server failed"),
@@ -72,13 +72,14 @@ mod tests {
     #[test]
     fn a_status_is_read_from_an_object_and_has_its_class() {
         let url: Url = "https://h.example/hapi/data?start=2015Z".parse().unwrap();
-        let class = |code| Status { code, message: "no".into() }.failure(&url, Some(400)).class;
+        let class = |code| HapiStatus { code, message: "no".into() }.failure(&url, Some(400)).class;
         assert_eq!([1400, 1406, 1499].map(class), [Class::SourceRefused; 3]);
         assert_eq!([1500, 1501].map(class), [Class::ServerError; 2]);
         assert_eq!(class(1600), Class::UnexpectedStatus);
-        let told = of(br#"{"HAPI":"3.1","status":{"code":1408,"message":"HAPI error 1408: too much"}}"#).unwrap();
+        let told =
+            read_status(br#"{"HAPI":"3.1","status":{"code":1408,"message":"HAPI error 1408: too much"}}"#).unwrap();
         assert_eq!((told.meaning(), told.code), (Meaning::TooMuch, 1408));
-        assert_eq!(of(b"2015-12-11T00:00:00Z,1\n"), None);
-        assert_eq!(of(b"{\"status\":404}"), None);
+        assert_eq!(read_status(b"2015-12-11T00:00:00Z,1\n"), None);
+        assert_eq!(read_status(b"{\"status\":404}"), None);
     }
 }

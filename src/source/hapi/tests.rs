@@ -71,11 +71,11 @@ fn listed(info: &Value, named: Option<&[&str]>, pieces: &[(&str, Window)]) -> Re
     let (info, day, base, series) = (read_info(info)?, day(), base(), series("a/b@0"));
     let named: Option<Vec<String>> = named.map(|named| named.iter().map(|name| (*name).to_owned()).collect());
     let chosen = info.choose(named.as_deref())?;
-    let mut table = DayTable::of(&chosen, &day, Places { base: &base, hosts: &[] });
+    let mut table = DayTable::of(&chosen, &day, UrlScope { base: &base, hosts: &[] });
     for (answer, piece) in pieces {
-        table.take(answer.as_bytes(), *piece, End::Framed)?;
+        table.take(answer.as_bytes(), *piece, ResponseEnd::Framed)?;
     }
-    let asked = Names::of(br#"{"HAPI":"3.1"}"#)?.data(&base, "a/b@0", &day.window, None);
+    let asked = ParameterNames::from_capabilities(br#"{"HAPI":"3.1"}"#)?.data(&base, "a/b@0", &day.window, None);
     table.into_listed(&series, &info, &asked)
 }
 
@@ -93,7 +93,7 @@ fn malformed(listed: Result<Listed, Failure>) -> String {
 #[test]
 fn the_questions_are_those_of_the_server_s_version() {
     let window = day().window;
-    let of = |version: &str| Names::of(json!({ "HAPI": version }).to_string().as_bytes());
+    let of = |version: &str| ParameterNames::from_capabilities(json!({ "HAPI": version }).to_string().as_bytes());
     let url = |version: &str| of(version).unwrap().data(&base(), "path/to/A B@0", &window, Some("Bx,By")).to_string();
     let dataset = "path%2Fto%2FA%20B%400";
     let (start, stop) = ("2015-12-11T00:00:00Z", "2015-12-12T00:00:00Z");
@@ -204,9 +204,9 @@ fn rows_that_cannot_be_right_are_told() {
 fn l_12_an_answer_that_may_be_cut_is_none() {
     let read = |answer: &str, end| read_rows(answer.as_bytes(), 2, day().window, end, |_| Ok(())).map_err(|f| f.class);
     let (whole, cut) = ("2015-12-11T01:00:00Z,15\n", "2015-12-11T01:00:00Z,1");
-    assert!(read(whole, End::Framed).is_ok());
+    assert!(read(whole, ResponseEnd::Framed).is_ok());
     for cut in [cut, "#{\"HAPI\":\"3.1\"", "2015-12-11T01:00:00Z,15\n2015-12-11T01:00:00Z,1"] {
-        assert_eq!(read(cut, End::Framed), Err(Class::Truncated), "{cut:?}");
+        assert_eq!(read(cut, ResponseEnd::Framed), Err(Class::Truncated), "{cut:?}");
     }
     for comment in [
         "#ERROR 1500 Internal server error",
@@ -214,15 +214,15 @@ fn l_12_an_answer_that_may_be_cut_is_none() {
         "# error",
         "#{\"HAPI\":\"3.1\",\"status\":{\"code\":1500,\"message\":\"no\"}}",
     ] {
-        assert_eq!(read(&format!("{whole}{comment}\n"), End::Framed), Err(Class::Truncated), "{comment}");
+        assert_eq!(read(&format!("{whole}{comment}\n"), ResponseEnd::Framed), Err(Class::Truncated), "{comment}");
     }
     for comment in
         ["#{\"HAPI\":\"3.1\",\"status\":{\"code\":1200,\"message\":\"OK\"}}", "#  \"error\": null,", "# HAPI 3.1"]
     {
-        assert_eq!(read(&format!("{comment}\n{whole}"), End::Framed), Ok(Vec::new()), "{comment}");
+        assert_eq!(read(&format!("{comment}\n{whole}"), ResponseEnd::Framed), Ok(Vec::new()), "{comment}");
     }
     for answer in [whole, cut, ""] {
-        assert_eq!(read(answer, End::Close), Err(Class::Truncated), "{answer:?}");
+        assert_eq!(read(answer, ResponseEnd::Close), Err(Class::Truncated), "{answer:?}");
     }
 }
 
@@ -288,9 +288,9 @@ fn a_table_that_holds_addresses_is_noticed() {
         let info = Info::read(info.to_string().as_bytes()).unwrap();
         let chosen = info.choose(None).unwrap();
         let (base, day) = (base(), day());
-        let mut table = DayTable::of(&chosen, &day, Places { base: &base, hosts: &[] });
+        let mut table = DayTable::of(&chosen, &day, UrlScope { base: &base, hosts: &[] });
         let row = format!("2015-12-11T01:00:00Z,{cell},171\n");
-        table.take(row.as_bytes(), day.window, End::Framed).unwrap();
+        table.take(row.as_bytes(), day.window, ResponseEnd::Framed).unwrap();
         table.addresses().map(str::to_owned)
     };
     let image = || Some("image".to_owned());
@@ -393,8 +393,8 @@ proptest! {
 
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), columns in 1usize..4) {
-        let _ = (Info::read(&bytes), Names::of(&bytes), status::of(&bytes));
-        let _ = read_rows(&bytes, columns, day().window, End::Framed, |_| Ok(()));
+        let _ = (Info::read(&bytes), ParameterNames::from_capabilities(&bytes), status::read_status(&bytes));
+        let _ = read_rows(&bytes, columns, day().window, ResponseEnd::Framed, |_| Ok(()));
     }
 
     #[test]
@@ -403,7 +403,7 @@ proptest! {
         let sent = format!("2015-12-11T01:00:00Z,{}", quoted.join(","));
         let mut came = Vec::new();
         let answer = format!("{sent}\r\n{sent}\n");
-        let read = read_rows(answer.as_bytes(), cells.len() + 1, day().window, End::Framed, |row| {
+        let read = read_rows(answer.as_bytes(), cells.len() + 1, day().window, ResponseEnd::Framed, |row| {
             came.push((row.text.to_owned(), row.cells[1..].iter().map(ToString::to_string).collect::<Vec<_>>()));
             Ok(())
         });

@@ -26,7 +26,7 @@ pub(super) struct Address {
 
 /// A record's file, as v2 and v3 name it in their URLs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Named {
+pub(super) struct RecordFile {
     /// The record's number.
     pub(super) recnum: i64,
     /// The segment.
@@ -80,17 +80,17 @@ impl Address {
     /// The record and segment that the URL names; `None` when it names none.
     ///
     /// v3: `.../<recnum>/<segment>.fits`; v2: `.../<recnum>_<time>_<segment>.fits`, where a segment may hold `_`.
-    pub(super) fn named(&self) -> Option<Named> {
+    pub(super) fn named(&self) -> Option<RecordFile> {
         let mut parts = self.bare_path().rsplit('/');
         let file = parts.next()?.strip_suffix(".fits")?;
         if let Some(recnum) = parts.next().and_then(number) {
             let segment = segment(file)?;
-            return Some(Named { recnum, name: Some(format!("{recnum}.{segment}.fits")), segment });
+            return Some(RecordFile { recnum, name: Some(format!("{recnum}.{segment}.fits")), segment });
         }
         let mut words = file.splitn(3, '_');
         let recnum = number(words.next()?)?;
         number(words.next()?)?;
-        Some(Named { recnum, segment: segment(words.next()?)?, name: None })
+        Some(RecordFile { recnum, segment: segment(words.next()?)?, name: None })
     }
 }
 
@@ -186,7 +186,7 @@ mod tests {
         let named =
             |path: &str| Address::on(&"http://h/".parse().unwrap(), None, &format!("http://h{path}")).unwrap().named();
         let is = |recnum, segment: &str, name: Option<&str>| {
-            Some(Named { recnum, segment: segment.into(), name: name.map(str::to_owned) })
+            Some(RecordFile { recnum, segment: segment.into(), name: name.map(str::to_owned) })
         };
         assert_eq!(
             named("/HMI/hmi.sharp_720s/5605571/magnetogram.fits"),

@@ -12,7 +12,7 @@ use crate::untrusted::escape;
 
 /// What the filters can ask of one file; `None` where the answer does not say.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Facts<'a> {
+pub(super) struct FileFilterFacts<'a> {
     /// Its path.
     pub(super) file: &'a str,
     pub(super) segment: Option<&'a str>,
@@ -24,7 +24,7 @@ pub(super) struct Facts<'a> {
 
 /// Lets through the files that are asked for, and notes why it cannot tell.
 #[derive(Debug)]
-pub(super) struct Sieve<'a> {
+pub(super) struct FileFilter<'a> {
     series: &'a str,
     filters: &'a Filters,
     cadence: Option<i64>,
@@ -33,15 +33,15 @@ pub(super) struct Sieve<'a> {
     refusal: Option<(&'static str, &'static str, String)>,
 }
 
-impl<'a> Sieve<'a> {
+impl<'a> FileFilter<'a> {
     /// The filters of `series`. That its cadence is a multiple of the grid's step, the manifest has made sure of.
-    pub(super) fn of(series: &'a Series) -> Sieve<'a> {
+    pub(super) fn of(series: &'a Series) -> FileFilter<'a> {
         let cadence = series.filters.cadence.map(|asked| i64::try_from(asked.as_secs()).unwrap_or(i64::MAX));
-        Sieve { series: &series.name, filters: &series.filters, cadence, segments: BTreeSet::new(), refusal: None }
+        FileFilter { series: &series.name, filters: &series.filters, cadence, segments: BTreeSet::new(), refusal: None }
     }
 
     /// True when the file is asked for.
-    pub(super) fn keeps(&mut self, facts: Facts<'_>) -> bool {
+    pub(super) fn keeps(&mut self, facts: FileFilterFacts<'_>) -> bool {
         // Every segment counts as there, whatever the other filters say of its record.
         if let Some(segment) = facts.segment
             && self.filters.segments.is_some()
@@ -57,8 +57,8 @@ impl<'a> Sieve<'a> {
     }
 
     /// True when the file's record is asked for, whatever its segments.
-    pub(super) fn keeps_record(&mut self, facts: Facts<'_>) -> bool {
-        let Facts { file, .. } = facts;
+    pub(super) fn keeps_record(&mut self, facts: FileFilterFacts<'_>) -> bool {
+        let FileFilterFacts { file, .. } = facts;
         let filters = self.filters;
         let (harpnum, wavelength) = (filters.harpnum.as_ref(), filters.wavelength.as_ref());
         let is_good = |wanted: Quality, quality| u64::from(bits(quality)) & wanted.none_of == 0;

@@ -11,11 +11,11 @@ use serde_json::Value;
 use url::Url;
 
 use super::filters::bits;
-use super::response::Record;
+use super::response::ListedRecord;
 use crate::failure::{Class, Failure};
 use crate::manifest::Series;
 use crate::manifest::suggest_word::nearest;
-use crate::source::keywords::{Column, Row, Table, cells, has_data};
+use crate::source::keywords::{KeywordColumn, KeywordRow, KeywordTable, cells, has_data};
 use crate::source::read_capped;
 use crate::source::read_capped::malformed;
 use crate::untrusted::escape;
@@ -24,7 +24,7 @@ use crate::untrusted::escape;
 pub(super) const AT_ONCE: usize = 50;
 
 /// The question for the keywords of some records of a series.
-pub(super) fn question(base: &Url, series: &Series, records: &[Record]) -> Url {
+pub(super) fn question(base: &Url, series: &Series, records: &[ListedRecord]) -> Url {
     let numbers: Vec<String> = records.iter().map(|record| record.recnum.to_string()).collect();
     let mut url = base.clone();
     if let Ok(mut path) = url.path_segments_mut() {
@@ -45,7 +45,7 @@ const LONGEST: usize = 100;
 
 /// What the service told of each record.
 #[derive(Debug)]
-pub(super) struct Told<'a> {
+pub(super) struct RecordFacts<'a> {
     series: &'a Series,
     /// Of each record the keywords that are asked for; the service may well tell more.
     records: BTreeMap<i64, BTreeMap<String, Value>>,
@@ -57,13 +57,13 @@ pub(super) struct Told<'a> {
 
 /// A record's entry; what else stands in it is told by the listing.
 #[derive(Debug, Deserialize)]
-struct Entry {
+struct RecordEntry {
     meta: BTreeMap<String, Value>,
 }
 
-impl<'a> Told<'a> {
-    pub(super) fn of(series: &'a Series) -> Told<'a> {
-        Told { series, records: BTreeMap::new(), names: BTreeSet::new(), bytes: 0 }
+impl<'a> RecordFacts<'a> {
+    pub(super) fn of(series: &'a Series) -> RecordFacts<'a> {
+        RecordFacts { series, records: BTreeMap::new(), names: BTreeSet::new(), bytes: 0 }
     }
 
     /// Takes in an answer, which must tell of each record asked for.
@@ -71,11 +71,11 @@ impl<'a> Told<'a> {
     /// # Errors
     /// `html` for a web page, `listing-malformed` for what else is no answer, `listing-too-large` when a day has more than
     /// one answer may have.
-    pub(super) fn read(&mut self, answer: &[u8], asked: &[Record]) -> Result<(), Failure> {
+    pub(super) fn read(&mut self, answer: &[u8], asked: &[ListedRecord]) -> Result<(), Failure> {
         read_capped::expect_json(answer, "{}")?;
-        let mut told: BTreeMap<String, Entry> =
+        let mut told: BTreeMap<String, RecordEntry> =
             serde_json::from_slice(answer).map_err(|error| read_capped::no_json(answer, &error))?;
-        for Record { recnum, .. } in asked {
+        for ListedRecord { recnum, .. } in asked {
             let Some(mut entry) = told.remove(&recnum.to_string()) else {
                 return Err(malformed(&format!("the answer leaves out record {recnum}, which was asked for")));
             };
@@ -100,7 +100,7 @@ impl<'a> Told<'a> {
     ///
     /// # Errors
     /// `source-refused` for a keyword that no record has.
-    pub(super) fn table(&self, records: &[Record]) -> Result<Table, Failure> {
+    pub(super) fn table(&self, records: &[ListedRecord]) -> Result<KeywordTable, Failure> {
         let series = self.series;
         let there: BTreeSet<&str> = self.records.values().flat_map(BTreeMap::keys).map(String::as_str).collect();
         let wanted: Vec<&str> = match &series.keywords {
@@ -116,16 +116,16 @@ impl<'a> Told<'a> {
             return Err(Failure::new(Class::SourceRefused, why));
         }
         let values = |name: &str| self.records.values().filter_map(|meta| meta.get(name)).collect::<Vec<_>>();
-        let column = |name: &&str| Column {
+        let column = |name: &&str| KeywordColumn {
             name: (*name).to_owned(),
             kind: kind(&values(name)),
             missing: Some(String::new()),
-            ..Column::default()
+            ..KeywordColumn::default()
         };
-        let row = |record: &Record| {
+        let row = |record: &ListedRecord| {
             let meta = self.records.get(&record.recnum);
             let value = |name: &&str| meta.and_then(|meta| meta.get(*name)).and_then(text);
-            Row {
+            KeywordRow {
                 record: format!("{:020}", record.recnum),
                 time: record.time,
                 instant: None,
@@ -136,7 +136,7 @@ impl<'a> Told<'a> {
                 cells: cells(wanted.iter().map(value)),
             }
         };
-        Ok(Table { columns: wanted.iter().map(column).collect(), rows: records.iter().map(row).collect() })
+        Ok(KeywordTable { columns: wanted.iter().map(column).collect(), rows: records.iter().map(row).collect() })
     }
 }
 
@@ -177,8 +177,8 @@ mod tests {
     use super::*;
     use crate::manifest::{Fetch, Filters};
 
-    fn record(recnum: i64) -> Record {
-        Record { recnum, time: chrono::NaiveDateTime::default(), harpnum: None, quality: None }
+    fn record(recnum: i64) -> ListedRecord {
+        ListedRecord { recnum, time: chrono::NaiveDateTime::default(), harpnum: None, quality: None }
     }
 
     fn answer(recnum: i64, meta: &str) -> Vec<u8> {
@@ -193,11 +193,11 @@ mod tests {
     #[test]
     fn what_nobody_asked_for_is_not_kept_but_known_by_its_name() {
         let series = asking("area");
-        let mut told = Told::of(&series);
+        let mut told = RecordFacts::of(&series);
         told.read(&answer(1, r#"{"area":1.5,"cmask":{"deep":[1,2]},"t_obs":"x"}"#), &[record(1)]).unwrap();
         assert_eq!(told.records[&1].keys().collect::<Vec<_>>(), ["area"]);
         let series = asking("cmsk");
-        let mut told = Told::of(&series);
+        let mut told = RecordFacts::of(&series);
         told.read(&answer(1, r#"{"cmask":1}"#), &[record(1)]).unwrap();
         let failure = told.table(&[record(1)]).unwrap_err();
         assert!(failure.message.ends_with("did you mean `cmask`?"), "{failure}");
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn l_08_the_keywords_of_a_day_are_bounded_whatever_each_answer_holds() {
         let series = asking("area");
-        let mut told = Told::of(&series);
+        let mut told = RecordFacts::of(&series);
         let half = format!(r#"{{"area":"{}"}}"#, "x".repeat(40_000_000));
         told.read(&answer(1, &half), &[record(1)]).unwrap();
         assert_eq!(told.read(&answer(2, &half), &[record(2)]).unwrap_err().class, Class::ListingTooLarge);

@@ -16,9 +16,9 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Mutex;
 use url::Url;
 
-use meta::Told;
+use meta::RecordFacts;
 pub use response::read_answer;
-use response::{Record, read_records};
+use response::{ListedRecord, read_records};
 
 use super::{Asked, Listed, Listing, Memory, Source, launch_date, read_capped, url_scope};
 use crate::day::{Day, Scale};
@@ -74,8 +74,8 @@ impl Hmi {
     }
 
     /// The keywords of these records, some of them a request.
-    async fn keywords<'a>(&self, series: &'a Series, records: &[Record]) -> Result<Told<'a>, Failure> {
-        let mut told = Told::of(series);
+    async fn keywords<'a>(&self, series: &'a Series, records: &[ListedRecord]) -> Result<RecordFacts<'a>, Failure> {
+        let mut told = RecordFacts::of(series);
         for some in records.chunks(meta::AT_ONCE) {
             let question = meta::question(&self.base, series, some);
             let mut response = self.ask_route(&question, series).await?;

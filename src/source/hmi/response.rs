@@ -9,8 +9,8 @@ use chrono::NaiveDateTime;
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use url::Url;
 
-use super::address::{Address, Named, segment};
-use super::filters::{Facts, Sieve};
+use super::address::{Address, RecordFile, segment};
+use super::filters::{FileFilter, FileFilterFacts};
 use super::item::{Item, Text, Whole};
 use super::place_of;
 use super::slot::{Grid, Slot};
@@ -38,15 +38,15 @@ pub(super) fn read_records(
     base: &Url,
     series: &Series,
     day: &Day,
-) -> Result<(Listed, Vec<Record>), Failure> {
+) -> Result<(Listed, Vec<ListedRecord>), Failure> {
     read_capped::expect_json(answer, "[]")?;
-    let mut listing = Reading {
+    let mut listing = ListingReader {
         base,
         reach: series.source.reach(),
         series,
         day,
-        grid: Grid::of(&series.name),
-        sieve: Sieve::of(series),
+        grid: Grid::for_series(&series.name),
+        sieve: FileFilter::of(series),
         items: 0,
         listed: Listed::default(),
         records: series.fetch.has_keywords().then(BTreeMap::new),
@@ -69,7 +69,7 @@ pub(super) fn read_records(
 
 /// A record of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Record {
+pub(super) struct ListedRecord {
     pub(super) recnum: i64,
     pub(super) time: NaiveDateTime,
     pub(super) harpnum: Option<i64>,
@@ -78,24 +78,24 @@ pub(super) struct Record {
 
 /// A listing in the making, fed item by item, so that the answer's tree is never built.
 #[derive(Debug)]
-struct Reading<'a> {
+struct ListingReader<'a> {
     base: &'a Url,
     reach: Option<&'a Reach>,
     series: &'a Series,
     day: &'a Day,
     grid: Grid,
-    sieve: Sieve<'a>,
+    sieve: FileFilter<'a>,
     items: u64,
     listed: Listed,
     /// By their numbers, when they are wanted.
-    records: Option<BTreeMap<i64, Record>>,
+    records: Option<BTreeMap<i64, ListedRecord>>,
     /// An item was of the first form.
     is_oldest: bool,
     /// It has more files than a day can have.
     too_large: Option<Failure>,
 }
 
-impl<'de> DeserializeSeed<'de> for &mut Reading<'_> {
+impl<'de> DeserializeSeed<'de> for &mut ListingReader<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -103,7 +103,7 @@ impl<'de> DeserializeSeed<'de> for &mut Reading<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for &mut Reading<'_> {
+impl<'de> Visitor<'de> for &mut ListingReader<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -119,7 +119,7 @@ impl<'de> Visitor<'de> for &mut Reading<'_> {
     }
 }
 
-impl Reading<'_> {
+impl ListingReader<'_> {
     fn take(&mut self, item: &Item<'_>) -> Result<(), String> {
         let more = item.urls.as_ref().map_or(1, Vec::len);
         if let Err(failure) = read_capped::room(self.listed.files.len() + more) {
@@ -167,7 +167,7 @@ impl Reading<'_> {
         let length = |Whole(size)| u64::try_from(size).map_err(|_| format!("`size` is {size}, which is no length"));
         let bytes = item.size.map(length).transpose()?;
         let key = address.on_host().to_owned();
-        let facts = Facts {
+        let facts = FileFilterFacts {
             file: address.bare_path(),
             segment: segment.as_deref(),
             harpnum,
@@ -194,7 +194,7 @@ impl Reading<'_> {
     /// v2 and v3: a record with a file for each segment, or with none.
     fn later_form(&mut self, item: &Item<'_>, urls: &[Text<'_>], time: NaiveDateTime) -> Result<(), String> {
         let slot = self.slot(item)?;
-        let of_record = Facts {
+        let of_record = FileFilterFacts {
             file: "the record",
             segment: None,
             harpnum: item.harpnum.map(|harpnum| harpnum.0),
@@ -206,19 +206,20 @@ impl Reading<'_> {
             && self.sieve.keeps_record(of_record)
         {
             let Some(Whole(recnum)) = item.recnum else { return Err("has no `recnum`".to_owned()) };
-            records.insert(recnum, Record { recnum, time, harpnum: of_record.harpnum, quality: of_record.quality });
+            records
+                .insert(recnum, ListedRecord { recnum, time, harpnum: of_record.harpnum, quality: of_record.quality });
         }
         if urls.is_empty() {
             return self.without_file(item, of_record, time);
         }
         for Text(url) in urls {
             let address = self.address(url)?;
-            let Named { recnum, segment, name } =
+            let RecordFile { recnum, segment, name } =
                 address.named().ok_or_else(|| format!("url `{}` names no record and segment", escape(url)))?;
             if let Some(told) = item.recnum.filter(|told| told.0 != recnum) {
                 return Err(format!("url `{}` is of another record than its `recnum` {}", escape(url), told.0));
             }
-            let facts = Facts { file: address.bare_path(), segment: Some(&segment), ..of_record };
+            let facts = FileFilterFacts { file: address.bare_path(), segment: Some(&segment), ..of_record };
             if self.sieve.keeps(facts) {
                 self.listed.files.push(RemoteFile {
                     key: format!("{recnum}/{segment}"),
@@ -248,7 +249,12 @@ impl Reading<'_> {
     }
 
     /// A record that the service has no file of: absent are the segments that are asked for, else the record.
-    fn without_file(&mut self, item: &Item<'_>, of_record: Facts<'_>, time: NaiveDateTime) -> Result<(), String> {
+    fn without_file(
+        &mut self,
+        item: &Item<'_>,
+        of_record: FileFilterFacts<'_>,
+        time: NaiveDateTime,
+    ) -> Result<(), String> {
         let Some(Whole(recnum)) = item.recnum else { return Err("has neither a file nor a `recnum`".to_owned()) };
         let wanted: Vec<Option<&String>> = match &self.series.filters.segments {
             Some(segments) => segments.iter().map(Some).collect(),

@@ -31,7 +31,7 @@ pub(in crate::source) struct Slot(pub(in crate::source) i64);
 
 impl Grid {
     /// The grid that a series' name tells: `hmi.sharp_cea_720s_nrt` has 720 s.
-    pub(in crate::source) fn of(series: &str) -> Grid {
+    pub(in crate::source) fn for_series(series: &str) -> Grid {
         Grid { step: i64::try_from(cadence::step(series)).unwrap_or(USUAL_STEP) }
     }
 
@@ -71,7 +71,7 @@ impl Slot {
 #[must_use]
 pub fn is_at_cadence(series: &Series, time: NaiveDateTime, cadence: Duration) -> Option<bool> {
     let has_slots = matches!(*series.source, SourceSpec::Hmi(_) | SourceSpec::Embedded(_));
-    let slot = Grid::of(&series.name).around(time).filter(|_| has_slots)?;
+    let slot = Grid::for_series(&series.name).around(time).filter(|_| has_slots)?;
     Some(slot.is_multiple_of(i64::try_from(cadence.as_secs()).unwrap_or(i64::MAX)))
 }
 
@@ -98,19 +98,19 @@ mod tests {
 
     #[test]
     fn the_documented_index_is_the_documented_slot() {
-        let slot = Grid::of("hmi.sharp_720s").nth(1_005_598).unwrap();
+        let slot = Grid::for_series("hmi.sharp_720s").nth(1_005_598).unwrap();
         assert_eq!(slot.label(), Some(at("2015-12-11T23:36:00")));
     }
 
     #[test]
     fn an_exposure_s_start_finds_its_slot() {
-        let grid = Grid::of("sharp_720s");
+        let grid = Grid::for_series("sharp_720s");
         let slot = |text| grid.around(at(text)).and_then(Slot::label);
         assert_eq!(slot("2015-12-11T23:58:08"), Some(at("2015-12-12T00:00:00")));
         assert_eq!(slot("2015-12-11T18:22:08.799999"), Some(at("2015-12-11T18:24:00")));
         assert_eq!(slot("2015-12-11T18:28:08"), None, "half way between two slots");
         assert_eq!(slot("1990-01-01T00:00:00"), None, "before the table");
-        assert_eq!(Grid::of("hmi.m_45s").around(at("2015-12-11T23:58:08")), None);
+        assert_eq!(Grid::for_series("hmi.m_45s").around(at("2015-12-11T23:58:08")), None);
     }
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn an_hour_holds_every_fifth_slot() {
-        let grid = Grid::of("hmi.sharp_720s");
+        let grid = Grid::for_series("hmi.sharp_720s");
         let hourly = (1_005_595..1_005_605).filter(|index| grid.nth(*index).unwrap().is_multiple_of(3600)).count();
         assert_eq!(hourly, 2);
         assert_eq!(grid.nth(i64::MAX), None);

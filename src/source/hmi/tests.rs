@@ -9,8 +9,8 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::manifest::{
-    Bound, Credentials, Fetch, Filters, Limits, Quality, Range, Reach, Regions, Retry, SeriesId, SourceSpec, Template,
-    Timeouts, Way,
+    Bound, Credentials, Fetch, Filters, HostAccess, Limits, Quality, Range, Reach, Regions, Retry, SeriesId,
+    SourceSpec, Template, Timeouts,
 };
 use crate::net::{Net, Policy};
 use crate::source::read_capped::CAP;
@@ -423,7 +423,7 @@ pub(in crate::source) fn client(base: &Url) -> Client {
         limits: Limits::default(),
         timeouts: Timeouts { connect: Duration::from_secs(2), stall: Duration::from_secs(2) },
         retry: Retry { attempts: 2, max_wait: Duration::from_secs(1) },
-        way: Way::Embedded,
+        way: HostAccess::Embedded,
     };
     Net::new().client(base, policy).unwrap()
 }

@@ -6,14 +6,14 @@ use chrono::NaiveDateTime;
 use url::Url;
 
 use super::folders::{is_shared, of_another_time as of_another_folder};
-use super::link::{Place, below, place, subfolder, target};
+use super::link::{RecordedLink, below, place, subfolder, target};
 use super::newest::natural;
 use super::other_files::{OtherFiles, data_names, folder_names, notices};
-use super::page::{Kind, Link, Page, Titled, ends_in_folder, has_folder, is_of_listing, names_a_listing, titled};
-use super::size::Size;
+use super::page::{FolderPage, Kind, Link, Titled, ends_in_folder, has_folder, is_of_listing, names_a_listing, titled};
+use super::size::ListedSize;
 use crate::day::Day;
 use crate::failure::{Class, Failure};
-use crate::manifest::path_pattern::Told;
+use crate::manifest::path_pattern::PathTime;
 use crate::manifest::{Index as Spec, Series};
 use crate::net::shown;
 use crate::source::cadence_gap::OffCadence;
@@ -25,7 +25,7 @@ const ENOUGH: u64 = 10;
 
 /// A day's files in the making, fed page by page.
 #[derive(Debug)]
-pub(super) struct Found<'a> {
+pub(super) struct DayFileSet<'a> {
     spec: &'a Spec,
     base: &'a Url,
     day: &'a Day,
@@ -54,10 +54,10 @@ struct Candidate {
     file: RemoteFile,
     name: String,
     /// What names that differ by wildcards alone have in common.
-    told: Told,
+    told: PathTime,
 }
 
-impl<'a> Found<'a> {
+impl<'a> DayFileSet<'a> {
     /// Nothing yet of `day`, below `base`.
     pub(super) fn new(
         spec: &'a Spec,
@@ -65,10 +65,10 @@ impl<'a> Found<'a> {
         series: &'a Series,
         day: &'a Day,
         other_files: &'a OtherFiles,
-    ) -> Found<'a> {
+    ) -> DayFileSet<'a> {
         let cadence = series.filters.cadence.map(|asked| u32::try_from(asked.as_secs()).unwrap_or(u32::MAX));
         let (files, off_cadence) = (Vec::new(), OffCadence::of("files"));
-        Found {
+        DayFileSet {
             spec,
             base,
             day,
@@ -90,7 +90,7 @@ impl<'a> Found<'a> {
     /// # Errors
     /// `html` for a web page that is no listing, `source-refused` for a listing in another form, `listing-malformed` for what
     /// is no page or the listing of another folder, `truncated` for one that breaks off, `listing-too-large`.
-    pub(super) fn take(&mut self, url: &Url, page: &Page, folder: Told) -> Result<(), Failure> {
+    pub(super) fn take(&mut self, url: &Url, page: &FolderPage, folder: PathTime) -> Result<(), Failure> {
         let before = self.seen();
         self.strayed = None;
         let strange_before = self.strange.len();
@@ -152,7 +152,7 @@ impl<'a> Found<'a> {
     /// What shows that a page without a file that is asked for is no listing: nothing says that it is one, or it is the page of
     /// an error. A link to the folder above, which pages to log in have too, says it of no page without entries, unless the
     /// page of another day's files has such a title.
-    fn object_to_empty(&self, url: &Url, page: &Page) -> Result<(), Failure> {
+    fn object_to_empty(&self, url: &Url, page: &FolderPage) -> Result<(), Failure> {
         let may_lead_up = || page.links_below(url) || self.other_files.know_form(&page.title, self.day.date);
         let (title, path) = (&page.title, url.path());
         let names_folder = page.says_listing || ends_in_folder(title, path) || has_folder(title, path);
@@ -173,7 +173,7 @@ impl<'a> Found<'a> {
     }
 
     /// What a page says that no plain listing says, nor the page of another day that has files.
-    fn unknown_words<'p>(&'p self, url: &'p Url, page: &'p Page) -> impl Iterator<Item = &'p str> {
+    fn unknown_words<'p>(&'p self, url: &'p Url, page: &'p FolderPage) -> impl Iterator<Item = &'p str> {
         let texts = page.texts.iter().map(String::as_str);
         let is_own = move |text: &&str| {
             !(text.eq_ignore_ascii_case(&page.title) || names_a_listing(text) || is_of_listing(text, url.as_str()))
@@ -187,7 +187,7 @@ impl<'a> Found<'a> {
 
     /// What shows that a page is the listing of another folder, though it came for this one: a rewritten address, a link on
     /// the server that is wrong, or a cache. `seen` of its links had a name that is asked for, `strange` ones not.
-    fn object_to_folder(&self, url: &Url, page: &Page, seen: u64, strange: &[String]) -> Result<(), Failure> {
+    fn object_to_folder(&self, url: &Url, page: &FolderPage, seen: u64, strange: &[String]) -> Result<(), Failure> {
         if let Some((count, far)) = self.strayed.filter(|(count, _)| *count == seen) {
             return Err(of_another_time(count, self.day, far));
         }
@@ -217,7 +217,7 @@ impl<'a> Found<'a> {
 
     /// What shows that the files of a folder without any are elsewhere: folders, into which they may have been moved, or a note
     /// that says so. Where folders of other days have the same beside their files, it says nothing.
-    fn object_to_contents(&self, url: &Url, page: &Page, strange: &[String]) -> Result<(), Failure> {
+    fn object_to_contents(&self, url: &Url, page: &FolderPage, strange: &[String]) -> Result<(), Failure> {
         let mut folders = subfolders(url, page);
         folders.extend(folder_names(strange));
         if is_shared(self.spec.path.as_ref()) {
@@ -246,7 +246,7 @@ impl<'a> Found<'a> {
         self.files.len() as u64 + self.outside.outside_day + self.off_cadence.count() + self.beside + foreign
     }
 
-    fn consider(&mut self, page: &Url, link: &Link, folder: Told) {
+    fn consider(&mut self, page: &Url, link: &Link, folder: PathTime) {
         let Some(target) = target(page, &link.href) else { return };
         let Some(named) = self.spec.files.read(&target.name) else {
             // Such names are a trap or a mistake; that there are some is told.
@@ -260,7 +260,7 @@ impl<'a> Found<'a> {
             }
             return;
         };
-        let Some(Place { key, path }) = place(self.base, &self.spec.reach.hosts, &target.url) else {
+        let Some(RecordedLink { key, path }) = place(self.base, &self.spec.reach.hosts, &target.url) else {
             let host = || target.url.host_str().unwrap_or_default().to_owned();
             self.foreign.get_or_insert_with(|| (0, host())).0 += 1;
             return;
@@ -297,8 +297,8 @@ impl<'a> Found<'a> {
         }
         let name = Some(target.name.clone());
         let (bytes, rounded) = match link.size {
-            Some(Size::Bytes(bytes)) => (Some(bytes), None),
-            Some(Size::About(rounded)) => (None, Some(rounded)),
+            Some(ListedSize::Bytes(bytes)) => (Some(bytes), None),
+            Some(ListedSize::About(rounded)) => (None, Some(rounded)),
             None => (None, None),
         };
         let listed = link.version.as_deref().map(str::to_owned);
@@ -313,7 +313,7 @@ impl<'a> Found<'a> {
     /// `source-refused` when all files lie where the source may not go, or beside the cadence's times.
     pub(super) fn listed(self) -> Result<(Listed, Vec<String>), Failure> {
         let is_bare = self.seen() == 0;
-        let Found { mut files, outside, off_cadence, foreign, strange, unwritable, .. } = self;
+        let DayFileSet { mut files, outside, off_cadence, foreign, strange, unwritable, .. } = self;
         let strange = strange.first().filter(|_| is_bare).map(|name| {
             let (base, name, others) = (shown(self.base), escape(name), others(strange.len()));
             format!("{base}: {}: no name fits `files`; {others}, such as `{name}`", self.day.date)
@@ -357,7 +357,7 @@ impl<'a> Found<'a> {
 }
 
 /// The folders that a page, which came from `url`, has links to.
-fn subfolders(url: &Url, page: &Page) -> Vec<String> {
+fn subfolders(url: &Url, page: &FolderPage) -> Vec<String> {
     page.links.iter().filter_map(|link| subfolder(url, &link.href)).collect()
 }
 

@@ -9,22 +9,22 @@ use url::Url;
 use super::link::below;
 use crate::day::Day;
 use crate::manifest::Timed;
-use crate::manifest::path_pattern::{Field, Piece, Told};
+use crate::manifest::path_pattern::{PathTime, Piece, TimeField};
 
 /// A folder, and what its name tells of the time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Folder {
+pub(super) struct DatedFolder {
     /// Relative to the source's base; empty, or with a `/` at its end.
     pub(super) path: String,
     /// What its name tells.
-    pub(super) told: Told,
+    pub(super) told: PathTime,
 }
 
 /// The folders of a day in order, each once: one for each hour or minute where the path holds it.
-pub(super) fn of_day(path: Option<&Timed>, day: &Day) -> Vec<Folder> {
-    let Some(path) = path else { return vec![Folder { path: String::new(), told: Told::default() }] };
+pub(super) fn of_day(path: Option<&Timed>, day: &Day) -> Vec<DatedFolder> {
+    let Some(path) = path else { return vec![DatedFolder { path: String::new(), told: PathTime::default() }] };
     let step = step(path);
-    let mut folders: Vec<Folder> = Vec::new();
+    let mut folders: Vec<DatedFolder> = Vec::new();
     let mut at = floor(day.window.start, step);
     while at < day.window.end {
         let mut name = path.fill(at, |_| String::new());
@@ -32,7 +32,7 @@ pub(super) fn of_day(path: Option<&Timed>, day: &Day) -> Vec<Folder> {
             name.push('/');
         }
         if !folders.iter().any(|folder| folder.path == name) {
-            folders.push(Folder { path: name, told: path.told(at) });
+            folders.push(DatedFolder { path: name, told: path.fields_at(at) });
         }
         at += step;
     }
@@ -49,12 +49,12 @@ pub(super) fn above_all(path: Option<&Timed>) -> &str {
 
 /// True when one folder holds the files of several days.
 pub(super) fn is_shared(path: Option<&Timed>) -> bool {
-    path.is_none_or(|path| !path.tells_date() && !path.has(Field::Hour) && !path.has(Field::Minute))
+    path.is_none_or(|path| !path.tells_date() && !path.has(TimeField::Hour) && !path.has(TimeField::Minute))
 }
 
 /// What the folder of a file tells where `path` makes that folder for another time than `folder`, the listed one: directly below
 /// the base, or, as on a further host, wherever it lies.
-pub(super) fn of_another_time(path: &Timed, base: &Url, file: &Url, folder: Told) -> Option<Told> {
+pub(super) fn of_another_time(path: &Timed, base: &Url, file: &Url, folder: PathTime) -> Option<PathTime> {
     let parts = |text: &str| -> Vec<String> {
         let text = text.rsplit_once('/').map_or("", |(folders, _)| folders);
         text.split('/').map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned()).collect()
@@ -65,16 +65,16 @@ pub(super) fn of_another_time(path: &Timed, base: &Url, file: &Url, folder: Told
     let all = parts(file.path());
     let own = (file.origin() == base.origin()).then(|| below(base, file)).flatten().map(parts).unwrap_or_default();
     let told = [own.get(..depth), all.len().checked_sub(depth).and_then(|at| all.get(at..))];
-    let told: Vec<Told> = told.into_iter().flatten().filter_map(read).collect();
+    let told: Vec<PathTime> = told.into_iter().flatten().filter_map(read).collect();
     let is_another = told.iter().all(|told| folder.and(*told).is_none());
     told.first().copied().filter(|_| is_another)
 }
 
 /// How long one folder's files last. That no path changes by the second, the manifest has made sure of.
 fn step(path: &Timed) -> TimeDelta {
-    if path.has(Field::Minute) {
+    if path.has(TimeField::Minute) {
         TimeDelta::minutes(1)
-    } else if path.has(Field::Hour) {
+    } else if path.has(TimeField::Hour) {
         TimeDelta::hours(1)
     } else {
         TimeDelta::days(1)
@@ -134,7 +134,7 @@ mod tests {
             ("all", "http://h/data/all/a.fits", false),
         ] {
             let timed = Timed::path(path).unwrap();
-            let found = of_another_time(&timed, &base, &file.parse().unwrap(), timed.told(at));
+            let found = of_another_time(&timed, &base, &file.parse().unwrap(), timed.fields_at(at));
             assert_eq!(found.is_some(), is_another, "{path} {file}");
         }
     }

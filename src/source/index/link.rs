@@ -5,14 +5,14 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::source::url_scope::Places;
+use crate::source::url_scope::UrlScope;
 
 /// Longer URLs are no file's address.
 const LONGEST: usize = 2_000;
 
 /// A link to something that is no folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
+pub(super) struct LinkTarget {
     /// What to ask.
     pub(super) url: Url,
     /// Its last part, decoded; what is no UTF-8 stands as U+FFFD, which no pattern takes.
@@ -21,7 +21,7 @@ pub(super) struct Target {
 
 /// A file's place, as a record keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct RecordedLink {
     /// Its path, without a query: relative to the base, or from the root of a further host.
     pub(super) key: String,
     /// Relative to the base with a leading slash, or the whole address on a further host; without secrets.
@@ -30,7 +30,7 @@ pub(super) struct Place {
 
 /// Where a link leads to from the page at `page`; `None` for a folder (the one above, and the links that sort the page),
 /// an anchor, and whatever no file can be fetched from.
-pub(super) fn target(page: &Url, href: &str) -> Option<Target> {
+pub(super) fn target(page: &Url, href: &str) -> Option<LinkTarget> {
     let href = href.trim();
     if href.len() > LONGEST || href.starts_with(['#', '?']) {
         return None;
@@ -44,7 +44,7 @@ pub(super) fn target(page: &Url, href: &str) -> Option<Target> {
     }
     let last = url.path_segments()?.next_back().filter(|last| !last.is_empty())?;
     let name = percent_decode_str(last).decode_utf8_lossy().into_owned();
-    Some(Target { url, name })
+    Some(LinkTarget { url, name })
 }
 
 /// The name of the folder directly below the one that the page at `page` lists, with a `/` at its end; `None` where the link
@@ -68,14 +68,14 @@ pub(in crate::source) fn last_part(url: &Url) -> Option<String> {
 }
 
 /// Where a file lies for a source at `base` with these further hosts; `None` where the source may not go.
-pub(super) fn place(base: &Url, hosts: &[String], url: &Url) -> Option<Place> {
-    let places = Places { base, hosts };
+pub(super) fn place(base: &Url, hosts: &[String], url: &Url) -> Option<RecordedLink> {
+    let places = UrlScope { base, hosts };
     if !places.hold(url) {
         return None;
     }
     let is_own = url.origin() == base.origin();
     let key = if is_own { below(base, url)? } else { url.path() };
-    Some(Place { key: key.to_owned(), path: places.kept(url) })
+    Some(RecordedLink { key: key.to_owned(), path: places.relative_to_base(url) })
 }
 
 /// The path of a URL on the base's own origin, relative to the base.
@@ -95,7 +95,7 @@ mod tests {
         BASE.parse().unwrap()
     }
 
-    fn of(href: &str) -> Option<(String, String)> {
+    fn split_link(href: &str) -> Option<(String, String)> {
         let target = target(&base().join("2015/").unwrap(), href)?;
         let place = place(&base(), &["cdn.example".into(), "o.example:82".into()], &target.url)?;
         Some((place.key, target.name))
@@ -117,7 +117,7 @@ mod tests {
             ("//cdn.example/a.fits", "/a.fits", "a.fits"),
             ("http://O.example:82/a.fits", "/a.fits", "a.fits"),
         ] {
-            assert_eq!(of(href), Some((key.to_owned(), name.to_owned())), "{href}");
+            assert_eq!(split_link(href), Some((key.to_owned(), name.to_owned())), "{href}");
         }
     }
 
@@ -148,9 +148,9 @@ mod tests {
             "%2e%2e/%2e%2e/a.fits",
             "http://",
         ] {
-            assert_eq!(of(href), None, "{href}");
+            assert_eq!(split_link(href), None, "{href}");
         }
-        assert_eq!(of(&"x".repeat(2_001)), None);
+        assert_eq!(split_link(&"x".repeat(2_001)), None);
     }
 
     #[test]

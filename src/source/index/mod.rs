@@ -20,10 +20,10 @@ use reqwest::header::LINK;
 use tokio::sync::Mutex;
 use url::Url;
 
-use self::find::Found;
-use self::folders::Folder;
+use self::find::DayFileSet;
+use self::folders::DatedFolder;
 use self::other_files::OtherFiles;
-use self::page::Page;
+use self::page::FolderPage;
 use super::read_capped::whole;
 use super::{Listed, Listing, Memory, Source};
 use crate::day::Day;
@@ -56,16 +56,16 @@ pub struct Index {
 
 /// A page, and where it answered from.
 #[derive(Debug)]
-struct Answer {
+struct FetchedPage {
     url: Url,
-    page: Page,
+    page: FolderPage,
 }
 
 #[derive(Debug)]
 struct Recent {
     folder: String,
     /// None for a folder that is not there.
-    answer: Option<Arc<Answer>>,
+    answer: Option<Arc<FetchedPage>>,
     at: Instant,
     /// The days that it served. One that asks again, to be sure or after a failure, gets a page of its own.
     days: HashSet<NaiveDate>,
@@ -81,7 +81,7 @@ impl Index {
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
-        let mut found = Found::new(&self.spec, &self.base, series, day, &self.other_files);
+        let mut found = DayFileSet::new(&self.spec, &self.base, series, day, &self.other_files);
         let folders = folders::of_day(self.spec.path.as_ref(), day);
         let count = folders.len();
         let mut missing = Vec::new();
@@ -113,7 +113,7 @@ impl Index {
 
     /// Asks once more for folders that are not there though others of the day are: a server may err once. A day of which
     /// nothing is there is looked at again as a whole.
-    async fn look_again(&self, missing: Vec<Folder>, found: &mut Found<'_>) -> Result<(), Failure> {
+    async fn look_again(&self, missing: Vec<DatedFolder>, found: &mut DayFileSet<'_>) -> Result<(), Failure> {
         for folder in missing {
             self.client.note_retry();
             if let Some(answer) = self.fetch(&folder).await? {
@@ -126,7 +126,7 @@ impl Index {
     }
 
     /// The page of a folder; `None` when it is not there.
-    async fn page(&self, folder: &Folder, day: &Day) -> Result<Option<Arc<Answer>>, Failure> {
+    async fn page(&self, folder: &DatedFolder, day: &Day) -> Result<Option<Arc<FetchedPage>>, Failure> {
         if !folders::is_shared(self.spec.path.as_ref()) {
             return self.fetch(folder).await;
         }
@@ -145,7 +145,7 @@ impl Index {
         Ok(answer)
     }
 
-    async fn fetch(&self, folder: &Folder) -> Result<Option<Arc<Answer>>, Failure> {
+    async fn fetch(&self, folder: &DatedFolder) -> Result<Option<Arc<FetchedPage>>, Failure> {
         let url = self.below(&folder.path)?;
         let mut response = match self.client.get_listing(&url).await {
             Ok(response) => response,
@@ -156,7 +156,7 @@ impl Index {
         let mut page = page::read(&html);
         let headers = response.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
         page.next.extend(headers.flat_map(page::next_in_header));
-        Ok(Some(Arc::new(Answer { url: response.url.clone(), page })))
+        Ok(Some(Arc::new(FetchedPage { url: response.url.clone(), page })))
     }
 
     /// Nothing of the day is there: is that so of the folder above all days too? Then the address is wrong, and its days

@@ -100,17 +100,17 @@ impl OtherFiles {
 /// Those of these names that files of data have, where `files` is the pattern that is asked for: not those of a note, a log, a
 /// sum, a thumbnail or a page's own parts.
 pub(super) fn data_names(names: &[String], files: &str) -> Vec<String> {
-    let due = Kind::of(files);
-    let is_text = |name: &str| matches!(Kind::of(name), Kind::Text | Kind::Log);
+    let due = OtherFile::of(files);
+    let is_text = |name: &str| matches!(OtherFile::of(name), OtherFile::Text | OtherFile::Log);
     let is_dated_text = |name: &&String| is_text(name) && has_time(name);
     let has_texts = is_text(files) || names.iter().filter(is_dated_text).count() >= TEXTS;
-    let is_data = |name: &&String| match Kind::of(name) {
+    let is_data = |name: &&String| match OtherFile::of(name) {
         _ if is_about_the_folder(name) => false,
         _ if ending(name) == ending(files) => true,
-        Kind::Data => true,
-        Kind::Picture => due == Kind::Picture,
-        Kind::Text | Kind::Log => has_time(name) && has_texts,
-        Kind::Sum | Kind::Page | Kind::PageAsset => false,
+        OtherFile::Data => true,
+        OtherFile::Picture => due == OtherFile::Picture,
+        OtherFile::Text | OtherFile::Log => has_time(name) && has_texts,
+        OtherFile::Sum | OtherFile::Page | OtherFile::PageAsset => false,
     };
     names.iter().filter(is_data).cloned().collect()
 }
@@ -127,9 +127,9 @@ pub(super) fn folder_names(names: &[String]) -> Vec<String> {
 /// Those of these names that a note may have which says why there are no files: those of texts and pages that are no more usual
 /// beside files.
 pub(super) fn notices(names: &[String]) -> Vec<String> {
-    let is_notice = |name: &&String| match Kind::of(name) {
-        Kind::Text | Kind::Page => !is_about_the_folder(name) && !has_time(name) && !lists_sums(name),
-        Kind::Log | Kind::Picture | Kind::Sum | Kind::PageAsset | Kind::Data => false,
+    let is_notice = |name: &&String| match OtherFile::of(name) {
+        OtherFile::Text | OtherFile::Page => !is_about_the_folder(name) && !has_time(name) && !lists_sums(name),
+        OtherFile::Log | OtherFile::Picture | OtherFile::Sum | OtherFile::PageAsset | OtherFile::Data => false,
     };
     names.iter().filter(is_notice).cloned().collect()
 }
@@ -157,7 +157,7 @@ fn has_time(name: &str) -> bool {
 
 /// What a file is by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum OtherFile {
     Text,
     Log,
     Picture,
@@ -167,16 +167,16 @@ enum Kind {
     Data,
 }
 
-impl Kind {
-    fn of(name: &str) -> Kind {
+impl OtherFile {
+    fn of(name: &str) -> OtherFile {
         match &*ending(name) {
-            "" | "txt" | "md" => Kind::Text,
-            "log" => Kind::Log,
-            "png" | "gif" | "jpg" | "jpeg" | "svg" | "webp" => Kind::Picture,
-            "md5" | "sha1" | "sha256" | "sha512" | "asc" | "sig" => Kind::Sum,
-            "html" | "htm" => Kind::Page,
-            "css" | "js" | "ico" => Kind::PageAsset,
-            _ => Kind::Data,
+            "" | "txt" | "md" => OtherFile::Text,
+            "log" => OtherFile::Log,
+            "png" | "gif" | "jpg" | "jpeg" | "svg" | "webp" => OtherFile::Picture,
+            "md5" | "sha1" | "sha256" | "sha512" | "asc" | "sig" => OtherFile::Sum,
+            "html" | "htm" => OtherFile::Page,
+            "css" | "js" | "ico" => OtherFile::PageAsset,
+            _ => OtherFile::Data,
         }
     }
 }

@@ -12,7 +12,7 @@ use html5gum::{Span, Tokenizer};
 use url::Url;
 
 use super::link::below;
-use super::size::{self, CELL, Size};
+use super::size::{self, CELL, ListedSize};
 use bare::Bare;
 pub(super) use other::Other;
 pub(super) use paging::next_in_header;
@@ -49,7 +49,7 @@ const COLUMNS: usize = 20;
 /// What a page holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "six findings about one text, each free of the others")]
-pub(super) struct Page {
+pub(super) struct FolderPage {
     /// Its links, as they stand there.
     pub(super) links: Vec<Link>,
     /// It says of itself that it lists a folder, by its title or a heading.
@@ -90,7 +90,7 @@ pub(super) struct Link {
     /// Where to.
     pub(super) href: String,
     /// The size that stands beside it.
-    pub(super) size: Option<Size>,
+    pub(super) size: Option<ListedSize>,
     /// What stands beside it, where that tells one version of the file from another.
     pub(super) version: Option<Box<str>>,
 }
@@ -104,7 +104,7 @@ pub(super) struct Sentence {
     pub(super) text: String,
 }
 
-impl Page {
+impl FolderPage {
     /// What the page says against itself, of this kind.
     pub(super) fn says(&self, kind: Kind) -> Option<&str> {
         self.objections.iter().find(|objection| objection.kind == kind).map(|objection| objection.words.as_str())
@@ -200,8 +200,8 @@ impl Attribute {
 
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "where the reading is, each free of the others")]
-struct Reading {
-    page: Page,
+struct PageReader {
+    page: FolderPage,
     bare: Bare,
     has_root: bool,
     within: Within,
@@ -220,8 +220,8 @@ struct Reading {
 }
 
 /// Reads a page. Never fails: what is no page has no links.
-pub(super) fn read(html: &[u8]) -> Page {
-    let mut reading = Reading::default();
+pub(super) fn read(html: &[u8]) -> FolderPage {
+    let mut reading = PageReader::default();
     let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| -> Option<Infallible> {
         reading.take(&event);
         None
@@ -244,7 +244,7 @@ pub(super) fn read(html: &[u8]) -> Page {
     page
 }
 
-impl Reading {
+impl PageReader {
     fn take(&mut self, event: &CallbackEvent<'_>) {
         match event {
             CallbackEvent::OpenStartTag { name } => self.opens(name),
@@ -461,7 +461,7 @@ impl Reading {
             }
             Within::After => {
                 if let Some(link) = self.page.links.last_mut() {
-                    link.size = size::told(&text);
+                    link.size = size::read_size(&text);
                     link.version = row::version(&text);
                 }
             }

@@ -11,7 +11,7 @@ pub(super) const CELL: char = '\t';
 
 /// A size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Size {
+pub(super) enum ListedSize {
     /// To the byte.
     Bytes(u64),
     /// To the last digit of a larger unit.
@@ -22,10 +22,10 @@ pub(super) enum Size {
 const PARTS: [char; 5] = ['\u{a0}', '\u{202f}', '\u{2009}', '\'', '\u{2019}'];
 
 /// Reads the size in the text beside a link; `None` where there is none, or where a number may be something else.
-pub(super) fn told(text: &str) -> Option<Size> {
+pub(super) fn read_size(text: &str) -> Option<ListedSize> {
     let text = with_commas(text);
     let words: Vec<&str> = text.split_whitespace().collect();
-    let found: Vec<(usize, Size)> =
+    let found: Vec<(usize, ListedSize)> =
         (0..words.len()).filter_map(|at| with_unit(&words[at..]).map(|found| (at, found.size))).collect();
     let Some(&(at, size)) = found.first() else { return after_time(&words).or_else(|| in_cell(&text)) };
     if has_two_columns(&text) {
@@ -38,7 +38,7 @@ pub(super) fn told(text: &str) -> Option<Size> {
 
 /// A number with a unit.
 struct WithUnit {
-    size: Size,
+    size: ListedSize,
     /// The unit is one letter, which may stand for something else.
     is_letter: bool,
     /// How many words it takes.
@@ -73,7 +73,7 @@ fn has_two_columns(text: &str) -> bool {
 
 /// The third word of `27-Nov-2026 01:39  5760`, as nginx writes it, and Apache for a small file: `2026-11-27 01:39  576`, where
 /// a description may follow.
-fn after_time(words: &[&str]) -> Option<Size> {
+fn after_time(words: &[&str]) -> Option<ListedSize> {
     let [date, time, number, rest @ ..] = words else { return None };
     let is_like = |word: &str, form: &str| {
         word.len() == form.len()
@@ -89,7 +89,7 @@ fn after_time(words: &[&str]) -> Option<Size> {
 }
 
 /// The one cell that is a number and no more, where another one holds a time.
-fn in_cell(text: &str) -> Option<Size> {
+fn in_cell(text: &str) -> Option<ListedSize> {
     let cells = || text.split(CELL).map(str::trim);
     let mut sizes = cells().filter_map(bare);
     let (Some(size), None) = (sizes.next(), sizes.next()) else { return None };
@@ -115,18 +115,18 @@ fn exponent(unit: &str) -> Option<u32> {
 }
 
 /// A number of bytes without a unit, where a point is no sign of thousands.
-fn bare(number: &str) -> Option<Size> {
+fn bare(number: &str) -> Option<ListedSize> {
     (!number.contains('.')).then(|| bytes(number, ',')).flatten()
 }
 
-fn bytes(number: &str, part: char) -> Option<Size> {
+fn bytes(number: &str, part: char) -> Option<ListedSize> {
     let digits = without_parts(number, part)?;
     let is_number = (1..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| digits.parse().ok().map(Size::Bytes)).flatten()
+    is_number.then(|| digits.parse().ok().map(ListedSize::Bytes)).flatten()
 }
 
 /// A number of such units: of bytes to the byte, unless it has a fraction.
-fn size(number: &str, exponent: u32) -> Option<Size> {
+fn size(number: &str, exponent: u32) -> Option<ListedSize> {
     let (whole, decimals) = number.split_once('.').unwrap_or((number, ""));
     if exponent == 0 && decimals.is_empty() {
         return bytes(whole, ',');
@@ -147,7 +147,7 @@ fn size(number: &str, exponent: u32) -> Option<Size> {
     let least = steps.checked_sub(1).map_or(0, |below| below * 1000_u128.pow(exponent) / in_unit + 1);
     let most = ((steps + 1) * 1024_u128.pow(exponent)).div_ceil(in_unit) - 1;
     let (least, most) = (u64::try_from(least).ok()?, u64::try_from(most).unwrap_or(u64::MAX));
-    Some(Size::About(Rounded { least, most }))
+    Some(ListedSize::About(Rounded { least, most }))
 }
 
 /// `2,000,000` as `2000000`; `None` where such signs do not part thousands.
@@ -196,8 +196,8 @@ mod tests {
 
     #[test]
     fn a_size_is_read_in_every_form_that_servers_write() {
-        let bytes = |bytes| Some(Size::Bytes(bytes));
-        let about = |least, most| Some(Size::About(Rounded { least, most }));
+        let bytes = |bytes| Some(ListedSize::Bytes(bytes));
+        let about = |least, most| Some(ListedSize::About(Rounded { least, most }));
         for (text, expected) in [
             // nginx.
             ("   27-Nov-2026 01:39            28800000\r\n", bytes(28_800_000)),
@@ -258,7 +258,7 @@ mod tests {
             ("\t1.2.3M", None),
             (" (1.5 times)", None),
         ] {
-            assert_eq!(told(text), expected, "{text:?}");
+            assert_eq!(read_size(text), expected, "{text:?}");
         }
     }
 
@@ -270,7 +270,7 @@ mod tests {
                 let tenths = |rounding: u64| (bytes * 10 + rounding) / power;
                 for tenths in [tenths(0), tenths(power / 2), tenths(power - 1)] {
                     let text = format!("\t{}.{}{unit}", tenths / 10, tenths % 10);
-                    let Some(Size::About(rounded)) = told(&text) else { panic!("{text}") };
+                    let Some(ListedSize::About(rounded)) = read_size(&text) else { panic!("{text}") };
                     assert!(rounded.holds(bytes), "{bytes} as {text}");
                 }
             }

@@ -17,12 +17,12 @@ pub(super) const FETCH: &str = "cgi-bin/ajax/jsoc_fetch";
 const LONGEST: usize = 500;
 
 /// A question that is an address: path and query, below the base.
-pub(super) struct Lasting {
+pub(super) struct LastingAddress {
     path: &'static str,
     pairs: Vec<(&'static str, String)>,
 }
 
-impl Lasting {
+impl LastingAddress {
     /// The address on a base, and relative to it.
     pub(super) fn on(&self, base: &Url) -> (Url, String) {
         let mut url = below(base, self.path);
@@ -33,7 +33,7 @@ impl Lasting {
 }
 
 /// What to order to get a file: never where an order lies, which is gone in a week.
-pub(super) fn lasting(series: &Series, named: &str) -> Lasting {
+pub(super) fn lasting(series: &Series, named: &str) -> LastingAddress {
     let mut pairs = vec![("ds", named.to_owned())];
     if let SourceSpec::Jsoc(jsoc) = &*series.source
         && let Some(Export { protocol, process, .. }) = &jsoc.export
@@ -41,14 +41,14 @@ pub(super) fn lasting(series: &Series, named: &str) -> Lasting {
         pairs.push(("protocol", protocol.word().to_owned()));
         pairs.extend(process.iter().map(|process| ("process", process.clone())));
     }
-    Lasting { path: FETCH, pairs }
+    LastingAddress { path: FETCH, pairs }
 }
 
 /// How to see that there is no file.
-pub(super) fn unordered(series: &Series, recnum: i64, segment: &str) -> Lasting {
+pub(super) fn unordered(series: &Series, recnum: i64, segment: &str) -> LastingAddress {
     let record = format!("{}[:#{recnum}]", series.name);
     let pairs = vec![("op", "rs_list".to_owned()), ("ds", record), ("seg", segment.to_owned())];
-    Lasting { path: INFO, pairs }
+    LastingAddress { path: INFO, pairs }
 }
 
 /// What is to be done with the data, as the `drms` client sends it under the name `process=n`: how many records at most

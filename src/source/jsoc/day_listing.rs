@@ -6,14 +6,14 @@ use std::sync::Arc;
 use chrono::{NaiveDateTime, TimeDelta};
 use url::Url;
 
-use super::listing::{self, Records};
-use super::query::{INFO, Question};
-use super::response::Answer;
+use super::listing::{self, DayRecordsQuery};
+use super::query::{INFO, RecordQuery};
+use super::response::RecordList;
 use super::slot::in_a_row;
 use super::{begun, table, text};
 use crate::day::{Day, Window};
 use crate::failure::Failure;
-use crate::source::keywords::{Row, Table};
+use crate::source::keywords::{KeywordRow, KeywordTable};
 use crate::source::{Asked, Listed, RemoteFile, read_capped};
 
 /// A day is cut into 128 parts of 11 minutes at most.
@@ -21,31 +21,37 @@ pub(super) const MOST_CUTS: u32 = 7;
 
 /// What the answers for the parts of a day hold.
 #[derive(Debug, Default)]
-pub(super) struct DayListing {
-    records: Records,
-    table: Table,
+pub(super) struct JsocDayListing {
+    records: DayRecordsQuery,
+    table: KeywordTable,
     has_records: bool,
 }
 
-impl DayListing {
+impl JsocDayListing {
     /// Reads the answer for one part, and keeps of it what files and tables are made of.
     ///
     /// # Errors
     /// Those of the listing and of the table.
-    pub(super) fn read(answer: &[u8], question: &Question<'_>, base: &Url, part: &Day) -> Result<DayListing, Failure> {
-        let answer: Answer = text::parse(answer)?;
+    pub(super) fn read(
+        answer: &[u8],
+        question: &RecordQuery<'_>,
+        base: &Url,
+        part: &Day,
+    ) -> Result<JsocDayListing, Failure> {
+        let answer: RecordList = text::parse(answer)?;
         let records = listing::read_records(&answer, question, base, part, question.export().is_some())?;
         let has_table = question.series.fetch.has_keywords();
-        let table = if has_table { table::of(&answer, question, &records.kept)? } else { Table::default() };
-        Ok(DayListing { records, table, has_records: answer.records()? > 0 })
+        let table =
+            if has_table { table::keyword_table(&answer, question, &records.kept)? } else { KeywordTable::default() };
+        Ok(JsocDayListing { records, table, has_records: answer.records()? > 0 })
     }
 
     /// The same with a later part.
     ///
     /// # Errors
     /// `listing-too-large` for more files than a day can have, `listing-malformed` where the parts contradict each other.
-    pub(super) fn and(self, later: DayListing) -> Result<DayListing, Failure> {
-        Ok(DayListing {
+    pub(super) fn and(self, later: JsocDayListing) -> Result<JsocDayListing, Failure> {
+        Ok(JsocDayListing {
             records: self.records.and(later.records)?,
             table: self.table.and(later.table)?,
             has_records: self.has_records || later.has_records,
@@ -56,14 +62,14 @@ impl DayListing {
     ///
     /// # Errors
     /// `source-refused`.
-    pub(super) fn must_have_begun(&self, question: &Question<'_>, day: &Day) -> Result<(), Failure> {
+    pub(super) fn must_have_begun(&self, question: &RecordQuery<'_>, day: &Day) -> Result<(), Failure> {
         if self.has_records { Ok(()) } else { begun(question, day) }
     }
 
     /// The slots of its records.
     pub(super) fn slots(&self) -> BTreeSet<NaiveDateTime> {
         let files = self.records.listed.files.iter().map(RemoteFile::slot);
-        files.chain(self.table.rows.iter().map(Row::slot)).collect()
+        files.chain(self.table.rows.iter().map(KeywordRow::slot)).collect()
     }
 
     /// Slots of the cadence.
@@ -91,7 +97,7 @@ impl DayListing {
     /// Keeps the records of these slots alone, marked with their series. Numbers of records are unique within a series, so
     /// those of a fallback get its name before their keys.
     pub(super) fn of_series(&mut self, name: &Arc<str>, is_fallback: bool, keeps: impl Fn(NaiveDateTime) -> bool) {
-        let DayListing { records, table, .. } = self;
+        let JsocDayListing { records, table, .. } = self;
         records.listed.files.retain(|file| keeps(file.slot()));
         table.rows.retain(|row| keeps(row.slot()));
         // Regions of a fallback have other numbers.
@@ -116,8 +122,8 @@ impl DayListing {
     ///
     /// # Errors
     /// `listing-too-large` for more files than a day can have.
-    pub(super) fn with_other_series(self, other: DayListing) -> Result<DayListing, Failure> {
-        Ok(DayListing {
+    pub(super) fn with_other_series(self, other: JsocDayListing) -> Result<JsocDayListing, Failure> {
+        Ok(JsocDayListing {
             records: self.records.and(other.records)?,
             table: self.table.with_other_series(other.table),
             has_records: self.has_records || other.has_records,
@@ -125,8 +131,8 @@ impl DayListing {
     }
 
     /// The day's files with its table, which `url` asks for; and what its records are.
-    pub(super) fn end(self, question: &Question<'_>, day: &Day, url: &Url) -> (Listed, Records) {
-        let DayListing { mut records, table, .. } = self;
+    pub(super) fn end(self, question: &RecordQuery<'_>, day: &Day, url: &Url) -> (Listed, DayRecordsQuery) {
+        let JsocDayListing { mut records, table, .. } = self;
         let mut listed = std::mem::take(&mut records.listed);
         let step = question.every_slots().map_or_else(|| question.step(), TimeDelta::seconds);
         for spans in listed.left_out_by_quality.iter_mut().flat_map(BTreeMap::values_mut) {
@@ -141,8 +147,8 @@ impl DayListing {
     }
 }
 
-impl Records {
-    fn and(mut self, later: Records) -> Result<Records, Failure> {
+impl DayRecordsQuery {
+    fn and(mut self, later: DayRecordsQuery) -> Result<DayRecordsQuery, Failure> {
         read_capped::room(self.listed.files.len() + later.listed.files.len())?;
         self.listed = self.listed.and(later.listed).folded()?;
         self.names.extend(later.names);

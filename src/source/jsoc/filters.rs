@@ -5,8 +5,8 @@
 use chrono::NaiveDateTime;
 
 use super::listing::{NO_KEYWORD, whole};
-use super::query::{QUALITY, Question};
-use super::response::{Answer, Column};
+use super::query::{QUALITY, RecordQuery};
+use super::response::{RecordColumn, RecordList};
 use super::slot::is_nearest;
 use crate::failure::Failure;
 use crate::manifest::Filters;
@@ -15,7 +15,7 @@ use crate::untrusted::escape;
 
 /// What the filters can ask of one record.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Facts {
+pub(super) struct RecordFilterFacts {
     /// Its place in the answer.
     pub(super) at: usize,
     pub(super) recnum: i64,
@@ -26,25 +26,25 @@ pub(super) struct Facts {
 
 /// Lets through the records that are asked for.
 #[derive(Debug)]
-pub(super) struct Sieve<'a> {
+pub(super) struct RecordFilter<'a> {
     filters: &'a Filters,
     harps: Option<&'a [i64]>,
-    noaa: Option<&'a Column>,
-    quality: Option<&'a Column>,
+    noaa: Option<&'a RecordColumn>,
+    quality: Option<&'a RecordColumn>,
     /// The cadence, where it is one of whole slots.
     cadence: Option<i64>,
     step: i64,
 }
 
-impl<'a> Sieve<'a> {
+impl<'a> RecordFilter<'a> {
     /// The filters of a question, with the keywords that the answer tells for them.
     ///
     /// # Errors
     /// `listing-malformed` when the answer lacks one of those.
-    pub(super) fn of(question: &'a Question<'_>, answer: &'a Answer) -> Result<Sieve<'a>, Failure> {
+    pub(super) fn of(question: &'a RecordQuery<'_>, answer: &'a RecordList) -> Result<RecordFilter<'a>, Failure> {
         let filters = &question.series.filters;
         let told = |keyword: Option<&str>| keyword.map(|keyword| answer.keyword(keyword)).transpose();
-        let sieve = Sieve {
+        let sieve = RecordFilter {
             filters,
             harps: question.harps.as_deref(),
             noaa: told(question.noaa)?,
@@ -61,22 +61,22 @@ impl<'a> Sieve<'a> {
     }
 
     /// True when the record is asked for.
-    pub(super) fn keeps(&self, facts: Facts) -> bool {
+    pub(super) fn keeps(&self, facts: RecordFilterFacts) -> bool {
         self.is_good(facts) && self.is_asked_for_if_good(facts)
     }
 
     /// True when `quality` leaves the record out, and no other filter does.
-    pub(super) fn lacks_quality_alone(&self, facts: Facts) -> bool {
+    pub(super) fn lacks_quality_alone(&self, facts: RecordFilterFacts) -> bool {
         !self.is_good(facts) && self.is_asked_for_if_good(facts)
     }
 
-    fn is_good(&self, facts: Facts) -> bool {
+    fn is_good(&self, facts: RecordFilterFacts) -> bool {
         let value = self.quality.map_or("", |column| column.value(facts.at));
         let quality = self.filters.quality;
         quality.is_none_or(|quality| bits(value).is_some_and(|told| u64::from(told) & quality.none_of == 0))
     }
 
-    fn is_asked_for_if_good(&self, facts: Facts) -> bool {
+    fn is_asked_for_if_good(&self, facts: RecordFilterFacts) -> bool {
         let Filters { wavelength, noaa, .. } = self.filters;
         let is_one = |wanted: Option<&[i64]>, told: Option<i64>| {
             wanted.is_none_or(|wanted| told.is_some_and(|told| wanted.contains(&told)))

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use super::query::Question;
-use super::response::{Answer, Column};
+use super::query::RecordQuery;
+use super::response::{RecordColumn, RecordList};
 use super::table;
 use crate::fits::{self, Card, CardValue};
 use crate::source::HeaderCards;
@@ -22,22 +22,22 @@ const WITH_DEFAULT: [(&str, &str); 6] =
 
 /// The keywords of an answer that go into headers.
 pub(super) struct HeaderKeywords<'a> {
-    question: &'a Question<'a>,
+    question: &'a RecordQuery<'a>,
     keywords: Vec<Keyword<'a>>,
 }
 
 /// A keyword, and how a header has it.
 struct Keyword<'a> {
-    column: &'a Column,
+    column: &'a RecordColumn,
     name: String,
-    kind: Kind,
+    kind: CardType,
     /// The number of the segment whose own it is.
     segment: Option<usize>,
 }
 
 /// What a value is in a header (`fitsexport.c:170-197`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum CardType {
     Number,
     Text,
     Time,
@@ -45,13 +45,13 @@ enum Kind {
 
 impl<'a> HeaderKeywords<'a> {
     /// The keywords of the series, in its own order.
-    pub(super) fn of(question: &'a Question<'a>, answer: &'a Answer) -> HeaderKeywords<'a> {
+    pub(super) fn of(question: &'a RecordQuery<'a>, answer: &'a RecordList) -> HeaderKeywords<'a> {
         let structure = question.structure;
-        let mut columns: Vec<&Column> =
+        let mut columns: Vec<&RecordColumn> =
             answer.keywords().iter().filter(|column| structure.has(&column.name.0)).collect();
         columns.sort_by_key(|column| (structure.place(&column.name.0), &column.name.0));
         columns.dedup_by(|later, first| later.name == first.name);
-        let keyword = |column: &'a Column| {
+        let keyword = |column: &'a RecordColumn| {
             let known = structure.keyword(&column.name.0)?;
             let segment = known.segment_of(&column.name.0);
             // What is no name in FITS is that of a segment's keyword with the segment's number.
@@ -59,9 +59,9 @@ impl<'a> HeaderKeywords<'a> {
             let segment = segment.or_else(by_name);
             let name = fits_name(&column.name.0, &known.note, segment.is_some())?;
             let kind = match known.kind.as_str() {
-                "string" => Kind::Text,
-                "time" => Kind::Time,
-                _ => Kind::Number,
+                "string" => CardType::Text,
+                "time" => CardType::Time,
+                _ => CardType::Number,
             };
             Some(Keyword { column, name, kind, segment })
         };
@@ -91,11 +91,11 @@ impl Keyword<'_> {
     fn cards(&self, at: usize) -> Vec<Card> {
         let value = table::value(self.column, at);
         match (value.as_deref(), self.kind) {
-            (Some(text), Kind::Number) => fits::cards(&self.name, CardValue::Number(text)),
-            (Some(text), Kind::Text) => fits::cards(&self.name, CardValue::Text(text)),
+            (Some(text), CardType::Number) => fits::cards(&self.name, CardValue::Number(text)),
+            (Some(text), CardType::Text) => fits::cards(&self.name, CardValue::Text(text)),
             // `Z` is not of the standard (`fitsexport.c:156-160`).
-            (Some(text), Kind::Time) => fits::cards(&self.name, CardValue::Text(text.trim_end_matches('Z'))),
-            (None, Kind::Number) => {
+            (Some(text), CardType::Time) => fits::cards(&self.name, CardValue::Text(text.trim_end_matches('Z'))),
+            (None, CardType::Number) => {
                 let stem = self.name.trim_end_matches(|c: char| c.is_ascii_digit());
                 let default = WITH_DEFAULT.iter().find(|(known, _)| *known == stem && self.name.len() > stem.len());
                 default.map_or_else(Vec::new, |(_, value)| fits::cards(&self.name, CardValue::Number(value)))
@@ -157,17 +157,17 @@ mod tests {
     #[test]
     fn a_value_has_its_type_and_a_missing_one_of_the_grid_its_default() {
         let cards = |name: &str, kind, value: &str| {
-            let column: Column =
+            let column: RecordColumn =
                 serde_json::from_value(serde_json::json!({ "name": name, "values": [value] })).unwrap();
             let keyword = Keyword { column: &column, name: name.to_owned(), kind, segment: None };
             let cards = keyword.cards(0);
             cards.iter().map(|card| String::from_utf8_lossy(card).trim_end().to_owned()).collect::<Vec<_>>().join("|")
         };
-        assert_eq!(cards("DATE-OBS", Kind::Time, "2011-02-15T01:58:12.30Z"), "DATE-OBS= '2011-02-15T01:58:12.30'");
-        assert_eq!(cards("T_REC", Kind::Time, "2011.02.15_02:00:00_TAI"), "T_REC   = '2011.02.15_02:00:00_TAI'");
-        assert_eq!(cards("QUALITY", Kind::Number, "0x00020000"), "QUALITY =               131072");
-        assert_eq!(cards("CDELT1", Kind::Number, "nan"), "CDELT1  =                  1.0");
-        assert_eq!(cards("CRVAL2", Kind::Number, "MISSING"), "CRVAL2  =                  0.0");
-        assert_eq!(cards("USFLUX", Kind::Number, "MISSING") + &cards("CAMERA", Kind::Text, "MISSING"), "");
+        assert_eq!(cards("DATE-OBS", CardType::Time, "2011-02-15T01:58:12.30Z"), "DATE-OBS= '2011-02-15T01:58:12.30'");
+        assert_eq!(cards("T_REC", CardType::Time, "2011.02.15_02:00:00_TAI"), "T_REC   = '2011.02.15_02:00:00_TAI'");
+        assert_eq!(cards("QUALITY", CardType::Number, "0x00020000"), "QUALITY =               131072");
+        assert_eq!(cards("CDELT1", CardType::Number, "nan"), "CDELT1  =                  1.0");
+        assert_eq!(cards("CRVAL2", CardType::Number, "MISSING"), "CRVAL2  =                  0.0");
+        assert_eq!(cards("USFLUX", CardType::Number, "MISSING") + &cards("CAMERA", CardType::Text, "MISSING"), "");
     }
 }

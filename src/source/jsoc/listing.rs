@@ -8,14 +8,14 @@ use chrono::{NaiveDateTime, TimeDelta};
 use url::Url;
 
 use super::address::{lasting, on_base, unordered};
-use super::filters::{Facts, Sieve, bits};
+use super::filters::{RecordFilter, RecordFilterFacts, bits};
 use super::header_cards::HeaderKeywords;
 use super::instants::Candidate;
-use super::query::{HARPNUM, QUALITY, Question, WAVELNTH};
+use super::query::{HARPNUM, QUALITY, RecordQuery, WAVELNTH};
 use super::renumbered::place;
-use super::response::{Answer, Column};
+use super::response::{RecordColumn, RecordList};
 use super::slot;
-use super::storage::{Found, NO_SEGMENT, Storage, beside_offline, found, offline};
+use super::storage::{NO_SEGMENT, Storage, StoragePath, beside_offline, found, offline};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::Headers;
@@ -37,13 +37,13 @@ const LONGEST: usize = 500;
 
 /// What a day's records are.
 #[derive(Debug, Default)]
-pub(super) struct Records {
+pub(super) struct DayRecordsQuery {
     /// Their files.
     pub(super) listed: Listed,
     /// How the export system knows each file that is ordered, by its key.
     pub(super) names: Names,
     /// The places in the answer of those that are asked for, with their times and numbers.
-    pub(super) kept: Vec<Kept>,
+    pub(super) kept: Vec<WantedRecord>,
     /// What JSOC has on disk of them, in bytes, as far as it tells: of all files of a record together.
     pub(super) size: u64,
     /// The times of records that no order may have, within the day and next to it.
@@ -85,7 +85,7 @@ impl Ordered {
 
 /// A record that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct WantedRecord {
     /// Its place in the answer.
     pub(super) at: usize,
     pub(super) time: NaiveDateTime,
@@ -104,14 +104,14 @@ pub(super) struct Kept {
 /// `source-refused` with JSOC's own words, and for keywords or segments that it does not know; `listing-malformed` for an
 /// answer that contradicts itself; `listing-too-large` for more files than a day can have.
 pub(super) fn read_records(
-    answer: &Answer,
-    question: &Question<'_>,
+    answer: &RecordList,
+    question: &RecordQuery<'_>,
     base: &Url,
     day: &Day,
     is_ordered: bool,
-) -> Result<Records, Failure> {
+) -> Result<DayRecordsQuery, Failure> {
     let count = answer.records()?;
-    let mut records = Records::default();
+    let mut records = DayRecordsQuery::default();
     records.listed.left_out_by_quality = question.lists_every_quality().then(BTreeMap::new);
     let cadence = question.instants().or_else(|| question.slots_of_cadence());
     records.listed.cadence_slots = cadence.map_or(0, |cadence| cadence.count_in(day.window));
@@ -119,20 +119,20 @@ pub(super) fn read_records(
         records.listed.without_record = records.listed.cadence_slots;
         return Ok(records);
     }
-    let columns = Columns::of(answer, question)?;
+    let columns = FileColumns::of(answer, question)?;
     let headers = (question.series.headers == Headers::Embed).then(|| HeaderKeywords::of(question, answer));
-    let sieve = Sieve::of(question, answer)?;
-    let facts: Vec<Facts> = (0..count).map(|at| columns.facts(question, at)).collect::<Result<_, _>>()?;
+    let sieve = RecordFilter::of(question, answer)?;
+    let facts: Vec<RecordFilterFacts> = (0..count).map(|at| columns.facts(question, at)).collect::<Result<_, _>>()?;
     let on_cadence = cadence.map(|cadence| {
-        let kinds: Vec<&Column> = question.kind_keys().filter_map(|key| answer.known(key)).collect();
-        let candidate = |facts: &Facts| Candidate {
+        let kinds: Vec<&RecordColumn> = question.kind_keys().filter_map(|key| answer.known(key)).collect();
+        let candidate = |facts: &RecordFilterFacts| Candidate {
             time: facts.time,
             recnum: facts.recnum,
             kind: kinds.iter().map(|column| column.value(facts.at)).collect(),
         };
         cadence.choose(day.window, facts.iter().filter(|facts| sieve.keeps(**facts)).map(candidate))
     });
-    let is_asked_for = |facts: &&Facts| day.window.contains(facts.time) && sieve.keeps(**facts);
+    let is_asked_for = |facts: &&RecordFilterFacts| day.window.contains(facts.time) && sieve.keeps(**facts);
     let wavelengths: BTreeSet<i64> = facts.iter().filter(is_asked_for).filter_map(|facts| facts.wavelength).collect();
     let wanted = question.series.filters.wavelength.as_ref();
     // A wavelength that the whole day lacks is no kind among its records.
@@ -148,7 +148,7 @@ pub(super) fn read_records(
     let asked = question.instants().and_then(|instants| instants.reach(day.window)).unwrap_or(day.window);
     let (from, until) = (asked.start - question.margin(), asked.end + question.margin());
     for facts in facts {
-        let Facts { at, recnum, time, harpnum, wavelength } = facts;
+        let RecordFilterFacts { at, recnum, time, harpnum, wavelength } = facts;
         let of = |what: &str, value: &str| malformed(&format!("record {at}: {what} is `{}`", escape(value)));
         let is_available = !is_ordered || columns.can_be_ordered(at);
         if !is_available {
@@ -171,7 +171,7 @@ pub(super) fn read_records(
             continue;
         }
         let instant = question.instants().and_then(|instants| instants.of(time));
-        records.kept.push(Kept { at, time, instant, recnum, harpnum });
+        records.kept.push(WantedRecord { at, time, instant, recnum, harpnum });
         let size = answer.known("*size*").and_then(|size| size.value(at).trim().parse().ok());
         records.size = records.size.saturating_add(size.unwrap_or_default());
         let query = answer.query(at).map_or_else(|| columns.query(question, at), str::to_owned);
@@ -184,7 +184,7 @@ pub(super) fn read_records(
         }
         read_capped::room(records.listed.files.len() + columns.segments.len())?;
         let shared = headers.as_ref().map(|headers| (headers, headers.shared(at)));
-        for Segment { name: segment, paths, is_linked } in &columns.segments {
+        for SegmentPaths { name: segment, paths, is_linked } in &columns.segments {
             let path = paths.value(at);
             let on_disk = on_disk(path).map(str::to_owned);
             let stored = place(path).map(str::to_owned);
@@ -193,18 +193,18 @@ pub(super) fn read_records(
             let storage = columns.storage(at, *is_linked);
             let found = found(path, storage).map_err(|why| of(&format!("the path of `{segment}`, {why},"), path))?;
             // An order leaves out the records that have no image (`jsoc_fetch.c:3485-3528`).
-            let found = if is_ordered && !storage.has_image { Found::Nothing } else { found };
+            let found = if is_ordered && !storage.has_image { StoragePath::Nothing } else { found };
             let set = match found {
-                Found::Nothing | Found::Gone => unordered(question.series, recnum, segment),
+                StoragePath::Nothing | StoragePath::Gone => unordered(question.series, recnum, segment),
                 _ => lasting(question.series, &named()),
             };
             let ((url, path), ending) = match found {
-                Found::File(path) if !is_ordered => {
+                StoragePath::File(path) if !is_ordered => {
                     let address =
                         on_base(base, path).map_err(|why| of(&format!("the path of `{segment}`, {why},"), path))?;
                     (address, ending(path))
                 }
-                Found::File(_) | Found::Offline if !question.is_made_anew() => (set.on(base), ending(path)),
+                StoragePath::File(_) | StoragePath::Offline if !question.is_made_anew() => (set.on(base), ending(path)),
                 _ => (set.on(base), "fits"),
             };
             if is_ordered {
@@ -251,12 +251,13 @@ pub(super) fn read_records(
                     .as_ref()
                     .filter(|_| ["fits", "fts", "fit"].contains(&ending))
                     .map(|(headers, shared)| headers.of_file(shared, at, recnum, segment)),
-                storage: stored.filter(|_| is_ordered && question.is_as_stored() && matches!(found, Found::File(_))),
+                storage: stored
+                    .filter(|_| is_ordered && question.is_as_stored() && matches!(found, StoragePath::File(_))),
                 body: match found {
-                    Found::Nothing | Found::Gone => Body::None,
-                    Found::Offline => Body::Offline(offline(&named())),
-                    Found::File(_) if !is_available => Body::Offline(beside_offline(&named())),
-                    Found::File(_) => Body::Remote,
+                    StoragePath::Nothing | StoragePath::Gone => Body::None,
+                    StoragePath::Offline => Body::Offline(offline(&named())),
+                    StoragePath::File(_) if !is_available => Body::Offline(beside_offline(&named())),
+                    StoragePath::File(_) => Body::Remote,
                 },
                 key,
             });
@@ -278,30 +279,31 @@ fn key(recnum: i64, segment: &str, headers: Headers) -> String {
 }
 
 /// The columns that files are made of.
-struct Columns<'a> {
-    recnum: &'a Column,
-    time: &'a Column,
-    harpnum: Option<&'a Column>,
-    wavelength: Option<&'a Column>,
-    online: Option<&'a Column>,
-    archive: Option<&'a Column>,
-    quality: Option<&'a Column>,
-    prime: Vec<&'a Column>,
-    segments: Vec<Segment<'a>>,
+struct FileColumns<'a> {
+    recnum: &'a RecordColumn,
+    time: &'a RecordColumn,
+    harpnum: Option<&'a RecordColumn>,
+    wavelength: Option<&'a RecordColumn>,
+    online: Option<&'a RecordColumn>,
+    archive: Option<&'a RecordColumn>,
+    quality: Option<&'a RecordColumn>,
+    prime: Vec<&'a RecordColumn>,
+    segments: Vec<SegmentPaths<'a>>,
 }
 
 /// The paths of a segment's files.
-struct Segment<'a> {
+struct SegmentPaths<'a> {
     name: &'a str,
-    paths: &'a Column,
+    paths: &'a RecordColumn,
     /// Its files are of a record of another series.
     is_linked: bool,
 }
 
-impl<'a> Columns<'a> {
-    fn of(answer: &'a Answer, question: &Question<'a>) -> Result<Columns<'a>, Failure> {
+impl<'a> FileColumns<'a> {
+    fn of(answer: &'a RecordList, question: &RecordQuery<'a>) -> Result<FileColumns<'a>, Failure> {
         let structure = question.structure;
-        let prime: Vec<&Column> = structure.prime.iter().map(|key| answer.keyword(key)).collect::<Result<_, _>>()?;
+        let prime: Vec<&RecordColumn> =
+            structure.prime.iter().map(|key| answer.keyword(key)).collect::<Result<_, _>>()?;
         let online = answer.known("*online*");
         let has_no_unit = |at: usize| online.is_some_and(|online| online.value(at) == "NA");
         let segment = |name: &&'a str| {
@@ -309,9 +311,9 @@ impl<'a> Columns<'a> {
             // Files of a record without a storage unit of its own are another record's.
             let is_linked = question.structure.linked.iter().any(|linked| linked == name)
                 || (0..paths.len()).any(|at| has_no_unit(at) && paths.value(at).starts_with('/'));
-            Ok(Segment { name, paths, is_linked })
+            Ok(SegmentPaths { name, paths, is_linked })
         };
-        let segments: Vec<Segment<'_>> = question.segments.iter().map(segment).collect::<Result<_, Failure>>()?;
+        let segments: Vec<SegmentPaths<'_>> = question.segments.iter().map(segment).collect::<Result<_, Failure>>()?;
         let unknown = |what: &str, name: &str, word: &str| {
             let why =
                 format!("JSOC says `{word}` of the {what} `{}` of `{}`", escape(name), escape(&question.series.name));
@@ -323,7 +325,7 @@ impl<'a> Columns<'a> {
         if let Some(segment) = segments.iter().find(|segment| segment.paths.value(0) == NO_SEGMENT) {
             return Err(unknown("segment", segment.name, NO_SEGMENT));
         }
-        Ok(Columns {
+        Ok(FileColumns {
             recnum: answer.keyword("*recnum*")?,
             time: answer.keyword(&structure.time)?,
             harpnum: answer.known(HARPNUM),
@@ -337,19 +339,19 @@ impl<'a> Columns<'a> {
     }
 
     /// What a record is chosen by.
-    fn facts(&self, question: &Question<'_>, at: usize) -> Result<Facts, Failure> {
+    fn facts(&self, question: &RecordQuery<'_>, at: usize) -> Result<RecordFilterFacts, Failure> {
         let of = |what: &str, value: &str| malformed(&format!("record {at}: {what} is `{}`", escape(value)));
         let recnum = self.recnum.value(at);
         let recnum = recnum.trim().parse().map_err(|_| of("`*recnum*`", recnum))?;
         let text = self.time.value(at);
         let time = slot::time(text).ok_or_else(|| of(&format!("`{}`", question.structure.time), text))?;
-        let number = |column: Option<&Column>| column.and_then(|column| whole(column.value(at)));
-        Ok(Facts { at, recnum, time, harpnum: number(self.harpnum), wavelength: number(self.wavelength) })
+        let number = |column: Option<&RecordColumn>| column.and_then(|column| whole(column.value(at)));
+        Ok(RecordFilterFacts { at, recnum, time, harpnum: number(self.harpnum), wavelength: number(self.wavelength) })
     }
 
     /// What is told of where the files of a record are stored.
     fn storage(&self, at: usize, is_linked: bool) -> Storage<'a> {
-        let value = |column: Option<&'a Column>| column.map_or("", |column| column.value(at));
+        let value = |column: Option<&'a RecordColumn>| column.map_or("", |column| column.value(at));
         let quality = bits(value(self.quality));
         Storage {
             online: value(self.online),
@@ -361,23 +363,23 @@ impl<'a> Columns<'a> {
 
     /// True when an order can have a record: none of its files is offline or gone.
     fn can_be_ordered(&self, at: usize) -> bool {
-        let is_there = |segment: &Segment<'_>| {
+        let is_there = |segment: &SegmentPaths<'_>| {
             let storage = self.storage(at, segment.is_linked);
             let found = found(segment.paths.value(at), storage);
             // An order leaves out the records that have no image (`jsoc_fetch.c:3485-3528`).
-            !storage.has_image || found.is_ok_and(Found::can_be_ordered)
+            !storage.has_image || found.is_ok_and(StoragePath::can_be_ordered)
         };
         self.segments.iter().all(is_there)
     }
 
     /// The record as it is asked for alone, where JSOC does not tell it.
-    fn query(&self, question: &Question<'_>, at: usize) -> String {
+    fn query(&self, question: &RecordQuery<'_>, at: usize) -> String {
         let keys: String = self.prime.iter().flat_map(|column| ["[", column.value(at), "]"]).collect();
         format!("{}{keys}", question.series.name)
     }
 
     /// JSOC's own name of a record's files, without the segment: `hmi.sharp_cea_720s.377.20110215_020000_TAI`.
-    fn stem(&self, question: &Question<'_>, at: usize) -> String {
+    fn stem(&self, question: &RecordQuery<'_>, at: usize) -> String {
         let mut stem = question.series.name.clone();
         for (key, column) in question.structure.prime.iter().zip(&self.prime) {
             let value = column.value(at);

@@ -37,12 +37,12 @@ use crate::manifest::{Export, Jsoc as Spec, Protocol, RegionNumber, Series, Sour
 use crate::net::{Client, shown};
 use crate::untrusted::escape;
 pub use address::with_segments;
-use day_listing::{DayListing, MOST_CUTS, halves, parts};
-use export::{Desk, Wanted};
-use listing::Records;
+use day_listing::{JsocDayListing, MOST_CUTS, halves, parts};
+use export::{DayOrder, Desk};
+use listing::DayRecordsQuery;
 pub use prefer::Preferred;
-use query::{INFO, Question, below};
-pub use renumbered::{Known, former_keys, is_stored_elsewhere};
+use query::{INFO, RecordQuery, below};
+pub use renumbered::{KnownFileKey, former_keys, is_stored_elsewhere};
 use structure::Structure;
 
 /// JSOC at one base, for one series.
@@ -73,7 +73,7 @@ impl Jsoc {
             None => None,
         };
         let structure = self.structure(series).await?;
-        let question = Question::of(series, structure)?;
+        let question = RecordQuery::of(series, structure)?;
         // No slot of the cadence lies in this part of a day: there is nothing to ask for.
         let Some(record_set) = question.record_set(day.window) else { return Ok(Listed::default()) };
         let listing = self.listing(&question, day).await?;
@@ -82,19 +82,19 @@ impl Jsoc {
         listing.must_have_begun(&question, day).map_err(told)?;
         let (mut listed, records) = listing.end(&question, day, &url);
         if let Some((desk, memory, coming)) = order {
-            let Records { names, size, not_orderable, .. } = records;
+            let DayRecordsQuery { names, size, not_orderable, .. } = records;
             let window = day.window;
-            let wanted = Wanted { window, files: &mut listed.files, names, size, not_orderable, memory };
+            let wanted = DayOrder { window, files: &mut listed.files, names, size, not_orderable, memory };
             desk.fill(&question, wanted, coming).await?;
         }
         Ok(listed)
     }
 
     /// Lists a day in as many parts as its answers need to be small enough, which later days begin with.
-    async fn listing(&self, question: &Question<'_>, day: &Day) -> Result<DayListing, Failure> {
+    async fn listing(&self, question: &RecordQuery<'_>, day: &Day) -> Result<JsocDayListing, Failure> {
         let cuts = self.cuts.load(Ordering::Relaxed);
         let mut todo: Vec<(Window, u32)> = parts(day.window, cuts).into_iter().map(|part| (part, cuts)).rev().collect();
-        let mut all = DayListing::default();
+        let mut all = JsocDayListing::default();
         while let Some((window, cuts)) = todo.pop() {
             let Some(record_set) = question.record_set(window) else { continue };
             let url = question.url(&self.base, &record_set);
@@ -110,7 +110,7 @@ impl Jsoc {
                 (answer, _) => answer?,
             };
             let told = |failure| read_capped::about(asked_for(&url, &record_set), failure);
-            let part = DayListing::read(&answer, question, &self.base, &Day { window, ..*day }).map_err(told)?;
+            let part = JsocDayListing::read(&answer, question, &self.base, &Day { window, ..*day }).map_err(told)?;
             all = all.and(part).map_err(told)?;
         }
         Ok(all)
@@ -164,15 +164,15 @@ pub fn read_answers(
     day: &Day,
 ) -> Result<Listed, Failure> {
     let structure = Structure::read(structure)?;
-    let question = Question::of(series, &structure)?;
+    let question = RecordQuery::of(series, &structure)?;
     let Some(record_set) = question.record_set(day.window) else { return Ok(Listed::default()) };
-    let listing = DayListing::read(answer, &question, base, day)?;
+    let listing = JsocDayListing::read(answer, &question, base, day)?;
     listing.must_have_begun(&question, day)?;
     Ok(listing.end(&question, day, &question.url(base, &record_set)).0)
 }
 
 /// Refuses a day without records that lies before the first record of its series.
-fn begun(question: &Question<'_>, day: &Day) -> Result<(), Failure> {
+fn begun(question: &RecordQuery<'_>, day: &Day) -> Result<(), Failure> {
     let (Some(begins), Some(first)) = (question.structure.begins(), question.structure.first.as_deref()) else {
         return Ok(());
     };
@@ -184,7 +184,7 @@ fn begun(question: &Question<'_>, day: &Day) -> Result<(), Failure> {
     Err(Failure::new(Class::SourceRefused, why))
 }
 
-impl Question<'_> {
+impl RecordQuery<'_> {
     /// The order that its files are to be made by.
     fn export(&self) -> Option<&Export> {
         match &*self.series.source {

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use chrono::NaiveDateTime;
 use url::Url;
 
-use super::day_listing::DayListing;
-use super::query::Question;
-use super::response::Answer;
+use super::day_listing::JsocDayListing;
+use super::query::RecordQuery;
+use super::response::RecordList;
 use super::{Jsoc, asked_for, slot, text};
 use crate::day::{Day, Window};
 use crate::failure::Failure;
@@ -31,7 +31,7 @@ pub struct Preferred {
 /// The slots of a day that have their records.
 #[derive(Debug, Default)]
 struct Taken {
-    listing: DayListing,
+    listing: JsocDayListing,
     by_series: BySeries,
     /// Slots for which a series has a record, whether it is asked for or not.
     covered: BTreeSet<NaiveDateTime>,
@@ -64,7 +64,7 @@ impl Preferred {
         }
         let (name, first) = &self.members[0];
         let own = series.of_source(name);
-        let question = Question::of(&own, first.structure(&own).await?)?;
+        let question = RecordQuery::of(&own, first.structure(&own).await?)?;
         let Some(record_set) = question.record_set(day.window) else { return Ok(Listed::default()) };
         let (listed, _) = taken.listing.end(&question, day, &question.url(&first.base, &record_set));
         Ok(Listed { by_series: taken.by_series, ..listed })
@@ -81,7 +81,7 @@ impl Preferred {
     ) -> Result<Option<Failure>, Failure> {
         let (name, jsoc) = &self.members[nth];
         let own = series.of_source(name);
-        let question = Question::of(&own, jsoc.structure(&own).await?)?;
+        let question = RecordQuery::of(&own, jsoc.structure(&own).await?)?;
         let mut listing = jsoc.listing(&question, day).await?;
         let not_begun = listing.must_have_begun(&question, day).err();
         let slots = listing.slots();
@@ -122,7 +122,7 @@ impl Preferred {
     ) -> Result<bool, Failure> {
         let (name, first) = &self.members[0];
         let own = series.of_source(name);
-        let question = Question::of(&own, first.structure(&own).await?)?;
+        let question = RecordQuery::of(&own, first.structure(&own).await?)?;
         let is_due = fixed.values().any(|due| **due == *self.members[nth].0);
         let slots = taken.covered.iter().filter(|slot| day.window.contains(**slot)).count();
         Ok(is_due || !is_full(slots, &question, day.window, taken.listing.without_record()))
@@ -132,7 +132,7 @@ impl Preferred {
     async fn cover_all_before(&self, nth: usize, series: &Series, day: &Day, taken: &mut Taken) -> Result<(), Failure> {
         for (name, jsoc) in &self.members[taken.complete..nth] {
             let own = series.of_source(name);
-            let question = Question::of(&own, jsoc.structure(&own).await?)?;
+            let question = RecordQuery::of(&own, jsoc.structure(&own).await?)?;
             taken.covered.extend(jsoc.all_slots(&question, day).await?);
         }
         taken.complete = nth;
@@ -148,17 +148,17 @@ impl Source for Preferred {
 
 impl Jsoc {
     /// The slots of a day for which the series has a record, whatever the job's filters say of it.
-    async fn all_slots(&self, question: &Question<'_>, day: &Day) -> Result<Vec<NaiveDateTime>, Failure> {
+    async fn all_slots(&self, question: &RecordQuery<'_>, day: &Day) -> Result<Vec<NaiveDateTime>, Failure> {
         let Some(record_set) = question.unfiltered_set(day.window) else { return Ok(Vec::new()) };
         let url = question.url_of_times(&self.base, &record_set);
         let told = |failure| read_capped::about(asked_for(&url, &record_set), failure);
-        let answer: Answer = text::parse(&self.get(&url).await?).map_err(told)?;
+        let answer: RecordList = text::parse(&self.get(&url).await?).map_err(told)?;
         slots_of(&answer, question).map_err(told)
     }
 }
 
 /// The slots of the records in an answer.
-fn slots_of(answer: &Answer, question: &Question<'_>) -> Result<Vec<NaiveDateTime>, Failure> {
+fn slots_of(answer: &RecordList, question: &RecordQuery<'_>) -> Result<Vec<NaiveDateTime>, Failure> {
     let count = answer.records()?;
     if count == 0 {
         return Ok(Vec::new());
@@ -174,7 +174,7 @@ fn slots_of(answer: &Answer, question: &Question<'_>) -> Result<Vec<NaiveDateTim
 }
 
 /// True when so many slots are all that a window has.
-fn is_full(slots: usize, question: &Question<'_>, window: Window, without_record: u64) -> bool {
+fn is_full(slots: usize, question: &RecordQuery<'_>, window: Window, without_record: u64) -> bool {
     if question.instants().is_some() {
         return slots > 0 && without_record == 0;
     }

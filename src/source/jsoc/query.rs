@@ -42,7 +42,7 @@ const RECORDS: usize = 300;
 
 /// What is asked of one series, whatever the time.
 #[derive(Debug)]
-pub(super) struct Question<'a> {
+pub(super) struct RecordQuery<'a> {
     pub(super) series: &'a Series,
     pub(super) structure: &'a Structure,
     /// The segments whose files are wanted; none where no files are.
@@ -78,12 +78,12 @@ impl OrderSet {
     }
 }
 
-impl<'a> Question<'a> {
+impl<'a> RecordQuery<'a> {
     /// Puts the filters of a series into JSOC's words.
     ///
     /// # Errors
     /// `source-refused` for a keyword, segment or cadence that the series does not have.
-    pub(super) fn of(series: &'a Series, structure: &'a Structure) -> Result<Question<'a>, Failure> {
+    pub(super) fn of(series: &'a Series, structure: &'a Structure) -> Result<RecordQuery<'a>, Failure> {
         let filters = &series.filters;
         let name = &series.name;
         let mut segments: Vec<&str> = structure.segments.iter().map(String::as_str).collect();
@@ -119,7 +119,7 @@ impl<'a> Question<'a> {
         let by_record = filters.noaa.is_some() && series.harps_of_filter().is_none();
         let noaa = if by_record { Some(noaa_keyword(name, structure)?) } else { None };
         let (harps, conditions, listed_conditions) = (series.harps(), String::new(), String::new());
-        let mut question = Question { series, structure, segments, harps, noaa, conditions, listed_conditions };
+        let mut question = RecordQuery { series, structure, segments, harps, noaa, conditions, listed_conditions };
         question.conditions = question.conditions(filters.quality)?;
         let listed = filters.quality.filter(|_| !question.lists_every_quality());
         question.listed_conditions = question.conditions(listed)?;

@@ -14,7 +14,7 @@ use url::Url;
 use super::filters::numbers;
 use super::listing::whole;
 use super::query::{HARPNUM, has_one_of, listed, noaa_keyword, rs_list};
-use super::response::Answer;
+use super::response::RecordList;
 use super::slot::{epoch, label, time};
 use super::structure::Structure;
 use super::text::parse;
@@ -84,7 +84,7 @@ impl Jsoc {
         &self,
         set: &str,
         keys: &str,
-        take: impl Fn(&Answer) -> Result<T, Failure>,
+        take: impl Fn(&RecordList) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let url: Url = rs_list(&self.base, set, keys, "**NONE**");
         let answer = self.get(&url).await?;
@@ -110,7 +110,7 @@ fn patches_set(series: &str, structure: &Structure, harps: &[i64]) -> String {
 }
 
 /// The patches of an answer by the NOAA numbers that were asked for: `~` finds 11158 in 111580, too.
-fn read_holders(answer: &Answer, keyword: &str, asked: &[i64]) -> Result<Holders, Failure> {
+fn read_holders(answer: &RecordList, keyword: &str, asked: &[i64]) -> Result<Holders, Failure> {
     let mut holders = Holders::new();
     let count = answer.records()?;
     if count == 0 {
@@ -128,7 +128,7 @@ fn read_holders(answer: &Answer, keyword: &str, asked: &[i64]) -> Result<Holders
 
 /// From the first record of each patch to the slot after its last one.
 fn read_windows(
-    answer: &Answer,
+    answer: &RecordList,
     (series, structure): (&str, &Structure),
     asked: &[i64],
 ) -> Result<BTreeMap<i64, Window>, Failure> {

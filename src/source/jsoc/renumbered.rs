@@ -15,7 +15,7 @@ use crate::source::RemoteFile;
 
 /// A file as a day record or a lock knows it.
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
+pub struct KnownFileKey<'a> {
     /// What identified it when it was listed.
     pub key: &'a str,
     /// Where it was, relative to the source's base.
@@ -26,11 +26,11 @@ pub struct Known<'a> {
     pub time: &'a str,
 }
 
-impl<'a> Known<'a> {
+impl<'a> KnownFileKey<'a> {
     /// What a day record says of a file.
     #[must_use]
-    pub fn of_line(line: &'a FileLine) -> Known<'a> {
-        Known { key: &line.key, url: &line.url, storage: line.storage.as_deref(), time: &line.time }
+    pub fn of_line(line: &'a FileLine) -> KnownFileKey<'a> {
+        KnownFileKey { key: &line.key, url: &line.url, storage: line.storage.as_deref(), time: &line.time }
     }
 
     fn place(&self) -> Option<&'a str> {
@@ -40,7 +40,7 @@ impl<'a> Known<'a> {
 
 /// True where a file is listed in another place than it was: its bytes may be others, under whatever key.
 #[must_use]
-pub fn is_stored_elsewhere(file: &RemoteFile, known: &Known<'_>) -> bool {
+pub fn is_stored_elsewhere(file: &RemoteFile, known: &KnownFileKey<'_>) -> bool {
     place_of(file).zip(known.place()).is_some_and(|(now, before)| now != before)
 }
 
@@ -49,13 +49,13 @@ pub fn is_stored_elsewhere(file: &RemoteFile, known: &Known<'_>) -> bool {
 #[must_use]
 pub fn former_keys<'a>(
     listed: &[RemoteFile],
-    known: impl Iterator<Item = Known<'a>>,
+    known: impl Iterator<Item = KnownFileKey<'a>>,
     scale: Scale,
 ) -> HashMap<String, String> {
     if listed.iter().all(|file| place_of(file).is_none()) {
         return HashMap::new();
     }
-    let known: Vec<Known<'_>> = known.collect();
+    let known: Vec<KnownFileKey<'_>> = known.collect();
     let known_keys: HashSet<&str> = known.iter().map(|known| known.key).collect();
     let is_new = |file: &&RemoteFile| file.recnum.is_some() && !known_keys.contains(file.key.as_str());
     let new = alone(listed.iter().filter(is_new).filter_map(|file| Some((place_of(file)?, file))));
@@ -63,14 +63,14 @@ pub fn former_keys<'a>(
         return HashMap::new();
     }
     let listed_keys: HashSet<&str> = listed.iter().map(|file| file.key.as_str()).collect();
-    let is_unlisted = |known: &&Known<'_>| !listed_keys.contains(known.key);
+    let is_unlisted = |known: &&KnownFileKey<'_>| !listed_keys.contains(known.key);
     let former = alone(known.iter().filter(is_unlisted).filter_map(|known| Some((known.place()?, known))));
     let pairs = new.into_iter().filter_map(|(place, file)| Some((file, *former.get(place)?)));
     // A copy with keywords in its header is another file than the one that it was made of, and than one with the keywords of
     // another record: it is made anew.
     let is_as_it_came = |key: &str| !key.ends_with(WITH_HEADERS);
     let parts = |key: &str| key.split('/').count();
-    let is_same = |file: &RemoteFile, known: &Known<'_>| {
+    let is_same = |file: &RemoteFile, known: &KnownFileKey<'_>| {
         let are_alike = is_as_it_came(&file.key) && parts(&file.key) == parts(known.key);
         scale.label(file.time) == known.time && are_alike && is_as_it_came(known.key)
     };
@@ -116,7 +116,7 @@ mod tests {
     /// The pairs of listed and former keys, of files and of what is known of them as `key path` or `key path time`.
     fn pairs(listed: &[(&str, &str)], known: &[(&str, &str, &str)]) -> String {
         let listed: Vec<RemoteFile> = listed.iter().map(|(key, path)| file(key, path)).collect();
-        let known = known.iter().map(|(key, url, time)| Known { key, url, storage: None, time });
+        let known = known.iter().map(|(key, url, time)| KnownFileKey { key, url, storage: None, time });
         let mut pairs: Vec<String> =
             former_keys(&listed, known, Scale::Tai).into_iter().map(|(new, old)| format!("{old}>{new}")).collect();
         pairs.sort_unstable();
@@ -168,7 +168,7 @@ mod tests {
     fn an_order_of_a_file_as_it_is_says_where_that_is_stored() {
         let (at, order, place) = ("2011-02-15T00:00:00_TAI", "/cgi-bin/ajax/jsoc_fetch?ds=x", "D5/S00008/Br.fits");
         let ordered = |storage: Option<&str>| RemoteFile { storage: storage.map(str::to_owned), ..file("9/Br", order) };
-        let known = |storage| Known { key: "8/Br", url: order, storage, time: at };
+        let known = |storage| KnownFileKey { key: "8/Br", url: order, storage, time: at };
         for (now, before, is_same, is_elsewhere) in [
             (Some(place), Some(place), true, false),
             (Some(place), Some("D6/S00008/Br.fits"), false, true),

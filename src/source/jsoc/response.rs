@@ -14,26 +14,26 @@ use crate::untrusted::escape;
 /// An answer to `rs_list`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Answer {
+pub(super) struct RecordList {
     /// 0, or why there is no answer.
     pub(super) status: Option<Loose>,
     error: Option<Loose>,
     count: Option<Loose>,
-    keywords: Vec<Column>,
-    segments: Vec<Column>,
-    recinfo: Vec<Record>,
+    keywords: Vec<RecordColumn>,
+    segments: Vec<RecordColumn>,
+    recinfo: Vec<SingleRecord>,
 }
 
 /// A record as it is asked for alone.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Record {
+struct SingleRecord {
     name: Loose,
 }
 
 /// One keyword or segment of every record. Its texts lie side by side: a day may have a quarter of a million of them.
 #[derive(Debug, Deserialize)]
-pub(super) struct Column {
+pub(super) struct RecordColumn {
     /// Its name.
     pub(super) name: Loose,
     #[serde(default)]
@@ -57,7 +57,7 @@ impl Loose {
     }
 }
 
-impl Answer {
+impl RecordList {
     /// How many records it holds.
     ///
     /// # Errors
@@ -97,12 +97,12 @@ impl Answer {
     ///
     /// # Errors
     /// `listing-malformed` when the answer does not have it.
-    pub(super) fn keyword(&self, name: &str) -> Result<&Column, Failure> {
+    pub(super) fn keyword(&self, name: &str) -> Result<&RecordColumn, Failure> {
         self.known(name).ok_or_else(|| malformed(&format!("the answer lacks the keyword `{}`", escape(name))))
     }
 
     /// The values of a keyword that may not be there.
-    pub(super) fn known(&self, name: &str) -> Option<&Column> {
+    pub(super) fn known(&self, name: &str) -> Option<&RecordColumn> {
         self.keywords.iter().find(|column| column.name.0.eq_ignore_ascii_case(name))
     }
 
@@ -110,13 +110,13 @@ impl Answer {
     ///
     /// # Errors
     /// `listing-malformed` when the answer does not have it.
-    pub(super) fn segment(&self, name: &str) -> Result<&Column, Failure> {
+    pub(super) fn segment(&self, name: &str) -> Result<&RecordColumn, Failure> {
         let column = self.segments.iter().find(|column| column.name.0.eq_ignore_ascii_case(name));
         column.ok_or_else(|| malformed(&format!("the answer lacks the segment `{}`", escape(name))))
     }
 
     /// Every keyword.
-    pub(super) fn keywords(&self) -> &[Column] {
+    pub(super) fn keywords(&self) -> &[RecordColumn] {
         &self.keywords
     }
 
@@ -152,7 +152,7 @@ pub(super) fn said(words: &str) -> String {
     escape(&words.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
 }
 
-impl Column {
+impl RecordColumn {
     pub(super) fn len(&self) -> usize {
         self.values.ends.len()
     }
@@ -247,7 +247,7 @@ mod tests {
     use super::super::text::parse;
     use super::*;
 
-    fn read(answer: &str) -> Answer {
+    fn read(answer: &str) -> RecordList {
         parse(answer.as_bytes()).unwrap()
     }
 

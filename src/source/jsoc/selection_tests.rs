@@ -4,7 +4,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::query::Question;
+use super::query::RecordQuery;
 use super::slot::{is_nearest, time};
 use super::structure::Structure;
 use super::structure::tests::SHARP;
@@ -100,7 +100,7 @@ fn every_window_gets_the_slots_that_lie_in_it_wherever_the_grid_lies() {
         let window = Window { start, end: start + TimeDelta::seconds(rng.random_range(1..40 * step)) };
         let cadence_asked = cadence.map(|cadence| std::time::Duration::from_secs(cadence.unsigned_abs()));
         let series = series(name, Filters { cadence: cadence_asked, ..Filters::default() });
-        let asked = Question::of(&series, structure).unwrap().record_set(window);
+        let asked = RecordQuery::of(&series, structure).unwrap().record_set(window);
         let selected = asked.as_deref().map(|asked| {
             let asked = asked.trim_start_matches(name).trim_start_matches("[][").trim_end_matches(']');
             grid.selected(asked)

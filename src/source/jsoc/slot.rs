@@ -14,7 +14,7 @@ pub(super) fn time(text: &str) -> Option<NaiveDateTime> {
     let is_near = |time: &NaiveDateTime| time.year().abs() < 10_000;
     let utc = || {
         let is_utc = text.ends_with('Z') || text.ends_with("_UTC");
-        is_utc.then(|| name::instant(text)).flatten().filter(is_near).map(tai::of)
+        is_utc.then(|| name::instant(text)).flatten().filter(is_near).map(tai::from_utc)
     };
     if text.len() > 40 {
         return None;

@@ -8,7 +8,7 @@ pub(super) const NO_SEGMENT: &str = "InvalidSegName";
 
 /// What a path says of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found<'a> {
+pub(super) enum StoragePath<'a> {
     /// It lies here.
     File(&'a str),
     /// It lies on tape alone.
@@ -19,10 +19,10 @@ pub(super) enum Found<'a> {
     Nothing,
 }
 
-impl Found<'_> {
+impl StoragePath<'_> {
     /// True for a file that an order can have. One order with any other is refused (`jsoc_fetch.c:4027-4047`).
     pub(super) fn can_be_ordered(self) -> bool {
-        !matches!(self, Found::Offline | Found::Gone)
+        !matches!(self, StoragePath::Offline | StoragePath::Gone)
     }
 }
 
@@ -40,23 +40,23 @@ pub(super) struct Storage<'a> {
 }
 
 /// What JSOC says of a file: a path, or a word in its place (`jsoc_info.c:3667-3742,4220-4230`).
-pub(super) fn found<'a>(path: &'a str, storage: Storage<'_>) -> Result<Found<'a>, &'static str> {
+pub(super) fn found<'a>(path: &'a str, storage: Storage<'_>) -> Result<StoragePath<'a>, &'static str> {
     let is_gone = storage.online == "N" && storage.archive == "N";
     match path {
         // The folder alone: the record names no file of the segment.
-        _ if path.starts_with('/') && path.ends_with('/') => Ok(Found::Nothing),
+        _ if path.starts_with('/') && path.ends_with('/') => Ok(StoragePath::Nothing),
         // JSOC names a place all the same where the disks have let the file go.
-        _ if path.starts_with('/') && storage.online != "N" => Ok(Found::File(path)),
-        "NoDataFile" | "BadSegLink" | MISSING => Ok(Found::Nothing),
+        _ if path.starts_with('/') && storage.online != "N" => Ok(StoragePath::File(path)),
+        "NoDataFile" | "BadSegLink" | MISSING => Ok(StoragePath::Nothing),
         // Whether the other record's storage unit is gone for good, this answer does not tell.
-        "NoDataDirectory" | "" if storage.is_linked && storage.has_image => Ok(Found::Offline),
-        _ if is_gone && (path.starts_with('/') || matches!(path, "NoDataDirectory" | "")) => Ok(Found::Gone),
-        _ if path.starts_with('/') => Ok(Found::Offline),
-        "NoDataDirectory" | "" if storage.online == "N" => Ok(Found::Offline),
+        "NoDataDirectory" | "" if storage.is_linked && storage.has_image => Ok(StoragePath::Offline),
+        _ if is_gone && (path.starts_with('/') || matches!(path, "NoDataDirectory" | "")) => Ok(StoragePath::Gone),
+        _ if path.starts_with('/') => Ok(StoragePath::Offline),
+        "NoDataDirectory" | "" if storage.online == "N" => Ok(StoragePath::Offline),
         // Where the record has no storage unit of its own, as one whose files are another record's, nothing but its QUALITY
         // says that there is none.
-        "NoDataDirectory" | "" if storage.has_image => Ok(Found::Offline),
-        "NoDataDirectory" | "" => Ok(Found::Nothing),
+        "NoDataDirectory" | "" if storage.has_image => Ok(StoragePath::Offline),
+        "NoDataDirectory" | "" => Ok(StoragePath::Nothing),
         NO_SEGMENT => Err("which no such series has"),
         _ => Err("which is no path"),
     }
@@ -86,23 +86,23 @@ mod tests {
         let path = "/SUM58/D803708321/S00008/Br.fits";
         let own = |online, archive| Storage { online, archive, is_linked: false, has_image: true };
         for (path, storage, what) in [
-            (path, own("Y", "Y"), Found::File(path)),
-            (path, own("", ""), Found::File(path)),
-            (path, own("N", "Y"), Found::Offline),
-            (path, own("N", "N"), Found::Gone),
-            ("NoDataFile", own("Y", "Y"), Found::Nothing),
-            ("NoDataDirectory", own("N", "Y"), Found::Offline),
-            ("NoDataDirectory", own("N", "Pending"), Found::Offline),
-            ("NoDataDirectory", own("N", NO_KEYWORD), Found::Offline),
-            ("NoDataDirectory", own("N", "N"), Found::Gone),
-            ("", own("N", ""), Found::Offline),
-            ("NoDataDirectory", own("NA", "NA"), Found::Offline),
-            ("NoDataDirectory", own(NO_KEYWORD, NO_KEYWORD), Found::Offline),
-            ("NoDataDirectory", own("", ""), Found::Offline),
-            ("NoDataDirectory", Storage { has_image: false, ..own("NA", "NA") }, Found::Nothing),
-            ("", Storage { has_image: false, ..own(NO_KEYWORD, NO_KEYWORD) }, Found::Nothing),
-            ("BadSegLink", own("Y", "Y"), Found::Nothing),
-            ("/SUM58/D803708321/S00008/", own("Y", "Y"), Found::Nothing),
+            (path, own("Y", "Y"), StoragePath::File(path)),
+            (path, own("", ""), StoragePath::File(path)),
+            (path, own("N", "Y"), StoragePath::Offline),
+            (path, own("N", "N"), StoragePath::Gone),
+            ("NoDataFile", own("Y", "Y"), StoragePath::Nothing),
+            ("NoDataDirectory", own("N", "Y"), StoragePath::Offline),
+            ("NoDataDirectory", own("N", "Pending"), StoragePath::Offline),
+            ("NoDataDirectory", own("N", NO_KEYWORD), StoragePath::Offline),
+            ("NoDataDirectory", own("N", "N"), StoragePath::Gone),
+            ("", own("N", ""), StoragePath::Offline),
+            ("NoDataDirectory", own("NA", "NA"), StoragePath::Offline),
+            ("NoDataDirectory", own(NO_KEYWORD, NO_KEYWORD), StoragePath::Offline),
+            ("NoDataDirectory", own("", ""), StoragePath::Offline),
+            ("NoDataDirectory", Storage { has_image: false, ..own("NA", "NA") }, StoragePath::Nothing),
+            ("", Storage { has_image: false, ..own(NO_KEYWORD, NO_KEYWORD) }, StoragePath::Nothing),
+            ("BadSegLink", own("Y", "Y"), StoragePath::Nothing),
+            ("/SUM58/D803708321/S00008/", own("Y", "Y"), StoragePath::Nothing),
         ] {
             assert_eq!(found(path, storage), Ok(what), "{path} {storage:?}");
         }
@@ -116,11 +116,11 @@ mod tests {
         let path = "/SUM58/D803708321/S00008/image_lev1.fits";
         let linked = |has_image| Storage { online: "NA", archive: "NA", is_linked: true, has_image };
         for (path, storage, what) in [
-            (path, linked(true), Found::File(path)),
-            ("NoDataDirectory", linked(true), Found::Offline),
-            ("NoDataDirectory", linked(false), Found::Nothing),
-            ("BadSegLink", linked(true), Found::Nothing),
-            ("NoDataFile", linked(true), Found::Nothing),
+            (path, linked(true), StoragePath::File(path)),
+            ("NoDataDirectory", linked(true), StoragePath::Offline),
+            ("NoDataDirectory", linked(false), StoragePath::Nothing),
+            ("BadSegLink", linked(true), StoragePath::Nothing),
+            ("NoDataFile", linked(true), StoragePath::Nothing),
         ] {
             assert_eq!(found(path, storage), Ok(what), "{path} {storage:?}");
         }

@@ -30,7 +30,7 @@ pub(super) struct Structure {
     /// Seconds from one slot of it to the next; none where it has no slots, or no whole seconds.
     pub(super) step: Option<i64>,
     /// The keywords.
-    pub(super) keywords: Vec<Known>,
+    pub(super) keywords: Vec<SeriesKeyword>,
     /// The names of the segments.
     pub(super) segments: Vec<String>,
     /// Those of them whose files are of a record of another series.
@@ -41,7 +41,7 @@ pub(super) struct Structure {
 
 /// A keyword of a series.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct SeriesKeyword {
     /// Its name; of one that each segment has, the part before the segment's number.
     pub(super) name: String,
     /// Its type.
@@ -58,13 +58,13 @@ pub(super) struct Known {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Answer {
+struct StructureBody {
     status: Option<Loose>,
     error: Option<Loose>,
     primekeys: Vec<Loose>,
     primekeysinfo: Vec<Option<Prime>>,
-    keywords: Vec<Keyword>,
-    segments: Vec<Segment>,
+    keywords: Vec<KeywordBody>,
+    segments: Vec<SegmentBody>,
     #[serde(rename = "Interval")]
     interval: Option<Interval>,
 }
@@ -78,7 +78,7 @@ struct Prime {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Keyword {
+struct KeywordBody {
     name: Loose,
     #[serde(rename = "type")]
     kind: Loose,
@@ -90,7 +90,7 @@ struct Keyword {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Segment {
+struct SegmentBody {
     name: Loose,
     protocol: Loose,
 }
@@ -109,10 +109,10 @@ impl Structure {
     /// `source-refused` with JSOC's own words, or for a series that no day can be cut from; `html` and `listing-malformed`
     /// for what is no answer.
     pub(super) fn read(answer: &[u8]) -> Result<Structure, Failure> {
-        let answer: Answer = parse(answer)?;
+        let answer: StructureBody = parse(answer)?;
         accepted(answer.status.as_ref(), answer.error.as_ref())?;
         let prime: Vec<String> = answer.primekeys.into_iter().map(|key| key.0).filter(|key| !key.is_empty()).collect();
-        let keywords: Vec<Known> = answer.keywords.into_iter().map(Known::from).collect();
+        let keywords: Vec<SeriesKeyword> = answer.keywords.into_iter().map(SeriesKeyword::from).collect();
         let is_time = |key: &&String| keywords.iter().any(|known| known.name == **key && known.kind == "time");
         let time = prime.iter().find(|key| *key == T_REC).or_else(|| prime.iter().find(is_time)).cloned();
         let Some(time) = time else {
@@ -144,7 +144,7 @@ impl Structure {
     }
 
     /// The keyword of this name, or of the name that a segment's own one has.
-    pub(super) fn keyword(&self, name: &str) -> Option<&Known> {
+    pub(super) fn keyword(&self, name: &str) -> Option<&SeriesKeyword> {
         self.keywords.iter().find(|known| known.is(name))
     }
 
@@ -176,7 +176,7 @@ impl Structure {
     ///
     /// # Errors
     /// `source-refused`, with the nearest one that the series has.
-    pub(super) fn require(&self, series: &str, name: &str) -> Result<&Known, Failure> {
+    pub(super) fn require(&self, series: &str, name: &str) -> Result<&SeriesKeyword, Failure> {
         let known = self.keywords.iter().map(|known| known.name.as_str());
         self.keyword(name).ok_or_else(|| unknown(series, "keyword", name, known))
     }
@@ -215,7 +215,7 @@ impl Structure {
     }
 }
 
-impl Known {
+impl SeriesKeyword {
     /// The number of the segment whose own keyword of this name is.
     pub(super) fn segment_of(&self, name: &str) -> Option<usize> {
         let number =
@@ -233,11 +233,11 @@ impl Known {
     }
 }
 
-impl From<Keyword> for Known {
-    fn from(keyword: Keyword) -> Known {
-        let Keyword { name, kind, units, defval, note, recscope } = keyword;
+impl From<KeywordBody> for SeriesKeyword {
+    fn from(keyword: KeywordBody) -> SeriesKeyword {
+        let KeywordBody { name, kind, units, defval, note, recscope } = keyword;
         let is_per_segment = recscope.0 == "segment";
-        Known { name: name.0, kind: kind.0, unit: units.0, default: defval.0, note: note.0, is_per_segment }
+        SeriesKeyword { name: name.0, kind: kind.0, unit: units.0, default: defval.0, note: note.0, is_per_segment }
     }
 }
 

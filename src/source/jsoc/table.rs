@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::filters::bits;
-use super::listing::{Kept, MISSING, NO_IMAGE, NO_KEYWORD};
-use super::query::{QUALITY, Question};
-use super::response::{Answer, Column as Told};
+use super::listing::{MISSING, NO_IMAGE, NO_KEYWORD, WantedRecord};
+use super::query::{QUALITY, RecordQuery};
+use super::response::{RecordColumn as Told, RecordList};
 use crate::failure::{Class, Failure};
-use crate::source::keywords::{Column, Row, Table, cells, has_data};
+use crate::source::keywords::{KeywordColumn, KeywordRow, KeywordTable, cells, has_data};
 use crate::source::read_capped::malformed;
 use crate::untrusted::escape;
 
@@ -23,13 +23,17 @@ const NO_TIME: &str = "-4712.01.01_";
 ///
 /// # Errors
 /// `source-refused` for a keyword that JSOC does not know.
-pub(super) fn of(answer: &Answer, question: &Question<'_>, kept: &[Kept]) -> Result<Table, Failure> {
+pub(super) fn keyword_table(
+    answer: &RecordList,
+    question: &RecordQuery<'_>,
+    kept: &[WantedRecord],
+) -> Result<KeywordTable, Failure> {
     if kept.is_empty() {
-        return Ok(Table::default());
+        return Ok(KeywordTable::default());
     }
     let columns = columns(answer, question)?;
     let (series, quality) = (question.series.name.as_str(), answer.known(QUALITY));
-    let row = |kept: &Kept| Row {
+    let row = |kept: &WantedRecord| KeywordRow {
         // Of one length, so that they sort as numbers.
         record: format!("{:020}", kept.recnum),
         time: kept.time,
@@ -41,11 +45,11 @@ pub(super) fn of(answer: &Answer, question: &Question<'_>, kept: &[Kept]) -> Res
         cells: cells(columns.iter().map(|column| value(column, kept.at))),
     };
     let rows = kept.iter().map(row).collect();
-    Ok(Table { columns: columns.iter().map(|column| meaning(column, question)).collect(), rows })
+    Ok(KeywordTable { columns: columns.iter().map(|column| meaning(column, question)).collect(), rows })
 }
 
 /// The columns of the table: those asked for in their order, else all in the series' own.
-fn columns<'a>(answer: &'a Answer, question: &Question<'_>) -> Result<Vec<&'a Told>, Failure> {
+fn columns<'a>(answer: &'a RecordList, question: &RecordQuery<'_>) -> Result<Vec<&'a Told>, Failure> {
     if let Some(keywords) = &question.series.keywords {
         return keywords.iter().map(|keyword| answer.keyword(keyword)).collect();
     }
@@ -83,11 +87,11 @@ pub(super) fn value(column: &Told, at: usize) -> Option<Cow<'_, str>> {
     })
 }
 
-fn meaning(column: &Told, question: &Question<'_>) -> Column {
+fn meaning(column: &Told, question: &RecordQuery<'_>) -> KeywordColumn {
     let name = column.name.0.clone();
     let known = question.structure.keyword(&name).cloned().unwrap_or_default();
     let told = |text: String| Some(text).filter(|text| !text.trim().is_empty());
-    Column {
+    KeywordColumn {
         // As `value` has them.
         missing: Some(String::new()),
         invalid_link: Some(String::new()),

@@ -249,9 +249,9 @@ fn l_08_names_are_bounded_and_made_for_orders_alone() {
     let mut told = answer(&NAMES, &[(row, "/SUM1/Br.fits")]);
     let names = |series: &Series| {
         let structure = Structure::read(SHARP.as_bytes()).unwrap();
-        let question = Question::of(series, &structure).unwrap();
+        let question = RecordQuery::of(series, &structure).unwrap();
         let answer = told.to_string().into_bytes();
-        DayListing::read(&answer, &question, &base(), &day()).unwrap().end(&question, &day(), &base()).1.names
+        JsocDayListing::read(&answer, &question, &base(), &day()).unwrap().end(&question, &day(), &base()).1.names
     };
     let ordered = Series { filters: only_br(), ..ordered("hmi.sharp_cea_720s", Protocol::Fits) };
     assert_eq!(names(&ordered)["7/Br"].shown(), "hmi.sharp_cea_720s[377][2011.02.15_02:00:00_TAI]{Br}");

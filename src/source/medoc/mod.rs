@@ -17,16 +17,16 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use url::Url;
 
 use page::{read_items, read_page};
-use record::{Items, Records};
+use record::{Items, MedocRecords};
 
-use super::url_scope::Places;
+use super::url_scope::UrlScope;
 use super::{Listed, Listing, Memory, Source, launch_date, read_capped};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::{self, Series};
-use crate::net::{Client, Refused, Response, shown};
+use crate::net::{Client, RefusedRequest, Response, shown};
 use crate::untrusted::escape;
-use query::Question;
+use query::DatasetQuery;
 
 /// Rows of a page: what the service's own clients ask for.
 pub const PAGE: u64 = 300;
@@ -58,10 +58,10 @@ impl Medoc {
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
         launch_date::begun(series, day)?;
-        let question = Question::of(&self.base, self.dataset.as_deref(), series, day);
-        let places = Places { base: &self.base, hosts: &self.hosts };
+        let question = DatasetQuery::for_day(&self.base, self.dataset.as_deref(), series, day);
+        let places = UrlScope { base: &self.base, hosts: &self.hosts };
         let total = self.count(&question).await?;
-        let mut records = Records::of(series, day, places);
+        let mut records = MedocRecords::of(series, day, places);
         let mut before = HashSet::new();
         for start in (0..total).step_by(usize::try_from(PAGE).unwrap_or(usize::MAX)) {
             let url = question.page(start);
@@ -77,7 +77,7 @@ impl Medoc {
     }
 
     /// How many records the day has.
-    async fn count(&self, question: &Question) -> Result<u64, Failure> {
+    async fn count(&self, question: &DatasetQuery) -> Result<u64, Failure> {
         let url = question.count();
         let total = self.get(&url, question, page::read_count).await?;
         if total > RECORDS {
@@ -89,21 +89,21 @@ impl Medoc {
     }
 
     /// The names of the items of records, each at its folder.
-    async fn items_of(&self, folders: Vec<(i64, Url)>, question: &Question) -> Result<Vec<Items>, Failure> {
+    async fn items_of(&self, folders: Vec<(i64, Url)>, question: &DatasetQuery) -> Result<Vec<Items>, Failure> {
         let items = stream::iter(folders)
             .map(|(recnum, url)| async move { Ok((recnum, self.items(recnum, &url, question).await?)) });
         items.buffered(self.client.concurrency().clamp(1, AT_ONCE)).try_collect().await
     }
 
     /// The names of a record's items. It has none where its folder is not there: the rest of the day is as it is.
-    async fn items(&self, recnum: i64, url: &Url, question: &Question) -> Result<Vec<String>, Failure> {
+    async fn items(&self, recnum: i64, url: &Url, question: &DatasetQuery) -> Result<Vec<String>, Failure> {
         for look in 1..=LOOKS {
             if look > 1 {
                 self.client.note_retry();
             }
             match self.client.get_told(url).await {
                 Ok(response) => return self.read(url, response, read_items).await,
-                Err(Refused { failure, .. }) if failure.class == Class::NotFound => {}
+                Err(RefusedRequest { failure, .. }) if failure.class == Class::NotFound => {}
                 Err(refused) => return Err(known(refused, question)),
             }
         }
@@ -114,7 +114,7 @@ impl Medoc {
     async fn get<T>(
         &self,
         url: &Url,
-        question: &Question,
+        question: &DatasetQuery,
         read_as: impl FnOnce(&[u8]) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let response = self.client.get_told(url).await.map_err(|refused| known(refused, question))?;
@@ -139,8 +139,8 @@ impl Medoc {
 /// applied and for a foreign host.
 pub fn read_answer(page: &[u8], items: &[u8], base: &Url, series: &Series, day: &Day) -> Result<Listed, Failure> {
     let hosts = series.source.reach().map_or(&[][..], |reach| &reach.hosts);
-    let question = Question::of(base, None, series, day);
-    let mut records = Records::of(series, day, Places { base, hosts });
+    let question = DatasetQuery::for_day(base, None, series, day);
+    let mut records = MedocRecords::of(series, day, UrlScope { base, hosts });
     let page = read_page(page)?;
     page.must_follow(0, page.rows(), &mut HashSet::new())?;
     page.records(&mut records)?;
@@ -159,7 +159,7 @@ impl Source for Medoc {
 }
 
 /// What a refusal means: a dataset that is not found is not known, and one whose database is off says so in a page.
-fn known(Refused { failure, body }: Refused, question: &Question) -> Failure {
+fn known(RefusedRequest { failure, body }: RefusedRequest, question: &DatasetQuery) -> Failure {
     let dataset = escape(question.dataset());
     match failure.class {
         Class::NotFound => {

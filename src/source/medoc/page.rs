@@ -11,24 +11,24 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use super::PAGE;
-use super::record::{Record, Records};
+use super::record::{MedocRecord, MedocRecords};
 use crate::failure::{Class, Failure};
 use crate::source::read_capped;
 use crate::untrusted::escape;
 
 /// A page of records.
 #[derive(Debug, Deserialize)]
-pub(super) struct Page {
+pub(super) struct RecordPage {
     success: Option<bool>,
     message: Option<Scalar>,
     total: Option<Scalar>,
-    data: Option<Vec<Object<Row>>>,
+    data: Option<Vec<Object<RecordRow>>>,
 }
 
 /// A row as it stands.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Row {
+pub(super) struct RecordRow {
     pub(super) get: Option<Scalar>,
     pub(super) recnum: Option<Scalar>,
     pub(super) series_name: Option<Scalar>,
@@ -63,7 +63,7 @@ pub(super) fn read_count(answer: &[u8]) -> Result<u64, Failure> {
 ///
 /// # Errors
 /// `html`, `listing-malformed` with the place, and `server-error` for an answer that says that it failed.
-pub(super) fn read_page(answer: &[u8]) -> Result<Page, Failure> {
+pub(super) fn read_page(answer: &[u8]) -> Result<RecordPage, Failure> {
     parsed(answer, r#"{"data":[]}"#)
 }
 
@@ -77,9 +77,10 @@ pub(super) fn read_items(answer: &[u8]) -> Result<Vec<String>, Failure> {
     Ok(items.0.items.into_iter().map(|item| item.0.name.0).collect())
 }
 
-fn parsed(answer: &[u8], due: &str) -> Result<Page, Failure> {
+fn parsed(answer: &[u8], due: &str) -> Result<RecordPage, Failure> {
     read_capped::expect_json(answer, due)?;
-    let page: Object<Page> = serde_json::from_slice(answer).map_err(|error| read_capped::no_json(answer, &error))?;
+    let page: Object<RecordPage> =
+        serde_json::from_slice(answer).map_err(|error| read_capped::no_json(answer, &error))?;
     if page.0.success == Some(false) {
         let said = page.0.message.as_ref().map_or("nothing more", |message| message.0.as_str());
         let why = format!("the service says that it failed: `{}`", escape(said));
@@ -88,7 +89,7 @@ fn parsed(answer: &[u8], due: &str) -> Result<Page, Failure> {
     Ok(page.0)
 }
 
-impl Page {
+impl RecordPage {
     /// How many rows it has.
     pub(super) fn rows(&self) -> u64 {
         self.data.as_ref().map_or(0, Vec::len) as u64
@@ -130,15 +131,15 @@ impl Page {
     ///
     /// # Errors
     /// As [`Records::take`].
-    pub(super) fn records(&self, records: &mut Records<'_>) -> Result<(), Failure> {
+    pub(super) fn records(&self, records: &mut MedocRecords<'_>) -> Result<(), Failure> {
         self.data.iter().flatten().try_for_each(|row| {
-            let record = Record::of(&row.0)?;
+            let record = MedocRecord::from_row(&row.0)?;
             records.take(record)
         })
     }
 }
 
-impl Row {
+impl RecordRow {
     fn recnum(&self, nth: u64) -> Result<i64, Failure> {
         let recnum = self.recnum.as_ref().and_then(Scalar::whole);
         recnum.ok_or_else(|| read_capped::malformed(&format!("row {nth} has no `recnum` that is a number")))

@@ -22,7 +22,7 @@ const ORDER: &str = r#"{"ordersList":[{"field":"date__obs","direction":"ASC"},{"
 
 /// What is asked of a dataset about a day.
 #[derive(Debug)]
-pub(super) struct Question {
+pub(super) struct DatasetQuery {
     /// The dataset's folder.
     folder: Url,
     dataset: String,
@@ -30,8 +30,8 @@ pub(super) struct Question {
     conditions: Vec<String>,
 }
 
-impl Question {
-    pub(super) fn of(base: &Url, dataset: Option<&str>, series: &Series, day: &Day) -> Question {
+impl DatasetQuery {
+    pub(super) fn for_day(base: &Url, dataset: Option<&str>, series: &Series, day: &Day) -> DatasetQuery {
         let by_name = if is_aia(&series.name) { AIA } else { HMI };
         let dataset = dataset.unwrap_or(by_name).to_owned();
         let mut folder = base.clone();
@@ -51,7 +51,7 @@ impl Question {
         let asked = series.filters.cadence.map(|cadence| cadence.as_secs());
         let word = MEDOC_CADENCES.iter().find(|(seconds, _)| Some(*seconds) == asked);
         conditions.extend(word.map(|(_, word)| format!("CADENCE|mask_cadence|{word}")));
-        Question { folder, dataset, conditions }
+        DatasetQuery { folder, dataset, conditions }
     }
 
     /// The dataset.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::NaiveDateTime;
 use url::Url;
 
-use super::page::{Row, Scalar};
+use super::page::{RecordRow, Scalar};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::suggest_word::nearest;
@@ -15,7 +15,7 @@ use crate::manifest::{Series, is_aia};
 use crate::source::cadence_gap::OffCadence;
 use crate::source::hmi::address::segment;
 use crate::source::hmi::slot::{Grid, Slot};
-use crate::source::url_scope::{Place, Places};
+use crate::source::url_scope::{ScopedUrl, UrlScope};
 use crate::source::{BORDER, Body, Listed, RemoteFile, read_capped};
 use crate::untrusted::escape;
 
@@ -27,7 +27,7 @@ pub(super) type Items = (i64, Vec<String>);
 
 /// A record, read from its row.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Record {
+pub(super) struct MedocRecord {
     recnum: i64,
     time: NaiveDateTime,
     series: Option<String>,
@@ -42,12 +42,12 @@ pub(super) struct Record {
     is_held: bool,
 }
 
-impl Record {
+impl MedocRecord {
     /// Reads a row.
     ///
     /// # Errors
     /// `listing-malformed`; `source-refused` for rows that do not tell where files are.
-    pub(super) fn of(row: &Row) -> Result<Record, Failure> {
+    pub(super) fn from_row(row: &RecordRow) -> Result<MedocRecord, Failure> {
         let recnum = row.recnum.as_ref().and_then(Scalar::whole);
         let recnum = recnum.ok_or_else(|| read_capped::malformed("a row has no `recnum` that is a number"))?;
         let wrong = |why: &str| read_capped::malformed(&format!("record {recnum}: {why}"));
@@ -74,7 +74,7 @@ impl Record {
             return Err(Failure::new(Class::SourceRefused, why));
         }
         let folder = text(&row.ias_path);
-        Ok(Record {
+        Ok(MedocRecord {
             recnum,
             time,
             series: text(&row.series_name),
@@ -96,34 +96,34 @@ fn time(text: &str) -> Option<NaiveDateTime> {
 
 /// The records of a day, in the making of its listing.
 #[derive(Debug)]
-pub(super) struct Records<'a> {
+pub(super) struct MedocRecords<'a> {
     series: &'a Series,
     day: &'a Day,
-    places: Places<'a>,
+    places: UrlScope<'a>,
     grid: Option<Grid>,
     /// In seconds.
     cadence: Option<i64>,
     /// What the service gave for the cadence, and is beside it.
     off_cadence: OffCadence,
     /// By number, so that the order of the pages does not matter.
-    kept: BTreeMap<i64, Record>,
+    kept: BTreeMap<i64, MedocRecord>,
     listed: Listed,
 }
 
-impl<'a> Records<'a> {
-    pub(super) fn of(series: &'a Series, day: &'a Day, places: Places<'a>) -> Records<'a> {
+impl<'a> MedocRecords<'a> {
+    pub(super) fn of(series: &'a Series, day: &'a Day, places: UrlScope<'a>) -> MedocRecords<'a> {
         // Of the others it is not known how far apart their slots are.
-        let grid = series.name.starts_with("hmi.").then(|| Grid::of(&series.name));
+        let grid = series.name.starts_with("hmi.").then(|| Grid::for_series(&series.name));
         let cadence = series.filters.cadence.map(|asked| i64::try_from(asked.as_secs()).unwrap_or(i64::MAX));
         let (off_cadence, kept) = (OffCadence::of("records"), BTreeMap::new());
-        Records { series, day, places, grid, cadence, off_cadence, kept, listed: Listed::default() }
+        MedocRecords { series, day, places, grid, cadence, off_cadence, kept, listed: Listed::default() }
     }
 
     /// Takes a record where it is asked for.
     ///
     /// # Errors
     /// `listing-malformed` for one that nobody asked for, `source-refused` when a filter cannot be applied.
-    pub(super) fn take(&mut self, record: Record) -> Result<(), Failure> {
+    pub(super) fn take(&mut self, record: MedocRecord) -> Result<(), Failure> {
         if let Some(series) = record.series.as_deref().filter(|series| !series.eq_ignore_ascii_case(&self.series.name))
         {
             let why = format!("record {} is of `{}`, which was not asked for", record.recnum, escape(series));
@@ -166,7 +166,7 @@ impl<'a> Records<'a> {
 
     /// The record's slot, where that is no multiple of the cadence. The service was asked for it in its own words; where the
     /// record does not tell its slot, those are believed.
-    fn slot_off_cadence(&self, record: &Record) -> Option<Slot> {
+    fn slot_off_cadence(&self, record: &MedocRecord) -> Option<Slot> {
         let (cadence, grid) = self.cadence.zip(self.grid)?;
         let slot = match record.t_rec_index {
             Some(index) => grid.nth(index),
@@ -203,19 +203,19 @@ impl<'a> Records<'a> {
         if asked.iter().all(is_there) {
             return Ok(Vec::new());
         }
-        let others: Vec<&Record> = self.held().skip(1).collect();
+        let others: Vec<&MedocRecord> = self.held().skip(1).collect();
         let middle = others.len().checked_sub(2).map(|rest| rest / 2);
         let nths = middle.into_iter().chain(others.len().checked_sub(1));
         nths.filter_map(|nth| others.get(nth)).map(|record| self.item_listing(record)).collect()
     }
 
     /// The records that the service has files of.
-    fn held(&self) -> impl Iterator<Item = &Record> {
+    fn held(&self) -> impl Iterator<Item = &MedocRecord> {
         self.kept.values().filter(|record| record.is_held)
     }
 
     /// Where a record's items are listed.
-    fn item_listing(&self, record: &Record) -> Result<(i64, Url), Failure> {
+    fn item_listing(&self, record: &MedocRecord) -> Result<(i64, Url), Failure> {
         let folder = record.folder.as_deref().or(record.get.as_deref()).unwrap_or_default();
         let url = self.resolve(record, &format!("{}/?media=json", folder.trim_end_matches('/')))?.url;
         Ok((record.recnum, url))
@@ -279,7 +279,7 @@ impl<'a> Records<'a> {
         Ok(Some(asked.clone()))
     }
 
-    fn file(&self, record: &Record, segment: &str) -> Result<RemoteFile, Failure> {
+    fn file(&self, record: &MedocRecord, segment: &str) -> Result<RemoteFile, Failure> {
         let get = record.get.as_deref().ok_or_else(|| {
             read_capped::malformed(&format!(
                 "record {}: held, but its row has neither `get` nor `ias_path`",
@@ -293,7 +293,7 @@ impl<'a> Records<'a> {
             (true, Some(_)) => format!("{get};segment={segment};compress=rice"),
             (false, _) => format!("{get}/{segment}.fits"),
         };
-        let Place { url, path, .. } = self.resolve(record, &address)?;
+        let ScopedUrl { url, path, .. } = self.resolve(record, &address)?;
         Ok(RemoteFile {
             url,
             path,
@@ -303,7 +303,7 @@ impl<'a> Records<'a> {
         })
     }
 
-    fn absent(&self, record: &Record, segment: Option<String>, asked: &Url) -> RemoteFile {
+    fn absent(&self, record: &MedocRecord, segment: Option<String>, asked: &Url) -> RemoteFile {
         let recnum = record.recnum;
         let (key, stem) = match &segment {
             Some(segment) => (format!("{recnum}/{segment}"), format!("{recnum}.{segment}")),
@@ -325,7 +325,7 @@ impl<'a> Records<'a> {
     }
 
     /// An address of a record; the service leaves out the scheme of some.
-    fn resolve(&self, record: &Record, address: &str) -> Result<Place, Failure> {
+    fn resolve(&self, record: &MedocRecord, address: &str) -> Result<ScopedUrl, Failure> {
         let address = match address.split_once("://") {
             Some(_) => address.to_owned(),
             None => format!("{}://{}", self.places.base.scheme(), address.trim_start_matches('/')),

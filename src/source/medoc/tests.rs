@@ -49,8 +49,8 @@ fn row(recnum: i64, time: &str) -> Value {
 
 fn records(name: &str, filters: Filters, rows: &[Value], items: &[&str]) -> Result<Listed, Failure> {
     let (series, day, base) = (series(name, filters), day(), base());
-    let places = Places { base: &base, hosts: &[] };
-    let mut records = Records::of(&series, &day, places);
+    let places = UrlScope { base: &base, hosts: &[] };
+    let mut records = MedocRecords::of(&series, &day, places);
     read_page(json!({ "success": true, "data": rows }).to_string().as_bytes())?.records(&mut records)?;
     let names: Vec<String> = items.iter().map(|item| (*item).to_owned()).collect();
     let answer = |(recnum, url): (i64, Url)| {
@@ -75,7 +75,7 @@ const NOON: &str = "2015-12-11T12:00:00.000";
 fn the_question_is_the_documented_one() {
     let filters =
         Filters { wavelength: Some(vec![171, 193]), cadence: Some(Duration::from_mins(12)), ..Filters::default() };
-    let of = |name: &str, filters: Filters| Question::of(&base(), None, &series(name, filters), &day());
+    let of = |name: &str, filters: Filters| DatasetQuery::for_day(&base(), None, &series(name, filters), &day());
     let aia = of("aia.lev1", filters);
     let pairs: Vec<(String, String)> = aia.page(300).query_pairs().into_owned().collect();
     let has = |name: &str, value: &str| assert!(pairs.contains(&(name.into(), value.into())), "{name}: {pairs:?}");
@@ -104,7 +104,7 @@ fn a_cadence_is_asked_for_in_the_service_s_own_words() {
         (86_400, "1 day"),
     ] {
         let filters = Filters { cadence: Some(Duration::from_secs(seconds)), ..Filters::default() };
-        let url = Question::of(&base(), Some("d"), &series("hmi.sharp_720s", filters), &day()).count();
+        let url = DatasetQuery::for_day(&base(), Some("d"), &series("hmi.sharp_720s", filters), &day()).count();
         assert!(url.query_pairs().any(|(_, value)| value == format!("CADENCE|mask_cadence|{word}")), "{url}");
     }
 }

@@ -55,7 +55,7 @@ fn day_of(files: u32) -> (Vec<File>, Server, Lab) {
 /// Every file is there with its bytes, by disk and record.
 #[track_caller]
 fn are_right(lab: &Lab, files: &[File]) {
-    let due: BTreeMap<String, Digest> = files.iter().map(|file| (file.path(), Digest::of(&file.body))).collect();
+    let due: BTreeMap<String, Digest> = files.iter().map(|file| (file.path(), Digest::sha256(&file.body))).collect();
     assert_eq!(lab.proved("data"), due);
 }
 
@@ -343,7 +343,7 @@ fn d_11_a_done_file_that_is_gone_is_fetched_again_and_an_edited_one_once_a_repai
     are_right(&lab, &files);
     // What was edited is put aside, not thrown away.
     let retired: Vec<Digest> = lab.tree("data/.sunhaul/work/retired").into_values().collect();
-    assert_eq!(retired, [Digest::of(&[&longer.body[..], b"notes of mine"].concat())]);
+    assert_eq!(retired, [Digest::sha256(&[&longer.body[..], b"notes of mine"].concat())]);
     assert_eq!(server.requests_for(&files[2].url()).len(), 1);
 }
 

@@ -145,7 +145,7 @@ fn r_04_a_part_that_does_not_say_which_is_none() {
 #[test]
 fn r_05_several_ranges_are_not_the_one_that_was_asked_for() {
     starts_over(&[("two parts", |file| {
-        let (body, etag) = (file.body(), format!("\"{}\"", sunhaul::digest::Digest::of(&file.body())));
+        let (body, etag) = (file.body(), format!("\"{}\"", sunhaul::digest::Digest::sha256(&file.body())));
         let (total, last) = (body.len(), body.len() - 1);
         let mut parts = format!("--x\r\nContent-Range: bytes 0-9/{total}\r\n\r\n").into_bytes();
         parts.extend_from_slice(&body[..10]);

@@ -26,7 +26,7 @@ pub(super) struct Body {
 
 impl Body {
     fn new(bytes: Vec<u8>) -> Body {
-        Body { etag: format!("\"{}\"", Digest::of(&bytes)), bytes }
+        Body { etag: format!("\"{}\"", Digest::sha256(&bytes)), bytes }
     }
 }
 
@@ -91,7 +91,7 @@ impl Upstream {
 
     /// The user's files as they must be, with their SHA-256.
     pub(super) fn tree(&self) -> BTreeMap<String, Digest> {
-        self.files.values().map(|held| (held.path(), Digest::of(&held.body.bytes))).collect()
+        self.files.values().map(|held| (held.path(), Digest::sha256(&held.body.bytes))).collect()
     }
 
     /// What a day of a series lists, in the old service's form.

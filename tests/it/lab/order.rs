@@ -12,7 +12,7 @@ use sunhaul::manifest;
 use sunhaul::net::Net;
 use sunhaul::run::budget::Budget;
 use sunhaul::run::event::{Event, Observer};
-use sunhaul::run::{Backlog, How, Order, Outcome, execute};
+use sunhaul::run::{Backlog, How, RunOrder, RunOutcome, execute};
 use tokio_util::sync::CancellationToken;
 
 use super::{Lab, PATIENCE, Server};
@@ -36,14 +36,14 @@ impl Observer for Told {
 
 impl Lab {
     /// An order, and who is told of its run. The second look at an empty listing is taken at once.
-    pub(crate) fn order(&self, server: &Server, now: fn() -> DateTime<Utc>) -> (Order, Arc<Told>) {
+    pub(crate) fn order(&self, server: &Server, now: fn() -> DateTime<Utc>) -> (RunOrder, Arc<Told>) {
         let job = manifest::load(&self.path("job.yaml"), &|_| None).unwrap_or_else(|e| panic!("{}", e.render(false)));
         let series = &job.series[0];
         let day = series.range.resolve(now(), series.source.scale()).days().next().expect("a day");
         let told = Arc::new(Told::default());
         let mut days = Backlog::default();
         days.push(&series.id, day.window, How::default());
-        let order = Order {
+        let order = RunOrder {
             days,
             already_sealed: 0,
             archive: Arc::new(Archive::open(&job.archive.root, job.archive.lock).expect("an archive")),
@@ -65,7 +65,7 @@ impl Lab {
 }
 
 /// Carries out an order, which must end.
-pub(crate) fn carry_out(order: Order) -> Outcome {
+pub(crate) fn carry_out(order: RunOrder) -> RunOutcome {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let ended = runtime.block_on(async { tokio::time::timeout(PATIENCE, execute(order)).await });
     ended.expect("the run ends").expect("a source that opens")

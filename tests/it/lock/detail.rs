@@ -44,7 +44,7 @@ fn a_lock_of_days_alone_holds_which_files_are_absent() {
     lists(&["a", "b", "gone"]);
     lab.report(0);
     let row = lines(&lab).pop().expect("a day");
-    assert_eq!(row["day"]["absent_digest"], format!("sha256:{}", Digest::of(b"/HMI/s/gone\n")), "{row:#}");
+    assert_eq!(row["day"]["absent_digest"], format!("sha256:{}", Digest::sha256(b"/HMI/s/gone\n")), "{row:#}");
     lab.report_with(&["--locked"], 0);
     let anew = |names: &[&str], status| {
         std::fs::remove_dir_all(lab.path("data")).expect("an archive");

@@ -20,14 +20,14 @@ fn a_lock_of_more_than_50_000_files_holds_days_alone_and_says_so() {
     lab.write("job.yaml", Job::at("http://localhost:1").yaml());
     let job = sunhaul::manifest::load(&lab.path("job.yaml"), &|_| None).expect("a job");
     let day = sunhaul::day::Day::whole("2015-12-11".parse().expect("a date"));
-    let lasting = |spec| sunhaul::archive::Lasting {
+    let lasting = |spec| sunhaul::archive::RecordBasis {
         job: job.name.clone(),
         series: job.series[0].id.0.clone(),
         date: day.date,
         scale: sunhaul::day::Scale::Utc,
         window: ["2015-12-11T00:00:00Z".to_owned(), "2015-12-12T00:00:00Z".to_owned()],
         spec,
-        state: sunhaul::archive::State::Sealed,
+        state: sunhaul::archive::RecordState::Sealed,
         records: None,
         left_out: None,
     };
@@ -36,7 +36,7 @@ fn a_lock_of_more_than_50_000_files_holds_days_alone_and_says_so() {
         series: job.series[0].id.0.clone(),
         path: format!("sharp_720s/{number:06}.fits"),
         bytes: Some(number),
-        sha256: Some(sunhaul::digest::Digest::of(&number.to_be_bytes())),
+        sha256: Some(sunhaul::digest::Digest::sha256(&number.to_be_bytes())),
         time: "2015-12-11T18:22:08Z".to_owned(),
         key: number.to_string(),
         url: format!("/HMI/{number}"),

@@ -197,7 +197,7 @@ impl State {
     /// Remembers what can be seen from now on.
     fn note(&mut self) {
         for (key, held) in &self.files {
-            let digests = held.versions.iter().map(|body| Digest::of(body));
+            let digests = held.versions.iter().map(|body| Digest::sha256(body));
             self.history.versions.entry(key.clone()).or_default().extend(digests);
             if held.is_gone {
                 self.history.gone.insert(key.clone());

@@ -20,7 +20,7 @@ pub(super) struct Entry {
 /// What lies at a path now; `None` for nothing. A symbolic link is not followed.
 pub(super) fn entry(path: &Path) -> Option<Entry> {
     let meta = path.symlink_metadata().ok()?;
-    let digest = meta.is_file().then(|| Digest::of(&std::fs::read(path).expect("a readable file")));
+    let digest = meta.is_file().then(|| Digest::sha256(&std::fs::read(path).expect("a readable file")));
     Some(Entry { inode: meta.ino(), digest })
 }
 

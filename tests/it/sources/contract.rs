@@ -12,7 +12,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sunhaul::digest::Digest;
-use sunhaul::run::Order;
+use sunhaul::run::RunOrder;
 use sunhaul::run::event::DayState;
 
 use crate::lab::{Job, Lab, Server, carry_out};
@@ -272,7 +272,7 @@ pub(super) fn looks_at_an_empty_day_twice<F: Fake>() {
     let (order, _) = lab.order(fake.server(), now);
     let series = &order.manifest.series[0];
     let urls = series.source.reach().expect("a service").urls.clone();
-    let order = Order { bases: BTreeMap::from([(series.id.clone(), urls)]), ..order };
+    let order = RunOrder { bases: BTreeMap::from([(series.id.clone(), urls)]), ..order };
     let second_look = order.second_look;
     let outcome = carry_out(order);
     assert_eq!(outcome.days, BTreeMap::from([(DayState::Sealed, 1)]), "{outcome:?}");

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::failed;
-use super::{Known, Seen};
-use crate::cli::problem::Problem;
+use super::{ArchiveView, SeriesFacts};
+use crate::cli::problem::CliError;
 use crate::cli::{Exit, Result, Shell, stdout};
 use crate::manifest::{Manifest, Series};
 use crate::report::regions::{Days, Region, SeriesSlots, Spans, are_of_regions};
@@ -17,7 +17,7 @@ use crate::untrusted::escape;
 
 /// What is printed.
 #[derive(Debug, Serialize)]
-struct Page {
+struct RegionsPage {
     job: String,
     archive: String,
     series: Vec<SeriesRegions>,
@@ -36,13 +36,13 @@ struct SeriesRegions {
 
 /// How it is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum RegionsForm {
     Text,
     Json,
     Csv,
 }
 
-pub(super) fn run(job: &Manifest, seen: &Seen, form: Form, shell: &Shell) -> Result<Exit> {
+pub(super) fn run(job: &Manifest, seen: &ArchiveView, form: RegionsForm, shell: &Shell) -> Result<Exit> {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for series in &job.series {
         let slots = read(job, series, seen)?;
@@ -61,16 +61,16 @@ pub(super) fn run(job: &Manifest, seen: &Seen, form: Form, shell: &Shell) -> Res
         step_seconds: slots.step,
         regions: slots.regions(&spans).collect(),
     });
-    let page = Page {
+    let page = RegionsPage {
         job: job.name.clone(),
         archive: job.archive.root.to_string_lossy().into_owned(),
         series: series.collect(),
         without_regions: without,
     };
     match form {
-        Form::Json => stdout::print_json(&page)?,
-        Form::Csv => stdout::print(&page::csv(&page))?,
-        Form::Text => {
+        RegionsForm::Json => stdout::print_json(&page)?,
+        RegionsForm::Csv => stdout::print(&page::csv(&page))?,
+        RegionsForm::Text => {
             let paint = Paint(shell.page.colour);
             stdout::print_painted(&page::text(&page, paint), shell.page.colour)?;
         }
@@ -78,16 +78,16 @@ pub(super) fn run(job: &Manifest, seen: &Seen, form: Form, shell: &Shell) -> Res
     Ok(Exit::Complete)
 }
 
-fn no_regions(job: &Manifest) -> Problem {
+fn no_regions(job: &Manifest) -> CliError {
     let ids: Vec<String> = job.series.iter().map(|series| format!("`{}`", escape(&series.id.0))).collect();
     let ids = ids.join(", ");
     let message = format!("`--by harpnum` counts slots by region, and the records of {ids} have no HARPNUM");
-    Problem::new(Exit::Usage, message).hint("leave `--by` out, or use `--by day`, `--by week` or `--by month`")
+    CliError::new(Exit::Usage, message).hint("leave `--by` out, or use `--by day`, `--by week` or `--by month`")
 }
 
 /// What the archive knows of the regions of a series.
-fn read(job: &Manifest, series: &Series, seen: &Seen) -> Result<SeriesSlots> {
-    let Known { begun, facts } = seen.of(job, series)?;
+fn read(job: &Manifest, series: &Series, seen: &ArchiveView) -> Result<SeriesSlots> {
+    let SeriesFacts { begun, facts } = seen.facts_of_series(job, series)?;
     let failed = failed::failed_days(&seen.reports, &series.id.0).into_keys().collect();
     let dates: BTreeSet<_> = facts.iter().map(|fact| fact.date).collect();
     Ok(Days { job, series, archive: &seen.records, dates, range: begun, failed }.read()?)

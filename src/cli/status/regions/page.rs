@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::{Page, SeriesRegions};
+use super::{RegionsPage, SeriesRegions};
 use crate::report::human;
-use crate::report::regions::{Reason, Region, reasons};
+use crate::report::regions::{GapReason, Region, reasons};
 use crate::report::terminal::Paint;
 use crate::untrusted::escape;
 
-pub(super) fn text(page: &Page, paint: Paint) -> String {
+pub(super) fn text(page: &RegionsPage, paint: Paint) -> String {
     // Writing to a String cannot fail.
     let mut out = format!("{} in {}\n", escape(&page.job), escape(&page.archive));
     for SeriesRegions { series, step_seconds, regions } in &page.series {
@@ -43,14 +43,14 @@ fn line(region: &Region) -> String {
 }
 
 /// A row for each region of each series.
-pub(super) fn csv(page: &Page) -> String {
+pub(super) fn csv(page: &RegionsPage) -> String {
     let own = ["series", "harpnum", "first", "last", "step_seconds", "expected", "had"];
-    let names = Reason::ALL.map(|reason| reason.name().replace(' ', "_"));
+    let names = GapReason::ALL.map(|reason| reason.name().replace(' ', "_"));
     let mut out = own.into_iter().chain(names.iter().map(String::as_str)).collect::<Vec<_>>().join(",");
     out.push('\n');
     for SeriesRegions { series, step_seconds, regions } in &page.series {
         for Region { harpnum, first, last, expected, had, lacking, .. } in regions {
-            let counts = Reason::ALL.map(|reason| lacking.get(&reason).copied().unwrap_or_default().to_string());
+            let counts = GapReason::ALL.map(|reason| lacking.get(&reason).copied().unwrap_or_default().to_string());
             let counts = counts.join(",");
             // An id is a safe part of a path: it needs no quotes.
             let _ = writeln!(out, "{series},{harpnum},{first},{last},{step_seconds},{expected},{had},{counts}");

@@ -22,7 +22,7 @@ const TELLING: [&str; 6] = ["magnetogram", "continuum", "0171", "171", ".br.", "
 
 /// The quick look of one day of a series.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Look {
+pub struct QuickLook {
     /// The series' id.
     pub series: String,
     /// The date.

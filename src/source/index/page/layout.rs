@@ -2,9 +2,9 @@
 
 use url::Url;
 
-use super::{Page, within};
+use super::{FolderPage, within};
 
-impl Page {
+impl FolderPage {
     /// True when the page, which came from `url`, is laid out as the listing of a folder: by links that sort it, as Apache,
     /// fancyindex and Caddy write them, or by a link to the folder above where entries stand.
     pub(in super::super) fn is_laid_out(&self, url: &Url) -> bool {

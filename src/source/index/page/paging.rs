@@ -4,7 +4,7 @@ use chrono::{Datelike, NaiveDate};
 use url::Url;
 
 use super::words::Where;
-use super::{Link, Page, TEXT, within};
+use super::{FolderPage, Link, TEXT, within};
 
 /// Parameters of a query that count pages or entries.
 const NUMBERS: [&str; 13] = [
@@ -36,7 +36,7 @@ const ENTRIES: [&str; 8] = ["files", "entries", "items", "results", "objects", "
 /// How a query may tell a day.
 const DATES: [&str; 6] = ["%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%Y.%m.%d", "%Y_%m_%d", "%Y-%j"];
 
-impl Page {
+impl FolderPage {
     /// The link to the next page of the same listing, which came from `url` and is that of this day. One to another folder or
     /// day leads to another listing.
     pub(in super::super) fn next_page(&self, url: &Url, date: NaiveDate) -> Option<&str> {

@@ -8,7 +8,7 @@ fn date() -> chrono::NaiveDate {
     "2015-12-11".parse().unwrap()
 }
 
-fn hrefs(page: &Page) -> Vec<&str> {
+fn hrefs(page: &FolderPage) -> Vec<&str> {
     page.links.iter().map(|link| link.href.as_str()).collect()
 }
 
@@ -267,7 +267,7 @@ fn a_page_is_whole_when_its_list_ends() {
 #[test]
 fn a_size_stands_beside_its_link_or_in_the_cells_of_its_row() {
     let bytes = |html: &str| match read(html.as_bytes()).links.last().and_then(|link| link.size) {
-        Some(Size::Bytes(bytes)) => Some(bytes),
+        Some(ListedSize::Bytes(bytes)) => Some(bytes),
         _ => None,
     };
     for html in [

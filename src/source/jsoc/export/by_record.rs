@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-use super::super::query::{OrderSet, Question};
+use super::super::query::{OrderSet, RecordQuery};
 use super::super::storage::offline;
 use super::Desk;
 use super::order::Ended;
-use super::reply::Row;
+use super::reply::ExportedFile;
 use crate::failure::{Class, Failure};
 use crate::untrusted::escape;
 
@@ -20,7 +20,7 @@ const MOST_REFUSED: usize = 64;
 /// What the orders of a day brought.
 #[derive(Debug, Default)]
 pub(super) struct Delivered {
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<ExportedFile>,
     /// Records that no order had, by their numbers.
     pub(super) not_had: BTreeMap<i64, NotHad>,
 }
@@ -76,7 +76,7 @@ impl Desk {
     /// As [`Desk::order`].
     pub(super) async fn serve_by_record(
         &self,
-        question: &Question<'_>,
+        question: &RecordQuery<'_>,
         records: Vec<i64>,
         end: Instant,
     ) -> Result<Delivered, Failure> {

@@ -15,7 +15,7 @@ use super::super::slot;
 use super::super::storage::offline;
 use super::by_record::Delivered;
 use super::file_name::{is_of_our_format, last_part, names_file, names_processed_file, names_record};
-use super::reply::{Row, plain};
+use super::reply::{ExportedFile, plain};
 use crate::day::Window;
 use crate::failure::{Class, Failure};
 use crate::source::read_capped::malformed;
@@ -37,7 +37,7 @@ pub(super) fn join(
     base: &Url,
 ) -> Result<(), Failure> {
     let rows = &delivered.rows;
-    let made = Made::of(names, rows);
+    let made = Made::by_row(names, rows);
     let mut joined: HashMap<String, &Ordered> = HashMap::new();
     let mut of_path: HashMap<&str, &Ordered> = HashMap::new();
     let (mut missing, mut one) = (0u64, None);
@@ -114,7 +114,7 @@ struct Made<'r> {
 /// A row of an order.
 #[derive(Clone, Copy)]
 struct MadeRow<'r> {
-    row: &'r Row,
+    row: &'r ExportedFile,
     /// Its file is one that a program made of the record's own.
     is_processed: bool,
 }
@@ -130,8 +130,8 @@ impl MadeRow<'_> {
 }
 
 impl<'r> Made<'r> {
-    fn of(names: &Names, rows: &'r [Row]) -> Made<'r> {
-        let like = names.values().next().map(|ordered| Shape::of(&ordered.record)).unwrap_or_default();
+    fn by_row(names: &Names, rows: &'r [ExportedFile]) -> Made<'r> {
+        let like = names.values().next().map(|ordered| RecordForm::of_record(&ordered.record)).unwrap_or_default();
         let mut by_record: HashMap<String, Vec<MadeRow<'_>>> = HashMap::new();
         for row in rows {
             let is_processed = like.is_processed(&row.named);
@@ -155,17 +155,17 @@ impl<'r> Made<'r> {
 
 /// How the records of a series are written.
 #[derive(Debug, Default)]
-struct Shape {
+struct RecordForm {
     series: String,
     /// How many prime keys it has.
     keys: usize,
 }
 
-impl Shape {
-    fn of(record: &str) -> Shape {
+impl RecordForm {
+    fn of_record(record: &str) -> RecordForm {
         let record = plain(record);
         let series = record.split('[').next().unwrap_or_default().to_owned();
-        Shape { keys: record.matches('[').count(), series }
+        RecordForm { keys: record.matches('[').count(), series }
     }
 
     /// True for a row of what a program made of a record.
@@ -259,15 +259,15 @@ fn refused(why: &str) -> Failure {
 
 /// How many files of an order no day has listed, and one of them. Records outside its stretch of time are ignored, since an
 /// order reaches beyond both ends.
-pub(super) fn strange<'a>(rows: &'a [Row], window: Window, names: &[&Names]) -> Option<(usize, &'a str)> {
+pub(super) fn strange<'a>(rows: &'a [ExportedFile], window: Window, names: &[&Names]) -> Option<(usize, &'a str)> {
     let all = || names.iter().flat_map(|names| names.values());
-    let like = all().next().map(|ordered| Shape::of(&ordered.record)).unwrap_or_default();
+    let like = all().next().map(|ordered| RecordForm::of_record(&ordered.record)).unwrap_or_default();
     let known: BTreeSet<String> = all().map(|ordered| plain(&ordered.record)).collect();
     let is_within = |record: &str| {
         let times = record.split(['[', ']']).filter_map(|key| slot::time(&key.to_ascii_uppercase()));
         times.into_iter().all(|time| window.contains(time))
     };
-    let is_strange = |row: &&Row| {
+    let is_strange = |row: &&ExportedFile| {
         let record = like.record(&row.named);
         row.path.is_some() && !known.contains(&record) && is_within(&record)
     };

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::listing::{Names, Ordered};
-use super::query::{OrderSet, Question};
+use super::query::{OrderSet, RecordQuery};
 use crate::day::Window;
 use crate::failure::{Class, Failure};
 use crate::manifest::Export;
@@ -29,8 +29,8 @@ use crate::net::Client;
 use crate::source::{Body, Memory, RemoteFile};
 use crate::untrusted::escape;
 use by_record::Delivered;
-use order::{Counter, Ended, PATIENCE, Placed, TOLD};
-use stretch::{SHORTEST, SHORTEST_NAMED, Stretch, cover, halves, remembered};
+use order::{Counter, Ended, OrderPlaced, PATIENCE, TOLD};
+use stretch::{OrderRange, SHORTEST, SHORTEST_NAMED, cover, halves, remembered};
 
 /// Days are folded into one order as long as JSOC has no more than this on disk of them: 20 GB.
 const FOLD: u64 = 20_000_000_000;
@@ -60,7 +60,7 @@ pub(super) struct Desk {
 pub(super) type Coming<'a> = RwLockReadGuard<'a, ()>;
 
 /// What a day wants.
-pub(super) struct Wanted<'a> {
+pub(super) struct DayOrder<'a> {
     pub(super) window: Window,
     /// Its files.
     pub(super) files: &'a mut [RemoteFile],
@@ -88,17 +88,17 @@ struct Waiting {
 type Answer = Result<Arc<Delivered>, Failure>;
 
 /// What came of the orders of days that were ordered together.
-enum Served {
+enum OrderServed {
     Delivered(Arc<Delivered>),
     /// JSOC refuses one of them, since files are not on its disks.
     Offline(Failure),
 }
 
-impl Served {
+impl OrderServed {
     fn answer(self) -> Answer {
         match self {
-            Served::Delivered(delivered) => Ok(delivered),
-            Served::Offline(failure) => Err(failure),
+            OrderServed::Delivered(delivered) => Ok(delivered),
+            OrderServed::Offline(failure) => Err(failure),
         }
     }
 }
@@ -136,11 +136,11 @@ impl Desk {
     /// cannot be kept.
     pub(super) async fn fill(
         &self,
-        question: &Question<'_>,
-        wanted: Wanted<'_>,
+        question: &RecordQuery<'_>,
+        wanted: DayOrder<'_>,
         coming: Coming<'_>,
     ) -> Result<(), Failure> {
-        let Wanted { window, files, names, size, not_orderable, memory } = wanted;
+        let DayOrder { window, files, names, size, not_orderable, memory } = wanted;
         let here = memory.here(files);
         let Some(window) = lacking(window, files, question.step(), &here) else { return Ok(()) };
         let due = files.iter().filter(|file| file.body == Body::Remote && !here.contains(&file.key));
@@ -222,11 +222,11 @@ impl Desk {
 
     /// Gets what each day of a batch wants. Where JSOC refuses to order them together since files are not on its disks, each
     /// is ordered alone: which day they are of, it does not say.
-    async fn serve_each(&self, question: &Question<'_>, batch: &[Waiting], end: Instant) -> Vec<Answer> {
+    async fn serve_each(&self, question: &RecordQuery<'_>, batch: &[Waiting], end: Instant) -> Vec<Answer> {
         let together = self.serve(question, batch, end).await;
-        let is_split = matches!(&together, Ok(Served::Offline(_))) && batch.len() > 1;
+        let is_split = matches!(&together, Ok(OrderServed::Offline(_))) && batch.len() > 1;
         if !is_split {
-            let answer = together.and_then(Served::answer);
+            let answer = together.and_then(OrderServed::answer);
             self.note_pending(&answer);
             return vec![answer; batch.len()];
         }
@@ -234,7 +234,7 @@ impl Desk {
         for day in batch.chunks(1) {
             let answer = match self.given_up.get() {
                 Some(failure) => Err(failure.clone()),
-                None => self.serve(question, day, end).await.and_then(Served::answer),
+                None => self.serve(question, day, end).await.and_then(OrderServed::answer),
             };
             self.note_pending(&answer);
             answers.push(answer);
@@ -252,9 +252,9 @@ impl Desk {
     }
 
     /// Gets what the days of a batch want: they lie side by side.
-    async fn serve(&self, question: &Question<'_>, batch: &[Waiting], end: Instant) -> Result<Served, Failure> {
+    async fn serve(&self, question: &RecordQuery<'_>, batch: &[Waiting], end: Instant) -> Result<OrderServed, Failure> {
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
-            return Ok(Served::Delivered(Arc::default()));
+            return Ok(OrderServed::Delivered(Arc::default()));
         };
         let whole = Window { start: first.window.start, end: last.window.end };
         let kept = batch.iter().filter_map(|waiting| waiting.memory.recall());
@@ -269,7 +269,7 @@ impl Desk {
                     if let Some((count, one)) = join::strange(&rows, stretch.window, &names).filter(|_| is_ours) {
                         tracing::warn!(
                             "the export system made {count} files that are not listed, such as `{}`",
-                            self.counter.told(one)
+                            self.counter.redact(one)
                         );
                     }
                     all.rows.extend(rows);
@@ -281,7 +281,7 @@ impl Desk {
                 Ended::Offline(failure) => {
                     forget(stretch.window, batch)?;
                     if batch.len() > 1 {
-                        return Ok(Served::Offline(failure));
+                        return Ok(OrderServed::Offline(failure));
                     }
                     tracing::info!("records are ordered by their numbers: {}", failure.message);
                     let Delivered { rows, not_had } =
@@ -295,21 +295,21 @@ impl Desk {
                 }
             }
         }
-        Ok(Served::Delivered(Arc::new(all)))
+        Ok(OrderServed::Delivered(Arc::new(all)))
     }
 
     /// One order from wherever it stands to its end. One that is gone is given again, once.
     async fn settle(
         &self,
-        question: &Question<'_>,
-        stretch: &Stretch,
+        question: &RecordQuery<'_>,
+        stretch: &OrderRange,
         (batch, end): (&[Waiting], Instant),
     ) -> Result<Ended, Failure> {
         if let Some(id) = &stretch.id {
-            tracing::info!("asking after the order {} of an earlier run", self.counter.told(id));
+            tracing::info!("asking after the order {} of an earlier run", self.counter.redact(id));
             match self.follow(id, None, stretch.window, (batch, end)).await? {
                 Ended::Gone(words) => {
-                    tracing::info!("the order {} is gone ({words}); it is given again", self.counter.told(id));
+                    tracing::info!("the order {} is gone ({words}); it is given again", self.counter.redact(id));
                 }
                 ended => return Ok(ended),
             }
@@ -321,7 +321,7 @@ impl Desk {
             OrderSet::TooLong => return Ok(Ended::TooLong),
             OrderSet::Records(set) => set,
         };
-        let kept = |id| keep(&Stretch { window: stretch.window, id }, batch);
+        let kept = |id| keep(&OrderRange { window: stretch.window, id }, batch);
         let ended = self.order(&set, question, kept, end).await;
         if matches!(&ended, Err(failure) if failure.class == Class::SourceRefused) {
             forget(stretch.window, batch)?;
@@ -340,17 +340,17 @@ impl Desk {
     async fn order(
         &self,
         set: &str,
-        question: &Question<'_>,
+        question: &RecordQuery<'_>,
         keep: impl Fn(Option<String>) -> Result<(), Failure>,
         end: Instant,
     ) -> Result<Ended, Failure> {
         let set = format!("{set}{{{}}}", question.segments.join(","));
         keep(None)?;
         match self.counter.place(&set, question, end).await? {
-            Placed::Ended(ended) => Ok(ended),
-            Placed::Queued { id, wait } => {
+            OrderPlaced::Ended(ended) => Ok(ended),
+            OrderPlaced::Queued { id, wait } => {
                 keep(Some(id.clone()))?;
-                tracing::info!(target: TOLD, "ordered from JSOC as {}, and waited for: `{}`", self.counter.told(&id), escape(&set));
+                tracing::info!(target: TOLD, "ordered from JSOC as {}, and waited for: `{}`", self.counter.redact(&id), escape(&set));
                 self.counter.follow(&id, Some(wait.unwrap_or_default()), end).await
             }
         }
@@ -391,8 +391,8 @@ fn lacking(day: Window, files: &[RemoteFile], step: TimeDelta, is_here: &HashSet
 }
 
 /// Keeps an order with each day that it is for, durably before anything else is asked.
-fn keep(stretch: &Stretch, batch: &[Waiting]) -> Result<(), Failure> {
-    for waiting in of(stretch.window, batch) {
+fn keep(stretch: &OrderRange, batch: &[Waiting]) -> Result<(), Failure> {
+    for waiting in waiting_in(stretch.window, batch) {
         let text = stretch::with(waiting.memory.recall().as_deref(), stretch);
         waiting.memory.keep(&text)?;
     }
@@ -403,18 +403,18 @@ fn keep(stretch: &Stretch, batch: &[Waiting]) -> Result<(), Failure> {
 ///
 /// # Errors
 /// `source-refused` with JSOC's own words where none can be shorter.
-fn cut(window: Window, shortest: TimeDelta, words: &str, batch: &[Waiting]) -> Result<[Stretch; 2], Failure> {
+fn cut(window: Window, shortest: TimeDelta, words: &str, batch: &[Waiting]) -> Result<[OrderRange; 2], Failure> {
     forget(window, batch)?;
     let Some((before, after)) = halves(window, shortest) else {
         let why = format!("no shorter time can be ordered: {words}");
         return Err(Failure::new(Class::SourceRefused, why));
     };
     tracing::info!("an order is cut in two: {words}");
-    Ok([after, before].map(|window| Stretch { window, id: None }))
+    Ok([after, before].map(|window| OrderRange { window, id: None }))
 }
 
 fn forget(window: Window, batch: &[Waiting]) -> Result<(), Failure> {
-    for waiting in of(window, batch) {
+    for waiting in waiting_in(window, batch) {
         let text = stretch::without(waiting.memory.recall().as_deref(), window);
         waiting.memory.keep(&text)?;
     }
@@ -423,12 +423,12 @@ fn forget(window: Window, batch: &[Waiting]) -> Result<(), Failure> {
 
 /// The numbers of the records of a stretch of time whose files are not here, in the order of their times.
 fn due(window: Window, batch: &[Waiting]) -> Vec<i64> {
-    let due = of(window, batch).flat_map(|waiting| waiting.due.iter());
+    let due = waiting_in(window, batch).flat_map(|waiting| waiting.due.iter());
     due.filter(|(time, _)| window.contains(*time)).map(|(_, recnum)| *recnum).collect()
 }
 
 /// The days that a stretch of time is for.
-fn of(window: Window, batch: &[Waiting]) -> impl Iterator<Item = &Waiting> {
+fn waiting_in(window: Window, batch: &[Waiting]) -> impl Iterator<Item = &Waiting> {
     batch.iter().filter(move |waiting| !waiting.window.intersect(&window).is_empty())
 }
 

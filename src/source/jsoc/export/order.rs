@@ -9,8 +9,8 @@ use url::Url;
 
 use super::super::address::{FETCH, as_given};
 use super::super::not_too_long;
-use super::super::query::{Question, below};
-use super::reply::{Reply, Row};
+use super::super::query::{RecordQuery, below};
+use super::reply::{ExportedFile, Reply};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Export, Method, Protocol};
 use crate::net::{Client, shown};
@@ -38,7 +38,7 @@ const MISSES: u32 = 5;
 #[derive(Debug)]
 pub(super) enum Ended {
     /// With these files.
-    Done(Vec<Row>),
+    Done(Vec<ExportedFile>),
     /// It is to be cut: why.
     TooLarge(String),
     /// It is to be cut: it names too many records.
@@ -51,7 +51,7 @@ pub(super) enum Ended {
 
 /// What a new order became.
 #[derive(Debug)]
-pub(super) enum Placed {
+pub(super) enum OrderPlaced {
     /// Done at once, refused for its size, or gone.
     Ended(Ended),
     /// It has a number, and its turn comes.
@@ -67,14 +67,14 @@ pub(super) struct Counter {
 }
 
 /// The waits between questions.
-struct Waits {
+struct PollWaits {
     shortest: Duration,
     end: Instant,
 }
 
-impl Waits {
-    fn until(end: Instant) -> Waits {
-        Waits { shortest: SHORTEST, end }
+impl PollWaits {
+    fn until(end: Instant) -> PollWaits {
+        PollWaits { shortest: SHORTEST, end }
     }
 
     /// Waits as JSOC says, within bounds, and not beyond the end. False when that is over.
@@ -94,20 +94,27 @@ impl Counter {
     ///
     /// # Errors
     /// `source-refused` with JSOC's own words, `pending` when others' orders take too long.
-    pub(super) async fn place(&self, set: &str, question: &Question<'_>, end: Instant) -> Result<Placed, Failure> {
+    pub(super) async fn place(
+        &self,
+        set: &str,
+        question: &RecordQuery<'_>,
+        end: Instant,
+    ) -> Result<OrderPlaced, Failure> {
         let url = self.order(set, question);
-        let mut waits = Waits::until(end.min(Instant::now() + OTHERS));
+        let mut waits = PollWaits::until(end.min(Instant::now() + OTHERS));
         let mut refused = false;
         loop {
             match self.ask(&url).await.map_err(|failure| about(set, failure))? {
-                Reply::Done(rows) => return Ok(Placed::Ended(Ended::Done(rows))),
-                Reply::Pending { id: Some(id), wait } => return Ok(Placed::Queued { id, wait }),
+                Reply::Done(rows) => return Ok(OrderPlaced::Ended(Ended::Done(rows))),
+                Reply::Pending { id: Some(id), wait } => return Ok(OrderPlaced::Queued { id, wait }),
                 Reply::Pending { id: None, .. } => {
                     return Err(about(set, read_capped::malformed("an order that waits, without a number")));
                 }
-                Reply::TooLarge(words) => return Ok(Placed::Ended(Ended::TooLarge(format!("JSOC says: {words}")))),
-                Reply::Expired => return Ok(Placed::Ended(Ended::Gone("it is expired".to_owned()))),
-                Reply::Unknown(words) => return Ok(Placed::Ended(Ended::Gone(words))),
+                Reply::TooLarge(words) => {
+                    return Ok(OrderPlaced::Ended(Ended::TooLarge(format!("JSOC says: {words}"))));
+                }
+                Reply::Expired => return Ok(OrderPlaced::Ended(Ended::Gone("it is expired".to_owned()))),
+                Reply::Unknown(words) => return Ok(OrderPlaced::Ended(Ended::Gone(words))),
                 Reply::Busy(words) => {
                     tracing::info!(target: TOLD, "JSOC takes no further order yet: {words}");
                     if !waits.wait(None).await {
@@ -116,7 +123,7 @@ impl Counter {
                         return Err(about(set, Failure::new(Class::Pending, why)));
                     }
                 }
-                Reply::Offline(words) => return Ok(Placed::Ended(Ended::Offline(about(set, no(&words))))),
+                Reply::Offline(words) => return Ok(OrderPlaced::Ended(Ended::Offline(about(set, no(&words))))),
                 Reply::Refused(words) if refused => return Err(about(set, no(&words))),
                 // Now and then one that is refused passes the second time.
                 Reply::Refused(_) => {
@@ -141,7 +148,7 @@ impl Counter {
             .append_pair("requestid", id)
             .append_pair("format", "json");
         let told = |failure| about(id, failure);
-        let mut waits = Waits::until(end);
+        let mut waits = PollWaits::until(end);
         let (mut unseen, mut misses, mut refused, mut next) = (0, 0, false, wait);
         let mut at_once = wait.is_none();
         loop {
@@ -154,7 +161,7 @@ impl Counter {
                 Err(failure) if failure.class.is_retried() && misses < MISSES => {
                     misses += 1;
                     self.client.note_retry();
-                    tracing::info!(%failure, "asking after the order {} once more", self.told(id));
+                    tracing::info!(%failure, "asking after the order {} once more", self.redact(id));
                     continue;
                 }
                 Err(failure) => return Err(told(failure)),
@@ -192,11 +199,11 @@ impl Counter {
     }
 
     /// A number or a name that JSOC told, for the log.
-    pub(super) fn told(&self, text: &str) -> String {
+    pub(super) fn redact(&self, text: &str) -> String {
         self.client.veil(escape(text).into_owned())
     }
 
-    fn order(&self, set: &str, question: &Question<'_>) -> Url {
+    fn order(&self, set: &str, question: &RecordQuery<'_>) -> Url {
         let Export { email, protocol, method, process } = &self.export;
         // What is to be made cannot be had at once.
         let method = if *protocol == Protocol::Fits { Method::Url } else { *method };

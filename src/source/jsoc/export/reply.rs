@@ -16,19 +16,19 @@ use crate::untrusted::escape;
 /// An answer to `exp_request` or `exp_status`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Answer {
+struct ExportReply {
     status: Option<Loose>,
     requestid: Loose,
     reqid: Loose,
     wait: Loose,
     error: Loose,
     dir: Loose,
-    data: Option<Vec<File>>,
+    data: Option<Vec<FileBody>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct File {
+struct FileBody {
     record: Loose,
     filename: Loose,
 }
@@ -37,7 +37,7 @@ struct File {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reply {
     /// Its files are made.
-    Done(Vec<Row>),
+    Done(Vec<ExportedFile>),
     /// It waits, or is worked on.
     Pending {
         /// Its number, where one is told.
@@ -75,7 +75,7 @@ impl Reply {
 
 /// A file of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct ExportedFile {
     /// What it is: `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI]{Br}`, in lower case and without spaces; of what
     /// `fits` makes, the record alone.
     pub(super) named: String,
@@ -95,7 +95,7 @@ impl Reply {
     /// # Errors
     /// `html` and `listing-malformed` for what is none.
     pub(super) fn read(answer: &[u8]) -> Result<Reply, Failure> {
-        let Answer { status, requestid, reqid, wait, error, dir, data } = parse(answer)?;
+        let ExportReply { status, requestid, reqid, wait, error, dir, data } = parse(answer)?;
         let status = status.ok_or_else(|| malformed("an order's answer without a status"))?;
         let code = status.whole();
         let words = || match error.0.trim() {
@@ -155,9 +155,9 @@ const NO_DIRECTORY: &str = "NoDataDirectory";
 /// Begins a row that has a warning in place of a file.
 const WARNING: &str = "warning=";
 
-fn rows(dir: &str, data: Option<Vec<File>>) -> Result<Vec<Row>, Failure> {
+fn rows(dir: &str, data: Option<Vec<FileBody>>) -> Result<Vec<ExportedFile>, Failure> {
     let data = data.ok_or_else(|| malformed("an order that is done, without `data`"))?;
-    let row = |File { record, filename }: File| {
+    let row = |FileBody { record, filename }: FileBody| {
         let warning = [&record.0, &filename.0].into_iter().find_map(|text| text.trim().strip_prefix(WARNING)).map(said);
         let is_on_disk = filename.0.starts_with('/');
         let path = match filename.0.as_str() {
@@ -167,7 +167,7 @@ fn rows(dir: &str, data: Option<Vec<File>>) -> Result<Vec<Row>, Failure> {
             name => Some(format!("{}/{name}", dir.trim_end_matches('/'))),
         };
         let is_offline = warning.is_none() && filename.0 == NO_DIRECTORY;
-        Row { named: plain(&record.0), path, is_on_disk, is_offline, warning }
+        ExportedFile { named: plain(&record.0), path, is_on_disk, is_offline, warning }
     };
     Ok(data.into_iter().map(row).collect())
 }
@@ -214,7 +214,7 @@ mod tests {
             {"record":"hmi.M_45s[2011.02.15_00:00:00_TAI][2]{magnetogram}","filename":"a.fits"},
             {"record":"hmi.M_45s[x]{magnetogram}","filename":"NoDataFile"},
             {"record":"hmi.M_45s[y]{magnetogram}","filename":"NoDataDirectory"}]}"#;
-        let row = |named: &str, path: Option<&str>| Row {
+        let row = |named: &str, path: Option<&str>| ExportedFile {
             named: named.into(),
             path: path.map(str::to_owned),
             is_on_disk: false,
@@ -226,13 +226,13 @@ mod tests {
             Reply::Done(vec![
                 row("hmi.m_45s[2011.02.15_00:00:00_tai][2]{magnetogram}", Some("/SUM9/D5/S00000/a.fits")),
                 row("hmi.m_45s[x]{magnetogram}", None),
-                Row { is_offline: true, ..row("hmi.m_45s[y]{magnetogram}", None) },
+                ExportedFile { is_offline: true, ..row("hmi.m_45s[y]{magnetogram}", None) },
             ])
         );
         let quick = r#"{"status":0,"requestid":"","dir":"","data":[{"record":"a[1]{ Br }","filename":"/SUM1/D1/S00000/Br.fits"}]}"#;
         assert_eq!(
             read(quick),
-            Reply::Done(vec![Row { is_on_disk: true, ..row("a[1]{br}", Some("/SUM1/D1/S00000/Br.fits")) }])
+            Reply::Done(vec![ExportedFile { is_on_disk: true, ..row("a[1]{br}", Some("/SUM1/D1/S00000/Br.fits")) }])
         );
     }
 
@@ -241,7 +241,7 @@ mod tests {
         let done = r#"{"status":0,"dir":"/SUM9/D5/S00000","data":[{"record":"hmi.M_45s[1]","filename":"warning=No  data"},
             {"record":"warning=Cannot export Rice","filename":""}]}"#;
         let Reply::Done(rows) = read(done) else { panic!("it is done") };
-        let words = |row: &Row| (row.path.clone(), row.warning.clone());
+        let words = |row: &ExportedFile| (row.path.clone(), row.warning.clone());
         assert_eq!(words(&rows[0]), (None, Some("No data".into())));
         assert_eq!(words(&rows[1]), (None, Some("Cannot export Rice".into())));
     }

@@ -16,7 +16,7 @@ pub(super) const SHORTEST_NAMED: TimeDelta = TimeDelta::minutes(1);
 
 /// A stretch of time that is, or is to be, one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stretch {
+pub(super) struct OrderRange {
     pub(super) window: Window,
     /// The order's number; none where it was never told, or is to be given yet.
     pub(super) id: Option<String>,
@@ -24,21 +24,21 @@ pub(super) struct Stretch {
 
 /// What a day keeps of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
+struct KeptOrder {
     from: NaiveDateTime,
     to: NaiveDateTime,
     id: Option<String>,
 }
 
 /// The orders that a day remembers.
-pub(super) fn remembered(text: &str) -> Vec<Stretch> {
-    let kept: Vec<Kept> = serde_json::from_str(text).unwrap_or_default();
-    let stretch = |Kept { from, to, id }: Kept| Stretch { window: Window { start: from, end: to }, id };
+pub(super) fn remembered(text: &str) -> Vec<OrderRange> {
+    let kept: Vec<KeptOrder> = serde_json::from_str(text).unwrap_or_default();
+    let stretch = |KeptOrder { from, to, id }: KeptOrder| OrderRange { window: Window { start: from, end: to }, id };
     kept.into_iter().map(stretch).filter(|stretch| !stretch.window.is_empty()).collect()
 }
 
 /// The text that a day keeps of its orders, with one more; another of the same stretch is replaced.
-pub(super) fn with(text: Option<&str>, stretch: &Stretch) -> String {
+pub(super) fn with(text: Option<&str>, stretch: &OrderRange) -> String {
     let mut all = text.map(remembered).unwrap_or_default();
     all.retain(|other| other.window != stretch.window);
     all.push(stretch.clone());
@@ -52,18 +52,19 @@ pub(super) fn without(text: Option<&str>, window: Window) -> String {
     written(&all)
 }
 
-fn written(all: &[Stretch]) -> String {
+fn written(all: &[OrderRange]) -> String {
     if all.is_empty() {
         return String::new();
     }
-    let kept = |Stretch { window, id }: &Stretch| Kept { from: window.start, to: window.end, id: id.clone() };
+    let kept =
+        |OrderRange { window, id }: &OrderRange| KeptOrder { from: window.start, to: window.end, id: id.clone() };
     // It is made of plain texts: nothing in it can fail to be written.
     serde_json::to_string(&all.iter().map(kept).collect::<Vec<_>>()).unwrap_or_default()
 }
 
 /// A whole stretch of time as orders: those that are remembered, and new ones for what lies between them.
-pub(super) fn cover(whole: Window, remembered: Vec<Stretch>) -> Vec<Stretch> {
-    let mut by_start: BTreeMap<NaiveDateTime, Stretch> = BTreeMap::new();
+pub(super) fn cover(whole: Window, remembered: Vec<OrderRange>) -> Vec<OrderRange> {
+    let mut by_start: BTreeMap<NaiveDateTime, OrderRange> = BTreeMap::new();
     for stretch in remembered {
         // Of two that begin together, as one that was cut in two leaves them, the shorter is the later one.
         let longer = by_start.get(&stretch.window.start).is_some_and(|other| other.window.end < stretch.window.end);
@@ -73,7 +74,7 @@ pub(super) fn cover(whole: Window, remembered: Vec<Stretch>) -> Vec<Stretch> {
     }
     let mut all = Vec::new();
     let mut at = whole.start;
-    let fresh = |start, end| Stretch { window: Window { start, end }, id: None };
+    let fresh = |start, end| OrderRange { window: Window { start, end }, id: None };
     for stretch in by_start.into_values() {
         let Window { start, end } = stretch.window;
         let is_passed = end <= at || start >= whole.end;
@@ -123,8 +124,8 @@ mod tests {
         window(&format!("2011-02-{first:02}T00:00:00"), &format!("2011-02-{last:02}T00:00:00"))
     }
 
-    fn order(window: Window, id: Option<&str>) -> Stretch {
-        Stretch { window, id: id.map(str::to_owned) }
+    fn order(window: Window, id: Option<&str>) -> OrderRange {
+        OrderRange { window, id: id.map(str::to_owned) }
     }
 
     #[test]

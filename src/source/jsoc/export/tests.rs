@@ -34,7 +34,7 @@ async fn an_order_that_takes_too_long_ends_the_orders_of_the_run_and_is_remember
     let (base, asked) = service(ok(r#"{"status":2,"requestid":"JSOC_1","wait":0}"#)).await;
     let structure = Structure::read(SHARP.as_bytes()).unwrap();
     let series = ordered("hmi.sharp_cea_720s", Protocol::Fits);
-    let question = Question::of(&series, &structure).unwrap();
+    let question = RecordQuery::of(&series, &structure).unwrap();
     let export = question.export().unwrap().clone();
     let desk = Desk { patience: Duration::ZERO, ..Desk::new(base.clone(), client(&base), export) };
     let memory: Arc<dyn Memory> = Arc::new(Kept::default());
@@ -44,7 +44,7 @@ async fn an_order_that_takes_too_long_ends_the_orders_of_the_run_and_is_remember
         let mut files = [RemoteFile::new("1/Br".into(), base.clone(), "/x".into(), window.start)];
         let names = Names::new();
         let not_orderable = BTreeSet::new();
-        let wanted = Wanted { window, files: &mut files, names, size: 1, not_orderable, memory: &memory };
+        let wanted = DayOrder { window, files: &mut files, names, size: 1, not_orderable, memory: &memory };
         let failure = desk.fill(&question, wanted, desk.coming().await).await.unwrap_err();
         assert_eq!((failure.class, failure.class.is_retried()), (Class::Pending, false), "{failure}");
         assert!(failure.message.contains("the order `JSOC_1`: it is not done after 24 hours"), "{failure}");
@@ -58,7 +58,7 @@ async fn a_day_that_is_listed_once_more_is_not_waited_for_anew() {
     let base: Url = "http://127.0.0.1:9/".parse().unwrap();
     let series = ordered("hmi.sharp_cea_720s", Protocol::Fits);
     let structure = Structure::read(SHARP.as_bytes()).unwrap();
-    let export = Question::of(&series, &structure).unwrap().export().unwrap().clone();
+    let export = RecordQuery::of(&series, &structure).unwrap().export().unwrap().clone();
     let desk = Desk::new(base.clone(), client(&base), export);
     let waiting = |date: &str| Waiting {
         window: window(date),

@@ -19,14 +19,14 @@ fn day() -> Window {
 fn asked(filters: Filters) -> String {
     let structure = sharp();
     let series = series("hmi.sharp_cea_720s", filters);
-    let question = Question::of(&series, &structure).unwrap();
+    let question = RecordQuery::of(&series, &structure).unwrap();
     question.record_set(day()).unwrap()
 }
 
 fn refused(filters: Filters) -> String {
     let structure = sharp();
     let series = series("hmi.sharp_cea_720s", filters);
-    let failure = Question::of(&series, &structure).unwrap_err();
+    let failure = RecordQuery::of(&series, &structure).unwrap_err();
     assert_eq!(failure.class, Class::SourceRefused);
     failure.message
 }
@@ -66,11 +66,11 @@ fn the_documented_record_set_is_asked_for() {
 fn a_series_without_segments_has_no_files_to_fetch() {
     let structure = Structure::read(DISKS.replace(r#"{"name":"image","units":null}"#, "").as_bytes()).unwrap();
     let series = series("aia.lev1_euv_12s", Filters::default());
-    let failure = Question::of(&series, &structure).unwrap_err();
+    let failure = RecordQuery::of(&series, &structure).unwrap_err();
     assert_eq!(failure.class, Class::SourceRefused);
     assert!(failure.message.contains("has no segments"), "{failure}");
     let with_table = Series { fetch: Fetch::Both, ..series };
-    assert!(Question::of(&with_table, &structure).unwrap().segments.is_empty());
+    assert!(RecordQuery::of(&with_table, &structure).unwrap().segments.is_empty());
 }
 
 #[test]
@@ -78,13 +78,13 @@ fn the_order_of_the_prime_keys_is_the_series_own() {
     let structure = Structure::read(DISKS.as_bytes()).unwrap();
     let set = |filters| {
         let series = series("aia.lev1_euv_12s", filters);
-        Question::of(&series, &structure).unwrap().record_set(day()).unwrap()
+        RecordQuery::of(&series, &structure).unwrap().record_set(day()).unwrap()
     };
     assert_eq!(set(Filters::default()), "aia.lev1_euv_12s[2011.02.14_23:59:54_TAI/86424s]");
     let wavelength = Filters { wavelength: Some(vec![171]), ..Filters::default() };
     assert_eq!(set(wavelength), "aia.lev1_euv_12s[2011.02.14_23:59:54_TAI/86424s][171]");
     let series = series("aia.lev1_euv_12s", Filters { harpnum: Some(vec![1]), ..Filters::default() });
-    let message = Question::of(&series, &structure).unwrap_err().message;
+    let message = RecordQuery::of(&series, &structure).unwrap_err().message;
     assert!(message.contains("filter `harpnum` cannot be applied"), "{message}");
 }
 
@@ -93,16 +93,18 @@ fn more_regions_than_a_query_holds_are_left_to_the_listing_and_ordered_as_listed
     let structure = sharp();
     let series = |harpnum| series("hmi.sharp_cea_720s", Filters { harpnum: Some(harpnum), ..Filters::default() });
     let (few, many) = (series((1..=100).collect()), series((1..=101).collect()));
-    let (few, many) = [&few, &many].map(|series| Question::of(series, &structure).unwrap()).into();
+    let (few, many) = [&few, &many].map(|series| RecordQuery::of(series, &structure).unwrap()).into();
     assert!(few.record_set(day()).unwrap().starts_with("hmi.sharp_cea_720s[1,2,3,"));
     assert!(many.record_set(day()).unwrap().starts_with("hmi.sharp_cea_720s[][2011"));
     let listed = [listed(1, Some(9)), listed(2, Some(7))];
-    let set =
-        |question: &Question<'_>| match question.order_set(day(), &listed.iter().collect::<Vec<_>>(), &BTreeSet::new())
-        {
-            OrderSet::Records(set) => set,
-            other => panic!("{other:?}"),
-        };
+    let set = |question: &RecordQuery<'_>| match question.order_set(
+        day(),
+        &listed.iter().collect::<Vec<_>>(),
+        &BTreeSet::new(),
+    ) {
+        OrderSet::Records(set) => set,
+        other => panic!("{other:?}"),
+    };
     assert!(set(&many).starts_with("hmi.sharp_cea_720s[7,9][2011"));
     assert!(set(&few).starts_with("hmi.sharp_cea_720s[1,2,3,"));
     let noaa = |count: i64| asked(Filters { noaa: Some((11_000..11_000 + count).collect()), ..Filters::default() });
@@ -117,7 +119,7 @@ fn a_part_of_a_day_is_asked_for_in_the_largest_whole_unit() {
         let filters = Filters { cadence: hours.map(Duration::from_hours), ..Filters::default() };
         let series = series("hmi.sharp_cea_720s", filters);
         let window = Window { start: start.parse().unwrap(), end: end.parse().unwrap() };
-        let set = Question::of(&series, &structure).unwrap().record_set(window);
+        let set = RecordQuery::of(&series, &structure).unwrap().record_set(window);
         set.map(|set| set.trim_start_matches("hmi.sharp_cea_720s[]").to_owned())
     };
     let of = |start, end| set(start, end, None).unwrap();
@@ -135,7 +137,7 @@ fn a_cadence_is_left_to_jsoc_where_the_slots_are_as_far_apart_as_the_name_says()
         let structure = Structure::read(of_slots(slots).as_bytes()).unwrap();
         let cadence = Some(Duration::from_secs(seconds));
         let series = series(name, Filters { cadence, ..Filters::default() });
-        Question::of(&series, &structure).unwrap().record_set(day()).map(|set| set.replace(name, ""))
+        RecordQuery::of(&series, &structure).unwrap().record_set(day()).map(|set| set.replace(name, ""))
     };
     let (spaced, seconds_apart, plain) =
         (r#""slotted":1,"step":"12.0""#, r#""slotted":1,"step":"1.000000""#, r#""slotted":0"#);
@@ -157,7 +159,7 @@ fn records_that_are_chosen_here_are_ordered_by_their_numbers() {
     let structure = Structure::read(DISKS.as_bytes()).unwrap();
     let filters = Filters { cadence: Some(Duration::from_hours(1)), ..Filters::default() };
     let series = series("aia.lev1", filters);
-    let question = Question::of(&series, &structure).unwrap();
+    let question = RecordQuery::of(&series, &structure).unwrap();
     let set = |window: Window, count: i64| {
         let listed: Vec<Ordered> = (1..=count).map(|recnum| listed(recnum, None)).collect();
         question.order_set(window, &listed.iter().collect::<Vec<_>>(), &BTreeSet::new())
@@ -172,7 +174,7 @@ fn records_that_are_chosen_here_are_ordered_by_their_numbers() {
 fn where_a_record_cannot_be_ordered_the_others_are_by_their_numbers() {
     let structure = sharp();
     let series = series("hmi.sharp_cea_720s", Filters::default());
-    let question = Question::of(&series, &structure).unwrap();
+    let question = RecordQuery::of(&series, &structure).unwrap();
     let all: Vec<Ordered> = (1..=3).map(|nth| Ordered { is_available: nth != 2, ..listed(nth, None) }).collect();
     let set = |missing: &str, count: usize| {
         let missing = BTreeSet::from([missing.parse().unwrap()]);
@@ -202,7 +204,7 @@ fn filters_are_one_condition() {
     assert_eq!(tail(both.clone()), "[? (NOAA_ARS ~ '11158') AND (LON_FWT >= -70 AND LON_FWT <= 70) ?]");
     let structure = sharp();
     let series = series("hmi.sharp_cea_720s", both);
-    let question = Question::of(&series, &structure).unwrap();
+    let question = RecordQuery::of(&series, &structure).unwrap();
     let OrderSet::Records(ordered) = question.order_set(day(), &[], &BTreeSet::new()) else {
         panic!("nothing to order")
     };
@@ -241,7 +243,7 @@ fn what_a_series_does_not_have_is_not_asked_for() {
 #[test]
 fn an_export_is_named_as_jsoc_names_it() {
     let (structure, series) = (sharp(), series("hmi.sharp_cea_720s", Filters::default()));
-    let names = Question::of(&series, &structure).unwrap().names();
+    let names = RecordQuery::of(&series, &structure).unwrap().names();
     assert_eq!(names, "hmi.sharp_cea_720s.{HARPNUM}.{T_REC:A}.{segment}");
 }
 
@@ -254,7 +256,7 @@ fn only_what_is_needed_is_asked_for() {
         let segments = Some(vec!["Br".to_owned(), "Bp".to_owned()]);
         let own = series("hmi.sharp_cea_720s", Filters { segments, ..Filters::default() });
         let series = Series { fetch, keywords, ..own };
-        let url = Question::of(&series, &structure).unwrap().url(&base, "s[]");
+        let url = RecordQuery::of(&series, &structure).unwrap().url(&base, "s[]");
         let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         assert_eq!(url.path(), "/cgi-bin/ajax/jsoc_info");
         assert_eq!((pairs[0].1.as_str(), pairs[1].1.as_str(), pairs[4].1.as_str()), ("rs_list", "s[]", "1"));

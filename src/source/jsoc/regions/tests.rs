@@ -10,7 +10,7 @@ fn sharp() -> Structure {
     Structure::read(SHARP.as_bytes()).unwrap()
 }
 
-fn answer(columns: &[(&str, &[&str])]) -> Answer {
+fn answer(columns: &[(&str, &[&str])]) -> RecordList {
     let column = |(name, values): &(&str, &[&str])| json!({ "name": name, "values": values });
     let keywords: Vec<Value> = columns.iter().map(column).collect();
     let count = columns.first().map_or(0, |(_, values)| values.len());

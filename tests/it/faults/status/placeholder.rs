@@ -122,13 +122,13 @@ fn files_of_several_runs_that_are_redirected_to_one_place_are_not_all_sealed() {
         lab.report(0);
         lab.sunhaul(&["update", "job.yaml"]).stdout_has("1 added, 1 removed").chatty().done();
         let now: Vec<Digest> = lab.proved("data").into_values().collect();
-        assert!(!now.contains(&Digest::of(b"no data for this time")), "{place}");
+        assert!(!now.contains(&Digest::sha256(b"no data for this time")), "{place}");
     }
 }
 
 #[test]
 fn files_that_the_lock_has_and_a_store_that_names_them_by_their_bytes_may_share_a_place() {
-    let stored = format!("/objects/SHA256E-s21--{}.dat", Digest::of(b"no data for this time"));
+    let stored = format!("/objects/SHA256E-s21--{}.dat", Digest::sha256(b"no data for this time"));
     let server = redirected([&stored; 3]);
     let lab = lab_for(&server, 3, "{ attempts: 1 }");
     lab.report(0);

@@ -107,7 +107,7 @@ impl Answer {
 
     /// A file: 200, with a strong `ETag` of its bytes, `Last-Modified`, and on request parts, or 304.
     pub(crate) fn file(body: Vec<u8>) -> Answer {
-        let etag = format!("\"{}\"", Digest::of(&body));
+        let etag = format!("\"{}\"", Digest::sha256(&body));
         let mut answer = Answer::new(200, "application/fits", body);
         answer.etag = Some(etag);
         answer.last_modified = Some("Fri, 11 Dec 2015 20:00:00 GMT".to_owned());

@@ -35,7 +35,7 @@ fn a_file_has_its_record_s_keywords_right_sums_and_the_digest_of_what_came() {
     let lines = lines(&lab);
     assert_eq!(lines.keys().collect::<Vec<_>>(), ["8/Bp/headers", "8/Br/headers", "9/Bp/headers", "9/Br/headers"]);
     let line = &lines["9/Br/headers"];
-    let came = Digest::of(&fits(9, 20, "2015-12-11T12:12:00"));
+    let came = Digest::sha256(&fits(9, 20, "2015-12-11T12:12:00"));
     assert_eq!(
         (line["origin"].as_str(), line["checked"].as_str()),
         (Some(came.to_string().as_str()), Some("checksum"))
@@ -92,7 +92,7 @@ fn a_file_that_is_too_large_to_be_held_is_copied_as_well_and_leaves_no_part() {
     let large = fits(7, 900, "2015-12-11T00:00:00");
     fake.state().served = Some(large.clone());
     let lab = lab(&fake, "fetch: files, headers: embed, segments: [Br]");
-    let came = Digest::of(&large).to_string();
+    let came = Digest::sha256(&large).to_string();
     for line in lines(&lab).values() {
         assert_eq!(line["origin"].as_str(), Some(came.as_str()), "{line:#}");
         let copy = lab.read(&format!("data/{}", line["path"].as_str().expect("a path")));

@@ -9,7 +9,7 @@ const RECORD: &str = "hmi.v_sht_2drls[2024.09.19_00:00:00_TAI]";
 const STEM: &str = "hmi.v_sht_2drls.20240919_000000_TAI.";
 
 /// A row of what is made anew has the record alone, and a file named after it.
-fn listed_row((record, name): &(&str, &str)) -> Row {
+fn listed_row((record, name): &(&str, &str)) -> ExportedFile {
     let stem = if record.contains('{') { "" } else { STEM };
     row(record, Some(&format!("/SUM9/D1/S00000/{stem}{name}")))
 }
@@ -19,13 +19,13 @@ fn without_stem(file: &RemoteFile) -> String {
     name.strip_prefix(STEM).unwrap_or(name).to_owned()
 }
 
-fn row(named: &str, path: Option<&str>) -> Row {
+fn row(named: &str, path: Option<&str>) -> ExportedFile {
     let is_on_disk = named.contains('{');
     let path = path.map(str::to_owned);
-    Row { named: plain(named), path, is_on_disk, is_offline: false, warning: None }
+    ExportedFile { named: plain(named), path, is_on_disk, is_offline: false, warning: None }
 }
 
-fn delivered(rows: Vec<Row>) -> Delivered {
+fn delivered(rows: Vec<ExportedFile>) -> Delivered {
     Delivered { rows, ..Delivered::default() }
 }
 
@@ -51,7 +51,7 @@ fn joined(listed: Option<&str>, body: Body, paths: &[Option<&str>]) -> Result<Op
     let window = Window::of_day("2024-09-19".parse().unwrap());
     let file = RemoteFile::new("77/rot".to_owned(), base.clone(), "/x".to_owned(), window.start);
     let mut files = [RemoteFile { body, ..file }];
-    let rows: Vec<Row> = paths.iter().map(|path| row(&format!("{RECORD}{{rot}}"), *path)).collect();
+    let rows: Vec<ExportedFile> = paths.iter().map(|path| row(&format!("{RECORD}{{rot}}"), *path)).collect();
     let names = Names::from([("77/rot".to_owned(), ordered("rot", listed))]);
     join(&mut files, window, &names, &delivered(rows), &base).map_err(|failure| failure.message)?;
     Ok((files[0].body == Body::Remote).then(|| files[0].url.path().to_owned()))
@@ -112,7 +112,7 @@ fn told_apart(rows: &[(&str, &str)]) -> Result<[Option<String>; 2], String> {
         ("77/Br".to_owned(), ordered("Br", Some("Br.fits"))),
         ("77/err".to_owned(), ordered("err", Some("err.Br.fits"))),
     ]);
-    let rows: Vec<Row> = rows.iter().map(listed_row).collect();
+    let rows: Vec<ExportedFile> = rows.iter().map(listed_row).collect();
     join(&mut files, window, &names, &delivered(rows), &base).map_err(|failure| failure.message)?;
     Ok(files.each_ref().map(|file| (file.body == Body::Remote).then(|| without_stem(file))))
 }
@@ -142,7 +142,7 @@ fn what_a_program_makes_is_known_by_the_file_s_name_or_the_segment_s() {
         let window = Window::of_day("2024-09-19".parse().unwrap());
         let mut files = [RemoteFile::new("77/image".to_owned(), base.clone(), "/x".to_owned(), window.start)];
         let names = Names::from([("77/image".to_owned(), ordered("image", Some("image_lev1.fits")))]);
-        let rows: Vec<Row> = rows.iter().map(listed_row).collect();
+        let rows: Vec<ExportedFile> = rows.iter().map(listed_row).collect();
         join(&mut files, window, &names, &delivered(rows), &base).map_err(|failure| failure.message)?;
         Ok::<_, String>(without_stem(&files[0]))
     };
@@ -186,7 +186,7 @@ fn what_has_no_directory_or_was_refused_is_not_on_the_disks() {
     let base: Url = "http://h.example/".parse().unwrap();
     let window = Window::of_day("2024-09-19".parse().unwrap());
     let names = Names::from([("77/rot".to_owned(), ordered("rot", Some("rot.2d")))]);
-    let no_directory = Row { is_offline: true, ..row(&format!("{RECORD}{{rot}}"), None) };
+    let no_directory = ExportedFile { is_offline: true, ..row(&format!("{RECORD}{{rot}}"), None) };
     let refused = Delivered { not_had: [(77, NotHad::Offline)].into(), ..Delivered::default() };
     for came in [delivered(vec![no_directory]), refused] {
         for body in [Body::Remote, Body::None] {
@@ -220,7 +220,7 @@ fn a_warning_in_place_of_a_file_is_reported_and_files_outside_the_time_are_ignor
     let window = Window::of_day("2024-09-19".parse().unwrap());
     let mut files = [RemoteFile::new("77/rot".to_owned(), base.clone(), "/x".to_owned(), window.start)];
     let names = Names::from([("77/rot".to_owned(), ordered("rot", Some("rot.2d")))]);
-    let warns = Row { warning: Some("No such file".to_owned()), ..row(RECORD, None) };
+    let warns = ExportedFile { warning: Some("No such file".to_owned()), ..row(RECORD, None) };
     let message = join(&mut files, window, &names, &delivered(vec![warns]), &base).unwrap_err().message;
     assert!(message.contains("(JSOC warns: No such file)"), "{message}");
     let at = |time: &str| row(&format!("hmi.v_sht_2drls[{time}]"), Some("/SUM9/x.rot.2d"));
