@@ -334,7 +334,7 @@ impl Pen {
     /// Appends these entries in one write. What a failed one leaves is taken back.
     fn write<'a>(&mut self, entries: impl Iterator<Item = &'a JournalEntry>) -> std::io::Result<()> {
         if self.is_torn {
-            return Err(std::io::Error::other("half a line of an earlier write stands at its end"));
+            return Err(std::io::Error::other("it ends in half a line of an earlier write"));
         }
         let mut chain = self.chain.clone();
         // Plain structs of texts and numbers: serde_json cannot fail on them.

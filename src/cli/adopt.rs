@@ -160,14 +160,17 @@ fn fits_beside(folder: &Path, root: &Path, link: bool) -> Result<()> {
     if root.canonicalize().is_ok_and(|root| own.starts_with(root)) {
         return wrong(
             "is part of the archive",
-            "files that lie at their places in the archive are kept by `sunhaul run`; move others out of it first",
+            "`sunhaul run` keeps files that are already in their places in the archive; move the others out of it first",
         );
     }
     let device = |path: &Path| path.metadata().map(|meta| meta.dev()).ok();
     // The archive may not be there yet: it will lie where the first folder above it is.
     let lies = root.ancestors().find_map(device).or_else(|| device(Path::new(".")));
     if link && lies.is_some() && device(&own) != lies {
-        return wrong("lies on another filesystem than the archive, where no link leads", "let the files be copied");
+        return wrong(
+            "is on another filesystem than the archive, so no hard link can be made",
+            "let the files be copied",
+        );
     }
     Ok(())
 }

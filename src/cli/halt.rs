@@ -13,10 +13,10 @@ const LOOK_AFTER: u64 = 1000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Halted {
     /// A signal asked for it.
-    #[error("interrupted before the first day; nothing was begun")]
+    #[error("interrupted before the first day; nothing was started")]
     Interrupted,
     /// The time of the command is up.
-    #[error("the time of `--max-time` was up before the first day; nothing was begun")]
+    #[error("the time of `--max-time` was up before the first day; nothing was started")]
     TimeUp,
 }
 

@@ -136,7 +136,7 @@ impl Locking {
         let Some(lock) = self.lock().filter(|lock| lock::is_ahead(lock, job, now)) else { return Ok(()) };
         let (path, date) = (lock.path().to_string_lossy(), lock.as_of().format("%Y-%m-%d"));
         let message = format!("the lock `{}` is of {date}, which is still to come", escape(&path));
-        let hint = "if this machine's clock is right, `sunhaul lock` writes the lock anew";
+        let hint = "if this machine's clock is right, `sunhaul lock` writes a new lock";
         Err(CliError::new(Exit::Lock, message).hint(hint).into())
     }
 
@@ -187,7 +187,7 @@ impl Locking {
         }
         let path = lock::path_of(&job.path);
         lock::may_write(&path).map_err(|error| {
-            let hint = "the lock lies beside the manifest: put both into a folder that can be written";
+            let hint = "the lock is written beside the manifest: put both into a writable folder";
             CliError::new(Exit::Storage, format!("{error}")).hint(hint).into()
         })
     }
@@ -229,7 +229,10 @@ pub(super) fn describe_move(job: &Manifest, moved: &Moved, now: DateTime<Utc>) -
         (Some(_), false) => "as before",
     };
     let ahead = if moved.as_of.signed_duration_since(now) > lock::AHEAD {
-        format!("; it is of {}, which is still to come: `sunhaul lock` makes it anew", moved.as_of.format("%Y-%m-%d"))
+        format!(
+            "; it is of {}, which is in the future: `sunhaul lock` writes a new one",
+            moved.as_of.format("%Y-%m-%d")
+        )
     } else {
         String::new()
     };

@@ -46,7 +46,7 @@ pub(super) fn must_be_there(job: &Manifest, lock: Option<&Lock>) -> Result<()> {
     }
     let [root, manifest] = [&job.archive.root, &job.path].map(|path| path.to_string_lossy());
     let message = format!(
-        "the archive of the job `{}` is not in `{}`, where this machine has had it, and the lock knows its files",
+        "the archive of the job `{}` is not in `{}`, where this machine had it before, and the lock lists its files",
         job.name,
         escape(&root)
     );

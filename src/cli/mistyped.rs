@@ -22,7 +22,7 @@ const OPTIONS: [(&[&str], &str); 6] = [
     (&["-n"], "`sunhaul plan` shows what a run would do"),
     (
         &["--force", "-f"],
-        "`--check` fetches what is missing, `--retry-failed` what came wrong, and `sunhaul update` what has changed",
+        "`--check` downloads missing files, `--retry-failed` files that arrived corrupt, and `sunhaul update` what has changed",
     ),
     (&["--resume", "--continue"], "leave it out: every run goes on from where the last one ended"),
     (&["--output", "-o"], "`--archive DIR` says where files go"),

@@ -135,8 +135,7 @@ pub(super) fn must_have_patches(job: &Manifest, is_wanted: impl Fn(&Series) -> b
         }
         let text = without_patch(series, &lacking);
         if are_all {
-            let why =
-                format!("{text}; hint: is the number right? Patches of a young region come later: run again then");
+            let why = format!("{text}; hint: check the number. A new region gets its patches later: run again then");
             return Err(Failure::new(Class::SourceRefused, why).into());
         }
         if shell.verbosity > Verbosity::Quiet {

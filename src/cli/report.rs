@@ -181,7 +181,7 @@ fn named(path: &Path) -> Result<Report> {
 fn parse(path: &Path, bytes: &[u8]) -> Result<Report> {
     serde_json::from_slice(bytes).map_err(|error| {
         let why = format!("it is no report of this version: {}", escape(&error.to_string()));
-        problem(path, &why).hint("`sunhaul schema report` prints what one is made of").into()
+        problem(path, &why).hint("`sunhaul schema report` prints its schema").into()
     })
 }
 

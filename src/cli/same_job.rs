@@ -1,5 +1,5 @@
 //! Two manifests that make one job of one archive and ask for different things: refused before anything is asked, since
-//! each would undo what the other did.
+//! each would undo the other's work.
 //!
 //! A manifest that was moved or renamed is no second one: its old path is gone, or holds another job.
 
@@ -101,8 +101,7 @@ fn must_have_made(job: &Manifest, records: &Reader) -> Result<()> {
             let note = Archive::makers_path(&job.archive.root, &job.name);
             let [own, root, note] = [&job.path, &job.archive.root, &note].map(|path| shown(path));
             let message = format!(
-                "the archive `{root}` has a record of {} {date} that the job `{}` made, and `{own}` asks for something else \
-                 of that day: it would undo what another manifest did, or an earlier version of this one, and which \
+                "the archive `{root}` has a record of {} {date} that the job `{}` made, and `{own}` requests something else of that day: it would undo what another manifest did, or an earlier version of this one, and which \
                  is not known, since `{note}` is missing or damaged",
                 escape(&series.id.0),
                 job.name
@@ -133,8 +132,8 @@ fn must_agree(job: &Manifest, other: &Manifest, now: DateTime<Utc>) -> Result<()
     let Some((series, date)) = difference(job, other, now) else { return Ok(()) };
     let [own, others, root] = [&job.path, &other.path, &job.archive.root].map(|path| shown(path));
     let message = format!(
-        "`{own}` and `{others}` are both the job `{}` in the archive `{root}`, and ask for different things of {} {date}: \
-         each would undo what the other did",
+        "`{own}` and `{others}` are both the job `{}` in the archive `{root}`, and request different things of {} {date}: \
+         each would undo the other's work",
         job.name,
         escape(&series.0)
     );

@@ -121,7 +121,7 @@ fn folder(dir: &Path, shell: &Shell) -> Result<Service> {
         let (why, hint) = match error.kind() {
             ErrorKind::NotFound => ("there is no such folder".to_owned(), "name a folder of FITS files"),
             ErrorKind::NotADirectory => {
-                ("it is a file, or lies below one".to_owned(), "name the folder that the files are in")
+                ("it is a file, or is inside one".to_owned(), "name the folder that the files are in")
             }
             ErrorKind::PermissionDenied => {
                 ("no permission".to_owned(), "give yourself the right to list it, such as by `chmod u+rx`")
@@ -133,7 +133,12 @@ fn folder(dir: &Path, shell: &Shell) -> Result<Service> {
     })?;
     tell_skipped(&service, shell);
     if service.is_empty() && shell.verbosity > Verbosity::Quiet {
-        warn(&format!("no FITS file to serve below `{shown}`; files that come later are seen after a restart"), shell);
+        warn(
+            &format!(
+                "there is no FITS file to serve below `{shown}`; files that are added later appear after a restart"
+            ),
+            shell,
+        );
     }
     Ok(service)
 }

@@ -79,8 +79,8 @@ pub(super) fn objection(line: &FileLine, etag: Option<&str>, body: &Verified) ->
     }
     let here = line.bytes.map_or_else(|| "other".to_owned(), |bytes| format!("{bytes} other"));
     Some(format!(
-        "{} bytes came under the same strong ETag as the {here} bytes that are here, so one of the two is wrong; the file here \
-         is kept. Hint: if upstream is right, move the file away, and it is fetched again",
+        "{} bytes arrived with the same strong ETag as the {here} bytes that are here, so one of the two is wrong; the file here \
+         is kept. Hint: if upstream is right, move the file away, and run again",
         body.bytes
     ))
 }

@@ -20,7 +20,7 @@ use super::magic;
 use markup::Markup;
 pub(super) use start::Start;
 
-const PAGE: &str = "a web page came where data was due; the service may be down";
+const PAGE: &str = "a web page arrived where data was due; the service may be down";
 const ERROR: &str = "an error message came where data was due; the service may be down";
 const SCRIPT: &str = "the text holds the error message of a program: the service failed while it wrote the file";
 const LABEL: &str = "text came that the service calls a web page (Content-Type), where data was due; the service may be \

@@ -154,7 +154,7 @@ impl PartialBody {
             }
             (StatusCode::RANGE_NOT_SATISFIABLE, _) => contradicts("416 for a part that does not fit"),
             (StatusCode::PARTIAL_CONTENT, _) if head.is_multipart => {
-                contradicts("several ranges where one was asked for")
+                contradicts("several ranges, where one was requested")
             }
             (StatusCode::PARTIAL_CONTENT, Some(ContentRange::Bytes { start, end, total: Some(total) }))
                 if start == self.from && self.validators.total.is_none_or(|due| due == total) =>
@@ -213,7 +213,7 @@ impl PartialBody {
         while compared < overlap.len() {
             let Some(mut bytes) = response.chunk().await? else {
                 if response.is_framed() {
-                    let why = "a part was asked for, and it ends before it begins";
+                    let why = "a partial response whose end is before its start";
                     return Ok(Resumed::Contradicted(why.to_owned()));
                 }
                 let message = "the connection ended within the overlap";

@@ -120,8 +120,8 @@ impl<'a> BodyClaims<'a> {
         }
         if let Some(here) = self.here.filter(|bytes| *bytes > 0) {
             let why = format!(
-                "the body is empty, where the file has had {here} bytes: the one of before is kept. Hint: if \
-                 upstream is right, move the file away, and it is fetched again"
+                "the body is empty, where the file has had {here} bytes: the earlier one is kept. Hint: if \
+                 upstream is right, move the file away, and run again"
             );
             return Err(Failure::new(Class::Truncated, why));
         }
@@ -156,7 +156,7 @@ pub(super) fn verify_body(checks: Checks, claims: &BodyClaims<'_>) -> Result<Ver
             return Err(checks.finish(claims.content_type).err().filter(is_page).unwrap_or(failure));
         }
         if claims.encoding.is_some_and(|encoding| !stored_encoding::agrees(checks.name(), encoding, checks.head())) {
-            let why = "the body came compressed, though it was asked for as it is: its first bytes are not those of its \
+            let why = "the body arrived compressed, although no compression was requested: its first bytes are not those of its \
                        Content-Encoding";
             return Err(Failure::new(Class::Protocol, why));
         }

@@ -238,11 +238,11 @@ impl FitsCheck {
                  {end}; {KEEP}"
             ));
         }
-        self.structure(format!("the file is cut: it ends at byte {at}, its data goes on to byte {end}"))
+        self.structure(format!("the file is truncated: it ends at byte {at}, its data should end at byte {end}"))
     }
 
     fn cut_header(&self) -> Fault {
-        self.structure(format!("the file is cut: it ends at byte {}, within a header that has no END", self.at))
+        self.structure(format!("the file is truncated: it ends at byte {}, within a header that has no END", self.at))
     }
 
     fn junk(&self) -> Fault {

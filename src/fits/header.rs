@@ -74,7 +74,7 @@ impl Header {
             _ if keyword.starts_with(b"NAXIS") => self.axis(card)?,
             _ if nearly_checksum(keyword) => self.checksum |= !is_blank(value_of(card).as_ref()),
             _ if !keyword.iter().all(|byte| (b' '..=b'~').contains(byte)) => {
-                return Err("a card whose keyword is no text".to_owned());
+                return Err("a card whose keyword is not text".to_owned());
             }
             _ => {}
         }

@@ -80,7 +80,7 @@ fn magic(start: &[u8]) -> Result<(), Fault> {
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
     if text.starts_with(b"<") {
         let shown = String::from_utf8_lossy(text.get(..24).unwrap_or(text)).into_owned();
-        let message = format!("a web page came where a FITS file is due: it begins with `{}`", one_line(&shown));
+        let message = format!("a web page arrived where a FITS file is due: it begins with `{}`", one_line(&shown));
         return Err(Fault { class: Class::Html, message });
     }
     if start.is_empty() {

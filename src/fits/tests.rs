@@ -393,7 +393,7 @@ fn a_file_that_only_lacks_its_last_fill_and_one_of_another_format_are_told_as_su
     assert!(unfilled.message.contains("its data are whole, but their last block is not filled up"), "{unfilled}");
     assert!(unfilled.message.ends_with("`verify: [size, magic]` keeps it as it is"), "{unfilled}");
     let cut = told(&image[..BLOCK + 99]);
-    assert!(cut.message.contains("the file is cut: it ends at byte 2979"), "{cut}");
+    assert!(cut.message.contains("the file is truncated: it ends at byte 2979"), "{cut}");
     for (start, name) in [
         (&b"\x1f\x8b\x08\x08"[..], "a gzip stream"),
         (b"BZh91AY", "a bzip2 stream"),

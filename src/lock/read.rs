@@ -317,7 +317,7 @@ impl<'p> LockReader<'p> {
             return Err(wrong(format!("`{}` is no digest", escape(digest))).at(LinePart::Text(digest.clone())));
         }
         let files = self.files.checked_add(row.files).and_then(|files| files.checked_add(row.absent));
-        self.files = files.ok_or_else(|| wrong("more files are told than can be counted".to_owned()))?;
+        self.files = files.ok_or_else(|| wrong("it states more files than can be counted".to_owned()))?;
         let place = (row.series.as_str(), row.date);
         if let Some(LockDay { row: before, .. }) = self.days.last()
             && (before.series.as_str(), before.date) >= place
@@ -337,7 +337,7 @@ impl<'p> LockReader<'p> {
         let is_after = self.regions.last().is_none_or(|before| *before < region);
         let why = match region.wrong() {
             None if !self.days.is_empty() => "a region after a day",
-            None if !is_after => "a region that stands twice, or out of order",
+            None if !is_after => "a region that appears twice or is out of order",
             None => {
                 self.regions.push(region);
                 return Ok(());
@@ -401,10 +401,10 @@ impl<'p> LockReader<'p> {
         if due != found {
             let [told, follow] = [due, found].map(|(files, absent)| format!("{files} files and {absent} absent ones"));
             let part = format!("\"files\":{}", row.files);
-            return Err(here(part, format!("{told} are told, but {follow} follow")));
+            return Err(here(part, format!("{told} are stated, but {follow} follow")));
         }
         if row.bytes != open.bytes {
-            let why = format!("{} bytes are told, but its files have {}", row.bytes, open.bytes);
+            let why = format!("{} bytes are stated, but its files have {}", row.bytes, open.bytes);
             return Err(here(format!("\"bytes\":{}", row.bytes), why));
         }
         if row.digest != format!("sha256:{}", open.hasher.finish()) {
@@ -418,7 +418,7 @@ impl<'p> LockReader<'p> {
 fn one_line<'a>(path: &Path, raw: &'a [u8], number: usize) -> Result<&'a [u8], Error> {
     let wrong = |why: &str| Error::line(path, number, why);
     if is_conflict(raw) {
-        return Err(wrong("a merge conflict stands here").with_hint(MERGE).in_line(raw));
+        return Err(wrong("this line is part of a merge conflict").with_hint(MERGE).in_line(raw));
     }
     let Some(text) = raw.strip_suffix(b"\n") else {
         if raw.len() as u64 >= LONGEST_LINE {

@@ -37,7 +37,7 @@ pub(super) fn check(asked: Duration, series: &str) -> Result<(), Wrong> {
     }
     let own = match named(series) {
         Some(_) => format!("`{}` has a record every {}", escape(series), text(step)),
-        None => format!("a series whose name does not tell its cadence has a record every {}", text(step)),
+        None => format!("a series whose name does not include its cadence has a record every {}", text(step)),
     };
     let below = asked - asked % step;
     let near = match below {
@@ -46,7 +46,7 @@ pub(super) fn check(asked: Duration, series: &str) -> Result<(), Wrong> {
     };
     let wrong = Wrong::new(format!("{own}, and {} is no multiple of that", text(asked)));
     let or_name =
-        if named(series).is_some() { ", or correct the name of the series, which tells its cadence" } else { "" };
+        if named(series).is_some() { ", or correct the name of the series, which includes its cadence" } else { "" };
     Err(wrong.hint(format!("nothing is interpolated: write a multiple, such as {near}{or_name}")))
 }
 
@@ -78,9 +78,13 @@ mod tests {
             assert_eq!(check(Duration::from_secs(seconds), series), Ok(()), "{series} {seconds}");
         }
         for (series, seconds, said) in [
-            ("sharp_720s", 420, "such as `12m`, or correct the name of the series, which tells its cadence"),
-            ("sharp_720s", 1080, "such as `12m` or `24m`, or correct the name of the series, which tells its cadence"),
-            ("hmi.m_45s", 60, "such as `45s` or `90s`, or correct the name of the series, which tells its cadence"),
+            ("sharp_720s", 420, "such as `12m`, or correct the name of the series, which includes its cadence"),
+            (
+                "sharp_720s",
+                1080,
+                "such as `12m` or `24m`, or correct the name of the series, which includes its cadence",
+            ),
+            ("hmi.m_45s", 60, "such as `45s` or `90s`, or correct the name of the series, which includes its cadence"),
             ("x", 86_401, "such as `1d` or `1452m`"),
         ] {
             let wrong = check(Duration::from_secs(seconds), series).unwrap_err();

@@ -156,7 +156,7 @@ impl CredentialsReader<'_> {
                 }
             };
             if let Some((first, ..)) = read.iter().find(|(_, other, _)| *other == name) {
-                let finding = Finding::new(name_at, format!("the header `{name}` stands here a second time"));
+                let finding = Finding::new(name_at, format!("the header `{name}` appears a second time"));
                 self.findings.push(finding.hint("keep one of them").also(*first, "first here"));
                 continue;
             }
@@ -263,7 +263,7 @@ fn header(text: &str) -> Result<HeaderName, Wrong> {
 
 fn sendable(value: &str) -> Result<(), Wrong> {
     let fits = value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) && value.trim() == value;
-    let wrong = Wrong::new("a value that cannot stand in an HTTP header");
+    let wrong = Wrong::new("a value that cannot be part of an HTTP header");
     if fits { Ok(()) } else { Err(wrong.hint("ASCII alone, and no spaces around it")) }
 }
 
@@ -360,11 +360,11 @@ mod tests {
             ("basic: { user: \"ja:ne\", password: \"${SUNHAUL_KEY}\" }", "a user's name with a `:`"),
             ("headers: \"X-Api-Key: abc123\"", "found the text `***`"),
             ("headers: { X-Api-Key: abc123 }", "a secret in the file itself"),
-            ("headers: { X-Api-Key: \"${SUNHAUL_WIDE}\" }", "cannot stand in an HTTP header"),
+            ("headers: { X-Api-Key: \"${SUNHAUL_WIDE}\" }", "cannot be part of an HTTP header"),
             ("headers: { X-Api-Key: \"${SUNHAUL_LINE}\" }", "holds a line break"),
             ("headers: { X-Api-Key: \"abc123\\r\\n${SUNHAUL_KEY}\" }", "a control character"),
             ("headers: { \"X Key\": \"${SUNHAUL_KEY}\" }", "no name of an HTTP header"),
-            ("headers: { X-K: \"${SUNHAUL_KEY}\", x-k: \"${SUNHAUL_KEY}\" }", "stands here a second time"),
+            ("headers: { X-K: \"${SUNHAUL_KEY}\", x-k: \"${SUNHAUL_KEY}\" }", "appears a second time"),
             ("netrc: maybe", "neither `true` nor `false`"),
             ("tokn: abc123", "unknown key `tokn`"),
             ("bearer: %abc123", "`%` cannot begin a value"),

@@ -105,8 +105,7 @@ fn young(series: &Series, minus_days: i32) -> Option<String> {
     let age = Duration::from_secs(u64::try_from(minus_days).unwrap_or(0) * DAY);
     (age < series.settle).then(|| {
         format!(
-            "the range of `{}` ends at `{}`, and its days are final after {}: younger ones stay provisional, and each \
-             run asks for them again",
+            "the range of `{}` ends at `{}`, and its days are final after {}: younger ones stay provisional, and each run checks them again",
             series.id,
             today(minus_days),
             shown(series.settle)
@@ -117,7 +116,7 @@ fn young(series: &Series, minus_days: i32) -> Option<String> {
 fn still_to_come(series: &Series, end: NaiveDateTime, now: DateTime<Utc>) -> Option<String> {
     (series.range.resolve(now, series.source.scale()).end < end).then(|| {
         format!(
-            "the range of `{}` ends on {}, which is still to come: each run takes the days that have begun, and those younger than \
+            "the range of `{}` ends on {}, which is in the future: each run includes the days that have started, and those younger than \
              {} stay provisional",
             series.id,
             end.date(),

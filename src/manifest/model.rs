@@ -400,7 +400,7 @@ impl Manifest {
             .chain(latency::warnings(self, now))
             .chain(beside.map(|accept| {
                 let Accept { series, day, file, .. } = accept;
-                format!("`accept` names `{}` of {series} {day}, a day that the job does not ask for", escape(&file.to_string()))
+                format!("`accept` names `{}` of {series} {day}, a day that is not in the job", escape(&file.to_string()))
             }))
             .collect()
     }

@@ -46,7 +46,7 @@ pub(super) fn remote_name(text: &str) -> Result<String, Wrong> {
         return Err(Wrong::new(format!("a name of {} characters; it has 1 to 100", text.len())).hint(HINT));
     }
     match text.chars().find(odd) {
-        Some(odd) => Err(Wrong::new(format!("`{}` cannot stand in a name", escape(&odd.to_string()))).hint(HINT)),
+        Some(odd) => Err(Wrong::new(format!("`{}` is not allowed in a name", escape(&odd.to_string()))).hint(HINT)),
         None if text.starts_with(['.', '-']) => Err(Wrong::new("a name cannot begin with a dot or a dash").hint(HINT)),
         None => Ok(text.to_owned()),
     }

@@ -120,7 +120,7 @@ pub(super) fn check(
 ) -> Result<Manifest, Diagnostics> {
     if bytes.len() > LARGEST {
         let finding = Finding::whole("larger than 1 MiB, which no manifest needs to be");
-        return Err(Diagnostics::new(path, "", vec![finding.hint("is it a manifest at all?")]));
+        return Err(Diagnostics::new(path, "", vec![finding.hint("is this a manifest?")]));
     }
     let text = match std::str::from_utf8(bytes) {
         // Some editors put a mark before the first character, which means nothing.
@@ -245,10 +245,10 @@ fn broken(error: &serde_saphyr::Error, text: &str) -> Finding {
             ("an alias inside of its own anchor".to_owned(), "write the values out")
         }
         Yaml::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
-            (format!("nested deeper than {DEEPEST} levels"), "is it a manifest at all?")
+            (format!("nested deeper than {DEEPEST} levels"), "is this a manifest?")
         }
         Yaml::Budget { breach: BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. }, .. } => {
-            (format!("more than {MOST} values"), "is it a manifest at all?")
+            (format!("more than {MOST} values"), "is this a manifest?")
         }
         Yaml::UnknownAnchor { .. } => {
             ("an alias to an anchor that is not there".to_owned(), "text that begins with `*` or `&` needs quotes")

@@ -128,7 +128,7 @@ impl Timed {
                     varied(inside)?
                 }
                 '{' | '}' | '*' | '?' | '#' | '\\' => {
-                    return Err(Wrong::new(format!("`{next}` cannot stand here")).hint(hint(holds)));
+                    return Err(Wrong::new(format!("`{next}` is not allowed here")).hint(hint(holds)));
                 }
                 c if c.is_whitespace() => return Err(Wrong::new("a space").hint("write `%20` as `%%20` in a path")),
                 other => Piece::Text(other.to_string()),

@@ -20,11 +20,11 @@ const FIELDS: [(TimeField, &str, u64); 3] =
 /// Checks that two times of a template never make one path.
 pub(super) fn times(path: &Timed, cadence: Duration) -> Result<(), Wrong> {
     if !path.tells_date() {
-        return Err(Wrong::new("the path does not tell the date").hint(date_hint(&[Some(path)])));
+        return Err(Wrong::new("the path does not contain the date").hint(date_hint(&[Some(path)])));
     }
     for (field, letter) in needed(cadence) {
         if !path.has(field) {
-            let message = format!("several times of this cadence make one path: `{letter}` does not stand in it");
+            let message = format!("several times of this cadence make one path: `{letter}` does not occur in it");
             return Err(Wrong::new(message).hint("add it, or write a longer `cadence`"));
         }
     }
@@ -63,7 +63,7 @@ pub(super) fn names(spec: &SourceSpec, layout: &Template) -> Result<(), Wrong> {
         let variable = if value == "wavelength" { TemplateVariable::Wavelength } else { TemplateVariable::Segment };
         let is_it = |piece: &Piece| matches!(piece, Piece::Value { name, .. } if name == value);
         if !stands(&is_it) && !layout.parts().contains(&TemplatePart::Variable(variable)) {
-            let message = format!("several files of a time get one path: `{{{value}}}` stands in the folders alone");
+            let message = format!("several files of a time get one path: `{{{value}}}` occurs only in the folders");
             let hint = format!("write for example `layout: \"{{series}}/{{date:%Y/%m/%d}}/{{{value}}}/{{file}}\"`");
             return Err(Wrong::new(message).hint(hint));
         }

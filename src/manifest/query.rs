@@ -183,7 +183,7 @@ fn change_of_list<T: PartialEq + ToString>(key: &str, before: Option<&[T]>, now:
         (Some(before), Some(now)) => {
             let gone: Vec<&T> = before.iter().filter(|one| !now.contains(one)).collect();
             let new: Vec<&T> = now.iter().filter(|one| !before.contains(one)).collect();
-            let gone = (!gone.is_empty()).then(|| format!("{} no longer asked for", shown(&gone)));
+            let gone = (!gone.is_empty()).then(|| format!("{} no longer requested", shown(&gone)));
             let new = (!new.is_empty()).then(|| format!("{} asked for as well", shown(&new)));
             let parts: Vec<String> = gone.into_iter().chain(new).collect();
             Some(if parts.is_empty() {
@@ -225,8 +225,8 @@ mod tests {
         for (before, now, said) in [
             ("", "", ""),
             (", segments: [Bp, Br]", ", segments: [Br, Bp]", ""),
-            (", segments: [Bp, Br, Bt]", ", segments: [Bp, Br]", "segments: Bt no longer asked for"),
-            (", segments: [Bp]", ", segments: [Br]", "segments: Bp no longer asked for, Br asked for as well"),
+            (", segments: [Bp, Br, Bt]", ", segments: [Bp, Br]", "segments: Bt no longer requested"),
+            (", segments: [Bp]", ", segments: [Br]", "segments: Bp no longer requested, Br asked for as well"),
             ("", ", segments: [Bp, Br]", "segments: only Bp, Br"),
             (", harpnum: [377]", "", "harpnum: all of them"),
             (", cadence: 1h", ", cadence: 2h", "cadence 1h to 2h"),

@@ -299,7 +299,7 @@ impl Resolver<'_> {
                 for (keyword, condition) in list {
                     let (Some((at, keyword)), Some(condition)) = (keyword.given(), condition.value()) else { continue };
                     if conditions.iter().any(|(known, _)| *known == keyword.0) {
-                        let finding = Finding::new(at, format!("the keyword `{}` stands here twice", keyword.0));
+                        let finding = Finding::new(at, format!("the keyword `{}` appears twice", keyword.0));
                         self.note(finding.hint("keep one of them, or write both as one text `[? ... ?]`"));
                     }
                     conditions.push((keyword.0.clone(), by_keyword(condition)));
@@ -345,7 +345,7 @@ impl Resolver<'_> {
             let name = series.source_name().filter(|_| series.id.is_missing()).map(|(at, name)| (at, &name.0));
             let Some((at, id)) = own.or(name) else { continue };
             if let Some(first) = seen.get(&id.to_lowercase()) {
-                let finding = Finding::new(at, format!("the series `{}` stands here a second time", escape(id)))
+                let finding = Finding::new(at, format!("the series `{}` appears a second time", escape(id)))
                     .hint("give one of them an id of its own: `as: another-name`")
                     .also(*first, "first here");
                 self.note(finding);

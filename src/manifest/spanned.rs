@@ -72,7 +72,7 @@ impl<T> Typed<Vec<Typed<T>>> {
         if let Typed::Given(at, list) = self
             && list.is_empty()
         {
-            let finding = Finding::new(*at, "an empty list, which asks for nothing");
+            let finding = Finding::new(*at, "an empty list, which requests nothing");
             findings.push(finding.hint("name at least one, or remove the key"));
         }
     }

@@ -12,7 +12,7 @@ pub(super) const QUOTES: &str = "mind the indentation, and put text with `: `, `
 pub(super) fn explain_syntax_error(kind: &ErrorKind, line: &str) -> (String, &'static str) {
     let known = |message: &str, hint| (message.to_owned(), hint);
     match kind {
-        ErrorKind::RecursionLimitExceeded => known("nested deeper than any manifest is", "is it a manifest at all?"),
+        ErrorKind::RecursionLimitExceeded => known("nested deeper than any manifest is", "is this a manifest?"),
         ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => {
             known("a tab where YAML wants spaces", "indent with spaces")
         }
@@ -35,7 +35,7 @@ pub(super) fn explain_syntax_error(kind: &ErrorKind, line: &str) -> (String, &'s
         ),
         ErrorKind::ExpectedBlockSequenceEntry => known(
             "this line belongs to no entry of the list above it, by its indentation",
-            "keys of one entry stand under each other: `- name: a`, and below it `segments: [b]`, two spaces further in than the `-`",
+            "the keys of one entry are written below each other: `- name: a`, and below it `segments: [b]`, two spaces further in than the `-`",
         ),
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => known(
             "this line fits none of the keys above it, by its indentation",

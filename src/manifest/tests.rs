@@ -165,7 +165,7 @@ fn accepting_a_file_of_a_day_that_is_never_asked_for_is_a_warning() {
     let fixed = "{ start: 2015-12-11T18:00, end: 2015-12-14 }";
     assert!(warnings("2015-12-11", fixed).is_empty() && warnings("2015-12-13", fixed).is_empty());
     let told = warnings("2015-12-10", fixed);
-    assert_eq!(told, ["`accept` names `*.fits` of sharp_720s 2015-12-10, a day that the job does not ask for"]);
+    assert_eq!(told, ["`accept` names `*.fits` of sharp_720s 2015-12-10, a day that is not in the job"]);
     assert_eq!(warnings("2015-12-14", fixed).len(), 1);
     // Nobody knows what `today` will be.
     assert!(warnings("2031-01-01", "{ start: 2015-12-11, end: today }").is_empty());

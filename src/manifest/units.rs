@@ -284,8 +284,8 @@ fn today(rest: &str) -> Result<Instant, Wrong> {
         return Ok(Instant::Today(-1));
     }
     if rest.starts_with('+') {
-        let hint = "`today+1d` is the latest that can be asked for: a range that ends there has the current day";
-        return Err(Wrong::new("a day that has not begun").hint(hint));
+        let hint = "`today+1d` is the latest possible end: a range that ends there has the current day";
+        return Err(Wrong::new("a day that has not started").hint(hint));
     }
     let days = rest.strip_prefix('-').and_then(|rest| rest.strip_suffix('d'));
     match days.filter(|days| !days.is_empty() && days.bytes().all(|b| b.is_ascii_digit())) {

@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
                 continue;
             };
             if let Some((_, first, _)) = known.iter().find(|(known, ..)| known == field) {
-                let finding = Finding::new(key.span, format!("the key `{field}` stands here a second time"))
+                let finding = Finding::new(key.span, format!("the key `{field}` appears a second time"))
                     .hint("keep one of them")
                     .also(first.span, "first here");
                 self.note(finding);
@@ -367,7 +367,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
         match self.value.take() {
             Some(node) => seed.deserialize(self.at.to(node)),
-            None => Err(Wrong::new("a value was asked for before its key")),
+            None => Err(Wrong::new("a value precedes its key")),
         }
     }
 }
@@ -391,7 +391,7 @@ impl<'de> MapAccess<'de> for Pairs<'de> {
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
         match self.value.take() {
             Some(node) => seed.deserialize(self.at.to(node)),
-            None => Err(Wrong::new("a value was asked for before its key")),
+            None => Err(Wrong::new("a value precedes its key")),
         }
     }
 }

@@ -28,11 +28,13 @@ pub(super) fn objection(status: StatusCode, headers: &HeaderMap, asked: Expected
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     match status {
         _ if size > HEADERS => Some("the answer's headers are larger than 256 KiB"),
-        StatusCode::OK if is_slice(headers) => Some("200 with a Content-Range: a part, where the whole was asked for"),
+        StatusCode::OK if is_slice(headers) => {
+            Some("200 with a Content-Range: a part, where the whole file was requested")
+        }
         StatusCode::OK if is_of_several_ranges(headers) => Some(
-            "200 with `multipart/byteranges`: several parts with headers between them, where the whole was asked for",
+            "200 with `multipart/byteranges`: several parts with headers between them, where the whole file was requested",
         ),
-        StatusCode::PARTIAL_CONTENT if !asked.a_range => Some("206 though no range was asked for"),
+        StatusCode::PARTIAL_CONTENT if !asked.a_range => Some("206, although no range was requested"),
         StatusCode::NOT_MODIFIED if !asked.a_condition => Some("304 though no condition was asked"),
         StatusCode::OK | StatusCode::PARTIAL_CONTENT => body_objection(headers, asked.is_stored),
         _ => None,
@@ -43,14 +45,14 @@ pub(super) fn objection(status: StatusCode, headers: &HeaderMap, asked: Expected
 fn body_objection(headers: &HeaderMap, is_stored: IsStored<'_>) -> Option<&'static str> {
     let is_identity = |encoding: &HeaderValue| encoding.as_bytes().eq_ignore_ascii_case(b"identity");
     if !headers.get_all(CONTENT_ENCODING).iter().all(is_identity) && !is_stored(headers) {
-        return Some("the body came compressed, though it was asked for as it is");
+        return Some("the body arrived compressed, although no compression was requested");
     }
     if headers.contains_key(TRANSFER_ENCODING) {
         if headers.contains_key(CONTENT_LENGTH) {
             return Some("the answer gives a length and is chunked as well");
         }
         if !is_chunked(headers) {
-            return Some("a Transfer-Encoding other than `chunked`, which was not asked for");
+            return Some("a Transfer-Encoding other than `chunked`, which was not requested");
         }
     }
     None

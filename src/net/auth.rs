@@ -148,7 +148,7 @@ fn hex(high: u8, low: u8) -> Option<u8> {
 }
 
 fn sensitive(value: &str) -> Result<HeaderValue, Failure> {
-    let mut value = HeaderValue::try_from(value).map_err(|_| refused("a secret cannot stand in an HTTP header"))?;
+    let mut value = HeaderValue::try_from(value).map_err(|_| refused("a secret cannot be part of an HTTP header"))?;
     value.set_sensitive(true);
     Ok(value)
 }

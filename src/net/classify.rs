@@ -21,7 +21,7 @@ pub(super) fn failure(class: Class, url: &Url, why: &str) -> Failure {
 /// What an answer that is no success means. `wait` is what its `Retry-After` asks for.
 pub(super) fn status(status: StatusCode, url: &Url, wait: Option<Duration>) -> Failure {
     let (class, why) = match status.as_u16() {
-        429 => (Class::Throttled, "the host asks for fewer requests"),
+        429 => (Class::Throttled, "the host wants fewer requests"),
         // Some hosts refuse where they mean to slow down; only those say when to come back.
         403 | 503 if wait.is_some() => (Class::Throttled, "the host asks to come back later"),
         500..=599 => (Class::ServerError, "the server failed"),
@@ -30,7 +30,7 @@ pub(super) fn status(status: StatusCode, url: &Url, wait: Option<Duration>) -> F
         403 => (Class::Forbidden, "the server does not allow it"),
         451 => (Class::Forbidden, "withheld for legal reasons"),
         404 => (Class::NotFound, "the server does not have it"),
-        410 => (Class::NotFound, "the server says it is gone for good"),
+        410 => (Class::NotFound, "the server says the file was removed permanently"),
         400 | 422 => (Class::SourceRefused, "the server refuses the question"),
         204 | 205 => (Class::UnexpectedStatus, "the server says there is no content"),
         _ => (Class::UnexpectedStatus, "makes no sense for this request"),

@@ -57,7 +57,7 @@ impl Route {
         if failure.class != Class::NotFound || name(self.asked()) == name(&self.url) {
             return failure;
         }
-        let why = "but was redirected there: that says nothing of what was asked for";
+        let why = "but was redirected there, which says nothing about the requested file";
         let message = format!("{}: asked for {}, {why}; {}", shown(&self.url), shown(self.asked()), failure.message);
         Failure { class: Class::Redirect, message, ..failure }
     }
@@ -86,7 +86,7 @@ impl Route {
         }
         let door = leads(&self.url, &target, door).map_err(|why| refuse(format!("to {}, {why}", shown(&target))))?;
         if target == self.url || self.visited.contains(&target) {
-            return Err(refuse(format!("to {}, where it came from: a loop", shown(&target))));
+            return Err(refuse(format!("back to {}: a loop", shown(&target))));
         }
         self.visited.push(std::mem::replace(&mut self.url, target));
         Ok(door)

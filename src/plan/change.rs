@@ -26,7 +26,7 @@ impl fmt::Display for Change {
             }
             Change::Keys(keys) => f.write_str(&keys.join("; ")),
             Change::Unknown => {
-                f.write_str("asked for something else before: the segments, other filters, layout or window changed")
+                f.write_str("requested something else before: the segments, other filters, layout or window changed")
             }
         }
     }

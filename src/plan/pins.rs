@@ -75,7 +75,7 @@ impl fmt::Display for Why {
         f.write_str(match self {
             Why::Missing => "is not in the lock",
             Why::OtherSpec => "was locked with a different query",
-            Why::NotAskedFor => "is in the lock, and the manifest does not ask for it any more",
+            Why::NotAskedFor => "is in the lock, and the manifest no longer includes it",
         })
     }
 }

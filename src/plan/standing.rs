@@ -138,7 +138,7 @@ impl fmt::Display for PlannedDay<'_> {
             DayStanding::Done(Done { job, .. }) => write!(f, "sealed by the job `{}`", escape(job)),
             DayStanding::Refused { job } => write!(
                 f,
-                "{} {} belongs to the job `{}`, which asks for something else; give the series an id of its own \
+                "{} {} belongs to the job `{}`, which requests something else; give the series an id of its own \
                  (`as: ...`) or the job another `archive.root`",
                 self.id,
                 self.day.date,

@@ -116,7 +116,7 @@ pub(in crate::report) fn doubt(report: &Report) -> Option<String> {
         () => return None,
     };
     Some(format!(
-        "the source has {what}: if that cannot be, look at what the manifest asks for; `sunhaul run \
+        "the source has {what}: if that cannot be, check what the manifest requests; `sunhaul run \
          --retry-absent` asks again"
     ))
 }

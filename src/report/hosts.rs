@@ -16,7 +16,7 @@ pub fn table(report: &Report) -> String {
     let run = &report.run;
     let ended = run.finished.map_or("still running".to_owned(), |at| at.format("%F %T").to_string());
     let agent =
-        if run.user_agent.is_empty() { "not told by this report".into() } else { escape(&run.user_agent).into_owned() };
+        if run.user_agent.is_empty() { "not in this report".into() } else { escape(&run.user_agent).into_owned() };
     let mut out = String::new();
     let head = [
         ("job", escape(&report.job.name).into_owned()),

@@ -182,7 +182,7 @@ impl Observer for Log {
                 tell!(warn, self, series = %series, date = %day.date, key = %key, class = %class, "put into quarantine");
             }
             Event::DayAgain(day) => {
-                tell!(debug, self, series = %escape(&day.series.0), date = %day.date, "the day is looked at again later");
+                tell!(debug, self, series = %escape(&day.series.0), date = %day.date, "the day is checked again later");
             }
             Event::DayDone(done) => self.day(done),
             Event::DayReopened { day, taken, .. } => {

@@ -104,7 +104,7 @@ impl Redirects {
         let Some(first) = known.enter(&file, &places) else {
             let sealed = known.sealed.get(&places[1]).filter(|sealed| sealed.day != file.todo.id());
             return sealed.map_or(Ok(()), |SealedFile { day, key }| {
-                let again = "; if the file of that day is the wrong one, `sunhaul update` asks for it again";
+                let again = "; if the file of that day is the wrong one, `sunhaul update` requests it again";
                 Err(PlaceTaken { failure: file.failure(Some(to), key, day, again), with: None })
             });
         };

@@ -45,7 +45,7 @@ const KINDS: [(&str, InjectedFault, &str); 8] = [
     ("corrupt", InjectedFault::Corrupt, "one bit of the body is flipped"),
     ("wrong-length", InjectedFault::WrongLength, "the body is cut, and Content-Length agrees with it"),
     ("html", InjectedFault::Html, "a web page with status 200"),
-    ("changed", InjectedFault::Changed, "the whole file under another ETag, whatever range was asked for"),
+    ("changed", InjectedFault::Changed, "the whole file under another ETag, whatever range was requested"),
 ];
 
 /// One file meets at most so many faults in a row: attempts are bounded, so a run must be able to end.
@@ -86,7 +86,7 @@ impl Faults {
                 return Err(format!("there is no fault `{}`", escape(name.trim())));
             };
             if odds.iter().any(|(_, known, _)| known == fault) {
-                return Err(format!("`{name}` stands there twice"));
+                return Err(format!("`{name}` appears twice"));
             }
             match odd.trim().parse::<f64>() {
                 Ok(odd) if (0.0..=1.0).contains(&odd) => odds.push((name, *fault, odd)),
@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(wrong("stall"), "`stall` is no FAULT=ODDS");
         assert_eq!(wrong("stall=2"), "`stall=2`: odds are a number from 0 to 1");
         assert_eq!(wrong("stall=NaN"), "`stall=NaN`: odds are a number from 0 to 1");
-        assert_eq!(wrong("stall=.1,stall=.1"), "`stall` stands there twice");
+        assert_eq!(wrong("stall=.1,stall=.1"), "`stall` appears twice");
         assert_eq!(wrong("stall=0.6,reset=0.6"), "the odds are more than 1 together");
     }
 

@@ -168,7 +168,7 @@ fn pieces(first: Bytes, file: File, left: u64) -> impl Stream<Item = io::Result<
 impl IntoResponse for Delivery {
     fn into_response(self) -> Response {
         if self.status == StatusCode::RANGE_NOT_SATISFIABLE {
-            let detail = "the range lies beyond the end of the file; Content-Range has its length";
+            let detail = "the range is beyond the end of the file; Content-Range has its length";
             let mut response = HttpProblem::new(self.status, detail).into_response();
             response.headers_mut().extend(self.headers);
             return response;

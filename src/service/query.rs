@@ -43,7 +43,7 @@ pub(super) fn keywords(recnums: &str, raw: &str, known: &[&str]) -> Result<Keywo
         return Err(HttpProblem::bad_request(detail));
     };
     if numbers.len() > RECORDS {
-        return Err(HttpProblem::bad_request(format!("more than {RECORDS} records: ask for them in parts")));
+        return Err(HttpProblem::bad_request(format!("more than {RECORDS} records: request them in parts")));
     }
     let mut fields = Vec::new();
     for (name, value) in url::form_urlencoded::parse(raw.as_bytes()) {
@@ -92,7 +92,7 @@ pub(super) fn read(raw: &str) -> Result<Query, HttpProblem> {
         return Err(HttpProblem::bad_request("`end` is before `start`"));
     }
     if window.end - window.start > TimeDelta::days(LONGEST) {
-        let detail = format!("the window is longer than {LONGEST} days: ask for it in parts");
+        let detail = format!("the window is longer than {LONGEST} days: request it in parts");
         return Err(HttpProblem::bad_request(detail));
     }
     Ok(Query { window, meta })

@@ -125,7 +125,7 @@ fn described(description: &Value, base: &str) -> Json<Value> {
 async fn nothing_here(uri: Uri) -> HttpProblem {
     let path = escape(uri.path());
     HttpProblem::not_found(format!(
-        "there is no `{path}` here; `/browse/` lists the series, and `/ui/` says how to ask for them"
+        "there is no `{path}` here; `/browse/` lists the series, and `/ui/` explains how to request them"
     ))
 }
 

@@ -199,8 +199,7 @@ fn united(
 /// What is said of a listing whose items, so many, all lie outside the day, one of them `far` from it.
 fn of_another_time(count: u64, day: &Day, far: NaiveDateTime) -> Failure {
     read_capped::malformed(&format!(
-        "all that is listed ({count}) lies outside of {}, such as at {}: the service lists another time, or times are read \
-         wrongly, as by the fields of `path` and `files`",
+        "all that is listed ({count}) lies outside of {}, such as at {}: the service lists another time, or its times are read wrongly, as by the fields of `path` and `files`",
         day.date,
         far.format("%Y-%m-%dT%H:%M:%S"),
     ))

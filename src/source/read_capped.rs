@@ -24,7 +24,7 @@ pub(super) fn room(files: usize) -> Result<(), Failure> {
     if files <= MOST {
         return Ok(());
     }
-    let why = format!("the day has more than {MOST} files; ask for fewer, by segments, a cadence or other filters");
+    let why = format!("the day has more than {MOST} files; request fewer, by segments, a cadence or other filters");
     Err(Failure::new(Class::ListingTooLarge, why))
 }
 
@@ -44,7 +44,7 @@ const AROUND: usize = 40;
 pub(super) async fn whole(response: &mut Response, cap: u64) -> Result<Vec<u8>, Failure> {
     let too_large = |url: &Url| {
         let cap = if cap < 1 << 20 { format!("{cap} bytes") } else { format!("{} MiB", cap >> 20) };
-        let why = format!("{}: the listing is larger than {cap}; ask for a shorter range", shown(url));
+        let why = format!("{}: the listing is larger than {cap}; use a shorter range", shown(url));
         Failure::new(Class::ListingTooLarge, why)
     };
     if response.content_length().is_some_and(|length| length > cap) {
@@ -79,7 +79,7 @@ pub(super) fn first_byte(answer: &[u8]) -> Option<u8> {
 
 /// What is said of a web page where something else is due.
 pub(super) fn page(answer: &[u8], due: &str) -> Failure {
-    Failure::new(Class::Html, format!("a web page came where {due} is due: `{}`", excerpt(answer, 0)))
+    Failure::new(Class::Html, format!("a web page arrived where {due} was expected: `{}`", excerpt(answer, 0)))
 }
 
 /// What is said of an answer that is no listing.

@@ -41,7 +41,7 @@ impl Replicas {
         };
         let all: Vec<Replica> = bases.iter().map(replica).collect::<Result<_, Failure>>()?;
         if all.is_empty() {
-            return Err(Failure::new(Class::SourceRefused, format!("no place to ask for `{}` is known", series.id)));
+            return Err(Failure::new(Class::SourceRefused, format!("no address is known for `{}`", series.id)));
         }
         Ok(Replicas { all, current: AtomicUsize::new(0) })
     }
@@ -88,7 +88,7 @@ impl Replicas {
         let moved = self.current.compare_exchange(index, index + 1, Ordering::Relaxed, Ordering::Relaxed);
         if moved.is_ok() {
             let (from, to) = (shown(replica.client.base()), shown(self.all[index + 1].client.base()));
-            tracing::warn!("{from} cannot be had; {to} is asked from now on");
+            tracing::warn!("{from} is not available; using {to} from now on");
         }
         true
     }

@@ -158,7 +158,7 @@ fn a_file_alone_of_its_day_is_excused_once_others_of_its_host_come() {
     let failures = report["failures"].as_array().expect("failures");
     let bad = failures.iter().find(|failure| failure["key"] == url(1)).expect("a failure");
     assert_eq!(bad["class"], "fits-structure", "{report:#}");
-    assert!(bad["message"].as_str().expect("a message").contains("it may be the host that fails"), "{report:#}");
+    assert!(bad["message"].as_str().expect("a message").contains("the host itself may be failing"), "{report:#}");
     server.script(&url(0), [honest(0)]);
     let report = lab.report(0);
     is_sealed_without(&lab, &report);

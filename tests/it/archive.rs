@@ -147,7 +147,7 @@ fn other_segments_make_days_stale_and_only_what_is_missing_is_fetched() {
     assert!(kept.iter().all(|path| after.get(path) == before.get(path)));
     assert!(!after.keys().any(|path| path.contains("Bp")) && after.keys().any(|path| path.contains("Bt")));
     let retired: Vec<_> = lab.tree("data/.sunhaul/work/retired").into_values().collect();
-    assert!(dropped.iter().all(|path| retired.contains(&before[path])), "what is no longer asked for is retired");
+    assert!(dropped.iter().all(|path| retired.contains(&before[path])), "what is no longer requested is retired");
 
     lab.sunhaul(&["clean", "job.yaml"]).stdout_has("").chatty().done();
     assert_eq!(lab.proved("data"), after, "clean leaves the archive alone");

@@ -86,7 +86,7 @@ fn it_is_asked_for_again_after_1_2_4_8_16_30_30_days() {
     CLOCK.store(last + 1, Ordering::SeqCst);
     let told = fails(&lab, &server, now).message;
     assert!(told.contains("so it was 8 times from 2016-01-01 00:00 UTC to 2016-04-01 00:00 UTC"), "{told}");
-    assert!(told.contains("asked for again from 2016-05-01 00:00 UTC on"), "{told}");
+    assert!(told.contains("requested again from 2016-05-01 00:00 UTC on"), "{told}");
 }
 
 #[test]

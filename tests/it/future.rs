@@ -14,7 +14,7 @@ fn a_range_with_an_end_in_the_far_future_has_the_days_that_have_begun() {
     let lab = Lab::new();
     lab.write("job.yaml", Job::embedded().range("today-2d", "2199-01-01").yaml());
     lab.sunhaul(&["check", "job.yaml"])
-        .stderr_has("the range of `sharp_720s` ends on 2199-01-01, which is still to come: each run takes the days that have begun")
+        .stderr_has("the range of `sharp_720s` ends on 2199-01-01, which is in the future: each run includes the days that have started")
         .done();
     let before = today();
     let plan = lab.sunhaul(&["plan", "job.yaml", "--json"]).stdout_has("").chatty().done().json();
@@ -43,7 +43,7 @@ fn a_range_that_has_not_begun_has_nothing_to_do() {
     let lab = Lab::new();
     lab.write("job.yaml", Job::embedded().range("2198-01-01", "2199-01-01").yaml());
     assert_eq!(lab.report(0)["totals"]["days"]["planned"], 0);
-    lab.sunhaul(&["status", "job.yaml"]).stdout_has("no day of it has begun yet").done();
+    lab.sunhaul(&["status", "job.yaml"]).stdout_has("none of its days has started yet").done();
     lab.write("job.yaml", Job::embedded().range("today-2d", "today-1d").yaml().replace("today-1d", "today-3d"));
     lab.sunhaul(&["plan", "job.yaml"]).status(2).chatty().done();
 }

@@ -24,7 +24,7 @@ fn a_manifest_of_each_kind_passes_the_check_and_can_be_planned() {
     let lab = Lab::new();
     for (kind, more) in kinds {
         let call = lab.sunhaul(&[&["init", kind, "--source", kind], more].concat());
-        let (wrote, next) = (format!("wrote {kind}.yaml\n"), format!("then: sunhaul plan {kind}.yaml && sunhaul run"));
+        let (wrote, next) = (format!("wrote {kind}.yaml\n"), format!("then run: sunhaul plan {kind}.yaml && sunhaul run"));
         call.stderr_has(&wrote).stderr_has(&next).done();
         let path = format!("{kind}.yaml");
         lab.sunhaul(&["check", &path]).stderr_has("good, 1 series").done();
@@ -149,8 +149,8 @@ fn at_a_terminal_it_asks_until_the_answers_make_a_manifest() {
         ("is no date; write a date such as 2015-12-11", "2015-12-11"),
         ("the day after the last one: ", "2015-12-11"),
         ("the day after the last one: ", "2015-12-14"),
-        ("which public archives are told: ", "jane"),
-        ("which public archives are told: ", "jane@example.org"),
+        ("which public archives want to know: ", "jane"),
+        ("which public archives want to know: ", "jane@example.org"),
         ("the job's name [hmi.M_720s]: ", "flares"),
         ("the archive's folder, from the manifest's [../data/flares]: ", ""),
     ] {

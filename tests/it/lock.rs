@@ -171,7 +171,7 @@ fn locked_and_frozen_refuse_days_that_the_lock_does_not_fit_before_anything_is_a
         (job(&server).range("2015-12-11", "2015-12-14"), "sharp_720s 2015-12-13 is not in the lock"),
         (
             job(&server).series(&["{ name: sharp_720s, as: other }"]),
-            "sharp_720s 2015-12-12 is in the lock, and the manifest does not",
+            "sharp_720s 2015-12-12 is in the lock, and the manifest no longer",
         ),
         (
             job(&server).series(&["{ name: sharp_720s, layout: \"{series}/{date:%Y%m%d}/{file}\" }"]),
@@ -263,7 +263,7 @@ fn a_lock_that_cannot_be_believed_ends_the_command_with_2_and_nothing_is_written
         ),
         (good.replace("\"job\":\"lab\"", "\"job\":\"other\""), 1, "it is the lock of the job `other`, not of `lab`"),
         (good.replace("lock/1", "lock/9"), 1, "it is written as `lock/9`"),
-        (good.replacen("{\"day\"", "<<<<<<< HEAD\n{\"day\"", 1), 2, "a merge conflict stands here"),
+        (good.replacen("{\"day\"", "<<<<<<< HEAD\n{\"day\"", 1), 2, "this line is part of a merge conflict"),
         (good.replace("\"path\":\"sharp", "\"path\":\"../sharp"), 3, "the path `../sharp"),
         (
             good.replacen("\"absent\":0", "\"absent\":1", 1).replacen(

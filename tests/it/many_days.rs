@@ -61,7 +61,7 @@ fn commands_that_ask_nobody_take_the_memory_of_a_few_days_for_millions() {
     let plan = String::from_utf8(lab.read("out")).expect("UTF-8");
     assert!(plan.contains("s71     1900-01-01 UTC  2026-01-01 UTC     46,021  46,021  46,021     0\n"), "{plan}");
     let end = "to do: 3,313,512 days, from s00 1900-01-01 to s71 2025-12-31; --json lists them\n\n\
-               the lock does not tell what the 3,313,512 days to do have; --list asks the sources\n\
+               the lock does not say what the 3,313,512 days to do have; --list asks the sources\n\
                localhost:1: about 3,313,512 requests, as fast as it can (private: unlimited, 4 connections), and the files\n";
     assert!(plan.ends_with(end), "{plan}");
     within(&lab, 300, "lock job.yaml").stderr_has("3,313,512 days of the job are still to do").done();

@@ -62,14 +62,14 @@ fn a_new_machine_a_deleted_lock_and_a_run_held_to_the_lock_need_no_word() {
 #[test]
 fn a_run_over_sealed_days_says_that_files_were_not_looked_at_and_warns_where_some_of_a_few_are_missing() {
     let (server, lab) = job();
-    lab.run().stderr_has("its files were not looked at (--check does)").done();
+    lab.run().stderr_has("its files were not checked (--check does that)").done();
     lab.run_with(&["--check"]).stderr_has("nothing to do, the only day is sealed; its files are there").done();
     let path = lab.files("data").keys().next().expect("a file").clone();
     std::fs::remove_file(lab.path("data").join(&path)).expect("a file");
     let asked = server.requests().len();
     let warning = format!(
-        "warning: missing or of another length: 1 of 1 file of sealed days that were looked at, such as `{path}`; is a disk not \
-         mounted? `sunhaul run job.yaml --check` looks at all files and fetches what is missing"
+        "warning: missing or of the wrong length: 1 of 1 file of the checked files of sealed days, such as `{path}`; is a disk not \
+         mounted? `sunhaul run job.yaml --check` checks all files and downloads the missing ones"
     );
     lab.run().stderr_has(&warning).stderr_has("nothing to do").done();
     assert_eq!(server.requests().len(), asked);

@@ -199,7 +199,7 @@ fn a_new_lock_has_the_days_that_the_range_has_left_behind() {
     let before = rows();
     lab.sunhaul(&["update", "job.yaml", "--range", "..2015-12-12"])
         .status(2)
-        .stderr_has("these days lie outside of the range, and were asked for otherwise than the manifest asks now")
+        .stderr_has("these days are outside the range, and the manifest requested something else of them then")
         .done();
     lab.forget_the_lock();
     lab.report(0);

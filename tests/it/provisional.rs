@@ -156,7 +156,7 @@ fn a_plan_tells_what_the_next_run_takes_by_the_days_in_the_lock() {
     folder.job(&lab, "1d");
     let requests = || folder.server.requests().len();
     let before = requests();
-    lab.sunhaul(&["plan", "job.yaml"]).stdout_has("the lock does not tell what the 1 day to do have").done();
+    lab.sunhaul(&["plan", "job.yaml"]).stdout_has("the lock does not say what the 1 day to do have").done();
     assert_eq!(requests(), before, "nobody is asked");
     folder.run(&lab);
     let longer = String::from_utf8(lab.read("job.yaml")).expect("text").replace("2026-01-12", "2026-01-15");

@@ -162,7 +162,7 @@ fn what_was_damaged_at_its_old_path_is_fetched_and_not_renamed() {
     bytes[40] ^= 1;
     lab.write(&damaged, &bytes);
     lab.write("job.yaml", laid_out(&job(&server), FLAT));
-    lab.run().stderr_has("it was changed since it was put there, and stays").done();
+    lab.run().stderr_has("it was changed since then, and stays").done();
     let report = lab.json("report.json");
     assert_eq!((files(&report)["renamed"], files(&report)["fetched"]), (5, 1), "{report:#}");
     assert_eq!(lab.read(&damaged), bytes);

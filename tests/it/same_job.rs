@@ -1,4 +1,4 @@
-//! Two manifests with one name and one archive: refused where each would undo what the other did, and nowhere else.
+//! Two manifests with one name and one archive: refused where each would undo the other's work, and nowhere else.
 
 use crate::lab::{Item, Job, Lab, Server, fits};
 
@@ -79,7 +79,7 @@ fn a_manifest_that_asks_otherwise_than_the_records_is_refused_where_nothing_tell
     // The one that made them goes on, and is known again.
     lab.report(0);
     assert_eq!(lab.json("data/.sunhaul/jobs/lab.json")["manifests"], serde_json::json!(["../job.yaml"]));
-    lab.sunhaul(&["run", "other.yaml"]).status(2).stderr_has("undo what the other did").done();
+    lab.sunhaul(&["run", "other.yaml"]).status(2).stderr_has("undo the other's work").done();
     // One that was edited since is known by its lock.
     std::fs::remove_file(lab.path("other.yaml")).expect("a file");
     std::fs::remove_file(&note).expect("a note");

@@ -366,7 +366,7 @@ fn s_17_what_is_left_of_a_day_is_doubted_where_its_host_gives_nothing_in_a_run()
     server.script("/20151211/a_12.fits", [Answer::status(404), Answer::status(404), late]);
     let (outcome, events) = run(&lab, &server);
     assert!(outcome.is_complete(), "{outcome:?}");
-    assert!(note_of(&events).is_some_and(|note| note.contains("and nothing else came from its host")), "{events:?}");
+    assert!(note_of(&events).is_some_and(|note| note.contains("and nothing else arrived from its host")), "{events:?}");
     assert_eq!(lab.proved("data").len(), 2);
 }
 

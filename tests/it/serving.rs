@@ -83,7 +83,7 @@ fn a_filter_that_a_file_gives_no_answer_to_is_refused_with_its_name() {
     let service = lab.serve(&["upstream"]);
     for (filter, what) in [("segments: [Br]", "the segment"), ("harpnum: [377]", "the HARPNUM")] {
         lab.write("job.yaml", Job::at(service.url()).series(&[&format!("{{ name: sharp_720s, {filter} }}")]).yaml());
-        let why = format!("does not tell {what} of `/HMI/sharp_720s/{name}`");
+        let why = format!("does not state {what} of `/HMI/sharp_720s/{name}`");
         lab.run().status(1).stderr_has("source-refused").stderr_has(&why).stderr_has("`hmi.sharp_720s`").done();
     }
     // Its QUALITY is in the header.
@@ -98,7 +98,7 @@ fn what_cannot_be_served_is_usage_with_a_hint() {
     for (arguments, why, hint) in [
         (&["nowhere"][..], "there is no such folder", "hint: name a folder of FITS files"),
         (&["a.fits"], "it is a file", "hint: name the folder"),
-        (&["a.fits/x"], "it is a file, or lies below one", "hint: name the folder"),
+        (&["a.fits/x"], "it is a file, or is inside one", "hint: name the folder"),
         (&["--embedded", "--host", "no such host"], "is no address of this machine", "hint: such as"),
         (&["--embedded", "--host", "192.0.2.1"], "does not have that address", "hint: `--host` takes"),
         (&["--embedded", "--public-url", "x"], "it is no web address", "hint: write for example"),
@@ -127,7 +127,7 @@ fn an_empty_folder_is_served_with_a_warning_and_one_file_is_one_file() {
     let lab = Lab::new();
     let service = lab.serve(&["tmp"]);
     let said = service.stderr_so_far();
-    assert!(said.contains("warning: no FITS file to serve below `tmp`"), "{said}");
+    assert!(said.contains("warning: there is no FITS file to serve below `tmp`"), "{said}");
     lab.write("one/sharp_720s_20151211_182208.fits", fits(1, 10, "2015-12-11T18:22:08.799999Z"));
     let service = lab.serve(&["one"]);
     lab.until("what is served is told", |_| service.stderr_so_far().contains("try it at"));

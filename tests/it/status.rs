@@ -119,7 +119,7 @@ fn many_days_are_shown_by_the_week_and_as_asked() {
 fn a_job_that_has_not_begun_and_one_without_an_archive_are_told() {
     let lab = Lab::new();
     lab.write("job.yaml", Job::embedded().range("2150-01-01", "2150-02-01").yaml());
-    lab.sunhaul(&["status", "job.yaml"]).stdout_has("no day of it has begun yet").done();
+    lab.sunhaul(&["status", "job.yaml"]).stdout_has("none of its days has started yet").done();
 }
 
 #[test]

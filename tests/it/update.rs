@@ -223,7 +223,7 @@ fn a_file_that_comes_wrong_is_asked_for_by_each_update_and_by_no_run() {
     lab.write("job.yaml", job(&other));
     for times in 1..3 {
         let spoken = lab.sunhaul(&["update", "job.yaml"]).status(1).chatty().stdout_has("1 day not updated").done();
-        assert!(spoken.stderr.contains("; the same command asks for it again"), "{}", spoken.stderr);
+        assert!(spoken.stderr.contains("; the same command requests it again"), "{}", spoken.stderr);
         assert!(!spoken.stderr.contains("--retry-failed"), "{}", spoken.stderr);
         assert_eq!(other.requests_for("/HMI/sharp_720s/sharp_720s_20151212_182208").len(), 3 * times, "its attempts");
     }

@@ -101,7 +101,7 @@ impl Archive {
                 &Archive::record_path(&self.root, series, date),
                 1,
                 format!(
-                    "the job `{}` asked for something else under this id; give the series another id with `as:`, \
+                    "the job `{}` requested something else under this id; give the series another id with `as:`, \
                      or the job another root",
                     crate::untrusted::escape(&record.header.job)
                 ),

@@ -348,7 +348,7 @@ impl DayWork {
         }
         tracing::warn!(
             series = %self.series, date = %self.date, path = %escape(path),
-            "the file is no longer asked for; it was changed since it was put there, and stays"
+            "the file is no longer requested; it was changed since then, and stays"
         );
         self.lock_owned().ours.remove(path);
         self.journal.append(&[JournalEntry::Retired { path: path.to_owned() }])

@@ -131,7 +131,7 @@ pub(super) fn replay(text: &[u8], asked_now: ReplayFor<'_>, boot_id: &str, path:
                 }
                 tracing::warn!(
                     journal = %path.display(), line = index + 1,
-                    "{why}: what this line and those after it tell is not believed; their files are fetched again"
+                    "{why}: this line and those after it are ignored; their files are fetched again"
                 );
                 told.crashed = true;
                 break;
@@ -230,7 +230,7 @@ pub(super) fn replay(text: &[u8], asked_now: ReplayFor<'_>, boot_id: &str, path:
 /// Why the files of a job that asked otherwise are not gone on with.
 fn of_another_job(job: &str) -> String {
     format!(
-        "the job `{}` began this day and asked for something else under this id; give the series another id with `as:`, or \
+        "the job `{}` began this day and requested something else under this id; give the series another id with `as:`, or \
          the job another root; or run that job to its end, or `sunhaul clean`",
         crate::untrusted::escape(job)
     )

@@ -122,7 +122,7 @@ fn a_file_that_was_changed_is_displaced_by_nothing() {
             work.take_back(["k1"]).unwrap();
         }
         is_kept();
-        // Where it is no longer asked for, it stays, and what was not changed goes.
+        // Where it is no longer requested, it stays, and what was not changed goes.
         let work = lab.work("b");
         publish(&work, "k1", "other/a", "one").unwrap();
         let record = lab.seal(work, "b", RecordState::Sealed, &["k1"]);

@@ -350,7 +350,9 @@ fn explained(error: anyhow::Error) -> anyhow::Error {
     };
     let (exit, hint) = match &error {
         Error::Archive(_) => return error.into(),
-        Error::Differs { .. } => (Exit::Incomplete, "`sunhaul verify JOB` tells all that differs; nothing was written"),
+        Error::Differs { .. } => {
+            (Exit::Incomplete, "`sunhaul verify JOB` reports everything that differs; nothing was written")
+        }
         Error::NoLink { .. } => {
             (Exit::Storage, "`--copy` copies the files; or name an output on the archive's own filesystem")
         }

@@ -41,10 +41,10 @@ impl ExportTarget {
             return refused("exists already", "name another place with `--output`, or move it away");
         }
         let Ok(folder) = folder_of(path).canonicalize() else {
-            return refused("lies in a folder that does not exist", "make the folder first");
+            return refused("is in a folder that does not exist", "make the folder first");
         };
         if root.canonicalize().is_ok_and(|root| folder.starts_with(root.join(".sunhaul"))) {
-            return refused("lies in the archive's own folder", "name a place outside of `.sunhaul`");
+            return refused("is in the archive's own folder", "name a place outside of `.sunhaul`");
         }
         Ok(ExportTarget::Path(path.to_owned()))
     }

@@ -56,7 +56,7 @@ pub(super) fn complete(mut draft: Draft, shell: &Shell, answers: &mut dyn BufRea
         draft = dialogue.ask(&draft, &question, |draft, end| draft.end = Some(end))?;
     }
     if draft.contact.is_none() && draft.parsed().is_err_and(|wrong| super::wants_contact(&wrong)) {
-        let question = Prompt { what: "your e-mail address, which public archives are told", usual: None };
+        let question = Prompt { what: "your e-mail address, which public archives want to know", usual: None };
         draft = dialogue.ask(&draft, &question, |draft, contact| draft.contact = Some(contact))?;
     }
     if draft.name.is_none() {

@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         let options: Vec<String> = missing.iter().map(|option| format!("`{option}`")).collect();
         let are = if missing.len() == 1 { "is" } else { "are" };
         return Err(CliError::new(Exit::Usage, format!("{} {are} missing", options.join(", ")))
-            .hint("see `sunhaul init --help`; at a terminal, all that is missing is asked for")
+            .hint("see `sunhaul init --help`; at a terminal, it asks for everything that is missing")
             .into());
     }
     let job = match draft.parsed() {
@@ -126,7 +126,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
             ));
         }
     }
-    tell(&format!("look at it, then: sunhaul plan {0} && sunhaul run {0}", escape(&shown)));
+    tell(&format!("check it, then run: sunhaul plan {0} && sunhaul run {0}", escape(&shown)));
     Ok(Exit::Complete)
 }
 

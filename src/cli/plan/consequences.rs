@@ -120,7 +120,7 @@ impl Consequences {
         if self.asked > 0 {
             let _ = writeln!(
                 out,
-                "\n{} listed again, since the records do not tell all; --list says what their sources have",
+                "\n{} listed again, because their records are not enough; --list shows what their sources have",
                 stale(self.asked),
             );
         }
@@ -159,7 +159,7 @@ mod tests {
             (
                 Consequences { from_records: 1, renamed: some, asked: 2, ..Consequences::default() },
                 "\n1 stale day is done from the records, without a request: 12 files (3.0 MiB) renamed\n\
-                 \n2 stale days are listed again, since the records do not tell all; --list says what their sources have\n",
+                 \n2 stale days are listed again, because their records are not enough; --list shows what their sources have\n",
             ),
         ] {
             assert_eq!(consequences.render(), said);

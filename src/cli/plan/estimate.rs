@@ -154,7 +154,7 @@ impl Estimate {
                 human::count(files, "file"),
                 human::bytes(bytes)
             ),
-            _ => format!("\nthe lock does not tell what the {days} to do have; --list asks the sources\n"),
+            _ => format!("\nthe lock does not say what the {days} to do have; --list asks the sources\n"),
         };
         let rest = if files.is_none() { ", and the files" } else { "" };
         for host in &self.hosts {

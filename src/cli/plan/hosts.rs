@@ -101,7 +101,7 @@ impl HostLoad {
     pub(super) fn line(&self) -> String {
         let time = match self.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
             Some(time) => format!("at least {}", human::span(time)),
-            None if self.is_unknown => "time unknown since no sizes are told".to_owned(),
+            None if self.is_unknown => "time unknown because no sizes are listed".to_owned(),
             None => "as fast as it can".to_owned(),
         };
         let requests = human::count(self.requests, "request");

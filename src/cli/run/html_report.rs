@@ -82,7 +82,7 @@ async fn look(day: &ReportDay, root: &Path) -> QuickLook {
 fn first(series: &SeriesId, date: chrono::NaiveDate, root: &Path) -> (String, Result<quicklook::Picture, String>) {
     let record = match Archive::record(root, series, date) {
         Ok(Some(record)) => record,
-        Ok(None) => return (String::new(), Err("the day's record is gone".to_owned())),
+        Ok(None) => return (String::new(), Err("the day's record does not exist any more".to_owned())),
         Err(error) => return (String::new(), Err(escape(&error.to_string()).into_owned())),
     };
     let present = record.files.iter().filter(|file| file.sha256.is_some()).map(|file| file.path.as_str());

@@ -30,8 +30,8 @@ pub(super) fn warn(job: &Manifest, sealed: &[(SeriesId, Window)], shell: &Shell)
     let Some(first) = &found.first_missing else { return Ok(()) };
     let (looked_at, manifest) = (human::count(found.looked_at, "file"), job.path.to_string_lossy());
     let warning = format!(
-        "missing or of another length: {} of {looked_at} of sealed days that were looked at, such as `{}`; is a disk not \
-         mounted? `sunhaul run {} --check` looks at all files and fetches what is missing",
+        "missing or of the wrong length: {} of {looked_at} of the checked files of sealed days, such as `{}`; is a disk not \
+         mounted? `sunhaul run {} --check` checks all files and downloads the missing ones",
         found.missing,
         escape(first),
         quoted(&manifest)

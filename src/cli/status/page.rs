@@ -48,7 +48,7 @@ pub(super) fn render(status: &Status, by: Option<By>, columns: usize, paint: Pai
 /// `2015-12-11..2015-12-14 (not included)  3 of 3 days, 71 files, 9.0 MiB, 2 absent upstream`
 fn describe_series(series: &SeriesStatus) -> String {
     let range = series.days.range;
-    let Some(last) = range.last_date() else { return "no day of it has begun yet".to_owned() };
+    let Some(last) = range.last_date() else { return "none of its days has started yet".to_owned() };
     let end = last.succ_opt().unwrap_or(last);
     let within = series.days.facts.iter().filter(|fact| !range.day(fact.date).window.is_empty());
     let kept = series.days.facts.len() - within.clone().count();
@@ -101,7 +101,7 @@ fn lists(out: &mut String, series: &SeriesStatus) {
     let refused = series.refused.iter().map(|refused| {
         let (days, job) = (&refused.days, escape(&refused.job));
         let count = human::count(days.days, "day");
-        format!("{}..{}  {count} of `{job}`, which asks for something else", days.start, days.end)
+        format!("{}..{}  {count} of `{job}`, which requests something else", days.start, days.end)
     });
     let apart = "(the end not included); `as: ...` or another root keeps them apart";
     list(out, &format!("days of {id} that belong to another job {apart}"), refused);

@@ -160,7 +160,7 @@ fn locked_days(job: &Manifest, lock: &Lock, selection: &plan::Selection) -> Resu
         }
     }
     if days.is_empty() && asked_otherwise > 0 {
-        let message = "these days lie outside of the range, and were asked for otherwise than the manifest asks now";
+        let message = "these days are outside the range, and the manifest requested something else of them then";
         return Err(CliError::new(Exit::Usage, message)
             .hint("they stay as they are; `sunhaul forget` takes them out, and a longer range takes them in again")
             .into());

@@ -77,7 +77,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     if args.reports.is_any() && !args.repair {
-        return Err(CliError::new(Exit::Usage, "a report is made of a run, and only `--repair` runs anything")
+        return Err(CliError::new(Exit::Usage, "only a run writes a report, and only `--repair` runs anything")
             .hint("add `--repair`, or take what was found from `--json`")
             .into());
     }

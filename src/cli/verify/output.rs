@@ -325,7 +325,7 @@ impl VerifyResult {
         }
         if *unreadable > 0 {
             hints.push(
-                "what cannot be read is left as it is; look at its owner and mode, and at the disk's own messages",
+                "files that cannot be read are left alone; check their owner and mode, and the kernel's messages about the disk",
             );
         }
         hints

@@ -83,7 +83,7 @@ fn gzip_is_read_to_its_end_and_so_is_the_fits_file_in_it() {
     flipped[sum] ^= 1;
     assert_eq!(verdict("a.dat.gz", &flipped, all), Err(Class::FileStructure));
     let lax = Verify { fits: true, magic: false };
-    assert_eq!(verdict("a.dat.gz", &flipped, lax), Ok(FormatProof::None), "not asked for");
+    assert_eq!(verdict("a.dat.gz", &flipped, lax), Ok(FormatProof::None), "not requested");
     assert_eq!(
         verdict("a.dat", b"\x1f\x8b\x00data", all),
         Ok(FormatProof::None),

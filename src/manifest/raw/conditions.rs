@@ -130,7 +130,7 @@ fn condition(text: &str) -> Result<Condition, Wrong> {
     }
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.:+- /".contains(c);
     if text.is_empty() || text.len() > 100 || !text.chars().all(is_plain) {
-        let wrong = Wrong::new("a value that cannot be asked for: 1 to 100 letters, digits, spaces and `_.:+-/`");
+        let wrong = Wrong::new("a value that cannot be requested: 1 to 100 letters, digits, spaces and `_.:+-/`");
         return Err(wrong.hint("write it as one text in the source's own words: `where: \"[? ... ?]\"`"));
     }
     Ok(Condition::Is(text.to_owned()))

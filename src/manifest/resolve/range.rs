@@ -77,7 +77,7 @@ impl Resolver<'_> {
             if is_list_empty(form.harpnum.value().map(|list| list.0.len()))
                 || is_list_empty(form.noaa.value().map(|list| list.0.len()))
             {
-                self.note(Finding::new(at, "an empty list, which asks for nothing").hint("name at least one region"));
+                self.note(Finding::new(at, "an empty list, which requests nothing").hint("name at least one region"));
             }
             return None;
         }

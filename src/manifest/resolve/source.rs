@@ -143,7 +143,9 @@ impl SourceReader<'_> {
             (None, _) => return None,
             (Some((at, urls)), _) => {
                 if urls.0.is_empty() {
-                    self.note(Finding::new(at, "an empty list: there is nobody to ask").hint("name at least one URL"));
+                    self.note(
+                        Finding::new(at, "an empty list: there is no server to ask").hint("name at least one URL"),
+                    );
                     return None;
                 }
                 if urls.0.len() > 16 {
@@ -163,7 +165,7 @@ impl SourceReader<'_> {
         let mut seen: Vec<Url> = Vec::with_capacity(urls.len());
         for url in urls {
             if seen.contains(&url) {
-                self.note(Finding::new(at, format!("`{url}` stands here twice")).hint("keep one of them"));
+                self.note(Finding::new(at, format!("`{url}` appears twice")).hint("keep one of them"));
             } else {
                 seen.push(url);
             }
@@ -239,7 +241,7 @@ impl SourceReader<'_> {
         let (files_at, files) = files?;
         let path = index.path.value().map(|path| path.0.clone());
         if !tell_date(&[Some(&files.0), path.as_ref()]) {
-            let finding = Finding::new(files_at, "`path` and `files` do not tell a file's date");
+            let finding = Finding::new(files_at, "`path` and `files` do not contain a file's date");
             self.note(finding.hint(date_hint(&[Some(&files.0), path.as_ref()])));
             return None;
         }
@@ -290,7 +292,7 @@ impl SourceReader<'_> {
                 let (what, hint) = if stands {
                     (format!("`{{{name}}}` has no values"), format!("write `each: {{ {name}: [...] }}`"))
                 } else {
-                    (format!("`each` varies `{name}`, which does not stand in the path"), format!("write `{{{name}}}`"))
+                    (format!("`each` varies `{name}`, which does not occur in the path"), format!("write `{{{name}}}`"))
                 };
                 self.note(Finding::new(path_at, what).hint(hint));
                 return None;
@@ -323,7 +325,7 @@ pub(in crate::manifest) fn refuse(spec: &SourceSpec, series: &raw::Series, name:
     let by_name = match spec {
         S::Index(_) => "say it in `files`, by the files' names",
         S::Template(_) => "say it in the template: `each` varies it",
-        S::Hapi(_) => "`parameters` says which are asked for",
+        S::Hapi(_) => "`parameters` lists those that are requested",
         _ => take_out,
     };
     needs(series.segments.given().map(|(at, _)| at), "segments", records, by_name);
@@ -355,7 +357,7 @@ pub(in crate::manifest) fn refuse(spec: &SourceSpec, series: &raw::Series, name:
         findings.push(wrong.at(at));
     }
     if let (Some(at), true) = (wants, keywords && !jsoc && series.keywords.is_missing()) {
-        let finding = Finding::new(at, "keywords are asked for, and none is named");
+        let finding = Finding::new(at, "keywords are requested, but none is named");
         findings.push(finding.hint("name them: `keywords: [area, cmask]`"));
     }
     if let (Some((at, _)), Some(raw::Fetch::Files)) = (series.keywords.given(), series.fetch.value()) {
@@ -412,8 +414,8 @@ fn index_cadence(index: &Index, asked: u64) -> Result<(), Wrong> {
     for (field, letter) in path_uniqueness::needed(Duration::from_secs(asked)) {
         if !index.files.has(field) && !index.path.as_ref().is_some_and(|path| path.has(field)) {
             let wrong =
-                Wrong::new(format!("the names do not tell it: `{letter}` stands neither in `path` nor in `files`"));
-            return Err(wrong.hint("add it where it stands in them, or leave the key out"));
+                Wrong::new(format!("the names do not contain it: `{letter}` occurs neither in `path` nor in `files`"));
+            return Err(wrong.hint("add it where they contain it, or remove the key"));
         }
     }
     Ok(())

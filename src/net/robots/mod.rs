@@ -113,7 +113,7 @@ fn objection(rules: &Rules, url: &Url, budget: &mut MatchBudget) -> Result<(), F
         Err(_) => "has rules that take too long to apply".to_owned(),
     };
     let message = format!(
-        "{}: not to be asked for by programs: {} {why}; ask whoever runs the server, or another source",
+        "{}: programs may not request this: {} {why}; ask the operator of the server, or use another source",
         shown(url),
         shown(&place(url))
     );

@@ -31,10 +31,10 @@ impl RunVerdict {
             }
             (RunResult::Complete, _) if report.drift.is_some() => "Upstream is as the lock says.",
             (RunResult::Complete, _) if doubt(report).is_some() => {
-                "The source has nothing of what was asked for. If that cannot be, look at what the manifest asks for."
+                "The source has nothing that matches. If that cannot be, check what the manifest requests."
             }
-            (RunResult::Complete, _) => "Every day that was asked for is there, and every file of it was checked.",
-            (RunResult::Interrupted, _) => "It was told to stop. The same command goes on from there.",
+            (RunResult::Complete, _) => "Every requested day is there, and every file of it was checked.",
+            (RunResult::Interrupted, _) => "It was interrupted. The same command resumes it.",
             (_, Some(0)) => "What there was to take in is there; a run fetches the rest.",
             _ if is_left_to_a_run(report) => {
                 "Files of the folder were not taken in. A run fetches them from their source."

@@ -85,7 +85,7 @@ fn case(date: NaiveDate, cell: Cell, facts: &CaseFacts<'_>) -> Case {
             let why = facts.day.and_then(|day| day.error.as_deref()).unwrap_or("another process has it");
             CaseEnd::Skipped(safe(why))
         }
-        Cell::Missing => CaseEnd::Skipped("not finished: the same command goes on with it".to_owned()),
+        Cell::Missing => CaseEnd::Skipped("not finished: the same command resumes it".to_owned()),
         Cell::Drifted => drifted(facts.drifted),
         Cell::Failed => failed(facts),
     };

@@ -124,7 +124,7 @@ fn totals(out: &mut String, report: &Report) {
         facts.push(format!("{} fetched", human::bytes(bytes.fetched)));
     }
     if files.quarantined > 0 {
-        facts.push(format!("{} came wrong (see the quarantine)", human::count(files.quarantined, "file")));
+        facts.push(format!("{} arrived corrupt (see the quarantine)", human::count(files.quarantined, "file")));
     }
     facts.extend(replaced(report).map(|line| message(&line)));
     facts.extend(regions(report));
@@ -162,7 +162,7 @@ fn drift(out: &mut String, drift: Option<&Drift>) {
         let _ = writeln!(out, "{by}.");
     }
     if drift.days.is_empty() {
-        let words = if drift.by.nothing > 0 { "No file came or went.\n" } else { "Nothing differs.\n" };
+        let words = if drift.by.nothing > 0 { "No file was added or removed.\n" } else { "Nothing differs.\n" };
         out.push_str(words);
         return;
     }

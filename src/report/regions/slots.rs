@@ -85,7 +85,7 @@ impl GapReason {
             GapReason::Failed => "its file could not be fetched, or its day not be listed, when it was last tried",
             GapReason::NotFetched => "on a day that has no usable record yet",
             GapReason::OutsideRange => "not in the range of this series",
-            GapReason::NotKnown => "the records do not tell why",
+            GapReason::NotKnown => "the records do not say why",
         }
     }
 }

@@ -242,7 +242,7 @@ impl ProgressState {
             Event::Note(note) => {
                 self.notes += 1;
                 return match (verbosity, self.notes) {
-                    (Verbosity::Normal, NAMED) => Some("note: there are more notes; `-v` tells all of them".to_owned()),
+                    (Verbosity::Normal, NAMED) => Some("note: there are more notes; `-v` shows all of them".to_owned()),
                     (Verbosity::Quiet, _) | (Verbosity::Normal, NAMED..) => None,
                     _ => Some(format!("note: {}", messages::safe(note))),
                 };

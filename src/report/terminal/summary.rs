@@ -142,7 +142,7 @@ fn headline(what: &Summary<'_>, paint: Paint) -> String {
     if days.planned == 0 && report.run.result == RunResult::Complete {
         let how = if is_held { "as the lock says" } else { "sealed" };
         let whose = if days.already_sealed == 1 { "its" } else { "their" };
-        let files = if is_checked { "are there" } else { "were not looked at (--check does)" };
+        let files = if is_checked { "are there" } else { "were not checked (--check does that)" };
         return format!("{job} {word}: nothing to do, {} {how}; {whose} files {files}", all(days.already_sealed));
     }
     let files = &totals.files;
@@ -218,8 +218,8 @@ fn files(report: &Report) -> String {
     // A file that came wrong may have come well after that: it is none of the parts.
     let wrong = match files.quarantined {
         0 => String::new(),
-        1 => "; 1 came wrong and is in quarantine".to_owned(),
-        wrong => format!("; {} came wrong and are in quarantine", human::number(wrong)),
+        1 => "; 1 arrived corrupt and is in quarantine".to_owned(),
+        wrong => format!("; {} arrived corrupt and are in quarantine", human::number(wrong)),
     };
     format!("{} listed: {}{wrong}", human::count(files.listed, "file"), parts.join(", "))
 }

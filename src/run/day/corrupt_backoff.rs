@@ -97,7 +97,7 @@ pub(in crate::run) fn note(
     }
     // An update or a repair asks whenever it is called; a plain run may take the day for done as it was.
     let again = put_off_until(due(&spoilt), &run.manifest.path);
-    let again = if run.retry_failed { "the same command asks for it again" } else { &again };
+    let again = if run.retry_failed { "the same command requests it again" } else { &again };
     let message = format!("{}; {again}", failure.message);
     work.note_spoilt(spoilt)?;
     Ok(Failure { message, ..failure })
@@ -127,7 +127,7 @@ fn told_again(spoilt: &Spoilt, due: DateTime<Utc>, manifest: &Path) -> Failure {
 
 fn put_off_until(due: DateTime<Utc>, manifest: &Path) -> String {
     format!(
-        "it is asked for again from {} on; hint: `sunhaul run {} --retry-failed` asks now; where the file is bad at its source, \
+        "it will be requested again from {} on; hint: `sunhaul run {} --retry-failed` asks now; where the file is bad at its source, \
          name it under `accept`, and its day is sealed without it",
         shown(due),
         quoted(&manifest.to_string_lossy())
@@ -185,8 +185,7 @@ mod tests {
         assert_eq!((told.class, told.attempts), (Class::FitsChecksum, 0));
         assert_eq!(
             told.message,
-            "HDU 0: CHECKSUM is wrong; so it was 3 times from 2025-12-29 12:00 UTC to 2026-01-01 12:00 UTC; it is asked \
-             for again from 2026-01-05 12:00 UTC on; hint: `sunhaul run jobs/a.yaml --retry-failed` asks now; where the \
+            "HDU 0: CHECKSUM is wrong; so it was 3 times from 2025-12-29 12:00 UTC to 2026-01-01 12:00 UTC; it will be requested again from 2026-01-05 12:00 UTC on; hint: `sunhaul run jobs/a.yaml --retry-failed` asks now; where the \
              file is bad at its source, name it under `accept`, and its day is sealed without it"
         );
     }

@@ -98,7 +98,7 @@ pub(in crate::run) async fn fetch(day: &Arc<DayContext>, missing: Vec<MissingFil
     }
     if mismatches.is_some_and(shows_that_all_differ) && waiting.len() > 0 {
         run.emit(Event::Note(format!(
-            "{} {}: no file that came is what the lock says; {} more are not asked for",
+            "{} {}: none of the downloaded files matches the lock; {} more are not requested",
             todo.series,
             todo.day.date,
             waiting.len()

@@ -141,13 +141,12 @@ impl FailureProof {
         match self {
             FailureProof::Bad => None,
             FailureProof::Alone => Some(
-                "`accept` names this file, but no file of its host came well in this run, so it may be the host that \
-                 fails: `accept` counts once others come, or when this happens on another day too",
+                "`accept` names this file, but no file of its host arrived intact in this run, so the host itself may be failing: `accept` counts once others come, or when this happens on another day too",
             ),
             FailureProof::Once => Some(
                 "`accept` names this file, and counts once its body breaks off on another day too, while others come",
             ),
-            FailureProof::Passing => Some("`accept` does not excuse it, since it may pass"),
+            FailureProof::Passing => Some("`accept` does not apply, because the problem may pass"),
         }
     }
 }

@@ -129,8 +129,7 @@ pub(in crate::run) async fn by_source(
 ) -> Result<Option<DayListing>, Failure> {
     let OpenDay { series: opened, lock_view, .. } = open;
     if todo.how.spec.is_some() && !lock_view.binds() {
-        let why = "the range has left this day behind, and the manifest asks for something else now: neither its record nor \
-                   the lock tells all of its files. `sunhaul forget` takes it out; a manifest put back asks for it again";
+        let why = "the range has left this day behind, and the manifest requests something else now: neither its record nor the lock lists all of its files. `sunhaul forget` removes it; the earlier manifest requests it again";
         return Err(Failure::new(Class::LockMismatch, why));
     }
     let Some(mut listed) = list(run, todo, open).await? else { return Ok(None) };

@@ -221,8 +221,7 @@ impl LockView {
         let locked = self.files.get(key)?;
         let due = locked.sha256?;
         let message = format!(
-            "the lock has `{}` with SHA-256 {due}, but it cannot be had: {}; `sunhaul update` moves the lock if that is \
-             right",
+            "the lock has `{}` with SHA-256 {due}, but it cannot be downloaded: {}; `sunhaul update` updates the lock if that is right",
             escape(&locked.path),
             why.message,
         );
@@ -259,7 +258,7 @@ impl LockView {
         let due = &row.digest;
         let to_do = "`sunhaul update` moves the lock if upstream is right";
         if *due != digest {
-            let why = format!("the files of the day come to the digest {digest}, but the lock says {due}; {to_do}");
+            let why = format!("the files of the day have the digest {digest}, but the lock says {due}; {to_do}");
             return Some(mismatch(&why));
         }
         let keys: Vec<&str> = absent.iter().map(|line| line.key.as_str()).collect();

@@ -70,7 +70,7 @@ impl DayProcess<'_> {
     fn note_second_look(&self, day: &DayContext, lacking: Lacking, absent: usize) {
         self.run.emit(Event::DayAgain(day.id.clone()));
         let what =
-            if lacking.has_files { "and nothing else came from its host" } else { "and the day has no other file" };
+            if lacking.has_files { "and nothing else arrived from its host" } else { "and the day has no other file" };
         let files = if absent == 1 { "1 file is".to_owned() } else { format!("{absent} files are") };
         let again = self.run.second_look.as_secs();
         self.run.note(&day.id, &format!("{files} absent upstream, {what}; asking again in {again} s"));

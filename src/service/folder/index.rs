@@ -109,7 +109,7 @@ fn entry(root: &Path, opened: &Root, found: &Path, path: &str) -> Result<Option<
         Err(_) => return Ok(None),
     };
     let told = Identity::from_keywords(path, &keywords);
-    let date_obs = told.time.ok_or("neither its header (DATE-OBS, T_OBS, T_REC) nor its name tells a time")?;
+    let date_obs = told.time.ok_or("neither its header (DATE-OBS, T_OBS, T_REC) nor its name contains a time")?;
     let series =
         told.series.or_else(|| root.file_name()?.to_str().and_then(name::series)).unwrap_or("files".to_owned());
     let known = FileFacts {

@@ -55,7 +55,7 @@ fn files_are_found_by_header_name_and_place_and_the_rest_is_told() {
     cea/out: a link that leads out of the folder
     dangling.fits: no plain file
     secret.fits: a link that leads out of the folder
-    timeless.fits: neither its header (DATE-OBS, T_OBS, T_REC) nor its name tells a time
+    timeless.fits: neither its header (DATE-OBS, T_OBS, T_REC) nor its name contains a time
     ");
     insta::assert_snapshot!(folder.about(), @"5 files of 3 series");
 }

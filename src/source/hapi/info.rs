@@ -229,7 +229,7 @@ impl Parameter {
     fn of(told: &ToldParameter) -> Result<Parameter, Failure> {
         let wrong = |why: &str| read_capped::malformed(&format!("parameter `{}`: {why}", escape(&told.name)));
         if told.name.is_empty() || told.name.contains(|c: char| c == ',' || c.is_control()) {
-            return Err(wrong("a name that cannot be asked for"));
+            return Err(wrong("a name that cannot be requested"));
         }
         let size = told.size.clone().unwrap_or_default();
         let is_text = told.kind == "string";

@@ -49,7 +49,7 @@ pub(super) fn read_rows<'a>(
     mut take: impl FnMut(DataRow<'a>) -> Result<(), Failure>,
 ) -> Result<Vec<NaiveDateTime>, Failure> {
     if end == ResponseEnd::Close {
-        let why = "the answer has neither a length nor chunks: whether it is whole cannot be told";
+        let why = "the answer has neither a length nor chunks: so it is not known whether it is complete";
         return Err(Failure::new(Class::Truncated, why));
     }
     let text = std::str::from_utf8(answer)

@@ -363,7 +363,7 @@ fn what_is_no_info_says_so() {
     };
     assert!(wrong(&long).contains("the names of all columns"), "a hundred gigabytes of them");
     assert!(wrong(&|info| info["parameters"][3]["size"] = json!(vec![1; 1_000])).contains("dimensions"));
-    assert!(wrong(&|info| info["parameters"][1]["name"] = json!("a,b")).contains("cannot be asked for"));
+    assert!(wrong(&|info| info["parameters"][1]["name"] = json!("a,b")).contains("cannot be requested"));
     assert_eq!(Info::read(b"<html>").unwrap_err().class, Class::Html);
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(Info::read(format!("{{\"parameters\":{deep}}}").as_bytes()).is_err());

@@ -103,7 +103,7 @@ impl<'a> FileFilter<'a> {
                 format!(", or ask for `hmi.{}` if the service has it", escape(self.series))
             };
             let why = format!(
-                "filter `{filter}` cannot be applied: the service's answer does not tell {what} of `{}`; \
+                "filter `{filter}` cannot be applied: the service's answer does not state {what} of `{}`; \
                  leave the filter out{newer}; `sunhaul serve` reads it from headers (HARPNUM, QUALITY, T_REC) and names \
                  (`SERIES.HARPNUM.TIME.SEGMENT.fits`)",
                 escape(file)

@@ -77,7 +77,7 @@ impl<'a> RecordFacts<'a> {
             serde_json::from_slice(answer).map_err(|error| read_capped::no_json(answer, &error))?;
         for ListedRecord { recnum, .. } in asked {
             let Some(mut entry) = told.remove(&recnum.to_string()) else {
-                return Err(malformed(&format!("the answer leaves out record {recnum}, which was asked for")));
+                return Err(malformed(&format!("the response lacks record {recnum}, which was asked for")));
             };
             for name in entry.meta.keys().take(NAMES.saturating_sub(self.names.len())) {
                 if name.len() <= LONGEST && !self.names.contains(name) {

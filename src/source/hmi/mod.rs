@@ -106,7 +106,7 @@ impl Hmi {
             return failure;
         }
         let message = format!(
-            "{}; this service has no route for keywords, as the newest kind has it (`/HMI/{}/meta/...`): ask for `fetch: \
+            "{}; this service has no route for keywords, as the newest kind does (`/HMI/{}/meta/...`): ask for `fetch: \
              files`, or take the keywords from `jsoc`",
             failure.message,
             escape(&series.name)

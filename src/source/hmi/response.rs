@@ -61,7 +61,7 @@ pub(super) fn read_records(
     all.map_err(|error| read_capped::no_json(answer, &error))?;
     listing.sieve.verdict()?;
     if listing.is_oldest && listing.records.is_some() {
-        let why = "a service of the oldest kind, which has no route for keywords; ask for `fetch: files`";
+        let why = "a service of the oldest kind, which has no route for keywords; use `fetch: files`";
         return Err(Failure::new(Class::SourceRefused, why));
     }
     Ok((listing.listed.folded()?, listing.records.into_iter().flatten().map(|(_, record)| record).collect()))

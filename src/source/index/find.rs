@@ -337,7 +337,7 @@ impl<'a> DayFileSet<'a> {
             let base = shown(self.base);
             if files.is_empty() {
                 let message = format!(
-                    "{base}: all files of this listing ({count}) lie elsewhere, such as on `{}`; if that is right, name it in \
+                    "{base}: all files of this listing ({count}) are elsewhere, such as on `{}`; if that is right, name it in \
                      `hosts`, or a `url` above it",
                     escape(&host)
                 );

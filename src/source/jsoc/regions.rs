@@ -73,7 +73,7 @@ impl Jsoc {
             );
         }
         if let Some(gone) = holders.values().flatten().find(|harp| with_windows && !windows.contains_key(harp)) {
-            let why = format!("there is no record of HARP {gone}, and there was one a moment ago");
+            let why = format!("there is no record of HARP {gone}, although there was one a moment ago");
             return Err(read_capped::malformed(&why));
         }
         Ok(Some(wanted.iter().map(|number| region(*number, &holders, &windows, with_windows)).collect()))

@@ -79,11 +79,11 @@ impl RecordList {
             },
         };
         if let Some(odd) = columns().find(|column| column.len() != count) {
-            let why = format!("`{}` has {} values, where {count} records are told", escape(&odd.name.0), odd.len());
+            let why = format!("`{}` has {} values for {count} records", escape(&odd.name.0), odd.len());
             return Err(malformed(&why));
         }
         if !self.recinfo.is_empty() && self.recinfo.len() != count {
-            let why = format!("`recinfo` names {} records, where {count} are told", self.recinfo.len());
+            let why = format!("`recinfo` names {} records, where {count} are stated", self.recinfo.len());
             return Err(malformed(&why));
         }
         // Of no records there are no columns either.

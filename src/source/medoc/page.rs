@@ -117,7 +117,7 @@ impl RecordPage {
             let recnum = row.0.recnum(nth)?;
             if before.contains(&recnum) {
                 let why = format!(
-                    "row {nth} is record {recnum} again, which an earlier page had: records between may be lost"
+                    "row {nth} is record {recnum} again, which an earlier page had: records in between may be missing"
                 );
                 return Err(read_capped::malformed(&why));
             }

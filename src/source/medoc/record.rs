@@ -68,7 +68,7 @@ impl MedocRecord {
         })?;
         if row.get.is_none() && row.ias_path.is_none() && row.ias_location.is_none() {
             let why = format!(
-                "record {recnum}: its row does not tell where files are (`get`, `ias_path`, `ias_location`); name a dataset \
+                "record {recnum}: its row does not say where its files are (`get`, `ias_path`, `ias_location`); name a dataset \
                  that does with `dataset`, such as `webs_IAS_SDO_AIA_dataset` or `webs_IAS_SDO_HMI_dataset`"
             );
             return Err(Failure::new(Class::SourceRefused, why));
@@ -126,7 +126,7 @@ impl<'a> MedocRecords<'a> {
     pub(super) fn take(&mut self, record: MedocRecord) -> Result<(), Failure> {
         if let Some(series) = record.series.as_deref().filter(|series| !series.eq_ignore_ascii_case(&self.series.name))
         {
-            let why = format!("record {} is of `{}`, which was not asked for", record.recnum, escape(series));
+            let why = format!("record {} is of `{}`, which was not requested", record.recnum, escape(series));
             return Err(read_capped::malformed(&why));
         }
         if !self.day.window.contains(record.time) {
@@ -139,7 +139,7 @@ impl<'a> MedocRecords<'a> {
             (Some(wanted), Some(told)) => Ok(wanted.contains(&told)),
             (Some(_), None) => {
                 let why = format!(
-                    "filter `{filter}` cannot be applied: the service does not tell it of record {}; leave the filter out",
+                    "filter `{filter}` cannot be applied: the service does not state it for record {}; leave the filter out",
                     record.recnum
                 );
                 Err(Failure::new(Class::SourceRefused, why))

@@ -70,7 +70,7 @@ fn d_12_beside_a_manifest_that_is_read_only_only_a_lock_that_changes_is_missed()
         lab.program("/usr/bin/unshare", &["--mount", "/bin/sh", "-c", &script, program])
     };
     write(&job);
-    run("").status(5).stderr_has("put both into a folder that can be written").done();
+    run("").status(5).stderr_has("put both into a writable folder").done();
     assert!(server.requests().is_empty() && lab.tree("data").is_empty(), "it is told before anything is asked");
     lab.sunhaul(&["run", "jobs/job.yaml"]).chatty().done();
     for flags in ["", "--check", "--locked"] {
@@ -78,8 +78,8 @@ fn d_12_beside_a_manifest_that_is_read_only_only_a_lock_that_changes_is_missed()
     }
     // A file that is gone is a day to do; so is a day more.
     std::fs::remove_file(lab.path("data/sharp_720s/2015/12/11/small.fits")).expect("a file");
-    run("--check").status(5).stderr_has("put both into a folder that can be written").done();
+    run("--check").status(5).stderr_has("put both into a writable folder").done();
     write(&job.range("2015-12-11", "2015-12-13"));
-    run("").status(5).stderr_has("put both into a folder that can be written").done();
+    run("").status(5).stderr_has("put both into a writable folder").done();
     assert_eq!(lab.days("data").len(), 1);
 }

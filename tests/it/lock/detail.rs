@@ -23,7 +23,7 @@ fn detail_day_keeps_days_alone_and_a_frozen_run_needs_records() {
     std::fs::remove_dir_all(lab.path("data")).expect("the archive goes");
     let other = service([1, 2, 4]);
     lab.write("job.yaml", job(&other).more("lock: { detail: day }").yaml());
-    lab.run_with(&["--locked"]).status(3).stderr_has("come to the digest").done();
+    lab.run_with(&["--locked"]).status(3).stderr_has("have the digest").done();
     assert_eq!(lab.days("data"), ["sharp_720s/2015-12-11"]);
 }
 

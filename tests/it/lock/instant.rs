@@ -47,7 +47,7 @@ fn a_lock_that_a_clock_ahead_has_emptied_is_mended_by_the_lock_command() {
     let text = String::from_utf8(lab.read(LOCK)).expect("text");
     lab.write(LOCK, text.split_inclusive('\n').next().expect("a header"));
     lab.run_with(&["--range", "2015-12-11..2015-12-12"])
-        .stderr_has("0 files (as before); it is of 2999-01-01, which is still to come: `sunhaul lock`")
+        .stderr_has("0 files (as before); it is of 2999-01-01, which is in the future: `sunhaul lock`")
         .done();
     for state in ["changed", "as before"] {
         let told = format!("job.lock, 2 days, 3 files ({state})\n");
@@ -74,7 +74,7 @@ fn a_lock_of_an_instant_to_come_loses_no_day_and_binds_no_command_that_follows_t
             lab.sunhaul(command)
                 .status(3)
                 .stderr_has("the lock `job.lock` is of 9926-01-01, which is still to come")
-                .stderr_has("`sunhaul lock` writes the lock anew")
+                .stderr_has("`sunhaul lock` writes a new lock")
                 .done();
         }
         lab.run_with(&["--range", "2015-12-11..2015-12-12"]).stderr_has("it is of 9926-01-01").done();

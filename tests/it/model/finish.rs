@@ -57,7 +57,7 @@ impl World {
         }
     }
 
-    /// A changed file that is no longer asked for stays: it is for its owner to remove.
+    /// A changed file that is no longer requested stays: it is for its owner to remove.
     fn remove_what_was_left(&self) {
         let view = self.view();
         let named = view.named();

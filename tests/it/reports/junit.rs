@@ -66,7 +66,7 @@ fn a_day_without_an_end_is_a_skipped_case() {
     let found = cases(&text(&lab, "junit.xml"));
     assert_eq!(found.len(), 3, "{found:?}");
     for (_, _, end, message) in found {
-        assert_eq!((end.as_str(), message.as_str()), ("skipped", "not finished: the same command goes on with it"));
+        assert_eq!((end.as_str(), message.as_str()), ("skipped", "not finished: the same command resumes it"));
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn join(
         }
         if let Some(other) = joined.insert(plain(&ordered.shown()), ordered) {
             return Err(refused(&format!(
-                "the export system cannot tell `{}` and `{}` apart",
+                "the export system cannot tell `{}` from `{}`",
                 escape(&other.shown()),
                 escape(&ordered.shown())
             )));
@@ -89,8 +89,7 @@ pub(super) fn join(
             (Some(path), _) => {
                 let (path, record) = (escape(path), ordered.shown());
                 return Err(refused(&format!(
-                    "the listing has no file of `{}`, but the export system has `{path}`: which of the two is right \
-                     cannot be told",
+                    "the listing has no file of `{}`, but the export system has `{path}`: it is not known which of the two is right",
                     escape(&record)
                 )));
             }
@@ -211,7 +210,7 @@ fn listed_file<'r>(ordered: &Ordered, rows: &[MadeRow<'r>]) -> Result<Option<&'r
         _ => {
             let listed = ordered.file.as_deref().unwrap_or("none of them");
             Err(refused(&format!(
-                "of `{}` the export system has {} ({} in all), and the listing names `{}`: which file it is cannot be told",
+                "of `{}` the export system has {} ({} in all), and the listing names `{}`: it is not known which file that is",
                 escape(&ordered.shown()),
                 all.first().map(|path| format!("`{}`", escape(path))).unwrap_or_default(),
                 all.len(),
@@ -232,8 +231,7 @@ fn is_of_record(ordered: &Ordered, path: &str, rows: &[MadeRow<'_>]) -> Result<(
     let places = place(path).zip(ordered.place.as_deref()).filter(|_| is_on_disk);
     if let Some((_, listed)) = places.filter(|(ordered, listed)| ordered != listed) {
         return Err(refused(&format!(
-            "the export system has `{}` for `{}`, but by the listing that file is in `{}`: which of the two is right cannot be \
-             told; the same command lists and orders it again",
+            "the export system has `{}` for `{}`, but by the listing that file is in `{}`: it is not known which of the two is right; the same command lists and orders it again",
             escape(path),
             escape(&ordered.shown()),
             escape(listed)
@@ -246,8 +244,7 @@ fn is_of_record(ordered: &Ordered, path: &str, rows: &[MadeRow<'_>]) -> Result<(
         return Ok(());
     }
     Err(refused(&format!(
-        "the export system lists `{}` for `{}`, but that is no name of a file of that record: whose bytes it holds cannot be \
-         told; the same command orders it again",
+        "the export system lists `{}` for `{}`, but that is no name of a file of that record: it is not known whose bytes it holds; run again to order it again",
         escape(path),
         escape(&ordered.shown())
     )))

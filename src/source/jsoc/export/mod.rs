@@ -309,7 +309,10 @@ impl Desk {
             tracing::info!("asking after the order {} of an earlier run", self.counter.redact(id));
             match self.follow(id, None, stretch.window, (batch, end)).await? {
                 Ended::Gone(words) => {
-                    tracing::info!("the order {} is gone ({words}); it is given again", self.counter.redact(id));
+                    tracing::info!(
+                        "the order {} no longer exists ({words}); ordering it again",
+                        self.counter.redact(id)
+                    );
                 }
                 ended => return Ok(ended),
             }

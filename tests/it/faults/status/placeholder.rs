@@ -113,7 +113,7 @@ fn files_of_several_runs_that_are_redirected_to_one_place_are_not_all_sealed() {
         for _ in 0..2 {
             let report = lab.report(1);
             assert_eq!(classes(&report), ["redirect"; 2], "{report:#}");
-            assert!(report["failures"].to_string().contains("`sunhaul update` asks for it again"), "{report:#}");
+            assert!(report["failures"].to_string().contains("`sunhaul update` requests it again"), "{report:#}");
             assert_eq!((lab.files("data").len(), lab.days("data").len()), (1, 1), "what is sealed stays");
         }
         for day in 11..14 {

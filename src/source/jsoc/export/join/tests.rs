@@ -157,7 +157,7 @@ fn what_a_program_makes_is_known_by_the_file_s_name_or_the_segment_s() {
     // As-is files: the row names the segment, and the name is as ours ask for, or that on disk.
     let as_is = format!("{RECORD}{{image}}");
     assert_eq!(image(&[(as_is.as_str(), format!("{STEM}image.fits").as_str())]).as_deref(), Ok("image.fits"));
-    assert!(image(&[(as_is.as_str(), "image.fits")]).unwrap_err().contains("which file it is cannot be told"));
+    assert!(image(&[(as_is.as_str(), "image.fits")]).unwrap_err().contains("it is not known which file that is"));
 }
 
 #[test]
