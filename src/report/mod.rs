@@ -9,6 +9,7 @@ pub mod annotations;
 pub mod calendar;
 pub mod code_quality;
 pub mod collector;
+mod gap_reason;
 pub mod github_output;
 pub mod hosts;
 pub mod html;

@@ -24,7 +24,8 @@ fn a_manifest_of_each_kind_passes_the_check_and_can_be_planned() {
     let lab = Lab::new();
     for (kind, more) in kinds {
         let call = lab.sunhaul(&[&["init", kind, "--source", kind], more].concat());
-        let (wrote, next) = (format!("wrote {kind}.yaml\n"), format!("then run: sunhaul plan {kind}.yaml && sunhaul run"));
+        let (wrote, next) =
+            (format!("wrote {kind}.yaml\n"), format!("then run: sunhaul plan {kind}.yaml && sunhaul run"));
         call.stderr_has(&wrote).stderr_has(&next).done();
         let path = format!("{kind}.yaml");
         lab.sunhaul(&["check", &path]).stderr_has("good, 1 series").done();

@@ -3,6 +3,7 @@
 //! What it does not do: look at code that only tests compile, or at what a file says in comments and texts.
 
 mod imports;
+mod siblings;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,6 +11,7 @@ use std::path::Path;
 use imports::{Import, imports_in};
 
 pub(crate) use imports::rust_files;
+use siblings::circles_in;
 
 /// The folders, lowest layer first. A folder may use every folder in a lower layer.
 const LAYERS: &[&[&str]] = &[
@@ -27,6 +29,10 @@ const SAME_LAYER: &[(&str, &str, &str)] = &[
     ("plan", "archive", "a plan is made from the records that the archive holds"),
     ("fetch", "source", "what is fetched is a file that a source listed"),
 ];
+
+/// Files of one folder that import each other, and are still to be taken apart. No others may.
+const CIRCLES: &[(&str, &[&str])] =
+    &[("archive", &["clean", "day", "reader"]), ("archive", &["fsync", "safe_dir", "staged_file"])];
 
 /// Why an import is wrong, or nothing.
 fn objection(import: &Import) -> Option<String> {
@@ -86,6 +92,46 @@ fn imports_within_a_layer_form_no_cycle() {
     }
     assert!(reached.iter().all(|(from, to)| from != to), "a cycle: {reached:?}");
     assert!(SAME_LAYER.iter().all(|(_, _, reason)| !reason.is_empty()));
+}
+
+#[test]
+fn files_of_one_folder_form_no_circles_but_those_that_are_known() {
+    let found = circles_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let known =
+        CIRCLES.iter().map(|(folder, names)| ((*folder).to_owned(), names.iter().map(ToString::to_string).collect()));
+    assert_eq!(found, known.collect::<Vec<(String, Vec<String>)>>());
+}
+
+#[test]
+fn a_circle_is_found_however_it_is_closed() {
+    let circle = |files: &[(&str, &str)]| {
+        let tree = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(tree.path().join("net/host")).expect("folders");
+        for (file, text) in files {
+            std::fs::write(tree.path().join(file), text).expect("a file");
+        }
+        circles_in(tree.path())
+    };
+    let names = |names: &[&str]| vec![("net".to_owned(), names.iter().map(ToString::to_string).collect::<Vec<_>>())];
+    let one = ("net/client.rs", "use super::robots::Robots;");
+    for other in [
+        "use super::client::Client;",
+        "use crate::net::{client::{self, Client}, redirect};",
+        "fn f() { super::client::f() }",
+    ] {
+        assert_eq!(circle(&[one, ("net/robots.rs", other)]), names(&["client", "robots"]), "{other}");
+    }
+    let through = [one, ("net/robots.rs", "use super::host::Host;"), ("net/host.rs", "mod session;")];
+    let below = ("net/host/session.rs", "use super::super::client;");
+    assert_eq!(circle(&[&through[..], &[below]].concat()), names(&["client", "host", "robots"]));
+    for other in [
+        "",
+        "use super::Client;",
+        "#[cfg(test)] mod tests { use super::super::client::Client; }",
+        "// super::client::f()",
+    ] {
+        assert!(circle(&[one, ("net/robots.rs", other)]).is_empty(), "{other}");
+    }
 }
 
 /// Imports of a made-up source tree with one file.

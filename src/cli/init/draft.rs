@@ -2,10 +2,13 @@
 //!
 //! What it does not do: ask, or write.
 
+mod text;
+
 use std::path::{Path, PathBuf};
 
 use super::Args;
 use crate::manifest::{self, Diagnostic, Manifest, is_yaml};
+pub(super) use text::manifest_text;
 
 /// The kinds of sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -190,7 +193,7 @@ impl Draft {
     /// # Errors
     /// All that is wrong with it.
     pub(super) fn parsed(&self) -> Result<Manifest, manifest::Diagnostics> {
-        let text = super::text::manifest_text(self, None);
+        let text = manifest_text(self, None);
         manifest::parse(&self.place(), text.as_bytes(), &crate::cli::environment::variable)
     }
 }

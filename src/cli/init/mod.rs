@@ -4,7 +4,6 @@
 
 mod asked;
 mod draft;
-mod text;
 
 use std::fs::Permissions;
 use std::io::Write as _;
@@ -106,7 +105,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     };
     let path = draft.place();
     free(&path)?;
-    write(&path, &text::manifest_text(&draft, schema_for(&path)))?;
+    write(&path, &draft::manifest_text(&draft, schema_for(&path)))?;
     let shown = quoted(&path.to_string_lossy());
     let tell = |line: &str| {
         if shell.verbosity > Verbosity::Quiet {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::report::regions::GapReason;
+use crate::report::gap_reason::GapReason;
 
 /// The slots of one active region in one series: `expected` is the sum of `had` and of all in `lacking`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

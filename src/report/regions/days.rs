@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
-use super::slots::{DaySlots, Family, GapReason, SeriesSlots, SlotStatus};
+use super::slots::{DaySlots, Family, SeriesSlots, SlotStatus};
 use super::table;
 use crate::archive::{ACCEPTED, DayHeader, DayRecord, Error, FileLine, MissingSlots, MissingWhy, Reader, RecordState};
 use crate::day::{Scale, SlotSpan, Window};
 use crate::failure::Class;
 use crate::manifest::{Manifest, Series, cadence};
+use crate::report::gap_reason::GapReason;
 
 /// True where the name or the filters of a series say that its records are of regions.
 #[must_use]

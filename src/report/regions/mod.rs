@@ -7,6 +7,7 @@ mod of_run;
 mod slots;
 mod table;
 
+pub use super::gap_reason::GapReason;
 pub use days::{Days, are_of_regions};
 pub use of_run::{ReportRegions, of_run};
-pub use slots::{Family, GapReason, MissingSlots, Region, SeriesSlots, Spans, reasons};
+pub use slots::{Family, MissingSlots, Region, SeriesSlots, Spans, reasons};

@@ -15,12 +15,13 @@ use super::link::below;
 use super::size::{self, CELL, ListedSize};
 use bare::Bare;
 pub(super) use other::Other;
+use paging::Where;
 pub(super) use paging::next_in_header;
 use paging::{leads_to_more, leads_to_next};
 pub(super) use texts::is_of_listing;
 pub(super) use title::{Titled, ends_in_folder, has_folder, names_a_listing, titled};
+use words::PASSAGE;
 pub(super) use words::{Kind, Objection};
-use words::{PASSAGE, Where};
 
 mod bare;
 mod layout;

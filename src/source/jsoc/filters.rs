@@ -4,10 +4,10 @@
 
 use chrono::NaiveDateTime;
 
-use super::listing::{NO_KEYWORD, whole};
 use super::query::{QUALITY, RecordQuery};
 use super::response::{RecordColumn, RecordList};
 use super::slot::is_nearest;
+use super::values::{NO_KEYWORD, bits, whole};
 use crate::failure::Failure;
 use crate::manifest::Filters;
 use crate::source::read_capped::malformed;
@@ -95,15 +95,6 @@ impl<'a> RecordFilter<'a> {
 /// The NOAA numbers of a patch, with commas between them.
 pub(super) fn numbers(noaa: &str) -> impl Iterator<Item = i64> + '_ {
     noaa.split(',').filter_map(whole)
-}
-
-/// QUALITY as the 32 bits that it is, however it is printed: `0x80000000`, `-2147483648`, `0`.
-pub(super) fn bits(quality: &str) -> Option<u32> {
-    let quality = quality.trim();
-    match quality.strip_prefix("0x").or_else(|| quality.strip_prefix("0X")) {
-        Some(hex) => u32::from_str_radix(hex, 16).ok(),
-        None => quality.parse::<u32>().ok().or_else(|| quality.parse::<i32>().ok().map(i32::cast_unsigned)),
-    }
 }
 
 #[cfg(test)]

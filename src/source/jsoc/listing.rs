@@ -8,14 +8,16 @@ use chrono::{NaiveDateTime, TimeDelta};
 use url::Url;
 
 use super::address::{lasting, on_base, unordered};
-use super::filters::{RecordFilter, RecordFilterFacts, bits};
+use super::filters::{RecordFilter, RecordFilterFacts};
 use super::header_cards::HeaderKeywords;
 use super::instants::Candidate;
 use super::query::{HARPNUM, QUALITY, RecordQuery, WAVELNTH};
+use super::record::{Names, Ordered, WantedRecord};
 use super::renumbered::place;
 use super::response::{RecordColumn, RecordList};
 use super::slot;
 use super::storage::{NO_SEGMENT, Storage, StoragePath, beside_offline, found, offline};
+use super::values::{NO_IMAGE, NO_KEYWORD, WITH_HEADERS, bits, whole};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::Headers;
@@ -23,14 +25,6 @@ use crate::source::read_capped;
 use crate::source::read_capped::malformed;
 use crate::source::{BORDER, Body, Listed, RemoteFile};
 use crate::untrusted::escape;
-
-/// What stands where a value is not known.
-pub(super) const MISSING: &str = "MISSING";
-/// What stands where a linked keyword leads nowhere, or where there is no such keyword.
-pub(super) const NO_KEYWORD: &str = "Invalid KeyLink";
-
-/// The bit of QUALITY that says that there is no image.
-pub(super) const NO_IMAGE: u32 = 0x8000_0000;
 
 /// Longer names are no record's.
 const LONGEST: usize = 500;
@@ -48,51 +42,6 @@ pub(super) struct DayRecordsQuery {
     pub(super) size: u64,
     /// The times of records that no order may have, within the day and next to it.
     pub(super) not_orderable: BTreeSet<NaiveDateTime>,
-}
-
-/// What the export system knows files by, by their keys.
-pub(super) type Names = BTreeMap<String, Ordered>;
-
-/// What the export system knows a file by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ordered {
-    /// Its record: `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI]`.
-    pub(super) record: String,
-    /// Its number.
-    pub(super) recnum: i64,
-    pub(super) time: NaiveDateTime,
-    /// Its active region.
-    pub(super) harpnum: Option<i64>,
-    /// Its segment.
-    pub(super) segment: String,
-    /// The name of the segment's file on disk, where the listing tells it: a segment may have several.
-    pub(super) file: Option<String>,
-    /// The storage unit, the slot and the name that it has on disk, where the listing tells them.
-    pub(super) place: Option<String>,
-    /// An order can have its record: none of the record's files is offline or gone.
-    pub(super) is_available: bool,
-    /// How far the time in the name of its file may be from the record's: JSOC rounds it to a second, and that of a linked
-    /// segment is of the other record (`exputil.c`).
-    pub(super) time_slack: TimeDelta,
-}
-
-impl Ordered {
-    /// As JSOC writes it: `hmi.sharp_cea_720s[377][2011.02.15_00:00:00_TAI]{Br}`.
-    pub(super) fn shown(&self) -> String {
-        format!("{}{{{}}}", self.record, self.segment)
-    }
-}
-
-/// A record that is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct WantedRecord {
-    /// Its place in the answer.
-    pub(super) at: usize,
-    pub(super) time: NaiveDateTime,
-    /// The instant that it stands for.
-    pub(super) instant: Option<NaiveDateTime>,
-    pub(super) recnum: i64,
-    pub(super) harpnum: Option<i64>,
 }
 
 /// Reads the files of the records in an answer.
@@ -267,9 +216,6 @@ pub(super) fn read_records(
     Ok(records)
 }
 
-/// Ends what identifies a file with keywords in its header.
-pub(super) const WITH_HEADERS: &str = "/headers";
-
 /// What identifies a file. One with keywords in its header is another file than the one as it came.
 fn key(recnum: i64, segment: &str, headers: Headers) -> String {
     match headers {
@@ -402,17 +348,6 @@ fn ending(path: &str) -> &str {
     let ending = last.rsplit_once('.').map(|(_, ending)| ending);
     let is_plain = |ending: &&str| (1..=5).contains(&ending.len()) && ending.bytes().all(|b| b.is_ascii_alphanumeric());
     ending.filter(is_plain).unwrap_or("fits")
-}
-
-/// A number that a keyword tells: `377`, or `6173.0`.
-pub(super) fn whole(text: &str) -> Option<i64> {
-    let text = text.trim();
-    text.parse().ok().or_else(|| {
-        let number: f64 = text.parse().ok()?;
-        let is_whole = number.fract() == 0.0 && number.abs() <= 1e9;
-        #[expect(clippy::cast_possible_truncation, reason = "whole, and within 1e9")]
-        is_whole.then_some(number as i64)
-    })
 }
 
 #[cfg(test)]

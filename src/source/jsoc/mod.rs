@@ -11,6 +11,7 @@ mod instants;
 mod listing;
 mod prefer;
 mod query;
+mod record;
 mod regions;
 mod renumbered;
 mod response;
@@ -23,6 +24,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod values;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

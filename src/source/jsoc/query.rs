@@ -9,7 +9,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 use url::Url;
 
 use super::instants::Instants;
-use super::listing::Ordered;
+use super::record::Ordered;
 use super::slot::{first_multiple, label};
 use super::structure::Structure;
 use crate::day::Window;

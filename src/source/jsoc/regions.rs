@@ -12,12 +12,12 @@ use chrono::NaiveDateTime;
 use url::Url;
 
 use super::filters::numbers;
-use super::listing::whole;
 use super::query::{HARPNUM, has_one_of, listed, noaa_keyword, rs_list};
 use super::response::RecordList;
 use super::slot::{epoch, label, time};
 use super::structure::Structure;
 use super::text::parse;
+use super::values::whole;
 use super::{Jsoc, asked_for};
 use crate::day::Window;
 use crate::failure::Failure;

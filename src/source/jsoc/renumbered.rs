@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::listing::WITH_HEADERS;
+use super::values::WITH_HEADERS;
 use crate::archive::FileLine;
 use crate::day::Scale;
 use crate::source::RemoteFile;

@@ -1,6 +1,6 @@
 //! What JSOC says of where a file is: on its disks, on tape alone, or nowhere.
 
-use super::listing::MISSING;
+use super::values::MISSING;
 use crate::untrusted::escape;
 
 /// What stands for a segment that the series does not have.
@@ -78,7 +78,7 @@ pub(super) fn beside_offline(named: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::listing::NO_KEYWORD;
+    use super::super::values::NO_KEYWORD;
     use super::*;
 
     #[test]

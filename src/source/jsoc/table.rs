@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::filters::bits;
-use super::listing::{MISSING, NO_IMAGE, NO_KEYWORD, WantedRecord};
 use super::query::{QUALITY, RecordQuery};
+use super::record::WantedRecord;
 use super::response::{RecordColumn as Told, RecordList};
+use super::values::{MISSING, NO_IMAGE, NO_KEYWORD, bits};
 use crate::failure::{Class, Failure};
 use crate::source::keywords::{KeywordColumn, KeywordRow, KeywordTable, cells, has_data};
 use crate::source::read_capped::malformed;

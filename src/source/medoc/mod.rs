@@ -7,6 +7,7 @@
 mod page;
 mod query;
 mod record;
+mod row;
 #[cfg(test)]
 mod tests;
 

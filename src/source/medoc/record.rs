@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::NaiveDateTime;
 use url::Url;
 
-use super::page::{RecordRow, Scalar};
+use super::row::{RecordRow, Scalar};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::suggest_word::nearest;

@@ -47,7 +47,7 @@ pub(crate) fn rust_files(src: &Path) -> Vec<PathBuf> {
 }
 
 /// The modules a file is in: `net/rate_limiter.rs` is `[net, rate_limiter]`, `net/mod.rs` is `[net]`, `lib.rs` is none.
-fn modules(file: &Path) -> Vec<String> {
+pub(super) fn modules(file: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         file.with_extension("").iter().map(|name| name.to_string_lossy().into_owned()).collect();
     if names.last().is_some_and(|name| name == "mod")
@@ -59,7 +59,7 @@ fn modules(file: &Path) -> Vec<String> {
 }
 
 /// The files of modules that a file declares for tests alone.
-fn test_modules(src: &Path, file: &Path) -> Vec<PathBuf> {
+pub(super) fn test_modules(src: &Path, file: &Path) -> Vec<PathBuf> {
     let text = std::fs::read_to_string(src.join(file)).expect("UTF-8");
     let folder: PathBuf = modules(file).iter().collect();
     let tokens = tokens(&text);
@@ -164,14 +164,14 @@ fn heads(tokens: &[Token], at: usize) -> Vec<(String, usize)> {
 }
 
 /// True when `#[cfg(test)]` (or, from the `!` on, `#![cfg(test)]`) begins here.
-fn is_cfg_test(tokens: &[Token], at: usize) -> bool {
+pub(super) fn is_cfg_test(tokens: &[Token], at: usize) -> bool {
     let expected = ["[", "cfg", "(", "test", ")", "]"];
     matches!(tokens[at].text.as_str(), "#" | "!")
         && expected.iter().zip(tokens[at + 1..].iter()).filter(|(a, b)| **a == b.text).count() == expected.len()
 }
 
 /// The place after all attributes that begin here.
-fn skip_attributes(tokens: &[Token], mut at: usize) -> usize {
+pub(super) fn skip_attributes(tokens: &[Token], mut at: usize) -> usize {
     while at < tokens.len() && tokens[at].text == "#" {
         at = after_pair(tokens, at + 1, "[", "]");
     }
@@ -179,7 +179,7 @@ fn skip_attributes(tokens: &[Token], mut at: usize) -> usize {
 }
 
 /// The place after the item that begins here: past its `;` or its block.
-fn skip_item(tokens: &[Token], mut at: usize) -> usize {
+pub(super) fn skip_item(tokens: &[Token], mut at: usize) -> usize {
     while at < tokens.len() {
         match tokens[at].text.as_str() {
             ";" => return at + 1,
@@ -208,13 +208,13 @@ fn after_pair(tokens: &[Token], mut at: usize, open: &str, close: &str) -> usize
 
 /// A word, a `::` or a sign.
 #[derive(Debug)]
-struct Token {
-    text: String,
-    line: usize,
+pub(super) struct Token {
+    pub(super) text: String,
+    pub(super) line: usize,
 }
 
 /// The tokens of Rust text without comments, texts, characters and lifetimes.
-fn tokens(text: &str) -> Vec<Token> {
+pub(super) fn tokens(text: &str) -> Vec<Token> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     let mut line = 1;

@@ -3,7 +3,6 @@
 use chrono::{Datelike, NaiveDate};
 use url::Url;
 
-use super::words::Where;
 use super::{FolderPage, Link, TEXT, within};
 
 /// Parameters of a query that count pages or entries.
@@ -126,6 +125,16 @@ fn says(text: &str, told: &[&str]) -> bool {
     let text = text.trim().to_ascii_lowercase();
     let words = text.trim_matches(|c: char| !c.is_alphanumeric());
     words.len() < TEXT / 4 && told.contains(&words)
+}
+
+/// Where a passage stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Where {
+    /// In a title or a heading.
+    Heading,
+    /// Behind a link, which it may describe.
+    BehindLink,
+    Elsewhere,
 }
 
 /// True for `page 1 of 3`, as a text of its own or at the end of a heading, and for `showing 1-100 of 250`, in lower case.

@@ -2,7 +2,7 @@
 //!
 //! What it does not do: look at links, or at what stands beside those to files.
 
-use super::paging::counts_a_part;
+use super::paging::{Where, counts_a_part};
 
 /// How much of a passage is looked at, in bytes.
 pub(super) const PASSAGE: usize = 4096;
@@ -27,16 +27,6 @@ pub(in super::super) enum Kind {
     Part,
     /// It is an error's page, or one to log in. Beside files these words may mean anything.
     Error,
-}
-
-/// Where a passage stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Where {
-    /// In a title or a heading.
-    Heading,
-    /// Behind a link, which it may describe.
-    BehindLink,
-    Elsewhere,
 }
 
 /// What a passage says against its page.

@@ -5,7 +5,7 @@
 
 use chrono::{NaiveDateTime, TimeDelta};
 
-use super::super::listing::Ordered;
+use super::super::record::Ordered;
 use super::super::slot;
 
 /// The server cuts names in a buffer of 128 bytes (`exputil.c`).

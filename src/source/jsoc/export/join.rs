@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use url::Url;
 
 use super::super::address::on_base;
-use super::super::listing::{Names, Ordered};
+use super::super::record::{Names, Ordered};
 use super::super::renumbered::place;
 use super::super::slot;
 use super::super::storage::offline;

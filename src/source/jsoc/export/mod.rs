@@ -20,8 +20,8 @@ use tokio::sync::{Mutex as Turn, RwLock, RwLockReadGuard, oneshot};
 use tokio::time::Instant;
 use url::Url;
 
-use super::listing::{Names, Ordered};
 use super::query::{OrderSet, RecordQuery};
+use super::record::{Names, Ordered};
 use crate::day::Window;
 use crate::failure::{Class, Failure};
 use crate::manifest::Export;

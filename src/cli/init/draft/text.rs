@@ -3,12 +3,12 @@
 //! A comment that is a sentence begins with `# `; a line that only needs its mark taken away, with `#`. What it does not
 //! do: check the answers; the parser does.
 
-use super::draft::{Draft, SourceKind};
+use super::{Draft, SourceKind};
 use crate::manifest::latency;
 use crate::manifest::units::span;
 
 /// The manifest's text. `schema` is where editors find its schema.
-pub(super) fn manifest_text(draft: &Draft, schema: Option<&str>) -> String {
+pub(in crate::cli::init) fn manifest_text(draft: &Draft, schema: Option<&str>) -> String {
     let kind = draft.kind.unwrap_or(SourceKind::Embedded);
     let value = |value: &Option<String>| scalar(value.as_deref().unwrap_or_default());
     let schema = match schema {
