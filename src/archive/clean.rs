@@ -1,15 +1,15 @@
 //! Emptying `work`: parts, quarantine, retired files, and journals, of which only the owners of files are kept.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use chrono::NaiveDate;
 use rustix::fs::FileType;
 
-use super::day::{RETIRED_LINES, retired_lines_of};
+use super::day::retired_lines_of;
 use super::journal::{self, Journal};
 use super::remove::Removed;
 use super::safe_dir::Tree;
+use super::work_folders::{FOLDERS, JOURNALS, KINDS, RETIRED_LINES, days_in, sweep};
 use super::{Archive, Error, STAGING, WORK};
 use crate::manifest::{LockMode, SeriesId};
 
@@ -23,15 +23,6 @@ pub struct Cleaned {
     /// Days that another process is working on; when there were any at the beginning, nothing was removed.
     pub held: Vec<(String, NaiveDate)>,
 }
-
-/// The folders of `work` in which a day may have a folder of its own.
-const FOLDERS: [&str; 3] = ["partial", "quarantine", "retired"];
-
-/// Where days have their journals.
-const JOURNALS: &str = "journal";
-
-/// All folders of `work`.
-const KINDS: [&str; 5] = [FOLDERS[0], FOLDERS[1], FOLDERS[2], JOURNALS, RETIRED_LINES];
 
 impl Archive {
     /// Empties `.sunhaul/work` of the archive at `root`, unless a day of it is being worked on. A symlink there is removed
@@ -125,36 +116,4 @@ impl Cleaned {
         sweep(tree, series, date);
         Ok(())
     }
-}
-
-/// Removes the folders of a day's work that are empty.
-pub(super) fn sweep(tree: &Tree, series: &SeriesId, date: NaiveDate) {
-    for kind in KINDS {
-        let folder = Archive::work(kind, series);
-        tree.prune(&format!("{folder}/{date}"));
-        tree.prune(&folder);
-    }
-}
-
-/// The days that have a journal.
-pub(super) fn journalled(tree: &Tree) -> Result<BTreeSet<(SeriesId, NaiveDate)>, Error> {
-    days_in(tree, JOURNALS)
-}
-
-/// The days that have something of a kind in `work`.
-fn days_in(tree: &Tree, kind: &str) -> Result<BTreeSet<(SeriesId, NaiveDate)>, Error> {
-    let mut days = BTreeSet::new();
-    let folder = format!("{WORK}/{kind}");
-    if tree.is_link(&folder)? {
-        return Ok(days);
-    }
-    for series in tree.entries(&folder)? {
-        let Some(id) = series.text().filter(|_| series.is_dir()) else { continue };
-        for day in tree.entries(&format!("{folder}/{id}"))? {
-            let name = day.text().unwrap_or_default();
-            let date = name.strip_suffix(".jsonl").unwrap_or(name).parse().ok();
-            days.extend(date.map(|date| (SeriesId(id.to_owned()), date)));
-        }
-    }
-    Ok(days)
 }

@@ -24,7 +24,7 @@ use rename::Elsewhere;
 pub use rename::PlacedAs;
 pub use retired::RetiredFile;
 use retired::RetiredFiles;
-pub(super) use retired::{RETIRED_LINES, path_of as retired_lines_of};
+pub(super) use retired::path_of as retired_lines_of;
 pub use seal::{Retired, SealAs};
 
 use super::journal::{Journal, JournalEntry, Spoilt};

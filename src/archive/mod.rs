@@ -8,6 +8,7 @@ mod check_counts;
 mod clean;
 mod day;
 mod error;
+mod file_id;
 mod file_lock;
 mod fsync;
 mod jobs;
@@ -31,6 +32,7 @@ mod staged_file;
 #[cfg(test)]
 mod tests;
 mod untracked;
+mod work_folders;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

@@ -160,7 +160,7 @@ impl Reader {
     /// # Errors
     /// [`Error::Storage`].
     pub fn journalled(&self) -> Result<BTreeSet<(SeriesId, NaiveDate)>, Error> {
-        self.tree.as_ref().map_or(Ok(BTreeSet::new()), super::clean::journalled)
+        self.tree.as_ref().map_or(Ok(BTreeSet::new()), super::work_folders::journalled)
     }
 
     /// The names in a folder of the state, sorted; none where there is no such folder.

@@ -6,11 +6,11 @@ use chrono::NaiveDate;
 use rustix::fs::{self, AtFlags, FileType, RenameFlags};
 use rustix::io::Errno;
 
+use super::file_id::FileId;
 use super::journal::Journal;
 use super::name::{LONGEST, cut};
 use super::reader::record_of;
 use super::safe_dir::{length_of, split};
-use super::staged_file::FileId;
 use super::{Archive, DayRecord, Error, FileLine};
 use crate::manifest::SeriesId;
 

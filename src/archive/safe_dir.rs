@@ -13,8 +13,8 @@ use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::error::ENTER_ROOT;
+use super::file_id::FileId;
 use super::regular;
-use super::staged_file::FileId;
 use super::{Error, STATE};
 
 /// The root's directory tree.

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use rustix::fs::{self, AtFlags, RenameFlags};
 use rustix::io::Errno;
 
+use super::file_id::FileId;
 use super::fsync::begin_writing_out;
 use super::{Error, PartialFile, Validators};
 
@@ -15,16 +16,6 @@ const WRITE_OUT: u64 = 4 << 20;
 
 /// How much is compared at a time.
 const PIECE: usize = 64 * 1024;
-
-/// What tells a file from every other one of this machine, whatever it is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct FileId(u64, u64);
-
-impl FileId {
-    pub(super) fn of(stat: &fs::Stat) -> FileId {
-        FileId(stat.st_dev, stat.st_ino)
-    }
-}
 
 /// Which file stood at a path, and when it last changed. Renaming a folder above it does not count as a change, but a new
 /// mode or a further name does: another stamp says that the bytes are to be read, and no more.

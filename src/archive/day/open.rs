@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use chrono::NaiveDate;
 
 use super::{DayWork, EarlierLook, Opened, Owned, Prior, days};
-use crate::archive::clean::sweep;
 use crate::archive::journal::{Journal, JournalEntry, JournalFile, JournalledAs, Worth};
 use crate::archive::reader::record_of;
 use crate::archive::record::{DayRecord, FileLine, RecordState, salvage};
+use crate::archive::work_folders::sweep;
 use crate::archive::{Archive, Error};
 use crate::digest::Digest;
 use crate::manifest::SeriesId;

@@ -8,8 +8,9 @@ use std::io::{Read as _, Seek as _};
 use rustix::fs;
 
 use super::{DayWork, Published, digest_of};
+use crate::archive::file_id::FileId;
 use crate::archive::safe_dir::length_of;
-use crate::archive::staged_file::{FileId, Stamp};
+use crate::archive::staged_file::Stamp;
 use crate::archive::{Archive, Error, FileLine, RelativePath, Staged, Validators};
 use crate::digest::{Digest, Hasher};
 

@@ -10,12 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::{DayWork, EarlierLook, Prior};
 use crate::archive::journal::{JournalFile, Worth};
 use crate::archive::record::{FileLine, RecordState, line};
+use crate::archive::work_folders::RETIRED_LINES;
 use crate::archive::{Archive, Error, RelativePath};
 use crate::digest::Digest;
 use crate::manifest::SeriesId;
-
-/// Where the notes lie: in a folder of the series, one file a day.
-pub(in crate::archive) const RETIRED_LINES: &str = "retired_lines";
 
 /// A file that the day has had, and that may lie in `retired/`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,13 +9,14 @@ use rustix::fs::{self, AtFlags};
 use rustix::io::Errno;
 
 use super::{DayWork, days};
+use crate::archive::file_id::FileId;
 use crate::archive::fsync::{settle, settle_moves};
 use crate::archive::journal::JournalEntry;
 use crate::archive::layout::folded;
 use crate::archive::record::{DayRecord, FileLine, RecordBasis, RecordState};
 use crate::archive::safe_dir::{length_of, split};
 use crate::archive::shared_paths::Ground;
-use crate::archive::staged_file::{FileId, Stamp};
+use crate::archive::staged_file::Stamp;
 use crate::archive::{Archive, Error};
 use crate::digest::Digest;
 use crate::untrusted::escape;

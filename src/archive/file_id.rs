@@ -1,0 +1,13 @@
+//! Device and inode of a file.
+
+use rustix::fs;
+
+/// What tells a file from every other one of this machine, whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct FileId(u64, u64);
+
+impl FileId {
+    pub(super) fn of(stat: &fs::Stat) -> FileId {
+        FileId(stat.st_dev, stat.st_ino)
+    }
+}
