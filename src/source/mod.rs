@@ -2,6 +2,7 @@
 
 mod cadence_gap;
 pub mod hapi;
+mod header_cards;
 pub mod hmi;
 pub mod index;
 pub mod jsoc;
@@ -26,12 +27,11 @@ use url::Url;
 
 use crate::archive::FileLine;
 use crate::day::{Day, SlotSpan, Window};
-use crate::digest::{Digest, Hasher};
 use crate::failure::{Class, Failure};
-use crate::fits::Card;
 use crate::manifest::{Region, RegionNumber, Series, SourceSpec};
 use crate::net::{Client, secret_names, shown};
 use crate::untrusted::escape;
+pub use header_cards::HeaderCards;
 pub use hmi::slot::is_at_cadence;
 pub use keywords::{KEYWORDS_TABLE, common_kind, recorded_table, table_records};
 pub use replicas::{Replica, Replicas};
@@ -303,25 +303,6 @@ pub struct RemoteFile {
     pub storage: Option<String>,
     /// What is fetched for it.
     pub body: Body,
-}
-
-/// Cards for the header of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeaderCards {
-    /// Those that all files of its record have.
-    pub shared: Arc<[Card]>,
-    /// Its own.
-    pub own: Vec<Card>,
-}
-
-impl HeaderCards {
-    /// The SHA-256 of all of them.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        let mut hasher = Hasher::default();
-        self.shared.iter().chain(&self.own).for_each(|card| hasher.update(card));
-        hasher.finish()
-    }
 }
 
 /// What a size may be that a listing rounds, in bytes.
