@@ -101,7 +101,7 @@ impl DayWork {
         for (at, _) in path.match_indices('/') {
             match tree.stat(&path[..at])?.map(|stat| FileType::from_raw_mode(stat.st_mode)) {
                 Some(FileType::Directory) => {}
-                Some(_) => return self.file_of_ours(&path[..at], known),
+                Some(_) => return Ok(self.file_of_ours(&path[..at], known)),
                 None => return Ok(None),
             }
         }
@@ -116,7 +116,7 @@ impl DayWork {
         for entry in list(&dir).map_err(|e| Error::storage("look into", tree.path(folder), e.into()))? {
             let Some(path) = entry.text().map(|name| format!("{folder}/{name}")) else { return Ok(None) };
             let is_ours =
-                if entry.is_dir() { self.folder_of_ours(&path, known)? } else { self.file_of_ours(&path, known)? };
+                if entry.is_dir() { self.folder_of_ours(&path, known)? } else { self.file_of_ours(&path, known) };
             let Some(Obstacle { files, folders }) = is_ours else { return Ok(None) };
             found.files.extend(files);
             found.folders.extend(folders);
@@ -126,15 +126,12 @@ impl DayWork {
     }
 
     /// A file that was put there for the day and holds what was put there; it is read.
-    fn file_of_ours(&self, path: &str, known: &KnownPaths) -> Result<Option<Obstacle>, Error> {
-        let put = self.lock_owned().ours.get(path).copied();
-        let Some(put) = put.filter(|_| !known.kept.contains(path)) else { return Ok(None) };
-        if self.archive.tree.length(path).is_none() {
-            return Ok(None);
-        }
+    fn file_of_ours(&self, path: &str, known: &KnownPaths) -> Option<Obstacle> {
+        let put = self.lock_owned().ours.get(path).copied().filter(|_| !known.kept.contains(path))?;
+        self.archive.tree.length(path)?;
         // A journal of an earlier version names the path alone.
         let is_as_put = put.is_none_or(|put| self.digest_once(path) == Some(put));
-        Ok(is_as_put.then(|| Obstacle { files: vec![path.to_owned()], folders: Vec::new() }))
+        is_as_put.then(|| Obstacle { files: vec![path.to_owned()], folders: Vec::new() })
     }
 
     /// Removes the folders that files of ours were moved from, as far as nothing else is in them.

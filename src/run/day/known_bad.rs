@@ -34,7 +34,7 @@ impl KnownBad {
     /// The entries for a day.
     pub(in crate::run) fn of(manifest: &Manifest, day: &DayId) -> KnownBad {
         let own = manifest.accept.iter().filter(|accept| accept.series == day.series && accept.day == day.date);
-        KnownBad(own.map(|accept| AcceptEntry::of(accept)).collect())
+        KnownBad(own.map(AcceptEntry::of).collect())
     }
 
     /// True when an entry means one of these paths.

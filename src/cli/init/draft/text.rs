@@ -170,7 +170,7 @@ fn filters(kind: SourceKind, draft: &Draft) -> String {
                 .to_owned()
         }),
     ];
-    lines.into_iter().flatten().map(|line| format!("    {line}\n")).collect()
+    lines.into_iter().flatten().flat_map(|line| ["    ".to_owned(), line, "\n".to_owned()]).collect()
 }
 
 /// The line of a filter: as it is asked for, else as it might be.
