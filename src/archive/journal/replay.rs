@@ -206,7 +206,7 @@ pub(super) fn replay(text: &[u8], asked_now: ReplayFor<'_>, boot_id: &str, path:
             JournalEntry::Empty { at } => told.empty_at = is_same.then_some(at),
             JournalEntry::Listed {} => told.empty_at = None,
             JournalEntry::Remembered { text } => {
-                told.remembered = Some(text).filter(|text| is_same && !text.is_empty())
+                told.remembered = Some(text).filter(|text| is_same && !text.is_empty());
             }
             JournalEntry::Missing(missing) => told.missing = Some(*missing).filter(|_| is_same),
             JournalEntry::Cleaned {} => {

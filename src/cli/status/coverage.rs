@@ -115,7 +115,6 @@ pub(super) struct SeriesStatus {
 
 /// One month of one series, as far as it lies in the job's range.
 #[derive(Debug, Default, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the names are those of the JSON")]
 pub(super) struct CoverageMonth {
     pub(super) month: String,
     pub(super) days: u64,
