@@ -13,7 +13,7 @@ fn commands_and_options_of_other_programs_are_answered_with_those_of_this_one() 
         ("download job.yaml", "tip: the command here is `sunhaul run`"),
         ("delete job.yaml", "tip: the command here is `sunhaul forget`"),
         ("run job.yaml --dry-run", "tip: `sunhaul plan` shows what a run would do"),
-        ("run job.yaml --force", "tip: `--check` fetches what is missing"),
+        ("run job.yaml --force", "tip: `--check` downloads missing files"),
         ("run job.yaml -o there", "tip: `--archive DIR` says where files go"),
         ("help rnu", "hint: did you mean `run`?"),
         ("help recipies", "hint: did you mean `recipes`?"),
@@ -121,7 +121,7 @@ fn a_keyword_that_no_file_states_is_named() {
     export("DATE-OBS").stdout_has("DATE-OBS\n").done();
     export("HARPNM,QUALTY")
         .stdout_has("")
-        .stderr("no file states `HARPNM`, `QUALTY`: their columns are empty\n")
+        .stderr("no file states `HARPNM`, `QUALTY`: their columns are empty; did you mean `QUALITY` for `QUALTY`?\n")
         .done();
 }
 
