@@ -142,8 +142,8 @@ impl World {
         let nth = |nth: usize| view.records.iter().nth(nth % view.records.len().max(1));
         let (Some((from, source)), Some((to, target))) = (nth(from), nth(to)) else { return };
         let path = |day: &str| self.lab.path(&format!("data/.sunhaul/days/{day}.jsonl"));
-        // A copy that is copied back changes nothing.
-        let is_same = from == to || source.digest == target.digest;
+        // A copy that is copied back is the day's own record, if an older one: nothing is damaged by it.
+        let is_same = from == to || source.digest == target.digest || self.damaged_records.contains_key(from);
         if is_same || source.digest.is_none() || target.digest.is_none() || self.has_links() {
             return;
         }

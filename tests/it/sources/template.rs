@@ -213,7 +213,7 @@ fn what_robots_txt_forbids_is_not_asked_for() {
     assert_eq!(failure["class"], "source-refused", "{report:#}");
     let message = failure["message"].as_str().expect("a message");
     assert!(
-        message.contains("a_12.fits: not to be asked for") && message.contains("Disallow: /*_12.fits$"),
+        message.contains("a_12.fits: programs may not request this") && message.contains("Disallow: /*_12.fits$"),
         "{message}"
     );
     assert_eq!(server.requests().len(), 1);
