@@ -32,7 +32,7 @@ use super::record::{DayRecord, FileLine, RecordState};
 use super::regular::{kind_of, open_at};
 use super::safe_dir::split;
 use super::staged_file::Stamp;
-use super::{Archive, Error, MissingSlots, PartialFile, RelativePath, Staged};
+use super::{Archive, Error, MissingSlotReasons, PartialFile, RelativePath, Staged};
 use crate::digest::{Digest, Hasher};
 use crate::failure::Failure;
 use crate::manifest::SeriesId;
@@ -291,7 +291,7 @@ impl DayWork {
     ///
     /// # Errors
     /// [`Error::Storage`].
-    pub fn note_missing(&self, missing: MissingSlots) -> Result<(), Error> {
+    pub fn note_missing(&self, missing: MissingSlotReasons) -> Result<(), Error> {
         self.journal.append(&[JournalEntry::Missing(Box::new(missing))])
     }
 

@@ -26,7 +26,7 @@ pub(super) use replay::{JournalFile, JournalledAs, Replay, Worth};
 use super::fsync::boot_id;
 use super::regular::{is_no_file, must_be_regular};
 use super::safe_dir::Tree;
-use super::{Archive, Error, FileLine, MissingSlots};
+use super::{Archive, Error, FileLine, MissingSlotReasons};
 use crate::digest::Digest;
 use crate::manifest::{LockMode, SeriesId};
 
@@ -83,7 +83,7 @@ pub(super) enum JournalEntry {
     /// What the source keeps of this day, for the same question: the last one counts.
     Remembered { text: String },
     /// The day was listed, and failed: what it lacks, and why.
-    Missing(Box<MissingSlots>),
+    Missing(Box<MissingSlotReasons>),
     /// Written by `clean`: of the lines above, only those that say who owns a file still count.
     Cleaned {},
 }
@@ -357,7 +357,7 @@ pub struct StartedDay {
     /// The files that are there.
     pub files: Vec<FileLine>,
     /// What it lacks, and why, where it was listed and failed.
-    pub missing: Option<MissingSlots>,
+    pub missing: Option<MissingSlotReasons>,
 }
 
 /// What the journal of a day says; `None` when there is no journal. It is neither locked nor changed: whoever works on the

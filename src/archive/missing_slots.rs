@@ -9,7 +9,7 @@ const MOST: usize = 5_000;
 
 /// What is not there of a day that was listed, and failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MissingSlots {
+pub struct MissingSlotReasons {
     /// How final its listing was.
     pub state: RecordState,
     /// What filters left out.
@@ -45,14 +45,14 @@ pub enum MissingWhy {
     Failed,
 }
 
-impl MissingSlots {
+impl MissingSlotReasons {
     /// What is kept of these slots.
     #[must_use]
-    pub fn new(state: RecordState, left_out: Option<LeftOut>, mut slots: Vec<MissingSlot>) -> MissingSlots {
+    pub fn new(state: RecordState, left_out: Option<LeftOut>, mut slots: Vec<MissingSlot>) -> MissingSlotReasons {
         slots.sort_unstable();
         slots.dedup();
         let slots = (slots.len() <= MOST).then_some(slots);
-        MissingSlots { state, left_out, slots }
+        MissingSlotReasons { state, left_out, slots }
     }
 }
 
@@ -63,12 +63,12 @@ mod tests {
     #[test]
     fn slots_are_kept_once_each_and_read_back_and_too_many_are_not_kept() {
         let slot = |nth: usize| MissingSlot { harpnum: 377, time: format!("{nth:05}"), why: MissingWhy::Offline };
-        let missing = MissingSlots::new(RecordState::Sealed, None, vec![slot(2), slot(1), slot(2)]);
+        let missing = MissingSlotReasons::new(RecordState::Sealed, None, vec![slot(2), slot(1), slot(2)]);
         assert_eq!(missing.slots, Some(vec![slot(1), slot(2)]));
         let json = serde_json::to_string(&missing).unwrap();
         assert!(json.contains(r#"{"harpnum":377,"time":"00001","why":"offline"}"#), "{json}");
-        assert_eq!(serde_json::from_str::<MissingSlots>(&json).unwrap(), missing);
-        let many = MissingSlots::new(RecordState::Sealed, None, (0..=MOST).map(slot).collect());
+        assert_eq!(serde_json::from_str::<MissingSlotReasons>(&json).unwrap(), missing);
+        let many = MissingSlotReasons::new(RecordState::Sealed, None, (0..=MOST).map(slot).collect());
         assert_eq!(many.slots, None);
     }
 }

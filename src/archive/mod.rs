@@ -48,7 +48,7 @@ pub(crate) use file_lock::{NotLocked, lock};
 pub use journal::{Spoilt, Started, StartedDay, journal_text as journal_of, paths as journal_paths};
 pub use layout::{LayoutValues, RelativePath, folded, keeps_days_apart, name_in, render};
 pub use left_out::LeftOut;
-pub use missing_slots::{MissingSlot, MissingSlots, MissingWhy};
+pub use missing_slots::{MissingSlot, MissingSlotReasons, MissingWhy};
 pub use name::sanitise;
 pub use partial_file::{PartialFile, Validators};
 pub use reader::Reader;

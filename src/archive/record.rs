@@ -205,7 +205,7 @@ pub struct RecordBasis {
 }
 
 #[derive(Serialize)]
-struct HeaderLine<'a> {
+struct RecordHeaderLine<'a> {
     day: &'a DayHeader,
 }
 
@@ -254,7 +254,7 @@ impl DayRecord {
             left_out,
             check: Some(lines),
         };
-        let own = Digest::sha256(vouched_for(&line(&HeaderLine { day: &header })));
+        let own = Digest::sha256(vouched_for(&line(&RecordHeaderLine { day: &header })));
         header.check = Some(Digest::of_halves(&own, &lines));
         DayRecord { header, files }
     }
@@ -269,7 +269,7 @@ impl DayRecord {
     /// # Errors
     /// What the writer says.
     pub fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        out.write_all(&line(&HeaderLine { day: &self.header }))?;
+        out.write_all(&line(&RecordHeaderLine { day: &self.header }))?;
         self.files.iter().try_for_each(|file| out.write_all(&line(file)))
     }
 
@@ -351,7 +351,7 @@ impl DayRecord {
         if header.check.is_none() {
             // Made by another program, in its own spelling: what it counts must be right all the same.
             (record.header.check, record.header.body) = (None, header.body);
-        } else if line(&HeaderLine { day: &header }) != bytes[..=cut] {
+        } else if line(&RecordHeaderLine { day: &header }) != bytes[..=cut] {
             return Err(edited(1));
         }
         if record.header != header {

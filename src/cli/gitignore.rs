@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 /// A rule, and the file that it belongs in.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Rule {
+pub(super) struct GitignoreRule {
     /// The rule.
     pub(super) rule: String,
     /// The file.
@@ -21,9 +21,9 @@ pub(super) struct Rule {
 ///
 /// # Errors
 /// When the file cannot be read or written.
-pub(super) fn add(folder: &Path, root: &Path) -> io::Result<Option<Rule>> {
+pub(super) fn add(folder: &Path, root: &Path) -> io::Result<Option<GitignoreRule>> {
     let Some(lacking) = lacking(folder, root)? else { return Ok(None) };
-    let Rule { rule, file } = &lacking;
+    let GitignoreRule { rule, file } = &lacking;
     let before = text_of(file)?;
     let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
     let mut out = OpenOptions::new().append(true).create(true).open(file)?;
@@ -35,13 +35,13 @@ pub(super) fn add(folder: &Path, root: &Path) -> io::Result<Option<Rule>> {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub(super) fn lacking(folder: &Path, root: &Path) -> io::Result<Option<Rule>> {
+pub(super) fn lacking(folder: &Path, root: &Path) -> io::Result<Option<GitignoreRule>> {
     let folder = plain(&std::path::absolute(folder)?);
     let root = plain(&std::path::absolute(root)?);
     let Some(top) = top_of(&folder) else { return Ok(None) };
     let Some(rule) = root.strip_prefix(&top).ok().and_then(rule) else { return Ok(None) };
     let file = top.join(".gitignore");
-    Ok((!is_covered(&text_of(&file)?, &rule)).then_some(Rule { rule, file }))
+    Ok((!is_covered(&text_of(&file)?, &rule)).then_some(GitignoreRule { rule, file }))
 }
 
 fn text_of(file: &Path) -> io::Result<String> {

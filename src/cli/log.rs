@@ -19,7 +19,7 @@ const SPANS: &str = "sunhaul::run=info";
 /// Starts the log. `filter` is what `SUNHAUL_LOG` says, as in `RUST_LOG`.
 pub(super) fn start(screen: &Arc<Screen>, format: LogFormat, colour: bool, filter: Option<&str>) {
     let (filter, problem) = filter_of(format, filter.unwrap_or_default());
-    let lines = Lines { screen: screen.clone(), format };
+    let lines = LogWriter { screen: screen.clone(), format };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
     // Setting it twice in one process is possible in tests alone, and harmless.
     let _ = match format {
@@ -52,7 +52,7 @@ fn filter_of(format: LogFormat, said: &str) -> (EnvFilter, Option<ParseError>) {
 }
 
 /// Gives a writer for each record of the log.
-struct Lines {
+struct LogWriter {
     screen: Arc<Screen>,
     format: LogFormat,
 }
@@ -64,7 +64,7 @@ struct LogLine {
     bytes: Vec<u8>,
 }
 
-impl<'a> MakeWriter<'a> for Lines {
+impl<'a> MakeWriter<'a> for LogWriter {
     type Writer = LogLine;
 
     fn make_writer(&'a self) -> LogLine {

@@ -59,7 +59,7 @@ pub fn write(dataset: &Dataset<'_>, order: BagOrder<'_>, folder: &Path) -> Resul
     // Most bags have none.
     let mut fetch = None;
     let mut once = dataset.once();
-    let mut payload = Files { root: dataset.root(), data: folder.join("data"), made: None };
+    let mut payload = PayloadWriter { root: dataset.root(), data: folder.join("data"), made: None };
     payload.make("")?;
     for read in dataset.read() {
         let read = read?;
@@ -117,14 +117,14 @@ fn encoded(path: &str) -> String {
 }
 
 /// The payload in the making.
-struct Files<'a> {
+struct PayloadWriter<'a> {
     root: &'a Path,
     data: PathBuf,
     /// The directory made last: files come sorted.
     made: Option<PathBuf>,
 }
 
-impl Files<'_> {
+impl PayloadWriter<'_> {
     /// Puts a file into the payload; false where it is to be fetched.
     fn take(&mut self, file: &FileLine, is: Present, how: Payload) -> Result<bool, Error> {
         if how == Payload::Named {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::tables::Tables;
 use super::{Dataset, Error};
 use crate::archive::{FileLine, open_regular};
-use crate::fits::{self, Keyword, Value};
+use crate::fits::{self, KeywordName, KeywordValue};
 use crate::manifest::suggest_word::nearest;
 use crate::untrusted::acts;
 
@@ -52,7 +52,7 @@ pub struct Catalogued {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unstated {
     /// Its name.
-    pub keyword: Keyword,
+    pub keyword: KeywordName,
     /// The keyword that was most likely meant, of those in the first file of each series.
     pub nearest: Option<String>,
 }
@@ -61,7 +61,7 @@ pub struct Unstated {
 ///
 /// # Errors
 /// A damaged record, or an output that cannot be written.
-pub fn write(dataset: &Dataset<'_>, keywords: &[Keyword], out: &mut dyn Write) -> Result<Catalogued, Error> {
+pub fn write(dataset: &Dataset<'_>, keywords: &[KeywordName], out: &mut dyn Write) -> Result<Catalogued, Error> {
     let columns = CatalogueColumns::new(keywords, has_fallbacks(dataset));
     out.write_all(columns.head().as_bytes()).map_err(|e| Error::storage("write", "the export", e))?;
     rows(dataset, &columns, |row, _| {
@@ -74,7 +74,12 @@ pub fn write(dataset: &Dataset<'_>, keywords: &[Keyword], out: &mut dyn Write) -
 ///
 /// # Errors
 /// As [`write()`]; besides, too many values.
-pub fn write_by(dataset: &Dataset<'_>, keywords: &[Keyword], by: Keyword, folder: &Path) -> Result<Catalogued, Error> {
+pub fn write_by(
+    dataset: &Dataset<'_>,
+    keywords: &[KeywordName],
+    by: KeywordName,
+    folder: &Path,
+) -> Result<Catalogued, Error> {
     let columns = CatalogueColumns::new(keywords, has_fallbacks(dataset));
     let at = keywords.iter().position(|keyword| *keyword == by);
     let mut tables = Tables::new(folder, by, columns.head());
@@ -108,7 +113,7 @@ fn rows(
                 }
             };
             told.files += 1;
-            let stated = |keyword: &Keyword| columns.value(*keyword, &values).is_some();
+            let stated = |keyword: &KeywordName| columns.value(*keyword, &values).is_some();
             unstated.retain(|keyword| !stated(keyword));
             if !unstated.is_empty()
                 && file.sha256.is_some()
@@ -126,14 +131,14 @@ fn rows(
 }
 
 /// Keywords that no file states, each with the nearest one that these files do.
-fn with_nearest<'p>(unstated: &[Keyword], files: impl Iterator<Item = &'p PathBuf>) -> Vec<Unstated> {
+fn with_nearest<'p>(unstated: &[KeywordName], files: impl Iterator<Item = &'p PathBuf>) -> Vec<Unstated> {
     let mut stated: BTreeSet<String> = BTreeSet::new();
     if !unstated.is_empty() {
         // A file that cannot be read says nothing here: that is reported by itself.
         stated.extend(files.filter_map(|path| fits::stated_keywords(open_regular(path).ok()?).ok()).flatten());
     }
     let nearest =
-        |keyword: &Keyword| nearest(&keyword.to_string(), stated.iter().map(String::as_str)).map(str::to_owned);
+        |keyword: &KeywordName| nearest(&keyword.to_string(), stated.iter().map(String::as_str)).map(str::to_owned);
     unstated.iter().map(|keyword| Unstated { keyword: *keyword, nearest: nearest(keyword) }).collect()
 }
 
@@ -144,24 +149,24 @@ fn has_fallbacks(dataset: &Dataset<'_>) -> bool {
 
 /// The columns of a catalogue.
 struct CatalogueColumns<'a> {
-    keywords: &'a [Keyword],
+    keywords: &'a [KeywordName],
     /// The record's own columns.
     own: Vec<&'static str>,
 }
 
 impl<'a> CatalogueColumns<'a> {
-    fn new(keywords: &'a [Keyword], has_fallbacks: bool) -> CatalogueColumns<'a> {
+    fn new(keywords: &'a [KeywordName], has_fallbacks: bool) -> CatalogueColumns<'a> {
         let is_own = |name: &&str| *name != "source_series" || has_fallbacks;
         CatalogueColumns { keywords, own: COLUMNS.into_iter().filter(is_own).collect() }
     }
 
     fn head(&self) -> String {
         let names = self.own.iter().map(|name| (*name).to_owned());
-        line(names.chain(self.keywords.iter().map(Keyword::to_string)))
+        line(names.chain(self.keywords.iter().map(KeywordName::to_string)))
     }
 
     /// The values of the keywords: the file's own, else the record's.
-    fn values(&self, root: &Path, file: &FileLine) -> Result<Vec<Option<Value>>, String> {
+    fn values(&self, root: &Path, file: &FileLine) -> Result<Vec<Option<KeywordValue>>, String> {
         let of_record = self.of_record(file);
         if self.keywords.is_empty() || file.sha256.is_none() || !is_fits(&file.path) {
             return Ok(of_record);
@@ -172,31 +177,31 @@ impl<'a> CatalogueColumns<'a> {
     }
 
     /// What the record alone knows of the keywords.
-    fn of_record(&self, file: &FileLine) -> Vec<Option<Value>> {
-        let known = |keyword: &Keyword| match keyword.to_string().as_str() {
-            "RECNUM" => file.recnum.map(Value::Integer),
-            "HARPNUM" => file.harpnum.map(Value::Integer),
-            "SEGMENT" => file.segment.clone().map(Value::Text),
+    fn of_record(&self, file: &FileLine) -> Vec<Option<KeywordValue>> {
+        let known = |keyword: &KeywordName| match keyword.to_string().as_str() {
+            "RECNUM" => file.recnum.map(KeywordValue::Integer),
+            "HARPNUM" => file.harpnum.map(KeywordValue::Integer),
+            "SEGMENT" => file.segment.clone().map(KeywordValue::Text),
             _ => None,
         };
         self.keywords.iter().map(known).collect()
     }
 
     /// The value of one of the keywords.
-    fn value<'v>(&self, keyword: Keyword, values: &'v [Option<Value>]) -> Option<&'v Value> {
+    fn value<'v>(&self, keyword: KeywordName, values: &'v [Option<KeywordValue>]) -> Option<&'v KeywordValue> {
         let at = self.keywords.iter().position(|asked| *asked == keyword)?;
         values.get(at)?.as_ref()
     }
 
     /// What the record knows, else what the keyword of that name says, where it is asked for: to readers that take `harpnum`
     /// and HARPNUM for one column, both say the same.
-    fn known(&self, name: &str, of_record: Option<Value>, values: &[Option<Value>]) -> String {
+    fn known(&self, name: &str, of_record: Option<KeywordValue>, values: &[Option<KeywordValue>]) -> String {
         let keyword = name.to_ascii_uppercase().parse().ok();
         let value = of_record.or_else(|| self.value(keyword?, values).cloned());
         value.as_ref().map_or_else(String::new, shown)
     }
 
-    fn row(&self, date: &str, file: &FileLine, values: &[Option<Value>]) -> String {
+    fn row(&self, date: &str, file: &FileLine, values: &[Option<KeywordValue>]) -> String {
         let own = self.own.iter().map(|name| match *name {
             "series" => cell(&file.series),
             "source_series" => cell(file.source_series.as_deref().unwrap_or_default()),
@@ -205,9 +210,9 @@ impl<'a> CatalogueColumns<'a> {
             "path" => path(&file.path),
             "bytes" => file.bytes.map(|bytes| bytes.to_string()).unwrap_or_default(),
             "sha256" => file.sha256.map(|digest| digest.to_string()).unwrap_or_default(),
-            "recnum" => self.known("recnum", file.recnum.map(Value::Integer), values),
-            "harpnum" => self.known("harpnum", file.harpnum.map(Value::Integer), values),
-            "segment" => self.known("segment", file.segment.clone().map(Value::Text), values),
+            "recnum" => self.known("recnum", file.recnum.map(KeywordValue::Integer), values),
+            "harpnum" => self.known("harpnum", file.harpnum.map(KeywordValue::Integer), values),
+            "segment" => self.known("segment", file.segment.clone().map(KeywordValue::Text), values),
             "checked" => cell(file.checked.as_deref().unwrap_or_default()),
             "absent" => cell(file.absent.as_deref().unwrap_or_default()),
             _ => cell(file.reason.as_deref().unwrap_or_default()),
@@ -223,20 +228,20 @@ fn is_fits(path: &str) -> bool {
 }
 
 /// A value as a cell shows it.
-fn shown(value: &Value) -> String {
+fn shown(value: &KeywordValue) -> String {
     match value {
-        Value::Text(text) => cell(text),
+        KeywordValue::Text(text) => cell(text),
         value => text(value),
     }
 }
 
 /// A value as it is.
-fn text(value: &Value) -> String {
+fn text(value: &KeywordValue) -> String {
     match value {
-        Value::Logical(value) => value.to_string(),
-        Value::Integer(value) => value.to_string(),
-        Value::Float(value) => format!("{value:?}"),
-        Value::Text(text) => text.clone(),
+        KeywordValue::Logical(value) => value.to_string(),
+        KeywordValue::Integer(value) => value.to_string(),
+        KeywordValue::Float(value) => format!("{value:?}"),
+        KeywordValue::Text(text) => text.clone(),
     }
 }
 
@@ -303,20 +308,20 @@ mod tests {
         }
     }
 
-    fn keywords(names: &[&str]) -> Vec<Keyword> {
+    fn keywords(names: &[&str]) -> Vec<KeywordName> {
         names.iter().map(|name| name.parse().unwrap()).collect()
     }
 
     #[test]
     fn numbers_stay_numbers_and_texts_are_their_own_and_neither_formulas_nor_more_than_one_cell() {
         let keywords = keywords(&["A", "B", "C", "D", "E", "F", "G"]);
-        let text = |text: &str| Some(Value::Text(text.to_owned()));
+        let text = |text: &str| Some(KeywordValue::Text(text.to_owned()));
         let values = [
             text("=HYPERLINK(\"x\",1)"),
-            Some(Value::Float(-1e300)),
+            Some(KeywordValue::Float(-1e300)),
             text("-"),
             text("a\r\n,\"b"),
-            Some(Value::Logical(true)),
+            Some(KeywordValue::Logical(true)),
             text("eui-fsi###-image; hint: ::x"),
             text(&"long".repeat(100)),
         ];
@@ -340,7 +345,7 @@ mod tests {
         let head = columns.head();
         assert!(head.ends_with(",recnum,harpnum,segment,checked,absent,reason,HARPNUM,NOAA_AR\n"), "{head}");
         let known = file("a.fits");
-        assert_eq!(columns.of_record(&known), [Some(Value::Integer(377)), None]);
+        assert_eq!(columns.of_record(&known), [Some(KeywordValue::Integer(377)), None]);
         for (of_record, of_header, cells) in [
             (Some(377), Some(377), ",377,Br,checksum,,,377,\n"),
             (Some(377), None, ",377,Br,checksum,,,,\n"),
@@ -348,7 +353,7 @@ mod tests {
             (None, None, ",,Br,checksum,,,,\n"),
         ] {
             let file = FileLine { harpnum: of_record, ..known.clone() };
-            let row = columns.row("2015-12-11", &file, &[of_header.map(Value::Integer), None]);
+            let row = columns.row("2015-12-11", &file, &[of_header.map(KeywordValue::Integer), None]);
             assert!(row.ends_with(cells), "{row}");
         }
     }

@@ -31,7 +31,7 @@ pub struct TableColumns<'a> {
 
 /// What the sidecar of a day's table says, as far as it is used here.
 #[derive(Debug, Deserialize)]
-struct Sidecar {
+struct TableSidecar {
     columns: Vec<TableColumn>,
 }
 
@@ -70,7 +70,7 @@ impl<'a> TableColumns<'a> {
             file.end()?;
             let differs =
                 |why| Error::Differs { path: line.path.clone(), why: format!("is no sidecar of keywords: {why}") };
-            let sidecar: Sidecar = serde_json::from_slice(&text).map_err(differs)?;
+            let sidecar: TableSidecar = serde_json::from_slice(&text).map_err(differs)?;
             sidecar.columns.into_iter().for_each(|column| columns.add(column));
         }
         if columns.all.is_empty() { Err(Error::NoKeywords) } else { Ok(columns) }

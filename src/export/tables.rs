@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::archive::{folded, sanitise};
-use crate::fits::Keyword;
+use crate::fits::KeywordName;
 
 /// How many tables there are at most: a keyword with more values is not one to divide by.
 const MOST: usize = 10_000;
@@ -20,7 +20,7 @@ const HELD: usize = 8 * 1024 * 1024;
 /// The tables in the making.
 pub(super) struct Tables {
     folder: PathBuf,
-    by: Keyword,
+    by: KeywordName,
     head: String,
     /// The file's name, and the rows that it does not have yet.
     by_value: HashMap<String, (String, String)>,
@@ -30,7 +30,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    pub(super) fn new(folder: &Path, by: Keyword, head: String) -> Tables {
+    pub(super) fn new(folder: &Path, by: KeywordName, head: String) -> Tables {
         let without = format!("without-{by}.csv");
         let taken = HashSet::from([folded(&without)]);
         Tables { folder: folder.to_owned(), by, head, by_value: HashMap::new(), taken, held: 0 }

@@ -58,7 +58,7 @@ pub(super) enum FormatProof {
 
 /// The check of one body, fed in order.
 pub(super) struct ContentCheck {
-    format: Format,
+    format: StreamFormat,
     name: String,
     verify: Verify,
     identity: Identity,
@@ -66,7 +66,7 @@ pub(super) struct ContentCheck {
     depth: usize,
 }
 
-enum Format {
+enum StreamFormat {
     /// Too few bytes so far to know.
     Unknown(Vec<u8>),
     Fits(Box<fits::FitsCheck>),
@@ -80,7 +80,11 @@ impl ContentCheck {
     /// A check of a body of this name.
     pub(super) fn new(name: &str, verify: Verify, identity: Identity) -> ContentCheck {
         let is_fits = verify.fits && magic::is_fits(name);
-        let format = if is_fits { Format::Fits(Box::new(fits_check(identity))) } else { Format::Unknown(Vec::new()) };
+        let format = if is_fits {
+            StreamFormat::Fits(Box::new(fits_check(identity)))
+        } else {
+            StreamFormat::Unknown(Vec::new())
+        };
         ContentCheck { format, name: name.to_owned(), verify, identity, depth: 0 }
     }
 
@@ -90,7 +94,7 @@ impl ContentCheck {
     /// A [`Fault`] as soon as the bytes so far show one.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         match &mut self.format {
-            Format::Unknown(start) => {
+            StreamFormat::Unknown(start) => {
                 let before = start.len();
                 start.extend_from_slice(&bytes[..bytes.len().min(ENOUGH - before)]);
                 if start.len() < ENOUGH {
@@ -101,13 +105,13 @@ impl ContentCheck {
                 self.push(&start[..before])?;
                 self.push(bytes)
             }
-            Format::Fits(check) => check.push(bytes),
-            Format::Packed(packed) => packed.push(bytes),
-            Format::Tar(check) => {
+            StreamFormat::Fits(check) => check.push(bytes),
+            StreamFormat::Packed(packed) => packed.push(bytes),
+            StreamFormat::Tar(check) => {
                 check.push(bytes);
                 Ok(())
             }
-            Format::Other => Ok(()),
+            StreamFormat::Other => Ok(()),
         }
     }
 
@@ -116,30 +120,30 @@ impl ContentCheck {
     /// # Errors
     /// The [`Fault`] that the end shows, such as that of a file which is cut.
     pub(super) fn finish(mut self) -> Result<(FormatProof, Option<fits::Digests>), Fault> {
-        if let Format::Unknown(start) = &mut self.format {
+        if let StreamFormat::Unknown(start) = &mut self.format {
             let start = mem::take(start);
             self.format = self.format_of(&start);
             self.push(&start)?;
         }
         match self.format {
-            Format::Fits(check) => check.finish_with_digests().map(|(proof, digests)| (proof.into(), digests)),
-            Format::Packed(packed) => packed.finish().map(|proof| (proof, None)),
-            Format::Tar(check) => check.finish().map(|()| (FormatProof::None, None)),
-            Format::Unknown(_) | Format::Other => Ok((FormatProof::None, None)),
+            StreamFormat::Fits(check) => check.finish_with_digests().map(|(proof, digests)| (proof.into(), digests)),
+            StreamFormat::Packed(packed) => packed.finish().map(|proof| (proof, None)),
+            StreamFormat::Tar(check) => check.finish().map(|()| (FormatProof::None, None)),
+            StreamFormat::Unknown(_) | StreamFormat::Other => Ok((FormatProof::None, None)),
         }
     }
 
-    fn format_of(&self, start: &[u8]) -> Format {
+    fn format_of(&self, start: &[u8]) -> StreamFormat {
         if self.verify.fits && begins_as_fits(start) {
-            return Format::Fits(Box::new(fits_check(self.identity)));
+            return StreamFormat::Fits(Box::new(fits_check(self.identity)));
         }
         if !self.verify.magic {
-            return Format::Other;
+            return StreamFormat::Other;
         }
         match packed::Compression::detect(&self.name, start) {
-            Some(format) if self.depth < DEPTH => Format::Packed(Box::new(Packed::new(format, self))),
-            _ if tar::begins_as_tar(start) => Format::Tar(tar::TarCheck::default()),
-            _ => Format::Other,
+            Some(format) if self.depth < DEPTH => StreamFormat::Packed(Box::new(Packed::new(format, self))),
+            _ if tar::begins_as_tar(start) => StreamFormat::Tar(tar::TarCheck::default()),
+            _ => StreamFormat::Other,
         }
     }
 }
@@ -167,7 +171,7 @@ struct Packed {
     decoder: Option<Decoder>,
     /// How many bytes of the stream were decoded.
     taken: u64,
-    within: Within,
+    within: Decompressed,
 }
 
 impl Packed {
@@ -175,13 +179,13 @@ impl Packed {
         let name = format.name_within(&content.name);
         let content = ContentCheck {
             // What begins as FITS is checked; of what the name alone calls so, see `Within::finish`.
-            format: Format::Unknown(Vec::new()),
+            format: StreamFormat::Unknown(Vec::new()),
             name: name.to_owned(),
             verify: content.verify,
             identity: Identity::Bytes,
             depth: content.depth + 1,
         };
-        Packed { format, decoder: Some(Decoder::new(format)), taken: 0, within: Within::new(content) }
+        Packed { format, decoder: Some(Decoder::new(format)), taken: 0, within: Decompressed::new(content) }
     }
 
     fn push(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
@@ -234,7 +238,7 @@ fn within_stream(format: packed::Compression, Fault { class, message }: Fault) -
 }
 
 /// What comes out of a compressed stream: checked, and thrown away.
-struct Within {
+struct Decompressed {
     content: ContentCheck,
     head: Vec<u8>,
     start: Start,
@@ -242,9 +246,9 @@ struct Within {
     length: u64,
 }
 
-impl Within {
-    fn new(content: ContentCheck) -> Within {
-        Within { content, head: Vec::new(), start: Start::default(), tail: Tail::default(), length: 0 }
+impl Decompressed {
+    fn new(content: ContentCheck) -> Decompressed {
+        Decompressed { content, head: Vec::new(), start: Start::default(), tail: Tail::default(), length: 0 }
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {

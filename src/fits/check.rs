@@ -3,9 +3,9 @@
 //! What it does not do: hold the data. It keeps one header block, two sums and, where they are asked for, digests, whatever
 //! the file's size.
 
-use super::checksum::{Sum, add, same};
+use super::checksum::{OnesComplementSum, add, same};
 use super::digests::{Digesting, Digests};
-use super::header::{Header, StatedSum};
+use super::header::{HeaderState, StatedSum};
 use super::{BLOCK, CARD, Fault, FitsProof, HEADER_BLOCKS, KEEP, magic, one_line};
 use crate::failure::Class;
 
@@ -25,9 +25,9 @@ pub struct FitsCheck {
     /// The bytes of a header block that is not whole yet.
     block: Vec<u8>,
     blocks: u64,
-    header: Header,
-    header_sum: Sum,
-    data_sum: Sum,
+    header: HeaderState,
+    header_sum: OnesComplementSum,
+    data_sum: OnesComplementSum,
     /// The digests, where they are asked for.
     digesting: Option<Digesting>,
     /// HDUs whose stated sums were right.
@@ -208,9 +208,9 @@ impl FitsCheck {
         self.start = self.at;
         self.reading = CheckState::Header;
         self.blocks = 0;
-        self.header = Header::default();
-        self.header_sum = Sum::default();
-        self.data_sum = Sum::default();
+        self.header = HeaderState::default();
+        self.header_sum = OnesComplementSum::default();
+        self.data_sum = OnesComplementSum::default();
         Ok(())
     }
 

@@ -4,14 +4,14 @@
 
 /// A sum in the making. The words are big-endian, counted from the first byte taken in.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sum {
+pub(super) struct OnesComplementSum {
     total: u64,
     /// The bytes of a word that the last piece cut in two.
     held: [u8; 4],
     holds: usize,
 }
 
-impl Sum {
+impl OnesComplementSum {
     /// Takes in the next bytes.
     pub(super) fn push(&mut self, mut bytes: &[u8]) {
         if self.holds > 0 {
@@ -74,7 +74,7 @@ mod tests {
             seed in proptest::collection::vec(any::<u8>(), 1..600), blocks in 1usize..4, cut in 1usize..97,
         ) {
             let bytes: Vec<u8> = seed.iter().copied().cycle().take(blocks * super::super::BLOCK).collect();
-            let mut sum = Sum::default();
+            let mut sum = OnesComplementSum::default();
             bytes.chunks(cut).for_each(|piece| sum.push(piece));
             prop_assert_eq!(sum.value(), fitsio_pure::checksum::checksum_blocks(&bytes));
         }
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn carries_of_many_full_words_are_kept() {
-        let mut sum = Sum::default();
+        let mut sum = OnesComplementSum::default();
         sum.push(&vec![0xff; 5 << 20]);
         assert!(same(sum.value(), 0));
         sum.push(&[0, 0, 0, 7]);

@@ -8,8 +8,8 @@ use fitsio_pure::checksum::encode_checksum;
 use fitsio_pure::value::Value;
 
 use super::cards::{Card, card};
-use super::checksum::{Sum, add};
-use super::header::{Header, value_of};
+use super::checksum::{OnesComplementSum, add};
+use super::header::{HeaderState, value_of};
 use super::{BLOCK, CARD, Fault, HEADER_BLOCKS, one_line};
 use crate::failure::Class;
 
@@ -44,7 +44,7 @@ pub fn embed(
     mut write: impl FnMut(&[u8]) -> std::io::Result<()>,
 ) -> Result<(), Fault> {
     let image = image(&mut file)?;
-    let mut sum = Sum::default();
+    let mut sum = OnesComplementSum::default();
     seek(&mut file, image.data)?;
     copy(&mut file, image.data_bytes, |piece| {
         sum.push(piece);
@@ -85,7 +85,7 @@ impl Hdu {
 /// The HDU that begins here; `None` at the end of the file.
 fn hdu(file: &mut (impl Read + Seek), start: u64) -> Result<Option<Hdu>, Fault> {
     seek(file, start)?;
-    let mut header = Header::default();
+    let mut header = HeaderState::default();
     let mut cards = Vec::new();
     for nth in 1..=HEADER_BLOCKS {
         let mut block = Vec::with_capacity(BLOCK);
@@ -124,7 +124,7 @@ fn header(image: &Hdu, added: &[Card], data: u32) -> Vec<u8> {
     header.extend(card(&format!("CHECKSUM= '{}'", "0".repeat(16))));
     header.extend(card("END"));
     header.resize(header.len().next_multiple_of(BLOCK), b' ');
-    let mut sum = Sum::default();
+    let mut sum = OnesComplementSum::default();
     sum.push(&header);
     let text = encode_checksum(add(sum.value(), data), true);
     header[at..at + text.len()].copy_from_slice(&text);

@@ -24,7 +24,7 @@ pub(super) enum StatedSum {
 
 /// A header in the making. Of a repeated keyword the first counts, as in other readers.
 #[derive(Debug, Default)]
-pub(super) struct Header {
+pub(super) struct HeaderState {
     bitpix: Option<i64>,
     naxis: Option<i64>,
     axes: BTreeMap<u16, i64>,
@@ -55,7 +55,7 @@ fn is_held(number: f64, text: &str) -> bool {
     number.is_finite() && digits.count() <= DIGITS
 }
 
-impl Header {
+impl HeaderState {
     /// Takes in the next card; true when it is END.
     ///
     /// # Errors

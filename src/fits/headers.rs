@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use fitsio_pure::value::{Value, parse_value};
 
-use super::header::{Header, value_of};
+use super::header::{HeaderState, value_of};
 use super::{BLOCK, CARD, Fault, HEADER_BLOCKS, magic};
 use crate::failure::Class;
 
@@ -70,7 +70,7 @@ pub(super) fn cards(mut file: impl Read + Seek, mut take: impl FnMut(&[u8; CARD]
 
 /// Reads one header; gives how many bytes of data and fill follow, or nothing where no header begins.
 fn read_header(hdu: usize, file: &mut impl Read, take: &mut impl FnMut(&[u8; CARD])) -> Result<Option<i64>, Fault> {
-    let mut header = Header::default();
+    let mut header = HeaderState::default();
     for index in 0..HEADER_BLOCKS {
         let mut block = Vec::with_capacity(BLOCK);
         file.take(BLOCK as u64)

@@ -8,7 +8,7 @@ use super::{Keywords, name};
 
 /// What is known of a file, as far as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Identity {
+pub struct FileIdentity {
     /// The series: from the name, else from the first folder of its path.
     pub series: Option<String>,
     /// The start of exposure, else the slot, in UTC.
@@ -30,16 +30,16 @@ pub struct Identity {
     pub is_cea: Option<bool>,
 }
 
-impl Identity {
+impl FileIdentity {
     /// Of a file by its path below a folder and its headers. Of its record the headers are the better witness, of its
     /// segment the name is.
     #[must_use]
-    pub fn from_keywords(path: &str, keywords: &Keywords) -> Identity {
+    pub fn from_keywords(path: &str, keywords: &Keywords) -> FileIdentity {
         let named = name::read(path);
         // A compressor calls whatever it has packed by this name.
         let extname = keywords.extname.as_deref().filter(|name| *name != "COMPRESSED_IMAGE");
         let extension = extname.and_then(name::segment);
-        Identity {
+        FileIdentity {
             series: named.series,
             time: keywords.times.observed(named.time),
             t_rec: keywords.times.t_rec.as_deref().and_then(name::tai).or(named.t_rec),

@@ -12,12 +12,12 @@ use super::headers::statements;
 
 /// The name of a keyword: 1 to 8 of `A-Z`, `0-9`, `_` and `-`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Keyword([u8; 8]);
+pub struct KeywordName([u8; 8]);
 
-impl FromStr for Keyword {
+impl FromStr for KeywordName {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Keyword, String> {
+    fn from_str(text: &str) -> Result<KeywordName, String> {
         if !is_name(text) {
             let shown = crate::untrusted::escape(text);
             let upper = Some(text.to_ascii_uppercase()).filter(|upper| is_name(upper));
@@ -29,7 +29,7 @@ impl FromStr for Keyword {
         }
         let mut name = [b' '; 8];
         name[..text.len()].copy_from_slice(text.as_bytes());
-        Ok(Keyword(name))
+        Ok(KeywordName(name))
     }
 }
 
@@ -38,7 +38,7 @@ fn is_name(text: &str) -> bool {
     (1..=8).contains(&text.len()) && text.bytes().all(is_plain)
 }
 
-impl fmt::Display for Keyword {
+impl fmt::Display for KeywordName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(String::from_utf8_lossy(&self.0).trim_end())
     }
@@ -46,7 +46,7 @@ impl fmt::Display for Keyword {
 
 /// What a card states.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum KeywordValue {
     /// `T` or `F`.
     Logical(bool),
     /// A whole number.
@@ -64,7 +64,7 @@ pub enum Value {
 ///
 /// # Errors
 /// A [`Fault`] when the file does not begin as FITS, its first header has no END, or it cannot be read (`storage`).
-pub fn values(file: impl Read + Seek, names: &[Keyword]) -> Result<Vec<Option<Value>>, Fault> {
+pub fn values(file: impl Read + Seek, names: &[KeywordName]) -> Result<Vec<Option<KeywordValue>>, Fault> {
     let mut found = vec![None; names.len()];
     statements(file, |keyword, stated| {
         for (name, found) in names.iter().zip(&mut found) {
@@ -90,15 +90,15 @@ pub fn stated_keywords(file: impl Read + Seek) -> Result<BTreeSet<String>, Fault
     Ok(names)
 }
 
-fn value(parsed: Parsed) -> Option<Value> {
+fn value(parsed: Parsed) -> Option<KeywordValue> {
     Some(match parsed {
-        Parsed::Logical(value) => Value::Logical(value),
-        Parsed::Integer(value) => Value::Integer(value),
-        Parsed::Float(value) => Value::Float(value),
+        Parsed::Logical(value) => KeywordValue::Logical(value),
+        Parsed::Integer(value) => KeywordValue::Integer(value),
+        Parsed::Float(value) => KeywordValue::Float(value),
         Parsed::String(text) if text.trim().is_empty() => return None,
-        Parsed::String(text) => Value::Text(text.trim_end().to_owned()),
-        Parsed::ComplexInt(re, im) => Value::Text(format!("({re}, {im})")),
-        Parsed::ComplexFloat(re, im) => Value::Text(format!("({re:?}, {im:?})")),
+        Parsed::String(text) => KeywordValue::Text(text.trim_end().to_owned()),
+        Parsed::ComplexInt(re, im) => KeywordValue::Text(format!("({re}, {im})")),
+        Parsed::ComplexFloat(re, im) => KeywordValue::Text(format!("({re:?}, {im:?})")),
         Parsed::Undefined => return None,
     })
 }
@@ -118,7 +118,7 @@ mod tests {
         bytes
     }
 
-    fn names(names: &[&str]) -> Vec<Keyword> {
+    fn names(names: &[&str]) -> Vec<KeywordName> {
         names.iter().map(|name| name.parse().unwrap()).collect()
     }
 
@@ -147,19 +147,19 @@ mod tests {
         file.extend(header(&["XTENSION= 'IMAGE   '", "BITPIX  = 8", "NAXIS   = 0", "LATE    = -7"]));
         let asked =
             names(&["NOAA_AR", "A", "CDELT1", "FLAG", "LATE", "NOAA", "NOAA_ARS", "BIG", "HUGE", "FINE", "ENOUGH"]);
-        let text = |text: &str| Some(Value::Text(text.to_owned()));
+        let text = |text: &str| Some(KeywordValue::Text(text.to_owned()));
         let expected = [
-            Some(Value::Integer(11158)),
+            Some(KeywordValue::Integer(11158)),
             text("one"),
-            Some(Value::Float(0.03)),
-            Some(Value::Logical(false)),
-            Some(Value::Integer(-7)),
+            Some(KeywordValue::Float(0.03)),
+            Some(KeywordValue::Logical(false)),
+            Some(KeywordValue::Integer(-7)),
             None,
             text("11158,11159"),
             text("9223372036854775808"),
             text("1E400"),
             text("0.12345678901234567890"),
-            Some(Value::Float(0.123_456_789_012_345_67)),
+            Some(KeywordValue::Float(0.123_456_789_012_345_67)),
         ];
         assert_eq!(values(Cursor::new(&file), &asked).unwrap(), expected);
         assert!(values(Cursor::new(b"<html>"), &asked).is_err());
@@ -189,7 +189,7 @@ mod tests {
             let mut file = header(&all);
             file.extend(header(&["XTENSION= 'IMAGE   '", "BITPIX  = 8", "NAXIS   = 0", "A       = 'later'"]));
             let found = values(Cursor::new(&file), &names(&["A"])).unwrap();
-            assert_eq!(found, [Some(Value::Text(expected.to_owned()))], "{cards:?}");
+            assert_eq!(found, [Some(KeywordValue::Text(expected.to_owned()))], "{cards:?}");
         }
     }
 
@@ -217,15 +217,15 @@ mod tests {
         file.extend(vec![0; 100 * BLOCK]);
         file.extend(header(&["XTENSION= 'IMAGE   '", "BITPIX  = 8", "NAXIS   = 0", "LATE    = 1"]));
         let mut file = Counted(Cursor::new(file), 0);
-        assert_eq!(values(&mut file, &names(&["LATE"])).unwrap(), [Some(Value::Integer(1))]);
+        assert_eq!(values(&mut file, &names(&["LATE"])).unwrap(), [Some(KeywordValue::Integer(1))]);
         assert_eq!(file.1, 2 * BLOCK);
     }
 
     #[test]
     fn a_name_that_no_card_can_have_is_refused() {
         for bad in ["", "harpnum", "NINELONGX", "A B", "A=", "É"] {
-            assert!(bad.parse::<Keyword>().unwrap_err().contains("hint: "), "{bad}");
+            assert!(bad.parse::<KeywordName>().unwrap_err().contains("hint: "), "{bad}");
         }
-        assert_eq!("T_REC".parse::<Keyword>().unwrap().to_string(), "T_REC");
+        assert_eq!("T_REC".parse::<KeywordName>().unwrap().to_string(), "T_REC");
     }
 }

@@ -22,8 +22,8 @@ pub use cards::{Card, CardValue, cards, commentary};
 pub use check::FitsCheck;
 pub use digests::Digests;
 pub use embed::embed;
-pub use identity::Identity;
-pub use keyword_values::{Keyword, Value, stated_keywords, values};
+pub use identity::FileIdentity;
+pub use keyword_values::{KeywordName, KeywordValue, stated_keywords, values};
 pub use keywords::Keywords;
 pub use observed::Times;
 

@@ -6,7 +6,7 @@
 
 use chrono::{Datelike as _, NaiveDate, NaiveDateTime, NaiveTime};
 
-use super::Identity;
+use super::FileIdentity;
 use crate::day::tai::utc;
 
 /// True for a name with an ending of FITS.
@@ -18,7 +18,7 @@ pub fn is_fits(path: &str) -> bool {
 
 /// What a path below a folder tells of its file; the series is that of the name, else the first folder.
 #[must_use]
-pub fn read(path: &str) -> Identity {
+pub fn read(path: &str) -> FileIdentity {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     let stem = if is_fits(file) { file.rsplit_once('.').map_or(file, |(stem, _)| stem) } else { file };
     let mut told = dotted(stem).or_else(|| underscored(stem)).unwrap_or_default();
@@ -26,13 +26,13 @@ pub fn read(path: &str) -> Identity {
     told.series = told.series.as_deref().and_then(series).or_else(|| series(first));
     if told.time.is_none() {
         let numbered = numbered(folder.rsplit('/').next().unwrap_or(""), stem).unwrap_or_default();
-        told = Identity { series: told.series, ..numbered };
+        told = FileIdentity { series: told.series, ..numbered };
     }
     told
 }
 
 /// `SERIES.HARPNUM.TIME.SEGMENT`: the series is what stands before the time, without the numbers.
-fn dotted(stem: &str) -> Option<Identity> {
+fn dotted(stem: &str) -> Option<FileIdentity> {
     let parts: Vec<&str> = stem.split('.').collect();
     let at = parts.iter().position(|part| instant(part).is_some())?;
     let named = parts[..at].iter().rposition(|part| number(part).is_none())?;
@@ -40,28 +40,29 @@ fn dotted(stem: &str) -> Option<Identity> {
     // Of the many numbers that stand before a time in such names, only a series of patches has the region's.
     let harpnum = parts[named + 1..at].last().and_then(|part| number(part)).filter(|_| series.contains("harp"));
     let segment = parts[at + 1..].last().and_then(|part| segment(part));
-    Some(Identity {
+    Some(FileIdentity {
         series: Some(series),
         time: instant(parts[at]),
         t_rec: tai(parts[at]),
         harpnum,
         segment,
-        ..Identity::default()
+        ..FileIdentity::default()
     })
 }
 
 /// `SERIES_YYYYMMDD_HHMMSS`.
-fn underscored(stem: &str) -> Option<Identity> {
+fn underscored(stem: &str) -> Option<FileIdentity> {
     let at = stem.len().checked_sub("_YYYYMMDD_HHMMSS".len())?;
     let (named, stamp) = stem.split_at_checked(at)?;
     let time = instant(stamp.strip_prefix('_')?)?;
-    Some(Identity { series: Some(named.to_owned()), time: Some(time), ..Identity::default() })
+    Some(FileIdentity { series: Some(named.to_owned()), time: Some(time), ..FileIdentity::default() })
 }
 
 /// The names of the HMI service's records: `RECNUM.SEGMENT`, `RECNUM_TIME_SEGMENT`, and `SEGMENT` in a folder `RECNUM`.
-fn numbered(parent: &str, stem: &str) -> Option<Identity> {
-    let of =
-        |recnum, part| Some(Identity { recnum: Some(recnum), segment: Some(segment(part)?), ..Identity::default() });
+fn numbered(parent: &str, stem: &str) -> Option<FileIdentity> {
+    let of = |recnum, part| {
+        Some(FileIdentity { recnum: Some(recnum), segment: Some(segment(part)?), ..FileIdentity::default() })
+    };
     let dotted = || {
         let (recnum, part) = stem.split_once('.')?;
         of(number(recnum)?, part)
@@ -181,7 +182,7 @@ mod tests {
     fn other_names_leave_the_series_to_the_folder_and_the_time_to_the_header() {
         let told = read("cea/2015/12/11/5605571.Br.fits");
         assert_eq!((told.series.as_deref(), told.time), (Some("cea"), None));
-        assert_eq!(read("Br.fits"), Identity::default());
+        assert_eq!(read("Br.fits"), FileIdentity::default());
         assert_eq!(read("_20151211_182208.fits").series, None);
         assert_eq!(read("é_20151211_182208é").time, None);
     }

@@ -41,7 +41,7 @@ impl Detail {
 /// The first line of a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Header {
+pub struct LockHeader {
     /// Always `lock/1`.
     pub format: String,
     /// The job.
@@ -144,9 +144,9 @@ pub struct LockedFile {
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct HeaderLine {
+pub(super) struct LockHeaderLine {
     /// The header of the lock.
-    pub(super) lock: Header,
+    pub(super) lock: LockHeader,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -287,7 +287,7 @@ impl LockedFile {
 #[must_use]
 pub fn schema() -> serde_json::Value {
     let mut generator = schemars::SchemaGenerator::default();
-    let header = generator.subschema_for::<HeaderLine>();
+    let header = generator.subschema_for::<LockHeaderLine>();
     let region = generator.subschema_for::<RegionLine>();
     let day = generator.subschema_for::<DayLine>();
     let file = generator.subschema_for::<LockedFile>();

@@ -21,7 +21,7 @@ use crate::manifest::is_yaml;
 
 pub use diff::{ChangedFile, DayChange, Replaced, replaced};
 pub use error::{Error, LinePart};
-pub use format::{DayRow, Detail, Header, LockedFile, schema};
+pub use format::{DayRow, Detail, LockHeader, LockedFile, schema};
 pub use read::{Lock, job_of};
 pub use regions::{RegionRow, regions_of, rows_of};
 pub use with_records::LockWithRecords;

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::Error;
 use super::error::{BEGIN, LinePart, MERGE};
-use super::format::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedFile};
+use super::format::{DayLine, DayRow, Detail, FORMAT, LockHeader, LockHeaderLine, LockedFile};
 use super::regions::{RegionLine, RegionRow};
 use crate::archive::{ACCEPTED, RelativePath, open_regular};
 use crate::digest::{Digest, Hasher};
@@ -34,7 +34,7 @@ const LONGEST_HEADER: u64 = 4096;
 pub struct Lock {
     path: PathBuf,
     file: File,
-    header: Header,
+    header: LockHeader,
     sha256: Digest,
     regions: Vec<RegionRow>,
     days: Vec<LockDay>,
@@ -94,7 +94,7 @@ pub fn job_of(path: &Path) -> Option<String> {
     let mut line = Vec::new();
     BufReader::new(open_regular(path).ok()?).take(LONGEST_HEADER).read_until(b'\n', &mut line).ok()?;
     let line = line.strip_prefix(BOM).unwrap_or(&line);
-    Some(serde_json::from_slice::<HeaderLine>(line).ok()?.lock.job)
+    Some(serde_json::from_slice::<LockHeaderLine>(line).ok()?.lock.job)
 }
 
 impl Lock {
@@ -157,12 +157,12 @@ impl Lock {
         self.header.detail
     }
 
-    pub(super) fn header(&self) -> &Header {
+    pub(super) fn header(&self) -> &LockHeader {
         &self.header
     }
 
     /// True when it begins with this header.
-    pub(super) fn is_headed(&self, header: &Header) -> bool {
+    pub(super) fn is_headed(&self, header: &LockHeader) -> bool {
         self.header == *header
     }
 
@@ -247,7 +247,7 @@ impl Lock {
 /// A lock while it is read, line by line.
 struct LockReader<'p> {
     path: &'p Path,
-    header: Header,
+    header: LockHeader,
     regions: Vec<RegionRow>,
     days: Vec<LockDay>,
     open: Option<OpenLockDay>,
@@ -283,7 +283,7 @@ impl<'p> LockReader<'p> {
             }
             None => return Err(Error::line(path, 1, "this is no header of a lock")),
         }
-        let HeaderLine { lock: header } =
+        let LockHeaderLine { lock: header } =
             serde_json::from_value(value).map_err(|e| Error::json(path, 1, "this is no header of a lock", &e))?;
         if header.job != job {
             let why = format!("it is the lock of the job `{}`, not of `{}`", escape(&header.job), escape(job));

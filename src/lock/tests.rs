@@ -9,12 +9,12 @@ use crate::archive::{RecordState, RelativePath, line};
 use crate::day::Scale;
 use crate::digest::{Digest, of_files};
 use crate::manifest::SeriesId;
-use format::{DayLine, FORMAT, HeaderLine};
+use format::{DayLine, FORMAT, LockHeaderLine};
 
 fn header(detail: Detail) -> Vec<u8> {
     let as_of = "2026-11-25T03:00:00Z".parse().unwrap();
     let (format, job, about) = (FORMAT.to_owned(), "december".to_owned(), detail.about().to_owned());
-    line(&HeaderLine { lock: Header { format, job, as_of, detail, about } })
+    line(&LockHeaderLine { lock: LockHeader { format, job, as_of, detail, about } })
 }
 
 fn file(path: &str) -> LockedFile {
@@ -187,7 +187,7 @@ fn holds(lock: &Lock, bytes: &[u8]) {
     assert!(lock.days().is_sorted_by(|a, b| (&a.series, a.date) < (&b.series, b.date)));
     let (as_of, detail, about) = (lock.as_of(), lock.detail(), String::new());
     let (format, job) = (FORMAT.to_owned(), "december".to_owned());
-    let mut written = line(&HeaderLine { lock: Header { format, job, as_of, detail, about } });
+    let mut written = line(&LockHeaderLine { lock: LockHeader { format, job, as_of, detail, about } });
     let files_of = |lock: &Lock, row: &DayRow| lock.files(&SeriesId(row.series.clone()), row.date).unwrap();
     for row in lock.days() {
         let files = files_of(lock, row).unwrap_or_default();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, NaiveDate, SubsecRound as _, TimeDelta, Utc};
 use tempfile::NamedTempFile;
 
-use super::format::{DayLine, DayRow, Detail, FORMAT, Header, HeaderLine, LockedFile};
+use super::format::{DayLine, DayRow, Detail, FORMAT, LockHeader, LockHeaderLine, LockedFile};
 use super::regions::{RegionLine, RegionRow, rows_of};
 use super::writer_lock::{STAGED, WriterLock};
 use super::{Error, Lock, path_of};
@@ -90,7 +90,7 @@ impl NextDay {
 /// What a lock is to be.
 struct NextLock {
     old: Option<Lock>,
-    header: Header,
+    header: LockHeader,
     regions: Vec<RegionRow>,
     rows: Vec<NextDay>,
     lacks_files: bool,
@@ -112,7 +112,7 @@ impl NextLock {
         let files = rows.iter().map(|row| row.row().files + row.row().absent).sum();
         let (detail, lacks_files) = detail(manifest, old.as_ref(), &mut rows, files)?;
         let about = detail.about().to_owned();
-        let header = Header { format: FORMAT.to_owned(), job: manifest.name.clone(), as_of, detail, about };
+        let header = LockHeader { format: FORMAT.to_owned(), job: manifest.name.clone(), as_of, detail, about };
         Ok(NextLock { old, header, regions: rows_of(manifest), rows, lacks_files })
     }
 
@@ -150,8 +150,8 @@ impl NextLock {
         if let Some(writer_lock) = writer_lock {
             writer_lock.note(staged.path()).map_err(failed)?;
         }
-        let mut out = Out::to(path, staged.as_file(), self.old.as_ref().is_some_and(Lock::has_crlf));
-        out.put(&line(&HeaderLine { lock: self.header.clone() }));
+        let mut out = LockFile::to(path, staged.as_file(), self.old.as_ref().is_some_and(Lock::has_crlf));
+        out.put(&line(&LockHeaderLine { lock: self.header.clone() }));
         for region in &self.regions {
             out.put(&line(&RegionLine { region: region.clone() }));
         }
@@ -410,7 +410,7 @@ fn detail(manifest: &Manifest, old: Option<&Lock>, rows: &mut [NextDay], files: 
 }
 
 /// A lock on its way to its name.
-struct Out<'a> {
+struct LockFile<'a> {
     path: &'a Path,
     file: BufWriter<&'a File>,
     /// Each line ends as it does on Windows. Git makes the same bytes of both ends where it is set up so.
@@ -419,11 +419,11 @@ struct Out<'a> {
     failed: Option<std::io::Error>,
 }
 
-impl<'a> Out<'a> {
+impl<'a> LockFile<'a> {
     /// The lock at `path`, written to this file.
-    fn to(path: &'a Path, file: &'a File, has_crlf: bool) -> Out<'a> {
+    fn to(path: &'a Path, file: &'a File, has_crlf: bool) -> LockFile<'a> {
         let file = BufWriter::with_capacity(256 * 1024, file);
-        Out { path, file, has_crlf, hasher: Hasher::default(), failed: None }
+        LockFile { path, file, has_crlf, hasher: Hasher::default(), failed: None }
     }
 
     /// Writes lines, whichever way they end, so that all of the lock end alike.

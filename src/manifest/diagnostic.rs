@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub(super) use super::snippet::Span;
-use super::snippet::{Excerpt, LineColumns, Paint};
+use super::snippet::{Excerpt, LineColumns, SnippetPaint};
 use crate::untrusted::escape;
 
 /// How many errors of one file are kept; a hostile file could hold half a million.
@@ -137,7 +137,7 @@ impl Diagnostics {
     /// The text for a reader: each error with its line underlined, and a last line that counts them.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
-        Rendered { diagnostics: self, paint: Paint { colour } }.to_string()
+        Rendered { diagnostics: self, paint: SnippetPaint { colour } }.to_string()
     }
 }
 
@@ -149,7 +149,7 @@ impl fmt::Display for Diagnostics {
 
 struct Rendered<'a> {
     diagnostics: &'a Diagnostics,
-    paint: Paint,
+    paint: SnippetPaint,
 }
 
 impl fmt::Display for Rendered<'_> {
@@ -173,7 +173,7 @@ impl fmt::Display for Rendered<'_> {
 impl std::error::Error for Diagnostics {}
 
 impl Diagnostic {
-    fn render(&self, f: &mut fmt::Formatter<'_>, paint: Paint) -> fmt::Result {
+    fn render(&self, f: &mut fmt::Formatter<'_>, paint: SnippetPaint) -> fmt::Result {
         let path = self.path.to_string_lossy();
         let path = escape(&path);
         let line = self.line.max(self.also.as_ref().map_or(0, |(excerpt, _)| excerpt.line));

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::diagnostic::{Finding, Span};
 use super::schema;
-use super::yaml_tree::{Node, Value};
+use super::yaml_tree::{Node, NodeValue};
 
 /// Gives each finding that has no hint an example of the key that it stands under.
 pub(super) fn give(findings: &mut [Finding], root: &Node) {
@@ -30,14 +30,14 @@ fn below<'a>(schema: &'a Json, node: &'a Node, at: Span, outer: Option<Example<'
     match &node.value {
         // The mapping or list itself is meant, not the first thing in it.
         _ if node.span == at => outer,
-        Value::List(items) => {
+        NodeValue::List(items) => {
             let after = items.partition_point(|item| item.span.start <= at.start);
             match items[..after].last() {
                 Some(item) => below(schema, item, at, outer),
                 None => outer,
             }
         }
-        Value::Map(entries) => {
+        NodeValue::Map(entries) => {
             let after = entries.partition_point(|(key, _)| key.span.start <= at.start);
             let entry = entries[..after].last().and_then(|(key, value)| Some((key.text()?, value)));
             match entry.and_then(|(key, value)| Some((key, value, property(schema, key)?))) {

@@ -24,7 +24,7 @@ use super::resolve::{Given, resolve};
 use super::spanned::Typed;
 use super::suggest_path;
 use super::syntax::{self, QUOTES};
-use super::yaml_tree::{Node, Reader, Value};
+use super::yaml_tree::{Node, NodeReader, NodeValue};
 use crate::untrusted::escape;
 
 /// The largest manifest, in bytes.
@@ -150,7 +150,7 @@ fn read_text(
 ) -> Result<Manifest, Diagnostics> {
     let root = with_room(text).map_err(|finding| Diagnostics::new(path, &redact::over_lines(text), vec![finding]))?;
     let findings = RefCell::new(Vec::new());
-    let job = Typed::<raw::Job>::deserialize(Reader { node: &root, findings: &findings });
+    let job = Typed::<raw::Job>::deserialize(NodeReader { node: &root, findings: &findings });
     let mut findings = findings.into_inner();
     let given = Given { path, bytes, text, root: &root, environment, secrets };
     let job = job.ok();
@@ -300,25 +300,25 @@ fn node(raw: Spanned<Raw>, text: &str) -> Node {
     let mut at = span(&raw.defined, text);
     let typed = |at: Span| text.get(at.start..at.end).unwrap_or_default().trim().to_owned();
     let value = match raw.value {
-        Raw::Null => Value::Null,
-        Raw::Bool => Value::Bool(typed(at)),
-        Raw::Int(number) => Value::Int(number, typed(at)),
-        Raw::Float => Value::Float(typed(at)),
-        Raw::Text(text) => Value::Text(text),
-        Raw::List(items) => Value::List(items.into_iter().map(|item| node(item, text)).collect()),
+        Raw::Null => NodeValue::Null,
+        Raw::Bool => NodeValue::Bool(typed(at)),
+        Raw::Int(number) => NodeValue::Int(number, typed(at)),
+        Raw::Float => NodeValue::Float(typed(at)),
+        Raw::Text(text) => NodeValue::Text(text),
+        Raw::List(items) => NodeValue::List(items.into_iter().map(|item| node(item, text)).collect()),
         Raw::Map(entries) => {
-            Value::Map(entries.into_iter().map(|(key, value)| (node(key, text), node(value, text))).collect())
+            NodeValue::Map(entries.into_iter().map(|(key, value)| (node(key, text), node(value, text))).collect())
         }
     };
     // A collection's own place is its first character; it reaches to the end of what it holds.
     let last = match &value {
-        Value::List(items) => items.last(),
-        Value::Map(entries) => entries.last().map(|(_, value)| value),
+        NodeValue::List(items) => items.last(),
+        NodeValue::Map(entries) => entries.last().map(|(_, value)| value),
         _ => None,
     };
     at.end = last.map_or(at.end, |last| at.end.max(last.span.end));
     if text.get(at.start..).is_some_and(|rest| rest.starts_with(['[', '{']))
-        && matches!(value, Value::List(_) | Value::Map(_))
+        && matches!(value, NodeValue::List(_) | NodeValue::Map(_))
     {
         let rest = text.get(at.end..).unwrap_or_default();
         let closing = rest.trim_start_matches([' ', ',', '\n', '\r']);

@@ -4,7 +4,7 @@
 //! out whether a text is a secret; it goes by the keys.
 
 use super::diagnostic::Finding;
-use super::yaml_tree::{Node, Value};
+use super::yaml_tree::{Node, NodeValue};
 use crate::secret::VEIL;
 use crate::untrusted::escape;
 
@@ -82,7 +82,7 @@ enum ValuePosition {
 /// The scalars that may be secrets.
 fn collect<'a>(node: &'a Node, place: ValuePosition, hidden: &mut Vec<&'a Node>) {
     match &node.value {
-        Value::Map(entries) => {
+        NodeValue::Map(entries) => {
             for (key, value) in entries {
                 let key = key.text().unwrap_or_default();
                 let lower = key.to_ascii_lowercase();
@@ -100,9 +100,9 @@ fn collect<'a>(node: &'a Node, place: ValuePosition, hidden: &mut Vec<&'a Node>)
                 collect(value, within, hidden);
             }
         }
-        Value::List(items) => items.iter().for_each(|item| collect(item, place, hidden)),
-        Value::Text(text) if place == ValuePosition::Hosts && text.contains('@') => hidden.push(node),
-        Value::Text(_) if place >= ValuePosition::Source => hidden.push(node),
+        NodeValue::List(items) => items.iter().for_each(|item| collect(item, place, hidden)),
+        NodeValue::Text(text) if place == ValuePosition::Hosts && text.contains('@') => hidden.push(node),
+        NodeValue::Text(_) if place >= ValuePosition::Source => hidden.push(node),
         _ if place == ValuePosition::Secret => hidden.push(node),
         _ => {}
     }

@@ -27,7 +27,7 @@ use super::root::{in_the_way, tidied};
 use super::spanned::Typed;
 use super::template::Template;
 use super::variable;
-use super::yaml_tree::{Node, Value};
+use super::yaml_tree::{Node, NodeValue};
 use crate::digest::Digest;
 use crate::untrusted::escape;
 use source::Source;
@@ -363,7 +363,7 @@ impl Resolver<'_> {
     /// `${` works under few keys only; elsewhere it would be taken for text and surprise.
     fn stray_variables(&mut self, node: &Node, path: &mut Vec<String>) {
         match &node.value {
-            Value::Map(entries) => {
+            NodeValue::Map(entries) => {
                 for (key, child) in entries {
                     path.push(key.text().unwrap_or_default().to_owned());
                     self.stray_variables(key, &mut Vec::new());
@@ -371,7 +371,7 @@ impl Resolver<'_> {
                     path.pop();
                 }
             }
-            Value::List(items) => {
+            NodeValue::List(items) => {
                 path.push("[]".to_owned());
                 for item in items {
                     self.stray_variables(item, path);

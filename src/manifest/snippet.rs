@@ -109,7 +109,7 @@ impl Excerpt {
     pub(super) fn render(
         &self,
         f: &mut fmt::Formatter<'_>,
-        paint: Paint,
+        paint: SnippetPaint,
         margin: usize,
         mark: char,
         label: &str,
@@ -153,12 +153,12 @@ fn logins(line: &str) -> Vec<std::ops::Range<usize>> {
 
 /// Colours, or none.
 #[derive(Clone, Copy)]
-pub(super) struct Paint {
+pub(super) struct SnippetPaint {
     /// True for escape codes.
     pub(super) colour: bool,
 }
 
-impl Paint {
+impl SnippetPaint {
     fn with(self, code: &str, text: &str) -> String {
         if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }

@@ -23,12 +23,12 @@ pub(super) struct Node {
     /// Where.
     pub(super) span: Span,
     /// What.
-    pub(super) value: Value,
+    pub(super) value: NodeValue,
 }
 
 /// What a node holds. Scalars keep the text as typed.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(super) enum NodeValue {
     /// Nothing, `~` or `null`.
     Null,
     /// `true` or `false`.
@@ -49,20 +49,22 @@ impl Node {
     /// The text of a scalar as typed, without quotes.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.value {
-            Value::Bool(text) | Value::Int(_, text) | Value::Float(text) | Value::Text(text) => Some(text),
-            Value::Null | Value::List(_) | Value::Map(_) => None,
+            NodeValue::Bool(text) | NodeValue::Int(_, text) | NodeValue::Float(text) | NodeValue::Text(text) => {
+                Some(text)
+            }
+            NodeValue::Null | NodeValue::List(_) | NodeValue::Map(_) => None,
         }
     }
 
     /// The node in a reader's words, such as "the number `4`".
     fn described(&self) -> String {
         let kind = match &self.value {
-            Value::Null => return "nothing".to_owned(),
-            Value::List(_) => return "a list".to_owned(),
-            Value::Map(_) => return "a mapping".to_owned(),
-            Value::Bool(_) => "the boolean",
-            Value::Int(..) | Value::Float(_) => "the number",
-            Value::Text(_) => "the text",
+            NodeValue::Null => return "nothing".to_owned(),
+            NodeValue::List(_) => return "a list".to_owned(),
+            NodeValue::Map(_) => return "a mapping".to_owned(),
+            NodeValue::Bool(_) => "the boolean",
+            NodeValue::Int(..) | NodeValue::Float(_) => "the number",
+            NodeValue::Text(_) => "the text",
         };
         format!("{kind} `{}`", escape(self.text().unwrap_or_default()))
     }
@@ -147,16 +149,16 @@ const ENOUGH: usize = 1000;
 
 /// A deserializer at one node. Errors inside values go to `findings`.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a> {
+pub(super) struct NodeReader<'a> {
     /// The node to read.
     pub(super) node: &'a Node,
     /// Where errors are noted down.
     pub(super) findings: &'a RefCell<Vec<Finding>>,
 }
 
-impl<'a> Reader<'a> {
-    fn to(self, node: &'a Node) -> Reader<'a> {
-        Reader { node, ..self }
+impl<'a> NodeReader<'a> {
+    fn to(self, node: &'a Node) -> NodeReader<'a> {
+        NodeReader { node, ..self }
     }
 
     fn note(self, finding: Finding) {
@@ -177,11 +179,11 @@ impl<'a> Reader<'a> {
         form: &str,
         fields: &'static [&'static str],
     ) -> Result<Vec<(&'static str, &'a Node)>, Wrong> {
-        let Value::Map(entries) = &self.node.value else {
+        let NodeValue::Map(entries) = &self.node.value else {
             let wrong = Wrong::expected("a mapping (`key: value` lines)", self.node);
             return Err(match self.node.value {
-                Value::Null => wrong.hint("an empty mapping is written `{}`"),
-                Value::Text(ref text) if form == "JobLock" && matches!(text.as_str(), "none" | "flock") => {
+                NodeValue::Null => wrong.hint("an empty mapping is written `{}`"),
+                NodeValue::Text(ref text) if form == "JobLock" && matches!(text.as_str(), "none" | "flock") => {
                     wrong.hint(format!("how days are locked against other processes is `archive: {{ lock: {text} }}`"))
                 }
                 _ => wrong,
@@ -218,7 +220,7 @@ fn unknown_key(key: &Node, fields: &[&str]) -> Finding {
     Finding::new(key.span, format!("unknown key `{}`", escape(text))).hint(hint_for_key(text, fields))
 }
 
-impl<'de> de::Deserializer<'de> for Reader<'de> {
+impl<'de> de::Deserializer<'de> for NodeReader<'de> {
     type Error = Wrong;
 
     /// Gives a scalar's text as typed, whatever it looks like: for values with a grammar of their own.
@@ -232,8 +234,8 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     /// Gives text; what YAML reads as a number or a boolean is refused.
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         match &self.node.value {
-            Value::Text(text) => visitor.visit_str(text),
-            Value::Bool(text) | Value::Int(_, text) | Value::Float(text) => {
+            NodeValue::Text(text) => visitor.visit_str(text),
+            NodeValue::Bool(text) | NodeValue::Int(_, text) | NodeValue::Float(text) => {
                 Err(self.wrong("text").hint(format!("put it in quotes: \"{}\"", escape(text))))
             }
             _ => Err(self.wrong("text")),
@@ -243,8 +245,8 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     /// Gives a whole number.
     fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         match &self.node.value {
-            Value::Int(number, _) => visitor.visit_i128(*number),
-            Value::Text(text) if text.parse::<i64>().is_ok() => {
+            NodeValue::Int(number, _) => visitor.visit_i128(*number),
+            NodeValue::Text(text) if text.parse::<i64>().is_ok() => {
                 Err(self.wrong("a whole number").hint(format!("without quotes: {text}")))
             }
             _ => Err(self.wrong("a whole number")),
@@ -257,7 +259,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         match &self.node.value {
-            Value::List(items) => visitor.visit_seq(Items { at: self, rest: items.iter() }),
+            NodeValue::List(items) => visitor.visit_seq(Items { at: self, rest: items.iter() }),
             _ => Err(self.wrong("a list").hint(hint_for_list(self.node.text()))),
         }
     }
@@ -278,7 +280,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     /// Gives every entry of a mapping whose keys no form knows beforehand.
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         match &self.node.value {
-            Value::Map(entries) => visitor.visit_map(Pairs { at: self, rest: entries.iter(), value: None }),
+            NodeValue::Map(entries) => visitor.visit_map(Pairs { at: self, rest: entries.iter(), value: None }),
             _ => Err(self.wrong("a mapping (`key: value` lines)")),
         }
     }
@@ -290,11 +292,11 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         visitor: V,
     ) -> Result<V::Value, Wrong> {
         let (tag, content) = match &self.node.value {
-            Value::Map(entries) => match entries.as_slice() {
+            NodeValue::Map(entries) => match entries.as_slice() {
                 [(key, value)] => (key, Some(value)),
                 _ => return Err(Wrong::new(format!("expected exactly one key, one of {}", listed(variants)))),
             },
-            Value::Text(_) => (self.node, None),
+            NodeValue::Text(_) => (self.node, None),
             _ => return Err(self.wrong(&format!("one of {}", listed(variants)))),
         };
         let text = tag.text().unwrap_or_default();
@@ -311,7 +313,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     /// Gives a list as it is; anything else is the one entry of it.
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Wrong> {
         match &self.node.value {
-            Value::List(items) => visitor.visit_seq(Items { at: self, rest: items.iter() }),
+            NodeValue::List(items) => visitor.visit_seq(Items { at: self, rest: items.iter() }),
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -319,7 +321,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     /// Gives a mapping as its entries, and any single value as the text that was typed: for keys that take both.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         match (&self.node.value, self.node.text()) {
-            (Value::Map(entries), _) => visitor.visit_map(Pairs { at: self, rest: entries.iter(), value: None }),
+            (NodeValue::Map(entries), _) => visitor.visit_map(Pairs { at: self, rest: entries.iter(), value: None }),
             (_, Some(text)) => visitor.visit_str(text),
             (_, None) => Err(self.wrong("a single value, or a mapping")),
         }
@@ -333,7 +335,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
 
 /// The entries of a list.
 struct Items<'a> {
-    at: Reader<'a>,
+    at: NodeReader<'a>,
     rest: std::slice::Iter<'a, Node>,
 }
 
@@ -350,7 +352,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
 
 /// The known entries of a mapping.
 struct Entries<'a> {
-    at: Reader<'a>,
+    at: NodeReader<'a>,
     rest: std::vec::IntoIter<(&'static str, &'a Node)>,
     value: Option<&'a Node>,
 }
@@ -374,7 +376,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
 
 /// All entries of a mapping, repeated keys included.
 struct Pairs<'a> {
-    at: Reader<'a>,
+    at: NodeReader<'a>,
     rest: std::slice::Iter<'a, (Node, Node)>,
     value: Option<&'a Node>,
 }
@@ -398,7 +400,7 @@ impl<'de> MapAccess<'de> for Pairs<'de> {
 
 /// A value together with its place: what [`spanned::Typed`] asks for.
 struct SpannedValue<'a> {
-    at: Reader<'a>,
+    at: NodeReader<'a>,
     step: usize,
 }
 
@@ -426,7 +428,7 @@ impl<'de> MapAccess<'de> for SpannedValue<'de> {
 
 /// A variant of an enumeration: `name` alone, or `{ name: content }`.
 struct Choice<'a> {
-    at: Reader<'a>,
+    at: NodeReader<'a>,
     variant: &'static str,
     content: Option<&'a Node>,
 }

@@ -40,11 +40,11 @@ pub struct Response {
     stall: Duration,
     host: Arc<HostSession>,
     stretch: WaitTime,
-    flow: Flow,
+    flow: BodyFlow,
 }
 
 #[derive(Debug)]
-enum Flow {
+enum BodyFlow {
     Open {
         body: Box<reqwest::Body>,
         /// Held for its drop.
@@ -85,7 +85,7 @@ impl Response {
             stall,
             host: Arc::clone(slot.host()),
             stretch: WaitTime::default(),
-            flow: Flow::Open { body: Box::new(body), _slot: slot },
+            flow: BodyFlow::Open { body: Box::new(body), _slot: slot },
         }
     }
 
@@ -108,9 +108,9 @@ impl Response {
     /// `stalled` when no byte comes within the stall time or the body crawls, `truncated` when the connection ends
     /// before the body does, `protocol` when the framing breaks. An error stays: asked again, it says the same.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
-        let Flow::Open { body, .. } = &mut self.flow else {
+        let BodyFlow::Open { body, .. } = &mut self.flow else {
             return match &self.flow {
-                Flow::Broken(failure) => Err(failure.clone()),
+                BodyFlow::Broken(failure) => Err(failure.clone()),
                 _ => Ok(None),
             };
         };
@@ -151,14 +151,14 @@ impl Response {
             return Err(self.broken(failure(Class::Truncated, &self.url, &why)));
         }
         self.host.succeeded();
-        self.flow = Flow::Ended;
+        self.flow = BodyFlow::Ended;
         Ok(None)
     }
 
     /// Closes the connection and remembers why.
     fn broken(&mut self, failure: Failure) -> Failure {
         self.host.failed(&failure);
-        self.flow = Flow::Broken(failure.clone());
+        self.flow = BodyFlow::Broken(failure.clone());
         failure
     }
 }

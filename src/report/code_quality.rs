@@ -27,11 +27,11 @@ pub struct Issue {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Location {
     path: String,
-    lines: Lines,
+    lines: IssueLines,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Lines {
+struct IssueLines {
     begin: usize,
 }
 
@@ -51,7 +51,7 @@ pub fn issues(
         let nth: &mut u64 = seen.entry(what.clone()).or_default();
         *nth += 1;
         let fingerprint = Digest::sha256(format!("{what}\n{nth}").as_bytes()).to_string();
-        let location = Location { path, lines: Lines { begin: line.max(1) } };
+        let location = Location { path, lines: IssueLines { begin: line.max(1) } };
         Issue { description, check_name, fingerprint, severity, location }
     };
     let mut all = Vec::new();

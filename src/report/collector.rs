@@ -13,10 +13,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::model::{
-    DayRange, DayTotals, FileTotals, Format, Report, ReportDay, ReportFailure, ReportHost, ReportJob, ReportRun,
+    DayRange, DayTotals, FileTotals, Report, ReportDay, ReportFailure, ReportHost, ReportJob, ReportRun, ReportVersion,
     RequestTotals, Rest, RunResult, Totals, stretches,
 };
-use super::timeline::{Sizes, Timeline, Waits};
+use super::timeline::{RetryWaits, Sizes, Timeline};
 use crate::day::Window;
 use crate::failure;
 use crate::failure::Class;
@@ -51,7 +51,7 @@ struct CollectedFacts {
     open: HashMap<DayId, OpenDayFiles>,
     timeline: Timeline,
     sizes: Sizes,
-    waits: Waits,
+    waits: RetryWaits,
 }
 
 /// The files of a day in flight.
@@ -130,7 +130,7 @@ impl Collector {
         let facts = self.facts();
         let asked = facts.hosts.iter().filter(|host| host.requests > 0);
         Report {
-            sunhaul: Format::V1,
+            sunhaul: ReportVersion::V1,
             run: self.run.clone(),
             job: self.job.clone(),
             totals: facts.totals(),

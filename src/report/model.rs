@@ -29,7 +29,7 @@ pub use stretch::{DayRange, Rest, stretches};
 #[serde(deny_unknown_fields)]
 pub struct Report {
     /// The format of this report.
-    pub sunhaul: Format,
+    pub sunhaul: ReportVersion,
     /// The run itself.
     pub run: ReportRun,
     /// The job that was run.
@@ -61,7 +61,7 @@ pub struct Report {
     pub regions_omitted: u64,
     /// The run over time, from its begin to its end: at most 300 samples, in the order of time.
     #[serde(default)]
-    pub timeline: Vec<Sample>,
+    pub timeline: Vec<RunSample>,
     /// Files that came in this run (fetched, adopted or kept), counted by size, smallest first; sizes without a file are
     /// left out.
     #[serde(default)]
@@ -74,7 +74,7 @@ pub struct Report {
 
 /// The name and version of the report's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Format {
+pub enum ReportVersion {
     /// This format.
     #[serde(rename = "report/1")]
     V1,
@@ -367,7 +367,7 @@ pub struct ReportFailure {
 /// A moment of the run. A long run has fewer samples a minute than a short one; sums lose nothing by it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Sample {
+pub struct RunSample {
     /// Seconds since the first day was begun, to the millisecond.
     pub seconds: f64,
     /// Body bytes received by then, over all hosts, those of listings and of failed attempts too.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::model::{Sample, SizeCount, Wait};
+use super::model::{RunSample, SizeCount, Wait};
 use crate::failure::Class;
 use crate::net::HostStats;
 
@@ -18,7 +18,7 @@ const STEP: Duration = Duration::from_secs(1);
 /// The samples so far. When they are too many, each two neighbours become one and later ones are taken half as often.
 #[derive(Debug)]
 pub(super) struct Timeline {
-    samples: Vec<Sample>,
+    samples: Vec<RunSample>,
     step: Duration,
     /// What was seen since the last sample.
     since: (u64, u64),
@@ -46,11 +46,11 @@ impl Timeline {
         let (under_way, paused) = std::mem::take(&mut self.since);
         let bytes = hosts.iter().map(|host| host.bytes).sum();
         let seconds = Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(u64::MAX)).as_secs_f64();
-        self.samples.push(Sample { seconds, bytes, files, under_way, paused });
+        self.samples.push(RunSample { seconds, bytes, files, under_way, paused });
     }
 
     /// The samples, in the order of time.
-    pub(super) fn samples(&self) -> &[Sample] {
+    pub(super) fn samples(&self) -> &[RunSample] {
         &self.samples
     }
 
@@ -58,7 +58,7 @@ impl Timeline {
     fn thin_out(&mut self) {
         self.step *= 2;
         let pairs = self.samples[1..].chunks(2).map(|pair| {
-            pair.iter().copied().reduce(|a, b| Sample {
+            pair.iter().copied().reduce(|a, b| RunSample {
                 under_way: a.under_way.max(b.under_way),
                 paused: a.paused.max(b.paused),
                 ..b
@@ -89,9 +89,9 @@ impl Sizes {
 
 /// Waits before another attempt.
 #[derive(Debug, Default)]
-pub(super) struct Waits(BTreeMap<&'static str, Wait>);
+pub(super) struct RetryWaits(BTreeMap<&'static str, Wait>);
 
-impl Waits {
+impl RetryWaits {
     /// Counts a wait.
     pub(super) fn count(&mut self, class: Class, seconds: f64) {
         let wait = self.0.entry(class.name()).or_insert(Wait { class, times: 0, seconds: 0.0 });
@@ -139,7 +139,7 @@ mod tests {
         timeline.look(Duration::ZERO, &[], 0, 0, false);
         timeline.look(Duration::from_millis(200), &[host(5, 0.0)], 3, 0, false);
         timeline.look(Duration::from_micros(400_300), &[host(10, 0.0)], 0, 2, true);
-        let end = Sample { seconds: 0.4, bytes: 10, files: 2, under_way: 3, paused: 0 };
+        let end = RunSample { seconds: 0.4, bytes: 10, files: 2, under_way: 3, paused: 0 };
         assert_eq!(timeline.samples()[1..], [end]);
     }
 
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn waits_are_summed_by_their_reason() {
-        let mut waits = Waits::default();
+        let mut waits = RetryWaits::default();
         for (class, seconds) in [(Class::Stalled, 0.1), (Class::ServerError, 4.0), (Class::Stalled, 0.2)] {
             waits.count(class, seconds);
         }

@@ -97,13 +97,13 @@ enum Fit {
 #[derive(Debug)]
 pub(super) struct Ticket {
     budget: Arc<Budget>,
-    flow: Mutex<Flow>,
+    flow: Mutex<FileFlow>,
     is_fetched: bool,
 }
 
 /// The bytes of one file.
 #[derive(Debug, Clone, Copy)]
-struct Flow {
+struct FileFlow {
     came: u64,
     /// What of `Used::due` is its own.
     due: u64,
@@ -197,7 +197,7 @@ impl Budget {
             };
             if let Some(due) = due {
                 let budget = Arc::clone(self);
-                return Ok(Ticket { budget, flow: Mutex::new(Flow { came: 0, due }), is_fetched: false });
+                return Ok(Ticket { budget, flow: Mutex::new(FileFlow { came: 0, due }), is_fetched: false });
             }
             freed.await;
         }
@@ -251,7 +251,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let Flow { came, due } = *self.flow.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let FileFlow { came, due } = *self.flow.get_mut().unwrap_or_else(PoisonError::into_inner);
         {
             let mut used = self.budget.used();
             used.out -= 1;

@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::backend::{AnswerVersion, FileFacts, Item, RecordKeys};
+use super::backend::{AnswerVersion, FileFacts, RecordKeys, ServedItem};
 
 /// What is encoded in a path: all that a URL gives a meaning of its own, but for the slash.
 pub(super) const IN_PATH: &AsciiSet = &CONTROLS
@@ -132,7 +132,13 @@ pub(super) struct MetaItem {
 }
 
 /// The answer to a listing of a series, its URLs below `base`.
-pub(super) fn listing(base: &str, series: &str, shape: AnswerVersion, items: Vec<Item>, meta: bool) -> ListingBody {
+pub(super) fn listing(
+    base: &str,
+    series: &str,
+    shape: AnswerVersion,
+    items: Vec<ServedItem>,
+    meta: bool,
+) -> ListingBody {
     let url = |path: &str| {
         format!("{base}/HMI/{}/{}", utf8_percent_encode(series, IN_PATH), utf8_percent_encode(path, IN_PATH))
     };
@@ -164,7 +170,7 @@ fn record(
     meta: bool,
 ) -> RecordItem {
     let v3 = shape == AnswerVersion::V3;
-    let slot = super::slot::Slot(record.t_rec_index);
+    let slot = super::slot::GridSlot(record.t_rec_index);
     RecordItem {
         date_obs: label(at),
         download_time: label(at + chrono::TimeDelta::days(3)),
@@ -186,8 +192,8 @@ fn record(
 }
 
 /// The answer to a question for keywords, by record number. `fields` are lower case; none of them means all.
-pub(super) fn keywords(items: Vec<Item>, fields: &[String]) -> BTreeMap<String, MetaItem> {
-    let one = |item: Item| {
+pub(super) fn keywords(items: Vec<ServedItem>, fields: &[String]) -> BTreeMap<String, MetaItem> {
+    let one = |item: ServedItem| {
         let mut record = item.record?;
         record.keywords.retain(|keyword, _| fields.is_empty() || fields.iter().any(|field| field == keyword));
         let meta = MetaItem {
@@ -209,7 +215,7 @@ fn label(at: NaiveDateTime) -> String {
 
 /// The label of a v1 item. For its records the old service told the instant through a binary fraction, a microsecond
 /// short (`.799999`): a client must cope with it, so it is kept.
-fn v1_label(item: &Item) -> String {
+fn v1_label(item: &ServedItem) -> String {
     let short = i64::from(item.record.is_some());
     label(item.date_obs - chrono::TimeDelta::microseconds(short))
 }

@@ -53,7 +53,7 @@ pub(super) struct DayCount {
 
 /// One item of a listing: a file (V1) or a record with its files.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Item {
+pub(super) struct ServedItem {
     /// The start of exposure, in UTC.
     pub(super) date_obs: NaiveDateTime,
     /// Its files' paths below `/HMI/<series>/`, not percent-encoded.
@@ -129,7 +129,7 @@ pub(super) trait Holdings: Send + Sync + 'static {
     fn shape(&self, series: &str) -> Option<AnswerVersion>;
 
     /// The items whose `date_obs` lies in the window, sorted by it; `None` for an unknown series.
-    fn list(&self, series: &str, window: Window) -> Option<Vec<Item>>;
+    fn list(&self, series: &str, window: Window) -> Option<Vec<ServedItem>>;
 
     /// The years in which a series may have items, sorted; none for an unknown series.
     fn years(&self, series: &str) -> Vec<i32>;
@@ -141,7 +141,7 @@ pub(super) trait Holdings: Send + Sync + 'static {
     fn fields(&self, series: &str) -> Option<&'static [&'static str]>;
 
     /// Those of the series' records that have these numbers.
-    fn records(&self, series: &str, recnums: &[i64]) -> Vec<Item>;
+    fn records(&self, series: &str, recnums: &[i64]) -> Vec<ServedItem>;
 
     /// Opens one file; `None` where there is none.
     ///

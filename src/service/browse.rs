@@ -91,19 +91,19 @@ struct DaysPage {
     link: String,
     year: i32,
     years: Vec<i32>,
-    days: Vec<DayLine>,
+    days: Vec<BrowsedDay>,
 }
 
-struct DayLine {
+struct BrowsedDay {
     start: String,
     end: String,
     items: usize,
 }
 
-impl DayLine {
-    fn of(day: &DayCount) -> DayLine {
+impl BrowsedDay {
+    fn of(day: &DayCount) -> BrowsedDay {
         let end = day.date.succ_opt().unwrap_or(day.date);
-        DayLine { start: day.date.to_string(), end: end.to_string(), items: day.items }
+        BrowsedDay { start: day.date.to_string(), end: end.to_string(), items: day.items }
     }
 }
 
@@ -143,7 +143,7 @@ pub(super) async fn days(
             link: utf8_percent_encode(&name, IN_PATH).to_string(),
             year,
             years: holdings.years(&name),
-            days: holdings.days(&name, year).iter().map(DayLine::of).collect(),
+            days: holdings.days(&name, year).iter().map(BrowsedDay::of).collect(),
             name: escape(&name).into_owned(),
         }
     });

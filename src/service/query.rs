@@ -13,7 +13,7 @@ const LONGEST: i64 = 31;
 
 /// What a listing is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Query {
+pub(super) struct ListingRequest {
     /// The `date_obs` asked for, half-open, in UTC.
     pub(super) window: Window,
     /// True when the records' keywords are wanted, too.
@@ -64,7 +64,7 @@ pub(super) fn keywords(recnums: &str, raw: &str, known: &[&str]) -> Result<Keywo
 ///
 /// # Errors
 /// A 400 that names the parameter.
-pub(super) fn read(raw: &str) -> Result<Query, HttpProblem> {
+pub(super) fn read(raw: &str) -> Result<ListingRequest, HttpProblem> {
     let (mut start, mut end, mut meta) = (None, None, None);
     for (name, value) in url::form_urlencoded::parse(raw.as_bytes()) {
         let slot = match &*name {
@@ -95,7 +95,7 @@ pub(super) fn read(raw: &str) -> Result<Query, HttpProblem> {
         let detail = format!("the window is longer than {LONGEST} days: request it in parts");
         return Err(HttpProblem::bad_request(detail));
     }
-    Ok(Query { window, meta })
+    Ok(ListingRequest { window, meta })
 }
 
 /// An instant in UTC: ISO 8601 with `Z`, with an offset, or without either; a bare date is its midnight.

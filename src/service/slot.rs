@@ -32,14 +32,14 @@ const LEAD: i64 = 75_200;
 
 /// One place on the 720 s grid: the `t_rec_index`, counted from 1993-01-01 TAI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Slot(pub(super) i64);
+pub(super) struct GridSlot(pub(super) i64);
 
-impl Slot {
+impl GridSlot {
     /// The first slot of the mission's data, 2010-05-01 TAI.
-    pub(super) const FIRST: Slot = Slot(759_480);
+    pub(super) const FIRST: GridSlot = GridSlot(759_480);
 
     /// The first slot after the synthetic data, 2100-01-01 TAI: so there are numbers that no record has.
-    pub(super) const END: Slot = Slot(4_689_720);
+    pub(super) const END: GridSlot = GridSlot(4_689_720);
 
     /// `T_REC`: the slot in TAI.
     pub(super) fn t_rec(self) -> NaiveDateTime {
@@ -56,8 +56,8 @@ impl Slot {
         // The smallest and largest offsets there can be only bound the search; `date_obs` decides.
         let near = |utc: NaiveDateTime| (utc - EPOCH).num_seconds().div_euclid(STEP);
         let first = |utc: NaiveDateTime| {
-            let mut slot = (near(utc) - 1).clamp(Slot::FIRST.0, Slot::END.0);
-            while slot < Slot::END.0 && Slot(slot).date_obs() < utc {
+            let mut slot = (near(utc) - 1).clamp(GridSlot::FIRST.0, GridSlot::END.0);
+            while slot < GridSlot::END.0 && GridSlot(slot).date_obs() < utc {
                 slot += 1;
             }
             slot
@@ -76,30 +76,30 @@ mod tests {
 
     #[test]
     fn slots_are_where_the_archive_has_them() {
-        assert_eq!(Slot::FIRST.t_rec(), at("2010-05-01T00:00:00"));
-        assert_eq!(Slot::END.t_rec(), at("2100-01-01T00:00:00"));
-        assert_eq!(Slot(1_005_598).t_rec(), at("2015-12-11T23:36:00"));
-        assert_eq!(Slot(1_005_598).date_obs(), at("2015-12-11T23:34:08.800"));
-        assert_eq!(Slot(1_005_600).date_obs(), at("2015-12-11T23:58:08.800"));
+        assert_eq!(GridSlot::FIRST.t_rec(), at("2010-05-01T00:00:00"));
+        assert_eq!(GridSlot::END.t_rec(), at("2100-01-01T00:00:00"));
+        assert_eq!(GridSlot(1_005_598).t_rec(), at("2015-12-11T23:36:00"));
+        assert_eq!(GridSlot(1_005_598).date_obs(), at("2015-12-11T23:34:08.800"));
+        assert_eq!(GridSlot(1_005_600).date_obs(), at("2015-12-11T23:58:08.800"));
         assert_eq!(index(at("2015-12-11T23:36:00"), 720), Some(1_005_598));
         assert_eq!(index(at("1993-01-01T00:01:30"), 45), Some(2));
         for beside in ["2015-12-11T23:36:01", "2015-12-11T23:36:00.5"] {
             assert_eq!(index(at(beside), 720), None, "{beside}");
         }
-        let tutorial = Slot::within(Window { start: at("2015-12-11T18:20:00"), end: at("2015-12-11T18:24:00") });
-        assert_eq!(Slot(tutorial.start).t_rec(), at("2015-12-11T18:24:00"));
-        assert_eq!(Slot(tutorial.start).date_obs(), at("2015-12-11T18:22:08.800"));
+        let tutorial = GridSlot::within(Window { start: at("2015-12-11T18:20:00"), end: at("2015-12-11T18:24:00") });
+        assert_eq!(GridSlot(tutorial.start).t_rec(), at("2015-12-11T18:24:00"));
+        assert_eq!(GridSlot(tutorial.start).date_obs(), at("2015-12-11T18:22:08.800"));
     }
 
     #[test]
     fn a_day_has_120_slots_also_where_a_leap_second_comes_in() {
         for day in ["2010-06-01", "2012-06-30", "2012-07-01", "2015-12-11", "2016-12-31", "2017-01-01", "2026-02-28"] {
-            let slots = Slot::within(Window::of_day(day.parse().expect("a date")));
+            let slots = GridSlot::within(Window::of_day(day.parse().expect("a date")));
             assert_eq!(slots.end - slots.start, 120, "{day}");
-            assert_eq!(Slot(slots.start).date_obs().date().to_string(), day);
+            assert_eq!(GridSlot(slots.start).date_obs().date().to_string(), day);
         }
-        let before_the_mission = Slot::within(Window::of_day("2009-01-01".parse().expect("a date")));
+        let before_the_mission = GridSlot::within(Window::of_day("2009-01-01".parse().expect("a date")));
         assert!(before_the_mission.is_empty());
-        assert!(Slot::within(Window::of_day("2100-01-02".parse().expect("a date"))).is_empty());
+        assert!(GridSlot::within(Window::of_day("2100-01-02".parse().expect("a date"))).is_empty());
     }
 }

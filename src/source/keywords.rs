@@ -93,7 +93,7 @@ impl KeywordRow {
 
 /// The sidecar: `keywords/2`.
 #[derive(Debug, Serialize)]
-struct Sidecar<'a> {
+struct KeywordsSidecar<'a> {
     sunhaul: &'static str,
     series: &'a str,
     scale: Scale,
@@ -202,7 +202,7 @@ impl KeywordTable {
     fn sidecar(&self, series: &Series, scale: Scale) -> Vec<u8> {
         let mut columns: Vec<KeywordColumn> = self.own().into_iter().map(Own::meaning).collect();
         columns.extend(self.columns.iter().cloned());
-        let sidecar = Sidecar { sunhaul: "keywords/2", series: &series.name, scale, columns };
+        let sidecar = KeywordsSidecar { sunhaul: "keywords/2", series: &series.name, scale, columns };
         // It is made of strings alone: nothing in it can fail to be written.
         let mut json = serde_json::to_vec_pretty(&sidecar).unwrap_or_default();
         json.push(b'\n');

@@ -429,13 +429,15 @@ impl RemoteFile {
 pub fn open(series: &Series, base: &Url, client: Client) -> Box<dyn Source> {
     match &*series.source {
         // The built-in service speaks as the HMI service does; only where it listens is another matter.
-        SourceSpec::Hmi(_) | SourceSpec::Embedded(_) => Box::new(hmi::Hmi::new(base.clone(), client)),
-        SourceSpec::Jsoc(spec) if series.fallbacks.is_empty() => Box::new(jsoc::Jsoc::new(spec, base.clone(), client)),
+        SourceSpec::Hmi(_) | SourceSpec::Embedded(_) => Box::new(hmi::HmiSource::new(base.clone(), client)),
+        SourceSpec::Jsoc(spec) if series.fallbacks.is_empty() => {
+            Box::new(jsoc::JsocSource::new(spec, base.clone(), client))
+        }
         SourceSpec::Jsoc(spec) => Box::new(jsoc::Preferred::new(spec, series, base, &client)),
-        SourceSpec::Medoc(spec) => Box::new(medoc::Medoc::new(spec, base.clone(), client)),
-        SourceSpec::Index(spec) => Box::new(index::Index::new(spec.clone(), base.clone(), client)),
-        SourceSpec::Template(spec) => Box::new(template::Template::new(spec.clone(), base.clone(), client)),
-        SourceSpec::Hapi(spec) => Box::new(hapi::Hapi::new(spec, base.clone(), client)),
+        SourceSpec::Medoc(spec) => Box::new(medoc::MedocSource::new(spec, base.clone(), client)),
+        SourceSpec::Index(spec) => Box::new(index::IndexSource::new(spec.clone(), base.clone(), client)),
+        SourceSpec::Template(spec) => Box::new(template::TemplateSource::new(spec.clone(), base.clone(), client)),
+        SourceSpec::Hapi(spec) => Box::new(hapi::HapiSource::new(spec, base.clone(), client)),
     }
 }
 

@@ -16,17 +16,17 @@ use crate::net::{Client, shown};
 
 /// A timetable of files below one base.
 #[derive(Debug)]
-pub struct Template {
+pub struct TemplateSource {
     spec: Timetable,
     base: Url,
     client: Client,
 }
 
-impl Template {
+impl TemplateSource {
     /// The files that `spec` tells below `base`, whose path ends in `/`.
     #[must_use]
-    pub fn new(spec: Timetable, base: Url, client: Client) -> Template {
-        Template { spec, base, client }
+    pub fn new(spec: Timetable, base: Url, client: Client) -> TemplateSource {
+        TemplateSource { spec, base, client }
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
@@ -93,7 +93,7 @@ fn or_none<T>(values: impl Iterator<Item = T>) -> Vec<Option<T>> {
     if values.is_empty() { vec![None] } else { values }
 }
 
-impl Source for Template {
+impl Source for TemplateSource {
     fn list<'a>(&'a self, series: &'a Series, day: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
         Box::pin(self.ask(series, day))
     }

@@ -174,7 +174,7 @@ fn a_service_that_does_not_answer_is_no_drift() {
     let told = update(&lab, &["--dry-run"], 4);
     assert_eq!((&told["compared"], told["failed"].as_array().expect("days").len()), (&0.into(), 3));
     assert_eq!(told["failed"][0]["class"], "unreachable");
-    let told = "0 days updated: nothing changed; 3 days not updated, which stay as locked\n";
+    let told = "0 days updated: nothing changed; 3 days not updated: the lock keeps them as they were\n";
     lab.sunhaul(&["update", "job.yaml"]).status(4).chatty().stdout(told).done();
     assert_eq!(lab.read(LOCK), before);
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::line_checksum::Chain;
 use super::{FORMAT, JournalEntry, Spoilt};
-use crate::archive::{Error, FileLine, MissingSlots, RecordState, RelativePath};
+use crate::archive::{Error, FileLine, MissingSlotReasons, RecordState, RelativePath};
 use crate::digest::Digest;
 use crate::manifest::SeriesId;
 
@@ -30,7 +30,7 @@ pub(in crate::archive) struct Replay {
     /// Files that came wrong when they were last asked for as they are now, by key.
     pub(in crate::archive) spoilt: BTreeMap<String, Spoilt>,
     /// What the day lacked when it was last listed for the same spec, where it failed.
-    pub(in crate::archive) missing: Option<MissingSlots>,
+    pub(in crate::archive) missing: Option<MissingSlotReasons>,
     /// What the source kept, for the same spec.
     pub(in crate::archive) remembered: Option<String>,
     /// The machine went down, or lines are lost: writes of that time may be lost too.

@@ -20,7 +20,7 @@ use crate::day::Window;
 use crate::export::bagit::{self, Payload};
 use crate::export::csv::{Catalogued, Unstated};
 use crate::export::{Dataset, Error, csv, keyword_table, ro_crate, sha256sums};
-use crate::fits::Keyword;
+use crate::fits::KeywordName;
 use crate::manifest::{SeriesId, SourceSpec};
 use crate::plan::{DayStanding, EqualDays, Plan, ToDoReason};
 use crate::report::human;
@@ -68,10 +68,10 @@ pub(super) struct Args {
     /// csv: add a column for each of these FITS keywords, separated by commas, with the first value in any header of
     /// the file.
     #[arg(long, value_name = "KEYWORDS", value_delimiter = ',')]
-    keywords: Vec<Keyword>,
+    keywords: Vec<KeywordName>,
     /// csv: one table for each value of this keyword, and one for the files without a value.
     #[arg(long, value_name = "KEYWORD")]
-    by: Option<Keyword>,
+    by: Option<KeywordName>,
     /// csv: the tables of keywords of all days as one, with a row a record, `series` before the columns of the days. Beside an
     /// --output, `-metadata.json` behind its name (CSV on the Web) says what type and unit each column has.
     #[arg(long, conflicts_with_all = ["keywords", "by"])]
@@ -226,7 +226,7 @@ fn write(args: &Args, dataset: &Dataset<'_>, place: ExportTarget) -> Result<Expo
             }
         }
         ExportFormat::Csv => {
-            let mut keywords: Vec<Keyword> = Vec::new();
+            let mut keywords: Vec<KeywordName> = Vec::new();
             for keyword in args.by.iter().chain(&args.keywords) {
                 if !keywords.contains(keyword) {
                     keywords.push(*keyword);

@@ -33,10 +33,10 @@ pub(super) struct HostLoad {
 /// Sums what a run asks, by host group.
 pub(super) struct HostLoads<'a> {
     limits: &'a Limits,
-    by_group: BTreeMap<String, Sum>,
+    by_group: BTreeMap<String, HostSum>,
 }
 
-struct Sum {
+struct HostSum {
     requests: u64,
     bytes: Option<u64>,
     limits: Effective,
@@ -56,7 +56,7 @@ impl<'a> HostLoads<'a> {
         let tunnel = reach.and_then(|reach| reach.tunnel.as_ref()).filter(|_| !is_elsewhere);
         let group =
             if way == HostAccess::Embedded { "embedded".to_owned() } else { host_presets::group_of(url, tunnel) };
-        let new = || Sum { requests: 0, bytes: None, limits: host_presets::effective(url, way, self.limits) };
+        let new = || HostSum { requests: 0, bytes: None, limits: host_presets::effective(url, way, self.limits) };
         let sum = self.by_group.entry(group).or_insert_with(new);
         sum.requests += requests;
         sum.bytes = [sum.bytes, bytes].into_iter().flatten().reduce(u64::saturating_add);
@@ -69,8 +69,8 @@ impl<'a> HostLoads<'a> {
 }
 
 impl HostLoad {
-    fn new(host: String, sum: &Sum) -> HostLoad {
-        let Sum { requests, bytes, limits } = sum;
+    fn new(host: String, sum: &HostSum) -> HostLoad {
+        let HostSum { requests, bytes, limits } = sum;
         let by_requests = match limits.requests {
             Rate::Unlimited => None,
             #[expect(clippy::cast_precision_loss, reason = "an estimate of seconds")]
@@ -120,7 +120,7 @@ pub(super) mod tests {
 
     fn load(requests: u64, bytes: Option<u64>, rate: Rate, bandwidth: Bandwidth) -> HostLoad {
         let limits = Effective { requests: rate, bandwidth, concurrency: 4, preset: "private", agreed_with: None };
-        HostLoad::new("localhost:8001".into(), &Sum { requests, bytes, limits })
+        HostLoad::new("localhost:8001".into(), &HostSum { requests, bytes, limits })
     }
 
     #[test]

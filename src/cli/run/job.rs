@@ -17,7 +17,7 @@ use super::report_writer::Follower;
 use super::reports::{about, reason};
 use crate::archive::{Archive, LockWait, Reader, Trust};
 use crate::cli::clock::{now, run_id};
-use crate::cli::gitignore::{self, Rule};
+use crate::cli::gitignore::{self, GitignoreRule};
 use crate::cli::job_lock;
 use crate::cli::job_lock::Locking;
 use crate::cli::plan_job::PlannedWork;
@@ -238,7 +238,7 @@ async fn carry_out(task: Task, shared: &mut CommandContext<'_>, is_told: &mut bo
 /// Says how to leave a new archive out of the git repository that it lies in.
 fn suggest_to_ignore(job: &Manifest, shell: &Shell) {
     // A `.gitignore` that cannot be read is none of a run's business.
-    if let Ok(Some(Rule { rule, file })) = gitignore::lacking(folder_of(&job.path), &job.archive.root) {
+    if let Ok(Some(GitignoreRule { rule, file })) = gitignore::lacking(folder_of(&job.path), &job.archive.root) {
         let (root, file) = (job.archive.root.to_string_lossy(), file.to_string_lossy());
         shell.screen.line(&format!(
             "note: the archive `{}` lies in a git repository that does not ignore it: add the line `{rule}` to `{}`",

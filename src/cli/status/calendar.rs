@@ -19,7 +19,7 @@ const ROWS: usize = 24;
 
 /// What a cell stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum By {
+pub(super) enum CellSpan {
     /// A day.
     Day,
     /// A week.
@@ -146,18 +146,18 @@ enum CalendarShape {
 
 impl CalendarShape {
     /// The finest that fits, unless another one is asked for.
-    fn of(range: &Window, by: Option<By>, columns: usize) -> CalendarShape {
+    fn of(range: &Window, by: Option<CellSpan>, columns: usize) -> CalendarShape {
         let months = range.last_date().map_or(1, |last| month_number(last) - month_number(range.start.date()) + 1);
         let fits = |shape: CalendarShape| shape.label_width() + 2 + shape.width() <= columns;
         match by {
-            Some(By::Day) if fits(CalendarShape::Month) => CalendarShape::Month,
-            Some(By::Day) => CalendarShape::Week,
+            Some(CellSpan::Day) if fits(CalendarShape::Month) => CalendarShape::Month,
+            Some(CellSpan::Day) => CalendarShape::Week,
             None if fits(CalendarShape::Month) && usize::try_from(months).is_ok_and(|months| months <= ROWS) => {
                 CalendarShape::Month
             }
             None if !fits(CalendarShape::Month) && range.day_count() <= 7 * ROWS as u64 => CalendarShape::Week,
-            Some(By::Week) | None if fits(CalendarShape::WeeksOfYear) => CalendarShape::WeeksOfYear,
-            Some(By::Week | By::Month) | None => CalendarShape::MonthsOfYear,
+            Some(CellSpan::Week) | None if fits(CalendarShape::WeeksOfYear) => CalendarShape::WeeksOfYear,
+            Some(CellSpan::Week | CellSpan::Month) | None => CalendarShape::MonthsOfYear,
         }
     }
 
@@ -219,7 +219,12 @@ struct CalendarRow {
 }
 
 /// The calendar of a series, and the kinds of cells that are in it.
-pub(super) fn render(days: &CoverageDays, by: Option<By>, columns: usize, paint: Paint) -> (String, BTreeSet<DayCell>) {
+pub(super) fn render(
+    days: &CoverageDays,
+    by: Option<CellSpan>,
+    columns: usize,
+    paint: Paint,
+) -> (String, BTreeSet<DayCell>) {
     let shape = CalendarShape::of(&days.range, by, columns);
     let mut rows: BTreeMap<String, CalendarRow> = BTreeMap::new();
     for day in days.iter() {
@@ -331,7 +336,7 @@ mod tests {
         CoverageDays { range, facts, thin: those('-'), failed: those('x') }
     }
 
-    fn page(days: &CoverageDays, by: Option<By>, columns: usize) -> String {
+    fn page(days: &CoverageDays, by: Option<CellSpan>, columns: usize) -> String {
         let (calendar, seen) = render(days, by, columns, Paint(false));
         format!("{calendar}{}", legend(&seen, columns, Paint(false)))
     }
@@ -357,7 +362,7 @@ mod tests {
     fn no_line_is_wider_than_the_terminal_and_every_day_is_in_a_row() {
         let all = days("2014-01-01", &"=".repeat(1500));
         for columns in 20..140 {
-            for by in [None, Some(By::Day), Some(By::Week), Some(By::Month)] {
+            for by in [None, Some(CellSpan::Day), Some(CellSpan::Week), Some(CellSpan::Month)] {
                 let page = page(&all, by, columns);
                 assert!(page.lines().all(|line| line.width() <= columns), "{columns} {by:?}\n{page}");
                 let rows = page.lines().filter(|line| line.starts_with("201")).count();

@@ -101,7 +101,7 @@ pub(super) struct SeriesStatus {
     /// Days in a row without a usable record, which were not started either.
     pub(super) gaps: Vec<MissingDays>,
     /// Days that were started and are not finished.
-    pub(super) started: Vec<StartedDay>,
+    pub(super) started: Vec<UnfinishedDay>,
     /// Days in a row that belong to another job, which asks for something else.
     pub(super) refused: Vec<RefusedDays>,
     pub(super) thin: Vec<ThinDay>,
@@ -153,7 +153,7 @@ impl MissingDays {
 
 /// A day that was started and is not finished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct StartedDay {
+pub(super) struct UnfinishedDay {
     pub(super) date: NaiveDate,
     /// What is there of it.
     pub(super) files: u64,
@@ -240,7 +240,7 @@ pub(super) fn of_series(
     };
     let mut months: Vec<(NaiveDate, CoverageMonth)> = Vec::new();
     let mut gaps: Vec<MissingDays> = Vec::new();
-    let (mut started, mut refused): (Vec<StartedDay>, Vec<RefusedDays>) = Default::default();
+    let (mut started, mut refused): (Vec<UnfinishedDay>, Vec<RefusedDays>) = Default::default();
     let mut unreadable = Vec::new();
     for CoverageDay { fact, is_failed, .. } in days.iter() {
         let is_of = |first: &NaiveDate| (first.year(), first.month()) == (fact.date.year(), fact.date.month());
@@ -260,7 +260,7 @@ pub(super) fn of_series(
             DayFact::Stale => month.stale += 1,
             DayFact::Started => {
                 month.started += 1;
-                started.push(StartedDay { date: fact.date, files: fact.files, bytes: fact.bytes });
+                started.push(UnfinishedDay { date: fact.date, files: fact.files, bytes: fact.bytes });
             }
             DayFact::Refused(job) => {
                 month.refused += 1;

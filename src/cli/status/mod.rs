@@ -28,7 +28,7 @@ use crate::manifest::{Manifest, Series, SeriesId};
 use crate::plan;
 use crate::report::model::Report;
 use crate::report::terminal::Paint;
-use calendar::By as Cell;
+use calendar::CellSpan as Cell;
 use coverage::{DayFact, Fact, SeriesStatus};
 use problem::CliError;
 use regions::RegionsForm;
@@ -66,7 +66,7 @@ pub(super) struct Args {
     /// What a cell of the calendar is: `day`, `week` or `month`. Default: the finest that fits. With `harpnum`, show how complete
     /// each region is instead.
     #[arg(long, value_name = "UNIT", hide_possible_values = true)]
-    by: Option<By>,
+    by: Option<CountedBy>,
     /// Count how files were verified, however many there are; this reads every line of the day records.
     #[arg(long)]
     checked: bool,
@@ -91,21 +91,21 @@ struct Status {
 
 /// What a page is counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum By {
+enum CountedBy {
     Day,
     Week,
     Month,
     Harpnum,
 }
 
-impl By {
+impl CountedBy {
     /// The cell of a calendar; none of a page of regions.
     fn cell(self) -> Option<Cell> {
         match self {
-            By::Day => Some(Cell::Day),
-            By::Week => Some(Cell::Week),
-            By::Month => Some(Cell::Month),
-            By::Harpnum => None,
+            CountedBy::Day => Some(Cell::Day),
+            CountedBy::Week => Some(Cell::Week),
+            CountedBy::Month => Some(Cell::Month),
+            CountedBy::Harpnum => None,
         }
     }
 }
@@ -154,7 +154,7 @@ impl ArchiveView {
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
-    let by_region = args.by == Some(By::Harpnum);
+    let by_region = args.by == Some(CountedBy::Harpnum);
     if args.csv && !by_region {
         let message = "`--csv` prints the regions of `--by harpnum`, and nothing else";
         return Err(CliError::new(Exit::Usage, message).hint("add `--by harpnum`, or use `--json`").into());
@@ -182,7 +182,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     if args.json {
         stdout::print_json(&status)?;
     } else {
-        let (by, paint) = (args.by.and_then(By::cell), Paint(shell.page.colour));
+        let (by, paint) = (args.by.and_then(CountedBy::cell), Paint(shell.page.colour));
         stdout::print_painted(&page::render(&status, by, shell.page.columns, paint), shell.page.colour)?;
     }
     Ok(Exit::Complete)

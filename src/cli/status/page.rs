@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::Status;
-use super::calendar::{self, By, DayCell};
+use super::calendar::{self, CellSpan, DayCell};
 use super::coverage::{DayFact, SeriesStatus};
 use super::failed::FailedDay;
 use super::runs::PastRun;
@@ -16,7 +16,7 @@ use crate::untrusted::escape;
 const SHOWN: usize = 10;
 
 /// The page, for a terminal of so many columns.
-pub(super) fn render(status: &Status, by: Option<By>, columns: usize, paint: Paint) -> String {
+pub(super) fn render(status: &Status, by: Option<CellSpan>, columns: usize, paint: Paint) -> String {
     let mut out = format!("{} in {}\n", escape(&status.job), escape(&status.archive));
     let mut seen = BTreeSet::<DayCell>::new();
     for series in &status.series {

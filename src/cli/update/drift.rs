@@ -32,14 +32,14 @@ use crate::source::{KEYWORDS_TABLE, RemoteFile, Replica, Replicas};
 
 /// Which files are fetched and hashed besides.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sample {
+pub(super) struct DriftSample {
     /// The share of all files, up to 1.
     pub(super) share: f64,
     /// The same seed takes the same files.
     pub(super) seed: u64,
 }
 
-impl Sample {
+impl DriftSample {
     /// True for the files that are taken: by their key alone, so that a day more or less changes nothing.
     fn takes(self, series: &SeriesId, key: &str) -> bool {
         let digest = Digest::sha256(format!("{}\n{series}\n{key}", self.seed).as_bytes());
@@ -52,7 +52,7 @@ impl Sample {
 pub(super) struct DriftCheck<'a> {
     pub(super) job: &'a Manifest,
     pub(super) days: &'a [Todo],
-    pub(super) sample: Option<Sample>,
+    pub(super) sample: Option<DriftSample>,
     pub(super) form: UpdateForm,
     pub(super) files: &'a ReportFiles,
 }
@@ -63,7 +63,7 @@ struct SeriesQuery<'a> {
     series: &'a Series,
     source: Replicas,
     held: &'a LockWithRecords,
-    sample: Option<Sample>,
+    sample: Option<DriftSample>,
     shell: &'a Shell,
 }
 
@@ -293,7 +293,7 @@ mod tests {
     fn a_sample_is_its_seed_s_and_about_its_share() {
         let series = SeriesId("sharp".into());
         let of = |share, seed| {
-            let sample = Sample { share, seed };
+            let sample = DriftSample { share, seed };
             (0..10_000).filter(|n| sample.takes(&series, &format!("/HMI/{n}"))).collect::<Vec<_>>()
         };
         assert_eq!(of(0.05, 7), of(0.05, 7));

@@ -95,7 +95,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         } else {
             UpdateForm::Days
         };
-        let sample = args.sample.map(|share| drift::Sample { share, seed: args.seed });
+        let sample = args.sample.map(|share| drift::DriftSample { share, seed: args.seed });
         let check = drift::DriftCheck { job: &job, days: &prepared.days, sample, form, files: &files };
         let ended = runtime.block_on(drift::run(&check, &prepared.locking, prepared.regions, net.clone(), shell));
         return ended.inspect_err(|error| files.refused(&job, error, net.hosts(), shell));

@@ -25,8 +25,8 @@ pub(super) struct VerifyResult {
     archive: String,
     /// Sizes were compared, and not everything was hashed.
     quick: bool,
-    days: Days,
-    files: Files,
+    days: DayCounts,
+    files: FileCounts,
     findings: Vec<FindingLine>,
     /// Days of series that the manifest no longer has, by series.
     forgotten: BTreeMap<String, u64>,
@@ -40,7 +40,7 @@ pub(super) struct VerifyResult {
 
 /// Days, by what was done with them.
 #[derive(Debug, Serialize)]
-struct Days {
+struct DayCounts {
     /// Their files were held against their records.
     checked: u64,
     /// Their record cannot be read.
@@ -55,7 +55,7 @@ struct Days {
 
 /// Files, by what they are.
 #[derive(Debug, Default, Serialize)]
-struct Files {
+struct FileCounts {
     /// Named by a record that was read.
     checked: u64,
     /// Their bytes by the records.
@@ -114,14 +114,14 @@ impl VerifyResult {
             job: job.name.clone(),
             archive: job.archive.root.to_string_lossy().into_owned(),
             quick,
-            days: Days {
+            days: DayCounts {
                 checked: 0,
                 damaged: 0,
                 not_fetched: counts.new + counts.started,
                 refused: counts.refused,
                 differ: 0,
             },
-            files: Files::default(),
+            files: FileCounts::default(),
             findings: Vec::new(),
             forgotten: BTreeMap::new(),
             manifest: job.path.clone(),
@@ -242,7 +242,7 @@ impl VerifyResult {
             out.push_str(&told.line());
             out.push('\n');
         }
-        let Files { checked, bytes, missing, changed, unreadable, extra, system } = &self.files;
+        let FileCounts { checked, bytes, missing, changed, unreadable, extra, system } = &self.files;
         let counts = [
             (*missing, "missing"),
             (*changed, "changed"),
@@ -306,7 +306,7 @@ impl VerifyResult {
 
     /// What to do about it.
     pub(super) fn hints(&self) -> Vec<&'static str> {
-        let Files { missing, changed, unreadable, extra, .. } = &self.files;
+        let FileCounts { missing, changed, unreadable, extra, .. } = &self.files;
         let mut hints = Vec::new();
         let is_preexisting = |told: &&FindingLine| told.what == What::Changed && told.preexisting;
         let preexisting = self.findings.iter().filter(is_preexisting).count() as u64;

@@ -14,12 +14,12 @@ const STEPS: u64 = 200_000_000;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Rules {
     /// The longest first, and of two as long the one that allows.
-    rules: Vec<Rule>,
+    rules: Vec<RobotsRule>,
     delay: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Rule {
+struct RobotsRule {
     /// As it stands there.
     line: String,
     /// In the one form of percent-encoding that is compared.
@@ -114,7 +114,7 @@ impl GroupReader {
             return;
         }
         for rules in self.groups() {
-            rules.rules.push(Rule { line: line.to_owned(), pattern: normal(value).into_owned(), allows });
+            rules.rules.push(RobotsRule { line: line.to_owned(), pattern: normal(value).into_owned(), allows });
         }
     }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::report::human;
-use crate::report::model::Sample;
+use crate::report::model::RunSample;
 
 /// Both charts.
 #[derive(Debug)]
@@ -44,10 +44,10 @@ pub(super) struct ChartRow {
 
 impl Chart {
     /// None when the report has no two samples, or no time between them.
-    pub(super) fn from_samples(samples: &[Sample]) -> Option<Chart> {
+    pub(super) fn from_samples(samples: &[RunSample]) -> Option<Chart> {
         let (first, last) = (samples.first()?, samples.last()?);
         let whole = last.seconds - first.seconds;
-        let steps: Vec<(&Sample, f64, u64)> = samples
+        let steps: Vec<(&RunSample, f64, u64)> = samples
             .windows(2)
             .filter_map(|pair| {
                 let seconds = pair[1].seconds - pair[0].seconds;
@@ -58,7 +58,7 @@ impl Chart {
         if steps.is_empty() || !(whole > 0.0 && whole.is_finite()) {
             return None;
         }
-        let x = |sample: &Sample| tenths((sample.seconds - first.seconds) / whole * 1000.0);
+        let x = |sample: &RunSample| tenths((sample.seconds - first.seconds) / whole * 1000.0);
         let rates: Vec<f64> = steps.iter().map(|(_, seconds, bytes)| number(*bytes) / seconds).collect();
         let peak_rate = rates.iter().copied().fold(0.0, f64::max);
         let peak = samples.iter().map(|sample| sample.under_way).max().unwrap_or_default();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::quicklook::Picture;
 use super::*;
 use crate::failure::Class;
-use crate::report::model::{ReportDay, ReportFailure, Sample, SizeCount, Wait};
+use crate::report::model::{ReportDay, ReportFailure, RunSample, SizeCount, Wait};
 use crate::run::event::DayState;
 
 /// Whatever a name could do to a page.
@@ -26,7 +26,8 @@ fn report() -> Report {
     for (date, state, bytes) in [("2015-12-12", DayState::Provisional, 7), ("2015-12-13", DayState::Failed, 0)] {
         report.days.push(ReportDay { date: date.parse().unwrap(), state, bytes, digest: None, ..day.clone() });
     }
-    let sample = |seconds, bytes, under_way, paused| Sample { seconds, bytes, files: bytes / 100, under_way, paused };
+    let sample =
+        |seconds, bytes, under_way, paused| RunSample { seconds, bytes, files: bytes / 100, under_way, paused };
     report.timeline = vec![sample(0.0, 0, 0, 0), sample(1.0, 2048, 4, 0), sample(3.0, 2048, 1, 1)];
     report.sizes = vec![SizeCount { at_least: 0, files: 1 }, SizeCount { at_least: 65_536, files: 469 }];
     report.waits = vec![Wait { class: Class::ServerError, times: 4, seconds: 12.5 }];
@@ -209,7 +210,7 @@ fn six_thousand_days_and_a_thousand_failures_stay_below_two_megabytes() {
         })
         .collect();
     report.timeline = (0..300u32)
-        .map(|nth| Sample {
+        .map(|nth| RunSample {
             seconds: f64::from(nth) * 64.0,
             bytes: u64::from(nth) << 30,
             files: 7,
@@ -225,7 +226,7 @@ fn six_thousand_days_and_a_thousand_failures_stay_below_two_megabytes() {
 
 #[test]
 fn a_timeline_that_makes_no_sense_makes_no_chart_and_no_panic() {
-    let sample = |seconds, bytes| Sample { seconds, bytes, files: 0, under_way: 0, paused: 0 };
+    let sample = |seconds, bytes| RunSample { seconds, bytes, files: 0, under_way: 0, paused: 0 };
     for odd in
         [vec![], vec![sample(1.0, 1)], vec![sample(2.0, 9), sample(2.0, 1)], vec![sample(5.0, 1), sample(1.0, 2)]]
     {

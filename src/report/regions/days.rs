@@ -6,7 +6,9 @@ use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
 use super::slots::{DaySlots, Family, SeriesSlots, SlotStatus};
 use super::table;
-use crate::archive::{ACCEPTED, DayHeader, DayRecord, Error, FileLine, MissingSlots, MissingWhy, Reader, RecordState};
+use crate::archive::{
+    ACCEPTED, DayHeader, DayRecord, Error, FileLine, MissingSlotReasons, MissingWhy, Reader, RecordState,
+};
 use crate::day::{Scale, SlotSpan, Window};
 use crate::failure::Class;
 use crate::manifest::{Manifest, Series, cadence};
@@ -21,7 +23,7 @@ pub fn are_of_regions(series: &Series) -> bool {
 
 /// The days of a series that are read.
 #[derive(Debug)]
-pub struct Days<'a> {
+pub struct SeriesDays<'a> {
     /// Their job.
     pub job: &'a Manifest,
     /// Their series.
@@ -36,7 +38,7 @@ pub struct Days<'a> {
     pub failed: BTreeSet<NaiveDate>,
 }
 
-impl Days<'_> {
+impl SeriesDays<'_> {
     /// Reads what the archive knows of the regions. A record or journal that cannot be used says nothing of its day.
     ///
     /// # Errors
@@ -157,7 +159,10 @@ fn step(series: &Series) -> i64 {
 }
 
 /// The slots of regions that a day lacks, by its journal.
-fn missing_slots(missing: MissingSlots, scale: Scale) -> impl Iterator<Item = (i64, (NaiveDateTime, SlotStatus))> {
+fn missing_slots(
+    missing: MissingSlotReasons,
+    scale: Scale,
+) -> impl Iterator<Item = (i64, (NaiveDateTime, SlotStatus))> {
     missing.slots.into_iter().flatten().filter_map(move |slot| {
         let reason = match slot.why {
             MissingWhy::NoFile => GapReason::NoFile,

@@ -8,6 +8,6 @@ mod slots;
 mod table;
 
 pub use super::gap_reason::GapReason;
-pub use days::{Days, are_of_regions};
+pub use days::{SeriesDays, are_of_regions};
 pub use of_run::{ReportRegions, of_run};
-pub use slots::{Family, MissingSlots, Region, SeriesSlots, Spans, reasons};
+pub use slots::{Family, MissingSlots, SeriesSlots, SlotsOfRegion, Spans, reasons};

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-use super::days::{Days, are_of_regions};
-use super::slots::{Family, Region, SeriesSlots, Spans};
+use super::days::{SeriesDays, are_of_regions};
+use super::slots::{Family, SeriesSlots, SlotsOfRegion, Spans};
 use crate::archive::{Error, Reader};
 use crate::manifest::{Manifest, Series};
 use crate::report::Report;
@@ -44,7 +44,7 @@ pub fn of_run(job: &Manifest, report: &Report, archive: &Reader, now: DateTime<U
         dates.extend(journalled.iter().filter(|(id, _)| *id == series.id).map(|(_, date)| *date));
         dates.retain(|date| is_near(*date, days));
         let range = series.range.resolve(now, series.source.scale());
-        let slots = Days { job, series, archive, dates, range, failed: failed(series, report) }.read()?;
+        let slots = SeriesDays { job, series, archive, dates, range, failed: failed(series, report) }.read()?;
         // A service that tells the region of no file may have all of them.
         if slots.has_regions() || !slots.has_files {
             all.push(slots);
@@ -98,8 +98,8 @@ fn listed(all: &[SeriesSlots], spans: &Spans, most: usize) -> ReportRegions {
     ReportRegions { regions, omitted: omitted as u64 }
 }
 
-fn counts(series: String, step_seconds: i64, region: Region) -> RegionSlots {
-    let Region { harpnum, first, last, expected, had, lacking, gaps: _ } = region;
+fn counts(series: String, step_seconds: i64, region: SlotsOfRegion) -> RegionSlots {
+    let SlotsOfRegion { harpnum, first, last, expected, had, lacking, gaps: _ } = region;
     RegionSlots { series, harpnum, first, last, step_seconds, expected, had, lacking }
 }
 

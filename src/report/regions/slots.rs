@@ -107,7 +107,7 @@ struct RegionFacts {
 
 /// The slots of one region in one series.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Region {
+pub struct SlotsOfRegion {
     /// Its number.
     pub harpnum: i64,
     /// The first slot, in the scale of the series.
@@ -163,7 +163,7 @@ impl SeriesSlots {
     }
 
     /// The regions with a slot in this series that are asked for or there, by their numbers.
-    pub fn regions(&self, spans: &Spans) -> impl Iterator<Item = Region> {
+    pub fn regions(&self, spans: &Spans) -> impl Iterator<Item = SlotsOfRegion> {
         let is_asked = |harpnum: &i64| self.asked.as_ref().is_none_or(|asked| asked.contains(harpnum));
         let is_own = move |harpnum: &i64| is_asked(harpnum) || self.regions.contains_key(harpnum);
         let own = spans.of(self.family).filter(move |(harpnum, _)| is_own(harpnum));
@@ -199,11 +199,11 @@ impl SeriesSlots {
     }
 
     /// One region, over the time from the first to the last of its records in all series that number regions alike.
-    fn region(&self, harpnum: i64, span: SlotSpan) -> Region {
+    fn region(&self, harpnum: i64, span: SlotSpan) -> SlotsOfRegion {
         let grid = self.grid.unwrap_or(SlotGrid { anchor: span[0], step: self.step });
         let (from, until) = grid.within(span);
         let label = |nth: i64| self.family.scale.label(grid.at(nth));
-        let mut region = Region {
+        let mut region = SlotsOfRegion {
             harpnum,
             first: label(from),
             last: label(until),
@@ -298,7 +298,7 @@ impl Spans {
 
 /// The reasons that any region has, in their order.
 #[must_use]
-pub fn reasons<'a>(regions: impl Iterator<Item = &'a Region>) -> Vec<GapReason> {
+pub fn reasons<'a>(regions: impl Iterator<Item = &'a SlotsOfRegion>) -> Vec<GapReason> {
     let seen: BTreeSet<GapReason> = regions.flat_map(|region| region.lacking.keys().copied()).collect();
     seen.into_iter().collect()
 }
@@ -326,7 +326,7 @@ mod tests {
     fn describe(all: &[SeriesSlots]) -> Vec<String> {
         let spans = Spans::of_all(all);
         let told = |series: &SeriesSlots| {
-            let of = |region: &Region| {
+            let of = |region: &SlotsOfRegion| {
                 let why = region.lacking.iter().map(|(reason, slots)| format!(" {}:{slots}", reason.name()));
                 format!("{}/{}{}", region.had, region.expected, why.collect::<String>())
             };

@@ -41,7 +41,7 @@ pub(super) struct Bars {
     /// Hosts that asked for a pause, and how long it still lasts.
     pub(super) pauses: Vec<(String, Duration)>,
     /// The whole run.
-    pub(super) total: Total,
+    pub(super) total: RunTotal,
 }
 
 /// One day in flight.
@@ -59,7 +59,7 @@ pub(super) struct DayBar {
 
 /// The whole run.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Total {
+pub(super) struct RunTotal {
     pub(super) days: u64,
     pub(super) of_days: u64,
     /// From 0 to 1.
@@ -195,7 +195,7 @@ impl DayBar {
     }
 }
 
-impl Total {
+impl RunTotal {
     /// Two lines, or one where there is no room for a day beside them.
     fn lines(&self, width: usize, height: usize) -> Vec<String> {
         let left = match self.left {
@@ -268,7 +268,7 @@ mod tests {
                 day("太陽", 12, Some(1), 0, ""),
             ],
             pauses: vec![("localhost:8001".into(), Duration::from_secs(31))],
-            total: Total {
+            total: RunTotal {
                 days: 2,
                 of_days: 6,
                 share: 0.384,
@@ -331,7 +331,7 @@ mod tests {
             };
             let days = series.into_iter().map(day).collect();
             let pauses = vec![(host, Duration::from_secs(bytes % 1000)); 3];
-            let total = Total { files: done, bytes, rate: bytes, resumed: done, lost: done, ..Total::default() };
+            let total = RunTotal { files: done, bytes, rate: bytes, resumed: done, lost: done, ..RunTotal::default() };
             let lines = Bars { days, pauses, total }.lines(TerminalSize { columns, rows });
             prop_assert!(lines.len() <= (rows / 2).max(1));
             for line in lines {

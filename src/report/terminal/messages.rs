@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::bars::Total;
+use super::bars::RunTotal;
 use crate::failure::{Class, Failure, without_address};
 use crate::net::HostStats;
 use crate::report::human;
@@ -114,7 +114,7 @@ pub(super) fn pause(stats: &HostStats) -> String {
 
 /// How far a run is: `3 of 60 days, 1,204 files, 2.7 GiB, 1.2 MiB/s, 12 min 05 s left`; and how soon the next of the attempts
 /// that failed is repeated.
-pub(super) fn progress(total: &Total, next: Option<(Duration, Class)>) -> String {
+pub(super) fn progress(total: &RunTotal, next: Option<(Duration, Class)>) -> String {
     let mut facts = vec![
         format!("{} of {}", human::number(total.days), human::count(total.of_days, "day")),
         human::count(total.files, "file"),

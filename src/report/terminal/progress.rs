@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 
-use super::bars::{Bars, DayBar, Total};
+use super::bars::{Bars, DayBar, RunTotal};
 use super::rate::{Meter, RateWork};
 use super::{Screen, Verbosity, messages};
 use crate::failure::{Class, Failure};
@@ -287,10 +287,10 @@ impl ProgressState {
         })
     }
 
-    fn total(&self) -> Total {
+    fn total(&self) -> RunTotal {
         let share = ratio(self.ended, self.planned)
             + self.days.values().map(DayProgress::share).sum::<f64>() / ratio(self.planned, 1);
-        Total {
+        RunTotal {
             days: self.ended,
             of_days: self.planned,
             share: share.min(1.0),

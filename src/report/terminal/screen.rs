@@ -64,13 +64,13 @@ pub enum Mode {
 
 /// Where lines go, and the bars that stand below them.
 pub struct Screen {
-    out: Mutex<Out>,
+    out: Mutex<ScreenOutput>,
     mode: Mode,
     /// The colours of this screen.
     pub paint: Paint,
 }
 
-struct Out {
+struct ScreenOutput {
     to: Box<dyn Write + Send>,
     bars: LiveBars,
 }
@@ -79,7 +79,7 @@ impl Screen {
     /// What is told goes to `to`, and so do bars, where the mode has them.
     #[must_use]
     pub fn new(to: Box<dyn Write + Send>, mode: Mode, paint: Paint) -> Screen {
-        Screen { out: Mutex::new(Out { to, bars: LiveBars::default() }), mode, paint }
+        Screen { out: Mutex::new(ScreenOutput { to, bars: LiveBars::default() }), mode, paint }
     }
 
     /// Tells one text above the bars. A closed standard error is nobody's failure.
@@ -150,12 +150,12 @@ impl Screen {
         }
     }
 
-    fn out(&self) -> MutexGuard<'_, Out> {
+    fn out(&self) -> MutexGuard<'_, ScreenOutput> {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Out {
+impl ScreenOutput {
     /// Writes in one go, so that no half of it is ever seen.
     fn put(&mut self, text: impl FnOnce(&mut LiveBars) -> Vec<u8>) {
         let bytes = text(&mut self.bars);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::downloads::Failures;
-use crate::archive::{ACCEPTED, FileLine, LeftOut, MissingSlot, MissingSlots, MissingWhy, RecordState};
+use crate::archive::{ACCEPTED, FileLine, LeftOut, MissingSlot, MissingSlotReasons, MissingWhy, RecordState};
 use crate::day::Scale;
 use crate::source::{Body, Listed};
 
@@ -32,7 +32,7 @@ impl ListedSlots {
         failed: &Failures,
         absent: &[FileLine],
         (state, left_out): (RecordState, Option<LeftOut>),
-    ) -> MissingSlots {
+    ) -> MissingSlotReasons {
         let failed = failed.keys().filter_map(|key| {
             let ListedSlot { harpnum, time, is_offline } = self.0.get(key)?;
             let why = if *is_offline { MissingWhy::Offline } else { MissingWhy::Failed };
@@ -43,7 +43,7 @@ impl ListedSlots {
             let why = if is_accepted { MissingWhy::Accepted } else { MissingWhy::NoFile };
             Some(MissingSlot { harpnum: line.harpnum?, time: line.time.clone(), why })
         });
-        MissingSlots::new(state, left_out, failed.chain(absent).collect())
+        MissingSlotReasons::new(state, left_out, failed.chain(absent).collect())
     }
 
     /// True where no file is of a region.

@@ -12,7 +12,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 
 use crate::digest::{Digest, Hasher};
 use crate::fetch::local_copy::Taking;
-use crate::fits::{Identity, Keywords, name};
+use crate::fits::{FileIdentity, Keywords, name};
 use crate::source::RemoteFile;
 
 /// How far the times of a file and of its listing may lie apart: a slot is named after its exposure's middle, or begin.
@@ -38,7 +38,7 @@ struct FolderFile {
     path: String,
     place: PathBuf,
     bytes: u64,
-    identity: Identity,
+    identity: FileIdentity,
     /// A listed file was found to be this one.
     is_matched: AtomicBool,
 }
@@ -128,7 +128,7 @@ impl Shelf {
         for (at, held) in self.files.iter().enumerate() {
             let name = held.path.rsplit('/').next().unwrap_or_default();
             self.named.entry(name.to_owned()).or_default().push(at);
-            let Identity { recnum, harpnum, t_rec, .. } = &held.identity;
+            let FileIdentity { recnum, harpnum, t_rec, .. } = &held.identity;
             for segment in held.segments() {
                 if let Some(recnum) = recnum {
                     self.records.entry((*recnum, segment.to_owned())).or_default().push(at);
@@ -225,7 +225,7 @@ impl FolderFile {
         let meta = place.symlink_metadata().ok().filter(std::fs::Metadata::is_file);
         let keywords = meta.as_ref().and_then(|_| File::open(&place).ok());
         let keywords = keywords.and_then(|file| Keywords::read(BufReader::new(file)).ok()).unwrap_or_default();
-        let mut identity = Identity::from_keywords(&path, &keywords);
+        let mut identity = FileIdentity::from_keywords(&path, &keywords);
         // Below the folder there may be none that could be the series.
         identity.series = identity.series.or_else(|| name::series(folder));
         FolderFile {
@@ -239,7 +239,7 @@ impl FolderFile {
 
     /// The segments that it may be, by its name and by its header: people give files names of their own.
     fn segments(&self) -> impl Iterator<Item = &str> {
-        let Identity { segment, extension, .. } = &self.identity;
+        let FileIdentity { segment, extension, .. } = &self.identity;
         let other = extension.as_deref().filter(|own| segment.as_deref() != Some(own));
         segment.as_deref().into_iter().chain(other)
     }
@@ -265,7 +265,7 @@ impl FolderFile {
 
     /// True when its header or its name says of which time or record it is, so that it can contradict a listing.
     fn tells_its_time_or_record(&self) -> bool {
-        let Identity { recnum, time, t_rec, .. } = &self.identity;
+        let FileIdentity { recnum, time, t_rec, .. } = &self.identity;
         recnum.is_some() || time.is_some() || t_rec.is_some()
     }
 
@@ -274,7 +274,7 @@ impl FolderFile {
         fn agree<T: PartialEq>(told: Option<&T>, listed: Option<&T>) -> bool {
             told.zip(listed).is_none_or(|(told, listed)| told == listed)
         }
-        let Identity { recnum, harpnum, time, .. } = &self.identity;
+        let FileIdentity { recnum, harpnum, time, .. } = &self.identity;
         let is_named = |segment: &String| self.segments().any(|own| own == segment);
         self.bytes > 0
             && !self.is_of_another(series)

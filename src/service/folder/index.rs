@@ -10,7 +10,7 @@ use chrono::NaiveDateTime;
 use super::Skipped;
 use super::beneath::Root;
 use crate::failure::Class;
-use crate::fits::{Identity, Keywords, name};
+use crate::fits::{FileIdentity, Keywords, name};
 use crate::manifest::cadence;
 use crate::service::backend::FileFacts;
 use crate::service::slot;
@@ -108,7 +108,7 @@ fn entry(root: &Path, opened: &Root, found: &Path, path: &str) -> Result<Option<
         Err(_) if named_fits => Keywords::default(),
         Err(_) => return Ok(None),
     };
-    let told = Identity::from_keywords(path, &keywords);
+    let told = FileIdentity::from_keywords(path, &keywords);
     let date_obs = told.time.ok_or("neither its header (DATE-OBS, T_OBS, T_REC) nor its name contains a time")?;
     let series =
         told.series.or_else(|| root.file_name()?.to_str().and_then(name::series)).unwrap_or("files".to_owned());

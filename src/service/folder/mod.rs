@@ -16,7 +16,9 @@ use chrono::{Datelike as _, NaiveDate};
 
 use self::beneath::Root;
 use self::index::ServedFile;
-use super::backend::{AnswerVersion, DayCount, FileContent, FileFacts, Holdings, Item, OpenedFile, SeriesName, count};
+use super::backend::{
+    AnswerVersion, DayCount, FileContent, FileFacts, Holdings, OpenedFile, SeriesName, ServedItem, count,
+};
 use crate::day::Window;
 
 /// A file that is not served, and why.
@@ -66,15 +68,15 @@ impl Holdings for ServedFolder {
         self.series.contains_key(series).then_some(AnswerVersion::V1)
     }
 
-    fn list(&self, series: &str, window: Window) -> Option<Vec<Item>> {
+    fn list(&self, series: &str, window: Window) -> Option<Vec<ServedItem>> {
         let files = self.series.get(series)?.values().filter(|entry| window.contains(entry.date_obs));
-        let item = |entry: &ServedFile| Item {
+        let item = |entry: &ServedFile| ServedItem {
             date_obs: entry.date_obs,
             paths: vec![entry.path.clone()],
             record: None,
             known: FileFacts { size: self.size(entry), ..entry.known.clone() },
         };
-        let mut items: Vec<Item> = files.map(item).collect();
+        let mut items: Vec<ServedItem> = files.map(item).collect();
         items.sort_by_key(|item| item.date_obs);
         Some(items)
     }
@@ -97,7 +99,7 @@ impl Holdings for ServedFolder {
         None
     }
 
-    fn records(&self, _: &str, _: &[i64]) -> Vec<Item> {
+    fn records(&self, _: &str, _: &[i64]) -> Vec<ServedItem> {
         Vec::new()
     }
 

@@ -3,8 +3,8 @@
 //! Two spots of opposite sign with a few pores around them, which grow, part and fade. What it does not do: solve any
 //! equation.
 
-use super::region::{Region, Sky, small};
-use crate::service::slot::Slot;
+use super::region::{Sky, SyntheticRegion, small};
+use crate::service::slot::GridSlot;
 
 /// Positions are in sixteenths of a pixel, so that spots move smoothly.
 const FINE: i64 = 16;
@@ -44,7 +44,7 @@ impl Vector {
 }
 
 impl MagneticField {
-    pub(super) fn new(sky: Sky, slot: Slot, region: Region) -> MagneticField {
+    pub(super) fn new(sky: Sky, slot: GridSlot, region: SyntheticRegion) -> MagneticField {
         let luck = |what: u64, end: u64| small(sky.chance(what, region.ordinal), end);
         let (width, height) = (256 + 32 * luck(20, 5), 176 + 24 * luck(21, 4));
         let age = region.age(slot);

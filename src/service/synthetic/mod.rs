@@ -18,8 +18,8 @@ use chrono::{Datelike as _, NaiveDate};
 
 use self::region::Sky;
 use self::series::{FIELDS, SERIES, SyntheticSeries};
-use super::backend::{AnswerVersion, DayCount, FileContent, Holdings, Item, OpenedFile, SeriesName};
-use super::slot::Slot;
+use super::backend::{AnswerVersion, DayCount, FileContent, Holdings, OpenedFile, SeriesName, ServedItem};
+use super::slot::GridSlot;
 use crate::day::Window;
 use crate::digest::Digest;
 
@@ -72,7 +72,7 @@ impl Holdings for Synthetic {
             shape: series.shape,
             files: None,
             // The tutorial's day.
-            example: Slot(1_005_572).date_obs(),
+            example: GridSlot(1_005_572).date_obs(),
         };
         SERIES.iter().map(name).collect()
     }
@@ -81,15 +81,15 @@ impl Holdings for Synthetic {
         known(series).map(|series| series.shape)
     }
 
-    fn list(&self, series: &str, window: Window) -> Option<Vec<Item>> {
+    fn list(&self, series: &str, window: Window) -> Option<Vec<ServedItem>> {
         let series = known(series)?;
-        let slots = Slot::within(window);
-        Some(slots.flat_map(|slot| series.items(self.sky, Slot(slot))).collect())
+        let slots = GridSlot::within(window);
+        Some(slots.flat_map(|slot| series.items(self.sky, GridSlot(slot))).collect())
     }
 
     fn years(&self, series: &str) -> Vec<i32> {
-        let last = Slot(Slot::END.0 - 1).date_obs().year();
-        known(series).map_or_else(Vec::new, |_| (Slot::FIRST.date_obs().year()..=last).collect())
+        let last = GridSlot(GridSlot::END.0 - 1).date_obs().year();
+        known(series).map_or_else(Vec::new, |_| (GridSlot::FIRST.date_obs().year()..=last).collect())
     }
 
     fn days(&self, series: &str, year: i32) -> Vec<DayCount> {
@@ -98,7 +98,7 @@ impl Holdings for Synthetic {
             return Vec::new();
         };
         let mut days: BTreeMap<NaiveDate, usize> = BTreeMap::new();
-        for slot in Slot::within(Window { start, end }).map(Slot) {
+        for slot in GridSlot::within(Window { start, end }).map(GridSlot) {
             let items = series.count(self.sky, slot);
             if items > 0 {
                 *days.entry(slot.date_obs().date()).or_default() += items;
@@ -111,7 +111,7 @@ impl Holdings for Synthetic {
         known(series).filter(|series| series.shape == AnswerVersion::V3).map(|_| FIELDS)
     }
 
-    fn records(&self, series: &str, recnums: &[i64]) -> Vec<Item> {
+    fn records(&self, series: &str, recnums: &[i64]) -> Vec<ServedItem> {
         let item = |series: &SyntheticSeries, recnum: &i64| series.item(self.sky, *recnum);
         known(series).map_or(Vec::new(), |series| recnums.iter().filter_map(|recnum| item(series, recnum)).collect())
     }

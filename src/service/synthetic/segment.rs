@@ -15,7 +15,7 @@ use super::field::{MagneticField, Vector};
 use super::region::Sky;
 use super::series::{SyntheticFile, SyntheticSeries};
 use crate::fits::BLOCK;
-use crate::service::slot::Slot;
+use crate::service::slot::GridSlot;
 
 /// The bytes of a file.
 pub(super) fn write(sky: Sky, series: &SyntheticSeries, file: &SyntheticFile) -> fitsio_pure::Result<Vec<u8>> {
@@ -83,7 +83,7 @@ fn keywords(
     size: (usize, usize),
 ) -> fitsio_pure::Result<Vec<Card>> {
     let text = |text: &str| Value::String(text.to_owned());
-    let slot = |slot: Slot| Value::String(slot.t_rec().format("%Y.%m.%d_%H:%M:%S_TAI").to_string());
+    let slot = |slot: GridSlot| Value::String(slot.t_rec().format("%Y.%m.%d_%H:%M:%S_TAI").to_string());
     // FITS counts pixels from 1; the middle of n pixels is at (n + 1) / 2.
     let middle = |pixels: usize| Value::Float(f64::midpoint(f64::from(u16::try_from(pixels).unwrap_or(0)), 1.0));
     let (scale, unit) = match file.segment {

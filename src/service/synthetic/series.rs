@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::region::{Region, Sky, small};
-use crate::service::backend::{AnswerVersion, FileFacts, Item, RecordKeys};
-use crate::service::slot::Slot;
+use super::region::{Sky, SyntheticRegion, small};
+use crate::service::backend::{AnswerVersion, FileFacts, RecordKeys, ServedItem};
+use crate::service::slot::GridSlot;
 
 /// One series.
 #[derive(Debug)]
@@ -49,8 +49,8 @@ pub(super) const SERIES: [SyntheticSeries; 5] = [
 /// One file, found by its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SyntheticFile {
-    pub(super) slot: Slot,
-    pub(super) region: Region,
+    pub(super) slot: GridSlot,
+    pub(super) region: SyntheticRegion,
     pub(super) recnum: i64,
     pub(super) segment: &'static str,
     /// Its name for the reader's disk.
@@ -59,8 +59,8 @@ pub(super) struct SyntheticFile {
 
 impl SyntheticSeries {
     /// The regions that the series has records of: V1 names hold no region, so it has the oldest alone.
-    fn regions(&self, sky: Sky, slot: Slot) -> Vec<Region> {
-        if slot < Slot::FIRST || sky.is_missing(slot) {
+    fn regions(&self, sky: Sky, slot: GridSlot) -> Vec<SyntheticRegion> {
+        if slot < GridSlot::FIRST || sky.is_missing(slot) {
             return Vec::new();
         }
         let mut regions = sky.regions(slot);
@@ -71,14 +71,14 @@ impl SyntheticSeries {
     }
 
     /// How many items a slot has.
-    pub(super) fn count(&self, sky: Sky, slot: Slot) -> usize {
+    pub(super) fn count(&self, sky: Sky, slot: GridSlot) -> usize {
         self.regions(sky, slot).len()
     }
 
     /// The items of a slot.
-    pub(super) fn items(&self, sky: Sky, slot: Slot) -> Vec<Item> {
+    pub(super) fn items(&self, sky: Sky, slot: GridSlot) -> Vec<ServedItem> {
         let regions = self.regions(sky, slot);
-        let item = |region: Region| Item {
+        let item = |region: SyntheticRegion| ServedItem {
             date_obs: slot.date_obs(),
             paths: self.segments.iter().map(|segment| self.path(slot, region, segment)).collect(),
             record: Some(record(sky, slot, region)),
@@ -88,12 +88,12 @@ impl SyntheticSeries {
     }
 
     /// The item of one record.
-    pub(super) fn item(&self, sky: Sky, recnum: i64) -> Option<Item> {
+    pub(super) fn item(&self, sky: Sky, recnum: i64) -> Option<ServedItem> {
         let (slot, _) = sky.record(recnum)?;
         self.items(sky, slot).into_iter().find(|item| item.record.as_ref().is_some_and(|r| r.recnum == recnum))
     }
 
-    fn path(&self, slot: Slot, region: Region, segment: &str) -> String {
+    fn path(&self, slot: GridSlot, region: SyntheticRegion, segment: &str) -> String {
         let at = slot.date_obs();
         match self.shape {
             AnswerVersion::V1 => format!("{}_{}", self.name, at.format("%Y%m%d_%H%M%S")),
@@ -108,8 +108,8 @@ impl SyntheticSeries {
             let stamp = path.strip_prefix(self.name)?.strip_prefix('_')?;
             let at = chrono::NaiveDateTime::parse_from_str(stamp, "%Y%m%d_%H%M%S").ok()?;
             let end = at + chrono::TimeDelta::seconds(1);
-            let mut slots = Slot::within(crate::day::Window { start: at, end });
-            Slot(slots.next()?)
+            let mut slots = GridSlot::within(crate::day::Window { start: at, end });
+            GridSlot(slots.next()?)
         } else {
             let recnum = path.split(['/', '_']).next()?.parse().ok()?;
             sky.record(recnum)?.0
@@ -124,7 +124,7 @@ impl SyntheticSeries {
     }
 }
 
-fn record(sky: Sky, slot: Slot, region: Region) -> RecordKeys {
+fn record(sky: Sky, slot: GridSlot, region: SyntheticRegion) -> RecordKeys {
     RecordKeys {
         recnum: region.recnum(slot),
         harpnum: region.harpnum,
@@ -139,7 +139,7 @@ pub(super) const FIELDS: &[&str] =
     &["area", "cmask", "distcoef", "harpnum", "lat_fwt", "lon_fwt", "noaa_ar", "npix", "quality", "t_rec"];
 
 /// A few of the keywords that the real records have.
-fn keywords(sky: Sky, slot: Slot, region: Region) -> BTreeMap<&'static str, Value> {
+fn keywords(sky: Sky, slot: GridSlot, region: SyntheticRegion) -> BTreeMap<&'static str, Value> {
     let age = region.age(slot);
     let grown = age * (1024 - age) / 256;
     let area = 200 + small(sky.chance(7, region.ordinal), 800) + grown;

@@ -42,7 +42,7 @@ const PIECES: i64 = 4096;
 
 /// A server at one base.
 #[derive(Debug)]
-pub struct Hapi {
+pub struct HapiSource {
     base: Url,
     hosts: Vec<String>,
     parameters: Option<Vec<String>>,
@@ -72,14 +72,14 @@ enum Brought {
     Outside(Failure),
 }
 
-impl Hapi {
+impl HapiSource {
     /// The server whose HAPI folder is `base`; its path ends in `/`.
     #[must_use]
-    pub fn new(spec: &manifest::Hapi, base: Url, client: Client) -> Hapi {
+    pub fn new(spec: &manifest::Hapi, base: Url, client: Client) -> HapiSource {
         let hosts = spec.reach.hosts.clone();
         let (has_told_addresses, has_told_order) = (AtomicBool::new(false), AtomicBool::new(false));
         let (parameters, dataset) = (spec.parameters.clone(), OnceCell::new());
-        Hapi { base, hosts, parameters, client, dataset, has_told_addresses, has_told_order }
+        HapiSource { base, hosts, parameters, client, dataset, has_told_addresses, has_told_order }
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
@@ -309,7 +309,7 @@ pub fn read_answer(info: &[u8], data: &[u8], base: &Url, series: &Series, day: &
     table.into_listed(series, &info, &asked)
 }
 
-impl Source for Hapi {
+impl Source for HapiSource {
     fn list<'a>(&'a self, series: &'a Series, day: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
         Box::pin(self.ask(series, day))
     }

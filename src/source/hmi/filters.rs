@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::slot::Slot;
+use super::slot::TaiSlot;
 use crate::failure::{Class, Failure};
 use crate::manifest::suggest_word::nearest;
 use crate::manifest::{Filters, Quality, Series};
@@ -18,7 +18,7 @@ pub(super) struct FileFilterFacts<'a> {
     pub(super) segment: Option<&'a str>,
     pub(super) harpnum: Option<i64>,
     pub(super) quality: Option<i64>,
-    pub(super) slot: Option<Slot>,
+    pub(super) slot: Option<TaiSlot>,
     pub(super) wavelength: Option<i64>,
 }
 

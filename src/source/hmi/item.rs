@@ -11,18 +11,18 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Unexpec
 ///
 /// `sunhaul serve` adds to v1 what the files of a folder tell: the fields of v3, `segment`, and `size` in bytes.
 #[derive(Debug, Default)]
-pub(super) struct Item<'a> {
+pub(super) struct HmiItem<'a> {
     pub(super) url: Option<Text<'a>>,
     pub(super) date_obs: Option<Text<'a>>,
     pub(super) urls: Option<Vec<Text<'a>>>,
     pub(super) observed: Option<Text<'a>>,
-    pub(super) recnum: Option<Whole>,
-    pub(super) t_rec_index: Option<Whole>,
-    pub(super) harpnum: Option<Whole>,
-    pub(super) quality: Option<Whole>,
-    pub(super) wavelnth: Option<Whole>,
+    pub(super) recnum: Option<WholeNumber>,
+    pub(super) t_rec_index: Option<WholeNumber>,
+    pub(super) harpnum: Option<WholeNumber>,
+    pub(super) quality: Option<WholeNumber>,
+    pub(super) wavelnth: Option<WholeNumber>,
     pub(super) segment: Option<Text<'a>>,
-    pub(super) size: Option<Whole>,
+    pub(super) size: Option<WholeNumber>,
 }
 
 /// A string, borrowed where the JSON allows it.
@@ -32,26 +32,26 @@ pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// A whole number; `6173.0` is one too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Whole(pub(super) i64);
+pub(super) struct WholeNumber(pub(super) i64);
 
 // Written out, since a derived one would take a JSON array for an item as well.
-impl<'de: 'a, 'a> Deserialize<'de> for Item<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Item<'a>, D::Error> {
-        deserializer.deserialize_map(Fields).map(|item: Item<'de>| item)
+impl<'de: 'a, 'a> Deserialize<'de> for HmiItem<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HmiItem<'a>, D::Error> {
+        deserializer.deserialize_map(Fields).map(|item: HmiItem<'de>| item)
     }
 }
 
 struct Fields;
 
 impl<'de> Visitor<'de> for Fields {
-    type Value = Item<'de>;
+    type Value = HmiItem<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object for each record")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Item<'de>, A::Error> {
-        let mut item = Item::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<HmiItem<'de>, A::Error> {
+        let mut item = HmiItem::default();
         while let Some(Text(field)) = map.next_key()? {
             match &*field {
                 "url" => once("url", &mut item.url, &mut map)?,
@@ -87,32 +87,32 @@ fn once<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
     Ok(())
 }
 
-impl<'de> Deserialize<'de> for Whole {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Whole, D::Error> {
+impl<'de> Deserialize<'de> for WholeNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WholeNumber, D::Error> {
         struct Number;
 
         impl Visitor<'_> for Number {
-            type Value = Whole;
+            type Value = WholeNumber;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a whole number")
             }
 
-            fn visit_i64<E: Error>(self, value: i64) -> Result<Whole, E> {
-                Ok(Whole(value))
+            fn visit_i64<E: Error>(self, value: i64) -> Result<WholeNumber, E> {
+                Ok(WholeNumber(value))
             }
 
-            fn visit_u64<E: Error>(self, value: u64) -> Result<Whole, E> {
-                i64::try_from(value).map(Whole).map_err(|_| E::invalid_value(Unexpected::Unsigned(value), &self))
+            fn visit_u64<E: Error>(self, value: u64) -> Result<WholeNumber, E> {
+                i64::try_from(value).map(WholeNumber).map_err(|_| E::invalid_value(Unexpected::Unsigned(value), &self))
             }
 
-            fn visit_f64<E: Error>(self, value: f64) -> Result<Whole, E> {
+            fn visit_f64<E: Error>(self, value: f64) -> Result<WholeNumber, E> {
                 // Up to 2^53 a float holds every whole number as it is.
                 if value.fract() != 0.0 || value.abs() > 9_007_199_254_740_992.0 {
                     return Err(E::invalid_value(Unexpected::Float(value), &self));
                 }
                 #[expect(clippy::cast_possible_truncation, reason = "whole, and within 2^53")]
-                Ok(Whole(value as i64))
+                Ok(WholeNumber(value as i64))
             }
         }
 
@@ -126,16 +126,16 @@ mod tests {
 
     #[test]
     fn an_item_is_an_object_whose_known_fields_stand_once() {
-        let item: Item<'_> =
+        let item: HmiItem<'_> =
             serde_json::from_str(r#"{"urls":["a","\u0062"],"recnum":7.0,"harpnum":null,"meta":{"urls":[[1]]}}"#)
                 .unwrap();
-        assert_eq!(item.recnum, Some(Whole(7)));
+        assert_eq!(item.recnum, Some(WholeNumber(7)));
         assert_eq!(item.harpnum, None);
         assert_eq!(item.urls.unwrap().iter().map(|url| url.0.to_string()).collect::<Vec<_>>(), ["a", "b"]);
         for wrong in
             ["[]", "1", "null", r#"{"url":1}"#, r#"{"url":"a","url":"b"}"#, r#"{"recnum":1.5}"#, r#"{"recnum":"1"}"#]
         {
-            assert!(serde_json::from_str::<Item<'_>>(wrong).is_err(), "{wrong}");
+            assert!(serde_json::from_str::<HmiItem<'_>>(wrong).is_err(), "{wrong}");
         }
     }
 }

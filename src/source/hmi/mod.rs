@@ -29,7 +29,7 @@ use crate::untrusted::escape;
 
 /// The service at one base.
 #[derive(Debug)]
-pub struct Hmi {
+pub struct HmiSource {
     base: Url,
     client: Client,
     /// The service has the route for keywords, or why not: as its first answer there tells.
@@ -38,11 +38,11 @@ pub struct Hmi {
     first: Mutex<()>,
 }
 
-impl Hmi {
+impl HmiSource {
     /// The service at `base`, whose path ends in `/`.
     #[must_use]
-    pub fn new(base: Url, client: Client) -> Hmi {
-        Hmi { base, client, route: OnceLock::new(), first: Mutex::default() }
+    pub fn new(base: Url, client: Client) -> HmiSource {
+        HmiSource { base, client, route: OnceLock::new(), first: Mutex::default() }
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
@@ -117,7 +117,7 @@ impl Hmi {
     }
 }
 
-impl Source for Hmi {
+impl Source for HmiSource {
     fn list<'a>(&'a self, series: &'a Series, day: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
         Box::pin(self.ask(series, day))
     }

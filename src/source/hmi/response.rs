@@ -11,9 +11,9 @@ use url::Url;
 
 use super::address::{Address, RecordFile, segment};
 use super::filters::{FileFilter, FileFilterFacts};
-use super::item::{Item, Text, Whole};
+use super::item::{HmiItem, Text, WholeNumber};
 use super::place_of;
-use super::slot::{Grid, Slot};
+use super::slot::{TaiGrid, TaiSlot};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Reach, Series};
@@ -45,7 +45,7 @@ pub(super) fn read_records(
         reach: series.source.reach(),
         series,
         day,
-        grid: Grid::for_series(&series.name),
+        grid: TaiGrid::for_series(&series.name),
         sieve: FileFilter::of(series),
         items: 0,
         listed: Listed::default(),
@@ -83,7 +83,7 @@ struct ListingReader<'a> {
     reach: Option<&'a Reach>,
     series: &'a Series,
     day: &'a Day,
-    grid: Grid,
+    grid: TaiGrid,
     sieve: FileFilter<'a>,
     items: u64,
     listed: Listed,
@@ -111,7 +111,7 @@ impl<'de> Visitor<'de> for &mut ListingReader<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while let Some(item) = items.next_element::<Item<'de>>()? {
+        while let Some(item) = items.next_element::<HmiItem<'de>>()? {
             self.items += 1;
             self.take(&item).map_err(|why| A::Error::custom(format_args!("record {}: {why}", self.items)))?;
         }
@@ -120,7 +120,7 @@ impl<'de> Visitor<'de> for &mut ListingReader<'_> {
 }
 
 impl ListingReader<'_> {
-    fn take(&mut self, item: &Item<'_>) -> Result<(), String> {
+    fn take(&mut self, item: &HmiItem<'_>) -> Result<(), String> {
         let more = item.urls.as_ref().map_or(1, Vec::len);
         if let Err(failure) = read_capped::room(self.listed.files.len() + more) {
             let why = failure.message.clone();
@@ -156,7 +156,7 @@ impl ListingReader<'_> {
     }
 
     /// v1: one file a record, named by its path alone; a folder that is served may tell more.
-    fn first_form(&mut self, item: &Item<'_>, url: &str, time: NaiveDateTime) -> Result<(), String> {
+    fn first_form(&mut self, item: &HmiItem<'_>, url: &str, time: NaiveDateTime) -> Result<(), String> {
         let address = self.address(url)?;
         let slot = self.slot(item)?.or_else(|| self.grid.around(time));
         let named = |Text(name): &Text<'_>| {
@@ -164,7 +164,8 @@ impl ListingReader<'_> {
         };
         let segment = item.segment.as_ref().map(named).transpose()?;
         let harpnum = item.harpnum.map(|harpnum| harpnum.0);
-        let length = |Whole(size)| u64::try_from(size).map_err(|_| format!("`size` is {size}, which is no length"));
+        let length =
+            |WholeNumber(size)| u64::try_from(size).map_err(|_| format!("`size` is {size}, which is no length"));
         let bytes = item.size.map(length).transpose()?;
         let key = address.on_host().to_owned();
         let facts = FileFilterFacts {
@@ -178,7 +179,7 @@ impl ListingReader<'_> {
         self.is_oldest = true;
         if self.sieve.keeps(facts) {
             self.listed.files.push(RemoteFile {
-                t_rec: slot.and_then(Slot::label),
+                t_rec: slot.and_then(TaiSlot::label),
                 recnum: item.recnum.map(|recnum| recnum.0),
                 harpnum,
                 segment,
@@ -192,7 +193,7 @@ impl ListingReader<'_> {
     }
 
     /// v2 and v3: a record with a file for each segment, or with none.
-    fn later_form(&mut self, item: &Item<'_>, urls: &[Text<'_>], time: NaiveDateTime) -> Result<(), String> {
+    fn later_form(&mut self, item: &HmiItem<'_>, urls: &[Text<'_>], time: NaiveDateTime) -> Result<(), String> {
         let slot = self.slot(item)?;
         let of_record = FileFilterFacts {
             file: "the record",
@@ -205,7 +206,7 @@ impl ListingReader<'_> {
         if let Some(records) = &mut self.records
             && self.sieve.keeps_record(of_record)
         {
-            let Some(Whole(recnum)) = item.recnum else { return Err("has no `recnum`".to_owned()) };
+            let Some(WholeNumber(recnum)) = item.recnum else { return Err("has no `recnum`".to_owned()) };
             records
                 .insert(recnum, ListedRecord { recnum, time, harpnum: of_record.harpnum, quality: of_record.quality });
         }
@@ -227,7 +228,7 @@ impl ListingReader<'_> {
                     path: address.path,
                     name,
                     time,
-                    t_rec: slot.and_then(Slot::label),
+                    t_rec: slot.and_then(TaiSlot::label),
                     instant: None,
                     source_series: None,
                     recnum: Some(recnum),
@@ -251,11 +252,11 @@ impl ListingReader<'_> {
     /// A record that the service has no file of: absent are the segments that are asked for, else the record.
     fn without_file(
         &mut self,
-        item: &Item<'_>,
+        item: &HmiItem<'_>,
         of_record: FileFilterFacts<'_>,
         time: NaiveDateTime,
     ) -> Result<(), String> {
-        let Some(Whole(recnum)) = item.recnum else { return Err("has neither a file nor a `recnum`".to_owned()) };
+        let Some(WholeNumber(recnum)) = item.recnum else { return Err("has neither a file nor a `recnum`".to_owned()) };
         let wanted: Vec<Option<&String>> = match &self.series.filters.segments {
             Some(segments) => segments.iter().map(Some).collect(),
             None => vec![None],
@@ -273,7 +274,7 @@ impl ListingReader<'_> {
             };
             self.listed.files.push(RemoteFile {
                 name: Some(format!("{stem}.fits")),
-                t_rec: of_record.slot.and_then(Slot::label),
+                t_rec: of_record.slot.and_then(TaiSlot::label),
                 recnum: Some(recnum),
                 harpnum: of_record.harpnum,
                 segment: segment.cloned(),
@@ -288,9 +289,10 @@ impl ListingReader<'_> {
     }
 
     /// The slot that an item states.
-    fn slot(&self, item: &Item<'_>) -> Result<Option<Slot>, String> {
-        let slot =
-            |Whole(index)| self.grid.nth(index).ok_or_else(|| format!("`t_rec_index` {index} is beyond any date"));
+    fn slot(&self, item: &HmiItem<'_>) -> Result<Option<TaiSlot>, String> {
+        let slot = |WholeNumber(index)| {
+            self.grid.nth(index).ok_or_else(|| format!("`t_rec_index` {index} is beyond any date"))
+        };
         item.t_rec_index.map(slot).transpose()
     }
 

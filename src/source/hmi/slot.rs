@@ -20,41 +20,41 @@ const TOLERANCE: i64 = 90;
 
 /// The grid of one series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::source) struct Grid {
+pub(in crate::source) struct TaiGrid {
     /// Seconds from one slot to the next.
     pub(super) step: i64,
 }
 
 /// One slot: whole seconds of TAI since `1993.01.01_TAI`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::source) struct Slot(pub(in crate::source) i64);
+pub(in crate::source) struct TaiSlot(pub(in crate::source) i64);
 
-impl Grid {
+impl TaiGrid {
     /// The grid that a series' name tells: `hmi.sharp_cea_720s_nrt` has 720 s.
-    pub(in crate::source) fn for_series(series: &str) -> Grid {
-        Grid { step: i64::try_from(cadence::step(series)).unwrap_or(USUAL_STEP) }
+    pub(in crate::source) fn for_series(series: &str) -> TaiGrid {
+        TaiGrid { step: i64::try_from(cadence::step(series)).unwrap_or(USUAL_STEP) }
     }
 
     /// The slot with this number; `None` when it lies beyond any calendar.
-    pub(in crate::source) fn nth(self, index: i64) -> Option<Slot> {
-        let slot = Slot(index.checked_mul(self.step)?);
+    pub(in crate::source) fn nth(self, index: i64) -> Option<TaiSlot> {
+        let slot = TaiSlot(index.checked_mul(self.step)?);
         slot.label().map(|_| slot)
     }
 
     /// The slot that a record belongs to by its exposure's start in UTC; `None` where the two do not fit.
     ///
     /// Only the usual step is known to lag as it does, so no other grid is guessed at.
-    pub(in crate::source) fn around(self, start: NaiveDateTime) -> Option<Slot> {
+    pub(in crate::source) fn around(self, start: NaiveDateTime) -> Option<TaiSlot> {
         if self.step != USUAL_STEP {
             return None;
         }
         let due = tai_seconds(start)? + LAG;
         let nearest = (due + self.step / 2).div_euclid(self.step) * self.step;
-        ((nearest - due).abs() <= TOLERANCE).then_some(Slot(nearest))
+        ((nearest - due).abs() <= TOLERANCE).then_some(TaiSlot(nearest))
     }
 }
 
-impl Slot {
+impl TaiSlot {
     /// Its label in TAI.
     pub(in crate::source) fn label(self) -> Option<NaiveDateTime> {
         epoch().checked_add_signed(TimeDelta::try_seconds(self.0)?)
@@ -71,7 +71,7 @@ impl Slot {
 #[must_use]
 pub fn is_at_cadence(series: &Series, time: NaiveDateTime, cadence: Duration) -> Option<bool> {
     let has_slots = matches!(*series.source, SourceSpec::Hmi(_) | SourceSpec::Embedded(_));
-    let slot = Grid::for_series(&series.name).around(time).filter(|_| has_slots)?;
+    let slot = TaiGrid::for_series(&series.name).around(time).filter(|_| has_slots)?;
     Some(slot.is_multiple_of(i64::try_from(cadence.as_secs()).unwrap_or(i64::MAX)))
 }
 
@@ -98,19 +98,19 @@ mod tests {
 
     #[test]
     fn the_documented_index_is_the_documented_slot() {
-        let slot = Grid::for_series("hmi.sharp_720s").nth(1_005_598).unwrap();
+        let slot = TaiGrid::for_series("hmi.sharp_720s").nth(1_005_598).unwrap();
         assert_eq!(slot.label(), Some(at("2015-12-11T23:36:00")));
     }
 
     #[test]
     fn an_exposure_s_start_finds_its_slot() {
-        let grid = Grid::for_series("sharp_720s");
-        let slot = |text| grid.around(at(text)).and_then(Slot::label);
+        let grid = TaiGrid::for_series("sharp_720s");
+        let slot = |text| grid.around(at(text)).and_then(TaiSlot::label);
         assert_eq!(slot("2015-12-11T23:58:08"), Some(at("2015-12-12T00:00:00")));
         assert_eq!(slot("2015-12-11T18:22:08.799999"), Some(at("2015-12-11T18:24:00")));
         assert_eq!(slot("2015-12-11T18:28:08"), None, "half way between two slots");
         assert_eq!(slot("1990-01-01T00:00:00"), None, "before the table");
-        assert_eq!(Grid::for_series("hmi.m_45s").around(at("2015-12-11T23:58:08")), None);
+        assert_eq!(TaiGrid::for_series("hmi.m_45s").around(at("2015-12-11T23:58:08")), None);
     }
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn an_hour_holds_every_fifth_slot() {
-        let grid = Grid::for_series("hmi.sharp_720s");
+        let grid = TaiGrid::for_series("hmi.sharp_720s");
         let hourly = (1_005_595..1_005_605).filter(|index| grid.nth(*index).unwrap().is_multiple_of(3600)).count();
         assert_eq!(hourly, 2);
         assert_eq!(grid.nth(i64::MAX), None);

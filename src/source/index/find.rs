@@ -31,7 +31,7 @@ pub(super) struct DayFileSet<'a> {
     day: &'a Day,
     /// In seconds.
     cadence: Option<u32>,
-    files: Vec<Candidate>,
+    files: Vec<NewestCandidate>,
     /// Files outside the day, counted; it holds nothing else.
     outside: Listed,
     off_cadence: OffCadence,
@@ -50,7 +50,7 @@ pub(super) struct DayFileSet<'a> {
 
 /// A file that may be the newest of its kind, or not.
 #[derive(Debug)]
-struct Candidate {
+struct NewestCandidate {
     file: RemoteFile,
     name: String,
     /// What names that differ by wildcards alone have in common.
@@ -303,7 +303,7 @@ impl<'a> DayFileSet<'a> {
         };
         let listed = link.version.as_deref().map(str::to_owned);
         let file = RemoteFile { name, bytes, listed, rounded, ..RemoteFile::new(key, target.url, path, time) };
-        self.files.push(Candidate { file, name: target.name, told });
+        self.files.push(NewestCandidate { file, name: target.name, told });
     }
 
     /// The listing: sorted by key, each once, and of versions the newest where that is asked. What else there is to tell of
@@ -372,7 +372,7 @@ fn has_times(day: &Day, cadence: u32) -> bool {
 ///
 /// # Errors
 /// `source-refused` where two have one name: nothing says which is newer.
-fn keep_newest(files: &mut Vec<Candidate>) -> Result<u64, Failure> {
+fn keep_newest(files: &mut Vec<NewestCandidate>) -> Result<u64, Failure> {
     let before = files.len();
     files.sort_unstable_by(|a, b| {
         let order = a.told.cmp(&b.told).then_with(|| natural(&b.name, &a.name));

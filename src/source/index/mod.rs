@@ -40,7 +40,7 @@ const FRESH: Duration = Duration::from_mins(1);
 
 /// Dated folders below one base.
 #[derive(Debug)]
-pub struct Index {
+pub struct IndexSource {
     spec: Spec,
     base: Url,
     client: Client,
@@ -71,13 +71,13 @@ struct Recent {
     days: HashSet<NaiveDate>,
 }
 
-impl Index {
+impl IndexSource {
     /// The folders that `spec` names below `base`, whose path ends in `/`.
     #[must_use]
-    pub fn new(spec: Spec, base: Url, client: Client) -> Index {
+    pub fn new(spec: Spec, base: Url, client: Client) -> IndexSource {
         let (is_there, has_remarked) = (AtomicBool::new(false), AtomicBool::new(false));
         let other_files = OtherFiles::default();
-        Index { spec, base, client, is_there, has_remarked, other_files, recent: Mutex::new(None) }
+        IndexSource { spec, base, client, is_there, has_remarked, other_files, recent: Mutex::new(None) }
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
@@ -200,7 +200,7 @@ impl Index {
     }
 }
 
-impl Source for Index {
+impl Source for IndexSource {
     fn list<'a>(&'a self, series: &'a Series, day: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
         Box::pin(self.ask(series, day))
     }

@@ -143,7 +143,7 @@ fn within(url: &Url, href: &str) -> Option<Url> {
 
 /// What the text that comes belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Within {
+enum TextOwner {
     #[default]
     Nothing,
     /// A title or a heading.
@@ -205,7 +205,7 @@ struct PageReader {
     page: FolderPage,
     bare: Bare,
     has_root: bool,
-    within: Within,
+    within: TextOwner,
     text: Vec<u8>,
     opening: Opening,
     is_in_link: bool,
@@ -271,17 +271,17 @@ impl PageReader {
                 self.page.is_too_long |= self.page.links.len() == LINKS;
                 if !self.page.is_too_long {
                     self.page.links.push(Link { href, size: None, version: None });
-                    self.within = Within::Link;
+                    self.within = TextOwner::Link;
                     self.is_in_link = true;
                 }
             }
             CallbackEvent::EndTag { name } => self.closes(name),
             CallbackEvent::String { value } => {
-                if self.within != Within::Link {
+                if self.within != TextOwner::Link {
                     self.bare.text(value);
                     self.take_passage(value);
                 }
-                if self.within == Within::Nothing {
+                if self.within == TextOwner::Nothing {
                     return;
                 }
                 self.take_text(value);
@@ -343,7 +343,7 @@ impl PageReader {
         };
         self.is_button = tag == b"button" || (self.is_button && is_inline(tag));
         if is_title(tag) {
-            self.within = Within::Title;
+            self.within = TextOwner::Title;
         }
         if matches!(tag, b"frame" | b"iframe" | b"object" | b"embed") {
             self.is_no_listing("a page in a frame");
@@ -363,7 +363,7 @@ impl PageReader {
         if tag == b"button" && std::mem::take(&mut self.is_button) {
             self.button_ends();
         }
-        let was_link = self.within == Within::Link || (self.is_in_link && tag == b"a");
+        let was_link = self.within == TextOwner::Link || (self.is_in_link && tag == b"a");
         self.tag_within_text(tag);
         self.is_script = false;
         self.bare.closes(tag);
@@ -371,7 +371,7 @@ impl PageReader {
         if tag == b"a" {
             self.is_in_link = false;
             if was_link {
-                self.within = Within::After;
+                self.within = TextOwner::After;
             }
         }
         self.page.is_whole |= matches!(tag, b"html" | b"body" | b"pre" | b"table" | b"ul");
@@ -381,12 +381,12 @@ impl PageReader {
     fn tag_within_text(&mut self, tag: &[u8]) {
         if !is_inline(tag) {
             self.passage_ends(match self.within {
-                Within::Title => Where::Heading,
-                Within::After => Where::BehindLink,
-                Within::Nothing | Within::Link => Where::Elsewhere,
+                TextOwner::Title => Where::Heading,
+                TextOwner::After => Where::BehindLink,
+                TextOwner::Nothing | TextOwner::Link => Where::Elsewhere,
             });
         }
-        if self.within == Within::After && !ends_row(tag) {
+        if self.within == TextOwner::After && !ends_row(tag) {
             self.take_text(CELL.encode_utf8(&mut [0; 4]).as_bytes());
         } else {
             self.text_ends();
@@ -440,14 +440,14 @@ impl PageReader {
         let within = std::mem::take(&mut self.within);
         let text = String::from_utf8_lossy(&self.text);
         match within {
-            Within::Nothing => return,
-            Within::Title => {
+            TextOwner::Nothing => return,
+            TextOwner::Title => {
                 self.page.says_listing |= names_a_listing(&text);
                 if self.page.title.is_empty() {
                     text.trim().clone_into(&mut self.page.title);
                 }
             }
-            Within::Link => {
+            TextOwner::Link => {
                 let href = self.page.links.last().map_or("", |link| link.href.as_str());
                 let leads_up = leads_up(href, &text);
                 self.page.leads_up |= leads_up;
@@ -460,7 +460,7 @@ impl PageReader {
                 self.page.next.extend(leads_to_next(&text).then(|| href.to_owned()));
                 self.page.more.extend(leads_to_more(&text).then(|| href.to_owned()));
             }
-            Within::After => {
+            TextOwner::After => {
                 if let Some(link) = self.page.links.last_mut() {
                     link.size = size::read_size(&text);
                     link.version = row::version(&text);

@@ -23,11 +23,11 @@ const WITH_DEFAULT: [(&str, &str); 6] =
 /// The keywords of an answer that go into headers.
 pub(super) struct HeaderKeywords<'a> {
     question: &'a RecordQuery<'a>,
-    keywords: Vec<Keyword<'a>>,
+    keywords: Vec<HeaderKeyword<'a>>,
 }
 
 /// A keyword, and how a header has it.
-struct Keyword<'a> {
+struct HeaderKeyword<'a> {
     column: &'a RecordColumn,
     name: String,
     kind: CardType,
@@ -63,7 +63,7 @@ impl<'a> HeaderKeywords<'a> {
                 "time" => CardType::Time,
                 _ => CardType::Number,
             };
-            Some(Keyword { column, name, kind, segment })
+            Some(HeaderKeyword { column, name, kind, segment })
         };
         HeaderKeywords { question, keywords: columns.into_iter().filter_map(keyword).collect() }
     }
@@ -77,7 +77,7 @@ impl<'a> HeaderKeywords<'a> {
     pub(super) fn of_file(&self, shared: &Arc<[Card]>, at: usize, recnum: i64, segment: &str) -> HeaderCards {
         let structure = self.question.structure;
         let nth = structure.segments.iter().position(|name| name == segment);
-        let is_own = |keyword: &&Keyword<'_>| keyword.segment.is_some() && keyword.segment == nth;
+        let is_own = |keyword: &&HeaderKeyword<'_>| keyword.segment.is_some() && keyword.segment == nth;
         let mut own: Vec<Card> = self.keywords.iter().filter(is_own).flat_map(|keyword| keyword.cards(at)).collect();
         let id = format!("{}:{recnum}:{segment}", self.question.series.name);
         own.extend(fits::cards("RECNUM", CardValue::Number(&recnum.to_string())));
@@ -87,7 +87,7 @@ impl<'a> HeaderKeywords<'a> {
     }
 }
 
-impl Keyword<'_> {
+impl HeaderKeyword<'_> {
     fn cards(&self, at: usize) -> Vec<Card> {
         let value = table::value(self.column, at);
         match (value.as_deref(), self.kind) {
@@ -159,7 +159,7 @@ mod tests {
         let cards = |name: &str, kind, value: &str| {
             let column: RecordColumn =
                 serde_json::from_value(serde_json::json!({ "name": name, "values": [value] })).unwrap();
-            let keyword = Keyword { column: &column, name: name.to_owned(), kind, segment: None };
+            let keyword = HeaderKeyword { column: &column, name: name.to_owned(), kind, segment: None };
             let cards = keyword.cards(0);
             cards.iter().map(|card| String::from_utf8_lossy(card).trim_end().to_owned()).collect::<Vec<_>>().join("|")
         };

@@ -32,7 +32,7 @@ type Rank = (i64, NaiveDateTime, i64);
 
 /// A record that may stand for an instant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Candidate<'a> {
+pub(super) struct InstantCandidate<'a> {
     pub(super) time: NaiveDateTime,
     pub(super) recnum: i64,
     /// What sets it apart from records that lie beside it, such as its wavelength: each kind has its own nearest record.
@@ -97,10 +97,10 @@ impl Instants {
     }
 
     /// Chooses the record nearest to each instant, among all within reach of a window; of two as near, the earlier one.
-    pub(super) fn choose<'a>(self, window: Window, candidates: impl Iterator<Item = Candidate<'a>>) -> Chosen {
+    pub(super) fn choose<'a>(self, window: Window, candidates: impl Iterator<Item = InstantCandidate<'a>>) -> Chosen {
         let mut nearest: BTreeMap<(i64, Vec<&str>), Rank> = BTreeMap::new();
         let mut kinds: BTreeSet<Vec<&str>> = BTreeSet::new();
-        for Candidate { time, recnum, kind } in candidates {
+        for InstantCandidate { time, recnum, kind } in candidates {
             kinds.insert(kind.clone());
             let Some(nth) = self.nearest(time) else { continue };
             let rank = (self.distance(time, nth), time, recnum);
@@ -140,7 +140,7 @@ mod tests {
         };
         let all: Vec<(NaiveDateTime, String)> = times.iter().map(|time| of_kind(time)).collect();
         let candidates =
-            (0..).zip(&all).map(|(recnum, (time, kind))| Candidate { time: *time, recnum, kind: vec![kind] });
+            (0..).zip(&all).map(|(recnum, (time, kind))| InstantCandidate { time: *time, recnum, kind: vec![kind] });
         let chosen = Instants::every(cadence).choose(window, candidates);
         let told = chosen.records.iter().map(|nth| times[usize::try_from(*nth).unwrap()]);
         (told.collect::<Vec<_>>().join(", "), chosen.lacking)
@@ -214,7 +214,7 @@ mod tests {
                 .collect();
             let within = |window: Window| {
                 let near = (0..).zip(&times).filter(move |(_, time)| window.contains(**time));
-                near.map(|(recnum, time)| Candidate { time: *time, recnum, kind: Vec::new() })
+                near.map(|(recnum, time)| InstantCandidate { time: *time, recnum, kind: Vec::new() })
             };
             let of = |window: Window| {
                 let reach = instants.reach(window);

@@ -10,7 +10,7 @@ use url::Url;
 use super::address::{lasting, on_base, unordered};
 use super::filters::{RecordFilter, RecordFilterFacts};
 use super::header_cards::HeaderKeywords;
-use super::instants::Candidate;
+use super::instants::InstantCandidate;
 use super::query::{HARPNUM, QUALITY, RecordQuery, WAVELNTH};
 use super::record::{Names, Ordered, WantedRecord};
 use super::renumbered::place;
@@ -74,7 +74,7 @@ pub(super) fn read_records(
     let facts: Vec<RecordFilterFacts> = (0..count).map(|at| columns.facts(question, at)).collect::<Result<_, _>>()?;
     let on_cadence = cadence.map(|cadence| {
         let kinds: Vec<&RecordColumn> = question.kind_keys().filter_map(|key| answer.known(key)).collect();
-        let candidate = |facts: &RecordFilterFacts| Candidate {
+        let candidate = |facts: &RecordFilterFacts| InstantCandidate {
             time: facts.time,
             recnum: facts.recnum,
             kind: kinds.iter().map(|column| column.value(facts.at)).collect(),

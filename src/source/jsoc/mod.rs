@@ -49,7 +49,7 @@ use structure::Structure;
 
 /// JSOC at one base, for one series.
 #[derive(Debug)]
-pub struct Jsoc {
+pub struct JsocSource {
     base: Url,
     client: Client,
     /// Where files are ordered.
@@ -60,12 +60,12 @@ pub struct Jsoc {
     cuts: AtomicU32,
 }
 
-impl Jsoc {
+impl JsocSource {
     /// JSOC at `base`, whose path ends in `/`.
     #[must_use]
-    pub fn new(spec: &Spec, base: Url, client: Client) -> Jsoc {
+    pub fn new(spec: &Spec, base: Url, client: Client) -> JsocSource {
         let desk = spec.export.clone().map(|export| Desk::new(base.clone(), client.clone(), export));
-        Jsoc { base, client, desk, structure: OnceCell::new(), cuts: AtomicU32::new(0) }
+        JsocSource { base, client, desk, structure: OnceCell::new(), cuts: AtomicU32::new(0) }
     }
 
     async fn ask(&self, series: &Series, day: &Day, memory: Option<&Arc<dyn Memory>>) -> Result<Listed, Failure> {
@@ -144,7 +144,7 @@ impl Jsoc {
     }
 }
 
-impl Source for Jsoc {
+impl Source for JsocSource {
     fn list<'a>(&'a self, series: &'a Series, day: &'a Day, memory: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
         Box::pin(self.ask(series, day, memory))
     }

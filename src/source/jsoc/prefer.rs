@@ -12,7 +12,7 @@ use url::Url;
 use super::day_listing::JsocDayListing;
 use super::query::RecordQuery;
 use super::response::RecordList;
-use super::{Jsoc, asked_for, slot, text};
+use super::{JsocSource, asked_for, slot, text};
 use crate::day::{Day, Window};
 use crate::failure::Failure;
 use crate::manifest::{Jsoc as Spec, Series};
@@ -25,7 +25,7 @@ use crate::untrusted::escape;
 /// The series of one job's series, the preferred one first.
 #[derive(Debug)]
 pub struct Preferred {
-    members: Vec<(Arc<str>, Jsoc)>,
+    members: Vec<(Arc<str>, JsocSource)>,
 }
 
 /// The slots of a day that have their records.
@@ -44,7 +44,7 @@ impl Preferred {
     #[must_use]
     pub fn new(spec: &Spec, series: &Series, base: &Url, client: &Client) -> Preferred {
         let names = std::iter::once(&series.name).chain(&series.fallbacks);
-        let member = |name: &String| (Arc::from(name.as_str()), Jsoc::new(spec, base.clone(), client.clone()));
+        let member = |name: &String| (Arc::from(name.as_str()), JsocSource::new(spec, base.clone(), client.clone()));
         Preferred { members: names.map(member).collect() }
     }
 
@@ -146,7 +146,7 @@ impl Source for Preferred {
     }
 }
 
-impl Jsoc {
+impl JsocSource {
     /// The slots of a day for which the series has a record, whatever the job's filters say of it.
     async fn all_slots(&self, question: &RecordQuery<'_>, day: &Day) -> Result<Vec<NaiveDateTime>, Failure> {
         let Some(record_set) = question.unfiltered_set(day.window) else { return Ok(Vec::new()) };

@@ -18,7 +18,7 @@ use super::slot::{epoch, label, time};
 use super::structure::Structure;
 use super::text::parse;
 use super::values::whole;
-use super::{Jsoc, asked_for};
+use super::{JsocSource, asked_for};
 use crate::day::Window;
 use crate::failure::Failure;
 use crate::manifest::{Patch, Region, RegionNumber, Series};
@@ -37,7 +37,7 @@ const PATCHES_AT_ONCE: usize = 5;
 /// Which patches have each NOAA number.
 type Holders = BTreeMap<i64, BTreeSet<i64>>;
 
-impl Jsoc {
+impl JsocSource {
     pub(super) async fn find_regions(
         &self,
         series: &Series,

@@ -43,18 +43,18 @@ const LOOKS: u32 = 2;
 
 /// The service at one base.
 #[derive(Debug)]
-pub struct Medoc {
+pub struct MedocSource {
     base: Url,
     hosts: Vec<String>,
     dataset: Option<String>,
     client: Client,
 }
 
-impl Medoc {
+impl MedocSource {
     /// The service at `base`, whose path ends in `/`.
     #[must_use]
-    pub fn new(spec: &manifest::Medoc, base: Url, client: Client) -> Medoc {
-        Medoc { base, hosts: spec.reach.hosts.clone(), dataset: spec.dataset.clone(), client }
+    pub fn new(spec: &manifest::Medoc, base: Url, client: Client) -> MedocSource {
+        MedocSource { base, hosts: spec.reach.hosts.clone(), dataset: spec.dataset.clone(), client }
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
@@ -153,7 +153,7 @@ pub fn read_answer(page: &[u8], items: &[u8], base: &Url, series: &Series, day: 
     records.into_listed(items, &question.page(0))
 }
 
-impl Source for Medoc {
+impl Source for MedocSource {
     fn list<'a>(&'a self, series: &'a Series, day: &'a Day, _: Option<&'a Arc<dyn Memory>>) -> Listing<'a> {
         Box::pin(self.ask(series, day))
     }

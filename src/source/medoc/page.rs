@@ -28,11 +28,11 @@ pub(super) struct RecordPage {
 
 #[derive(Debug, Deserialize)]
 struct Items {
-    items: Vec<Object<Item>>,
+    items: Vec<Object<FolderItem>>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Item {
+struct FolderItem {
     name: Scalar,
 }
 

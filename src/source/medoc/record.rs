@@ -14,7 +14,7 @@ use crate::manifest::suggest_word::nearest;
 use crate::manifest::{Series, is_aia};
 use crate::source::cadence_gap::OffCadence;
 use crate::source::hmi::address::segment;
-use crate::source::hmi::slot::{Grid, Slot};
+use crate::source::hmi::slot::{TaiGrid, TaiSlot};
 use crate::source::url_scope::{ScopedUrl, UrlScope};
 use crate::source::{BORDER, Body, Listed, RemoteFile, read_capped};
 use crate::untrusted::escape;
@@ -100,7 +100,7 @@ pub(super) struct MedocRecords<'a> {
     series: &'a Series,
     day: &'a Day,
     places: UrlScope<'a>,
-    grid: Option<Grid>,
+    grid: Option<TaiGrid>,
     /// In seconds.
     cadence: Option<i64>,
     /// What the service gave for the cadence, and is beside it.
@@ -113,7 +113,7 @@ pub(super) struct MedocRecords<'a> {
 impl<'a> MedocRecords<'a> {
     pub(super) fn of(series: &'a Series, day: &'a Day, places: UrlScope<'a>) -> MedocRecords<'a> {
         // Of the others it is not known how far apart their slots are.
-        let grid = series.name.starts_with("hmi.").then(|| Grid::for_series(&series.name));
+        let grid = series.name.starts_with("hmi.").then(|| TaiGrid::for_series(&series.name));
         let cadence = series.filters.cadence.map(|asked| i64::try_from(asked.as_secs()).unwrap_or(i64::MAX));
         let (off_cadence, kept) = (OffCadence::of("records"), BTreeMap::new());
         MedocRecords { series, day, places, grid, cadence, off_cadence, kept, listed: Listed::default() }
@@ -166,7 +166,7 @@ impl<'a> MedocRecords<'a> {
 
     /// The record's slot, where that is no multiple of the cadence. The service was asked for it in its own words; where the
     /// record does not tell its slot, those are believed.
-    fn slot_off_cadence(&self, record: &MedocRecord) -> Option<Slot> {
+    fn slot_off_cadence(&self, record: &MedocRecord) -> Option<TaiSlot> {
         let (cadence, grid) = self.cadence.zip(self.grid)?;
         let slot = match record.t_rec_index {
             Some(index) => grid.nth(index),
@@ -313,7 +313,7 @@ impl<'a> MedocRecords<'a> {
         let slot = record.t_rec_index.and_then(|index| self.grid?.nth(index));
         RemoteFile {
             name: Some(format!("{}.{stem}.fits", self.series.name)),
-            t_rec: slot.and_then(Slot::label),
+            t_rec: slot.and_then(TaiSlot::label),
             recnum: Some(recnum),
             harpnum: record.harpnum,
             segment,

@@ -11,7 +11,7 @@ use super::{ArchiveView, SeriesFacts};
 use crate::cli::problem::CliError;
 use crate::cli::{Exit, Result, Shell, stdout};
 use crate::manifest::{Manifest, Series};
-use crate::report::regions::{Days, Region, SeriesSlots, Spans, are_of_regions};
+use crate::report::regions::{SeriesDays, SeriesSlots, SlotsOfRegion, Spans, are_of_regions};
 use crate::report::terminal::Paint;
 use crate::untrusted::escape;
 
@@ -31,7 +31,7 @@ struct SeriesRegions {
     series: String,
     /// How far apart slots are.
     step_seconds: i64,
-    regions: Vec<Region>,
+    regions: Vec<SlotsOfRegion>,
 }
 
 /// How it is printed.
@@ -90,5 +90,5 @@ fn read(job: &Manifest, series: &Series, seen: &ArchiveView) -> Result<SeriesSlo
     let SeriesFacts { begun, facts } = seen.facts_of_series(job, series)?;
     let failed = failed::failed_days(&seen.reports, &series.id.0).into_keys().collect();
     let dates: BTreeSet<_> = facts.iter().map(|fact| fact.date).collect();
-    Ok(Days { job, series, archive: &seen.records, dates, range: begun, failed }.read()?)
+    Ok(SeriesDays { job, series, archive: &seen.records, dates, range: begun, failed }.read()?)
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{RegionsPage, SeriesRegions};
 use crate::report::human;
-use crate::report::regions::{GapReason, Region, reasons};
+use crate::report::regions::{GapReason, SlotsOfRegion, reasons};
 use crate::report::terminal::Paint;
 use crate::untrusted::escape;
 
@@ -33,8 +33,8 @@ pub(super) fn text(page: &RegionsPage, paint: Paint) -> String {
 }
 
 /// `HARP 377: 1,420 of 1,440 slots; 12 quality, 8 absent  (2011-02-12T00:00:00_TAI to 2011-02-23T23:48:00_TAI)`
-fn line(region: &Region) -> String {
-    let Region { harpnum, expected, had, first, last, lacking, .. } = region;
+fn line(region: &SlotsOfRegion) -> String {
+    let SlotsOfRegion { harpnum, expected, had, first, last, lacking, .. } = region;
     let slots = format!("{} of {}", human::number(*had), human::count(*expected, "slot"));
     let why: Vec<String> =
         lacking.iter().map(|(reason, slots)| format!("{} {}", human::number(*slots), reason.name())).collect();
@@ -49,7 +49,7 @@ pub(super) fn csv(page: &RegionsPage) -> String {
     let mut out = own.into_iter().chain(names.iter().map(String::as_str)).collect::<Vec<_>>().join(",");
     out.push('\n');
     for SeriesRegions { series, step_seconds, regions } in &page.series {
-        for Region { harpnum, first, last, expected, had, lacking, .. } in regions {
+        for SlotsOfRegion { harpnum, first, last, expected, had, lacking, .. } in regions {
             let counts = GapReason::ALL.map(|reason| lacking.get(&reason).copied().unwrap_or_default().to_string());
             let counts = counts.join(",");
             // An id is a safe part of a path: it needs no quotes.

@@ -57,9 +57,12 @@ pub(super) fn is_of_our_format(name: &str, ordered: &Ordered) -> bool {
     ordered.record.split('[').next().is_some_and(|series| after_series(name, series).is_some())
 }
 
+/// What follows the name of a series and a dot. A program writes its records to a series of its own, `SERIES_mod`
+/// (`jsoc_export_clone.c`).
 fn after_series<'n>(name: &'n str, series: &str) -> Option<&'n str> {
     let (start, rest) = name.split_at_checked(series.len())?;
-    start.eq_ignore_ascii_case(series).then_some(rest)?.strip_prefix('.')
+    let rest = start.eq_ignore_ascii_case(series).then_some(rest)?;
+    rest.strip_prefix("_mod").unwrap_or(rest).strip_prefix('.')
 }
 
 /// What follows the text of a key and a dot: letters and digits are compared alone, in either case.
@@ -140,6 +143,9 @@ mod tests {
             (sharp, "hmi.sharp_cea_720s.3777.20110215_060000_TAI.Br.fits", false),
             (sharp, "hmi.sharp_cea_720s_nrt.377.20110215_060000_TAI.Br.fits", false),
             (sharp, "hmi.sharp_cea_720s.377.20110215_060000_TAI", false),
+            (sharp, "hmi.sharp_cea_720s_mod.377.20110215_060000_TAI.Br.fits", true),
+            (sharp, "hmi.sharp_cea_720s_mod.37.20110215_060000_TAI.Br.fits", false),
+            (sharp, "hmi.sharp_cea_720s_model.377.20110215_060000_TAI.Br.fits", false),
             (sharp, "Br.fits", false),
             (aia, "aia.lev1_euv_12s.2011-02-15T060002Z.171.image_lev1.fits", true),
             (aia, "aia.lev1_euv_12s.20110215_060036_TAI.171.image_lev1.fits", true),
