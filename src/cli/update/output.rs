@@ -281,7 +281,11 @@ impl UpdateResult {
             let _ = write!(out, "; {by}");
         }
         if self.not_updated > 0 {
-            let _ = write!(out, "; {} not updated: the lock keeps them as they were", human::count(self.not_updated, "day"));
+            let _ = write!(
+                out,
+                "; {} not updated: the lock keeps them as they were",
+                human::count(self.not_updated, "day")
+            );
         }
         if !self.failed.is_empty() {
             let _ = write!(out, "; {} could not be compared", self.failed.len());
