@@ -355,6 +355,22 @@ fn s_17_files_that_come_by_the_second_look_are_fetched() {
 }
 
 #[test]
+fn s_17_files_that_the_job_accepts_as_missing_get_a_second_look_as_well() {
+    let server = Server::start();
+    for (seed, path) in [(1, "/20151211/a_00.fits"), (2, "/20151211/a_12.fits")] {
+        let there = Answer::file(fits(seed, 60, TIME));
+        server.script(path, [Answer::status(404), Answer::status(404), there]);
+    }
+    let lab = guessed(&server);
+    let job = String::from_utf8(lab.read("job.yaml")).expect("text");
+    lab.write("job.yaml", format!("{job}accept: [{{ series: x, day: 2015-12-11, file: \"a_*\", reason: \"bad\" }}]\n"));
+    let (outcome, events) = run(&lab, &server);
+    assert!(outcome.is_complete(), "{outcome:?}");
+    assert!(note_of(&events).is_some_and(|note| note.contains("2 files are absent upstream")), "{events:?}");
+    assert_eq!((lab.proved("data").len(), &lab.day("data", "x", "2015-12-11").header["absent"]), (2, &json!(0)));
+}
+
+#[test]
 fn s_17_what_is_left_of_a_day_is_doubted_where_its_host_gives_nothing_in_a_run() {
     let server = Server::start();
     server.script("/20151211/a_00.fits", [Answer::file(fits(1, 60, TIME))]);

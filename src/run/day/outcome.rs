@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use url::Url;
+
 use super::downloads::{Downloads, Failures};
-use super::file_task::Gone;
+use super::file_task::{GivenUp, Gone};
 use super::listing::{ListedBy, is_final_without_files};
 use super::reconcile::DayRest;
 use super::second_look::{Lacking, seen_doubted_before};
@@ -39,19 +41,27 @@ impl DayProcess<'_> {
         let Downloads { absent: gone, given_up, failed: more, left } = downloads;
         let mut failed = std::mem::take(&mut rest.failed);
         failed.extend(more);
-        let lacking = lacking(day, rest, &gone);
+        let mut missing = Missing::default();
         let mut absent = std::mem::take(&mut rest.without_file);
-        absent.extend(gone.into_iter().map(|gone| gone.line));
+        let without_file = absent.len();
+        for Gone { line, url } in gone {
+            missing.urls.push(url);
+            absent.push(line);
+        }
         for given_up in given_up {
             match day.absent_as_accepted(&given_up) {
-                Ok(line) => absent.push(line),
+                Ok(line) => {
+                    missing.note_accepted(day, &given_up);
+                    absent.push(line);
+                }
                 Err(failure) => {
                     failed.insert(given_up.file.key, (given_up.path, failure));
                 }
             }
         }
+        let lacking = missing.lacking(day, rest, without_file);
         let is_through = failed.is_empty() && left == 0 && !self.run.halt.is_cancelled();
-        let may_come = may_come(day, rest, &absent);
+        let may_come = !missing.has_bad && may_come(day, rest, &absent);
         if is_through && may_come {
             day.store.note_young()?;
         }
@@ -142,21 +152,38 @@ impl DayProcess<'_> {
     }
 }
 
-fn lacking(day: &DayContext, rest: &DayRest, gone: &[Gone]) -> Lacking {
-    let own = rest.keys.iter().map(String::as_str).filter(|key| !key.starts_with(MADE));
-    Lacking {
-        without_file: rest.without_file.len(),
-        gone: gone.len(),
-        has_files: day.store.has_any(own),
-        host_is_well: gone.iter().all(|gone| day.run.is_well(&gone.url)),
+/// What the day lacks of its listed files, for whatever reason.
+#[derive(Default)]
+struct Missing {
+    /// Where files were requested that the source does not have, those that the job accepts as missing among them.
+    urls: Vec<Url>,
+    /// A file came, was bad, and the job accepts that.
+    has_bad: bool,
+}
+
+impl Missing {
+    fn note_accepted(&mut self, day: &DayContext, given_up: &GivenUp) {
+        if given_up.failure.class == Class::NotFound {
+            self.urls.push(day.opened.on_current(&given_up.file).url.clone());
+        } else {
+            self.has_bad = true;
+        }
+    }
+
+    fn lacking(&self, day: &DayContext, rest: &DayRest, without_file: usize) -> Lacking {
+        let own = rest.keys.iter().map(String::as_str).filter(|key| !key.starts_with(MADE));
+        Lacking {
+            without_file,
+            gone: self.urls.len(),
+            has_files: day.store.has_any(own),
+            host_is_well: self.urls.iter().all(|url| day.run.is_well(url)),
+        }
     }
 }
 
-/// True where none of the day's files has come, and none that came was bad: they may still be late.
+/// True where none of the day's files has come: they may still be late.
 fn may_come(day: &DayContext, rest: &DayRest, absent: &[FileLine]) -> bool {
-    let has_come =
-        absent.iter().any(|line| line.reason.is_some()) || day.store.has_any(rest.keys.iter().map(String::as_str));
-    let lacks_all = !absent.is_empty() && !has_come;
+    let lacks_all = !absent.is_empty() && !day.store.has_any(rest.keys.iter().map(String::as_str));
     let is_late = || !is_final_without_files(&day.opened, &day.todo, rest.listed_at);
     day.is_final && rest.listed_by == ListedBy::Source && lacks_all && is_late()
 }
