@@ -148,7 +148,7 @@ pub fn plan<R: DayRecords>(
 /// Refuses a selection that names a series which the manifest does not have.
 ///
 /// # Errors
-/// A [`Problem`] with the nearest one.
+/// A [`PlanError`] with the nearest one.
 pub fn known_series(manifest: &Manifest, selection: &Selection) -> Result<(), PlanError> {
     let ids = || manifest.series.iter().map(|series| series.id.0.as_str());
     for wanted in &selection.series {
@@ -170,7 +170,7 @@ pub fn known_series(manifest: &Manifest, selection: &Selection) -> Result<(), Pl
 /// Refuses a series whose range follows a region that nobody was asked for.
 ///
 /// # Errors
-/// A [`Problem`] that says who asks.
+/// A [`PlanError`] that says who asks.
 pub fn known_dates(series: &Series) -> Result<(), PlanError> {
     let Some(number) = series.regions_of_range().next().filter(|_| series.lacks_dates()) else { return Ok(()) };
     let message =

@@ -131,7 +131,7 @@ impl Locking {
     /// Refuses a lock of an instant that is still to come, where the days that it is held to follow the clock.
     ///
     /// # Errors
-    /// A [`Problem`] with exit code 3.
+    /// A [`CliError`] with exit code 3.
     pub(super) fn must_not_be_ahead(&self, job: &Manifest, now: DateTime<Utc>) -> Result<()> {
         let Some(lock) = self.lock().filter(|lock| lock::is_ahead(lock, job, now)) else { return Ok(()) };
         let (path, date) = (lock.path().to_string_lossy(), lock.as_of().format("%Y-%m-%d"));
@@ -143,7 +143,7 @@ impl Locking {
     /// Refuses a plan for which the lock would have to be moved though it may not be, or of whose files it says nothing.
     ///
     /// # Errors
-    /// A [`Problem`] that names the days.
+    /// A [`CliError`] that names the days.
     pub(super) fn must_fit(&self, plan: &Plan) -> Result<()> {
         if !plan.unpinned.is_empty() {
             let all = plan.unpinned.iter().map(|days| days.window.day_count()).sum();
@@ -180,7 +180,7 @@ impl Locking {
     /// have to be.
     ///
     /// # Errors
-    /// A [`Problem`] with exit code 5.
+    /// A [`CliError`] with exit code 5.
     pub(super) fn must_be_writable(&self, job: &Manifest, days: u64) -> Result<()> {
         if !self.may_move() || days == 0 {
             return Ok(());

@@ -104,7 +104,7 @@ pub(super) fn plan(job: &Manifest, selection: &SelectionArgs, locking: &Locking,
 /// The same, unless it has to end before.
 ///
 /// # Errors
-/// [`Halted`], and those of [`plan()`].
+/// [`Halted`](super::halt::Halted), and those of [`plan()`].
 pub(super) fn plan_until(
     job: &Manifest,
     selection: &SelectionArgs,
@@ -164,7 +164,7 @@ pub(super) struct Redo {
 /// Makes work of a plan.
 ///
 /// # Errors
-/// When a day belongs to another job, or the disk cannot be read; [`Halted`].
+/// When a day belongs to another job, or the disk cannot be read; [`Halted`](super::halt::Halted).
 pub(super) fn work(job: &Manifest, plan: &Plan, redo: Redo, halt: Option<&Halt<'_>>) -> Result<PlannedWork> {
     if let Some(refused) = plan.refused().next() {
         let text = refused.to_string();

@@ -38,7 +38,7 @@ pub(super) fn lacks_dates(job: &Manifest) -> bool {
 /// Refuses a job whose lock may not move, and does not say when the regions of a range were seen.
 ///
 /// # Errors
-/// A [`Problem`] with exit code 3.
+/// A [`CliError`] with exit code 3.
 pub(super) fn must_be_locked(job: &Manifest, locking: &Locking) -> Result<()> {
     let unknown = job.series.iter().find_map(|series| Some((series, *series.unknown_of_range().first()?)));
     let Some((series, number)) = unknown.filter(|_| !locking.may_move()) else { return Ok(()) };

@@ -158,7 +158,7 @@ pub fn name_of(file: &RemoteFile, answered: Option<&str>) -> String {
 /// here already comes only if it changed.
 ///
 /// # Errors
-/// [`Failed`]: what went wrong, and the body when a check refused it. A part is left for the next attempt where it may
+/// [`FailedFetch`]: what went wrong, and the body when a check refused it. A part is left for the next attempt where it may
 /// help.
 pub async fn attempt(ask: &Ask<'_>) -> Result<FetchOutcome, FailedFetch> {
     if let Some(bytes) = ask.file.made() {

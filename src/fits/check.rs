@@ -12,7 +12,7 @@ use crate::failure::Class;
 /// How many bytes that begin no extension are shown.
 const SHOWN: usize = 16;
 
-/// A check under way: [`push`](Check::push) every byte in order, then [`finish`](Check::finish).
+/// A check under way: [`push`](FitsCheck::push) every byte in order, then [`finish`](FitsCheck::finish).
 #[derive(Debug, Default)]
 pub struct FitsCheck {
     /// Bytes taken in.
@@ -82,7 +82,7 @@ impl FitsCheck {
     /// any file of an archive.
     ///
     /// # Errors
-    /// As [`finish`](Check::finish).
+    /// As [`finish`](FitsCheck::finish).
     pub fn finish_with_digests(self) -> Result<(FitsProof, Option<Digests>), Fault> {
         if let Some(fault) = self.fault {
             return Err(fault);

@@ -1,6 +1,6 @@
 //! FITS files: what their bytes prove, and the few keywords and names that say what they are.
 //!
-//! [`Check`] reads a file once, while it streams by; [`Keywords`] and [`values`] read headers alone, and [`Identity`] adds
+//! [`FitsCheck`] reads a file once, while it streams by; [`Keywords`] and [`values`] read headers alone, and [`FileIdentity`] adds
 //! what the name tells. What it does not do: decode pixels, or repair anything.
 
 mod cards;

@@ -63,7 +63,7 @@ impl LockWithRecords {
     /// True when the files of a day can be known from the lock and the records at hand.
     ///
     /// # Errors
-    /// As [`Held::files`].
+    /// As [`LockWithRecords::files`].
     pub fn knows(&self, series: &SeriesId, date: NaiveDate) -> Result<bool, Error> {
         if self.lock.detail() == super::Detail::Files {
             return Ok(self.lock.day(series, date).is_some());

@@ -91,7 +91,7 @@ impl Template {
     /// control character, no component that starts with a dot or a dash, and tells files apart.
     ///
     /// # Errors
-    /// The first [`Problem`] found.
+    /// The first [`TemplateError`] found.
     pub fn parse(text: &str) -> Result<Template, TemplateError> {
         let whole = 0..text.len();
         if text.is_empty() || text.len() > 500 {

@@ -126,7 +126,7 @@ impl Client {
     /// The same for a protocol that says in a refusal's body what its status does not.
     ///
     /// # Errors
-    /// [`Refused`]: the same failure, and the start of that body.
+    /// [`RefusedRequest`]: the same failure, and the start of that body.
     pub async fn get_told(&self, url: &Url) -> Result<Response, RefusedRequest> {
         let mut body = Vec::new();
         let answer = self.ask(Request { leads: Leads::SamePath, ..Request::plain(url) }, Some(&mut body)).await;

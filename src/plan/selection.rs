@@ -32,7 +32,7 @@ impl Selection {
     /// The days of a window that its range touches, whole as far as the window has them.
     ///
     /// # Errors
-    /// As [`Stretch::window`].
+    /// As [`TypedRange::window`].
     pub fn days_of(&self, window: &Window, now: DateTime<Utc>, scale: Scale) -> Result<Window, PlanError> {
         let Some(stretch) = &self.range else { return Ok(*window) };
         Ok(window.days_touched_by(&stretch.window(now, scale)?))

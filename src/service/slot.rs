@@ -51,7 +51,7 @@ impl GridSlot {
         utc(self.t_rec() - TimeDelta::milliseconds(LEAD))
     }
 
-    /// The slots from [`Slot::FIRST`] to [`Slot::END`] whose `date_obs` lies in the window.
+    /// The slots from [`GridSlot::FIRST`] to [`GridSlot::END`] whose `date_obs` lies in the window.
     pub(super) fn within(window: Window) -> Range<i64> {
         // The smallest and largest offsets there can be only bound the search; `date_obs` decides.
         let near = |utc: NaiveDateTime| (utc - EPOCH).num_seconds().div_euclid(STEP);

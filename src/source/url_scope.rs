@@ -30,7 +30,7 @@ pub(super) struct UrlScope<'a> {
 pub(super) struct ScopedUrl {
     /// What to ask.
     pub(super) url: Url,
-    /// What a record keeps, without secrets, as [`Places::kept`] has it.
+    /// What a record keeps, without secrets, as [`UrlScope::relative_to_base`] has it.
     pub(super) path: String,
     /// The same without a host: on a further one the path there, and the query.
     pub(super) key: String,

@@ -52,7 +52,7 @@ impl ExportTarget {
     /// The place whose name goes on with `ending`; none beside standard output.
     ///
     /// # Errors
-    /// As [`Place::new`].
+    /// As [`ExportTarget::new`].
     pub(super) fn beside(&self, ending: &str, root: &Path) -> Result<Option<ExportTarget>> {
         let ExportTarget::Path(path) = self else { return Ok(None) };
         let mut name = path.clone().into_os_string();
@@ -83,7 +83,7 @@ impl ExportTarget {
     /// Makes a folder and lets it be filled.
     ///
     /// # Errors
-    /// As [`Place::file`].
+    /// As [`ExportTarget::file`].
     pub(super) fn folder<T>(self, content: impl FnOnce(&Path) -> std::result::Result<T, Error>) -> Result<T> {
         let ExportTarget::Path(path) = self else {
             return Err(CliError::new(Exit::Usage, "standard output is no folder").into());

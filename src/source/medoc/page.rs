@@ -115,7 +115,7 @@ impl RecordPage {
     /// Hands its rows on.
     ///
     /// # Errors
-    /// As [`Records::take`].
+    /// As [`MedocRecords::take`].
     pub(super) fn records(&self, records: &mut MedocRecords<'_>) -> Result<(), Failure> {
         self.data.iter().flatten().try_for_each(|row| {
             let record = MedocRecord::from_row(&row.0)?;

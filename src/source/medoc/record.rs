@@ -195,7 +195,7 @@ impl<'a> MedocRecords<'a> {
     /// what the others have.
     ///
     /// # Errors
-    /// As [`Records::without_items`].
+    /// As [`MedocRecords::without_items`].
     pub(super) fn without_further(&self, first: &[Items]) -> Result<Vec<(i64, Url)>, Failure> {
         let [(_, names)] = first else { return Ok(Vec::new()) };
         let asked = self.series.filters.segments.as_deref().unwrap_or_default();
