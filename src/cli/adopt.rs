@@ -24,7 +24,7 @@ use crate::manifest::Manifest;
 use crate::report::human;
 use crate::report::model::{FileTotals, Report};
 use crate::report::terminal::Verbosity;
-use crate::run::Shelf;
+use crate::run::ImportFolder;
 use crate::untrusted::escape;
 
 /// Import files that you already have.
@@ -99,12 +99,12 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive_root = job.archive.root.to_string_lossy().into_owned();
     let ran = limits::runtime()?.block_on(async {
         let mut shared = CommandContext::new(files, args.ssh.net(), shell)?;
-        // A file that came wrong from upstream may be right on the shelf.
+        // A file that came wrong from upstream may be right in the imported folder.
         let (then, retry_failed) = (Then::Add, true);
         let task = Task {
             job: Arc::new(job),
             work,
-            shelf: Some(held.clone()),
+            import_folder: Some(held.clone()),
             locking,
             then,
             retry_failed,
@@ -136,13 +136,13 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 }
 
 /// What there is to do, and the folder's files.
-fn begin(args: &Args, job: &Manifest, started: DateTime<Utc>) -> Result<(Locking, PlannedWork, Arc<Shelf>)> {
+fn begin(args: &Args, job: &Manifest, started: DateTime<Utc>) -> Result<(Locking, PlannedWork, Arc<ImportFolder>)> {
     let locking = Locking::looked_at(job)?;
     let redo = Redo { check: false, retry_absent: false };
     let work = plan_job::work(job, &plan_job::plan(job, &args.selection, &locking, started)?, redo, None)?;
     locking.must_be_writable(job, work.days.day_count())?;
     fits_beside(&args.folder, &job.archive.root, args.link)?;
-    let held = Arc::new(shelf(args, job, &work)?);
+    let held = Arc::new(open_import_folder(args, job, &work)?);
     Ok((locking, work, held))
 }
 
@@ -176,12 +176,12 @@ fn fits_beside(folder: &Path, root: &Path, link: bool) -> Result<()> {
 }
 
 /// The folder's files; with nothing to do there is no need to look at them.
-fn shelf(args: &Args, job: &Manifest, work: &PlannedWork) -> Result<Shelf> {
+fn open_import_folder(args: &Args, job: &Manifest, work: &PlannedWork) -> Result<ImportFolder> {
     let taking = if args.link { Taking::Link } else { Taking::Copy };
     if work.days.is_empty() {
-        return Ok(Shelf::empty(taking));
+        return Ok(ImportFolder::empty(taking));
     }
-    Shelf::scan(&args.folder, &job.archive.root, taking).map_err(|error| {
+    ImportFolder::scan(&args.folder, &job.archive.root, taking).map_err(|error| {
         let folder = args.folder.to_string_lossy();
         CliError::new(Exit::Storage, format!("could not look through `{}`: {error}", escape(&folder)))
             .hint("check who owns it and its mode")
@@ -196,7 +196,7 @@ fn words_of_run(args: &Args, shell: &Shell) -> Vec<OsString> {
     [program, "run".into(), args.job.clone().into_os_string()].into_iter().chain(archive).collect()
 }
 
-fn tell_unmatched(held: &Shelf, report: &Report, shell: &Shell) {
+fn tell_unmatched(held: &ImportFolder, report: &Report, shell: &Shell) {
     let unmatched = held.unmatched().count() as u64;
     if unmatched == 0 || shell.verbosity == Verbosity::Quiet {
         return;

@@ -102,7 +102,7 @@ pub enum Event {
         /// The others.
         taken: Vec<TakenBack>,
     },
-    /// A day is left as it is: the shelf does not have all of it, and a run is to fetch the rest.
+    /// A day is left as it is: the imported folder does not have all of it, and a run is to fetch the rest.
     DayLeft {
         /// Which.
         day: DayId,
@@ -153,7 +153,7 @@ pub enum FileEnd {
         /// Its length.
         bytes: u64,
     },
-    /// Taken from the shelf and published.
+    /// Taken from the imported folder and published.
     Adopted {
         /// Its length.
         bytes: u64,

@@ -41,7 +41,7 @@ use event::{DayId, DayState, Event, Observer};
 use redirects::Redirects;
 use repeated_failure::RepeatedFailure;
 
-pub use import::index::Shelf;
+pub use import::index::ImportFolder;
 pub use todo::{Backlog, How, Todo};
 
 /// What to run, and what it runs with.
@@ -75,7 +75,7 @@ pub struct RunOrder {
     /// Retry files that arrived corrupt in earlier runs now, although they are not due.
     pub retry_failed: bool,
     /// Files are taken from here, and none is fetched.
-    pub shelf: Option<Arc<Shelf>>,
+    pub import_folder: Option<Arc<ImportFolder>>,
 }
 
 /// How a run ended, in what an exit code needs.
@@ -156,7 +156,7 @@ struct RunContext {
     now: fn() -> DateTime<Utc>,
     second_look: Duration,
     retry_failed: bool,
-    shelf: Option<Arc<Shelf>>,
+    import_folder: Option<Arc<ImportFolder>>,
     budget: Arc<Budget>,
     /// What of the budget was spent when there was more to do: nothing more is begun.
     spent: OnceLock<Spent>,
@@ -210,7 +210,7 @@ impl RunContext {
 /// A [`Failure`] when a source or the archive cannot be opened at all; nothing was asked for then.
 pub async fn execute(order: RunOrder) -> Result<RunOutcome, Failure> {
     let RunOrder { manifest, days, already_sealed, archive, locked, net, bases, run, observer, stop, .. } = order;
-    let RunOrder { now, second_look, retry_failed, shelf, budget, .. } = order;
+    let RunOrder { now, second_look, retry_failed, import_folder, budget, .. } = order;
     // Told first: whatever happens now, the days are counted.
     observer.on(Event::Planned { planned: days.day_count(), already_sealed });
     let mut series = BTreeMap::new();
@@ -245,7 +245,7 @@ pub async fn execute(order: RunOrder) -> Result<RunOutcome, Failure> {
         now,
         second_look,
         retry_failed,
-        shelf,
+        import_folder,
         budget,
         spent: OnceLock::new(),
         well: Mutex::default(),

@@ -405,7 +405,7 @@ fn a_bug_ends_one_day_or_file_and_is_counted() {
         now,
         second_look: Duration::from_secs(1),
         retry_failed: false,
-        shelf: None,
+        import_folder: None,
         manifest: Arc::new(job),
     };
     let outcome = tokio::runtime::Runtime::new().expect("a runtime").block_on(execute(order)).expect("sources");

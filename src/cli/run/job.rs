@@ -31,7 +31,7 @@ use crate::report::regions;
 use crate::report::terminal::{Progress, Summary, Verbosity, summary};
 use crate::report::{Collector, Ends, Log, Report, is_left_to_the_source};
 use crate::run::event::{DayId, Event, Observer as _};
-use crate::run::{self, RunOrder, RunOutcome, Shelf, Todo};
+use crate::run::{self, ImportFolder, RunOrder, RunOutcome, Todo};
 use crate::untrusted::escape;
 
 /// How long after an empty listing the second look is taken.
@@ -52,7 +52,7 @@ pub(in crate::cli) struct Task {
     /// When the command began.
     pub(in crate::cli) started: DateTime<Utc>,
     /// Files are taken from here, and none is fetched.
-    pub(in crate::cli) shelf: Option<Arc<Shelf>>,
+    pub(in crate::cli) import_folder: Option<Arc<ImportFolder>>,
     /// The command that goes on from where it ends, the program's name first.
     pub(in crate::cli) again: Vec<OsString>,
 }
@@ -98,8 +98,8 @@ pub(in crate::cli) async fn execute(task: Task, shared: &mut CommandContext<'_>)
 /// Does them; `is_told` when the run was told of, however it ended.
 async fn carry_out(task: Task, shared: &mut CommandContext<'_>, is_told: &mut bool) -> Result<Ran> {
     let shell = shared.shell;
-    let Task { job, work: planned, shelf, locking, then, retry_failed, started, again: mut words } = task;
-    let is_adoption = shelf.is_some();
+    let Task { job, work: planned, import_folder, locking, then, retry_failed, started, again: mut words } = task;
+    let is_adoption = import_folder.is_some();
     let id = run_id(started);
     let is_new = !Reader::open(&job.archive.root)?.has_state()?;
     let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?.with_lock_wait(shared.lock_wait()));
@@ -151,7 +151,7 @@ async fn carry_out(task: Task, shared: &mut CommandContext<'_>, is_told: &mut bo
                 now,
                 second_look: SECOND_LOOK,
                 retry_failed,
-                shelf,
+                import_folder,
             };
             run_and_follow(order, &follower).await
         }
@@ -160,7 +160,7 @@ async fn carry_out(task: Task, shared: &mut CommandContext<'_>, is_told: &mut bo
     follower.progress.close();
 
     let ends = follower.collector.ends();
-    // What the shelf does not have is for a run to fetch: taking in the rest was all that was asked.
+    // What the imported folder does not have is for a run to fetch: taking in the rest was all that was asked.
     let is_left = is_adoption && ends.unfinished > 0;
     let exit = match &result {
         Ok(outcome) if is_left && !outcome.interrupted => {

@@ -321,6 +321,6 @@ async fn one(bound: ReadyJob, is_fresh: bool, args: &Args, shared: &mut CommandC
     }
     let then = if locking.may_move() { Then::Add } else { Then::Leave };
     let (retry_failed, again) = (args.retry_failed, shared.shell.words.clone());
-    let task = Task { job: Arc::new(job), work, shelf: None, locking, then, retry_failed, started, again };
+    let task = Task { job: Arc::new(job), work, import_folder: None, locking, then, retry_failed, started, again };
     Ok(execute(task, shared).await?.exit)
 }

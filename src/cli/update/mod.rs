@@ -189,7 +189,7 @@ async fn moved(
         work.days.push(&todo.series, todo.day.window, todo.how);
     }
     let (then, started, again) = (Then::Replace, now(), shell.words.clone());
-    let task = Task { job: job.clone(), work, shelf: None, locking, then, retry_failed: true, started, again };
+    let task = Task { job: job.clone(), work, import_folder: None, locking, then, retry_failed: true, started, again };
     let done = execute(task, &mut shared).await;
     shared.close().await;
     let Ran { exit, report, .. } = done?;

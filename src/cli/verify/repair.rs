@@ -92,7 +92,8 @@ pub(super) async fn repair(
         work.days.push(day.id, day.day.window, How { spec: day.spec, ..recheck });
     }
     let (then, started, again) = (Then::Add, now(), shell.words.clone());
-    let task = Task { job: Arc::new(job), work, shelf: None, locking, then, retry_failed: true, started, again };
+    let task =
+        Task { job: Arc::new(job), work, import_folder: None, locking, then, retry_failed: true, started, again };
     let ran = execute(task, &mut shared).await;
     shared.close().await;
     let ran = ran?;

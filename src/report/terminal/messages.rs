@@ -67,7 +67,7 @@ pub(super) fn day_reopened(id: &DayId, taken: &[TakenBack], paint: Paint) -> Str
     format!("{} {}: {count} taken back: {why}", day(id), paint.bad("failed"))
 }
 
-/// A day that the shelf does not have all of: `sharp_720s 2015-12-11 begun: 3 files are there, 21 are to be fetched`.
+/// A day that the imported folder does not have all of: `sharp_720s 2015-12-11 begun: 3 files are there, 21 are to be fetched`.
 pub(super) fn day_left(id: &DayId, files: u64, left: u64, paint: Paint) -> String {
     let (are, to_be) = (if files == 1 { "is" } else { "are" }, if left == 1 { "is" } else { "are" });
     format!(

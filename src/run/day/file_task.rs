@@ -117,7 +117,7 @@ pub(in crate::run) enum FileEnded {
     Absent(Box<Gone>),
     /// The run was stopped, or its budget spent, before the file had an end.
     Stopped,
-    /// It is not on the shelf, and left for a run to fetch.
+    /// It is not in the imported folder, and left for a run to fetch.
     Left,
     /// Given up after all attempts.
     GivenUp(Box<GivenUp>),
@@ -137,8 +137,8 @@ impl FileTask {
     pub(in crate::run) async fn fetch(mut self, file: RemoteFile) -> FileEnded {
         // What the listing's responses made is in no local folder, and costs no request.
         if file.made().is_none() {
-            if let Some(shelf) = self.day.run.shelf.clone() {
-                return self.take_from(shelf, &file).await;
+            if let Some(import_folder) = self.day.run.import_folder.clone() {
+                return self.take_from(import_folder, &file).await;
             }
             if let Some(ended) = self.reserve(&file).await {
                 return ended;

@@ -215,7 +215,7 @@ impl Memory for Remembered {
 
     fn may_order(&self) -> bool {
         // Nothing is ordered where the files are taken from a folder.
-        self.run.upgrade().is_some_and(|run| run.shelf.is_none())
+        self.run.upgrade().is_some_and(|run| run.import_folder.is_none())
     }
 
     fn fixed_series(&self) -> BTreeMap<NaiveDateTime, String> {

@@ -134,7 +134,7 @@ impl DayProcess<'_> {
             self.run.emit(Event::DayLeft { day: day.id.clone(), files: self.done.files, left: *left });
             return Err(Early::Stopped);
         }
-        if !is_halted && self.run.shelf.is_none() {
+        if !is_halted && self.run.import_folder.is_none() {
             day.known_bad.tell_outdated(self.run, &day.store, &rest.keys, !failed.is_empty());
         }
         if !failed.is_empty() {

@@ -83,7 +83,7 @@ impl FileTask {
     ) -> FileEnded {
         let given_up = |path: Option<String>, failure: Failure| FileEnded::Failed { path, failure, with: None };
         // What an earlier look told is only a guess where the answer names the file.
-        let told = self.path.clone().filter(|_| file.name.is_some() || self.day.run.shelf.is_some());
+        let told = self.path.clone().filter(|_| file.name.is_some() || self.day.run.import_folder.is_some());
         let path =
             match self.day.lock_view.path(&file.key).or(told).map_or_else(|| self.path_by_answer(file, &fetched), Ok) {
                 Ok(path) => path,
@@ -102,12 +102,12 @@ impl FileTask {
         let (bytes, resumed_bytes) = (fetched.body.bytes, fetched.resumed_bytes);
         let (day, at) = (Arc::clone(&self.day.store), path.clone());
         let publish = move || day.publish(fetched.staged, &at, line);
-        // FileTask this small is done before another thread is awake.
+        // A file this small is written before another thread wakes up.
         let is_quick = bytes <= fetch::SMALL && !self.day.store.may_wait();
         let published = if is_quick { publish().map_err(Into::into) } else { blocking(publish).await };
         let end = match published {
             Ok(Published::Kept) => FileEnd::Kept { bytes },
-            Ok(_) if self.day.run.shelf.is_some() => FileEnd::Adopted { bytes },
+            Ok(_) if self.day.run.import_folder.is_some() => FileEnd::Adopted { bytes },
             Ok(how) => {
                 let replaced = how == Published::Replaced;
                 FileEnd::Fetched { bytes, resumed_bytes, restarted, replaced, restamped, from }

@@ -102,7 +102,7 @@ impl DayProcess<'_> {
         day.known_bad.need(&settled, &day.store);
         let put_off = corrupt_backoff::put_off(run, todo, &day.store, &day.known_bad, &mut sorted.missing);
         sorted.failed.extend(put_off);
-        if run.shelf.is_none() {
+        if run.import_folder.is_none() {
             warn_of_room(run, todo, &sorted.missing);
         }
         let id = &day.id;

@@ -1,9 +1,9 @@
-//! A listed file taken from the shelf in place of its source: found, checked, published as a fetched one is.
+//! A listed file taken from the imported folder in place of its source: found, checked, published as a fetched one is.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use super::index::{Match, SeriesNames, Shelf, name_due};
+use super::index::{ImportFolder, Match, SeriesNames, name_due};
 use crate::failure::{Class, Failure};
 use crate::fetch::Fetched;
 use crate::fetch::local_copy;
@@ -13,8 +13,8 @@ use crate::source::RemoteFile;
 use crate::untrusted::{escape, quoted};
 
 impl FileTask {
-    /// Takes the file from the shelf, if it is there.
-    pub(in crate::run) async fn take_from(self, held: Arc<Shelf>, file: &RemoteFile) -> FileEnded {
+    /// Takes the file from the imported folder, if it is there.
+    pub(in crate::run) async fn take_from(self, held: Arc<ImportFolder>, file: &RemoteFile) -> FileEnded {
         // What is here from an earlier look is asked about by a run, and displaced by nobody's copy.
         // Nor is a copy with further keywords made of it: a run makes that of what JSOC has.
         if self.kept.is_some() || file.cards.is_some() {

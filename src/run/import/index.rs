@@ -20,7 +20,7 @@ const NEAR: TimeDelta = TimeDelta::minutes(2);
 
 /// A folder of files.
 #[derive(Debug)]
-pub struct Shelf {
+pub struct ImportFolder {
     /// How they are taken.
     pub taking: Taking,
     /// How many were taken otherwise.
@@ -78,11 +78,11 @@ pub(in crate::run) enum Match {
     Several(Vec<String>),
 }
 
-impl Shelf {
+impl ImportFolder {
     /// With no files on it.
     #[must_use]
-    pub fn empty(taking: Taking) -> Shelf {
-        Shelf {
+    pub fn empty(taking: Taking) -> ImportFolder {
+        ImportFolder {
             taking,
             otherwise: AtomicU64::new(0),
             files: Vec::new(),
@@ -96,12 +96,12 @@ impl Shelf {
     ///
     /// # Errors
     /// When the folder, or one below it, cannot be read.
-    pub fn scan(folder: &Path, archive: &Path, taking: Taking) -> io::Result<Shelf> {
+    pub fn scan(folder: &Path, archive: &Path, taking: Taking) -> io::Result<ImportFolder> {
         let archive = archive.canonicalize().ok();
         let folder = folder.canonicalize()?;
         // The folder's own name may be the series.
         let own = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut shelf = Shelf::empty(taking);
+        let mut import_folder = ImportFolder::empty(taking);
         let mut folders = vec![(folder, String::new())];
         while let Some((folder, below)) = folders.pop() {
             for found in std::fs::read_dir(&folder)? {
@@ -115,13 +115,13 @@ impl Shelf {
                     folders.push((place, format!("{path}/")));
                 } else {
                     let held = FolderFile::at(place, path, &own);
-                    shelf.files.push(held);
+                    import_folder.files.push(held);
                 }
             }
         }
-        shelf.files.sort_by(|a, b| a.path.cmp(&b.path));
-        shelf.index();
-        Ok(shelf)
+        import_folder.files.sort_by(|a, b| a.path.cmp(&b.path));
+        import_folder.index();
+        Ok(import_folder)
     }
 
     fn index(&mut self) {

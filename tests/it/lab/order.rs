@@ -48,7 +48,7 @@ impl Lab {
             already_sealed: 0,
             archive: Arc::new(Archive::open(&job.archive.root, job.archive.lock).expect("an archive")),
             locked: None,
-            shelf: None,
+            import_folder: None,
             net: Net::new(),
             bases: BTreeMap::from([(series.id.clone(), vec![server.url().parse().expect("a URL")])]),
             run: "20260101T000000Z-0000000000000001".to_owned(),

@@ -200,7 +200,7 @@ fn a_call_sees_nothing_of_this_machine() {
 #[test]
 fn a_call_under_way_takes_signals() {
     let lab = Lab::new();
-    let script = "trap 'exit 130' INT; echo ready >&2; while :; do :; done";
+    let script = "trap 'exit 130' INT; echo ready >&2; while :; do sleep 0.01; done";
     let running = Call::of(&lab, "/bin/sh", &["-c", script]).status(130).stderr("ready\n").start();
     lab.until("it is ready", |_| running.stderr_so_far().contains("ready"));
     running.signal(Signal::INT);
