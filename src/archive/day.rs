@@ -383,8 +383,10 @@ impl DayWork {
     /// another day's as well; [`Error::Storage`].
     pub fn publish(&self, mut staged: Staged, path: &RelativePath, line: FileLine) -> Result<Published, Error> {
         let tree = &self.archive.tree;
-        self.make_room([path])?;
-        self.must_have_folders(path)?;
+        if self.is_blocked(path) {
+            self.make_room([path])?;
+            self.must_have_folders(path)?;
+        }
         let (dir, name) = tree.place(path.as_str())?;
         let mut replaced = false;
         let stat = || fs::statat(&*dir, name, AtFlags::SYMLINK_NOFOLLOW);

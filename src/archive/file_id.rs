@@ -2,7 +2,7 @@
 
 use rustix::fs;
 
-/// What tells a file from every other one of this machine, whatever it is called.
+/// Identifies a file of this machine, whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct FileId(u64, u64);
 

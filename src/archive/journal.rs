@@ -112,8 +112,8 @@ const FORMAT: &str = "journal/1";
 #[must_use]
 pub fn paths(path: &Path, text: &[u8], spec: Digest) -> Vec<String> {
     let asked = ReplayFor { spec, job: "job", day: None };
-    let Ok(told) = replay::replay(text, asked, boot_id(), path) else { return Vec::new() };
-    told.files.into_iter().map(|named| named.line.path).chain(told.ours.into_keys()).collect()
+    let Ok(replayed) = replay::replay(text, asked, boot_id(), path) else { return Vec::new() };
+    replayed.files.into_iter().map(|named| named.line.path).chain(replayed.ours.into_keys()).collect()
 }
 
 /// The journal of these lines, each an object of JSON without its check: for tests, which write what this version would
@@ -222,14 +222,14 @@ impl Journal {
     /// [`Error::Record`] when another job has files here that it asked for otherwise.
     pub(super) fn begin(&self, spec: Digest, job: &str) -> Result<Replay, Error> {
         let text = self.text()?;
-        let mut told = self.go_on_from(&text, spec, job)?;
+        let mut replayed = self.go_on_from(&text, spec, job)?;
         // One that was begun and holds nothing has lost its lines.
-        told.crashed |= !self.is_new && told.whole == 0 && !told.is_others;
+        replayed.crashed |= !self.is_new && replayed.whole == 0 && !replayed.is_others;
         let mut entries = vec![self.head(spec, job, false)];
         // A later go must know it too, though it finds lines of this boot alone.
-        entries.extend(told.crashed.then_some(JournalEntry::Crashed {}));
+        entries.extend(replayed.crashed.then_some(JournalEntry::Crashed {}));
         self.append(&entries)?;
-        Ok(told)
+        Ok(replayed)
     }
 
     fn text(&self) -> Result<Vec<u8>, Error> {
@@ -242,15 +242,15 @@ impl Journal {
     /// Reads the text of this journal, and cuts off what cannot be read: the next lines go below the last good one.
     fn go_on_from(&self, text: &[u8], spec: Digest, job: &str) -> Result<Replay, Error> {
         let asked = ReplayFor { spec, job, day: Some((&self.day.0, self.day.1)) };
-        let told = replay::replay(text, asked, boot_id(), &self.path)?;
+        let replayed = replay::replay(text, asked, boot_id(), &self.path)?;
         let mut pen = self.pen();
-        if told.whole < text.len() {
+        if replayed.whole < text.len() {
             // Else the lines of this go would stand below what no later go reads past.
-            pen.file.set_len(told.whole as u64).map_err(|e| Error::storage("mend the journal", &self.path, e))?;
+            pen.file.set_len(replayed.whole as u64).map_err(|e| Error::storage("mend the journal", &self.path, e))?;
         }
-        pen.chain = told.chain.clone();
-        pen.length = told.whole as u64;
-        Ok(told)
+        pen.chain = replayed.chain.clone();
+        pen.length = replayed.whole as u64;
+        Ok(replayed)
     }
 
     /// Voids everything but who owns the files. False when it names no file that exists: then nobody needs it.
@@ -260,12 +260,12 @@ impl Journal {
     pub(super) fn forget(&self, tree: &Tree) -> Result<bool, Error> {
         let text = self.text()?;
         let Some((spec, job)) = replay::asked_last(&text) else { return Ok(false) };
-        let told = self.go_on_from(&text, spec, &job)?;
-        let mut paths = told.files.iter().map(|named| &named.line.path).chain(told.ours.keys());
+        let replayed = self.go_on_from(&text, spec, &job)?;
+        let mut paths = replayed.files.iter().map(|named| &named.line.path).chain(replayed.ours.keys());
         if !paths.any(|path| tree.length(path).is_some()) {
             return Ok(false);
         }
-        let crashed = told.crashed.then_some(JournalEntry::Crashed {});
+        let crashed = replayed.crashed.then_some(JournalEntry::Crashed {});
         self.append(&crashed.into_iter().chain([JournalEntry::Cleaned {}]).collect::<Vec<JournalEntry>>())?;
         Ok(true)
     }
@@ -374,9 +374,9 @@ pub(super) fn read_started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> R
         return Ok(Some(StartedDay::default()));
     };
     let asked = ReplayFor { spec, job: &job, day: Some((series, date)) };
-    let told = replay::replay(&text, asked, boot_id(), &tree.path(&relative))?;
-    let files = told.files.into_iter().filter(|file| file.worth != Worth::Nothing).map(|file| file.line).collect();
-    Ok(Some(StartedDay { job: Some(job), files, missing: told.missing }))
+    let replayed = replay::replay(&text, asked, boot_id(), &tree.path(&relative))?;
+    let files = replayed.files.into_iter().filter(|file| file.worth != Worth::Nothing).map(|file| file.line).collect();
+    Ok(Some(StartedDay { job: Some(job), files, missing: replayed.missing }))
 }
 
 /// The files that are there of a day that was started; `None` when it was not.
@@ -412,8 +412,8 @@ pub(super) fn claims(tree: &Tree, relative: &str) -> Result<Vec<ClaimedPath>, Er
     };
     let Some((spec, job)) = replay::asked_last(&text) else { return Ok(Vec::new()) };
     let asked = ReplayFor { spec, job: &job, day: None };
-    let Ok(told) = replay::replay(&text, asked, boot_id(), &tree.path(relative)) else { return Ok(Vec::new()) };
-    let claimed = told.files.into_iter().map(|JournalFile { line, how, .. }| ClaimedPath {
+    let Ok(replayed) = replay::replay(&text, asked, boot_id(), &tree.path(relative)) else { return Ok(Vec::new()) };
+    let claimed = replayed.files.into_iter().map(|JournalFile { line, how, .. }| ClaimedPath {
         path: line.path,
         sha256: line.sha256,
         is_found: how == JournalledAs::Found,

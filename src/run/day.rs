@@ -31,6 +31,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 
+use super::blocking::blocking;
 use super::event::DayDone;
 use super::{RunContext, Todo};
 use crate::archive::{self, LayoutValues, RecordState, render};
@@ -102,7 +103,8 @@ struct DayProcess<'r> {
 impl DayProcess<'_> {
     async fn process(&mut self) -> Result<(), Early> {
         let open = self.open().await?;
-        let listing = by_lock_or_record(self.todo, &open)?;
+        let (todo, day) = (self.todo.clone(), open.clone());
+        let listing = blocking(move || by_lock_or_record(&todo, &day)).await?;
         let believed = self.list(&open, listing).await?;
         let reconciled = self.reconcile(open, believed).await?;
         let Reconciled { day, missing, mut rest } = self.with_files_of_now(reconciled).await?;
@@ -126,7 +128,10 @@ impl DayProcess<'_> {
         self.done.duplicates = listed.duplicates;
         self.done.cadence_slots = listed.cadence_slots;
         self.done.without_record = listed.without_record;
-        match believe(run, todo, open, &listing, listed_at)? {
+        let (shared, asked, day) = (Arc::clone(run), todo.clone(), open.clone());
+        let believe = move || believe(&shared, &asked, &day, &listing, listed_at).map(|belief| (listing, belief));
+        let (listing, belief) = blocking(believe).await?;
+        match belief {
             Belief::Believed(before) => Ok(Believed { listing, before, listed_at }),
             Belief::LookAgain => Err(Early::Again),
         }

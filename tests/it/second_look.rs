@@ -340,13 +340,19 @@ fn s_17_a_day_of_nothing_but_404_seals_by_its_second_look_and_no_sooner() {
     assert_eq!(lab.day("data", "x", "2015-12-11").header["absent"], 2);
 }
 
-#[test]
-fn s_17_files_that_come_by_the_second_look_are_fetched() {
+/// A service that has its two files only when they are requested for the third time.
+fn there_by_the_second_look() -> Server {
     let server = Server::start();
     for (seed, path) in [(1, "/20151211/a_00.fits"), (2, "/20151211/a_12.fits")] {
         let there = Answer::file(fits(seed, 60, TIME));
         server.script(path, [Answer::status(404), Answer::status(404), there]);
     }
+    server
+}
+
+#[test]
+fn s_17_files_that_come_by_the_second_look_are_fetched() {
+    let server = there_by_the_second_look();
     let lab = guessed(&server);
     let (outcome, _) = run(&lab, &server);
     assert!(outcome.is_complete(), "{outcome:?}");
@@ -356,11 +362,7 @@ fn s_17_files_that_come_by_the_second_look_are_fetched() {
 
 #[test]
 fn s_17_files_that_the_job_accepts_as_missing_get_a_second_look_as_well() {
-    let server = Server::start();
-    for (seed, path) in [(1, "/20151211/a_00.fits"), (2, "/20151211/a_12.fits")] {
-        let there = Answer::file(fits(seed, 60, TIME));
-        server.script(path, [Answer::status(404), Answer::status(404), there]);
-    }
+    let server = there_by_the_second_look();
     let lab = guessed(&server);
     let job = String::from_utf8(lab.read("job.yaml")).expect("text");
     lab.write("job.yaml", format!("{job}accept: [{{ series: x, day: 2015-12-11, file: \"a_*\", reason: \"bad\" }}]\n"));

@@ -120,8 +120,8 @@ impl Archive {
         let root = self.tree.root_anew()?;
         // Made now, so that the day's one sync covers it.
         self.tree.make(&days(series))?;
-        let told = journal.begin(spec, job)?;
-        let mut owned = Owned { ours: told.ours.into_iter().collect(), ..Owned::default() };
+        let replayed = journal.begin(spec, job)?;
+        let mut owned = Owned { ours: replayed.ours.into_iter().collect(), ..Owned::default() };
         let mut have = BTreeMap::new();
         let mut prior = BTreeMap::new();
         if let Some(record) = &before {
@@ -141,15 +141,15 @@ impl Archive {
         }
         let mut retired = self.retired_lines(series, date, spec);
         let named: HashMap<String, Option<Digest>> =
-            told.files.iter().map(|named| (named.line.key.clone(), named.line.sha256)).collect();
+            replayed.files.iter().map(|named| (named.line.key.clone(), named.line.sha256)).collect();
         let is_superseded = |line: &FileLine| named.get(&line.key).is_some_and(|sha256| *sha256 != line.sha256);
-        for gone in told.retired {
+        for gone in replayed.retired {
             let is_superseded = is_superseded(&gone.line);
             retired.add_named(gone, is_superseded);
         }
         // What was looked at now is written down again, so that a next go need not look.
         let (mut published, mut entries) = (Vec::new(), Vec::new());
-        for named in told.files {
+        for named in replayed.files {
             let (is_there, is_ours) = self.weigh(&named)?;
             let (path, known) = (&named.line.path, named.line.sha256);
             if is_ours {
@@ -200,11 +200,11 @@ impl Archive {
             owned: Mutex::new(owned),
             elsewhere: Mutex::default(),
             salvaged,
-            after_crash: told.crashed,
-            empty_at: told.empty_at,
-            doubted_at: told.doubted_at,
-            remembered: Mutex::new(told.remembered),
-            spoilt: told.spoilt,
+            after_crash: replayed.crashed,
+            empty_at: replayed.empty_at,
+            doubted_at: replayed.doubted_at,
+            remembered: Mutex::new(replayed.remembered),
+            spoilt: replayed.spoilt,
         })
     }
 

@@ -70,7 +70,7 @@ impl DayWork {
     }
 
     /// True when a folder stands at a path, or something else where the path needs a folder.
-    fn is_blocked(&self, path: &RelativePath) -> bool {
+    pub(super) fn is_blocked(&self, path: &RelativePath) -> bool {
         matches!(self.archive.tree.glance(path.as_str()), Ok(FileType::Directory) | Err(Errno::NOTDIR))
     }
 

@@ -114,7 +114,7 @@ impl ReplayFor<'_> {
 /// Folds a journal's lines.
 pub(super) fn replay(text: &[u8], asked_now: ReplayFor<'_>, boot_id: &str, path: &Path) -> Result<Replay, Error> {
     let ReplayFor { spec, job: own, .. } = asked_now;
-    let mut told = Replay::default();
+    let mut replayed = Replay::default();
     let mut fold = Fold::default();
     let (mut worth, mut is_same, mut same_boot) = (Worth::Nothing, false, true);
     let (mut stranger, mut refused) = (None, None);
@@ -123,7 +123,7 @@ pub(super) fn replay(text: &[u8], asked_now: ReplayFor<'_>, boot_id: &str, path:
         if !raw.ends_with(b"\n") {
             break;
         }
-        let entry = match read(&mut told.chain, raw) {
+        let entry = match read(&mut replayed.chain, raw) {
             Ok(entry) => entry,
             Err(why) => {
                 if let Some(format) = newer(raw) {
@@ -133,7 +133,7 @@ pub(super) fn replay(text: &[u8], asked_now: ReplayFor<'_>, boot_id: &str, path:
                     journal = %path.display(), line = index + 1,
                     "{why}: this line and those after it are ignored; their files are fetched again"
                 );
-                told.crashed = true;
+                replayed.crashed = true;
                 break;
             }
         };
@@ -149,7 +149,7 @@ pub(super) fn replay(text: &[u8], asked_now: ReplayFor<'_>, boot_id: &str, path:
                     return Err(Error::Newer { path: path.to_owned(), format });
                 }
                 same_boot = boot == boot_id;
-                told.crashed |= !same_boot;
+                replayed.crashed |= !same_boot;
                 is_same = asked == spec;
                 stranger = (!is_same && !job.is_empty() && job != own).then_some(job);
                 worth = match () {
@@ -162,21 +162,21 @@ pub(super) fn replay(text: &[u8], asked_now: ReplayFor<'_>, boot_id: &str, path:
                     () => Worth::Nothing,
                 };
                 if !is_same {
-                    told.empty_at = None;
-                    told.doubted_at = None;
-                    told.remembered = None;
-                    told.missing = None;
+                    replayed.empty_at = None;
+                    replayed.doubted_at = None;
+                    replayed.remembered = None;
+                    replayed.missing = None;
                 }
             }
             JournalEntry::File(line) | JournalEntry::Kept(line) => {
-                told.spoilt.remove(&line.key);
+                replayed.spoilt.remove(&line.key);
                 if let Some(stranger) = &stranger {
                     refused.get_or_insert_with(|| Error::record(path, index + 1, of_another_job(stranger)));
                 }
                 fold.name(JournalFile { line: *line, worth, how, same_boot });
             }
             JournalEntry::Spoilt(spoilt) if is_same => {
-                told.spoilt.insert(spoilt.key.clone(), *spoilt);
+                replayed.spoilt.insert(spoilt.key.clone(), *spoilt);
             }
             JournalEntry::Spoilt(_) => {}
             JournalEntry::Published { keys } => {
@@ -193,38 +193,38 @@ pub(super) fn replay(text: &[u8], asked_now: ReplayFor<'_>, boot_id: &str, path:
             }
             JournalEntry::Retire { path, sha256 } => {
                 if RelativePath::from_record(&path).is_some() {
-                    told.ours.insert(path, sha256);
+                    replayed.ours.insert(path, sha256);
                 }
             }
             JournalEntry::Retired { path } => {
-                told.ours.remove(&path);
+                replayed.ours.remove(&path);
                 fold.leave(&path);
             }
-            JournalEntry::Crashed {} => told.crashed = true,
+            JournalEntry::Crashed {} => replayed.crashed = true,
             JournalEntry::Unsynced {} => fold.distrust(),
-            JournalEntry::Doubted { at } => told.doubted_at = is_same.then_some(at),
-            JournalEntry::Empty { at } => told.empty_at = is_same.then_some(at),
-            JournalEntry::Listed {} => told.empty_at = None,
+            JournalEntry::Doubted { at } => replayed.doubted_at = is_same.then_some(at),
+            JournalEntry::Empty { at } => replayed.empty_at = is_same.then_some(at),
+            JournalEntry::Listed {} => replayed.empty_at = None,
             JournalEntry::Remembered { text } => {
-                told.remembered = Some(text).filter(|text| is_same && !text.is_empty());
+                replayed.remembered = Some(text).filter(|text| is_same && !text.is_empty());
             }
-            JournalEntry::Missing(missing) => told.missing = Some(*missing).filter(|_| is_same),
+            JournalEntry::Missing(missing) => replayed.missing = Some(*missing).filter(|_| is_same),
             JournalEntry::Cleaned {} => {
                 refused = None;
-                told.missing = None;
-                (told.empty_at, told.doubted_at, told.remembered) = (None, None, None);
-                told.spoilt.clear();
+                replayed.missing = None;
+                (replayed.empty_at, replayed.doubted_at, replayed.remembered) = (None, None, None);
+                replayed.spoilt.clear();
             }
         }
-        told.whole += raw.len();
+        replayed.whole += raw.len();
     }
     if let Some(refused) = refused {
         return Err(refused);
     }
-    told.retired = fold.retired;
-    told.files = fold.left;
-    told.files.extend(fold.files.into_values());
-    Ok(told)
+    replayed.retired = fold.retired;
+    replayed.files = fold.left;
+    replayed.files.extend(fold.files.into_values());
+    Ok(replayed)
 }
 
 /// Why the files of a job that asked otherwise are not gone on with.

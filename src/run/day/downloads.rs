@@ -14,7 +14,6 @@ use super::context::DayContext;
 use super::file_task::{FileEnded, FileTask, GivenUp, Gone};
 use crate::archive::{FileLine, RelativePath};
 use crate::failure::{Class, Failure};
-use crate::run::event::Event;
 use crate::run::repeated_failure::{shows_that_all_differ, with_samples_first};
 use crate::source::RemoteFile;
 use crate::untrusted::escape;
@@ -45,7 +44,7 @@ pub(in crate::run) struct Downloads {
 
 /// Fetches what is missing, as many files at once as the host may be asked for.
 pub(in crate::run) async fn fetch(day: &Arc<DayContext>, missing: Vec<MissingFile>) -> Downloads {
-    let DayContext { run, todo, opened, .. } = &**day;
+    let DayContext { run, id, opened, .. } = &**day;
     let width = opened.width();
     let mut downloads = Downloads::default();
     let missing = if day.lock_view.binds() { with_samples_first(missing) } else { missing };
@@ -97,12 +96,8 @@ pub(in crate::run) async fn fetch(day: &Arc<DayContext>, missing: Vec<MissingFil
         }
     }
     if mismatches.is_some_and(shows_that_all_differ) && waiting.len() > 0 {
-        run.emit(Event::Note(format!(
-            "{} {}: none of the downloaded files matches the lock; {} more are not requested",
-            todo.series,
-            todo.day.date,
-            waiting.len()
-        )));
+        let left = waiting.len();
+        run.note(id, &format!("none of the downloaded files matches the lock; {left} more are not requested"));
     }
     downloads.left += waiting.len() as u64;
     downloads

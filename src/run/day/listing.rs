@@ -73,12 +73,9 @@ pub(in crate::run) fn warn_of_room(run: &RunContext, todo: &Todo, missing: &[Mis
     if let Ok(free) = Archive::free_bytes(root)
         && due > free
     {
-        run.emit(Event::Note(format!(
-            "{} {}: {due} bytes are listed to be fetched, but only {free} are free in `{}`",
-            todo.series,
-            todo.day.date,
-            escape(&root.to_string_lossy())
-        )));
+        let root = root.to_string_lossy();
+        let what = format!("{due} bytes are listed to be fetched, but only {free} are free in `{}`", escape(&root));
+        run.note(&todo.id(), &what);
     }
 }
 

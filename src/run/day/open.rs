@@ -11,6 +11,7 @@ use crate::run::event::{DayState, Event};
 use crate::run::{How, OpenedSeries, RunContext, Todo};
 
 /// A day that this process holds.
+#[derive(Clone)]
 pub(in crate::run) struct OpenDay {
     pub(in crate::run) series: Arc<OpenedSeries>,
     /// The day in the archive.

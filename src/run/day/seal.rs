@@ -7,7 +7,6 @@ use super::preferred;
 use crate::archive::{DayRecord, DayWork, FileLine, LeftOut, RecordBasis, RecordState, SealAs};
 use crate::failure::{Class, Failure};
 use crate::run::blocking::blocking;
-use crate::run::event::Event;
 use crate::run::{OpenedSeries, RunContext, Todo};
 
 /// What a day is sealed with.
@@ -55,7 +54,7 @@ pub(in crate::run) async fn seal(
     let id = todo.id();
     let (record, retired) = blocking(move || work.seal(SealAs { lasting, absent: by.absent }, &by.keys)).await?;
     if let Some(note) = preferred::retired(by.replaced, retired) {
-        run.emit(Event::Note(format!("{} {}: {note}", id.series, id.date)));
+        run.note(&id, &note);
     }
     Ok(record)
 }
