@@ -6,11 +6,10 @@ use chrono::NaiveDate;
 use rustix::fs::{self, AtFlags, FileType, RenameFlags};
 use rustix::io::Errno;
 
-use super::file_id::FileId;
 use super::journal::Journal;
 use super::name::{LONGEST, cut};
 use super::reader::record_of;
-use super::safe_dir::{length_of, split};
+use super::safe_dir::length_of;
 use super::{Archive, DayRecord, Error, FileLine};
 use crate::manifest::SeriesId;
 
@@ -77,8 +76,8 @@ impl Archive {
         Ok(moved)
     }
 
-    /// Moves what has a path to the day's folder of `retired/`: in place of a copy of it, or under a name that nothing has there.
-    /// Gives its path there; `None` when there is nothing to move.
+    /// Moves what has a path to the day's folder of `retired/`, under a name that nothing has there, and then removes the copy of
+    /// it that lies there. Gives its path there; `None` when there is nothing to move.
     pub(super) fn set_aside(
         &self,
         series: &SeriesId,
@@ -90,17 +89,15 @@ impl Archive {
         let folder = Archive::retired(series, date);
         let to = self.tree.make(&folder)?;
         let failed = |e: Errno| Error::storage("retire", self.tree.path(path), e.into());
-        if let Some(copy) = copy {
-            return match fs::renameat(&*dir, name, &*to, split(&copy).1) {
-                Ok(()) => Ok(Some(copy)),
-                Err(Errno::NOENT) => Ok(None),
-                Err(e) => Err(failed(e)),
-            };
-        }
         let mut target = cut(name, LONGEST).to_owned();
         for attempt in 1u32.. {
             match fs::renameat_with(&*dir, name, &*to, &target, RenameFlags::NOREPLACE) {
-                Ok(()) => return Ok(Some(format!("{folder}/{target}"))),
+                Ok(()) => {
+                    if let Some(copy) = &copy {
+                        self.tree.remove(copy)?;
+                    }
+                    return Ok(Some(format!("{folder}/{target}")));
+                }
                 Err(Errno::NOENT) => return Ok(None),
                 Err(Errno::EXIST) => {
                     let more = format!(".{attempt}");
@@ -118,17 +115,17 @@ impl Archive {
         let folder = Archive::retired(series, date);
         for name in self.tree.names(&folder)? {
             let retired = format!("{folder}/{name}");
-            if self.may_be_copies(path, &retired)? && self.hash(&retired)? == self.hash(path)? {
+            if self.are_equally_long(path, &retired)? && self.hash(&retired)? == self.hash(path)? {
                 return Ok(Some(retired));
             }
         }
         Ok(None)
     }
 
-    /// True when two paths have files of one length, which are not one file under two names: renaming one would leave both.
-    pub(super) fn may_be_copies(&self, path: &str, other: &str) -> Result<bool, Error> {
+    /// True when two paths have files of one length.
+    pub(super) fn are_equally_long(&self, path: &str, other: &str) -> Result<bool, Error> {
         let (Some(one), Some(other)) = (self.tree.stat(path)?, self.tree.stat(other)?) else { return Ok(false) };
         let length = length_of(&one);
-        Ok(FileId::of(&one) != FileId::of(&other) && length.is_some() && length == length_of(&other))
+        Ok(length.is_some() && length == length_of(&other))
     }
 }

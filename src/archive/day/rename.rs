@@ -174,7 +174,7 @@ impl DayWork {
     pub(super) fn retired_copy(&self, path: &str) -> Result<Option<String>, Error> {
         let Some(length) = self.archive.tree.length(path) else { return Ok(None) };
         for retired in self.retired_of(length)? {
-            if self.archive.may_be_copies(path, &retired)?
+            if self.archive.are_equally_long(path, &retired)?
                 && self.digest_once(path).is_some_and(|digest| self.digest_once(&retired) == Some(digest))
             {
                 return Ok(Some(retired));
@@ -284,6 +284,14 @@ impl DayWork {
             let names = names.filter(|name| kept.is_some() && leaving.get(**name) == Some(&kept));
             further.extend(names.map(|name| ((*name).to_owned(), (*path).to_owned())));
         }
+        // Each name may have a number of its own: what this very go has linked is known all the same.
+        let linked = self.lock_elsewhere().renamed.clone();
+        for (path, kept) in linked.into_iter().filter(|(_, kept)| wanted.contains(kept.as_str())) {
+            let Some(put) = leaving.get(&path).filter(|_| !further.contains_key(&path)) else { continue };
+            if self.is_as_put(&path, *put)? {
+                further.insert(path, kept);
+            }
+        }
         Ok(further)
     }
 
@@ -297,7 +305,13 @@ impl DayWork {
     pub(super) fn drop_spare_name(&self, retired: &str, wanted: &str) -> Result<(), Error> {
         let tree = &self.archive.tree;
         let (Some(one), Some(other)) = (tree.stat(retired)?, tree.stat(wanted)?) else { return Ok(()) };
-        if FileId::of(&one) == FileId::of(&other) && one.st_nlink > 1 {
+        let is_one_file = FileId::of(&one) == FileId::of(&other) && one.st_nlink > 1;
+        // Each name may have a number of its own.
+        let is_copy = || {
+            let digest = self.digest_once(retired).filter(|_| length_of(&one) == length_of(&other));
+            digest.is_some() && digest == self.digest_once(wanted)
+        };
+        if is_one_file || is_copy() {
             tree.remove(retired)?;
         } else {
             // It is one more of them, whatever it is.

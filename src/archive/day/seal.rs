@@ -206,11 +206,8 @@ impl DayWork {
         self.respell(wanted)?;
         let mut given_up: Vec<String> = Vec::new();
         if let Some(ground) = &ground {
-            let mut owned = self.lock_owned();
-            let (ours, found) = owned.found.drain().partition(|(path, _)| ground.is_released(path));
-            owned.ours.extend::<HashMap<String, Option<Digest>>>(ours);
-            owned.found = found;
-            given_up.extend(owned.found.keys().filter(|path| !wanted.contains(path.as_str())).cloned());
+            self.take_over_shared(ground, wanted)?;
+            given_up.extend(self.lock_owned().found.keys().filter(|path| !wanted.contains(path.as_str())).cloned());
         }
         let leaving = self.leaving(wanted);
         if leaving.is_empty() && given_up.is_empty() {
@@ -236,6 +233,29 @@ impl DayWork {
             settle_moves(&self.archive.tree, &self.root, leaving.keys().map(String::as_str), &to)?;
         }
         Ok(retired)
+    }
+
+    /// Takes files that this day only found for ours: those that another day has left to it, and those that another day has put
+    /// at a wanted path with the same bytes.
+    fn take_over_shared(&self, ground: &Ground<'_>, wanted: &HashSet<&str>) -> Result<(), Error> {
+        let found = self.lock_owned().found.clone();
+        let (released, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|(path, _)| ground.is_released(path));
+        let shared: Vec<String> =
+            found.iter().map(|(path, _)| path.clone()).filter(|path| wanted.contains(path.as_str())).collect();
+        let owners = if shared.is_empty() {
+            HashMap::new()
+        } else {
+            ground.owners(&self.archive, (&self.series, self.date), &shared)?
+        };
+        let is_put = |(path, sha256): &(String, Option<Digest>)| {
+            let mut owners = owners.get(path).into_iter().flatten();
+            owners.any(|owner| !owner.is_found && owner.sha256 == *sha256)
+        };
+        let mut owned = self.lock_owned();
+        for (path, sha256) in released.into_iter().chain(found.into_iter().filter(is_put)) {
+            owned.is_ours(&path, sha256);
+        }
+        Ok(())
     }
 
     /// Our files at other paths than these, each with what is known of its bytes.

@@ -6,7 +6,7 @@ use super::*;
 const JOURNAL: &str = ".sunhaul/work/journal/s/2015-12-11.jsonl";
 
 impl Lab {
-    fn put(&self, at: &str, bytes: &str) {
+    pub(super) fn put(&self, at: &str, bytes: &str) {
         let at = self.root().join(at);
         std::fs::create_dir_all(at.parent().unwrap()).unwrap();
         std::fs::write(at, bytes).unwrap();
@@ -172,6 +172,30 @@ fn a_file_that_is_retired_again_with_the_same_bytes_is_kept_once() {
 }
 
 #[test]
+fn a_file_with_a_second_name_among_the_retired_leaves_its_path() {
+    // As a kill leaves it between a rename and the removal of the name that is no longer needed. One file or two: where each
+    // name has a number of its own, nothing tells.
+    for is_one_file in [true, false] {
+        let lab = Lab::new();
+        let work = lab.work("a");
+        publish(&work, "k1", "s/a", "one").unwrap();
+        lab.seal(work, "a", RecordState::Provisional, &["k1"]);
+        lab.put(".sunhaul/work/retired/s/2015-12-11/first", "one");
+        if is_one_file {
+            std::fs::remove_file(lab.root().join(".sunhaul/work/retired/s/2015-12-11/first")).unwrap();
+            std::fs::hard_link(lab.root().join("s/a"), lab.root().join(".sunhaul/work/retired/s/2015-12-11/first"))
+                .unwrap();
+        }
+        let work = lab.work("a");
+        assert_eq!(publish(&work, "k1", "s/a", "two").unwrap(), Published::Replaced);
+        lab.seal(work, "a", RecordState::Provisional, &["k1"]);
+        let retired = std::fs::read_dir(lab.root().join(".sunhaul/work/retired/s/2015-12-11")).unwrap();
+        let bodies: Vec<_> = retired.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+        assert_eq!((bodies, lab.text("s/a")), (vec!["one".to_owned()], "two".to_owned()), "{is_one_file}");
+    }
+}
+
+#[test]
 fn a_file_that_two_keys_want_is_taken_back_and_nobodys() {
     let lab = Lab::new();
     lab.put("s/own", "mine");
@@ -274,7 +298,8 @@ fn what_a_kill_left_of_a_day_that_its_record_answers_is_put_away() {
     publish(&lab.work("b"), "k5", "s/e", "found").unwrap();
     is_done();
     assert_eq!([lab.exists("s/b"), lab.exists("s/c")], [false, false]);
-    assert_eq!(lab.text(".sunhaul/work/retired/s/2015-12-11/b"), "two");
+    assert_eq!(lab.text(".sunhaul/work/retired/s/2015-12-11/c"), "two");
+    assert!(!lab.exists(".sunhaul/work/retired/s/2015-12-11/b"), "of equal files, one is kept");
     assert_eq!((lab.text("s/e"), lab.exists(".sunhaul/work/retired/s/2015-12-11/e")), ("found".into(), false));
 }
 

@@ -57,6 +57,24 @@ fn a_file_that_two_days_share_is_retired_by_neither_alone() {
 }
 
 #[test]
+fn a_file_that_another_day_put_there_is_not_the_users() {
+    let shared = Shared::new();
+    let Shared { lab, other } = &shared;
+    // Sealed already, and in progress.
+    shared.others("one");
+    let unfinished = shared.work(other, "b");
+    publish(&unfinished, "k2", "flat/b", "two").unwrap();
+    lab.put("flat/own", "mine");
+    let work = lab.work("a");
+    for (key, path, body) in [("k", "flat/a", "one"), ("k2", "flat/b", "two"), ("k3", "flat/own", "mine")] {
+        assert_eq!(publish(&work, key, path, body).unwrap(), Published::Kept);
+    }
+    let record = lab.seal(work, "a", RecordState::Sealed, &["k", "k2", "k3"]);
+    let theirs: Vec<_> = record.files.iter().filter(|file| file.preexisting).map(|file| file.path.as_str()).collect();
+    assert_eq!(theirs, ["flat/own"]);
+}
+
+#[test]
 fn a_file_that_an_unfinished_day_names_stays_as_well() {
     let shared = Shared::new();
     let Shared { lab, other } = &shared;
