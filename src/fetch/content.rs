@@ -222,7 +222,7 @@ impl Packed {
 
     fn damaged(&self, error: &std::io::Error) -> Fault {
         let (format, length) = (self.format.name(), self.within.length);
-        let message = format!("the {format} stream is cut or damaged, after {length} bytes of what it holds ({error})");
+        let message = format!("the {format} stream is wrong after {length} bytes of what it holds: {error}");
         Fault { class: Class::FileStructure, message }
     }
 }

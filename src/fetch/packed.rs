@@ -153,6 +153,9 @@ impl Gzip {
             return Ok(Decoded { taken, bytes: mem::take(self.member.get_mut()) });
         }
         // The member has ended.
+        if !matches!(*first, 0 | 0x1f) {
+            return Err(bytes_follow());
+        }
         self.is_padding = *first == 0;
         let ended = mem::replace(&mut self.member, Box::new(GzDecoder::new(Vec::new())));
         ended.finish().map(|bytes| Decoded { taken: 0, bytes })

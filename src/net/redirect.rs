@@ -80,9 +80,10 @@ impl Route {
             return Err(refuse(format!("more than {HOPS} times")));
         }
         let target = target(&self.url, headers).map_err(refuse)?;
-        if self.leads == Leads::SamePath && !is_same_path(self.asked(), &target) {
-            let why = "which is another path, and so lists something else; if it has moved there, write that address";
-            return Err(refuse(format!("to {}, {why}", shown(&target))));
+        if self.leads == Leads::SamePath && !is_same_listing(self.asked(), &target) {
+            let what = if has_same_path(self.asked(), &target) { "has another query" } else { "is another path" };
+            let why = "and so lists something else; if it has moved there, write that address";
+            return Err(refuse(format!("to {}, which {what}, {why}", shown(&target))));
         }
         let door = leads(&self.url, &target, door).map_err(|why| refuse(format!("to {}, {why}", shown(&target))))?;
         if target == self.url || self.visited.contains(&target) {
@@ -93,10 +94,14 @@ impl Route {
     }
 }
 
-/// True when two URLs have the same path but for a slash at its end, and the same question, however they are encoded.
-fn is_same_path(one: &Url, other: &Url) -> bool {
+/// True when two URLs have the same path but for a slash at its end, and the same query, however they are encoded.
+fn is_same_listing(one: &Url, other: &Url) -> bool {
+    has_same_path(one, other) && one.query_pairs().eq(other.query_pairs())
+}
+
+fn has_same_path(one: &Url, other: &Url) -> bool {
     let path = |url: &Url| percent_decode_str(url.path().trim_end_matches('/')).collect::<Vec<u8>>();
-    path(one) == path(other) && one.query_pairs().eq(other.query_pairs())
+    path(one) == path(other)
 }
 
 /// The place that a `Location` names, relative to `from`.
@@ -233,19 +238,17 @@ mod tests {
         ] {
             assert_eq!(leads(same), Ok(()), "{same}");
         }
-        for other in [
-            "/data/2012/",
-            "/data/?start=2012-06-01T00:00:00Z",
-            "/login?next=/data/2012/a%20b",
-            "/data/2012/a%20b",
-            "/data/2012/a%20b/index.html?start=2012-06-01T00:00:00Z",
-            "/new/data/2012/a%20b?start=2012-06-01T00:00:00Z",
-            "/data/2012/a%20b?start=2013-06-01T00:00:00Z",
+        for (other, what) in [
+            ("/data/2012/", "is another path"),
+            ("/data/?start=2012-06-01T00:00:00Z", "is another path"),
+            ("/login?next=/data/2012/a%20b", "is another path"),
+            ("/data/2012/a%20b", "has another query"),
+            ("/data/2012/a%20b/index.html?start=2012-06-01T00:00:00Z", "is another path"),
+            ("/new/data/2012/a%20b?start=2012-06-01T00:00:00Z", "is another path"),
+            ("/data/2012/a%20b?start=2013-06-01T00:00:00Z", "has another query"),
         ] {
-            assert!(
-                leads(other).unwrap_err().contains("which is another path, and so lists something else"),
-                "{other}"
-            );
+            let why = leads(other).unwrap_err();
+            assert!(why.contains(&format!("which {what}, and so lists something else")), "{other}: {why}");
         }
     }
 

@@ -268,9 +268,8 @@ impl LockView {
         let (now, due) = (keys.len(), row.absent);
         let what = if now as u64 == due { ", and now others are" } else { "" };
         let which = keys.iter().min().map(|key| format!(", such as `{}`", escape(key))).unwrap_or_default();
-        let why = format!(
-            "{now} files of the day are absent upstream{which}, where the lock has {due} as absent{what}; {to_do}"
-        );
+        let are = if now == 1 { "1 file of the day is".to_owned() } else { format!("{now} files of the day are") };
+        let why = format!("{are} absent upstream{which}, where the lock has {due} as absent{what}; {to_do}");
         Some(mismatch(&why))
     }
 }

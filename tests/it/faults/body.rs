@@ -349,6 +349,7 @@ fn b_13_a_file_that_was_cut_at_its_source_is_found_whatever_its_name() {
         ("image_lev1_fits", cut.clone(), "fits-structure"),
         ("inner.fits.gz", gzip(&cut), "fits-structure"),
         ("outer.fits.gz", packed[..packed.len() - 9].to_vec(), "file-structure"),
+        ("more.csv.gz", [&packed[..], b"more"].concat(), "file-structure"),
         ("outer.dat", packed[..packed.len() - 9].to_vec(), "file-structure"),
         ("inner", gzip(&cut), "fits-structure"),
         ("inner.fits.bz2", bzip2(&cut), "fits-structure"),
@@ -381,13 +382,15 @@ fn b_13_a_file_that_was_cut_at_its_source_is_found_whatever_its_name() {
     lab.write("job.yaml", Job::at(&server.url()).retry("{ attempts: 1 }").yaml());
     let report = lab.report(1);
     let failures = report["failures"].as_array().expect("failures");
-    let class = |name: &str| {
+    let failure = |name: &str| {
         let failure = failures.iter().find(|failure| failure["path"].as_str().is_some_and(|path| path.ends_with(name)));
-        failure.unwrap_or_else(|| panic!("{name} was taken\n{report:#}"))["class"].clone()
+        failure.unwrap_or_else(|| panic!("{name} was taken\n{report:#}"))
     };
     for (name, _, due) in &bad {
-        assert_eq!(class(name), *due, "{name}\n{report:#}");
+        assert_eq!(failure(name)["class"], *due, "{name}\n{report:#}");
     }
+    let why = failure("more.csv.gz")["message"].as_str().unwrap_or_default();
+    assert!(why.contains(": other bytes follow its end"), "{why}");
     assert_eq!(failures.len(), bad.len(), "{report:#}");
     assert_eq!(lab.files("data").len(), good.len());
 }

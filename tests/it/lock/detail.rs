@@ -60,7 +60,7 @@ fn a_lock_of_days_alone_holds_which_files_are_absent() {
         (&["a", "b"], "0 files of the day are absent upstream, where the lock has 1 as absent"),
         (
             &["a", "b", "gone2"],
-            "1 files of the day are absent upstream, such as `/HMI/s/gone2`, where the lock has 1 as absent, and now others are",
+            "1 file of the day is absent upstream, such as `/HMI/s/gone2`, where the lock has 1 as absent, and now others are",
         ),
     ] {
         let report = anew(names, 3);
