@@ -1,5 +1,6 @@
 //! The life of one day: opened, listed, reconciled with the archive, downloaded, sealed.
 
+mod as_locked;
 mod context;
 pub(super) mod corrupt_backoff;
 pub(super) mod downloads;
@@ -103,11 +104,7 @@ struct DayProcess<'r> {
 impl DayProcess<'_> {
     async fn process(&mut self) -> Result<(), Early> {
         let open = self.open().await?;
-        let (todo, day) = (self.todo.clone(), open.clone());
-        let listing = blocking(move || by_lock_or_record(&todo, &day)).await?;
-        let believed = self.list(&open, listing).await?;
-        let reconciled = self.reconcile(open, believed).await?;
-        let Reconciled { day, missing, mut rest } = self.with_files_of_now(reconciled).await?;
+        let Reconciled { day, missing, mut rest } = self.files_of(open).await?;
         let downloads = downloads::fetch(&day, missing).await;
         let outcome = self.outcome(&day, &mut rest, downloads)?;
         self.report_failed(&day, &outcome).await?;
@@ -115,9 +112,22 @@ impl DayProcess<'_> {
         self.seal(day, rest, outcome).await
     }
 
-    /// Lists the day by its source where there is no listing yet, and holds the listing against what was there before.
-    async fn list(&mut self, open: &OpenDay, listing: Option<DayListing>) -> Result<Believed, Early> {
+    /// What the day is to have, and what of that is missing: as the lock has it where all of it is here, else as it is listed.
+    async fn files_of(&mut self, open: OpenDay) -> Result<Reconciled, Early> {
+        if let Some(as_locked) = self.as_locked(&open).await? {
+            return Ok(as_locked);
+        }
+        let believed = self.list(&open).await?;
+        let reconciled = self.reconcile(open, believed).await?;
+        self.with_files_of_now(reconciled).await
+    }
+
+    /// Lists the day, by its source where neither the lock nor its record does, and holds the listing against what was there
+    /// before.
+    async fn list(&mut self, open: &OpenDay) -> Result<Believed, Early> {
         let (run, todo) = (self.run, self.todo);
+        let (asked, day) = (todo.clone(), open.clone());
+        let listing = blocking(move || by_lock_or_record(&asked, &day)).await?;
         let listed_at = (run.now)();
         let listing = match listing {
             Some(listing) => listing,

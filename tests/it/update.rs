@@ -174,9 +174,56 @@ fn a_service_that_does_not_answer_is_no_drift() {
     let told = update(&lab, &["--dry-run"], 4);
     assert_eq!((&told["compared"], told["failed"].as_array().expect("days").len()), (&0.into(), 3));
     assert_eq!(told["failed"][0]["class"], "unreachable");
-    let told = "0 days updated: nothing changed; 3 days not updated: the lock keeps them as they were\n";
+    let told = "0 days updated: nothing changed; 3 days not updated: the lock keeps them as they were, and \
+                `sunhaul run` restores replaced files\n";
     lab.sunhaul(&["update", "job.yaml"]).status(4).chatty().stdout(told).done();
     assert_eq!(lab.read(LOCK), before);
+}
+
+#[test]
+fn a_day_that_an_update_left_half_done_is_restored_as_locked_and_nobody_is_asked() {
+    let server = service([1, 2, 3]);
+    add(&server, 11, "200000", 4);
+    let lab = locked_lab(&server);
+    let (before, locked) = (lab.proved("data"), lab.read(LOCK));
+    // One file of the day changed, and another one cannot be had.
+    let later = service([5, 2, 3]);
+    let failing = Item::new(&name(11, "200000"), "2015-12-11T20:00:00.799999Z");
+    later.script_file("sharp_720s", failing, [Answer::status(403)]);
+    lab.write("job.yaml", job(&later));
+    let told = update(&lab, &[], 1);
+    assert_eq!((lab.days("data").len(), lab.read(LOCK)), (2, locked), "{told:#}");
+    let words = "2 files of 2 days, ";
+    lab.sunhaul(&["verify", "job.yaml"]).status(1).stdout_has(words).stderr_has("`sunhaul run` adds the days").done();
+    lab.sunhaul(&["verify", "job.yaml"]).status(1).chatty().stdout_has("hashed: 1 locked day not here\n").done();
+    lab.sunhaul(&["verify", "job.yaml", "--range", "2015-12-12.."]).stdout_has("all is right").done();
+    let asked = later.requests().len();
+    let report = lab.report(0);
+    assert_eq!((&report["totals"]["files"]["restored"], later.requests().len()), (&1.into(), asked), "{report:#}");
+    assert_eq!(lab.proved("data"), before);
+    lab.sunhaul(&["verify", "job.yaml"]).stdout_has("all is right").done();
+    // What came of the later version is not lost: it is taken back with the lock that has it.
+    add(&later, 11, "200000", 4);
+    update(&lab, &[], 0);
+    assert_ne!(lab.proved("data"), before);
+    lab.run_with(&["--frozen"]).done();
+}
+
+#[test]
+fn a_lock_that_is_checked_out_restores_its_days_without_a_request() {
+    let server = service([1, 2, 3]);
+    let lab = locked_lab(&server);
+    let (before, locked) = (lab.proved("data"), lab.read(LOCK));
+    let later = service([5, 6, 7]);
+    lab.write("job.yaml", job(&later));
+    update(&lab, &[], 0);
+    let (after, moved) = (lab.proved("data"), lab.read(LOCK));
+    for (lock, files) in [(&locked, &before), (&moved, &after), (&locked, &before)] {
+        let asked = later.requests().len();
+        lab.write(LOCK, lock);
+        lab.report(0);
+        assert_eq!((&lab.proved("data"), later.requests().len()), (files, asked));
+    }
 }
 
 #[test]

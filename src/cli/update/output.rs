@@ -283,7 +283,7 @@ impl UpdateResult {
         if self.not_updated > 0 {
             let _ = write!(
                 out,
-                "; {} not updated: the lock keeps them as they were",
+                "; {} not updated: the lock keeps them as they were, and `sunhaul run` restores replaced files",
                 human::count(self.not_updated, "day")
             );
         }

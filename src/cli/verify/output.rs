@@ -47,6 +47,8 @@ struct DayCounts {
     damaged: u64,
     /// Without a record.
     not_fetched: u64,
+    /// The lock has them, and the archive has no record of them.
+    not_here: u64,
     /// Of another job, which asks for something else: not looked at.
     refused: u64,
     /// Their record names other files than the lock.
@@ -118,6 +120,7 @@ impl VerifyResult {
                 checked: 0,
                 damaged: 0,
                 not_fetched: counts.new + counts.started,
+                not_here: 0,
                 refused: counts.refused,
                 differ: 0,
             },
@@ -191,6 +194,12 @@ impl VerifyResult {
         }
     }
 
+    /// Takes in a day of the lock that the archive has no record of.
+    pub(super) fn tell_not_here(&mut self) {
+        self.days.not_fetched -= 1;
+        self.days.not_here += 1;
+    }
+
     /// Takes in the files that no record names.
     pub(super) fn tell_extra(&mut self, strays: Option<Vec<Stray>>) {
         let is_known = strays.is_some();
@@ -223,7 +232,8 @@ impl VerifyResult {
         let unmended = || wrong(mendable.into_iter().any(left), Exit::Incomplete);
         let mended = self.repair.as_ref().map_or_else(unmended, |repair| repair.exit);
         let is_beside = self.strict && (left(What::Extra) || !self.forgotten.is_empty());
-        mended.max(wrong(is_beside, Exit::Incomplete)).max(wrong(left(What::Unreadable), Exit::Storage))
+        let is_lacking = is_beside || self.days.not_here > 0;
+        mended.max(wrong(is_lacking, Exit::Incomplete)).max(wrong(left(What::Unreadable), Exit::Storage))
     }
 
     /// As JSON, with the exit code.
@@ -248,6 +258,7 @@ impl VerifyResult {
             (*changed, "changed"),
             (*unreadable, "unreadable"),
             (self.days.differ, if self.days.differ == 1 { "day not as locked" } else { "days not as locked" }),
+            (self.days.not_here, if self.days.not_here == 1 { "locked day not here" } else { "locked days not here" }),
             (self.days.damaged, if self.days.damaged == 1 { "damaged record" } else { "damaged records" }),
         ];
         let wrong: Vec<String> = counts
@@ -264,7 +275,11 @@ impl VerifyResult {
             human::count(*checked, "file"),
             human::count(self.days.checked, "day"),
             human::bytes(*bytes),
-            if wrong.is_empty() { "all is right".to_owned() } else { wrong.join(", ") }
+            match (wrong.is_empty(), self.days.checked) {
+                (true, 0) => "nothing to check".to_owned(),
+                (true, _) => "all is right".to_owned(),
+                (false, _) => wrong.join(", "),
+            }
         );
         let extra = extra.unwrap_or_default();
         for (count, why) in [(extra, "that no record names"), (*system, "left by a system, such as `.DS_Store`")] {
@@ -316,6 +331,9 @@ impl VerifyResult {
         let mendable = missing + changed - preexisting + self.days.damaged + self.days.differ;
         if self.repair.is_none() && mendable > 0 {
             hints.push("`--repair` moves changed files to `.sunhaul/work/retired` and fetches what is not there");
+        }
+        if self.days.not_here > 0 {
+            hints.push("`sunhaul run` adds the days that the lock has and the archive does not");
         }
         if self.days.damaged > 0 && extra.is_none() {
             hints.push("extra files are not looked for where a damaged record hides what it names");

@@ -208,6 +208,12 @@ impl LockView {
         absent.map(move |file| file.clone().into_line(series))
     }
 
+    /// The files of a final day that the lock names whole, but for the absent ones; none where other files may come.
+    pub(in crate::run) fn whole_files(&self) -> impl Iterator<Item = &LockedFile> {
+        let is_whole = self.is_whole && self.is_final && !self.lets_absent_come;
+        self.files.values().filter(move |file| is_whole && file.absent.is_none())
+    }
+
     /// The path that the lock gives a key.
     pub(in crate::run) fn path(&self, key: &str) -> Option<RelativePath> {
         // Of an absent one that may come, the path was a guess where only its answer names it.

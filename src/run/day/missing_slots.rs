@@ -8,6 +8,7 @@ use crate::day::Scale;
 use crate::source::{Body, Listed};
 
 /// The slots that the files of a listing are of, by key.
+#[derive(Default)]
 pub(in crate::run) struct ListedSlots(HashMap<String, ListedSlot>);
 
 struct ListedSlot {

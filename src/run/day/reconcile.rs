@@ -11,7 +11,7 @@ use super::file_task::as_listed;
 use super::known_bad::KnownBad;
 use super::known_files::{Earlier, ListingLook, LocalFile, find, is_sealed};
 use super::listing::{DayListing, ListedBy, by_source, warn_of_room, without_file};
-use super::lock_view::Settled;
+use super::lock_view::{LockView, Settled};
 use super::missing_slots::ListedSlots;
 use super::open::OpenDay;
 use super::path_collisions::{PathClaims, collision};
@@ -67,7 +67,7 @@ impl DayProcess<'_> {
     /// Holds the listing against what is there, and gives files that lie elsewhere their paths.
     pub(super) async fn reconcile(&mut self, open: OpenDay, believed: Believed) -> Result<Reconciled, Early> {
         let (run, todo) = (self.run, self.todo);
-        let OpenDay { series, store, lock_view } = open;
+        let OpenDay { series, store, lock_view } = open.clone();
         let Believed { listing, before, listed_at } = believed;
         let DayListing { mut listed, is_final, listed_by, absent, left_out } = listing;
         let lock_view = lock_view.by_listed_keys(&listed.files, series.series.source.scale());
@@ -83,19 +83,7 @@ impl DayProcess<'_> {
         settled.extend(absent);
         let total = (listed.files.len() + settled.len() + refused.len()) as u64;
         let without_file = without_file(&series, todo, &lock_view, &mut listed)?;
-        let known_bad = KnownBad::of(&run.manifest, &self.done.day);
-        let day = DayContext {
-            run: Arc::clone(run),
-            opened: series,
-            todo: todo.clone(),
-            id: self.done.day.clone(),
-            store,
-            lock_view,
-            known_bad,
-            claims: Mutex::default(),
-            is_final,
-        };
-        let day = Arc::new(day);
+        let day = self.context(open, lock_view, is_final);
         let context = Arc::clone(&day);
         let mut sorted = blocking(move || sort(&context, &renumbered, listed)).await?;
         sorted.failed.extend(refused.into_iter().map(|(key, path, failure)| (key, (path, failure))));
@@ -135,6 +123,21 @@ impl DayProcess<'_> {
 }
 
 impl DayProcess<'_> {
+    /// What the later stages of the day share.
+    pub(super) fn context(&self, open: OpenDay, lock_view: Arc<LockView>, is_final: bool) -> Arc<DayContext> {
+        Arc::new(DayContext {
+            run: Arc::clone(self.run),
+            opened: open.series,
+            todo: self.todo.clone(),
+            id: self.done.day.clone(),
+            store: open.store,
+            lock_view,
+            known_bad: KnownBad::of(&self.run.manifest, &self.done.day),
+            claims: Mutex::default(),
+            is_final,
+        })
+    }
+
     /// Takes what the source says now of the files that are to be downloaded, where the record of the day listed them: they were
     /// damaged here, and may have changed at the source since.
     pub(super) async fn with_files_of_now(&self, mut reconciled: Reconciled) -> Result<Reconciled, Early> {

@@ -26,18 +26,20 @@ impl World {
         );
         // A day that is repaired is listed again, and held to the lock where the service lists another file or one less.
         let is_held_to_lock = repaired.code == 3 && repaired.stderr.contains("lock-mismatch");
-        assert!(repaired.code == 0 || is_held_to_lock, "everything was put right\n{said}");
+        // A day that was begun and has no record is not repaired: its file was in the way of the check.
+        let lacks_days = ["not here", "not fetched yet"].iter().any(|words| repaired.stdout.contains(words));
+        let is_repaired = repaired.code == 0 || (lacks_days && repaired.code == 1);
+        assert!(is_repaired || is_held_to_lock, "everything was put right\n{said}");
         // A run leaves a changed file where it is; the repair does not.
         let is_left = first.code == 1 && first.stderr.contains("occupied");
         assert!(first.code == 0 || is_left, "everything was put right\n{said}");
         assert_eq!(updated.code, 0, "everything was put right\n{said}");
-        let verified = self.call(Command::Verify(""));
-        assert_eq!(verified.code, 0, "{}\n{said}", verified.stdout);
-        if repaired.stdout.contains("not fetched yet") {
-            // A day that was begun and has no record is neither repaired nor updated: its file was in the way of the check.
+        if lacks_days {
             assert!(is_left, "{said}");
             assert_eq!(self.call(Command::Run("")).code, 0, "{said}");
         }
+        let verified = self.call(Command::Verify(""));
+        assert_eq!(verified.code, 0, "{}\n{said}", verified.stdout);
         let again = self.call(Command::Run(""));
         assert!(again.code == 0 && again.stderr.contains("nothing to do"), "{}", again.stderr);
         self.lab.sunhaul(&["run", &job, "--archive", "fresh"]).chatty().done();

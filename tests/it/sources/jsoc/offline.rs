@@ -55,6 +55,35 @@ fn a_file_on_tape_fails_alone_and_can_be_accepted() {
 }
 
 #[test]
+fn a_file_that_leaves_the_disks_unchanged_after_it_was_fetched_is_kept_by_an_update() {
+    for offline in [on_tape(), Record { is_offline: true, ..Record::new(2, NOON) }] {
+        let fake = of_a_day(Record::new(2, NOON));
+        let lab = lab(&one(&fake));
+        lab.report(0);
+        let before = lab.proved("data");
+        fake.state().records[1] = offline;
+        lab.sunhaul(&["update", "job.yaml"]).chatty().stdout_has("nothing changed").done();
+        assert_eq!((lab.proved("data"), lab.days("data").len()), (before, 1));
+    }
+}
+
+#[test]
+fn an_update_that_fails_for_a_file_on_tape_leaves_a_day_that_a_run_restores() {
+    // Its record was computed anew, with other data, and so was the table of keywords.
+    let fake = of_a_day(Record::new(2, NOON));
+    let lab = lab(&fake.job("segments: [Br]"));
+    lab.report(0);
+    let before = lab.proved("data");
+    let second = Record { is_offline: true, ..Record::new(90_002, NOON) };
+    fake.state().records[1] = second;
+    lab.sunhaul(&["update", "job.yaml"]).status(1).chatty().stdout_has("1 day not updated").done();
+    assert!(lab.days("data").is_empty(), "the table was replaced");
+    let asked = fake.server.requests().len();
+    lab.report(0);
+    assert_eq!((lab.proved("data"), fake.server.requests().len()), (before, asked));
+}
+
+#[test]
 fn a_record_with_one_file_on_tape_is_not_ordered_for_the_other() {
     let fake = of_a_day(Record { offline_segment: Some("Bp"), ..Record::new(2, NOON) });
     let job = ordered(&fake, &format!("email: {EMAIL}"), "fetch: files", "2015-12-12")
