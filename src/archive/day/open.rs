@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::NaiveDate;
 
-use super::{DayWork, EarlierLook, Opened, Owned, Prior, days};
+use super::{DayWork, EarlierLook, Opened, Owned, Prior, RetiredFiles, days};
 use crate::archive::journal::{Journal, JournalEntry, JournalFile, JournalledAs, Worth};
 use crate::archive::reader::record_of;
 use crate::archive::record::{DayRecord, FileLine, RecordState, salvage};
@@ -43,42 +43,33 @@ impl Archive {
         let Some(journal) = Journal::open(&self.tree, series, date, self.lock)? else {
             return Ok(Opened::Held);
         };
-        let (before, salvaged) = match self.record_for(series, date, spec, job) {
-            Ok(found) => found,
+        let day = DayToTake { series, date, spec, job, trust };
+        let standing = match self.standing_record(day) {
+            Ok(standing) => standing,
             Err(error) => {
                 journal.remove_if_new()?;
                 self.sweep(series, date);
                 return Err(error);
             }
         };
-        let is_this = before.as_ref().is_some_and(|record| record.header.spec == spec);
-        match before {
-            Some(record) if is_this && record.header.state == RecordState::Sealed && trust == Trust::All => {
-                if journal.is_new() {
-                    journal.remove()?;
-                    self.sweep(series, date);
-                    return Ok(Opened::Done(Box::new(record)));
-                }
-                let work =
-                    self.begin((series, date), (spec, job), (journal, trust), (Some(record.clone()), salvaged))?;
-                Ok(Opened::Done(Box::new(work.put_away(record)?)))
-            }
-            before => {
-                let work = self.begin((series, date), (spec, job), (journal, trust), (before, salvaged))?;
-                Ok(Opened::Work(Box::new(work)))
-            }
+        let is_done = |record: &&DayRecord| {
+            trust == Trust::All && record.header.spec == spec && record.header.state == RecordState::Sealed
+        };
+        let Some(record) = standing.record.as_ref().filter(is_done).cloned() else {
+            return Ok(Opened::Work(Box::new(self.begin(day, journal, standing)?)));
+        };
+        if journal.is_new() {
+            journal.remove()?;
+            self.sweep(series, date);
+            return Ok(Opened::Done(Box::new(record)));
         }
+        let work = self.begin(day, journal, standing)?;
+        Ok(Opened::Done(Box::new(work.put_away(record)?)))
     }
 
-    /// The record that stands, if it is one that this job may go on from; of one that cannot be read, the paths at which it
-    /// says that files of ours are.
-    fn record_for(
-        &self,
-        series: &SeriesId,
-        date: NaiveDate,
-        spec: Digest,
-        job: &str,
-    ) -> Result<(Option<DayRecord>, HashSet<String>), Error> {
+    /// The record that stands, if it is one that this job may go on from.
+    fn standing_record(&self, day: DayToTake<'_>) -> Result<StandingRecord, Error> {
+        let DayToTake { series, date, spec, job, .. } = day;
         let relative = record_of(series, date);
         let (record, salvaged) = match DayRecord::read(&self.tree, &relative, (series, date)) {
             Ok(record) => (record, HashSet::new()),
@@ -107,82 +98,33 @@ impl Archive {
                 ),
             ));
         }
-        Ok((record, salvaged))
+        Ok(StandingRecord { record, salvaged })
     }
 
     fn begin(
         self: &Arc<Self>,
-        (series, date): (&SeriesId, NaiveDate),
-        (spec, job): (Digest, &str),
-        (journal, trust): (Journal, Trust),
-        (before, salvaged): (Option<DayRecord>, HashSet<String>),
+        day: DayToTake<'_>,
+        journal: Journal,
+        standing: StandingRecord,
     ) -> Result<DayWork, Error> {
+        let DayToTake { series, date, spec, job, trust } = day;
+        let StandingRecord { record: before, salvaged } = standing;
         let root = self.tree.root_anew()?;
         // Made now, so that the day's one sync covers it.
         self.tree.make(&days(series))?;
         let replayed = journal.begin(spec, job)?;
-        let mut owned = Owned { ours: replayed.ours.into_iter().collect(), ..Owned::default() };
-        let mut have = BTreeMap::new();
-        let mut prior = BTreeMap::new();
+        let mut earlier = EarlierFiles::of(replayed.ours, self.retired_lines(series, date, spec));
         if let Some(record) = &before {
-            let standing = match record.header.state {
-                RecordState::Sealed if record.header.spec == spec => EarlierLook::Final,
-                RecordState::Provisional if record.header.spec == spec => EarlierLook::Young,
-                state => EarlierLook::OtherSpec(state),
-            };
-            for file in record.files.iter().filter(|f| f.sha256.is_some()) {
-                let paths = if file.preexisting { &mut owned.found } else { &mut owned.ours };
-                paths.insert(file.path.clone(), file.sha256);
-                // Under the same key another source has another file.
-                if record.header.spec.has_first_of(&spec) {
-                    prior.insert(file.key.clone(), Prior { line: file.clone(), standing });
-                }
-            }
+            earlier.take_record(record, spec);
         }
-        let mut retired = self.retired_lines(series, date, spec);
-        let named: HashMap<String, Option<Digest>> =
-            replayed.files.iter().map(|named| (named.line.key.clone(), named.line.sha256)).collect();
-        let is_superseded = |line: &FileLine| named.get(&line.key).is_some_and(|sha256| *sha256 != line.sha256);
-        for gone in replayed.retired {
-            let is_superseded = is_superseded(&gone.line);
-            retired.add_named(gone, is_superseded);
-        }
-        // What was looked at now is written down again, so that a next go need not look.
-        let (mut published, mut entries) = (Vec::new(), Vec::new());
+        earlier.take_retired(replayed.retired, &replayed.files);
         for named in replayed.files {
-            let (is_there, is_ours) = self.weigh(&named)?;
-            let (path, known) = (&named.line.path, named.line.sha256);
-            if is_ours {
-                owned.is_ours(path, known);
-            } else if named.how == JournalledAs::Found && !owned.ours.contains_key(path) {
-                owned.found.insert(path.clone(), known);
-            }
-            if !is_there {
-                retired.add_named(named, false);
-                continue;
-            }
-            let JournalFile { line, worth, how, same_boot } = named;
-            let standing = match worth {
-                Worth::Nothing => continue,
-                Worth::Young => EarlierLook::Young,
-                Worth::Other(state) => EarlierLook::OtherSpec(state),
-                Worth::This => {
-                    match how {
-                        JournalledAs::Published if same_boot => {}
-                        JournalledAs::Published | JournalledAs::Meant => published.push(line.clone()),
-                        JournalledAs::Found => entries.push(JournalEntry::Kept(Box::new(line.clone()))),
-                    }
-                    if trust != Trust::Nothing {
-                        have.insert(line.key.clone(), line);
-                        continue;
-                    }
-                    EarlierLook::Young
-                }
-            };
-            prior.insert(line.key.clone(), Prior { line, standing });
+            let weighed = self.weigh(&named)?;
+            earlier.take_file(named, weighed, trust);
         }
-        entries.extend(JournalEntry::published(published));
-        journal.append(&entries)?;
+        let EarlierFiles { owned, have, prior, retired, published, mut looked_at } = earlier;
+        looked_at.extend(JournalEntry::published(published));
+        journal.append(&looked_at)?;
         Ok(DayWork {
             archive: Arc::clone(self),
             series: series.clone(),
@@ -208,13 +150,13 @@ impl Archive {
         })
     }
 
-    /// Whether a file that a journal names is there with its bytes, and whether its path is ours to displace.
-    fn weigh(&self, named: &JournalFile) -> Result<(bool, bool), Error> {
+    /// Looks for a file that a journal names.
+    fn weigh(&self, named: &JournalFile) -> Result<WeighedFile, Error> {
         let path = &named.line.path;
         let length = self.tree.length(path);
         if named.how == JournalledAs::Published && named.same_boot {
             // Line and file: have. Line without file: fetched again.
-            return Ok((length == named.line.bytes, true));
+            return Ok(WeighedFile { is_there: length == named.line.bytes, is_ours: true });
         }
         let is_there = length == named.line.bytes && self.hash(path)? == named.line.sha256;
         let is_ours = match named.how {
@@ -224,11 +166,122 @@ impl Archive {
             // leaves nothing, or the right length.
             JournalledAs::Meant => is_there || (!named.same_boot && (length == Some(0) || length == named.line.bytes)),
         };
-        Ok((is_there, is_ours))
+        Ok(WeighedFile { is_there, is_ours })
     }
 
     /// Removes the folders of a day's work that are empty.
     pub(in crate::archive) fn sweep(&self, series: &SeriesId, date: NaiveDate) {
         sweep(&self.tree, series, date);
+    }
+}
+
+/// A day that is to be taken, and for what.
+#[derive(Clone, Copy)]
+struct DayToTake<'a> {
+    series: &'a SeriesId,
+    date: NaiveDate,
+    spec: Digest,
+    job: &'a str,
+    trust: Trust,
+}
+
+/// The record that stands.
+struct StandingRecord {
+    record: Option<DayRecord>,
+    /// Where one that cannot be read says that files of ours are.
+    salvaged: HashSet<String>,
+}
+
+/// A file that a journal names, looked for.
+#[derive(Debug, Clone, Copy)]
+struct WeighedFile {
+    /// It is there with its bytes.
+    is_there: bool,
+    /// Its path is ours to displace.
+    is_ours: bool,
+}
+
+/// What an earlier go left of a day.
+struct EarlierFiles {
+    owned: Owned,
+    have: BTreeMap<String, FileLine>,
+    prior: BTreeMap<String, Prior>,
+    retired: RetiredFiles,
+    /// Files that were found to have their names from us.
+    published: Vec<FileLine>,
+    /// What was looked at now is written down again, so that a next go need not look.
+    looked_at: Vec<JournalEntry>,
+}
+
+impl EarlierFiles {
+    fn of(ours: BTreeMap<String, Option<Digest>>, retired: RetiredFiles) -> EarlierFiles {
+        EarlierFiles {
+            owned: Owned { ours: ours.into_iter().collect(), ..Owned::default() },
+            have: BTreeMap::new(),
+            prior: BTreeMap::new(),
+            retired,
+            published: Vec::new(),
+            looked_at: Vec::new(),
+        }
+    }
+
+    /// Takes in the record that stands.
+    fn take_record(&mut self, record: &DayRecord, spec: Digest) {
+        let standing = match record.header.state {
+            RecordState::Sealed if record.header.spec == spec => EarlierLook::Final,
+            RecordState::Provisional if record.header.spec == spec => EarlierLook::Young,
+            state => EarlierLook::OtherSpec(state),
+        };
+        for file in record.files.iter().filter(|f| f.sha256.is_some()) {
+            let paths = if file.preexisting { &mut self.owned.found } else { &mut self.owned.ours };
+            paths.insert(file.path.clone(), file.sha256);
+            // Under the same key another source has another file.
+            if record.header.spec.has_first_of(&spec) {
+                self.prior.insert(file.key.clone(), Prior { line: file.clone(), standing });
+            }
+        }
+    }
+
+    /// Takes in the files that a journal named until they were retired; it names these now.
+    fn take_retired(&mut self, gone: Vec<JournalFile>, now: &[JournalFile]) {
+        let now: HashMap<&str, Option<Digest>> =
+            now.iter().map(|named| (named.line.key.as_str(), named.line.sha256)).collect();
+        for file in gone {
+            let is_superseded = now.get(file.line.key.as_str()).is_some_and(|sha256| *sha256 != file.line.sha256);
+            self.retired.add_named(file, is_superseded);
+        }
+    }
+
+    /// Takes in a file that a journal names.
+    fn take_file(&mut self, named: JournalFile, weighed: WeighedFile, trust: Trust) {
+        let (path, known) = (&named.line.path, named.line.sha256);
+        if weighed.is_ours {
+            self.owned.is_ours(path, known);
+        } else if named.how == JournalledAs::Found && !self.owned.ours.contains_key(path) {
+            self.owned.found.insert(path.clone(), known);
+        }
+        if !weighed.is_there {
+            self.retired.add_named(named, false);
+            return;
+        }
+        let JournalFile { line, worth, how, same_boot } = named;
+        let standing = match worth {
+            Worth::Nothing => return,
+            Worth::Young => EarlierLook::Young,
+            Worth::Other(state) => EarlierLook::OtherSpec(state),
+            Worth::This => {
+                match how {
+                    JournalledAs::Published if same_boot => {}
+                    JournalledAs::Published | JournalledAs::Meant => self.published.push(line.clone()),
+                    JournalledAs::Found => self.looked_at.push(JournalEntry::Kept(Box::new(line.clone()))),
+                }
+                if trust != Trust::Nothing {
+                    self.have.insert(line.key.clone(), line);
+                    return;
+                }
+                EarlierLook::Young
+            }
+        };
+        self.prior.insert(line.key.clone(), Prior { line, standing });
     }
 }

@@ -113,118 +113,158 @@ impl ReplayFor<'_> {
 
 /// Folds a journal's lines.
 pub(super) fn replay(text: &[u8], asked_now: ReplayFor<'_>, boot_id: &str, path: &Path) -> Result<Replay, Error> {
-    let ReplayFor { spec, job: own, .. } = asked_now;
-    let mut replayed = Replay::default();
-    let mut fold = Fold::default();
-    let (mut worth, mut is_same, mut same_boot) = (Worth::Nothing, false, true);
-    let (mut stranger, mut refused) = (None, None);
+    let mut replaying = Replaying::new(asked_now, boot_id, path);
     for (index, raw) in text.split_inclusive(|b| *b == b'\n').enumerate() {
         // The last write was cut: by a kill, which loses nothing else.
         if !raw.ends_with(b"\n") {
             break;
         }
-        let entry = match read(&mut replayed.chain, raw) {
+        let number = index + 1;
+        let entry = match read(&mut replaying.replay.chain, raw) {
             Ok(entry) => entry,
             Err(why) => {
                 if let Some(format) = newer(raw) {
                     return Err(Error::Newer { path: path.to_owned(), format });
                 }
                 tracing::warn!(
-                    journal = %path.display(), line = index + 1,
+                    journal = %path.display(), line = number,
                     "{why}: this line and those after it are ignored; their files are fetched again"
                 );
-                replayed.crashed = true;
+                replaying.replay.crashed = true;
                 break;
             }
         };
         if asked_now.is_strange(&entry) {
-            tracing::warn!(journal = %path.display(), line = index + 1, "the journal is of another day: it is not believed");
+            tracing::warn!(journal = %path.display(), line = number, "the journal is of another day: it is not believed");
             return Ok(Replay { is_others: true, ..Replay::default() });
         }
-        let how = if matches!(entry, JournalEntry::Kept(_)) { JournalledAs::Found } else { JournalledAs::Meant };
+        replaying.take(entry, number)?;
+        replaying.replay.whole += raw.len();
+    }
+    replaying.finish()
+}
+
+/// The folding of a journal, line by line.
+struct Replaying<'a> {
+    asked_now: ReplayFor<'a>,
+    boot_id: &'a str,
+    path: &'a Path,
+    replay: Replay,
+    fold: Fold,
+    /// Whose lines are being read.
+    begun: BegunBy,
+    /// Why the day is not this job's to go on with.
+    refused: Option<Error>,
+}
+
+/// What the last head says of the lines that follow it.
+struct BegunBy {
+    worth: Worth,
+    /// It asked for the same.
+    is_same: bool,
+    same_boot: bool,
+    /// Another job, which asked for something else.
+    stranger: Option<String>,
+}
+
+impl<'a> Replaying<'a> {
+    fn new(asked_now: ReplayFor<'a>, boot_id: &'a str, path: &'a Path) -> Replaying<'a> {
+        let begun = BegunBy { worth: Worth::Nothing, is_same: false, same_boot: true, stranger: None };
+        let (replay, fold) = (Replay::default(), Fold::default());
+        Replaying { asked_now, boot_id, path, replay, fold, begun, refused: None }
+    }
+
+    fn take(&mut self, entry: JournalEntry, number: usize) -> Result<(), Error> {
+        let (replay, fold, is_same) = (&mut self.replay, &mut self.fold, self.begun.is_same);
         match entry {
-            JournalEntry::Journal { format, boot_id: boot, spec: asked, job, young, .. } => {
+            JournalEntry::Journal { format, boot_id, spec, job, young, .. } => {
                 if format != FORMAT {
                     let format = crate::untrusted::escape(&format).into_owned();
-                    return Err(Error::Newer { path: path.to_owned(), format });
+                    return Err(Error::Newer { path: self.path.to_owned(), format });
                 }
-                same_boot = boot == boot_id;
-                replayed.crashed |= !same_boot;
-                is_same = asked == spec;
-                stranger = (!is_same && !job.is_empty() && job != own).then_some(job);
-                worth = match () {
-                    () if is_same && young => Worth::Young,
-                    () if is_same => Worth::This,
-                    () if stranger.is_some() => Worth::Nothing,
-                    () if asked.has_first_of(&spec) && young => Worth::Other(RecordState::Provisional),
-                    () if asked.has_first_of(&spec) => Worth::Other(RecordState::Sealed),
-                    // Under the same key another source has another file.
-                    () => Worth::Nothing,
-                };
-                if !is_same {
-                    replayed.empty_at = None;
-                    replayed.doubted_at = None;
-                    replayed.remembered = None;
-                    replayed.missing = None;
+                self.begin(boot_id == self.boot_id, spec, job, young);
+            }
+            JournalEntry::File(line) => self.take_file(*line, JournalledAs::Meant, number),
+            JournalEntry::Kept(line) => self.take_file(*line, JournalledAs::Found, number),
+            JournalEntry::Spoilt(spoilt) => {
+                if is_same {
+                    replay.spoilt.insert(spoilt.key.clone(), *spoilt);
                 }
             }
-            JournalEntry::File(line) | JournalEntry::Kept(line) => {
-                replayed.spoilt.remove(&line.key);
-                if let Some(stranger) = &stranger {
-                    refused.get_or_insert_with(|| Error::record(path, index + 1, of_another_job(stranger)));
-                }
-                fold.name(JournalFile { line: *line, worth, how, same_boot });
-            }
-            JournalEntry::Spoilt(spoilt) if is_same => {
-                replayed.spoilt.insert(spoilt.key.clone(), *spoilt);
-            }
-            JournalEntry::Spoilt(_) => {}
-            JournalEntry::Published { keys } => {
-                for key in keys {
-                    if let Some(named) = fold.files.get_mut(&key) {
-                        named.how = JournalledAs::Published;
-                    }
-                }
-            }
-            JournalEntry::Void { key } => {
-                if let Some(named) = fold.files.remove(&key) {
-                    fold.holders.remove(&named.line.path);
-                }
-            }
+            JournalEntry::Published { keys } => fold.publish(&keys),
+            JournalEntry::Void { key } => fold.forget(&key),
             JournalEntry::Retire { path, sha256 } => {
                 if RelativePath::from_record(&path).is_some() {
-                    replayed.ours.insert(path, sha256);
+                    replay.ours.insert(path, sha256);
                 }
             }
             JournalEntry::Retired { path } => {
-                replayed.ours.remove(&path);
+                replay.ours.remove(&path);
                 fold.leave(&path);
             }
-            JournalEntry::Crashed {} => replayed.crashed = true,
+            JournalEntry::Crashed {} => replay.crashed = true,
             JournalEntry::Unsynced {} => fold.distrust(),
-            JournalEntry::Doubted { at } => replayed.doubted_at = is_same.then_some(at),
-            JournalEntry::Empty { at } => replayed.empty_at = is_same.then_some(at),
-            JournalEntry::Listed {} => replayed.empty_at = None,
+            JournalEntry::Doubted { at } => replay.doubted_at = is_same.then_some(at),
+            JournalEntry::Empty { at } => replay.empty_at = is_same.then_some(at),
+            JournalEntry::Listed {} => replay.empty_at = None,
             JournalEntry::Remembered { text } => {
-                replayed.remembered = Some(text).filter(|text| is_same && !text.is_empty());
+                replay.remembered = Some(text).filter(|text| is_same && !text.is_empty());
             }
-            JournalEntry::Missing(missing) => replayed.missing = Some(*missing).filter(|_| is_same),
+            JournalEntry::Missing(missing) => replay.missing = Some(*missing).filter(|_| is_same),
             JournalEntry::Cleaned {} => {
-                refused = None;
-                replayed.missing = None;
-                (replayed.empty_at, replayed.doubted_at, replayed.remembered) = (None, None, None);
-                replayed.spoilt.clear();
+                self.refused = None;
+                replay.spoilt.clear();
+                replay.forget_listings();
             }
         }
-        replayed.whole += raw.len();
+        Ok(())
     }
-    if let Some(refused) = refused {
-        return Err(refused);
+
+    fn begin(&mut self, same_boot: bool, spec: Digest, job: String, young: bool) {
+        let asked_now = self.asked_now;
+        let is_same = spec == asked_now.spec;
+        let stranger = (!is_same && !job.is_empty() && job != asked_now.job).then_some(job);
+        let listed = if young { RecordState::Provisional } else { RecordState::Sealed };
+        let worth = match () {
+            () if is_same && young => Worth::Young,
+            () if is_same => Worth::This,
+            () if stranger.is_none() && spec.has_first_of(&asked_now.spec) => Worth::Other(listed),
+            // Under the same key another source has another file.
+            () => Worth::Nothing,
+        };
+        self.replay.crashed |= !same_boot;
+        if !is_same {
+            self.replay.forget_listings();
+        }
+        self.begun = BegunBy { worth, is_same, same_boot, stranger };
     }
-    replayed.retired = fold.retired;
-    replayed.files = fold.left;
-    replayed.files.extend(fold.files.into_values());
-    Ok(replayed)
+
+    fn take_file(&mut self, line: FileLine, how: JournalledAs, number: usize) {
+        self.replay.spoilt.remove(&line.key);
+        if let Some(stranger) = &self.begun.stranger {
+            self.refused.get_or_insert_with(|| Error::record(self.path, number, of_another_job(stranger)));
+        }
+        let BegunBy { worth, same_boot, .. } = self.begun;
+        self.fold.name(JournalFile { line, worth, how, same_boot });
+    }
+
+    fn finish(self) -> Result<Replay, Error> {
+        let Replaying { mut replay, fold, refused, .. } = self;
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
+        replay.retired = fold.retired;
+        replay.files = fold.left;
+        replay.files.extend(fold.files.into_values());
+        Ok(replay)
+    }
+}
+
+impl Replay {
+    /// Forgets what earlier listings showed: they answered another query, or are not to be believed any more.
+    fn forget_listings(&mut self) {
+        (self.empty_at, self.doubted_at, self.remembered, self.missing) = (None, None, None, None);
+    }
 }
 
 /// Why the files of a job that asked otherwise are not gone on with.
@@ -286,6 +326,22 @@ impl Fold {
         {
             self.holders.remove(&earlier.line.path);
             self.left.push(JournalFile { worth: Worth::Nothing, ..earlier });
+        }
+    }
+
+    /// Notes that files got their names from us.
+    fn publish(&mut self, keys: &[String]) {
+        for key in keys {
+            if let Some(named) = self.files.get_mut(key) {
+                named.how = JournalledAs::Published;
+            }
+        }
+    }
+
+    /// Takes back what a line named.
+    fn forget(&mut self, key: &str) {
+        if let Some(named) = self.files.remove(key) {
+            self.holders.remove(&named.line.path);
         }
     }
 
