@@ -26,6 +26,7 @@ pub(super) use replay::{JournalFile, JournalledAs, Replay, Worth};
 use super::fsync::boot_id;
 use super::regular::{is_no_file, must_be_regular};
 use super::safe_dir::Tree;
+use super::spec_family::SpecFamily;
 use super::{Archive, Error, FileLine, MissingSlotReasons};
 use crate::digest::Digest;
 use crate::manifest::{LockMode, SeriesId};
@@ -111,7 +112,7 @@ const FORMAT: &str = "journal/1";
 /// below the root. None where the journal is refused. `path` is for messages only.
 #[must_use]
 pub fn paths(path: &Path, text: &[u8], spec: Digest) -> Vec<String> {
-    let asked = ReplayFor { spec, job: "job", day: None };
+    let asked = ReplayFor { spec: &SpecFamily::alone(spec), job: "job", day: None };
     let Ok(replayed) = replay::replay(text, asked, boot_id(), path) else { return Vec::new() };
     replayed.files.into_iter().map(|named| named.line.path).chain(replayed.ours.into_keys()).collect()
 }
@@ -220,12 +221,12 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Record`] when another job has files here that it asked for otherwise.
-    pub(super) fn begin(&self, spec: Digest, job: &str) -> Result<Replay, Error> {
+    pub(super) fn begin(&self, spec: &SpecFamily, job: &str) -> Result<Replay, Error> {
         let text = self.text()?;
         let mut replayed = self.go_on_from(&text, spec, job)?;
         // One that was begun and holds nothing has lost its lines.
         replayed.crashed |= !self.is_new && replayed.whole == 0 && !replayed.is_others;
-        let mut entries = vec![self.head(spec, job, false)];
+        let mut entries = vec![self.head(spec.spec, job, false)];
         // A later go must know it too, though it finds lines of this boot alone.
         entries.extend(replayed.crashed.then_some(JournalEntry::Crashed {}));
         self.append(&entries)?;
@@ -240,7 +241,7 @@ impl Journal {
     }
 
     /// Reads the text of this journal, and cuts off what cannot be read: the next lines go below the last good one.
-    fn go_on_from(&self, text: &[u8], spec: Digest, job: &str) -> Result<Replay, Error> {
+    fn go_on_from(&self, text: &[u8], spec: &SpecFamily, job: &str) -> Result<Replay, Error> {
         let asked = ReplayFor { spec, job, day: Some((&self.day.0, self.day.1)) };
         let replayed = replay::replay(text, asked, boot_id(), &self.path)?;
         let mut pen = self.pen();
@@ -260,7 +261,7 @@ impl Journal {
     pub(super) fn forget(&self, tree: &Tree) -> Result<bool, Error> {
         let text = self.text()?;
         let Some((spec, job)) = replay::asked_last(&text) else { return Ok(false) };
-        let replayed = self.go_on_from(&text, spec, &job)?;
+        let replayed = self.go_on_from(&text, &SpecFamily::alone(spec), &job)?;
         let mut paths = replayed.files.iter().map(|named| &named.line.path).chain(replayed.ours.keys());
         if !paths.any(|path| tree.length(path).is_some()) {
             return Ok(false);
@@ -373,7 +374,7 @@ pub(super) fn read_started(tree: &Tree, series: &SeriesId, date: NaiveDate) -> R
     let Some((spec, job)) = replay::asked_last(&text) else {
         return Ok(Some(StartedDay::default()));
     };
-    let asked = ReplayFor { spec, job: &job, day: Some((series, date)) };
+    let asked = ReplayFor { spec: &SpecFamily::alone(spec), job: &job, day: Some((series, date)) };
     let replayed = replay::replay(&text, asked, boot_id(), &tree.path(&relative))?;
     let files = replayed.files.into_iter().filter(|file| file.worth != Worth::Nothing).map(|file| file.line).collect();
     Ok(Some(StartedDay { job: Some(job), files, missing: replayed.missing }))
@@ -411,7 +412,7 @@ pub(super) fn claims(tree: &Tree, relative: &str) -> Result<Vec<ClaimedPath>, Er
         Err(error) => return Err(error),
     };
     let Some((spec, job)) = replay::asked_last(&text) else { return Ok(Vec::new()) };
-    let asked = ReplayFor { spec, job: &job, day: None };
+    let asked = ReplayFor { spec: &SpecFamily::alone(spec), job: &job, day: None };
     let Ok(replayed) = replay::replay(&text, asked, boot_id(), &tree.path(relative)) else { return Ok(Vec::new()) };
     let claimed = replayed.files.into_iter().map(|JournalFile { line, how, .. }| ClaimedPath {
         path: line.path,

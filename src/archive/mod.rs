@@ -27,6 +27,7 @@ mod remove;
 mod repair;
 mod safe_dir;
 mod shared_paths;
+mod spec_family;
 mod spot_check;
 mod staged_file;
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod tests;
 mod untracked;
 mod work_folders;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -60,6 +62,7 @@ pub use spot_check::SpotCheck;
 pub use staged_file::Staged;
 pub use untracked::Stray;
 
+use crate::digest::Digest;
 use crate::manifest::{LockMode, SeriesId};
 use safe_dir::Tree;
 
@@ -73,6 +76,8 @@ pub struct Archive {
     lock_wait: Arc<dyn LockWait>,
     /// Held by the one day of this process that looks around among shared paths.
     alone: Mutex<()>,
+    /// The first halves of other specs whose files are the same where their keys are, by series.
+    related: Mutex<BTreeMap<SeriesId, Vec<Digest>>>,
 }
 
 /// Where the archive keeps its own state, relative to the root.
@@ -106,6 +111,7 @@ impl Archive {
             quarantine: quarantine::QuarantineUse::default(),
             lock_wait: Arc::new(NoLimit),
             alone: Mutex::new(()),
+            related: Mutex::default(),
         })
     }
 

@@ -1,12 +1,16 @@
 //! What series have been asked for in this archive, so that it can be said how the query of a record differs from that of now.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::sync::{MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use super::record::line;
 use super::shared_paths::append;
+use super::spec_family::SpecFamily;
 use super::{Archive, Error, Reader, STATE};
+use crate::digest::Digest;
 use crate::manifest::{Query, SeriesId};
 
 /// The queries, a line each.
@@ -36,7 +40,17 @@ impl Archive {
             append(&mut file, !matches!(text.last(), None | Some(b'\n')), &asked)
                 .map_err(|e| Error::storage("write", path(), e))?;
         }
+        self.lock_related().insert(series.clone(), query.related_sources(&before));
         Ok(before)
+    }
+
+    /// A spec of a series, with the sources that [`Archive::use_query`] was told of.
+    pub(super) fn spec_family(&self, series: &SeriesId, spec: Digest) -> SpecFamily {
+        SpecFamily { spec, related: self.lock_related().get(series).cloned().unwrap_or_default() }
+    }
+
+    fn lock_related(&self) -> MutexGuard<'_, BTreeMap<SeriesId, Vec<Digest>>> {
+        self.related.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -69,7 +69,7 @@ impl Archive {
                 ground.retired(self, &line.path)?;
             }
             let copy = self.retired_copy(series, date, &line.path)?;
-            if self.set_aside(series, date, &line.path, copy)?.is_some() {
+            if self.set_aside(series, date, &line.path, copy.as_deref())?.is_some() {
                 moved.push(line.path.clone());
             }
         }
@@ -83,7 +83,7 @@ impl Archive {
         series: &SeriesId,
         date: NaiveDate,
         path: &str,
-        copy: Option<String>,
+        copy: Option<&str>,
     ) -> Result<Option<String>, Error> {
         let (dir, name) = self.tree.place(path)?;
         let folder = Archive::retired(series, date);
@@ -93,7 +93,7 @@ impl Archive {
         for attempt in 1u32.. {
             match fs::renameat_with(&*dir, name, &*to, &target, RenameFlags::NOREPLACE) {
                 Ok(()) => {
-                    if let Some(copy) = &copy {
+                    if let Some(copy) = copy {
                         self.tree.remove(copy)?;
                     }
                     return Ok(Some(format!("{folder}/{target}")));

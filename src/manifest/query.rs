@@ -29,6 +29,18 @@ pub struct Query {
     /// What else is asked, by the names of the keys.
     #[serde(skip_serializing_if = "Map::is_empty", default)]
     besides: Map<String, Value>,
+    /// What the source itself chooses among its files. It is in `source` as well.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    chosen: Option<Chosen>,
+}
+
+/// What a source chooses among its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Chosen {
+    /// The digest of the source and its series but for the choice: where it is the same, so is a file of the same key.
+    among: Digest,
+    /// The choice, by the names of the keys.
+    by: Map<String, Value>,
 }
 
 impl Query {
@@ -49,7 +61,24 @@ impl Query {
             cadence: cadence.map(|cadence| cadence.as_secs()),
             layout: series.layout.text().to_owned(),
             besides: besides(series),
+            chosen: chosen(series),
         }
+    }
+
+    /// The queries of before whose files are the same as those of this one where their keys are, though their sources differ:
+    /// the first halves of the specs.
+    #[must_use]
+    pub fn related_sources(&self, before: &[Query]) -> Vec<Digest> {
+        let among = |query: &Query| query.chosen.as_ref().map(|chosen| chosen.among);
+        let related = before.iter().filter(|before| before.source != self.source && among(before).is_some());
+        let related = related.filter(|before| among(before) == among(self));
+        related.map(|before| before.source).collect()
+    }
+
+    /// True when a file of one key is the same file in both.
+    #[must_use]
+    pub fn has_files_of(&self, before: &Query) -> bool {
+        self.source == before.source || !self.related_sources(std::slice::from_ref(before)).is_empty()
     }
 
     /// The digest of this query for a day with this window: a day record answers exactly it.
@@ -126,13 +155,10 @@ impl Query {
         if self.layout != before.layout {
             changes.push(format!("layout `{}` to `{}`", escape(&before.layout), escape(&self.layout)));
         }
-        let keys: BTreeSet<&String> = self.besides.keys().chain(before.besides.keys()).collect();
-        for key in keys {
-            let (was, is) = (before.besides.get(key), self.besides.get(key));
-            if was != is {
-                changes.push(change_of_value(key, was, is));
-            }
+        if let (Some(now), Some(before)) = (&self.chosen, &before.chosen) {
+            changes.extend(changes_of_values(&before.by, &now.by));
         }
+        changes.extend(changes_of_values(&before.besides, &self.besides));
         changes
     }
 }
@@ -161,6 +187,12 @@ fn besides(series: &Series) -> Map<String, Value> {
         ("fallbacks", json!(Some(&series.fallbacks).filter(|fallbacks| !fallbacks.is_empty()))),
     ];
     all.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn chosen(series: &Series) -> Option<Chosen> {
+    let identity = series.source.files_identity()?;
+    let among = json!(["files/1", series.source.kind(), identity, series.name]);
+    Some(Chosen { among: Digest::sha256(among.to_string().as_bytes()), by: series.source.choice() })
 }
 
 /// True when one list asks for nothing that the other does not ask for; no list asks for everything.
@@ -195,8 +227,17 @@ fn change_of_list<T: PartialEq + ToString>(key: &str, before: Option<&[T]>, now:
     }
 }
 
+fn changes_of_values(before: &Map<String, Value>, now: &Map<String, Value>) -> Vec<String> {
+    let keys: BTreeSet<&String> = now.keys().chain(before.keys()).collect();
+    let pairs = keys.into_iter().map(|key| (key, before.get(key), now.get(key)));
+    pairs.filter(|(_, was, is)| was != is).map(|(key, was, is)| change_of_value(key, was, is)).collect()
+}
+
 fn change_of_value(key: &str, before: Option<&Value>, now: Option<&Value>) -> String {
-    let shown = |value: &Value| escape(&value.to_string()).into_owned();
+    let shown = |value: &Value| match value {
+        Value::String(text) => escape(text).into_owned(),
+        value => escape(&value.to_string()).into_owned(),
+    };
     match (before, now) {
         (Some(before), Some(now)) => format!("{key} {} to {}", shown(before), shown(now)),
         (None, Some(now)) => format!("{key} {}", shown(now)),
@@ -259,6 +300,39 @@ mod tests {
             (", quality: good", "", false),
         ] {
             assert_eq!(query(now).narrows(&query(before)), is_narrower, "{before} to {now}");
+        }
+    }
+
+    #[test]
+    fn what_a_source_chooses_among_its_files_does_not_make_them_others() {
+        let of = |source: &str| {
+            let text = format!(
+                "version: 1\nname: job\ncontact: a@example.org\nsource: {{ {source} }}\n\
+                 range: {{ start: 2015-12-11, end: 2015-12-12 }}\nseries: [{{ name: x }}]\narchive: {{ root: data }}\n"
+            );
+            Query::of(&parse(Path::new("job.yaml"), text.as_bytes(), &|_| None).unwrap().series[0])
+        };
+        let template = |folder: &str, path: &str, cadence: &str| {
+            of(&format!("template: {{ url: \"http://h.example/{folder}/\", path: \"{path}\", cadence: {cadence} }}"))
+        };
+        let index = |folder: &str, files: &str, more: &str| {
+            of(&format!("index: {{ url: \"http://h.example/{folder}/\", path: \"%Y%m%d\", files: \"{files}\"{more} }}"))
+        };
+        let hourly = || template("a", "%Y%m%d_%H", "1h");
+        for (before, now, has_its_files, said) in [
+            (hourly(), hourly(), true, ""),
+            (hourly(), template("a", "%Y%m%d_%H", "2h"), true, "cadence 1h to 2h"),
+            (hourly(), template("b", "%Y%m%d_%H", "1h"), false, ""),
+            (hourly(), template("a", "%Y%m%d/%H", "1h"), false, ""),
+            (hourly(), index("a", "*", ""), false, ""),
+            (index("a", "a_*", ""), index("a", "*", ""), true, "files a_* to *"),
+            (index("a", "a_*", ""), index("a", "a_*", ", pick: newest"), false, ""),
+            (index("a", "a_*", ""), index("b", "*", ""), false, ""),
+        ] {
+            assert_eq!(now.has_files_of(&before), has_its_files, "{before:?} {now:?}");
+            if has_its_files {
+                assert_eq!(now.changes_since(&before).join("; "), said);
+            }
         }
     }
 

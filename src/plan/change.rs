@@ -51,12 +51,12 @@ impl SeriesQueries {
 
     /// How the query of a record differs from that of a day with this window now.
     pub(super) fn change_since(&self, known: &DaySummary, window: Window) -> Change {
-        if !known.spec.has_first_of(&self.spec(window)) {
+        let before = self.before.iter().find(|query| query.spec(known.window, self.scale) == known.spec);
+        let has_its_files = || before.is_some_and(|before| self.now.has_files_of(before));
+        if !(known.spec.has_first_of(&self.spec(window)) || has_its_files()) {
             return Change::Source;
         }
-        let Some(before) = self.before.iter().find(|query| query.spec(known.window, self.scale) == known.spec) else {
-            return Change::Unknown;
-        };
+        let Some(before) = before else { return Change::Unknown };
         let mut keys = self.now.changes_since(before);
         if known.window != window {
             keys.push(format!("range {} instead of {}", shown(window, self.scale), shown(known.window, self.scale)));

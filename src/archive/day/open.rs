@@ -10,6 +10,7 @@ use super::{DayWork, EarlierLook, Opened, Owned, Prior, RetiredFiles, days};
 use crate::archive::journal::{Journal, JournalEntry, JournalFile, JournalledAs, Worth};
 use crate::archive::reader::record_of;
 use crate::archive::record::{DayRecord, FileLine, RecordState, salvage};
+use crate::archive::spec_family::SpecFamily;
 use crate::archive::work_folders::sweep;
 use crate::archive::{Archive, Error};
 use crate::digest::Digest;
@@ -112,10 +113,11 @@ impl Archive {
         let root = self.tree.root_anew()?;
         // Made now, so that the day's one sync covers it.
         self.tree.make(&days(series))?;
-        let replayed = journal.begin(spec, job)?;
-        let mut earlier = EarlierFiles::of(replayed.ours, self.retired_lines(series, date, spec));
+        let family = self.spec_family(series, spec);
+        let replayed = journal.begin(&family, job)?;
+        let mut earlier = EarlierFiles::of(replayed.ours, self.retired_lines(series, date, &family));
         if let Some(record) = &before {
-            earlier.take_record(record, spec);
+            earlier.take_record(record, &family);
         }
         earlier.take_retired(replayed.retired, &replayed.files);
         for named in replayed.files {
@@ -226,17 +228,18 @@ impl EarlierFiles {
     }
 
     /// Takes in the record that stands.
-    fn take_record(&mut self, record: &DayRecord, spec: Digest) {
+    fn take_record(&mut self, record: &DayRecord, family: &SpecFamily) {
+        let is_this = record.header.spec == family.spec;
         let standing = match record.header.state {
-            RecordState::Sealed if record.header.spec == spec => EarlierLook::Final,
-            RecordState::Provisional if record.header.spec == spec => EarlierLook::Young,
+            RecordState::Sealed if is_this => EarlierLook::Final,
+            RecordState::Provisional if is_this => EarlierLook::Young,
             state => EarlierLook::OtherSpec(state),
         };
         for file in record.files.iter().filter(|f| f.sha256.is_some()) {
             let paths = if file.preexisting { &mut self.owned.found } else { &mut self.owned.ours };
             paths.insert(file.path.clone(), file.sha256);
             // Under the same key another source has another file.
-            if record.header.spec.has_first_of(&spec) {
+            if family.has_files_of(&record.header.spec) {
                 self.prior.insert(file.key.clone(), Prior { line: file.clone(), standing });
             }
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{DayWork, EarlierLook, Prior};
 use crate::archive::journal::{JournalFile, Worth};
 use crate::archive::record::{FileLine, RecordState, line};
+use crate::archive::spec_family::SpecFamily;
 use crate::archive::work_folders::RETIRED_LINES;
 use crate::archive::{Archive, Error, RelativePath};
 use crate::digest::Digest;
@@ -73,12 +74,12 @@ impl RetiredFiles {
 impl Archive {
     /// What is noted of the retired files of a day, as far as they are of the source of this spec. A note that is damaged says
     /// as much as can be read.
-    pub(super) fn retired_lines(&self, series: &SeriesId, date: NaiveDate, spec: Digest) -> RetiredFiles {
+    pub(super) fn retired_lines(&self, series: &SeriesId, date: NaiveDate, spec: &SpecFamily) -> RetiredFiles {
         let mut files = RetiredFiles::default();
         let Ok(Some(note)) = self.open_plain(&path_of(series, date)) else { return files };
         let lines = BufReader::new(note).split(b'\n').map_while(Result::ok);
         let noted = lines.filter_map(|line| serde_json::from_slice::<RetiredNote>(&line).ok());
-        for RetiredNote { state, superseded, file, .. } in noted.filter(|noted| noted.spec.has_first_of(&spec)) {
+        for RetiredNote { state, superseded, file, .. } in noted.filter(|noted| spec.has_files_of(&noted.spec)) {
             if RelativePath::is_one(&file.path) {
                 files.add(RetiredFile { line: file, state, is_superseded: superseded });
             }

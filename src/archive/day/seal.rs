@@ -335,7 +335,7 @@ impl DayWork {
     /// Moves a file of ours out of the way, to `retired/`. Its absence is fine, and what is no plain file stays.
     pub(super) fn retire(&self, path: &str, ground: Option<&mut Ground<'_>>) -> Result<bool, Error> {
         let copy = self.retired_copy(path)?;
-        let moved = self.move_away(path, copy, ground)?;
+        let moved = self.move_away(path, copy.as_deref(), ground)?;
         if let Some(to) = &moved {
             self.note_retired(path, to);
         }
@@ -346,7 +346,7 @@ impl DayWork {
     fn move_away(
         &self,
         path: &str,
-        copy: Option<String>,
+        copy: Option<&str>,
         ground: Option<&mut Ground<'_>>,
     ) -> Result<Option<String>, Error> {
         if let Some(ground) = ground {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::line_checksum::Chain;
 use super::{FORMAT, JournalEntry, Spoilt};
+use crate::archive::spec_family::SpecFamily;
 use crate::archive::{Error, FileLine, MissingSlotReasons, RecordState, RelativePath};
 use crate::digest::Digest;
 use crate::manifest::SeriesId;
@@ -91,7 +92,7 @@ struct Fold {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ReplayFor<'a> {
     /// What the day is asked for.
-    pub(super) spec: Digest,
+    pub(super) spec: &'a SpecFamily,
     /// Which job asks.
     pub(super) job: &'a str,
     /// Of which day the journal is to be; any, where this is not known.
@@ -222,13 +223,13 @@ impl<'a> Replaying<'a> {
 
     fn begin(&mut self, same_boot: bool, spec: Digest, job: String, young: bool) {
         let asked_now = self.asked_now;
-        let is_same = spec == asked_now.spec;
+        let is_same = spec == asked_now.spec.spec;
         let stranger = (!is_same && !job.is_empty() && job != asked_now.job).then_some(job);
         let listed = if young { RecordState::Provisional } else { RecordState::Sealed };
         let worth = match () {
             () if is_same && young => Worth::Young,
             () if is_same => Worth::This,
-            () if stranger.is_none() && spec.has_first_of(&asked_now.spec) => Worth::Other(listed),
+            () if stranger.is_none() && asked_now.spec.has_files_of(&spec) => Worth::Other(listed),
             // Under the same key another source has another file.
             () => Worth::Nothing,
         };

@@ -1,4 +1,4 @@
-//! Folders that files of ours were moved from, and that stand where a file is due.
+//! Folders that files of ours were moved from, and that stand where a file is due; those of the work, which days make and remove.
 
 use super::*;
 
@@ -100,4 +100,72 @@ fn days_that_fill_and_empty_one_folder_at_once_lose_no_file() {
         }
     });
     assert!(!lab.is_dir("s"));
+}
+
+#[test]
+fn a_file_is_written_though_other_days_remove_its_empty_folder_again_and_again() {
+    let lab = Lab::new();
+    let (folder, is_over) = (".sunhaul/work/retired_lines/s", std::sync::atomic::AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                lab.archive.tree.prune(folder);
+            }
+        });
+        let write = |_| -> Result<(), Error> {
+            lab.archive.tree.replace(folder, "2015-12-11.jsonl", b"x", false)?;
+            lab.archive.tree.remove(&format!("{folder}/2015-12-11.jsonl")).map(drop)
+        };
+        let written = (0..500).try_for_each(write);
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        written.unwrap();
+    });
+}
+
+#[test]
+fn a_day_leaves_no_empty_folder_in_the_work() {
+    let kinds = || ["journal", "partial", "quarantine", "retired"].map(|kind| format!(".sunhaul/work/{kind}/s"));
+    let lab = Lab::new();
+    let work = lab.work("a");
+    by_part(&work, "k1", "s/a", "one").unwrap();
+    lab.seal(work, "a", RecordState::Sealed, &["k1"]);
+    assert!(!kinds().iter().any(|folder| lab.exists(folder)));
+    // Nothing was there to retire.
+    std::fs::remove_file(lab.root().join("s/a")).unwrap();
+    let work = lab.work("b");
+    work.part("k1").unwrap();
+    drop(work);
+    assert_eq!(kinds().map(|folder| lab.exists(&folder)), [true, false, false, false], "an unfinished day's journal");
+    lab.seal(lab.work("b"), "b", RecordState::Sealed, &[]);
+    assert!(!kinds().iter().any(|folder| lab.exists(folder)));
+    // Cleaning takes the folders, too.
+    let work = lab.work("c");
+    drop(work.part("k").unwrap().create(&Validators::default()).unwrap());
+    drop(work);
+    lab.clean().unwrap();
+    assert!(!kinds().iter().any(|folder| lab.exists(folder)));
+}
+
+#[test]
+fn a_folder_that_goes_while_another_day_enters_it_is_made_again() {
+    let lab = Lab::new();
+    std::thread::scope(|scope| {
+        for nth in 1..=4 {
+            let lab = &lab;
+            scope.spawn(move || {
+                let date = NaiveDate::from_ymd_opt(2016, 1, nth).unwrap();
+                for _ in 0..200 {
+                    match lab.archive.take(&lab.series, date, spec_of("a"), "job", Trust::All).unwrap() {
+                        Opened::Work(work) => {
+                            drop(work.part("k").unwrap().create(&Validators::default()).unwrap());
+                            work.part("k").unwrap().discard().unwrap();
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                    let path = lab.root().join(format!(".sunhaul/work/journal/s/{date}.jsonl"));
+                    std::fs::remove_file(path).unwrap();
+                }
+            });
+        }
+    });
 }

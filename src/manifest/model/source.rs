@@ -5,10 +5,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::super::credentials::Credentials;
 use super::super::path_pattern::Timed;
+use super::super::units::span;
 use crate::day::Scale;
 use crate::untrusted::escape;
 
@@ -361,6 +363,37 @@ impl SourceSpec {
             }
             SourceSpec::Embedded(embedded) => format!("/?seed={}", embedded.seed),
         }
+    }
+
+    /// The same without what only chooses among the files, where the source itself has such keys: a file of one key is the same
+    /// file, whichever of them are asked for.
+    #[must_use]
+    pub fn files_identity(&self) -> Option<String> {
+        let path = self.reach()?.first().path();
+        match self {
+            SourceSpec::Index(Index { path: folder, newest: false, .. }) => {
+                Some(format!("{path}{}", folder.as_ref().map_or("", Timed::text)))
+            }
+            SourceSpec::Template(Timetable { path: file, .. }) => Some(format!("{path}{}", file.text())),
+            _ => None,
+        }
+    }
+
+    /// What chooses among these files, by the names of the keys.
+    #[must_use]
+    pub fn choice(&self) -> Map<String, Value> {
+        let choice = match self {
+            SourceSpec::Index(Index { files, .. }) => vec![("files", json!(files.text()))],
+            SourceSpec::Template(Timetable { cadence, wavelength, segment, .. }) => {
+                vec![
+                    ("cadence", json!(span(cadence.as_secs()))),
+                    ("wavelength", json!(wavelength)),
+                    ("segment", json!(segment)),
+                ]
+            }
+            _ => Vec::new(),
+        };
+        choice.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::downloads::Failures;
 use super::lock_view::LockView;
 use super::missing_slots::ListedSlots;
 use super::open::OpenDay;
@@ -58,14 +59,16 @@ fn known_line(store: &DayWork, locked: &LockedFile) -> Option<FileLine> {
 /// A file that a later listing had under another key, as the lock has it.
 fn under_locked_key(line: &FileLine, locked: &LockedFile, series: &str) -> FileLine {
     let FileLine { sha256, checked, origin, instant, .. } = line.clone();
-    FileLine { sha256, checked, origin, instant, ..locked.clone().into_line(series) }
+    FileLine { sha256, origin, instant, checked, ..locked.clone().into_line(series) }
 }
 
 impl DayProcess<'_> {
     /// Gives the files of the lock their paths, where all of them are here; `None` where the day is to be listed.
     pub(super) async fn as_locked(&self, open: &OpenDay) -> Result<Option<Reconciled>, Early> {
         let (run, todo) = (self.run, self.todo);
-        if todo.how.afresh || run.import_folder.is_some() {
+        // How many records of each of several series a day has, its files do not tell.
+        let prefers = !open.series.series.fallbacks.is_empty();
+        if todo.how.afresh || run.import_folder.is_some() || prefers {
             return Ok(None);
         }
         let (store, lock_view, series) = (Arc::clone(&open.store), Arc::clone(&open.lock_view), todo.series.0.clone());
@@ -83,10 +86,10 @@ impl DayProcess<'_> {
         self.report_absent(&settled);
         let rest = DayRest {
             keys,
-            failed: Default::default(),
+            failed: Failures::default(),
             settled,
             without_file: Vec::new(),
-            left_out: None,
+            left_out: open.store.record().and_then(|record| record.header.left_out.clone()),
             listed_slots: ListedSlots::default(),
             by_series: BySeries::default(),
             before: Before::default(),

@@ -468,3 +468,21 @@ fn a_file_that_a_rounded_size_shows_to_be_shorter_now_is_taken_though_its_etag_i
     assert_eq!(report["totals"]["files"]["replaced"], 1, "{report:#}");
     assert!(lab.read("data/x/2026/01/11/a.txt") == now, "the bytes of now");
 }
+
+#[test]
+fn another_pattern_of_names_in_one_folder_asks_for_no_file_that_is_here() {
+    let folder = "/data/2015/12/11";
+    let paths: Vec<String> =
+        ["a_00.fits", "a_12.fits", "b_00.fits"].iter().map(|name| format!("{folder}/{name}")).collect();
+    let files: Vec<(&str, u32)> = paths.iter().map(String::as_str).zip(1..).collect();
+    let server = serving(&files);
+    let lab = Lab::new();
+    let asked = || server.requests().iter().filter(|request| request.path.ends_with(".fits")).count();
+    for (pattern, names, requests) in
+        [("*_%H.fits", 3, 3), ("a_%H.fits", 2, 3), ("?_%H.fits", 3, 3), ("b_%H.fits", 1, 3)]
+    {
+        lab.write("job.yaml", job(&server, &format!("path: \"%Y/%m/%d\", files: \"{pattern}\"")).yaml());
+        lab.report(0);
+        assert_eq!((self::names(&lab).len(), asked()), (names, requests), "{pattern}");
+    }
+}

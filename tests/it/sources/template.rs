@@ -308,3 +308,47 @@ fn a_frozen_run_asks_for_the_files_of_its_lock_alone() {
     assert_eq!(lab.proved("data"), before);
     assert_eq!(server.requests().len(), asked + 1);
 }
+
+#[test]
+fn other_cadences_wavelengths_and_segments_of_one_path_ask_for_no_file_that_is_here() {
+    let server = Server::speaking(|request| {
+        let is_file = request.path.starts_with("/data/2015");
+        is_file.then(|| Answer::file(request.path.clone().into_bytes()))
+    });
+    let lab = Lab::new();
+    let of = |cadence: &str, wavelengths: &str, folder: &str| {
+        let source = format!(
+            "{{ template: {{ url: \"{}/{folder}/\", path: \"%Y%m%d_%H%M_{{wavelength}}.dat\", cadence: {cadence}, \
+             each: {{ wavelength: {wavelengths} }} }} }}",
+            server.url()
+        );
+        lab.write("job.yaml", Job::from_source(&source).series(&["{ name: x, as: one }"]).yaml());
+    };
+    let asked = || server.requests().iter().filter(|request| request.path != "/robots.txt").count();
+    of("6h", "[171]", "data");
+    lab.report(0);
+    assert_eq!(asked(), 4);
+    // Fewer, as many, more, and others; what is not asked for any more waits among the retired files.
+    for (cadence, wavelengths, files, more) in [
+        ("12h", "[171]", 2, 0),
+        ("6h", "[171]", 4, 0),
+        ("6h", "[171, 193]", 8, 4),
+        ("6h", "[193]", 4, 0),
+        ("4h", "[171]", 6, 4),
+    ] {
+        let before = asked();
+        of(cadence, wavelengths, "data");
+        lab.report(0);
+        let there = lab.proved("data");
+        assert_eq!((there.len(), asked() - before), (files, more), "{cadence} {wavelengths}: {there:?}");
+        lab.sunhaul(&["verify", "job.yaml"]).stdout_has("all is right").done();
+    }
+    of("8h", "[171]", "data");
+    let words = "cadence 4h to 8h";
+    lab.sunhaul(&["plan", "job.yaml"]).stdout_has(words).done();
+    // Below another folder a file of the same path is another file.
+    of("8h", "[171]", "data/2015");
+    let before = asked();
+    lab.report(0);
+    assert_eq!(asked() - before, 3);
+}
