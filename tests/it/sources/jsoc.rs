@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::contract::{self, How};
-use crate::lab::{Answer, Job, PATIENCE, Request, Server, fits};
+use crate::lab::{Answer, Job, PATIENCE, Request, Server};
 pub(super) use info::Record;
 use orders::Desk;
 
@@ -213,16 +213,15 @@ fn answer(request: &Request, state: &mut State) -> Option<Answer> {
 
 /// The files of records: those on disk, and those that orders were made into.
 fn file(path: &str, state: &State) -> Option<Answer> {
-    if let Some((seed, record)) = state.desk.exported(path, &state.records) {
-        return Some(Answer::file(fits(seed, 20, record.time)));
+    if let Some(file) = state.desk.exported(path, &state.records) {
+        return Some(Answer::file(file));
     }
     let record = state.records.iter().find(|record| path.starts_with(&record.folder()))?;
     if let Some(served) = &state.served {
         return Some(Answer::file(served.clone()));
     }
-    let seed = u32::try_from(record.unit).ok()?;
-    let segment = if path.ends_with("/Br.fits") { 0 } else { 500 };
-    Some(Answer::file(fits(seed + segment, 20, record.time)))
+    let segment = if path.ends_with("/Br.fits") { "Br" } else { "Bp" };
+    Some(Answer::file(orders::stored(record, segment)))
 }
 
 /// An answer in JSON, as JSOC gives those of all kinds: with status 200.

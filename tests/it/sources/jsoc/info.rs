@@ -83,7 +83,7 @@ impl Record {
         if key == "*recnum*" { self.recnum.into() } else { self.text(key).into() }
     }
 
-    fn text(&self, key: &str) -> String {
+    pub(super) fn text(&self, key: &str) -> String {
         match key {
             "*size*" => "1".to_owned(),
             "*online*" | "*archive*" if !self.has_unit() => "NA".to_owned(),

@@ -1,10 +1,11 @@
 //! The fake's `jsoc_fetch`: orders, and how they fare.
 
+use fitsio_pure::value::Value as CardValue;
 use serde_json::{Value, json};
 
 use super::info::{self, Record, SEGMENTS};
 use super::{State, said};
-use crate::lab::{Answer, Ending, Request};
+use crate::lab::{Answer, Ending, Request, fits, with_keyword};
 
 /// The address that is registered.
 pub(super) const EMAIL: &str = "jane@example.org";
@@ -93,8 +94,8 @@ impl Default for Desk {
 }
 
 impl Desk {
-    /// The record that an exported file is of, and the seed of its bytes: those on disk, unless it was made anew.
-    pub(super) fn exported<'a>(&self, path: &str, records: &'a [Record]) -> Option<(u32, &'a Record)> {
+    /// An exported file: the one on disk, unless it was made anew.
+    pub(super) fn exported(&self, path: &str, records: &[Record]) -> Option<Vec<u8>> {
         let (number, file) = path.strip_prefix("/SUM9/D")?.split_once("/S00000/")?;
         let order = self.orders.get(number.parse::<usize>().ok()?).filter(|order| !order.is_expired)?;
         let (_, segments) = order.set.split_once('{')?;
@@ -102,14 +103,32 @@ impl Desk {
             .iter()
             .find(|segment| segments.contains(**segment) && file.ends_with(&format!(".{segment}.fits")))?;
         let record = records.iter().find(|record| record.file(segment) == file)?;
-        let seed = if order.is_made() { 1000 + record.recnum } else { record.unit };
-        Some((u32::try_from(seed).ok()? + if *segment == "Br" { 0 } else { 500 }, record))
+        Some(if order.is_made() { made(record, segment) } else { stored(record, segment) })
     }
 
     /// The record sets that were ordered.
     pub(super) fn sets(&self) -> Vec<&str> {
         self.orders.iter().map(|order| order.set.as_str()).collect()
     }
+}
+
+/// The file of a segment as it lies on the disks, in the record's storage unit.
+pub(super) fn stored(record: &Record, segment: &str) -> Vec<u8> {
+    of_unit(0, record, segment)
+}
+
+/// The same as `protocol=fits` makes it anew: with the keywords that the record has then, of which these stand for all
+/// (`drms_segment_export.c`, `fitsexport.c:10-24`).
+pub(super) fn made(record: &Record, segment: &str) -> Vec<u8> {
+    let plain = of_unit(1000, record, segment);
+    let numbered = with_keyword(&plain, "RECNUM", CardValue::Integer(record.recnum));
+    let flux = record.text("USFLUX").parse().expect("a number");
+    with_keyword(&numbered, "USFLUX", CardValue::Float(flux))
+}
+
+fn of_unit(first: u32, record: &Record, segment: &str) -> Vec<u8> {
+    let unit = u32::try_from(record.unit).expect("a storage unit");
+    fits(first + unit + if segment == "Br" { 0 } else { 500 }, 20, record.time)
 }
 
 /// `jsoc_fetch.c:457-458`.

@@ -244,6 +244,34 @@ fn files_that_are_ordered_as_they_are_are_neither_ordered_nor_fetched_again() {
 }
 
 #[test]
+fn files_that_are_ordered_with_keywords_are_others_once_these_are_computed_again() {
+    for identity in ["identity: bytes", "identity: fits-data"] {
+        let fake = Fake::of(vec![Record::new(8, "2015-12-11T00:00:00"), Record::new(9, "2015-12-11T12:12:00")]);
+        let lab = Lab::new();
+        let job = ordered(&fake, &format!("email: {EMAIL}"), "fetch: files", "2015-12-12").more(identity);
+        lab.write("job.yaml", job.yaml());
+        lab.report(0);
+        let files = lab.proved("data");
+        renumber(&fake);
+        let given = fake.given();
+        assert_eq!(counts(&update(&lab, &["--dry-run"], 3)), [0, 0, 2, 0], "{identity}");
+        assert_eq!(fake.given(), given, "looking orders nothing");
+        assert_eq!(counts(&update(&lab, &[], 0)), [0, 0, 2, 0], "{identity}");
+        assert_eq!(fake.given(), given + 1);
+        let now = lab.proved("data");
+        assert!(files.keys().eq(now.keys()) && files.iter().all(|(path, bytes)| now[path] != *bytes), "{identity}");
+        assert_eq!(keys(&lab), [["90008/Br", "90009/Br"]; 2].map(|keys| keys.map(str::to_owned).to_vec()));
+        assert_eq!(counts(&update(&lab, &["--dry-run"], 0)), [0; 4], "{identity}");
+        lab.run_with(&["--locked"]).done();
+        // What is changed in place makes no new record: only another order shows it.
+        fake.state().records[1].flux = Some("7.25e+22");
+        assert_eq!(counts(&update(&lab, &["--dry-run"], 0)), [0; 4], "{identity}");
+        fake.state().desk.orders.clear();
+        assert_eq!(counts(&update(&lab, &[], 0)), [0, 0, 1, 0], "{identity}");
+    }
+}
+
+#[test]
 fn files_whose_path_has_the_number_of_their_record_are_renamed() {
     let fake = Fake::of(vec![Record::new(8, "2015-12-11T00:00:00"), Record::new(9, "2015-12-11T12:12:00")]);
     let lab = Lab::new();
