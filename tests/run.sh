@@ -14,6 +14,7 @@ python3 --version | python3 | documentation::python
 jq --version | jq | documentation::the_files_of_an_archive
 python3 -c "import ensurepip, venv" | python3-venv | export::tools::
 python3 -c "import ensurepip, venv" | python3-venv | sources::jsoc::listing::a_table_of_keywords_opens
+python3 -c "import ensurepip, venv" | python3-venv | sources::jsoc::tables::a_text_of_several_lines_is_one_cell
 python3 -c "import ensurepip, venv" | python3-venv | sources::sunpy::
 python3 -c "import ensurepip, venv" | python3-venv | sources::clients::drms
 python3 -c "import ensurepip, venv" | python3-venv | sources::clients::fido

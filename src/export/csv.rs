@@ -162,7 +162,7 @@ impl<'a> CatalogueColumns<'a> {
 
     fn head(&self) -> String {
         let names = self.own.iter().map(|name| (*name).to_owned());
-        line(names.chain(self.keywords.iter().map(KeywordName::to_string)))
+        head(names.chain(self.keywords.iter().map(KeywordName::to_string)))
     }
 
     /// The values of the keywords: the file's own, else the record's.
@@ -262,6 +262,14 @@ fn path(path: &str) -> String {
 /// True where a spreadsheet would compute instead of show.
 fn is_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@'])
+}
+
+/// The names of the columns. The first is quoted: `DuckDB` looks at the first 20,480 rows, and where none of them has a quoted
+/// cell, it takes the quotes of a later one for text, and its commas for ends of cells.
+pub(super) fn head(names: impl Iterator<Item = String>) -> String {
+    let names = line(names);
+    let end = names.find([',', '\n']).unwrap_or(names.len());
+    format!("\"{}\"{}", &names[..end], &names[end..])
 }
 
 /// One line of cells, quoted where they must be.

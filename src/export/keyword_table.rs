@@ -97,8 +97,9 @@ impl<'a> TableColumns<'a> {
     /// # Errors
     /// A damaged record, a table that is not as its record says, an output that cannot be written.
     pub fn write(&self, dataset: &Dataset<'_>, out: &mut dyn Write) -> Result<Written, Error> {
+        let head = super::csv::head(self.titles());
+        out.write_all(head.as_bytes()).map_err(|e| Error::storage("write", "the export", e))?;
         let mut out = csv::Writer::from_writer(out);
-        out.write_record(self.titles()).map_err(unwritten)?;
         let mut written = Written::default();
         for read in dataset.read() {
             let read = read?;

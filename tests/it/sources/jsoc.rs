@@ -14,6 +14,7 @@ mod prefer;
 mod region_lookup;
 mod regions;
 mod renumbered;
+mod tables;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};

@@ -327,7 +327,7 @@ fn the_tables_of_all_days_are_exported_as_one_that_says_what_its_columns_mean() 
     ]);
     let (lab, _) = run(&job, 0);
     let export = ["export", "job.yaml", "--format", "csv", "--keywords-table"];
-    let table = "series,time,scale,recnum,harpnum,has_data,USFLUX,CRVAL1\n\
+    let table = "\"series\",time,scale,recnum,harpnum,has_data,USFLUX,CRVAL1\n\
                  one,2015-12-11T00:00:00,TAI,8,377,true,8.5e+21,\n\
                  one,2015-12-11T12:12:00,TAI,9,377,true,9.5e+21,\n\
                  one,2015-12-13T06:00:00,TAI,10,377,true,10.5e+21,\n\

@@ -136,7 +136,7 @@ fn a_day_is_sealed_with_its_near_real_time_records_and_every_page_says_which_the
     let words = "records: 1 of hmi.sharp_cea_720s, 1 of hmi.sharp_cea_720s_nrt\n";
     lab.sunhaul(&["status", "job.yaml"]).stdout_has(words).done();
     let export =
-        lab.sunhaul(&["export", "job.yaml", "--format", "csv"]).stdout_has("series,source_series,date,").done();
+        lab.sunhaul(&["export", "job.yaml", "--format", "csv"]).stdout_has("\"series\",source_series,date,").done();
     assert!(export.stdout.contains("one,hmi.sharp_cea_720s_nrt,2015-12-11,"), "{}", export.stdout);
     let asked = fake.listed().len();
     fake.state().records.push(definitive(9, &time("00:12")));
@@ -327,7 +327,7 @@ fn a_table_alone_says_what_has_been_replaced() {
     );
     let table = lab
         .sunhaul(&["export", "job.yaml", "--format", "csv", "--keywords-table"])
-        .stdout_has("series,time")
+        .stdout_has("\"series\",time")
         .chatty()
         .done();
     assert!(table.stdout.contains("one,2025-12-11T00:12:00,TAI,hmi.sharp_cea_720s_nrt,9,"), "{}", table.stdout);
