@@ -27,11 +27,13 @@ pub enum GapReason {
     OutsideRange,
     /// The records do not tell.
     NotKnown,
+    /// The filters of the job leave its record out, or the source has none.
+    NotRequested,
 }
 
 impl GapReason {
     /// Each, in their order.
-    pub const ALL: [GapReason; 10] = [
+    pub const ALL: [GapReason; 11] = [
         GapReason::Quality,
         GapReason::NoFile,
         GapReason::Accepted,
@@ -42,6 +44,7 @@ impl GapReason {
         GapReason::NotFetched,
         GapReason::OutsideRange,
         GapReason::NotKnown,
+        GapReason::NotRequested,
     ];
 
     /// Its name in text and tables.
@@ -58,6 +61,7 @@ impl GapReason {
             GapReason::NotFetched => "not fetched",
             GapReason::OutsideRange => "outside range",
             GapReason::NotKnown => "not known",
+            GapReason::NotRequested => "not requested",
         }
     }
 
@@ -75,6 +79,7 @@ impl GapReason {
             GapReason::NotFetched => "on a day that has no usable record yet",
             GapReason::OutsideRange => "not in the range of this series",
             GapReason::NotKnown => "the records do not say why",
+            GapReason::NotRequested => "left out by the filters of the job, or the source has no such record",
         }
     }
 }

@@ -51,8 +51,9 @@ const QUICK: u64 = 64 << 20;
         have not begun are not shown. `checked by` counts how files were verified. It makes no requests and writes \
         nothing.\n\n\
         With `--by harpnum` each region has a line for each series: how many slots from its first to its last record \
-        are here, and why the others are not. `absent` slots are those that the source does not list. If the range \
-        of a series does not cover the region, the rest is `outside range`. The reasons come from the archive's \
+        are here, and why the others are not. `absent` slots are those that the source does not list; where the job \
+        has a filter that the source applies, they are `not requested`. If the range of a series does not cover the \
+        region, the rest is `outside range`. The reasons come from the archive's \
         records; where these do not say, the reason is `not known`.",
     after_help = "Examples:\n  sunhaul status jobs/nightly.yaml\n  \
         sunhaul status jobs/nightly.yaml --by month\n  \

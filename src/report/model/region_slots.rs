@@ -25,7 +25,7 @@ pub struct RegionSlots {
     pub expected: u64,
     /// Of these, those that the archive has.
     pub had: u64,
-    /// How many are not there, by the reason: `quality`, `no-file`, `accepted`, `absent`, `provisional`, `failed`, `not-fetched`,
-    /// `outside-range` or `not-known`.
+    /// How many are not there, by the reason: `quality`, `no-file`, `accepted`, `absent`, `provisional`, `offline`, `failed`,
+    /// `not-fetched`, `outside-range`, `not-known` or `not-requested`.
     pub lacking: BTreeMap<GapReason, u64>,
 }

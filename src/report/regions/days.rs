@@ -182,7 +182,7 @@ fn unlisted(series: &Series, state: RecordState, knows_quality: bool) -> GapReas
     let is_quality_known = filters.quality.is_none() || knows_quality;
     match state {
         RecordState::Provisional => GapReason::Provisional,
-        RecordState::Sealed if is_filtered || !is_quality_known => GapReason::NotKnown,
+        RecordState::Sealed if is_filtered || !is_quality_known => GapReason::NotRequested,
         RecordState::Sealed => GapReason::Absent,
     }
 }

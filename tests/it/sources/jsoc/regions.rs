@@ -71,9 +71,9 @@ fn each_region_has_its_slots_and_a_reason_for_each_gap() {
     ]);
     assert_eq!(region["gaps"], gaps);
     let csv = "series,harpnum,first,last,step_seconds,expected,had,quality,no_file,accepted,absent,provisional,\
-               offline,failed,not_fetched,outside_range,not_known\n\
-               one,377,2015-12-11T00:00:00_TAI,2015-12-12T00:00:00_TAI,720,121,3,2,1,0,115,0,0,0,0,0,0\n\
-               one,378,2015-12-11T06:00:00_TAI,2015-12-11T06:00:00_TAI,720,1,1,0,0,0,0,0,0,0,0,0,0\n";
+               offline,failed,not_fetched,outside_range,not_known,not_requested\n\
+               one,377,2015-12-11T00:00:00_TAI,2015-12-12T00:00:00_TAI,720,121,3,2,1,0,115,0,0,0,0,0,0,0\n\
+               one,378,2015-12-11T06:00:00_TAI,2015-12-11T06:00:00_TAI,720,1,1,0,0,0,0,0,0,0,0,0,0,0\n";
     lab.sunhaul(&[&BY[..], &["--csv"]].concat()).stdout(csv).done();
 }
 
@@ -125,7 +125,7 @@ fn a_day_that_failed_has_its_files_and_each_gap_its_own_reason() {
 }
 
 #[test]
-fn what_is_not_final_or_filtered_by_keywords_has_no_certain_reason() {
+fn what_is_not_final_or_left_out_by_a_filter_is_not_told_to_be_absent() {
     let young = Fake::of(vec![Record::new(1, "2025-12-11T00:00:00"), Record::new(2, "2025-12-11T01:00:00")]);
     let one = job(&young, &["as: one, segments: [Br], fetch: files"]).range("2025-12-11", "2025-12-12");
     let lab = lab(&one.more("settle: 3650d"), 0);
@@ -135,7 +135,9 @@ fn what_is_not_final_or_filtered_by_keywords_has_no_certain_reason() {
     let filtered = job(&fake, &["as: one, segments: [Br], fetch: files, where: { USFLUX: \"0..1e23\" }"]);
     let lab = self::lab(&filtered, 0);
     let region = regions(&lab)["series"][0]["regions"][0].clone();
-    assert_eq!(counts(&region).2, json!({ "no-file": 2, "not-known": 115 }), "{region:#}");
+    assert_eq!(counts(&region).2, json!({ "no-file": 2, "not-requested": 115 }), "{region:#}");
+    let words = "not requested  left out by the filters of the job, or the source has no such record\n";
+    lab.sunhaul(&BY).stdout_has(words).done();
 }
 
 #[test]
