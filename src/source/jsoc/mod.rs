@@ -8,6 +8,7 @@ mod export;
 mod filters;
 mod header_cards;
 mod instants;
+mod known_series;
 mod listing;
 mod prefer;
 mod query;
@@ -134,7 +135,8 @@ impl JsocSource {
         let mut url = below(&self.base, INFO);
         url.query_pairs_mut().append_pair("op", "series_struct").append_pair("ds", &series.name);
         let answer = self.get(&url).await?;
-        Structure::read(&answer).map_err(|failure| read_capped::about(asked_for(&url, &series.name), failure))
+        let structure = Structure::of_series(&series.name, &answer);
+        structure.map_err(|failure| read_capped::about(asked_for(&url, &series.name), failure))
     }
 
     async fn get(&self, url: &Url) -> Result<Vec<u8>, Failure> {
@@ -165,7 +167,7 @@ pub fn read_answers(
     series: &Series,
     day: &Day,
 ) -> Result<Listed, Failure> {
-    let structure = Structure::read(structure)?;
+    let structure = Structure::of_series(&series.name, structure)?;
     let question = RecordQuery::of(series, &structure)?;
     let Some(record_set) = question.record_set(day.window) else { return Ok(Listed::default()) };
     let listing = JsocDayListing::read(answer, &question, base, day)?;

@@ -5,6 +5,7 @@
 use chrono::{NaiveDateTime, TimeDelta};
 use serde::Deserialize;
 
+use super::known_series;
 use super::response::{Loose, accepted};
 use super::slot;
 use super::text::parse;
@@ -103,14 +104,20 @@ struct Interval {
 }
 
 impl Structure {
-    /// Reads the answer to `series_struct`.
+    /// Reads the answer to `series_struct`, asked for the series of this name.
     ///
     /// # Errors
     /// `source-refused` with JSOC's own words, or for a series that no day can be cut from; `html` and `listing-malformed`
     /// for what is no answer.
-    pub(super) fn read(answer: &[u8]) -> Result<Structure, Failure> {
+    pub(super) fn of_series(name: &str, answer: &[u8]) -> Result<Structure, Failure> {
         let answer: StructureBody = parse(answer)?;
-        accepted(answer.status.as_ref(), answer.error.as_ref())?;
+        accepted(answer.status.as_ref(), answer.error.as_ref()).map_err(|failure| match failure.class {
+            // It describes every series that it has.
+            Class::SourceRefused => {
+                Failure { message: format!("{}; {}", failure.message, known_series::advice(name)), ..failure }
+            }
+            _ => failure,
+        })?;
         let prime: Vec<String> = answer.primekeys.into_iter().map(|key| key.0).filter(|key| !key.is_empty()).collect();
         let keywords: Vec<SeriesKeyword> = answer.keywords.into_iter().map(SeriesKeyword::from).collect();
         let is_time = |key: &&String| keywords.iter().any(|known| known.name == **key && known.kind == "time");
@@ -141,6 +148,11 @@ impl Structure {
             linked,
             first,
         })
+    }
+
+    #[cfg(test)]
+    pub(super) fn read(answer: &[u8]) -> Result<Structure, Failure> {
+        Structure::of_series("hmi.sharp_cea_720s", answer)
     }
 
     /// The keyword of this name, or of the name that a segment's own one has.

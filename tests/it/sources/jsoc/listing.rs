@@ -190,7 +190,9 @@ fn what_jsoc_does_not_have_is_refused_in_its_own_words_and_asked_once() {
     let unknown = Job::from_source(&fake.source()).series(&["{ name: hmi.sharp_cea_720, as: one }"]);
     let before = asked();
     let message = refused(&unknown.range("2015-12-11", "2015-12-14"));
-    assert!(message.contains("asked for `hmi.sharp_cea_720`: JSOC says: series not found"), "{message}");
+    let words = "asked for `hmi.sharp_cea_720`: JSOC says: series not found; did you mean `hmi.sharp_cea_720s`? \
+                 http://jsoc.stanford.edu/ajax/lookdata.html lists the series of JSOC";
+    assert!(message.contains(words), "{message}");
     assert_eq!(asked() - before, 1);
     let before = asked();
     let message = refused(&fake.job("where: \"[? NOSUCH > 1 ?]\""));
