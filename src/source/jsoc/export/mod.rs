@@ -29,7 +29,7 @@ use crate::net::Client;
 use crate::source::{Body, Memory, RemoteFile};
 use crate::untrusted::escape;
 use by_record::Delivered;
-use order::{Counter, Ended, OrderPlaced, PATIENCE, TOLD};
+use order::{Counter, Ended, OrderPlaced, PATIENCE, TOLD, no};
 use stretch::{OrderRange, SHORTEST, SHORTEST_NAMED, cover, halves, remembered};
 
 /// Days are folded into one order as long as JSOC has no more than this on disk of them: 20 GB.
@@ -278,12 +278,12 @@ impl Desk {
                 Ended::TooLong => {
                     todo.extend(cut(stretch.window, SHORTEST_NAMED, "it names too many records", batch)?);
                 }
-                Ended::Offline(failure) => {
+                Ended::Offline(words) => {
                     forget(stretch.window, batch)?;
                     if batch.len() > 1 {
-                        return Ok(OrderServed::Offline(failure));
+                        return Ok(OrderServed::Offline(no(&words)));
                     }
-                    tracing::info!("records are ordered by their numbers: {}", failure.message);
+                    tracing::info!("records are ordered by their numbers: JSOC says: {words}");
                     let Delivered { rows, not_had } =
                         self.serve_by_record(question, due(stretch.window, batch), end).await?;
                     all.rows.extend(rows);

@@ -43,8 +43,8 @@ pub(super) enum Ended {
     TooLarge(String),
     /// It is to be cut: it names too many records.
     TooLong,
-    /// It is refused, since some of its files are not on JSOC's disks.
-    Offline(Failure),
+    /// It is refused, since some of its files are not on JSOC's disks: in JSOC's words.
+    Offline(String),
     /// It is gone, or was never there: in JSOC's words.
     Gone(String),
 }
@@ -123,7 +123,7 @@ impl Counter {
                         return Err(about(set, Failure::new(Class::Pending, why)));
                     }
                 }
-                Reply::Offline(words) => return Ok(OrderPlaced::Ended(Ended::Offline(about(set, no(&words))))),
+                Reply::Offline(words) => return Ok(OrderPlaced::Ended(Ended::Offline(words))),
                 Reply::Refused(words) if refused => return Err(about(set, no(&words))),
                 // Now and then one that is refused passes the second time.
                 Reply::Refused(_) => {
@@ -175,7 +175,7 @@ impl Counter {
                 Reply::Unknown(_) => unseen += 1,
                 Reply::TooLarge(words) => return Ok(Ended::TooLarge(words)),
                 Reply::Busy(_) => {}
-                Reply::Offline(words) => return Ok(Ended::Offline(told(no(&words)))),
+                Reply::Offline(words) => return Ok(Ended::Offline(words)),
                 Reply::Refused(words) if refused => return Err(told(no(&words))),
                 Reply::Refused(_) => refused = true,
             }
@@ -223,7 +223,8 @@ impl Counter {
     }
 }
 
-fn no(words: &str) -> Failure {
+/// A refusal in JSOC's words.
+pub(super) fn no(words: &str) -> Failure {
     Failure::new(Class::SourceRefused, format!("JSOC says: {words}"))
 }
 

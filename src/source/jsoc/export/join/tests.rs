@@ -187,7 +187,8 @@ fn what_has_no_directory_or_was_refused_is_not_on_the_disks() {
     let window = Window::of_day("2024-09-19".parse().unwrap());
     let names = Names::from([("77/rot".to_owned(), ordered("rot", Some("rot.2d")))]);
     let no_directory = ExportedFile { is_offline: true, ..row(&format!("{RECORD}{{rot}}"), None) };
-    let refused = Delivered { not_had: [(77, NotHad::Offline)].into(), ..Delivered::default() };
+    let refused =
+        Delivered { not_had: [(77, NotHad::Offline("some are offline".into()))].into(), ..Delivered::default() };
     for came in [delivered(vec![no_directory]), refused] {
         for body in [Body::Remote, Body::None] {
             let file = RemoteFile::new("77/rot".to_owned(), base.clone(), "/x".to_owned(), window.start);
