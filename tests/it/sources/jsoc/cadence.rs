@@ -228,6 +228,23 @@ fn a_record_and_the_table_say_which_instant_they_stand_for() {
 }
 
 #[test]
+fn a_record_is_of_the_day_that_its_time_lies_in_whatever_instant_it_stands_for() {
+    // One 5 s before each hour: that of the midnight before lies on the day before, and that of the midnight after on this day.
+    let image = |hour: i64| Image {
+        recnum: hour,
+        time: at("2011-02-15T00:00:00") + TimeDelta::hours(hour) - TimeDelta::seconds(5),
+        wavelength: 1,
+    };
+    let images = Images { name: "iris.lev1", slot: None, records: (0..=24).map(image).collect() };
+    let (lab, report, _server) = run(images, "", "fetch: files, cadence: 1h", "24 files");
+    assert_eq!((recnums(&lab), &report["days"][0]["without_record"]), ((1..=24).collect(), &json!(0)));
+    let files = lab.day("data", "one", "2011-02-15").files;
+    let mut instants: Vec<&str> = files.iter().filter_map(|file| file["instant"].as_str()).collect();
+    instants.sort_unstable();
+    assert_eq!((instants[0], instants[23]), ("2011-02-15T01:00:00_TAI", "2011-02-16T00:00:00_TAI"));
+}
+
+#[test]
 fn slots_that_are_mostly_empty_do_not_hide_a_record_and_an_instant_without_one_is_reported() {
     let mut records = every(13, &[171, 193]);
     let whole = Images { name: "aia.lev1", slot: Some(1), records: records.clone() };
