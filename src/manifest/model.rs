@@ -17,6 +17,7 @@ pub use source::{
     Tunnel, is_on_one_of,
 };
 
+use super::template::DateInText;
 use super::{Accept, Query, Template, credentials, latency};
 use crate::day::{Day, Scale, Window};
 use crate::digest::Digest;
@@ -385,6 +386,14 @@ impl Manifest {
         let is_alone = self.series.len() < 2;
         let shared = self.series.iter().filter(|series| !is_alone && !series.layout.names_series());
         let in_the_clear = credentials::in_the_clear(&self.series);
+        let with_date_in_text = self.series.iter().filter_map(|series| {
+            let DateInText { field, variable } = series.layout.date_in_text()?;
+            Some(format!(
+                "the layout of series `{}` has `{field}` outside of braces, where it is plain text: write \
+                 `{{{variable}:{field}}}`",
+                series.id
+            ))
+        });
         let beside = self.accept.iter().filter(|accept| {
             self.series.iter().any(|series| series.id == accept.series && accept.is_beside(&series.range))
         });
@@ -395,6 +404,7 @@ impl Manifest {
                     series.id
                 )
             })
+            .chain(with_date_in_text)
             .chain(in_the_clear)
             .chain(self.series.iter().filter_map(|series| series.source.base_below_its_series()))
             .chain(latency::warnings(self, now))

@@ -2,6 +2,8 @@
 //!
 //! What it does not do: fill in values. `archive::layout` does.
 
+mod date_in_text;
+
 use std::fmt::{self, Write as _};
 use std::ops::Range;
 
@@ -10,6 +12,7 @@ use chrono::{NaiveDate, NaiveDateTime};
 
 use super::suggest_word::nearest;
 use crate::untrusted::escape;
+pub(super) use date_in_text::DateInText;
 
 /// The layout when a manifest gives none.
 const DEFAULT: &str = "{series}/{date:%Y/%m/%d}/{file}";

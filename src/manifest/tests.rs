@@ -156,6 +156,14 @@ fn a_layout_without_series_is_a_warning_when_there_are_several() {
 }
 
 #[test]
+fn a_date_in_the_layout_outside_of_braces_is_a_warning() {
+    let text = SMALL.replace("{ root: ../data }", "{ root: ../data, layout: \"{series}/%Y/{file}\" }");
+    let words =
+        "the layout of series `sharp_720s` has `%Y` outside of braces, where it is plain text: write `{date:%Y}`";
+    assert_eq!(good(&text).warnings(DateTime::UNIX_EPOCH), [words]);
+}
+
+#[test]
 fn accepting_a_file_of_a_day_that_is_never_asked_for_is_a_warning() {
     let warnings = |day: &str, range: &str| {
         let accept =
