@@ -1,5 +1,7 @@
 //! MEDOC: `SITools2` records, counted, then in pages of 300, numbers as text; a folder's items as JSON.
 
+mod aia;
+
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
