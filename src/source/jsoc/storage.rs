@@ -48,7 +48,7 @@ pub(super) fn found<'a>(path: &'a str, storage: Storage<'_>) -> Result<StoragePa
         // JSOC names a place all the same where the disks have let the file go.
         _ if path.starts_with('/') && storage.online != "N" => Ok(StoragePath::File(path)),
         "NoDataFile" | "BadSegLink" | MISSING => Ok(StoragePath::Nothing),
-        // Whether the other record's storage unthe file was removed permanently, this answer does not tell.
+        // Whether the other record's storage unit was removed for good, this answer does not tell.
         "NoDataDirectory" | "" if storage.is_linked && storage.has_image => Ok(StoragePath::Offline),
         _ if is_gone && (path.starts_with('/') || matches!(path, "NoDataDirectory" | "")) => Ok(StoragePath::Gone),
         _ if path.starts_with('/') => Ok(StoragePath::Offline),
