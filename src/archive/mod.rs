@@ -55,7 +55,7 @@ pub use name::sanitise;
 pub use partial_file::{PartialFile, Validators};
 pub use reader::Reader;
 pub(crate) use record::line;
-pub use record::{ACCEPTED, DayHeader, DayRecord, FileLine, RecordBasis, RecordState, schema as day_schema};
+pub use record::{ACCEPTED, DayHeader, DayRecord, FileLine, MADE, RecordBasis, RecordState, schema as day_schema};
 pub(crate) use regular::must_be_regular;
 pub use regular::{link_target, open_regular};
 pub use spot_check::SpotCheck;

@@ -26,6 +26,9 @@ const FORMAT: &str = "day/1";
 /// What `absent` says of a file that the job takes for bad at its source; then the line has a `reason`.
 pub const ACCEPTED: &str = "accepted";
 
+/// What the keys of files begin with that a source made of its answers, such as a table of keywords. No other key does.
+pub const MADE: &str = "made:";
+
 /// How final a day record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
-use super::{Exit, clock, stdout};
+use super::{Exit, clock, output_guard, stdout};
 use crate::manifest::Diagnostics;
 use crate::report::annotations::{self, Annotation};
 use crate::report::github_output::Outputs;
@@ -145,6 +145,9 @@ fn add_to_step(path: &Path, section: &str, short: &str) -> io::Result<()> {
 }
 
 fn append(path: &Path) -> io::Result<File> {
+    if let Some(what) = output_guard::kind(path) {
+        return Err(io::Error::other(format!("this is {what}")));
+    }
     open_unwaiting(OpenOptions::new().append(true).create(true), path)
 }
 

@@ -18,11 +18,15 @@ pub(super) fn report_file() -> impl clap::builder::TypedValueParser<Value = Path
     })
 }
 
-/// What is there that must not be lost.
-fn kind(path: &Path) -> Option<&'static str> {
+/// What is there that must not be lost, also by way of links.
+pub(super) fn kind(path: &Path) -> Option<&'static str> {
     if !path.is_file() {
         return None;
     }
+    kind_by_name(path).or_else(|| kind_by_name(&path.canonicalize().ok()?))
+}
+
+fn kind_by_name(path: &Path) -> Option<&'static str> {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     match extension.as_deref() {
         Some("yaml" | "yml") => Some("a manifest"),
@@ -64,6 +68,13 @@ mod tests {
             ("-", None),
         ] {
             assert_eq!(kind(&at(name)), what, "{name}");
+            let link = at("link.json");
+            std::os::unix::fs::symlink(at(name), &link).unwrap();
+            assert_eq!(kind(&link), what, "a link to {name}");
+            std::fs::remove_file(link).unwrap();
         }
+        // Where a folder on the way is a link.
+        std::os::unix::fs::symlink(at("data/.sunhaul/runs"), at("runs")).unwrap();
+        assert_eq!(kind(&at("runs/r.json")), Some("a file of an archive"));
     }
 }

@@ -1,12 +1,13 @@
 //! A lock held against an archive: what the planner asks of it, and the files that a run is bound to.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
 
 use super::format::{DayRow, LockedFile};
 use super::{Error, Lock};
-use crate::archive::{Archive, DayRecord, FileLine, Reader, RecordState};
+use crate::archive::{Archive, DayRecord, FileLine, MADE, Reader, RecordState};
 use crate::fits::Digests;
 use crate::manifest::{Identity, Manifest, SeriesId};
 use crate::plan::{DaySummary, Finality, Pin, Pins};
@@ -77,6 +78,17 @@ impl LockWithRecords {
         row.absent_digest.is_none() || record().is_some_and(|record| row.is_of(&record))
     }
 
+    /// True unless a record has other bytes than the lock for a file that both have, each by its own query.
+    fn agrees_where_both_ask(&self, series: &SeriesId, date: NaiveDate) -> bool {
+        let Ok(Some(locked)) = self.files(series, date) else { return true };
+        let Ok(Some(record)) = Archive::record(&self.root, series, date) else { return true };
+        // What was made of the answers to another query is another file.
+        let locked = locked.iter().filter(|file| file.sha256.is_some() && !file.key.starts_with(MADE));
+        let locked: HashMap<&str, &LockedFile> = locked.map(|file| (file.key.as_str(), file)).collect();
+        let mut lines = record.files.iter().filter(|line| line.sha256.is_some());
+        lines.all(|line| locked.get(line.key.as_str()).is_none_or(|locked| locked.is(line, self.identity)))
+    }
+
     /// True when a record's files are those of the lock's day, where their bytes differ and only their data count.
     fn agrees_by_data(&self, series: &SeriesId, date: NaiveDate) -> bool {
         let Ok(Some(locked)) = self.lock.files(series, date) else { return false };
@@ -127,6 +139,9 @@ impl Pins for LockWithRecords {
 
     fn agrees(&self, series: &SeriesId, date: NaiveDate, known: &DaySummary) -> bool {
         let Some(row) = self.lock.day(series, date) else { return false };
+        if row.spec != known.spec {
+            return self.agrees_where_both_ask(series, date);
+        }
         let is_same = row.digest == known.digest && row.absent == known.absent;
         (is_same && self.has_absent(row, series, date))
             || (self.identity == Identity::FitsData && self.agrees_by_data(series, date))

@@ -27,7 +27,7 @@ pub trait Pins {
     /// What is said of one day.
     fn pinned(&self, series: &SeriesId, date: NaiveDate) -> Option<Pin>;
 
-    /// True when a record that answers the pinned question has the files of the lock.
+    /// True when a record has the files of the lock: all of them where it answers the pinned query, else those that both have.
     fn agrees(&self, series: &SeriesId, date: NaiveDate, known: &DaySummary) -> bool;
 
     /// All its days.
@@ -123,10 +123,11 @@ impl<'a> Bond<'a> {
     pub(super) fn tie(self, series: &SeriesId, date: NaiveDate, spec: Digest) -> Tie<'a> {
         let unpinned = |why| Tie { unpinned: self.is_exact.then_some(why), ..Tie::none() };
         let Some(pin) = self.pins.pinned(series, date) else { return unpinned(Why::Missing) };
-        if pin.spec != spec {
-            return unpinned(Why::OtherSpec);
-        }
         let is_final = pin.state == Finality::Sealed;
+        if pin.spec != spec {
+            let binds = is_final && pin.spec.has_first_of(&spec);
+            return Tie { pins: binds.then_some(self.pins), ..unpinned(Why::OtherSpec) };
+        }
         Tie {
             unpinned: None,
             is_elsewhere: self.only_new && is_final,

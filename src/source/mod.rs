@@ -26,6 +26,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::archive::FileLine;
+pub use crate::archive::MADE;
 use crate::day::{Day, SlotSpan, Window};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Region, RegionNumber, Series, SourceSpec};
@@ -36,9 +37,6 @@ pub use hmi::slot::is_at_cadence;
 pub use keywords::{KEYWORDS_TABLE, common_kind, recorded_table, table_records};
 pub use replicas::{Replica, Replicas};
 pub(crate) use url_scope::from_base;
-
-/// What the keys of files begin with that a source made of its answers, such as a table of keywords. No other key does.
-pub const MADE: &str = "made:";
 
 /// A service that lists the files of a series for a day.
 ///

@@ -12,6 +12,7 @@ mod accept; // files that the job takes for bad at their source
 mod accounting; // every expected day and file is in one count of the report
 mod adopt; // files that somebody holds already, taken in
 mod archive; // what lies in the archive already: own files, damaged records, other jobs, other specs
+mod as_locked; // days whose locked files are all here, and nobody is asked
 mod asked_again; // files that came wrong, and the runs that do not ask for them
 mod bad_input; // wrong manifests and storage that cannot be used
 mod budgets; // time, bytes and files that a run may use up, and runs that go on after it

@@ -193,9 +193,9 @@ fn a_day_that_an_update_left_half_done_is_restored_as_locked_and_nobody_is_asked
     lab.write("job.yaml", job(&later));
     let told = update(&lab, &[], 1);
     assert_eq!((lab.days("data").len(), lab.read(LOCK)), (2, locked), "{told:#}");
-    let words = "2 files of 2 days, ";
-    lab.sunhaul(&["verify", "job.yaml"]).status(1).stdout_has(words).stderr_has("`sunhaul run` adds the days").done();
-    lab.sunhaul(&["verify", "job.yaml"]).status(1).chatty().stdout_has("hashed: 1 locked day not here\n").done();
+    let words = "unfinished sharp_720s 2015-12-11: the lock has it, and it has no record\n";
+    lab.sunhaul(&["verify", "job.yaml"]).status(1).stdout_has(words).stderr_has("`sunhaul run` finishes days").done();
+    lab.sunhaul(&["verify", "job.yaml"]).status(1).chatty().stdout_has("hashed: 1 unfinished day\n").done();
     lab.sunhaul(&["verify", "job.yaml", "--range", "2015-12-12.."]).stdout_has("all is right").done();
     let asked = later.requests().len();
     let report = lab.report(0);

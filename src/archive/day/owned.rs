@@ -111,10 +111,13 @@ impl DayWork {
             let mut owned = self.lock_owned();
             lines.iter().partition(|line| {
                 let (path, sha256) = (&line.path, line.sha256);
-                let is_ours = self.salvaged.contains(path) || owned.ours.contains_key(path);
+                // Other bytes than were put there are somebody else's.
+                let is_as_put = |put: &Option<Digest>| put.is_none() || *put == sha256;
+                let is_ours = self.salvaged.contains(path) || owned.ours.get(path).is_some_and(is_as_put);
                 if is_ours {
                     owned.is_ours(path, sha256);
                 } else {
+                    owned.ours.remove(path);
                     owned.found.insert(path.clone(), sha256);
                 }
                 is_ours

@@ -31,8 +31,8 @@ use output::VerifyResult;
     long_about = "Hash the archive and compare it with its records.\n\n\
         Every file in the day records of the job is hashed, on all cores. Each finding is one line: `missing` files; \
         `changed` ones, which have other bytes or are no longer regular files; `damaged` records; `unreadable` \
-        files; and records that `differ` from the lock. A day that the lock has and the archive does not is an error. \
-        Other days that are not downloaded yet are counted, and are not an error; days of another job are counted and not checked. It makes no requests and writes nothing.\n\n\
+        files; records that `differ` from the lock; and `unfinished` days, which the lock has and which a run or an \
+        update left without a record. Days that are not downloaded yet are counted, and are not an error; days of another job are counted and not checked. It makes no requests and writes nothing.\n\n\
         Without --series and --range it also looks for `extra` files, which no record of the archive names, and for \
         days of series that the manifest no longer has. They are not errors, unless --strict says so. Files that \
         systems leave behind, such as `.DS_Store` and `.nfs*`, are counted separately, and are never errors.\n\n\
@@ -159,10 +159,9 @@ fn against_lock(
 ) -> Result<Vec<(SeriesId, NaiveDate)>> {
     let mut differing = Vec::new();
     let Some(lock) = locking.lock() else { return Ok(differing) };
-    let has_no_record =
-        |standing: &DayStanding| matches!(standing, DayStanding::ToDo(ToDoReason::New | ToDoReason::Started { .. }));
-    for _ in plan.days_that(has_no_record).filter(|day| lock.day(day.id, day.day.date).is_some()) {
-        verdict.tell_not_here();
+    let is_started = |standing: &DayStanding| matches!(standing, DayStanding::ToDo(ToDoReason::Started { .. }));
+    for day in plan.days_that(is_started).filter(|day| lock.day(day.id, day.day.date).is_some()) {
+        verdict.add_unfinished(day.id, day.day.date);
     }
     let records = Reader::open(&job.archive.root)?;
     for day in plan.days_that(|standing| *standing == DayStanding::ToDo(ToDoReason::Differs)) {

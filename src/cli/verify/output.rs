@@ -47,8 +47,8 @@ struct DayCounts {
     damaged: u64,
     /// Without a record.
     not_fetched: u64,
-    /// The lock has them, and the archive has no record of them.
-    not_here: u64,
+    /// The lock has them, and a run or an update left them without a record.
+    unfinished: u64,
     /// Of another job, which asks for something else: not looked at.
     refused: u64,
     /// Their record names other files than the lock.
@@ -97,6 +97,7 @@ enum What {
     Damaged,
     Unreadable,
     Differs,
+    Unfinished,
 }
 
 /// A file in figures, as far as they are known.
@@ -120,7 +121,7 @@ impl VerifyResult {
                 checked: 0,
                 damaged: 0,
                 not_fetched: counts.new + counts.started,
-                not_here: 0,
+                unfinished: 0,
                 refused: counts.refused,
                 differ: 0,
             },
@@ -154,7 +155,7 @@ impl VerifyResult {
                 What::Changed => self.files.changed += 1,
                 What::Unreadable => self.files.unreadable += 1,
                 What::Damaged => self.days.damaged += 1,
-                What::Extra | What::Differs => {}
+                What::Extra | What::Differs | What::Unfinished => {}
             }
             self.findings.push(FindingLine {
                 what,
@@ -189,15 +190,26 @@ impl VerifyResult {
         self.findings.extend(change.removed.iter().map(|file| told(&file.path, file.sha256, None)));
         self.findings.extend(change.added.iter().map(|file| told(&file.path, None, file.sha256)));
         self.findings.extend(change.changed.iter().map(|file| told(&file.path, file.old, file.new)));
-        if change.digest.is_some() {
-            self.findings.push(told("the whole day", None, None));
+        if let Some([locked, recorded]) = &change.digest {
+            let why = Some(format!("the lock says {}, the record {}", escape(locked), escape(recorded)));
+            self.findings.push(FindingLine { why, ..told("the whole day", None, None) });
         }
     }
 
-    /// Takes in a day of the lock that the archive has no record of.
-    pub(super) fn tell_not_here(&mut self) {
+    /// Takes in a day of the lock that was begun and has no record.
+    pub(super) fn add_unfinished(&mut self, series: &SeriesId, date: chrono::NaiveDate) {
         self.days.not_fetched -= 1;
-        self.days.not_here += 1;
+        self.days.unfinished += 1;
+        self.findings.push(FindingLine {
+            what: What::Unfinished,
+            series: Some(series.0.clone()),
+            date: Some(date),
+            path: String::new(),
+            expected: None,
+            found: None,
+            preexisting: false,
+            why: None,
+        });
     }
 
     /// Takes in the files that no record names.
@@ -232,7 +244,7 @@ impl VerifyResult {
         let unmended = || wrong(mendable.into_iter().any(left), Exit::Incomplete);
         let mended = self.repair.as_ref().map_or_else(unmended, |repair| repair.exit);
         let is_beside = self.strict && (left(What::Extra) || !self.forgotten.is_empty());
-        let is_lacking = is_beside || self.days.not_here > 0;
+        let is_lacking = is_beside || self.days.unfinished > 0;
         mended.max(wrong(is_lacking, Exit::Incomplete)).max(wrong(left(What::Unreadable), Exit::Storage))
     }
 
@@ -258,7 +270,7 @@ impl VerifyResult {
             (*changed, "changed"),
             (*unreadable, "unreadable"),
             (self.days.differ, if self.days.differ == 1 { "day not as locked" } else { "days not as locked" }),
-            (self.days.not_here, if self.days.not_here == 1 { "locked day not here" } else { "locked days not here" }),
+            (self.days.unfinished, if self.days.unfinished == 1 { "unfinished day" } else { "unfinished days" }),
             (self.days.damaged, if self.days.damaged == 1 { "damaged record" } else { "damaged records" }),
         ];
         let wrong: Vec<String> = counts
@@ -332,8 +344,8 @@ impl VerifyResult {
         if self.repair.is_none() && mendable > 0 {
             hints.push("`--repair` moves changed files to `.sunhaul/work/retired` and fetches what is not there");
         }
-        if self.days.not_here > 0 {
-            hints.push("`sunhaul run` adds the days that the lock has and the archive does not");
+        if self.days.unfinished > 0 {
+            hints.push("`sunhaul run` finishes days as the lock has them");
         }
         if self.days.damaged > 0 && extra.is_none() {
             hints.push("extra files are not looked for where a damaged record hides what it names");
@@ -376,11 +388,15 @@ impl FindingLine {
                 format!("changed    {path}: expected {expected}, found {found}{whose}")
             }
             What::Extra => format!("extra      {path}: no record names it"),
+            What::Unfinished => format!("unfinished {}: the lock has it, and it has no record", day()),
             What::Differs => {
                 let of = |of: &Option<Figures>| {
                     let sha256 = of.as_ref().and_then(|of| of.sha256.as_deref());
                     sha256.map_or_else(|| "no file".to_owned(), |sha256| format!("sha256 {sha256}"))
                 };
+                if let Some(why) = &self.why {
+                    return format!("differs    {path} {}: {why}", day());
+                }
                 let (locked, recorded) = (of(&self.expected), of(&self.found));
                 format!("differs    {path}: the lock says {locked}, the record of {} {recorded}", day())
             }

@@ -381,11 +381,12 @@ fn server(replica: &Replica, file: &RemoteFile) -> Option<Arc<str>> {
 }
 
 /// The line of a file that is here, with what the listing says of it now.
-pub(in crate::run) fn as_listed(line: FileLine, file: &RemoteFile) -> FileLine {
+pub(in crate::run) fn as_listed(line: FileLine, file: &RemoteFile, scale: Scale) -> FileLine {
     let source_series = file.source_series.as_deref().map(str::to_owned);
     // What is made of an answer has the question that this one was given to.
     let url = if file.made().is_some() { file.path.clone() } else { line.url };
-    FileLine { source_series, listed: file.listed.clone(), url, ..line }
+    let instant = file.instant.map(|instant| scale.label(instant)).or(line.instant);
+    FileLine { source_series, listed: file.listed.clone(), url, time: scale.label(file.time), instant, ..line }
 }
 
 /// What a record says of a file whatever became of it.

@@ -212,8 +212,10 @@ pub(in crate::run) fn known_path(
 ) -> Result<Option<RelativePath>, Failure> {
     let prior = work.prior(&file.key);
     match (&file.name, prior) {
-        // The same layout gave it.
-        (None, Some(Prior { line, standing: EarlierLook::Final | EarlierLook::Young })) => {
+        // The same layout gave it, for the same time.
+        (None, Some(Prior { line, standing: EarlierLook::Final | EarlierLook::Young }))
+            if opened.series.source.scale().read(&line.time) == Some(file.time) =>
+        {
             Ok(RelativePath::from_record(&line.path))
         }
         // Whatever its name is.

@@ -21,7 +21,7 @@ use crate::source::{HeaderCards, RemoteFile};
 impl FileTask {
     /// Keeps the file of before. `None` when it is not there any more.
     pub(in crate::run) async fn keep(&mut self, file: &RemoteFile) -> Option<FileEnded> {
-        let line = as_listed(*self.kept.take()?, file);
+        let line = as_listed(*self.kept.take()?, file, self.day.opened.series.source.scale());
         // Where only the answer names a file, one that is here has its name by its earlier path.
         let path = self.path.clone().or_else(|| RelativePath::from_record(&line.path))?;
         if let Some(crossed) = self.claim(&path, &line.key) {

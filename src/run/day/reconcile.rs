@@ -102,7 +102,7 @@ impl DayProcess<'_> {
         if !run.halt.is_cancelled() {
             rename::make_room(&day.store, &sorted.known).await?;
         }
-        let unplaced = rename::place(run, todo, (&day.store, id), sorted.known).await;
+        let unplaced = rename::place(&day, sorted.known).await;
         let (mut missing, mut failed) = (sorted.missing, sorted.failed);
         missing.extend(unplaced.missing);
         failed.extend(unplaced.failed);
@@ -238,7 +238,7 @@ fn sort(day: &DayContext, renumbered: &Renumbered, listed: Listed) -> Result<Sor
             (FileAction::Have(line), _) => sorted.have.push(line),
             (FileAction::Rename(line), Some(path)) => sorted.known.push(KnownFile { file, path, line }),
             (FileAction::Adopt(line) | FileAction::Rename(line), path) => {
-                adopted.push(as_listed(line, &file));
+                adopted.push(as_listed(line, &file, opened.series.source.scale()));
                 sorted.missing.push(MissingFile { file, path, kept: None });
             }
             (FileAction::Fetch(kept), path) => sorted.missing.push(MissingFile { file, path, kept }),

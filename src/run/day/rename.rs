@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
+use super::context::DayContext;
 use super::downloads::{Failures, MissingFile};
 use super::file_task::as_listed;
 use super::known_files::is_sealed;
 use crate::archive::{DayWork, FileLine, PlacedAs, RelativePath};
 use crate::failure::{Class, Failure};
 use crate::run::blocking::blocking;
-use crate::run::event::{DayId, Event, FileEnd};
-use crate::run::{RunContext, Todo};
+use crate::run::event::{Event, FileEnd};
 use crate::source::RemoteFile;
 
 /// A listed file that is known, and how.
@@ -39,22 +39,19 @@ pub(in crate::run) async fn make_room(work: &Arc<DayWork>, files: &[KnownFile]) 
 }
 
 /// Gives the files their paths. Those that are not found with their bytes are to be fetched.
-pub(in crate::run) async fn place(
-    run: &Arc<RunContext>,
-    todo: &Todo,
-    (work, id): (&Arc<DayWork>, &DayId),
-    files: Vec<KnownFile>,
-) -> Unplaced {
+pub(in crate::run) async fn place(day: &DayContext, files: Vec<KnownFile>) -> Unplaced {
+    let DayContext { run, opened, todo, store, id, .. } = day;
+    let scale = opened.series.source.scale();
     let mut unplaced = Unplaced::default();
     for KnownFile { file, path, line } in files {
         let placed = if run.halt.is_cancelled() {
             Ok(None)
         } else {
-            place_one(work, as_listed(line.clone(), &file), &path).await
+            place_one(store, as_listed(line.clone(), &file, scale), &path).await
         };
         match placed {
             Ok(Some(end)) => {
-                if !is_sealed(work, &file.key) {
+                if !is_sealed(store, &file.key) {
                     run.redirects.remember(todo, &file.url, &line);
                 }
                 let path = Some(path.to_string());
