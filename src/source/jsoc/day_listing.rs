@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{NaiveDateTime, TimeDelta};
 use url::Url;
 
-use super::listing::{self, DayRecordsQuery};
+use super::listing::{self, JsocRecords};
 use super::query::{INFO, RecordQuery};
 use super::response::RecordList;
 use super::slot::in_a_row;
@@ -22,7 +22,7 @@ pub(super) const MOST_CUTS: u32 = 7;
 /// What the answers for the parts of a day hold.
 #[derive(Debug, Default)]
 pub(super) struct JsocDayListing {
-    records: DayRecordsQuery,
+    records: JsocRecords,
     table: KeywordTable,
     has_records: bool,
 }
@@ -131,7 +131,7 @@ impl JsocDayListing {
     }
 
     /// The day's files with its table, which `url` asks for; and what its records are.
-    pub(super) fn end(self, question: &RecordQuery<'_>, day: &Day, url: &Url) -> (Listed, DayRecordsQuery) {
+    pub(super) fn end(self, question: &RecordQuery<'_>, day: &Day, url: &Url) -> (Listed, JsocRecords) {
         let JsocDayListing { mut records, table, .. } = self;
         let mut listed = std::mem::take(&mut records.listed);
         let step = question.every_slots().map_or_else(|| question.step(), TimeDelta::seconds);
@@ -147,8 +147,8 @@ impl JsocDayListing {
     }
 }
 
-impl DayRecordsQuery {
-    fn and(mut self, later: DayRecordsQuery) -> Result<DayRecordsQuery, Failure> {
+impl JsocRecords {
+    fn and(mut self, later: JsocRecords) -> Result<JsocRecords, Failure> {
         read_capped::room(self.listed.files.len() + later.listed.files.len())?;
         self.listed = self.listed.and(later.listed).folded()?;
         self.names.extend(later.names);

@@ -3,6 +3,7 @@
 //! What it does not do: ask for the files. It lists them, and orders those that the export system is to make.
 
 mod address;
+mod columns;
 mod day_listing;
 mod export;
 mod filters;
@@ -13,6 +14,7 @@ mod listing;
 mod prefer;
 mod query;
 mod record;
+mod record_files;
 mod regions;
 mod renumbered;
 mod response;
@@ -42,7 +44,7 @@ use crate::untrusted::escape;
 pub use address::with_segments;
 use day_listing::{JsocDayListing, MOST_CUTS, halves, parts};
 use export::{DayOrder, Desk};
-use listing::DayRecordsQuery;
+use listing::JsocRecords;
 pub use prefer::Preferred;
 use query::{INFO, RecordQuery, below};
 pub use renumbered::{KnownFileKey, former_keys, is_stored_elsewhere};
@@ -85,7 +87,7 @@ impl JsocSource {
         listing.must_have_begun(&question, day).map_err(told)?;
         let (mut listed, records) = listing.end(&question, day, &url);
         if let Some((desk, memory, coming)) = order {
-            let DayRecordsQuery { names, size, not_orderable, .. } = records;
+            let JsocRecords { names, size, not_orderable, .. } = records;
             let window = day.window;
             let wanted = DayOrder { window, files: &mut listed.files, names, size, not_orderable, memory };
             desk.fill(&question, wanted, coming).await?;
