@@ -8,28 +8,30 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::CommandContext;
 use super::again::again;
+use super::lock_update::LockUpdate;
 use super::report_writer::Follower;
 use super::reports::{about, reason};
-use crate::archive::{Archive, LockWait, Reader, Trust};
+use super::run_end::RunEnd;
+use crate::archive::{Archive, Reader, Trust};
 use crate::cli::clock::{now, run_id};
 use crate::cli::gitignore::{self, GitignoreRule};
 use crate::cli::job_lock;
 use crate::cli::job_lock::Locking;
 use crate::cli::plan_job::PlannedWork;
 use crate::cli::report_file::Saved;
-use crate::cli::{Exit, Result, Shell, known_archive, problem, same_job};
+use crate::cli::{Exit, Result, Shell, known_archive, same_job};
 use crate::failure::Class;
-use crate::lock::{Moved, Takes};
+use crate::lock::Moved;
 use crate::manifest::{Manifest, SeriesId, folder_of};
 use crate::report::model::RunResult;
 use crate::report::regions;
 use crate::report::terminal::{Progress, Summary, Verbosity, summary};
-use crate::report::{Collector, Ends, Log, Report, is_left_to_the_source};
+use crate::report::{Collector, Log, Report, is_left_to_the_source};
 use crate::run::event::{DayId, Event, Observer as _};
 use crate::run::{self, ImportFolder, RunOrder, RunOutcome, Todo};
 use crate::untrusted::escape;
@@ -47,9 +49,9 @@ pub(in crate::cli) struct Task {
     pub(in crate::cli) locking: Locking,
     /// What becomes of the lock.
     pub(in crate::cli) then: Then,
-    /// Files that came wrong are asked for now, and not after days.
+    /// Retry files that arrived corrupt in earlier runs now, although they are not due.
     pub(in crate::cli) retry_failed: bool,
-    /// When the command began.
+    /// When the command started.
     pub(in crate::cli) started: DateTime<Utc>,
     /// Files are taken from here, and none is fetched.
     pub(in crate::cli) import_folder: Option<Arc<ImportFolder>>,
@@ -79,160 +81,214 @@ pub(in crate::cli) struct Ran {
     pub(in crate::cli) saved: PathBuf,
 }
 
+/// A run that has ended, and that its report tells of.
+struct ReportedRun {
+    ran: Ran,
+    /// What the command fails with all the same.
+    error: Option<anyhow::Error>,
+}
+
 /// Does the days of a task.
 ///
 /// # Errors
 /// When nothing could be begun, or the report or the lock cannot be written.
 pub(in crate::cli) async fn execute(task: Task, shared: &mut CommandContext<'_>) -> Result<Ran> {
     let job = task.job.clone();
-    let mut is_told = false;
-    let ran = carry_out(task, shared, &mut is_told).await.map_err(|error| shared.interrupted(error));
-    if let Err(error) = &ran
-        && !is_told
-    {
-        shared.refused(&job, error);
+    match carry_out(task, shared).await {
+        Ok(ReportedRun { ran, error: None }) => Ok(ran),
+        Ok(ReportedRun { error: Some(error), .. }) => Err(shared.interrupted(error)),
+        Err(error) => {
+            let error = shared.interrupted(error);
+            shared.refused(&job, &error);
+            Err(error)
+        }
     }
-    ran
 }
 
-/// Does them; `is_told` when the run was told of, however it ended.
-async fn carry_out(task: Task, shared: &mut CommandContext<'_>, is_told: &mut bool) -> Result<Ran> {
-    let shell = shared.shell;
-    let Task { job, work: planned, import_folder, locking, then, retry_failed, started, again: mut words } = task;
-    let is_adoption = import_folder.is_some();
-    let id = run_id(started);
-    let is_new = !Reader::open(&job.archive.root)?.has_state()?;
-    let archive = Arc::new(Archive::open(&job.archive.root, job.archive.lock)?.with_lock_wait(shared.lock_wait()));
-    same_job::claim(&job, &archive, started)?;
-    known_archive::note(&job);
-    let about = about(&job, locking.lock().map(|lock| lock.sha256().to_string()));
-    let collector = Collector::new(id.clone(), started, about);
-    let retried = planned.days.days_done(|how| how.retry_absent).collect();
-    let is_checked = planned.is_checked;
-    let already_sealed = planned.sealed.iter().map(|(_, window)| window.day_count()).sum();
-    collector.expect(planned.days.windows(), planned.sealed.iter().map(|(series, window)| (series, *window)));
+/// Downloads the days, moves the lock on and reports.
+///
+/// # Errors
+/// What kept the run from being reported.
+async fn carry_out(mut task: Task, shared: &mut CommandContext<'_>) -> Result<ReportedRun> {
+    let is_new = !Reader::open(&task.job.archive.root)?.has_state()?;
+    let retried: BTreeSet<DayId> = task.work.days.days_done(|how| how.retry_absent).collect();
+    let archive = open_archive(&task, shared)?;
+    let follower = begin(&task, &archive, shared).await?;
+    for todo in std::mem::take(&mut task.work.left) {
+        put_away(archive.clone(), todo, task.job.name.clone()).await?;
+    }
+    let outcome = download(&mut task, archive, &follower, shared).await.map_err(|error| shared.interrupted(error));
+    follower.progress.close();
+    let ends = follower.collector.ends();
+    let lock = write_lock(&task, retried, &follower, shared).await?;
+    let end = RunEnd { outcome, lock, ends, is_adoption: task.import_folder.is_some() };
+    let report = complete_report(&task, &end, &follower).await?;
+    let saved = publish(&task, &end, &report, &follower, shared).await;
+    if is_new && shared.shell.verbosity > Verbosity::Quiet {
+        suggest_to_ignore(&task.job, shared.shell);
+    }
+    let path = saved_path(&report, &task.job);
+    shared.shell.ci.ran(&report, Some(&path), &shared.shell.screen);
+    // Quick looks take their time, and nothing else waits for them.
+    let paged = shared.files.write_page(&report, &task.job.archive.root, &shared.stop).await;
+    let ran = Ran { exit: end.exit(), report, saved: path };
+    let error = end.outcome.err().or(saved.err()).or(paged.err()).or(end.lock.and_then(Result::err));
+    Ok(ReportedRun { ran, error })
+}
+
+/// Opens the archive, and notes whose it is.
+fn open_archive(task: &Task, shared: &CommandContext<'_>) -> Result<Arc<Archive>> {
+    let Manifest { archive, .. } = &*task.job;
+    let archive = Arc::new(Archive::open(&archive.root, archive.lock)?.with_lock_wait(shared.lock_wait()));
+    same_job::claim(&task.job, &archive, task.started)?;
+    known_archive::note(&task.job);
+    Ok(archive)
+}
+
+/// Begins the report of a run, and writes it for the first time.
+async fn begin(task: &Task, archive: &Arc<Archive>, shared: &CommandContext<'_>) -> Result<Arc<Follower>> {
+    let Task { job, work, started, .. } = task;
+    let (shell, run) = (shared.shell, run_id(*started));
+    let about = about(job, task.locking.lock().map(|lock| lock.sha256().to_string()));
+    let collector = Collector::new(run.clone(), *started, about);
+    collector.expect(work.days.windows(), work.sealed.iter().map(|(series, window)| (series, *window)));
     let follower = Arc::new(Follower {
         collector,
         progress: Progress::new(shell.screen.clone(), shell.verbosity),
-        log: shell.screen.is_log().then(|| Log::new(&id, &job.name, shell.verbosity)),
+        log: shell.screen.is_log().then(|| Log::new(&run, &job.name, shell.verbosity)),
         archive: archive.clone(),
         net: shared.net.clone(),
-        run: id.clone(),
+        run,
         files: shared.files.clone(),
     });
     // Regions were looked up by then.
     follower.on(Event::Hosts(shared.net.hosts()));
-    // A report that cannot be written is told before anything is fetched.
+    // A report that cannot be written fails the run before anything is downloaded.
     follower.save(follower.collector.snapshot(), Saved::Meanwhile).await?;
+    Ok(follower)
+}
 
-    for todo in planned.left {
-        put_away(archive.clone(), todo, job.name.clone()).await?;
-    }
+/// Downloads the days of a task, which it takes out of it.
+async fn download(
+    task: &mut Task,
+    archive: Arc<Archive>,
+    follower: &Arc<Follower>,
+    shared: &mut CommandContext<'_>,
+) -> Result<RunOutcome> {
+    let days = std::mem::take(&mut task.work.days);
+    let already_sealed = task.work.sealed.iter().map(|(_, window)| window.day_count()).sum();
     // Only the sources of series with days to do are opened: a run with nothing to do talks to nobody.
-    let todo: BTreeSet<SeriesId> = planned.days.windows().map(|(series, _)| series.clone()).collect();
-    let result = match shared.sources.bases(&job, |id| todo.contains(id)).await {
-        Err(error) => {
-            follower.on(Event::Planned { planned: planned.days.day_count(), already_sealed });
-            Err(error)
-        }
-        Ok(bases) => {
-            let order = RunOrder {
-                manifest: job.clone(),
-                days: planned.days,
-                already_sealed,
-                archive,
-                locked: locking.locked().filter(|_| then != Then::Replace),
-                net: shared.net.clone(),
-                bases,
-                run: id,
-                observer: follower.clone(),
-                stop: shared.stop.clone(),
-                budget: shared.budget.clone(),
-                now,
-                second_look: SECOND_LOOK,
-                retry_failed,
-                import_folder,
-            };
-            run_and_follow(order, &follower).await
-        }
+    let todo: BTreeSet<SeriesId> = days.windows().map(|(series, _)| series.clone()).collect();
+    let bases = shared.sources.bases(&task.job, |id| todo.contains(id)).await;
+    let bases = bases.inspect_err(|_| follower.on(Event::Planned { planned: days.day_count(), already_sealed }))?;
+    let order = RunOrder {
+        manifest: task.job.clone(),
+        days,
+        already_sealed,
+        archive,
+        locked: task.locking.locked().filter(|_| task.then != Then::Replace),
+        net: shared.net.clone(),
+        bases,
+        run: follower.run.clone(),
+        observer: follower.clone(),
+        stop: shared.stop.clone(),
+        budget: shared.budget.clone(),
+        now,
+        second_look: SECOND_LOOK,
+        retry_failed: task.retry_failed,
+        import_folder: task.import_folder.clone(),
     };
-    let result = result.map_err(|error| shared.interrupted(error));
-    follower.progress.close();
+    run_and_follow(order, follower).await
+}
 
-    let ends = follower.collector.ends();
-    // What the imported folder does not have is for a run to fetch: taking in the rest was all that was asked.
-    let is_left = is_adoption && ends.unfinished > 0;
-    let exit = match &result {
-        Ok(outcome) if is_left && !outcome.interrupted => {
-            Exit::of_run(&undone(Ends { unfinished: 0, ..ends }, outcome), false)
-        }
-        Ok(outcome) => Exit::of_run(&undone(ends, outcome), outcome.interrupted),
-        Err(error) => problem::explain(error).0,
+/// Moves the lock on by what the report says was done, where it is to be moved. Days whose absent files were requested
+/// again, the `retried` ones, replace what it has of them.
+async fn write_lock(
+    task: &Task,
+    retried: BTreeSet<DayId>,
+    follower: &Follower,
+    shared: &CommandContext<'_>,
+) -> Result<Option<Result<Moved>>> {
+    let update = LockUpdate {
+        job: task.job.clone(),
+        started: task.started,
+        done: follower.collector.snapshot(),
+        lock_wait: shared.lock_wait(),
     };
-    let moved = match then {
-        Then::Leave => None,
-        then => {
-            let (job, report, lock_wait) = (job.clone(), follower.collector.snapshot(), shared.lock_wait());
-            let write = move || move_lock(&job, then, (started, &retried), &report, &*lock_wait);
-            let moved = tokio::task::spawn_blocking(write).await?;
-            Some(moved.map_err(|error| shared.interrupted(error)))
-        }
+    let moved = match task.then {
+        Then::Leave => return Ok(None),
+        Then::Add => tokio::task::spawn_blocking(move || update.add(&retried)).await?,
+        Then::Replace => tokio::task::spawn_blocking(move || update.replace()).await?,
     };
-    let exit = moved.as_ref().and_then(|moved| moved.as_ref().err()).map_or(exit, |e| exit.max(problem::explain(e).0));
-    let word = match exit {
-        Exit::Complete if is_left => RunResult::Incomplete,
-        Exit::Complete => RunResult::Complete,
-        Exit::Interrupted => RunResult::Interrupted,
-        Exit::Incomplete | Exit::Later | Exit::Lock | Exit::Storage | Exit::Usage => RunResult::Incomplete,
-    };
-    let mut report = follower.collector.finish(word, exit.code(), now());
-    if let (Ok(outcome), RunResult::Incomplete) = (&result, word) {
+    Ok(Some(moved.map_err(|error| shared.interrupted(error))))
+}
+
+/// The report of a run at its end.
+async fn complete_report(task: &Task, end: &RunEnd, follower: &Follower) -> Result<Report> {
+    let (exit, result) = (end.exit(), end.result());
+    let mut report = follower.collector.finish(result, exit.code(), now());
+    if let (Ok(outcome), RunResult::Incomplete) = (&end.outcome, result) {
         report.run.ended_by = outcome.spent;
     }
     // Who interrupts a run does not wait for records to be read.
-    if word != RunResult::Interrupted {
-        let regions::ReportRegions { regions, omitted } = regions_of(&job, &follower.collector).await?;
+    if result != RunResult::Interrupted {
+        let regions::ReportRegions { regions, omitted } = regions_of(&task.job, &follower.collector).await?;
         (report.regions, report.regions_omitted) = (regions, omitted);
     }
-    if let Some(Ok(moved)) = &moved {
+    if let Some(moved) = end.moved() {
         report.job.lock_sha256 = moved.sha256.map(|sha256| sha256.to_string());
         report.job.lock_changed = moved.changed;
     }
-    let failed = result.as_ref().err().or(moved.as_ref().and_then(|moved| moved.as_ref().err()));
-    report.run.error = failed.map(reason);
-    if is_left_to_the_source(&report) && !retry_failed {
-        words.push("--retry-failed".into());
-    }
-    let again = again(&words);
-    report.run.again = (word != RunResult::Complete).then(|| again.clone());
-    report.run.is_adoption = is_adoption;
+    report.run.error = end.error().map(reason);
+    report.run.again = (result != RunResult::Complete).then(|| command_to_resume(task, &report));
+    report.run.is_adoption = end.is_adoption;
     if let Some(log) = &follower.log {
         log.ended(&report);
     }
-    let root = &job.archive.root;
-    let path = Archive::runs_path(root).join(format!("{}.json", report.run.id));
-    let lock = moved.as_ref().and_then(|moved| moved.as_ref().ok()).filter(|moved| moved.sha256.is_some());
-    let lock = lock.map(|moved| job_lock::describe_move(&job, moved, started));
-    let is_held = !locking.may_move();
-    let told =
-        Summary { report: &report, root, lock: lock.as_deref(), is_held, is_checked, saved: &path, again: &again };
-    let words = summary(&told, shell.verbosity, shell.screen.paint);
+    Ok(report)
+}
+
+/// The command that goes on from where a run ended.
+fn command_to_resume(task: &Task, report: &Report) -> String {
+    let retries = is_left_to_the_source(report) && !task.retry_failed;
+    let words: Vec<OsString> = task.again.iter().cloned().chain(retries.then(|| "--retry-failed".into())).collect();
+    again(&words)
+}
+
+/// Saves a finished report, and prints its summary.
+///
+/// # Errors
+/// When the report cannot be saved; the summary is printed all the same.
+async fn publish(
+    task: &Task,
+    end: &RunEnd,
+    report: &Report,
+    follower: &Arc<Follower>,
+    shared: &CommandContext<'_>,
+) -> Result<()> {
+    let (job, shell) = (&task.job, shared.shell);
+    let lock = end.moved().filter(|moved| moved.sha256.is_some());
+    let lock = lock.map(|moved| job_lock::describe_move(job, moved, task.started));
+    let what = Summary {
+        report,
+        root: &job.archive.root,
+        lock: lock.as_deref(),
+        is_held: !task.locking.may_move(),
+        is_checked: task.work.is_checked,
+        saved: &saved_path(report, job),
+        again: &command_to_resume(task, report),
+    };
+    let summary = summary(&what, shell.verbosity, shell.screen.paint);
     let saved = follower.save(report.clone(), Saved::AtTheEnd).await;
-    if let (Ok(_), Some(words), None) = (&result, words, &follower.log) {
-        shell.screen.line(&words);
+    if let (Ok(_), Some(summary), None) = (&end.outcome, summary, &follower.log) {
+        shell.screen.line(&summary);
     }
-    if is_new && shell.verbosity > Verbosity::Quiet {
-        suggest_to_ignore(&job, shell);
-    }
-    shell.ci.ran(&report, Some(&path), &shell.screen);
-    *is_told = true;
-    // Quick looks take their time, and nothing else waits for them.
-    let paged = shared.files.write_page(&report, root, &shared.stop).await;
-    result?;
-    saved?;
-    paged?;
-    moved.transpose()?;
-    Ok(Ran { exit, report, saved: path })
+    saved
+}
+
+/// Where the report of a run lies.
+fn saved_path(report: &Report, job: &Manifest) -> PathBuf {
+    Archive::runs_path(&job.archive.root).join(format!("{}.json", report.run.id))
 }
 
 /// Says how to leave a new archive out of the git repository that it lies in.
@@ -246,30 +302,6 @@ fn suggest_to_ignore(job: &Manifest, shell: &Shell) {
             escape(&file)
         ));
     }
-}
-
-/// Moves the lock on by what the report says was done, on a thread that may wait for another process. Days whose absent files were asked for again replace what it has
-/// of them.
-fn move_lock(
-    job: &Manifest,
-    then: Then,
-    (started, retried): (DateTime<Utc>, &BTreeSet<DayId>),
-    report: &Report,
-    lock_wait: &dyn LockWait,
-) -> Result<Moved> {
-    let done: BTreeSet<(&str, NaiveDate)> = report.done().collect();
-    let is_done = |series: &SeriesId, date| done.contains(&(series.0.as_str(), date));
-    if then == Then::Replace {
-        return job_lock::move_on(job, started, &Takes::Chosen(&is_done), lock_wait);
-    }
-    let added = job_lock::move_on(job, started, &Takes::Missing, lock_wait)?;
-    if retried.is_empty() {
-        return Ok(added);
-    }
-    let is_retried =
-        |series: &SeriesId, date| is_done(series, date) && retried.contains(&DayId { series: series.clone(), date });
-    let moved = job_lock::move_on(job, started, &Takes::Chosen(&is_retried), lock_wait)?;
-    Ok(Moved { changed: added.changed || moved.changed, ..moved })
 }
 
 /// Puts away what a kill left of a sealed day. What cannot be read, and what another process works on, stays.
@@ -304,10 +336,4 @@ async fn run_and_follow(order: RunOrder, follower: &Arc<Follower>) -> Result<Run
     // Waited for: a report of the middle must not be written over the one of the end.
     following.await?;
     Ok(outcome?)
-}
-
-/// What is left undone, by the events and by the run's own word.
-fn undone(mut ends: Ends, outcome: &RunOutcome) -> Ends {
-    ends.classes.extend(&outcome.classes);
-    ends
 }

@@ -6,8 +6,10 @@
 mod again;
 mod html_report;
 mod job;
+mod lock_update;
 mod report_writer;
 mod reports;
+mod run_end;
 mod spot_check;
 
 use std::collections::BTreeSet;
