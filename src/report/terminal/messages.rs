@@ -27,7 +27,7 @@ pub(super) struct DayFiles {
 }
 
 /// The end of a day: `sharp_720s 2015-12-11 sealed: 5 files, 2.7 MiB (3 of 6 days)`.
-pub(super) fn day_done(done: &DayDone, files: DayFiles, (ended, planned): (u64, u64), paint: Paint) -> String {
+pub(super) fn day_done(done: &DayDone, files: DayFiles, ended: u64, planned: u64, paint: Paint) -> String {
     let state = match done.state {
         DayState::Sealed => paint.good("sealed"),
         DayState::Provisional => paint.care("provisional"),

@@ -154,84 +154,34 @@ impl Observer for Progress {
 impl ProgressState {
     /// Counts an event, and gives the line that it is worth.
     fn fold(&mut self, event: &Event, progress: &Progress) -> Option<String> {
-        let verbosity = progress.verbosity;
-        let paint = progress.screen.paint;
+        let Progress { verbosity, screen, .. } = progress;
+        let (verbosity, paint) = (*verbosity, screen.paint);
+        let is_verbose = verbosity >= Verbosity::Verbose;
         match event {
             Event::Planned { planned, .. } => self.planned += planned,
             Event::DayBegun(day) => {
                 self.days.entry(day.clone()).or_default();
             }
-            Event::DayListed { day, files, have, .. } => {
-                self.work.listed(files.saturating_sub(*have));
-                let row = self.days.entry(day.clone()).or_default();
-                row.listed = Some(*files);
-                row.waiting = None;
-            }
-            Event::Received { day, bytes } => {
-                self.bytes += bytes;
-                // The most frequent event by far: no name is copied for it.
-                if let Some(row) = self.days.get_mut(day) {
-                    row.waiting = None;
-                }
-            }
+            Event::DayListed { day, files, have, .. } => self.note_listed(day, *files, *have),
+            Event::Received { day, bytes } => self.note_received(day, *bytes),
             Event::FileDone { day, key, end, .. } => {
-                // Of what was there before no byte comes: its files and bytes are left out alike.
-                let took_time = !matches!(end, FileEnd::Have | FileEnd::Renamed { .. } | FileEnd::Restored { .. });
-                self.files += u64::from(took_time);
-                self.work.done(took_time);
-                let row = self.days.entry(day.clone()).or_default();
-                row.done += 1;
-                row.waiting = None;
-                match end {
-                    FileEnd::Fetched { resumed_bytes: 1.., .. } => {
-                        self.resumed += 1;
-                        row.resumed += 1;
-                    }
-                    FileEnd::Failed(failure) => {
-                        self.lost += 1;
-                        row.lost += 1;
-                        // A full disk fails every file alike: one is enough.
-                        let is_news = failure.class != Class::Storage || !std::mem::replace(&mut self.is_full, true);
-                        return (is_news && self.lost <= NAMED && verbosity > Verbosity::Quiet)
-                            .then(|| messages::file_failed(day, key, failure, paint));
-                    }
-                    _ => {}
-                }
+                let failure = self.note_file(day, end).filter(|failure| self.is_news(failure))?;
+                return (verbosity > Verbosity::Quiet).then(|| messages::file_failed(day, key, failure, paint));
             }
             Event::Retrying { day, failure, wait_seconds, .. } => {
-                if *wait_seconds >= LONG_WAIT {
-                    let wait = Duration::try_from_secs_f64(*wait_seconds).unwrap_or_default();
-                    let row = self.days.entry(day.clone()).or_default();
-                    row.waiting = Some((self.elapsed.saturating_add(wait), failure.class));
-                }
-                return (verbosity >= Verbosity::Verbose).then(|| messages::retrying(day, failure, *wait_seconds));
+                self.note_wait(day, failure, *wait_seconds);
+                return is_verbose.then(|| messages::retrying(day, failure, *wait_seconds));
             }
             Event::Quarantined { day, key, class } => {
-                return (verbosity >= Verbosity::Verbose)
-                    .then(|| format!("{} quarantined {}: {class}", messages::day(day), escape(key)));
+                return is_verbose.then(|| format!("{} quarantined {}: {class}", messages::day(day), escape(key)));
             }
-            Event::DayDone(done) => {
-                self.ended += 1;
-                let row = self.days.remove(&done.day).unwrap_or_default();
-                if row.listed.is_none() {
-                    self.work.listed(0);
-                }
-                let amiss = matches!(done.state, DayState::Failed | DayState::Held);
-                // Bars show the days that go well.
-                let shown = progress.screen.has_bars() && !amiss;
-                let told = if shown { Verbosity::Verbose } else { Verbosity::Normal };
-                let files = messages::DayFiles { lost: row.lost, resumed: row.resumed };
-                let done = self.folded(done);
-                return (verbosity >= told)
-                    .then(|| messages::day_done(&done, files, (self.ended, self.planned), paint));
-            }
+            Event::DayDone(done) => return self.end_day(done, progress),
             Event::DayAgain(day) => {
                 self.days.remove(day);
             }
             Event::DayReopened { day, taken, .. } => {
                 self.lost += taken.len() as u64;
-                let line = || messages::day_reopened(day, taken, paint);
-                return (verbosity > Verbosity::Quiet).then(line);
+                return (verbosity > Verbosity::Quiet).then(|| messages::day_reopened(day, taken, paint));
             }
             Event::DayLeft { day, files, left } => {
                 self.days.remove(day);
@@ -239,16 +189,89 @@ impl ProgressState {
             }
             // Ticks bring fresher ones.
             Event::Hosts(_) => {}
-            Event::Note(note) => {
-                self.notes += 1;
-                return match (verbosity, self.notes) {
-                    (Verbosity::Normal, NAMED) => Some("note: there are more notes; `-v` shows all of them".to_owned()),
-                    (Verbosity::Quiet, _) | (Verbosity::Normal, NAMED..) => None,
-                    _ => Some(format!("note: {}", messages::safe(note))),
-                };
-            }
+            Event::Note(note) => return self.note_line(note, verbosity),
         }
         None
+    }
+
+    fn note_listed(&mut self, day: &DayId, files: u64, have: u64) {
+        self.work.listed(files.saturating_sub(have));
+        let row = self.days.entry(day.clone()).or_default();
+        row.listed = Some(files);
+        row.waiting = None;
+    }
+
+    fn note_received(&mut self, day: &DayId, bytes: u64) {
+        self.bytes += bytes;
+        // The most frequent event by far: no name is copied for it.
+        if let Some(row) = self.days.get_mut(day) {
+            row.waiting = None;
+        }
+    }
+
+    /// Counts a file that has ended, and gives its failure.
+    fn note_file<'a>(&mut self, day: &DayId, end: &'a FileEnd) -> Option<&'a Failure> {
+        // Of what was there before no byte comes: its files and bytes are left out alike.
+        let took_time = !matches!(end, FileEnd::Have | FileEnd::Renamed { .. } | FileEnd::Restored { .. });
+        self.files += u64::from(took_time);
+        self.work.done(took_time);
+        let row = self.days.entry(day.clone()).or_default();
+        row.done += 1;
+        row.waiting = None;
+        match end {
+            FileEnd::Fetched { resumed_bytes: 1.., .. } => {
+                self.resumed += 1;
+                row.resumed += 1;
+                None
+            }
+            FileEnd::Failed(failure) => {
+                self.lost += 1;
+                row.lost += 1;
+                Some(failure)
+            }
+            _ => None,
+        }
+    }
+
+    /// True when a failure is worth a line: a full disk fails every file alike, and one line is enough.
+    fn is_news(&mut self, failure: &Failure) -> bool {
+        let is_news = failure.class != Class::Storage || !std::mem::replace(&mut self.is_full, true);
+        is_news && self.lost <= NAMED
+    }
+
+    fn note_wait(&mut self, day: &DayId, failure: &Failure, wait_seconds: f64) {
+        if wait_seconds >= LONG_WAIT {
+            let wait = Duration::try_from_secs_f64(wait_seconds).unwrap_or_default();
+            let row = self.days.entry(day.clone()).or_default();
+            row.waiting = Some((self.elapsed.saturating_add(wait), failure.class));
+        }
+    }
+
+    /// Counts a day that has ended, and gives its line.
+    fn end_day(&mut self, done: &DayDone, progress: &Progress) -> Option<String> {
+        self.ended += 1;
+        let row = self.days.remove(&done.day).unwrap_or_default();
+        if row.listed.is_none() {
+            self.work.listed(0);
+        }
+        let is_failed = matches!(done.state, DayState::Failed | DayState::Held);
+        // Bars show the days that go well.
+        let is_in_bars = progress.screen.has_bars() && !is_failed;
+        let shown_from = if is_in_bars { Verbosity::Verbose } else { Verbosity::Normal };
+        let files = messages::DayFiles { lost: row.lost, resumed: row.resumed };
+        let done = self.folded(done);
+        (progress.verbosity >= shown_from)
+            .then(|| messages::day_done(&done, files, self.ended, self.planned, progress.screen.paint))
+    }
+
+    /// The line of a note; after the first few a single line that there are more.
+    fn note_line(&mut self, note: &str, verbosity: Verbosity) -> Option<String> {
+        self.notes += 1;
+        match (verbosity, self.notes) {
+            (Verbosity::Normal, NAMED) => Some("note: there are more notes; `-v` shows all of them".to_owned()),
+            (Verbosity::Quiet, _) | (Verbosity::Normal, NAMED..) => None,
+            _ => Some(format!("note: {}", messages::safe(note))),
+        }
     }
 
     /// The end of a day, its reason shortened where another day failed for the same one.
@@ -351,21 +374,21 @@ mod tests {
         DayId { series: SeriesId("sharp_720s".into()), date: date.parse().unwrap() }
     }
 
-    fn output_of(verbosity: Verbosity) -> String {
-        let paper = Paper::default();
-        let screen = Arc::new(Screen::new(Box::new(paper.clone()), Mode::Lines, Paint(false)));
-        let progress = Progress::new(screen, verbosity);
+    /// Four days: files that fail, days that end in every way, a file that is resumed.
+    fn events() -> Vec<Event> {
+        let file_done = |date: &str, key: &str, end| {
+            let (day, key) = (day(date), key.to_owned());
+            Event::FileDone { day, key, path: None, end }
+        };
+        let day_done = |date: &str, state| {
+            let (files, bytes, absent, outside_day) = (5, 2_880_000, 1, 2);
+            Event::DayDone(DayDone { state, files, bytes, absent, outside_day, ..DayDone::nothing(day(date)) })
+        };
         let throttled = Failure { attempts: 2, ..Failure::new(Class::Throttled, "http://localhost:8001/a: 429") };
-        let lost = Failure {
-            attempts: 6,
-            ..Failure::new(Class::Html, "http://localhost:8001/b: a web page\u{1b}[2J; hint: is it up?")
-        };
-        let full = || {
-            FileEnd::Failed(Box::new(Failure::new(
-                Class::Storage,
-                "could not write `c`: no storage space; hint: free some",
-            )))
-        };
+        let web_page = "http://localhost:8001/b: a web page\u{1b}[2J; hint: is it up?";
+        let lost = Failure { attempts: 6, ..Failure::new(Class::Html, web_page) };
+        let full = Failure::new(Class::Storage, "could not write `c`: no storage space; hint: free some");
+        let full = || FileEnd::Failed(Box::new(full.clone()));
         let resumed = FileEnd::Fetched {
             bytes: 9,
             resumed_bytes: 4,
@@ -374,25 +397,29 @@ mod tests {
             restamped: false,
             from: None,
         };
-        let done = |date: &str, state, error| {
-            Event::DayDone(DayDone {
-                day: day(date),
-                state,
-                files: 5,
-                bytes: 2_880_000,
-                absent: 1,
-                accepted: 0,
-                records: BTreeMap::new(),
-                replaced: BTreeMap::new(),
-                digest: None,
-                outside_day: 2,
-                duplicates: 0,
-                cadence_slots: 0,
-                without_record: 0,
-                error,
-                took: Duration::ZERO,
-            })
-        };
+        vec![
+            Event::Planned { planned: 3, already_sealed: 1 },
+            Event::DayBegun(day("2015-12-11")),
+            Event::DayListed { day: day("2015-12-11"), files: 6, have: 0, bytes: None },
+            Event::Retrying { day: day("2015-12-11"), key: None, failure: throttled, wait_seconds: 12.0 },
+            Event::Received { day: day("2015-12-11"), bytes: 10 },
+            Event::Quarantined { day: day("2015-12-11"), key: "b\n".into(), class: Class::Html },
+            file_done("2015-12-11", "b\n", FileEnd::Failed(Box::new(lost))),
+            day_done("2015-12-11", DayState::Failed),
+            day_done("2015-12-12", DayState::Sealed),
+            file_done("2015-12-13", "c", full()),
+            file_done("2015-12-13", "d", full()),
+            day_done("2015-12-13", DayState::Held),
+            file_done("2015-12-14", "c", resumed),
+            day_done("2015-12-14", DayState::Sealed),
+            Event::Note("two days are young".into()),
+        ]
+    }
+
+    fn output_of(verbosity: Verbosity) -> String {
+        let paper = Paper::default();
+        let screen = Arc::new(Screen::new(Box::new(paper.clone()), Mode::Lines, Paint(false)));
+        let progress = Progress::new(screen, verbosity);
         let pause = |seconds, paused_seconds, pause_left_seconds| {
             let host = "localhost:8001".to_owned();
             let host = HostStats { host, paused_seconds, pause_left_seconds, ..HostStats::default() };
@@ -403,28 +430,7 @@ mod tests {
         pause(2, 1.0, 38.8);
         pause(31, 28.0, 12.0);
         pause(60, 40.0, 20.0);
-        for event in [
-            Event::Planned { planned: 3, already_sealed: 1 },
-            Event::DayBegun(day("2015-12-11")),
-            Event::DayListed { day: day("2015-12-11"), files: 6, have: 0, bytes: None },
-            Event::Retrying { day: day("2015-12-11"), key: None, failure: throttled, wait_seconds: 12.0 },
-            Event::Received { day: day("2015-12-11"), bytes: 10 },
-            Event::Quarantined { day: day("2015-12-11"), key: "b\n".into(), class: Class::Html },
-            Event::FileDone {
-                day: day("2015-12-11"),
-                key: "b\n".into(),
-                path: None,
-                end: FileEnd::Failed(Box::new(lost)),
-            },
-            done("2015-12-11", DayState::Failed, None),
-            done("2015-12-12", DayState::Sealed, None),
-            Event::FileDone { day: day("2015-12-13"), key: "c".into(), path: None, end: full() },
-            Event::FileDone { day: day("2015-12-13"), key: "d".into(), path: None, end: full() },
-            done("2015-12-13", DayState::Held, None),
-            Event::FileDone { day: day("2015-12-14"), key: "c".into(), path: None, end: resumed },
-            done("2015-12-14", DayState::Sealed, None),
-            Event::Note("two days are young".into()),
-        ] {
+        for event in events() {
             progress.on(event);
         }
         progress.close();
