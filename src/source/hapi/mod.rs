@@ -6,6 +6,7 @@
 mod coverage;
 mod day_table;
 mod info;
+mod pieces;
 mod query;
 mod rows;
 mod status;
@@ -16,7 +17,7 @@ mod time;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -30,15 +31,13 @@ use crate::untrusted::escape;
 use coverage::WindowCoverage;
 use day_table::DayTable;
 use info::{Info, Parameter};
+use pieces::{Piece, Pieces};
 use query::ParameterNames;
 use rows::{LastRow, ResponseEnd};
 use status::Meaning;
 
 /// The largest `capabilities` or `info` that is read.
 const SMALL: u64 = 4 * 1024 * 1024;
-
-/// The most pieces that a day is asked for in.
-const PIECES: i64 = 4096;
 
 /// A server at one base.
 #[derive(Debug)]
@@ -64,7 +63,14 @@ struct DatasetInfo {
     asked: Option<String>,
 }
 
-/// What a question for data brought.
+/// The rows of a day.
+struct RowsOfDay<'a> {
+    table: DayTable<'a>,
+    /// The data end within the day for now.
+    may_grow: bool,
+}
+
+/// What a request for data brought.
 enum Brought {
     Data { answer: Vec<u8>, end: ResponseEnd },
     Nothing,
@@ -95,74 +101,73 @@ impl HapiSource {
             WindowCoverage::NotYet => return Ok(Listed { may_grow: true, ..Listed::default() }),
             WindowCoverage::Never => return Err(Failure::new(Class::SourceRefused, outside(info, &series.name, day))),
         };
-        let (stop, still_grows) = (info.stop.1, coverage::still_grows(info, now));
-        let mut may_grow = coverage::ends_within(info, &window);
-        if may_grow && !still_grows {
+        if coverage::ends_within(info, &window) && !coverage::still_grows(info, now) {
             tracing::warn!("{}", ended(info, &series.name, day));
         }
+        let RowsOfDay { table, may_grow } = self.rows(series, day, window, dataset, now).await?;
+        self.warn_of_oddities(&series.name, &table);
         let whole = dataset.names.data(&self.base, &series.name, &window, dataset.asked.as_deref());
-        let places = UrlScope { base: &self.base, hosts: &self.hosts };
-        let mut table = DayTable::of(&dataset.chosen, day, places);
-        // The pieces that are still to be asked for, the last one first.
-        let mut pieces = vec![window];
-        let mut longest = window.end - window.start;
-        // Where questions end at the latest: a server may refuse one for a time after the last date.
-        let mut latest = window.end;
-        while let Some(piece) = pieces.pop() {
-            let span = piece.end - piece.start;
-            if span > longest {
-                let middle = piece.start + span / 2;
-                pieces.extend([Window { start: middle, ..piece }, Window { end: middle, ..piece }]);
-                continue;
-            }
-            let end = piece.end.min(latest);
-            if end <= piece.start {
-                continue;
-            }
-            let question = Window { end, ..piece };
-            let url = dataset.names.data(&self.base, &series.name, &question, dataset.asked.as_deref());
+        let listed =
+            table.into_listed(series, info, &whole).map_err(|failure| read_capped::about(shown(&whole), failure))?;
+        Ok(Listed { may_grow, ..listed })
+    }
+
+    /// Requests the rows of a day, in as many pieces as the server wants.
+    async fn rows<'a>(
+        &'a self,
+        series: &Series,
+        day: &'a Day,
+        window: Window,
+        dataset: &'a DatasetInfo,
+        now: NaiveDateTime,
+    ) -> Result<RowsOfDay<'a>, Failure> {
+        let info = &dataset.info;
+        let (stop, still_grows) = (info.stop.1, coverage::still_grows(info, now));
+        let mut may_grow = coverage::ends_within(info, &window);
+        let mut table = DayTable::of(&dataset.chosen, day, UrlScope { base: &self.base, hosts: &self.hosts });
+        let mut pieces = Pieces::of(window);
+        while let Some(piece) = pieces.next() {
+            let Piece { window: Window { start, .. }, request } = piece;
+            let url = dataset.names.data(&self.base, &series.name, &request, dataset.asked.as_deref());
             match self.data(&url, read_capped::CAP.saturating_sub(table.bytes())).await? {
                 Brought::Nothing => {}
                 Brought::Data { answer, end } => {
-                    let answer = self.confirmed(answer, &question, &series.name, dataset).await?;
-                    table.take(&answer, piece, end).map_err(|failure| read_capped::about(shown(&url), failure))?;
+                    let answer = self.confirmed(answer, &request, &series.name, dataset).await?;
+                    let taken = table.take(&answer, piece.window, end);
+                    taken.map_err(|failure| read_capped::about(shown(&url), failure))?;
                 }
-                Brought::Outside(_) if stop < end && (piece.start < stop || still_grows) => {
-                    (latest, may_grow) = (stop, true);
-                    pieces.push(piece);
+                Brought::Outside(_) if stop < request.end && (start < stop || still_grows) => {
+                    pieces.retry_until(stop, piece);
+                    may_grow = true;
                 }
                 Brought::Outside(failure) => {
                     let message = format!("{}; {}", failure.message, outside(info, &series.name, day));
                     return Err(Failure { message, ..failure });
                 }
                 Brought::TooMuch(failure) => {
-                    longest = span / 2 + TimeDelta::nanoseconds(1);
-                    if span.num_seconds() < 2
-                        || (window.end - window.start).num_seconds() > longest.num_seconds() * PIECES
-                    {
-                        let why = format!("it says so of {} s as well: name fewer `parameters`", span.num_seconds());
+                    if !pieces.retry_in_halves(piece) {
+                        let seconds = (piece.window.end - start).num_seconds();
+                        let why = format!("it says so of {seconds} s as well: name fewer `parameters`");
                         return Err(Failure { message: format!("{}; {why}", failure.message), ..failure });
                     }
-                    pieces.push(piece);
                 }
             }
         }
+        Ok(RowsOfDay { table, may_grow })
+    }
+
+    /// Warns once of addresses whose files are not fetched, and of rows that are not in order.
+    fn warn_of_oddities(&self, id: &str, table: &DayTable<'_>) {
         if let Some(column) = table.addresses()
             && !self.has_told_addresses.swap(true, Ordering::Relaxed)
         {
-            tracing::warn!("{}", self.client.veil(unfetched(&self.base, &series.name, column)));
+            tracing::warn!("{}", self.client.veil(unfetched(&self.base, id, column)));
         }
         if table.is_unordered() && !self.has_told_order.swap(true, Ordering::Relaxed) {
-            let what = format!(
-                "{}: the rows of `{}` are not in the order of their times",
-                shown(&self.base),
-                escape(&series.name)
-            );
+            let what =
+                format!("{}: the rows of `{}` are not in the order of their times", shown(&self.base), escape(id));
             tracing::warn!("{}", self.client.veil(format!("{what}; they are kept as the server sends them")));
         }
-        let listed =
-            table.into_listed(series, info, &whole).map_err(|failure| read_capped::about(shown(&whole), failure))?;
-        Ok(Listed { may_grow, ..listed })
     }
 
     /// Ends the last row of an answer that has no line break (RFC 4180 lets it go without one, and so does an answer that was cut)
