@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{Datelike as _, NaiveDate};
+use chrono::NaiveDate;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
@@ -173,7 +173,9 @@ pub(super) struct RefusedDays {
 /// # Errors
 /// When the disk fails; a record that cannot be used is a fact.
 pub(super) fn fact(
-    (job, day, spec): (&str, &day::Day, Digest),
+    job: &str,
+    day: &day::Day,
+    spec: Digest,
     header: std::result::Result<Option<DayHeader>, Error>,
     started: impl FnOnce() -> std::result::Result<Option<Started>, Error>,
 ) -> Result<Fact> {
@@ -217,7 +219,7 @@ pub(super) fn kept_fact(
         return None;
     }
     let day = day::Day { date: header.date, window: header.asked_window() };
-    fact((job, &day, header.spec), Ok(Some(header)), || Ok(None)).ok()
+    fact(job, &day, header.spec, Ok(Some(header)), || Ok(None)).ok()
 }
 
 /// Folds the days of one series. What is known of some is in order. `failed` are those that failed when they were tried
@@ -238,49 +240,11 @@ pub(super) fn of_series(
         thin: thin.iter().map(|day| day.date).collect(),
         failed: failed.keys().copied().collect(),
     };
-    let mut months: Vec<(NaiveDate, CoverageMonth)> = Vec::new();
-    let mut gaps: Vec<MissingDays> = Vec::new();
-    let (mut started, mut refused): (Vec<UnfinishedDay>, Vec<RefusedDays>) = Default::default();
-    let mut unreadable = Vec::new();
-    for CoverageDay { fact, is_failed, .. } in days.iter() {
-        let is_of = |first: &NaiveDate| (first.year(), first.month()) == (fact.date.year(), fact.date.month());
-        if !months.last().is_some_and(|(first, _)| is_of(first)) {
-            let month = fact.date.format("%Y-%m").to_string();
-            months.push((fact.date, CoverageMonth { month, ..CoverageMonth::default() }));
-        }
-        let Some((_, month)) = months.last_mut() else { continue };
-        month.days += 1;
-        month.files += fact.files;
-        month.bytes += fact.bytes;
-        month.absent += fact.absent;
-        month.failed += u64::from(is_failed);
-        match &fact.state {
-            DayFact::Sealed => month.sealed += 1,
-            DayFact::Provisional => month.provisional += 1,
-            DayFact::Stale => month.stale += 1,
-            DayFact::Started => {
-                month.started += 1;
-                started.push(UnfinishedDay { date: fact.date, files: fact.files, bytes: fact.bytes });
-            }
-            DayFact::Refused(job) => {
-                month.refused += 1;
-                match refused.last_mut() {
-                    Some(last) if last.days.end == fact.date && last.job == *job => last.days.grow(),
-                    _ => refused.push(RefusedDays { days: MissingDays::of(fact.date), job: job.clone() }),
-                }
-            }
-            DayFact::Missing | DayFact::Unreadable(_) => {
-                month.missing += 1;
-                match gaps.last_mut() {
-                    Some(gap) if gap.end == fact.date => gap.grow(),
-                    _ => gaps.push(MissingDays::of(fact.date)),
-                }
-            }
-        }
-        if let DayFact::Unreadable(why) = &fact.state {
-            unreadable.push(why.clone());
-        }
+    let mut coverage = Coverage::default();
+    for day in days.iter() {
+        coverage.add(&day);
     }
+    let Coverage { months, gaps, started, refused, unreadable } = coverage;
     let sum = |of: fn(&Fact) -> u64| days.facts.iter().map(of).fold(0, u64::saturating_add);
     let (files, bytes, absent) = (sum(|fact| fact.files), sum(|fact| fact.bytes), sum(|fact| fact.absent));
     let mut records = BTreeMap::new();
@@ -294,7 +258,7 @@ pub(super) fn of_series(
         absent,
         records,
         checked: None,
-        months: months.into_iter().map(|(_, month)| month).collect(),
+        months,
         gaps,
         started,
         refused,
@@ -302,6 +266,68 @@ pub(super) fn of_series(
         failed: failed.into_values().collect(),
         unreadable,
         days,
+    }
+}
+
+/// Days folded into months and gaps.
+#[derive(Debug, Default)]
+struct Coverage {
+    months: Vec<CoverageMonth>,
+    gaps: Vec<MissingDays>,
+    started: Vec<UnfinishedDay>,
+    refused: Vec<RefusedDays>,
+    unreadable: Vec<String>,
+}
+
+impl Coverage {
+    /// Adds the next day.
+    fn add(&mut self, CoverageDay { fact, is_failed, .. }: &CoverageDay) {
+        self.month(fact.date).add(fact, *is_failed);
+        match &fact.state {
+            DayFact::Sealed | DayFact::Provisional | DayFact::Stale => {}
+            DayFact::Started => {
+                self.started.push(UnfinishedDay { date: fact.date, files: fact.files, bytes: fact.bytes });
+            }
+            DayFact::Refused(job) => match self.refused.last_mut() {
+                Some(last) if last.days.end == fact.date && last.job == *job => last.days.grow(),
+                _ => self.refused.push(RefusedDays { days: MissingDays::of(fact.date), job: job.clone() }),
+            },
+            DayFact::Missing | DayFact::Unreadable(_) => match self.gaps.last_mut() {
+                Some(gap) if gap.end == fact.date => gap.grow(),
+                _ => self.gaps.push(MissingDays::of(fact.date)),
+            },
+        }
+        if let DayFact::Unreadable(why) = &fact.state {
+            self.unreadable.push(why.clone());
+        }
+    }
+
+    /// The month of a day, which is the last one or a new one.
+    fn month(&mut self, date: NaiveDate) -> &mut CoverageMonth {
+        let month = date.format("%Y-%m").to_string();
+        if self.months.last().is_none_or(|last| last.month != month) {
+            self.months.push(CoverageMonth { month, ..CoverageMonth::default() });
+        }
+        let last = self.months.len() - 1;
+        &mut self.months[last]
+    }
+}
+
+impl CoverageMonth {
+    fn add(&mut self, fact: &Fact, is_failed: bool) {
+        self.days += 1;
+        self.files += fact.files;
+        self.bytes += fact.bytes;
+        self.absent += fact.absent;
+        self.failed += u64::from(is_failed);
+        *match fact.state {
+            DayFact::Sealed => &mut self.sealed,
+            DayFact::Provisional => &mut self.provisional,
+            DayFact::Stale => &mut self.stale,
+            DayFact::Started => &mut self.started,
+            DayFact::Refused(_) => &mut self.refused,
+            DayFact::Missing | DayFact::Unreadable(_) => &mut self.missing,
+        } += 1;
     }
 }
 

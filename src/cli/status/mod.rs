@@ -147,7 +147,7 @@ impl ArchiveView {
                 continue;
             }
             let started = || self.records.started(&series.id, day.date);
-            facts.push(coverage::fact((&job.name, &day, series.spec(&day)), header, started)?);
+            facts.push(coverage::fact(&job.name, &day, series.spec(&day), header, started)?);
         }
         Ok(SeriesFacts { begun, facts })
     }

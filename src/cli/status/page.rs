@@ -153,7 +153,7 @@ mod tests {
                 _ => Ok(Some(coverage::header(&text, "december", RecordState::Sealed, spec, 10))),
             };
             let started = || Ok((text == "2015-12-31").then_some(Started { job: None, files: 3, bytes: 1_728_000 }));
-            facts.push(coverage::fact(("december", &Day::whole(date), spec), header, started).unwrap());
+            facts.push(coverage::fact("december", &Day::whole(date), spec, header, started).unwrap());
         }
         let failed = |date: &str, error: Option<&str>, classes: &[(Class, u64)]| {
             let (date, classes) = (date.parse().unwrap(), classes.iter().copied().collect::<BTreeMap<_, _>>());
