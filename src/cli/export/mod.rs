@@ -161,91 +161,106 @@ fn fits_together(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// What an export said of itself.
+/// The result of an export.
 #[derive(Debug, Default)]
 struct ExportResult {
-    /// What somebody must know.
+    /// Lines that a user must see.
     notes: Vec<String>,
     /// What was written.
     done: Option<String>,
     exit: Exit,
 }
 
+impl ExportResult {
+    /// This was written, and there is nothing to know about it.
+    fn of(what: String) -> ExportResult {
+        ExportResult { done: Some(what), ..ExportResult::default() }
+    }
+}
+
 fn write(args: &Args, dataset: &Dataset<'_>, place: ExportTarget) -> Result<ExportResult> {
-    let job = dataset.job;
-    let lock = Some(crate::lock::path_of(&job.path)).filter(|path| path.is_file());
-    let date = now().date_naive();
-    let days = human::count(dataset.day_count(), "day");
+    let lock = Some(crate::lock::path_of(&dataset.job.path)).filter(|path| path.is_file());
     let shown = args.output.as_ref().filter(|path| **path != Path::new("-")).map(|path| path.to_string_lossy());
-    let done = |what: &str| shown.as_ref().map(|path| format!("{}: {what}", escape(path)));
-    Ok(match args.format {
+    let written = match args.format {
         ExportFormat::Sha256sums => {
             place.file(|out| sha256sums::write(dataset, out))?;
-            ExportResult { done: done(&days), ..ExportResult::default() }
+            ExportResult::of(days(dataset))
         }
-        ExportFormat::Bagit => {
-            let payload = match (args.copy, args.no_data) {
-                (_, true) => Payload::Named,
-                (true, _) => Payload::Copied,
-                _ => Payload::Linked,
-            };
-            let order = bagit::BagOrder { payload, lock: lock.as_deref(), date };
-            let bagged = place.folder(|folder| bagit::write(dataset, order, folder))?;
-            let what = format!("{}, {} of {days}", human::count(bagged.files, "file"), human::bytes(bagged.bytes));
-            let mut notes = Vec::new();
-            if bagged.to_fetch > 0 {
-                let only_here = if job.series.iter().any(|series| is_loopback(&series.source)) {
-                    ", at an address that only this machine reaches"
-                } else {
-                    ""
-                };
-                let count = human::count(bagged.to_fetch, "file");
-                notes.push(format!("{count} of the bag to be fetched as `fetch.txt` says{only_here}"));
-            }
-            ExportResult { notes, done: done(&what), exit: Exit::Complete }
-        }
-        ExportFormat::RoCrate => {
-            let runs = provenance::runs(dataset);
-            let origin = ro_crate::CrateOrigin { runs: &runs, lock: lock.as_deref(), date };
-            let by_day = place.file(|out| ro_crate::write(dataset, origin, out))?;
-            let notes = by_day.then(|| "so many files: the crate names the day records, which name them".to_owned());
-            ExportResult { notes: notes.into_iter().collect(), done: done(&days), exit: Exit::Complete }
-        }
+        ExportFormat::Bagit => write_bag(args, dataset, lock.as_deref(), place)?,
+        ExportFormat::RoCrate => write_crate(dataset, lock.as_deref(), place)?,
         ExportFormat::Csv if args.keywords_table => {
-            let columns = keyword_table::TableColumns::from_dataset(dataset, &args.missing)?;
             let name = shown.as_ref().map_or("", |shown| shown.rsplit('/').next().unwrap_or_default());
-            let metadata = place.beside("-metadata.json", &job.archive.root)?;
-            let written = place.file(|out| columns.write(dataset, out))?;
-            if let Some(place) = metadata {
-                place.file(|out| columns.write_metadata(name, out))?;
-            }
-            let days = human::count(written.days, "day");
-            ExportResult {
-                done: done(&format!("{} of {days}", human::count(written.rows, "record"))),
-                ..ExportResult::default()
-            }
+            write_keyword_table(args, dataset, name, place)?
         }
-        ExportFormat::Csv => {
-            let mut keywords: Vec<KeywordName> = Vec::new();
-            for keyword in args.by.iter().chain(&args.keywords) {
-                if !keywords.contains(keyword) {
-                    keywords.push(*keyword);
-                }
-            }
-            let catalogued = match args.by {
-                Some(by) => place.folder(|folder| csv::write_by(dataset, &keywords, by, folder))?,
-                None => place.file(|out| csv::write(dataset, &keywords, out))?,
-            };
-            let tables = match catalogued.tables {
-                0 => String::new(),
-                tables => format!(" in {}", human::count(tables, "table")),
-            };
-            let done = done(&format!("{} of {days}{tables}", human::count(catalogued.files, "file")));
-            let mut told = ExportResult { done, ..unread(&catalogued) };
-            told.notes.extend(unstated(&catalogued));
-            told
+        ExportFormat::Csv => write_catalogue(args, dataset, place)?,
+    };
+    let done = shown.zip(written.done).map(|(path, what)| format!("{}: {what}", escape(&path)));
+    Ok(ExportResult { done, ..written })
+}
+
+fn days(dataset: &Dataset<'_>) -> String {
+    human::count(dataset.day_count(), "day")
+}
+
+fn write_bag(args: &Args, dataset: &Dataset<'_>, lock: Option<&Path>, place: ExportTarget) -> Result<ExportResult> {
+    let payload = match (args.copy, args.no_data) {
+        (_, true) => Payload::Named,
+        (true, _) => Payload::Copied,
+        _ => Payload::Linked,
+    };
+    let order = bagit::BagOrder { payload, lock, date: now().date_naive() };
+    let bagged = place.folder(|folder| bagit::write(dataset, order, folder))?;
+    let (files, bytes) = (human::count(bagged.files, "file"), human::bytes(bagged.bytes));
+    let mut result = ExportResult::of(format!("{files}, {bytes} of {}", days(dataset)));
+    if bagged.to_fetch > 0 {
+        let is_only_here = dataset.job.series.iter().any(|series| is_loopback(&series.source));
+        let only_here = if is_only_here { ", at an address that only this machine reaches" } else { "" };
+        let count = human::count(bagged.to_fetch, "file");
+        result.notes.push(format!("{count} of the bag to be fetched as `fetch.txt` says{only_here}"));
+    }
+    Ok(result)
+}
+
+fn write_crate(dataset: &Dataset<'_>, lock: Option<&Path>, place: ExportTarget) -> Result<ExportResult> {
+    let runs = provenance::runs(dataset);
+    let origin = ro_crate::CrateOrigin { runs: &runs, lock, date: now().date_naive() };
+    let by_day = place.file(|out| ro_crate::write(dataset, origin, out))?;
+    let note = by_day.then(|| "so many files: the crate names the day records, which name them".to_owned());
+    Ok(ExportResult { notes: note.into_iter().collect(), ..ExportResult::of(days(dataset)) })
+}
+
+/// Writes the table of records; `name` is its file's.
+fn write_keyword_table(args: &Args, dataset: &Dataset<'_>, name: &str, place: ExportTarget) -> Result<ExportResult> {
+    let columns = keyword_table::TableColumns::from_dataset(dataset, &args.missing)?;
+    let metadata = place.beside("-metadata.json", &dataset.job.archive.root)?;
+    let written = place.file(|out| columns.write(dataset, out))?;
+    if let Some(place) = metadata {
+        place.file(|out| columns.write_metadata(name, out))?;
+    }
+    let (records, days) = (human::count(written.rows, "record"), human::count(written.days, "day"));
+    Ok(ExportResult::of(format!("{records} of {days}")))
+}
+
+/// Writes the table of files, or one for each value of a keyword.
+fn write_catalogue(args: &Args, dataset: &Dataset<'_>, place: ExportTarget) -> Result<ExportResult> {
+    let mut keywords: Vec<KeywordName> = Vec::new();
+    for keyword in args.by.iter().chain(&args.keywords) {
+        if !keywords.contains(keyword) {
+            keywords.push(*keyword);
         }
-    })
+    }
+    let catalogued = match args.by {
+        Some(by) => place.folder(|folder| csv::write_by(dataset, &keywords, by, folder))?,
+        None => place.file(|out| csv::write(dataset, &keywords, out))?,
+    };
+    let tables = match catalogued.tables {
+        0 => String::new(),
+        tables => format!(" in {}", human::count(tables, "table")),
+    };
+    let done = Some(format!("{} of {}{tables}", human::count(catalogued.files, "file"), days(dataset)));
+    let mut result = ExportResult { done, ..unread(&catalogued) };
+    result.notes.extend(unstated(&catalogued));
+    Ok(result)
 }
 
 /// Files whose keywords could not be read.

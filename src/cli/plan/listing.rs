@@ -13,16 +13,16 @@ use unicode_width::UnicodeWidthStr as _;
 use super::archived::{Archived, NextRequest};
 use super::consequences::DaysFromRecords;
 use super::hosts::{HostLoad, HostLoads};
-use super::sizes::{FileSize, LockedSizes};
+use super::sizes::{DaySizes, FileSize, LockedSizes};
 use crate::archive::{Archive, Reader};
 use crate::cli::clock::{now, run_id};
 use crate::cli::query_retry;
 use crate::cli::sources::Sources;
 use crate::cli::table::{Side, TextTable};
 use crate::cli::{Exit, Result, Shell};
-use crate::failure::Class;
+use crate::failure::{Class, Failure};
 use crate::lock::LockWithRecords;
-use crate::manifest::{Manifest, SeriesId};
+use crate::manifest::{Manifest, Series, SeriesId};
 use crate::net::{Net, shown};
 use crate::plan::{Plan, PlannedDay};
 use crate::report::human;
@@ -79,6 +79,11 @@ struct ListedFile<'l> {
 }
 
 impl ListedFile<'_> {
+    /// True where a run asks its host for it.
+    fn is_requested(&self) -> bool {
+        self.remote.body == Body::Remote && self.next != NextRequest::Keep
+    }
+
     /// The bytes of the answer, as far as they are known: none of a file that has not changed.
     fn answer_bytes(&self) -> Option<u64> {
         if self.next == NextRequest::Fetch { self.size.bytes() } else { Some(0) }
@@ -111,55 +116,41 @@ pub(super) async fn ask(
     };
     let mut loads = HostLoads::new(&job.limits);
     let reader = Reader::open(&job.archive.root)?;
+    let to_list = plan.counts().planned - from_records.count() as u64;
     for series in &job.series {
         let Some(bases) = bases.get(&series.id) else { continue };
         let source = Replicas::open(net, job, series, bases, &run)?;
         let is_listed = |day: &PlannedDay<'_>| *day.id == series.id && !from_records.has(day.series, day.day.date);
         let days: Vec<PlannedDay<'_>> = plan.to_do().filter(is_listed).collect();
-        let asked = days.iter().map(|day| query_retry::list(job, series, &source, &day.day, shell));
-        let mut answered = listing.days.len();
-        let tell = |_: &_| {
-            answered += 1;
-            show(answered, plan.counts().planned - from_records.count() as u64, shell);
-        };
-        let answers = stream::iter(asked).buffered(source.current().client().concurrency().max(1)).inspect(tell);
-        let answers: Vec<_> = answers.collect().await;
+        let mut listed = listing.days.len();
+        let responses = stream::iter(days.iter().map(|day| query_retry::list(job, series, &source, &day.day, shell)))
+            .buffered(source.current().client().concurrency().max(1))
+            .inspect(|_| {
+                listed += 1;
+                show(listed, to_list, shell);
+            });
+        let responses: Vec<Result<Listed, Failure>> = responses.collect().await;
         let base = source.current().client().base();
         let sizes = LockedSizes::for_series(lock, &series.id);
-        for (day, answer) in days.iter().zip(answers) {
+        for (day, response) in days.iter().zip(responses) {
             // An empty day has no bytes, and that is known.
-            let none = answer.as_ref().is_ok_and(|listed| listed.files.is_empty()).then_some(0);
+            let none = response.as_ref().is_ok_and(|listed| listed.files.is_empty()).then_some(0);
             loads.add(&series.source, base, base, 1, none);
-            let listed =
-                match answer {
-                    Ok(listed) => {
-                        let locked = sizes.of_day(day.day.date)?;
-                        let archived =
-                            Archived::on_day(&reader, series, day, &locked, at)?.by_listed_keys(series, &listed.files);
-                        let files = listed.files.iter().filter(|file| file.body != Body::None).map(|remote| {
-                            ListedFile { remote, size: locked.of_file(remote), next: archived.next(series, remote) }
-                        });
-                        let files: Vec<ListedFile<'_>> = files.collect();
-                        let is_asked =
-                            |file: &&ListedFile<'_>| file.remote.body == Body::Remote && file.next != NextRequest::Keep;
-                        for file in files.iter().filter(is_asked) {
-                            loads.add(&series.source, base, &file.remote.url, 1, file.answer_bytes());
-                        }
-                        listed_day(day, &listed, &files)
+            listing.days.push(match response {
+                Ok(listed) => {
+                    let locked = sizes.of_day(day.day.date)?;
+                    let archived = Archived::on_day(&reader, series, day, &locked, at)?;
+                    let files = next_requests(series, &listed, &locked, archived);
+                    for file in files.iter().filter(|file| file.is_requested()) {
+                        loads.add(&series.source, base, &file.remote.url, 1, file.answer_bytes());
                     }
-                    Err(failure) => {
-                        listing.failed.insert(failure.class);
-                        let unlisted = listed_day(day, &Listed::default(), &[]);
-                        ListedDay {
-                            bytes: None,
-                            fetch_bytes: None,
-                            expected_bytes: None,
-                            error: Some(failure.message),
-                            ..unlisted
-                        }
-                    }
-                };
-            listing.days.push(listed);
+                    listed_day(day, &listed, &files)
+                }
+                Err(failure) => {
+                    listing.failed.insert(failure.class);
+                    unlisted_day(day, failure)
+                }
+            });
         }
     }
     sources.close().await;
@@ -168,10 +159,30 @@ pub(super) async fn ask(
     Ok(listing)
 }
 
-/// Shows how far the asking is, on a terminal.
-fn show(answered: usize, all: u64, shell: &Shell) {
+/// The files of a listed day, each with what a run does with it.
+fn next_requests<'l>(
+    series: &Series,
+    listed: &'l Listed,
+    locked: &DaySizes,
+    archived: Archived,
+) -> Vec<ListedFile<'l>> {
+    let archived = archived.by_listed_keys(series, &listed.files);
+    let files = listed.files.iter().filter(|file| file.body != Body::None);
+    files
+        .map(|remote| ListedFile { remote, size: locked.of_file(remote), next: archived.next(series, remote) })
+        .collect()
+}
+
+/// A day that could not be listed.
+fn unlisted_day(day: &PlannedDay<'_>, failure: Failure) -> ListedDay {
+    let empty = listed_day(day, &Listed::default(), &[]);
+    ListedDay { bytes: None, fetch_bytes: None, expected_bytes: None, error: Some(failure.message), ..empty }
+}
+
+/// Shows on a terminal how many days are listed.
+fn show(listed: usize, all: u64, shell: &Shell) {
     if shell.verbosity > Verbosity::Quiet {
-        let text = format!("listed {answered} of {}", human::count(all, "day"));
+        let text = format!("listed {listed} of {}", human::count(all, "day"));
         shell.screen.draw(|size| vec![text.chars().take(size.columns.saturating_sub(1)).collect()]);
     }
 }

@@ -28,7 +28,7 @@ use super::{
 use crate::day::Window;
 use crate::manifest::{Manifest, Region, Series};
 use crate::net::Net;
-use crate::plan::{DayStanding, Outlook, Plan, ToDoReason};
+use crate::plan::{DayStanding, Outlook, Plan, PlannedDay, PlannedSeries, ToDoReason};
 use crate::report::human;
 use crate::untrusted::escape;
 
@@ -167,6 +167,22 @@ async fn listed(
 
 fn render(plan: &Plan, root: &str) -> String {
     let mut out = format!("{} in {}\n\n", escape(&plan.job), escape(root));
+    out.push_str(&series_table(plan));
+    for series in &plan.series {
+        out.push_str(&region_lines(series));
+    }
+    for series in plan.series.iter().filter(|series| series.kept > 0) {
+        let (id, days) = (escape(&series.id.0), human::count(series.kept, "day"));
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "\n{id}: {days} outside of the range, from before, which `sunhaul forget` takes out");
+    }
+    out.push_str(&days_to_do(plan));
+    out.push_str(&refused_days(plan));
+    out
+}
+
+/// A row for each series, with its days by what becomes of them.
+fn series_table(plan: &Plan) -> String {
     let names = ["days", "to do", "new", "started", "provisional", "stale", "damaged", "differs", "refused", "done"];
     let head: Vec<_> = [("series", Side::Left), ("from", Side::Left), ("to (not included)", Side::Left)]
         .into_iter()
@@ -182,62 +198,64 @@ fn render(plan: &Plan, root: &str) -> String {
         let cells = std::iter::once(escape(&series.id.0).into_owned()).chain(ends);
         table.row(cells.chain(numbers.map(human::number)));
     }
-    out.push_str(&table.render());
-    for series in plan.series.iter().filter(|series| !series.regions.is_empty()) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "\nregions of {}:", escape(&series.id.0));
-        for region in &series.regions {
-            let _ = writeln!(out, "  {}: {}", region.number, patches(region, series.scale));
-        }
+    table.render()
+}
+
+/// The regions of a series with their patches, a line each.
+fn region_lines(series: &PlannedSeries) -> String {
+    if series.regions.is_empty() {
+        return String::new();
     }
+    let line = |region: &Region| format!("  {}: {}\n", region.number, patches(region, series.scale));
+    let lines: String = series.regions.iter().map(line).collect();
+    format!("\nregions of {}:\n{lines}", escape(&series.id.0))
+}
+
+/// The days to do, one by one where they are few.
+fn days_to_do(plan: &Plan) -> String {
     let counts = plan.counts();
-    // Writing to a String cannot fail.
-    for series in plan.series.iter().filter(|series| series.kept > 0) {
-        let _ = writeln!(
-            out,
-            "\n{}: {} outside of the range, from before, which `sunhaul forget` takes out",
-            escape(&series.id.0),
-            human::count(series.kept, "day")
-        );
-    }
     match counts.planned {
-        0 if counts.refused == 0 => {
-            let _ = writeln!(out, "\nnothing to do: {} sealed", all(counts.done));
-        }
-        0 => {}
+        0 if counts.refused == 0 => format!("\nnothing to do: {} sealed\n", all(counts.done)),
+        0 => String::new(),
         1..=FEW => {
-            out.push_str("\nto do:\n");
-            for day in plan.to_do() {
-                let _ = writeln!(out, "  {} {}  {}: {day}", escape(&day.id.0), day.day.date, day.state());
-            }
+            let line =
+                |day: PlannedDay<'_>| format!("  {} {}  {}: {day}\n", escape(&day.id.0), day.day.date, day.state());
+            format!("\nto do:\n{}", plan.to_do().map(line).collect::<String>())
         }
         many => {
-            out.push_str(&stale_by_reason(plan));
+            let name = |day: PlannedDay<'_>| format!("{} {}", escape(&day.id.0), day.day.date);
             let ends = [plan.to_do().next(), plan.to_do().next_back()];
-            let [from, to] =
-                ends.map(|day| day.map(|day| format!("{} {}", escape(&day.id.0), day.day.date)).unwrap_or_default());
-            let _ = writeln!(out, "\nto do: {}, from {from} to {to}; --json lists them", human::count(many, "day"));
+            let [from, to] = ends.map(|day| day.map(name).unwrap_or_default());
+            let days = human::count(many, "day");
+            format!("{}\nto do: {days}, from {from} to {to}; --json lists them\n", stale_by_reason(plan))
         }
     }
-    if counts.refused > 0 {
-        out.push_str("\ncannot be done:\n");
-        // All have the same remedy: it is told once.
-        let mut remedy = None;
-        for day in plan.refused().take(NAMED) {
-            let text = day.to_string();
-            let what = text.split_once("; ").map_or(text.as_str(), |(what, to_do)| {
-                remedy = Some(to_do.to_owned());
-                what
-            });
-            let _ = writeln!(out, "  {what}");
-        }
-        let more = counts.refused.saturating_sub(NAMED as u64);
-        if more > 0 {
-            let _ = writeln!(out, "  and {} more", human::number(more));
-        }
-        if let Some(remedy) = remedy {
-            let _ = writeln!(out, "hint: {remedy}");
-        }
+}
+
+/// The days that cannot be done, with their remedy.
+fn refused_days(plan: &Plan) -> String {
+    let refused = plan.counts().refused;
+    if refused == 0 {
+        return String::new();
+    }
+    let mut out = "\ncannot be done:\n".to_owned();
+    // All have the same remedy: it is shown once.
+    let mut remedy = None;
+    for day in plan.refused().take(NAMED) {
+        let text = day.to_string();
+        let what = text.split_once("; ").map_or(text.as_str(), |(what, to_do)| {
+            remedy = Some(to_do.to_owned());
+            what
+        });
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "  {what}");
+    }
+    let more = refused.saturating_sub(NAMED as u64);
+    if more > 0 {
+        let _ = writeln!(out, "  and {} more", human::number(more));
+    }
+    if let Some(remedy) = remedy {
+        let _ = writeln!(out, "hint: {remedy}");
     }
     out
 }
