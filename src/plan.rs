@@ -125,7 +125,7 @@ pub fn plan<R: DayRecords>(
     let mut plan = Plan { job: manifest.name.clone(), series: Vec::new(), unpinned: Vec::new() };
     for (index, series) in manifest.series.iter().enumerate() {
         if selection.takes(&series.id) {
-            plan.add((index, series), records, now, selection, bond)?;
+            plan.add(index, series, records, now, selection, bond)?;
         }
     }
     if let Some(bond) = bond {
@@ -185,7 +185,8 @@ fn shown(window: Window, scale: Scale) -> String {
 impl Plan {
     fn add<R: DayRecords>(
         &mut self,
-        (index, series): (usize, &Series),
+        index: usize,
+        series: &Series,
         records: &R,
         now: DateTime<Utc>,
         selection: &Selection,
@@ -230,7 +231,7 @@ impl Plan {
             self.add_new(&mut planned, Window { end: day.window.start, ..rest }, bond);
             let record = records.known(&series.id, date).map_err(Error::Records)?;
             let spec = asked.spec(day.window);
-            let standing = self.judge((&series.id, &asked), (&day, spec), record, bond);
+            let standing = self.judge(&series.id, &asked, &day, spec, record, bond);
             planned.push(day.window, standing, None);
             rest.start = day.window.end;
         }
@@ -261,7 +262,7 @@ impl Plan {
         let (window, standing, spec) = match (record, pin) {
             (record, Some(pin)) if is_exact => {
                 let day = Day { date, window: pin.window };
-                (pin.window, self.judge((&series, asked), (&day, pin.spec), record, bond), Some(pin.spec))
+                (pin.window, self.judge(&series, asked, &day, pin.spec, record, bond), Some(pin.spec))
             }
             (DayStatus::Known(known), pin)
                 if pin.is_some_and(|pin| pin.spec == known.spec) || (known.job == self.job && !is_exact) =>
@@ -297,8 +298,10 @@ impl Plan {
     /// How a day that is asked for so stands by its record and by the lock.
     fn judge(
         &mut self,
-        (series, asked): (&SeriesId, &SeriesQueries),
-        (day, spec): (&Day, Digest),
+        series: &SeriesId,
+        asked: &SeriesQueries,
+        day: &Day,
+        spec: Digest,
         record: DayStatus,
         bond: Option<Bond<'_>>,
     ) -> DayStanding {

@@ -54,7 +54,8 @@ pub(super) fn must_be_locked(job: &Manifest, locking: &Locking) -> Result<()> {
 pub(super) async fn look_up(
     job: &mut Manifest,
     wanted: impl Fn(&Series) -> Vec<RegionNumber>,
-    (net, sources): (&Net, &mut Sources),
+    net: &Net,
+    sources: &mut Sources,
     shell: &Shell,
 ) -> Result<()> {
     for nth in 0..job.series.len() {
@@ -63,7 +64,7 @@ pub(super) async fn look_up(
         if numbers.is_empty() {
             continue;
         }
-        let found = ask(job, series, &numbers, (net, sources), shell).await?;
+        let found = ask(job, series, &numbers, net, sources, shell).await?;
         let number = series.regions_of_range().next();
         match (found, number) {
             (Some(found), _) => job.series[nth].learn(found),
@@ -79,7 +80,8 @@ async fn ask(
     job: &Manifest,
     series: &Series,
     numbers: &[RegionNumber],
-    (net, sources): (&Net, &mut Sources),
+    net: &Net,
+    sources: &mut Sources,
     shell: &Shell,
 ) -> Result<Option<Vec<Region>>> {
     let bases = sources.bases(job, |id| *id == series.id).await?;
@@ -116,7 +118,7 @@ pub(super) async fn look_up_until_signal(
     let mut sources = Sources::default();
     let mut signals = Signals::catch()?;
     let found = tokio::select! {
-        found = look_up(job, wanted, (net, &mut sources), shell) => found,
+        found = look_up(job, wanted, net, &mut sources, shell) => found,
         () = signals.next() => Err(Halted::Interrupted.into()),
     };
     sources.close().await;

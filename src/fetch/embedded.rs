@@ -50,7 +50,9 @@ pub(super) fn look(
     mut source: impl Read + Seek,
     origin: Digest,
     cards: &HeaderCards,
-    (name, verify, identity): (String, Verify, Identity),
+    name: String,
+    verify: Verify,
+    identity: Identity,
 ) -> Result<Verified, Failure> {
     let mut checks = Checks::new(name, verify, identity);
     fits::embed(&mut source, &with_origin(cards, origin), |piece| {

@@ -69,7 +69,7 @@ pub async fn look(
     match kept {
         None => Ok(ProbedBody::from(body)),
         Some((cards, kept)) => {
-            embedded::look(kept, body.sha256, cards, (name_of(file, None), verify, identity)).map(ProbedBody::from)
+            embedded::look(kept, body.sha256, cards, name_of(file, None), verify, identity).map(ProbedBody::from)
         }
     }
 }

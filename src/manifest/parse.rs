@@ -134,7 +134,7 @@ pub(super) fn check(
             return Err(Diagnostics::new(path, &good, vec![finding]));
         }
     };
-    read_text(path, (bytes, text), environment, secrets).map_err(|diagnostics| match invisible::findings(text) {
+    read_text(path, bytes, text, environment, secrets).map_err(|diagnostics| match invisible::findings(text) {
         odd if odd.is_empty() => diagnostics,
         // What else seems wrong is so because of them.
         odd => Diagnostics::new(path, &redact::over_lines(text), odd),
@@ -144,7 +144,8 @@ pub(super) fn check(
 /// The same of its bytes and the text that they are.
 fn read_text(
     path: &Path,
-    (bytes, text): (&[u8], &str),
+    bytes: &[u8],
+    text: &str,
     environment: Environment<'_>,
     secrets: Option<Netrc<'_>>,
 ) -> Result<Manifest, Diagnostics> {

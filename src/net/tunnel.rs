@@ -209,7 +209,7 @@ impl HostTunnel {
         let folder = folder_in(&place).map_err(|error| self.local_trouble(&no_folder(), &error))?;
         let socket = folder.path().join(watchdog::SOCKET);
         let config = self.ssh.config.as_deref();
-        let words = ssh_args::words(&self.gateway, config, (&socket, &self.target), connect);
+        let words = ssh_args::words(&self.gateway, config, &socket, &self.target, connect);
         let words = words.map_err(|key| Trouble {
             class: Class::SourceRefused,
             why: format!("`tunnel: {{ {key}: ... }}` begins with a dash"),

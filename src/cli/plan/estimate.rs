@@ -81,7 +81,8 @@ fn expected(
                         Some(header) => Some((header.files, header.bytes)),
                         None => reader.started(&planned.id, day.date)?.map(|started| (started.files, started.bytes)),
                     };
-                    sum = sum.and(&locked.expected(day.window).without(have.unwrap_or_default()));
+                    let (files, bytes) = have.unwrap_or_default();
+                    sum = sum.and(&locked.expected(day.window).without(files, bytes));
                 }
             }
             DayStanding::Done(_) | DayStanding::Refused { .. } => {}
@@ -100,7 +101,7 @@ impl ExpectedWork {
         }
     }
 
-    fn without(&self, (files, bytes): (u64, u64)) -> ExpectedWork {
+    fn without(&self, files: u64, bytes: u64) -> ExpectedWork {
         ExpectedWork {
             files: self.files.map(|all| all.saturating_sub(files)),
             bytes: self.bytes.map(|all| all.saturating_sub(bytes)),
@@ -187,7 +188,7 @@ mod tests {
             let days = window.day_count();
             assert_eq!(locked.expected(window), ExpectedWork { days, files, bytes }, "{window:?}");
         }
-        let half = locked.expected(window(11, 13)).without((12, 1000));
+        let half = locked.expected(window(11, 13)).without(12, 1000);
         assert_eq!((half.files, half.bytes), (Some(18), Some(3000)));
     }
 }

@@ -111,7 +111,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     };
     let files = args.reports.open(jobs.len())?;
     same_job::must_not_undo(&jobs, now())?;
-    limits::runtime()?.block_on(each(jobs, args, (files, budget), shell))
+    limits::runtime()?.block_on(each(jobs, args, files, budget, shell))
 }
 
 /// A job that could begin.
@@ -196,7 +196,8 @@ impl<'a> CommandContext<'a> {
 async fn each(
     jobs: Vec<Manifest>,
     args: &Args,
-    (files, budget): (ReportFiles, Arc<Budget>),
+    files: ReportFiles,
+    budget: Arc<Budget>,
     shell: &Shell,
 ) -> Result<Exit> {
     let mut shared = CommandContext { budget, ..CommandContext::new(files, args.ssh.net(), shell)? };
@@ -268,7 +269,7 @@ async fn look_up(
         }
     };
     tokio::select! {
-        found = regions::look_up(job, wanted, (&shared.net, &mut shared.sources), shared.shell) => found,
+        found = regions::look_up(job, wanted, &shared.net, &mut shared.sources, shared.shell) => found,
         () = shared.stop.cancelled() => Err(Halted::Interrupted.into()),
         () = time_up => Err(Halted::TimeUp.into()),
     }

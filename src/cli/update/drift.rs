@@ -104,7 +104,7 @@ pub(super) async fn run(
     let started = now();
     let run = run_id(started);
     let compared = tokio::select! {
-        lost = compare(check, (&net, &run), held, shell, &mut told) => Some(lost),
+        lost = compare(check, &net, &run, held, shell, &mut told) => Some(lost),
         () = signals.next() => None,
     };
     let hosts = net.hosts();
@@ -129,7 +129,8 @@ pub(super) async fn run(
 
 async fn compare(
     check: &DriftCheck<'_>,
-    (net, run): (&Net, &str),
+    net: &Net,
+    run: &str,
     held: &LockWithRecords,
     shell: &Shell,
     told: &mut UpdateResult,

@@ -100,7 +100,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         let ended = runtime.block_on(drift::run(&check, &prepared.locking, prepared.regions, net.clone(), shell));
         return ended.inspect_err(|error| files.refused(&job, error, net.hosts(), shell));
     }
-    runtime.block_on(moved(job, prepared, (args, files, net), shell))
+    runtime.block_on(moved(job, prepared, args, files, net, shell))
 }
 
 /// The lock to move or compare with, its days that are asked for, and the regions that have changed since.
@@ -177,7 +177,9 @@ fn locked_days(job: &Manifest, lock: &Lock, selection: &plan::Selection) -> Resu
 async fn moved(
     job: Manifest,
     prepared: Prepared,
-    (args, files, net): (&Args, ReportFiles, Net),
+    args: &Args,
+    files: ReportFiles,
+    net: Net,
     shell: &Shell,
 ) -> Result<Exit> {
     let Prepared { lock: old, locking, days, regions } = prepared;

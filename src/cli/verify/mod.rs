@@ -120,8 +120,10 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         verdict.repair = Some(limits::runtime()?.block_on(repair::repair(
             job,
             locking,
-            (args.ssh.net(), files),
-            (&plan, &bad),
+            args.ssh.net(),
+            files,
+            &plan,
+            &bad,
             shell,
         ))?);
         if !args.json {

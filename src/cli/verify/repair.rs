@@ -63,8 +63,10 @@ pub(super) fn bad_days(findings: &[AuditFinding]) -> BadDays<'_> {
 pub(super) async fn repair(
     job: Manifest,
     locking: Locking,
-    (net, files): (Net, ReportFiles),
-    (plan, bad): (&Plan, &BadDays<'_>),
+    net: Net,
+    files: ReportFiles,
+    plan: &Plan,
+    bad: &BadDays<'_>,
     shell: &Shell,
 ) -> Result<Repair> {
     let mut shared = CommandContext::new(files, net, shell)?;

@@ -55,7 +55,8 @@ pub(super) fn is_plain(socket: &Path) -> bool {
 pub(super) fn words(
     tunnel: &Tunnel,
     config: Option<&Path>,
-    (socket, target): (&Path, &str),
+    socket: &Path,
+    target: &str,
     connect: Duration,
 ) -> Result<Vec<OsString>, &'static str> {
     let mut words: Vec<OsString> = vec!["-N".into(), "-T".into()];
@@ -115,8 +116,7 @@ mod tests {
 
     fn shown(tunnel: &Tunnel, config: Option<&str>) -> Result<String, &'static str> {
         let socket = Path::new("/tmp/sunhaul-a/s.sock");
-        let words =
-            words(tunnel, config.map(Path::new), (socket, "cluster-r730-1:8001"), Duration::from_millis(10_500))?;
+        let words = words(tunnel, config.map(Path::new), socket, "cluster-r730-1:8001", Duration::from_millis(10_500))?;
         Ok(words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" "))
     }
 

@@ -53,10 +53,10 @@ impl Preferred {
         let mut taken = Taken::default();
         let mut not_begun = Vec::new();
         for (nth, (name, _)) in self.members.iter().enumerate() {
-            if nth > 0 && !self.is_needed(nth, series, day, (&taken, &fixed)).await? {
+            if nth > 0 && !self.is_needed(nth, series, day, &taken, &fixed).await? {
                 continue;
             }
-            not_begun.extend(self.take(nth, series, day, (&mut taken, &fixed)).await?);
+            not_begun.extend(self.take(nth, series, day, &mut taken, &fixed).await?);
             tracing::debug!(series = %escape(name), slots = taken.by_series.slots.len(), "slots have their records");
         }
         if not_begun.len() == self.members.len() {
@@ -77,7 +77,8 @@ impl Preferred {
         nth: usize,
         series: &Series,
         day: &Day,
-        (taken, fixed): (&mut Taken, &BTreeMap<NaiveDateTime, String>),
+        taken: &mut Taken,
+        fixed: &BTreeMap<NaiveDateTime, String>,
     ) -> Result<Option<Failure>, Failure> {
         let (name, jsoc) = &self.members[nth];
         let own = series.of_source(name);
@@ -118,7 +119,8 @@ impl Preferred {
         nth: usize,
         series: &Series,
         day: &Day,
-        (taken, fixed): (&Taken, &BTreeMap<NaiveDateTime, String>),
+        taken: &Taken,
+        fixed: &BTreeMap<NaiveDateTime, String>,
     ) -> Result<bool, Failure> {
         let (name, first) = &self.members[0];
         let own = series.of_source(name);

@@ -69,7 +69,7 @@ impl JsocSource {
             let set = patches_set(&series.name, structure, some);
             let keys = format!("{HARPNUM},{}", structure.time);
             windows.extend(
-                self.ask_records(&set, &keys, |answer| read_windows(answer, (&series.name, structure), some)).await?,
+                self.ask_records(&set, &keys, |answer| read_windows(answer, &series.name, structure, some)).await?,
             );
         }
         if let Some(gone) = holders.values().flatten().find(|harp| with_windows && !windows.contains_key(harp)) {
@@ -129,7 +129,8 @@ fn read_holders(answer: &RecordList, keyword: &str, asked: &[i64]) -> Result<Hol
 /// From the first record of each patch to the slot after its last one.
 fn read_windows(
     answer: &RecordList,
-    (series, structure): (&str, &Structure),
+    series: &str,
+    structure: &Structure,
     asked: &[i64],
 ) -> Result<BTreeMap<i64, Window>, Failure> {
     let mut slots: BTreeMap<i64, (NaiveDateTime, NaiveDateTime)> = BTreeMap::new();

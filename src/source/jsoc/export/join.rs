@@ -70,28 +70,11 @@ pub(super) fn join(
                 escape(&ordered.shown())
             )));
         }
-        match (path, &file.body) {
-            // It was not ordered.
-            (None, Body::Offline(_)) => {}
-            (None, Body::Remote) if rows.iter().any(|made| made.row.is_offline) => {
-                file.body = Body::Offline(offline(&ordered.shown()));
-            }
-            (None, _) => file.body = Body::None,
-            // An order of an earlier run may have what has left the disks since.
-            (Some(path), Body::Remote | Body::Offline(_)) => {
-                let wrong = |why| {
-                    let (path, record) = (escape(path), ordered.shown());
-                    malformed(&format!("the order's path `{path}` of `{}`, {why}", escape(&record)))
-                };
-                file.url = on_base(base, path).map_err(wrong)?.0;
+        match path {
+            None => file.body = body_without_path(&file.body, ordered, &rows),
+            Some(path) => {
+                file.url = delivered_url(path, &file.body, ordered, base)?;
                 file.body = Body::Remote;
-            }
-            (Some(path), _) => {
-                let (path, record) = (escape(path), ordered.shown());
-                return Err(refused(&format!(
-                    "the listing has no file of `{}`, but the export system has `{path}`: it is not known which of the two is right",
-                    escape(&record)
-                )));
             }
         }
     }
@@ -103,6 +86,29 @@ pub(super) fn join(
          again",
         escape(&one.shown())
     )))
+}
+
+/// What is fetched of a file that an order has no path for.
+fn body_without_path(listed: &Body, ordered: &Ordered, rows: &[MadeRow<'_>]) -> Body {
+    match listed {
+        // It was not ordered.
+        Body::Offline(_) => listed.clone(),
+        Body::Remote if rows.iter().any(|made| made.row.is_offline) => Body::Offline(offline(&ordered.shown())),
+        _ => Body::None,
+    }
+}
+
+/// Where an order has put a file. An order of an earlier run may have what has left the disks since.
+fn delivered_url(path: &str, listed: &Body, ordered: &Ordered, base: &Url) -> Result<Url, Failure> {
+    let (shown_path, shown_record) = (escape(path), ordered.shown());
+    let record = escape(&shown_record);
+    if !matches!(listed, Body::Remote | Body::Offline(_)) {
+        return Err(refused(&format!(
+            "the listing has no file of `{record}`, but the export system has `{shown_path}`: it is not known which of the two is right"
+        )));
+    }
+    let wrong = |why| malformed(&format!("the order's path `{shown_path}` of `{record}`, {why}"));
+    Ok(on_base(base, path).map_err(wrong)?.0)
 }
 
 /// The rows of an order by their records.

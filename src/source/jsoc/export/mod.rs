@@ -262,7 +262,7 @@ impl Desk {
         todo.reverse();
         let mut all = Delivered::default();
         while let Some(stretch) = todo.pop() {
-            match self.settle(question, &stretch, (batch, end)).await? {
+            match self.settle(question, &stretch, batch, end).await? {
                 Ended::Done(rows) => {
                     let is_ours = whole.start <= stretch.window.start && stretch.window.end <= whole.end;
                     let names: Vec<_> = batch.iter().map(|waiting| &*waiting.names).collect();
@@ -303,11 +303,12 @@ impl Desk {
         &self,
         question: &RecordQuery<'_>,
         stretch: &OrderRange,
-        (batch, end): (&[Waiting], Instant),
+        batch: &[Waiting],
+        end: Instant,
     ) -> Result<Ended, Failure> {
         if let Some(id) = &stretch.id {
             tracing::info!("asking after the order {} of an earlier run", self.counter.redact(id));
-            match self.follow(id, None, stretch.window, (batch, end)).await? {
+            match self.follow(id, None, stretch.window, batch, end).await? {
                 Ended::Gone(words) => {
                     tracing::info!(
                         "the order {} no longer exists ({words}); ordering it again",
@@ -365,7 +366,8 @@ impl Desk {
         id: &str,
         wait: Option<Duration>,
         window: Window,
-        (batch, end): (&[Waiting], Instant),
+        batch: &[Waiting],
+        end: Instant,
     ) -> Result<Ended, Failure> {
         let ended = self.counter.follow(id, wait, end).await;
         if matches!(&ended, Err(failure) if failure.class == Class::SourceRefused) {

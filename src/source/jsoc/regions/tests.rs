@@ -60,7 +60,7 @@ fn a_window_begins_with_the_first_slot_and_ends_a_step_after_the_last_in_any_ord
             ],
         ),
     ]);
-    let windows = read_windows(&columns, ("hmi.sharp_cea_720s", &sharp()), &[377, 378, 380]).unwrap();
+    let windows = read_windows(&columns, "hmi.sharp_cea_720s", &sharp(), &[377, 378, 380]).unwrap();
     let window = |start: &str, end: &str| Window { start: start.parse().unwrap(), end: end.parse().unwrap() };
     let right = BTreeMap::from([
         (377, window("2011-02-10T21:48:00", "2011-02-15T00:12:00")),
@@ -76,7 +76,7 @@ fn a_window_begins_with_the_first_slot_and_ends_a_step_after_the_last_in_any_ord
 #[test]
 fn an_answer_that_tells_no_numbers_or_no_times_is_malformed() {
     let structure = sharp();
-    let windows = |columns: &[(&str, &[&str])]| read_windows(&answer(columns), ("s", &structure), &[377]).unwrap_err();
+    let windows = |columns: &[(&str, &[&str])]| read_windows(&answer(columns), "s", &structure, &[377]).unwrap_err();
     for failure in [
         windows(&[("HARPNUM", &["377"])]),
         windows(&[("HARPNUM", &["377"]), ("T_REC", &["MISSING"])]),
