@@ -71,47 +71,15 @@ pub fn write(dataset: &Dataset<'_>, origin: CrateOrigin<'_>, out: &mut dyn Write
     let runs: Vec<Value> = origin.runs.iter().map(|run| about.run(run)).collect();
     let About { papers, others } = about;
     parts.extend(papers.into_values());
-    let (first, end) = dataset.days().fold((NaiveDateTime::MAX, NaiveDateTime::MIN), |(first, end), chosen| {
-        (first.min(chosen.day.window.start), end.max(chosen.day.window.end))
-    });
-    let coverage = [first, end].map(|at| labelled(dataset, at)).join("/");
-    let mut ids: Vec<&str> = dataset.days().map(|chosen| chosen.series.id.0.as_str()).collect();
-    ids.dedup();
-    let mut root = json!({
-        "@id": "./",
-        "@type": "Dataset",
-        "name": job.name,
-        "description": format!(
-            "{} files, {} bytes, of {}, fetched and checked by sunhaul. {}",
-            told.files,
-            told.bytes,
-            ids.join(", "),
-            if by_day { "Each day record names its files with size and SHA-256." } else { "Each has its size and SHA-256." }
-        ),
-        "datePublished": origin.date,
-        "license": { "@id": "#license" },
-        "temporalCoverage": coverage,
-        "hasPart": parts.iter().map(reference).collect::<Vec<_>>(),
-        "isBasedOn": one_or_many(sources),
-        "subjectOf": one_or_many([Some(manifest), lock].into_iter().flatten().collect()),
-    });
+    let mut root = root_entity(dataset, &told, by_day, origin.date);
+    root["hasPart"] = parts.iter().map(reference).collect();
+    root["isBasedOn"] = one_or_many(sources);
+    root["subjectOf"] = one_or_many([Some(manifest), lock].into_iter().flatten().collect());
     if !runs.is_empty() {
         root["mentions"] = one_or_many(runs);
     }
-    let descriptor = json!({
-        "@id": "ro-crate-metadata.json",
-        "@type": "CreativeWork",
-        "about": { "@id": "./" },
-        "conformsTo": { "@id": "https://w3id.org/ro/crate/1.1" },
-    });
-    // A manifest knows no license, and a wrong one would do harm.
-    let license = json!({
-        "@id": "#license",
-        "@type": "CreativeWork",
-        "name": "Terms of the provider",
-        "description": "No license is stated here. The data are their provider's, and its terms hold.",
-    });
-    let graph: Vec<Value> = [descriptor, root, license].into_iter().chain(parts).chain(others.into_values()).collect();
+    let head = [descriptor(), root, license()];
+    let graph: Vec<Value> = head.into_iter().chain(parts).chain(others.into_values()).collect();
     let metadata = json!({
         // The version of schema.org that the context is made of has no `sha256` yet.
         "@context": ["https://w3id.org/ro/crate/1.1/context", { "sha256": "https://schema.org/sha256" }],
@@ -120,6 +88,51 @@ pub fn write(dataset: &Dataset<'_>, origin: CrateOrigin<'_>, out: &mut dyn Write
     let text = serde_json::to_string_pretty(&metadata).map_err(|e| Error::storage("write", "the export", e.into()))?;
     writeln!(out, "{}", in_json(&text)).map_err(|e| Error::storage("write", "the export", e))?;
     Ok(by_day)
+}
+
+/// The archive's root, without what it consists of and refers to.
+fn root_entity(dataset: &Dataset<'_>, totals: &CrateTotals, by_day: bool, date: NaiveDate) -> Value {
+    let (first, end) = dataset.days().fold((NaiveDateTime::MAX, NaiveDateTime::MIN), |(first, end), chosen| {
+        (first.min(chosen.day.window.start), end.max(chosen.day.window.end))
+    });
+    let coverage = [first, end].map(|at| labelled(dataset, at)).join("/");
+    let mut ids: Vec<&str> = dataset.days().map(|chosen| chosen.series.id.0.as_str()).collect();
+    ids.dedup();
+    let (files, bytes, ids) = (totals.files, totals.bytes, ids.join(", "));
+    let proof = if by_day {
+        "Each day record names its files with size and SHA-256."
+    } else {
+        "Each has its size and SHA-256."
+    };
+    json!({
+        "@id": "./",
+        "@type": "Dataset",
+        "name": dataset.job.name,
+        "description": format!("{files} files, {bytes} bytes, of {ids}, fetched and checked by sunhaul. {proof}"),
+        "datePublished": date,
+        "license": { "@id": "#license" },
+        "temporalCoverage": coverage,
+    })
+}
+
+/// What makes the file the metadata of a crate.
+fn descriptor() -> Value {
+    json!({
+        "@id": "ro-crate-metadata.json",
+        "@type": "CreativeWork",
+        "about": { "@id": "./" },
+        "conformsTo": { "@id": "https://w3id.org/ro/crate/1.1" },
+    })
+}
+
+/// A manifest knows no license, and a wrong one would do harm.
+fn license() -> Value {
+    json!({
+        "@id": "#license",
+        "@type": "CreativeWork",
+        "name": "Terms of the provider",
+        "description": "No license is stated here. The data are their provider's, and its terms hold.",
+    })
 }
 
 /// How much there is.
@@ -337,19 +350,11 @@ mod tests {
     use super::*;
     use crate::archive::{DayRecord, FileLine, RecordBasis, RecordState};
     use crate::day::Day;
+    use crate::manifest::Series;
     use crate::plan::{Counts, DayStanding, Done, EqualDays, Plan, PlannedSeries};
 
-    #[test]
-    fn with_very_many_files_the_crate_names_the_day_records() {
-        let folder = tempfile::tempdir().unwrap();
-        let text = "version: 1\nname: december\nsource: { embedded: {} }\n\
-                    range: { start: 2015-12-11, end: 2015-12-12 }\nseries: [{ name: sharp_720s }]\n\
-                    archive: { root: data }\n";
-        let path = folder.path().join("job.yaml");
-        let job = crate::manifest::parse(&path, text.as_bytes(), &|_| None).unwrap();
-        let series = &job.series[0];
-        let day = Day::whole("2015-12-11".parse().unwrap());
-        let file = |number: u64| FileLine {
+    fn file(number: u64) -> FileLine {
+        FileLine {
             preexisting: false,
             series: "sharp_720s".into(),
             path: format!("{number}.fits"),
@@ -375,20 +380,26 @@ mod tests {
             origin: None,
             cards: None,
             storage: None,
-        };
-        let lasting = || RecordBasis {
+        }
+    }
+
+    fn basis(series: &Series, day: &Day) -> RecordBasis {
+        RecordBasis {
             job: "december".into(),
             series: "sharp_720s".into(),
             date: day.date,
             scale: Scale::Utc,
             window: [String::new(), String::new()],
-            spec: series.spec(&day),
+            spec: series.spec(day),
             state: RecordState::Sealed,
             records: None,
             left_out: None,
-        };
+        }
+    }
+
+    fn sealed_plan(series: &Series, day: &Day) -> Plan {
         let done = Done { job: "december".into(), elsewhere: false, lacks_files: false };
-        let plan = Plan {
+        Plan {
             job: "december".into(),
             series: vec![PlannedSeries {
                 series: 0,
@@ -402,11 +413,24 @@ mod tests {
                 kept: 0,
             }],
             unpinned: Vec::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn with_very_many_files_the_crate_names_the_day_records() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "version: 1\nname: december\nsource: { embedded: {} }\n\
+                    range: { start: 2015-12-11, end: 2015-12-12 }\nseries: [{ name: sharp_720s }]\n\
+                    archive: { root: data }\n";
+        let path = folder.path().join("job.yaml");
+        let job = crate::manifest::parse(&path, text.as_bytes(), &|_| None).unwrap();
+        let series = &job.series[0];
+        let day = Day::whole("2015-12-11".parse().unwrap());
+        let plan = sealed_plan(series, &day);
         let record = Archive::record_path(&job.archive.root, &series.id, day.date);
         std::fs::create_dir_all(record.parent().unwrap()).unwrap();
         for (files, by_day) in [(MOST, false), (MOST + 1, true)] {
-            let bytes = DayRecord::new(lasting(), (0..files).map(file).collect()).to_bytes();
+            let bytes = DayRecord::new(basis(series, &day), (0..files).map(file).collect()).to_bytes();
             std::fs::write(&record, &bytes).unwrap();
             let dataset = Dataset::of(&job, &plan);
             let mut out = Vec::new();

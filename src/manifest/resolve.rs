@@ -50,7 +50,7 @@ pub(super) struct Given<'a> {
 
 /// Turns a form into a manifest; what is wrong goes to `findings`, and then there is none.
 pub(super) fn resolve(given: &Given<'_>, job: &raw::Job, findings: &mut Vec<Finding>) -> Option<Manifest> {
-    let mut resolver = Resolver { given, findings };
+    let mut resolver = Resolver { given, findings, sources: Vec::new() };
     let manifest = resolver.job(job);
     resolver.stray_variables(given.root, &mut Vec::new());
     manifest.filter(|_| findings.is_empty())
@@ -59,6 +59,8 @@ pub(super) fn resolve(given: &Given<'_>, job: &raw::Job, findings: &mut Vec<Find
 struct Resolver<'a> {
     given: &'a Given<'a>,
     findings: &'a mut Vec<Finding>,
+    /// The sources of the series so far, with where they are named.
+    sources: Vec<(Span, Arc<SourceSpec>)>,
 }
 
 impl Resolver<'_> {
@@ -83,7 +85,6 @@ impl Resolver<'_> {
         let source = job.source.given().and_then(|(at, source)| source::read(self.given, source, at, self.findings));
         let contact = self.contact(&job.contact);
         let (archive, layout) = archive.map(|(at, archive)| self.archive(archive, at)).unwrap_or_default();
-        let mut sources: Vec<(Span, Arc<SourceSpec>)> = Vec::new();
         let defaults = Defaults { job, source: source.as_ref(), layout: &layout };
         let mut resolved = Vec::new();
         if let Some((at, list)) = series {
@@ -92,24 +93,15 @@ impl Resolver<'_> {
             }
             for series in list {
                 let Some((at, series)) = series.given() else { continue };
-                resolved.extend(self.series(series, at, &defaults, &mut sources));
+                resolved.extend(self.series(series, at, &defaults));
             }
             self.unique_ids(list);
         }
-        if job.contact.is_missing()
-            && let Some((at, host)) = sources
-                .iter()
-                .find_map(|(at, spec)| Some((at, limits::places(spec).into_iter().find(|place| place.is_public)?.host)))
-        {
-            let message = format!("`{host}` is a public archive, and the job has no `contact`");
-            self.note(Finding::new(*at, message).hint("write `contact: you@example.org`: it is sent as `From`"));
-        }
-        let limits = limits::read(job.limits.value(), &sources, self.findings);
+        self.public_archives_want_a_contact(job);
+        let limits = limits::read(job.limits.value(), &self.sources, self.findings);
         let accept = accept::read(job, self.findings);
         let verify = verify(job.verify.value());
         let identity = self.identity(job, verify);
-        let retry = job.retry.value();
-        let timeouts = job.timeouts.value();
         Some(Manifest {
             path: self.given.path.to_owned(),
             sha256: Digest::sha256(self.given.bytes),
@@ -117,20 +109,23 @@ impl Resolver<'_> {
             contact,
             archive: archive?,
             limits,
-            retry: Retry {
-                attempts: retry.and_then(|r| r.attempts.value()).map_or(Retry::default().attempts, |n| n.0),
-                max_wait: retry.and_then(|r| r.max_wait.value()).map_or(Retry::default().max_wait, |d| d.0),
-            },
-            timeouts: Timeouts {
-                connect: timeouts.and_then(|t| t.connect.value()).map_or(Timeouts::default().connect, |d| d.0),
-                stall: timeouts.and_then(|t| t.stall.value()).map_or(Timeouts::default().stall, |d| d.0),
-            },
+            retry: retry(job.retry.value()),
+            timeouts: timeouts(job.timeouts.value()),
             verify,
             lock: LockSpec { detail: detail(job.lock.value().and_then(|lock| lock.detail.value())) },
             identity,
             accept,
             series: resolved,
         })
+    }
+
+    fn public_archives_want_a_contact(&mut self, job: &raw::Job) {
+        let public_host = |spec: &SourceSpec| limits::places(spec).into_iter().find(|place| place.is_public);
+        let mut public = self.sources.iter().filter_map(|(at, spec)| Some((*at, public_host(spec)?.host)));
+        if let Some((at, host)) = public.next().filter(|_| job.contact.is_missing()) {
+            let message = format!("`{host}` is a public archive, and the job has no `contact`");
+            self.note(Finding::new(at, message).hint("write `contact: you@example.org`: it is sent as `From`"));
+        }
     }
 
     /// What is not read as FITS has no data to compare.
@@ -218,13 +213,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn series(
-        &mut self,
-        series: &raw::Series,
-        at: Span,
-        defaults: &Defaults<'_>,
-        sources: &mut Vec<(Span, Arc<SourceSpec>)>,
-    ) -> Option<Series> {
+    fn series(&mut self, series: &raw::Series, at: Span, defaults: &Defaults<'_>) -> Option<Series> {
         let names = prefer::read(series, at, self.findings);
         let own = series.source.given().and_then(|(at, source)| source::read(self.given, source, at, self.findings));
         if series.source.is_missing() && defaults.job.source.is_missing() {
@@ -237,7 +226,7 @@ impl Resolver<'_> {
         }
         let source = own.as_ref().or(if series.source.is_missing() { defaults.source } else { None });
         if let Some(source) = source {
-            sources.push((source.at, Arc::clone(&source.spec)));
+            self.sources.push((source.at, Arc::clone(&source.spec)));
         }
         let dates = if series.range.is_missing() { &defaults.job.range } else { &series.range };
         if dates.is_missing() {
@@ -261,12 +250,7 @@ impl Resolver<'_> {
             self.note(wrong.at(series.layout.given().map_or(at, |(at, _)| at)));
         }
         let settle = defaults.job.settle.value().map_or_else(|| latency::of(&spec, &name), |settle| settle.0);
-        let fetch = match series.fetch.value() {
-            None => source::fetch(&spec),
-            Some(raw::Fetch::Files) => Fetch::Files,
-            Some(raw::Fetch::Keywords) => Fetch::Keywords,
-            Some(raw::Fetch::Both) => Fetch::Both,
-        };
+        let fetch = fetch(series.fetch.value(), &spec);
         let dates = dates?;
         Some(Series {
             id: SeriesId(series.id.value().map_or_else(|| name.clone(), |id| id.0.clone())),
@@ -402,6 +386,31 @@ fn by_keyword(condition: &raw::Condition) -> Condition {
         raw::Condition::Is(value) => Condition::Is(value.clone()),
         raw::Condition::Within(least, most) => Condition::Within(least.clone(), most.clone()),
         raw::Condition::NoneOf(mask) => Condition::NoneOf(*mask),
+    }
+}
+
+fn fetch(fetch: Option<&raw::Fetch>, spec: &SourceSpec) -> Fetch {
+    match fetch {
+        None => source::fetch(spec),
+        Some(raw::Fetch::Files) => Fetch::Files,
+        Some(raw::Fetch::Keywords) => Fetch::Keywords,
+        Some(raw::Fetch::Both) => Fetch::Both,
+    }
+}
+
+fn retry(retry: Option<&raw::Retry>) -> Retry {
+    let default = Retry::default();
+    Retry {
+        attempts: retry.and_then(|retry| retry.attempts.value()).map_or(default.attempts, |attempts| attempts.0),
+        max_wait: retry.and_then(|retry| retry.max_wait.value()).map_or(default.max_wait, |wait| wait.0),
+    }
+}
+
+fn timeouts(timeouts: Option<&raw::Timeouts>) -> Timeouts {
+    let default = Timeouts::default();
+    Timeouts {
+        connect: timeouts.and_then(|timeouts| timeouts.connect.value()).map_or(default.connect, |time| time.0),
+        stall: timeouts.and_then(|timeouts| timeouts.stall.value()).map_or(default.stall, |time| time.0),
     }
 }
 

@@ -5,7 +5,7 @@
 mod output;
 mod repair;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 
@@ -91,12 +91,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let plan = plan_job::plan(&job, &args.selection, &locking, now())?;
     let root = &job.archive.root;
     known_archive::must_be_there(&job, locking.lock())?;
-    if !Reader::open(root)?.has_state()? {
-        let shown = root.to_string_lossy();
-        return Err(CliError::new(Exit::Incomplete, format!("no archive is there: `{}`", escape(&shown)))
-            .hint("`sunhaul run` makes it; `--archive` names another one; a disk may have to be mounted first")
-            .into());
-    }
+    must_have_archive(root)?;
     if args.repair {
         same_job::must_not_undo(std::slice::from_ref(&job), now())?;
     }
@@ -138,6 +133,17 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         }
     }
     Ok(verdict.exit())
+}
+
+/// Refuses to verify where there is no archive.
+fn must_have_archive(root: &Path) -> Result<()> {
+    if Reader::open(root)?.has_state()? {
+        return Ok(());
+    }
+    let shown = root.to_string_lossy();
+    Err(CliError::new(Exit::Incomplete, format!("no archive is there: `{}`", escape(&shown)))
+        .hint("`sunhaul run` makes it; `--archive` names another one; a disk may have to be mounted first")
+        .into())
 }
 
 /// Holds the files of the days that have a record against it.

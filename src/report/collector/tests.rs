@@ -76,15 +76,14 @@ fn valid(report: &Report) -> serde_json::Value {
     value
 }
 
-#[test]
-fn a_scripted_run_becomes_the_promised_report() {
-    let collector = collector();
+/// Five days of a run, with files and days that end in every way.
+fn scripted_events() -> Vec<Event> {
     let checksum = failure::Failure {
         attempts: 6,
         ..failure::Failure::new(Class::FitsChecksum, "/HMI/c: DATASUM of HDU 1 does not match its bytes")
     };
     let refused = failure::Failure { status: Some(503), ..failure::Failure::new(Class::ServerError, "/HMI: 503") };
-    let events = [
+    vec![
         Event::Planned { planned: 5, already_sealed: 7 },
         Event::DayBegun(day("2015-12-11")),
         Event::DayListed { day: day("2015-12-11"), files: 4, have: 1, bytes: None },
@@ -133,8 +132,13 @@ fn a_scripted_run_becomes_the_promised_report() {
         done("2015-12-09", DayState::Held, Some(failure::Failure::new(Class::Held, "another process has it"))),
         Event::Hosts(vec![counted("localhost:8001", 24), counted("localhost:9", 0)]),
         Event::Note("one".into()),
-    ];
-    for event in events {
+    ]
+}
+
+#[test]
+fn a_scripted_run_becomes_the_promised_report() {
+    let collector = collector();
+    for event in scripted_events() {
         collector.on(event);
     }
     let ends = collector.ends();

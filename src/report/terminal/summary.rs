@@ -65,28 +65,13 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
         let _ = write!(out, "\n  {name}: {}", messages::safe(&path.to_string_lossy()));
     }
     let lost = folded(&report.failures);
-    // Failures of one kind share their hint: each is told once.
-    let mut hints = BTreeSet::new();
     if !lost.is_empty() {
-        let _ = write!(out, "\n{}", paint.strong("missing:"));
-        for (number, (failure, days)) in lost.iter().enumerate() {
-            let what = failure.path.as_deref().or(failure.key.as_deref());
-            let what = match days {
-                1 => escape(what.unwrap_or("the whole day")).into_owned(),
-                2 => "and 1 more day".to_owned(),
-                days => format!("and {} more days", human::number(days - 1)),
-            };
-            let (why, hint) = messages::why(failure.class, failure.attempts, &failure.message);
-            if number < NAMED {
-                let _ = write!(out, "\n  {} {} {what}: {why}", escape(&failure.series), failure.date);
-            }
-            hints.extend(hint);
-        }
-        let more = lost.iter().skip(NAMED).map(|(_, days)| days).sum::<u64>() + report.failures_omitted;
-        if more > 0 {
-            let _ = write!(out, "\n  and {} more in the report", human::number(more));
-        }
+        let _ = write!(out, "\n{}{}", paint.strong("missing:"), missing_lines(&lost, report.failures_omitted));
     }
+    // Failures of one kind share their hint: each is shown once.
+    let hint =
+        |(failure, _): &(&ReportFailure, u64)| messages::why(failure.class, failure.attempts, &failure.message).1;
+    let hints: BTreeSet<_> = lost.iter().filter_map(hint).collect();
     for hint in hints.iter().take(NAMED) {
         let _ = write!(out, "\n{} {hint}", paint.strong("hint:"));
     }
@@ -101,6 +86,26 @@ pub fn summary(what: &Summary<'_>, verbosity: Verbosity, paint: Paint) -> Option
         let _ = write!(out, "\n{} {}", paint.strong(&format!("{advice}:")), messages::safe(what.again));
     }
     Some(out)
+}
+
+/// The first failures, a line each, and how many more there are.
+fn missing_lines(lost: &[(&ReportFailure, u64)], omitted: u64) -> String {
+    let mut out = String::new();
+    for (failure, days) in lost.iter().take(NAMED) {
+        let what = failure.path.as_deref().or(failure.key.as_deref());
+        let what = match days {
+            1 => escape(what.unwrap_or("the whole day")).into_owned(),
+            2 => "and 1 more day".to_owned(),
+            days => format!("and {} more days", human::number(days - 1)),
+        };
+        let (why, _) = messages::why(failure.class, failure.attempts, &failure.message);
+        let _ = write!(out, "\n  {} {} {what}: {why}", escape(&failure.series), failure.date);
+    }
+    let more = lost.iter().skip(NAMED).map(|(_, days)| days).sum::<u64>() + omitted;
+    if more > 0 {
+        let _ = write!(out, "\n  and {} more in the report", human::number(more));
+    }
+    out
 }
 
 /// The command that explains the classes of the failures.
@@ -259,7 +264,6 @@ fn asked(host: &ReportHost) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
     use super::*;
     use crate::failure::{self, Class};
@@ -340,23 +344,8 @@ mod tests {
                 from: None,
             },
         });
-        events.push(Event::DayDone(DayDone {
-            day: day(),
-            state: DayState::Failed,
-            files: 1,
-            bytes: 2 << 20,
-            absent: 0,
-            accepted: 0,
-            records: BTreeMap::new(),
-            replaced: BTreeMap::new(),
-            digest: None,
-            outside_day: 0,
-            duplicates: 0,
-            cadence_slots: 0,
-            without_record: 0,
-            error: None,
-            took: Duration::ZERO,
-        }));
+        let (state, files, bytes) = (DayState::Failed, 1, 2 << 20);
+        events.push(Event::DayDone(DayDone { state, files, bytes, ..DayDone::nothing(day()) }));
         events.push(Event::Hosts(vec![HostStats {
             host: "localhost:8001".into(),
             preset: "private".into(),
