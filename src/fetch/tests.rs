@@ -62,6 +62,29 @@ struct Lab {
     handler: Arc<Mutex<Handler>>,
 }
 
+fn remote_file(base: &Url) -> RemoteFile {
+    RemoteFile {
+        key: "k".into(),
+        url: base.join("a.dat").unwrap(),
+        path: "/a.dat".into(),
+        name: None,
+        time: chrono::NaiveDateTime::default(),
+        t_rec: None,
+        instant: None,
+        source_series: None,
+        recnum: None,
+        harpnum: None,
+        segment: None,
+        wavelength: None,
+        bytes: None,
+        listed: None,
+        rounded: None,
+        cards: None,
+        storage: None,
+        body: crate::source::Body::Remote,
+    }
+}
+
 impl Lab {
     /// Each answer goes to one request, in turn.
     fn new(answers: Vec<Vec<u8>>) -> Lab {
@@ -106,26 +129,7 @@ impl Lab {
             retry: Retry { attempts: 1, max_wait: Duration::ZERO },
             way: crate::manifest::HostAccess::Direct,
         };
-        let file = RemoteFile {
-            key: "k".into(),
-            url: base.join("a.dat").unwrap(),
-            path: "/a.dat".into(),
-            name: None,
-            time: chrono::NaiveDateTime::default(),
-            t_rec: None,
-            instant: None,
-            source_series: None,
-            recnum: None,
-            harpnum: None,
-            segment: None,
-            wavelength: None,
-            bytes: None,
-            listed: None,
-            rounded: None,
-            cards: None,
-            storage: None,
-            body: crate::source::Body::Remote,
-        };
+        let file = remote_file(&base);
         Lab {
             _folder: folder,
             client: Net::new().client(&base, policy).unwrap(),

@@ -102,8 +102,17 @@ async fn b_03_each_end_of_a_body_over_http_1_is_its_end_or_not() {
     }
 }
 
-#[tokio::test]
-async fn what_contradicts_the_file_that_is_here_is_asked_again_and_a_strong_etag_is_held_to_its_bytes() {
+/// Answers of a server that contradict the file that is here.
+struct Contradiction {
+    what: &'static str,
+    /// The file that is here.
+    line: FileLine,
+    answers: Vec<Vec<u8>>,
+    /// What becomes of it.
+    expected: Result<Digest, Class>,
+}
+
+fn contradictions() -> Vec<Contradiction> {
     const THEN: &str = "Fri, 11 Dec 2015 20:00:00 GMT";
     const LATER: &str = "Sat, 12 Dec 2015 20:00:00 GMT";
     let (here, body, other, message) = (bytes(10), bytes(1000), bytes(11), b"Sorry, too many users".to_vec());
@@ -117,58 +126,74 @@ async fn what_contradicts_the_file_that_is_here_is_asked_again_and_a_strong_etag
     cut.pop();
     let same_length: Vec<u8> = here.iter().map(|byte| byte ^ 1).collect();
     let brought = Ok(Digest::sha256(&body));
-    for (what, line, answers, expected) in [
-        ("304 with another ETag", &tagged, vec![not_modified("ETag: \"two\""), two.clone()], brought),
-        ("304 with another date", &dated, vec![not_modified(&format!("Last-Modified: {LATER}")), two.clone()], brought),
-        ("200 of another length", &tagged, vec![ok("ETag", TAG, &other), two.clone()], brought),
-        ("200 of nothing", &tagged, vec![ok("ETag", TAG, b""), two], brought),
-        (
+    let row = |what, line: &FileLine, answers, expected| Contradiction { what, line: line.clone(), answers, expected };
+    vec![
+        row("304 with another ETag", &tagged, vec![not_modified("ETag: \"two\""), two.clone()], brought),
+        row(
+            "304 with another date",
+            &dated,
+            vec![not_modified(&format!("Last-Modified: {LATER}")), two.clone()],
+            brought,
+        ),
+        row("200 of another length", &tagged, vec![ok("ETag", TAG, &other), two.clone()], brought),
+        row("200 of nothing", &tagged, vec![ok("ETag", TAG, b""), two], brought),
+        row(
             "twice, of less",
             &tagged,
             vec![ok("ETag", TAG, &here[..9]), ok("ETag", TAG, &here[..9])],
             Err(Class::Protocol),
         ),
-        ("always the same", &tagged, vec![ok("ETag", TAG, &other); 3], Ok(Digest::sha256(&other))),
+        row("always the same", &tagged, vec![ok("ETag", TAG, &other); 3], Ok(Digest::sha256(&other))),
         // Such as a message of an error: what nothing proves goes on where the file here ends, or is refused.
-        (
+        row(
             "always the same, another from its start",
             &tagged,
             vec![ok("ETag", TAG, &message), ok("ETag", TAG, &message)],
             Err(Class::Protocol),
         ),
-        (
+        row(
             "always another",
             &tagged,
             vec![ok("ETag", TAG, &other), ok("ETag", TAG, &other), ok("ETag", TAG, &bytes(12))],
             Err(Class::Protocol),
         ),
-        (
+        row(
             "twice, and then as before",
             &tagged,
             vec![ok("ETag", TAG, &other), ok("ETag", TAG, &other), whole(&here)],
             Ok(Digest::sha256(&here)),
         ),
-        (
+        row(
             "twice, and then cut",
             &tagged,
             vec![ok("ETag", TAG, &other), ok("ETag", TAG, &other), cut],
             Err(Class::Truncated),
         ),
-        ("twice, of nothing", &tagged, vec![ok("ETag", TAG, b""), ok("ETag", TAG, b"")], Err(Class::Truncated)),
-        (
+        row("twice, of nothing", &tagged, vec![ok("ETag", TAG, b""), ok("ETag", TAG, b"")], Err(Class::Truncated)),
+        row(
             "other bytes of the same length",
             &tagged,
             vec![not_modified("ETag: \"two\""), ok("ETag", TAG, &same_length)],
             Err(Class::Protocol),
         ),
-        ("then as before", &tagged, vec![ok("ETag", TAG, b""), whole(&here)], Ok(Digest::sha256(&here))),
+        row("then as before", &tagged, vec![ok("ETag", TAG, b""), whole(&here)], Ok(Digest::sha256(&here))),
         // A file may be written twice within a second.
-        ("under one date", &dated, vec![ok("Last-Modified", THEN, &body), ok("Last-Modified", THEN, &body)], brought),
-        ("under a weak ETag", &weak, vec![ok("ETag", "W/\"one\"", &body)], brought),
-    ] {
+        row(
+            "under one date",
+            &dated,
+            vec![ok("Last-Modified", THEN, &body), ok("Last-Modified", THEN, &body)],
+            brought,
+        ),
+        row("under a weak ETag", &weak, vec![ok("ETag", "W/\"one\"", &body)], brought),
+    ]
+}
+
+#[tokio::test]
+async fn what_contradicts_the_file_that_is_here_is_asked_again_and_a_strong_etag_is_held_to_its_bytes() {
+    for Contradiction { what, line, answers, expected } in contradictions() {
         let requests = answers.len();
         let lab = Lab::new(answers);
-        let found = match lab.attempt_with(Some(line)).await {
+        let found = match lab.attempt_with(Some(&line)).await {
             Ok(FetchOutcome::File(fetched)) => Ok(fetched.body.sha256),
             Ok(FetchOutcome::Unchanged) => panic!("{what}: believed"),
             Err(failed) => Err(failed.failure.class),
