@@ -48,8 +48,13 @@ use writer::Checks;
 /// Bodies of known length up to this many bytes are small: written where they are received, to a file without a name.
 pub const SMALL: u64 = 1 << 20;
 
-/// How many bytes before a part's end are asked for again, to compare.
-pub const OVERLAP: u64 = 64 * 1024;
+/// How many bytes before the end of a partial file are requested again, to compare them with what it has.
+const OVERLAP: u64 = 64 * 1024;
+
+/// True for a partial file that can be resumed: it has more than the bytes that are requested again.
+fn can_be_resumed(length: u64) -> bool {
+    length > OVERLAP
+}
 
 /// A body that is not whole after this long is kept as a part, so that a kill loses little.
 const SLOW: Duration = Duration::from_millis(250);

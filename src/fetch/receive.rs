@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::verify::{BodyClaims, verify_body};
 use super::writer::{Pipe, Sink};
-use super::{Ask, FailedFetch, Fetched, OVERLAP, SLOW, SMALL, redirected, shown, validators};
+use super::{Ask, FailedFetch, Fetched, SLOW, SMALL, can_be_resumed, redirected, shown, validators};
 use crate::archive::{Archive, Validators};
 use crate::failure::{Class, Failure};
 use crate::net::Response;
@@ -63,7 +63,7 @@ async fn whole(ask: &Ask<'_>, mut response: Response, validators: Validators) ->
             }
             Ok(None) => break,
             Err(failure) => {
-                if sink.checks.length() > OVERLAP {
+                if can_be_resumed(sink.checks.length()) {
                     // The next attempt goes on from here.
                     sink.staged.keep(&validators)?;
                 }

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::receive::{RemainingBody, finish, stream};
 use super::verify::BodyClaims;
 use super::writer::{Pipe, Sink};
-use super::{Ask, FailedFetch, Fetched, OVERLAP, get, redirected, validators};
+use super::{Ask, FailedFetch, Fetched, OVERLAP, can_be_resumed, get, redirected, validators};
 use crate::archive::{Error, Validators};
 use crate::failure::{Class, Failure};
 use crate::net::{ContentRange, Response};
@@ -73,7 +73,7 @@ impl PartialBody {
         let is_trusted = is_within(validators.total) && is_within(ask.file.bytes) && is_listed;
         match validators::strong(&validators) {
             // A part of before that does not say where it came from may be another server's.
-            Some(validator) if length > OVERLAP && is_trusted && validators.resource.is_some() => {
+            Some(validator) if can_be_resumed(length) && is_trusted && validators.resource.is_some() => {
                 Ok(Some(PartialBody { validators, validator, length, from: length - OVERLAP }))
             }
             _ => {

@@ -15,6 +15,9 @@ use crate::net::{Client, Response};
 /// The longest header value that is kept, in bytes. A longer one is not cut: what is left of it would be another value.
 const LONGEST: usize = 1024;
 
+/// A Last-Modified this long before the Date of its answer is strong (RFC 9110, 8.8.2.2).
+const OLD_ENOUGH: Duration = Duration::from_mins(1);
+
 /// What an answer says of its body; `total` is the length of the whole.
 pub(super) fn read_validators(client: &Client, response: &Response, total: Option<u64>) -> Validators {
     let is_secret = |text: &str| client.has_secret(text);
@@ -123,8 +126,8 @@ pub(super) fn difference(before: &Validators, now: &Validators) -> Option<String
     named.or_else(|| differing(&before.further, &now.further).map(|name| format!("with another `{name}`")))
 }
 
-/// The validator that may go into `If-Range`: a strong `ETag`, or a Last-Modified at least 60 s older than the Date it
-/// came with (RFC 9110, 8.8.2.2 and 13.1.5).
+/// The validator that may go into `If-Range`: a strong `ETag`, or a Last-Modified at least [`OLD_ENOUGH`] before the
+/// Date it came with (RFC 9110, 13.1.5).
 pub(super) fn strong(validators: &Validators) -> Option<HeaderValue> {
     if let Some(etag) = &validators.etag {
         // With an ETag, even a weak one, the date says nothing more.
@@ -133,7 +136,7 @@ pub(super) fn strong(validators: &Validators) -> Option<HeaderValue> {
     }
     let modified = httpdate::parse_http_date(validators.last_modified.as_deref()?).ok()?;
     let date = httpdate::parse_http_date(validators.date.as_deref()?).ok()?;
-    let old_enough = date.duration_since(modified).is_ok_and(|age| age >= Duration::from_mins(1));
+    let old_enough = date.duration_since(modified).is_ok_and(|age| age >= OLD_ENOUGH);
     old_enough.then(|| HeaderValue::from_str(validators.last_modified.as_deref()?).ok())?
 }
 

@@ -7,6 +7,9 @@ use url::Url;
 use super::yaml_tree::Wrong;
 use crate::untrusted::escape;
 
+/// Longer names are no names, in bytes: with dates and endings a path still fits every filesystem.
+const LONGEST_NAME: usize = 100;
+
 /// Checks a name that becomes a file or folder name: a safe path component on every system.
 pub(super) fn component(text: &str) -> Result<String, Wrong> {
     const HINT: &str = "use letters, digits, `.`, `_` and `-`, and begin with a letter, a digit or `_`";
@@ -14,8 +17,8 @@ pub(super) fn component(text: &str) -> Result<String, Wrong> {
     if text.is_empty() {
         return Err(Wrong::new("an empty name").hint(HINT));
     }
-    if text.len() > 100 {
-        return Err(Wrong::new(format!("a name of {} characters; 100 is the most", text.len())).hint("shorten it"));
+    if text.len() > LONGEST_NAME {
+        return Err(Wrong::new(format!("a name of {} characters; {LONGEST_NAME} is the most", text.len())).hint("shorten it"));
     }
     if let Some(odd) = text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))) {
         return wrong(&format!("holds `{}`, which a name cannot hold", escape(&odd.to_string())));
@@ -42,8 +45,8 @@ fn is_device(name: &str) -> bool {
 pub(super) fn remote_name(text: &str) -> Result<String, Wrong> {
     const HINT: &str = "names such as `hmi.sharp_cea_720s` or `Br` hold letters, digits, `.`, `_` and `-`";
     let odd = |c: &char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-    if text.is_empty() || text.len() > 100 {
-        return Err(Wrong::new(format!("a name of {} characters; it has 1 to 100", text.len())).hint(HINT));
+    if text.is_empty() || text.len() > LONGEST_NAME {
+        return Err(Wrong::new(format!("a name of {} characters; it has 1 to {LONGEST_NAME}", text.len())).hint(HINT));
     }
     match text.chars().find(odd) {
         Some(odd) => Err(Wrong::new(format!("`{}` is not allowed in a name", escape(&odd.to_string()))).hint(HINT)),

@@ -36,7 +36,6 @@ pub struct Client {
     /// What opens the source's door.
     pub(super) keys: Arc<Keys>,
     pub(super) timeouts: Timeouts,
-    pub(super) max_wait: Duration,
     pub(super) base: Url,
     /// What the servers ask of programs, where the source's kind obeys it.
     pub(super) robots: Option<Arc<Robots>>,
@@ -296,7 +295,7 @@ impl Client {
         }
         let wait = retry_after::of_refusal(status, answer.headers(), || slot.host().wall());
         let mut refused = classify::status(status, &url, wait);
-        let is_too_long = wait.is_some_and(|wait| wait > self.max_wait) && refused.class.is_retried();
+        let is_too_long = wait.is_some_and(|wait| slot.host().is_too_long(wait)) && refused.class.is_retried();
         if (refused.class == Class::Throttled || is_too_long)
             && let Some(given_up) = slot.host().throttled(wait)
         {

@@ -15,8 +15,8 @@ use super::stats::{HostStats, Tally};
 use crate::failure::{Class, Failure};
 use crate::manifest::host_presets::Effective;
 
-/// After so many failures in a row the host gets no more requests in this run.
-const LAST_STRAW: u32 = 20;
+/// After this many failed requests in a row a host gets no more in this run.
+const MOST_FAILURES: u32 = 20;
 
 /// A host group in one run. The next run begins with clean figures and tries the host anew, at the same pace.
 #[derive(Debug)]
@@ -134,7 +134,7 @@ impl HostSession {
         self.check().err()
     }
 
-    /// Counts a failed attempt; the twentieth in a row gives the host up.
+    /// Counts a failed attempt; the [`MOST_FAILURES`]th in a row gives the host up.
     pub(super) fn failed(&self, failure: &Failure) {
         match failure.class {
             Class::Unreachable
@@ -172,9 +172,9 @@ impl HostSession {
     }
 
     fn give_up_at(&self, in_a_row: u32, failure: &Failure) {
-        if in_a_row == LAST_STRAW {
+        if in_a_row == MOST_FAILURES {
             self.give_up(&format!(
-                "given up after {LAST_STRAW} failures in a row, the last one: {}; run the same command again later",
+                "given up after {MOST_FAILURES} failures in a row, the last one: {}; run the same command again later",
                 failure.message
             ));
         }
@@ -224,12 +224,17 @@ impl HostSession {
     pub(super) fn check(&self) -> Result<(), Failure> {
         if !self.given_up.is_cancelled() {
             let left = self.group.pace.pause_left();
-            if left <= self.max_wait {
+            if !self.is_too_long(left) {
                 return Ok(());
             }
             self.give_up(&too_long(self.wall(), left, self.max_wait));
         }
         Err(self.farewell())
+    }
+
+    /// True for a wait that is longer than this run may wait.
+    pub(super) fn is_too_long(&self, wait: Duration) -> bool {
+        wait > self.max_wait
     }
 
     fn farewell(&self) -> Failure {

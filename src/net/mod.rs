@@ -187,7 +187,6 @@ impl Net {
             others,
             identity,
             timeouts,
-            max_wait: retry.max_wait,
             base: base.clone(),
             robots: None,
         })

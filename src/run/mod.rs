@@ -253,10 +253,8 @@ pub async fn execute(order: RunOrder) -> Result<RunOutcome, Failure> {
         halt,
     };
     let shared = Arc::new(shared);
-    // Enough days that small ones keep every connection busy; few enough that memory stays small.
-    let in_flight = widest.clamp(4, 16);
     let span = tracing::info_span!("run", run = %run, job = %escape(&shared.manifest.name));
-    let mut outcome = scheduler::run(&shared, days, in_flight, &net).instrument(span).await;
+    let mut outcome = scheduler::run(&shared, days, widest, &net).instrument(span).await;
     outcome.interrupted = stop.is_cancelled();
     outcome.spent = shared.spent.get().copied();
     observer.on(Event::Hosts(net.hosts()));

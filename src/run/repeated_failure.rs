@@ -14,15 +14,15 @@ use super::todo::SamplePlace;
 use crate::failure::{Class, Failure, without_address};
 use crate::untrusted::with_numbers_alike;
 
-/// So many days in a row are tried before others are sampled.
-const DAYS: u32 = 5;
+/// After this many days in a row that failed alike, others are sampled.
+const FAILED_DAYS: u32 = 5;
 
 /// The days that are tried then, of those left, by their place in eighths.
-const SAMPLES: [SamplePlace; 6] =
+const DAY_SAMPLES: [SamplePlace; 6] =
     [SamplePlace::LAST, SamplePlace(4), SamplePlace(2), SamplePlace(6), SamplePlace(1), SamplePlace(5)];
 
-/// So many files of a day that are all not what the lock says are asked for in order, and then [`FILE_SAMPLES`] others.
-const FILES: usize = 20;
+/// After this many files of a day in a row that are not what the lock says, [`FILE_SAMPLES`] others are sampled.
+const LOCKED_FILES: usize = 20;
 
 /// So many files, spread over the rest, are asked for before the rest is given up.
 const FILE_SAMPLES: usize = 3;
@@ -82,13 +82,13 @@ impl RepeatedFailure {
         let mut state = self.state();
         match &mut *state {
             FailureState::Well | FailureState::GivenUp(_) => NextDayToStart::Day(SamplePlace::FIRST),
-            FailureState::Failing { days, .. } if *days < DAYS => NextDayToStart::Day(SamplePlace::FIRST),
+            FailureState::Failing { days, .. } if *days < FAILED_DAYS => NextDayToStart::Day(SamplePlace::FIRST),
             FailureState::Failing { first, .. } => {
                 let under_way = BTreeSet::new();
                 *state = FailureState::Sampling { first: first.clone(), asked: 1, under_way, failed: 0 };
-                NextDayToStart::Day(SAMPLES[0])
+                NextDayToStart::Day(DAY_SAMPLES[0])
             }
-            FailureState::Sampling { asked, .. } => match SAMPLES.get(*asked) {
+            FailureState::Sampling { asked, .. } => match DAY_SAMPLES.get(*asked) {
                 Some(place) => {
                     *asked += 1;
                     NextDayToStart::Day(*place)
@@ -125,7 +125,7 @@ impl RepeatedFailure {
             FailureState::Sampling { first, under_way, failed, .. } if is_alike(first) => {
                 // Days that were under way before say nothing new.
                 *failed += usize::from(under_way.remove(&done.day.date));
-                if *failed >= SAMPLES.len() {
+                if *failed >= DAY_SAMPLES.len() {
                     *state = FailureState::GivenUp(given_up(first));
                 }
             }
@@ -150,7 +150,7 @@ impl RepeatedFailure {
 
 fn given_up(first: &First) -> Failure {
     let message = format!(
-        "{DAYS} days in a row failed as {} did, and so did the last day and others between: {}",
+        "{FAILED_DAYS} days in a row failed as {} did, and so did the last day and others between: {}",
         first.date, first.failure.message
     );
     Failure { message, attempts: 0, ..first.failure.clone() }
@@ -190,19 +190,19 @@ fn is_same(one: &Failure, other: &Failure) -> bool {
 
 /// Puts a few files, spread over the rest, behind the first ones: enough to see whether all of a day are not what the lock says.
 pub(super) fn with_samples_first<T>(files: Vec<T>) -> Vec<T> {
-    if files.len() <= FILES + FILE_SAMPLES {
+    if files.len() <= LOCKED_FILES + FILE_SAMPLES {
         return files;
     }
-    let step = (files.len() - FILES - 1) / FILE_SAMPLES;
+    let step = (files.len() - LOCKED_FILES - 1) / FILE_SAMPLES;
     let mut rest = files;
-    let samples: Vec<T> = (1..=FILE_SAMPLES).rev().map(|nth| rest.remove(FILES + nth * step)).collect();
-    rest.splice(FILES..FILES, samples);
+    let samples: Vec<T> = (1..=FILE_SAMPLES).rev().map(|nth| rest.remove(LOCKED_FILES + nth * step)).collect();
+    rest.splice(LOCKED_FILES..LOCKED_FILES, samples);
     rest
 }
 
 /// True when so many files of a day, and no other, are not what the lock says that the rest will not be, either.
 pub(super) fn shows_that_all_differ(mismatches: usize) -> bool {
-    mismatches >= FILES + FILE_SAMPLES
+    mismatches >= LOCKED_FILES + FILE_SAMPLES
 }
 
 #[cfg(test)]
@@ -237,7 +237,7 @@ mod tests {
             fail(day);
         }
         let samples = [31, 20, 12, 25, 9, 22];
-        for (place, day) in SAMPLES.into_iter().zip(samples) {
+        for (place, day) in DAY_SAMPLES.into_iter().zip(samples) {
             assert_eq!(series.next(), NextDayToStart::Day(place));
             series.note_sample(date(day));
         }
@@ -269,7 +269,7 @@ mod tests {
             (1..=5).for_each(|day| series.note(&ended(day, refused), &BTreeSet::new()));
             assert_eq!(
                 (series.next(), series.next()),
-                (NextDayToStart::Day(SAMPLES[0]), NextDayToStart::Day(SAMPLES[1]))
+                (NextDayToStart::Day(DAY_SAMPLES[0]), NextDayToStart::Day(DAY_SAMPLES[1]))
             );
             series.note(&ended(31, other), &BTreeSet::new());
             assert_eq!(series.next(), FIRST, "{other:?}");
@@ -283,7 +283,7 @@ mod tests {
         for (class, is_sampled) in [(Class::SourceRefused, false), (Class::LockMismatch, true)] {
             let series = RepeatedFailure::of(true);
             (1..=5).for_each(|day| series.note(&ended(day, Err((class, "no"))), &BTreeSet::new()));
-            assert_eq!(series.next() == NextDayToStart::Day(SAMPLES[0]), is_sampled, "{class}");
+            assert_eq!(series.next() == NextDayToStart::Day(DAY_SAMPLES[0]), is_sampled, "{class}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! when the budget is spent, and halts the run when its time is up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,13 +24,17 @@ use crate::untrusted::escape;
 /// How often the hosts' figures are reported.
 const REPORT_HOSTS: Duration = Duration::from_secs(5);
 
+/// How many days run at once at least, so that small ones keep every connection busy, and at most, so that memory stays small.
+/// Between the two it is the number of connections.
+const DAYS_AT_ONCE: RangeInclusive<usize> = 4..=16;
+
 /// So many days are failed one by one when their source is given up. Of more, which may be millions, a run says how many
 /// there are, and they stay unfinished.
 const FAILED_UNSTARTED: u64 = 1000;
 
-/// Runs all days, `days_at_once` at a time.
-pub(super) async fn run(run: &Arc<RunContext>, waiting: Backlog, days_at_once: usize, net: &Net) -> RunOutcome {
-    let mut days = Scheduler::new(run, waiting, days_at_once);
+/// Runs all days. `connections` is the most that a host of the job has.
+pub(super) async fn run(run: &Arc<RunContext>, waiting: Backlog, connections: usize, net: &Net) -> RunOutcome {
+    let mut days = Scheduler::new(run, waiting, connections.clamp(*DAYS_AT_ONCE.start(), *DAYS_AT_ONCE.end()));
     let mut tick = interval(REPORT_HOSTS);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

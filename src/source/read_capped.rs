@@ -10,7 +10,7 @@ use crate::failure::{Class, Failure};
 use crate::net::{Response, shown};
 use crate::untrusted::escape;
 
-/// The largest answer that is read, in bytes.
+/// The largest response that is read, in bytes: a listing or a page.
 pub(super) const CAP: u64 = 64 * 1024 * 1024;
 
 /// No day has more files than this: each is held in memory, in some 1.5 kB.

@@ -14,7 +14,7 @@ use crate::untrusted::escape;
 pub(super) const UP: &str = "../";
 
 /// Longer URLs are no file's address.
-const LONGEST: usize = 2_000;
+pub(super) const LONGEST: usize = 2_000;
 
 /// The places of one source.
 #[derive(Debug, Clone, Copy)]

@@ -5,10 +5,7 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::source::url_scope::UrlScope;
-
-/// Longer URLs are no file's address.
-const LONGEST: usize = 2_000;
+use crate::source::url_scope::{LONGEST, UrlScope};
 
 /// A link to something that is no folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -24,16 +24,13 @@ use self::find::DayFileSet;
 use self::folders::DatedFolder;
 use self::other_files::OtherFiles;
 use self::page::FolderPage;
-use super::read_capped::whole;
+use super::read_capped::{CAP, whole};
 use super::{Listed, Listing, Memory, Source};
 use crate::day::Day;
 use crate::failure::{Class, Failure};
 use crate::manifest::{Index as Spec, Series};
 use crate::net::{Client, shown};
 use crate::untrusted::escape;
-
-/// The largest page that is read.
-const CAP: u64 = 64 * 1024 * 1024;
 
 /// How long a page may stand for the folder, for another day of the same folder.
 const FRESH: Duration = Duration::from_mins(1);
