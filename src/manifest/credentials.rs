@@ -1,4 +1,4 @@
-//! What opens a source's door: headers, a login or a token, each bound to that source.
+//! Reads the credentials of a source: headers, a login or a token, each bound to that source.
 //!
 //! Secrets come from variables named `SUNHAUL_...` or from a netrc file, never from the manifest, which lies in git.
 //! What it does not do: send them, or read the environment.
@@ -7,60 +7,14 @@ use http::HeaderName;
 use url::Url;
 
 use super::diagnostic::{Finding, Span};
-use super::model::Series;
-use super::parse::Environment;
+use super::given::{Environment, Given, Netrc};
+use super::model::{Credentials, Login, Series};
 use super::raw;
-use super::resolve::Given;
 use super::spanned::Typed;
 use super::yaml_tree::Wrong;
 use super::{host_presets, variable};
 use crate::secret::Secret;
 use crate::untrusted::escape;
-
-/// What a source is shown to let us in: for its own origin, and for no other place.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Credentials {
-    /// Headers by name, each once.
-    pub headers: Vec<(HeaderName, Secret)>,
-    /// What goes out as `Authorization`.
-    pub login: Option<Login>,
-}
-
-impl Credentials {
-    /// True when the source lets everybody in.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.headers.is_empty() && self.login.is_none()
-    }
-}
-
-/// What goes out as `Authorization`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Login {
-    /// A user and a password.
-    Basic {
-        /// The user's name.
-        user: String,
-        /// The password.
-        password: Secret,
-    },
-    /// A token.
-    Bearer(Secret),
-    /// A user and a password that a netrc file has, when it is read.
-    Netrc,
-}
-
-/// Looks up the user and the password of a host in a netrc file.
-pub type Netrc<'a> = &'a dyn Fn(&str) -> Result<(String, Secret), NoLogin>;
-
-/// Why a netrc file gives no login.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoLogin {
-    /// What is wrong; safe to show.
-    pub message: String,
-    /// What to do about it.
-    pub hint: String,
-}
 
 /// What the names of variables with secrets begin with: so no manifest can send away what it should not know of.
 const OURS: &str = "SUNHAUL_";
@@ -271,6 +225,7 @@ fn sendable(value: &str) -> Result<(), Wrong> {
 mod tests {
     use std::path::Path;
 
+    use super::super::given::NoLogin;
     use super::super::{Diagnostics, Manifest, parse};
     use super::*;
 

@@ -5,6 +5,7 @@ pub mod cadence;
 mod credentials;
 mod diagnostic;
 mod example;
+mod given;
 mod glob;
 pub mod host_presets;
 mod invisible;
@@ -33,19 +34,20 @@ pub mod template;
 mod tests;
 pub(crate) mod units;
 mod variable;
+mod warnings;
 mod yaml_tree;
 
 pub use accept::Accept;
-pub use credentials::{Credentials, Login, Netrc, NoLogin};
 pub use diagnostic::{Diagnostic, Diagnostics};
+pub use given::{Environment, Netrc, NoLogin};
 pub use glob::Glob;
 pub use model::{
-    ArchiveSpec, Bandwidth, Bound, Condition, Embedded, Export, Fetch, Filters, Hapi, Headers, Hmi, HostAccess,
-    Identity, Index, Jsoc, Limits, LockDetail, LockMode, LockSpec, Manifest, Medoc, Method, Passage, Patch, Protocol,
-    Quality, Range, Rate, Reach, Region, RegionNumber, Regions, Retry, Series, SeriesId, SourceSpec, Timeouts,
-    Timetable, Tunnel, Verify, is_on_one_of,
+    ArchiveSpec, Bandwidth, Bound, Condition, Credentials, Embedded, Export, Fetch, Filters, Hapi, Headers, Hmi,
+    HostAccess, Identity, Index, Jsoc, Limits, LockDetail, LockMode, LockSpec, Login, Manifest, Medoc, Method, Passage,
+    Patch, Protocol, Quality, Range, Rate, Reach, Region, RegionNumber, Regions, Retry, Series, SeriesId, SourceSpec,
+    Timeouts, Timetable, Tunnel, Verify, is_on_one_of,
 };
-pub use parse::{Environment, load, load_with_secrets, parse};
+pub use parse::{load, load_with_secrets, parse};
 pub use path_pattern::Timed;
 pub use query::Query;
 pub(crate) use resolve::source::{MEDOC_CADENCES, is_aia};

@@ -18,7 +18,9 @@ pub(super) fn component(text: &str) -> Result<String, Wrong> {
         return Err(Wrong::new("an empty name").hint(HINT));
     }
     if text.len() > LONGEST_NAME {
-        return Err(Wrong::new(format!("a name of {} characters; {LONGEST_NAME} is the most", text.len())).hint("shorten it"));
+        return Err(
+            Wrong::new(format!("a name of {} characters; {LONGEST_NAME} is the most", text.len())).hint("shorten it")
+        );
     }
     if let Some(odd) = text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))) {
         return wrong(&format!("holds `{}`, which a name cannot hold", escape(&odd.to_string())));

@@ -13,14 +13,14 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_saphyr::localizer::ExternalMessageSource;
 use serde_saphyr::{DuplicateKeyPolicy, Location, MergeKeyPolicy, NonFiniteFloatPolicy, Spanned};
 
-use super::credentials::Netrc;
 use super::diagnostic::{Diagnostics, Finding, Span};
 use super::example;
+use super::given::{Environment, Given, Netrc};
 use super::invisible;
 use super::model::Manifest;
 use super::raw;
 use super::redact;
-use super::resolve::{Given, resolve};
+use super::resolve::resolve;
 use super::spanned::Typed;
 use super::suggest_path;
 use super::syntax::{self, QUOTES};
@@ -38,9 +38,6 @@ const UNFOLDED: usize = 10_000;
 
 /// The stack that YAML is read on, in bytes; only what is used of it costs memory.
 const STACK: usize = 16 << 20;
-
-/// Looks up a variable of the environment.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Reads and checks the manifest at `path`. Secrets are not looked up: only who talks to a source needs them.
 ///

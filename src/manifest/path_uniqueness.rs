@@ -9,13 +9,28 @@ use chrono::NaiveDate;
 
 use super::model::SourceSpec;
 use super::path_pattern::{Piece, TimeField, Timed};
-use super::resolve::source::date_hint;
 use super::template::{Template, TemplatePart, TemplateVariable};
 use super::yaml_tree::Wrong;
 
 /// The fields of a day's time with their letters, and how many seconds each lasts.
 const FIELDS: [(TimeField, &str, u64); 3] =
     [(TimeField::Hour, "%H", 3600), (TimeField::Minute, "%M", 60), (TimeField::Second, "%S", 1)];
+
+/// What to do about patterns that do not tell the date. Those of files of a month or a year cannot.
+pub(super) fn date_hint(patterns: &[Option<&Timed>]) -> String {
+    let has = |field: TimeField| patterns.iter().flatten().any(|pattern| pattern.has(field));
+    let has_year = has(TimeField::Year) || has(TimeField::YearOfCentury);
+    let has_month = has(TimeField::Month) || has(TimeField::MonthName);
+    let put_in = "put it where it stands: `%Y`, `%m` and `%d`, or `%Y` and `%j`";
+    let is_within_a_day = has(TimeField::Day) || has(TimeField::Hour) || has(TimeField::Minute);
+    let of = match (has_year, has_month) {
+        _ if is_within_a_day => return put_in.to_owned(),
+        (true, true) => "month",
+        (true, false) => "year",
+        (false, _) => return put_in.to_owned(),
+    };
+    format!("{put_in}; a file of a whole {of} cannot be taken: each belongs to one day")
+}
 
 /// Checks that two times of a template never make one path.
 pub(super) fn times(path: &Timed, cadence: Duration) -> Result<(), Wrong> {

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::accept;
-use super::credentials::{self, Netrc};
+use super::credentials;
 use super::diagnostic::{Finding, Span};
+use super::given::Given;
 use super::latency;
 use super::limits;
 use super::model::{
@@ -31,22 +32,6 @@ use super::yaml_tree::{Node, NodeValue};
 use crate::digest::Digest;
 use crate::untrusted::escape;
 use source::Source;
-
-/// What the resolver needs to know besides the form.
-pub(super) struct Given<'a> {
-    /// The manifest's path.
-    pub(super) path: &'a Path,
-    /// The file's bytes.
-    pub(super) bytes: &'a [u8],
-    /// Its text.
-    pub(super) text: &'a str,
-    /// The same as a tree.
-    pub(super) root: &'a Node,
-    /// Looks up a variable of the environment.
-    pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
-    /// Looks up logins; none when no secret is wanted at all.
-    pub(super) secrets: Option<Netrc<'a>>,
-}
 
 /// Turns a form into a manifest; what is wrong goes to `findings`, and then there is none.
 pub(super) fn resolve(given: &Given<'_>, job: &raw::Job, findings: &mut Vec<Finding>) -> Option<Manifest> {

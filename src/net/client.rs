@@ -3,7 +3,7 @@
 //! What it does not do: try again, or read what the body means.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 use http::header::{FROM, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE};
@@ -19,7 +19,7 @@ use super::endpoint::Door;
 use super::host_session::RequestSlot;
 use super::origin::Origin;
 use super::redirect::{Leads, Route, is_redirect};
-use super::robots::Robots;
+use super::robots::{Robots, RobotsReader};
 use super::{error_body, retry_after};
 use crate::failure::{Class, Failure};
 use crate::manifest::{Credentials, Timeouts};
@@ -76,22 +76,6 @@ impl Client {
         }
     }
 
-    /// The first `cap` bytes of a `robots.txt`, which itself is asked for whatever it says.
-    ///
-    /// Boxed, since it is asked for within another request.
-    pub(super) fn get_robots<'a>(&'a self, url: &'a Url, cap: usize) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
-        Box::pin(async move {
-            let mut response = self.clone().beyond_robots().get(url, HeaderMap::new()).await?;
-            let mut text = Vec::new();
-            while text.len() < cap
-                && let Some(bytes) = response.chunk().await?
-            {
-                text.extend_from_slice(&bytes[..bytes.len().min(cap - text.len())]);
-            }
-            Ok(text)
-        })
-    }
-
     /// One GET within the host's pace, redirects followed by hand. Only answers with status 200 come back as `Ok`, to a
     /// range also 206 and 416, to a condition also 304; everything else is a classified failure. One attempt: retrying
     /// is the caller's.
@@ -99,7 +83,7 @@ impl Client {
     /// # Errors
     /// A [`Failure`] with class, URL and reason; `retry_after` where the host named a wait.
     pub async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response, Failure> {
-        self.ask(Request { headers, ..Request::plain(url) }, None).await.map_err(|failure| self.veiled(failure))
+        self.ask(Request { headers, ..Request::plain(url) }).await.map_err(|refused| refused.failure)
     }
 
     /// The same for a file. `is_stored` decides by an answer's headers whether its Content-Encoding is that of the stored
@@ -108,9 +92,8 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub async fn get_file(&self, url: &Url, headers: HeaderMap, is_stored: IsStored<'_>) -> Result<Response, Failure> {
-        self.ask(Request { headers, is_stored, ..Request::plain(url) }, None)
-            .await
-            .map_err(|failure| self.veiled(failure))
+        let answer = self.ask(Request { headers, is_stored, ..Request::plain(url) }).await;
+        answer.map_err(|refused| refused.failure)
     }
 
     /// The same for a listing. A redirect to another path leads to another listing, which says nothing of this one.
@@ -118,8 +101,8 @@ impl Client {
     /// # Errors
     /// As [`Client::get`]; `redirect` with the target.
     pub async fn get_listing(&self, url: &Url) -> Result<Response, Failure> {
-        let answer = self.ask(Request { leads: Leads::SamePath, ..Request::plain(url) }, None).await;
-        answer.map_err(|failure| self.veiled(failure))
+        let answer = self.ask(Request { leads: Leads::SamePath, ..Request::plain(url) }).await;
+        answer.map_err(|refused| refused.failure)
     }
 
     /// The same for a protocol that says in a refusal's body what its status does not.
@@ -127,9 +110,7 @@ impl Client {
     /// # Errors
     /// [`RefusedRequest`]: the same failure, and the start of that body.
     pub async fn get_told(&self, url: &Url) -> Result<Response, RefusedRequest> {
-        let mut body = Vec::new();
-        let answer = self.ask(Request { leads: Leads::SamePath, ..Request::plain(url) }, Some(&mut body)).await;
-        answer.map_err(|failure| RefusedRequest { failure: self.veiled(failure), body })
+        self.ask(Request { leads: Leads::SamePath, explains_in_body: true, ..Request::plain(url) }).await
     }
 
     /// The same failure without the source's secrets: a server may repeat what it was sent.
@@ -156,9 +137,14 @@ impl Client {
         self.keys.veiled(text)
     }
 
-    /// `told` takes what a refusal's body says.
-    async fn ask(&self, wanted: Request<'_>, told: Option<&mut Vec<u8>>) -> Result<Response, Failure> {
-        let Request { url, headers, leads, is_stored } = wanted;
+    /// The answer to a request; a refusal without the source's secrets.
+    async fn ask(&self, request: Request<'_>) -> Result<Response, RefusedRequest> {
+        let refused = |refused: RefusedRequest| RefusedRequest { failure: self.veiled(refused.failure), ..refused };
+        self.send(request).await.map_err(refused)
+    }
+
+    async fn send(&self, request: Request<'_>) -> Result<Response, RefusedRequest> {
+        let Request { url, headers, leads, is_stored, explains_in_body } = request;
         let mut door = self.door(url).ok_or_else(|| {
             let why = "not on the source's own host, nor on one of its `hosts`, so it is not asked";
             failure(Class::Redirect, url, why)
@@ -184,8 +170,11 @@ impl Client {
             let status = answer.status();
             door.host.answered(status.as_u16());
             if !is_redirect(status) {
-                let judged = self.judge(answer, route.url.clone(), slot, asked, told).await;
-                return judged.map_err(|failure| route.not_found_elsewhere(failure));
+                let judged = self.judge(answer, route.url.clone(), slot, asked, explains_in_body).await;
+                return judged.map_err(|RefusedRequest { failure, body }| RefusedRequest {
+                    failure: route.not_found_elsewhere(failure),
+                    body,
+                });
             }
             let next = route.follow(status, answer.headers(), |url| self.door(url));
             // The target may repeat a secret, and the host's last failure is logged.
@@ -276,14 +265,14 @@ impl Client {
         url: Url,
         slot: RequestSlot,
         asked: ExpectedResponse<'_>,
-        told: Option<&mut Vec<u8>>,
-    ) -> Result<Response, Failure> {
+        explains_in_body: bool,
+    ) -> Result<Response, RefusedRequest> {
         let status = answer.status();
         let objection = objection(status, answer.headers(), asked);
         if let Some(why) = objection {
             let failed = Failure { status: Some(status.as_u16()), ..failure(Class::Protocol, &url, why) };
             slot.host().failed(&failed);
-            return Err(failed);
+            return Err(failed.into());
         }
         let is_wanted = match status.as_u16() {
             200 | 206 | 304 => true,
@@ -304,23 +293,41 @@ impl Client {
             refused.message += &given_up.message;
         }
         slot.host().failed(&refused);
+        let mut body = Vec::new();
         let is_explained =
-            told.is_some() || refused.class == Class::SourceRefused || error_body::is_told(answer.headers());
+            explains_in_body || refused.class == Class::SourceRefused || error_body::is_told(answer.headers());
         if is_explained && has_plain_body(answer.headers()) {
             let mut response = Response::new(answer, url, slot, self.timeouts.stall);
-            let body = error_body::body(&mut response).await;
+            body = error_body::body(&mut response).await;
             if let Some(words) = error_body::words(&body, |text| self.veil(text)) {
                 refused.message += ": ";
                 refused.message += &words;
-            }
-            if let Some(told) = told {
-                *told = body;
             }
         }
         if status == StatusCode::UNAUTHORIZED {
             refused.message += self.keys.advice();
         }
-        Err(refused)
+        Err(RefusedRequest { failure: refused, body })
+    }
+}
+
+impl RobotsReader for Client {
+    // Boxed, since it is read within another request.
+    fn read<'a>(&'a self, url: &'a Url, cap: usize) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
+        Box::pin(async move {
+            let mut response = self.clone().beyond_robots().get(url, HeaderMap::new()).await?;
+            let mut text = Vec::new();
+            while text.len() < cap
+                && let Some(bytes) = response.chunk().await?
+            {
+                text.extend_from_slice(&bytes[..bytes.len().min(cap - text.len())]);
+            }
+            Ok(text)
+        })
+    }
+
+    fn redact(&self, text: String) -> String {
+        self.veil(text)
     }
 }
 
@@ -331,12 +338,20 @@ struct Request<'a> {
     /// Where redirects may lead.
     leads: Leads,
     is_stored: IsStored<'a>,
+    /// The body of a refusal says what its status does not.
+    explains_in_body: bool,
 }
 
 impl<'a> Request<'a> {
     /// A plain request.
     fn plain(url: &'a Url) -> Request<'a> {
-        Request { url, headers: HeaderMap::new(), leads: Leads::Anywhere, is_stored: &|_| false }
+        Request {
+            url,
+            headers: HeaderMap::new(),
+            leads: Leads::Anywhere,
+            is_stored: &|_| false,
+            explains_in_body: false,
+        }
     }
 }
 
@@ -347,4 +362,10 @@ pub struct RefusedRequest {
     pub failure: Failure,
     /// The first 8 KiB of the answer's body, as sent; empty when there was no answer.
     pub body: Vec<u8>,
+}
+
+impl From<Failure> for RefusedRequest {
+    fn from(failure: Failure) -> RefusedRequest {
+        RefusedRequest { failure, body: Vec::new() }
+    }
 }

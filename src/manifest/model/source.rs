@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::super::credentials::Credentials;
 use super::super::path_pattern::Timed;
 use super::super::units::span;
+use super::Credentials;
 use crate::day::Scale;
 use crate::untrusted::escape;
 

@@ -10,6 +10,7 @@ use url::Url;
 use crate::manifest::cadence;
 use crate::manifest::credentials;
 use crate::manifest::diagnostic::{Finding, Span};
+use crate::manifest::given::Given;
 use crate::manifest::model::{
     Embedded, Export, Fetch, Hapi, Hmi, Index, Jsoc, Medoc, Method, Protocol, Reach, SourceSpec, Timetable, Tunnel,
 };
@@ -17,7 +18,6 @@ use crate::manifest::name_rules;
 use crate::manifest::path_pattern::{TimeField, Timed};
 use crate::manifest::path_uniqueness;
 use crate::manifest::raw;
-use crate::manifest::resolve::Given;
 use crate::manifest::root::tidied;
 use crate::manifest::units;
 use crate::manifest::yaml_tree::Wrong;
@@ -242,7 +242,7 @@ impl SourceReader<'_> {
         let path = index.path.value().map(|path| path.0.clone());
         if !tell_date(&[Some(&files.0), path.as_ref()]) {
             let finding = Finding::new(files_at, "`path` and `files` do not contain a file's date");
-            self.note(finding.hint(date_hint(&[Some(&files.0), path.as_ref()])));
+            self.note(finding.hint(path_uniqueness::date_hint(&[Some(&files.0), path.as_ref()])));
             return None;
         }
         if let Some((at, path)) = index.path.given()
@@ -428,22 +428,6 @@ fn divides_a_day(seconds: u64) -> Result<(), Wrong> {
     }
     let wrong = Wrong::new("a day is no multiple of it: the times would move from day to day");
     Err(wrong.hint("such as `2m`, `12m`, `1h` or `1d`"))
-}
-
-/// What to do about patterns that do not tell the date. Those of files of a month or a year cannot.
-pub(in crate::manifest) fn date_hint(patterns: &[Option<&Timed>]) -> String {
-    let has = |field: TimeField| patterns.iter().flatten().any(|pattern| pattern.has(field));
-    let has_year = has(TimeField::Year) || has(TimeField::YearOfCentury);
-    let has_month = has(TimeField::Month) || has(TimeField::MonthName);
-    let put_in = "put it where it stands: `%Y`, `%m` and `%d`, or `%Y` and `%j`";
-    let is_within_a_day = has(TimeField::Day) || has(TimeField::Hour) || has(TimeField::Minute);
-    let of = match (has_year, has_month) {
-        _ if is_within_a_day => return put_in.to_owned(),
-        (true, true) => "month",
-        (true, false) => "year",
-        (false, _) => return put_in.to_owned(),
-    };
-    format!("{put_in}; a file of a whole {of} cannot be taken: each belongs to one day")
 }
 
 /// True when patterns together tell the whole date.

@@ -7,12 +7,12 @@ mod rules;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 use url::Url;
 
 use rules::{MatchBudget, Rules};
 
-use super::client::Client;
 use super::origin::shown;
 use crate::failure::{Class, Failure};
 use crate::untrusted::escape;
@@ -22,6 +22,15 @@ const PRODUCT: &str = "sunhaul";
 
 /// What of a `robots.txt` is read; RFC 9309 asks for at least 500 KiB.
 const CAP: usize = 512 * 1024;
+
+/// Who reads a `robots.txt`.
+pub(super) trait RobotsReader {
+    /// The first `cap` bytes of a `robots.txt`, which itself may be requested whatever it says.
+    fn read<'a>(&'a self, url: &'a Url, cap: usize) -> BoxFuture<'a, Result<Vec<u8>, Failure>>;
+
+    /// A text for the log without secrets.
+    fn redact(&self, text: String) -> String;
+}
 
 /// The rules of every origin that one client asks.
 #[derive(Debug, Default)]
@@ -35,13 +44,13 @@ impl Robots {
     /// # Errors
     /// `source-refused`, with the rule. When there is no telling, as RFC 9309 has it: an answer of 5xx or 429 for a
     /// `robots.txt`, or none at all.
-    pub(super) async fn permit(&self, client: &Client, urls: &[&Url]) -> Result<(), Failure> {
+    pub(super) async fn permit(&self, reader: &impl RobotsReader, urls: &[&Url]) -> Result<(), Failure> {
         let mut budget = MatchBudget::default();
         let mut held: Option<(&Url, Arc<Rules>)> = None;
         for url in urls {
             let rules = match held.take() {
                 Some((known, rules)) if is_beside(known, url) => rules,
-                _ => self.rules_for(client, url).await?,
+                _ => self.rules_for(reader, url).await?,
             };
             objection(&rules, url, &mut budget)?;
             held = Some((url, rules));
@@ -52,19 +61,19 @@ impl Robots {
     /// The rules of the origin that `url` lies on; asked for once.
     ///
     /// A server that says that there are none (any 4xx but 429, or a redirect to where nobody may go) has none.
-    async fn rules_for(&self, client: &Client, url: &Url) -> Result<Arc<Rules>, Failure> {
+    async fn rules_for(&self, reader: &impl RobotsReader, url: &Url) -> Result<Arc<Rules>, Failure> {
         let origin = url.origin().ascii_serialization();
         let cell = {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(known.entry(origin).or_default())
         };
-        cell.get_or_try_init(|| ask(client, url)).await.cloned()
+        cell.get_or_try_init(|| ask(reader, url)).await.cloned()
     }
 }
 
-async fn ask(client: &Client, url: &Url) -> Result<Arc<Rules>, Failure> {
+async fn ask(reader: &impl RobotsReader, url: &Url) -> Result<Arc<Rules>, Failure> {
     let place = place(url);
-    let text = match client.get_robots(&place, CAP).await {
+    let text = match reader.read(&place, CAP).await {
         Ok(text) => text,
         Err(failure) if says_none(&failure) => {
             tracing::debug!(%failure, "no robots.txt");
@@ -74,7 +83,7 @@ async fn ask(client: &Client, url: &Url) -> Result<Arc<Rules>, Failure> {
     };
     let rules = Rules::read(&String::from_utf8_lossy(whole_lines(&text)), PRODUCT);
     if let Some(delay) = rules.delay() {
-        let delay = client.veil(escape(delay).into_owned());
+        let delay = reader.redact(escape(delay).into_owned());
         tracing::info!("{} asks for {delay} s between requests; the host's pace holds", shown(&place));
     }
     Ok(Arc::new(rules))
